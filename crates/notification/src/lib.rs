@@ -1,0 +1,39 @@
+//! RingCentral's telephony session notifications: what comes in, as bytes and as types.
+//!
+//! This crate reads whatever RingCentral posts for the event filters
+//! `/restapi/v1.0/account/{id}/telephony/sessions` and `…/extension/{id}/telephony/sessions`, in every
+//! spelling seen in the wild, and says plainly what a document is when it is something else. It borrows
+//! from the input, never fails on an unknown field, code or reason, and keeps what it does not know.
+//!
+//! It does not know what a call is, and it never reads a clock.
+//!
+//! ```
+//! use wholecall_notification::{Code, Message};
+//!
+//! let json = r#"{"body": {"sequence": 2, "telephonySessionId": "s-1", "eventTime": "2026-05-30T12:31:12.509Z",
+//!     "parties": [{"id": "p-1-1", "direction": "Outbound", "status": {"code": "Setup"}}]}}"#;
+//! let Message::Session(notification) = Message::parse(json)? else { panic!("a telephony notification") };
+//! assert_eq!(notification.session_id(), "s-1");
+//! assert_eq!(notification.body.parties[0].status.code(), Some(Code::Setup));
+//! # Ok::<(), wholecall_notification::Unreadable>(())
+//! ```
+
+mod message;
+mod moment;
+mod names;
+mod notification;
+mod object;
+mod stream;
+mod text;
+mod unreadable;
+
+pub use message::Message;
+pub use moment::Moment;
+pub use names::{Code, Direction, Origin, Reason, Role};
+pub use notification::{
+    Body, CallInfo, CallInfoLine, Endpoint, Envelope, Notification, OriginObject, Owner, Park, Party, PeerId,
+    Recording, Status,
+};
+pub use stream::{Located, MAX_DOCUMENT_BYTES, Place, Stream};
+pub use text::{Raw, Text};
+pub use unreadable::Unreadable;

@@ -1,0 +1,144 @@
+//! A point in time, to the millisecond.
+
+use std::fmt;
+
+use serde::Deserializer;
+
+use crate::{Text, text::Tolerant};
+
+/// Milliseconds since 1970-01-01T00:00:00Z; finer digits are cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment(i64);
+
+impl Moment {
+    /// The moment so many milliseconds after the epoch.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the epoch.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Reads any ISO 8601 date and time with an offset: with or without a fraction, `Z`, `+02:00` or
+    /// `+0000`.
+    ///
+    /// ```
+    /// # use wholecall_notification::Moment;
+    /// let moment = Moment::parse("2026-05-30T12:31:12.509Z").unwrap();
+    /// assert_eq!(moment.as_millis(), 1_780_144_272_509);
+    /// assert_eq!(Moment::parse("2026-05-30T14:31:12.509+0200"), Some(moment));
+    /// assert_eq!(Moment::parse("12:31"), None);
+    /// ```
+    pub fn parse(text: &str) -> Option<Self> {
+        parse_usual(text.as_bytes()).map(Self).or_else(|| {
+            let timestamp: jiff::Timestamp = text.trim().parse().ok()?;
+            // Toward the past, as cutting digits off a date after 1970 does.
+            Some(Self(timestamp.as_nanosecond().div_euclid(1_000_000) as i64))
+        })
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(timestamp) => write!(f, "{timestamp:.3}"),
+            Err(_) => write!(f, "{} ms after 1970", self.0),
+        }
+    }
+}
+
+/// The one spelling nearly all notifications use, `2026-05-30T12:31:12.509Z`: a general parser costs a
+/// tenth of the whole work on a notification.
+fn parse_usual(text: &[u8]) -> Option<i64> {
+    let text: &[u8; 24] = text.try_into().ok()?;
+    let digits = |from: usize, to: usize| {
+        text[from..to].iter().try_fold(0i64, |value, byte| {
+            let digit = byte.wrapping_sub(b'0');
+            (digit <= 9).then(|| value * 10 + i64::from(digit))
+        })
+    };
+    let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'.'), (23, b'Z')];
+    if separators.iter().any(|&(at, byte)| text[at] != byte) {
+        return None;
+    }
+    let (year, month, day) = (digits(0, 4)?, digits(5, 7)?, digits(8, 10)?);
+    let (hour, minute, second, millis) = (digits(11, 13)?, digits(14, 16)?, digits(17, 19)?, digits(20, 23)?);
+    // A leap second goes the general way.
+    let exists = (1..=days_in_month(year, month)?).contains(&day) && hour < 24 && minute < 60 && second < 60;
+    exists.then(|| {
+        let days = days_from_civil(year, month, day);
+        ((days * 24 + hour) * 60 + minute) * 60_000 + second * 1_000 + millis
+    })
+}
+
+fn days_in_month(year: i64, month: i64) -> Option<i64> {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => Some(31),
+        4 | 6 | 9 | 11 => Some(30),
+        2 => Some(if leap { 29 } else { 28 }),
+        _ => None,
+    }
+}
+
+/// Days from 1970-01-01 to a date of the proleptic Gregorian calendar, counted in years that begin in
+/// March, so that the leap day is the last.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+impl<'de> Tolerant<'de> for Option<Moment> {
+    fn fill<D: Deserializer<'de>>(&mut self, deserializer: D) -> Result<(), D::Error> {
+        let mut text: Option<Text<'de>> = None;
+        text.fill(deserializer)?;
+        *self = text.and_then(|text| Moment::parse(&text));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_spelling_agrees_with_the_general_parser_on_every_day() {
+        let mut moment = Moment::parse("1896-02-27T23:59:59.999Z").unwrap().as_millis();
+        let end = Moment::parse("2105-03-02T00:00:00.000Z").unwrap().as_millis();
+        while moment < end {
+            let text = Moment::from_millis(moment).to_string();
+            let general: jiff::Timestamp = text.parse().unwrap();
+            assert_eq!(general.as_millisecond(), moment, "{text}");
+            assert_eq!(Moment::parse(&text), Some(Moment::from_millis(moment)), "{text}");
+            moment += 86_400_000 / 2 + 7_919;
+        }
+    }
+
+    #[test]
+    fn times_come_with_or_without_fraction_and_in_any_offset() {
+        let expected = Moment::from_millis(1_599_515_402_000);
+        for text in [
+            "2020-09-07T21:50:02Z",
+            "2020-09-07T21:50:02.000Z",
+            "2020-09-07T21:50:02.0009Z",
+            "2020-09-07T21:50:02+00:00",
+            "2020-09-07T21:50:02.000+0000",
+            "2020-09-07T14:50:02-07:00",
+        ] {
+            assert_eq!(Moment::parse(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_not_guessed_at() {
+        for text in ["", "yesterday", "2020-09-07", "2020-13-07T21:50:02.000Z", "2020-02-30T21:50:02.000Z"] {
+            assert_eq!(Moment::parse(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The words of RingCentral's vocabulary: status codes, reasons, directions, origins, roles.
+//!
+//! Sources: RingCentral guide, "Telephony session notifications" and its API reference; words in no
+//! specification (`Conference`, `CallerDropped`) were seen in real streams. Words are compared without
+//! case. Every vocabulary has an arm for the word nobody has told us about yet; the word itself stays in
+//! the field it was read from.
+
+/// Declares a vocabulary: variants, the spellings each is read from (the first is the one we write).
+macro_rules! names {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident {
+            $( $(#[$variant_meta:meta])* $variant:ident = $spelling:literal $( | $alias:literal )*, )*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $( $(#[$variant_meta])* $variant, )*
+            /// A word that is not in this list.
+            Other,
+        }
+
+        impl From<&str> for $name {
+            fn from(word: &str) -> Self {
+                match word {
+                    $( $spelling => Self::$variant, )*
+                    $( _ if word.eq_ignore_ascii_case($spelling) $( || word.eq_ignore_ascii_case($alias) )* => {
+                        Self::$variant
+                    } )*
+                    _ => Self::Other,
+                }
+            }
+        }
+
+        impl $name {
+            /// The word as this project writes it; none for a word of somebody else's.
+            pub fn word(self) -> Option<&'static str> {
+                match self {
+                    $( Self::$variant => Some($spelling), )*
+                    Self::Other => None,
+                }
+            }
+        }
+    };
+}
+
+names! {
+    /// `status.code`: what a party has just become.
+    pub enum Code {
+        /// The leg was created.
+        Setup = "Setup",
+        /// The far end is being alerted; for an inbound leg: its endpoints ring.
+        Proceeding = "Proceeding",
+        /// Media with the endpoint; toward a RingCentral destination only "the platform took the call".
+        Answered = "Answered",
+        /// This party put the others on hold.
+        Hold = "Hold",
+        /// Parked.
+        Parked = "Parked",
+        /// Sent to voicemail.
+        Voicemail = "Voicemail" | "VoiceMail",
+        /// The callee listens in while the caller leaves a message.
+        VoicemailScreening = "VoiceMailScreening" | "VMScreening",
+        /// A fax is coming in.
+        FaxReceive = "FaxReceive",
+        /// Left this session for another one, see `peerId`.
+        Gone = "Gone",
+        /// Left.
+        Disconnected = "Disconnected",
+    }
+}
+
+names! {
+    /// `status.reason`: why a party has become what it is.
+    pub enum Reason {
+        /// A warm transfer was completed.
+        AttendedTransfer = "AttendedTransfer",
+        /// Cold transfer, or a ringing call sent elsewhere.
+        BlindTransfer = "BlindTransfer",
+        /// Transfer by a call controller.
+        RccTransfer = "RccTransfer",
+        /// Transfer by keypad code.
+        DtmfTransfer = "DtmfTransfer",
+        /// The caller keyed a menu option or an extension.
+        CallerInputRedirect = "CallerInputRedirect",
+        /// A rule forwarded the call.
+        CallRedirected = "CallRedirected",
+        /// Taken by someone else, or retrieved from a park extension.
+        Pickup = "Pickup",
+        /// The same user goes on at another device.
+        CallSwitch = "CallSwitch",
+        /// Flipped to another number.
+        CallFlip = "CallFlip",
+        /// Parked to a park extension.
+        CallPark = "CallPark",
+        /// Parked to a park location.
+        ParkLocation = "ParkLocation",
+        /// A supervisor's leg.
+        Supervising = "Supervising",
+        /// A supervisor took the call.
+        TakeOver = "TakeOver",
+        /// Merged into a conference. In no specification.
+        Conference = "Conference",
+        /// An agent of the queue answered.
+        AgentAnswered = "AgentAnswered",
+        /// This agent did not answer.
+        AgentDropped = "AgentDropped",
+        /// Answered by a text.
+        CallReplied = "CallReplied",
+        /// Declined.
+        Rejected = "Rejected",
+        /// Nobody answered.
+        NoAnswer = "NoAnswer",
+        /// Nobody answered in time.
+        Timeout = "Timeout",
+        /// Busy.
+        TargetBusy = "TargetBusy",
+        /// Given up by the caller.
+        Cancelled = "Cancelled",
+        /// The caller hung up before the answer. In no specification.
+        CallerDropped = "CallerDropped",
+        /// The number does not exist.
+        InvalidNumber = "InvalidNumber",
+        /// No international calls from here.
+        InternationalDisabled = "InternationalDisabled",
+        /// The destination is blocked.
+        DestinationBlocked = "DestinationBlocked",
+        /// No money left.
+        NotEnoughFunds = "NotEnoughFunds",
+        /// No such user.
+        NoSuchUser = "NoSuchUser",
+        /// The platform failed.
+        InternalError = "InternalError",
+        /// The normal end.
+        CallFinished = "CallFinished",
+        /// The call was cut.
+        CallDropped = "CallDropped",
+        /// Went to voicemail.
+        Voicemail = "Voicemail" | "VoiceMail",
+    }
+}
+
+names! {
+    /// A leg's technical direction: the caller's leg is `Outbound` even when an outsider calls in.
+    pub enum Direction {
+        /// The side that is called.
+        Inbound = "Inbound",
+        /// The side that calls.
+        Outbound = "Outbound",
+    }
+}
+
+names! {
+    /// `origin.type`: how a session came about.
+    pub enum Origin {
+        /// An ordinary call.
+        Call = "Call",
+        /// Click to call: the platform rings the initiator, then the target.
+        RingOut = "RingOut",
+        /// Click to call from a web page.
+        RingMe = "RingMe",
+        /// A conference bridge; its `sessionId` is always "0".
+        Conference = "Conference",
+    }
+}
+
+names! {
+    /// `ringOutRole`, `ringMeRole` and `conferenceRole`.
+    pub enum Role {
+        /// Who asked for a RingOut.
+        Initiator = "Initiator",
+        /// Whom a RingOut is meant to reach.
+        Target = "Target",
+        /// Who opened the conference.
+        Host = "Host",
+        /// A seat in the bridge, not a person: see `peerId`.
+        Participant = "Participant",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_spellings_of_voicemail_are_one_code() {
+        for word in ["Voicemail", "VoiceMail", "VOICEMAIL", "voicemail"] {
+            assert_eq!(Code::from(word), Code::Voicemail, "{word}");
+        }
+        for word in ["VoiceMailScreening", "VMScreening", "vmscreening", "VoicemailScreening"] {
+            assert_eq!(Code::from(word), Code::VoicemailScreening, "{word}");
+        }
+    }
+
+    #[test]
+    fn words_nobody_told_us_about_are_no_error() {
+        assert_eq!(Code::from("Tds"), Code::Other);
+        assert_eq!(Reason::from("Undefined"), Reason::Other);
+        assert_eq!(Origin::from("Zoom"), Origin::Other);
+    }
+}

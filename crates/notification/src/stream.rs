@@ -1,0 +1,264 @@
+//! Documents out of bytes: NDJSON, JSON lists, concatenated or pretty-printed JSON, in bounded memory.
+//!
+//! The documents are parsed where they lie in the buffer, without looking for their ends first. What
+//! cannot be read is named with its line, and reading goes on at the next line.
+
+use std::{
+    io::{self, Read},
+    ops::ControlFlow,
+};
+
+use memchr::{memchr, memchr_iter};
+
+use crate::{Envelope, Message, Unreadable};
+
+/// The longest document that is read; RingCentral's are about a kilobyte.
+pub const MAX_DOCUMENT_BYTES: usize = 16 << 20;
+
+/// How much is asked of the input at a time.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// Reads messages from a stream of JSON documents.
+///
+/// ```
+/// # use std::ops::ControlFlow;
+/// # use wholecall_notification::Stream;
+/// let input = b"{\"event\": \"/restapi/v1.0/subscription/~?threshold=60\"}\nnot JSON\n" as &[u8];
+/// let mut seen = Vec::new();
+/// let _ = Stream::new(input).for_each(|document| {
+///     seen.push(match document.message {
+///         Ok(message) => message.kind().to_owned(),
+///         Err(problem) => format!("line {}: {problem}", document.place.line()),
+///     });
+///     ControlFlow::<()>::Continue(())
+/// })?;
+/// assert_eq!(seen[0], "subscription reminder");
+/// assert!(seen[1].starts_with("line 2: not JSON"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Stream<R> {
+    input: R,
+    buffer: Vec<u8>,
+    /// Everything before is done with.
+    start: usize,
+    /// Everything before is known to be UTF-8.
+    checked: usize,
+    /// The byte at `checked` is no UTF-8.
+    bad_byte: bool,
+    input_ended: bool,
+    /// Newlines in front of `counted`.
+    lines: u64,
+    counted: usize,
+    open_lists: usize,
+    at_beginning: bool,
+}
+
+/// A message and where it stood.
+pub struct Located<'a> {
+    /// Where the document begins.
+    pub place: Place<'a>,
+    /// What it says, or why it cannot be read.
+    pub message: Result<Message<'a>, Unreadable>,
+}
+
+/// Where a document begins. The line is counted only when somebody asks.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    lines_before: u64,
+    before: &'a [u8],
+    document: &'a str,
+}
+
+impl<'a> Place<'a> {
+    /// The line the document begins on, from 1.
+    pub fn line(self) -> u64 {
+        self.lines_before + memchr_iter(b'\n', self.before).count() as u64 + 1
+    }
+
+    /// The document as it was written; empty where it could not be read.
+    pub fn document(self) -> &'a str {
+        self.document
+    }
+}
+
+/// Why a walk through the checked text stopped.
+enum Stop<B> {
+    Broke(B),
+    /// Nothing but blanks are left.
+    Exhausted,
+    /// The text ends inside a document.
+    Inside,
+    Refused(Unreadable),
+}
+
+impl<R: Read> Stream<R> {
+    /// A stream over an input of uncompressed JSON.
+    pub fn new(input: R) -> Self {
+        Self {
+            input,
+            buffer: Vec::new(),
+            start: 0,
+            checked: 0,
+            bad_byte: false,
+            input_ended: false,
+            lines: 0,
+            counted: 0,
+            open_lists: 0,
+            at_beginning: true,
+        }
+    }
+
+    /// Calls `each` with every document until it breaks or the input ends.
+    pub fn for_each<B>(
+        &mut self,
+        mut each: impl FnMut(Located<'_>) -> ControlFlow<B>,
+    ) -> io::Result<ControlFlow<B>> {
+        loop {
+            let waiting = self.checked - self.start;
+            let problem = match self.walk(&mut each) {
+                Stop::Broke(value) => return Ok(ControlFlow::Break(value)),
+                Stop::Refused(problem) => problem,
+                Stop::Exhausted if self.bad_byte => Unreadable::Utf8(0),
+                Stop::Inside if self.bad_byte => Unreadable::Utf8(self.checked - self.start),
+                Stop::Inside if waiting > MAX_DOCUMENT_BYTES => Unreadable::TooLong,
+                Stop::Inside | Stop::Exhausted if !self.input_ended => {
+                    self.fill()?;
+                    continue;
+                }
+                Stop::Inside => Unreadable::CutOff,
+                Stop::Exhausted if self.start < self.buffer.len() => Unreadable::Utf8(0),
+                Stop::Exhausted if std::mem::take(&mut self.open_lists) > 0 => Unreadable::ListCutOff,
+                Stop::Exhausted => return Ok(ControlFlow::Continue(())),
+            };
+            if let ControlFlow::Break(value) = self.refuse_line(problem, &mut each)? {
+                return Ok(ControlFlow::Break(value));
+            }
+        }
+    }
+
+    /// Hands out the documents of the checked text, one after the other.
+    fn walk<B>(&mut self, each: &mut impl FnMut(Located<'_>) -> ControlFlow<B>) -> Stop<B> {
+        // `check_utf8` has made sure of it; to look once more for a whole buffer is cheap.
+        let text = std::str::from_utf8(&self.buffer[self.start..self.checked]).unwrap_or_default();
+        let origin = self.start;
+        let mut at = if std::mem::take(&mut self.at_beginning) && text.starts_with('\u{feff}') { 3 } else { 0 };
+        let stop = loop {
+            match text.as_bytes().get(at) {
+                None => break Stop::Exhausted,
+                Some(b' ' | b'\n' | b'\r' | b'\t') => at += 1,
+                Some(b'[') => {
+                    self.open_lists += 1;
+                    at += 1;
+                }
+                Some(b']') if self.open_lists > 0 => {
+                    self.open_lists -= 1;
+                    at += 1;
+                }
+                Some(b',') if self.open_lists > 0 => at += 1,
+                Some(b'{') => {
+                    let rest = &text[at..];
+                    let mut documents = serde_json::Deserializer::from_str(rest).into_iter::<Envelope<'_>>();
+                    match documents.next() {
+                        Some(Ok(envelope)) => {
+                            let length = documents.byte_offset();
+                            let place = Place {
+                                lines_before: self.lines,
+                                before: &self.buffer[self.counted..origin + at],
+                                document: &rest[..length],
+                            };
+                            let message = Message::from_envelope(envelope);
+                            at += length;
+                            if let ControlFlow::Break(value) = each(Located { place, message }) {
+                                break Stop::Broke(value);
+                            }
+                        }
+                        Some(Err(problem)) if problem.is_eof() => break Stop::Inside,
+                        Some(Err(problem)) => break Stop::Refused(Unreadable::Json(problem)),
+                        None => break Stop::Exhausted,
+                    }
+                }
+                Some(_) => break Stop::Refused(Unreadable::NotAnObject),
+            }
+        };
+        self.start += at;
+        stop
+    }
+
+    /// Names the line at the front as unreadable and goes on behind it. A document that was spread over
+    /// lines is skipped up to the next line that begins one.
+    fn refuse_line<B>(
+        &mut self,
+        problem: Unreadable,
+        each: &mut impl FnMut(Located<'_>) -> ControlFlow<B>,
+    ) -> io::Result<ControlFlow<B>> {
+        let flow = each(self.located(Err(problem)));
+        let spread = self.skip_line()?;
+        if spread {
+            while self.ensure_byte()? && self.buffer[self.start] != b'{' {
+                self.skip_line()?;
+            }
+        }
+        Ok(flow)
+    }
+
+    fn located<'s>(&'s mut self, message: Result<Message<'s>, Unreadable>) -> Located<'s> {
+        self.count_lines();
+        Located { place: Place { lines_before: self.lines, before: &[], document: "" }, message }
+    }
+
+    /// Moves behind the next newline, dropping what is skipped; tells whether the line was a lone `{`.
+    fn skip_line(&mut self) -> io::Result<bool> {
+        let mut lone_brace = true;
+        loop {
+            let rest = &self.buffer[self.start..];
+            let newline = memchr(b'\n', rest);
+            let line = &rest[..newline.unwrap_or(rest.len())];
+            lone_brace &= line.trim_ascii().is_empty() || line.trim_ascii() == b"{";
+            self.start += newline.map_or(rest.len(), |at| at + 1);
+            self.checked = self.checked.max(self.start);
+            if newline.is_some() || self.input_ended {
+                break;
+            }
+            self.fill()?;
+        }
+        self.check_utf8();
+        Ok(lone_brace)
+    }
+
+    fn ensure_byte(&mut self) -> io::Result<bool> {
+        while self.start == self.buffer.len() && !self.input_ended {
+            self.fill()?;
+        }
+        Ok(self.start < self.buffer.len())
+    }
+
+    /// Reads more input behind what is not done with yet.
+    fn fill(&mut self) -> io::Result<()> {
+        self.count_lines();
+        self.buffer.drain(..self.start);
+        self.checked = self.checked.saturating_sub(self.start);
+        self.start = 0;
+        self.counted = 0;
+        // At least as much as is waiting, so that a long document is not parsed again too often.
+        let wanted = self.buffer.len().max(CHUNK_BYTES) as u64;
+        let read = self.input.by_ref().take(wanted).read_to_end(&mut self.buffer)?;
+        self.input_ended = read == 0;
+        self.check_utf8();
+        Ok(())
+    }
+
+    fn check_utf8(&mut self) {
+        self.bad_byte = false;
+        if let Err(error) = std::str::from_utf8(&self.buffer[self.checked..]) {
+            self.bad_byte = error.error_len().is_some();
+            self.checked += error.valid_up_to();
+        } else {
+            self.checked = self.buffer.len();
+        }
+    }
+
+    fn count_lines(&mut self) {
+        self.lines += memchr_iter(b'\n', &self.buffer[self.counted..self.start]).count() as u64;
+        self.counted = self.start;
+    }
+}
