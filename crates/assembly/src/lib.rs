@@ -1,1 +1,15 @@
-//! assembly
+//! The fold from notifications to records of whole calls.
+
+mod book;
+mod description;
+mod directory;
+mod event;
+mod event_log;
+mod fold;
+pub mod limits;
+mod offline;
+mod relations;
+mod session;
+
+pub use directory::{Directory, Entry};
+pub use offline::{Calls, Collection};

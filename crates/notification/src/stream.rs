@@ -33,7 +33,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 ///     ControlFlow::<()>::Continue(())
 /// })?;
 /// assert_eq!(seen[0], "subscription reminder");
-/// assert!(seen[1].starts_with("line 2: not JSON"));
+/// assert!(seen[1].starts_with("line 2: not a notification"));
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct Stream<R> {

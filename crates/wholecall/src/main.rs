@@ -1,15 +1,18 @@
 //! tmp
-use std::{ops::ControlFlow, time::Instant};
+use std::{io::Write, ops::ControlFlow};
 fn main() {
-    for _ in 0..5 {
-        let t = Instant::now();
-        let mut n = 0u64; let mut c = 0i64;
-        let f = std::fs::File::open(std::env::args().nth(1).unwrap()).unwrap();
+    let mut c = wholecall_assembly::Collection::default();
+    for a in std::env::args().skip(1) {
+        let f = std::fs::File::open(a).unwrap();
         let _ = wholecall_notification::Stream::new(f).for_each(|d| {
-            match d.message { Ok(wholecall_notification::Message::Session(m)) => { n += 1; c += m.event_time().as_millis() } Ok(_) => (), Err(e) => println!("{} {e}", d.place.line()) }
+            match d.message { Ok(wholecall_notification::Message::Session(m)) => c.add(&m), Ok(_) => (), Err(e) => eprintln!("{} {e}", d.place.line()) }
             ControlFlow::<()>::Continue(())
         });
-        let e = t.elapsed().as_secs_f64();
-        println!("{n} {:.3} us each {c}", e * 1e6 / n as f64);
+    }
+    let calls = c.finish();
+    let mut out = std::io::BufWriter::with_capacity(1<<16, std::io::stdout().lock());
+    for r in calls.records() {
+        serde_json::to_writer(&mut out, &r).unwrap();
+        out.write_all(b"\n").unwrap();
     }
 }

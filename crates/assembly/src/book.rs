@@ -1,0 +1,398 @@
+//! Everything that has been heard, by account and session, grouped into calls.
+//!
+//! A book is a set: the same notifications in any order make the same book. It knows nothing of time
+//! passing; [`crate::Assembler`] adds that.
+
+use std::collections::HashMap;
+
+use slab::Slab;
+use wholecall_notification::{Code, Notification, Reason};
+use wholecall_record::{AccountId, SessionId};
+
+use crate::{
+    directory::Directory,
+    fold::{Fold, Material},
+    limits,
+    relations::{Relations, Trace},
+    session::{Heard, News, Session},
+};
+
+pub(crate) type SessionKey = usize;
+pub(crate) type CallKey = usize;
+type AccountKey = usize;
+
+/// Sessions grouped into calls. `S` is what the owner of the book keeps with each call.
+#[derive(Debug)]
+pub(crate) struct Book<S> {
+    pub(crate) accounts: Vec<Account>,
+    account_keys: HashMap<Option<AccountId>, AccountKey>,
+    pub(crate) sessions: Slab<Held>,
+    pub(crate) calls: Slab<Group<S>>,
+    /// Sessions whose place among the related ones must be looked at again.
+    dirty: Vec<SessionKey>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Account {
+    /// None for notifications that name no account at all.
+    id: Option<AccountId>,
+    sessions: HashMap<SessionId, SessionKey>,
+    directory: Option<Directory>,
+    pub(crate) relations: Relations,
+}
+
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) session: Session,
+    pub(crate) account: AccountKey,
+    pub(crate) call: CallKey,
+    /// Sessions whose links name this one.
+    named_by: Vec<SessionKey>,
+    /// Sessions this one's links name.
+    names: Vec<SessionKey>,
+    /// A link to or from it, or a leg of it, is about supervision: which call it belongs to may change.
+    supervision: bool,
+    /// It is in the list of those to be looked at again.
+    dirty: bool,
+    /// Where it stands among the related ones.
+    pub(crate) traces: Vec<Trace>,
+}
+
+/// The sessions of one call.
+#[derive(Debug)]
+pub(crate) struct Group<S> {
+    account: AccountKey,
+    pub(crate) sessions: Vec<SessionKey>,
+    /// Joins that were refused since the call is too large.
+    refused: u64,
+    pub(crate) status: S,
+}
+
+/// What came of adding a notification.
+#[derive(Debug)]
+pub(crate) struct Added<S> {
+    /// The call it belongs to.
+    pub(crate) call: CallKey,
+    /// Whether it told anything new.
+    pub(crate) news: bool,
+    /// Calls whose sessions are now part of others, with what was kept of them.
+    pub(crate) absorbed: Vec<(S, CallKey)>,
+    /// Other calls that gained or lost sessions, or look related to what is new.
+    pub(crate) touched: Vec<CallKey>,
+}
+
+impl<S: Default> Book<S> {
+    pub(crate) fn new() -> Self {
+        Self { accounts: Vec::new(), account_keys: HashMap::new(), sessions: Slab::new(), calls: Slab::new(), dirty: Vec::new() }
+    }
+
+    /// Adds what a notification says.
+    pub(crate) fn add(&mut self, notification: &Notification<'_>) -> Added<S> {
+        let key = self.session_of(notification);
+        let mut added = Added { call: self.sessions[key].call, news: false, absorbed: Vec::new(), touched: Vec::new() };
+        for party in &notification.body.parties {
+            let heard = self.sessions[key].session.hear(notification, party);
+            added.news |= heard != Heard::Duplicate;
+            let Heard::News { of, last } = heard else { continue };
+            let new_leg = of == News::Leg;
+            let supervises = party.status.reason() == Some(Reason::Supervising);
+            let held = &mut self.sessions[key];
+            held.supervision |= supervises;
+            let peer = party.status.peer_id.as_deref().and_then(|peer| peer.session_id());
+            match peer.filter(|_| party.status.code() == Some(Code::Gone)) {
+                Some(peer) => self.link(key, peer, supervises, of, &mut added),
+                None if held.supervision && (new_leg || supervises) => self.regroup(key, &mut added),
+                None => {}
+            }
+            if new_leg || !last || party.status.code() == Some(Code::Hold) {
+                self.mark_dirty(key);
+            }
+        }
+        added.call = self.sessions[key].call;
+        added.touched.retain(|call| *call != added.call && self.calls.contains(*call));
+        added.touched.sort_unstable();
+        added.touched.dedup();
+        added
+    }
+
+    /// The session a notification is about, new if need be.
+    fn session_of(&mut self, notification: &Notification<'_>) -> SessionKey {
+        let id = notification.session_id();
+        let Some(account) = notification.account_id() else { return self.session_of_unknown_account(id) };
+        let account = self.account(Some(account));
+        match self.accounts[account].sessions.get(id) {
+            Some(&key) => key,
+            None => self.adopt(account, id).unwrap_or_else(|| self.begin_session(account, id)),
+        }
+    }
+
+    fn account(&mut self, id: Option<&str>) -> AccountKey {
+        // Nearly all notifications of a stream are one account's.
+        if let Some(last) = self.accounts.last()
+            && last.id.as_deref() == id
+        {
+            return self.accounts.len() - 1;
+        }
+        let id = id.map(AccountId::from);
+        if let Some(&key) = self.account_keys.get(&id) {
+            return key;
+        }
+        let key = self.accounts.len();
+        self.account_keys.insert(id.clone(), key);
+        self.accounts.push(Account {
+            id,
+            sessions: HashMap::new(),
+            directory: None,
+            relations: Relations::default(),
+        });
+        key
+    }
+
+    /// A notification that names no account belongs to the account that has its session.
+    fn session_of_unknown_account(&mut self, id: &str) -> SessionKey {
+        let known = self.accounts.iter().find_map(|account| account.sessions.get(id));
+        known.copied().unwrap_or_else(|| {
+            let account = self.account(None);
+            self.begin_session(account, id)
+        })
+    }
+
+    /// Takes over, into its account, what notifications without an account have told of a session.
+    fn adopt(&mut self, account: AccountKey, id: &str) -> Option<SessionKey> {
+        let orphans = *self.account_keys.get(&None)?;
+        let key = *self.accounts[orphans].sessions.get(id)?;
+        let call = self.sessions[key].call;
+        for member in self.calls[call].sessions.clone() {
+            let id = self.sessions[member].session.id.clone();
+            if self.accounts[account].sessions.contains_key(&id) {
+                return None;
+            }
+        }
+        for member in self.calls[call].sessions.clone() {
+            let id = self.sessions[member].session.id.clone();
+            self.accounts[orphans].sessions.remove(&id);
+            self.accounts[account].sessions.insert(id, member);
+            self.sessions[member].account = account;
+        }
+        self.calls[call].account = account;
+        Some(key)
+    }
+
+    fn begin_session(&mut self, account: AccountKey, id: &str) -> SessionKey {
+        let id = SessionId::from(id);
+        let call = self.calls.vacant_key();
+        let key = self.sessions.insert(Held {
+            session: Session::new(id.clone()),
+            account,
+            call,
+            named_by: Vec::new(),
+            names: Vec::new(),
+            supervision: false,
+            dirty: false,
+            traces: Vec::new(),
+        });
+        self.calls.insert(Group { account, sessions: vec![key], refused: 0, status: S::default() });
+        self.accounts[account].sessions.insert(id, key);
+        key
+    }
+
+    /// Follows a link from a session to the one it names.
+    fn link(&mut self, from: SessionKey, to: &str, supervises: bool, news: News, added: &mut Added<S>) {
+        let account = self.sessions[from].account;
+        let to = match self.accounts[account].sessions.get(to) {
+            Some(&key) => key,
+            None => self.begin_session(account, to),
+        };
+        if from == to {
+            return;
+        }
+        if !self.sessions[from].names.contains(&to) {
+            self.sessions[from].names.push(to);
+            self.sessions[to].named_by.push(from);
+        }
+        let supervision = supervises || [from, to].iter().any(|&key| self.sessions[key].supervision);
+        // A copy that changes what a link means may part what it joined.
+        if supervision || news == News::Copy {
+            self.sessions[from].supervision |= supervision;
+            self.sessions[to].supervision |= supervision;
+            return self.regroup(from, added);
+        }
+        let [a, b] = [from, to].map(|key| self.sessions[key].call);
+        if a != b {
+            self.join(a, b, added);
+        }
+    }
+
+    /// Makes two calls one.
+    fn join(&mut self, a: CallKey, b: CallKey, added: &mut Added<S>) {
+        let size = |call: CallKey| self.calls[call].sessions.len();
+        let (into, from) = if size(a) >= size(b) { (a, b) } else { (b, a) };
+        if size(a) + size(b) > limits::SESSIONS_PER_CALL {
+            self.calls[into].refused += 1;
+            return;
+        }
+        let group = self.calls.remove(from);
+        for &key in &group.sessions {
+            self.sessions[key].call = into;
+        }
+        for &key in [&group.sessions[..], &self.calls[into].sessions].concat().iter() {
+            self.mark_dirty(key);
+        }
+        self.calls[into].sessions.extend(group.sessions);
+        self.calls[into].refused += group.refused;
+        added.absorbed.push((group.status, into));
+    }
+
+    /// Finds out anew which sessions make one call, for the calls around a session.
+    ///
+    /// A supervising session never joins two calls: it belongs to the call of its first link.
+    fn regroup(&mut self, around: SessionKey, added: &mut Added<S>) {
+        let keys = self.neighbourhood(around);
+        let calls: Vec<CallKey> = distinct(keys.iter().map(|&key| self.sessions[key].call));
+        let parts = self.partition(&keys);
+        let mut free = calls;
+        let mut grouped = Vec::with_capacity(parts.len());
+        for part in parts {
+            // A part goes on as the call that most of it was.
+            let share = |call: CallKey| part.iter().filter(|&&key| self.sessions[key].call == call).count();
+            let best = free.iter().enumerate().max_by_key(|&(at, &call)| (share(call), std::cmp::Reverse(at)));
+            let call = match best.filter(|&(_, &call)| share(call) > 0).map(|(at, _)| at) {
+                Some(at) => free.remove(at),
+                None => {
+                    let account = self.sessions[part[0]].account;
+                    self.calls.insert(Group { account, sessions: Vec::new(), refused: 0, status: S::default() })
+                }
+            };
+            grouped.push((call, part));
+        }
+        for (call, part) in grouped {
+            for &key in &part {
+                self.sessions[key].call = call;
+                self.mark_dirty(key);
+            }
+            self.calls[call].sessions = part;
+            added.touched.push(call);
+        }
+        for call in free {
+            let group = self.calls.remove(call);
+            let into = group.sessions.first().map(|&key| self.sessions[key].call);
+            added.absorbed.extend(into.map(|into| (group.status, into)));
+        }
+    }
+
+    fn mark_dirty(&mut self, key: SessionKey) {
+        if !std::mem::replace(&mut self.sessions[key].dirty, true) {
+            self.dirty.push(key);
+        }
+    }
+
+    /// The sessions to be looked at again, once.
+    pub(crate) fn take_dirty(&mut self) -> Vec<SessionKey> {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        dirty.retain(|&key| self.sessions.get_mut(key).is_some_and(|held| std::mem::take(&mut held.dirty)));
+        dirty
+    }
+
+    /// Everything that is known of a call, understood; none if no leg of it was seen.
+    pub(crate) fn fold(&self, call: CallKey) -> Option<Fold<'_>> {
+        let group = &self.calls[call];
+        let account = &self.accounts[group.account];
+        let listeners = group.sessions.iter().flat_map(|&key| &self.sessions[key].named_by);
+        let listeners = distinct(listeners.copied().filter(|&key| {
+            self.sessions[key].call != call && self.sessions[key].session.is_supervising()
+        }));
+        Fold::new(Material {
+            account: account.id.as_ref(),
+            sessions: group.sessions.iter().map(|&key| &self.sessions[key].session).collect(),
+            related: self.related(call, &listeners),
+            listeners: listeners.into_iter().map(|key| &self.sessions[key].session).collect(),
+            refused: group.refused,
+            directory: account.directory.as_ref(),
+        })
+    }
+
+    /// The session a call is named after: the seen one, other than a supervising one, that began earliest.
+    pub(crate) fn root(&self, call: CallKey) -> Option<SessionKey> {
+        let sessions = self.calls[call].sessions.iter().filter_map(|&key| {
+            let session = &self.sessions[key].session;
+            Some((session.is_supervising(), session.start()?, &session.id, key))
+        });
+        sessions.min().map(|(.., key)| key)
+    }
+
+    /// Gives an account's extensions their names and kinds.
+    pub(crate) fn set_directory(&mut self, account: Option<&str>, directory: Directory) {
+        let account = self.account(account);
+        self.accounts[account].directory = Some(directory);
+    }
+
+    /// Lets a call go.
+    pub(crate) fn forget(&mut self, call: CallKey) -> Group<S> {
+        let group = self.calls.remove(call);
+        for &key in &group.sessions {
+            self.forget_traces(key);
+            let held = self.sessions.remove(key);
+            self.accounts[held.account].sessions.remove(&held.session.id);
+            for other in held.names {
+                if let Some(other) = self.sessions.get_mut(other) {
+                    other.named_by.retain(|&by| by != key);
+                }
+            }
+            for other in held.named_by {
+                if let Some(other) = self.sessions.get_mut(other) {
+                    other.names.retain(|&named| named != key);
+                }
+            }
+        }
+        group
+    }
+
+    /// All sessions of all calls that are connected by any link at all.
+    fn neighbourhood(&self, around: SessionKey) -> Vec<SessionKey> {
+        let mut keys = Vec::new();
+        let mut waiting = vec![around];
+        while let Some(key) = waiting.pop() {
+            if keys.contains(&key) {
+                continue;
+            }
+            keys.push(key);
+            let held = &self.sessions[key];
+            waiting.extend(self.calls[held.call].sessions.iter().chain(&held.names).chain(&held.named_by));
+        }
+        keys.sort_unstable();
+        keys
+    }
+
+    fn partition(&self, keys: &[SessionKey]) -> Vec<Vec<SessionKey>> {
+        let material = Material {
+            account: None,
+            sessions: keys.iter().map(|&key| &self.sessions[key].session).collect(),
+            listeners: Vec::new(),
+            related: Vec::new(),
+            refused: 0,
+            directory: None,
+        };
+        let place: HashMap<&str, usize> =
+            keys.iter().enumerate().map(|(at, &key)| (self.sessions[key].session.id.as_str(), at)).collect();
+        let mut part: Vec<usize> = (0..keys.len()).collect();
+        for [a, b] in Fold::joins(material) {
+            let [a, b] = [a, b].map(|id| place.get(id.as_str()).map(|&at| part[at]));
+            if let (Some(a), Some(b)) = (a, b)
+                && a != b
+            {
+                part.iter_mut().filter(|n| **n == a.max(b)).for_each(|n| *n = a.min(b));
+            }
+        }
+        distinct(part.iter().copied())
+            .into_iter()
+            .map(|n| keys.iter().zip(&part).filter(|(_, m)| **m == n).map(|(&key, _)| key).collect())
+            .collect()
+    }
+}
+
+fn distinct(values: impl Iterator<Item = usize>) -> Vec<usize> {
+    let mut values: Vec<usize> = values.collect();
+    values.sort_unstable();
+    values.dedup();
+    values
+}

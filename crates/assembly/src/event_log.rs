@@ -1,0 +1,107 @@
+//! The state changes of a session, always in order.
+
+use wholecall_record::PartyId;
+
+use crate::event::{Event, Statement};
+
+/// Events in order of sequence, then of party, in chunks: what comes in order is appended, what comes
+/// late moves no more than one chunk, so no order of arrival costs quadratic time.
+#[derive(Debug, Default)]
+pub(crate) struct EventLog {
+    chunks: Vec<Vec<Event>>,
+    len: usize,
+}
+
+/// What came of adding an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Added {
+    /// A state change nobody knew of; `last` if none with a later sequence was known.
+    New { last: bool },
+    /// A copy that filled a gap.
+    Changed,
+    /// A copy.
+    Duplicate,
+}
+
+impl EventLog {
+    const LONGEST_CHUNK: usize = 512;
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn last_sequence(&self) -> Option<i64> {
+        Some(self.chunks.last()?.last()?.sequence)
+    }
+
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Event> + Clone {
+        self.chunks.iter().flatten()
+    }
+
+    /// Adds what a notification says of the leg at index `leg`; `id` tells a leg's id.
+    pub(crate) fn add<'l>(
+        &mut self,
+        sequence: i64,
+        leg: u32,
+        uuid: Option<&str>,
+        said: Statement,
+        id: impl Fn(u32) -> &'l PartyId,
+    ) -> Added {
+        let order = |event: &Event| {
+            event.sequence.cmp(&sequence).then_with(|| match event.leg == leg {
+                true => std::cmp::Ordering::Equal,
+                false => party_order(id(event.leg), id(leg)),
+            })
+        };
+        let last = self.last_sequence().is_none_or(|last| last < sequence);
+        // The last chunk that begins at or before it.
+        let chunk = match last {
+            true => self.chunks.len().saturating_sub(1),
+            false => self.chunks.partition_point(|chunk| order(&chunk[0]).is_le()).saturating_sub(1),
+        };
+        if self.chunks.is_empty() {
+            self.chunks.push(Vec::new());
+        }
+        let events = &mut self.chunks[chunk];
+        let place = if last { Err(events.len()) } else { events.binary_search_by(order) };
+        match place {
+            Ok(at) => match events[at].merge(uuid, said) {
+                true => Added::Changed,
+                false => Added::Duplicate,
+            },
+            Err(at) => {
+                events.insert(at, Event::new(sequence, leg, uuid, said));
+                self.len += 1;
+                if events.len() > Self::LONGEST_CHUNK {
+                    let upper = events.split_off(if last { at } else { Self::LONGEST_CHUNK / 2 });
+                    self.chunks.insert(chunk + 1, upper);
+                }
+                Added::New { last }
+            }
+        }
+    }
+
+    /// Drops the last event and returns it.
+    pub(crate) fn drop_last(&mut self) -> Option<Event> {
+        let event = self.chunks.last_mut()?.pop()?;
+        self.len -= 1;
+        if self.chunks.last().is_some_and(Vec::is_empty) {
+            self.chunks.pop();
+        }
+        Some(event)
+    }
+}
+
+/// Party ids end in an ordinal: `…-2` comes before `…-10`.
+pub(crate) fn party_order(a: &str, b: &str) -> std::cmp::Ordering {
+    let parts = |id: &str| -> Option<(usize, u64)> {
+        let (stem, ordinal) = id.rsplit_once('-')?;
+        Some((stem.len(), ordinal.parse().ok()?))
+    };
+    match (parts(a), parts(b)) {
+        (Some((a_stem, a_ordinal)), Some((b_stem, b_ordinal))) if a[..a_stem] == b[..b_stem] => {
+            a_ordinal.cmp(&b_ordinal).then_with(|| a.cmp(b))
+        }
+        _ => a.cmp(b),
+    }
+}

@@ -1,0 +1,240 @@
+//! The rooms of a call, the legs in them, and their changes in order.
+
+use std::{borrow::Cow, ops::Range};
+
+use wholecall_notification::{Code, Direction, Reason};
+use wholecall_record::{
+    Time,
+    call::{Kind, LegState},
+};
+
+use super::{Change, Fold};
+use crate::{
+    description::Description,
+    session::{LegStore, Session},
+};
+
+/// A session.
+pub(crate) struct Room<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) legs: Range<usize>,
+    /// First change of its first leg; none for a room that was never seen.
+    pub(crate) start: Option<Time>,
+    pub(crate) is_conference: bool,
+    /// A supervisor dialled in to listen.
+    pub(crate) is_supervising: bool,
+    /// The leg that began the session, where that was seen and can be told.
+    pub(crate) originator: Option<usize>,
+}
+
+/// A party of a session.
+pub(crate) struct Leg<'a> {
+    pub(crate) room: usize,
+    pub(crate) store: &'a LegStore,
+    pub(crate) description: Cow<'a, Description>,
+    pub(crate) changes: Range<usize>,
+    pub(crate) first_sequence: i64,
+    pub(crate) start: Time,
+    pub(crate) direction: Direction,
+    /// The codes of its changes.
+    pub(crate) codes: Codes,
+    /// Some change of it has the reason `Supervising`.
+    pub(crate) supervises: bool,
+    pub(crate) kind: Kind,
+    /// Index among the people; none for a proxy.
+    pub(crate) person: Option<usize>,
+    /// When a listening leg became a talking one.
+    pub(crate) talks_from: Option<Time>,
+    pub(crate) spans: Vec<Span>,
+    /// When it left for good.
+    pub(crate) end: Option<Time>,
+    /// The change that ended it; none if that was said of the other end of a link only.
+    pub(crate) ended_by: Option<usize>,
+}
+
+/// A stretch of a leg in one state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) state: LegState,
+    pub(crate) start: Time,
+    pub(crate) end: Option<Time>,
+}
+
+impl Leg<'_> {
+    /// What the leg is doing at a time; none before it begins and after it ended.
+    pub(crate) fn state_at(&self, time: Time) -> Option<LegState> {
+        let at = self.spans.partition_point(|span| span.start <= time).checked_sub(1)?;
+        let span = self.spans[at];
+        span.end.is_none_or(|end| time < end).then_some(span.state)
+    }
+
+    /// What the leg is doing just before a time.
+    pub(crate) fn state_before(&self, time: Time) -> Option<LegState> {
+        let at = self.spans.partition_point(|span| span.start < time).checked_sub(1)?;
+        let span = self.spans[at];
+        span.end.is_none_or(|end| time <= end).then_some(span.state)
+    }
+
+    pub(crate) fn is_inbound(&self) -> bool {
+        self.direction == Direction::Inbound
+    }
+
+    /// Whether somebody was alerted by it.
+    pub(crate) fn rang(&self) -> bool {
+        self.codes.has(Code::Proceeding)
+    }
+}
+
+/// A set of status codes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Codes(u16);
+
+impl Codes {
+    fn add(&mut self, code: Code) {
+        self.0 |= 1 << code as u16;
+    }
+
+    pub(crate) fn has(self, code: Code) -> bool {
+        self.0 & 1 << code as u16 != 0
+    }
+
+    /// Whether there is none in it but these.
+    pub(crate) fn only(self, codes: &[Code]) -> bool {
+        codes.iter().fold(self.0, |left, code| left & !(1 << *code as u16)) == 0
+    }
+}
+
+impl<'a> Fold<'a> {
+    pub(super) fn find_legs(&mut self) {
+        let mut sessions: Vec<(Option<Time>, &'a Session)> =
+            self.material.sessions.iter().map(|session| (session.start(), *session)).collect();
+        // The unseen ones last.
+        sessions.sort_by(|(a, x), (b, y)| {
+            a.is_none().cmp(&b.is_none()).then_with(|| a.cmp(b)).then_with(|| x.id.cmp(&y.id))
+        });
+        for (start, session) in sessions {
+            let legs = self.find_legs_of(session);
+            self.rooms.push(Room {
+                session,
+                legs,
+                start,
+                is_conference: session.is_conference(),
+                is_supervising: session.is_supervising(),
+                originator: None,
+            });
+        }
+        for room in 0..self.rooms.len() {
+            self.rooms[room].originator = self.find_originator(room);
+        }
+    }
+
+    fn find_legs_of(&mut self, session: &'a Session) -> Range<usize> {
+        const NONE: usize = usize::MAX;
+        let room = self.rooms.len();
+        let (first_leg, first_change) = (self.legs.len(), self.changes.len());
+        // Index of the leg in `self.legs` for each of the session's; legs in order of their first change.
+        let mut places = vec![NONE; session.legs.len()];
+        for event in session.events().filter(|event| !event.is_text_reply()) {
+            let place = &mut places[event.leg as usize];
+            if *place == NONE {
+                *place = self.legs.len();
+                let store = &session.legs[event.leg as usize];
+                self.legs.push(Leg::new(room, store, event.sequence));
+            }
+            self.legs[*place].changes.end += 1;
+        }
+        // Each leg's changes in one piece.
+        let mut next = first_change;
+        for leg in &mut self.legs[first_leg..] {
+            let count = leg.changes.end;
+            leg.changes = next..next;
+            next += count;
+        }
+        let Some(filler) = session.events().next().map(|event| Change { time: self.last_event, event }) else {
+            return first_leg..first_leg;
+        };
+        self.changes.resize(next, filler);
+        let mut effective = Time::from_millis(i64::MIN);
+        for event in session.events() {
+            // A server's clock may jump back; what it says after that did not happen before.
+            effective = effective.max(event.said.time);
+            if event.is_text_reply() {
+                continue;
+            }
+            let leg = &mut self.legs[places[event.leg as usize]];
+            if leg.changes.is_empty() {
+                leg.start = effective;
+            }
+            if let Some(code) = event.said.code {
+                leg.codes.add(code);
+            }
+            leg.supervises |= event.said.reason == Some(Reason::Supervising);
+            self.changes[leg.changes.end] = Change { time: effective, event };
+            leg.changes.end += 1;
+        }
+        self.last_event = self.last_event.max(effective);
+        first_leg..self.legs.len()
+    }
+
+    /// The seen session, other than a supervising one, whose first event is earliest.
+    pub(super) fn find_root(&self) -> Option<usize> {
+        let seen = |room: &usize| self.rooms[*room].start.is_some();
+        let rooms = || (0..self.rooms.len()).filter(seen);
+        rooms().find(|&room| !self.rooms[room].is_supervising).or_else(|| rooms().next())
+    }
+
+    /// The session's Outbound leg with the lowest sequence, if it is neither a supervisor's nor in a
+    /// conference session. A leg by which a user goes on at another device began nothing.
+    fn find_originator(&self, room: usize) -> Option<usize> {
+        if self.rooms[room].is_conference {
+            return None;
+        }
+        let legs = self.rooms[room].legs.clone();
+        let leg = legs.clone().find(|&leg| self.legs[leg].direction == Direction::Outbound)?;
+        let continues = legs.clone().take_while(|&earlier| earlier < leg).any(|earlier| {
+            let same_owner = self.legs[earlier].description.extension.is_some()
+                && self.legs[earlier].description.extension == self.legs[leg].description.extension;
+            same_owner && self.changes_of(earlier).iter().any(|change| is_switch(change))
+        });
+        (!self.legs[leg].supervises && !continues).then_some(leg)
+    }
+}
+
+fn is_switch(change: &Change<'_>) -> bool {
+    change.event.said.code == Some(Code::Disconnected)
+        && matches!(
+            change.event.said.reason,
+            Some(Reason::CallSwitch | Reason::CallFlip | Reason::Pickup)
+        )
+}
+
+impl<'a> Leg<'a> {
+    fn new(room: usize, store: &'a LegStore, first_sequence: i64) -> Self {
+        let description = store.descriptions.taken_together();
+        let direction = match description.direction {
+            Some(direction @ (Direction::Inbound | Direction::Outbound)) => direction,
+            // Nobody said so: the owner calls if it stands in `from`.
+            _ if description.extension.is_some() && description.from.extension == description.extension => {
+                Direction::Outbound
+            }
+            _ => Direction::Inbound,
+        };
+        Self {
+            room,
+            store,
+            description,
+            changes: 0..0,
+            first_sequence,
+            start: Time::from_millis(i64::MIN),
+            direction,
+            codes: Codes::default(),
+            supervises: false,
+            kind: Kind::External,
+            person: None,
+            talks_from: None,
+            spans: Vec::new(),
+            end: None,
+            ended_by: None,
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! The doors between rooms: what each means, when it stood open, and which rooms they join when.
+//!
+//! Both ends of a link may say `Gone`; one is enough. Each end's statements between two of its own
+//! `Answered` are one opening, and the first opening one end tells of is the first of the other, and so on:
+//! the clocks of the two sessions' servers need not agree for that.
+
+use std::cmp::Ordering;
+
+use compact_str::CompactString;
+use wholecall_notification::{Code, Reason};
+use wholecall_record::{
+    ParticipantId, PartyId, SessionId, Time,
+    call::{Kind, LinkKind},
+};
+
+use super::{Fold, Material, legs::Leg};
+
+/// A door between two rooms, from one opening to its closing.
+pub(crate) struct Link {
+    pub(crate) kind: LinkKind,
+    pub(crate) reason: Option<CompactString>,
+    pub(crate) start: Time,
+    pub(crate) end: Option<Time>,
+    /// The end that opened it.
+    pub(crate) a: End,
+    pub(crate) b: End,
+    /// The changes that say so.
+    pub(crate) proof: Vec<usize>,
+}
+
+/// One end of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) room: usize,
+    pub(crate) party: Option<PartyId>,
+    /// The leg, if it was seen.
+    pub(crate) leg: Option<usize>,
+}
+
+impl Link {
+    /// Whether the people in its rooms hear each other, as long as nobody takes over.
+    pub(crate) fn joins(&self) -> bool {
+        self.kind != LinkKind::Supervising
+    }
+
+    /// Whether who opened the door is out of the room it was opened from: moved on, or into the bridge.
+    pub(crate) fn empties_its_ends(&self) -> bool {
+        matches!(self.kind, LinkKind::AttendedTransfer | LinkKind::Transfer | LinkKind::Conference)
+    }
+
+    pub(crate) fn ends(&self) -> [&End; 2] {
+        [&self.a, &self.b]
+    }
+}
+
+/// A `Gone` that names another session.
+struct Saying {
+    change: usize,
+    own: End,
+    other: End,
+    toward_conference: bool,
+    /// Counts the leg's openings of this door.
+    opening: usize,
+    /// The leg's next `Answered`.
+    until: Option<Time>,
+}
+
+impl<'a> Fold<'a> {
+    /// The pairs of sessions that belong to one call because a link joins them, or because one began to
+    /// listen to the other first of all.
+    pub(crate) fn joins(material: Material<'a>) -> Vec<[SessionId; 2]> {
+        let mut fold = Fold::unread(material);
+        fold.find_legs();
+        fold.find_links();
+        let supervising = |end: &End| fold.rooms[end.room].is_supervising;
+        let id = |end: &End| fold.rooms[end.room].session.id.clone();
+        let mut attached = vec![false; fold.rooms.len()];
+        let mut joins = Vec::new();
+        // Links are in order of their start.
+        for link in &fold.links {
+            let first = link.ends().into_iter().filter(|end| supervising(end)).all(|end| !attached[end.room]);
+            let is_call = !link.ends().into_iter().any(supervising);
+            if (is_call && link.joins()) || (!is_call && first) {
+                joins.push([id(&link.a), id(&link.b)]);
+                link.ends().into_iter().filter(|end| supervising(end)).for_each(|end| attached[end.room] = true);
+            }
+        }
+        joins
+    }
+
+    pub(super) fn find_links(&mut self) {
+        let sayings = self.sayings();
+        if sayings.is_empty() {
+            return;
+        }
+        let mut openings: Vec<(&End, &End, usize, &Saying)> = sayings
+            .iter()
+            .map(|saying| {
+                let (low, high) = match end_order(&saying.own, &saying.other) {
+                    Ordering::Greater => (&saying.other, &saying.own),
+                    _ => (&saying.own, &saying.other),
+                };
+                (low, high, saying.opening, saying)
+            })
+            .collect();
+        let same_opening = |a: &(&End, &End, usize, &Saying), b: &(&End, &End, usize, &Saying)| {
+            end_order(a.0, b.0).then_with(|| end_order(a.1, b.1)).then_with(|| a.2.cmp(&b.2))
+        };
+        openings.sort_by(same_opening);
+        let mut links: Vec<Link> = openings
+            .chunk_by(|a, b| same_opening(a, b).is_eq())
+            .map(|opening| self.link(opening.iter().map(|(.., saying)| *saying)))
+            .collect();
+        links.sort_by(|x, y| {
+            let order = x.start.cmp(&y.start).then_with(|| self.order_of_rooms(x.a.room, y.a.room));
+            order.then_with(|| x.proof.cmp(&y.proof))
+        });
+        self.links = links;
+        self.joints = Joints::new(self.rooms.len(), self.links.iter().filter(|link| link.joins()));
+    }
+
+    fn sayings(&self) -> Vec<Saying> {
+        let mut sayings = Vec::new();
+        for (index, leg) in self.legs.iter().enumerate() {
+            self.sayings_of(index, leg, &mut sayings);
+        }
+        sayings
+    }
+
+    fn sayings_of(&self, index: usize, leg: &Leg<'_>, sayings: &mut Vec<Saying>) {
+        let first = sayings.len();
+        // Where this leg's sayings begin that no `Answered` has followed yet.
+        let mut open = first;
+        for at in leg.changes.clone() {
+            let said = &self.changes[at].event.said;
+            if said.code == Some(Code::Answered) {
+                for saying in &mut sayings[open..] {
+                    saying.until = Some(self.changes[at].time);
+                }
+                open = sayings.len();
+            }
+            let (Some(Code::Gone), Some(peer)) = (said.code, said.peer()) else { continue };
+            let Some(room) = self.rooms.iter().position(|room| room.session.id == peer.session) else { continue };
+            let own = End { room: leg.room, party: Some(leg.store.id.clone()), leg: Some(index) };
+            let other = self.other_end(room, peer.party.as_ref(), &leg.store.id, &self.rooms[leg.room].session.id);
+            let before = |saying: &&Saying| saying.other == other;
+            let opening = match sayings[open..].iter().rfind(before) {
+                Some(saying) => saying.opening,
+                None => sayings[first..open].iter().rfind(before).map_or(0, |saying| saying.opening + 1),
+            };
+            let far = &self.rooms[room];
+            let unseen_bridge = peer.is_conference && far.start.is_none();
+            sayings.push(Saying {
+                change: at,
+                own,
+                other,
+                toward_conference: far.is_conference || unseen_bridge || self.rooms[leg.room].is_conference,
+                opening,
+                until: None,
+            });
+        }
+    }
+
+    /// The far end of a door. Where the near end does not name the party, the far end may name the near.
+    fn other_end(&self, room: usize, party: Option<&PartyId>, near: &str, near_session: &str) -> End {
+        let mut legs = self.rooms[room].legs.clone();
+        let leg = match party {
+            Some(party) => legs.find(|&leg| self.legs[leg].store.id == *party),
+            None => legs.find(|&leg| {
+                self.changes_of(leg).iter().any(|change| {
+                    change.event.said.peer().is_some_and(|peer| {
+                        &*peer.session == near_session && peer.party.as_deref() == Some(near)
+                    })
+                })
+            }),
+        };
+        let party = party.cloned().or_else(|| Some(self.legs[leg?].store.id.clone()));
+        End { room, party, leg }
+    }
+
+    /// What all that was said of one opening amounts to.
+    fn link<'s>(&self, sayings: impl Iterator<Item = &'s Saying>) -> Link {
+        let mut sayings: Vec<&Saying> = sayings.collect();
+        sayings.sort_by(|x, y| self.order_of_changes(x.change, y.change));
+        let first = sayings[0];
+        let said = |saying: &Saying| &self.changes[saying.change].event.said;
+        let named = sayings.iter().find(|saying| said(saying).reason.is_some());
+        let kind = match named.and_then(|saying| said(saying).reason) {
+            Some(Reason::AttendedTransfer) => LinkKind::AttendedTransfer,
+            Some(Reason::Conference) => LinkKind::Conference,
+            Some(Reason::Pickup) => LinkKind::Pickup,
+            Some(Reason::Supervising) => LinkKind::Supervising,
+            Some(Reason::TakeOver) => LinkKind::TakeOver,
+            None if sayings.iter().any(|saying| saying.toward_conference) => LinkKind::Conference,
+            _ => LinkKind::Transfer,
+        };
+        // Who stays, listens or takes over never comes back through the door: later codes are its own.
+        let closes = matches!(kind, LinkKind::AttendedTransfer | LinkKind::Conference | LinkKind::Transfer);
+        Link {
+            kind,
+            reason: named.and_then(|saying| said(saying).reason_word()).map(CompactString::from),
+            start: self.changes[first.change].time,
+            end: sayings.iter().filter_map(|saying| saying.until).min().filter(|_| closes),
+            a: first.own.clone(),
+            b: first.other.clone(),
+            proof: sayings.iter().map(|saying| saying.change).collect(),
+        }
+    }
+
+    /// The end of a conference link that is a seat in the bridge.
+    pub(super) fn bridge_of<'l>(&self, link: &'l Link) -> &'l End {
+        let is_seat = |end: &End| match end.leg {
+            Some(leg) => self.legs[leg].kind == Kind::Proxy,
+            None => self.rooms[end.room].start.is_none(),
+        };
+        let is_bridge = |end: &End| self.rooms[end.room].is_conference;
+        let ends = [&link.b, &link.a];
+        let seat = ends.into_iter().find(|end| is_bridge(end) && is_seat(end));
+        let bridge = || ends.into_iter().find(|end| is_bridge(end));
+        let unseen = || ends.into_iter().find(|end| is_seat(end));
+        seat.or_else(bridge).or_else(unseen).unwrap_or(&link.b)
+    }
+
+    /// The end of a conference link that is a room being joined to the bridge.
+    pub(super) fn joined_end_of<'l>(&self, link: &'l Link) -> &'l End {
+        if std::ptr::eq(self.bridge_of(link), &link.a) { &link.b } else { &link.a }
+    }
+
+    /// Who brought a room into the bridge: the owner of the leg that left for it; where only the seat was
+    /// seen, it names the host as its caller.
+    pub(super) fn host_of(&self, link: &Link) -> Option<usize> {
+        let seat = self.bridge_of(link).leg.map(|leg| &self.legs[leg]);
+        let named = || {
+            let extension = seat?.description.from.extension.as_ref()?;
+            self.person_with_id(&ParticipantId::from(format!("ext:{extension}")))
+        };
+        self.joined_end_of(link).leg.and_then(|leg| self.legs[leg].person).or_else(named)
+    }
+
+    /// Earlier first; what happened at the same time in different sessions in order of their ids.
+    pub(super) fn order_of_changes(&self, x: usize, y: usize) -> Ordering {
+        let (a, b) = (&self.changes[x], &self.changes[y]);
+        let room = |change: usize| self.legs[self.leg_of_change(change)].room;
+        a.time
+            .cmp(&b.time)
+            .then_with(|| self.order_of_rooms(room(x), room(y)))
+            .then_with(|| a.event.sequence.cmp(&b.event.sequence))
+            .then_with(|| x.cmp(&y))
+    }
+
+    fn order_of_rooms(&self, x: usize, y: usize) -> Ordering {
+        let id = |room: usize| -> &str { &self.rooms[room].session.id };
+        id(x).cmp(id(y))
+    }
+
+    /// The leg a change belongs to.
+    pub(super) fn leg_of_change(&self, change: usize) -> usize {
+        self.legs.partition_point(|leg| leg.changes.end <= change)
+    }
+}
+
+fn end_order(a: &End, b: &End) -> Ordering {
+    a.room.cmp(&b.room).then_with(|| a.party.cmp(&b.party))
+}
+
+/// Which rooms are joined when.
+#[derive(Debug, Default)]
+pub(crate) struct Joints {
+    /// From each time on, for every room, a number it shares with the rooms it is joined with.
+    changes: Vec<(Time, Vec<u32>)>,
+}
+
+impl Joints {
+    fn new<'l>(rooms: usize, links: impl Iterator<Item = &'l Link>) -> Self {
+        let doors = links.map(|link| Door { rooms: [link.a.room, link.b.room], start: link.start, end: link.end });
+        Self::from_doors(rooms, doors.collect())
+    }
+
+    pub(super) fn from_doors(rooms: usize, doors: Vec<Door>) -> Self {
+        let mut times: Vec<Time> =
+            doors.iter().flat_map(|door| [Some(door.start), door.end]).flatten().collect();
+        times.sort_unstable();
+        times.dedup();
+        let joined_at = |time: Time| {
+            let mut number: Vec<u32> = (0..rooms as u32).collect();
+            for door in doors.iter().filter(|door| door.start <= time && door.end.is_none_or(|end| time < end)) {
+                let [x, y] = door.rooms.map(|room| number[room]);
+                if x != y {
+                    number.iter_mut().filter(|n| **n == x.max(y)).for_each(|n| *n = x.min(y));
+                }
+            }
+            (time, number)
+        };
+        Self { changes: times.into_iter().map(joined_at).collect() }
+    }
+
+    /// When anything changes.
+    pub(crate) fn times(&self) -> impl Iterator<Item = Time> {
+        self.changes.iter().map(|(time, _)| *time)
+    }
+
+    /// A number for the room that all rooms joined with it at that time share.
+    pub(crate) fn number(&self, room: usize, time: Time) -> u32 {
+        self.number_in(self.changes.partition_point(|(at, _)| *at <= time), room)
+    }
+
+    /// The same, as it was just before that time.
+    pub(crate) fn number_before(&self, room: usize, time: Time) -> u32 {
+        self.number_in(self.changes.partition_point(|(at, _)| *at < time), room)
+    }
+
+    fn number_in(&self, changes_passed: usize, room: usize) -> u32 {
+        match changes_passed.checked_sub(1) {
+            Some(at) => self.changes[at].1[room],
+            None => room as u32,
+        }
+    }
+}
+
+/// A link as far as it joins rooms.
+pub(super) struct Door {
+    pub(super) rooms: [usize; 2],
+    pub(super) start: Time,
+    pub(super) end: Option<Time>,
+}

@@ -1,0 +1,396 @@
+//! The steps by which a call passed from one participant to another.
+
+use wholecall_notification::{Code, Reason};
+use wholecall_record::{
+    Time,
+    call::{Kind, LegState, LinkKind, MoveKind},
+};
+
+use super::{
+    Fold,
+    legs::Leg,
+    links::{End, Link},
+    spans::is_parked,
+};
+
+/// A move, with participants by index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) kind: MoveKind,
+    pub(crate) time: Time,
+    pub(crate) by: Option<usize>,
+    pub(crate) target: Option<usize>,
+    /// The changes that say so.
+    pub(crate) proof: Vec<usize>,
+}
+
+impl Fold<'_> {
+    /// All moves, by time, then kind, then ids.
+    pub(super) fn find_moves(&self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for leg in 0..self.legs.len() {
+            for at in self.legs[leg].changes.clone() {
+                let said = &self.changes[at].event.said;
+                match said.code {
+                    Some(Code::Disconnected) if said.reason.is_some() => self.disconnected(leg, at, &mut steps),
+                    Some(Code::Parked) => self.parked(leg, at, &mut steps),
+                    _ => {}
+                }
+            }
+        }
+        for link in &self.links {
+            self.linked(link, &mut steps);
+        }
+        self.drop_repeated(&mut steps);
+        let name = |kind: MoveKind| kind.as_str();
+        // People are in order of their ids.
+        steps.sort_by(|x, y| {
+            let order = x.time.cmp(&y.time).then_with(|| name(x.kind).cmp(name(y.kind)));
+            order.then_with(|| (x.by, x.target, &x.proof).cmp(&(y.by, y.target, &y.proof)))
+        });
+        steps
+    }
+
+    /// Moves told by the reason a leg ended with.
+    fn disconnected(&self, leg: usize, at: usize, steps: &mut Vec<Step>) {
+        let Some(reason) = self.changes[at].event.said.reason else { return };
+        let owner = self.legs[leg].person;
+        let next = || self.next_leg(leg, at);
+        let (kind, by, target) = match reason {
+            Reason::BlindTransfer | Reason::RccTransfer | Reason::DtmfTransfer if self.is_person(owner) => {
+                (MoveKind::BlindTransfer, owner, next().and_then(|next| self.destination(next)))
+            }
+            Reason::CallRedirected => (MoveKind::Forward, owner, next().and_then(|next| self.destination(next))),
+            Reason::CallSwitch => (MoveKind::Switch, owner, owner),
+            Reason::CallFlip => (MoveKind::Flip, owner, self.flipped_to(leg, at)),
+            Reason::CallPark | Reason::ParkLocation => (MoveKind::Park, owner, None),
+            Reason::Pickup if !self.is_taken_by_link(leg, at) => {
+                let taker = self.taker(leg, at).and_then(|taker| self.legs[taker].person);
+                let kind = if taker == owner { MoveKind::Switch } else { MoveKind::Pickup };
+                (kind, taker, taker)
+            }
+            Reason::TakeOver => {
+                let monitor = self.latest_monitor(self.legs[leg].room, self.changes[at].time);
+                let taker = monitor.and_then(|monitor| self.legs[monitor].person).or_else(|| self.took_over(leg));
+                (MoveKind::TakeOver, taker, taker)
+            }
+            _ => return,
+        };
+        steps.push(Step { kind, time: self.changes[at].time, by, target, proof: vec![at] });
+    }
+
+    /// The first leg of the session that began after a change; if there is none, the latest begun before
+    /// it and not yet answered.
+    fn next_leg(&self, leg: usize, at: usize) -> Option<usize> {
+        let sequence = self.changes[at].event.sequence;
+        let time = self.changes[at].time;
+        let legs = self.rooms[self.legs[leg].room].legs.clone();
+        // Legs are in order of their first change; one notification may end one leg and begin another.
+        let begun = legs.start + self.legs[legs.clone()].partition_point(|leg| leg.first_sequence < sequence);
+        let counts = |&other: &usize| {
+            other != leg && !self.legs[other].supervises && self.legs[other].kind != Kind::Proxy
+        };
+        let unanswered = |&other: &usize| {
+            let other = &self.legs[other];
+            other.is_inbound() && !self.answered_before(other, time) && other.end.is_none_or(|end| end > time)
+        };
+        (begun..legs.end).find(counts).or_else(|| (legs.start..begun).rev().filter(counts).find(unanswered))
+    }
+
+    fn answered_before(&self, leg: &Leg<'_>, time: Time) -> bool {
+        let answered = |change: &super::Change<'_>| {
+            change.event.said.code == Some(Code::Answered) && change.time <= time
+        };
+        self.changes[leg.changes.clone()].iter().any(answered)
+    }
+
+    /// Where a call went that goes on with a leg: its owner, or the queue that offers it.
+    fn destination(&self, leg: usize) -> Option<usize> {
+        self.offering_queue(leg).or(self.legs[leg].person)
+    }
+
+    /// The queue that offers the call by this leg.
+    pub(super) fn offering_queue(&self, leg: usize) -> Option<usize> {
+        let leg = &self.legs[leg];
+        let queue = leg.description.to.extension.as_ref().filter(|_| leg.description.queue_call)?;
+        let id = wholecall_record::ParticipantId::from(format!("ext:{queue}"));
+        self.person_with_id(&id).filter(|queue| Some(*queue) != leg.person)
+    }
+
+    /// The owner of the latest leg begun: the one the call was flipped to rings before the old one ends.
+    fn flipped_to(&self, leg: usize, at: usize) -> Option<usize> {
+        let sequence = self.changes[at].event.sequence;
+        let begun = self.rooms[self.legs[leg].room].legs.clone().filter(|&other| {
+            let other = &self.legs[other];
+            other.first_sequence < sequence && !other.supervises
+        });
+        let latest = begun.last().filter(|&latest| latest != leg).or_else(|| self.next_leg(leg, at));
+        latest.and_then(|latest| self.legs[latest].person)
+    }
+
+    /// The leg that took a call from one that rang. It is answered without ringing, and may come before the
+    /// last of several ringing legs is told.
+    fn taker(&self, leg: usize, at: usize) -> Option<usize> {
+        let (first, sequence) = (self.legs[leg].first_sequence, self.changes[at].event.sequence);
+        let taken_already = |&other: &usize| {
+            let other = &self.legs[other];
+            (first..sequence).contains(&other.first_sequence)
+                && !other.rang()
+                && !other.supervises
+                && other.kind.is_person()
+                && self.answered_before(other, self.changes[at].time)
+        };
+        let legs = self.rooms[self.legs[leg].room].legs.clone();
+        let next = self.next_leg(leg, at);
+        let began_after = |next: &usize| self.legs[*next].first_sequence >= sequence;
+        next.filter(began_after).or_else(|| legs.rev().find(taken_already)).or(next)
+    }
+
+    /// Whether somebody dialled in from another session to take a ringing call: that link tells of the move.
+    fn is_taken_by_link(&self, leg: usize, at: usize) -> bool {
+        let room = self.legs[leg].room;
+        self.links.iter().any(|link| {
+            link.kind == LinkKind::Pickup
+                && link.b.room == room
+                && (self.changes[at].time - link.start).abs() <= Self::PICKUP_LAG_MS
+                && !self.has_parked(room, link.start)
+        })
+    }
+
+    /// How far apart a pickup by link and the end of the ringing legs may be told.
+    const PICKUP_LAG_MS: i64 = 2_000;
+
+    fn took_over(&self, leg: usize) -> Option<usize> {
+        let room = self.legs[leg].room;
+        let link = self.links.iter().find(|link| {
+            link.kind == LinkKind::TakeOver && link.ends().iter().any(|end| end.room == room)
+        })?;
+        self.legs[link.a.leg?].person
+    }
+
+    /// A park, told by the parked leg.
+    fn parked(&self, leg: usize, at: usize, steps: &mut Vec<Step>) {
+        let by = self.parker(leg, self.changes[at].time);
+        steps.push(Step { kind: MoveKind::Park, time: self.changes[at].time, by, target: None, proof: vec![at] });
+    }
+
+    /// The user last connected or holding with the parked person.
+    fn parker(&self, leg: usize, time: Time) -> Option<usize> {
+        let parked = &self.legs[leg];
+        let number = |room| self.joints.number_before(room, time);
+        let with_them = |other: &&Leg<'_>| {
+            other.person != parked.person
+                && other.kind == Kind::User
+                && other.start <= time
+                && number(other.room) == number(parked.room)
+        };
+        let last = self.legs.iter().filter(with_them).filter_map(|other| {
+            let active = |span: &&super::legs::Span| {
+                matches!(span.state, LegState::Connected | LegState::Holding) && span.start <= time
+            };
+            let span = other.spans.iter().rfind(active)?;
+            let until = span.end.map_or(time, |end| end.min(time));
+            // Whoever is in the parked leg's own session was nearest to it.
+            Some((until, other.room == parked.room, span.start, other.person?))
+        });
+        let own = || parked.person.filter(|_| parked.kind == Kind::User);
+        last.max().map(|(.., person)| person).or_else(own)
+    }
+
+    /// Moves told by a link.
+    fn linked(&self, link: &Link, steps: &mut Vec<Step>) {
+        let step = |kind, by, target| Step { kind, time: link.start, by, target, proof: link.proof.clone() };
+        match link.kind {
+            LinkKind::AttendedTransfer => {
+                let (by, target) = self.transfer(link);
+                steps.push(step(MoveKind::AttendedTransfer, by, target));
+            }
+            LinkKind::Transfer => {
+                let (by, target) = self.transfer(link);
+                steps.push(step(MoveKind::Transfer, by, target));
+            }
+            LinkKind::Conference => {
+                let host = self.host_of(link);
+                let joined = self.joined_end_of(link).room;
+                for person in self.in_room(joined, link.start, host) {
+                    steps.push(step(MoveKind::Conference, host, Some(person)));
+                }
+            }
+            LinkKind::Pickup => {
+                let taker = link.a.leg.and_then(|leg| self.legs[leg].person);
+                if self.has_parked(link.b.room, link.start) {
+                    steps.push(step(MoveKind::Retrieve, taker, taker));
+                } else if let Some(ringing) = self.taken_from(link) {
+                    let same_user = self.legs[ringing].person == taker;
+                    let kind = if same_user { MoveKind::Switch } else { MoveKind::Pickup };
+                    steps.push(step(kind, taker, taker));
+                }
+            }
+            LinkKind::Supervising | LinkKind::TakeOver => {}
+        }
+    }
+
+    fn has_parked(&self, room: usize, time: Time) -> bool {
+        let number = |room| self.joints.number_before(room, time);
+        let parked = |leg: &Leg<'_>| {
+            leg.spans.iter().any(|span| {
+                is_parked(span) && span.start <= time && span.end.is_none_or(|end| time <= end)
+            })
+        };
+        self.legs.iter().any(|leg| number(leg.room) == number(room) && parked(leg))
+    }
+
+    /// The ringing leg of a room that somebody picked up.
+    fn taken_from(&self, link: &Link) -> Option<usize> {
+        let time = link.start;
+        let number = |room| self.joints.number_before(room, time);
+        let picked_up = |leg: usize| {
+            let last = self.legs[leg].ended_by.map(|at| &self.changes[at].event.said);
+            last.is_some_and(|said| said.reason == Some(Reason::Pickup))
+        };
+        let ringing = |leg: usize| {
+            let state = self.legs[leg].state_before(time);
+            matches!(state, Some(LegState::Setup | LegState::Ringing)) && self.legs[leg].is_inbound()
+        };
+        let in_room = |&leg: &usize| {
+            number(self.legs[leg].room) == number(link.b.room) && link.a.leg != Some(leg)
+        };
+        let legs = || (0..self.legs.len()).filter(in_room);
+        let named = link.b.leg.filter(|&leg| ringing(leg) || picked_up(leg));
+        named.or_else(|| legs().find(|&leg| ringing(leg))).or_else(|| legs().find(|&leg| picked_up(leg)))
+    }
+
+    /// Who transferred whom: the owner of the `Gone` legs, and whoever is connected or ringing in the
+    /// consultation.
+    fn transfer(&self, link: &Link) -> (Option<usize>, Option<usize>) {
+        let owner = |end: &End| end.leg.and_then(|leg| self.legs[leg].person);
+        let by = owner(&link.a).or_else(|| owner(&link.b));
+        let consultation = self.consultation(link);
+        let target = match self.rooms[consultation].start {
+            Some(_) => self.consulted(consultation, link.start, by),
+            None => None,
+        };
+        (by, target)
+    }
+
+    /// The session in which the mover's leg is Outbound if exactly one is, else the one that began later;
+    /// an unseen one counts as later.
+    fn consultation(&self, link: &Link) -> usize {
+        let outbound = |end: &End| match end.leg {
+            Some(leg) => Some(!self.legs[leg].is_inbound()),
+            // The mover's leg was lost: it began the session if nobody else is known to have begun it.
+            None => {
+                let room = &self.rooms[end.room];
+                room.start.map(|_| room.originator.is_none())
+            }
+        };
+        match (outbound(&link.a), outbound(&link.b)) {
+            (Some(true), Some(false)) => link.a.room,
+            (Some(false), Some(true)) => link.b.room,
+            _ => {
+                // Unseen rooms have no start; rooms are in order of their start.
+                link.a.room.max(link.b.room)
+            }
+        }
+    }
+
+    /// The person, or the queue, in a consultation as its door opens.
+    fn consulted(&self, room: usize, time: Time, mover: Option<usize>) -> Option<usize> {
+        let nearest = self.present_in(time, mover, |other| other == room);
+        let number = |room| self.joints.number_before(room, time);
+        nearest.or_else(|| self.present_in(time, mover, |other| number(other) == number(room)))
+    }
+
+    /// Who is connected or ringing just then in the rooms that `here` tells: somebody connected rather than
+    /// a queue that rings its agents, a queue rather than somebody who rings.
+    fn present_in(&self, time: Time, mover: Option<usize>, here: impl Fn(usize) -> bool) -> Option<usize> {
+        let mut connected = None;
+        let mut queue = None;
+        let mut ringing = None;
+        let mut coming = None;
+        for (index, leg) in self.legs.iter().enumerate().filter(|(_, leg)| here(leg.room)) {
+            let Some(person) = leg.person.filter(|person| Some(*person) != mover) else { continue };
+            let originates = self.rooms[leg.room].originator == Some(index);
+            let place = match leg.state_before(time).or_else(|| leg.state_at(time)) {
+                Some(LegState::Connected | LegState::Holding | LegState::Parked) if leg.kind.is_person() => &mut connected,
+                Some(_) if originates && leg.kind.is_person() => &mut connected,
+                Some(LegState::Setup | LegState::Ringing) => match (leg.kind, self.offering_queue(index)) {
+                    (Kind::Queue, _) => &mut queue,
+                    (_, Some(offering)) => {
+                        queue.get_or_insert(offering);
+                        continue;
+                    }
+                    (Kind::User | Kind::External | Kind::Router | Kind::Menu, None) => &mut ringing,
+                    _ => continue,
+                },
+                Some(LegState::Voicemail) => &mut coming,
+                None if leg.start > time && leg.kind.is_person() => &mut coming,
+                _ => continue,
+            };
+            place.get_or_insert(person);
+        }
+        let implied = self.implied.iter().filter(|side| here(side.room) && side.is_there_before(time));
+        let mut implied = implied.map(|side| side.person).filter(|person| Some(*person) != mover);
+        connected.or_else(|| implied.next()).or(queue).or(ringing).or(coming)
+    }
+
+    /// The people who are in a room that is being joined to a bridge, and in the rooms joined with it.
+    fn in_room(&self, room: usize, time: Time, host: Option<usize>) -> Vec<usize> {
+        let number = |room| self.joints.number_before(room, time);
+        let here = |other: usize| number(other) == number(room);
+        let mut people: Vec<usize> = Vec::new();
+        for (index, leg) in self.legs.iter().enumerate().filter(|(_, leg)| here(leg.room)) {
+            let originates = self.rooms[leg.room].originator == Some(index);
+            let present = match leg.state_before(time) {
+                Some(LegState::Connected | LegState::Holding | LegState::Parked) => true,
+                Some(LegState::Setup | LegState::Ringing) => originates,
+                _ => false,
+            };
+            people.extend(leg.person.filter(|_| present && leg.kind.is_person()));
+        }
+        let implied = self.implied.iter().filter(|side| here(side.room) && side.is_there_before(time));
+        people.extend(implied.map(|side| side.person));
+        people.retain(|person| Some(*person) != host);
+        people.sort_unstable();
+        people.dedup();
+        match people.is_empty() {
+            // Nobody has answered yet: whoever rings is brought in.
+            true => self.present_in(time, host, here).into_iter().collect(),
+            false => people,
+        }
+    }
+
+    /// Keeps one of several moves that tell of the same step.
+    fn drop_repeated(&self, steps: &mut Vec<Step>) {
+        steps.sort_by_key(|step| step.time);
+        let mut kept: Vec<Step> = Vec::with_capacity(steps.len());
+        for step in steps.drain(..) {
+            let same = kept.iter_mut().rev().find(|known| self.are_one(known, &step));
+            match same {
+                Some(known) => known.proof.extend(step.proof),
+                None => kept.push(step),
+            }
+        }
+        *steps = kept;
+    }
+
+    /// A park told twice or by both its legs, a pickup told by every leg that stopped ringing.
+    fn are_one(&self, known: &Step, step: &Step) -> bool {
+        if known.kind != step.kind {
+            return false;
+        }
+        let leg = |step: &Step| self.leg_of_change(step.proof[0]);
+        let (a, b) = (&self.legs[leg(known)], &self.legs[leg(step)]);
+        match step.kind {
+            MoveKind::Park => {
+                let parked = if a.codes.has(Code::Parked) { a } else { b };
+                let apart = |span: &super::legs::Span| {
+                    span.state == LegState::Connected && known.time < span.start && span.start <= step.time
+                };
+                a.room == b.room && !parked.spans.iter().any(apart)
+            }
+            MoveKind::Pickup => known.target == step.target && a.room == b.room && leg(known) != leg(step),
+            _ => false,
+        }
+    }
+}

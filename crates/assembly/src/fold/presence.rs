@@ -1,0 +1,249 @@
+//! Who was on the line in which room, and so who heard whom.
+
+use wholecall_notification::Code;
+use wholecall_record::{
+    ParticipantId, Time,
+    call::{Kind, LegState, LinkKind},
+};
+
+use super::{
+    Fold,
+    legs::Leg,
+    links::{Joints, Link},
+    people::Implied,
+};
+use crate::limits;
+
+/// A stretch in which one fixed set of people heard each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Talk {
+    pub(crate) start: Time,
+    pub(crate) end: Option<Time>,
+    /// In order.
+    pub(crate) people: Vec<usize>,
+}
+
+/// A stretch in which somebody was on the line in a room.
+#[derive(Debug, Clone, Copy)]
+struct Presence {
+    room: usize,
+    person: usize,
+    start: Time,
+    end: Option<Time>,
+}
+
+impl Fold<'_> {
+    pub(super) fn find_talks(&mut self) {
+        let mut presences = Vec::new();
+        for (index, leg) in self.legs.iter().enumerate() {
+            self.presences_of(index, leg, &mut presences);
+        }
+        for index in 0..self.implied.len() {
+            let present = self.implied_presence(&self.implied[index]);
+            let Implied { room, person, .. } = self.implied[index];
+            presences.extend(present.iter().map(|&(start, end)| Presence { room, person, start, end }));
+            self.implied[index].present = present;
+        }
+        self.presences_of_hosts(&mut presences);
+        presences.retain(|presence| presence.end.is_none_or(|end| presence.start < end));
+        let mut hearing = Hearing { open: Vec::new(), talks: Vec::new(), seats: 0, beyond: 0 };
+        hearing.run(presences, &self.joints);
+        self.talks = hearing.talks;
+        self.talks.sort_by(|a, b| a.start.cmp(&b.start).then_with(|| a.people.cmp(&b.people)));
+        self.talk_limit = hearing.beyond;
+    }
+
+    fn presences_of(&self, index: usize, leg: &Leg<'_>, presences: &mut Vec<Presence>) {
+        let Some(person) = leg.person else { return };
+        if !leg.kind.is_person() && leg.talks_from.is_none() {
+            return;
+        }
+        let originates = self.rooms[leg.room].originator == Some(index);
+        for span in &leg.spans {
+            let on_the_line = match span.state {
+                LegState::Connected => true,
+                LegState::Setup | LegState::Ringing => originates,
+                _ => false,
+            };
+            if on_the_line {
+                let start = leg.talks_from.map_or(span.start, |from| from.max(span.start));
+                presences.push(Presence { room: leg.room, person, start, end: span.end });
+            }
+        }
+    }
+
+    /// An implied caller is on the line from the session's first event until its visible legs have ended;
+    /// an implied callee from the originating leg's `Answered` until that leg ends or is gone.
+    fn implied_presence(&self, side: &Implied) -> Vec<(Time, Option<Time>)> {
+        let room = &self.rooms[side.room];
+        if side.is_caller {
+            let visible = room.legs.clone().filter(|&leg| self.legs[leg].kind != Kind::Proxy);
+            let ends: Option<Vec<Time>> = visible.map(|leg| self.far_side_left(leg)).collect();
+            let end = ends.and_then(|ends| ends.into_iter().max());
+            return room.start.map(|start| (start, end)).into_iter().collect();
+        }
+        // A user who goes on at another device still has the callee on the line.
+        let owner = room.originator.and_then(|leg| self.legs[leg].person);
+        let mut present = Vec::new();
+        for leg in room.legs.clone().filter(|&leg| self.legs[leg].person == owner) {
+            let Some(answered) = self.first_answer(leg) else { continue };
+            let spans = self.legs[leg].spans.iter().filter(|span| span.state != LegState::Gone);
+            present.extend(spans.map(|span| (span.start.max(answered), span.end)));
+        }
+        present.retain(|(start, end)| end.is_none_or(|end| *start < end));
+        present
+    }
+
+    /// When a leg's end tells that whoever it talked to has left too: a leg that went through a door leaves
+    /// the others behind, but a conference host's leg that ends behind the door ends the room.
+    fn far_side_left(&self, leg: usize) -> Option<Time> {
+        let change = |code| self.changes_of(leg).iter().rev().find(move |change| change.event.said.code == Some(code));
+        let named = |kinds: &[LinkKind]| {
+            let ends = |link: &&Link| kinds.contains(&link.kind) && link.ends().iter().any(|end| end.leg == Some(leg));
+            self.links.iter().filter(ends).any(|link| link.end.is_none())
+        };
+        let gone_at = change(Code::Gone).map(|gone| gone.event.sequence);
+        let came_back = change(Code::Answered).is_some_and(|answered| Some(answered.event.sequence) > gone_at);
+        if named(&[LinkKind::Conference]) {
+            return change(Code::Disconnected).map(|disconnected| disconnected.time);
+        }
+        let left = named(&[LinkKind::AttendedTransfer, LinkKind::Transfer]) || (gone_at.is_some() && !came_back);
+        self.legs[leg].end.filter(|_| !left)
+    }
+
+    /// Who opened a conference whose bridge, or whose own leg in it, was never seen is present in it until
+    /// every other leg of the joined rooms has ended.
+    fn presences_of_hosts(&self, presences: &mut Vec<Presence>) {
+        let mut hosts: Vec<(usize, usize, Time)> = Vec::new();
+        for link in self.links.iter().filter(|link| link.kind == LinkKind::Conference) {
+            let bridge = self.bridge_of(link).room;
+            let Some(host) = self.host_of(link) else { continue };
+            let seen = self.rooms[bridge].legs.clone().any(|leg| self.legs[leg].person == Some(host));
+            match hosts.iter_mut().find(|(known, person, _)| (*known, *person) == (bridge, host)) {
+                _ if seen => {}
+                Some((_, _, start)) => *start = link.start.min(*start),
+                None => hosts.push((bridge, host, link.start)),
+            }
+        }
+        for (bridge, person, start) in hosts {
+            let end = self.bridge_empties_at(bridge, person, start);
+            presences.push(Presence { room: bridge, person, start, end });
+        }
+    }
+
+    /// The first time from `start` on when every leg but the host's has ended in the rooms joined to a
+    /// bridge.
+    fn bridge_empties_at(&self, bridge: usize, host: usize, start: Time) -> Option<Time> {
+        let others = || {
+            let others = self.legs.iter().filter(|leg| leg.kind != Kind::Proxy && leg.person != Some(host));
+            others.filter(|leg| leg.end.is_none_or(|end| end > start))
+        };
+        let ends = others().filter_map(|leg| leg.end);
+        let mut times: Vec<Time> = ends.chain(self.joints.times()).chain([start]).filter(|&time| time >= start).collect();
+        times.sort_unstable();
+        times.dedup();
+        times.into_iter().find(|&time| {
+            let number = |room| self.joints.number(room, time);
+            let in_the_way = |leg: &Leg<'_>| {
+                leg.start <= time && leg.end.is_none_or(|end| end > time) && number(leg.room) == number(bridge)
+            };
+            !others().any(in_the_way)
+        })
+    }
+
+    pub(super) fn find_monitors(&mut self) {
+        let own = self.legs.iter().filter(|leg| leg.supervises).filter_map(|leg| leg.person);
+        let mut monitors: Vec<ParticipantId> = own.map(|person| self.people[person].id.clone()).collect();
+        for session in &self.material.listeners {
+            monitors.extend(supervisors_of(session));
+        }
+        monitors.sort_unstable();
+        monitors.dedup();
+        self.monitors = monitors;
+    }
+}
+
+/// The supervisors who began a session of another call.
+fn supervisors_of(session: &crate::session::Session) -> impl Iterator<Item = ParticipantId> {
+    let supervising = session.events().filter(|event| {
+        event.said.reason == Some(wholecall_notification::Reason::Supervising) && event.said.peer().is_some()
+    });
+    supervising.filter_map(|event| {
+        let description = session.legs[event.leg as usize].descriptions.taken_together();
+        Some(ParticipantId::from(format!("ext:{}", description.extension.as_ref()?)))
+    })
+}
+
+/// Finds out who heard whom, going through time once.
+struct Hearing {
+    /// Conversations that go on: their people, and where they stand among the talks.
+    open: Vec<usize>,
+    talks: Vec<Talk>,
+    seats: usize,
+    beyond: u64,
+}
+
+impl Hearing {
+    fn run(&mut self, mut starting: Vec<Presence>, joints: &Joints) {
+        starting.sort_by_key(|presence| std::cmp::Reverse(presence.start));
+        let ends = starting.iter().filter_map(|presence| presence.end);
+        let mut times: Vec<Time> =
+            starting.iter().map(|presence| presence.start).chain(ends).chain(joints.times()).collect();
+        times.sort_unstable();
+        times.dedup();
+        let mut present: Vec<Presence> = Vec::new();
+        let mut sets = Vec::new();
+        for time in times {
+            present.retain(|presence| presence.end.is_none_or(|end| time < end));
+            while let Some(presence) = starting.pop_if(|presence| presence.start <= time) {
+                if presence.end.is_none_or(|end| time < end) {
+                    present.push(presence);
+                }
+            }
+            sets.clear();
+            who_hear_each_other(&present, joints, time, &mut sets);
+            self.proceed(time, &sets);
+        }
+    }
+
+    /// Ends the conversations that no longer go on and begins the new ones.
+    fn proceed(&mut self, time: Time, sets: &[Vec<usize>]) {
+        let talks = &mut self.talks;
+        self.open.retain(|&open| {
+            let goes_on = sets.contains(&talks[open].people);
+            if !goes_on {
+                talks[open].end = Some(time);
+            }
+            goes_on
+        });
+        for people in sets {
+            if self.open.iter().any(|&open| self.talks[open].people == *people) {
+                continue;
+            }
+            if self.seats + people.len() > limits::CONVERSATION_SEATS {
+                self.beyond += 1;
+                continue;
+            }
+            self.seats += people.len();
+            self.open.push(self.talks.len());
+            self.talks.push(Talk { start: time, end: None, people: people.clone() });
+        }
+    }
+}
+
+/// The sets of two people and more who hear each other at a time.
+fn who_hear_each_other(present: &[Presence], joints: &Joints, time: Time, sets: &mut Vec<Vec<usize>>) {
+    if present.len() < 2 {
+        return;
+    }
+    let mut places: Vec<(u32, usize)> =
+        present.iter().map(|presence| (joints.number(presence.room, time), presence.person)).collect();
+    places.sort_unstable();
+    places.dedup();
+    for place in places.chunk_by(|a, b| a.0 == b.0).filter(|place| place.len() >= 2) {
+        let people: Vec<usize> = place.iter().map(|(_, person)| *person).collect();
+        if !sets.contains(&people) {
+            sets.push(people);
+        }
+    }
+}

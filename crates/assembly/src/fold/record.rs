@@ -1,0 +1,479 @@
+//! The record: everything the fold found out, in the contract's words.
+
+use compact_str::CompactString;
+use wholecall_notification::Code;
+use wholecall_record::{
+    Call, LegId, ParticipantId, Time,
+    call::{
+        BeyondLimit, Completeness, Conversation, Durations, Evidence, Gap, Kind, LegDirection, LegState, Link,
+        LinkEnd, Move, MoveKind, Participant, QueueVisit, Recording, Role, SCHEMA, Segment, Session, Side, State,
+        UnlinkedGone,
+    },
+};
+
+use super::{Fold, Standing, legs::Leg, links::End, moves::Step, outcomes::Dialled, people::Caller, queues::Visit};
+use crate::limits;
+
+/// A stretch of time; it runs to the end of what is known where it has not ended.
+type Stretch = (Time, Option<Time>);
+
+/// What RingCentral's formulas count of a leg.
+#[derive(Default)]
+struct Stretches {
+    ring: Vec<Stretch>,
+    talk: Vec<Stretch>,
+    hold: Vec<Stretch>,
+}
+
+impl Fold<'_> {
+    /// The record of the call.
+    pub(crate) fn record(&self, standing: Standing) -> Call {
+        let caller = self.caller();
+        let dialled = self.dialled(&caller);
+        let direction = self.direction(&caller, &dialled);
+        let steps = self.find_moves();
+        let visits = self.find_visits();
+        let stretches: Vec<Stretches> = (0..self.legs.len()).map(|leg| self.stretches(leg)).collect();
+        let start = self.rooms[self.root].start.unwrap_or(self.last_event);
+        let end = self.end(standing.state);
+        let answer = self.talks.first().map(|talk| talk.start);
+        let state = standing.state;
+        Call {
+            schema: CompactString::const_new(SCHEMA),
+            id: self.id().clone(),
+            account_id: self.material.account.cloned(),
+            version: standing.version,
+            updated_at: standing.updated_at,
+            state,
+            direction,
+            result: self.outcome(state, &caller, direction),
+            from: self.from(&caller),
+            to: self.to(&dialled),
+            start_time: start,
+            answer_time: answer,
+            end_time: end,
+            durations: self.durations(start, answer, end, &stretches),
+            participants: self.participants(&caller, &dialled, &steps, &stretches),
+            legs: (0..self.legs.len()).map(|leg| self.leg(leg, &caller, &stretches[leg])).collect(),
+            links: self.links.iter().map(|link| self.link_record(link)).collect(),
+            moves: steps.iter().map(|step| self.move_record(step, &visits)).collect(),
+            conversations: self.conversations(state),
+            queues: visits.iter().map(|visit| self.visit_record(visit)).collect(),
+            monitors: self.monitors.clone(),
+            recordings: self.recordings(),
+            sessions: self.sessions(),
+            related: self.material.related.clone(),
+            completeness: self.completeness(standing),
+        }
+    }
+
+    /// The end of the last leg, supervisors' aside. Where a closed call's leg never said that it ended, the
+    /// last thing known of the call is its end.
+    fn end(&self, state: State) -> Option<Time> {
+        if state == State::Live {
+            return None;
+        }
+        let talkers = |leg: &&Leg<'_>| !matches!(leg.kind, Kind::Proxy | Kind::Supervisor) || leg.talks_from.is_some();
+        let ends = |of: &dyn Fn(&&Leg<'_>) -> bool| {
+            self.legs.iter().filter(of).map(|leg| leg.end.unwrap_or(self.last_event)).max()
+        };
+        ends(&talkers).or_else(|| ends(&|leg| leg.kind != Kind::Proxy)).or(Some(self.last_event))
+    }
+
+    fn from(&self, caller: &Caller<'_>) -> Side {
+        let person = caller.person.map(|person| &self.people[person]);
+        let side = caller.side;
+        Side {
+            phone_number: side.and_then(|side| side.number.clone()),
+            name: person.and_then(|person| person.name.clone()).or_else(|| side?.name.clone()),
+            extension_id: caller.id.extension_id().map(CompactString::from),
+            participant: Some(caller.id.clone()),
+        }
+    }
+
+    fn to(&self, dialled: &Dialled<'_>) -> Side {
+        let person = dialled.person.map(|person| &self.people[person]);
+        let side = dialled.side;
+        Side {
+            participant: person.map(|person| person.id.clone()),
+            phone_number: side.and_then(|side| side.number.clone()),
+            name: person.and_then(|person| person.name.clone()).or_else(|| side?.name.clone()),
+            extension_id: person.map_or_else(|| side?.extension.clone(), |person| person.extension.clone()),
+        }
+    }
+
+    /// RingCentral guide, "Calculating call time metrics": ring is `Proceeding` to the first `Answered` or
+    /// the end, talk every `Answered` to `Hold` or the end, hold every `Hold` to `Answered` or the end.
+    /// `Gone`, `Parked` and voicemail end a stretch too.
+    fn stretches(&self, index: usize) -> Stretches {
+        #[derive(PartialEq, Clone, Copy)]
+        enum Counting {
+            Ring,
+            Talk,
+            Hold,
+        }
+        let leg = &self.legs[index];
+        let mut stretches = Stretches::default();
+        let mut counting: Option<(Counting, Time)> = None;
+        let mut answered = false;
+        let mut stop = |counting: &mut Option<(Counting, Time)>, end: Option<Time>| {
+            let Some((what, start)) = counting.take() else { return };
+            // Whatever a leg says after it has ended is not its life.
+            let end = match (end, leg.end) {
+                (Some(end), Some(last)) => Some(end.min(last)),
+                (end, last) => end.or(last),
+            };
+            let stretches = match what {
+                Counting::Ring => &mut stretches.ring,
+                Counting::Talk => &mut stretches.talk,
+                Counting::Hold => &mut stretches.hold,
+            };
+            if end.is_none_or(|end| start < end) {
+                stretches.push((start, end));
+            }
+        };
+        for change in self.changes_of(index) {
+            let Some(code) = change.event.said.code else { continue };
+            let next = match code {
+                Code::Proceeding if !answered => Some(Counting::Ring),
+                Code::Answered => Some(Counting::Talk),
+                Code::Hold => Some(Counting::Hold),
+                Code::Setup | Code::Other | Code::Proceeding => continue,
+                _ => None,
+            };
+            answered |= code == Code::Answered;
+            if counting.map(|(what, _)| what) == next {
+                continue;
+            }
+            stop(&mut counting, Some(change.time));
+            counting = next.map(|what| (what, change.time));
+        }
+        stop(&mut counting, None);
+        stretches
+    }
+
+    fn durations(&self, start: Time, answer: Option<Time>, end: Option<Time>, stretches: &[Stretches]) -> Durations {
+        let end = end.unwrap_or(self.last_event);
+        let spans = |state: LegState| {
+            let spans = self.legs.iter().filter(|leg| leg.kind != Kind::Proxy).flat_map(|leg| &leg.spans);
+            spans.filter(move |span| span.state == state).map(|span| (span.start, span.end))
+        };
+        Durations {
+            total_ms: end - start,
+            wait_ms: answer.unwrap_or(end) - start,
+            talk_ms: self.union(self.talks.iter().map(|talk| (talk.start, talk.end))),
+            hold_ms: self.union(stretches.iter().flat_map(|leg| leg.hold.iter().copied())),
+            parked_ms: self.union(spans(LegState::Parked)),
+            voicemail_ms: self.union(spans(LegState::Voicemail)),
+        }
+    }
+
+    /// How long at least one of the stretches lasted. What has not ended runs to the call's last event.
+    fn union(&self, stretches: impl Iterator<Item = Stretch>) -> i64 {
+        let mut stretches: Vec<(Time, Time)> =
+            stretches.map(|(start, end)| (start, end.unwrap_or(self.last_event).max(start))).collect();
+        stretches.sort_unstable();
+        let mut total = 0;
+        let mut covered = Time::from_millis(i64::MIN);
+        for (start, end) in stretches {
+            total += (end - start.max(covered)).max(0);
+            covered = covered.max(end);
+        }
+        total
+    }
+
+    fn participants(
+        &self,
+        caller: &Caller<'_>,
+        dialled: &Dialled<'_>,
+        steps: &[Step],
+        stretches: &[Stretches],
+    ) -> Vec<Participant> {
+        let mut talks: Vec<Vec<Stretch>> = vec![Vec::new(); self.people.len()];
+        for talk in &self.talks {
+            for &person in &talk.people {
+                talks[person].push((talk.start, talk.end));
+            }
+        }
+        let mut roles: Vec<Vec<Role>> = vec![Vec::new(); self.people.len()];
+        let mut add = |person: Option<usize>, role: Role| {
+            if let Some(roles) = person.and_then(|person| roles.get_mut(person)) {
+                roles.push(role);
+            }
+        };
+        add(caller.person, Role::Caller);
+        add(dialled.person, Role::Callee);
+        for (index, leg) in self.legs.iter().enumerate() {
+            if self.offering_queue(index).is_some() {
+                add(leg.person, Role::Agent);
+            }
+            if leg.supervises {
+                add(leg.person, Role::Monitor);
+            }
+        }
+        for step in steps {
+            let (by, target) = roles_of(step.kind);
+            by.into_iter().for_each(|role| add(step.by, role));
+            target.into_iter().for_each(|role| add(step.target, role));
+        }
+        let of_legs = |legs: &[usize], stretches_of: fn(&Stretches) -> &Vec<Stretch>| {
+            self.union(legs.iter().flat_map(|&leg| stretches_of(&stretches[leg]).iter().copied()))
+        };
+        let people = self.people.iter().zip(talks).zip(roles);
+        people
+            .map(|((person, talks), mut roles)| {
+                roles.sort_unstable();
+                roles.dedup();
+                Participant {
+                    id: person.id.clone(),
+                    kind: person.kind,
+                    phone_number: person.number.clone(),
+                    extension_id: person.extension.clone(),
+                    name: person.name.clone(),
+                    observed: person.observed,
+                    roles,
+                    legs: person.legs.iter().map(|&leg| self.leg_id(leg)).collect(),
+                    ring_ms: of_legs(&person.legs, |leg| &leg.ring),
+                    talk_ms: self.union(talks.into_iter()),
+                    hold_ms: of_legs(&person.legs, |leg| &leg.hold),
+                }
+            })
+            .collect()
+    }
+
+    fn leg_id(&self, leg: usize) -> LegId {
+        let leg = &self.legs[leg];
+        LegId::new(&self.rooms[leg.room].session.id, &leg.store.id)
+    }
+
+    fn person_id(&self, person: Option<usize>) -> Option<ParticipantId> {
+        person.map(|person| self.people[person].id.clone())
+    }
+
+    fn leg(&self, index: usize, caller: &Caller<'_>, stretches: &Stretches) -> wholecall_record::call::Leg {
+        let leg = &self.legs[index];
+        let own = if leg.is_inbound() { &leg.description.to } else { &leg.description.from };
+        let first = |code| self.changes_of(index).iter().find(|change| change.event.said.code == Some(code));
+        let length = |stretches: &Vec<Stretch>| {
+            stretches.iter().map(|&(start, end)| end.unwrap_or(self.last_event).max(start) - start).sum()
+        };
+        wholecall_record::call::Leg {
+            id: self.leg_id(index),
+            telephony_session_id: self.rooms[leg.room].session.id.clone(),
+            party_id: leg.store.id.clone(),
+            participant: self.person_id(leg.person),
+            kind: leg.kind,
+            direction: if leg.is_inbound() { LegDirection::Inbound } else { LegDirection::Outbound },
+            from: leg.description.from.as_endpoint(),
+            to: leg.description.to.as_endpoint(),
+            start_time: leg.start,
+            ring_time: first(Code::Proceeding).map(|change| change.time),
+            answer_time: first(Code::Answered).map(|change| change.time),
+            end_time: leg.end,
+            end_reason: self.end_reason_word(leg),
+            outcome: self.leg_outcome(index, caller.person),
+            ring_ms: length(&stretches.ring),
+            talk_ms: length(&stretches.talk),
+            hold_ms: length(&stretches.hold),
+            segments: leg
+                .spans
+                .iter()
+                .map(|span| Segment { state: span.state, start_time: span.start, end_time: span.end })
+                .collect(),
+            queue: self.person_id(self.offering_queue(index)),
+            device_id: own.device.clone(),
+        }
+    }
+
+    /// The word a leg ended with; that of the link where only the other end told of it.
+    fn end_reason_word(&self, leg: &Leg<'_>) -> Option<CompactString> {
+        let end = leg.end?;
+        if let Some(at) = leg.ended_by {
+            return self.changes[at].event.said.reason_word().map(CompactString::from);
+        }
+        let by_link = |link: &&super::Link| link.start == end && link.ends().iter().any(|side| side.party.as_ref() == Some(&leg.store.id));
+        self.links.iter().find(by_link)?.reason.clone()
+    }
+
+    fn evidence(&self, proof: &[usize]) -> Vec<Evidence> {
+        let mut proof = proof.to_vec();
+        proof.sort_by(|x, y| self.order_of_changes(*x, *y));
+        proof.dedup();
+        let evidence = proof.into_iter().map(|at| {
+            let event = self.changes[at].event;
+            let room = self.legs[self.leg_of_change(at)].room;
+            Evidence {
+                telephony_session_id: self.rooms[room].session.id.clone(),
+                sequence: event.sequence,
+                uuid: event.uuid.clone(),
+            }
+        });
+        evidence.collect()
+    }
+
+    fn link_record(&self, link: &super::Link) -> Link {
+        let end = |end: &End| LinkEnd {
+            telephony_session_id: self.rooms[end.room].session.id.clone(),
+            party_id: end.party.clone(),
+        };
+        Link {
+            kind: link.kind,
+            reason: link.reason.clone(),
+            start_time: link.start,
+            end_time: link.end,
+            a: end(&link.a),
+            b: end(&link.b),
+            evidence: self.evidence(&link.proof),
+        }
+    }
+
+    fn move_record(&self, step: &Step, visits: &[Visit]) -> Move {
+        let talked = |person: usize| {
+            self.talks.iter().any(|talk| talk.end.is_none_or(|end| end > step.time) && talk.people.contains(&person))
+        };
+        let by_agent = |queue: usize| {
+            let later = |visit: &&Visit| visit.queue == queue && visit.leave.is_none_or(|leave| leave >= step.time);
+            visits.iter().filter(later).any(|visit| visit.answered_by.is_some_and(talked))
+        };
+        Move {
+            kind: step.kind,
+            time: step.time,
+            by: self.person_id(step.by),
+            target: self.person_id(step.target),
+            answered: step.target.is_some_and(|target| talked(target) || by_agent(target)),
+            evidence: self.evidence(&step.proof),
+        }
+    }
+
+    fn conversations(&self, state: State) -> Vec<Conversation> {
+        let talks = self.talks.iter().map(|talk| Conversation {
+            start_time: talk.start,
+            // A closed call's conversation ended at the latest with the last thing known.
+            end_time: talk.end.or((state != State::Live).then_some(self.last_event.max(talk.start))),
+            participants: talk.people.iter().map(|&person| self.people[person].id.clone()).collect(),
+        });
+        talks.filter(|talk| talk.end_time != Some(talk.start_time)).collect()
+    }
+
+    fn visit_record(&self, visit: &Visit) -> QueueVisit {
+        let queue = &self.people[visit.queue];
+        let shown = self.legs.iter().enumerate().filter(|(leg, _)| self.offering_queue(*leg) == Some(visit.queue));
+        let names = || shown.clone().find_map(|(_, leg)| leg.description.queue_name.clone());
+        QueueVisit {
+            participant: queue.id.clone(),
+            name: queue.name.clone().or_else(names),
+            enter_time: visit.enter,
+            leave_time: visit.leave,
+            wait_ms: visit.leave.unwrap_or(self.last_event) - visit.enter,
+            outcome: visit.outcome,
+            offers: visit.offers,
+            answered_by: self.person_id(visit.answered_by),
+        }
+    }
+
+    fn recordings(&self) -> Vec<Recording> {
+        let recordings = self.legs.iter().flat_map(|leg| {
+            leg.store.recordings.iter().map(|id| Recording {
+                id: id.clone(),
+                telephony_session_id: self.rooms[leg.room].session.id.clone(),
+                party_id: leg.store.id.clone(),
+            })
+        });
+        recordings.collect()
+    }
+
+    fn sessions(&self) -> Vec<Session> {
+        let sessions = self.rooms.iter().map(|room| {
+            let legs = room.legs.clone().map(|leg| &self.legs[leg]).filter(|leg| leg.kind != Kind::Proxy);
+            let ends: Option<Vec<Time>> = legs.map(|leg| leg.end).collect();
+            Session {
+                telephony_session_id: room.session.id.clone(),
+                session_id: room.session.legacy_id().cloned(),
+                origin: room.session.origin_word().cloned(),
+                start_time: room.start,
+                end_time: ends.and_then(|ends| ends.into_iter().max()),
+                seen: room.start.is_some(),
+            }
+        });
+        sessions.collect()
+    }
+
+    fn completeness(&self, standing: Standing) -> Completeness {
+        let seen = || self.rooms.iter().filter(|room| room.start.is_some());
+        let mut missing_sequences = Vec::new();
+        for room in seen() {
+            // 1 is never delivered.
+            let mut last = 1;
+            for event in room.session.events() {
+                if event.sequence > last + 1 {
+                    missing_sequences.push(Gap {
+                        telephony_session_id: room.session.id.clone(),
+                        from: last + 1,
+                        to: event.sequence - 1,
+                    });
+                }
+                last = last.max(event.sequence);
+            }
+        }
+        let unlinked = self.legs.iter().flat_map(|leg| {
+            let gone = self.changes[leg.changes.clone()].iter().filter(|change| {
+                change.event.said.code == Some(Code::Gone) && change.event.said.peer().is_none()
+            });
+            gone.map(|change| UnlinkedGone {
+                telephony_session_id: self.rooms[leg.room].session.id.clone(),
+                party_id: leg.store.id.clone(),
+                sequence: change.event.sequence,
+            })
+        });
+        let unseen = self.rooms.iter().filter(|room| room.start.is_none());
+        let mut beyond_limits: Vec<BeyondLimit> = seen()
+            .filter(|room| room.session.beyond_limit() > 0)
+            .map(|room| BeyondLimit {
+                what: CompactString::const_new("notifications"),
+                telephony_session_id: Some(room.session.id.clone()),
+                limit: limits::NOTIFICATIONS_PER_SESSION as u64,
+                beyond: room.session.beyond_limit(),
+            })
+            .collect();
+        if self.talk_limit > 0 {
+            beyond_limits.push(BeyondLimit {
+                what: CompactString::const_new("conversations"),
+                telephony_session_id: None,
+                limit: self.talks.len() as u64,
+                beyond: self.talk_limit,
+            });
+        }
+        if self.material.refused > 0 {
+            beyond_limits.push(BeyondLimit {
+                what: CompactString::const_new("sessions"),
+                telephony_session_id: None,
+                limit: limits::SESSIONS_PER_CALL as u64,
+                beyond: self.material.refused,
+            });
+        }
+        Completeness {
+            missing_sequences,
+            unseen_sessions: unseen.map(|room| room.session.id.clone()).collect(),
+            unlinked_gone: unlinked.collect(),
+            reason: standing.reason,
+            late_for: standing.late_for,
+            beyond_limits,
+        }
+    }
+}
+
+/// What a move makes of who did it and of whom it went to.
+fn roles_of(kind: MoveKind) -> (Option<Role>, Option<Role>) {
+    match kind {
+        MoveKind::AttendedTransfer | MoveKind::BlindTransfer | MoveKind::Transfer => {
+            (Some(Role::Transferor), Some(Role::TransferTarget))
+        }
+        MoveKind::Conference => (Some(Role::ConferenceHost), Some(Role::ConferenceMember)),
+        MoveKind::Forward => (Some(Role::Forwarder), Some(Role::ForwardTarget)),
+        MoveKind::Park => (Some(Role::Parker), None),
+        MoveKind::Retrieve => (Some(Role::Retriever), None),
+        MoveKind::Pickup => (Some(Role::Picker), None),
+        MoveKind::TakeOver => (Some(Role::TakeOver), None),
+        MoveKind::Switch | MoveKind::Flip => (None, None),
+    }
+}

@@ -1,0 +1,322 @@
+//! What each leg was doing when, and when it ended.
+//!
+//! A leg's state is what its own codes say, but for two things: a link that its owner left by takes it out
+//! of the room from the link's start, whichever end said so; and a parked leg is back on the line when
+//! somebody comes for it.
+
+use wholecall_notification::{Code, Reason};
+use wholecall_record::{
+    Time,
+    call::{Kind, LegState, LinkKind},
+};
+
+use super::{
+    Fold,
+    legs::{Leg, Span},
+    links::{Door, Joints},
+};
+
+/// What a leg is after one of its own changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Own {
+    In(LegState),
+    /// Left, by a door or for good.
+    Out,
+}
+
+impl Fold<'_> {
+    /// After a take-over the supervisor's legs talk, and their supervising links join.
+    pub(super) fn find_take_overs(&mut self) {
+        if !self.legs.iter().any(|leg| leg.supervises) {
+            return;
+        }
+        let mut joins: Vec<(usize, Time)> = Vec::new();
+        for at in 0..self.changes.len() {
+            if self.changes[at].event.said.reason != Some(Reason::TakeOver) {
+                continue;
+            }
+            let (time, room) = (self.changes[at].time, self.legs[self.leg_of_change(at)].room);
+            let Some(monitor) = self.latest_monitor(room, time) else { continue };
+            let person = self.legs[monitor].person;
+            for leg in self.legs.iter_mut().filter(|leg| leg.supervises && leg.person == person) {
+                leg.talks_from = Some(leg.talks_from.map_or(time, |earlier| earlier.min(time)));
+            }
+            joins.push((monitor, time));
+        }
+        if !joins.is_empty() {
+            self.join_what_was_taken_over();
+        }
+    }
+
+    fn join_what_was_taken_over(&mut self) {
+        let doors = self.links.iter().filter_map(|link| {
+            let talks_from = || link.ends().into_iter().find_map(|end| self.legs[end.leg?].talks_from);
+            let start = if link.joins() { link.start } else { link.start.max(talks_from()?) };
+            Some(Door { rooms: [link.a.room, link.b.room], start, end: link.end })
+        });
+        self.joints = Joints::from_doors(self.rooms.len(), doors.collect());
+    }
+
+    /// The supervisor who began last to listen to what goes on in a room.
+    pub(super) fn latest_monitor(&self, room: usize, time: Time) -> Option<usize> {
+        let begun = |leg: usize| self.listens_from(leg, room, time).filter(|begun| *begun <= time);
+        (0..self.legs.len()).filter_map(|leg| Some((begun(leg)?, leg))).max().map(|(_, leg)| leg)
+    }
+
+    /// Since when a supervisor's leg listens to a room or to one joined with it.
+    fn listens_from(&self, leg: usize, room: usize, time: Time) -> Option<Time> {
+        let supervisor = &self.legs[leg];
+        if !supervisor.supervises {
+            return None;
+        }
+        let number = |room: usize| self.joints.number(room, time);
+        if number(supervisor.room) == number(room) {
+            return Some(supervisor.start);
+        }
+        let mut links = self.links.iter().filter(|link| link.ends().iter().any(|end| end.leg == Some(leg)));
+        links.find(|link| link.ends().iter().any(|end| number(end.room) == number(room))).map(|link| link.start)
+    }
+
+    pub(super) fn find_spans(&mut self) {
+        for index in 0..self.legs.len() {
+            let spans = self.spans_of(index);
+            self.legs[index].spans = spans;
+        }
+        if !self.links.is_empty() || self.legs.iter().any(|leg| leg.spans.iter().any(is_parked)) {
+            self.bring_parked_back();
+            self.end_those_who_stayed();
+        }
+    }
+
+    fn spans_of(&mut self, index: usize) -> Vec<Span> {
+        let leg = &self.legs[index];
+        // While a door it was left by stands open, a leg is out whatever its codes say.
+        let doors: Vec<(Time, Option<Time>)> = match self.links.is_empty() {
+            true => Vec::new(),
+            false => self
+                .links
+                .iter()
+                .filter(|link| link.empties_its_ends() && link.ends().iter().any(|end| end.leg == Some(index)))
+                .map(|link| (link.start, link.end))
+                .collect(),
+        };
+        let mut states = States { spans: Vec::with_capacity(leg.changes.len()), out: None };
+        let mut doors = Doors { doors, passed: 0 };
+        let mut own = None;
+        for at in leg.changes.clone() {
+            let time = self.changes[at].time;
+            doors.pass(Some(time), own, &mut states);
+            let Some(next) = self.own_state(at, own) else { continue };
+            own = Some(next);
+            states.enter(if doors.open_at(time) { Own::Out } else { next }, time, Some(at));
+        }
+        doors.pass(None, own, &mut states);
+        let leg = &mut self.legs[index];
+        if let Some((time, by)) = states.out {
+            leg.end = Some(time);
+            leg.ended_by = by;
+        }
+        states.spans
+    }
+
+    /// What a change makes of a leg; none if nothing.
+    fn own_state(&self, at: usize, before: Option<Own>) -> Option<Own> {
+        let said = &self.changes[at].event.said;
+        let state = match said.code? {
+            Code::Setup => LegState::Setup,
+            Code::Proceeding => LegState::Ringing,
+            Code::Answered => LegState::Connected,
+            Code::Hold => LegState::Holding,
+            Code::Parked => LegState::Parked,
+            Code::Voicemail | Code::VoicemailScreening => LegState::Voicemail,
+            Code::FaxReceive => LegState::Fax,
+            Code::Gone if self.stays(at) => LegState::Connected,
+            Code::Gone => return Some(Own::Out),
+            // A leg that is out already does not leave once more.
+            Code::Disconnected => return (before != Some(Own::Out)).then_some(Own::Out),
+            Code::Other => return None,
+        };
+        Some(Own::In(state))
+    }
+
+    /// Whether a `Gone` leaves its owner in the call: it picked up, took over, or listens.
+    fn stays(&self, change: usize) -> bool {
+        let link = self.links.iter().find(|link| link.proof.contains(&change));
+        link.is_some_and(|link| !link.empties_its_ends())
+    }
+
+    /// Parked legs come back on the line when a pickup reaches their room, or when a new leg in their room
+    /// is answered.
+    fn bring_parked_back(&mut self) {
+        for index in 0..self.legs.len() {
+            if !self.legs[index].spans.iter().any(is_parked) {
+                continue;
+            }
+            let mut spans = Vec::new();
+            for span in std::mem::take(&mut self.legs[index].spans) {
+                match self.fetched_at(index, span) {
+                    Some(time) if is_parked(&span) => {
+                        spans.push(Span { end: Some(time), ..span });
+                        spans.push(Span { state: LegState::Connected, start: time, end: span.end });
+                    }
+                    _ => spans.push(span),
+                }
+            }
+            self.legs[index].spans = spans;
+        }
+    }
+
+    fn fetched_at(&self, index: usize, span: Span) -> Option<Time> {
+        let room = self.legs[index].room;
+        let parked = |time: &Time| *time > span.start && span.end.is_none_or(|end| *time < end);
+        let pickups = self.links.iter().filter(|link| {
+            let number = |room| self.joints.number(room, link.start);
+            link.kind == LinkKind::Pickup && number(link.b.room) == number(room)
+        });
+        let parked_by = |change: &&super::Change<'_>| {
+            change.event.said.code == Some(Code::Parked) && change.time <= span.start
+        };
+        let sequence = self.changes_of(index).iter().rfind(parked_by).map(|change| change.event.sequence);
+        let new_legs = self.rooms[room].legs.clone().filter(|&leg| {
+            let leg = &self.legs[leg];
+            Some(leg.first_sequence) > sequence && !leg.supervises
+        });
+        let answers = new_legs.filter_map(|leg| self.first_answer(leg));
+        pickups.map(|link| link.start).chain(answers).filter(parked).min()
+    }
+
+    /// When a leg was first answered.
+    pub(super) fn first_answer(&self, leg: usize) -> Option<Time> {
+        let answered = |change: &&super::Change<'_>| change.event.said.code == Some(Code::Answered);
+        self.changes_of(leg).iter().find(answered).map(|change| change.time)
+    }
+
+    /// A leg that stayed after its `Gone` ends with `Disconnected`, or when all other legs of the rooms it
+    /// was joined with have ended.
+    fn end_those_who_stayed(&mut self) {
+        let stayed: Vec<usize> = (0..self.legs.len())
+            .filter(|&leg| self.legs[leg].end.is_none() && self.ends_with_the_others(&self.legs[leg]))
+            .collect();
+        let ends: Vec<(usize, Option<Time>)> =
+            stayed.iter().map(|&leg| (leg, self.others_ended(self.legs[leg].room, leg, &stayed))).collect();
+        for (leg, end) in ends {
+            let leg = &mut self.legs[leg];
+            let Some(end) = end.map(|end| end.max(leg.start)) else { continue };
+            leg.end = Some(end);
+            leg.spans.retain(|span| span.start < end);
+            if let Some(last) = leg.spans.last_mut() {
+                last.end = Some(last.end.map_or(end, |known| known.min(end)));
+            }
+        }
+    }
+
+    fn ends_with_the_others(&self, leg: &Leg<'_>) -> bool {
+        let last = leg.changes.clone().rev().find(|&at| self.changes[at].event.said.code.is_some());
+        last.is_some_and(|at| self.changes[at].event.said.code == Some(Code::Gone) && self.stays(at))
+    }
+
+    /// When all legs had ended in every room that is ever joined or listened to from `room`, but for those
+    /// that wait for just that.
+    fn others_ended(&self, room: usize, leg: usize, waiting: &[usize]) -> Option<Time> {
+        let mut rooms = vec![false; self.rooms.len()];
+        rooms[room] = true;
+        let mut grown = true;
+        while std::mem::take(&mut grown) {
+            for link in &self.links {
+                let [a, b] = [link.a.room, link.b.room];
+                if rooms[a] != rooms[b] {
+                    (rooms[a], rooms[b], grown) = (true, true, true);
+                }
+            }
+        }
+        let others = (0..self.legs.len()).filter(|&other| {
+            let other_leg = &self.legs[other];
+            rooms[other_leg.room] && other_leg.kind != Kind::Proxy && other != leg && !waiting.contains(&other)
+        });
+        let ends: Option<Vec<Time>> = others.map(|other| self.legs[other].end).collect();
+        ends?.into_iter().max()
+    }
+}
+
+pub(super) fn is_parked(span: &Span) -> bool {
+    span.state == LegState::Parked
+}
+
+/// The doors a leg was left by, in order of their opening.
+struct Doors {
+    doors: Vec<(Time, Option<Time>)>,
+    passed: usize,
+}
+
+impl Doors {
+    /// Lets the doors act that open or close up to a time: who is behind an open door is out; behind a
+    /// closed one a leg is again what its own codes say.
+    fn pass(&mut self, until: Option<Time>, own: Option<Own>, states: &mut States) {
+        while let Some(&(start, end)) = self.doors.get(self.passed) {
+            if until.is_some_and(|until| until < start) {
+                return;
+            }
+            states.enter(Own::Out, start, None);
+            self.passed += 1;
+            if let (Some(end), Some(own @ Own::In(_))) = (end, own)
+                && until.is_none_or(|until| end < until)
+                && !self.open_at(end)
+            {
+                states.enter(own, end, None);
+            }
+        }
+    }
+
+    fn open_at(&self, time: Time) -> bool {
+        self.doors[..self.passed].iter().any(|(_, end)| end.is_none_or(|end| time < end))
+    }
+}
+
+/// Spans in the making.
+struct States {
+    spans: Vec<Span>,
+    /// Since when the leg is out, and by which change.
+    out: Option<(Time, Option<usize>)>,
+}
+
+impl States {
+    fn enter(&mut self, next: Own, time: Time, by: Option<usize>) {
+        match next {
+            Own::Out => {
+                if self.out.is_none() {
+                    self.close(time);
+                    self.out = Some((time, by));
+                } else if let Some((_, known @ None)) = &mut self.out {
+                    *known = by;
+                }
+            }
+            Own::In(state) => {
+                if let Some((since, _)) = self.out.take() {
+                    // It came back: in between it was in another room.
+                    self.push(LegState::Gone, since);
+                }
+                self.close(time);
+                match self.spans.last_mut() {
+                    Some(last) if last.state == state && last.end == Some(time) => last.end = None,
+                    _ => self.push(state, time),
+                }
+            }
+        }
+    }
+
+    fn close(&mut self, time: Time) {
+        if let Some(last) = self.spans.last_mut()
+            && last.end.is_none()
+        {
+            // What lasted no time at all was no state.
+            match last.start < time {
+                true => last.end = Some(time),
+                false => drop(self.spans.pop()),
+            }
+        }
+    }
+
+    fn push(&mut self, state: LegState, start: Time) {
+        self.spans.push(Span { state, start, end: None });
+    }
+}

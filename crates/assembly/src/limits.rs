@@ -1,0 +1,14 @@
+//! How much is kept of one call. What lies beyond is counted in the record's `completeness`.
+
+/// State changes kept of one session: those with the smallest sequence numbers, so that the order of
+/// arrival does not matter. A queue that rings fifty agents for an hour makes some 20,000.
+pub const NOTIFICATIONS_PER_SESSION: usize = 50_000;
+
+/// Sessions joined into one call. A conference has at most ten rooms and its bridge.
+pub const SESSIONS_PER_CALL: usize = 1_000;
+
+/// Seats in all conversations of a call: people times conversations.
+pub const CONVERSATION_SEATS: usize = 200_000;
+
+/// Related calls named in one record.
+pub const RELATED_PER_CALL: usize = 32;

@@ -1,0 +1,101 @@
+//! Calls from a closed set of notifications: everything is read before anything is told.
+
+use wholecall_notification::Notification;
+use wholecall_record::{
+    Call, Time,
+    call::{ClosedBecause, State},
+};
+
+use crate::{
+    book::{Book, CallKey},
+    directory::Directory,
+    fold::Standing,
+};
+
+/// Notifications from files, in any order. The end of the input settles everything.
+#[derive(Debug)]
+pub struct Collection {
+    book: Book<LastSent>,
+}
+
+/// The latest sending time among a call's notifications.
+#[derive(Debug, Clone, Copy, Default)]
+struct LastSent(Option<Time>);
+
+impl Default for Collection {
+    fn default() -> Self {
+        Self { book: Book::new() }
+    }
+}
+
+impl Collection {
+    /// Adds a notification.
+    pub fn add(&mut self, notification: &Notification<'_>) {
+        let added = self.book.add(notification);
+        let sent = notification.timestamp.unwrap_or(notification.event_time());
+        let mut last = Some(Time::from_millis(sent.as_millis()));
+        for (absorbed, into) in added.absorbed {
+            let status = &mut self.book.calls[into].status;
+            status.0 = status.0.max(absorbed.0);
+        }
+        let status = &mut self.book.calls[added.call].status;
+        last = last.max(status.0);
+        status.0 = last;
+    }
+
+    /// Names the extensions of an account.
+    pub fn set_directory(&mut self, account: Option<&str>, directory: Directory) {
+        self.book.set_directory(account, directory);
+    }
+
+    /// Ends the input: the calls, in order of their start.
+    pub fn finish(mut self) -> Calls {
+        self.book.refresh_relations();
+        let mut order: Vec<(Option<Time>, String, CallKey)> = Vec::with_capacity(self.book.calls.len());
+        for (key, _) in &self.book.calls {
+            if let Some(root) = self.book.root(key) {
+                let session = &self.book.sessions[root].session;
+                order.push((session.start(), session.id.to_string(), key));
+            }
+        }
+        order.sort();
+        Calls { book: self.book, order: order.into_iter().map(|(.., key)| key).collect() }
+    }
+}
+
+/// The calls of a collection.
+#[derive(Debug)]
+pub struct Calls {
+    book: Book<LastSent>,
+    order: Vec<CallKey>,
+}
+
+impl Calls {
+    /// How many calls there are.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// The records, in order of their start.
+    pub fn records(&self) -> impl Iterator<Item = Call> {
+        self.order.iter().filter_map(|&key| self.record(key))
+    }
+
+    fn record(&self, key: CallKey) -> Option<Call> {
+        let fold = self.book.fold(key)?;
+        let live = fold.is_live();
+        let updated_at = self.book.calls[key].status.0.unwrap_or(Time::from_millis(0));
+        Some(fold.record(Standing {
+            state: if live { State::Incomplete } else { State::Complete },
+            reason: live.then_some(ClosedBecause::EndOfInput),
+            late_for: None,
+            version: 1,
+            updated_at,
+        }))
+    }
+}
