@@ -3,8 +3,7 @@
 //! A book is a set: the same notifications in any order make the same book. It knows nothing of time
 //! passing; [`crate::Assembler`] adds that.
 
-use std::collections::HashMap;
-
+use hashbrown::HashMap;
 use slab::Slab;
 use wholecall_notification::{Code, Notification, Reason};
 use wholecall_record::{AccountId, SessionId};
@@ -13,7 +12,7 @@ use crate::{
     directory::Directory,
     fold::{Fold, Material},
     limits,
-    relations::{Relations, Trace},
+    relations::{Relations, Traces},
     session::{Heard, News, Session},
 };
 
@@ -46,16 +45,23 @@ pub(crate) struct Held {
     pub(crate) session: Session,
     pub(crate) account: AccountKey,
     pub(crate) call: CallKey,
-    /// Sessions whose links name this one.
-    named_by: Vec<SessionKey>,
-    /// Sessions this one's links name.
-    names: Vec<SessionKey>,
+    /// Most sessions have no link.
+    links: Option<Box<Neighbours>>,
     /// A link to or from it, or a leg of it, is about supervision: which call it belongs to may change.
     supervision: bool,
     /// It is in the list of those to be looked at again.
     dirty: bool,
     /// Where it stands among the related ones.
-    pub(crate) traces: Vec<Trace>,
+    pub(crate) traces: Option<Box<Traces>>,
+}
+
+/// The sessions on the other side of a session's links.
+#[derive(Debug, Default)]
+struct Neighbours {
+    /// Those whose links name this one.
+    named_by: Vec<SessionKey>,
+    /// Those this one's links name.
+    names: Vec<SessionKey>,
 }
 
 /// The sessions of one call.
@@ -87,10 +93,10 @@ impl<S: Default> Book<S> {
     }
 
     /// Adds what a notification says.
-    pub(crate) fn add(&mut self, notification: &Notification<'_>) -> Added<S> {
+    pub(crate) fn add(&mut self, notification: &Notification<'_, '_>) -> Added<S> {
         let key = self.session_of(notification);
         let mut added = Added { call: self.sessions[key].call, news: false, absorbed: Vec::new(), touched: Vec::new() };
-        for party in &notification.body.parties {
+        for party in &notification.body().parties {
             let heard = self.sessions[key].session.hear(notification, party);
             added.news |= heard != Heard::Duplicate;
             let Heard::News { of, last } = heard else { continue };
@@ -104,7 +110,9 @@ impl<S: Default> Book<S> {
                 None if held.supervision && (new_leg || supervises) => self.regroup(key, &mut added),
                 None => {}
             }
-            if new_leg || !last || party.status.code() == Some(Code::Hold) {
+            // Only what an extension did can relate sessions.
+            let owned = party.extension_id().is_some();
+            if owned && (new_leg || !last || party.status.code() == Some(Code::Hold)) {
                 self.mark_dirty(key);
             }
         }
@@ -116,7 +124,7 @@ impl<S: Default> Book<S> {
     }
 
     /// The session a notification is about, new if need be.
-    fn session_of(&mut self, notification: &Notification<'_>) -> SessionKey {
+    fn session_of(&mut self, notification: &Notification<'_, '_>) -> SessionKey {
         let id = notification.session_id();
         let Some(account) = notification.account_id() else { return self.session_of_unknown_account(id) };
         let account = self.account(Some(account));
@@ -185,11 +193,10 @@ impl<S: Default> Book<S> {
             session: Session::new(id.clone()),
             account,
             call,
-            named_by: Vec::new(),
-            names: Vec::new(),
+            links: None,
             supervision: false,
             dirty: false,
-            traces: Vec::new(),
+            traces: None,
         });
         self.calls.insert(Group { account, sessions: vec![key], refused: 0, status: S::default() });
         self.accounts[account].sessions.insert(id, key);
@@ -206,9 +213,10 @@ impl<S: Default> Book<S> {
         if from == to {
             return;
         }
-        if !self.sessions[from].names.contains(&to) {
-            self.sessions[from].names.push(to);
-            self.sessions[to].named_by.push(from);
+        let names = &mut self.sessions[from].links.get_or_insert_default().names;
+        if !names.contains(&to) {
+            names.push(to);
+            self.sessions[to].links.get_or_insert_default().named_by.push(from);
         }
         let supervision = supervises || [from, to].iter().any(|&key| self.sessions[key].supervision);
         // A copy that changes what a link means may part what it joined.
@@ -297,7 +305,7 @@ impl<S: Default> Book<S> {
     pub(crate) fn fold(&self, call: CallKey) -> Option<Fold<'_>> {
         let group = &self.calls[call];
         let account = &self.accounts[group.account];
-        let listeners = group.sessions.iter().flat_map(|&key| &self.sessions[key].named_by);
+        let listeners = group.sessions.iter().flat_map(|&key| self.sessions[key].neighbours());
         let listeners = distinct(listeners.copied().filter(|&key| {
             self.sessions[key].call != call && self.sessions[key].session.is_supervising()
         }));
@@ -333,14 +341,10 @@ impl<S: Default> Book<S> {
             self.forget_traces(key);
             let held = self.sessions.remove(key);
             self.accounts[held.account].sessions.remove(&held.session.id);
-            for other in held.names {
-                if let Some(other) = self.sessions.get_mut(other) {
-                    other.named_by.retain(|&by| by != key);
-                }
-            }
-            for other in held.named_by {
-                if let Some(other) = self.sessions.get_mut(other) {
-                    other.names.retain(|&named| named != key);
+            for &other in held.neighbours() {
+                if let Some(links) = self.sessions.get_mut(other).and_then(|other| other.links.as_mut()) {
+                    links.named_by.retain(|&by| by != key);
+                    links.names.retain(|&named| named != key);
                 }
             }
         }
@@ -357,7 +361,8 @@ impl<S: Default> Book<S> {
             }
             keys.push(key);
             let held = &self.sessions[key];
-            waiting.extend(self.calls[held.call].sessions.iter().chain(&held.names).chain(&held.named_by));
+            waiting.extend(&self.calls[held.call].sessions);
+            waiting.extend(held.neighbours());
         }
         keys.sort_unstable();
         keys
@@ -387,6 +392,12 @@ impl<S: Default> Book<S> {
             .into_iter()
             .map(|n| keys.iter().zip(&part).filter(|(_, m)| **m == n).map(|(&key, _)| key).collect())
             .collect()
+    }
+}
+
+impl Held {
+    fn neighbours(&self) -> impl Iterator<Item = &SessionKey> {
+        self.links.iter().flat_map(|links| links.named_by.iter().chain(&links.names))
     }
 }
 

@@ -4,36 +4,38 @@ use compact_str::CompactString;
 use wholecall_notification::{Code, Notification, Party, Reason};
 use wholecall_record::{PartyId, SessionId, Time};
 
+use crate::uuid::{Uuid, copy_order, keep_first};
+
 /// A state change. Its identity is (session, leg, sequence); further copies of it only fill its gaps.
 #[derive(Debug)]
 pub(crate) struct Event {
-    pub(crate) sequence: i64,
+    pub(crate) sequence: u32,
     /// Index among the session's legs.
-    pub(crate) leg: u32,
+    pub(crate) leg: u16,
     /// The smallest of all copies' ids.
-    pub(crate) uuid: Option<CompactString>,
-    /// What it says, all copies taken together.
+    pub(crate) uuid: Option<Uuid>,
+    /// What it says, all copies taken together. Descriptive fields are kept with the leg.
     pub(crate) said: Statement,
-    /// The copies, where they differ.
-    copies: Option<Box<Vec<Copy>>>,
 }
 
-/// What a notification says a leg has become. Its descriptive fields are kept with the leg.
+/// What a notification says a leg has become.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Statement {
     pub(crate) time: Time,
+    /// What few notifications say.
+    detail: Option<Box<Detail>>,
     pub(crate) code: Option<Code>,
     pub(crate) reason: Option<Reason>,
-    detail: Option<Box<Detail>>,
 }
 
-/// What few notifications say.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Detail {
     peer: Option<Peer>,
     code_word: Option<CompactString>,
     reason_word: Option<CompactString>,
     park: Option<CompactString>,
+    /// The copies this was put together from, where they differ.
+    copies: Vec<Copy>,
 }
 
 /// The other end of a door.
@@ -47,15 +49,11 @@ pub(crate) struct Peer {
 
 #[derive(Debug, Clone, PartialEq)]
 struct Copy {
-    uuid: Option<CompactString>,
+    uuid: Option<Uuid>,
     said: Statement,
 }
 
 impl Event {
-    pub(crate) fn new(sequence: i64, leg: u32, uuid: Option<&str>, said: Statement) -> Self {
-        Self { sequence, leg, uuid: uuid.map(CompactString::from), said, copies: None }
-    }
-
     /// A `Setup` that only tells of a text reply: kept, but no part of the leg's life.
     pub(crate) fn is_text_reply(&self) -> bool {
         self.said.code == Some(Code::Setup) && self.said.reason == Some(Reason::CallReplied)
@@ -65,35 +63,38 @@ impl Event {
     ///
     /// Where copies differ, the one with the smallest id counts field by field and the others fill its
     /// gaps.
-    pub(crate) fn merge(&mut self, uuid: Option<&str>, said: Statement) -> bool {
-        if self.copies.is_none() {
+    pub(crate) fn merge(&mut self, uuid: Option<Uuid>, said: Statement) -> bool {
+        let mut copies = match &mut self.said.detail {
+            Some(detail) => std::mem::take(&mut detail.copies),
+            None => Vec::new(),
+        };
+        if copies.is_empty() {
             if said == self.said {
-                self.uuid = smaller_uuid(self.uuid.take(), uuid);
+                keep_first(&mut self.uuid, uuid.as_ref());
                 return false;
             }
-            let first = Copy { uuid: self.uuid.clone(), said: self.said.clone() };
-            self.copies = Some(Box::new(vec![first]));
+            copies.push(Copy { uuid: self.uuid.clone(), said: self.said.clone() });
         }
-        let Some(copies) = &mut self.copies else { return false };
         match copies.iter_mut().find(|copy| copy.said == said) {
-            Some(copy) => copy.uuid = smaller_uuid(copy.uuid.take(), uuid),
-            None => copies.push(Copy { uuid: uuid.map(CompactString::from), said }),
+            Some(copy) => keep_first(&mut copy.uuid, uuid.as_ref()),
+            None => copies.push(Copy { uuid, said }),
         }
-        // An id-less copy comes last; among equal ids the text decides, so that order of arrival does not.
-        copies.sort_by(|a, b| uuid_order(a.uuid.as_deref(), b.uuid.as_deref()).then(a.said.order(&b.said)));
+        // An id-less copy comes last; among equal ids the content decides, so that order of arrival does not.
+        copies.sort_by(|a, b| copy_order(a.uuid.as_ref(), b.uuid.as_ref()).then_with(|| a.said.order(&b.said)));
         let mut merged = copies[0].said.clone();
         for copy in &copies[1..] {
             merged.fill_gaps(&copy.said);
         }
-        self.uuid = copies[0].uuid.clone();
+        self.uuid.clone_from(&copies[0].uuid);
         let changed = merged != self.said;
+        merged.detail.get_or_insert_default().copies = copies;
         self.said = merged;
         changed
     }
 }
 
 impl Statement {
-    pub(crate) fn of(notification: &Notification<'_>, party: &Party<'_>) -> Self {
+    pub(crate) fn of(notification: &Notification<'_, '_>, party: &Party<'_>) -> Self {
         let code = party.status.code();
         let reason = party.status.reason();
         let peer = party.status.peer_id.as_deref().and_then(|peer| {
@@ -110,17 +111,16 @@ impl Statement {
             .into_iter()
             .find_map(|text| text.as_deref().filter(|text| !text.is_empty()))
             .filter(|_| code == Some(Code::Parked));
-        let detail = Detail {
-            peer,
-            code_word: unknown(code == Some(Code::Other), &party.status.code),
-            reason_word: unknown(reason == Some(Reason::Other), &party.status.reason),
-            park: park.map(CompactString::from),
-        };
+        let code_word = unknown(code == Some(Code::Other), &party.status.code);
+        let reason_word = unknown(reason == Some(Reason::Other), &party.status.reason);
+        let has_detail = peer.is_some() || park.is_some() || code_word.is_some() || reason_word.is_some();
+        let park = park.map(CompactString::from);
+        let detail = || Box::new(Detail { peer, code_word, reason_word, park, copies: Vec::new() });
         Self {
             time: Time::from_millis(notification.event_time().as_millis()),
+            detail: has_detail.then(detail),
             code,
             reason,
-            detail: (detail != Detail::default()).then(|| Box::new(detail)),
         }
     }
 
@@ -145,27 +145,22 @@ impl Statement {
     }
 
     fn fill_gaps(&mut self, other: &Self) {
-        if self.code.is_none() {
-            self.code = other.code;
-            self.detail_mut(other, |mine, theirs| mine.code_word.clone_from(&theirs.code_word));
+        let (no_code, no_reason) = (self.code.is_none(), self.reason.is_none());
+        self.code = self.code.or(other.code);
+        self.reason = self.reason.or(other.reason);
+        let Some(theirs) = &other.detail else { return };
+        let ours = self.detail.get_or_insert_default();
+        if no_code {
+            ours.code_word.clone_from(&theirs.code_word);
         }
-        if self.reason.is_none() {
-            self.reason = other.reason;
-            self.detail_mut(other, |mine, theirs| mine.reason_word.clone_from(&theirs.reason_word));
+        if no_reason {
+            ours.reason_word.clone_from(&theirs.reason_word);
         }
-        self.detail_mut(other, |mine, theirs| {
-            if mine.peer.is_none() {
-                mine.peer.clone_from(&theirs.peer);
-            }
-            if mine.park.is_none() {
-                mine.park.clone_from(&theirs.park);
-            }
-        });
-    }
-
-    fn detail_mut(&mut self, other: &Self, change: impl FnOnce(&mut Detail, &Detail)) {
-        if let Some(theirs) = &other.detail {
-            change(self.detail.get_or_insert_default(), theirs);
+        if ours.peer.is_none() {
+            ours.peer.clone_from(&theirs.peer);
+        }
+        if ours.park.is_none() {
+            ours.park.clone_from(&theirs.park);
         }
     }
 
@@ -174,20 +169,5 @@ impl Statement {
         let key = |s: &Self| (s.time, s.code, s.reason, s.peer().cloned(), s.park().map(CompactString::from));
         let words = |s: &Self| (s.code_word().map(str::to_owned), s.reason_word().map(str::to_owned));
         key(self).cmp(&key(other)).then_with(|| words(self).cmp(&words(other)))
-    }
-}
-
-/// Ids are opaque text: the smallest is the first in text order, and none is larger than any.
-pub(crate) fn uuid_order(a: Option<&str>, b: Option<&str>) -> std::cmp::Ordering {
-    match (a, b) {
-        (Some(a), Some(b)) => a.cmp(b),
-        (a, b) => b.is_some().cmp(&a.is_some()),
-    }
-}
-
-pub(crate) fn smaller_uuid(ours: Option<CompactString>, theirs: Option<&str>) -> Option<CompactString> {
-    match uuid_order(ours.as_deref(), theirs) {
-        std::cmp::Ordering::Greater => theirs.map(CompactString::from),
-        _ => ours,
     }
 }

@@ -2,7 +2,10 @@
 
 use wholecall_record::PartyId;
 
-use crate::event::{Event, Statement};
+use crate::{
+    event::{Event, Statement},
+    uuid::Uuid,
+};
 
 /// Events in order of sequence, then of party, in chunks: what comes in order is appended, what comes
 /// late moves no more than one chunk, so no order of arrival costs quadratic time.
@@ -30,7 +33,7 @@ impl EventLog {
         self.len
     }
 
-    pub(crate) fn last_sequence(&self) -> Option<i64> {
+    pub(crate) fn last_sequence(&self) -> Option<u32> {
         Some(self.chunks.last()?.last()?.sequence)
     }
 
@@ -41,11 +44,11 @@ impl EventLog {
     /// Adds what a notification says of the leg at index `leg`; `id` tells a leg's id.
     pub(crate) fn add<'l>(
         &mut self,
-        sequence: i64,
-        leg: u32,
-        uuid: Option<&str>,
+        sequence: u32,
+        leg: u16,
+        uuid: Option<Uuid>,
         said: Statement,
-        id: impl Fn(u32) -> &'l PartyId,
+        id: impl Fn(u16) -> &'l PartyId,
     ) -> Added {
         let order = |event: &Event| {
             event.sequence.cmp(&sequence).then_with(|| match event.leg == leg {
@@ -60,7 +63,9 @@ impl EventLog {
             false => self.chunks.partition_point(|chunk| order(&chunk[0]).is_le()).saturating_sub(1),
         };
         if self.chunks.is_empty() {
-            self.chunks.push(Vec::new());
+            // Most sessions have about ten changes.
+            self.chunks.reserve_exact(1);
+            self.chunks.push(Vec::with_capacity(8));
         }
         let events = &mut self.chunks[chunk];
         let place = if last { Err(events.len()) } else { events.binary_search_by(order) };
@@ -70,7 +75,7 @@ impl EventLog {
                 false => Added::Duplicate,
             },
             Err(at) => {
-                events.insert(at, Event::new(sequence, leg, uuid, said));
+                events.insert(at, Event { sequence, leg, uuid, said });
                 self.len += 1;
                 if events.len() > Self::LONGEST_CHUNK {
                     let upper = events.split_off(if last { at } else { Self::LONGEST_CHUNK / 2 });

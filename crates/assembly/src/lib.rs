@@ -10,6 +10,7 @@ pub mod limits;
 mod offline;
 mod relations;
 mod session;
+mod uuid;
 
 pub use directory::{Directory, Entry};
 pub use offline::{Calls, Collection};

@@ -2,7 +2,7 @@
 
 use wholecall_notification::Notification;
 use wholecall_record::{
-    Call, Time,
+    Call, SessionId, Time,
     call::{ClosedBecause, State},
 };
 
@@ -30,9 +30,9 @@ impl Default for Collection {
 
 impl Collection {
     /// Adds a notification.
-    pub fn add(&mut self, notification: &Notification<'_>) {
+    pub fn add(&mut self, notification: &Notification<'_, '_>) {
         let added = self.book.add(notification);
-        let sent = notification.timestamp.unwrap_or(notification.event_time());
+        let sent = notification.timestamp().unwrap_or(notification.event_time());
         let mut last = Some(Time::from_millis(sent.as_millis()));
         for (absorbed, into) in added.absorbed {
             let status = &mut self.book.calls[into].status;
@@ -51,14 +51,14 @@ impl Collection {
     /// Ends the input: the calls, in order of their start.
     pub fn finish(mut self) -> Calls {
         self.book.refresh_relations();
-        let mut order: Vec<(Option<Time>, String, CallKey)> = Vec::with_capacity(self.book.calls.len());
+        let mut order: Vec<(Option<Time>, SessionId, CallKey)> = Vec::with_capacity(self.book.calls.len());
         for (key, _) in &self.book.calls {
             if let Some(root) = self.book.root(key) {
                 let session = &self.book.sessions[root].session;
-                order.push((session.start(), session.id.to_string(), key));
+                order.push((session.start(), session.id.clone(), key));
             }
         }
-        order.sort();
+        order.sort_unstable();
         Calls { book: self.book, order: order.into_iter().map(|(.., key)| key).collect() }
     }
 }

@@ -4,10 +4,10 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    fmt,
+    ops::Range,
 };
 
-use compact_str::{CompactString, format_compact};
+use compact_str::CompactString;
 use wholecall_notification::{Code, Direction, Role};
 use wholecall_record::{
     SessionId, Time,
@@ -15,25 +15,37 @@ use wholecall_record::{
 };
 
 use crate::{
-    book::{Book, CallKey, SessionKey},
+    book::{Book, CallKey, Held, SessionKey},
     description::Description,
     limits,
     session::Session,
 };
 
-/// Where the sessions of an account stand in time, by the extension that did something.
-#[derive(Default)]
-pub(crate) struct Relations(HashMap<(CompactString, Did), BTreeSet<(Time, SessionKey)>>);
+/// What the extensions of an account did when.
+#[derive(Debug, Default)]
+pub(crate) struct Relations(HashMap<CompactString, Doings>);
 
-impl fmt::Debug for Relations {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Relations of {} extensions", self.0.len())
+/// What an extension did when, by session.
+#[derive(Debug, Default)]
+struct Doings {
+    dials: BTreeSet<(Time, SessionKey)>,
+    holds: BTreeSet<(Time, SessionKey)>,
+    ring_outs: BTreeSet<(Time, SessionKey)>,
+}
+
+impl Doings {
+    fn of(&mut self, did: Did) -> &mut BTreeSet<(Time, SessionKey)> {
+        match did {
+            Did::Dial => &mut self.dials,
+            Did::Hold => &mut self.holds,
+            Did::RingOut => &mut self.ring_outs,
+        }
     }
 }
 
-/// What an extension did at a point in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Did {
+/// Something an extension did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Did {
     /// Began a session.
     Dial,
     /// Put the others of a session on hold.
@@ -42,17 +54,42 @@ pub(crate) enum Did {
     RingOut,
 }
 
-/// An entry of a session.
+/// What a session adds to its account's [`Relations`], and what it looks related to.
+#[derive(Debug, Default)]
+pub(crate) struct Traces {
+    list: Vec<Trace>,
+    /// Sessions this one looks related to.
+    to: Vec<(SessionKey, Why)>,
+    /// Sessions that look related to this one.
+    from: Vec<SessionKey>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Trace {
+struct Trace {
     extension: CompactString,
     did: Did,
     time: Time,
 }
 
-/// A consultation is dialled while another call is on hold; so many of the latest holds are looked at. A
-/// person has a few calls at a time, not dozens.
-const HOLDS_LOOKED_AT: usize = 16;
+impl Held {
+    fn traces(&self) -> &Traces {
+        static NONE: Traces = Traces { list: Vec::new(), to: Vec::new(), from: Vec::new() };
+        self.traces.as_deref().unwrap_or(&NONE)
+    }
+}
+
+/// Why a session looks related to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// It was dialled while the other was on hold.
+    Consultation,
+    /// It is the RingOut whose other side the other is.
+    Twin,
+}
+
+/// So many of what an extension did at about the same time are looked at: a person has a few calls at a
+/// time, not dozens.
+const LOOKED_AT: usize = 8;
 
 /// The two sessions of one RingOut begin within this time.
 const TWIN_WITHIN_MS: i64 = 60_000;
@@ -61,24 +98,31 @@ const TWIN_WITHIN_MS: i64 = 60_000;
 const TWIN_IDS_WITHIN: u64 = 4_000;
 
 impl<S: Default> Book<S> {
-    /// Looks again at all sessions whose traces may have changed; tells the calls that may look related to
-    /// them, or did.
+    /// Looks again at all sessions whose relations may have changed; tells the calls that are, or were,
+    /// related to any of them.
     pub(crate) fn refresh_relations(&mut self) -> Vec<CallKey> {
-        let mut touched = Vec::new();
-        for key in self.take_dirty() {
+        let dirty = self.take_dirty();
+        let mut again = BTreeSet::new();
+        for &key in &dirty {
             let mut traces = traces_of(&self.sessions[key].session);
             traces.sort_unstable();
             traces.dedup();
-            self.touch_counterparts(key, &mut touched);
-            if traces != self.sessions[key].traces {
-                self.forget_traces(key);
-                let account = self.sessions[key].account;
-                for trace in &traces {
-                    let entry = self.accounts[account].relations.0.entry((trace.extension.clone(), trace.did));
-                    entry.or_default().insert((trace.time, key));
-                }
-                self.sessions[key].traces = traces;
-                self.touch_counterparts(key, &mut touched);
+            again.extend(self.concerned(key));
+            if traces != self.sessions[key].traces().list {
+                self.index(key, traces);
+                again.extend(self.concerned(key));
+            }
+        }
+        let mut touched = Vec::new();
+        for key in dirty.into_iter().chain(again.iter().copied()) {
+            let traces = self.sessions[key].traces();
+            let others = traces.to.iter().map(|(other, _)| other).chain(&traces.from);
+            touched.extend(others.map(|&other| self.sessions[other].call));
+        }
+        for key in again {
+            let to = self.relatives(key);
+            if to != self.sessions[key].traces().to {
+                self.relate(key, to, &mut touched);
             }
         }
         touched.sort_unstable();
@@ -86,124 +130,111 @@ impl<S: Default> Book<S> {
         touched
     }
 
+    /// Enters a session's traces in the account's relations, in place of the old ones.
+    fn index(&mut self, key: SessionKey, traces: Vec<Trace>) {
+        let held = &mut self.sessions[key];
+        if traces.is_empty() && held.traces.is_none() {
+            return;
+        }
+        let relations = &mut self.accounts[held.account].relations.0;
+        let own = held.traces.get_or_insert_default();
+        for old in own.list.drain(..) {
+            if let Some(doings) = relations.get_mut(&old.extension) {
+                doings.of(old.did).remove(&(old.time, key));
+            }
+        }
+        for new in &traces {
+            relations.entry(new.extension.clone()).or_default().of(new.did).insert((new.time, key));
+        }
+        own.list = traces;
+    }
+
     pub(crate) fn forget_traces(&mut self, key: SessionKey) {
-        let account = self.sessions[key].account;
-        for trace in std::mem::take(&mut self.sessions[key].traces) {
-            let index = (trace.extension, trace.did);
-            if let Some(entries) = self.accounts[account].relations.0.get_mut(&index) {
-                entries.remove(&(trace.time, key));
-                if entries.is_empty() {
-                    self.accounts[account].relations.0.remove(&index);
-                }
+        if self.sessions[key].traces.is_none() {
+            return;
+        }
+        self.index(key, Vec::new());
+        self.relate(key, Vec::new(), &mut Vec::new());
+        let Some(traces) = self.sessions[key].traces.take() else { return };
+        for other in traces.from {
+            if let Some(theirs) = &mut self.sessions[other].traces {
+                theirs.to.retain(|(to, _)| *to != key);
             }
         }
     }
 
-    fn touch_counterparts(&self, key: SessionKey, touched: &mut Vec<CallKey>) {
-        let call = self.sessions[key].call;
-        let others = self.counterparts(key).into_iter().map(|(other, _)| self.sessions[other].call);
-        touched.extend(others.filter(|other| *other != call));
-    }
-
-    /// Calls that look related to a call, and the sessions of others that listened to it.
-    pub(crate) fn related(&self, call: CallKey, listeners: &[SessionKey]) -> Vec<Related> {
-        let sessions = &self.calls[call].sessions;
-        let mut related: Vec<Related> = Vec::new();
-        for &key in sessions {
-            for (other, why) in self.counterparts(key) {
-                let other_call = self.sessions[other].call;
-                if other_call == call {
-                    continue;
-                }
-                let Some(root) = self.root(other_call) else { continue };
-                let id = self.sessions[root].session.id.clone();
-                related.push(Related { id, kind: why.kind(), why: why.sentence() });
+    fn relate(&mut self, key: SessionKey, to: Vec<(SessionKey, Why)>, touched: &mut Vec<CallKey>) {
+        touched.push(self.sessions[key].call);
+        let own = self.sessions[key].traces.get_or_insert_default();
+        for (other, _) in std::mem::replace(&mut own.to, to.clone()) {
+            if let Some(theirs) = &mut self.sessions[other].traces {
+                theirs.from.retain(|from| *from != key);
             }
+            touched.push(self.sessions[other].call);
         }
-        let supervision = |id: SessionId, why: CompactString| Related { id, kind: RelatedKind::Supervision, why };
-        for &key in listeners {
-            let id = self.sessions[key].session.id.clone();
-            related.push(supervision(id, CompactString::const_new("a supervisor listened to this call from it")));
+        for (other, _) in to {
+            self.sessions[other].traces.get_or_insert_default().from.push(key);
+            touched.push(self.sessions[other].call);
         }
-        related.sort_by(|a, b| (a.kind, &a.id, &a.why).cmp(&(b.kind, &b.id, &b.why)));
-        related.dedup_by(|a, b| a.kind == b.kind && a.id == b.id);
-        related.truncate(limits::RELATED_PER_CALL);
-        related
     }
 
-    /// The sessions that look related to a session, and why.
-    fn counterparts(&self, key: SessionKey) -> Vec<(SessionKey, Why)> {
+    fn doings(&self, key: SessionKey, extension: &str) -> Option<&Doings> {
+        self.accounts[self.sessions[key].account].relations.0.get(extension)
+    }
+
+    /// The sessions whose relatives may change with this one.
+    fn concerned(&self, key: SessionKey) -> Vec<SessionKey> {
         let held = &self.sessions[key];
-        let mut found = Vec::new();
-        for trace in &held.traces {
+        let mut concerned = vec![key];
+        concerned.extend(&held.traces().from);
+        for trace in &held.traces().list {
+            let Some(doings) = self.doings(key, &trace.extension) else { continue };
             match trace.did {
-                Did::Dial => {
-                    if let Some(on_hold) = self.on_hold_at(key, trace) {
-                        let why = Why::DialledWhileHolding { extension: trace.extension.clone() };
-                        found.push((on_hold, why));
-                    }
-                    let twins = self.entries_around(key, trace, Did::RingOut, TWIN_WITHIN_MS);
-                    found.extend(twins.filter(|&(_, other)| self.are_twins(other, key)).map(|(_, other)| (other, Why::Twin)));
-                }
-                Did::Hold => found.extend(self.dialled_during(key, trace)),
-                Did::RingOut => {
-                    let twins = self.entries_around(key, trace, Did::Dial, TWIN_WITHIN_MS);
-                    found.extend(twins.filter(|&(_, other)| self.are_twins(key, other)).map(|(_, other)| (other, Why::Twin)));
+                Did::Dial => concerned.extend(around(&doings.ring_outs, trace.time)),
+                Did::RingOut => {}
+                Did::Hold => {
+                    let until = hold_ends(&held.session, &trace.extension, trace.time);
+                    let later = doings.dials.range((trace.time, SessionKey::MIN)..).take(LOOKED_AT);
+                    let during = later.take_while(|(time, _)| until.is_none_or(|until| *time < until));
+                    concerned.extend(during.map(|(_, dialled)| dialled));
                 }
             }
         }
-        found.truncate(limits::RELATED_PER_CALL);
+        concerned
+    }
+
+    /// What a session looks related to: the call its dialler had on hold, the twins of a RingOut.
+    fn relatives(&self, key: SessionKey) -> Vec<(SessionKey, Why)> {
+        let mut found = Vec::new();
+        for trace in &self.sessions[key].traces().list {
+            let Some(doings) = self.doings(key, &trace.extension) else { continue };
+            match trace.did {
+                Did::Dial => found.extend(self.on_hold_at(key, trace, doings).map(|held| (held, Why::Consultation))),
+                Did::RingOut => {
+                    let twins = around(&doings.dials, trace.time).filter(|&other| self.are_twins(key, other));
+                    found.extend(twins.map(|twin| (twin, Why::Twin)));
+                }
+                Did::Hold => {}
+            }
+        }
         found
     }
 
-    fn entries(&self, key: SessionKey, trace: &Trace, did: Did) -> Option<&BTreeSet<(Time, SessionKey)>> {
-        let account = &self.accounts[self.sessions[key].account];
-        account.relations.0.get(&(trace.extension.clone(), did))
-    }
-
-    fn entries_around(
-        &self,
-        key: SessionKey,
-        trace: &Trace,
-        did: Did,
-        within: i64,
-    ) -> impl Iterator<Item = (Time, SessionKey)> {
-        let from = (trace.time + -within, SessionKey::MIN);
-        let to = (trace.time + within, SessionKey::MAX);
-        let entries = self.entries(key, trace, did).into_iter().flat_map(move |entries| entries.range(from..=to));
-        entries.copied().filter(move |&(_, other)| other != key)
-    }
-
     /// The session its dialler had on hold: the latest held, if several.
-    fn on_hold_at(&self, key: SessionKey, dial: &Trace) -> Option<SessionKey> {
-        let holds = self.entries(key, dial, Did::Hold)?;
-        let before = holds.range(..=(dial.time, SessionKey::MAX)).rev().take(HOLDS_LOOKED_AT);
-        // Keys are in order of arrival: among holds of one time the id decides.
+    fn on_hold_at(&self, key: SessionKey, dial: &Trace, doings: &Doings) -> Option<SessionKey> {
+        let before = doings.holds.range(..=(dial.time, SessionKey::MAX)).rev().take(LOOKED_AT);
         let mut found: Option<(Time, &SessionId, SessionKey)> = None;
         for &(time, other) in before {
             if found.as_ref().is_some_and(|(known, ..)| *known > time) {
                 break;
             }
+            // Keys are in order of arrival: among holds of one time the id decides.
             let session = &self.sessions[other].session;
             if other != key && holds_at(session, &dial.extension, dial.time) {
                 found = found.max(Some((time, &session.id, other)));
             }
         }
         found.map(|(.., other)| other)
-    }
-
-    /// The sessions that were begun while this one was on hold.
-    fn dialled_during(&self, key: SessionKey, hold: &Trace) -> Vec<(SessionKey, Why)> {
-        let Some(dials) = self.entries(key, hold, Did::Dial) else { return Vec::new() };
-        let session = &self.sessions[key].session;
-        let until = hold_ends(session, &hold.extension, hold.time);
-        let during = dials.range((hold.time, SessionKey::MIN)..).take_while(|(time, _)| until.is_none_or(|until| *time < until));
-        let dialled = during.filter(|&&(time, other)| {
-            let dial = Trace { extension: hold.extension.clone(), did: Did::Dial, time };
-            other != key && self.on_hold_at(other, &dial) == Some(key)
-        });
-        let why = || Why::HeldWhileDialling { extension: hold.extension.clone() };
-        dialled.take(limits::RELATED_PER_CALL).map(|&(_, other)| (other, why())).collect()
     }
 
     /// Whether a RingOut and another session are two sides of one click: the same numbers the other way
@@ -217,78 +248,103 @@ impl<S: Default> Book<S> {
         };
         near && mirrored(a, b)
     }
-}
 
-fn mirrored(a: &Session, b: &Session) -> bool {
-    let numbers = |session: &Session, direction: Direction| -> Vec<(Option<CompactString>, Option<CompactString>)> {
-        let legs = session.legs.iter().map(|leg| leg.descriptions.taken_together());
-        let legs = legs.filter(|leg| leg.extension.is_some() && leg.direction == Some(direction));
-        legs.map(|leg| (leg.from.number.clone(), leg.to.number.clone())).collect()
-    };
-    let outbound = numbers(b, Direction::Outbound);
-    numbers(a, Direction::Inbound).iter().any(|(from, to)| {
-        from.is_some() && to.is_some() && outbound.iter().any(|(back_from, back_to)| back_from == to && back_to == from)
-    })
-}
-
-/// Why two sessions look related.
-enum Why {
-    DialledWhileHolding { extension: CompactString },
-    HeldWhileDialling { extension: CompactString },
-    Twin,
+    /// Calls that look related to a call, and the sessions of others that listened to it.
+    pub(crate) fn related(&self, call: CallKey, listeners: &[SessionKey]) -> Vec<Related> {
+        let mut related: Vec<Related> = Vec::new();
+        for &key in &self.calls[call].sessions {
+            let traces = self.sessions[key].traces();
+            let to = traces.to.iter().map(|&(other, why)| (other, why, true));
+            let from = traces.from.iter().filter_map(|&other| {
+                let (_, why) = self.sessions[other].traces().to.iter().find(|(to, _)| *to == key)?;
+                Some((other, *why, false))
+            });
+            for (other, why, dialled) in to.chain(from).take(limits::RELATED_PER_CALL) {
+                let other_call = self.sessions[other].call;
+                if other_call == call {
+                    continue;
+                }
+                let Some(root) = self.root(other_call) else { continue };
+                let id = self.sessions[root].session.id.clone();
+                related.push(Related { id, kind: why.kind(), why: CompactString::const_new(why.sentence(dialled)) });
+            }
+        }
+        related.extend(listeners.iter().map(|&key| Related {
+            id: self.sessions[key].session.id.clone(),
+            kind: RelatedKind::Supervision,
+            why: CompactString::const_new("a supervisor listened to this call from that session"),
+        }));
+        related.sort_by(|a, b| (a.kind, &a.id, &a.why).cmp(&(b.kind, &b.id, &b.why)));
+        related.dedup_by(|a, b| a.kind == b.kind && a.id == b.id);
+        related.truncate(limits::RELATED_PER_CALL);
+        related
+    }
 }
 
 impl Why {
-    fn kind(&self) -> RelatedKind {
+    fn kind(self) -> RelatedKind {
         match self {
-            Self::DialledWhileHolding { .. } | Self::HeldWhileDialling { .. } => RelatedKind::Consultation,
+            Self::Consultation => RelatedKind::Consultation,
             Self::Twin => RelatedKind::RingOutTwin,
         }
     }
 
-    fn sentence(&self) -> CompactString {
-        match self {
-            Self::DialledWhileHolding { extension } => {
-                format_compact!("ext:{extension} dialled this call while holding that one")
-            }
-            Self::HeldWhileDialling { extension } => {
-                format_compact!("ext:{extension} dialled that call while holding this one")
-            }
-            Self::Twin => CompactString::const_new("the same numbers the other way round, begun by the same RingOut"),
+    fn sentence(self, dialled: bool) -> &'static str {
+        match (self, dialled) {
+            (Self::Consultation, true) => "its caller dialled this call while holding that one",
+            (Self::Consultation, false) => "its caller dialled that call while holding this one",
+            (Self::Twin, _) => "the same numbers the other way round, begun by one RingOut",
         }
     }
+}
+
+/// Sessions in which something was done at about a time.
+fn around(entries: &BTreeSet<(Time, SessionKey)>, time: Time) -> impl Iterator<Item = SessionKey> {
+    let Range { start, end } = (time + -TWIN_WITHIN_MS, SessionKey::MIN)..(time + TWIN_WITHIN_MS, SessionKey::MAX);
+    entries.range(start..end).take(LOOKED_AT).map(|(_, key)| *key)
+}
+
+fn mirrored(a: &Session, b: &Session) -> bool {
+    let outbound = own_legs(b, Direction::Outbound);
+    own_legs(a, Direction::Inbound).iter().any(|leg| {
+        let (from, to) = (leg.from.number, leg.to.number);
+        from.is_some() && to.is_some() && outbound.iter().any(|back| back.from.number == to && back.to.number == from)
+    })
+}
+
+fn own_legs(session: &Session, direction: Direction) -> Vec<Description<'_>> {
+    let legs = session.legs.iter().map(|leg| leg.descriptions.taken_together());
+    legs.filter(|leg| leg.extension.is_some() && leg.direction == Some(direction)).collect()
 }
 
 /// What a session's extensions did, with effective times.
 fn traces_of(session: &Session) -> Vec<Trace> {
     let mut traces = Vec::new();
     let mut effective = Time::from_millis(i64::MIN);
-    let mut dialled = false;
-    let mut rung_out = false;
+    let mut begun = false;
     for event in session.events() {
         effective = effective.max(event.said.time);
-        let hold = event.said.code == Some(Code::Hold);
-        if (dialled && rung_out && !hold) || event.is_text_reply() {
-            continue;
-        }
-        let description = session.legs[event.leg as usize].descriptions.taken_together();
+        let leg = &session.legs[event.leg as usize].descriptions;
         let mut trace = |did| {
-            traces.extend(description.extension.clone().map(|extension| Trace { extension, did, time: effective }));
+            let extension = leg.extension().map(CompactString::from);
+            traces.extend(extension.map(|extension| Trace { extension, did, time: effective }));
         };
-        if hold {
+        if event.said.code == Some(Code::Hold) {
             trace(Did::Hold);
         }
-        if !dialled && description.direction == Some(Direction::Outbound) {
-            dialled = true;
+        if begun || event.is_text_reply() {
+            continue;
+        }
+        let direction = leg.direction();
+        if session.is_ring_out() {
+            begun = leg.ring_out_role() != Some(Role::Target);
+            if begun {
+                trace(Did::RingOut);
+            }
+        } else if direction == Some(Direction::Outbound) {
+            begun = true;
             if !session.is_conference() {
                 trace(Did::Dial);
-            }
-        }
-        let asks = |description: &Description| description.ring_out_role != Some(Role::Target);
-        if !rung_out && (!session.is_ring_out() || asks(&description)) {
-            rung_out = true;
-            if session.is_ring_out() {
-                trace(Did::RingOut);
             }
         }
     }
@@ -297,9 +353,8 @@ fn traces_of(session: &Session) -> Vec<Trace> {
 
 /// Whether an extension has the others of a session on hold at a time.
 fn holds_at(session: &Session, extension: &str, time: Time) -> bool {
-    let mut states = states_of(session, extension).take_while(|(at, ..)| *at <= time);
-    let mut holding: Vec<u32> = Vec::new();
-    for (_, leg, code) in &mut states {
+    let mut holding: Vec<u16> = Vec::new();
+    for (_, leg, code) in states_of(session, extension).take_while(|(at, ..)| *at <= time) {
         holding.retain(|other| *other != leg);
         if code == Code::Hold {
             holding.push(leg);
@@ -310,11 +365,11 @@ fn holds_at(session: &Session, extension: &str, time: Time) -> bool {
 
 /// When a hold that an extension began at a time ends.
 fn hold_ends(session: &Session, extension: &str, begun: Time) -> Option<Time> {
-    let mut leg_on_hold = None;
+    let mut on_hold = None;
     for (time, leg, code) in states_of(session, extension) {
-        if leg_on_hold.is_none() && code == Code::Hold && time == begun {
-            leg_on_hold = Some(leg);
-        } else if leg_on_hold == Some(leg) && code != Code::Hold {
+        if on_hold.is_none() && code == Code::Hold && time == begun {
+            on_hold = Some(leg);
+        } else if on_hold == Some(leg) && code != Code::Hold {
             return Some(time);
         }
     }
@@ -322,16 +377,12 @@ fn hold_ends(session: &Session, extension: &str, begun: Time) -> Option<Time> {
 }
 
 /// The state changes of an extension's legs, with effective times.
-fn states_of(session: &Session, extension: &str) -> impl Iterator<Item = (Time, u32, Code)> {
+fn states_of(session: &Session, extension: &str) -> impl Iterator<Item = (Time, u16, Code)> {
     let mut effective = Time::from_millis(i64::MIN);
-    let legs: Vec<bool> = session
-        .legs
-        .iter()
-        .map(|leg| leg.descriptions.taken_together().extension.as_deref() == Some(extension))
-        .collect();
     session.events().filter_map(move |event| {
         effective = effective.max(event.said.time);
         let code = event.said.code.filter(|code| *code != Code::Other)?;
-        legs[event.leg as usize].then_some((effective, event.leg, code))
+        let leg = &session.legs[event.leg as usize].descriptions;
+        (leg.extension() == Some(extension)).then_some((effective, event.leg, code))
     })
 }

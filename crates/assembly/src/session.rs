@@ -11,6 +11,7 @@ use crate::{
     event::{Event, Statement},
     event_log::{Added, EventLog},
     limits,
+    uuid::Uuid,
 };
 
 /// A session. One that is only named by a link has no events yet.
@@ -18,15 +19,23 @@ use crate::{
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) legs: Vec<LegStore>,
-    /// Where a party's leg is, in sessions of so many legs that searching takes time.
-    leg_index: HashMap<PartyId, u32>,
-    /// Slots of legs whose last event was dropped.
-    free_legs: Vec<u32>,
+    /// In a session of many legs, where each is.
+    many_legs: Option<Box<ManyLegs>>,
     events: EventLog,
     origin: FirstSaid,
     legacy_id: FirstSaid,
     /// The highest sequence number seen, kept or not.
-    last_seen: i64,
+    last_seen: u32,
+    /// Some leg of it is, or was once said to be, a supervisor's.
+    supervised: bool,
+}
+
+/// What a session of so many legs needs that searching for one takes time.
+#[derive(Debug, Default)]
+struct ManyLegs {
+    index: HashMap<PartyId, u16>,
+    /// Slots of legs whose last event was dropped.
+    free: Vec<u16>,
 }
 
 /// A leg: what it is called, and how it was described.
@@ -41,12 +50,12 @@ pub(crate) struct LegStore {
 
 /// A word said of the whole session: the earliest counts, whatever order they come in.
 #[derive(Debug, Default)]
-struct FirstSaid(Option<(i64, CompactString)>);
+struct FirstSaid(Option<(u32, CompactString)>);
 
 impl FirstSaid {
-    fn hear(&mut self, sequence: i64, word: Option<&str>) {
+    fn hear(&mut self, sequence: u32, word: Option<&str>) {
         let Some(word) = word else { return };
-        let earlier = |(at, known): &(i64, CompactString)| (*at, known.as_str()) <= (sequence, word);
+        let earlier = |(at, known): &(u32, CompactString)| (*at, known.as_str()) <= (sequence, word);
         if !self.0.as_ref().is_some_and(earlier) {
             self.0 = Some((sequence, CompactString::from(word)));
         }
@@ -91,29 +100,30 @@ impl Session {
         Self {
             id,
             legs: Vec::new(),
-            leg_index: HashMap::new(),
-            free_legs: Vec::new(),
+            many_legs: None,
             events: EventLog::default(),
             origin: FirstSaid::default(),
             legacy_id: FirstSaid::default(),
-            last_seen: i64::MIN,
+            last_seen: 0,
+            supervised: false,
         }
     }
 
     /// Takes in what a notification says of one party.
-    pub(crate) fn hear(&mut self, notification: &Notification<'_>, party: &Party<'_>) -> Heard {
+    pub(crate) fn hear(&mut self, notification: &Notification<'_, '_>, party: &Party<'_>) -> Heard {
         let sequence = notification.sequence();
         self.last_seen = self.last_seen.max(sequence);
         let full = self.events.len() >= limits::NOTIFICATIONS_PER_SESSION;
         if full && self.events.last_sequence().is_some_and(|last| sequence > last) {
             return Heard::Beyond;
         }
-        self.origin.hear(sequence, notification.body.origin.kind.as_deref());
-        self.legacy_id.hear(sequence, notification.body.session_id.as_deref());
+        self.origin.hear(sequence, notification.body().origin.kind.as_deref());
+        self.legacy_id.hear(sequence, notification.body().session_id.as_deref());
         let leg = self.leg(party.id());
-        let uuid = notification.uuid.as_deref();
+        let uuid = notification.uuid().map(Uuid::new);
         let said = Statement::of(notification, party);
-        let described = self.legs[leg as usize].describe(sequence, uuid, party);
+        let described = self.legs[leg as usize].describe(sequence, uuid.as_ref(), party);
+        self.supervised |= said.reason == Some(Reason::Supervising);
         let legs = &self.legs;
         let added = self.events.add(sequence, leg, uuid, said, |leg| &legs[leg as usize].id);
         match added {
@@ -132,10 +142,10 @@ impl Session {
     }
 
     /// The leg of a party, new if need be.
-    fn leg(&mut self, party: &str) -> u32 {
-        let known = match self.legs.len() <= Self::FEW_LEGS {
-            true => self.legs.iter().position(|leg| &*leg.id == party).map(|at| at as u32),
-            false => self.leg_index.get(party).copied(),
+    fn leg(&mut self, party: &str) -> u16 {
+        let known = match &self.many_legs {
+            None => self.legs.iter().position(|leg| &*leg.id == party).map(|at| at as u16),
+            Some(many) => many.index.get(party).copied(),
         };
         if let Some(leg) = known {
             return leg;
@@ -146,18 +156,26 @@ impl Session {
             recordings: Vec::new(),
             events: 0,
         };
-        let id = leg.id.clone();
-        let at = self.free_legs.pop().unwrap_or(self.legs.len() as u32);
+        if self.legs.len() == Self::FEW_LEGS && self.many_legs.is_none() {
+            let ids = self.legs.iter().enumerate();
+            let index = ids.map(|(at, leg)| (leg.id.clone(), at as u16)).collect();
+            self.many_legs = Some(Box::new(ManyLegs { index, free: Vec::new() }));
+        }
+        // There are no more legs than notifications are kept, and one more.
+        let mut at = self.legs.len() as u16;
+        if let Some(many) = &mut self.many_legs {
+            at = many.free.pop().unwrap_or(at);
+            many.index.insert(leg.id.clone(), at);
+        }
         match self.legs.get_mut(at as usize) {
             Some(slot) => *slot = leg,
-            None => self.legs.push(leg),
-        }
-        if self.legs.len() > Self::FEW_LEGS {
-            if self.leg_index.is_empty() {
-                let ids = self.legs.iter().enumerate();
-                self.leg_index = ids.map(|(at, leg)| (leg.id.clone(), at as u32)).collect();
+            None => {
+                // Most sessions have two or three.
+                if self.legs.is_empty() {
+                    self.legs.reserve_exact(2);
+                }
+                self.legs.push(leg);
             }
-            self.leg_index.insert(id, at);
         }
         at
     }
@@ -166,9 +184,12 @@ impl Session {
         let Some(dropped) = self.events.drop_last() else { return };
         let leg = &mut self.legs[dropped.leg as usize];
         leg.events -= 1;
-        if leg.events == 0 {
-            self.leg_index.remove(&leg.id);
-            self.free_legs.push(dropped.leg);
+        // A session that is full has many legs, or its legs have many events.
+        if leg.events == 0
+            && let Some(many) = &mut self.many_legs
+        {
+            many.index.remove(&leg.id);
+            many.free.push(dropped.leg);
         }
     }
 
@@ -201,13 +222,16 @@ impl Session {
     /// Whether a supervisor began it in order to listen: its first leg is a supervisor's, and either went to
     /// listen elsewhere or has none but supervisors beside it.
     pub(crate) fn is_supervising(&self) -> bool {
+        if !self.supervised {
+            return false;
+        }
         let Some(first) = self.events().find(|event| !event.is_text_reply()) else { return false };
         let supervises = |event: &Event| event.said.reason == Some(Reason::Supervising);
         let own = || self.events().filter(|event| event.leg == first.leg && supervises(event));
         if own().next().is_none() {
             return false;
         }
-        let listens = |leg: u32| self.events().any(|event| event.leg == leg && supervises(event));
+        let listens = |leg: u16| self.events().any(|event| event.leg == leg && supervises(event));
         own().any(|event| event.said.peer().is_some()) || self.events().all(|event| listens(event.leg))
     }
 
@@ -237,7 +261,7 @@ impl Session {
     /// How many sequence numbers lie beyond the last that is kept.
     pub(crate) fn beyond_limit(&self) -> u64 {
         match self.events.last_sequence() {
-            Some(last) if self.events.len() >= limits::NOTIFICATIONS_PER_SESSION => self.last_seen.abs_diff(last),
+            Some(last) if self.events.len() >= limits::NOTIFICATIONS_PER_SESSION => u64::from(self.last_seen.abs_diff(last)),
             _ => 0,
         }
     }
@@ -245,7 +269,7 @@ impl Session {
 
 impl LegStore {
     /// Takes in the descriptive fields; tells whether that changes anything.
-    fn describe(&mut self, sequence: i64, uuid: Option<&str>, party: &Party<'_>) -> bool {
+    fn describe(&mut self, sequence: u32, uuid: Option<&Uuid>, party: &Party<'_>) -> bool {
         let mut news = self.descriptions.add(sequence, uuid, party);
         for id in party.recordings.iter().filter_map(|recording| recording.id.as_deref()) {
             if let Err(place) = self.recordings.binary_search_by(|known| known.as_str().cmp(id)) {

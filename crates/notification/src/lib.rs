@@ -8,13 +8,14 @@
 //! It does not know what a call is, and it never reads a clock.
 //!
 //! ```
-//! use wholecall_notification::{Code, Message};
+//! use wholecall_notification::{Code, Document, Message};
 //!
 //! let json = r#"{"body": {"sequence": 2, "telephonySessionId": "s-1", "eventTime": "2026-05-30T12:31:12.509Z",
 //!     "parties": [{"id": "p-1-1", "direction": "Outbound", "status": {"code": "Setup"}}]}}"#;
-//! let Message::Session(notification) = Message::parse(json)? else { panic!("a telephony notification") };
+//! let document = Document::parse(json)?;
+//! let Message::Session(notification) = document.message()? else { panic!("a telephony notification") };
 //! assert_eq!(notification.session_id(), "s-1");
-//! assert_eq!(notification.body.parties[0].status.code(), Some(Code::Setup));
+//! assert_eq!(notification.body().parties[0].status.code(), Some(Code::Setup));
 //! # Ok::<(), wholecall_notification::Unreadable>(())
 //! ```
 
@@ -31,7 +32,7 @@ pub use message::Message;
 pub use moment::Moment;
 pub use names::{Code, Direction, Origin, Reason, Role};
 pub use notification::{
-    Body, CallInfo, CallInfoLine, Endpoint, Envelope, Notification, OriginObject, Owner, Park, Party, PeerId,
+    Body, CallInfo, CallInfoLine, Document, Endpoint, Notification, OriginObject, Owner, Park, Party, PeerId,
     Recording, Status,
 };
 pub use stream::{Located, MAX_DOCUMENT_BYTES, Place, Stream};

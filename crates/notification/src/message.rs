@@ -1,17 +1,16 @@
 //! Telling telephony notifications from everything else RingCentral posts to the same address.
 
-use crate::{Envelope, Notification, Text, Unreadable};
+use crate::{Document, Notification, Unreadable, text::Tolerant};
 
-/// A document RingCentral may post to a webhook or send over a WebSocket.
-#[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "nearly every message is the large one")]
-pub enum Message<'a> {
+/// What a document that RingCentral posts to a webhook, or sends over a WebSocket, is.
+#[derive(Debug, Clone, Copy)]
+pub enum Message<'d, 'a> {
     /// Something happened in a telephony session.
-    Session(Notification<'a>),
+    Session(Notification<'d, 'a>),
     /// A subscription is about to expire.
     Reminder {
         /// The subscription to renew.
-        subscription_id: Option<Text<'a>>,
+        subscription_id: Option<&'d str>,
     },
     /// A presence change: coarser news of the same calls.
     Presence,
@@ -20,40 +19,54 @@ pub enum Message<'a> {
     /// News of something else, for instance a message or a changed extension.
     Other {
         /// The path of what changed.
-        event: Text<'a>,
+        event: &'d str,
     },
 }
 
-impl<'a> Message<'a> {
+impl<'a> Document<'a> {
     /// Reads one JSON document.
     pub fn parse(json: &'a str) -> Result<Self, Unreadable> {
         match json.trim_ascii().bytes().next() {
-            None => return Ok(Self::Validation),
+            None => return Ok(Self::default()),
             Some(b'{') => {}
             Some(_) => return Err(Unreadable::NotAnObject),
         }
-        serde_json::from_str(json).map_err(Unreadable::Json).and_then(Self::from_envelope)
+        let mut document = Self::default();
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        document.read(&mut deserializer).and_then(|()| deserializer.end()).map_err(Unreadable::Json)?;
+        Ok(document)
     }
 
-    pub(crate) fn from_envelope(mut envelope: Envelope<'a>) -> Result<Self, Unreadable> {
-        let body = envelope.take_body();
-        let event = envelope.event.as_deref().unwrap_or_default();
-        if body.telephony_session_id.is_some() || event.contains("/telephony/sessions") {
-            return Notification::new(envelope, body).map(Self::Session);
+    pub(crate) fn read(
+        &mut self,
+        deserializer: &mut serde_json::Deserializer<serde_json::de::StrRead<'a>>,
+    ) -> serde_json::Result<()> {
+        self.fill(deserializer)?;
+        self.flatten();
+        Ok(())
+    }
+
+    /// What the document is.
+    pub fn message(&self) -> Result<Message<'_, 'a>, Unreadable> {
+        let event = self.event.as_deref().unwrap_or_default();
+        if self.body.telephony_session_id.is_some() || event.contains("/telephony/sessions") {
+            return Notification::new(self).map(Message::Session);
         }
         if event.contains("/subscription/~") {
-            return Ok(Self::Reminder { subscription_id: envelope.subscription_id });
+            return Ok(Message::Reminder { subscription_id: self.subscription_id.as_deref() });
         }
         if event.contains("/presence") {
-            return Ok(Self::Presence);
+            return Ok(Message::Presence);
         }
-        match envelope.event {
-            Some(event) => Ok(Self::Other { event }),
-            None if envelope.is_blank() => Ok(Self::Validation),
+        match self.event.as_deref() {
+            Some(event) => Ok(Message::Other { event }),
+            None if self.is_blank() => Ok(Message::Validation),
             None => Err(Unreadable::NotANotification),
         }
     }
+}
 
+impl Message<'_, '_> {
     /// What it is, in a word or two.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -63,16 +76,5 @@ impl<'a> Message<'a> {
             Self::Validation => "validation probe",
             Self::Other { .. } => "other notification",
         }
-    }
-}
-
-impl Envelope<'_> {
-    fn is_blank(&self) -> bool {
-        self.uuid.is_none()
-            && self.subscription_id.is_none()
-            && self.parties.is_empty()
-            && self.body.parties.is_empty()
-            && self.body.unknown.is_empty()
-            && self.unknown.is_empty()
     }
 }

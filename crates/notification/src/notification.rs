@@ -9,59 +9,59 @@ use crate::{
 };
 
 /// A telephony session notification: one or more parties of one session have changed.
-#[derive(Debug, Clone)]
-pub struct Notification<'a> {
-    /// The notification's own id, new for every subscription that delivers it.
-    pub uuid: Option<Text<'a>>,
-    /// The path of what changed, `/restapi/v1.0/account/{id}[/extension/{id}]/telephony/sessions`.
-    pub event: Option<Text<'a>>,
-    /// When RingCentral sent it.
-    pub timestamp: Option<Moment>,
-    /// The subscription that asked for it.
-    pub subscription_id: Option<Text<'a>>,
-    /// The extension that owns the subscription, not a party of the call.
-    pub owner_id: Option<Text<'a>>,
-    /// What happened.
-    pub body: Body<'a>,
-    sequence: i64,
+///
+/// It is a view of the document it was read from.
+#[derive(Debug, Clone, Copy)]
+pub struct Notification<'d, 'a> {
+    /// Everything the document says.
+    pub document: &'d Document<'a>,
+    sequence: u32,
     event_time: Moment,
 }
 
-impl<'a> Notification<'a> {
-    pub(crate) fn new(envelope: Envelope<'a>, body: Body<'a>) -> Result<Self, Unreadable> {
+impl<'d, 'a> Notification<'d, 'a> {
+    pub(crate) fn new(document: &'d Document<'a>) -> Result<Self, Unreadable> {
+        let body = &document.body;
         if body.telephony_session_id.as_deref().is_none_or(str::is_empty) {
             return Err(Unreadable::NoSession);
         }
         if body.parties.is_empty() {
             return Err(Unreadable::NoParty);
         }
-        let Some(sequence) = body.sequence else { return Err(Unreadable::NoSequence) };
+        let sequence = body.sequence.and_then(|sequence| u32::try_from(sequence).ok());
+        let Some(sequence) = sequence else { return Err(Unreadable::NoSequence) };
         if body.parties.iter().any(|party| party.id().is_empty()) {
             return Err(Unreadable::PartyWithoutId { sequence });
         }
         // RingCentral sends within a fraction of a second of the event, so the sending time serves.
-        let Some(event_time) = body.event_time.or(envelope.timestamp) else {
+        let Some(event_time) = body.event_time.or(document.timestamp) else {
             return Err(Unreadable::NoTime { sequence });
         };
-        Ok(Self {
-            uuid: envelope.uuid,
-            event: envelope.event,
-            timestamp: envelope.timestamp,
-            subscription_id: envelope.subscription_id,
-            owner_id: envelope.owner_id,
-            body,
-            sequence,
-            event_time,
-        })
+        Ok(Self { document, sequence, event_time })
+    }
+
+    /// What happened.
+    pub fn body(&self) -> &'d Body<'a> {
+        &self.document.body
+    }
+
+    /// The notification's own id, new for every subscription that delivers it.
+    pub fn uuid(&self) -> Option<&'d str> {
+        said(&self.document.uuid)
+    }
+
+    /// When RingCentral sent it.
+    pub fn timestamp(&self) -> Option<Moment> {
+        self.document.timestamp
     }
 
     /// `telephonySessionId`: the key of the stream.
-    pub fn session_id(&self) -> &str {
-        self.body.telephony_session_id.as_deref().unwrap_or_default()
+    pub fn session_id(&self) -> &'d str {
+        self.document.body.telephony_session_id.as_deref().unwrap_or_default()
     }
 
     /// The place of this change in its session's order; the first one delivered is 2.
-    pub fn sequence(&self) -> i64 {
+    pub fn sequence(&self) -> u32 {
         self.sequence
     }
 
@@ -71,25 +71,27 @@ impl<'a> Notification<'a> {
     }
 
     /// The account whose call it is: the one in the `event` path; failing that, the owned party's.
-    pub fn account_id(&self) -> Option<&str> {
-        let in_path = self.event.as_deref().and_then(account_in_path);
-        let owned = || self.body.parties.iter().find(|party| party.extension_id().is_some())?.account_id();
-        let any = || self.body.parties.iter().find_map(Party::account_id);
-        in_path.or_else(owned).or_else(|| self.body.account_id.as_deref()).or_else(any)
+    pub fn account_id(&self) -> Option<&'d str> {
+        let body = &self.document.body;
+        let in_path = self.document.event.as_deref().and_then(account_in_path);
+        let owned = || body.parties.iter().find(|party| party.extension_id().is_some())?.account_id();
+        let any = || body.parties.iter().find_map(Party::account_id);
+        in_path.or_else(owned).or_else(|| body.account_id.as_deref()).or_else(any)
     }
 }
 
 /// The account id in `/restapi/v1.0/account/{id}/…`; none for `~`.
 fn account_in_path(path: &str) -> Option<&str> {
-    let (_, rest) = path.split_once("/account/")?;
+    let usual = path.strip_prefix("/restapi/v1.0/account/");
+    let rest = usual.or_else(|| path.split_once("/account/").map(|(_, rest)| rest))?;
     let id = rest.split(['/', '?']).next()?;
     (!id.is_empty() && id != "~").then_some(id)
 }
 
 object! {
-    /// A posted document as it stands, before anything is known of it. It holds the fields of a bare body
-    /// too, since some tools store notifications without their envelope.
-    pub struct Envelope {
+    /// A posted document, whatever it is. Where it came bare or wrapped, its fields stand where those of a
+    /// flat notification do.
+    pub struct Document {
         /// Notification id.
         "uuid" => pub uuid: Option<Text<'a>>,
         /// Path of what changed.
@@ -102,8 +104,9 @@ object! {
         "ownerId" => pub owner_id: Option<Text<'a>>,
         /// What happened.
         "body" => pub body: Body<'a>,
-        /// The wrapper of PubNub's days: the whole notification once more, inside.
-        "pn_apns" => pub pn_apns: Option<Box<Envelope<'a>>>,
+        /// The wrapper of PubNub's days held the whole notification once more, inside.
+        "pn_apns" => pub pn_apns: Option<Box<Document<'a>>>,
+        // Some tools store notifications without their envelope.
         /// Of a bare body.
         "sequence" => pub sequence: Option<i64>,
         /// Of a bare body.
@@ -111,13 +114,13 @@ object! {
         /// Of a bare body.
         "telephonySessionId" => pub telephony_session_id: Option<Text<'a>>,
         /// Of a bare body.
+        "serverId" => pub server_id: Option<Text<'a>>,
+        /// Of a bare body.
         "eventTime" => pub event_time: Option<Moment>,
         /// Of a bare body.
         "parties" => pub parties: Vec<Party<'a>>,
         /// Of a bare body.
         "origin" => pub origin: OriginObject<'a>,
-        /// Of a bare body.
-        "serverId" => pub server_id: Option<Text<'a>>,
         /// Of a bare body of 2018.
         "accountId" => pub account_id: Option<Text<'a>>,
     }
@@ -368,18 +371,17 @@ object! {
     }
 }
 
-impl<'a> Envelope<'a> {
-    /// Takes the body out, wherever it stands.
-    pub(crate) fn take_body(&mut self) -> Body<'a> {
+impl<'a> Document<'a> {
+    /// Puts what came bare or wrapped where a flat notification has it.
+    pub(crate) fn flatten(&mut self) {
         if let Some(mut inner) = self.pn_apns.take() {
-            self.body = inner.take_body();
-            self.uuid = inner.uuid.or(self.uuid.take());
-            self.event = inner.event.or(self.event.take());
-            self.timestamp = inner.timestamp.or(self.timestamp);
-            self.subscription_id = inner.subscription_id.or(self.subscription_id.take());
-            self.owner_id = inner.owner_id.or(self.owner_id.take());
+            inner.flatten();
+            inner.uuid = inner.uuid.or(self.uuid.take());
+            inner.subscription_id = inner.subscription_id.or(self.subscription_id.take());
+            inner.owner_id = inner.owner_id.or(self.owner_id.take());
+            *self = *inner;
         } else if self.telephony_session_id.is_some() {
-            return Body {
+            self.body = Body {
                 sequence: self.sequence.take(),
                 session_id: self.session_id.take(),
                 telephony_session_id: self.telephony_session_id.take(),
@@ -391,6 +393,15 @@ impl<'a> Envelope<'a> {
                 unknown: std::mem::take(&mut self.unknown),
             };
         }
-        std::mem::take(&mut self.body)
+    }
+
+    /// Whether it says nothing at all.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.uuid.is_none()
+            && self.subscription_id.is_none()
+            && self.parties.is_empty()
+            && self.unknown.is_empty()
+            && self.body.parties.is_empty()
+            && self.body.unknown.is_empty()
     }
 }

@@ -31,56 +31,53 @@ macro_rules! object {
                     crate::text::otherwise_ignore!(list);
 
                     fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-                        while let Some(crate::object::Key(key)) = map.next_key()? {
-                            match key.as_str() {
-                                $( $key => map.next_value_seed(crate::text::Into(&mut self.0.$field))?, )*
-                                _ => self.0.unknown.push((key, map.next_value()?)),
+                        while let Some(key) = map.next_key::<Key<'de>>()? {
+                            match key {
+                                $( Key::$field => map.next_value_seed(crate::text::Into(&mut self.0.$field))?, )*
+                                Key::Unknown(key) => self.0.unknown.push((key, map.next_value()?)),
                             }
                         }
                         Ok(())
                     }
                 }
 
-                deserializer.deserialize_any(Fill(self))
-            }
-        }
+                #[expect(non_camel_case_types, reason = "named after the fields")]
+                enum Key<'a> {
+                    $( $field, )*
+                    Unknown(crate::Text<'a>),
+                }
 
-        impl<'de: 'a, 'a> serde::Deserialize<'de> for $name<'a> {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let mut object = $name::default();
-                crate::text::Tolerant::fill(&mut object, deserializer)?;
-                Ok(object)
+                impl<'de> serde::Deserialize<'de> for Key<'de> {
+                    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                        struct Read;
+
+                        impl<'de> serde::de::Visitor<'de> for Read {
+                            type Value = Key<'de>;
+                            crate::text::expecting!("a key");
+
+                            fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Key<'de>, E> {
+                                Ok(match key {
+                                    $( $key => Key::$field, )*
+                                    _ => Key::Unknown(crate::Text::from(key)),
+                                })
+                            }
+
+                            fn visit_str<E>(self, key: &str) -> Result<Key<'de>, E> {
+                                Ok(match key {
+                                    $( $key => Key::$field, )*
+                                    _ => Key::Unknown(crate::Text::from(key.to_owned())),
+                                })
+                            }
+                        }
+
+                        deserializer.deserialize_identifier(Read)
+                    }
+                }
+
+                deserializer.deserialize_any(Fill(self))
             }
         }
     };
 }
 
 pub(crate) use object;
-
-use serde::{Deserialize, Deserializer, de::Visitor};
-
-use crate::{Text, text::expecting};
-
-/// An object's key, borrowed from the input.
-pub(crate) struct Key<'a>(pub(crate) Text<'a>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Borrow;
-
-        impl<'de> Visitor<'de> for Borrow {
-            type Value = Key<'de>;
-            expecting!("a key");
-
-            fn visit_borrowed_str<E>(self, v: &'de str) -> Result<Self::Value, E> {
-                Ok(Key(Text::from(v)))
-            }
-
-            fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
-                Ok(Key(Text::from(v.to_owned())))
-            }
-        }
-
-        deserializer.deserialize_str(Borrow)
-    }
-}

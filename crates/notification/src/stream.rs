@@ -9,8 +9,9 @@ use std::{
 };
 
 use memchr::{memchr, memchr_iter};
+use serde::de::IgnoredAny;
 
-use crate::{Envelope, Message, Unreadable};
+use crate::{Document, Message, Unreadable};
 
 /// The longest document that is read; RingCentral's are about a kilobyte.
 pub const MAX_DOCUMENT_BYTES: usize = 16 << 20;
@@ -54,11 +55,11 @@ pub struct Stream<R> {
 }
 
 /// A message and where it stood.
-pub struct Located<'a> {
+pub struct Located<'d, 'a> {
     /// Where the document begins.
     pub place: Place<'a>,
     /// What it says, or why it cannot be read.
-    pub message: Result<Message<'a>, Unreadable>,
+    pub message: Result<Message<'d, 'a>, Unreadable>,
 }
 
 /// Where a document begins. The line is counted only when somebody asks.
@@ -111,7 +112,7 @@ impl<R: Read> Stream<R> {
     /// Calls `each` with every document until it breaks or the input ends.
     pub fn for_each<B>(
         &mut self,
-        mut each: impl FnMut(Located<'_>) -> ControlFlow<B>,
+        mut each: impl FnMut(Located<'_, '_>) -> ControlFlow<B>,
     ) -> io::Result<ControlFlow<B>> {
         loop {
             let waiting = self.checked - self.start;
@@ -137,7 +138,7 @@ impl<R: Read> Stream<R> {
     }
 
     /// Hands out the documents of the checked text, one after the other.
-    fn walk<B>(&mut self, each: &mut impl FnMut(Located<'_>) -> ControlFlow<B>) -> Stop<B> {
+    fn walk<B>(&mut self, each: &mut impl FnMut(Located<'_, '_>) -> ControlFlow<B>) -> Stop<B> {
         // `check_utf8` has made sure of it; to look once more for a whole buffer is cheap.
         let text = std::str::from_utf8(&self.buffer[self.start..self.checked]).unwrap_or_default();
         let origin = self.start;
@@ -157,24 +158,24 @@ impl<R: Read> Stream<R> {
                 Some(b',') if self.open_lists > 0 => at += 1,
                 Some(b'{') => {
                     let rest = &text[at..];
-                    let mut documents = serde_json::Deserializer::from_str(rest).into_iter::<Envelope<'_>>();
-                    match documents.next() {
-                        Some(Ok(envelope)) => {
-                            let length = documents.byte_offset();
+                    let mut deserializer = serde_json::Deserializer::from_str(rest);
+                    let mut document = Document::default();
+                    match document.read(&mut deserializer) {
+                        Ok(()) => {
+                            let length = deserializer.into_iter::<IgnoredAny>().byte_offset();
                             let place = Place {
                                 lines_before: self.lines,
                                 before: &self.buffer[self.counted..origin + at],
                                 document: &rest[..length],
                             };
-                            let message = Message::from_envelope(envelope);
                             at += length;
-                            if let ControlFlow::Break(value) = each(Located { place, message }) {
+                            let flow = each(Located { place, message: document.message() });
+                            if let ControlFlow::Break(value) = flow {
                                 break Stop::Broke(value);
                             }
                         }
-                        Some(Err(problem)) if problem.is_eof() => break Stop::Inside,
-                        Some(Err(problem)) => break Stop::Refused(Unreadable::Json(problem)),
-                        None => break Stop::Exhausted,
+                        Err(problem) if problem.is_eof() => break Stop::Inside,
+                        Err(problem) => break Stop::Refused(Unreadable::Json(problem)),
                     }
                 }
                 Some(_) => break Stop::Refused(Unreadable::NotAnObject),
@@ -189,7 +190,7 @@ impl<R: Read> Stream<R> {
     fn refuse_line<B>(
         &mut self,
         problem: Unreadable,
-        each: &mut impl FnMut(Located<'_>) -> ControlFlow<B>,
+        each: &mut impl FnMut(Located<'_, '_>) -> ControlFlow<B>,
     ) -> io::Result<ControlFlow<B>> {
         let flow = each(self.located(Err(problem)));
         let spread = self.skip_line()?;
@@ -201,7 +202,7 @@ impl<R: Read> Stream<R> {
         Ok(flow)
     }
 
-    fn located<'s>(&'s mut self, message: Result<Message<'s>, Unreadable>) -> Located<'s> {
+    fn located<'s>(&'s mut self, message: Result<Message<'s, 's>, Unreadable>) -> Located<'s, 's> {
         self.count_lines();
         Located { place: Place { lines_before: self.lines, before: &[], document: "" }, message }
     }

@@ -259,6 +259,20 @@ impl<'de, T: Tolerant<'de> + Default> Tolerant<'de> for Option<Box<T>> {
     }
 }
 
+/// Adds an element to a list and fills it there.
+struct Push<'s, T>(&'s mut Vec<T>);
+
+impl<'de, T: Tolerant<'de> + Default> DeserializeSeed<'de> for Push<'_, T> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        // Nearly all lists have one element.
+        self.0.reserve_exact(1);
+        self.0.push(T::default());
+        self.0.last_mut().map_or(Ok(()), |last| last.fill(deserializer))
+    }
+}
+
 /// A list, or one object where a list belongs.
 impl<'de, T: Tolerant<'de> + Default> Tolerant<'de> for Vec<T> {
     fn fill<D: Deserializer<'de>>(&mut self, deserializer: D) -> Result<(), D::Error> {
@@ -271,23 +285,12 @@ impl<'de, T: Tolerant<'de> + Default> Tolerant<'de> for Vec<T> {
             otherwise_ignore!(null);
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-                let mut filled = 0;
-                loop {
-                    if self.0.len() == filled {
-                        self.0.push(T::default());
-                    }
-                    if seq.next_element_seed(Into(&mut self.0[filled]))?.is_none() {
-                        self.0.truncate(filled);
-                        return Ok(());
-                    }
-                    filled += 1;
-                }
+                while seq.next_element_seed(Push(self.0))?.is_some() {}
+                Ok(())
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-                self.0.push(T::default());
-                let last = self.0.len() - 1;
-                self.0[last].fill(MapAccessDeserializer::new(map))
+                Push(self.0).deserialize(MapAccessDeserializer::new(map))
             }
         }
 

@@ -42,12 +42,12 @@ pub enum Unreadable {
     #[error("the party in notification {sequence} of its session has no id")]
     PartyWithoutId {
         /// The notification's sequence number.
-        sequence: i64,
+        sequence: u32,
     },
     /// Nobody can say when it happened.
     #[error("notification {sequence} of its session has no readable eventTime")]
     NoTime {
         /// The notification's sequence number.
-        sequence: i64,
+        sequence: u32,
     },
 }

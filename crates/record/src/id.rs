@@ -2,7 +2,9 @@
 
 use std::{fmt, ops::Deref, sync::Arc};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::json::{WriteJson, write_within_quotes};
 
 macro_rules! ids {
     ($( $(#[$meta:meta])* $name:ident, )*) => { $(
@@ -63,6 +65,12 @@ macro_rules! ids {
             }
         }
 
+        impl WriteJson for $name {
+            fn write_json(&self, out: &mut Vec<u8>) {
+                self.0.write_json(out);
+            }
+        }
+
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 String::deserialize(deserializer).map(Self::from)
@@ -78,8 +86,6 @@ ids! {
     SessionId,
     /// A party of a session; unique within that session only.
     PartyId,
-    /// A party named together with its session, `s-…/p-…`.
-    LegId,
     /// A person or thing that takes part: `ext:<extensionId>`, `tel:<number>` or `anon:<leg>`.
     ParticipantId,
 }
@@ -87,14 +93,46 @@ ids! {
 /// A call is named after its root session.
 pub type CallId = SessionId;
 
-impl LegId {
-    /// The leg `party` of `session`.
-    pub fn new(session: &SessionId, party: &PartyId) -> Self {
-        let mut text = String::with_capacity(session.len() + 1 + party.len());
-        text.push_str(session);
-        text.push('/');
-        text.push_str(party);
-        Self::from(text)
+/// A party named together with its session, written `s-…/p-…`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LegId {
+    /// The session.
+    pub session: SessionId,
+    /// The party.
+    pub party: PartyId,
+}
+
+impl fmt::Display for LegId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.session)?;
+        f.write_str("/")?;
+        f.write_str(&self.party)
+    }
+}
+
+impl Serialize for LegId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl WriteJson for LegId {
+    fn write_json(&self, out: &mut Vec<u8>) {
+        out.push(b'"');
+        write_within_quotes(&self.session, out);
+        out.push(b'/');
+        write_within_quotes(&self.party, out);
+        out.push(b'"');
+    }
+}
+
+impl<'de> Deserialize<'de> for LegId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (session, party) = text
+            .split_once('/')
+            .ok_or_else(|| de::Error::custom(format!("a leg is written session/party, not {text}")))?;
+        Ok(Self { session: SessionId::from(session), party: PartyId::from(party) })
     }
 }
 

@@ -5,8 +5,10 @@
 
 pub mod call;
 pub mod id;
+pub mod json;
 pub mod time;
 
 pub use call::Call;
 pub use id::{AccountId, CallId, LegId, ParticipantId, PartyId, SessionId};
+pub use json::WriteJson;
 pub use time::Time;

@@ -7,6 +7,8 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::json::WriteJson;
+
 /// Milliseconds since 1970-01-01T00:00:00Z, written `2026-05-30T12:31:12.509Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);
@@ -53,6 +55,14 @@ impl Serialize for Time {
     }
 }
 
+impl WriteJson for Time {
+    fn write_json(&self, out: &mut Vec<u8>) {
+        out.push(b'"');
+        out.extend_from_slice(&Text::of(*self).bytes);
+        out.push(b'"');
+    }
+}
+
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
@@ -73,22 +83,21 @@ impl Text {
         const FIRST: i64 = -62_167_219_200_000;
         const LAST: i64 = 253_402_300_799_999;
         let millis = time.0.clamp(FIRST, LAST);
-        let (days, in_day) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
-        let (year, month, day) = civil_from_days(days);
-        let mut bytes = *b"0000-00-00T00:00:00.000Z";
-        let mut put = |at: usize, digits: usize, mut value: i64| {
-            for place in (at..at + digits).rev() {
-                bytes[place] = b'0' + (value % 10) as u8;
-                value /= 10;
-            }
-        };
-        put(0, 4, year);
-        put(5, 2, month);
-        put(8, 2, day);
-        put(11, 2, in_day / 3_600_000);
-        put(14, 2, in_day / 60_000 % 60);
-        put(17, 2, in_day / 1_000 % 60);
-        put(20, 3, in_day % 1_000);
+        let days = millis.div_euclid(86_400_000);
+        let in_day = (millis - days * 86_400_000) as u32;
+        let (year, month, day) = civil_from_days(days as i32);
+        let (seconds, fraction) = (in_day / 1_000, in_day % 1_000);
+        let (minutes, second) = (seconds / 60, seconds % 60);
+        let [century, in_century] = [year / 100, year % 100].map(two_digits);
+        let [month, day] = [month, day].map(two_digits);
+        let [hour, minute, second] = [minutes / 60, minutes % 60, second].map(two_digits);
+        let [fraction, last] = [two_digits(fraction / 10), two_digits(fraction % 10)];
+        #[rustfmt::skip]
+        let bytes = [
+            century[0], century[1], in_century[0], in_century[1], b'-', month[0], month[1], b'-', day[0], day[1],
+            b'T', hour[0], hour[1], b':', minute[0], minute[1], b':', second[0], second[1],
+            b'.', fraction[0], fraction[1], last[1], b'Z',
+        ];
         Self { bytes }
     }
 
@@ -98,18 +107,33 @@ impl Text {
     }
 }
 
-/// The date so many days after 1970-01-01, in the proleptic Gregorian calendar; years begin in March
-/// inside, so that the leap day is the last.
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
+/// The two digits of a number below 100.
+fn two_digits(value: u32) -> [u8; 2] {
+    const DIGITS: [[u8; 2]; 100] = {
+        let mut digits = [[0; 2]; 100];
+        let mut value = 0;
+        while value < 100 {
+            digits[value] = [b'0' + (value / 10) as u8, b'0' + (value % 10) as u8];
+            value += 1;
+        }
+        digits
+    };
+    DIGITS[value as usize % 100]
+}
+
+/// The date so many days after 1970-01-01, in the proleptic Gregorian calendar, from year 0 on; years begin
+/// in March inside, so that the leap day is the last.
+fn civil_from_days(days: i32) -> (u32, u32, u32) {
+    // Counted from the 1st of March of the year -400, so that nothing is negative.
+    let days = (days + 719_468 + 146_097) as u32;
+    let era = days / 146_097;
+    let day_of_era = days % 146_097;
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * march_month + 2) / 5 + 1;
     let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+    (year_of_era + era * 400 + u32::from(month <= 2) - 400, month, day)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The rooms of a call, the legs in them, and their changes in order.
 
-use std::{borrow::Cow, ops::Range};
+use std::ops::Range;
 
 use wholecall_notification::{Code, Direction, Reason};
 use wholecall_record::{
@@ -31,9 +31,9 @@ pub(crate) struct Room<'a> {
 pub(crate) struct Leg<'a> {
     pub(crate) room: usize,
     pub(crate) store: &'a LegStore,
-    pub(crate) description: Cow<'a, Description>,
+    pub(crate) description: Description<'a>,
     pub(crate) changes: Range<usize>,
-    pub(crate) first_sequence: i64,
+    pub(crate) first_sequence: u32,
     pub(crate) start: Time,
     pub(crate) direction: Direction,
     /// The codes of its changes.
@@ -209,7 +209,7 @@ fn is_switch(change: &Change<'_>) -> bool {
 }
 
 impl<'a> Leg<'a> {
-    fn new(room: usize, store: &'a LegStore, first_sequence: i64) -> Self {
+    fn new(room: usize, store: &'a LegStore, first_sequence: u32) -> Self {
         let description = store.descriptions.taken_together();
         let direction = match description.direction {
             Some(direction @ (Direction::Inbound | Direction::Outbound)) => direction,

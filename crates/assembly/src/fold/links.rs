@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use compact_str::CompactString;
 use wholecall_notification::{Code, Reason};
 use wholecall_record::{
-    ParticipantId, PartyId, SessionId, Time,
+    PartyId, SessionId, Time,
     call::{Kind, LinkKind},
 };
 
@@ -231,8 +231,7 @@ impl<'a> Fold<'a> {
     pub(super) fn host_of(&self, link: &Link) -> Option<usize> {
         let seat = self.bridge_of(link).leg.map(|leg| &self.legs[leg]);
         let named = || {
-            let extension = seat?.description.from.extension.as_ref()?;
-            self.person_with_id(&ParticipantId::from(format!("ext:{extension}")))
+            self.person_with_extension(seat?.description.from.extension?)
         };
         self.joined_end_of(link).leg.and_then(|leg| self.legs[leg].person).or_else(named)
     }

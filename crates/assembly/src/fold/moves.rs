@@ -112,9 +112,8 @@ impl Fold<'_> {
     /// The queue that offers the call by this leg.
     pub(super) fn offering_queue(&self, leg: usize) -> Option<usize> {
         let leg = &self.legs[leg];
-        let queue = leg.description.to.extension.as_ref().filter(|_| leg.description.queue_call)?;
-        let id = wholecall_record::ParticipantId::from(format!("ext:{queue}"));
-        self.person_with_id(&id).filter(|queue| Some(*queue) != leg.person)
+        let queue = leg.description.to.extension.filter(|_| leg.description.queue_call)?;
+        self.person_with_extension(queue).filter(|queue| Some(*queue) != leg.person)
     }
 
     /// The owner of the latest leg begun: the one the call was flipped to rings before the old one ends.

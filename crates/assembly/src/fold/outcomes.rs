@@ -14,13 +14,13 @@ use super::{
 use crate::description::Side;
 
 /// What was dialled.
-pub(super) struct Dialled<'f> {
-    pub(super) side: Option<&'f Side>,
+pub(super) struct Dialled<'a> {
+    pub(super) side: Side<'a>,
     pub(super) person: Option<usize>,
     pub(super) is_internal: bool,
 }
 
-impl Fold<'_> {
+impl<'a> Fold<'a> {
     /// How a leg came out; none while it lives.
     pub(super) fn leg_outcome(&self, index: usize, caller: Option<usize>) -> Option<LegOutcome> {
         let leg = &self.legs[index];
@@ -102,7 +102,7 @@ impl Fold<'_> {
     }
 
     /// What was dialled: the first Inbound leg that is not the caller's, else the caller's `to`.
-    pub(super) fn dialled(&self, caller: &Caller<'_>) -> Dialled<'_> {
+    pub(super) fn dialled(&self, caller: &Caller<'_>) -> Dialled<'a> {
         let room = &self.rooms[self.root];
         let callee = room.legs.clone().find(|&leg| {
             let leg = &self.legs[leg];
@@ -111,24 +111,21 @@ impl Fold<'_> {
         if let Some(index) = callee {
             let leg = &self.legs[index];
             let person = self.offering_queue(index).or(leg.person);
-            let by_number = own_side(leg).is_some_and(Side::is_internal);
+            let by_number = own_side(leg).is_some_and(|side| side.is_internal());
             let is_internal = person.is_some_and(|person| self.people[person].extension.is_some()) || by_number;
-            return Dialled { side: Some(&leg.description.to), person, is_internal };
+            return Dialled { side: leg.description.to, person, is_internal };
         }
         let callers_leg = room.originator.unwrap_or(room.legs.start);
-        let side = &self.legs[callers_leg].description.to;
+        let side = self.legs[callers_leg].description.to;
         let implied = self.implied.iter().find(|side| side.room == self.root && !side.is_caller);
         // A call to oneself has nobody else in it.
         let own = || {
             let mut inbound = room.legs.clone().filter(|&leg| self.legs[leg].is_inbound() && leg != callers_leg);
             inbound.next().and_then(|leg| self.legs[leg].person)
         };
-        let by_number = || {
-            let extension = side.extension.as_ref()?;
-            self.person_with_id(&wholecall_record::ParticipantId::from(format!("ext:{extension}")))
-        };
+        let by_number = || self.person_with_extension(side.extension?);
         let person = implied.map(|implied| implied.person).or_else(own).or_else(by_number);
-        Dialled { side: Some(side), person, is_internal: side.is_internal() || side.is_bridge() }
+        Dialled { side, person, is_internal: side.is_internal() || side.is_bridge() }
     }
 
     /// The call's direction, as the account sees it.

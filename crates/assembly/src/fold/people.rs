@@ -1,7 +1,5 @@
 //! Who owns which leg, and what kind of participant it is.
 
-use std::collections::BTreeMap;
-
 use compact_str::CompactString;
 use wholecall_notification::{Code, Role};
 use wholecall_record::{
@@ -44,12 +42,17 @@ impl Implied {
     }
 }
 
-/// A participant in the making, before the people are sorted.
-struct Candidate<'s> {
+/// What one leg, or one implied side, tells of a participant.
+struct Mention<'a> {
     id: ParticipantId,
     kind: Kind,
-    side: Option<&'s Side>,
-    leg: Option<usize>,
+    side: Option<Side<'a>>,
+    by: Mentioned,
+}
+
+enum Mentioned {
+    Leg(usize),
+    Implied { room: usize, from_leg: usize, is_caller: bool },
 }
 
 impl<'a> Fold<'a> {
@@ -58,38 +61,29 @@ impl<'a> Fold<'a> {
         for leg in 0..self.legs.len() {
             self.legs[leg].kind = self.kind_of(&self.legs[leg], &queues);
         }
-        let implied = self.implied_sides(&queues);
-        let mut candidates: Vec<Candidate<'_>> = Vec::with_capacity(self.legs.len() + implied.len());
+        let mut mentions: Vec<Mention<'a>> = Vec::with_capacity(self.legs.len() + 1);
         for (index, leg) in self.legs.iter().enumerate().filter(|(_, leg)| leg.kind != Kind::Proxy) {
-            let id = self.owner_id(leg);
-            candidates.push(Candidate { id, kind: leg.kind, side: own_side(leg), leg: Some(index) });
+            let (id, side) = (self.owner_id(leg), own_side(leg));
+            mentions.push(Mention { id, kind: leg.kind, side, by: Mentioned::Leg(index) });
         }
-        for &(room, leg, is_caller) in &implied {
-            let leg_ref = &self.legs[leg];
-            let side = if is_caller { &leg_ref.description.from } else { &leg_ref.description.to };
-            let id = side_id(side, &self.rooms[room].session.id, leg_ref);
-            let kind = if id.extension_id().is_some() { Kind::User } else { Kind::External };
-            candidates.push(Candidate { id, kind, side: Some(side), leg: None });
-        }
-        let mut by_id: BTreeMap<ParticipantId, Person> = BTreeMap::new();
-        for candidate in &candidates {
-            let person = by_id.entry(candidate.id.clone()).or_insert_with(|| Person::new(candidate));
-            person.add(candidate);
-        }
-        let index: BTreeMap<ParticipantId, usize> =
-            by_id.keys().enumerate().map(|(at, id)| (id.clone(), at)).collect();
-        let places: Vec<(Option<usize>, usize)> =
-            candidates.iter().map(|candidate| (candidate.leg, index[&candidate.id])).collect();
-        drop(candidates);
-        self.people = by_id.into_values().collect();
-        let mut implied = implied.into_iter();
-        for (leg, person) in places {
-            match leg {
-                Some(leg) => self.legs[leg].person = Some(person),
-                None => {
-                    if let Some((room, from_leg, is_caller)) = implied.next() {
-                        self.implied.push(Implied { room, from_leg, is_caller, person, present: Vec::new() });
-                    }
+        self.mention_implied_sides(&queues, &mut mentions);
+        // Equal ids stay in order of their legs.
+        mentions.sort_by(|a, b| a.id.cmp(&b.id));
+        for mention in mentions {
+            if self.people.last().is_none_or(|last| last.id != mention.id) {
+                self.people.push(Person::new(&mention));
+            }
+            let index = self.people.len() - 1;
+            let person = &mut self.people[index];
+            person.hear(&mention);
+            match mention.by {
+                Mentioned::Leg(leg) => {
+                    person.legs.push(leg);
+                    person.observed = true;
+                    self.legs[leg].person = Some(index);
+                }
+                Mentioned::Implied { room, from_leg, is_caller } => {
+                    self.implied.push(Implied { room, from_leg, is_caller, person: index, present: Vec::new() });
                 }
             }
         }
@@ -98,11 +92,11 @@ impl<'a> Fold<'a> {
 
     /// Extensions that another leg of the call names as the queue it is offered by, or that the directory
     /// names.
-    fn queue_extensions(&self) -> Vec<CompactString> {
-        let offers = self.legs.iter().filter(|leg| leg.description.queue_call);
-        let mut queues: Vec<CompactString> = offers
-            .filter(|leg| leg.description.to.extension != leg.description.extension)
-            .filter_map(|leg| leg.description.to.extension.clone())
+    fn queue_extensions(&self) -> Vec<&'a str> {
+        let offers = self.legs.iter().map(|leg| &leg.description).filter(|offer| offer.queue_call);
+        let mut queues: Vec<&str> = offers
+            .filter(|offer| offer.to.extension != offer.extension)
+            .filter_map(|offer| offer.to.extension)
             .collect();
         queues.sort_unstable();
         queues.dedup();
@@ -113,28 +107,28 @@ impl<'a> Fold<'a> {
         self.material.directory?.get(extension)?.kind
     }
 
-    fn is_machine(&self, extension: &str, queues: &[CompactString]) -> bool {
-        queues.iter().any(|queue| queue == extension)
+    fn is_machine(&self, extension: &str, queues: &[&str]) -> bool {
+        queues.contains(&extension)
             || matches!(self.directory_kind(extension), Some(Kind::Queue | Kind::Menu))
     }
 
     /// The leg's own extension, if it is one of the account's.
-    fn own_extension<'l>(&self, leg: &'l Leg<'_>) -> Option<&'l CompactString> {
-        let foreign = match (&leg.description.account, self.material.account) {
+    fn own_extension(&self, leg: &Leg<'a>) -> Option<&'a str> {
+        let foreign = match (leg.description.account, self.material.account) {
             (Some(theirs), Some(ours)) => *theirs != **ours,
             _ => false,
         };
-        leg.description.extension.as_ref().filter(|_| !foreign)
+        leg.description.extension.filter(|_| !foreign)
     }
 
-    fn kind_of(&self, leg: &Leg<'_>, queues: &[CompactString]) -> Kind {
+    fn kind_of(&self, leg: &Leg<'a>, queues: &[&str]) -> Kind {
         if leg.supervises {
             return Kind::Supervisor;
         }
         let Some(extension) = self.own_extension(leg) else {
             return if self.rooms[leg.room].is_conference { Kind::Proxy } else { Kind::External };
         };
-        if queues.contains(extension) {
+        if queues.contains(&extension) {
             return Kind::Queue;
         }
         if let Some(kind) = self.directory_kind(extension) {
@@ -144,43 +138,45 @@ impl<'a> Fold<'a> {
         if leg.is_inbound() && passed_through { Kind::Router } else { Kind::User }
     }
 
-    fn owner_id(&self, leg: &Leg<'_>) -> ParticipantId {
+    fn owner_id(&self, leg: &Leg<'a>) -> ParticipantId {
         if let Some(extension) = self.own_extension(leg) {
-            return ParticipantId::from(format!("ext:{extension}"));
+            return extension_id(extension);
         }
-        let side = if leg.is_inbound() { &leg.description.to } else { &leg.description.from };
+        let side = if leg.is_inbound() { leg.description.to } else { leg.description.from };
         match side.telling_number() {
-            Some(number) => ParticipantId::from(format!("tel:{number}")),
+            Some(number) => with_prefix("tel:", number),
             None => anonymous_id(&self.rooms[leg.room].session.id, leg),
         }
     }
 
-    /// Sessions of which only one side is visible, and the leg that tells of the other.
-    fn implied_sides(&self, queues: &[CompactString]) -> Vec<(usize, usize, bool)> {
-        let mut implied = Vec::new();
+    /// Sessions of which only one side is visible: the other is whom that side's `from` or `to` names.
+    fn mention_implied_sides(&self, queues: &[&str], mentions: &mut Vec<Mention<'a>>) {
         for (index, room) in self.rooms.iter().enumerate() {
             if room.is_conference || room.session.is_ring_out() || room.legs.is_empty() {
                 continue;
             }
-            let inbound = room.legs.clone().find(|&leg| self.legs[leg].is_inbound() && !self.legs[leg].supervises);
-            let (leg, is_caller) = match (room.originator, inbound) {
+            let mut inbound = room.legs.clone().filter(|&leg| self.legs[leg].is_inbound() && !self.legs[leg].supervises);
+            let (from_leg, is_caller) = match (room.originator, inbound.next()) {
                 (None, Some(leg)) => (leg, true),
                 (Some(leg), None) => (leg, false),
                 _ => continue,
             };
-            let description = &self.legs[leg].description;
-            let side = if is_caller { &description.from } else { &description.to };
-            let is_machine = side.extension.as_deref().is_some_and(|extension| self.is_machine(extension, queues));
-            let nobody = side.extension.is_none() && side.number.is_none() && !is_caller;
-            let through_a_door = self.links.iter().any(|link| {
+            let leg = &self.legs[from_leg];
+            let side = if is_caller { leg.description.from } else { leg.description.to };
+            let is_machine = side.extension.is_some_and(|extension| self.is_machine(extension, queues));
+            let is_nobody = side.extension.is_none() && side.number.is_none() && !is_caller;
+            let is_behind_a_door = self.links.iter().any(|link| {
                 let by_door = matches!(link.kind, LinkKind::Pickup | LinkKind::Supervising | LinkKind::TakeOver);
                 by_door && link.a.room == index
             });
-            if !side.is_star_code() && !side.is_bridge() && !is_machine && !nobody && !through_a_door {
-                implied.push((index, leg, is_caller));
+            if side.is_star_code() || side.is_bridge() || is_machine || is_nobody || is_behind_a_door {
+                continue;
             }
+            let id = side_id(side, &room.session.id, leg);
+            let kind = if id.extension_id().is_some() { Kind::User } else { Kind::External };
+            let by = Mentioned::Implied { room: index, from_leg, is_caller };
+            mentions.push(Mention { id, kind, side: Some(side), by });
         }
-        implied
     }
 
     /// Fills names and numbers from the directory.
@@ -205,7 +201,7 @@ impl<'a> Fold<'a> {
 
     /// Who made the call: the owner of the root's originating leg; if that was not seen, `from` of its
     /// first Inbound leg; in a RingOut the initiator.
-    pub(super) fn caller(&self) -> Caller<'_> {
+    pub(super) fn caller(&self) -> Caller<'a> {
         let room = &self.rooms[self.root];
         let legs = || room.legs.clone();
         let initiator = || legs().find(|&leg| self.legs[leg].description.ring_out_role == Some(Role::Initiator));
@@ -219,14 +215,14 @@ impl<'a> Fold<'a> {
         match legs().find(|&leg| self.legs[leg].is_inbound()) {
             Some(leg) => {
                 let leg = &self.legs[leg];
-                let id = side_id(&leg.description.from, &room.session.id, leg);
-                Caller { person: self.person_with_id(&id), id, side: Some(&leg.description.from) }
+                let id = side_id(leg.description.from, &room.session.id, leg);
+                Caller { person: self.person_with_id(&id), id, side: Some(leg.description.from) }
             }
             None => self.owner_as_caller(room.legs.start),
         }
     }
 
-    fn owner_as_caller(&self, leg: usize) -> Caller<'_> {
+    fn owner_as_caller(&self, leg: usize) -> Caller<'a> {
         let leg = &self.legs[leg];
         Caller { id: self.owner_id(leg), person: leg.person, side: own_side(leg) }
     }
@@ -234,35 +230,39 @@ impl<'a> Fold<'a> {
     pub(super) fn person_with_id(&self, id: &ParticipantId) -> Option<usize> {
         self.people.binary_search_by(|person| person.id.cmp(id)).ok()
     }
+
+    pub(super) fn person_with_extension(&self, extension: &str) -> Option<usize> {
+        self.people.iter().position(|person| person.extension.as_deref() == Some(extension))
+    }
 }
 
 /// Who made the call.
-pub(super) struct Caller<'f> {
+pub(super) struct Caller<'a> {
     pub(super) id: ParticipantId,
     pub(super) person: Option<usize>,
-    pub(super) side: Option<&'f Side>,
+    pub(super) side: Option<Side<'a>>,
 }
 
 /// The side of a leg that describes its owner.
-pub(super) fn own_side<'l>(leg: &'l Leg<'_>) -> Option<&'l Side> {
+pub(super) fn own_side<'a>(leg: &Leg<'a>) -> Option<Side<'a>> {
     let (own, other) = match leg.is_inbound() {
-        true => (&leg.description.to, &leg.description.from),
-        false => (&leg.description.from, &leg.description.to),
+        true => (leg.description.to, leg.description.from),
+        false => (leg.description.from, leg.description.to),
     };
-    // An agent's leg is addressed to the queue; a switched leg turns around.
-    let extension = &leg.description.extension;
-    let names_owner = |side: &&Side| match &side.extension {
-        _ if extension.is_none() => true,
-        Some(_) => side.extension == *extension,
-        None => std::ptr::eq(*side, own) && !leg.description.queue_call,
-    };
-    [own, other].into_iter().find(names_owner)
+    let Some(extension) = leg.description.extension else { return Some(own) };
+    // An agent's leg is addressed to the queue; a switched leg may turn around.
+    match (own.extension, other.extension) {
+        (Some(named), _) if named == extension => Some(own),
+        (_, Some(named)) if named == extension => Some(other),
+        (None, _) if !leg.description.queue_call => Some(own),
+        _ => None,
+    }
 }
 
-fn side_id(side: &Side, session: &SessionId, leg: &Leg<'_>) -> ParticipantId {
-    match (&side.extension, side.telling_number()) {
-        (Some(extension), _) => ParticipantId::from(format!("ext:{extension}")),
-        (None, Some(number)) => ParticipantId::from(format!("tel:{number}")),
+fn side_id(side: Side<'_>, session: &SessionId, leg: &Leg<'_>) -> ParticipantId {
+    match (side.extension, side.telling_number()) {
+        (Some(extension), _) => extension_id(extension),
+        (None, Some(number)) => with_prefix("tel:", number),
         (None, None) => anonymous_id(session, leg),
     }
 }
@@ -271,37 +271,42 @@ fn anonymous_id(session: &SessionId, leg: &Leg<'_>) -> ParticipantId {
     ParticipantId::from(format!("anon:{session}/{}", leg.store.id))
 }
 
+pub(super) fn extension_id(extension: &str) -> ParticipantId {
+    with_prefix("ext:", extension)
+}
+
+fn with_prefix(prefix: &str, text: &str) -> ParticipantId {
+    let mut id = CompactString::from(prefix);
+    id.push_str(text);
+    ParticipantId::from(id.as_str())
+}
+
 impl Person {
-    fn new(candidate: &Candidate<'_>) -> Self {
+    fn new(mention: &Mention<'_>) -> Self {
         Self {
-            id: candidate.id.clone(),
-            kind: candidate.kind,
+            id: mention.id.clone(),
+            kind: mention.kind,
             observed: false,
             number: None,
             name: None,
-            extension: candidate.id.extension_id().map(CompactString::from),
+            extension: mention.id.extension_id().map(CompactString::from),
             legs: Vec::new(),
         }
     }
 
-    fn add(&mut self, candidate: &Candidate<'_>) {
+    fn hear(&mut self, mention: &Mention<'_>) {
         // A participant with legs of several kinds is a user if any says so.
-        self.kind = self.kind.min(candidate.kind);
-        if let Some(leg) = candidate.leg {
-            self.observed = true;
-            self.legs.push(leg);
-        }
-        let Some(side) = candidate.side else { return };
-        if self.number.as_deref().is_none_or(|number| !number.starts_with('+'))
-            && let Some(number) = side.telling_number()
+        self.kind = self.kind.min(mention.kind);
+        let Some(side) = mention.side else { return };
+        let is_full = |number: &str| number.starts_with('+');
+        // A full number tells more than a short one.
+        if let Some(number) = side.telling_number()
+            && self.number.as_deref().is_none_or(|known| !is_full(known) && is_full(number))
         {
-            // A full number tells more than a short one.
-            if self.number.is_none() || number.starts_with('+') {
-                self.number = Some(CompactString::from(number));
-            }
+            self.number = Some(CompactString::from(number));
         }
         if self.name.is_none() {
-            self.name.clone_from(&side.name);
+            self.name = side.name.map(CompactString::from);
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{
     Fold,
     legs::Leg,
     links::{Joints, Link},
-    people::Implied,
+    people::{Implied, extension_id},
 };
 use crate::limits;
 
@@ -169,8 +169,8 @@ fn supervisors_of(session: &crate::session::Session) -> impl Iterator<Item = Par
         event.said.reason == Some(wholecall_notification::Reason::Supervising) && event.said.peer().is_some()
     });
     supervising.filter_map(|event| {
-        let description = session.legs[event.leg as usize].descriptions.taken_together();
-        Some(ParticipantId::from(format!("ext:{}", description.extension.as_ref()?)))
+        let leg = &session.legs[event.leg as usize].descriptions;
+        leg.extension().map(extension_id)
     })
 }
 

@@ -1,6 +1,6 @@
 //! The record: everything the fold found out, in the contract's words.
 
-use compact_str::CompactString;
+use compact_str::{CompactString, ToCompactString};
 use wholecall_notification::Code;
 use wholecall_record::{
     Call, LegId, ParticipantId, Time,
@@ -12,7 +12,7 @@ use wholecall_record::{
 };
 
 use super::{Fold, Standing, legs::Leg, links::End, moves::Step, outcomes::Dialled, people::Caller, queues::Visit};
-use crate::limits;
+use crate::{limits, uuid::Uuid};
 
 /// A stretch of time; it runs to the end of what is known where it has not ended.
 type Stretch = (Time, Option<Time>);
@@ -84,8 +84,8 @@ impl Fold<'_> {
         let person = caller.person.map(|person| &self.people[person]);
         let side = caller.side;
         Side {
-            phone_number: side.and_then(|side| side.number.clone()),
-            name: person.and_then(|person| person.name.clone()).or_else(|| side?.name.clone()),
+            phone_number: side.and_then(|side| side.number).map(CompactString::from),
+            name: person.and_then(|person| person.name.clone()).or_else(|| side?.name.map(CompactString::from)),
             extension_id: caller.id.extension_id().map(CompactString::from),
             participant: Some(caller.id.clone()),
         }
@@ -96,9 +96,12 @@ impl Fold<'_> {
         let side = dialled.side;
         Side {
             participant: person.map(|person| person.id.clone()),
-            phone_number: side.and_then(|side| side.number.clone()),
-            name: person.and_then(|person| person.name.clone()).or_else(|| side?.name.clone()),
-            extension_id: person.map_or_else(|| side?.extension.clone(), |person| person.extension.clone()),
+            phone_number: side.number.map(CompactString::from),
+            name: person.and_then(|person| person.name.clone()).or_else(|| side.name.map(CompactString::from)),
+            extension_id: match person {
+                Some(person) => person.extension.clone(),
+                None => side.extension.map(CompactString::from),
+            },
         }
     }
 
@@ -243,7 +246,7 @@ impl Fold<'_> {
 
     fn leg_id(&self, leg: usize) -> LegId {
         let leg = &self.legs[leg];
-        LegId::new(&self.rooms[leg.room].session.id, &leg.store.id)
+        LegId { session: self.rooms[leg.room].session.id.clone(), party: leg.store.id.clone() }
     }
 
     fn person_id(&self, person: Option<usize>) -> Option<ParticipantId> {
@@ -281,7 +284,7 @@ impl Fold<'_> {
                 .map(|span| Segment { state: span.state, start_time: span.start, end_time: span.end })
                 .collect(),
             queue: self.person_id(self.offering_queue(index)),
-            device_id: own.device.clone(),
+            device_id: own.device.map(CompactString::from),
         }
     }
 
@@ -305,7 +308,7 @@ impl Fold<'_> {
             Evidence {
                 telephony_session_id: self.rooms[room].session.id.clone(),
                 sequence: event.sequence,
-                uuid: event.uuid.clone(),
+                uuid: event.uuid.as_ref().map(Uuid::to_compact_string),
             }
         });
         evidence.collect()
@@ -358,7 +361,7 @@ impl Fold<'_> {
     fn visit_record(&self, visit: &Visit) -> QueueVisit {
         let queue = &self.people[visit.queue];
         let shown = self.legs.iter().enumerate().filter(|(leg, _)| self.offering_queue(*leg) == Some(visit.queue));
-        let names = || shown.clone().find_map(|(_, leg)| leg.description.queue_name.clone());
+        let names = || shown.clone().find_map(|(_, leg)| leg.description.queue_name.map(CompactString::from));
         QueueVisit {
             participant: queue.id.clone(),
             name: queue.name.clone().or_else(names),

@@ -1,0 +1,84 @@
+//! A notification's id, small.
+
+use std::cmp::Ordering;
+
+use compact_str::{CompactString, ToCompactString};
+
+/// A notification's id. RingCentral's are decimal numbers of up to 19 digits, which need no text of their
+/// own; any other text is kept as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Uuid {
+    Number(u64),
+    #[expect(clippy::box_collection, reason = "rare, and the enum is in every event")]
+    Text(Box<String>),
+}
+
+impl Uuid {
+    pub(crate) fn new(text: &str) -> Self {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+        match text.parse() {
+            Ok(number) if digits => Self::Number(number),
+            _ => Self::Text(Box::new(text.to_owned())),
+        }
+    }
+}
+
+impl ToCompactString for Uuid {
+    fn try_to_compact_string(&self) -> Result<CompactString, compact_str::ToCompactStringError> {
+        match self {
+            Self::Number(number) => number.try_to_compact_string(),
+            Self::Text(text) => text.try_to_compact_string(),
+        }
+    }
+}
+
+/// Ids are opaque text, so the smallest is the first in text order.
+impl Ord for Uuid {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Number(a), Self::Number(b)) if a == b => Ordering::Equal,
+            (a, b) => a.to_compact_string().cmp(&b.to_compact_string()),
+        }
+    }
+}
+
+impl PartialOrd for Uuid {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The order in which copies of one change count: by their ids, and last those that have none.
+pub(crate) fn copy_order(a: Option<&Uuid>, b: Option<&Uuid>) -> Ordering {
+    match (a, b) {
+        (Some(a), Some(b)) => a.cmp(b),
+        (a, b) => b.is_some().cmp(&a.is_some()),
+    }
+}
+
+/// Takes over another copy's id if that one counts first.
+pub(crate) fn keep_first(ours: &mut Option<Uuid>, theirs: Option<&Uuid>) {
+    if copy_order(ours.as_ref(), theirs) == Ordering::Greater {
+        *ours = theirs.cloned();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_come_back_as_they_were_written() {
+        for text in ["0", "007", "7", "18446744073709551615", "18446744073709551616", "", "a-b", "+5", "4654793329359724763"] {
+            assert_eq!(Uuid::new(text).to_compact_string(), text);
+        }
+    }
+
+    #[test]
+    fn ids_are_in_the_order_of_their_text() {
+        let mut ids: Vec<Uuid> = ["9", "10", "a", "1", "01"].map(Uuid::new).into();
+        ids.sort();
+        let texts: Vec<CompactString> = ids.iter().map(Uuid::to_compact_string).collect();
+        assert_eq!(texts, ["01", "1", "10", "9", "a"]);
+    }
+}
