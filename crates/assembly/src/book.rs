@@ -5,7 +5,7 @@
 
 use hashbrown::HashMap;
 use slab::Slab;
-use wholecall_notification::{Code, Notification, Reason};
+use wholecall_notification::{Code, Direction, Notification, Origin, Reason};
 use wholecall_record::{AccountId, SessionId};
 
 use crate::{
@@ -96,6 +96,7 @@ impl<S: Default> Book<S> {
     pub(crate) fn add(&mut self, notification: &Notification<'_, '_>) -> Added<S> {
         let key = self.session_of(notification);
         let mut added = Added { call: self.sessions[key].call, news: false, absorbed: Vec::new(), touched: Vec::new() };
+        let is_ring_out = matches!(notification.body().origin(), Some(Origin::RingOut | Origin::RingMe));
         for party in &notification.body().parties {
             let heard = self.sessions[key].session.hear(notification, party);
             added.news |= heard != Heard::Duplicate;
@@ -110,9 +111,10 @@ impl<S: Default> Book<S> {
                 None if held.supervision && (new_leg || supervises) => self.regroup(key, &mut added),
                 None => {}
             }
-            // Only what an extension did can relate sessions.
-            let owned = party.extension_id().is_some();
-            if owned && (new_leg || !last || party.status.code() == Some(Code::Hold)) {
+            // Only what an extension began or held can relate sessions.
+            let began = new_leg && (party.direction() == Some(Direction::Outbound) || is_ring_out);
+            let did = party.status.code() == Some(Code::Hold) || began || of == News::Copy;
+            if (did && party.extension_id().is_some()) || (!last && self.sessions[key].traces.is_some()) {
                 self.mark_dirty(key);
             }
         }

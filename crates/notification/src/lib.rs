@@ -19,6 +19,7 @@
 //! # Ok::<(), wholecall_notification::Unreadable>(())
 //! ```
 
+mod json;
 mod message;
 mod moment;
 mod names;
@@ -28,6 +29,7 @@ mod stream;
 mod text;
 mod unreadable;
 
+pub use json::{JsonError, JsonProblem};
 pub use message::Message;
 pub use moment::Moment;
 pub use names::{Code, Direction, Origin, Reason, Role};

@@ -1,6 +1,6 @@
 //! Telling telephony notifications from everything else RingCentral posts to the same address.
 
-use crate::{Document, Notification, Unreadable, text::Tolerant};
+use crate::{Document, JsonError, Notification, Unreadable, json::Reader, text::Tolerant};
 
 /// What a document that RingCentral posts to a webhook, or sends over a WebSocket, is.
 #[derive(Debug, Clone, Copy)]
@@ -32,16 +32,13 @@ impl<'a> Document<'a> {
             Some(_) => return Err(Unreadable::NotAnObject),
         }
         let mut document = Self::default();
-        let mut deserializer = serde_json::Deserializer::from_str(json);
-        document.read(&mut deserializer).and_then(|()| deserializer.end()).map_err(Unreadable::Json)?;
+        let mut json = Reader::new(json);
+        document.read(&mut json).and_then(|()| json.end()).map_err(Unreadable::Json)?;
         Ok(document)
     }
 
-    pub(crate) fn read(
-        &mut self,
-        deserializer: &mut serde_json::Deserializer<serde_json::de::StrRead<'a>>,
-    ) -> serde_json::Result<()> {
-        self.fill(deserializer)?;
+    pub(crate) fn read(&mut self, json: &mut Reader<'a>) -> Result<(), JsonError> {
+        self.fill(json)?;
         self.flatten();
         Ok(())
     }

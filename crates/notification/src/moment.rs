@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use serde::Deserializer;
-
-use crate::{Text, text::Tolerant};
+use crate::{
+    json::{JsonError, Kind, Reader},
+    text::Tolerant,
+};
 
 /// Milliseconds since 1970-01-01T00:00:00Z; finer digits are cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,11 +95,12 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
-impl<'de> Tolerant<'de> for Option<Moment> {
-    fn fill<D: Deserializer<'de>>(&mut self, deserializer: D) -> Result<(), D::Error> {
-        let mut text: Option<Text<'de>> = None;
-        text.fill(deserializer)?;
-        *self = text.and_then(|text| Moment::parse(&text));
+impl<'a> Tolerant<'a> for Option<Moment> {
+    fn fill(&mut self, json: &mut Reader<'a>) -> Result<(), JsonError> {
+        match json.kind()? {
+            Kind::String => *self = Moment::parse(&json.string()?),
+            _ => json.skip()?,
+        }
         Ok(())
     }
 }

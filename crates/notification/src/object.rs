@@ -20,61 +20,18 @@ macro_rules! object {
         }
 
         impl<'a> crate::text::Tolerant<'a> for $name<'a> {
-            fn fill<D: serde::Deserializer<'a>>(&mut self, deserializer: D) -> Result<(), D::Error> {
-                struct Fill<'s, 'de>(&'s mut $name<'de>);
-
-                impl<'de> serde::de::Visitor<'de> for Fill<'_, 'de> {
-                    type Value = ();
-                    crate::text::expecting!(concat!("the JSON object ", stringify!($name)));
-                    crate::text::otherwise_ignore!(scalars);
-                    crate::text::otherwise_ignore!(null);
-                    crate::text::otherwise_ignore!(list);
-
-                    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-                        while let Some(key) = map.next_key::<Key<'de>>()? {
-                            match key {
-                                $( Key::$field => map.next_value_seed(crate::text::Into(&mut self.0.$field))?, )*
-                                Key::Unknown(key) => self.0.unknown.push((key, map.next_value()?)),
-                            }
-                        }
-                        Ok(())
+            fn fill(&mut self, json: &mut crate::json::Reader<'a>) -> Result<(), crate::JsonError> {
+                if json.kind()? != crate::json::Kind::Object {
+                    return json.skip();
+                }
+                let mut members = json.enter()?;
+                while let Some(key) = json.next_key(&mut members)? {
+                    match &*key {
+                        $( $key => crate::text::Tolerant::fill(&mut self.$field, json)?, )*
+                        _ => self.unknown.push((crate::Text::from(key), json.raw()?)),
                     }
                 }
-
-                #[expect(non_camel_case_types, reason = "named after the fields")]
-                enum Key<'a> {
-                    $( $field, )*
-                    Unknown(crate::Text<'a>),
-                }
-
-                impl<'de> serde::Deserialize<'de> for Key<'de> {
-                    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                        struct Read;
-
-                        impl<'de> serde::de::Visitor<'de> for Read {
-                            type Value = Key<'de>;
-                            crate::text::expecting!("a key");
-
-                            fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Key<'de>, E> {
-                                Ok(match key {
-                                    $( $key => Key::$field, )*
-                                    _ => Key::Unknown(crate::Text::from(key)),
-                                })
-                            }
-
-                            fn visit_str<E>(self, key: &str) -> Result<Key<'de>, E> {
-                                Ok(match key {
-                                    $( $key => Key::$field, )*
-                                    _ => Key::Unknown(crate::Text::from(key.to_owned())),
-                                })
-                            }
-                        }
-
-                        deserializer.deserialize_identifier(Read)
-                    }
-                }
-
-                deserializer.deserialize_any(Fill(self))
+                Ok(())
             }
         }
     };

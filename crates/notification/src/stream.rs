@@ -9,9 +9,11 @@ use std::{
 };
 
 use memchr::{memchr, memchr_iter};
-use serde::de::IgnoredAny;
 
-use crate::{Document, Message, Unreadable};
+use crate::{
+    Document, Message, Unreadable,
+    json::{JsonProblem, Reader},
+};
 
 /// The longest document that is read; RingCentral's are about a kilobyte.
 pub const MAX_DOCUMENT_BYTES: usize = 16 << 20;
@@ -158,11 +160,11 @@ impl<R: Read> Stream<R> {
                 Some(b',') if self.open_lists > 0 => at += 1,
                 Some(b'{') => {
                     let rest = &text[at..];
-                    let mut deserializer = serde_json::Deserializer::from_str(rest);
+                    let mut json = Reader::new(rest);
                     let mut document = Document::default();
-                    match document.read(&mut deserializer) {
+                    match document.read(&mut json) {
                         Ok(()) => {
-                            let length = deserializer.into_iter::<IgnoredAny>().byte_offset();
+                            let length = json.position();
                             let place = Place {
                                 lines_before: self.lines,
                                 before: &self.buffer[self.counted..origin + at],
@@ -174,8 +176,8 @@ impl<R: Read> Stream<R> {
                                 break Stop::Broke(value);
                             }
                         }
-                        Err(problem) if problem.is_eof() => break Stop::Inside,
-                        Err(problem) => break Stop::Refused(Unreadable::Json(problem)),
+                        Err(error) if error.problem == JsonProblem::End => break Stop::Inside,
+                        Err(error) => break Stop::Refused(Unreadable::Json(error)),
                     }
                 }
                 Some(_) => break Stop::Refused(Unreadable::NotAnObject),

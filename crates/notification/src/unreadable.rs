@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::stream::MAX_DOCUMENT_BYTES;
+use crate::{JsonError, stream::MAX_DOCUMENT_BYTES};
 
 /// A document that is no notification, and why.
 #[derive(Debug, Error)]
@@ -10,7 +10,7 @@ use crate::stream::MAX_DOCUMENT_BYTES;
 pub enum Unreadable {
     /// The text is not JSON.
     #[error("not JSON: {0}")]
-    Json(#[source] serde_json::Error),
+    Json(#[source] JsonError),
     /// JSON text, but no object: every notification is one.
     #[error("not a notification: a document begins with {{")]
     NotAnObject,

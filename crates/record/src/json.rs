@@ -66,6 +66,9 @@ macro_rules! words {
         }
 
         impl $name {
+            /// All values, in the order of their declaration.
+            pub const ALL: &'static [Self] = &[$( Self::$variant, )*];
+
             /// The word as the record writes it.
             pub fn as_str(self) -> &'static str {
                 match self {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
 use wholecall_notification::{Code, Direction, Reason};
 use wholecall_record::{
     Time,
@@ -45,12 +46,15 @@ pub(crate) struct Leg<'a> {
     pub(crate) person: Option<usize>,
     /// When a listening leg became a talking one.
     pub(crate) talks_from: Option<Time>,
-    pub(crate) spans: Vec<Span>,
+    pub(crate) spans: Spans,
     /// When it left for good.
     pub(crate) end: Option<Time>,
     /// The change that ended it; none if that was said of the other end of a link only.
     pub(crate) ended_by: Option<usize>,
 }
+
+/// A leg's stretches, in order. Few legs have more.
+pub(crate) type Spans = SmallVec<[Span; 4]>;
 
 /// A stretch of a leg in one state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,14 +110,18 @@ impl Codes {
 
 impl<'a> Fold<'a> {
     pub(super) fn find_legs(&mut self) {
-        let mut sessions: Vec<(Option<Time>, &'a Session)> =
+        let mut sessions: SmallVec<[(Option<Time>, &'a Session); 8]> =
             self.material.sessions.iter().map(|session| (session.start(), *session)).collect();
         // The unseen ones last.
         sessions.sort_by(|(a, x), (b, y)| {
             a.is_none().cmp(&b.is_none()).then_with(|| a.cmp(b)).then_with(|| x.id.cmp(&y.id))
         });
+        self.rooms.reserve_exact(sessions.len());
+        self.legs.reserve_exact(sessions.iter().map(|(_, session)| session.legs.len()).sum());
+        self.changes.reserve_exact(sessions.iter().map(|(_, session)| session.event_count()).sum());
+        let mut places = Vec::new();
         for (start, session) in sessions {
-            let legs = self.find_legs_of(session);
+            let legs = self.find_legs_of(session, &mut places);
             self.rooms.push(Room {
                 session,
                 legs,
@@ -128,12 +136,13 @@ impl<'a> Fold<'a> {
         }
     }
 
-    fn find_legs_of(&mut self, session: &'a Session) -> Range<usize> {
+    fn find_legs_of(&mut self, session: &'a Session, places: &mut Vec<usize>) -> Range<usize> {
         const NONE: usize = usize::MAX;
         let room = self.rooms.len();
         let (first_leg, first_change) = (self.legs.len(), self.changes.len());
         // Index of the leg in `self.legs` for each of the session's; legs in order of their first change.
-        let mut places = vec![NONE; session.legs.len()];
+        places.clear();
+        places.resize(session.legs.len(), NONE);
         for event in session.events().filter(|event| !event.is_text_reply()) {
             let place = &mut places[event.leg as usize];
             if *place == NONE {
@@ -232,7 +241,7 @@ impl<'a> Leg<'a> {
             kind: Kind::External,
             person: None,
             talks_from: None,
-            spans: Vec::new(),
+            spans: Spans::new(),
             end: None,
             ended_by: None,
         }

@@ -1,6 +1,7 @@
 //! Who owns which leg, and what kind of participant it is.
 
 use compact_str::CompactString;
+use smallvec::SmallVec;
 use wholecall_notification::{Code, Role};
 use wholecall_record::{
     ParticipantId, SessionId, Time,
@@ -19,7 +20,7 @@ pub(crate) struct Person {
     pub(crate) number: Option<CompactString>,
     pub(crate) name: Option<CompactString>,
     pub(crate) extension: Option<CompactString>,
-    pub(crate) legs: Vec<usize>,
+    pub(crate) legs: SmallVec<[usize; 4]>,
 }
 
 /// The side of a session nobody sees, where only the other is visible.
@@ -69,6 +70,7 @@ impl<'a> Fold<'a> {
         self.mention_implied_sides(&queues, &mut mentions);
         // Equal ids stay in order of their legs.
         mentions.sort_by(|a, b| a.id.cmp(&b.id));
+        self.people.reserve_exact(mentions.len());
         for mention in mentions {
             if self.people.last().is_none_or(|last| last.id != mention.id) {
                 self.people.push(Person::new(&mention));
@@ -290,7 +292,7 @@ impl Person {
             number: None,
             name: None,
             extension: mention.id.extension_id().map(CompactString::from),
-            legs: Vec::new(),
+            legs: SmallVec::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Who was on the line in which room, and so who heard whom.
 
+use smallvec::SmallVec;
 use wholecall_notification::Code;
 use wholecall_record::{
     ParticipantId, Time,
@@ -20,8 +21,11 @@ pub(crate) struct Talk {
     pub(crate) start: Time,
     pub(crate) end: Option<Time>,
     /// In order.
-    pub(crate) people: Vec<usize>,
+    pub(crate) people: People,
 }
+
+/// People who hear each other, in order.
+pub(crate) type People = SmallVec<[usize; 4]>;
 
 /// A stretch in which somebody was on the line in a room.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +38,7 @@ struct Presence {
 
 impl Fold<'_> {
     pub(super) fn find_talks(&mut self) {
-        let mut presences = Vec::new();
+        let mut presences = SmallVec::new();
         for (index, leg) in self.legs.iter().enumerate() {
             self.presences_of(index, leg, &mut presences);
         }
@@ -46,14 +50,14 @@ impl Fold<'_> {
         }
         self.presences_of_hosts(&mut presences);
         presences.retain(|presence| presence.end.is_none_or(|end| presence.start < end));
-        let mut hearing = Hearing { open: Vec::new(), talks: Vec::new(), seats: 0, beyond: 0 };
+        let mut hearing = Hearing { open: SmallVec::new(), talks: Vec::new(), seats: 0, beyond: 0 };
         hearing.run(presences, &self.joints);
         self.talks = hearing.talks;
         self.talks.sort_by(|a, b| a.start.cmp(&b.start).then_with(|| a.people.cmp(&b.people)));
         self.talk_limit = hearing.beyond;
     }
 
-    fn presences_of(&self, index: usize, leg: &Leg<'_>, presences: &mut Vec<Presence>) {
+    fn presences_of(&self, index: usize, leg: &Leg<'_>, presences: &mut SmallVec<[Presence; 8]>) {
         let Some(person) = leg.person else { return };
         if !leg.kind.is_person() && leg.talks_from.is_none() {
             return;
@@ -113,7 +117,7 @@ impl Fold<'_> {
 
     /// Who opened a conference whose bridge, or whose own leg in it, was never seen is present in it until
     /// every other leg of the joined rooms has ended.
-    fn presences_of_hosts(&self, presences: &mut Vec<Presence>) {
+    fn presences_of_hosts(&self, presences: &mut SmallVec<[Presence; 8]>) {
         let mut hosts: Vec<(usize, usize, Time)> = Vec::new();
         for link in self.links.iter().filter(|link| link.kind == LinkKind::Conference) {
             let bridge = self.bridge_of(link).room;
@@ -177,25 +181,26 @@ fn supervisors_of(session: &crate::session::Session) -> impl Iterator<Item = Par
 /// Finds out who heard whom, going through time once.
 struct Hearing {
     /// Conversations that go on: their people, and where they stand among the talks.
-    open: Vec<usize>,
+    open: SmallVec<[usize; 4]>,
     talks: Vec<Talk>,
     seats: usize,
     beyond: u64,
 }
 
 impl Hearing {
-    fn run(&mut self, mut starting: Vec<Presence>, joints: &Joints) {
+    fn run(&mut self, mut starting: SmallVec<[Presence; 8]>, joints: &Joints) {
         starting.sort_by_key(|presence| std::cmp::Reverse(presence.start));
         let ends = starting.iter().filter_map(|presence| presence.end);
-        let mut times: Vec<Time> =
+        let mut times: SmallVec<[Time; 16]> =
             starting.iter().map(|presence| presence.start).chain(ends).chain(joints.times()).collect();
         times.sort_unstable();
         times.dedup();
-        let mut present: Vec<Presence> = Vec::new();
-        let mut sets = Vec::new();
+        let mut present: SmallVec<[Presence; 8]> = SmallVec::new();
+        let mut sets = SmallVec::new();
         for time in times {
             present.retain(|presence| presence.end.is_none_or(|end| time < end));
-            while let Some(presence) = starting.pop_if(|presence| presence.start <= time) {
+            while starting.last().is_some_and(|presence| presence.start <= time) {
+                let Some(presence) = starting.pop() else { break };
                 if presence.end.is_none_or(|end| time < end) {
                     present.push(presence);
                 }
@@ -207,9 +212,10 @@ impl Hearing {
     }
 
     /// Ends the conversations that no longer go on and begins the new ones.
-    fn proceed(&mut self, time: Time, sets: &[Vec<usize>]) {
+    fn proceed(&mut self, time: Time, sets: &[People]) {
         let talks = &mut self.talks;
-        self.open.retain(|&open| {
+        self.open.retain(|open| {
+            let open = *open;
             let goes_on = sets.contains(&talks[open].people);
             if !goes_on {
                 talks[open].end = Some(time);
@@ -232,16 +238,16 @@ impl Hearing {
 }
 
 /// The sets of two people and more who hear each other at a time.
-fn who_hear_each_other(present: &[Presence], joints: &Joints, time: Time, sets: &mut Vec<Vec<usize>>) {
+fn who_hear_each_other(present: &[Presence], joints: &Joints, time: Time, sets: &mut SmallVec<[People; 2]>) {
     if present.len() < 2 {
         return;
     }
-    let mut places: Vec<(u32, usize)> =
+    let mut places: SmallVec<[(u32, usize); 8]> =
         present.iter().map(|presence| (joints.number(presence.room, time), presence.person)).collect();
     places.sort_unstable();
     places.dedup();
     for place in places.chunk_by(|a, b| a.0 == b.0).filter(|place| place.len() >= 2) {
-        let people: Vec<usize> = place.iter().map(|(_, person)| *person).collect();
+        let people: People = place.iter().map(|(_, person)| *person).collect();
         if !sets.contains(&people) {
             sets.push(people);
         }

@@ -1,6 +1,7 @@
 //! The record: everything the fold found out, in the contract's words.
 
 use compact_str::{CompactString, ToCompactString};
+use smallvec::{SmallVec, smallvec};
 use wholecall_notification::Code;
 use wholecall_record::{
     Call, LegId, ParticipantId, Time,
@@ -18,11 +19,18 @@ use crate::{limits, uuid::Uuid};
 type Stretch = (Time, Option<Time>);
 
 /// What RingCentral's formulas count of a leg.
-#[derive(Default)]
-struct Stretches {
-    ring: Vec<Stretch>,
-    talk: Vec<Stretch>,
-    hold: Vec<Stretch>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counted {
+    Ring,
+    Talk,
+    Hold,
+}
+
+/// The counted stretches of a leg, in order.
+type Stretches = SmallVec<[(Counted, Stretch); 4]>;
+
+fn of_kind(stretches: &Stretches, kind: Counted) -> impl Iterator<Item = Stretch> {
+    stretches.iter().filter(move |(counted, _)| *counted == kind).map(|(_, stretch)| *stretch)
 }
 
 impl Fold<'_> {
@@ -33,7 +41,7 @@ impl Fold<'_> {
         let direction = self.direction(&caller, &dialled);
         let steps = self.find_moves();
         let visits = self.find_visits();
-        let stretches: Vec<Stretches> = (0..self.legs.len()).map(|leg| self.stretches(leg)).collect();
+        let stretches: SmallVec<[Stretches; 4]> = (0..self.legs.len()).map(|leg| self.stretches(leg)).collect();
         let start = self.rooms[self.root].start.unwrap_or(self.last_event);
         let end = self.end(standing.state);
         let answer = self.talks.first().map(|talk| talk.start);
@@ -109,38 +117,27 @@ impl Fold<'_> {
     /// the end, talk every `Answered` to `Hold` or the end, hold every `Hold` to `Answered` or the end.
     /// `Gone`, `Parked` and voicemail end a stretch too.
     fn stretches(&self, index: usize) -> Stretches {
-        #[derive(PartialEq, Clone, Copy)]
-        enum Counting {
-            Ring,
-            Talk,
-            Hold,
-        }
         let leg = &self.legs[index];
-        let mut stretches = Stretches::default();
-        let mut counting: Option<(Counting, Time)> = None;
+        let mut stretches = Stretches::new();
+        let mut counting: Option<(Counted, Time)> = None;
         let mut answered = false;
-        let mut stop = |counting: &mut Option<(Counting, Time)>, end: Option<Time>| {
-            let Some((what, start)) = counting.take() else { return };
+        let mut stop = |counting: &mut Option<(Counted, Time)>, end: Option<Time>| {
+            let Some((kind, start)) = counting.take() else { return };
             // Whatever a leg says after it has ended is not its life.
             let end = match (end, leg.end) {
                 (Some(end), Some(last)) => Some(end.min(last)),
                 (end, last) => end.or(last),
             };
-            let stretches = match what {
-                Counting::Ring => &mut stretches.ring,
-                Counting::Talk => &mut stretches.talk,
-                Counting::Hold => &mut stretches.hold,
-            };
             if end.is_none_or(|end| start < end) {
-                stretches.push((start, end));
+                stretches.push((kind, (start, end)));
             }
         };
         for change in self.changes_of(index) {
             let Some(code) = change.event.said.code else { continue };
             let next = match code {
-                Code::Proceeding if !answered => Some(Counting::Ring),
-                Code::Answered => Some(Counting::Talk),
-                Code::Hold => Some(Counting::Hold),
+                Code::Proceeding if !answered => Some(Counted::Ring),
+                Code::Answered => Some(Counted::Talk),
+                Code::Hold => Some(Counted::Hold),
                 Code::Setup | Code::Other | Code::Proceeding => continue,
                 _ => None,
             };
@@ -165,7 +162,7 @@ impl Fold<'_> {
             total_ms: end - start,
             wait_ms: answer.unwrap_or(end) - start,
             talk_ms: self.union(self.talks.iter().map(|talk| (talk.start, talk.end))),
-            hold_ms: self.union(stretches.iter().flat_map(|leg| leg.hold.iter().copied())),
+            hold_ms: self.union(stretches.iter().flat_map(|leg| of_kind(leg, Counted::Hold))),
             parked_ms: self.union(spans(LegState::Parked)),
             voicemail_ms: self.union(spans(LegState::Voicemail)),
         }
@@ -173,7 +170,7 @@ impl Fold<'_> {
 
     /// How long at least one of the stretches lasted. What has not ended runs to the call's last event.
     fn union(&self, stretches: impl Iterator<Item = Stretch>) -> i64 {
-        let mut stretches: Vec<(Time, Time)> =
+        let mut stretches: SmallVec<[(Time, Time); 8]> =
             stretches.map(|(start, end)| (start, end.unwrap_or(self.last_event).max(start))).collect();
         stretches.sort_unstable();
         let mut total = 0;
@@ -192,16 +189,10 @@ impl Fold<'_> {
         steps: &[Step],
         stretches: &[Stretches],
     ) -> Vec<Participant> {
-        let mut talks: Vec<Vec<Stretch>> = vec![Vec::new(); self.people.len()];
-        for talk in &self.talks {
-            for &person in &talk.people {
-                talks[person].push((talk.start, talk.end));
-            }
-        }
-        let mut roles: Vec<Vec<Role>> = vec![Vec::new(); self.people.len()];
+        let mut roles: SmallVec<[Roles; 8]> = smallvec![Roles::default(); self.people.len()];
         let mut add = |person: Option<usize>, role: Role| {
             if let Some(roles) = person.and_then(|person| roles.get_mut(person)) {
-                roles.push(role);
+                roles.add(role);
             }
         };
         add(caller.person, Role::Caller);
@@ -219,27 +210,27 @@ impl Fold<'_> {
             by.into_iter().for_each(|role| add(step.by, role));
             target.into_iter().for_each(|role| add(step.target, role));
         }
-        let of_legs = |legs: &[usize], stretches_of: fn(&Stretches) -> &Vec<Stretch>| {
-            self.union(legs.iter().flat_map(|&leg| stretches_of(&stretches[leg]).iter().copied()))
+        let of_legs = |legs: &[usize], kind: Counted| {
+            self.union(legs.iter().flat_map(|&leg| of_kind(&stretches[leg], kind)))
         };
-        let people = self.people.iter().zip(talks).zip(roles);
+        let talks_of = |person: usize| {
+            let talks = self.talks.iter().filter(move |talk| talk.people.contains(&person));
+            talks.map(|talk| (talk.start, talk.end))
+        };
+        let people = self.people.iter().zip(roles).enumerate();
         people
-            .map(|((person, talks), mut roles)| {
-                roles.sort_unstable();
-                roles.dedup();
-                Participant {
-                    id: person.id.clone(),
-                    kind: person.kind,
-                    phone_number: person.number.clone(),
-                    extension_id: person.extension.clone(),
-                    name: person.name.clone(),
-                    observed: person.observed,
-                    roles,
-                    legs: person.legs.iter().map(|&leg| self.leg_id(leg)).collect(),
-                    ring_ms: of_legs(&person.legs, |leg| &leg.ring),
-                    talk_ms: self.union(talks.into_iter()),
-                    hold_ms: of_legs(&person.legs, |leg| &leg.hold),
-                }
+            .map(|(index, (person, roles))| Participant {
+                id: person.id.clone(),
+                kind: person.kind,
+                phone_number: person.number.clone(),
+                extension_id: person.extension.clone(),
+                name: person.name.clone(),
+                observed: person.observed,
+                roles: roles.list(),
+                legs: person.legs.iter().map(|&leg| self.leg_id(leg)).collect(),
+                ring_ms: of_legs(&person.legs, Counted::Ring),
+                talk_ms: self.union(talks_of(index)),
+                hold_ms: of_legs(&person.legs, Counted::Hold),
             })
             .collect()
     }
@@ -257,8 +248,9 @@ impl Fold<'_> {
         let leg = &self.legs[index];
         let own = if leg.is_inbound() { &leg.description.to } else { &leg.description.from };
         let first = |code| self.changes_of(index).iter().find(|change| change.event.said.code == Some(code));
-        let length = |stretches: &Vec<Stretch>| {
-            stretches.iter().map(|&(start, end)| end.unwrap_or(self.last_event).max(start) - start).sum()
+        let length = |kind: Counted| {
+            let lengths = of_kind(stretches, kind);
+            lengths.map(|(start, end)| end.unwrap_or(self.last_event).max(start) - start).sum()
         };
         wholecall_record::call::Leg {
             id: self.leg_id(index),
@@ -275,9 +267,9 @@ impl Fold<'_> {
             end_time: leg.end,
             end_reason: self.end_reason_word(leg),
             outcome: self.leg_outcome(index, caller.person),
-            ring_ms: length(&stretches.ring),
-            talk_ms: length(&stretches.talk),
-            hold_ms: length(&stretches.hold),
+            ring_ms: length(Counted::Ring),
+            talk_ms: length(Counted::Talk),
+            hold_ms: length(Counted::Hold),
             segments: leg
                 .spans
                 .iter()
@@ -462,6 +454,20 @@ impl Fold<'_> {
             late_for: standing.late_for,
             beyond_limits,
         }
+    }
+}
+
+/// A set of roles.
+#[derive(Debug, Clone, Copy, Default)]
+struct Roles(u16);
+
+impl Roles {
+    fn add(&mut self, role: Role) {
+        self.0 |= 1 << role as u16;
+    }
+
+    fn list(self) -> Vec<Role> {
+        Role::ALL.iter().copied().filter(|role| self.0 & 1 << *role as u16 != 0).collect()
     }
 }
 

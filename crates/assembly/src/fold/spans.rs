@@ -12,7 +12,7 @@ use wholecall_record::{
 
 use super::{
     Fold,
-    legs::{Leg, Span},
+    legs::{Leg, Span, Spans},
     links::{Door, Joints},
 };
 
@@ -88,7 +88,7 @@ impl Fold<'_> {
         }
     }
 
-    fn spans_of(&mut self, index: usize) -> Vec<Span> {
+    fn spans_of(&mut self, index: usize) -> Spans {
         let leg = &self.legs[index];
         // While a door it was left by stands open, a leg is out whatever its codes say.
         let doors: Vec<(Time, Option<Time>)> = match self.links.is_empty() {
@@ -100,7 +100,7 @@ impl Fold<'_> {
                 .map(|link| (link.start, link.end))
                 .collect(),
         };
-        let mut states = States { spans: Vec::with_capacity(leg.changes.len()), out: None };
+        let mut states = States { spans: Spans::new(), out: None };
         let mut doors = Doors { doors, passed: 0 };
         let mut own = None;
         for at in leg.changes.clone() {
@@ -152,7 +152,7 @@ impl Fold<'_> {
             if !self.legs[index].spans.iter().any(is_parked) {
                 continue;
             }
-            let mut spans = Vec::new();
+            let mut spans = Spans::new();
             for span in std::mem::take(&mut self.legs[index].spans) {
                 match self.fetched_at(index, span) {
                     Some(time) if is_parked(&span) => {
@@ -274,7 +274,7 @@ impl Doors {
 
 /// Spans in the making.
 struct States {
-    spans: Vec<Span>,
+    spans: Spans,
     /// Since when the leg is out, and by which change.
     out: Option<(Time, Option<usize>)>,
 }
