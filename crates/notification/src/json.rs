@@ -108,6 +108,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next byte that is not blank.
+    #[inline]
     fn token(&mut self) -> u8 {
         loop {
             let byte = self.byte();
@@ -142,15 +143,25 @@ impl<'a> Reader<'a> {
         Ok(Members { is_first: true })
     }
 
-    /// The key of an object's next member; none behind the last.
-    pub(crate) fn next_key(&mut self, members: &mut Members) -> Result<Option<Cow<'a, str>>> {
+    /// The key of an object's next member, as it was written; none behind the last.
+    ///
+    /// No key this crate looks for needs an escape, and nobody writes one where none is needed.
+    #[inline]
+    pub(crate) fn next_key(&mut self, members: &mut Members) -> Result<Option<&'a str>> {
         if !self.next(members, b'}', JsonProblem::CommaOrBrace)? {
             return Ok(None);
         }
         if self.token() != b'"' {
             return self.problem(JsonProblem::Key);
         }
-        let key = self.string()?;
+        let start = self.at + 1;
+        let end = self.plain_until(start);
+        if self.text.as_bytes().get(end) == Some(&b'"') {
+            self.at = end + 1;
+        } else {
+            self.escaped_string(start, end)?;
+        }
+        let key = &self.text[start..self.at - 1];
         if self.token() != b':' {
             return self.problem(JsonProblem::Colon);
         }
@@ -159,10 +170,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether a list has another element.
+    #[inline]
     pub(crate) fn next_element(&mut self, members: &mut Members) -> Result<bool> {
         self.next(members, b']', JsonProblem::CommaOrBracket)
     }
 
+    #[inline]
     fn next(&mut self, members: &mut Members, close: u8, expected: JsonProblem) -> Result<bool> {
         let is_first = std::mem::replace(&mut members.is_first, false);
         match self.token() {
@@ -182,6 +195,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A string that [`Reader::kind`] has seen.
+    #[inline]
     pub(crate) fn string(&mut self) -> Result<Cow<'a, str>> {
         let start = self.at + 1;
         let end = self.plain_until(start);
@@ -193,6 +207,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Where the first quote, backslash or control character stands.
+    #[inline]
     fn plain_until(&self, mut at: usize) -> usize {
         const ONES: u64 = 0x0101_0101_0101_0101;
         const HIGHS: u64 = 0x8080_8080_8080_8080;

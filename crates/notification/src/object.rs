@@ -16,7 +16,7 @@ macro_rules! object {
         pub struct $name<'a> {
             $( $(#[$field_meta])* pub $field: $type, )*
             /// Fields this crate has no name for, in the order they came.
-            pub unknown: Vec<(crate::Text<'a>, crate::Raw<'a>)>,
+            pub unknown: Vec<(&'a str, crate::Raw<'a>)>,
         }
 
         impl<'a> crate::text::Tolerant<'a> for $name<'a> {
@@ -26,9 +26,9 @@ macro_rules! object {
                 }
                 let mut members = json.enter()?;
                 while let Some(key) = json.next_key(&mut members)? {
-                    match &*key {
+                    match key {
                         $( $key => crate::text::Tolerant::fill(&mut self.$field, json)?, )*
-                        _ => self.unknown.push((crate::Text::from(key), json.raw()?)),
+                        _ => self.unknown.push((key, json.raw()?)),
                     }
                 }
                 Ok(())
