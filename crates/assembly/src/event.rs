@@ -4,14 +4,17 @@ use compact_str::CompactString;
 use wholecall_notification::{Code, Notification, Party, Reason};
 use wholecall_record::{PartyId, SessionId, Time};
 
-use crate::uuid::{Uuid, copy_order, keep_first};
+use crate::{
+    legs::LegKey,
+    uuid::{Uuid, copy_order, keep_first},
+};
 
 /// A state change. Its identity is (session, leg, sequence); further copies of it only fill its gaps.
 #[derive(Debug)]
 pub(crate) struct Event {
     pub(crate) sequence: u32,
     /// Index among the session's legs.
-    pub(crate) leg: u16,
+    pub(crate) leg: LegKey,
     /// The smallest of all copies' ids.
     pub(crate) uuid: Option<Uuid>,
     /// What it says, all copies taken together. Descriptive fields are kept with the leg.

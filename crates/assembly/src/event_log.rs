@@ -1,9 +1,8 @@
 //! The state changes of a session, always in order.
 
-use wholecall_record::PartyId;
-
 use crate::{
     event::{Event, Statement},
+    legs::LegKey,
     uuid::Uuid,
 };
 
@@ -45,10 +44,10 @@ impl EventLog {
     pub(crate) fn add<'l>(
         &mut self,
         sequence: u32,
-        leg: u16,
+        leg: LegKey,
         uuid: Option<Uuid>,
         said: Statement,
-        id: impl Fn(u16) -> &'l PartyId,
+        id: impl Fn(LegKey) -> &'l str,
     ) -> Added {
         let order = |event: &Event| {
             event.sequence.cmp(&sequence).then_with(|| match event.leg == leg {

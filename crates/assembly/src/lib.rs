@@ -6,6 +6,7 @@ mod directory;
 mod event;
 mod event_log;
 mod fold;
+mod legs;
 pub mod limits;
 mod offline;
 mod relations;

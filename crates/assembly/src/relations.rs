@@ -17,6 +17,7 @@ use wholecall_record::{
 use crate::{
     book::{Book, CallKey, Held, SessionKey},
     description::Description,
+    legs::LegKey,
     limits,
     session::Session,
 };
@@ -313,7 +314,7 @@ fn mirrored(a: &Session, b: &Session) -> bool {
 }
 
 fn own_legs(session: &Session, direction: Direction) -> Vec<Description<'_>> {
-    let legs = session.legs.iter().map(|leg| leg.descriptions.taken_together());
+    let legs = (0..session.legs.len()).map(|leg| session.legs.description(leg as LegKey));
     legs.filter(|leg| leg.extension.is_some() && leg.direction == Some(direction)).collect()
 }
 
@@ -324,9 +325,9 @@ fn traces_of(session: &Session) -> Vec<Trace> {
     let mut begun = false;
     for event in session.events() {
         effective = effective.max(event.said.time);
-        let leg = &session.legs[event.leg as usize].descriptions;
+        let (legs, leg) = (&session.legs, event.leg);
         let mut trace = |did| {
-            let extension = leg.extension().map(CompactString::from);
+            let extension = legs.extension(leg).map(CompactString::from);
             traces.extend(extension.map(|extension| Trace { extension, did, time: effective }));
         };
         if event.said.code == Some(Code::Hold) {
@@ -335,9 +336,9 @@ fn traces_of(session: &Session) -> Vec<Trace> {
         if begun || event.is_text_reply() {
             continue;
         }
-        let direction = leg.direction();
+        let direction = legs.direction(leg);
         if session.is_ring_out() {
-            begun = leg.ring_out_role() != Some(Role::Target);
+            begun = legs.ring_out_role(leg) != Some(Role::Target);
             if begun {
                 trace(Did::RingOut);
             }
@@ -353,7 +354,7 @@ fn traces_of(session: &Session) -> Vec<Trace> {
 
 /// Whether an extension has the others of a session on hold at a time.
 fn holds_at(session: &Session, extension: &str, time: Time) -> bool {
-    let mut holding: Vec<u16> = Vec::new();
+    let mut holding: Vec<LegKey> = Vec::new();
     for (_, leg, code) in states_of(session, extension).take_while(|(at, ..)| *at <= time) {
         holding.retain(|other| *other != leg);
         if code == Code::Hold {
@@ -377,12 +378,11 @@ fn hold_ends(session: &Session, extension: &str, begun: Time) -> Option<Time> {
 }
 
 /// The state changes of an extension's legs, with effective times.
-fn states_of(session: &Session, extension: &str) -> impl Iterator<Item = (Time, u16, Code)> {
+fn states_of(session: &Session, extension: &str) -> impl Iterator<Item = (Time, LegKey, Code)> {
     let mut effective = Time::from_millis(i64::MIN);
     session.events().filter_map(move |event| {
         effective = effective.max(event.said.time);
         let code = event.said.code.filter(|code| *code != Code::Other)?;
-        let leg = &session.legs[event.leg as usize].descriptions;
-        (leg.extension() == Some(extension)).then_some((effective, event.leg, code))
+        (session.legs.extension(event.leg) == Some(extension)).then_some((effective, event.leg, code))
     })
 }

@@ -1,15 +1,13 @@
 //! A telephony session as kept: its legs, and its state changes in order.
 
-use std::collections::HashMap;
-
 use compact_str::CompactString;
 use wholecall_notification::{Notification, Origin, Party, Reason};
-use wholecall_record::{PartyId, SessionId, Time};
+use wholecall_record::{SessionId, Time};
 
 use crate::{
-    description::Descriptions,
     event::{Event, Statement},
     event_log::{Added, EventLog},
+    legs::{LegKey, Legs},
     limits,
     uuid::Uuid,
 };
@@ -18,9 +16,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) id: SessionId,
-    pub(crate) legs: Vec<LegStore>,
-    /// In a session of many legs, where each is.
-    many_legs: Option<Box<ManyLegs>>,
+    pub(crate) legs: Legs,
     events: EventLog,
     origin: FirstSaid,
     legacy_id: FirstSaid,
@@ -28,24 +24,6 @@ pub(crate) struct Session {
     last_seen: u32,
     /// Some leg of it is, or was once said to be, a supervisor's.
     supervised: bool,
-}
-
-/// What a session of so many legs needs that searching for one takes time.
-#[derive(Debug, Default)]
-struct ManyLegs {
-    index: HashMap<PartyId, u16>,
-    /// Slots of legs whose last event was dropped.
-    free: Vec<u16>,
-}
-
-/// A leg: what it is called, and how it was described.
-#[derive(Debug)]
-pub(crate) struct LegStore {
-    pub(crate) id: PartyId,
-    pub(crate) descriptions: Descriptions,
-    pub(crate) recordings: Vec<CompactString>,
-    /// How many events are kept of it.
-    events: u32,
 }
 
 /// A word said of the whole session: the earliest counts, whatever order they come in.
@@ -93,14 +71,10 @@ pub(crate) enum News {
 }
 
 impl Session {
-    /// Above this, legs are found by an index.
-    const FEW_LEGS: usize = 16;
-
     pub(crate) fn new(id: SessionId) -> Self {
         Self {
             id,
-            legs: Vec::new(),
-            many_legs: None,
+            legs: Legs::default(),
             events: EventLog::default(),
             origin: FirstSaid::default(),
             legacy_id: FirstSaid::default(),
@@ -119,77 +93,23 @@ impl Session {
         }
         self.origin.hear(sequence, notification.body().origin.kind.as_deref());
         self.legacy_id.hear(sequence, notification.body().session_id.as_deref());
-        let leg = self.leg(party.id());
+        let leg = self.legs.find_or_add(party.id());
         let uuid = notification.uuid().map(Uuid::new);
         let said = Statement::of(notification, party);
-        let described = self.legs[leg as usize].describe(sequence, uuid.as_ref(), party);
+        let described = self.legs.describe(leg, sequence, uuid.as_ref(), party);
         self.supervised |= said.reason == Some(Reason::Supervising);
         let legs = &self.legs;
-        let added = self.events.add(sequence, leg, uuid, said, |leg| &legs[leg as usize].id);
+        let added = self.events.add(sequence, leg, uuid, said, |leg| legs.id(leg));
         match added {
             Added::Duplicate if !described => Heard::Duplicate,
             Added::Duplicate | Added::Changed => Heard::News { of: News::Copy, last: false },
             Added::New { last } => {
-                let leg = &mut self.legs[leg as usize];
-                leg.events += 1;
-                let of = if leg.events == 1 { News::Leg } else { News::Change };
-                if full {
-                    self.drop_last_event();
+                let of = if self.legs.count_event(leg) { News::Leg } else { News::Change };
+                if full && let Some(dropped) = self.events.drop_last() {
+                    self.legs.uncount_event(dropped.leg);
                 }
                 Heard::News { of, last }
             }
-        }
-    }
-
-    /// The leg of a party, new if need be.
-    fn leg(&mut self, party: &str) -> u16 {
-        let known = match &self.many_legs {
-            None => self.legs.iter().position(|leg| &*leg.id == party).map(|at| at as u16),
-            Some(many) => many.index.get(party).copied(),
-        };
-        if let Some(leg) = known {
-            return leg;
-        }
-        let leg = LegStore {
-            id: PartyId::from(party),
-            descriptions: Descriptions::default(),
-            recordings: Vec::new(),
-            events: 0,
-        };
-        if self.legs.len() == Self::FEW_LEGS && self.many_legs.is_none() {
-            let ids = self.legs.iter().enumerate();
-            let index = ids.map(|(at, leg)| (leg.id.clone(), at as u16)).collect();
-            self.many_legs = Some(Box::new(ManyLegs { index, free: Vec::new() }));
-        }
-        // There are no more legs than notifications are kept, and one more.
-        let mut at = self.legs.len() as u16;
-        if let Some(many) = &mut self.many_legs {
-            at = many.free.pop().unwrap_or(at);
-            many.index.insert(leg.id.clone(), at);
-        }
-        match self.legs.get_mut(at as usize) {
-            Some(slot) => *slot = leg,
-            None => {
-                // Most sessions have two or three.
-                if self.legs.is_empty() {
-                    self.legs.reserve_exact(2);
-                }
-                self.legs.push(leg);
-            }
-        }
-        at
-    }
-
-    fn drop_last_event(&mut self) {
-        let Some(dropped) = self.events.drop_last() else { return };
-        let leg = &mut self.legs[dropped.leg as usize];
-        leg.events -= 1;
-        // A session that is full has many legs, or its legs have many events.
-        if leg.events == 0
-            && let Some(many) = &mut self.many_legs
-        {
-            many.index.remove(&leg.id);
-            many.free.push(dropped.leg);
         }
     }
 
@@ -231,7 +151,7 @@ impl Session {
         if own().next().is_none() {
             return false;
         }
-        let listens = |leg: u16| self.events().any(|event| event.leg == leg && supervises(event));
+        let listens = |leg: LegKey| self.events().any(|event| event.leg == leg && supervises(event));
         own().any(|event| event.said.peer().is_some()) || self.events().all(|event| listens(event.leg))
     }
 
@@ -264,19 +184,5 @@ impl Session {
             Some(last) if self.events.len() >= limits::NOTIFICATIONS_PER_SESSION => u64::from(self.last_seen.abs_diff(last)),
             _ => 0,
         }
-    }
-}
-
-impl LegStore {
-    /// Takes in the descriptive fields; tells whether that changes anything.
-    fn describe(&mut self, sequence: u32, uuid: Option<&Uuid>, party: &Party<'_>) -> bool {
-        let mut news = self.descriptions.add(sequence, uuid, party);
-        for id in party.recordings.iter().filter_map(|recording| recording.id.as_deref()) {
-            if let Err(place) = self.recordings.binary_search_by(|known| known.as_str().cmp(id)) {
-                self.recordings.insert(place, CompactString::from(id));
-                news = true;
-            }
-        }
-        news
     }
 }

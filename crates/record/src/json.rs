@@ -116,10 +116,12 @@ fn needs_escape(bytes: [u8; 8]) -> bool {
 }
 
 fn is_plain(text: &str) -> bool {
-    let (words, rest) = text.as_bytes().as_chunks::<8>();
-    let mut last = [b'a'; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    !words.iter().any(|word| needs_escape(*word)) && !needs_escape(last)
+    let bytes = text.as_bytes();
+    match bytes.last_chunk::<8>() {
+        // The last eight may overlap those before.
+        Some(last) => !needs_escape(*last) && !bytes.as_chunks::<8>().0.iter().any(|word| needs_escape(*word)),
+        None => !bytes.iter().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)),
+    }
 }
 
 impl WriteJson for str {

@@ -109,8 +109,9 @@ impl Text {
 
 /// The two digits of a number below 100.
 fn two_digits(value: u32) -> [u8; 2] {
-    const DIGITS: [[u8; 2]; 100] = {
-        let mut digits = [[0; 2]; 100];
+    // As long as an index of seven bits can reach.
+    const DIGITS: [[u8; 2]; 128] = {
+        let mut digits = [[b'0'; 2]; 128];
         let mut value = 0;
         while value < 100 {
             digits[value] = [b'0' + (value / 10) as u8, b'0' + (value % 10) as u8];
@@ -118,22 +119,27 @@ fn two_digits(value: u32) -> [u8; 2] {
         }
         digits
     };
-    DIGITS[value as usize % 100]
+    DIGITS[value as usize & 127]
 }
 
-/// The date so many days after 1970-01-01, in the proleptic Gregorian calendar, from year 0 on; years begin
-/// in March inside, so that the leap day is the last.
+/// The date so many days after 1970-01-01, in the proleptic Gregorian calendar, from year 0 on.
+///
+/// Years begin in March inside, so that the leap day is the last; whole centuries and years are found by
+/// multiplication (Neri and Schneider, "Euclidean affine functions and their application to calendar
+/// algorithms", 2022).
 fn civil_from_days(days: i32) -> (u32, u32, u32) {
     // Counted from the 1st of March of the year -400, so that nothing is negative.
-    let days = (days + 719_468 + 146_097) as u32;
-    let era = days / 146_097;
-    let day_of_era = days % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    (year_of_era + era * 400 + u32::from(month <= 2) - 400, month, day)
+    let quarters = 4 * (days + 719_468 + 146_097) as u32 + 3;
+    let century = quarters / 146_097;
+    let in_century = quarters % 146_097 | 3;
+    let year_and_day = 2_939_745 * u64::from(in_century);
+    let year = (year_and_day >> 32) as u32;
+    let day_of_year = year_and_day as u32 / 2_939_745 / 4;
+    let month_and_day = 2_141 * day_of_year + 197_913;
+    let (march_month, day) = (month_and_day >> 16, (month_and_day & 0xffff) / 2_141 + 1);
+    let is_next_year = day_of_year >= 306;
+    let month = if is_next_year { march_month - 12 } else { march_month };
+    (100 * century + year + u32::from(is_next_year) - 400, month, day)
 }
 
 #[cfg(test)]

@@ -2,17 +2,19 @@
 
 use std::ops::Range;
 
+use compact_str::CompactString;
 use smallvec::SmallVec;
 use wholecall_notification::{Code, Direction, Reason};
 use wholecall_record::{
-    Time,
+    PartyId, Time,
     call::{Kind, LegState},
 };
 
 use super::{Change, Fold};
 use crate::{
     description::Description,
-    session::{LegStore, Session},
+    legs::{LegKey, Legs},
+    session::Session,
 };
 
 /// A session.
@@ -31,7 +33,9 @@ pub(crate) struct Room<'a> {
 /// A party of a session.
 pub(crate) struct Leg<'a> {
     pub(crate) room: usize,
-    pub(crate) store: &'a LegStore,
+    pub(crate) party: PartyId,
+    /// Recordings begun by it.
+    pub(crate) recordings: &'a [CompactString],
     pub(crate) description: Description<'a>,
     pub(crate) changes: Range<usize>,
     pub(crate) first_sequence: u32,
@@ -147,8 +151,7 @@ impl<'a> Fold<'a> {
             let place = &mut places[event.leg as usize];
             if *place == NONE {
                 *place = self.legs.len();
-                let store = &session.legs[event.leg as usize];
-                self.legs.push(Leg::new(room, store, event.sequence));
+                self.legs.push(Leg::new(room, &session.legs, event.leg, event.sequence));
             }
             self.legs[*place].changes.end += 1;
         }
@@ -218,8 +221,8 @@ fn is_switch(change: &Change<'_>) -> bool {
 }
 
 impl<'a> Leg<'a> {
-    fn new(room: usize, store: &'a LegStore, first_sequence: u32) -> Self {
-        let description = store.descriptions.taken_together();
+    fn new(room: usize, legs: &'a Legs, key: LegKey, first_sequence: u32) -> Self {
+        let description = legs.description(key);
         let direction = match description.direction {
             Some(direction @ (Direction::Inbound | Direction::Outbound)) => direction,
             // Nobody said so: the owner calls if it stands in `from`.
@@ -230,7 +233,8 @@ impl<'a> Leg<'a> {
         };
         Self {
             room,
-            store,
+            party: PartyId::from(legs.id(key)),
+            recordings: legs.recordings(key),
             description,
             changes: 0..0,
             first_sequence,

@@ -141,8 +141,8 @@ impl<'a> Fold<'a> {
             }
             let (Some(Code::Gone), Some(peer)) = (said.code, said.peer()) else { continue };
             let Some(room) = self.rooms.iter().position(|room| room.session.id == peer.session) else { continue };
-            let own = End { room: leg.room, party: Some(leg.store.id.clone()), leg: Some(index) };
-            let other = self.other_end(room, peer.party.as_ref(), &leg.store.id, &self.rooms[leg.room].session.id);
+            let own = End { room: leg.room, party: Some(leg.party.clone()), leg: Some(index) };
+            let other = self.other_end(room, peer.party.as_ref(), &leg.party, &self.rooms[leg.room].session.id);
             let before = |saying: &&Saying| saying.other == other;
             let opening = match sayings[open..].iter().rfind(before) {
                 Some(saying) => saying.opening,
@@ -165,7 +165,7 @@ impl<'a> Fold<'a> {
     fn other_end(&self, room: usize, party: Option<&PartyId>, near: &str, near_session: &str) -> End {
         let mut legs = self.rooms[room].legs.clone();
         let leg = match party {
-            Some(party) => legs.find(|&leg| self.legs[leg].store.id == *party),
+            Some(party) => legs.find(|&leg| self.legs[leg].party == *party),
             None => legs.find(|&leg| {
                 self.changes_of(leg).iter().any(|change| {
                     change.event.said.peer().is_some_and(|peer| {
@@ -174,7 +174,7 @@ impl<'a> Fold<'a> {
                 })
             }),
         };
-        let party = party.cloned().or_else(|| Some(self.legs[leg?].store.id.clone()));
+        let party = party.cloned().or_else(|| Some(self.legs[leg?].party.clone()));
         End { room, party, leg }
     }
 

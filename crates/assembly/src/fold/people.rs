@@ -270,7 +270,7 @@ fn side_id(side: Side<'_>, session: &SessionId, leg: &Leg<'_>) -> ParticipantId 
 }
 
 fn anonymous_id(session: &SessionId, leg: &Leg<'_>) -> ParticipantId {
-    ParticipantId::from(format!("anon:{session}/{}", leg.store.id))
+    ParticipantId::from(format!("anon:{session}/{}", leg.party))
 }
 
 pub(super) fn extension_id(extension: &str) -> ParticipantId {

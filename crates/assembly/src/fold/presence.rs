@@ -173,8 +173,7 @@ fn supervisors_of(session: &crate::session::Session) -> impl Iterator<Item = Par
         event.said.reason == Some(wholecall_notification::Reason::Supervising) && event.said.peer().is_some()
     });
     supervising.filter_map(|event| {
-        let leg = &session.legs[event.leg as usize].descriptions;
-        leg.extension().map(extension_id)
+        session.legs.extension(event.leg).map(extension_id)
     })
 }
 

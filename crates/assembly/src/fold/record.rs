@@ -237,7 +237,7 @@ impl Fold<'_> {
 
     fn leg_id(&self, leg: usize) -> LegId {
         let leg = &self.legs[leg];
-        LegId { session: self.rooms[leg.room].session.id.clone(), party: leg.store.id.clone() }
+        LegId { session: self.rooms[leg.room].session.id.clone(), party: leg.party.clone() }
     }
 
     fn person_id(&self, person: Option<usize>) -> Option<ParticipantId> {
@@ -255,7 +255,7 @@ impl Fold<'_> {
         wholecall_record::call::Leg {
             id: self.leg_id(index),
             telephony_session_id: self.rooms[leg.room].session.id.clone(),
-            party_id: leg.store.id.clone(),
+            party_id: leg.party.clone(),
             participant: self.person_id(leg.person),
             kind: leg.kind,
             direction: if leg.is_inbound() { LegDirection::Inbound } else { LegDirection::Outbound },
@@ -286,7 +286,7 @@ impl Fold<'_> {
         if let Some(at) = leg.ended_by {
             return self.changes[at].event.said.reason_word().map(CompactString::from);
         }
-        let by_link = |link: &&super::Link| link.start == end && link.ends().iter().any(|side| side.party.as_ref() == Some(&leg.store.id));
+        let by_link = |link: &&super::Link| link.start == end && link.ends().iter().any(|side| side.party.as_ref() == Some(&leg.party));
         self.links.iter().find(by_link)?.reason.clone()
     }
 
@@ -368,10 +368,10 @@ impl Fold<'_> {
 
     fn recordings(&self) -> Vec<Recording> {
         let recordings = self.legs.iter().flat_map(|leg| {
-            leg.store.recordings.iter().map(|id| Recording {
+            leg.recordings.iter().map(|id| Recording {
                 id: id.clone(),
                 telephony_session_id: self.rooms[leg.room].session.id.clone(),
-                party_id: leg.store.id.clone(),
+                party_id: leg.party.clone(),
             })
         });
         recordings.collect()
@@ -416,7 +416,7 @@ impl Fold<'_> {
             });
             gone.map(|change| UnlinkedGone {
                 telephony_session_id: self.rooms[leg.room].session.id.clone(),
-                party_id: leg.store.id.clone(),
+                party_id: leg.party.clone(),
                 sequence: change.event.sequence,
             })
         });

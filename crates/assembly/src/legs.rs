@@ -1,0 +1,408 @@
+//! The legs of a session: their ids, and how they were described.
+//!
+//! All text of a session's legs stands in one string, and all descriptions in one list: a call's record is
+//! computed when its session was last touched long ago, and a dozen scattered pieces would each have to come
+//! from far away in memory.
+
+use compact_str::CompactString;
+use hashbrown::HashMap;
+use wholecall_notification::{Direction, Party, Role};
+
+use crate::{
+    description::{Description, FIELDS, Side},
+    uuid::{Uuid, copy_order, keep_first},
+};
+
+/// A leg's index in its session.
+pub(crate) type LegKey = u16;
+
+/// The legs of a session.
+#[derive(Debug, Default)]
+pub(crate) struct Legs {
+    text: String,
+    legs: Vec<Leg>,
+    given: Vec<Given>,
+    /// In a session of many legs, where each is.
+    many: Option<Box<Many>>,
+}
+
+#[derive(Debug)]
+struct Leg {
+    id_start: u32,
+    id_end: u32,
+    /// The description it was given last, as an index; the others follow from there.
+    last_given: Option<NonMaxIndex>,
+    /// How many events are kept of it.
+    events: u32,
+    #[expect(clippy::box_collection, reason = "few legs are recorded")]
+    recordings: Option<Box<Vec<CompactString>>>,
+}
+
+/// One of the different descriptions a leg has been given, and the last change that gave it. Most legs have
+/// one or two: a notification repeats what the one before it said.
+#[derive(Debug)]
+struct Given {
+    uuid: Option<Uuid>,
+    sequence: u32,
+    /// Another description of the same leg.
+    next: Option<NonMaxIndex>,
+    text_start: u32,
+    /// Where each field ends behind the start; an absent field is marked.
+    ends: [u16; FIELDS],
+    direction: Option<Direction>,
+    queue_call: bool,
+    ring_out_role: Option<Role>,
+}
+
+/// What a session of so many legs needs that searching for one takes time.
+#[derive(Debug, Default)]
+struct Many {
+    index: HashMap<Box<str>, LegKey>,
+    /// Slots of legs whose last event was dropped.
+    free: Vec<LegKey>,
+    /// Descriptions nobody holds any more.
+    dropped: usize,
+}
+
+/// An index that leaves room for none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct NonMaxIndex(std::num::NonZeroU32);
+
+impl NonMaxIndex {
+    fn new(index: usize) -> Option<Self> {
+        std::num::NonZeroU32::new(index as u32 + 1).map(Self)
+    }
+
+    fn get(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
+
+const ABSENT: u16 = 1 << 15;
+/// No name or number is longer; what is, is cut. Eleven fields of that length end before the mark.
+const LONGEST_FIELD: usize = 2_000;
+
+impl Legs {
+    /// Above this, legs are found by an index.
+    const FEW: usize = 16;
+
+    pub(crate) fn len(&self) -> usize {
+        self.legs.len()
+    }
+
+    /// The party's id.
+    pub(crate) fn id(&self, leg: LegKey) -> &str {
+        let Leg { id_start, id_end, .. } = self.legs[leg as usize];
+        &self.text[id_start as usize..id_end as usize]
+    }
+
+    /// The leg of a party, new if need be.
+    pub(crate) fn find_or_add(&mut self, party: &str) -> LegKey {
+        let known = match &self.many {
+            None => (0..self.legs.len() as LegKey).find(|&leg| self.id(leg) == party),
+            Some(many) => many.index.get(party).copied(),
+        };
+        known.unwrap_or_else(|| self.add(party))
+    }
+
+    fn add(&mut self, party: &str) -> LegKey {
+        if self.legs.len() == Self::FEW && self.many.is_none() {
+            let ids = (0..self.legs.len() as LegKey).map(|leg| (Box::from(self.id(leg)), leg));
+            self.many = Some(Box::new(Many { index: ids.collect(), ..Many::default() }));
+        }
+        if self.legs.is_empty() {
+            // Two or three legs of a hundred characters are the rule.
+            self.legs.reserve_exact(3);
+            self.given.reserve_exact(4);
+            self.text.reserve_exact(480);
+        }
+        let id_start = self.text.len() as u32;
+        self.text.push_str(party);
+        let id_end = self.text.len() as u32;
+        let leg = Leg { id_start, id_end, last_given: None, events: 0, recordings: None };
+        // There are no more legs than notifications are kept, and one more.
+        let mut key = self.legs.len() as LegKey;
+        if let Some(many) = &mut self.many {
+            key = many.free.pop().unwrap_or(key);
+            many.index.insert(Box::from(party), key);
+        }
+        match self.legs.get_mut(key as usize) {
+            Some(slot) => *slot = leg,
+            None => self.legs.push(leg),
+        }
+        key
+    }
+
+    /// Counts an event of a leg; tells whether it is its first.
+    pub(crate) fn count_event(&mut self, leg: LegKey) -> bool {
+        let leg = &mut self.legs[leg as usize];
+        leg.events += 1;
+        leg.events == 1
+    }
+
+    /// Uncounts an event that was dropped; a leg without any is dropped too.
+    pub(crate) fn uncount_event(&mut self, key: LegKey) {
+        let leg = &mut self.legs[key as usize];
+        leg.events -= 1;
+        if leg.events > 0 {
+            return;
+        }
+        let dropped = self.given_to(key).count();
+        let id = Box::<str>::from(self.id(key));
+        // Sessions that drop events have many legs, or their legs have many events.
+        let Some(many) = &mut self.many else { return };
+        many.index.remove(&id);
+        many.free.push(key);
+        many.dropped += dropped;
+        self.legs[key as usize].last_given = None;
+        if many.dropped > self.given.len() / 2 + 1_000 {
+            self.compact();
+        }
+    }
+
+    /// Writes text and descriptions anew, without those nobody holds any more.
+    fn compact(&mut self) {
+        let mut kept = Self { many: self.many.take(), ..Self::default() };
+        if let Some(many) = &mut kept.many {
+            many.dropped = 0;
+        }
+        for key in 0..self.legs.len() as LegKey {
+            let id_start = kept.text.len() as u32;
+            if self.legs[key as usize].events > 0 {
+                kept.text.push_str(self.id(key));
+            }
+            let old = &mut self.legs[key as usize];
+            let recordings = old.recordings.take();
+            let id_end = kept.text.len() as u32;
+            kept.legs.push(Leg { id_start, id_end, last_given: None, events: old.events, recordings });
+            for given in self.given_to(key) {
+                kept.push_given(key, given.sequence, given.uuid.clone(), &self.unpack(given));
+            }
+        }
+        *self = kept;
+    }
+
+    /// Takes in the descriptive fields of a notification; tells whether that changes anything.
+    pub(crate) fn describe(&mut self, leg: LegKey, sequence: u32, uuid: Option<&Uuid>, party: &Party<'_>) -> bool {
+        let described = self.hear_description(leg, sequence, uuid, &Description::of(party));
+        let mut news = described;
+        for id in party.recordings.iter().filter_map(|recording| recording.id.as_deref()) {
+            let recordings = self.legs[leg as usize].recordings.get_or_insert_default();
+            if let Err(place) = recordings.binary_search_by(|known| known.as_str().cmp(id)) {
+                recordings.insert(place, CompactString::from(id));
+                news = true;
+            }
+        }
+        news
+    }
+
+    fn hear_description(&mut self, leg: LegKey, sequence: u32, uuid: Option<&Uuid>, said: &Description<'_>) -> bool {
+        let first = self.legs[leg as usize].last_given;
+        let mut next = first;
+        while let Some(at) = next {
+            let given = &self.given[at.get()];
+            if self.is(given, said) {
+                let is_only = first == Some(at) && given.next.is_none();
+                let given = &mut self.given[at.get()];
+                if sequence > given.sequence {
+                    given.sequence = sequence;
+                    given.uuid = uuid.cloned();
+                } else if sequence == given.sequence {
+                    keep_first(&mut given.uuid, uuid);
+                }
+                return !is_only;
+            }
+            next = given.next;
+        }
+        self.push_given(leg, sequence, uuid.cloned(), said);
+        true
+    }
+
+    fn push_given(&mut self, leg: LegKey, sequence: u32, uuid: Option<Uuid>, said: &Description<'_>) {
+        let start = self.text.len();
+        let text = &mut self.text;
+        let ends = said.texts().map(|field| {
+            text.push_str(cut(field.unwrap_or_default()));
+            let end = (text.len() - start) as u16;
+            if field.is_some() { end } else { end | ABSENT }
+        });
+        let leg = &mut self.legs[leg as usize];
+        let next = leg.last_given;
+        leg.last_given = NonMaxIndex::new(self.given.len());
+        self.given.push(Given {
+            uuid,
+            sequence,
+            next,
+            text_start: start as u32,
+            ends,
+            direction: said.direction,
+            queue_call: said.queue_call,
+            ring_out_role: said.ring_out_role,
+        });
+    }
+
+    /// What a leg's recordings are called, in order.
+    pub(crate) fn recordings(&self, leg: LegKey) -> &[CompactString] {
+        self.legs[leg as usize].recordings.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    /// All that is known of a leg: each field as it was last said; between copies, as the smallest id says
+    /// it.
+    pub(crate) fn description(&self, leg: LegKey) -> Description<'_> {
+        let mut given = self.given_to(leg);
+        match (given.next(), given.next()) {
+            (None, _) => Description::default(),
+            (Some(only), None) => self.unpack(only),
+            (Some(one), Some(other)) => {
+                let mut latest_first: Vec<&Given> = [one, other].into_iter().chain(given).collect();
+                latest_first.sort_by(|a, b| a.later_first(b));
+                let mut all = Description::default();
+                latest_first.iter().for_each(|given| all.fill_gaps(&self.unpack(given)));
+                all
+            }
+        }
+    }
+
+    /// The owner's extension, as it was last said.
+    pub(crate) fn extension(&self, leg: LegKey) -> Option<&str> {
+        self.latest(leg, |given| self.unpack(given).extension)
+    }
+
+    /// The technical direction, as it was last said.
+    pub(crate) fn direction(&self, leg: LegKey) -> Option<Direction> {
+        self.latest(leg, |given| given.direction)
+    }
+
+    /// The part in a RingOut, as it was last said.
+    pub(crate) fn ring_out_role(&self, leg: LegKey) -> Option<Role> {
+        self.latest(leg, |given| given.ring_out_role)
+    }
+
+    fn latest<'a, T>(&'a self, leg: LegKey, field: impl Fn(&'a Given) -> Option<T>) -> Option<T> {
+        let saying = self.given_to(leg).filter_map(|given| Some((given, field(given)?)));
+        saying.min_by(|(a, _), (b, _)| a.later_first(b)).map(|(_, value)| value)
+    }
+
+    fn given_to(&self, leg: LegKey) -> impl Iterator<Item = &Given> {
+        let first = self.legs[leg as usize].last_given.map(|at| &self.given[at.get()]);
+        std::iter::successors(first, |given| given.next.map(|at| &self.given[at.get()]))
+    }
+
+    fn is(&self, given: &Given, description: &Description<'_>) -> bool {
+        let mut start = 0;
+        let text = &self.text.as_bytes()[given.text_start as usize..];
+        let same_texts = given.ends.iter().zip(description.texts()).all(|(&end, field)| {
+            let from = std::mem::replace(&mut start, (end & !ABSENT) as usize);
+            match field {
+                Some(field) => end & ABSENT == 0 && text[from..end as usize] == *cut(field).as_bytes(),
+                None => end & ABSENT != 0,
+            }
+        });
+        same_texts
+            && given.direction == description.direction
+            && given.queue_call == description.queue_call
+            && given.ring_out_role == description.ring_out_role
+    }
+
+    fn unpack(&self, given: &Given) -> Description<'_> {
+        let mut start = 0;
+        let text = &self.text[given.text_start as usize..];
+        let fields = given.ends.map(|end| {
+            let from = std::mem::replace(&mut start, (end & !ABSENT) as usize);
+            (end & ABSENT == 0).then(|| &text[from..end as usize])
+        });
+        let [account, extension, queue_name, from @ .., to_number, to_name, to_extension, to_device] = fields;
+        let [number, name, from_extension, device] = from;
+        Description {
+            account,
+            extension,
+            direction: given.direction,
+            from: Side { number, name, extension: from_extension, device },
+            to: Side { number: to_number, name: to_name, extension: to_extension, device: to_device },
+            queue_call: given.queue_call,
+            queue_name,
+            ring_out_role: given.ring_out_role,
+        }
+    }
+}
+
+impl Given {
+    /// Later changes first; between copies, the smallest id.
+    fn later_first(&self, other: &Self) -> std::cmp::Ordering {
+        let order = other.sequence.cmp(&self.sequence);
+        order.then_with(|| copy_order(self.uuid.as_ref(), other.uuid.as_ref()))
+    }
+}
+
+fn cut(field: &str) -> &str {
+    if field.len() <= LONGEST_FIELD { field } else { &field[..field.floor_char_boundary(LONGEST_FIELD)] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(description: &Description<'_>) -> Legs {
+        let mut legs = Legs::default();
+        let leg = legs.find_or_add("p-1");
+        assert!(legs.hear_description(leg, 2, None, description));
+        legs
+    }
+
+    #[test]
+    fn a_description_comes_out_as_it_went_in() {
+        let side = Side { number: Some("+1404"), name: Some(""), extension: None, device: Some("d") };
+        let description = Description {
+            account: Some("1"),
+            extension: None,
+            direction: Some(Direction::Inbound),
+            from: side,
+            to: Side { name: Some("Å"), ..Side::default() },
+            queue_call: true,
+            queue_name: Some("Support"),
+            ring_out_role: Some(Role::Target),
+        };
+        assert_eq!(told(&description).description(0), description);
+        assert_eq!(told(&Description::default()).description(0), Description::default());
+    }
+
+    #[test]
+    fn a_later_description_does_not_erase_what_it_lacks() {
+        let named = Description { extension: Some("7"), account: Some("1"), ..Description::default() };
+        let renamed = Description { extension: Some("8"), ..Description::default() };
+        let mut legs = told(&named);
+        assert!(legs.hear_description(0, 5, None, &renamed));
+        assert_eq!(legs.description(0), Description { account: Some("1"), ..renamed });
+        assert_eq!(legs.extension(0), Some("8"));
+        // The same said earlier changes nothing, said later it counts again.
+        assert!(legs.hear_description(0, 9, None, &named));
+        assert_eq!(legs.extension(0), Some("7"));
+    }
+
+    #[test]
+    fn a_name_of_a_megabyte_is_cut_between_characters() {
+        let name = "é".repeat(1 << 19);
+        let side = Side { name: Some(&name), ..Side::default() };
+        let description = Description { from: side, to: side, ..Description::default() };
+        let mut legs = told(&description);
+        assert!(!legs.hear_description(0, 3, None, &description));
+        assert_eq!(legs.description(0).to.name.map(str::len), Some(LONGEST_FIELD));
+    }
+
+    #[test]
+    fn a_session_that_drops_its_legs_again_and_again_does_not_grow() {
+        let mut legs = Legs::default();
+        let description = Description { extension: Some("7"), ..Description::default() };
+        for round in 0..100_000 {
+            let leg = legs.find_or_add(&format!("p-{round}"));
+            legs.hear_description(leg, 2, None, &description);
+            assert!(legs.count_event(leg));
+            if round >= 20 {
+                legs.uncount_event(legs.many.as_ref().unwrap().index[&*format!("p-{}", round - 3)]);
+            }
+        }
+        assert!(legs.text.len() < 100_000 && legs.given.len() < 5_000 && legs.len() < 50);
+        let last = legs.find_or_add("p-99999");
+        assert_eq!((legs.id(last), legs.extension(last)), ("p-99999", Some("7")));
+    }
+}
