@@ -15,11 +15,20 @@ pub(crate) enum Uuid {
 
 impl Uuid {
     pub(crate) fn new(text: &str) -> Self {
-        let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
-        match text.parse() {
-            Ok(number) if digits => Self::Number(number),
-            _ => Self::Text(Box::new(text.to_owned())),
+        Self::number(text).map_or_else(|| Self::Text(Box::new(text.to_owned())), Self::Number)
+    }
+
+    /// The number that is written so, and not otherwise.
+    fn number(text: &str) -> Option<u64> {
+        let digits = text.as_bytes();
+        // Nineteen digits never overflow.
+        if !(1..=19).contains(&digits.len()) || (digits[0] == b'0') {
+            return None;
         }
+        digits.iter().try_fold(0u64, |value, byte| {
+            let digit = byte.wrapping_sub(b'0');
+            (digit <= 9).then(|| value * 10 + u64::from(digit))
+        })
     }
 }
 

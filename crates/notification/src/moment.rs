@@ -54,18 +54,23 @@ impl fmt::Display for Moment {
 /// tenth of the whole work on a notification.
 fn parse_usual(text: &[u8]) -> Option<i64> {
     let text: &[u8; 24] = text.try_into().ok()?;
-    let digits = |from: usize, to: usize| {
-        text[from..to].iter().try_fold(0i64, |value, byte| {
+    let is_spelt_so = [text[4], text[7], text[10], text[13], text[16], text[19], text[23]] == *b"--T::.Z";
+    // A byte that is no digit shows in the high bits of some digit.
+    let mut seen = 0;
+    let mut number = |digits: &[u8]| {
+        digits.iter().fold(0, |value, byte| {
             let digit = byte.wrapping_sub(b'0');
-            (digit <= 9).then(|| value * 10 + i64::from(digit))
+            seen |= digit | digit.wrapping_add(0x76);
+            value * 10 + u32::from(digit)
         })
     };
-    let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'.'), (23, b'Z')];
-    if separators.iter().any(|&(at, byte)| text[at] != byte) {
+    let [year, month, day] = [&text[0..4], &text[5..7], &text[8..10]].map(&mut number);
+    let [hour, minute, second, millis] = [&text[11..13], &text[14..16], &text[17..19], &text[20..23]].map(&mut number);
+    if !is_spelt_so || seen & 0x80 != 0 {
         return None;
     }
-    let (year, month, day) = (digits(0, 4)?, digits(5, 7)?, digits(8, 10)?);
-    let (hour, minute, second, millis) = (digits(11, 13)?, digits(14, 16)?, digits(17, 19)?, digits(20, 23)?);
+    let [year, month, day] = [year, month, day].map(i64::from);
+    let [hour, minute, second, millis] = [hour, minute, second, millis].map(i64::from);
     // A leap second goes the general way.
     let exists = (1..=days_in_month(year, month)?).contains(&day) && hour < 24 && minute < 60 && second < 60;
     exists.then(|| {

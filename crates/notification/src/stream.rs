@@ -145,6 +145,8 @@ impl<R: Read> Stream<R> {
         let text = std::str::from_utf8(&self.buffer[self.start..self.checked]).unwrap_or_default();
         let origin = self.start;
         let mut at = if std::mem::take(&mut self.at_beginning) && text.starts_with('\u{feff}') { 3 } else { 0 };
+        // One list of parties serves all documents of the text.
+        let mut parties = Vec::new();
         let stop = loop {
             match text.as_bytes().get(at) {
                 None => break Stop::Exhausted,
@@ -162,6 +164,7 @@ impl<R: Read> Stream<R> {
                     let rest = &text[at..];
                     let mut json = Reader::new(rest);
                     let mut document = Document::default();
+                    document.body.parties = parties;
                     match document.read(&mut json) {
                         Ok(()) => {
                             let length = json.position();
@@ -175,6 +178,8 @@ impl<R: Read> Stream<R> {
                             if let ControlFlow::Break(value) = flow {
                                 break Stop::Broke(value);
                             }
+                            parties = document.body.parties;
+                            parties.clear();
                         }
                         Err(error) if error.problem == JsonProblem::End => break Stop::Inside,
                         Err(error) => break Stop::Refused(Unreadable::Json(error)),

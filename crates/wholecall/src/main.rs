@@ -1,4 +1,6 @@
 //! tmp
+#[global_allocator]
+static A: mimalloc::MiMalloc = mimalloc::MiMalloc;
 use std::{io::Write, ops::ControlFlow};
 fn main() {
     let mode = std::env::args().nth(1).unwrap();

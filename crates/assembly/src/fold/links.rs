@@ -121,7 +121,7 @@ impl<'a> Fold<'a> {
 
     fn sayings(&self) -> Vec<Saying> {
         let mut sayings = Vec::new();
-        for (index, leg) in self.legs.iter().enumerate() {
+        for (index, leg) in self.legs.iter().enumerate().filter(|(_, leg)| leg.codes.has(Code::Gone)) {
             self.sayings_of(index, leg, &mut sayings);
         }
         sayings
