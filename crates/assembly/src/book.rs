@@ -260,14 +260,19 @@ impl<S: Default> Book<S> {
         let keys = self.neighbourhood(around);
         let calls: Vec<CallKey> = distinct(keys.iter().map(|&key| self.sessions[key].call));
         let parts = self.partition(&keys);
+        // A part goes on as the call whose root it has, so that no id wanders.
+        let roots: Vec<(CallKey, Option<SessionKey>)> = calls.iter().map(|&call| (call, self.root(call))).collect();
         let mut free = calls;
         let mut grouped = Vec::with_capacity(parts.len());
         for part in parts {
-            // A part goes on as the call that most of it was.
-            let share = |call: CallKey| part.iter().filter(|&&key| self.sessions[key].call == call).count();
-            let best = free.iter().enumerate().max_by_key(|&(at, &call)| (share(call), std::cmp::Reverse(at)));
-            let call = match best.filter(|&(_, &call)| share(call) > 0).map(|(at, _)| at) {
-                Some(at) => free.remove(at),
+            let goes_on = roots.iter().find(|(call, root)| {
+                free.contains(call) && root.is_some_and(|root| part.contains(&root))
+            });
+            let call = match goes_on {
+                Some(&(call, _)) => {
+                    free.retain(|other| *other != call);
+                    call
+                }
                 None => {
                     let account = self.sessions[part[0]].account;
                     self.calls.insert(Group { account, sessions: Vec::new(), refused: 0, status: S::default() })
@@ -328,6 +333,18 @@ impl<S: Default> Book<S> {
             Some((session.is_supervising(), session.start()?, &session.id, key))
         });
         sessions.min().map(|(.., key)| key)
+    }
+
+    /// Whether every leg of a call may have ended, as far as can be told without looking closely.
+    pub(crate) fn may_have_ended(&self, call: CallKey) -> bool {
+        let mut sessions = self.calls[call].sessions.iter().map(|&key| &self.sessions[key]);
+        // A link may end a leg that never said so itself.
+        sessions.clone().any(|held| held.links.is_some()) || sessions.all(|held| held.session.open_legs() == 0)
+    }
+
+    /// The id of the call a session of an account belongs to.
+    pub(crate) fn account_id(&self, call: CallKey) -> Option<&AccountId> {
+        self.accounts[self.calls[call].account].id.as_ref()
     }
 
     /// Gives an account's extensions their names and kinds.

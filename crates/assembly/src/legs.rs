@@ -6,7 +6,7 @@
 
 use compact_str::CompactString;
 use hashbrown::HashMap;
-use wholecall_notification::{Direction, Party, Role};
+use wholecall_notification::{Code, Direction, Party, Reason, Role};
 
 use crate::{
     description::{Description, FIELDS, Side},
@@ -22,6 +22,8 @@ pub(crate) struct Legs {
     text: String,
     legs: Vec<Leg>,
     given: Vec<Given>,
+    /// How many legs' latest change is not that they left.
+    open: u32,
     /// In a session of many legs, where each is.
     many: Option<Box<Many>>,
 }
@@ -34,6 +36,9 @@ struct Leg {
     last_given: Option<NonMaxIndex>,
     /// How many events are kept of it.
     events: u32,
+    /// The latest change of its state, and whether it left with that.
+    latest: u32,
+    has_left: bool,
     #[expect(clippy::box_collection, reason = "few legs are recorded")]
     recordings: Option<Box<Vec<CompactString>>>,
 }
@@ -119,7 +124,7 @@ impl Legs {
         let id_start = self.text.len() as u32;
         self.text.push_str(party);
         let id_end = self.text.len() as u32;
-        let leg = Leg { id_start, id_end, last_given: None, events: 0, recordings: None };
+        let leg = Leg { id_start, id_end, last_given: None, events: 0, latest: 0, has_left: true, recordings: None };
         // There are no more legs than notifications are kept, and one more.
         let mut key = self.legs.len() as LegKey;
         if let Some(many) = &mut self.many {
@@ -131,6 +136,27 @@ impl Legs {
             None => self.legs.push(leg),
         }
         key
+    }
+
+    /// How many legs' latest change is not that they left.
+    pub(crate) fn open(&self) -> u32 {
+        self.open
+    }
+
+    /// Takes note of whether a leg has left, if this is the latest that is known of it.
+    pub(crate) fn hear_code(&mut self, leg: LegKey, sequence: u32, code: Option<Code>, reason: Option<Reason>) {
+        let leg = &mut self.legs[leg as usize];
+        let is_state = !matches!(code, None | Some(Code::Other)) && reason != Some(Reason::CallReplied);
+        if !is_state || sequence < leg.latest {
+            return;
+        }
+        leg.latest = sequence;
+        let left = matches!(code, Some(Code::Disconnected | Code::Gone));
+        match (std::mem::replace(&mut leg.has_left, left), left) {
+            (true, false) => self.open += 1,
+            (false, true) => self.open -= 1,
+            _ => {}
+        }
     }
 
     /// Counts an event of a leg; tells whether it is its first.
@@ -154,7 +180,11 @@ impl Legs {
         many.index.remove(&id);
         many.free.push(key);
         many.dropped += dropped;
-        self.legs[key as usize].last_given = None;
+        let leg = &mut self.legs[key as usize];
+        leg.last_given = None;
+        if !std::mem::replace(&mut leg.has_left, true) {
+            self.open -= 1;
+        }
         if many.dropped > self.given.len() / 2 + 1_000 {
             self.compact();
         }
@@ -162,7 +192,7 @@ impl Legs {
 
     /// Writes text and descriptions anew, without those nobody holds any more.
     fn compact(&mut self) {
-        let mut kept = Self { many: self.many.take(), ..Self::default() };
+        let mut kept = Self { many: self.many.take(), open: self.open, ..Self::default() };
         if let Some(many) = &mut kept.many {
             many.dropped = 0;
         }
@@ -174,7 +204,8 @@ impl Legs {
             let old = &mut self.legs[key as usize];
             let recordings = old.recordings.take();
             let id_end = kept.text.len() as u32;
-            kept.legs.push(Leg { id_start, id_end, last_given: None, events: old.events, recordings });
+            let Leg { events, latest, has_left, .. } = *old;
+            kept.legs.push(Leg { id_start, id_end, last_given: None, events, latest, has_left, recordings });
             for given in self.given_to(key) {
                 kept.push_given(key, given.sequence, given.uuid.clone(), &self.unpack(given));
             }

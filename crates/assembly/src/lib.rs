@@ -1,5 +1,6 @@
 //! The fold from notifications to records of whole calls.
 
+mod assembler;
 mod book;
 mod description;
 mod directory;
@@ -13,5 +14,6 @@ mod relations;
 mod session;
 mod uuid;
 
+pub use assembler::{Assembler, Change, Changes, Settings};
 pub use directory::{Directory, Entry};
 pub use offline::{Calls, Collection};

@@ -104,6 +104,7 @@ impl Session {
             Added::Duplicate if !described => Heard::Duplicate,
             Added::Duplicate | Added::Changed => Heard::News { of: News::Copy, last: false },
             Added::New { last } => {
+                self.legs.hear_code(leg, sequence, party.status.code(), party.status.reason());
                 let of = if self.legs.count_event(leg) { News::Leg } else { News::Change };
                 if full && let Some(dropped) = self.events.drop_last() {
                     self.legs.uncount_event(dropped.leg);
@@ -113,11 +114,6 @@ impl Session {
         }
     }
 
-    /// Whether any notification of it came.
-    pub(crate) fn is_seen(&self) -> bool {
-        self.events.len() > 0
-    }
-
     /// Its state changes, in order.
     pub(crate) fn events(&self) -> impl DoubleEndedIterator<Item = &Event> + Clone {
         self.events.iter()
@@ -125,6 +121,11 @@ impl Session {
 
     pub(crate) fn event_count(&self) -> usize {
         self.events.len()
+    }
+
+    /// How many legs' latest change is not that they left.
+    pub(crate) fn open_legs(&self) -> u32 {
+        self.legs.open()
     }
 
     /// When its first leg began.

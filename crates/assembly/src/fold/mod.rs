@@ -9,8 +9,9 @@
 //! 4. [`spans`]: what each leg was doing when, and when it ended;
 //! 5. [`presence`]: who was on the line where, and so who heard whom;
 //! 6. [`moves`], [`queues`], [`outcomes`]: what the call did;
-//! 7. [`record`]: the record.
+//! 7. [`closing`]: whether it is over; [`record`]: the record.
 
+mod closing;
 mod legs;
 mod links;
 mod moves;
@@ -23,6 +24,7 @@ mod spans;
 
 use wholecall_record::{AccountId, CallId, ParticipantId, Time, call};
 
+pub(crate) use self::closing::Patience;
 use self::{
     legs::{Leg, Room},
     links::{Joints, Link},

@@ -1,0 +1,560 @@
+//! Calls while they happen: versions, completion, corrections.
+//!
+//! Time comes in with the input and is never asked for. What has to be done later comes out as
+//! [`Assembler::next_due`]; whoever drives the assembler calls [`Assembler::tick`] then.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, VecDeque},
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
+use smallvec::{SmallVec, smallvec};
+use wholecall_notification::Notification;
+use wholecall_record::{
+    AccountId, Call, CallId, Time, WriteJson,
+    call::{ClosedBecause, State},
+};
+
+use crate::{
+    book::{Added, Book, CallKey},
+    directory::Directory,
+    fold::{Fold, Patience, Standing},
+};
+
+/// How long to wait for what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// After the last notification of a call whose legs have all ended.
+    pub settle_ms: i64,
+    /// The same, where something may still be on its way: a gap in a session's order, a session that only a
+    /// link names.
+    pub gap_settle_ms: i64,
+    /// Silence after which a call is given up of which one leg of several is left.
+    pub last_leg_silent_ms: i64,
+    /// Silence after which any call is given up.
+    pub silent_ms: i64,
+    /// Between two versions of a live call, at least.
+    pub version_every_ms: i64,
+    /// For how long a closed call is kept in memory for late notifications.
+    pub keep_closed_ms: i64,
+    /// Whether versions of live calls are wanted as records; they are counted in any case.
+    pub live: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        const HOUR_MS: i64 = 3_600_000;
+        Self {
+            settle_ms: 1_000,
+            gap_settle_ms: 10_000,
+            last_leg_silent_ms: 60_000,
+            silent_ms: 8 * HOUR_MS,
+            version_every_ms: 1_000,
+            keep_closed_ms: HOUR_MS,
+            live: true,
+        }
+    }
+}
+
+/// Something to tell about a call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// A new call.
+    Started(Box<Call>),
+    /// A live call has a new version.
+    Updated(Box<Call>),
+    /// A call is over; said once of each call.
+    Completed(Box<Call>),
+    /// A call that was over has changed.
+    Revised {
+        /// The version before.
+        from_version: u64,
+        /// The call as it is now.
+        call: Box<Call>,
+    },
+    /// A published call turned out to be part of another, whose next version follows.
+    Merged {
+        /// The account of both.
+        account: Option<AccountId>,
+        /// The id that is gone.
+        id: CallId,
+        /// The id that stays.
+        into: CallId,
+    },
+}
+
+impl Change {
+    /// The call as it is now; none where it was merged into another.
+    pub fn call(&self) -> Option<&Call> {
+        match self {
+            Self::Started(call) | Self::Updated(call) | Self::Completed(call) | Self::Revised { call, .. } => Some(call),
+            Self::Merged { .. } => None,
+        }
+    }
+}
+
+/// What came of an input, in the order it is to be told.
+pub type Changes = Vec<Change>;
+
+/// Assembles calls while they happen.
+///
+/// After each `receive` and each `tick`, take the changes; then wait for the next notification or for
+/// `next_due`, whichever comes first:
+///
+/// ```
+/// # use wholecall_assembly::{Assembler, Settings};
+/// # use wholecall_notification::Document;
+/// # use wholecall_record::Time;
+/// let mut assembler = Assembler::new(Settings::default());
+/// let mut now = Time::from_millis(0);
+/// # let inputs: [(Time, Document<'_>); 0] = [];
+/// for (arrived, document) in &inputs {
+///     while let Some(due) = assembler.next_due().filter(|due| due <= arrived) {
+///         now = due;
+///         for change in assembler.tick(now) { /* publish */ }
+///     }
+///     if let Ok(wholecall_notification::Message::Session(notification)) = document.message() {
+///         for change in assembler.receive(*arrived, &notification) { /* publish */ }
+///     }
+/// }
+/// for change in assembler.finish(now) { /* publish */ }
+/// ```
+#[derive(Debug)]
+pub struct Assembler {
+    settings: Settings,
+    book: Book<Status>,
+    /// When to look at which call; entries that are out of date are passed over.
+    agenda: BinaryHeap<Reverse<(Time, CallKey)>>,
+    forgotten: Forgotten,
+}
+
+/// How a call stands, apart from its notifications.
+#[derive(Debug)]
+struct Status {
+    /// The id and number of its last version; none before the first.
+    published: Option<(CallId, u64)>,
+    published_at: Time,
+    /// What the last record said, but for its version, where that is closed.
+    digest: u64,
+    state: State,
+    reason: Option<ClosedBecause>,
+    /// `Completed` was told of it, or of a call that is now part of it.
+    is_completed: bool,
+    /// Something came since the last version.
+    has_news: bool,
+    last_arrival: Time,
+    /// When it is looked at next, if nothing comes before.
+    due: Time,
+    /// The agenda's entry that counts.
+    scheduled: Option<Time>,
+    late_for: Option<CallId>,
+}
+
+const NEVER: Time = Time::from_millis(i64::MAX);
+
+impl Default for Status {
+    fn default() -> Self {
+        Self {
+            published: None,
+            published_at: Time::from_millis(0),
+            digest: 0,
+            state: State::Live,
+            reason: None,
+            is_completed: false,
+            has_news: false,
+            last_arrival: Time::from_millis(i64::MIN),
+            due: NEVER,
+            scheduled: None,
+            late_for: None,
+        }
+    }
+}
+
+impl Assembler {
+    /// An assembler that has heard nothing yet.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, book: Book::new(), agenda: BinaryHeap::new(), forgotten: Forgotten::default() }
+    }
+
+    /// Names the extensions of an account.
+    pub fn set_directory(&mut self, account: Option<&str>, directory: Directory) {
+        self.book.set_directory(account, directory);
+    }
+
+    /// Takes in a notification that has arrived.
+    pub fn receive(&mut self, arrived: Time, notification: &Notification<'_, '_>) -> Changes {
+        let mut changes = Changes::new();
+        let added = self.book.add(notification);
+        let Added { call, news, absorbed, touched } = added;
+        let mut merged: Vec<(CallKey, CallId)> = Vec::new();
+        for (from, into) in absorbed {
+            if let Some((id, _)) = &from.published {
+                merged.push((into, id.clone()));
+            }
+            self.book.calls[into].status.absorb(from);
+        }
+        if !news {
+            return changes;
+        }
+        let status = &self.book.calls[call].status;
+        if status.published.is_none() && status.last_arrival < arrived {
+            let late_for = self.forgotten.find(notification);
+            let status = &mut self.book.calls[call].status;
+            status.late_for = status.late_for.take().or(late_for);
+        }
+        self.hear(call, arrived);
+        self.follow_ids(call, &mut merged, &mut changes);
+        for other in touched {
+            self.hear(other, arrived);
+            self.follow_ids(other, &mut merged, &mut changes);
+            self.attend(other, arrived, &mut changes);
+        }
+        self.attend(call, arrived, &mut changes);
+        changes
+    }
+
+    /// Does what is due by now.
+    pub fn tick(&mut self, now: Time) -> Changes {
+        let mut changes = Changes::new();
+        self.attend_related(now, &mut changes);
+        while let Some(&Reverse((time, call))) = self.agenda.peek() {
+            if time > now {
+                break;
+            }
+            self.agenda.pop();
+            let Some(group) = self.book.calls.get_mut(call) else { continue };
+            if group.status.scheduled != Some(time) {
+                continue;
+            }
+            group.status.scheduled = None;
+            if group.status.due <= now {
+                self.attend(call, now, &mut changes);
+            } else {
+                self.schedule(call);
+            }
+        }
+        changes
+    }
+
+    /// When the assembler wants to be called next if nothing comes before.
+    pub fn next_due(&self) -> Option<Time> {
+        self.agenda.peek().map(|Reverse((time, _))| *time)
+    }
+
+    /// Ends the input: everything settles; what has not ended is incomplete.
+    pub fn finish(&mut self, now: Time) -> Changes {
+        let mut changes = Changes::new();
+        self.attend_related(now, &mut changes);
+        let mut open: Vec<(Option<CallId>, CallKey)> = Vec::new();
+        for (key, group) in &self.book.calls {
+            if group.status.state == State::Live || group.status.has_news {
+                open.push((self.id_of(key), key));
+            }
+        }
+        open.sort();
+        for (_, call) in open {
+            let Some(fold) = self.book.fold(call) else { continue };
+            let live = fold.is_live();
+            let (state, reason) = match live {
+                true => (State::Incomplete, Some(ClosedBecause::EndOfInput)),
+                false => (State::Complete, None),
+            };
+            let record = self.record(call, &fold, state, reason, now);
+            self.close(call, record, now, &mut changes);
+        }
+        changes
+    }
+
+    /// How many calls are in memory, live and closed.
+    pub fn len(&self) -> usize {
+        self.book.calls.len()
+    }
+
+    /// Whether no call is in memory.
+    pub fn is_empty(&self) -> bool {
+        self.book.calls.is_empty()
+    }
+
+    fn id_of(&self, call: CallKey) -> Option<CallId> {
+        self.book.root(call).map(|root| self.book.sessions[root].session.id.clone())
+    }
+
+    fn hear(&mut self, call: CallKey, now: Time) {
+        let status = &mut self.book.calls[call].status;
+        status.has_news = true;
+        status.last_arrival = status.last_arrival.max(now);
+    }
+
+    /// Looks at the calls that are related to what has changed: their records may say something else now.
+    fn attend_related(&mut self, now: Time, changes: &mut Changes) {
+        for call in self.book.refresh_relations() {
+            let Some(group) = self.book.calls.get_mut(call) else { continue };
+            let status = &mut group.status;
+            if status.state == State::Live {
+                status.has_news |= status.published.is_some();
+                self.attend(call, now, changes);
+            } else if !status.has_news {
+                // As closed as it was, whatever else it says.
+                let (state, reason) = (status.state, status.reason);
+                let Some(fold) = self.book.fold(call) else { continue };
+                let record = self.record(call, &fold, state, reason, now);
+                self.close(call, record, now, changes);
+                self.schedule(call);
+            }
+        }
+    }
+
+    /// Tells of ids that are no longer a call's own.
+    fn follow_ids(&mut self, call: CallKey, merged: &mut Vec<(CallKey, CallId)>, changes: &mut Changes) {
+        let Some(id) = self.id_of(call) else { return };
+        let account = self.book.account_id(call).cloned();
+        let status = &mut self.book.calls[call].status;
+        let mut gone: Vec<CallId> = Vec::new();
+        if let Some((published, _)) = &mut status.published
+            && *published != id
+        {
+            gone.push(std::mem::replace(published, id.clone()));
+        }
+        merged.retain(|(into, old)| {
+            if *into == call && *old != id {
+                gone.push(old.clone());
+            }
+            *into != call
+        });
+        gone.sort();
+        gone.dedup();
+        changes.extend(gone.into_iter().map(|old| Change::Merged { account: account.clone(), id: old, into: id.clone() }));
+    }
+
+    /// Looks at a call: publishes what is due and finds out when to look again.
+    fn attend(&mut self, call: CallKey, now: Time, changes: &mut Changes) {
+        let status = &self.book.calls[call].status;
+        match status.state {
+            State::Live => self.attend_live(call, now, changes),
+            State::Complete | State::Incomplete if status.has_news => self.attend_reopened(call, now, changes),
+            State::Complete | State::Incomplete => self.attend_closed(call, now),
+        }
+        if self.book.calls.contains(call) {
+            self.schedule(call);
+        }
+    }
+
+    fn attend_live(&mut self, call: CallKey, now: Time, changes: &mut Changes) {
+        let quiet_ms = now - self.book.calls[call].status.last_arrival;
+        let looks = self.looks(call);
+        if looks.iter().any(|look| *look <= quiet_ms) && self.close_if_over(call, quiet_ms, now, changes) {
+            return;
+        }
+        let every_ms = self.settings.version_every_ms;
+        let status = &self.book.calls[call].status;
+        if status.has_news && (status.published.is_none() || status.published_at + every_ms <= now) {
+            self.publish_live(call, now, changes);
+        }
+        let next_look = looks.iter().filter(|look| **look > quiet_ms).min();
+        let status = &mut self.book.calls[call].status;
+        status.due = status.last_arrival + next_look.copied().unwrap_or(quiet_ms + self.settings.silent_ms);
+        if status.has_news {
+            status.due = status.due.min(status.published_at + every_ms);
+        }
+    }
+
+    /// After how much silence it is worth looking whether a live call is over.
+    fn looks(&self, call: CallKey) -> SmallVec<[i64; 4]> {
+        let Settings { settle_ms, gap_settle_ms, last_leg_silent_ms, silent_ms, .. } = self.settings;
+        match self.book.may_have_ended(call) {
+            true => smallvec![settle_ms, gap_settle_ms, last_leg_silent_ms, silent_ms],
+            false => smallvec![last_leg_silent_ms, silent_ms],
+        }
+    }
+
+    fn close_if_over(&mut self, call: CallKey, quiet_ms: i64, now: Time, changes: &mut Changes) -> bool {
+        let Some(fold) = self.book.fold(call) else { return false };
+        let (wait_ms, state, reason) = if !fold.is_live() {
+            let wait_ms = if fold.has_gaps() { self.settings.gap_settle_ms } else { self.settings.settle_ms };
+            (wait_ms, State::Complete, None)
+        } else if quiet_ms >= self.settings.silent_ms {
+            (self.settings.silent_ms, State::Incomplete, Some(ClosedBecause::Silent))
+        } else if quiet_ms >= self.settings.last_leg_silent_ms && fold.patience() == Patience::Short {
+            (self.settings.last_leg_silent_ms, State::Incomplete, Some(ClosedBecause::LastLegSilent))
+        } else {
+            return false;
+        };
+        if quiet_ms < wait_ms {
+            return false;
+        }
+        let record = self.record(call, &fold, state, reason, now);
+        self.close(call, record, now, changes);
+        true
+    }
+
+    /// A closed call has heard something: once that has settled, its record is told anew if it changed.
+    fn attend_reopened(&mut self, call: CallKey, now: Time, changes: &mut Changes) {
+        let status = &self.book.calls[call].status;
+        let settled = status.last_arrival + self.settings.settle_ms;
+        if now < settled {
+            self.book.calls[call].status.due = settled;
+            return;
+        }
+        let Some(fold) = self.book.fold(call) else { return };
+        let live = fold.is_live();
+        let state = if live { State::Live } else { State::Complete };
+        let record = self.record(call, &fold, state, None, now);
+        if live {
+            let status = &mut self.book.calls[call].status;
+            (status.state, status.reason) = (State::Live, None);
+            self.publish(call, record, now, changes);
+            self.attend_live(call, now, changes);
+        } else {
+            self.close(call, record, now, changes);
+        }
+    }
+
+    /// A closed call is let go when its time has come.
+    fn attend_closed(&mut self, call: CallKey, now: Time) {
+        let status = &self.book.calls[call].status;
+        let keep_until = status.last_arrival.max(status.published_at) + self.settings.keep_closed_ms;
+        if now < keep_until {
+            self.book.calls[call].status.due = keep_until;
+            return;
+        }
+        let account = self.book.account_id(call).cloned();
+        let Some(id) = self.id_of(call) else { return };
+        for &key in &self.book.calls[call].sessions {
+            self.forgotten.add(account.as_deref(), &self.book.sessions[key].session.id, &id);
+        }
+        self.book.forget(call);
+    }
+
+    fn publish_live(&mut self, call: CallKey, now: Time, changes: &mut Changes) {
+        let status = &self.book.calls[call].status;
+        if self.settings.live || status.is_completed {
+            let Some(fold) = self.book.fold(call) else { return };
+            let record = self.record(call, &fold, State::Live, None, now);
+            self.publish(call, record, now, changes);
+        } else if let Some(id) = self.id_of(call) {
+            // Counted, not told.
+            let status = &mut self.book.calls[call].status;
+            let version = status.published.as_ref().map_or(0, |(_, version)| *version) + 1;
+            status.published = Some((id, version));
+            status.published_at = now;
+            status.has_news = false;
+        }
+    }
+
+    fn close(&mut self, call: CallKey, mut record: Call, now: Time, changes: &mut Changes) {
+        let status = &mut self.book.calls[call].status;
+        let digest = digest(&mut record);
+        let unchanged = status.is_completed && status.state != State::Live && status.digest == digest;
+        status.digest = digest;
+        status.state = record.state;
+        status.reason = record.completeness.reason;
+        status.has_news = false;
+        status.due = status.last_arrival.max(now) + self.settings.keep_closed_ms;
+        if !unchanged {
+            self.publish(call, record, now, changes);
+        }
+    }
+
+    fn record(&self, call: CallKey, fold: &Fold<'_>, state: State, reason: Option<ClosedBecause>, now: Time) -> Call {
+        let status = &self.book.calls[call].status;
+        let version = status.published.as_ref().map_or(0, |(_, version)| *version) + 1;
+        fold.record(Standing { state, reason, late_for: status.late_for.clone(), version, updated_at: now })
+    }
+
+    fn publish(&mut self, call: CallKey, record: Call, now: Time, changes: &mut Changes) {
+        let status = &mut self.book.calls[call].status;
+        let before = status.published.replace((record.id.clone(), record.version));
+        status.published_at = now;
+        status.has_news = false;
+        let is_over = record.state != State::Live;
+        let call = Box::new(record);
+        changes.push(match before {
+            Some((_, from_version)) if status.is_completed => Change::Revised { from_version, call },
+            _ if is_over => Change::Completed(call),
+            Some(_) => Change::Updated(call),
+            None => Change::Started(call),
+        });
+        status.is_completed |= is_over;
+    }
+
+    fn schedule(&mut self, call: CallKey) {
+        let status = &mut self.book.calls[call].status;
+        if status.due != NEVER && status.scheduled.is_none_or(|scheduled| status.due < scheduled) {
+            status.scheduled = Some(status.due);
+            self.agenda.push(Reverse((status.due, call)));
+        }
+    }
+}
+
+impl Status {
+    /// Takes over what was known of a call that is now part of this one.
+    fn absorb(&mut self, other: Self) {
+        let is_known = other.published.is_some();
+        let versions = [&self.published, &other.published];
+        let highest = versions.into_iter().flatten().map(|(_, version)| *version).max();
+        // The id follows from the sessions; here only the number counts.
+        self.published = self.published.take().or(other.published);
+        if let (Some((_, version)), Some(highest)) = (&mut self.published, highest) {
+            *version = highest;
+        }
+        self.published_at = self.published_at.max(other.published_at);
+        self.is_completed |= other.is_completed;
+        // A call that nobody has been told of yet opens nothing.
+        if is_known && other.state == State::Live {
+            (self.state, self.reason) = (State::Live, None);
+        }
+        self.has_news = true;
+        self.last_arrival = self.last_arrival.max(other.last_arrival);
+        self.late_for = self.late_for.take().or(other.late_for);
+    }
+}
+
+/// A number that is the same for records that say the same, whatever their version.
+fn digest(record: &mut Call) -> u64 {
+    let version = std::mem::take(&mut record.version);
+    let updated_at = std::mem::replace(&mut record.updated_at, Time::from_millis(0));
+    let mut text = Vec::new();
+    record.write_json(&mut text);
+    (record.version, record.updated_at) = (version, updated_at);
+    let mut hasher = DefaultHasher::new();
+    hasher.write(&text);
+    hasher.finish()
+}
+
+/// The sessions of calls that were let go last, to tell what comes too late for them.
+#[derive(Debug, Default)]
+struct Forgotten {
+    calls: HashMap<u64, CallId>,
+    order: VecDeque<u64>,
+}
+
+impl Forgotten {
+    /// More than anything late can hope for, and a few megabytes.
+    const REMEMBERED: usize = 32_768;
+
+    fn add(&mut self, account: Option<&str>, session: &str, call: &CallId) {
+        let key = Self::key(account, session);
+        if self.calls.insert(key, call.clone()).is_none() {
+            self.order.push_back(key);
+        }
+        if self.order.len() > Self::REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.calls.remove(&oldest);
+        }
+    }
+
+    fn find(&self, notification: &Notification<'_, '_>) -> Option<CallId> {
+        if self.calls.is_empty() {
+            return None;
+        }
+        self.calls.get(&Self::key(notification.account_id(), notification.session_id())).cloned()
+    }
+
+    fn key(account: Option<&str>, session: &str) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (account, session).hash(&mut hasher);
+        hasher.finish()
+    }
+}

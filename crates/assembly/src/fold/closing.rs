@@ -1,0 +1,72 @@
+//! When a call is over although nobody said so.
+
+use wholecall_notification::Reason;
+use wholecall_record::call::{Kind, LegState, MoveKind};
+
+use super::Fold;
+
+/// How long a live call may be silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// One leg of several is left: its end was probably lost.
+    Short,
+    /// People may talk for hours without a notification.
+    Long,
+}
+
+impl Fold<'_> {
+    /// How long the call may be silent before it is given up.
+    pub(crate) fn patience(&self) -> Patience {
+        let mut open = self.open_legs().map(|(index, _)| index);
+        let (Some(last), None) = (open.next(), open.next()) else { return Patience::Long };
+        let several = self.legs.iter().filter(|leg| leg.kind != Kind::Proxy).count() > 1;
+        let waits = self.is_in_a_machine(last) || self.leads_to_the_unseen();
+        if several && !waits { Patience::Short } else { Patience::Long }
+    }
+
+    /// Whether the call waits in a menu, a queue, voicemail or park.
+    fn is_in_a_machine(&self, last: usize) -> bool {
+        let leg = &self.legs[last];
+        let state = leg.spans.last().map(|span| span.state);
+        if !leg.kind.is_person() && leg.talks_from.is_none() && leg.kind != Kind::Supervisor {
+            return true;
+        }
+        if matches!(state, Some(LegState::Voicemail | LegState::Parked)) {
+            return true;
+        }
+        // The machine that had the caller last has ended: it sent the call on to somebody not seen yet.
+        let others = self.rooms[leg.room].legs.clone().filter(|&other| other != last && !self.legs[other].supervises);
+        let latest = others.max_by_key(|&other| self.legs[other].ended_by.map(|at| self.changes[at].event.sequence));
+        latest.is_some_and(|other| {
+            let machine = matches!(self.legs[other].kind, Kind::Menu | Kind::Queue | Kind::Router);
+            machine && self.end_reason(&self.legs[other]) != Some(Reason::CallerDropped)
+        })
+    }
+
+    /// Whether a link or a move leads to a leg that was never seen.
+    fn leads_to_the_unseen(&self) -> bool {
+        let by_link = self.links.iter().any(|link| link.joins() && link.ends().iter().any(|end| end.leg.is_none()));
+        let moved_on = |kind| {
+            matches!(
+                kind,
+                MoveKind::BlindTransfer | MoveKind::Forward | MoveKind::AttendedTransfer | MoveKind::Transfer
+                    | MoveKind::Pickup | MoveKind::Flip
+            )
+        };
+        by_link || self.find_moves().iter().any(|step| moved_on(step.kind) && step.target.is_none())
+    }
+
+    /// Whether something of the call may still be on its way: a gap in a session's order, or a session that
+    /// only a link names.
+    pub(crate) fn has_gaps(&self) -> bool {
+        self.rooms.iter().any(|room| {
+            let mut last = 1;
+            let mut gap = room.start.is_none();
+            for event in room.session.events() {
+                gap |= event.sequence > last + 1;
+                last = last.max(event.sequence);
+            }
+            gap
+        })
+    }
+}
