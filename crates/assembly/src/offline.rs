@@ -2,8 +2,9 @@
 
 use wholecall_notification::Notification;
 use wholecall_record::{
-    Call, SessionId, Time,
+    Call, CallId, SessionId, Time,
     call::{ClosedBecause, State},
+    story::Story,
 };
 
 use crate::{
@@ -86,16 +87,49 @@ impl Calls {
         self.order.iter().filter_map(|&key| self.record(key))
     }
 
+    /// The record of one call; none if no call has that id.
+    pub fn get(&self, id: &str) -> Option<Call> {
+        self.key(id).and_then(|key| self.record(key))
+    }
+
+    /// The story of one call; none if no call has that id.
+    pub fn story(&self, id: &str) -> Option<Story> {
+        let key = self.key(id)?;
+        let fold = self.book.fold(key)?;
+        Some(fold.story(self.standing(key, fold.is_live())))
+    }
+
+    /// The ids of all calls, in order of their start.
+    pub fn ids(&self) -> impl Iterator<Item = CallId> {
+        self.order.iter().filter_map(|&key| self.id(key))
+    }
+
+    fn id(&self, key: CallKey) -> Option<CallId> {
+        Some(self.book.sessions[self.book.root(key)?].session.id.clone())
+    }
+
+    /// The call with that id, or the one that a session of that id belongs to.
+    fn key(&self, id: &str) -> Option<CallKey> {
+        let has_session = |key: CallKey| {
+            self.book.calls[key].sessions.iter().any(|&session| &*self.book.sessions[session].session.id == id)
+        };
+        let mut keys = self.order.iter().copied();
+        let root = keys.clone().find(|&key| self.id(key).is_some_and(|own| &*own == id));
+        root.or_else(|| keys.find(|&key| has_session(key)))
+    }
+
     fn record(&self, key: CallKey) -> Option<Call> {
         let fold = self.book.fold(key)?;
-        let live = fold.is_live();
-        let updated_at = self.book.calls[key].status.0.unwrap_or(Time::from_millis(0));
-        Some(fold.record(Standing {
+        Some(fold.record(self.standing(key, fold.is_live())))
+    }
+
+    fn standing(&self, key: CallKey, live: bool) -> Standing {
+        Standing {
             state: if live { State::Incomplete } else { State::Complete },
             reason: live.then_some(ClosedBecause::EndOfInput),
             late_for: None,
             version: 1,
-            updated_at,
-        }))
+            updated_at: self.book.calls[key].status.0.unwrap_or(Time::from_millis(0)),
+        }
     }
 }

@@ -1,12 +1,22 @@
 //! The record of a whole call: what goes out.
 //!
-//! The types are the contract in Rust; beside them stand the invariants every record keeps
-//! ([`Call::violations`]) and the renderings for people. Nothing here knows where a record came from.
+//! The types in [`call`] are the contract in Rust; [`Call::violations`] tells what contradicts itself in a
+//! record. The other modules show records to people and to other programs: [`table`], [`drawing`] (of
+//! [`lanes`]), [`story`], [`csv`], [`vcon`]. Nothing here knows where a record came from.
 
 pub mod call;
+mod check;
+pub mod csv;
+pub mod drawing;
 pub mod id;
-pub mod json;
+mod json;
+pub mod lanes;
+pub mod screen;
+pub mod story;
+pub mod table;
 pub mod time;
+pub mod vcon;
+pub mod words;
 
 pub use call::Call;
 pub use id::{AccountId, CallId, LegId, ParticipantId, PartyId, SessionId};

@@ -9,7 +9,8 @@
 //! 4. [`spans`]: what each leg was doing when, and when it ended;
 //! 5. [`presence`]: who was on the line where, and so who heard whom;
 //! 6. [`moves`], [`queues`], [`outcomes`]: what the call did;
-//! 7. [`closing`]: whether it is over; [`record`]: the record.
+//! 7. [`closing`]: whether it is over; [`record`] and [`story`]: what there is
+//!    to tell.
 
 mod closing;
 mod legs;
@@ -21,6 +22,7 @@ mod presence;
 mod queues;
 mod record;
 mod spans;
+mod story;
 
 use wholecall_record::{AccountId, CallId, ParticipantId, Time, call};
 

@@ -290,7 +290,7 @@ impl Fold<'_> {
         self.links.iter().find(by_link)?.reason.clone()
     }
 
-    fn evidence(&self, proof: &[usize]) -> Vec<Evidence> {
+    pub(super) fn evidence(&self, proof: &[usize]) -> Vec<Evidence> {
         let mut proof = proof.to_vec();
         proof.sort_by(|x, y| self.order_of_changes(*x, *y));
         proof.dedup();

@@ -1,0 +1,344 @@
+//! The story of a call: what each notification said, what followed from it, what is missing.
+
+use compact_str::{CompactString, format_compact};
+use wholecall_notification::{Code, Reason};
+use wholecall_record::{
+    Call, Time,
+    call::{Direction, Kind, LinkKind, MoveKind, Outcome},
+    lanes, words,
+    story::{Conclusion, Step, Story},
+};
+
+use super::{Change, Fold, Standing};
+
+impl Fold<'_> {
+    /// The story of the call.
+    pub(crate) fn story(&self, standing: Standing) -> Story {
+        let call = self.record(standing);
+        // Steps at one time: first what was said, in order, then what followed.
+        let mut steps: Vec<(Time, u8, usize, Step)> = Vec::new();
+        let mut order: Vec<usize> = (0..self.changes.len()).collect();
+        order.sort_by(|x, y| self.order_of_changes(*x, *y));
+        for (place, at) in order.into_iter().enumerate() {
+            steps.push((self.changes[at].time, 0, place, self.told(&call, at)));
+        }
+        for (place, (step, record)) in self.find_moves().iter().zip(&call.moves).enumerate() {
+            let step = Step {
+                time: step.time,
+                text: CompactString::from(lanes::sentence(&call, record)),
+                rule: Some(CompactString::const_new(rule_of_move(record.kind))),
+                inferred: false,
+                evidence: record.evidence.clone(),
+            };
+            steps.push((step.time, 1, place, step));
+        }
+        for (place, talk) in call.conversations.iter().enumerate() {
+            let names: Vec<String> = talk.participants.iter().map(|id| call.name(Some(id))).collect();
+            let length = talk.end_time.map(|end| format!(" for {}", words::length(end - talk.start_time)));
+            let step = Step {
+                time: talk.start_time,
+                text: format_compact!("{} hear each other{}", list(&names), length.unwrap_or_default()),
+                rule: Some(CompactString::const_new(
+                    "whoever is connected in one session, or in sessions joined by an open link, hears each other",
+                )),
+                inferred: true,
+                evidence: Vec::new(),
+            };
+            steps.push((step.time, 2, place, step));
+        }
+        steps.sort_by_key(|(time, rank, place, _)| (*time, *rank, *place));
+        Story {
+            id: call.id.clone(),
+            title: format_compact!(
+                "{} call from {} to {}: {}",
+                call.direction.as_str(),
+                call.name(call.from.participant.as_ref()),
+                call.name(call.to.participant.as_ref()),
+                call.result.as_str().to_lowercase(),
+            ),
+            sessions: call.sessions.iter().map(|session| session.telephony_session_id.clone()).collect(),
+            steps: steps.into_iter().map(|(.., step)| step).collect(),
+            conclusions: self.conclusions(&call),
+            missing: missing(&call),
+        }
+    }
+
+    /// What one notification said of one leg.
+    fn told(&self, call: &Call, at: usize) -> Step {
+        let leg = self.leg_of_change(at);
+        let (text, rule) = self.sentence(call, leg, at);
+        Step {
+            time: self.changes[at].time,
+            text: CompactString::from(text),
+            rule: rule.map(CompactString::const_new),
+            inferred: false,
+            evidence: self.evidence(&[at]),
+        }
+    }
+
+    fn sentence(&self, call: &Call, leg: usize, at: usize) -> (String, Option<&'static str>) {
+        let change = &self.changes[at];
+        let said = &change.event.said;
+        let who = self.who(call, leg);
+        let Some(code) = said.code.filter(|code| *code != Code::Other) else {
+            let word = said.code_word().unwrap_or("no code");
+            return (format!("{who}: {word}, which changes nothing"), Some("an unknown code is kept and changes no state"));
+        };
+        let text = match code {
+            Code::Setup => self.began(call, leg, &who),
+            Code::Proceeding => match self.offering_queue(leg) {
+                Some(queue) => format!("{who} is rung, offered by {}", words::name_of(&call.participants[queue])),
+                None if self.rooms[self.legs[leg].room].originator == Some(leg) => format!("the far end is being alerted, {who} waits"),
+                None => format!("{who} is rung"),
+            },
+            Code::Answered => return self.answered(leg, at, &who),
+            Code::Hold => format!("{who} puts the others on hold"),
+            Code::Parked => format!("{who} is parked{}", said.park().map(|place| format!(" at {place}")).unwrap_or_default()),
+            Code::Voicemail => format!("the voicemail of {who} takes the call"),
+            Code::VoicemailScreening => format!("{who} listens while a message is left"),
+            Code::FaxReceive => format!("{who} receives a fax"),
+            Code::Gone => return self.gone(leg, at, &who),
+            Code::Disconnected => return self.disconnected_sentence(leg, at, &who),
+            Code::Other => String::new(),
+        };
+        (text, None)
+    }
+
+    fn who(&self, call: &Call, leg: usize) -> String {
+        match self.legs[leg].person {
+            Some(person) => words::name_of(&call.participants[person]),
+            None => "a seat in the bridge".to_owned(),
+        }
+    }
+
+    fn began(&self, call: &Call, leg: usize, who: &str) -> String {
+        let room = &self.rooms[self.legs[leg].room];
+        let number = self.legs[leg].description.to.number.unwrap_or("nobody named");
+        match self.legs[leg].kind {
+            Kind::Supervisor => format!("{who} dials in to listen"),
+            Kind::Proxy => "a seat is made in the bridge".to_owned(),
+            Kind::Queue => format!("the call enters the queue {who}"),
+            Kind::Menu => format!("the menu {who} takes the call"),
+            Kind::Router => format!("{who} takes the call: a menu or a rule"),
+            _ if room.originator == Some(leg) && self.legs[leg].room == self.root => format!("{who} calls {number}"),
+            _ if room.originator == Some(leg) => format!("{who} dials {number}, in a session of its own"),
+            _ if room.is_conference => format!("{who} opens a conference"),
+            _ if self.legs[leg].is_inbound() => format!("the call reaches {who}"),
+            _ => format!("{who} joins, at {}", call.participants[self.legs[leg].person.unwrap_or(0)].id),
+        }
+    }
+
+    fn before(&self, leg: usize, at: usize) -> Option<&Change<'_>> {
+        let earlier = &self.changes[self.legs[leg].changes.start..at];
+        earlier.iter().rfind(|change| !matches!(change.event.said.code, None | Some(Code::Other)))
+    }
+
+    fn answered(&self, leg: usize, at: usize, who: &str) -> (String, Option<&'static str>) {
+        let room = &self.rooms[self.legs[leg].room];
+        let before = self.before(leg, at).and_then(|change| change.event.said.code);
+        let is_first = self.first_answer(leg) == Some(self.changes[at].time);
+        match before {
+            Some(Code::Hold) => (format!("{who} takes the others off hold"), None),
+            Some(Code::Parked) => (format!("{who} is fetched from park"), None),
+            Some(Code::Gone) => (format!("{who} is back in this session"), Some("Gone is not the end: Answered may follow")),
+            _ if self.legs[leg].kind == Kind::Supervisor => (format!("{who} listens"), None),
+            Some(Code::Answered) => {
+                (format!("{who} is connected as before"), Some("a repeated Answered (recording, transfer) resets nothing"))
+            }
+            _ if room.originator == Some(leg) && is_first => (
+                format!("the platform has taken the call of {who}"),
+                Some("a caller's own Answered does not mean that anybody answered"),
+            ),
+            _ => (format!("{who} answers"), None),
+        }
+    }
+
+    fn gone(&self, leg: usize, at: usize, who: &str) -> (String, Option<&'static str>) {
+        let Some(link) = self.links.iter().find(|link| link.proof.contains(&at)) else {
+            return (
+                format!("{who} leaves for a session that is not named"),
+                Some("a Gone without peerId ends its leg; the other session stays unknown"),
+            );
+        };
+        let other = if link.a.leg == Some(leg) { &link.b } else { &link.a };
+        let far = &self.rooms[other.room];
+        let unseen = if far.start.is_none() { ", of which nothing was seen" } else { "" };
+        let session = &far.session.id;
+        match link.kind {
+            LinkKind::AttendedTransfer | LinkKind::Transfer => (
+                format!("{who} joins this session with {session}{unseen} and leaves"),
+                Some("a Gone names the leg in the other session; who opened this door leaves by it"),
+            ),
+            LinkKind::Conference => (
+                format!("{who} joins this session with the bridge {session}{unseen}"),
+                Some("a conference is several sessions joined to one bridge; the host stays, through the bridge"),
+            ),
+            LinkKind::Pickup => (
+                format!("{who} comes into {session}{unseen}"),
+                Some("who picks up or retrieves comes in from a session of their own and stays"),
+            ),
+            LinkKind::Supervising => {
+                (format!("{who} listens to {session}{unseen}"), Some("a supervisor is not heard and joins no calls"))
+            }
+            LinkKind::TakeOver => (format!("{who} takes over in {session}{unseen}"), None),
+        }
+    }
+
+    fn disconnected_sentence(&self, leg: usize, at: usize, who: &str) -> (String, Option<&'static str>) {
+        let said = &self.changes[at].event.said;
+        let before = self.before(leg, at).and_then(|change| change.event.said.code);
+        if self.legs[leg].end.is_some_and(|end| end < self.changes[at].time) || before == Some(Code::Disconnected) {
+            return (format!("the leg of {who} is closed; they had left already"), None);
+        }
+        let reason = said.reason_word().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        let handed_on = || self.leg_outcome(leg, None) == Some(wholecall_record::call::LegOutcome::Routed);
+        let text = match (self.legs[leg].kind, said.reason) {
+            (Kind::Router | Kind::Menu | Kind::Queue, Some(Reason::CallerDropped)) => {
+                format!("the caller hangs up while {who} has the call{reason}")
+            }
+            (Kind::Router | Kind::Menu | Kind::Queue, _) if handed_on() => {
+                return (
+                    format!("{who} hands the call on{reason}"),
+                    Some("a menu or queue ends its leg while the call goes on; no leg's end is the call's end"),
+                );
+            }
+            (_, Some(Reason::BlindTransfer | Reason::RccTransfer | Reason::DtmfTransfer)) => {
+                format!("{who} sends the call on and leaves{reason}")
+            }
+            (Kind::Supervisor, _) => format!("{who} stops listening{reason}"),
+            (Kind::Proxy, _) => "the seat in the bridge is given up".to_owned(),
+            _ if before == Some(Code::Proceeding) => format!("{who} stops ringing{reason}"),
+            _ => format!("{who} leaves{reason}"),
+        };
+        (text, None)
+    }
+
+    fn conclusions(&self, call: &Call) -> Vec<Conclusion> {
+        let mut conclusions = Vec::new();
+        let mut conclude = |text: String, rule: &'static str| {
+            conclusions.push(Conclusion { text: CompactString::from(text), rule: CompactString::const_new(rule) });
+        };
+        let caller = call.name(call.from.participant.as_ref());
+        let callee = call.name(call.to.participant.as_ref());
+        conclude(
+            match call.direction {
+                Direction::Inbound => format!("the call is inbound: {caller} is no extension of the account"),
+                Direction::Internal => format!("the call is internal: {caller} and {callee} both belong to the account"),
+                Direction::Outbound => format!("the call is outbound: {caller} belongs to the account, {callee} does not"),
+            },
+            "the direction follows from who called and what was dialled, not from the legs' own directions",
+        );
+        conclude(format!("the result is {}", call.result.as_str()), rule_of_result(call.result));
+        for side in &self.implied {
+            let (name, from) = (words::name_of(&call.participants[side.person]), self.who(call, side.from_leg));
+            let field = if side.is_caller { "from" } else { "to" };
+            let session = &self.rooms[side.room].session.id;
+            conclude(
+                format!("{name} is on the line of {session}, although no notification is about them: `{field}` of {from} names them"),
+                "where only one side of a session is visible, the other is implied",
+            );
+        }
+        for participant in call.participants.iter().filter(|participant| participant.kind == Kind::Router) {
+            conclude(
+                format!("{} is a menu or a rule; the stream does not tell which", words::name_of(participant)),
+                "an inbound extension leg that only ever had Setup and Disconnected",
+            );
+        }
+        for link in self.links.iter().filter(|link| link.kind == LinkKind::Conference) {
+            let bridge = &self.rooms[self.bridge_of(link).room];
+            if bridge.legs.is_empty()
+                && let Some(host) = self.host_of(link)
+            {
+                conclude(
+                    format!("{} is in the conference, whose bridge was never seen", words::name_of(&call.participants[host])),
+                    "a host whose leg in the bridge was not seen is present until every other leg has ended",
+                );
+                break;
+            }
+        }
+        for related in &call.related {
+            conclude(
+                format!("{} may be connected: {}", related.id, related.why),
+                "calls are joined only by an id; what merely looks connected stays a call of its own",
+            );
+        }
+        conclusions
+    }
+}
+
+fn missing(call: &Call) -> Vec<CompactString> {
+    let completeness = &call.completeness;
+    let mut missing = Vec::new();
+    for gap in &completeness.missing_sequences {
+        let which = match gap.from == gap.to {
+            true => format!("notification {}", gap.from),
+            false => format!("notifications {} to {}", gap.from, gap.to),
+        };
+        missing.push(format_compact!(
+            "{which} of {}: lost, late, or not delivered to this subscription",
+            gap.telephony_session_id
+        ));
+    }
+    for session in &completeness.unseen_sessions {
+        missing.push(format_compact!("everything of session {session}, which a link names"));
+    }
+    for gone in &completeness.unlinked_gone {
+        missing.push(format_compact!(
+            "where {}/{} went (notification {})",
+            gone.telephony_session_id,
+            gone.party_id,
+            gone.sequence
+        ));
+    }
+    if let Some(reason) = completeness.reason {
+        missing.push(format_compact!("the end of a leg; the call was closed because of {}", reason.as_str()));
+    }
+    if let Some(call) = &completeness.late_for {
+        missing.push(format_compact!("the rest of this call: it came too late for {call}, which had been let go"));
+    }
+    for beyond in &completeness.beyond_limits {
+        missing.push(format_compact!("{} {} beyond the {} that are kept", beyond.beyond, beyond.what, beyond.limit));
+    }
+    missing
+}
+
+fn list(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+fn rule_of_move(kind: MoveKind) -> &'static str {
+    match kind {
+        MoveKind::AttendedTransfer => "Gone with reason AttendedTransfer, on the transferor's two legs or on one of them",
+        MoveKind::BlindTransfer => "Disconnected with a transfer reason on a person's leg; the next new leg is the target",
+        MoveKind::Transfer => "Gone with another reason, or none, joins two sessions like a transfer",
+        MoveKind::Conference => "a link into the bridge brings in everybody in the session it joins",
+        MoveKind::Park => "Parked, or Disconnected with a park reason",
+        MoveKind::Retrieve => "a Pickup link that reaches a session with a parked leg",
+        MoveKind::Pickup => "a ringing leg ends with Pickup, or a Pickup link reaches a ringing session",
+        MoveKind::Forward => "Disconnected with CallRedirected; the next new leg is the target",
+        MoveKind::Switch => "the same user goes on with another leg of the same session",
+        MoveKind::Flip => "Disconnected with CallFlip; the latest leg begun is the target",
+        MoveKind::TakeOver => "Disconnected with TakeOver; the latest monitor has the call",
+    }
+}
+
+fn rule_of_result(result: Outcome) -> &'static str {
+    match result {
+        Outcome::Answered => "people heard each other",
+        Outcome::InProgress => "the call is live and nobody has heard anybody yet",
+        Outcome::Voicemail => "no conversation, and a leg went to voicemail",
+        Outcome::Fax => "no conversation, and a leg received a fax",
+        Outcome::Missed => "somebody was rung and nobody answered",
+        Outcome::Abandoned => "nobody was rung before the caller left",
+        Outcome::Rejected => "everybody who was rung, or the called party outside, declined",
+        Outcome::Busy => "everybody who was rung, or the called party outside, was busy",
+        Outcome::NoAnswer => "the called party outside did not answer",
+        Outcome::Cancelled => "the call went out and ended without a reason",
+        Outcome::Failed => "the called number does not exist, or the platform failed",
+        Outcome::Blocked => "the call was not allowed",
+    }
+}

@@ -1,0 +1,238 @@
+//! A call as it is drawn: a lane per participant over a time axis, and doors between them.
+//!
+//! Whatever draws a call (a terminal, a page) draws this.
+
+use crate::{
+    Time,
+    call::{Call, Kind, LegState, MoveKind, Participant},
+    words,
+};
+
+/// A drawing without a size.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lanes {
+    /// Where the time axis begins.
+    pub start: Time,
+    /// Where it ends: with the call, or with the last thing known of it.
+    pub end: Time,
+    /// The lanes, in the order in which participants came in.
+    pub lanes: Vec<Lane>,
+    /// The moves, in order.
+    pub doors: Vec<Door>,
+}
+
+/// What one participant did when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lane {
+    /// What people call it.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Stretches that do not overlap, in order.
+    pub stretches: Vec<Stretch>,
+}
+
+/// A stretch of a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// What was done.
+    pub activity: Activity,
+    /// From.
+    pub start: Time,
+    /// To.
+    pub end: Time,
+}
+
+/// What a participant does, as it is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Activity {
+    /// On the line without anybody to talk to: dialling, listening to ringing, to a menu, to music.
+    Waiting,
+    /// A menu, queue or rule has the call.
+    Routing,
+    /// Being rung.
+    Ringing,
+    /// On the line while somebody has put the others on hold.
+    OnHold,
+    /// Has put the others on hold.
+    Holding,
+    /// Parked.
+    Parked,
+    /// Leaves a message, or takes one.
+    Voicemail,
+    /// Receives a fax.
+    Fax,
+    /// Listens in.
+    Listening,
+    /// Talks and is heard.
+    Talking,
+}
+
+impl Activity {
+    /// All of them, in the order of the legend.
+    pub const ALL: [Self; 10] = [
+        Self::Ringing,
+        Self::Talking,
+        Self::Waiting,
+        Self::OnHold,
+        Self::Holding,
+        Self::Parked,
+        Self::Voicemail,
+        Self::Listening,
+        Self::Routing,
+        Self::Fax,
+    ];
+
+    /// What it is called in a legend.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Routing => "routing",
+            Self::Ringing => "ringing",
+            Self::OnHold => "on hold",
+            Self::Holding => "holding",
+            Self::Parked => "parked",
+            Self::Voicemail => "voicemail",
+            Self::Fax => "fax",
+            Self::Listening => "listening",
+            Self::Talking => "talking",
+        }
+    }
+}
+
+/// A move as it is drawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Door {
+    /// When.
+    pub time: Time,
+    /// What kind of move.
+    pub kind: MoveKind,
+    /// Lane of who did it.
+    pub by: Option<usize>,
+    /// Lane of who has the call after it.
+    pub target: Option<usize>,
+    /// In a sentence.
+    pub sentence: String,
+}
+
+impl Lanes {
+    /// Lays a call out.
+    pub fn of(call: &Call) -> Self {
+        let known = call.legs.iter().flat_map(|leg| {
+            let segments = leg.segments.iter().flat_map(|segment| [Some(segment.start_time), segment.end_time]);
+            segments.chain([leg.end_time])
+        });
+        let talked = call.conversations.iter().flat_map(|talk| [Some(talk.start_time), talk.end_time]);
+        let last_known = known.chain(talked).flatten().max().unwrap_or(call.start_time);
+        let end = call.end_time.unwrap_or(last_known).max(last_known).max(call.start_time + 1);
+        let mut present: Vec<(Time, &Participant)> = call
+            .participants
+            .iter()
+            .map(|participant| (first_seen(call, participant).unwrap_or(end), participant))
+            .collect();
+        present.sort_by(|(a, x), (b, y)| a.cmp(b).then_with(|| x.id.cmp(&y.id)));
+        let place = |id: &Option<crate::ParticipantId>| {
+            let id = id.as_ref()?;
+            present.iter().position(|(_, participant)| participant.id == *id)
+        };
+        let doors = call.moves.iter().map(|step| Door {
+            time: step.time,
+            kind: step.kind,
+            by: place(&step.by),
+            target: place(&step.target),
+            sentence: sentence(call, step),
+        });
+        let doors = doors.collect();
+        let lanes = present.iter().map(|(_, participant)| Lane {
+            name: words::name_of(participant),
+            kind: participant.kind,
+            stretches: stretches(call, participant, end),
+        });
+        Self { start: call.start_time, end, lanes: lanes.collect(), doors }
+    }
+}
+
+fn first_seen(call: &Call, participant: &Participant) -> Option<Time> {
+    let legs = call.legs.iter().filter(|leg| leg.participant.as_ref() == Some(&participant.id));
+    let talks = call.conversations.iter().filter(|talk| talk.participants.contains(&participant.id));
+    legs.map(|leg| leg.start_time).chain(talks.map(|talk| talk.start_time)).min()
+}
+
+/// A move in a sentence.
+pub fn sentence(call: &Call, step: &crate::call::Move) -> String {
+    let by = call.name(step.by.as_ref());
+    let target = call.name(step.target.as_ref());
+    match step.kind {
+        MoveKind::AttendedTransfer => format!("{by} transfers the call to {target} (attended)"),
+        MoveKind::BlindTransfer => format!("{by} transfers the call to {target} (blind)"),
+        MoveKind::Transfer => format!("{by} passes the call to {target}"),
+        MoveKind::Conference => format!("{by} brings {target} into the conference"),
+        MoveKind::Park => format!("{by} parks the call"),
+        MoveKind::Retrieve => format!("{by} retrieves the parked call"),
+        MoveKind::Pickup => format!("{by} picks the ringing call up"),
+        MoveKind::Forward => format!("{by} forwards the call to {target}"),
+        MoveKind::Switch => format!("{by} goes on at another device"),
+        MoveKind::Flip => format!("{by} flips the call to {target}"),
+        MoveKind::TakeOver => format!("{by} takes the call over"),
+    }
+}
+
+/// What a participant did when, where it did several things at once the most telling.
+fn stretches(call: &Call, participant: &Participant, end: Time) -> Vec<Stretch> {
+    let mut doings: Vec<Stretch> = Vec::new();
+    let mut add = |activity, start: Time, until: Option<Time>| {
+        let stretch = Stretch { activity, start, end: until.unwrap_or(end) };
+        doings.extend((stretch.start < stretch.end).then_some(stretch));
+    };
+    for talk in call.conversations.iter().filter(|talk| talk.participants.contains(&participant.id)) {
+        add(Activity::Talking, talk.start_time, talk.end_time);
+    }
+    for leg in call.legs.iter().filter(|leg| leg.participant.as_ref() == Some(&participant.id)) {
+        for segment in &leg.segments {
+            let activity = match segment.state {
+                LegState::Ringing if leg.outcome == Some(crate::call::LegOutcome::Originated) => Activity::Waiting,
+                LegState::Ringing => Activity::Ringing,
+                LegState::Holding => Activity::Holding,
+                LegState::Parked => Activity::Parked,
+                LegState::Voicemail => Activity::Voicemail,
+                LegState::Fax => Activity::Fax,
+                LegState::Gone => continue,
+                LegState::Setup | LegState::Connected => match leg.kind {
+                    Kind::Supervisor => Activity::Listening,
+                    Kind::Queue | Kind::Menu | Kind::Router => Activity::Routing,
+                    _ => Activity::Waiting,
+                },
+            };
+            add(activity, segment.start_time, segment.end_time);
+        }
+    }
+    let holds: Vec<(Time, Time)> = call
+        .legs
+        .iter()
+        .filter(|leg| leg.participant.as_ref() != Some(&participant.id))
+        .flat_map(|leg| &leg.segments)
+        .filter(|segment| segment.state == LegState::Holding)
+        .map(|segment| (segment.start_time, segment.end_time.unwrap_or(end)))
+        .collect();
+    let mut times: Vec<Time> = doings
+        .iter()
+        .flat_map(|doing| [doing.start, doing.end])
+        .chain(holds.iter().flat_map(|(start, end)| [*start, *end]))
+        .collect();
+    times.sort_unstable();
+    times.dedup();
+    let mut lane: Vec<Stretch> = Vec::new();
+    for pair in times.windows(2) {
+        let (start, end) = (pair[0], pair[1]);
+        let doing = doings.iter().filter(|doing| doing.start <= start && end <= doing.end);
+        let Some(mut activity) = doing.map(|doing| doing.activity).max() else { continue };
+        if activity == Activity::Waiting && holds.iter().any(|(from, to)| *from <= start && end <= *to) {
+            activity = Activity::OnHold;
+        }
+        match lane.last_mut() {
+            Some(last) if last.activity == activity && last.end == start => last.end = end,
+            _ => lane.push(Stretch { activity, start, end }),
+        }
+    }
+    lane
+}
