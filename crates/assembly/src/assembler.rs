@@ -132,9 +132,12 @@ pub struct Assembler {
 /// How a call stands, apart from its notifications.
 #[derive(Debug)]
 struct Status {
-    /// The id and number of its last version; none before the first.
-    published: Option<(CallId, u64)>,
-    published_at: Time,
+    /// The id it was last told of under; none before the first time.
+    told_as: Option<CallId>,
+    /// The number of its last version, told or only counted; 0 before the first.
+    version: u64,
+    /// When that was made.
+    version_at: Time,
     /// What the last record said, but for its version, where that is closed.
     digest: u64,
     state: State,
@@ -156,8 +159,9 @@ const NEVER: Time = Time::from_millis(i64::MAX);
 impl Default for Status {
     fn default() -> Self {
         Self {
-            published: None,
-            published_at: Time::from_millis(0),
+            told_as: None,
+            version: 0,
+            version_at: Time::from_millis(0),
             digest: 0,
             state: State::Live,
             reason: None,
@@ -177,7 +181,7 @@ impl Assembler {
         Self { settings, book: Book::new(), agenda: BinaryHeap::new(), forgotten: Forgotten::default() }
     }
 
-    /// Names the extensions of an account.
+    /// Names the extensions of an account; without one, of all accounts that have no directory of their own.
     pub fn set_directory(&mut self, account: Option<&str>, directory: Directory) {
         self.book.set_directory(account, directory);
     }
@@ -189,7 +193,7 @@ impl Assembler {
         let Added { call, news, absorbed, touched } = added;
         let mut merged: Vec<(CallKey, CallId)> = Vec::new();
         for (from, into) in absorbed {
-            if let Some((id, _)) = &from.published {
+            if let Some(id) = &from.told_as {
                 merged.push((into, id.clone()));
             }
             self.book.calls[into].status.absorb(from);
@@ -198,7 +202,7 @@ impl Assembler {
             return changes;
         }
         let status = &self.book.calls[call].status;
-        if status.published.is_none() && status.last_arrival < arrived {
+        if status.version == 0 && status.last_arrival < arrived {
             let late_for = self.forgotten.find(notification);
             let status = &mut self.book.calls[call].status;
             status.late_for = status.late_for.take().or(late_for);
@@ -292,7 +296,7 @@ impl Assembler {
             let Some(group) = self.book.calls.get_mut(call) else { continue };
             let status = &mut group.status;
             if status.state == State::Live {
-                status.has_news |= status.published.is_some();
+                status.has_news |= status.version > 0;
                 self.attend(call, now, changes);
             } else if !status.has_news {
                 // As closed as it was, whatever else it says.
@@ -311,10 +315,10 @@ impl Assembler {
         let account = self.book.account_id(call).cloned();
         let status = &mut self.book.calls[call].status;
         let mut gone: Vec<CallId> = Vec::new();
-        if let Some((published, _)) = &mut status.published
-            && *published != id
+        if let Some(told_as) = &mut status.told_as
+            && *told_as != id
         {
-            gone.push(std::mem::replace(published, id.clone()));
+            gone.push(std::mem::replace(told_as, id.clone()));
         }
         merged.retain(|(into, old)| {
             if *into == call && *old != id {
@@ -348,14 +352,14 @@ impl Assembler {
         }
         let every_ms = self.settings.version_every_ms;
         let status = &self.book.calls[call].status;
-        if status.has_news && (status.published.is_none() || status.published_at + every_ms <= now) {
+        if status.has_news && (status.version == 0 || status.version_at + every_ms <= now) {
             self.publish_live(call, now, changes);
         }
         let next_look = looks.iter().filter(|look| **look > quiet_ms).min();
         let status = &mut self.book.calls[call].status;
         status.due = status.last_arrival + next_look.copied().unwrap_or(quiet_ms + self.settings.silent_ms);
         if status.has_news {
-            status.due = status.due.min(status.published_at + every_ms);
+            status.due = status.due.min(status.version_at + every_ms);
         }
     }
 
@@ -413,7 +417,7 @@ impl Assembler {
     /// A closed call is let go when its time has come.
     fn attend_closed(&mut self, call: CallKey, now: Time) {
         let status = &self.book.calls[call].status;
-        let keep_until = status.last_arrival.max(status.published_at) + self.settings.keep_closed_ms;
+        let keep_until = status.last_arrival.max(status.version_at) + self.settings.keep_closed_ms;
         if now < keep_until {
             self.book.calls[call].status.due = keep_until;
             return;
@@ -432,12 +436,11 @@ impl Assembler {
             let Some(fold) = self.book.fold(call) else { return };
             let record = self.record(call, &fold, State::Live, None, now);
             self.publish(call, record, now, changes);
-        } else if let Some(id) = self.id_of(call) {
+        } else {
             // Counted, not told.
             let status = &mut self.book.calls[call].status;
-            let version = status.published.as_ref().map_or(0, |(_, version)| *version) + 1;
-            status.published = Some((id, version));
-            status.published_at = now;
+            status.version += 1;
+            status.version_at = now;
             status.has_news = false;
         }
     }
@@ -458,19 +461,20 @@ impl Assembler {
 
     fn record(&self, call: CallKey, fold: &Fold<'_>, state: State, reason: Option<ClosedBecause>, now: Time) -> Call {
         let status = &self.book.calls[call].status;
-        let version = status.published.as_ref().map_or(0, |(_, version)| *version) + 1;
+        let version = status.version + 1;
         fold.record(Standing { state, reason, late_for: status.late_for.clone(), version, updated_at: now })
     }
 
     fn publish(&mut self, call: CallKey, record: Call, now: Time, changes: &mut Changes) {
         let status = &mut self.book.calls[call].status;
-        let before = status.published.replace((record.id.clone(), record.version));
-        status.published_at = now;
+        let before = status.told_as.replace(record.id.clone()).map(|_| status.version);
+        status.version = record.version;
+        status.version_at = now;
         status.has_news = false;
         let is_over = record.state != State::Live;
         let call = Box::new(record);
         changes.push(match before {
-            Some((_, from_version)) if status.is_completed => Change::Revised { from_version, call },
+            Some(from_version) if status.is_completed => Change::Revised { from_version, call },
             _ if is_over => Change::Completed(call),
             Some(_) => Change::Updated(call),
             None => Change::Started(call),
@@ -490,20 +494,18 @@ impl Assembler {
 impl Status {
     /// Takes over what was known of a call that is now part of this one.
     fn absorb(&mut self, other: Self) {
-        let is_known = other.published.is_some();
-        let versions = [&self.published, &other.published];
-        let highest = versions.into_iter().flatten().map(|(_, version)| *version).max();
-        // The id follows from the sessions; here only the number counts.
-        self.published = self.published.take().or(other.published);
-        if let (Some((_, version)), Some(highest)) = (&mut self.published, highest) {
-            *version = highest;
+        match (self.version > 0, other.version > 0) {
+            // Nothing came of this one yet: it goes on as the other.
+            (false, true) => (self.state, self.reason, self.digest) = (other.state, other.reason, other.digest),
+            (true, true) if other.state == State::Live => (self.state, self.reason) = (State::Live, None),
+            // A call that nobody has been told of yet opens nothing.
+            _ => {}
         }
-        self.published_at = self.published_at.max(other.published_at);
+        // The id follows from the sessions; here it only counts that there was one.
+        self.told_as = self.told_as.take().or(other.told_as);
+        self.version = self.version.max(other.version);
+        self.version_at = self.version_at.max(other.version_at);
         self.is_completed |= other.is_completed;
-        // A call that nobody has been told of yet opens nothing.
-        if is_known && other.state == State::Live {
-            (self.state, self.reason) = (State::Live, None);
-        }
         self.has_news = true;
         self.last_arrival = self.last_arrival.max(other.last_arrival);
         self.late_for = self.late_for.take().or(other.late_for);

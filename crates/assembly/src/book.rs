@@ -29,6 +29,8 @@ pub(crate) struct Book<S> {
     pub(crate) calls: Slab<Group<S>>,
     /// Sessions whose place among the related ones must be looked at again.
     dirty: Vec<SessionKey>,
+    /// For accounts that have none of their own.
+    directory: Option<Directory>,
 }
 
 #[derive(Debug)]
@@ -89,7 +91,14 @@ pub(crate) struct Added<S> {
 
 impl<S: Default> Book<S> {
     pub(crate) fn new() -> Self {
-        Self { accounts: Vec::new(), account_keys: HashMap::new(), sessions: Slab::new(), calls: Slab::new(), dirty: Vec::new() }
+        Self {
+            accounts: Vec::new(),
+            account_keys: HashMap::new(),
+            sessions: Slab::new(),
+            calls: Slab::new(),
+            dirty: Vec::new(),
+            directory: None,
+        }
     }
 
     /// Adds what a notification says.
@@ -322,7 +331,7 @@ impl<S: Default> Book<S> {
             related: self.related(call, &listeners),
             listeners: listeners.into_iter().map(|key| &self.sessions[key].session).collect(),
             refused: group.refused,
-            directory: account.directory.as_ref(),
+            directory: account.directory.as_ref().or(self.directory.as_ref()),
         })
     }
 
@@ -347,10 +356,16 @@ impl<S: Default> Book<S> {
         self.accounts[self.calls[call].account].id.as_ref()
     }
 
-    /// Gives an account's extensions their names and kinds.
+    /// Gives an account's extensions their names and kinds; without an account, those of all accounts that
+    /// have no directory of their own.
     pub(crate) fn set_directory(&mut self, account: Option<&str>, directory: Directory) {
-        let account = self.account(account);
-        self.accounts[account].directory = Some(directory);
+        match account {
+            Some(_) => {
+                let account = self.account(account);
+                self.accounts[account].directory = Some(directory);
+            }
+            None => self.directory = Some(directory),
+        }
     }
 
     /// Lets a call go.

@@ -44,7 +44,7 @@ impl Collection {
         status.0 = last;
     }
 
-    /// Names the extensions of an account.
+    /// Names the extensions of an account; without one, of all accounts that have no directory of their own.
     pub fn set_directory(&mut self, account: Option<&str>, directory: Directory) {
         self.book.set_directory(account, directory);
     }

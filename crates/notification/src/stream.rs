@@ -41,7 +41,9 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// ```
 pub struct Stream<R> {
     input: R,
+    /// Room for input, of which the first `end` bytes are filled.
     buffer: Vec<u8>,
+    end: usize,
     /// Everything before is done with.
     start: usize,
     /// Everything before is known to be UTF-8.
@@ -49,6 +51,8 @@ pub struct Stream<R> {
     /// The byte at `checked` is no UTF-8.
     bad_byte: bool,
     input_ended: bool,
+    /// Why the input ended, if it could not be read on.
+    failure: Option<io::Error>,
     /// Newlines in front of `counted`.
     lines: u64,
     counted: usize,
@@ -100,10 +104,12 @@ impl<R: Read> Stream<R> {
         Self {
             input,
             buffer: Vec::new(),
+            end: 0,
             start: 0,
             checked: 0,
             bad_byte: false,
             input_ended: false,
+            failure: None,
             lines: 0,
             counted: 0,
             open_lists: 0,
@@ -111,7 +117,8 @@ impl<R: Read> Stream<R> {
         }
     }
 
-    /// Calls `each` with every document until it breaks or the input ends.
+    /// Calls `each` with every document until it breaks or the input ends. An error of the input is told
+    /// after everything that could be read.
     pub fn for_each<B>(
         &mut self,
         mut each: impl FnMut(Located<'_, '_>) -> ControlFlow<B>,
@@ -125,15 +132,18 @@ impl<R: Read> Stream<R> {
                 Stop::Inside if self.bad_byte => Unreadable::Utf8(self.checked - self.start),
                 Stop::Inside if waiting > MAX_DOCUMENT_BYTES => Unreadable::TooLong,
                 Stop::Inside | Stop::Exhausted if !self.input_ended => {
-                    self.fill()?;
+                    self.fill();
                     continue;
                 }
                 Stop::Inside => Unreadable::CutOff,
-                Stop::Exhausted if self.start < self.buffer.len() => Unreadable::Utf8(0),
-                Stop::Exhausted if std::mem::take(&mut self.open_lists) > 0 => Unreadable::ListCutOff,
-                Stop::Exhausted => return Ok(ControlFlow::Continue(())),
+                Stop::Exhausted if self.start < self.end => Unreadable::Utf8(0),
+                Stop::Exhausted => match self.failure.take() {
+                    Some(failure) => return Err(failure),
+                    None if std::mem::take(&mut self.open_lists) > 0 => Unreadable::ListCutOff,
+                    None => return Ok(ControlFlow::Continue(())),
+                },
             };
-            if let ControlFlow::Break(value) = self.refuse_line(problem, &mut each)? {
+            if let ControlFlow::Break(value) = self.refuse_line(problem, &mut each) {
                 return Ok(ControlFlow::Break(value));
             }
         }
@@ -198,15 +208,15 @@ impl<R: Read> Stream<R> {
         &mut self,
         problem: Unreadable,
         each: &mut impl FnMut(Located<'_, '_>) -> ControlFlow<B>,
-    ) -> io::Result<ControlFlow<B>> {
+    ) -> ControlFlow<B> {
         let flow = each(self.located(Err(problem)));
-        let spread = self.skip_line()?;
+        let spread = self.skip_line();
         if spread {
-            while self.ensure_byte()? && self.buffer[self.start] != b'{' {
-                self.skip_line()?;
+            while self.ensure_byte() && self.buffer[self.start] != b'{' {
+                self.skip_line();
             }
         }
-        Ok(flow)
+        flow
     }
 
     fn located<'s>(&'s mut self, message: Result<Message<'s, 's>, Unreadable>) -> Located<'s, 's> {
@@ -215,10 +225,10 @@ impl<R: Read> Stream<R> {
     }
 
     /// Moves behind the next newline, dropping what is skipped; tells whether the line was a lone `{`.
-    fn skip_line(&mut self) -> io::Result<bool> {
+    fn skip_line(&mut self) -> bool {
         let mut lone_brace = true;
         loop {
-            let rest = &self.buffer[self.start..];
+            let rest = &self.buffer[self.start..self.end];
             let newline = memchr(b'\n', rest);
             let line = &rest[..newline.unwrap_or(rest.len())];
             lone_brace &= line.trim_ascii().is_empty() || line.trim_ascii() == b"{";
@@ -227,41 +237,60 @@ impl<R: Read> Stream<R> {
             if newline.is_some() || self.input_ended {
                 break;
             }
-            self.fill()?;
+            self.fill();
         }
         self.check_utf8();
-        Ok(lone_brace)
+        lone_brace
     }
 
-    fn ensure_byte(&mut self) -> io::Result<bool> {
-        while self.start == self.buffer.len() && !self.input_ended {
-            self.fill()?;
+    fn ensure_byte(&mut self) -> bool {
+        while self.start == self.end && !self.input_ended {
+            self.fill();
         }
-        Ok(self.start < self.buffer.len())
+        self.start < self.end
     }
 
-    /// Reads more input behind what is not done with yet.
-    fn fill(&mut self) -> io::Result<()> {
+    /// Reads what there is of more input behind what is not done with yet, and waits for it only if there is
+    /// nothing; of a long document it waits for as much as there is already, so that it is not parsed again
+    /// too often.
+    fn fill(&mut self) {
         self.count_lines();
-        self.buffer.drain(..self.start);
+        self.buffer.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
         self.checked = self.checked.saturating_sub(self.start);
         self.start = 0;
         self.counted = 0;
-        // At least as much as is waiting, so that a long document is not parsed again too often.
-        let wanted = self.buffer.len().max(CHUNK_BYTES) as u64;
-        let read = self.input.by_ref().take(wanted).read_to_end(&mut self.buffer)?;
-        self.input_ended = read == 0;
+        let waiting = self.end;
+        let room = waiting + waiting.max(CHUNK_BYTES);
+        if self.buffer.len() < room {
+            self.buffer.resize(room, 0);
+        }
+        let enough = if waiting < CHUNK_BYTES { waiting + 1 } else { room };
+        while self.end < enough && !self.input_ended {
+            self.read(room);
+        }
         self.check_utf8();
-        Ok(())
+    }
+
+    fn read(&mut self, room: usize) {
+        match self.input.read(&mut self.buffer[self.end..room]) {
+            Ok(0) => self.input_ended = true,
+            Ok(read) => self.end += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                self.input_ended = true;
+                self.failure = Some(error);
+            }
+        }
     }
 
     fn check_utf8(&mut self) {
         self.bad_byte = false;
-        if let Err(error) = std::str::from_utf8(&self.buffer[self.checked..]) {
+        if let Err(error) = std::str::from_utf8(&self.buffer[self.checked..self.end]) {
             self.bad_byte = error.error_len().is_some();
             self.checked += error.valid_up_to();
         } else {
-            self.checked = self.buffer.len();
+            self.checked = self.end;
         }
     }
 

@@ -1,6 +1,6 @@
 //! Many calls in a table.
 
-use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Width, presets};
 
 use crate::{
     call::{Call, Direction, Outcome, Side, State},
@@ -9,23 +9,44 @@ use crate::{
 };
 
 /// Calls as rows: when, who, to whom, who was reached, how it came out.
-pub fn table<'c>(calls: impl IntoIterator<Item = &'c Call>, screen: Screen) -> String {
-    let mut table = Table::new();
-    table.load_style(if screen.unicode { presets::UTF8_HORIZONTAL_ONLY } else { presets::ASCII_MARKDOWN });
-    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(screen.width as u16);
-    let header = ["start (UTC)", "", "from", "to", "talked to", "result", "wait", "talk", "total", "moves"];
-    table.set_header(header.map(|title| screen.paint(title, Color::Strong)));
-    let calls = calls.into_iter().map(|call| row(call, screen));
-    table.add_rows(calls);
-    for column in [6, 7, 8] {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
+pub struct Table {
+    table: comfy_table::Table,
+    screen: Screen,
+}
+
+impl Table {
+    /// A table without rows.
+    pub fn new(screen: Screen) -> Self {
+        let mut table = comfy_table::Table::new();
+        table.load_style(if screen.unicode { presets::UTF8_HORIZONTAL_ONLY } else { presets::ASCII_MARKDOWN });
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(screen.width as u16);
+        let header = ["start (UTC)", "", "from", "to", "talked to", "result", "wait", "talk", "total", "moves"];
+        table.set_header(header.map(|title| screen.paint(title, Color::Strong)));
+        Self { table, screen }
+    }
+
+    /// Adds a row.
+    pub fn add(&mut self, call: &Call) {
+        self.table.add_row(row(call, self.screen));
+    }
+
+    /// Whether there is no row in it.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// The table as text.
+    pub fn text(&mut self) -> String {
+        for column in [6, 7, 8] {
+            if let Some(column) = self.table.column_mut(column) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
         }
+        if let Some(column) = self.table.column_mut(0) {
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(12)));
+        }
+        format!("{}\n", self.table)
     }
-    if let Some(column) = table.column_mut(0) {
-        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(12)));
-    }
-    format!("{table}\n")
 }
 
 fn row(call: &Call, screen: Screen) -> Vec<Cell> {

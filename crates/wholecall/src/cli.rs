@@ -1,0 +1,168 @@
+//! The commands and their arguments.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use jiff::SignedDuration;
+
+/// Whole calls from RingCentral's telephony session notifications.
+#[derive(Debug, Parser)]
+#[command(name = "wholecall", version, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Assemble notifications into one record per call
+    Assemble(AssembleArgs),
+    /// Draw calls in the terminal: a lane per participant over a time axis
+    Show(LookArgs),
+    /// Tell the story of calls in plain sentences, each with the notifications that prove it
+    Explain(LookArgs),
+    /// Write shell completions or man pages
+    Generate(GenerateArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "The exit code is 2 if some of the input could not be read; the rest is assembled all the same.")]
+pub(crate) struct AssembleArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    /// How to write the calls [default: table on a terminal, else ndjson]
+    #[arg(long, short, value_enum)]
+    pub(crate) format: Option<Format>,
+
+    /// Take the notifications as they come, with their `timestamp` as the clock: write each call when it has
+    /// settled and again when a late notification changes it, in bounded memory
+    #[arg(long)]
+    pub(crate) stream: bool,
+
+    #[command(flatten)]
+    pub(crate) waiting: WaitingArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InputArgs {
+    /// Files of notifications, `-` for standard input: NDJSON, a JSON list or concatenated JSON, whole
+    /// envelopes or bare bodies, also packed as .gz or .zst [default: standard input]
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReadingArgs {
+    /// Stop at the first thing that cannot be read
+    #[arg(long)]
+    pub(crate) strict: bool,
+
+    /// RingCentral's extension list (`GET /restapi/v1.0/account/~/extension`), to name people, queues and
+    /// menus; may be given for several accounts
+    #[arg(long, value_name = "FILE")]
+    pub(crate) directory: Vec<PathBuf>,
+}
+
+/// How long `--stream` waits for what. Lengths of time are written as `90s`, `5m`, `1h 30m`.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Waiting (with --stream)")]
+pub(crate) struct WaitingArgs {
+    /// After a call's last notification, before it counts as complete
+    #[arg(long, value_name = "TIME", default_value = "1s", requires = "stream", value_parser = length)]
+    pub(crate) settle: SignedDuration,
+
+    /// The same, where a notification is missing or a linked session was not seen
+    #[arg(long, value_name = "TIME", default_value = "10s", requires = "stream", value_parser = length)]
+    pub(crate) gap_settle: SignedDuration,
+
+    /// Silence after which a call is given up of which one leg of several has not ended
+    #[arg(long, value_name = "TIME", default_value = "60s", requires = "stream", value_parser = length)]
+    pub(crate) last_leg_stale: SignedDuration,
+
+    /// Silence after which any call is given up
+    #[arg(long, value_name = "TIME", default_value = "8h", requires = "stream", value_parser = length)]
+    pub(crate) stale: SignedDuration,
+
+    /// For how long a closed call is kept for late notifications; what comes later starts a record that says
+    /// `lateFor`
+    #[arg(long, value_name = "TIME", default_value = "1h", requires = "stream", value_parser = length)]
+    pub(crate) horizon: SignedDuration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LookArgs {
+    /// The call's id, or that of any of its sessions; then files of notifications, as for `assemble`. Without
+    /// an id: every call
+    #[arg(value_name = "CALL-ID|FILE")]
+    pub(crate) call_and_files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// One record per line
+    Ndjson,
+    /// A JSON list of records
+    Json,
+    /// For reading
+    Table,
+    /// For spreadsheets
+    Csv,
+    /// The IETF's container for conversations, one per line
+    Vcon,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArgs {
+    #[command(subcommand)]
+    pub(crate) what: Generate,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Generate {
+    /// Completions for a shell, on standard output
+    Completions {
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// A man page for each command
+    Man {
+        /// Where to write them
+        #[arg(value_name = "DIRECTORY")]
+        directory: PathBuf,
+    },
+}
+
+fn length(text: &str) -> Result<SignedDuration, String> {
+    let length: SignedDuration =
+        text.parse().map_err(|_| "a length of time is written like 500ms, 90s, 5m or 1h 30m".to_owned())?;
+    if length.is_negative() { Err("a length of time cannot be negative".to_owned()) } else { Ok(length) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn lengths_of_time() {
+        assert_eq!(length("1h 30m"), Ok(SignedDuration::from_mins(90)));
+        assert_eq!(length("500ms"), Ok(SignedDuration::from_millis(500)));
+        assert_eq!(length("0s"), Ok(SignedDuration::ZERO));
+        assert!(length("soon").is_err());
+        assert!(length("-1s").is_err());
+    }
+}
