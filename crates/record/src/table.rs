@@ -1,9 +1,9 @@
 //! Many calls in a table.
 
-use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Width, presets};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, TableStyle, Width};
 
 use crate::{
-    call::{Call, Direction, Outcome, Side, State},
+    call::{Call, Direction, MoveKind, Outcome, Side, State},
     screen::{Color, Screen, harmless},
     words,
 };
@@ -11,23 +11,103 @@ use crate::{
 /// Calls as rows: when, who, to whom, who was reached, how it came out.
 pub struct Table {
     table: comfy_table::Table,
+    columns: Vec<Column>,
     screen: Screen,
+}
+
+/// What a column shows, from left to right.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Start,
+    Direction,
+    From,
+    To,
+    TalkedTo,
+    Result,
+    Wait,
+    Talk,
+    Total,
+    Moves,
+}
+
+impl Column {
+    const ALL: [Self; 10] = [
+        Self::Start,
+        Self::Direction,
+        Self::From,
+        Self::To,
+        Self::TalkedTo,
+        Self::Result,
+        Self::Wait,
+        Self::Talk,
+        Self::Total,
+        Self::Moves,
+    ];
+
+    /// Whether there is room for it on a screen; the least important ones go first.
+    fn fits(self, width: usize) -> bool {
+        match self {
+            Self::Wait | Self::Total => width >= 110,
+            Self::TalkedTo => width >= 100,
+            _ => true,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Start => "start (UTC)",
+            Self::Direction => "",
+            Self::From => "from",
+            Self::To => "to",
+            Self::TalkedTo => "talked to",
+            Self::Result => "result",
+            Self::Wait => "wait",
+            Self::Talk => "talk",
+            Self::Total => "total",
+            Self::Moves => "moves",
+        }
+    }
+
+    fn is_length(self) -> bool {
+        matches!(self, Self::Wait | Self::Talk | Self::Total)
+    }
+
+    /// Whether breaking its lines would make it unreadable.
+    fn is_whole(self) -> bool {
+        matches!(self, Self::Start | Self::Direction | Self::Result) || self.is_length()
+    }
 }
 
 impl Table {
     /// A table without rows.
     pub fn new(screen: Screen) -> Self {
+        let columns: Vec<Column> = Column::ALL.into_iter().filter(|column| column.fits(screen.width)).collect();
         let mut table = comfy_table::Table::new();
-        table.load_style(if screen.unicode { presets::UTF8_HORIZONTAL_ONLY } else { presets::ASCII_MARKDOWN });
+        let line = if screen.unicode { '─' } else { '-' };
+        table.load_style(TableStyle::new().header_separator(LineStyle::none().fill(line).junction(line)));
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(screen.width as u16);
-        let header = ["start (UTC)", "", "from", "to", "talked to", "result", "wait", "talk", "total", "moves"];
-        table.set_header(header.map(|title| screen.paint(title, Color::Strong)));
-        Self { table, screen }
+        table.set_header(columns.iter().map(|column| screen.paint(column.title(), Color::Strong)));
+        for (place, column) in columns.iter().enumerate() {
+            let Some(settings) = table.column_mut(place) else { continue };
+            settings.set_padding((0, 1));
+            if column.is_whole() {
+                settings.set_constraint(ColumnConstraint::ContentWidth);
+            }
+            if matches!(column, Column::From | Column::To) {
+                // A telephone number fits.
+                settings.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(13)));
+            }
+            if column.is_length() {
+                settings.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        Self { table, columns, screen }
     }
 
     /// Adds a row.
     pub fn add(&mut self, call: &Call) {
-        self.table.add_row(row(call, self.screen));
+        let cells = self.columns.iter().map(|&column| Cell::new(cell(call, column, self.screen)));
+        self.table.add_row(cells.collect::<Vec<Cell>>());
     }
 
     /// Whether there is no row in it.
@@ -36,28 +116,39 @@ impl Table {
     }
 
     /// The table as text.
-    pub fn text(&mut self) -> String {
-        for column in [6, 7, 8] {
-            if let Some(column) = self.table.column_mut(column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        if let Some(column) = self.table.column_mut(0) {
-            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(12)));
-        }
-        format!("{}\n", self.table)
+    pub fn text(&self) -> String {
+        let lines = self.table.to_string();
+        lines.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
     }
 }
 
-fn row(call: &Call, screen: Screen) -> Vec<Cell> {
-    let arrow = match (call.direction, screen.unicode) {
+fn cell(call: &Call, column: Column, screen: Screen) -> String {
+    match column {
+        Column::Start => words::date_and_time(call.start_time)[5..].to_owned(),
+        Column::Direction => direction(call.direction, screen).to_owned(),
+        Column::From => side(call, &call.from),
+        Column::To => side(call, &call.to),
+        Column::TalkedTo => harmless(&talked_to(call)),
+        Column::Result => result(call, screen),
+        Column::Wait => words::clock_length(call.durations.wait_ms),
+        Column::Talk => words::clock_length(call.durations.talk_ms),
+        Column::Total => words::clock_length(call.durations.total_ms),
+        Column::Moves => moves(call, screen),
+    }
+}
+
+fn direction(direction: Direction, screen: Screen) -> &'static str {
+    match (direction, screen.unicode) {
         (Direction::Inbound, true) => "↘",
         (Direction::Outbound, true) => "↗",
         (Direction::Internal, true) => "↔",
         (Direction::Inbound, false) => "in",
         (Direction::Outbound, false) => "out",
         (Direction::Internal, false) => "int",
-    };
+    }
+}
+
+fn result(call: &Call, screen: Screen) -> String {
     let color = match call.result {
         Outcome::Answered => Color::Green,
         Outcome::InProgress => Color::Cyan,
@@ -70,18 +161,7 @@ fn row(call: &Call, screen: Screen) -> Vec<Cell> {
         State::Complete => "",
         State::Incomplete => " (incomplete)",
     };
-    vec![
-        Cell::new(&words::date_and_time(call.start_time)[5..]),
-        Cell::new(arrow),
-        Cell::new(side(call, &call.from)),
-        Cell::new(side(call, &call.to)),
-        Cell::new(harmless(&talked_to(call))),
-        Cell::new(screen.paint(&format!("{}{state}", call.result.as_str()), color)),
-        Cell::new(words::length(call.durations.wait_ms)),
-        Cell::new(words::length(call.durations.talk_ms)),
-        Cell::new(words::length(call.durations.total_ms)),
-        Cell::new(moves(call)),
-    ]
+    screen.paint(&format!("{}{state}", call.result.as_str()), color)
 }
 
 fn side(call: &Call, side: &Side) -> String {
@@ -102,17 +182,21 @@ fn talked_to(call: &Call) -> String {
     names.join(", ")
 }
 
-fn moves(call: &Call) -> String {
-    let mut kinds: Vec<(&str, u32)> = Vec::new();
+/// What happened to the call, and to whom it passed.
+fn moves(call: &Call, screen: Screen) -> String {
+    let arrow = if screen.unicode { "→" } else { "->" };
+    let mut passed: Vec<(MoveKind, Vec<String>)> = Vec::new();
     for step in &call.moves {
-        match kinds.last_mut() {
-            Some((kind, count)) if *kind == step.kind.as_str() => *count += 1,
-            _ => kinds.push((step.kind.as_str(), 1)),
+        let target = step.target.as_ref().filter(|target| step.by.as_ref() != Some(target));
+        let target = target.map(|target| call.name(Some(target)));
+        match passed.last_mut() {
+            Some((kind, targets)) if *kind == step.kind => targets.extend(target),
+            _ => passed.push((step.kind, target.into_iter().collect())),
         }
     }
-    let words = kinds.iter().map(|(kind, count)| match count {
-        1 => (*kind).to_owned(),
-        count => format!("{count} × {kind}"),
+    let words = passed.iter().map(|(kind, targets)| match &targets[..] {
+        [] => words::name_of_move(*kind).to_owned(),
+        targets => format!("{} {arrow} {}", words::name_of_move(*kind), targets.join(", ")),
     });
-    words.collect::<Vec<_>>().join(", ")
+    harmless(&words.collect::<Vec<_>>().join("; "))
 }

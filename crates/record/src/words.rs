@@ -2,7 +2,7 @@
 
 use crate::{
     ParticipantId, Time,
-    call::{Call, Kind, Participant},
+    call::{Call, Kind, MoveKind, Participant},
 };
 
 /// A length of time: `7.4 s`, `1 m 43 s`, `2 h 05 m`.
@@ -17,6 +17,16 @@ pub fn length(millis: i64) -> String {
     }
 }
 
+/// A length of time in little room: `0:07`, `1:43`, `2:15:30`; nothing at all is `-`.
+pub fn clock_length(millis: i64) -> String {
+    let seconds = (millis + 500) / 1_000;
+    match seconds {
+        ..=0 if millis <= 0 => "-".to_owned(),
+        ..3_600 => format!("{}:{:02}", seconds / 60, seconds % 60),
+        _ => format!("{}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60),
+    }
+}
+
 /// The time of day, UTC, to the second: `20:01:51`.
 pub fn time_of_day(time: Time) -> String {
     time.to_string()[11..19].to_owned()
@@ -25,6 +35,23 @@ pub fn time_of_day(time: Time) -> String {
 /// Date and time of day, UTC, to the second: `2026-06-03 20:01:51`.
 pub fn date_and_time(time: Time) -> String {
     time.to_string()[..19].replace('T', " ")
+}
+
+/// What people call a step by which a call passed on.
+pub fn name_of_move(kind: MoveKind) -> &'static str {
+    match kind {
+        MoveKind::AttendedTransfer => "attended transfer",
+        MoveKind::BlindTransfer => "blind transfer",
+        MoveKind::Conference => "conference",
+        MoveKind::Flip => "flip",
+        MoveKind::Forward => "forward",
+        MoveKind::Park => "park",
+        MoveKind::Pickup => "pickup",
+        MoveKind::Retrieve => "retrieve",
+        MoveKind::Switch => "switch",
+        MoveKind::TakeOver => "takeover",
+        MoveKind::Transfer => "transfer",
+    }
 }
 
 /// What people call a participant: its name, else its number, else what it is.
@@ -74,5 +101,6 @@ mod tests {
             lengths,
             ["0 s", "0.0 s", "7.4 s", "59.9 s", "1 m 00 s", "1 m 43 s", "59 m 59 s", "1 h 00 m", "2 h 15 m", "-1.0 s"]
         );
+        assert_eq!([0, 99, 7_532, 103_153, 8_130_000].map(clock_length), ["-", "0:00", "0:08", "1:43", "2:15:30"]);
     }
 }
