@@ -88,6 +88,21 @@ impl Fold<'_> {
             self.bring_parked_back();
             self.end_those_who_stayed();
         }
+        self.find_answers();
+    }
+
+    /// The callees' first answers, by room.
+    fn find_answers(&mut self) {
+        for room in &mut self.rooms {
+            for index in room.legs.clone() {
+                let leg = &self.legs[index];
+                if leg.is_inbound() && leg.kind.is_person() && room.originator != Some(index) {
+                    let answered = self.changes[leg.changes.clone()].iter().find(|change| change.is_answer());
+                    room.answers.extend(answered.map(|change| (change.time, index)));
+                }
+            }
+            room.answers.sort_unstable();
+        }
     }
 
     fn spans_of(&mut self, index: usize) -> Spans {
@@ -191,8 +206,7 @@ impl Fold<'_> {
 
     /// When a leg was first answered.
     pub(super) fn first_answer(&self, leg: usize) -> Option<Time> {
-        let answered = |change: &&super::Change<'_>| change.event.said.code == Some(Code::Answered);
-        self.changes_of(leg).iter().find(answered).map(|change| change.time)
+        self.changes_of(leg).iter().find(|change| change.is_answer()).map(|change| change.time)
     }
 
     /// A leg that stayed after its `Gone` ends with `Disconnected`, or when all other legs of the rooms it
