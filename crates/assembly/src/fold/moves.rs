@@ -62,7 +62,8 @@ impl Fold<'_> {
             Reason::BlindTransfer | Reason::RccTransfer | Reason::DtmfTransfer if self.is_person(owner) => {
                 (MoveKind::BlindTransfer, owner, next().and_then(|next| self.destination(next)))
             }
-            Reason::CallRedirected => {
+            // A user's leg that a rule forwarded at once looks like a router's; a queue or a menu makes no move.
+            Reason::CallRedirected if !matches!(self.legs[leg].kind, Kind::Queue | Kind::Menu) => {
                 (MoveKind::Forward, owner, next().and_then(|next| self.destination(next)))
             }
             Reason::CallSwitch => (MoveKind::Switch, owner, owner),
