@@ -186,13 +186,17 @@ impl Fold<'_> {
                 continue;
             }
             let mut spans = Spans::new();
+            let mut go_on = |span: Span| match spans.last_mut() {
+                Some(last) if last.state == span.state && last.end == Some(span.start) => last.end = span.end,
+                _ => spans.push(span),
+            };
             for span in std::mem::take(&mut self.legs[index].spans) {
                 match self.fetched_at(index, span) {
                     Some(time) if is_parked(&span) => {
-                        spans.push(Span { end: Some(time), ..span });
-                        spans.push(Span { state: LegState::Connected, start: time, end: span.end });
+                        go_on(Span { end: Some(time), ..span });
+                        go_on(Span { state: LegState::Connected, start: time, end: span.end });
                     }
-                    _ => spans.push(span),
+                    _ => go_on(span),
                 }
             }
             self.legs[index].spans = spans;
@@ -332,7 +336,8 @@ impl States {
                 }
                 self.close(time);
                 match self.spans.last_mut() {
-                    Some(last) if last.state == state && last.end == Some(time) => last.end = None,
+                    // Who is parked anew may have been fetched in between.
+                    Some(last) if last.state == state && last.end == Some(time) && !is_parked(last) => last.end = None,
                     _ => self.push(state, time),
                 }
             }
