@@ -1,0 +1,17 @@
+//! Every rule of the contract (`docs/contract.md`), shown by a played call.
+
+mod completion;
+mod identity;
+mod legs;
+mod links;
+mod merging;
+mod moves;
+mod parking;
+mod people;
+mod play;
+mod presence;
+mod queues;
+mod related;
+mod results;
+mod supervision;
+mod times;
