@@ -1,6 +1,7 @@
 //! Every rule of the contract (`docs/contract.md`), shown by a played call.
 
 mod completion;
+mod documents;
 mod identity;
 mod legs;
 mod links;
@@ -8,10 +9,12 @@ mod merging;
 mod moves;
 mod parking;
 mod people;
+mod pitfalls;
 mod play;
 mod presence;
 mod queues;
 mod related;
 mod results;
+mod stranger;
 mod supervision;
 mod times;

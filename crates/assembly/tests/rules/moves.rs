@@ -67,12 +67,12 @@ fn a_blind_transfer_to_a_queue_goes_to_the_queue() {
 
 #[test]
 fn the_queue_is_the_target_when_the_next_leg_is_an_agents() {
-    let call = call(&format!(
-        "0.05 Q/1 out - +1404>500 Setup; 0.06 Q/2 in 500 +1404>500 Setup; {ANSWERED}
-         8 Q/1 Gone -> A/2; 8.5 A/2 Answered; 9 A/2 Disconnected/BlindTransfer
-         12 A/4 in 111 +1404>500 queue Proceeding; 20 A/1,A/4 Disconnected; 20 Q/2 Disconnected"
-    ));
-    assert!(moves(&call).contains(&"BlindTransfer 104→500".to_owned()), "{:?}", moves(&call));
+    let call = call("
+        0 A/1 out - +1404>+1650=500 Setup; 0.1 A/2 in 500 +1404>+1650=500 Setup; 1 A/3 in 111 +1404>+1650=500 queue Answered
+        1 A/2 Disconnected/AgentAnswered; 9 A/3 Disconnected/BlindTransfer; 10 A/5 in 112 +1404>500 queue Proceeding
+        20 A/1,A/5 Disconnected
+    ");
+    assert_eq!(moves(&call), ["BlindTransfer 111→500"]);
 }
 
 #[test]
@@ -139,13 +139,16 @@ fn an_attended_transfer_to_a_queue_goes_to_the_queue_until_an_agent_answers() {
 }
 
 #[test]
-fn an_implied_side_is_consulted_before_a_queue_or_somebody_who_rings() {
-    let call = attended("10 B/1 out 104 104>106 Setup; 12 B/1 Answered", "30 A/1 Disconnected");
-    assert_eq!(moves(&call), ["AttendedTransfer 104→106"]);
+fn an_implied_side_is_consulted_before_somebody_who_rings() {
+    let call = call(&format!(
+        "{ANSWERED} 5 B/2 in 104 +1505>104 Answered; 6 B/3 in 106 +1505>106 Proceeding
+         9 A/2 Gone/AttendedTransfer -> B/2; 20 A/1,B/3 Disconnected"
+    ));
+    assert_eq!(moves(&call), ["AttendedTransfer 104→+1505"]);
 }
 
 #[test]
-fn who_is_connected_in_the_own_room_comes_before_who_is_in_a_joined_one() {
+fn if_nobody_is_left_in_the_consultation_whoever_is_joined_with_it_was_consulted() {
     let call = call(&format!(
         "{ANSWERED}{CONSULTING} 15 B/2 Hold; 15 C/1 out 106 106>107 Setup; 16 C/2 in 107 106>107 Answered
          18 B/2 Gone/AttendedTransfer -> C/1; 20 A/2 Gone/AttendedTransfer -> B/1; 30 A/1,C/2 Disconnected"
