@@ -54,9 +54,12 @@ impl<'a> Fold<'a> {
         let next = |other: usize| other != index && self.legs[other].first_sequence >= sequence;
         match self.end_reason(leg) {
             Some(Reason::CallerDropped) => false,
-            Some(Reason::AgentAnswered | Reason::BlindTransfer | Reason::CallerInputRedirect | Reason::CallRedirected) => {
-                true
-            }
+            Some(
+                Reason::AgentAnswered
+                | Reason::BlindTransfer
+                | Reason::CallerInputRedirect
+                | Reason::CallRedirected,
+            ) => true,
             _ => self.rooms[leg.room].legs.clone().any(next) || self.answered_elsewhere(index),
         }
     }

@@ -301,7 +301,9 @@ impl Fold<'_> {
         let end = leg.end?;
         let own = leg.ended_by.and_then(|at| self.changes[at].event.said.reason_word());
         let left_by = |link: &&super::Link| {
-            link.empties_its_ends() && link.start == end && link.ends().iter().any(|side| side.leg == Some(index))
+            link.empties_its_ends()
+                && link.start == end
+                && link.ends().iter().any(|side| side.leg == Some(index))
         };
         own.map(CompactString::from).or_else(|| self.links.iter().find(left_by)?.reason.clone())
     }

@@ -113,7 +113,9 @@ impl Fold<'_> {
             false => self
                 .links
                 .iter()
-                .filter(|link| link.empties_its_ends() && link.ends().iter().any(|end| end.leg == Some(index)))
+                .filter(|link| {
+                    link.empties_its_ends() && link.ends().iter().any(|end| end.leg == Some(index))
+                })
                 .filter(|link| !self.is_host_in_the_bridge(index, link))
                 .map(|link| (link.start, link.end))
                 .collect(),
@@ -337,7 +339,9 @@ impl States {
                 self.close(time);
                 match self.spans.last_mut() {
                     // Who is parked anew may have been fetched in between.
-                    Some(last) if last.state == state && last.end == Some(time) && !is_parked(last) => last.end = None,
+                    Some(last) if last.state == state && last.end == Some(time) && !is_parked(last) => {
+                        last.end = None
+                    }
                     _ => self.push(state, time),
                 }
             }
