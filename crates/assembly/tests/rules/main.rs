@@ -1,5 +1,7 @@
 //! Every rule of the contract (`docs/contract.md`), shown by a played call.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what a test cannot go on without fails it")]
+
 mod completion;
 mod documents;
 mod identity;

@@ -107,10 +107,12 @@ fn star_codes_and_bridges_are_never_implied() {
 
 #[test]
 fn queues_are_never_implied() {
-    let call = call(&format!(
-        "0 A/1 out - +1404>+1650 Setup; 1 A/2 in 111 +1404>+1650=500 queue Answered; 5 A/2 Hold
-         6 B/1 out 111 111>500 Answered; 9 B/1 Gone/AttendedTransfer -> A/2; 10 A/1,B/1 Disconnected"
-    ));
+    let call = call(
+        "
+        0 A/1 out - +1404>+1650 Setup; 1 A/2 in 111 +1404>+1650=500 queue Answered; 5 A/2 Hold
+        6 B/1 out 111 111>500 Answered; 9 B/1 Gone/AttendedTransfer -> A/2; 10 A/1,B/1 Disconnected
+    ",
+    );
     assert_eq!(participants(&call), ["111 user", "+1404 external"]);
 }
 
