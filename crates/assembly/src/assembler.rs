@@ -345,6 +345,7 @@ impl Assembler {
     fn attend(&mut self, call: CallKey, now: Time, changes: &mut Changes) {
         let status = &self.book.calls[call].status;
         match status.state {
+            _ if self.book.root(call).is_none() => self.attend_unseen(call, now),
             State::Live => self.attend_live(call, now, changes),
             State::Complete | State::Incomplete if status.has_news => {
                 self.attend_reopened(call, now, changes)
@@ -353,6 +354,16 @@ impl Assembler {
         }
         if self.book.calls.contains(call) {
             self.schedule(call);
+        }
+    }
+
+    /// A text reply alone, or a session only named by others, is no call: there is nothing to tell of it yet.
+    fn attend_unseen(&mut self, call: CallKey, now: Time) {
+        let status = &mut self.book.calls[call].status;
+        status.has_news = false;
+        status.due = status.last_arrival + self.settings.silent_ms;
+        if status.due <= now {
+            self.book.forget(call);
         }
     }
 

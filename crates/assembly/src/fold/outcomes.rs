@@ -60,7 +60,7 @@ impl<'a> Fold<'a> {
                 | Reason::CallerInputRedirect
                 | Reason::CallRedirected,
             ) => true,
-            _ => self.rooms[leg.room].legs.clone().any(next),
+            _ => self.rooms[leg.room].legs.clone().any(next) || self.answered_elsewhere(index),
         }
     }
 
@@ -125,7 +125,10 @@ impl<'a> Fold<'a> {
             return Dialled { side: leg.description.to, person, is_internal };
         }
         let callers_leg = room.originator.unwrap_or(room.legs.start);
-        let side = self.legs[callers_leg].description.to;
+        let description = &self.legs[callers_leg].description;
+        // Whoever asked for a RingOut is rung as if called by the number to be dialled.
+        let turned = room.session.is_ring_out() && self.legs[callers_leg].is_inbound();
+        let side = if turned { description.from } else { description.to };
         let implied = self.implied.iter().find(|side| side.room == self.root && !side.is_caller);
         // A call to oneself has nobody else in it.
         let own = || {

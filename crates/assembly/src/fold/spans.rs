@@ -13,7 +13,7 @@ use wholecall_record::{
 use super::{
     Fold,
     legs::{Leg, Span, Spans},
-    links::{Door, Joints},
+    links::{Door, Joints, Link},
 };
 
 /// What a leg is after one of its own changes.
@@ -116,6 +116,7 @@ impl Fold<'_> {
                 .filter(|link| {
                     link.empties_its_ends() && link.ends().iter().any(|end| end.leg == Some(index))
                 })
+                .filter(|link| !self.is_host_in_the_bridge(index, link))
                 .map(|link| (link.start, link.end))
                 .collect(),
         };
@@ -132,10 +133,19 @@ impl Fold<'_> {
         doors.pass(None, own, &mut states);
         let leg = &mut self.legs[index];
         if let Some((time, by)) = states.out {
-            leg.end = Some(time);
+            // A link may tell that it left before anything was heard of it.
+            leg.end = Some(time.max(leg.start));
             leg.ended_by = by;
         }
         states.spans
+    }
+
+    /// Whether a leg is the host's own in the bridge that a link leads to: it stays, unless it says itself
+    /// that it left by that link.
+    fn is_host_in_the_bridge(&self, index: usize, link: &Link) -> bool {
+        let leg = &self.legs[index];
+        let bridge = link.kind == LinkKind::Conference && self.bridge_of(link).leg == Some(index);
+        bridge && leg.kind.is_person() && !link.proof.iter().any(|at| leg.changes.contains(at))
     }
 
     /// What a change makes of a leg; none if nothing.
@@ -160,8 +170,14 @@ impl Fold<'_> {
 
     /// Whether a `Gone` leaves its owner in the call: it picked up, took over, or listens.
     fn stays(&self, change: usize) -> bool {
-        let link = self.links.iter().find(|link| link.proof.contains(&change));
-        link.is_some_and(|link| !link.empties_its_ends())
+        match self.links.iter().find(|link| link.proof.contains(&change)) {
+            Some(link) => !link.empties_its_ends(),
+            // The other end belongs to another call: a supervisor listens to several.
+            None => {
+                let said = &self.changes[change].event.said;
+                said.peer().is_some() && said.reason == Some(Reason::Supervising)
+            }
+        }
     }
 
     /// Parked legs come back on the line when a pickup reaches their room, or when a new leg in their room
@@ -172,13 +188,17 @@ impl Fold<'_> {
                 continue;
             }
             let mut spans = Spans::new();
+            let mut go_on = |span: Span| match spans.last_mut() {
+                Some(last) if last.state == span.state && last.end == Some(span.start) => last.end = span.end,
+                _ => spans.push(span),
+            };
             for span in std::mem::take(&mut self.legs[index].spans) {
                 match self.fetched_at(index, span) {
                     Some(time) if is_parked(&span) => {
-                        spans.push(Span { end: Some(time), ..span });
-                        spans.push(Span { state: LegState::Connected, start: time, end: span.end });
+                        go_on(Span { end: Some(time), ..span });
+                        go_on(Span { state: LegState::Connected, start: time, end: span.end });
                     }
-                    _ => spans.push(span),
+                    _ => go_on(span),
                 }
             }
             self.legs[index].spans = spans;
@@ -318,7 +338,10 @@ impl States {
                 }
                 self.close(time);
                 match self.spans.last_mut() {
-                    Some(last) if last.state == state && last.end == Some(time) => last.end = None,
+                    // Who is parked anew may have been fetched in between.
+                    Some(last) if last.state == state && last.end == Some(time) && !is_parked(last) => {
+                        last.end = None
+                    }
                     _ => self.push(state, time),
                 }
             }
