@@ -88,7 +88,10 @@ impl Change {
     /// The call as it is now; none where it was merged into another.
     pub fn call(&self) -> Option<&Call> {
         match self {
-            Self::Started(call) | Self::Updated(call) | Self::Completed(call) | Self::Revised { call, .. } => Some(call),
+            Self::Started(call)
+            | Self::Updated(call)
+            | Self::Completed(call)
+            | Self::Revised { call, .. } => Some(call),
             Self::Merged { .. } => None,
         }
     }
@@ -328,7 +331,11 @@ impl Assembler {
         });
         gone.sort();
         gone.dedup();
-        changes.extend(gone.into_iter().map(|old| Change::Merged { account: account.clone(), id: old, into: id.clone() }));
+        changes.extend(gone.into_iter().map(|old| Change::Merged {
+            account: account.clone(),
+            id: old,
+            into: id.clone(),
+        }));
     }
 
     /// Looks at a call: publishes what is due and finds out when to look again.
@@ -336,7 +343,9 @@ impl Assembler {
         let status = &self.book.calls[call].status;
         match status.state {
             State::Live => self.attend_live(call, now, changes),
-            State::Complete | State::Incomplete if status.has_news => self.attend_reopened(call, now, changes),
+            State::Complete | State::Incomplete if status.has_news => {
+                self.attend_reopened(call, now, changes)
+            }
             State::Complete | State::Incomplete => self.attend_closed(call, now),
         }
         if self.book.calls.contains(call) {
@@ -459,7 +468,14 @@ impl Assembler {
         }
     }
 
-    fn record(&self, call: CallKey, fold: &Fold<'_>, state: State, reason: Option<ClosedBecause>, now: Time) -> Call {
+    fn record(
+        &self,
+        call: CallKey,
+        fold: &Fold<'_>,
+        state: State,
+        reason: Option<ClosedBecause>,
+        now: Time,
+    ) -> Call {
         let status = &self.book.calls[call].status;
         let version = status.version + 1;
         fold.record(Standing { state, reason, late_for: status.late_for.clone(), version, updated_at: now })
@@ -496,7 +512,9 @@ impl Status {
     fn absorb(&mut self, other: Self) {
         match (self.version > 0, other.version > 0) {
             // Nothing came of this one yet: it goes on as the other.
-            (false, true) => (self.state, self.reason, self.digest) = (other.state, other.reason, other.digest),
+            (false, true) => {
+                (self.state, self.reason, self.digest) = (other.state, other.reason, other.digest)
+            }
             (true, true) if other.state == State::Live => (self.state, self.reason) = (State::Live, None),
             // A call that nobody has been told of yet opens nothing.
             _ => {}

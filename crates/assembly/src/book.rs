@@ -104,7 +104,8 @@ impl<S: Default> Book<S> {
     /// Adds what a notification says.
     pub(crate) fn add(&mut self, notification: &Notification<'_, '_>) -> Added<S> {
         let key = self.session_of(notification);
-        let mut added = Added { call: self.sessions[key].call, news: false, absorbed: Vec::new(), touched: Vec::new() };
+        let mut added =
+            Added { call: self.sessions[key].call, news: false, absorbed: Vec::new(), touched: Vec::new() };
         let is_ring_out = matches!(notification.body().origin(), Some(Origin::RingOut | Origin::RingMe));
         for party in &notification.body().parties {
             let heard = self.sessions[key].session.hear(notification, party);
@@ -270,13 +271,14 @@ impl<S: Default> Book<S> {
         let calls: Vec<CallKey> = distinct(keys.iter().map(|&key| self.sessions[key].call));
         let parts = self.partition(&keys);
         // A part goes on as the call whose root it has, so that no id wanders.
-        let roots: Vec<(CallKey, Option<SessionKey>)> = calls.iter().map(|&call| (call, self.root(call))).collect();
+        let roots: Vec<(CallKey, Option<SessionKey>)> =
+            calls.iter().map(|&call| (call, self.root(call))).collect();
         let mut free = calls;
         let mut grouped = Vec::with_capacity(parts.len());
         for part in parts {
-            let goes_on = roots.iter().find(|(call, root)| {
-                free.contains(call) && root.is_some_and(|root| part.contains(&root))
-            });
+            let goes_on = roots
+                .iter()
+                .find(|(call, root)| free.contains(call) && root.is_some_and(|root| part.contains(&root)));
             let call = match goes_on {
                 Some(&(call, _)) => {
                     free.retain(|other| *other != call);
@@ -284,7 +286,12 @@ impl<S: Default> Book<S> {
                 }
                 None => {
                     let account = self.sessions[part[0]].account;
-                    self.calls.insert(Group { account, sessions: Vec::new(), refused: 0, status: S::default() })
+                    self.calls.insert(Group {
+                        account,
+                        sessions: Vec::new(),
+                        refused: 0,
+                        status: S::default(),
+                    })
                 }
             };
             grouped.push((call, part));
@@ -322,9 +329,10 @@ impl<S: Default> Book<S> {
         let group = &self.calls[call];
         let account = &self.accounts[group.account];
         let listeners = group.sessions.iter().flat_map(|&key| self.sessions[key].neighbours());
-        let listeners = distinct(listeners.copied().filter(|&key| {
-            self.sessions[key].call != call && self.sessions[key].session.is_supervising()
-        }));
+        let listeners =
+            distinct(listeners.copied().filter(|&key| {
+                self.sessions[key].call != call && self.sessions[key].session.is_supervising()
+            }));
         Fold::new(Material {
             account: account.id.as_ref(),
             sessions: group.sessions.iter().map(|&key| &self.sessions[key].session).collect(),
@@ -348,7 +356,8 @@ impl<S: Default> Book<S> {
     pub(crate) fn may_have_ended(&self, call: CallKey) -> bool {
         let mut sessions = self.calls[call].sessions.iter().map(|&key| &self.sessions[key]);
         // A link may end a leg that never said so itself.
-        sessions.clone().any(|held| held.links.is_some()) || sessions.all(|held| held.session.open_legs() == 0)
+        sessions.clone().any(|held| held.links.is_some())
+            || sessions.all(|held| held.session.open_legs() == 0)
     }
 
     /// The id of the call a session of an account belongs to.

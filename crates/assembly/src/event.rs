@@ -83,7 +83,8 @@ impl Event {
             None => copies.push(Copy { uuid, said }),
         }
         // An id-less copy comes last; among equal ids the content decides, so that order of arrival does not.
-        copies.sort_by(|a, b| copy_order(a.uuid.as_ref(), b.uuid.as_ref()).then_with(|| a.said.order(&b.said)));
+        copies
+            .sort_by(|a, b| copy_order(a.uuid.as_ref(), b.uuid.as_ref()).then_with(|| a.said.order(&b.said)));
         let mut merged = copies[0].said.clone();
         for copy in &copies[1..] {
             merged.fill_gaps(&copy.said);

@@ -124,7 +124,15 @@ impl Legs {
         let id_start = self.text.len() as u32;
         self.text.push_str(party);
         let id_end = self.text.len() as u32;
-        let leg = Leg { id_start, id_end, last_given: None, events: 0, latest: 0, has_left: true, recordings: None };
+        let leg = Leg {
+            id_start,
+            id_end,
+            last_given: None,
+            events: 0,
+            latest: 0,
+            has_left: true,
+            recordings: None,
+        };
         // There are no more legs than notifications are kept, and one more.
         let mut key = self.legs.len() as LegKey;
         if let Some(many) = &mut self.many {
@@ -144,7 +152,13 @@ impl Legs {
     }
 
     /// Takes note of whether a leg has left, if this is the latest that is known of it.
-    pub(crate) fn hear_code(&mut self, leg: LegKey, sequence: u32, code: Option<Code>, reason: Option<Reason>) {
+    pub(crate) fn hear_code(
+        &mut self,
+        leg: LegKey,
+        sequence: u32,
+        code: Option<Code>,
+        reason: Option<Reason>,
+    ) {
         let leg = &mut self.legs[leg as usize];
         let is_state = !matches!(code, None | Some(Code::Other)) && reason != Some(Reason::CallReplied);
         if !is_state || sequence < leg.latest {
@@ -214,7 +228,13 @@ impl Legs {
     }
 
     /// Takes in the descriptive fields of a notification; tells whether that changes anything.
-    pub(crate) fn describe(&mut self, leg: LegKey, sequence: u32, uuid: Option<&Uuid>, party: &Party<'_>) -> bool {
+    pub(crate) fn describe(
+        &mut self,
+        leg: LegKey,
+        sequence: u32,
+        uuid: Option<&Uuid>,
+        party: &Party<'_>,
+    ) -> bool {
         let described = self.hear_description(leg, sequence, uuid, &Description::of(party));
         let mut news = described;
         for id in party.recordings.iter().filter_map(|recording| recording.id.as_deref()) {
@@ -227,7 +247,13 @@ impl Legs {
         news
     }
 
-    fn hear_description(&mut self, leg: LegKey, sequence: u32, uuid: Option<&Uuid>, said: &Description<'_>) -> bool {
+    fn hear_description(
+        &mut self,
+        leg: LegKey,
+        sequence: u32,
+        uuid: Option<&Uuid>,
+        said: &Description<'_>,
+    ) -> bool {
         let first = self.legs[leg as usize].last_given;
         let mut next = first;
         while let Some(at) = next {

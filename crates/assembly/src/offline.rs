@@ -111,7 +111,10 @@ impl Calls {
     /// The call with that id, or the one that a session of that id belongs to.
     fn key(&self, id: &str) -> Option<CallKey> {
         let has_session = |key: CallKey| {
-            self.book.calls[key].sessions.iter().any(|&session| &*self.book.sessions[session].session.id == id)
+            self.book.calls[key]
+                .sessions
+                .iter()
+                .any(|&session| &*self.book.sessions[session].session.id == id)
         };
         let mut keys = self.order.iter().copied();
         let root = keys.clone().find(|&key| self.id(key).is_some_and(|own| &*own == id));

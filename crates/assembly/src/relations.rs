@@ -210,7 +210,9 @@ impl<S: Default> Book<S> {
         for trace in &self.sessions[key].traces().list {
             let Some(doings) = self.doings(key, &trace.extension) else { continue };
             match trace.did {
-                Did::Dial => found.extend(self.on_hold_at(key, trace, doings).map(|held| (held, Why::Consultation))),
+                Did::Dial => {
+                    found.extend(self.on_hold_at(key, trace, doings).map(|held| (held, Why::Consultation)))
+                }
                 Did::RingOut => {
                     let twins = around(&doings.dials, trace.time).filter(|&other| self.are_twins(key, other));
                     found.extend(twins.map(|twin| (twin, Why::Twin)));
@@ -241,7 +243,9 @@ impl<S: Default> Book<S> {
     /// Whether a RingOut and another session are two sides of one click: the same numbers the other way
     /// round, and legacy ids given almost at once.
     fn are_twins(&self, ring_out: SessionKey, other: SessionKey) -> bool {
-        let number = |session: &Session| session.legacy_id().and_then(|id| id.parse::<u64>().ok()).filter(|id| *id > 0);
+        let number = |session: &Session| {
+            session.legacy_id().and_then(|id| id.parse::<u64>().ok()).filter(|id| *id > 0)
+        };
         let [a, b] = [ring_out, other].map(|key| &self.sessions[key].session);
         let near = match (number(a), number(b)) {
             (Some(a), Some(b)) => a != b && a.abs_diff(b) <= TWIN_IDS_WITHIN,
@@ -267,7 +271,11 @@ impl<S: Default> Book<S> {
                 }
                 let Some(root) = self.root(other_call) else { continue };
                 let id = self.sessions[root].session.id.clone();
-                related.push(Related { id, kind: why.kind(), why: CompactString::const_new(why.sentence(dialled)) });
+                related.push(Related {
+                    id,
+                    kind: why.kind(),
+                    why: CompactString::const_new(why.sentence(dialled)),
+                });
             }
         }
         related.extend(listeners.iter().map(|&key| Related {
@@ -301,7 +309,8 @@ impl Why {
 
 /// Sessions in which something was done at about a time.
 fn around(entries: &BTreeSet<(Time, SessionKey)>, time: Time) -> impl Iterator<Item = SessionKey> {
-    let Range { start, end } = (time + -TWIN_WITHIN_MS, SessionKey::MIN)..(time + TWIN_WITHIN_MS, SessionKey::MAX);
+    let Range { start, end } =
+        (time + -TWIN_WITHIN_MS, SessionKey::MIN)..(time + TWIN_WITHIN_MS, SessionKey::MAX);
     entries.range(start..end).take(LOOKED_AT).map(|(_, key)| *key)
 }
 
@@ -309,7 +318,9 @@ fn mirrored(a: &Session, b: &Session) -> bool {
     let outbound = own_legs(b, Direction::Outbound);
     own_legs(a, Direction::Inbound).iter().any(|leg| {
         let (from, to) = (leg.from.number, leg.to.number);
-        from.is_some() && to.is_some() && outbound.iter().any(|back| back.from.number == to && back.to.number == from)
+        from.is_some()
+            && to.is_some()
+            && outbound.iter().any(|back| back.from.number == to && back.to.number == from)
     })
 }
 

@@ -182,7 +182,9 @@ impl Session {
     /// How many sequence numbers lie beyond the last that is kept.
     pub(crate) fn beyond_limit(&self) -> u64 {
         match self.events.last_sequence() {
-            Some(last) if self.events.len() >= limits::NOTIFICATIONS_PER_SESSION => u64::from(self.last_seen.abs_diff(last)),
+            Some(last) if self.events.len() >= limits::NOTIFICATIONS_PER_SESSION => {
+                u64::from(self.last_seen.abs_diff(last))
+            }
             _ => 0,
         }
     }

@@ -409,9 +409,16 @@ mod tests {
 
     #[test]
     fn values_come_back_as_they_were_written() {
-        for text in
-            ["0", "-1.5e+10", "\"\"", "\"\\u00e9\"", "[]", "{}", "[1,[2,{\"a\":[]}],\"]\"]", "{\"a\" : null , \"b\":[true,false]}"]
-        {
+        for text in [
+            "0",
+            "-1.5e+10",
+            "\"\"",
+            "\"\\u00e9\"",
+            "[]",
+            "{}",
+            "[1,[2,{\"a\":[]}],\"]\"]",
+            "{\"a\" : null , \"b\":[true,false]}",
+        ] {
             assert_eq!(read(text), Ok(text));
             assert_eq!(read(&format!(" \n{text}\t\r")), Ok(text));
         }

@@ -65,7 +65,8 @@ fn parse_usual(text: &[u8]) -> Option<i64> {
         })
     };
     let [year, month, day] = [&text[0..4], &text[5..7], &text[8..10]].map(&mut number);
-    let [hour, minute, second, millis] = [&text[11..13], &text[14..16], &text[17..19], &text[20..23]].map(&mut number);
+    let [hour, minute, second, millis] =
+        [&text[11..13], &text[14..16], &text[17..19], &text[20..23]].map(&mut number);
     if !is_spelt_so || seen & 0x80 != 0 {
         return None;
     }

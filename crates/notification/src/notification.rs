@@ -4,9 +4,7 @@
 //! `eventTime` is the time of the change, not of the call; `event` names the party's extension, not the
 //! filter; `peerId.sessionId` may hold a telephony session id.
 
-use crate::{
-    Code, Direction, Moment, Origin, Raw, Reason, Role, Text, Unreadable, object::object,
-};
+use crate::{Code, Direction, Moment, Origin, Raw, Reason, Role, Text, Unreadable, object::object};
 
 /// A telephony session notification: one or more parties of one session have changed.
 ///
@@ -345,9 +343,9 @@ object! {
 impl CallInfo<'_> {
     /// The queue's name, if either line tells it.
     pub fn queue_name(&self) -> Option<&str> {
-        [&self.primary, &self.additional].into_iter().find_map(|line| {
-            (line.kind.as_deref() == Some("QueueName")).then(|| said(&line.value)).flatten()
-        })
+        [&self.primary, &self.additional]
+            .into_iter()
+            .find_map(|line| (line.kind.as_deref() == Some("QueueName")).then(|| said(&line.value)).flatten())
     }
 }
 

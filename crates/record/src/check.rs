@@ -29,8 +29,12 @@ impl Call {
                     && leg.end_time.is_none_or(|end| segment.end_time.is_some_and(|last| last <= end))
             };
             check(leg.segments.iter().all(inside), &|| format!("{name}: a segment lies outside the leg"));
-            check(leg.end_time.is_none_or(|end| leg.start_time <= end), &|| format!("{name}: ends before it begins"));
-            check(leg.ring_ms >= 0 && leg.talk_ms >= 0 && leg.hold_ms >= 0, &|| format!("{name}: a negative length"));
+            check(leg.end_time.is_none_or(|end| leg.start_time <= end), &|| {
+                format!("{name}: ends before it begins")
+            });
+            check(leg.ring_ms >= 0 && leg.talk_ms >= 0 && leg.hold_ms >= 0, &|| {
+                format!("{name}: a negative length")
+            });
             let known = leg.participant.as_ref().is_none_or(|id| self.participant(id).is_some());
             check(known, &|| format!("{name}: its participant is not in the list"));
             check(leg.participant.is_some() || leg.kind == Kind::Proxy, &|| format!("{name}: nobody's leg"));
@@ -39,38 +43,61 @@ impl Call {
         check(ids.len() == self.legs.len(), &|| "two legs of one id".to_owned());
         for participant in &self.participants {
             let name = &participant.id;
-            check(participant.legs.iter().all(|leg| ids.contains(leg)), &|| format!("{name}: has a leg that is not there"));
-            check(participant.observed != participant.legs.is_empty(), &|| format!("{name}: observed without a leg"));
-            check(participant.talk_ms <= self.durations.talk_ms, &|| format!("{name}: talked longer than the call"));
+            check(participant.legs.iter().all(|leg| ids.contains(leg)), &|| {
+                format!("{name}: has a leg that is not there")
+            });
+            check(participant.observed != participant.legs.is_empty(), &|| {
+                format!("{name}: observed without a leg")
+            });
+            check(participant.talk_ms <= self.durations.talk_ms, &|| {
+                format!("{name}: talked longer than the call")
+            });
             let talks = self.conversations.iter().filter(|talk| talk.participants.contains(name));
             let talk_ms = union(talks.map(|talk| (talk.start_time, talk.end_time)));
-            check(talk_ms.is_none_or(|ms| ms == participant.talk_ms), &|| format!("{name}: talkMs is not its conversations'"));
+            check(talk_ms.is_none_or(|ms| ms == participant.talk_ms), &|| {
+                format!("{name}: talkMs is not its conversations'")
+            });
         }
         for (at, talk) in self.conversations.iter().enumerate() {
-            check(talk.end_time.is_none_or(|end| talk.start_time < end), &|| format!("conversation {at} has no length"));
+            check(talk.end_time.is_none_or(|end| talk.start_time < end), &|| {
+                format!("conversation {at} has no length")
+            });
             check(talk.participants.len() >= 2, &|| format!("conversation {at} of one"));
             check(talk.participants.is_sorted(), &|| format!("conversation {at}: participants out of order"));
-            check(talk.end_time.is_some() || self.state == State::Live, &|| format!("conversation {at} has no end"));
-            let same = self.conversations[..at].iter().filter(|other| other.participants == talk.participants);
-            let apart = |other: &crate::call::Conversation| other.end_time.is_some_and(|end| end <= talk.start_time);
-            check(same.into_iter().all(apart), &|| format!("conversation {at} overlaps another of the same people"));
+            check(talk.end_time.is_some() || self.state == State::Live, &|| {
+                format!("conversation {at} has no end")
+            });
+            let same =
+                self.conversations[..at].iter().filter(|other| other.participants == talk.participants);
+            let apart =
+                |other: &crate::call::Conversation| other.end_time.is_some_and(|end| end <= talk.start_time);
+            check(same.into_iter().all(apart), &|| {
+                format!("conversation {at} overlaps another of the same people")
+            });
             let known = talk.participants.iter().all(|id| self.participant(id).is_some());
             check(known, &|| format!("conversation {at} names somebody who is not in the list"));
         }
         let talked = union(self.conversations.iter().map(|talk| (talk.start_time, talk.end_time)));
-        check(talked.is_none_or(|ms| ms == self.durations.talk_ms), &|| "talkMs is not the conversations'".to_owned());
+        check(talked.is_none_or(|ms| ms == self.durations.talk_ms), &|| {
+            "talkMs is not the conversations'".to_owned()
+        });
         check(self.answer_time == self.conversations.first().map(|talk| talk.start_time), &|| {
             "answerTime is not the first conversation's".to_owned()
         });
-        check(self.end_time.is_some() == (self.state != State::Live), &|| "endTime and state disagree".to_owned());
+        check(self.end_time.is_some() == (self.state != State::Live), &|| {
+            "endTime and state disagree".to_owned()
+        });
         if let Some(end) = self.end_time {
-            check(self.durations.total_ms == end - self.start_time, &|| "totalMs is not end − start".to_owned());
+            check(self.durations.total_ms == end - self.start_time, &|| {
+                "totalMs is not end − start".to_owned()
+            });
             let wait = self.answer_time.unwrap_or(end) - self.start_time;
             check(self.durations.wait_ms == wait, &|| "waitMs is not start to answer".to_owned());
         }
-        check(self.sessions.iter().any(|session| session.telephony_session_id == self.id && session.seen), &|| {
-            "the root is not among the sessions".to_owned()
-        });
+        check(
+            self.sessions.iter().any(|session| session.telephony_session_id == self.id && session.seen),
+            &|| "the root is not among the sessions".to_owned(),
+        );
         check((self.completeness.reason.is_some()) == (self.state == State::Incomplete), &|| {
             "an incomplete call says why, and only that".to_owned()
         });

@@ -50,13 +50,16 @@ impl<W: Write> CsvWriter<W> {
         let text = |text: &Option<compact_str::CompactString>| guarded(text.as_deref().unwrap_or_default());
         let participant = |id: &Option<crate::ParticipantId>| id.as_deref().unwrap_or_default().to_owned();
         let number = |number: i64| number.to_string();
-        let mut talked: Vec<&str> = call.conversations.iter().flat_map(|talk| &talk.participants).map(|id| &**id).collect();
+        let mut talked: Vec<&str> =
+            call.conversations.iter().flat_map(|talk| &talk.participants).map(|id| &**id).collect();
         talked.sort_unstable();
         talked.dedup();
         let moves: Vec<String> = call
             .moves
             .iter()
-            .map(|step| format!("{} {} > {}", step.kind.as_str(), participant(&step.by), participant(&step.target)))
+            .map(|step| {
+                format!("{} {} > {}", step.kind.as_str(), participant(&step.by), participant(&step.target))
+            })
             .collect();
         let queues: Vec<&str> = call.queues.iter().map(|visit| &*visit.participant).collect();
         let recordings: Vec<&str> = call.recordings.iter().map(|recording| recording.id.as_str()).collect();

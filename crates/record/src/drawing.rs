@@ -15,7 +15,8 @@ pub fn draw(call: &Call, screen: Screen) -> String {
     let lanes = Lanes::of(call);
     let widest = lanes.lanes.iter().map(|lane| harmless(&lane.name).width()).max().unwrap_or(0);
     let label = widest.clamp(4, (screen.width / 3).clamp(4, 32));
-    let canvas = Canvas { lanes: &lanes, screen, label, columns: screen.width.saturating_sub(label + 2).max(10) };
+    let canvas =
+        Canvas { lanes: &lanes, screen, label, columns: screen.width.saturating_sub(label + 2).max(10) };
     let mut text = header(call, screen);
     canvas.axis(&mut text);
     canvas.lanes(&mut text);
@@ -77,7 +78,8 @@ impl Canvas<'_> {
 
     /// Marks of whole seconds, minutes or hours since the start, as many as fit.
     fn axis(&self, text: &mut String) {
-        const STEPS_S: [i64; 15] = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 14_400];
+        const STEPS_S: [i64; 15] =
+            [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 14_400];
         const MARK_COLUMNS: i64 = 9;
         let whole_s = (self.lanes.end - self.lanes.start) / 1_000;
         let fits = |step: &i64| whole_s / step < self.columns as i64 / MARK_COLUMNS;

@@ -119,7 +119,9 @@ fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
     match bytes.last_chunk::<8>() {
         // The last eight may overlap those before.
-        Some(last) => !needs_escape(*last) && !bytes.as_chunks::<8>().0.iter().any(|word| needs_escape(*word)),
+        Some(last) => {
+            !needs_escape(*last) && !bytes.as_chunks::<8>().0.iter().any(|word| needs_escape(*word))
+        }
         None => !bytes.iter().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)),
     }
 }
@@ -243,7 +245,8 @@ mod tests {
                 }
             }
         }
-        for text in ["", "Ångström – “quoted”", "\u{7f}\u{80}\u{2028}", "emoji 🦀 at the end", "tab\there"] {
+        for text in ["", "Ångström – “quoted”", "\u{7f}\u{80}\u{2028}", "emoji 🦀 at the end", "tab\there"]
+        {
             assert_eq!(written(text), serde_json::to_string(text).unwrap());
         }
     }

@@ -119,7 +119,8 @@ impl Lanes {
     /// Lays a call out.
     pub fn of(call: &Call) -> Self {
         let known = call.legs.iter().flat_map(|leg| {
-            let segments = leg.segments.iter().flat_map(|segment| [Some(segment.start_time), segment.end_time]);
+            let segments =
+                leg.segments.iter().flat_map(|segment| [Some(segment.start_time), segment.end_time]);
             segments.chain([leg.end_time])
         });
         let talked = call.conversations.iter().flat_map(|talk| [Some(talk.start_time), talk.end_time]);
@@ -190,7 +191,9 @@ fn stretches(call: &Call, participant: &Participant, end: Time) -> Vec<Stretch> 
     for leg in call.legs.iter().filter(|leg| leg.participant.as_ref() == Some(&participant.id)) {
         for segment in &leg.segments {
             let activity = match segment.state {
-                LegState::Ringing if leg.outcome == Some(crate::call::LegOutcome::Originated) => Activity::Waiting,
+                LegState::Ringing if leg.outcome == Some(crate::call::LegOutcome::Originated) => {
+                    Activity::Waiting
+                }
                 LegState::Ringing => Activity::Ringing,
                 LegState::Holding => Activity::Holding,
                 LegState::Parked => Activity::Parked,

@@ -58,7 +58,11 @@ object! {
 impl Story {
     /// The story as text.
     pub fn text(&self, screen: Screen) -> String {
-        let mut text = format!("{}\n{}\n\n", screen.paint(&harmless(&self.title), Color::Strong), screen.paint(&self.id, Color::Faint));
+        let mut text = format!(
+            "{}\n{}\n\n",
+            screen.paint(&harmless(&self.title), Color::Strong),
+            screen.paint(&self.id, Color::Faint)
+        );
         for (index, session) in self.sessions.iter().enumerate() {
             text.push_str(&format!("session {} = {session}\n", letter(index)));
         }
@@ -74,11 +78,17 @@ impl Story {
             }
             text.push('\n');
             if let Some(rule) = &step.rule {
-                text.push_str(&format!("               {}\n", screen.paint(&format!("rule: {rule}"), Color::Faint)));
+                text.push_str(&format!(
+                    "               {}\n",
+                    screen.paint(&format!("rule: {rule}"), Color::Faint)
+                ));
             }
         }
         for (title, lines) in [
-            ("Concluded", self.conclusions.iter().map(|c| format!("{} ({})", c.text, c.rule)).collect::<Vec<_>>()),
+            (
+                "Concluded",
+                self.conclusions.iter().map(|c| format!("{} ({})", c.text, c.rule)).collect::<Vec<_>>(),
+            ),
             ("Missing", self.missing.iter().map(|line| line.to_string()).collect()),
         ] {
             if !lines.is_empty() {

@@ -81,7 +81,8 @@ impl Column {
 impl Table {
     /// A table without rows.
     pub fn new(screen: Screen) -> Self {
-        let columns: Vec<Column> = Column::ALL.into_iter().filter(|column| column.fits(screen.width)).collect();
+        let columns: Vec<Column> =
+            Column::ALL.into_iter().filter(|column| column.fits(screen.width)).collect();
         let mut table = comfy_table::Table::new();
         let line = if screen.unicode { '─' } else { '-' };
         table.load_style(TableStyle::new().header_separator(LineStyle::none().fill(line).junction(line)));
@@ -154,7 +155,9 @@ fn result(call: &Call, screen: Screen) -> String {
         Outcome::InProgress => Color::Cyan,
         Outcome::Voicemail | Outcome::Fax => Color::Blue,
         Outcome::Missed | Outcome::Abandoned | Outcome::NoAnswer => Color::Yellow,
-        Outcome::Rejected | Outcome::Busy | Outcome::Cancelled | Outcome::Failed | Outcome::Blocked => Color::Red,
+        Outcome::Rejected | Outcome::Busy | Outcome::Cancelled | Outcome::Failed | Outcome::Blocked => {
+            Color::Red
+        }
     };
     let state = match call.state {
         State::Live => " (live)",
@@ -167,7 +170,11 @@ fn result(call: &Call, screen: Screen) -> String {
 fn side(call: &Call, side: &Side) -> String {
     let participant = side.participant.as_ref().and_then(|id| call.participant(id));
     let name = participant.map(words::name_of);
-    harmless(&name.or_else(|| side.phone_number.as_deref().map(str::to_owned)).unwrap_or_else(|| "unknown".to_owned()))
+    harmless(
+        &name
+            .or_else(|| side.phone_number.as_deref().map(str::to_owned))
+            .unwrap_or_else(|| "unknown".to_owned()),
+    )
 }
 
 /// Everybody the caller, or anybody for them, talked to, in order.

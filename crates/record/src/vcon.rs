@@ -130,7 +130,9 @@ impl Parts<'_> {
     fn incomplete(&self) -> Value {
         let call = self.call;
         let disposition = match call.result {
-            Outcome::Missed | Outcome::NoAnswer | Outcome::InProgress | Outcome::Answered | Outcome::Fax => "no-answer",
+            Outcome::Missed | Outcome::NoAnswer | Outcome::InProgress | Outcome::Answered | Outcome::Fax => {
+                "no-answer"
+            }
             Outcome::Abandoned | Outcome::Cancelled => "hung-up",
             Outcome::Busy => "busy",
             Outcome::Rejected | Outcome::Failed | Outcome::Blocked => "failed",
@@ -166,7 +168,10 @@ impl Parts<'_> {
         let after = of(&|talk| !before(talk) && names(talk, &step.target) && !names(talk, &step.by));
         let first_after = after.first().map(|&index| &self.call.conversations[index]);
         let other = |talk: &Conversation| {
-            talk.participants.iter().find(|id| Some(*id) != step.by.as_ref() && Some(*id) != step.target.as_ref()).cloned()
+            talk.participants
+                .iter()
+                .find(|id| Some(*id) != step.by.as_ref() && Some(*id) != step.target.as_ref())
+                .cloned()
         };
         let last_before = original.last().map(|&index| &self.call.conversations[index]);
         let transferee = first_after.and_then(other).or_else(|| last_before.and_then(other));

@@ -53,7 +53,9 @@ fn collect(arguments: &AssembleArgs) -> anyhow::Result<Tally> {
 fn stream(arguments: &AssembleArgs) -> anyhow::Result<Tally> {
     let format = arguments.format.unwrap_or(Format::Ndjson);
     if format == Format::Table {
-        anyhow::bail!("a table needs all its calls at once: leave out --stream, or write ndjson, json, csv or vcon");
+        anyhow::bail!(
+            "a table needs all its calls at once: leave out --stream, or write ndjson, json, csv or vcon"
+        );
     }
     let reading = &arguments.input.reading;
     let mut assembler = Assembler::new(settings(&arguments.waiting));
@@ -62,7 +64,8 @@ fn stream(arguments: &AssembleArgs) -> anyhow::Result<Tally> {
     }
     let output = Output::new(format, io::stdout().lock())?;
     let files = &arguments.input.files;
-    let is_read_along = terminal::is_watched() || files.is_empty() || files.iter().any(|file| file.as_os_str() == "-");
+    let is_read_along =
+        terminal::is_watched() || files.is_empty() || files.iter().any(|file| file.as_os_str() == "-");
     let mut live = Live { assembler, clock: Clock::new(), output, is_read_along };
     let mut suspect: Option<Suspect> = None;
     let mut reader = Reader::new(reading.strict);
@@ -135,7 +138,12 @@ struct Live<W: Write> {
 impl<W: Write> Live<W> {
     /// What the next notification says of one that was far ahead: if time goes back to what it was, the one
     /// was wrong.
-    fn settle_suspicion(&mut self, suspect: &Suspect, next: Time, reader: &mut Reader) -> ControlFlow<anyhow::Error> {
+    fn settle_suspicion(
+        &mut self,
+        suspect: &Suspect,
+        next: Time,
+        reader: &mut Reader,
+    ) -> ControlFlow<anyhow::Error> {
         if suspect.sent - next <= LARGE_STEP_MS {
             self.clock.advance(suspect.sent);
         } else {

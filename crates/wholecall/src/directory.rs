@@ -60,7 +60,8 @@ impl Id {
 pub(crate) fn read(files: &[impl AsRef<Path>]) -> anyhow::Result<Directories> {
     let mut directories = Directories::new();
     for file in files.iter().map(AsRef::as_ref) {
-        let text = fs::read_to_string(file).with_context(|| format!("cannot read the directory {}", file.display()))?;
+        let text = fs::read_to_string(file)
+            .with_context(|| format!("cannot read the directory {}", file.display()))?;
         for page in serde_json::Deserializer::from_str(&text).into_iter::<ExtensionList>() {
             let page = page.with_context(|| {
                 format!("{} is not RingCentral's extension list (an object with `records`)", file.display())
@@ -99,7 +100,9 @@ fn kind(word: &str) -> Option<Kind> {
     Some(match word {
         "Department" => Kind::Queue,
         "IvrMenu" => Kind::Menu,
-        "User" | "FlexibleUser" | "DigitalUser" | "VirtualUser" | "FaxUser" | "Limited" | "Room" => Kind::User,
+        "User" | "FlexibleUser" | "DigitalUser" | "VirtualUser" | "FaxUser" | "Limited" | "Room" => {
+            Kind::User
+        }
         _ => return None,
     })
 }
@@ -110,7 +113,10 @@ mod tests {
 
     #[test]
     fn accounts_are_found_where_they_stand() {
-        assert_eq!(account_of("https://platform.ringcentral.com/restapi/v1.0/account/809/extension"), Some("809".into()));
+        assert_eq!(
+            account_of("https://platform.ringcentral.com/restapi/v1.0/account/809/extension"),
+            Some("809".into())
+        );
         assert_eq!(account_of("https://platform.ringcentral.com/restapi/v1.0/account/~/extension"), None);
     }
 }

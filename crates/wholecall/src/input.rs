@@ -79,7 +79,11 @@ impl Reader {
     }
 
     /// Names a problem with the input.
-    pub(crate) fn report(&mut self, place: impl fmt::Display, problem: impl fmt::Display) -> ControlFlow<Stopped> {
+    pub(crate) fn report(
+        &mut self,
+        place: impl fmt::Display,
+        problem: impl fmt::Display,
+    ) -> ControlFlow<Stopped> {
         self.tally.problems += 1;
         self.progress.suspend(|| eprintln!("{place}: {problem}"));
         if self.strict { ControlFlow::Break(Stopped) } else { ControlFlow::Continue(()) }
@@ -128,7 +132,9 @@ impl Reader {
         });
         match read {
             Ok(flow) => flow,
-            Err(error) => self.report(&name, format!("cannot read on: {error}")).map_break(anyhow::Error::new),
+            Err(error) => {
+                self.report(&name, format!("cannot read on: {error}")).map_break(anyhow::Error::new)
+            }
         }
     }
 }
@@ -161,19 +167,24 @@ fn unpacked(mut input: impl Read + 'static) -> io::Result<Box<dyn Read>> {
 /// A bar on standard error, if that is a terminal and there is much to read.
 fn progress(files: &[PathBuf]) -> ProgressBar {
     const MUCH_BYTES: u64 = 32 << 20;
-    let sizes = files.iter().map(|file| file.metadata().ok().filter(|about| about.is_file()).map(|about| about.len()));
+    let sizes = files
+        .iter()
+        .map(|file| file.metadata().ok().filter(|about| about.is_file()).map(|about| about.len()));
     let total: Option<u64> = if files.is_empty() { None } else { sizes.sum() };
     if !io::stderr().is_terminal() || io::stdin().is_terminal() && files.is_empty() {
         return ProgressBar::hidden();
     }
     match total {
         Some(total) if total < MUCH_BYTES => ProgressBar::hidden(),
-        Some(total) => ProgressBar::new(total).with_style(style("{bar:32} {percent:>3} %  {bytes_per_sec}, {eta} left")),
+        Some(total) => {
+            ProgressBar::new(total).with_style(style("{bar:32} {percent:>3} %  {bytes_per_sec}, {eta} left"))
+        }
         None => ProgressBar::no_length().with_style(style("{spinner} {bytes}, {bytes_per_sec}")),
     }
 }
 
 fn style(template: &str) -> ProgressStyle {
     // The templates are ours and sound; a bar of another look would be no misfortune either.
-    ProgressStyle::with_template(&format!("reading  {template}")).unwrap_or_else(|_| ProgressStyle::default_bar())
+    ProgressStyle::with_template(&format!("reading  {template}"))
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
 }

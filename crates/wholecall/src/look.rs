@@ -66,7 +66,10 @@ fn call_and_files(arguments: &[PathBuf]) -> anyhow::Result<(Option<&str>, &[Path
     match arguments {
         [first, files @ ..] if !is_file(first) => match first.to_str() {
             Some(id) if id.starts_with("s-") || !files.is_empty() => Ok((Some(id), files)),
-            _ => anyhow::bail!("{}: no such file, and no call's id either (those begin with s-)", first.display()),
+            _ => anyhow::bail!(
+                "{}: no such file, and no call's id either (those begin with s-)",
+                first.display()
+            ),
         },
         files => Ok((None, files)),
     }

@@ -8,7 +8,8 @@ use wholecall_record::screen::Screen;
 /// The screen behind standard output: coloured and as wide as the terminal, plain where it is piped.
 /// `NO_COLOR` and `CLICOLOR_FORCE` are honoured.
 pub(crate) fn screen() -> Screen {
-    let width = Term::stdout().size_checked().map_or(Screen::PLAIN.width, |(_, columns)| usize::from(columns));
+    let width =
+        Term::stdout().size_checked().map_or(Screen::PLAIN.width, |(_, columns)| usize::from(columns));
     Screen { width: width.max(40), color: console::colors_enabled(), unicode: speaks_unicode() }
 }
 

@@ -35,8 +35,10 @@ impl Fold<'_> {
             return true;
         }
         // The machine that had the caller last has ended: it sent the call on to somebody not seen yet.
-        let others = self.rooms[leg.room].legs.clone().filter(|&other| other != last && !self.legs[other].supervises);
-        let latest = others.max_by_key(|&other| self.legs[other].ended_by.map(|at| self.changes[at].event.sequence));
+        let others =
+            self.rooms[leg.room].legs.clone().filter(|&other| other != last && !self.legs[other].supervises);
+        let latest =
+            others.max_by_key(|&other| self.legs[other].ended_by.map(|at| self.changes[at].event.sequence));
         latest.is_some_and(|other| {
             let machine = matches!(self.legs[other].kind, Kind::Menu | Kind::Queue | Kind::Router);
             machine && self.end_reason(&self.legs[other]) != Some(Reason::CallerDropped)
@@ -45,12 +47,17 @@ impl Fold<'_> {
 
     /// Whether a link or a move leads to a leg that was never seen.
     fn leads_to_the_unseen(&self) -> bool {
-        let by_link = self.links.iter().any(|link| link.joins() && link.ends().iter().any(|end| end.leg.is_none()));
+        let by_link =
+            self.links.iter().any(|link| link.joins() && link.ends().iter().any(|end| end.leg.is_none()));
         let moved_on = |kind| {
             matches!(
                 kind,
-                MoveKind::BlindTransfer | MoveKind::Forward | MoveKind::AttendedTransfer | MoveKind::Transfer
-                    | MoveKind::Pickup | MoveKind::Flip
+                MoveKind::BlindTransfer
+                    | MoveKind::Forward
+                    | MoveKind::AttendedTransfer
+                    | MoveKind::Transfer
+                    | MoveKind::Pickup
+                    | MoveKind::Flip
             )
         };
         by_link || self.find_moves().iter().any(|step| moved_on(step.kind) && step.target.is_none())

@@ -162,7 +162,8 @@ impl<'a> Fold<'a> {
             leg.changes = next..next;
             next += count;
         }
-        let Some(filler) = session.events().next().map(|event| Change { time: self.last_event, event }) else {
+        let Some(filler) = session.events().next().map(|event| Change { time: self.last_event, event })
+        else {
             return first_leg..first_leg;
         };
         self.changes.resize(next, filler);
@@ -214,10 +215,7 @@ impl<'a> Fold<'a> {
 
 fn is_switch(change: &Change<'_>) -> bool {
     change.event.said.code == Some(Code::Disconnected)
-        && matches!(
-            change.event.said.reason,
-            Some(Reason::CallSwitch | Reason::CallFlip | Reason::Pickup)
-        )
+        && matches!(change.event.said.reason, Some(Reason::CallSwitch | Reason::CallFlip | Reason::Pickup))
 }
 
 impl<'a> Leg<'a> {

@@ -82,7 +82,10 @@ impl<'a> Fold<'a> {
             let is_call = !link.ends().into_iter().any(supervising);
             if (is_call && link.joins()) || (!is_call && first) {
                 joins.push([id(&link.a), id(&link.b)]);
-                link.ends().into_iter().filter(|end| supervising(end)).for_each(|end| attached[end.room] = true);
+                link.ends()
+                    .into_iter()
+                    .filter(|end| supervising(end))
+                    .for_each(|end| attached[end.room] = true);
             }
         }
         joins
@@ -140,9 +143,12 @@ impl<'a> Fold<'a> {
                 open = sayings.len();
             }
             let (Some(Code::Gone), Some(peer)) = (said.code, said.peer()) else { continue };
-            let Some(room) = self.rooms.iter().position(|room| room.session.id == peer.session) else { continue };
+            let Some(room) = self.rooms.iter().position(|room| room.session.id == peer.session) else {
+                continue;
+            };
             let own = End { room: leg.room, party: Some(leg.party.clone()), leg: Some(index) };
-            let other = self.other_end(room, peer.party.as_ref(), &leg.party, &self.rooms[leg.room].session.id);
+            let other =
+                self.other_end(room, peer.party.as_ref(), &leg.party, &self.rooms[leg.room].session.id);
             let before = |saying: &&Saying| saying.other == other;
             let opening = match sayings[open..].iter().rfind(before) {
                 Some(saying) => saying.opening,
@@ -230,9 +236,7 @@ impl<'a> Fold<'a> {
     /// seen, it names the host as its caller.
     pub(super) fn host_of(&self, link: &Link) -> Option<usize> {
         let seat = self.bridge_of(link).leg.map(|leg| &self.legs[leg]);
-        let named = || {
-            self.person_with_extension(seat?.description.from.extension?)
-        };
+        let named = || self.person_with_extension(seat?.description.from.extension?);
         self.joined_end_of(link).leg.and_then(|leg| self.legs[leg].person).or_else(named)
     }
 
@@ -271,7 +275,8 @@ pub(crate) struct Joints {
 
 impl Joints {
     fn new<'l>(rooms: usize, links: impl Iterator<Item = &'l Link>) -> Self {
-        let doors = links.map(|link| Door { rooms: [link.a.room, link.b.room], start: link.start, end: link.end });
+        let doors =
+            links.map(|link| Door { rooms: [link.a.room, link.b.room], start: link.start, end: link.end });
         Self::from_doors(rooms, doors.collect())
     }
 
@@ -282,7 +287,9 @@ impl Joints {
         times.dedup();
         let joined_at = |time: Time| {
             let mut number: Vec<u32> = (0..rooms as u32).collect();
-            for door in doors.iter().filter(|door| door.start <= time && door.end.is_none_or(|end| time < end)) {
+            for door in
+                doors.iter().filter(|door| door.start <= time && door.end.is_none_or(|end| time < end))
+            {
                 let [x, y] = door.rooms.map(|room| number[room]);
                 if x != y {
                     number.iter_mut().filter(|n| **n == x.max(y)).for_each(|n| *n = x.min(y));

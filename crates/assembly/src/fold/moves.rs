@@ -32,7 +32,9 @@ impl Fold<'_> {
             for at in self.legs[leg].changes.clone() {
                 let said = &self.changes[at].event.said;
                 match said.code {
-                    Some(Code::Disconnected) if said.reason.is_some() => self.disconnected(leg, at, &mut steps),
+                    Some(Code::Disconnected) if said.reason.is_some() => {
+                        self.disconnected(leg, at, &mut steps)
+                    }
                     Some(Code::Parked) => self.parked(leg, at, &mut steps),
                     _ => {}
                 }
@@ -60,7 +62,9 @@ impl Fold<'_> {
             Reason::BlindTransfer | Reason::RccTransfer | Reason::DtmfTransfer if self.is_person(owner) => {
                 (MoveKind::BlindTransfer, owner, next().and_then(|next| self.destination(next)))
             }
-            Reason::CallRedirected => (MoveKind::Forward, owner, next().and_then(|next| self.destination(next))),
+            Reason::CallRedirected => {
+                (MoveKind::Forward, owner, next().and_then(|next| self.destination(next)))
+            }
             Reason::CallSwitch => (MoveKind::Switch, owner, owner),
             Reason::CallFlip => (MoveKind::Flip, owner, self.flipped_to(leg, at)),
             Reason::CallPark | Reason::ParkLocation => (MoveKind::Park, owner, None),
@@ -71,7 +75,8 @@ impl Fold<'_> {
             }
             Reason::TakeOver => {
                 let monitor = self.latest_monitor(self.legs[leg].room, self.changes[at].time);
-                let taker = monitor.and_then(|monitor| self.legs[monitor].person).or_else(|| self.took_over(leg));
+                let taker =
+                    monitor.and_then(|monitor| self.legs[monitor].person).or_else(|| self.took_over(leg));
                 (MoveKind::TakeOver, taker, taker)
             }
             _ => return,
@@ -161,16 +166,23 @@ impl Fold<'_> {
 
     fn took_over(&self, leg: usize) -> Option<usize> {
         let room = self.legs[leg].room;
-        let link = self.links.iter().find(|link| {
-            link.kind == LinkKind::TakeOver && link.ends().iter().any(|end| end.room == room)
-        })?;
+        let link = self
+            .links
+            .iter()
+            .find(|link| link.kind == LinkKind::TakeOver && link.ends().iter().any(|end| end.room == room))?;
         self.legs[link.a.leg?].person
     }
 
     /// A park, told by the parked leg.
     fn parked(&self, leg: usize, at: usize, steps: &mut Vec<Step>) {
         let by = self.parker(leg, self.changes[at].time);
-        steps.push(Step { kind: MoveKind::Park, time: self.changes[at].time, by, target: None, proof: vec![at] });
+        steps.push(Step {
+            kind: MoveKind::Park,
+            time: self.changes[at].time,
+            by,
+            target: None,
+            proof: vec![at],
+        });
     }
 
     /// The user last connected or holding with the parked person.
@@ -232,9 +244,9 @@ impl Fold<'_> {
     fn has_parked(&self, room: usize, time: Time) -> bool {
         let number = |room| self.joints.number_before(room, time);
         let parked = |leg: &Leg<'_>| {
-            leg.spans.iter().any(|span| {
-                is_parked(span) && span.start <= time && span.end.is_none_or(|end| time <= end)
-            })
+            leg.spans
+                .iter()
+                .any(|span| is_parked(span) && span.start <= time && span.end.is_none_or(|end| time <= end))
         };
         self.legs.iter().any(|leg| number(leg.room) == number(room) && parked(leg))
     }
@@ -251,9 +263,8 @@ impl Fold<'_> {
             let state = self.legs[leg].state_before(time);
             matches!(state, Some(LegState::Setup | LegState::Ringing)) && self.legs[leg].is_inbound()
         };
-        let in_room = |&leg: &usize| {
-            number(self.legs[leg].room) == number(link.b.room) && link.a.leg != Some(leg)
-        };
+        let in_room =
+            |&leg: &usize| number(self.legs[leg].room) == number(link.b.room) && link.a.leg != Some(leg);
         let legs = || (0..self.legs.len()).filter(in_room);
         let named = link.b.leg.filter(|&leg| ringing(leg) || picked_up(leg));
         named.or_else(|| legs().find(|&leg| ringing(leg))).or_else(|| legs().find(|&leg| picked_up(leg)))
@@ -311,7 +322,9 @@ impl Fold<'_> {
             let Some(person) = leg.person.filter(|person| Some(*person) != mover) else { continue };
             let originates = self.rooms[leg.room].originator == Some(index);
             let place = match leg.state_before(time).or_else(|| leg.state_at(time)) {
-                Some(LegState::Connected | LegState::Holding | LegState::Parked) if leg.kind.is_person() => &mut connected,
+                Some(LegState::Connected | LegState::Holding | LegState::Parked) if leg.kind.is_person() => {
+                    &mut connected
+                }
                 Some(_) if originates && leg.kind.is_person() => &mut connected,
                 Some(LegState::Setup | LegState::Ringing) => match (leg.kind, self.offering_queue(index)) {
                     (Kind::Queue, _) => &mut queue,

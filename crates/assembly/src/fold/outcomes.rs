@@ -35,7 +35,9 @@ impl<'a> Fold<'a> {
             _ if leg.codes.has(Code::FaxReceive) => LegOutcome::Fax,
             _ if self.took_message(leg) => LegOutcome::Voicemail,
             Kind::Queue | Kind::Menu | Kind::Router if self.handed_on(index) => LegOutcome::Routed,
-            Kind::Queue | Kind::Menu | Kind::Router => self.unanswered(index).unwrap_or(LegOutcome::Cancelled),
+            Kind::Queue | Kind::Menu | Kind::Router => {
+                self.unanswered(index).unwrap_or(LegOutcome::Cancelled)
+            }
             _ if answered => LegOutcome::Answered,
             _ => self.unanswered(index).unwrap_or(LegOutcome::Missed),
         })
@@ -55,9 +57,12 @@ impl<'a> Fold<'a> {
         let next = |other: usize| other != index && self.legs[other].first_sequence >= sequence;
         match self.end_reason(leg) {
             Some(Reason::CallerDropped) => false,
-            Some(Reason::AgentAnswered | Reason::BlindTransfer | Reason::CallerInputRedirect | Reason::CallRedirected) => {
-                true
-            }
+            Some(
+                Reason::AgentAnswered
+                | Reason::BlindTransfer
+                | Reason::CallerInputRedirect
+                | Reason::CallRedirected,
+            ) => true,
             _ => self.rooms[leg.room].legs.clone().any(next),
         }
     }
@@ -70,12 +75,19 @@ impl<'a> Fold<'a> {
             Some(Reason::TargetBusy) => LegOutcome::Busy,
             Some(Reason::Pickup) => LegOutcome::PickedUp,
             Some(
-                Reason::CallRedirected | Reason::BlindTransfer | Reason::RccTransfer | Reason::DtmfTransfer
+                Reason::CallRedirected
+                | Reason::BlindTransfer
+                | Reason::RccTransfer
+                | Reason::DtmfTransfer
                 | Reason::CallerInputRedirect,
             ) => LegOutcome::Routed,
             Some(
-                Reason::InvalidNumber | Reason::NoSuchUser | Reason::InternalError | Reason::InternationalDisabled
-                | Reason::DestinationBlocked | Reason::NotEnoughFunds,
+                Reason::InvalidNumber
+                | Reason::NoSuchUser
+                | Reason::InternalError
+                | Reason::InternationalDisabled
+                | Reason::DestinationBlocked
+                | Reason::NotEnoughFunds,
             ) => LegOutcome::Failed,
             Some(Reason::AgentAnswered) => LegOutcome::AnsweredElsewhere,
             _ if self.answered_elsewhere(index) => LegOutcome::AnsweredElsewhere,
@@ -91,7 +103,8 @@ impl<'a> Fold<'a> {
         let room = &self.rooms[leg.room];
         let while_ringing = |time: Time| leg.start <= time && leg.end.is_some_and(|end| time <= end);
         room.legs.clone().any(|other| {
-            let callee = other != index && room.originator != Some(other) && self.legs[other].kind.is_person();
+            let callee =
+                other != index && room.originator != Some(other) && self.legs[other].kind.is_person();
             callee && self.legs[other].is_inbound() && self.first_answer(other).is_some_and(while_ringing)
         })
     }
@@ -112,7 +125,8 @@ impl<'a> Fold<'a> {
             let leg = &self.legs[index];
             let person = self.offering_queue(index).or(leg.person);
             let by_number = own_side(leg).is_some_and(|side| side.is_internal());
-            let is_internal = person.is_some_and(|person| self.people[person].extension.is_some()) || by_number;
+            let is_internal =
+                person.is_some_and(|person| self.people[person].extension.is_some()) || by_number;
             return Dialled { side: leg.description.to, person, is_internal };
         }
         let callers_leg = room.originator.unwrap_or(room.legs.start);
@@ -120,7 +134,8 @@ impl<'a> Fold<'a> {
         let implied = self.implied.iter().find(|side| side.room == self.root && !side.is_caller);
         // A call to oneself has nobody else in it.
         let own = || {
-            let mut inbound = room.legs.clone().filter(|&leg| self.legs[leg].is_inbound() && leg != callers_leg);
+            let mut inbound =
+                room.legs.clone().filter(|&leg| self.legs[leg].is_inbound() && leg != callers_leg);
             inbound.next().and_then(|leg| self.legs[leg].person)
         };
         let by_number = || self.person_with_extension(side.extension?);
@@ -162,9 +177,12 @@ impl<'a> Fold<'a> {
     fn answered_oneself(&self, caller: &Caller<'_>) -> bool {
         let room = &self.rooms[self.root];
         let Some(originator) = room.originator else { return false };
-        let mut inbound = room.legs.clone().filter(|&leg| leg != originator && self.legs[leg].is_inbound()).peekable();
+        let mut inbound =
+            room.legs.clone().filter(|&leg| leg != originator && self.legs[leg].is_inbound()).peekable();
         let all_own = inbound.peek().is_some()
-            && inbound.clone().all(|leg| self.legs[leg].person.is_some() && self.legs[leg].person == caller.person);
+            && inbound
+                .clone()
+                .all(|leg| self.legs[leg].person.is_some() && self.legs[leg].person == caller.person);
         all_own && inbound.any(|leg| self.first_answer(leg).is_some())
     }
 

@@ -85,7 +85,13 @@ impl<'a> Fold<'a> {
                     self.legs[leg].person = Some(index);
                 }
                 Mentioned::Implied { room, from_leg, is_caller } => {
-                    self.implied.push(Implied { room, from_leg, is_caller, person: index, present: Vec::new() });
+                    self.implied.push(Implied {
+                        room,
+                        from_leg,
+                        is_caller,
+                        person: index,
+                        present: Vec::new(),
+                    });
                 }
             }
         }
@@ -157,7 +163,8 @@ impl<'a> Fold<'a> {
             if room.is_conference || room.session.is_ring_out() || room.legs.is_empty() {
                 continue;
             }
-            let mut inbound = room.legs.clone().filter(|&leg| self.legs[leg].is_inbound() && !self.legs[leg].supervises);
+            let mut inbound =
+                room.legs.clone().filter(|&leg| self.legs[leg].is_inbound() && !self.legs[leg].supervises);
             let (from_leg, is_caller) = match (room.originator, inbound.next()) {
                 (None, Some(leg)) => (leg, true),
                 (Some(leg), None) => (leg, false),
@@ -168,7 +175,8 @@ impl<'a> Fold<'a> {
             let is_machine = side.extension.is_some_and(|extension| self.is_machine(extension, queues));
             let is_nobody = side.extension.is_none() && side.number.is_none() && !is_caller;
             let is_behind_a_door = self.links.iter().any(|link| {
-                let by_door = matches!(link.kind, LinkKind::Pickup | LinkKind::Supervising | LinkKind::TakeOver);
+                let by_door =
+                    matches!(link.kind, LinkKind::Pickup | LinkKind::Supervising | LinkKind::TakeOver);
                 by_door && link.a.room == index
             });
             if side.is_star_code() || side.is_bridge() || is_machine || is_nobody || is_behind_a_door {
@@ -185,7 +193,8 @@ impl<'a> Fold<'a> {
     fn name_from_directory(&mut self) {
         let Some(directory) = self.material.directory else { return };
         for person in &mut self.people {
-            let Some(entry) = person.extension.as_deref().and_then(|extension| directory.get(extension)) else {
+            let Some(entry) = person.extension.as_deref().and_then(|extension| directory.get(extension))
+            else {
                 continue;
             };
             if entry.name.is_some() {
@@ -206,7 +215,8 @@ impl<'a> Fold<'a> {
     pub(super) fn caller(&self) -> Caller<'a> {
         let room = &self.rooms[self.root];
         let legs = || room.legs.clone();
-        let initiator = || legs().find(|&leg| self.legs[leg].description.ring_out_role == Some(Role::Initiator));
+        let initiator =
+            || legs().find(|&leg| self.legs[leg].description.ring_out_role == Some(Role::Initiator));
         let leg = match room.session.is_ring_out() {
             true => initiator().or_else(|| legs().next()),
             false => room.originator,

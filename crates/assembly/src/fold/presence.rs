@@ -101,17 +101,22 @@ impl Fold<'_> {
     /// When a leg's end tells that whoever it talked to has left too: a leg that went through a door leaves
     /// the others behind, but a conference host's leg that ends behind the door ends the room.
     fn far_side_left(&self, leg: usize) -> Option<Time> {
-        let change = |code| self.changes_of(leg).iter().rev().find(move |change| change.event.said.code == Some(code));
+        let change =
+            |code| self.changes_of(leg).iter().rev().find(move |change| change.event.said.code == Some(code));
         let named = |kinds: &[LinkKind]| {
-            let ends = |link: &&Link| kinds.contains(&link.kind) && link.ends().iter().any(|end| end.leg == Some(leg));
+            let ends = |link: &&Link| {
+                kinds.contains(&link.kind) && link.ends().iter().any(|end| end.leg == Some(leg))
+            };
             self.links.iter().filter(ends).any(|link| link.end.is_none())
         };
         let gone_at = change(Code::Gone).map(|gone| gone.event.sequence);
-        let came_back = change(Code::Answered).is_some_and(|answered| Some(answered.event.sequence) > gone_at);
+        let came_back =
+            change(Code::Answered).is_some_and(|answered| Some(answered.event.sequence) > gone_at);
         if named(&[LinkKind::Conference]) {
             return change(Code::Disconnected).map(|disconnected| disconnected.time);
         }
-        let left = named(&[LinkKind::AttendedTransfer, LinkKind::Transfer]) || (gone_at.is_some() && !came_back);
+        let left =
+            named(&[LinkKind::AttendedTransfer, LinkKind::Transfer]) || (gone_at.is_some() && !came_back);
         self.legs[leg].end.filter(|_| !left)
     }
 
@@ -143,13 +148,16 @@ impl Fold<'_> {
             others.filter(|leg| leg.end.is_none_or(|end| end > start))
         };
         let ends = others().filter_map(|leg| leg.end);
-        let mut times: Vec<Time> = ends.chain(self.joints.times()).chain([start]).filter(|&time| time >= start).collect();
+        let mut times: Vec<Time> =
+            ends.chain(self.joints.times()).chain([start]).filter(|&time| time >= start).collect();
         times.sort_unstable();
         times.dedup();
         times.into_iter().find(|&time| {
             let number = |room| self.joints.number(room, time);
             let in_the_way = |leg: &Leg<'_>| {
-                leg.start <= time && leg.end.is_none_or(|end| end > time) && number(leg.room) == number(bridge)
+                leg.start <= time
+                    && leg.end.is_none_or(|end| end > time)
+                    && number(leg.room) == number(bridge)
             };
             !others().any(in_the_way)
         })
@@ -172,9 +180,7 @@ fn supervisors_of(session: &crate::session::Session) -> impl Iterator<Item = Par
     let supervising = session.events().filter(|event| {
         event.said.reason == Some(wholecall_notification::Reason::Supervising) && event.said.peer().is_some()
     });
-    supervising.filter_map(|event| {
-        session.legs.extension(event.leg).map(extension_id)
-    })
+    supervising.filter_map(|event| session.legs.extension(event.leg).map(extension_id))
 }
 
 /// Finds out who heard whom, going through time once.

@@ -52,10 +52,7 @@ impl Fold<'_> {
 
     fn visit(&self, queue: usize, own: Option<usize>, offers: &[usize]) -> Visit {
         let first = own.or_else(|| offers.first().copied()).map(|leg| self.legs[leg].start);
-        let answer = offers
-            .iter()
-            .filter_map(|&offer| Some((self.first_answer(offer)?, offer)))
-            .min();
+        let answer = offers.iter().filter_map(|&offer| Some((self.first_answer(offer)?, offer))).min();
         let left = own.and_then(|leg| self.left_queue(leg)).or_else(|| {
             // Without a leg of its own the visit lasts as long as its offers.
             let ends: Option<Vec<Time>> = offers.iter().map(|&offer| self.legs[offer].end).collect();

@@ -6,13 +6,15 @@ use wholecall_notification::Code;
 use wholecall_record::{
     Call, LegId, ParticipantId, Time,
     call::{
-        BeyondLimit, Completeness, Conversation, Durations, Evidence, Gap, Kind, LegDirection, LegState, Link,
-        LinkEnd, Move, MoveKind, Participant, QueueVisit, Recording, Role, SCHEMA, Segment, Session, Side, State,
-        UnlinkedGone,
+        BeyondLimit, Completeness, Conversation, Durations, Evidence, Gap, Kind, LegDirection, LegState,
+        Link, LinkEnd, Move, MoveKind, Participant, QueueVisit, Recording, Role, SCHEMA, Segment, Session,
+        Side, State, UnlinkedGone,
     },
 };
 
-use super::{Fold, Standing, legs::Leg, links::End, moves::Step, outcomes::Dialled, people::Caller, queues::Visit};
+use super::{
+    Fold, Standing, legs::Leg, links::End, moves::Step, outcomes::Dialled, people::Caller, queues::Visit,
+};
 use crate::{limits, uuid::Uuid};
 
 /// A stretch of time; it runs to the end of what is known where it has not ended.
@@ -41,7 +43,8 @@ impl Fold<'_> {
         let direction = self.direction(&caller, &dialled);
         let steps = self.find_moves();
         let visits = self.find_visits();
-        let stretches: SmallVec<[Stretches; 4]> = (0..self.legs.len()).map(|leg| self.stretches(leg)).collect();
+        let stretches: SmallVec<[Stretches; 4]> =
+            (0..self.legs.len()).map(|leg| self.stretches(leg)).collect();
         let start = self.rooms[self.root].start.unwrap_or(self.last_event);
         let end = self.end(standing.state);
         let answer = self.talks.first().map(|talk| talk.start);
@@ -81,7 +84,8 @@ impl Fold<'_> {
         if state == State::Live {
             return None;
         }
-        let talkers = |leg: &&Leg<'_>| !matches!(leg.kind, Kind::Proxy | Kind::Supervisor) || leg.talks_from.is_some();
+        let talkers =
+            |leg: &&Leg<'_>| !matches!(leg.kind, Kind::Proxy | Kind::Supervisor) || leg.talks_from.is_some();
         let ends = |of: &dyn Fn(&&Leg<'_>) -> bool| {
             self.legs.iter().filter(of).map(|leg| leg.end.unwrap_or(self.last_event)).max()
         };
@@ -93,7 +97,9 @@ impl Fold<'_> {
         let side = caller.side;
         Side {
             phone_number: side.and_then(|side| side.number).map(CompactString::from),
-            name: person.and_then(|person| person.name.clone()).or_else(|| side?.name.map(CompactString::from)),
+            name: person
+                .and_then(|person| person.name.clone())
+                .or_else(|| side?.name.map(CompactString::from)),
             extension_id: caller.id.extension_id().map(CompactString::from),
             participant: Some(caller.id.clone()),
         }
@@ -105,7 +111,9 @@ impl Fold<'_> {
         Side {
             participant: person.map(|person| person.id.clone()),
             phone_number: side.number.map(CompactString::from),
-            name: person.and_then(|person| person.name.clone()).or_else(|| side.name.map(CompactString::from)),
+            name: person
+                .and_then(|person| person.name.clone())
+                .or_else(|| side.name.map(CompactString::from)),
             extension_id: match person {
                 Some(person) => person.extension.clone(),
                 None => side.extension.map(CompactString::from),
@@ -152,7 +160,13 @@ impl Fold<'_> {
         stretches
     }
 
-    fn durations(&self, start: Time, answer: Option<Time>, end: Option<Time>, stretches: &[Stretches]) -> Durations {
+    fn durations(
+        &self,
+        start: Time,
+        answer: Option<Time>,
+        end: Option<Time>,
+        stretches: &[Stretches],
+    ) -> Durations {
         let end = end.unwrap_or(self.last_event);
         let spans = |state: LegState| {
             let spans = self.legs.iter().filter(|leg| leg.kind != Kind::Proxy).flat_map(|leg| &leg.spans);
@@ -286,7 +300,9 @@ impl Fold<'_> {
         if let Some(at) = leg.ended_by {
             return self.changes[at].event.said.reason_word().map(CompactString::from);
         }
-        let by_link = |link: &&super::Link| link.start == end && link.ends().iter().any(|side| side.party.as_ref() == Some(&leg.party));
+        let by_link = |link: &&super::Link| {
+            link.start == end && link.ends().iter().any(|side| side.party.as_ref() == Some(&leg.party))
+        };
         self.links.iter().find(by_link)?.reason.clone()
     }
 
@@ -324,10 +340,13 @@ impl Fold<'_> {
 
     fn move_record(&self, step: &Step, visits: &[Visit]) -> Move {
         let talked = |person: usize| {
-            self.talks.iter().any(|talk| talk.end.is_none_or(|end| end > step.time) && talk.people.contains(&person))
+            self.talks
+                .iter()
+                .any(|talk| talk.end.is_none_or(|end| end > step.time) && talk.people.contains(&person))
         };
         let by_agent = |queue: usize| {
-            let later = |visit: &&Visit| visit.queue == queue && visit.leave.is_none_or(|leave| leave >= step.time);
+            let later =
+                |visit: &&Visit| visit.queue == queue && visit.leave.is_none_or(|leave| leave >= step.time);
             visits.iter().filter(later).any(|visit| visit.answered_by.is_some_and(talked))
         };
         Move {
@@ -352,7 +371,8 @@ impl Fold<'_> {
 
     fn visit_record(&self, visit: &Visit) -> QueueVisit {
         let queue = &self.people[visit.queue];
-        let shown = self.legs.iter().enumerate().filter(|(leg, _)| self.offering_queue(*leg) == Some(visit.queue));
+        let shown =
+            self.legs.iter().enumerate().filter(|(leg, _)| self.offering_queue(*leg) == Some(visit.queue));
         let names = || shown.clone().find_map(|(_, leg)| leg.description.queue_name.map(CompactString::from));
         QueueVisit {
             participant: queue.id.clone(),

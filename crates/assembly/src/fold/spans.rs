@@ -74,7 +74,9 @@ impl Fold<'_> {
             return Some(supervisor.start);
         }
         let mut links = self.links.iter().filter(|link| link.ends().iter().any(|end| end.leg == Some(leg)));
-        links.find(|link| link.ends().iter().any(|end| number(end.room) == number(room))).map(|link| link.start)
+        links
+            .find(|link| link.ends().iter().any(|end| number(end.room) == number(room)))
+            .map(|link| link.start)
     }
 
     pub(super) fn find_spans(&mut self) {
@@ -96,7 +98,9 @@ impl Fold<'_> {
             false => self
                 .links
                 .iter()
-                .filter(|link| link.empties_its_ends() && link.ends().iter().any(|end| end.leg == Some(index)))
+                .filter(|link| {
+                    link.empties_its_ends() && link.ends().iter().any(|end| end.leg == Some(index))
+                })
                 .map(|link| (link.start, link.end))
                 .collect(),
         };
@@ -231,7 +235,10 @@ impl Fold<'_> {
         }
         let others = (0..self.legs.len()).filter(|&other| {
             let other_leg = &self.legs[other];
-            rooms[other_leg.room] && other_leg.kind != Kind::Proxy && other != leg && !waiting.contains(&other)
+            rooms[other_leg.room]
+                && other_leg.kind != Kind::Proxy
+                && other != leg
+                && !waiting.contains(&other)
         });
         let ends: Option<Vec<Time>> = others.map(|other| self.legs[other].end).collect();
         ends?.into_iter().max()

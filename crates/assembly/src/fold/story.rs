@@ -5,8 +5,9 @@ use wholecall_notification::{Code, Reason};
 use wholecall_record::{
     Call, Time,
     call::{Direction, Kind, LinkKind, MoveKind, Outcome},
-    lanes, words,
+    lanes,
     story::{Conclusion, Step, Story},
+    words,
 };
 
 use super::{Change, Fold, Standing};
@@ -82,18 +83,28 @@ impl Fold<'_> {
         let who = self.who(call, leg);
         let Some(code) = said.code.filter(|code| *code != Code::Other) else {
             let word = said.code_word().unwrap_or("no code");
-            return (format!("{who}: {word}, which changes nothing"), Some("an unknown code is kept and changes no state"));
+            return (
+                format!("{who}: {word}, which changes nothing"),
+                Some("an unknown code is kept and changes no state"),
+            );
         };
         let text = match code {
             Code::Setup => self.began(call, leg, &who),
             Code::Proceeding => match self.offering_queue(leg) {
-                Some(queue) => format!("{who} is rung, offered by {}", words::name_of(&call.participants[queue])),
-                None if self.rooms[self.legs[leg].room].originator == Some(leg) => format!("the far end is being alerted, {who} waits"),
+                Some(queue) => {
+                    format!("{who} is rung, offered by {}", words::name_of(&call.participants[queue]))
+                }
+                None if self.rooms[self.legs[leg].room].originator == Some(leg) => {
+                    format!("the far end is being alerted, {who} waits")
+                }
                 None => format!("{who} is rung"),
             },
             Code::Answered => return self.answered(leg, at, &who),
             Code::Hold => format!("{who} puts the others on hold"),
-            Code::Parked => format!("{who} is parked{}", said.park().map(|place| format!(" at {place}")).unwrap_or_default()),
+            Code::Parked => format!(
+                "{who} is parked{}",
+                said.park().map(|place| format!(" at {place}")).unwrap_or_default()
+            ),
             Code::Voicemail => format!("the voicemail of {who} takes the call"),
             Code::VoicemailScreening => format!("{who} listens while a message is left"),
             Code::FaxReceive => format!("{who} receives a fax"),
@@ -120,7 +131,9 @@ impl Fold<'_> {
             Kind::Queue => format!("the call enters the queue {who}"),
             Kind::Menu => format!("the menu {who} takes the call"),
             Kind::Router => format!("{who} takes the call: a menu or a rule"),
-            _ if room.originator == Some(leg) && self.legs[leg].room == self.root => format!("{who} calls {number}"),
+            _ if room.originator == Some(leg) && self.legs[leg].room == self.root => {
+                format!("{who} calls {number}")
+            }
             _ if room.originator == Some(leg) => format!("{who} dials {number}, in a session of its own"),
             _ if room.is_conference => format!("{who} opens a conference"),
             _ if self.legs[leg].is_inbound() => format!("the call reaches {who}"),
@@ -140,11 +153,14 @@ impl Fold<'_> {
         match before {
             Some(Code::Hold) => (format!("{who} takes the others off hold"), None),
             Some(Code::Parked) => (format!("{who} is fetched from park"), None),
-            Some(Code::Gone) => (format!("{who} is back in this session"), Some("Gone is not the end: Answered may follow")),
-            _ if self.legs[leg].kind == Kind::Supervisor => (format!("{who} listens"), None),
-            Some(Code::Answered) => {
-                (format!("{who} is connected as before"), Some("a repeated Answered (recording, transfer) resets nothing"))
+            Some(Code::Gone) => {
+                (format!("{who} is back in this session"), Some("Gone is not the end: Answered may follow"))
             }
+            _ if self.legs[leg].kind == Kind::Supervisor => (format!("{who} listens"), None),
+            Some(Code::Answered) => (
+                format!("{who} is connected as before"),
+                Some("a repeated Answered (recording, transfer) resets nothing"),
+            ),
             _ if room.originator == Some(leg) && is_first => (
                 format!("the platform has taken the call of {who}"),
                 Some("a caller's own Answered does not mean that anybody answered"),
@@ -171,15 +187,18 @@ impl Fold<'_> {
             ),
             LinkKind::Conference => (
                 format!("{who} joins this session with the bridge {session}{unseen}"),
-                Some("a conference is several sessions joined to one bridge; the host stays, through the bridge"),
+                Some(
+                    "a conference is several sessions joined to one bridge; the host stays, through the bridge",
+                ),
             ),
             LinkKind::Pickup => (
                 format!("{who} comes into {session}{unseen}"),
                 Some("who picks up or retrieves comes in from a session of their own and stays"),
             ),
-            LinkKind::Supervising => {
-                (format!("{who} listens to {session}{unseen}"), Some("a supervisor is not heard and joins no calls"))
-            }
+            LinkKind::Supervising => (
+                format!("{who} listens to {session}{unseen}"),
+                Some("a supervisor is not heard and joins no calls"),
+            ),
             LinkKind::TakeOver => (format!("{who} takes over in {session}{unseen}"), None),
         }
     }
@@ -187,7 +206,9 @@ impl Fold<'_> {
     fn disconnected_sentence(&self, leg: usize, at: usize, who: &str) -> (String, Option<&'static str>) {
         let said = &self.changes[at].event.said;
         let before = self.before(leg, at).and_then(|change| change.event.said.code);
-        if self.legs[leg].end.is_some_and(|end| end < self.changes[at].time) || before == Some(Code::Disconnected) {
+        if self.legs[leg].end.is_some_and(|end| end < self.changes[at].time)
+            || before == Some(Code::Disconnected)
+        {
             return (format!("the leg of {who} is closed; they had left already"), None);
         }
         let reason = said.reason_word().map(|reason| format!(" ({reason})")).unwrap_or_default();
@@ -199,7 +220,9 @@ impl Fold<'_> {
             (Kind::Router | Kind::Menu | Kind::Queue, _) if handed_on() => {
                 return (
                     format!("{who} hands the call on{reason}"),
-                    Some("a menu or queue ends its leg while the call goes on; no leg's end is the call's end"),
+                    Some(
+                        "a menu or queue ends its leg while the call goes on; no leg's end is the call's end",
+                    ),
                 );
             }
             (_, Some(Reason::BlindTransfer | Reason::RccTransfer | Reason::DtmfTransfer)) => {
@@ -216,31 +239,42 @@ impl Fold<'_> {
     fn conclusions(&self, call: &Call) -> Vec<Conclusion> {
         let mut conclusions = Vec::new();
         let mut conclude = |text: String, rule: &'static str| {
-            conclusions.push(Conclusion { text: CompactString::from(text), rule: CompactString::const_new(rule) });
+            conclusions
+                .push(Conclusion { text: CompactString::from(text), rule: CompactString::const_new(rule) });
         };
         let caller = call.name(call.from.participant.as_ref());
         let callee = call.name(call.to.participant.as_ref());
         conclude(
             match call.direction {
                 Direction::Inbound => format!("the call is inbound: {caller} is no extension of the account"),
-                Direction::Internal => format!("the call is internal: {caller} and {callee} both belong to the account"),
-                Direction::Outbound => format!("the call is outbound: {caller} belongs to the account, {callee} does not"),
+                Direction::Internal => {
+                    format!("the call is internal: {caller} and {callee} both belong to the account")
+                }
+                Direction::Outbound => {
+                    format!("the call is outbound: {caller} belongs to the account, {callee} does not")
+                }
             },
             "the direction follows from who called and what was dialled, not from the legs' own directions",
         );
         conclude(format!("the result is {}", call.result.as_str()), rule_of_result(call.result));
         for side in &self.implied {
-            let (name, from) = (words::name_of(&call.participants[side.person]), self.who(call, side.from_leg));
+            let (name, from) =
+                (words::name_of(&call.participants[side.person]), self.who(call, side.from_leg));
             let field = if side.is_caller { "from" } else { "to" };
             let session = &self.rooms[side.room].session.id;
             conclude(
-                format!("{name} is on the line of {session}, although no notification is about them: `{field}` of {from} names them"),
+                format!(
+                    "{name} is on the line of {session}, although no notification is about them: `{field}` of {from} names them"
+                ),
                 "where only one side of a session is visible, the other is implied",
             );
         }
         for participant in call.participants.iter().filter(|participant| participant.kind == Kind::Router) {
             conclude(
-                format!("{} is a menu or a rule; the stream does not tell which", words::name_of(participant)),
+                format!(
+                    "{} is a menu or a rule; the stream does not tell which",
+                    words::name_of(participant)
+                ),
                 "an inbound extension leg that only ever had Setup and Disconnected",
             );
         }
@@ -250,7 +284,10 @@ impl Fold<'_> {
                 && let Some(host) = self.host_of(link)
             {
                 conclude(
-                    format!("{} is in the conference, whose bridge was never seen", words::name_of(&call.participants[host])),
+                    format!(
+                        "{} is in the conference, whose bridge was never seen",
+                        words::name_of(&call.participants[host])
+                    ),
                     "a host whose leg in the bridge was not seen is present until every other leg has ended",
                 );
                 break;
@@ -294,10 +331,17 @@ fn missing(call: &Call) -> Vec<CompactString> {
         missing.push(format_compact!("the end of a leg; the call was closed because of {}", reason.as_str()));
     }
     if let Some(call) = &completeness.late_for {
-        missing.push(format_compact!("the rest of this call: it came too late for {call}, which had been let go"));
+        missing.push(format_compact!(
+            "the rest of this call: it came too late for {call}, which had been let go"
+        ));
     }
     for beyond in &completeness.beyond_limits {
-        missing.push(format_compact!("{} {} beyond the {} that are kept", beyond.beyond, beyond.what, beyond.limit));
+        missing.push(format_compact!(
+            "{} {} beyond the {} that are kept",
+            beyond.beyond,
+            beyond.what,
+            beyond.limit
+        ));
     }
     missing
 }
@@ -312,8 +356,12 @@ fn list(names: &[String]) -> String {
 
 fn rule_of_move(kind: MoveKind) -> &'static str {
     match kind {
-        MoveKind::AttendedTransfer => "Gone with reason AttendedTransfer, on the transferor's two legs or on one of them",
-        MoveKind::BlindTransfer => "Disconnected with a transfer reason on a person's leg; the next new leg is the target",
+        MoveKind::AttendedTransfer => {
+            "Gone with reason AttendedTransfer, on the transferor's two legs or on one of them"
+        }
+        MoveKind::BlindTransfer => {
+            "Disconnected with a transfer reason on a person's leg; the next new leg is the target"
+        }
         MoveKind::Transfer => "Gone with another reason, or none, joins two sessions like a transfer",
         MoveKind::Conference => "a link into the bridge brings in everybody in the session it joins",
         MoveKind::Park => "Parked, or Disconnected with a park reason",
