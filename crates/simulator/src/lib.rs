@@ -27,6 +27,7 @@ mod notification;
 mod scenario;
 mod time;
 mod truth;
+mod verify;
 
 pub use account::{Account, Menu, Queue, RingOrder, User};
 pub use exchange::Play;
@@ -37,3 +38,4 @@ pub use notification::{
 pub use scenario::Scenario;
 pub use time::{Iso, Millis};
 pub use truth::{CallTruth, Conversation, Move};
+pub use verify::{Record, Report, Tolerance, Verdict, verify};

@@ -234,6 +234,7 @@ impl Exchange<'_> {
         self.legs[leg].state = State::Ringing;
         self.log.dials(self.sessions[session].id, self.world.accounts[account].id, who, self.now);
         self.log.reaches(session, target);
+        self.log.rings(session, who);
         self.say(leg, Code::Proceeding);
         leg
     }
