@@ -163,7 +163,13 @@ impl Fold<'_> {
                         spans.push(Span { end: Some(time), ..span });
                         spans.push(Span { state: LegState::Connected, start: time, end: span.end });
                     }
-                    _ => spans.push(span),
+                    _ => match spans.last_mut() {
+                        // The same park told twice.
+                        Some(last) if last.state == span.state && last.end == Some(span.start) => {
+                            last.end = span.end
+                        }
+                        _ => spans.push(span),
+                    },
                 }
             }
             self.legs[index].spans = spans;
@@ -304,7 +310,10 @@ impl States {
                 }
                 self.close(time);
                 match self.spans.last_mut() {
-                    Some(last) if last.state == state && last.end == Some(time) => last.end = None,
+                    // Between two parks somebody may have come for the leg without its saying so.
+                    Some(last) if last.state == state && last.end == Some(time) && !is_parked(last) => {
+                        last.end = None;
+                    }
                     _ => self.push(state, time),
                 }
             }
