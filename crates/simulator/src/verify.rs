@@ -318,8 +318,9 @@ fn same_moves(truth: &[Move], record: &[Move], tolerance: Millis, found: &mut Ve
     if in_order || (tolerance > 0 && is_permutation(truth, record, same)) {
         return;
     }
-    let sentences = |moves: &[Move]| match moves {
-        [] => "no move".to_owned(),
+    let same_start = truth.iter().zip(record).take_while(|(a, b)| same(a, b)).count();
+    let sentences = |moves: &[Move]| match &moves[same_start..] {
+        [] => "no more move".to_owned(),
         moves => moves.iter().map(sentence).collect::<Vec<_>>().join(", then "),
     };
     found.push(format!("There was {}; the record says {}.", sentences(truth), sentences(record)));

@@ -35,6 +35,11 @@ impl Exchange<'_> {
         self.originate(leg, who)
     }
 
+    /// A call ends at a number of the account before any extension is found for it.
+    pub(crate) fn reaches_nobody(&mut self, caller: LegId, number: u64) {
+        self.log.passes(self.legs[caller].session, Who::Number(number));
+    }
+
     /// A user dials.
     pub(crate) fn dial(&mut self, user: User, number: &str) -> LegId {
         let account = self.account_of(user);

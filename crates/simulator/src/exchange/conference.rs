@@ -100,14 +100,17 @@ impl Exchange<'_> {
         self.release(host, None);
         for member in self.conferences[conference].members.clone() {
             self.pass(2..12);
-            let mixer = self.sessions[self.legs[member.leg].session].mixer;
-            self.drop_member(conference, member);
-            for line in self.audio.lines(mixer) {
-                self.pass(2..9);
+            let room = self.sessions[self.legs[member.leg].session].mixer;
+            let bridge = self.sessions[self.conferences[conference].session].mixer;
+            self.audio.disconnect(room, bridge);
+            let lines = self.audio.lines(room);
+            self.audio.connect(room, bridge);
+            for line in lines {
                 self.release(line, None);
+                self.pass(2..9);
             }
-            self.pass(1..4);
-            self.tidy(mixer);
+            self.drop_member(conference, member);
+            self.tidy(room);
         }
     }
 

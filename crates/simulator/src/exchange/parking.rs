@@ -77,11 +77,10 @@ impl Exchange<'_> {
         self.audio.set_open(parked, true);
     }
 
-    /// Somebody takes a call from a park location. Their leg.
+    /// Somebody takes a call from a park location. Their leg. A record has no word for that step: a `Retrieve`
+    /// is one that comes through a link.
     pub(crate) fn retrieve_at_location(&mut self, user: User, parked: LegId) -> LegId {
-        let who = Who::Extension(user.extension);
         let leg = self.take_in_session(parked, user);
-        self.log.moves(self.legs[parked].session, "Retrieve", self.now, who, Some(who));
         self.unpark(parked);
         leg
     }

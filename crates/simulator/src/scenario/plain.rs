@@ -186,6 +186,7 @@ fn hung_up_at_once(x: &mut Exchange<'_>) -> Option<()> {
     let customer = x.stranger();
     let number = x.main_number(0);
     let caller = x.dial_in(0, Some(customer), number);
+    x.reaches_nobody(caller, number);
     x.pass(40..900);
     x.hang_up(caller);
     Some(())
