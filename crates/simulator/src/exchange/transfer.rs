@@ -90,6 +90,10 @@ impl Exchange<'_> {
     /// Somebody connects the others of two of their calls and leaves both. `None` as a reason, or one that
     /// nobody knows, is told by some exchanges.
     pub(crate) fn transfer_attended(&mut self, first: LegId, second: LegId, reason: Option<&'static str>) {
+        let (first, second) = match self.legs[first].session < self.legs[second].session {
+            true => (first, second),
+            false => (second, first),
+        };
         let (a, b) = (self.legs[first].session, self.legs[second].session);
         // Whom they had called in order to hand the call over; of two calls of one kind, the later.
         let consulting = match (self.legs[first].outbound, self.legs[second].outbound) {
@@ -132,7 +136,10 @@ impl Exchange<'_> {
     fn whom_consulted(&self, leg: LegId) -> Option<Who> {
         let session = self.legs[leg].session;
         let others = self.others(leg);
+        // Whom they called may meanwhile host a conference, and be heard by another line.
+        let called = |who: Option<Who>| self.legs.iter().any(|leg| leg.session == session && leg.who == who);
         let near = others.iter().find(|&&other| self.legs[other].session == session);
+        let near = near.or_else(|| others.iter().find(|&&other| called(self.legs[other].who)));
         let ringing = || self.waiting(self.sessions[session].mixer).into_iter().next();
         near.copied().or_else(|| others.first().copied()).or_else(ringing).and_then(|leg| self.legs[leg].who)
     }
