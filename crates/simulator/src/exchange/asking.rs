@@ -39,4 +39,16 @@ impl Exchange<'_> {
         let listens = |&leg: &LegId| self.legs[leg].supervises && self.legs[leg].state == State::Gone;
         (0..self.legs.len()).filter(listens).collect()
     }
+
+    /// Whether anybody has listened in this play.
+    pub(crate) fn was_supervised(&self) -> bool {
+        self.legs.iter().any(|leg| leg.listens_to.is_some())
+    }
+
+    /// Whether a leg is that of a supervisor who dialled in, and has taken the call over since. What RingCentral
+    /// posts when such a leg is moved on is known to nobody.
+    pub(crate) fn dialled_to_listen(&self, leg: LegId) -> bool {
+        let agent = self.legs[leg].listens_to;
+        agent.is_some_and(|agent| self.legs[agent].session != self.legs[leg].session)
+    }
 }

@@ -76,7 +76,7 @@ fn next(x: &mut Exchange<'_>) -> Option<(LegId, Step)> {
 fn steps_of(x: &Exchange<'_>, leg: LegId) -> Vec<(Step, u32)> {
     let held = x.is_held(leg);
     let mut steps = vec![if held { (Step::Resume, 8) } else { (Step::Hold, 4) }, (Step::HangUp, 1)];
-    let alone = x.others(leg).is_empty() || x.is_waiting(leg);
+    let alone = x.others(leg).is_empty() || x.is_waiting(leg) || x.dialled_to_listen(leg);
     if x.conference_of(leg).is_some() {
         steps.extend([(Step::BringIn, 3), (Step::EndConference, 1)]);
         return steps;
@@ -91,7 +91,11 @@ fn steps_of(x: &Exchange<'_>, leg: LegId) -> Vec<(Step, u32)> {
     }
     steps.push((Step::TransferBlind, 3));
     if !held {
-        steps.extend([(Step::Record, 2), (Step::Switch, 2), (Step::Flip, 1), (Step::Supervise, 1)]);
+        steps.extend([(Step::Record, 2), (Step::Switch, 2), (Step::Flip, 1)]);
+        // Of several supervisors, nothing tells which one takes over.
+        if !x.was_supervised() {
+            steps.push((Step::Supervise, 1));
+        }
         if x.people_with(leg).len() == 1 && calls.len() == 1 {
             steps.push((Step::Park, 3));
         }
