@@ -31,6 +31,15 @@ struct Plug {
     open: bool,
 }
 
+/// People who hear each other just now.
+#[derive(Debug)]
+struct Hearing {
+    /// In order.
+    people: Vec<Who>,
+    /// The mixers that carry it; never empty.
+    reached: Vec<Mixer>,
+}
+
 /// The sound of all rooms of a play.
 #[derive(Debug, Default)]
 pub(crate) struct Audio {
@@ -116,25 +125,31 @@ impl Audio {
             return;
         }
         let mut heard = self.hearing();
+        let mut others = Vec::new();
+        // The same people may talk in two rooms at once: a talk goes on first of all where it was.
         for talk in std::mem::take(&mut self.current) {
-            match heard.iter().position(|(people, _)| *people == talk.people) {
-                Some(same) => {
-                    heard.swap_remove(same);
-                    self.current.push(talk);
-                }
+            let same = |set: &Hearing| set.people == talk.people && set.reached.contains(&talk.mixer);
+            match heard.iter().position(same) {
+                Some(same) => self.go_on(talk, &heard.swap_remove(same)),
+                None => others.push(talk),
+            }
+        }
+        for talk in others {
+            match heard.iter().position(|set| set.people == talk.people) {
+                Some(same) => self.go_on(talk, &heard.swap_remove(same)),
                 None => self.talks.push(Talk { end: now, ..talk }),
             }
         }
-        self.current.extend(heard.into_iter().map(|(people, mixer)| Talk {
-            start: now,
-            end: now,
-            people,
-            mixer,
-        }));
+        let begin = |set: Hearing| Talk { start: now, end: now, people: set.people, mixer: set.reached[0] };
+        self.current.extend(heard.into_iter().map(begin));
+    }
+
+    fn go_on(&mut self, talk: Talk, set: &Hearing) {
+        self.current.push(Talk { mixer: set.reached[0], ..talk });
     }
 
     /// The sets of at least two people who hear each other just now.
-    fn hearing(&self) -> Vec<(Vec<Who>, Mixer)> {
+    fn hearing(&self) -> Vec<Hearing> {
         let mut sets = Vec::new();
         let mut done: Vec<Mixer> = Vec::new();
         for plug in &self.plugs {
@@ -146,10 +161,10 @@ impl Audio {
             let mut people: Vec<Who> = open.map(|plug| plug.who).collect();
             people.sort_unstable();
             people.dedup();
+            done.extend_from_slice(&reached);
             if people.len() > 1 {
-                sets.push((people, plug.mixer));
+                sets.push(Hearing { people, reached });
             }
-            done.extend(reached);
         }
         sets
     }
@@ -211,6 +226,24 @@ mod tests {
             told(audio, 40),
             [(10, 20, vec![ADA, BEN]), (20, 30, vec![ADA, BEN, CAT]), (30, 40, vec![BEN, CAT])]
         );
+    }
+
+    #[test]
+    fn the_same_people_may_talk_in_two_rooms_and_change_rooms() {
+        let mut audio = Audio::default();
+        let (a, b) = (audio.mixer(), audio.mixer());
+        audio.plug(0, ADA, a);
+        audio.plug(1, BEN, a);
+        audio.settle(0);
+        audio.plug(2, ADA, b);
+        audio.plug(3, BEN, b);
+        audio.settle(10);
+        audio.unplug(0);
+        audio.settle(20);
+        audio.unplug(3);
+        audio.plug(0, ADA, a);
+        audio.settle(30);
+        assert_eq!(told(audio, 40), [(0, 20, vec![ADA, BEN]), (10, 40, vec![ADA, BEN])]);
     }
 
     #[test]

@@ -40,6 +40,11 @@ impl Exchange<'_> {
         (0..self.legs.len()).filter(listens).collect()
     }
 
+    /// Whether it is plain with whom a leg's user talks: with one person, or with whoever is in the session.
+    pub(crate) fn has_one_other(&self, leg: LegId) -> bool {
+        self.people_with(leg).len() == 1 || self.others_in_session(leg).len() == 1
+    }
+
     /// Whether anybody has listened in this play.
     pub(crate) fn was_supervised(&self) -> bool {
         self.legs.iter().any(|leg| leg.listens_to.is_some())

@@ -40,6 +40,30 @@ impl Exchange<'_> {
         self.log.passes(self.legs[caller].session, Who::Number(number));
     }
 
+    /// The account does not take a call.
+    pub(crate) fn refuse(&mut self, caller: LegId, reason: &'static str) {
+        self.release(caller, Some(reason));
+    }
+
+    /// Something far away answers that the platform never tells of.
+    pub(crate) fn hear_unseen(&mut self, caller: LegId, number: u64) {
+        let session = self.legs[caller].session;
+        let who = Who::Number(number);
+        let leg = self.new_leg(session, Some(who), false, None, Contact::outside(number));
+        self.legs[leg].is_told = false;
+        self.legs[leg].state = State::Up;
+        self.legs[caller].state = State::Up;
+        self.log.reaches(session, who);
+        self.log.is_there(session, who);
+        self.audio.plug(leg, who, self.sessions[session].mixer);
+        self.say(caller, Code::Answered);
+    }
+
+    /// Two sessions are given the same legacy id. The later must not have been told of.
+    pub(crate) fn share_legacy_id(&mut self, session: usize, other: usize) {
+        self.sessions[other].legacy = self.sessions[session].legacy;
+    }
+
     /// A user dials.
     pub(crate) fn dial(&mut self, user: User, number: &str) -> LegId {
         let account = self.account_of(user);

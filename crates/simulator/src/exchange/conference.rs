@@ -100,18 +100,34 @@ impl Exchange<'_> {
         self.release(host, None);
         for member in self.conferences[conference].members.clone() {
             self.pass(2..12);
-            let room = self.sessions[self.legs[member.leg].session].mixer;
-            let bridge = self.sessions[self.conferences[conference].session].mixer;
-            self.audio.disconnect(room, bridge);
-            let lines = self.audio.lines(room);
-            self.audio.connect(room, bridge);
-            for line in lines {
-                self.release(line, None);
-                self.pass(2..9);
-            }
-            self.drop_member(conference, member);
-            self.tidy(room);
+            self.release_room(conference, member);
         }
+    }
+
+    /// The host drops the participants of one of the calls brought in.
+    pub(crate) fn drop_from_conference(&mut self, conference: usize, leg: LegId) {
+        let Some(member) =
+            self.conferences[conference].members.iter().copied().find(|member| member.leg == leg)
+        else {
+            return;
+        };
+        self.release_room(conference, member);
+        self.tidy_conferences();
+    }
+
+    /// Everybody in a call that was brought in is released.
+    fn release_room(&mut self, conference: usize, member: Member) {
+        let room = self.sessions[self.legs[member.leg].session].mixer;
+        let bridge = self.sessions[self.conferences[conference].session].mixer;
+        self.audio.disconnect(room, bridge);
+        let lines = self.audio.lines(room);
+        self.audio.connect(room, bridge);
+        for line in lines {
+            self.release(line, None);
+            self.pass(2..9);
+        }
+        self.drop_member(conference, member);
+        self.tidy(room);
     }
 
     /// The host leaves; the others stay together.

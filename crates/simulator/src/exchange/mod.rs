@@ -92,6 +92,8 @@ pub(crate) struct Leg {
     parked_at: Option<u32>,
     role: Role,
     supervises: bool,
+    /// Whether anything is posted of it.
+    is_told: bool,
     /// The agent's leg to which a supervisor listens.
     listens_to: Option<LegId>,
 }

@@ -54,6 +54,7 @@ impl Exchange<'_> {
             parked_at: None,
             role: Role::Plain,
             supervises: false,
+            is_told: true,
             listens_to: None,
         });
         self.legs.len() - 1
@@ -84,6 +85,9 @@ impl Exchange<'_> {
     pub(super) fn post(&mut self, id: LegId, status: Status) {
         let party_id = self.party_id(id);
         let leg = &self.legs[id];
+        if !leg.is_told {
+            return;
+        }
         let session = &mut self.sessions[leg.session];
         session.sequence += 1;
         let party = Party {

@@ -51,6 +51,27 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "A user takes two parked calls into one conference.",
         conference_of_parked,
     ),
+    Scenario::new(
+        "conference_host_consulted",
+        "A consulted colleague hosts a conference, then is given the customer.",
+        host_consulted,
+    ),
+    Scenario::new(
+        "conference_drops_one",
+        "The host drops one participant from a conference and talks on with the others.",
+        drops_one,
+    ),
+    Scenario::new(
+        "conferences_chained",
+        "A participant of one conference hosts another: all hear each other through two bridges.",
+        conferences_chained,
+    ),
+    Scenario::new(
+        "taken_over_and_transferred",
+        "A supervisor takes the call over and hands it on, or parks it.",
+        taken_over_and_transferred,
+    ),
+    Scenario::new("requeued", "A queue's agent sends the caller back into the queue.", requeued),
     Scenario::new("supervised", "A supervisor listens by the app.", supervised),
     Scenario::new("supervised_dialled", "A supervisor listens by dialling *80.", supervised_dialled),
     Scenario::new("barged", "A supervisor listens, then speaks: the stream does not tell.", barged),
@@ -315,6 +336,70 @@ fn participant_transfers(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
+fn drops_one(x: &mut Exchange<'_>) -> Option<()> {
+    let (bridge, own) = gathered(x, 3)?;
+    let conference = x.conference_of(bridge)?;
+    x.drop_from_conference(conference, own[1]);
+    x.wait(5..40);
+    x.all_hang_up(bridge);
+    Some(())
+}
+
+fn conferences_chained(x: &mut Exchange<'_>) -> Option<()> {
+    let talking = x.colleagues_talk()?;
+    let third = x.consult_outside(talking.caller)?;
+    let one = x.confer(&[talking.caller, third.caller])?;
+    x.wait(5..30);
+    let fourth = x.consult_outside(talking.callee)?;
+    x.confer(&[talking.callee, fourth.caller])?;
+    x.wait(5..30);
+    x.all_hang_up(one);
+    Some(())
+}
+
+fn requeued(x: &mut Exchange<'_>) -> Option<()> {
+    let (caller, queue) = x.customer_queues(0);
+    let mut queue = queue;
+    for _ in 0..2 {
+        let agents = ring_agents(x, 0, queue, 3);
+        x.wait(2..9);
+        let winner = x.rng.choice(&agents).copied()?;
+        x.take_from_queue(queue, winner);
+        x.wait(5..30);
+        queue = x.transfer_blind(winner, Target::Queue(0));
+        x.wait(1..4);
+    }
+    let agents = ring_agents(x, 0, queue, 3);
+    x.wait(2..9);
+    let winner = x.rng.choice(&agents).copied()?;
+    x.take_from_queue(queue, winner);
+    x.talk_and_end(caller);
+    Some(())
+}
+
+fn host_consulted(x: &mut Exchange<'_>) -> Option<()> {
+    let talking = x.customer_calls()?;
+    let consultation = x.consult(talking.callee)?;
+    let third = x.consult_outside(consultation.callee)?;
+    x.confer(&[consultation.callee, third.caller])?;
+    x.wait(5..30);
+    x.transfer_attended(talking.callee, consultation.caller, Some("AttendedTransfer"));
+    x.wait(5..30);
+    if x.chance(50) {
+        // Somebody comes into the consultation later: they were not the ones consulted.
+        let other = x.others_in_session(third.caller).first().copied()?;
+        x.hang_up(other);
+        x.wait(3..9);
+        let colleague = x.user(0)?;
+        let target = x.transfer_blind(consultation.callee, Target::User(colleague));
+        x.wait(2..9);
+        x.answer(target);
+    }
+    x.wait(5..30);
+    x.all_hang_up(talking.caller);
+    Some(())
+}
+
 fn conference_of_parked(x: &mut Exchange<'_>) -> Option<()> {
     let (first, second) = (x.customer_calls()?, x.customer_calls()?);
     let (one, two) = (x.park(first.callee)?, x.park(second.callee)?);
@@ -375,6 +460,27 @@ fn taken_over(x: &mut Exchange<'_>) -> Option<()> {
     let listening = x.supervise(supervisor, talking.callee);
     x.wait(5..40);
     x.take_over(listening, talking.callee);
+    x.talk_and_end(talking.caller);
+    Some(())
+}
+
+fn taken_over_and_transferred(x: &mut Exchange<'_>) -> Option<()> {
+    let talking = x.customer_calls()?;
+    let supervisor = x.user(0)?;
+    let listening = x.supervise(supervisor, talking.callee);
+    x.wait(5..40);
+    x.take_over(listening, talking.callee);
+    x.wait(5..40);
+    let colleague = x.user(0)?;
+    if x.chance(50) {
+        let target = x.transfer_blind(listening, Target::User(colleague));
+        x.wait(2..9);
+        x.answer(target);
+    } else {
+        let parked = x.park(listening)?;
+        x.wait(5..40);
+        x.retrieve(colleague, parked);
+    }
     x.talk_and_end(talking.caller);
     Some(())
 }

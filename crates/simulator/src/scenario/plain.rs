@@ -46,6 +46,22 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("ringout", "A user has the platform call them first and a customer then.", ringout),
     Scenario::new("ringout_internal", "A RingOut from one user to another.", ringout_internal),
     Scenario::new("ringout_unanswered", "The target of a RingOut does not answer.", ringout_unanswered),
+    Scenario::new("inbound_blocked", "The account blocks a caller before anything rings.", inbound_blocked),
+    Scenario::new(
+        "main_number_prompt",
+        "A user listens to another company's menu: only the user's own leg is ever told.",
+        main_number_prompt,
+    ),
+    Scenario::new(
+        "two_devices",
+        "A user's telephone rings, the app is woken and rings as a second leg; one of them answers.",
+        two_devices,
+    ),
+    Scenario::new(
+        "same_legacy_id",
+        "A user calls their own outside number: two sessions with one legacy id, two calls.",
+        same_legacy_id,
+    ),
     Scenario::new(
         "other_company",
         "A user of one account calls a user of another: each account sees half.",
@@ -312,6 +328,61 @@ fn other_company(x: &mut Exchange<'_>) -> Option<()> {
     x.pass(10..80);
     x.answer(far);
     x.wait(10..80);
+    x.hang_up(caller);
+    x.pass(10..80);
+    x.hang_up(arrival);
+    Some(())
+}
+
+fn inbound_blocked(x: &mut Exchange<'_>) -> Option<()> {
+    let user = x.user(0)?;
+    let customer = x.stranger();
+    let caller = x.dial_in(0, Some(customer), user.direct_number);
+    x.reaches_nobody(caller, user.direct_number);
+    x.pass(40..200);
+    x.refuse(caller, "DestinationBlocked");
+    Some(())
+}
+
+fn main_number_prompt(x: &mut Exchange<'_>) -> Option<()> {
+    let user = x.user(0)?;
+    let company = x.stranger();
+    let caller = x.dial(user, &format!("+{company}"));
+    x.pass(300..1500);
+    x.hear_unseen(caller, company);
+    x.wait(5..60);
+    x.hang_up(caller);
+    Some(())
+}
+
+fn two_devices(x: &mut Exchange<'_>) -> Option<()> {
+    let talking = x.customer_rings()?;
+    let user = x.user_of(talking.callee)?;
+    x.wait(2..6);
+    let app = x.ring(x.session_of(talking.caller), user);
+    x.wait(1..6);
+    let (answered, other) = if x.chance(50) { (app, talking.callee) } else { (talking.callee, app) };
+    x.answer(answered);
+    x.pass(5..20);
+    x.stop_ringing(other, Outcome::Cancelled, None);
+    x.talk_and_end(answered);
+    Some(())
+}
+
+fn same_legacy_id(x: &mut Exchange<'_>) -> Option<()> {
+    let user = x.user(0)?;
+    let caller = x.dial(user, &Exchange::direct(user));
+    let out = x.session_of(caller);
+    x.pass(20..90);
+    let arrival = x.dial_in(0, Some(user.direct_number), user.direct_number);
+    x.share_legacy_id(out, x.session_of(arrival));
+    let callee = x.ring(x.session_of(arrival), user);
+    let far = x.ring_outside(out, user.direct_number);
+    x.wait(2..9);
+    x.answer(callee);
+    x.pass(10..80);
+    x.answer(far);
+    x.wait(3..30);
     x.hang_up(caller);
     x.pass(10..80);
     x.hang_up(arrival);

@@ -87,7 +87,10 @@ fn steps_of(x: &Exchange<'_>, leg: LegId) -> Vec<(Step, u32)> {
     let calls = x.calls_of(leg);
     match calls.len() {
         1 => steps.push((Step::Consult, 6)),
-        _ => steps.extend([(Step::ConnectTwo, 6), (Step::Confer, 5)]),
+        _ if calls.iter().all(|&call| x.has_one_other(call)) => {
+            steps.extend([(Step::ConnectTwo, 6), (Step::Confer, 5)]);
+        }
+        _ => steps.push((Step::Confer, 5)),
     }
     steps.push((Step::TransferBlind, 3));
     if !held {
@@ -96,7 +99,8 @@ fn steps_of(x: &Exchange<'_>, leg: LegId) -> Vec<(Step, u32)> {
         if !x.was_supervised() {
             steps.push((Step::Supervise, 1));
         }
-        if x.people_with(leg).len() == 1 && calls.len() == 1 {
+        let could_park = |other: LegId| !x.dialled_to_listen(other);
+        if x.people_with(leg).len() == 1 && calls.len() == 1 && x.others(leg).into_iter().all(could_park) {
             steps.push((Step::Park, 3));
         }
     }
