@@ -163,7 +163,7 @@ impl Fold<'_> {
         })
     }
 
-    /// How far apart a pickup by link and the end of the ringing legs may be told.
+    /// How far apart a pickup by link and the end of the ringing or parked legs may be told.
     const PICKUP_LAG_MS: i64 = 2_000;
 
     fn took_over(&self, leg: usize) -> Option<usize> {
@@ -245,10 +245,10 @@ impl Fold<'_> {
 
     fn has_parked(&self, room: usize, time: Time) -> bool {
         let number = |room| self.joints.number_before(room, time);
+        // The parked session may be told by another clock than the one that comes for it.
+        let until = |end: Time| time - end <= Self::PICKUP_LAG_MS;
         let parked = |leg: &Leg<'_>| {
-            leg.spans
-                .iter()
-                .any(|span| is_parked(span) && span.start <= time && span.end.is_none_or(|end| time <= end))
+            leg.spans.iter().any(|span| is_parked(span) && span.start <= time && span.end.is_none_or(until))
         };
         self.legs.iter().any(|leg| number(leg.room) == number(room) && parked(leg))
     }
