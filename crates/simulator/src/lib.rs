@@ -21,6 +21,7 @@
 mod account;
 mod audio;
 mod exchange;
+mod faults;
 mod id;
 mod log;
 mod notification;
@@ -31,6 +32,7 @@ mod verify;
 
 pub use account::{Account, Menu, Queue, RingOrder, User};
 pub use exchange::Play;
+pub use faults::{Fault, Faults, UnknownFault};
 pub use id::{PartyId, SessionId, Who};
 pub use notification::{
     Body, Code, Contact, Notification, Origin, Party, Peer, QueueInfo, Role, Status, Subscription,

@@ -282,24 +282,61 @@ fn same_conversations(
     tolerance: Millis,
     found: &mut Vec<String>,
 ) {
-    let mut told: Vec<&Conversation> = record.iter().collect();
-    for talk in truth {
-        let matches = |other: &&Conversation| {
-            other.participants == talk.participants
-                && (other.start_time - talk.start_time).abs() <= tolerance
-                && (other.end_time - talk.end_time).abs() <= tolerance
-        };
-        match told.iter().position(matches) {
-            Some(same) => {
-                told.remove(same);
+    if tolerance > 0 {
+        return same_away_from_changes(truth, record, tolerance, found);
+    }
+    let missing = truth.iter().filter(|talk| !record.contains(talk));
+    found.extend(missing.map(|talk| format!("{}; the record does not say so.", heard(talk))));
+    let invented = record.iter().filter(|talk| !truth.contains(talk));
+    found.extend(invented.map(|talk| format!("The record says: {}; it is not so.", heard(talk))));
+}
+
+/// Further from any true change than the clocks are apart, the record must tell who hears whom; near one, it
+/// cannot know in which order things changed.
+fn same_away_from_changes(
+    truth: &[Conversation],
+    record: &[Conversation],
+    tolerance: Millis,
+    found: &mut Vec<String>,
+) {
+    let (truth, record) = (&without_gaps(truth, tolerance)[..], &without_gaps(record, tolerance)[..]);
+    let mut changes: Vec<Millis> = truth.iter().flat_map(|talk| [talk.start_time, talk.end_time]).collect();
+    changes.extend([Millis::MIN / 2, Millis::MAX / 2]);
+    changes.sort_unstable();
+    changes.dedup();
+    for (from, to) in changes.iter().zip(&changes[1..]) {
+        let (from, to) = (from + tolerance, to - tolerance);
+        if from >= to {
+            continue;
+        }
+        let covers = |talk: &&Conversation| talk.start_time <= from && to <= talk.end_time;
+        let touches = |talk: &&Conversation| talk.start_time < to && from < talk.end_time;
+        for talk in truth.iter().filter(covers) {
+            if !record.iter().filter(covers).any(|other| other.participants == talk.participants) {
+                found.push(format!("{}; the record does not say so.", heard(talk)));
             }
-            // A stretch shorter than the clocks are apart may vanish.
-            None if talk.end_time - talk.start_time <= tolerance => {}
-            None => found.push(format!("{}; the record does not say so.", heard(talk))),
+        }
+        // What lasts no longer than the clocks are apart may not have been.
+        let long = |talk: &&Conversation| talk.end_time - talk.start_time > tolerance;
+        for other in record.iter().filter(long).filter(touches) {
+            if !truth.iter().filter(covers).any(|talk| talk.participants == other.participants) {
+                found.push(format!("The record says: {}; it is not so.", heard(other)));
+            }
         }
     }
-    told.retain(|talk| talk.end_time - talk.start_time > tolerance);
-    found.extend(told.into_iter().map(|talk| format!("The record says: {}; it is not so.", heard(talk))));
+}
+
+/// A talk that goes on by another session, told by another clock, seems to pause.
+fn without_gaps(talks: &[Conversation], tolerance: Millis) -> Vec<Conversation> {
+    let mut whole: Vec<Conversation> = Vec::with_capacity(talks.len());
+    for talk in talks {
+        let before = whole.iter_mut().rev().find(|before| before.participants == talk.participants);
+        match before.filter(|before| talk.start_time - before.end_time <= tolerance) {
+            Some(before) => before.end_time = before.end_time.max(talk.end_time),
+            None => whole.push(talk.clone()),
+        }
+    }
+    whole
 }
 
 fn heard(talk: &Conversation) -> String {
