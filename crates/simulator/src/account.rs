@@ -10,6 +10,8 @@ use crate::notification::Contact;
 pub struct Account {
     /// Its id.
     pub id: u64,
+    /// Tells it from other accounts of the same world.
+    pub(crate) index: u64,
     /// The number of the company, answered by its menu.
     pub main_number: u64,
     /// The people.
@@ -101,6 +103,7 @@ impl Account {
         };
         Self {
             id: 800_000_016 + index * 1_000_000 + rng.u64(0..900) * 1000,
+            index,
             main_number: 18_005_550_000 + index,
             users: people,
             queues: (0..queues).map(queue).collect(),
@@ -111,7 +114,14 @@ impl Account {
 
     /// The user who owns an extension.
     pub fn user(&self, extension: u64) -> Option<&User> {
-        self.users.iter().find(|user| user.extension == extension)
+        self.place_of(extension).map(|place| &self.users[place])
+    }
+
+    /// The place of a user among [`users`](Self::users).
+    pub(crate) fn place_of(&self, extension: u64) -> Option<usize> {
+        let nth = extension.checked_sub(extension_id(self.index, 1))? / 1000;
+        let place = usize::try_from(nth).ok()?;
+        self.users.get(place).filter(|user| user.extension == extension).map(|_| place)
     }
 }
 

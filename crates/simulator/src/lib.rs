@@ -27,6 +27,7 @@ mod log;
 mod notification;
 mod scenario;
 mod time;
+mod traffic;
 mod truth;
 mod verify;
 
@@ -39,5 +40,6 @@ pub use notification::{
 };
 pub use scenario::Scenario;
 pub use time::{Iso, Millis};
+pub use traffic::{Company, Told, Traffic};
 pub use truth::{CallTruth, Conversation, Move};
 pub use verify::{Record, Report, Tolerance, Verdict, verify};

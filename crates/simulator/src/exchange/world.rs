@@ -25,14 +25,17 @@ impl World {
     }
 
     pub(crate) fn is_free(&self, account: usize, user: usize, now: Millis) -> bool {
-        self.busy_until[account][user] <= now
+        self.busy_until(account, user) <= now
+    }
+
+    /// Since when, or from when on, a user takes part in no play.
+    pub(crate) fn busy_until(&self, account: usize, user: usize) -> Millis {
+        self.busy_until[account][user]
     }
 
     pub(crate) fn set_busy(&mut self, account: usize, extension: u64, until: Millis) {
-        let users = self.accounts[account].users.iter();
-        for (busy, _) in
-            self.busy_until[account].iter_mut().zip(users).filter(|(_, user)| user.extension == extension)
-        {
+        if let Some(user) = self.accounts[account].place_of(extension) {
+            let busy = &mut self.busy_until[account][user];
             *busy = until.max(*busy);
         }
     }
