@@ -101,6 +101,11 @@ impl Record {
         serde_json::from_str(json)
     }
 
+    /// The sessions it tells as one call, seen or only named by a link.
+    pub fn sessions(&self) -> impl Iterator<Item = &str> {
+        self.sessions.iter().map(|session| session.telephony_session_id.as_str())
+    }
+
     /// Whether the record itself says that something is missing.
     pub fn admits_loss(&self) -> bool {
         let Completeness { missing_sequences, unseen_sessions, unlinked_gone, reason } = &self.completeness;
