@@ -1,6 +1,6 @@
 //! How the legs and the call came out.
 
-use wholecall_notification::{Code, Reason};
+use wholecall_notification::{Code, Reason, Role};
 use wholecall_record::{
     Time,
     call::{Direction, Kind, LegOutcome, Outcome, State},
@@ -130,7 +130,11 @@ impl<'a> Fold<'a> {
             return Dialled { side: leg.description.to, person, is_internal };
         }
         let callers_leg = room.originator.unwrap_or(room.legs.start);
-        let side = self.legs[callers_leg].description.to;
+        let described = &self.legs[callers_leg].description;
+        // Who asks for a RingOut is called first, as if the number they asked for had called them.
+        let is_turned =
+            described.ring_out_role == Some(Role::Initiator) && self.legs[callers_leg].is_inbound();
+        let side = if is_turned { described.from } else { described.to };
         let implied = self.implied.iter().find(|side| side.room == self.root && !side.is_caller);
         // A call to oneself has nobody else in it.
         let own = || {

@@ -46,6 +46,16 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("ringout", "A user has the platform call them first and a customer then.", ringout),
     Scenario::new("ringout_internal", "A RingOut from one user to another.", ringout_internal),
     Scenario::new("ringout_unanswered", "The target of a RingOut does not answer.", ringout_unanswered),
+    Scenario::new(
+        "ringout_not_taken",
+        "Who asked for a RingOut does not lift: nobody else is called.",
+        ringout_not_taken,
+    ),
+    Scenario::new(
+        "ringout_twin",
+        "A RingOut told as two sessions: the user's own ringing leg, and the call to the customer.",
+        ringout_twin,
+    ),
     Scenario::new("inbound_blocked", "The account blocks a caller before anything rings.", inbound_blocked),
     Scenario::new(
         "main_number_prompt",
@@ -386,5 +396,29 @@ fn same_legacy_id(x: &mut Exchange<'_>) -> Option<()> {
     x.hang_up(caller);
     x.pass(10..80);
     x.hang_up(arrival);
+    Some(())
+}
+
+fn ringout_not_taken(x: &mut Exchange<'_>) -> Option<()> {
+    let user = x.user(0)?;
+    let customer = x.stranger();
+    let initiator = x.ring_out(user, Contact::outside(customer).phone_number, Who::Number(customer));
+    x.wait(10..30);
+    x.hand_on(initiator, None);
+    Some(())
+}
+
+fn ringout_twin(x: &mut Exchange<'_>) -> Option<()> {
+    let user = x.user(0)?;
+    let customer = x.stranger();
+    let number = Contact::outside(customer).phone_number;
+    let initiator = x.ring_out(user, number, Who::Number(customer));
+    x.wait(2..10);
+    x.answer(initiator);
+    x.pass(80..300);
+    let talking = x.call_outside(user, customer)?;
+    x.hang_up(talking.caller);
+    x.pass(3..30);
+    x.hang_up(initiator);
     Some(())
 }
