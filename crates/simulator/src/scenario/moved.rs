@@ -210,11 +210,26 @@ fn attended_undefined(x: &mut Exchange<'_>) -> Option<()> {
 
 fn semi_attended(x: &mut Exchange<'_>) -> Option<()> {
     let (user, other) = x.some_call()?;
-    let consultation = x.consult_rings(user)?;
-    x.wait(1..6);
-    x.transfer_attended(user, consultation.caller, Some("AttendedTransfer"));
-    x.wait(1..9);
-    x.answer(consultation.callee);
+    if x.chance(70) {
+        let consultation = x.consult_rings(user)?;
+        x.wait(1..6);
+        x.transfer_attended(user, consultation.caller, Some("AttendedTransfer"));
+        x.wait(1..9);
+        x.answer(consultation.callee);
+    } else {
+        // So quick that nothing rings yet.
+        let (own, colleague) = (x.user_of(user)?, x.user(0)?);
+        x.hold(user);
+        x.pass(400..3000);
+        let caller = x.dial(own, &colleague.number.to_string());
+        let callee = x.reach(x.session_of(caller), colleague);
+        x.pass(10..40);
+        x.transfer_attended(user, caller, Some("AttendedTransfer"));
+        x.pass(5..30);
+        x.ring_on(callee);
+        x.wait(1..9);
+        x.answer(callee);
+    }
     x.talk_and_end(other);
     Some(())
 }
@@ -235,7 +250,9 @@ fn semi_attended_unanswered(x: &mut Exchange<'_>) -> Option<()> {
 
 fn consult_abandoned(x: &mut Exchange<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
-    let consultation = x.consult(talking.callee)?;
+    let consultation =
+        if x.chance(60) { x.consult(talking.callee)? } else { x.consult_rings(talking.callee)? };
+    x.wait(1..5);
     x.hang_up(consultation.caller);
     x.pass(200..1500);
     x.resume(talking.callee);
