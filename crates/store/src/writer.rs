@@ -171,11 +171,7 @@ fn write_until_closed(
 }
 
 /// Does the jobs in one transaction: all of them, but for those that refuse, or none.
-fn write(
-    connection: &mut Connection,
-    memory: &mut Memory,
-    jobs: Vec<Job>,
-) -> Result<Vec<Result<()>>> {
+fn write(connection: &mut Connection, memory: &mut Memory, jobs: Vec<Job>) -> Result<Vec<Result<()>>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut results = Vec::with_capacity(jobs.len());
     for job in jobs {

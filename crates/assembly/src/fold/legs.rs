@@ -85,6 +85,11 @@ impl Leg<'_> {
         span.end.is_none_or(|end| time <= end).then_some(span.state)
     }
 
+    /// Whether its owner is somebody who talks: a person, or a supervisor who has taken the call over.
+    pub(crate) fn talks_at(&self, time: Time) -> bool {
+        self.kind.is_person() || self.talks_from.is_some_and(|from| from <= time)
+    }
+
     pub(crate) fn is_inbound(&self) -> bool {
         self.direction == Direction::Inbound
     }
