@@ -47,8 +47,9 @@ impl Fold<'_> {
             (0..self.legs.len()).map(|leg| self.stretches(leg)).collect();
         let start = self.rooms[self.root].start.unwrap_or(self.last_event);
         let end = self.end(standing.state);
-        let answer = self.talks.first().map(|talk| talk.start);
         let state = standing.state;
+        let conversations = self.conversations(state);
+        let answer = conversations.first().map(|talk| talk.start_time);
         Call {
             schema: CompactString::const_new(SCHEMA),
             id: self.id().clone(),
@@ -68,7 +69,7 @@ impl Fold<'_> {
             legs: (0..self.legs.len()).map(|leg| self.leg(leg, &caller, &stretches[leg])).collect(),
             links: self.links.iter().map(|link| self.link_record(link)).collect(),
             moves: steps.iter().map(|step| self.move_record(step, &visits)).collect(),
-            conversations: self.conversations(state),
+            conversations,
             queues: visits.iter().map(|visit| self.visit_record(visit)).collect(),
             monitors: self.monitors.clone(),
             recordings: self.recordings(),
