@@ -65,6 +65,13 @@ pub(crate) struct Traces {
     from: Vec<SessionKey>,
 }
 
+impl Traces {
+    /// Whether somebody put others on hold: that may end with any change.
+    pub(crate) fn hold(&self) -> bool {
+        self.list.iter().any(|trace| trace.did == Did::Hold)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Trace {
     extension: CompactString,
@@ -375,13 +382,13 @@ fn holds_at(session: &Session, extension: &str, time: Time) -> bool {
     !holding.is_empty()
 }
 
-/// When a hold that an extension began at a time ends.
+/// When a hold that an extension began at a time ends, at the latest: it may end and begin again at that time.
 fn hold_ends(session: &Session, extension: &str, begun: Time) -> Option<Time> {
     let mut on_hold = None;
     for (time, leg, code) in states_of(session, extension) {
         if on_hold.is_none() && code == Code::Hold && time == begun {
             on_hold = Some(leg);
-        } else if on_hold == Some(leg) && code != Code::Hold {
+        } else if on_hold == Some(leg) && code != Code::Hold && time > begun {
             return Some(time);
         }
     }
