@@ -195,7 +195,8 @@ impl Assembler {
         let added = self.book.add(notification);
         let Added { call, news, absorbed, touched } = added;
         let mut merged: Vec<(CallKey, CallId)> = Vec::new();
-        for (from, into) in absorbed {
+        for (from, session) in absorbed {
+            let into = self.book.sessions[session].call;
             if let Some(id) = &from.told_as {
                 merged.push((into, id.clone()));
             }
@@ -253,14 +254,14 @@ impl Assembler {
     pub fn finish(&mut self, now: Time) -> Changes {
         let mut changes = Changes::new();
         self.attend_related(now, &mut changes);
-        let mut open: Vec<(Option<CallId>, CallKey)> = Vec::new();
+        let mut open: Vec<(Option<CallId>, Option<AccountId>, CallKey)> = Vec::new();
         for (key, group) in &self.book.calls {
             if group.status.state == State::Live || group.status.has_news {
-                open.push((self.id_of(key), key));
+                open.push((self.id_of(key), self.book.account_id(key).cloned(), key));
             }
         }
         open.sort();
-        for (_, call) in open {
+        for (.., call) in open {
             let Some(fold) = self.book.fold(call) else { continue };
             let live = fold.is_live();
             let (state, reason) = match live {
@@ -342,6 +343,7 @@ impl Assembler {
     fn attend(&mut self, call: CallKey, now: Time, changes: &mut Changes) {
         let status = &self.book.calls[call].status;
         match status.state {
+            _ if self.book.root(call).is_none() => self.attend_unseen(call, now),
             State::Live => self.attend_live(call, now, changes),
             State::Complete | State::Incomplete if status.has_news => {
                 self.attend_reopened(call, now, changes)
@@ -350,6 +352,19 @@ impl Assembler {
         }
         if self.book.calls.contains(call) {
             self.schedule(call);
+        }
+    }
+
+    /// Sessions of which nothing is known but that a link or a text reply names them are no call to tell of.
+    /// They are kept as long as a closed call is, and as what names them.
+    fn attend_unseen(&mut self, call: CallKey, now: Time) {
+        let keep_until = self.book.calls[call].status.last_arrival + self.settings.keep_closed_ms;
+        if now < keep_until {
+            self.book.calls[call].status.due = keep_until;
+        } else if self.book.is_named(call) {
+            self.book.calls[call].status.due = now + self.settings.keep_closed_ms;
+        } else {
+            self.book.forget(call);
         }
     }
 

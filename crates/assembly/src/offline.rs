@@ -2,7 +2,7 @@
 
 use wholecall_notification::Notification;
 use wholecall_record::{
-    Call, CallId, SessionId, Time,
+    AccountId, Call, CallId, SessionId, Time,
     call::{ClosedBecause, State},
     story::Story,
 };
@@ -35,7 +35,8 @@ impl Collection {
         let added = self.book.add(notification);
         let sent = notification.timestamp().unwrap_or(notification.event_time());
         let mut last = Some(Time::from_millis(sent.as_millis()));
-        for (absorbed, into) in added.absorbed {
+        for (absorbed, session) in added.absorbed {
+            let into = self.book.sessions[session].call;
             let status = &mut self.book.calls[into].status;
             status.0 = status.0.max(absorbed.0);
         }
@@ -52,11 +53,12 @@ impl Collection {
     /// Ends the input: the calls, in order of their start.
     pub fn finish(mut self) -> Calls {
         self.book.refresh_relations();
-        let mut order: Vec<(Option<Time>, SessionId, CallKey)> = Vec::with_capacity(self.book.calls.len());
+        let mut order: Vec<(Option<Time>, SessionId, Option<AccountId>, CallKey)> =
+            Vec::with_capacity(self.book.calls.len());
         for (key, _) in &self.book.calls {
             if let Some(root) = self.book.root(key) {
                 let session = &self.book.sessions[root].session;
-                order.push((session.start(), session.id.clone(), key));
+                order.push((session.start(), session.id.clone(), self.book.account_id(key).cloned(), key));
             }
         }
         order.sort_unstable();
