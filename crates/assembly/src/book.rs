@@ -125,6 +125,11 @@ impl<S: Default> Book<S> {
                 }
                 None => {}
             }
+            if self.sessions[key].supervision && (of != News::Change || described) {
+                // The calls it listens to name its supervisor.
+                let listened = self.sessions[key].neighbours().map(|&other| self.sessions[other].call);
+                added.touched.extend(listened);
+            }
             // Only what an extension began or held can relate sessions.
             let did = match of {
                 News::Leg => party.direction() == Some(Direction::Outbound) || is_ring_out,
@@ -342,7 +347,9 @@ impl<S: Default> Book<S> {
         }
         for call in free {
             let group = self.calls.remove(call);
-            added.absorbed.extend(group.sessions.first().map(|&key| (group.status, key)));
+            // Its id is its root's.
+            let root = roots.iter().find(|(other, _)| *other == call).and_then(|(_, root)| *root);
+            added.absorbed.extend(root.or(group.sessions.first().copied()).map(|key| (group.status, key)));
         }
     }
 
