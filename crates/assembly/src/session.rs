@@ -39,6 +39,13 @@ impl FirstSaid {
         }
     }
 
+    /// Forgets what was only said of changes that are no longer kept.
+    fn forget_behind(&mut self, last: Option<u32>) {
+        if self.0.as_ref().is_some_and(|(at, _)| Some(*at) > last) {
+            self.0 = None;
+        }
+    }
+
     fn get(&self) -> Option<&CompactString> {
         self.0.as_ref().map(|(_, word)| word)
     }
@@ -68,7 +75,8 @@ pub(crate) enum News {
     Leg,
     /// A change of a known leg.
     Change,
-    /// A further copy of a known change, which makes it say something else.
+    /// A further copy of a known change, which makes it say something else; or a change in place of which
+    /// another was dropped.
     Copy,
     /// A further copy, which describes the leg otherwise or has an id that comes first.
     Detail,
@@ -112,13 +120,23 @@ impl Session {
             }
             Added::New { last } => {
                 self.legs.hear_code(leg, sequence, party.status.code(), party.status.reason());
-                let of = if self.legs.count_event(leg) { News::Leg } else { News::Change };
-                if full && let Some(dropped) = self.events.drop_last() {
-                    self.legs.uncount_event(dropped.leg);
+                let mut of = if self.legs.count_event(leg) { News::Leg } else { News::Change };
+                if full && self.drop_last() {
+                    of = News::Copy;
                 }
                 Heard::News { of, last, described }
             }
         }
+    }
+
+    /// Drops the last change, since the session is full; tells whether a link was lost with it.
+    fn drop_last(&mut self) -> bool {
+        let Some(dropped) = self.events.drop_last() else { return false };
+        self.legs.uncount_event(dropped.leg);
+        let last = self.events.last_sequence();
+        self.origin.forget_behind(last);
+        self.legacy_id.forget_behind(last);
+        dropped.said.peer().is_some_and(|lost| self.peers().all(|peer| *peer != lost.session))
     }
 
     /// Its state changes, in order.

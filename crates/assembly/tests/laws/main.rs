@@ -4,6 +4,7 @@
 
 mod accounts;
 mod found;
+mod limits;
 
 mod live;
 mod play;
