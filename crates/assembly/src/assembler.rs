@@ -3,6 +3,8 @@
 //! Time comes in with the input and is never asked for. What has to be done later comes out as
 //! [`Assembler::next_due`]; whoever drives the assembler calls [`Assembler::tick`] then.
 
+mod restore;
+
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap, VecDeque},
@@ -16,6 +18,7 @@ use wholecall_record::{
     call::{ClosedBecause, State},
 };
 
+pub use self::restore::{Left, Restoring};
 use crate::{
     book::{Added, Book, CallKey},
     directory::Directory,
@@ -457,6 +460,17 @@ impl Assembler {
         let keep_until = status.last_arrival.max(status.version_at) + self.settings.keep_closed_ms;
         if now < keep_until {
             self.book.calls[call].status.due = keep_until;
+            return;
+        }
+        // What a call in memory looks related to stays with it.
+        let is_open = |other: CallKey| {
+            self.book
+                .calls
+                .get(other)
+                .is_some_and(|group| group.status.state == State::Live || group.status.has_news)
+        };
+        if self.book.company(call).into_iter().any(is_open) {
+            self.book.calls[call].status.due = now + self.settings.keep_closed_ms;
             return;
         }
         let account = self.book.account_id(call).cloned();
