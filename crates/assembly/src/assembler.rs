@@ -34,7 +34,7 @@ pub struct Settings {
     pub last_leg_silent_ms: i64,
     /// Silence after which any call is given up.
     pub silent_ms: i64,
-    /// Between two versions of a live call, at least.
+    /// Between two versions of a live call, at least; more where the call has hundreds of notifications.
     pub version_every_ms: i64,
     /// For how long a closed call is kept in memory for late notifications.
     pub keep_closed_ms: i64,
@@ -156,6 +156,9 @@ struct Status {
     scheduled: Option<Time>,
     late_for: Option<CallId>,
 }
+
+/// A live call of more notifications than this gets fewer versions than one per [`Settings::version_every_ms`].
+const EVENTS_PER_VERSION: usize = 200;
 
 const NEVER: Time = Time::from_millis(i64::MAX);
 
@@ -342,6 +345,7 @@ impl Assembler {
     fn attend(&mut self, call: CallKey, now: Time, changes: &mut Changes) {
         let status = &self.book.calls[call].status;
         match status.state {
+            _ if self.book.root(call).is_none() => self.attend_unseen(call, now),
             State::Live => self.attend_live(call, now, changes),
             State::Complete | State::Incomplete if status.has_news => {
                 self.attend_reopened(call, now, changes)
@@ -353,13 +357,23 @@ impl Assembler {
         }
     }
 
+    /// A text reply alone, or a session only named by others, is no call: there is nothing to tell of it yet.
+    fn attend_unseen(&mut self, call: CallKey, now: Time) {
+        let status = &mut self.book.calls[call].status;
+        status.has_news = false;
+        status.due = status.last_arrival + self.settings.silent_ms;
+        if status.due <= now {
+            self.book.forget(call);
+        }
+    }
+
     fn attend_live(&mut self, call: CallKey, now: Time, changes: &mut Changes) {
         let quiet_ms = now - self.book.calls[call].status.last_arrival;
         let looks = self.looks(call);
         if looks.iter().any(|look| *look <= quiet_ms) && self.close_if_over(call, quiet_ms, now, changes) {
             return;
         }
-        let every_ms = self.settings.version_every_ms;
+        let every_ms = self.version_every_ms(call);
         let status = &self.book.calls[call].status;
         if status.has_news && (status.version == 0 || status.version_at + every_ms <= now) {
             self.publish_live(call, now, changes);
@@ -370,6 +384,14 @@ impl Assembler {
         if status.has_news {
             status.due = status.due.min(status.version_at + every_ms);
         }
+    }
+
+    /// A version costs as much as its call is long: the longer the call, the rarer its live versions, so that
+    /// all of them together cost little more than the notifications do.
+    fn version_every_ms(&self, call: CallKey) -> i64 {
+        let sessions = self.book.calls[call].sessions.iter();
+        let events: usize = sessions.map(|&key| self.book.sessions[key].session.event_count()).sum();
+        self.settings.version_every_ms.saturating_mul(1 + (events / EVENTS_PER_VERSION) as i64)
     }
 
     /// After how much silence it is worth looking whether a live call is over.

@@ -2,7 +2,7 @@
 
 use wholecall_notification::Notification;
 use wholecall_record::{
-    Call, CallId, SessionId, Time,
+    AccountId, Call, CallId, SessionId, Time,
     call::{ClosedBecause, State},
     story::Story,
 };
@@ -52,11 +52,13 @@ impl Collection {
     /// Ends the input: the calls, in order of their start.
     pub fn finish(mut self) -> Calls {
         self.book.refresh_relations();
-        let mut order: Vec<(Option<Time>, SessionId, CallKey)> = Vec::with_capacity(self.book.calls.len());
+        // Two accounts may see one session: then theirs are two calls of one start and id.
+        let mut order: Vec<(Option<Time>, SessionId, Option<AccountId>, CallKey)> =
+            Vec::with_capacity(self.book.calls.len());
         for (key, _) in &self.book.calls {
             if let Some(root) = self.book.root(key) {
                 let session = &self.book.sessions[root].session;
-                order.push((session.start(), session.id.clone(), key));
+                order.push((session.start(), session.id.clone(), self.book.account_id(key).cloned(), key));
             }
         }
         order.sort_unstable();

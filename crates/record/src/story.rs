@@ -56,52 +56,56 @@ object! {
 }
 
 impl Story {
-    /// The story as text.
+    /// The story as text: one line per step, its proof in brackets, each rule written once at the end.
     pub fn text(&self, screen: Screen) -> String {
-        let mut text = format!(
-            "{}\n{}\n\n",
-            screen.paint(&harmless(&self.title), Color::Strong),
-            screen.paint(&self.id, Color::Faint)
-        );
+        let mut text = format!("{}\n\n", screen.paint(&harmless(&self.title), Color::Strong));
         for (index, session) in self.sessions.iter().enumerate() {
             text.push_str(&format!("session {} = {session}\n", letter(index)));
         }
-        text.push('\n');
+        let mut rules = Rules::default();
+        let mut day = String::new();
         for step in &self.steps {
-            let mark = if step.inferred { "~" } else { " " };
-            let proof = self.proof(&step.evidence);
-            let time = screen.paint(&words::time_of_day(step.time), Color::Faint);
-            let millis = screen.paint(&step.time.to_string()[19..23], Color::Faint);
-            text.push_str(&format!("{time}{millis} {mark} {}", harmless(&step.text)));
-            if !proof.is_empty() {
-                text.push_str(&format!("  {}", screen.paint(&proof, Color::Cyan)));
+            let date = words::date_and_time(step.time)[..10].to_owned();
+            if date != day {
+                text.push_str(&format!("\n{}\n", screen.paint(&format!("{date} (UTC)"), Color::Strong)));
+                day = date;
             }
-            text.push('\n');
-            if let Some(rule) = &step.rule {
-                text.push_str(&format!(
-                    "               {}\n",
-                    screen.paint(&format!("rule: {rule}"), Color::Faint)
-                ));
-            }
+            text.push_str(&self.line(step, &mut rules, screen));
         }
-        for (title, lines) in [
-            (
-                "Concluded",
-                self.conclusions.iter().map(|c| format!("{} ({})", c.text, c.rule)).collect::<Vec<_>>(),
-            ),
-            ("Missing", self.missing.iter().map(|line| line.to_string()).collect()),
-        ] {
-            if !lines.is_empty() {
-                text.push_str(&format!("\n{}\n", screen.paint(title, Color::Strong)));
-                for line in lines {
-                    text.push_str(&format!("  - {}\n", harmless(&line)));
-                }
-            }
-        }
-        if self.missing.is_empty() {
-            text.push_str("\nNothing is known to be missing.\n");
-        }
+        let conclusions: Vec<String> = self
+            .conclusions
+            .iter()
+            .map(|conclusion| {
+                let rule = screen.paint(&rules.named(&conclusion.rule), Color::Faint);
+                format!("{}  {rule}", harmless(&conclusion.text))
+            })
+            .collect();
+        text.push_str(&section("Concluded", &conclusions, screen));
+        let missing: Vec<String> = self.missing.iter().map(|line| harmless(line)).collect();
+        text.push_str(&match missing.is_empty() {
+            true => "\nNothing is known to be missing.\n".to_owned(),
+            false => section("Missing", &missing, screen),
+        });
+        let rules: Vec<String> =
+            rules.0.iter().enumerate().map(|(index, rule)| format!("{}  {rule}", index + 1)).collect();
+        text.push_str(&section("Rules", &rules, screen));
         text
+    }
+
+    /// One step: `20:01:01.683   User 104 … [A 8]  (rule 3)`; what is inferred is marked `~`.
+    fn line<'a>(&'a self, step: &'a Step, rules: &mut Rules<'a>, screen: Screen) -> String {
+        let time = format!("{}{}", words::time_of_day(step.time), &step.time.to_string()[19..23]);
+        let mark = if step.inferred { "~" } else { " " };
+        let mut line = format!("{} {mark} {}", screen.paint(&time, Color::Faint), harmless(&step.text));
+        let proof = self.proof(&step.evidence);
+        if !proof.is_empty() {
+            line.push_str(&format!("  {}", screen.paint(&proof, Color::Cyan)));
+        }
+        if let Some(rule) = &step.rule {
+            line.push_str(&format!("  {}", screen.paint(&rules.named(rule), Color::Faint)));
+        }
+        line.push('\n');
+        line
     }
 
     /// Notifications by letter of session and sequence: `[A 8, B 7]`.
@@ -118,8 +122,30 @@ impl Story {
     }
 }
 
-/// A, B, …, Z, A1, …
-fn letter(index: usize) -> String {
+/// The rules that a story refers to, numbered as they first come up.
+#[derive(Default)]
+struct Rules<'a>(Vec<&'a str>);
+
+impl<'a> Rules<'a> {
+    fn named(&mut self, rule: &'a str) -> String {
+        let number = self.0.iter().position(|known| *known == rule).unwrap_or_else(|| {
+            self.0.push(rule);
+            self.0.len() - 1
+        });
+        format!("(rule {})", number + 1)
+    }
+}
+
+fn section(title: &str, lines: &[String], screen: Screen) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let lines: String = lines.iter().map(|line| format!("  {line}\n")).collect();
+    format!("\n{}\n{lines}", screen.paint(title, Color::Strong))
+}
+
+/// What a story calls the session at that place: A, B, …, Z, A1, …
+pub fn letter(index: usize) -> String {
     let letter = char::from(b'A' + (index % 26) as u8);
     match index / 26 {
         0 => letter.to_string(),

@@ -28,6 +28,8 @@ pub(crate) struct Room<'a> {
     pub(crate) is_supervising: bool,
     /// The leg that began the session, where that was seen and can be told.
     pub(crate) originator: Option<usize>,
+    /// When which callee first answered, in order of time.
+    pub(crate) answers: SmallVec<[(Time, usize); 2]>,
 }
 
 /// A party of a session.
@@ -138,6 +140,7 @@ impl<'a> Fold<'a> {
                 is_conference: session.is_conference(),
                 is_supervising: session.is_supervising(),
                 originator: None,
+                answers: SmallVec::new(),
             });
         }
         for room in 0..self.rooms.len() {

@@ -64,7 +64,8 @@ impl Fold<'_> {
             {
                 (MoveKind::BlindTransfer, owner, next().and_then(|next| self.destination(next)))
             }
-            Reason::CallRedirected => {
+            // A user's leg that a rule forwarded at once looks like a router's; a queue or a menu makes no move.
+            Reason::CallRedirected if !matches!(self.legs[leg].kind, Kind::Queue | Kind::Menu) => {
                 (MoveKind::Forward, owner, next().and_then(|next| self.destination(next)))
             }
             Reason::CallSwitch => (MoveKind::Switch, owner, owner),
@@ -126,11 +127,11 @@ impl Fold<'_> {
     /// The owner of the latest leg begun: the one the call was flipped to rings before the old one ends.
     fn flipped_to(&self, leg: usize, at: usize) -> Option<usize> {
         let sequence = self.changes[at].event.sequence;
-        let begun = self.rooms[self.legs[leg].room].legs.clone().filter(|&other| {
+        let mut begun = self.rooms[self.legs[leg].room].legs.clone().filter(|&other| {
             let other = &self.legs[other];
             other.first_sequence < sequence && !other.supervises
         });
-        let latest = begun.last().filter(|&latest| latest != leg).or_else(|| self.next_leg(leg, at));
+        let latest = begun.next_back().filter(|&latest| latest != leg).or_else(|| self.next_leg(leg, at));
         latest.and_then(|latest| self.legs[latest].person)
     }
 

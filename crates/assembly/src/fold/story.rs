@@ -6,7 +6,7 @@ use wholecall_record::{
     Call, Time,
     call::{Direction, Kind, LinkKind, MoveKind, Outcome},
     lanes,
-    story::{Conclusion, Step, Story},
+    story::{self, Conclusion, Step, Story},
     words,
 };
 
@@ -108,7 +108,7 @@ impl Fold<'_> {
             Code::Voicemail => format!("the voicemail of {who} takes the call"),
             Code::VoicemailScreening => format!("{who} listens while a message is left"),
             Code::FaxReceive => format!("{who} receives a fax"),
-            Code::Gone => return self.gone(leg, at, &who),
+            Code::Gone => return self.gone(call, leg, at, &who),
             Code::Disconnected => return self.disconnected_sentence(leg, at, &who),
             Code::Other => String::new(),
         };
@@ -161,45 +161,69 @@ impl Fold<'_> {
                 format!("{who} is connected as before"),
                 Some("a repeated Answered (recording, transfer) resets nothing"),
             ),
+            _ if room.originator == Some(leg) && is_first && self.others_answered(leg, at) => {
+                (format!("{who} is connected too"), None)
+            }
             _ if room.originator == Some(leg) && is_first => (
                 format!("the platform has taken the call of {who}"),
                 Some("a caller's own Answered does not mean that anybody answered"),
             ),
+            _ if room.is_conference => (format!("{who} is in the bridge"), None),
             _ => (format!("{who} answers"), None),
         }
     }
 
-    fn gone(&self, leg: usize, at: usize, who: &str) -> (String, Option<&'static str>) {
+    /// Whether another leg of the session was answered before.
+    fn others_answered(&self, leg: usize, at: usize) -> bool {
+        let time = self.changes[at].time;
+        let mut others = (0..self.legs.len())
+            .filter(|&other| other != leg && self.legs[other].room == self.legs[leg].room);
+        others.any(|other| self.first_answer(other).is_some_and(|answered| answered <= time))
+    }
+
+    fn gone(&self, call: &Call, leg: usize, at: usize, who: &str) -> (String, Option<&'static str>) {
         let Some(link) = self.links.iter().find(|link| link.proof.contains(&at)) else {
             return (
                 format!("{who} leaves for a session that is not named"),
                 Some("a Gone without peerId ends its leg; the other session stays unknown"),
             );
         };
-        let other = if link.a.leg == Some(leg) { &link.b } else { &link.a };
-        let far = &self.rooms[other.room];
-        let unseen = if far.start.is_none() { ", of which nothing was seen" } else { "" };
-        let session = &far.session.id;
+        let (near, far) = if link.a.leg == Some(leg) { (&link.a, &link.b) } else { (&link.b, &link.a) };
+        let here = self.name_of_room(call, near.room);
+        let there = self.name_of_room(call, far.room);
         match link.kind {
             LinkKind::AttendedTransfer | LinkKind::Transfer => (
-                format!("{who} joins this session with {session}{unseen} and leaves"),
+                format!("{who} joins {here} with {there} and leaves"),
                 Some("a Gone names the leg in the other session; who opened this door leaves by it"),
             ),
             LinkKind::Conference => (
-                format!("{who} joins this session with the bridge {session}{unseen}"),
+                match self.bridge_of(link).room == far.room {
+                    true => format!("{who} joins {here} with the bridge, {there}"),
+                    false => format!("the bridge is joined with {there}"),
+                },
                 Some(
                     "a conference is several sessions joined to one bridge; the host stays, through the bridge",
                 ),
             ),
             LinkKind::Pickup => (
-                format!("{who} comes into {session}{unseen}"),
+                format!("{who} comes into {there}"),
                 Some("who picks up or retrieves comes in from a session of their own and stays"),
             ),
-            LinkKind::Supervising => (
-                format!("{who} listens to {session}{unseen}"),
-                Some("a supervisor is not heard and joins no calls"),
-            ),
-            LinkKind::TakeOver => (format!("{who} takes over in {session}{unseen}"), None),
+            LinkKind::Supervising => {
+                (format!("{who} listens to {there}"), Some("a supervisor is not heard and joins no calls"))
+            }
+            LinkKind::TakeOver => (format!("{who} takes over in {there}"), None),
+        }
+    }
+
+    /// A session by the letter that the story gives it.
+    fn name_of_room(&self, call: &Call, room: usize) -> String {
+        let room = &self.rooms[room];
+        let place = call.sessions.iter().position(|session| session.telephony_session_id == room.session.id);
+        let name = place.map_or_else(|| room.session.id.to_string(), story::letter);
+        match room.start {
+            None => format!("session {name}, of which nothing was seen,"),
+            Some(_) => format!("session {name}"),
         }
     }
 
@@ -261,7 +285,7 @@ impl Fold<'_> {
             let (name, from) =
                 (words::name_of(&call.participants[side.person]), self.who(call, side.from_leg));
             let field = if side.is_caller { "from" } else { "to" };
-            let session = &self.rooms[side.room].session.id;
+            let session = self.name_of_room(call, side.room);
             conclude(
                 format!(
                     "{name} is on the line of {session}, although no notification is about them: `{field}` of {from} names them"
@@ -317,7 +341,7 @@ fn missing(call: &Call) -> Vec<CompactString> {
         ));
     }
     for session in &completeness.unseen_sessions {
-        missing.push(format_compact!("everything of session {session}, which a link names"));
+        missing.push(format_compact!("everything of {session}, a session that a link names"));
     }
     for gone in &completeness.unlinked_gone {
         missing.push(format_compact!(
