@@ -304,7 +304,7 @@ fn same_away_from_changes(
     tolerance: Millis,
     found: &mut Vec<String>,
 ) {
-    let (truth, record) = (&without_gaps(truth, tolerance)[..], &without_gaps(record, tolerance)[..]);
+    let (truth, whole) = (without_gaps(truth, tolerance), without_gaps(record, tolerance));
     let mut changes: Vec<Millis> = truth.iter().flat_map(|talk| [talk.start_time, talk.end_time]).collect();
     changes.extend([Millis::MIN / 2, Millis::MAX / 2]);
     changes.sort_unstable();
@@ -317,7 +317,7 @@ fn same_away_from_changes(
         let covers = |talk: &&Conversation| talk.start_time <= from && to <= talk.end_time;
         let touches = |talk: &&Conversation| talk.start_time < to && from < talk.end_time;
         for talk in truth.iter().filter(covers) {
-            if !record.iter().filter(covers).any(|other| other.participants == talk.participants) {
+            if !whole.iter().filter(covers).any(|other| other.participants == talk.participants) {
                 found.push(format!("{}; the record does not say so.", heard(talk)));
             }
         }
