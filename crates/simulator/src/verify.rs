@@ -304,7 +304,7 @@ fn same_away_from_changes(
     tolerance: Millis,
     found: &mut Vec<String>,
 ) {
-    let (truth, whole) = (without_gaps(truth, tolerance), without_gaps(record, tolerance));
+    let whole = without_gaps(record, tolerance);
     let mut changes: Vec<Millis> = truth.iter().flat_map(|talk| [talk.start_time, talk.end_time]).collect();
     changes.extend([Millis::MIN / 2, Millis::MAX / 2]);
     changes.sort_unstable();
