@@ -243,7 +243,9 @@ fn differences(truth: &CallTruth, record: &Record, tolerance: Tolerance) -> Vec<
     let people = record.participants.iter().map(|participant| participant.id.as_str());
     let people = people.filter(|id| !truth.ignorable.iter().any(|ignorable| ignorable == id));
     same_names("took part", &truth.participants, people, &mut found);
-    same_names("was rung", &truth.rung, record.rung().into_iter(), &mut found);
+    if let Some(rung) = &truth.rung {
+        same_names("was rung", rung, record.rung().into_iter(), &mut found);
+    }
     same_names("listened", &truth.monitors, record.monitors.iter().map(String::as_str), &mut found);
     same_conversations(&truth.conversations, &record.conversations, tolerance.times, &mut found);
     same_moves(&truth.moves, &record.moves, tolerance.times, &mut found);

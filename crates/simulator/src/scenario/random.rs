@@ -257,8 +257,7 @@ fn consult(x: &mut Exchange<'_>, leg: LegId) -> Option<()> {
             return Some(());
         }
         3 => {
-            let caller = x.dial(user, "9002");
-            let queue_leg = x.enter_queue(x.session_of(caller), 1);
+            let queue_leg = x.dial_queue(user, 1);
             x.wait(1..5);
             return serve_from_queue(x, queue_leg, 1);
         }
