@@ -3,6 +3,8 @@
 //! Time comes in with the input and is never asked for. What has to be done later comes out as
 //! [`Assembler::next_due`]; whoever drives the assembler calls [`Assembler::tick`] then.
 
+mod restore;
+
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap, VecDeque},
@@ -16,6 +18,7 @@ use wholecall_record::{
     call::{ClosedBecause, State},
 };
 
+pub use self::restore::{Left, Restoring};
 use crate::{
     book::{Added, Book, CallKey},
     directory::Directory,
@@ -198,7 +201,8 @@ impl Assembler {
         let added = self.book.add(notification);
         let Added { call, news, absorbed, touched } = added;
         let mut merged: Vec<(CallKey, CallId)> = Vec::new();
-        for (from, into) in absorbed {
+        for (from, session) in absorbed {
+            let into = self.book.sessions[session].call;
             if let Some(id) = &from.told_as {
                 merged.push((into, id.clone()));
             }
@@ -256,14 +260,14 @@ impl Assembler {
     pub fn finish(&mut self, now: Time) -> Changes {
         let mut changes = Changes::new();
         self.attend_related(now, &mut changes);
-        let mut open: Vec<(Option<CallId>, CallKey)> = Vec::new();
+        let mut open: Vec<(Option<CallId>, Option<AccountId>, CallKey)> = Vec::new();
         for (key, group) in &self.book.calls {
             if group.status.state == State::Live || group.status.has_news {
-                open.push((self.id_of(key), key));
+                open.push((self.id_of(key), self.book.account_id(key).cloned(), key));
             }
         }
         open.sort();
-        for (_, call) in open {
+        for (.., call) in open {
             let Some(fold) = self.book.fold(call) else { continue };
             let live = fold.is_live();
             let (state, reason) = match live {
@@ -357,12 +361,17 @@ impl Assembler {
         }
     }
 
-    /// A text reply alone, or a session only named by others, is no call: there is nothing to tell of it yet.
+    /// Sessions of which nothing is known but that a link or a text reply names them are no call to tell of.
+    /// They are kept as long as a closed call is, and as what names them.
     fn attend_unseen(&mut self, call: CallKey, now: Time) {
         let status = &mut self.book.calls[call].status;
         status.has_news = false;
-        status.due = status.last_arrival + self.settings.silent_ms;
-        if status.due <= now {
+        let keep_until = status.last_arrival + self.settings.keep_closed_ms;
+        if now < keep_until {
+            status.due = keep_until;
+        } else if self.book.is_named(call) {
+            self.book.calls[call].status.due = now + self.settings.keep_closed_ms;
+        } else {
             self.book.forget(call);
         }
     }
@@ -451,6 +460,17 @@ impl Assembler {
         let keep_until = status.last_arrival.max(status.version_at) + self.settings.keep_closed_ms;
         if now < keep_until {
             self.book.calls[call].status.due = keep_until;
+            return;
+        }
+        // What a call in memory looks related to stays with it.
+        let is_open = |other: CallKey| {
+            self.book
+                .calls
+                .get(other)
+                .is_some_and(|group| group.status.state == State::Live || group.status.has_news)
+        };
+        if self.book.company(call).into_iter().any(is_open) {
+            self.book.calls[call].status.due = now + self.settings.keep_closed_ms;
             return;
         }
         let account = self.book.account_id(call).cloned();

@@ -49,7 +49,7 @@ pub(crate) struct Held {
     pub(crate) call: CallKey,
     /// Most sessions have no link.
     links: Option<Box<Neighbours>>,
-    /// A link to or from it, or a leg of it, is about supervision: which call it belongs to may change.
+    /// A leg of it is, or was once said to be, a supervisor's: which calls it joins may change.
     supervision: bool,
     /// It is in the list of those to be looked at again.
     dirty: bool,
@@ -83,8 +83,8 @@ pub(crate) struct Added<S> {
     pub(crate) call: CallKey,
     /// Whether it told anything new.
     pub(crate) news: bool,
-    /// Calls whose sessions are now part of others, with what was kept of them.
-    pub(crate) absorbed: Vec<(S, CallKey)>,
+    /// Calls whose sessions are now part of others: what was kept of each, and one of its sessions.
+    pub(crate) absorbed: Vec<(S, SessionKey)>,
     /// Other calls that gained or lost sessions, or look related to what is new.
     pub(crate) touched: Vec<CallKey>,
 }
@@ -110,21 +110,36 @@ impl<S: Default> Book<S> {
         for party in &notification.body().parties {
             let heard = self.sessions[key].session.hear(notification, party);
             added.news |= heard != Heard::Duplicate;
-            let Heard::News { of, last } = heard else { continue };
-            let new_leg = of == News::Leg;
+            let Heard::News { of, last, described } = heard else { continue };
             let supervises = party.status.reason() == Some(Reason::Supervising);
-            let held = &mut self.sessions[key];
-            held.supervision |= supervises;
+            self.sessions[key].supervision |= supervises;
             let peer = party.status.peer_id.as_deref().and_then(|peer| peer.session_id());
             match peer.filter(|_| party.status.code() == Some(Code::Gone)) {
-                Some(peer) => self.link(key, peer, supervises, of, &mut added),
-                None if held.supervision && (new_leg || supervises) => self.regroup(key, &mut added),
+                // What a copy says need not be what all copies taken together say.
+                _ if of == News::Copy => self.link_anew(key, &mut added),
+                _ if of == News::Detail => {}
+                Some(peer) => self.link(key, peer, &mut added),
+                // What comes late may tell that another leg was the session's first.
+                None if (of == News::Leg || supervises || !last) && self.is_near_supervision(key) => {
+                    self.regroup(key, &mut added);
+                }
                 None => {}
             }
+            if self.sessions[key].supervision && (of != News::Change || described) {
+                // The calls it listens to name its supervisor.
+                let listened = self.sessions[key].neighbours().map(|&other| self.sessions[other].call);
+                added.touched.extend(listened);
+            }
             // Only what an extension began or held can relate sessions.
-            let began = new_leg && (party.direction() == Some(Direction::Outbound) || is_ring_out);
-            let did = party.status.code() == Some(Code::Hold) || began || of == News::Copy;
-            if (did && party.extension_id().is_some()) || (!last && self.sessions[key].traces.is_some()) {
+            let did = match of {
+                News::Leg => party.direction() == Some(Direction::Outbound) || is_ring_out,
+                // Whose leg it is may be known only now.
+                News::Change => described,
+                News::Copy | News::Detail => true,
+            };
+            let holds = party.status.code() == Some(Code::Hold);
+            let moves_traces = |traces: &Traces| !last || traces.hold();
+            if did || holds || self.sessions[key].traces.as_deref().is_some_and(moves_traces) {
                 self.mark_dirty(key);
             }
         }
@@ -216,31 +231,57 @@ impl<S: Default> Book<S> {
     }
 
     /// Follows a link from a session to the one it names.
-    fn link(&mut self, from: SessionKey, to: &str, supervises: bool, news: News, added: &mut Added<S>) {
-        let account = self.sessions[from].account;
-        let to = match self.accounts[account].sessions.get(to) {
-            Some(&key) => key,
-            None => self.begin_session(account, to),
-        };
-        if from == to {
-            return;
-        }
-        let names = &mut self.sessions[from].links.get_or_insert_default().names;
-        if !names.contains(&to) {
-            names.push(to);
-            self.sessions[to].links.get_or_insert_default().named_by.push(from);
-        }
-        let supervision = supervises || [from, to].iter().any(|&key| self.sessions[key].supervision);
-        // A copy that changes what a link means may part what it joined.
-        if supervision || news == News::Copy {
-            self.sessions[from].supervision |= supervision;
-            self.sessions[to].supervision |= supervision;
+    fn link(&mut self, from: SessionKey, to: &str, added: &mut Added<S>) {
+        let to = self.neighbour(from, to);
+        if self.is_near_supervision(from) || self.is_near_supervision(to) {
             return self.regroup(from, added);
         }
         let [a, b] = [from, to].map(|key| self.sessions[key].call);
         if a != b {
             self.join(a, b, added);
         }
+    }
+
+    /// Whether supervision may decide which call a session belongs to.
+    fn is_near_supervision(&self, key: SessionKey) -> bool {
+        let held = &self.sessions[key];
+        held.supervision || held.neighbours().any(|&other| self.sessions[other].supervision)
+    }
+
+    /// Follows all links of a session after a copy has changed what they say: that may part what they joined.
+    fn link_anew(&mut self, from: SessionKey, added: &mut Added<S>) {
+        let links = self.sessions[from].links.as_mut();
+        let before = links.map(|links| std::mem::take(&mut links.names)).unwrap_or_default();
+        for &to in &before {
+            added.touched.push(self.sessions[to].call);
+            if let Some(links) = &mut self.sessions[to].links {
+                links.named_by.retain(|&by| by != from);
+            }
+        }
+        let peers: Vec<SessionId> = self.sessions[from].session.peers().cloned().collect();
+        for peer in &peers {
+            self.neighbour(from, peer);
+        }
+        if self.sessions[from].links.is_some() {
+            self.regroup(from, added);
+        }
+    }
+
+    /// The session a link names, new if need be.
+    fn neighbour(&mut self, from: SessionKey, to: &str) -> SessionKey {
+        let account = self.sessions[from].account;
+        let to = match self.accounts[account].sessions.get(to) {
+            Some(&key) => key,
+            None => self.begin_session(account, to),
+        };
+        if from != to {
+            let names = &mut self.sessions[from].links.get_or_insert_default().names;
+            if !names.contains(&to) {
+                names.push(to);
+                self.sessions[to].links.get_or_insert_default().named_by.push(from);
+            }
+        }
+        to
     }
 
     /// Makes two calls one.
@@ -258,9 +299,9 @@ impl<S: Default> Book<S> {
         for &key in [&group.sessions[..], &self.calls[into].sessions].concat().iter() {
             self.mark_dirty(key);
         }
-        self.calls[into].sessions.extend(group.sessions);
+        self.calls[into].sessions.extend(&group.sessions);
         self.calls[into].refused += group.refused;
-        added.absorbed.push((group.status, into));
+        added.absorbed.extend(group.sessions.first().map(|&key| (group.status, key)));
     }
 
     /// Finds out anew which sessions make one call, for the calls around a session.
@@ -306,8 +347,9 @@ impl<S: Default> Book<S> {
         }
         for call in free {
             let group = self.calls.remove(call);
-            let into = group.sessions.first().map(|&key| self.sessions[key].call);
-            added.absorbed.extend(into.map(|into| (group.status, into)));
+            // Its id is its root's.
+            let root = roots.iter().find(|(other, _)| *other == call).and_then(|(_, root)| *root);
+            added.absorbed.extend(root.or(group.sessions.first().copied()).map(|key| (group.status, key)));
         }
     }
 
@@ -360,7 +402,7 @@ impl<S: Default> Book<S> {
             || sessions.all(|held| held.session.open_legs() == 0)
     }
 
-    /// The id of the call a session of an account belongs to.
+    /// The account a call belongs to.
     pub(crate) fn account_id(&self, call: CallKey) -> Option<&AccountId> {
         self.accounts[self.calls[call].account].id.as_ref()
     }
@@ -375,6 +417,38 @@ impl<S: Default> Book<S> {
             }
             None => self.directory = Some(directory),
         }
+    }
+
+    /// Whether a link of another call names one of a call's sessions.
+    pub(crate) fn is_named(&self, call: CallKey) -> bool {
+        let sessions = self.calls[call].sessions.iter().map(|&key| &self.sessions[key]);
+        let mut named_by = sessions.filter_map(|held| held.links.as_ref()).flat_map(|links| &links.named_by);
+        named_by.any(|&by| self.sessions[by].call != call)
+    }
+
+    /// Whether anything is known of a session, be it only its name.
+    pub(crate) fn has_session(&self, account: Option<&str>, id: &str) -> bool {
+        match account {
+            Some(_) => self.call_of(account, id).is_some() || self.call_of(None, id).is_some(),
+            None => self.accounts.iter().any(|account| account.sessions.contains_key(id)),
+        }
+    }
+
+    /// The call that a session of an account belongs to.
+    pub(crate) fn call_of(&self, account: Option<&str>, id: &str) -> Option<CallKey> {
+        let account = *self.account_keys.get(&account.map(AccountId::from))?;
+        self.accounts[account].sessions.get(id).map(|&key| self.sessions[key].call)
+    }
+
+    /// Other calls whose records say something of this one, or whose sessions its own speaks of.
+    pub(crate) fn company(&self, call: CallKey) -> Vec<CallKey> {
+        let mut company = Vec::new();
+        for &key in &self.calls[call].sessions {
+            let held = &self.sessions[key];
+            let others = held.neighbours().copied().chain(self.relatives_of(key));
+            company.extend(others.map(|other| self.sessions[other].call).filter(|other| *other != call));
+        }
+        company
     }
 
     /// Lets a call go.

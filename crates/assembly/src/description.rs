@@ -6,7 +6,7 @@ use wholecall_notification::{Direction, Endpoint, Party, Role, Text};
 use wholecall_record::call;
 
 /// What notifications say of a leg apart from its state.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Description<'a> {
     pub(crate) account: Option<&'a str>,
     pub(crate) extension: Option<&'a str>,
@@ -19,7 +19,7 @@ pub(crate) struct Description<'a> {
 }
 
 /// `from` or `to`.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Side<'a> {
     pub(crate) number: Option<&'a str>,
     pub(crate) name: Option<&'a str>,

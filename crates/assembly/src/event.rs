@@ -62,24 +62,24 @@ impl Event {
         self.said.code == Some(Code::Setup) && self.said.reason == Some(Reason::CallReplied)
     }
 
-    /// Takes in another copy; tells whether anything but its id was new.
+    /// Takes in another copy; tells what it changed.
     ///
     /// Where copies differ, the one with the smallest id counts field by field and the others fill its
     /// gaps.
-    pub(crate) fn merge(&mut self, uuid: Option<Uuid>, said: Statement) -> bool {
+    pub(crate) fn merge(&mut self, uuid: Option<Uuid>, said: Statement) -> Copied {
+        let known_as = self.uuid.clone();
         let mut copies = match &mut self.said.detail {
             Some(detail) => std::mem::take(&mut detail.copies),
             None => Vec::new(),
         };
         if copies.is_empty() {
             if said == self.said {
-                keep_first(&mut self.uuid, uuid.as_ref());
-                return false;
+                return if keep_first(&mut self.uuid, uuid.as_ref()) { Copied::Id } else { Copied::Nothing };
             }
             copies.push(Copy { uuid: self.uuid.clone(), said: self.said.clone() });
         }
         match copies.iter_mut().find(|copy| copy.said == said) {
-            Some(copy) => keep_first(&mut copy.uuid, uuid.as_ref()),
+            Some(copy) => drop(keep_first(&mut copy.uuid, uuid.as_ref())),
             None => copies.push(Copy { uuid, said }),
         }
         // An id-less copy comes last; among equal ids the content decides, so that order of arrival does not.
@@ -93,8 +93,23 @@ impl Event {
         let changed = merged != self.said;
         merged.detail.get_or_insert_default().copies = copies;
         self.said = merged;
-        changed
+        match changed {
+            true => Copied::Content,
+            false if self.uuid != known_as => Copied::Id,
+            false => Copied::Nothing,
+        }
     }
+}
+
+/// What a further copy of a change has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Copied {
+    /// Nothing.
+    Nothing,
+    /// Only under which id it is known.
+    Id,
+    /// What it says.
+    Content,
 }
 
 impl Statement {

@@ -1,7 +1,7 @@
 //! The state changes of a session, always in order.
 
 use crate::{
-    event::{Event, Statement},
+    event::{Copied, Event, Statement},
     legs::LegKey,
     uuid::Uuid,
 };
@@ -19,10 +19,8 @@ pub(crate) struct EventLog {
 pub(crate) enum Added {
     /// A state change nobody knew of; `last` if none with a later sequence was known.
     New { last: bool },
-    /// A copy that filled a gap.
-    Changed,
-    /// A copy.
-    Duplicate,
+    /// A copy, and what that changed.
+    Copy(Copied),
 }
 
 impl EventLog {
@@ -69,10 +67,7 @@ impl EventLog {
         let events = &mut self.chunks[chunk];
         let place = if last { Err(events.len()) } else { events.binary_search_by(order) };
         match place {
-            Ok(at) => match events[at].merge(uuid, said) {
-                true => Added::Changed,
-                false => Added::Duplicate,
-            },
+            Ok(at) => Added::Copy(events[at].merge(uuid, said)),
             Err(at) => {
                 events.insert(at, Event { sequence, leg, uuid, said });
                 self.len += 1;

@@ -4,6 +4,8 @@
 //! computed when its session was last touched long ago, and a dozen scattered pieces would each have to come
 //! from far away in memory.
 
+use std::cmp::Ordering;
+
 use compact_str::CompactString;
 use hashbrown::HashMap;
 use wholecall_notification::{Code, Direction, Party, Reason, Role};
@@ -261,13 +263,15 @@ impl Legs {
             if self.is(given, said) {
                 let is_only = first == Some(at) && given.next.is_none();
                 let given = &mut self.given[at.get()];
-                if sequence > given.sequence {
-                    given.sequence = sequence;
-                    given.uuid = uuid.cloned();
-                } else if sequence == given.sequence {
-                    keep_first(&mut given.uuid, uuid);
-                }
-                return !is_only;
+                let counts_later = match sequence.cmp(&given.sequence) {
+                    Ordering::Less => false,
+                    Ordering::Equal => keep_first(&mut given.uuid, uuid),
+                    Ordering::Greater => {
+                        (given.sequence, given.uuid) = (sequence, uuid.cloned());
+                        true
+                    }
+                };
+                return counts_later && !is_only;
             }
             next = given.next;
         }
@@ -312,7 +316,7 @@ impl Legs {
             (Some(only), None) => self.unpack(only),
             (Some(one), Some(other)) => {
                 let mut latest_first: Vec<&Given> = [one, other].into_iter().chain(given).collect();
-                latest_first.sort_by(|a, b| a.later_first(b));
+                latest_first.sort_by(|a, b| self.later_first(a, b));
                 let mut all = Description::default();
                 latest_first.iter().for_each(|given| all.fill_gaps(&self.unpack(given)));
                 all
@@ -337,7 +341,14 @@ impl Legs {
 
     fn latest<'a, T>(&'a self, leg: LegKey, field: impl Fn(&'a Given) -> Option<T>) -> Option<T> {
         let saying = self.given_to(leg).filter_map(|given| Some((given, field(given)?)));
-        saying.min_by(|(a, _), (b, _)| a.later_first(b)).map(|(_, value)| value)
+        saying.min_by(|(a, _), (b, _)| self.later_first(a, b)).map(|(_, value)| value)
+    }
+
+    /// Later changes first; between copies, the smallest id; between copies of one id, what they say decides,
+    /// so that the order of arrival does not.
+    fn later_first(&self, a: &Given, b: &Given) -> Ordering {
+        let order = b.sequence.cmp(&a.sequence).then_with(|| copy_order(a.uuid.as_ref(), b.uuid.as_ref()));
+        order.then_with(|| self.unpack(a).cmp(&self.unpack(b)))
     }
 
     fn given_to(&self, leg: LegKey) -> impl Iterator<Item = &Given> {
@@ -380,14 +391,6 @@ impl Legs {
             queue_name,
             ring_out_role: given.ring_out_role,
         }
-    }
-}
-
-impl Given {
-    /// Later changes first; between copies, the smallest id.
-    fn later_first(&self, other: &Self) -> std::cmp::Ordering {
-        let order = other.sequence.cmp(&self.sequence);
-        order.then_with(|| copy_order(self.uuid.as_ref(), other.uuid.as_ref()))
     }
 }
 

@@ -35,7 +35,8 @@ impl Collection {
         let added = self.book.add(notification);
         let sent = notification.timestamp().unwrap_or(notification.event_time());
         let mut last = Some(Time::from_millis(sent.as_millis()));
-        for (absorbed, into) in added.absorbed {
+        for (absorbed, session) in added.absorbed {
+            let into = self.book.sessions[session].call;
             let status = &mut self.book.calls[into].status;
             status.0 = status.0.max(absorbed.0);
         }

@@ -65,6 +65,13 @@ pub(crate) struct Traces {
     from: Vec<SessionKey>,
 }
 
+impl Traces {
+    /// Whether somebody put others on hold: that may end with any change.
+    pub(crate) fn hold(&self) -> bool {
+        self.list.iter().any(|trace| trace.did == Did::Hold)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Trace {
     extension: CompactString,
@@ -188,17 +195,16 @@ impl<S: Default> Book<S> {
         let held = &self.sessions[key];
         let mut concerned = vec![key];
         concerned.extend(&held.traces().from);
-        for trace in &held.traces().list {
-            let Some(doings) = self.doings(key, &trace.extension) else { continue };
-            match trace.did {
-                Did::Dial => concerned.extend(around(&doings.ring_outs, trace.time)),
-                Did::RingOut => {}
-                Did::Hold => {
-                    let until = hold_ends(&held.session, &trace.extension, trace.time);
-                    let later = doings.dials.range((trace.time, SessionKey::MIN)..).take(LOOKED_AT);
-                    let during = later.take_while(|(time, _)| until.is_none_or(|until| *time < until));
-                    concerned.extend(during.map(|(_, dialled)| dialled));
-                }
+        for trace in held.traces().list.iter().filter(|trace| trace.did == Did::Dial) {
+            let doings = self.doings(key, &trace.extension);
+            concerned.extend(doings.iter().flat_map(|doings| around(&doings.ring_outs, trace.time)));
+        }
+        if held.traces().hold() {
+            for (extension, begun, until) in holds_of(&held.session) {
+                let Some(doings) = self.doings(key, extension) else { continue };
+                let later = doings.dials.range((begun, SessionKey::MIN)..).take(LOOKED_AT);
+                let during = later.take_while(|(time, _)| until.is_none_or(|until| *time < until));
+                concerned.extend(during.map(|(_, dialled)| dialled));
             }
         }
         concerned
@@ -252,6 +258,12 @@ impl<S: Default> Book<S> {
             _ => false,
         };
         near && mirrored(a, b)
+    }
+
+    /// The sessions that a session looks related to, and those that look related to it.
+    pub(crate) fn relatives_of(&self, key: SessionKey) -> impl Iterator<Item = SessionKey> {
+        let traces = self.sessions[key].traces();
+        traces.to.iter().map(|(other, _)| *other).chain(traces.from.iter().copied())
     }
 
     /// Calls that look related to a call, and the sessions of others that listened to it.
@@ -375,17 +387,24 @@ fn holds_at(session: &Session, extension: &str, time: Time) -> bool {
     !holding.is_empty()
 }
 
-/// When a hold that an extension began at a time ends.
-fn hold_ends(session: &Session, extension: &str, begun: Time) -> Option<Time> {
-    let mut on_hold = None;
-    for (time, leg, code) in states_of(session, extension) {
-        if on_hold.is_none() && code == Code::Hold && time == begun {
-            on_hold = Some(leg);
-        } else if on_hold == Some(leg) && code != Code::Hold {
-            return Some(time);
+/// Which extensions had the others of a session on hold, since when and until when.
+fn holds_of(session: &Session) -> Vec<(&str, Time, Option<Time>)> {
+    let mut effective = Time::from_millis(i64::MIN);
+    let mut begun: HashMap<LegKey, Time> = HashMap::new();
+    let mut holds = Vec::new();
+    for event in session.events() {
+        effective = effective.max(event.said.time);
+        match event.said.code {
+            None | Some(Code::Other) => {}
+            Some(Code::Hold) => drop(begun.entry(event.leg).or_insert(effective)),
+            Some(_) => {
+                holds.extend(begun.remove(&event.leg).map(|begun| (event.leg, begun, Some(effective))))
+            }
         }
     }
-    None
+    holds.extend(begun.into_iter().map(|(leg, begun)| (leg, begun, None)));
+    let owned = |(leg, begun, until)| Some((session.legs.extension(leg)?, begun, until));
+    holds.into_iter().filter_map(owned).collect()
 }
 
 /// The state changes of an extension's legs, with effective times.

@@ -1,11 +1,11 @@
 //! A telephony session as kept: its legs, and its state changes in order.
 
 use compact_str::CompactString;
-use wholecall_notification::{Notification, Origin, Party, Reason};
+use wholecall_notification::{Code, Notification, Origin, Party, Reason};
 use wholecall_record::{SessionId, Time};
 
 use crate::{
-    event::{Event, Statement},
+    event::{Copied, Event, Statement},
     event_log::{Added, EventLog},
     legs::{LegKey, Legs},
     limits,
@@ -39,6 +39,13 @@ impl FirstSaid {
         }
     }
 
+    /// Forgets what was only said of changes that are no longer kept.
+    fn forget_behind(&mut self, last: Option<u32>) {
+        if self.0.as_ref().is_some_and(|(at, _)| Some(*at) > last) {
+            self.0 = None;
+        }
+    }
+
     fn get(&self) -> Option<&CompactString> {
         self.0.as_ref().map(|(_, word)| word)
     }
@@ -56,6 +63,8 @@ pub(crate) enum Heard {
         of: News,
         /// Nothing later was known of the session, so no other change's effective time has moved.
         last: bool,
+        /// The leg was described as never before.
+        described: bool,
     },
 }
 
@@ -66,8 +75,11 @@ pub(crate) enum News {
     Leg,
     /// A change of a known leg.
     Change,
-    /// What a further copy of a known change adds to it.
+    /// A further copy of a known change, which makes it say something else; or a change in place of which
+    /// another was dropped.
     Copy,
+    /// A further copy, which describes the leg otherwise or has an id that comes first.
+    Detail,
 }
 
 impl Session {
@@ -101,22 +113,41 @@ impl Session {
         let legs = &self.legs;
         let added = self.events.add(sequence, leg, uuid, said, |leg| legs.id(leg));
         match added {
-            Added::Duplicate if !described => Heard::Duplicate,
-            Added::Duplicate | Added::Changed => Heard::News { of: News::Copy, last: false },
+            Added::Copy(Copied::Nothing) if !described => Heard::Duplicate,
+            Added::Copy(Copied::Content) => Heard::News { of: News::Copy, last: false, described },
+            Added::Copy(Copied::Nothing | Copied::Id) => {
+                Heard::News { of: News::Detail, last: false, described }
+            }
             Added::New { last } => {
                 self.legs.hear_code(leg, sequence, party.status.code(), party.status.reason());
-                let of = if self.legs.count_event(leg) { News::Leg } else { News::Change };
-                if full && let Some(dropped) = self.events.drop_last() {
-                    self.legs.uncount_event(dropped.leg);
+                let mut of = if self.legs.count_event(leg) { News::Leg } else { News::Change };
+                if full && self.drop_last() {
+                    of = News::Copy;
                 }
-                Heard::News { of, last }
+                Heard::News { of, last, described }
             }
         }
+    }
+
+    /// Drops the last change, since the session is full; tells whether a link was lost with it.
+    fn drop_last(&mut self) -> bool {
+        let Some(dropped) = self.events.drop_last() else { return false };
+        self.legs.uncount_event(dropped.leg);
+        let last = self.events.last_sequence();
+        self.origin.forget_behind(last);
+        self.legacy_id.forget_behind(last);
+        dropped.said.peer().is_some_and(|lost| self.peers().all(|peer| *peer != lost.session))
     }
 
     /// Its state changes, in order.
     pub(crate) fn events(&self) -> impl DoubleEndedIterator<Item = &Event> + Clone {
         self.events.iter()
+    }
+
+    /// The sessions on the other side of its links.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = &SessionId> {
+        let gone = self.events().filter(|event| event.said.code == Some(Code::Gone));
+        gone.filter_map(|event| Some(&event.said.peer()?.session))
     }
 
     pub(crate) fn event_count(&self) -> usize {

@@ -65,11 +65,13 @@ pub(crate) fn copy_order(a: Option<&Uuid>, b: Option<&Uuid>) -> Ordering {
     }
 }
 
-/// Takes over another copy's id if that one counts first.
-pub(crate) fn keep_first(ours: &mut Option<Uuid>, theirs: Option<&Uuid>) {
-    if copy_order(ours.as_ref(), theirs) == Ordering::Greater {
+/// Takes over another copy's id if that one counts first; tells whether it does.
+pub(crate) fn keep_first(ours: &mut Option<Uuid>, theirs: Option<&Uuid>) -> bool {
+    let is_first = copy_order(ours.as_ref(), theirs) == Ordering::Greater;
+    if is_first {
         *ours = theirs.cloned();
     }
+    is_first
 }
 
 #[cfg(test)]

@@ -117,11 +117,13 @@ impl Fold<'_> {
                     link.empties_its_ends() && link.ends().iter().any(|end| end.leg == Some(index))
                 })
                 .filter(|link| !self.is_host_in_the_bridge(index, link))
-                .map(|link| (link.start, link.end))
+                // By another server's clock it may have opened before the leg began.
+                .map(|link| (link.start.max(leg.start), link.end))
+                .filter(|(start, end)| end.is_none_or(|end| *start < end))
                 .collect(),
         };
         let mut states = States { spans: Spans::new(), out: None };
-        let mut doors = Doors { doors, passed: 0 };
+        let mut doors = Doors::new(doors);
         let mut own = None;
         for at in leg.changes.clone() {
             let time = self.changes[at].time;
@@ -283,13 +285,26 @@ pub(super) fn is_parked(span: &Span) -> bool {
     span.state == LegState::Parked
 }
 
-/// The doors a leg was left by, in order of their opening.
+/// When some door a leg was left by stood open, one stretch after the other.
 struct Doors {
     doors: Vec<(Time, Option<Time>)>,
     passed: usize,
 }
 
 impl Doors {
+    /// Of doors in order of their opening.
+    fn new(mut doors: Vec<(Time, Option<Time>)>) -> Self {
+        doors.sort_unstable_by_key(|(start, _)| *start);
+        doors.dedup_by(|(start, end), (_, last)| {
+            let is_within = last.is_none_or(|last| *start <= last);
+            if is_within {
+                *last = last.zip(*end).map(|(last, end)| last.max(end));
+            }
+            is_within
+        });
+        Self { doors, passed: 0 }
+    }
+
     /// Lets the doors act that open or close up to a time: who is behind an open door is out; behind a
     /// closed one a leg is again what its own codes say.
     fn pass(&mut self, until: Option<Time>, own: Option<Own>, states: &mut States) {
