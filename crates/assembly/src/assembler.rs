@@ -463,11 +463,11 @@ impl Assembler {
             return;
         }
         // What a call in memory looks related to stays with it.
+        // A session that is only named is no call, and goes with what names it.
         let is_open = |other: CallKey| {
-            self.book
-                .calls
-                .get(other)
-                .is_some_and(|group| group.status.state == State::Live || group.status.has_news)
+            let status = self.book.calls.get(other).map(|group| &group.status);
+            status.is_some_and(|status| status.state == State::Live || status.has_news)
+                && self.book.root(other).is_some()
         };
         if self.book.company(call).into_iter().any(is_open) {
             self.book.calls[call].status.due = now + self.settings.keep_closed_ms;
