@@ -20,6 +20,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use wholecall_store::{Store, StoreError};
 
 use self::{metrics::Metrics, pipeline::Pipeline, tenants::Tenants};
+pub use api::openapi::document as openapi_document;
 pub use listen::{Tls, TlsError};
 
 /// How to run.

@@ -3,7 +3,9 @@
 mod access;
 mod calls;
 mod changes;
+mod docs;
 mod import;
+pub(crate) mod openapi;
 mod parameters;
 mod story;
 mod tenants;
@@ -31,6 +33,8 @@ pub(crate) fn router(service: Service) -> Router {
         .route("/v1/stream", get(changes::stream))
         .route("/v1/notifications", post(import::import))
         .route("/v1/tenants", get(tenants::list).post(tenants::add))
+        .route("/openapi.json", get(openapi::openapi))
+        .route("/docs", get(docs::docs))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
@@ -60,9 +64,7 @@ async fn metrics(State(service): State<Service>) -> impl IntoResponse {
 }
 
 async fn nothing_here() -> Problem {
-    Problem::not_found(
-        "there is nothing at this address; see /v1/calls, /v1/changes, /v1/stream, /hooks/{tenant}",
-    )
+    Problem::not_found("there is nothing at this address; /docs tells what there is")
 }
 
 async fn wrong_method() -> Problem {
