@@ -3,6 +3,8 @@
 //! Time comes in with the input and is never asked for. What has to be done later comes out as
 //! [`Assembler::next_due`]; whoever drives the assembler calls [`Assembler::tick`] then.
 
+mod restore;
+
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
@@ -16,6 +18,7 @@ use wholecall_record::{
     call::{ClosedBecause, State},
 };
 
+pub use self::restore::{Left, Restoring};
 use crate::{
     book::{Added, Book, CallKey},
     directory::Directory,
@@ -458,6 +461,17 @@ impl Assembler {
         let keep_until = status.last_arrival.max(status.version_at) + self.settings.keep_closed_ms;
         if now < keep_until {
             self.book.calls[call].status.due = keep_until;
+            return;
+        }
+        // What a call in memory looks related to stays with it.
+        // A session that is only named is no call, and goes with what names it.
+        let is_open = |other: CallKey| {
+            let status = self.book.calls.get(other).map(|group| &group.status);
+            status.is_some_and(|status| status.state == State::Live || status.has_news)
+                && self.book.root(other).is_some()
+        };
+        if self.book.company(call).into_iter().any(is_open) {
+            self.book.calls[call].status.due = now + self.settings.keep_closed_ms;
             return;
         }
         let account = self.book.account_id(call).cloned();

@@ -427,7 +427,8 @@ impl Fold<'_> {
             MoveKind::Park => {
                 let parked = if a.codes.has(Code::Parked) { a } else { b };
                 let apart = |span: &super::legs::Span| {
-                    span.state == LegState::Connected && known.time < span.start && span.start <= step.time
+                    let was_back = matches!(span.state, LegState::Connected | LegState::Holding);
+                    was_back && known.time < span.start && span.start <= step.time
                 };
                 a.room == b.room && !parked.spans.iter().any(apart)
             }
