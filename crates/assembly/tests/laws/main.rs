@@ -3,6 +3,7 @@
 //! `PROPTEST_CASES` sets how many streams each law is tried on.
 
 mod accounts;
+mod bytes;
 mod found;
 mod limits;
 
