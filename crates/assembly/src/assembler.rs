@@ -3,6 +3,8 @@
 //! Time comes in with the input and is never asked for. What has to be done later comes out as
 //! [`Assembler::next_due`]; whoever drives the assembler calls [`Assembler::tick`] then.
 
+mod restore;
+
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap, VecDeque},
@@ -16,6 +18,7 @@ use wholecall_record::{
     call::{ClosedBecause, State},
 };
 
+pub use self::restore::{Left, Restoring};
 use crate::{
     book::{Added, Book, CallKey},
     directory::Directory,
@@ -34,7 +37,7 @@ pub struct Settings {
     pub last_leg_silent_ms: i64,
     /// Silence after which any call is given up.
     pub silent_ms: i64,
-    /// Between two versions of a live call, at least.
+    /// Between two versions of a live call, at least; more where the call has hundreds of notifications.
     pub version_every_ms: i64,
     /// For how long a closed call is kept in memory for late notifications.
     pub keep_closed_ms: i64,
@@ -156,6 +159,9 @@ struct Status {
     scheduled: Option<Time>,
     late_for: Option<CallId>,
 }
+
+/// A live call of more notifications than this gets fewer versions than one per [`Settings::version_every_ms`].
+const EVENTS_PER_VERSION: usize = 200;
 
 const NEVER: Time = Time::from_millis(i64::MAX);
 
@@ -358,9 +364,11 @@ impl Assembler {
     /// Sessions of which nothing is known but that a link or a text reply names them are no call to tell of.
     /// They are kept as long as a closed call is, and as what names them.
     fn attend_unseen(&mut self, call: CallKey, now: Time) {
-        let keep_until = self.book.calls[call].status.last_arrival + self.settings.keep_closed_ms;
+        let status = &mut self.book.calls[call].status;
+        status.has_news = false;
+        let keep_until = status.last_arrival + self.settings.keep_closed_ms;
         if now < keep_until {
-            self.book.calls[call].status.due = keep_until;
+            status.due = keep_until;
         } else if self.book.is_named(call) {
             self.book.calls[call].status.due = now + self.settings.keep_closed_ms;
         } else {
@@ -374,7 +382,7 @@ impl Assembler {
         if looks.iter().any(|look| *look <= quiet_ms) && self.close_if_over(call, quiet_ms, now, changes) {
             return;
         }
-        let every_ms = self.settings.version_every_ms;
+        let every_ms = self.version_every_ms(call);
         let status = &self.book.calls[call].status;
         if status.has_news && (status.version == 0 || status.version_at + every_ms <= now) {
             self.publish_live(call, now, changes);
@@ -385,6 +393,14 @@ impl Assembler {
         if status.has_news {
             status.due = status.due.min(status.version_at + every_ms);
         }
+    }
+
+    /// A version costs as much as its call is long: the longer the call, the rarer its live versions, so that
+    /// all of them together cost little more than the notifications do.
+    fn version_every_ms(&self, call: CallKey) -> i64 {
+        let sessions = self.book.calls[call].sessions.iter();
+        let events: usize = sessions.map(|&key| self.book.sessions[key].session.event_count()).sum();
+        self.settings.version_every_ms.saturating_mul(1 + (events / EVENTS_PER_VERSION) as i64)
     }
 
     /// After how much silence it is worth looking whether a live call is over.
@@ -444,6 +460,17 @@ impl Assembler {
         let keep_until = status.last_arrival.max(status.version_at) + self.settings.keep_closed_ms;
         if now < keep_until {
             self.book.calls[call].status.due = keep_until;
+            return;
+        }
+        // What a call in memory looks related to stays with it.
+        let is_open = |other: CallKey| {
+            self.book
+                .calls
+                .get(other)
+                .is_some_and(|group| group.status.state == State::Live || group.status.has_news)
+        };
+        if self.book.company(call).into_iter().any(is_open) {
+            self.book.calls[call].status.due = now + self.settings.keep_closed_ms;
             return;
         }
         let account = self.book.account_id(call).cloned();

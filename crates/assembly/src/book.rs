@@ -426,6 +426,31 @@ impl<S: Default> Book<S> {
         named_by.any(|&by| self.sessions[by].call != call)
     }
 
+    /// Whether anything is known of a session, be it only its name.
+    pub(crate) fn has_session(&self, account: Option<&str>, id: &str) -> bool {
+        match account {
+            Some(_) => self.call_of(account, id).is_some() || self.call_of(None, id).is_some(),
+            None => self.accounts.iter().any(|account| account.sessions.contains_key(id)),
+        }
+    }
+
+    /// The call that a session of an account belongs to.
+    pub(crate) fn call_of(&self, account: Option<&str>, id: &str) -> Option<CallKey> {
+        let account = *self.account_keys.get(&account.map(AccountId::from))?;
+        self.accounts[account].sessions.get(id).map(|&key| self.sessions[key].call)
+    }
+
+    /// Other calls whose records say something of this one, or whose sessions its own speaks of.
+    pub(crate) fn company(&self, call: CallKey) -> Vec<CallKey> {
+        let mut company = Vec::new();
+        for &key in &self.calls[call].sessions {
+            let held = &self.sessions[key];
+            let others = held.neighbours().copied().chain(self.relatives_of(key));
+            company.extend(others.map(|other| self.sessions[other].call).filter(|other| *other != call));
+        }
+        company
+    }
+
     /// Lets a call go.
     pub(crate) fn forget(&mut self, call: CallKey) -> Group<S> {
         let group = self.calls.remove(call);

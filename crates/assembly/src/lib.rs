@@ -14,6 +14,6 @@ mod relations;
 mod session;
 mod uuid;
 
-pub use assembler::{Assembler, Change, Changes, Settings};
+pub use assembler::{Assembler, Change, Changes, Left, Restoring, Settings};
 pub use directory::{Directory, Entry};
 pub use offline::{Calls, Collection};

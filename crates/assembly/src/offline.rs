@@ -53,6 +53,7 @@ impl Collection {
     /// Ends the input: the calls, in order of their start.
     pub fn finish(mut self) -> Calls {
         self.book.refresh_relations();
+        // Two accounts may see one session: then theirs are two calls of one start and id.
         let mut order: Vec<(Option<Time>, SessionId, Option<AccountId>, CallKey)> =
             Vec::with_capacity(self.book.calls.len());
         for (key, _) in &self.book.calls {

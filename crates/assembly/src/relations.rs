@@ -260,6 +260,12 @@ impl<S: Default> Book<S> {
         near && mirrored(a, b)
     }
 
+    /// The sessions that a session looks related to, and those that look related to it.
+    pub(crate) fn relatives_of(&self, key: SessionKey) -> impl Iterator<Item = SessionKey> {
+        let traces = self.sessions[key].traces();
+        traces.to.iter().map(|(other, _)| *other).chain(traces.from.iter().copied())
+    }
+
     /// Calls that look related to a call, and the sessions of others that listened to it.
     pub(crate) fn related(&self, call: CallKey, listeners: &[SessionKey]) -> Vec<Related> {
         let mut related: Vec<Related> = Vec::new();

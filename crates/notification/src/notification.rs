@@ -74,7 +74,7 @@ impl<'d, 'a> Notification<'d, 'a> {
         let in_path = self.document.event.as_deref().and_then(account_in_path);
         let owned = || body.parties.iter().find(|party| party.extension_id().is_some())?.account_id();
         let any = || body.parties.iter().find_map(Party::account_id);
-        in_path.or_else(owned).or_else(|| body.account_id.as_deref()).or_else(any)
+        in_path.or_else(owned).or(body.account_id.as_deref()).or_else(any)
     }
 }
 

@@ -131,7 +131,7 @@ fn civil_from_days(days: i32) -> (u32, u32, u32) {
     // Counted from the 1st of March of the year -400, so that nothing is negative.
     let quarters = 4 * (days + 719_468 + 146_097) as u32 + 3;
     let century = quarters / 146_097;
-    let in_century = quarters % 146_097 | 3;
+    let in_century = (quarters % 146_097) | 3;
     let year_and_day = 2_939_745 * u64::from(in_century);
     let year = (year_and_day >> 32) as u32;
     let day_of_year = year_and_day as u32 / 2_939_745 / 4;

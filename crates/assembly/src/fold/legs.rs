@@ -28,6 +28,8 @@ pub(crate) struct Room<'a> {
     pub(crate) is_supervising: bool,
     /// The leg that began the session, where that was seen and can be told.
     pub(crate) originator: Option<usize>,
+    /// When which callee first answered, in order of time.
+    pub(crate) answers: SmallVec<[(Time, usize); 2]>,
 }
 
 /// A party of a session.
@@ -83,6 +85,11 @@ impl Leg<'_> {
         span.end.is_none_or(|end| time <= end).then_some(span.state)
     }
 
+    /// Whether its owner is somebody who talks: a person, or a supervisor who has taken the call over.
+    pub(crate) fn talks_at(&self, time: Time) -> bool {
+        self.kind.is_person() || self.talks_from.is_some_and(|from| from <= time)
+    }
+
     pub(crate) fn is_inbound(&self) -> bool {
         self.direction == Direction::Inbound
     }
@@ -133,6 +140,7 @@ impl<'a> Fold<'a> {
                 is_conference: session.is_conference(),
                 is_supervising: session.is_supervising(),
                 originator: None,
+                answers: SmallVec::new(),
             });
         }
         for room in 0..self.rooms.len() {

@@ -79,7 +79,8 @@ impl<'a> Fold<'a> {
         // Links are in order of their start.
         for link in &fold.links {
             let first = link.ends().into_iter().filter(|end| supervising(end)).all(|end| !attached[end.room]);
-            let is_call = !link.ends().into_iter().any(supervising);
+            // A supervisor who walks out through a door took the call over before: that is no listening.
+            let is_call = link.empties_its_ends() || !link.ends().into_iter().any(supervising);
             if (is_call && link.joins()) || (!is_call && first) {
                 joins.push([id(&link.a), id(&link.b)]);
                 link.ends()

@@ -24,6 +24,7 @@ mod record;
 mod spans;
 mod story;
 
+use wholecall_notification::Code;
 use wholecall_record::{AccountId, CallId, ParticipantId, Time, call};
 
 pub(crate) use self::closing::Patience;
@@ -85,6 +86,12 @@ pub(crate) struct Fold<'a> {
 pub(crate) struct Change<'a> {
     pub(crate) time: Time,
     pub(crate) event: &'a Event,
+}
+
+impl Change<'_> {
+    fn is_answer(&self) -> bool {
+        self.event.said.code == Some(Code::Answered)
+    }
 }
 
 impl<'a> Fold<'a> {

@@ -59,10 +59,13 @@ impl Fold<'_> {
         let owner = self.legs[leg].person;
         let next = || self.next_leg(leg, at);
         let (kind, by, target) = match reason {
-            Reason::BlindTransfer | Reason::RccTransfer | Reason::DtmfTransfer if self.is_person(owner) => {
+            Reason::BlindTransfer | Reason::RccTransfer | Reason::DtmfTransfer
+                if self.is_person(owner) || self.legs[leg].talks_at(self.changes[at].time) =>
+            {
                 (MoveKind::BlindTransfer, owner, next().and_then(|next| self.destination(next)))
             }
-            Reason::CallRedirected => {
+            // A user's leg that a rule forwarded at once looks like a router's; a queue or a menu makes no move.
+            Reason::CallRedirected if !matches!(self.legs[leg].kind, Kind::Queue | Kind::Menu) => {
                 (MoveKind::Forward, owner, next().and_then(|next| self.destination(next)))
             }
             Reason::CallSwitch => (MoveKind::Switch, owner, owner),
@@ -124,11 +127,11 @@ impl Fold<'_> {
     /// The owner of the latest leg begun: the one the call was flipped to rings before the old one ends.
     fn flipped_to(&self, leg: usize, at: usize) -> Option<usize> {
         let sequence = self.changes[at].event.sequence;
-        let begun = self.rooms[self.legs[leg].room].legs.clone().filter(|&other| {
+        let mut begun = self.rooms[self.legs[leg].room].legs.clone().filter(|&other| {
             let other = &self.legs[other];
             other.first_sequence < sequence && !other.supervises
         });
-        let latest = begun.last().filter(|&latest| latest != leg).or_else(|| self.next_leg(leg, at));
+        let latest = begun.next_back().filter(|&latest| latest != leg).or_else(|| self.next_leg(leg, at));
         latest.and_then(|latest| self.legs[latest].person)
     }
 
@@ -161,7 +164,7 @@ impl Fold<'_> {
         })
     }
 
-    /// How far apart a pickup by link and the end of the ringing legs may be told.
+    /// How far apart a pickup by link and the end of the ringing or parked legs may be told.
     const PICKUP_LAG_MS: i64 = 2_000;
 
     fn took_over(&self, leg: usize) -> Option<usize> {
@@ -191,7 +194,7 @@ impl Fold<'_> {
         let number = |room| self.joints.number_before(room, time);
         let with_them = |other: &&Leg<'_>| {
             other.person != parked.person
-                && other.kind == Kind::User
+                && (other.kind == Kind::User || other.talks_from.is_some_and(|from| from <= time))
                 && other.start <= time
                 && number(other.room) == number(parked.room)
         };
@@ -243,10 +246,10 @@ impl Fold<'_> {
 
     fn has_parked(&self, room: usize, time: Time) -> bool {
         let number = |room| self.joints.number_before(room, time);
+        // The parked session may be told by another clock than the one that comes for it.
+        let until = |end: Time| time - end <= Self::PICKUP_LAG_MS;
         let parked = |leg: &Leg<'_>| {
-            leg.spans
-                .iter()
-                .any(|span| is_parked(span) && span.start <= time && span.end.is_none_or(|end| time <= end))
+            leg.spans.iter().any(|span| is_parked(span) && span.start <= time && span.end.is_none_or(until))
         };
         self.legs.iter().any(|leg| number(leg.room) == number(room) && parked(leg))
     }
@@ -306,9 +309,31 @@ impl Fold<'_> {
 
     /// The person, or the queue, in a consultation as its door opens.
     fn consulted(&self, room: usize, time: Time, mover: Option<usize>) -> Option<usize> {
-        let nearest = self.present_in(time, mover, |other| other == room);
         let number = |room| self.joints.number_before(room, time);
-        nearest.or_else(|| self.present_in(time, mover, |other| number(other) == number(room)))
+        let joined = |other: usize| number(other) == number(room);
+        // Whoever went on from the consultation into a bridge is still the one consulted.
+        let called = |&person: &usize| {
+            let mut legs = self.rooms[room].legs.clone().map(|leg| &self.legs[leg]);
+            legs.any(|leg| leg.person == Some(person) && leg.start < time)
+        };
+        let went_on = || self.in_room(room, time, mover).into_iter().find(called);
+        let nearest = self.present_in(time, mover, |other| other == room);
+        let nearest = nearest.or_else(went_on).or_else(|| self.present_in(time, mover, joined));
+        nearest.or_else(|| self.coming_to(room, time, mover))
+    }
+
+    /// Who comes into a room, or whose mailbox served there, when nobody is there.
+    fn coming_to(&self, room: usize, time: Time, mover: Option<usize>) -> Option<usize> {
+        let mut legs = self.rooms[room].legs.clone().filter(|&leg| {
+            let leg = &self.legs[leg];
+            leg.person != mover
+                && match leg.state_before(time).or_else(|| leg.state_at(time)) {
+                    Some(LegState::Voicemail) => true,
+                    None => leg.start > time && leg.kind.is_person(),
+                    Some(_) => false,
+                }
+        });
+        legs.find_map(|leg| self.legs[leg].person)
     }
 
     /// Who is connected or ringing just then in the rooms that `here` tells: somebody connected rather than
@@ -317,15 +342,14 @@ impl Fold<'_> {
         let mut connected = None;
         let mut queue = None;
         let mut ringing = None;
-        let mut coming = None;
         for (index, leg) in self.legs.iter().enumerate().filter(|(_, leg)| here(leg.room)) {
             let Some(person) = leg.person.filter(|person| Some(*person) != mover) else { continue };
             let originates = self.rooms[leg.room].originator == Some(index);
             let place = match leg.state_before(time).or_else(|| leg.state_at(time)) {
-                Some(LegState::Connected | LegState::Holding | LegState::Parked) if leg.kind.is_person() => {
+                Some(LegState::Connected | LegState::Holding | LegState::Parked) if leg.talks_at(time) => {
                     &mut connected
                 }
-                Some(_) if originates && leg.kind.is_person() => &mut connected,
+                Some(_) if originates && leg.talks_at(time) => &mut connected,
                 Some(LegState::Setup | LegState::Ringing) => match (leg.kind, self.offering_queue(index)) {
                     (Kind::Queue, _) => &mut queue,
                     (_, Some(offering)) => {
@@ -335,15 +359,13 @@ impl Fold<'_> {
                     (Kind::User | Kind::External | Kind::Router | Kind::Menu, None) => &mut ringing,
                     _ => continue,
                 },
-                Some(LegState::Voicemail) => &mut coming,
-                None if leg.start > time && leg.kind.is_person() => &mut coming,
                 _ => continue,
             };
             place.get_or_insert(person);
         }
         let implied = self.implied.iter().filter(|side| here(side.room) && side.is_there_before(time));
         let mut implied = implied.map(|side| side.person).filter(|person| Some(*person) != mover);
-        connected.or_else(|| implied.next()).or(queue).or(ringing).or(coming)
+        connected.or_else(|| implied.next()).or(queue).or(ringing)
     }
 
     /// The people who are in a room that is being joined to a bridge, and in the rooms joined with it.
@@ -358,7 +380,7 @@ impl Fold<'_> {
                 Some(LegState::Setup | LegState::Ringing) => originates,
                 _ => false,
             };
-            people.extend(leg.person.filter(|_| present && leg.kind.is_person()));
+            people.extend(leg.person.filter(|_| present && leg.talks_at(time)));
         }
         let implied = self.implied.iter().filter(|side| here(side.room) && side.is_there_before(time));
         people.extend(implied.map(|side| side.person));
@@ -367,7 +389,10 @@ impl Fold<'_> {
         people.dedup();
         match people.is_empty() {
             // Nobody has answered yet: whoever rings is brought in.
-            true => self.present_in(time, host, here).into_iter().collect(),
+            true => {
+                let ringing = self.present_in(time, host, here);
+                ringing.or_else(|| self.coming_to(room, time, host)).into_iter().collect()
+            }
             false => people,
         }
     }

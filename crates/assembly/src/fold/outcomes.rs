@@ -1,10 +1,7 @@
 //! How the legs and the call came out.
 
 use wholecall_notification::{Code, Reason};
-use wholecall_record::{
-    Time,
-    call::{Direction, Kind, LegOutcome, Outcome, State},
-};
+use wholecall_record::call::{Direction, Kind, LegOutcome, Outcome, State};
 
 use super::{
     Fold,
@@ -63,7 +60,7 @@ impl<'a> Fold<'a> {
                 | Reason::CallerInputRedirect
                 | Reason::CallRedirected,
             ) => true,
-            _ => self.rooms[leg.room].legs.clone().any(next),
+            _ => self.rooms[leg.room].legs.clone().any(next) || self.answered_elsewhere(index),
         }
     }
 
@@ -100,13 +97,11 @@ impl<'a> Fold<'a> {
     /// Still ringing when another leg of the session was first answered.
     fn answered_elsewhere(&self, index: usize) -> bool {
         let leg = &self.legs[index];
-        let room = &self.rooms[leg.room];
-        let while_ringing = |time: Time| leg.start <= time && leg.end.is_some_and(|end| time <= end);
-        room.legs.clone().any(|other| {
-            let callee =
-                other != index && room.originator != Some(other) && self.legs[other].kind.is_person();
-            callee && self.legs[other].is_inbound() && self.first_answer(other).is_some_and(while_ringing)
-        })
+        let answers = &self.rooms[leg.room].answers;
+        let since = answers.partition_point(|(time, _)| *time < leg.start);
+        let while_ringing =
+            answers[since..].iter().take_while(|(time, _)| leg.end.is_some_and(|end| *time <= end));
+        while_ringing.into_iter().any(|(_, other)| *other != index)
     }
 
     /// The reason a leg ended with.
@@ -130,7 +125,10 @@ impl<'a> Fold<'a> {
             return Dialled { side: leg.description.to, person, is_internal };
         }
         let callers_leg = room.originator.unwrap_or(room.legs.start);
-        let side = self.legs[callers_leg].description.to;
+        let description = &self.legs[callers_leg].description;
+        // Whoever asked for a RingOut is rung as if called by the number to be dialled.
+        let turned = room.session.is_ring_out() && self.legs[callers_leg].is_inbound();
+        let side = if turned { description.from } else { description.to };
         let implied = self.implied.iter().find(|side| side.room == self.root && !side.is_caller);
         // A call to oneself has nobody else in it.
         let own = || {

@@ -63,6 +63,11 @@ impl Fold<'_> {
             return;
         }
         let originates = self.rooms[leg.room].originator == Some(index);
+        if originates {
+            // On the line from its first event, even if that did not say what it was doing.
+            let end = leg.spans.first().map(|span| span.start).or(leg.end);
+            presences.push(Presence { room: leg.room, person, start: leg.start, end });
+        }
         for span in &leg.spans {
             let on_the_line = match span.state {
                 LegState::Connected => true,

@@ -280,7 +280,7 @@ impl Fold<'_> {
             ring_time: first(Code::Proceeding).map(|change| change.time),
             answer_time: first(Code::Answered).map(|change| change.time),
             end_time: leg.end,
-            end_reason: self.end_reason_word(leg),
+            end_reason: self.end_reason_word(index),
             outcome: self.leg_outcome(index, caller.person),
             ring_ms: length(Counted::Ring),
             talk_ms: length(Counted::Talk),
@@ -295,16 +295,17 @@ impl Fold<'_> {
         }
     }
 
-    /// The word a leg ended with; that of the link where only the other end told of it.
-    fn end_reason_word(&self, leg: &Leg<'_>) -> Option<CompactString> {
+    /// The word a leg ended with; that of the link it left by where only the other end named one.
+    fn end_reason_word(&self, index: usize) -> Option<CompactString> {
+        let leg = &self.legs[index];
         let end = leg.end?;
-        if let Some(at) = leg.ended_by {
-            return self.changes[at].event.said.reason_word().map(CompactString::from);
-        }
-        let by_link = |link: &&super::Link| {
-            link.start == end && link.ends().iter().any(|side| side.party.as_ref() == Some(&leg.party))
+        let own = leg.ended_by.and_then(|at| self.changes[at].event.said.reason_word());
+        let left_by = |link: &&super::Link| {
+            link.empties_its_ends()
+                && link.start == end
+                && link.ends().iter().any(|side| side.leg == Some(index))
         };
-        self.links.iter().find(by_link)?.reason.clone()
+        own.map(CompactString::from).or_else(|| self.links.iter().find(left_by)?.reason.clone())
     }
 
     pub(super) fn evidence(&self, proof: &[usize]) -> Vec<Evidence> {

@@ -13,7 +13,7 @@ use wholecall_record::{
 use super::{
     Fold,
     legs::{Leg, Span, Spans},
-    links::{Door, Joints},
+    links::{Door, Joints, Link},
 };
 
 /// What a leg is after one of its own changes.
@@ -88,6 +88,21 @@ impl Fold<'_> {
             self.bring_parked_back();
             self.end_those_who_stayed();
         }
+        self.find_answers();
+    }
+
+    /// The callees' first answers, by room.
+    fn find_answers(&mut self) {
+        for room in &mut self.rooms {
+            for index in room.legs.clone() {
+                let leg = &self.legs[index];
+                if leg.is_inbound() && leg.kind.is_person() && room.originator != Some(index) {
+                    let answered = self.changes[leg.changes.clone()].iter().find(|change| change.is_answer());
+                    room.answers.extend(answered.map(|change| (change.time, index)));
+                }
+            }
+            room.answers.sort_unstable();
+        }
     }
 
     fn spans_of(&mut self, index: usize) -> Spans {
@@ -101,6 +116,7 @@ impl Fold<'_> {
                 .filter(|link| {
                     link.empties_its_ends() && link.ends().iter().any(|end| end.leg == Some(index))
                 })
+                .filter(|link| !self.is_host_in_the_bridge(index, link))
                 // By another server's clock it may have opened before the leg began.
                 .map(|link| (link.start.max(leg.start), link.end))
                 .filter(|(start, end)| end.is_none_or(|end| *start < end))
@@ -119,10 +135,19 @@ impl Fold<'_> {
         doors.pass(None, own, &mut states);
         let leg = &mut self.legs[index];
         if let Some((time, by)) = states.out {
-            leg.end = Some(time);
+            // A link may tell that it left before anything was heard of it.
+            leg.end = Some(time.max(leg.start));
             leg.ended_by = by;
         }
         states.spans
+    }
+
+    /// Whether a leg is the host's own in the bridge that a link leads to: it stays, unless it says itself
+    /// that it left by that link.
+    fn is_host_in_the_bridge(&self, index: usize, link: &Link) -> bool {
+        let leg = &self.legs[index];
+        let bridge = link.kind == LinkKind::Conference && self.bridge_of(link).leg == Some(index);
+        bridge && leg.kind.is_person() && !link.proof.iter().any(|at| leg.changes.contains(at))
     }
 
     /// What a change makes of a leg; none if nothing.
@@ -147,8 +172,14 @@ impl Fold<'_> {
 
     /// Whether a `Gone` leaves its owner in the call: it picked up, took over, or listens.
     fn stays(&self, change: usize) -> bool {
-        let link = self.links.iter().find(|link| link.proof.contains(&change));
-        link.is_some_and(|link| !link.empties_its_ends())
+        match self.links.iter().find(|link| link.proof.contains(&change)) {
+            Some(link) => !link.empties_its_ends(),
+            // The other end belongs to another call: a supervisor listens to several.
+            None => {
+                let said = &self.changes[change].event.said;
+                said.peer().is_some() && said.reason == Some(Reason::Supervising)
+            }
+        }
     }
 
     /// Parked legs come back on the line when a pickup reaches their room, or when a new leg in their room
@@ -159,13 +190,17 @@ impl Fold<'_> {
                 continue;
             }
             let mut spans = Spans::new();
+            let mut go_on = |span: Span| match spans.last_mut() {
+                Some(last) if last.state == span.state && last.end == Some(span.start) => last.end = span.end,
+                _ => spans.push(span),
+            };
             for span in std::mem::take(&mut self.legs[index].spans) {
                 match self.fetched_at(index, span) {
                     Some(time) if is_parked(&span) => {
-                        spans.push(Span { end: Some(time), ..span });
-                        spans.push(Span { state: LegState::Connected, start: time, end: span.end });
+                        go_on(Span { end: Some(time), ..span });
+                        go_on(Span { state: LegState::Connected, start: time, end: span.end });
                     }
-                    _ => spans.push(span),
+                    _ => go_on(span),
                 }
             }
             self.legs[index].spans = spans;
@@ -193,8 +228,7 @@ impl Fold<'_> {
 
     /// When a leg was first answered.
     pub(super) fn first_answer(&self, leg: usize) -> Option<Time> {
-        let answered = |change: &&super::Change<'_>| change.event.said.code == Some(Code::Answered);
-        self.changes_of(leg).iter().find(answered).map(|change| change.time)
+        self.changes_of(leg).iter().find(|change| change.is_answer()).map(|change| change.time)
     }
 
     /// A leg that stayed after its `Gone` ends with `Disconnected`, or when all other legs of the rooms it
@@ -319,7 +353,10 @@ impl States {
                 }
                 self.close(time);
                 match self.spans.last_mut() {
-                    Some(last) if last.state == state && last.end == Some(time) => last.end = None,
+                    // Who is parked anew may have been fetched in between.
+                    Some(last) if last.state == state && last.end == Some(time) && !is_parked(last) => {
+                        last.end = None
+                    }
                     _ => self.push(state, time),
                 }
             }

@@ -1,0 +1,149 @@
+//! Notifications to measure with: the example calls, played over and over with ids and times of their own.
+
+use std::{cmp::Reverse, collections::BinaryHeap, fmt::Write as _, fs, path::Path};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// The example calls, as text.
+pub fn examples() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let mut files: Vec<_> = fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "ndjson"))
+        .collect();
+    files.sort();
+    files
+        .iter()
+        .map(|file| fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display())))
+        .collect()
+}
+
+/// `calls` calls, one starting every three seconds, line by line in the order in which they are sent.
+pub fn mix(calls: usize) -> Vec<u8> {
+    let plays = examples();
+    let mut text = Vec::new();
+    let mut waiting: BinaryHeap<Reverse<(String, usize, String)>> = BinaryHeap::new();
+    for call in 0..calls {
+        let lines = replay(&plays[call % plays.len()], call);
+        // Whatever was sent before this call began goes out first.
+        let begins = lines.first().map(|line| sent(line)).unwrap_or_default();
+        while waiting.peek().is_some_and(|Reverse((time, ..))| *time < begins) {
+            write_next(&mut waiting, &mut text);
+        }
+        waiting
+            .extend(lines.into_iter().enumerate().map(|(place, line)| Reverse((sent(&line), place, line))));
+    }
+    while !waiting.is_empty() {
+        write_next(&mut waiting, &mut text);
+    }
+    text
+}
+
+fn write_next(waiting: &mut BinaryHeap<Reverse<(String, usize, String)>>, text: &mut Vec<u8>) {
+    if let Some(Reverse((.., line))) = waiting.pop() {
+        text.extend_from_slice(line.as_bytes());
+        text.push(b'\n');
+    }
+}
+
+/// When it was sent; sorts as text.
+fn sent(line: &str) -> String {
+    let at = line.find(TIMESTAMP).map_or(0, |at| at + TIMESTAMP.len());
+    line[at..at + 24].to_owned()
+}
+
+/// When everything begins.
+fn morning() -> Timestamp {
+    Timestamp::from_second(1_794_816_000).unwrap_or_default()
+}
+
+const TIMESTAMP: &str = "\"timestamp\":\"";
+
+/// A play with session ids of its own, starting at the call's time.
+fn replay(play: &str, call: usize) -> Vec<String> {
+    let began: Timestamp =
+        play.lines().next().map(sent).and_then(|time| time.parse().ok()).unwrap_or_default();
+    let begins = morning() + SignedDuration::from_secs(3 * call as i64);
+    let shift = begins.duration_since(began);
+    play.lines().map(|line| shift_times(&renumber(line, call), shift)).collect()
+}
+
+/// Session and party ids start with `s-a0d7` or `p-a0d7` and six digits, which become the call's number;
+/// the number of a notification (`uuid`) gets it appended.
+fn renumber(line: &str, call: usize) -> String {
+    let mut text = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = rest.find("-a0d7") {
+        text.push_str(&rest[..at + 5]);
+        let _ = write!(text, "{call:06x}");
+        rest = &rest[at + 11..];
+    }
+    text.push_str(rest);
+    text.replacen("{\"uuid\":\"", &format!("{{\"uuid\":\"{call}"), 1)
+}
+
+fn shift_times(line: &str, by: SignedDuration) -> String {
+    let mut text = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = ["\"timestamp\":\"", "\"eventTime\":\""]
+        .into_iter()
+        .filter_map(|key| rest.find(key).map(|at| at + key.len()))
+        .min()
+    {
+        let (before, after) = rest.split_at(at);
+        let (time, after) = after.split_at(24);
+        text.push_str(before);
+        match time.parse::<Timestamp>() {
+            Ok(time) => {
+                let _ = write!(text, "{:.3}", time + by);
+            }
+            Err(_) => text.push_str(time),
+        }
+        rest = after;
+    }
+    text.push_str(rest);
+    text
+}
+
+/// One call that waits in a queue for an hour while `agents` agents are rung again and again.
+pub fn long_queue(agents: usize) -> Vec<u8> {
+    let start = morning();
+    let mut text = String::new();
+    let mut sequence = 1;
+    let mut say = |at_ms: i64, leg: usize, owner: usize, code: &str, reason: &str| {
+        sequence += 1;
+        let time = start + SignedDuration::from_millis(at_ms);
+        let (direction, owner, queue_call) = match leg {
+            1 => ("Outbound", String::new(), ""),
+            2 => ("Inbound", "\"extensionId\":\"400131426002\",".to_owned(), ""),
+            _ => ("Inbound", format!("\"extensionId\":\"4001314{owner:05}\","), ",\"queueCall\":true"),
+        };
+        let reason = if reason.is_empty() { String::new() } else { format!(",\"reason\":\"{reason}\"") };
+        let _ = writeln!(
+            text,
+            "{{\"uuid\":\"77{sequence}\",\"event\":\"/restapi/v1.0/account/400131426008/telephony/sessions\",\
+             \"timestamp\":\"{time:.3}\",\"body\":{{\"sequence\":{sequence},\"sessionId\":\"451234567008\",\
+             \"telephonySessionId\":\"s-a0d7longqueue\",\"serverId\":\"10.14.1.2.ATL\",\"eventTime\":\"{time:.3}\",\
+             \"parties\":[{{\"accountId\":\"400131426008\",{owner}\"id\":\"p-a0d7longqueue-{leg}\",\
+             \"direction\":\"{direction}\",\"to\":{{\"phoneNumber\":\"+14045550120\",\"extensionId\":\"400131426002\"}},\
+             \"from\":{{\"phoneNumber\":\"+14705550189\"}},\"status\":{{\"code\":\"{code}\"{reason},\"rcc\":false}},\
+             \"missedCall\":false,\"standAlone\":false,\"muted\":false{queue_call}}}],\
+             \"origin\":{{\"type\":\"Call\"}}}}}}"
+        );
+    };
+    say(0, 1, 0, "Setup", "");
+    say(40, 2, 0, "Setup", "");
+    say(110, 1, 0, "Answered", "");
+    let mut leg = 2;
+    for round in 0..3_600 / 20 {
+        for agent in 0..agents {
+            leg += 1;
+            say(1_000 + round * 20_000, leg, 10_000 + agent, "Proceeding", "");
+            say(1_000 + round * 20_000 + 15_000, leg, 10_000 + agent, "Disconnected", "AgentDropped");
+        }
+    }
+    say(3_600_000, 2, 0, "Disconnected", "CallerDropped");
+    say(3_600_010, 1, 0, "Disconnected", "");
+    text.into_bytes()
+}

@@ -1,0 +1,96 @@
+//! Going on with a call that was let go, or that another process had in memory.
+//!
+//! A call is restored whole: all notifications of all its sessions, and the last record that was told of it.
+//! What it looks related to is restored with it, or its record would forget those calls.
+
+use wholecall_notification::{Code, Notification};
+use wholecall_record::{Call, CallId, SessionId, Time, call::State};
+
+use super::{Assembler, CallKey, Status, digest};
+
+/// A call as it was left.
+#[derive(Debug, Clone)]
+pub struct Left {
+    /// The last record that was told of it; none where nothing was told yet.
+    pub record: Option<Box<Call>>,
+    /// When that was made.
+    pub made_at: Time,
+    /// Whether `Completed` was told of it.
+    pub completed: bool,
+}
+
+/// A call that is being restored.
+#[derive(Debug)]
+pub struct Restoring<'a> {
+    assembler: &'a mut Assembler,
+    left: Left,
+    last_arrival: Time,
+    has_news: bool,
+    call: Option<CallKey>,
+}
+
+impl Assembler {
+    /// The sessions that a notification is about or leads to and that are not in memory: what is known of them has to
+    /// be restored before the notification is received.
+    pub fn unknown_sessions(&self, notification: &Notification<'_, '_>) -> Vec<SessionId> {
+        let parties = notification.body().parties.iter().map(|party| &party.status);
+        let peers = parties
+            .filter(|status| status.code() == Some(Code::Gone))
+            .filter_map(|status| status.peer_id.as_deref()?.session_id());
+        let named = std::iter::once(notification.session_id()).chain(peers);
+        named.filter(|id| !self.knows(notification.account_id(), id)).map(SessionId::from).collect()
+    }
+
+    /// Whether anything is in memory of a session.
+    pub fn knows(&self, account: Option<&str>, session: &str) -> bool {
+        self.book.has_session(account, session)
+    }
+
+    /// Goes on with a call that is not in memory. Restoring tells nothing; what is due of it is told by the next
+    /// [`Assembler::tick`].
+    pub fn restore(&mut self, left: Left) -> Restoring<'_> {
+        let last_arrival = Time::from_millis(i64::MIN);
+        Restoring { assembler: self, left, last_arrival, has_news: false, call: None }
+    }
+}
+
+impl Restoring<'_> {
+    /// Adds one of its notifications; `told` if it is in the last record.
+    pub fn add(&mut self, arrived: Time, told: bool, notification: &Notification<'_, '_>) {
+        let book = &mut self.assembler.book;
+        let added = book.add(notification);
+        for (from, session) in added.absorbed {
+            let into = book.sessions[session].call;
+            book.calls[into].status.absorb(from);
+        }
+        self.call = Some(added.call);
+        self.last_arrival = self.last_arrival.max(arrived);
+        self.has_news |= !told;
+    }
+
+    /// Goes on with it. Tells the calls it looked related to, which are to be restored too.
+    pub fn finish(self) -> Vec<CallId> {
+        let Self { assembler, left, last_arrival, has_news, call } = self;
+        assembler.book.refresh_relations();
+        let Some(mut call) = call else { return Vec::new() };
+        let mut status = Status { has_news, last_arrival, due: last_arrival, ..Status::default() };
+        let mut related = Vec::new();
+        if let Some(mut record) = left.record {
+            call = assembler.book.call_of(record.account_id.as_deref(), &record.id).unwrap_or(call);
+            related.extend(record.related.iter().map(|other| other.id.clone()));
+            status.told_as = Some(record.id.clone());
+            status.version = record.version;
+            status.version_at = left.made_at;
+            status.state = record.state;
+            status.reason = record.completeness.reason;
+            status.is_completed = left.completed;
+            status.late_for = record.completeness.late_for.clone();
+            if record.state != State::Live {
+                status.digest = digest(&mut record);
+            }
+        }
+        assembler.book.calls[call].status = status;
+        assembler.schedule(call);
+        related
+    }
+}

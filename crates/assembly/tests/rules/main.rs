@@ -1,0 +1,22 @@
+//! Every rule of the contract (`docs/contract.md`), shown by a played call.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what a test cannot go on without fails it")]
+
+mod completion;
+mod documents;
+mod identity;
+mod legs;
+mod links;
+mod merging;
+mod moves;
+mod parking;
+mod people;
+mod pitfalls;
+mod play;
+mod presence;
+mod queues;
+mod related;
+mod results;
+mod stranger;
+mod supervision;
+mod times;

@@ -1,0 +1,89 @@
+//! Calls as they happen: what is told when.
+
+use wholecall_assembly::{Assembler, Change, Settings};
+use wholecall_record::{Call, Time, call::State};
+
+use super::{
+    read,
+    script::{Script, Sent, seconds},
+};
+
+/// An assembler in scripted time.
+pub(crate) struct Live {
+    assembler: Assembler,
+    script: Script,
+    records: Vec<Call>,
+}
+
+impl Live {
+    pub(crate) fn new() -> Self {
+        Self::with(Settings::default())
+    }
+
+    pub(crate) fn with(settings: Settings) -> Self {
+        Self { assembler: Assembler::new(settings), script: Script::default(), records: Vec::new() }
+    }
+
+    /// Hears a part of a script; tells what is told of it: `0 started A 1` is time, what, call, version.
+    pub(crate) fn hear(&mut self, script: &str) -> Vec<String> {
+        let sent = self.script.read(script);
+        sent.iter().flat_map(|sent| self.hear_one(sent)).collect()
+    }
+
+    fn hear_one(&mut self, sent: &Sent) -> Vec<String> {
+        let mut told = self.run_until(sent.arrives);
+        let changes = read(sent, |notification| self.assembler.receive(sent.arrives, &notification));
+        told.extend(self.tell(sent.arrives, changes));
+        told
+    }
+
+    /// Lets time pass.
+    pub(crate) fn wait_until(&mut self, time: &str) -> Vec<String> {
+        self.run_until(seconds(time))
+    }
+
+    fn run_until(&mut self, time: Time) -> Vec<String> {
+        let mut told = Vec::new();
+        while let Some(due) = self.assembler.next_due().filter(|due| *due <= time) {
+            let changes = self.assembler.tick(due);
+            told.extend(self.tell(due, changes));
+        }
+        told
+    }
+
+    /// The record of a call as it was told last.
+    pub(crate) fn last(&self, session: &str) -> &Call {
+        let found = self.records.iter().rfind(|call| call.id[2..] == *session);
+        found.unwrap_or_else(|| panic!("nothing was told of {session}"))
+    }
+
+    fn tell(&mut self, time: Time, changes: Vec<Change>) -> Vec<String> {
+        let time = super::when(time);
+        let told = changes.iter().map(|change| match change {
+            Change::Started(call) => format!("{time} started {}", name(call)),
+            Change::Updated(call) => format!("{time} updated {}", name(call)),
+            Change::Completed(call) => format!("{time} {} {}", state(call), name(call)),
+            Change::Revised { from_version, call } => {
+                format!("{time} revised {} from {from_version} {}", name(call), state(call))
+            }
+            Change::Merged { id, into, .. } => format!("{time} merged {} into {}", &id[2..], &into[2..]),
+        });
+        let told = told.collect();
+        for call in changes.iter().filter_map(Change::call) {
+            assert_eq!(call.violations(), Vec::<String>::new());
+            self.records.push(call.clone());
+        }
+        told
+    }
+}
+
+fn name(call: &Call) -> String {
+    format!("{} {}", &call.id[2..], call.version)
+}
+
+fn state(call: &Call) -> String {
+    match (call.state, call.completeness.reason) {
+        (State::Incomplete, Some(reason)) => reason.as_str().to_owned(),
+        (state, _) => state.as_str().to_owned(),
+    }
+}

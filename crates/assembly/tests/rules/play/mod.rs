@@ -1,0 +1,164 @@
+//! Played calls: a script of notifications, the records that come of it, and words for what they say.
+
+mod live;
+mod scenes;
+mod script;
+mod words;
+
+use wholecall_assembly::{Assembler, Change, Collection, Directory, Settings};
+use wholecall_notification::{Document, Message, Notification};
+use wholecall_record::{Call, Time, call::State};
+
+use self::script::Script;
+pub(crate) use self::{
+    live::Live,
+    scenes::{ANSWERED, BRIDGED, CONSULTING, PARKED},
+    script::{Sent, seconds},
+    words::{at, leg, links, moves, participants, person, segments, talks, when},
+};
+
+/// Notifications, and what is known besides.
+pub(crate) struct Play {
+    pub(crate) sent: Vec<Sent>,
+    pub(crate) directory: Option<Directory>,
+}
+
+/// Plays a script.
+pub(crate) fn play(script: &str) -> Play {
+    Play { sent: Script::default().read(script), directory: None }
+}
+
+/// The record of a script that plays one call.
+pub(crate) fn call(script: &str) -> Call {
+    play(script).call()
+}
+
+impl Play {
+    /// What somebody sees who may only see an extension's own legs.
+    pub(crate) fn seen_by(mut self, extensions: &[&str]) -> Self {
+        self.sent.retain(|sent| {
+            sent.json["body"]["parties"][0]["extensionId"]
+                .as_str()
+                .is_some_and(|owner| extensions.contains(&owner))
+        });
+        self
+    }
+
+    /// Loses the notifications of some legs, written `A/1`.
+    pub(crate) fn without(mut self, legs: &[&str]) -> Self {
+        self.sent.retain(|sent| {
+            let body = &sent.json["body"];
+            let (session, party) = (body["telephonySessionId"].as_str(), body["parties"][0]["id"].as_str());
+            let (Some(session), Some(party)) = (session, party) else { return true };
+            !legs.contains(&&*format!("{}/{}", &session[2..], &party[2..]))
+        });
+        self
+    }
+
+    pub(crate) fn with_directory(mut self, directory: Directory) -> Self {
+        self.directory = Some(directory);
+        self
+    }
+
+    /// The only call.
+    pub(crate) fn call(&self) -> Call {
+        let mut calls = self.calls();
+        assert_eq!(calls.len(), 1, "calls: {:?}", calls.iter().map(|call| &call.id).collect::<Vec<_>>());
+        calls.remove(0)
+    }
+
+    /// The call of that root session, of several.
+    pub(crate) fn call_of(&self, session: &str) -> Call {
+        let id = format!("s-{session}");
+        let found = self.calls().into_iter().find(|call| *call.id == *id);
+        found.unwrap_or_else(|| panic!("no call {id}"))
+    }
+
+    /// The records. Every one is sound, and the same whatever the order, however often told, and whether
+    /// told at once or live.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        let calls = self.collect(&self.sent);
+        for call in &calls {
+            assert_eq!(call.violations(), Vec::<String>::new(), "{}", talks(call).join(", "));
+        }
+        let mut again: Vec<Sent> = self.sent.iter().rev().cloned().collect();
+        again.extend(self.sent.iter().map(under_a_second_subscription));
+        assert_same(&self.collect(&again), &calls, "told backwards and twice");
+        assert_same(&self.live(), &timeless(calls.clone()), "told live");
+        calls
+    }
+
+    fn collect(&self, sent: &[Sent]) -> Vec<Call> {
+        let mut collection = Collection::default();
+        if let Some(directory) = &self.directory {
+            collection.set_directory(None, directory.clone());
+        }
+        for sent in sent {
+            read(sent, |notification| collection.add(&notification));
+        }
+        collection.finish().records().collect()
+    }
+
+    fn live(&self) -> Vec<Call> {
+        const NEVER: i64 = 1 << 40;
+        let settings = Settings {
+            settle_ms: NEVER,
+            gap_settle_ms: NEVER,
+            last_leg_silent_ms: NEVER,
+            silent_ms: NEVER,
+            ..Settings::default()
+        };
+        let mut assembler = Assembler::new(settings);
+        if let Some(directory) = &self.directory {
+            assembler.set_directory(None, directory.clone());
+        }
+        for sent in &self.sent {
+            read(sent, |notification| {
+                assembler.receive(sent.arrives, &notification);
+            });
+        }
+        let changes = assembler.finish(seconds("1e6"));
+        let closed = changes.iter().filter_map(Change::call).filter(|call| call.state != State::Live);
+        let mut calls: Vec<Call> = closed.cloned().collect();
+        calls.sort_by(|a, b| (a.start_time, &a.id, &a.account_id).cmp(&(b.start_time, &b.id, &b.account_id)));
+        timeless(calls)
+    }
+}
+
+/// Reads a notification as it came over the wire.
+fn read<T>(sent: &Sent, with: impl FnOnce(Notification<'_, '_>) -> T) -> T {
+    let json = sent.json.to_string();
+    let document = Document::parse(&json).expect("a document");
+    match document.message().expect("a message") {
+        Message::Session(notification) => with(notification),
+        other => panic!("a {}", other.kind()),
+    }
+}
+
+/// Compares line by line, so that what differs can be seen.
+fn assert_same(told: &[Call], expected: &[Call], how: &str) {
+    let lines = |calls: &[Call]| serde_json::to_string_pretty(calls).expect("records can be written");
+    let (told, expected) = (lines(told), lines(expected));
+    if let Some((told, expected)) =
+        told.lines().zip(expected.lines()).find(|(told, expected)| told != expected)
+    {
+        panic!("{how}:{told}, not{expected}");
+    }
+    assert_eq!(told.len(), expected.len(), "{how}: other calls");
+}
+
+/// The same notification under an id that counts later.
+fn under_a_second_subscription(sent: &Sent) -> Sent {
+    let mut copy = sent.clone();
+    if let Some(uuid) = copy.json["uuid"].as_str().map(|uuid| format!("z{uuid}")) {
+        copy.json["uuid"] = uuid.into();
+    }
+    copy
+}
+
+fn timeless(mut calls: Vec<Call>) -> Vec<Call> {
+    for call in &mut calls {
+        (call.version, call.updated_at) = (0, Time::from_millis(0));
+    }
+    calls
+}

@@ -1,0 +1,79 @@
+//! Calls that look related though no id says so: named, never joined (contract §2.7).
+
+use wholecall_record::{Call, call::RelatedKind};
+
+use crate::play::{ANSWERED, CONSULTING, Play, play};
+
+fn related(call: &Call) -> Vec<(&str, RelatedKind)> {
+    call.related.iter().map(|related| (&related.id[2..], related.kind)).collect()
+}
+
+#[test]
+fn an_abandoned_consultation_is_another_call() {
+    let play = play(&format!(
+        "{ANSWERED}{CONSULTING} 20 B/1,B/2 Disconnected; 21 A/2 Answered; 30 A/1,A/2 Disconnected"
+    ));
+    assert_eq!(related(&play.call_of("A")), [("B", RelatedKind::Consultation)]);
+    assert_eq!(related(&play.call_of("B")), [("A", RelatedKind::Consultation)]);
+    assert!(play.call_of("A").related[0].why.contains("while holding"));
+}
+
+#[test]
+fn a_consultation_that_was_linked_is_the_same_call_and_not_related() {
+    let call =
+        play(&format!("{ANSWERED}{CONSULTING} 20 A/2 Gone/AttendedTransfer -> B/1; 30 A/1,B/2 Disconnected"))
+            .call();
+    assert!(call.related.is_empty());
+}
+
+#[test]
+fn a_call_dialled_while_nobody_was_on_hold_is_not_related() {
+    let play = play(&format!(
+        "{ANSWERED} 5 A/2 Hold; 8 A/2 Answered; 10 B/1 out 104 104>106 Setup; 30 A/1,A/2,B/1 Disconnected"
+    ));
+    assert!(related(&play.call_of("A")).is_empty());
+}
+
+#[test]
+fn a_call_somebody_else_dialled_meanwhile_is_not_related() {
+    let play =
+        play(&format!("{ANSWERED} 5 A/2 Hold; 10 B/1 out 107 107>106 Setup; 30 A/1,A/2,B/1 Disconnected"));
+    assert!(related(&play.call_of("A")).is_empty());
+}
+
+#[test]
+fn a_consultation_belongs_to_the_latest_hold() {
+    let second = ANSWERED.replace("A/", "W/").replace("+1404", "+1505");
+    let play = play(&format!(
+        "{ANSWERED}{second} 5 W/2 Hold; 6 A/2 Hold; 10 B/1 out 104 104>106 Setup; 30 A/1,A/2,W/1,W/2,B/1 Disconnected"
+    ));
+    assert_eq!(related(&play.call_of("B")), [("A", RelatedKind::Consultation)]);
+    assert!(related(&play.call_of("W")).is_empty());
+}
+
+/// A RingOut to +1505 and the session of its other side, begun so much later with that legacy id.
+fn ring_out(later: f64, legacy_id: u64, from: &str) -> Play {
+    play(&format!(
+        "R is RingOut; R sessionId 10000; T sessionId {legacy_id}
+         0 R/1 in 104 +1505>104 role:Initiator Proceeding; 9 R/1 Disconnected
+         {later} T/1 out 104 {from}>+1505 Setup; 70 T/1 Disconnected"
+    ))
+}
+
+#[test]
+fn a_ring_outs_twin_has_mirrored_numbers_and_is_near() {
+    let twins = ring_out(1.0, 14_000, "104");
+    assert_eq!(related(&twins.call_of("R")), [("T", RelatedKind::RingOutTwin)]);
+    assert_eq!(related(&twins.call_of("T")), [("R", RelatedKind::RingOutTwin)]);
+    assert!(related(&ring_out(1.0, 14_001, "104").call_of("R")).is_empty(), "its legacy id is too far away");
+    assert!(related(&ring_out(1.0, 10_000, "104").call_of("R")).is_empty(), "its legacy id is the same");
+    assert!(related(&ring_out(61.0, 11_000, "104").call_of("R")).is_empty(), "it began too late");
+    assert!(related(&ring_out(1.0, 11_000, "+1650").call_of("R")).is_empty(), "its numbers are not mirrored");
+    let other_extension = ring_out(1.0, 11_000, "104");
+    let mut sent = other_extension.sent;
+    for sent in sent.iter_mut().skip(2) {
+        sent.json["body"]["parties"][0]["extensionId"] = "107".into();
+    }
+    let other_extension = Play { sent, ..play("") };
+    assert!(related(&other_extension.call_of("R")).is_empty(), "it is another user's");
+}

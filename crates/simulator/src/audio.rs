@@ -1,0 +1,262 @@
+//! Who hears whom: lines plugged into mixers, and cords between mixers.
+//!
+//! This is the ground truth of a play. It knows nothing of notifications, legs, links or reasons: a person's
+//! line is plugged into a mixer or not, it is open or closed (a person who holds has closed it), and a cord
+//! carries sound between two mixers. Everybody whose open line reaches the same sound hears each other.
+
+use crate::{id::Who, time::Millis};
+
+/// A mixer: the sound of one room.
+pub(crate) type Mixer = usize;
+
+/// A line: what one device of one person says and hears.
+pub(crate) type Line = usize;
+
+/// A stretch in which one fixed set of people heard each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Talk {
+    pub(crate) start: Millis,
+    pub(crate) end: Millis,
+    /// In order.
+    pub(crate) people: Vec<Who>,
+    /// A mixer that carried it.
+    pub(crate) mixer: Mixer,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Plug {
+    line: Line,
+    who: Who,
+    mixer: Mixer,
+    open: bool,
+}
+
+/// People who hear each other just now.
+#[derive(Debug)]
+struct Hearing {
+    /// In order.
+    people: Vec<Who>,
+    /// The mixers that carry it; never empty.
+    reached: Vec<Mixer>,
+}
+
+/// The sound of all rooms of a play.
+#[derive(Debug, Default)]
+pub(crate) struct Audio {
+    mixers: usize,
+    plugs: Vec<Plug>,
+    cords: Vec<(Mixer, Mixer)>,
+    /// What is being heard since when.
+    current: Vec<Talk>,
+    talks: Vec<Talk>,
+    changed: bool,
+}
+
+impl Audio {
+    /// A new mixer.
+    pub(crate) fn mixer(&mut self) -> Mixer {
+        self.mixers += 1;
+        self.mixers - 1
+    }
+
+    /// Plugs a line in, open.
+    pub(crate) fn plug(&mut self, line: Line, who: Who, mixer: Mixer) {
+        self.unplug(line);
+        self.plugs.push(Plug { line, who, mixer, open: true });
+        self.changed = true;
+    }
+
+    /// Takes a line out.
+    pub(crate) fn unplug(&mut self, line: Line) {
+        self.plugs.retain(|plug| plug.line != line);
+        self.changed = true;
+    }
+
+    /// Opens or closes a line that stays plugged in.
+    pub(crate) fn set_open(&mut self, line: Line, open: bool) {
+        for plug in self.plugs.iter_mut().filter(|plug| plug.line == line) {
+            plug.open = open;
+        }
+        self.changed = true;
+    }
+
+    /// Whether a line is plugged in.
+    pub(crate) fn is_plugged(&self, line: Line) -> bool {
+        self.plugs.iter().any(|plug| plug.line == line)
+    }
+
+    /// Carries sound between two mixers.
+    pub(crate) fn connect(&mut self, a: Mixer, b: Mixer) {
+        self.cords.push((a, b));
+        self.changed = true;
+    }
+
+    /// Takes the cord between two mixers away.
+    pub(crate) fn disconnect(&mut self, a: Mixer, b: Mixer) {
+        self.cords.retain(|&cord| cord != (a, b) && cord != (b, a));
+        self.changed = true;
+    }
+
+    /// All mixers whose sound reaches a mixer.
+    pub(crate) fn reach(&self, mixer: Mixer) -> Vec<Mixer> {
+        let mut reached = vec![mixer];
+        let mut next = 0;
+        while let Some(&from) = reached.get(next) {
+            next += 1;
+            for &(a, b) in &self.cords {
+                let to = if a == from { b } else { a };
+                if (a == from || b == from) && !reached.contains(&to) {
+                    reached.push(to);
+                }
+            }
+        }
+        reached
+    }
+
+    /// The lines plugged into what a mixer reaches, open or closed.
+    pub(crate) fn lines(&self, mixer: Mixer) -> Vec<Line> {
+        let reached = self.reach(mixer);
+        self.plugs.iter().filter(|plug| reached.contains(&plug.mixer)).map(|plug| plug.line).collect()
+    }
+
+    /// Takes note of who hears whom from a time on. Changes within one millisecond are one change.
+    pub(crate) fn settle(&mut self, now: Millis) {
+        if !std::mem::take(&mut self.changed) {
+            return;
+        }
+        let mut heard = self.hearing();
+        let mut others = Vec::new();
+        // The same people may talk in two rooms at once: a talk goes on first of all where it was.
+        for talk in std::mem::take(&mut self.current) {
+            let same = |set: &Hearing| set.people == talk.people && set.reached.contains(&talk.mixer);
+            match heard.iter().position(same) {
+                Some(same) => self.go_on(talk, &heard.swap_remove(same)),
+                None => others.push(talk),
+            }
+        }
+        for talk in others {
+            match heard.iter().position(|set| set.people == talk.people) {
+                Some(same) => self.go_on(talk, &heard.swap_remove(same)),
+                None => self.talks.push(Talk { end: now, ..talk }),
+            }
+        }
+        let begin = |set: Hearing| Talk { start: now, end: now, people: set.people, mixer: set.reached[0] };
+        self.current.extend(heard.into_iter().map(begin));
+    }
+
+    fn go_on(&mut self, talk: Talk, set: &Hearing) {
+        self.current.push(Talk { mixer: set.reached[0], ..talk });
+    }
+
+    /// The sets of at least two people who hear each other just now.
+    fn hearing(&self) -> Vec<Hearing> {
+        let mut sets = Vec::new();
+        let mut done: Vec<Mixer> = Vec::new();
+        for plug in &self.plugs {
+            if done.contains(&plug.mixer) {
+                continue;
+            }
+            let reached = self.reach(plug.mixer);
+            let open = self.plugs.iter().filter(|plug| plug.open && reached.contains(&plug.mixer));
+            let mut people: Vec<Who> = open.map(|plug| plug.who).collect();
+            people.sort_unstable();
+            people.dedup();
+            done.extend_from_slice(&reached);
+            if people.len() > 1 {
+                sets.push(Hearing { people, reached });
+            }
+        }
+        sets
+    }
+
+    /// Everything that was heard, once nobody is left.
+    pub(crate) fn into_talks(mut self, now: Millis) -> Vec<Talk> {
+        self.settle(now);
+        self.talks.extend(self.current.drain(..).map(|talk| Talk { end: now, ..talk }));
+        self.talks.retain(|talk| talk.start < talk.end);
+        self.talks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADA: Who = Who::Extension(1);
+    const BEN: Who = Who::Extension(2);
+    const CAT: Who = Who::Number(3);
+
+    fn told(audio: Audio, now: Millis) -> Vec<(Millis, Millis, Vec<Who>)> {
+        let mut talks: Vec<_> =
+            audio.into_talks(now).into_iter().map(|talk| (talk.start, talk.end, talk.people)).collect();
+        talks.sort();
+        talks
+    }
+
+    #[test]
+    fn nobody_hears_a_closed_line_and_nobody_talks_alone() {
+        let mut audio = Audio::default();
+        let room = audio.mixer();
+        audio.plug(0, ADA, room);
+        audio.settle(0);
+        audio.plug(1, CAT, room);
+        audio.settle(100);
+        audio.set_open(1, false);
+        audio.settle(200);
+        audio.set_open(1, true);
+        audio.settle(300);
+        audio.unplug(0);
+        assert_eq!(told(audio, 400), [(100, 200, vec![ADA, CAT]), (300, 400, vec![ADA, CAT])]);
+    }
+
+    #[test]
+    fn a_cord_carries_sound_through_several_rooms_until_it_is_taken_away() {
+        let mut audio = Audio::default();
+        let (a, b, c) = (audio.mixer(), audio.mixer(), audio.mixer());
+        audio.plug(0, ADA, a);
+        audio.plug(1, BEN, b);
+        audio.plug(2, CAT, c);
+        audio.connect(a, b);
+        audio.settle(10);
+        audio.connect(b, c);
+        audio.settle(20);
+        audio.disconnect(b, a);
+        audio.settle(30);
+        assert_eq!(
+            told(audio, 40),
+            [(10, 20, vec![ADA, BEN]), (20, 30, vec![ADA, BEN, CAT]), (30, 40, vec![BEN, CAT])]
+        );
+    }
+
+    #[test]
+    fn the_same_people_may_talk_in_two_rooms_and_change_rooms() {
+        let mut audio = Audio::default();
+        let (a, b) = (audio.mixer(), audio.mixer());
+        audio.plug(0, ADA, a);
+        audio.plug(1, BEN, a);
+        audio.settle(0);
+        audio.plug(2, ADA, b);
+        audio.plug(3, BEN, b);
+        audio.settle(10);
+        audio.unplug(0);
+        audio.settle(20);
+        audio.unplug(3);
+        audio.plug(0, ADA, a);
+        audio.settle(30);
+        assert_eq!(told(audio, 40), [(0, 20, vec![ADA, BEN]), (10, 40, vec![ADA, BEN])]);
+    }
+
+    #[test]
+    fn one_person_with_two_lines_is_one_and_a_change_of_line_is_none() {
+        let mut audio = Audio::default();
+        let room = audio.mixer();
+        audio.plug(0, ADA, room);
+        audio.plug(1, ADA, room);
+        audio.settle(0);
+        audio.plug(2, CAT, room);
+        audio.settle(5);
+        audio.unplug(0);
+        audio.settle(7);
+        assert_eq!(told(audio, 9), [(5, 9, vec![ADA, CAT])]);
+    }
+}

@@ -1,0 +1,281 @@
+//! Dialling, ringing, answering, holding, recording.
+//!
+//! The order of codes is that of the public streams (dibyenduroy/csn-data): a call to an extension is
+//! `Answered` on the caller's leg as soon as the platform takes it, before anything rings; a call to the
+//! public network has no `Setup` on its far leg, and the caller's `Answered` follows the far one.
+
+use compact_str::CompactString;
+
+use crate::{
+    account::{User, e164},
+    id::Who,
+    log::Outcome,
+    notification::{Code, Contact, Origin, Role, Status},
+};
+
+use super::{Exchange, LegId, State};
+
+/// Names that the public network gives for numbers.
+const CALLER_NAMES: [&str; 6] =
+    ["WIRELESS CALLER", "ATLANTA GA", "SMITH JOHN", "NEW YORK NY", "ACME CORP", "TOLL FREE CALL"];
+
+impl Exchange<'_> {
+    /// Somebody outside dials a number of an account; without a number of their own, anonymously.
+    pub(crate) fn dial_in(&mut self, account: usize, caller: Option<u64>, number: u64) -> LegId {
+        let session = self.open_session(account, Origin::Call, &e164(number));
+        let id = self.sessions[session].id;
+        let who = caller.map_or(Who::Anonymous(id), Who::Number);
+        let leg = self.new_leg(
+            session,
+            Some(who),
+            true,
+            caller.map(Contact::outside),
+            Contact::number(e164(number)),
+        );
+        self.originate(leg, who)
+    }
+
+    /// A call ends at a number of the account before any extension is found for it.
+    pub(crate) fn reaches_nobody(&mut self, caller: LegId, number: u64) {
+        self.log.passes(self.legs[caller].session, Who::Number(number));
+    }
+
+    /// The account does not take a call.
+    pub(crate) fn refuse(&mut self, caller: LegId, reason: &'static str) {
+        self.release(caller, Some(reason));
+    }
+
+    /// Something far away answers that the platform never tells of.
+    pub(crate) fn hear_unseen(&mut self, caller: LegId, number: u64) {
+        let session = self.legs[caller].session;
+        let who = Who::Number(number);
+        let leg = self.new_leg(session, Some(who), false, None, Contact::outside(number));
+        self.legs[leg].is_told = false;
+        self.legs[leg].state = State::Up;
+        self.legs[caller].state = State::Up;
+        self.log.reaches(session, who);
+        self.log.is_there(session, who);
+        self.audio.plug(leg, who, self.sessions[session].mixer);
+        self.say(caller, Code::Answered);
+    }
+
+    /// Two sessions are given the same legacy id. The later must not have been told of.
+    pub(crate) fn share_legacy_id(&mut self, session: usize, other: usize) {
+        self.sessions[other].legacy = self.sessions[session].legacy;
+    }
+
+    /// A user dials.
+    pub(crate) fn dial(&mut self, user: User, number: &str) -> LegId {
+        let account = self.account_of(user);
+        let session = self.open_session(account, Origin::Call, number);
+        let device = if self.chance(50) { user.desk_phone } else { user.app };
+        let from = user.outside().with_device(device);
+        let who = Who::Extension(user.extension);
+        let leg = self.new_leg(session, Some(who), true, Some(from), Contact::number(number.into()));
+        self.originate(leg, who)
+    }
+
+    fn originate(&mut self, leg: LegId, who: Who) -> LegId {
+        let session = self.legs[leg].session;
+        self.sessions[session].originator = Some(leg);
+        let account = self.world.accounts[self.sessions[session].account].id;
+        self.log.dials(self.sessions[session].id, account, who, self.now);
+        self.audio.plug(leg, who, self.sessions[session].mixer);
+        self.say(leg, Code::Setup);
+        leg
+    }
+
+    pub(super) fn account_of(&self, user: User) -> usize {
+        let has = |account: &crate::account::Account| account.user(user.extension).is_some();
+        self.world.accounts.iter().position(has).unwrap_or(0)
+    }
+
+    pub(crate) fn session_of(&self, leg: LegId) -> usize {
+        self.legs[leg].session
+    }
+
+    /// The caller of a session as an inside leg of it is shown them.
+    pub(super) fn caller_of(&mut self, session: usize) -> Option<Contact> {
+        let leg = self.sessions[session].originator?;
+        match self.user_of(leg) {
+            Some(user) => Some(user.inside()),
+            None => self.legs[leg].from.clone(),
+        }
+    }
+
+    /// A call rings at a user; the platform takes it first, if it has not yet.
+    pub(crate) fn ring(&mut self, session: usize, user: User) -> LegId {
+        let (from, to) = self.sides_for(session, user);
+        self.ring_as(session, user, from, to)
+    }
+
+    /// How a ringing user sees a call: who calls, and the number that was dialled.
+    fn sides_for(&mut self, session: usize, user: User) -> (Option<Contact>, Contact) {
+        let from = self.caller_of(session);
+        let from = match from {
+            Some(from) if from.extension_id.is_none() && self.chance(70) => {
+                let name = self.rng.choice(CALLER_NAMES).unwrap_or("WIRELESS CALLER");
+                Some(from.named(name))
+            }
+            from => from,
+        };
+        let number = self.sessions[session].number.clone();
+        (from, user.reached_at(number))
+    }
+
+    pub(super) fn ring_as(
+        &mut self,
+        session: usize,
+        user: User,
+        from: Option<Contact>,
+        to: Contact,
+    ) -> LegId {
+        let leg = self.set_up(session, user, from, to);
+        self.pass(15..60);
+        self.ring_on(leg)
+    }
+
+    /// A call reaches a user's rules; nothing rings yet.
+    pub(crate) fn reach(&mut self, session: usize, user: User) -> LegId {
+        let (from, to) = self.sides_for(session, user);
+        self.set_up(session, user, from, to)
+    }
+
+    fn set_up(&mut self, session: usize, user: User, from: Option<Contact>, to: Contact) -> LegId {
+        let who = Who::Extension(user.extension);
+        self.pass(14..41);
+        let leg = self.new_leg(session, Some(who), false, from, to);
+        self.log.reaches(session, who);
+        self.log.passes(session, who);
+        self.say(leg, Code::Setup);
+        self.platform_takes(leg);
+        leg
+    }
+
+    /// A user's telephones begin to ring.
+    pub(crate) fn ring_on(&mut self, leg: LegId) -> LegId {
+        self.legs[leg].state = State::Ringing;
+        self.rings(leg);
+        let is_mobile = self.legs[leg].from.as_ref().is_none_or(|from| from.extension_id.is_none());
+        self.post(leg, Status { code: Code::Proceeding, reason: None, peer: None, mobile_pickup: is_mobile });
+        leg
+    }
+
+    pub(super) fn rings(&mut self, leg: LegId) {
+        let session = self.legs[leg].session;
+        if let Some(who) = self.legs[leg].who {
+            self.log.reaches(session, who);
+            self.log.rings(session, who);
+        }
+    }
+
+    /// The platform takes a call for an extension: the caller's leg says `Answered`, with what is known now of
+    /// whom it reached.
+    pub(super) fn platform_takes(&mut self, reached: LegId) {
+        let session = self.legs[reached].session;
+        let Some(caller) = self.sessions[session].originator else { return };
+        if self.legs[caller].state != State::New {
+            return;
+        }
+        self.pass(30..120);
+        let to = &self.legs[reached].to;
+        let known =
+            Contact { name: to.name.clone(), extension_id: to.extension_id, ..self.legs[caller].to.clone() };
+        self.legs[caller].to = known;
+        self.legs[caller].state = State::Up;
+        self.say(caller, Code::Answered);
+    }
+
+    /// A call goes out to the public network, and rings there.
+    pub(crate) fn ring_outside(&mut self, session: usize, number: u64) -> LegId {
+        let who = Who::Number(number);
+        self.pass(15..50);
+        let from = self.caller_of(session);
+        let leg = self.new_leg(session, Some(who), false, from, Contact::outside(number));
+        self.legs[leg].state = State::Ringing;
+        self.rings(leg);
+        self.say(leg, Code::Proceeding);
+        if let Some(caller) =
+            self.sessions[session].originator.filter(|caller| self.legs[*caller].state == State::New)
+        {
+            self.pass(900..3500);
+            self.legs[caller].state = State::Ringing;
+            self.say(caller, Code::Proceeding);
+        }
+        leg
+    }
+
+    /// Somebody answers a ringing telephone.
+    pub(crate) fn answer(&mut self, leg: LegId) {
+        let session = self.legs[leg].session;
+        self.legs[leg].state = State::Up;
+        if let Some(user) = self.user_of(leg).filter(|_| self.legs[leg].queue.is_some()) {
+            self.legs[leg].to.device_id = Some(user.desk_phone);
+        }
+        if let Some(who) = self.legs[leg].who {
+            if self.legs[leg].role != Role::RingOutInitiator {
+                self.log.rang(session, who, Outcome::Answered);
+            }
+            self.log.is_there(session, who);
+            self.audio.plug(leg, who, self.sessions[session].mixer);
+        }
+        self.say(leg, Code::Answered);
+        let caller = self.sessions[session].originator;
+        if let Some(caller) =
+            caller.filter(|&caller| self.legs[caller].state == State::Ringing && caller != leg)
+        {
+            self.pass(20..90);
+            self.legs[caller].state = State::Up;
+            self.say(caller, Code::Answered);
+        }
+    }
+
+    /// Somebody puts the others on hold.
+    pub(crate) fn hold(&mut self, leg: LegId) {
+        self.legs[leg].state = State::Held;
+        self.audio.set_open(leg, false);
+        self.say(leg, Code::Hold);
+    }
+
+    /// Somebody takes the others back from hold.
+    pub(crate) fn resume(&mut self, leg: LegId) {
+        self.legs[leg].state = State::Up;
+        self.audio.set_open(leg, true);
+        self.say(leg, Code::Answered);
+    }
+
+    /// A recording starts, pauses, or goes on: `Answered` is told once more.
+    pub(crate) fn record(&mut self, leg: LegId) {
+        let recording =
+            self.legs[leg].recording.unwrap_or_else(|| (self.rng.u64(1_000_000_000..9_999_999_999), false));
+        self.legs[leg].recording = Some((recording.0, !recording.1));
+        self.say(leg, Code::Answered);
+    }
+
+    /// A user asks the platform to call them and then somebody else (RingOut). Both legs are Inbound, without
+    /// `Setup`. The leg of the user, ringing.
+    pub(crate) fn ring_out(&mut self, user: User, number: CompactString, target: Who) -> LegId {
+        let account = self.account_of(user);
+        let session = self.open_session(account, Origin::RingOut, &number);
+        let who = Who::Extension(user.extension);
+        let leg = self.new_leg(session, Some(who), false, Some(Contact::number(number)), user.outside());
+        self.legs[leg].role = Role::RingOutInitiator;
+        self.legs[leg].state = State::Ringing;
+        self.log.dials(self.sessions[session].id, self.world.accounts[account].id, who, self.now);
+        self.log.reaches(session, target);
+        self.log.rings(session, who);
+        self.say(leg, Code::Proceeding);
+        leg
+    }
+
+    /// The second leg of a RingOut, ringing.
+    pub(crate) fn ring_out_target(&mut self, session: usize, user: User, target: Who, to: Contact) -> LegId {
+        self.pass(100..300);
+        let leg = self.new_leg(session, Some(target), false, Some(user.outside()), to);
+        self.legs[leg].role = Role::RingOutTarget;
+        self.legs[leg].state = State::Ringing;
+        self.rings(leg);
+        self.say(leg, Code::Proceeding);
+        leg
+    }
+}

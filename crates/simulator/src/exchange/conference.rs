@@ -1,0 +1,194 @@
+//! Conferences: several calls of one host in one bridge.
+//!
+//! A conference is a session of its own with legacy id 0. Each call brought in is told by the host's own leg
+//! of that call, `Gone` with reason `Conference`, and by an ownerless proxy in the bridge, `Gone` without a
+//! reason; each names the other as `peerId`. When one participant is left, the host's leg of that call says
+//! `Answered` again and the bridge ends (RingCentral's conference guide; ringcentral-js-widgets, `RcMock`).
+
+use crate::{
+    id::Who,
+    notification::{Code, Contact, Origin, Role},
+};
+
+use super::{Exchange, LegId, State};
+
+/// A bridge with its host and the calls brought in.
+#[derive(Debug)]
+pub(crate) struct Conference {
+    session: usize,
+    /// The host's leg in the bridge.
+    pub(crate) host: LegId,
+    members: Vec<Member>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Member {
+    /// The bridge's own leg for this call.
+    proxy: LegId,
+    /// The host's leg in the call that was brought in.
+    leg: LegId,
+}
+
+impl Exchange<'_> {
+    /// A host opens a bridge and brings in calls of their own. The host's leg in the bridge.
+    pub(crate) fn confer(&mut self, calls: &[LegId]) -> Option<LegId> {
+        let first = *calls.first()?;
+        let (host, who) = (self.user_of(first)?, self.legs[first].who?);
+        let account = self.account_of(host);
+        let session = self.open_session(account, Origin::Conference, "conference");
+        let from = host.outside().with_device(host.app);
+        let leg = self.new_leg(session, Some(who), true, Some(from), bridge());
+        self.legs[leg].role = Role::ConferenceHost;
+        self.log.dials(self.sessions[session].id, self.world.accounts[account].id, who, self.now);
+        self.log.joins(self.legs[first].session, session);
+        self.say(leg, Code::Setup);
+        self.pass(80..300);
+        self.legs[leg].state = State::Up;
+        self.audio.plug(leg, who, self.sessions[session].mixer);
+        self.say(leg, Code::Answered);
+        self.conferences.push(Conference { session, host: leg, members: Vec::new() });
+        for &call in calls {
+            self.pass(150..500);
+            self.bring_in(self.conferences.len() - 1, call);
+        }
+        Some(leg)
+    }
+
+    /// The host brings one more of their calls into the bridge.
+    pub(crate) fn bring_in(&mut self, conference: usize, leg: LegId) {
+        let Conference { session: bridge_session, host, .. } = self.conferences[conference];
+        let from = self.legs[host].from.clone();
+        let proxy = self.new_leg(bridge_session, None, false, from, bridge());
+        self.legs[proxy].role = Role::ConferenceParticipant;
+        self.say(proxy, Code::Setup);
+        self.pass(25..60);
+        let session = self.legs[leg].session;
+        if let Some(by) = self.legs[leg].who {
+            let brought = match self.people_with(leg) {
+                people if people.is_empty() => self.ringing_with(leg),
+                people => people,
+            };
+            for who in brought {
+                self.log.moves(session, "Conference", self.now, by, Some(who));
+            }
+        }
+        self.audio.unplug(leg);
+        self.audio.connect(self.sessions[session].mixer, self.sessions[bridge_session].mixer);
+        self.log.joins(session, bridge_session);
+        self.log.ends(session, self.now);
+        let reason = if self.chance(80) { None } else { Some("Conference") };
+        self.say_gone(proxy, reason, leg);
+        self.say_gone(leg, Some("Conference"), proxy);
+        self.legs[proxy].state = State::Gone;
+        self.legs[leg].state = State::Gone;
+        self.conferences[conference].members.push(Member { proxy, leg });
+    }
+
+    fn ringing_with(&self, leg: LegId) -> Vec<Who> {
+        let waiting = self.waiting(self.sessions[self.legs[leg].session].mixer);
+        waiting.into_iter().filter_map(|leg| self.legs[leg].who).collect()
+    }
+
+    /// The conference that somebody hosts by a leg.
+    pub(crate) fn conference_of(&self, host: LegId) -> Option<usize> {
+        self.conferences.iter().position(|conference| conference.host == host)
+    }
+
+    /// The host ends the conference for everybody.
+    pub(crate) fn end_conference(&mut self, conference: usize) {
+        let host = self.conferences[conference].host;
+        self.release(host, None);
+        for member in self.conferences[conference].members.clone() {
+            self.pass(2..12);
+            self.release_room(conference, member);
+        }
+    }
+
+    /// The host drops the participants of one of the calls brought in.
+    pub(crate) fn drop_from_conference(&mut self, conference: usize, leg: LegId) {
+        let Some(member) =
+            self.conferences[conference].members.iter().copied().find(|member| member.leg == leg)
+        else {
+            return;
+        };
+        self.release_room(conference, member);
+        self.tidy_conferences();
+    }
+
+    /// Everybody in a call that was brought in is released.
+    fn release_room(&mut self, conference: usize, member: Member) {
+        let room = self.sessions[self.legs[member.leg].session].mixer;
+        let bridge = self.sessions[self.conferences[conference].session].mixer;
+        self.audio.disconnect(room, bridge);
+        let lines = self.audio.lines(room);
+        self.audio.connect(room, bridge);
+        for line in lines {
+            self.release(line, None);
+            self.pass(2..9);
+        }
+        self.drop_member(conference, member);
+        self.tidy(room);
+    }
+
+    /// The host leaves; the others stay together.
+    pub(crate) fn leave_conference(&mut self, conference: usize) {
+        self.hang_up(self.conferences[conference].host);
+    }
+
+    /// Participants who hung up leave the bridge; a bridge with one of them collapses into a plain call.
+    pub(super) fn tidy_conferences(&mut self) {
+        for index in 0..self.conferences.len() {
+            let bridge_session = self.conferences[index].session;
+            for member in self.conferences[index].members.clone() {
+                let (room, bridge) =
+                    (self.sessions[self.legs[member.leg].session].mixer, self.sessions[bridge_session].mixer);
+                self.audio.disconnect(room, bridge);
+                let is_empty = self.audio.lines(room).is_empty() && self.waiting(room).is_empty();
+                self.audio.connect(room, bridge);
+                if is_empty {
+                    self.drop_member(index, member);
+                    self.pass(2..10);
+                }
+            }
+            let host = self.conferences[index].host;
+            let hosted = self.audio.is_plugged(host);
+            match self.conferences[index].members[..] {
+                [] if hosted => self.release(host, None),
+                [last] if hosted => self.collapse(index, last),
+                _ => {}
+            }
+        }
+    }
+
+    fn drop_member(&mut self, conference: usize, member: Member) {
+        let bridge = self.sessions[self.conferences[conference].session].mixer;
+        self.audio.disconnect(self.sessions[self.legs[member.leg].session].mixer, bridge);
+        self.release(member.leg, None);
+        self.release(member.proxy, None);
+        self.conferences[conference].members.retain(|other| other.leg != member.leg);
+    }
+
+    /// One participant is left: the host goes on with them in their own call.
+    fn collapse(&mut self, conference: usize, last: Member) {
+        self.pass(900..2500);
+        let host = self.conferences[conference].host;
+        let session = self.legs[last.leg].session;
+        if let Some(who) = self.legs[last.leg].who {
+            self.audio.plug(last.leg, who, self.sessions[session].mixer);
+        }
+        self.audio.disconnect(
+            self.sessions[session].mixer,
+            self.sessions[self.conferences[conference].session].mixer,
+        );
+        self.legs[last.leg].state = State::Up;
+        self.say(last.leg, Code::Answered);
+        self.conferences[conference].members.clear();
+        self.pass(3..6);
+        self.release(host, None);
+        self.release(last.proxy, None);
+    }
+}
+
+fn bridge() -> Contact {
+    Contact::number("conference".into()).named("Conference")
+}

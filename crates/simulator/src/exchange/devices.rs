@@ -1,0 +1,97 @@
+//! One user, several devices; and calls that ring at one user and are taken by another.
+//!
+//! A switch ends the leg with `CallSwitch`; the user's next leg is `Outbound` even in an inbound call
+//! (ringcentral-js-widgets). A flip goes to another number. A pickup ends the ringing leg with `Pickup`
+//! (RingCentral's guide); who dials a pickup code has a session of their own.
+
+use compact_str::format_compact;
+
+use crate::{
+    account::User,
+    id::Who,
+    log::Outcome,
+    notification::{Code, Contact},
+};
+
+use super::{Exchange, LegId, State};
+
+impl Exchange<'_> {
+    /// A user goes on at another device. The new leg.
+    pub(crate) fn switch(&mut self, leg: LegId) -> Option<LegId> {
+        let user = self.user_of(leg)?;
+        let session = self.legs[leg].session;
+        let who = Who::Extension(user.extension);
+        let remote = match self.legs[leg].outbound {
+            true => self.legs[leg].to.clone(),
+            false => self.legs[leg].from.clone().unwrap_or(Contact::number("anonymous".into())),
+        };
+        self.log.moves(session, "Switch", self.now, who, Some(who));
+        self.release(leg, Some("CallSwitch"));
+        self.pass(10..30);
+        let from = user.outside().with_device(user.app);
+        let next = self.new_leg(session, Some(who), true, Some(from), remote);
+        self.legs[next].state = State::Up;
+        self.audio.plug(next, who, self.sessions[session].mixer);
+        self.say(next, Code::Answered);
+        Some(next)
+    }
+
+    /// A user flips the call to their mobile number. The new leg.
+    pub(crate) fn flip(&mut self, leg: LegId) -> Option<LegId> {
+        let user = self.user_of(leg)?;
+        let session = self.legs[leg].session;
+        self.hold(leg);
+        let next = self.ring_outside(session, user.mobile);
+        self.legs[next].from = self.others(leg).first().and_then(|&other| self.shown(other));
+        self.wait(2..8);
+        self.answer(next);
+        self.pass(200..2500);
+        let target = Who::Number(user.mobile);
+        self.log.moves(session, "Flip", self.now, Who::Extension(user.extension), Some(target));
+        self.release(leg, Some("CallFlip"));
+        Some(next)
+    }
+
+    /// Somebody takes a call that rings at another, by a key. Their leg.
+    pub(crate) fn pick_up(&mut self, user: User, ringing: LegId) -> Option<LegId> {
+        let session = self.legs[ringing].session;
+        let caller = self.sessions[session].originator?;
+        let who = Who::Extension(user.extension);
+        self.log.moves(session, "Pickup", self.now, who, Some(who));
+        self.stop_ringing(ringing, Outcome::Cancelled, Some("Pickup"));
+        self.pass(10..25);
+        Some(self.take_in_session(caller, user))
+    }
+
+    /// Somebody takes a call that rings at another, by dialling a pickup code. Their leg.
+    pub(crate) fn dial_pick_up(&mut self, user: User, ringing: LegId) -> LegId {
+        let number = self.user_of(ringing).map_or(101, |user| user.number);
+        let leg = self.dial(user, &format_compact!("*3{number}"));
+        self.legs[leg].state = State::Up;
+        self.pass(60..150);
+        self.say(leg, Code::Answered);
+        self.pass(60..150);
+        self.join_by_pickup(leg, ringing, "Pickup");
+        self.stop_ringing(ringing, Outcome::Cancelled, Some("Pickup"));
+        leg
+    }
+
+    /// A user's rule sends a call on to a number outside. The leg that rings there.
+    pub(crate) fn forward(&mut self, leg: LegId, number: u64) -> LegId {
+        let session = self.legs[leg].session;
+        if let Some(by) = self.legs[leg].who {
+            self.log.moves(session, "Forward", self.now, by, Some(Who::Number(number)));
+        }
+        match self.legs[leg].state {
+            State::Ringing => self.stop_ringing(leg, Outcome::NoAnswer, Some("CallRedirected")),
+            _ => self.release(leg, Some("CallRedirected")),
+        }
+        self.pass(3..20);
+        self.ring_outside(session, number)
+    }
+
+    /// A user who called themself has answered.
+    pub(crate) fn answers_self(&mut self, leg: LegId) {
+        self.log.answers_self(self.legs[leg].session);
+    }
+}

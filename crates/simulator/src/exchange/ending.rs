@@ -1,0 +1,156 @@
+//! Hanging up, and what the exchange releases when nobody is left to talk to.
+//!
+//! The last two `Disconnected` of a call come 3 to 14 ms apart, either side first, and without a reason
+//! (dibyenduroy/csn-data). A leg that left through a door may say `Disconnected` once more
+//! (PacoVu/ringcentral-voice-apis-demo).
+
+use crate::{
+    id::Who,
+    log::Outcome,
+    notification::{Code, Role},
+};
+
+use super::{Exchange, LegId, State};
+
+impl Exchange<'_> {
+    /// A person hangs up.
+    pub(crate) fn hang_up(&mut self, leg: LegId) {
+        if !self.audio.is_plugged(leg) {
+            return;
+        }
+        let mixer = self.sessions[self.legs[leg].session].mixer;
+        // A line that shared a mixer through a cord may be cut from it below; look at all of them.
+        let reached = self.audio.reach(mixer);
+        self.release(leg, None);
+        self.pass(3..14);
+        for mixer in reached {
+            self.tidy(mixer);
+        }
+    }
+
+    /// A leg ends.
+    pub(super) fn release(&mut self, leg: LegId, reason: Option<&'static str>) {
+        if self.legs[leg].state == State::Over {
+            return;
+        }
+        let counts = self.legs[leg].role != Role::ConferenceParticipant
+            && !self.legs[leg].supervises
+            && (self.legs[leg].state != State::Gone || self.audio.is_plugged(leg));
+        if counts {
+            self.log.ends(self.legs[leg].session, self.now);
+        }
+        self.legs[leg].state = State::Over;
+        self.audio.unplug(leg);
+        self.say_because(leg, Code::Disconnected, reason);
+    }
+
+    /// A telephone stops ringing.
+    pub(crate) fn stop_ringing(&mut self, leg: LegId, outcome: Outcome, reason: Option<&'static str>) {
+        if let Some(who) = self.legs[leg].who.filter(|_| self.legs[leg].state == State::Ringing) {
+            self.log.rang(self.legs[leg].session, who, outcome);
+        }
+        self.legs[leg].missed =
+            !matches!(outcome, Outcome::Failed | Outcome::Blocked) && self.user_of(leg).is_some();
+        self.release(leg, reason);
+    }
+
+    /// A telephone stops ringing, or a call cannot be placed, and the caller is told so by a tone and hangs up.
+    pub(crate) fn fail(&mut self, leg: LegId, outcome: Outcome, reason: Option<&'static str>) {
+        let session = self.legs[leg].session;
+        self.stop_ringing(leg, outcome, reason);
+        self.pass(5..1500);
+        self.tidy(self.sessions[session].mixer);
+    }
+
+    /// The caller of a session hangs up before anybody answered.
+    pub(crate) fn give_up(&mut self, caller: LegId) {
+        if self.chance(50) {
+            self.hang_up(caller);
+        } else {
+            let mixer = self.sessions[self.legs[caller].session].mixer;
+            self.release(caller, Some("CallerDropped"));
+            self.pass(5..15);
+            self.tidy(mixer);
+        }
+    }
+
+    /// Releases what a mixer no longer needs: members of a conference who left, a person who is left alone,
+    /// telephones that ring for nobody.
+    pub(super) fn tidy(&mut self, mixer: usize) {
+        self.tidy_conferences();
+        let lines = self.audio.lines(mixer);
+        let waiting = self.waiting(mixer);
+        match lines[..] {
+            [] => self.cancel(&waiting),
+            [last] if waiting.is_empty() && self.legs[last].state != State::Parked => {
+                self.release(last, None);
+                self.pass(1..6);
+                self.tidy(mixer);
+            }
+            _ if self.is_one_person(&lines) && waiting.is_empty() => {
+                self.release(lines[0], None);
+                self.pass(1..6);
+                self.tidy(mixer);
+            }
+            _ => {}
+        }
+    }
+
+    fn is_one_person(&self, lines: &[LegId]) -> bool {
+        lines.iter().all(|&line| self.legs[line].who == self.legs[lines[0]].who)
+    }
+
+    /// Legs that ring or serve in the sessions a mixer reaches.
+    pub(super) fn waiting(&self, mixer: usize) -> Vec<LegId> {
+        let reached = self.audio.reach(mixer);
+        let waits = |&id: &LegId| {
+            let leg = &self.legs[id];
+            matches!(leg.state, State::New | State::Ringing | State::Serving)
+                && !self.audio.is_plugged(id)
+                && reached.contains(&self.sessions[leg.session].mixer)
+        };
+        (0..self.legs.len()).filter(waits).collect()
+    }
+
+    /// Nobody waits any more: what rings or serves stops.
+    fn cancel(&mut self, waiting: &[LegId]) {
+        for &leg in waiting {
+            let rang = self.legs[leg].state == State::Ringing;
+            let inside = matches!(self.legs[leg].who, Some(Who::Extension(_)));
+            let reason = (inside && self.chance(30)).then_some("CallerDropped");
+            match rang {
+                true => self.stop_ringing(leg, Outcome::Cancelled, reason),
+                false => self.release(leg, reason),
+            }
+            self.pass(0..5);
+        }
+    }
+
+    /// Everybody in the sessions of a leg hangs up, whoever may be first.
+    pub(crate) fn all_hang_up(&mut self, leg: LegId) {
+        loop {
+            let lines = self.audio.lines(self.sessions[self.legs[leg].session].mixer);
+            let Some(&next) = self.rng.choice(&lines) else { return };
+            self.hang_up(next);
+            self.wait(0..3);
+        }
+    }
+
+    /// The end of the play.
+    pub(super) fn everybody_hangs_up(&mut self) {
+        for leg in 0..self.legs.len() {
+            if self.legs[leg].supervises && self.legs[leg].state != State::Over {
+                self.stop_listening(leg);
+            }
+        }
+        while let Some(leg) = (0..self.legs.len()).find(|&leg| self.audio.is_plugged(leg)) {
+            self.hang_up(leg);
+            self.pass(50..900);
+        }
+        let left: Vec<LegId> = (0..self.legs.len())
+            .filter(|&leg| matches!(self.legs[leg].state, State::New | State::Ringing | State::Serving))
+            .collect();
+        self.cancel(&left);
+        self.audio.settle(self.now);
+    }
+}

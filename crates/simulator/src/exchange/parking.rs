@@ -1,0 +1,116 @@
+//! Parking: a caller waits in a slot until somebody takes them, or until the slot rings back.
+//!
+//! A park is told by the parked party, usually the customer's: `Parked` with reason `CallPark` and the slot as
+//! `parkData`; whoever parked is `Disconnected`. Who takes the call dials the slot, and that session's leg is
+//! `Gone` with reason `Pickup` and the parked session as peer (tylerlong/ringcentral-call-park-monitor). A park
+//! location has no number and no link; a new leg in the same session takes the call (RingCentral's guide).
+
+use compact_str::format_compact;
+
+use crate::{
+    account::User,
+    id::Who,
+    notification::{Code, Contact},
+};
+
+use super::{Exchange, LegId, State};
+
+impl Exchange<'_> {
+    /// Parks the one other person of a leg's call in a slot. The parked leg.
+    pub(crate) fn park(&mut self, leg: LegId) -> Option<LegId> {
+        let slots = self.world.accounts[self.sessions[self.legs[leg].session].account].park_slots.clone();
+        let slot = self.rng.u32(slots);
+        self.park_in(leg, Some(slot), "CallPark")
+    }
+
+    /// Parks the one other person of a leg's call at a location. The parked leg.
+    pub(crate) fn park_at_location(&mut self, leg: LegId) -> Option<LegId> {
+        self.park_in(leg, None, "ParkLocation")
+    }
+
+    fn park_in(&mut self, leg: LegId, slot: Option<u32>, reason: &'static str) -> Option<LegId> {
+        let parked = self.others(leg).into_iter().next()?;
+        let session = self.legs[parked].session;
+        if let Some(by) = self.legs[leg].who {
+            self.log.moves(session, "Park", self.now, by, None);
+        }
+        self.legs[parked].state = State::Parked;
+        self.legs[parked].parked_at = slot;
+        self.audio.set_open(parked, false);
+        self.say_because(parked, Code::Parked, reason);
+        self.pass(8..20);
+        self.release(leg, None);
+        Some(parked)
+    }
+
+    /// Somebody dials the slot where a call waits. Their leg.
+    pub(crate) fn retrieve(&mut self, user: User, parked: LegId) -> LegId {
+        let slot = self.legs[parked].parked_at.unwrap_or(801);
+        let leg = self.dial(user, &format_compact!("*{slot}"));
+        self.legs[leg].state = State::Up;
+        self.pass(100..250);
+        self.say(leg, Code::Answered);
+        self.pass(100..250);
+        self.join_by_pickup(leg, parked, "Retrieve");
+        self.unpark(parked);
+        if self.chance(70) {
+            self.say(parked, Code::Answered);
+        }
+        leg
+    }
+
+    /// A door opens from the session of somebody who stays on the line in it.
+    pub(super) fn join_by_pickup(&mut self, leg: LegId, peer: LegId, kind: &'static str) {
+        let (own, taken) = (self.legs[leg].session, self.legs[peer].session);
+        if let Some(by) = self.legs[leg].who {
+            self.log.moves(taken, kind, self.now, by, Some(by));
+        }
+        self.log.joins(taken, own);
+        self.audio.connect(self.sessions[own].mixer, self.sessions[taken].mixer);
+        self.say_gone(leg, Some("Pickup"), peer);
+        self.legs[leg].state = State::Up;
+    }
+
+    fn unpark(&mut self, parked: LegId) {
+        self.legs[parked].state = State::Up;
+        self.legs[parked].parked_at = None;
+        self.audio.set_open(parked, true);
+    }
+
+    /// Somebody takes a call from a park location. Their leg. A record has no word for that step: a `Retrieve`
+    /// is one that comes through a link.
+    pub(crate) fn retrieve_at_location(&mut self, user: User, parked: LegId) -> LegId {
+        let leg = self.take_in_session(parked, user);
+        self.unpark(parked);
+        leg
+    }
+
+    /// Nobody took a parked call: it rings back at whoever parked it, who answers. Their leg.
+    pub(crate) fn ring_back(&mut self, user: User, parked: LegId) -> LegId {
+        let session = self.legs[parked].session;
+        let from = self.shown(parked);
+        let leg = self.ring_as(session, user, from, user.inside());
+        self.wait(2..12);
+        self.unpark(parked);
+        self.answer(leg);
+        leg
+    }
+
+    /// A new leg in the session of another, answered without having rung.
+    pub(super) fn take_in_session(&mut self, other: LegId, user: User) -> LegId {
+        let session = self.legs[other].session;
+        let from = self.shown(other);
+        let who = Who::Extension(user.extension);
+        let leg = self.new_leg(session, Some(who), false, from, user.outside());
+        self.legs[leg].state = State::Up;
+        self.log.is_there(session, who);
+        self.audio.plug(leg, who, self.sessions[session].mixer);
+        self.say(leg, Code::Answered);
+        leg
+    }
+
+    pub(super) fn shown(&self, leg: LegId) -> Option<Contact> {
+        let leg = &self.legs[leg];
+        if leg.outbound { leg.from.clone() } else { Some(leg.to.clone()) }
+    }
+}

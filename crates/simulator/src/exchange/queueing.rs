@@ -1,0 +1,131 @@
+//! What serves a caller before a person does: menus, queues, mailboxes, fax machines.
+//!
+//! A menu's leg ends without a reason in the very millisecond in which the next one begins
+//! (dibyenduroy/csn-data). A queue's agents have no `Setup`; their `to` is the queue and the caller's name
+//! carries its name (tylerlong/rc-call-queue-or-direct). The legs of agents who lost the race end with
+//! `AgentAnswered`, of those who did not answer with `AgentDropped`.
+
+use compact_str::format_compact;
+
+use crate::{
+    account::{Queue, User, e164},
+    id::Who,
+    log::Outcome,
+    notification::{Code, Contact, QueueInfo},
+};
+
+use super::{Exchange, LegId, State};
+
+impl Exchange<'_> {
+    pub(super) fn queue(&self, session: usize, queue: usize) -> Queue {
+        self.world.accounts[self.sessions[session].account].queues[queue].clone()
+    }
+
+    /// A call enters a queue. The queue's leg.
+    pub(crate) fn enter_queue(&mut self, session: usize, queue: usize) -> LegId {
+        let queue = self.queue(session, queue);
+        self.pass(20..120);
+        let number = self.sessions[session].number.clone();
+        self.serve(session, queue.extension, Contact::number(number).named(&format!("{} queue", queue.name)))
+    }
+
+    /// A call reaches the account's menu. The menu's leg.
+    pub(crate) fn enter_menu(&mut self, session: usize) -> LegId {
+        let menu = self.world.accounts[self.sessions[session].account].menu;
+        self.pass(20..120);
+        let number = self.sessions[session].number.clone();
+        self.serve(
+            session,
+            menu.extension,
+            Contact::number(number).named(&format!("IVR Menu {}", menu.number)),
+        )
+    }
+
+    fn serve(&mut self, session: usize, extension: u64, to: Contact) -> LegId {
+        let who = Who::Extension(extension);
+        let from = self.caller_of(session);
+        let leg =
+            self.new_leg(session, Some(who), false, from, Contact { extension_id: Some(extension), ..to });
+        self.legs[leg].state = State::Serving;
+        self.log.reaches(session, who);
+        self.log.passes(session, who);
+        self.say(leg, Code::Setup);
+        self.platform_takes(leg);
+        leg
+    }
+
+    /// A menu or a queue hands the call on.
+    pub(crate) fn hand_on(&mut self, leg: LegId, reason: Option<&'static str>) {
+        self.release(leg, reason);
+    }
+
+    /// A queue offers the call to one of its members. The member's leg, ringing.
+    pub(crate) fn offer(&mut self, queue_leg: LegId, user: User) -> LegId {
+        let session = self.legs[queue_leg].session;
+        let who = Who::Extension(user.extension);
+        let queue = self.legs[queue_leg].to.clone();
+        let name = queue.name.clone().unwrap_or_default();
+        let caller = self.caller_of(session);
+        let shown = caller.as_ref().map(|caller| caller.phone_number.clone()).unwrap_or_default();
+        let from = caller
+            .map(|caller| Contact { name: Some(format_compact!("{name} - WIRELESS CALLER")), ..caller });
+        let leg = self.new_leg(session, Some(who), false, from, queue);
+        self.legs[leg].queue = Some(QueueInfo { name, caller: shown });
+        self.legs[leg].state = State::Ringing;
+        self.log.rings(session, who);
+        self.say(leg, Code::Proceeding);
+        leg
+    }
+
+    /// A free member of a queue.
+    pub(crate) fn member(&mut self, account: usize, queue: usize) -> Option<User> {
+        let members = self.world.accounts[account].queues[queue].members.clone();
+        self.user_among(account, members)
+    }
+
+    /// An agent takes a call from a queue; the queue and the other agents are let go.
+    pub(crate) fn take_from_queue(&mut self, queue_leg: LegId, agent: LegId) {
+        self.answer(agent);
+        self.pass(4..14);
+        let session = self.legs[queue_leg].session;
+        self.release(queue_leg, Some("AgentAnswered"));
+        for other in self.waiting(self.sessions[session].mixer) {
+            self.stop_ringing(other, Outcome::Cancelled, Some("AgentAnswered"));
+        }
+    }
+
+    /// A leg that rings, or one whose telephone never rang, takes a message.
+    pub(crate) fn take_message(&mut self, leg: LegId) -> LegId {
+        let session = self.legs[leg].session;
+        if let Some(who) = self.legs[leg].who.filter(|_| self.legs[leg].state == State::Ringing) {
+            self.log.rang(session, who, Outcome::NoAnswer);
+        }
+        self.legs[leg].state = State::Serving;
+        self.log.leaves_message(session);
+        let code = if self.chance(50) { Code::Voicemail } else { Code::VoiceMail };
+        self.say(leg, code);
+        leg
+    }
+
+    /// A fax machine takes the call.
+    pub(crate) fn take_fax(&mut self, leg: LegId) {
+        self.legs[leg].state = State::Serving;
+        self.log.faxes(self.legs[leg].session);
+        self.say(leg, Code::FaxReceive);
+    }
+
+    /// The number that reaches a queue from outside.
+    pub(crate) fn queue_number(&self, account: usize, queue: usize) -> u64 {
+        self.world.accounts[account].queues[queue].direct_number
+    }
+
+    /// The number of an account's menu.
+    pub(crate) fn main_number(&self, account: usize) -> u64 {
+        self.world.accounts[account].main_number
+    }
+
+    /// A user's direct number as a caller dials it.
+    pub(crate) fn direct(user: User) -> compact_str::CompactString {
+        e164(user.direct_number)
+    }
+}

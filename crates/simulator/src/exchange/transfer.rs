@@ -1,0 +1,146 @@
+//! Transfers: blind, attended, and of a call that still rings.
+//!
+//! An attended transfer is told by both legs of whoever transfers, `Gone` with each other as `peerId`; both
+//! sessions live on (PacoVu/ringcentral-voice-apis-demo, ringcentral-call-control-js). A blind transfer stays
+//! in the session: the leg is `Disconnected` and a new party follows.
+
+use crate::{
+    account::{User, e164},
+    id::Who,
+    notification::Code,
+};
+
+use super::{Exchange, LegId, State};
+
+/// Where somebody sends a call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Target {
+    User(User),
+    Outside(u64),
+    /// A queue of the account, by its place.
+    Queue(usize),
+    /// A user's mailbox.
+    Mailbox(User),
+}
+
+impl Exchange<'_> {
+    /// The people whose lines a leg's sound reaches, other than its own.
+    pub(crate) fn others(&self, leg: LegId) -> Vec<LegId> {
+        let lines = self.audio.lines(self.sessions[self.legs[leg].session].mixer);
+        lines.into_iter().filter(|&line| self.legs[line].who != self.legs[leg].who).collect()
+    }
+
+    /// The others whose lines are in a leg's own session.
+    pub(crate) fn others_in_session(&self, leg: LegId) -> Vec<LegId> {
+        let here = |&line: &LegId| self.legs[line].session == self.legs[leg].session && line != leg;
+        (0..self.legs.len()).filter(|&line| self.audio.is_plugged(line)).filter(here).collect()
+    }
+
+    /// The others, as people.
+    pub(crate) fn people_with(&self, leg: LegId) -> Vec<Who> {
+        let mut people: Vec<Who> = self.others(leg).iter().filter_map(|&line| self.legs[line].who).collect();
+        people.sort_unstable();
+        people.dedup();
+        people
+    }
+
+    /// Somebody sends the others of their call to a target and leaves. The leg that rings there, or serves.
+    pub(crate) fn transfer_blind(&mut self, leg: LegId, target: Target) -> LegId {
+        const REASONS: [&str; 4] = ["BlindTransfer", "BlindTransfer", "RccTransfer", "DtmfTransfer"];
+        let session = self.legs[leg].session;
+        let reason = self.rng.choice(REASONS);
+        let whom = match target {
+            Target::User(user) | Target::Mailbox(user) => Who::Extension(user.extension),
+            Target::Outside(number) => Who::Number(number),
+            Target::Queue(queue) => Who::Extension(self.queue(session, queue).extension),
+        };
+        if let Some(by) = self.legs[leg].who {
+            self.log.moves(session, "BlindTransfer", self.now, by, Some(whom));
+        }
+        let remote = self.others(leg).first().and_then(|&other| self.contact_of(other));
+        self.release(leg, reason);
+        self.pass(15..40);
+        match target {
+            Target::User(user) => {
+                self.ring_as(session, user, remote, user.reached_at(e164(user.direct_number)))
+            }
+            Target::Outside(number) => {
+                let leg = self.ring_outside(session, number);
+                self.legs[leg].from = remote;
+                leg
+            }
+            Target::Queue(queue) => self.enter_queue(session, queue),
+            Target::Mailbox(user) => {
+                let leg = self.reach(session, user);
+                self.pass(10..60);
+                self.take_message(leg)
+            }
+        }
+    }
+
+    /// How a person of a leg is shown to others.
+    fn contact_of(&self, leg: LegId) -> Option<crate::notification::Contact> {
+        let shown = match self.legs[leg].outbound {
+            true => self.legs[leg].from.clone(),
+            false => Some(self.legs[leg].to.clone()),
+        };
+        shown.map(|contact| crate::notification::Contact { device_id: None, ..contact })
+    }
+
+    /// Somebody connects the others of two of their calls and leaves both. `None` as a reason, or one that
+    /// nobody knows, is told by some exchanges.
+    pub(crate) fn transfer_attended(&mut self, first: LegId, second: LegId, reason: Option<&'static str>) {
+        let (first, second) = match self.legs[first].session < self.legs[second].session {
+            true => (first, second),
+            false => (second, first),
+        };
+        let (a, b) = (self.legs[first].session, self.legs[second].session);
+        // Whom they had called in order to hand the call over; of two calls of one kind, the later.
+        let consulting = match (self.legs[first].outbound, self.legs[second].outbound) {
+            (true, false) => first,
+            _ => second,
+        };
+        let target = self.whom_consulted(consulting);
+        let kind = if reason == Some("AttendedTransfer") { "AttendedTransfer" } else { "Transfer" };
+        if let Some(by) = self.legs[first].who {
+            self.log.moves(a, kind, self.now, by, target);
+        }
+        self.audio.unplug(first);
+        self.audio.unplug(second);
+        self.audio.connect(self.sessions[a].mixer, self.sessions[b].mixer);
+        self.log.joins(a, b);
+        self.log.ends(a, self.now);
+        self.log.ends(b, self.now);
+        let (one, other) = if self.chance(70) { (first, second) } else { (second, first) };
+        self.say_gone(one, reason, other);
+        self.legs[one].state = State::Gone;
+        self.pass(0..16);
+        self.say_gone(other, reason, one);
+        self.legs[other].state = State::Gone;
+        let up = |leg: &LegId| {
+            self.legs[*leg].state == State::Up && self.legs[*leg].session == self.legs[consulting].session
+        };
+        if let Some(taker) = self.audio.lines(self.sessions[b].mixer).into_iter().find(up) {
+            self.pass(5..40);
+            self.say_because(taker, Code::Answered, reason);
+        }
+        if self.chance(50) {
+            self.pass(5..40);
+            self.release(first, None);
+            self.release(second, None);
+        }
+    }
+
+    /// The one at the other end of a consultation, talking or still ringing: in its session if there is one,
+    /// else wherever its sound goes.
+    fn whom_consulted(&self, leg: LegId) -> Option<Who> {
+        let session = self.legs[leg].session;
+        let others = self.others(leg);
+        // Whom they called may meanwhile host a conference, and be heard by another line.
+        let called = |who: Option<Who>| self.legs.iter().any(|leg| leg.session == session && leg.who == who);
+        let near = others.iter().find(|&&other| self.legs[other].session == session);
+        let near = near.or_else(|| others.iter().find(|&&other| called(self.legs[other].who)));
+        let ringing = || self.waiting(self.sessions[session].mixer).into_iter().next();
+        near.copied().or_else(|| others.first().copied()).or_else(ringing).and_then(|leg| self.legs[leg].who)
+    }
+}

@@ -1,0 +1,67 @@
+//! What outlives a play: the accounts, who is busy, and the numbers that ids are made from.
+
+use fastrand::Rng;
+
+use crate::{account::Account, id::SessionId, notification::Subscription, time::Millis};
+
+/// The accounts, and what their calls share.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) accounts: Vec<Account>,
+    busy_until: Vec<Vec<Millis>>,
+    sessions: u32,
+    legacy_sessions: u64,
+}
+
+impl World {
+    pub(crate) fn new(accounts: Vec<Account>) -> Self {
+        let busy_until = accounts.iter().map(|account| vec![Millis::MIN; account.users.len()]).collect();
+        Self { accounts, busy_until, sessions: 0, legacy_sessions: 1_160_000_000_016 }
+    }
+
+    /// Two accounts of some users: enough for any scenario.
+    pub(crate) fn small(rng: &mut Rng) -> Self {
+        Self::new(vec![Account::new(0, 24, rng), Account::new(1, 6, rng)])
+    }
+
+    pub(crate) fn is_free(&self, account: usize, user: usize, now: Millis) -> bool {
+        self.busy_until(account, user) <= now
+    }
+
+    /// Since when, or from when on, a user takes part in no play.
+    pub(crate) fn busy_until(&self, account: usize, user: usize) -> Millis {
+        self.busy_until[account][user]
+    }
+
+    pub(crate) fn set_busy(&mut self, account: usize, extension: u64, until: Millis) {
+        if let Some(user) = self.accounts[account].place_of(extension) {
+            let busy = &mut self.busy_until[account][user];
+            *busy = until.max(*busy);
+        }
+    }
+
+    /// Ids for a new session. A conference's legacy id is 0.
+    pub(crate) fn session_ids(
+        &mut self,
+        now: Millis,
+        is_conference: bool,
+        rng: &mut Rng,
+    ) -> (SessionId, u64) {
+        self.sessions = self.sessions.wrapping_add(1);
+        let id = SessionId { created: now, ordinal: self.sessions, salt: rng.u64(..) };
+        if is_conference {
+            return (id, 0);
+        }
+        self.legacy_sessions += 1000 * rng.u64(1..4);
+        (id, self.legacy_sessions)
+    }
+
+    /// The subscription of an account's administrator to all its sessions.
+    pub(crate) fn subscription(&self, account: usize) -> Subscription {
+        let account = &self.accounts[account];
+        Subscription {
+            number: account.id,
+            owner: account.users.first().map_or(account.id, |user| user.extension),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Random calls: people do, one step after another, whatever they physically can.
+
+use crate::{
+    exchange::{Exchange, LegId, Target},
+    log::Outcome,
+};
+
+/// What somebody could do next.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Hold,
+    Resume,
+    Record,
+    HangUp,
+    Switch,
+    Flip,
+    TransferBlind,
+    Consult,
+    ConnectTwo,
+    Confer,
+    BringIn,
+    Park,
+    Supervise,
+    TakeOver,
+    EndConference,
+}
+
+/// A long call of random steps.
+pub(super) fn call(x: &mut Exchange<'_>) -> Option<()> {
+    begin(x)?;
+    for _ in 0..x.rng.usize(1..14) {
+        let Some((leg, step)) = next(x) else { break };
+        take(x, leg, step)?;
+        x.pass(300..30_000);
+    }
+    Some(())
+}
+
+fn begin(x: &mut Exchange<'_>) -> Option<()> {
+    if x.chance(70) {
+        x.some_call()?;
+        return Some(());
+    }
+    let (caller, queue) = x.customer_queues(0);
+    let agents: Vec<_> = (0..3).filter_map(|_| x.member(0, 0)).collect();
+    let ringing: Vec<LegId> = agents.into_iter().map(|agent| x.offer(queue, agent)).collect();
+    x.wait(2..9);
+    let winner = x.rng.choice(&ringing).copied()?;
+    x.take_from_queue(queue, winner);
+    x.wait(2..9);
+    debug_assert!(!x.others(caller).is_empty());
+    Some(())
+}
+
+/// Something that somebody can do now.
+fn next(x: &mut Exchange<'_>) -> Option<(LegId, Step)> {
+    let mut possible: Vec<(LegId, Step, u32)> = Vec::new();
+    for leg in x.lines_of_users() {
+        possible.extend(steps_of(x, leg).into_iter().map(|(step, weight)| (leg, step, weight)));
+    }
+    possible.extend(x.supervisors().into_iter().map(|leg| (leg, Step::TakeOver, 3)));
+    let total: u32 = possible.iter().map(|(.., weight)| weight).sum();
+    if total == 0 {
+        return None;
+    }
+    let mut at = x.rng.u32(0..total);
+    for (leg, step, weight) in possible {
+        match at.checked_sub(weight) {
+            Some(rest) => at = rest,
+            None => return Some((leg, step)),
+        }
+    }
+    None
+}
+
+fn steps_of(x: &Exchange<'_>, leg: LegId) -> Vec<(Step, u32)> {
+    let held = x.is_held(leg);
+    let mut steps = vec![if held { (Step::Resume, 8) } else { (Step::Hold, 4) }, (Step::HangUp, 1)];
+    let alone = x.others(leg).is_empty() || x.is_waiting(leg) || x.dialled_to_listen(leg);
+    if x.conference_of(leg).is_some() {
+        steps.extend([(Step::BringIn, 3), (Step::EndConference, 1)]);
+        return steps;
+    }
+    if alone {
+        return steps;
+    }
+    let calls = x.calls_of(leg);
+    match calls.len() {
+        1 => steps.push((Step::Consult, 6)),
+        _ if calls.iter().all(|&call| x.has_one_other(call)) => {
+            steps.extend([(Step::ConnectTwo, 6), (Step::Confer, 5)]);
+        }
+        _ => steps.push((Step::Confer, 5)),
+    }
+    steps.push((Step::TransferBlind, 3));
+    if !held {
+        steps.extend([(Step::Record, 2), (Step::Switch, 2), (Step::Flip, 1)]);
+        // Of several supervisors, nothing tells which one takes over.
+        if !x.was_supervised() {
+            steps.push((Step::Supervise, 1));
+        }
+        let could_park = |other: LegId| !x.dialled_to_listen(other);
+        if x.people_with(leg).len() == 1 && calls.len() == 1 && x.others(leg).into_iter().all(could_park) {
+            steps.push((Step::Park, 3));
+        }
+    }
+    steps
+}
+
+fn take(x: &mut Exchange<'_>, leg: LegId, step: Step) -> Option<()> {
+    match step {
+        Step::Hold => x.hold(leg),
+        Step::Resume => x.resume(leg),
+        Step::Record => x.record(leg),
+        Step::HangUp => x.hang_up(leg),
+        Step::Switch => {
+            x.switch(leg)?;
+        }
+        Step::Flip => {
+            x.flip(leg)?;
+        }
+        Step::TransferBlind => transfer_blind(x, leg)?,
+        Step::Consult => consult(x, leg)?,
+        Step::ConnectTwo => {
+            let other = x.calls_of(leg).into_iter().find(|&other| other != leg)?;
+            let (first, second) = (leg.min(other), leg.max(other));
+            x.transfer_attended(first, second, Some("AttendedTransfer"));
+        }
+        Step::Confer => {
+            let calls = x.calls_of(leg);
+            x.confer(&calls)?;
+        }
+        Step::BringIn => {
+            let conference = x.conference_of(leg)?;
+            if x.is_held(leg) {
+                x.resume(leg);
+                x.wait(1..4);
+            }
+            let next = if x.chance(50) { x.consult(leg)? } else { x.consult_outside(leg)? };
+            x.bring_in(conference, next.caller);
+            x.pass(100..900);
+            x.resume(leg);
+        }
+        Step::EndConference => {
+            let conference = x.conference_of(leg)?;
+            if x.chance(50) { x.leave_conference(conference) } else { x.end_conference(conference) }
+        }
+        Step::Park => park(x, leg)?,
+        Step::Supervise => {
+            let supervisor = x.user(0)?;
+            if x.chance(50) {
+                x.supervise(supervisor, leg)
+            } else {
+                x.dial_supervise(supervisor, leg)
+            };
+        }
+        Step::TakeOver => match x.supervised_by(leg) {
+            Some(agent) if x.chance(30) => x.take_over(leg, agent),
+            _ => x.stop_listening(leg),
+        },
+    }
+    Some(())
+}
+
+fn transfer_blind(x: &mut Exchange<'_>, leg: LegId) -> Option<()> {
+    let target = match x.rng.u32(0..5) {
+        0 => Target::Outside(x.stranger()),
+        1 => Target::Queue(1),
+        _ => Target::User(x.user(0)?),
+    };
+    let next = x.transfer_blind(leg, target);
+    x.wait(2..9);
+    if let Target::Queue(queue) = target {
+        let agent = x.member(0, queue)?;
+        let agent = x.offer(next, agent);
+        x.wait(2..9);
+        x.take_from_queue(next, agent);
+    } else if x.chance(85) {
+        x.answer(next);
+    } else {
+        x.fail(next, Outcome::NoAnswer, Some("NoAnswer"));
+    }
+    Some(())
+}
+
+fn consult(x: &mut Exchange<'_>, leg: LegId) -> Option<()> {
+    if !x.is_held(leg) {
+        x.hold(leg);
+        x.pass(400..2000);
+    }
+    let user = x.user_of(leg)?;
+    if x.chance(35) {
+        let other = x.stranger();
+        x.call_outside(user, other)?;
+        return Some(());
+    }
+    let colleague = x.user(0)?;
+    let ringing = x.ring_colleague(user, colleague);
+    x.wait(1..8);
+    match x.rng.u32(0..10) {
+        0 => x.fail(ringing.callee, Outcome::Rejected, Some("Rejected")),
+        1 => {
+            x.transfer_attended(leg, ringing.caller, Some("AttendedTransfer"));
+            x.wait(1..8);
+            x.answer(ringing.callee);
+        }
+        2 => {
+            let taker = x.user(0)?;
+            x.pick_up(taker, ringing.callee)?;
+        }
+        _ => x.answer(ringing.callee),
+    }
+    Some(())
+}
+
+fn park(x: &mut Exchange<'_>, leg: LegId) -> Option<()> {
+    let parker = x.user_of(leg)?;
+    let parked = x.park(leg)?;
+    x.wait(3..60);
+    match x.rng.u32(0..10) {
+        0 => x.hang_up(parked),
+        1 => {
+            x.ring_back(parker, parked);
+        }
+        _ => {
+            let taker = x.user(0)?;
+            x.retrieve(taker, parked);
+        }
+    }
+    Some(())
+}

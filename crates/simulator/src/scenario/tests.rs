@@ -1,0 +1,81 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::{id::SessionId, notification::Code};
+
+fn plays() -> impl Iterator<Item = (Scenario, u64, Play)> {
+    Scenario::all().flat_map(|scenario| (0..20).map(move |seed| (scenario, seed, scenario.play(seed))))
+}
+
+#[test]
+fn names_are_unique_and_sentences_end() {
+    let names: BTreeSet<&str> = Scenario::all().map(|scenario| scenario.name).collect();
+    assert_eq!(names.len(), Scenario::all().count());
+    assert!(Scenario::all().all(|scenario| scenario.about.ends_with('.')));
+    assert!(Scenario::named("no such").is_none());
+}
+
+#[test]
+fn the_same_seed_plays_the_same_and_another_plays_another() {
+    for scenario in Scenario::all() {
+        assert_eq!(scenario.play(1), scenario.play(1), "{}", scenario.name);
+        assert_ne!(scenario.play(1), scenario.play(2), "{}", scenario.name);
+    }
+}
+
+#[test]
+fn sequences_run_from_two_without_a_gap_and_times_never_go_back() {
+    for (scenario, seed, play) in plays() {
+        let mut sessions: BTreeMap<SessionId, Vec<_>> = BTreeMap::new();
+        for told in &play.notifications {
+            sessions.entry(told.body.session).or_default().push((told.body.sequence, told.body.event_time));
+            let delay = told.timestamp - told.body.event_time;
+            assert!((14..=113).contains(&delay), "{} {seed}: sent after {delay} ms", scenario.name);
+        }
+        for mut changes in sessions.into_values() {
+            changes.sort_unstable();
+            let sequences: Vec<u32> = changes.iter().map(|(sequence, _)| *sequence).collect();
+            let expected: Vec<u32> = (2..).take(sequences.len()).collect();
+            assert_eq!(sequences, expected, "{} {seed}", scenario.name);
+            assert!(changes.is_sorted_by_key(|(_, time)| *time), "{} {seed}", scenario.name);
+        }
+    }
+}
+
+#[test]
+fn every_leg_ends_and_every_play_has_a_truth() {
+    for (scenario, seed, play) in plays() {
+        let mut last: BTreeMap<_, Code> = BTreeMap::new();
+        let mut told = play.notifications.clone();
+        told.sort_by_key(|told| (told.body.session, told.body.sequence));
+        for told in &told {
+            last.insert(told.body.party.id, told.body.party.status.code);
+        }
+        for (party, code) in last {
+            let is_late_text = scenario.name == "text_reply" && code == Code::Setup;
+            let ended = matches!(code, Code::Disconnected | Code::Gone) || is_late_text;
+            assert!(ended, "{} {seed}: {party} is left {code:?}", scenario.name);
+        }
+        assert!(!play.truths.is_empty(), "{} {seed}", scenario.name);
+    }
+}
+
+#[test]
+fn whoever_talks_takes_part_and_conversations_lie_within_the_call() {
+    for (scenario, seed, play) in plays() {
+        for truth in &play.truths {
+            for talk in &truth.conversations {
+                assert!(
+                    talk.start_time >= truth.start_time && talk.end_time <= truth.end_time,
+                    "{} {seed}",
+                    scenario.name
+                );
+                assert!(
+                    talk.participants.iter().all(|who| truth.participants.contains(who)),
+                    "{} {seed}",
+                    scenario.name
+                );
+            }
+        }
+    }
+}

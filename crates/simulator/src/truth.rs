@@ -1,0 +1,82 @@
+//! What really happened in a call: the facts that its record must tell.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::{self, Millis};
+
+/// The truth about one call. As JSON, one line of a truth file; the names are those of the call record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallTruth {
+    /// The session with which the call began.
+    pub id: String,
+    /// Whose call it is.
+    #[serde(default)]
+    pub account_id: Option<String>,
+    /// All its sessions, in order.
+    pub sessions: Vec<String>,
+    /// `Inbound`, `Outbound` or `Internal`.
+    pub direction: String,
+    /// How it came out, in the words of the record.
+    pub result: String,
+    /// When somebody dialled.
+    #[serde(with = "time")]
+    pub start_time: Millis,
+    /// When two people first heard each other.
+    #[serde(with = "time::option")]
+    pub answer_time: Option<Millis>,
+    /// When the last line was released.
+    #[serde(with = "time")]
+    pub end_time: Millis,
+    /// Who called.
+    pub caller: String,
+    /// Who was dialled.
+    #[serde(default)]
+    pub dialled: Option<String>,
+    /// The people who were on a line, were rung, or listened; in order.
+    pub participants: Vec<String>,
+    /// Menus, queues and rules that the call passed; a record may name them or not.
+    pub ignorable: Vec<String>,
+    /// The people whose telephone rang, in order.
+    #[serde(default)]
+    pub rung: Vec<String>,
+    /// Supervisors who listened, in order.
+    pub monitors: Vec<String>,
+    /// Who heard whom when.
+    pub conversations: Vec<Conversation>,
+    /// Who moved the call to whom, in order of time.
+    pub moves: Vec<Move>,
+    /// Stretches in which a supervisor was heard by the others. Nothing in the stream tells a supervisor who
+    /// talks from one who listens, so no record can know them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub barges: Vec<Conversation>,
+}
+
+/// A stretch in which one fixed set of people heard each other.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Conversation {
+    /// Its start.
+    #[serde(with = "time")]
+    pub start_time: Millis,
+    /// Its end.
+    #[serde(with = "time")]
+    pub end_time: Millis,
+    /// Who, in order.
+    pub participants: Vec<String>,
+}
+
+/// A step by which the call passed from one participant to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Move {
+    /// `BlindTransfer`, `AttendedTransfer`, …
+    pub kind: String,
+    /// When; none in a truth that only tells the order.
+    #[serde(default, with = "time::option")]
+    pub time: Option<Millis>,
+    /// Who did it.
+    pub by: Option<String>,
+    /// To whom the call went.
+    pub target: Option<String>,
+}

@@ -1,0 +1,391 @@
+//! Records against the truth: what they tell wrong, in sentences.
+//!
+//! A record is read from its JSON by types of this module's own, so that nothing of whoever made the record
+//! takes part in judging it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use serde::Deserialize;
+
+use crate::{
+    time::{self, Iso, Millis},
+    truth::{CallTruth, Conversation, Move},
+};
+
+/// How exact a record must be.
+#[derive(Debug, Clone, Copy)]
+pub struct Tolerance {
+    /// By how many milliseconds times may differ: the skew of the clocks that told them.
+    pub times: Millis,
+    /// By how many milliseconds a call's end may differ, for it hangs on which of several last `Disconnected`
+    /// counts.
+    pub end: Millis,
+}
+
+impl Default for Tolerance {
+    fn default() -> Self {
+        Self { times: 0, end: 100 }
+    }
+}
+
+/// What a call record tells, as far as it is judged.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// The call's id.
+    pub id: String,
+    #[serde(default)]
+    version: u64,
+    #[serde(default)]
+    state: String,
+    direction: String,
+    result: String,
+    from: Side,
+    #[serde(with = "time")]
+    start_time: Millis,
+    #[serde(with = "time::option")]
+    answer_time: Option<Millis>,
+    #[serde(with = "time::option")]
+    end_time: Option<Millis>,
+    participants: Vec<Participant>,
+    legs: Vec<Leg>,
+    sessions: Vec<Session>,
+    conversations: Vec<Conversation>,
+    moves: Vec<Move>,
+    monitors: Vec<String>,
+    #[serde(default)]
+    completeness: Completeness,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Side {
+    participant: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Participant {
+    id: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Leg {
+    participant: Option<String>,
+    direction: Option<String>,
+    #[serde(with = "time::option")]
+    ring_time: Option<Millis>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Session {
+    telephony_session_id: String,
+    seen: bool,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Completeness {
+    missing_sequences: Vec<serde_json::Value>,
+    unseen_sessions: Vec<String>,
+    unlinked_gone: Vec<serde_json::Value>,
+    reason: Option<String>,
+}
+
+impl Record {
+    /// Reads a record.
+    pub fn from_json(json: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+
+    /// The sessions it tells as one call, seen or only named by a link.
+    pub fn sessions(&self) -> impl Iterator<Item = &str> {
+        self.sessions.iter().map(|session| session.telephony_session_id.as_str())
+    }
+
+    /// Whether the record itself says that something is missing.
+    pub fn admits_loss(&self) -> bool {
+        let Completeness { missing_sequences, unseen_sessions, unlinked_gone, reason } = &self.completeness;
+        self.state == "incomplete"
+            || reason.is_some()
+            || !(missing_sequences.is_empty() && unseen_sessions.is_empty() && unlinked_gone.is_empty())
+    }
+
+    /// The people whose telephone rang.
+    fn rung(&self) -> Vec<&str> {
+        let rang = |leg: &&Leg| leg.ring_time.is_some() && leg.direction.as_deref() == Some("Inbound");
+        let rung: BTreeSet<&str> =
+            self.legs.iter().filter(rang).filter_map(|leg| leg.participant.as_deref()).collect();
+        rung.into_iter().collect()
+    }
+}
+
+/// What was found about all calls.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// How many calls there truly were.
+    pub calls: usize,
+    /// The calls whose records are not exact, in order of their ids.
+    pub wrong: Vec<Verdict>,
+    /// Records of calls that never were.
+    pub invented: usize,
+}
+
+impl Report {
+    /// How many calls have an exact record.
+    pub fn exact(&self) -> usize {
+        self.calls - (self.wrong.len() - self.invented)
+    }
+
+    /// How many differences there are.
+    pub fn differences(&self) -> usize {
+        self.wrong.iter().map(|verdict| verdict.differences.len()).sum()
+    }
+
+    /// The share of calls with an exact record, from 0 to 1; 1 if there was no call.
+    pub fn score(&self) -> f64 {
+        if self.calls == 0 { 1.0 } else { self.exact() as f64 / self.calls as f64 }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for verdict in &self.wrong {
+            write!(f, "{verdict}")?;
+        }
+        let share = 100.0 * self.score();
+        let (exact, calls, differences) = (self.exact(), self.calls, self.differences());
+        writeln!(f, "{exact} of {calls} calls are exact ({share:.2} %); {differences} differences")
+    }
+}
+
+/// A record that is not exact, or is not there.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// The call.
+    pub id: String,
+    /// What differs, each in a sentence.
+    pub differences: Vec<String>,
+    /// Whether the record says that something is missing.
+    pub admitted: bool,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let admitted = if self.admitted { " (the record says that something is missing)" } else { "" };
+        writeln!(f, "{}{admitted}", self.id)?;
+        self.differences.iter().try_for_each(|difference| writeln!(f, "  {difference}"))
+    }
+}
+
+/// Compares records with the truth. Of several versions of one record the highest counts.
+pub fn verify(
+    truths: impl IntoIterator<Item = CallTruth>,
+    records: impl IntoIterator<Item = Record>,
+    tolerance: Tolerance,
+) -> Report {
+    let mut by_id: BTreeMap<String, Record> = BTreeMap::new();
+    for record in records {
+        match by_id.get(&record.id) {
+            Some(known) if known.version > record.version => {}
+            _ => {
+                by_id.insert(record.id.clone(), record);
+            }
+        }
+    }
+    let mut report = Report::default();
+    for truth in truths {
+        report.calls += 1;
+        let record = by_id.remove(&truth.id);
+        let differences = match &record {
+            Some(record) => differences(&truth, record, tolerance),
+            None => vec![format!(
+                "There is no record of this call of {} at {}.",
+                truth.caller,
+                Iso(truth.start_time)
+            )],
+        };
+        if !differences.is_empty() {
+            let admitted = record.as_ref().is_some_and(Record::admits_loss);
+            report.wrong.push(Verdict { id: truth.id, differences, admitted });
+        }
+    }
+    report.invented = by_id.len();
+    report.wrong.extend(by_id.into_values().map(|record| {
+        let started = Iso(record.start_time);
+        let difference = format!("There never was a call that began with this session, at {started}.");
+        Verdict { admitted: record.admits_loss(), id: record.id, differences: vec![difference] }
+    }));
+    report.wrong.sort_by(|a, b| a.id.cmp(&b.id));
+    report
+}
+
+/// What one record tells wrong.
+fn differences(truth: &CallTruth, record: &Record, tolerance: Tolerance) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut same = |what: &str, truth: &str, record: &str| {
+        if truth != record {
+            found.push(format!("The {what} was {truth}; the record says {record}."));
+        }
+    };
+    same("direction", &truth.direction, &record.direction);
+    same("result", &truth.result, &record.result);
+    same("caller", &truth.caller, record.from.participant.as_deref().unwrap_or("nobody"));
+    same_time("start", Some(truth.start_time), Some(record.start_time), tolerance.times, &mut found);
+    same_time("answer", truth.answer_time, record.answer_time, tolerance.times, &mut found);
+    same_time("end", Some(truth.end_time), record.end_time, tolerance.times + tolerance.end, &mut found);
+    let seen = record.sessions.iter().filter(|session| session.seen);
+    let seen = seen.map(|session| session.telephony_session_id.as_str());
+    same_names("belongs to the call", &truth.sessions, seen, &mut found);
+    let people = record.participants.iter().map(|participant| participant.id.as_str());
+    let people = people.filter(|id| !truth.ignorable.iter().any(|ignorable| ignorable == id));
+    same_names("took part", &truth.participants, people, &mut found);
+    same_names("was rung", &truth.rung, record.rung().into_iter(), &mut found);
+    same_names("listened", &truth.monitors, record.monitors.iter().map(String::as_str), &mut found);
+    same_conversations(&truth.conversations, &record.conversations, tolerance.times, &mut found);
+    same_moves(&truth.moves, &record.moves, tolerance.times, &mut found);
+    found
+}
+
+fn same_time(
+    what: &str,
+    truth: Option<Millis>,
+    record: Option<Millis>,
+    tolerance: Millis,
+    found: &mut Vec<String>,
+) {
+    let near = match (truth, record) {
+        (Some(truth), Some(record)) => (truth - record).abs() <= tolerance,
+        (truth, record) => truth == record,
+    };
+    if !near {
+        let time = |time: Option<Millis>| time.map_or("never".to_owned(), |time| format!("at {}", Iso(time)));
+        found.push(format!("The {what} was {}; the record says {}.", time(truth), time(record)));
+    }
+}
+
+fn same_names<'a>(
+    what: &str,
+    truth: &[String],
+    record: impl Iterator<Item = &'a str>,
+    found: &mut Vec<String>,
+) {
+    let record: BTreeSet<&str> = record.collect();
+    let truth: BTreeSet<&str> = truth.iter().map(String::as_str).collect();
+    found.extend(truth.difference(&record).map(|name| format!("{name} {what}; the record does not say so.")));
+    found.extend(
+        record.difference(&truth).map(|name| format!("The record says that {name} {what}; it is not so.")),
+    );
+}
+
+fn same_conversations(
+    truth: &[Conversation],
+    record: &[Conversation],
+    tolerance: Millis,
+    found: &mut Vec<String>,
+) {
+    if tolerance > 0 {
+        return same_away_from_changes(truth, record, tolerance, found);
+    }
+    let missing = truth.iter().filter(|talk| !record.contains(talk));
+    found.extend(missing.map(|talk| format!("{}; the record does not say so.", heard(talk))));
+    let invented = record.iter().filter(|talk| !truth.contains(talk));
+    found.extend(invented.map(|talk| format!("The record says: {}; it is not so.", heard(talk))));
+}
+
+/// Further from any true change than the clocks are apart, the record must tell who hears whom; near one, it
+/// cannot know in which order things changed.
+fn same_away_from_changes(
+    truth: &[Conversation],
+    record: &[Conversation],
+    tolerance: Millis,
+    found: &mut Vec<String>,
+) {
+    let (truth, record) = (&without_gaps(truth, tolerance)[..], &without_gaps(record, tolerance)[..]);
+    let mut changes: Vec<Millis> = truth.iter().flat_map(|talk| [talk.start_time, talk.end_time]).collect();
+    changes.extend([Millis::MIN / 2, Millis::MAX / 2]);
+    changes.sort_unstable();
+    changes.dedup();
+    for (from, to) in changes.iter().zip(&changes[1..]) {
+        let (from, to) = (from + tolerance, to - tolerance);
+        if from >= to {
+            continue;
+        }
+        let covers = |talk: &&Conversation| talk.start_time <= from && to <= talk.end_time;
+        let touches = |talk: &&Conversation| talk.start_time < to && from < talk.end_time;
+        for talk in truth.iter().filter(covers) {
+            if !record.iter().filter(covers).any(|other| other.participants == talk.participants) {
+                found.push(format!("{}; the record does not say so.", heard(talk)));
+            }
+        }
+        // What lasts no longer than the clocks are apart may not have been.
+        let long = |talk: &&Conversation| talk.end_time - talk.start_time > tolerance;
+        for other in record.iter().filter(long).filter(touches) {
+            if !truth.iter().filter(covers).any(|talk| talk.participants == other.participants) {
+                found.push(format!("The record says: {}; it is not so.", heard(other)));
+            }
+        }
+    }
+}
+
+/// A talk that goes on by another session, told by another clock, seems to pause.
+fn without_gaps(talks: &[Conversation], tolerance: Millis) -> Vec<Conversation> {
+    let mut whole: Vec<Conversation> = Vec::with_capacity(talks.len());
+    for talk in talks {
+        let before = whole.iter_mut().rev().find(|before| before.participants == talk.participants);
+        match before.filter(|before| talk.start_time - before.end_time <= tolerance) {
+            Some(before) => before.end_time = before.end_time.max(talk.end_time),
+            None => whole.push(talk.clone()),
+        }
+    }
+    whole
+}
+
+fn heard(talk: &Conversation) -> String {
+    let people = talk.participants.join(", ");
+    format!("{people} heard each other from {} to {}", Iso(talk.start_time), Iso(talk.end_time))
+}
+
+fn same_moves(truth: &[Move], record: &[Move], tolerance: Millis, found: &mut Vec<String>) {
+    let near = |a: &Move, b: &Move| match (a.time, b.time) {
+        (Some(a), Some(b)) => (a - b).abs() <= tolerance,
+        _ => true,
+    };
+    let same = |a: &Move, b: &Move| a.kind == b.kind && a.by == b.by && a.target == b.target && near(a, b);
+    let in_order = truth.len() == record.len() && truth.iter().zip(record).all(|(a, b)| same(a, b));
+    // With clocks that are apart, the order of steps of several sessions is not known.
+    if in_order || (tolerance > 0 && is_permutation(truth, record, same)) {
+        return;
+    }
+    let same_start = truth.iter().zip(record).take_while(|(a, b)| same(a, b)).count();
+    let sentences = |moves: &[Move]| match &moves[same_start..] {
+        [] => "no more move".to_owned(),
+        moves => moves.iter().map(sentence).collect::<Vec<_>>().join(", then "),
+    };
+    found.push(format!("There was {}; the record says {}.", sentences(truth), sentences(record)));
+}
+
+fn is_permutation(truth: &[Move], record: &[Move], same: impl Fn(&Move, &Move) -> bool) -> bool {
+    let mut left: Vec<&Move> = record.iter().collect();
+    truth.len() == record.len()
+        && truth.iter().all(|step| match left.iter().position(|other| same(step, other)) {
+            Some(at) => {
+                left.remove(at);
+                true
+            }
+            None => false,
+        })
+}
+
+fn sentence(step: &Move) -> String {
+    let by = step.by.as_deref().unwrap_or("nobody");
+    let target = step.target.as_deref().map(|target| format!(" to {target}")).unwrap_or_default();
+    let time = step.time.map(|time| format!(" at {}", Iso(time))).unwrap_or_default();
+    format!("a {} by {by}{target}{time}", step.kind)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::Scenario;
+
+/// A record that tells exactly the truth.
+fn record_of(truth: &CallTruth) -> Value {
+    let time = |time: Millis| json!(Iso(time).to_string());
+    let people = truth.participants.iter().chain(&truth.ignorable);
+    json!({
+        "id": truth.id, "version": 3, "state": "complete", "direction": truth.direction, "result": truth.result,
+        "from": {"participant": truth.caller}, "startTime": time(truth.start_time),
+        "answerTime": truth.answer_time.map(time), "endTime": time(truth.end_time),
+        "participants": people.map(|id| json!({"id": id})).collect::<Vec<_>>(),
+        "legs": truth.rung.iter().map(|id| json!({
+            "participant": id, "direction": "Inbound", "ringTime": time(truth.start_time)
+        })).collect::<Vec<_>>(),
+        "sessions": truth.sessions.iter().map(|id| json!({"telephonySessionId": id, "seen": true})).collect::<Vec<_>>(),
+        "conversations": truth.conversations, "moves": truth.moves, "monitors": truth.monitors,
+        "completeness": {"missingSequences": [], "unseenSessions": [], "unlinkedGone": [], "reason": null},
+    })
+}
+
+fn judged(truth: &CallTruth, record: &Value, tolerance: Millis) -> Report {
+    let record = Record::from_json(&record.to_string()).unwrap();
+    verify([truth.clone()], [record], Tolerance { times: tolerance, ..Tolerance::default() })
+}
+
+fn attended() -> CallTruth {
+    Scenario::named("attended").unwrap().play(3).truths.remove(0)
+}
+
+#[test]
+fn a_true_record_has_no_difference() {
+    for scenario in Scenario::all() {
+        for truth in scenario.play(5).truths {
+            let report = judged(&truth, &record_of(&truth), 0);
+            assert_eq!((report.exact(), report.differences()), (1, 0), "{}: {report}", scenario.name);
+        }
+    }
+}
+
+#[test]
+fn every_falsehood_is_found_and_told() {
+    let truth = attended();
+    let falsehoods: [(&str, Value, &str); 9] = [
+        ("/result", json!("Missed"), "The result was Answered; the record says Missed."),
+        ("/from/participant", json!("tel:+1"), "The caller was"),
+        ("/answerTime", json!(null), "the record says never."),
+        ("/participants/0/id", json!("tel:+1"), "The record says that tel:+1 took part; it is not so."),
+        ("/sessions/0/seen", json!(false), "belongs to the call; the record does not say so."),
+        ("/legs", json!([]), "was rung; the record does not say so."),
+        ("/monitors", json!(["ext:1"]), "The record says that ext:1 listened; it is not so."),
+        ("/conversations/0/participants/0", json!("ext:1"), "heard each other from"),
+        ("/moves/0/target", json!(null), "There was a AttendedTransfer by"),
+    ];
+    for (at, value, sentence) in falsehoods {
+        let mut record = record_of(&truth);
+        *record.pointer_mut(at).unwrap() = value;
+        let report = judged(&truth, &record, 0);
+        assert_eq!(report.exact(), 0, "{at}");
+        assert!(report.to_string().contains(sentence), "{at}: {report}");
+    }
+}
+
+#[test]
+fn times_may_differ_by_the_tolerance_and_no_more() {
+    let truth = attended();
+    let mut late = truth.clone();
+    for talk in &mut late.conversations {
+        talk.start_time += 7;
+        talk.end_time += 7;
+    }
+    late.answer_time = late.answer_time.map(|time| time + 7);
+    let record = record_of(&late);
+    assert_eq!(judged(&truth, &record, 7).exact(), 1);
+    assert_eq!(judged(&truth, &record, 6).exact(), 0);
+}
+
+#[test]
+fn what_is_missing_and_what_is_invented_counts() {
+    let (truth, other) = (attended(), Scenario::named("inbound").unwrap().play(1).truths.remove(0));
+    let invented = Record::from_json(&record_of(&other).to_string()).unwrap();
+    let report = verify([truth], [invented], Tolerance::default());
+    assert_eq!((report.calls, report.exact(), report.invented, report.wrong.len()), (1, 0, 1, 2));
+    assert_eq!(report.score(), 0.0);
+}
+
+#[test]
+fn the_highest_version_of_a_record_counts() {
+    let truth = attended();
+    let mut old = record_of(&truth);
+    old["version"] = json!(2);
+    old["result"] = json!("InProgress");
+    let records = [record_of(&truth), old].map(|record| Record::from_json(&record.to_string()).unwrap());
+    assert_eq!(verify([truth], records, Tolerance::default()).exact(), 1);
+}

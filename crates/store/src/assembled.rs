@@ -1,0 +1,232 @@
+//! What was assembled becomes part of the store: records, the feed of changes, what calls are found by, and
+//! the checkpoint, all in one transaction.
+
+use rusqlite::{OptionalExtension, Transaction, params};
+use wholecall_record::{Call, CallId, WriteJson, call::MoveKind};
+
+use crate::{
+    Position, Store, TenantId,
+    changes::ChangeKind,
+    codec::{self, Kind},
+    error::Result,
+    terms::{self, Place},
+    writer::Memory,
+};
+
+/// What came of the journal up to a position.
+#[derive(Debug)]
+pub struct Assembled {
+    /// Up to where the journal has been assembled.
+    pub checkpoint: Position,
+    /// What came of it, in the order in which it is to be told.
+    pub made: Vec<Made>,
+}
+
+/// One version of a call, or a merging.
+#[derive(Debug)]
+pub struct Made {
+    /// Whose call it is.
+    pub tenant: TenantId,
+    /// When it was made, milliseconds since 1970.
+    pub at_ms: i64,
+    /// Up to where the journal is in it.
+    pub position: Position,
+    /// What it is.
+    pub what: VersionKind,
+}
+
+/// What was made.
+#[derive(Debug)]
+pub enum VersionKind {
+    /// A version of a call.
+    Version {
+        /// What kind of version; never [`ChangeKind::Merged`].
+        kind: ChangeKind,
+        /// The record.
+        call: Box<Call>,
+    },
+    /// A published call turned out to be part of another.
+    Merged {
+        /// The id that is gone.
+        id: CallId,
+        /// The id that stays.
+        into: CallId,
+    },
+}
+
+/// A call's row, as it was before.
+struct Before {
+    call: i64,
+    start_ms: i64,
+    terms: Vec<i64>,
+    completed: bool,
+}
+
+impl Store {
+    /// Adds what was assembled, and waits until it is durable. Blocks.
+    pub fn commit(&self, assembled: Assembled) -> Result<()> {
+        self.writer().run(move |transaction, memory| {
+            for made in &assembled.made {
+                match &made.what {
+                    VersionKind::Version { kind, call } => {
+                        add_version(transaction, memory, made, *kind, call)?
+                    }
+                    VersionKind::Merged { id, into } => merge(transaction, memory, made, id, into)?,
+                }
+            }
+            transaction
+                .prepare_cached("UPDATE checkpoint SET position = max(position, ?1), cursor = ?2")?
+                .execute(params![assembled.checkpoint.0, memory.cursor.0])?;
+            Ok(())
+        })
+    }
+}
+
+fn add_version(
+    transaction: &Transaction<'_>,
+    memory: &mut Memory,
+    made: &Made,
+    kind: ChangeKind,
+    record: &Call,
+) -> Result<()> {
+    let tenant = made.tenant.0;
+    let before = before(transaction, tenant, &record.id)?;
+    let call = match &before {
+        Some(before) => before.call,
+        None => next_call(transaction)?,
+    };
+    let start_ms = record.start_time.as_millis();
+    let place = Place {
+        tenant,
+        call,
+        start_ms,
+        before: before.as_ref().map(|before| (before.start_ms, &before.terms[..])),
+    };
+    let terms = terms::enter(transaction, &place, record)?;
+    let cursor = add_change(transaction, memory, made, call, kind, record)?;
+    let completed = matches!(kind, ChangeKind::Completed | ChangeKind::Revised)
+        || before.is_some_and(|before| before.completed);
+    let transfers = record
+        .moves
+        .iter()
+        .filter(|step| {
+            matches!(step.kind, MoveKind::AttendedTransfer | MoveKind::BlindTransfer | MoveKind::Transfer)
+        })
+        .count();
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO calls VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        )?
+        .execute(params![
+            call,
+            tenant,
+            &*record.id,
+            cursor.0,
+            made.position.0,
+            completed,
+            start_ms,
+            record.state.as_str(),
+            record.direction.as_str(),
+            record.result.as_str(),
+            record.durations.wait_ms,
+            record.durations.talk_ms,
+            record.durations.hold_ms,
+            transfers as i64,
+            terms::to_bytes(&terms),
+        ])?;
+    // Also those that only a link names: should they be heard of, they are this call's.
+    let mut claim = transaction.prepare_cached(
+        "INSERT INTO sessions (call, tenant, id) VALUES (?1, ?2, ?3)
+         ON CONFLICT (tenant, id) DO UPDATE SET call = excluded.call WHERE call IS NOT excluded.call",
+    )?;
+    for session in &record.sessions {
+        claim.execute(params![call, tenant, &*session.telephony_session_id])?;
+    }
+    Ok(())
+}
+
+fn next_call(transaction: &Transaction<'_>) -> Result<i64> {
+    // Rows of `changes` outlive the call of an id that was merged: its number is not given again.
+    let last = "SELECT max((SELECT coalesce(max(call), 0) FROM calls), (SELECT coalesce(max(call), 0) FROM changes))";
+    Ok(transaction.prepare_cached(last)?.query_row([], |row| row.get::<_, i64>(0))? + 1)
+}
+
+fn before(transaction: &Transaction<'_>, tenant: i64, id: &str) -> Result<Option<Before>> {
+    let row = transaction
+        .prepare_cached("SELECT call, start_ms, terms, completed FROM calls WHERE tenant = ?1 AND id = ?2")?
+        .query_row(params![tenant, id], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?, row.get(3)?))
+        })
+        .optional()?;
+    row.map(|(call, start_ms, terms, completed)| {
+        Ok(Before { call, start_ms, terms: terms::from_bytes(&terms)?, completed })
+    })
+    .transpose()
+}
+
+fn add_change(
+    transaction: &Transaction<'_>,
+    memory: &mut Memory,
+    made: &Made,
+    call: i64,
+    kind: ChangeKind,
+    record: &Call,
+) -> Result<Position> {
+    let mut text = Vec::new();
+    record.write_json(&mut text);
+    let cursor = memory.cursor.next();
+    transaction.prepare_cached("INSERT INTO changes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?.execute(
+        params![
+            cursor.0,
+            made.tenant.0,
+            call,
+            kind.as_str(),
+            record.version as i64,
+            made.at_ms,
+            codec::pack(Kind::Record, &text)?,
+        ],
+    )?;
+    memory.cursor = cursor;
+    Ok(cursor)
+}
+
+/// The call that was known by an id is part of another now: it keeps its versions in the feed, but is found no more.
+fn merge(
+    transaction: &Transaction<'_>,
+    memory: &mut Memory,
+    made: &Made,
+    id: &CallId,
+    into: &CallId,
+) -> Result<()> {
+    let tenant = made.tenant.0;
+    transaction
+        .prepare_cached("INSERT OR REPLACE INTO merged VALUES (?1, ?2, ?3)")?
+        .execute(params![tenant, &**id, &**into])?;
+    // An id that was merged away once may be a call's own again.
+    transaction
+        .prepare_cached("DELETE FROM merged WHERE tenant = ?1 AND id = ?2")?
+        .execute(params![tenant, &**into])?;
+    let gone = before(transaction, tenant, id)?;
+    let call = match &gone {
+        Some(gone) => {
+            terms::remove(transaction, gone.call, gone.start_ms, &gone.terms)?;
+            transaction.prepare_cached("DELETE FROM calls WHERE call = ?1")?.execute([gone.call])?;
+            gone.call
+        }
+        None => 0,
+    };
+    let text = serde_json::json!({ "id": &**id, "into": &**into }).to_string();
+    let cursor = memory.cursor.next();
+    transaction.prepare_cached("INSERT INTO changes VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6)")?.execute(
+        params![
+            cursor.0,
+            tenant,
+            call,
+            ChangeKind::Merged.as_str(),
+            made.at_ms,
+            codec::pack(Kind::Record, text.as_bytes())?,
+        ],
+    )?;
+    memory.cursor = cursor;
+    Ok(())
+}

@@ -1,0 +1,314 @@
+//! Calls as they are, as they were, and the notifications behind them.
+
+use std::collections::HashSet;
+
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter, types::Value};
+use wholecall_record::Call;
+
+use crate::{
+    TenantView,
+    changes::{self, StoredChange},
+    error::{Result, StoreError},
+    filter::{Filter, number_matches},
+    journal::Entry,
+    terms::{self, TermKind},
+};
+
+/// A page of calls, newest first.
+#[derive(Debug, Clone)]
+pub struct CallPage {
+    /// Their records as JSON.
+    pub records: Vec<String>,
+    /// Where the next page begins; none after the last.
+    pub next: Option<(i64, i64)>,
+}
+
+/// What is known of an id.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// The call's current version.
+    Call(StoredVersion),
+    /// It is part of the call with this id.
+    Merged(String),
+}
+
+/// A version of a call.
+pub type StoredVersion = StoredChange;
+
+/// So many calls are looked at for one page; a rare combination in a long history goes on with the next page.
+const LOOKED_AT: usize = 20_000;
+
+/// So many terms are looked for at once: names and numbers that have the wanted part.
+const TERMS_AT_ONCE: usize = 400;
+
+impl TenantView {
+    /// Calls that match, newest first, from a place on. With `as_of_ms`, as they were known then.
+    pub fn calls(
+        &self,
+        filter: &Filter,
+        as_of_ms: Option<i64>,
+        after: Option<(i64, i64)>,
+        limit: usize,
+    ) -> Result<CallPage> {
+        self.read(|connection, tenant| {
+            let search = Search::new(connection, tenant, filter, as_of_ms)?;
+            let mut page = CallPage { records: Vec::new(), next: None };
+            let Some(search) = search else { return Ok(page) };
+            let mut place = after.unwrap_or((i64::MAX, i64::MAX));
+            let mut looked_at = 0;
+            loop {
+                let candidates = search.candidates(place, (limit * 2).clamp(64, 1_000))?;
+                let Some(&last) = candidates.last() else { return Ok(page) };
+                looked_at += candidates.len();
+                for candidate in candidates {
+                    if page.records.len() == limit {
+                        page.next = Some(place);
+                        return Ok(page);
+                    }
+                    page.records.extend(search.look(candidate)?);
+                    place = candidate;
+                }
+                if looked_at >= LOOKED_AT {
+                    page.next = Some(last);
+                    return Ok(page);
+                }
+            }
+        })
+    }
+
+    /// A call by its id, or where the id has gone. With `as_of_ms`, as it was known then.
+    pub fn call(&self, id: &str, as_of_ms: Option<i64>) -> Result<Option<Found>> {
+        self.read(|connection, tenant| {
+            if let Some(call) = call_number(connection, tenant, id)? {
+                return Ok(version(connection, call, as_of_ms)?.map(Found::Call));
+            }
+            merged_into(connection, tenant, id).map(|into| into.map(Found::Merged))
+        })
+    }
+
+    /// Every version of a call that was published, oldest first; none if there is no such call.
+    pub fn versions(&self, id: &str) -> Result<Option<Vec<StoredVersion>>> {
+        self.read(|connection, tenant| {
+            let Some(call) = call_number(connection, tenant, id)? else { return Ok(None) };
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {} FROM changes WHERE call = ?1 AND version > 0 ORDER BY cursor",
+                changes::COLUMNS
+            ))?;
+            let mut rows = statement.query([call])?;
+            let mut versions = Vec::new();
+            while let Some(row) = rows.next()? {
+                versions.push(StoredChange::read(row)?);
+            }
+            Ok(Some(versions))
+        })
+    }
+
+    /// The notifications of a call, in order of arrival; none if there is no such call.
+    pub fn notifications(&self, id: &str) -> Result<Option<Vec<Entry>>> {
+        self.read(|connection, tenant| {
+            let Some(call) = call_number(connection, tenant, id)? else { return Ok(None) };
+            entries_of_call(connection, call).map(Some)
+        })
+    }
+}
+
+/// The notifications of a call's sessions, in order of arrival.
+pub(crate) fn entries_of_call(connection: &Connection, call: i64) -> Result<Vec<Entry>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT position, journal.tenant, arrived_ms, body FROM sessions JOIN journal USING (session)
+         WHERE call = ?1 ORDER BY position",
+    )?;
+    let mut rows = statement.query([call])?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next()? {
+        entries.push(Entry::read(row)?);
+    }
+    Ok(entries)
+}
+
+pub(crate) fn call_number(connection: &Connection, tenant: i64, id: &str) -> Result<Option<i64>> {
+    Ok(connection
+        .prepare_cached("SELECT call FROM calls WHERE tenant = ?1 AND id = ?2")?
+        .query_row(params![tenant, id], |row| row.get(0))
+        .optional()?)
+}
+
+/// The call an id has gone into, however often that has gone into others.
+fn merged_into(connection: &Connection, tenant: i64, id: &str) -> Result<Option<String>> {
+    let mut statement =
+        connection.prepare_cached("SELECT into_id FROM merged WHERE tenant = ?1 AND id = ?2")?;
+    let mut seen = HashSet::new();
+    let mut place = id.to_owned();
+    while seen.insert(place.clone()) {
+        match statement.query_row(params![tenant, place], |row| row.get(0)).optional()? {
+            Some(into) => place = into,
+            None => break,
+        }
+    }
+    Ok((place != id).then_some(place))
+}
+
+/// The current version of a call, or the one that was current at a time.
+fn version(connection: &Connection, call: i64, as_of_ms: Option<i64>) -> Result<Option<StoredVersion>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {} FROM changes WHERE call = ?1 AND version > 0 AND made_ms <= ?2 ORDER BY cursor DESC LIMIT 1",
+        changes::COLUMNS
+    ))?;
+    let mut rows = statement.query(params![call, as_of_ms.unwrap_or(i64::MAX)])?;
+    rows.next()?.map(StoredChange::read).transpose()
+}
+
+/// A search, ready to look at calls.
+struct Search<'a> {
+    connection: &'a Connection,
+    tenant: i64,
+    filter: &'a Filter,
+    as_of_ms: Option<i64>,
+    /// Of each of these a call has at least one; the first is what candidates are found by.
+    terms: Vec<Vec<i64>>,
+}
+
+impl<'a> Search<'a> {
+    /// None if nothing can match.
+    fn new(
+        connection: &'a Connection,
+        tenant: i64,
+        filter: &'a Filter,
+        as_of_ms: Option<i64>,
+    ) -> Result<Option<Self>> {
+        let mut terms = Vec::new();
+        if filter.number.is_some() {
+            let Some(digits) = filter.number_digits() else { return Ok(None) };
+            terms.push(numbers(connection, tenant, &digits)?);
+        }
+        for (kind, value) in filter.exact_terms() {
+            terms.push(terms::find(connection, tenant, kind, value)?.into_iter().collect());
+        }
+        if let Some(name) = &filter.name {
+            terms.push(names(connection, tenant, name)?);
+        }
+        if terms.iter().any(Vec::is_empty) {
+            return Ok(None);
+        }
+        Ok(Some(Self { connection, tenant, filter, as_of_ms, terms }))
+    }
+
+    /// The next calls, newest first, that may match, from a place on.
+    fn candidates(&self, after: (i64, i64), limit: usize) -> Result<Vec<(i64, i64)>> {
+        let from = self.filter.from_ms.unwrap_or(i64::MIN);
+        let after = match self.filter.to_ms {
+            Some(to) => after.min((to, i64::MIN)),
+            None => after,
+        };
+        let Some(terms) = self.terms.first() else { return self.candidates_by_start(from, after, limit) };
+        let mut statement = self.connection.prepare_cached(
+            "SELECT start_ms, call FROM call_terms WHERE term = ?1 AND start_ms >= ?2 AND (start_ms, call) < (?3, ?4)
+             ORDER BY start_ms DESC, call DESC LIMIT ?5",
+        )?;
+        let mut found = Vec::new();
+        for term in terms {
+            let mut rows = statement.query(params![term, from, after.0, after.1, limit as i64])?;
+            while let Some(row) = rows.next()? {
+                found.push((row.get(0)?, row.get(1)?));
+            }
+        }
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        found.dedup();
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    fn candidates_by_start(&self, from: i64, after: (i64, i64), limit: usize) -> Result<Vec<(i64, i64)>> {
+        let mut sql = "SELECT start_ms, call FROM calls WHERE tenant = ?1 AND start_ms >= ?2
+                       AND (start_ms, call) < (?3, ?4)"
+            .to_owned();
+        let mut values: Vec<Value> =
+            vec![self.tenant.into(), from.into(), after.0.into(), after.1.into(), (limit as i64).into()];
+        // As they were known once, calls had other results.
+        if self.as_of_ms.is_none() {
+            if let Some(result) = self.filter.result {
+                values.push(result.as_str().to_owned().into());
+                sql.push_str(&format!(" AND result = ?{}", values.len()));
+            }
+            if self.filter.state == Some(wholecall_record::call::State::Live) {
+                sql.push_str(" AND state = 'live'");
+            }
+        }
+        sql.push_str(" ORDER BY start_ms DESC, call DESC LIMIT ?5");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The record of a candidate, if it matches.
+    fn look(&self, (_, call): (i64, i64)) -> Result<Option<String>> {
+        if self.as_of_ms.is_none() && !self.matches_now(call)? {
+            return Ok(None);
+        }
+        let Some(version) = version(self.connection, call, self.as_of_ms)? else { return Ok(None) };
+        if self.as_of_ms.is_some() {
+            let then: Call = serde_json::from_str(&version.record)
+                .map_err(|error| StoreError::Damaged(format!("a record cannot be read: {error}")))?;
+            if !self.filter.matches(&then) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(version.record))
+    }
+
+    /// Whether a call as it is matches what it is not found by.
+    fn matches_now(&self, call: i64) -> Result<bool> {
+        let row = self
+            .connection
+            .prepare_cached("SELECT state, direction, result, terms FROM calls WHERE call = ?1")?
+            .query_row([call], |row| {
+                let word =
+                    |index| row.get_ref(index)?.as_str().map(str::to_owned).map_err(rusqlite::Error::from);
+                Ok((word(0)?, word(1)?, word(2)?, row.get::<_, Vec<u8>>(3)?))
+            })
+            .optional()?;
+        let Some((state, direction, result, terms)) = row else { return Ok(false) };
+        let filter = self.filter;
+        let words = filter.state.is_none_or(|wanted| wanted.as_str() == state)
+            && filter.direction.is_none_or(|wanted| wanted.as_str() == direction)
+            && filter.result.is_none_or(|wanted| wanted.as_str() == result);
+        if !words || self.terms.len() < 2 {
+            return Ok(words);
+        }
+        let terms = terms::from_bytes(&terms)?;
+        Ok(self.terms[1..].iter().all(|wanted| wanted.iter().any(|term| terms.binary_search(term).is_ok())))
+    }
+}
+
+/// Numbers that end so.
+fn numbers(connection: &Connection, tenant: i64, digits: &str) -> Result<Vec<i64>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT term, value FROM terms WHERE tenant = ?1 AND kind = ?2 AND value >= ?3 AND value < ?4 LIMIT ?5",
+    )?;
+    // After the digits comes ':'.
+    let mut rows = statement.query(params![
+        tenant,
+        TermKind::Number.as_str(),
+        digits,
+        format!("{digits}:"),
+        TERMS_AT_ONCE as i64
+    ])?;
+    let mut terms = Vec::new();
+    while let Some(row) = rows.next()? {
+        if number_matches(row.get_ref(1)?.as_str().unwrap_or_default(), digits) {
+            terms.push(row.get(0)?);
+        }
+    }
+    Ok(terms)
+}
+
+/// Names that have a part.
+fn names(connection: &Connection, tenant: i64, part: &str) -> Result<Vec<i64>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT term FROM terms WHERE tenant = ?1 AND kind = ?2 AND instr(value, ?3) > 0 LIMIT ?4",
+    )?;
+    let name = TermKind::Name.as_str();
+    let rows = statement
+        .query_map(params![tenant, name, part.to_lowercase(), TERMS_AT_ONCE as i64], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}

@@ -1,0 +1,110 @@
+//! The feed of changes: every version of every call, in the order in which they were made.
+
+use rusqlite::{Row, params};
+use tokio::sync::watch;
+
+use crate::{
+    Position, Store, TenantView, codec,
+    error::{Result, StoreError},
+};
+
+/// What a change is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ChangeKind {
+    /// The first version of a call.
+    Started,
+    /// A further version of a live call.
+    Updated,
+    /// The call is over.
+    Completed,
+    /// A call that was over has changed.
+    Revised,
+    /// A published call turned out to be part of another.
+    Merged,
+}
+
+impl ChangeKind {
+    const ALL: [Self; 5] = [Self::Started, Self::Updated, Self::Completed, Self::Revised, Self::Merged];
+
+    /// Its name as an event type: `call.started` and so on.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "call.started",
+            Self::Updated => "call.updated",
+            Self::Completed => "call.completed",
+            Self::Revised => "call.revised",
+            Self::Merged => "call.merged",
+        }
+    }
+
+    fn from_word(word: &str) -> Result<Self> {
+        let known = Self::ALL.into_iter().find(|kind| kind.as_str() == word);
+        known.ok_or_else(|| StoreError::Damaged(format!("a change of kind {word:?}")))
+    }
+}
+
+/// A change as it was kept.
+#[derive(Debug, Clone)]
+pub struct StoredChange {
+    /// Its place in the feed.
+    pub cursor: Position,
+    /// What it is.
+    pub kind: ChangeKind,
+    /// The record's version; 0 for a merging.
+    pub version: u64,
+    /// When it was made, milliseconds since 1970.
+    pub made_ms: i64,
+    /// The record as JSON, or `{"id", "into"}` for a merging.
+    pub record: String,
+}
+
+/// The columns that [`StoredChange::read`] wants.
+pub(crate) const COLUMNS: &str = "cursor, kind, version, made_ms, record";
+
+impl StoredChange {
+    pub(crate) fn read(row: &Row<'_>) -> Result<Self> {
+        let packed = row.get_ref(4)?.as_blob().map_err(|error| StoreError::Damaged(error.to_string()))?;
+        Ok(Self {
+            cursor: Position(row.get(0)?),
+            kind: ChangeKind::from_word(row.get_ref(1)?.as_str().unwrap_or_default())?,
+            version: row.get::<_, i64>(2)? as u64,
+            made_ms: row.get(3)?,
+            record: String::from_utf8(codec::unpack(packed)?)
+                .map_err(|_| StoreError::Damaged("a record that is not UTF-8".to_owned()))?,
+        })
+    }
+}
+
+impl Store {
+    /// How far the feed has grown, over all tenants, as it grows.
+    pub fn watch_changes(&self) -> watch::Receiver<Position> {
+        self.shared.changes.subscribe()
+    }
+}
+
+impl TenantView {
+    /// The next changes after a place in the feed, in order.
+    pub fn changes_after(&self, cursor: Position, limit: usize) -> Result<Vec<StoredChange>> {
+        self.read(|connection, tenant| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM changes WHERE tenant = ?1 AND cursor > ?2 ORDER BY cursor LIMIT ?3"
+            ))?;
+            let mut rows = statement.query(params![tenant, cursor.0, limit as i64])?;
+            let mut changes = Vec::new();
+            while let Some(row) = rows.next()? {
+                changes.push(StoredChange::read(row)?);
+            }
+            Ok(changes)
+        })
+    }
+
+    /// The last change of the tenant's feed; 0 where there is none.
+    pub fn last_change(&self) -> Result<Position> {
+        self.read(|connection, tenant| {
+            let last = connection
+                .prepare_cached("SELECT coalesce(max(cursor), 0) FROM changes WHERE tenant = ?1")?
+                .query_row([tenant], |row| row.get(0))?;
+            Ok(Position(last))
+        })
+    }
+}

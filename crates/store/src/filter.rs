@@ -1,0 +1,110 @@
+//! Which calls are asked for.
+
+use wholecall_record::{
+    Call,
+    call::{Direction, MoveKind, Outcome, State},
+};
+
+use crate::terms::{self, TermKind};
+
+/// Which calls are asked for; whatever is none does not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// A participant's number, in any spelling, or an extension's short one: at least its last digits.
+    pub number: Option<String>,
+    /// A participant's extension id.
+    pub extension: Option<String>,
+    /// A part of a participant's name, in any case.
+    pub name: Option<String>,
+    /// A queue's extension id.
+    pub queue: Option<String>,
+    /// A kind of move.
+    pub step: Option<MoveKind>,
+    /// The direction.
+    pub direction: Option<Direction>,
+    /// The result.
+    pub result: Option<Outcome>,
+    /// The state.
+    pub state: Option<State>,
+    /// Started at this time or later, milliseconds since 1970.
+    pub from_ms: Option<i64>,
+    /// Started before this time.
+    pub to_ms: Option<i64>,
+}
+
+impl Filter {
+    /// The digits that a number must end with, last first.
+    ///
+    /// What people write before the digits that matter is dropped: `+`, the international prefix `00`, a trunk `0`
+    /// as in `020 7946 0000` or `+44 (0)20`.
+    pub(crate) fn number_digits(&self) -> Option<String> {
+        let number = self.number.as_deref()?.replace("(0)", "");
+        let digits = terms::reversed_digits(&number)?;
+        let significant = digits.trim_end_matches('0');
+        Some(if significant.is_empty() || digits.len() <= 6 { digits } else { significant.to_owned() })
+    }
+
+    /// The terms a call must have one of each of, but for names and numbers, which are looked up by a part.
+    pub(crate) fn exact_terms(&self) -> Vec<(TermKind, &str)> {
+        let mut terms = Vec::new();
+        terms.extend(self.extension.as_deref().map(|value| (TermKind::Extension, value)));
+        terms.extend(self.queue.as_deref().map(|value| (TermKind::Queue, value)));
+        terms.extend(self.step.map(|kind| (TermKind::Move, kind.as_str())));
+        terms
+    }
+
+    /// Whether a record is one of those asked for.
+    pub fn matches(&self, call: &Call) -> bool {
+        let start_ms = call.start_time.as_millis();
+        let terms = terms::terms_of(call);
+        let has = |kind: TermKind, is: &dyn Fn(&str) -> bool| {
+            terms.keys().any(|(other, value)| *other == kind && is(value))
+        };
+        self.direction.is_none_or(|direction| call.direction == direction)
+            && self.result.is_none_or(|result| call.result == result)
+            && self.state.is_none_or(|state| call.state == state)
+            && self.from_ms.is_none_or(|from| start_ms >= from)
+            && self.to_ms.is_none_or(|to| start_ms < to)
+            && self.exact_terms().into_iter().all(|(kind, value)| has(kind, &|other| other == value))
+            && self.number.is_none()
+                | self
+                    .number_digits()
+                    .is_some_and(|digits| has(TermKind::Number, &|number| number_matches(number, &digits)))
+            && self.name.as_deref().is_none_or(|name| {
+                let name = name.to_lowercase();
+                has(TermKind::Name, &|other| other.contains(&name))
+            })
+    }
+}
+
+/// Whether a number ends so; short ones are extensions and match only whole. Both last digit first.
+pub(crate) fn number_matches(number: &str, digits: &str) -> bool {
+    match digits.len() {
+        ..=6 => number == digits,
+        _ => number.starts_with(digits),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digits(number: &str) -> String {
+        let filter = Filter { number: Some(number.to_owned()), ..Filter::default() };
+        filter.number_digits().unwrap().chars().rev().collect()
+    }
+
+    #[test]
+    fn any_spelling_of_a_number_ends_alike() {
+        for spelling in ["+1 404 555 0145", "(404) 555-0145", "404.555.0145", "4045550145", "0014045550145"] {
+            let wanted = digits(spelling);
+            assert!("14045550145".ends_with(&wanted), "{spelling}: {wanted}");
+        }
+        for spelling in ["+44 20 7946 0000", "020 7946 0000", "+44 (0)20 7946 0000", "0044 20 7946 0000"] {
+            let wanted = digits(spelling);
+            assert!("442079460000".ends_with(&wanted), "{spelling}: {wanted}");
+        }
+        assert_eq!(digits("104"), "104");
+        assert!(!number_matches("5401", "401"));
+    }
+}

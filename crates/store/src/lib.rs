@@ -1,0 +1,156 @@
+//! What must not be lost: the journal of notifications, the calls assembled from it with all their
+//! versions, the feed of changes, and the tenants they belong to.
+//!
+//! One way in for what arrives ([`Store::append`]), one for what was assembled ([`Store::commit`]), and
+//! for a tenant's own data one way out: [`Store::of`] gives a view that can see nothing else. That the data lies in an
+//! SQLite file is this crate's own affair; nothing of it shows in these types.
+
+mod assembled;
+mod calls;
+mod changes;
+mod codec;
+mod error;
+mod filter;
+mod journal;
+mod recovery;
+mod schema;
+mod tenants;
+mod terms;
+mod writer;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, PoisonError},
+};
+
+use rusqlite::Connection;
+use tokio::sync::watch;
+
+pub use assembled::{Assembled, Made, VersionKind};
+pub use calls::{CallPage, Found, StoredVersion};
+pub use changes::{ChangeKind, StoredChange};
+pub use error::{Result, StoreError};
+pub use filter::Filter;
+pub use journal::{Arrival, Entry};
+pub use recovery::StoredCall;
+pub use tenants::{NewSecret, NewTenant, Secret, SecretKind, Tenant, TenantId, TenantSettings};
+use writer::{Memory, Writer};
+
+/// A place in the journal or in the feed of changes; 0 is before the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Position(pub i64);
+
+impl Position {
+    fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// The store. Copies share one.
+#[derive(Debug, Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    writer: Writer,
+    readers: Readers,
+    journal: watch::Sender<Position>,
+    changes: watch::Sender<Position>,
+}
+
+/// The file within the data folder.
+pub const FILE_NAME: &str = "wholecall.db";
+
+/// So many may read at once; what is read lies in memory or one disk access away.
+const READERS: usize = 4;
+
+impl Store {
+    /// Opens the store in a folder; makes both if they are not there.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let cannot =
+            |error: std::io::Error| StoreError::Open { path: folder.to_owned(), problem: error.to_string() };
+        std::fs::create_dir_all(folder).map_err(cannot)?;
+        let path = folder.join(FILE_NAME);
+        let connection = schema::open_writer(&path)?;
+        // What retention has removed is not counted again: the checkpoint knows how far both had come.
+        let (head, cursor) = connection.query_row(
+            "SELECT max(position, (SELECT coalesce(max(position), 0) FROM journal)), cursor FROM checkpoint",
+            [],
+            |row| Ok((Position(row.get(0)?), Position(row.get(1)?))),
+        )?;
+        let memory = Memory { head, cursor, ..Memory::default() };
+        let (journal, changes) = (watch::Sender::new(memory.head), watch::Sender::new(memory.cursor));
+        let readers = Readers::open(&path)?;
+        let writer = Writer::start(connection, memory, journal.clone(), changes.clone())?;
+        let shared = Shared { path, writer, readers, journal, changes };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Where the data is.
+    pub fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    /// A tenant's own data, and nothing else.
+    pub fn of(&self, tenant: TenantId) -> TenantView {
+        TenantView { store: self.clone(), tenant }
+    }
+
+    fn writer(&self) -> &Writer {
+        &self.shared.writer
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.shared.readers.with(read)
+    }
+}
+
+/// What belongs to one tenant.
+#[derive(Debug, Clone)]
+pub struct TenantView {
+    store: Store,
+    tenant: TenantId,
+}
+
+impl TenantView {
+    /// Whose data this is.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Connection, i64) -> Result<T>) -> Result<T> {
+        self.store.read(|connection| read(connection, self.tenant.0))
+    }
+}
+
+/// Connections that only read.
+#[derive(Debug)]
+struct Readers {
+    free: Mutex<Vec<Connection>>,
+    freed: Condvar,
+}
+
+impl Readers {
+    fn open(path: &Path) -> Result<Self> {
+        let free = (0..READERS).map(|_| schema::open_reader(path)).collect::<Result<_>>()?;
+        Ok(Self { free: Mutex::new(free), freed: Condvar::new() })
+    }
+
+    fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = loop {
+            match free.pop() {
+                Some(connection) => break connection,
+                None => free = self.freed.wait(free).unwrap_or_else(PoisonError::into_inner),
+            }
+        };
+        drop(free);
+        let result = read(&connection);
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        self.freed.notify_one();
+        result
+    }
+}

@@ -1,0 +1,149 @@
+//! What an assembler needs to go on where another left off: the calls that matter, with their notifications.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use wholecall_record::Call;
+
+use crate::{
+    Position, Store, TenantId, TenantView,
+    calls::entries_of_call,
+    changes::{self, StoredChange},
+    error::{Result, StoreError},
+    journal::Entry,
+};
+
+/// A call as an assembler left it.
+#[derive(Debug, Clone)]
+pub struct StoredCall {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The last record that was published; none where nothing was told of its sessions yet.
+    pub record: Option<Box<Call>>,
+    /// When that was made, milliseconds since 1970.
+    pub made_ms: i64,
+    /// Up to where the journal is in it.
+    pub position: Position,
+    /// Whether `call.completed` was told of it.
+    pub completed: bool,
+    /// Its notifications up to the position asked for, in order of arrival.
+    pub entries: Vec<Entry>,
+}
+
+impl Store {
+    /// The calls that are live or were heard of since `since_ms`, as of a position of the journal.
+    pub fn recent_calls(&self, position: Position, since_ms: i64) -> Result<Vec<StoredCall>> {
+        self.read(|connection| {
+            // A call, or a session that is no call's yet, by one of its sessions.
+            let mut statement = connection.prepare(
+                "SELECT min(session) FROM sessions JOIN calls USING (call) WHERE state = 'live' GROUP BY call
+                 UNION
+                 SELECT DISTINCT session FROM journal WHERE position > ?1 AND position <= ?2",
+            )?;
+            let since = arrived_before(connection, since_ms, position)?;
+            let rows = statement.query_map(params![since.0, position.0], |row| row.get(0))?;
+            let sessions = rows.collect::<rusqlite::Result<Vec<i64>>>()?;
+            let mut calls = Vec::with_capacity(sessions.len());
+            let mut seen = std::collections::HashSet::new();
+            for session in sessions {
+                let (key, call) = load(connection, session, position)?;
+                if seen.insert(key) {
+                    calls.push(call);
+                }
+            }
+            Ok(calls)
+        })
+    }
+}
+
+impl TenantView {
+    /// The call that a session belongs to, as of a position of the journal; none if the session was never heard of.
+    pub fn call_of_session(&self, id: &str, position: Position) -> Result<Option<StoredCall>> {
+        self.read(|connection, tenant| {
+            let session = connection
+                .prepare_cached("SELECT session FROM sessions WHERE tenant = ?1 AND id = ?2")?
+                .query_row(params![tenant, id], |row| row.get(0))
+                .optional()?;
+            session.map(|session| load(connection, session, position).map(|(_, call)| call)).transpose()
+        })
+    }
+}
+
+/// The last position, up to one, of what arrived before a time. Arrivals are in order of time.
+fn arrived_before(connection: &Connection, time_ms: i64, until: Position) -> Result<Position> {
+    let mut statement = connection.prepare_cached(
+        "SELECT position, arrived_ms FROM journal WHERE position >= ?1 ORDER BY position LIMIT 1",
+    )?;
+    // What is at `low` arrived before, or there is nothing; what is after `high` did not.
+    let (mut low, mut high) = (0, until.0);
+    while low < high {
+        let middle = low + (high - low + 1) / 2;
+        let row: Option<(i64, i64)> =
+            statement.query_row([middle], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        match row {
+            Some((found, arrived)) if found <= high && arrived < time_ms => low = found,
+            _ => high = middle - 1,
+        }
+    }
+    Ok(Position(low))
+}
+
+/// The call of a session, and something that is its alone.
+fn load(connection: &Connection, session: i64, position: Position) -> Result<(i64, StoredCall)> {
+    let (tenant, call): (i64, Option<i64>) = connection
+        .prepare_cached("SELECT tenant, call FROM sessions WHERE session = ?1")?
+        .query_row([session], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let current = match call {
+        Some(call) => current(connection, call)?,
+        None => None,
+    };
+    let mut entries = match call {
+        Some(call) => entries_of_call(connection, call)?,
+        None => entries_of_session(connection, session)?,
+    };
+    entries.retain(|entry| entry.position <= position);
+    let stored = match current {
+        Some((change, position, completed)) => StoredCall {
+            tenant: TenantId(tenant),
+            made_ms: change.made_ms,
+            record: Some(serde_json::from_str(&change.record).map_err(|error| {
+                StoreError::Damaged(format!(
+                    "the record of change {} cannot be read: {error}",
+                    change.cursor.0
+                ))
+            })?),
+            position,
+            completed,
+            entries,
+        },
+        None => StoredCall {
+            tenant: TenantId(tenant),
+            record: None,
+            made_ms: 0,
+            position: Position(0),
+            completed: false,
+            entries,
+        },
+    };
+    Ok((call.unwrap_or(-session), stored))
+}
+
+fn current(connection: &Connection, call: i64) -> Result<Option<(StoredChange, Position, bool)>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {}, calls.position, calls.completed FROM calls JOIN changes USING (cursor) WHERE calls.call = ?1",
+        changes::COLUMNS
+    ))?;
+    let mut rows = statement.query([call])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some((StoredChange::read(row)?, Position(row.get(5)?), row.get(6)?)))
+}
+
+fn entries_of_session(connection: &Connection, session: i64) -> Result<Vec<Entry>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT position, tenant, arrived_ms, body FROM journal WHERE session = ?1 ORDER BY position",
+    )?;
+    let mut rows = statement.query([session])?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next()? {
+        entries.push(Entry::read(row)?);
+    }
+    Ok(entries)
+}

@@ -1,0 +1,58 @@
+//! The tables, and how an older file becomes a newer one.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::{Result, StoreError};
+
+/// One step per version of the schema; the file's `user_version` counts the steps taken.
+const STEPS: &[&str] = &[include_str!("schema/1.sql")];
+
+/// Opens the file for writing, makes it if it is not there, and brings it up to date.
+pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
+    let opened = Connection::open(path).and_then(|connection| {
+        connection.busy_timeout(BUSY)?;
+        // Before the first table: larger pages suit rows that only ever grow at the right edge.
+        connection.pragma_update(None, "page_size", 16_384)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "cache_size", -64_000)?;
+        Ok(connection)
+    });
+    let mut connection = opened.map_err(|error| cannot_open(path, &error))?;
+    migrate(&mut connection, path)?;
+    Ok(connection)
+}
+
+/// Opens a file that is up to date, for reading only.
+pub(crate) fn open_reader(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
+        connection.busy_timeout(BUSY)?;
+        connection.pragma_update(None, "cache_size", -16_000)?;
+        Ok(connection)
+    });
+    opened.map_err(|error| cannot_open(path, &error))
+}
+
+/// Another process may be writing: `wholecall tenant add` beside a running server.
+const BUSY: std::time::Duration = std::time::Duration::from_secs(10);
+
+fn cannot_open(path: &Path, error: &rusqlite::Error) -> StoreError {
+    StoreError::Open { path: path.to_owned(), problem: error.to_string() }
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
+    let known = STEPS.len() as i64;
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let found: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found > known {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known });
+    }
+    for step in &STEPS[usize::try_from(found).unwrap_or(0)..] {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", known)?;
+    Ok(transaction.commit()?)
+}

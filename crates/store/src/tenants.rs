@@ -1,0 +1,273 @@
+//! Tenants, the accounts they listen to, and the secrets they are known by.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Store,
+    error::{Result, StoreError},
+};
+
+/// A tenant. Whoever holds one may see that tenant's data: it comes only from a name that an operator gave or from a
+/// secret that was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TenantId(pub(crate) i64);
+
+impl TenantId {
+    /// As a number, for logs and metrics.
+    pub fn number(self) -> i64 {
+        self.0
+    }
+}
+
+/// A customer of this installation.
+#[derive(Debug, Clone)]
+pub struct Tenant {
+    /// Its id.
+    pub id: TenantId,
+    /// Its name, part of its hook's address.
+    pub name: String,
+    /// When it was added, milliseconds since 1970.
+    pub created_ms: i64,
+    /// The RingCentral accounts whose notifications it gets.
+    pub accounts: Vec<String>,
+    /// Its verification tokens and API keys, hashed.
+    pub secrets: Vec<Secret>,
+    /// What it wants otherwise than others.
+    pub settings: TenantSettings,
+}
+
+/// What a tenant may want otherwise; none means as everybody.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct TenantSettings {
+    /// After a call's last notification, before it counts as complete, in milliseconds.
+    pub settle_ms: Option<i64>,
+    /// The same, where something is missing.
+    pub gap_settle_ms: Option<i64>,
+    /// Silence after which a call is given up of which one leg of several has not ended.
+    pub last_leg_stale_ms: Option<i64>,
+    /// Silence after which any call is given up.
+    pub stale_ms: Option<i64>,
+    /// For how many days calls and notifications are kept; none: for ever.
+    pub retention_days: Option<u32>,
+}
+
+/// What a secret is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretKind {
+    /// RingCentral shows it with each notification.
+    Verification,
+    /// The tenant's programs show it with each query.
+    Key,
+}
+
+impl SecretKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Verification => "verification",
+            Self::Key => "key",
+        }
+    }
+}
+
+/// A secret, of which only the hash is kept.
+#[derive(Debug, Clone)]
+pub struct Secret {
+    /// To name it by.
+    pub number: i64,
+    /// What it is for.
+    pub kind: SecretKind,
+    /// Its SHA-256.
+    pub hash: [u8; 32],
+    /// How it begins, to tell it by.
+    pub hint: String,
+    /// When it was added, milliseconds since 1970.
+    pub created_ms: i64,
+}
+
+/// A secret to be added.
+#[derive(Debug, Clone)]
+pub struct NewSecret {
+    /// What it is for.
+    pub kind: SecretKind,
+    /// Its SHA-256.
+    pub hash: [u8; 32],
+    /// How it begins.
+    pub hint: String,
+}
+
+/// A tenant to be added.
+#[derive(Debug, Clone)]
+pub struct NewTenant {
+    /// Its name: small letters, digits and hyphens.
+    pub name: String,
+    /// When, milliseconds since 1970.
+    pub created_ms: i64,
+    /// The RingCentral accounts whose notifications it gets.
+    pub accounts: Vec<String>,
+    /// Its first secrets.
+    pub secrets: Vec<NewSecret>,
+    /// What it wants otherwise than others.
+    pub settings: TenantSettings,
+    /// With which the numbers it erases are replaced by pseudonyms.
+    pub pseudonym_key: [u8; 32],
+}
+
+impl Store {
+    /// Adds a tenant.
+    pub fn add_tenant(&self, new: NewTenant) -> Result<TenantId> {
+        self.writer().run(move |transaction, _| {
+            if find(transaction, &new.name)?.is_some() {
+                return Err(StoreError::Exists(format!("there is a tenant named {} already", new.name)));
+            }
+            let tenant = transaction
+                .prepare_cached(
+                    "INSERT INTO tenants (name, created_ms, settings, pseudonym_key) VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .insert(params![new.name, new.created_ms, to_json(&new.settings)?, new.pseudonym_key])?;
+            for account in &new.accounts {
+                add_account(transaction, tenant, account)?;
+            }
+            for secret in &new.secrets {
+                add_secret(transaction, tenant, secret, new.created_ms)?;
+            }
+            Ok(TenantId(tenant))
+        })
+    }
+
+    /// All tenants, by name.
+    pub fn tenants(&self) -> Result<Vec<Tenant>> {
+        self.read(|connection| {
+            let mut statement = connection
+                .prepare_cached("SELECT tenant, name, created_ms, settings FROM tenants ORDER BY name")?;
+            let mut rows = statement.query([])?;
+            let mut tenants = Vec::new();
+            while let Some(row) = rows.next()? {
+                let id = row.get(0)?;
+                let settings: String = row.get(3)?;
+                tenants.push(Tenant {
+                    id: TenantId(id),
+                    name: row.get(1)?,
+                    created_ms: row.get(2)?,
+                    accounts: accounts(connection, id)?,
+                    secrets: secrets(connection, id)?,
+                    settings: serde_json::from_str(&settings)
+                        .map_err(|error| StoreError::Damaged(format!("a tenant's settings: {error}")))?,
+                });
+            }
+            Ok(tenants)
+        })
+    }
+
+    /// Adds a RingCentral account to a tenant.
+    pub fn add_account(&self, tenant: TenantId, account: String) -> Result<()> {
+        self.writer().run(move |transaction, _| add_account(transaction, tenant.0, &account))
+    }
+
+    /// Adds a secret to a tenant, beside those it has.
+    pub fn add_secret(&self, tenant: TenantId, secret: NewSecret, now_ms: i64) -> Result<()> {
+        self.writer().run(move |transaction, _| add_secret(transaction, tenant.0, &secret, now_ms))
+    }
+
+    /// Takes secrets away; tells how many there were.
+    pub fn remove_secrets(&self, tenant: TenantId, numbers: Vec<i64>) -> Result<usize> {
+        self.writer().run(move |transaction, _| {
+            let mut delete =
+                transaction.prepare_cached("DELETE FROM secrets WHERE tenant = ?1 AND secret = ?2")?;
+            let mut removed = 0;
+            for number in numbers {
+                removed += delete.execute(params![tenant.0, number])?;
+            }
+            Ok(removed)
+        })
+    }
+
+    /// Changes what a tenant wants otherwise than others.
+    pub fn set_tenant_settings(&self, tenant: TenantId, settings: TenantSettings) -> Result<()> {
+        self.writer().run(move |transaction, _| {
+            transaction
+                .prepare_cached("UPDATE tenants SET settings = ?2 WHERE tenant = ?1")?
+                .execute(params![tenant.0, to_json(&settings)?])?;
+            Ok(())
+        })
+    }
+
+    /// Removes a tenant with everything that was kept of it.
+    pub fn remove_tenant(&self, tenant: TenantId) -> Result<()> {
+        self.writer().run(move |transaction, memory| {
+            let terms = "DELETE FROM call_terms WHERE term IN (SELECT term FROM terms WHERE tenant = ?1)";
+            transaction.execute(terms, [tenant.0])?;
+            for table in [
+                "terms",
+                "changes",
+                "merged",
+                "calls",
+                "quarantine",
+                "journal",
+                "sessions",
+                "secrets",
+                "accounts",
+                "tenants",
+            ] {
+                transaction.execute(&format!("DELETE FROM {table} WHERE tenant = ?1"), [tenant.0])?;
+            }
+            memory.sessions = Default::default();
+            Ok(())
+        })
+    }
+}
+
+fn find(connection: &Connection, name: &str) -> Result<Option<i64>> {
+    Ok(connection
+        .prepare_cached("SELECT tenant FROM tenants WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))
+        .optional()?)
+}
+
+fn add_account(transaction: &Transaction<'_>, tenant: i64, account: &str) -> Result<()> {
+    transaction
+        .prepare_cached("INSERT OR IGNORE INTO accounts VALUES (?1, ?2)")?
+        .execute(params![tenant, account])?;
+    Ok(())
+}
+
+fn add_secret(transaction: &Transaction<'_>, tenant: i64, secret: &NewSecret, now_ms: i64) -> Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO secrets (tenant, kind, hash, hint, created_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![tenant, secret.kind.as_str(), secret.hash, secret.hint, now_ms])?;
+    Ok(())
+}
+
+fn accounts(connection: &Connection, tenant: i64) -> Result<Vec<String>> {
+    let mut statement =
+        connection.prepare_cached("SELECT account FROM accounts WHERE tenant = ?1 ORDER BY account")?;
+    let rows = statement.query_map([tenant], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn secrets(connection: &Connection, tenant: i64) -> Result<Vec<Secret>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT secret, kind, hash, hint, created_ms FROM secrets WHERE tenant = ?1 ORDER BY secret",
+    )?;
+    let rows = statement.query_map([tenant], |row| {
+        let kind = match row.get_ref(1)?.as_str() {
+            Ok("verification") => SecretKind::Verification,
+            _ => SecretKind::Key,
+        };
+        Ok(Secret {
+            number: row.get(0)?,
+            kind,
+            hash: row.get(2)?,
+            hint: row.get(3)?,
+            created_ms: row.get(4)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn to_json(settings: &TenantSettings) -> Result<String> {
+    serde_json::to_string(settings).map_err(|error| StoreError::Failed(error.to_string()))
+}

@@ -1,0 +1,222 @@
+//! What a call can be found by.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use wholecall_record::{
+    Call,
+    call::{Kind, LegOutcome, Participant, QueueOutcome, State},
+};
+
+use crate::error::{Result, StoreError};
+
+/// A kind of thing that calls are found by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum TermKind {
+    /// The digits of a participant's number, last first, so that a number is found by however much of its end
+    /// somebody writes.
+    Number,
+    /// A participant's extension id.
+    Extension,
+    /// A participant's name, in small letters.
+    Name,
+    /// A queue's extension id.
+    Queue,
+    /// A kind of move.
+    Move,
+}
+
+impl TermKind {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Number => "number",
+            Self::Extension => "extension",
+            Self::Name => "name",
+            Self::Queue => "queue",
+            Self::Move => "move",
+        }
+    }
+}
+
+/// An extension's or a queue's part in a call that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) outcome: &'static str,
+    pub(crate) wait_ms: i64,
+    pub(crate) talk_ms: i64,
+    pub(crate) hold_ms: i64,
+}
+
+pub(crate) type Term = (TermKind, String);
+
+/// The digits of a number, last first; none if it has none.
+pub(crate) fn reversed_digits(number: &str) -> Option<String> {
+    let digits: String = number.chars().rev().filter(char::is_ascii_digit).collect();
+    (!digits.is_empty()).then_some(digits)
+}
+
+/// Everything a call can be found by, with the parts of extensions and queues where it is over.
+pub(crate) fn terms_of(call: &Call) -> BTreeMap<Term, Option<Part>> {
+    let is_over = call.state != State::Live;
+    let mut terms = BTreeMap::new();
+    for participant in &call.participants {
+        let number = participant.phone_number.as_deref().and_then(reversed_digits);
+        let also = participant.id.number().and_then(reversed_digits);
+        for number in number.into_iter().chain(also) {
+            terms.insert((TermKind::Number, number), None);
+        }
+        if let Some(extension) = &participant.extension_id {
+            let part = is_over.then(|| part_of(call, participant));
+            terms.insert((TermKind::Extension, extension.to_string()), part);
+        }
+        if let Some(name) = &participant.name {
+            terms.insert((TermKind::Name, name.as_str().to_lowercase()), None);
+        }
+    }
+    for visit in &call.queues {
+        let part = is_over.then(|| Part {
+            outcome: visit.outcome.map_or("", QueueOutcome::as_str),
+            wait_ms: visit.wait_ms,
+            talk_ms: 0,
+            hold_ms: 0,
+        });
+        let extension = visit.participant.extension_id().unwrap_or(&visit.participant).to_owned();
+        terms.insert((TermKind::Queue, extension), part);
+    }
+    for step in &call.moves {
+        terms.insert((TermKind::Move, step.kind.as_str().to_owned()), None);
+    }
+    terms
+}
+
+fn part_of(call: &Call, participant: &Participant) -> Part {
+    let legs = || call.legs.iter().filter(|leg| leg.participant.as_ref() == Some(&participant.id));
+    let outcome = match participant.talk_ms > 0 {
+        true => "Answered",
+        false if participant.kind != Kind::User => "",
+        false => legs().find_map(|leg| leg.outcome).map_or("", LegOutcome::as_str),
+    };
+    Part { outcome, wait_ms: participant.ring_ms, talk_ms: participant.talk_ms, hold_ms: participant.hold_ms }
+}
+
+/// The number of a term; none if no call has it.
+pub(crate) fn find(connection: &Connection, tenant: i64, kind: TermKind, value: &str) -> Result<Option<i64>> {
+    Ok(connection
+        .prepare_cached("SELECT term FROM terms WHERE tenant = ?1 AND kind = ?2 AND value = ?3")?
+        .query_row(params![tenant, kind.as_str(), value], |row| row.get(0))
+        .optional()?)
+}
+
+fn number_of(transaction: &Transaction<'_>, tenant: i64, (kind, value): &Term) -> Result<i64> {
+    if let Some(term) = find(transaction, tenant, *kind, value)? {
+        return Ok(term);
+    }
+    Ok(transaction
+        .prepare_cached("INSERT INTO terms (tenant, kind, value) VALUES (?1, ?2, ?3)")?
+        .insert(params![tenant, kind.as_str(), value])?)
+}
+
+/// A call's place among those that are found by something.
+pub(crate) struct Place<'a> {
+    pub(crate) tenant: i64,
+    pub(crate) call: i64,
+    pub(crate) start_ms: i64,
+    /// Where it began when it was entered last, and under which terms.
+    pub(crate) before: Option<(i64, &'a [i64])>,
+}
+
+/// Enters a call under everything it can be found by. What it could once be found by stays: an earlier
+/// version said so. Returns its terms, in order.
+pub(crate) fn enter(transaction: &Transaction<'_>, place: &Place<'_>, call: &Call) -> Result<Vec<i64>> {
+    let (start_before, mut all) =
+        place.before.map_or((place.start_ms, Vec::new()), |(start, terms)| (start, terms.to_vec()));
+    if start_before != place.start_ms {
+        remove(transaction, place.call, start_before, &all)?;
+        let mut insert = transaction
+            .prepare_cached("INSERT INTO call_terms (term, start_ms, call) VALUES (?1, ?2, ?3)")?;
+        for term in &all {
+            insert.execute(params![term, place.start_ms, place.call])?;
+        }
+    }
+    for (term, part) in terms_of(call) {
+        let term = number_of(transaction, place.tenant, &term)?;
+        let is_new = !all.contains(&term);
+        if is_new {
+            all.push(term);
+        }
+        let (outcome, wait_ms, talk_ms, hold_ms) = match &part {
+            Some(part) => (Some(part.outcome), Some(part.wait_ms), Some(part.talk_ms), Some(part.hold_ms)),
+            None => (None, None, None, None),
+        };
+        if is_new || part.is_some() {
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO call_terms VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+                .execute(params![term, place.start_ms, place.call, outcome, wait_ms, talk_ms, hold_ms])?;
+        }
+    }
+    all.sort_unstable();
+    Ok(all)
+}
+
+/// Takes a call out of where it was entered.
+pub(crate) fn remove(transaction: &Transaction<'_>, call: i64, start_ms: i64, terms: &[i64]) -> Result<()> {
+    let mut delete = transaction
+        .prepare_cached("DELETE FROM call_terms WHERE term = ?1 AND start_ms = ?2 AND call = ?3")?;
+    for term in terms {
+        delete.execute(params![term, start_ms, call])?;
+    }
+    Ok(())
+}
+
+/// Terms as they are kept with a call: numbers of seven bits each, the difference to the one before.
+pub(crate) fn to_bytes(terms: &[i64]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(terms.len() * 3);
+    let mut before = 0;
+    for term in terms {
+        let mut rest = (term - before) as u64;
+        before = *term;
+        while rest >= 0x80 {
+            bytes.push(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        bytes.push(rest as u8);
+    }
+    bytes
+}
+
+/// Terms as they were kept.
+pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Vec<i64>> {
+    let mut terms = Vec::new();
+    let (mut before, mut value, mut shift) = (0_i64, 0_u64, 0_u32);
+    for byte in bytes {
+        if shift > 56 {
+            return Err(StoreError::Damaged("a call's list of terms".to_owned()));
+        }
+        value |= u64::from(byte & 0x7f) << shift;
+        shift += 7;
+        if byte & 0x80 == 0 {
+            before += value as i64;
+            terms.push(before);
+            (value, shift) = (0, 0);
+        }
+    }
+    Ok(terms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terms_come_back_as_they_were() {
+        for terms in [vec![], vec![1], vec![3, 4, 900, 1 << 40]] {
+            assert_eq!(from_bytes(&to_bytes(&terms)).unwrap(), terms);
+        }
+    }
+
+    #[test]
+    fn numbers_are_digits_from_the_end() {
+        assert_eq!(reversed_digits("+1 (404) 555-0145").as_deref(), Some("54105554041"));
+        assert_eq!(reversed_digits("anonymous"), None);
+    }
+}

@@ -1,0 +1,186 @@
+//! The one thread that writes. What comes while a transaction is being written to disk goes into the next,
+//! so that many wait for one fsync and none for a timer.
+
+use std::{collections::HashMap, thread};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    Position,
+    error::{Result, StoreError},
+};
+
+/// So many may wait; RingCentral gives up after three seconds, and memory is not endless.
+const WAITING: usize = 16_384;
+
+/// So many are written at once.
+const AT_ONCE: usize = 4_096;
+
+/// Something to be done to the tables, and whom to tell when it is durable, or why it is not.
+///
+/// A job that refuses (with [`StoreError::Exists`]) must not have written anything; any other error takes back the
+/// whole transaction, with all jobs in it.
+struct Work {
+    job: Job,
+    reply: Box<dyn FnOnce(Result<()>) + Send>,
+}
+
+type Job = Box<dyn FnOnce(&Transaction<'_>, &mut Memory) -> Result<()> + Send>;
+
+/// Hands work to the writing thread. Dropped, it waits until everything handed in is written.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    queue: Option<mpsc::Sender<Work>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+/// What the thread remembers from one transaction to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// The last position of the journal.
+    pub(crate) head: Position,
+    /// The last change.
+    pub(crate) cursor: Position,
+    pub(crate) sessions: Sessions,
+}
+
+/// The numbers of the sessions that were heard of lately.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    recent: HashMap<Box<str>, i64>,
+    older: HashMap<Box<str>, i64>,
+    key: String,
+}
+
+impl Sessions {
+    const REMEMBERED: usize = 100_000;
+
+    pub(crate) fn find(&mut self, tenant: i64, id: &str) -> Option<i64> {
+        self.write_key(tenant, id);
+        let key = self.key.as_str();
+        self.recent.get(key).or_else(|| self.older.get(key)).copied()
+    }
+
+    pub(crate) fn remember(&mut self, tenant: i64, id: &str, session: i64) {
+        if self.recent.len() >= Self::REMEMBERED {
+            self.older = std::mem::take(&mut self.recent);
+        }
+        self.write_key(tenant, id);
+        self.recent.insert(self.key.as_str().into(), session);
+    }
+
+    fn write_key(&mut self, tenant: i64, id: &str) {
+        self.key.clear();
+        self.key.push_str(&tenant.to_string());
+        self.key.push('/');
+        self.key.push_str(id);
+    }
+}
+
+impl Writer {
+    /// Starts the thread. The two ends are told how far the journal and the changes have durably grown.
+    pub(crate) fn start(
+        connection: Connection,
+        memory: Memory,
+        journal: watch::Sender<Position>,
+        changes: watch::Sender<Position>,
+    ) -> Result<Self> {
+        let (queue, work) = mpsc::channel(WAITING);
+        let thread = thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || write_until_closed(connection, work, memory, &journal, &changes))
+            .map_err(|error| StoreError::Failed(format!("no thread for writing: {error}")))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    fn queue(&self) -> Result<&mpsc::Sender<Work>> {
+        self.queue.as_ref().ok_or(StoreError::Closed)
+    }
+
+    /// Hands in a job without waiting; the receiver hears when it is durable.
+    pub(crate) fn submit(
+        &self,
+        job: impl FnOnce(&Transaction<'_>, &mut Memory) -> Result<()> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<()>>> {
+        let (reply, answer) = oneshot::channel();
+        let reply = Box::new(move |result| drop(reply.send(result)));
+        self.queue()?.try_send(Work { job: Box::new(job), reply }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+        })?;
+        Ok(answer)
+    }
+
+    /// Runs a job and waits until it is durable. Blocks: not for async tasks.
+    pub(crate) fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Transaction<'_>, &mut Memory) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (made, value) = std::sync::mpsc::sync_channel(1);
+        let (reply, answer) = std::sync::mpsc::sync_channel(1);
+        let job = Box::new(move |transaction: &Transaction<'_>, memory: &mut Memory| {
+            let _ = made.send(job(transaction, memory)?);
+            Ok(())
+        });
+        let reply = Box::new(move |result| drop(reply.send(result)));
+        self.queue()?.blocking_send(Work { job, reply }).map_err(|_| StoreError::Closed)?;
+        answer.recv().map_err(|_| StoreError::Closed)??;
+        value.recv().map_err(|_| StoreError::Closed)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been answered with errors already.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn write_until_closed(
+    mut connection: Connection,
+    mut queue: mpsc::Receiver<Work>,
+    mut memory: Memory,
+    journal: &watch::Sender<Position>,
+    changes: &watch::Sender<Position>,
+) {
+    let mut batch = Vec::new();
+    while queue.blocking_recv_many(&mut batch, AT_ONCE) > 0 {
+        let (head, cursor) = (memory.head, memory.cursor);
+        let (jobs, replies): (Vec<_>, Vec<_>) = batch.drain(..).map(|work| (work.job, work.reply)).unzip();
+        match write(&mut connection, &mut memory, jobs) {
+            Ok(results) => {
+                if memory.head != head {
+                    journal.send_replace(memory.head);
+                }
+                if memory.cursor != cursor {
+                    changes.send_replace(memory.cursor);
+                }
+                replies.into_iter().zip(results).for_each(|(reply, result)| reply(result));
+            }
+            Err(error) => {
+                // Numbers given in a transaction that never was are nobody's.
+                memory = Memory { head, cursor, sessions: Sessions::default() };
+                replies.into_iter().for_each(|reply| reply(Err(error.repeat())));
+            }
+        }
+    }
+}
+
+/// Does the jobs in one transaction: all of them, but for those that refuse, or none.
+fn write(connection: &mut Connection, memory: &mut Memory, jobs: Vec<Job>) -> Result<Vec<Result<()>>> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut results = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        match job(&transaction, memory) {
+            Err(error @ StoreError::Exists(_)) => results.push(Err(error)),
+            Err(error) => return Err(error),
+            Ok(()) => results.push(Ok(())),
+        }
+    }
+    transaction.commit()?;
+    Ok(results)
+}
