@@ -6,6 +6,7 @@ use wholecall_record::{PartyId, SessionId, Time};
 
 use crate::{
     legs::LegKey,
+    limits,
     uuid::{Uuid, copy_order, keep_first},
 };
 
@@ -85,6 +86,7 @@ impl Event {
         // An id-less copy comes last; among equal ids the content decides, so that order of arrival does not.
         copies
             .sort_by(|a, b| copy_order(a.uuid.as_ref(), b.uuid.as_ref()).then_with(|| a.said.order(&b.said)));
+        copies.truncate(limits::COPIES_PER_CHANGE);
         let mut merged = copies[0].said.clone();
         for copy in &copies[1..] {
             merged.fill_gaps(&copy.said);

@@ -12,6 +12,7 @@ use wholecall_notification::{Code, Direction, Party, Reason, Role};
 
 use crate::{
     description::{Description, FIELDS, Side},
+    limits,
     uuid::{Uuid, copy_order, keep_first},
 };
 
@@ -26,6 +27,8 @@ pub(crate) struct Legs {
     given: Vec<Given>,
     /// How many legs' latest change is not that they left.
     open: u32,
+    /// Descriptions nobody holds any more.
+    dropped: u32,
     /// In a session of many legs, where each is.
     many: Option<Box<Many>>,
 }
@@ -67,8 +70,6 @@ struct Many {
     index: HashMap<Box<str>, LegKey>,
     /// Slots of legs whose last event was dropped.
     free: Vec<LegKey>,
-    /// Descriptions nobody holds any more.
-    dropped: usize,
 }
 
 /// An index that leaves room for none.
@@ -195,23 +196,24 @@ impl Legs {
         let Some(many) = &mut self.many else { return };
         many.index.remove(&id);
         many.free.push(key);
-        many.dropped += dropped;
+        self.dropped += dropped as u32;
         let leg = &mut self.legs[key as usize];
         leg.last_given = None;
         if !std::mem::replace(&mut leg.has_left, true) {
             self.open -= 1;
         }
-        if many.dropped > self.given.len() / 2 + 1_000 {
+        self.compact_if_worth_it();
+    }
+
+    fn compact_if_worth_it(&mut self) {
+        if self.dropped as usize > self.given.len() / 2 + 1_000 {
             self.compact();
         }
     }
 
     /// Writes text and descriptions anew, without those nobody holds any more.
     fn compact(&mut self) {
-        let mut kept = Self { many: self.many.take(), open: self.open, ..Self::default() };
-        if let Some(many) = &mut kept.many {
-            many.dropped = 0;
-        }
+        let mut kept = Self { open: self.open, many: self.many.take(), ..Self::default() };
         for key in 0..self.legs.len() as LegKey {
             let id_start = kept.text.len() as u32;
             if self.legs[key as usize].events > 0 {
@@ -242,8 +244,11 @@ impl Legs {
         for id in party.recordings.iter().filter_map(|recording| recording.id.as_deref()) {
             let recordings = self.legs[leg as usize].recordings.get_or_insert_default();
             if let Err(place) = recordings.binary_search_by(|known| known.as_str().cmp(id)) {
-                recordings.insert(place, CompactString::from(id));
-                news = true;
+                if place < limits::RECORDINGS_PER_LEG {
+                    recordings.insert(place, CompactString::from(id));
+                    recordings.truncate(limits::RECORDINGS_PER_LEG);
+                    news = true;
+                }
             }
         }
         news
@@ -258,7 +263,9 @@ impl Legs {
     ) -> bool {
         let first = self.legs[leg as usize].last_given;
         let mut next = first;
+        let mut count = 0;
         while let Some(at) = next {
+            count += 1;
             let given = &self.given[at.get()];
             if self.is(given, said) {
                 let is_only = first == Some(at) && given.next.is_none();
@@ -276,7 +283,26 @@ impl Legs {
             next = given.next;
         }
         self.push_given(leg, sequence, uuid.cloned(), said);
-        true
+        count < limits::DESCRIPTIONS_PER_LEG || self.drop_earliest(leg)
+    }
+
+    /// Drops the description of a leg that was given longest ago; tells whether that is not the newest.
+    fn drop_earliest(&mut self, leg: LegKey) -> bool {
+        let at = |given: &Given| given.next.map(NonMaxIndex::get);
+        let newest = self.legs[leg as usize].last_given.map(NonMaxIndex::get);
+        let all = || std::iter::successors(newest, |&place| at(&self.given[place]));
+        let Some(earliest) = all().max_by(|&a, &b| self.later_first(&self.given[a], &self.given[b])) else {
+            return false;
+        };
+        let before = all().find(|&place| at(&self.given[place]) == Some(earliest));
+        let behind = self.given[earliest].next;
+        match before {
+            Some(before) => self.given[before].next = behind,
+            None => self.legs[leg as usize].last_given = behind,
+        }
+        self.dropped += 1;
+        self.compact_if_worth_it();
+        before.is_some()
     }
 
     fn push_given(&mut self, leg: LegKey, sequence: u32, uuid: Option<Uuid>, said: &Description<'_>) {

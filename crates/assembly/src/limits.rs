@@ -12,3 +12,13 @@ pub const CONVERSATION_SEATS: usize = 200_000;
 
 /// Related calls named in one record.
 pub const RELATED_PER_CALL: usize = 32;
+
+/// Copies of one state change that say different things: those with the first ids. Two subscriptions deliver
+/// two, which nearly always say the same.
+pub const COPIES_PER_CHANGE: usize = 16;
+
+/// Different descriptions of one leg: those given last. Most legs have one or two.
+pub const DESCRIPTIONS_PER_LEG: usize = 32;
+
+/// Recordings of one leg: those with the first ids.
+pub const RECORDINGS_PER_LEG: usize = 1_000;

@@ -269,6 +269,11 @@ impl<'a> Reader<'a> {
 
     fn unicode_escape(&mut self) -> Result<char> {
         let first = self.four_digits()?;
+        if (0xd800..0xdc00).contains(&first) && self.text[self.at..] == *"\\" {
+            // The other half of a pair may follow.
+            self.at = self.text.len();
+            return self.problem(JsonProblem::End);
+        }
         let code = match first {
             0xd800..=0xdbff if self.text[self.at..].starts_with("\\u") => {
                 self.at += 1;
@@ -440,6 +445,7 @@ mod tests {
             ("\"a\nb\"", JsonProblem::Control, 2),
             ("\"\\x\"", JsonProblem::Escape, 2),
             ("\"\\ud800\"", JsonProblem::Escape, 7),
+            ("\"\\ud83e\\", JsonProblem::End, 8),
             ("01", JsonProblem::Trailing, 1),
             ("-", JsonProblem::End, 1),
             ("1.x", JsonProblem::Number, 2),

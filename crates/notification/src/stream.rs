@@ -154,8 +154,9 @@ impl<R: Read> Stream<R> {
         // `check_utf8` has made sure of it; to look once more for a whole buffer is cheap.
         let text = std::str::from_utf8(&self.buffer[self.start..self.checked]).unwrap_or_default();
         let origin = self.start;
-        let mut at =
-            if std::mem::take(&mut self.at_beginning) && text.starts_with('\u{feff}') { 3 } else { 0 };
+        // The first walk of all has nothing to go through yet.
+        let begins = !text.is_empty() && std::mem::take(&mut self.at_beginning);
+        let mut at = if begins && text.starts_with('\u{feff}') { 3 } else { 0 };
         // One list of parties serves all documents of the text.
         let mut parties = Vec::new();
         let stop = loop {

@@ -40,7 +40,7 @@ impl<W: Write> CsvWriter<W> {
     /// Writes the names of the columns.
     pub fn new(output: W) -> io::Result<Self> {
         let mut csv = csv::Writer::from_writer(output);
-        csv.write_record(COLUMNS)?;
+        csv.write_record(COLUMNS).map_err(own)?;
         Ok(Self { csv })
     }
 
@@ -90,13 +90,20 @@ impl<W: Write> CsvWriter<W> {
             queues.join(" "),
             recordings.join(" "),
         ];
-        self.csv.write_record(row)?;
-        Ok(())
+        self.csv.write_record(row).map_err(own)
     }
 
     /// Writes what is still held back.
     pub fn flush(&mut self) -> io::Result<()> {
         self.csv.flush()
+    }
+}
+
+/// The error of whoever is written to, as it was before it was wrapped.
+fn own(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        kind => io::Error::other(format!("{kind:?}")),
     }
 }
 

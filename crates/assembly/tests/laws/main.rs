@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what a test cannot go on without fails it")]
 
 mod accounts;
+mod bytes;
 mod found;
 mod limits;
 mod live;

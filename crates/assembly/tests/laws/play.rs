@@ -1,8 +1,11 @@
 //! Plays streams to the fold, from files and live.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    fmt,
+};
 
-use proptest::test_runner::{TestCaseError, TestCaseResult};
 use serde_json::Value;
 use wholecall_assembly::{Assembler, Change, Changes, Collection, Settings};
 use wholecall_notification::{Document, Message, Notification};
@@ -42,8 +45,20 @@ pub(crate) fn text(call: &Call) -> String {
     String::from_utf8(json).expect("records are UTF-8")
 }
 
+/// Where records differ.
+#[derive(Debug)]
+pub(crate) struct Different(Vec<String>);
+
+impl fmt::Display for Different {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl Error for Different {}
+
 /// Compares records byte for byte; where they differ, tells where.
-pub(crate) fn same(left: &[Call], right: &[Call]) -> TestCaseResult {
+pub(crate) fn same(left: &[Call], right: &[Call]) -> Result<(), Different> {
     let texts = |calls: &[Call]| calls.iter().map(text).collect::<Vec<_>>();
     let (left, right) = (texts(left), texts(right));
     if left == right {
@@ -54,7 +69,7 @@ pub(crate) fn same(left: &[Call], right: &[Call]) -> TestCaseResult {
     };
     let mut differences = Vec::new();
     compare("", &value(&left), &value(&right), &mut differences);
-    Err(TestCaseError::fail(differences.join("\n")))
+    Err(Different(differences))
 }
 
 fn compare(path: &str, left: &Value, right: &Value, differences: &mut Vec<String>) {

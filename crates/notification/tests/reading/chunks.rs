@@ -1,0 +1,58 @@
+//! It does not matter in what pieces a stream arrives.
+
+use std::{
+    convert::Infallible,
+    io::{self, Read},
+    ops::ControlFlow,
+};
+
+use wholecall_notification::Stream;
+
+/// Hands out bytes in pieces of given lengths, over and over; a length of zero is an interruption.
+struct Pieces<'a> {
+    bytes: &'a [u8],
+    lengths: &'a [u8],
+    next: usize,
+    interrupted: bool,
+}
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.lengths.get(self.next).copied().unwrap_or(255);
+        self.next = (self.next + 1) % self.lengths.len().max(1);
+        if length == 0 && !std::mem::replace(&mut self.interrupted, true) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        self.interrupted = false;
+        let length = usize::from(length).max(1).min(buffer.len()).min(self.bytes.len());
+        let (piece, rest) = self.bytes.split_at(length);
+        buffer[..length].copy_from_slice(piece);
+        self.bytes = rest;
+        Ok(length)
+    }
+}
+
+/// Everything a stream says, with its places.
+fn said(input: impl Read) -> Vec<String> {
+    let mut said = Vec::new();
+    let read = Stream::new(input).for_each(|located| {
+        let message = match &located.message {
+            Ok(message) => message.kind().to_owned(),
+            Err(problem) => problem.to_string(),
+        };
+        said.push(format!("{}: {message}: {}", located.place.line(), located.place.document()));
+        ControlFlow::<Infallible>::Continue(())
+    });
+    assert!(read.is_ok());
+    said
+}
+
+/// Reads bytes in one piece, and in the pieces the first few of them ask for.
+pub fn check(data: &[u8]) {
+    let Some((&count, rest)) = data.split_first() else { return };
+    let (lengths, bytes) = rest.split_at(usize::from(count & 15).min(rest.len()));
+    let whole = said(bytes);
+    let pieces = said(Pieces { bytes, lengths, next: 0, interrupted: false });
+    let same = pieces.iter().zip(&whole).take_while(|(a, b)| a == b).count();
+    assert_eq!(pieces.get(same), whole.get(same), "in {lengths:?} of {:?}", String::from_utf8_lossy(bytes));
+}

@@ -1,0 +1,62 @@
+//! Our reader of JSON accepts what serde_json accepts, and nothing else.
+
+use serde::de::IgnoredAny;
+use serde_json::Value;
+use wholecall_notification::{Document, JsonError, JsonProblem, Unreadable};
+
+/// Reads any bytes as a document and compares.
+pub fn check(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let document = Document::parse(text);
+    // Whatever it is, to ask what it says must not fail.
+    if let Ok(document) = &document {
+        let _ = document.message();
+    }
+    if !text.trim_ascii().starts_with('{') {
+        let is_empty = text.trim_ascii().is_empty();
+        assert_eq!(document.is_ok(), is_empty, "{text:?}");
+        return;
+    }
+    let ours = match &document {
+        Ok(_) => Ok(()),
+        Err(Unreadable::Json(error)) => Err(*error),
+        Err(other) => panic!("{other}: {text:?}"),
+    };
+    compare(text, ours);
+    if let (Ok(document), Ok(value)) = (&document, serde_json::from_str::<Value>(text)) {
+        compare_fields(text, document, &value);
+    }
+}
+
+fn compare(text: &str, ours: Result<(), JsonError>) {
+    let too_deep = ours.is_err_and(|error| error.problem == JsonProblem::Depth);
+    match (serde_json::from_str::<Value>(text), serde_json::from_str::<IgnoredAny>(text)) {
+        (Ok(_), _) => assert_eq!(ours, Ok(()), "refused: {text:?}"),
+        (Err(error), Err(_)) => assert!(ours.is_err(), "accepted in spite of {error}: {text:?}"),
+        // What serde_json can skip but not hold: numbers no f64 holds, half surrogate pairs, deep nesting.
+        (Err(error), Ok(_)) => match error.to_string() {
+            reason if reason.starts_with("number out of range") => {
+                let escape = ours.is_err_and(|error| error.problem == JsonProblem::Escape);
+                assert!(ours.is_ok() || escape || too_deep, "{ours:?}: {text:?}");
+            }
+            // We go one level deeper.
+            reason if reason.starts_with("recursion limit") => {}
+            reason => assert!(ours.is_err(), "accepted in spite of {reason}: {text:?}"),
+        },
+    }
+}
+
+/// A string field of which there is no other with the same key says the same.
+fn compare_fields(text: &str, document: &Document<'_>, value: &Value) {
+    for (key, field) in [("subscriptionId", &document.subscription_id), ("ownerId", &document.owner_id)] {
+        let is_sole = text.matches(key).count() == 1 && !text.contains("\\u") && !text.contains("pn_apns");
+        if is_sole && let Some(expected) = value[key].as_str() {
+            assert_eq!(field.as_deref(), Some(expected), "{key} of {text:?}");
+        }
+    }
+    for (key, raw) in &document.unknown {
+        let parsed: Value =
+            serde_json::from_str(raw).unwrap_or_else(|error| panic!("{error}: {key}: {raw:?}"));
+        drop(parsed);
+    }
+}

@@ -1,0 +1,42 @@
+//! `show` and `explain`.
+
+use crate::run::{CALLS, data, pipe, run_with};
+
+#[test]
+fn a_call_is_found_by_its_id_or_that_of_any_of_its_sessions() {
+    let calls = data("calls.ndjson");
+    for command in ["show", "explain"] {
+        let by_id = run_with(&format!("{command} s-aa01"), &[&calls], b"");
+        assert!(!by_id.assert_clean().out.is_empty());
+        let by_session = run_with(&format!("{command} s-aa02"), &[&calls], b"");
+        assert_eq!(by_id.text(), by_session.assert_clean().text());
+        let piped = pipe(&format!("{command} s-aa01 -"), CALLS);
+        assert_eq!(by_id.text(), piped.assert_clean().text());
+        assert_eq!(by_id.text(), pipe(&format!("{command} s-aa01"), CALLS).assert_clean().text());
+    }
+}
+
+#[test]
+fn without_an_id_all_calls_are_told() {
+    let calls = data("calls.ndjson");
+    for command in ["show", "explain"] {
+        let all = run_with(command, &[&calls], b"");
+        let each = ["s-aa01", "s-aa03"].map(|id| run_with(&format!("{command} {id}"), &[&calls], b""));
+        for one in &each {
+            assert!(all.assert_clean().text().contains(one.text()), "{command}: {}", all.text());
+        }
+    }
+}
+
+#[test]
+fn a_call_that_is_not_there_is_named_with_those_that_are() {
+    let calls = data("calls.ndjson");
+    for command in ["show", "explain"] {
+        let ran = run_with(&format!("{command} s-nobody"), &[&calls], b"");
+        assert_eq!((ran.code, ran.out.len()), (1, 0));
+        assert!(ran.err.contains("s-nobody") && ran.err.contains("s-aa01, s-aa03"), "{}", ran.err);
+        let neither = run_with(&format!("{command} nothing.ndjson"), &[], b"");
+        assert_eq!(neither.code, 1);
+        assert!(neither.err.contains("nothing.ndjson: no such file"), "{}", neither.err);
+    }
+}
