@@ -2,6 +2,8 @@
 //!
 //! `PROPTEST_CASES` sets how many streams each law is tried on.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what a test cannot go on without fails it")]
+
 mod accounts;
 mod bytes;
 mod found;
