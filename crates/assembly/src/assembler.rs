@@ -7,8 +7,8 @@ mod restore;
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap, VecDeque},
-    hash::{DefaultHasher, Hash, Hasher},
+    collections::BinaryHeap,
+    hash::{DefaultHasher, Hasher},
 };
 
 use smallvec::{SmallVec, smallvec};
@@ -23,6 +23,7 @@ use crate::{
     book::{Added, Book, CallKey},
     directory::Directory,
     fold::{Fold, Patience, Standing},
+    forgotten::Forgotten,
 };
 
 /// How long to wait for what.
@@ -213,7 +214,7 @@ impl Assembler {
         }
         let status = &self.book.calls[call].status;
         if status.version == 0 && status.last_arrival < arrived {
-            let late_for = self.forgotten.find(notification);
+            let late_for = self.forgotten.find(notification.account_id(), notification.session_id()).cloned();
             let status = &mut self.book.calls[call].status;
             status.late_for = status.late_for.take().or(late_for);
         }
@@ -463,11 +464,11 @@ impl Assembler {
             return;
         }
         // What a call in memory looks related to stays with it.
+        // A session that is only named is no call, and goes with what names it.
         let is_open = |other: CallKey| {
-            self.book
-                .calls
-                .get(other)
-                .is_some_and(|group| group.status.state == State::Live || group.status.has_news)
+            let status = self.book.calls.get(other).map(|group| &group.status);
+            status.is_some_and(|status| status.state == State::Live || status.has_news)
+                && self.book.root(other).is_some()
         };
         if self.book.company(call).into_iter().any(is_open) {
             self.book.calls[call].status.due = now + self.settings.keep_closed_ms;
@@ -582,41 +583,4 @@ fn digest(record: &mut Call) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(&text);
     hasher.finish()
-}
-
-/// The sessions of calls that were let go last, to tell what comes too late for them.
-#[derive(Debug, Default)]
-struct Forgotten {
-    calls: HashMap<u64, CallId>,
-    order: VecDeque<u64>,
-}
-
-impl Forgotten {
-    /// More than anything late can hope for, and a few megabytes.
-    const REMEMBERED: usize = 32_768;
-
-    fn add(&mut self, account: Option<&str>, session: &str, call: &CallId) {
-        let key = Self::key(account, session);
-        if self.calls.insert(key, call.clone()).is_none() {
-            self.order.push_back(key);
-        }
-        if self.order.len() > Self::REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.calls.remove(&oldest);
-        }
-    }
-
-    fn find(&self, notification: &Notification<'_, '_>) -> Option<CallId> {
-        if self.calls.is_empty() {
-            return None;
-        }
-        self.calls.get(&Self::key(notification.account_id(), notification.session_id())).cloned()
-    }
-
-    fn key(account: Option<&str>, session: &str) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        (account, session).hash(&mut hasher);
-        hasher.finish()
-    }
 }

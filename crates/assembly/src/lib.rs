@@ -7,6 +7,7 @@ mod directory;
 mod event;
 mod event_log;
 mod fold;
+mod forgotten;
 mod legs;
 pub mod limits;
 mod offline;

@@ -61,7 +61,7 @@ pub(crate) struct Traces {
     list: Vec<Trace>,
     /// Sessions this one looks related to.
     to: Vec<(SessionKey, Why)>,
-    /// Sessions that look related to this one.
+    /// Sessions that look related to this one, in order of their ids.
     from: Vec<SessionKey>,
 }
 
@@ -181,7 +181,10 @@ impl<S: Default> Book<S> {
             touched.push(self.sessions[other].call);
         }
         for (other, _) in to {
-            self.sessions[other].traces.get_or_insert_default().from.push(key);
+            // By their ids: which are named, where there are too many, must not depend on who came first.
+            let id = |session: SessionKey| &self.sessions[session].session.id;
+            let place = self.sessions[other].traces().from.partition_point(|&from| id(from) < id(key));
+            self.sessions[other].traces.get_or_insert_default().from.insert(place, key);
             touched.push(self.sessions[other].call);
         }
     }

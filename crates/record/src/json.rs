@@ -3,7 +3,7 @@
 //! A record is about as long as the notifications it is made from. A general JSON writer would take a
 //! quarter of the whole work from notification to record, most of it in looking byte by byte at keys and ids
 //! that need no escaping. So the types of the record write themselves: [`object`] and [`words`] declare a
-//! type, its serde form, and its writer from one list of names. The output is what `serde_json` writes, byte
+//! type, its serde form, its JSON Schema, and its writer from one list of names. The output is what `serde_json` writes, byte
 //! for byte; tests hold it to that.
 
 use compact_str::CompactString;
@@ -18,16 +18,18 @@ pub trait WriteJson {
 /// empty.
 macro_rules! object {
     (
-        $(#[$meta:meta])*
+        $(#[doc = $doc:literal])*
+        $(#[derive($($derive:ident),*)])?
         pub struct $name:ident {
-            $( $(#[$field_meta:meta])* $key:literal => $(@$left_out:literal)? pub $field:ident: $type:ty, )*
+            $( $(#[doc = $field_doc:literal])* $key:literal => $(@$left_out:literal)? pub $field:ident: $type:ty, )*
         }
     ) => {
-        $(#[$meta])*
+        $(#[doc = $doc])*
+        $(#[derive($($derive),*)])?
         #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
         pub struct $name {
             $(
-                $(#[$field_meta])*
+                $(#[doc = $field_doc])*
                 #[serde(rename = $key)]
                 $( #[serde(default, skip_serializing_if = $left_out)] )?
                 pub $field: $type,
@@ -46,6 +48,22 @@ macro_rules! object {
                     }
                 )*
                 crate::json::close(out, b'}');
+            }
+        }
+
+        impl crate::schema::Schema for $name {
+            fn schema(definitions: &mut crate::schema::Definitions) -> serde_json::Value {
+                crate::schema::define(definitions, stringify!($name), |definitions| {
+                    crate::schema::object(
+                        concat!($($doc,)*),
+                        vec![$( crate::schema::Member {
+                            key: $key,
+                            about: concat!($($field_doc,)*),
+                            schema: <$type as crate::schema::Schema>::schema(definitions),
+                            required: true $( && $left_out.is_empty() )?,
+                        }, )*],
+                    )
+                })
             }
         }
     };
@@ -82,6 +100,14 @@ macro_rules! words {
                     $( $word => Some(Self::$variant), )*
                     _ => None,
                 }
+            }
+        }
+
+        impl crate::schema::Schema for $name {
+            fn schema(definitions: &mut crate::schema::Definitions) -> serde_json::Value {
+                crate::schema::define(definitions, stringify!($name), |_| {
+                    serde_json::json!({ "type": "string", "enum": [$( $word, )*] })
+                })
             }
         }
 

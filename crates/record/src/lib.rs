@@ -11,6 +11,7 @@ pub mod drawing;
 pub mod id;
 mod json;
 pub mod lanes;
+pub mod schema;
 pub mod screen;
 pub mod story;
 pub mod table;

@@ -190,7 +190,7 @@ impl Log {
             dialled: root.dialled.map(|who| who.to_string()),
             ignorable: names(passed).into_iter().filter(|name| !participants.contains(name)).collect(),
             participants,
-            rung: names(self.rung.iter().filter(|(session, _)| own(*session)).map(|(_, who)| *who)),
+            rung: Some(names(self.rung.iter().filter(|(session, _)| own(*session)).map(|(_, who)| *who))),
             monitors: names(self.monitors.iter().filter(|(session, _)| own(*session)).map(|(_, who)| *who)),
             conversations,
             moves: self.moves_of(&own),

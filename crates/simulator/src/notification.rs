@@ -59,7 +59,7 @@ pub struct Body {
 
 /// How a session came to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "RingCentral's own words")]
 pub enum Origin {
     Call,
     RingOut,
@@ -121,7 +121,7 @@ pub struct QueueInfo {
 
 /// What a party is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "RingCentral's own words")]
 pub enum Role {
     Plain,
     ConferenceHost,
@@ -154,7 +154,7 @@ pub struct Peer {
 
 /// A party's state, as RingCentral names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "RingCentral's own words")]
 pub enum Code {
     Setup,
     Proceeding,
@@ -442,7 +442,6 @@ fn text<S: Serializer>(value: &impl std::fmt::Display, serializer: S) -> Result<
 }
 
 /// Ids are strings of digits.
-#[allow(clippy::ref_option)]
 fn digits<S: Serializer>(value: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
     match value {
         Some(value) => serializer.collect_str(value),
@@ -456,7 +455,6 @@ fn each_text<S: Serializer>(values: &[u64; 1], serializer: S) -> Result<S::Ok, S
     list.end()
 }
 
-#[allow(clippy::ref_option)]
 fn recordings<S: Serializer>(value: &Option<(u64, bool)>, serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct Recording {

@@ -37,9 +37,9 @@ pub struct CallTruth {
     pub participants: Vec<String>,
     /// Menus, queues and rules that the call passed; a record may name them or not.
     pub ignorable: Vec<String>,
-    /// The people whose telephone rang, in order.
-    #[serde(default)]
-    pub rung: Vec<String>,
+    /// The people whose telephone rang, in order; none in a truth that does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rung: Option<Vec<String>>,
     /// Supervisors who listened, in order.
     pub monitors: Vec<String>,
     /// Who heard whom when.
@@ -79,4 +79,19 @@ pub struct Move {
     pub by: Option<String>,
     /// To whom the call went.
     pub target: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Scenario;
+
+    #[test]
+    fn a_line_of_a_truth_file_reads_back() {
+        for truth in Scenario::all().flat_map(|scenario| scenario.play(8).truths) {
+            let line = serde_json::to_string(&truth).unwrap();
+            assert!(!line.contains('\n'));
+            assert_eq!(serde_json::from_str::<CallTruth>(&line).unwrap(), truth);
+        }
+    }
 }

@@ -243,7 +243,9 @@ fn differences(truth: &CallTruth, record: &Record, tolerance: Tolerance) -> Vec<
     let people = record.participants.iter().map(|participant| participant.id.as_str());
     let people = people.filter(|id| !truth.ignorable.iter().any(|ignorable| ignorable == id));
     same_names("took part", &truth.participants, people, &mut found);
-    same_names("was rung", &truth.rung, record.rung().into_iter(), &mut found);
+    if let Some(rung) = &truth.rung {
+        same_names("was rung", rung, record.rung().into_iter(), &mut found);
+    }
     same_names("listened", &truth.monitors, record.monitors.iter().map(String::as_str), &mut found);
     same_conversations(&truth.conversations, &record.conversations, tolerance.times, &mut found);
     same_moves(&truth.moves, &record.moves, tolerance.times, &mut found);
@@ -304,7 +306,7 @@ fn same_away_from_changes(
     tolerance: Millis,
     found: &mut Vec<String>,
 ) {
-    let (truth, record) = (&without_gaps(truth, tolerance)[..], &without_gaps(record, tolerance)[..]);
+    let whole = without_gaps(record, tolerance);
     let mut changes: Vec<Millis> = truth.iter().flat_map(|talk| [talk.start_time, talk.end_time]).collect();
     changes.extend([Millis::MIN / 2, Millis::MAX / 2]);
     changes.sort_unstable();
@@ -317,7 +319,7 @@ fn same_away_from_changes(
         let covers = |talk: &&Conversation| talk.start_time <= from && to <= talk.end_time;
         let touches = |talk: &&Conversation| talk.start_time < to && from < talk.end_time;
         for talk in truth.iter().filter(covers) {
-            if !record.iter().filter(covers).any(|other| other.participants == talk.participants) {
+            if !whole.iter().filter(covers).any(|other| other.participants == talk.participants) {
                 found.push(format!("{}; the record does not say so.", heard(talk)));
             }
         }

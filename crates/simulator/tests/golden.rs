@@ -47,7 +47,7 @@ fn shape(told: impl Iterator<Item = Value>) -> Vec<Vec<Change>> {
         let body = &document["body"];
         let party = &body["parties"][0];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let ordinal = text(&party["id"]).rsplit('-').next().and_then(|n| n.parse().ok()).expect("an ordinal");
+        let ordinal = text(&party["id"]).rsplit('-').next().and_then(|n| n.parse().ok()).unwrap_or_default();
         let status = &party["status"];
         let change = (
             ordinal,
@@ -57,7 +57,7 @@ fn shape(told: impl Iterator<Item = Value>) -> Vec<Vec<Change>> {
             reason(&text(&status["reason"])),
             status["peerId"].is_object(),
         );
-        let sequence = body["sequence"].as_u64().expect("a sequence");
+        let sequence = body["sequence"].as_u64().unwrap_or_default();
         sessions.entry(text(&body["telephonySessionId"])).or_default().push((sequence, change));
     }
     let mut shapes: Vec<Vec<Change>> = sessions.into_values().map(plain).collect();

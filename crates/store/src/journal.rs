@@ -46,10 +46,11 @@ impl Arrival {
             What::Notification(session) => {
                 let session = session_number(transaction, memory, tenant, session)?;
                 let position = memory.head.next();
+                let arrived_ms = self.arrived_ms.max(memory.last_arrival_ms);
                 transaction
                     .prepare_cached("INSERT INTO journal VALUES (?1, ?2, ?3, ?4, ?5)")?
-                    .execute(params![position.0, tenant, session, self.arrived_ms, self.body])?;
-                memory.head = position;
+                    .execute(params![position.0, tenant, session, arrived_ms, self.body])?;
+                (memory.head, memory.last_arrival_ms) = (position, arrived_ms);
             }
             What::Refused(reason) => {
                 transaction

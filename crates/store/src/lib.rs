@@ -76,12 +76,16 @@ impl Store {
         let path = folder.join(FILE_NAME);
         let connection = schema::open_writer(&path)?;
         // What retention has removed is not counted again: the checkpoint knows how far both had come.
-        let (head, cursor) = connection.query_row(
-            "SELECT max(position, (SELECT coalesce(max(position), 0) FROM journal)), cursor FROM checkpoint",
+        let memory = connection.query_row(
+            "SELECT max(position, (SELECT coalesce(max(position), 0) FROM journal)), cursor,
+                 coalesce((SELECT arrived_ms FROM journal ORDER BY position DESC LIMIT 1), 0)
+             FROM checkpoint",
             [],
-            |row| Ok((Position(row.get(0)?), Position(row.get(1)?))),
+            |row| {
+                let (head, cursor) = (Position(row.get(0)?), Position(row.get(1)?));
+                Ok(Memory { head, cursor, last_arrival_ms: row.get(2)?, ..Memory::default() })
+            },
         )?;
-        let memory = Memory { head, cursor, ..Memory::default() };
         let (journal, changes) = (watch::Sender::new(memory.head), watch::Sender::new(memory.cursor));
         let readers = Readers::open(&path)?;
         let writer = Writer::start(connection, memory, journal.clone(), changes.clone())?;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Store,
     error::{Result, StoreError},
+    writer::Memory,
 };
 
 /// A tenant. Whoever holds one may see that tenant's data: it comes only from a name that an operator gave or from a
@@ -117,7 +118,7 @@ pub struct NewTenant {
 impl Store {
     /// Adds a tenant.
     pub fn add_tenant(&self, new: NewTenant) -> Result<TenantId> {
-        self.writer().run(move |transaction, _| {
+        self.change_tenants(move |transaction, _| {
             if find(transaction, &new.name)?.is_some() {
                 return Err(StoreError::Exists(format!("there is a tenant named {} already", new.name)));
             }
@@ -133,6 +134,26 @@ impl Store {
                 add_secret(transaction, tenant, secret, new.created_ms)?;
             }
             Ok(TenantId(tenant))
+        })
+    }
+
+    /// A number that rises whenever a tenant or a secret changes, whichever process changed it.
+    pub fn tenants_version(&self) -> Result<i64> {
+        self.read(|connection| {
+            let count = "SELECT count FROM tenant_changes";
+            Ok(connection.prepare_cached(count)?.query_row([], |row| row.get(0))?)
+        })
+    }
+
+    /// Changes tenants, and says so to whoever watches.
+    fn change_tenants<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>, &mut Memory) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.writer().run(move |transaction, memory| {
+            let value = change(transaction, memory)?;
+            transaction.execute("UPDATE tenant_changes SET count = count + 1", [])?;
+            Ok(value)
         })
     }
 
@@ -162,17 +183,17 @@ impl Store {
 
     /// Adds a RingCentral account to a tenant.
     pub fn add_account(&self, tenant: TenantId, account: String) -> Result<()> {
-        self.writer().run(move |transaction, _| add_account(transaction, tenant.0, &account))
+        self.change_tenants(move |transaction, _| add_account(transaction, tenant.0, &account))
     }
 
     /// Adds a secret to a tenant, beside those it has.
     pub fn add_secret(&self, tenant: TenantId, secret: NewSecret, now_ms: i64) -> Result<()> {
-        self.writer().run(move |transaction, _| add_secret(transaction, tenant.0, &secret, now_ms))
+        self.change_tenants(move |transaction, _| add_secret(transaction, tenant.0, &secret, now_ms))
     }
 
     /// Takes secrets away; tells how many there were.
     pub fn remove_secrets(&self, tenant: TenantId, numbers: Vec<i64>) -> Result<usize> {
-        self.writer().run(move |transaction, _| {
+        self.change_tenants(move |transaction, _| {
             let mut delete =
                 transaction.prepare_cached("DELETE FROM secrets WHERE tenant = ?1 AND secret = ?2")?;
             let mut removed = 0;
@@ -185,7 +206,7 @@ impl Store {
 
     /// Changes what a tenant wants otherwise than others.
     pub fn set_tenant_settings(&self, tenant: TenantId, settings: TenantSettings) -> Result<()> {
-        self.writer().run(move |transaction, _| {
+        self.change_tenants(move |transaction, _| {
             transaction
                 .prepare_cached("UPDATE tenants SET settings = ?2 WHERE tenant = ?1")?
                 .execute(params![tenant.0, to_json(&settings)?])?;
@@ -195,7 +216,7 @@ impl Store {
 
     /// Removes a tenant with everything that was kept of it.
     pub fn remove_tenant(&self, tenant: TenantId) -> Result<()> {
-        self.writer().run(move |transaction, memory| {
+        self.change_tenants(move |transaction, memory| {
             let terms = "DELETE FROM call_terms WHERE term IN (SELECT term FROM terms WHERE tenant = ?1)";
             transaction.execute(terms, [tenant.0])?;
             for table in [

@@ -40,6 +40,8 @@ pub(crate) struct Writer {
 pub(crate) struct Memory {
     /// The last position of the journal.
     pub(crate) head: Position,
+    /// When that arrived: the journal is in order of time.
+    pub(crate) last_arrival_ms: i64,
     /// The last change.
     pub(crate) cursor: Position,
     pub(crate) sessions: Sessions,
@@ -149,7 +151,7 @@ fn write_until_closed(
 ) {
     let mut batch = Vec::new();
     while queue.blocking_recv_many(&mut batch, AT_ONCE) > 0 {
-        let (head, cursor) = (memory.head, memory.cursor);
+        let (head, cursor, last_arrival_ms) = (memory.head, memory.cursor, memory.last_arrival_ms);
         let (jobs, replies): (Vec<_>, Vec<_>) = batch.drain(..).map(|work| (work.job, work.reply)).unzip();
         match write(&mut connection, &mut memory, jobs) {
             Ok(results) => {
@@ -163,7 +165,7 @@ fn write_until_closed(
             }
             Err(error) => {
                 // Numbers given in a transaction that never was are nobody's.
-                memory = Memory { head, cursor, sessions: Sessions::default() };
+                memory = Memory { head, cursor, last_arrival_ms, sessions: Sessions::default() };
                 replies.into_iter().for_each(|reply| reply(Err(error.repeat())));
             }
         }

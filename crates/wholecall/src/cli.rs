@@ -1,6 +1,6 @@
 //! The commands and their arguments.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -22,6 +22,10 @@ pub(crate) enum Command {
     Show(LookArgs),
     /// Tell the story of calls in plain sentences, each with the notifications that prove it
     Explain(LookArgs),
+    /// Receive RingCentral's webhooks, assemble calls as they happen, and answer queries
+    Serve(ServeArgs),
+    /// Add and look after the customers whose notifications are received
+    Tenant(TenantArgs),
     /// Write shell completions or man pages
     Generate(GenerateArgs),
 }
@@ -119,6 +123,96 @@ pub(crate) enum Format {
     Csv,
     /// The IETF's container for conversations, one per line
     Vcon,
+}
+
+/// What is given here weighs more than the environment (`WHOLECALL_…`), and that more than the file.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Where to listen [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+
+    /// The folder of the data, made if it is not there [default: ./wholecall-data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// A configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Print the configuration in force, as a configuration file, and do nothing else
+    #[arg(long)]
+    pub(crate) print_config: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TenantArgs {
+    #[command(subcommand)]
+    pub(crate) action: TenantAction,
+
+    /// The folder of the data
+    #[arg(long, value_name = "DIR", default_value = "./wholecall-data", global = true)]
+    pub(crate) data: PathBuf,
+
+    /// Under which address others reach the service
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", global = true)]
+    pub(crate) public_url: String,
+
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TenantAction {
+    /// Add a tenant; its API key and verification token are shown once
+    Add {
+        /// Small letters, digits and hyphens: part of the hook's address
+        name: String,
+        /// A RingCentral account whose notifications it gets; may be given several times
+        #[arg(long = "account", value_name = "ID", required = true)]
+        accounts: Vec<String>,
+        /// What RingCentral is to show with each notification [default: a new random one]
+        #[arg(long, value_name = "TOKEN")]
+        verification_token: Option<String>,
+    },
+    /// All tenants
+    List,
+    /// One tenant
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// Give a tenant a new secret beside the old one; `--finish` then removes the old
+    Rotate {
+        /// Its name
+        name: String,
+        /// Which secret
+        #[arg(value_enum)]
+        secret: SecretName,
+        /// The new verification token [default: a new random one]
+        #[arg(long, value_name = "TOKEN", conflicts_with = "finish")]
+        token: Option<String>,
+        /// Remove all but the newest
+        #[arg(long)]
+        finish: bool,
+    },
+    /// Remove a tenant with all its calls and notifications
+    Remove {
+        /// Its name
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SecretName {
+    /// What the tenant's programs show with each query
+    ApiKey,
+    /// What RingCentral shows with each notification
+    VerificationToken,
 }
 
 #[derive(Debug, Args)]

@@ -3,11 +3,14 @@
 mod assemble;
 mod cli;
 mod clock;
+mod config;
 mod directory;
 mod generate;
 mod input;
 mod look;
 mod output;
+mod serve;
+mod tenant;
 mod terminal;
 
 use std::{io, process::ExitCode};
@@ -28,6 +31,8 @@ fn main() -> ExitCode {
         Command::Assemble(arguments) => assemble::run(&arguments),
         Command::Show(arguments) => look::show(&arguments),
         Command::Explain(arguments) => look::explain(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Tenant(arguments) => tenant::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
     };
     match done {

@@ -1,6 +1,8 @@
 //! What the simulator plays, the assembler must tell as it was: the records against the simulator's truth,
 //! which is kept by people and sound and shares nothing with the assembler.
 
+#![allow(clippy::expect_used, reason = "what a test cannot go on without fails it")]
+
 use std::{collections::BTreeSet, fmt::Write, ops::Range};
 
 use wholecall_assembly::Collection;

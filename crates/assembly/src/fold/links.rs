@@ -51,6 +51,11 @@ impl Link {
     pub(crate) fn ends(&self) -> [&End; 2] {
         [&self.a, &self.b]
     }
+
+    /// Whether a leg is one of its ends.
+    pub(crate) fn names(&self, leg: usize) -> bool {
+        self.ends().iter().any(|end| end.leg == Some(leg))
+    }
 }
 
 /// A `Gone` that names another session.
@@ -148,8 +153,7 @@ impl<'a> Fold<'a> {
                 continue;
             };
             let own = End { room: leg.room, party: Some(leg.party.clone()), leg: Some(index) };
-            let other =
-                self.other_end(room, peer.party.as_ref(), &leg.party, &self.rooms[leg.room].session.id);
+            let other = self.other_end(room, peer.party.as_ref(), leg);
             let before = |saying: &&Saying| saying.other == other;
             let opening = match sayings[open..].iter().rfind(before) {
                 Some(saying) => saying.opening,
@@ -168,18 +172,28 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// The far end of a door. Where the near end does not name the party, the far end may name the near.
-    fn other_end(&self, room: usize, party: Option<&PartyId>, near: &str, near_session: &str) -> End {
+    /// The far end of a door. Where the near end does not name the party, the far end may name the near; if
+    /// nobody names anybody, it is the leg of the same owner.
+    fn other_end(&self, room: usize, party: Option<&PartyId>, near: &Leg<'_>) -> End {
+        let near_session = &self.rooms[near.room].session.id;
+        let names = |leg: usize, party: Option<&PartyId>| {
+            let peers = self.changes_of(leg).iter().filter_map(|change| change.event.said.peer());
+            peers.into_iter().any(|peer| peer.session == *near_session && peer.party.as_ref() == party)
+        };
+        let owner = near.description.extension;
+        let is_owners = |leg: usize| {
+            let leg = &self.legs[leg];
+            owner.is_some() && leg.description.extension == owner && leg.room != near.room && !leg.supervises
+        };
         let mut legs = self.rooms[room].legs.clone();
         let leg = match party {
             Some(party) => legs.find(|&leg| self.legs[leg].party == *party),
-            None => legs.find(|&leg| {
-                self.changes_of(leg).iter().any(|change| {
-                    change.event.said.peer().is_some_and(|peer| {
-                        &*peer.session == near_session && peer.party.as_deref() == Some(near)
-                    })
-                })
-            }),
+            None => legs
+                .clone()
+                .find(|&leg| names(leg, Some(&near.party)))
+                .or_else(|| legs.clone().find(|&leg| names(leg, None)))
+                // The latest: a user may have gone on at another device.
+                .or_else(|| legs.rfind(|&leg| is_owners(leg))),
         };
         let party = party.cloned().or_else(|| Some(self.legs[leg?].party.clone()));
         End { room, party, leg }
@@ -214,8 +228,18 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// The end of a conference link that is a seat in the bridge.
+    /// The end of a conference link that is a seat in the bridge; of two calls merged without a bridge, the
+    /// far one.
     pub(super) fn bridge_of<'l>(&self, link: &'l Link) -> &'l End {
+        self.bridge(link).unwrap_or(&link.b)
+    }
+
+    /// Whether a conference link leads to a bridge, seen or not, and does not merge two calls directly.
+    pub(super) fn has_bridge(&self, link: &Link) -> bool {
+        self.bridge(link).is_some()
+    }
+
+    fn bridge<'l>(&self, link: &'l Link) -> Option<&'l End> {
         let is_seat = |end: &End| match end.leg {
             Some(leg) => self.legs[leg].kind == Kind::Proxy,
             None => self.rooms[end.room].start.is_none(),
@@ -225,12 +249,21 @@ impl<'a> Fold<'a> {
         let seat = ends.into_iter().find(|end| is_bridge(end) && is_seat(end));
         let bridge = || ends.into_iter().find(|end| is_bridge(end));
         let unseen = || ends.into_iter().find(|end| is_seat(end));
-        seat.or_else(bridge).or_else(unseen).unwrap_or(&link.b)
+        seat.or_else(bridge).or_else(unseen)
     }
 
     /// The end of a conference link that is a room being joined to the bridge.
     pub(super) fn joined_end_of<'l>(&self, link: &'l Link) -> &'l End {
         if std::ptr::eq(self.bridge_of(link), &link.a) { &link.b } else { &link.a }
+    }
+
+    /// Who opened a door by leaving both its ends, or as the host of a conference.
+    pub(super) fn opener_of(&self, link: &Link) -> Option<usize> {
+        let owner = |end: &End| end.leg.and_then(|leg| self.legs[leg].person);
+        match link.kind {
+            LinkKind::Conference => self.host_of(link),
+            _ => owner(&link.a).or_else(|| owner(&link.b)),
+        }
     }
 
     /// Who brought a room into the bridge: the owner of the leg that left for it; where only the seat was

@@ -225,10 +225,16 @@ impl Fold<'_> {
             }
             LinkKind::Conference => {
                 let host = self.host_of(link);
-                let joined = self.joined_end_of(link).room;
-                for person in self.in_room(joined, link.start, host) {
-                    steps.push(step(MoveKind::Conference, host, Some(person)));
+                let brought_in = |end: &End| self.in_room(end.room, link.start, host);
+                let mut people = brought_in(self.joined_end_of(link));
+                if !self.has_bridge(link) {
+                    people.extend(brought_in(self.bridge_of(link)));
+                    people.sort_unstable();
+                    people.dedup();
                 }
+                let steps_in =
+                    people.into_iter().map(|person| step(MoveKind::Conference, host, Some(person)));
+                steps.extend(steps_in);
             }
             LinkKind::Pickup => {
                 let taker = link.a.leg.and_then(|leg| self.legs[leg].person);
@@ -276,8 +282,7 @@ impl Fold<'_> {
     /// Who transferred whom: the owner of the `Gone` legs, and whoever is connected or ringing in the
     /// consultation.
     fn transfer(&self, link: &Link) -> (Option<usize>, Option<usize>) {
-        let owner = |end: &End| end.leg.and_then(|leg| self.legs[leg].person);
-        let by = owner(&link.a).or_else(|| owner(&link.b));
+        let by = self.opener_of(link);
         let consultation = self.consultation(link);
         let target = match self.rooms[consultation].start {
             Some(_) => self.consulted(consultation, link.start, by),
@@ -422,7 +427,8 @@ impl Fold<'_> {
             MoveKind::Park => {
                 let parked = if a.codes.has(Code::Parked) { a } else { b };
                 let apart = |span: &super::legs::Span| {
-                    span.state == LegState::Connected && known.time < span.start && span.start <= step.time
+                    let was_back = matches!(span.state, LegState::Connected | LegState::Holding);
+                    was_back && known.time < span.start && span.start <= step.time
                 };
                 a.room == b.room && !parked.spans.iter().any(apart)
             }

@@ -24,7 +24,9 @@ impl<'a> Fold<'a> {
         leg.end?;
         let room = &self.rooms[leg.room];
         let asked_for_it = room.session.is_ring_out() && leg.person.is_some() && leg.person == caller;
-        let answered = leg.codes.has(Code::Answered) || leg.codes.has(Code::Hold);
+        // Only who was on the line can hold the others, or leave by a door.
+        let answered = [Code::Answered, Code::Hold, Code::Gone].iter().any(|code| leg.codes.has(*code))
+            || self.links.iter().any(|link| link.empties_its_ends() && link.names(index));
         Some(match leg.kind {
             Kind::Supervisor => LegOutcome::Monitoring,
             Kind::Proxy => LegOutcome::Routed,
@@ -152,7 +154,7 @@ impl<'a> Fold<'a> {
 
     /// How the call came out.
     pub(super) fn outcome(&self, state: State, caller: &Caller<'_>, direction: Direction) -> Outcome {
-        if !self.talks.is_empty() || self.answered_oneself(caller) {
+        if self.talks(state).next().is_some() || self.answered_oneself(caller) {
             return Outcome::Answered;
         }
         if state == State::Live {

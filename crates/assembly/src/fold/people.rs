@@ -15,7 +15,7 @@ use crate::description::Side;
 pub(crate) struct Person {
     pub(crate) id: ParticipantId,
     pub(crate) kind: Kind,
-    /// False while only the other side's `from` or `to` names it.
+    /// False while only others' `from` or `to` name it.
     pub(crate) observed: bool,
     pub(crate) number: Option<CompactString>,
     pub(crate) name: Option<CompactString>,
@@ -53,7 +53,13 @@ struct Mention<'a> {
 
 enum Mentioned {
     Leg(usize),
-    Implied { room: usize, from_leg: usize, is_caller: bool },
+    /// The offer of a queue that has no leg.
+    Offer,
+    Implied {
+        room: usize,
+        from_leg: usize,
+        is_caller: bool,
+    },
 }
 
 impl<'a> Fold<'a> {
@@ -68,6 +74,7 @@ impl<'a> Fold<'a> {
             mentions.push(Mention { id, kind: leg.kind, side, by: Mentioned::Leg(index) });
         }
         self.mention_implied_sides(&queues, &mut mentions);
+        self.mention_unseen_queues(&queues, &mut mentions);
         // Equal ids stay in order of their legs.
         mentions.sort_by(|a, b| a.id.cmp(&b.id));
         self.people.reserve_exact(mentions.len());
@@ -84,6 +91,7 @@ impl<'a> Fold<'a> {
                     person.observed = true;
                     self.legs[leg].person = Some(index);
                 }
+                Mentioned::Offer => {}
                 Mentioned::Implied { room, from_leg, is_caller } => {
                     self.implied.push(Implied {
                         room,
@@ -186,6 +194,19 @@ impl<'a> Fold<'a> {
             let kind = if id.extension_id().is_some() { Kind::User } else { Kind::External };
             let by = Mentioned::Implied { room: index, from_leg, is_caller };
             mentions.push(Mention { id, kind, side: Some(side), by });
+        }
+    }
+
+    /// Queues whose own leg was not seen take part all the same: they are known by what they offered. They are
+    /// nowhere on the line.
+    fn mention_unseen_queues(&self, queues: &[&str], mentions: &mut Vec<Mention<'a>>) {
+        for &queue in queues {
+            let has_leg = self.legs.iter().any(|leg| self.own_extension(leg) == Some(queue));
+            let offers =
+                |leg: &&Leg<'_>| leg.description.queue_call && leg.description.to.extension == Some(queue);
+            let Some(offer) = self.legs.iter().find(offers).filter(|_| !has_leg) else { continue };
+            let (id, side) = (extension_id(queue), Some(offer.description.to));
+            mentions.push(Mention { id, kind: Kind::Queue, side, by: Mentioned::Offer });
         }
     }
 

@@ -4,13 +4,13 @@ use smallvec::SmallVec;
 use wholecall_notification::Code;
 use wholecall_record::{
     ParticipantId, Time,
-    call::{Kind, LegState, LinkKind},
+    call::{Kind, LegState, LinkKind, State},
 };
 
 use super::{
     Fold,
     legs::Leg,
-    links::{Joints, Link},
+    links::{End, Joints, Link},
     people::{Implied, extension_id},
 };
 use crate::limits;
@@ -43,7 +43,8 @@ impl Fold<'_> {
             self.presences_of(index, leg, &mut presences);
         }
         for index in 0..self.implied.len() {
-            let present = self.implied_presence(&self.implied[index]);
+            let mut present = self.implied_presence(&self.implied[index]);
+            self.take_out_movers(&self.implied[index], &mut present);
             let Implied { room, person, .. } = self.implied[index];
             presences.extend(present.iter().map(|&(start, end)| Presence { room, person, start, end }));
             self.implied[index].present = present;
@@ -103,15 +104,32 @@ impl Fold<'_> {
         present
     }
 
+    /// Whose leg a link names is out from its start, even if that leg was never seen.
+    fn take_out_movers(&self, side: &Implied, present: &mut Vec<(Time, Option<Time>)>) {
+        let names_side = |link: &&Link| {
+            let is_side = |end: &End| end.room == side.room && end.leg.is_none();
+            link.empties_its_ends()
+                && link.ends().into_iter().any(is_side)
+                && self.opener_of(link) == Some(side.person)
+        };
+        for link in self.links.iter().filter(names_side) {
+            let cut = |&(start, end): &(Time, Option<Time>)| {
+                let before = (start, Some(end.map_or(link.start, |end| end.min(link.start))));
+                let after = link.end.map(|closed| (start.max(closed), end));
+                [Some(before), after].into_iter().flatten()
+            };
+            *present = present.iter().flat_map(cut).collect();
+            present.retain(|(start, end)| end.is_none_or(|end| *start < end));
+        }
+    }
+
     /// When a leg's end tells that whoever it talked to has left too: a leg that went through a door leaves
     /// the others behind, but a conference host's leg that ends behind the door ends the room.
     fn far_side_left(&self, leg: usize) -> Option<Time> {
         let change =
             |code| self.changes_of(leg).iter().rev().find(move |change| change.event.said.code == Some(code));
         let named = |kinds: &[LinkKind]| {
-            let ends = |link: &&Link| {
-                kinds.contains(&link.kind) && link.ends().iter().any(|end| end.leg == Some(leg))
-            };
+            let ends = |link: &&Link| kinds.contains(&link.kind) && link.names(leg);
             self.links.iter().filter(ends).any(|link| link.end.is_none())
         };
         let gone_at = change(Code::Gone).map(|gone| gone.event.sequence);
@@ -132,7 +150,10 @@ impl Fold<'_> {
         for link in self.links.iter().filter(|link| link.kind == LinkKind::Conference) {
             let bridge = self.bridge_of(link).room;
             let Some(host) = self.host_of(link) else { continue };
-            let seen = self.rooms[bridge].legs.clone().any(|leg| self.legs[leg].person == Some(host));
+            // Of two calls merged without a bridge both legs are out.
+            let stays = |leg| !link.names(leg) || self.is_host_in_the_bridge(leg, link);
+            let mut legs = self.rooms[bridge].legs.clone();
+            let seen = legs.any(|leg| self.legs[leg].person == Some(host) && stays(leg));
             match hosts.iter_mut().find(|(known, person, _)| (*known, *person) == (bridge, host)) {
                 _ if seen => {}
                 Some((_, _, start)) => *start = link.start.min(*start),
@@ -166,6 +187,14 @@ impl Fold<'_> {
             };
             !others().any(in_the_way)
         })
+    }
+
+    /// The conversations that count, with their ends. A closed call's ended at the latest with the last thing
+    /// known, and what began only then has no length.
+    pub(super) fn talks(&self, state: State) -> impl Iterator<Item = (&Talk, Option<Time>)> {
+        let at_the_latest = (state != State::Live).then_some(self.last_event);
+        let ended = self.talks.iter().map(move |talk| (talk, talk.end.or(at_the_latest)));
+        ended.filter(|(talk, end)| end.is_none_or(|end| talk.start < end))
     }
 
     pub(super) fn find_monitors(&mut self) {

@@ -61,8 +61,7 @@ impl Fold<'_> {
         let outcome = match (answer, left) {
             (Some(_), _) => Some(QueueOutcome::Answered),
             (None, None) => None,
-            (None, Some(_)) if self.went_on(own, offers) => Some(QueueOutcome::Overflowed),
-            (None, Some(_)) => Some(QueueOutcome::Abandoned),
+            (None, Some(_)) => self.unanswered_visit(own, offers),
         };
         Visit {
             queue,
@@ -72,6 +71,23 @@ impl Fold<'_> {
             offers: offers.len() as u32,
             answered_by: answer.and_then(|(_, offer)| self.legs[offer].person),
         }
+    }
+
+    /// How a visit came out that no agent is seen to have answered; none where only offers were seen, and
+    /// none of them tells.
+    fn unanswered_visit(&self, own: Option<usize>, offers: &[usize]) -> Option<QueueOutcome> {
+        let ended = |reason| {
+            let mut legs = own.into_iter().chain(offers.iter().copied());
+            legs.any(|leg| self.end_reason(&self.legs[leg]) == Some(reason))
+        };
+        if ended(Reason::AgentAnswered) {
+            return Some(QueueOutcome::Answered);
+        }
+        if self.went_on(own, offers) {
+            return Some(QueueOutcome::Overflowed);
+        }
+        let seen = own.or(offers.first().and_then(|&offer| self.rooms[self.legs[offer].room].originator));
+        (seen.is_some() || ended(Reason::CallerDropped)).then_some(QueueOutcome::Abandoned)
     }
 
     /// When a queue's own leg gave the call up: to voicemail, or altogether.

@@ -68,7 +68,7 @@ impl Fold<'_> {
             participants: self.participants(&caller, &dialled, &steps, &stretches),
             legs: (0..self.legs.len()).map(|leg| self.leg(leg, &caller, &stretches[leg])).collect(),
             links: self.links.iter().map(|link| self.link_record(link)).collect(),
-            moves: steps.iter().map(|step| self.move_record(step, &visits)).collect(),
+            moves: steps.iter().map(|step| self.move_record(step, &visits, state)).collect(),
             conversations,
             queues: visits.iter().map(|visit| self.visit_record(visit)).collect(),
             monitors: self.monitors.clone(),
@@ -340,11 +340,10 @@ impl Fold<'_> {
         }
     }
 
-    fn move_record(&self, step: &Step, visits: &[Visit]) -> Move {
+    fn move_record(&self, step: &Step, visits: &[Visit], state: State) -> Move {
         let talked = |person: usize| {
-            self.talks
-                .iter()
-                .any(|talk| talk.end.is_none_or(|end| end > step.time) && talk.people.contains(&person))
+            let later = |end: Option<Time>| end.is_none_or(|end| end > step.time);
+            self.talks(state).any(|(talk, end)| later(end) && talk.people.contains(&person))
         };
         let by_agent = |queue: usize| {
             let later =
@@ -362,13 +361,12 @@ impl Fold<'_> {
     }
 
     fn conversations(&self, state: State) -> Vec<Conversation> {
-        let talks = self.talks.iter().map(|talk| Conversation {
+        let talks = self.talks(state).map(|(talk, end)| Conversation {
             start_time: talk.start,
-            // A closed call's conversation ended at the latest with the last thing known.
-            end_time: talk.end.or((state != State::Live).then_some(self.last_event.max(talk.start))),
+            end_time: end,
             participants: talk.people.iter().map(|&person| self.people[person].id.clone()).collect(),
         });
-        talks.filter(|talk| talk.end_time != Some(talk.start_time)).collect()
+        talks.collect()
     }
 
     fn visit_record(&self, visit: &Visit) -> QueueVisit {

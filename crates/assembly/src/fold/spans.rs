@@ -73,7 +73,7 @@ impl Fold<'_> {
         if number(supervisor.room) == number(room) {
             return Some(supervisor.start);
         }
-        let mut links = self.links.iter().filter(|link| link.ends().iter().any(|end| end.leg == Some(leg)));
+        let mut links = self.links.iter().filter(|link| link.names(leg));
         links
             .find(|link| link.ends().iter().any(|end| number(end.room) == number(room)))
             .map(|link| link.start)
@@ -113,9 +113,7 @@ impl Fold<'_> {
             false => self
                 .links
                 .iter()
-                .filter(|link| {
-                    link.empties_its_ends() && link.ends().iter().any(|end| end.leg == Some(index))
-                })
+                .filter(|link| link.empties_its_ends() && link.names(index))
                 .filter(|link| !self.is_host_in_the_bridge(index, link))
                 // By another server's clock it may have opened before the leg began.
                 .map(|link| (link.start.max(leg.start), link.end))
@@ -144,7 +142,7 @@ impl Fold<'_> {
 
     /// Whether a leg is the host's own in the bridge that a link leads to: it stays, unless it says itself
     /// that it left by that link.
-    fn is_host_in_the_bridge(&self, index: usize, link: &Link) -> bool {
+    pub(super) fn is_host_in_the_bridge(&self, index: usize, link: &Link) -> bool {
         let leg = &self.legs[index];
         let bridge = link.kind == LinkKind::Conference && self.bridge_of(link).leg == Some(index);
         bridge && leg.kind.is_person() && !link.proof.iter().any(|at| leg.changes.contains(at))

@@ -1,7 +1,7 @@
 //! Sessions larger than what is kept of one.
 
-use serde_json::json;
-use wholecall_assembly::limits::NOTIFICATIONS_PER_SESSION;
+use serde_json::{Value, json};
+use wholecall_assembly::limits::{CONVERSATION_SEATS, NOTIFICATIONS_PER_SESSION, SESSIONS_PER_CALL};
 
 use crate::{
     play::{collect, same, violations},
@@ -47,4 +47,53 @@ fn what_lies_beyond_the_limit_leaves_no_trace_but_a_number() {
     same(&in_order, &collect(notes.iter().rev())).unwrap();
     let odd_first = notes.iter().skip(1).step_by(2).chain(notes.iter().step_by(2));
     same(&in_order, &collect(odd_first)).unwrap();
+}
+
+fn party(id: &str, extension: &str, direction: &str, status: Value) -> Value {
+    json!({"id": id, "extensionId": extension, "direction": direction, "status": status})
+}
+
+fn small(session: String, sequence: u32, party: Value) -> Note {
+    Note { session, parties: vec![party], origin: Some("Call"), ..note(sequence) }
+}
+
+#[test]
+fn a_call_has_no_more_sessions_than_its_limit() {
+    let count = SESSIONS_PER_CALL + 1;
+    let chained = |at: usize| {
+        let peer = json!({"telephonySessionId": format!("s-{}", at + 1)});
+        let status = json!({"code": "Gone", "reason": "AttendedTransfer", "peerId": peer});
+        let mut note = small(format!("s-{at}"), 2, party("p-1", "62001", "Outbound", status));
+        note.time = 0;
+        note
+    };
+    let mut notes: Vec<Note> = (0..count - 1).map(chained).collect();
+    notes.push(small(
+        format!("s-{}", count - 1),
+        2,
+        party("p-1", "62001", "Outbound", json!({"code": "Setup"})),
+    ));
+    let calls = collect(&notes);
+    let mut sizes: Vec<usize> = calls.iter().map(|call| call.sessions.len()).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [1, SESSIONS_PER_CALL]);
+    let told = calls.iter().flat_map(|call| &call.completeness.beyond_limits);
+    let told: Vec<(&str, u64)> = told.map(|beyond| (beyond.what.as_str(), beyond.beyond)).collect();
+    assert_eq!(told, [("sessions", 1)]);
+}
+
+#[test]
+fn conversations_have_no_more_seats_than_their_limit() {
+    // Each conversation has one seat more than the one before.
+    let people = (1..).find(|n| n * (n + 1) / 2 > CONVERSATION_SEATS).unwrap_or_default();
+    let joins = |at: usize| {
+        let party = party(&format!("p-{at}"), &format!("62{at:04}"), "Inbound", json!({"code": "Answered"}));
+        small("s-1".to_owned(), at as u32 + 2, party)
+    };
+    let calls = collect(&(0..people + 2).map(joins).collect::<Vec<_>>());
+    let seats: usize = calls[0].conversations.iter().map(|talk| talk.participants.len()).sum();
+    assert!((CONVERSATION_SEATS - people..=CONVERSATION_SEATS).contains(&seats), "{seats}");
+    let beyond = &calls[0].completeness.beyond_limits;
+    assert_eq!(beyond.len(), 1, "{beyond:?}");
+    assert_eq!((beyond[0].what.as_str(), beyond[0].beyond > 0), ("conversations", true));
 }

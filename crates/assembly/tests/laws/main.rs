@@ -8,7 +8,6 @@ mod accounts;
 mod bytes;
 mod found;
 mod limits;
-
 mod live;
 mod play;
 mod set;

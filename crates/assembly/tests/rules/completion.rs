@@ -238,3 +238,20 @@ fn a_link_that_comes_before_its_other_session_waits_for_it() {
     assert!(live.last("A").completeness.unseen_sessions.is_empty());
     assert_eq!(moves(live.last("A")), ["AttendedTransfer 104→106"]);
 }
+
+#[test]
+fn a_live_call_of_many_notifications_has_fewer_versions() {
+    let holding: String = (0..400)
+        .map(|at| format!("{} A/2 {}\n", 10.0 + f64::from(at) / 2.0, ["Hold", "Answered"][at as usize % 2]))
+        .collect();
+    let mut live = Live::new();
+    let told = live.hear(&format!("{ANSWERED}{holding}"));
+    let times: Vec<f64> = told.iter().filter_map(|told| told.split(' ').next()?.parse().ok()).collect();
+    let from =
+        |start: f64| times.windows(2).filter(move |pair| pair[0] >= start).map(|pair| pair[1] - pair[0]);
+    assert!(
+        times.windows(2).skip(3).take(80).all(|pair| pair[1] - pair[0] == 1.0),
+        "one a second: {times:?}"
+    );
+    assert!(from(120.0).count() > 20 && from(120.0).all(|step| step == 2.0), "then one in two: {times:?}");
+}

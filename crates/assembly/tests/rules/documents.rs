@@ -1,24 +1,52 @@
 //! The documents name tests: those must exist.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The rows of a document's tables, cell by cell, without the tables' heads.
+fn rows(document: &str) -> Vec<Vec<String>> {
+    let text = fs::read_to_string(root().join(document)).expect(document);
+    let lines: Vec<&str> = text.lines().collect();
+    let is_head = |at: usize| lines.get(at + 1).is_some_and(|next| next.starts_with("|-"));
+    let is_row = |at: &usize| lines[*at].starts_with("| ") && !is_head(*at);
+    let cells = |line: &str| line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect();
+    (0..lines.len()).filter(is_row).map(|at| cells(lines[at])).collect()
+}
+
+/// How many tests a cell names. `module::test` is one of these rules; others have the path of their file.
+fn tests_named(cell: &str) -> usize {
+    let tests = cell.split('`').filter_map(|name| name.split_once("::"));
+    let existing = tests.map(|(file, test)| {
+        let is_path = file.ends_with(".rs");
+        let file = if is_path { file.to_owned() } else { format!("crates/assembly/tests/rules/{file}.rs") };
+        let source = fs::read_to_string(root().join(&file)).expect(&file);
+        assert!(source.contains(&format!("fn {test}(")), "{file} has no {test}");
+    });
+    existing.count()
+}
 
 #[test]
 fn every_test_the_pitfalls_name_exists() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let text = fs::read_to_string(root.join("../../docs/pitfalls.md")).expect("docs/pitfalls.md");
-    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| #"));
     let mut numbers = Vec::new();
-    for row in rows {
-        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
-        numbers.push(cells[0].parse::<usize>().expect(row));
-        let tests = cells[3].split('`').filter_map(|name| name.split_once("::"));
-        let mut named = 0;
-        for (module, test) in tests {
-            let source = fs::read_to_string(root.join(format!("tests/rules/{module}.rs"))).expect(module);
-            assert!(source.contains(&format!("fn {test}()")), "{module}::{test}");
-            named += 1;
-        }
-        assert!(named > 0 || cells[3] == "–", "{row}");
+    for row in rows("docs/pitfalls.md") {
+        numbers.push(row[0].parse::<usize>().expect(&row[0]));
+        assert!(tests_named(&row[3]) > 0 || row[3] == "–", "{row:?}");
     }
     assert_eq!(numbers, (1..=66).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_decision_names_a_test_that_exists() {
+    let rows = rows("docs/decisions.md");
+    assert!(rows.len() > 60, "only {} decisions", rows.len());
+    for row in rows {
+        assert_eq!(row.len(), 3, "{row:?}");
+        assert!(tests_named(&row[2]) > 0, "{row:?}");
+    }
 }

@@ -380,3 +380,23 @@ fn records_come_in_order_of_their_start_then_id() {
     let ids: Vec<&str> = calls.iter().map(|call| call.id.as_str()).collect();
     assert_eq!(ids, ["s-Z", "s-B", "s-C"]);
 }
+
+#[test]
+fn any_sequence_of_thirty_two_bits_is_read() {
+    for sequence in [0, u64::from(u32::MAX)] {
+        let mut play = play("0 A/1 out 104 104>106 Setup");
+        play.sent[0].json["body"]["sequence"] = json!(sequence);
+        assert_eq!(play.call().legs.len(), 1, "{sequence}");
+    }
+    let beyond = json!(u64::from(u32::MAX) + 1);
+    assert!(matches!(refused(|json| json["body"]["sequence"] = beyond), Unreadable::NoSequence));
+}
+
+#[test]
+fn keys_are_matched_as_they_are_written() {
+    let json = answered().sent[0].json.to_string();
+    let escaped = json.replace(r#""sequence""#, r#""s\u0065quence""#);
+    assert_ne!(json, escaped);
+    let problem = Document::parse(&escaped).unwrap().message().expect_err("no `sequence` is written there");
+    assert!(matches!(problem, Unreadable::NoSequence));
+}

@@ -5,7 +5,7 @@ use wholecall_record::{
     call::{LegDirection, LegOutcome},
 };
 
-use crate::play::{ANSWERED, BRIDGED, CONSULTING, at, call, leg, segments, talks};
+use crate::play::{ANSWERED, BRIDGED, CONSULTING, at, call, leg, play, segments, talks};
 
 fn outcome(call: &Call, name: &str) -> Option<LegOutcome> {
     leg(call, name).outcome
@@ -273,4 +273,18 @@ fn seats_of_a_bridge_are_nobodys() {
     assert_eq!(leg(&call, "K/2").participant, None);
     assert_eq!(outcome(&call, "K/2"), Some(LegOutcome::Routed));
     assert_eq!(call.participants.len(), 3);
+}
+
+#[test]
+fn who_left_by_a_door_was_answered_even_where_that_was_lost() {
+    let lost = "0 A/1 out - +1404>104 Setup; 1 A/2 in 104 +1404>104 Proceeding; 9 B/1 out 104 104>106 Setup
+                10 B/2 in 106 104>106 Answered";
+    for gone in
+        ["A/2 Gone/AttendedTransfer -> B/1", "B/1 Gone/AttendedTransfer -> A/2", "A/2 Gone/AttendedTransfer"]
+    {
+        let call = play(&format!("{lost}; 20 {gone}; 30 A/1,B/2,B/1 Disconnected"));
+        let call = call.call_of("A");
+        assert_eq!(outcome(&call, "A/2"), Some(LegOutcome::Answered), "{gone}");
+        assert_eq!(leg(&call, "A/2").answer_time, None, "no time is made up");
+    }
 }

@@ -276,3 +276,45 @@ fn the_root_is_the_seen_session_that_began_first() {
     );
     assert_eq!(&*tie.id, "s-A", "of two that began together, the smaller id");
 }
+
+#[test]
+fn two_calls_merged_without_a_bridge_keep_their_host() {
+    for told in [
+        "20 A/2 Gone/Conference -> B/1; 20 B/1 Gone/Conference -> A/2",
+        "20 B/1 Gone/Conference -> A/2; 20.1 A/2 Gone/Conference -> B/1",
+    ] {
+        let call = call(&format!(
+            "{ANSWERED}{CONSULTING} {told}; 25 A/2,B/1 Disconnected; 30 A/1 Disconnected; 40 B/2 Disconnected"
+        ));
+        assert_eq!(talks(&call)[2..], ["20–30: 104 106 +1404", "30–40: 104 106"], "{told}");
+        assert_eq!(moves(&call), ["Conference 104→106", "Conference 104→+1404"], "{told}");
+    }
+}
+
+#[test]
+fn where_no_end_names_a_party_both_legs_of_the_owner_are_meant() {
+    for told in [
+        "20 A/2 Gone/AttendedTransfer -> B",
+        "20 B/1 Gone/AttendedTransfer -> A",
+        "20 A/2 Gone/AttendedTransfer -> B; 20 B/1 Gone/AttendedTransfer -> A",
+    ] {
+        let call = transferred(told);
+        assert_eq!(talks(&call), ["3–9: 104 +1404", "13–20: 104 106", "20–30: 106 +1404"], "{told}");
+        assert_eq!(moves(&call), ["AttendedTransfer 104→106"], "{told}");
+        assert_eq!(call.completeness.reason, None, "both legs have ended: {told}");
+    }
+}
+
+#[test]
+fn a_peer_that_names_no_party_means_nobody_elses_leg() {
+    let call = crate::play::call(&format!(
+        "{ANSWERED}{CONSULTING} 20 A/2 Gone/AttendedTransfer -> B; 30 A/1,B/2 Disconnected"
+    ));
+    assert_eq!(links(&call), ["AttendedTransfer A/2–B/1 20–"]);
+    let without =
+        play(&format!("{ANSWERED}{CONSULTING} 20 A/2 Gone/AttendedTransfer -> B; 30 A/1,B/2 Disconnected"))
+            .without(&["B/1"])
+            .call();
+    assert_eq!(links(&without), ["AttendedTransfer A/2–B 20–"]);
+    assert_eq!(talks(&without).last().map(String::as_str), Some("20–30: 106 +1404"));
+}

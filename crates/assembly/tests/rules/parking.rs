@@ -102,3 +102,16 @@ fn a_transferred_call_is_parked_by_who_had_it_last() {
     assert_eq!(moves(&call), ["AttendedTransfer 104→106", "Park 106→nobody", "Retrieve 107→107"]);
     assert_eq!(talks(&call).last().map(String::as_str), Some("20.2–30: 107 +1404"));
 }
+
+#[test]
+fn who_comes_for_a_parked_call_is_known_though_two_clocks_tell_of_it() {
+    let retrieved_by = |answered: &str| {
+        let call = call(&format!(
+            "{ANSWERED}{PARKED} 15 P/1 out 107 107>*801 Setup; {answered} A/1 Answered; 20 P/1 Gone/Pickup -> A/1
+             30 P/1,A/1 Disconnected"
+        ));
+        moves(&call).join(", ")
+    };
+    assert_eq!(retrieved_by("18"), "Park 104→nobody, Retrieve 107→107", "A's clock is two seconds slow");
+    assert_eq!(retrieved_by("17.9"), "Park 104→nobody", "further apart they are two stories");
+}

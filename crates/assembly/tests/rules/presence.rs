@@ -113,7 +113,7 @@ fn queues_are_never_implied() {
         6 B/1 out 111 111>500 Answered; 9 B/1 Gone/AttendedTransfer -> A/2; 10 A/1,B/1 Disconnected
     ",
     );
-    assert_eq!(participants(&call), ["111 user", "+1404 external"]);
+    assert_eq!(talks(&call), ["1–5: 111 +1404"], "no queue is on the line of B");
 }
 
 #[test]
@@ -155,4 +155,16 @@ fn a_first_notification_that_says_disconnected_is_kept() {
     assert_eq!(at(call.end_time), Some(9.0));
     assert_eq!(call.result, Outcome::Abandoned);
     assert_eq!(call.durations.total_ms, 0);
+}
+
+#[test]
+fn an_implied_side_leaves_by_the_link_that_names_its_unseen_leg() {
+    let script = format!("{ANSWERED}{CONSULTING}{TRANSFERRED}");
+    for unseen in ["B/1", "A/2"] {
+        let call = play(&script).without(&[unseen]).call();
+        assert_eq!(talks(&call).last().map(String::as_str), Some("20–30: 106 +1404"), "without {unseen}");
+    }
+    let bridged = format!("{ANSWERED}{CONSULTING}{BRIDGED} 30 K/1 Disconnected; 40 A/1,B/2,B/1 Disconnected");
+    let call = play(&bridged).without(&["A/2"]).call();
+    assert_eq!(talks(&call).last().map(String::as_str), Some("30–40: 106 +1404"), "the host left the bridge");
 }

@@ -5,7 +5,7 @@ use wholecall_record::{
     call::{LegOutcome, QueueOutcome, QueueVisit, Role},
 };
 
-use crate::play::{at, call, leg, moves, person, talks, when};
+use crate::play::{at, call, leg, moves, participants, person, play, talks, when};
 
 /// +1404 enters queue 500 at 0.1; 111 and 112 are rung from 2 on.
 const WAITING: &str = "
@@ -134,4 +134,27 @@ fn waiting_counts_from_the_queues_setup_though_agents_have_none() {
     let call = call(&format!("{WAITING} 5 A/4 Answered; 20 A/1,A/2,A/3,A/4 Disconnected"));
     assert_eq!(call.durations.wait_ms, 5_000);
     assert_eq!(leg(&call, "A/4").ring_ms, 3_000);
+}
+
+#[test]
+fn a_queue_whose_own_leg_was_not_seen_is_known_by_its_offers() {
+    let seen = |end: &str| play(&format!("{WAITING} {end}")).seen_by(&["111"]).call();
+    let call = seen("5 A/3 Answered; 20 A/1,A/2,A/3,A/4 Disconnected");
+    assert_eq!(participants(&call), ["111 user", "500 queue", "+1404 external"]);
+    assert!(!person(&call, "500").observed);
+    assert_eq!(person(&call, "500").name.as_deref(), Some("User 500"));
+    assert_eq!(call.to.participant.as_deref(), Some("ext:500"));
+    assert_eq!(leg(&call, "A/3").queue.as_deref(), Some("ext:500"));
+    assert_eq!(talks(&call), ["5–20: 111 +1404"], "it is nowhere on the line");
+    assert_eq!((when(visit(&call).enter_time), visit(&call).offers), (2.0, 1), "from the first offer on");
+    assert_eq!(visit(&call).answered_by.as_deref(), Some("ext:111"));
+}
+
+#[test]
+fn where_only_an_offer_was_seen_a_visits_outcome_is_what_the_offer_tells() {
+    let seen = |end: &str| play(&format!("{WAITING} 9 A/3 Disconnected{end}")).seen_by(&["111"]).call();
+    assert_eq!(visit(&seen("/AgentAnswered")).outcome, Some(QueueOutcome::Answered));
+    assert_eq!(visit(&seen("/AgentAnswered")).answered_by, None, "by whom was not seen");
+    assert_eq!(visit(&seen("/CallerDropped")).outcome, Some(QueueOutcome::Abandoned));
+    assert_eq!(visit(&seen("/AgentDropped")).outcome, None, "another agent may have answered");
 }

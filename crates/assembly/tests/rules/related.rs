@@ -77,3 +77,27 @@ fn a_ring_outs_twin_has_mirrored_numbers_and_is_near() {
     let other_extension = Play { sent, ..play("") };
     assert!(related(&other_extension.call_of("R")).is_empty(), "it is another user's");
 }
+
+/// A caller on hold, as many more held after them but no longer, and then a consultation.
+fn after_other_holds(others: usize) -> Play {
+    let others: String = (1..=others)
+        .map(|at| {
+            format!("{at} W{at}/1 in 104 +1505>104 Answered; {at}.1 W{at}/1 Hold; {at}.2 W{at}/1 Answered\n")
+        })
+        .collect();
+    play(&format!("0 A/1 in 104 +1404>104 Answered; 0.5 A/1 Hold\n{others}50 B/1 out 104 104>106 Setup"))
+}
+
+#[test]
+fn eight_holds_before_a_consultation_are_looked_at() {
+    assert_eq!(related(&after_other_holds(7).call_of("B")), [("A", RelatedKind::Consultation)]);
+    assert!(related(&after_other_holds(8).call_of("B")).is_empty());
+}
+
+#[test]
+fn a_record_names_thirty_two_related_calls() {
+    let dialled: String = (0..40).map(|at| format!("{}.5 B{at}/1 out 104 104>106 Setup\n", at + 5)).collect();
+    let play = play(&format!("{ANSWERED} 4 A/2 Hold\n{dialled}"));
+    assert_eq!(play.call_of("A").related.len(), 32);
+    assert_eq!(related(&play.call_of("B39")), [("A", RelatedKind::Consultation)]);
+}

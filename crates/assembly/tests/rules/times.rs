@@ -1,6 +1,8 @@
 //! Times and lengths of a call and of its participants (contract §5, durations).
 
-use crate::play::{ANSWERED, BRIDGED, CONSULTING, Live, at, call, person, talks, when};
+use wholecall_record::call::Outcome;
+
+use crate::play::{ANSWERED, BRIDGED, CONSULTING, Live, at, call, leg, person, talks, when};
 
 #[test]
 fn the_answer_is_the_start_of_the_first_conversation() {
@@ -130,4 +132,30 @@ fn sessions_begin_and_end_for_themselves() {
         call.sessions.iter().map(|session| (at(session.start_time), at(session.end_time))).collect();
     assert_eq!(times, [(Some(0.0), Some(29.0)), (Some(10.0), Some(30.0))]);
     assert_eq!(when(call.start_time), 0.0);
+}
+
+#[test]
+fn what_is_told_of_a_call_cut_at_its_answer_agrees() {
+    let rung = "0 A/1 out - +1404>+1650=104 Setup; 0.1 A/2 in 104 +1404>+1650=104 Proceeding";
+    for end in ["3 A/2 Answered", "3 A/2 Answered; 3 A/1,A/2 Disconnected"] {
+        let call = call(&format!("{rung}; {end}"));
+        assert_eq!(talks(&call), Vec::<String>::new(), "{end}");
+        assert_eq!((call.result, call.answer_time), (Outcome::Missed, None), "{end}");
+        assert_eq!(at(leg(&call, "A/2").answer_time), Some(3.0), "the leg was answered all the same: {end}");
+        assert_eq!(leg(&call, "A/2").talk_ms, 0);
+    }
+    let mut live = Live::new();
+    live.hear(&format!("{rung}; 3 A/2 Answered"));
+    live.wait_until("4");
+    assert_eq!((live.last("A").result, at(live.last("A").answer_time)), (Outcome::Answered, Some(3.0)));
+}
+
+#[test]
+fn a_move_cut_at_its_answer_is_not_answered() {
+    let transfer =
+        format!("{ANSWERED} 9 A/2 Disconnected/BlindTransfer; 9.1 A/3 in 106 +1404>106 Proceeding");
+    let cut = call(&format!("{transfer}; 12 A/3 Answered"));
+    assert_eq!(talks(&cut), ["3–9: 104 +1404"]);
+    assert!(!cut.moves[0].answered);
+    assert!(call(&format!("{transfer}; 12 A/3 Answered; 13 A/1 Disconnected")).moves[0].answered);
 }

@@ -17,6 +17,11 @@ impl Exchange<'_> {
         self.legs[leg].state == State::Held
     }
 
+    /// Whether a parked leg waits at a location, without a slot's number.
+    pub(crate) fn is_at_location(&self, parked: LegId) -> bool {
+        self.legs[parked].state == State::Parked && self.legs[parked].parked_at.is_none()
+    }
+
     /// Whether something rings, serves or is parked where a leg's sound goes.
     pub(crate) fn is_waiting(&self, leg: LegId) -> bool {
         let mixer = self.sessions[self.legs[leg].session].mixer;

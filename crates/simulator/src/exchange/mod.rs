@@ -1,6 +1,6 @@
 //! The exchange: it plays calls.
 //!
-//! What people do are methods ([`Exchange::answer`], [`Exchange::hold`], [`Exchange::transfer`], …). Each does
+//! What people do are methods ([`Exchange::answer`], [`Exchange::hold`], [`Exchange::transfer_blind`], …). Each does
 //! three separate things: it moves lines and cords in the [`Audio`], it writes down in the [`Log`] who did
 //! what, and it lets the platform's [`voice`] say what RingCentral would post. The truth comes from the first
 //! two alone.

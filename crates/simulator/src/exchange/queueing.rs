@@ -29,6 +29,13 @@ impl Exchange<'_> {
         self.serve(session, queue.extension, Contact::number(number).named(&format!("{} queue", queue.name)))
     }
 
+    /// A user dials a queue of their account. The queue's leg.
+    pub(crate) fn dial_queue(&mut self, user: User, queue: usize) -> LegId {
+        let number = self.world.accounts[self.account_of(user)].queues[queue].number;
+        let caller = self.dial(user, &number.to_string());
+        self.enter_queue(self.session_of(caller), queue)
+    }
+
     /// A call reaches the account's menu. The menu's leg.
     pub(crate) fn enter_menu(&mut self, session: usize) -> LegId {
         let menu = self.world.accounts[self.sessions[session].account].menu;

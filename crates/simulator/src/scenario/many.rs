@@ -88,17 +88,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
 ];
 
-fn customer_at_menu(x: &mut Exchange<'_>) -> (LegId, LegId) {
-    let customer = x.stranger();
-    let number = x.main_number(0);
-    let caller = x.dial_in(0, Some(customer), number);
-    let menu = x.enter_menu(x.session_of(caller));
-    x.wait(3..20);
-    (caller, menu)
-}
-
 fn menu(x: &mut Exchange<'_>) -> Option<()> {
-    let (caller, menu) = customer_at_menu(x);
+    let (caller, menu) = x.customer_at_menu();
     let reason = if x.chance(30) { Some("CallerInputRedirect") } else { None };
     x.hand_on(menu, reason);
     let user = x.user(0)?;
@@ -110,7 +101,7 @@ fn menu(x: &mut Exchange<'_>) -> Option<()> {
 }
 
 fn menu_abandoned(x: &mut Exchange<'_>) -> Option<()> {
-    let (caller, menu) = customer_at_menu(x);
+    let (caller, menu) = x.customer_at_menu();
     if x.chance(60) {
         x.hand_on(menu, Some("CallerDropped"));
         x.pass(3..14);
@@ -120,7 +111,7 @@ fn menu_abandoned(x: &mut Exchange<'_>) -> Option<()> {
 }
 
 fn menu_to_queue_to_menu(x: &mut Exchange<'_>) -> Option<()> {
-    let (caller, menu) = customer_at_menu(x);
+    let (caller, menu) = x.customer_at_menu();
     let session = x.session_of(caller);
     x.hand_on(menu, None);
     let queue = x.enter_queue(session, 1);

@@ -1,4 +1,27 @@
 //! Named calls, each played differently with each seed.
+//!
+//! They are in three groups: [`plain`] calls that nobody moves, [`moved`] ones, and those of [`many`] people or
+//! machines. Beside every situation that RingCentral's guides and clients tell of, they play the cases that
+//! builders of call records find hard:
+//!
+//! | hard | played by |
+//! |---|---|
+//! | attended, blind, half-attended transfer | `attended…`, `blind…`, `semi_attended…` |
+//! | a consultation that fails, is abandoned, or outlives its call | `consult_failed_then_transferred`, `consult_abandoned`, `hung_up_during_consult` |
+//! | chains of transfers; into a queue; to the outside; to a mailbox | `chain`, `blind_to_queue`, `attended_outside`, `blind_to_voicemail` |
+//! | a bridge with legacy id 0; its host leaves; it grows, drops, is chained | `conference…`, `conferences_chained` |
+//! | supervision, by the app or by dialling; barging; take-over | `supervised…`, `barged`, `taken_over…` |
+//! | pickup, park, reversion, a second park | `pickup…`, `parked…`, `park_reverted` |
+//! | a queue's losers, rounds, overflow, callers sent back | `queue_…`, `requeued` |
+//! | legs that end without a reason while the call goes on | `menu…` |
+//! | devices: woken apps, switch, flip | `two_devices`, `switched…`, `flipped` |
+//! | forwarding | `forwarded…` |
+//! | RingOut in one session or two | `ringout…` |
+//! | calls to oneself, one legacy id twice | `self_call`, `same_legacy_id` |
+//! | two accounts that each see half | `other_company` |
+//! | calls that end at once, or are blocked | `hung_up_at_once`, `inbound_blocked` |
+//!
+//! Disorder, doubles and loss are [`faults`](crate::faults).
 
 mod many;
 mod moved;

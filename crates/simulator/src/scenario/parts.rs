@@ -117,6 +117,16 @@ impl Exchange<'_> {
         (caller, queue_leg)
     }
 
+    /// A customer calls the main number and listens to the menu. The customer's leg and the menu's.
+    pub(super) fn customer_at_menu(&mut self) -> (LegId, LegId) {
+        let customer = self.stranger();
+        let number = self.main_number(0);
+        let caller = self.dial_in(0, Some(customer), number);
+        let menu = self.enter_menu(self.session_of(caller));
+        self.wait(3..20);
+        (caller, menu)
+    }
+
     /// They talk on for a while, and all hang up.
     pub(super) fn talk_and_end(&mut self, leg: LegId) {
         self.wait(5..60);

@@ -2,6 +2,7 @@
 
 use crate::{
     exchange::{Exchange, LegId, Target},
+    id::Who,
     log::Outcome,
 };
 
@@ -37,18 +38,56 @@ pub(super) fn call(x: &mut Exchange<'_>) -> Option<()> {
 }
 
 fn begin(x: &mut Exchange<'_>) -> Option<()> {
-    if x.chance(70) {
-        x.some_call()?;
-        return Some(());
+    match x.rng.u32(0..20) {
+        0..=11 => {
+            x.some_call()?;
+        }
+        12..=14 => {
+            let (_, queue) = x.customer_queues(0);
+            let agents: Vec<_> = (0..3).filter_map(|_| x.member(0, 0)).collect();
+            let ringing: Vec<LegId> = agents.into_iter().map(|agent| x.offer(queue, agent)).collect();
+            x.wait(2..9);
+            let winner = x.rng.choice(&ringing).copied()?;
+            x.take_from_queue(queue, winner);
+        }
+        15 | 16 => {
+            let (caller, menu) = x.customer_at_menu();
+            x.hand_on(menu, None);
+            let user = x.user(0)?;
+            let callee = x.ring(x.session_of(caller), user);
+            x.wait(2..9);
+            x.answer(callee);
+        }
+        17 => {
+            let talking = x.customer_rings()?;
+            let taker = x.user(0)?;
+            x.wait(2..9);
+            if x.chance(50) {
+                x.pick_up(taker, talking.callee)?;
+            } else {
+                x.dial_pick_up(taker, talking.callee);
+            }
+        }
+        18 => {
+            let talking = x.colleague_rings()?;
+            x.wait(5..15);
+            let number = x.stranger();
+            let next = x.forward(talking.callee, number);
+            x.wait(2..9);
+            x.answer(next);
+        }
+        _ => {
+            let (user, colleague) = (x.user(0)?, x.user(0)?);
+            let (target, who) = (colleague.inside(), Who::Extension(colleague.extension));
+            let initiator = x.ring_out(user, target.phone_number.clone(), who);
+            x.wait(2..9);
+            x.answer(initiator);
+            let far = x.ring_out_target(x.session_of(initiator), user, who, target);
+            x.wait(2..9);
+            x.answer(far);
+        }
     }
-    let (caller, queue) = x.customer_queues(0);
-    let agents: Vec<_> = (0..3).filter_map(|_| x.member(0, 0)).collect();
-    let ringing: Vec<LegId> = agents.into_iter().map(|agent| x.offer(queue, agent)).collect();
     x.wait(2..9);
-    let winner = x.rng.choice(&ringing).copied()?;
-    x.take_from_queue(queue, winner);
-    x.wait(2..9);
-    debug_assert!(!x.others(caller).is_empty());
     Some(())
 }
 
@@ -124,7 +163,8 @@ fn take(x: &mut Exchange<'_>, leg: LegId, step: Step) -> Option<()> {
         Step::ConnectTwo => {
             let other = x.calls_of(leg).into_iter().find(|&other| other != leg)?;
             let (first, second) = (leg.min(other), leg.max(other));
-            x.transfer_attended(first, second, Some("AttendedTransfer"));
+            let reason = if x.chance(90) { Some("AttendedTransfer") } else { None };
+            x.transfer_attended(first, second, reason);
         }
         Step::Confer => {
             let calls = x.calls_of(leg);
@@ -163,23 +203,44 @@ fn take(x: &mut Exchange<'_>, leg: LegId, step: Step) -> Option<()> {
 }
 
 fn transfer_blind(x: &mut Exchange<'_>, leg: LegId) -> Option<()> {
-    let target = match x.rng.u32(0..5) {
+    let transferor = x.user_of(leg)?;
+    let target = match x.rng.u32(0..6) {
         0 => Target::Outside(x.stranger()),
         1 => Target::Queue(1),
+        2 if x.others(leg).len() == 1 => Target::Mailbox(x.user(0)?),
         _ => Target::User(x.user(0)?),
     };
+    let session = x.session_of(leg);
     let next = x.transfer_blind(leg, target);
     x.wait(2..9);
-    if let Target::Queue(queue) = target {
-        let agent = x.member(0, queue)?;
-        let agent = x.offer(next, agent);
-        x.wait(2..9);
-        x.take_from_queue(next, agent);
-    } else if x.chance(85) {
-        x.answer(next);
-    } else {
-        x.fail(next, Outcome::NoAnswer, Some("NoAnswer"));
+    match target {
+        Target::Queue(queue) => serve_from_queue(x, next, queue)?,
+        Target::Mailbox(_) => {}
+        _ if x.chance(80) => x.answer(next),
+        _ if x.chance(50) => x.fail(next, Outcome::NoAnswer, Some("NoAnswer")),
+        _ => {
+            x.stop_ringing(next, Outcome::NoAnswer, Some("NoAnswer"));
+            let back = x.ring(session, transferor);
+            x.wait(2..9);
+            x.answer(back);
+        }
     }
+    Some(())
+}
+
+/// A queue rings one member in vain, perhaps, and another who answers.
+fn serve_from_queue(x: &mut Exchange<'_>, queue_leg: LegId, queue: usize) -> Option<()> {
+    if x.chance(30) {
+        let missed = x.member(0, queue)?;
+        let missed = x.offer(queue_leg, missed);
+        x.wait(6..12);
+        x.stop_ringing(missed, Outcome::NoAnswer, Some("AgentDropped"));
+        x.pass(20..200);
+    }
+    let agent = x.member(0, queue)?;
+    let agent = x.offer(queue_leg, agent);
+    x.wait(2..9);
+    x.take_from_queue(queue_leg, agent);
     Some(())
 }
 
@@ -189,10 +250,18 @@ fn consult(x: &mut Exchange<'_>, leg: LegId) -> Option<()> {
         x.pass(400..2000);
     }
     let user = x.user_of(leg)?;
-    if x.chance(35) {
-        let other = x.stranger();
-        x.call_outside(user, other)?;
-        return Some(());
+    match x.rng.u32(0..10) {
+        0..=2 => {
+            let other = x.stranger();
+            x.call_outside(user, other)?;
+            return Some(());
+        }
+        3 => {
+            let queue_leg = x.dial_queue(user, 1);
+            x.wait(1..5);
+            return serve_from_queue(x, queue_leg, 1);
+        }
+        _ => {}
     }
     let colleague = x.user(0)?;
     let ringing = x.ring_colleague(user, colleague);
@@ -215,12 +284,17 @@ fn consult(x: &mut Exchange<'_>, leg: LegId) -> Option<()> {
 
 fn park(x: &mut Exchange<'_>, leg: LegId) -> Option<()> {
     let parker = x.user_of(leg)?;
-    let parked = x.park(leg)?;
+    let parked = if x.chance(85) { x.park(leg)? } else { x.park_at_location(leg)? };
     x.wait(3..60);
     match x.rng.u32(0..10) {
         0 => x.hang_up(parked),
         1 => {
             x.ring_back(parker, parked);
+        }
+        2 if x.is_at_location(parked) => {}
+        _ if x.is_at_location(parked) => {
+            let taker = x.user(0)?;
+            x.retrieve_at_location(taker, parked);
         }
         _ => {
             let taker = x.user(0)?;

@@ -12,7 +12,7 @@ fn record_of(truth: &CallTruth) -> Value {
         "from": {"participant": truth.caller}, "startTime": time(truth.start_time),
         "answerTime": truth.answer_time.map(time), "endTime": time(truth.end_time),
         "participants": people.map(|id| json!({"id": id})).collect::<Vec<_>>(),
-        "legs": truth.rung.iter().map(|id| json!({
+        "legs": truth.rung.iter().flatten().map(|id| json!({
             "participant": id, "direction": "Inbound", "ringTime": time(truth.start_time)
         })).collect::<Vec<_>>(),
         "sessions": truth.sessions.iter().map(|id| json!({"telephonySessionId": id, "seen": true})).collect::<Vec<_>>(),

@@ -26,6 +26,13 @@ CREATE TABLE secrets (
 ) STRICT;
 CREATE INDEX secrets_by_hash ON secrets (hash);
 
+-- How often tenants or their secrets have changed: a running server looks here for what others did.
+CREATE TABLE tenant_changes (
+    one    INTEGER PRIMARY KEY CHECK (one = 1),
+    count  INTEGER NOT NULL
+) STRICT;
+INSERT INTO tenant_changes VALUES (1, 0);
+
 -- Every notification, in the order of arrival: the truth from which the rest can be made again.
 CREATE TABLE journal (
     position    INTEGER PRIMARY KEY,

@@ -1,0 +1,48 @@
+//! Who asks.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, StatusCode, header, request::Parts},
+};
+use subtle::ConstantTimeEq;
+use wholecall_store::TenantView;
+
+use crate::{Service, problem::Problem, secret};
+
+/// A tenant's program, known by its API key; it reaches that tenant's data and nothing else.
+pub(super) struct Access(pub(super) TenantView);
+
+impl FromRequestParts<Service> for Access {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
+        let key = bearer(&parts.headers).ok_or_else(Problem::unauthorized)?;
+        let tenant = service.tenants.with_key(key)?.ok_or_else(Problem::unauthorized)?;
+        Ok(Self(service.store.of(tenant.id)))
+    }
+}
+
+/// The operator of this installation, known by the admin key.
+pub(super) struct Operator;
+
+impl FromRequestParts<Service> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
+        let Some(expected) = &service.settings.admin_key else {
+            let detail = "this installation has no admin key; start it with --admin-key-file";
+            return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+        };
+        let shown = bearer(&parts.headers).map(secret::hash).ok_or_else(Problem::unauthorized)?;
+        match bool::from(shown.ct_eq(expected)) {
+            true => Ok(Self),
+            false => Err(Problem::unauthorized()),
+        }
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, key) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}

@@ -1,0 +1,150 @@
+//! `GET /v1/changes` and `GET /v1/stream`: every version in the order it was made. Whoever keeps the cursor
+//! never misses one.
+
+use std::{collections::VecDeque, convert::Infallible, time::Duration};
+
+use axum::{
+    extract::State,
+    http::HeaderMap,
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+};
+use futures_util::stream;
+use serde::Deserialize;
+use tokio::sync::watch;
+use wholecall_store::{Position, StoredChange, TenantView};
+
+use super::{
+    access::Access,
+    json,
+    parameters::{Parameters, limit},
+    read,
+};
+use crate::{Service, problem::Problem};
+
+const CHANGES: usize = 100;
+const MOST_CHANGES: usize = 1_000;
+
+/// The longest anybody may wait for a change.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// From where on, how many, and how long to wait for the first.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangesQuery {
+    after: Option<String>,
+    limit: Option<usize>,
+    wait: Option<u64>,
+}
+
+/// Changes after a cursor; without one, from the beginning.
+pub(super) async fn changes(
+    State(service): State<Service>,
+    Access(view): Access,
+    Parameters(query): Parameters<ChangesQuery>,
+) -> Result<Response, Problem> {
+    let after = query.after.as_deref().map(cursor).transpose()?.unwrap_or_default();
+    let limit = limit(query.limit, CHANGES, MOST_CHANGES)?;
+    let wait = Duration::from_secs(query.wait.unwrap_or(0)).min(LONGEST_WAIT);
+    let waited = tokio::time::timeout(wait, next(&service, &view, after, limit)).await;
+    let changes = match waited {
+        Ok(changes) => changes?,
+        // The time is up: whatever there is.
+        Err(_) => read(view, move |view| view.changes_after(after, limit)).await?,
+    };
+    let next = changes.last().map_or(after, |change| change.cursor);
+    let changes: Vec<String> = changes.iter().map(to_json).collect();
+    Ok(json(format!("{{\"changes\":[{}],\"next\":\"{}\"}}", changes.join(","), next.0)))
+}
+
+fn cursor(text: &str) -> Result<Position, Problem> {
+    text.parse().map(Position).map_err(|_| Problem::bad_request("after: not a cursor that was given"))
+}
+
+fn to_json(change: &StoredChange) -> String {
+    let member = if change.version == 0 { "merged" } else { "call" };
+    format!(
+        "{{\"cursor\":\"{}\",\"type\":\"{}\",\"{member}\":{}}}",
+        change.cursor.0,
+        change.kind.as_str(),
+        change.record
+    )
+}
+
+/// The next changes; waits until there is one, or until the service stops.
+async fn next(
+    service: &Service,
+    view: &TenantView,
+    after: Position,
+    limit: usize,
+) -> Result<Vec<StoredChange>, Problem> {
+    let mut grown = service.store.watch_changes();
+    let mut stop = service.stop.clone();
+    loop {
+        grown.borrow_and_update();
+        let changes = read(view.clone(), move |view| view.changes_after(after, limit)).await?;
+        if !changes.is_empty() || *stop.borrow() {
+            return Ok(changes);
+        }
+        wait(&mut grown, &mut stop).await;
+    }
+}
+
+async fn wait(grown: &mut watch::Receiver<Position>, stop: &mut watch::Receiver<bool>) {
+    tokio::select! {
+        _ = grown.changed() => {}
+        _ = stop.changed() => {}
+    }
+}
+
+/// Counts an open stream for as long as it lives.
+struct Counted(Service);
+
+impl Counted {
+    fn new(service: Service) -> Self {
+        service.metrics.streams.inc();
+        Self(service)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.metrics.streams.dec();
+    }
+}
+
+/// From where on.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StreamQuery {
+    after: Option<String>,
+}
+
+/// The same as server-sent events: after `Last-Event-ID` or `after`, else from now on.
+pub(super) async fn stream(
+    State(service): State<Service>,
+    Access(view): Access,
+    Parameters(query): Parameters<StreamQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+    let after = match last.or(query.after).as_deref() {
+        Some(text) => cursor(text)?,
+        None => read(view.clone(), TenantView::last_change).await?,
+    };
+    let state = (Counted::new(service), view, after, VecDeque::new());
+    let events = stream::unfold(state, |(counted, view, mut after, mut waiting)| async move {
+        if waiting.is_empty() {
+            let changes = next(&counted.0, &view, after, CHANGES).await.ok()?;
+            after = changes.last()?.cursor;
+            waiting.extend(changes);
+        }
+        let change: StoredChange = waiting.pop_front()?;
+        let event =
+            Event::default().id(change.cursor.0.to_string()).event(change.kind.as_str()).data(&change.record);
+        Some((Ok::<_, Infallible>(event), (counted, view, after, waiting)))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response())
+}

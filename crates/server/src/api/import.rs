@@ -1,0 +1,131 @@
+//! `POST /v1/notifications`: many notifications at once, for history or for programs that receive them
+//! themselves.
+
+use std::collections::VecDeque;
+
+use axum::{body::Body, extract::State, response::Response};
+use futures_util::StreamExt;
+use serde_json::json;
+use tokio::sync::oneshot;
+use wholecall_store::{Arrival, StoreError};
+
+use super::{access::Access, json as respond};
+use crate::{Service, clock, problem::Problem, receive::judge, tenants::Tenant};
+
+/// So many are handed to the store at once, and so many such portions may wait for the disk.
+const PORTION: usize = 512;
+const PORTIONS_WAITING: usize = 4;
+
+/// As for files: longer lines are refused without being held in memory.
+const LONGEST_LINE: usize = 16 << 20;
+
+/// So many refused lines are named in the answer.
+const REFUSALS_NAMED: usize = 100;
+
+/// What has become of the lines so far.
+struct Import<'a> {
+    service: &'a Service,
+    tenant: &'a Tenant,
+    lines: u64,
+    accepted: u64,
+    refused: u64,
+    refusals: Vec<serde_json::Value>,
+    portion: Vec<Arrival>,
+    waiting: VecDeque<oneshot::Receiver<Result<(), StoreError>>>,
+}
+
+/// One notification per line; answers when all of them are durable.
+pub(super) async fn import(
+    State(service): State<Service>,
+    Access(view): Access,
+    body: Body,
+) -> Result<Response, Problem> {
+    let tenant = service.tenants.with_id(view.tenant())?.ok_or_else(Problem::unauthorized)?;
+    let mut import = Import {
+        service: &service,
+        tenant: &tenant,
+        lines: 0,
+        accepted: 0,
+        refused: 0,
+        refusals: Vec::new(),
+        portion: Vec::new(),
+        waiting: VecDeque::new(),
+    };
+    let mut chunks = body.into_data_stream();
+    let mut rest: Vec<u8> = Vec::new();
+    let mut too_long = false;
+    while let Some(chunk) = chunks.next().await {
+        let chunk =
+            chunk.map_err(|_| Problem::bad_request("the body broke off; what came before it is kept"))?;
+        let mut chunk = &chunk[..];
+        while let Some(end) = chunk.iter().position(|byte| *byte == b'\n') {
+            rest.extend_from_slice(&chunk[..end]);
+            import.line(&rest, std::mem::take(&mut too_long)).await?;
+            rest.clear();
+            chunk = &chunk[end + 1..];
+        }
+        if rest.len() + chunk.len() > LONGEST_LINE {
+            (too_long, rest) = (true, Vec::new());
+        }
+        if !too_long {
+            rest.extend_from_slice(chunk);
+        }
+    }
+    import.line(&rest, too_long).await?;
+    import.hand_in().await?;
+    while let Some(durable) = import.waiting.pop_front() {
+        finish(durable).await?;
+    }
+    Ok(respond(
+        json!({ "accepted": import.accepted, "refused": import.refused, "refusals": import.refusals })
+            .to_string(),
+    ))
+}
+
+impl Import<'_> {
+    async fn line(&mut self, line: &[u8], too_long: bool) -> Result<(), Problem> {
+        self.lines += 1;
+        let line = line.trim_ascii();
+        if line.is_empty() && !too_long {
+            return Ok(());
+        }
+        let judged = match too_long {
+            true => Err("longer than 16 MiB".to_owned()),
+            false => judge(self.tenant, line),
+        };
+        match judged {
+            Ok(session) => {
+                self.accepted += 1;
+                let now = clock::now().as_millis();
+                self.portion.push(Arrival::notification(self.tenant.id, now, &session, line)?);
+            }
+            Err(reason) => {
+                self.refused += 1;
+                if self.refusals.len() < REFUSALS_NAMED {
+                    self.refusals.push(json!({ "line": self.lines, "reason": reason }));
+                }
+            }
+        }
+        if self.portion.len() >= PORTION {
+            self.hand_in().await?;
+        }
+        Ok(())
+    }
+
+    async fn hand_in(&mut self) -> Result<(), Problem> {
+        if self.portion.is_empty() {
+            return Ok(());
+        }
+        self.waiting.push_back(self.service.store.append(std::mem::take(&mut self.portion))?);
+        if self.waiting.len() > PORTIONS_WAITING
+            && let Some(durable) = self.waiting.pop_front()
+        {
+            finish(durable).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn finish(durable: oneshot::Receiver<Result<(), StoreError>>) -> Result<(), Problem> {
+    Ok(durable.await.unwrap_or(Err(StoreError::Closed))?)
+}

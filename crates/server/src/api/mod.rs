@@ -1,0 +1,91 @@
+//! Queries over HTTP.
+
+mod access;
+mod calls;
+mod changes;
+mod docs;
+mod import;
+pub(crate) mod openapi;
+mod parameters;
+mod story;
+mod tenants;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, State},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use wholecall_store::{StoreError, TenantView};
+
+use crate::{Service, problem::Problem, receive};
+
+pub(crate) fn router(service: Service) -> Router {
+    Router::new()
+        .route("/hooks/{tenant}", post(receive::receive))
+        .route("/v1/calls", get(calls::list))
+        .route("/v1/calls/{id}", get(calls::one))
+        .route("/v1/calls/{id}/versions", get(calls::versions))
+        .route("/v1/calls/{id}/notifications", get(calls::notifications))
+        .route("/v1/calls/{id}/explain", get(story::explain))
+        .route("/v1/changes", get(changes::changes))
+        .route("/v1/stream", get(changes::stream))
+        .route("/v1/notifications", post(import::import))
+        .route("/v1/tenants", get(tenants::list).post(tenants::add))
+        .route("/openapi.json", get(openapi::openapi))
+        .route("/docs", get(docs::docs))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(1024 * 1024))
+        .with_state(service)
+}
+
+/// The process runs.
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// The store can be read, so notifications are taken and queries answered.
+async fn readyz(State(service): State<Service>) -> Result<&'static str, Problem> {
+    if *service.stop.borrow() {
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the service is stopping"));
+    }
+    service.store.checkpoint()?;
+    Ok("ok\n")
+}
+
+async fn metrics(State(service): State<Service>) -> impl IntoResponse {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], service.metrics.text())
+}
+
+async fn nothing_here() -> Problem {
+    Problem::not_found("there is nothing at this address; /docs tells what there is")
+}
+
+async fn wrong_method() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address is asked with another method")
+}
+
+/// Reads from the store where waiting for a disk holds up nobody else.
+async fn read<T: Send + 'static>(
+    view: TenantView,
+    read: impl FnOnce(&TenantView) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, Problem> {
+    match tokio::task::spawn_blocking(move || read(&view)).await {
+        Ok(result) => Ok(result?),
+        Err(error) => {
+            tracing::error!(%error, "a query ended by a panic");
+            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the query failed; the log says how"))
+        }
+    }
+}
+
+/// JSON that is text already.
+fn json(text: String) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], text).into_response()
+}

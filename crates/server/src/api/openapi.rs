@@ -1,0 +1,310 @@
+//! The OpenAPI document. The record's shape in it is generated from the record's types; tests hold the rest to
+//! what the running service does.
+
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+use wholecall_record::{
+    call::{Direction, MoveKind, Outcome, State},
+    schema,
+};
+
+use super::json as respond;
+
+/// `GET /openapi.json`.
+pub(super) async fn openapi() -> Response {
+    respond(document().to_string())
+}
+
+/// The document.
+pub fn document() -> Value {
+    let mut schemas = schema::definitions();
+    schemas.insert("Problem".to_owned(), problem());
+    schemas.insert("Change".to_owned(), change());
+    schemas.insert("Merged".to_owned(), merged());
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Wholecall",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Whole calls from RingCentral's telephony session notifications. \
+                Times are RFC 3339 in UTC, lengths are milliseconds. Errors are problem documents (RFC 9457).",
+            "license": { "name": "Apache-2.0 OR MIT" },
+        },
+        "security": [{ "apiKey": [] }],
+        "paths": paths(),
+        "components": {
+            "securitySchemes": {
+                "apiKey": { "type": "http", "scheme": "bearer", "description": "A tenant's API key, `wck_…`." },
+                "adminKey": { "type": "http", "scheme": "bearer", "description": "The installation's admin key." },
+            },
+            "schemas": schemas,
+        },
+    })
+}
+
+fn paths() -> Value {
+    json!({
+        "/v1/calls": { "get": operation("listCalls", "Calls, newest first", call_parameters(), json!({
+            "200": records("A page of calls; `next` is the `cursor` of the next, or null.", json!({
+                "type": "object",
+                "properties": {
+                    "calls": { "type": "array", "items": reference("Call") },
+                    "next": { "type": ["string", "null"] },
+                },
+                "required": ["calls", "next"],
+            })),
+        })) },
+        "/v1/calls/{id}": { "get": operation("getCall", "One call", vec![
+            call_id(),
+            parameter("as_of", "The call as it was known then.", date_time()),
+            format_parameter(),
+        ], json!({
+            "200": records("The call.", reference("Call")),
+            "301": answer("It is part of another call: `Location` leads there.", reference("Merged")),
+            "404": problem_answer("There is no such call."),
+        })) },
+        "/v1/calls/{id}/versions": { "get": operation("getVersions", "Every version of a call, oldest first",
+            vec![call_id()], json!({
+                "200": answer("The versions.", list_of("versions", reference("Call"))),
+                "404": problem_answer("There is no such call."),
+            })) },
+        "/v1/calls/{id}/notifications": { "get": operation("getNotifications",
+            "The notifications behind a call, in order of arrival", vec![call_id()], json!({
+                "200": answer("The notifications as they were posted.", list_of("notifications", json!({
+                    "type": "object",
+                    "properties": {
+                        "position": { "type": "integer" },
+                        "arrivedAt": date_time(),
+                        "notification": { "type": "object" },
+                    },
+                    "required": ["position", "arrivedAt", "notification"],
+                }))),
+                "404": problem_answer("There is no such call."),
+            })) },
+        "/v1/calls/{id}/explain": { "get": operation("explainCall",
+            "The story of a call in sentences, each with its proof", vec![call_id()], json!({
+                "200": {
+                    "description": "The story, as JSON or as text.",
+                    "content": { "application/json": { "schema": { "type": "object" } }, "text/plain": {} },
+                },
+                "404": problem_answer("There is no such call."),
+            })) },
+        "/v1/changes": { "get": operation("listChanges",
+            "Every version of every call in the order it was made; keep `next` and no change is ever missed", vec![
+                parameter("after", "The cursor to go on from; without it, from the beginning.", text()),
+                parameter("limit", "How many at most, up to 1,000.", count(100)),
+                parameter("wait", "How many seconds to wait for the first, up to 60.", count(0)),
+            ], json!({
+                "200": answer("The changes.", json!({
+                    "type": "object",
+                    "properties": { "changes": { "type": "array", "items": reference("Change") }, "next": text() },
+                    "required": ["changes", "next"],
+                })),
+            })) },
+        "/v1/stream": { "get": operation("streamChanges",
+            "The same as server-sent events, with `id`, `event` and the record as `data`", vec![
+                parameter("after", "The cursor to go on from; without it, from now on. `Last-Event-ID` weighs more.", text()),
+            ], json!({
+                "200": { "description": "Events.", "content": { "text/event-stream": {} } },
+            })) },
+        "/v1/notifications": { "post": with_body(operation("importNotifications",
+            "Many notifications at once, one per line: history, or what another program received", vec![], json!({
+                "200": answer("All accepted lines are durable.", json!({
+                    "type": "object",
+                    "properties": {
+                        "accepted": { "type": "integer" },
+                        "refused": { "type": "integer" },
+                        "refusals": { "type": "array", "items": {
+                            "type": "object",
+                            "properties": { "line": { "type": "integer" }, "reason": text() },
+                        } },
+                    },
+                    "required": ["accepted", "refused", "refusals"],
+                })),
+            })), "application/x-ndjson", json!({ "type": "string" })) },
+        "/hooks/{tenant}": { "post": with_body(open(operation("receive",
+            "RingCentral's webhook: with `Verification-Token`; a `Validation-Token` with an empty body comes back", vec![
+                path_parameter("tenant", "The tenant's name."),
+            ], json!({
+                "200": { "description": "The notification is durable." },
+                "401": problem_answer("No such tenant, or not its token."),
+                "413": problem_answer("More than 256 KiB."),
+                "503": problem_answer("It could not be kept; send it again."),
+            }))), "application/json", json!({ "type": "object" })) },
+        "/v1/tenants": {
+            "get": for_operators(operation("listTenants", "All tenants", vec![], json!({
+                "200": answer("Without their secrets.", list_of("tenants", json!({ "type": "object" }))),
+            }))),
+            "post": for_operators(with_body(operation("addTenant", "Add a tenant", vec![], json!({
+                "201": answer("Its secrets, shown once.", json!({
+                    "type": "object",
+                    "properties": {
+                        "tenant": text(), "hookUrl": text(), "apiKey": text(), "verificationToken": text(),
+                    },
+                })),
+                "409": problem_answer("There is one of that name."),
+            })), "application/json", json!({
+                "type": "object",
+                "properties": {
+                    "name": text(),
+                    "accounts": { "type": "array", "items": text() },
+                    "verificationToken": { "type": ["string", "null"] },
+                },
+                "required": ["name", "accounts"],
+            }))),
+        },
+        "/healthz": { "get": open(operation("health", "The process runs", vec![], plain_text())) },
+        "/readyz": { "get": open(operation("readiness", "Notifications are taken and queries answered", vec![], plain_text())) },
+        "/metrics": { "get": open(operation("metrics", "For Prometheus", vec![], plain_text())) },
+    })
+}
+
+fn call_parameters() -> Vec<Value> {
+    vec![
+        parameter(
+            "number",
+            "A participant's number in any spelling, or at least its last seven digits.",
+            text(),
+        ),
+        parameter("extension", "A participant's extension id.", text()),
+        parameter("name", "A part of a participant's name, in any case.", text()),
+        parameter("queue", "A queue's extension id.", text()),
+        parameter("move", "A kind of move.", words(MoveKind::ALL.iter().map(|word| word.as_str()))),
+        parameter("direction", "The direction.", words(Direction::ALL.iter().map(|word| word.as_str()))),
+        parameter("result", "The result.", words(Outcome::ALL.iter().map(|word| word.as_str()))),
+        parameter("state", "The state.", words(State::ALL.iter().map(|word| word.as_str()))),
+        parameter("from", "Started at this time or later.", date_time()),
+        parameter("to", "Started before this time.", date_time()),
+        parameter("as_of", "Calls as they were known then.", date_time()),
+        parameter("limit", "How many at most, up to 1,000.", count(50)),
+        parameter("cursor", "The `next` of the page before.", text()),
+        format_parameter(),
+    ]
+}
+
+fn operation(id: &str, summary: &str, parameters: Vec<Value>, responses: Value) -> Value {
+    json!({ "operationId": id, "summary": summary, "parameters": parameters, "responses": responses })
+}
+
+fn with_member(mut operation: Value, name: &str, value: Value) -> Value {
+    if let Some(members) = operation.as_object_mut() {
+        members.insert(name.to_owned(), value);
+    }
+    operation
+}
+
+fn with_body(operation: Value, kind: &str, schema: Value) -> Value {
+    let content = Map::from_iter([(kind.to_owned(), json!({ "schema": schema }))]);
+    with_member(operation, "requestBody", json!({ "required": true, "content": content }))
+}
+
+/// Nobody has to say who they are.
+fn open(operation: Value) -> Value {
+    with_member(operation, "security", json!([]))
+}
+
+fn for_operators(operation: Value) -> Value {
+    with_member(operation, "security", json!([{ "adminKey": [] }]))
+}
+
+fn parameter(name: &str, about: &str, schema: Value) -> Value {
+    json!({ "name": name, "in": "query", "description": about, "schema": schema })
+}
+
+fn path_parameter(name: &str, about: &str) -> Value {
+    json!({ "name": name, "in": "path", "required": true, "description": about, "schema": text() })
+}
+
+fn call_id() -> Value {
+    path_parameter("id", "The call's id: the `telephonySessionId` of its root session.")
+}
+
+fn format_parameter() -> Value {
+    parameter("format", "Instead of `Accept`.", words(["json", "ndjson", "csv", "vcon"].into_iter()))
+}
+
+fn answer(about: &str, schema: Value) -> Value {
+    json!({ "description": about, "content": { "application/json": { "schema": schema } } })
+}
+
+/// Calls, which come in four forms.
+fn records(about: &str, schema: Value) -> Value {
+    json!({
+        "description": about,
+        "content": {
+            "application/json": { "schema": schema },
+            "application/x-ndjson": {},
+            "text/csv": {},
+            "application/vcon+json": {},
+        },
+    })
+}
+
+fn problem_answer(about: &str) -> Value {
+    json!({
+        "description": about,
+        "content": { "application/problem+json": { "schema": reference("Problem") } },
+    })
+}
+
+fn plain_text() -> Value {
+    json!({ "200": { "description": "Text.", "content": { "text/plain": {} } } })
+}
+
+fn list_of(name: &str, items: Value) -> Value {
+    let properties = Map::from_iter([(name.to_owned(), json!({ "type": "array", "items": items }))]);
+    json!({ "type": "object", "properties": properties, "required": [name] })
+}
+
+fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+fn date_time() -> Value {
+    json!({ "type": "string", "format": "date-time" })
+}
+
+fn count(usual: u32) -> Value {
+    json!({ "type": "integer", "minimum": 0, "default": usual })
+}
+
+fn words(words: impl Iterator<Item = &'static str>) -> Value {
+    json!({ "type": "string", "enum": words.collect::<Vec<_>>() })
+}
+
+fn problem() -> Value {
+    json!({
+        "type": "object",
+        "description": "What went wrong (RFC 9457).",
+        "properties": { "type": text(), "title": text(), "status": { "type": "integer" }, "detail": text() },
+        "required": ["type", "title", "status", "detail"],
+    })
+}
+
+fn change() -> Value {
+    let kinds = ["call.started", "call.updated", "call.completed", "call.revised", "call.merged"];
+    json!({
+        "type": "object",
+        "description": "A version of a call, or that a call turned out to be part of another.",
+        "properties": {
+            "cursor": text(),
+            "type": words(kinds.into_iter()),
+            "call": reference("Call"),
+            "merged": reference("Merged"),
+        },
+        "required": ["cursor", "type"],
+    })
+}
+
+fn merged() -> Value {
+    json!({
+        "type": "object",
+        "description": "The id that is gone and the one that stays.",
+        "properties": { "id": text(), "into": text() },
+        "required": ["id", "into"],
+    })
+}

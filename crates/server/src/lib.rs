@@ -1,0 +1,127 @@
+//! The service: receives notifications and keeps them, assembles calls as they happen, answers queries.
+//!
+//! The data goes one way: [`receive`] → the store's journal → [`pipeline`] → the store's calls and changes →
+//! [`api`]. Nothing here knows anything that is not in the store, or could not be made from it again.
+
+pub mod admin;
+mod api;
+mod clock;
+mod listen;
+mod metrics;
+mod pipeline;
+mod problem;
+mod receive;
+pub mod secret;
+mod tenants;
+
+use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
+
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use wholecall_store::{Store, StoreError};
+
+use self::{metrics::Metrics, pipeline::Pipeline, tenants::Tenants};
+pub use api::openapi::document as openapi_document;
+pub use listen::{Tls, TlsError};
+
+/// How to run.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The certificate to serve with; none behind a proxy that has it, or on a laptop.
+    pub tls: Option<Tls>,
+    /// The SHA-256 of the key for operators; none: no operator comes in over HTTP.
+    pub admin_key: Option<[u8; 32]>,
+    /// Under which address others reach the hooks: `https://calls.example.com`.
+    pub public_url: Option<String>,
+}
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened at.
+    #[error("cannot listen at {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no thread to be had.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// What every request may need.
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub(crate) store: Store,
+    pub(crate) tenants: Arc<Tenants>,
+    pub(crate) metrics: Metrics,
+    pub(crate) settings: Arc<Settings>,
+    /// Turns true when the service is to end.
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+/// The running service.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<()>,
+    refresh: JoinHandle<()>,
+    assembler: thread::JoinHandle<()>,
+}
+
+/// Starts the service.
+pub async fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
+    let address = settings.listen;
+    let listener =
+        TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+    let address = listener.local_addr().unwrap_or(address);
+    let tenants = Arc::new(Tenants::open(store.clone())?);
+    let metrics = Metrics::new();
+    let (stop, stopped) = watch::channel(false);
+    let pipeline = Pipeline::resume(store.clone(), tenants.clone(), metrics.clone())?;
+    let assembler = pipeline.start(stopped.clone()).map_err(StartError::Thread)?;
+    let refresh = tokio::spawn(follow_tenants(tenants.clone()));
+    let service = Service { store, tenants, metrics, settings: Arc::new(settings), stop: stopped.clone() };
+    let tls = service.settings.tls.clone();
+    let server = tokio::spawn(listen::serve(listener, tls, api::router(service), stopped));
+    Ok(Running { address, stop, server, refresh, assembler })
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends it: requests are answered, what was accepted is assembled and written.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        self.refresh.abort();
+        if self.server.await.is_err() {
+            tracing::error!("the server ended by a panic");
+        }
+        let joined = tokio::task::spawn_blocking(|| self.assembler.join()).await;
+        if !matches!(joined, Ok(Ok(()))) {
+            tracing::error!("the assembler ended by a panic");
+        }
+    }
+}
+
+/// Notices what other processes did to tenants. What was added is found when it is asked for; this is for what was
+/// taken away.
+async fn follow_tenants(tenants: Arc<Tenants>) {
+    let mut every_second = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        every_second.tick().await;
+        if let Err(error) = tenants.refresh() {
+            tracing::warn!(%error, "tenants could not be read");
+        }
+    }
+}

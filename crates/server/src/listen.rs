@@ -1,0 +1,134 @@
+//! Connections: plain or over TLS, with limits for whoever is slow, and an end.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Router, body::Body};
+use hyper::{Request, body::Incoming};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    sync::watch,
+};
+use tokio_rustls::TlsAcceptor;
+
+/// For a request's head, and for the TLS handshake.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+
+/// A request's head may have so many bytes.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+
+/// So long a stop waits for requests that are being answered.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// A certificate and its key.
+#[derive(Clone)]
+pub struct Tls(Arc<rustls::ServerConfig>);
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tls")
+    }
+}
+
+/// Why a certificate cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// It is not PEM, or has not what is needed.
+    #[error("the {what} cannot be read: {problem}")]
+    Pem {
+        /// Which of the two.
+        what: &'static str,
+        /// Why.
+        problem: String,
+    },
+    /// They do not belong together.
+    #[error("the certificate and the key cannot be used: {0}")]
+    Unusable(#[from] rustls::Error),
+}
+
+impl Tls {
+    /// From a chain of certificates and a private key, both PEM.
+    pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, TlsError> {
+        let problem = |what| {
+            move |error: rustls::pki_types::pem::Error| TlsError::Pem { what, problem: error.to_string() }
+        };
+        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificates)
+            .collect::<Result<_, _>>()
+            .map_err(problem("certificate"))?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(problem("key"))?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)?;
+        Ok(Self(Arc::new(config)))
+    }
+}
+
+/// Serves until `stop` turns true, then until the requests at hand are answered.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) {
+    let graceful = GracefulShutdown::new();
+    let acceptor = tls.map(|tls| TlsAcceptor::from(tls.0));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Too many open files, most often: some will be closed soon.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let _ = stream.set_nodelay(true);
+        let (router, watcher) = (router.clone(), graceful.watcher());
+        match acceptor.clone() {
+            None => drop(tokio::spawn(answer(stream, router, watcher))),
+            Some(acceptor) => drop(tokio::spawn(async move {
+                if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_WITHIN, acceptor.accept(stream)).await {
+                    answer(stream, router, watcher).await;
+                }
+            })),
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests were still unanswered {} s after the stop", DRAIN.as_secs());
+    }
+}
+
+/// Answers the requests of one connection.
+async fn answer(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    watcher: hyper_util::server::graceful::Watcher,
+) {
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let router = router.clone();
+        async move {
+            use tower_service::Service as _;
+            let mut router = router;
+            router.call(request.map(Body::new)).await
+        }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    // How a client breaks off is its own affair.
+    let _ = watcher.watch(connection).await;
+}

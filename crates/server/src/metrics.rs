@@ -1,0 +1,103 @@
+//! What the service counts, for Prometheus.
+
+use std::{sync::Arc, time::Duration};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+use wholecall_store::{Made, VersionKind};
+
+/// What became of a request to a hook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum Outcome {
+    Kept,
+    Quarantined,
+    Unverified,
+    TooLong,
+    Failed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Received {
+    outcome: Outcome,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Change {
+    kind: String,
+}
+
+/// The counters; copies count together.
+#[derive(Debug, Clone)]
+pub(crate) struct Metrics {
+    registry: Arc<Registry>,
+    received: Family<Received, Counter>,
+    acknowledged: Histogram,
+    assembled: Counter,
+    changes: Family<Change, Counter>,
+    pub(crate) streams: Gauge,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let seconds = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 3.0];
+        let metrics = Self {
+            registry: Arc::default(),
+            received: Family::default(),
+            acknowledged: Histogram::new(seconds),
+            assembled: Counter::default(),
+            changes: Family::default(),
+            streams: Gauge::default(),
+        };
+        let mut registry = Registry::with_prefix("wholecall");
+        registry.register(
+            "hook_requests",
+            "Requests to hooks, by what became of them",
+            metrics.received.clone(),
+        );
+        registry.register_with_unit(
+            "hook_acknowledge",
+            "Time from the end of a request to its durable acknowledgement",
+            Unit::Seconds,
+            metrics.acknowledged.clone(),
+        );
+        registry.register("notifications_assembled", "Notifications assembled", metrics.assembled.clone());
+        registry.register("changes", "Changes made to calls, by kind", metrics.changes.clone());
+        registry.register(
+            "open_streams",
+            "Clients that follow changes as they come",
+            metrics.streams.clone(),
+        );
+        Self { registry: Arc::new(registry), ..metrics }
+    }
+
+    pub(crate) fn received(&self, outcome: Outcome) {
+        self.received.get_or_create(&Received { outcome }).inc();
+    }
+
+    pub(crate) fn acknowledged(&self, after: Duration) {
+        self.acknowledged.observe(after.as_secs_f64());
+    }
+
+    pub(crate) fn assembled(&self, notifications: usize, made: &[Made]) {
+        self.assembled.inc_by(notifications as u64);
+        for made in made {
+            let kind = match &made.what {
+                VersionKind::Version { kind, .. } => kind.as_str(),
+                VersionKind::Merged { .. } => "call.merged",
+            };
+            self.changes.get_or_create(&Change { kind: kind.to_owned() }).inc();
+        }
+    }
+
+    /// Everything as Prometheus reads it.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        if let Err(error) = encode(&mut text, &self.registry) {
+            tracing::error!(%error, "metrics could not be written");
+        }
+        text
+    }
+}

@@ -1,0 +1,250 @@
+//! From the journal to calls: the one place where the assembler runs.
+//!
+//! It follows the journal, whoever wrote to it, and commits what came of it together with how far it has
+//! read, so that whatever dies when, each change is made once. Time is when a notification arrived, as the
+//! journal has it; between notifications, the wall clock.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    thread,
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, sync::watch};
+use wholecall_assembly::{Assembler, Change, Left, Settings};
+use wholecall_notification::{Document, Message};
+use wholecall_record::Time;
+use wholecall_store::{
+    Assembled, ChangeKind, Made, Position, Store, StoreError, StoredCall, TenantId, VersionKind,
+};
+
+use crate::{clock, metrics::Metrics, tenants::Tenants};
+
+/// So much of the journal is read at once.
+const READ_AT_ONCE: usize = 2_000;
+
+/// A closed call stays in memory for what comes a little late, and for the twin of a RingOut; what comes later brings it
+/// back from the store.
+const KEEP_CLOSED_MS: i64 = 75_000;
+
+/// What calls look related to is restored with them, up to so many.
+const RESTORED_TOGETHER: usize = 64;
+
+/// Assembles until it is told to stop.
+pub(crate) struct Pipeline {
+    store: Store,
+    tenants: std::sync::Arc<Tenants>,
+    metrics: Metrics,
+    position: Position,
+    assemblers: HashMap<TenantId, Assembler>,
+    /// When which assembler wants to be called.
+    due: BTreeMap<(Time, TenantId), ()>,
+    made: Vec<Made>,
+}
+
+impl Pipeline {
+    /// Goes on where the last one left off.
+    pub(crate) fn resume(
+        store: Store,
+        tenants: std::sync::Arc<Tenants>,
+        metrics: Metrics,
+    ) -> Result<Self, StoreError> {
+        let position = store.checkpoint()?;
+        let mut pipeline = Self {
+            store,
+            tenants,
+            metrics,
+            position,
+            assemblers: HashMap::new(),
+            due: BTreeMap::new(),
+            made: Vec::new(),
+        };
+        let since = clock::now() + -KEEP_CLOSED_MS;
+        for call in pipeline.store.recent_calls(position, since.as_millis())? {
+            pipeline.restore(call)?;
+        }
+        Ok(pipeline)
+    }
+
+    /// Runs on a thread of its own until `stop` is set and everything in the journal has been assembled.
+    pub(crate) fn start(mut self, stop: watch::Receiver<bool>) -> std::io::Result<thread::JoinHandle<()>> {
+        let runtime = Handle::current();
+        thread::Builder::new().name("assembler".to_owned()).spawn(move || {
+            let mut journal = self.store.watch_journal();
+            let mut stop = stop;
+            loop {
+                match self.step() {
+                    Ok(true) => continue,
+                    Ok(false) if *stop.borrow() => return,
+                    Ok(false) => runtime.block_on(self.wait(&mut journal, &mut stop)),
+                    Err(error) => {
+                        tracing::error!(%error, "assembling stopped; it will be tried again in a second");
+                        if *stop.borrow() {
+                            return;
+                        }
+                        thread::sleep(Duration::from_secs(1));
+                        self.start_over();
+                    }
+                }
+            }
+        })
+    }
+
+    /// Waits for more of the journal, for what is due, or for the end.
+    async fn wait(&self, journal: &mut watch::Receiver<Position>, stop: &mut watch::Receiver<bool>) {
+        if *journal.borrow_and_update() > self.position {
+            return;
+        }
+        let due = self.due.keys().next().map(|(time, _)| (*time - clock::now()).max(0) as u64);
+        let sleep = Duration::from_millis(due.unwrap_or(60_000));
+        tokio::select! {
+            _ = journal.changed() => {}
+            _ = stop.changed() => {}
+            () = tokio::time::sleep(sleep) => {}
+        }
+    }
+
+    /// What is in memory may be ahead of the store: it is made anew from there.
+    fn start_over(&mut self) {
+        match Self::resume(self.store.clone(), self.tenants.clone(), self.metrics.clone()) {
+            Ok(fresh) => *self = fresh,
+            Err(error) => tracing::error!(%error, "the calls could not be read back"),
+        }
+    }
+
+    /// Reads on, does what is due, and commits. Tells whether there was anything to read.
+    fn step(&mut self) -> Result<bool, StoreError> {
+        let before = self.position;
+        let entries = self.store.journal_after(before, READ_AT_ONCE)?;
+        for entry in &entries {
+            let arrived = Time::from_millis(entry.arrived_ms);
+            self.tick(arrived);
+            self.receive(entry.tenant, arrived, &entry.body)?;
+            self.position = entry.position;
+        }
+        if entries.len() < READ_AT_ONCE {
+            self.tick(clock::now());
+        }
+        if self.position != before || !self.made.is_empty() {
+            let made = std::mem::take(&mut self.made);
+            let checkpoint = self.position;
+            self.metrics.assembled(entries.len(), &made);
+            self.store.commit(Assembled { checkpoint, made })?;
+        }
+        Ok(!entries.is_empty())
+    }
+
+    fn receive(&mut self, tenant: TenantId, arrived: Time, body: &str) -> Result<(), StoreError> {
+        let Ok(document) = Document::parse(body) else { return Ok(()) };
+        let Ok(Message::Session(notification)) = document.message() else { return Ok(()) };
+        for session in self.assembler(tenant)?.unknown_sessions(&notification) {
+            if let Some(call) = self.store.of(tenant).call_of_session(&session, self.position)? {
+                self.restore(call)?;
+            }
+        }
+        let changes = self.assembler(tenant)?.receive(arrived, &notification);
+        self.note(tenant, arrived, changes);
+        Ok(())
+    }
+
+    /// Does what is due by a time.
+    fn tick(&mut self, now: Time) {
+        while let Some((&(time, tenant), ())) = self.due.first_key_value()
+            && time <= now
+        {
+            self.due.pop_first();
+            let Some(assembler) = self.assemblers.get_mut(&tenant) else { continue };
+            let changes = assembler.tick(time.max(now));
+            self.note(tenant, now, changes);
+        }
+    }
+
+    /// Keeps what an assembler has made, and when it wants to be called again.
+    fn note(&mut self, tenant: TenantId, now: Time, changes: Vec<Change>) {
+        for change in changes {
+            self.made.push(Made {
+                tenant,
+                at_ms: now.as_millis(),
+                position: self.position,
+                what: to_store(change),
+            });
+        }
+        if let Some(due) = self.assemblers.get(&tenant).and_then(Assembler::next_due) {
+            self.due.insert((due, tenant), ());
+        }
+    }
+
+    fn assembler(&mut self, tenant: TenantId) -> Result<&mut Assembler, StoreError> {
+        match self.assemblers.entry(tenant) {
+            std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
+            std::collections::hash_map::Entry::Vacant(new) => {
+                let settings = self.tenants.with_id(tenant)?.map(|tenant| settings(&tenant.settings));
+                Ok(new.insert(Assembler::new(settings.unwrap_or_default())))
+            }
+        }
+    }
+
+    /// Brings a call back into memory, with those it looks related to.
+    fn restore(&mut self, call: StoredCall) -> Result<(), StoreError> {
+        let tenant = call.tenant;
+        let mut waiting = vec![call];
+        let mut restored = 0;
+        while let Some(call) = waiting.pop() {
+            let assembler = self.assembler(tenant)?;
+            let is_known = call.entries.iter().any(|entry| is_known(assembler, &entry.body));
+            if is_known || restored == RESTORED_TOGETHER {
+                continue;
+            }
+            restored += 1;
+            let made_at = Time::from_millis(call.made_ms);
+            let mut restoring =
+                assembler.restore(Left { record: call.record, made_at, completed: call.completed });
+            for entry in &call.entries {
+                let Ok(document) = Document::parse(&entry.body) else { continue };
+                let Ok(Message::Session(notification)) = document.message() else { continue };
+                let told = entry.position <= call.position;
+                restoring.add(Time::from_millis(entry.arrived_ms), told, &notification);
+            }
+            let related = restoring.finish();
+            if let Some(due) = assembler.next_due() {
+                self.due.insert((due, tenant), ());
+            }
+            for id in related {
+                waiting.extend(self.store.of(tenant).call_of_session(&id, self.position)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_known(assembler: &Assembler, body: &str) -> bool {
+    let Ok(document) = Document::parse(body) else { return false };
+    match document.message() {
+        Ok(Message::Session(notification)) => {
+            assembler.knows(notification.account_id(), notification.session_id())
+        }
+        _ => false,
+    }
+}
+
+fn settings(wanted: &wholecall_store::TenantSettings) -> Settings {
+    let usual = Settings::default();
+    Settings {
+        settle_ms: wanted.settle_ms.unwrap_or(usual.settle_ms),
+        gap_settle_ms: wanted.gap_settle_ms.unwrap_or(usual.gap_settle_ms),
+        last_leg_silent_ms: wanted.last_leg_stale_ms.unwrap_or(usual.last_leg_silent_ms),
+        silent_ms: wanted.stale_ms.unwrap_or(usual.silent_ms),
+        keep_closed_ms: KEEP_CLOSED_MS,
+        ..usual
+    }
+}
+
+fn to_store(change: Change) -> VersionKind {
+    match change {
+        Change::Started(call) => VersionKind::Version { kind: ChangeKind::Started, call },
+        Change::Updated(call) => VersionKind::Version { kind: ChangeKind::Updated, call },
+        Change::Completed(call) => VersionKind::Version { kind: ChangeKind::Completed, call },
+        Change::Revised { call, .. } => VersionKind::Version { kind: ChangeKind::Revised, call },
+        Change::Merged { id, into, .. } => VersionKind::Merged { id, into },
+    }
+}

@@ -1,0 +1,120 @@
+//! RingCentral's webhooks. A 200 means that the notification survives whatever happens to this machine short
+//! of losing its disk.
+
+use std::time::Duration;
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{Path, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use wholecall_notification::{Document, Message};
+use wholecall_store::{Arrival, StoreError};
+
+use crate::{Service, clock, metrics::Outcome, problem::Problem, tenants::Tenant};
+
+/// RingCentral's notifications have a few KB.
+const MAX_BODY_BYTES: usize = 256 * 1024;
+
+/// RingCentral gives up after three seconds, and then sends the same again.
+const DEADLINE: Duration = Duration::from_millis(2_500);
+
+/// RingCentral wants head and body of the answer within 1,024 bytes; the token comes back as it was.
+const MAX_TOKEN_BYTES: usize = 512;
+
+/// `POST /hooks/{tenant}`.
+pub(crate) async fn receive(
+    State(service): State<Service>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let validation = headers.get("validation-token").filter(|token| token.len() <= MAX_TOKEN_BYTES);
+    let body = match tokio::time::timeout(DEADLINE, Limited::new(body, MAX_BODY_BYTES).collect()).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            service.metrics.received(Outcome::TooLong);
+            let detail = format!("a body may have {MAX_BODY_BYTES} bytes");
+            return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).into_response();
+        }
+        Ok(Err(_)) => return Problem::bad_request("the body broke off").into_response(),
+        Err(_) => {
+            return Problem::new(StatusCode::REQUEST_TIMEOUT, "the body came too slowly").into_response();
+        }
+    };
+    if body.is_empty()
+        && let Some(token) = validation
+    {
+        return accepted(Some(token));
+    }
+    let token = headers.get("verification-token").and_then(|token| token.to_str().ok()).unwrap_or_default();
+    let started = std::time::Instant::now();
+    let result = match service.tenants.verified(&name, token) {
+        Ok(Some(tenant)) => keep(&service, &tenant, body).await,
+        Ok(None) => {
+            service.metrics.received(Outcome::Unverified);
+            let detail = "no hook of that name takes notifications with this verification token";
+            return Problem::new(StatusCode::UNAUTHORIZED, detail).into_response();
+        }
+        Err(error) => Err(error),
+    };
+    match result {
+        Ok(outcome) => {
+            service.metrics.received(outcome);
+            service.metrics.acknowledged(started.elapsed());
+            accepted(validation)
+        }
+        Err(error) => {
+            service.metrics.received(Outcome::Failed);
+            tracing::warn!(tenant = name, %error, "a notification was not taken");
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the notification could not be kept; send it again")
+                .into_response()
+        }
+    }
+}
+
+/// An empty answer in the shape RingCentral wants.
+fn accepted(validation: Option<&HeaderValue>) -> Response {
+    let mut response = StatusCode::OK.into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(token) = validation {
+        response.headers_mut().insert("validation-token", token.clone());
+    }
+    response
+}
+
+/// Keeps a body; what is no notification of the tenant is kept apart, with the reason. RingCentral gets a 200 for
+/// either: it stops sending to whoever answers with errors.
+async fn keep(service: &Service, tenant: &Tenant, body: Bytes) -> Result<Outcome, StoreError> {
+    let now = clock::now().as_millis();
+    let (arrival, outcome) = match judge(tenant, &body) {
+        Ok(session) => (Arrival::notification(tenant.id, now, &session, &body)?, Outcome::Kept),
+        Err(reason) => {
+            tracing::info!(tenant = tenant.name, reason, "a body was put into quarantine");
+            (Arrival::refused(tenant.id, now, reason, &body)?, Outcome::Quarantined)
+        }
+    };
+    let durable = service.store.append(vec![arrival])?;
+    match tokio::time::timeout(DEADLINE, durable).await {
+        Ok(Ok(result)) => result.map(|()| outcome),
+        Ok(Err(_)) => Err(StoreError::Closed),
+        Err(_) => Err(StoreError::Overloaded),
+    }
+}
+
+/// The session that a body is about, or why it is no notification of the tenant.
+pub(crate) fn judge(tenant: &Tenant, body: &[u8]) -> Result<String, String> {
+    let text = std::str::from_utf8(body).map_err(|error| format!("not UTF-8: {error}"))?;
+    let document = Document::parse(text).map_err(|problem| problem.to_string())?;
+    match document.message().map_err(|problem| problem.to_string())? {
+        Message::Session(notification) => match notification.account_id() {
+            Some(account) if !tenant.accounts.contains(account) => {
+                Err(format!("account {account} is not one of the tenant's"))
+            }
+            _ => Ok(notification.session_id().to_owned()),
+        },
+        other => Err(format!("{}, not a telephony session notification", other.kind())),
+    }
+}

@@ -1,0 +1,32 @@
+//! Secrets: made, hashed, compared.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+use wholecall_store::{NewSecret, SecretKind};
+
+/// The SHA-256 of a secret: all that is kept of it. A secret has 256 random bits, so nothing slower is needed.
+pub fn hash(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+/// A new secret of 32 random bytes, recognisable by how it begins: `wck_…` for API keys.
+pub fn generate(prefix: &str) -> Result<String, getrandom::Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+/// Random bytes for a key.
+pub fn random_key() -> Result<[u8; 32], getrandom::Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A secret as the store keeps it: its hash, and its first characters to tell it by.
+pub fn to_store(kind: SecretKind, secret: &str) -> NewSecret {
+    // A short secret would be given away by its beginning.
+    let shown = if secret.len() >= 24 { 8 } else { 2 };
+    let hint = format!("{}…", secret.chars().take(shown).collect::<String>());
+    NewSecret { kind, hash: hash(secret), hint }
+}

@@ -1,0 +1,92 @@
+//! `wholecall serve`: the service in this process.
+
+use std::{fs, path::Path};
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use wholecall_server::{Settings, Tls, secret};
+use wholecall_store::Store;
+
+use crate::{
+    cli::ServeArgs,
+    config::{Config, LogFormat},
+    input::Tally,
+};
+
+pub(crate) fn run(arguments: &ServeArgs) -> anyhow::Result<Tally> {
+    let config = Config::load(arguments)?;
+    if arguments.print_config {
+        print!("{}", config.to_toml());
+        return Ok(Tally::default());
+    }
+    start_logging(&config)?;
+    let settings = settings(&config)?;
+    let store = Store::open(&config.data)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    runtime.block_on(serve(store, settings, &config))?;
+    Ok(Tally::default())
+}
+
+async fn serve(store: Store, settings: Settings, config: &Config) -> anyhow::Result<()> {
+    let scheme = if settings.tls.is_some() { "https" } else { "http" };
+    let has_tenants = !store.tenants()?.is_empty();
+    let running = wholecall_server::start(store, settings).await?;
+    println!("Wholecall listens at {scheme}://{}, data in {}", running.address(), config.data.display());
+    if !has_tenants {
+        let (data, address) = (config.data.display(), running.address());
+        println!(
+            "\nNo tenant yet. In another terminal:\n  \
+             wholecall tenant add acme --account 400131426008 --verification-token let-me-in --data {data}\n  \
+             curl {scheme}://{address}/hooks/acme -H 'Verification-Token: let-me-in' -d \"$(head -1 examples/direct.ndjson)\"\n  \
+             curl {scheme}://{address}/v1/calls -H \"Authorization: Bearer $API_KEY\""
+        );
+    }
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("stopping: what was accepted is being finished");
+    running.stop().await;
+    Ok(())
+}
+
+fn start_logging(config: &Config) -> anyhow::Result<()> {
+    let filter =
+        EnvFilter::try_new(&config.log).with_context(|| format!("log = {:?} cannot be read", config.log))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}
+
+fn settings(config: &Config) -> anyhow::Result<Settings> {
+    let tls = match (&config.tls_certificate, &config.tls_key) {
+        (Some(certificate), Some(key)) => Some(Tls::from_pem(&read(certificate)?, &read(key)?)?),
+        (None, None) => None,
+        _ => anyhow::bail!("TLS needs both tls_certificate and tls_key"),
+    };
+    let admin_key = match &config.admin_key_file {
+        Some(file) => {
+            let key = String::from_utf8(read(file)?).context("the admin key is not text")?;
+            anyhow::ensure!(
+                key.trim().len() >= 16,
+                "{}: an admin key has 16 characters or more",
+                file.display()
+            );
+            Some(secret::hash(key.trim()))
+        }
+        None => None,
+    };
+    Ok(Settings { listen: config.listen, tls, admin_key, public_url: config.public_url.clone() })
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    fs::read(file).with_context(|| format!("{} cannot be read", file.display()))
+}

@@ -1,0 +1,87 @@
+//! `wholecall tenant`: works on the data, beside a running service or without one.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use serde_json::{Value, json};
+use wholecall_server::admin;
+use wholecall_store::{SecretKind, Store};
+
+use crate::{
+    cli::{SecretName, TenantAction, TenantArgs},
+    input::Tally,
+};
+
+pub(crate) fn run(arguments: &TenantArgs) -> anyhow::Result<Tally> {
+    let store = Store::open(&arguments.data)?;
+    match &arguments.action {
+        TenantAction::Add { name, accounts, verification_token } => {
+            let added = admin::add_tenant(&store, name, accounts, verification_token.clone())?;
+            print(arguments.json, &added.to_json(&arguments.public_url));
+        }
+        TenantAction::List => {
+            let tenants: Vec<Value> = store.tenants()?.iter().map(admin::describe).collect();
+            match arguments.json {
+                true => println!("{}", json!({ "tenants": tenants })),
+                false if tenants.is_empty() => {
+                    println!("no tenants yet: wholecall tenant add NAME --account ID")
+                }
+                false => tenants.iter().for_each(|tenant| println!("{}", line(tenant))),
+            }
+        }
+        TenantAction::Show { name } => {
+            print(arguments.json, &admin::describe(&admin::find(&store, name)?));
+        }
+        TenantAction::Rotate { name, secret, token, finish } => {
+            let (kind, key) = match secret {
+                SecretName::ApiKey => (SecretKind::Key, "apiKey"),
+                SecretName::VerificationToken => (SecretKind::Verification, "verificationToken"),
+            };
+            let result = match finish {
+                true => json!({ "tenant": name, "removed": admin::remove_old(&store, name, kind)? }),
+                false => json!({ "tenant": name, key: admin::rotate(&store, name, kind, token.clone())? }),
+            };
+            print(arguments.json, &result);
+        }
+        TenantAction::Remove { name, yes } => {
+            let tenant = admin::find(&store, name)?;
+            if !yes {
+                confirm(name)?;
+            }
+            store.remove_tenant(tenant.id)?;
+            print(arguments.json, &json!({ "tenant": name, "removed": true }));
+        }
+    }
+    Ok(Tally::default())
+}
+
+/// An object as JSON, or as lines for people.
+fn print(as_json: bool, value: &Value) {
+    match value.as_object().filter(|_| !as_json) {
+        None => println!("{value}"),
+        Some(members) => {
+            let width = members.keys().map(String::len).max().unwrap_or(0);
+            for (name, value) in members {
+                println!(
+                    "{name:width$}  {}",
+                    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+                );
+            }
+        }
+    }
+}
+
+fn line(tenant: &Value) -> String {
+    let accounts = tenant["accounts"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    format!("{}  {}", tenant["name"].as_str().unwrap_or_default(), accounts.collect::<Vec<_>>().join(" "))
+}
+
+/// Asks on a terminal; elsewhere `--yes` is needed.
+fn confirm(name: &str) -> anyhow::Result<()> {
+    anyhow::ensure!(io::stdin().is_terminal(), "removing a tenant removes all its calls; say --yes");
+    print!("Remove {name} with all its calls and notifications? Type its name: ");
+    io::stdout().flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    anyhow::ensure!(answer.trim() == name, "not removed");
+    Ok(())
+}
