@@ -243,12 +243,12 @@ impl Legs {
         let mut news = described;
         for id in party.recordings.iter().filter_map(|recording| recording.id.as_deref()) {
             let recordings = self.legs[leg as usize].recordings.get_or_insert_default();
-            if let Err(place) = recordings.binary_search_by(|known| known.as_str().cmp(id)) {
-                if place < limits::RECORDINGS_PER_LEG {
-                    recordings.insert(place, CompactString::from(id));
-                    recordings.truncate(limits::RECORDINGS_PER_LEG);
-                    news = true;
-                }
+            if let Err(place) = recordings.binary_search_by(|known| known.as_str().cmp(id))
+                && place < limits::RECORDINGS_PER_LEG
+            {
+                recordings.insert(place, CompactString::from(id));
+                recordings.truncate(limits::RECORDINGS_PER_LEG);
+                news = true;
             }
         }
         news

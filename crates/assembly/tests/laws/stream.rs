@@ -139,9 +139,9 @@ struct Making<'r> {
     codes: [[[Option<&'static str>; 4]; 4]; 2],
     time: i64,
     turn: [u8; 2],
-    /// The last step told of a text reply, of which there is one copy: a leg that was told of does not turn
-    /// out not to have been one.
-    text_reply: bool,
+    /// By account and session: the last change told of a text reply. Of that there is one copy only: a leg
+    /// that was told of does not turn out not to have been one.
+    text_replies: [[bool; 4]; 2],
     notes: Vec<Note>,
 }
 
@@ -154,7 +154,7 @@ impl Recipe {
             codes: Default::default(),
             time: 0,
             turn: [0; 2],
-            text_reply: false,
+            text_replies: [[false; 4]; 2],
             notes: Vec::new(),
         };
         self.steps.iter().for_each(|step| making.step(*step));
@@ -179,7 +179,7 @@ impl Making<'_> {
         let last = &mut self.sequences[account][session];
         *last += match shape & 15 {
             // Another party's change under the same number.
-            14 if *last > 1 && !self.text_reply => 0,
+            14 if *last > 1 && !self.text_replies[account][session] => 0,
             15 => 3,
             _ => 1,
         };
@@ -188,13 +188,14 @@ impl Making<'_> {
             0xf5 if shape & 15 != 14 => ("Setup", json!({"code": "Setup", "reason": "CallReplied"})),
             _ => (code, status(code, session, peer, reason, wild)),
         };
-        self.text_reply = status["reason"] == "CallReplied";
+        let is_text_reply = status["reason"] == "CallReplied";
+        self.text_replies[account][session] = is_text_reply;
         let party = self.party(session, leg, status, shape, reason);
         let note = self.note(account, session, sequence, uuid(step, 0), party);
         if let Some(back) = both_sides(session, leg, peer, reason, code) {
             self.answer_link(account, back, uuid(step, 1), &note);
         }
-        if !self.text_reply {
+        if !is_text_reply {
             self.copies(&note, copy, uuid(step, 2));
         }
         // Some servers batch.

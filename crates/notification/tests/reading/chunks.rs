@@ -48,7 +48,7 @@ fn said(input: impl Read) -> Vec<String> {
 }
 
 /// Reads bytes in one piece, and in the pieces the first few of them ask for.
-pub fn check(data: &[u8]) {
+pub(crate) fn check(data: &[u8]) {
     let Some((&count, rest)) = data.split_first() else { return };
     let (lengths, bytes) = rest.split_at(usize::from(count & 15).min(rest.len()));
     let whole = said(bytes);

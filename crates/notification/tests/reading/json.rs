@@ -5,7 +5,7 @@ use serde_json::Value;
 use wholecall_notification::{Document, JsonError, JsonProblem, Unreadable};
 
 /// Reads any bytes as a document and compares.
-pub fn check(data: &[u8]) {
+pub(crate) fn check(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let document = Document::parse(text);
     // Whatever it is, to ask what it says must not fail.

@@ -1,5 +1,7 @@
 //! Reading whatever comes: what the fuzzer tries for hours, tried here for a moment, always the same.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what a test cannot go on without fails it")]
+
 mod chunks;
 mod json;
 
