@@ -1,7 +1,7 @@
 //! The service: receives notifications and keeps them, assembles calls as they happen, answers queries.
 //!
-//! The data goes one way: [`receive`] → the store's journal → [`pipeline`] → the store's calls and changes →
-//! [`api`]. Nothing here knows anything that is not in the store, or could not be made from it again.
+//! The data goes one way: `receive` → the store's journal → `pipeline` → the store's calls and changes →
+//! `api`. Nothing here knows anything that is not in the store, or could not be made from it again.
 
 pub mod admin;
 mod api;

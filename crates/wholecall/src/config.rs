@@ -18,7 +18,7 @@ pub(crate) struct Config {
     #[config(env = "WHOLECALL_DATA", default = "./wholecall-data")]
     pub(crate) data: PathBuf,
 
-    /// Under which address others reach the hooks, for instance "https://calls.example.com".
+    /// Under which address others reach the hooks, for instance `https://calls.example.com`.
     #[config(env = "WHOLECALL_PUBLIC_URL")]
     pub(crate) public_url: Option<String>,
 
