@@ -10,5 +10,8 @@ fn the_document_is_the_one_that_is_kept() {
         fs::write(&file, &made).unwrap();
     }
     let kept = fs::read_to_string(&file).unwrap_or_default();
-    assert!(made == kept, "the API has changed: look at it, and run the tests with UPDATE_OPENAPI=1 to keep it so");
+    assert!(
+        made == kept,
+        "the API has changed: look at it, and run the tests with UPDATE_OPENAPI=1 to keep it so"
+    );
 }

@@ -1,5 +1,7 @@
 //! What the command line does with its input where the contract leaves it open (`docs/decisions.md`).
 
+#![allow(clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
+
 use std::{
     io::Write,
     process::{Command, Output, Stdio},
