@@ -1,13 +1,14 @@
 //! However notifications come in, the calls are those that `wholecall assemble` makes of them.
 
-use std::{collections::BTreeSet, fs, time::Duration};
+use std::{collections::BTreeSet, fs};
 
 use wholecall_simulator::{Record, Tolerance, verify};
 
 use crate::{
-    harness::{Installation, eventually},
+    crash::expect_sound,
+    harness::Installation,
     traffic::{
-        ACCOUNT, assembled, company_hours, differences, examples, expect_calls, post_all, shared, shuffled,
+        ACCOUNT, assembled, company_day, examples, expect_calls, expect_settled, post_all, shared, shuffled,
     },
 };
 
@@ -52,23 +53,20 @@ fn the_played_calls_in_disorder_by_eight_connections() {
 }
 
 #[test]
-fn a_company_s_calls_are_told_as_they_were() {
-    let hours = company_hours(60, 9, 1, 17);
+fn a_company_s_day_is_told_as_it_was() {
+    let day = company_day(40, 17);
     let installation = Installation::new();
     let server = installation.start();
-    let tenant = installation.tenant("company", &hours.accounts);
-    post_all(&server, &tenant, &hours.notifications, 8);
+    let tenant = installation.tenant("company", &day.accounts);
+    post_all(&server, &tenant, &day.notifications, 8);
     let client = server.client();
-    let quiet = eventually(Duration::from_secs(60), || {
-        client.calls(&tenant, "state=live", 1).is_empty().then_some(())
-    });
-    assert!(quiet.is_some(), "{:?}", client.calls(&tenant, "state=live", 100));
-    let expected = assembled(&hours.notifications);
-    expect_calls(&client, &tenant, &expected);
+    expect_settled(&client, &tenant);
+    expect_calls(&client, &tenant, &assembled(&day.notifications));
     let calls = client.calls(&tenant, "", 100);
     let records = calls.iter().map(|call| Record::from_json(&call.to_string()).unwrap());
-    let report = verify(hours.truths, records, Tolerance::default());
-    assert!(report.calls > 100, "{} calls", report.calls);
-    assert_eq!(report.differences(), 0, "{report}\n{:?}", differences(&expected, &expected));
+    let report = verify(day.truths, records, Tolerance::default());
+    assert!(report.calls > 300, "{} calls", report.calls);
+    assert_eq!(report.differences(), 0, "{report}");
+    expect_sound(&client.changes(&tenant));
     server.stop();
 }

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::{BufRead, BufReader, Read},
     net::TcpStream,
-    os::unix::process::CommandExt,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
     sync::Arc,
@@ -57,11 +57,7 @@ impl Installation {
     }
 
     /// Adds a tenant that listens to some accounts.
-    pub(crate) fn tenant<A: AsRef<str>>(
-        &self,
-        name: &str,
-        accounts: impl IntoIterator<Item = A>,
-    ) -> Tenant {
+    pub(crate) fn tenant<A: AsRef<str>>(&self, name: &str, accounts: impl IntoIterator<Item = A>) -> Tenant {
         let accounts: Vec<A> = accounts.into_iter().collect();
         let mut arguments = vec!["tenant", "add", name];
         accounts.iter().for_each(|account| arguments.extend(["--account", account.as_ref()]));
@@ -172,13 +168,12 @@ fn read_from_start(mut file: File) -> String {
     text
 }
 
-/// Gives up root, to whom no file is read-only; tells whether it still would be root.
+/// Gives up root, to whom no file is read-only.
 pub(crate) fn as_nobody(command: &mut Command, folder: &Path) {
     const NOBODY: u32 = 65_534;
     if rustix::process::getuid().is_root() {
         command.uid(NOBODY).gid(NOBODY);
-        let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        fs::set_permissions(folder, everybody).unwrap();
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
     }
 }
 
@@ -249,8 +244,7 @@ impl Client {
 
     /// A notification as RingCentral posts it.
     pub(crate) fn try_notify(&self, tenant: &Tenant, notification: &str) -> Result<Reply, ureq::Error> {
-        let headers =
-            [("Verification-Token", tenant.token.as_str()), ("Content-Type", "application/json")];
+        let headers = [("Verification-Token", tenant.token.as_str()), ("Content-Type", "application/json")];
         self.try_post(&format!("/hooks/{}", tenant.name), &headers, notification.as_bytes())
     }
 
@@ -280,7 +274,11 @@ impl Client {
     /// A query that must be answered with JSON.
     pub(crate) fn get(&self, tenant: &Tenant, path: &str) -> Value {
         let reply = self.try_get(tenant, path, &[]).unwrap();
-        assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/json")), "{path}: {reply:?}");
+        assert_eq!(
+            (reply.status, reply.header("content-type")),
+            (200, Some("application/json")),
+            "{path}: {reply:?}"
+        );
         reply.json()
     }
 
@@ -337,8 +335,9 @@ impl Client {
 
 fn reply(mut response: ureq::http::Response<ureq::Body>) -> Result<Reply, ureq::Error> {
     let headers = response.headers().iter();
-    let headers =
-        headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned())).collect();
+    let headers = headers
+        .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()))
+        .collect();
     Ok(Reply {
         status: response.status().as_u16(),
         headers,

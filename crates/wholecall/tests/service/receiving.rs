@@ -69,7 +69,8 @@ fn only_a_valid_token_opens_a_hook() {
     let client = server.client();
     let [first, ..] = &example("direct")[..] else { panic!("an example is empty") };
     let refused = |name: &str, token: Option<&str>| -> (String, String) {
-        let headers: Vec<(&str, &str)> = token.map(|token| ("Verification-Token", token)).into_iter().collect();
+        let headers: Vec<(&str, &str)> =
+            token.map(|token| ("Verification-Token", token)).into_iter().collect();
         let reply = client.post(&format!("/hooks/{name}"), &headers, first.as_bytes());
         (reply.problem(401), format!("{:?}", shape(&reply)))
     };
@@ -163,8 +164,12 @@ fn what_comes_twice_counts_once() {
         again["uuid"] = format!("9{}", again["uuid"].as_str().unwrap()).into();
         again.to_string()
     });
-    let copies: Vec<String> =
-        notifications.iter().cloned().chain(notifications.iter().cloned()).chain(both_subscriptions).collect();
+    let copies: Vec<String> = notifications
+        .iter()
+        .cloned()
+        .chain(notifications.iter().cloned())
+        .chain(both_subscriptions)
+        .collect();
     for notification in &copies {
         client.notify(&tenant, notification);
     }
@@ -195,7 +200,8 @@ fn an_oversized_head_is_turned_away() {
 #[test]
 fn whoever_is_slow_holds_up_nobody() {
     let (_installation, server, tenant) = service();
-    let head = format!("POST /hooks/acme HTTP/1.1\r\nHost: calls\r\nVerification-Token: {}\r\n", tenant.token);
+    let head =
+        format!("POST /hooks/acme HTTP/1.1\r\nHost: calls\r\nVerification-Token: {}\r\n", tenant.token);
     let begun = |bytes: &str| {
         let mut stream = server.connect();
         stream.write_all(bytes.as_bytes()).unwrap();

@@ -55,29 +55,27 @@ pub(crate) fn another(call: &[String], number: usize) -> Vec<String> {
     call.iter().map(renumbered).collect()
 }
 
-/// A company's hours, with everything that happens on the way but losses.
-pub(crate) struct Hours {
+/// A company's day, with everything that happens on the way but losses.
+pub(crate) struct Day {
     pub(crate) notifications: Vec<String>,
     pub(crate) truths: Vec<CallTruth>,
     pub(crate) accounts: BTreeSet<String>,
 }
 
-pub(crate) fn company_hours(users: usize, from: i64, hours: i64, seed: u64) -> Hours {
+pub(crate) fn company_day(users: usize, seed: u64) -> Day {
     let faults: Faults = "reorder,duplicate,overlap".parse().unwrap();
-    let begin = MIDNIGHT + from * HOUR;
-    // A day that begins at the hour in question: what hour it is matters only for how busy it is.
-    let traffic = Traffic::new(Company { users, calls_per_user: 600.0 }, begin, begin + hours * HOUR, seed);
-    let mut made = Hours { notifications: Vec::new(), truths: Vec::new(), accounts: BTreeSet::new() };
+    let traffic = Traffic::new(Company::of(users), MIDNIGHT, MIDNIGHT + 24 * HOUR, seed);
+    let mut day = Day { notifications: Vec::new(), truths: Vec::new(), accounts: BTreeSet::new() };
     for told in traffic.with_faults(faults) {
         match told {
-            Told::Truth(truth) => made.truths.push(truth),
+            Told::Truth(truth) => day.truths.push(truth),
             Told::Notification(notification) => {
-                made.accounts.insert(notification.account.to_string());
-                made.notifications.push(notification.to_json());
+                day.accounts.insert(notification.account.to_string());
+                day.notifications.push(notification.to_json());
             }
         }
     }
-    made
+    day
 }
 
 /// In another order, always the same for a seed.
@@ -143,6 +141,15 @@ pub(crate) fn by_id(records: impl IntoIterator<Item = Value>) -> BTreeMap<String
     found
 }
 
+/// Waits until no call is live.
+pub(crate) fn expect_settled(client: &Client, tenant: &Tenant) {
+    let settled = eventually(Duration::from_secs(90), || {
+        let live = client.get(tenant, "/v1/calls?state=live&limit=1");
+        live["calls"].as_array().unwrap().is_empty().then_some(())
+    });
+    assert!(settled.is_some(), "still live: {:?}", client.calls(tenant, "state=live", 100));
+}
+
 /// Waits until the service tells what it should, and says what differs if it never does.
 pub(crate) fn expect_calls(client: &Client, tenant: &Tenant, expected: &BTreeMap<String, Value>) {
     let mut last = BTreeMap::new();
@@ -159,18 +166,19 @@ pub(crate) fn expect_calls(client: &Client, tenant: &Tenant, expected: &BTreeMap
 }
 
 /// What differs between two sets of records.
-pub(crate) fn differences(expected: &BTreeMap<String, Value>, found: &BTreeMap<String, Value>) -> Vec<String> {
+pub(crate) fn differences(
+    expected: &BTreeMap<String, Value>,
+    found: &BTreeMap<String, Value>,
+) -> Vec<String> {
     let ids: BTreeSet<&String> = expected.keys().chain(found.keys()).collect();
     let mut differences = vec![format!("{} calls expected, {} found", expected.len(), found.len())];
     for id in ids {
         match (expected.get(id), found.get(id)) {
             (Some(expected), Some(found)) => {
                 let members = expected.as_object().unwrap().iter();
-                differences.extend(
-                    members
-                        .filter(|(name, value)| found[name.as_str()] != **value)
-                        .map(|(name, value)| format!("{id} {name}: {value} expected, {} found", found[name.as_str()])),
-                );
+                differences.extend(members.filter(|(name, value)| found[name.as_str()] != **value).map(
+                    |(name, value)| format!("{id} {name}: {value} expected, {} found", found[name.as_str()]),
+                ));
             }
             (Some(_), None) => differences.push(format!("{id} is missing")),
             (None, _) => differences.push(format!("{id} should not be")),
