@@ -152,6 +152,9 @@ struct Status {
     is_completed: bool,
     /// Something came since the last version.
     has_news: bool,
+    /// A merging was told of: the version that includes what was merged goes with it, so that whoever keeps what
+    /// is told is never left with one and not the other.
+    owes_version: bool,
     last_arrival: Time,
     /// When it is looked at next, if nothing comes before.
     due: Time,
@@ -164,6 +167,7 @@ struct Status {
 const EVENTS_PER_VERSION: usize = 200;
 
 const NEVER: Time = Time::from_millis(i64::MAX);
+const NEVER_HEARD: Time = Time::from_millis(i64::MIN);
 
 impl Default for Status {
     fn default() -> Self {
@@ -176,7 +180,8 @@ impl Default for Status {
             reason: None,
             is_completed: false,
             has_news: false,
-            last_arrival: Time::from_millis(i64::MIN),
+            owes_version: false,
+            last_arrival: NEVER_HEARD,
             due: NEVER,
             scheduled: None,
             late_for: None,
@@ -338,6 +343,7 @@ impl Assembler {
         });
         gone.sort();
         gone.dedup();
+        status.owes_version |= !gone.is_empty();
         changes.extend(gone.into_iter().map(|old| Change::Merged {
             account: account.clone(),
             id: old,
@@ -384,7 +390,8 @@ impl Assembler {
         }
         let every_ms = self.version_every_ms(call);
         let status = &self.book.calls[call].status;
-        if status.has_news && (status.version == 0 || status.version_at + every_ms <= now) {
+        let is_time = status.version == 0 || status.owes_version || status.version_at + every_ms <= now;
+        if status.has_news && is_time {
             self.publish_live(call, now, changes);
         }
         let next_look = looks.iter().filter(|look| **look > quiet_ms).min();
@@ -436,7 +443,7 @@ impl Assembler {
     fn attend_reopened(&mut self, call: CallKey, now: Time, changes: &mut Changes) {
         let status = &self.book.calls[call].status;
         let settled = status.last_arrival + self.settings.settle_ms;
-        if now < settled {
+        if now < settled && !status.owes_version {
             self.book.calls[call].status.due = settled;
             return;
         }
@@ -464,10 +471,10 @@ impl Assembler {
         }
         // What a call in memory looks related to stays with it.
         let is_open = |other: CallKey| {
-            self.book
-                .calls
-                .get(other)
-                .is_some_and(|group| group.status.state == State::Live || group.status.has_news)
+            // Sessions that are only named wait for who names them, and nobody for them.
+            self.book.root(other).is_some()
+                && (self.book.calls.get(other))
+                    .is_some_and(|group| group.status.state == State::Live || group.status.has_news)
         };
         if self.book.company(call).into_iter().any(is_open) {
             self.book.calls[call].status.due = now + self.settings.keep_closed_ms;
@@ -492,7 +499,7 @@ impl Assembler {
             let status = &mut self.book.calls[call].status;
             status.version += 1;
             status.version_at = now;
-            status.has_news = false;
+            (status.has_news, status.owes_version) = (false, false);
         }
     }
 
@@ -503,7 +510,7 @@ impl Assembler {
         status.digest = digest;
         status.state = record.state;
         status.reason = record.completeness.reason;
-        status.has_news = false;
+        (status.has_news, status.owes_version) = (false, false);
         status.due = status.last_arrival.max(now) + self.settings.keep_closed_ms;
         if !unchanged {
             self.publish(call, record, now, changes);
@@ -528,7 +535,7 @@ impl Assembler {
         let before = status.told_as.replace(record.id.clone()).map(|_| status.version);
         status.version = record.version;
         status.version_at = now;
-        status.has_news = false;
+        (status.has_news, status.owes_version) = (false, false);
         let is_over = record.state != State::Live;
         let call = Box::new(record);
         changes.push(match before {
@@ -567,6 +574,7 @@ impl Status {
         self.version_at = self.version_at.max(other.version_at);
         self.is_completed |= other.is_completed;
         self.has_news = true;
+        self.owes_version |= other.owes_version;
         self.last_arrival = self.last_arrival.max(other.last_arrival);
         self.late_for = self.late_for.take().or(other.late_for);
     }

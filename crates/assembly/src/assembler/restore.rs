@@ -6,7 +6,7 @@
 use wholecall_notification::{Code, Notification};
 use wholecall_record::{Call, CallId, SessionId, Time, call::State};
 
-use super::{Assembler, CallKey, Status, digest};
+use super::{Assembler, CallKey, NEVER_HEARD, Status, digest};
 
 /// A call as it was left.
 #[derive(Debug, Clone)]
@@ -41,16 +41,15 @@ impl Assembler {
         named.filter(|id| !self.knows(notification.account_id(), id)).map(SessionId::from).collect()
     }
 
-    /// Whether anything is in memory of a session.
+    /// Whether the notifications of a session are in memory; that a link names it is not enough.
     pub fn knows(&self, account: Option<&str>, session: &str) -> bool {
-        self.book.has_session(account, session)
+        self.book.has_heard_of(account, session)
     }
 
     /// Goes on with a call that is not in memory. Restoring tells nothing; what is due of it is told by the next
     /// [`Assembler::tick`].
     pub fn restore(&mut self, left: Left) -> Restoring<'_> {
-        let last_arrival = Time::from_millis(i64::MIN);
-        Restoring { assembler: self, left, last_arrival, has_news: false, call: None }
+        Restoring { assembler: self, left, last_arrival: NEVER_HEARD, has_news: false, call: None }
     }
 }
 
@@ -89,7 +88,14 @@ impl Restoring<'_> {
                 status.digest = digest(&mut record);
             }
         }
-        assembler.book.calls[call].status = status;
+        // What was restored before and turns out to be part of it was told of already: it goes on with that.
+        let before = std::mem::replace(&mut assembler.book.calls[call].status, status);
+        if before.last_arrival > NEVER_HEARD {
+            assembler.book.calls[call].status.absorb(before);
+        }
+        let status = &mut assembler.book.calls[call].status;
+        status.due = status.last_arrival;
+        status.scheduled = None;
         assembler.schedule(call);
         related
     }

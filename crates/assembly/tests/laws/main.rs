@@ -8,6 +8,7 @@ mod limits;
 
 mod live;
 mod play;
+mod restore;
 mod set;
 mod stream;
 

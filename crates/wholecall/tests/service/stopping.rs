@@ -25,7 +25,7 @@ fn what_was_accepted_is_assembled_before_the_end() {
         let next = Mutex::new(day.notifications.iter());
         let accepted = Mutex::new(0_i64);
         let before = Store::open(&installation.data()).unwrap().checkpoint().unwrap();
-        let status = thread::scope(|scope| {
+        thread::scope(|scope| {
             for _ in 0..6 {
                 scope.spawn(|| {
                     let client = server.client();
@@ -40,7 +40,6 @@ fn what_was_accepted_is_assembled_before_the_end() {
             thread::sleep(Duration::from_millis(100 + 70 * round));
             server.terminate();
         });
-        let () = status;
         assert_eq!(server.wait().code(), Some(0));
         let store = Store::open(&installation.data()).unwrap();
         let entries = store.journal_after(before, usize::MAX >> 1).unwrap();
