@@ -4,7 +4,7 @@
 //! What it looks related to is restored with it, or its record would forget those calls.
 
 use wholecall_notification::{Code, Notification};
-use wholecall_record::{Call, CallId, SessionId, Time, call::State};
+use wholecall_record::{Call, SessionId, Time, call::State};
 
 use super::{Assembler, CallKey, NEVER_HEARD, Status, digest};
 
@@ -27,6 +27,8 @@ pub struct Restoring<'a> {
     last_arrival: Time,
     has_news: bool,
     call: Option<CallKey>,
+    /// Sessions that its links name.
+    named: Vec<SessionId>,
 }
 
 impl Assembler {
@@ -49,13 +51,21 @@ impl Assembler {
     /// Goes on with a call that is not in memory. Restoring tells nothing; what is due of it is told by the next
     /// [`Assembler::tick`].
     pub fn restore(&mut self, left: Left) -> Restoring<'_> {
-        Restoring { assembler: self, left, last_arrival: NEVER_HEARD, has_news: false, call: None }
+        Restoring {
+            assembler: self,
+            left,
+            last_arrival: NEVER_HEARD,
+            has_news: false,
+            call: None,
+            named: Vec::new(),
+        }
     }
 }
 
 impl Restoring<'_> {
     /// Adds one of its notifications; `told` if it is in the last record.
     pub fn add(&mut self, arrived: Time, told: bool, notification: &Notification<'_, '_>) {
+        self.named.extend(self.assembler.unknown_sessions(notification));
         let book = &mut self.assembler.book;
         let added = book.add(notification);
         for (from, session) in added.absorbed {
@@ -67,16 +77,16 @@ impl Restoring<'_> {
         self.has_news |= !told;
     }
 
-    /// Goes on with it. Tells the calls it looked related to, which are to be restored too.
-    pub fn finish(self) -> Vec<CallId> {
-        let Self { assembler, left, last_arrival, has_news, call } = self;
+    /// Goes on with it. Tells sessions of other calls, which are to be restored too: those it looked related to, and
+    /// those it is linked to by something that was not told yet.
+    pub fn finish(self) -> Vec<SessionId> {
+        let Self { assembler, left, last_arrival, has_news, call, named: mut related } = self;
         assembler.book.refresh_relations();
         let Some(mut call) = call else { return Vec::new() };
         let mut status = Status { has_news, last_arrival, due: last_arrival, ..Status::default() };
-        let mut related = Vec::new();
         if let Some(mut record) = left.record {
             call = assembler.book.call_of(record.account_id.as_deref(), &record.id).unwrap_or(call);
-            related.extend(record.related.iter().map(|other| other.id.clone()));
+            related.extend(record.related.iter().map(|other| SessionId::from(&*other.id)));
             status.told_as = Some(record.id.clone());
             status.version = record.version;
             status.version_at = left.made_at;

@@ -97,7 +97,7 @@ pub(crate) struct Listener {
     threads: BTreeMap<Id, Thread>,
     /// What made no sense, each with all that was told before.
     pub(crate) complaints: Vec<String>,
-    told: Vec<String>,
+    pub(crate) told: Vec<String>,
     /// Ids that are gone.
     merged: BTreeSet<Id>,
 }
