@@ -153,6 +153,9 @@ struct Status {
     is_completed: bool,
     /// Something came since the last version.
     has_news: bool,
+    /// A merging was told of: the version that includes what was merged goes with it, so that whoever keeps what
+    /// is told is never left with one and not the other.
+    owes_version: bool,
     last_arrival: Time,
     /// When it is looked at next, if nothing comes before.
     due: Time,
@@ -165,6 +168,7 @@ struct Status {
 const EVENTS_PER_VERSION: usize = 200;
 
 const NEVER: Time = Time::from_millis(i64::MAX);
+const NEVER_HEARD: Time = Time::from_millis(i64::MIN);
 
 impl Default for Status {
     fn default() -> Self {
@@ -177,7 +181,8 @@ impl Default for Status {
             reason: None,
             is_completed: false,
             has_news: false,
-            last_arrival: Time::from_millis(i64::MIN),
+            owes_version: false,
+            last_arrival: NEVER_HEARD,
             due: NEVER,
             scheduled: None,
             late_for: None,
@@ -339,6 +344,7 @@ impl Assembler {
         });
         gone.sort();
         gone.dedup();
+        status.owes_version |= !gone.is_empty();
         changes.extend(gone.into_iter().map(|old| Change::Merged {
             account: account.clone(),
             id: old,
@@ -385,7 +391,8 @@ impl Assembler {
         }
         let every_ms = self.version_every_ms(call);
         let status = &self.book.calls[call].status;
-        if status.has_news && (status.version == 0 || status.version_at + every_ms <= now) {
+        let is_time = status.version == 0 || status.owes_version || status.version_at + every_ms <= now;
+        if status.has_news && is_time {
             self.publish_live(call, now, changes);
         }
         let next_look = looks.iter().filter(|look| **look > quiet_ms).min();
@@ -437,7 +444,7 @@ impl Assembler {
     fn attend_reopened(&mut self, call: CallKey, now: Time, changes: &mut Changes) {
         let status = &self.book.calls[call].status;
         let settled = status.last_arrival + self.settings.settle_ms;
-        if now < settled {
+        if now < settled && !status.owes_version {
             self.book.calls[call].status.due = settled;
             return;
         }
@@ -493,7 +500,7 @@ impl Assembler {
             let status = &mut self.book.calls[call].status;
             status.version += 1;
             status.version_at = now;
-            status.has_news = false;
+            (status.has_news, status.owes_version) = (false, false);
         }
     }
 
@@ -504,7 +511,7 @@ impl Assembler {
         status.digest = digest;
         status.state = record.state;
         status.reason = record.completeness.reason;
-        status.has_news = false;
+        (status.has_news, status.owes_version) = (false, false);
         status.due = status.last_arrival.max(now) + self.settings.keep_closed_ms;
         if !unchanged {
             self.publish(call, record, now, changes);
@@ -529,7 +536,7 @@ impl Assembler {
         let before = status.told_as.replace(record.id.clone()).map(|_| status.version);
         status.version = record.version;
         status.version_at = now;
-        status.has_news = false;
+        (status.has_news, status.owes_version) = (false, false);
         let is_over = record.state != State::Live;
         let call = Box::new(record);
         changes.push(match before {
@@ -568,6 +575,7 @@ impl Status {
         self.version_at = self.version_at.max(other.version_at);
         self.is_completed |= other.is_completed;
         self.has_news = true;
+        self.owes_version |= other.owes_version;
         self.last_arrival = self.last_arrival.max(other.last_arrival);
         self.late_for = self.late_for.take().or(other.late_for);
     }

@@ -426,11 +426,16 @@ impl<S: Default> Book<S> {
         named_by.any(|&by| self.sessions[by].call != call)
     }
 
-    /// Whether anything is known of a session, be it only its name.
-    pub(crate) fn has_session(&self, account: Option<&str>, id: &str) -> bool {
-        match account {
-            Some(_) => self.call_of(account, id).is_some() || self.call_of(None, id).is_some(),
-            None => self.accounts.iter().any(|account| account.sessions.contains_key(id)),
+    /// Whether a notification of a session was heard; a link may name it before.
+    pub(crate) fn has_heard_of(&self, account: Option<&str>, id: &str) -> bool {
+        let is_heard = |key: &SessionKey| self.sessions[*key].session.event_count() > 0;
+        let in_account = |account: &Account| account.sessions.get(id).is_some_and(is_heard);
+        match account.map(|id| self.account_keys.get(&Some(AccountId::from(id)))) {
+            None => self.accounts.iter().any(in_account),
+            Some(named) => {
+                let orphans = self.account_keys.get(&None);
+                named.into_iter().chain(orphans).any(|&account| in_account(&self.accounts[account]))
+            }
         }
     }
 

@@ -71,6 +71,8 @@ pub(crate) struct Service {
 pub struct Running {
     address: SocketAddr,
     stop: watch::Sender<bool>,
+    /// Turns true when nothing is accepted any more.
+    drained: watch::Sender<bool>,
     server: JoinHandle<()>,
     refresh: JoinHandle<()>,
     assembler: thread::JoinHandle<()>,
@@ -85,13 +87,14 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     let tenants = Arc::new(Tenants::open(store.clone())?);
     let metrics = Metrics::new();
     let (stop, stopped) = watch::channel(false);
+    let (drained, is_drained) = watch::channel(false);
     let pipeline = Pipeline::resume(store.clone(), tenants.clone(), metrics.clone())?;
-    let assembler = pipeline.start(stopped.clone()).map_err(StartError::Thread)?;
+    let assembler = pipeline.start(is_drained).map_err(StartError::Thread)?;
     let refresh = tokio::spawn(follow_tenants(tenants.clone()));
     let service = Service { store, tenants, metrics, settings: Arc::new(settings), stop: stopped.clone() };
     let tls = service.settings.tls.clone();
     let server = tokio::spawn(listen::serve(listener, tls, api::router(service), stopped));
-    Ok(Running { address, stop, server, refresh, assembler })
+    Ok(Running { address, stop, drained, server, refresh, assembler })
 }
 
 impl Running {
@@ -107,6 +110,8 @@ impl Running {
         if self.server.await.is_err() {
             tracing::error!("the server ended by a panic");
         }
+        // Only now is the journal complete.
+        self.drained.send_replace(true);
         let joined = tokio::task::spawn_blocking(|| self.assembler.join()).await;
         if !matches!(joined, Ok(Ok(()))) {
             tracing::error!("the assembler ended by a panic");

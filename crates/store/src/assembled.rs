@@ -134,13 +134,14 @@ fn add_version(
             transfers as i64,
             terms::to_bytes(&terms),
         ])?;
-    // Also those that only a link names: should they be heard of, they are this call's.
+    // Also those that only a link names: should they be heard of, they are this call's, unless they are another's.
     let mut claim = transaction.prepare_cached(
         "INSERT INTO sessions (call, tenant, id) VALUES (?1, ?2, ?3)
-         ON CONFLICT (tenant, id) DO UPDATE SET call = excluded.call WHERE call IS NOT excluded.call",
+         ON CONFLICT (tenant, id) DO UPDATE SET call = excluded.call
+         WHERE call IS NOT excluded.call AND (?4 OR call IS NULL)",
     )?;
     for session in &record.sessions {
-        claim.execute(params![call, tenant, &*session.telephony_session_id])?;
+        claim.execute(params![call, tenant, &*session.telephony_session_id, session.seen])?;
     }
     Ok(())
 }

@@ -21,7 +21,10 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
         Ok(connection)
     });
     let mut connection = opened.map_err(|error| cannot_open(path, &error))?;
-    migrate(&mut connection, path)?;
+    migrate(&mut connection, path).map_err(|error| match error {
+        error @ StoreError::Newer { .. } => error,
+        error => StoreError::Open { path: path.to_owned(), problem: error.to_string() },
+    })?;
     Ok(connection)
 }
 

@@ -4,9 +4,9 @@
 //! What it looks related to is restored with it, or its record would forget those calls.
 
 use wholecall_notification::{Code, Notification};
-use wholecall_record::{Call, CallId, SessionId, Time, call::State};
+use wholecall_record::{Call, SessionId, Time, call::State};
 
-use super::{Assembler, CallKey, Status, digest};
+use super::{Assembler, CallKey, NEVER_HEARD, Status, digest};
 
 /// A call as it was left.
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub struct Restoring<'a> {
     last_arrival: Time,
     has_news: bool,
     call: Option<CallKey>,
+    /// Sessions that its links name.
+    named: Vec<SessionId>,
 }
 
 impl Assembler {
@@ -41,22 +43,29 @@ impl Assembler {
         named.filter(|id| !self.knows(notification.account_id(), id)).map(SessionId::from).collect()
     }
 
-    /// Whether anything is in memory of a session.
+    /// Whether the notifications of a session are in memory; that a link names it is not enough.
     pub fn knows(&self, account: Option<&str>, session: &str) -> bool {
-        self.book.has_session(account, session)
+        self.book.has_heard_of(account, session)
     }
 
     /// Goes on with a call that is not in memory. Restoring tells nothing; what is due of it is told by the next
     /// [`Assembler::tick`].
     pub fn restore(&mut self, left: Left) -> Restoring<'_> {
-        let last_arrival = Time::from_millis(i64::MIN);
-        Restoring { assembler: self, left, last_arrival, has_news: false, call: None }
+        Restoring {
+            assembler: self,
+            left,
+            last_arrival: NEVER_HEARD,
+            has_news: false,
+            call: None,
+            named: Vec::new(),
+        }
     }
 }
 
 impl Restoring<'_> {
     /// Adds one of its notifications; `told` if it is in the last record.
     pub fn add(&mut self, arrived: Time, told: bool, notification: &Notification<'_, '_>) {
+        self.named.extend(self.assembler.unknown_sessions(notification));
         let book = &mut self.assembler.book;
         let added = book.add(notification);
         for (from, session) in added.absorbed {
@@ -68,16 +77,16 @@ impl Restoring<'_> {
         self.has_news |= !told;
     }
 
-    /// Goes on with it. Tells the calls it looked related to, which are to be restored too.
-    pub fn finish(self) -> Vec<CallId> {
-        let Self { assembler, left, last_arrival, has_news, call } = self;
+    /// Goes on with it. Tells sessions of other calls, which are to be restored too: those it looked related to, and
+    /// those it is linked to by something that was not told yet.
+    pub fn finish(self) -> Vec<SessionId> {
+        let Self { assembler, left, last_arrival, has_news, call, named: mut related } = self;
         assembler.book.refresh_relations();
         let Some(mut call) = call else { return Vec::new() };
         let mut status = Status { has_news, last_arrival, due: last_arrival, ..Status::default() };
-        let mut related = Vec::new();
         if let Some(mut record) = left.record {
             call = assembler.book.call_of(record.account_id.as_deref(), &record.id).unwrap_or(call);
-            related.extend(record.related.iter().map(|other| other.id.clone()));
+            related.extend(record.related.iter().map(|other| SessionId::from(&*other.id)));
             status.told_as = Some(record.id.clone());
             status.version = record.version;
             status.version_at = left.made_at;
@@ -89,7 +98,14 @@ impl Restoring<'_> {
                 status.digest = digest(&mut record);
             }
         }
-        assembler.book.calls[call].status = status;
+        // What was restored before and turns out to be part of it was told of already: it goes on with that.
+        let before = std::mem::replace(&mut assembler.book.calls[call].status, status);
+        if before.last_arrival > NEVER_HEARD {
+            assembler.book.calls[call].status.absorb(before);
+        }
+        let status = &mut assembler.book.calls[call].status;
+        status.due = status.last_arrival;
+        status.scheduled = None;
         assembler.schedule(call);
         related
     }

@@ -112,7 +112,7 @@ pub(crate) struct Listener {
     threads: BTreeMap<Id, Thread>,
     /// What made no sense, each with all that was told before.
     pub(crate) complaints: Vec<String>,
-    told: Vec<String>,
+    pub(crate) told: Vec<String>,
     /// Ids that are gone.
     merged: BTreeSet<Id>,
 }
@@ -222,7 +222,7 @@ pub(crate) struct Live {
 }
 
 /// Time passes between arrivals: bursts, pauses longer than each of the timers.
-const DELAYS: [i64; 16] =
+pub(crate) const DELAYS: [i64; 16] =
     [0, 0, 0, 5, 40, 300, 900, 1_000, 1_100, 3_000, 9_999, 12_000, 59_000, 61_000, 4_000_000, 8 * 3_600_000];
 
 impl Live {

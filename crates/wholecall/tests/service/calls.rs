@@ -1,0 +1,72 @@
+//! However notifications come in, the calls are those that `wholecall assemble` makes of them.
+
+use std::{collections::BTreeSet, fs};
+
+use wholecall_simulator::{Record, Tolerance, verify};
+
+use crate::{
+    crash::expect_sound,
+    harness::Installation,
+    traffic::{
+        ACCOUNT, assembled, company_day, examples, expect_calls, expect_settled, post_all, shared, shuffled,
+    },
+};
+
+#[test]
+fn the_examples_in_disorder_by_eight_connections() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let expected = assembled(&examples());
+    for seed in 0..3 {
+        let tenant = installation.tenant(&format!("acme-{seed}"), [ACCOUNT]);
+        post_all(&server, &tenant, &shuffled(examples(), seed), 8);
+        expect_calls(&server.client(), &tenant, &expected);
+    }
+    server.stop();
+}
+
+#[test]
+fn the_played_calls_in_disorder_by_eight_connections() {
+    let Some(golden) = shared("golden") else { return };
+    let installation = Installation::new();
+    let server = installation.start();
+    let folders = fs::read_dir(golden).unwrap().map(|entry| entry.unwrap().path());
+    let mut cases = Vec::new();
+    for folder in folders.filter(|path| path.is_dir()) {
+        let text = fs::read_to_string(folder.join("events.ndjson")).unwrap();
+        let notifications: Vec<String> = text.lines().map(str::to_owned).collect();
+        let name = folder.file_name().unwrap().to_str().unwrap().replace('_', "-");
+        let account = |notification: &String| {
+            let (_, rest) = notification.split_once("/account/").unwrap();
+            rest.split('/').next().unwrap().to_owned()
+        };
+        let accounts: BTreeSet<String> = notifications.iter().map(account).collect();
+        let tenant = installation.tenant(&name, accounts);
+        post_all(&server, &tenant, &shuffled(notifications.clone(), 5), 8);
+        cases.push((tenant, notifications));
+    }
+    assert!(cases.len() >= 20, "{} cases", cases.len());
+    for (tenant, notifications) in cases {
+        expect_calls(&server.client(), &tenant, &assembled(&notifications));
+    }
+    server.stop();
+}
+
+#[test]
+fn a_company_s_day_is_told_as_it_was() {
+    let day = company_day(40, 17);
+    let installation = Installation::new();
+    let server = installation.start();
+    let tenant = installation.tenant("company", &day.accounts);
+    post_all(&server, &tenant, &day.notifications, 8);
+    let client = server.client();
+    expect_settled(&client, &tenant);
+    expect_calls(&client, &tenant, &assembled(&day.notifications));
+    let calls = client.calls(&tenant, "", 100);
+    let records = calls.iter().map(|call| Record::from_json(&call.to_string()).unwrap());
+    let report = verify(day.truths, records, Tolerance::default());
+    assert!(report.calls > 300, "{} calls", report.calls);
+    assert_eq!(report.differences(), 0, "{report}");
+    expect_sound(&client.changes(&tenant));
+    server.stop();
+}

@@ -1,0 +1,360 @@
+//! An installation of the service in a folder of its own, and a client to talk to it.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader, Read},
+    net::TcpStream,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_wholecall");
+
+/// A folder with the data and the logs of a service.
+pub(crate) struct Installation {
+    folder: TempDir,
+}
+
+/// A tenant as `tenant add` told it.
+#[derive(Debug, Clone)]
+pub(crate) struct Tenant {
+    pub(crate) name: String,
+    pub(crate) api_key: String,
+    pub(crate) token: String,
+}
+
+impl Installation {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The file with the data, as SQLite sees it.
+    pub(crate) fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.data().join(wholecall_store::FILE_NAME)).unwrap()
+    }
+
+    /// Another command on the same data.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Output {
+        Command::new(PROGRAM).args(arguments).arg("--data").arg(self.data()).output().unwrap()
+    }
+
+    /// Another command, which must succeed and answer in JSON.
+    pub(crate) fn command_json(&self, arguments: &[&str]) -> Value {
+        let output = self.command(&[arguments, &["--json"]].concat());
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Adds a tenant that listens to some accounts.
+    pub(crate) fn tenant<A: AsRef<str>>(&self, name: &str, accounts: impl IntoIterator<Item = A>) -> Tenant {
+        let accounts: Vec<A> = accounts.into_iter().collect();
+        let mut arguments = vec!["tenant", "add", name];
+        accounts.iter().for_each(|account| arguments.extend(["--account", account.as_ref()]));
+        let added = self.command_json(&arguments);
+        let text = |field: &str| added[field].as_str().unwrap().to_owned();
+        assert!(text("hookUrl").ends_with(&format!("/hooks/{name}")));
+        Tenant { name: text("tenant"), api_key: text("apiKey"), token: text("verificationToken") }
+    }
+
+    /// Starts the service and waits until it listens.
+    pub(crate) fn start(&self) -> Server {
+        Server::start(self.serve()).unwrap_or_else(|complaint| panic!("it does not start: {complaint}"))
+    }
+
+    /// How it is started.
+    pub(crate) fn serve(&self) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(self.data());
+        command
+    }
+}
+
+/// A running service; killed when it is dropped.
+pub(crate) struct Server {
+    process: Child,
+    /// Kept open, or the service would have nobody to talk to.
+    _stdout: BufReader<ChildStdout>,
+    address: String,
+}
+
+impl Server {
+    /// Starts it; what it says on standard error if it ends before it listens.
+    pub(crate) fn start(mut command: Command) -> Result<Self, String> {
+        let log = tempfile::tempfile().unwrap();
+        let mut process = command
+            .env("WHOLECALL_LOG", "warn")
+            .stdout(Stdio::piped())
+            .stderr(log.try_clone().unwrap())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(process.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        match line.strip_prefix("Wholecall listens at http://").and_then(|rest| rest.split(',').next()) {
+            Some(address) => Ok(Self { process, _stdout: stdout, address: address.to_owned() }),
+            None => {
+                let status = process.wait().unwrap();
+                Err(format!("{}({status}) {line}", read_from_start(log)))
+            }
+        }
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::new(&self.address)
+    }
+
+    /// A bare connection.
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.process)
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Asks it to stop.
+    pub(crate) fn terminate(&self) {
+        kill_process(self.pid(), Signal::TERM).unwrap();
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn wait(mut self) -> ExitStatus {
+        let ended = eventually(Duration::from_secs(30), || self.process.try_wait().unwrap());
+        ended.expect("it ends within half a minute")
+    }
+
+    /// Asks it to stop, and expects that it does so in good order.
+    pub(crate) fn stop(self) {
+        self.terminate();
+        assert_eq!(self.wait().code(), Some(0));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn read_from_start(mut file: File) -> String {
+    use std::io::{Seek, SeekFrom};
+    let mut text = String::new();
+    file.seek(SeekFrom::Start(0)).unwrap();
+    file.read_to_string(&mut text).unwrap();
+    text
+}
+
+/// Gives up root, to whom no file is read-only.
+pub(crate) fn as_nobody(command: &mut Command, folder: &Path) {
+    const NOBODY: u32 = 65_534;
+    if rustix::process::getuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Reply {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// A problem document (RFC 9457) with this status; its detail.
+    pub(crate) fn problem(&self, status: u16) -> String {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        let problem = self.json();
+        assert_eq!((&problem["type"], &problem["status"]), (&"about:blank".into(), &status.into()));
+        assert!(problem["title"].is_string());
+        problem["detail"].as_str().unwrap().to_owned()
+    }
+}
+
+/// A client that keeps its connections open, one per thread that uses it.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    agent: ureq::Agent,
+    base: Arc<str>,
+}
+
+impl Client {
+    pub(crate) fn new(address: &str) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_global(Some(Duration::from_secs(60)))
+            .max_idle_connections_per_host(16)
+            .max_idle_connections(16)
+            .build();
+        Self { agent: config.into(), base: format!("http://{address}").into() }
+    }
+
+    /// Posts; an error is one of the connection.
+    pub(crate) fn try_post(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Reply, ureq::Error> {
+        let mut request = self.agent.post(format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        reply(request.send(body)?)
+    }
+
+    pub(crate) fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+        self.try_post(path, headers, body).unwrap()
+    }
+
+    /// A notification as RingCentral posts it.
+    pub(crate) fn try_notify(&self, tenant: &Tenant, notification: &str) -> Result<Reply, ureq::Error> {
+        let headers = [("Verification-Token", tenant.token.as_str()), ("Content-Type", "application/json")];
+        self.try_post(&format!("/hooks/{}", tenant.name), &headers, notification.as_bytes())
+    }
+
+    /// A notification that must be taken.
+    pub(crate) fn notify(&self, tenant: &Tenant, notification: &str) {
+        let reply = self.try_notify(tenant, notification).unwrap();
+        assert_eq!(reply.status, 200, "{reply:?}");
+    }
+
+    /// A query with a tenant's key; an error is one of the connection.
+    pub(crate) fn try_get(
+        &self,
+        tenant: &Tenant,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Reply, ureq::Error> {
+        let mut request = self
+            .agent
+            .get(format!("{}{path}", self.base))
+            .header("Authorization", format!("Bearer {}", tenant.api_key));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        reply(request.call()?)
+    }
+
+    /// A query that must be answered with JSON.
+    pub(crate) fn get(&self, tenant: &Tenant, path: &str) -> Value {
+        let reply = self.try_get(tenant, path, &[]).unwrap();
+        assert_eq!(
+            (reply.status, reply.header("content-type")),
+            (200, Some("application/json")),
+            "{path}: {reply:?}"
+        );
+        reply.json()
+    }
+
+    /// Server-sent events, line by line, for as long as somebody reads.
+    pub(crate) fn stream(
+        &self,
+        tenant: &Tenant,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> BufReader<impl Read + Send + use<>> {
+        let mut request = self
+            .agent
+            .get(format!("{}{path}", self.base))
+            .header("Authorization", format!("Bearer {}", tenant.api_key));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.call().unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        BufReader::new(response.into_body().into_reader())
+    }
+
+    /// All calls that match, page by page.
+    pub(crate) fn calls(&self, tenant: &Tenant, query: &str, limit: usize) -> Vec<Value> {
+        let mut calls = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let page = self.get(tenant, &format!("/v1/calls?limit={limit}&{query}{cursor}"));
+            let found = page["calls"].as_array().unwrap();
+            assert!(found.len() <= limit);
+            calls.extend(found.iter().cloned());
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return calls,
+            }
+        }
+    }
+
+    /// Every change of a tenant's feed.
+    pub(crate) fn changes(&self, tenant: &Tenant) -> Vec<Value> {
+        let (mut changes, mut after) = (Vec::new(), "0".to_owned());
+        loop {
+            let page = self.get(tenant, &format!("/v1/changes?limit=500&after={after}"));
+            let found = page["changes"].as_array().unwrap();
+            if found.is_empty() {
+                return changes;
+            }
+            changes.extend(found.iter().cloned());
+            page["next"].as_str().unwrap().clone_into(&mut after);
+        }
+    }
+}
+
+fn reply(mut response: ureq::http::Response<ureq::Body>) -> Result<Reply, ureq::Error> {
+    let headers = response.headers().iter();
+    let headers = headers
+        .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()))
+        .collect();
+    Ok(Reply {
+        status: response.status().as_u16(),
+        headers,
+        body: response.body_mut().with_config().limit(1 << 30).read_to_string()?,
+    })
+}
+
+/// Looks until there is something to see, or the time is up.
+pub(crate) fn eventually<T>(within: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let started = Instant::now();
+    loop {
+        if let Some(seen) = look() {
+            return Some(seen);
+        }
+        if started.elapsed() > within {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,130 @@
+//! Two tenants with the same sessions, numbers and account: neither ever sees the other's.
+
+use std::io::BufRead;
+
+use serde_json::Value;
+
+use crate::{
+    harness::{Client, Installation, Tenant},
+    traffic::{ACCOUNT, assembled, example, expect_calls, post_all},
+};
+
+/// The same calls, told with other people's names.
+fn renamed(notifications: &[String], name: &str) -> Vec<String> {
+    let told = |notification: &String| {
+        let mut told = notification.clone();
+        for known in ["Ben Okafor", "Ada Moreno", "Chloe Lindqvist", "Dev Patel"] {
+            told = told.replace(known, name);
+        }
+        told
+    };
+    notifications.iter().map(told).collect()
+}
+
+/// Everything that can be asked, with ids of both.
+fn questions(ids: &[&str]) -> Vec<String> {
+    let mut paths: Vec<String> = [
+        "",
+        "?number=%2B14045550114",
+        "?number=4045550145",
+        "?extension=400131426104",
+        "?name=a",
+        "?name=hidden",
+        "?direction=Inbound",
+        "?result=Answered",
+        "?state=complete",
+        "?move=AttendedTransfer",
+        "?queue=400131426002",
+        "?from=2020-01-01T00:00:00Z",
+        "?as_of=2100-01-01T00:00:00Z",
+        "?format=csv",
+        "?format=ndjson",
+        "?format=vcon",
+    ]
+    .map(|query| format!("/v1/calls{query}"))
+    .into();
+    for id in ids {
+        for part in ["", "/versions", "/notifications", "/explain", "?format=csv", "?format=vcon"] {
+            paths.push(format!("/v1/calls/{id}{part}"));
+        }
+    }
+    paths.push("/v1/changes?after=0&limit=1000".to_owned());
+    paths
+}
+
+fn ids(client: &Client, tenant: &Tenant) -> Vec<String> {
+    let calls = client.calls(tenant, "", 100);
+    calls.iter().map(|call| call["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn tenants_never_see_each_other() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let client = server.client();
+    let (left, right) = (installation.tenant("left", [ACCOUNT]), installation.tenant("right", [ACCOUNT]));
+    let direct = example("direct");
+    let left_calls = renamed(&[direct.clone(), example("warm-transfer")].concat(), "Hidden Left");
+    let right_calls = renamed(&[direct, example("queue"), example("park")].concat(), "Hidden Right");
+    post_all(&server, &left, &left_calls, 4);
+    post_all(&server, &right, &right_calls, 4);
+    expect_calls(&client, &left, &assembled(&left_calls));
+    expect_calls(&client, &right, &assembled(&right_calls));
+
+    let (left_ids, right_ids) = (ids(&client, &left), ids(&client, &right));
+    let all: Vec<&str> = left_ids.iter().chain(&right_ids).map(String::as_str).collect();
+    for (tenant, own, others_name) in
+        [(&left, &left_ids, "Hidden Right"), (&right, &right_ids, "Hidden Left")]
+    {
+        let mut seen = 0;
+        for path in questions(&all) {
+            let reply = client.try_get(tenant, &path, &[]).unwrap();
+            assert!(!reply.body.contains(others_name), "{} sees {path}: {}", tenant.name, reply.body);
+            let foreign = all.iter().any(|id| path.contains(id) && !own.iter().any(|other| other == id));
+            if foreign {
+                reply.problem(404);
+            } else {
+                assert_eq!(reply.status, 200, "{path}: {reply:?}");
+                seen += usize::from(reply.body.contains("Hidden"));
+            }
+            let stranger = Tenant { api_key: tenant.token.clone(), ..tenant.clone() };
+            client.try_get(&stranger, &path, &[]).unwrap().problem(401);
+        }
+        assert!(seen > 10, "{} sees its own in {seen} answers", tenant.name);
+        let own_changes = client.changes(tenant);
+        let mut events = client.stream(tenant, "/v1/stream?after=0", &[]).lines();
+        for change in &own_changes {
+            let data = events.by_ref().map(Result::unwrap).find(|line| line.starts_with("data:")).unwrap();
+            let told: Value = serde_json::from_str(data.trim_start_matches("data:")).unwrap();
+            let body = if change["type"] == "call.merged" { &change["merged"] } else { &change["call"] };
+            assert_eq!(told, *body);
+        }
+    }
+    let crossed = Tenant { token: right.token.clone(), ..left.clone() };
+    client.try_notify(&crossed, &left_calls[0]).unwrap().problem(401);
+    server.stop();
+}
+
+#[test]
+fn a_tenant_that_is_removed_takes_everything_along() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let client = server.client();
+    let (gone, stays) = (installation.tenant("gone", [ACCOUNT]), installation.tenant("stays", [ACCOUNT]));
+    let calls = example("direct");
+    for tenant in [&gone, &stays] {
+        post_all(&server, tenant, &calls, 2);
+        expect_calls(&client, tenant, &assembled(&calls));
+    }
+    installation.command_json(&["tenant", "remove", "gone", "--yes"]);
+    let is_out = crate::harness::eventually(std::time::Duration::from_secs(5), || {
+        (client.try_get(&gone, "/v1/calls", &[]).unwrap().status == 401).then_some(())
+    });
+    assert!(is_out.is_some(), "the key of a removed tenant goes on");
+    client.try_notify(&gone, &calls[0]).unwrap().problem(401);
+    expect_calls(&client, &stays, &assembled(&calls));
+    let again = installation.tenant("gone", [ACCOUNT]);
+    assert_eq!(client.calls(&again, "", 10).len(), 0);
+    assert_eq!(client.changes(&again).len(), 0);
+    server.stop();
+}

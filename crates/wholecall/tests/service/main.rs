@@ -1,0 +1,17 @@
+//! `wholecall serve` as it is run: the real program, real sockets, a real disk.
+//!
+//! `WHOLECALL_CRASH_ROUNDS` sets how often it is killed under load (8 by default).
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
+
+mod calls;
+mod changes;
+mod crash;
+mod harness;
+mod isolation;
+mod queries;
+mod receiving;
+mod restart;
+mod stopping;
+mod traffic;
+mod trouble;

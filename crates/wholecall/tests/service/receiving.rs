@@ -1,0 +1,275 @@
+//! What is posted to a hook: taken, kept apart or turned away.
+
+use std::{
+    io::{Read, Write},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    harness::{Client, Installation, Reply, Server, Tenant},
+    traffic::{ACCOUNT, assembled, example, expect_calls},
+};
+
+fn service() -> (Installation, Server, Tenant) {
+    let installation = Installation::new();
+    let server = installation.start();
+    // Added beside the running service, which finds it when it is asked for.
+    let tenant = installation.tenant("acme", [ACCOUNT]);
+    (installation, server, tenant)
+}
+
+fn count(installation: &Installation, table: &str) -> i64 {
+    installation.database().query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+}
+
+fn reasons(installation: &Installation) -> Vec<String> {
+    let database = installation.database();
+    let mut statement = database.prepare("SELECT reason FROM quarantine ORDER BY position").unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+/// Sends bytes as they are and reads the whole answer.
+fn exchange(server: &Server, request: &str) -> String {
+    let mut stream = server.connect();
+    let mut answer = String::new();
+    // Whoever is turned away early may find the connection reset.
+    let _ = stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer));
+    answer
+}
+
+#[test]
+fn the_handshake_is_answered_as_ringcentral_wants_it() {
+    let (installation, server, _) = service();
+    let token = "2f8c9d5e-5a3b-4c7d-9a40-7ab3a1f0cc11".repeat(10);
+    for hook in ["acme", "not-there-yet"] {
+        let answer = exchange(
+            &server,
+            &format!(
+                "POST /hooks/{hook} HTTP/1.1\r\nHost: calls\r\nValidation-Token: {token}\r\n\
+                 Content-Type: application/json\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            ),
+        );
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let head = head.to_ascii_lowercase();
+        assert!(head.starts_with("http/1.1 200 "), "{answer}");
+        assert!(head.contains(&format!("\r\nvalidation-token: {token}")), "{answer}");
+        assert!(head.contains("\r\ncontent-type: application/json"), "{answer}");
+        assert!(answer.len() < 1_024, "{} bytes", answer.len());
+        assert_eq!(body, "");
+    }
+    assert_eq!((count(&installation, "journal"), count(&installation, "quarantine")), (0, 0));
+    server.stop();
+}
+
+#[test]
+fn only_a_valid_token_opens_a_hook() {
+    let (installation, server, tenant) = service();
+    let client = server.client();
+    let [first, ..] = &example("direct")[..] else { panic!("an example is empty") };
+    let refused = |name: &str, token: Option<&str>| -> (String, String) {
+        let headers: Vec<(&str, &str)> =
+            token.map(|token| ("Verification-Token", token)).into_iter().collect();
+        let reply = client.post(&format!("/hooks/{name}"), &headers, first.as_bytes());
+        (reply.problem(401), format!("{:?}", shape(&reply)))
+    };
+    let wrong = refused("acme", Some("not-the-token"));
+    assert_eq!(wrong, refused("acme", None));
+    assert_eq!(wrong, refused("acme", Some("")));
+    // Nobody learns from the answer which tenants there are.
+    assert_eq!(wrong, refused("nobody", Some(&tenant.token)));
+    assert_eq!(wrong, refused("acme", Some(&tenant.api_key)));
+    assert_eq!((count(&installation, "journal"), count(&installation, "quarantine")), (0, 0));
+    client.notify(&tenant, first);
+    assert_eq!(count(&installation, "journal"), 1);
+    server.stop();
+}
+
+/// Status and headers but for the date.
+fn shape(reply: &Reply) -> (u16, Vec<&(String, String)>) {
+    (reply.status, reply.headers.iter().filter(|(name, _)| name != "date").collect())
+}
+
+#[test]
+fn tokens_are_rotated_without_a_gap() {
+    let (installation, server, old) = service();
+    let client = server.client();
+    let notifications = example("direct");
+    client.notify(&old, &notifications[0]);
+    let rotated = installation.command_json(&["tenant", "rotate", "acme", "verification-token"]);
+    let new = Tenant { token: rotated["verificationToken"].as_str().unwrap().to_owned(), ..old.clone() };
+    client.notify(&new, &notifications[1]);
+    client.notify(&old, &notifications[2]);
+    let finished = installation.command_json(&["tenant", "rotate", "acme", "verification-token", "--finish"]);
+    assert_eq!(finished["removed"], 1);
+    client.notify(&new, &notifications[3]);
+    let is_out = crate::harness::eventually(Duration::from_secs(5), || {
+        (client.try_notify(&old, &notifications[4]).unwrap().status == 401).then_some(())
+    });
+    assert!(is_out.is_some(), "the old token goes on");
+    server.stop();
+}
+
+#[test]
+fn a_body_may_have_256_kib() {
+    let (installation, server, tenant) = service();
+    let client = server.client();
+    let of_length = |length: usize| {
+        let mut body = example("direct").remove(0);
+        body.insert_str(body.len() - 1, &" ".repeat(length - body.len()));
+        body
+    };
+    client.notify(&tenant, &of_length(256 * 1_024));
+    let detail = client.try_notify(&tenant, &of_length(256 * 1_024 + 1)).unwrap().problem(413);
+    assert!(detail.contains("262144"), "{detail}");
+    assert_eq!((count(&installation, "journal"), count(&installation, "quarantine")), (1, 0));
+    server.stop();
+}
+
+#[test]
+fn what_is_no_notification_of_the_tenant_is_kept_apart() {
+    let (installation, server, tenant) = service();
+    let client = server.client();
+    let foreign = example("direct").remove(0).replace(ACCOUNT, "500131426008");
+    let bodies = [
+        ("not JSON at all", "not JSON"),
+        (r#"{"a":1}"#, ""),
+        ("", ""),
+        (r#"{"uuid":"1","event":"/restapi/v1.0/account/1/extension/2/presence","body":{}}"#, ""),
+        (foreign.as_str(), "account 500131426008 is not one of the tenant's"),
+    ];
+    for (body, _) in bodies {
+        client.notify(&tenant, body);
+    }
+    let reply = client.post("/hooks/acme", &[("Verification-Token", &tenant.token)], &[0xff, 0xfe, 0]);
+    assert_eq!(reply.status, 200);
+    let reasons = reasons(&installation);
+    assert_eq!(reasons.len(), bodies.len() + 1, "{reasons:?}");
+    assert!(reasons.iter().all(|reason| !reason.is_empty()), "{reasons:?}");
+    assert_eq!(reasons[4], bodies[4].1);
+    assert!(reasons[5].starts_with("not UTF-8"), "{reasons:?}");
+    assert_eq!(count(&installation, "journal"), 0);
+    assert_eq!(client.calls(&tenant, "", 10).len(), 0);
+    server.stop();
+}
+
+#[test]
+fn what_comes_twice_counts_once() {
+    let (installation, server, tenant) = service();
+    let client = server.client();
+    let notifications = example("warm-transfer");
+    let both_subscriptions = notifications.iter().map(|notification| {
+        let mut again: serde_json::Value = serde_json::from_str(notification).unwrap();
+        again["uuid"] = format!("9{}", again["uuid"].as_str().unwrap()).into();
+        again.to_string()
+    });
+    let copies: Vec<String> = notifications
+        .iter()
+        .cloned()
+        .chain(notifications.iter().cloned())
+        .chain(both_subscriptions)
+        .collect();
+    for notification in &copies {
+        client.notify(&tenant, notification);
+    }
+    expect_calls(&client, &tenant, &assembled(&notifications));
+    let completed = client.changes(&tenant).into_iter().filter(|change| change["type"] == "call.completed");
+    assert_eq!(completed.count(), 1);
+    drop(installation);
+    server.stop();
+}
+
+#[test]
+fn an_oversized_head_is_turned_away() {
+    let (_installation, server, tenant) = service();
+    let padding = "x".repeat(1_024 * 1_024);
+    let answer = exchange(
+        &server,
+        &format!(
+            "POST /hooks/acme HTTP/1.1\r\nHost: calls\r\nVerification-Token: {}\r\nX-Padding: {padding}\r\n\
+             Content-Length: 2\r\n\r\n{{}}",
+            tenant.token
+        ),
+    );
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+    assert_eq!(server.client().calls(&tenant, "", 10).len(), 0);
+    server.stop();
+}
+
+#[test]
+fn whoever_is_slow_holds_up_nobody() {
+    let (_installation, server, tenant) = service();
+    let head =
+        format!("POST /hooks/acme HTTP/1.1\r\nHost: calls\r\nVerification-Token: {}\r\n", tenant.token);
+    let begun = |bytes: &str| {
+        let mut stream = server.connect();
+        stream.write_all(bytes.as_bytes()).unwrap();
+        stream
+    };
+    let silent: Vec<_> = (0..50).map(|_| begun("")).collect();
+    let half_heads: Vec<_> = (0..50).map(|_| begun(&head[..40])).collect();
+    let mut slow_bodies: Vec<_> =
+        (0..50).map(|_| begun(&format!("{head}Content-Length: 1000\r\n\r\n{{"))).collect();
+    let started = Instant::now();
+    let notifications = example("direct");
+    let client = server.client();
+    for notification in &notifications {
+        client.notify(&tenant, notification);
+    }
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    expect_calls(&client, &tenant, &assembled(&notifications));
+    // Who does not finish a body in time is told so.
+    let mut answer = [0; 12];
+    let mut slow = slow_bodies.remove(0);
+    slow.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 408");
+    // Who does not finish a head is let go.
+    let mut half = half_heads.into_iter().next().unwrap();
+    half.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
+    let mut rest = Vec::new();
+    half.read_to_end(&mut rest).unwrap();
+    drop(silent);
+    server.stop();
+}
+
+#[test]
+fn a_body_that_trickles_in_time_is_taken() {
+    let (installation, server, tenant) = service();
+    let body = example("direct").remove(0);
+    let mut stream = server.connect();
+    let head = format!(
+        "POST /hooks/acme HTTP/1.1\r\nHost: calls\r\nVerification-Token: {}\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n",
+        tenant.token,
+        body.len()
+    );
+    for piece in head.as_bytes().chunks(40).chain(body.as_bytes().chunks(200)) {
+        stream.write_all(piece).unwrap();
+        thread::sleep(Duration::from_millis(20));
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(count(&installation, "journal"), 1);
+    server.stop();
+}
+
+#[test]
+fn many_notifications_come_at_once_as_lines() {
+    let (installation, server, tenant) = service();
+    let client = server.client();
+    let notifications = crate::traffic::examples();
+    let mut lines = notifications.join("\n");
+    lines.push_str("\n\n  \nnot JSON\n");
+    let import = |client: &Client, key: &str| {
+        let authorization = format!("Bearer {key}");
+        client.post("/v1/notifications", &[("Authorization", &authorization)], lines.as_bytes())
+    };
+    let told = import(&client, &tenant.api_key).json();
+    assert_eq!((&told["accepted"], &told["refused"]), (&notifications.len().into(), &1.into()));
+    assert_eq!(told["refusals"][0]["line"], notifications.len() + 3);
+    assert_eq!(count(&installation, "journal"), notifications.len() as i64);
+    import(&client, "wck_wrong").problem(401);
+    expect_calls(&client, &tenant, &assembled(&notifications));
+    server.stop();
+}
