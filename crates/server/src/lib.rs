@@ -5,6 +5,7 @@
 
 pub mod admin;
 mod api;
+pub mod check;
 mod clock;
 mod listen;
 mod metrics;
@@ -77,6 +78,7 @@ pub struct Running {
 
 /// Starts the service.
 pub async fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
+    store.claim()?;
     let address = settings.listen;
     let listener =
         TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;

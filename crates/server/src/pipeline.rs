@@ -15,7 +15,7 @@ use wholecall_assembly::{Assembler, Change, Left, Settings};
 use wholecall_notification::{Document, Message};
 use wholecall_record::Time;
 use wholecall_store::{
-    Assembled, ChangeKind, Made, Position, Store, StoreError, StoredCall, TenantId, VersionKind,
+    Assembled, ChangeKind, Entry, Made, Position, Store, StoreError, StoredCall, TenantId, VersionKind,
 };
 
 use crate::{clock, metrics::Metrics, tenants::Tenants};
@@ -61,7 +61,7 @@ impl Pipeline {
         };
         let since = clock::now() + -KEEP_CLOSED_MS;
         for call in pipeline.store.recent_calls(position, since.as_millis())? {
-            pipeline.restore(call)?;
+            pipeline.restore(call, position)?;
         }
         Ok(pipeline)
     }
@@ -119,8 +119,7 @@ impl Pipeline {
         for entry in &entries {
             let arrived = Time::from_millis(entry.arrived_ms);
             self.tick(arrived);
-            self.receive(entry.tenant, arrived, &entry.body)?;
-            self.position = entry.position;
+            self.receive(entry)?;
         }
         if entries.len() < READ_AT_ONCE {
             self.tick(clock::now());
@@ -134,12 +133,15 @@ impl Pipeline {
         Ok(!entries.is_empty())
     }
 
-    fn receive(&mut self, tenant: TenantId, arrived: Time, body: &str) -> Result<(), StoreError> {
-        let Ok(document) = Document::parse(body) else { return Ok(()) };
+    fn receive(&mut self, entry: &Entry) -> Result<(), StoreError> {
+        let (tenant, arrived) = (entry.tenant, Time::from_millis(entry.arrived_ms));
+        // What is restored is as of before this entry, what is made is as of after it.
+        let before = std::mem::replace(&mut self.position, entry.position);
+        let Ok(document) = Document::parse(&entry.body) else { return Ok(()) };
         let Ok(Message::Session(notification)) = document.message() else { return Ok(()) };
         for session in self.assembler(tenant)?.unknown_sessions(&notification) {
-            if let Some(call) = self.store.of(tenant).call_of_session(&session, self.position)? {
-                self.restore(call)?;
+            if let Some(call) = self.store.of(tenant).call_of_session(&session, before)? {
+                self.restore(call, before)?;
             }
         }
         let changes = self.assembler(tenant)?.receive(arrived, &notification);
@@ -184,8 +186,8 @@ impl Pipeline {
         }
     }
 
-    /// Brings a call back into memory, with those it looks related to.
-    fn restore(&mut self, call: StoredCall) -> Result<(), StoreError> {
+    /// Brings a call back into memory, with those it looks related to as of a position of the journal.
+    fn restore(&mut self, call: StoredCall, position: Position) -> Result<(), StoreError> {
         let tenant = call.tenant;
         let mut waiting = vec![call];
         let mut restored = 0;
@@ -210,7 +212,7 @@ impl Pipeline {
                 self.due.insert((due, tenant), ());
             }
             for id in related {
-                waiting.extend(self.store.of(tenant).call_of_session(&id, self.position)?);
+                waiting.extend(self.store.of(tenant).call_of_session(&id, position)?);
             }
         }
         Ok(())

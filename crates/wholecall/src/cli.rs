@@ -26,6 +26,10 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Add and look after the customers whose notifications are received
     Tenant(TenantArgs),
+    /// Check that every stored call is what its notifications make
+    Check(CheckArgs),
+    /// Copy the data to a file, also while the service runs
+    Backup(BackupArgs),
     /// Write shell completions or man pages
     Generate(GenerateArgs),
 }
@@ -143,6 +147,30 @@ pub(crate) struct ServeArgs {
     /// Print the configuration in force, as a configuration file, and do nothing else
     #[arg(long)]
     pub(crate) print_config: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "The exit code is 1 if anything is wrong that was not repaired.")]
+pub(crate) struct CheckArgs {
+    /// The folder of the data
+    #[arg(long, value_name = "DIR", default_value = "./wholecall-data")]
+    pub(crate) data: PathBuf,
+
+    /// Assemble anew what is wrong, as further versions of the calls; not while the service runs
+    #[arg(long)]
+    pub(crate) repair: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "To go back to a backup, put it into an empty folder as wholecall.db.")]
+pub(crate) struct BackupArgs {
+    /// The file to write; there must be none of that name
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// The folder of the data
+    #[arg(long, value_name = "DIR", default_value = "./wholecall-data")]
+    pub(crate) data: PathBuf,
 }
 
 #[derive(Debug, Args)]
