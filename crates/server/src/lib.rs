@@ -12,6 +12,7 @@ mod metrics;
 mod pipeline;
 mod problem;
 mod receive;
+mod retention;
 pub mod secret;
 mod tenants;
 
@@ -73,6 +74,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
     refresh: JoinHandle<()>,
+    retention: JoinHandle<()>,
     assembler: thread::JoinHandle<()>,
 }
 
@@ -89,10 +91,11 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     let pipeline = Pipeline::resume(store.clone(), tenants.clone(), metrics.clone())?;
     let assembler = pipeline.start(stopped.clone()).map_err(StartError::Thread)?;
     let refresh = tokio::spawn(follow_tenants(tenants.clone()));
+    let retention = tokio::spawn(retention::keep_removing(store.clone(), tenants.clone()));
     let service = Service { store, tenants, metrics, settings: Arc::new(settings), stop: stopped.clone() };
     let tls = service.settings.tls.clone();
     let server = tokio::spawn(listen::serve(listener, tls, api::router(service), stopped));
-    Ok(Running { address, stop, server, refresh, assembler })
+    Ok(Running { address, stop, server, refresh, retention, assembler })
 }
 
 impl Running {
@@ -105,6 +108,7 @@ impl Running {
     pub async fn stop(self) {
         self.stop.send_replace(true);
         self.refresh.abort();
+        self.retention.abort();
         if self.server.await.is_err() {
             tracing::error!("the server ended by a panic");
         }

@@ -40,6 +40,7 @@ pub(crate) struct Pipeline {
     /// When which assembler wants to be called.
     due: BTreeMap<(Time, TenantId), ()>,
     made: Vec<Made>,
+    tenants_changed: watch::Receiver<i64>,
 }
 
 impl Pipeline {
@@ -50,6 +51,7 @@ impl Pipeline {
         metrics: Metrics,
     ) -> Result<Self, StoreError> {
         let position = store.checkpoint()?;
+        let tenants_changed = tenants.watch();
         let mut pipeline = Self {
             store,
             tenants,
@@ -58,6 +60,7 @@ impl Pipeline {
             assemblers: HashMap::new(),
             due: BTreeMap::new(),
             made: Vec::new(),
+            tenants_changed,
         };
         let since = clock::now() + -KEEP_CLOSED_MS;
         for call in pipeline.store.recent_calls(position, since.as_millis())? {
@@ -91,7 +94,7 @@ impl Pipeline {
     }
 
     /// Waits for more of the journal, for what is due, or for the end.
-    async fn wait(&self, journal: &mut watch::Receiver<Position>, stop: &mut watch::Receiver<bool>) {
+    async fn wait(&mut self, journal: &mut watch::Receiver<Position>, stop: &mut watch::Receiver<bool>) {
         if *journal.borrow_and_update() > self.position {
             return;
         }
@@ -99,6 +102,7 @@ impl Pipeline {
         let sleep = Duration::from_millis(due.unwrap_or(60_000));
         tokio::select! {
             _ = journal.changed() => {}
+            _ = self.tenants_changed.changed() => self.tenants_changed.mark_changed(),
             _ = stop.changed() => {}
             () = tokio::time::sleep(sleep) => {}
         }
@@ -114,6 +118,7 @@ impl Pipeline {
 
     /// Reads on, does what is due, and commits. Tells whether there was anything to read.
     fn step(&mut self) -> Result<bool, StoreError> {
+        self.follow_tenants();
         let before = self.position;
         let entries = self.store.journal_after(before, READ_AT_ONCE)?;
         for entry in &entries {
@@ -131,6 +136,24 @@ impl Pipeline {
             self.store.commit(Assembled { checkpoint, made })?;
         }
         Ok(!entries.is_empty())
+    }
+
+    /// Takes over what tenants want otherwise now, and lets go of those that were removed.
+    fn follow_tenants(&mut self) {
+        if !self.tenants_changed.has_changed().unwrap_or(false) {
+            return;
+        }
+        self.tenants_changed.mark_unchanged();
+        let known = self.tenants.now();
+        self.assemblers.retain(|id, _| known.by_id.contains_key(id));
+        for (&id, assembler) in &mut self.assemblers {
+            let Some(tenant) = known.by_id.get(&id) else { continue };
+            let wanted = settings(&tenant.settings);
+            if *assembler.settings() != wanted {
+                assembler.set_settings(wanted);
+                self.due.extend(assembler.next_due().map(|due| ((due, id), ())));
+            }
+        }
     }
 
     fn receive(&mut self, entry: &Entry) -> Result<(), StoreError> {

@@ -16,7 +16,9 @@ mod error;
 mod filter;
 mod journal;
 mod recovery;
+mod retention;
 mod schema;
+mod stats;
 mod tenants;
 mod terms;
 mod writer;
@@ -38,6 +40,8 @@ pub use error::{Result, StoreError};
 pub use filter::Filter;
 pub use journal::{Arrival, Entry};
 pub use recovery::StoredCall;
+pub use retention::Expiry;
+pub use stats::{CountedFor, Stats};
 pub use tenants::{NewSecret, NewTenant, Secret, SecretKind, Tenant, TenantId, TenantSettings};
 use writer::{Memory, Writer};
 

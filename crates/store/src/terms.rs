@@ -224,6 +224,17 @@ pub(crate) fn remove(transaction: &Transaction<'_>, call: i64, start_ms: i64, te
     Ok(())
 }
 
+/// Forgets those of some terms that no call has any more: they may be somebody's number or name.
+pub(crate) fn forget_unused(transaction: &Transaction<'_>, terms: &[i64]) -> Result<()> {
+    let mut delete = transaction.prepare_cached(
+        "DELETE FROM terms WHERE term = ?1 AND NOT EXISTS (SELECT 1 FROM call_terms WHERE call_terms.term = ?1)",
+    )?;
+    for term in terms {
+        delete.execute([term])?;
+    }
+    Ok(())
+}
+
 /// Terms as they are kept with a call: numbers of seven bits each, the difference to the one before.
 pub(crate) fn to_bytes(terms: &[i64]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(terms.len() * 3);

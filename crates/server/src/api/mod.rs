@@ -5,6 +5,7 @@ mod calls;
 mod changes;
 mod import;
 mod parameters;
+mod stats;
 mod story;
 mod tenants;
 
@@ -30,6 +31,7 @@ pub(crate) fn router(service: Service) -> Router {
         .route("/v1/changes", get(changes::changes))
         .route("/v1/stream", get(changes::stream))
         .route("/v1/notifications", post(import::import))
+        .route("/v1/stats", get(stats::stats))
         .route("/v1/tenants", get(tenants::list).post(tenants::add))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))

@@ -41,21 +41,30 @@ fn only_one_process_may_assemble_or_repair() {
 #[test]
 fn what_is_wrong_is_found_and_repaired() {
     let wrongs = [
-        ("UPDATE calls SET talk_ms = talk_ms + 1 WHERE call = 3", "columns"),
-        ("UPDATE calls SET terms = x'' WHERE call = 4", "list of terms"),
-        ("DELETE FROM call_terms WHERE call = 5", "does not say of it"),
-        ("UPDATE call_terms SET talk_ms = talk_ms + 1 WHERE call = 6 AND talk_ms NOT NULL", "does not say of it"),
+        ("UPDATE calls SET talk_ms = talk_ms + 1 WHERE call = #3", "columns"),
+        ("UPDATE calls SET terms = x'' WHERE call = #4", "list of terms"),
+        ("DELETE FROM call_terms WHERE call = #5", "does not say of it"),
+        ("UPDATE call_terms SET talk_ms = talk_ms + 1 WHERE call = #6 AND talk_ms NOT NULL", "does not say of it"),
         (
-            "UPDATE changes SET record = (SELECT record FROM changes WHERE call = 7 AND version > 0 ORDER BY cursor DESC LIMIT 1)
-             WHERE cursor = (SELECT cursor FROM calls WHERE call = 8)",
+            "UPDATE changes SET record = (SELECT record FROM changes WHERE call = #7 AND version > 0 ORDER BY cursor DESC LIMIT 1)
+             WHERE cursor = (SELECT cursor FROM calls WHERE call = #8)",
             "call of its id",
         ),
-        ("UPDATE changes SET record = x'02' WHERE cursor = (SELECT cursor FROM calls WHERE call = 9)", "unpacked"),
-        ("DELETE FROM calls WHERE call = 10", "but it is not"),
+        ("UPDATE changes SET record = x'07' WHERE cursor = (SELECT cursor FROM calls WHERE call = #9)", "no known dictionary"),
+        ("DELETE FROM calls WHERE call = #10", "but it is not"),
     ];
     let (folder, store) = filled().reopen();
+    // Long enough ago that no call can be waiting for anything.
+    tamper(
+        folder.path(),
+        "UPDATE journal SET arrived_ms = arrived_ms - 600000 WHERE position < (SELECT max(position) FROM journal)",
+    );
     for (sql, expected) in wrongs {
-        assert!(tamper(folder.path(), sql) > 0, "{sql}");
+        // Calls by their rank: some numbers are those of calls that were merged.
+        let by_rank = |rank: usize| format!("(SELECT call FROM calls ORDER BY call LIMIT 1 OFFSET {rank})");
+        let sql =
+            (0..20).rev().fold(sql.to_owned(), |sql, rank| sql.replace(&format!("#{rank}"), &by_rank(rank)));
+        assert!(tamper(folder.path(), &sql) > 0, "{sql}");
         let found = checked(&store, false);
         assert!(found.findings.iter().any(|finding| finding.problem.contains(expected)), "{sql}: {found:?}");
         let repaired = checked(&store, true);

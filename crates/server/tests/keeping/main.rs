@@ -3,4 +3,6 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
 
 mod check;
+mod retention;
 mod service;
+mod stats;

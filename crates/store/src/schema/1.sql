@@ -103,6 +103,7 @@ CREATE TABLE merged (
     into_id TEXT    NOT NULL,
     PRIMARY KEY (tenant, id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX merged_by_into ON merged (tenant, into_id);
 
 -- Every version of every call, and every merging, in the order in which they were made.
 CREATE TABLE changes (
