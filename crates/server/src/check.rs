@@ -215,7 +215,8 @@ fn unreadable(body: &str) -> Option<String> {
     message.err().map(|problem| problem.to_string())
 }
 
-fn collect(entries: &[Entry]) -> Collection {
+/// What a set of notifications makes.
+pub(crate) fn collect<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Collection {
     let mut collection = Collection::default();
     for entry in entries {
         if let Ok(document) = Document::parse(&entry.body)

@@ -7,6 +7,7 @@ pub mod admin;
 mod api;
 pub mod check;
 mod clock;
+mod erase;
 mod listen;
 mod metrics;
 mod pipeline;
@@ -18,7 +19,11 @@ mod tenants;
 
 use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 use wholecall_store::{Store, StoreError};
 
 use self::{metrics::Metrics, pipeline::Pipeline, tenants::Tenants};
@@ -63,6 +68,8 @@ pub(crate) struct Service {
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) metrics: Metrics,
     pub(crate) settings: Arc<Settings>,
+    /// To the assembler, who alone may change what was assembled.
+    pub(crate) erase: mpsc::UnboundedSender<pipeline::Request>,
     /// Turns true when the service is to end.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -89,10 +96,12 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     let metrics = Metrics::new();
     let (stop, stopped) = watch::channel(false);
     let pipeline = Pipeline::resume(store.clone(), tenants.clone(), metrics.clone())?;
-    let assembler = pipeline.start(stopped.clone()).map_err(StartError::Thread)?;
+    let (erase, requests) = mpsc::unbounded_channel();
+    let assembler = pipeline.start(stopped.clone(), requests).map_err(StartError::Thread)?;
     let refresh = tokio::spawn(follow_tenants(tenants.clone()));
     let retention = tokio::spawn(retention::keep_removing(store.clone(), tenants.clone()));
-    let service = Service { store, tenants, metrics, settings: Arc::new(settings), stop: stopped.clone() };
+    let service =
+        Service { store, tenants, metrics, settings: Arc::new(settings), erase, stop: stopped.clone() };
     let tls = service.settings.tls.clone();
     let server = tokio::spawn(listen::serve(listener, tls, api::router(service), stopped));
     Ok(Running { address, stop, server, refresh, retention, assembler })

@@ -10,15 +10,19 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime::Handle, sync::watch};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot, watch},
+};
 use wholecall_assembly::{Assembler, Change, Left, Settings};
 use wholecall_notification::{Document, Message};
 use wholecall_record::Time;
 use wholecall_store::{
-    Assembled, ChangeKind, Entry, Made, Position, Store, StoreError, StoredCall, TenantId, VersionKind,
+    Assembled, ChangeKind, Entry, Erasure, Made, Position, Store, StoreError, StoredCall, TenantId,
+    VersionKind,
 };
 
-use crate::{clock, metrics::Metrics, tenants::Tenants};
+use crate::{clock, erase, metrics::Metrics, tenants::Tenants};
 
 /// So much of the journal is read at once.
 const READ_AT_ONCE: usize = 2_000;
@@ -29,6 +33,13 @@ const KEEP_CLOSED_MS: i64 = 75_000;
 
 /// What calls look related to is restored with them, up to so many.
 const RESTORED_TOGETHER: usize = 64;
+
+/// A person is to be erased.
+pub(crate) struct Request {
+    pub(crate) tenant: TenantId,
+    pub(crate) number: String,
+    pub(crate) reply: oneshot::Sender<Result<Erasure, StoreError>>,
+}
 
 /// Assembles until it is told to stop.
 pub(crate) struct Pipeline {
@@ -70,16 +81,26 @@ impl Pipeline {
     }
 
     /// Runs on a thread of its own until `stop` is set and everything in the journal has been assembled.
-    pub(crate) fn start(mut self, stop: watch::Receiver<bool>) -> std::io::Result<thread::JoinHandle<()>> {
+    pub(crate) fn start(
+        mut self,
+        stop: watch::Receiver<bool>,
+        mut requests: mpsc::UnboundedReceiver<Request>,
+    ) -> std::io::Result<thread::JoinHandle<()>> {
         let runtime = Handle::current();
         thread::Builder::new().name("assembler".to_owned()).spawn(move || {
             let mut journal = self.store.watch_journal();
             let mut stop = stop;
             loop {
+                while let Ok(request) = requests.try_recv() {
+                    self.erase(request);
+                }
                 match self.step() {
                     Ok(true) => continue,
                     Ok(false) if *stop.borrow() => return,
-                    Ok(false) => runtime.block_on(self.wait(&mut journal, &mut stop)),
+                    Ok(false) => {
+                        let request = runtime.block_on(self.wait(&mut journal, &mut stop, &mut requests));
+                        request.into_iter().for_each(|request| self.erase(request));
+                    }
                     Err(error) => {
                         tracing::error!(%error, "assembling stopped; it will be tried again in a second");
                         if *stop.borrow() {
@@ -94,9 +115,14 @@ impl Pipeline {
     }
 
     /// Waits for more of the journal, for what is due, or for the end.
-    async fn wait(&mut self, journal: &mut watch::Receiver<Position>, stop: &mut watch::Receiver<bool>) {
+    async fn wait(
+        &mut self,
+        journal: &mut watch::Receiver<Position>,
+        stop: &mut watch::Receiver<bool>,
+        requests: &mut mpsc::UnboundedReceiver<Request>,
+    ) -> Option<Request> {
         if *journal.borrow_and_update() > self.position {
-            return;
+            return None;
         }
         let due = self.due.keys().next().map(|(time, _)| (*time - clock::now()).max(0) as u64);
         let sleep = Duration::from_millis(due.unwrap_or(60_000));
@@ -104,8 +130,23 @@ impl Pipeline {
             _ = journal.changed() => {}
             _ = self.tenants_changed.changed() => self.tenants_changed.mark_changed(),
             _ = stop.changed() => {}
+            Some(request) = requests.recv() => return Some(request),
             () = tokio::time::sleep(sleep) => {}
         }
+        None
+    }
+
+    /// Between two steps everything that was assembled is in the store, so it can be changed there and read back.
+    fn erase(&mut self, request: Request) {
+        let result = erase::erase(&self.store, request.tenant, &request.number);
+        self.start_over();
+        if let Ok(erasure) = &result {
+            let Erasure { pseudonym, calls, notifications, .. } = erasure;
+            let tenant = request.tenant.number();
+            tracing::info!(tenant, pseudonym, calls, notifications, "a person was erased");
+        }
+        // Whoever asked may have gone; it is done all the same.
+        let _ = request.reply.send(result);
     }
 
     /// What is in memory may be ahead of the store: it is made anew from there.

@@ -231,6 +231,7 @@ impl Store {
                 "quarantine",
                 "journal",
                 "sessions",
+                "erasures",
                 "secrets",
                 "accounts",
                 "tenants",

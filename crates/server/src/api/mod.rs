@@ -4,6 +4,7 @@ mod access;
 mod calls;
 mod changes;
 mod import;
+mod numbers;
 mod parameters;
 mod stats;
 mod story;
@@ -14,7 +15,7 @@ use axum::{
     extract::{DefaultBodyLimit, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use wholecall_store::{StoreError, TenantView};
 
@@ -31,6 +32,7 @@ pub(crate) fn router(service: Service) -> Router {
         .route("/v1/changes", get(changes::changes))
         .route("/v1/stream", get(changes::stream))
         .route("/v1/notifications", post(import::import))
+        .route("/v1/numbers/{number}", delete(numbers::erase))
         .route("/v1/stats", get(stats::stats))
         .route("/v1/tenants", get(tenants::list).post(tenants::add))
         .route("/healthz", get(healthz))

@@ -138,3 +138,13 @@ CREATE TABLE call_terms (
     hold_ms   INTEGER,
     PRIMARY KEY (term, start_ms, call)
 ) STRICT, WITHOUT ROWID;
+
+-- Who was erased: under which pseudonym that person goes now. The number is not kept.
+CREATE TABLE erasures (
+    erasure        INTEGER PRIMARY KEY,
+    tenant         INTEGER NOT NULL,
+    erased_ms      INTEGER NOT NULL,
+    pseudonym      TEXT    NOT NULL,
+    calls          INTEGER NOT NULL,
+    notifications  INTEGER NOT NULL
+) STRICT;
