@@ -201,6 +201,22 @@ impl Assembler {
         self.book.set_directory(account, directory);
     }
 
+    /// How long it waits for what.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Waits otherwise from now on, also for the calls in memory: the next [`Assembler::tick`] looks at all of them.
+    pub fn set_settings(&mut self, settings: Settings) {
+        self.settings = settings;
+        let calls: Vec<CallKey> = self.book.calls.iter().map(|(key, _)| key).collect();
+        for call in calls {
+            let status = &mut self.book.calls[call].status;
+            status.due = status.due.min(status.last_arrival);
+            self.schedule(call);
+        }
+    }
+
     /// Takes in a notification that has arrived.
     pub fn receive(&mut self, arrived: Time, notification: &Notification<'_, '_>) -> Changes {
         let mut changes = Changes::new();

@@ -95,6 +95,30 @@ impl Calls {
         self.key(id).and_then(|key| self.record(key))
     }
 
+    /// The record of a call that was told as it happened, made anew: in the standing it was told in (its version, and
+    /// what only a clock knows), as far as its notifications allow that. None if no call of that account has its id.
+    pub fn retold(&self, told: &Call) -> Option<Call> {
+        let is_meant = |key: CallKey| {
+            self.id(key).as_ref() == Some(&told.id) && self.book.account_id(key) == told.account_id.as_ref()
+        };
+        let key = self.order.iter().copied().find(|&key| is_meant(key))?;
+        let fold = self.book.fold(key)?;
+        let (state, reason) = match (told.state, fold.is_live()) {
+            (State::Live, _) => (State::Live, None),
+            (State::Incomplete, true) => (State::Incomplete, told.completeness.reason),
+            (State::Complete, true) => (State::Incomplete, Some(ClosedBecause::EndOfInput)),
+            (State::Complete | State::Incomplete, false) => (State::Complete, None),
+        };
+        let late_for = told.completeness.late_for.clone();
+        Some(fold.record(Standing {
+            state,
+            reason,
+            late_for,
+            version: told.version,
+            updated_at: told.updated_at,
+        }))
+    }
+
     /// The story of one call; none if no call has that id.
     pub fn story(&self, id: &str) -> Option<Story> {
         let key = self.key(id)?;

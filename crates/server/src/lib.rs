@@ -5,18 +5,25 @@
 
 pub mod admin;
 mod api;
+pub mod check;
 mod clock;
+mod erase;
 mod listen;
 mod metrics;
 mod pipeline;
 mod problem;
 mod receive;
+mod retention;
 pub mod secret;
 mod tenants;
 
 use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 use wholecall_store::{Store, StoreError};
 
 use self::{metrics::Metrics, pipeline::Pipeline, tenants::Tenants};
@@ -62,6 +69,8 @@ pub(crate) struct Service {
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) metrics: Metrics,
     pub(crate) settings: Arc<Settings>,
+    /// To the assembler, who alone may change what was assembled.
+    pub(crate) erase: mpsc::UnboundedSender<pipeline::Request>,
     /// Turns true when the service is to end.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -75,11 +84,13 @@ pub struct Running {
     drained: watch::Sender<bool>,
     server: JoinHandle<()>,
     refresh: JoinHandle<()>,
+    retention: JoinHandle<()>,
     assembler: thread::JoinHandle<()>,
 }
 
 /// Starts the service.
 pub async fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
+    store.claim()?;
     let address = settings.listen;
     let listener =
         TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
@@ -89,12 +100,15 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     let (stop, stopped) = watch::channel(false);
     let (drained, is_drained) = watch::channel(false);
     let pipeline = Pipeline::resume(store.clone(), tenants.clone(), metrics.clone())?;
-    let assembler = pipeline.start(is_drained).map_err(StartError::Thread)?;
+    let (erase, requests) = mpsc::unbounded_channel();
+    let assembler = pipeline.start(is_drained, requests).map_err(StartError::Thread)?;
     let refresh = tokio::spawn(follow_tenants(tenants.clone()));
-    let service = Service { store, tenants, metrics, settings: Arc::new(settings), stop: stopped.clone() };
+    let retention = tokio::spawn(retention::keep_removing(store.clone(), tenants.clone()));
+    let service =
+        Service { store, tenants, metrics, settings: Arc::new(settings), erase, stop: stopped.clone() };
     let tls = service.settings.tls.clone();
     let server = tokio::spawn(listen::serve(listener, tls, api::router(service), stopped));
-    Ok(Running { address, stop, drained, server, refresh, assembler })
+    Ok(Running { address, stop, drained, server, refresh, retention, assembler })
 }
 
 impl Running {
@@ -107,6 +121,7 @@ impl Running {
     pub async fn stop(self) {
         self.stop.send_replace(true);
         self.refresh.abort();
+        self.retention.abort();
         if self.server.await.is_err() {
             tracing::error!("the server ended by a panic");
         }

@@ -10,15 +10,19 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime::Handle, sync::watch};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot, watch},
+};
 use wholecall_assembly::{Assembler, Change, Left, Settings};
 use wholecall_notification::{Document, Message};
 use wholecall_record::Time;
 use wholecall_store::{
-    Assembled, ChangeKind, Made, Position, Store, StoreError, StoredCall, TenantId, VersionKind,
+    Assembled, ChangeKind, Entry, Erasure, Made, Position, Store, StoreError, StoredCall, TenantId,
+    VersionKind,
 };
 
-use crate::{clock, metrics::Metrics, tenants::Tenants};
+use crate::{clock, erase, metrics::Metrics, tenants::Tenants};
 
 /// So much of the journal is read at once.
 const READ_AT_ONCE: usize = 2_000;
@@ -30,6 +34,13 @@ const KEEP_CLOSED_MS: i64 = 75_000;
 /// What calls look related to is restored with them, up to so many.
 const RESTORED_TOGETHER: usize = 64;
 
+/// A person is to be erased.
+pub(crate) struct Request {
+    pub(crate) tenant: TenantId,
+    pub(crate) number: String,
+    pub(crate) reply: oneshot::Sender<Result<Erasure, StoreError>>,
+}
+
 /// Assembles until it is told to stop.
 pub(crate) struct Pipeline {
     store: Store,
@@ -40,6 +51,7 @@ pub(crate) struct Pipeline {
     /// When which assembler wants to be called.
     due: BTreeMap<(Time, TenantId), ()>,
     made: Vec<Made>,
+    tenants_changed: watch::Receiver<i64>,
 }
 
 impl Pipeline {
@@ -50,6 +62,7 @@ impl Pipeline {
         metrics: Metrics,
     ) -> Result<Self, StoreError> {
         let position = store.checkpoint()?;
+        let tenants_changed = tenants.watch();
         let mut pipeline = Self {
             store,
             tenants,
@@ -58,25 +71,36 @@ impl Pipeline {
             assemblers: HashMap::new(),
             due: BTreeMap::new(),
             made: Vec::new(),
+            tenants_changed,
         };
         let since = clock::now() + -KEEP_CLOSED_MS;
         for call in pipeline.store.recent_calls(position, since.as_millis())? {
-            pipeline.restore(call)?;
+            pipeline.restore(call, position)?;
         }
         Ok(pipeline)
     }
 
     /// Runs on a thread of its own until `stop` is set and everything in the journal has been assembled.
-    pub(crate) fn start(mut self, stop: watch::Receiver<bool>) -> std::io::Result<thread::JoinHandle<()>> {
+    pub(crate) fn start(
+        mut self,
+        stop: watch::Receiver<bool>,
+        mut requests: mpsc::UnboundedReceiver<Request>,
+    ) -> std::io::Result<thread::JoinHandle<()>> {
         let runtime = Handle::current();
         thread::Builder::new().name("assembler".to_owned()).spawn(move || {
             let mut journal = self.store.watch_journal();
             let mut stop = stop;
             loop {
+                while let Ok(request) = requests.try_recv() {
+                    self.erase(request);
+                }
                 match self.step() {
                     Ok(true) => continue,
                     Ok(false) if *stop.borrow() => return,
-                    Ok(false) => runtime.block_on(self.wait(&mut journal, &mut stop)),
+                    Ok(false) => {
+                        let request = runtime.block_on(self.wait(&mut journal, &mut stop, &mut requests));
+                        request.into_iter().for_each(|request| self.erase(request));
+                    }
                     Err(error) => {
                         tracing::error!(%error, "assembling stopped; it will be tried again in a second");
                         if *stop.borrow() {
@@ -91,17 +115,38 @@ impl Pipeline {
     }
 
     /// Waits for more of the journal, for what is due, or for the end.
-    async fn wait(&self, journal: &mut watch::Receiver<Position>, stop: &mut watch::Receiver<bool>) {
+    async fn wait(
+        &mut self,
+        journal: &mut watch::Receiver<Position>,
+        stop: &mut watch::Receiver<bool>,
+        requests: &mut mpsc::UnboundedReceiver<Request>,
+    ) -> Option<Request> {
         if *journal.borrow_and_update() > self.position {
-            return;
+            return None;
         }
         let due = self.due.keys().next().map(|(time, _)| (*time - clock::now()).max(0) as u64);
         let sleep = Duration::from_millis(due.unwrap_or(60_000));
         tokio::select! {
             _ = journal.changed() => {}
+            _ = self.tenants_changed.changed() => self.tenants_changed.mark_changed(),
             _ = stop.changed() => {}
+            Some(request) = requests.recv() => return Some(request),
             () = tokio::time::sleep(sleep) => {}
         }
+        None
+    }
+
+    /// Between two steps everything that was assembled is in the store, so it can be changed there and read back.
+    fn erase(&mut self, request: Request) {
+        let result = erase::erase(&self.store, request.tenant, &request.number);
+        self.start_over();
+        if let Ok(erasure) = &result {
+            let Erasure { pseudonym, calls, notifications, .. } = erasure;
+            let tenant = request.tenant.number();
+            tracing::info!(tenant, pseudonym, calls, notifications, "a person was erased");
+        }
+        // Whoever asked may have gone; it is done all the same.
+        let _ = request.reply.send(result);
     }
 
     /// What is in memory may be ahead of the store: it is made anew from there.
@@ -114,13 +159,13 @@ impl Pipeline {
 
     /// Reads on, does what is due, and commits. Tells whether there was anything to read.
     fn step(&mut self) -> Result<bool, StoreError> {
+        self.follow_tenants();
         let before = self.position;
         let entries = self.store.journal_after(before, READ_AT_ONCE)?;
         for entry in &entries {
             let arrived = Time::from_millis(entry.arrived_ms);
             self.tick(arrived);
-            self.receive(entry.tenant, arrived, &entry.body)?;
-            self.position = entry.position;
+            self.receive(entry)?;
         }
         if entries.len() < READ_AT_ONCE {
             self.tick(clock::now());
@@ -134,12 +179,33 @@ impl Pipeline {
         Ok(!entries.is_empty())
     }
 
-    fn receive(&mut self, tenant: TenantId, arrived: Time, body: &str) -> Result<(), StoreError> {
-        let Ok(document) = Document::parse(body) else { return Ok(()) };
+    /// Takes over what tenants want otherwise now, and lets go of those that were removed.
+    fn follow_tenants(&mut self) {
+        if !self.tenants_changed.has_changed().unwrap_or(false) {
+            return;
+        }
+        self.tenants_changed.mark_unchanged();
+        let known = self.tenants.now();
+        self.assemblers.retain(|id, _| known.by_id.contains_key(id));
+        for (&id, assembler) in &mut self.assemblers {
+            let Some(tenant) = known.by_id.get(&id) else { continue };
+            let wanted = settings(&tenant.settings);
+            if *assembler.settings() != wanted {
+                assembler.set_settings(wanted);
+                self.due.extend(assembler.next_due().map(|due| ((due, id), ())));
+            }
+        }
+    }
+
+    fn receive(&mut self, entry: &Entry) -> Result<(), StoreError> {
+        let (tenant, arrived) = (entry.tenant, Time::from_millis(entry.arrived_ms));
+        // What is restored is as of before this entry, what is made is as of after it.
+        let before = std::mem::replace(&mut self.position, entry.position);
+        let Ok(document) = Document::parse(&entry.body) else { return Ok(()) };
         let Ok(Message::Session(notification)) = document.message() else { return Ok(()) };
         for session in self.assembler(tenant)?.unknown_sessions(&notification) {
-            if let Some(call) = self.store.of(tenant).call_of_session(&session, self.position)? {
-                self.restore(call)?;
+            if let Some(call) = self.store.of(tenant).call_of_session(&session, before)? {
+                self.restore(call, before)?;
             }
         }
         let changes = self.assembler(tenant)?.receive(arrived, &notification);
@@ -184,8 +250,8 @@ impl Pipeline {
         }
     }
 
-    /// Brings a call back into memory, with those it looks related to.
-    fn restore(&mut self, call: StoredCall) -> Result<(), StoreError> {
+    /// Brings a call back into memory, with those it looks related to as of a position of the journal.
+    fn restore(&mut self, call: StoredCall, position: Position) -> Result<(), StoreError> {
         let tenant = call.tenant;
         let mut waiting = vec![call];
         let mut restored = 0;
@@ -210,7 +276,7 @@ impl Pipeline {
                 self.due.insert((due, tenant), ());
             }
             for id in related {
-                waiting.extend(self.store.of(tenant).call_of_session(&id, self.position)?);
+                waiting.extend(self.store.of(tenant).call_of_session(&id, position)?);
             }
         }
         Ok(())

@@ -8,6 +8,7 @@ use std::{
 };
 
 use subtle::ConstantTimeEq;
+use tokio::sync::watch;
 use wholecall_store::{SecretKind, Store, StoreError, TenantId, TenantSettings};
 
 use crate::secret;
@@ -17,6 +18,7 @@ use crate::secret;
 pub(crate) struct Tenants {
     store: Store,
     known: RwLock<Arc<Known>>,
+    version: watch::Sender<i64>,
 }
 
 /// The tenants at one time.
@@ -24,7 +26,7 @@ pub(crate) struct Tenants {
 pub(crate) struct Known {
     version: i64,
     pub(crate) by_name: BTreeMap<String, Arc<Tenant>>,
-    by_id: HashMap<TenantId, Arc<Tenant>>,
+    pub(crate) by_id: HashMap<TenantId, Arc<Tenant>>,
     by_key: HashMap<[u8; 32], Arc<Tenant>>,
 }
 
@@ -53,18 +55,26 @@ impl Tenant {
 impl Tenants {
     pub(crate) fn open(store: Store) -> Result<Self, StoreError> {
         let known = read(&store)?;
-        Ok(Self { store, known: RwLock::new(Arc::new(known)) })
+        let version = watch::Sender::new(known.version);
+        Ok(Self { store, known: RwLock::new(Arc::new(known)), version })
     }
 
     pub(crate) fn now(&self) -> Arc<Known> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Their version, as it changes.
+    pub(crate) fn watch(&self) -> watch::Receiver<i64> {
+        self.version.subscribe()
+    }
+
     /// Looks whether the store has changed. Blocks, shortly.
     pub(crate) fn refresh(&self) -> Result<(), StoreError> {
         if self.store.tenants_version()? != self.now().version {
             let known = Arc::new(read(&self.store)?);
+            let version = known.version;
             *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+            self.version.send_replace(version);
         }
         Ok(())
     }

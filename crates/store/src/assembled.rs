@@ -54,6 +54,39 @@ pub enum VersionKind {
     },
 }
 
+/// What of a record is in the columns of `calls`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Columns {
+    pub(crate) start_ms: i64,
+    pub(crate) end_ms: i64,
+    pub(crate) state: &'static str,
+    pub(crate) direction: &'static str,
+    pub(crate) result: &'static str,
+    pub(crate) wait_ms: i64,
+    pub(crate) talk_ms: i64,
+    pub(crate) hold_ms: i64,
+    pub(crate) transfers: i64,
+}
+
+impl Columns {
+    pub(crate) fn of(record: &Call) -> Self {
+        use MoveKind::{AttendedTransfer, BlindTransfer, Transfer};
+        let is_transfer = |kind| matches!(kind, AttendedTransfer | BlindTransfer | Transfer);
+        let start_ms = record.start_time.as_millis();
+        Self {
+            start_ms,
+            end_ms: record.end_time.map_or(start_ms + record.durations.total_ms, |end| end.as_millis()),
+            state: record.state.as_str(),
+            direction: record.direction.as_str(),
+            result: record.result.as_str(),
+            wait_ms: record.durations.wait_ms,
+            talk_ms: record.durations.talk_ms,
+            hold_ms: record.durations.hold_ms,
+            transfers: record.moves.iter().filter(|step| is_transfer(step.kind)).count() as i64,
+        }
+    }
+}
+
 /// A call's row, as it was before.
 struct Before {
     call: i64,
@@ -95,27 +128,22 @@ fn add_version(
         Some(before) => before.call,
         None => next_call(transaction)?,
     };
-    let start_ms = record.start_time.as_millis();
+    let columns = Columns::of(record);
     let place = Place {
         tenant,
         call,
-        start_ms,
+        start_ms: columns.start_ms,
         before: before.as_ref().map(|before| (before.start_ms, &before.terms[..])),
+        was_over: before.as_ref().is_some_and(|before| before.completed),
     };
     let terms = terms::enter(transaction, &place, record)?;
     let cursor = add_change(transaction, memory, made, call, kind, record)?;
     let completed = matches!(kind, ChangeKind::Completed | ChangeKind::Revised)
         || before.is_some_and(|before| before.completed);
-    let transfers = record
-        .moves
-        .iter()
-        .filter(|step| {
-            matches!(step.kind, MoveKind::AttendedTransfer | MoveKind::BlindTransfer | MoveKind::Transfer)
-        })
-        .count();
     transaction
         .prepare_cached(
-            "INSERT OR REPLACE INTO calls VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+            "INSERT OR REPLACE INTO calls
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?
         .execute(params![
             call,
@@ -124,14 +152,15 @@ fn add_version(
             cursor.0,
             made.position.0,
             completed,
-            start_ms,
-            record.state.as_str(),
-            record.direction.as_str(),
-            record.result.as_str(),
-            record.durations.wait_ms,
-            record.durations.talk_ms,
-            record.durations.hold_ms,
-            transfers as i64,
+            columns.start_ms,
+            columns.end_ms,
+            columns.state,
+            columns.direction,
+            columns.result,
+            columns.wait_ms,
+            columns.talk_ms,
+            columns.hold_ms,
+            columns.transfers,
             terms::to_bytes(&terms),
         ])?;
     // Also those that only a link names: should they be heard of, they are this call's, unless they are another's.

@@ -28,6 +28,9 @@ pub enum StoreError {
         /// The newest this program knows.
         known: i64,
     },
+    /// Another process receives and assembles.
+    #[error("a wholecall is running on {path} already; stop it first", path = .0.display())]
+    Claimed(PathBuf),
     /// More is waiting to be written than may wait.
     #[error("more is waiting to be written than the disk can follow; try again later")]
     Overloaded,

@@ -6,14 +6,20 @@
 //! SQLite file is this crate's own affair; nothing of it shows in these types.
 
 mod assembled;
+mod audit;
+mod backup;
 mod calls;
 mod changes;
+mod claim;
 mod codec;
+mod erasure;
 mod error;
 mod filter;
 mod journal;
 mod recovery;
+mod retention;
 mod schema;
+mod stats;
 mod tenants;
 mod terms;
 mod writer;
@@ -27,12 +33,17 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 pub use assembled::{Assembled, Made, VersionKind};
+pub use audit::{AuditedCall, AuditedEntry, Stray};
 pub use calls::{CallPage, Found, StoredVersion};
 pub use changes::{ChangeKind, StoredChange};
+use claim::Claim;
+pub use erasure::{Erasure, Kept};
 pub use error::{Result, StoreError};
 pub use filter::Filter;
 pub use journal::{Arrival, Entry};
 pub use recovery::StoredCall;
+pub use retention::Expiry;
+pub use stats::{CountedFor, Stats};
 pub use tenants::{NewSecret, NewTenant, Secret, SecretKind, Tenant, TenantId, TenantSettings};
 use writer::{Memory, Writer};
 
@@ -59,6 +70,7 @@ struct Shared {
     readers: Readers,
     journal: watch::Sender<Position>,
     changes: watch::Sender<Position>,
+    claim: Claim,
 }
 
 /// The file within the data folder.
@@ -68,6 +80,15 @@ pub const FILE_NAME: &str = "wholecall.db";
 const READERS: usize = 4;
 
 impl Store {
+    /// Opens the store in a folder, which must be there: for looking after it, not for beginning one.
+    pub fn open_existing(folder: &Path) -> Result<Self> {
+        let path = folder.join(FILE_NAME);
+        match path.is_file() {
+            true => Self::open(folder),
+            false => Err(StoreError::Open { path, problem: "there is no such file".to_owned() }),
+        }
+    }
+
     /// Opens the store in a folder; makes both if they are not there.
     pub fn open(folder: &Path) -> Result<Self> {
         let cannot =
@@ -89,7 +110,7 @@ impl Store {
         let (journal, changes) = (watch::Sender::new(memory.head), watch::Sender::new(memory.cursor));
         let readers = Readers::open(&path)?;
         let writer = Writer::start(connection, memory, journal.clone(), changes.clone())?;
-        let shared = Shared { path, writer, readers, journal, changes };
+        let shared = Shared { path, writer, readers, journal, changes, claim: Claim::default() };
         Ok(Self { shared: Arc::new(shared) })
     }
 

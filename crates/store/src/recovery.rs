@@ -126,7 +126,8 @@ fn load(connection: &Connection, session: i64, position: Position) -> Result<(i6
     Ok((call.unwrap_or(-session), stored))
 }
 
-fn current(connection: &Connection, call: i64) -> Result<Option<(StoredChange, Position, bool)>> {
+/// A call's current version, up to where the journal is in it, and whether `call.completed` was told.
+pub(crate) fn current(connection: &Connection, call: i64) -> Result<Option<(StoredChange, Position, bool)>> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {}, calls.position, calls.completed FROM calls JOIN changes USING (cursor) WHERE calls.call = ?1",
         changes::COLUMNS
@@ -136,7 +137,7 @@ fn current(connection: &Connection, call: i64) -> Result<Option<(StoredChange, P
     Ok(Some((StoredChange::read(row)?, Position(row.get(5)?), row.get(6)?)))
 }
 
-fn entries_of_session(connection: &Connection, session: i64) -> Result<Vec<Entry>> {
+pub(crate) fn entries_of_session(connection: &Connection, session: i64) -> Result<Vec<Entry>> {
     let mut statement = connection.prepare_cached(
         "SELECT position, tenant, arrived_ms, body FROM journal WHERE session = ?1 ORDER BY position",
     )?;

@@ -39,6 +39,14 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection> {
     opened.map_err(|error| cannot_open(path, &error))
 }
 
+/// What SQLite finds wrong with a file.
+pub(crate) fn integrity_problems(connection: &Connection) -> Result<Vec<String>> {
+    let mut statement = connection.prepare("PRAGMA integrity_check")?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    let lines = rows.collect::<rusqlite::Result<Vec<String>>>()?;
+    Ok(lines.into_iter().filter(|line| line != "ok").collect())
+}
+
 /// Another process may be writing: `wholecall tenant add` beside a running server.
 const BUSY: std::time::Duration = std::time::Duration::from_secs(10);
 

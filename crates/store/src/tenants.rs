@@ -217,6 +217,10 @@ impl Store {
     /// Removes a tenant with everything that was kept of it.
     pub fn remove_tenant(&self, tenant: TenantId) -> Result<()> {
         self.change_tenants(move |transaction, memory| {
+            transaction.execute(
+                "UPDATE checkpoint SET removed = removed + (SELECT count(*) FROM changes WHERE tenant = ?1)",
+                [tenant.0],
+            )?;
             let terms = "DELETE FROM call_terms WHERE term IN (SELECT term FROM terms WHERE tenant = ?1)";
             transaction.execute(terms, [tenant.0])?;
             for table in [
@@ -227,6 +231,7 @@ impl Store {
                 "quarantine",
                 "journal",
                 "sessions",
+                "erasures",
                 "secrets",
                 "accounts",
                 "tenants",

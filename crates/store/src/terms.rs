@@ -123,6 +123,8 @@ pub(crate) struct Place<'a> {
     pub(crate) start_ms: i64,
     /// Where it began when it was entered last, and under which terms.
     pub(crate) before: Option<(i64, &'a [i64])>,
+    /// Whether it was over once: then parts are entered that may not be true any more.
+    pub(crate) was_over: bool,
 }
 
 /// Enters a call under everything it can be found by. What it could once be found by stays: an earlier
@@ -136,6 +138,15 @@ pub(crate) fn enter(transaction: &Transaction<'_>, place: &Place<'_>, call: &Cal
             .prepare_cached("INSERT INTO call_terms (term, start_ms, call) VALUES (?1, ?2, ?3)")?;
         for term in &all {
             insert.execute(params![term, place.start_ms, place.call])?;
+        }
+    }
+    if place.was_over {
+        let mut clear = transaction.prepare_cached(
+            "UPDATE call_terms SET outcome = NULL, wait_ms = NULL, talk_ms = NULL, hold_ms = NULL
+             WHERE term = ?1 AND start_ms = ?2 AND call = ?3 AND outcome IS NOT NULL",
+        )?;
+        for term in &all {
+            clear.execute(params![term, place.start_ms, place.call])?;
         }
     }
     for (term, part) in terms_of(call) {
@@ -158,12 +169,68 @@ pub(crate) fn enter(transaction: &Transaction<'_>, place: &Place<'_>, call: &Cal
     Ok(all)
 }
 
+/// What is wrong with how a call is entered; nothing if its record is found by what it says.
+pub(crate) fn problem(
+    connection: &Connection,
+    tenant: i64,
+    call: i64,
+    record: &Call,
+) -> Result<Option<String>> {
+    let (start_ms, listed): (i64, Vec<u8>) = connection
+        .prepare_cached("SELECT start_ms, terms FROM calls WHERE call = ?1")?
+        .query_row([call], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let listed = from_bytes(&listed)?;
+    let mut wanted = BTreeMap::new();
+    for ((kind, value), part) in terms_of(record) {
+        match find(connection, tenant, kind, &value)? {
+            Some(term) => wanted.insert(term, part),
+            None => return Ok(Some(format!("it is not found by its {}", kind.as_str()))),
+        };
+    }
+    if let Some(missing) = wanted.keys().find(|term| listed.binary_search(term).is_err()) {
+        return Ok(Some(format!("its list of terms lacks {missing}")));
+    }
+    let mut statement = connection.prepare_cached(
+        "SELECT outcome, wait_ms, talk_ms, hold_ms FROM call_terms WHERE term = ?1 AND start_ms = ?2 AND call = ?3",
+    )?;
+    for term in listed {
+        let entered = statement
+            .query_row(params![term, start_ms, call], |row| {
+                Ok((row.get::<_, Option<String>>(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })
+            .optional()?;
+        let part = wanted.get(&term).and_then(Option::as_ref);
+        let expected = part.map(|part| (part.outcome, part.wait_ms, part.talk_ms, part.hold_ms));
+        let found = match &entered {
+            Some((Some(outcome), Some(wait), Some(talk), Some(hold))) => {
+                Some((outcome.as_str(), *wait, *talk, *hold))
+            }
+            _ => None,
+        };
+        if entered.is_none() || found != expected {
+            return Ok(Some(format!("term {term} does not say of it what its record says")));
+        }
+    }
+    Ok(None)
+}
+
 /// Takes a call out of where it was entered.
 pub(crate) fn remove(transaction: &Transaction<'_>, call: i64, start_ms: i64, terms: &[i64]) -> Result<()> {
     let mut delete = transaction
         .prepare_cached("DELETE FROM call_terms WHERE term = ?1 AND start_ms = ?2 AND call = ?3")?;
     for term in terms {
         delete.execute(params![term, start_ms, call])?;
+    }
+    Ok(())
+}
+
+/// Forgets those of some terms that no call has any more: they may be somebody's number or name.
+pub(crate) fn forget_unused(transaction: &Transaction<'_>, terms: &[i64]) -> Result<()> {
+    let mut delete = transaction.prepare_cached(
+        "DELETE FROM terms WHERE term = ?1 AND NOT EXISTS (SELECT 1 FROM call_terms WHERE call_terms.term = ?1)",
+    )?;
+    for term in terms {
+        delete.execute([term])?;
     }
     Ok(())
 }

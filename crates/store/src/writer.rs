@@ -72,6 +72,12 @@ impl Sessions {
         self.recent.insert(self.key.as_str().into(), session);
     }
 
+    pub(crate) fn forget(&mut self, tenant: i64, id: &str) {
+        self.write_key(tenant, id);
+        self.recent.remove(self.key.as_str());
+        self.older.remove(self.key.as_str());
+    }
+
     fn write_key(&mut self, tenant: i64, id: &str) {
         self.key.clear();
         self.key.push_str(&tenant.to_string());

@@ -26,6 +26,10 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Add and look after the customers whose notifications are received
     Tenant(TenantArgs),
+    /// Check that every stored call is what its notifications make
+    Check(CheckArgs),
+    /// Copy the data to a file, also while the service runs
+    Backup(BackupArgs),
     /// Write shell completions or man pages
     Generate(GenerateArgs),
 }
@@ -146,6 +150,30 @@ pub(crate) struct ServeArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "The exit code is 1 if anything is wrong that was not repaired.")]
+pub(crate) struct CheckArgs {
+    /// The folder of the data
+    #[arg(long, value_name = "DIR", default_value = "./wholecall-data")]
+    pub(crate) data: PathBuf,
+
+    /// Assemble anew what is wrong, as further versions of the calls; not while the service runs
+    #[arg(long)]
+    pub(crate) repair: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "To go back to a backup, put it into an empty folder as wholecall.db.")]
+pub(crate) struct BackupArgs {
+    /// The file to write; there must be none of that name
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// The folder of the data
+    #[arg(long, value_name = "DIR", default_value = "./wholecall-data")]
+    pub(crate) data: PathBuf,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct TenantArgs {
     #[command(subcommand)]
     pub(crate) action: TenantAction,
@@ -197,6 +225,13 @@ pub(crate) enum TenantAction {
         #[arg(long)]
         finish: bool,
     },
+    /// Change what a tenant wants otherwise than others; a running service follows within a second
+    Set {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        settings: SettingsArgs,
+    },
     /// Remove a tenant with all its calls and notifications
     Remove {
         /// Its name
@@ -206,6 +241,35 @@ pub(crate) enum TenantAction {
         yes: bool,
     },
 }
+
+/// Lengths of time are written as `90s`, `5m`, `1h 30m`; `usual` goes back to what is usual.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct SettingsArgs {
+    /// After a call's last notification, before it counts as complete [usual: 1s]
+    #[arg(long, value_name = "TIME", value_parser = length_or_usual)]
+    pub(crate) settle: Option<Wanted<i64>>,
+
+    /// The same, where a notification is missing or a linked session was not seen [usual: 10s]
+    #[arg(long, value_name = "TIME", value_parser = length_or_usual)]
+    pub(crate) gap_settle: Option<Wanted<i64>>,
+
+    /// Silence after which a call is given up of which one leg of several has not ended [usual: 60s]
+    #[arg(long, value_name = "TIME", value_parser = length_or_usual)]
+    pub(crate) last_leg_stale: Option<Wanted<i64>>,
+
+    /// Silence after which any call is given up [usual: 8h]
+    #[arg(long, value_name = "TIME", value_parser = length_or_usual)]
+    pub(crate) stale: Option<Wanted<i64>>,
+
+    /// For how many days calls and notifications are kept; `none`: for ever
+    #[arg(long, value_name = "N", value_parser = days_or_none)]
+    pub(crate) retention_days: Option<Wanted<u32>>,
+}
+
+/// A setting, or none of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wanted<T>(pub(crate) Option<T>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SecretName {
@@ -236,6 +300,25 @@ pub(crate) enum Generate {
     },
 }
 
+/// In milliseconds.
+fn length_or_usual(text: &str) -> Result<Wanted<i64>, String> {
+    if text == "usual" {
+        return Ok(Wanted(None));
+    }
+    let milliseconds = length(text)?.as_millis();
+    i64::try_from(milliseconds).map(|length| Wanted(Some(length))).map_err(|_| "that is too long".to_owned())
+}
+
+fn days_or_none(text: &str) -> Result<Wanted<u32>, String> {
+    match text {
+        "none" => Ok(Wanted(None)),
+        _ => match text.parse() {
+            Ok(days @ 1..=36_500) => Ok(Wanted(Some(days))),
+            _ => Err("1 to 36500 days, or none".to_owned()),
+        },
+    }
+}
+
 fn length(text: &str) -> Result<SignedDuration, String> {
     let length: SignedDuration =
         text.parse().map_err(|_| "a length of time is written like 500ms, 90s, 5m or 1h 30m".to_owned())?;
@@ -258,6 +341,12 @@ mod tests {
         assert_eq!(length("1h 30m"), Ok(SignedDuration::from_mins(90)));
         assert_eq!(length("500ms"), Ok(SignedDuration::from_millis(500)));
         assert_eq!(length("0s"), Ok(SignedDuration::ZERO));
+        assert_eq!(length_or_usual("2s"), Ok(Wanted(Some(2_000))));
+        assert_eq!(length_or_usual("usual"), Ok(Wanted(None)));
+        assert!(length_or_usual("200000000 years").is_err() && length_or_usual("2").is_err());
+        assert_eq!(days_or_none("30"), Ok(Wanted(Some(30))));
+        assert_eq!(days_or_none("none"), Ok(Wanted(None)));
+        assert!(days_or_none("0").is_err() && days_or_none("-1").is_err());
         assert!(length("soon").is_err());
         assert!(length("-1s").is_err());
     }

@@ -1,6 +1,8 @@
 //! The command line: the only place that reads arguments, the environment and the terminal.
 
 mod assemble;
+mod backup;
+mod check;
 mod cli;
 mod clock;
 mod config;
@@ -32,6 +34,8 @@ fn main() -> ExitCode {
         Command::Show(arguments) => look::show(&arguments),
         Command::Explain(arguments) => look::explain(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Backup(arguments) => backup::run(&arguments),
         Command::Tenant(arguments) => tenant::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
     };

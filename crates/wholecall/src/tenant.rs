@@ -4,10 +4,10 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use serde_json::{Value, json};
 use wholecall_server::admin;
-use wholecall_store::{SecretKind, Store};
+use wholecall_store::{SecretKind, Store, TenantSettings};
 
 use crate::{
-    cli::{SecretName, TenantAction, TenantArgs},
+    cli::{SecretName, SettingsArgs, TenantAction, TenantArgs, Wanted},
     input::Tally,
 };
 
@@ -42,6 +42,11 @@ pub(crate) fn run(arguments: &TenantArgs) -> anyhow::Result<Tally> {
             };
             print(arguments.json, &result);
         }
+        TenantAction::Set { name, settings } => {
+            let tenant = admin::find(&store, name)?;
+            store.set_tenant_settings(tenant.id, changed(tenant.settings, settings))?;
+            print(arguments.json, &admin::describe(&admin::find(&store, name)?));
+        }
         TenantAction::Remove { name, yes } => {
             let tenant = admin::find(&store, name)?;
             if !yes {
@@ -52,6 +57,21 @@ pub(crate) fn run(arguments: &TenantArgs) -> anyhow::Result<Tally> {
         }
     }
     Ok(Tally::default())
+}
+
+/// Settings with those that were given.
+fn changed(mut settings: TenantSettings, given: &SettingsArgs) -> TenantSettings {
+    fn set<T: Copy>(setting: &mut Option<T>, given: Option<Wanted<T>>) {
+        if let Some(Wanted(value)) = given {
+            *setting = value;
+        }
+    }
+    set(&mut settings.settle_ms, given.settle);
+    set(&mut settings.gap_settle_ms, given.gap_settle);
+    set(&mut settings.last_leg_stale_ms, given.last_leg_stale);
+    set(&mut settings.stale_ms, given.stale);
+    set(&mut settings.retention_days, given.retention_days);
+    settings
 }
 
 /// An object as JSON, or as lines for people.

@@ -5,8 +5,10 @@ mod calls;
 mod changes;
 mod docs;
 mod import;
+mod numbers;
 pub(crate) mod openapi;
 mod parameters;
+mod stats;
 mod story;
 mod tenants;
 
@@ -15,7 +17,7 @@ use axum::{
     extract::{DefaultBodyLimit, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use wholecall_store::{StoreError, TenantView};
 
@@ -32,6 +34,8 @@ pub(crate) fn router(service: Service) -> Router {
         .route("/v1/changes", get(changes::changes))
         .route("/v1/stream", get(changes::stream))
         .route("/v1/notifications", post(import::import))
+        .route("/v1/numbers/{number}", delete(numbers::erase))
+        .route("/v1/stats", get(stats::stats))
         .route("/v1/tenants", get(tenants::list).post(tenants::add))
         .route("/openapi.json", get(openapi::openapi))
         .route("/docs", get(docs::docs))

@@ -1,7 +1,7 @@
 -- Times are milliseconds since 1970 (UTC). Bodies and records are packed (codec.rs).
 
 CREATE TABLE tenants (
-    tenant         INTEGER PRIMARY KEY,
+    tenant         INTEGER PRIMARY KEY AUTOINCREMENT,   -- never given twice: a running server remembers them
     name           TEXT    NOT NULL UNIQUE,
     created_ms     INTEGER NOT NULL,
     settings       TEXT    NOT NULL,            -- JSON
@@ -63,13 +63,14 @@ CREATE TABLE quarantine (
 ) STRICT;
 CREATE INDEX quarantine_by_tenant ON quarantine (tenant);
 
--- Up to where the journal has been assembled, and how many changes that has made.
+-- Up to where the journal has been assembled, and how many changes that has made: `changes` has them all.
 CREATE TABLE checkpoint (
     one       INTEGER PRIMARY KEY CHECK (one = 1),
     position  INTEGER NOT NULL,
-    cursor    INTEGER NOT NULL
+    cursor    INTEGER NOT NULL,
+    removed   INTEGER NOT NULL                  -- so many of those changes were removed since
 ) STRICT;
-INSERT INTO checkpoint VALUES (1, 0, 0);
+INSERT INTO checkpoint VALUES (1, 0, 0, 0);
 
 -- Calls as they are now; their records are in `changes`.
 CREATE TABLE calls (
@@ -80,6 +81,7 @@ CREATE TABLE calls (
     position   INTEGER NOT NULL,                -- up to where the journal is in that record
     completed  INTEGER NOT NULL,                -- whether `call.completed` was told
     start_ms   INTEGER NOT NULL,
+    end_ms     INTEGER NOT NULL,                -- of a live call: its last event
     state      TEXT    NOT NULL,
     direction  TEXT    NOT NULL,
     result     TEXT    NOT NULL,
@@ -101,6 +103,7 @@ CREATE TABLE merged (
     into_id TEXT    NOT NULL,
     PRIMARY KEY (tenant, id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX merged_by_into ON merged (tenant, into_id);
 
 -- Every version of every call, and every merging, in the order in which they were made.
 CREATE TABLE changes (
@@ -135,3 +138,13 @@ CREATE TABLE call_terms (
     hold_ms   INTEGER,
     PRIMARY KEY (term, start_ms, call)
 ) STRICT, WITHOUT ROWID;
+
+-- Who was erased: under which pseudonym that person goes now. The number is not kept.
+CREATE TABLE erasures (
+    erasure        INTEGER PRIMARY KEY,
+    tenant         INTEGER NOT NULL,
+    erased_ms      INTEGER NOT NULL,
+    pseudonym      TEXT    NOT NULL,
+    calls          INTEGER NOT NULL,
+    notifications  INTEGER NOT NULL
+) STRICT;

@@ -1,0 +1,220 @@
+//! `GET /v1/stats`: figures by day, hour, extension or queue, in the clock of a place.
+
+use std::ops::Range;
+
+use axum::{
+    http::header,
+    response::{IntoResponse, Response},
+};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use wholecall_store::{CountedFor, Stats, TenantView};
+
+use super::{
+    access::Access,
+    json as respond,
+    parameters::{Parameters, time},
+    read,
+};
+use crate::problem::Problem;
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// What of which calls.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StatsQuery {
+    from: Option<String>,
+    to: Option<String>,
+    zone: Option<String>,
+    by: Option<String>,
+    format: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Day,
+    Hour,
+    Extension,
+    Queue,
+}
+
+impl By {
+    const ALL: [(Self, &'static str); 4] =
+        [(Self::Day, "day"), (Self::Hour, "hour"), (Self::Extension, "extension"), (Self::Queue, "queue")];
+
+    fn from_word(word: &str) -> Result<Self, Problem> {
+        let known = Self::ALL.into_iter().find(|(_, name)| *name == word);
+        known.map(|(by, _)| by).ok_or_else(|| {
+            Problem::bad_request(format!("by: {word:?} is none of day, hour, extension, queue"))
+        })
+    }
+
+    /// What a row is named by.
+    fn member(self) -> &'static str {
+        match self {
+            Self::Day | Self::Hour => "start",
+            Self::Extension => "extension",
+            Self::Queue => "queue",
+        }
+    }
+}
+
+/// The figures; days, if nothing else is asked for, and in UTC.
+pub(super) async fn stats(
+    Access(view): Access,
+    Parameters(query): Parameters<StatsQuery>,
+) -> Result<Response, Problem> {
+    let by = query.by.as_deref().map_or(Ok(By::Day), By::from_word)?;
+    let name = query.zone.as_deref().unwrap_or("UTC").to_owned();
+    let zone = TimeZone::get(&name)
+        .map_err(|_| Problem::bad_request(format!("zone: {name:?} is no time zone like America/New_York")))?;
+    let is_csv = match query.format.as_deref() {
+        None | Some("json") => false,
+        Some("csv") => true,
+        Some(other) => return Err(Problem::bad_request(format!("format: {other:?} is none of json, csv"))),
+    };
+    let from = moment("from", query.from.as_deref(), &zone)?.unwrap_or(i64::MIN);
+    let to = moment("to", query.to.as_deref(), &zone)?.unwrap_or(i64::MAX);
+    let rows = read(view, move |view| rows(view, from..to, by, &zone)).await?;
+    if is_csv {
+        return Ok(([(header::CONTENT_TYPE, "text/csv")], csv(by, &rows)).into_response());
+    }
+    let buckets: Vec<Value> = rows.iter().map(|(name, stats)| to_json(by, name, stats)).collect();
+    Ok(respond(json!({ "zone": name, "buckets": buckets }).to_string()))
+}
+
+/// A time, or a day in the zone, which is when that begins.
+fn moment(name: &str, value: Option<&str>, zone: &TimeZone) -> Result<Option<i64>, Problem> {
+    let Some(day) = value.filter(|value| value.len() == 10).and_then(|value| value.parse::<Date>().ok())
+    else {
+        return time(name, value);
+    };
+    let start =
+        day.to_zoned(zone.clone()).map_err(|error| Problem::bad_request(format!("{name}: {error}")))?;
+    Ok(Some(start.timestamp().as_millisecond()))
+}
+
+fn rows(
+    view: &TenantView,
+    time: Range<i64>,
+    by: By,
+    zone: &TimeZone,
+) -> Result<Vec<(String, Stats)>, wholecall_store::StoreError> {
+    let part = match by {
+        By::Day | By::Hour => {
+            let stretches = view.stats_by_time(time, |at| stretch(at, by, zone))?;
+            return Ok(stretches.into_iter().map(|(start, stats)| (written(start, zone), stats)).collect());
+        }
+        By::Extension => CountedFor::Extension,
+        By::Queue => CountedFor::Queue,
+    };
+    Ok(view.stats_by_part(time, part)?.into_iter().collect())
+}
+
+/// The day or the hour of the place's clock that a time is in. An hour that the clock shows twice is two; a day has as
+/// many hours as it has.
+fn stretch(at_ms: i64, by: By, zone: &TimeZone) -> Range<i64> {
+    // Whatever no calendar has is a stretch of its own.
+    local(at_ms, by, zone).unwrap_or(at_ms..at_ms.saturating_add(1))
+}
+
+fn local(at_ms: i64, by: By, zone: &TimeZone) -> Option<Range<i64>> {
+    let at = Timestamp::from_millisecond(at_ms).ok()?;
+    if by == By::Hour {
+        let shown_ms = at_ms + i64::from(zone.to_offset(at).seconds()) * 1_000;
+        let start = at_ms - shown_ms.rem_euclid(HOUR_MS);
+        return Some(start..start + HOUR_MS);
+    }
+    let start = at.to_zoned(zone.clone()).start_of_day().ok()?;
+    let end = start.tomorrow().ok()?.start_of_day().ok()?;
+    Some(start.timestamp().as_millisecond()..end.timestamp().as_millisecond())
+}
+
+/// A time as the place's clock shows it, with its offset.
+fn written(at_ms: i64, zone: &TimeZone) -> String {
+    let Ok(at) = Timestamp::from_millisecond(at_ms) else { return at_ms.to_string() };
+    at.display_with_offset(zone.to_offset(at)).to_string()
+}
+
+/// Every figure with its name, in order.
+fn figures(stats: &Stats) -> [(&'static str, Value); 10] {
+    [
+        ("calls", stats.calls.into()),
+        ("answered", stats.answered.into()),
+        ("missed", stats.missed.into()),
+        ("abandoned", stats.abandoned.into()),
+        ("voicemail", stats.voicemail.into()),
+        ("talkMs", stats.talk_ms.into()),
+        ("holdMs", stats.hold_ms.into()),
+        ("waitMedianMs", stats.wait_ms(50).into()),
+        ("waitP90Ms", stats.wait_ms(90).into()),
+        ("transfers", stats.transfers.into()),
+    ]
+}
+
+fn to_json(by: By, name: &str, stats: &Stats) -> Value {
+    let mut members = Map::new();
+    members.insert(by.member().to_owned(), name.into());
+    members.extend(figures(stats).map(|(name, value)| (name.to_owned(), value)));
+    members.into()
+}
+
+/// For spreadsheets. Names are times and ids, figures are numbers: nothing here needs quoting.
+fn csv(by: By, rows: &[(String, Stats)]) -> String {
+    let names = figures(&Stats::default()).map(|(name, _)| name);
+    let mut text = format!("{},{}\r\n", by.member(), names.join(","));
+    for (name, stats) in rows {
+        let values =
+            figures(stats).map(|(_, value)| if value.is_null() { String::new() } else { value.to_string() });
+        text.push_str(&format!("{name},{}\r\n", values.join(",")));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The hours of a day in New York, as its clock shows them.
+    fn hours_of(day: &str) -> Vec<String> {
+        let zone = TimeZone::get("America/New_York").unwrap();
+        let start = moment("from", Some(day), &zone).unwrap().unwrap();
+        let day = stretch(start, By::Day, &zone);
+        assert_eq!(day.start, start);
+        let (mut at, mut hours) = (day.start, Vec::new());
+        while at < day.end {
+            let hour = stretch(at + 1_799_999, By::Hour, &zone);
+            assert_eq!(hour.start, at);
+            hours.push(written(at, &zone));
+            at = hour.end;
+        }
+        assert_eq!(at, day.end);
+        hours
+    }
+
+    #[test]
+    fn a_day_of_23_hours_lacks_one() {
+        let hours = hours_of("2026-03-08");
+        assert_eq!(hours.len(), 23);
+        assert_eq!(hours[1..3], ["2026-03-08T01:00:00-05:00", "2026-03-08T03:00:00-04:00"]);
+    }
+
+    #[test]
+    fn a_day_of_25_hours_has_one_twice() {
+        let hours = hours_of("2026-11-01");
+        assert_eq!(hours.len(), 25);
+        assert_eq!(hours[1..3], ["2026-11-01T01:00:00-04:00", "2026-11-01T01:00:00-05:00"]);
+    }
+
+    #[test]
+    fn a_day_may_begin_at_one() {
+        // In Beirut the clock goes forward at midnight.
+        let zone = TimeZone::get("Asia/Beirut").unwrap();
+        let noon = "2026-03-29T12:00:00+03:00".parse::<Timestamp>().unwrap().as_millisecond();
+        let day = stretch(noon, By::Day, &zone);
+        assert_eq!(written(day.start, &zone), "2026-03-29T01:00:00+03:00");
+        assert_eq!(day.end - day.start, 23 * 3_600_000);
+    }
+}

@@ -1,0 +1,266 @@
+//! Whether what is stored is true: every call must be what a fresh assembly makes of its notifications.
+
+use wholecall_assembly::Collection;
+use wholecall_notification::{Document, Message};
+use wholecall_record::{Call, WriteJson};
+use wholecall_store::{
+    Assembled, AuditedCall, ChangeKind, Entry, Made, Position, Store, StoreError, StoredCall, TenantId,
+    VersionKind,
+};
+
+use crate::clock;
+
+/// So much is read at once.
+const ENTRIES_AT_ONCE: usize = 2_000;
+const CALLS_AT_ONCE: usize = 100;
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Where: a part of the file, a notification, a call.
+    pub place: String,
+    /// What.
+    pub problem: String,
+    /// Whether it was put right.
+    pub repaired: bool,
+}
+
+/// What is being looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The file, as SQLite sees it.
+    File,
+    /// The notifications.
+    Notifications,
+    /// The calls.
+    Calls,
+}
+
+/// How far it has come, for whoever watches.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// At what.
+    pub step: Step,
+    /// How many were looked at.
+    pub done: u64,
+    /// Of how many.
+    pub of: u64,
+}
+
+/// What was looked at, and what is wrong.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// How many notifications were read.
+    pub notifications: u64,
+    /// How many calls were assembled anew.
+    pub calls: u64,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+}
+
+/// Checks a store, also beside a running server. With `repair`, calls that are not what their notifications make are told
+/// anew, as further versions; that needs a store that no server runs on.
+pub fn check(store: &Store, repair: bool, mut watch: impl FnMut(Progress)) -> Result<Checked, StoreError> {
+    if repair {
+        store.claim()?;
+    }
+    let mut check = Check { store, repair, checked: Checked::default() };
+    watch(Progress { step: Step::File, done: 0, of: 1 });
+    for problem in store.file_problems()? {
+        check.find("file", problem);
+    }
+    for problem in store.feed_problems()? {
+        check.find("changes", problem);
+    }
+    let (notifications, calls) = store.counts()?;
+    let mut position = Position::default();
+    loop {
+        watch(Progress { step: Step::Notifications, done: check.checked.notifications, of: notifications });
+        let entries = store.audit_journal(position, ENTRIES_AT_ONCE)?;
+        let Some(last) = entries.last() else { break };
+        position = last.position;
+        for audited in &entries {
+            check.checked.notifications += 1;
+            let problem = match &audited.entry {
+                Ok(entry) => unreadable(&entry.body),
+                Err(error) => Some(problem_of(error)),
+            };
+            if let Some(problem) = problem {
+                check.find(format!("notification {}", audited.position.0), problem);
+            }
+        }
+    }
+    let mut number = 0;
+    loop {
+        watch(Progress { step: Step::Calls, done: check.checked.calls, of: calls });
+        let audited = store.audit_calls(number, CALLS_AT_ONCE)?;
+        let Some(last) = audited.last() else { break };
+        number = last.number;
+        for call in &audited {
+            check.checked.calls += 1;
+            check.call(call)?;
+        }
+    }
+    for stray in store.strays()? {
+        check.strays(stray.tenant, &stray.entries)?;
+    }
+    Ok(check.checked)
+}
+
+struct Check<'a> {
+    store: &'a Store,
+    repair: bool,
+    checked: Checked,
+}
+
+impl Check<'_> {
+    fn find(&mut self, place: impl Into<String>, problem: impl Into<String>) {
+        let finding = Finding { place: place.into(), problem: problem.into(), repaired: false };
+        self.checked.findings.push(finding);
+    }
+
+    fn call(&mut self, call: &AuditedCall) -> Result<(), StoreError> {
+        let mut problems = call.problems.clone();
+        let fresh = match &call.stored {
+            Ok(stored) => match compare(stored) {
+                Ok(fresh) => fresh,
+                Err((fresh, problem)) => {
+                    problems.push(problem);
+                    fresh
+                }
+            },
+            Err(error) => {
+                problems.push(problem_of(error));
+                None
+            }
+        };
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let first = self.checked.findings.len();
+        for problem in problems {
+            self.find(format!("call {}", call.id), problem);
+        }
+        if !self.repair {
+            return Ok(());
+        }
+        let (fresh, position, completed) = match (&call.stored, fresh) {
+            (Ok(stored), Some(fresh)) => (fresh, stored.position, stored.completed),
+            // Its record is lost: all notifications that were assembled count.
+            _ => match self.from_notifications(call)? {
+                Some((fresh, position)) => (fresh, position, true),
+                None => return Ok(()),
+            },
+        };
+        self.store.forget_terms(call)?;
+        self.publish(call.tenant, fresh, call.version, position, completed)?;
+        self.checked.findings[first..].iter_mut().for_each(|finding| finding.repaired = true);
+        Ok(())
+    }
+
+    /// A call whose record cannot be read, from what was assembled of it.
+    fn from_notifications(&self, call: &AuditedCall) -> Result<Option<(Call, Position)>, StoreError> {
+        let mut entries = match self.store.of(call.tenant).notifications(&call.id) {
+            Ok(Some(entries)) => entries,
+            Ok(None) | Err(StoreError::Damaged(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let checkpoint = self.store.checkpoint()?;
+        entries.retain(|entry| entry.position <= checkpoint);
+        let fresh = collect(&entries).finish().get(&call.id);
+        Ok(fresh.zip(entries.last().map(|entry| entry.position)))
+    }
+
+    /// What no call claims must make no call.
+    fn strays(&mut self, tenant: TenantId, entries: &[Entry]) -> Result<(), StoreError> {
+        let position = entries.last().map_or(Position::default(), |entry| entry.position);
+        let calls = collect(entries).finish();
+        for fresh in calls.records() {
+            self.find(format!("call {}", fresh.id), "its notifications are there, but it is not");
+            if self.repair {
+                self.publish(tenant, fresh, 0, position, true)?;
+                self.checked.findings.last_mut().into_iter().for_each(|finding| finding.repaired = true);
+            }
+        }
+        Ok(())
+    }
+
+    fn publish(
+        &self,
+        tenant: TenantId,
+        mut call: Call,
+        version: u64,
+        position: Position,
+        completed: bool,
+    ) -> Result<(), StoreError> {
+        let now = clock::now();
+        (call.version, call.updated_at) = (version + 1, now);
+        let kind = if completed { ChangeKind::Revised } else { ChangeKind::Updated };
+        let what = VersionKind::Version { kind, call: Box::new(call) };
+        let made = Made { tenant, at_ms: now.as_millis(), position, what };
+        self.store.commit(Assembled { checkpoint: Position::default(), made: vec![made] })
+    }
+}
+
+/// What is damaged, without the advice to check.
+fn problem_of(error: &StoreError) -> String {
+    match error {
+        StoreError::Damaged(what) => what.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn unreadable(body: &str) -> Option<String> {
+    let message = Document::parse(body).and_then(|document| document.message().map(|message| message.kind()));
+    message.err().map(|problem| problem.to_string())
+}
+
+/// What a set of notifications makes.
+pub(crate) fn collect<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Collection {
+    let mut collection = Collection::default();
+    for entry in entries {
+        if let Ok(document) = Document::parse(&entry.body)
+            && let Ok(Message::Session(notification)) = document.message()
+        {
+            collection.add(&notification);
+        }
+    }
+    collection
+}
+
+/// Compares a call with a fresh assembly of its notifications, but for what these cannot tell: its version and when that
+/// was made, whether a clock has closed it, what other calls it looks related to. Answers the fresh one either way.
+fn compare(stored: &StoredCall) -> Result<Option<Call>, (Option<Call>, String)> {
+    let Some(told) = &stored.record else { return Err((None, "it has no record".to_owned())) };
+    let mut fresh = collect(&stored.entries)
+        .finish()
+        .retold(told)
+        .ok_or_else(|| (None, "its notifications do not make a call of its id".to_owned()))?;
+    fresh.related.clone_from(&told.related);
+    match first_difference(told, &fresh) {
+        None => Ok(Some(fresh)),
+        Some(member) => {
+            let problem = format!("`{member}` is not what its notifications make of it");
+            Err((Some(fresh), problem))
+        }
+    }
+}
+
+/// The first member in which two records differ.
+fn first_difference(told: &Call, fresh: &Call) -> Option<String> {
+    let text = |call: &Call| {
+        let mut text = Vec::new();
+        call.write_json(&mut text);
+        text
+    };
+    let (told, fresh) = (text(told), text(fresh));
+    if told == fresh {
+        return None;
+    }
+    let members = |text: &[u8]| {
+        serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(text).unwrap_or_default()
+    };
+    let (told, fresh) = (members(&told), members(&fresh));
+    let differs = fresh.iter().find(|(name, value)| told.get(*name) != Some(value));
+    Some(differs.map_or_else(|| "record".to_owned(), |(name, _)| name.clone()))
+}

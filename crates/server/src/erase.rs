@@ -1,0 +1,207 @@
+//! Erases a person: the number, and the names that stand beside it, become a pseudonym in everything that was kept.
+//!
+//! What was kept stays true otherwise: the pseudonym has the shape of a number, the same one for the same number
+//! throughout a tenant, so that calls still assemble to what they were.
+
+use std::collections::BTreeSet;
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::Value;
+use sha2::Sha256;
+use wholecall_record::{Call, WriteJson};
+use wholecall_store::{Erasure, Kept, Store, StoreError, TenantId};
+
+use crate::{check::collect, clock};
+
+/// A telephone number as E.164 has it: `+` and 8 to 15 digits.
+pub(crate) fn is_number(text: &str) -> bool {
+    text.strip_prefix('+').is_some_and(|digits| {
+        (8..=15).contains(&digits.len())
+            && digits.bytes().all(|digit| digit.is_ascii_digit())
+            && !digits.starts_with('0')
+    })
+}
+
+/// Erases a number from a tenant's data. Nobody else may assemble that meanwhile, and whatever is in memory of it has to be
+/// read again. Blocks. Breaking off in between is no harm: what is left is erased by asking again.
+pub(crate) fn erase(store: &Store, tenant: TenantId, number: &str) -> Result<Erasure, StoreError> {
+    let view = store.of(tenant);
+    let pseudonym = pseudonym(&view.pseudonym_key()?, number)?;
+    let person = Person { number: number.to_owned(), pseudonym: pseudonym.clone() };
+    let mut erasure =
+        Erasure { tenant, erased_ms: clock::now().as_millis(), pseudonym, calls: 0, notifications: 0 };
+    for call in view.calls_with_number(number)? {
+        let person = person.clone();
+        let (notifications, changed) =
+            store.rewrite_call(tenant, call, move |kept| person.erase_from(kept, true))?;
+        erasure.notifications += notifications;
+        erasure.calls += u64::from(changed);
+    }
+    erasure.notifications += store.rewrite_unclaimed(tenant, move |kept| person.erase_from(kept, false))?;
+    store.log_erasure(erasure.clone())?;
+    Ok(erasure)
+}
+
+/// `+999`, which is no country's, and twelve digits that nobody can lead back to the number without the key.
+fn pseudonym(key: &[u8], number: &str) -> Result<String, StoreError> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key)
+        .map_err(|_| StoreError::Failed("the tenant's key for pseudonyms cannot be used".to_owned()))?;
+    mac.update(number.as_bytes());
+    let hash = mac.finalize().into_bytes();
+    let value = hash.iter().take(8).fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
+    Ok(format!("+999{:012}", value % 1_000_000_000_000))
+}
+
+#[derive(Debug, Clone)]
+struct Person {
+    number: String,
+    pseudonym: String,
+}
+
+impl Person {
+    /// Erases the person from a call, or from things that belong to none.
+    fn erase_from(&self, kept: &mut Kept, is_call: bool) {
+        let mut names = BTreeSet::new();
+        let bodies = kept.entries.iter().map(|entry| &entry.body);
+        for text in bodies.chain(kept.versions.iter().map(|version| &version.record)) {
+            // Most are not about that person: no need to read them.
+            if let Some(value) = self.read(text) {
+                self.collect_names(&value, &mut names);
+            }
+        }
+        for entry in &mut kept.entries {
+            self.rewrite_text(&mut entry.body, &names);
+        }
+        for version in &mut kept.versions {
+            self.rewrite_text(&mut version.record, &names);
+            if let Ok(mut call) = serde_json::from_str::<Call>(&version.record) {
+                // Participants are told in the order of their ids.
+                call.conversations.iter_mut().for_each(|conversation| conversation.participants.sort());
+                version.record = written(&call);
+            }
+        }
+        if is_call {
+            assemble_current(kept);
+        }
+    }
+
+    fn read(&self, text: &str) -> Option<Value> {
+        text.contains(&self.number).then(|| serde_json::from_str(text).ok()).flatten()
+    }
+
+    /// The names beside the number.
+    fn collect_names(&self, value: &Value, names: &mut BTreeSet<String>) {
+        match value {
+            Value::Array(values) => values.iter().for_each(|value| self.collect_names(value, names)),
+            Value::Object(members) => {
+                if members.get("phoneNumber").and_then(Value::as_str) == Some(&self.number)
+                    && let Some(name) = members.get("name").and_then(Value::as_str)
+                {
+                    names.insert(name.to_owned());
+                }
+                members.values().for_each(|value| self.collect_names(value, names));
+            }
+            _ => {}
+        }
+    }
+
+    fn rewrite_text(&self, text: &mut String, names: &BTreeSet<String>) {
+        if !text.contains(&self.number) && !names.iter().any(|name| text.contains(name.as_str())) {
+            return;
+        }
+        match serde_json::from_str::<Value>(text) {
+            Ok(mut value) => {
+                if self.rewrite(&mut value, None, names) {
+                    *text = value.to_string();
+                }
+            }
+            // What is not JSON is searched as the text it is.
+            Err(_) => *text = self.without_number(text).unwrap_or_else(|| text.clone()),
+        }
+    }
+
+    /// Replaces the number wherever it stands, and the names where names do. Tells whether there were any.
+    fn rewrite(&self, value: &mut Value, member: Option<&str>, names: &BTreeSet<String>) -> bool {
+        match value {
+            Value::String(text) => {
+                let is_name = matches!(member, Some("name" | "value")) && names.contains(text.as_str());
+                let new = if is_name { Some(self.pseudonym.clone()) } else { self.without_number(text) };
+                let changed = new.is_some();
+                if let Some(new) = new {
+                    *text = new;
+                }
+                changed
+            }
+            Value::Array(values) => {
+                values.iter_mut().fold(false, |changed, value| self.rewrite(value, member, names) | changed)
+            }
+            Value::Object(members) => members
+                .iter_mut()
+                .fold(false, |changed, (name, value)| self.rewrite(value, Some(name), names) | changed),
+            _ => false,
+        }
+    }
+
+    /// A text with the pseudonym for the number; none if the number is not in it, or only as part of a longer one.
+    fn without_number(&self, text: &str) -> Option<String> {
+        let mut rest = text;
+        let mut new = String::new();
+        while let Some(place) = rest.find(&self.number) {
+            let (before, after) = (&rest[..place], &rest[place + self.number.len()..]);
+            let is_whole = !after.starts_with(|next: char| next.is_ascii_digit());
+            new.push_str(before);
+            new.push_str(if is_whole { &self.pseudonym } else { &self.number });
+            rest = after;
+        }
+        new.push_str(rest);
+        (new != text).then_some(new)
+    }
+}
+
+/// The current record is what the notifications make of it now: what names were chosen from may have changed.
+fn assemble_current(kept: &mut Kept) {
+    let Some(current) = kept.versions.last_mut() else { return };
+    let Ok(told) = serde_json::from_str::<Call>(&current.record) else { return };
+    let position = kept.position;
+    let calls = collect(kept.entries.iter().filter(|entry| entry.position <= position)).finish();
+    if let Some(mut fresh) = calls.retold(&told) {
+        fresh.related = told.related;
+        current.record = written(&fresh);
+    }
+}
+
+fn written(call: &Call) -> String {
+    let mut text = Vec::new();
+    call.write_json(&mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_a_number() {
+        assert!(is_number("+14045550123"));
+        for other in ["14045550123", "+1404", "+0404555012", "+1404555012x", "+1234567890123456", "+"] {
+            assert!(!is_number(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn pseudonyms_are_numbers_and_the_same_for_the_same() {
+        let (one, other) =
+            (pseudonym(&[1; 32], "+14045550123").unwrap(), pseudonym(&[2; 32], "+14045550123").unwrap());
+        assert!(is_number(&one) && is_number(&other));
+        assert_ne!(one, other, "another key");
+        assert_eq!(one, pseudonym(&[1; 32], "+14045550123").unwrap());
+    }
+
+    #[test]
+    fn a_longer_number_is_another() {
+        let person = Person { number: "+14045550".to_owned(), pseudonym: "+999".to_owned() };
+        assert_eq!(person.without_number("tel:+14045550").as_deref(), Some("tel:+999"));
+        assert_eq!(person.without_number("+140455501"), None);
+        assert_eq!(person.without_number("+140455501 +14045550").as_deref(), Some("+140455501 +999"));
+    }
+}

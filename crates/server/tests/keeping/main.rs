@@ -1,0 +1,9 @@
+//! What a service keeps: checked, copied, counted, removed when its time is over, and a person erased from it.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
+
+mod check;
+mod erase;
+mod retention;
+mod service;
+mod stats;

@@ -1,0 +1,150 @@
+//! A running service with a tenant whose calls close soon after they fall silent.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use wholecall_server::{Running, Settings, admin};
+use wholecall_simulator::{Company, Told, Traffic};
+use wholecall_store::{Arrival, Filter, Store, Tenant, TenantSettings};
+
+/// 2026-06-01T00:00:00Z.
+pub(crate) const MIDNIGHT: i64 = 1_780_272_000_000;
+pub(crate) const HOUR: i64 = 3_600_000;
+
+pub(crate) struct Service {
+    pub(crate) folder: TempDir,
+    pub(crate) store: Store,
+    pub(crate) tenant: Tenant,
+    pub(crate) key: String,
+    running: Server,
+}
+
+/// The server, stopped at the latest with the test.
+struct Server(Option<(Runtime, Running)>);
+
+impl Service {
+    pub(crate) fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let added = admin::add_tenant(&store, "acme", &["400131426008".to_owned()], None).unwrap();
+        let tenant = admin::find(&store, "acme").unwrap();
+        let soon = TenantSettings {
+            settle_ms: Some(50),
+            gap_settle_ms: Some(50),
+            last_leg_stale_ms: Some(100),
+            stale_ms: Some(200),
+            retention_days: None,
+        };
+        store.set_tenant_settings(tenant.id, soon).unwrap();
+        let running = Server(Some(run(&store)));
+        Self { folder, store, tenant, key: added.api_key, running }
+    }
+
+    /// Stops it, and opens the store as another process would.
+    pub(crate) fn reopen(self) -> (TempDir, Store) {
+        let Self { folder, store, running, .. } = self;
+        drop((running, store));
+        let store = Store::open_existing(folder.path()).unwrap();
+        (folder, store)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.running.0.as_ref().expect("it runs").1.address()
+    }
+
+    /// Hands in notifications as if they had just arrived.
+    pub(crate) fn hear<'a>(&self, bodies: impl IntoIterator<Item = &'a str>) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
+        let arrivals = bodies.into_iter().map(|body| {
+            let value: Value = serde_json::from_str(body).unwrap();
+            let session = value["body"]["telephonySessionId"].as_str().expect("a session");
+            Arrival::notification(self.tenant.id, now, session, body.as_bytes()).unwrap()
+        });
+        self.store.append(arrivals.collect()).unwrap().blocking_recv().unwrap().unwrap();
+    }
+
+    /// Waits until everything is assembled and no call is live.
+    pub(crate) fn settle(&self) {
+        let live = Filter { state: Some(wholecall_record::call::State::Live), ..Filter::default() };
+        self.wait(|| {
+            self.store.checkpoint().unwrap() == *self.store.watch_journal().borrow()
+                && self.store.of(self.tenant.id).calls(&live, None, None, 1).unwrap().records.is_empty()
+        });
+    }
+
+    pub(crate) fn wait(&self, until: impl Fn() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !until() {
+            assert!(Instant::now() < deadline, "it did not come to that in a minute");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Every record, newest first.
+    pub(crate) fn records(&self) -> Vec<Value> {
+        let page = self.store.of(self.tenant.id).calls(&Filter::default(), None, None, 100_000).unwrap();
+        page.records.iter().map(|record| serde_json::from_str(record).unwrap()).collect()
+    }
+
+    /// A request; answers with the status and the body.
+    pub(crate) fn request(&self, method: &str, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        let key = &self.key;
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, body.to_owned())
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Value {
+        let (status, body) = self.request("GET", path);
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some((runtime, running)) = self.0.take() {
+            runtime.block_on(running.stop());
+        }
+    }
+}
+
+fn run(store: &Store) -> (Runtime, Running) {
+    let runtime = Runtime::new().unwrap();
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let settings = Settings { listen, tls: None, admin_key: None, public_url: None };
+    let running = runtime.block_on(wholecall_server::start(store.clone(), settings)).unwrap();
+    (runtime, running)
+}
+
+/// The notifications of a company's day until some hour, in order of arrival.
+pub(crate) fn traffic(users: usize, hours: i64) -> Vec<String> {
+    Traffic::new(Company::of(users), MIDNIGHT, MIDNIGHT + hours * HOUR, 5)
+        .filter_map(|told| match told {
+            Told::Notification(notification) => Some(notification.to_json()),
+            Told::Truth(_) => None,
+        })
+        .collect()
+}
+
+/// Changes the file behind the store's back.
+pub(crate) fn tamper(folder: &Path, sql: &str) -> usize {
+    let connection = rusqlite::Connection::open(folder.join(wholecall_store::FILE_NAME)).unwrap();
+    connection.busy_timeout(Duration::from_secs(10)).unwrap();
+    connection.execute(sql, []).unwrap()
+}

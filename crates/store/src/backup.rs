@@ -1,0 +1,45 @@
+//! A copy of everything, as of one moment, while others go on reading and writing.
+
+use std::{
+    fs::{self, OpenOptions},
+    path::Path,
+};
+
+use crate::{
+    Store,
+    error::{Result, StoreError},
+    schema,
+};
+
+impl Store {
+    /// Copies everything to a new file, as of one moment, and reads the copy back. Returns its length in bytes. Blocks.
+    pub fn backup(&self, file: &Path) -> Result<u64> {
+        let failed =
+            |error: std::io::Error| StoreError::Open { path: file.to_owned(), problem: error.to_string() };
+        // Made here, so that no file is ever written over.
+        let copy = OpenOptions::new().write(true).create_new(true).open(file).map_err(failed)?;
+        let written = self.copy_to(file).and_then(|()| {
+            copy.sync_all().map_err(failed)?;
+            copy.metadata().map_err(failed)
+        });
+        match written {
+            Ok(about) => Ok(about.len()),
+            Err(error) => {
+                // What is not whole is no backup.
+                let _ = fs::remove_file(file);
+                Err(error)
+            }
+        }
+    }
+
+    fn copy_to(&self, file: &Path) -> Result<()> {
+        let name =
+            file.to_str().ok_or_else(|| StoreError::Failed("the backup's name is not UTF-8".to_owned()))?;
+        self.read(|connection| Ok(connection.execute("VACUUM INTO ?1", [name])?))?;
+        let problems = schema::integrity_problems(&schema::open_reader(file)?)?;
+        match problems.first() {
+            None => Ok(()),
+            Some(problem) => Err(StoreError::Failed(format!("the copy is not sound: {problem}"))),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Writing anew, in place, what is kept of a person: the one exception from what was kept being never changed.
+
+use rusqlite::{Transaction, params};
+use wholecall_record::Call;
+
+use crate::{
+    Position, Store, TenantId, TenantView,
+    assembled::Columns,
+    calls::entries_of_call,
+    changes::{self, StoredChange},
+    codec::{self, Kind},
+    error::{Result, StoreError},
+    journal::Entry,
+    terms::{self, Place, TermKind},
+};
+
+/// Everything that is kept of a call, or of no call. Bodies and records may be changed, nothing else.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    /// Its notifications, in order of arrival.
+    pub entries: Vec<Entry>,
+    /// Its versions, oldest first; the last is the current one.
+    pub versions: Vec<StoredChange>,
+    /// Up to where the journal is in the current one.
+    pub position: Position,
+}
+
+/// That a person was erased.
+#[derive(Debug, Clone)]
+pub struct Erasure {
+    /// Whose calls the person took part in.
+    pub tenant: TenantId,
+    /// When, milliseconds since 1970.
+    pub erased_ms: i64,
+    /// What stands for the number now.
+    pub pseudonym: String,
+    /// In how many calls.
+    pub calls: u64,
+    /// In how many notifications.
+    pub notifications: u64,
+}
+
+impl TenantView {
+    /// The numbers of the calls in any version of which a telephone number took part.
+    pub fn calls_with_number(&self, number: &str) -> Result<Vec<i64>> {
+        let Some(digits) = terms::reversed_digits(number) else { return Ok(Vec::new()) };
+        self.read(|connection, tenant| {
+            let Some(term) = terms::find(connection, tenant, TermKind::Number, &digits)? else {
+                return Ok(Vec::new());
+            };
+            let mut statement = connection.prepare_cached("SELECT call FROM call_terms WHERE term = ?1")?;
+            let rows = statement.query_map([term], |row| row.get(0))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// The key of the tenant's pseudonyms.
+    pub fn pseudonym_key(&self) -> Result<Vec<u8>> {
+        self.read(|connection, tenant| {
+            let key = "SELECT pseudonym_key FROM tenants WHERE tenant = ?1";
+            Ok(connection.prepare_cached(key)?.query_row([tenant], |row| row.get(0))?)
+        })
+    }
+}
+
+impl Store {
+    /// Writes a call anew; tells how many notifications changed and whether anything did. Blocks.
+    pub fn rewrite_call(
+        &self,
+        tenant: TenantId,
+        call: i64,
+        rewrite: impl FnOnce(&mut Kept) + Send + 'static,
+    ) -> Result<(u64, bool)> {
+        self.writer().run(move |transaction, _| {
+            wipe(transaction, true)?;
+            let mut kept = Kept {
+                entries: entries_of_call(transaction, call)?,
+                versions: versions(transaction, "call = ?1 AND version > 0", call)?,
+                position: transaction
+                    .prepare_cached("SELECT position FROM calls WHERE call = ?1")?
+                    .query_row([call], |row| row.get(0).map(Position))?,
+            };
+            let before = kept.clone();
+            rewrite(&mut kept);
+            let (entries, records) = write(transaction, &before, &kept)?;
+            if records {
+                enter_anew(transaction, tenant, call, &kept)?;
+            }
+            wipe(transaction, false)?;
+            Ok((entries, records || entries > 0))
+        })
+    }
+
+    /// Writes anew what is kept of a tenant and is no call's: notifications that make none, versions of calls that are
+    /// part of others now, bodies that were refused. Tells how many notifications changed. Blocks; looks through all of
+    /// the tenant's sessions and changes.
+    pub fn rewrite_unclaimed(
+        &self,
+        tenant: TenantId,
+        rewrite: impl Fn(&mut Kept) + Send + 'static,
+    ) -> Result<u64> {
+        self.writer().run(move |transaction, _| {
+            wipe(transaction, true)?;
+            let unclaimed =
+                "tenant = ?1 AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.call = changes.call)";
+            let mut kept = Kept {
+                entries: unclaimed_entries(transaction, tenant)?,
+                versions: versions(transaction, &format!("{unclaimed} AND version > 0"), tenant.0)?,
+                position: Position::default(),
+            };
+            let before = kept.clone();
+            rewrite(&mut kept);
+            let (entries, _) = write(transaction, &before, &kept)?;
+            let mut statement = transaction
+                .prepare("SELECT position, tenant, arrived_ms, body FROM quarantine WHERE tenant = ?1")?;
+            let mut rows = statement.query([tenant.0])?;
+            while let Some(row) = rows.next()? {
+                // What is no text names nobody that could be found.
+                let Ok(entry) = Entry::read(row) else { continue };
+                let mut refused = Kept { entries: vec![entry], ..Kept::default() };
+                let before = refused.entries[0].body.clone();
+                rewrite(&mut refused);
+                let Some(entry) = refused.entries.first().filter(|entry| entry.body != before) else {
+                    continue;
+                };
+                let body = codec::pack(Kind::Notification, entry.body.as_bytes())?;
+                transaction
+                    .prepare_cached("UPDATE quarantine SET body = ?2 WHERE position = ?1")?
+                    .execute(params![entry.position.0, body])?;
+            }
+            wipe(transaction, false)?;
+            Ok(entries)
+        })
+    }
+
+    /// Notes that a person was erased. Blocks.
+    pub fn log_erasure(&self, erasure: Erasure) -> Result<()> {
+        self.writer().run(move |transaction, _| {
+            transaction.execute(
+                "INSERT INTO erasures (tenant, erased_ms, pseudonym, calls, notifications) VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![
+                    erasure.tenant.0,
+                    erasure.erased_ms,
+                    erasure.pseudonym,
+                    erasure.calls as i64,
+                    erasure.notifications as i64
+                ],
+            )?;
+            Ok(())
+        })
+    }
+}
+
+/// Whether what is written over or deleted is wiped from the file: not worth its time but for a person.
+fn wipe(transaction: &Transaction<'_>, wipe: bool) -> Result<()> {
+    Ok(transaction.pragma_update_and_check(None, "secure_delete", wipe, |_| Ok(()))?)
+}
+
+fn versions(transaction: &Transaction<'_>, which: &str, value: i64) -> Result<Vec<StoredChange>> {
+    let sql = format!("SELECT {} FROM changes WHERE {which} ORDER BY cursor", changes::COLUMNS);
+    let mut statement = transaction.prepare_cached(&sql)?;
+    let mut rows = statement.query([value])?;
+    let mut versions = Vec::new();
+    while let Some(row) = rows.next()? {
+        versions.push(StoredChange::read(row)?);
+    }
+    Ok(versions)
+}
+
+fn unclaimed_entries(transaction: &Transaction<'_>, tenant: TenantId) -> Result<Vec<Entry>> {
+    let mut statement = transaction.prepare(
+        "SELECT journal.position, journal.tenant, arrived_ms, body
+         FROM sessions LEFT JOIN calls USING (call) JOIN journal USING (session)
+         WHERE sessions.tenant = ?1 AND calls.call IS NULL ORDER BY journal.position",
+    )?;
+    let mut rows = statement.query([tenant.0])?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next()? {
+        entries.push(Entry::read(row)?);
+    }
+    Ok(entries)
+}
+
+/// Writes what has changed, over what was there; tells how many notifications, and whether any record.
+fn write(transaction: &Transaction<'_>, before: &Kept, after: &Kept) -> Result<(u64, bool)> {
+    let mut entries = 0;
+    for (old, new) in before.entries.iter().zip(&after.entries).filter(|(old, new)| old.body != new.body) {
+        let body = codec::pack(Kind::Notification, new.body.as_bytes())?;
+        transaction
+            .prepare_cached("UPDATE journal SET body = ?2 WHERE position = ?1")?
+            .execute(params![old.position.0, body])?;
+        entries += 1;
+    }
+    let mut records = false;
+    for (old, new) in
+        before.versions.iter().zip(&after.versions).filter(|(old, new)| old.record != new.record)
+    {
+        let record = codec::pack(Kind::Record, new.record.as_bytes())?;
+        transaction
+            .prepare_cached("UPDATE changes SET record = ?2 WHERE cursor = ?1")?
+            .execute(params![old.cursor.0, record])?;
+        records = true;
+    }
+    Ok((entries, records))
+}
+
+/// Enters a call under what its versions say now, and under nothing else.
+fn enter_anew(transaction: &Transaction<'_>, tenant: TenantId, call: i64, kept: &Kept) -> Result<()> {
+    let (start_ms, found_by): (i64, Vec<u8>) = transaction
+        .prepare_cached("SELECT start_ms, terms FROM calls WHERE call = ?1")?
+        .query_row([call], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let old = terms::from_bytes(&found_by)?;
+    terms::remove(transaction, call, start_ms, &old)?;
+    let mut before: Option<(i64, Vec<i64>)> = None;
+    for version in &kept.versions {
+        let record: Call = serde_json::from_str(&version.record)
+            .map_err(|error| StoreError::Damaged(format!("a record cannot be read: {error}")))?;
+        let start_ms = Columns::of(&record).start_ms;
+        let place = Place {
+            tenant: tenant.0,
+            call,
+            start_ms,
+            before: before.as_ref().map(|(start, terms)| (*start, &terms[..])),
+            was_over: true,
+        };
+        let entered = terms::enter(transaction, &place, &record)?;
+        before = Some((start_ms, entered));
+    }
+    terms::forget_unused(transaction, &old)?;
+    let all = before.map_or_else(Vec::new, |(_, terms)| terms::to_bytes(&terms));
+    transaction.prepare_cached("UPDATE calls SET terms = ?2 WHERE call = ?1")?.execute(params![call, all])?;
+    Ok(())
+}

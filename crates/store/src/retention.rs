@@ -1,0 +1,155 @@
+//! What has been kept long enough goes, a little at a time, so that whoever writes is never held up for long.
+
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use crate::{Store, TenantId, error::Result, terms, writer::Memory};
+
+/// What is to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expiry {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Calls that ended before this, and what arrived before this and is no call; milliseconds since 1970.
+    pub before_ms: i64,
+    /// But nothing that was touched since this: somebody may have it in memory.
+    pub quiet_since_ms: i64,
+}
+
+impl Store {
+    /// Removes up to so many calls, oldest first, with their versions, what they are found by, their sessions and their
+    /// notifications. Answers with how many there were; fewer than asked for when that was all. Blocks.
+    pub fn remove_calls(&self, expiry: Expiry, limit: usize) -> Result<usize> {
+        self.writer().run(move |transaction, memory| {
+            let mut statement = transaction.prepare_cached(
+                "SELECT calls.call, start_ms, calls.id, terms FROM calls JOIN changes USING (cursor)
+                 WHERE calls.tenant = ?1 AND start_ms < ?2 AND end_ms < ?2 AND state != 'live' AND made_ms < ?3
+                     AND NOT EXISTS (SELECT 1 FROM sessions JOIN journal USING (session)
+                         WHERE sessions.call = calls.call AND arrived_ms >= ?3)
+                 ORDER BY start_ms, calls.call LIMIT ?4",
+            )?;
+            let Expiry { tenant, before_ms, quiet_since_ms } = expiry;
+            let rows = statement
+                .query_map(params![tenant.0, before_ms, quiet_since_ms, limit as i64], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?, row.get::<_, Vec<u8>>(3)?))
+                })?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            for (call, start_ms, id, terms) in &rows {
+                remove_call(transaction, memory, tenant, *call, *start_ms, &terms::from_bytes(terms)?)?;
+                remove_merged(transaction, tenant, id)?;
+            }
+            Ok(rows.len())
+        })
+    }
+
+    /// Removes up to so many sessions that are no call's, with their notifications. Blocks; looks through all sessions of
+    /// the tenant, outside of the writer's thread.
+    pub fn remove_strays(&self, expiry: Expiry, limit: usize) -> Result<usize> {
+        let Expiry { tenant, before_ms, quiet_since_ms } = expiry;
+        let before_ms = before_ms.min(quiet_since_ms);
+        let strays: Vec<i64> = self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT session FROM sessions LEFT JOIN calls USING (call)
+                 WHERE sessions.tenant = ?1 AND calls.call IS NULL
+                     AND NOT EXISTS (SELECT 1 FROM journal WHERE journal.session = sessions.session AND arrived_ms >= ?2)
+                     AND EXISTS (SELECT 1 FROM journal WHERE journal.session = sessions.session)
+                 LIMIT ?3",
+            )?;
+            let rows = statement.query_map(params![tenant.0, before_ms, limit as i64], |row| row.get(0))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })?;
+        let count = strays.len();
+        self.writer().run(move |transaction, memory| {
+            for session in strays {
+                // Something may have arrived in between.
+                let late: Option<i64> = transaction
+                    .prepare_cached("SELECT 1 FROM journal WHERE session = ?1 AND arrived_ms >= ?2")?
+                    .query_row([session, before_ms], |row| row.get(0))
+                    .optional()?;
+                if late.is_none() {
+                    remove_session(transaction, memory, tenant, session)?;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(count)
+    }
+
+    /// Removes up to so many bodies that were no notifications, and as many changes of calls that are part of others now.
+    /// Blocks.
+    pub fn remove_leftovers(&self, expiry: Expiry, limit: usize) -> Result<usize> {
+        self.writer().run(move |transaction, _| {
+            let Expiry { tenant, before_ms, quiet_since_ms } = expiry;
+            let refused = transaction
+                .prepare_cached(
+                    "DELETE FROM quarantine WHERE position IN (SELECT position FROM quarantine
+                         WHERE tenant = ?1 AND arrived_ms < ?2 LIMIT ?3)",
+                )?
+                .execute(params![tenant.0, before_ms, limit as i64])?;
+            let orphans = transaction
+                .prepare_cached(
+                    "DELETE FROM changes WHERE cursor IN (SELECT cursor FROM changes
+                         WHERE tenant = ?1 AND made_ms < ?2
+                             AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.call = changes.call) LIMIT ?3)",
+                )?
+                .execute(params![tenant.0, before_ms.min(quiet_since_ms), limit as i64])?;
+            count_removed(transaction, orphans)?;
+            Ok(refused.max(orphans))
+        })
+    }
+}
+
+fn remove_call(
+    transaction: &Transaction<'_>,
+    memory: &mut Memory,
+    tenant: TenantId,
+    call: i64,
+    start_ms: i64,
+    found_by: &[i64],
+) -> Result<()> {
+    terms::remove(transaction, call, start_ms, found_by)?;
+    terms::forget_unused(transaction, found_by)?;
+    let changes = transaction.prepare_cached("DELETE FROM changes WHERE call = ?1")?.execute([call])?;
+    count_removed(transaction, changes)?;
+    let mut statement = transaction.prepare_cached("SELECT session FROM sessions WHERE call = ?1")?;
+    let sessions = statement.query_map([call], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+    for session in sessions {
+        remove_session(transaction, memory, tenant, session)?;
+    }
+    transaction.prepare_cached("DELETE FROM calls WHERE call = ?1")?.execute([call])?;
+    Ok(())
+}
+
+/// The check counts changes: those that were removed are not missing.
+fn count_removed(transaction: &Transaction<'_>, changes: usize) -> Result<()> {
+    transaction.prepare_cached("UPDATE checkpoint SET removed = removed + ?1")?.execute([changes as i64])?;
+    Ok(())
+}
+
+fn remove_session(
+    transaction: &Transaction<'_>,
+    memory: &mut Memory,
+    tenant: TenantId,
+    session: i64,
+) -> Result<()> {
+    transaction.prepare_cached("DELETE FROM journal WHERE session = ?1")?.execute([session])?;
+    let id: Option<String> = transaction
+        .prepare_cached("DELETE FROM sessions WHERE session = ?1 RETURNING id")?
+        .query_row([session], |row| row.get(0))
+        .optional()?;
+    // Its number may be given to another.
+    id.into_iter().for_each(|id| memory.sessions.forget(tenant.0, &id));
+    Ok(())
+}
+
+/// Ids that were found to be part of a call go with it, and those that were part of those.
+fn remove_merged(transaction: &Transaction<'_>, tenant: TenantId, id: &str) -> Result<()> {
+    transaction
+        .prepare_cached(
+            "WITH RECURSIVE gone(id) AS (
+                 SELECT id FROM merged WHERE tenant = ?1 AND into_id = ?2
+                 UNION SELECT merged.id FROM merged JOIN gone ON merged.into_id = gone.id WHERE tenant = ?1)
+             DELETE FROM merged WHERE tenant = ?1 AND id IN (SELECT id FROM gone)",
+        )?
+        .execute(params![tenant.0, id])?;
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! `wholecall check`.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use wholecall_server::check::{self, Finding, Progress, Step};
+use wholecall_store::Store;
+
+use crate::{cli::CheckArgs, input::Tally};
+
+pub(crate) fn run(arguments: &CheckArgs) -> anyhow::Result<Tally> {
+    let store = Store::open_existing(&arguments.data)?;
+    let bar = ProgressBar::new(0).with_style(
+        ProgressStyle::with_template("checking {msg} {bar:32} {percent:>3} %, {eta} left")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let checked = check::check(&store, arguments.repair, |progress| show(&bar, progress));
+    bar.finish_and_clear();
+    let checked = checked?;
+    for line in table(&checked.findings) {
+        println!("{line}");
+    }
+    let looked_at = format!("{} notifications, {} calls", checked.notifications, checked.calls);
+    let left = checked.findings.iter().filter(|finding| !finding.repaired).count();
+    match (checked.findings.len(), left) {
+        (0, _) => println!("{looked_at}: everything is as it should be"),
+        (all, 0) => println!("{looked_at}: {all} things were wrong and are repaired"),
+        (all, left) => {
+            let hint = if arguments.repair { "" } else { "; --repair assembles calls anew" };
+            anyhow::bail!("{looked_at}: {left} of {all} things are wrong{hint}");
+        }
+    }
+    Ok(Tally::default())
+}
+
+fn show(bar: &ProgressBar, progress: Progress) {
+    bar.set_message(match progress.step {
+        Step::File => "the file",
+        Step::Notifications => "notifications",
+        Step::Calls => "calls",
+    });
+    bar.set_length(progress.of);
+    bar.set_position(progress.done);
+}
+
+/// One line for each thing that is wrong: where, what, whether it was repaired.
+fn table(findings: &[Finding]) -> Vec<String> {
+    let width = findings.iter().map(|finding| finding.place.chars().count()).max().unwrap_or(0);
+    let line = |finding: &Finding| {
+        let done = if finding.repaired { "  (repaired)" } else { "" };
+        format!("{:width$}  {}{done}", finding.place, finding.problem)
+    };
+    findings.iter().map(line).collect()
+}
