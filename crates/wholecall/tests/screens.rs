@@ -1,5 +1,7 @@
 //! What people see of the example calls: `show` and `explain`, as they are written to a pipe.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
+
 use std::{path::Path, process::Command};
 
 const EXAMPLES: [&str; 6] = ["direct", "menu", "warm-transfer", "conference", "queue", "park"];

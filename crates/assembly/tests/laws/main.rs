@@ -2,10 +2,11 @@
 //!
 //! `PROPTEST_CASES` sets how many streams each law is tried on.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
+
 mod accounts;
 mod found;
 mod limits;
-
 mod live;
 mod play;
 mod restore;

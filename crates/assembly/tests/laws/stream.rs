@@ -208,7 +208,7 @@ impl Making<'_> {
         let origin = ORIGINS[usize::from(self.cast[2 + session] & 7)];
         Note {
             account: Some(["801", "802"][account]),
-            uuid: (self.cast[6] & 7 != 1 || sequence % 2 == 0).then_some(uuid),
+            uuid: (self.cast[6] & 7 != 1 || sequence.is_multiple_of(2)).then_some(uuid),
             session: format!("s-{session}"),
             sequence,
             time: self.time,
