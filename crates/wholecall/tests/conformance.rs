@@ -3,6 +3,8 @@
 //! They stand in a folder beside the workspace, or where `WHOLECALL_SHARED` says. Without it there is nothing to
 //! compare: the tests say so and pass, unless `WHOLECALL_REQUIRE_SHARED` is set.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
+
 use std::{
     collections::BTreeSet,
     env, fs,
