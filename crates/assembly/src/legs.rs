@@ -163,7 +163,9 @@ impl Legs {
         reason: Option<Reason>,
     ) {
         let leg = &mut self.legs[leg as usize];
-        let is_state = !matches!(code, None | Some(Code::Other)) && reason != Some(Reason::CallReplied);
+        // A text reply is told as a leg being set up that has ended long before; its end is an end.
+        let is_text_reply = code == Some(Code::Setup) && reason == Some(Reason::CallReplied);
+        let is_state = !matches!(code, None | Some(Code::Other)) && !is_text_reply;
         if !is_state || sequence < leg.latest {
             return;
         }

@@ -34,6 +34,8 @@ pub(crate) fn run(arguments: &ServeArgs) -> anyhow::Result<Tally> {
 async fn serve(store: Store, settings: Settings, config: &Config) -> anyhow::Result<()> {
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     let has_tenants = !store.tenants()?.is_empty();
+    // From before anybody is told that it listens: whoever then stops it finds it ready to.
+    let mut terminate = signal(SignalKind::terminate())?;
     let running = wholecall_server::start(store, settings).await?;
     println!("Wholecall listens at {scheme}://{}, data in {}", running.address(), config.data.display());
     if !has_tenants {
@@ -45,7 +47,6 @@ async fn serve(store: Store, settings: Settings, config: &Config) -> anyhow::Res
              curl {scheme}://{address}/v1/calls -H \"Authorization: Bearer $API_KEY\""
         );
     }
-    let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
