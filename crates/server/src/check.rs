@@ -122,13 +122,11 @@ impl Check<'_> {
     fn call(&mut self, call: &AuditedCall) -> Result<(), StoreError> {
         let mut problems = call.problems.clone();
         let fresh = match &call.stored {
-            Ok(stored) => match compare(stored) {
-                Ok(fresh) => fresh,
-                Err((fresh, problem)) => {
-                    problems.push(problem);
-                    fresh
-                }
-            },
+            Ok(stored) => {
+                let (fresh, problem) = compare(stored);
+                problems.extend(problem);
+                fresh
+            }
             Err(error) => {
                 problems.push(problem_of(error));
                 None
@@ -147,7 +145,7 @@ impl Check<'_> {
         let (fresh, position, completed) = match (&call.stored, fresh) {
             (Ok(stored), Some(fresh)) => (fresh, stored.position, stored.completed),
             // Its record is lost: all notifications that were assembled count.
-            _ => match self.from_notifications(call)? {
+            _ => match self.assemble_anew(call)? {
                 Some((fresh, position)) => (fresh, position, true),
                 None => return Ok(()),
             },
@@ -159,7 +157,7 @@ impl Check<'_> {
     }
 
     /// A call whose record cannot be read, from what was assembled of it.
-    fn from_notifications(&self, call: &AuditedCall) -> Result<Option<(Call, Position)>, StoreError> {
+    fn assemble_anew(&self, call: &AuditedCall) -> Result<Option<(Call, Position)>, StoreError> {
         let mut entries = match self.store.of(call.tenant).notifications(&call.id) {
             Ok(Some(entries)) => entries,
             Ok(None) | Err(StoreError::Damaged(_)) => return Ok(None),
@@ -229,21 +227,16 @@ pub(crate) fn collect<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Colle
 }
 
 /// Compares a call with a fresh assembly of its notifications, but for what these cannot tell: its version and when that
-/// was made, whether a clock has closed it, what other calls it looks related to. Answers the fresh one either way.
-fn compare(stored: &StoredCall) -> Result<Option<Call>, (Option<Call>, String)> {
-    let Some(told) = &stored.record else { return Err((None, "it has no record".to_owned())) };
-    let mut fresh = collect(&stored.entries)
-        .finish()
-        .retold(told)
-        .ok_or_else(|| (None, "its notifications do not make a call of its id".to_owned()))?;
+/// was made, whether a clock has closed it, what other calls it looks related to. Answers the fresh one, and what is wrong.
+fn compare(stored: &StoredCall) -> (Option<Call>, Option<String>) {
+    let Some(told) = &stored.record else { return (None, Some("it has no record".to_owned())) };
+    let Some(mut fresh) = collect(&stored.entries).finish().retold(told) else {
+        return (None, Some("its notifications do not make a call of its id".to_owned()));
+    };
     fresh.related.clone_from(&told.related);
-    match first_difference(told, &fresh) {
-        None => Ok(Some(fresh)),
-        Some(member) => {
-            let problem = format!("`{member}` is not what its notifications make of it");
-            Err((Some(fresh), problem))
-        }
-    }
+    let problem = first_difference(told, &fresh)
+        .map(|member| format!("`{member}` is not what its notifications make of it"));
+    (Some(fresh), problem)
 }
 
 /// The first member in which two records differ.
