@@ -1,6 +1,6 @@
 //! Notifications to measure with: the example calls, played over and over with ids and times of their own.
 
-use std::{cmp::Reverse, collections::BinaryHeap, fmt::Write as _, fs, path::Path};
+use std::{cmp::Reverse, collections::BinaryHeap, fmt::Write as _, fs, path::Path, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -38,6 +38,41 @@ pub fn mix(calls: usize) -> Vec<u8> {
         write_next(&mut waiting, &mut text);
     }
     text
+}
+
+/// Calls without end, one starting after each `gap`, notification by notification in the order in which they are
+/// sent.
+pub fn as_they_happen(plays: Vec<String>, gap: Duration) -> impl Iterator<Item = String> {
+    let mut waiting: BinaryHeap<Reverse<(Duration, usize, usize)>> = BinaryHeap::new();
+    let plays: Vec<Vec<Sent>> = plays.iter().map(|play| offsets(play)).collect();
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let begins = gap * next as u32;
+        if waiting.peek().is_none_or(|Reverse((time, ..))| *time >= begins) {
+            waiting.push(Reverse((begins, next, 0)));
+            next += 1;
+        }
+        let Reverse((_, call, place)) = waiting.pop()?;
+        let play = &plays[call % plays.len()];
+        if let Some((after, _)) = play.get(place + 1) {
+            waiting.push(Reverse((gap * call as u32 + *after, call, place + 1)));
+        }
+        Some(renumber(&play[place].1, call))
+    })
+}
+
+/// A notification, and how long after the first of its call it is sent.
+type Sent = (Duration, String);
+
+fn offsets(play: &str) -> Vec<Sent> {
+    let time = |line: &str| sent(line).parse::<Timestamp>().unwrap_or_default();
+    let mut lines: Vec<&str> = play.lines().collect();
+    lines.sort_by_key(|line| sent(line));
+    let began = lines.first().map(|line| time(line)).unwrap_or_default();
+    lines
+        .into_iter()
+        .map(|line| (time(line).duration_since(began).try_into().unwrap_or_default(), line.to_owned()))
+        .collect()
 }
 
 fn write_next(waiting: &mut BinaryHeap<Reverse<(String, usize, String)>>, text: &mut Vec<u8>) {

@@ -1,0 +1,140 @@
+//! The processes that are measured.
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::Result;
+
+/// A process that is killed in the end, and the first line it says.
+struct Process(Child);
+
+impl Process {
+    fn start(command: &mut Command) -> Result<(Self, String)> {
+        let mut process = command.stdout(Stdio::piped()).spawn()?;
+        let stdout = process.stdout.take().ok_or("no standard output")?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        Ok((Self(process), line))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The bare server, for the limit of this machine.
+pub(crate) struct Bare {
+    pub(crate) address: String,
+    _process: Process,
+    _folder: TempDir,
+}
+
+impl Bare {
+    pub(crate) fn start() -> Result<Self> {
+        let folder = TempDir::new()?;
+        let mut command = Command::new(env::current_exe()?);
+        let (process, line) = Process::start(command.arg("bare").arg(folder.path().join("bodies")))?;
+        Ok(Self { address: line.trim().to_owned(), _process: process, _folder: folder })
+    }
+}
+
+/// `wholecall serve` with one tenant.
+pub(crate) struct Service {
+    pub(crate) address: String,
+    pub(crate) hook: String,
+    pub(crate) token: String,
+    pub(crate) key: String,
+    process: Process,
+    folder: TempDir,
+}
+
+impl Service {
+    pub(crate) fn start(program: &Path) -> Result<Self> {
+        let folder = TempDir::new()?;
+        let data = folder.path().join("data");
+        let added = Command::new(program)
+            .args(["tenant", "add", "load", "--account", "400131426008", "--json", "--data"])
+            .arg(&data)
+            .output()?;
+        let added: serde_json::Value = serde_json::from_slice(&added.stdout)?;
+        let text =
+            |field: &str| added[field].as_str().map(str::to_owned).ok_or("tenant add answers otherwise");
+        let mut command = Command::new(program);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&data).env("WHOLECALL_LOG", "warn");
+        let (process, line) = Process::start(&mut command)?;
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split(',').next());
+        Ok(Self {
+            address: address.ok_or("it does not say where it listens")?.to_owned(),
+            hook: "/hooks/load".to_owned(),
+            token: text("verificationToken")?,
+            key: text("apiKey")?,
+            process,
+            folder,
+        })
+    }
+
+    /// Waits until everything that was acknowledged is assembled; how long that took.
+    pub(crate) async fn settle(&self, within: Duration) -> Result<Duration> {
+        let started = Instant::now();
+        loop {
+            let metrics = self.metrics().await?;
+            let kept = counter(&metrics, "wholecall_hook_requests_total{outcome=\"Kept\"}");
+            let assembled = counter(&metrics, "wholecall_notifications_assembled_total");
+            if assembled >= kept {
+                return Ok(started.elapsed());
+            }
+            if started.elapsed() > within {
+                return Err(format!("{assembled} of {kept} notifications are assembled").into());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn metrics(&self) -> Result<String> {
+        let mut stream = TcpStream::connect(&self.address).await?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: load\r\nConnection: close\r\n\r\n").await?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await?;
+        Ok(text)
+    }
+
+    /// Bytes on disk, what is not yet in the main file included.
+    pub(crate) fn disk(&self) -> Result<f64> {
+        let mut bytes = 0;
+        for entry in fs::read_dir(self.data())? {
+            bytes += entry?.metadata()?.len();
+        }
+        Ok(bytes as f64)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The most memory it has had so far.
+    pub(crate) fn peak_memory_mb(&self) -> Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.0.id()))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
+        let kilobytes: f64 = peak.trim().trim_end_matches(" kB").parse()?;
+        Ok(kilobytes / 1_024.0)
+    }
+}
+
+fn counter(metrics: &str, name: &str) -> u64 {
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
+}
