@@ -10,7 +10,6 @@ mod found;
 mod limits;
 mod live;
 mod play;
-mod restore;
 mod set;
 mod stream;
 
