@@ -3,7 +3,7 @@
 //! A book is a set: the same notifications in any order make the same book. It knows nothing of time
 //! passing; [`crate::Assembler`] adds that.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use slab::Slab;
 use wholecall_notification::{Code, Direction, Notification, Origin, Reason};
 use wholecall_record::{AccountId, SessionId};
@@ -12,6 +12,7 @@ use crate::{
     directory::Directory,
     fold::{Fold, Material},
     limits,
+    parts::Parts,
     relations::{Relations, Traces},
     session::{Heard, News, Session},
 };
@@ -308,35 +309,28 @@ impl<S: Default> Book<S> {
     ///
     /// A supervising session never joins two calls: it belongs to the call of its first link.
     fn regroup(&mut self, around: SessionKey, added: &mut Added<S>) {
-        let keys = self.neighbourhood(around);
+        let Some(keys) = self.neighbourhood(around) else {
+            let call = self.sessions[around].call;
+            self.calls[call].refused += 1;
+            return;
+        };
         let calls: Vec<CallKey> = distinct(keys.iter().map(|&key| self.sessions[key].call));
         let parts = self.partition(&keys);
         // A part goes on as the call whose root it has, so that no id wanders.
-        let roots: Vec<(CallKey, Option<SessionKey>)> =
-            calls.iter().map(|&call| (call, self.root(call))).collect();
-        let mut free = calls;
+        let roots: Vec<Option<SessionKey>> = calls.iter().map(|&call| self.root(call)).collect();
+        let named_after: HashMap<SessionKey, CallKey> =
+            roots.iter().zip(&calls).filter_map(|(root, &call)| Some(((*root)?, call))).collect();
         let mut grouped = Vec::with_capacity(parts.len());
         for part in parts {
-            let goes_on = roots
-                .iter()
-                .find(|(call, root)| free.contains(call) && root.is_some_and(|root| part.contains(&root)));
-            let call = match goes_on {
-                Some(&(call, _)) => {
-                    free.retain(|other| *other != call);
-                    call
-                }
-                None => {
-                    let account = self.sessions[part[0]].account;
-                    self.calls.insert(Group {
-                        account,
-                        sessions: Vec::new(),
-                        refused: 0,
-                        status: S::default(),
-                    })
-                }
-            };
+            let goes_on = part.iter().filter_map(|key| named_after.get(key)).min();
+            let call = goes_on.copied().unwrap_or_else(|| {
+                let account = self.sessions[part[0]].account;
+                let (sessions, status) = (Vec::new(), S::default());
+                self.calls.insert(Group { account, sessions, refused: 0, status })
+            });
             grouped.push((call, part));
         }
+        let goes_on: HashSet<CallKey> = grouped.iter().map(|&(call, _)| call).collect();
         for (call, part) in grouped {
             for &key in &part {
                 self.sessions[key].call = call;
@@ -345,10 +339,9 @@ impl<S: Default> Book<S> {
             self.calls[call].sessions = part;
             added.touched.push(call);
         }
-        for call in free {
+        for (call, root) in calls.into_iter().zip(roots).filter(|(call, _)| !goes_on.contains(call)) {
             let group = self.calls.remove(call);
             // Its id is its root's.
-            let root = roots.iter().find(|(other, _)| *other == call).and_then(|(_, root)| *root);
             added.absorbed.extend(root.or(group.sessions.first().copied()).map(|key| (group.status, key)));
         }
     }
@@ -473,21 +466,25 @@ impl<S: Default> Book<S> {
         group
     }
 
-    /// All sessions of all calls that are connected by any link at all.
-    fn neighbourhood(&self, around: SessionKey) -> Vec<SessionKey> {
-        let mut keys = Vec::new();
-        let mut waiting = vec![around];
-        while let Some(key) = waiting.pop() {
-            if keys.contains(&key) {
-                continue;
-            }
-            keys.push(key);
+    /// All sessions of all calls that are connected by any link at all; none if they are too many to look at.
+    fn neighbourhood(&self, around: SessionKey) -> Option<Vec<SessionKey>> {
+        let (mut seen, mut calls) = (HashSet::<SessionKey>::new(), HashSet::<CallKey>::new());
+        seen.insert(around);
+        let mut keys = vec![around];
+        let mut looked_at = 0;
+        while let Some(&key) = keys.get(looked_at) {
+            looked_at += 1;
             let held = &self.sessions[key];
-            waiting.extend(&self.calls[held.call].sessions);
-            waiting.extend(held.neighbours());
+            if calls.insert(held.call) {
+                keys.extend(self.calls[held.call].sessions.iter().filter(|&&key| seen.insert(key)));
+            }
+            keys.extend(held.neighbours().filter(|&&key| seen.insert(key)));
+            if keys.len() > limits::SESSIONS_PER_CALL {
+                return None;
+            }
         }
         keys.sort_unstable();
-        keys
+        Some(keys)
     }
 
     fn partition(&self, keys: &[SessionKey]) -> Vec<Vec<SessionKey>> {
@@ -501,19 +498,18 @@ impl<S: Default> Book<S> {
         };
         let place: HashMap<&str, usize> =
             keys.iter().enumerate().map(|(at, &key)| (self.sessions[key].session.id.as_str(), at)).collect();
-        let mut part: Vec<usize> = (0..keys.len()).collect();
-        for [a, b] in Fold::joins(material) {
-            let [a, b] = [a, b].map(|id| place.get(id.as_str()).map(|&at| part[at]));
-            if let (Some(a), Some(b)) = (a, b)
-                && a != b
-            {
-                part.iter_mut().filter(|n| **n == a.max(b)).for_each(|n| *n = a.min(b));
+        let mut parts = Parts::new(keys.len());
+        for pair in Fold::joins(material) {
+            if let [Some(&a), Some(&b)] = pair.each_ref().map(|id| place.get(id.as_str())) {
+                parts.join([a, b]);
             }
         }
-        distinct(part.iter().copied())
-            .into_iter()
-            .map(|n| keys.iter().zip(&part).filter(|(_, m)| **m == n).map(|(&key, _)| key).collect())
-            .collect()
+        let mut grouped = vec![Vec::new(); keys.len()];
+        for (at, &key) in keys.iter().enumerate() {
+            grouped[parts.of(at)].push(key);
+        }
+        grouped.retain(|part| !part.is_empty());
+        grouped
     }
 }
 

@@ -11,6 +11,7 @@ mod forgotten;
 mod legs;
 pub mod limits;
 mod offline;
+mod parts;
 mod relations;
 mod session;
 mod uuid;

@@ -14,6 +14,7 @@ use wholecall_record::{
 };
 
 use super::{Fold, Material, legs::Leg};
+use crate::parts::Parts;
 
 /// A door between two rooms, from one opening to its closing.
 pub(crate) struct Link {
@@ -320,16 +321,10 @@ impl Joints {
         times.sort_unstable();
         times.dedup();
         let joined_at = |time: Time| {
-            let mut number: Vec<u32> = (0..rooms as u32).collect();
-            for door in
-                doors.iter().filter(|door| door.start <= time && door.end.is_none_or(|end| time < end))
-            {
-                let [x, y] = door.rooms.map(|room| number[room]);
-                if x != y {
-                    number.iter_mut().filter(|n| **n == x.max(y)).for_each(|n| *n = x.min(y));
-                }
-            }
-            (time, number)
+            let is_open = |door: &&Door| door.start <= time && door.end.is_none_or(|end| time < end);
+            let mut parts = Parts::new(rooms);
+            doors.iter().filter(is_open).for_each(|door| parts.join(door.rooms));
+            (time, (0..rooms).map(|room| parts.of(room) as u32).collect())
         };
         Self { changes: times.into_iter().map(joined_at).collect() }
     }

@@ -4,6 +4,7 @@
 //! of the room from the link's start, whichever end said so; and a parked leg is back on the line when
 //! somebody comes for it.
 
+use hashbrown::HashMap;
 use wholecall_notification::{Code, Reason};
 use wholecall_record::{
     Time,
@@ -15,6 +16,7 @@ use super::{
     legs::{Leg, Span, Spans},
     links::{Door, Joints, Link},
 };
+use crate::parts::Parts;
 
 /// What a leg is after one of its own changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -235,11 +237,24 @@ impl Fold<'_> {
         let stayed: Vec<usize> = (0..self.legs.len())
             .filter(|&leg| self.legs[leg].end.is_none() && self.ends_with_the_others(&self.legs[leg]))
             .collect();
-        let ends: Vec<(usize, Option<Time>)> =
-            stayed.iter().map(|&leg| (leg, self.others_ended(self.legs[leg].room, leg, &stayed))).collect();
-        for (leg, end) in ends {
-            let leg = &mut self.legs[leg];
-            let Some(end) = end.map(|end| end.max(leg.start)) else { continue };
+        if stayed.is_empty() {
+            return;
+        }
+        let mut parts = Parts::new(self.rooms.len());
+        self.links.iter().for_each(|link| parts.join([link.a.room, link.b.room]));
+        // When all other legs had ended in every room that was ever joined or listened to.
+        let mut ended: HashMap<usize, Option<Time>> = HashMap::new();
+        let mut waiting = stayed.iter().copied().peekable();
+        for (index, leg) in self.legs.iter().enumerate() {
+            if waiting.next_if_eq(&index).is_none() && leg.kind != Kind::Proxy {
+                let part = ended.entry(parts.of(leg.room)).or_insert(leg.end);
+                *part = part.zip(leg.end).map(|(last, end)| last.max(end));
+            }
+        }
+        for index in stayed {
+            let leg = &mut self.legs[index];
+            let Some(end) = ended.get(&parts.of(leg.room)).copied().flatten() else { continue };
+            let end = end.max(leg.start);
             leg.end = Some(end);
             leg.spans.retain(|span| span.start < end);
             if let Some(last) = leg.spans.last_mut() {
@@ -251,31 +266,6 @@ impl Fold<'_> {
     fn ends_with_the_others(&self, leg: &Leg<'_>) -> bool {
         let last = leg.changes.clone().rev().find(|&at| self.changes[at].event.said.code.is_some());
         last.is_some_and(|at| self.changes[at].event.said.code == Some(Code::Gone) && self.stays(at))
-    }
-
-    /// When all legs had ended in every room that is ever joined or listened to from `room`, but for those
-    /// that wait for just that.
-    fn others_ended(&self, room: usize, leg: usize, waiting: &[usize]) -> Option<Time> {
-        let mut rooms = vec![false; self.rooms.len()];
-        rooms[room] = true;
-        let mut grown = true;
-        while std::mem::take(&mut grown) {
-            for link in &self.links {
-                let [a, b] = [link.a.room, link.b.room];
-                if rooms[a] != rooms[b] {
-                    (rooms[a], rooms[b], grown) = (true, true, true);
-                }
-            }
-        }
-        let others = (0..self.legs.len()).filter(|&other| {
-            let other_leg = &self.legs[other];
-            rooms[other_leg.room]
-                && other_leg.kind != Kind::Proxy
-                && other != leg
-                && !waiting.contains(&other)
-        });
-        let ends: Option<Vec<Time>> = others.map(|other| self.legs[other].end).collect();
-        ends?.into_iter().max()
     }
 }
 

@@ -83,6 +83,19 @@ fn a_call_has_no_more_sessions_than_its_limit() {
 }
 
 #[test]
+fn a_session_that_listens_to_thousands_costs_no_more_than_the_limit() {
+    let listening = |at: usize| {
+        let peer = json!({"telephonySessionId": format!("s-of-{at}")});
+        let status = json!({"code": "Gone", "reason": "Supervising", "peerId": peer});
+        small("s-1".to_owned(), at as u32 + 2, party(&format!("p-{at}"), "62001", "Outbound", status))
+    };
+    let calls = collect(&(0..5 * SESSIONS_PER_CALL).map(listening).collect::<Vec<_>>());
+    assert_eq!(calls.len(), 1);
+    let beyond: Vec<&str> = calls[0].completeness.beyond_limits.iter().map(|limit| &*limit.what).collect();
+    assert_eq!(beyond, ["sessions"]);
+}
+
+#[test]
 fn conversations_have_no_more_seats_than_their_limit() {
     // Each conversation has one seat more than the one before.
     let people = (1..).find(|n| n * (n + 1) / 2 > CONVERSATION_SEATS).unwrap_or_default();
