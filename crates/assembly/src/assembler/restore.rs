@@ -81,7 +81,6 @@ impl Restoring<'_> {
     /// those it is linked to by something that was not told yet.
     pub fn finish(self) -> Vec<SessionId> {
         let Self { assembler, left, last_arrival, has_news, call, named: mut related } = self;
-        assembler.book.refresh_relations();
         let Some(mut call) = call else { return Vec::new() };
         let mut status = Status { has_news, last_arrival, due: last_arrival, ..Status::default() };
         if let Some(mut record) = left.record {

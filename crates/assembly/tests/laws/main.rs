@@ -10,6 +10,7 @@ mod found;
 mod limits;
 mod live;
 mod play;
+mod restore;
 mod set;
 mod stream;
 
@@ -23,7 +24,13 @@ use crate::stream::{Recipe, Stream};
 /// As many cases as the environment asks for; failures are kept beside the tests.
 fn config() -> Config {
     let failure_persistence = Some(Box::new(FileFailurePersistence::WithSource("failures")) as Box<_>);
-    Config { failure_persistence, max_shrink_iters: 20_000, max_shrink_time: 20_000, ..Config::default() }
+    Config {
+        failure_persistence,
+        max_shrink_iters: 20_000,
+        max_shrink_time: 20_000,
+        max_global_rejects: 20_000,
+        ..Config::default()
+    }
 }
 
 fn streams() -> impl Strategy<Value = Stream> {

@@ -2,7 +2,7 @@
 //!
 //! Bytes, so that the property tests can shrink them and the fuzzer can mutate them.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde_json::{Map, Value, json};
 
@@ -353,6 +353,37 @@ fn both_sides(session: usize, leg: usize, peer: u8, reason: u8, code: &str) -> O
         session,
         leg,
     ])
+}
+
+impl Stream {
+    /// Whether all that was said of one state change of a leg says the same.
+    pub(crate) fn copies_agree(&self) -> bool {
+        let mut said: BTreeMap<_, &Value> = BTreeMap::new();
+        self.notes.iter().all(|note| {
+            note.parties.iter().all(|party| {
+                let change = (note.account, &note.session, note.sequence, party["id"].as_str());
+                *said.entry(change).or_insert(&party["status"]) == &party["status"]
+            })
+        })
+    }
+
+    /// Whether a session that listens to another is listened to itself.
+    pub(crate) fn supervises_supervisors(&self) -> bool {
+        let statuses = self.notes.iter().flat_map(|note| {
+            note.parties.iter().map(|party| (note.account, note.session.as_str(), &party["status"]))
+        });
+        let listening = statuses.filter(|(.., status)| status["reason"] == "Supervising");
+        let links: Vec<_> = listening
+            .map(|(account, session, status)| {
+                let peer = &status["peerId"];
+                let listened = peer["telephonySessionId"].as_str().or(peer["sessionId"].as_str());
+                (account, session, listened)
+            })
+            .collect();
+        links.iter().any(|(account, session, _)| {
+            links.iter().any(|(other, _, listened)| account == other && *listened == Some(*session))
+        })
+    }
 }
 
 impl Note {
