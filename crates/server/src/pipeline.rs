@@ -73,8 +73,7 @@ impl Pipeline {
             made: Vec::new(),
             tenants_changed,
         };
-        let since = clock::now() + -KEEP_CLOSED_MS;
-        for call in pipeline.store.recent_calls(position, since.as_millis())? {
+        for call in pipeline.store.recent_calls(position, KEEP_CLOSED_MS)? {
             pipeline.restore(call, position)?;
         }
         Ok(pipeline)

@@ -85,9 +85,13 @@ pub(crate) fn unpack(packed: &[u8]) -> Result<Vec<u8>> {
             ]),
         };
         let (unpacker, frame) = match packed {
-            [1, frame @ ..] => (&mut unpackers[0], frame),
-            [2, frame @ ..] => (&mut unpackers[1], frame),
-            _ => return Err(StoreError::Damaged("a packed text names no known dictionary".to_owned())),
+            [1, frame @ ..] if !frame.is_empty() => (&mut unpackers[0], frame),
+            [2, frame @ ..] if !frame.is_empty() => (&mut unpackers[1], frame),
+            _ => {
+                return Err(StoreError::Damaged(
+                    "a packed text is empty or names no known dictionary".to_owned(),
+                ));
+            }
         };
         let damaged = || StoreError::Damaged("a packed text cannot be unpacked".to_owned());
         let length =
@@ -116,6 +120,7 @@ mod tests {
     #[test]
     fn damage_is_told() {
         assert!(unpack(b"").is_err());
+        assert!(unpack(b"\x02").is_err());
         assert!(unpack(b"\x07abc").is_err());
         let mut packed = pack(Kind::Record, b"a record, or what passes for one").unwrap();
         packed.truncate(packed.len() - 3);

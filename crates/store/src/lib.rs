@@ -128,8 +128,14 @@ impl Store {
         &self.shared.writer
     }
 
+    /// Reads; all that `read` sees is of one moment.
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        self.shared.readers.with(read)
+        self.shared.readers.with(|connection| {
+            let moment = connection.unchecked_transaction()?;
+            let found = read(&moment)?;
+            moment.finish()?;
+            Ok(found)
+        })
     }
 }
 

@@ -29,8 +29,9 @@ pub struct StoredCall {
 }
 
 impl Store {
-    /// The calls that are live or were heard of since `since_ms`, as of a position of the journal.
-    pub fn recent_calls(&self, position: Position, since_ms: i64) -> Result<Vec<StoredCall>> {
+    /// The calls that are live or were heard of in the last `within_ms` before the last arrival, as of a position of
+    /// the journal. However long nothing has been listening does not count.
+    pub fn recent_calls(&self, position: Position, within_ms: i64) -> Result<Vec<StoredCall>> {
         self.read(|connection| {
             // A call, or a session that is no call's yet, by one of its sessions.
             let mut statement = connection.prepare(
@@ -38,7 +39,12 @@ impl Store {
                  UNION
                  SELECT DISTINCT session FROM journal WHERE position > ?1 AND position <= ?2",
             )?;
-            let since = arrived_before(connection, since_ms, position)?;
+            let last: Option<i64> = connection
+                .query_row("SELECT arrived_ms FROM journal ORDER BY position DESC LIMIT 1", [], |row| {
+                    row.get(0)
+                })
+                .optional()?;
+            let since = arrived_before(connection, last.unwrap_or(0).saturating_sub(within_ms), position)?;
             let rows = statement.query_map(params![since.0, position.0], |row| row.get(0))?;
             let sessions = rows.collect::<rusqlite::Result<Vec<i64>>>()?;
             let mut calls = Vec::with_capacity(sessions.len());
