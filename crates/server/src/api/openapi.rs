@@ -122,6 +122,32 @@ fn paths() -> Value {
                     "required": ["accepted", "refused", "refusals"],
                 })),
             })), "application/x-ndjson", json!({ "type": "string" })) },
+        "/v1/stats": { "get": operation("getStats", "Figures of calls that are over, for each stretch of time or part of the company",
+            vec![
+                parameter("by", "What for.", words(["day", "hour", "extension", "queue"].into_iter())),
+                parameter("from", "Of calls that started at this time or later: a time, or a day in the zone.", text()),
+                parameter("to", "Of calls that started before this time, or this day.", text()),
+                parameter("zone", "Whose clock tells days and hours: an IANA name like `America/New_York`; UTC if not given.", text()),
+                parameter("format", "The form.", words(["json", "csv"].into_iter())),
+            ], json!({
+                "200": {
+                    "description": "The figures, in order.",
+                    "content": { "application/json": { "schema": stats() }, "text/csv": {} },
+                },
+                "400": problem_answer("Something in the query is not understood."),
+            })) },
+        "/v1/numbers/{number}": { "delete": operation("eraseNumber",
+            "Erase a person: number and names become a pseudonym in all that is kept. It cannot be undone",
+            vec![path_parameter("number", "The number, as +14045550123.")], json!({
+                "200": answer("It is done.", json!({
+                    "type": "object",
+                    "properties": {
+                        "calls": { "type": "integer" }, "notifications": { "type": "integer" }, "pseudonym": text(),
+                    },
+                    "required": ["calls", "notifications", "pseudonym"],
+                })),
+                "400": problem_answer("That is no number."),
+            })) },
         "/hooks/{tenant}": { "post": with_body(open(operation("receive",
             "RingCentral's webhook: with `Verification-Token`; a `Validation-Token` with an empty body comes back", vec![
                 path_parameter("tenant", "The tenant's name."),
@@ -155,7 +181,9 @@ fn paths() -> Value {
         },
         "/healthz": { "get": open(operation("health", "The process runs", vec![], plain_text())) },
         "/readyz": { "get": open(operation("readiness", "Notifications are taken and queries answered", vec![], plain_text())) },
-        "/metrics": { "get": open(operation("metrics", "For Prometheus", vec![], plain_text())) },
+        "/metrics": { "get": open(operation("metrics", "For Prometheus", vec![], json!({
+            "200": { "description": "OpenMetrics.", "content": { "application/openmetrics-text": {} } },
+        }))) },
     })
 }
 
@@ -203,7 +231,9 @@ fn open(operation: Value) -> Value {
     with_member(operation, "security", json!([]))
 }
 
-fn for_operators(operation: Value) -> Value {
+fn for_operators(mut operation: Value) -> Value {
+    operation["responses"]["401"] = problem_answer("That is not the admin key.");
+    operation["responses"]["403"] = problem_answer("This installation has no admin key.");
     with_member(operation, "security", json!([{ "adminKey": [] }]))
 }
 
@@ -274,6 +304,31 @@ fn count(usual: u32) -> Value {
 
 fn words(words: impl Iterator<Item = &'static str>) -> Value {
     json!({ "type": "string", "enum": words.collect::<Vec<_>>() })
+}
+
+fn stats() -> Value {
+    let length = || json!({ "type": "integer", "description": "Milliseconds." });
+    let wait =
+        || json!({ "type": ["integer", "null"], "description": "Milliseconds; null where nobody waited." });
+    let figures = ["calls", "answered", "missed", "abandoned", "voicemail", "transfers"];
+    let mut properties = Map::from_iter(figures.map(|name| (name.to_owned(), json!({ "type": "integer" }))));
+    properties.extend(["talkMs", "holdMs"].map(|name| (name.to_owned(), length())));
+    properties.extend(["waitMedianMs", "waitP90Ms"].map(|name| (name.to_owned(), wait())));
+    let required: Vec<String> = properties.keys().cloned().collect();
+    properties.extend(["start", "extension", "queue"].map(|name| (name.to_owned(), text())));
+    json!({
+        "type": "object",
+        "properties": {
+            "zone": text(),
+            "buckets": { "type": "array", "items": {
+                "type": "object",
+                "description": "Named by `start`, `extension` or `queue`, whichever was asked for.",
+                "properties": properties,
+                "required": required,
+            } },
+        },
+        "required": ["zone", "buckets"],
+    })
 }
 
 fn problem() -> Value {

@@ -7,6 +7,7 @@
 mod calls;
 mod changes;
 mod crash;
+mod document;
 mod harness;
 mod isolation;
 mod queries;

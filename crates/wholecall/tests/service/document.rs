@@ -1,0 +1,109 @@
+//! The OpenAPI document says what the running service does.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    harness::{Client, Installation, Reply, Tenant},
+    traffic::{ACCOUNT, example, expect_settled},
+};
+
+/// What the document promises of an answer, held against one.
+fn expect_as_documented(document: &Value, operation: &Value, reply: &Reply) {
+    let promised = &operation["responses"][reply.status.to_string()];
+    assert!(
+        promised.is_object(),
+        "{}: {} is not documented: {reply:?}",
+        operation["operationId"],
+        reply.status
+    );
+    let Some(content) = promised["content"].as_object() else { return };
+    let kind = reply.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default();
+    let form = content.get(kind);
+    let form = form.unwrap_or_else(|| panic!("{}: {kind} is not documented", operation["operationId"]));
+    if let Some(schema) = form.get("schema") {
+        let mut schema = schema.as_object().unwrap().clone();
+        schema.insert("components".to_owned(), document["components"].clone());
+        let validator = jsonschema::validator_for(&schema.into()).unwrap();
+        let answer = reply.json();
+        let errors: Vec<String> = validator
+            .iter_errors(&answer)
+            .map(|error| format!("{} at {}", error, error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{}: {errors:#?}\n{}", operation["operationId"], reply.body);
+    }
+}
+
+/// An operation's address with an example of all its parameters but the query's.
+fn filled(path: &str, tenant: &Tenant, call: &str) -> String {
+    path.replace("{id}", call).replace("{tenant}", &tenant.name).replace("{number}", "+14045550123")
+}
+
+fn operations(document: &Value, method: &str) -> Vec<(String, Value)> {
+    let paths: &Map<String, Value> = document["paths"].as_object().unwrap();
+    let with_method = |(path, item): (&String, &Value)| Some((path.clone(), item.get(method)?.clone()));
+    paths.iter().filter_map(with_method).collect()
+}
+
+fn prepared(installation: &Installation, client: &Client) -> (Tenant, String) {
+    let tenant = installation.tenant("acme", [ACCOUNT]);
+    example("warm-transfer").iter().for_each(|notification| client.notify(&tenant, notification));
+    expect_settled(client, &tenant);
+    let call = client.calls(&tenant, "", 10)[0]["id"].as_str().unwrap().to_owned();
+    (tenant, call)
+}
+
+#[test]
+fn what_is_asked_is_answered_as_documented() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let client = server.client();
+    let (tenant, call) = prepared(&installation, &client);
+    let document = client.get(&tenant, "/openapi.json");
+    for (path, operation) in operations(&document, "get") {
+        // A stream has no end.
+        if path == "/v1/stream" {
+            continue;
+        }
+        let address = filled(&path, &tenant, &call);
+        let is_for_operators = operation["security"] == json!([{ "adminKey": [] }]);
+        let reply = client.try_get(&tenant, &address, &[]).unwrap();
+        if is_for_operators {
+            assert!(matches!(reply.status, 401 | 403), "{address}: {reply:?}");
+            expect_as_documented(&document, &operation, &reply);
+            continue;
+        }
+        assert_eq!(reply.status, 200, "{address}: {reply:?}");
+        expect_as_documented(&document, &operation, &reply);
+        // Each parameter that is a word takes each of its words.
+        for parameter in operation["parameters"].as_array().unwrap() {
+            for word in parameter["schema"]["enum"].as_array().into_iter().flatten() {
+                let name = parameter["name"].as_str().unwrap();
+                let address = format!("{address}?{name}={}", word.as_str().unwrap());
+                expect_as_documented(&document, &operation, &client.try_get(&tenant, &address, &[]).unwrap());
+            }
+        }
+        if path.contains("{id}") {
+            let reply = client.try_get(&tenant, &filled(&path, &tenant, "s-nobody"), &[]).unwrap();
+            assert_eq!(reply.status, 404);
+            expect_as_documented(&document, &operation, &reply);
+        }
+    }
+}
+
+#[test]
+fn all_that_is_served_is_documented() {
+    let routes = include_str!("../../../server/src/api/mod.rs");
+    let document = wholecall_server::openapi_document();
+    let routes = routes.lines().filter_map(|line| line.trim().strip_prefix(".route(\"")?.split_once("\", "));
+    let mut count = 0;
+    for (path, handlers) in routes.filter(|(path, _)| path.starts_with("/v1/") || path.starts_with("/hooks/"))
+    {
+        count += 1;
+        for method in ["get", "post", "patch", "put", "delete"] {
+            let is_served = handlers.contains(&format!("{method}("));
+            let is_documented = document["paths"][path].get(method).is_some();
+            assert_eq!(is_served, is_documented, "{method} {path}");
+        }
+    }
+    assert!(count > 10, "the routes are written otherwise now");
+}
