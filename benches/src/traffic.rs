@@ -41,7 +41,7 @@ pub fn mix(calls: usize) -> Vec<u8> {
 }
 
 /// Calls without end, one starting after each `gap`, notification by notification in the order in which they are
-/// sent.
+/// sent. Ids have the number of the call in them ([`call_number`]), from 0.
 pub fn as_they_happen(plays: Vec<String>, gap: Duration) -> impl Iterator<Item = String> {
     let mut waiting: BinaryHeap<Reverse<(Duration, usize, usize)>> = BinaryHeap::new();
     let plays: Vec<Vec<Sent>> = plays.iter().map(|play| offsets(play)).collect();
@@ -116,6 +116,12 @@ fn renumber(line: &str, call: usize) -> String {
     }
     text.push_str(rest);
     text.replacen("{\"uuid\":\"", &format!("{{\"uuid\":\"{call}"), 1)
+}
+
+/// Which call a text with a session's id speaks of.
+pub fn call_number(text: &str) -> Option<usize> {
+    let at = text.find("\"s-a0d7")? + 7;
+    usize::from_str_radix(text.get(at..at + 6)?, 16).ok()
 }
 
 fn shift_times(line: &str, by: SignedDuration) -> String {

@@ -2,16 +2,17 @@
 
 use std::{
     cell::RefCell,
+    collections::HashMap,
     rc::Rc,
     time::{Duration, Instant},
 };
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
     task::LocalSet,
 };
-use wholecall_benches::{as_they_happen, examples};
+use wholecall_benches::{as_they_happen, call_number, examples};
 
 use crate::Result;
 
@@ -29,6 +30,8 @@ pub(crate) struct Outcome {
     took: Duration,
     /// Microseconds, in order.
     latencies: Vec<u32>,
+    /// When each call was last heard of.
+    pub(crate) last_heard: HashMap<usize, Instant>,
 }
 
 impl Outcome {
@@ -42,20 +45,31 @@ impl Outcome {
 
     /// In milliseconds.
     pub(crate) fn percentile(&self, percent: usize) -> f64 {
-        let place = (self.latencies.len() * percent / 100).min(self.latencies.len().saturating_sub(1));
-        self.latencies.get(place).map_or(0.0, |micros| f64::from(*micros) / 1_000.0)
+        percentile(&self.latencies, percent)
     }
+}
+
+/// Of microseconds in order, in milliseconds.
+pub(crate) fn percentile(micros: &[u32], percent: usize) -> f64 {
+    let place = (micros.len() * percent / 100).min(micros.len().saturating_sub(1));
+    micros.get(place).map_or(0.0, |micros| f64::from(*micros) / 1_000.0)
 }
 
 /// The calls that are posted; each notification once.
 pub(crate) struct Load {
     calls: Box<dyn Iterator<Item = String>>,
+    last_begun: usize,
 }
 
 impl Load {
-    pub(crate) fn new() -> Self {
-        // About 15,000 notifications a second.
-        Self { calls: Box::new(as_they_happen(examples(), Duration::from_micros(930))) }
+    /// Calls of which one starts after each `gap`, if they are posted as fast as they happen.
+    pub(crate) fn new(gap: Duration) -> Self {
+        Self { calls: Box::new(as_they_happen(examples(), gap)), last_begun: 0 }
+    }
+
+    /// How many calls have begun in what was imported.
+    pub(crate) fn begun(&self) -> usize {
+        self.last_begun
     }
 
     pub(crate) async fn post(
@@ -71,6 +85,7 @@ impl Load {
         let head = format!("POST {path} HTTP/1.1\r\nHost: load\r\n{token}Content-Type: application/json\r\n");
         let source = Rc::new(RefCell::new(std::mem::replace(&mut self.calls, Box::new(std::iter::empty()))));
         let latencies = Rc::new(RefCell::new(Vec::new()));
+        let last_heard = Rc::new(RefCell::new(HashMap::new()));
         let sent = Rc::new(RefCell::new(0_u64));
         let started = Instant::now();
         let tasks = LocalSet::new();
@@ -78,6 +93,7 @@ impl Load {
         for _ in 0..connections {
             let (source, latencies, sent, head) =
                 (source.clone(), latencies.clone(), sent.clone(), head.clone());
+            let last_heard = last_heard.clone();
             let address = address.to_owned();
             running.push(tasks.spawn_local(async move {
                 let mut connection = Connection::open(&address).await?;
@@ -90,8 +106,11 @@ impl Load {
                         tokio::time::sleep_until(due.into()).await;
                     }
                     let Some(body) = source.borrow_mut().next() else { break };
-                    connection.post(&head, body.as_bytes()).await?;
+                    connection.send(&head, body.as_bytes()).await?;
                     latencies.borrow_mut().push(due.elapsed().as_micros() as u32);
+                    if let Some(call) = call_number(&body) {
+                        last_heard.borrow_mut().insert(call, Instant::now());
+                    }
                 }
                 Result::Ok(())
             }));
@@ -104,18 +123,91 @@ impl Load {
         self.calls = Rc::try_unwrap(source).map_err(|_| "a connection is still open")?.into_inner();
         let mut latencies = Rc::try_unwrap(latencies).map_err(|_| "a connection is still open")?.into_inner();
         latencies.sort_unstable();
-        Ok(Outcome { took, latencies })
+        Ok(Outcome { took, latencies, last_heard: last_heard.take() })
     }
 
     /// Posts many at once as lines; notifications per second.
     pub(crate) async fn import(&mut self, address: &str, key: &str, count: usize) -> Result<f64> {
         let lines: Vec<String> = self.calls.by_ref().take(count).collect();
+        let begun = lines.iter().filter_map(|line| call_number(line)).max();
+        self.last_begun = self.last_begun.max(begun.map_or(0, |call| call + 1));
         let head =
             format!("POST /v1/notifications HTTP/1.1\r\nHost: load\r\nAuthorization: Bearer {key}\r\n");
         let mut connection = Connection::open(address).await?;
         let started = Instant::now();
-        connection.post(&head, lines.join("\n").as_bytes()).await?;
+        connection.send(&head, lines.join("\n").as_bytes()).await?;
         Ok(count as f64 / started.elapsed().as_secs_f64())
+    }
+}
+
+/// When each call was told to be over, by the stream of changes.
+pub(crate) async fn completions(
+    address: String,
+    key: String,
+    until: Instant,
+) -> Result<HashMap<usize, Instant>> {
+    let mut stream = BufReader::new(TcpStream::connect(&address).await?);
+    let head = format!("GET /v1/stream HTTP/1.1\r\nHost: load\r\nAuthorization: Bearer {key}\r\n\r\n");
+    stream.get_mut().write_all(head.as_bytes()).await?;
+    let (mut told, mut is_completed, mut line) = (HashMap::new(), false, String::new());
+    loop {
+        line.clear();
+        let Ok(read) = tokio::time::timeout_at(until.into(), stream.read_line(&mut line)).await else {
+            return Ok(told);
+        };
+        if read? == 0 {
+            return Err("the stream of changes ended".into());
+        } else if line.starts_with("event:") {
+            is_completed = line.contains("call.completed");
+        } else if is_completed && line.starts_with("data:") {
+            told.extend(call_number(&line).map(|call| (call, Instant::now())));
+        }
+    }
+}
+
+/// A connection for queries.
+pub(crate) struct Queries {
+    connection: Connection,
+    key: String,
+}
+
+impl Queries {
+    pub(crate) async fn open(address: &str, key: &str) -> Result<Self> {
+        Ok(Self { connection: Connection::open(address).await?, key: key.to_owned() })
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> Result<&[u8]> {
+        let key = &self.key;
+        let head = format!("GET {path} HTTP/1.1\r\nHost: load\r\nAuthorization: Bearer {key}\r\n");
+        self.connection.send(&head, b"").await
+    }
+
+    /// The ids of all calls that match, newest first.
+    pub(crate) async fn ids(&mut self, filter: &str, at_most: usize) -> Result<Vec<String>> {
+        let (mut ids, mut cursor) = (Vec::new(), String::new());
+        while ids.len() < at_most {
+            let page = self.get(&format!("/v1/calls?limit=1000&{filter}{cursor}")).await?;
+            let page: serde_json::Value = serde_json::from_slice(page)?;
+            let calls = page["calls"].as_array().ok_or("no calls")?;
+            ids.extend(calls.iter().filter_map(|call| call["id"].as_str().map(str::to_owned)));
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        Ok(ids)
+    }
+
+    /// How long queries take, in microseconds, one after the other.
+    pub(crate) async fn time(&mut self, paths: &[String]) -> Result<Vec<u32>> {
+        let mut took = Vec::with_capacity(paths.len());
+        for path in paths {
+            let began = Instant::now();
+            self.get(path).await?;
+            took.push(began.elapsed().as_micros() as u32);
+        }
+        took.sort_unstable();
+        Ok(took)
     }
 }
 
@@ -131,8 +223,8 @@ impl Connection {
         Ok(Self { stream, buffer: Vec::new() })
     }
 
-    /// Posts and waits for the whole answer, which must be a 200.
-    async fn post(&mut self, head: &str, body: &[u8]) -> Result<()> {
+    /// Sends and waits for the whole answer, which must be a 200; its body.
+    async fn send(&mut self, head: &str, body: &[u8]) -> Result<&[u8]> {
         self.buffer.clear();
         self.buffer.extend_from_slice(head.as_bytes());
         self.buffer.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
@@ -153,7 +245,7 @@ impl Connection {
             if !head.starts_with("http/1.1 200") {
                 return Err(String::from_utf8_lossy(&self.buffer).into_owned().into());
             }
-            return Ok(());
+            return Ok(&self.buffer[end + 4..]);
         }
     }
 }

@@ -14,7 +14,10 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::Result;
+use crate::{
+    CONNECTIONS, Result,
+    client::{Load, Outcome, Pace},
+};
 
 /// A process that is killed in the end, and the first line it says.
 struct Process(Child);
@@ -87,18 +90,21 @@ impl Service {
         })
     }
 
-    /// Waits until everything that was acknowledged is assembled; how long that took.
-    pub(crate) async fn settle(&self, within: Duration) -> Result<Duration> {
+    /// Posts to its hook.
+    pub(crate) async fn post(&self, load: &mut Load, pace: Pace, time: Duration) -> Result<Outcome> {
+        load.post(&self.address, &self.hook, Some(&self.token), CONNECTIONS, pace, time).await
+    }
+
+    /// Waits until so many notifications are assembled; how long that took.
+    pub(crate) async fn settle(&self, notifications: usize) -> Result<Duration> {
         let started = Instant::now();
         loop {
-            let metrics = self.metrics().await?;
-            let kept = counter(&metrics, "wholecall_hook_requests_total{outcome=\"Kept\"}");
-            let assembled = counter(&metrics, "wholecall_notifications_assembled_total");
-            if assembled >= kept {
+            let assembled = counter(&self.metrics().await?, "wholecall_notifications_assembled_total");
+            if assembled >= notifications as u64 {
                 return Ok(started.elapsed());
             }
-            if started.elapsed() > within {
-                return Err(format!("{assembled} of {kept} notifications are assembled").into());
+            if started.elapsed() > Duration::from_secs(300) {
+                return Err(format!("{assembled} of {notifications} notifications are assembled").into());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -125,11 +131,11 @@ impl Service {
         self.folder.path().join("data")
     }
 
-    /// The most memory it has had so far.
-    pub(crate) fn peak_memory_mb(&self) -> Result<f64> {
+    /// Its memory, as the kernel tells it under that name.
+    pub(crate) fn memory_mb(&self, name: &str) -> Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.0.id()))?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
-        let kilobytes: f64 = peak.trim().trim_end_matches(" kB").parse()?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or("no such line")?;
+        let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
         Ok(kilobytes / 1_024.0)
     }
 }
