@@ -34,6 +34,10 @@ pub(crate) async fn keep_removing(store: Store, tenants: Arc<Tenants>) {
 
 /// Removes what is over its time now.
 fn remove_expired(store: &Store, tenants: &Tenants, now_ms: i64) -> Result<(), StoreError> {
+    let orphans = store.remove_orphans()?;
+    if orphans > 0 {
+        tracing::info!(rows = orphans, "removed what came for tenants that are gone");
+    }
     for tenant in tenants.now().by_name.values() {
         let Some(days) = tenant.settings.retention_days else { continue };
         let before_ms = now_ms - i64::from(days) * DAY_MS;

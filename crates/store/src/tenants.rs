@@ -217,31 +217,67 @@ impl Store {
     /// Removes a tenant with everything that was kept of it.
     pub fn remove_tenant(&self, tenant: TenantId) -> Result<()> {
         self.change_tenants(move |transaction, memory| {
-            transaction.execute(
-                "UPDATE checkpoint SET removed = removed + (SELECT count(*) FROM changes WHERE tenant = ?1)",
-                [tenant.0],
-            )?;
-            let terms = "DELETE FROM call_terms WHERE term IN (SELECT term FROM terms WHERE tenant = ?1)";
-            transaction.execute(terms, [tenant.0])?;
-            for table in [
-                "terms",
-                "changes",
-                "merged",
-                "calls",
-                "quarantine",
-                "journal",
-                "sessions",
-                "erasures",
-                "secrets",
-                "accounts",
-                "tenants",
-            ] {
-                transaction.execute(&format!("DELETE FROM {table} WHERE tenant = ?1"), [tenant.0])?;
-            }
+            transaction.prepare_cached("DELETE FROM tenants WHERE tenant = ?1")?.execute([tenant.0])?;
+            remove_orphans(transaction)?;
             memory.sessions = Default::default();
             Ok(())
         })
     }
+
+    /// Removes what a service kept of tenants before it heard that they were removed beside it; tells how many rows
+    /// there were. Blocks; whoever writes is held up only if there are any.
+    pub fn remove_orphans(&self) -> Result<usize> {
+        if self.read(has_orphans)? {
+            return self.writer().run(|transaction, _| remove_orphans(transaction));
+        }
+        Ok(0)
+    }
+}
+
+/// Whether anything is nobody's. Goes from tenant to tenant by the indexes.
+fn has_orphans(connection: &Connection) -> Result<bool> {
+    for table in ["sessions", "changes", "quarantine"] {
+        let found = connection
+            .prepare_cached(&format!(
+                "WITH RECURSIVE owners (tenant) AS (
+                     SELECT min(tenant) FROM {table}
+                     UNION ALL
+                     SELECT (SELECT min(tenant) FROM {table} WHERE tenant > owners.tenant) FROM owners
+                         WHERE tenant IS NOT NULL)
+                 SELECT EXISTS (SELECT 1 FROM owners WHERE tenant NOT IN (SELECT tenant FROM tenants))"
+            ))?
+            .query_row([], |row| row.get(0))?;
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Removes everything that is nobody's.
+fn remove_orphans(transaction: &Transaction<'_>) -> Result<usize> {
+    const ORPHAN: &str = "tenant NOT IN (SELECT tenant FROM tenants)";
+    transaction.execute(
+        &format!("UPDATE checkpoint SET removed = removed + (SELECT count(*) FROM changes WHERE {ORPHAN})"),
+        [],
+    )?;
+    let terms = format!("DELETE FROM call_terms WHERE term IN (SELECT term FROM terms WHERE {ORPHAN})");
+    let mut removed = transaction.execute(&terms, [])?;
+    for table in [
+        "terms",
+        "changes",
+        "merged",
+        "calls",
+        "quarantine",
+        "journal",
+        "sessions",
+        "erasures",
+        "secrets",
+        "accounts",
+    ] {
+        removed += transaction.execute(&format!("DELETE FROM {table} WHERE {ORPHAN}"), [])?;
+    }
+    Ok(removed)
 }
 
 fn find(connection: &Connection, name: &str) -> Result<Option<i64>> {

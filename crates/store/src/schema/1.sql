@@ -45,7 +45,7 @@ CREATE TABLE journal (
 CREATE INDEX journal_by_session ON journal (session);
 
 CREATE TABLE sessions (
-    session  INTEGER PRIMARY KEY,
+    session  INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice: a running server remembers them
     tenant   INTEGER NOT NULL,
     id       TEXT    NOT NULL,
     call     INTEGER                            -- none before its first version

@@ -128,3 +128,33 @@ fn a_tenant_that_is_removed_takes_everything_along() {
     assert_eq!(client.changes(&again).len(), 0);
     server.stop();
 }
+
+#[test]
+fn what_came_while_a_tenant_was_being_removed_goes_too() {
+    let installation = Installation::new();
+    let tenant = installation.tenant("stays", [ACCOUNT]);
+    let server = installation.start();
+    post_all(&server, &tenant, &example("direct"), 2);
+    expect_calls(&server.client(), &tenant, &assembled(&example("direct")));
+    server.stop();
+    // As if it had been kept for a tenant that another process had just removed.
+    let rows = |database: &rusqlite::Connection| -> i64 {
+        ["sessions", "journal", "changes", "calls"]
+            .map(|table| {
+                let count = format!("SELECT count(*) FROM {table} WHERE tenant = 4711");
+                database.query_row(&count, [], |row| row.get::<_, i64>(0)).unwrap()
+            })
+            .iter()
+            .sum()
+    };
+    for table in ["sessions", "journal", "changes", "calls"] {
+        installation.database().execute(&format!("UPDATE {table} SET tenant = 4711"), []).unwrap();
+    }
+    assert!(rows(&installation.database()) > 4);
+    let server = installation.start();
+    let is_swept = crate::harness::eventually(std::time::Duration::from_secs(5), || {
+        (rows(&installation.database()) == 0).then_some(())
+    });
+    assert!(is_swept.is_some());
+    server.stop();
+}
