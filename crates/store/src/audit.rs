@@ -24,7 +24,7 @@ pub struct AuditedEntry {
     pub entry: Result<Entry>,
 }
 
-/// A call as it is kept, all of it read at one moment.
+/// A call as it is kept, all of it read at one connection.
 #[derive(Debug)]
 pub struct AuditedCall {
     /// Its number, to go on from.
@@ -87,16 +87,14 @@ impl Store {
     /// The next calls after the one with that number; 0 is before the first.
     pub fn audit_calls(&self, after: i64, limit: usize) -> Result<Vec<AuditedCall>> {
         self.read(|connection| {
-            // One moment for all of a call's rows, also beside a running server.
-            let moment = connection.unchecked_transaction()?;
-            let mut statement = moment.prepare_cached(
+            let mut statement = connection.prepare_cached(
                 "SELECT call, tenant, id FROM calls WHERE call > ?1 ORDER BY call LIMIT ?2",
             )?;
             let rows = statement
                 .query_map(params![after, limit as i64], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
             rows.map(|row| {
                 let (number, tenant, id) = row?;
-                audit_call(&moment, number, TenantId(tenant), id)
+                audit_call(connection, number, TenantId(tenant), id)
             })
             .collect()
         })
@@ -105,9 +103,8 @@ impl Store {
     /// What is wrong with the feed of changes as a whole: none may be missing, and a call's versions rise.
     pub fn feed_problems(&self) -> Result<Vec<String>> {
         self.read(|connection| {
-            let moment = connection.unchecked_transaction()?;
             let mut problems = Vec::new();
-            let (made, removed, last, there): (i64, i64, i64, i64) = moment.query_row(
+            let (made, removed, last, there): (i64, i64, i64, i64) = connection.query_row(
                 "SELECT cursor, removed, (SELECT coalesce(max(cursor), 0) FROM changes), (SELECT count(*) FROM changes)
                  FROM checkpoint",
                 [],
@@ -119,7 +116,7 @@ impl Store {
             if made - removed != there {
                 problems.push(format!("{} changes should be there, {there} are", made - removed));
             }
-            let mut statement = moment.prepare(
+            let mut statement = connection.prepare(
                 "SELECT a.cursor FROM changes AS a
                  WHERE a.version > 0 AND EXISTS (SELECT 1 FROM changes AS b
                      WHERE b.call = a.call AND b.cursor < a.cursor AND b.version >= a.version)
@@ -137,13 +134,12 @@ impl Store {
     /// are such, and sessions that a link merely names.
     pub fn strays(&self) -> Result<Vec<Stray>> {
         self.read(|connection| {
-            let moment = connection.unchecked_transaction()?;
-            let mut statement = moment.prepare(
+            let mut statement = connection.prepare(
                 "SELECT sessions.tenant, session FROM sessions LEFT JOIN calls USING (call)
                  WHERE calls.call IS NULL ORDER BY sessions.tenant, session",
             )?;
             let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            let (checkpoint, now_ms): (i64, i64) = moment.query_row(
+            let (checkpoint, now_ms): (i64, i64) = connection.query_row(
                 "SELECT position, coalesce((SELECT arrived_ms FROM journal ORDER BY position DESC LIMIT 1), 0)
                  FROM checkpoint",
                 [],
@@ -152,7 +148,7 @@ impl Store {
             let mut strays: Vec<Stray> = Vec::new();
             for row in rows {
                 let (tenant, session) = row?;
-                let entries = entries_of_session(&moment, session)?;
+                let entries = entries_of_session(connection, session)?;
                 let settled =
                     |entry: &Entry| entry.position.0 <= checkpoint && entry.arrived_ms < now_ms - SETTLED_MS;
                 if !entries.iter().all(settled) {
