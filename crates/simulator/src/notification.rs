@@ -63,6 +63,7 @@ pub struct Body {
 pub enum Origin {
     Call,
     RingOut,
+    CallOut,
     Conference,
 }
 

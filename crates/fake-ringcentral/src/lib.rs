@@ -1,0 +1,5 @@
+//! A RingCentral to develop against.
+
+mod webhook;
+
+pub use webhook::{BadWebhook, Refusal, Webhook};
