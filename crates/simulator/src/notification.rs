@@ -170,6 +170,13 @@ pub enum Code {
     Disconnected,
 }
 
+impl Subscription {
+    /// Its id as it is written: a UUID.
+    pub fn id(&self) -> String {
+        SubscriptionId(self.number).to_string()
+    }
+}
+
 impl Notification {
     /// Appends the JSON document that RingCentral would post.
     pub fn write_json(&self, out: &mut Vec<u8>) {

@@ -27,12 +27,7 @@ impl TruthHeader {
 
     /// The header of a play.
     pub fn new(seed: u64, faults: &Faults) -> Self {
-        Self {
-            schema: Self::SCHEMA.to_owned(),
-            seed,
-            faults: faults.to_string(),
-            skew_ms: faults.skew(),
-        }
+        Self { schema: Self::SCHEMA.to_owned(), seed, faults: faults.to_string(), skew_ms: faults.skew() }
     }
 }
 

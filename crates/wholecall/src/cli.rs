@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::SignedDuration;
-use wholecall_simulator::{Faults, Scenario};
+use wholecall_simulator::{Fault, Faults, Scenario};
 
 /// Whole calls from RingCentral's telephony session notifications.
 #[derive(Debug, Parser)]
@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Play calls: one of many kinds, or a company's day, as RingCentral would post them
     Simulate(SimulateArgs),
+    /// Be a RingCentral to develop against: logins, subscriptions, call log, limits, with calls that are simulated
+    FakeRingcentral(FakeArgs),
     /// Compare records with the truth about simulated calls
     Verify(VerifyArgs),
     /// Write shell completions or man pages
@@ -336,6 +338,37 @@ pub(crate) struct SimulateArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct FakeArgs {
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8070")]
+    pub(crate) listen: SocketAddr,
+
+    /// How many accounts it has
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = accounts)]
+    pub(crate) accounts: usize,
+
+    /// How many users each account has
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = users)]
+    pub(crate) users: usize,
+
+    /// Nobody calls by themselves: only what is played by POST /fake/play happens
+    #[arg(long)]
+    pub(crate) quiet: bool,
+
+    /// How many times as fast as in life calls happen; tokens, subscriptions and limits take their time
+    #[arg(long, value_name = "X", default_value = "1", value_parser = speed)]
+    pub(crate) speed: f64,
+
+    /// What goes wrong with each delivery: reorder, delay, duplicate, drop; several with commas between them
+    #[arg(long, value_name = "FAULTS", value_parser = delivery_faults)]
+    pub(crate) faults: Option<Faults>,
+
+    /// Decides about everything that may vary
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct SimulatedArgs {
     /// One call
@@ -408,6 +441,23 @@ fn users(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(users @ 2..=50_000) => Ok(users),
         _ => Err("2 to 50000 users".to_owned()),
+    }
+}
+
+fn accounts(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(accounts @ 1..=1000) => Ok(accounts),
+        _ => Err("1 to 1000 accounts".to_owned()),
+    }
+}
+
+/// Faults that can befall one delivery by itself.
+fn delivery_faults(text: &str) -> Result<Faults, String> {
+    let faults: Faults = text.parse().map_err(|error| format!("{error}"))?;
+    let single = [Fault::Reorder, Fault::Delay, Fault::Duplicate, Fault::Drop];
+    match Fault::ALL.into_iter().find(|fault| faults.has(*fault) && !single.contains(fault)) {
+        None => Ok(faults),
+        Some(fault) => Err(format!("{} does not befall a single delivery", fault.name())),
     }
 }
 

@@ -8,6 +8,7 @@ mod clock;
 mod config;
 mod demo;
 mod directory;
+mod fake_ringcentral;
 mod generate;
 mod input;
 mod look;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Tenant(arguments) => tenant::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::FakeRingcentral(arguments) => fake_ringcentral::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),

@@ -59,9 +59,7 @@ fn played(arguments: &SimulateArgs, start: Millis, hour: u8) -> Box<dyn Iterator
         Some(scenario) => {
             let Play { notifications, truths } = scenario.play_at(seed, start);
             let arrived = faults.apply(notifications, seed);
-            Box::new(
-                truths.into_iter().map(Told::Truth).chain(arrived.into_iter().map(Told::Notification)),
-            )
+            Box::new(truths.into_iter().map(Told::Truth).chain(arrived.into_iter().map(Told::Notification)))
         }
         None => {
             let company = Company::of(arguments.users);

@@ -82,7 +82,10 @@ fn records(path: &Path) -> anyhow::Result<Vec<Record>> {
             _ => {
                 let record = Record::from_json(&line);
                 records.push(record.with_context(|| {
-                    format!("{}:{number}: no record of a call, as `assemble --format ndjson` writes it", path.display())
+                    format!(
+                        "{}:{number}: no record of a call, as `assemble --format ndjson` writes it",
+                        path.display()
+                    )
                 })?);
             }
         }

@@ -9,11 +9,8 @@ use crate::run::{Ran, file, folder, run, run_with};
 /// Plays with some arguments into a folder: the notifications' file and the truth's.
 fn simulate(folder: &Path, arguments: &str) -> [std::path::PathBuf; 2] {
     let [notifications, truth] = ["notifications.ndjson", "truth.ndjson"].map(|name| folder.join(name));
-    let ran = run(&format!(
-        "simulate {arguments} --out {} --truth {}",
-        notifications.display(),
-        truth.display()
-    ));
+    let ran =
+        run(&format!("simulate {arguments} --out {} --truth {}", notifications.display(), truth.display()));
     assert_eq!((ran.assert_clean().out.len(), ran.code), (0, 0));
     [notifications, truth]
 }
@@ -25,7 +22,8 @@ fn verify(truth: &Path, records: &[u8]) -> Ran {
 #[test]
 fn every_name_of_the_list_can_be_played() {
     let list = run("simulate --list");
-    let names: Vec<&str> = list.assert_clean().text().lines().filter_map(|line| line.split(' ').next()).collect();
+    let names: Vec<&str> =
+        list.assert_clean().text().lines().filter_map(|line| line.split(' ').next()).collect();
     assert_eq!(names, Scenario::all().map(|scenario| scenario.name).collect::<Vec<_>>());
     let played = run(&format!("simulate --scenario {}", names[0]));
     assert!(played.assert_clean().lines().iter().all(|told| told["body"]["parties"].is_array()));
@@ -34,8 +32,11 @@ fn every_name_of_the_list_can_be_played() {
 #[test]
 fn what_is_assembled_of_a_simulated_day_is_true() {
     let folder = folder("simulated_day");
-    for (faults, mode) in [("reorder,delay,duplicate,overlap", ""), ("skew", ""), ("reorder,duplicate", " --stream")] {
-        let [notifications, truth] = simulate(&folder, &format!("--traffic --users 40 --seed 5 --faults {faults}"));
+    for (faults, mode) in
+        [("reorder,delay,duplicate,overlap", ""), ("skew", ""), ("reorder,duplicate", " --stream")]
+    {
+        let [notifications, truth] =
+            simulate(&folder, &format!("--traffic --users 40 --seed 5 --faults {faults}"));
         let records = run_with(&format!("assemble --format ndjson{mode}"), &[&notifications], b"");
         let verified = verify(&truth, &records.assert_clean().out);
         let last = verified.text().lines().last().unwrap().to_owned();
@@ -55,7 +56,11 @@ fn a_false_record_is_told_drawn_and_counted() {
     record["conversations"][0]["endTime"] = record["endTime"].clone();
     let verified = verify(&truth, record.to_string().as_bytes());
     assert_eq!(verified.code, 1);
-    assert!(verified.text().contains("The result was Answered; the record says Missed."), "{}", verified.text());
+    assert!(
+        verified.text().contains("The result was Answered; the record says Missed."),
+        "{}",
+        verified.text()
+    );
     assert!(verified.text().contains(" truth   ") && verified.text().contains('█'), "{}", verified.text());
     assert_eq!(verified.text().lines().last().unwrap(), "0 of 1 calls are exact (0.00 %); 3 differences");
     assert_eq!(verified.err, "wholecall: 3 differences\n");

@@ -79,3 +79,27 @@ fn the_demo_has_live_calls_and_ends_when_it_is_told_to() {
     assert_eq!(demo.wait().unwrap().code(), Some(0));
     seen.expect("there are live calls, and many that ended");
 }
+
+#[test]
+fn a_fake_ringcentral_tells_how_to_log_in_and_ends_when_it_is_told_to() {
+    let mut fake = Command::new(PROGRAM)
+        .args(["fake-ringcentral", "--listen", "127.0.0.1:0", "--accounts", "2", "--quiet", "--speed", "60"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines: Vec<String> =
+        BufReader::new(fake.stdout.take().unwrap()).lines().take(6).map(Result::unwrap).collect();
+    let address = lines[0].split("http://").nth(1).unwrap().split(',').next().unwrap();
+    let client = Client::new(address);
+    let jwt = lines[3].split_whitespace().last().unwrap();
+    let form = format!(
+        "grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&assertion={jwt}&client_id=fake-client"
+    );
+    let token = client.post("/restapi/oauth/token", &[], form.as_bytes());
+    assert_eq!((token.status, &token.json()["token_type"]), (200, &"bearer".into()), "{lines:?}");
+    let played = client.post("/fake/play", &[], br#"{"scenario": "attended"}"#);
+    assert!(played.json()["truths"][0]["moves"][0]["kind"] == "AttendedTransfer", "{played:?}");
+    let pid = rustix::process::Pid::from_child(&fake);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(fake.wait().unwrap().code(), Some(0));
+}
