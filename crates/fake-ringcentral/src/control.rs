@@ -30,8 +30,7 @@ pub(crate) fn answer(platform: &Arc<Platform>, path: &str, request: &Request) ->
         }
         (&Method::POST, "play") => play(platform, &body),
         (&Method::POST, "advance") => {
-            platform.clock.advance(seconds(0.0).max(0));
-            platform.changed.notify_one();
+            platform.advance(seconds(0.0).max(0));
             Reply::ok(json!({ "now": Iso(platform.clock.now()).to_string() }))
         }
         (&Method::POST, "blacklist") => {

@@ -36,7 +36,7 @@ mod webhook;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{net::TcpListener, task::JoinHandle};
-use wholecall_simulator::{CallTruth, Faults, Scenario};
+use wholecall_simulator::{CallTruth, Faults, Millis, Scenario};
 
 pub use webhook::{BadWebhook, Refusal, Webhook};
 
@@ -153,6 +153,11 @@ impl Fake {
     /// account.
     pub fn play(&self, place: usize, scenario: &Scenario) -> Option<Vec<CallTruth>> {
         self.platform.play(place, scenario)
+    }
+
+    /// Lets time pass at once; what is due by then has happened when this returns. Inside the runtime only.
+    pub fn advance(&self, by: Duration) {
+        self.platform.advance(Millis::try_from(by.as_millis()).unwrap_or(Millis::MAX / 4));
     }
 }
 

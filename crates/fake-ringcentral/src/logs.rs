@@ -250,7 +250,7 @@ pub(crate) fn extract_sync(
     let token = match is_first {
         true => SyncToken {
             until: date(request, "dateFrom")?.unwrap_or(now - HOUR),
-            from: Millis::MIN / 2,
+            from: 0,
             is_detailed: view.is_detailed,
             only_missed: false,
         },

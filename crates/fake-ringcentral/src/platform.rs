@@ -120,6 +120,13 @@ impl Platform {
         }
     }
 
+    /// Lets time pass at once; what is due by then has happened when this returns.
+    pub(crate) fn advance(self: &Arc<Self>, by: Millis) {
+        self.clock.advance(by);
+        self.step();
+        self.changed.notify_one();
+    }
+
     /// Does what is due; how long until there is more.
     fn step(self: &Arc<Self>) -> Duration {
         let now = self.clock.call_time();

@@ -108,7 +108,7 @@ fn undetectable(told: &[Notification], arrived: &[Notification]) -> BTreeSet<Str
     cut.map(|(session, _)| session).collect()
 }
 
-/// Whether all legs of a session that arrived have ended.
+/// Whether all legs of a session that arrived have ended, or left by a link of which the other end arrived.
 fn everybody_left(session: &str, arrived: &[Notification]) -> bool {
     let mut latest: BTreeMap<u32, (u32, Code)> = BTreeMap::new();
     for told in arrived.iter().filter(|told| told.body.session.to_string() == session) {
@@ -118,7 +118,15 @@ fn everybody_left(session: &str, arrived: &[Notification]) -> bool {
             *known = (sequence, code);
         }
     }
-    latest.values().all(|(_, code)| matches!(code, Code::Disconnected | Code::Gone))
+    let linked = |ordinal: u32| {
+        let peers = arrived.iter().filter_map(|told| told.body.party.status.peer);
+        peers
+            .map(|peer| peer.party)
+            .any(|party| party.ordinal == ordinal && party.session.to_string() == session)
+    };
+    latest
+        .iter()
+        .all(|(ordinal, (_, code))| matches!(code, Code::Disconnected | Code::Gone) || linked(*ordinal))
 }
 
 /// The records of notifications, by way of their JSON in both directions.
