@@ -26,7 +26,7 @@ const AT_ONCE: usize = 16;
 #[derive(Debug, Clone)]
 pub(crate) enum Transport {
     WebHook {
-        webhook: Webhook,
+        webhook: Box<Webhook>,
         address: String,
         room: Arc<Semaphore>,
     },
@@ -36,7 +36,7 @@ pub(crate) enum Transport {
 
 impl Transport {
     pub(crate) fn webhook(webhook: Webhook, address: &str) -> Self {
-        Self::WebHook { webhook, address: address.to_owned(), room: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self::WebHook { webhook: Box::new(webhook), address: address.to_owned(), room: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 }
 
