@@ -88,6 +88,9 @@ const LAST_NAMES: [&str; 16] = [
 const QUEUE_NAMES: [&str; 4] = ["Support", "Sales", "Billing", "Front desk"];
 
 impl Account {
+    /// The id of the first company's account, whatever the seed; the other company it calls has 801000016.
+    pub const FIRST_ID: u64 = 800_000_016;
+
     /// An account of so many users. Accounts of different `index` share no id and no number.
     pub fn new(index: u64, users: usize, rng: &mut Rng) -> Self {
         let people: Vec<User> = (0..users).map(|user| User::new(index, user as u64, rng)).collect();
@@ -102,7 +105,7 @@ impl Account {
             order: if nth.is_multiple_of(2) { RingOrder::Together } else { RingOrder::InTurn },
         };
         Self {
-            id: 800_000_016 + index * 1_000_000 + rng.u64(0..900) * 1000,
+            id: Self::FIRST_ID + index * 1_000_000,
             index,
             main_number: 18_005_550_000 + index,
             users: people,

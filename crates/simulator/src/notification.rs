@@ -63,6 +63,7 @@ pub struct Body {
 pub enum Origin {
     Call,
     RingOut,
+    CallOut,
     Conference,
 }
 
@@ -167,6 +168,13 @@ pub enum Code {
     FaxReceive,
     Gone,
     Disconnected,
+}
+
+impl Subscription {
+    /// Its id as it is written: a UUID.
+    pub fn id(&self) -> String {
+        SubscriptionId(self.number).to_string()
+    }
 }
 
 impl Notification {

@@ -5,8 +5,13 @@ use std::{cmp::Reverse, collections::BinaryHeap, collections::VecDeque, ops::Ran
 use fastrand::Rng;
 
 use crate::{
-    account::Account, exchange::World, faults::Faults, notification::Notification, scenario::Scenario,
-    time::Millis, truth::CallTruth,
+    account::Account,
+    exchange::{Play, World},
+    faults::Faults,
+    notification::Notification,
+    scenario::Scenario,
+    time::Millis,
+    truth::CallTruth,
 };
 
 /// A company whose calls are simulated.
@@ -14,14 +19,16 @@ use crate::{
 pub struct Company {
     /// How many users it has.
     pub users: usize,
-    /// How many calls begin on a day, for each user.
+    /// How many calls begin on a day, for each user; 0: only those that are [played](Traffic::play).
     pub calls_per_user: f64,
+    /// Which company of the world it is: companies of different numbers share no id and no telephone number.
+    pub number: u64,
 }
 
 impl Company {
     /// A company of so many users, each with a dozen calls a day.
     pub fn of(users: usize) -> Self {
-        Self { users, calls_per_user: 12.0 }
+        Self { users, calls_per_user: 12.0, number: 0 }
     }
 }
 
@@ -126,7 +133,9 @@ impl Traffic {
     /// The traffic of a company from one time to another. Hours are those of `from`'s day: let it be midnight.
     pub fn new(company: Company, from: Millis, until: Millis, seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let accounts = vec![Account::new(0, company.users.max(2), &mut rng), Account::new(1, 40, &mut rng)];
+        let (own, other) = (2 * company.number, 2 * company.number + 1);
+        let accounts =
+            vec![Account::new(own, company.users.max(2), &mut rng), Account::new(other, 40, &mut rng)];
         let often = |scenario: &Scenario| OFTEN.iter().find(|(name, _)| *name == scenario.name);
         let kinds =
             Scenario::all().map(|scenario| (scenario, often(&scenario).map_or(1, |(_, often)| *often)));
@@ -147,6 +156,34 @@ impl Traffic {
         traffic
     }
 
+    /// Lets the traffic begin at another hour of the day than midnight.
+    pub fn from_hour(mut self, hour: u8) -> Self {
+        let begin = self.midnight;
+        self.midnight -= i64::from(hour) * HOUR as Millis;
+        self.next = self.following(begin);
+        self
+    }
+
+    /// The company's account, then that of another company it calls.
+    pub fn accounts(&self) -> &[Account] {
+        &self.world.accounts
+    }
+
+    /// Plays a call from a time on, beside those that come by themselves. What it tells is due at its time; what
+    /// is true of it is returned, and due at once.
+    pub fn play(&mut self, scenario: &Scenario, start: Millis) -> Vec<CallTruth> {
+        let rng = self.rng.fork();
+        let Play { notifications, truths } = scenario.play_in(&mut self.world, start, rng);
+        for notification in self.faults.disturb(notifications, &mut self.rng) {
+            if !self.windows.iter().any(|window| window.contains(&notification.arrival)) {
+                let number = self.rng.u64(..);
+                self.on_its_way.push(Reverse(Arriving { notification, number }));
+            }
+        }
+        self.truths.extend(truths.iter().cloned());
+        truths
+    }
+
     /// Lets things go wrong on the way. Restarts and blacklistings come once.
     pub fn with_faults(mut self, faults: Faults) -> Self {
         self.windows = faults.windows(self.next..self.end, &mut self.rng);
@@ -156,6 +193,9 @@ impl Traffic {
 
     /// When the call after a time begins: calls come at random, more often in busy hours.
     fn following(&mut self, time: Millis) -> Millis {
+        if self.company.calls_per_user <= 0.0 {
+            return self.end;
+        }
         let busiest = HOURS.iter().copied().fold(0.0, f64::max);
         let sum: f64 = HOURS.iter().sum();
         let daily = (self.company.users as f64 * self.company.calls_per_user).max(1.0);
@@ -178,18 +218,36 @@ impl Traffic {
             at = at.saturating_sub(*often);
             found
         });
-        let start = self.next;
         if let Some((scenario, _)) = chosen {
-            let rng = self.rng.fork();
-            let play = scenario.play_in(&mut self.world, start, rng);
-            self.truths.extend(play.truths);
-            let arrived = self.faults.disturb(play.notifications, &mut self.rng);
-            for notification in arrived {
-                if !self.windows.iter().any(|window| window.contains(&notification.arrival)) {
-                    let number = self.rng.u64(..);
-                    self.on_its_way.push(Reverse(Arriving { notification, number }));
-                }
+            let scenario = *scenario;
+            self.play(&scenario, self.next);
+        }
+    }
+
+    /// When something is due that was not told yet; the truth about a call is due as soon as it is known.
+    pub fn next_due(&self) -> Option<Millis> {
+        if !self.truths.is_empty() {
+            return Some(Millis::MIN);
+        }
+        let arrives = self.on_its_way.peek().map(|Reverse(first)| first.notification.arrival);
+        let begins = Some(self.next).filter(|next| *next < self.end);
+        arrives.into_iter().chain(begins).min()
+    }
+
+    /// What is due by a time and was not told yet, one by one.
+    pub fn due(&mut self, now: Millis) -> Option<Told> {
+        loop {
+            if let Some(truth) = self.truths.pop_front() {
+                return Some(Told::Truth(truth));
             }
+            let due = self.next_due().filter(|due| *due <= now)?;
+            // What a call to come tells cannot arrive before it begins, but for a clock that is wrong.
+            if self.next < self.end && self.next <= due {
+                self.play_next();
+                self.next = self.following(self.next);
+                continue;
+            }
+            return self.on_its_way.pop().map(|Reverse(first)| Told::Notification(first.notification));
         }
     }
 }
@@ -198,19 +256,7 @@ impl Iterator for Traffic {
     type Item = Told;
 
     fn next(&mut self) -> Option<Told> {
-        loop {
-            if let Some(truth) = self.truths.pop_front() {
-                return Some(Told::Truth(truth));
-            }
-            let arrives = self.on_its_way.peek().map(|Reverse(first)| first.notification.arrival);
-            // What a call to come tells cannot arrive before it begins, but for a clock that is wrong.
-            if self.next < self.end && arrives.is_none_or(|arrives| arrives >= self.next) {
-                self.play_next();
-                self.next = self.following(self.next);
-                continue;
-            }
-            return self.on_its_way.pop().map(|Reverse(first)| Told::Notification(first.notification));
-        }
+        self.due(Millis::MAX)
     }
 }
 

@@ -2,7 +2,34 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::{self, Millis};
+use crate::{
+    faults::Faults,
+    time::{self, Millis},
+};
+
+/// The first line of a truth file: how what follows was played.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TruthHeader {
+    /// [`TruthHeader::SCHEMA`].
+    pub schema: String,
+    /// The seed.
+    pub seed: u64,
+    /// What went wrong on the way, as `--faults` names it.
+    pub faults: String,
+    /// By how many milliseconds times may differ because of the faults.
+    pub skew_ms: Millis,
+}
+
+impl TruthHeader {
+    /// The format that [`CallTruth`] describes.
+    pub const SCHEMA: &str = "wholecall.truth/1";
+
+    /// The header of a play.
+    pub fn new(seed: u64, faults: &Faults) -> Self {
+        Self { schema: Self::SCHEMA.to_owned(), seed, faults: faults.to_string(), skew_ms: faults.skew() }
+    }
+}
 
 /// The truth about one call. As JSON, one line of a truth file; the names are those of the call record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

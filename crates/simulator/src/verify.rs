@@ -3,6 +3,8 @@
 //! A record is read from its JSON by types of this module's own, so that nothing of whoever made the record
 //! takes part in judging it.
 
+mod drawing;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -171,13 +173,16 @@ pub struct Verdict {
     pub differences: Vec<String>,
     /// Whether the record says that something is missing.
     pub admitted: bool,
+    /// Who talked when, by the truth and by the record; lines of text, none if nobody talked.
+    pub drawing: String,
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let admitted = if self.admitted { " (the record says that something is missing)" } else { "" };
         writeln!(f, "{}{admitted}", self.id)?;
-        self.differences.iter().try_for_each(|difference| writeln!(f, "  {difference}"))
+        self.differences.iter().try_for_each(|difference| writeln!(f, "  {difference}"))?;
+        f.write_str(&self.drawing)
     }
 }
 
@@ -210,14 +215,20 @@ pub fn verify(
         };
         if !differences.is_empty() {
             let admitted = record.as_ref().is_some_and(Record::admits_loss);
-            report.wrong.push(Verdict { id: truth.id, differences, admitted });
+            let drawing = record.map(|record| drawing::draw(&truth, &record)).unwrap_or_default();
+            report.wrong.push(Verdict { id: truth.id, differences, admitted, drawing });
         }
     }
     report.invented = by_id.len();
     report.wrong.extend(by_id.into_values().map(|record| {
         let started = Iso(record.start_time);
         let difference = format!("There never was a call that began with this session, at {started}.");
-        Verdict { admitted: record.admits_loss(), id: record.id, differences: vec![difference] }
+        Verdict {
+            admitted: record.admits_loss(),
+            id: record.id,
+            differences: vec![difference],
+            drawing: String::new(),
+        }
     }));
     report.wrong.sort_by(|a, b| a.id.cmp(&b.id));
     report

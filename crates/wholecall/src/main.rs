@@ -6,14 +6,19 @@ mod check;
 mod cli;
 mod clock;
 mod config;
+mod demo;
 mod directory;
+mod fake_ringcentral;
 mod generate;
 mod input;
 mod look;
 mod output;
+mod posting;
 mod serve;
+mod simulate;
 mod tenant;
 mod terminal;
+mod verify;
 
 use std::{io, process::ExitCode};
 
@@ -37,6 +42,10 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Tenant(arguments) => tenant::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::FakeRingcentral(arguments) => fake_ringcentral::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
     };
     match done {

@@ -66,8 +66,13 @@ impl Exchange<'_> {
 
     /// A user dials.
     pub(crate) fn dial(&mut self, user: User, number: &str) -> LegId {
+        self.dial_from(user, number, Origin::Call)
+    }
+
+    /// A user, or a program for them, has a call placed.
+    pub(crate) fn dial_from(&mut self, user: User, number: &str, origin: Origin) -> LegId {
         let account = self.account_of(user);
-        let session = self.open_session(account, Origin::Call, number);
+        let session = self.open_session(account, origin, number);
         let device = if self.chance(50) { user.desk_phone } else { user.app };
         let from = user.outside().with_device(device);
         let who = Who::Extension(user.extension);

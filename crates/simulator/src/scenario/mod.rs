@@ -14,6 +14,7 @@
 //! | pickup, park, reversion, a second park | `pickup…`, `parked…`, `park_reverted` |
 //! | a queue's losers, rounds, overflow, callers sent back | `queue_…`, `requeued` |
 //! | legs that end without a reason while the call goes on | `menu…` |
+//! | several people ring at once, one answers | `ring_group`, `queue_together` |
 //! | devices: woken apps, switch, flip | `two_devices`, `switched…`, `flipped` |
 //! | forwarding | `forwarded…` |
 //! | RingOut in one session or two | `ringout…` |
@@ -78,6 +79,13 @@ impl Scenario {
         let mut rng = Rng::with_seed(seed ^ self.seed());
         let mut world = World::small(&mut rng);
         let start = FIRST_MOMENT + rng.i64(0..14 * 86_400_000);
+        self.play_in(&mut world, start, rng)
+    }
+
+    /// Plays it from a time on.
+    pub fn play_at(&self, seed: u64, start: Millis) -> Play {
+        let mut rng = Rng::with_seed(seed ^ self.seed());
+        let mut world = World::small(&mut rng);
         self.play_in(&mut world, start, rng)
     }
 

@@ -5,7 +5,7 @@ use crate::{
     exchange::Exchange,
     id::Who,
     log::Outcome,
-    notification::{Code, Contact},
+    notification::{Code, Contact, Origin},
 };
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -55,6 +55,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "ringout_twin",
         "A RingOut told as two sessions: the user's own ringing leg, and the call to the customer.",
         ringout_twin,
+    ),
+    Scenario::new("call_out", "A program has the platform place a call: its origin is CallOut.", call_out),
+    Scenario::new(
+        "ring_group",
+        "A number rings several users at once, each a leg of their own; one answers.",
+        ring_group,
     ),
     Scenario::new("inbound_blocked", "The account blocks a caller before anything rings.", inbound_blocked),
     Scenario::new(
@@ -375,6 +381,36 @@ fn two_devices(x: &mut Exchange<'_>) -> Option<()> {
     x.answer(answered);
     x.pass(5..20);
     x.stop_ringing(other, Outcome::Cancelled, None);
+    x.talk_and_end(answered);
+    Some(())
+}
+
+fn call_out(x: &mut Exchange<'_>) -> Option<()> {
+    let user = x.user(0)?;
+    let customer = x.stranger();
+    let caller = x.dial_from(user, &format!("+{customer}"), Origin::CallOut);
+    let callee = x.ring_outside(x.session_of(caller), customer);
+    x.wait(2..15);
+    x.answer(callee);
+    x.talk_and_end(caller);
+    Some(())
+}
+
+fn ring_group(x: &mut Exchange<'_>) -> Option<()> {
+    let talking = x.customer_rings()?;
+    let session = x.session_of(talking.caller);
+    let mut ringing = vec![talking.callee];
+    for _ in 0..x.rng.usize(1..4) {
+        let user = x.user(0)?;
+        ringing.push(x.ring(session, user));
+    }
+    x.wait(2..12);
+    let answered = ringing.swap_remove(x.rng.usize(0..ringing.len()));
+    x.answer(answered);
+    for other in ringing {
+        x.pass(2..20);
+        x.stop_ringing(other, Outcome::Cancelled, None);
+    }
     x.talk_and_end(answered);
     Some(())
 }

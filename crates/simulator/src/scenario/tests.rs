@@ -79,3 +79,13 @@ fn whoever_talks_takes_part_and_conversations_lie_within_the_call() {
         }
     }
 }
+
+#[test]
+fn the_documentation_names_every_scenario_and_no_other() {
+    let document = include_str!("../../../../docs/simulator.md");
+    let played = document.split_once("## What is played").map(|(_, played)| played).unwrap();
+    let rows = played.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").nth(1));
+    let named: BTreeSet<&str> = rows.flat_map(|row| row.split('`').skip(1).step_by(2)).collect();
+    let named: BTreeSet<&str> = named.into_iter().filter(|name| !name.starts_with("--")).collect();
+    assert_eq!(named, Scenario::all().map(|scenario| scenario.name).collect());
+}

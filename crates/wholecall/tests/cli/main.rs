@@ -8,6 +8,7 @@ mod generate;
 mod look;
 mod run;
 mod shapes;
+mod simulate;
 mod stream;
 mod vast_input;
 mod vcon;

@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_wholecall");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_wholecall");
 
 /// A folder with the data and the logs of a service.
 pub(crate) struct Installation {

@@ -13,6 +13,7 @@ mod isolation;
 mod queries;
 mod receiving;
 mod restart;
+mod simulated;
 mod stopping;
 mod traffic;
 mod trouble;

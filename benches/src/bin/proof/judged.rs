@@ -1,0 +1,146 @@
+//! One play: what arrived of it, assembled, against what was true.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+};
+
+use wholecall_assembly::Collection;
+use wholecall_notification::{Document, Message};
+use wholecall_simulator::{CallTruth, Code, Faults, Notification, Record, Tolerance, verify};
+
+/// So many examples of silent wrongs are told for each fault.
+const EXAMPLES: usize = 5;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) calls: usize,
+    pub(crate) seeds: u64,
+    pub(crate) notifications: usize,
+    pub(crate) differences: usize,
+    pub(crate) exact: usize,
+    /// Wrong, and the record says that something is missing.
+    pub(crate) admitted: usize,
+    /// Wrong, and nothing that arrived could tell.
+    pub(crate) untold: usize,
+    /// Wrong, and neither.
+    pub(crate) silent: usize,
+    /// Records that tell several calls as one.
+    pub(crate) joins: usize,
+    pub(crate) examples: Vec<String>,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.notifications += other.notifications;
+        self.differences += other.differences;
+        self.exact += other.exact;
+        self.admitted += other.admitted;
+        self.untold += other.untold;
+        self.silent += other.silent;
+        self.joins += other.joins;
+        let room = EXAMPLES.saturating_sub(self.examples.len());
+        self.examples.extend(other.examples.into_iter().take(room));
+    }
+}
+
+/// Judges a play by what arrived of it.
+pub(crate) fn judge(
+    name: &str,
+    told: &[Notification],
+    arrived: &[Notification],
+    truths: Vec<CallTruth>,
+    faults: &Faults,
+) -> Result<Tally, Box<dyn Error>> {
+    let records = assembled(arrived)?;
+    let mut tally = Tally { calls: truths.len(), notifications: arrived.len(), ..Tally::default() };
+    let mut call_of: BTreeMap<String, String> = BTreeMap::new();
+    for truth in &truths {
+        call_of.extend(truth.sessions.iter().map(|session| (session.clone(), truth.id.clone())));
+    }
+    // Which true calls each record tells of, and which of those records say that something is missing.
+    let mut admitting: BTreeSet<String> = BTreeSet::new();
+    for record in &records {
+        let calls: BTreeSet<&String> = record.sessions().filter_map(|session| call_of.get(session)).collect();
+        tally.joins += usize::from(calls.len() > 1);
+        if record.admits_loss() {
+            admitting.extend(calls.into_iter().cloned());
+        }
+    }
+    let unseen = undetectable(told, arrived);
+    let ids: BTreeSet<String> = truths.iter().map(|truth| truth.id.clone()).collect();
+    let sessions: BTreeMap<String, Vec<String>> =
+        truths.iter().map(|truth| (truth.id.clone(), truth.sessions.clone())).collect();
+    let report = verify(truths, records, Tolerance { times: faults.skew(), ..Tolerance::default() });
+    tally.differences = report.differences();
+    tally.exact = report.exact();
+    for verdict in report.wrong.iter().filter(|verdict| ids.contains(&verdict.id)) {
+        let is_untold = sessions[&verdict.id].iter().any(|session| unseen.contains(session));
+        match (admitting.contains(&verdict.id), is_untold) {
+            (true, _) => tally.admitted += 1,
+            (false, true) => tally.untold += 1,
+            (false, false) => {
+                tally.silent += 1;
+                tally.examples.push(format!("{name}: {verdict}"));
+            }
+        }
+    }
+    Ok(tally)
+}
+
+/// Sessions that lost something without a trace: all of it, or its last notifications where everybody who was told of
+/// seems to have left before.
+fn undetectable(told: &[Notification], arrived: &[Notification]) -> BTreeSet<String> {
+    let last = |notifications: &[Notification]| {
+        let mut last: BTreeMap<String, u32> = BTreeMap::new();
+        for told in notifications {
+            let sequence = last.entry(told.body.session.to_string()).or_default();
+            *sequence = (*sequence).max(told.body.sequence);
+        }
+        last
+    };
+    let (all, seen) = (last(told), last(arrived));
+    let cut = all.into_iter().filter(|(session, last)| {
+        seen.get(session).is_none_or(|seen| seen < last && everybody_left(session, arrived))
+    });
+    cut.map(|(session, _)| session).collect()
+}
+
+/// Whether all legs of a session that arrived have ended, or left by a link of which the other end arrived.
+fn everybody_left(session: &str, arrived: &[Notification]) -> bool {
+    let mut latest: BTreeMap<u32, (u32, Code)> = BTreeMap::new();
+    for told in arrived.iter().filter(|told| told.body.session.to_string() == session) {
+        let (sequence, code) = (told.body.sequence, told.body.party.status.code);
+        let known = latest.entry(told.body.party.id.ordinal).or_insert((sequence, code));
+        if known.0 <= sequence {
+            *known = (sequence, code);
+        }
+    }
+    let linked = |ordinal: u32| {
+        let peers = arrived.iter().filter_map(|told| told.body.party.status.peer);
+        peers
+            .map(|peer| peer.party)
+            .any(|party| party.ordinal == ordinal && party.session.to_string() == session)
+    };
+    latest
+        .iter()
+        .all(|(ordinal, (_, code))| matches!(code, Code::Disconnected | Code::Gone) || linked(*ordinal))
+}
+
+/// The records of notifications, by way of their JSON in both directions.
+fn assembled(arrived: &[Notification]) -> Result<Vec<Record>, Box<dyn Error>> {
+    let documents: Vec<String> = arrived.iter().map(Notification::to_json).collect();
+    let mut collection = Collection::default();
+    for json in &documents {
+        let document = Document::parse(json)?;
+        match document.message()? {
+            Message::Session(notification) => collection.add(&notification),
+            other => return Err(format!("not a telephony notification: {other:?}").into()),
+        }
+    }
+    let calls = collection.finish();
+    let records = calls.records().map(|record| Ok(Record::from_json(&serde_json::to_string(&record)?)?));
+    records.collect()
+}

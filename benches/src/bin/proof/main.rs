@@ -1,0 +1,105 @@
+//! The proof run: random calls through every fault, assembled, and compared with what was true. Writes its report,
+//! `docs/proof.md`, to standard output.
+//!
+//! `cargo run --release -p wholecall-benches --bin proof [CALLS] > docs/proof.md`
+
+mod judged;
+
+use std::{error::Error, time::Instant};
+
+use judged::{Tally, judge};
+use wholecall_simulator::{Fault, Faults, Play, Scenario};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Every tenth play is a named scenario in turn, the others are random calls.
+const NAMED_ONE_IN: u64 = 10;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let calls: usize = std::env::args().nth(1).map_or(Ok(100_000), |text| text.parse())?;
+    let few = calls / 5;
+    let started = Instant::now();
+    println!("# The proof run\n");
+    println!(
+        "Written by `cargo run --release -p wholecall-benches --bin proof`. Calls are played by the [simulator](simulator.md):\n\
+         nine in ten are random ones, in which people do whatever they physically can, the others its named scenarios in\n\
+         turn. What arrives of each is assembled and compared with the truth, which is kept by people and sound and shares\n\
+         no code with the assembler. Seeds run from 0; a seed and a fault play the same again.\n"
+    );
+    println!("## Nothing is lost\n");
+    println!("| what goes wrong | calls | seeds | notifications | differences | seconds |");
+    println!("|---|---:|---:|---:|---:|---:|");
+    let disorder: Faults = "reorder,delay,duplicate,overlap".parse()?;
+    let mut failures = 0;
+    for (faults, calls) in [(Faults::default(), few), (disorder, calls), (Faults::from(Fault::Skew), few)] {
+        let (tally, seconds) = run(&faults, calls)?;
+        let name = if faults.is_empty() { "nothing".to_owned() } else { format!("`{faults}`") };
+        let Tally { calls, seeds, notifications, differences, .. } = tally;
+        println!("| {name} | {calls} | 0–{} | {notifications} | {differences} | {seconds:.1} |", seeds - 1);
+        failures += differences;
+    }
+    println!(
+        "\nWith `skew`, the clocks of two servers differ by up to {} ms: times may differ by so much, everything else is exact.\n",
+        Faults::from(Fault::Skew).skew()
+    );
+    println!("## Something is lost\n");
+    println!(
+        "| what is lost | calls | exact | wrong, and says so | nothing left that could tell | wrong and silent | wrong joins |"
+    );
+    println!("|---|---:|---:|---:|---:|---:|---:|");
+    for fault in Fault::ALL.into_iter().filter(|fault| fault.loses()) {
+        let (tally, _) = run(&Faults::from(fault), few)?;
+        let Tally { calls, exact, admitted, untold, silent, joins, .. } = tally;
+        let share = |part: usize| format!("{part} ({:.2} %)", 100.0 * part as f64 / calls as f64);
+        println!(
+            "| `{}` | {calls} | {} | {} | {} | {} | {joins} |",
+            fault.name(),
+            share(exact),
+            share(admitted),
+            share(untold),
+            share(silent)
+        );
+        failures += joins + silent;
+        for example in tally.examples {
+            eprintln!("{}: {example}", fault.name());
+        }
+    }
+    println!("\n{LOST}");
+    println!("\nThe whole run took {:.0} s on one core.", started.elapsed().as_secs_f64());
+    if failures > 0 {
+        return Err(format!("{failures} differences, silent wrongs or wrong joins").into());
+    }
+    Ok(())
+}
+
+const LOST: &str = "\
+*Says so*: the record's `completeness` names a gap, a session that was not seen, a `Gone` that leads nowhere, or that the\n\
+call never ended. *Nothing left that could tell*: of a session that is lost whole nothing arrives, and unless another one\n\
+refers to it, nothing can reveal it; nor can anything reveal that the last notifications of a session are missing, if by\n\
+all that arrived everybody had left it (by a `Disconnected`, a `Gone`, or the other end of a link: one end is enough).\n\
+*Wrong and silent* is what is left: something is missing that could have been noticed. *Wrong joins*: two calls told as\n\
+one. A `blacklist` is an outage of 2 to 30 minutes somewhere in a call of a few minutes: little is left of most.";
+
+/// Plays until there were so many calls.
+fn run(faults: &Faults, calls: usize) -> Result<(Tally, f64), Box<dyn Error>> {
+    let started = Instant::now();
+    let random = Scenario::named("random").ok_or("there are random calls")?;
+    let named: Vec<Scenario> = Scenario::all().collect();
+    let mut tally = Tally::default();
+    for seed in 0.. {
+        if tally.calls >= calls {
+            break;
+        }
+        let scenario = match seed % NAMED_ONE_IN {
+            0 => named[(seed / NAMED_ONE_IN) as usize % named.len()],
+            _ => random,
+        };
+        let Play { notifications, truths } = scenario.play(seed);
+        let arrived = faults.apply(notifications.clone(), seed);
+        let name = format!("{} with seed {seed}", scenario.name);
+        tally.add(judge(&name, &notifications, &arrived, truths, faults)?);
+        tally.seeds = seed + 1;
+    }
+    Ok((tally, started.elapsed().as_secs_f64()))
+}

@@ -1,0 +1,107 @@
+//! `wholecall demo`: the service and a company that calls, without any configuration.
+
+use std::{net::SocketAddr, time::Duration};
+
+use anyhow::Context;
+use console::Term;
+use jiff::Timestamp;
+use wholecall_fake_ringcentral::Webhook;
+use wholecall_record::{Call, call::State, table::Table};
+use wholecall_server::{Settings, admin, admin::Added};
+use wholecall_simulator::{Account, Company, Millis, Traffic};
+use wholecall_store::{Filter, Store, TenantView};
+
+use crate::{
+    cli::DemoArgs,
+    input::Tally,
+    posting::{self, Pace},
+    terminal,
+};
+
+const HOUR: Millis = 3_600_000;
+
+/// So long the company has been calling when the demo begins.
+const BEFORE: Millis = HOUR;
+
+const TENANT: &str = "demo";
+
+pub(crate) fn run(arguments: &DemoArgs) -> anyhow::Result<Tally> {
+    let folder = tempfile::tempdir().context("there is no place for temporary data")?;
+    let store = Store::open(&folder.path().join("data"))?;
+    let added = admin::add_tenant(&store, TENANT, &[Account::FIRST_ID.to_string()], None)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    runtime.block_on(demonstrate(arguments, store, &added))?;
+    Ok(Tally::default())
+}
+
+async fn demonstrate(arguments: &DemoArgs, store: Store, added: &Added) -> anyhow::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let tenant = store.tenants()?.into_iter().next().context("the tenant was just added")?;
+    let view = store.of(tenant.id);
+    let running = start(arguments.listen, store).await?;
+    let address = running.address();
+    let where_to_look = where_to_look(address, added);
+    print!("{where_to_look}");
+    let hook = format!("http://{address}/hooks/{TENANT}");
+    let webhook = Webhook::new(&hook, Some(&added.verification_token))?;
+    let now = Timestamp::now().as_millisecond();
+    let company = Company::of(arguments.users);
+    let traffic = Traffic::new(company, now - BEFORE, now + 24 * HOUR, arguments.seed).from_hour(10);
+    let pace = Pace::Timed { now, speed: 1.0 };
+    tokio::select! {
+        posted = posting::post(traffic, Account::FIRST_ID, &webhook, pace, |_| Ok(())) => drop(posted?),
+        shown = show(&view, &where_to_look), if terminal::is_watched() => shown?,
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    running.stop().await;
+    Ok(())
+}
+
+/// At the address that was asked for, or else at any that is free.
+async fn start(listen: SocketAddr, store: Store) -> anyhow::Result<wholecall_server::Running> {
+    let settings = |listen| Settings { listen, tls: None, admin_key: None, public_url: None };
+    match tokio::net::TcpListener::bind(listen).await {
+        Ok(free) => drop(free),
+        Err(_) => return Ok(wholecall_server::start(store, settings(SocketAddr::new(listen.ip(), 0))).await?),
+    }
+    Ok(wholecall_server::start(store, settings(listen)).await?)
+}
+
+fn where_to_look(address: SocketAddr, added: &Added) -> String {
+    format!(
+        "Wholecall listens at http://{address}, and a company has its calls posted there. Its data goes away with it.\n\n  \
+         API_KEY={key}\n  \
+         curl 'http://{address}/v1/calls?state=live' -H \"Authorization: Bearer $API_KEY\"\n  \
+         curl -N http://{address}/v1/stream -H \"Authorization: Bearer $API_KEY\"\n  \
+         http://{address}/docs\n\n\
+         Ctrl-C ends it.\n",
+        key = added.api_key
+    )
+}
+
+/// Shows the calls of the moment, and the latest ones that ended, for as long as somebody watches.
+async fn show(view: &TenantView, where_to_look: &str) -> anyhow::Result<()> {
+    let term = Term::stdout();
+    loop {
+        let rows = usize::from(term.size().0).saturating_sub(where_to_look.lines().count() + 8).max(6);
+        let live = table(view, State::Live, rows * 2 / 3)?;
+        let ended = table(view, State::Complete, rows / 3)?;
+        term.clear_screen()?;
+        term.write_str(&format!("{where_to_look}\nLive\n{live}\nEnded\n{ended}"))?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+fn table(view: &TenantView, state: State, rows: usize) -> anyhow::Result<String> {
+    let filter = Filter { state: Some(state), ..Filter::default() };
+    let mut table = Table::new(terminal::screen());
+    for record in view.calls(&filter, None, None, rows)?.records {
+        let call: Call = serde_json::from_str(&record)?;
+        table.add(&call);
+    }
+    Ok(table.text())
+}

@@ -1,0 +1,149 @@
+//! `wholecall simulate`: calls that somebody plays, as files or as webhooks.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::Path,
+};
+
+use anyhow::Context;
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use wholecall_fake_ringcentral::Webhook;
+use wholecall_simulator::{
+    Account, CallTruth, Company, Faults, Millis, Play, Scenario, Told, Traffic, TruthHeader,
+};
+
+use crate::{
+    cli::{PostArgs, SimulateArgs},
+    input::Tally,
+    posting::{self, Pace},
+};
+
+const DAY: Millis = 86_400_000;
+
+/// 2026-06-01T00:00:00Z, a Monday: what is written to a file is the same whenever it is written.
+const SOME_MONDAY: Millis = 1_780_272_000_000;
+
+/// The hour with which a day begins that is played as it happens: nobody wants to wait for the morning.
+const BUSY_HOUR: u8 = 10;
+
+pub(crate) fn run(arguments: &SimulateArgs) -> anyhow::Result<Tally> {
+    if arguments.what.list {
+        let names = Scenario::all().map(|scenario| scenario.name.len()).max().unwrap_or(0);
+        for scenario in Scenario::all() {
+            println!("{:names$}  {}", scenario.name, scenario.about);
+        }
+        return Ok(Tally::default());
+    }
+    let mut truths = Truths::create(arguments)?;
+    match &arguments.post {
+        Some(address) => {
+            let webhook = Webhook::new(address, arguments.posting.verification_token.as_deref())?;
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()
+                .context("the runtime cannot be started")?;
+            runtime.block_on(post(arguments, &webhook, &mut truths))?;
+        }
+        None => write(arguments, &mut truths)?,
+    }
+    truths.finish()?;
+    Ok(Tally::default())
+}
+
+/// What is played from a time on.
+fn played(arguments: &SimulateArgs, start: Millis, hour: u8) -> Box<dyn Iterator<Item = Told>> {
+    let faults = arguments.faults.clone().unwrap_or_default();
+    let seed = arguments.seed;
+    match arguments.what.scenario {
+        Some(scenario) => {
+            let Play { notifications, truths } = scenario.play_at(seed, start);
+            let arrived = faults.apply(notifications, seed);
+            Box::new(truths.into_iter().map(Told::Truth).chain(arrived.into_iter().map(Told::Notification)))
+        }
+        None => {
+            let company = Company::of(arguments.users);
+            Box::new(Traffic::new(company, start, start + DAY, seed).from_hour(hour).with_faults(faults))
+        }
+    }
+}
+
+/// Writes notifications, one on each line.
+fn write(arguments: &SimulateArgs, truths: &mut Truths) -> anyhow::Result<()> {
+    let mut out: Box<dyn Write> = match &arguments.out {
+        Some(path) => Box::new(create(path)?),
+        None => Box::new(BufWriter::new(io::stdout().lock())),
+    };
+    let mut line = Vec::with_capacity(2048);
+    for told in played(arguments, SOME_MONDAY, 0) {
+        match told {
+            Told::Truth(truth) => truths.write(&truth)?,
+            Told::Notification(notification) => {
+                line.clear();
+                notification.write_json(&mut line);
+                line.push(b'\n');
+                out.write_all(&line)?;
+            }
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+async fn post(arguments: &SimulateArgs, webhook: &Webhook, truths: &mut Truths) -> anyhow::Result<()> {
+    let PostArgs { fast, speed, .. } = arguments.posting;
+    let now = Timestamp::now();
+    let (start, hour, pace) = match fast {
+        // The day before this one.
+        true => {
+            let midnight = now.to_zoned(TimeZone::UTC).start_of_day()?.timestamp();
+            ((midnight - 24.hours()).as_millisecond(), 0, Pace::Fast)
+        }
+        false => {
+            let now = now.as_millisecond();
+            (now, BUSY_HOUR, Pace::Timed { now, speed })
+        }
+    };
+    let account = Account::FIRST_ID;
+    eprintln!("posting the calls of account {account}; end it with Ctrl-C");
+    let told = played(arguments, start, hour);
+    let posted = tokio::select! {
+        posted = posting::post(told, account, webhook, pace, |truth| truths.write(truth)) => posted?,
+        _ = tokio::signal::ctrl_c() => return Ok(()),
+    };
+    eprintln!("posted {} notifications of {} calls", posted.notifications, posted.calls);
+    match posted.first_refusal {
+        Some(refusal) => anyhow::bail!("{} of them were not taken, the first: {refusal}", posted.refused),
+        None => Ok(()),
+    }
+}
+
+/// The truth file, if one is wanted.
+struct Truths(Option<BufWriter<File>>);
+
+impl Truths {
+    fn create(arguments: &SimulateArgs) -> anyhow::Result<Self> {
+        let Some(path) = &arguments.truth else { return Ok(Self(None)) };
+        let mut file = create(path)?;
+        let no_faults = Faults::default();
+        let faults = arguments.faults.as_ref().unwrap_or(&no_faults);
+        serde_json::to_writer(&mut file, &TruthHeader::new(arguments.seed, faults))?;
+        file.write_all(b"\n")?;
+        Ok(Self(Some(file)))
+    }
+
+    fn write(&mut self, truth: &CallTruth) -> io::Result<()> {
+        let Some(file) = &mut self.0 else { return Ok(()) };
+        serde_json::to_writer(&mut *file, truth)?;
+        file.write_all(b"\n")
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.0.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
+    let file = File::create(path).with_context(|| format!("{} cannot be written", path.display()))?;
+    Ok(BufWriter::new(file))
+}

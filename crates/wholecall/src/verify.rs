@@ -1,0 +1,95 @@
+//! `wholecall verify`: records against the truth of what was simulated.
+
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::{self, BufRead, BufReader},
+    path::Path,
+};
+
+use anyhow::Context;
+use serde::Deserialize;
+use wholecall_simulator::{CallTruth, Record, Tolerance, TruthHeader, verify};
+
+use crate::{cli::VerifyArgs, input::Tally};
+
+pub(crate) fn run(arguments: &VerifyArgs) -> anyhow::Result<Tally> {
+    let (truths, tolerance) = truths(&arguments.truth)?;
+    let report = verify(truths, records(&arguments.records)?, tolerance);
+    print!("{report}");
+    match report.differences() {
+        0 => Ok(Tally::default()),
+        differences => anyhow::bail!("{differences} differences"),
+    }
+}
+
+/// Lines that are not empty, with their numbers.
+fn lines(path: &Path) -> anyhow::Result<impl Iterator<Item = anyhow::Result<(usize, String)>>> {
+    let input: Box<dyn BufRead> = match path == Path::new("-") {
+        true => Box::new(io::stdin().lock()),
+        false => {
+            let file = File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
+            Box::new(BufReader::new(file))
+        }
+    };
+    let path = path.to_owned();
+    let numbered = input.lines().enumerate().map(move |(at, line)| {
+        let line = line.with_context(|| format!("{} cannot be read on", path.display()))?;
+        Ok((at + 1, line))
+    });
+    Ok(numbered.filter(|line| line.as_ref().map_or(true, |(_, line)| !line.trim().is_empty())))
+}
+
+fn truths(path: &Path) -> anyhow::Result<(Vec<CallTruth>, Tolerance)> {
+    let mut truths = Vec::new();
+    let mut tolerance = Tolerance::default();
+    for line in lines(path)? {
+        let (number, line) = line?;
+        if let Ok(header) = serde_json::from_str::<TruthHeader>(&line) {
+            anyhow::ensure!(
+                header.schema == TruthHeader::SCHEMA,
+                "{}: its format is {}; only {} can be read",
+                path.display(),
+                header.schema,
+                TruthHeader::SCHEMA
+            );
+            tolerance.times = header.skew_ms;
+            continue;
+        }
+        let truth = serde_json::from_str(&line);
+        truths.push(truth.with_context(|| format!("{}:{number}: no truth about a call", path.display()))?);
+    }
+    Ok((truths, tolerance))
+}
+
+/// A line that `assemble --stream` writes where a call turned out to be part of another.
+#[derive(Deserialize)]
+struct Merged {
+    schema: String,
+    id: String,
+}
+
+/// The records of a file, but for those of calls that became part of others.
+fn records(path: &Path) -> anyhow::Result<Vec<Record>> {
+    let mut records = Vec::new();
+    let mut merged_away = BTreeSet::new();
+    for line in lines(path)? {
+        let (number, line) = line?;
+        match serde_json::from_str::<Merged>(&line) {
+            Ok(merged) if merged.schema == "wholecall.merged/1" => {
+                merged_away.insert(merged.id);
+            }
+            _ => {
+                let record = Record::from_json(&line);
+                records.push(record.with_context(|| {
+                    format!(
+                        "{}:{number}: no record of a call, as `assemble --format ndjson` writes it",
+                        path.display()
+                    )
+                })?);
+            }
+        }
+    }
+    records.retain(|record| !merged_away.contains(&record.id));
+    Ok(records)
+}

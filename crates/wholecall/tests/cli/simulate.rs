@@ -1,0 +1,104 @@
+//! `simulate` and `verify`.
+
+use std::{fs, path::Path};
+
+use wholecall_simulator::Scenario;
+
+use crate::run::{Ran, file, folder, run, run_with};
+
+/// Plays with some arguments into a folder: the notifications' file and the truth's.
+fn simulate(folder: &Path, arguments: &str) -> [std::path::PathBuf; 2] {
+    let [notifications, truth] = ["notifications.ndjson", "truth.ndjson"].map(|name| folder.join(name));
+    let ran =
+        run(&format!("simulate {arguments} --out {} --truth {}", notifications.display(), truth.display()));
+    assert_eq!((ran.assert_clean().out.len(), ran.code), (0, 0));
+    [notifications, truth]
+}
+
+fn verify(truth: &Path, records: &[u8]) -> Ran {
+    run_with(&format!("verify --truth {}", truth.display()), &[], records)
+}
+
+#[test]
+fn every_name_of_the_list_can_be_played() {
+    let list = run("simulate --list");
+    let names: Vec<&str> =
+        list.assert_clean().text().lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(names, Scenario::all().map(|scenario| scenario.name).collect::<Vec<_>>());
+    let played = run(&format!("simulate --scenario {}", names[0]));
+    assert!(played.assert_clean().lines().iter().all(|told| told["body"]["parties"].is_array()));
+}
+
+#[test]
+fn what_is_assembled_of_a_simulated_day_is_true() {
+    let folder = folder("simulated_day");
+    for (faults, mode) in
+        [("reorder,delay,duplicate,overlap", ""), ("skew", ""), ("reorder,duplicate", " --stream")]
+    {
+        let [notifications, truth] =
+            simulate(&folder, &format!("--traffic --users 40 --seed 5 --faults {faults}"));
+        let records = run_with(&format!("assemble --format ndjson{mode}"), &[&notifications], b"");
+        let verified = verify(&truth, &records.assert_clean().out);
+        let last = verified.text().lines().last().unwrap().to_owned();
+        assert_eq!(verified.code, 0, "{faults}: {}{}", verified.text(), verified.err);
+        assert!(last.contains("calls are exact (100.00 %); 0 differences"), "{last}");
+        assert!(last.split(' ').next().unwrap().parse::<usize>().unwrap() > 200, "{last}");
+    }
+}
+
+#[test]
+fn a_false_record_is_told_drawn_and_counted() {
+    let folder = folder("false_record");
+    let [notifications, truth] = simulate(&folder, "--scenario attended --seed 3");
+    let records = run_with("assemble --format ndjson", &[&notifications], b"");
+    let mut record = records.lines().remove(0);
+    record["result"] = "Missed".into();
+    record["conversations"][0]["endTime"] = record["endTime"].clone();
+    let verified = verify(&truth, record.to_string().as_bytes());
+    assert_eq!(verified.code, 1);
+    assert!(
+        verified.text().contains("The result was Answered; the record says Missed."),
+        "{}",
+        verified.text()
+    );
+    assert!(verified.text().contains(" truth   ") && verified.text().contains('█'), "{}", verified.text());
+    assert_eq!(verified.text().lines().last().unwrap(), "0 of 1 calls are exact (0.00 %); 3 differences");
+    assert_eq!(verified.err, "wholecall: 3 differences\n");
+    let nothing = verify(&truth, b"");
+    assert!(nothing.code == 1 && nothing.text().contains("There is no record of this call"));
+}
+
+#[test]
+fn the_same_seed_writes_the_same_bytes() {
+    let played = |seed: u64| run(&format!("simulate --scenario random --seed {seed} --faults reorder")).out;
+    assert_eq!(played(4), played(4));
+    assert_ne!(played(4), played(5));
+}
+
+#[test]
+fn what_cannot_be_played_or_read_is_named() {
+    let error = |arguments: &str| {
+        let ran = run(arguments);
+        assert!(ran.code == 1 || ran.code == 2, "{arguments}: {}", ran.code);
+        ran.err
+    };
+    assert!(error("simulate").contains("--scenario"));
+    assert!(error("simulate --scenario no-such").contains("--list tells the names"));
+    assert!(error("simulate --traffic --faults rain").contains("there is no fault \"rain\""));
+    assert!(error("simulate --traffic --post https://example.com/").contains("only plain http://"));
+    assert!(error("simulate --traffic --users 1").contains("2 to 50000"));
+    assert!(error("verify --truth /no/such").contains("/no/such cannot be read"));
+    let folder = folder("unreadable_truth");
+    let wrong = file(&folder, "wrong.ndjson", "{\"id\": 1}\n");
+    assert!(error(&format!("verify --truth {}", wrong.display())).contains("wrong.ndjson:1: no truth"));
+    let newer = file(
+        &folder,
+        "newer.ndjson",
+        r#"{"schema": "wholecall.truth/2", "seed": 1, "faults": "", "skewMs": 0}"#,
+    );
+    assert!(error(&format!("verify --truth {}", newer.display())).contains("wholecall.truth/2"));
+    let truth = file(&folder, "empty.ndjson", "");
+    let records = verify(&truth, b"not a record\n");
+    assert!(records.err.contains("-:1: no record of a call"), "{}", records.err);
+    assert!(fs::metadata(&truth).unwrap().len() == 0);
+}
