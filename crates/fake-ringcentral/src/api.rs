@@ -19,6 +19,7 @@ use crate::{
     limits::Group,
     logs,
     platform::{Customer, Platform},
+    recordings,
     reply::{Reply, Request, page, query_of},
     sockets, subscribing,
 };
@@ -153,6 +154,8 @@ enum Endpoint<'a> {
     CallLogRecords(Option<&'a str>, &'a str),
     Sync(Option<&'a str>),
     ExtractSync,
+    Recording(&'a str),
+    RecordingContent(&'a str),
     Subscribe,
     Subscriptions,
     Subscription(&'a str),
@@ -199,6 +202,8 @@ fn endpoint(request: &Request) -> Option<(Group, Endpoint<'_>)> {
         ["call-log-sync"] => (Heavy, E::Sync(None)),
         ["extension", id, "call-log-sync"] => (Heavy, E::Sync(Some(id))),
         ["call-log-extract-sync"] => (Heavy, E::ExtractSync),
+        ["recording", id] => (Heavy, E::Recording(id)),
+        ["recording", id, "content"] => (Heavy, E::RecordingContent(id)),
         _ => return None,
     })
 }
@@ -214,15 +219,28 @@ fn answer_at_once(
     match endpoint {
         Endpoint::WebSocketToken => {
             let uri = format!("{}/ws", request.base.replacen("http", "ws", 1));
-            return Ok(state.oauth.web_socket_token(owner, &uri, now));
+            Ok(state.oauth.web_socket_token(owner, &uri, now))
         }
         Endpoint::Subscriptions | Endpoint::Subscription(_) | Endpoint::Subscribe => {
             let id = if let Endpoint::Subscription(id) = endpoint { Some(id) } else { None };
-            return subscribing::answer(&mut state, owner, request, id, now);
+            subscribing::answer(&mut state, owner, request, id, now)
         }
-        _ => {}
+        endpoint => {
+            let customer = customer_of(&state.customers, owner).ok_or_else(|| Reply::not_found("accountId"))?;
+            answer_of_account(platform, customer, owner, request, endpoint, call_time)
+        }
     }
-    let customer = customer_of(&state.customers, owner).ok_or_else(|| Reply::not_found("accountId"))?;
+}
+
+/// What an account has to tell its user.
+fn answer_of_account(
+    platform: &Platform,
+    customer: &Customer,
+    owner: u64,
+    request: &Request,
+    endpoint: Endpoint<'_>,
+    call_time: Millis,
+) -> Result<Reply, Reply> {
     let account = customer.account();
     check_account(request, account)?;
     let base = request.base.as_str();
@@ -271,6 +289,8 @@ fn answer_at_once(
         Endpoint::CallLog(id) => logs::call_log(customer, &log(id)?, request, call_time),
         Endpoint::CallLogRecords(id, ids) => logs::records(customer, &log(id)?, request, ids, call_time),
         Endpoint::Sync(id) => logs::sync(customer, log(id)?, request, call_time),
+        Endpoint::Recording(id) => recordings::about(customer, request, id, call_time),
+        Endpoint::RecordingContent(id) => recordings::content(customer, id, call_time),
         Endpoint::ExtractSync => logs::extract_sync(customer, log(None)?, request, call_time),
         Endpoint::WebSocketToken
         | Endpoint::Subscribe

@@ -26,6 +26,7 @@ mod limits;
 mod logs;
 mod oauth;
 mod platform;
+mod recordings;
 mod reply;
 mod sessions;
 mod sockets;

@@ -36,7 +36,11 @@ pub(crate) enum Transport {
 
 impl Transport {
     pub(crate) fn webhook(webhook: Webhook, address: &str) -> Self {
-        Self::WebHook { webhook: Box::new(webhook), address: address.to_owned(), room: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self::WebHook {
+            webhook: Box::new(webhook),
+            address: address.to_owned(),
+            room: Arc::new(Semaphore::new(AT_ONCE)),
+        }
     }
 }
 

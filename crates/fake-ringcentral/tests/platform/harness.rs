@@ -63,7 +63,7 @@ impl Platform {
 
     fn reply(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Reply {
         let mut response = response.unwrap();
-        let text = response.body_mut().read_to_string().unwrap();
+        let text = String::from_utf8_lossy(&response.body_mut().read_to_vec().unwrap()).into_owned();
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         Reply { status: response.status().as_u16(), body, headers: response.headers().clone() }
     }

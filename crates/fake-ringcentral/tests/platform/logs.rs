@@ -88,11 +88,15 @@ fn a_recording_is_attached_later_and_told_as_a_change() {
         platform.advance(10.0);
         let path = format!("{ACCOUNT}/call-log-sync?syncType=ISync&syncToken={}", token.as_str().unwrap());
         let sync = user.get(&path);
-        changes
-            .extend(sync["records"].as_array().unwrap().iter().map(|record| record["recording"].is_object()));
+        changes.extend(sync["records"].as_array().unwrap().iter().map(|record| record["recording"].clone()));
         token = sync["syncInfo"]["syncToken"].clone();
     }
-    assert_eq!(changes, [false, true]);
+    assert_eq!(changes.iter().map(Value::is_object).collect::<Vec<_>>(), [false, true]);
+    let recording = user.get(changes[1]["uri"].as_str().unwrap());
+    assert_eq!((&recording["id"], &recording["contentUri"]), (&changes[1]["id"], &changes[1]["contentUri"]));
+    let sound = user.try_get(changes[1]["contentUri"].as_str().unwrap());
+    assert_eq!((sound.status, sound.header("content-type")), (200, "audio/x-wav"));
+    assert_eq!(user.try_get(&format!("{ACCOUNT}/recording/1")).status, 404);
     platform.control("reset-call-log", Value::Null);
     let path = format!("{ACCOUNT}/call-log-sync?syncType=ISync&syncToken={}", token.as_str().unwrap());
     assert_eq!(user.try_get(&path).error(), (400, "CLG-101"));
