@@ -226,7 +226,8 @@ fn answer_at_once(
             subscribing::answer(&mut state, owner, request, id, now)
         }
         endpoint => {
-            let customer = customer_of(&state.customers, owner).ok_or_else(|| Reply::not_found("accountId"))?;
+            let customer =
+                customer_of(&state.customers, owner).ok_or_else(|| Reply::not_found("accountId"))?;
             answer_of_account(platform, customer, owner, request, endpoint, call_time)
         }
     }

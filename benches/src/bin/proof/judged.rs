@@ -22,8 +22,10 @@ pub(crate) struct Tally {
     pub(crate) exact: usize,
     /// Wrong, and the record says that something is missing.
     pub(crate) admitted: usize,
-    /// Wrong, and nothing that arrived could tell.
-    pub(crate) untold: usize,
+    /// Wrong, for a session of it is lost whole and nothing refers to that.
+    pub(crate) lost_whole: usize,
+    /// Wrong, for the last notifications of a session of it are lost, and everybody seems to have left before.
+    pub(crate) end_unseen: usize,
     /// Wrong, and neither.
     pub(crate) silent: usize,
     /// Records that tell several calls as one.
@@ -38,7 +40,8 @@ impl Tally {
         self.differences += other.differences;
         self.exact += other.exact;
         self.admitted += other.admitted;
-        self.untold += other.untold;
+        self.lost_whole += other.lost_whole;
+        self.end_unseen += other.end_unseen;
         self.silent += other.silent;
         self.joins += other.joins;
         let room = EXAMPLES.saturating_sub(self.examples.len());
@@ -77,11 +80,13 @@ pub(crate) fn judge(
     tally.differences = report.differences();
     tally.exact = report.exact();
     for verdict in report.wrong.iter().filter(|verdict| ids.contains(&verdict.id)) {
-        let is_untold = sessions[&verdict.id].iter().any(|session| unseen.contains(session));
-        match (admitting.contains(&verdict.id), is_untold) {
-            (true, _) => tally.admitted += 1,
-            (false, true) => tally.untold += 1,
-            (false, false) => {
+        let unseen: Vec<Unseen> =
+            sessions[&verdict.id].iter().filter_map(|session| unseen.get(session)).copied().collect();
+        match () {
+            () if admitting.contains(&verdict.id) => tally.admitted += 1,
+            () if unseen.contains(&Unseen::Whole) => tally.lost_whole += 1,
+            () if unseen.contains(&Unseen::End) => tally.end_unseen += 1,
+            () => {
                 tally.silent += 1;
                 tally.examples.push(format!("{name}: {verdict}"));
             }
@@ -90,9 +95,17 @@ pub(crate) fn judge(
     Ok(tally)
 }
 
-/// Sessions that lost something without a trace: all of it, or its last notifications where everybody who was told of
-/// seems to have left before.
-fn undetectable(told: &[Notification], arrived: &[Notification]) -> BTreeSet<String> {
+/// What a session lost without a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unseen {
+    /// All of it.
+    Whole,
+    /// Its last notifications, where everybody who was told of seems to have left before.
+    End,
+}
+
+/// Sessions that lost something without a trace.
+fn undetectable(told: &[Notification], arrived: &[Notification]) -> BTreeMap<String, Unseen> {
     let last = |notifications: &[Notification]| {
         let mut last: BTreeMap<String, u32> = BTreeMap::new();
         for told in notifications {
@@ -102,10 +115,12 @@ fn undetectable(told: &[Notification], arrived: &[Notification]) -> BTreeSet<Str
         last
     };
     let (all, seen) = (last(told), last(arrived));
-    let cut = all.into_iter().filter(|(session, last)| {
-        seen.get(session).is_none_or(|seen| seen < last && everybody_left(session, arrived))
+    let lost = all.into_iter().filter_map(|(session, last)| match seen.get(&session) {
+        None => Some((session, Unseen::Whole)),
+        Some(seen) if *seen < last && everybody_left(&session, arrived) => Some((session, Unseen::End)),
+        Some(_) => None,
     });
-    cut.map(|(session, _)| session).collect()
+    lost.collect()
 }
 
 /// Whether all legs of a session that arrived have ended, or left by a link of which the other end arrived.

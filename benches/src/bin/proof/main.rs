@@ -45,19 +45,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     println!("## Something is lost\n");
     println!(
-        "| what is lost | calls | exact | wrong, and says so | nothing left that could tell | wrong and silent | wrong joins |"
+        "| what is lost | calls | exact | wrong, and says so | a session lost whole | an end lost unseen | wrong and silent | wrong joins |"
     );
-    println!("|---|---:|---:|---:|---:|---:|---:|");
+    println!("|---|---:|---:|---:|---:|---:|---:|---:|");
     for fault in Fault::ALL.into_iter().filter(|fault| fault.loses()) {
         let (tally, _) = run(&Faults::from(fault), few)?;
-        let Tally { calls, exact, admitted, untold, silent, joins, .. } = tally;
+        let Tally { calls, exact, admitted, lost_whole, end_unseen, silent, joins, .. } = tally;
         let share = |part: usize| format!("{part} ({:.2} %)", 100.0 * part as f64 / calls as f64);
         println!(
-            "| `{}` | {calls} | {} | {} | {} | {} | {joins} |",
+            "| `{}` | {calls} | {} | {} | {} | {} | {} | {joins} |",
             fault.name(),
             share(exact),
             share(admitted),
-            share(untold),
+            share(lost_whole),
+            share(end_unseen),
             share(silent)
         );
         failures += joins + silent;
@@ -75,11 +76,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 const LOST: &str = "\
 *Says so*: the record's `completeness` names a gap, a session that was not seen, a `Gone` that leads nowhere, or that the\n\
-call never ended. *Nothing left that could tell*: of a session that is lost whole nothing arrives, and unless another one\n\
-refers to it, nothing can reveal it; nor can anything reveal that the last notifications of a session are missing, if by\n\
-all that arrived everybody had left it (by a `Disconnected`, a `Gone`, or the other end of a link: one end is enough).\n\
-*Wrong and silent* is what is left: something is missing that could have been noticed. *Wrong joins*: two calls told as\n\
-one. A `blacklist` is an outage of 2 to 30 minutes somewhere in a call of a few minutes: little is left of most.";
+call never ended. *A session lost whole*: nothing of it arrives, and no other session refers to it, so nothing can reveal\n\
+it; mostly the call's only one, so there is no record. *An end lost unseen*: the last notifications of a session are lost,\n\
+and by all that arrived everybody had left it (by a `Disconnected`, a `Gone`, or the other end of a link: one end is\n\
+enough), so nothing can reveal that either. *Wrong and silent* is what is left: something is missing that could have been\n\
+noticed. *Wrong joins*: two calls told as one. A `blacklist` is an outage of 2 to 30 minutes somewhere in a call of a few\n\
+minutes: little is left of most.";
 
 /// Plays until there were so many calls.
 fn run(faults: &Faults, calls: usize) -> Result<(Tally, f64), Box<dyn Error>> {
