@@ -146,7 +146,7 @@ impl Store {
     }
 
     /// Changes tenants, and says so to whoever watches.
-    fn change_tenants<T: Send + 'static>(
+    pub(crate) fn change_tenants<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Transaction<'_>, &mut Memory) -> Result<T> + Send + 'static,
     ) -> Result<T> {
@@ -223,7 +223,15 @@ impl Store {
             )?;
             let terms = "DELETE FROM call_terms WHERE term IN (SELECT term FROM terms WHERE tenant = ?1)";
             transaction.execute(terms, [tenant.0])?;
+            for table in ["attempts", "deliveries"] {
+                let own = format!(
+                    "DELETE FROM {table} WHERE endpoint IN (SELECT endpoint FROM endpoints WHERE tenant = ?1)"
+                );
+                transaction.execute(&own, [tenant.0])?;
+            }
             for table in [
+                "endpoints",
+                "notices",
                 "terms",
                 "changes",
                 "merged",

@@ -7,8 +7,10 @@ mod cli;
 mod clock;
 mod config;
 mod directory;
+mod endpoint;
 mod generate;
 mod input;
+mod listen;
 mod look;
 mod output;
 mod serve;
@@ -37,6 +39,8 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Tenant(arguments) => tenant::run(&arguments),
+        Command::Endpoint(arguments) => endpoint::run(&arguments),
+        Command::Listen(arguments) => listen::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
     };
     match done {

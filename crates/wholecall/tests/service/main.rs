@@ -15,3 +15,4 @@ mod restart;
 mod stopping;
 mod traffic;
 mod trouble;
+mod webhooks;
