@@ -94,24 +94,21 @@ impl TenantView {
         now_ms: i64,
         mut wants: impl FnMut(&str, &str) -> bool,
     ) -> Result<usize> {
-        let (head, first): (i64, i64) = self.read(|connection, tenant| {
-            let range = "SELECT cursor, (SELECT coalesce(min(cursor), 1) FROM changes WHERE tenant = ?2 AND made_ms >= ?3)
-                 FROM endpoints WHERE endpoint = ?1 AND tenant = ?2";
+        let first: i64 = self.read(|connection, tenant| {
+            let first = "SELECT coalesce(min(cursor), 1) FROM changes WHERE tenant = ?1 AND made_ms >= ?2";
             Ok(connection
-                .prepare_cached(range)?
-                .query_row(params![endpoint.0, tenant, replay.since_ms], |row| Ok((row.get(0)?, row.get(1)?)))?)
+                .prepare_cached(first)?
+                .query_row(params![tenant, replay.since_ms], |row| row.get(0))?)
         })?;
         let (mut after, mut count) = (Position(first - 1), 0);
         loop {
             let changes = self.changes_after(after, AT_ONCE)?;
             let Some(last) = changes.last() else { return Ok(count) };
             after = last.cursor;
-            let is_last = after.0 >= head;
             let due: Vec<_> = changes
                 .into_iter()
                 .filter(|change| {
-                    change.cursor.0 <= head
-                        && (replay.since_ms..replay.until_ms).contains(&change.made_ms)
+                    (replay.since_ms..replay.until_ms).contains(&change.made_ms)
                         && replay.kinds.iter().any(|kind| kind == change.kind.as_str())
                         && wants(change.kind.as_str(), &change.record)
                 })
@@ -121,16 +118,17 @@ impl TenantView {
                     Ok((change, ids))
                 })
                 .collect::<Result<_>>()?;
-            count += due.len();
             let tenant = self.tenant.0;
-            self.store.change_tenants(move |transaction, _| {
+            count += self.store.change_tenants(move |transaction, _| {
                 let mut insert = transaction.prepare_cached(
                     "INSERT INTO deliveries SELECT endpoint, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 0, ?8
-                     FROM endpoints WHERE endpoint = ?1 AND tenant = ?9
+                     FROM endpoints WHERE endpoint = ?1 AND tenant = ?9 AND (cursor >= ?2
+                         OR EXISTS (SELECT 1 FROM deliveries WHERE endpoint = ?1 AND event = ?2))
                      ON CONFLICT (endpoint, event) DO UPDATE SET state = 'pending', step = 0, next_ms = ?8",
                 )?;
+                let mut count = 0;
                 for (change, ids) in &due {
-                    insert.execute(params![
+                    count += insert.execute(params![
                         endpoint.0,
                         change.cursor.0,
                         change.kind.as_str(),
@@ -142,11 +140,8 @@ impl TenantView {
                         tenant,
                     ])?;
                 }
-                Ok(())
+                Ok(count)
             })?;
-            if is_last {
-                return Ok(count);
-            }
         }
     }
 }

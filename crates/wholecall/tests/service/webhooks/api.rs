@@ -175,12 +175,16 @@ fn what_was_sent_is_listed_and_sent_again_when_asked() {
         endpoint(&client, &tenant, &json!({ "url": receiver.url(), "filter": { "result": "Busy" } }));
     example("direct").iter().for_each(|line| client.notify(&tenant, line));
     let first = receiver.expect(1).remove(0);
-    let list = || client.get(&tenant, &path(&added, "/deliveries"));
-    let listed = eventually(Duration::from_secs(5), || {
-        let listed = list();
-        (listed["deliveries"][0]["state"] == "delivered").then(|| listed["deliveries"][0].clone())
-    });
-    let listed = listed.expect("it is listed");
+    // Waits until so many attempts are written down.
+    let attempted = |count: usize| {
+        let listed = eventually(Duration::from_secs(5), || {
+            let one = client.get(&tenant, &path(&added, "/deliveries"))["deliveries"][0].take();
+            let attempts = one["attempts"].as_array().map_or(0, Vec::len);
+            (one["state"] == "delivered" && attempts == count).then_some(one)
+        });
+        listed.expect("it is listed")
+    };
+    let listed = attempted(1);
     assert_eq!(listed["id"], first.id());
     assert_eq!(
         (&listed["attempts"][0]["status"], &listed["attempts"][0]["answer"]),
@@ -193,6 +197,7 @@ fn what_was_sent_is_listed_and_sent_again_when_asked() {
     assert_eq!(send(&client, &tenant, "POST", &path(&added, &again), &json!({})).status, 202);
     let second = receiver.expect(2).remove(1);
     assert_eq!((second.id(), &second.body), (first.id(), &first.body));
+    attempted(2);
     let since = json!({ "since": "2020-01-01T00:00:00Z" });
     let replayed = send(&client, &tenant, "POST", &path(&added, "/replay"), &since).json();
     assert_eq!(replayed, json!({ "deliveries": 1 }));
