@@ -110,13 +110,11 @@ async fn backlog(service: &Service, board: &Board, fast: &[String]) -> Result<()
     }
     tokio::time::sleep(Duration::from_secs(3)).await;
     let before = board.delivered.load(Ordering::Relaxed);
+    // Enabling them, and the second within which the service notices, count: nothing is delivered before the clock runs.
+    let started = Instant::now();
     for id in fast {
         service.endpoint(&["set", "bench", id, "--enabled", "true"])?;
     }
-    while board.delivered.load(Ordering::Relaxed) == before {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    let started = Instant::now();
     wait(board, before + BACKLOG * fast.len()).await?;
     let rate = (BACKLOG * fast.len()) as f64 / started.elapsed().as_secs_f64();
     println!("backlog of {BACKLOG} calls at {FAST} endpoints: {rate:.0} deliveries/s");
