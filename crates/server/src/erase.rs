@@ -43,7 +43,7 @@ pub(crate) fn erase(store: &Store, tenant: TenantId, number: &str) -> Result<Era
 }
 
 /// `+999`, which is no country's, and twelve digits that nobody can lead back to the number without the key.
-fn pseudonym(key: &[u8], number: &str) -> Result<String, StoreError> {
+pub(crate) fn pseudonym(key: &[u8], number: &str) -> Result<String, StoreError> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key)
         .map_err(|_| StoreError::Failed("the tenant's key for pseudonyms cannot be used".to_owned()))?;
     mac.update(number.as_bytes());

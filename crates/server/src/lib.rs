@@ -7,6 +7,8 @@ pub mod admin;
 mod api;
 pub mod check;
 mod clock;
+pub mod deliver;
+pub mod endpoints;
 mod erase;
 mod listen;
 mod metrics;
@@ -26,7 +28,12 @@ use tokio::{
 };
 use wholecall_store::{Store, StoreError};
 
-use self::{metrics::Metrics, pipeline::Pipeline, tenants::Tenants};
+use self::{
+    deliver::{Judge, SecretKey},
+    metrics::Metrics,
+    pipeline::Pipeline,
+    tenants::Tenants,
+};
 pub use api::openapi::document as openapi_document;
 pub use listen::{Tls, TlsError};
 
@@ -41,6 +48,10 @@ pub struct Settings {
     pub admin_key: Option<[u8; 32]>,
     /// Under which address others reach the hooks: `https://calls.example.com`.
     pub public_url: Option<String>,
+    /// The key that the secrets of webhooks are sealed with.
+    pub secret_key: SecretKey,
+    /// Where webhooks may be sent.
+    pub judge: Judge,
 }
 
 /// Why the service cannot start.
@@ -85,6 +96,7 @@ pub struct Running {
     server: JoinHandle<()>,
     refresh: JoinHandle<()>,
     retention: JoinHandle<()>,
+    deliverer: JoinHandle<()>,
     assembler: thread::JoinHandle<()>,
 }
 
@@ -104,11 +116,14 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     let assembler = pipeline.start(is_drained, requests).map_err(StartError::Thread)?;
     let refresh = tokio::spawn(follow_tenants(tenants.clone()));
     let retention = tokio::spawn(retention::keep_removing(store.clone(), tenants.clone()));
+    let context =
+        deliver::Context::new(store.clone(), tenants.clone(), metrics.clone(), settings.judge.clone());
+    let deliverer = deliver::start(context, settings.secret_key.clone(), stopped.clone());
     let service =
         Service { store, tenants, metrics, settings: Arc::new(settings), erase, stop: stopped.clone() };
     let tls = service.settings.tls.clone();
     let server = tokio::spawn(listen::serve(listener, tls, api::router(service), stopped));
-    Ok(Running { address, stop, drained, server, refresh, retention, assembler })
+    Ok(Running { address, stop, drained, server, refresh, retention, deliverer, assembler })
 }
 
 impl Running {
@@ -124,6 +139,9 @@ impl Running {
         self.retention.abort();
         if self.server.await.is_err() {
             tracing::error!("the server ended by a panic");
+        }
+        if self.deliverer.await.is_err() {
+            tracing::error!("the deliveries ended by a panic");
         }
         // Only now is the journal complete.
         self.drained.send_replace(true);

@@ -29,6 +29,18 @@ struct Change {
     kind: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Delivery {
+    outcome: Taken,
+}
+
+/// Whether an event was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+enum Taken {
+    Delivered,
+    Failed,
+}
+
 /// The counters; copies count together.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
@@ -37,6 +49,7 @@ pub(crate) struct Metrics {
     acknowledged: Histogram,
     assembled: Counter,
     changes: Family<Change, Counter>,
+    deliveries: Family<Delivery, Counter>,
     pub(crate) streams: Gauge,
 }
 
@@ -49,6 +62,7 @@ impl Metrics {
             acknowledged: Histogram::new(seconds),
             assembled: Counter::default(),
             changes: Family::default(),
+            deliveries: Family::default(),
             streams: Gauge::default(),
         };
         let mut registry = Registry::with_prefix("wholecall");
@@ -66,6 +80,11 @@ impl Metrics {
         registry.register("notifications_assembled", "Notifications assembled", metrics.assembled.clone());
         registry.register("changes", "Changes made to calls, by kind", metrics.changes.clone());
         registry.register(
+            "webhook_events",
+            "Events sent to endpoints, by what became of them",
+            metrics.deliveries.clone(),
+        );
+        registry.register(
             "open_streams",
             "Clients that follow changes as they come",
             metrics.streams.clone(),
@@ -79,6 +98,11 @@ impl Metrics {
 
     pub(crate) fn acknowledged(&self, after: Duration) {
         self.acknowledged.observe(after.as_secs_f64());
+    }
+
+    pub(crate) fn delivered(&self, is_taken: bool, events: usize) {
+        let outcome = if is_taken { Taken::Delivered } else { Taken::Failed };
+        self.deliveries.get_or_create(&Delivery { outcome }).inc_by(events as u64);
     }
 
     pub(crate) fn assembled(&self, notifications: usize, made: &[Made]) {

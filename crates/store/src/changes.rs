@@ -37,7 +37,7 @@ impl ChangeKind {
         }
     }
 
-    fn from_word(word: &str) -> Result<Self> {
+    pub(crate) fn from_word(word: &str) -> Result<Self> {
         let known = Self::ALL.into_iter().find(|kind| kind.as_str() == word);
         known.ok_or_else(|| StoreError::Damaged(format!("a change of kind {word:?}")))
     }

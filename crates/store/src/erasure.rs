@@ -84,6 +84,7 @@ impl Store {
             rewrite(&mut kept);
             let (entries, records) = write(transaction, &before, &kept)?;
             if records {
+                forget_answers(transaction, tenant, Some(call))?;
                 enter_anew(transaction, tenant, call, &kept)?;
             }
             wipe(transaction, false)?;
@@ -110,7 +111,10 @@ impl Store {
             };
             let before = kept.clone();
             rewrite(&mut kept);
-            let (entries, _) = write(transaction, &before, &kept)?;
+            let (entries, records) = write(transaction, &before, &kept)?;
+            if records {
+                forget_answers(transaction, tenant, None)?;
+            }
             let mut statement = transaction
                 .prepare("SELECT position, tenant, arrived_ms, body FROM quarantine WHERE tenant = ?1")?;
             let mut rows = statement.query([tenant.0])?;
@@ -149,6 +153,24 @@ impl Store {
             Ok(())
         })
     }
+}
+
+/// What receivers answered to the events of a call may repeat what they were told; of no call: to those of none.
+fn forget_answers(transaction: &Transaction<'_>, tenant: TenantId, call: Option<i64>) -> Result<()> {
+    let events = match call {
+        Some(_) => "call = ?2",
+        None => {
+            "tenant = ?1 AND ?2 IS NULL AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.call = changes.call)"
+        }
+    };
+    transaction
+        .prepare_cached(&format!(
+            "UPDATE attempts SET answer = NULL
+             WHERE endpoint IN (SELECT endpoint FROM endpoints WHERE tenant = ?1)
+                 AND event IN (SELECT cursor FROM changes WHERE {events})"
+        ))?
+        .execute(params![tenant.0, call])?;
+    Ok(())
 }
 
 /// Whether what is written over or deleted is wiped from the file: not worth its time but for a person.

@@ -12,11 +12,14 @@ mod calls;
 mod changes;
 mod claim;
 mod codec;
+mod deliveries;
+mod endpoints;
 mod erasure;
 mod error;
 mod filter;
 mod journal;
 mod recovery;
+mod resending;
 mod retention;
 mod schema;
 mod stats;
@@ -37,11 +40,18 @@ pub use audit::{AuditedCall, AuditedEntry, Stray};
 pub use calls::{CallPage, Found, StoredVersion};
 pub use changes::{ChangeKind, StoredChange};
 use claim::Claim;
+pub use deliveries::{
+    Attempt, Delivery, DeliveryState, EventId, Fed, Outgoing, Recorded, Tried, Verdict, kind,
+};
+pub use endpoints::{
+    Disabled, Endpoint, EndpointChange, EndpointFilter, EndpointId, EndpointSettings, NewEndpoint, Signing,
+};
 pub use erasure::{Erasure, Kept};
 pub use error::{Result, StoreError};
 pub use filter::Filter;
 pub use journal::{Arrival, Entry};
 pub use recovery::StoredCall;
+pub use resending::{Listed, Replay};
 pub use retention::Expiry;
 pub use stats::{CountedFor, Stats};
 pub use tenants::{NewSecret, NewTenant, Secret, SecretKind, Tenant, TenantId, TenantSettings};

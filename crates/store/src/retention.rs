@@ -34,6 +34,7 @@ impl Store {
                 })?
                 .collect::<rusqlite::Result<Vec<_>>>()?;
             for (call, start_ms, id, terms) in &rows {
+                remove_deliveries(transaction, tenant, id)?;
                 remove_call(transaction, memory, tenant, *call, *start_ms, &terms::from_bytes(terms)?)?;
                 remove_merged(transaction, tenant, id)?;
             }
@@ -89,11 +90,29 @@ impl Store {
                 .prepare_cached(
                     "DELETE FROM changes WHERE cursor IN (SELECT cursor FROM changes
                          WHERE tenant = ?1 AND made_ms < ?2
-                             AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.call = changes.call) LIMIT ?3)",
+                             AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.call = changes.call) LIMIT ?3)
+                     RETURNING cursor",
                 )?
-                .execute(params![tenant.0, before_ms.min(quiet_since_ms), limit as i64])?;
+                .query_map(params![tenant.0, before_ms.min(quiet_since_ms), limit as i64], |row| row.get(0))?
+                .collect::<rusqlite::Result<Vec<i64>>>()?;
+            let told = endpoints_of(transaction, tenant)?;
+            for cursor in &orphans {
+                forget_event(transaction, &told, *cursor)?;
+            }
+            let notices = transaction
+                .prepare_cached(
+                    "DELETE FROM notices WHERE notice IN (
+                         SELECT notice FROM notices WHERE tenant = ?1 AND made_ms < ?2 LIMIT ?3)
+                     RETURNING notice",
+                )?
+                .query_map(params![tenant.0, before_ms, limit as i64], |row| row.get(0))?
+                .collect::<rusqlite::Result<Vec<i64>>>()?;
+            for notice in &notices {
+                forget_event(transaction, &told, -notice)?;
+            }
+            let orphans = orphans.len();
             count_removed(transaction, orphans)?;
-            Ok(refused.max(orphans))
+            Ok(refused.max(orphans).max(notices.len()))
         })
     }
 }
@@ -116,6 +135,38 @@ fn remove_call(
         remove_session(transaction, memory, tenant, session)?;
     }
     transaction.prepare_cached("DELETE FROM calls WHERE call = ?1")?.execute([call])?;
+    Ok(())
+}
+
+/// What was sent of a call goes with it.
+fn remove_deliveries(transaction: &Transaction<'_>, tenant: TenantId, call_id: &str) -> Result<()> {
+    for endpoint in endpoints_of(transaction, tenant)? {
+        let events = transaction
+            .prepare_cached("DELETE FROM deliveries WHERE endpoint = ?1 AND call_id = ?2 RETURNING event")?
+            .query_map(params![endpoint, call_id], |row| row.get(0))?
+            .collect::<rusqlite::Result<Vec<i64>>>()?;
+        for event in events {
+            forget_event(transaction, &[endpoint], event)?;
+        }
+    }
+    Ok(())
+}
+
+/// The endpoints that a tenant's events may have been sent to.
+fn endpoints_of(transaction: &Transaction<'_>, tenant: TenantId) -> Result<Vec<i64>> {
+    let mut statement = transaction.prepare_cached("SELECT endpoint FROM endpoints WHERE tenant = ?1")?;
+    let rows = statement.query_map([tenant.0], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn forget_event(transaction: &Transaction<'_>, endpoints: &[i64], event: i64) -> Result<()> {
+    for table in ["attempts", "deliveries"] {
+        let sql = format!("DELETE FROM {table} WHERE endpoint = ?1 AND event = ?2");
+        let mut delete = transaction.prepare_cached(&sql)?;
+        for endpoint in endpoints {
+            delete.execute([*endpoint, event])?;
+        }
+    }
     Ok(())
 }
 

@@ -146,7 +146,7 @@ impl Store {
     }
 
     /// Changes tenants, and says so to whoever watches.
-    fn change_tenants<T: Send + 'static>(
+    pub(crate) fn change_tenants<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Transaction<'_>, &mut Memory) -> Result<T> + Send + 'static,
     ) -> Result<T> {
@@ -236,7 +236,7 @@ impl Store {
 
 /// Whether anything is nobody's. Goes from tenant to tenant by the indexes.
 fn has_orphans(connection: &Connection) -> Result<bool> {
-    for table in ["sessions", "changes", "quarantine"] {
+    for table in ["sessions", "changes", "quarantine", "endpoints", "notices"] {
         let found = connection
             .prepare_cached(&format!(
                 "WITH RECURSIVE owners (tenant) AS (
@@ -263,7 +263,13 @@ fn remove_orphans(transaction: &Transaction<'_>) -> Result<usize> {
     )?;
     let terms = format!("DELETE FROM call_terms WHERE term IN (SELECT term FROM terms WHERE {ORPHAN})");
     let mut removed = transaction.execute(&terms, [])?;
+    for table in ["attempts", "deliveries"] {
+        let of_orphans = format!("endpoint IN (SELECT endpoint FROM endpoints WHERE {ORPHAN})");
+        removed += transaction.execute(&format!("DELETE FROM {table} WHERE {of_orphans}"), [])?;
+    }
     for table in [
+        "endpoints",
+        "notices",
         "terms",
         "changes",
         "merged",

@@ -27,6 +27,10 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Add and look after the customers whose notifications are received
     Tenant(TenantArgs),
+    /// Add and look after the endpoints that customers are told of their calls at
+    Endpoint(EndpointArgs),
+    /// Show what happens, live, and forward it to a local program as signed webhooks
+    Listen(ListenArgs),
     /// Check that every stored call is what its notifications make
     Check(CheckArgs),
     /// Copy the data to a file, also while the service runs
@@ -148,6 +152,10 @@ pub(crate) struct ServeArgs {
     /// The folder of the data, made if it is not there [default: ./wholecall-data]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+
+    /// Let webhooks go to any address, also of this machine and its network: for development
+    #[arg(long)]
+    pub(crate) allow_private_webhooks: bool,
 
     /// A configuration file (TOML)
     #[arg(long, value_name = "FILE")]
@@ -413,6 +421,182 @@ pub(crate) struct VerifyArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct EndpointArgs {
+    #[command(subcommand)]
+    pub(crate) action: EndpointAction,
+
+    /// The folder of the data
+    #[arg(long, value_name = "DIR", default_value = "./wholecall-data", global = true)]
+    pub(crate) data: PathBuf,
+
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EndpointAction {
+    /// Add an endpoint; its secret is shown once
+    Add {
+        /// The tenant's name
+        tenant: String,
+        /// Where to post: http:// or https://
+        url: String,
+        /// The secret to sign with, `whsec_…` [default: a new random one]
+        #[arg(long)]
+        secret: Option<String>,
+        #[command(flatten)]
+        options: EndpointOptions,
+    },
+    /// All endpoints of a tenant
+    List {
+        /// The tenant's name
+        tenant: String,
+    },
+    /// One endpoint
+    Show {
+        /// The tenant's name
+        tenant: String,
+        /// The endpoint's id, `ep_…`
+        id: String,
+    },
+    /// Change an endpoint; a running service follows within a second
+    Set {
+        /// The tenant's name
+        tenant: String,
+        /// The endpoint's id, `ep_…`
+        id: String,
+        /// Where to post
+        #[arg(long)]
+        url: Option<String>,
+        /// Whether to deliver; enabled again, it is told what it has missed
+        #[arg(long)]
+        enabled: Option<bool>,
+        #[command(flatten)]
+        options: EndpointOptions,
+    },
+    /// Give an endpoint a new secret; for a day, the old one signs too
+    Rotate {
+        /// The tenant's name
+        tenant: String,
+        /// The endpoint's id, `ep_…`
+        id: String,
+        /// How to sign from now on
+        #[arg(long, value_enum)]
+        signing: Option<SigningName>,
+        /// The new secret [default: a random one]
+        #[arg(long)]
+        secret: Option<String>,
+    },
+    /// Remove an endpoint with what is known of its deliveries
+    Remove {
+        /// The tenant's name
+        tenant: String,
+        /// The endpoint's id, `ep_…`
+        id: String,
+    },
+    /// Send an endpoint a test event, as soon as a service runs
+    Test {
+        /// The tenant's name
+        tenant: String,
+        /// The endpoint's id, `ep_…`
+        id: String,
+    },
+}
+
+/// `none` goes back to what is usual.
+#[derive(Debug, Args)]
+pub(crate) struct EndpointOptions {
+    /// A type of event; may be given several times [usual: call.completed, call.revised, call.merged]
+    #[arg(long = "event", value_name = "TYPE")]
+    pub(crate) events: Vec<String>,
+
+    /// Only calls of this direction
+    #[arg(long, value_name = "DIRECTION")]
+    pub(crate) direction: Option<String>,
+
+    /// Only calls with this result
+    #[arg(long, value_name = "RESULT")]
+    pub(crate) result: Option<String>,
+
+    /// Only calls in which this extension takes part
+    #[arg(long, value_name = "ID")]
+    pub(crate) extension: Option<String>,
+
+    /// Only calls that were in this queue
+    #[arg(long, value_name = "ID")]
+    pub(crate) queue: Option<String>,
+
+    /// Only calls in which this number takes part
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) number: Option<String>,
+
+    /// What it is for
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) description: Option<String>,
+
+    /// How to sign: by a secret that both know, or by a key pair
+    #[arg(long, value_enum)]
+    pub(crate) signing: Option<SigningName>,
+
+    /// At most so many requests a second
+    #[arg(long, value_name = "N", value_parser = number_or_none)]
+    pub(crate) rate_limit: Option<Wanted<u32>>,
+
+    /// Up to so many events in one request, 100 at most
+    #[arg(long, value_name = "N", value_parser = number_or_none)]
+    pub(crate) batch: Option<Wanted<u32>>,
+
+    /// Mask numbers and drop names
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) redact: Option<bool>,
+
+    /// A header to send along, `Name: value`; may be given several times
+    #[arg(long = "header", value_name = "LINE")]
+    pub(crate) headers: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SigningName {
+    /// HMAC-SHA256
+    V1,
+    /// Ed25519
+    V1a,
+}
+
+impl From<SigningName> for wholecall_store::Signing {
+    fn from(name: SigningName) -> Self {
+        match name {
+            SigningName::V1 => Self::Hmac,
+            SigningName::V1a => Self::Ed25519,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListenArgs {
+    /// The program that is told
+    #[arg(long, value_name = "URL")]
+    pub(crate) forward_to: String,
+
+    /// The service
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) server: String,
+
+    /// A tenant's API key
+    #[arg(long, value_name = "KEY", env = "WHOLECALL_API_KEY", hide_env_values = true)]
+    pub(crate) api_key: String,
+
+    /// A type of event; may be given several times
+    #[arg(
+        long = "event",
+        value_name = "TYPE",
+        default_values = ["call.started", "call.completed", "call.revised", "call.merged"]
+    )]
+    pub(crate) events: Vec<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct GenerateArgs {
     #[command(subcommand)]
     pub(crate) what: Generate,
@@ -484,6 +668,13 @@ fn days_or_none(text: &str) -> Result<Wanted<u32>, String> {
             Ok(days @ 1..=36_500) => Ok(Wanted(Some(days))),
             _ => Err("1 to 36500 days, or none".to_owned()),
         },
+    }
+}
+
+fn number_or_none(text: &str) -> Result<Wanted<u32>, String> {
+    match text {
+        "none" => Ok(Wanted(None)),
+        _ => text.parse().map(|number| Wanted(Some(number))).map_err(|_| "a number, or none".to_owned()),
     }
 }
 

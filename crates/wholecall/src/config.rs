@@ -34,6 +34,14 @@ pub(crate) struct Config {
     #[config(env = "WHOLECALL_ADMIN_KEY_FILE")]
     pub(crate) admin_key_file: Option<PathBuf>,
 
+    /// Let webhooks go to any address, also of this machine and its network: for development.
+    #[config(env = "WHOLECALL_ALLOW_PRIVATE_WEBHOOKS", default = false)]
+    pub(crate) allow_private_webhooks: bool,
+
+    /// Networks that webhooks may go to though they are not public, for instance `["10.1.0.0/16"]`.
+    #[config(env = "WHOLECALL_WEBHOOK_NETWORKS", default = [], parse_env = confique::env::parse::list_by_comma)]
+    pub(crate) webhook_networks: Vec<String>,
+
     /// What to log: "info", "debug", or by part, as in "info,wholecall_server=debug".
     #[config(env = "WHOLECALL_LOG", default = "info")]
     pub(crate) log: String,
@@ -62,6 +70,7 @@ impl Config {
             builder = builder.file(file);
         }
         let mut config = builder.load().context("the configuration cannot be read")?;
+        config.allow_private_webhooks |= arguments.allow_private_webhooks;
         config.listen = arguments.listen.unwrap_or(config.listen);
         if let Some(data) = &arguments.data {
             config.data.clone_from(data);
@@ -84,9 +93,12 @@ impl Config {
         line("tls_certificate", path(&self.tls_certificate));
         line("tls_key", path(&self.tls_key));
         line("admin_key_file", path(&self.admin_key_file));
-        line("log", Some(self.log.clone()));
+        text.push_str(&format!("allow_private_webhooks = {}\n", self.allow_private_webhooks));
+        text.push_str(&format!("webhook_networks = {:?}\n", self.webhook_networks));
+        let mut line = |name: &str, value: String| text.push_str(&format!("{name} = {value:?}\n"));
+        line("log", self.log.clone());
         let format = if self.log_format == LogFormat::Json { "json" } else { "text" };
-        line("log_format", Some(format.to_owned()));
+        line("log_format", format.to_owned());
         text
     }
 }

@@ -7,7 +7,11 @@ use console::Term;
 use jiff::Timestamp;
 use wholecall_fake_ringcentral::Webhook;
 use wholecall_record::{Call, call::State, table::Table};
-use wholecall_server::{Settings, admin, admin::Added};
+use wholecall_server::{
+    Settings, admin,
+    admin::Added,
+    deliver::{Judge, SecretKey},
+};
 use wholecall_simulator::{Account, Company, Millis, Traffic};
 use wholecall_store::{Filter, Store, TenantView};
 
@@ -29,19 +33,33 @@ pub(crate) fn run(arguments: &DemoArgs) -> anyhow::Result<Tally> {
     let folder = tempfile::tempdir().context("there is no place for temporary data")?;
     let store = Store::open(&folder.path().join("data"))?;
     let added = admin::add_tenant(&store, TENANT, &[Account::FIRST_ID.to_string()], None)?;
+    let settings = Settings {
+        listen: arguments.listen,
+        tls: None,
+        admin_key: None,
+        public_url: None,
+        secret_key: SecretKey::of_folder(folder.path())?,
+        // Whoever tries it out has a receiver on this machine.
+        judge: Judge { allow_all: true, ..Judge::default() },
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("the runtime cannot be started")?;
-    runtime.block_on(demonstrate(arguments, store, &added))?;
+    runtime.block_on(demonstrate(arguments, settings, store, &added))?;
     Ok(Tally::default())
 }
 
-async fn demonstrate(arguments: &DemoArgs, store: Store, added: &Added) -> anyhow::Result<()> {
+async fn demonstrate(
+    arguments: &DemoArgs,
+    settings: Settings,
+    store: Store,
+    added: &Added,
+) -> anyhow::Result<()> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let tenant = store.tenants()?.into_iter().next().context("the tenant was just added")?;
     let view = store.of(tenant.id);
-    let running = start(arguments.listen, store).await?;
+    let running = start(settings, store).await?;
     let address = running.address();
     let where_to_look = where_to_look(address, added);
     print!("{where_to_look}");
@@ -62,13 +80,12 @@ async fn demonstrate(arguments: &DemoArgs, store: Store, added: &Added) -> anyho
 }
 
 /// At the address that was asked for, or else at any that is free.
-async fn start(listen: SocketAddr, store: Store) -> anyhow::Result<wholecall_server::Running> {
-    let settings = |listen| Settings { listen, tls: None, admin_key: None, public_url: None };
-    match tokio::net::TcpListener::bind(listen).await {
+async fn start(mut settings: Settings, store: Store) -> anyhow::Result<wholecall_server::Running> {
+    match tokio::net::TcpListener::bind(settings.listen).await {
         Ok(free) => drop(free),
-        Err(_) => return Ok(wholecall_server::start(store, settings(SocketAddr::new(listen.ip(), 0))).await?),
+        Err(_) => settings.listen.set_port(0),
     }
-    Ok(wholecall_server::start(store, settings(listen)).await?)
+    Ok(wholecall_server::start(store, settings).await?)
 }
 
 fn where_to_look(address: SocketAddr, added: &Added) -> String {

@@ -8,9 +8,11 @@ mod clock;
 mod config;
 mod demo;
 mod directory;
+mod endpoint;
 mod fake_ringcentral;
 mod generate;
 mod input;
+mod listen;
 mod look;
 mod output;
 mod posting;
@@ -46,6 +48,8 @@ fn main() -> ExitCode {
         Command::FakeRingcentral(arguments) => fake_ringcentral::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Endpoint(arguments) => endpoint::run(&arguments),
+        Command::Listen(arguments) => listen::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
     };
     match done {

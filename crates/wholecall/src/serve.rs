@@ -1,11 +1,15 @@
 //! `wholecall serve`: the service in this process.
 
-use std::{fs, path::Path};
+use std::{env, fs, path::Path};
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
-use wholecall_server::{Settings, Tls, secret};
+use wholecall_server::{
+    Settings, Tls,
+    deliver::{Judge, SecretKey},
+    secret,
+};
 use wholecall_store::Store;
 
 use crate::{
@@ -21,8 +25,8 @@ pub(crate) fn run(arguments: &ServeArgs) -> anyhow::Result<Tally> {
         return Ok(Tally::default());
     }
     start_logging(&config)?;
-    let settings = settings(&config)?;
     let store = Store::open(&config.data)?;
+    let settings = settings(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -85,7 +89,29 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
         }
         None => None,
     };
-    Ok(Settings { listen: config.listen, tls, admin_key, public_url: config.public_url.clone() })
+    let network = |text: &String| {
+        text.parse().with_context(|| format!("webhook_networks: {text:?} is no network like 10.1.0.0/16"))
+    };
+    let judge = Judge {
+        allow_all: config.allow_private_webhooks,
+        allowed: config.webhook_networks.iter().map(network).collect::<anyhow::Result<_>>()?,
+    };
+    Ok(Settings {
+        listen: config.listen,
+        tls,
+        admin_key,
+        public_url: config.public_url.clone(),
+        secret_key: secret_key(&config.data)?,
+        judge,
+    })
+}
+
+/// The key that the secrets of webhooks are sealed with: the environment's, else the one beside the data.
+pub(crate) fn secret_key(data: &Path) -> anyhow::Result<SecretKey> {
+    match env::var("WHOLECALL_SECRET_KEY") {
+        Ok(text) => SecretKey::from_text(&text).context("WHOLECALL_SECRET_KEY"),
+        Err(_) => Ok(SecretKey::of_folder(data)?),
+    }
 }
 
 fn read(file: &Path) -> anyhow::Result<Vec<u8>> {

@@ -75,7 +75,7 @@ fn changed(mut settings: TenantSettings, given: &SettingsArgs) -> TenantSettings
 }
 
 /// An object as JSON, or as lines for people.
-fn print(as_json: bool, value: &Value) {
+pub(crate) fn print(as_json: bool, value: &Value) {
     match value.as_object().filter(|_| !as_json) {
         None => println!("{value}"),
         Some(members) => {

@@ -45,7 +45,11 @@ pub(super) async fn changes(
     Access(view): Access,
     Parameters(query): Parameters<ChangesQuery>,
 ) -> Result<Response, Problem> {
-    let after = query.after.as_deref().map(cursor).transpose()?.unwrap_or_default();
+    let after = match query.after.as_deref() {
+        None => Position::default(),
+        Some("now") => read(view.clone(), TenantView::last_change).await?,
+        Some(text) => cursor(text)?,
+    };
     let limit = limit(query.limit, CHANGES, MOST_CHANGES)?;
     let wait = Duration::from_secs(query.wait.unwrap_or(0)).min(LONGEST_WAIT);
     let waited = tokio::time::timeout(wait, next(&service, &view, after, limit)).await;

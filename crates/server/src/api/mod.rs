@@ -4,9 +4,11 @@ mod access;
 mod calls;
 mod changes;
 mod docs;
+mod endpoints;
 mod import;
 mod numbers;
 pub(crate) mod openapi;
+mod openapi_endpoints;
 mod parameters;
 mod stats;
 mod story;
@@ -31,6 +33,14 @@ pub(crate) fn router(service: Service) -> Router {
         .route("/v1/calls/{id}/versions", get(calls::versions))
         .route("/v1/calls/{id}/notifications", get(calls::notifications))
         .route("/v1/calls/{id}/explain", get(story::explain))
+        .route("/v1/calls/{id}/deliveries", get(endpoints::of_call))
+        .route("/v1/endpoints", get(endpoints::list).post(endpoints::add))
+        .route("/v1/endpoints/{id}", get(endpoints::one).patch(endpoints::change).delete(endpoints::remove))
+        .route("/v1/endpoints/{id}/rotate", post(endpoints::rotate))
+        .route("/v1/endpoints/{id}/test", post(endpoints::test))
+        .route("/v1/endpoints/{id}/replay", post(endpoints::replay))
+        .route("/v1/endpoints/{id}/deliveries", get(endpoints::deliveries))
+        .route("/v1/endpoints/{id}/deliveries/{message}/resend", post(endpoints::resend))
         .route("/v1/changes", get(changes::changes))
         .route("/v1/stream", get(changes::stream))
         .route("/v1/notifications", post(import::import))

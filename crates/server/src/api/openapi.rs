@@ -20,6 +20,7 @@ pub fn document() -> Value {
     let mut schemas = schema::definitions();
     schemas.insert("Problem".to_owned(), problem());
     schemas.insert("Change".to_owned(), change());
+    schemas.extend(super::openapi_endpoints::schemas());
     schemas.insert("Merged".to_owned(), merged());
     json!({
         "openapi": "3.1.0",
@@ -43,6 +44,14 @@ pub fn document() -> Value {
 }
 
 fn paths() -> Value {
+    let mut paths = calls_and_changes();
+    if let Some(paths) = paths.as_object_mut() {
+        paths.extend(super::openapi_endpoints::paths());
+    }
+    paths
+}
+
+fn calls_and_changes() -> Value {
     json!({
         "/v1/calls": { "get": operation("listCalls", "Calls, newest first", call_parameters(), json!({
             "200": records("A page of calls; `next` is the `cursor` of the next, or null.", json!({
@@ -91,7 +100,7 @@ fn paths() -> Value {
             })) },
         "/v1/changes": { "get": operation("listChanges",
             "Every version of every call in the order it was made; keep `next` and no change is ever missed", vec![
-                parameter("after", "The cursor to go on from; without it, from the beginning.", text()),
+                parameter("after", "The cursor to go on from, or `now`; without it, from the beginning.", text()),
                 parameter("limit", "How many at most, up to 1,000.", count(100)),
                 parameter("wait", "How many seconds to wait for the first, up to 60.", count(0)),
             ], json!({
@@ -210,7 +219,7 @@ fn call_parameters() -> Vec<Value> {
     ]
 }
 
-fn operation(id: &str, summary: &str, parameters: Vec<Value>, responses: Value) -> Value {
+pub(super) fn operation(id: &str, summary: &str, parameters: Vec<Value>, responses: Value) -> Value {
     json!({ "operationId": id, "summary": summary, "parameters": parameters, "responses": responses })
 }
 
@@ -221,7 +230,7 @@ fn with_member(mut operation: Value, name: &str, value: Value) -> Value {
     operation
 }
 
-fn with_body(operation: Value, kind: &str, schema: Value) -> Value {
+pub(super) fn with_body(operation: Value, kind: &str, schema: Value) -> Value {
     let content = Map::from_iter([(kind.to_owned(), json!({ "schema": schema }))]);
     with_member(operation, "requestBody", json!({ "required": true, "content": content }))
 }
@@ -237,15 +246,15 @@ fn for_operators(mut operation: Value) -> Value {
     with_member(operation, "security", json!([{ "adminKey": [] }]))
 }
 
-fn parameter(name: &str, about: &str, schema: Value) -> Value {
+pub(super) fn parameter(name: &str, about: &str, schema: Value) -> Value {
     json!({ "name": name, "in": "query", "description": about, "schema": schema })
 }
 
-fn path_parameter(name: &str, about: &str) -> Value {
+pub(super) fn path_parameter(name: &str, about: &str) -> Value {
     json!({ "name": name, "in": "path", "required": true, "description": about, "schema": text() })
 }
 
-fn call_id() -> Value {
+pub(super) fn call_id() -> Value {
     path_parameter("id", "The call's id: the `telephonySessionId` of its root session.")
 }
 
@@ -253,7 +262,7 @@ fn format_parameter() -> Value {
     parameter("format", "Instead of `Accept`.", words(["json", "ndjson", "csv", "vcon"].into_iter()))
 }
 
-fn answer(about: &str, schema: Value) -> Value {
+pub(super) fn answer(about: &str, schema: Value) -> Value {
     json!({ "description": about, "content": { "application/json": { "schema": schema } } })
 }
 
@@ -270,7 +279,7 @@ fn records(about: &str, schema: Value) -> Value {
     })
 }
 
-fn problem_answer(about: &str) -> Value {
+pub(super) fn problem_answer(about: &str) -> Value {
     json!({
         "description": about,
         "content": { "application/problem+json": { "schema": reference("Problem") } },
@@ -281,28 +290,28 @@ fn plain_text() -> Value {
     json!({ "200": { "description": "Text.", "content": { "text/plain": {} } } })
 }
 
-fn list_of(name: &str, items: Value) -> Value {
+pub(super) fn list_of(name: &str, items: Value) -> Value {
     let properties = Map::from_iter([(name.to_owned(), json!({ "type": "array", "items": items }))]);
     json!({ "type": "object", "properties": properties, "required": [name] })
 }
 
-fn reference(name: &str) -> Value {
+pub(super) fn reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
-fn text() -> Value {
+pub(super) fn text() -> Value {
     json!({ "type": "string" })
 }
 
-fn date_time() -> Value {
+pub(super) fn date_time() -> Value {
     json!({ "type": "string", "format": "date-time" })
 }
 
-fn count(usual: u32) -> Value {
+pub(super) fn count(usual: u32) -> Value {
     json!({ "type": "integer", "minimum": 0, "default": usual })
 }
 
-fn words(words: impl Iterator<Item = &'static str>) -> Value {
+pub(super) fn words(words: impl Iterator<Item = &'static str>) -> Value {
     json!({ "type": "string", "enum": words.collect::<Vec<_>>() })
 }
 

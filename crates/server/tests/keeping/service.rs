@@ -10,7 +10,10 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use wholecall_server::{Running, Settings, admin};
+use wholecall_server::{
+    Running, Settings, admin,
+    deliver::{Judge, SecretKey},
+};
 use wholecall_simulator::{Company, Told, Traffic};
 use wholecall_store::{Arrival, Filter, Store, Tenant, TenantSettings};
 
@@ -127,7 +130,9 @@ impl Drop for Server {
 fn run(store: &Store) -> (Runtime, Running) {
     let runtime = Runtime::new().unwrap();
     let listen = "127.0.0.1:0".parse().unwrap();
-    let settings = Settings { listen, tls: None, admin_key: None, public_url: None };
+    let secret_key = SecretKey::of_folder(store.path().parent().unwrap()).unwrap();
+    let judge = Judge::default();
+    let settings = Settings { listen, tls: None, admin_key: None, public_url: None, secret_key, judge };
     let running = runtime.block_on(wholecall_server::start(store.clone(), settings)).unwrap();
     (runtime, running)
 }

@@ -254,6 +254,24 @@ impl Client {
         assert_eq!(reply.status, 200, "{reply:?}");
     }
 
+    /// A request with a tenant's key and a body of JSON; an error is one of the connection.
+    pub(crate) fn send(
+        &self,
+        tenant: &Tenant,
+        method: &str,
+        path: &str,
+        body: &Value,
+    ) -> Result<Reply, ureq::Error> {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .header("Authorization", format!("Bearer {}", tenant.api_key))
+            .header("Content-Type", "application/json");
+        let request = request.body(body.to_string()).expect("a request");
+        let request = self.agent.configure_request(request).allow_non_standard_methods(true).build();
+        reply(self.agent.run(request)?)
+    }
+
     /// A query with a tenant's key; an error is one of the connection.
     pub(crate) fn try_get(
         &self,

@@ -17,3 +17,4 @@ mod simulated;
 mod stopping;
 mod traffic;
 mod trouble;
+mod webhooks;

@@ -1,0 +1,183 @@
+//! Connections to other people's servers. The address that is judged is the one that is connected to, at every
+//! connect: what a name meant a moment ago does not count.
+
+use std::{
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use hyper::Uri;
+use hyper_util::{
+    client::legacy::connect::{Connected, Connection},
+    rt::TokioIo,
+};
+use rustls::pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+use tokio_rustls::TlsConnector;
+
+use super::judge::Judge;
+
+/// For one address; there may be more.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    #[error("{0} is no address that can be connected to")]
+    Address(String),
+    #[error("{0} cannot be resolved: {1}")]
+    Resolve(String, io::Error),
+    #[error("{host} leads to {address}, which is {kind} and may not be connected to")]
+    Refused { host: String, address: IpAddr, kind: &'static str },
+    #[error("no connection to {0}: {1}")]
+    Connect(String, io::Error),
+    #[error("no TLS with {0}: {1}")]
+    Tls(String, io::Error),
+}
+
+type Resolved = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+
+/// Finds the addresses of a name.
+pub(crate) type Resolver = Arc<dyn Fn(String, u16) -> Resolved + Send + Sync>;
+
+/// The system's.
+pub(crate) fn system_resolver() -> Resolver {
+    Arc::new(|host, port| {
+        Box::pin(async move { Ok(tokio::net::lookup_host((host, port)).await?.collect::<Vec<_>>()) })
+    })
+}
+
+/// Connects where it may.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    judge: Arc<Judge>,
+    resolver: Resolver,
+    tls: Arc<OnceLock<Arc<rustls::ClientConfig>>>,
+}
+
+impl Connector {
+    pub(crate) fn new(judge: Judge, resolver: Resolver) -> Self {
+        Self { judge: Arc::new(judge), resolver, tls: Arc::default() }
+    }
+
+    async fn connect(self, uri: Uri) -> Result<TokioIo<Wire>, ConnectError> {
+        let written = uri.host().unwrap_or_default();
+        let host = written.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let is_tls = uri.scheme_str() == Some("https");
+        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let stream = self.connect_tcp(&host, port).await?;
+        // Small requests, and somebody waits for each.
+        let _ = stream.set_nodelay(true);
+        if !is_tls {
+            return Ok(TokioIo::new(Wire(Box::new(stream))));
+        }
+        let name = ServerName::try_from(host.clone()).map_err(|_| ConnectError::Address(host.clone()))?;
+        let failed = |error| ConnectError::Tls(host.clone(), error);
+        let config = self.tls_config().map_err(|error| failed(io::Error::other(error)))?;
+        let stream = TlsConnector::from(config).connect(name, stream).await.map_err(failed)?;
+        Ok(TokioIo::new(Wire(Box::new(stream))))
+    }
+
+    async fn connect_tcp(&self, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
+        // A literal address is judged like any other.
+        let addresses = match host.parse::<IpAddr>() {
+            Ok(literal) => vec![SocketAddr::new(literal, port)],
+            Err(_) => (self.resolver)(host.to_owned(), port)
+                .await
+                .map_err(|error| ConnectError::Resolve(host.to_owned(), error))?,
+        };
+        let mut problem = ConnectError::Address(host.to_owned());
+        for address in addresses {
+            if let Err(kind) = self.judge.judge(address.ip()) {
+                problem = ConnectError::Refused { host: host.to_owned(), address: address.ip(), kind };
+                continue;
+            }
+            match tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => problem = ConnectError::Connect(address.to_string(), error),
+                Err(_) => {
+                    let late = io::Error::new(io::ErrorKind::TimedOut, "no answer within 5 s");
+                    problem = ConnectError::Connect(address.to_string(), late);
+                }
+            }
+        }
+        Err(problem)
+    }
+
+    /// Whom to trust: those whom this machine trusts (also by `SSL_CERT_FILE`).
+    fn tls_config(&self) -> Result<Arc<rustls::ClientConfig>, rustls::Error> {
+        if let Some(config) = self.tls.get() {
+            return Ok(config.clone());
+        }
+        let mut roots = rustls::RootCertStore::empty();
+        let found = rustls_native_certs::load_native_certs();
+        roots.add_parsable_certificates(found.certs);
+        if roots.is_empty() {
+            tracing::warn!("this machine has no certificates to know others by: install ca-certificates");
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(self.tls.get_or_init(|| Arc::new(config)).clone())
+    }
+}
+
+impl tower_service::Service<Uri> for Connector {
+    type Response = TokioIo<Wire>;
+    type Error = ConnectError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Box::pin(self.clone().connect(uri))
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// A connection, with TLS or without.
+pub(crate) struct Wire(Box<dyn Stream>);
+
+impl Connection for Wire {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        to: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, to)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, from)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,445 @@
+//! The lane of one endpoint: takes what it wants from the feed, sends it, and keeps what came of it.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
+};
+use wholecall_store::{Attempt, Disabled, Outgoing, Position, StoreError, Tried, Verdict};
+
+use super::{
+    Context, blocking,
+    queue::Queue,
+    schedule::{Health, Pace, delay_ms},
+    sender::Outcome,
+    target::Target,
+};
+
+/// So much of the feed, or of what is due, is read at once, and only while less than the other is at hand.
+const READ_AT_ONCE: usize = 256;
+const AT_HAND: usize = 128;
+
+/// The feed is not read more often: many changes come together.
+const READ_EVERY: Duration = Duration::from_millis(10);
+
+/// How often it is noted how far the endpoint is: after a crash, that much is looked at again.
+const NOTE_EVERY_MS: i64 = 1_000;
+
+/// So long a stop waits for requests that are on their way; what is not noted is sent again.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// After an error of the store.
+const REST: Duration = Duration::from_secs(1);
+
+enum End {
+    Stopped,
+    Changed,
+}
+
+/// Delivers to what is wanted until that is removed, or the service stops.
+pub(super) async fn run(
+    context: Arc<Context>,
+    mut wanted: watch::Receiver<Option<Arc<Target>>>,
+    mut stop: watch::Receiver<bool>,
+) {
+    // What was come to, and whether it failed, outlives a change of the address.
+    let mut left: Option<(Position, Option<i64>)> = None;
+    loop {
+        let target = wanted.borrow_and_update().clone();
+        let Some(target) = target else {
+            tokio::select! {
+                changed = wanted.changed() => match changed {
+                    Ok(()) => continue,
+                    Err(_) => return,
+                },
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        };
+        let id = target.endpoint.id.clone();
+        let mut lane = Lane::new(context.clone(), target, left);
+        let served = lane.serve(&mut wanted, &mut stop).await;
+        if let Err(error) = lane.end().await {
+            tracing::warn!(endpoint = id, %error, "how far it is could not be noted");
+        }
+        left = Some((lane.dealt_with(), lane.health.failing_since_ms()));
+        match served {
+            Ok(End::Stopped) => return,
+            Ok(End::Changed) if wanted.has_changed().is_err() => return,
+            Ok(End::Changed) => {}
+            Err(error) => {
+                tracing::error!(endpoint = id, %error, "delivering stopped; it will be tried again in a second");
+                sleep(REST).await;
+            }
+        }
+    }
+}
+
+/// A request that was answered, or not, and what was written of it.
+struct Finished {
+    events: Vec<Outgoing>,
+    outcome: Outcome,
+    /// When what failed is tried again; none: it is not.
+    next_ms: Option<i64>,
+    is_probe: bool,
+}
+
+struct Lane {
+    context: Arc<Context>,
+    target: Arc<Target>,
+    queue: Queue,
+    health: Health,
+    pace: Pace,
+    running: JoinSet<Result<Finished, StoreError>>,
+    /// Up to where the feed was read, and whether it may have more.
+    read_to: Position,
+    has_more: bool,
+    next_read: Instant,
+    /// When the first of the deliveries in the store is due.
+    due_ms: Option<i64>,
+    noted: (Position, Option<i64>),
+    noted_ms: i64,
+}
+
+impl Lane {
+    fn new(context: Arc<Context>, target: Arc<Target>, left: Option<(Position, Option<i64>)>) -> Self {
+        let endpoint = &target.endpoint;
+        let noted = left.unwrap_or((endpoint.cursor, endpoint.failing_since_ms));
+        Self {
+            queue: Queue::default(),
+            health: Health::new(noted.1),
+            pace: Pace::new(endpoint.settings.rate_limit),
+            running: JoinSet::new(),
+            read_to: noted.0,
+            has_more: true,
+            next_read: Instant::now(),
+            due_ms: Some(0),
+            noted,
+            noted_ms: 0,
+            context,
+            target,
+        }
+    }
+
+    fn now_ms(&self) -> i64 {
+        (self.context.now_ms)()
+    }
+
+    async fn serve(
+        &mut self,
+        wanted: &mut watch::Receiver<Option<Arc<Target>>>,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<End, StoreError> {
+        let mut feed = self.context.store.watch_changes();
+        let mut tenants = self.context.tenants.watch();
+        loop {
+            while let Some(done) = self.running.try_join_next() {
+                self.finish(joined(done)?).await?;
+            }
+            let now_ms = self.now_ms();
+            self.read_due(now_ms).await?;
+            self.read_feed(now_ms).await?;
+            self.dispatch(now_ms);
+            self.probe(now_ms).await?;
+            if now_ms - self.noted_ms >= NOTE_EVERY_MS {
+                self.note(now_ms).await?;
+            }
+            let wake = self.sleep_for(now_ms);
+            let done = tokio::select! {
+                Some(done) = self.running.join_next() => Some(done),
+                _ = feed.changed(), if !self.has_more => {
+                    self.has_more = true;
+                    None
+                }
+                _ = tenants.changed() => {
+                    // Somebody wants something sent again, perhaps.
+                    self.due_ms = Some(now_ms);
+                    None
+                }
+                _ = wanted.changed() => return Ok(End::Changed),
+                _ = stop.wait_for(|stop| *stop) => return Ok(End::Stopped),
+                () = sleep(wake) => None,
+            };
+            if let Some(done) = done {
+                self.finish(joined(done)?).await?;
+            }
+        }
+    }
+
+    /// Until something has to be done though nothing happens.
+    fn sleep_for(&self, now_ms: i64) -> Duration {
+        let has_room = self.queue.len() < AT_HAND;
+        let due = self.due_ms.filter(|_| has_room);
+        let probe = self.health.probe_due_ms().filter(|_| self.running.is_empty());
+        let paused = Some(self.health.paused_until_ms()).filter(|until| *until > now_ms);
+        let pace = Some(self.pace.free_at_ms()).filter(|free| *free > now_ms && self.queue.len() > 0);
+        let live = self.queue.next_live_ms(now_ms);
+        let note = Some(self.noted_ms + NOTE_EVERY_MS).filter(|_| self.noted.0 != self.dealt_with());
+        let first = [due, probe, paused, pace, live, note].into_iter().flatten().min();
+        let wake = first.map_or(60_000, |first| (first - now_ms).clamp(1, 60_000));
+        let read = self.next_read.saturating_duration_since(Instant::now());
+        let may_read = self.has_more && has_room && !self.health.is_down();
+        let wake = Duration::from_millis(wake as u64);
+        if may_read { wake.min(read) } else { wake }
+    }
+
+    /// Takes what is due from the deliveries that wait.
+    async fn read_due(&mut self, now_ms: i64) -> Result<(), StoreError> {
+        let is_due = self.due_ms.is_some_and(|due| due <= now_ms);
+        if !is_due || self.queue.len() >= AT_HAND {
+            return Ok(());
+        }
+        // More than what may be at hand already.
+        let limit = 2 * READ_AT_ONCE;
+        let (store, target) = (self.context.store.clone(), self.target.clone());
+        let (due, next) = blocking(move || {
+            let due = store.due(&target.endpoint, now_ms, limit)?;
+            Ok((due, store.next_due(target.endpoint.number, now_ms)?))
+        })
+        .await?;
+        self.due_ms = if due.len() == limit { Some(now_ms) } else { next };
+        for event in due {
+            if !self.queue.has(event.id) {
+                self.queue.push(event);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the next part of the feed. What comes after something of the same call that waits has to wait with it.
+    async fn read_feed(&mut self, now_ms: i64) -> Result<(), StoreError> {
+        let is_time = Instant::now() >= self.next_read;
+        if !self.has_more || !is_time || self.health.is_down() || self.queue.len() >= AT_HAND {
+            return Ok(());
+        }
+        self.next_read = Instant::now() + READ_EVERY;
+        let (store, target, after) = (self.context.store.clone(), self.target.clone(), self.read_to);
+        let (events, blocked, read_to, has_more) = blocking(move || {
+            let fed = store.feed(&target.endpoint, after, READ_AT_ONCE)?;
+            let has_more = fed.events.len() == READ_AT_ONCE;
+            let mut events = Vec::with_capacity(fed.events.len());
+            for event in fed.events {
+                if target.wants(&store, &event)? {
+                    events.push(event);
+                }
+            }
+            let blocked = store.blocked(target.endpoint.number, &events)?;
+            Ok((events, blocked, fed.read_to, has_more))
+        })
+        .await?;
+        (self.read_to, self.has_more) = (read_to, has_more);
+        let mut waiting = Vec::new();
+        for (event, is_blocked) in events.into_iter().zip(blocked) {
+            match is_blocked {
+                true => waiting.push(event),
+                false => self.queue.push(event),
+            }
+        }
+        self.hold(waiting, now_ms).await
+    }
+
+    /// Lets events wait in the store.
+    async fn hold(&mut self, mut events: Vec<Outgoing>, now_ms: i64) -> Result<(), StoreError> {
+        events.retain(|event| !event.is_held);
+        if events.is_empty() {
+            return Ok(());
+        }
+        let (store, number) = (self.context.store.clone(), self.target.endpoint.number);
+        self.due_ms = Some(now_ms);
+        blocking(move || store.hold(number, events, now_ms)).await
+    }
+
+    /// Sends what may be sent.
+    fn dispatch(&mut self, now_ms: i64) {
+        if now_ms < self.health.paused_until_ms() {
+            return;
+        }
+        let is_down = self.health.is_down();
+        let at_most = self.target.endpoint.settings.batch.map_or(1, |batch| batch.max(1) as usize);
+        while self.running.len() < self.health.at_once() && self.pace.free_at_ms() <= now_ms {
+            let events = self.queue.take(at_most, now_ms, |event| !is_down || event.is_held);
+            if events.is_empty() {
+                return;
+            }
+            self.pace.take(now_ms);
+            self.running.spawn(attempt(self.context.clone(), self.target.clone(), events, false));
+        }
+    }
+
+    /// Looks whether an endpoint that fails is back, with the oldest event that waits.
+    async fn probe(&mut self, now_ms: i64) -> Result<(), StoreError> {
+        let is_due = self.health.probe_due_ms().is_some_and(|due| due <= now_ms);
+        if !is_due || !self.running.is_empty() {
+            return Ok(());
+        }
+        let (store, target) = (self.context.store.clone(), self.target.clone());
+        match blocking(move || store.oldest_pending(&target.endpoint)).await? {
+            None => self.health.give_another_chance(),
+            Some(event) if self.queue.has(event.id) || self.queue.is_busy(&event) => {}
+            Some(event) => {
+                self.queue.start(&event);
+                self.running.spawn(attempt(self.context.clone(), self.target.clone(), vec![event], true));
+            }
+        }
+        Ok(())
+    }
+
+    /// Draws the conclusions from a request that is over.
+    async fn finish(&mut self, finished: Finished) -> Result<(), StoreError> {
+        let now_ms = self.now_ms();
+        let Finished { events, outcome, next_ms, is_probe } = finished;
+        let is_delivered = outcome.is_delivered();
+        self.context.metrics.delivered(is_delivered, events.len());
+        let (store, number) = (self.context.store.clone(), self.target.endpoint.number);
+        if is_delivered {
+            if self.health.succeeded() || is_probe {
+                blocking(move || store.release(number, now_ms)).await?;
+                (self.due_ms, self.has_more) = (Some(now_ms), true);
+            }
+        } else {
+            self.health.failed(now_ms, outcome.status, outcome.retry_after_ms);
+            self.due_ms = [self.due_ms, next_ms].into_iter().flatten().min();
+            let why = match outcome.status {
+                Some(410) => Some(Disabled::Gone),
+                _ => self.health.is_hopeless(now_ms).then_some(Disabled::Failing),
+            };
+            if let Some(why) = why {
+                self.disable(why, now_ms).await?;
+            }
+        }
+        for event in &events {
+            if next_ms.is_some() {
+                let followers = self.queue.take_followers(event);
+                self.hold(followers, now_ms).await?;
+            }
+            if event.is_held {
+                // What waited for it may go.
+                self.due_ms = Some(now_ms);
+            }
+            self.queue.finished(event);
+        }
+        Ok(())
+    }
+
+    async fn disable(&mut self, why: Disabled, now_ms: i64) -> Result<(), StoreError> {
+        let endpoint = &self.target.endpoint;
+        tracing::warn!(endpoint = endpoint.id, reason = why.as_str(), "nothing more is delivered");
+        let (store, number, tenants) =
+            (self.context.store.clone(), endpoint.number, self.context.tenants.clone());
+        blocking(move || {
+            store.disable_endpoint(number, why, now_ms)?;
+            tenants.refresh()
+        })
+        .await
+    }
+
+    /// Up to here, everything is delivered, among the store's deliveries, or not for this endpoint.
+    fn dealt_with(&self) -> Position {
+        self.queue.oldest().map_or(self.read_to, |oldest| Position(oldest.0 - 1))
+    }
+
+    /// Notes how far the endpoint is and since when it fails, where that has changed.
+    async fn note(&mut self, now_ms: i64) -> Result<(), StoreError> {
+        let now = (self.dealt_with(), self.health.failing_since_ms());
+        let before = std::mem::replace(&mut self.noted, now);
+        self.noted_ms = now_ms;
+        if now == before {
+            return Ok(());
+        }
+        let (store, number) = (self.context.store.clone(), self.target.endpoint.number);
+        blocking(move || {
+            if now.0 > before.0 {
+                store.set_endpoint_cursor(number, now.0)?;
+            }
+            if now.1 != before.1 {
+                store.set_endpoint_failing(number, now.1)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Waits for what is on its way, shortly, and notes how far it is.
+    async fn end(&mut self) -> Result<(), StoreError> {
+        let drained = timeout(DRAIN, async {
+            while let Some(done) = self.running.join_next().await {
+                self.finish(joined(done)?).await?;
+            }
+            Ok::<_, StoreError>(())
+        })
+        .await;
+        self.running.shutdown().await;
+        if let Ok(result) = drained {
+            result?;
+        }
+        self.note(self.now_ms()).await
+    }
+}
+
+fn joined(
+    done: Result<Result<Finished, StoreError>, tokio::task::JoinError>,
+) -> Result<Finished, StoreError> {
+    done.unwrap_or_else(|error| Err(StoreError::Failed(format!("a delivery ended by a panic: {error}"))))
+}
+
+/// Sends events in one request, and writes down what came of it. A call's next event is sent only then.
+async fn attempt(
+    context: Arc<Context>,
+    target: Arc<Target>,
+    events: Vec<Outgoing>,
+    is_probe: bool,
+) -> Result<Finished, StoreError> {
+    let started_ms = (context.now_ms)();
+    let started = Instant::now();
+    let request = match events.iter().all(|event| event.kind != "call.revised") {
+        true => target.request(&context.store, &events, started_ms)?,
+        // Has to look into the store.
+        false => {
+            let (store, target, events) = (context.store.clone(), target.clone(), events.clone());
+            blocking(move || target.request(&store, &events, started_ms)).await?
+        }
+    };
+    let outcome = (context.post)(request).await;
+    let duration_ms = started.elapsed().as_millis() as i64;
+    let now_ms = started_ms + duration_ms;
+    let mut first_next: Option<i64> = None;
+    let mut tried = Vec::with_capacity(events.len());
+    for event in &events {
+        let verdict = verdict(&outcome, event.step, now_ms, fastrand::f64(), is_probe);
+        if let Verdict::Again { next_ms, .. } = verdict {
+            first_next = Some(first_next.map_or(next_ms, |first| first.min(next_ms)));
+        }
+        tried.push(Tried { event: event.clone(), verdict });
+    }
+    let attempt = Attempt {
+        started_ms,
+        duration_ms,
+        status: outcome.status,
+        problem: outcome.problem.clone(),
+        answer: outcome.answer.clone(),
+    };
+    let written = context.store.record(target.endpoint.number, attempt, tried)?;
+    written.await.map_err(|_| StoreError::Closed)??;
+    Ok(Finished { events, outcome, next_ms: first_next, is_probe })
+}
+
+/// What is to become of an event after an attempt.
+fn verdict(outcome: &Outcome, step: u32, now_ms: i64, jitter: f64, is_probe: bool) -> Verdict {
+    if outcome.is_delivered() {
+        return Verdict::Delivered;
+    }
+    if is_probe {
+        return Verdict::Unchanged;
+    }
+    match delay_ms(step + 1, jitter) {
+        Some(delay) => {
+            let wish = outcome.retry_after_ms.unwrap_or(0).min(24 * 3_600_000);
+            Verdict::Again { next_ms: now_ms + delay.max(wish), step: step + 1 }
+        }
+        None => Verdict::Exhausted,
+    }
+}
+
+#[cfg(test)]
+mod tests;

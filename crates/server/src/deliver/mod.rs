@@ -1,0 +1,154 @@
+//! Webhooks: every version of a call that an endpoint wants, signed, in order per call, until it is taken.
+//!
+//! The feed of changes is the outbox. Each endpoint has a lane of its own ([`lane`]), which reads the feed as fast as
+//! the endpoint takes what is in it; so one that is slow or down holds up nobody else. What is due when is decided
+//! without a clock of its own ([`schedule`], [`queue`]).
+
+mod connect;
+mod judge;
+mod lane;
+mod message;
+mod queue;
+pub mod relay;
+mod schedule;
+mod seal;
+mod sender;
+mod sign;
+mod target;
+
+use std::{collections::HashMap, pin::Pin, sync::Arc};
+
+use tokio::{
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
+use wholecall_store::{Endpoint, EndpointId, Store, StoreError};
+
+use self::{
+    connect::system_resolver,
+    sender::{Outcome, Post, Sender},
+    target::Target,
+};
+pub use self::{
+    judge::Judge,
+    seal::{SealError, SecretKey},
+};
+pub(crate) use self::{
+    sign::EndpointSecret,
+    target::{Sealed, is_own_header, parse_filter, parse_url},
+};
+use crate::{clock, metrics::Metrics, tenants::Tenants};
+
+type Posted = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// What all lanes share.
+pub(crate) struct Context {
+    store: Store,
+    tenants: Arc<Tenants>,
+    metrics: Metrics,
+    post: Box<dyn Fn(Post) -> Posted + Send + Sync>,
+    now_ms: Box<dyn Fn() -> i64 + Send + Sync>,
+}
+
+impl Context {
+    pub(crate) fn new(store: Store, tenants: Arc<Tenants>, metrics: Metrics, judge: Judge) -> Self {
+        let now_ms = || clock::now().as_millis();
+        let sender = Sender::new(judge, system_resolver());
+        let post = move |post| -> Posted {
+            let sender = sender.clone();
+            Box::pin(async move { sender.post(post, now_ms()).await })
+        };
+        Self { store, tenants, metrics, post: Box::new(post), now_ms: Box::new(now_ms) }
+    }
+}
+
+#[cfg(test)]
+fn sealed_for_tests(secret: EndpointSecret) -> Sealed {
+    Sealed { secrets: vec![secret], ..Sealed::default() }
+}
+
+/// Delivers until `stop` turns true.
+pub(crate) fn start(context: Context, key: SecretKey, stop: watch::Receiver<bool>) -> JoinHandle<()> {
+    tokio::spawn(follow_endpoints(Arc::new(context), key, stop))
+}
+
+/// A lane, and what it is to deliver to.
+struct Running {
+    endpoint: Endpoint,
+    target: watch::Sender<Option<Arc<Target>>>,
+}
+
+/// Begins, changes and ends lanes as endpoints come, change and go, whichever process changed them.
+async fn follow_endpoints(context: Arc<Context>, key: SecretKey, mut stop: watch::Receiver<bool>) {
+    let mut version = context.tenants.watch();
+    let mut running: HashMap<EndpointId, Running> = HashMap::new();
+    let mut lanes = JoinSet::new();
+    loop {
+        version.borrow_and_update();
+        let store = context.store.clone();
+        match blocking(move || store.endpoints()).await {
+            Ok(endpoints) => {
+                running.retain(|id, _| endpoints.iter().any(|endpoint| endpoint.number == *id));
+                for endpoint in endpoints {
+                    follow(&context, &key, endpoint, &mut running, &mut lanes, &stop);
+                }
+            }
+            Err(error) => tracing::error!(%error, "the endpoints cannot be read"),
+        }
+        while lanes.try_join_next().is_some() {}
+        tokio::select! {
+            _ = version.changed() => {}
+            _ = stop.wait_for(|stop| *stop) => break,
+        }
+    }
+    drop(running);
+    while lanes.join_next().await.is_some() {}
+}
+
+fn follow(
+    context: &Arc<Context>,
+    key: &SecretKey,
+    endpoint: Endpoint,
+    running: &mut HashMap<EndpointId, Running>,
+    lanes: &mut JoinSet<()>,
+    stop: &watch::Receiver<bool>,
+) {
+    let known = running.get(&endpoint.number);
+    let is_same = |known: &Running| {
+        known.endpoint.settings == endpoint.settings
+            && known.endpoint.sealed == endpoint.sealed
+            && known.endpoint.disabled == endpoint.disabled
+    };
+    if known.is_some_and(is_same) {
+        return;
+    }
+    let target = match endpoint.disabled {
+        Some(_) => None,
+        None => match Target::open(&context.store, key, endpoint.clone()) {
+            Ok(target) => Some(Arc::new(target)),
+            Err(problem) => {
+                tracing::error!(endpoint = endpoint.id, %problem, "nothing can be delivered");
+                None
+            }
+        },
+    };
+    match running.get_mut(&endpoint.number) {
+        Some(known) => {
+            known.endpoint = endpoint;
+            known.target.send_replace(target);
+        }
+        None => {
+            let (sender, wanted) = watch::channel(target);
+            lanes.spawn(lane::run(context.clone(), wanted, stop.clone()));
+            running.insert(endpoint.number, Running { endpoint, target: sender });
+        }
+    }
+}
+
+/// Asks the store where waiting for a disk holds up nobody else.
+async fn blocking<T: Send + 'static>(
+    ask: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let asked = tokio::task::spawn_blocking(ask).await;
+    asked.unwrap_or_else(|error| Err(StoreError::Failed(format!("a query ended by a panic: {error}"))))
+}

@@ -1,0 +1,253 @@
+//! An endpoint, opened: where to post, with which headers and signatures, and what it wants.
+
+use std::collections::BTreeMap;
+
+use hyper::{
+    HeaderMap, Uri,
+    body::Bytes,
+    header::{self, HeaderName, HeaderValue},
+};
+use serde::{Deserialize, Serialize};
+use wholecall_record::{
+    Call,
+    call::{self, Direction},
+};
+use wholecall_store::{Endpoint, EndpointFilter, Filter, Outgoing, Store, StoreError};
+
+use super::{
+    message::{self, Pseudonyms},
+    seal::SecretKey,
+    sender::Post,
+    sign::{EndpointSecret, Signer},
+};
+
+const USER_AGENT: &str = concat!("Wholecall/", env!("CARGO_PKG_VERSION"));
+
+/// What is sealed of an endpoint.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Sealed {
+    /// Newest first.
+    pub(crate) secrets: Vec<EndpointSecret>,
+    /// Sent with each request.
+    pub(crate) headers: BTreeMap<String, String>,
+}
+
+impl Sealed {
+    pub(crate) fn open(key: &SecretKey, endpoint: &Endpoint) -> Result<Self, super::SealError> {
+        let text = key.open(&endpoint.id, &endpoint.sealed)?;
+        serde_json::from_slice(&text).map_err(|_| super::SealError::OtherKey)
+    }
+
+    pub(crate) fn seal(&self, key: &SecretKey, id: &str) -> Result<Vec<u8>, super::SealError> {
+        let text = serde_json::to_vec(self).map_err(|_| super::SealError::OtherKey)?;
+        key.seal(id, &text)
+    }
+}
+
+/// An address that can be posted to.
+pub(crate) fn parse_url(text: &str) -> Result<Uri, String> {
+    let url: Uri = text.parse().map_err(|error| format!("url: {text:?} cannot be read: {error}"))?;
+    let is_http = matches!(url.scheme_str(), Some("http" | "https"));
+    let has_user = url.authority().is_some_and(|authority| authority.as_str().contains('@'));
+    if !is_http || url.host().is_none_or(str::is_empty) {
+        return Err(format!("url: {text:?} does not begin with http:// or https:// and a host"));
+    }
+    if has_user {
+        return Err("url: a name and password go into a header".to_owned());
+    }
+    Ok(url)
+}
+
+/// Whether a header is ours or the connection's, so that nobody else may set it.
+pub(crate) fn is_own_header(name: &HeaderName) -> bool {
+    let own = [
+        header::HOST,
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::CONTENT_ENCODING,
+        header::TRANSFER_ENCODING,
+        header::TE,
+        header::TRAILER,
+        header::CONNECTION,
+        header::UPGRADE,
+        header::EXPECT,
+        header::USER_AGENT,
+    ];
+    let name_text = name.as_str();
+    own.contains(name)
+        || name_text.starts_with("webhook-")
+        || name_text.starts_with("proxy-")
+        || matches!(name_text, "keep-alive" | "http2-settings")
+}
+
+/// A filter in the words of calls; none: every call.
+pub(crate) fn parse_filter(wanted: &EndpointFilter) -> Result<Option<Filter>, String> {
+    fn word<T>(
+        name: &str,
+        text: &Option<String>,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, String> {
+        let Some(text) = text else { return Ok(None) };
+        read(text).map(Some).ok_or_else(|| format!("filter.{name}: {text:?} is not known"))
+    }
+    if *wanted == EndpointFilter::default() {
+        return Ok(None);
+    }
+    if wanted.number.as_ref().is_some_and(|number| !number.contains(|c: char| c.is_ascii_digit())) {
+        return Err("filter.number: it has no digit".to_owned());
+    }
+    Ok(Some(Filter {
+        direction: word("direction", &wanted.direction, Direction::from_word)?,
+        result: word("result", &wanted.result, call::Outcome::from_word)?,
+        extension: wanted.extension.clone(),
+        queue: wanted.queue.clone(),
+        number: wanted.number.clone(),
+        ..Filter::default()
+    }))
+}
+
+/// An endpoint, ready to be posted to.
+pub(crate) struct Target {
+    pub(crate) endpoint: Endpoint,
+    url: Uri,
+    headers: HeaderMap,
+    signer: Signer,
+    filter: Option<Filter>,
+    redact: Option<Pseudonyms>,
+}
+
+impl Target {
+    pub(crate) fn open(store: &Store, key: &SecretKey, endpoint: Endpoint) -> Result<Self, String> {
+        let sealed = Sealed::open(key, &endpoint).map_err(|error| error.to_string())?;
+        let mut headers = base_headers();
+        for (name, value) in &sealed.headers {
+            let name = HeaderName::try_from(name.as_str()).map_err(|error| error.to_string())?;
+            headers.insert(name, HeaderValue::try_from(value.as_str()).map_err(|error| error.to_string())?);
+        }
+        let redact = match endpoint.settings.redact {
+            true => Some(store.of(endpoint.tenant).pseudonym_key().map_err(|error| error.to_string())?),
+            false => None,
+        };
+        Ok(Self {
+            url: parse_url(&endpoint.settings.url)?,
+            headers,
+            signer: Signer::new(&sealed.secrets),
+            filter: parse_filter(&endpoint.settings.filter)?,
+            redact,
+            endpoint,
+        })
+    }
+
+    /// Whether a change is for this endpoint: its call passes the filter, or passed it in a version that was delivered.
+    /// Blocks.
+    pub(crate) fn wants(&self, store: &Store, event: &Outgoing) -> Result<bool, StoreError> {
+        let Some(filter) = &self.filter else { return Ok(true) };
+        let passes = || {
+            let call: Result<Call, _> = serde_json::from_str(&event.data);
+            event.version > 0 && call.is_ok_and(|call| filter.matches(&call))
+        };
+        Ok(passes() || store.delivered_before(&self.endpoint, event)?.is_some())
+    }
+
+    /// The request that tells of events. Blocks.
+    pub(crate) fn request(
+        &self,
+        store: &Store,
+        events: &[Outgoing],
+        now_ms: i64,
+    ) -> Result<Post, StoreError> {
+        let mut messages = Vec::with_capacity(events.len());
+        for event in events {
+            let is_revision = event.kind == wholecall_store::ChangeKind::Revised.as_str();
+            let before = match is_revision {
+                true => store.delivered_before(&self.endpoint, event)?,
+                false => None,
+            };
+            messages.push(
+                message::message(event, before.as_ref(), self.redact.as_ref())
+                    .map_err(|error| StoreError::Damaged(format!("a record cannot be read: {error}")))?,
+            );
+        }
+        let body = match (self.endpoint.settings.batch, messages.len()) {
+            (None, 1) => messages.remove(0),
+            _ => {
+                let pairs = events.iter().zip(messages.iter().map(String::as_str));
+                message::batch(pairs, wholecall_record::Time::from_millis(now_ms))
+            }
+        };
+        Ok(signed(&self.signer, self.url.clone(), self.headers.clone(), &message::id(events), body, now_ms))
+    }
+}
+
+/// What every request has.
+pub(crate) fn base_headers() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    headers
+}
+
+/// A message with its id, its time and its signatures.
+pub(crate) fn signed(
+    signer: &Signer,
+    url: Uri,
+    mut headers: HeaderMap,
+    id: &str,
+    body: String,
+    now_ms: i64,
+) -> Post {
+    let seconds = now_ms.div_euclid(1_000);
+    let signature = signer.sign(id, seconds, body.as_bytes(), now_ms);
+    let own = [
+        ("webhook-id", id.to_owned()),
+        ("webhook-timestamp", seconds.to_string()),
+        ("webhook-signature", signature),
+    ];
+    for (name, value) in own {
+        // Ids, numbers and base64 are always fit for a header.
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    Post { url, headers, body: Bytes::from(body) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_http_addresses_without_secrets_are_taken() {
+        for good in ["https://example.com/calls?x=1", "http://127.0.0.1:8000", "https://[2606:4700::1111]/"] {
+            assert!(parse_url(good).is_ok(), "{good}");
+        }
+        let bad = [
+            "ftp://example.com",
+            "file:///etc/passwd",
+            "example.com",
+            "/x",
+            "https://",
+            "https://me:pw@example.com/",
+        ];
+        for bad in bad {
+            assert!(parse_url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn headers_that_would_smuggle_are_ours() {
+        for own in [
+            "Host",
+            "Content-Length",
+            "Transfer-Encoding",
+            "Connection",
+            "webhook-signature",
+            "Proxy-Authorization",
+        ] {
+            assert!(is_own_header(&own.parse().unwrap()), "{own}");
+        }
+        assert!(
+            !is_own_header(&"Authorization".parse().unwrap()) && !is_own_header(&"X-Team".parse().unwrap())
+        );
+    }
+}

@@ -1,0 +1,516 @@
+//! Deliveries: what was sent to which endpoint, and what waits to be sent again.
+//!
+//! The feed of changes is the outbox. An endpoint's cursor stands where everything before is in `deliveries`, or is
+//! not for this endpoint; so what a first attempt delivers is written once, after it, and what an endpoint is behind
+//! costs nothing. What comes after the cursor and is in `deliveries` was sent before a crash.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use tokio::sync::oneshot;
+
+use crate::{
+    Position, Store, TenantId,
+    changes::{self, ChangeKind, StoredChange},
+    endpoints::{Endpoint, EndpointId},
+    error::{Result, StoreError},
+};
+
+/// Types of events that are no changes of calls.
+pub mod kind {
+    /// An endpoint of the tenant gets nothing more.
+    pub const ENDPOINT_DISABLED: &str = "endpoint.disabled";
+    /// Sent when somebody asked for it.
+    pub const ENDPOINT_TEST: &str = "endpoint.test";
+}
+
+/// So many attempts are kept of a delivery, the latest: an endpoint that is down is probed for days.
+const ATTEMPTS_KEPT: i64 = 100;
+
+/// What is told: a change by its place in the feed, or a notice by its number below zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId(pub(crate) i64);
+
+impl EventId {
+    /// The event of a change.
+    pub fn of_change(cursor: Position) -> Self {
+        Self(cursor.0)
+    }
+
+    /// The change's place in the feed; none for a notice.
+    pub fn cursor(self) -> Option<Position> {
+        (self.0 > 0).then_some(Position(self.0))
+    }
+
+    /// From its text.
+    pub fn parse(text: &str) -> Option<Self> {
+        let number = text.strip_prefix("msg_")?;
+        match number.strip_prefix('n') {
+            Some(notice) => notice.parse().ok().filter(|notice| *notice > 0).map(|notice: i64| Self(-notice)),
+            None => number.parse().ok().filter(|cursor| *cursor > 0).map(Self),
+        }
+    }
+}
+
+/// As receivers see it in `webhook-id`.
+impl std::fmt::Display for EventId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0 < 0 { write!(f, "msg_n{}", -self.0) } else { write!(f, "msg_{}", self.0) }
+    }
+}
+
+/// Something to be sent to an endpoint.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// What it is known by.
+    pub id: EventId,
+    /// Its type: `call.completed` and so on.
+    pub kind: String,
+    /// The record's version; 0 where there is none.
+    pub version: u64,
+    /// When it was made, milliseconds since 1970.
+    pub made_ms: i64,
+    /// Whose turn it must be: the call's id; empty for a notice.
+    pub call_id: String,
+    /// Of a merging, also that of the id that stays.
+    pub into_id: Option<String>,
+    /// The record, or what else is told, as JSON.
+    pub data: String,
+    /// So many attempts of the schedule were made.
+    pub step: u32,
+    /// Whether the store has it among the deliveries already.
+    pub is_held: bool,
+}
+
+impl Outgoing {
+    fn of_change(change: StoredChange) -> Result<Self> {
+        #[derive(serde::Deserialize)]
+        struct Ids {
+            id: String,
+            into: Option<String>,
+        }
+        let ids: Ids = serde_json::from_str(&change.record)
+            .map_err(|error| StoreError::Damaged(format!("a record cannot be read: {error}")))?;
+        Ok(Self {
+            id: EventId(change.cursor.0),
+            kind: change.kind.as_str().to_owned(),
+            version: change.version,
+            made_ms: change.made_ms,
+            call_id: ids.id,
+            into_id: ids.into,
+            data: change.record,
+            step: 0,
+            is_held: false,
+        })
+    }
+
+    /// Of which calls it is.
+    pub fn calls(&self) -> impl Iterator<Item = &str> {
+        let call = Some(self.call_id.as_str()).filter(|id| !id.is_empty());
+        call.into_iter().chain(self.into_id.as_deref())
+    }
+
+    /// Whether it is only of use until the next version.
+    pub fn is_live_version(&self) -> bool {
+        self.kind == ChangeKind::Updated.as_str()
+    }
+}
+
+/// A part of the feed.
+#[derive(Debug)]
+pub struct Fed {
+    /// What is to be sent, in order.
+    pub events: Vec<Outgoing>,
+    /// Up to where that is all there is.
+    pub read_to: Position,
+}
+
+/// One request that was made.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// When it began, milliseconds since 1970.
+    pub started_ms: i64,
+    /// How long it took.
+    pub duration_ms: i64,
+    /// How it was answered; none: it was not.
+    pub status: Option<u16>,
+    /// Why it failed.
+    pub problem: Option<String>,
+    /// The beginning of the answer.
+    pub answer: Option<String>,
+}
+
+/// What an attempt comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is delivered.
+    Delivered,
+    /// It is to be tried again at a time, milliseconds since 1970, as that step of the schedule.
+    Again {
+        /// When.
+        next_ms: i64,
+        /// So many attempts of the schedule were made.
+        step: u32,
+    },
+    /// It is given up, and what comes after it is sent.
+    Exhausted,
+    /// It goes on waiting as it did: it was only to see whether anybody is there.
+    Unchanged,
+}
+
+/// An event that was tried, and what came of it.
+#[derive(Debug)]
+pub struct Tried {
+    /// The event.
+    pub event: Outgoing,
+    /// What is to become of it.
+    pub verdict: Verdict,
+}
+
+/// When what was tried is durable; an error if it could not be written.
+pub type Recorded = oneshot::Receiver<Result<()>>;
+
+/// What became of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// It waits for its time or for the one before.
+    Pending,
+    /// It was taken.
+    Delivered,
+    /// It was tried as often as it may be.
+    Exhausted,
+    /// A later version of the live call was sent instead.
+    Superseded,
+}
+
+impl DeliveryState {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Delivered, Self::Exhausted, Self::Superseded];
+
+    /// As a word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Exhausted => "exhausted",
+            Self::Superseded => "superseded",
+        }
+    }
+
+    /// From a word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+}
+
+/// A delivery as it stands.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The endpoint's name in the API.
+    pub endpoint: String,
+    /// What was told.
+    pub id: EventId,
+    /// Its type.
+    pub kind: String,
+    /// The record's version; 0 where there is none.
+    pub version: u64,
+    /// The call's id; empty for a notice.
+    pub call_id: String,
+    /// When the event was made, milliseconds since 1970.
+    pub made_ms: i64,
+    /// What became of it.
+    pub state: DeliveryState,
+    /// When it is tried next.
+    pub next_ms: Option<i64>,
+    /// The requests that were made, oldest first.
+    pub attempts: Vec<Attempt>,
+}
+
+/// What is before an event of the same call and must go first. Wants the endpoint as ?1 and the row as `deliveries`.
+const BLOCKED: &str = "EXISTS (
+    SELECT 1 FROM deliveries AS before WHERE before.endpoint = ?1 AND before.call_id != ''
+        AND before.event < deliveries.event AND before.state = 'pending'
+        AND before.call_id IN (deliveries.call_id, deliveries.into_id))
+    OR EXISTS (
+    SELECT 1 FROM deliveries AS before WHERE before.endpoint = ?1 AND before.into_id IS NOT NULL
+        AND before.event < deliveries.event AND before.state = 'pending'
+        AND before.into_id IN (deliveries.call_id, deliveries.into_id))";
+
+impl Store {
+    /// The next events of the feed for an endpoint, after a place, of the kinds it wants.
+    pub fn feed(&self, endpoint: &Endpoint, after: Position, limit: usize) -> Result<Fed> {
+        self.read(|connection| {
+            // One moment: what is added meanwhile is for the next time.
+            let head: i64 = connection
+                .prepare_cached("SELECT cursor FROM checkpoint")?
+                .query_row([], |row| row.get(0))?;
+            let kinds: Vec<String> =
+                endpoint.settings.events.iter().map(|kind| format!("'{kind}'")).collect();
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {} FROM changes WHERE tenant = ?2 AND cursor > ?3 AND cursor <= ?4 AND kind IN ({})
+                     AND NOT EXISTS (SELECT 1 FROM deliveries WHERE endpoint = ?1 AND event = cursor)
+                 ORDER BY cursor LIMIT ?5",
+                changes::COLUMNS,
+                kinds.join(", ")
+            ))?;
+            let (number, tenant) = (endpoint.number.0, endpoint.tenant.0);
+            let mut rows = statement.query(params![number, tenant, after.0, head, limit as i64])?;
+            let mut events = Vec::new();
+            while let Some(row) = rows.next()? {
+                events.push(Outgoing::of_change(StoredChange::read(row)?)?);
+            }
+            let read_to = match events.last() {
+                Some(last) if events.len() == limit => last.id.0,
+                _ => head.max(after.0),
+            };
+            Ok(Fed { events, read_to: Position(read_to) })
+        })
+    }
+
+    /// Deliveries whose time has come and before which nothing of the same call waits, first those that are due longest.
+    pub fn due(&self, endpoint: &Endpoint, now_ms: i64, limit: usize) -> Result<Vec<Outgoing>> {
+        self.read(|connection| {
+            let which = format!("next_ms <= ?2 AND NOT ({BLOCKED}) ORDER BY next_ms, event LIMIT ?3");
+            pending(connection, endpoint.number, &which, now_ms, limit)
+        })
+    }
+
+    /// The oldest delivery that waits, whenever it is due.
+    pub fn oldest_pending(&self, endpoint: &Endpoint) -> Result<Option<Outgoing>> {
+        self.read(|connection| {
+            let which = format!("?2 = 0 AND NOT ({BLOCKED}) ORDER BY abs(event) LIMIT ?3");
+            Ok(pending(connection, endpoint.number, &which, 0, 1)?.pop())
+        })
+    }
+
+    /// When the next delivery that waits for its time is due, after a time.
+    pub fn next_due(&self, endpoint: EndpointId, after_ms: i64) -> Result<Option<i64>> {
+        self.read(|connection| {
+            Ok(connection
+                .prepare_cached(
+                    "SELECT min(next_ms) FROM deliveries WHERE endpoint = ?1 AND state = 'pending' AND next_ms > ?2",
+                )?
+                .query_row(params![endpoint.0, after_ms], |row| row.get(0))?)
+        })
+    }
+
+    /// Which of some calls have something that waits.
+    pub fn blocked(&self, endpoint: EndpointId, events: &[Outgoing]) -> Result<Vec<bool>> {
+        self.read(|connection| {
+            let mut any = connection
+                .prepare_cached("SELECT 1 FROM deliveries WHERE endpoint = ?1 AND state = 'pending' LIMIT 1")?;
+            if !any.exists([endpoint.0])? {
+                return Ok(vec![false; events.len()]);
+            }
+            let mut waits = connection.prepare_cached(
+                "SELECT 1 FROM deliveries WHERE endpoint = ?1 AND call_id = ?2 AND state = 'pending'
+                 UNION ALL SELECT 1 FROM deliveries WHERE endpoint = ?1 AND into_id = ?2 AND state = 'pending'",
+            )?;
+            let mut blocked = Vec::with_capacity(events.len());
+            for event in events {
+                let mut is_blocked = false;
+                for call in event.calls() {
+                    is_blocked |= waits.exists(params![endpoint.0, call])?;
+                }
+                blocked.push(is_blocked);
+            }
+            Ok(blocked)
+        })
+    }
+
+    /// The last version of a call that was delivered before an event.
+    pub fn delivered_before(&self, endpoint: &Endpoint, event: &Outgoing) -> Result<Option<(u64, String)>> {
+        self.read(|connection| {
+            let cursor: Option<i64> = connection
+                .prepare_cached(
+                    "SELECT event FROM deliveries WHERE endpoint = ?1 AND call_id = ?2 AND event < ?3
+                         AND state = 'delivered' AND version > 0 ORDER BY event DESC LIMIT 1",
+                )?
+                .query_row(params![endpoint.number.0, event.call_id, event.id.0], |row| row.get(0))
+                .optional()?;
+            let Some(cursor) = cursor else { return Ok(None) };
+            let change = change(connection, endpoint.tenant, cursor)?;
+            Ok(change.map(|change| (change.version, change.record)))
+        })
+    }
+
+    /// Keeps what came of a request. The receiver hears when it is durable.
+    pub fn record(&self, endpoint: EndpointId, attempt: Attempt, tried: Vec<Tried>) -> Result<Recorded> {
+        self.writer().submit(move |transaction, _| {
+            if !is_known(transaction, endpoint)? {
+                return Ok(());
+            }
+            for Tried { event, verdict } in &tried {
+                let outcome = match *verdict {
+                    Verdict::Delivered => Some((DeliveryState::Delivered, event.step + 1, None)),
+                    Verdict::Again { next_ms, step } => Some((DeliveryState::Pending, step, Some(next_ms))),
+                    Verdict::Exhausted => Some((DeliveryState::Exhausted, event.step + 1, None)),
+                    Verdict::Unchanged => None,
+                };
+                if let Some((state, step, next_ms)) = outcome {
+                    write(transaction, endpoint, event, state, step, next_ms)?;
+                }
+                add_attempt(transaction, endpoint, event.id, &attempt)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Lets events wait for those of the same call that do. A live version that waits gives way to a later one. Blocks.
+    pub fn hold(&self, endpoint: EndpointId, events: Vec<Outgoing>, now_ms: i64) -> Result<()> {
+        self.writer().run(move |transaction, _| {
+            if !is_known(transaction, endpoint)? {
+                return Ok(());
+            }
+            for event in &events {
+                if event.version > 0 {
+                    transaction
+                        .prepare_cached(
+                            "UPDATE deliveries SET state = 'superseded', next_ms = NULL
+                             WHERE endpoint = ?1 AND call_id = ?2 AND event < ?3 AND state = 'pending' AND kind = ?4",
+                        )?
+                        .execute(params![
+                            endpoint.0,
+                            event.call_id,
+                            event.id.0,
+                            ChangeKind::Updated.as_str()
+                        ])?;
+                }
+                write(transaction, endpoint, event, DeliveryState::Pending, event.step, Some(now_ms))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes everything that waits due. Blocks.
+    pub fn release(&self, endpoint: EndpointId, now_ms: i64) -> Result<()> {
+        self.writer().run(move |transaction, _| {
+            transaction
+                .prepare_cached(
+                    "UPDATE deliveries SET next_ms = ?2 WHERE endpoint = ?1 AND state = 'pending' AND next_ms > ?2",
+                )?
+                .execute(params![endpoint.0, now_ms])?;
+            Ok(())
+        })
+    }
+}
+
+/// An endpoint may have been removed while something was on its way to it.
+fn is_known(transaction: &Transaction<'_>, endpoint: EndpointId) -> Result<bool> {
+    Ok(transaction.prepare_cached("SELECT 1 FROM endpoints WHERE endpoint = ?1")?.exists([endpoint.0])?)
+}
+
+fn write(
+    transaction: &Transaction<'_>,
+    endpoint: EndpointId,
+    event: &Outgoing,
+    state: DeliveryState,
+    step: u32,
+    next_ms: Option<i64>,
+) -> Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO deliveries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+             ON CONFLICT (endpoint, event) DO UPDATE
+                 SET state = excluded.state, step = excluded.step, next_ms = excluded.next_ms",
+        )?
+        .execute(params![
+            endpoint.0,
+            event.id.0,
+            event.kind,
+            event.version as i64,
+            event.call_id,
+            event.into_id,
+            event.made_ms,
+            state.as_str(),
+            step,
+            next_ms,
+        ])?;
+    Ok(())
+}
+
+fn add_attempt(
+    transaction: &Transaction<'_>,
+    endpoint: EndpointId,
+    event: EventId,
+    attempt: &Attempt,
+) -> Result<()> {
+    let number: i64 = transaction
+        .prepare_cached(
+            "INSERT INTO attempts VALUES (?1, ?2,
+                 (SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE endpoint = ?1 AND event = ?2),
+                 ?3, ?4, ?5, ?6, ?7) RETURNING number",
+        )?
+        .query_row(
+            params![
+                endpoint.0,
+                event.0,
+                attempt.started_ms,
+                attempt.duration_ms,
+                attempt.status,
+                attempt.problem,
+                attempt.answer
+            ],
+            |row| row.get(0),
+        )?;
+    if number > ATTEMPTS_KEPT {
+        transaction
+            .prepare_cached("DELETE FROM attempts WHERE endpoint = ?1 AND event = ?2 AND number <= ?3")?
+            .execute(params![endpoint.0, event.0, number - ATTEMPTS_KEPT])?;
+    }
+    Ok(())
+}
+
+fn change(connection: &Connection, tenant: TenantId, cursor: i64) -> Result<Option<StoredChange>> {
+    let sql = format!("SELECT {} FROM changes WHERE cursor = ?1 AND tenant = ?2", changes::COLUMNS);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![cursor, tenant.0])?;
+    rows.next()?.map(StoredChange::read).transpose()
+}
+
+/// Deliveries that wait, with what they tell.
+fn pending(
+    connection: &Connection,
+    endpoint: EndpointId,
+    which: &str,
+    value: i64,
+    limit: usize,
+) -> Result<Vec<Outgoing>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT event, kind, version, made_ms, call_id, into_id, step, tenant
+         FROM deliveries JOIN endpoints USING (endpoint)
+         WHERE endpoint = ?1 AND state = 'pending' AND {which}"
+    ))?;
+    let mut rows = statement.query(params![endpoint.0, value, limit as i64])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = EventId(row.get(0)?);
+        let data = data(connection, TenantId(row.get(7)?), id)?;
+        found.push(read(row, id, data)?);
+    }
+    Ok(found)
+}
+
+fn read(row: &Row<'_>, id: EventId, data: Option<String>) -> Result<Outgoing> {
+    Ok(Outgoing {
+        id,
+        kind: row.get(1)?,
+        version: row.get::<_, i64>(2)? as u64,
+        made_ms: row.get(3)?,
+        call_id: row.get(4)?,
+        into_id: row.get(5)?,
+        // Retention removes deliveries with their calls, in one transaction.
+        data: data.ok_or_else(|| StoreError::Damaged(format!("what {id} tells is not there")))?,
+        step: row.get(6)?,
+        is_held: true,
+    })
+}
+
+/// What an event tells.
+fn data(connection: &Connection, tenant: TenantId, id: EventId) -> Result<Option<String>> {
+    if id.0 > 0 {
+        return Ok(change(connection, tenant, id.0)?.map(|change| change.record));
+    }
+    Ok(connection
+        .prepare_cached("SELECT data FROM notices WHERE notice = ?1 AND tenant = ?2")?
+        .query_row(params![-id.0, tenant.0], |row| row.get(0))
+        .optional()?)
+}

@@ -1,0 +1,338 @@
+//! Endpoints: where tenants want to be told of their calls, and how.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Position, Store, TenantId, TenantView,
+    deliveries::kind,
+    error::{Result, StoreError},
+};
+
+/// An endpoint, as the store numbers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EndpointId(pub(crate) i64);
+
+impl EndpointId {
+    /// As a number, for logs.
+    pub fn number(self) -> i64 {
+        self.0
+    }
+}
+
+/// Where a tenant wants to be told.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Its number.
+    pub number: EndpointId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Its name in the API, `ep_…`.
+    pub id: String,
+    /// When it was added, milliseconds since 1970.
+    pub created_ms: i64,
+    /// What its owner wants.
+    pub settings: EndpointSettings,
+    /// Its secrets and headers, encrypted by whoever stores them.
+    pub sealed: Vec<u8>,
+    /// Why nothing is delivered to it.
+    pub disabled: Option<Disabled>,
+    /// The first failure since the last success, milliseconds since 1970.
+    pub failing_since_ms: Option<i64>,
+    /// Up to here the feed was taken over into deliveries.
+    pub cursor: Position,
+}
+
+/// What an endpoint's owner wants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EndpointSettings {
+    /// Where to post.
+    pub url: String,
+    /// The types of events it wants, `call.completed` and so on.
+    pub events: Vec<String>,
+    /// Of which calls.
+    #[serde(default)]
+    pub filter: EndpointFilter,
+    /// For people.
+    #[serde(default)]
+    pub description: String,
+    /// How deliveries are signed.
+    #[serde(default)]
+    pub signing: Signing,
+    /// At most so many requests a second; none: as fast as it answers.
+    #[serde(default)]
+    pub rate_limit: Option<u32>,
+    /// So many events at most in one request; none: one, unwrapped.
+    #[serde(default)]
+    pub batch: Option<u32>,
+    /// Whether numbers are masked and names dropped.
+    #[serde(default)]
+    pub redact: bool,
+}
+
+/// Which calls an endpoint wants to be told of; whatever is none does not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct EndpointFilter {
+    /// The direction.
+    pub direction: Option<String>,
+    /// The result.
+    pub result: Option<String>,
+    /// A participant's extension id.
+    pub extension: Option<String>,
+    /// A queue's extension id.
+    pub queue: Option<String>,
+    /// A participant's number.
+    pub number: Option<String>,
+}
+
+/// How deliveries are signed (Standard Webhooks 1.0).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Signing {
+    /// HMAC-SHA256 with a secret that both know.
+    #[default]
+    #[serde(rename = "v1")]
+    Hmac,
+    /// Ed25519, verified with a public key.
+    #[serde(rename = "v1a")]
+    Ed25519,
+}
+
+/// Why nothing is delivered to an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disabled {
+    /// Its owner wants it so.
+    Owner,
+    /// It answered 410.
+    Gone,
+    /// It failed for days.
+    Failing,
+}
+
+impl Disabled {
+    const ALL: [Self; 3] = [Self::Owner, Self::Gone, Self::Failing];
+
+    /// As a word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Gone => "gone",
+            Self::Failing => "failing",
+        }
+    }
+
+    fn from_word(word: &str) -> Result<Self> {
+        let known = Self::ALL.into_iter().find(|why| why.as_str() == word);
+        known.ok_or_else(|| StoreError::Damaged(format!("an endpoint disabled for {word:?}")))
+    }
+}
+
+/// An endpoint to be added; it is told what happens from now on.
+#[derive(Debug, Clone)]
+pub struct NewEndpoint {
+    /// Its name in the API.
+    pub id: String,
+    /// When, milliseconds since 1970.
+    pub created_ms: i64,
+    /// What its owner wants.
+    pub settings: EndpointSettings,
+    /// Its secrets and headers, encrypted.
+    pub sealed: Vec<u8>,
+}
+
+/// What is to be changed of an endpoint; none: not that.
+#[derive(Debug, Clone, Default)]
+pub struct EndpointChange {
+    /// What its owner wants.
+    pub settings: Option<EndpointSettings>,
+    /// Its secrets and headers, encrypted.
+    pub sealed: Option<Vec<u8>>,
+    /// Whether anything is to be delivered. Enabled again, it is told what it has missed.
+    pub enabled: Option<bool>,
+}
+
+const COLUMNS: &str =
+    "endpoint, tenant, id, created_ms, settings, sealed, disabled, failing_since_ms, cursor";
+
+impl Endpoint {
+    fn read(row: &Row<'_>) -> Result<Self> {
+        let settings: String = row.get(4)?;
+        let disabled: Option<String> = row.get(6)?;
+        Ok(Self {
+            number: EndpointId(row.get(0)?),
+            tenant: TenantId(row.get(1)?),
+            id: row.get(2)?,
+            created_ms: row.get(3)?,
+            settings: serde_json::from_str(&settings)
+                .map_err(|error| StoreError::Damaged(format!("an endpoint's settings: {error}")))?,
+            sealed: row.get(5)?,
+            disabled: disabled.as_deref().map(Disabled::from_word).transpose()?,
+            failing_since_ms: row.get(7)?,
+            cursor: Position(row.get(8)?),
+        })
+    }
+}
+
+impl Store {
+    /// The endpoints of all tenants, in the order in which they were added.
+    pub fn endpoints(&self) -> Result<Vec<Endpoint>> {
+        self.read(|connection| select(connection, "?1 = 0", 0))
+    }
+
+    /// Notes up to where the feed was taken over for an endpoint. Blocks.
+    pub fn set_endpoint_cursor(&self, endpoint: EndpointId, cursor: Position) -> Result<()> {
+        self.writer().run(move |transaction, _| {
+            transaction
+                .prepare_cached("UPDATE endpoints SET cursor = max(cursor, ?2) WHERE endpoint = ?1")?
+                .execute(params![endpoint.0, cursor.0])?;
+            Ok(())
+        })
+    }
+
+    /// Notes since when an endpoint fails; none: it does not. Blocks.
+    pub fn set_endpoint_failing(&self, endpoint: EndpointId, since_ms: Option<i64>) -> Result<()> {
+        self.writer().run(move |transaction, _| {
+            transaction
+                .prepare_cached("UPDATE endpoints SET failing_since_ms = ?2 WHERE endpoint = ?1")?
+                .execute(params![endpoint.0, since_ms])?;
+            Ok(())
+        })
+    }
+
+    /// Delivers nothing more to an endpoint, and tells the tenant's others. Blocks.
+    pub fn disable_endpoint(&self, endpoint: EndpointId, why: Disabled, now_ms: i64) -> Result<()> {
+        self.change_tenants(move |transaction, _| {
+            let disabled: Option<(i64, String, Option<i64>)> = transaction
+                .prepare_cached(
+                    "UPDATE endpoints SET disabled = ?2 WHERE endpoint = ?1 AND disabled IS NULL
+                     RETURNING tenant, id, failing_since_ms",
+                )?
+                .query_row(params![endpoint.0, why.as_str()], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })
+                .optional()?;
+            let Some((tenant, id, failing_since_ms)) = disabled else { return Ok(()) };
+            let data = serde_json::json!({
+                "endpoint": id,
+                "reason": why.as_str(),
+                "failingSince": failing_since_ms.map(|since| wholecall_record::Time::from_millis(since).to_string()),
+            });
+            let others: Vec<EndpointId> = select(transaction, "tenant = ?1", tenant)?
+                .into_iter()
+                .filter(|other| other.disabled.is_none())
+                .map(|other| other.number)
+                .collect();
+            if !others.is_empty() {
+                add_notice(transaction, TenantId(tenant), kind::ENDPOINT_DISABLED, &data, now_ms, &others)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl TenantView {
+    /// The tenant's endpoints, in the order in which they were added.
+    pub fn endpoints(&self) -> Result<Vec<Endpoint>> {
+        self.read(|connection, tenant| select(connection, "tenant = ?1", tenant))
+    }
+
+    /// The endpoint of that name.
+    pub fn endpoint(&self, id: &str) -> Result<Option<Endpoint>> {
+        Ok(self.endpoints()?.into_iter().find(|endpoint| endpoint.id == id))
+    }
+
+    /// Adds an endpoint. Blocks.
+    pub fn add_endpoint(&self, new: NewEndpoint) -> Result<()> {
+        let tenant = self.tenant.0;
+        self.store.change_tenants(move |transaction, _| {
+            transaction
+                .prepare_cached(
+                    "INSERT INTO endpoints (tenant, id, created_ms, settings, sealed, cursor)
+                     VALUES (?1, ?2, ?3, ?4, ?5, (SELECT cursor FROM checkpoint))",
+                )?
+                .execute(params![tenant, new.id, new.created_ms, to_json(&new.settings)?, new.sealed])?;
+            Ok(())
+        })
+    }
+
+    /// Changes an endpoint; tells whether there is one of that name. Blocks.
+    pub fn change_endpoint(&self, id: &str, change: EndpointChange) -> Result<bool> {
+        let (tenant, id) = (self.tenant.0, id.to_owned());
+        self.store.change_tenants(move |transaction, _| {
+            let settings = change.settings.as_ref().map(to_json).transpose()?;
+            let changed = transaction
+                .prepare_cached(
+                    "UPDATE endpoints SET settings = coalesce(?3, settings), sealed = coalesce(?4, sealed),
+                         failing_since_ms = iif(?5 IS TRUE AND disabled IS NOT NULL, NULL, failing_since_ms),
+                         disabled = CASE WHEN ?5 IS NULL THEN disabled WHEN ?5 THEN NULL
+                             ELSE coalesce(disabled, 'owner') END
+                     WHERE tenant = ?1 AND id = ?2",
+                )?
+                .execute(params![tenant, id, settings, change.sealed, change.enabled])?;
+            Ok(changed > 0)
+        })
+    }
+
+    /// Removes an endpoint with what is known of its deliveries; tells whether there was one. Blocks.
+    pub fn remove_endpoint(&self, id: &str) -> Result<bool> {
+        let (tenant, id) = (self.tenant.0, id.to_owned());
+        self.store.change_tenants(move |transaction, _| {
+            let removed: Option<i64> = transaction
+                .prepare_cached("DELETE FROM endpoints WHERE tenant = ?1 AND id = ?2 RETURNING endpoint")?
+                .query_row(params![tenant, id], |row| row.get(0))
+                .optional()?;
+            let Some(endpoint) = removed else { return Ok(false) };
+            for table in ["attempts", "deliveries"] {
+                transaction.execute(&format!("DELETE FROM {table} WHERE endpoint = ?1"), [endpoint])?;
+            }
+            Ok(true)
+        })
+    }
+
+    /// Sends a test event to an endpoint; its number, if there is such an endpoint. Blocks.
+    pub fn test_endpoint(&self, id: &str, now_ms: i64) -> Result<Option<crate::EventId>> {
+        let Some(endpoint) = self.endpoint(id)? else { return Ok(None) };
+        let tenant = self.tenant;
+        self.store.change_tenants(move |transaction, _| {
+            let data = serde_json::json!({ "endpoint": endpoint.id });
+            let to = [endpoint.number];
+            add_notice(transaction, tenant, kind::ENDPOINT_TEST, &data, now_ms, &to).map(Some)
+        })
+    }
+}
+
+/// Something that a tenant is told beside the changes of its calls, due at once.
+fn add_notice(
+    transaction: &Transaction<'_>,
+    tenant: TenantId,
+    kind: &str,
+    data: &serde_json::Value,
+    now_ms: i64,
+    to: &[EndpointId],
+) -> Result<crate::EventId> {
+    let notice = transaction
+        .prepare_cached("INSERT INTO notices (tenant, kind, made_ms, data) VALUES (?1, ?2, ?3, ?4)")?
+        .insert(params![tenant.0, kind, now_ms, data.to_string()])?;
+    for endpoint in to {
+        transaction
+            .prepare_cached("INSERT INTO deliveries VALUES (?1, ?2, ?3, 0, '', NULL, ?4, 'pending', 0, ?4)")?
+            .execute(params![endpoint.0, -notice, kind, now_ms])?;
+    }
+    Ok(crate::EventId(-notice))
+}
+
+fn select(connection: &Connection, which: &str, value: i64) -> Result<Vec<Endpoint>> {
+    let sql = format!("SELECT {COLUMNS} FROM endpoints WHERE {which} ORDER BY endpoint");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([value])?;
+    let mut endpoints = Vec::new();
+    while let Some(row) = rows.next()? {
+        endpoints.push(Endpoint::read(row)?);
+    }
+    Ok(endpoints)
+}
+
+fn to_json(settings: &EndpointSettings) -> Result<String> {
+    serde_json::to_string(settings).map_err(|error| StoreError::Failed(error.to_string()))
+}

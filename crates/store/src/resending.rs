@@ -1,0 +1,194 @@
+//! What a tenant sees of its deliveries, and what it wants sent again.
+
+use rusqlite::{Connection, Row, params};
+
+use crate::{
+    EndpointId, EventId, Position, TenantView,
+    deliveries::{Attempt, Delivery, DeliveryState},
+    error::{Result, StoreError},
+};
+
+/// Which deliveries of an endpoint.
+#[derive(Debug, Clone, Copy)]
+pub struct Listed {
+    /// Only those that are in this state.
+    pub state: Option<DeliveryState>,
+    /// Only those of before this event.
+    pub before: Option<EventId>,
+    /// So many at most.
+    pub limit: usize,
+}
+
+/// What is to be sent again to an endpoint, of what it wants by its settings.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    /// Only changes that were made at this time or later, milliseconds since 1970.
+    pub since_ms: i64,
+    /// Only changes that were made before this time.
+    pub until_ms: i64,
+    /// Only types among these.
+    pub kinds: Vec<String>,
+}
+
+/// So many are made due in one transaction.
+const AT_ONCE: usize = 500;
+
+impl TenantView {
+    /// Deliveries to an endpoint, latest events first.
+    pub fn deliveries(&self, endpoint: EndpointId, listed: Listed) -> Result<Vec<Delivery>> {
+        self.read(|connection, tenant| {
+            let which = "deliveries.endpoint = ?2 AND (?3 IS NULL OR state = ?3) AND event < ?4
+                 ORDER BY event DESC LIMIT ?5";
+            let state = listed.state.map(DeliveryState::as_str);
+            let before = listed.before.map_or(i64::MAX, |event| event.0);
+            select(connection, which, params![tenant, endpoint.0, state, before, listed.limit as i64])
+        })
+    }
+
+    /// Everything that any endpoint was told of a call, latest first.
+    pub fn deliveries_of_call(&self, call_id: &str) -> Result<Vec<Delivery>> {
+        self.read(|connection, tenant| {
+            // By the tenant's few endpoints: deliveries are found by endpoint and call.
+            let which = "deliveries.endpoint IN (SELECT endpoint FROM endpoints WHERE tenant = ?1)
+                 AND call_id = ?2 ORDER BY event DESC, deliveries.endpoint";
+            select(connection, which, params![tenant, call_id])
+        })
+    }
+
+    /// Sends an event to an endpoint once more, now; tells whether the endpoint was to have it. Blocks.
+    pub fn resend(&self, endpoint: EndpointId, event: EventId, now_ms: i64) -> Result<bool> {
+        let tenant = self.tenant.0;
+        self.store.change_tenants(move |transaction, _| {
+            let due = transaction
+                .prepare_cached(
+                    "UPDATE deliveries SET state = 'pending', step = 0, next_ms = ?4
+                     WHERE endpoint = ?2 AND event = ?3
+                         AND endpoint IN (SELECT endpoint FROM endpoints WHERE tenant = ?1)",
+                )?
+                .execute(params![tenant, endpoint.0, event.0, now_ms])?;
+            Ok(due > 0)
+        })
+    }
+
+    /// Sends everything that was given up once more, and what waits now; tells how many that is. Blocks.
+    pub fn resend_failed(&self, endpoint: EndpointId, since_ms: i64, now_ms: i64) -> Result<usize> {
+        let tenant = self.tenant.0;
+        self.store.change_tenants(move |transaction, _| {
+            Ok(transaction
+                .prepare_cached(
+                    "UPDATE deliveries SET state = 'pending', step = 0, next_ms = ?4
+                     WHERE endpoint = ?2 AND state IN ('pending', 'exhausted') AND made_ms >= ?3
+                         AND endpoint IN (SELECT endpoint FROM endpoints WHERE tenant = ?1)",
+                )?
+                .execute(params![tenant, endpoint.0, since_ms, now_ms])?)
+        })
+    }
+
+    /// Sends a part of the feed once more: what the endpoint has had, and what it had not asked for then. `wants` tells
+    /// by its record whether a change is meant. What is still to come to it anyway is left alone. Tells how many
+    /// there are. Blocks.
+    pub fn replay(
+        &self,
+        endpoint: EndpointId,
+        replay: &Replay,
+        now_ms: i64,
+        mut wants: impl FnMut(&str, &str) -> bool,
+    ) -> Result<usize> {
+        let first: i64 = self.read(|connection, tenant| {
+            let first = "SELECT coalesce(min(cursor), 1) FROM changes WHERE tenant = ?1 AND made_ms >= ?2";
+            Ok(connection
+                .prepare_cached(first)?
+                .query_row(params![tenant, replay.since_ms], |row| row.get(0))?)
+        })?;
+        let (mut after, mut count) = (Position(first - 1), 0);
+        loop {
+            let changes = self.changes_after(after, AT_ONCE)?;
+            let Some(last) = changes.last() else { return Ok(count) };
+            after = last.cursor;
+            let due: Vec<_> = changes
+                .into_iter()
+                .filter(|change| {
+                    (replay.since_ms..replay.until_ms).contains(&change.made_ms)
+                        && replay.kinds.iter().any(|kind| kind == change.kind.as_str())
+                        && wants(change.kind.as_str(), &change.record)
+                })
+                .map(|change| {
+                    let ids: serde_json::Value = serde_json::from_str(&change.record)
+                        .map_err(|error| StoreError::Damaged(format!("a record cannot be read: {error}")))?;
+                    Ok((change, ids))
+                })
+                .collect::<Result<_>>()?;
+            let tenant = self.tenant.0;
+            count += self.store.change_tenants(move |transaction, _| {
+                let mut insert = transaction.prepare_cached(
+                    "INSERT INTO deliveries SELECT endpoint, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 0, ?8
+                     FROM endpoints WHERE endpoint = ?1 AND tenant = ?9 AND (cursor >= ?2
+                         OR EXISTS (SELECT 1 FROM deliveries WHERE endpoint = ?1 AND event = ?2))
+                     ON CONFLICT (endpoint, event) DO UPDATE SET state = 'pending', step = 0, next_ms = ?8",
+                )?;
+                let mut count = 0;
+                for (change, ids) in &due {
+                    count += insert.execute(params![
+                        endpoint.0,
+                        change.cursor.0,
+                        change.kind.as_str(),
+                        change.version as i64,
+                        ids["id"].as_str().unwrap_or_default(),
+                        ids["into"].as_str(),
+                        change.made_ms,
+                        now_ms,
+                        tenant,
+                    ])?;
+                }
+                Ok(count)
+            })?;
+        }
+    }
+}
+
+fn select(connection: &Connection, which: &str, parameters: impl rusqlite::Params) -> Result<Vec<Delivery>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT deliveries.endpoint, endpoints.id, event, kind, version, call_id, made_ms, state, next_ms
+         FROM deliveries JOIN endpoints USING (endpoint) WHERE endpoints.tenant = ?1 AND {which}"
+    ))?;
+    let mut rows = statement.query(parameters)?;
+    let mut deliveries = Vec::new();
+    while let Some(row) = rows.next()? {
+        deliveries.push(read(connection, row)?);
+    }
+    Ok(deliveries)
+}
+
+fn read(connection: &Connection, row: &Row<'_>) -> Result<Delivery> {
+    let (endpoint, id) = (row.get(0)?, EventId(row.get(2)?));
+    let state: String = row.get(7)?;
+    Ok(Delivery {
+        endpoint: row.get(1)?,
+        id,
+        kind: row.get(3)?,
+        version: row.get::<_, i64>(4)? as u64,
+        call_id: row.get(5)?,
+        made_ms: row.get(6)?,
+        state: DeliveryState::from_word(&state)
+            .ok_or_else(|| StoreError::Damaged(format!("a delivery that is {state:?}")))?,
+        next_ms: row.get(8)?,
+        attempts: attempts(connection, EndpointId(endpoint), id)?,
+    })
+}
+
+fn attempts(connection: &Connection, endpoint: EndpointId, event: EventId) -> Result<Vec<Attempt>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT started_ms, duration_ms, status, problem, answer FROM attempts
+         WHERE endpoint = ?1 AND event = ?2 ORDER BY number",
+    )?;
+    let rows = statement.query_map(params![endpoint.0, event.0], |row| {
+        Ok(Attempt {
+            started_ms: row.get(0)?,
+            duration_ms: row.get(1)?,
+            status: row.get(2)?,
+            problem: row.get(3)?,
+            answer: row.get(4)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}

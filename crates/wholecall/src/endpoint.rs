@@ -1,0 +1,99 @@
+//! `wholecall endpoint`: works on the data, beside a running service or without one.
+
+use serde_json::{Map, Value, json};
+use wholecall_server::{admin, endpoints};
+use wholecall_store::{Store, TenantView};
+
+use crate::{
+    cli::{EndpointAction, EndpointArgs, EndpointOptions},
+    input::Tally,
+    serve::secret_key,
+    tenant::print,
+};
+
+pub(crate) fn run(arguments: &EndpointArgs) -> anyhow::Result<Tally> {
+    let store = Store::open_existing(&arguments.data)?;
+    let key = secret_key(&arguments.data)?;
+    let of = |tenant: &str| -> anyhow::Result<TenantView> { Ok(store.of(admin::find(&store, tenant)?.id)) };
+    let answer = match &arguments.action {
+        EndpointAction::Add { tenant, url, secret, options } => {
+            let mut wanted = members(options)?;
+            wanted.insert("url".to_owned(), json!(url));
+            wanted.insert("secret".to_owned(), json!(secret));
+            endpoints::add(&of(tenant)?, &key, &Value::Object(wanted))?
+        }
+        EndpointAction::List { tenant } => {
+            let all = of(tenant)?.endpoints()?;
+            if !arguments.json {
+                for endpoint in &all {
+                    let state = endpoint.disabled.map_or("enabled", |_| "disabled");
+                    println!("{}  {state}  {}", endpoint.id, endpoint.settings.url);
+                }
+                return Ok(Tally::default());
+            }
+            json!({ "endpoints": all.iter().map(|endpoint| endpoints::describe(&key, endpoint)).collect::<Vec<_>>() })
+        }
+        EndpointAction::Show { tenant, id } => endpoints::describe(&key, &endpoints::find(&of(tenant)?, id)?),
+        EndpointAction::Set { tenant, id, url, enabled, options } => {
+            let mut wanted = members(options)?;
+            wanted.extend(url.iter().map(|url| ("url".to_owned(), json!(url))));
+            wanted.extend(enabled.iter().map(|enabled| ("enabled".to_owned(), json!(enabled))));
+            endpoints::change(&of(tenant)?, &key, id, &Value::Object(wanted))?
+        }
+        EndpointAction::Rotate { tenant, id, signing, secret } => {
+            let signing = signing.map(wholecall_store::Signing::from);
+            endpoints::rotate(&of(tenant)?, &key, id, signing, secret.as_deref())?
+        }
+        EndpointAction::Remove { tenant, id } => {
+            anyhow::ensure!(of(tenant)?.remove_endpoint(id)?, "there is no endpoint {id}");
+            json!({ "id": id, "removed": true })
+        }
+        EndpointAction::Test { tenant, id } => {
+            json!({ "id": endpoints::test(&of(tenant)?, id)?.to_string() })
+        }
+    };
+    print(arguments.json, &answer);
+    Ok(Tally::default())
+}
+
+/// The options as members of the settings; `none` goes back to what is usual.
+fn members(options: &EndpointOptions) -> anyhow::Result<Map<String, Value>> {
+    let mut members = Map::new();
+    let text = |value: &str| if value == "none" { Value::Null } else { json!(value) };
+    if !options.events.is_empty() {
+        members.insert("events".to_owned(), json!(options.events));
+    }
+    let filter: Map<String, Value> = [
+        ("direction", &options.direction),
+        ("result", &options.result),
+        ("extension", &options.extension),
+        ("queue", &options.queue),
+        ("number", &options.number),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name.to_owned(), text(value.as_deref()?))))
+    .collect();
+    if !filter.is_empty() {
+        members.insert("filter".to_owned(), Value::Object(filter));
+    }
+    if let Some(description) = &options.description {
+        members.insert("description".to_owned(), json!(description));
+    }
+    for (name, value) in [("rateLimit", options.rate_limit), ("batch", options.batch)] {
+        members.extend(value.map(|value| (name.to_owned(), json!(value.0))));
+    }
+    members.extend(options.redact.map(|redact| ("redact".to_owned(), json!(redact))));
+    if let Some(signing) = options.signing {
+        members.insert("signing".to_owned(), json!(wholecall_store::Signing::from(signing)));
+    }
+    if !options.headers.is_empty() {
+        let header = |line: &String| {
+            let (name, value) =
+                line.split_once(':').ok_or_else(|| anyhow::anyhow!("{line:?} is no `Name: value`"))?;
+            Ok((name.trim().to_owned(), json!(value.trim())))
+        };
+        let headers = options.headers.iter().map(header).collect::<anyhow::Result<Map<_, _>>>()?;
+        members.insert("headers".to_owned(), Value::Object(headers));
+    }
+    Ok(members)
+}

@@ -1,0 +1,42 @@
+//! `wholecall listen`.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+use wholecall_server::deliver::relay::{Forwarded, Relay};
+
+use crate::{cli::ListenArgs, input::Tally};
+
+pub(crate) fn run(arguments: &ListenArgs) -> anyhow::Result<Tally> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    let events = arguments.events.clone();
+    let relay = Relay::new(&arguments.server, &arguments.api_key, &arguments.forward_to, events)?;
+    // What is posted to must know it first.
+    println!("secret {}", relay.secret());
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let ready = |_: &Relay| println!("listening at {} for {}", arguments.server, arguments.forward_to);
+        tokio::select! {
+            ended = relay.run(ready, |forwarded| println!("{}", line(forwarded))) => ended?,
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        anyhow::Ok(())
+    })?;
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    Ok(Tally::default())
+}
+
+fn line(forwarded: &Forwarded) -> String {
+    let Forwarded { time, kind, id, call_id, answer, took } = forwarded;
+    let answer = match answer {
+        Ok(status) => status.to_string(),
+        Err(problem) => problem.clone(),
+    };
+    format!("{time}  {kind:<14}  {id}  {call_id}  {answer} in {} ms", took.as_millis())
+}

@@ -1,0 +1,284 @@
+//! What tenants do with their endpoints, and what receivers in other languages make of what they get.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use super::{
+    endpoint, path,
+    receiver::{Answer, Foreign, Receiver},
+    send, started, to,
+};
+use crate::{
+    harness::{Installation, eventually},
+    traffic::{ACCOUNT, another, example, expect_settled},
+};
+
+/// The standard's example of a secret.
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+#[test]
+fn the_official_libraries_verify_what_is_delivered() {
+    let receivers: Vec<Foreign> = ["receiver.py", "receiver.mjs"]
+        .iter()
+        .filter_map(|program| Foreign::start(program, SECRET))
+        .collect();
+    let installation = Installation::new();
+    let (server, tenant) = started(&installation, ACCOUNT);
+    let client = server.client();
+    for receiver in &receivers {
+        let wanted = json!({ "url": receiver.url, "secret": SECRET, "events": ["call.completed"] });
+        let added = endpoint(&client, &tenant, &wanted);
+        // The old secret still signs, beside the new one.
+        let rotated = send(&client, &tenant, "POST", &path(&added, "/rotate"), &json!({})).json();
+        assert_ne!(rotated["secret"], SECRET);
+    }
+    example("warm-transfer").iter().for_each(|line| client.notify(&tenant, line));
+    let ids: Vec<Value> = receivers
+        .iter()
+        .map(|receiver| {
+            let told = receiver.next();
+            assert_eq!(told["event"]["type"], "call.completed", "{told}");
+            let id = told["event"]["data"]["id"].as_str().unwrap();
+            assert_eq!(told["event"]["data"], client.get(&tenant, &format!("/v1/calls/{id}")));
+            told["id"].clone()
+        })
+        .collect();
+    assert!(ids.windows(2).all(|pair| pair[0] == pair[1]), "one version, one id: {ids:?}");
+    server.stop();
+}
+
+#[test]
+fn a_program_that_listens_is_forwarded_what_it_can_verify() {
+    let installation = Installation::new();
+    let (server, tenant) = started(&installation, ACCOUNT);
+    let client = server.client();
+    let receiver = Receiver::start(Answer::status(200));
+    let mut listen = Command::new(env!("CARGO_BIN_EXE_wholecall"))
+        .args([
+            "listen",
+            "--forward-to",
+            &receiver.url(),
+            "--server",
+            &format!("http://{}", server.address()),
+        ])
+        .env("WHOLECALL_API_KEY", &tenant.api_key)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(listen.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.next().unwrap().starts_with("secret whsec_"));
+    assert!(lines.next().unwrap().starts_with("listening at http://"));
+    example("direct").iter().for_each(|line| client.notify(&tenant, line));
+    let told = lines.find(|line| line.contains("call.completed")).unwrap();
+    assert!(told.contains(" 200 in "), "{told}");
+    let completed =
+        receiver.requests().into_iter().find(|request| request.kind() == "call.completed").unwrap();
+    assert!(told.contains(completed.id()) && completed.header("webhook-signature").starts_with("v1,"));
+    listen.kill().unwrap();
+    listen.wait().unwrap();
+    server.stop();
+}
+
+#[test]
+fn endpoints_are_added_changed_and_removed() {
+    let installation = Installation::new();
+    let (server, tenant) = started(&installation, ACCOUNT);
+    let other = installation.tenant("other", ["1"]);
+    let client = server.client();
+    let wanted = json!({ "url": "https://example.com/calls", "headers": { "Authorization": "Basic abc" }, "rateLimit": 5 });
+    let added = endpoint(&client, &tenant, &wanted);
+    assert!(added["secret"].as_str().unwrap().starts_with("whsec_"));
+    assert_eq!(added["events"], json!(["call.completed", "call.merged", "call.revised"]));
+    let one = client.get(&tenant, &path(&added, ""));
+    assert_eq!((&one["secret"], &one["headers"]), (&Value::Null, &json!(["authorization"])));
+    let change = json!({ "filter": { "result": "Missed" }, "rateLimit": null, "enabled": false });
+    let changed = send(&client, &tenant, "PATCH", &path(&added, ""), &change).json();
+    assert_eq!((&changed["rateLimit"], &changed["filter"]["result"]), (&Value::Null, &json!("Missed")));
+    assert_eq!((&changed["enabled"], &changed["disabledBecause"]), (&json!(false), &json!("owner")));
+    let key = endpoint(&client, &tenant, &json!({ "url": "https://example.com/", "signing": "v1a" }));
+    assert!(key["publicKey"].as_str().unwrap().starts_with("whpk_") && key["secret"].is_null());
+    // Nothing of it is anybody else's.
+    assert_eq!(client.get(&other, "/v1/endpoints"), json!({ "endpoints": [] }));
+    for (method, below) in
+        [("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/test"), ("GET", "/deliveries")]
+    {
+        let reply = send(&client, &other, method, &path(&added, below), &json!({}));
+        assert_eq!(reply.status, 404, "{method} {below}: {reply:?}");
+    }
+    // Nor in the file in a form that can be read.
+    let database = installation.database();
+    let sealed: Vec<u8> = database.query_row("SELECT sealed FROM endpoints", [], |row| row.get(0)).unwrap();
+    assert!(!sealed.windows(5).any(|part| part == b"whsec" || part == b"Basic"));
+    assert_eq!(send(&client, &tenant, "DELETE", &path(&added, ""), &json!({})).status, 204);
+    assert_eq!(send(&client, &tenant, "DELETE", &path(&added, ""), &json!({})).status, 404);
+    server.stop();
+}
+
+#[test]
+fn what_makes_no_endpoint_is_refused_with_the_reason() {
+    let installation = Installation::new();
+    let tenant = installation.tenant("acme", [ACCOUNT]);
+    let server = installation.start();
+    let client = server.client();
+    let refused = [
+        (json!({}), "url"),
+        (json!({ "url": "ftp://example.com" }), "http"),
+        (json!({ "url": "http://127.0.0.1:9/" }), "loopback"),
+        (json!({ "url": "http://[::ffff:10.0.0.1]/" }), "private"),
+        (json!({ "url": "https://example.com", "events": ["call.ended"] }), "call.ended"),
+        (json!({ "url": "https://example.com", "headers": { "Host": "x" } }), "Host"),
+        (json!({ "url": "https://example.com", "headers": { "X": "a\r\nY: b" } }), "one line"),
+        (json!({ "url": "https://example.com", "filter": { "result": "Great" } }), "Great"),
+        (json!({ "url": "https://example.com", "batch": 101 }), "100"),
+        (json!({ "url": "https://example.com", "secret": "whsec_c2hvcnQ=" }), "24 to 64"),
+        (json!({ "url": "https://example.com", "colour": "red" }), "colour"),
+    ];
+    for (wanted, reason) in refused {
+        let detail = send(&client, &tenant, "POST", "/v1/endpoints", &wanted).problem(400);
+        assert!(detail.contains(reason), "{wanted}: {detail}");
+    }
+    server.stop();
+}
+
+#[test]
+fn a_name_that_leads_into_this_network_is_never_connected_to() {
+    let receiver = Receiver::start(Answer::status(200));
+    let installation = Installation::new();
+    let tenant = installation.tenant("acme", [ACCOUNT]);
+    let server = installation.start();
+    let client = server.client();
+    let url = receiver.url().replace("127.0.0.1", "localhost");
+    let added = endpoint(&client, &tenant, &to(&url));
+    send(&client, &tenant, "POST", &path(&added, "/test"), &json!({}));
+    let problem = eventually(Duration::from_secs(20), || {
+        let page = client.get(&tenant, &path(&added, "/deliveries"));
+        page["deliveries"][0]["attempts"][0]["problem"].as_str().map(str::to_owned)
+    });
+    assert!(problem.as_deref().is_some_and(|problem| problem.contains("loopback")), "{problem:?}");
+    assert!(receiver.requests().is_empty());
+    server.stop();
+}
+
+#[test]
+fn what_was_sent_is_listed_and_sent_again_when_asked() {
+    let receiver = Receiver::start(Answer::status(200));
+    let installation = Installation::new();
+    let (server, tenant) = started(&installation, ACCOUNT);
+    let client = server.client();
+    let added = endpoint(&client, &tenant, &to(&receiver.url()));
+    let silent =
+        endpoint(&client, &tenant, &json!({ "url": receiver.url(), "filter": { "result": "Busy" } }));
+    example("direct").iter().for_each(|line| client.notify(&tenant, line));
+    let first = receiver.expect(1).remove(0);
+    // Waits until so many attempts are written down.
+    let attempted = |count: usize| {
+        let listed = eventually(Duration::from_secs(5), || {
+            let one = client.get(&tenant, &path(&added, "/deliveries"))["deliveries"][0].take();
+            let attempts = one["attempts"].as_array().map_or(0, Vec::len);
+            (one["state"] == "delivered" && attempts == count).then_some(one)
+        });
+        listed.expect("it is listed")
+    };
+    let listed = attempted(1);
+    assert_eq!(listed["id"], first.id());
+    assert_eq!(
+        (&listed["attempts"][0]["status"], &listed["attempts"][0]["answer"]),
+        (&json!(200), &json!("told"))
+    );
+    let of_call = client.get(&tenant, &format!("/v1/calls/{}/deliveries", first.version().0));
+    assert_eq!(of_call["deliveries"], json!([listed]));
+
+    let again = format!("/deliveries/{}/resend", first.id());
+    assert_eq!(send(&client, &tenant, "POST", &path(&added, &again), &json!({})).status, 202);
+    let second = receiver.expect(2).remove(1);
+    assert_eq!((second.id(), &second.body), (first.id(), &first.body));
+    attempted(2);
+    let since = json!({ "since": "2020-01-01T00:00:00Z" });
+    let replayed = send(&client, &tenant, "POST", &path(&added, "/replay"), &since).json();
+    assert_eq!(replayed, json!({ "deliveries": 1 }));
+    assert_eq!(receiver.expect(3)[2].id(), first.id());
+    let none = send(&client, &tenant, "POST", &path(&silent, "/replay"), &since).json();
+    assert_eq!(none, json!({ "deliveries": 0 }), "its own filter counts");
+    let test = send(&client, &tenant, "POST", &path(&silent, "/test"), &json!({})).json();
+    let told = receiver.expect(4).remove(3);
+    assert_eq!((told.kind(), told.id()), ("endpoint.test", test["id"].as_str().unwrap()));
+    server.stop();
+}
+
+#[test]
+fn a_revision_tells_what_changed_since_what_this_endpoint_has() {
+    let receiver = Receiver::start(Answer::status(200));
+    let installation = Installation::new();
+    let (server, tenant) = started(&installation, ACCOUNT);
+    let client = server.client();
+    endpoint(&client, &tenant, &to(&receiver.url()));
+    // One notification is late.
+    let mut call = example("direct");
+    let late = call.remove(call.len() / 2);
+    call.iter().for_each(|line| client.notify(&tenant, line));
+    let completed = receiver.expect(1).remove(0);
+    assert_eq!(completed.kind(), "call.completed");
+    client.notify(&tenant, &late);
+    let revised = receiver.expect(2).remove(1);
+    assert_eq!(revised.kind(), "call.revised");
+    let data = &revised.body["data"];
+    assert_eq!(data["fromVersion"], completed.body["data"]["version"]);
+    let mut patched = completed.body["data"].clone();
+    let patch: json_patch::Patch = serde_json::from_value(data["changed"].clone()).unwrap();
+    json_patch::patch(&mut patched, &patch).unwrap();
+    assert_eq!(patched, data["call"]);
+    server.stop();
+}
+
+#[test]
+fn endpoints_are_looked_after_beside_the_running_service() {
+    let receiver = Receiver::start(Answer::status(200));
+    let installation = Installation::new();
+    let (server, tenant) = started(&installation, ACCOUNT);
+    let client = server.client();
+    let url = receiver.url();
+    let added = installation.command_json(&[
+        "endpoint",
+        "add",
+        "acme",
+        &url,
+        "--batch",
+        "10",
+        "--redact",
+        "--event",
+        "call.completed",
+    ]);
+    let id = added["id"].as_str().unwrap();
+    installation.command_json(&["endpoint", "test", "acme", id]);
+    assert_eq!(receiver.expect(1)[0].body["data"][0]["type"], "endpoint.test");
+    let call = example("direct");
+    call.iter().for_each(|line| client.notify(&tenant, line));
+    let told = receiver.expect(2).remove(1);
+    let call_id = told.body["data"][0]["data"]["id"].as_str().unwrap().to_owned();
+    let record = client.get(&tenant, &format!("/v1/calls/{call_id}"));
+    let number = record["from"]["phoneNumber"].as_str().unwrap();
+    assert!(number.len() > 7 && !told.body.to_string().contains(number), "{number}: {}", told.body);
+    installation.command_json(&["endpoint", "set", "acme", id, "--enabled", "false"]);
+    let ids: Vec<Value> = installation.command_json(&["endpoint", "list", "acme"])["endpoints"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|endpoint| endpoint["enabled"].clone())
+        .collect();
+    assert_eq!(ids, [false]);
+    // What happens meanwhile is told when it is enabled again.
+    std::thread::sleep(Duration::from_millis(1_500));
+    another(&call, 1).iter().for_each(|line| client.notify(&tenant, line));
+    expect_settled(&client, &tenant);
+    assert_eq!(receiver.requests().len(), 2);
+    installation.command_json(&["endpoint", "set", "acme", id, "--enabled", "true"]);
+    receiver.expect(3);
+    installation.command_json(&["endpoint", "remove", "acme", id]);
+    assert_eq!(client.get(&tenant, "/v1/endpoints"), json!({ "endpoints": [] }));
+    server.stop();
+}

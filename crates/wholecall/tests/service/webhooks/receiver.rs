@@ -1,0 +1,213 @@
+//! Receivers that do as they are told, and whoever is told nothing.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
+    process::{Child, ChildStdout, Command, Stdio},
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver as Told, channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::harness::eventually;
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) head: String,
+    pub(crate) body: Value,
+    pub(crate) at: Instant,
+}
+
+impl Request {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let found = self.head.lines().filter_map(|line| line.split_once(": "));
+        found.into_iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        self.header("webhook-id")
+    }
+
+    pub(crate) fn kind(&self) -> &str {
+        self.body["type"].as_str().unwrap_or_default()
+    }
+
+    /// The call it tells of, and which version.
+    pub(crate) fn version(&self) -> (String, u64) {
+        let data = &self.body["data"];
+        let call = if data["call"].is_object() { &data["call"] } else { data };
+        (call["id"].as_str().unwrap_or_default().to_owned(), call["version"].as_u64().unwrap_or(0))
+    }
+}
+
+/// What a receiver does with a request.
+#[derive(Debug, Clone)]
+pub(crate) enum Answer {
+    /// Answers with these bytes.
+    Bytes(String),
+    /// Says nothing, ever.
+    Hang,
+    /// Answers a byte at a time.
+    Drip,
+    /// Breaks the connection.
+    Reset,
+}
+
+impl Answer {
+    pub(crate) fn status(status: u16) -> Self {
+        Self::with_headers(status, "")
+    }
+
+    pub(crate) fn with_headers(status: u16, headers: &str) -> Self {
+        Self::Bytes(format!("HTTP/1.1 {status} Status\r\n{headers}content-length: 4\r\n\r\ntold"))
+    }
+}
+
+/// A receiver in this process.
+pub(crate) struct Receiver {
+    port: u16,
+    requests: Arc<Mutex<Vec<Request>>>,
+    answer: Arc<Mutex<Answer>>,
+}
+
+impl Receiver {
+    pub(crate) fn start(answer: Answer) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let receiver = Self { port, requests: Arc::default(), answer: Arc::new(Mutex::new(answer)) };
+        let (requests, answer) = (receiver.requests.clone(), receiver.answer.clone());
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (requests, answer) = (requests.clone(), answer.clone());
+                thread::spawn(move || serve(stream.unwrap(), &requests, &answer));
+            }
+        });
+        receiver
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/calls", self.port)
+    }
+
+    pub(crate) fn now_answers(&self, answer: Answer) {
+        *self.answer.lock().unwrap() = answer;
+    }
+
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.requests.lock().unwrap().clone()
+    }
+
+    /// Waits until there are so many.
+    pub(crate) fn expect(&self, count: usize) -> Vec<Request> {
+        let seen = eventually(Duration::from_secs(20), || {
+            let requests = self.requests();
+            (requests.len() >= count).then_some(requests)
+        });
+        seen.unwrap_or_else(|| {
+            panic!("{} of {count} requests: {:#?}", self.requests().len(), self.requests())
+        })
+    }
+}
+
+fn serve(stream: TcpStream, requests: &Mutex<Vec<Request>>, answer: &Mutex<Answer>) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    while let Some((head, body)) = read(&mut reader) {
+        let body = serde_json::from_slice(&body).unwrap();
+        requests.lock().unwrap().push(Request { head, body, at: Instant::now() });
+        let answer = answer.lock().unwrap().clone();
+        let mut stream = &stream;
+        match answer {
+            Answer::Bytes(bytes) => {
+                if stream.write_all(bytes.as_bytes()).is_err() || !bytes.starts_with("HTTP/1.1 ") {
+                    return;
+                }
+            }
+            Answer::Hang => thread::sleep(Duration::from_secs(600)),
+            Answer::Drip => {
+                for byte in "HTTP/1.1 200 OK\r\ncontent-length: 10000\r\n\r\n".bytes().chain([b'x'; 10_000]) {
+                    if stream.write_all(&[byte]).is_err() {
+                        return;
+                    }
+                    thread::sleep(Duration::from_millis(5));
+                }
+            }
+            // What was sent and not read makes the end a reset.
+            Answer::Reset => return,
+        }
+    }
+}
+
+fn read(reader: &mut impl BufRead) -> Option<(String, Vec<u8>)> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+    }
+    let length = head
+        .lines()
+        .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    let mut body = vec![0; length.expect("a length")];
+    reader.read_exact(&mut body).ok()?;
+    Some((head, body))
+}
+
+/// A program in another language that verifies with an official library, and says what it was told.
+pub(crate) struct Foreign {
+    process: Child,
+    pub(crate) url: String,
+    told: Told<Value>,
+}
+
+impl Foreign {
+    /// Starts one of `clients/`; none where what it needs is not installed, which is said.
+    pub(crate) fn start(program: &str, secret: &str) -> Option<Self> {
+        let clients = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../clients");
+        let (interpreter, needs) = match program.ends_with(".py") {
+            true => (clients.join(".venv/bin/python"), clients.join(".venv/prepared")),
+            false => ("node".into(), clients.join("node_modules/standardwebhooks")),
+        };
+        if !needs.exists() {
+            eprintln!("skipped: {program} needs what scripts/prepare --with-clients installs");
+            return None;
+        }
+        let mut command = Command::new(interpreter);
+        command.arg(clients.join(program)).arg(secret).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let mut stdout = BufReader::new(process.stdout.take().unwrap());
+        let mut port = String::new();
+        stdout.read_line(&mut port).unwrap();
+        let url = format!("http://127.0.0.1:{}/", port.trim());
+        Some(Self { process, url, told: lines(stdout) })
+    }
+
+    /// The next thing it was told.
+    pub(crate) fn next(&self) -> Value {
+        self.told.recv_timeout(Duration::from_secs(20)).expect("it is told something")
+    }
+}
+
+fn lines(stdout: BufReader<ChildStdout>) -> Told<Value> {
+    let (tell, told) = channel();
+    thread::spawn(move || {
+        for line in stdout.lines().map_while(Result::ok) {
+            if tell.send(serde_json::from_str(&line).unwrap()).is_err() {
+                return;
+            }
+        }
+    });
+    told
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

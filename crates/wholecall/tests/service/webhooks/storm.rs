@@ -1,0 +1,92 @@
+//! `kill -9` while deliveries storm: nothing is lost, no version overtakes another, ids stay.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    thread,
+    time::Duration,
+};
+
+use fastrand::Rng;
+use serde_json::json;
+
+use super::{
+    endpoint,
+    receiver::{Answer, Receiver},
+    restarted, started,
+};
+use crate::{
+    harness::{Installation, eventually},
+    traffic::{ACCOUNT, another, example, expect_settled},
+};
+
+const ROUNDS: usize = 5;
+const CALLS_PER_ROUND: usize = 40;
+
+#[test]
+fn killed_while_it_delivers_it_loses_nothing_and_keeps_the_order() {
+    let installation = Installation::new();
+    let (server, tenant) = started(&installation, ACCOUNT);
+    // Of some calls, the end was never told.
+    let soon = ["tenant", "set", "acme", "--last-leg-stale", "500ms", "--stale", "500ms"];
+    installation.command_json(&soon);
+    let receivers = [Receiver::start(Answer::status(200)), Receiver::start(Answer::status(200))];
+    for receiver in &receivers {
+        let events = ["call.started", "call.completed", "call.revised", "call.merged"];
+        endpoint(&server.client(), &tenant, &json!({ "url": receiver.url(), "events": events }));
+    }
+    let mut server = Some(server);
+    let mut rng = Rng::with_seed(8);
+    let call = example("direct");
+    for round in 0..ROUNDS {
+        let running = server.get_or_insert_with(|| restarted(&installation));
+        let client = running.client();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in 0..CALLS_PER_ROUND {
+                    for line in another(&call, round * CALLS_PER_ROUND + number) {
+                        // What is not acknowledged is another test's.
+                        let _ = client.try_notify(&tenant, &line);
+                    }
+                }
+            });
+            thread::sleep(Duration::from_millis(rng.u64(100..900)));
+            server.take().unwrap().kill();
+        });
+    }
+    let server = restarted(&installation);
+    let client = server.client();
+    expect_settled(&client, &tenant);
+    let changes = client.changes(&tenant);
+    let wanted: BTreeMap<String, &str> = changes
+        .iter()
+        .filter(|change| change["type"] != "call.updated")
+        .map(|change| {
+            (format!("msg_{}", change["cursor"].as_str().unwrap()), change["type"].as_str().unwrap())
+        })
+        .collect();
+    assert!(wanted.len() > 2 * CALLS_PER_ROUND, "{}", wanted.len());
+    for receiver in &receivers {
+        let missing = || -> Vec<String> {
+            let told = receiver.requests();
+            wanted
+                .keys()
+                .filter(|id| !told.iter().any(|request| request.id() == id.as_str()))
+                .cloned()
+                .collect()
+        };
+        let all = eventually(Duration::from_secs(20), || missing().is_empty().then_some(()));
+        assert!(all.is_some(), "never delivered: {:?}", missing());
+        let mut versions: HashMap<String, u64> = HashMap::new();
+        let mut bodies: HashMap<String, String> = HashMap::new();
+        for request in receiver.requests() {
+            assert_eq!(wanted.get(request.id()).copied(), Some(request.kind()));
+            let body = bodies.entry(request.id().to_owned()).or_insert_with(|| request.body.to_string());
+            assert_eq!(*body, request.body.to_string(), "one id, one event");
+            let (call, version) = request.version();
+            let last = versions.entry(call.clone()).or_default();
+            assert!(version >= *last, "{call}: {version} after {last}");
+            *last = version;
+        }
+    }
+    server.stop();
+}
