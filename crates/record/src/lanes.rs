@@ -3,7 +3,7 @@
 //! Whatever draws a call (a terminal, a page) draws this.
 
 use crate::{
-    Time,
+    ParticipantId, Time,
     call::{Call, Kind, LegState, MoveKind, Participant},
     words,
 };
@@ -17,13 +17,28 @@ pub struct Lanes {
     pub end: Time,
     /// The lanes, in the order in which participants came in.
     pub lanes: Vec<Lane>,
+    /// The conversations, in order.
+    pub talks: Vec<Talk>,
     /// The moves, in order.
     pub doors: Vec<Door>,
+}
+
+/// A stretch in which some lanes heard each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Talk {
+    /// From.
+    pub start: Time,
+    /// To.
+    pub end: Time,
+    /// Who, by lane, from top to bottom.
+    pub lanes: Vec<usize>,
 }
 
 /// What one participant did when.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lane {
+    /// Whose it is.
+    pub participant: ParticipantId,
     /// What people call it.
     pub name: String,
     /// What it is.
@@ -132,10 +147,8 @@ impl Lanes {
             .map(|participant| (first_seen(call, participant).unwrap_or(end), participant))
             .collect();
         present.sort_by(|(a, x), (b, y)| a.cmp(b).then_with(|| x.id.cmp(&y.id)));
-        let place = |id: &Option<crate::ParticipantId>| {
-            let id = id.as_ref()?;
-            present.iter().position(|(_, participant)| participant.id == *id)
-        };
+        let lane = |id: &ParticipantId| present.iter().position(|(_, participant)| participant.id == *id);
+        let place = |id: &Option<ParticipantId>| id.as_ref().and_then(lane);
         let doors = call.moves.iter().map(|step| Door {
             time: step.time,
             kind: step.kind,
@@ -144,12 +157,19 @@ impl Lanes {
             sentence: sentence(call, step),
         });
         let doors = doors.collect();
+        let talks = call.conversations.iter().map(|talk| {
+            let mut lanes: Vec<usize> = talk.participants.iter().filter_map(lane).collect();
+            lanes.sort_unstable();
+            Talk { start: talk.start_time, end: talk.end_time.unwrap_or(end), lanes }
+        });
+        let talks = talks.collect();
         let lanes = present.iter().map(|(_, participant)| Lane {
+            participant: participant.id.clone(),
             name: words::name_of(participant),
             kind: participant.kind,
             stretches: stretches(call, participant, end),
         });
-        Self { start: call.start_time, end, lanes: lanes.collect(), doors }
+        Self { start: call.start_time, end, lanes: lanes.collect(), talks, doors }
     }
 }
 

@@ -1,15 +1,16 @@
 //! Queries over HTTP.
 
 mod access;
-mod calls;
+pub(crate) mod calls;
 mod changes;
 mod docs;
+pub(crate) mod drawing;
 mod import;
 mod numbers;
 pub(crate) mod openapi;
-mod parameters;
-mod stats;
-mod story;
+pub(crate) mod parameters;
+pub(crate) mod stats;
+pub(crate) mod story;
 mod tenants;
 
 use axum::{
@@ -30,6 +31,8 @@ pub(crate) fn router(service: Service) -> Router {
         .route("/v1/calls/{id}", get(calls::one))
         .route("/v1/calls/{id}/versions", get(calls::versions))
         .route("/v1/calls/{id}/notifications", get(calls::notifications))
+        .route("/v1/calls/{id}/drawing.svg", get(drawing::svg))
+        .route("/v1/calls/{id}/drawing.png", get(drawing::png))
         .route("/v1/calls/{id}/explain", get(story::explain))
         .route("/v1/changes", get(changes::changes))
         .route("/v1/stream", get(changes::stream))
@@ -76,7 +79,7 @@ async fn wrong_method() -> Problem {
 }
 
 /// Reads from the store where waiting for a disk holds up nobody else.
-async fn read<T: Send + 'static>(
+pub(crate) async fn read<T: Send + 'static>(
     view: TenantView,
     read: impl FnOnce(&TenantView) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Problem> {

@@ -89,6 +89,15 @@ fn paths() -> Value {
                 },
                 "404": problem_answer("There is no such call."),
             })) },
+        "/v1/calls/{id}/drawing.svg": { "get": operation("drawCall",
+            "A call drawn: a lane for each participant, who talks with whom, moves as crossings", vec![call_id()], json!({
+                "200": { "description": "The drawing.", "content": { "image/svg+xml": {} } },
+                "404": problem_answer("There is no such call."),
+            })) },
+        "/v1/calls/{id}/drawing.png": { "get": operation("drawCallAsPng", "The same as PNG", vec![call_id()], json!({
+                "200": { "description": "The drawing.", "content": { "image/png": {} } },
+                "404": problem_answer("There is no such call."),
+            })) },
         "/v1/changes": { "get": operation("listChanges",
             "Every version of every call in the order it was made; keep `next` and no change is ever missed", vec![
                 parameter("after", "The cursor to go on from; without it, from the beginning.", text()),
