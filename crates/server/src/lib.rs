@@ -8,8 +8,10 @@ mod api;
 pub mod check;
 mod clock;
 mod erase;
+mod health;
 mod listen;
 mod metrics;
+mod pages;
 mod pipeline;
 mod problem;
 mod receive;
@@ -71,6 +73,7 @@ pub(crate) struct Service {
     pub(crate) settings: Arc<Settings>,
     /// To the assembler, who alone may change what was assembled.
     pub(crate) erase: mpsc::UnboundedSender<pipeline::Request>,
+    pub(crate) pages: Arc<pages::Pages>,
     /// Turns true when the service is to end.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -104,8 +107,15 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     let assembler = pipeline.start(is_drained, requests).map_err(StartError::Thread)?;
     let refresh = tokio::spawn(follow_tenants(tenants.clone()));
     let retention = tokio::spawn(retention::keep_removing(store.clone(), tenants.clone()));
-    let service =
-        Service { store, tenants, metrics, settings: Arc::new(settings), erase, stop: stopped.clone() };
+    let service = Service {
+        store,
+        tenants,
+        metrics,
+        settings: Arc::new(settings),
+        erase,
+        pages: Arc::default(),
+        stop: stopped.clone(),
+    };
     let tls = service.settings.tls.clone();
     let server = tokio::spawn(listen::serve(listener, tls, api::router(service), stopped));
     Ok(Running { address, stop, drained, server, refresh, retention, assembler })

@@ -7,7 +7,9 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
-use wholecall_store::{Made, VersionKind};
+use wholecall_store::{ChangeKind, Made, VersionKind};
+
+use crate::health::Health;
 
 /// What became of a request to a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -38,6 +40,7 @@ pub(crate) struct Metrics {
     assembled: Counter,
     changes: Family<Change, Counter>,
     pub(crate) streams: Gauge,
+    pub(crate) health: Arc<Health>,
 }
 
 impl Metrics {
@@ -50,6 +53,7 @@ impl Metrics {
             assembled: Counter::default(),
             changes: Family::default(),
             streams: Gauge::default(),
+            health: Arc::default(),
         };
         let mut registry = Registry::with_prefix("wholecall");
         registry.register(
@@ -85,7 +89,12 @@ impl Metrics {
         self.assembled.inc_by(notifications as u64);
         for made in made {
             let kind = match &made.what {
-                VersionKind::Version { kind, .. } => kind.as_str(),
+                VersionKind::Version { kind, call } => {
+                    if *kind == ChangeKind::Completed {
+                        self.health.closed(made.tenant, call);
+                    }
+                    kind.as_str()
+                }
                 VersionKind::Merged { .. } => "call.merged",
             };
             self.changes.get_or_create(&Change { kind: kind.to_owned() }).inc();

@@ -40,7 +40,7 @@ use claim::Claim;
 pub use erasure::{Erasure, Kept};
 pub use error::{Result, StoreError};
 pub use filter::Filter;
-pub use journal::{Arrival, Entry};
+pub use journal::{Arrival, Entry, Refused};
 pub use recovery::StoredCall;
 pub use retention::Expiry;
 pub use stats::{CountedFor, Stats};

@@ -5,6 +5,7 @@ pub(crate) mod calls;
 mod changes;
 mod docs;
 pub(crate) mod drawing;
+mod health;
 mod import;
 mod numbers;
 pub(crate) mod openapi;
@@ -22,7 +23,7 @@ use axum::{
 };
 use wholecall_store::{StoreError, TenantView};
 
-use crate::{Service, problem::Problem, receive};
+use crate::{Service, pages, problem::Problem, receive};
 
 pub(crate) fn router(service: Service) -> Router {
     Router::new()
@@ -38,12 +39,14 @@ pub(crate) fn router(service: Service) -> Router {
         .route("/v1/stream", get(changes::stream))
         .route("/v1/notifications", post(import::import))
         .route("/v1/numbers/{number}", delete(numbers::erase))
+        .route("/v1/health", get(health::health))
         .route("/v1/stats", get(stats::stats))
         .route("/v1/tenants", get(tenants::list).post(tenants::add))
         .route("/openapi.json", get(openapi::openapi))
         .route("/docs", get(docs::docs))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
+        .merge(pages::routes())
         .route("/metrics", get(metrics))
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)

@@ -116,6 +116,24 @@ fn paths() -> Value {
             ], json!({
                 "200": { "description": "Events.", "content": { "text/event-stream": {} } },
             })) },
+        "/v1/health": { "get": operation("getHealth",
+            "How well notifications come in, since the service began", vec![], json!({
+                "200": answer("The figures; delays are those of the last 20,000 notifications.", json!({
+                    "type": "object",
+                    "properties": {
+                        "lastNotificationAt": { "type": ["string", "null"], "format": "date-time" },
+                        "notifications": { "type": "integer" },
+                        "notificationsLastMinute": { "type": "integer" },
+                        "delayMedianMs": { "type": ["integer", "null"] },
+                        "delayP99Ms": { "type": ["integer", "null"] },
+                        "duplicates": { "type": "integer" },
+                        "outOfOrder": { "type": "integer" },
+                        "closedCalls": { "type": "integer" },
+                        "closedCallsWithGaps": { "type": "integer" },
+                        "quarantined": { "type": "integer" },
+                    },
+                })),
+            })) },
         "/v1/notifications": { "post": with_body(operation("importNotifications",
             "Many notifications at once, one per line: history, or what another program received", vec![], json!({
                 "200": answer("All accepted lines are durable.", json!({
