@@ -2,6 +2,7 @@
 //
 //   {"do": "open", "url", "dark"?, "width"?}   {"do": "run", "script"}        the value of an expression in the page
 //   {"do": "until", "script", "ms"}            {"do": "press", "key"}         {"do": "type", "text"}
+//   {"do": "click", "selector"}                {"do": "submit"}                the key Enter, and the page after it
 //   {"do": "axe"}       what axe-core finds    {"do": "screenshot", "file"}   {"do": "troubles"} what went wrong so far
 import { createInterface } from "node:readline";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -46,6 +47,9 @@ const commands = {
   type: ({ text }) => page.keyboard.type(text),
   async click({ selector }) {
     await Promise.all([page.waitForNavigation({ timeout: 10_000 }), page.click(selector)]);
+  },
+  async submit() {
+    await Promise.all([page.waitForNavigation({ timeout: 10_000 }), page.keyboard.press("Enter")]);
   },
   async axe() {
     // Through the debugger: the page's own policy stays as it is.

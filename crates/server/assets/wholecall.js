@@ -34,6 +34,8 @@ if (connection) {
   const step = 200;
   let shown = step;
   const rows = new Map();
+  // What was shown before everything is told anew: rows that are told again stay where they are.
+  let before = new Map();
   const body = byId("rows");
   const maker = document.createElement("template");
   const order = (a, b) => b.start - a.start || (a.id < b.id ? 1 : -1);
@@ -42,8 +44,8 @@ if (connection) {
   const draw = () => {
     const all = [...rows.values()].sort(order);
     const top = all.slice(0, shown);
-    const wanted = new Set(top.map((call) => call.id));
-    for (const row of [...body.children]) if (!wanted.has(row.dataset.id)) row.remove();
+    const wanted = new Set(top.map((call) => call.row));
+    for (const row of [...body.children]) if (!wanted.has(row)) row.remove();
     let place = body.firstElementChild;
     for (const call of top) {
       if (!call.row) {
@@ -78,9 +80,12 @@ if (connection) {
   source.onmessage = (event) => {
     const news = JSON.parse(event.data);
     ahead = news.now - Date.now();
-    if (news.anew) rows.clear();
+    if (news.anew) {
+      before = new Map(rows);
+      rows.clear();
+    }
     for (const call of news.set) {
-      const old = rows.get(call.id);
+      const old = rows.get(call.id) ?? before.get(call.id);
       // A row that has the focus keeps it: its cells change, not the row.
       if (old && old.row) {
         maker.innerHTML = call.html;
@@ -89,10 +94,9 @@ if (connection) {
           const now = fresh.cells[index];
           if (index ? cell.innerHTML !== now.innerHTML : cell.textContent !== now.textContent) cell.replaceChildren(...now.childNodes);
         }
-        old.html = call.html;
-      } else {
-        rows.set(call.id, call);
+        call.row = old.row;
       }
+      rows.set(call.id, call);
     }
     for (const id of news.gone) {
       const call = rows.get(id);

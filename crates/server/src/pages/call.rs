@@ -1,10 +1,7 @@
 //! `/calls/{id}`: one call, drawn and told, with everything that proves it.
 
 use askama::Template;
-use axum::{
-    extract::Path,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::Path, response::Response};
 use serde_json::Value;
 use wholecall_notification::{Document, Message};
 use wholecall_record::{
@@ -103,7 +100,7 @@ pub(super) async fn call(viewer: Viewer, Path(id): Path<String>) -> Result<Respo
     let frame = Frame::new("calls", &viewer);
     let (call, versions, entries) = match found.await? {
         (Some(Found::Call(version)), versions, entries) => (parse(&version.record)?, versions, entries),
-        (Some(Found::Merged(into)), ..) => return Ok(go_to(&frame.to(&format!("/calls/{into}")))),
+        (Some(Found::Merged(into)), ..) => return Ok(go_to(&frame.to(format!("/calls/{into}")))),
         (None, ..) => return Err(fault(&no_call(&id))),
     };
     let story = story_of(&entries, &id).ok_or_else(|| fault(&no_call(&id)))?;
@@ -246,12 +243,12 @@ fn shown_versions(versions: &[StoredChange], zone: &Zone) -> Vec<Version> {
 /// The drawing alone.
 pub(super) async fn svg(viewer: Viewer, Path(id): Path<String>) -> Result<Response, Response> {
     let drawing = Drawing { clock: clock_of(&viewer, &id).await?, place: Place::Alone };
-    Ok(drawing::svg_of(viewer.view, id, drawing).await.map_err(IntoResponse::into_response)?)
+    drawing::svg_of(viewer.view, id, drawing).await.map_err(Response::from)
 }
 
 pub(super) async fn png(viewer: Viewer, Path(id): Path<String>) -> Result<Response, Response> {
     let drawing = Drawing { clock: clock_of(&viewer, &id).await?, place: Place::Picture };
-    Ok(drawing::png_of(viewer.view, id, drawing).await.map_err(IntoResponse::into_response)?)
+    drawing::png_of(viewer.view, id, drawing).await.map_err(Response::from)
 }
 
 async fn clock_of(viewer: &Viewer, id: &str) -> Result<wholecall_record::svg::Clock, Problem> {

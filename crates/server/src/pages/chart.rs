@@ -52,7 +52,7 @@ impl Unit {
             Self::Percent => format!("{value:.0} %"),
             Self::Time if value < 60.0 => format!("{value:.0} s"),
             Self::Time if value < 5_400.0 => format!("{:.0} min", value / 60.0),
-            Self::Time => format!("{:.1} h", value / 3_600.0),
+            Self::Time => format!("{} h", (value / 360.0).round() / 10.0),
         }
     }
 
@@ -61,7 +61,13 @@ impl Unit {
         if self == Self::Percent {
             return 100.0;
         }
-        let least = highest.max(if self == Self::Time { 10.0 } else { 4.0 });
+        if self == Self::Time {
+            const TOPS: [f64; 12] =
+                [10.0, 20.0, 40.0, 60.0, 120.0, 240.0, 600.0, 1_200.0, 3_600.0, 7_200.0, 14_400.0, 28_800.0];
+            let hours = (highest / 36_000.0).ceil() * 36_000.0;
+            return TOPS.into_iter().find(|top| *top >= highest).unwrap_or(hours);
+        }
+        let least = highest.max(4.0);
         let power = 10_f64.powf(least.log10().floor());
         let steps = [1.0, 2.0, 4.0, 6.0, 8.0, 10.0].into_iter().map(|step| step * power);
         steps.into_iter().find(|top| *top >= least).unwrap_or(least)

@@ -126,7 +126,9 @@ pub(super) async fn numbers(viewer: Viewer, Query(range): Query<Range>) -> Resul
         let by_time = view.stats_by_time(span.clone(), |at| stretch(at, by, &zone.zone))?;
         let all = view.stats_by_time(span.clone(), |_| span.clone())?;
         let queues = parts(view, span.clone(), CountedFor::Queue)?;
-        let extensions = parts(view, span, CountedFor::Extension)?;
+        let mut extensions = parts(view, span, CountedFor::Extension)?;
+        // A queue has an extension id too, and its own list.
+        extensions.retain(|part| queues.iter().all(|queue| queue.id != part.id));
         Ok((by_time, all, queues, extensions))
     });
     let (by_time, all, queues, extensions) = figures.await?;
@@ -141,7 +143,7 @@ pub(super) async fn numbers(viewer: Viewer, Query(range): Query<Range>) -> Resul
         charts: charts(&by_time, by, &viewer.visitor.zone),
         total: Part { id: String::new(), name: "All calls".to_owned(), stats: total, share: 100 },
         groups: vec![("By queue", "queue", queues), ("By extension", "extension", extensions)],
-        csv: frame.to(&format!("/numbers.csv?from={from}&to={to}&zone={zone}")) + "&by=",
+        csv: frame.to(format!("/numbers.csv?from={from}&to={to}&zone={zone}")) + "&by=",
         frame,
     }))
 }

@@ -295,7 +295,9 @@ fn mistakes_are_answered_with_what_may_be_written() {
         let detail = client.try_get(&tenant, &format!("/v1/{query}"), &[]).unwrap().problem(400);
         assert!(detail.contains(hint), "{query}: {detail}");
     }
-    for path in ["/v1/calls/s-none", "/v1/calls/s-none/versions", "/v1/calls/s-none/explain", "/v1/nothing", "/no"] {
+    for path in
+        ["/v1/calls/s-none", "/v1/calls/s-none/versions", "/v1/calls/s-none/explain", "/v1/nothing", "/no"]
+    {
         client.try_get(&tenant, path, &[]).unwrap().problem(404);
     }
     client.post("/v1/calls", &[("Authorization", &format!("Bearer {}", tenant.api_key))], b"").problem(405);
