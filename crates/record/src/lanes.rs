@@ -4,7 +4,7 @@
 
 use crate::{
     ParticipantId, Time,
-    call::{Call, Kind, LegState, MoveKind, Participant},
+    call::{Call, Kind, Leg, LegDirection, LegOutcome, LegState, MoveKind, Participant},
     words,
 };
 
@@ -198,6 +198,19 @@ pub fn sentence(call: &Call, step: &crate::call::Move) -> String {
     }
 }
 
+/// Whether a leg that is ringing is the caller's own: there the far end is heard ringing. That it originated the call is
+/// its outcome, which a live leg has not yet.
+pub fn hears_ringing(call: &Call, leg: &Leg) -> bool {
+    match leg.outcome {
+        Some(outcome) => outcome == LegOutcome::Originated,
+        None => {
+            leg.direction == LegDirection::Outbound
+                && leg.participant.is_some()
+                && leg.participant == call.from.participant
+        }
+    }
+}
+
 /// What a participant did when, where it did several things at once the most telling.
 fn stretches(call: &Call, participant: &Participant, end: Time) -> Vec<Stretch> {
     let mut doings: Vec<Stretch> = Vec::new();
@@ -211,9 +224,7 @@ fn stretches(call: &Call, participant: &Participant, end: Time) -> Vec<Stretch> 
     for leg in call.legs.iter().filter(|leg| leg.participant.as_ref() == Some(&participant.id)) {
         for segment in &leg.segments {
             let activity = match segment.state {
-                LegState::Ringing if leg.outcome == Some(crate::call::LegOutcome::Originated) => {
-                    Activity::Waiting
-                }
+                LegState::Ringing if hears_ringing(call, leg) => Activity::Waiting,
                 LegState::Ringing => Activity::Ringing,
                 LegState::Holding => Activity::Holding,
                 LegState::Parked => Activity::Parked,

@@ -133,8 +133,9 @@ pub(super) async fn call(viewer: Viewer, Path(id): Path<String>) -> Result<Respo
 
 fn facts(call: &Call, zone: &Zone) -> Vec<(&'static str, String)> {
     let lengths = call.durations;
+    let has_been = |millis: i64| Some(millis).filter(|millis| *millis > 0).map(words::length);
     let end = call.end_time.map_or_else(|| "–".to_owned(), |end| zone.show(end.as_millis()));
-    vec![
+    let mut facts = vec![
         ("Result", call.result.as_str().to_owned()),
         ("State", call.state.as_str().to_owned()),
         ("Direction", call.direction.as_str().to_owned()),
@@ -143,10 +144,10 @@ fn facts(call: &Call, zone: &Zone) -> Vec<(&'static str, String)> {
         ("In all", words::length(lengths.total_ms)),
         ("Waited", words::length(lengths.wait_ms)),
         ("Talked", words::length(lengths.talk_ms)),
-        ("Held", words::length(lengths.hold_ms)),
-        ("Parked", words::length(lengths.parked_ms)),
-        ("Version", call.version.to_string()),
-    ]
+    ];
+    facts.extend(has_been(lengths.hold_ms).map(|length| ("Held", length)));
+    facts.extend(has_been(lengths.parked_ms).map(|length| ("Parked", length)));
+    facts
 }
 
 fn person(participant: &wholecall_record::call::Participant) -> Person {

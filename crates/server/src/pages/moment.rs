@@ -3,7 +3,8 @@
 use askama::Template;
 use wholecall_record::{
     Call, ParticipantId, Time,
-    call::{Kind, Leg, LegOutcome, LegState},
+    call::{Kind, Leg, LegState},
+    lanes,
     screen::harmless,
     table,
 };
@@ -80,8 +81,7 @@ impl Moment {
         if let Some((leg, since)) = open(call, LegState::Voicemail).next() {
             return at(Doing::Voicemail, call.name(leg.participant.as_ref()), since);
         }
-        let rung =
-            open(call, LegState::Ringing).filter(|(leg, _)| leg.outcome != Some(LegOutcome::Originated));
+        let rung = open(call, LegState::Ringing).filter(|(leg, _)| !lanes::hears_ringing(call, leg));
         let rung: Vec<_> = rung.collect();
         let rings = || names(call, rung.iter().filter_map(|(leg, _)| leg.participant.as_ref()));
         if let Some(visit) = call.queues.iter().find(|visit| visit.leave_time.is_none()) {

@@ -31,6 +31,8 @@ use crate::{
 const DAYS: i64 = 14;
 /// Over more days than these, hours would be too many to draw.
 const MOST_DAYS_BY_HOUR: i64 = 10;
+/// Not every call tells the name of everybody; so many are looked at for one.
+const LOOKED_AT: usize = 4;
 /// So many queues and extensions are listed; the CSV has all.
 const LISTED: usize = 50;
 
@@ -189,7 +191,7 @@ fn charts(by_time: &[(i64, Stats)], by: By, zone: &Zone) -> Vec<Drawn> {
             Shape::Lines,
             Unit::Time,
             vec![
-                values("half of the calls at most", &|stats| stats.wait_ms(50).map(seconds)),
+                values("half at most", &|stats| stats.wait_ms(50).map(seconds)),
                 values("nine in ten at most", &|stats| stats.wait_ms(90).map(seconds)),
             ],
         ),
@@ -218,7 +220,7 @@ fn parts(view: &TenantView, span: std::ops::Range<i64>, kind: CountedFor) -> Res
     Ok(stats.into_iter().map(part).collect())
 }
 
-/// What queues or extensions are called, in the last call of each.
+/// What queues or extensions are called, in the last calls of each that give a name.
 pub(super) fn names_of(
     view: &TenantView,
     kind: CountedFor,
@@ -230,14 +232,15 @@ pub(super) fn names_of(
             CountedFor::Extension => Filter { extension: Some(id.clone()), ..Filter::default() },
             CountedFor::Queue => Filter { queue: Some(id.clone()), ..Filter::default() },
         };
-        let page = view.calls(&filter, None, None, 1)?;
-        let call = page.records.first().and_then(|record| serde_json::from_str::<Call>(record).ok());
-        let participant = call.as_ref().and_then(|call| {
-            call.participants.iter().find(|participant| participant.extension_id.as_deref() == Some(&id))
-        });
-        if let Some(participant) = participant {
-            names.insert(id, words::name_of(participant));
-        }
+        let page = view.calls(&filter, None, None, LOOKED_AT)?;
+        let calls = page.records.iter().filter_map(|record| serde_json::from_str::<Call>(record).ok());
+        let mut seen = calls
+            .flat_map(|call| call.participants)
+            .filter(|participant| participant.extension_id.as_deref() == Some(&id));
+        let Some(last) = seen.next() else { continue };
+        let best =
+            if last.name.is_some() { None } else { seen.find(|participant| participant.name.is_some()) };
+        names.insert(id, words::name_of(&best.unwrap_or(last)));
     }
     Ok(names)
 }
