@@ -141,6 +141,7 @@ impl<'c> Plot<'c> {
             self.lane(canvas, index, lane);
         }
         self.knots(canvas);
+        self.labels(canvas);
         self.doors(canvas);
     }
 
@@ -236,6 +237,27 @@ impl<'c> Plot<'c> {
         }
     }
 
+    /// What is written on stretches; the pointer goes through to them.
+    fn labels(&self, canvas: &mut Canvas) {
+        canvas.add(format_args!("<g pointer-events=\"none\">"));
+        for (index, lane) in self.lanes.lanes.iter().enumerate() {
+            lane.stretches.iter().for_each(|stretch| self.label(canvas, self.y(index), stretch));
+        }
+        canvas.add(format_args!("</g>"));
+    }
+
+    fn label(&self, canvas: &mut Canvas, y: f64, stretch: &Stretch) {
+        let name = stretch.activity.name();
+        let from = self.x(stretch.start);
+        let length = self.x(stretch.end) - from;
+        let timed = format!("{name} {}", words::clock_length(stretch.end - stretch.start));
+        let fits = |text: &str| width(text, 11.0) + 12.0 <= length;
+        if let Some(text) = [timed.as_str(), name].into_iter().find(|text| fits(text)) {
+            let place = (from + length / 2.0, y + 4.0);
+            canvas.text(place, Type::new(11.0, colors::of(stretch.activity).1).middle(), text);
+        }
+    }
+
     /// How high the letter of a door stands.
     fn mark_y(&self, row: usize) -> f64 {
         self.doors_top() + row as f64 * MARK_ROOM + MARK / 2.0
@@ -259,7 +281,7 @@ impl<'c> Plot<'c> {
             Activity::Waiting | Activity::Routing => BAR * 0.7,
             _ => BAR,
         };
-        let (fill, on) = colors::of(stretch.activity);
+        let (fill, _) = colors::of(stretch.activity);
         let name = stretch.activity.name();
         let told = format!(
             "{}: {name} from {} to {} ({})",
@@ -270,12 +292,6 @@ impl<'c> Plot<'c> {
         );
         canvas.add(format_args!("<g class=\"wc-hint\" tabindex=\"0\"><title>{}</title>", escape(&told)));
         canvas.rect((from, y - height / 2.0), (length, height), 3.0, fill);
-        let timed = format!("{name} {}", words::clock_length(stretch.end - stretch.start));
-        let fits = |text: &str| width(text, 11.0) + 12.0 <= length;
-        if let Some(text) = [timed.as_str(), name].into_iter().find(|text| fits(text)) {
-            let place = (from + length / 2.0, y + 4.0);
-            canvas.text(place, Type::new(11.0, on).middle(), text);
-        }
         canvas.add(format_args!("</g>"));
     }
 

@@ -6,14 +6,14 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use askama::Template;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use wholecall_record::{Call, call::State};
-use wholecall_store::{ChangeKind, Filter, Position, StoreError, StoredChange, TenantId, TenantView};
+use wholecall_store::{ChangeKind, Filter, Position, Stats, StoreError, StoredChange, TenantId, TenantView};
 
 use super::moment::Row;
 use crate::{Service, api::read, clock, problem::Problem};
@@ -41,6 +41,19 @@ pub(crate) struct Boards {
 pub(super) struct Board {
     shown: Mutex<Shown>,
     news: broadcast::Sender<Arc<str>>,
+    /// The counters of the day, by the time zone that says when it began.
+    pub(super) days: tokio::sync::Mutex<HashMap<String, Arc<Day>>>,
+}
+
+/// The counters of a day.
+#[derive(Debug)]
+pub(super) struct Day {
+    /// Up to when they are told as they are.
+    pub(super) until: Instant,
+    pub(super) all: Stats,
+    /// By the queues' extensions.
+    pub(super) queues: BTreeMap<String, Stats>,
+    pub(super) names: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default)]
@@ -78,7 +91,8 @@ impl Boards {
     pub(super) fn look(&self, service: &Service, view: &TenantView) -> Arc<Board> {
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         let board = of.entry(view.tenant()).or_insert_with(|| {
-            let board = Arc::new(Board { shown: Mutex::default(), news: broadcast::Sender::new(BEHIND) });
+            let news = broadcast::Sender::new(BEHIND);
+            let board = Arc::new(Board { shown: Mutex::default(), news, days: Default::default() });
             tokio::spawn(follow(service.clone(), view.clone(), board.clone()));
             board
         });

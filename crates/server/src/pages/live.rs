@@ -1,6 +1,11 @@
 //! `/`: the calls that are going on, as they go on.
 
-use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use askama::Template;
 use axum::{
@@ -17,12 +22,16 @@ use wholecall_store::{CountedFor, Filter, Stats};
 
 use super::{
     answers::{Frame, page},
-    board::{Board, Waiting},
+    board::{Board, Day, Waiting},
     moment::Row,
     numbers::names_of,
     session::Viewer,
 };
 use crate::{Service, api::read, api::stats::day_of, clock, problem::Problem};
+
+/// The day is counted once a second at most, and where that takes long, in a twentieth of the time.
+const COUNTED_AT_MOST_EVERY: Duration = Duration::from_secs(1);
+const REST: u32 = 20;
 
 /// So many rows are in the page itself; the script adds the others.
 const FIRST_ROWS: usize = 40;
@@ -74,16 +83,33 @@ pub(super) async fn today(State(service): State<Service>, viewer: Viewer) -> Res
     Ok(page(&counted(&viewer, &board).await?))
 }
 
-async fn counted(viewer: &Viewer, board: &Board) -> Result<Today, Problem> {
+/// The counters of the day; what it costs to count is shared by all who look.
+async fn day(viewer: &Viewer, board: &Board) -> Result<Arc<Day>, Problem> {
+    let mut days = board.days.lock().await;
     let zone = viewer.visitor.zone.clone();
-    let (all, queues, names) = read(viewer.view.clone(), move |view| {
+    if let Some(known) = days.get(&zone.name).filter(|day| day.until > Instant::now()) {
+        return Ok(known.clone());
+    }
+    let name = zone.name.clone();
+    let counted = read(viewer.view.clone(), move |view| {
+        let began = Instant::now();
         let day = day_of(clock::now().as_millis(), &zone.zone);
         let all = view.stats_by_time(day.clone(), |_| day.clone())?;
         let queues = view.stats_by_part(day, CountedFor::Queue)?;
         let names = names_of(view, CountedFor::Queue, queues.keys().cloned())?;
-        Ok((all.into_iter().next().map(|(_, stats)| stats).unwrap_or_default(), queues, names))
-    })
-    .await?;
+        let all = all.into_iter().next().map(|(_, stats)| stats).unwrap_or_default();
+        let until = Instant::now() + (began.elapsed() * REST).max(COUNTED_AT_MOST_EVERY);
+        Ok(Arc::new(Day { until, all, queues, names }))
+    });
+    let counted = counted.await?;
+    days.retain(|_, day| day.until > Instant::now());
+    days.insert(name, counted.clone());
+    Ok(counted)
+}
+
+async fn counted(viewer: &Viewer, board: &Board) -> Result<Today, Problem> {
+    let day = day(viewer, board).await?;
+    let Day { all, queues, names, .. } = &*day;
     let waiting = board.waiting();
     let in_queues = waiting.as_ref().map(|(_, queues)| queues.clone());
     let mut lines: BTreeMap<String, Counted> = BTreeMap::new();
@@ -102,7 +128,7 @@ async fn counted(viewer: &Viewer, board: &Board) -> Result<Today, Problem> {
         now: queues.values().map(|waiting| waiting.now).sum(),
         since_ms: queues.values().filter_map(|waiting| waiting.since_ms).min(),
     });
-    let all = Counted { name: "All calls".to_owned(), queue: None, stats: all, waiting: total };
+    let all = Counted { name: "All calls".to_owned(), queue: None, stats: all.clone(), waiting: total };
     Ok(Today {
         lines: [all].into_iter().chain(lines.into_values()).collect(),
         live: waiting.map(|(live, _)| live),
