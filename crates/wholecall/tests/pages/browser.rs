@@ -57,6 +57,13 @@ impl Browser {
         self.ask(json!({ "do": "open", "url": url })).as_u64().unwrap()
     }
 
+    /// Goes to a page at night, by telephone.
+    pub(crate) fn open_dark_and_narrow(&mut self, path: &str) {
+        let url = format!("{}{path}", self.base);
+        let status = self.ask(json!({ "do": "open", "url": url, "dark": true, "width": 390 }));
+        assert_eq!(status, 200, "{path}");
+    }
+
     /// The value of an expression in the page.
     pub(crate) fn run(&mut self, script: &str) -> Value {
         self.ask(json!({ "do": "run", "script": script }))

@@ -71,6 +71,11 @@ fn a_search_is_its_address_and_goes_on_as_one_reads() {
         assert_eq!(browser.open(path), 200, "{path}");
         expect_sound(&mut browser);
     }
+    for path in ["/", "/calls", "/numbers?from=2026-06-01&to=2026-06-03", "/health", &format!("/calls/{id}")] {
+        browser.open_dark_and_narrow(path);
+        assert!(browser.run("document.documentElement.scrollWidth <= innerWidth").as_bool().unwrap(), "{path}");
+        expect_sound(&mut browser);
+    }
     assert_eq!(browser.open("/calls?q=nobody+of+that+name"), 200);
     assert!(browser.run("document.querySelector('.empty').innerText").as_str().unwrap().contains("No call"));
     drop(browser);
