@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{browser::Browser, expect_sound, played, posted};
 use crate::{
     harness::{Client, Installation, Tenant, eventually},
-    traffic::{ACCOUNT, company_day, examples, expect_settled, shared},
+    traffic::{ACCOUNT, collected, company_day, examples, expect_settled, shared},
 };
 
 fn import(client: &Client, tenant: &Tenant, notifications: &[String]) {
@@ -13,8 +13,9 @@ fn import(client: &Client, tenant: &Tenant, notifications: &[String]) {
     let reply =
         client.post("/v1/notifications", &[("Authorization", &key)], notifications.join("\n").as_bytes());
     assert_eq!(reply.status, 200, "{reply:?}");
-    let call = || client.get(tenant, "/v1/calls?limit=1")["calls"].as_array().unwrap().first().map(|_| ());
-    eventually(Duration::from_secs(10), call).expect("a call is made of them");
+    let expected = collected(notifications.iter().map(String::as_str)).len();
+    let made = || (client.calls(tenant, "", 500).len() == expected).then_some(());
+    eventually(Duration::from_secs(60), made).expect("every call is made of them");
     expect_settled(client, tenant);
 }
 
@@ -23,11 +24,11 @@ fn a_search_is_its_address_and_goes_on_as_one_reads() {
     let installation = Installation::new();
     let server = installation.start();
     let Some(mut browser) = Browser::start(&server) else { return };
-    let day = company_day(12, 5);
+    let mut day = company_day(12, 5);
+    day.notifications.extend(examples());
     let tenant = installation.tenant("acme", day.accounts.iter().cloned().chain([ACCOUNT.to_owned()]));
     let client = server.client();
     import(&client, &tenant, &day.notifications);
-    import(&client, &tenant, &examples());
     let all = client.calls(&tenant, "", 500).len();
     assert!(all > 60, "{all} calls");
     browser.sign_in(&tenant);
@@ -71,9 +72,13 @@ fn a_search_is_its_address_and_goes_on_as_one_reads() {
         assert_eq!(browser.open(path), 200, "{path}");
         expect_sound(&mut browser);
     }
-    for path in ["/", "/calls", "/numbers?from=2026-06-01&to=2026-06-03", "/health", &format!("/calls/{id}")] {
+    for path in ["/", "/calls", "/numbers?from=2026-06-01&to=2026-06-03", "/health", &format!("/calls/{id}")]
+    {
         browser.open_dark_and_narrow(path);
-        assert!(browser.run("document.documentElement.scrollWidth <= innerWidth").as_bool().unwrap(), "{path}");
+        assert!(
+            browser.run("document.documentElement.scrollWidth <= innerWidth").as_bool().unwrap(),
+            "{path}"
+        );
         expect_sound(&mut browser);
     }
     assert_eq!(browser.open("/calls?q=nobody+of+that+name"), 200);
