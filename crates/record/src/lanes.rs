@@ -3,8 +3,8 @@
 //! Whatever draws a call (a terminal, a page) draws this.
 
 use crate::{
-    Time,
-    call::{Call, Kind, LegState, MoveKind, Participant},
+    ParticipantId, Time,
+    call::{Call, Kind, Leg, LegDirection, LegOutcome, LegState, MoveKind, Participant},
     words,
 };
 
@@ -17,13 +17,28 @@ pub struct Lanes {
     pub end: Time,
     /// The lanes, in the order in which participants came in.
     pub lanes: Vec<Lane>,
+    /// The conversations, in order.
+    pub talks: Vec<Talk>,
     /// The moves, in order.
     pub doors: Vec<Door>,
+}
+
+/// A stretch in which some lanes heard each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Talk {
+    /// From.
+    pub start: Time,
+    /// To.
+    pub end: Time,
+    /// Who, by lane, from top to bottom.
+    pub lanes: Vec<usize>,
 }
 
 /// What one participant did when.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lane {
+    /// Whose it is.
+    pub participant: ParticipantId,
     /// What people call it.
     pub name: String,
     /// What it is.
@@ -132,10 +147,8 @@ impl Lanes {
             .map(|participant| (first_seen(call, participant).unwrap_or(end), participant))
             .collect();
         present.sort_by(|(a, x), (b, y)| a.cmp(b).then_with(|| x.id.cmp(&y.id)));
-        let place = |id: &Option<crate::ParticipantId>| {
-            let id = id.as_ref()?;
-            present.iter().position(|(_, participant)| participant.id == *id)
-        };
+        let lane = |id: &ParticipantId| present.iter().position(|(_, participant)| participant.id == *id);
+        let place = |id: &Option<ParticipantId>| id.as_ref().and_then(lane);
         let doors = call.moves.iter().map(|step| Door {
             time: step.time,
             kind: step.kind,
@@ -144,12 +157,19 @@ impl Lanes {
             sentence: sentence(call, step),
         });
         let doors = doors.collect();
+        let talks = call.conversations.iter().map(|talk| {
+            let mut lanes: Vec<usize> = talk.participants.iter().filter_map(lane).collect();
+            lanes.sort_unstable();
+            Talk { start: talk.start_time, end: talk.end_time.unwrap_or(end), lanes }
+        });
+        let talks = talks.collect();
         let lanes = present.iter().map(|(_, participant)| Lane {
+            participant: participant.id.clone(),
             name: words::name_of(participant),
             kind: participant.kind,
             stretches: stretches(call, participant, end),
         });
-        Self { start: call.start_time, end, lanes: lanes.collect(), doors }
+        Self { start: call.start_time, end, lanes: lanes.collect(), talks, doors }
     }
 }
 
@@ -178,6 +198,19 @@ pub fn sentence(call: &Call, step: &crate::call::Move) -> String {
     }
 }
 
+/// Whether a leg that is ringing is the caller's own: there the far end is heard ringing. That it originated the call is
+/// its outcome, which a live leg has not yet.
+pub fn hears_ringing(call: &Call, leg: &Leg) -> bool {
+    match leg.outcome {
+        Some(outcome) => outcome == LegOutcome::Originated,
+        None => {
+            leg.direction == LegDirection::Outbound
+                && leg.participant.is_some()
+                && leg.participant == call.from.participant
+        }
+    }
+}
+
 /// What a participant did when, where it did several things at once the most telling.
 fn stretches(call: &Call, participant: &Participant, end: Time) -> Vec<Stretch> {
     let mut doings: Vec<Stretch> = Vec::new();
@@ -191,9 +224,7 @@ fn stretches(call: &Call, participant: &Participant, end: Time) -> Vec<Stretch> 
     for leg in call.legs.iter().filter(|leg| leg.participant.as_ref() == Some(&participant.id)) {
         for segment in &leg.segments {
             let activity = match segment.state {
-                LegState::Ringing if leg.outcome == Some(crate::call::LegOutcome::Originated) => {
-                    Activity::Waiting
-                }
+                LegState::Ringing if hears_ringing(call, leg) => Activity::Waiting,
                 LegState::Ringing => Activity::Ringing,
                 LegState::Holding => Activity::Holding,
                 LegState::Parked => Activity::Parked,

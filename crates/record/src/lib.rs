@@ -1,8 +1,8 @@
 //! The record of a whole call: what goes out.
 //!
 //! The types in [`call`] are the contract in Rust; [`Call::violations`] tells what contradicts itself in a
-//! record. The other modules show records to people and to other programs: [`table`], [`drawing`] (of
-//! [`lanes`]), [`story`], [`csv`], [`vcon`]. Nothing here knows where a record came from.
+//! record. The other modules show records to people and to other programs: [`table`], [`drawing`] and [`svg`]
+//! (of [`lanes`]), [`story`], [`csv`], [`vcon`]. Nothing here knows where a record came from.
 
 pub mod call;
 mod check;
@@ -14,6 +14,7 @@ pub mod lanes;
 pub mod schema;
 pub mod screen;
 pub mod story;
+pub mod svg;
 pub mod table;
 pub mod time;
 pub mod vcon;

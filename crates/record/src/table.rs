@@ -138,6 +138,11 @@ fn cell(call: &Call, column: Column, screen: Screen) -> String {
     }
 }
 
+/// An arrow for a direction: into the account, out of it, within it.
+pub fn direction_sign(of: Direction) -> &'static str {
+    direction(of, Screen::PLAIN)
+}
+
 fn direction(direction: Direction, screen: Screen) -> &'static str {
     match (direction, screen.unicode) {
         (Direction::Inbound, true) => "↘",
@@ -167,7 +172,8 @@ fn result(call: &Call, screen: Screen) -> String {
     screen.paint(&format!("{}{state}", call.result.as_str()), color)
 }
 
-fn side(call: &Call, side: &Side) -> String {
+/// What people call one end of a call.
+pub fn side(call: &Call, side: &Side) -> String {
     let participant = side.participant.as_ref().and_then(|id| call.participant(id));
     let name = participant.map(words::name_of);
     harmless(
@@ -178,7 +184,7 @@ fn side(call: &Call, side: &Side) -> String {
 }
 
 /// Everybody the caller, or anybody for them, talked to, in order.
-fn talked_to(call: &Call) -> String {
+pub fn talked_to(call: &Call) -> String {
     let mut names: Vec<String> = Vec::new();
     for id in call.conversations.iter().flat_map(|talk| &talk.participants) {
         let name = call.name(Some(id));
@@ -190,7 +196,7 @@ fn talked_to(call: &Call) -> String {
 }
 
 /// What happened to the call, and to whom it passed.
-fn moves(call: &Call, screen: Screen) -> String {
+pub fn moves(call: &Call, screen: Screen) -> String {
     let arrow = if screen.unicode { "→" } else { "->" };
     let mut passed: Vec<(MoveKind, Vec<String>)> = Vec::new();
     for step in &call.moves {

@@ -10,8 +10,10 @@ mod clock;
 pub mod deliver;
 pub mod endpoints;
 mod erase;
+mod health;
 mod listen;
 mod metrics;
+mod pages;
 mod pipeline;
 mod problem;
 mod receive;
@@ -82,6 +84,7 @@ pub(crate) struct Service {
     pub(crate) settings: Arc<Settings>,
     /// To the assembler, who alone may change what was assembled.
     pub(crate) erase: mpsc::UnboundedSender<pipeline::Request>,
+    pub(crate) pages: Arc<pages::Pages>,
     /// Turns true when the service is to end.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -119,8 +122,15 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     let context =
         deliver::Context::new(store.clone(), tenants.clone(), metrics.clone(), settings.judge.clone());
     let deliverer = deliver::start(context, settings.secret_key.clone(), stopped.clone());
-    let service =
-        Service { store, tenants, metrics, settings: Arc::new(settings), erase, stop: stopped.clone() };
+    let service = Service {
+        store,
+        tenants,
+        metrics,
+        settings: Arc::new(settings),
+        erase,
+        pages: Arc::default(),
+        stop: stopped.clone(),
+    };
     let tls = service.settings.tls.clone();
     let server = tokio::spawn(listen::serve(listener, tls, api::router(service), stopped));
     Ok(Running { address, stop, drained, server, refresh, retention, deliverer, assembler })

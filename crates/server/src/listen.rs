@@ -1,6 +1,6 @@
 //! Connections: plain or over TLS, with limits for whoever is slow, and an end.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use hyper::{Request, body::Incoming};
@@ -70,6 +70,10 @@ impl Tls {
     }
 }
 
+/// Who is at the other end of a connection: part of every request that comes by it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
 /// Serves until `stop` turns true, then until the requests at hand are answered.
 pub(crate) async fn serve(
     listener: TcpListener,
@@ -84,8 +88,8 @@ pub(crate) async fn serve(
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok((stream, peer)) => (stream, Peer(peer)),
             Err(error) => {
                 // Too many open files, most often: some will be closed soon.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -96,10 +100,10 @@ pub(crate) async fn serve(
         let _ = stream.set_nodelay(true);
         let (router, watcher) = (router.clone(), graceful.watcher());
         match acceptor.clone() {
-            None => drop(tokio::spawn(answer(stream, router, watcher))),
+            None => drop(tokio::spawn(answer(stream, peer, router, watcher))),
             Some(acceptor) => drop(tokio::spawn(async move {
                 if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_WITHIN, acceptor.accept(stream)).await {
-                    answer(stream, router, watcher).await;
+                    answer(stream, peer, router, watcher).await;
                 }
             })),
         }
@@ -113,10 +117,12 @@ pub(crate) async fn serve(
 /// Answers the requests of one connection.
 async fn answer(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Peer,
     router: Router,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         let router = router.clone();
         async move {
             use tower_service::Service as _;

@@ -7,7 +7,9 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
-use wholecall_store::{Made, VersionKind};
+use wholecall_store::{ChangeKind, Made, VersionKind};
+
+use crate::health::Health;
 
 /// What became of a request to a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -51,6 +53,7 @@ pub(crate) struct Metrics {
     changes: Family<Change, Counter>,
     deliveries: Family<Delivery, Counter>,
     pub(crate) streams: Gauge,
+    pub(crate) health: Arc<Health>,
 }
 
 impl Metrics {
@@ -64,6 +67,7 @@ impl Metrics {
             changes: Family::default(),
             deliveries: Family::default(),
             streams: Gauge::default(),
+            health: Arc::default(),
         };
         let mut registry = Registry::with_prefix("wholecall");
         registry.register(
@@ -109,7 +113,12 @@ impl Metrics {
         self.assembled.inc_by(notifications as u64);
         for made in made {
             let kind = match &made.what {
-                VersionKind::Version { kind, .. } => kind.as_str(),
+                VersionKind::Version { kind, call } => {
+                    if *kind == ChangeKind::Completed {
+                        self.health.closed(made.tenant, call);
+                    }
+                    kind.as_str()
+                }
                 VersionKind::Merged { .. } => "call.merged",
             };
             self.changes.get_or_create(&Change { kind: kind.to_owned() }).inc();

@@ -202,6 +202,7 @@ impl Pipeline {
         let before = std::mem::replace(&mut self.position, entry.position);
         let Ok(document) = Document::parse(&entry.body) else { return Ok(()) };
         let Ok(Message::Session(notification)) = document.message() else { return Ok(()) };
+        self.metrics.health.arrived(tenant, arrived, &notification);
         for session in self.assembler(tenant)?.unknown_sessions(&notification) {
             if let Some(call) = self.store.of(tenant).call_of_session(&session, before)? {
                 self.restore(call, before)?;

@@ -240,6 +240,7 @@ fn merge(
     let call = match &gone {
         Some(gone) => {
             terms::remove(transaction, gone.call, gone.start_ms, &gone.terms)?;
+            terms::forget_unused(transaction, &gone.terms)?;
             transaction.prepare_cached("DELETE FROM calls WHERE call = ?1")?.execute([gone.call])?;
             gone.call
         }

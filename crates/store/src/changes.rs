@@ -1,6 +1,6 @@
 //! The feed of changes: every version of every call, in the order in which they were made.
 
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 use tokio::sync::watch;
 
 use crate::{
@@ -105,6 +105,14 @@ impl TenantView {
                 .prepare_cached("SELECT coalesce(max(cursor), 0) FROM changes WHERE tenant = ?1")?
                 .query_row([tenant], |row| row.get(0))?;
             Ok(Position(last))
+        })
+    }
+
+    /// When the tenant's last change was made, milliseconds since 1970.
+    pub fn last_made_ms(&self) -> Result<Option<i64>> {
+        self.read(|connection, tenant| {
+            let sql = "SELECT made_ms FROM changes WHERE tenant = ?1 ORDER BY cursor DESC LIMIT 1";
+            Ok(connection.prepare_cached(sql)?.query_row([tenant], |row| row.get(0)).optional()?)
         })
     }
 }

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use tokio::sync::{oneshot, watch};
 
 use crate::{
-    Position, Store, TenantId,
+    Position, Store, TenantId, TenantView,
     codec::{self, Kind},
     error::{Result, StoreError},
     writer::Memory,
@@ -108,6 +108,33 @@ impl Entry {
             arrived_ms: row.get(2)?,
             body: String::from_utf8(body)
                 .map_err(|_| StoreError::Damaged("a notification that is not UTF-8".to_owned()))?,
+        })
+    }
+}
+
+/// A body that was posted and is no notification of the tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// When it arrived, milliseconds since 1970.
+    pub arrived_ms: i64,
+    /// Why it was not taken.
+    pub reason: String,
+}
+
+impl TenantView {
+    /// How many bodies were refused, and the last of them, newest first.
+    pub fn quarantined(&self, limit: usize) -> Result<(u64, Vec<Refused>)> {
+        self.read(|connection, tenant| {
+            let count: i64 = connection
+                .prepare_cached("SELECT count(*) FROM quarantine WHERE tenant = ?1")?
+                .query_row([tenant], |row| row.get(0))?;
+            let mut statement = connection.prepare_cached(
+                "SELECT arrived_ms, reason FROM quarantine WHERE tenant = ?1 ORDER BY position DESC LIMIT ?2",
+            )?;
+            let refused = statement.query_map(params![tenant, limit as i64], |row| {
+                Ok(Refused { arrived_ms: row.get(0)?, reason: row.get(1)? })
+            })?;
+            Ok((count as u64, refused.collect::<rusqlite::Result<_>>()?))
         })
     }
 }

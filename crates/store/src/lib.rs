@@ -49,7 +49,7 @@ pub use endpoints::{
 pub use erasure::{Erasure, Kept};
 pub use error::{Result, StoreError};
 pub use filter::Filter;
-pub use journal::{Arrival, Entry};
+pub use journal::{Arrival, Entry, Refused};
 pub use recovery::StoredCall;
 pub use resending::{Listed, Replay};
 pub use retention::Expiry;

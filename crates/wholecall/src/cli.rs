@@ -19,8 +19,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Assemble notifications into one record per call
     Assemble(AssembleArgs),
-    /// Draw calls in the terminal: a lane per participant over a time axis
-    Show(LookArgs),
+    /// Draw calls: a lane per participant over a time axis; in the terminal, as SVG or as PNG
+    Show(ShowArgs),
     /// Tell the story of calls in plain sentences, each with the notifications that prove it
     Explain(LookArgs),
     /// Receive RingCentral's webhooks, assemble calls as they happen, and answer queries
@@ -115,6 +115,20 @@ pub(crate) struct WaitingArgs {
     /// `lateFor`
     #[arg(long, value_name = "TIME", default_value = "1h", requires = "stream", value_parser = length)]
     pub(crate) horizon: SignedDuration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
+
+    /// Write an SVG of one call to standard output
+    #[arg(long, conflicts_with = "png")]
+    pub(crate) svg: bool,
+
+    /// Write a PNG of one call to a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) png: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,25 +1,62 @@
 //! `wholecall show` and `wholecall explain`: one call, or all, for people.
 
 use std::{
+    fs,
     io::{self, Write},
     ops::ControlFlow,
     path::{Path, PathBuf},
 };
 
+use anyhow::Context;
 use wholecall_assembly::{Calls, Collection};
-use wholecall_record::{CallId, drawing::draw};
+use wholecall_record::{
+    CallId,
+    drawing::draw,
+    svg::{Drawing, Place},
+};
 
 use crate::{
-    cli::LookArgs,
+    cli::{LookArgs, ShowArgs},
     directory,
     input::{Reader, Tally},
     terminal,
 };
 
+/// A picture is sharp on most screens with so many pixels per unit.
+const PIXELS_PER_UNIT: f32 = 2.0;
+
 /// Draws calls.
-pub(crate) fn show(arguments: &LookArgs) -> anyhow::Result<Tally> {
+pub(crate) fn show(arguments: &ShowArgs) -> anyhow::Result<Tally> {
+    if let Some(file) = &arguments.png {
+        return look_at_one(&arguments.look, Place::Picture, |svg| {
+            let picture = wholecall_picture::png(svg, PIXELS_PER_UNIT)?;
+            fs::write(file, picture).with_context(|| format!("{} cannot be written", file.display()))
+        });
+    }
+    if arguments.svg {
+        return look_at_one(&arguments.look, Place::Alone, |svg| Ok(writeln!(io::stdout(), "{svg}")?));
+    }
     let screen = terminal::screen();
-    look(arguments, |calls, id| calls.get(id).map(|call| draw(&call, screen)))
+    look(&arguments.look, |calls, id| calls.get(id).map(|call| draw(&call, screen)))
+}
+
+/// Draws the one call that is asked for, or the only one there is.
+fn look_at_one(
+    arguments: &LookArgs,
+    place: Place,
+    write: impl FnOnce(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<Tally> {
+    let (id, files) = call_and_files(&arguments.call_and_files)?;
+    let (calls, tally) = collect(arguments, files)?;
+    let only = calls.ids().next().filter(|_| calls.len() == 1);
+    let call = match id {
+        Some(id) => calls.get(id).with_context(|| no_such_call(id, &calls))?,
+        None => only.and_then(|id| calls.get(&id)).with_context(|| {
+            format!("a picture is of one call, and the input holds {}: name one by its id", calls.len())
+        })?,
+    };
+    write(&Drawing { place, ..Drawing::default() }.svg(&call))?;
+    Ok(tally)
 }
 
 /// Tells the stories of calls.
@@ -30,16 +67,7 @@ pub(crate) fn explain(arguments: &LookArgs) -> anyhow::Result<Tally> {
 
 fn look(arguments: &LookArgs, text: impl Fn(&Calls, &str) -> Option<String>) -> anyhow::Result<Tally> {
     let (id, files) = call_and_files(&arguments.call_and_files)?;
-    let mut collection = Collection::default();
-    for (account, directory) in directory::read(&arguments.reading.directory)? {
-        collection.set_directory(account.as_deref(), directory);
-    }
-    let reader = Reader::new(arguments.reading.strict).with_progress(files);
-    let tally = reader.read(files, |_, _, notification| {
-        collection.add(notification);
-        ControlFlow::Continue(())
-    })?;
-    let calls = collection.finish();
+    let (calls, tally) = collect(arguments, files)?;
     let mut output = io::stdout().lock();
     match id {
         Some(id) => match text(&calls, id) {
@@ -58,6 +86,20 @@ fn look(arguments: &LookArgs, text: impl Fn(&Calls, &str) -> Option<String>) -> 
         eprintln!("wholecall: there was no telephony session notification in the input");
     }
     Ok(tally)
+}
+
+/// The calls in files.
+fn collect(arguments: &LookArgs, files: &[PathBuf]) -> anyhow::Result<(Calls, Tally)> {
+    let mut collection = Collection::default();
+    for (account, directory) in directory::read(&arguments.reading.directory)? {
+        collection.set_directory(account.as_deref(), directory);
+    }
+    let reader = Reader::new(arguments.reading.strict).with_progress(files);
+    let tally = reader.read(files, |_, _, notification| {
+        collection.add(notification);
+        ControlFlow::Continue(())
+    })?;
+    Ok((collection.finish(), tally))
 }
 
 /// Tells a call's id, which comes first if at all, from files.

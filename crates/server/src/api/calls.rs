@@ -98,7 +98,7 @@ fn failed(error: impl std::fmt::Display) -> Problem {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the calls could not be written; the log says why")
 }
 
-fn parse(record: &str) -> Result<Call, Problem> {
+pub(crate) fn parse(record: &str) -> Result<Call, Problem> {
     serde_json::from_str(record).map_err(failed)
 }
 
@@ -161,7 +161,7 @@ pub(super) async fn one(
     }
 }
 
-pub(super) fn no_call(id: &str) -> Problem {
+pub(crate) fn no_call(id: &str) -> Problem {
     Problem::not_found(format!("there is no call {id}"))
 }
 

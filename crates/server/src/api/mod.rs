@@ -1,17 +1,19 @@
 //! Queries over HTTP.
 
 mod access;
-mod calls;
+pub(crate) mod calls;
 mod changes;
 mod docs;
+pub(crate) mod drawing;
 mod endpoints;
+mod health;
 mod import;
 mod numbers;
 pub(crate) mod openapi;
 mod openapi_endpoints;
-mod parameters;
-mod stats;
-mod story;
+pub(crate) mod parameters;
+pub(crate) mod stats;
+pub(crate) mod story;
 mod tenants;
 
 use axum::{
@@ -23,7 +25,7 @@ use axum::{
 };
 use wholecall_store::{StoreError, TenantView};
 
-use crate::{Service, problem::Problem, receive};
+use crate::{Service, pages, problem::Problem, receive};
 
 pub(crate) fn router(service: Service) -> Router {
     Router::new()
@@ -32,6 +34,8 @@ pub(crate) fn router(service: Service) -> Router {
         .route("/v1/calls/{id}", get(calls::one))
         .route("/v1/calls/{id}/versions", get(calls::versions))
         .route("/v1/calls/{id}/notifications", get(calls::notifications))
+        .route("/v1/calls/{id}/drawing.svg", get(drawing::svg))
+        .route("/v1/calls/{id}/drawing.png", get(drawing::png))
         .route("/v1/calls/{id}/explain", get(story::explain))
         .route("/v1/calls/{id}/deliveries", get(endpoints::of_call))
         .route("/v1/endpoints", get(endpoints::list).post(endpoints::add))
@@ -45,12 +49,14 @@ pub(crate) fn router(service: Service) -> Router {
         .route("/v1/stream", get(changes::stream))
         .route("/v1/notifications", post(import::import))
         .route("/v1/numbers/{number}", delete(numbers::erase))
+        .route("/v1/health", get(health::health))
         .route("/v1/stats", get(stats::stats))
         .route("/v1/tenants", get(tenants::list).post(tenants::add))
         .route("/openapi.json", get(openapi::openapi))
         .route("/docs", get(docs::docs))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
+        .merge(pages::routes())
         .route("/metrics", get(metrics))
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
@@ -86,7 +92,7 @@ async fn wrong_method() -> Problem {
 }
 
 /// Reads from the store where waiting for a disk holds up nobody else.
-async fn read<T: Send + 'static>(
+pub(crate) async fn read<T: Send + 'static>(
     view: TenantView,
     read: impl FnOnce(&TenantView) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Problem> {

@@ -98,6 +98,15 @@ fn calls_and_changes() -> Value {
                 },
                 "404": problem_answer("There is no such call."),
             })) },
+        "/v1/calls/{id}/drawing.svg": { "get": operation("drawCall",
+            "A call drawn: a lane for each participant, who talks with whom, moves as crossings", vec![call_id()], json!({
+                "200": { "description": "The drawing.", "content": { "image/svg+xml": {} } },
+                "404": problem_answer("There is no such call."),
+            })) },
+        "/v1/calls/{id}/drawing.png": { "get": operation("drawCallAsPng", "The same as PNG", vec![call_id()], json!({
+                "200": { "description": "The drawing.", "content": { "image/png": {} } },
+                "404": problem_answer("There is no such call."),
+            })) },
         "/v1/changes": { "get": operation("listChanges",
             "Every version of every call in the order it was made; keep `next` and no change is ever missed", vec![
                 parameter("after", "The cursor to go on from, or `now`; without it, from the beginning.", text()),
@@ -115,6 +124,24 @@ fn calls_and_changes() -> Value {
                 parameter("after", "The cursor to go on from; without it, from now on. `Last-Event-ID` weighs more.", text()),
             ], json!({
                 "200": { "description": "Events.", "content": { "text/event-stream": {} } },
+            })) },
+        "/v1/health": { "get": operation("getHealth",
+            "How well notifications come in, since the service began", vec![], json!({
+                "200": answer("The figures; delays are those of the last 20,000 notifications.", json!({
+                    "type": "object",
+                    "properties": {
+                        "lastNotificationAt": { "type": ["string", "null"], "format": "date-time" },
+                        "notifications": { "type": "integer" },
+                        "notificationsLastMinute": { "type": "integer" },
+                        "delayMedianMs": { "type": ["integer", "null"] },
+                        "delayP99Ms": { "type": ["integer", "null"] },
+                        "duplicates": { "type": "integer" },
+                        "outOfOrder": { "type": "integer" },
+                        "closedCalls": { "type": "integer" },
+                        "closedCallsWithGaps": { "type": "integer" },
+                        "quarantined": { "type": "integer" },
+                    },
+                })),
             })) },
         "/v1/notifications": { "post": with_body(operation("importNotifications",
             "Many notifications at once, one per line: history, or what another program received", vec![], json!({

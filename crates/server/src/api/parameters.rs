@@ -111,12 +111,12 @@ pub(super) fn limit(wanted: Option<usize>, usual: usize, most: usize) -> Result<
 }
 
 /// A place in a list of calls, for the client to hand back.
-pub(super) fn place_to_cursor((start_ms, call): (i64, i64)) -> String {
+pub(crate) fn place_to_cursor((start_ms, call): (i64, i64)) -> String {
     URL_SAFE_NO_PAD.encode(format!("{start_ms}.{call}"))
 }
 
 /// The place that was handed back.
-pub(super) fn place_from_cursor(cursor: &str) -> Result<(i64, i64), Problem> {
+pub(crate) fn place_from_cursor(cursor: &str) -> Result<(i64, i64), Problem> {
     let text = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     text.as_deref()
         .and_then(|text| text.split_once('.'))

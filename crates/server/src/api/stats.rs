@@ -32,8 +32,9 @@ pub(super) struct StatsQuery {
     format: Option<String>,
 }
 
+/// What calls are counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum By {
+pub(crate) enum By {
     Day,
     Hour,
     Extension,
@@ -44,7 +45,7 @@ impl By {
     const ALL: [(Self, &'static str); 4] =
         [(Self::Day, "day"), (Self::Hour, "hour"), (Self::Extension, "extension"), (Self::Queue, "queue")];
 
-    fn from_word(word: &str) -> Result<Self, Problem> {
+    pub(crate) fn from_word(word: &str) -> Result<Self, Problem> {
         let known = Self::ALL.into_iter().find(|(_, name)| *name == word);
         known.map(|(by, _)| by).ok_or_else(|| {
             Problem::bad_request(format!("by: {word:?} is none of day, hour, extension, queue"))
@@ -86,7 +87,7 @@ pub(super) async fn stats(
 }
 
 /// A time, or a day in the zone, which is when that begins.
-fn moment(name: &str, value: Option<&str>, zone: &TimeZone) -> Result<Option<i64>, Problem> {
+pub(crate) fn moment(name: &str, value: Option<&str>, zone: &TimeZone) -> Result<Option<i64>, Problem> {
     let Some(day) = value.filter(|value| value.len() == 10).and_then(|value| value.parse::<Date>().ok())
     else {
         return time(name, value);
@@ -96,7 +97,8 @@ fn moment(name: &str, value: Option<&str>, zone: &TimeZone) -> Result<Option<i64
     Ok(Some(start.timestamp().as_millisecond()))
 }
 
-fn rows(
+/// The figures by time or by part, named.
+pub(crate) fn rows(
     view: &TenantView,
     time: Range<i64>,
     by: By,
@@ -115,7 +117,7 @@ fn rows(
 
 /// The day or the hour of the place's clock that a time is in. An hour that the clock shows twice is two; a day has as
 /// many hours as it has.
-fn stretch(at_ms: i64, by: By, zone: &TimeZone) -> Range<i64> {
+pub(crate) fn stretch(at_ms: i64, by: By, zone: &TimeZone) -> Range<i64> {
     // Whatever no calendar has is a stretch of its own.
     local(at_ms, by, zone).unwrap_or(at_ms..at_ms.saturating_add(1))
 }
@@ -130,6 +132,11 @@ fn local(at_ms: i64, by: By, zone: &TimeZone) -> Option<Range<i64>> {
     let start = at.to_zoned(zone.clone()).start_of_day().ok()?;
     let end = start.tomorrow().ok()?.start_of_day().ok()?;
     Some(start.timestamp().as_millisecond()..end.timestamp().as_millisecond())
+}
+
+/// The day of the place's clock that a time is in.
+pub(crate) fn day_of(at_ms: i64, zone: &TimeZone) -> Range<i64> {
+    stretch(at_ms, By::Day, zone)
 }
 
 /// A time as the place's clock shows it, with its offset.
@@ -162,7 +169,7 @@ fn to_json(by: By, name: &str, stats: &Stats) -> Value {
 }
 
 /// For spreadsheets. Names are times and ids, figures are numbers: nothing here needs quoting.
-fn csv(by: By, rows: &[(String, Stats)]) -> String {
+pub(crate) fn csv(by: By, rows: &[(String, Stats)]) -> String {
     let names = figures(&Stats::default()).map(|(name, _)| name);
     let mut text = format!("{},{}\r\n", by.member(), names.join(","));
     for (name, stats) in rows {

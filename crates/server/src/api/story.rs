@@ -7,7 +7,8 @@ use axum::{
 };
 use wholecall_assembly::Collection;
 use wholecall_notification::{Document, Message};
-use wholecall_record::{WriteJson, screen::Screen};
+use wholecall_record::{WriteJson, screen::Screen, story::Story};
+use wholecall_store::Entry;
 
 use super::{access::Access, calls::no_call, json, read};
 use crate::problem::Problem;
@@ -20,15 +21,7 @@ pub(super) async fn explain(
 ) -> Result<Response, Problem> {
     let wanted = id.clone();
     let entries = read(view, move |view| view.notifications(&wanted)).await?.ok_or_else(|| no_call(&id))?;
-    let mut collection = Collection::default();
-    for entry in &entries {
-        if let Ok(document) = Document::parse(&entry.body)
-            && let Ok(Message::Session(notification)) = document.message()
-        {
-            collection.add(&notification);
-        }
-    }
-    let story = collection.finish().story(&id).ok_or_else(|| no_call(&id))?;
+    let story = story_of(&entries, &id).ok_or_else(|| no_call(&id))?;
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accept.starts_with("text/plain") {
         return Ok(story.text(Screen::PLAIN).into_response());
@@ -36,4 +29,17 @@ pub(super) async fn explain(
     let mut text = Vec::new();
     story.write_json(&mut text);
     Ok(json(String::from_utf8_lossy(&text).into_owned()))
+}
+
+/// The story of a call that has these notifications.
+pub(crate) fn story_of(entries: &[Entry], id: &str) -> Option<Story> {
+    let mut collection = Collection::default();
+    for entry in entries {
+        if let Ok(document) = Document::parse(&entry.body)
+            && let Ok(Message::Session(notification)) = document.message()
+        {
+            collection.add(&notification);
+        }
+    }
+    collection.finish().story(id)
 }

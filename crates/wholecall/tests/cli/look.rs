@@ -40,3 +40,22 @@ fn a_call_that_is_not_there_is_named_with_those_that_are() {
         assert!(neither.err.contains("nothing.ndjson: no such file"), "{}", neither.err);
     }
 }
+
+#[test]
+fn a_call_is_drawn_as_svg_and_as_png() {
+    let calls = data("calls.ndjson");
+    let svg = run_with("show --svg s-aa01", &[&calls], b"");
+    assert!(svg.assert_clean().text().starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("call.png");
+    let ran = run_with(&format!("show --png {} s-aa01", file.display()), &[&calls], b"");
+    assert!(ran.assert_clean().out.is_empty());
+    assert!(std::fs::read(file).unwrap().starts_with(b"\x89PNG\r\n"));
+}
+
+#[test]
+fn a_picture_is_of_one_call() {
+    let ran = run_with("show --svg", &[&data("calls.ndjson")], b"");
+    assert_eq!((ran.code, ran.out.len()), (1, 0));
+    assert!(ran.err.contains("name one by its id"), "{}", ran.err);
+}

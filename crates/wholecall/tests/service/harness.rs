@@ -356,11 +356,11 @@ fn reply(mut response: ureq::http::Response<ureq::Body>) -> Result<Reply, ureq::
     let headers = headers
         .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()))
         .collect();
-    Ok(Reply {
-        status: response.status().as_u16(),
-        headers,
-        body: response.body_mut().with_config().limit(1 << 30).read_to_string()?,
-    })
+    // A picture is no text; who asks for one looks at its headers.
+    let body = response.body_mut().with_config().limit(1 << 30).read_to_vec()?;
+    let body =
+        String::from_utf8(body).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into());
+    Ok(Reply { status: response.status().as_u16(), headers, body })
 }
 
 /// Looks until there is something to see, or the time is up.

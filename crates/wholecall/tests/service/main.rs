@@ -10,6 +10,8 @@ mod crash;
 mod document;
 mod harness;
 mod isolation;
+#[path = "../pages/mod.rs"]
+mod pages;
 mod queries;
 mod receiving;
 mod restart;

@@ -296,7 +296,7 @@ fn mistakes_are_answered_with_what_may_be_written() {
         assert!(detail.contains(hint), "{query}: {detail}");
     }
     for path in
-        ["/v1/calls/s-none", "/v1/calls/s-none/versions", "/v1/calls/s-none/explain", "/v1/nothing", "/"]
+        ["/v1/calls/s-none", "/v1/calls/s-none/versions", "/v1/calls/s-none/explain", "/v1/nothing", "/no"]
     {
         client.try_get(&tenant, path, &[]).unwrap().problem(404);
     }

@@ -1,0 +1,32 @@
+//! `GET /v1/health`: how well a tenant's notifications come in.
+
+use axum::{extract::State, response::Response};
+use serde_json::json;
+use wholecall_record::Time;
+
+use super::{access::Access, json as respond, read};
+use crate::{Service, clock, problem::Problem};
+
+pub(super) async fn health(
+    State(service): State<Service>,
+    Access(view): Access,
+) -> Result<Response, Problem> {
+    let figures = service.metrics.health.figures(view.tenant(), clock::now());
+    let (quarantined, _) = read(view, |view| view.quarantined(0)).await?;
+    let last = figures.last_ms.map(|last| Time::from_millis(last).to_string());
+    Ok(respond(
+        json!({
+            "lastNotificationAt": last,
+            "notifications": figures.notifications,
+            "notificationsLastMinute": figures.last_minute,
+            "delayMedianMs": figures.delay_median_ms,
+            "delayP99Ms": figures.delay_p99_ms,
+            "duplicates": figures.duplicates,
+            "outOfOrder": figures.disordered,
+            "closedCalls": figures.closed,
+            "closedCallsWithGaps": figures.with_gaps,
+            "quarantined": quarantined,
+        })
+        .to_string(),
+    ))
+}

@@ -1,0 +1,153 @@
+//! How well notifications come in, for each tenant: since the service began, and over the last ones.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    hash::{BuildHasher, RandomState},
+    sync::{Mutex, PoisonError},
+};
+
+use wholecall_notification::Notification;
+use wholecall_record::{Call, Time};
+use wholecall_store::TenantId;
+
+/// Delays are told of so many notifications, and doubles and disorder are noticed among so many.
+const REMEMBERED: usize = 20_000;
+
+/// The rate is that of the last so many milliseconds.
+const RATE_OVER_MS: i64 = 60_000;
+
+/// What was noticed, by tenant.
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    of: Mutex<HashMap<TenantId, Noticed>>,
+    hashes: RandomState,
+}
+
+/// What was noticed of one tenant's notifications.
+#[derive(Debug, Default)]
+struct Noticed {
+    figures: Figures,
+    /// When the last ones arrived, and how long after what they tell of.
+    arrivals: VecDeque<(i64, i64)>,
+    /// The changes told by the last ones, hashed, in the order in which they came.
+    order: VecDeque<u64>,
+    told: HashSet<u64>,
+    /// The highest sequence of each of the last sessions, by its hash.
+    highest: HashMap<u64, u32>,
+}
+
+/// The figures of a tenant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Figures {
+    /// When the last notification arrived, milliseconds since 1970.
+    pub(crate) last_ms: Option<i64>,
+    /// Since the service began.
+    pub(crate) notifications: u64,
+    /// That told what another had told.
+    pub(crate) duplicates: u64,
+    /// That came after a later one of their session.
+    pub(crate) disordered: u64,
+    /// Calls that were closed.
+    pub(crate) closed: u64,
+    /// Of these, with gaps in what is known of them.
+    pub(crate) with_gaps: u64,
+    /// In the last minute.
+    pub(crate) last_minute: u64,
+    /// Between event and arrival, in milliseconds: of 50 and of 99 in a hundred at most so much.
+    pub(crate) delay_median_ms: Option<i64>,
+    pub(crate) delay_p99_ms: Option<i64>,
+}
+
+impl Health {
+    /// A notification has arrived.
+    pub(crate) fn arrived(&self, tenant: TenantId, arrived: Time, notification: &Notification<'_, '_>) {
+        let session = self.hashes.hash_one(notification.session_id());
+        let sequence = notification.sequence();
+        let parties: Vec<&str> = notification.body().parties.iter().map(|party| party.id()).collect();
+        let change = self.hashes.hash_one((session, sequence, parties));
+        let delay_ms = arrived.as_millis() - notification.event_time().as_millis();
+        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        of.entry(tenant).or_default().arrived(arrived.as_millis(), delay_ms, change, (session, sequence));
+    }
+
+    /// A call was closed.
+    pub(crate) fn closed(&self, tenant: TenantId, call: &Call) {
+        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        let figures = &mut of.entry(tenant).or_default().figures;
+        figures.closed += 1;
+        figures.with_gaps += u64::from(!call.completeness.missing_sequences.is_empty());
+    }
+
+    /// A tenant's figures at a time.
+    pub(crate) fn figures(&self, tenant: TenantId, now: Time) -> Figures {
+        let of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(noticed) = of.get(&tenant) else { return Figures::default() };
+        let since = now.as_millis() - RATE_OVER_MS;
+        let last_minute = noticed.arrivals.iter().rev().take_while(|(arrived, _)| *arrived > since).count();
+        let mut delays: Vec<i64> = noticed.arrivals.iter().map(|(_, delay)| *delay).collect();
+        delays.sort_unstable();
+        let rank = |percent: usize| delays.get((delays.len() * percent).div_ceil(100).max(1) - 1).copied();
+        Figures {
+            last_minute: last_minute as u64,
+            delay_median_ms: rank(50),
+            delay_p99_ms: rank(99),
+            ..noticed.figures.clone()
+        }
+    }
+}
+
+impl Noticed {
+    fn arrived(&mut self, arrived_ms: i64, delay_ms: i64, change: u64, (session, sequence): (u64, u32)) {
+        let figures = &mut self.figures;
+        figures.notifications += 1;
+        figures.last_ms = Some(arrived_ms);
+        self.arrivals.push_back((arrived_ms, delay_ms));
+        if self.arrivals.len() > REMEMBERED {
+            self.arrivals.pop_front();
+        }
+        if !self.told.insert(change) {
+            figures.duplicates += 1;
+            return;
+        }
+        self.order.push_back(change);
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.told.remove(&oldest);
+        }
+        if self.highest.len() > REMEMBERED {
+            self.highest.clear();
+        }
+        let highest = self.highest.entry(session).or_insert(sequence);
+        figures.disordered += u64::from(sequence < *highest);
+        *highest = sequence.max(*highest);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_disorder_and_delay_are_noticed() {
+        let mut noticed = Noticed::default();
+        for (index, sequence) in [2, 3, 5, 4, 4].into_iter().enumerate() {
+            let arrived_ms = 1_000 * index as i64;
+            noticed.arrived(arrived_ms, 100 * index as i64, u64::from(sequence), (7, sequence));
+        }
+        let Figures { notifications, duplicates, disordered, last_ms, .. } = noticed.figures.clone();
+        assert_eq!((notifications, duplicates, disordered, last_ms), (5, 1, 1, Some(4_000)));
+        let health = Health::default();
+        let store = tempfile::tempdir().unwrap();
+        let store = wholecall_store::Store::open(store.path()).unwrap();
+        crate::admin::add_tenant(&store, "acme", &["1".to_owned()], None).unwrap();
+        let tenant = store.tenants().unwrap()[0].id;
+        health.of.lock().unwrap().insert(tenant, noticed);
+        let figures = health.figures(tenant, Time::from_millis(61_500));
+        assert_eq!(
+            (figures.last_minute, figures.delay_median_ms, figures.delay_p99_ms),
+            (3, Some(200), Some(400))
+        );
+    }
+}

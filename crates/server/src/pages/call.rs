@@ -1,0 +1,258 @@
+//! `/calls/{id}`: one call, drawn and told, with everything that proves it.
+
+use askama::Template;
+use axum::{extract::Path, response::Response};
+use serde_json::Value;
+use wholecall_notification::{Document, Message};
+use wholecall_record::{
+    Call, Time,
+    story::{Story, letter},
+    svg::{Drawing, Place},
+    words,
+};
+use wholecall_store::{Entry, Found, StoredChange};
+
+use super::{
+    answers::{Frame, fault, go_to, page},
+    differences::{self, Difference},
+    session::{Viewer, Zone},
+};
+use crate::{
+    api::{
+        calls::{no_call, parse},
+        drawing, read,
+        story::story_of,
+    },
+    problem::Problem,
+};
+
+/// So many differences of a version are shown, and so many notifications and versions of a call: the API has all.
+const DIFFERENCES: usize = 40;
+const NOTIFICATIONS: usize = 500;
+const VERSIONS: usize = 100;
+
+/// A sentence of the story.
+struct Step {
+    time: String,
+    text: String,
+    rule: Option<String>,
+    inferred: bool,
+    /// By name and address: `A 8`, `#n-A-8`.
+    proofs: Vec<(String, String)>,
+}
+
+/// A notification.
+struct Told {
+    name: String,
+    anchor: String,
+    arrived: String,
+    delay: String,
+    says: String,
+    proves: Vec<(usize, String)>,
+    body: String,
+}
+
+/// A version of the record.
+struct Version {
+    number: u64,
+    kind: &'static str,
+    made: String,
+    differences: Vec<Difference>,
+    beyond: usize,
+}
+
+#[derive(Template)]
+#[template(path = "call.html")]
+struct Page<'c> {
+    frame: Frame,
+    call: &'c Call,
+    title: String,
+    facts: Vec<(&'static str, String)>,
+    drawing: String,
+    clock: String,
+    steps: Vec<Step>,
+    story: Story,
+    people: Vec<Person>,
+    /// By letter and id.
+    sessions: Vec<(String, String)>,
+    notifications: Vec<Told>,
+    versions: Vec<Version>,
+}
+
+struct Person {
+    name: String,
+    kind: &'static str,
+    number: String,
+    extension: String,
+    roles: String,
+    ring: String,
+    talk: String,
+    hold: String,
+}
+
+pub(super) async fn call(viewer: Viewer, Path(id): Path<String>) -> Result<Response, Response> {
+    let wanted = id.clone();
+    let found = read(viewer.view.clone(), move |view| {
+        let found = view.call(&wanted, None)?;
+        let versions = view.versions(&wanted)?.unwrap_or_default();
+        Ok((found, versions, view.notifications(&wanted)?.unwrap_or_default()))
+    });
+    let frame = Frame::new("calls", &viewer);
+    let (call, versions, entries) = match found.await? {
+        (Some(Found::Call(version)), versions, entries) => (parse(&version.record)?, versions, entries),
+        (Some(Found::Merged(into)), ..) => return Ok(go_to(&frame.to(format!("/calls/{into}")))),
+        (None, ..) => return Err(fault(&no_call(&id))),
+    };
+    let story = story_of(&entries, &id).ok_or_else(|| fault(&no_call(&id)))?;
+    let zone = &viewer.visitor.zone;
+    let clock = zone.clock(call.start_time.as_millis());
+    Ok(page(&Page {
+        frame,
+        title: story.title.to_string(),
+        facts: facts(&call, zone),
+        drawing: Drawing { clock, place: Place::Page }.svg(&call),
+        clock: clock.name(),
+        steps: story.steps.iter().map(|step| shown_step(&story, step, zone)).collect(),
+        people: call.participants.iter().map(person).collect(),
+        notifications: entries
+            .iter()
+            .take(NOTIFICATIONS)
+            .filter_map(|entry| told(&story, entry, zone))
+            .collect(),
+        sessions: story
+            .sessions
+            .iter()
+            .enumerate()
+            .map(|(index, id)| (letter(index), id.to_string()))
+            .collect(),
+        versions: shown_versions(&versions, zone),
+        story,
+        call: &call,
+    }))
+}
+
+fn facts(call: &Call, zone: &Zone) -> Vec<(&'static str, String)> {
+    let lengths = call.durations;
+    let has_been = |millis: i64| Some(millis).filter(|millis| *millis > 0).map(words::length);
+    let end = call.end_time.map_or_else(|| "–".to_owned(), |end| zone.show(end.as_millis()));
+    let mut facts = vec![
+        ("Result", call.result.as_str().to_owned()),
+        ("State", call.state.as_str().to_owned()),
+        ("Direction", call.direction.as_str().to_owned()),
+        ("Began", zone.show(call.start_time.as_millis())),
+        ("Ended", end),
+        ("In all", words::length(lengths.total_ms)),
+        ("Waited", words::length(lengths.wait_ms)),
+        ("Talked", words::length(lengths.talk_ms)),
+    ];
+    facts.extend(has_been(lengths.hold_ms).map(|length| ("Held", length)));
+    facts.extend(has_been(lengths.parked_ms).map(|length| ("Parked", length)));
+    facts
+}
+
+fn person(participant: &wholecall_record::call::Participant) -> Person {
+    let roles: Vec<&str> = participant.roles.iter().map(|role| role.as_str()).collect();
+    Person {
+        name: words::name_of(participant),
+        kind: participant.kind.as_str(),
+        number: participant.phone_number.as_deref().unwrap_or_default().to_owned(),
+        extension: participant.extension_id.as_deref().unwrap_or_default().to_owned(),
+        roles: roles.join(", "),
+        ring: words::clock_length(participant.ring_ms),
+        talk: words::clock_length(participant.talk_ms),
+        hold: words::clock_length(participant.hold_ms),
+    }
+}
+
+/// The time of day with milliseconds.
+fn exact(time: Time, zone: &Zone) -> String {
+    let millis = time.as_millis().rem_euclid(1_000);
+    format!("{}.{millis:03}", zone.clock(time.as_millis()).time(time))
+}
+
+/// What a notification is called: `A 8`; and where it stands on the page.
+fn named(story: &Story, session: &str, sequence: u32) -> (String, String) {
+    let place = story.sessions.iter().position(|known| **known == *session);
+    let session = place.map_or_else(|| session.to_owned(), letter);
+    (format!("{session} {sequence}"), format!("n-{session}-{sequence}"))
+}
+
+fn shown_step(story: &Story, step: &wholecall_record::story::Step, zone: &Zone) -> Step {
+    let proofs = step.evidence.iter().map(|proof| {
+        let (name, anchor) = named(story, &proof.telephony_session_id, proof.sequence);
+        (name, format!("#{anchor}"))
+    });
+    Step {
+        time: exact(step.time, zone),
+        text: step.text.to_string(),
+        rule: step.rule.as_ref().map(ToString::to_string),
+        inferred: step.inferred,
+        proofs: proofs.collect(),
+    }
+}
+
+fn told(story: &Story, entry: &Entry, zone: &Zone) -> Option<Told> {
+    let document = Document::parse(&entry.body).ok()?;
+    let Ok(Message::Session(notification)) = document.message() else { return None };
+    let (session, sequence) = (notification.session_id(), notification.sequence());
+    let (name, anchor) = named(story, session, sequence);
+    let proves = story.steps.iter().enumerate().filter(|(_, step)| {
+        let mut evidence = step.evidence.iter();
+        evidence.any(|proof| *proof.telephony_session_id == *session && proof.sequence == sequence)
+    });
+    let says = notification.body().parties.iter().map(|party| {
+        let code = party.status.code.as_deref().unwrap_or("?");
+        let reason = party.status.reason.as_deref();
+        let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+        format!("{} {code}{reason}", party.id())
+    });
+    let body: Value = serde_json::from_str(&entry.body).unwrap_or_default();
+    let delay_ms = entry.arrived_ms - notification.event_time().as_millis();
+    Some(Told {
+        name,
+        anchor,
+        arrived: exact(Time::from_millis(entry.arrived_ms), zone),
+        delay: words::length(delay_ms),
+        says: says.collect::<Vec<_>>().join(", "),
+        proves: proves.map(|(index, step)| (index, step.text.to_string())).collect(),
+        body: serde_json::to_string_pretty(&body).unwrap_or_default(),
+    })
+}
+
+fn shown_versions(versions: &[StoredChange], zone: &Zone) -> Vec<Version> {
+    let records: Vec<Value> =
+        versions.iter().map(|version| serde_json::from_str(&version.record).unwrap_or_default()).collect();
+    let newest_first = versions.iter().enumerate().rev().take(VERSIONS);
+    newest_first
+        .map(|(index, version)| {
+            let before = index.checked_sub(1).map(|before| &records[before]);
+            let mut differences =
+                before.map_or_else(Vec::new, |before| differences::between(before, &records[index]));
+            let beyond = differences.len().saturating_sub(DIFFERENCES);
+            differences.truncate(DIFFERENCES);
+            Version {
+                number: version.version,
+                kind: version.kind.as_str(),
+                made: zone.show(version.made_ms),
+                differences,
+                beyond,
+            }
+        })
+        .collect()
+}
+
+/// The drawing alone.
+pub(super) async fn svg(viewer: Viewer, Path(id): Path<String>) -> Result<Response, Response> {
+    let drawing = Drawing { clock: clock_of(&viewer, &id).await?, place: Place::Alone };
+    drawing::svg_of(viewer.view, id, drawing).await.map_err(Response::from)
+}
+
+pub(super) async fn png(viewer: Viewer, Path(id): Path<String>) -> Result<Response, Response> {
+    let drawing = Drawing { clock: clock_of(&viewer, &id).await?, place: Place::Picture };
+    drawing::png_of(viewer.view, id, drawing).await.map_err(Response::from)
+}
+
+async fn clock_of(viewer: &Viewer, id: &str) -> Result<wholecall_record::svg::Clock, Problem> {
+    let call = drawing::current(viewer.view.clone(), id.to_owned()).await?;
+    Ok(viewer.visitor.zone.clock(call.start_time.as_millis()))
+}

@@ -1,0 +1,198 @@
+//! `/calls`: calls that are looked for. The address holds the whole search, so it can be passed on.
+
+use askama::Template;
+use axum::{
+    extract::Query,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use wholecall_record::{
+    Call,
+    call::{Direction, MoveKind, Outcome, State},
+    csv::CsvWriter,
+    screen::{Screen, harmless},
+    table, words,
+};
+use wholecall_store::Filter;
+
+use super::{
+    answers::{Frame, escaped_in_query, page},
+    session::{Viewer, Zone},
+};
+use crate::{
+    api::{
+        calls::parse,
+        parameters::{place_from_cursor, place_to_cursor},
+        read,
+        stats::moment,
+    },
+    problem::Problem,
+};
+
+const AT_ONCE: usize = 50;
+/// So many calls are in one CSV; the API has all of them.
+const IN_CSV: usize = 10_000;
+
+/// A search, as the form and the address have it. What is empty does not matter.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Search {
+    /// A number or a part of a name.
+    q: String,
+    extension: String,
+    queue: String,
+    result: String,
+    direction: String,
+    #[serde(rename = "move")]
+    step: String,
+    state: String,
+    /// Days, the last one included.
+    from: String,
+    to: String,
+    cursor: String,
+}
+
+impl Search {
+    fn filter(&self, zone: &Zone) -> Result<Filter, Problem> {
+        let some = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        let is_number = self.q.chars().any(|c| c.is_ascii_digit())
+            && self.q.chars().all(|c| c.is_ascii_digit() || "+-(). /".contains(c));
+        let day = |name, text: &str| moment(name, some(text).as_deref(), &zone.zone);
+        // Noon of the last day is in it, whatever the clock does at midnight.
+        let to =
+            day("to", &self.to)?.map(|start| crate::api::stats::day_of(start + 43_200_000, &zone.zone).end);
+        Ok(Filter {
+            number: some(&self.q).filter(|_| is_number),
+            name: some(&self.q).filter(|_| !is_number),
+            extension: some(&self.extension),
+            queue: some(&self.queue),
+            step: MoveKind::from_word(&self.step),
+            direction: Direction::from_word(&self.direction),
+            result: Outcome::from_word(&self.result),
+            state: State::from_word(&self.state),
+            from_ms: day("from", &self.from)?,
+            to_ms: to,
+        })
+    }
+
+    /// The same search as an address, from a place on.
+    fn address(&self, path: &str, frame: &Frame, cursor: &str) -> String {
+        let members = [
+            ("q", &*self.q),
+            ("extension", &self.extension),
+            ("queue", &self.queue),
+            ("result", &self.result),
+            ("direction", &self.direction),
+            ("move", &self.step),
+            ("state", &self.state),
+            ("from", &self.from),
+            ("to", &self.to),
+            ("cursor", cursor),
+        ];
+        let filled = members.iter().filter(|(_, value)| !value.is_empty());
+        let query: Vec<String> =
+            filled.map(|(name, value)| format!("{name}={}", escaped_in_query(value))).collect();
+        frame.to(&if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) })
+    }
+}
+
+/// A call in the list.
+struct Line {
+    id: String,
+    start: String,
+    direction: &'static str,
+    from: String,
+    to: String,
+    talked_to: String,
+    result: &'static str,
+    state: State,
+    wait: String,
+    talk: String,
+    moves: String,
+}
+
+impl Line {
+    fn new(call: &Call, zone: &Zone) -> Self {
+        Self {
+            id: call.id.to_string(),
+            start: zone.show(call.start_time.as_millis()),
+            direction: table::direction_sign(call.direction),
+            from: table::side(call, &call.from),
+            to: table::side(call, &call.to),
+            talked_to: harmless(&table::talked_to(call)),
+            result: call.result.as_str(),
+            state: call.state,
+            wait: words::clock_length(call.durations.wait_ms),
+            talk: words::clock_length(call.durations.talk_ms),
+            moves: table::moves(call, Screen::PLAIN),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "calls.html")]
+struct Calls {
+    search: Search,
+    lines: Vec<Line>,
+    csv: String,
+    next: Option<String>,
+    results: Vec<&'static str>,
+    directions: Vec<&'static str>,
+    steps: Vec<(&'static str, &'static str)>,
+    states: Vec<&'static str>,
+    frame: Frame,
+}
+
+pub(super) async fn calls(viewer: Viewer, Query(search): Query<Search>) -> Result<Response, Response> {
+    let zone = &viewer.visitor.zone;
+    let filter = search.filter(zone)?;
+    let after = Some(search.cursor.as_str()).filter(|cursor| !cursor.is_empty());
+    let after = after.map(place_from_cursor).transpose()?;
+    let found = read(viewer.view.clone(), move |view| view.calls(&filter, None, after, AT_ONCE)).await?;
+    let calls: Vec<Call> = found.records.iter().map(|record| parse(record)).collect::<Result<_, _>>()?;
+    let frame = Frame::new("calls", &viewer);
+    Ok(page(&Calls {
+        lines: calls.iter().map(|call| Line::new(call, zone)).collect(),
+        csv: search.address("/calls.csv", &frame, ""),
+        next: found.next.map(|next| search.address("/calls", &frame, &place_to_cursor(next))),
+        results: Outcome::ALL.iter().map(|word| word.as_str()).collect(),
+        directions: Direction::ALL.iter().map(|word| word.as_str()).collect(),
+        steps: MoveKind::ALL.iter().map(|word| (word.as_str(), words::name_of_move(*word))).collect(),
+        states: State::ALL.iter().map(|word| word.as_str()).collect(),
+        search,
+        frame,
+    }))
+}
+
+/// All calls of a search, for spreadsheets.
+pub(super) async fn csv(viewer: Viewer, Query(search): Query<Search>) -> Result<Response, Response> {
+    let filter = search.filter(&viewer.visitor.zone)?;
+    let records = read(viewer.view, move |view| {
+        let (mut records, mut after) = (Vec::new(), None);
+        while records.len() < IN_CSV {
+            let page = view.calls(&filter, None, after, 1_000)?;
+            records.extend(page.records);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        records.truncate(IN_CSV);
+        Ok(records)
+    });
+    let mut out = Vec::new();
+    let failed =
+        |error: std::io::Error| Problem::bad_request(format!("the calls could not be written: {error}"));
+    let mut writer = CsvWriter::new(&mut out).map_err(failed)?;
+    for record in records.await? {
+        writer.write(&parse(&record)?).map_err(failed)?;
+    }
+    writer.flush().map_err(failed)?;
+    drop(writer);
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"calls.csv\""),
+    ];
+    Ok((headers, out).into_response())
+}

@@ -1,0 +1,75 @@
+//! `/health`: how well notifications come in, for each tenant that may be seen.
+
+use askama::Template;
+use axum::{extract::State, response::Response};
+use wholecall_record::words;
+use wholecall_store::Refused;
+
+use super::{
+    answers::{Frame, page},
+    session::Visitor,
+};
+use crate::{Service, api::read, clock, health::Figures};
+
+/// So many of the bodies in quarantine are named.
+const NAMED: usize = 5;
+
+struct Line {
+    name: String,
+    accounts: String,
+    last_ms: Option<i64>,
+    figures: Figures,
+    delay_median: String,
+    delay_p99: String,
+    quarantined: u64,
+    refused: Vec<(String, Refused)>,
+}
+
+fn delay(delay_ms: Option<i64>) -> String {
+    delay_ms.map_or_else(|| "–".to_owned(), words::length)
+}
+
+#[derive(Template)]
+#[template(path = "health.html")]
+struct Health {
+    frame: Frame,
+    lines: Vec<Line>,
+    now_ms: i64,
+}
+
+pub(super) async fn health(State(service): State<Service>, visitor: Visitor) -> Result<Response, Response> {
+    let now = clock::now();
+    let shown = visitor
+        .tenants
+        .iter()
+        .filter(|tenant| visitor.named.as_ref().is_none_or(|name| *name == tenant.name));
+    let mut lines = Vec::new();
+    for tenant in shown {
+        let (quarantined, refused, changed_ms) = read(service.store.of(tenant.id), |view| {
+            let (count, refused) = view.quarantined(NAMED)?;
+            Ok((count, refused, view.last_made_ms()?))
+        })
+        .await?;
+        let figures = service.metrics.health.figures(tenant.id, now);
+        let accounts: Vec<&str> = tenant.accounts.iter().map(String::as_str).collect();
+        lines.push(Line {
+            name: tenant.name.clone(),
+            accounts: accounts.join(", "),
+            // After a restart, what came of the last one.
+            last_ms: figures.last_ms.or(changed_ms),
+            delay_median: delay(figures.delay_median_ms),
+            delay_p99: delay(figures.delay_p99_ms),
+            figures,
+            quarantined,
+            refused: refused
+                .into_iter()
+                .map(|refused| (visitor.zone.show(refused.arrived_ms), refused))
+                .collect(),
+        });
+    }
+    let tenant = match &lines[..] {
+        [only] => Some(only.name.clone()),
+        _ => None,
+    };
+    Ok(page(&Health { frame: Frame::around("health", &visitor, tenant), lines, now_ms: now.as_millis() }))
+}

@@ -1,0 +1,241 @@
+//! Who looks: people who signed in with a tenant's API key or the operator's key.
+//!
+//! A session lies in memory, under the hash of a random token that a cookie holds; the key itself is not kept by the
+//! browser. After a restart people sign in again, and a key that was removed ends its sessions.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::{
+    extract::{FromRequestParts, Query},
+    http::{HeaderMap, header, request::Parts},
+    response::Response,
+};
+use jiff::{Timestamp, tz::TimeZone};
+use subtle::ConstantTimeEq;
+use wholecall_record::svg::Clock;
+use wholecall_store::TenantView;
+
+use super::answers;
+use crate::{Service, clock, listen::Peer, problem::Problem, secret, tenants::Tenant};
+
+/// Half a day: a support lead signs in once.
+const SESSION_MS: i64 = 12 * 3_600_000;
+const MOST_SESSIONS: usize = 10_000;
+
+/// So often an address may show a wrong key in so long.
+const WRONG_KEYS: u32 = 10;
+const WRONG_KEYS_WITHIN_MS: i64 = 60_000;
+const MOST_ADDRESSES: usize = 10_000;
+
+/// The cookie with a session's token, and the one with the name of the browser's time zone.
+pub(super) const COOKIE: &str = "wholecall";
+const ZONE_COOKIE: &str = "zone";
+
+/// The sessions there are.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    open: Mutex<HashMap<[u8; 32], Session>>,
+    wrong: Mutex<HashMap<IpAddr, (i64, u32)>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Session {
+    /// The hash of the key that was shown.
+    key: [u8; 32],
+    ends_ms: i64,
+}
+
+/// Why nobody was let in.
+#[derive(Debug)]
+pub(super) enum Refused {
+    WrongKey,
+    TooOften,
+    Failed(Problem),
+}
+
+impl Sessions {
+    /// Lets in whoever shows a key; the token of the new session.
+    pub(super) fn sign_in(&self, service: &Service, from: IpAddr, key: &str) -> Result<String, Refused> {
+        let now_ms = clock::now().as_millis();
+        if self.shown_wrong(from, now_ms) >= WRONG_KEYS {
+            return Err(Refused::TooOften);
+        }
+        let key = secret::hash(key.trim());
+        match who(service, &key) {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                self.count_wrong(from, now_ms);
+                return Err(Refused::WrongKey);
+            }
+            Err(problem) => return Err(Refused::Failed(problem)),
+        }
+        let token = secret::generate("").map_err(|error| {
+            tracing::error!(%error, "no random numbers");
+            Refused::Failed(Problem::bad_request("the system gives no random numbers"))
+        })?;
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|_, session| session.ends_ms > now_ms);
+        if open.len() >= MOST_SESSIONS
+            && let Some(oldest) =
+                open.iter().min_by_key(|(_, session)| session.ends_ms).map(|(token, _)| *token)
+        {
+            open.remove(&oldest);
+        }
+        open.insert(secret::hash(&token), Session { key, ends_ms: now_ms + SESSION_MS });
+        Ok(token)
+    }
+
+    pub(super) fn sign_out(&self, headers: &HeaderMap) {
+        if let Some(token) = cookie(headers, COOKIE) {
+            self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&secret::hash(token));
+        }
+    }
+
+    fn key(&self, token: &str) -> Option<[u8; 32]> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = open.get(&secret::hash(token))?;
+        (session.ends_ms > clock::now().as_millis()).then_some(session.key)
+    }
+
+    fn shown_wrong(&self, from: IpAddr, now_ms: i64) -> u32 {
+        let wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = wrong.get(&from).filter(|(since, _)| now_ms - since < WRONG_KEYS_WITHIN_MS);
+        recent.map_or(0, |(_, count)| *count)
+    }
+
+    fn count_wrong(&self, from: IpAddr, now_ms: i64) {
+        let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        if wrong.len() >= MOST_ADDRESSES {
+            wrong.retain(|_, (since, _)| now_ms - *since < WRONG_KEYS_WITHIN_MS);
+        }
+        let (since, count) = wrong.entry(from).or_insert((now_ms, 0));
+        if now_ms - *since >= WRONG_KEYS_WITHIN_MS {
+            (*since, *count) = (now_ms, 0);
+        }
+        *count += 1;
+    }
+}
+
+/// What a key opens: one tenant, or all.
+fn who(service: &Service, key: &[u8; 32]) -> Result<Option<Vec<Arc<Tenant>>>, Problem> {
+    if let Some(admin) = &service.settings.admin_key
+        && bool::from(admin.ct_eq(key))
+    {
+        return Ok(Some(service.tenants.now().by_name.values().cloned().collect()));
+    }
+    Ok(service.tenants.with_key_hash(key)?.map(|tenant| vec![tenant]))
+}
+
+/// The value of a cookie.
+fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(|(other, _)| *other == name).map(|(_, value)| value).next()
+}
+
+/// Somebody who has signed in.
+pub(super) struct Visitor {
+    /// What may be seen: one tenant's data or, for an operator, everybody's.
+    pub(super) tenants: Vec<Arc<Tenant>>,
+    pub(super) is_operator: bool,
+    /// The tenant that the address names.
+    pub(super) named: Option<String>,
+    pub(super) zone: Zone,
+}
+
+/// The clock by which a visitor reads.
+#[derive(Debug, Clone)]
+pub(super) struct Zone {
+    pub(super) name: String,
+    pub(super) zone: TimeZone,
+}
+
+impl Zone {
+    fn named(name: &str) -> Option<Self> {
+        // In a cookie the slash may come escaped.
+        let name = name.replace("%2F", "/");
+        Some(Self { zone: TimeZone::get(&name).ok()?, name })
+    }
+
+    /// How far it is ahead of UTC at a time.
+    pub(super) fn clock(&self, at_ms: i64) -> Clock {
+        let at = Timestamp::from_millisecond(at_ms).unwrap_or_default();
+        Clock { offset_s: self.zone.to_offset(at).seconds() }
+    }
+
+    /// A time as the zone's clock shows it: `2026-11-16 15:31:27`.
+    pub(super) fn show(&self, at_ms: i64) -> String {
+        self.clock(at_ms).date_and_time(wholecall_record::Time::from_millis(at_ms))
+    }
+}
+
+impl FromRequestParts<Service> for Visitor {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Response> {
+        let key = cookie(&parts.headers, COOKIE).and_then(|token| service.pages.sessions.key(token));
+        let found = match key {
+            Some(key) => {
+                who(service, &key).map_err(|problem| answers::fault(&problem))?.map(|who| (key, who))
+            }
+            None => None,
+        };
+        let Some((key, tenants)) = found else { return Err(answers::sign_in_first(parts)) };
+        let is_operator =
+            service.settings.admin_key.as_ref().is_some_and(|admin| bool::from(admin.ct_eq(&key)));
+        let parameters = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map(|query| query.0);
+        let parameters = parameters.unwrap_or_default();
+        let parameter =
+            |name: &str| parameters.iter().find(|(other, _)| other == name).map(|(_, value)| value);
+        let zone = parameter("zone").map(String::as_str).filter(|name| !name.is_empty());
+        let zone = zone.or_else(|| cookie(&parts.headers, ZONE_COOKIE)).and_then(Zone::named);
+        Ok(Self {
+            tenants,
+            is_operator,
+            named: parameter("tenant").filter(|name| !name.is_empty()).cloned(),
+            zone: zone.unwrap_or_else(|| Zone { name: "UTC".to_owned(), zone: TimeZone::UTC }),
+        })
+    }
+}
+
+/// Somebody who looks at one tenant's data.
+pub(super) struct Viewer {
+    pub(super) visitor: Visitor,
+    pub(super) tenant: Arc<Tenant>,
+    pub(super) view: TenantView,
+}
+
+impl FromRequestParts<Service> for Viewer {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Response> {
+        let visitor = Visitor::from_request_parts(parts, service).await?;
+        let named = |tenant: &&Arc<Tenant>| Some(&tenant.name) == visitor.named.as_ref();
+        let tenant = match (&visitor.named, &visitor.tenants[..]) {
+            (Some(_), tenants) => tenants.iter().find(named).cloned(),
+            (None, [only]) => Some(only.clone()),
+            // An operator chooses there.
+            (None, _) => return Err(answers::go_to("/health")),
+        };
+        let tenant =
+            tenant.ok_or_else(|| answers::fault(&Problem::not_found("there is no such tenant for you")))?;
+        let view = service.store.of(tenant.id);
+        Ok(Self { visitor, tenant, view })
+    }
+}
+
+/// The address a request came from.
+pub(super) struct SentFrom(pub(super) IpAddr);
+
+impl<S: Sync> FromRequestParts<S> for SentFrom {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let peer = parts.extensions.get::<Peer>().map(|Peer(address)| address.ip());
+        Ok(Self(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
+    }
+}

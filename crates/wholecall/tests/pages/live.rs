@@ -1,0 +1,71 @@
+//! A call comes, is transferred, and ends while somebody looks.
+
+use super::{browser::Browser, expect_sound, played, posted};
+use crate::harness::Installation;
+
+#[test]
+fn a_call_appears_is_transferred_and_ends() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let Some(mut browser) = Browser::start(&server) else { return };
+    let (play, account) = played("attended", 3);
+    let truth = &play.truths[0];
+    let tenant = installation.tenant("acme", [account]);
+    let client = server.client();
+    browser.sign_in(&tenant);
+    browser.until("document.querySelector('#connection').textContent === '0 calls, as they happen'", 5000);
+    assert_eq!(browser.run("document.querySelector('#none').hidden"), false);
+
+    // Up to the first talk, then up to the transfer, then to the end.
+    let talk = truth.conversations[0].start_time;
+    let moved = truth.moves[0].time.unwrap();
+    let times: Vec<i64> =
+        play.notifications.iter().map(|notification| notification.body.event_time).collect();
+    let notifications = posted(&play);
+    let (first, rest): (Vec<_>, Vec<_>) =
+        notifications.iter().zip(&times).partition(|(_, time)| **time <= talk);
+    let (second, third): (Vec<_>, Vec<_>) = rest.into_iter().partition(|(_, time)| **time <= moved + 100);
+    assert!(!first.is_empty() && !second.is_empty() && !third.is_empty());
+
+    first.iter().for_each(|(notification, _)| client.notify(&tenant, notification));
+    // It is seen within a second, without anything asked for.
+    let row = browser.until("document.querySelector('#rows .s-talking')?.closest('tr').innerText", 1_500);
+    let before = row.as_str().unwrap().to_owned();
+    expect_sound(&mut browser);
+
+    second.iter().for_each(|(notification, _)| client.notify(&tenant, notification));
+    let script = format!(
+        "document.querySelectorAll('#rows tr').length === 1 && document.querySelector('#rows .s-talking') \
+         && document.querySelector('#rows .with').innerText !== {} && document.querySelector('#rows .with').innerText",
+        serde_json::json!(before.split('\t').nth(2).unwrap())
+    );
+    assert!(!browser.until(&script, 3_000).as_str().unwrap().is_empty());
+
+    third.iter().for_each(|(notification, _)| client.notify(&tenant, notification));
+    browser.until("document.querySelectorAll('#rows tr').length === 0", 3_000);
+    assert_eq!(browser.run("document.querySelector('#none').hidden"), false);
+    expect_sound(&mut browser);
+    drop(browser);
+    server.stop();
+}
+
+#[test]
+fn a_caller_in_a_queue_is_counted_as_waiting() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let Some(mut browser) = Browser::start(&server) else { return };
+    let (play, account) = played("queue_together", 5);
+    let tenant = installation.tenant("acme", [account]);
+    let client = server.client();
+    browser.sign_in(&tenant);
+    let talk = play.truths[0].conversations[0].start_time;
+    let early = play.notifications.iter().filter(|notification| notification.body.event_time < talk);
+    early.for_each(|notification| client.notify(&tenant, &notification.to_json()));
+    browser.until("document.querySelector('#rows .s-queue')", 2_000);
+    browser.until("document.querySelector('#today .all .waits')?.textContent === '1'", 5_000);
+    posted(&play).iter().for_each(|notification| client.notify(&tenant, notification));
+    browser.until("!document.querySelector('#today .waits')", 8_000);
+    expect_sound(&mut browser);
+    drop(browser);
+    server.stop();
+}
