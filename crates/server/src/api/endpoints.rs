@@ -1,7 +1,6 @@
 //! `/v1/endpoints`: where the tenant wants to be told, and what became of that.
 
 use axum::{
-    Json,
     extract::{Path, State},
     http::StatusCode,
     response::Response,
@@ -14,7 +13,7 @@ use wholecall_store::{ChangeKind, DeliveryState, EventId, Filter, Listed, Replay
 use super::{
     access::Access,
     json as respond,
-    parameters::{Parameters, limit, time},
+    parameters::{Json, Parameters, limit, time},
 };
 use crate::{
     Service, clock,
@@ -219,7 +218,13 @@ pub(super) async fn of_call(
     Access(view): Access,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let found = blocking(&service, move |_| Ok(view.deliveries_of_call(&id)?)).await?;
+    let wanted = id.clone();
+    let found = blocking(&service, move |_| {
+        let found = view.deliveries_of_call(&wanted)?;
+        let is_known = !found.is_empty() || view.call(&wanted, None)?.is_some();
+        Ok(is_known.then_some(found))
+    });
+    let found = found.await?.ok_or_else(|| super::calls::no_call(&id))?;
     let found: Vec<Value> = found.iter().map(endpoints::describe_delivery).collect();
     Ok(respond(json!({ "deliveries": found }).to_string()))
 }

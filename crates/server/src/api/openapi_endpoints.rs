@@ -21,21 +21,21 @@ pub(super) fn paths() -> Map<String, Value> {
     let paths = json!({
         "/v1/endpoints": {
             "get": operation("listEndpoints", "Where the tenant wants to be told of its calls", vec![], json!({
-                "200": answer("All endpoints.", list_of("endpoints", reference("Endpoint"))),
+                "200": answer("All endpoints.", list_of("endpoints", reference("WebhookEndpoint"))),
             })),
             "post": with_body(operation("addEndpoint",
                 "Add an endpoint; its secret is in the answer and never shown again", vec![], json!({
-                    "201": answer("The endpoint, with its `secret`.", reference("Endpoint")),
+                    "201": answer("The endpoint, with its `secret`.", reference("WebhookEndpoint")),
                     "400": unfit(),
                 })), "application/json", reference("EndpointSettings")),
         },
         "/v1/endpoints/{id}": {
             "get": operation("getEndpoint", "One endpoint", vec![id()], json!({
-                "200": answer("The endpoint.", reference("Endpoint")), "404": unknown(),
+                "200": answer("The endpoint.", reference("WebhookEndpoint")), "404": unknown(),
             })),
             "patch": with_body(operation("changeEndpoint", "Change what is named, leave the rest (RFC 7396)",
                 vec![id()], json!({
-                    "200": answer("The endpoint as it is now.", reference("Endpoint")),
+                    "200": answer("The endpoint as it is now.", reference("WebhookEndpoint")),
                     "400": unfit(), "404": unknown(),
                 })), "application/json", reference("EndpointSettings")),
             "delete": operation("removeEndpoint", "Remove an endpoint with what is known of its deliveries",
@@ -90,6 +90,7 @@ pub(super) fn paths() -> Map<String, Value> {
         "/v1/calls/{id}/deliveries": { "get": operation("listDeliveriesOfCall",
             "What any endpoint was told of a call, the latest first", vec![call_id()], json!({
                 "200": answer("The deliveries.", deliveries()),
+                "404": problem_answer("There is no such call."),
             })) },
     });
     match paths {
@@ -103,15 +104,21 @@ fn states() -> Value {
 }
 
 fn filter() -> Value {
+    let text = || json!({ "type": ["string", "null"] });
     json!({
         "type": "object",
-        "description": "Only calls like this.",
+        "description": "Only calls like this; null: like any.",
         "properties": {
-            "direction": words(Direction::ALL.iter().map(|word| word.as_str())),
-            "result": words(Outcome::ALL.iter().map(|word| word.as_str())),
+            "direction": word_or_null(Direction::ALL.iter().map(|word| word.as_str())),
+            "result": word_or_null(Outcome::ALL.iter().map(|word| word.as_str())),
             "extension": text(), "queue": text(), "number": text(),
         },
     })
+}
+
+fn word_or_null(words: impl Iterator<Item = &'static str>) -> Value {
+    let values: Vec<Value> = words.map(Value::from).chain([Value::Null]).collect();
+    json!({ "enum": values })
 }
 
 fn settings() -> Map<String, Value> {
@@ -193,7 +200,7 @@ pub(super) fn schemas() -> Map<String, Value> {
         [
             ("EndpointSettings", json!({ "type": "object", "properties": asked })),
             (
-                "Endpoint",
+                "WebhookEndpoint",
                 json!({
                     "type": "object", "properties": shown,
                     "required": ["id", "url", "events", "createdAt", "enabled"],

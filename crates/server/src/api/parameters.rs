@@ -1,7 +1,8 @@
-//! The parameters of queries, read with errors that say what may be written.
+//! What is asked: the parameters of queries and the JSON of bodies, read with errors that say what may be written.
 
 use axum::{
-    extract::{FromRequestParts, Query},
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Query, Request},
     http::request::Parts,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -22,6 +23,22 @@ impl<T: DeserializeOwned> FromRequestParts<Service> for Parameters<T> {
         Query::try_from_uri(&parts.uri).map(|Query(value)| Self(value)).map_err(|error| {
             Problem::bad_request(format!("the parameters cannot be read: {}", error.body_text()))
         })
+    }
+}
+
+/// A body of JSON, whatever its content type says.
+pub(super) struct Json<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Service> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, service: &Service) -> Result<Self, Problem> {
+        let body = Bytes::from_request(request, service)
+            .await
+            .map_err(|error| Problem::new(error.status(), error.body_text()))?;
+        serde_json::from_slice(&body)
+            .map(Self)
+            .map_err(|error| Problem::bad_request(format!("the body cannot be read: {error}")))
     }
 }
 

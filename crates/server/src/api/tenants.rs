@@ -1,10 +1,10 @@
 //! `/v1/tenants`: for operators.
 
-use axum::{Json, extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, http::StatusCode, response::Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{access::Operator, json as respond};
+use super::{access::Operator, json as respond, parameters::Json};
 use crate::{Service, admin, problem::Problem};
 
 /// All tenants, without their secrets.

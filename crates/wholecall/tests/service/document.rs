@@ -34,8 +34,9 @@ fn expect_as_documented(document: &Value, operation: &Value, reply: &Reply) {
 }
 
 /// An operation's address with an example of all its parameters but the query's.
-fn filled(path: &str, tenant: &Tenant, call: &str) -> String {
-    path.replace("{id}", call).replace("{tenant}", &tenant.name).replace("{number}", "+14045550123")
+fn filled(path: &str, tenant: &Tenant, call: &str, endpoint: &str) -> String {
+    let id = if path.starts_with("/v1/endpoints") { endpoint } else { call };
+    path.replace("{id}", id).replace("{tenant}", &tenant.name).replace("{number}", "+14045550123")
 }
 
 fn operations(document: &Value, method: &str) -> Vec<(String, Value)> {
@@ -59,12 +60,17 @@ fn what_is_asked_is_answered_as_documented() {
     let client = server.client();
     let (tenant, call) = prepared(&installation, &client);
     let document = client.get(&tenant, "/openapi.json");
+    let key = format!("Bearer {}", tenant.api_key);
+    let endpoint =
+        client.post("/v1/endpoints", &[("Authorization", &key)], br#"{"url": "https://example.com/"}"#);
+    expect_as_documented(&document, &document["paths"]["/v1/endpoints"]["post"], &endpoint);
+    let endpoint = endpoint.json()["id"].as_str().unwrap().to_owned();
     for (path, operation) in operations(&document, "get") {
         // A stream has no end.
         if path == "/v1/stream" {
             continue;
         }
-        let address = filled(&path, &tenant, &call);
+        let address = filled(&path, &tenant, &call, &endpoint);
         let is_for_operators = operation["security"] == json!([{ "adminKey": [] }]);
         let reply = client.try_get(&tenant, &address, &[]).unwrap();
         if is_for_operators {
@@ -83,7 +89,8 @@ fn what_is_asked_is_answered_as_documented() {
             }
         }
         if path.contains("{id}") {
-            let reply = client.try_get(&tenant, &filled(&path, &tenant, "s-nobody"), &[]).unwrap();
+            let reply =
+                client.try_get(&tenant, &filled(&path, &tenant, "s-nobody", "ep_nobody"), &[]).unwrap();
             assert_eq!(reply.status, 404);
             expect_as_documented(&document, &operation, &reply);
         }
