@@ -410,7 +410,9 @@ fn write(
         .prepare_cached(
             "INSERT INTO deliveries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
              ON CONFLICT (endpoint, event) DO UPDATE
-                 SET state = excluded.state, step = excluded.step, next_ms = excluded.next_ms",
+                 SET state = excluded.state, step = excluded.step, next_ms = excluded.next_ms
+                 -- What gave way to a later version while it was on its way does not come back.
+                 WHERE deliveries.state != 'superseded' OR excluded.state != 'pending'",
         )?
         .execute(params![
             endpoint.0,

@@ -91,6 +91,7 @@ async fn start(mut settings: Settings, store: Store) -> anyhow::Result<wholecall
 fn where_to_look(address: SocketAddr, added: &Added) -> String {
     format!(
         "Wholecall listens at http://{address}, and a company has its calls posted there. Its data goes away with it.\n\n  \
+         http://{address}/ shows the calls; sign in with the key\n  \
          API_KEY={key}\n  \
          curl 'http://{address}/v1/calls?state=live' -H \"Authorization: Bearer $API_KEY\"\n  \
          curl -N http://{address}/v1/stream -H \"Authorization: Bearer $API_KEY\"\n  \

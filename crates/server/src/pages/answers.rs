@@ -149,6 +149,11 @@ pub(super) fn is_from_us(headers: &HeaderMap) -> bool {
     }
 }
 
+/// The answer to a form that another site has sent.
+pub(super) fn not_ours() -> Response {
+    fault(&Problem::new(StatusCode::FORBIDDEN, "this form was sent by another site"))
+}
+
 /// A file that pages are made of. Its address changes with what is in it, so browsers may keep it.
 pub(super) fn asset(kind: &'static str, text: String) -> Response {
     let headers = [

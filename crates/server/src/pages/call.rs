@@ -14,6 +14,7 @@ use wholecall_store::{Entry, Found, StoredChange};
 
 use super::{
     answers::{Frame, fault, go_to, page},
+    deliveries,
     differences::{self, Difference},
     session::{Viewer, Zone},
 };
@@ -30,6 +31,7 @@ use crate::{
 const DIFFERENCES: usize = 40;
 const NOTIFICATIONS: usize = 500;
 const VERSIONS: usize = 100;
+const DELIVERIES: usize = 100;
 
 /// A sentence of the story.
 struct Step {
@@ -77,6 +79,7 @@ struct Page<'c> {
     sessions: Vec<(String, String)>,
     notifications: Vec<Told>,
     versions: Vec<Version>,
+    deliveries: Vec<deliveries::Shown>,
 }
 
 struct Person {
@@ -95,11 +98,14 @@ pub(super) async fn call(viewer: Viewer, Path(id): Path<String>) -> Result<Respo
     let found = read(viewer.view.clone(), move |view| {
         let found = view.call(&wanted, None)?;
         let versions = view.versions(&wanted)?.unwrap_or_default();
-        Ok((found, versions, view.notifications(&wanted)?.unwrap_or_default()))
+        let told = view.deliveries_of_call(&wanted)?;
+        Ok((found, versions, view.notifications(&wanted)?.unwrap_or_default(), told))
     });
     let frame = Frame::new("calls", &viewer);
-    let (call, versions, entries) = match found.await? {
-        (Some(Found::Call(version)), versions, entries) => (parse(&version.record)?, versions, entries),
+    let (call, versions, entries, delivered) = match found.await? {
+        (Some(Found::Call(version)), versions, entries, told) => {
+            (parse(&version.record)?, versions, entries, told)
+        }
         (Some(Found::Merged(into)), ..) => return Ok(go_to(&frame.to(format!("/calls/{into}")))),
         (None, ..) => return Err(fault(&no_call(&id))),
     };
@@ -126,6 +132,7 @@ pub(super) async fn call(viewer: Viewer, Path(id): Path<String>) -> Result<Respo
             .map(|(index, id)| (letter(index), id.to_string()))
             .collect(),
         versions: shown_versions(&versions, zone),
+        deliveries: delivered.iter().take(DELIVERIES).map(|one| deliveries::shown(one, zone)).collect(),
         story,
         call: &call,
     }))

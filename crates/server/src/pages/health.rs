@@ -7,6 +7,7 @@ use wholecall_store::Refused;
 
 use super::{
     answers::{Frame, page},
+    deliveries,
     session::Visitor,
 };
 use crate::{Service, api::read, clock, health::Figures};
@@ -23,6 +24,8 @@ struct Line {
     delay_p99: String,
     quarantined: u64,
     refused: Vec<(String, Refused)>,
+    /// Where to, how it does, and whether that is a reason to worry.
+    endpoints: Vec<(String, String, bool)>,
 }
 
 fn delay(delay_ms: Option<i64>) -> String {
@@ -45,9 +48,9 @@ pub(super) async fn health(State(service): State<Service>, visitor: Visitor) -> 
         .filter(|tenant| visitor.named.as_ref().is_none_or(|name| *name == tenant.name));
     let mut lines = Vec::new();
     for tenant in shown {
-        let (quarantined, refused, changed_ms) = read(service.store.of(tenant.id), |view| {
+        let (quarantined, refused, changed_ms, endpoints) = read(service.store.of(tenant.id), |view| {
             let (count, refused) = view.quarantined(NAMED)?;
-            Ok((count, refused, view.last_made_ms()?))
+            Ok((count, refused, view.last_made_ms()?, view.endpoints()?))
         })
         .await?;
         let figures = service.metrics.health.figures(tenant.id, now);
@@ -61,6 +64,13 @@ pub(super) async fn health(State(service): State<Service>, visitor: Visitor) -> 
             delay_p99: delay(figures.delay_p99_ms),
             figures,
             quarantined,
+            endpoints: endpoints
+                .iter()
+                .map(|endpoint| {
+                    let (state, worries) = deliveries::state(endpoint, &visitor.zone);
+                    (endpoint.settings.url.clone(), state, worries)
+                })
+                .collect(),
             refused: refused
                 .into_iter()
                 .map(|refused| (visitor.zone.show(refused.arrived_ms), refused))

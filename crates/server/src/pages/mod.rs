@@ -5,6 +5,7 @@ mod board;
 mod call;
 mod calls;
 mod chart;
+mod deliveries;
 mod differences;
 mod health;
 mod live;
@@ -48,6 +49,7 @@ pub(crate) fn routes() -> Router<Service> {
         .route("/calls/{id}", get(call::call))
         .route("/calls/{id}/drawing.svg", get(call::svg))
         .route("/calls/{id}/drawing.png", get(call::png))
+        .route("/calls/{id}/deliveries/{endpoint}/{message}/resend", post(deliveries::resend))
         .route("/numbers", get(numbers::numbers))
         .route("/numbers.csv", get(numbers::csv))
         .route("/health", get(health::health))

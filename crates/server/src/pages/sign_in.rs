@@ -13,7 +13,7 @@ use super::{
     answers::{self, go_to, page},
     session::{COOKIE, Refused, SentFrom},
 };
-use crate::{Service, problem::Problem};
+use crate::Service;
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -49,7 +49,7 @@ pub(super) async fn sign_in(
     Form(filled): Form<Filled>,
 ) -> Response {
     if !answers::is_from_us(&headers) {
-        return not_ours();
+        return answers::not_ours();
     }
     let next = local(&filled.next);
     let again = |status: StatusCode, problem: &str| {
@@ -78,16 +78,12 @@ pub(super) async fn sign_in(
 
 pub(super) async fn sign_out(State(service): State<Service>, headers: HeaderMap) -> Response {
     if !answers::is_from_us(&headers) {
-        return not_ours();
+        return answers::not_ours();
     }
     service.pages.sessions.sign_out(&headers);
     let mut response = go_to("/sign-in");
     set_cookie(&service, &mut response, "; Max-Age=0");
     response
-}
-
-fn not_ours() -> Response {
-    answers::fault(&Problem::new(StatusCode::FORBIDDEN, "this form was sent by another site"))
 }
 
 fn set_cookie(service: &Service, response: &mut Response, value: &str) {

@@ -4,6 +4,7 @@
 //! they say so and pass.
 
 mod browser;
+mod deliveries;
 mod live;
 mod looking;
 mod signing_in;

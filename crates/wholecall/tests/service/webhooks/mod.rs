@@ -1,7 +1,7 @@
 //! Webhooks: real requests to receivers of every kind.
 
 mod api;
-mod receiver;
+pub(crate) mod receiver;
 mod storm;
 mod unruly;
 
