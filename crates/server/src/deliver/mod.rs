@@ -1,8 +1,8 @@
 //! Webhooks: every version of a call that an endpoint wants, signed, in order per call, until it is taken.
 //!
-//! The feed of changes is the outbox. Each endpoint has a lane of its own ([`lane`]), which reads the feed as fast as
+//! The feed of changes is the outbox. Each endpoint has a lane of its own (`lane`), which reads the feed as fast as
 //! the endpoint takes what is in it; so one that is slow or down holds up nobody else. What is due when is decided
-//! without a clock of its own ([`schedule`], [`queue`]).
+//! without a clock of its own (`schedule`, `queue`).
 
 mod connect;
 mod judge;
