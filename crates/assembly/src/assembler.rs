@@ -21,88 +21,12 @@ use wholecall_record::{
 pub use self::restore::{Left, Restoring};
 use crate::{
     book::{Added, Book, CallKey},
+    change::{Change, Changes},
     directory::Directory,
     fold::{Fold, Patience, Standing},
     forgotten::Forgotten,
+    settings::Settings,
 };
-
-/// How long to wait for what.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// After the last notification of a call whose legs have all ended.
-    pub settle_ms: i64,
-    /// The same, where something may still be on its way: a gap in a session's order, a session that only a
-    /// link names.
-    pub gap_settle_ms: i64,
-    /// Silence after which a call is given up of which one leg of several is left.
-    pub last_leg_silent_ms: i64,
-    /// Silence after which any call is given up.
-    pub silent_ms: i64,
-    /// Between two versions of a live call, at least; more where the call has hundreds of notifications.
-    pub version_every_ms: i64,
-    /// For how long a closed call is kept in memory for late notifications.
-    pub keep_closed_ms: i64,
-    /// Whether versions of live calls are wanted as records; they are counted in any case.
-    pub live: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        const HOUR_MS: i64 = 3_600_000;
-        Self {
-            settle_ms: 1_000,
-            gap_settle_ms: 10_000,
-            last_leg_silent_ms: 60_000,
-            silent_ms: 8 * HOUR_MS,
-            version_every_ms: 1_000,
-            keep_closed_ms: HOUR_MS,
-            live: true,
-        }
-    }
-}
-
-/// Something to tell about a call.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Change {
-    /// A new call.
-    Started(Box<Call>),
-    /// A live call has a new version.
-    Updated(Box<Call>),
-    /// A call is over; said once of each call.
-    Completed(Box<Call>),
-    /// A call that was over has changed.
-    Revised {
-        /// The version before.
-        from_version: u64,
-        /// The call as it is now.
-        call: Box<Call>,
-    },
-    /// A published call turned out to be part of another, whose next version follows.
-    Merged {
-        /// The account of both.
-        account: Option<AccountId>,
-        /// The id that is gone.
-        id: CallId,
-        /// The id that stays.
-        into: CallId,
-    },
-}
-
-impl Change {
-    /// The call as it is now; none where it was merged into another.
-    pub fn call(&self) -> Option<&Call> {
-        match self {
-            Self::Started(call)
-            | Self::Updated(call)
-            | Self::Completed(call)
-            | Self::Revised { call, .. } => Some(call),
-            Self::Merged { .. } => None,
-        }
-    }
-}
-
-/// What came of an input, in the order it is to be told.
-pub type Changes = Vec<Change>;
 
 /// Assembles calls while they happen.
 ///

@@ -2,6 +2,7 @@
 
 mod assembler;
 mod book;
+mod change;
 mod description;
 mod directory;
 mod event;
@@ -14,8 +15,11 @@ mod offline;
 mod parts;
 mod relations;
 mod session;
+mod settings;
 mod uuid;
 
-pub use assembler::{Assembler, Change, Changes, Left, Restoring, Settings};
+pub use assembler::{Assembler, Left, Restoring};
+pub use change::{Change, Changes};
 pub use directory::{Directory, Entry};
 pub use offline::{Calls, Collection};
+pub use settings::Settings;
