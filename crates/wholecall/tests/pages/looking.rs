@@ -122,8 +122,13 @@ fn the_call_of_the_first_question_has_three_lanes_and_one_transfer() {
     }
 
     // The drawing tells what is pointed at; each notification that proves something says so.
-    browser.run("document.querySelector('.wc-hint').focus()");
-    assert_eq!(browser.run("document.querySelector('#hint').textContent"), hints[0]);
+    let told = "(() => {
+        const part = document.querySelector('.wc-hint');
+        part.blur();
+        part.focus();
+        return document.querySelector('#hint').textContent === part.querySelector('title').textContent;
+    })()";
+    browser.until(told, 5_000);
     let notifications = notifications.len();
     assert_eq!(browser.run("document.querySelectorAll('.notifications > li').length"), notifications);
     let proof = browser.run(
