@@ -6,6 +6,7 @@ mod check;
 mod cli;
 mod clock;
 mod config;
+mod connection;
 mod demo;
 mod directory;
 mod endpoint;
@@ -41,6 +42,9 @@ fn main() -> ExitCode {
         Command::Show(arguments) => look::show(&arguments),
         Command::Explain(arguments) => look::explain(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Connect(arguments) => connection::connect(&arguments),
+        Command::Disconnect(arguments) => connection::disconnect(&arguments),
+        Command::Connection(arguments) => connection::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Tenant(arguments) => tenant::run(&arguments),

@@ -1,0 +1,269 @@
+//! `wholecall connect` against a RingCentral that is none: from the first command to the first live call.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    path::PathBuf,
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+use wholecall_fake_ringcentral::{Config, Fake};
+
+use crate::harness::{Client, Installation, PROGRAM, Server, Tenant, eventually};
+
+const CLIENT_SECRET: &str = "a-client-secret-nobody-may-see";
+const SOON: Duration = Duration::from_secs(20);
+
+/// A platform on which only what a test plays happens.
+struct Platform {
+    _runtime: Runtime,
+    fake: Fake,
+    control: Client,
+}
+
+impl Platform {
+    fn start() -> Self {
+        let runtime = Runtime::new().unwrap();
+        let config = Config {
+            calls_per_user: 0.0,
+            users: 24,
+            speed: 20.0,
+            client_secret: CLIENT_SECRET.to_owned(),
+            ..Config::default()
+        };
+        let fake = runtime.block_on(Fake::start(config)).unwrap();
+        let control = Client::new(&fake.address().to_string());
+        Self { _runtime: runtime, fake, control }
+    }
+
+    fn jwt(&self) -> String {
+        self.fake.jwt(0).unwrap()
+    }
+
+    fn account(&self) -> String {
+        self.fake.account_id(0).unwrap().to_string()
+    }
+
+    fn control(&self, path: &str, body: &Value) -> Value {
+        let reply = self.control.post(&format!("/fake/{path}"), &[], body.to_string().as_bytes());
+        assert_eq!(reply.status, 200, "{reply:?}");
+        reply.json()
+    }
+
+    /// Plays a call; the ids of the sessions it is made of.
+    fn play(&self, scenario: &str) -> Value {
+        self.control("play", &json!({ "scenario": scenario }))["truths"].take()
+    }
+
+    fn violations(&self) -> Value {
+        let nobody = Tenant { name: String::new(), api_key: String::new(), token: String::new() };
+        self.control.try_get(&nobody, "/fake/counts", &[]).unwrap().json()["rateLimitViolations"].clone()
+    }
+}
+
+/// Secrets in files, as one would keep them.
+fn secrets(installation: &Installation, jwt: &str) -> (PathBuf, PathBuf) {
+    let folder = installation.data();
+    fs::create_dir_all(&folder).unwrap();
+    let (secret, jwt_file) = (folder.with_file_name("secret"), folder.with_file_name("jwt"));
+    fs::write(&secret, format!("{CLIENT_SECRET}\n")).unwrap();
+    fs::write(&jwt_file, jwt).unwrap();
+    (secret, jwt_file)
+}
+
+fn try_connect(installation: &Installation, platform: &Platform, jwt: &str, more: &[&str]) -> Output {
+    let (secret, jwt) = secrets(installation, jwt);
+    let url = platform.fake.url();
+    let arguments = [
+        &["connect", "acme", "--client-id", "fake-client", "--server", &url, "--client-secret-file"][..],
+        &[secret.to_str().unwrap(), "--jwt-file", jwt.to_str().unwrap(), "--json"],
+        more,
+    ];
+    installation.command(&arguments.concat())
+}
+
+/// Connects; the tenant, who is new.
+fn connect(installation: &Installation, platform: &Platform, more: &[&str]) -> Tenant {
+    let output = try_connect(installation, platform, &platform.jwt(), more);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&told["account"], &told["status"]), (&platform.account().into(), &"live".into()), "{told}");
+    let api_key = told["apiKey"].as_str().unwrap().to_owned();
+    Tenant { name: "acme".to_owned(), api_key, token: String::new() }
+}
+
+fn status(installation: &Installation) -> Value {
+    let output = installation.command(&["connection", "status", "--json"]);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    told["connections"][0].clone()
+}
+
+/// Waits for the record of a played call.
+fn seen(server: &Server, tenant: &Tenant, truths: &Value) -> Value {
+    let client = server.client();
+    let id = truths[0]["id"].as_str().unwrap();
+    let call = eventually(SOON, || {
+        let calls = client.calls(tenant, "", 100);
+        calls.into_iter().find(|call| call["id"] == id)
+    });
+    call.unwrap_or_else(|| panic!("call {id} is not there"))
+}
+
+#[test]
+fn from_connect_to_the_first_live_call_without_a_public_address() {
+    let (installation, platform) = (Installation::new(), Platform::start());
+    let server = installation.start();
+    let begun = Instant::now();
+    let tenant = connect(&installation, &platform, &[]);
+    let truths = platform.play("attended");
+    seen(&server, &tenant, &truths);
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert_eq!(status(&installation)["subscription"]["transport"], "webSocket");
+
+    // Lost connections are taken up again, and nothing is missed.
+    for scenario in ["blind", "conference"] {
+        assert_eq!(platform.control("drop-websockets", &json!({}))["dropped"], 1);
+        let truths = platform.play(scenario);
+        seen(&server, &tenant, &truths);
+    }
+    assert_eq!(status(&installation)["gaps"], json!([]));
+    let ended = eventually(SOON, || {
+        let calls = server.client().calls(&tenant, "state=complete", 100);
+        (calls.len() == 3).then_some(calls)
+    });
+    for call in ended.expect("all calls end") {
+        assert_eq!(call["completeness"]["missingSequences"], json!([]), "{call}");
+    }
+    assert_eq!(platform.violations(), 0);
+
+    let gone = installation.command(&["disconnect", "acme"]);
+    assert!(gone.status.success(), "{}", String::from_utf8_lossy(&gone.stderr));
+    assert_eq!(status(&installation), Value::Null);
+    server.stop();
+}
+
+/// The service at an address that RingCentral can reach.
+fn serve_publicly(installation: &Installation) -> Command {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut command = Command::new(PROGRAM);
+    command.args(["serve", "--listen", &free, "--data"]).arg(installation.data());
+    command.env("WHOLECALL_PUBLIC_URL", format!("http://{free}"));
+    command
+}
+
+#[test]
+fn by_webhook_where_the_service_has_a_public_address_blacklisting_is_overcome() {
+    let (installation, platform) = (Installation::new(), Platform::start());
+    let server = Server::start(serve_publicly(&installation)).unwrap();
+    let public = format!("http://{}", server.address());
+    let tenant = connect(&installation, &platform, &["--public-url", &public]);
+    seen(&server, &tenant, &platform.play("attended"));
+    let before = status(&installation);
+    assert_eq!(before["subscription"]["address"], format!("{public}/hooks/acme"));
+
+    assert_eq!(platform.control("blacklist", &json!({}))["blacklisted"], 1);
+    server.stop();
+    // Another address, and another subscription.
+    let server = Server::start(serve_publicly(&installation)).unwrap();
+    let after = eventually(SOON, || {
+        let status = status(&installation);
+        (status["subscription"]["id"] != before["subscription"]["id"]).then_some(status)
+    });
+    let after = after.expect("it is subscribed anew");
+    assert_eq!(after["status"], "live");
+    assert_eq!(after["gaps"][0]["reason"], "the service's address has changed", "{after}");
+    seen(&server, &tenant, &platform.play("blind"));
+    assert_eq!(platform.violations(), 0);
+    server.stop();
+}
+
+#[test]
+fn what_is_refused_is_told_and_nothing_is_kept() {
+    let (installation, platform) = (Installation::new(), Platform::start());
+    let refused = try_connect(&installation, &platform, "a-jwt-of-nobody", &[]);
+    let complaint = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{complaint}");
+    assert!(
+        complaint.contains("RingCentral refuses the login") && !complaint.contains("a-jwt-of-nobody"),
+        "{complaint}"
+    );
+    let nowhere = installation.command(&[
+        "connect",
+        "acme",
+        "--client-id",
+        "x",
+        "--server",
+        "ftp://x",
+        "--jwt-file",
+        "/nowhere",
+    ]);
+    assert_eq!(nowhere.status.code(), Some(1));
+    assert!(!installation.data().join(wholecall_store::FILE_NAME).exists());
+}
+
+#[test]
+fn no_log_error_backup_or_answer_tells_a_secret() {
+    let (installation, platform) = (Installation::new(), Platform::start());
+    let jwt = platform.jwt();
+    secrets(&installation, &jwt);
+    let log = installation.data().with_file_name("log");
+    let mut service = installation.serve();
+    let mut service = service
+        .env("WHOLECALL_LOG", "trace")
+        .stdout(Stdio::piped())
+        .stderr(File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(service.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    let address = line.split("http://").nth(1).unwrap().split(',').next().unwrap().to_owned();
+    let connected = try_connect(&installation, &platform, &jwt, &[]);
+    assert!(connected.status.success(), "{}", String::from_utf8_lossy(&connected.stderr));
+    platform.control("expire-tokens", &json!({}));
+    platform.control("drop-websockets", &json!({}));
+    let told: Value = serde_json::from_slice(&connected.stdout).unwrap();
+    let api_key = told["apiKey"].as_str().unwrap().to_owned();
+    let tenant = Tenant { name: "acme".to_owned(), api_key, token: String::new() };
+    let client = Client::new(&address);
+    platform.play("attended");
+    let call = eventually(SOON, || client.calls(&tenant, "", 10).into_iter().next());
+    call.expect("it goes on after its token was ended and its connection cut");
+    let backup = installation.data().with_file_name("backup.db");
+    assert!(installation.command(&["backup", backup.to_str().unwrap()]).status.success());
+
+    let mut told = vec![
+        ("connect", [connected.stdout, connected.stderr].concat()),
+        ("backup", fs::read(&backup).unwrap()),
+        ("data", fs::read(installation.data().join(wholecall_store::FILE_NAME)).unwrap()),
+    ];
+    for arguments in
+        [&["connection", "status"][..], &["connection", "status", "--json"], &["tenant", "show", "acme"]]
+    {
+        let output = installation.command(arguments);
+        told.push(("status", [output.stdout, output.stderr].concat()));
+    }
+    for path in ["/v1/calls", "/v1/changes", "/metrics", "/openapi.json"] {
+        told.push(("answer", client.try_get(&tenant, path, &[]).unwrap().body.into_bytes()));
+    }
+    let _ = service.kill();
+    service.wait().unwrap();
+    told.push(("log", fs::read(&log).unwrap()));
+    // Access, refresh and gateway tokens of the fake begin with these.
+    for secret in [CLIENT_SECRET, &jwt, "U1BC", "U1BR", "WSC", "access_token=", "wcv_"] {
+        for (place, text) in &told {
+            let is_told = text.windows(secret.len()).any(|part| part == secret.as_bytes());
+            // A tenant's own verification token is hinted at by its first letters.
+            let is_hint = secret == "wcv_" && !matches!(*place, "log" | "answer");
+            assert!(!is_told || is_hint, "{secret} stands in the {place}");
+        }
+    }
+    assert!(
+        told.iter().any(|(place, text)| *place == "log" && !text.is_empty()),
+        "there is a log to look at"
+    );
+}
