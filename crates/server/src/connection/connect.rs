@@ -92,7 +92,7 @@ struct Sealed {
 }
 
 /// Where sealed credentials belong: they cannot be opened as those of another.
-fn place(tenant: i64, account: &str) -> String {
+pub(super) fn place(tenant: i64, account: &str) -> String {
     format!("connection {tenant}/{account}")
 }
 
@@ -104,7 +104,7 @@ pub(super) fn open(key: &SecretKey, connection: &ConnectedAccount) -> Result<Cre
     Ok(Credentials { server, client_id, client_secret, jwt })
 }
 
-fn seal(key: &SecretKey, place: &str, credentials: Credentials) -> Result<Vec<u8>, SealError> {
+pub(super) fn seal(key: &SecretKey, place: &str, credentials: Credentials) -> Result<Vec<u8>, SealError> {
     let Credentials { server, client_id, client_secret, jwt } = credentials;
     let sealed = json!(Sealed { server, client_id, client_secret, jwt });
     key.seal(place, sealed.to_string().as_bytes())

@@ -1,6 +1,7 @@
 //! Times of which notifications may be missing: noted, then compared with RingCentral's call log.
 
 use wholecall_record::Time;
+use wholecall_ringcentral::Error;
 
 use super::{
     account::{Account, Trouble},
@@ -36,7 +37,15 @@ impl Account {
         let Some(gap) = due.await? else { return Ok(()) };
         let from = Time::from_millis(gap.from_ms - BEFORE_MS).to_string();
         let until = Time::from_millis(gap.until_ms).to_string();
-        let mut logged = self.client.logged_sessions(&from, &until).await?;
+        let mut logged = match self.client.logged_sessions(&from, &until).await {
+            Ok(logged) => logged,
+            // Without that permission the gap stays as it is; calls are told all the same.
+            Err(Error::Refused(refusal)) if !refusal.is_outage() => {
+                tracing::info!(tenant = self.name, %refusal, "the call log may not be read");
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
         logged.sort();
         logged.dedup();
         let count = logged.len() as u64;

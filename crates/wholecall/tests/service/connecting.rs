@@ -267,3 +267,28 @@ fn no_log_error_backup_or_answer_tells_a_secret() {
         "there is a log to look at"
     );
 }
+
+#[test]
+fn a_websocket_that_cannot_be_taken_up_again_leaves_a_gap_that_is_told() {
+    let (installation, platform) = (Installation::new(), Platform::start());
+    let server = installation.start();
+    let tenant = connect(&installation, &platform, &[]);
+    let before = status(&installation);
+    platform.control("drop-websockets", &json!({}));
+    // RingCentral remembers a connection for three minutes.
+    platform.control("advance", &json!({ "seconds": 200 }));
+    let after = eventually(SOON, || {
+        let status = status(&installation);
+        (status["subscription"]["id"] != before["subscription"]["id"]).then_some(status)
+    });
+    let after = after.expect("it is subscribed anew");
+    let gap = &after["gaps"][0];
+    assert_eq!(
+        gap["reason"], "the WebSocket was lost, and RingCentral could not take it up again",
+        "{after}"
+    );
+    assert_eq!((&gap["comparedAt"], &after["status"]), (&Value::Null, &"live".into()));
+    seen(&server, &tenant, &platform.play("attended"));
+    assert_eq!(platform.violations(), 0);
+    server.stop();
+}
