@@ -120,7 +120,7 @@ impl Store {
         })
     }
 
-    /// Takes note that notifications of an account may be missing.
+    /// Takes note that notifications of an account may be missing; the gap's number.
     pub fn add_gap(
         &self,
         tenant: TenantId,
@@ -128,14 +128,13 @@ impl Store {
         from_ms: i64,
         until_ms: i64,
         reason: String,
-    ) -> Result<()> {
+    ) -> Result<i64> {
         self.writer().run(move |transaction, _| {
-            transaction
+            Ok(transaction
                 .prepare_cached(
                     "INSERT INTO gaps (tenant, account, from_ms, until_ms, reason) VALUES (?1, ?2, ?3, ?4, ?5)",
                 )?
-                .execute(params![tenant.0, account, from_ms, until_ms, reason])?;
-            Ok(())
+                .insert(params![tenant.0, account, from_ms, until_ms, reason])?)
         })
     }
 

@@ -47,6 +47,8 @@ pub(super) struct State {
     pub(super) subscription: Option<Subscribed>,
     /// Those it has replaced, which go on until nothing can be on its way any more.
     pub(super) retiring: Vec<Subscribed>,
+    /// Up to when what was heard was compared with the call log.
+    pub(super) compared_ms: Option<i64>,
     /// How often it was blacklisted.
     pub(super) blacklisted: u32,
 }
@@ -100,6 +102,7 @@ pub(super) fn describe(tenant: &str, connection: &ConnectedAccount, state: &Stat
         "connectedAt": time(connection.connected_ms),
         "heardUntil": time(connection.heard_ms),
         "subscription": subscription,
+        "comparedUntil": state.compared_ms.map(time),
         "timesBlacklisted": state.blacklisted,
         "gaps": gaps,
     })
