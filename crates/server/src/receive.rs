@@ -57,7 +57,7 @@ pub(crate) async fn receive(
     let token = headers.get("verification-token").and_then(|token| token.to_str().ok()).unwrap_or_default();
     let started = std::time::Instant::now();
     let result = match service.tenants.verified(&name, token) {
-        Ok(Some(tenant)) if signal(&body).is_some() => {
+        Ok(Some(tenant)) if is_signal(&body) => {
             service.connections.wake(tenant.id);
             return accepted(validation);
         }
@@ -102,20 +102,19 @@ pub(crate) async fn take_in(
     body: &str,
 ) -> Result<(), StoreError> {
     match tenants.with_id(tenant)? {
-        Some(tenant) if signal(body.as_bytes()).is_none() => {
-            keep(store, &tenant, body.as_bytes()).await.map(drop)
-        }
+        Some(tenant) if !is_signal(body.as_bytes()) => keep(store, &tenant, body.as_bytes()).await.map(drop),
         _ => Ok(()),
     }
 }
 
-/// What RingCentral tells apart from calls: that a subscription is to be renewed, or that extensions have changed.
-fn signal(body: &[u8]) -> Option<()> {
-    let document = Document::parse(std::str::from_utf8(body).ok()?).ok()?;
-    match document.message().ok()? {
-        Message::Reminder { .. } => Some(()),
-        Message::Other { event } if event.trim_end_matches('/').ends_with("/extension") => Some(()),
-        _ => None,
+/// Whether RingCentral tells that a subscription is to be renewed, or that extensions have changed: nothing of a call.
+fn is_signal(body: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(body) else { return false };
+    let Ok(document) = Document::parse(text) else { return false };
+    match document.message() {
+        Ok(Message::Reminder { .. }) => true,
+        Ok(Message::Other { event }) => event.trim_end_matches('/').ends_with("/extension"),
+        _ => false,
     }
 }
 
@@ -150,5 +149,24 @@ pub(crate) fn judge(tenant: &Tenant, body: &[u8]) -> Result<String, String> {
             _ => Ok(notification.session_id().to_owned()),
         },
         other => Err(format!("{}, not a telephony session notification", other.kind())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reminders_and_changed_extensions_are_told_from_calls_and_from_what_is_none() {
+        let reminder = br#"{"uuid":"1","event":"/restapi/v1.0/subscription/~?threshold=60&interval=15",
+            "subscriptionId":"a","body":{"id":"a","expiresIn":59}}"#;
+        let extension =
+            br#"{"uuid":"1","event":"/restapi/v1.0/account/8/extension","body":{"extensions":[]}}"#;
+        let call =
+            br#"{"event":"/restapi/v1.0/account/8/telephony/sessions","body":{"telephonySessionId":"s-1",
+            "sequence":2,"eventTime":"2026-05-30T12:31:12.509Z","parties":[{"id":"p-1-1"}]}}"#;
+        assert!(is_signal(reminder) && is_signal(extension));
+        assert!(!is_signal(call) && !is_signal(b"{}") && !is_signal(b"") && !is_signal(b"\xff"));
+        assert!(!is_signal(br#"{"event":"/restapi/v1.0/account/8/extension/9/voicemail","body":{}}"#));
     }
 }

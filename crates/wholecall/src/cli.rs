@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Disconnect(DisconnectArgs),
     /// How the connections to RingCentral stand, and what may be missing
     Connection(ConnectionArgs),
+    /// Ask RingCentral for what the live connection needs, one thing after the other
+    Doctor(DoctorArgs),
     /// Check that every stored call is what its notifications make
     Check(CheckArgs),
     /// Copy the data to a file, also while the service runs
@@ -242,6 +244,21 @@ pub(crate) struct DisconnectArgs {
     /// The folder of the data
     #[arg(long, value_name = "DIR", default_value = "./wholecall-data")]
     pub(crate) data: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "It makes a subscription and ends it again. The exit code is 1 if a check fails.")]
+pub(crate) struct DoctorArgs {
+    /// Ask RingCentral itself
+    #[arg(long, required = true)]
+    pub(crate) live: bool,
+
+    #[command(flatten)]
+    pub(crate) credentials: CredentialsArgs,
+
+    /// Where others reach the service, which must be running there: a webhook is tried too
+    #[arg(long, value_name = "URL", env = "WHOLECALL_PUBLIC_URL")]
+    pub(crate) public_url: Option<String>,
 }
 
 #[derive(Debug, Args)]

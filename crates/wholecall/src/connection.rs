@@ -116,7 +116,7 @@ fn tell(status: &Value) {
 }
 
 /// From files, or from the environment: what stands on a command line can be read by others.
-fn credentials(arguments: &CredentialsArgs) -> anyhow::Result<Credentials> {
+pub(crate) fn credentials(arguments: &CredentialsArgs) -> anyhow::Result<Credentials> {
     let secret = |file: Option<&Path>, variable: &str, what: &str| {
         let text = match file {
             Some(file) => {
@@ -142,7 +142,7 @@ fn credentials(arguments: &CredentialsArgs) -> anyhow::Result<Credentials> {
     })
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

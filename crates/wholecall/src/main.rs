@@ -9,6 +9,7 @@ mod config;
 mod connection;
 mod demo;
 mod directory;
+mod doctor;
 mod endpoint;
 mod fake_ringcentral;
 mod generate;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Command::Connect(arguments) => connection::connect(&arguments),
         Command::Disconnect(arguments) => connection::disconnect(&arguments),
         Command::Connection(arguments) => connection::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Tenant(arguments) => tenant::run(&arguments),

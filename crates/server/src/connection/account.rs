@@ -102,14 +102,21 @@ impl Account {
             };
             let due_ms = tokio::select! {
                 due_ms = step => due_ms,
-                _ = stop.wait_for(|stop| *stop) => return,
+                _ = stop.wait_for(|stop| *stop) => return self.leave(),
             };
             let wait = u64::try_from(due_ms - self.client.now_ms()).unwrap_or(0).max(10);
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(wait)) => {}
                 () = woken => {}
-                _ = stop.wait_for(|stop| *stop) => return,
+                _ = stop.wait_for(|stop| *stop) => return self.leave(),
             }
+        }
+    }
+
+    /// The service ends; what is missing is missing from now on.
+    fn leave(&mut self) {
+        if self.state.status == Status::Live {
+            self.heard();
         }
     }
 

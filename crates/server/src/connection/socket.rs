@@ -83,7 +83,14 @@ impl Account {
             };
             match next {
                 Next::Told(body) => {
-                    receive::take_in(&self.context.store, &self.context.tenants, self.tenant, &body).await?;
+                    let kept =
+                        receive::take_in(&self.context.store, &self.context.tenants, self.tenant, &body)
+                            .await;
+                    if let Err(error) = kept {
+                        let now = self.client.now_ms();
+                        self.missed(self.heard_ms, now, "a notification could not be kept").await;
+                        return Err(error.into());
+                    }
                     self.heard();
                     replayed += usize::from(is_taken_up && opened.elapsed() < REPLAYED_WITHIN);
                     if replayed == Socket::KEPT {

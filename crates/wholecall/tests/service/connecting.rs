@@ -12,6 +12,9 @@ use std::{
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use wholecall_fake_ringcentral::{Config, Fake};
+use wholecall_ringcentral::Credentials;
+use wholecall_server::{connection, deliver::SecretKey};
+use wholecall_store::Store;
 
 use crate::harness::{Client, Installation, PROGRAM, Server, Tenant, eventually};
 
@@ -27,14 +30,12 @@ struct Platform {
 
 impl Platform {
     fn start() -> Self {
+        Self::of(Config { users: 24, speed: 20.0, ..Config::default() })
+    }
+
+    fn of(config: Config) -> Self {
         let runtime = Runtime::new().unwrap();
-        let config = Config {
-            calls_per_user: 0.0,
-            users: 24,
-            speed: 20.0,
-            client_secret: CLIENT_SECRET.to_owned(),
-            ..Config::default()
-        };
+        let config = Config { calls_per_user: 0.0, client_secret: CLIENT_SECRET.to_owned(), ..config };
         let fake = runtime.block_on(Fake::start(config)).unwrap();
         let control = Client::new(&fake.address().to_string());
         Self { _runtime: runtime, fake, control }
@@ -289,6 +290,88 @@ fn a_websocket_that_cannot_be_taken_up_again_leaves_a_gap_that_is_told() {
     );
     assert_eq!((&gap["comparedAt"], &after["status"]), (&Value::Null, &"live".into()));
     seen(&server, &tenant, &platform.play("attended"));
+    assert_eq!(platform.violations(), 0);
+    server.stop();
+}
+
+#[test]
+fn the_doctor_asks_for_all_that_is_needed() {
+    let (installation, platform) = (Installation::new(), Platform::start());
+    let server = Server::start(serve_publicly(&installation)).unwrap();
+    let (secret, jwt) = secrets(&installation, &platform.jwt());
+    let doctor = || {
+        Command::new(PROGRAM)
+            .args(["doctor", "--live", "--client-id", "fake-client", "--server", &platform.fake.url()])
+            .args(["--public-url", &format!("http://{}", server.address())])
+            .arg("--client-secret-file")
+            .arg(&secret)
+            .arg("--jwt-file")
+            .arg(&jwt)
+            .output()
+            .unwrap()
+    };
+    platform.play("attended");
+    let healthy = doctor();
+    let told = String::from_utf8(healthy.stdout).unwrap();
+    assert!(healthy.status.success(), "{told}");
+    for sign in ["tells of calls", "taken up again", "/hooks/doctor is accepted", "the subscription is gone"]
+    {
+        assert!(told.contains(sign), "{sign}: {told}");
+    }
+    assert_eq!((told.matches("ok  ").count(), platform.violations()), (12, json!(0)), "{told}");
+    platform.control("outage", &json!({ "seconds": 600, "of": "api" }));
+    platform.control("advance", &json!({ "seconds": 120 }));
+    let ill = doctor();
+    let told = String::from_utf8(ill.stdout).unwrap();
+    assert_eq!(ill.status.code(), Some(1), "{told}");
+    assert!(told.contains("FAIL  account: RingCentral refuses: Service Temporary Unavailable"), "{told}");
+}
+
+/// What a process has used of the processor, in seconds, and holds of memory, in MB.
+fn used(pid: rustix::process::Pid) -> (f64, f64) {
+    let folder = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
+    let threads = fs::read_dir(folder.join("task")).unwrap().map(|thread| thread.unwrap().path());
+    // The first figure is what the thread has run, in nanoseconds.
+    let ran = threads.filter_map(|thread| {
+        fs::read_to_string(thread.join("schedstat")).ok()?.split(' ').next()?.parse::<f64>().ok()
+    });
+    let seconds = ran.sum::<f64>() / 1e9;
+    let status = fs::read_to_string(folder.join("status")).unwrap();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let kilobytes: f64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
+    (seconds, kilobytes / 1024.0)
+}
+
+#[test]
+fn a_thousand_idle_accounts_cost_little() {
+    const ACCOUNTS: usize = 1_000;
+    let installation = Installation::new();
+    let platform = Platform::of(Config { accounts: ACCOUNTS, users: 2, ..Config::default() });
+    let store = Store::open(&installation.data()).unwrap();
+    let key = SecretKey::of_folder(&installation.data()).unwrap();
+    for place in 0..ACCOUNTS {
+        let credentials = Credentials {
+            server: platform.fake.url(),
+            client_id: "fake-client".to_owned(),
+            client_secret: CLIENT_SECRET.to_owned(),
+            jwt: platform.fake.jwt(place).unwrap(),
+        };
+        let account = platform.fake.account_id(place).unwrap().to_string();
+        connection::connect(&store, &key, "acme", &account, credentials).unwrap();
+    }
+    let server = installation.start();
+    let all_live = eventually(Duration::from_secs(60), || {
+        let statuses = connection::statuses(&store, None).unwrap();
+        statuses.iter().all(|status| status["status"] == "live").then_some(())
+    });
+    all_live.expect("all are connected");
+    let (before, begun) = (used(server.pid()).0, Instant::now());
+    // Two thirds of the time in which each gives a sign of life.
+    std::thread::sleep(Duration::from_secs(20));
+    let (after, megabytes) = used(server.pid());
+    let share = (after - before) / begun.elapsed().as_secs_f64();
+    eprintln!("{ACCOUNTS} idle accounts: {:.2} % of a core, {megabytes:.0} MB", share * 100.0);
+    assert!(share < 0.05 && megabytes < 200.0, "{:.1} % of a core, {megabytes:.0} MB", share * 100.0);
     assert_eq!(platform.violations(), 0);
     server.stop();
 }
