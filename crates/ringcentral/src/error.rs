@@ -19,7 +19,7 @@ pub enum Error {
     #[error("RingCentral cannot be reached: {0}")]
     Unreachable(String),
     /// The rate limits do not allow it yet.
-    #[error("RingCentral's limit for {group} requests is used up until later")]
+    #[error("RingCentral's limit for {group} requests is used up for now; in a minute there is room again")]
     Later {
         /// Of which kind too many were made.
         group: Group,

@@ -1,6 +1,9 @@
 //! `wholecall doctor --live`: what only RingCentral itself can confirm, asked of it (docs/live.md).
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jiff::{SignedDuration, Timestamp};
 use wholecall_ringcentral::{Client, Error, Health, Http, Recovery, Socket, Subscription, judge};
@@ -38,10 +41,27 @@ pub(crate) fn run(arguments: &DoctorArgs) -> anyhow::Result<Tally> {
     Ok(Tally::default())
 }
 
+/// Asks until the limits allow it: few logins are allowed in a minute.
+async fn patiently<T>(client: &Client, ask: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
+    loop {
+        match ask().await {
+            Err(Error::Later { until_ms, group }) => {
+                let wait = Duration::from_millis(u64::try_from(until_ms - client.now_ms()).unwrap_or(0));
+                println!(
+                    "…     {} s until RingCentral's limits allow another {group} request",
+                    wait.as_secs()
+                );
+                tokio::time::sleep(wait).await;
+            }
+            other => return other,
+        }
+    }
+}
+
 async fn examine(client: &Client, public_url: Option<&str>) -> Report {
     let mut report = Report::default();
     let begun = Instant::now();
-    let granted = client.log_in().await;
+    let granted = patiently(client, || client.log_in()).await;
     let is_in = granted.is_ok();
     report.tell("login by JWT", begun, &granted.map(|scope| format!("may {}", scope.join(", "))));
     if !is_in {
@@ -66,7 +86,7 @@ async fn examine(client: &Client, public_url: Option<&str>) -> Report {
         report.tell("webhook", begun, &webhook(client, url).await);
     }
     let begun = Instant::now();
-    report.tell("logout", begun, &client.log_out().await.map(|()| "done".to_owned()));
+    report.tell("logout", begun, &patiently(client, || client.log_out()).await.map(|()| "done".to_owned()));
     report
 }
 
@@ -92,7 +112,7 @@ async fn logged(client: &Client) -> Seen {
 /// A subscription by WebSocket: made, read, renewed, and its connection taken up again.
 async fn converse(client: &Client, report: &mut Report) {
     let begun = Instant::now();
-    let (socket, subscription) = match subscribe(client).await {
+    let (socket, subscription) = match patiently(client, || subscribe(client)).await {
         Ok(made) => made,
         Err(error) => return report.tell("WebSocket", begun, &Err(error)),
     };
@@ -111,7 +131,7 @@ async fn converse(client: &Client, report: &mut Report) {
     let token = socket.recovery_token().map(str::to_owned);
     socket.close().await;
     let begun = Instant::now();
-    let recovered = match Socket::open(client, token.as_deref()).await {
+    let recovered = match patiently(client, || Socket::open(client, token.as_deref())).await {
         Ok((again, recovery)) => {
             again.close().await;
             Ok(match recovery {
