@@ -63,6 +63,11 @@ pub(crate) fn answer(platform: &Arc<Platform>, path: &str, request: &Request) ->
             }
             Reply::ok(json!({ "until": Iso(until).to_string() }))
         }
+        (&Method::POST, "storm") => {
+            let until = now + seconds(60.0);
+            platform.state().limits.storm_until = until;
+            Reply::ok(json!({ "until": Iso(until).to_string() }))
+        }
         (&Method::POST, "faults") => match body["faults"].as_str().unwrap_or_default().parse() {
             Ok(faults) => {
                 platform.state().faults = faults;

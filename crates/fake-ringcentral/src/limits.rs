@@ -49,13 +49,15 @@ pub(crate) struct Limits {
     /// How long a window and a penalty last.
     window: Millis,
     buckets: HashMap<(u64, Group), Bucket>,
-    /// How many requests were refused.
+    /// How many requests were refused that a client could have known to be too many.
     pub(crate) violations: u64,
+    /// Until when everything is refused, whoever asks: others have used up what there is.
+    pub(crate) storm_until: Millis,
 }
 
 impl Limits {
     pub(crate) fn new(window: Millis) -> Self {
-        Self { window, buckets: HashMap::new(), violations: 0 }
+        Self { window, buckets: HashMap::new(), violations: 0, storm_until: Millis::MIN }
     }
 
     /// Counts a request of a user. The headers it is answered with, or the refusal; a request during a penalty
@@ -82,9 +84,11 @@ impl Limits {
                 ("x-rate-limit-window", seconds.to_string()),
             ]
         };
-        if is_penalty || bucket.used >= group.limit() {
+        let is_storm = now < self.storm_until;
+        if is_penalty || is_storm || bucket.used >= group.limit() {
             bucket.penalty = Some(now + window);
-            self.violations += 1;
+            // The first refusal in a storm comes out of the blue.
+            self.violations += u64::from(is_penalty || !is_storm);
             let mut refused =
                 Reply::error(429, "CMN-301", "Request rate exceeded").with("retry-after", seconds);
             refused.headers.extend(headers(0));
@@ -112,6 +116,21 @@ mod tests {
         assert!(!ask(100_000));
         assert!(ask(160_000));
         assert_eq!(limits.violations, 3);
+    }
+
+    #[test]
+    fn in_a_storm_only_who_goes_on_asking_is_to_blame() {
+        let mut limits = Limits::new(60_000);
+        limits.storm_until = 90_000;
+        let mut ask = |now| limits.count(7, Group::Light, now).is_ok();
+        assert!(!ask(1_000) && !ask(62_000) && ask(122_001));
+        assert_eq!(limits.violations, 0);
+        limits.storm_until = 200_000;
+        assert!(
+            limits.count(7, Group::Light, 130_000).is_err()
+                && limits.count(7, Group::Light, 140_000).is_err()
+        );
+        assert_eq!(limits.violations, 1);
     }
 
     #[test]

@@ -112,7 +112,7 @@ pub fn rotate(
     let tenant = find(store, name)?;
     let secret = match (kind, token) {
         (SecretKind::Verification, Some(token)) => checked(token)?,
-        (SecretKind::Verification, None) => secret::generate("wcv_")?,
+        (SecretKind::Verification | SecretKind::Subscription, _) => secret::generate("wcv_")?,
         (SecretKind::Key, _) => secret::generate("wck_")?,
     };
     store.add_secret(tenant.id, secret::to_store(kind, &secret), clock::now().as_millis())?;

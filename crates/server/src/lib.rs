@@ -7,6 +7,7 @@ pub mod admin;
 mod api;
 pub mod check;
 mod clock;
+pub mod connection;
 pub mod deliver;
 pub mod endpoints;
 mod erase;
@@ -50,7 +51,7 @@ pub struct Settings {
     pub admin_key: Option<[u8; 32]>,
     /// Under which address others reach the hooks: `https://calls.example.com`.
     pub public_url: Option<String>,
-    /// The key that the secrets of webhooks are sealed with.
+    /// The key that the secrets of webhooks and the credentials of connections are sealed with.
     pub secret_key: SecretKey,
     /// Where webhooks may be sent.
     pub judge: Judge,
@@ -70,6 +71,9 @@ pub enum StartError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is no way to RingCentral.
+    #[error(transparent)]
+    RingCentral(#[from] wholecall_ringcentral::Error),
     /// There is no thread to be had.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
@@ -85,6 +89,7 @@ pub(crate) struct Service {
     /// To the assembler, who alone may change what was assembled.
     pub(crate) erase: mpsc::UnboundedSender<pipeline::Request>,
     pub(crate) pages: Arc<pages::Pages>,
+    pub(crate) connections: connection::Wakers,
     /// Turns true when the service is to end.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -100,6 +105,7 @@ pub struct Running {
     refresh: JoinHandle<()>,
     retention: JoinHandle<()>,
     deliverer: JoinHandle<()>,
+    connections: JoinHandle<()>,
     assembler: thread::JoinHandle<()>,
 }
 
@@ -122,6 +128,10 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     let context =
         deliver::Context::new(store.clone(), tenants.clone(), metrics.clone(), settings.judge.clone());
     let deliverer = deliver::start(context, settings.secret_key.clone(), stopped.clone());
+    let key = settings.secret_key.clone();
+    let accounts =
+        connection::Context::new(store.clone(), tenants.clone(), key, settings.public_url.clone())?;
+    let (wakers, connections) = connection::start(accounts, stopped.clone());
     let service = Service {
         store,
         tenants,
@@ -129,11 +139,12 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
         settings: Arc::new(settings),
         erase,
         pages: Arc::default(),
+        connections: wakers,
         stop: stopped.clone(),
     };
     let tls = service.settings.tls.clone();
     let server = tokio::spawn(listen::serve(listener, tls, api::router(service), stopped));
-    Ok(Running { address, stop, drained, server, refresh, retention, deliverer, assembler })
+    Ok(Running { address, stop, drained, server, refresh, retention, deliverer, connections, assembler })
 }
 
 impl Running {
@@ -152,6 +163,9 @@ impl Running {
         }
         if self.deliverer.await.is_err() {
             tracing::error!("the deliveries ended by a panic");
+        }
+        if self.connections.await.is_err() {
+            tracing::error!("the connections ended by a panic");
         }
         // Only now is the journal complete.
         self.drained.send_replace(true);

@@ -4,16 +4,21 @@
 use std::time::Duration;
 
 use axum::{
-    body::{Body, Bytes},
+    body::Body,
     extract::{Path, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use wholecall_notification::{Document, Message};
-use wholecall_store::{Arrival, StoreError};
+use wholecall_store::{Arrival, Store, StoreError, TenantId};
 
-use crate::{Service, clock, metrics::Outcome, problem::Problem, tenants::Tenant};
+use crate::{
+    Service, clock,
+    metrics::Outcome,
+    problem::Problem,
+    tenants::{Tenant, Tenants},
+};
 
 /// RingCentral's notifications have a few KB.
 const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -52,7 +57,11 @@ pub(crate) async fn receive(
     let token = headers.get("verification-token").and_then(|token| token.to_str().ok()).unwrap_or_default();
     let started = std::time::Instant::now();
     let result = match service.tenants.verified(&name, token) {
-        Ok(Some(tenant)) => keep(&service, &tenant, body).await,
+        Ok(Some(tenant)) if is_signal(&body) => {
+            service.connections.wake(tenant.id);
+            return accepted(validation);
+        }
+        Ok(Some(tenant)) => keep(&service.store, &tenant, &body).await,
         Ok(None) => {
             service.metrics.received(Outcome::Unverified);
             let detail = "no hook of that name takes notifications with this verification token";
@@ -85,18 +94,42 @@ fn accepted(validation: Option<&HeaderValue>) -> Response {
     response
 }
 
+/// Takes in what a WebSocket tells a tenant: the same journal, whichever way it comes.
+pub(crate) async fn take_in(
+    store: &Store,
+    tenants: &Tenants,
+    tenant: TenantId,
+    body: &str,
+) -> Result<(), StoreError> {
+    match tenants.with_id(tenant)? {
+        Some(tenant) if !is_signal(body.as_bytes()) => keep(store, &tenant, body.as_bytes()).await.map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// Whether RingCentral tells that a subscription is to be renewed, or that extensions have changed: nothing of a call.
+fn is_signal(body: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(body) else { return false };
+    let Ok(document) = Document::parse(text) else { return false };
+    match document.message() {
+        Ok(Message::Reminder { .. }) => true,
+        Ok(Message::Other { event }) => event.trim_end_matches('/').ends_with("/extension"),
+        _ => false,
+    }
+}
+
 /// Keeps a body; what is no notification of the tenant is kept apart, with the reason. RingCentral gets a 200 for
 /// either: it stops sending to whoever answers with errors.
-async fn keep(service: &Service, tenant: &Tenant, body: Bytes) -> Result<Outcome, StoreError> {
+async fn keep(store: &Store, tenant: &Tenant, body: &[u8]) -> Result<Outcome, StoreError> {
     let now = clock::now().as_millis();
-    let (arrival, outcome) = match judge(tenant, &body) {
-        Ok(session) => (Arrival::notification(tenant.id, now, &session, &body)?, Outcome::Kept),
+    let (arrival, outcome) = match judge(tenant, body) {
+        Ok(session) => (Arrival::notification(tenant.id, now, &session, body)?, Outcome::Kept),
         Err(reason) => {
             tracing::info!(tenant = tenant.name, reason, "a body was put into quarantine");
-            (Arrival::refused(tenant.id, now, reason, &body)?, Outcome::Quarantined)
+            (Arrival::refused(tenant.id, now, reason, body)?, Outcome::Quarantined)
         }
     };
-    let durable = service.store.append(vec![arrival])?;
+    let durable = store.append(vec![arrival])?;
     match tokio::time::timeout(DEADLINE, durable).await {
         Ok(Ok(result)) => result.map(|()| outcome),
         Ok(Err(_)) => Err(StoreError::Closed),
@@ -116,5 +149,24 @@ pub(crate) fn judge(tenant: &Tenant, body: &[u8]) -> Result<String, String> {
             _ => Ok(notification.session_id().to_owned()),
         },
         other => Err(format!("{}, not a telephony session notification", other.kind())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reminders_and_changed_extensions_are_told_from_calls_and_from_what_is_none() {
+        let reminder = br#"{"uuid":"1","event":"/restapi/v1.0/subscription/~?threshold=60&interval=15",
+            "subscriptionId":"a","body":{"id":"a","expiresIn":59}}"#;
+        let extension =
+            br#"{"uuid":"1","event":"/restapi/v1.0/account/8/extension","body":{"extensions":[]}}"#;
+        let call =
+            br#"{"event":"/restapi/v1.0/account/8/telephony/sessions","body":{"telephonySessionId":"s-1",
+            "sequence":2,"eventTime":"2026-05-30T12:31:12.509Z","parties":[{"id":"p-1-1"}]}}"#;
+        assert!(is_signal(reminder) && is_signal(extension));
+        assert!(!is_signal(call) && !is_signal(b"{}") && !is_signal(b"") && !is_signal(b"\xff"));
+        assert!(!is_signal(br#"{"event":"/restapi/v1.0/account/8/extension/9/voicemail","body":{}}"#));
     }
 }

@@ -121,7 +121,7 @@ fn read(store: &Store) -> Result<Known, StoreError> {
             name: stored.name.clone(),
             accounts: stored.accounts.iter().cloned().collect(),
             settings: stored.settings.clone(),
-            tokens: hashes(SecretKind::Verification).collect(),
+            tokens: hashes(SecretKind::Verification).chain(hashes(SecretKind::Subscription)).collect(),
         });
         known.by_key.extend(hashes(SecretKind::Key).map(|hash| (hash, tenant.clone())));
         known.by_id.insert(stored.id, tenant.clone());

@@ -12,6 +12,7 @@ mod calls;
 mod changes;
 mod claim;
 mod codec;
+mod connections;
 mod deliveries;
 mod endpoints;
 mod erasure;
@@ -40,6 +41,7 @@ pub use audit::{AuditedCall, AuditedEntry, Stray};
 pub use calls::{CallPage, Found, StoredVersion};
 pub use changes::{ChangeKind, StoredChange};
 use claim::Claim;
+pub use connections::{ConnectedAccount, Gap};
 pub use deliveries::{
     Attempt, Delivery, DeliveryState, EventId, Fed, Outgoing, Recorded, Tried, Verdict, kind,
 };

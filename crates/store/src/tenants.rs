@@ -59,6 +59,8 @@ pub struct TenantSettings {
 pub enum SecretKind {
     /// RingCentral shows it with each notification.
     Verification,
+    /// The same, of one subscription that the service has made by itself.
+    Subscription,
     /// The tenant's programs show it with each query.
     Key,
 }
@@ -67,6 +69,7 @@ impl SecretKind {
     fn as_str(self) -> &'static str {
         match self {
             Self::Verification => "verification",
+            Self::Subscription => "subscription",
             Self::Key => "key",
         }
     }
@@ -186,8 +189,8 @@ impl Store {
         self.change_tenants(move |transaction, _| add_account(transaction, tenant.0, &account))
     }
 
-    /// Adds a secret to a tenant, beside those it has.
-    pub fn add_secret(&self, tenant: TenantId, secret: NewSecret, now_ms: i64) -> Result<()> {
+    /// Adds a secret to a tenant, beside those it has; its number.
+    pub fn add_secret(&self, tenant: TenantId, secret: NewSecret, now_ms: i64) -> Result<i64> {
         self.change_tenants(move |transaction, _| add_secret(transaction, tenant.0, &secret, now_ms))
     }
 
@@ -280,6 +283,8 @@ fn remove_orphans(transaction: &Transaction<'_>) -> Result<usize> {
         "erasures",
         "secrets",
         "accounts",
+        "connections",
+        "gaps",
     ] {
         removed += transaction.execute(&format!("DELETE FROM {table} WHERE {ORPHAN}"), [])?;
     }
@@ -293,20 +298,19 @@ fn find(connection: &Connection, name: &str) -> Result<Option<i64>> {
         .optional()?)
 }
 
-fn add_account(transaction: &Transaction<'_>, tenant: i64, account: &str) -> Result<()> {
+pub(crate) fn add_account(transaction: &Transaction<'_>, tenant: i64, account: &str) -> Result<()> {
     transaction
         .prepare_cached("INSERT OR IGNORE INTO accounts VALUES (?1, ?2)")?
         .execute(params![tenant, account])?;
     Ok(())
 }
 
-fn add_secret(transaction: &Transaction<'_>, tenant: i64, secret: &NewSecret, now_ms: i64) -> Result<()> {
-    transaction
+fn add_secret(transaction: &Transaction<'_>, tenant: i64, secret: &NewSecret, now_ms: i64) -> Result<i64> {
+    Ok(transaction
         .prepare_cached(
             "INSERT INTO secrets (tenant, kind, hash, hint, created_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
-        .execute(params![tenant, secret.kind.as_str(), secret.hash, secret.hint, now_ms])?;
-    Ok(())
+        .insert(params![tenant, secret.kind.as_str(), secret.hash, secret.hint, now_ms])?)
 }
 
 fn accounts(connection: &Connection, tenant: i64) -> Result<Vec<String>> {
@@ -323,6 +327,7 @@ fn secrets(connection: &Connection, tenant: i64) -> Result<Vec<Secret>> {
     let rows = statement.query_map([tenant], |row| {
         let kind = match row.get_ref(1)?.as_str() {
             Ok("verification") => SecretKind::Verification,
+            Ok("subscription") => SecretKind::Subscription,
             _ => SecretKind::Key,
         };
         Ok(Secret {

@@ -6,8 +6,10 @@ mod check;
 mod cli;
 mod clock;
 mod config;
+mod connection;
 mod demo;
 mod directory;
+mod doctor;
 mod endpoint;
 mod fake_ringcentral;
 mod generate;
@@ -41,6 +43,10 @@ fn main() -> ExitCode {
         Command::Show(arguments) => look::show(&arguments),
         Command::Explain(arguments) => look::explain(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Connect(arguments) => connection::connect(&arguments),
+        Command::Disconnect(arguments) => connection::disconnect(&arguments),
+        Command::Connection(arguments) => connection::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Tenant(arguments) => tenant::run(&arguments),

@@ -61,8 +61,12 @@ async fn serve(store: Store, settings: Settings, config: &Config) -> anyhow::Res
 }
 
 fn start_logging(config: &Config) -> anyhow::Result<()> {
-    let filter =
+    let mut filter =
         EnvFilter::try_new(&config.log).with_context(|| format!("log = {:?} cannot be read", config.log))?;
+    // Their traces tell addresses and frames, in which there are tokens.
+    for silent in ["tungstenite=info", "tokio_tungstenite=info"] {
+        filter = filter.add_directive(silent.parse()?);
+    }
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Text => log.init(),

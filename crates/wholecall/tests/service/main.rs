@@ -6,6 +6,7 @@
 
 mod calls;
 mod changes;
+mod connecting;
 mod crash;
 mod document;
 mod harness;

@@ -1,0 +1,152 @@
+//! What can go wrong with a request. No text here holds a credential or a token.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::budget::Group;
+
+/// What a request comes to.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a request was not answered as hoped.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// The address of the server is none.
+    #[error("{0:?} is no address of a RingCentral server; it looks like https://platform.ringcentral.com")]
+    Address(String),
+    /// No connection, or it broke off, or nobody answered in time.
+    #[error("RingCentral cannot be reached: {0}")]
+    Unreachable(String),
+    /// The rate limits do not allow it yet.
+    #[error("RingCentral's limit for {group} requests is used up for now; in a minute there is room again")]
+    Later {
+        /// Of which kind too many were made.
+        group: Group,
+        /// When it may be tried again, by the client's clock, in milliseconds.
+        until_ms: i64,
+    },
+    /// The credentials are not taken.
+    #[error("RingCentral refuses the login: {0}")]
+    Login(Refusal),
+    /// The request was refused.
+    #[error("RingCentral refuses: {0}")]
+    Refused(Refusal),
+    /// The answer is not what RingCentral documents.
+    #[error("RingCentral's answer cannot be read: {0}")]
+    Unreadable(String),
+}
+
+/// A refusal in RingCentral's words.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: u16,
+    /// RingCentral's code: `CMN-401`, `SUB-521`.
+    pub code: String,
+    /// What it says.
+    pub message: String,
+    /// The permission that is missing, where one is.
+    pub permission: Option<String>,
+}
+
+impl Refusal {
+    /// Reads the body of an error: a list of errors, of which the first counts, or what OAuth knows (RFC 6749).
+    pub(crate) fn read(status: u16, body: &Value) -> Self {
+        let first = &body["errors"][0];
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let code =
+            text(&first["errorCode"]).or_else(|| text(&body["errorCode"])).or_else(|| text(&body["error"]));
+        let message = text(&first["message"])
+            .or_else(|| text(&body["message"]))
+            .or_else(|| text(&body["error_description"]));
+        let permission = text(&first["permissionName"]).or_else(|| text(&body["permissionName"]));
+        let message = message.unwrap_or_default();
+        let permission = permission.or_else(|| permission_in(&message));
+        Self { status, code: code.unwrap_or_default(), message, permission }
+    }
+
+    /// Whether the access token is to blame: it has expired, was revoked, or was never one.
+    pub(crate) fn is_of_token(&self) -> bool {
+        self.status == 401
+    }
+
+    /// Whether it is RingCentral's trouble, which passes.
+    pub fn is_outage(&self) -> bool {
+        self.status >= 500
+    }
+
+    /// Whether there is no such thing (any more).
+    pub fn is_unknown(&self) -> bool {
+        self.status == 404
+    }
+}
+
+/// The permission in `… needs to have [ReadCallLog] permission`, `Extension permission [HUD] is missing`.
+pub(crate) fn permission_in(message: &str) -> Option<String> {
+    let (_, rest) = message.contains("permission").then(|| message.split_once('['))??;
+    let (name, _) = rest.split_once(']')?;
+    Some(name.to_owned())
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { status, code, message, .. } = self;
+        match (code.as_str(), message.as_str()) {
+            ("", "") => write!(f, "status {status}"),
+            ("", message) => write!(f, "{message} (status {status})"),
+            (code, message) => write!(f, "{message} ({code}, status {status})"),
+        }
+    }
+}
+
+impl Error {
+    /// The refusal, if it is one.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Refused(refusal) | Self::Login(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// Whether there is no such thing (any more).
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.is_unknown())
+    }
+
+    /// Whether it passes by itself.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Later { .. } | Self::Unreadable(_) => true,
+            Self::Refused(refusal) => refusal.is_outage(),
+            Self::Address(_) | Self::Login(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn refusals_are_read_in_all_their_shapes() {
+        let missing =
+            "In order to call this API endpoint, application needs to have [ReadCallLog] permission";
+        let body = json!({ "errorCode": "InsufficientPermissions", "message": missing,
+            "errors": [{ "errorCode": "CMN-401", "message": missing, "permissionName": "ReadCallLog" }] });
+        let refusal = Refusal::read(403, &body);
+        assert_eq!((refusal.code.as_str(), refusal.permission.as_deref()), ("CMN-401", Some("ReadCallLog")));
+        let oauth =
+            json!({ "error": "invalid_grant", "error_description": "Invalid resource owner credentials." });
+        assert_eq!(
+            Refusal::read(400, &oauth).to_string(),
+            "Invalid resource owner credentials. (invalid_grant, status 400)"
+        );
+        assert_eq!(Refusal::read(502, &Value::Null).to_string(), "status 502");
+        let hud = json!({ "message": "Extension permission [HUD] is missing" });
+        assert_eq!(Refusal::read(403, &hud).permission.as_deref(), Some("HUD"));
+        assert_eq!(permission_in("Parameter [page] is invalid"), None);
+    }
+}

@@ -1,0 +1,30 @@
+//! RingCentral asked as a client: logins, limits, subscriptions, the WebSocket gateway, sessions and logs.
+//!
+//! A [`Client`] is one user of one app. It never waits for its turn: what the rate limits do not allow now is
+//! answered with [`Error::Later`], and whoever asks decides what to do meanwhile. It knows nothing of calls, and
+//! of time only what its [`Clock`] says.
+//!
+//! Sources: RingCentral's developer guide and its OpenAPI specification.
+
+mod backoff;
+mod budget;
+mod calls;
+mod client;
+mod directory;
+mod error;
+mod http;
+mod socket;
+mod subscription;
+mod token;
+
+pub use backoff::Backoff;
+pub use budget::Group;
+pub use calls::Session;
+pub use client::{Client, Clock, Credentials};
+pub use directory::Extension;
+pub use error::{Error, Refusal, Result};
+pub use http::Http;
+pub use socket::{Recovery, Socket};
+pub use subscription::{
+    DisabledFilter, Health, Subscription, Transport, WEBHOOK_SECONDS, judge, renew_at_ms,
+};

@@ -1,0 +1,276 @@
+//! A year with a RingCentral whose clock is ours to turn: renewals, blacklistings, outages, storms.
+
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use wholecall_fake_ringcentral::{Config, Fake};
+use wholecall_ringcentral::Http;
+use wholecall_simulator::Scenario;
+use wholecall_store::Gap;
+
+use super::*;
+use crate::{Running, Settings, admin, deliver::SecretKey};
+
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// A service, a platform, and an account that the test looks after in its own time.
+struct World {
+    folder: TempDir,
+    fake: Fake,
+    http: control::Control,
+    running: Running,
+    account: Account,
+    ahead_ms: Arc<AtomicI64>,
+    address: String,
+    /// When the account wants to be looked after next.
+    due: i64,
+    /// Sessions that were played, and when.
+    played: Vec<(String, i64)>,
+}
+
+/// A hand on the platform.
+mod control {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
+
+    use super::{SocketAddr, Value};
+
+    pub(super) struct Control(pub(super) SocketAddr);
+
+    impl Control {
+        pub(super) async fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+            let mut stream = TcpStream::connect(self.0).await.unwrap();
+            let body = body.to_string();
+            let request = format!(
+                "{method} /fake/{path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
+            serde_json::from_str(body).unwrap()
+        }
+    }
+}
+
+impl World {
+    async fn new() -> Self {
+        let config = Config { calls_per_user: 0.0, users: 24, ..Config::default() };
+        let fake = Fake::start(config.clone()).await.unwrap();
+        let folder = TempDir::new().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let key = SecretKey::of_folder(folder.path()).unwrap();
+        let account_id = fake.account_id(0).unwrap().to_string();
+        let (opened, id) = (store.clone(), account_id.clone());
+        let tenant = tokio::task::spawn_blocking(move || {
+            admin::add_tenant(&opened, "acme", &[id], None).unwrap();
+            admin::find(&opened, "acme").unwrap().id
+        });
+        let tenant = tenant.await.unwrap();
+        let settings = Settings {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tls: None,
+            admin_key: None,
+            public_url: None,
+            secret_key: key.clone(),
+            judge: Default::default(),
+        };
+        let running = crate::start(store.clone(), settings).await.unwrap();
+        let ahead_ms = Arc::new(AtomicI64::new(0));
+        let ahead = ahead_ms.clone();
+        let public_url = format!("http://{}", running.address());
+        let context = Arc::new(Context {
+            tenants: Arc::new(Tenants::open(store.clone()).unwrap()),
+            store,
+            key: key.clone(),
+            public_url: Some(public_url.clone()),
+            clock: Arc::new(move || clock::now().as_millis() + ahead.load(Ordering::Relaxed)),
+            look_every_ms: HOUR,
+            http: Http::new().unwrap(),
+            clients: Mutex::default(),
+            heard: Mutex::default(),
+            wakers: Mutex::default(),
+        });
+        let credentials = Credentials {
+            server: fake.url(),
+            client_id: config.client_id,
+            client_secret: config.client_secret,
+            jwt: fake.jwt(0).unwrap(),
+        };
+        let now = clock::now().as_millis();
+        let connected = ConnectedAccount {
+            tenant,
+            connected_ms: now,
+            credentials: connect::seal(&key, &connect::place(tenant.number(), &account_id), credentials)
+                .unwrap(),
+            account: account_id,
+            state: "{}".to_owned(),
+            heard_ms: now,
+        };
+        Self {
+            http: control::Control(fake.address()),
+            account: Account::new(&context, connected).unwrap(),
+            address: format!("{public_url}/hooks/acme"),
+            folder,
+            fake,
+            running,
+            ahead_ms,
+            due: 0,
+            played: Vec::new(),
+        }
+    }
+
+    fn now(&self) -> i64 {
+        self.account.client.now_ms()
+    }
+
+    fn pass(&self, ms: i64) {
+        self.ahead_ms.fetch_add(ms, Ordering::Relaxed);
+        self.fake.advance(Duration::from_millis(ms.unsigned_abs()));
+    }
+
+    /// Lets a time pass, in which the account is looked after whenever it wants to be.
+    async fn live(&mut self, ms: i64) {
+        let until = self.now() + ms;
+        while self.now() < until {
+            if self.now() >= self.due {
+                self.due = self.account.step(&self.address).await;
+            }
+            let wait = self.due.min(until) - self.now();
+            self.pass(wait.max(0));
+        }
+    }
+
+    /// Plays a call, and lets the time pass that it takes.
+    async fn call(&mut self, scenario: &str) {
+        let now = self.now();
+        let truths = self.fake.play(0, &Scenario::named(scenario).unwrap()).unwrap();
+        self.played.extend(truths.iter().flat_map(|truth| truth.sessions.iter().map(|id| (id.clone(), now))));
+        for _ in 0..8 {
+            self.live(MINUTE).await;
+        }
+        // What was posted takes its own time to arrive.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    async fn control(&self, path: &str, body: Value) -> Value {
+        self.http.ask("POST", path, &body).await
+    }
+
+    async fn violations(&self) -> Value {
+        self.http.ask("GET", "counts", &Value::Null).await["rateLimitViolations"].clone()
+    }
+
+    fn unknown(&self) -> BTreeSet<String> {
+        let ids = self.played.iter().map(|(id, _)| id.clone()).collect();
+        let view = self.account.context.store.of(self.account.tenant);
+        view.unknown_sessions(ids).unwrap().into_iter().collect()
+    }
+
+    fn gaps(&self) -> Vec<Gap> {
+        let view = self.account.context.store.of(self.account.tenant);
+        view.gaps(&self.account.account, 1_000).unwrap()
+    }
+
+    async fn end(self) {
+        let Self { running, account, folder, .. } = self;
+        drop(account);
+        running.stop().await;
+        drop(folder);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_year_of_renewals_blacklistings_outages_and_storms_loses_no_call_unreported() {
+    let mut world = World::new().await;
+    let mut rng = fastrand::Rng::with_seed(7);
+    let begun = world.now();
+    world.live(MINUTE).await;
+    world.call("inbound").await;
+    assert!(world.unknown().is_empty(), "the first call is heard");
+    // What happens on which day: 50 blacklistings, 20 outages, 20 storms, 20 times all tokens are ended.
+    let mut events: Vec<(i64, &str)> = Vec::new();
+    for (what, count) in [("blacklist", 50), ("outage", 20), ("storm", 20), ("expire-tokens", 20)] {
+        events.extend((0..count).map(|_| (rng.i64(1..360) * DAY + rng.i64(0..20 * HOUR), what)));
+    }
+    events.sort_unstable();
+    for (at, what) in events {
+        world.live(begun + at - world.now()).await;
+        let length = rng.i64(3 * MINUTE..5 * HOUR);
+        let seconds = if what == "outage" { length / 1_000 } else { 200 };
+        world.control(what, json!({ "seconds": seconds })).await;
+        world.call("attended").await;
+        if what == "outage" {
+            world.live(length).await;
+        }
+        world.live(2 * HOUR).await;
+        world.call("blind").await;
+        assert_eq!(
+            world.account.state.status,
+            Status::Live,
+            "after {what}: {:?}",
+            world.account.state.problem
+        );
+    }
+    // Events have outlasted their days; a year has passed, and everything was compared.
+    world.live((begun + 365 * DAY - world.now()).max(DAY)).await;
+    assert_eq!(world.violations().await, 0, "the limits were kept");
+    assert_eq!(world.account.state.blacklisted, 50);
+    let (unknown, gaps) = (world.unknown(), world.gaps());
+    let reported: BTreeSet<String> = gaps.iter().flat_map(|gap| gap.missing.iter().cloned()).collect();
+    let unreported: Vec<_> = unknown.difference(&reported).collect();
+    assert!(
+        unreported.is_empty(),
+        "{} of {} unknown are not reported: {unreported:?}",
+        unreported.len(),
+        unknown.len()
+    );
+    assert!(!unknown.is_empty(), "calls were lost that nobody could deliver");
+    assert!(reported.is_subset(&unknown), "nothing is reported missing that is known");
+    assert!(gaps.iter().all(|gap| gap.examined_ms.is_some()), "every gap was compared with the call log");
+    // Only calls of those days were lost.
+    assert!(unknown.len() * 4 < world.played.len() * 3, "{} of {}", unknown.len(), world.played.len());
+    let subscriptions = world.account.client.subscriptions().await.unwrap();
+    assert_eq!(subscriptions.len(), 1, "what was replaced was ended");
+    let tenant = admin::find(&world.account.context.store, "acme").unwrap();
+    assert_eq!(tenant.secrets.len(), 3, "and its tokens with it");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_login_is_told_and_not_tried_without_end() {
+    let mut world = World::new().await;
+    world.live(MINUTE).await;
+    assert_eq!(world.account.state.status, Status::Live);
+    let credentials = Credentials {
+        server: world.fake.url(),
+        client_id: "fake-client".to_owned(),
+        client_secret: "fake-secret".to_owned(),
+        jwt: "revoked".to_owned(),
+    };
+    world.due = 0;
+    world.account.client = world.account.context.client(credentials).unwrap();
+    world.live(DAY).await;
+    assert_eq!(world.account.state.status, Status::LoginRefused);
+    let problem = world.account.state.problem.clone().unwrap();
+    assert!(problem.contains("refuses the login") && !problem.contains("revoked"), "{problem}");
+    let requests =
+        world.http.ask("GET", "counts", &Value::Null).await["requests"]["POST /restapi/oauth/token"].clone();
+    assert!(requests.as_u64().unwrap() < 25, "{requests} logins in a day");
+    world.end().await;
+}

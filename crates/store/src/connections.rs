@@ -1,0 +1,214 @@
+//! RingCentral accounts that are listened to with credentials of a user's own, and what may be missing of them.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use crate::{
+    Store, TenantId, TenantView,
+    error::{Result, StoreError},
+    tenants::add_account,
+};
+
+/// A RingCentral account that is listened to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectedAccount {
+    /// Whose calls they are.
+    pub tenant: TenantId,
+    /// The RingCentral account.
+    pub account: String,
+    /// Since when, milliseconds since 1970.
+    pub connected_ms: i64,
+    /// The credentials, sealed.
+    pub credentials: Vec<u8>,
+    /// How the service has left it, as JSON.
+    pub state: String,
+    /// Up to when nothing is known to be missing, milliseconds since 1970.
+    pub heard_ms: i64,
+}
+
+/// A time of which notifications may be missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// To name it by.
+    pub number: i64,
+    /// From when, milliseconds since 1970.
+    pub from_ms: i64,
+    /// Until when.
+    pub until_ms: i64,
+    /// What happened.
+    pub reason: String,
+    /// When it was compared with the call log; none: not yet.
+    pub examined_ms: Option<i64>,
+    /// How many sessions the call log has of that time.
+    pub logged: u64,
+    /// Those of them that were never heard of.
+    pub missing: Vec<String>,
+}
+
+impl Store {
+    /// Listens to an account from now on, or with other credentials; the account is the tenant's from then on.
+    pub fn connect(&self, new: ConnectedAccount) -> Result<()> {
+        self.change_tenants(move |transaction, _| {
+            add_account(transaction, new.tenant.0, &new.account)?;
+            transaction
+                .prepare_cached(
+                    "INSERT INTO connections VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                     ON CONFLICT DO UPDATE SET credentials = excluded.credentials",
+                )?
+                .execute(params![
+                    new.tenant.0,
+                    new.account,
+                    new.connected_ms,
+                    new.credentials,
+                    new.state,
+                    new.heard_ms
+                ])?;
+            Ok(())
+        })
+    }
+
+    /// Listens to an account no longer; tells whether it did.
+    pub fn disconnect(&self, tenant: TenantId, account: String) -> Result<bool> {
+        self.change_tenants(move |transaction, _| {
+            let removed = transaction
+                .prepare_cached("DELETE FROM connections WHERE tenant = ?1 AND account = ?2")?
+                .execute(params![tenant.0, account])?;
+            Ok(removed > 0)
+        })
+    }
+
+    /// All accounts that are listened to.
+    pub fn connections(&self) -> Result<Vec<ConnectedAccount>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT tenant, account, connected_ms, credentials, state, heard_ms FROM connections
+                 ORDER BY tenant, account",
+            )?;
+            let rows = statement.query_map([], |row| {
+                Ok(ConnectedAccount {
+                    tenant: TenantId(row.get(0)?),
+                    account: row.get(1)?,
+                    connected_ms: row.get(2)?,
+                    credentials: row.get(3)?,
+                    state: row.get(4)?,
+                    heard_ms: row.get(5)?,
+                })
+            })?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// Keeps how an account was left. That it is not listened to any more is no error.
+    pub fn keep_connection(&self, tenant: TenantId, account: String, state: String) -> Result<()> {
+        self.writer().run(move |transaction, _| {
+            transaction
+                .prepare_cached("UPDATE connections SET state = ?3 WHERE tenant = ?1 AND account = ?2")?
+                .execute(params![tenant.0, account, state])?;
+            Ok(())
+        })
+    }
+
+    /// Keeps up to when nothing is known to be missing of accounts.
+    pub fn connections_heard(&self, heard: Vec<(TenantId, String, i64)>) -> Result<()> {
+        self.writer().run(move |transaction, _| {
+            let mut update = transaction.prepare_cached(
+                "UPDATE connections SET heard_ms = max(heard_ms, ?3) WHERE tenant = ?1 AND account = ?2",
+            )?;
+            heard.iter().try_for_each(|(tenant, account, heard_ms)| {
+                update.execute(params![tenant.0, account, heard_ms]).map(drop)
+            })?;
+            Ok(())
+        })
+    }
+
+    /// Takes note that notifications of an account may be missing; the gap's number.
+    pub fn add_gap(
+        &self,
+        tenant: TenantId,
+        account: String,
+        from_ms: i64,
+        until_ms: i64,
+        reason: String,
+    ) -> Result<i64> {
+        self.writer().run(move |transaction, _| {
+            Ok(transaction
+                .prepare_cached(
+                    "INSERT INTO gaps (tenant, account, from_ms, until_ms, reason) VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?
+                .insert(params![tenant.0, account, from_ms, until_ms, reason])?)
+        })
+    }
+
+    /// Keeps what a comparison with the call log came to.
+    pub fn examined_gap(&self, gap: i64, at_ms: i64, logged: u64, missing: Vec<String>) -> Result<()> {
+        let missing =
+            serde_json::to_string(&missing).map_err(|error| StoreError::Failed(error.to_string()))?;
+        self.writer().run(move |transaction, _| {
+            transaction
+                .prepare_cached("UPDATE gaps SET examined_ms = ?2, logged = ?3, missing = ?4 WHERE gap = ?1")?
+                .execute(params![gap, at_ms, i64::try_from(logged).unwrap_or(i64::MAX), missing])?;
+            Ok(())
+        })
+    }
+}
+
+impl TenantView {
+    /// The latest gaps of an account, newest first.
+    pub fn gaps(&self, account: &str, limit: usize) -> Result<Vec<Gap>> {
+        self.read(|connection, tenant| {
+            let mut statement = connection.prepare_cached(
+                "SELECT gap, from_ms, until_ms, reason, examined_ms, logged, missing FROM gaps
+                 WHERE tenant = ?1 AND account = ?2 ORDER BY from_ms DESC, gap DESC LIMIT ?3",
+            )?;
+            let mut rows = statement.query(params![tenant, account, limit as i64])?;
+            let mut gaps = Vec::new();
+            while let Some(row) = rows.next()? {
+                gaps.push(gap(row)?);
+            }
+            Ok(gaps)
+        })
+    }
+
+    /// The oldest gap of an account that ended before a time and was not compared with the call log yet.
+    pub fn gap_to_examine(&self, account: &str, before_ms: i64) -> Result<Option<Gap>> {
+        self.read(|connection, tenant| {
+            let mut statement = connection.prepare_cached(
+                "SELECT gap, from_ms, until_ms, reason, examined_ms, logged, missing FROM gaps
+                 WHERE tenant = ?1 AND account = ?2 AND examined_ms IS NULL AND until_ms < ?3
+                 ORDER BY from_ms LIMIT 1",
+            )?;
+            let mut rows = statement.query(params![tenant, account, before_ms])?;
+            rows.next()?.map(gap).transpose()
+        })
+    }
+
+    /// Those of some sessions that were never heard of.
+    pub fn unknown_sessions(&self, ids: Vec<String>) -> Result<Vec<String>> {
+        self.read(|connection, tenant| {
+            let mut statement =
+                connection.prepare_cached("SELECT 1 FROM sessions WHERE tenant = ?1 AND id = ?2")?;
+            let mut unknown = Vec::new();
+            for id in ids {
+                let found: Option<i64> =
+                    statement.query_row(params![tenant, id], |row| row.get(0)).optional()?;
+                if found.is_none() {
+                    unknown.push(id);
+                }
+            }
+            Ok(unknown)
+        })
+    }
+}
+
+fn gap(row: &Row<'_>) -> Result<Gap> {
+    let missing: String = row.get(6)?;
+    Ok(Gap {
+        number: row.get(0)?,
+        from_ms: row.get(1)?,
+        until_ms: row.get(2)?,
+        reason: row.get(3)?,
+        examined_ms: row.get(4)?,
+        logged: row.get::<_, i64>(5)?.unsigned_abs(),
+        missing: serde_json::from_str(&missing)
+            .map_err(|error| StoreError::Damaged(format!("a gap's sessions: {error}")))?,
+    })
+}

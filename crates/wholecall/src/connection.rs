@@ -1,0 +1,150 @@
+//! `wholecall connect`, `disconnect` and `connection status`.
+
+use std::{
+    env, fs,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use serde_json::{Value, json};
+use wholecall_ringcentral::Credentials;
+use wholecall_server::connection;
+use wholecall_store::Store;
+
+use crate::{
+    cli::{ConnectArgs, ConnectionAction, ConnectionArgs, CredentialsArgs, DisconnectArgs},
+    input::Tally,
+    serve::secret_key,
+    tenant::print,
+};
+
+/// So long a service that runs on the same data takes to listen, at most, if RingCentral answers soon.
+const LISTENS_WITHIN: Duration = Duration::from_secs(5);
+
+pub(crate) fn connect(arguments: &ConnectArgs) -> anyhow::Result<Tally> {
+    let credentials = credentials(&arguments.credentials)?;
+    let checked = runtime()?.block_on(connection::check(&credentials, arguments.public_url.is_some()))?;
+    for missing in &checked.missing {
+        eprintln!("wholecall: {missing}");
+    }
+    let store = Store::open(&arguments.data)?;
+    let key = secret_key(&arguments.data)?;
+    let added = connection::connect(&store, &key, &arguments.tenant, &checked.account, credentials)?;
+    let status = listening(&store, &arguments.tenant, &checked.account)?;
+    let mut told = json!({
+        "tenant": arguments.tenant, "account": checked.account, "status": status["status"],
+    });
+    if let Some(added) = added {
+        told["apiKey"] = added.api_key.into();
+    }
+    if let Some(problem) = status["problem"].as_str() {
+        told["problem"] = problem.into();
+    }
+    print(arguments.json, &told);
+    if status["status"] == "connecting" {
+        eprintln!("wholecall: kept; it is listened to as soon as `wholecall serve` runs on this data");
+    }
+    Ok(Tally::default())
+}
+
+/// How the account stands once a running service has looked at it; without one, as it is now.
+fn listening(store: &Store, tenant: &str, account: &str) -> anyhow::Result<Value> {
+    let begun = Instant::now();
+    loop {
+        let statuses = connection::statuses(store, Some(tenant))?;
+        let status = statuses.into_iter().find(|status| status["account"] == account);
+        let status = status.context("it was disconnected meanwhile")?;
+        if status["status"] != "connecting" || begun.elapsed() > LISTENS_WITHIN {
+            return Ok(status);
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+pub(crate) fn disconnect(arguments: &DisconnectArgs) -> anyhow::Result<Tally> {
+    let store = Store::open_existing(&arguments.data)?;
+    let key = secret_key(&arguments.data)?;
+    let gone = connection::disconnect(&store, &key, &arguments.tenant, arguments.account.as_deref())?;
+    println!("account {} of {} is listened to no longer; its calls stay", gone.account, arguments.tenant);
+    if let Err(error) = runtime()?.block_on(gone.end()) {
+        eprintln!("wholecall: its subscription at RingCentral will end by itself: {error}");
+    }
+    Ok(Tally::default())
+}
+
+pub(crate) fn run(arguments: &ConnectionArgs) -> anyhow::Result<Tally> {
+    let ConnectionAction::Status { tenant } = &arguments.action;
+    let store = Store::open_existing(&arguments.data)?;
+    let statuses = connection::statuses(&store, tenant.as_deref())?;
+    match arguments.json {
+        true => println!("{}", json!({ "connections": statuses })),
+        false if statuses.is_empty() => println!("no connections: wholecall connect TENANT --client-id ID …"),
+        false => statuses.iter().for_each(tell),
+    }
+    let dead = statuses.iter().filter(|status| status["status"] != "live").count();
+    anyhow::ensure!(dead == 0, "{dead} of {} connections are not live", statuses.len());
+    Ok(Tally::default())
+}
+
+/// A connection in a few lines.
+fn tell(status: &Value) {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let by = match status["subscription"]["transport"].as_str() {
+        Some("webhook") => format!(", by webhook {}", text(&status["subscription"]["address"])),
+        Some(_) => ", by WebSocket".to_owned(),
+        None => String::new(),
+    };
+    let [tenant, account, state, since] =
+        ["tenant", "account", "status", "since"].map(|name| text(&status[name]));
+    println!("{tenant}  account {account}: {state} since {since}{by}");
+    if let Some(problem) = status["problem"].as_str() {
+        println!("  {problem}");
+    }
+    for gap in status["gaps"].as_array().into_iter().flatten() {
+        let found = match (gap["comparedAt"].is_null(), gap["missingSessions"].as_array().map_or(0, Vec::len))
+        {
+            (true, _) => "not compared with the call log yet".to_owned(),
+            (false, 0) => format!("all {} calls of that time are known", gap["callLogSessions"]),
+            (false, missing) => {
+                format!("{missing} of {} calls of that time were missed", gap["callLogSessions"])
+            }
+        };
+        println!("  {} to {}: {}; {found}", text(&gap["from"]), text(&gap["until"]), text(&gap["reason"]));
+    }
+}
+
+/// From files, or from the environment: what stands on a command line can be read by others.
+pub(crate) fn credentials(arguments: &CredentialsArgs) -> anyhow::Result<Credentials> {
+    let secret = |file: Option<&Path>, variable: &str, what: &str| {
+        let text = match file {
+            Some(file) => {
+                fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?
+            }
+            None => {
+                env::var(variable).with_context(|| format!("{what} is wanted, in a file or in {variable}"))?
+            }
+        };
+        let text = text.trim().to_owned();
+        anyhow::ensure!(!text.is_empty(), "{what} is empty");
+        Ok(text)
+    };
+    Ok(Credentials {
+        server: arguments.server.clone(),
+        client_id: arguments.client_id.clone(),
+        client_secret: secret(
+            arguments.client_secret_file.as_deref(),
+            "WHOLECALL_CLIENT_SECRET",
+            "the app's client secret (--client-secret-file)",
+        )?,
+        jwt: secret(arguments.jwt_file.as_deref(), "WHOLECALL_JWT", "the user's JWT (--jwt-file)")?,
+    })
+}
+
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")
+}

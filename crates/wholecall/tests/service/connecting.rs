@@ -1,0 +1,377 @@
+//! `wholecall connect` against a RingCentral that is none: from the first command to the first live call.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    path::PathBuf,
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+use wholecall_fake_ringcentral::{Config, Fake};
+use wholecall_ringcentral::Credentials;
+use wholecall_server::{connection, deliver::SecretKey};
+use wholecall_store::Store;
+
+use crate::harness::{Client, Installation, PROGRAM, Server, Tenant, eventually};
+
+const CLIENT_SECRET: &str = "a-client-secret-nobody-may-see";
+const SOON: Duration = Duration::from_secs(20);
+
+/// A platform on which only what a test plays happens.
+struct Platform {
+    _runtime: Runtime,
+    fake: Fake,
+    control: Client,
+}
+
+impl Platform {
+    fn start() -> Self {
+        Self::of(Config { users: 24, speed: 20.0, ..Config::default() })
+    }
+
+    fn of(config: Config) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let config = Config { calls_per_user: 0.0, client_secret: CLIENT_SECRET.to_owned(), ..config };
+        let fake = runtime.block_on(Fake::start(config)).unwrap();
+        let control = Client::new(&fake.address().to_string());
+        Self { _runtime: runtime, fake, control }
+    }
+
+    fn jwt(&self) -> String {
+        self.fake.jwt(0).unwrap()
+    }
+
+    fn account(&self) -> String {
+        self.fake.account_id(0).unwrap().to_string()
+    }
+
+    fn control(&self, path: &str, body: &Value) -> Value {
+        let reply = self.control.post(&format!("/fake/{path}"), &[], body.to_string().as_bytes());
+        assert_eq!(reply.status, 200, "{reply:?}");
+        reply.json()
+    }
+
+    /// Plays a call; the ids of the sessions it is made of.
+    fn play(&self, scenario: &str) -> Value {
+        self.control("play", &json!({ "scenario": scenario }))["truths"].take()
+    }
+
+    fn violations(&self) -> Value {
+        let nobody = Tenant { name: String::new(), api_key: String::new(), token: String::new() };
+        self.control.try_get(&nobody, "/fake/counts", &[]).unwrap().json()["rateLimitViolations"].clone()
+    }
+}
+
+/// Secrets in files, as one would keep them.
+fn secrets(installation: &Installation, jwt: &str) -> (PathBuf, PathBuf) {
+    let folder = installation.data();
+    fs::create_dir_all(&folder).unwrap();
+    let (secret, jwt_file) = (folder.with_file_name("secret"), folder.with_file_name("jwt"));
+    fs::write(&secret, format!("{CLIENT_SECRET}\n")).unwrap();
+    fs::write(&jwt_file, jwt).unwrap();
+    (secret, jwt_file)
+}
+
+fn try_connect(installation: &Installation, platform: &Platform, jwt: &str, more: &[&str]) -> Output {
+    let (secret, jwt) = secrets(installation, jwt);
+    let url = platform.fake.url();
+    let arguments = [
+        &["connect", "acme", "--client-id", "fake-client", "--server", &url, "--client-secret-file"][..],
+        &[secret.to_str().unwrap(), "--jwt-file", jwt.to_str().unwrap(), "--json"],
+        more,
+    ];
+    installation.command(&arguments.concat())
+}
+
+/// Connects; the tenant, who is new.
+fn connect(installation: &Installation, platform: &Platform, more: &[&str]) -> Tenant {
+    let output = try_connect(installation, platform, &platform.jwt(), more);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&told["account"], &told["status"]), (&platform.account().into(), &"live".into()), "{told}");
+    let api_key = told["apiKey"].as_str().unwrap().to_owned();
+    Tenant { name: "acme".to_owned(), api_key, token: String::new() }
+}
+
+fn status(installation: &Installation) -> Value {
+    let output = installation.command(&["connection", "status", "--json"]);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    told["connections"][0].clone()
+}
+
+/// Waits for the record of a played call.
+fn seen(server: &Server, tenant: &Tenant, truths: &Value) -> Value {
+    let client = server.client();
+    let id = truths[0]["id"].as_str().unwrap();
+    let call = eventually(SOON, || {
+        let calls = client.calls(tenant, "", 100);
+        calls.into_iter().find(|call| call["id"] == id)
+    });
+    call.unwrap_or_else(|| panic!("call {id} is not there"))
+}
+
+#[test]
+fn from_connect_to_the_first_live_call_without_a_public_address() {
+    let (installation, platform) = (Installation::new(), Platform::start());
+    let server = installation.start();
+    let begun = Instant::now();
+    let tenant = connect(&installation, &platform, &[]);
+    let truths = platform.play("attended");
+    seen(&server, &tenant, &truths);
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert_eq!(status(&installation)["subscription"]["transport"], "webSocket");
+
+    // Lost connections are taken up again, and nothing is missed.
+    for scenario in ["blind", "conference"] {
+        assert_eq!(platform.control("drop-websockets", &json!({}))["dropped"], 1);
+        let truths = platform.play(scenario);
+        seen(&server, &tenant, &truths);
+    }
+    assert_eq!(status(&installation)["gaps"], json!([]));
+    let ended = eventually(SOON, || {
+        let calls = server.client().calls(&tenant, "state=complete", 100);
+        (calls.len() == 3).then_some(calls)
+    });
+    for call in ended.expect("all calls end") {
+        assert_eq!(call["completeness"]["missingSequences"], json!([]), "{call}");
+    }
+    assert_eq!(platform.violations(), 0);
+
+    let gone = installation.command(&["disconnect", "acme"]);
+    assert!(gone.status.success(), "{}", String::from_utf8_lossy(&gone.stderr));
+    assert_eq!(status(&installation), Value::Null);
+    server.stop();
+}
+
+/// The service at an address that RingCentral can reach.
+fn serve_publicly(installation: &Installation) -> Command {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut command = Command::new(PROGRAM);
+    command.args(["serve", "--listen", &free, "--data"]).arg(installation.data());
+    command.env("WHOLECALL_PUBLIC_URL", format!("http://{free}"));
+    command
+}
+
+#[test]
+fn by_webhook_where_the_service_has_a_public_address_blacklisting_is_overcome() {
+    let (installation, platform) = (Installation::new(), Platform::start());
+    let server = Server::start(serve_publicly(&installation)).unwrap();
+    let public = format!("http://{}", server.address());
+    let tenant = connect(&installation, &platform, &["--public-url", &public]);
+    seen(&server, &tenant, &platform.play("attended"));
+    let before = status(&installation);
+    assert_eq!(before["subscription"]["address"], format!("{public}/hooks/acme"));
+
+    assert_eq!(platform.control("blacklist", &json!({}))["blacklisted"], 1);
+    server.stop();
+    // Another address, and another subscription.
+    let server = Server::start(serve_publicly(&installation)).unwrap();
+    let after = eventually(SOON, || {
+        let status = status(&installation);
+        (status["subscription"]["id"] != before["subscription"]["id"]).then_some(status)
+    });
+    let after = after.expect("it is subscribed anew");
+    assert_eq!(after["status"], "live");
+    assert_eq!(after["gaps"][0]["reason"], "the service's address has changed", "{after}");
+    seen(&server, &tenant, &platform.play("blind"));
+    assert_eq!(platform.violations(), 0);
+    server.stop();
+}
+
+#[test]
+fn what_is_refused_is_told_and_nothing_is_kept() {
+    let (installation, platform) = (Installation::new(), Platform::start());
+    let refused = try_connect(&installation, &platform, "a-jwt-of-nobody", &[]);
+    let complaint = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{complaint}");
+    assert!(
+        complaint.contains("RingCentral refuses the login") && !complaint.contains("a-jwt-of-nobody"),
+        "{complaint}"
+    );
+    let nowhere = installation.command(&[
+        "connect",
+        "acme",
+        "--client-id",
+        "x",
+        "--server",
+        "ftp://x",
+        "--jwt-file",
+        "/nowhere",
+    ]);
+    assert_eq!(nowhere.status.code(), Some(1));
+    assert!(!installation.data().join(wholecall_store::FILE_NAME).exists());
+}
+
+#[test]
+fn no_log_error_backup_or_answer_tells_a_secret() {
+    let (installation, platform) = (Installation::new(), Platform::start());
+    let jwt = platform.jwt();
+    secrets(&installation, &jwt);
+    let log = installation.data().with_file_name("log");
+    let mut service = installation.serve();
+    let mut service = service
+        .env("WHOLECALL_LOG", "trace")
+        .stdout(Stdio::piped())
+        .stderr(File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(service.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    let address = line.split("http://").nth(1).unwrap().split(',').next().unwrap().to_owned();
+    let connected = try_connect(&installation, &platform, &jwt, &[]);
+    assert!(connected.status.success(), "{}", String::from_utf8_lossy(&connected.stderr));
+    platform.control("expire-tokens", &json!({}));
+    platform.control("drop-websockets", &json!({}));
+    let told: Value = serde_json::from_slice(&connected.stdout).unwrap();
+    let api_key = told["apiKey"].as_str().unwrap().to_owned();
+    let tenant = Tenant { name: "acme".to_owned(), api_key, token: String::new() };
+    let client = Client::new(&address);
+    platform.play("attended");
+    let call = eventually(SOON, || client.calls(&tenant, "", 10).into_iter().next());
+    call.expect("it goes on after its token was ended and its connection cut");
+    let backup = installation.data().with_file_name("backup.db");
+    assert!(installation.command(&["backup", backup.to_str().unwrap()]).status.success());
+
+    let mut told = vec![
+        ("connect", [connected.stdout, connected.stderr].concat()),
+        ("backup", fs::read(&backup).unwrap()),
+        ("data", fs::read(installation.data().join(wholecall_store::FILE_NAME)).unwrap()),
+    ];
+    for arguments in
+        [&["connection", "status"][..], &["connection", "status", "--json"], &["tenant", "show", "acme"]]
+    {
+        let output = installation.command(arguments);
+        told.push(("status", [output.stdout, output.stderr].concat()));
+    }
+    for path in ["/v1/calls", "/v1/changes", "/metrics", "/openapi.json"] {
+        told.push(("answer", client.try_get(&tenant, path, &[]).unwrap().body.into_bytes()));
+    }
+    let _ = service.kill();
+    service.wait().unwrap();
+    told.push(("log", fs::read(&log).unwrap()));
+    // Access, refresh and gateway tokens of the fake begin with these.
+    for secret in [CLIENT_SECRET, &jwt, "U1BC", "U1BR", "WSC", "access_token=", "wcv_"] {
+        for (place, text) in &told {
+            let is_told = text.windows(secret.len()).any(|part| part == secret.as_bytes());
+            // A tenant's own verification token is hinted at by its first letters.
+            let is_hint = secret == "wcv_" && !matches!(*place, "log" | "answer");
+            assert!(!is_told || is_hint, "{secret} stands in the {place}");
+        }
+    }
+    assert!(
+        told.iter().any(|(place, text)| *place == "log" && !text.is_empty()),
+        "there is a log to look at"
+    );
+}
+
+#[test]
+fn a_websocket_that_cannot_be_taken_up_again_leaves_a_gap_that_is_told() {
+    let (installation, platform) = (Installation::new(), Platform::start());
+    let server = installation.start();
+    let tenant = connect(&installation, &platform, &[]);
+    let before = status(&installation);
+    platform.control("drop-websockets", &json!({}));
+    // RingCentral remembers a connection for three minutes.
+    platform.control("advance", &json!({ "seconds": 200 }));
+    let after = eventually(SOON, || {
+        let status = status(&installation);
+        (status["subscription"]["id"] != before["subscription"]["id"]).then_some(status)
+    });
+    let after = after.expect("it is subscribed anew");
+    let gap = &after["gaps"][0];
+    assert_eq!(
+        gap["reason"], "the WebSocket was lost, and RingCentral could not take it up again",
+        "{after}"
+    );
+    assert_eq!((&gap["comparedAt"], &after["status"]), (&Value::Null, &"live".into()));
+    seen(&server, &tenant, &platform.play("attended"));
+    assert_eq!(platform.violations(), 0);
+    server.stop();
+}
+
+#[test]
+fn the_doctor_asks_for_all_that_is_needed() {
+    let (installation, platform) = (Installation::new(), Platform::start());
+    let server = Server::start(serve_publicly(&installation)).unwrap();
+    let (secret, jwt) = secrets(&installation, &platform.jwt());
+    let doctor = || {
+        Command::new(PROGRAM)
+            .args(["doctor", "--live", "--client-id", "fake-client", "--server", &platform.fake.url()])
+            .args(["--public-url", &format!("http://{}", server.address())])
+            .arg("--client-secret-file")
+            .arg(&secret)
+            .arg("--jwt-file")
+            .arg(&jwt)
+            .output()
+            .unwrap()
+    };
+    platform.play("attended");
+    let healthy = doctor();
+    let told = String::from_utf8(healthy.stdout).unwrap();
+    assert!(healthy.status.success(), "{told}");
+    for sign in ["tells of calls", "taken up again", "/hooks/doctor is accepted", "the subscription is gone"]
+    {
+        assert!(told.contains(sign), "{sign}: {told}");
+    }
+    assert_eq!((told.matches("ok  ").count(), platform.violations()), (12, json!(0)), "{told}");
+    platform.control("outage", &json!({ "seconds": 600, "of": "api" }));
+    platform.control("advance", &json!({ "seconds": 120 }));
+    let ill = doctor();
+    let told = String::from_utf8(ill.stdout).unwrap();
+    assert_eq!(ill.status.code(), Some(1), "{told}");
+    assert!(told.contains("FAIL  account: RingCentral refuses: Service Temporary Unavailable"), "{told}");
+}
+
+/// What a process has used of the processor, in seconds, and holds of memory, in MB.
+fn used(pid: rustix::process::Pid) -> (f64, f64) {
+    let folder = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
+    let threads = fs::read_dir(folder.join("task")).unwrap().map(|thread| thread.unwrap().path());
+    // The first figure is what the thread has run, in nanoseconds.
+    let ran = threads.filter_map(|thread| {
+        fs::read_to_string(thread.join("schedstat")).ok()?.split(' ').next()?.parse::<f64>().ok()
+    });
+    let seconds = ran.sum::<f64>() / 1e9;
+    let status = fs::read_to_string(folder.join("status")).unwrap();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let kilobytes: f64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
+    (seconds, kilobytes / 1024.0)
+}
+
+#[test]
+fn a_thousand_idle_accounts_cost_little() {
+    const ACCOUNTS: usize = 1_000;
+    let installation = Installation::new();
+    let platform = Platform::of(Config { accounts: ACCOUNTS, users: 2, ..Config::default() });
+    let store = Store::open(&installation.data()).unwrap();
+    let key = SecretKey::of_folder(&installation.data()).unwrap();
+    for place in 0..ACCOUNTS {
+        let credentials = Credentials {
+            server: platform.fake.url(),
+            client_id: "fake-client".to_owned(),
+            client_secret: CLIENT_SECRET.to_owned(),
+            jwt: platform.fake.jwt(place).unwrap(),
+        };
+        let account = platform.fake.account_id(place).unwrap().to_string();
+        connection::connect(&store, &key, "acme", &account, credentials).unwrap();
+    }
+    let server = installation.start();
+    let all_live = eventually(Duration::from_secs(60), || {
+        let statuses = connection::statuses(&store, None).unwrap();
+        statuses.iter().all(|status| status["status"] == "live").then_some(())
+    });
+    all_live.expect("all are connected");
+    let (before, begun) = (used(server.pid()).0, Instant::now());
+    // Two thirds of the time in which each gives a sign of life.
+    std::thread::sleep(Duration::from_secs(20));
+    let (after, megabytes) = used(server.pid());
+    let share = (after - before) / begun.elapsed().as_secs_f64();
+    eprintln!("{ACCOUNTS} idle accounts: {:.2} % of a core, {megabytes:.0} MB", share * 100.0);
+    assert!(share < 0.05 && megabytes < 200.0, "{:.1} % of a core, {megabytes:.0} MB", share * 100.0);
+    assert_eq!(platform.violations(), 0);
+    server.stop();
+}
