@@ -1,7 +1,7 @@
 //! The live connection to RingCentral: an account is connected once, and stays connected.
 //!
-//! [`account`] looks after one account, by webhook where others can reach this service, by [`socket`] where not;
-//! [`gaps`] finds out what was missed meanwhile; [`connect`] takes the credentials in. A task per account sleeps until
+//! `account` looks after one account, by webhook where others can reach this service, by `socket` where not;
+//! `gaps` finds out what was missed meanwhile; `connect` takes the credentials in. A task per account sleeps until
 //! there is something to do; all share one way to RingCentral, and whoever logs in as the same user of the same app
 //! shares one client.
 
