@@ -1,5 +1,7 @@
 //! `wholecall check`.
 
+use std::io::{self, Write};
+
 use indicatif::{ProgressBar, ProgressStyle};
 use wholecall_server::check::{self, Finding, Progress, Step};
 use wholecall_store::Store;
@@ -16,7 +18,7 @@ pub(crate) fn run(arguments: &CheckArgs) -> anyhow::Result<Tally> {
     bar.finish_and_clear();
     let checked = checked?;
     for line in table(&checked.findings) {
-        println!("{line}");
+        writeln!(io::stdout(), "{line}")?;
     }
     let looked_at = format!("{} notifications, {} calls", checked.notifications, checked.calls);
     let left = checked.findings.iter().filter(|finding| !finding.repaired).count();

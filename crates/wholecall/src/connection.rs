@@ -2,6 +2,7 @@
 
 use std::{
     env, fs,
+    io::{self, Write},
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -42,7 +43,7 @@ pub(crate) fn connect(arguments: &ConnectArgs) -> anyhow::Result<Tally> {
     if let Some(problem) = status["problem"].as_str() {
         told["problem"] = problem.into();
     }
-    print(arguments.json, &told);
+    print(arguments.json, &told)?;
     if status["status"] == "connecting" {
         eprintln!("wholecall: kept; it is listened to as soon as `wholecall serve` runs on this data");
     }
@@ -78,10 +79,13 @@ pub(crate) fn run(arguments: &ConnectionArgs) -> anyhow::Result<Tally> {
     let ConnectionAction::Status { tenant } = &arguments.action;
     let store = Store::open_existing(&arguments.data)?;
     let statuses = connection::statuses(&store, tenant.as_deref())?;
+    let mut out = io::stdout();
     match arguments.json {
-        true => println!("{}", json!({ "connections": statuses })),
-        false if statuses.is_empty() => println!("no connections: wholecall connect TENANT --client-id ID …"),
-        false => statuses.iter().for_each(tell),
+        true => writeln!(out, "{}", json!({ "connections": statuses }))?,
+        false if statuses.is_empty() => {
+            writeln!(out, "no connections: wholecall connect TENANT --client-id ID …")?
+        }
+        false => statuses.iter().try_for_each(|status| tell(status, &mut out))?,
     }
     let dead = statuses.iter().filter(|status| status["status"] != "live").count();
     anyhow::ensure!(dead == 0, "{dead} of {} connections are not live", statuses.len());
@@ -89,7 +93,7 @@ pub(crate) fn run(arguments: &ConnectionArgs) -> anyhow::Result<Tally> {
 }
 
 /// A connection in a few lines.
-fn tell(status: &Value) {
+fn tell(status: &Value, out: &mut impl Write) -> io::Result<()> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let by = match status["subscription"]["transport"].as_str() {
         Some("webhook") => format!(", by webhook {}", text(&status["subscription"]["address"])),
@@ -98,9 +102,9 @@ fn tell(status: &Value) {
     };
     let [tenant, account, state, since] =
         ["tenant", "account", "status", "since"].map(|name| text(&status[name]));
-    println!("{tenant}  account {account}: {state} since {since}{by}");
+    writeln!(out, "{tenant}  account {account}: {state} since {since}{by}")?;
     if let Some(problem) = status["problem"].as_str() {
-        println!("  {problem}");
+        writeln!(out, "  {problem}")?;
     }
     for gap in status["gaps"].as_array().into_iter().flatten() {
         let found = match (gap["comparedAt"].is_null(), gap["missingSessions"].as_array().map_or(0, Vec::len))
@@ -111,8 +115,10 @@ fn tell(status: &Value) {
                 format!("{missing} of {} calls of that time were missed", gap["callLogSessions"])
             }
         };
-        println!("  {} to {}: {}; {found}", text(&gap["from"]), text(&gap["until"]), text(&gap["reason"]));
+        let [from, until, reason] = ["from", "until", "reason"].map(|name| text(&gap[name]));
+        writeln!(out, "  {from} to {until}: {reason}; {found}")?;
     }
+    Ok(())
 }
 
 /// From files, or from the environment: what stands on a command line can be read by others.

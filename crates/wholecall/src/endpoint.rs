@@ -1,5 +1,7 @@
 //! `wholecall endpoint`: works on the data, beside a running service or without one.
 
+use std::io::{self, Write};
+
 use serde_json::{Map, Value, json};
 use wholecall_server::{admin, endpoints};
 use wholecall_store::{Store, TenantView};
@@ -27,7 +29,7 @@ pub(crate) fn run(arguments: &EndpointArgs) -> anyhow::Result<Tally> {
             if !arguments.json {
                 for endpoint in &all {
                     let state = endpoint.disabled.map_or("enabled", |_| "disabled");
-                    println!("{}  {state}  {}", endpoint.id, endpoint.settings.url);
+                    writeln!(io::stdout(), "{}  {state}  {}", endpoint.id, endpoint.settings.url)?;
                 }
                 return Ok(Tally::default());
             }
@@ -52,7 +54,7 @@ pub(crate) fn run(arguments: &EndpointArgs) -> anyhow::Result<Tally> {
             json!({ "id": endpoints::test(&of(tenant)?, id)?.to_string() })
         }
     };
-    print(arguments.json, &answer);
+    print(arguments.json, &answer)?;
     Ok(Tally::default())
 }
 

@@ -1,6 +1,10 @@
 //! `wholecall serve`: the service in this process.
 
-use std::{env, fs, path::Path};
+use std::{
+    env, fs,
+    io::{self, Write},
+    path::Path,
+};
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,7 +25,7 @@ use crate::{
 pub(crate) fn run(arguments: &ServeArgs) -> anyhow::Result<Tally> {
     let config = Config::load(arguments)?;
     if arguments.print_config {
-        print!("{}", config.to_toml());
+        write!(io::stdout(), "{}", config.to_toml())?;
         return Ok(Tally::default());
     }
     start_logging(&config)?;

@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &SimulateArgs) -> anyhow::Result<Tally> {
     if arguments.what.list {
         let names = Scenario::all().map(|scenario| scenario.name.len()).max().unwrap_or(0);
         for scenario in Scenario::all() {
-            println!("{:names$}  {}", scenario.name, scenario.about);
+            writeln!(io::stdout(), "{:names$}  {}", scenario.name, scenario.about)?;
         }
         return Ok(Tally::default());
     }

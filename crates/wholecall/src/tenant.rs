@@ -16,20 +16,21 @@ pub(crate) fn run(arguments: &TenantArgs) -> anyhow::Result<Tally> {
     match &arguments.action {
         TenantAction::Add { name, accounts, verification_token } => {
             let added = admin::add_tenant(&store, name, accounts, verification_token.clone())?;
-            print(arguments.json, &added.to_json(&arguments.public_url));
+            print(arguments.json, &added.to_json(&arguments.public_url))?;
         }
         TenantAction::List => {
             let tenants: Vec<Value> = store.tenants()?.iter().map(admin::describe).collect();
+            let mut out = io::stdout();
             match arguments.json {
-                true => println!("{}", json!({ "tenants": tenants })),
+                true => writeln!(out, "{}", json!({ "tenants": tenants }))?,
                 false if tenants.is_empty() => {
-                    println!("no tenants yet: wholecall tenant add NAME --account ID")
+                    writeln!(out, "no tenants yet: wholecall tenant add NAME --account ID")?
                 }
-                false => tenants.iter().for_each(|tenant| println!("{}", line(tenant))),
+                false => tenants.iter().try_for_each(|tenant| writeln!(out, "{}", line(tenant)))?,
             }
         }
         TenantAction::Show { name } => {
-            print(arguments.json, &admin::describe(&admin::find(&store, name)?));
+            print(arguments.json, &admin::describe(&admin::find(&store, name)?))?;
         }
         TenantAction::Rotate { name, secret, token, finish } => {
             let (kind, key) = match secret {
@@ -40,12 +41,12 @@ pub(crate) fn run(arguments: &TenantArgs) -> anyhow::Result<Tally> {
                 true => json!({ "tenant": name, "removed": admin::remove_old(&store, name, kind)? }),
                 false => json!({ "tenant": name, key: admin::rotate(&store, name, kind, token.clone())? }),
             };
-            print(arguments.json, &result);
+            print(arguments.json, &result)?;
         }
         TenantAction::Set { name, settings } => {
             let tenant = admin::find(&store, name)?;
             store.set_tenant_settings(tenant.id, changed(tenant.settings, settings))?;
-            print(arguments.json, &admin::describe(&admin::find(&store, name)?));
+            print(arguments.json, &admin::describe(&admin::find(&store, name)?))?;
         }
         TenantAction::Remove { name, yes } => {
             let tenant = admin::find(&store, name)?;
@@ -53,7 +54,7 @@ pub(crate) fn run(arguments: &TenantArgs) -> anyhow::Result<Tally> {
                 confirm(name)?;
             }
             store.remove_tenant(tenant.id)?;
-            print(arguments.json, &json!({ "tenant": name, "removed": true }));
+            print(arguments.json, &json!({ "tenant": name, "removed": true }))?;
         }
     }
     Ok(Tally::default())
@@ -75,19 +76,19 @@ fn changed(mut settings: TenantSettings, given: &SettingsArgs) -> TenantSettings
 }
 
 /// An object as JSON, or as lines for people.
-pub(crate) fn print(as_json: bool, value: &Value) {
+pub(crate) fn print(as_json: bool, value: &Value) -> io::Result<()> {
+    let mut out = io::stdout();
     match value.as_object().filter(|_| !as_json) {
-        None => println!("{value}"),
+        None => writeln!(out, "{value}")?,
         Some(members) => {
             let width = members.keys().map(String::len).max().unwrap_or(0);
             for (name, value) in members {
-                println!(
-                    "{name:width$}  {}",
-                    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-                );
+                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                writeln!(out, "{name:width$}  {value}")?;
             }
         }
     }
+    Ok(())
 }
 
 fn line(tenant: &Value) -> String {

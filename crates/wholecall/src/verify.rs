@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs::File,
-    io::{self, BufRead, BufReader},
+    io::{self, BufRead, BufReader, Write},
     path::Path,
 };
 
@@ -16,7 +16,7 @@ use crate::{cli::VerifyArgs, input::Tally};
 pub(crate) fn run(arguments: &VerifyArgs) -> anyhow::Result<Tally> {
     let (truths, tolerance) = truths(&arguments.truth)?;
     let report = verify(truths, records(&arguments.records)?, tolerance);
-    print!("{report}");
+    write!(io::stdout(), "{report}")?;
     match report.differences() {
         0 => Ok(Tally::default()),
         differences => anyhow::bail!("{differences} differences"),

@@ -1,6 +1,6 @@
 //! `simulate` and `verify`.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Stdio};
 
 use wholecall_simulator::Scenario;
 
@@ -101,4 +101,15 @@ fn what_cannot_be_played_or_read_is_named() {
     let records = verify(&truth, b"not a record\n");
     assert!(records.err.contains("-:1: no record of a call"), "{}", records.err);
     assert!(fs::metadata(&truth).unwrap().len() == 0);
+}
+
+#[test]
+fn whoever_reads_a_list_may_stop_early() {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_wholecall"));
+    let command = command.args(["simulate", "--list"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    drop(process.stdout.take());
+    let output = process.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stderr.is_empty());
 }
