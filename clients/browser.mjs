@@ -21,6 +21,8 @@ const browser = await puppeteer.launch({
 });
 const page = (await browser.pages())[0] ?? (await browser.newPage());
 await page.emulateTimezone(process.env.ZONE ?? "America/New_York");
+// As if its window were in front: otherwise nothing in the page hears that it has the focus.
+await (await page.createCDPSession()).send("Emulation.setFocusEmulationEnabled", { enabled: true });
 const troubles = [];
 page.on("console", (message) => message.type() === "error" && troubles.push(message.text()));
 page.on("pageerror", (error) => troubles.push(String(error)));
