@@ -367,22 +367,10 @@ impl Stream {
         })
     }
 
-    /// Whether a session that listens to another is listened to itself.
-    pub(crate) fn supervises_supervisors(&self) -> bool {
-        let statuses = self.notes.iter().flat_map(|note| {
-            note.parties.iter().map(|party| (note.account, note.session.as_str(), &party["status"]))
-        });
-        let listening = statuses.filter(|(.., status)| status["reason"] == "Supervising");
-        let links: Vec<_> = listening
-            .map(|(account, session, status)| {
-                let peer = &status["peerId"];
-                let listened = peer["telephonySessionId"].as_str().or(peer["sessionId"].as_str());
-                (account, session, listened)
-            })
-            .collect();
-        links.iter().any(|(account, session, _)| {
-            links.iter().any(|(other, _, listened)| account == other && *listened == Some(*session))
-        })
+    /// Whether any session listens to another.
+    pub(crate) fn has_supervision(&self) -> bool {
+        let mut parties = self.notes.iter().flat_map(|note| &note.parties);
+        parties.any(|party| party["status"]["reason"] == "Supervising")
     }
 }
 
