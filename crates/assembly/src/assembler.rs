@@ -14,7 +14,7 @@ use std::{
 use smallvec::{SmallVec, smallvec};
 use wholecall_notification::Notification;
 use wholecall_record::{
-    AccountId, Call, CallId, Time, WriteJson,
+    AccountId, Call, CallId, SessionId, Time, WriteJson,
     call::{ClosedBecause, State},
 };
 
@@ -58,6 +58,16 @@ pub struct Assembler {
     /// When to look at which call; entries that are out of date are passed over.
     agenda: BinaryHeap<Reverse<(Time, CallKey)>>,
     forgotten: Forgotten,
+    questions: Vec<Question>,
+}
+
+/// A session that RingCentral may know more of than it has told: a notification seems to be lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The account.
+    pub account: Option<AccountId>,
+    /// The session.
+    pub session: SessionId,
 }
 
 /// How a call stands, apart from its notifications.
@@ -86,6 +96,10 @@ struct Status {
     /// The agenda's entry that counts.
     scheduled: Option<Time>,
     late_for: Option<CallId>,
+    /// When it is looked whether there is anything to ask.
+    ask_at: Option<Time>,
+    /// How often something was asked.
+    asked: u32,
 }
 
 /// A live call of more notifications than this gets fewer versions than one per [`Settings::version_every_ms`].
@@ -110,6 +124,8 @@ impl Default for Status {
             due: NEVER,
             scheduled: None,
             late_for: None,
+            ask_at: None,
+            asked: 0,
         }
     }
 }
@@ -117,7 +133,13 @@ impl Default for Status {
 impl Assembler {
     /// An assembler that has heard nothing yet.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, book: Book::new(), agenda: BinaryHeap::new(), forgotten: Forgotten::default() }
+        Self {
+            settings,
+            book: Book::new(),
+            agenda: BinaryHeap::new(),
+            forgotten: Forgotten::default(),
+            questions: Vec::new(),
+        }
     }
 
     /// Names the extensions of an account; without one, of all accounts that have no directory of their own.
@@ -197,6 +219,12 @@ impl Assembler {
         changes
     }
 
+    /// What to ask RingCentral, since this was last called. Whoever gets an answer has the assembler receive it as it
+    /// receives notifications.
+    pub fn take_questions(&mut self) -> Vec<Question> {
+        std::mem::take(&mut self.questions)
+    }
+
     /// When the assembler wants to be called next if nothing comes before.
     pub fn next_due(&self) -> Option<Time> {
         self.agenda.peek().map(|Reverse((time, _))| *time)
@@ -244,6 +272,7 @@ impl Assembler {
         let status = &mut self.book.calls[call].status;
         status.has_news = true;
         status.last_arrival = status.last_arrival.max(now);
+        status.ask_at = ask_at(&self.settings, status).max(status.ask_at);
     }
 
     /// Looks at the calls that are related to what has changed: their records may say something else now.
@@ -329,6 +358,7 @@ impl Assembler {
         if looks.iter().any(|look| *look <= quiet_ms) && self.close_if_over(call, quiet_ms, now, changes) {
             return;
         }
+        self.ask(call, now);
         let every_ms = self.version_every_ms(call);
         let status = &self.book.calls[call].status;
         let is_time = status.version == 0 || status.owes_version || status.version_at + every_ms <= now;
@@ -341,6 +371,25 @@ impl Assembler {
         if status.has_news {
             status.due = status.due.min(status.version_at + every_ms);
         }
+        status.due = status.ask_at.map_or(status.due, |ask_at| status.due.min(ask_at));
+    }
+
+    /// Asks for what seems to be lost of a live call, if it is time to: again and again, but ever more seldom.
+    fn ask(&mut self, call: CallKey, now: Time) {
+        let is_time = |status: &Status| status.ask_at.is_some_and(|ask_at| ask_at <= now);
+        if !is_time(&self.book.calls[call].status) {
+            return;
+        }
+        let account = self.book.account_id(call).cloned();
+        let lost = self.book.fold(call).map(|fold| fold.seem_lost()).unwrap_or_default();
+        let status = &mut self.book.calls[call].status;
+        status.ask_at = None;
+        if !lost.is_empty() {
+            status.asked += 1;
+            status.ask_at = self.settings.ask_after_ms.map(|after_ms| now + after_ms * backoff(status.asked));
+        }
+        let questions = lost.into_iter().map(|session| Question { account: account.clone(), session });
+        self.questions.extend(questions);
     }
 
     /// A version costs as much as its call is long: the longer the call, the rarer its live versions, so that
@@ -497,6 +546,18 @@ impl Assembler {
     }
 }
 
+/// When to look whether there is anything to ask of a call that has just been heard of.
+fn ask_at(settings: &Settings, status: &Status) -> Option<Time> {
+    Some(status.last_arrival + settings.ask_after_ms?)
+}
+
+/// How many times longer than at first it takes until something is asked again.
+fn backoff(asked: u32) -> i64 {
+    /// With five seconds at first, three quarters of an hour.
+    const LONGEST: i64 = 512;
+    1_i64.checked_shl(2 * asked).map_or(LONGEST, |factor| factor.clamp(1, LONGEST))
+}
+
 impl Status {
     /// Takes over what was known of a call that is now part of this one.
     fn absorb(&mut self, other: Self) {
@@ -518,6 +579,8 @@ impl Status {
         self.owes_version |= other.owes_version;
         self.last_arrival = self.last_arrival.max(other.last_arrival);
         self.late_for = self.late_for.take().or(other.late_for);
+        self.ask_at = self.ask_at.max(other.ask_at);
+        self.asked = self.asked.max(other.asked);
     }
 }
 

@@ -107,9 +107,13 @@ impl<S: Default> Book<S> {
         let key = self.session_of(notification);
         let mut added =
             Added { call: self.sessions[key].call, news: false, absorbed: Vec::new(), touched: Vec::new() };
+        let Some(sequence) = notification.sequence() else {
+            self.add_report(key, notification, &mut added);
+            return self.added(key, added);
+        };
         let is_ring_out = matches!(notification.body().origin(), Some(Origin::RingOut | Origin::RingMe));
         for party in &notification.body().parties {
-            let heard = self.sessions[key].session.hear(notification, party);
+            let heard = self.sessions[key].session.hear(notification, sequence, party);
             added.news |= heard != Heard::Duplicate;
             let Heard::News { of, last, described } = heard else { continue };
             let supervises = party.status.reason() == Some(Reason::Supervising);
@@ -144,6 +148,25 @@ impl<S: Default> Book<S> {
                 self.mark_dirty(key);
             }
         }
+        self.added(key, added)
+    }
+
+    /// Adds what RingCentral answered when it was asked about a session.
+    fn add_report(&mut self, key: SessionKey, notification: &Notification<'_, '_>, added: &mut Added<S>) {
+        added.news = self.sessions[key].session.hear_report(notification);
+        if !added.news {
+            return;
+        }
+        let mut reasons = notification.body().parties.iter().map(|party| party.status.reason());
+        self.sessions[key].supervision |= reasons.any(|reason| reason == Some(Reason::Supervising));
+        self.link_anew(key, added);
+        if self.is_near_supervision(key) {
+            self.regroup(key, added);
+        }
+        self.mark_dirty(key);
+    }
+
+    fn added(&self, key: SessionKey, mut added: Added<S>) -> Added<S> {
         added.call = self.sessions[key].call;
         added.touched.retain(|call| *call != added.call && self.calls.contains(*call));
         added.touched.sort_unstable();
@@ -390,8 +413,8 @@ impl<S: Default> Book<S> {
     /// Whether every leg of a call may have ended, as far as can be told without looking closely.
     pub(crate) fn may_have_ended(&self, call: CallKey) -> bool {
         let mut sessions = self.calls[call].sessions.iter().map(|&key| &self.sessions[key]);
-        // A link may end a leg that never said so itself.
-        sessions.clone().any(|held| held.links.is_some())
+        // A link, or an answer to a question, may end a leg that never said so itself.
+        sessions.clone().any(|held| held.links.is_some() || !held.session.reports().is_empty())
             || sessions.all(|held| held.session.open_legs() == 0)
     }
 
@@ -421,7 +444,7 @@ impl<S: Default> Book<S> {
 
     /// Whether a notification of a session was heard; a link may name it before.
     pub(crate) fn has_heard_of(&self, account: Option<&str>, id: &str) -> bool {
-        let is_heard = |key: &SessionKey| self.sessions[*key].session.event_count() > 0;
+        let is_heard = |key: &SessionKey| self.sessions[*key].session.is_heard_of();
         let in_account = |account: &Account| account.sessions.get(id).is_some_and(is_heard);
         match account.map(|id| self.account_keys.get(&Some(AccountId::from(id)))) {
             None => self.accounts.iter().any(in_account),

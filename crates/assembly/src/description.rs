@@ -42,7 +42,7 @@ impl<'a> Description<'a> {
             direction: party.direction(),
             from: Side::of(&party.from),
             to: Side::of(&party.to),
-            queue_call: party.queue_call == Some(true),
+            queue_call: party.is_queue_call(),
             queue_name: party.ui_call_info.as_deref().and_then(|info| info.queue_name()),
             ring_out_role: party.ring_out_role(),
         }

@@ -2,7 +2,7 @@
 
 use compact_str::CompactString;
 use wholecall_notification::{Code, Notification, Party, Reason};
-use wholecall_record::{PartyId, SessionId, Time};
+use wholecall_record::{PartyId, SessionId, Time, call::EvidenceKind};
 
 use crate::{
     legs::LegKey,
@@ -13,14 +13,20 @@ use crate::{
 /// A state change. Its identity is (session, leg, sequence); further copies of it only fill its gaps.
 #[derive(Debug)]
 pub(crate) struct Event {
+    /// Its place in its session's order; [`AFTER_ALL`] for what RingCentral answered when it was asked.
     pub(crate) sequence: u32,
     /// Index among the session's legs.
     pub(crate) leg: LegKey,
+    /// What it is, if it is no notification.
+    pub(crate) kind: Option<EvidenceKind>,
     /// The smallest of all copies' ids.
     pub(crate) uuid: Option<Uuid>,
     /// What it says, all copies taken together. Descriptive fields are kept with the leg.
     pub(crate) said: Statement,
 }
+
+/// The place of what has none: it counts only where it is later than everything that was told of its leg.
+pub(crate) const AFTER_ALL: u32 = u32::MAX;
 
 /// What a notification says a leg has become.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +64,11 @@ struct Copy {
 }
 
 impl Event {
+    /// A place in the order for people to look up; none for what has none.
+    pub(crate) fn told_sequence(&self) -> Option<u32> {
+        self.kind.is_none().then_some(self.sequence)
+    }
+
     /// A `Setup` that only tells of a text reply: kept, but no part of the leg's life.
     pub(crate) fn is_text_reply(&self) -> bool {
         self.said.code == Some(Code::Setup) && self.said.reason == Some(Reason::CallReplied)
@@ -115,6 +126,11 @@ pub(crate) enum Copied {
 }
 
 impl Statement {
+    /// Nothing but a code and a reason.
+    pub(crate) fn plain(time: Time, code: Code, reason: Option<Reason>) -> Self {
+        Self { time, detail: None, code: Some(code), reason }
+    }
+
     pub(crate) fn of(notification: &Notification<'_, '_>, party: &Party<'_>) -> Self {
         let code = party.status.code();
         let reason = party.status.reason();

@@ -69,7 +69,7 @@ impl EventLog {
         match place {
             Ok(at) => Added::Copy(events[at].merge(uuid, said)),
             Err(at) => {
-                events.insert(at, Event { sequence, leg, uuid, said });
+                events.insert(at, Event { sequence, leg, kind: None, uuid, said });
                 self.len += 1;
                 if events.len() > Self::LONGEST_CHUNK {
                     let upper = events.split_off(if last { at } else { Self::LONGEST_CHUNK / 2 });

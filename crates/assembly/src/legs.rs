@@ -106,11 +106,20 @@ impl Legs {
 
     /// The leg of a party, new if need be.
     pub(crate) fn find_or_add(&mut self, party: &str) -> LegKey {
-        let known = match &self.many {
+        self.find(party).unwrap_or_else(|| self.add(party))
+    }
+
+    /// The leg of a party, new if need be and there is room for it.
+    pub(crate) fn find_or_add_if_few(&mut self, party: &str) -> Option<LegKey> {
+        let has_room = self.legs.len() < limits::NOTIFICATIONS_PER_SESSION;
+        self.find(party).or_else(|| has_room.then(|| self.add(party)))
+    }
+
+    fn find(&self, party: &str) -> Option<LegKey> {
+        match &self.many {
             None => (0..self.legs.len() as LegKey).find(|&leg| self.id(leg) == party),
             Some(many) => many.index.get(party).copied(),
-        };
-        known.unwrap_or_else(|| self.add(party))
+        }
     }
 
     fn add(&mut self, party: &str) -> LegKey {
@@ -256,7 +265,8 @@ impl Legs {
         news
     }
 
-    fn hear_description(
+    /// Takes in a description that was given with a change; tells whether that changes anything.
+    pub(crate) fn hear_description(
         &mut self,
         leg: LegKey,
         sequence: u32,
@@ -350,6 +360,15 @@ impl Legs {
                 all
             }
         }
+    }
+
+    /// Whether what was said of a leg without a place in the order adds anything to what was said with one.
+    pub(crate) fn is_described_further(&self, leg: LegKey) -> bool {
+        let mut told: Vec<&Given> = self.given_to(leg).filter(|given| given.sequence > 0).collect();
+        told.sort_by(|a, b| self.later_first(a, b));
+        let mut all = Description::default();
+        told.iter().for_each(|given| all.fill_gaps(&self.unpack(given)));
+        all != self.description(leg)
     }
 
     /// The owner's extension, as it was last said.

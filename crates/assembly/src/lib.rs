@@ -14,11 +14,12 @@ pub mod limits;
 mod offline;
 mod parts;
 mod relations;
+mod reports;
 mod session;
 mod settings;
 mod uuid;
 
-pub use assembler::{Assembler, Left, Restoring};
+pub use assembler::{Assembler, Left, Question, Restoring};
 pub use change::{Change, Changes};
 pub use directory::{Directory, Entry};
 pub use offline::{Calls, Collection};

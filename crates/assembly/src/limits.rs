@@ -22,3 +22,7 @@ pub const DESCRIPTIONS_PER_LEG: usize = 32;
 
 /// Recordings of one leg: those with the first ids.
 pub const RECORDINGS_PER_LEG: usize = 1_000;
+
+/// Answers about one session that RingCentral gave when it was asked: the latest. A call that lasts all day is asked
+/// for a few times.
+pub const REPORTS_PER_SESSION: usize = 64;

@@ -5,10 +5,11 @@ use wholecall_notification::{Code, Notification, Origin, Party, Reason};
 use wholecall_record::{SessionId, Time};
 
 use crate::{
-    event::{Copied, Event, Statement},
+    event::{AFTER_ALL, Copied, Event, Statement},
     event_log::{Added, EventLog},
     legs::{LegKey, Legs},
     limits,
+    reports::Reports,
     uuid::Uuid,
 };
 
@@ -18,6 +19,7 @@ pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) legs: Legs,
     events: EventLog,
+    reports: Reports,
     origin: FirstSaid,
     legacy_id: FirstSaid,
     /// The highest sequence number seen, kept or not.
@@ -88,6 +90,7 @@ impl Session {
             id,
             legs: Legs::default(),
             events: EventLog::default(),
+            reports: Reports::default(),
             origin: FirstSaid::default(),
             legacy_id: FirstSaid::default(),
             last_seen: 0,
@@ -95,9 +98,36 @@ impl Session {
         }
     }
 
-    /// Takes in what a notification says of one party.
-    pub(crate) fn hear(&mut self, notification: &Notification<'_, '_>, party: &Party<'_>) -> Heard {
-        let sequence = notification.sequence();
+    /// Takes in what RingCentral answered when it was asked; tells whether that is new.
+    pub(crate) fn hear_report(&mut self, notification: &Notification<'_, '_>) -> bool {
+        // Any change that was told counts before it.
+        self.origin.hear(AFTER_ALL, notification.body().origin.kind.as_deref());
+        self.legacy_id.hear(AFTER_ALL, notification.body().session_id.as_deref());
+        self.reports.hear(&mut self.legs, notification)
+    }
+
+    /// The answer that describes a leg otherwise than notifications do, where it does.
+    pub(crate) fn described_by_report(&self, party: &str) -> Option<&Event> {
+        let event = self.reports.of_party(&self.legs, party)?;
+        self.legs.is_described_further(event.leg).then_some(event)
+    }
+
+    pub(crate) fn reports(&self) -> &Reports {
+        &self.reports
+    }
+
+    /// Whether anything was said of it but that a link names it.
+    pub(crate) fn is_heard_of(&self) -> bool {
+        self.events.len() > 0 || !self.reports.is_empty()
+    }
+
+    /// Takes in what a notification says of one party of a change with a place in the session's order.
+    pub(crate) fn hear(
+        &mut self,
+        notification: &Notification<'_, '_>,
+        sequence: u32,
+        party: &Party<'_>,
+    ) -> Heard {
         self.last_seen = self.last_seen.max(sequence);
         let full = self.events.len() >= limits::NOTIFICATIONS_PER_SESSION;
         if full && self.events.last_sequence().is_some_and(|last| sequence > last) {
@@ -124,7 +154,8 @@ impl Session {
                 if full && self.drop_last() {
                     of = News::Copy;
                 }
-                Heard::News { of, last, described }
+                // An answer to a question may tell of later.
+                Heard::News { of, last: last && self.reports.is_empty(), described }
             }
         }
     }
@@ -147,7 +178,7 @@ impl Session {
     /// The sessions on the other side of its links.
     pub(crate) fn peers(&self) -> impl Iterator<Item = &SessionId> {
         let gone = self.events().filter(|event| event.said.code == Some(Code::Gone));
-        gone.filter_map(|event| Some(&event.said.peer()?.session))
+        gone.chain(self.reports.gone()).filter_map(|event| Some(&event.said.peer()?.session))
     }
 
     pub(crate) fn event_count(&self) -> usize {
@@ -168,7 +199,7 @@ impl Session {
                 return Some(effective);
             }
         }
-        None
+        self.reports.start()
     }
 
     /// Whether a supervisor began it in order to listen: its first leg is a supervisor's, and either went to

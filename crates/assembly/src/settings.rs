@@ -16,6 +16,8 @@ pub struct Settings {
     pub version_every_ms: i64,
     /// For how long a closed call is kept in memory for late notifications.
     pub keep_closed_ms: i64,
+    /// Silence after which RingCentral is asked for what seems to be lost of a live call; none: nobody can ask.
+    pub ask_after_ms: Option<i64>,
     /// Whether versions of live calls are wanted as records; they are counted in any case.
     pub live: bool,
 }
@@ -30,6 +32,7 @@ impl Default for Settings {
             silent_ms: 8 * HOUR_MS,
             version_every_ms: 1_000,
             keep_closed_ms: HOUR_MS,
+            ask_after_ms: None,
             live: true,
         }
     }

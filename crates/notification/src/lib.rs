@@ -2,7 +2,9 @@
 //!
 //! This crate reads whatever RingCentral posts for the event filters
 //! `/restapi/v1.0/account/{id}/telephony/sessions` and `…/extension/{id}/telephony/sessions`, in every
-//! spelling seen in the wild, and says plainly what a document is when it is something else. It borrows
+//! spelling seen in the wild, and says plainly what a document is when it is something else. What RingCentral
+//! answers when it is asked about a session (its snapshot, its record in the call log), put in an envelope whose
+//! `event` is the path that was asked, is read too. It borrows
 //! from the input, never fails on an unknown field, code or reason, and keeps what it does not know.
 //!
 //! It does not know what a call is, and it never reads a clock.
@@ -20,6 +22,7 @@
 //! ```
 
 mod json;
+mod log_record;
 mod message;
 mod moment;
 mod names;
@@ -30,12 +33,13 @@ mod text;
 mod unreadable;
 
 pub use json::{JsonError, JsonProblem};
+pub use log_record::{LogExtension, LogRecord, LogResult, LogSide};
 pub use message::Message;
 pub use moment::Moment;
 pub use names::{Code, Direction, Origin, Reason, Role};
 pub use notification::{
-    Body, CallInfo, CallInfoLine, Document, Endpoint, Notification, OriginObject, Owner, Park, Party, PeerId,
-    Recording, Status,
+    Attributes, Body, CallInfo, CallInfoLine, Document, Endpoint, Notification, OriginObject, Owner, Park,
+    Party, PeerId, Recording, Source, Status,
 };
 pub use stream::{Located, MAX_DOCUMENT_BYTES, Place, Stream};
 pub use text::{Raw, Text};

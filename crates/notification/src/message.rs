@@ -1,11 +1,11 @@
 //! Telling telephony notifications from everything else RingCentral posts to the same address.
 
-use crate::{Document, JsonError, Notification, Unreadable, json::Reader, text::Tolerant};
+use crate::{Document, JsonError, Notification, Source, Unreadable, json::Reader, text::Tolerant};
 
 /// What a document that RingCentral posts to a webhook, or sends over a WebSocket, is.
 #[derive(Debug, Clone, Copy)]
 pub enum Message<'d, 'a> {
-    /// Something happened in a telephony session.
+    /// Something happened in a telephony session, or RingCentral was asked about one.
     Session(Notification<'d, 'a>),
     /// A subscription is about to expire.
     Reminder {
@@ -46,6 +46,15 @@ impl<'a> Document<'a> {
     /// What the document is.
     pub fn message(&self) -> Result<Message<'_, 'a>, Unreadable> {
         let event = self.event.as_deref().unwrap_or_default();
+        // Only changes have a place in an order.
+        if self.body.sequence.is_none() {
+            if let Some(session) = session_in_path(event) {
+                return Notification::snapshot(self, session).map(Message::Session);
+            }
+            if event.contains("/call-log/") {
+                return Notification::logged(self).map(Message::Session);
+            }
+        }
         if self.body.telephony_session_id.is_some() || event.contains("/telephony/sessions") {
             return Notification::new(self).map(Message::Session);
         }
@@ -63,11 +72,22 @@ impl<'a> Document<'a> {
     }
 }
 
+/// The session's id in `/restapi/v1.0/account/{id}/telephony/sessions/{id}`.
+fn session_in_path(path: &str) -> Option<&str> {
+    let (_, rest) = path.split_once("/telephony/sessions/")?;
+    let id = rest.split(['/', '?']).next()?;
+    (!id.is_empty()).then_some(id)
+}
+
 impl Message<'_, '_> {
     /// What it is, in a word or two.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Session(_) => "telephony session notification",
+            Self::Session(said) => match said.source() {
+                Source::Change { .. } => "telephony session notification",
+                Source::Snapshot => "session snapshot",
+                Source::CallLog => "call log record",
+            },
             Self::Reminder { .. } => "subscription reminder",
             Self::Presence => "presence notification",
             Self::Validation => "validation probe",

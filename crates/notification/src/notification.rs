@@ -4,25 +4,42 @@
 //! `eventTime` is the time of the change, not of the call; `event` names the party's extension, not the
 //! filter; `peerId.sessionId` may hold a telephony session id.
 
-use crate::{Code, Direction, Moment, Origin, Raw, Reason, Role, Text, Unreadable, object::object};
+use crate::{
+    Code, Direction, LogRecord, Moment, Origin, Raw, Reason, Role, Text, Unreadable, object::object,
+};
 
-/// A telephony session notification: one or more parties of one session have changed.
+/// A telephony session notification: one or more parties of one session have changed. Or what RingCentral answered
+/// when it was asked about a session, which tells the same things without their order.
 ///
 /// It is a view of the document it was read from.
 #[derive(Debug, Clone, Copy)]
 pub struct Notification<'d, 'a> {
     /// Everything the document says.
     pub document: &'d Document<'a>,
-    sequence: u32,
+    session_id: &'d str,
+    source: Source,
     event_time: Moment,
 }
 
+/// How RingCentral came to say something of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// It told of a change by itself.
+    Change {
+        /// The place of the change in its session's order; the first one delivered is 2.
+        sequence: u32,
+    },
+    /// It was asked for the session: `GET …/telephony/sessions/{id}`. Without any party: it knows of no such session.
+    Snapshot,
+    /// It was asked for its call log, and this is the record of a call that is over.
+    CallLog,
+}
+
 impl<'d, 'a> Notification<'d, 'a> {
+    /// A change that was told.
     pub(crate) fn new(document: &'d Document<'a>) -> Result<Self, Unreadable> {
         let body = &document.body;
-        if body.telephony_session_id.as_deref().is_none_or(str::is_empty) {
-            return Err(Unreadable::NoSession);
-        }
+        let session_id = session_id(body)?;
         if body.parties.is_empty() {
             return Err(Unreadable::NoParty);
         }
@@ -35,7 +52,26 @@ impl<'d, 'a> Notification<'d, 'a> {
         let Some(event_time) = body.event_time.or(document.timestamp) else {
             return Err(Unreadable::NoTime { sequence });
         };
-        Ok(Self { document, sequence, event_time })
+        Ok(Self { document, session_id, source: Source::Change { sequence }, event_time })
+    }
+
+    /// An answer to the question for a session.
+    pub(crate) fn snapshot(document: &'d Document<'a>, session_id: &'d str) -> Result<Self, Unreadable> {
+        let body = &document.body;
+        // Only an empty body says that there is no such session; anything else that names nobody was not understood.
+        let is_unknown = body.parties.is_empty() && body.unknown.is_empty();
+        if !is_unknown && body.parties.iter().all(|party| party.id().is_empty()) {
+            return Err(Unreadable::NoParty);
+        }
+        let event_time = document.timestamp.ok_or(Unreadable::AnswerWithoutTime)?;
+        Ok(Self { document, session_id, source: Source::Snapshot, event_time })
+    }
+
+    /// A record of the call log.
+    pub(crate) fn logged(document: &'d Document<'a>) -> Result<Self, Unreadable> {
+        let session_id = session_id(&document.body)?;
+        let end = LogRecord::of(&document.body).end().ok_or(Unreadable::LoggedBeforeItsEnd)?;
+        Ok(Self { document, session_id, source: Source::CallLog, event_time: end })
     }
 
     /// What happened.
@@ -55,17 +91,33 @@ impl<'d, 'a> Notification<'d, 'a> {
 
     /// `telephonySessionId`: the key of the stream.
     pub fn session_id(&self) -> &'d str {
-        self.document.body.telephony_session_id.as_deref().unwrap_or_default()
+        self.session_id
     }
 
-    /// The place of this change in its session's order; the first one delivered is 2.
-    pub fn sequence(&self) -> u32 {
-        self.sequence
+    /// How RingCentral came to say it.
+    pub fn source(&self) -> Source {
+        self.source
     }
 
-    /// When the change happened.
+    /// The place of this change in its session's order; none for what RingCentral answered when asked.
+    pub fn sequence(&self) -> Option<u32> {
+        match self.source {
+            Source::Change { sequence } => Some(sequence),
+            Source::Snapshot | Source::CallLog => None,
+        }
+    }
+
+    /// When the change happened; when an answer was given; when a logged call was over.
     pub fn event_time(&self) -> Moment {
         self.event_time
+    }
+
+    /// What the call log says; empty if this is no record of it.
+    pub fn log_record(&self) -> LogRecord<'a> {
+        match self.source {
+            Source::CallLog => LogRecord::of(&self.document.body),
+            Source::Change { .. } | Source::Snapshot => LogRecord::default(),
+        }
     }
 
     /// The account whose call it is: the one in the `event` path; failing that, the owned party's.
@@ -76,6 +128,10 @@ impl<'d, 'a> Notification<'d, 'a> {
         let any = || body.parties.iter().find_map(Party::account_id);
         in_path.or_else(owned).or(body.account_id.as_deref()).or_else(any)
     }
+}
+
+fn session_id<'d>(body: &'d Body<'_>) -> Result<&'d str, Unreadable> {
+    said(&body.telephony_session_id).ok_or(Unreadable::NoSession)
 }
 
 /// The account id in `/restapi/v1.0/account/{id}/…`; none for `~`.
@@ -188,6 +244,8 @@ object! {
         "park" => pub park: Park<'a>,
         /// Offered by a queue, which `to` names.
         "queueCall" => pub queue_call: Option<bool>,
+        /// In REST's spelling.
+        "attributes" => pub attributes: Option<Box<Attributes<'a>>>,
         /// What the phone's screen shows: the queue, the caller.
         "uiCallInfo" => pub ui_call_info: Option<Box<CallInfo<'a>>>,
         /// Host or Participant.
@@ -226,14 +284,28 @@ impl Party<'_> {
         self.direction.as_deref().map(Direction::from)
     }
 
+    /// Whether a queue offered it.
+    pub fn is_queue_call(&self) -> bool {
+        let in_rest = || self.attributes.as_ref().and_then(|attributes| attributes.queue_call);
+        self.queue_call.or_else(in_rest) == Some(true)
+    }
+
     /// The part in a RingOut or RingMe.
     pub fn ring_out_role(&self) -> Option<Role> {
         said(&self.ring_out_role).or_else(|| said(&self.ring_me_role)).map(Role::from)
     }
 }
 
-fn said<'s>(field: &'s Option<Text<'_>>) -> Option<&'s str> {
+pub(crate) fn said<'s>(field: &'s Option<Text<'_>>) -> Option<&'s str> {
     field.as_deref().filter(|text| !text.is_empty())
+}
+
+object! {
+    /// `attributes`: REST's place for what notifications say of a party itself.
+    pub struct Attributes {
+        /// Offered by a queue.
+        "queueCall" => pub queue_call: Option<bool>,
+    }
 }
 
 object! {

@@ -26,10 +26,23 @@ macro_rules! object {
                 }
                 let mut members = json.enter()?;
                 while let Some(key) = json.next_key(&mut members)? {
-                    match key {
-                        $( $key => crate::text::Tolerant::fill(&mut self.$field, json)?, )*
-                        _ => self.unknown.push((key, json.raw()?)),
-                    }
+                    self.fill_member(key, json)?;
+                }
+                Ok(())
+            }
+        }
+
+        impl<'a> $name<'a> {
+            /// Reads the value of one key.
+            #[inline]
+            pub(crate) fn fill_member(
+                &mut self,
+                key: &'a str,
+                json: &mut crate::json::Reader<'a>,
+            ) -> Result<(), crate::JsonError> {
+                match key {
+                    $( $key => crate::text::Tolerant::fill(&mut self.$field, json)?, )*
+                    _ => self.unknown.push((key, json.raw()?)),
                 }
                 Ok(())
             }

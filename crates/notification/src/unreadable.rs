@@ -50,4 +50,10 @@ pub enum Unreadable {
         /// The notification's sequence number.
         sequence: u32,
     },
+    /// Nobody can say when RingCentral answered.
+    #[error("an answer about a session has no readable timestamp")]
+    AnswerWithoutTime,
+    /// The call log knows a call before it is over, and changes what it says until then.
+    #[error("a call log record of a call that is not over: it has no start and duration yet")]
+    LoggedBeforeItsEnd,
 }

@@ -14,9 +14,9 @@ use crate::{
     time::Time,
 };
 
-pub use completeness::{BeyondLimit, ClosedBecause, Completeness, Gap, UnlinkedGone};
+pub use completeness::{BeyondLimit, ClosedBecause, Completeness, Gap, Repaired, RepairedFact, UnlinkedGone};
 pub use leg::{Endpoint, Leg, LegDirection, LegOutcome, LegState, Segment};
-pub use passing::{Evidence, Link, LinkEnd, LinkKind, Move, MoveKind};
+pub use passing::{Evidence, EvidenceKind, Link, LinkEnd, LinkKind, Move, MoveKind};
 
 /// The name and version of this shape.
 pub const SCHEMA: &str = "wholecall.call/1";

@@ -115,7 +115,7 @@ impl Story {
             .map(|proof| {
                 let place = self.sessions.iter().position(|session| *session == proof.telephony_session_id);
                 let session = place.map_or_else(|| proof.telephony_session_id.to_string(), letter);
-                format!("{session} {}", proof.sequence)
+                format!("{session} {}", proof.place())
             })
             .collect();
         if names.is_empty() { String::new() } else { format!("[{}]", names.join(", ")) }

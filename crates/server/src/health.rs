@@ -61,8 +61,9 @@ pub(crate) struct Figures {
 impl Health {
     /// A notification has arrived.
     pub(crate) fn arrived(&self, tenant: TenantId, arrived: Time, notification: &Notification<'_, '_>) {
+        // What RingCentral answered when it was asked has neither a delay nor a place.
+        let Some(sequence) = notification.sequence() else { return };
         let session = self.hashes.hash_one(notification.session_id());
-        let sequence = notification.sequence();
         let parties: Vec<&str> = notification.body().parties.iter().map(|party| party.id()).collect();
         let change = self.hashes.hash_one((session, sequence, parties));
         let delay_ms = arrived.as_millis() - notification.event_time().as_millis();

@@ -6,7 +6,7 @@
 use wholecall_notification::{Code, Notification};
 use wholecall_record::{Call, SessionId, Time, call::State};
 
-use super::{Assembler, CallKey, NEVER_HEARD, Status, digest};
+use super::{Assembler, CallKey, NEVER_HEARD, Status, ask_at, digest};
 
 /// A call as it was left.
 #[derive(Debug, Clone)]
@@ -105,6 +105,7 @@ impl Restoring<'_> {
         let status = &mut assembler.book.calls[call].status;
         status.due = status.last_arrival;
         status.scheduled = None;
+        status.ask_at = ask_at(&assembler.settings, status);
         assembler.schedule(call);
         related
     }

@@ -1,9 +1,15 @@
 //! When a call is over although nobody said so.
 
 use wholecall_notification::Reason;
-use wholecall_record::call::{Kind, LegState, MoveKind};
+use wholecall_record::{
+    SessionId,
+    call::{Kind, LegState, MoveKind},
+};
 
-use super::Fold;
+use super::{
+    Fold,
+    legs::{Leg, Room},
+};
 
 /// How long a live call may be silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,11 +23,20 @@ pub(crate) enum Patience {
 impl Fold<'_> {
     /// How long the call may be silent before it is given up.
     pub(crate) fn patience(&self) -> Patience {
+        let is_there = |leg: &Leg<'_>| self.rooms[leg.room].session.is_seen_alive(&leg.party);
+        match self.left_alone() {
+            Some(last) if !is_there(&self.legs[last]) => Patience::Short,
+            _ => Patience::Long,
+        }
+    }
+
+    /// The only leg of several that has not ended, where nothing it could be waiting for is known.
+    fn left_alone(&self) -> Option<usize> {
         let mut open = self.open_legs().map(|(index, _)| index);
-        let (Some(last), None) = (open.next(), open.next()) else { return Patience::Long };
+        let (Some(last), None) = (open.next(), open.next()) else { return None };
         let several = self.legs.iter().filter(|leg| leg.kind != Kind::Proxy).count() > 1;
         let waits = self.is_in_a_machine(last) || self.leads_to_the_unseen();
-        if several && !waits { Patience::Short } else { Patience::Long }
+        (several && !waits).then_some(last)
     }
 
     /// Whether the call waits in a menu, a queue, voicemail or park.
@@ -66,14 +81,31 @@ impl Fold<'_> {
     /// Whether something of the call may still be on its way: a gap in a session's order, or a session that
     /// only a link names.
     pub(crate) fn has_gaps(&self) -> bool {
-        self.rooms.iter().any(|room| {
-            let mut last = 1;
-            let mut gap = room.start.is_none();
-            for event in room.session.events() {
-                gap |= event.sequence > last + 1;
-                last = last.max(event.sequence);
-            }
-            gap
-        })
+        self.rooms.iter().any(Room::has_gap)
+    }
+
+    /// Sessions of a call that has been silent for a while of which notifications seem to be lost: those with a gap, and
+    /// the one whose last leg has not ended.
+    pub(crate) fn seem_lost(&self) -> Vec<SessionId> {
+        let last = self.left_alone().map(|leg| self.legs[leg].room);
+        let rooms = self.rooms.iter().enumerate().filter(|(index, room)| {
+            // Once there is an answer, asking again tells no more of a gap.
+            let has_gap = room.session.reports().is_empty() && room.has_gap();
+            has_gap || last == Some(*index)
+        });
+        rooms.map(|(_, room)| room.session.id.clone()).collect()
+    }
+}
+
+impl Room<'_> {
+    /// Whether a session's order has a gap, or only a link names the session.
+    fn has_gap(&self) -> bool {
+        let mut last = 1;
+        let mut gap = self.start.is_none();
+        for event in self.session.events() {
+            gap |= event.sequence > last + 1;
+            last = last.max(event.sequence);
+        }
+        gap
     }
 }

@@ -13,6 +13,7 @@ use wholecall_record::{
 use super::{Change, Fold};
 use crate::{
     description::Description,
+    event::Event,
     legs::{LegKey, Legs},
     session::Session,
 };
@@ -155,11 +156,15 @@ impl<'a> Fold<'a> {
         // Index of the leg in `self.legs` for each of the session's; legs in order of their first change.
         places.clear();
         places.resize(session.legs.len(), NONE);
-        for event in session.events().filter(|event| !event.is_text_reply()) {
-            let place = &mut places[event.leg as usize];
+        let reported = session.reported();
+        let told = session.events().filter(|event| !event.is_text_reply());
+        let all =
+            told.map(|event| (event.leg, event)).chain(reported.iter().map(|told| (told.leg, told.event)));
+        for (leg, event) in all {
+            let place = &mut places[leg as usize];
             if *place == NONE {
                 *place = self.legs.len();
-                self.legs.push(Leg::new(room, &session.legs, event.leg, event.sequence));
+                self.legs.push(Leg::new(room, &session.legs, leg, event.sequence));
             }
             self.legs[*place].changes.end += 1;
         }
@@ -170,11 +175,9 @@ impl<'a> Fold<'a> {
             leg.changes = next..next;
             next += count;
         }
-        let Some(filler) = session.events().next().map(|event| Change { time: self.last_event, event })
-        else {
-            return first_leg..first_leg;
-        };
-        self.changes.resize(next, filler);
+        let any = session.events().next().or_else(|| reported.first().map(|told| told.event));
+        let Some(event) = any else { return first_leg..first_leg };
+        self.changes.resize(next, Change { time: self.last_event, event });
         let mut effective = Time::from_millis(i64::MIN);
         for event in session.events() {
             // A server's clock may jump back; what it says after that did not happen before.
@@ -182,19 +185,35 @@ impl<'a> Fold<'a> {
             if event.is_text_reply() {
                 continue;
             }
-            let leg = &mut self.legs[places[event.leg as usize]];
-            if leg.changes.is_empty() {
-                leg.start = effective;
+            self.add_change(places[event.leg as usize], effective, event);
+        }
+        for told in &reported {
+            effective = effective.max(told.time);
+            self.add_change(places[told.leg as usize], told.time, told.event);
+        }
+        if !reported.is_empty() {
+            for leg in &mut self.legs[first_leg..] {
+                let changes = &mut self.changes[leg.changes.clone()];
+                // Effective times are in order: what was told keeps its own.
+                changes.sort_by_key(|change| change.time);
+                leg.start = changes.first().map_or(leg.start, |first| first.time);
             }
-            if let Some(code) = event.said.code {
-                leg.codes.add(code);
-            }
-            leg.supervises |= event.said.reason == Some(Reason::Supervising);
-            self.changes[leg.changes.end] = Change { time: effective, event };
-            leg.changes.end += 1;
         }
         self.last_event = self.last_event.max(effective);
         first_leg..self.legs.len()
+    }
+
+    fn add_change(&mut self, leg: usize, time: Time, event: &'a Event) {
+        let leg = &mut self.legs[leg];
+        if leg.changes.is_empty() {
+            leg.start = time;
+        }
+        if let Some(code) = event.said.code {
+            leg.codes.add(code);
+        }
+        leg.supervises |= event.said.reason == Some(Reason::Supervising);
+        self.changes[leg.changes.end] = Change { time, event };
+        leg.changes.end += 1;
     }
 
     /// The seen session, other than a supervising one, whose first event is earliest.

@@ -7,15 +7,16 @@ use wholecall_record::{
     Call, LegId, ParticipantId, Time,
     call::{
         BeyondLimit, Completeness, Conversation, Durations, Evidence, Gap, Kind, LegDirection, LegState,
-        Link, LinkEnd, Move, MoveKind, Participant, QueueVisit, Recording, Role, SCHEMA, Segment, Session,
-        Side, State, UnlinkedGone,
+        Link, LinkEnd, Move, MoveKind, Participant, QueueVisit, Recording, Repaired, RepairedFact, Role,
+        SCHEMA, Segment, Session, Side, State, UnlinkedGone,
     },
 };
 
 use super::{
-    Fold, Standing, legs::Leg, links::End, moves::Step, outcomes::Dialled, people::Caller, queues::Visit,
+    Change, Fold, Standing, legs::Leg, links::End, moves::Step, outcomes::Dialled, people::Caller,
+    queues::Visit,
 };
-use crate::{limits, uuid::Uuid};
+use crate::{event::Event, limits, uuid::Uuid};
 
 /// A stretch of time; it runs to the end of what is known where it has not ended.
 type Stretch = (Time, Option<Time>);
@@ -315,11 +316,7 @@ impl Fold<'_> {
         let evidence = proof.into_iter().map(|at| {
             let event = self.changes[at].event;
             let room = self.legs[self.leg_of_change(at)].room;
-            Evidence {
-                telephony_session_id: self.rooms[room].session.id.clone(),
-                sequence: event.sequence,
-                uuid: event.uuid.as_ref().map(Uuid::to_compact_string),
-            }
+            evidence_of(self.rooms[room].session, event)
         });
         evidence.collect()
     }
@@ -431,8 +428,12 @@ impl Fold<'_> {
             }
         }
         let unlinked = self.legs.iter().flat_map(|leg| {
-            let gone = self.changes[leg.changes.clone()].iter().filter(|change| {
-                change.event.said.code == Some(Code::Gone) && change.event.said.peer().is_none()
+            let changes = &self.changes[leg.changes.clone()];
+            let is_gone = |change: &&Change<'_>| change.event.said.code == Some(Code::Gone);
+            let gone = changes.iter().filter(is_gone).filter(move |change| {
+                let is_filled =
+                    |other: &Change<'_>| other.time == change.time && other.event.said.peer().is_some();
+                change.event.said.peer().is_none() && !changes.iter().any(is_filled)
             });
             gone.map(|change| UnlinkedGone {
                 telephony_session_id: self.rooms[leg.room].session.id.clone(),
@@ -473,7 +474,52 @@ impl Fold<'_> {
             reason: standing.reason,
             late_for: standing.late_for,
             beyond_limits,
+            repaired: self.repaired(),
         }
+    }
+
+    /// What only answers to questions tell.
+    fn repaired(&self) -> Vec<Repaired> {
+        let mut repaired = Vec::new();
+        for leg in &self.legs {
+            let session = self.rooms[leg.room].session;
+            if session.reports().is_empty() {
+                continue;
+            }
+            let mut add = |what, time, evidence| {
+                repaired.push(Repaired {
+                    telephony_session_id: session.id.clone(),
+                    party_id: leg.party.clone(),
+                    what,
+                    time,
+                    evidence,
+                });
+            };
+            let changes = &self.changes[leg.changes.clone()];
+            let is_told = changes.first().is_some_and(|change| change.event.kind.is_none());
+            if is_told && let Some(described_by) = session.described_by_report(&leg.party) {
+                add(RepairedFact::Description, None, evidence_of(session, described_by));
+            }
+            for (at, change) in changes.iter().enumerate().filter(|(_, change)| change.event.kind.is_some()) {
+                let what = match change.event.said.code {
+                    _ if at == 0 => RepairedFact::Leg,
+                    Some(Code::Gone) => RepairedFact::Link,
+                    Some(Code::Disconnected) => RepairedFact::End,
+                    _ => RepairedFact::State,
+                };
+                add(what, Some(change.time), evidence_of(session, change.event));
+            }
+        }
+        repaired
+    }
+}
+
+fn evidence_of(session: &crate::session::Session, event: &Event) -> Evidence {
+    Evidence {
+        telephony_session_id: session.id.clone(),
+        sequence: event.told_sequence(),
+        kind: event.kind,
+        uuid: event.uuid.as_ref().map(Uuid::to_compact_string),
     }
 }
 

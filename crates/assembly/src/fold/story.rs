@@ -4,7 +4,7 @@ use compact_str::{CompactString, format_compact};
 use wholecall_notification::{Code, Reason};
 use wholecall_record::{
     Call, Time,
-    call::{Direction, Kind, LinkKind, MoveKind, Outcome},
+    call::{Direction, Kind, LinkKind, MoveKind, Outcome, RepairedFact},
     lanes,
     story::{self, Conclusion, Step, Story},
     words,
@@ -349,6 +349,21 @@ fn missing(call: &Call) -> Vec<CompactString> {
             gone.telephony_session_id,
             gone.party_id,
             gone.sequence
+        ));
+    }
+    for repaired in &completeness.repaired {
+        let what = match repaired.what {
+            RepairedFact::Leg => "all notifications",
+            RepairedFact::State => "a change",
+            RepairedFact::Link => "where it went: the notification",
+            RepairedFact::End => "the end",
+            RepairedFact::Description => "a name or number",
+        };
+        missing.push(format_compact!(
+            "{what} of {}/{}, which the {} tells",
+            repaired.telephony_session_id,
+            repaired.party_id,
+            repaired.evidence.place()
         ));
     }
     if let Some(reason) = completeness.reason {

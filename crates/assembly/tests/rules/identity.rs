@@ -72,7 +72,7 @@ fn evidence_names_the_smallest_uuid() {
          20 A/1,A/3 Disconnected"
     ));
     assert_eq!(call.moves[0].evidence[0].uuid.as_deref(), Some("61"));
-    assert_eq!(call.moves[0].evidence[0].sequence, 7);
+    assert_eq!(call.moves[0].evidence[0].sequence, Some(7));
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod play;
 mod presence;
 mod queues;
 mod related;
+mod repair;
 mod results;
 mod stranger;
 mod supervision;

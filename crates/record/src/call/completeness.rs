@@ -2,9 +2,11 @@
 
 use compact_str::CompactString;
 
+use super::passing::Evidence;
 use crate::{
     id::{CallId, PartyId, SessionId},
     json::{IsEmpty, object, words},
+    time::Time,
 };
 
 object! {
@@ -23,6 +25,8 @@ object! {
         "lateFor" => @"IsEmpty::is_empty" pub late_for: Option<CallId>,
         /// What was beyond a stated limit and is counted, not kept.
         "beyondLimits" => @"IsEmpty::is_empty" pub beyond_limits: Vec<BeyondLimit>,
+        /// What no notification told, and RingCentral did when it was asked.
+        "repaired" => @"IsEmpty::is_empty" pub repaired: Vec<Repaired>,
     }
 }
 
@@ -49,6 +53,40 @@ object! {
         "partyId" => pub party_id: PartyId,
         /// The notification that says so.
         "sequence" => pub sequence: u32,
+    }
+}
+
+object! {
+    /// Something of a leg that no notification told.
+    #[derive(Eq)]
+    pub struct Repaired {
+        /// The session.
+        "telephonySessionId" => pub telephony_session_id: SessionId,
+        /// The leg.
+        "partyId" => pub party_id: PartyId,
+        /// What of it.
+        "what" => pub what: RepairedFact,
+        /// Where the record puts it in time; it may have been so before. None for a description.
+        "time" => pub time: Option<Time>,
+        /// The answer that tells it.
+        "evidence" => pub evidence: Evidence,
+    }
+}
+
+words! {
+    /// What of a leg was repaired.
+    #[derive(PartialOrd, Ord, Hash)]
+    pub enum RepairedFact {
+        /// All that is known of it.
+        Leg = "leg",
+        /// A state it was in.
+        State = "state",
+        /// That it left by a link, and to where.
+        Link = "link",
+        /// That it has ended.
+        End = "end",
+        /// A name, a number, an extension.
+        Description = "description",
     }
 }
 

@@ -4,7 +4,7 @@ use compact_str::CompactString;
 
 use crate::{
     id::{ParticipantId, PartyId, SessionId},
-    json::{object, words},
+    json::{IsEmpty, object, words},
     time::Time,
 };
 
@@ -59,15 +59,39 @@ object! {
 }
 
 object! {
-    /// A notification that proves something.
+    /// A notification, or an answer of RingCentral, that proves something.
     #[derive(Eq)]
     pub struct Evidence {
         /// The session.
         "telephonySessionId" => pub telephony_session_id: SessionId,
-        /// The place in its order.
-        "sequence" => pub sequence: u32,
+        /// The place in its order; none for what RingCentral answered when it was asked.
+        "sequence" => @"IsEmpty::is_empty" pub sequence: Option<u32>,
+        /// What it is, if it is no notification.
+        "kind" => @"IsEmpty::is_empty" pub kind: Option<EvidenceKind>,
         /// The notification; the smallest id where several copies came.
         "uuid" => pub uuid: Option<CompactString>,
+    }
+}
+
+impl Evidence {
+    /// Its place in its session, in a word: `8`, `snapshot`, `call log`.
+    pub fn place(&self) -> String {
+        match (self.sequence, self.kind) {
+            (Some(sequence), _) => sequence.to_string(),
+            (None, Some(EvidenceKind::CallLog)) => "call log".to_owned(),
+            (None, Some(EvidenceKind::Snapshot) | None) => "snapshot".to_owned(),
+        }
+    }
+}
+
+words! {
+    /// What RingCentral said when it was asked.
+    #[derive(PartialOrd, Ord, Hash)]
+    pub enum EvidenceKind {
+        /// How a session was at a time.
+        Snapshot = "snapshot",
+        /// The call log's record of a session.
+        CallLog = "callLog",
     }
 }
 

@@ -305,7 +305,7 @@ impl<'c> Plot<'c> {
             let mark = (place, self.mark_y(row));
             let evidence = self.call.moves.get(index).map_or_else(String::new, |step| {
                 let proofs = step.evidence.iter();
-                let proofs = proofs.map(|proof| format!("{} {}", proof.telephony_session_id, proof.sequence));
+                let proofs = proofs.map(|proof| format!("{} {}", proof.telephony_session_id, proof.place()));
                 format!(", proved by {}", proofs.collect::<Vec<_>>().join(", "))
             });
             let told = format!("{} {}{evidence}", self.clock.time(door.time), door.sentence);

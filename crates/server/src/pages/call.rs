@@ -3,9 +3,10 @@
 use askama::Template;
 use axum::{extract::Path, response::Response};
 use serde_json::Value;
-use wholecall_notification::{Document, Message};
+use wholecall_notification::{Document, Message, Notification, Source};
 use wholecall_record::{
-    Call, Time,
+    Call, SessionId, Time,
+    call::{Evidence, EvidenceKind},
     story::{Story, letter},
     svg::{Drawing, Place},
     words,
@@ -178,15 +179,34 @@ fn exact(time: Time, zone: &Zone) -> String {
 }
 
 /// What a notification is called: `A 8`; and where it stands on the page.
-fn named(story: &Story, session: &str, sequence: u32) -> (String, String) {
-    let place = story.sessions.iter().position(|known| **known == *session);
-    let session = place.map_or_else(|| session.to_owned(), letter);
-    (format!("{session} {sequence}"), format!("n-{session}-{sequence}"))
+fn named(story: &Story, proof: &Evidence) -> (String, String) {
+    let session = &proof.telephony_session_id;
+    let place = story.sessions.iter().position(|known| known == session);
+    let session = place.map_or_else(|| session.to_string(), letter);
+    let own = match (proof.sequence, &proof.uuid) {
+        (None, Some(uuid)) => uuid.to_string(),
+        _ => proof.place(),
+    };
+    (format!("{session} {}", proof.place()), format!("n-{session}-{own}"))
+}
+
+/// What a notification proves something as.
+fn as_evidence(notification: &Notification<'_, '_>) -> Evidence {
+    Evidence {
+        telephony_session_id: SessionId::from(notification.session_id()),
+        sequence: notification.sequence(),
+        kind: match notification.source() {
+            Source::Change { .. } => None,
+            Source::Snapshot => Some(EvidenceKind::Snapshot),
+            Source::CallLog => Some(EvidenceKind::CallLog),
+        },
+        uuid: notification.uuid().map(Into::into),
+    }
 }
 
 fn shown_step(story: &Story, step: &wholecall_record::story::Step, zone: &Zone) -> Step {
     let proofs = step.evidence.iter().map(|proof| {
-        let (name, anchor) = named(story, &proof.telephony_session_id, proof.sequence);
+        let (name, anchor) = named(story, proof);
         (name, format!("#{anchor}"))
     });
     Step {
@@ -201,11 +221,18 @@ fn shown_step(story: &Story, step: &wholecall_record::story::Step, zone: &Zone) 
 fn told(story: &Story, entry: &Entry, zone: &Zone) -> Option<Told> {
     let document = Document::parse(&entry.body).ok()?;
     let Ok(Message::Session(notification)) = document.message() else { return None };
-    let (session, sequence) = (notification.session_id(), notification.sequence());
-    let (name, anchor) = named(story, session, sequence);
+    let own = as_evidence(&notification);
+    let (name, anchor) = named(story, &own);
     let proves = story.steps.iter().enumerate().filter(|(_, step)| {
         let mut evidence = step.evidence.iter();
-        evidence.any(|proof| *proof.telephony_session_id == *session && proof.sequence == sequence)
+        // A change has many copies of other ids; an answer is one of its own.
+        let is_it = |proof: &Evidence| match own.sequence {
+            Some(_) => {
+                (&proof.telephony_session_id, proof.sequence) == (&own.telephony_session_id, own.sequence)
+            }
+            None => *proof == own,
+        };
+        evidence.any(is_it)
     });
     let says = notification.body().parties.iter().map(|party| {
         let code = party.status.code.as_deref().unwrap_or("?");

@@ -51,6 +51,12 @@ impl Live {
         told
     }
 
+    /// The sessions that were asked for since this was last called.
+    pub(crate) fn asked(&mut self) -> Vec<String> {
+        let questions = self.assembler.take_questions().into_iter();
+        questions.map(|question| question.session[2..].to_owned()).collect()
+    }
+
     /// The record of a call as it was told last.
     pub(crate) fn last(&self, session: &str) -> &Call {
         let found = self.records.iter().rfind(|call| call.id[2..] == *session);

@@ -15,6 +15,13 @@
 //! `rec:7`, `uuid:5` (`uuid:-` for none), `role:Initiator`, `account:2` (of the party), `bare` (no
 //! description), `@12` (arrives then, for live calls), and as peer also `-> B` (no party), `=> B/1` (REST's
 //! spelling), `-> B/1 "0"` (its `sessionId`).
+//!
+//! What RingCentral answers when it is asked:
+//!
+//! ```text
+//! 30  snapshot A | 1 Answered | 3 in 106 +1404>106 Answered      each leg as it is then; without any, there is no A
+//! 600 log A 0+42 in Accepted 104 +1404>+1650                     start and length, direction, result, on whose behalf
+//! ```
 
 use std::collections::HashMap;
 
@@ -62,6 +69,10 @@ impl Script {
             [session, "sessionId", id] => {
                 self.sessions.entry(session.to_owned()).or_default().legacy_id = Some(id.to_owned());
             }
+            [time, "snapshot", session, ..] => return vec![self.snapshot(line, seconds(time), session)],
+            [time, "log", session, when, direction, result, owner, sides] => {
+                return vec![self.logged(seconds(time), session, [when, direction, result, owner, sides])];
+            }
             [time, legs, ..] => {
                 let legs = legs.split(',');
                 return legs.map(|leg| self.notification(line, seconds(time), leg, &words[2..])).collect();
@@ -69,6 +80,53 @@ impl Script {
             _ => panic!("not a line of a script: {line}"),
         }
         Vec::new()
+    }
+
+    fn answer(&mut self, time: Time, path: &str, body: Value) -> Sent {
+        self.sent += 1;
+        let event = format!("/restapi/v1.0/account/1/{path}");
+        let uuid = format!("{}", 1_000 + self.sent);
+        let json = json!({ "uuid": uuid, "event": event, "timestamp": time.to_string(), "body": body });
+        Sent { arrives: time, json }
+    }
+
+    fn snapshot(&mut self, line: &str, time: Time, session: &str) -> Sent {
+        let parties = line.split('|').skip(1).map(|party| {
+            let words: Vec<&str> = party.split_whitespace().collect();
+            let mut told = Told::default();
+            told.read(line, &words[1..], |_| None);
+            let known = self.sessions.get(session).and_then(|session| session.legs.get(words[0]));
+            let mut party = known.cloned().unwrap_or_default();
+            party.extend(told.described);
+            party.insert("id".into(), json!(format!("p-{}", words[0])));
+            party.insert("status".into(), Value::Object(told.status));
+            Value::Object(party)
+        });
+        let parties: Vec<Value> = parties.collect();
+        let body = match parties.is_empty() {
+            true => Value::Null,
+            false => json!({ "id": format!("s-{session}"), "origin": {"type": "Call"}, "parties": parties }),
+        };
+        self.answer(time, &format!("telephony/sessions/s-{session}"), body)
+    }
+
+    fn logged(&mut self, time: Time, session: &str, words: [&str; 5]) -> Sent {
+        let [when, direction, result, owner, sides] = words;
+        let Some((start, length)) = when.split_once('+') else { panic!("no start+length: {when}") };
+        let mut told = Told::default();
+        told.read(when, &[direction, owner, sides], |_| None);
+        let mut body = told.described;
+        let owner = body.remove("extensionId");
+        body.insert(
+            "extension".into(),
+            json!({ "id": owner.and_then(|id| id.as_str()?.parse::<u32>().ok()) }),
+        );
+        body.insert("id".into(), json!(format!("log-of-{session}")));
+        body.insert("telephonySessionId".into(), json!(format!("s-{session}")));
+        body.insert("startTime".into(), json!(seconds(start).to_string()));
+        body.insert("duration".into(), json!(length.parse::<u32>().expect("seconds")));
+        body.insert("result".into(), json!(result.replace('_', " ")));
+        self.answer(time, &format!("call-log/log-of-{session}"), Value::Object(body))
     }
 
     fn notification(&mut self, line: &str, time: Time, leg: &str, words: &[&str]) -> Sent {

@@ -1,0 +1,348 @@
+//! What RingCentral said of a session when it was asked: snapshots, and its record in the call log.
+//!
+//! An answer has no place in the session's order. It counts for a leg only after all that was told of it, or where
+//! something between two notifications was lost; and only where it leads further: an answer never brings anybody back.
+
+use wholecall_notification::{Code, Direction, LogRecord, LogResult, LogSide, Notification, Reason, Source};
+use wholecall_record::{Time, call::EvidenceKind};
+
+use crate::{
+    description::{Description, Side},
+    event::{AFTER_ALL, Event, Statement},
+    legs::{LegKey, Legs},
+    limits,
+    session::Session,
+    uuid::Uuid,
+};
+
+/// Answers, in the order in which they count.
+#[derive(Debug, Default)]
+pub(crate) struct Reports(Vec<Report>);
+
+/// An answer.
+#[derive(Debug)]
+struct Report {
+    kind: EvidenceKind,
+    /// When it was given; when a logged call was over.
+    time: Time,
+    uuid: Option<Uuid>,
+    /// What it says of single legs.
+    legs: Vec<Event>,
+    /// Whoever had not left by then has.
+    all_left: Option<Event>,
+}
+
+/// Something an answer adds to what was told of a leg.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reported<'a> {
+    pub(crate) leg: LegKey,
+    pub(crate) time: Time,
+    pub(crate) event: &'a Event,
+}
+
+/// What is known of a leg while answers are weighed, in order.
+#[derive(Debug, Clone, Default)]
+struct Line(Vec<Point>);
+
+#[derive(Debug, Clone, Copy)]
+struct Point {
+    time: Time,
+    /// Of the last notification.
+    sequence: u32,
+    code: Code,
+    /// It left by a link, and where to was not said.
+    is_lost: bool,
+}
+
+/// The parties of a call that only the call log has: who called, who was called.
+const LOGGED_PARTIES: [&str; 2] = ["log-1", "log-2"];
+
+/// The call log rounds; what it puts more than so much before the last notification was not its last word.
+const LOG_ROUNDS_MS: i64 = 2_000;
+
+impl Reports {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes in an answer; tells whether it is new.
+    pub(crate) fn hear(&mut self, legs: &mut Legs, notification: &Notification<'_, '_>) -> bool {
+        let uuid = notification.uuid().map(Uuid::new);
+        let time = Time::from_millis(notification.event_time().as_millis());
+        if self.0.iter().any(|known| (known.time, &known.uuid) == (time, &uuid)) {
+            return false;
+        }
+        let report = match notification.source() {
+            Source::Change { .. } => return false,
+            Source::Snapshot => snapshot(legs, notification, time, uuid),
+            Source::CallLog => logged(legs, &notification.log_record(), time, uuid),
+        };
+        let order = |report: &Report| (report.order(), report.time, report.uuid.clone());
+        let place = self.0.partition_point(|known| order(known) < order(&report));
+        self.0.insert(place, report);
+        if self.0.len() > limits::REPORTS_PER_SESSION {
+            self.0.remove(0);
+        }
+        true
+    }
+
+    /// The events that say where a leg went.
+    pub(crate) fn gone(&self) -> impl Iterator<Item = &Event> {
+        let events = self.0.iter().flat_map(|report| &report.legs);
+        events.filter(|event| event.said.code == Some(Code::Gone))
+    }
+
+    /// The first answer that speaks of a party.
+    pub(crate) fn of_party(&self, legs: &Legs, party: &str) -> Option<&Event> {
+        self.0.iter().flat_map(|report| &report.legs).find(|event| legs.id(event.leg) == party)
+    }
+
+    /// When the first leg was there, as far as answers tell.
+    pub(crate) fn start(&self) -> Option<Time> {
+        self.0.iter().flat_map(|report| &report.legs).map(|event| event.said.time).min()
+    }
+}
+
+impl Report {
+    /// Who names legs comes first; the log knows to the second when they left, a session that is gone only that they have.
+    fn order(&self) -> u8 {
+        match (self.kind, &self.all_left) {
+            (EvidenceKind::Snapshot, None) => 0,
+            (EvidenceKind::CallLog, _) => 1,
+            (EvidenceKind::Snapshot, Some(_)) => 2,
+        }
+    }
+}
+
+fn event(leg: LegKey, kind: EvidenceKind, uuid: Option<&Uuid>, said: Statement) -> Event {
+    Event { sequence: AFTER_ALL, leg, kind: Some(kind), uuid: uuid.cloned(), said }
+}
+
+fn snapshot(legs: &mut Legs, notification: &Notification<'_, '_>, time: Time, uuid: Option<Uuid>) -> Report {
+    let kind = EvidenceKind::Snapshot;
+    let mut events = Vec::new();
+    for party in notification.body().parties.iter().filter(|party| !party.id().is_empty()) {
+        let Some(leg) = legs.find_or_add_if_few(party.id()) else { continue };
+        legs.count_event(leg);
+        // What notifications say of a leg counts before it.
+        legs.describe(leg, 0, uuid.as_ref(), party);
+        events.push(event(leg, kind, uuid.as_ref(), Statement::of(notification, party)));
+    }
+    let left = || event(0, kind, uuid.as_ref(), Statement::plain(time, Code::Disconnected, None));
+    let all_left = events.is_empty().then(left);
+    Report { kind, time, uuid, legs: events, all_left }
+}
+
+/// Who called and who was called. The log does not know the moment of the answer: it is taken for the start.
+fn logged(legs: &mut Legs, record: &LogRecord<'_>, end: Time, uuid: Option<Uuid>) -> Report {
+    let kind = EvidenceKind::CallLog;
+    let start = record.start_time.map_or(end, |start| Time::from_millis(start.as_millis()));
+    let (from, to) = (side(&record.from), side(&record.to));
+    let owner = record.extension.id();
+    let is_inbound = record.direction() == Some(Direction::Inbound);
+    let owners =
+        [from.extension.or(owner.filter(|_| !is_inbound)), to.extension.or(owner.filter(|_| is_inbound))];
+    let result = record.result();
+    let reason = reason_of(result);
+    let callee = match result {
+        LogResult::Talked => Code::Answered,
+        LogResult::Voicemail => Code::Voicemail,
+        LogResult::Fax => Code::FaxReceive,
+        _ => Code::Proceeding,
+    };
+    let mut events = Vec::new();
+    let lines = [(Direction::Outbound, Code::Proceeding, None), (Direction::Inbound, callee, reason)];
+    for ((party, extension), (direction, code, reason)) in LOGGED_PARTIES.into_iter().zip(owners).zip(lines) {
+        let Some(leg) = legs.find_or_add_if_few(party) else { continue };
+        legs.count_event(leg);
+        let direction = Some(direction);
+        let description = Description { extension, direction, from, to, ..Description::default() };
+        legs.hear_description(leg, 0, uuid.as_ref(), &description);
+        let begun = Statement::plain(start, code, None);
+        let ended = Statement::plain(end, Code::Disconnected, reason);
+        events.extend([begun, ended].map(|said| event(leg, kind, uuid.as_ref(), said)));
+    }
+    let left = event(0, kind, uuid.as_ref(), Statement::plain(end, Code::Disconnected, reason));
+    Report { kind, time: end, uuid, legs: events, all_left: Some(left) }
+}
+
+fn side<'a>(side: &'a LogSide<'_>) -> Side<'a> {
+    Side { number: side.number(), name: side.name(), extension: side.extension_id(), device: None }
+}
+
+fn reason_of(result: LogResult) -> Option<Reason> {
+    match result {
+        LogResult::Busy => Some(Reason::TargetBusy),
+        LogResult::Rejected => Some(Reason::Rejected),
+        LogResult::Unanswered => Some(Reason::NoAnswer),
+        LogResult::Failed => Some(Reason::InternalError),
+        LogResult::Blocked => Some(Reason::DestinationBlocked),
+        LogResult::Talked | LogResult::Voicemail | LogResult::Fax | LogResult::Other => None,
+    }
+}
+
+impl Session {
+    /// What answers add to what was told of its legs.
+    pub(crate) fn reported(&self) -> Vec<Reported<'_>> {
+        let reports = self.reports();
+        if reports.is_empty() {
+            return Vec::new();
+        }
+        let mut known = Lines::of(self);
+        let is_told = known.sequences.first().is_some();
+        let mut reported = Vec::new();
+        for report in &reports.0 {
+            // Of a session that anybody else has told of, the log knows only when it was over.
+            let is_better_known = is_told || reported.iter().any(|told: &Reported<'_>| told.is_by_snapshot());
+            known.is_one_left = known.lines.iter().filter(|line| line.is_open()).count() == 1;
+            let tells_legs = report.kind == EvidenceKind::Snapshot || !is_better_known;
+            for event in report.legs.iter().filter(|_| tells_legs) {
+                reported.extend(known.take(event.leg, event));
+            }
+            let Some(event) = &report.all_left else { continue };
+            for leg in 0..self.legs.len() {
+                if !known.lines[leg].0.is_empty() {
+                    reported.extend(known.take(leg as LegKey, event));
+                }
+            }
+        }
+        reported
+    }
+
+    /// Whether a snapshot shows a leg on the line that is later than all that was told of it.
+    pub(crate) fn is_seen_alive(&self, party: &str) -> bool {
+        let Some(event) = self.reports().of_party(&self.legs, party) else { return false };
+        let leg = event.leg;
+        let told = self.events().filter(|event| event.leg == leg).map(|event| event.said.time).max();
+        let seen = self.reports().0.iter().flat_map(|report| &report.legs).filter(|event| event.leg == leg);
+        let last = seen.max_by_key(|event| event.said.time);
+        last.is_some_and(|event| {
+            let is_there = event.said.code.is_some_and(|code| rank(code) <= ON_THE_LINE);
+            is_there && Some(event.said.time) >= told
+        })
+    }
+}
+
+/// The legs of a session while answers are weighed.
+struct Lines {
+    lines: Vec<Line>,
+    /// Of all notifications of the session, in order.
+    sequences: Vec<u32>,
+    /// The last that was told of the session.
+    latest: Option<Time>,
+    /// All others had left before the answer that is weighed.
+    is_one_left: bool,
+}
+
+impl Lines {
+    fn of(session: &Session) -> Self {
+        let mut lines = vec![Line::default(); session.legs.len()];
+        let (mut sequences, mut latest) = (Vec::new(), None);
+        for event in session.events() {
+            sequences.push(event.sequence);
+            let effective = latest.max(Some(event.said.time));
+            latest = effective;
+            if let (Some(time), false) = (effective, event.is_text_reply()) {
+                lines[event.leg as usize].add(time, event.sequence, event);
+            }
+        }
+        Self { lines, sequences, latest, is_one_left: false }
+    }
+
+    /// Takes in what an answer says of a leg, if that is something new.
+    fn take<'a>(&mut self, leg: LegKey, event: &'a Event) -> Option<Reported<'a>> {
+        let time = self.place(&self.lines[leg as usize], event)?;
+        let line = &mut self.lines[leg as usize];
+        let sequence = line.before(time).map_or(0, |point| point.sequence);
+        line.add(time, sequence, event);
+        Some(Reported { leg, time, event })
+    }
+
+    /// When an answer's statement takes effect; none if it tells nothing new.
+    fn place(&self, line: &Line, event: &Event) -> Option<Time> {
+        let said = &event.said;
+        let code = said.code.filter(|code| *code != Code::Other)?;
+        let tolerance_ms = if event.kind == Some(EvidenceKind::CallLog) { LOG_ROUNDS_MS } else { 0 };
+        let before = line.before(said.time + tolerance_ms);
+        match before {
+            Some(point) if point.is_lost && code == Code::Gone && said.peer().is_some() => {
+                return Some(point.time);
+            }
+            _ if code == Code::Gone && said.peer().is_none() => return None,
+            _ => {}
+        }
+        let leads_on = match (before.map(|point| rank(point.code)), rank(code)) {
+            (None, _) => true,
+            (Some(ON_THE_LINE), ON_THE_LINE) => before.is_some_and(|point| point.code != code),
+            (Some(before), after) => before < after,
+        };
+        let after = line.0.iter().find(|point| point.time > said.time + tolerance_ms);
+        let is_possible = after.is_none_or(|after| {
+            let is_followed = match code {
+                Code::Disconnected => false,
+                Code::Gone => after.code == Code::Disconnected,
+                _ => true,
+            };
+            // Between two notifications an answer can only tell what was lost there.
+            is_followed && self.has_gap(before.map_or(1, |point| point.sequence), after.sequence)
+        });
+        if !leads_on || !is_possible {
+            return None;
+        }
+        let time = before.map_or(said.time, |point| point.time.max(said.time));
+        match (event.kind, self.latest) {
+            // Who was left alone had nobody to stay for: it ended with the last that was told, not when we asked.
+            (Some(EvidenceKind::Snapshot), Some(latest))
+                if code == Code::Disconnected && self.is_one_left =>
+            {
+                Some(before.map_or(latest, |point| point.time.max(latest)))
+            }
+            _ => Some(time),
+        }
+    }
+
+    /// Whether a notification between two others is missing.
+    fn has_gap(&self, before: u32, after: u32) -> bool {
+        let up_to = |sequence: u32| self.sequences.partition_point(|known| *known < sequence);
+        let between = up_to(after).saturating_sub(up_to(before.saturating_add(1)));
+        (between as u64) < u64::from(after.saturating_sub(before.saturating_add(1)))
+    }
+}
+
+impl Line {
+    fn add(&mut self, time: Time, sequence: u32, event: &Event) {
+        let Some(code) = event.said.code.filter(|code| *code != Code::Other) else { return };
+        let is_lost = code == Code::Gone && event.said.peer().is_none();
+        let place = self.0.partition_point(|point| point.time <= time);
+        self.0.insert(place, Point { time, sequence, code, is_lost });
+    }
+
+    fn before(&self, time: Time) -> Option<&Point> {
+        self.0.iter().rfind(|point| point.time <= time)
+    }
+
+    /// Whether it is there and has not left.
+    fn is_open(&self) -> bool {
+        self.0.last().is_some_and(|last| rank(last.code) <= ON_THE_LINE)
+    }
+}
+
+impl Reported<'_> {
+    fn is_by_snapshot(&self) -> bool {
+        self.event.kind == Some(EvidenceKind::Snapshot)
+    }
+}
+
+/// The rank of those who are on the line in whatever way.
+const ON_THE_LINE: u8 = 2;
+
+/// How far a leg has come: before it is answered, on the line in whatever way, out by a door, out for good.
+fn rank(code: Code) -> u8 {
+    match code {
+        Code::Setup => 0,
+        Code::Proceeding => 1,
+        Code::Gone => 3,
+        Code::Disconnected => 4,
+        _ => ON_THE_LINE,
+    }
+}

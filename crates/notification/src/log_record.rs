@@ -1,0 +1,153 @@
+//! A record of RingCentral's call log, as far as it says what notifications may have failed to.
+//!
+//! Source: RingCentral's API reference (`CallLogRecord`). The log has neither the moment of the answer nor holds.
+
+use crate::{Body, Direction, Moment, Text, json::Reader, notification::said, object::object};
+
+object! {
+    /// A call, or an extension's part in it, as the call log has it.
+    pub struct LogRecord {
+        /// The record's id.
+        "id" => pub id: Option<Text<'a>>,
+        /// When the call began.
+        "startTime" => pub start_time: Option<Moment>,
+        /// Seconds from there to the end, rounded; absent while the call goes on.
+        "duration" => pub duration: Option<i64>,
+        /// The same in milliseconds, since 2023.
+        "durationMs" => pub duration_ms: Option<i64>,
+        /// As the account sees it.
+        "direction" => pub direction: Option<Text<'a>>,
+        /// How it came out, see [`LogResult`].
+        "result" => pub result: Option<Text<'a>>,
+        /// The calling side.
+        "from" => pub from: LogSide<'a>,
+        /// The called side.
+        "to" => pub to: LogSide<'a>,
+        /// On whose behalf the call ran.
+        "extension" => pub extension: LogExtension<'a>,
+    }
+}
+
+object! {
+    /// `from` and `to` of a record.
+    pub struct LogSide {
+        /// Mostly E.164.
+        "phoneNumber" => pub phone_number: Option<Text<'a>>,
+        /// The short number, within the account.
+        "extensionNumber" => pub extension_number: Option<Text<'a>>,
+        /// The extension.
+        "extensionId" => pub extension_id: Option<Text<'a>>,
+        /// The name.
+        "name" => pub name: Option<Text<'a>>,
+    }
+}
+
+object! {
+    /// `extension` of a record.
+    pub struct LogExtension {
+        /// The extension; a number here, text elsewhere.
+        "id" => pub id: Option<Text<'a>>,
+    }
+}
+
+/// What became of a call, as far as its record tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogResult {
+    /// People talked.
+    Talked,
+    /// A message was left.
+    Voicemail,
+    /// A fax was received.
+    Fax,
+    /// Nobody answered.
+    Unanswered,
+    /// The other side was busy.
+    Busy,
+    /// Somebody declined it.
+    Rejected,
+    /// The number is none, or something failed.
+    Failed,
+    /// Not allowed.
+    Blocked,
+    /// Anything else.
+    Other,
+}
+
+impl<'a> LogRecord<'a> {
+    /// The record that is a document's body.
+    pub(crate) fn of(body: &Body<'a>) -> Self {
+        let mut record = Self::default();
+        for &(key, value) in &body.unknown {
+            // It has been read once: it is sound JSON.
+            let _ = record.fill_member(key, &mut Reader::new(value));
+        }
+        record
+    }
+
+    /// When the call was over; none while it goes on.
+    pub(crate) fn end(&self) -> Option<Moment> {
+        let is_over = said(&self.result).is_none_or(|result| !result.eq_ignore_ascii_case("In Progress"));
+        let length_ms = self.duration_ms.or_else(|| self.duration?.checked_mul(1_000))?;
+        let end_ms = self.start_time?.as_millis().checked_add(length_ms.max(0))?;
+        is_over.then_some(Moment::from_millis(end_ms))
+    }
+
+    /// As the account sees it.
+    pub fn direction(&self) -> Option<Direction> {
+        said(&self.direction).map(Direction::from)
+    }
+
+    /// How it came out.
+    pub fn result(&self) -> LogResult {
+        let Some(word) = said(&self.result) else { return LogResult::Other };
+        match word.to_ascii_lowercase().as_str() {
+            "accepted" | "call connected" | "answered elsewhere" => LogResult::Talked,
+            "voicemail" | "sent to voicemail" => LogResult::Voicemail,
+            "received" | "partial receive" | "fax on demand" => LogResult::Fax,
+            "busy" => LogResult::Busy,
+            "rejected" | "declined" => LogResult::Rejected,
+            "missed"
+            | "no answer"
+            | "abandoned"
+            | "hang up"
+            | "stopped"
+            | "ip phone offline"
+            | "answered not accepted"
+            | "callback requested"
+            | "reply" => LogResult::Unanswered,
+            "call failed" | "call failure" | "internal error" | "wrong number" => LogResult::Failed,
+            "blocked"
+            | "restricted number"
+            | "not allowed"
+            | "no calling credit"
+            | "international disabled"
+            | "international restricted"
+            | "suspended account" => LogResult::Blocked,
+            _ => LogResult::Other,
+        }
+    }
+}
+
+impl LogSide<'_> {
+    /// The number, or the short number within the account.
+    pub fn number(&self) -> Option<&str> {
+        said(&self.phone_number).or_else(|| said(&self.extension_number))
+    }
+
+    /// The extension.
+    pub fn extension_id(&self) -> Option<&str> {
+        said(&self.extension_id)
+    }
+
+    /// The name.
+    pub fn name(&self) -> Option<&str> {
+        said(&self.name)
+    }
+}
+
+impl LogExtension<'_> {
+    /// The extension.
+    pub fn id(&self) -> Option<&str> {
+        said(&self.id)
+    }
+}
