@@ -189,7 +189,7 @@ impl Session {
             return Vec::new();
         }
         let mut known = Lines::of(self);
-        let is_told = known.sequences.first().is_some();
+        let is_told = !known.sequences.is_empty();
         let mut reported = Vec::new();
         for report in &reports.0 {
             // Of a session that anybody else has told of, the log knows only when it was over.

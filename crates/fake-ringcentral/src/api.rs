@@ -9,6 +9,7 @@ use axum::{
     http::{HeaderMap, Method, Response, Uri},
     routing::any,
 };
+use jiff::fmt::rfc2822::DateTimePrinter;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wholecall_simulator::{Account, Millis};
@@ -72,7 +73,12 @@ async fn handle(
         Some(path) => control::answer(&platform, path, &request),
         None => {
             let reply = answer(&platform, &request).await;
-            reply.with("rcrequestid", "fake").with("routingkey", "FAKE01")
+            let reply = reply.with("rcrequestid", "fake").with("routingkey", "FAKE01");
+            // Clients tell by it what time the calls have.
+            let date = jiff::Timestamp::from_millisecond(platform.clock.call_time()).ok();
+            let printed =
+                date.and_then(|date| DateTimePrinter::new().timestamp_to_rfc9110_string(&date).ok());
+            printed.map(|date| reply.clone().with("date", date)).unwrap_or(reply)
         }
     };
     reply.into_http()

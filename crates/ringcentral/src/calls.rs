@@ -5,9 +5,24 @@ use serde_json::{Value, value::RawValue};
 
 use crate::{budget::Group, client::Client, error::Result};
 
-/// A telephony session as it is now, in RingCentral's words.
+/// An answer about a session, in RingCentral's words.
 #[derive(Debug, Clone)]
 pub struct Session {
+    /// The JSON as it came.
+    pub json: Box<str>,
+    /// When it was given, by RingCentral's clock; milliseconds since 1970.
+    pub at_ms: i64,
+}
+
+/// A record of the call log.
+#[derive(Debug, Clone)]
+pub struct Logged {
+    /// The record's id.
+    pub id: String,
+    /// The session it is about; old records name none.
+    pub session: Option<String>,
+    /// Whether the call is over.
+    pub is_over: bool,
     /// The JSON as it came.
     pub json: Box<str>,
 }
@@ -15,56 +30,68 @@ pub struct Session {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct LogRecord {
+    id: String,
     #[serde(default)]
     telephony_session_id: Option<String>,
+    #[serde(default)]
+    result: Option<String>,
+    #[serde(default)]
+    duration: Option<i64>,
+    /// Since August 2026.
+    #[serde(default)]
+    finished: Option<bool>,
 }
 
 #[derive(Deserialize)]
 struct Page {
-    records: Vec<LogRecord>,
+    records: Vec<Box<RawValue>>,
     #[serde(default)]
     navigation: Value,
 }
 
-/// More pages than this are not asked for at once: each costs a tenth of a minute's heavy requests.
-const MOST_PAGES: usize = 5;
-
 /// RingCentral's largest page.
 const PER_PAGE: usize = 1_000;
 
+/// What a session is read from.
+pub fn session_path(account: &str, session: &str) -> String {
+    format!("/restapi/v1.0/account/{account}/telephony/sessions/{session}")
+}
+
 impl Client {
     /// A session and its parties; none if RingCentral does not know it (any more).
-    pub async fn session(&self, id: &str) -> Result<Option<Session>> {
-        let path = format!("/restapi/v1.0/account/~/telephony/sessions/{id}");
-        match self.get::<Box<RawValue>>(Group::Light, &path).await {
-            Ok(raw) => Ok(Some(Session { json: raw.get().into() })),
+    pub async fn session(&self, account: &str, session: &str) -> Result<Option<Session>> {
+        match self.get::<Box<RawValue>>(Group::Light, &session_path(account, session)).await {
+            Ok(raw) => Ok(Some(Session { json: raw.get().into(), at_ms: self.server_now_ms() })),
             Err(error) if error.is_unknown() => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// The sessions of the account's calls that go on, newest first.
-    pub async fn active_sessions(&self) -> Result<Vec<String>> {
-        self.log("/restapi/v1.0/account/~/active-calls?view=Simple").await
+    /// A page of the account's calls that go on, newest first, from 1 on, and whether there is another.
+    pub async fn active_calls(&self, page: usize) -> Result<(Vec<Logged>, bool)> {
+        self.log("/restapi/v1.0/account/~/active-calls?view=Simple", page).await
     }
 
-    /// The sessions in the account's call log that began within a time (`2026-06-01T12:00:00.000Z`), newest first, and
-    /// no more than five thousand.
-    pub async fn logged_sessions(&self, from: &str, until: &str) -> Result<Vec<String>> {
+    /// A page of the account's calls that began within a time (`2026-06-01T12:00:00.000Z`), newest first, from 1 on, and
+    /// whether there is another.
+    pub async fn logged_calls(&self, from: &str, until: &str, page: usize) -> Result<(Vec<Logged>, bool)> {
         let path = format!("/restapi/v1.0/account/~/call-log?view=Simple&dateFrom={from}&dateTo={until}");
-        self.log(&path).await
+        self.log(&path, page).await
     }
 
-    async fn log(&self, path: &str) -> Result<Vec<String>> {
-        let mut sessions = Vec::new();
-        for page in 1..=MOST_PAGES {
-            let found: Page =
-                self.get(Group::Heavy, &format!("{path}&page={page}&perPage={PER_PAGE}")).await?;
-            sessions.extend(found.records.into_iter().filter_map(|record| record.telephony_session_id));
-            if found.navigation["nextPage"].is_null() {
-                break;
-            }
-        }
-        Ok(sessions)
+    async fn log(&self, path: &str, page: usize) -> Result<(Vec<Logged>, bool)> {
+        let found: Page = self.get(Group::Heavy, &format!("{path}&page={page}&perPage={PER_PAGE}")).await?;
+        let records = found.records.into_iter().filter_map(|raw| {
+            let record: LogRecord = serde_json::from_str(raw.get()).ok()?;
+            let goes_on = record.result.is_some_and(|result| result.eq_ignore_ascii_case("In Progress"));
+            let is_over = record.finished.unwrap_or(!goes_on) && record.duration.is_some();
+            Some(Logged {
+                id: record.id,
+                session: record.telephony_session_id,
+                is_over,
+                json: raw.get().into(),
+            })
+        });
+        Ok((records.collect(), !found.navigation["nextPage"].is_null()))
     }
 }

@@ -19,7 +19,7 @@ mod token;
 
 pub use backoff::Backoff;
 pub use budget::Group;
-pub use calls::Session;
+pub use calls::{Logged, Session, session_path};
 pub use client::{Client, Clock, Credentials};
 pub use directory::Extension;
 pub use error::{Error, Refusal, Result};

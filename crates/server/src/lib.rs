@@ -120,7 +120,8 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     let metrics = Metrics::new();
     let (stop, stopped) = watch::channel(false);
     let (drained, is_drained) = watch::channel(false);
-    let pipeline = Pipeline::resume(store.clone(), tenants.clone(), metrics.clone())?;
+    let (asker, questions) = connection::Asker::new();
+    let pipeline = Pipeline::resume(store.clone(), tenants.clone(), metrics.clone(), asker.clone())?;
     let (erase, requests) = mpsc::unbounded_channel();
     let assembler = pipeline.start(is_drained, requests).map_err(StartError::Thread)?;
     let refresh = tokio::spawn(follow_tenants(tenants.clone()));
@@ -130,8 +131,8 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     let deliverer = deliver::start(context, settings.secret_key.clone(), stopped.clone());
     let key = settings.secret_key.clone();
     let accounts =
-        connection::Context::new(store.clone(), tenants.clone(), key, settings.public_url.clone())?;
-    let (wakers, connections) = connection::start(accounts, stopped.clone());
+        connection::Context::new(store.clone(), tenants.clone(), key, settings.public_url.clone(), asker)?;
+    let (wakers, connections) = connection::start(accounts, questions, stopped.clone());
     let service = Service {
         store,
         tenants,

@@ -14,7 +14,7 @@ use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot, watch},
 };
-use wholecall_assembly::{Assembler, Change, Left, Settings};
+use wholecall_assembly::{Assembler, Change, Left, Question, Settings};
 use wholecall_notification::{Document, Message};
 use wholecall_record::Time;
 use wholecall_store::{
@@ -22,7 +22,13 @@ use wholecall_store::{
     VersionKind,
 };
 
-use crate::{clock, erase, metrics::Metrics, tenants::Tenants};
+use crate::{
+    clock,
+    connection::{Asker, Asking},
+    erase,
+    metrics::Metrics,
+    tenants::{Tenant, Tenants},
+};
 
 /// So much of the journal is read at once.
 const READ_AT_ONCE: usize = 2_000;
@@ -30,6 +36,10 @@ const READ_AT_ONCE: usize = 2_000;
 /// A closed call stays in memory for what comes a little late, and for the twin of a RingOut; what comes later brings it
 /// back from the store.
 const KEEP_CLOSED_MS: i64 = 75_000;
+
+/// Silence after which RingCentral is asked for what seems to be lost of a call: what is only late has come by then, and
+/// a call with a gap is not closed yet.
+const ASK_AFTER_MS: i64 = 5_000;
 
 /// What calls look related to is restored with them, up to so many.
 const RESTORED_TOGETHER: usize = 64;
@@ -46,6 +56,7 @@ pub(crate) struct Pipeline {
     store: Store,
     tenants: std::sync::Arc<Tenants>,
     metrics: Metrics,
+    asker: Asker,
     position: Position,
     assemblers: HashMap<TenantId, Assembler>,
     /// When which assembler wants to be called.
@@ -60,6 +71,7 @@ impl Pipeline {
         store: Store,
         tenants: std::sync::Arc<Tenants>,
         metrics: Metrics,
+        asker: Asker,
     ) -> Result<Self, StoreError> {
         let position = store.checkpoint()?;
         let tenants_changed = tenants.watch();
@@ -67,6 +79,7 @@ impl Pipeline {
             store,
             tenants,
             metrics,
+            asker,
             position,
             assemblers: HashMap::new(),
             due: BTreeMap::new(),
@@ -150,7 +163,8 @@ impl Pipeline {
 
     /// What is in memory may be ahead of the store: it is made anew from there.
     fn start_over(&mut self) {
-        match Self::resume(self.store.clone(), self.tenants.clone(), self.metrics.clone()) {
+        let Self { store, tenants, metrics, asker, .. } = &*self;
+        match Self::resume(store.clone(), tenants.clone(), metrics.clone(), asker.clone()) {
             Ok(fresh) => *self = fresh,
             Err(error) => tracing::error!(%error, "the calls could not be read back"),
         }
@@ -188,7 +202,7 @@ impl Pipeline {
         self.assemblers.retain(|id, _| known.by_id.contains_key(id));
         for (&id, assembler) in &mut self.assemblers {
             let Some(tenant) = known.by_id.get(&id) else { continue };
-            let wanted = settings(&tenant.settings);
+            let wanted = settings(&self.store, tenant);
             if *assembler.settings() != wanted {
                 assembler.set_settings(wanted);
                 self.due.extend(assembler.next_due().map(|due| ((due, id), ())));
@@ -235,7 +249,14 @@ impl Pipeline {
                 what: to_store(change),
             });
         }
-        if let Some(due) = self.assemblers.get(&tenant).and_then(Assembler::next_due) {
+        let Some(assembler) = self.assemblers.get_mut(&tenant) else { return };
+        for Question { account, session } in assembler.take_questions() {
+            if let Some(account) = account {
+                let (account, session) = (account.to_string(), session.to_string());
+                self.asker.ask(Asking { tenant, account, session, logged: None });
+            }
+        }
+        if let Some(due) = assembler.next_due() {
             self.due.insert((due, tenant), ());
         }
     }
@@ -244,7 +265,7 @@ impl Pipeline {
         match self.assemblers.entry(tenant) {
             std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
             std::collections::hash_map::Entry::Vacant(new) => {
-                let settings = self.tenants.with_id(tenant)?.map(|tenant| settings(&tenant.settings));
+                let settings = self.tenants.with_id(tenant)?.map(|tenant| settings(&self.store, &tenant));
                 Ok(new.insert(Assembler::new(settings.unwrap_or_default())))
             }
         }
@@ -293,9 +314,12 @@ fn is_known(assembler: &Assembler, body: &str) -> bool {
     }
 }
 
-fn settings(wanted: &wholecall_store::TenantSettings) -> Settings {
-    let usual = Settings::default();
+fn settings(store: &Store, tenant: &Tenant) -> Settings {
+    let (usual, wanted) = (Settings::default(), &tenant.settings);
+    // Whoever cannot be asked is not: that this could not be found out is the same.
+    let can_ask = store.of(tenant.id).is_connected().unwrap_or(false);
     Settings {
+        ask_after_ms: can_ask.then_some(ASK_AFTER_MS),
         settle_ms: wanted.settle_ms.unwrap_or(usual.settle_ms),
         gap_settle_ms: wanted.gap_settle_ms.unwrap_or(usual.gap_settle_ms),
         last_leg_silent_ms: wanted.last_leg_stale_ms.unwrap_or(usual.last_leg_silent_ms),

@@ -181,6 +181,31 @@ impl TenantView {
         })
     }
 
+    /// Whether RingCentral can be asked about the tenant's calls.
+    pub fn is_connected(&self) -> Result<bool> {
+        self.read(|connection, tenant| {
+            let mut statement = connection.prepare_cached("SELECT 1 FROM connections WHERE tenant = ?1")?;
+            Ok(statement.exists([tenant])?)
+        })
+    }
+
+    /// Those of some sessions whose calls have not ended, as far as is known.
+    pub fn unended_sessions(&self, ids: Vec<String>) -> Result<Vec<String>> {
+        self.read(|connection, tenant| {
+            let mut statement = connection.prepare_cached(
+                "SELECT 1 FROM sessions JOIN calls USING (call)
+                 WHERE sessions.tenant = ?1 AND sessions.id = ?2 AND calls.state <> 'complete'",
+            )?;
+            let mut unended = Vec::new();
+            for id in ids {
+                if statement.exists(params![tenant, id])? {
+                    unended.push(id);
+                }
+            }
+            Ok(unended)
+        })
+    }
+
     /// Those of some sessions that were never heard of.
     pub fn unknown_sessions(&self, ids: Vec<String>) -> Result<Vec<String>> {
         self.read(|connection, tenant| {

@@ -92,21 +92,22 @@ async fn examine(client: &Client, public_url: Option<&str>) -> Report {
 
 /// The calls that go on, and whether their sessions can be read.
 async fn active(client: &Client) -> Seen {
-    let sessions = client.active_sessions().await?;
-    let Some(id) = sessions.first() else {
+    let (calls, _) = client.active_calls(1).await?;
+    let Some(id) = calls.iter().find_map(|call| call.session.as_deref()) else {
         return Ok("none goes on; make a call to see its session".to_owned());
     };
-    Ok(match client.session(id).await? {
-        Some(session) => format!("{} go on; {id} is told in {} bytes", sessions.len(), session.json.len()),
-        None => format!("{} go on; {id} is not known as a session", sessions.len()),
+    Ok(match client.session("~", id).await? {
+        Some(session) => format!("{} go on; {id} is told in {} bytes", calls.len(), session.json.len()),
+        None => format!("{} go on; {id} is not known as a session", calls.len()),
     })
 }
 
 async fn logged(client: &Client) -> Seen {
     let now = Timestamp::now();
     let from = (now - SignedDuration::from_hours(24)).to_string();
-    let sessions = client.logged_sessions(&from, &now.to_string()).await?;
-    Ok(format!("{} sessions in the last 24 hours", sessions.len()))
+    let (calls, is_more) = client.logged_calls(&from, &now.to_string(), 1).await?;
+    let at_least = if is_more { "at least " } else { "" };
+    Ok(format!("{at_least}{} calls in the last 24 hours", calls.len()))
 }
 
 /// A subscription by WebSocket: made, read, renewed, and its connection taken up again.

@@ -42,6 +42,8 @@ pub(super) struct Account {
     pub(super) recovery: Option<String>,
     /// A WebSocket has told of this account before, in this process.
     pub(super) is_heard: bool,
+    /// Something was missed: what goes on has to be asked for.
+    pub(super) must_sweep: bool,
     backoff: Backoff,
     refusals: Backoff,
     pub(super) rng: fastrand::Rng,
@@ -71,8 +73,10 @@ impl Account {
         let name = tenants.ok_or("its tenant is gone")?.name.clone();
         let credentials = connect::open(&context.key, &connection).map_err(|error| error.to_string())?;
         let state = state_of(&connection);
+        let client = context.client(credentials).map_err(|error| error.to_string())?;
+        context.asks_with(connection.tenant, &connection.account, &client);
         Ok(Self {
-            client: context.client(credentials).map_err(|error| error.to_string())?,
+            client,
             context: context.clone(),
             tenant: connection.tenant,
             name,
@@ -82,6 +86,7 @@ impl Account {
             heard_ms: connection.heard_ms,
             recovery: None,
             is_heard: false,
+            must_sweep: false,
             backoff: Backoff::new(2_000, 300_000),
             refusals: Backoff::new(REFUSED_FIRST_MS, REFUSED_LONGEST_MS),
             rng: fastrand::Rng::new(),

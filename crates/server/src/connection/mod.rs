@@ -1,13 +1,14 @@
 //! The live connection to RingCentral: an account is connected once, and stays connected.
 //!
 //! `account` looks after one account, by webhook where others can reach this service, by `socket` where not;
-//! `gaps` finds out what was missed meanwhile; `connect` takes the credentials in. A task per account sleeps until
+//! `gaps` finds out what was missed meanwhile, `repair` asks for it; `connect` takes the credentials in. A task per account sleeps until
 //! there is something to do; all share one way to RingCentral, and whoever logs in as the same user of the same app
 //! shares one client.
 
 mod account;
 mod connect;
 mod gaps;
+mod repair;
 mod socket;
 mod state;
 #[cfg(test)]
@@ -20,12 +21,13 @@ use std::{
 };
 
 use tokio::{
-    sync::{Notify, watch},
+    sync::{Notify, mpsc, watch},
     task::JoinHandle,
 };
 use wholecall_ringcentral::{Client, Clock, Credentials, Http};
 use wholecall_store::{ConnectedAccount, Store, StoreError, TenantId};
 
+pub(crate) use self::repair::{Asker, Asking};
 use self::{account::Account, state::State};
 pub use self::{
     connect::{Checked, ConnectError, Disconnected, Missing, check, connect, disconnect, statuses},
@@ -53,6 +55,9 @@ pub(crate) struct Context {
     look_every_ms: i64,
     http: Http,
     clients: Mutex<HashMap<Credentials, Weak<Client>>>,
+    /// By whom accounts are asked.
+    clients_of: Mutex<HashMap<(TenantId, String), Weak<Client>>>,
+    asker: Asker,
     /// Up to when everything of an account was heard, as far as is known, since that was last written down.
     heard: Mutex<HashMap<(TenantId, String), i64>>,
     /// To those who look after a tenant's accounts.
@@ -77,6 +82,7 @@ impl Context {
         tenants: Arc<Tenants>,
         key: SecretKey,
         public_url: Option<String>,
+        asker: Asker,
     ) -> Result<Arc<Self>, wholecall_ringcentral::Error> {
         Ok(Arc::new(Self {
             store,
@@ -87,6 +93,8 @@ impl Context {
             look_every_ms: LOOK_EVERY.as_millis() as i64,
             http: Http::new()?,
             clients: Mutex::default(),
+            clients_of: Mutex::default(),
+            asker,
             heard: Mutex::default(),
             wakers: Mutex::default(),
         }))
@@ -102,6 +110,19 @@ impl Context {
         let client = Arc::new(Client::new(self.http.clone(), credentials.clone(), self.clock.clone())?);
         clients.insert(credentials, Arc::downgrade(&client));
         Ok(client)
+    }
+
+    /// An account is asked with a client from now on.
+    fn asks_with(&self, tenant: TenantId, account: &str, client: &Arc<Client>) {
+        let mut clients = self.clients_of.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.retain(|_, client| client.strong_count() > 0);
+        clients.insert((tenant, account.to_owned()), Arc::downgrade(client));
+    }
+
+    /// The client that an account is listened to with, while it is.
+    fn client_of(&self, tenant: TenantId, account: &str) -> Option<Arc<Client>> {
+        let clients = self.clients_of.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.get(&(tenant, account.to_owned())).and_then(Weak::upgrade)
     }
 
     fn waker(&self, tenant: TenantId) -> Arc<Notify> {
@@ -127,8 +148,17 @@ impl Context {
 }
 
 /// Looks after all connected accounts until `stop` turns true.
-pub(crate) fn start(context: Arc<Context>, stop: watch::Receiver<bool>) -> (Wakers, JoinHandle<()>) {
-    (Wakers(context.clone()), tokio::spawn(run(context, stop)))
+pub(crate) fn start(
+    context: Arc<Context>,
+    questions: mpsc::Receiver<Asking>,
+    stop: watch::Receiver<bool>,
+) -> (Wakers, JoinHandle<()>) {
+    let repairs = repair::run(context.clone(), questions, stop.clone());
+    let accounts = run(context.clone(), stop);
+    let both = async {
+        tokio::join!(accounts, repairs);
+    };
+    (Wakers(context), tokio::spawn(both))
 }
 
 async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {

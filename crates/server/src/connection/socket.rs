@@ -71,6 +71,10 @@ impl Account {
             }
         }
         self.is_heard = true;
+        // Calls that go on are not known for long after their end.
+        if let Err(error) = self.sweep().await {
+            tracing::info!(tenant = self.name, %error, "the calls that go on could not be asked for yet");
+        }
         let mut look_ms = self.conclude(Ok(())).await;
         self.heard();
         let mut replayed = 0;
