@@ -75,6 +75,10 @@ pub(crate) fn answer(platform: &Arc<Platform>, path: &str, request: &Request) ->
             }
             Err(error) => Reply::error(400, "FAKE", &format!("{error}")),
         },
+        (&Method::POST, "lose-ends") => {
+            platform.state().loses_ends = body["lose"].as_bool().unwrap_or(true);
+            Reply::ok(json!({}))
+        }
         (&Method::POST, "reset-call-log") => {
             let time = platform.clock.call_time();
             platform.state().customers.iter_mut().for_each(|customer| customer.log_since = time + 1);

@@ -59,6 +59,8 @@ pub(crate) struct State {
     pub(crate) requests: BTreeMap<String, u64>,
     pub(crate) delivered: u64,
     pub(crate) faults: Faults,
+    /// The notification with which a session is over is never delivered.
+    pub(crate) loses_ends: bool,
     pub(crate) rng: Rng,
 }
 
@@ -98,6 +100,7 @@ impl Platform {
             requests: BTreeMap::new(),
             delivered: 0,
             faults: config.faults.clone(),
+            loses_ends: false,
             rng: Rng::with_seed(config.seed ^ 0x5eed),
         };
         Self { config, clock, state: Mutex::new(state), changed: Notify::new() }
@@ -156,8 +159,11 @@ impl Platform {
             Told::Notification(told) if told.account != account => {}
             Told::Notification(told) => {
                 let id = told.body.session.to_string();
-                customer.sessions.entry(id).or_insert_with(|| Session::new(&told)).apply(&told);
-                self.publish(state, place, &told);
+                let session = customer.sessions.entry(id).or_insert_with(|| Session::new(&told));
+                session.apply(&told);
+                if session.over.is_none() || !state.loses_ends {
+                    self.publish(state, place, &told);
+                }
             }
         }
     }

@@ -10,6 +10,7 @@ mod found;
 mod limits;
 mod live;
 mod play;
+mod reports;
 mod restore;
 mod set;
 mod stream;

@@ -18,8 +18,12 @@ use crate::stream::{BEGIN, Note};
 
 /// Reads a notification and hands it on.
 pub(crate) fn with<T>(note: &Note, use_it: impl FnOnce(&Notification<'_, '_>) -> T) -> T {
-    let json = note.json();
-    let document = Document::parse(&json).unwrap_or_else(|problem| panic!("{problem}: {json}"));
+    with_json(&note.json(), use_it)
+}
+
+/// Reads a notification, or an answer to a question, and hands it on.
+pub(crate) fn with_json<T>(json: &str, use_it: impl FnOnce(&Notification<'_, '_>) -> T) -> T {
+    let document = Document::parse(json).unwrap_or_else(|problem| panic!("{problem}: {json}"));
     match document.message() {
         Ok(Message::Session(notification)) => use_it(&notification),
         other => panic!("{other:?}: {json}"),
@@ -259,7 +263,11 @@ impl Live {
     }
 
     pub(crate) fn receive(&mut self, note: &Note) {
-        let changes = with(note, |notification| self.assembler.receive(self.now, notification));
+        self.receive_json(&note.json());
+    }
+
+    pub(crate) fn receive_json(&mut self, json: &str) {
+        let changes = with_json(json, |notification| self.assembler.receive(self.now, notification));
         self.listener.hear(changes);
     }
 

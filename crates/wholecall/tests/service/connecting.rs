@@ -115,6 +115,28 @@ fn seen(server: &Server, tenant: &Tenant, truths: &Value) -> Value {
 }
 
 #[test]
+fn a_call_whose_end_was_never_told_is_asked_for() {
+    let (installation, platform) = (Installation::new(), Platform::start());
+    let server = installation.start();
+    let tenant = connect(&installation, &platform, &[]);
+    platform.control("lose-ends", &json!({ "lose": true }));
+    let truths = platform.play("inbound");
+    let ended = eventually(SOON, || server.client().calls(&tenant, "state=complete", 100).pop());
+    let call = ended.expect("the call ends, though nobody said so");
+    assert_eq!(call["id"], truths[0]["id"]);
+    assert_eq!(call["completeness"]["reason"], Value::Null, "{call}");
+    let repaired = &call["completeness"]["repaired"];
+    assert_eq!((&repaired[0]["what"], &repaired[0]["evidence"]["kind"]), (&json!("end"), &json!("snapshot")));
+    // What was answered is kept, and proves the record as notifications do.
+    let id = call["id"].as_str().unwrap();
+    let kept = server.client().get(&tenant, &format!("/v1/calls/{id}/notifications")).to_string();
+    assert!(kept.contains("/telephony/sessions/s-"), "{kept}");
+    drop(server);
+    let checked = installation.command(&["check"]);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
+#[test]
 fn from_connect_to_the_first_live_call_without_a_public_address() {
     let (installation, platform) = (Installation::new(), Platform::start());
     let server = installation.start();

@@ -279,14 +279,20 @@ impl Client {
         path: &str,
         headers: &[(&str, &str)],
     ) -> Result<Reply, ureq::Error> {
-        let mut request = self
+        reply(self.request(tenant, path, headers).call()?)
+    }
+
+    fn request(
+        &self,
+        tenant: &Tenant,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> ureq::RequestBuilder<ureq::typestate::WithoutBody> {
+        let request = self
             .agent
             .get(format!("{}{path}", self.base))
             .header("Authorization", format!("Bearer {}", tenant.api_key));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        reply(request.call()?)
+        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))
     }
 
     /// A query that must be answered with JSON.
@@ -307,14 +313,7 @@ impl Client {
         path: &str,
         headers: &[(&str, &str)],
     ) -> BufReader<impl Read + Send + use<>> {
-        let mut request = self
-            .agent
-            .get(format!("{}{path}", self.base))
-            .header("Authorization", format!("Bearer {}", tenant.api_key));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let response = request.call().unwrap();
+        let response = self.request(tenant, path, headers).call().unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         BufReader::new(response.into_body().into_reader())

@@ -1,0 +1,96 @@
+//! What RingCentral answers when it is asked is evidence like any other: its order does not matter either.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use wholecall_assembly::Collection;
+use wholecall_record::{Call, Time};
+
+use crate::{
+    config,
+    play::{Live, as_if_read_from_files, same, violations, with_json},
+    shuffled_streams,
+    stream::{BEGIN, Note, Stream},
+};
+
+/// Some notifications are lost, and some sessions are asked for, of which RingCentral answers what it would have told,
+/// that there is none such, or what its call log says.
+fn asked(stream: &Stream, order: &[(usize, u8)]) -> Vec<String> {
+    let told = order.iter().map(|&(at, number)| {
+        let note = &stream.notes[at];
+        match number % 8 {
+            0 => vec![snapshot(note, number)],
+            1 => vec![note.json(), snapshot(note, number)],
+            2 => vec![note.json(), answer(note, number, "telephony/sessions", Value::Null)],
+            3 => vec![note.json(), logged(note, number)],
+            _ => vec![note.json()],
+        }
+    });
+    told.flatten().collect()
+}
+
+fn moment(note: &Note, number: u8) -> Time {
+    Time::from_millis(BEGIN + note.time + i64::from(number) * 97)
+}
+
+fn answer(note: &Note, number: u8, path: &str, body: Value) -> String {
+    let id = note.uuid.as_deref().unwrap_or("none");
+    let (account, session) = (note.account.unwrap_or("1"), &note.session);
+    json!({
+        "uuid": format!("{path}-{id}-{number}"),
+        "event": format!("/restapi/v1.0/account/{account}/{path}/{session}"),
+        "timestamp": moment(note, number).to_string(),
+        "body": body,
+    })
+    .to_string()
+}
+
+fn snapshot(note: &Note, number: u8) -> String {
+    answer(note, number, "telephony/sessions", json!({ "id": note.session, "parties": note.parties }))
+}
+
+fn logged(note: &Note, number: u8) -> String {
+    let results = ["Accepted", "Missed", "Voicemail", "Call connected"];
+    let body = json!({
+        "id": "r", "telephonySessionId": note.session, "startTime": moment(note, 0).to_string(),
+        "durationMs": i64::from(number) * 97, "result": results[usize::from(number / 8 % 4)],
+        "direction": if number > 99 { "Inbound" } else { "Outbound" },
+        "from": { "phoneNumber": "+14045550100" }, "to": { "phoneNumber": "+14045550101", "extensionId": "7" },
+    });
+    answer(note, number, "call-log", body)
+}
+
+fn collect<'j>(all: impl IntoIterator<Item = &'j String>) -> Vec<Call> {
+    let mut collection = Collection::default();
+    all.into_iter().for_each(|json| with_json(json, |notification| collection.add(notification)));
+    collection.finish().records().collect()
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn answers_come_in_any_order_and_twice((stream, order) in shuffled_streams()) {
+        let all = asked(&stream, &order);
+        let records = collect(&all);
+        same(&records, &collect(all.iter().rev()))?;
+        same(&records, &collect(all.iter().chain(&all)))?;
+    }
+
+    #[test]
+    fn no_record_with_answers_contradicts_itself((stream, order) in shuffled_streams()) {
+        prop_assert_eq!(violations(&collect(&asked(&stream, &order))), Vec::<String>::new());
+    }
+
+    #[test]
+    fn live_records_with_answers_are_those_of_the_set((stream, order) in shuffled_streams()) {
+        let all = asked(&stream, &order);
+        let mut live = Live::with_long_memory();
+        for (json, (_, delay)) in all.iter().zip(order.iter().cycle()) {
+            live.wait(*delay);
+            live.receive_json(json);
+        }
+        live.finish();
+        prop_assert_eq!(&live.listener.complaints, &Vec::<String>::new());
+        same(&as_if_read_from_files(live.listener.last_records()), &collect(&all))?;
+    }
+}
