@@ -107,10 +107,32 @@ impl<S: Default> Book<S> {
         let key = self.session_of(notification);
         let mut added =
             Added { call: self.sessions[key].call, news: false, absorbed: Vec::new(), touched: Vec::new() };
-        let Some(sequence) = notification.sequence() else {
-            self.add_report(key, notification, &mut added);
-            return self.added(key, added);
-        };
+        let root = self.root_if_several(added.call);
+        match notification.sequence() {
+            Some(sequence) => self.add_change(key, sequence, notification, &mut added),
+            None => self.add_report(key, notification, &mut added),
+        }
+        added.call = self.sessions[key].call;
+        // Other calls know this one by its root.
+        if root.is_some() && self.root_if_several(added.call) != root {
+            for key in self.calls[added.call].sessions.clone() {
+                self.mark_dirty(key);
+            }
+        }
+        added.touched.retain(|call| *call != added.call && self.calls.contains(*call));
+        added.touched.sort_unstable();
+        added.touched.dedup();
+        added
+    }
+
+    /// Adds a change that was told, with its place in the session's order.
+    fn add_change(
+        &mut self,
+        key: SessionKey,
+        sequence: u32,
+        notification: &Notification<'_, '_>,
+        added: &mut Added<S>,
+    ) {
         let is_ring_out = matches!(notification.body().origin(), Some(Origin::RingOut | Origin::RingMe));
         for party in &notification.body().parties {
             let heard = self.sessions[key].session.hear(notification, sequence, party);
@@ -121,12 +143,14 @@ impl<S: Default> Book<S> {
             let peer = party.status.peer_id.as_deref().and_then(|peer| peer.session_id());
             match peer.filter(|_| party.status.code() == Some(Code::Gone)) {
                 // What a copy says need not be what all copies taken together say.
-                _ if of == News::Copy => self.link_anew(key, &mut added),
+                _ if of == News::Copy || self.sessions[key].session.reports().name_peers() => {
+                    self.link_anew(key, added);
+                }
                 _ if of == News::Detail => {}
-                Some(peer) => self.link(key, peer, &mut added),
+                Some(peer) => self.link(key, peer, added),
                 // What comes late may tell that another leg was the session's first.
                 None if (of == News::Leg || supervises || !last) && self.is_near_supervision(key) => {
-                    self.regroup(key, &mut added);
+                    self.regroup(key, added);
                 }
                 None => {}
             }
@@ -148,7 +172,6 @@ impl<S: Default> Book<S> {
                 self.mark_dirty(key);
             }
         }
-        self.added(key, added)
     }
 
     /// Adds what RingCentral answered when it was asked about a session.
@@ -160,18 +183,12 @@ impl<S: Default> Book<S> {
         let mut reasons = notification.body().parties.iter().map(|party| party.status.reason());
         self.sessions[key].supervision |= reasons.any(|reason| reason == Some(Reason::Supervising));
         self.link_anew(key, added);
-        if self.is_near_supervision(key) {
-            self.regroup(key, added);
-        }
         self.mark_dirty(key);
     }
 
-    fn added(&self, key: SessionKey, mut added: Added<S>) -> Added<S> {
-        added.call = self.sessions[key].call;
-        added.touched.retain(|call| *call != added.call && self.calls.contains(*call));
-        added.touched.sort_unstable();
-        added.touched.dedup();
-        added
+    /// The root of a call of several sessions; a call of one has no other.
+    fn root_if_several(&self, call: CallKey) -> Option<SessionKey> {
+        (self.calls[call].sessions.len() > 1).then(|| self.root(call)).flatten()
     }
 
     /// The session a notification is about, new if need be.
@@ -282,7 +299,7 @@ impl<S: Default> Book<S> {
                 links.named_by.retain(|&by| by != from);
             }
         }
-        let peers: Vec<SessionId> = self.sessions[from].session.peers().cloned().collect();
+        let peers: Vec<SessionId> = self.sessions[from].session.peers().into_iter().cloned().collect();
         for peer in &peers {
             self.neighbour(from, peer);
         }

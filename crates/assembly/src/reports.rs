@@ -3,6 +3,8 @@
 //! An answer has no place in the session's order. It counts for a leg only after all that was told of it, or where
 //! something between two notifications was lost; and only where it leads further: an answer never brings anybody back.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use wholecall_notification::{Code, Direction, LogRecord, LogResult, LogSide, Notification, Reason, Source};
 use wholecall_record::{Time, call::EvidenceKind};
 
@@ -26,6 +28,8 @@ struct Report {
     /// When it was given; when a logged call was over.
     time: Time,
     uuid: Option<Uuid>,
+    /// Tells apart what came under one id.
+    digest: u64,
     /// What it says of single legs.
     legs: Vec<Event>,
     /// Whoever had not left by then has.
@@ -69,15 +73,19 @@ impl Reports {
     pub(crate) fn hear(&mut self, legs: &mut Legs, notification: &Notification<'_, '_>) -> bool {
         let uuid = notification.uuid().map(Uuid::new);
         let time = Time::from_millis(notification.event_time().as_millis());
-        if self.0.iter().any(|known| (known.time, &known.uuid) == (time, &uuid)) {
+        let digest = digest(notification);
+        if self.0.iter().any(|known| (known.time, &known.uuid, known.digest) == (time, &uuid, digest)) {
             return false;
         }
-        let report = match notification.source() {
+        let (kind, (events, all_left)) = match notification.source() {
             Source::Change { .. } => return false,
-            Source::Snapshot => snapshot(legs, notification, time, uuid),
-            Source::CallLog => logged(legs, &notification.log_record(), time, uuid),
+            Source::Snapshot => (EvidenceKind::Snapshot, snapshot(legs, notification, time, uuid.as_ref())),
+            Source::CallLog => {
+                (EvidenceKind::CallLog, logged(legs, &notification.log_record(), time, uuid.as_ref()))
+            }
         };
-        let order = |report: &Report| (report.order(), report.time, report.uuid.clone());
+        let report = Report { kind, time, uuid, digest, legs: events, all_left };
+        let order = |report: &Report| (report.order(), report.time, report.uuid.clone(), report.digest);
         let place = self.0.partition_point(|known| order(known) < order(&report));
         self.0.insert(place, report);
         if self.0.len() > limits::REPORTS_PER_SESSION {
@@ -86,20 +94,14 @@ impl Reports {
         true
     }
 
-    /// The events that say where a leg went.
-    pub(crate) fn gone(&self) -> impl Iterator<Item = &Event> {
-        let events = self.0.iter().flat_map(|report| &report.legs);
-        events.filter(|event| event.said.code == Some(Code::Gone))
+    /// Whether an answer says where a leg went: whether that counts may change with any notification.
+    pub(crate) fn name_peers(&self) -> bool {
+        self.0.iter().flat_map(|report| &report.legs).any(|event| event.said.peer().is_some())
     }
 
     /// The first answer that speaks of a party.
     pub(crate) fn of_party(&self, legs: &Legs, party: &str) -> Option<&Event> {
         self.0.iter().flat_map(|report| &report.legs).find(|event| legs.id(event.leg) == party)
-    }
-
-    /// When the first leg was there, as far as answers tell.
-    pub(crate) fn start(&self) -> Option<Time> {
-        self.0.iter().flat_map(|report| &report.legs).map(|event| event.said.time).min()
     }
 }
 
@@ -118,23 +120,33 @@ fn event(leg: LegKey, kind: EvidenceKind, uuid: Option<&Uuid>, said: Statement) 
     Event { sequence: AFTER_ALL, leg, kind: Some(kind), uuid: uuid.cloned(), said }
 }
 
-fn snapshot(legs: &mut Legs, notification: &Notification<'_, '_>, time: Time, uuid: Option<Uuid>) -> Report {
+/// The same for the same content, in every process.
+fn digest(notification: &Notification<'_, '_>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    format!("{:?}", notification.body()).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What an answer says of single legs, and of all that had not left.
+type Said = (Vec<Event>, Option<Event>);
+
+fn snapshot(legs: &mut Legs, notification: &Notification<'_, '_>, time: Time, uuid: Option<&Uuid>) -> Said {
     let kind = EvidenceKind::Snapshot;
     let mut events = Vec::new();
     for party in notification.body().parties.iter().filter(|party| !party.id().is_empty()) {
         let Some(leg) = legs.find_or_add_if_few(party.id()) else { continue };
         legs.count_event(leg);
         // What notifications say of a leg counts before it.
-        legs.describe(leg, 0, uuid.as_ref(), party);
-        events.push(event(leg, kind, uuid.as_ref(), Statement::of(notification, party)));
+        legs.describe(leg, 0, uuid, party);
+        events.push(event(leg, kind, uuid, Statement::of(notification, party)));
     }
-    let left = || event(0, kind, uuid.as_ref(), Statement::plain(time, Code::Disconnected, None));
+    let left = || event(0, kind, uuid, Statement::plain(time, Code::Disconnected, None));
     let all_left = events.is_empty().then(left);
-    Report { kind, time, uuid, legs: events, all_left }
+    (events, all_left)
 }
 
 /// Who called and who was called. The log does not know the moment of the answer: it is taken for the start.
-fn logged(legs: &mut Legs, record: &LogRecord<'_>, end: Time, uuid: Option<Uuid>) -> Report {
+fn logged(legs: &mut Legs, record: &LogRecord<'_>, end: Time, uuid: Option<&Uuid>) -> Said {
     let kind = EvidenceKind::CallLog;
     let start = record.start_time.map_or(end, |start| Time::from_millis(start.as_millis()));
     let (from, to) = (side(&record.from), side(&record.to));
@@ -157,13 +169,13 @@ fn logged(legs: &mut Legs, record: &LogRecord<'_>, end: Time, uuid: Option<Uuid>
         legs.count_event(leg);
         let direction = Some(direction);
         let description = Description { extension, direction, from, to, ..Description::default() };
-        legs.hear_description(leg, 0, uuid.as_ref(), &description);
+        legs.hear_description(leg, 0, uuid, &description);
         let begun = Statement::plain(start, code, None);
         let ended = Statement::plain(end, Code::Disconnected, reason);
-        events.extend([begun, ended].map(|said| event(leg, kind, uuid.as_ref(), said)));
+        events.extend([begun, ended].map(|said| event(leg, kind, uuid, said)));
     }
-    let left = event(0, kind, uuid.as_ref(), Statement::plain(end, Code::Disconnected, reason));
-    Report { kind, time: end, uuid, legs: events, all_left: Some(left) }
+    let left = event(0, kind, uuid, Statement::plain(end, Code::Disconnected, reason));
+    (events, Some(left))
 }
 
 fn side<'a>(side: &'a LogSide<'_>) -> Side<'a> {

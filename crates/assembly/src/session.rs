@@ -167,7 +167,7 @@ impl Session {
         let last = self.events.last_sequence();
         self.origin.forget_behind(last);
         self.legacy_id.forget_behind(last);
-        dropped.said.peer().is_some_and(|lost| self.peers().all(|peer| *peer != lost.session))
+        dropped.said.peer().is_some_and(|lost| self.peers().iter().all(|peer| **peer != lost.session))
     }
 
     /// Its state changes, in order.
@@ -176,9 +176,11 @@ impl Session {
     }
 
     /// The sessions on the other side of its links.
-    pub(crate) fn peers(&self) -> impl Iterator<Item = &SessionId> {
-        let gone = self.events().filter(|event| event.said.code == Some(Code::Gone));
-        gone.chain(self.reports.gone()).filter_map(|event| Some(&event.said.peer()?.session))
+    pub(crate) fn peers(&self) -> Vec<&SessionId> {
+        let told = self.events();
+        let reported = self.reported().into_iter().map(|reported| reported.event);
+        let gone = told.chain(reported).filter(|event| event.said.code == Some(Code::Gone));
+        gone.filter_map(|event| Some(&event.said.peer()?.session)).collect()
     }
 
     pub(crate) fn event_count(&self) -> usize {
@@ -199,7 +201,8 @@ impl Session {
                 return Some(effective);
             }
         }
-        self.reports.start()
+        // Nobody has told of it by himself.
+        self.reported().iter().map(|told| told.time).min()
     }
 
     /// Whether a supervisor began it in order to listen: its first leg is a supervisor's, and either went to
