@@ -9,6 +9,7 @@ use std::{
     cmp::Reverse,
     collections::BinaryHeap,
     hash::{DefaultHasher, Hasher},
+    sync::Arc,
 };
 
 use smallvec::{SmallVec, smallvec};
@@ -83,6 +84,8 @@ struct Status {
     digest: u64,
     state: State,
     reason: Option<ClosedBecause>,
+    /// What extensions were named by when it was closed: whatever it says later, they go by the same names.
+    directory: Option<Arc<Directory>>,
     /// `Completed` was told of it, or of a call that is now part of it.
     is_completed: bool,
     /// Something came since the last version.
@@ -117,6 +120,7 @@ impl Default for Status {
             digest: 0,
             state: State::Live,
             reason: None,
+            directory: None,
             is_completed: false,
             has_news: false,
             owes_version: false,
@@ -142,9 +146,10 @@ impl Assembler {
         }
     }
 
-    /// Names the extensions of an account; without one, of all accounts that have no directory of their own.
-    pub fn set_directory(&mut self, account: Option<&str>, directory: Directory) {
-        self.book.set_directory(account, directory);
+    /// Names the extensions of an account from now on; without an account, of all that have no directory of their own.
+    /// That tells nothing: calls that are live say it with their next version, and closed calls stay as they were told.
+    pub fn set_directory(&mut self, account: Option<&str>, directory: impl Into<Arc<Directory>>) {
+        self.book.set_directory(account, directory.into());
     }
 
     /// How long it waits for what.
@@ -242,7 +247,7 @@ impl Assembler {
         }
         open.sort();
         for (.., call) in open {
-            let Some(fold) = self.book.fold(call) else { continue };
+            let Some(fold) = self.fold(call) else { continue };
             let live = fold.is_live();
             let (state, reason) = match live {
                 true => (State::Incomplete, Some(ClosedBecause::EndOfInput)),
@@ -262,6 +267,15 @@ impl Assembler {
     /// Whether no call is in memory.
     pub fn is_empty(&self) -> bool {
         self.book.calls.is_empty()
+    }
+
+    /// A call, understood: a live one with the account's directory of now, a closed one with that of its closing.
+    fn fold(&self, call: CallKey) -> Option<Fold<'_>> {
+        let status = &self.book.calls[call].status;
+        match status.state {
+            State::Live => self.book.fold(call),
+            State::Complete | State::Incomplete => self.book.fold_with(call, status.directory.as_deref()),
+        }
     }
 
     fn id_of(&self, call: CallKey) -> Option<CallId> {
@@ -286,7 +300,7 @@ impl Assembler {
             } else if !status.has_news {
                 // As closed as it was, whatever else it says.
                 let (state, reason) = (status.state, status.reason);
-                let Some(fold) = self.book.fold(call) else { continue };
+                let Some(fold) = self.fold(call) else { continue };
                 let record = self.record(call, &fold, state, reason, now);
                 self.close(call, record, now, changes);
                 self.schedule(call);
@@ -410,7 +424,7 @@ impl Assembler {
     }
 
     fn close_if_over(&mut self, call: CallKey, quiet_ms: i64, now: Time, changes: &mut Changes) -> bool {
-        let Some(fold) = self.book.fold(call) else { return false };
+        let Some(fold) = self.fold(call) else { return false };
         let (wait_ms, state, reason) = if !fold.is_live() {
             let wait_ms = if fold.has_gaps() { self.settings.gap_settle_ms } else { self.settings.settle_ms };
             (wait_ms, State::Complete, None)
@@ -437,7 +451,7 @@ impl Assembler {
             self.book.calls[call].status.due = settled;
             return;
         }
-        let Some(fold) = self.book.fold(call) else { return };
+        let Some(fold) = self.fold(call) else { return };
         let live = fold.is_live();
         let state = if live { State::Live } else { State::Complete };
         let record = self.record(call, &fold, state, None, now);
@@ -481,7 +495,7 @@ impl Assembler {
     fn publish_live(&mut self, call: CallKey, now: Time, changes: &mut Changes) {
         let status = &self.book.calls[call].status;
         if self.settings.live || status.is_completed {
-            let Some(fold) = self.book.fold(call) else { return };
+            let Some(fold) = self.fold(call) else { return };
             let record = self.record(call, &fold, State::Live, None, now);
             self.publish(call, record, now, changes);
         } else {
@@ -494,7 +508,11 @@ impl Assembler {
     }
 
     fn close(&mut self, call: CallKey, mut record: Call, now: Time, changes: &mut Changes) {
+        let directory = self.book.directory_of(call).cloned();
         let status = &mut self.book.calls[call].status;
+        if status.state == State::Live {
+            status.directory = directory;
+        }
         let digest = digest(&mut record);
         let unchanged = status.is_completed && status.state != State::Live && status.digest == digest;
         status.digest = digest;
@@ -564,7 +582,8 @@ impl Status {
         match (self.version > 0, other.version > 0) {
             // Nothing came of this one yet: it goes on as the other.
             (false, true) => {
-                (self.state, self.reason, self.digest) = (other.state, other.reason, other.digest)
+                (self.state, self.reason, self.digest) = (other.state, other.reason, other.digest);
+                self.directory = other.directory;
             }
             (true, true) if other.state == State::Live => (self.state, self.reason) = (State::Live, None),
             // A call that nobody has been told of yet opens nothing.

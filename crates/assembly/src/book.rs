@@ -3,6 +3,8 @@
 //! A book is a set: the same notifications in any order make the same book. It knows nothing of time
 //! passing; [`crate::Assembler`] adds that.
 
+use std::sync::Arc;
+
 use hashbrown::{HashMap, HashSet};
 use slab::Slab;
 use wholecall_notification::{Code, Direction, Notification, Origin, Reason};
@@ -31,7 +33,7 @@ pub(crate) struct Book<S> {
     /// Sessions whose place among the related ones must be looked at again.
     dirty: Vec<SessionKey>,
     /// For accounts that have none of their own.
-    directory: Option<Directory>,
+    directory: Option<Arc<Directory>>,
 }
 
 #[derive(Debug)]
@@ -39,7 +41,7 @@ pub(crate) struct Account {
     /// None for notifications that name no account at all.
     id: Option<AccountId>,
     sessions: HashMap<SessionId, SessionKey>,
-    directory: Option<Directory>,
+    directory: Option<Arc<Directory>>,
     pub(crate) relations: Relations,
 }
 
@@ -401,6 +403,15 @@ impl<S: Default> Book<S> {
 
     /// Everything that is known of a call, understood; none if no leg of it was seen.
     pub(crate) fn fold(&self, call: CallKey) -> Option<Fold<'_>> {
+        self.fold_with(call, self.directory_of(call).map(Arc::as_ref))
+    }
+
+    /// The same, with another directory than the account's own of now.
+    pub(crate) fn fold_with<'a>(
+        &'a self,
+        call: CallKey,
+        directory: Option<&'a Directory>,
+    ) -> Option<Fold<'a>> {
         let group = &self.calls[call];
         let account = &self.accounts[group.account];
         let listeners = group.sessions.iter().flat_map(|&key| self.sessions[key].neighbours());
@@ -414,7 +425,7 @@ impl<S: Default> Book<S> {
             related: self.related(call, &listeners),
             listeners: listeners.into_iter().map(|key| &self.sessions[key].session).collect(),
             refused: group.refused,
-            directory: account.directory.as_ref().or(self.directory.as_ref()),
+            directory,
         })
     }
 
@@ -442,7 +453,7 @@ impl<S: Default> Book<S> {
 
     /// Gives an account's extensions their names and kinds; without an account, those of all accounts that
     /// have no directory of their own.
-    pub(crate) fn set_directory(&mut self, account: Option<&str>, directory: Directory) {
+    pub(crate) fn set_directory(&mut self, account: Option<&str>, directory: Arc<Directory>) {
         match account {
             Some(_) => {
                 let account = self.account(account);
@@ -450,6 +461,12 @@ impl<S: Default> Book<S> {
             }
             None => self.directory = Some(directory),
         }
+    }
+
+    /// The directory of a call's account.
+    pub(crate) fn directory_of(&self, call: CallKey) -> Option<&Arc<Directory>> {
+        let account = &self.accounts[self.calls[call].account];
+        account.directory.as_ref().or(self.directory.as_ref())
     }
 
     /// Whether a link of another call names one of a call's sessions.

@@ -1,5 +1,7 @@
 //! Calls from a closed set of notifications: everything is read before anything is told.
 
+use std::sync::Arc;
+
 use wholecall_notification::Notification;
 use wholecall_record::{
     AccountId, Call, CallId, SessionId, Time,
@@ -46,8 +48,8 @@ impl Collection {
     }
 
     /// Names the extensions of an account; without one, of all accounts that have no directory of their own.
-    pub fn set_directory(&mut self, account: Option<&str>, directory: Directory) {
-        self.book.set_directory(account, directory);
+    pub fn set_directory(&mut self, account: Option<&str>, directory: impl Into<Arc<Directory>>) {
+        self.book.set_directory(account, directory.into());
     }
 
     /// Ends the input: the calls, in order of their start.
@@ -96,7 +98,8 @@ impl Calls {
     }
 
     /// The record of a call that was told as it happened, made anew: in the standing it was told in (its version, and
-    /// what only a clock knows), as far as its notifications allow that. None if no call of that account has its id.
+    /// what only a clock knows), as far as its notifications allow that, with the directory that was set: the one of
+    /// the version it names. None if no call of that account has its id.
     pub fn retold(&self, told: &Call) -> Option<Call> {
         let is_meant = |key: CallKey| {
             self.id(key).as_ref() == Some(&told.id) && self.book.account_id(key) == told.account_id.as_ref()

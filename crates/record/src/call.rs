@@ -10,7 +10,7 @@ use compact_str::CompactString;
 
 use crate::{
     id::{AccountId, CallId, LegId, ParticipantId, PartyId, SessionId},
-    json::{object, words},
+    json::{IsEmpty, object, words},
     time::Time,
 };
 
@@ -34,6 +34,9 @@ object! {
         "version" => pub version: u64,
         /// When we learnt the last thing in this record, by our clock.
         "updatedAt" => pub updated_at: Time,
+        /// The version of the account's directory that names and kinds of extensions are from; left out where none was
+        /// known.
+        "directoryVersion" => @"IsEmpty::is_empty" pub directory_version: Option<u64>,
         /// Whether it is over.
         "state" => pub state: State,
         /// As the account sees it.

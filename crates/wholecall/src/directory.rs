@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, fs, path::Path};
 use anyhow::Context;
 use serde::Deserialize;
 use wholecall_assembly::{Directory, Entry};
-use wholecall_record::call::Kind;
 
 /// Directories by account; without an account, for all that have none of their own.
 pub(crate) type Directories = BTreeMap<Option<String>, Directory>;
@@ -86,25 +85,8 @@ fn account_of(uri: &str) -> Option<String> {
 
 impl Extension {
     fn entry(&self) -> Entry {
-        let text = |text: &Option<String>| text.as_deref().filter(|text| !text.is_empty()).map(Into::into);
-        Entry {
-            kind: self.kind.as_deref().and_then(kind),
-            name: text(&self.name),
-            number: text(&self.extension_number),
-        }
+        Entry::listed(self.kind.as_deref(), self.name.as_deref(), self.extension_number.as_deref())
     }
-}
-
-/// RingCentral's kinds of extension that are one of ours; of the others nothing is said.
-fn kind(word: &str) -> Option<Kind> {
-    Some(match word {
-        "Department" => Kind::Queue,
-        "IvrMenu" => Kind::Menu,
-        "User" | "FlexibleUser" | "DigitalUser" | "VirtualUser" | "FaxUser" | "Limited" | "Room" => {
-            Kind::User
-        }
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

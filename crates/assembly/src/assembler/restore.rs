@@ -3,10 +3,13 @@
 //! A call is restored whole: all notifications of all its sessions, and the last record that was told of it.
 //! What it looks related to is restored with it, or its record would forget those calls.
 
+use std::sync::Arc;
+
 use wholecall_notification::{Code, Notification};
 use wholecall_record::{Call, SessionId, Time, call::State};
 
 use super::{Assembler, CallKey, NEVER_HEARD, Status, ask_at, digest};
+use crate::directory::Directory;
 
 /// A call as it was left.
 #[derive(Debug, Clone)]
@@ -17,6 +20,8 @@ pub struct Left {
     pub made_at: Time,
     /// Whether `Completed` was told of it.
     pub completed: bool,
+    /// The directory whose version the record names.
+    pub directory: Option<Arc<Directory>>,
 }
 
 /// A call that is being restored.
@@ -94,6 +99,7 @@ impl Restoring<'_> {
             status.is_completed = left.completed;
             status.late_for = record.completeness.late_for.clone();
             if record.state != State::Live {
+                status.directory = left.directory;
                 status.digest = digest(&mut record);
             }
         }

@@ -9,7 +9,7 @@ use wholecall_record::{
 };
 
 use super::{Fold, legs::Leg};
-use crate::description::Side;
+use crate::{description::Side, directory::Entry};
 
 /// A participant.
 pub(crate) struct Person {
@@ -119,13 +119,15 @@ impl<'a> Fold<'a> {
         queues
     }
 
-    fn directory_kind(&self, extension: &str) -> Option<Kind> {
-        self.material.directory?.get(extension)?.kind
+    fn listed(&self, extension: &str) -> Option<&'a Entry> {
+        self.material.directory?.get(extension)
     }
 
     fn is_machine(&self, extension: &str, queues: &[&str]) -> bool {
         queues.contains(&extension)
-            || matches!(self.directory_kind(extension), Some(Kind::Queue | Kind::Menu))
+            || self
+                .listed(extension)
+                .is_some_and(|entry| matches!(entry.kind, Some(Kind::Queue | Kind::Menu)))
     }
 
     /// The leg's own extension, if it is one of the account's.
@@ -147,11 +149,17 @@ impl<'a> Fold<'a> {
         if queues.contains(&extension) {
             return Kind::Queue;
         }
-        if let Some(kind) = self.directory_kind(extension) {
+        let entry = self.listed(extension);
+        if let Some(kind) = entry.and_then(|entry| entry.kind) {
             return kind;
         }
         let passed_through = leg.codes.only(&[Code::Setup, Code::Disconnected, Code::Other]);
-        if leg.is_inbound() && passed_through { Kind::Router } else { Kind::User }
+        match leg.is_inbound() && passed_through {
+            // What is known to be nobody's and hands the call on (an announcement, a site's greeting) is a menu to it.
+            true if entry.is_some() => Kind::Menu,
+            true => Kind::Router,
+            false => Kind::User,
+        }
     }
 
     fn owner_id(&self, leg: &Leg<'a>) -> ParticipantId {

@@ -16,7 +16,7 @@ use super::{
     Change, Fold, Standing, legs::Leg, links::End, moves::Step, outcomes::Dialled, people::Caller,
     queues::Visit,
 };
-use crate::{event::Event, limits, uuid::Uuid};
+use crate::{directory::Directory, event::Event, limits, uuid::Uuid};
 
 /// A stretch of time; it runs to the end of what is known where it has not ended.
 type Stretch = (Time, Option<Time>);
@@ -57,6 +57,7 @@ impl Fold<'_> {
             account_id: self.material.account.cloned(),
             version: standing.version,
             updated_at: standing.updated_at,
+            directory_version: self.material.directory.and_then(Directory::version),
             state,
             direction,
             result: self.outcome(state, &caller, direction),

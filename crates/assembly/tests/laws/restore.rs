@@ -95,6 +95,7 @@ impl Kept {
                 record: told.map(|told| told.record.clone()),
                 made_at: told.map_or(Time::from_millis(0), |told| told.at),
                 completed: told.is_some_and(|told| told.completed),
+                directory: None,
             });
             for (number, (arrived, note)) in self.journal.iter().enumerate() {
                 if sessions.contains(&of(note)) {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what a test cannot go on without fails it")]
 
 mod completion;
+mod directory;
 mod documents;
 mod identity;
 mod legs;

@@ -1,6 +1,6 @@
 //! Calls as they happen: what is told when.
 
-use wholecall_assembly::{Assembler, Change, Settings};
+use wholecall_assembly::{Assembler, Change, Directory, Left, Settings};
 use wholecall_record::{Call, Time, call::State};
 
 use super::{
@@ -12,6 +12,7 @@ use super::{
 pub(crate) struct Live {
     assembler: Assembler,
     script: Script,
+    heard: Vec<Sent>,
     records: Vec<Call>,
 }
 
@@ -21,7 +22,30 @@ impl Live {
     }
 
     pub(crate) fn with(settings: Settings) -> Self {
-        Self { assembler: Assembler::new(settings), script: Script::default(), records: Vec::new() }
+        let assembler = Assembler::new(settings);
+        Self { assembler, script: Script::default(), heard: Vec::new(), records: Vec::new() }
+    }
+
+    /// Names extensions from now on.
+    pub(crate) fn set_directory(&mut self, directory: Directory) {
+        self.assembler.set_directory(Some("1"), directory);
+    }
+
+    /// Another assembler goes on with the only call there was; `directory` is the one that its record names.
+    pub(crate) fn restart(&mut self, session: &str, directory: Directory) {
+        self.assembler = Assembler::new(self.assembler.settings().clone());
+        let record = self.last(session).clone();
+        let left = Left {
+            made_at: record.updated_at,
+            completed: record.state != State::Live,
+            record: Some(Box::new(record)),
+            directory: Some(directory.into()),
+        };
+        let mut restoring = self.assembler.restore(left);
+        for sent in &self.heard {
+            read(sent, |notification| restoring.add(sent.arrives, true, &notification));
+        }
+        restoring.finish();
     }
 
     /// Hears a part of a script; tells what is told of it: `0 started A 1` is time, what, call, version.
@@ -31,6 +55,7 @@ impl Live {
     }
 
     fn hear_one(&mut self, sent: &Sent) -> Vec<String> {
+        self.heard.push(sent.clone());
         let mut told = self.run_until(sent.arrives);
         let changes = read(sent, |notification| self.assembler.receive(sent.arrives, &notification));
         told.extend(self.tell(sent.arrives, changes));
