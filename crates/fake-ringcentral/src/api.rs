@@ -135,12 +135,29 @@ pub(crate) async fn answer_to(
             Err(refused) => return refused,
         }
     };
-    let mut reply = either(match endpoint {
-        Endpoint::Subscribe => subscribing::create(platform, owner, request, socket).await,
-        endpoint => answer_at_once(platform, owner, request, endpoint),
+    let mut reply = either(match (denied(platform, request), endpoint) {
+        (Some(denied), _) => Err(denied),
+        (None, Endpoint::Subscribe) => subscribing::create(platform, owner, request, socket).await,
+        (None, endpoint) => answer_at_once(platform, owner, request, endpoint),
     });
     reply.headers.extend(headers);
     reply
+}
+
+/// Why a request is refused for want of a permission, if it is.
+fn denied(platform: &Platform, request: &Request) -> Option<Reply> {
+    let state = platform.state();
+    let permission = request.path.split('/').find_map(|segment| state.denied.get(segment))?;
+    let message =
+        format!("In order to call this API endpoint, application needs to have [{permission}] permission");
+    let error = json!({ "errorCode": "CMN-401", "message": message, "permissionName": permission });
+    Some(Reply::json(
+        403,
+        json!({
+            "errorCode": "InsufficientPermissions", "message": message, "permissionName": permission,
+            "errors": [error],
+        }),
+    ))
 }
 
 /// What may be asked for, with the ids in its path.
@@ -253,7 +270,10 @@ fn answer_of_account(
     let base = request.base.as_str();
     let of_extension = |id: &str| match id {
         "~" => Ok(owner),
-        id => extension(account, id).ok_or_else(|| Reply::not_found("extensionId")),
+        id => {
+            let is_meant = |one: &Value| one["id"].as_u64().is_some_and(|own| id.parse() == Ok(own));
+            directory::find(customer, is_meant).ok_or_else(|| Reply::not_found("extensionId"))
+        }
     };
     let log = |id: Option<&str>| -> Result<View<'_>, Reply> {
         Ok(View {
@@ -267,14 +287,14 @@ fn answer_of_account(
     };
     match endpoint {
         Endpoint::Account => Ok(Reply::ok(directory::account(account, base))),
-        Endpoint::Extensions => page(request, wanted_extensions(request, account), true),
+        Endpoint::Extensions => page(request, wanted_extensions(request, customer), true),
         Endpoint::Extension(id) => {
             let id = of_extension(id)?;
-            let found = directory::extensions(account, base).into_iter().find(|other| other["id"] == id);
+            let found = directory::extensions(customer, base).into_iter().find(|other| other["id"] == id);
             found.map(Reply::ok).ok_or_else(|| Reply::not_found("extensionId"))
         }
         Endpoint::PhoneNumbers => page(request, directory::phone_numbers(account), true),
-        Endpoint::CallQueues => page(request, directory::call_queues(account, base), true),
+        Endpoint::CallQueues => page(request, directory::call_queues(customer, base), true),
         Endpoint::QueueMembers(id) => {
             let members = directory::queue_members(account, id, base);
             page(request, members.ok_or_else(|| Reply::not_found("groupId"))?, true)
@@ -311,12 +331,12 @@ fn is_known(platform: &Platform, over: Option<Millis>, now: Millis) -> bool {
     over.is_none_or(|over| now < over + platform.config.session_tail.as_millis() as Millis)
 }
 
-fn wanted_extensions(request: &Request, account: &Account) -> Vec<Value> {
+fn wanted_extensions(request: &Request, customer: &Customer) -> Vec<Value> {
     let of = |name: &str, value: &Value| {
         let mut wanted = request.parameters(name).peekable();
         wanted.peek().is_none() || wanted.any(|wanted| *value == wanted)
     };
-    let mut extensions = directory::extensions(account, &request.base);
+    let mut extensions = directory::extensions(customer, &request.base);
     extensions.retain(|one| {
         of("type", &one["type"])
             && of("status", &one["status"])
@@ -329,14 +349,6 @@ fn check_account(request: &Request, account: &Account) -> Result<(), Reply> {
     let id = request.path.split('/').nth(4).unwrap_or_default();
     let is_own = id == "~" || id == account.id.to_string();
     is_own.then_some(()).ok_or_else(|| Reply::not_found("accountId"))
-}
-
-fn extension(account: &Account, id: &str) -> Option<u64> {
-    let id = id.parse().ok()?;
-    let is_there = account.user(id).is_some()
-        || account.menu.extension == id
-        || account.queues.iter().any(|queue| queue.extension == id);
-    is_there.then_some(id)
 }
 
 /// All users who may log in.

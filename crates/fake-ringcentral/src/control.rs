@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use wholecall_simulator::{Account, Iso, Millis, Scenario};
 
 use crate::{
+    directory,
     oauth::OAuth,
     platform::Platform,
     reply::{Reply, Request},
@@ -79,6 +80,17 @@ pub(crate) fn answer(platform: &Arc<Platform>, path: &str, request: &Request) ->
             platform.state().loses_ends = body["lose"].as_bool().unwrap_or(true);
             Reply::ok(json!({}))
         }
+        (&Method::POST, "rename") => rename(platform, &body),
+        (&Method::POST, "deny") => {
+            let text = |name: &str| body[name].as_str().map(str::to_owned);
+            let mut state = platform.state();
+            match (text("path"), text("permission")) {
+                (Some(path), Some(permission)) => drop(state.denied.insert(path, permission)),
+                (Some(path), None) => drop(state.denied.remove(&path)),
+                (None, _) => state.denied.clear(),
+            }
+            Reply::ok(json!({ "denied": state.denied }))
+        }
         (&Method::POST, "reset-call-log") => {
             let time = platform.clock.call_time();
             platform.state().customers.iter_mut().for_each(|customer| customer.log_since = time + 1);
@@ -111,6 +123,24 @@ fn counts(platform: &Platform) -> Value {
     json!({
         "requests": state.requests, "rateLimitViolations": state.limits.violations, "delivered": state.delivered
     })
+}
+
+/// Gives an extension, meant by its number, another name.
+fn rename(platform: &Arc<Platform>, body: &Value) -> Reply {
+    let place = usize::try_from(body["account"].as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
+    let number = &body["extensionNumber"];
+    let found = platform
+        .state()
+        .customers
+        .get(place)
+        .and_then(|customer| directory::find(customer, |one| one["extensionNumber"] == *number));
+    match (found, body["name"].as_str()) {
+        (Some(extension), Some(name)) => {
+            platform.rename(place, extension, name.to_owned());
+            Reply::ok(json!({ "extensionId": extension.to_string() }))
+        }
+        _ => Reply::error(400, "FAKE", &format!("no extension {number} at place {place}, or no name for it")),
+    }
 }
 
 /// Plays a scenario in an account, from now on; tells the truth about its calls.

@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use wholecall_simulator::{Account, Queue, User};
 
+use crate::platform::Customer;
+
 const ROOT: &str = "/restapi/v1.0/account";
 
 /// `GET /account/{id}`.
@@ -15,17 +17,31 @@ pub(crate) fn account(account: &Account, base: &str) -> Value {
     })
 }
 
-/// All extensions: users, queues, the menu.
-pub(crate) fn extensions(account: &Account, base: &str) -> Vec<Value> {
+/// All extensions: users, queues, the menu, a place to park calls at.
+pub(crate) fn extensions(customer: &Customer, base: &str) -> Vec<Value> {
+    let account = customer.account();
     let users =
-        account.users.iter().enumerate().map(|(place, user)| user_json(account, user, place == 0, base));
+        account.users.iter().enumerate().map(|(place, user)| user_json(customer, user, place == 0, base));
     let queues = account.queues.iter().map(|queue| {
-        extension(account, queue.extension, queue.number, "Department", &queue_name(queue), base)
+        extension(account, queue.extension, queue.number, "Department", &queue_name(customer, queue), base)
     });
     let menu = &account.menu;
-    let name = format!("IVR Menu {}", menu.number);
+    let name = customer.name_of(menu.extension, format!("IVR Menu {}", menu.number));
+    let park = park_location(account);
     let menu = extension(account, menu.extension, menu.number, "IvrMenu", &name, base);
-    users.chain(queues).chain([menu]).collect()
+    let name = customer.name_of(park.0, "Park 1".to_owned());
+    let park = extension(account, park.0, park.1, "ParkLocation", &name, base);
+    users.chain(queues).chain([menu, park]).collect()
+}
+
+/// A place to park calls at: the id and the number of its extension.
+fn park_location(account: &Account) -> (u64, u32) {
+    (account.menu.extension + 1_000_000, account.menu.number + 100)
+}
+
+/// The id of the extension that is listed so.
+pub(crate) fn find(customer: &Customer, is_meant: impl Fn(&Value) -> bool) -> Option<u64> {
+    extensions(customer, "").iter().find(|one| is_meant(one))?["id"].as_u64()
 }
 
 fn extension(account: &Account, id: u64, number: u32, kind: &str, name: &str, base: &str) -> Value {
@@ -36,8 +52,9 @@ fn extension(account: &Account, id: u64, number: u32, kind: &str, name: &str, ba
     })
 }
 
-fn user_json(account: &Account, user: &User, is_admin: bool, base: &str) -> Value {
-    let name = user.name();
+fn user_json(customer: &Customer, user: &User, is_admin: bool, base: &str) -> Value {
+    let account = customer.account();
+    let name = customer.name_of(user.extension, user.name().to_string());
     let (first, last) = name.split_once(' ').unwrap_or((&name, ""));
     let mut value = extension(account, user.extension, user.number, "User", &name, base);
     value["contact"] = json!({
@@ -48,17 +65,18 @@ fn user_json(account: &Account, user: &User, is_admin: bool, base: &str) -> Valu
     value
 }
 
-fn queue_name(queue: &Queue) -> String {
-    format!("{} queue", queue.name)
+fn queue_name(customer: &Customer, queue: &Queue) -> String {
+    customer.name_of(queue.extension, format!("{} queue", queue.name))
 }
 
 /// `GET /account/{id}/call-queues`.
-pub(crate) fn call_queues(account: &Account, base: &str) -> Vec<Value> {
+pub(crate) fn call_queues(customer: &Customer, base: &str) -> Vec<Value> {
+    let account = customer.account();
     let queue = |queue: &Queue| {
         json!({
             "uri": format!("{base}{ROOT}/{}/call-queues/{}", account.id, queue.extension),
             "id": queue.extension.to_string(), "extensionNumber": queue.number.to_string(),
-            "name": queue_name(queue), "status": "Enabled",
+            "name": queue_name(customer, queue), "status": "Enabled",
         })
     };
     account.queues.iter().map(queue).collect()

@@ -7,9 +7,10 @@ use std::{
 };
 
 use fastrand::Rng;
+use serde_json::json;
 use tokio::sync::Notify;
 use wholecall_simulator::{
-    Account, CallTruth, Company, Faults, Millis, Notification, Scenario, Told, Traffic,
+    Account, CallTruth, Company, Faults, Iso, Millis, Notification, Scenario, Told, Traffic,
 };
 
 use crate::{
@@ -30,11 +31,18 @@ pub(crate) struct Customer {
     /// Before this time the call log was reset: older sync tokens are of no use.
     pub(crate) log_since: Millis,
     pub(crate) truths: Vec<CallTruth>,
+    /// Names that extensions were given since.
+    names: BTreeMap<u64, String>,
 }
 
 impl Customer {
     pub(crate) fn account(&self) -> &Account {
         &self.traffic.accounts()[0]
+    }
+
+    /// The name of an extension; `usual` if it was not renamed.
+    pub(crate) fn name_of(&self, extension: u64, usual: String) -> String {
+        self.names.get(&extension).cloned().unwrap_or(usual)
     }
 }
 
@@ -55,6 +63,8 @@ pub(crate) struct State {
     pub(crate) subscriptions: Subscriptions,
     pub(crate) sockets: Sockets,
     pub(crate) outage: Outage,
+    /// What may not be read, by a part of its path, and the permission that is missing.
+    pub(crate) denied: BTreeMap<String, String>,
     /// How many requests there were, by method and path pattern.
     pub(crate) requests: BTreeMap<String, u64>,
     pub(crate) delivered: u64,
@@ -83,7 +93,13 @@ impl Platform {
             // Longer than anybody lets it run; days begin in the morning.
             let until = now + 10 * 365 * 86_400_000;
             let traffic = Traffic::new(company, now, until, config.seed + number as u64).from_hour(10);
-            Customer { traffic, sessions: BTreeMap::new(), log_since: now - 1, truths: Vec::new() }
+            Customer {
+                traffic,
+                sessions: BTreeMap::new(),
+                log_since: now - 1,
+                truths: Vec::new(),
+                names: BTreeMap::new(),
+            }
         };
         let state = State {
             customers: (0..config.accounts).map(customer).collect(),
@@ -97,6 +113,7 @@ impl Platform {
             subscriptions: Subscriptions::default(),
             sockets: Sockets::default(),
             outage: Outage::default(),
+            denied: BTreeMap::new(),
             requests: BTreeMap::new(),
             delivered: 0,
             faults: config.faults.clone(),
@@ -232,6 +249,37 @@ impl Platform {
                 subscription.delivered(result, now, patience);
             }
         });
+    }
+
+    /// Gives an extension another name in the lists, and tells whoever wants to know. Calls go on under the name they
+    /// know.
+    pub(crate) fn rename(self: &Arc<Self>, account: usize, extension: u64, name: String) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let Some(customer) = state.customers.get_mut(account) else { return };
+        customer.names.insert(extension, name);
+        let event = format!("/restapi/v1.0/account/{}/extension", customer.account().id);
+        if now < state.outage.delivery_until {
+            return;
+        }
+        let wanting: Vec<_> = state
+            .subscriptions
+            .0
+            .values()
+            .filter(|one| one.company == account && one.is_active(now) && one.wants_extensions())
+            .map(|one| (one.number, one.id(), one.owner))
+            .collect();
+        for (number, subscription, owner) in wanting {
+            let uuid = state.rng.u64(1..1 << 63);
+            let changed = json!({
+                "uuid": uuid.to_string(), "event": event, "timestamp": Iso(now).to_string(),
+                "subscriptionId": subscription, "ownerId": owner.to_string(),
+                "body": {
+                    "extensionId": extension.to_string(), "eventType": "Update", "hints": ["ExtensionInfo"],
+                },
+            });
+            self.send(&mut state, number, changed.to_string(), 0);
+        }
     }
 
     /// Plays a call of an account from now on.

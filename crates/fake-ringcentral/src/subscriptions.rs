@@ -49,6 +49,8 @@ impl Transport {
 enum Filter {
     /// Sessions of an account, or of one extension, that have what the query asks for.
     Sessions { extension: Option<u64>, query: Vec<(String, String)> },
+    /// Changes of the account's extensions.
+    Extensions,
     /// To be reminded `threshold` seconds before the end, every `interval` seconds.
     Reminder { threshold: i64, interval: i64 },
     /// Something that never happens here.
@@ -93,6 +95,7 @@ impl Filter {
             ["restapi", "v1.0", "account", _, "extension", extension, "telephony", "sessions"] => {
                 Some(Self::Sessions { extension: Some(extension.parse().ok()?), query })
             }
+            ["restapi", "v1.0", "account", _, "extension"] => Some(Self::Extensions),
             ["restapi", "v1.0", "subscription", "~"] => {
                 Some(Self::Reminder { threshold: seconds("threshold")?, interval: seconds("interval")? })
             }
@@ -196,6 +199,10 @@ impl Subscription {
 
     pub(crate) fn wants(&self, told: &Notification) -> bool {
         self.filters.iter().any(|filter| filter.wants(told))
+    }
+
+    pub(crate) fn wants_extensions(&self) -> bool {
+        self.filters.contains(&Filter::Extensions)
     }
 
     /// `PUT`: other filters, another lifetime; nothing else can be changed.

@@ -93,6 +93,18 @@ struct Bucket {
 impl Budget {
     /// Takes one request out of the budget; or when there is one again.
     pub(crate) fn take(&mut self, group: Group, now_ms: i64) -> Result<(), i64> {
+        self.room(group, now_ms, 1)?;
+        self.groups[group as usize].made.push_back(now_ms);
+        Ok(())
+    }
+
+    /// Whether half of the budget is left; or when it is again. For what can wait: what cannot wait finds room then.
+    pub(crate) fn is_half_left(&mut self, group: Group, now_ms: i64) -> Result<(), i64> {
+        self.room(group, now_ms, 2)
+    }
+
+    /// Whether there is room in a half (2) or all (1) of the limit; or when there is.
+    fn room(&mut self, group: Group, now_ms: i64, share: usize) -> Result<(), i64> {
         let bucket = &mut self.groups[group as usize];
         let window = bucket.window_ms.unwrap_or(USUAL_WINDOW_MS) + MARGIN_MS;
         // A clock that was set back must not close anything for longer than a window.
@@ -100,12 +112,11 @@ impl Budget {
         if now_ms < bucket.closed_until {
             return Err(bucket.closed_until);
         }
-        let limit = bucket.limit.unwrap_or(group.usual_limit());
-        if bucket.made.len() < limit {
-            bucket.made.push_back(now_ms);
-            return Ok(());
+        let limit = (bucket.limit.unwrap_or(group.usual_limit()) / share).max(1);
+        match bucket.made.len().checked_sub(limit) {
+            None => Ok(()),
+            Some(oldest) => Err(bucket.made.get(oldest).map_or(now_ms, |oldest| oldest + window)),
         }
-        Err(bucket.made.get(bucket.made.len() - limit).map_or(now_ms, |oldest| oldest + window))
     }
 
     /// Takes note of what an answer told; `asked` is the group the request was thought to be of. When a refusal
@@ -155,6 +166,19 @@ mod tests {
         assert_eq!(budget.take(Group::Auth, 10), Err(61_000));
         assert_eq!(budget.take(Group::Light, 10), Ok(()));
         assert_eq!(budget.take(Group::Auth, 61_000), Ok(()));
+    }
+
+    #[test]
+    fn what_can_wait_leaves_half_to_what_cannot() {
+        let mut budget = Budget::default();
+        let made = (0..100).filter(|now| {
+            budget.is_half_left(Group::Heavy, *now).is_ok() && budget.take(Group::Heavy, *now).is_ok()
+        });
+        assert_eq!(made.count(), 5);
+        assert_eq!(budget.is_half_left(Group::Heavy, 100), Err(61_000));
+        assert_eq!(taken(&mut budget, Group::Heavy, 100..200), 5);
+        assert_eq!(budget.is_half_left(Group::Heavy, 61_000), Err(61_100), "others count too");
+        assert_eq!(budget.is_half_left(Group::Medium, 100), Ok(()));
     }
 
     #[test]

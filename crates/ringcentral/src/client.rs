@@ -233,6 +233,12 @@ impl Client {
         budget.take(group, self.now_ms()).map_err(|until_ms| Error::Later { group, until_ms })
     }
 
+    /// Whether half of a group's budget is left.
+    pub(crate) fn leave_half(&self, group: Group) -> Result<()> {
+        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        budget.is_half_left(group, self.now_ms()).map_err(|until_ms| Error::Later { group, until_ms })
+    }
+
     /// Takes note of what the headers of an answer tell of the limits.
     pub(crate) fn hear<'h>(
         &self,

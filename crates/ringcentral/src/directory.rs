@@ -1,16 +1,41 @@
-//! Who is in an account: extensions, whatever they are.
+//! Who and what has an extension in an account: people, queues, menus, places to park calls at, and their numbers.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{budget::Group, client::Client, error::Result};
+use crate::{
+    budget::Group,
+    client::Client,
+    error::{Error, Refusal, Result},
+};
+
+const ACCOUNT: &str = "/restapi/v1.0/account/~";
+
+/// RingCentral's largest page.
+const PER_PAGE: usize = 1_000;
+
+/// What an account consists of, in RingCentral's words; lists are in order of their ids. Without a change at RingCentral
+/// it is the same whenever it is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Directory {
+    /// Everything that has an extension: users, queues, menus, places to park calls at, …
+    pub extensions: Vec<Extension>,
+    /// The queues among them.
+    pub queues: Vec<Queue>,
+    /// Telephone numbers.
+    pub phone_numbers: Vec<PhoneNumber>,
+    /// What RingCentral does not tell this user of this app.
+    pub missing: Vec<MissingPart>,
+}
 
 /// A user, a queue, a menu, a place to park calls at, or something else with an extension number.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Extension {
-    /// Its id: a number in some answers, text in others.
-    pub id: Value,
+    /// Its id.
+    #[serde(deserialize_with = "id")]
+    pub id: String,
     /// Its number.
     #[serde(default)]
     pub extension_number: Option<String>,
@@ -22,40 +47,190 @@ pub struct Extension {
     pub kind: Option<String>,
 }
 
-impl Extension {
-    /// Its id as text.
-    pub fn id(&self) -> String {
-        self.id.as_str().map_or_else(|| self.id.to_string(), str::to_owned)
+/// A call queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queue {
+    /// Its extension's id.
+    pub id: String,
+    /// The extensions' ids of its members.
+    pub members: Vec<String>,
+}
+
+/// A telephone number of the account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PhoneNumber {
+    /// The number, as E.164 has it.
+    pub phone_number: String,
+    /// What it is for: `MainCompanyNumber`, `DirectNumber`, …
+    pub usage_type: Option<String>,
+    /// The id of the extension it belongs to; none: the company's.
+    pub extension_id: Option<String>,
+}
+
+/// A part of a directory that is not told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingPart {
+    /// `queues`, `phoneNumbers`.
+    pub part: String,
+    /// The permission that is missing, where RingCentral says so.
+    pub permission: Option<String>,
+    /// What it says.
+    pub reason: String,
+}
+
+/// A directory that is being read: what was told so far. What the limits do not allow at once is gone on with later.
+#[derive(Debug, Default)]
+pub struct Reading {
+    extensions: Pages<Extension>,
+    queues: Pages<Id>,
+    /// Of the first queues, in their order.
+    members: Vec<Pages<Id>>,
+    phone_numbers: Pages<ListedNumber>,
+}
+
+/// A list that comes in pages.
+#[derive(Debug)]
+struct Pages<T> {
+    records: Vec<T>,
+    read: usize,
+    is_whole: bool,
+    refused: Option<Refusal>,
+}
+
+impl<T> Default for Pages<T> {
+    fn default() -> Self {
+        Self { records: Vec::new(), read: 0, is_whole: false, refused: None }
     }
 }
 
-/// The user's account.
-#[derive(Deserialize)]
-struct Account {
-    id: Value,
+#[derive(Debug, Deserialize)]
+struct Id {
+    #[serde(deserialize_with = "id")]
+    id: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ListedNumber {
+    phone_number: String,
+    #[serde(default)]
+    usage_type: Option<String>,
+    #[serde(default)]
+    extension: Option<Id>,
 }
 
 #[derive(Deserialize)]
-struct Page {
-    records: Vec<Extension>,
+struct Page<T> {
+    records: Vec<T>,
     #[serde(default)]
     navigation: Value,
 }
 
-/// RingCentral's largest page.
-const PER_PAGE: usize = 1_000;
-
 impl Client {
     /// The id of the user's account.
     pub async fn account_id(&self) -> Result<String> {
-        let account: Account = self.get(Group::Light, "/restapi/v1.0/account/~").await?;
-        Ok(account.id.as_str().map_or_else(|| account.id.to_string(), str::to_owned))
+        Ok(self.get::<Id>(Group::Light, ACCOUNT).await?.id)
     }
 
-    /// A page of the account's extensions, from 1 on, and whether there is another.
-    pub async fn extensions(&self, page: usize) -> Result<(Vec<Extension>, bool)> {
-        let path = format!("/restapi/v1.0/account/~/extension?page={page}&perPage={PER_PAGE}");
-        let found: Page = self.get(Group::Medium, &path).await?;
-        Ok((found.records, !found.navigation["nextPage"].is_null()))
+    /// Goes on reading the account's directory, with the half of the limits that nobody else is in need of. On
+    /// [`Error::Later`], and on an error that passes, ask again with the same reading. Parts that need a permission which
+    /// is not there are left out, and named; without the list of extensions there is no directory.
+    pub async fn read_directory(&self, reading: &mut Reading) -> Result<Directory> {
+        self.pages(Group::Medium, "extension", &mut reading.extensions).await?;
+        optional(self.pages(Group::Medium, "call-queues", &mut reading.queues).await, &mut reading.queues)?;
+        for (at, queue) in reading.queues.records.iter().enumerate() {
+            if reading.members.len() == at {
+                reading.members.push(Pages::default());
+            }
+            let members = &mut reading.members[at];
+            let list = format!("call-queues/{}/members", queue.id);
+            optional(self.pages(Group::Medium, &list, members).await, members)?;
+            if members.is_denied() {
+                break;
+            }
+        }
+        let numbers = &mut reading.phone_numbers;
+        optional(self.pages(Group::Heavy, "phone-number", numbers).await, numbers)?;
+        Ok(std::mem::take(reading).finish())
     }
+
+    /// Reads the pages of a list of the account that are not read yet.
+    async fn pages<T: DeserializeOwned>(&self, group: Group, list: &str, pages: &mut Pages<T>) -> Result<()> {
+        while !pages.is_whole {
+            self.leave_half(group)?;
+            let path = format!("{ACCOUNT}/{list}?page={}&perPage={PER_PAGE}", pages.read + 1);
+            let page: Page<T> = self.get(group, &path).await?;
+            pages.records.extend(page.records);
+            pages.read += 1;
+            pages.is_whole = page.navigation["nextPage"].is_null();
+        }
+        Ok(())
+    }
+}
+
+/// A list that may be missing: for want of a permission, or since what it is of is gone by now.
+fn optional<T>(read: Result<()>, pages: &mut Pages<T>) -> Result<()> {
+    match read {
+        Err(Error::Refused(refusal)) if matches!(refusal.status, 403 | 404) => {
+            (pages.is_whole, pages.refused) = (true, Some(refusal));
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+impl<T> Pages<T> {
+    /// Whether a permission is missing.
+    fn is_denied(&self) -> bool {
+        self.refused.as_ref().is_some_and(|refusal| !refusal.is_unknown())
+    }
+
+    /// What to say of a list that may not be read.
+    fn missing(&self, part: &str) -> Option<MissingPart> {
+        let refusal = self.refused.as_ref().filter(|_| self.is_denied())?;
+        let (part, permission) = (part.to_owned(), refusal.permission.clone());
+        Some(MissingPart { part, permission, reason: refusal.to_string() })
+    }
+}
+
+impl Reading {
+    fn finish(self) -> Directory {
+        let Self { extensions, queues, members, phone_numbers } = self;
+        let of_queues =
+            queues.missing("queues").or_else(|| members.iter().find_map(|members| members.missing("queues")));
+        let missing: Vec<MissingPart> =
+            of_queues.into_iter().chain(phone_numbers.missing("phoneNumbers")).collect();
+        let is_told = |part: &str| missing.iter().all(|missing| missing.part != part);
+        let queues = queues.records.into_iter().zip(members).filter(|(_, members)| members.refused.is_none());
+        let queues = queues.filter(|_| is_told("queues")).map(|(queue, members)| Queue {
+            id: queue.id,
+            members: in_order(members.records.into_iter().map(|member| member.id), |id| id),
+        });
+        let numbers = phone_numbers.records.into_iter().map(|number| PhoneNumber {
+            phone_number: number.phone_number,
+            usage_type: number.usage_type,
+            extension_id: number.extension.map(|extension| extension.id),
+        });
+        Directory {
+            extensions: in_order(extensions.records, |extension| &extension.id),
+            queues: in_order(queues, |queue| &queue.id),
+            phone_numbers: in_order(numbers, |number| &number.phone_number),
+            missing,
+        }
+    }
+}
+
+/// Each once, in order of their numbers' size: what is added while pages are read moves others to further pages.
+fn in_order<T>(records: impl IntoIterator<Item = T>, key: impl Fn(&T) -> &String) -> Vec<T> {
+    let mut records: Vec<T> = records.into_iter().collect();
+    records.sort_by(|a, b| (key(a).len(), key(a)).cmp(&(key(b).len(), key(b))));
+    records.dedup_by(|a, b| key(a) == key(b));
+    records
+}
+
+/// An id, which is a number in some answers and text in others.
+fn id<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<String, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
 }

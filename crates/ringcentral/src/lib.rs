@@ -21,7 +21,7 @@ pub use backoff::Backoff;
 pub use budget::Group;
 pub use calls::{Logged, Session, session_path};
 pub use client::{Client, Clock, Credentials};
-pub use directory::Extension;
+pub use directory::{Directory, Extension, MissingPart, PhoneNumber, Queue, Reading};
 pub use error::{Error, Refusal, Result};
 pub use http::Http;
 pub use socket::{Recovery, Socket};

@@ -144,3 +144,38 @@ fn what_an_outage_or_a_fault_swallows_can_be_asked_for() {
     let gone = user.try_get(&format!("{SESSIONS}/{}", truth[0]["id"].as_str().unwrap()));
     assert_eq!(gone.status, 404);
 }
+
+#[test]
+fn changes_of_extensions_are_told_to_who_wants_them() {
+    let platform = Platform::start(quiet());
+    let (user, told, other) = (platform.log_in(0), platform.webhook(), platform.webhook());
+    user.subscribe(&told, &[SESSIONS, "/restapi/v1.0/account/~/extension"], 10_000);
+    user.subscribe(&other, &[SESSIONS], 10_000);
+    let renamed = platform.control("rename", json!({ "extensionNumber": "9001", "name": "Help desk" }));
+    eventually("the change is told", || told.events().len() == 1);
+    let event = &told.events()[0];
+    let account = platform.fake.account_id(0).unwrap();
+    assert_eq!(event["event"], format!("/restapi/v1.0/account/{account}/extension"));
+    assert_eq!(
+        (&event["body"]["extensionId"], &event["body"]["eventType"]),
+        (&renamed["extensionId"], &"Update".into())
+    );
+    let path = format!("/restapi/v1.0/account/~/extension/{}", renamed["extensionId"].as_str().unwrap());
+    assert_eq!(user.get(&path)["name"], "Help desk");
+    let queues = user.get("/restapi/v1.0/account/~/call-queues");
+    assert_eq!(queues["records"][0]["name"], "Help desk");
+    assert!(other.events().is_empty());
+}
+
+#[test]
+fn what_is_denied_is_refused_with_the_permission_that_is_missing() {
+    let platform = Platform::start(quiet());
+    let user = platform.log_in(0);
+    platform.control("deny", json!({ "path": "phone-number", "permission": "ReadAccounts" }));
+    let refused = user.try_get("/restapi/v1.0/account/~/phone-number");
+    assert_eq!(refused.error(), (403, "CMN-401"));
+    assert_eq!(refused.body["errors"][0]["permissionName"], "ReadAccounts");
+    assert_eq!(user.try_get("/restapi/v1.0/account/~/extension").status, 200);
+    platform.control("deny", json!({}));
+    assert_eq!(user.try_get("/restapi/v1.0/account/~/phone-number").status, 200);
+}

@@ -1,0 +1,157 @@
+//! Directories, read from a platform that is none.
+
+#![allow(clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use wholecall_fake_ringcentral::{Config, Fake};
+use wholecall_ringcentral::{Client, Credentials, Directory, Error, Http, Reading};
+
+/// A platform, and a client of its first account's administrator, whose clock is the test's.
+struct World {
+    fake: Fake,
+    client: Client,
+    clock: Arc<AtomicI64>,
+}
+
+impl World {
+    async fn of(users: usize) -> Self {
+        let config = Config { calls_per_user: 0.0, users, ..Config::default() };
+        let fake = Fake::start(config.clone()).await.unwrap();
+        let credentials = Credentials {
+            server: fake.url(),
+            client_id: config.client_id,
+            client_secret: config.client_secret,
+            jwt: fake.jwt(0).unwrap(),
+        };
+        let clock = Arc::new(AtomicI64::new(0));
+        let own = clock.clone();
+        let now = Arc::new(move || own.load(Ordering::Relaxed));
+        Self { client: Client::new(Http::new().unwrap(), credentials, now).unwrap(), fake, clock }
+    }
+
+    fn pass(&self, ms: i64) {
+        self.clock.fetch_add(ms, Ordering::Relaxed);
+        self.fake.advance(Duration::from_millis(ms.unsigned_abs()));
+    }
+
+    async fn control(&self, method: &str, path: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(self.fake.address()).await.unwrap();
+        let length = body.len();
+        let request = format!(
+            "{method} /fake/{path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        answer
+    }
+
+    /// Reads within the limits; the directory, and how often it had to wait.
+    async fn read(&self) -> (Directory, usize) {
+        let (mut reading, mut waits) = (Reading::default(), 0);
+        loop {
+            match self.client.read_directory(&mut reading).await {
+                Ok(directory) => return (directory, waits),
+                Err(Error::Later { until_ms, .. }) => {
+                    waits += 1;
+                    self.pass(until_ms - self.client.now_ms());
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+fn kinds(directory: &Directory, kind: &str) -> usize {
+    directory.extensions.iter().filter(|one| one.kind.as_deref() == Some(kind)).count()
+}
+
+#[tokio::test]
+async fn everything_that_has_an_extension_is_read_within_the_limits() {
+    // More than a page of extensions and of numbers.
+    let world = World::of(2_500).await;
+    let (directory, _) = world.read().await;
+    assert_eq!(directory.extensions.len(), 2_500 + 4 + 2);
+    assert_eq!(
+        ["User", "Department", "IvrMenu", "ParkLocation"].map(|kind| kinds(&directory, kind)),
+        [2_500, 4, 1, 1]
+    );
+    assert_eq!(directory.queues.len(), 4);
+    assert!(directory.queues.iter().all(|queue| queue.members.len() == 12));
+    let user = directory.extensions.iter().find(|one| one.kind.as_deref() == Some("User")).unwrap();
+    let queue = directory.queues.iter().find(|queue| queue.members.contains(&user.id)).unwrap();
+    assert!(directory.extensions.iter().any(|one| one.id == queue.id));
+    // The company's, the queues' and the users'.
+    assert_eq!(directory.phone_numbers.len(), 1 + 4 + 2_500);
+    let company: Vec<_> =
+        directory.phone_numbers.iter().filter(|number| number.extension_id.is_none()).collect();
+    assert_eq!(company.len(), 1);
+    assert_eq!(company[0].usage_type.as_deref(), Some("MainCompanyNumber"));
+    assert_eq!(directory.missing, []);
+    let (again, waits) = world.read().await;
+    assert_eq!(again, directory, "the same whenever it is read");
+    assert!(waits > 0, "two readings in a minute are more than half of what is allowed");
+    assert!(world.control("GET", "counts", "").await.contains(r#""rateLimitViolations":0"#));
+    let kept = serde_json::to_string(&directory).unwrap();
+    assert_eq!(serde_json::from_str::<Directory>(&kept).unwrap(), directory);
+}
+
+#[tokio::test]
+async fn what_needs_a_permission_that_is_missing_is_left_out_and_named() {
+    let world = World::of(24).await;
+    let (whole, _) = world.read().await;
+    world.control("POST", "deny", r#"{"path":"phone-number","permission":"ReadAccounts"}"#).await;
+    let (directory, _) = world.read().await;
+    assert_eq!((&directory.extensions, &directory.queues), (&whole.extensions, &whole.queues));
+    assert!(directory.phone_numbers.is_empty());
+    let missing = &directory.missing[..];
+    assert_eq!(
+        (missing.len(), missing[0].part.as_str(), missing[0].permission.as_deref()),
+        (1, "phoneNumbers", Some("ReadAccounts"))
+    );
+    // Queues whose members may not be read would be queues without members.
+    world.control("POST", "deny", r#"{"path":"members","permission":"ReadCallQueues"}"#).await;
+    let (directory, _) = world.read().await;
+    assert!(directory.queues.is_empty());
+    let parts: Vec<&str> = directory.missing.iter().map(|missing| missing.part.as_str()).collect();
+    assert_eq!(parts, ["queues", "phoneNumbers"]);
+    world.control("POST", "deny", "{}").await;
+    assert_eq!(world.read().await.0, whole);
+}
+
+#[tokio::test]
+async fn without_the_list_of_extensions_there_is_no_directory() {
+    let world = World::of(24).await;
+    world.control("POST", "deny", r#"{"path":"extension","permission":"ReadAccounts"}"#).await;
+    let error = world.client.read_directory(&mut Reading::default()).await.unwrap_err();
+    let refusal = error.refusal().unwrap();
+    assert_eq!((refusal.status, refusal.permission.as_deref()), (403, Some("ReadAccounts")));
+    world.control("POST", "deny", "{}").await;
+    world.control("POST", "outage", r#"{"seconds":60,"of":"api"}"#).await;
+    let error = world.client.read_directory(&mut Reading::default()).await.unwrap_err();
+    assert!(error.is_passing(), "{error}");
+}
+
+#[tokio::test]
+async fn a_name_that_was_changed_is_read() {
+    let world = World::of(24).await;
+    let (before, _) = world.read().await;
+    world.control("POST", "rename", r#"{"extensionNumber":"9001","name":"Help desk"}"#).await;
+    let (after, _) = world.read().await;
+    let changed: Vec<_> =
+        after.extensions.iter().filter(|extension| !before.extensions.contains(extension)).collect();
+    assert_eq!(changed.len(), 1);
+    assert_eq!(changed[0].name.as_deref(), Some("Help desk"));
+}
