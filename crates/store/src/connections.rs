@@ -1,6 +1,6 @@
 //! RingCentral accounts that are listened to with credentials of a user's own, and what may be missing of them.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::{
     Store, TenantId, TenantView,
@@ -23,6 +23,8 @@ pub struct ConnectedAccount {
     pub state: String,
     /// Up to when nothing is known to be missing, milliseconds since 1970.
     pub heard_ms: i64,
+    /// How reading its directory went last, as JSON.
+    pub directory: String,
 }
 
 /// A time of which notifications may be missing.
@@ -51,7 +53,8 @@ impl Store {
             add_account(transaction, new.tenant.0, &new.account)?;
             transaction
                 .prepare_cached(
-                    "INSERT INTO connections VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                    "INSERT INTO connections (tenant, account, connected_ms, credentials, state, heard_ms, directory)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                      ON CONFLICT DO UPDATE SET credentials = excluded.credentials",
                 )?
                 .execute(params![
@@ -60,7 +63,8 @@ impl Store {
                     new.connected_ms,
                     new.credentials,
                     new.state,
-                    new.heard_ms
+                    new.heard_ms,
+                    new.directory
                 ])?;
             Ok(())
         })
@@ -78,23 +82,7 @@ impl Store {
 
     /// All accounts that are listened to.
     pub fn connections(&self) -> Result<Vec<ConnectedAccount>> {
-        self.read(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT tenant, account, connected_ms, credentials, state, heard_ms FROM connections
-                 ORDER BY tenant, account",
-            )?;
-            let rows = statement.query_map([], |row| {
-                Ok(ConnectedAccount {
-                    tenant: TenantId(row.get(0)?),
-                    account: row.get(1)?,
-                    connected_ms: row.get(2)?,
-                    credentials: row.get(3)?,
-                    state: row.get(4)?,
-                    heard_ms: row.get(5)?,
-                })
-            })?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
-        })
+        self.read(|connection| connections(connection, None))
     }
 
     /// Keeps how an account was left. That it is not listened to any more is no error.
@@ -152,6 +140,11 @@ impl Store {
 }
 
 impl TenantView {
+    /// The tenant's accounts that are listened to.
+    pub fn connections(&self) -> Result<Vec<ConnectedAccount>> {
+        self.read(|connection, tenant| connections(connection, Some(tenant)))
+    }
+
     /// The latest gaps of an account, newest first.
     pub fn gaps(&self, account: &str, limit: usize) -> Result<Vec<Gap>> {
         self.read(|connection, tenant| {
@@ -222,6 +215,26 @@ impl TenantView {
             Ok(unknown)
         })
     }
+}
+
+/// The accounts that are listened to, of a tenant or of all.
+fn connections(connection: &Connection, tenant: Option<i64>) -> Result<Vec<ConnectedAccount>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT tenant, account, connected_ms, credentials, state, heard_ms, directory FROM connections
+         WHERE ?1 IS NULL OR tenant = ?1 ORDER BY tenant, account",
+    )?;
+    let rows = statement.query_map([tenant], |row| {
+        Ok(ConnectedAccount {
+            tenant: TenantId(row.get(0)?),
+            account: row.get(1)?,
+            connected_ms: row.get(2)?,
+            credentials: row.get(3)?,
+            state: row.get(4)?,
+            heard_ms: row.get(5)?,
+            directory: row.get(6)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 fn gap(row: &Row<'_>) -> Result<Gap> {

@@ -43,9 +43,20 @@ pub struct Erasure {
 impl TenantView {
     /// The numbers of the calls in any version of which a telephone number took part.
     pub fn calls_with_number(&self, number: &str) -> Result<Vec<i64>> {
-        let Some(digits) = terms::reversed_digits(number) else { return Ok(Vec::new()) };
+        match terms::reversed_digits(number) {
+            Some(digits) => self.calls_with(TermKind::Number, &digits),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The numbers of the calls in any version of which an extension took part.
+    pub fn calls_with_extension(&self, extension_id: &str) -> Result<Vec<i64>> {
+        self.calls_with(TermKind::Extension, extension_id)
+    }
+
+    fn calls_with(&self, kind: TermKind, value: &str) -> Result<Vec<i64>> {
         self.read(|connection, tenant| {
-            let Some(term) = terms::find(connection, tenant, TermKind::Number, &digits)? else {
+            let Some(term) = terms::find(connection, tenant, kind, value)? else {
                 return Ok(Vec::new());
             };
             let mut statement = connection.prepare_cached("SELECT call FROM call_terms WHERE term = ?1")?;
@@ -174,7 +185,7 @@ fn forget_answers(transaction: &Transaction<'_>, tenant: TenantId, call: Option<
 }
 
 /// Whether what is written over or deleted is wiped from the file: not worth its time but for a person.
-fn wipe(transaction: &Transaction<'_>, wipe: bool) -> Result<()> {
+pub(crate) fn wipe(transaction: &Transaction<'_>, wipe: bool) -> Result<()> {
     Ok(transaction.pragma_update_and_check(None, "secure_delete", wipe, |_| Ok(()))?)
 }
 

@@ -14,6 +14,7 @@ mod claim;
 mod codec;
 mod connections;
 mod deliveries;
+mod directories;
 mod endpoints;
 mod erasure;
 mod error;
@@ -45,6 +46,7 @@ pub use connections::{ConnectedAccount, Gap};
 pub use deliveries::{
     Attempt, Delivery, DeliveryState, EventId, Fed, Outgoing, Recorded, Tried, Verdict, kind,
 };
+pub use directories::StoredDirectory;
 pub use endpoints::{
     Disabled, Endpoint, EndpointChange, EndpointFilter, EndpointId, EndpointSettings, NewEndpoint, Signing,
 };

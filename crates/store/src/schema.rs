@@ -7,8 +7,12 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::{Result, StoreError};
 
 /// One step per version of the schema; the file's `user_version` counts the steps taken.
-const STEPS: &[&str] =
-    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+const STEPS: &[&str] = &[
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+];
 
 /// Opens the file for writing, makes it if it is not there, and brings it up to date.
 pub(crate) fn open_writer(path: &Path) -> Result<Connection> {

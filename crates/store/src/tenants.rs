@@ -239,7 +239,7 @@ impl Store {
 
 /// Whether anything is nobody's. Goes from tenant to tenant by the indexes.
 fn has_orphans(connection: &Connection) -> Result<bool> {
-    for table in ["sessions", "changes", "quarantine", "endpoints", "notices"] {
+    for table in ["sessions", "changes", "quarantine", "endpoints", "notices", "directories"] {
         let found = connection
             .prepare_cached(&format!(
                 "WITH RECURSIVE owners (tenant) AS (
@@ -285,6 +285,7 @@ fn remove_orphans(transaction: &Transaction<'_>) -> Result<usize> {
         "accounts",
         "connections",
         "gaps",
+        "directories",
     ] {
         removed += transaction.execute(&format!("DELETE FROM {table} WHERE {ORPHAN}"), [])?;
     }

@@ -1,0 +1,186 @@
+//! Directories: what RingCentral accounts consist of, in versions that records name.
+
+use rusqlite::{Connection, Row, params};
+
+use crate::{
+    Store, TenantId, TenantView,
+    codec::{self, Kind},
+    erasure,
+    error::{Result, StoreError},
+};
+
+/// A version of an account's directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredDirectory {
+    /// The RingCentral account.
+    pub account: String,
+    /// 1, 2, …
+    pub version: u64,
+    /// When RingCentral told it first, milliseconds since 1970.
+    pub read_ms: i64,
+    /// What it says, as JSON.
+    pub contents: String,
+}
+
+const COLUMNS: &str = "account, version, read_ms, contents";
+
+/// A version that was replaced goes when nothing is left that was made before, and some time on top: who assembles may
+/// still have it in hand.
+const REPLACED_FOR_MS: i64 = 86_400_000;
+
+impl Store {
+    /// Keeps what an account was found to consist of; the version it has, and whether that is a new one. Blocks.
+    pub fn add_directory(
+        &self,
+        tenant: TenantId,
+        account: String,
+        read_ms: i64,
+        contents: String,
+    ) -> Result<(u64, bool)> {
+        self.writer().run(move |transaction, _| {
+            let newest = newest(transaction, tenant.0, &account)?;
+            let last = match newest {
+                Some(newest) if newest.contents == contents => return Ok((newest.version, false)),
+                Some(newest) => newest.version,
+                None => 0,
+            };
+            let packed = codec::pack(Kind::Record, contents.as_bytes())?;
+            transaction
+                .prepare_cached(
+                    "INSERT INTO directories (tenant, account, version, read_ms, contents)
+                     VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?
+                .execute(params![tenant.0, account, last as i64 + 1, read_ms, packed])?;
+            Ok((last + 1, true))
+        })
+    }
+
+    /// Keeps how reading an account's directory went, as JSON. That it is not listened to any more is no error. Blocks.
+    pub fn keep_reading(&self, tenant: TenantId, account: String, state: String) -> Result<()> {
+        self.writer().run(move |transaction, _| {
+            transaction
+                .prepare_cached("UPDATE connections SET directory = ?3 WHERE tenant = ?1 AND account = ?2")?
+                .execute(params![tenant.0, account, state])?;
+            Ok(())
+        })
+    }
+
+    /// Writes all versions of a tenant's directories anew; tells how many changed. Blocks.
+    pub fn rewrite_directories(
+        &self,
+        tenant: TenantId,
+        rewrite: impl Fn(&mut String) + Send + 'static,
+    ) -> Result<u64> {
+        self.writer().run(move |transaction, _| {
+            erasure::wipe(transaction, true)?;
+            let mut statement =
+                transaction.prepare("SELECT directory, contents FROM directories WHERE tenant = ?1")?;
+            let mut rows = statement.query([tenant.0])?;
+            let mut changed = 0;
+            while let Some(row) = rows.next()? {
+                let before = contents(row, 1)?;
+                let mut after = before.clone();
+                rewrite(&mut after);
+                if after != before {
+                    let packed = codec::pack(Kind::Record, after.as_bytes())?;
+                    transaction
+                        .prepare_cached("UPDATE directories SET contents = ?2 WHERE directory = ?1")?
+                        .execute(params![row.get::<_, i64>(0)?, packed])?;
+                    changed += 1;
+                }
+            }
+            erasure::wipe(transaction, false)?;
+            Ok(changed)
+        })
+    }
+
+    /// Removes versions that nothing that is kept can name any more: those that were replaced before the oldest change
+    /// was made. The newest of each account stays. Blocks.
+    pub fn remove_directories(&self, tenant: TenantId) -> Result<usize> {
+        self.writer().run(move |transaction, _| {
+            Ok(transaction
+                .prepare_cached(
+                    "DELETE FROM directories WHERE tenant = ?1 AND EXISTS (
+                         SELECT 1 FROM directories AS next
+                         WHERE next.tenant = ?1 AND next.account = directories.account
+                             AND next.version > directories.version
+                             AND next.read_ms + ?2 < coalesce(
+                                 (SELECT made_ms FROM changes WHERE tenant = ?1 ORDER BY cursor LIMIT 1),
+                                 9223372036854775807))",
+                )?
+                .execute([tenant.0, REPLACED_FOR_MS])?)
+        })
+    }
+}
+
+impl TenantView {
+    /// The newest directory of each account, by account.
+    pub fn directories(&self) -> Result<Vec<StoredDirectory>> {
+        self.read(|connection, tenant| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM directories WHERE tenant = ?1 AND version =
+                     (SELECT max(version) FROM directories AS other
+                      WHERE other.tenant = ?1 AND other.account = directories.account)
+                 ORDER BY account"
+            ))?;
+            let mut rows = statement.query([tenant])?;
+            let mut directories = Vec::new();
+            while let Some(row) = rows.next()? {
+                directories.push(read(row)?);
+            }
+            Ok(directories)
+        })
+    }
+
+    /// Looks at what each version of each directory says, as JSON.
+    pub fn look_through_directories(&self, mut look: impl FnMut(&str)) -> Result<()> {
+        self.read(|connection, tenant| {
+            let mut statement =
+                connection.prepare_cached("SELECT contents FROM directories WHERE tenant = ?1")?;
+            let mut rows = statement.query([tenant])?;
+            while let Some(row) = rows.next()? {
+                look(&contents(row, 0)?);
+            }
+            Ok(())
+        })
+    }
+
+    /// The newest directory of an account.
+    pub fn newest_directory(&self, account: &str) -> Result<Option<StoredDirectory>> {
+        self.read(|connection, tenant| newest(connection, tenant, account))
+    }
+
+    /// A version of an account's directory; none if there is no such version (any more).
+    pub fn directory(&self, account: &str, version: u64) -> Result<Option<StoredDirectory>> {
+        self.read(|connection, tenant| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM directories WHERE tenant = ?1 AND account = ?2 AND version = ?3"
+            ))?;
+            let mut rows = statement.query(params![tenant, account, version as i64])?;
+            rows.next()?.map(read).transpose()
+        })
+    }
+}
+
+fn newest(connection: &Connection, tenant: i64, account: &str) -> Result<Option<StoredDirectory>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM directories WHERE tenant = ?1 AND account = ?2 ORDER BY version DESC LIMIT 1"
+    ))?;
+    let mut rows = statement.query(params![tenant, account])?;
+    rows.next()?.map(read).transpose()
+}
+
+fn read(row: &Row<'_>) -> Result<StoredDirectory> {
+    Ok(StoredDirectory {
+        account: row.get(0)?,
+        version: row.get::<_, i64>(1)?.unsigned_abs(),
+        read_ms: row.get(2)?,
+        contents: contents(row, 3)?,
+    })
+}
+
+fn contents(row: &Row<'_>, column: usize) -> Result<String> {
+    let packed = row.get_ref(column)?.as_blob().map_err(|error| StoreError::Damaged(error.to_string()))?;
+    String::from_utf8(codec::unpack(packed)?)
+        .map_err(|_| StoreError::Damaged("a directory that is not UTF-8".to_owned()))
+}
