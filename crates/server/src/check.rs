@@ -1,6 +1,8 @@
 //! Whether what is stored is true: every call must be what a fresh assembly makes of its notifications.
 
-use wholecall_assembly::Collection;
+use std::sync::Arc;
+
+use wholecall_assembly::{Collection, Directory};
 use wholecall_notification::{Document, Message};
 use wholecall_record::{Call, WriteJson};
 use wholecall_store::{
@@ -8,7 +10,7 @@ use wholecall_store::{
     VersionKind,
 };
 
-use crate::clock;
+use crate::{clock, directories::Directories};
 
 /// So much is read at once.
 const ENTRIES_AT_ONCE: usize = 2_000;
@@ -64,7 +66,8 @@ pub fn check(store: &Store, repair: bool, mut watch: impl FnMut(Progress)) -> Re
     if repair {
         store.claim()?;
     }
-    let mut check = Check { store, repair, checked: Checked::default() };
+    let directories = Directories::new(store.clone());
+    let mut check = Check { store, directories, repair, checked: Checked::default() };
     watch(Progress { step: Step::File, done: 0, of: 1 });
     for problem in store.file_problems()? {
         check.find("file", problem);
@@ -109,6 +112,7 @@ pub fn check(store: &Store, repair: bool, mut watch: impl FnMut(Progress)) -> Re
 
 struct Check<'a> {
     store: &'a Store,
+    directories: Directories,
     repair: bool,
     checked: Checked,
 }
@@ -123,7 +127,7 @@ impl Check<'_> {
         let mut problems = call.problems.clone();
         let fresh = match &call.stored {
             Ok(stored) => {
-                let (fresh, problem) = compare(stored);
+                let (fresh, problem) = self.compare(stored)?;
                 problems.extend(problem);
                 fresh
             }
@@ -156,8 +160,23 @@ impl Check<'_> {
         Ok(())
     }
 
+    /// Compares a call with a fresh assembly of its notifications and the directory that its record names, but for what
+    /// these cannot tell: its version and when that was made, whether a clock has closed it, what other calls it looks
+    /// related to. Answers the fresh one, and what is wrong.
+    fn compare(&mut self, stored: &StoredCall) -> Result<(Option<Call>, Option<String>), StoreError> {
+        let Some(told) = &stored.record else { return Ok((None, Some("it has no record".to_owned()))) };
+        let directory = self.directories.of_record(stored.tenant, told)?;
+        let Some(mut fresh) = collect(&stored.entries, directory).finish().retold(told) else {
+            return Ok((None, Some("its notifications do not make a call of its id".to_owned())));
+        };
+        fresh.related.clone_from(&told.related);
+        let problem = first_difference(told, &fresh)
+            .map(|member| format!("`{member}` is not what its notifications make of it"));
+        Ok((Some(fresh), problem))
+    }
+
     /// A call whose record cannot be read, from what was assembled of it.
-    fn assemble_anew(&self, call: &AuditedCall) -> Result<Option<(Call, Position)>, StoreError> {
+    fn assemble_anew(&mut self, call: &AuditedCall) -> Result<Option<(Call, Position)>, StoreError> {
         let mut entries = match self.store.of(call.tenant).notifications(&call.id) {
             Ok(Some(entries)) => entries,
             Ok(None) | Err(StoreError::Damaged(_)) => return Ok(None),
@@ -165,14 +184,14 @@ impl Check<'_> {
         };
         let checkpoint = self.store.checkpoint()?;
         entries.retain(|entry| entry.position <= checkpoint);
-        let fresh = collect(&entries).finish().get(&call.id);
+        let fresh = self.collect_anew(call.tenant, &entries)?.finish().get(&call.id);
         Ok(fresh.zip(entries.last().map(|entry| entry.position)))
     }
 
     /// What no call claims must make no call.
     fn strays(&mut self, tenant: TenantId, entries: &[Entry]) -> Result<(), StoreError> {
         let position = entries.last().map_or(Position::default(), |entry| entry.position);
-        let calls = collect(entries).finish();
+        let calls = self.collect_anew(tenant, entries)?.finish();
         for fresh in calls.records() {
             self.find(format!("call {}", fresh.id), "its notifications are there, but it is not");
             if self.repair {
@@ -181,6 +200,15 @@ impl Check<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What notifications make today, with the directories of today.
+    fn collect_anew(&mut self, tenant: TenantId, entries: &[Entry]) -> Result<Collection, StoreError> {
+        let mut collection = collect(entries, None);
+        for (account, directory) in self.directories.newest(tenant)? {
+            collection.set_directory(Some(&account), directory);
+        }
+        Ok(collection)
     }
 
     fn publish(
@@ -213,9 +241,13 @@ fn unreadable(body: &str) -> Option<String> {
     message.err().map(|problem| problem.to_string())
 }
 
-/// What a set of notifications makes.
-pub(crate) fn collect<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Collection {
+/// What a set of notifications makes, with a directory for all accounts.
+pub(crate) fn collect<'a>(
+    entries: impl IntoIterator<Item = &'a Entry>,
+    directory: Option<Arc<Directory>>,
+) -> Collection {
     let mut collection = Collection::default();
+    directory.into_iter().for_each(|directory| collection.set_directory(None, directory));
     for entry in entries {
         if let Ok(document) = Document::parse(&entry.body)
             && let Ok(Message::Session(notification)) = document.message()
@@ -224,19 +256,6 @@ pub(crate) fn collect<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Colle
         }
     }
     collection
-}
-
-/// Compares a call with a fresh assembly of its notifications, but for what these cannot tell: its version and when that
-/// was made, whether a clock has closed it, what other calls it looks related to. Answers the fresh one, and what is wrong.
-fn compare(stored: &StoredCall) -> (Option<Call>, Option<String>) {
-    let Some(told) = &stored.record else { return (None, Some("it has no record".to_owned())) };
-    let Some(mut fresh) = collect(&stored.entries).finish().retold(told) else {
-        return (None, Some("its notifications do not make a call of its id".to_owned()));
-    };
-    fresh.related.clone_from(&told.related);
-    let problem = first_difference(told, &fresh)
-        .map(|member| format!("`{member}` is not what its notifications make of it"));
-    (Some(fresh), problem)
 }
 
 /// The first member in which two records differ.

@@ -9,9 +9,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 use wholecall_record::{Call, WriteJson};
-use wholecall_store::{Erasure, Kept, Store, StoreError, TenantId};
+use wholecall_ringcentral::Directory;
+use wholecall_store::{Erasure, Kept, Store, StoreError, TenantId, TenantView};
 
-use crate::{check::collect, clock};
+use crate::{check::collect, clock, directories};
 
 /// A telephone number as E.164 has it: `+` and 8 to 15 digits.
 pub(crate) fn is_number(text: &str) -> bool {
@@ -27,17 +28,30 @@ pub(crate) fn is_number(text: &str) -> bool {
 pub(crate) fn erase(store: &Store, tenant: TenantId, number: &str) -> Result<Erasure, StoreError> {
     let view = store.of(tenant);
     let pseudonym = pseudonym(&view.pseudonym_key()?, number)?;
-    let person = Person { number: number.to_owned(), pseudonym: pseudonym.clone() };
+    let mut person = Person {
+        number: number.to_owned(),
+        pseudonym: pseudonym.clone(),
+        extensions: BTreeSet::new(),
+        names: BTreeSet::new(),
+    };
+    person.look_up(&view)?;
     let mut erasure =
         Erasure { tenant, erased_ms: clock::now().as_millis(), pseudonym, calls: 0, notifications: 0 };
-    for call in view.calls_with_number(number)? {
-        let person = person.clone();
+    // First, since calls are assembled with them.
+    let listed = person.clone();
+    store.rewrite_directories(tenant, move |contents| listed.erase_from_directory(contents))?;
+    let mut calls: BTreeSet<i64> = view.calls_with_number(number)?.into_iter().collect();
+    for extension in &person.extensions {
+        calls.extend(view.calls_with_extension(extension)?);
+    }
+    for call in calls {
+        let (person, view) = (person.clone(), view.clone());
         let (notifications, changed) =
-            store.rewrite_call(tenant, call, move |kept| person.erase_from(kept, true))?;
+            store.rewrite_call(tenant, call, move |kept| person.erase_from(kept, Some(&view)))?;
         erasure.notifications += notifications;
         erasure.calls += u64::from(changed);
     }
-    erasure.notifications += store.rewrite_unclaimed(tenant, move |kept| person.erase_from(kept, false))?;
+    erasure.notifications += store.rewrite_unclaimed(tenant, move |kept| person.erase_from(kept, None))?;
     store.log_erasure(erasure.clone())?;
     Ok(erasure)
 }
@@ -56,12 +70,46 @@ pub(crate) fn pseudonym(key: &[u8], number: &str) -> Result<String, StoreError> 
 struct Person {
     number: String,
     pseudonym: String,
+    /// The extensions that the number belongs to, or once did, by their ids.
+    extensions: BTreeSet<String>,
+    /// The names that these go by, or once did.
+    names: BTreeSet<String>,
 }
 
 impl Person {
-    /// Erases the person from a call, or from things that belong to none.
-    fn erase_from(&self, kept: &mut Kept, is_call: bool) {
-        let mut names = BTreeSet::new();
+    /// Finds out whose the number is.
+    fn look_up(&mut self, view: &TenantView) -> Result<(), StoreError> {
+        view.look_through_directories(|contents| {
+            let owners = directory_of(contents).phone_numbers.into_iter();
+            let owners = owners.filter(|number| number.phone_number == self.number);
+            self.extensions.extend(owners.filter_map(|number| number.extension_id));
+        })?;
+        view.look_through_directories(|contents| {
+            let listed = directory_of(contents).extensions.into_iter();
+            let own = listed.filter(|extension| self.extensions.contains(&extension.id));
+            self.names.extend(own.filter_map(|extension| extension.name));
+        })
+    }
+
+    /// Erases the person from an account's directory.
+    fn erase_from_directory(&self, contents: &mut String) {
+        let mut directory = directory_of(contents);
+        for number in directory.phone_numbers.iter_mut().filter(|one| one.phone_number == self.number) {
+            number.phone_number.clone_from(&self.pseudonym);
+        }
+        for extension in directory.extensions.iter_mut().filter(|one| self.extensions.contains(&one.id)) {
+            extension.name = Some(self.pseudonym.clone());
+        }
+        if let Ok(text) = serde_json::to_string(&directory)
+            && directory != directory_of(contents)
+        {
+            *contents = text;
+        }
+    }
+
+    /// Erases the person from a call of a tenant, or from things that belong to none.
+    fn erase_from(&self, kept: &mut Kept, call_of: Option<&TenantView>) {
+        let mut names = self.names.clone();
         let bodies = kept.entries.iter().map(|entry| &entry.body);
         for text in bodies.chain(kept.versions.iter().map(|version| &version.record)) {
             // Most are not about that person: no need to read them.
@@ -80,8 +128,8 @@ impl Person {
                 version.record = written(&call);
             }
         }
-        if is_call {
-            assemble_current(kept);
+        if let Some(view) = call_of {
+            assemble_current(kept, view);
         }
     }
 
@@ -158,12 +206,19 @@ impl Person {
     }
 }
 
+/// A directory as it is stored; what cannot be read names nobody that could be found.
+fn directory_of(contents: &str) -> Directory {
+    serde_json::from_str(contents).unwrap_or_default()
+}
+
 /// The current record is what the notifications make of it now: what names were chosen from may have changed.
-fn assemble_current(kept: &mut Kept) {
+fn assemble_current(kept: &mut Kept, view: &TenantView) {
     let Some(current) = kept.versions.last_mut() else { return };
     let Ok(told) = serde_json::from_str::<Call>(&current.record) else { return };
     let position = kept.position;
-    let calls = collect(kept.entries.iter().filter(|entry| entry.position <= position)).finish();
+    let entries = kept.entries.iter().filter(|entry| entry.position <= position);
+    let Ok(directory) = directories::of_record(view, &current.record) else { return };
+    let calls = collect(entries, directory.map(Into::into)).finish();
     if let Some(mut fresh) = calls.retold(&told) {
         fresh.related = told.related;
         current.record = written(&fresh);
@@ -199,7 +254,12 @@ mod tests {
 
     #[test]
     fn a_longer_number_is_another() {
-        let person = Person { number: "+14045550".to_owned(), pseudonym: "+999".to_owned() };
+        let person = Person {
+            number: "+14045550".to_owned(),
+            pseudonym: "+999".to_owned(),
+            extensions: BTreeSet::new(),
+            names: BTreeSet::new(),
+        };
         assert_eq!(person.without_number("tel:+14045550").as_deref(), Some("tel:+999"));
         assert_eq!(person.without_number("+140455501"), None);
         assert_eq!(person.without_number("+140455501 +14045550").as_deref(), Some("+140455501 +999"));

@@ -9,6 +9,7 @@ pub mod check;
 mod clock;
 pub mod connection;
 pub mod deliver;
+mod directories;
 pub mod endpoints;
 mod erase;
 mod health;
@@ -87,9 +88,9 @@ pub(crate) struct Service {
     pub(crate) metrics: Metrics,
     pub(crate) settings: Arc<Settings>,
     /// To the assembler, who alone may change what was assembled.
-    pub(crate) erase: mpsc::UnboundedSender<pipeline::Request>,
+    pub(crate) assembler: mpsc::UnboundedSender<pipeline::Request>,
     pub(crate) pages: Arc<pages::Pages>,
-    pub(crate) connections: connection::Wakers,
+    pub(crate) connections: connection::Signals,
     /// Turns true when the service is to end.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -122,7 +123,7 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     let (drained, is_drained) = watch::channel(false);
     let (asker, questions) = connection::Asker::new();
     let pipeline = Pipeline::resume(store.clone(), tenants.clone(), metrics.clone(), asker.clone())?;
-    let (erase, requests) = mpsc::unbounded_channel();
+    let (to_assembler, requests) = mpsc::unbounded_channel();
     let assembler = pipeline.start(is_drained, requests).map_err(StartError::Thread)?;
     let refresh = tokio::spawn(follow_tenants(tenants.clone()));
     let retention = tokio::spawn(retention::keep_removing(store.clone(), tenants.clone()));
@@ -130,17 +131,23 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
         deliver::Context::new(store.clone(), tenants.clone(), metrics.clone(), settings.judge.clone());
     let deliverer = deliver::start(context, settings.secret_key.clone(), stopped.clone());
     let key = settings.secret_key.clone();
-    let accounts =
-        connection::Context::new(store.clone(), tenants.clone(), key, settings.public_url.clone(), asker)?;
-    let (wakers, connections) = connection::start(accounts, questions, stopped.clone());
+    let accounts = connection::Context::new(
+        store.clone(),
+        tenants.clone(),
+        key,
+        settings.public_url.clone(),
+        asker,
+        to_assembler.clone(),
+    )?;
+    let (signals, connections) = connection::start(accounts, questions, stopped.clone());
     let service = Service {
         store,
         tenants,
         metrics,
         settings: Arc::new(settings),
-        erase,
+        assembler: to_assembler,
         pages: Arc::default(),
-        connections: wakers,
+        connections: signals,
         stop: stopped.clone(),
     };
     let tls = service.settings.tls.clone();

@@ -25,6 +25,7 @@ use wholecall_store::{
 use crate::{
     clock,
     connection::{Asker, Asking},
+    directories::Directories,
     erase,
     metrics::Metrics,
     tenants::{Tenant, Tenants},
@@ -44,17 +45,19 @@ const ASK_AFTER_MS: i64 = 5_000;
 /// What calls look related to is restored with them, up to so many.
 const RESTORED_TOGETHER: usize = 64;
 
-/// A person is to be erased.
-pub(crate) struct Request {
-    pub(crate) tenant: TenantId,
-    pub(crate) number: String,
-    pub(crate) reply: oneshot::Sender<Result<Erasure, StoreError>>,
+/// What is asked of the one who assembles.
+pub(crate) enum Request {
+    /// A person is to be erased.
+    Erase { tenant: TenantId, number: String, reply: oneshot::Sender<Result<Erasure, StoreError>> },
+    /// There is a newer directory of an account.
+    Directory { tenant: TenantId, account: String },
 }
 
 /// Assembles until it is told to stop.
 pub(crate) struct Pipeline {
     store: Store,
     tenants: std::sync::Arc<Tenants>,
+    directories: Directories,
     metrics: Metrics,
     asker: Asker,
     position: Position,
@@ -76,6 +79,7 @@ impl Pipeline {
         let position = store.checkpoint()?;
         let tenants_changed = tenants.watch();
         let mut pipeline = Self {
+            directories: Directories::new(store.clone()),
             store,
             tenants,
             metrics,
@@ -104,14 +108,14 @@ impl Pipeline {
             let mut stop = stop;
             loop {
                 while let Ok(request) = requests.try_recv() {
-                    self.erase(request);
+                    self.answer(request);
                 }
                 match self.step() {
                     Ok(true) => continue,
                     Ok(false) if *stop.borrow() => return,
                     Ok(false) => {
                         let request = runtime.block_on(self.wait(&mut journal, &mut stop, &mut requests));
-                        request.into_iter().for_each(|request| self.erase(request));
+                        request.into_iter().for_each(|request| self.answer(request));
                     }
                     Err(error) => {
                         tracing::error!(%error, "assembling stopped; it will be tried again in a second");
@@ -149,16 +153,30 @@ impl Pipeline {
     }
 
     /// Between two steps everything that was assembled is in the store, so it can be changed there and read back.
-    fn erase(&mut self, request: Request) {
-        let result = erase::erase(&self.store, request.tenant, &request.number);
-        self.start_over();
-        if let Ok(erasure) = &result {
-            let Erasure { pseudonym, calls, notifications, .. } = erasure;
-            let tenant = request.tenant.number();
-            tracing::info!(tenant, pseudonym, calls, notifications, "a person was erased");
+    fn answer(&mut self, request: Request) {
+        match request {
+            Request::Erase { tenant, number, reply } => {
+                let result = erase::erase(&self.store, tenant, &number);
+                self.start_over();
+                if let Ok(erasure) = &result {
+                    let Erasure { pseudonym, calls, notifications, .. } = erasure;
+                    let tenant = tenant.number();
+                    tracing::info!(tenant, pseudonym, calls, notifications, "a person was erased");
+                }
+                // Whoever asked may have gone; it is done all the same.
+                let _ = reply.send(result);
+            }
+            Request::Directory { tenant, account } => {
+                // Who has no assembler yet finds it when there is one.
+                let Some(assembler) = self.assemblers.get_mut(&tenant) else { return };
+                match self.directories.newest_of(tenant, &account) {
+                    Ok(newest) => newest
+                        .into_iter()
+                        .for_each(|directory| assembler.set_directory(Some(&account), directory)),
+                    Err(error) => tracing::error!(account, %error, "a directory could not be read back"),
+                }
+            }
         }
-        // Whoever asked may have gone; it is done all the same.
-        let _ = request.reply.send(result);
     }
 
     /// What is in memory may be ahead of the store: it is made anew from there.
@@ -266,7 +284,11 @@ impl Pipeline {
             std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
             std::collections::hash_map::Entry::Vacant(new) => {
                 let settings = self.tenants.with_id(tenant)?.map(|tenant| settings(&self.store, &tenant));
-                Ok(new.insert(Assembler::new(settings.unwrap_or_default())))
+                let mut assembler = Assembler::new(settings.unwrap_or_default());
+                for (account, directory) in self.directories.newest(tenant)? {
+                    assembler.set_directory(Some(&account), directory);
+                }
+                Ok(new.insert(assembler))
             }
         }
     }
@@ -283,9 +305,18 @@ impl Pipeline {
                 continue;
             }
             restored += 1;
+            let directory = match &call.record {
+                Some(record) => self.directories.of_record(tenant, record)?,
+                None => None,
+            };
+            let assembler = self.assembler(tenant)?;
             let made_at = Time::from_millis(call.made_ms);
-            let mut restoring =
-                assembler.restore(Left { record: call.record, made_at, completed: call.completed });
+            let mut restoring = assembler.restore(Left {
+                record: call.record,
+                made_at,
+                completed: call.completed,
+                directory,
+            });
             for entry in &call.entries {
                 let Ok(document) = Document::parse(&entry.body) else { continue };
                 let Ok(Message::Session(notification)) = document.message() else { continue };

@@ -57,11 +57,13 @@ pub(crate) async fn receive(
     let token = headers.get("verification-token").and_then(|token| token.to_str().ok()).unwrap_or_default();
     let started = std::time::Instant::now();
     let result = match service.tenants.verified(&name, token) {
-        Ok(Some(tenant)) if is_signal(&body) => {
-            service.connections.wake(tenant.id);
-            return accepted(validation);
-        }
-        Ok(Some(tenant)) => keep(&service.store, &tenant, &body).await,
+        Ok(Some(tenant)) => match Signal::of(&body) {
+            Some(signal) => {
+                service.connections.hear(tenant.id, &signal);
+                return accepted(validation);
+            }
+            None => keep(&service.store, &tenant, &body).await,
+        },
         Ok(None) => {
             service.metrics.received(Outcome::Unverified);
             let detail = "no hook of that name takes notifications with this verification token";
@@ -102,19 +104,33 @@ pub(crate) async fn take_in(
     body: &str,
 ) -> Result<(), StoreError> {
     match tenants.with_id(tenant)? {
-        Some(tenant) if !is_signal(body.as_bytes()) => keep(store, &tenant, body.as_bytes()).await.map(drop),
-        _ => Ok(()),
+        Some(tenant) => keep(store, &tenant, body.as_bytes()).await.map(drop),
+        None => Ok(()),
     }
 }
 
-/// Whether RingCentral tells that a subscription is to be renewed, or that extensions have changed: nothing of a call.
-fn is_signal(body: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(body) else { return false };
-    let Ok(document) = Document::parse(text) else { return false };
-    match document.message() {
-        Ok(Message::Reminder { .. }) => true,
-        Ok(Message::Other { event }) => event.trim_end_matches('/').ends_with("/extension"),
-        _ => false,
+/// What RingCentral tells of an account that is of no call.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// A subscription is to be renewed.
+    Renew,
+    /// Extensions have changed: of an account or, where none is named, of the one whose it is told.
+    Extensions { account: Option<String> },
+}
+
+impl Signal {
+    /// The signal that a body is, if it is one.
+    pub(crate) fn of(body: &[u8]) -> Option<Self> {
+        let document = Document::parse(std::str::from_utf8(body).ok()?).ok()?;
+        match document.message() {
+            Ok(Message::Reminder { .. }) => Some(Self::Renew),
+            Ok(Message::Other { event }) => {
+                let account = event.trim_end_matches('/').strip_suffix("/extension")?.rsplit('/').next()?;
+                let is_named = account.bytes().all(|byte| byte.is_ascii_digit());
+                Some(Self::Extensions { account: is_named.then(|| account.to_owned()) })
+            }
+            _ => None,
+        }
     }
 }
 
@@ -165,8 +181,13 @@ mod tests {
         let call =
             br#"{"event":"/restapi/v1.0/account/8/telephony/sessions","body":{"telephonySessionId":"s-1",
             "sequence":2,"eventTime":"2026-05-30T12:31:12.509Z","parties":[{"id":"p-1-1"}]}}"#;
-        assert!(is_signal(reminder) && is_signal(extension));
-        assert!(!is_signal(call) && !is_signal(b"{}") && !is_signal(b"") && !is_signal(b"\xff"));
-        assert!(!is_signal(br#"{"event":"/restapi/v1.0/account/8/extension/9/voicemail","body":{}}"#));
+        assert_eq!(Signal::of(reminder), Some(Signal::Renew));
+        assert_eq!(Signal::of(extension), Some(Signal::Extensions { account: Some("8".to_owned()) }));
+        let of_own = br#"{"event":"/restapi/v1.0/account/~/extension","body":{}}"#;
+        assert_eq!(Signal::of(of_own), Some(Signal::Extensions { account: None }));
+        let voicemail = br#"{"event":"/restapi/v1.0/account/8/extension/9/voicemail","body":{}}"#;
+        for other in [&call[..], b"{}", b"", b"\xff", voicemail] {
+            assert_eq!(Signal::of(other), None);
+        }
     }
 }

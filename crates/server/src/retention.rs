@@ -45,6 +45,7 @@ fn remove_expired(store: &Store, tenants: &Tenants, now_ms: i64) -> Result<(), S
         let calls = all(|| store.remove_calls(expiry, AT_ONCE))?;
         let strays = all(|| store.remove_strays(expiry, AT_ONCE))?;
         let leftovers = all(|| store.remove_leftovers(expiry, AT_ONCE))?;
+        store.remove_directories(tenant.id)?;
         if calls + strays + leftovers > 0 {
             tracing::info!(tenant = tenant.name, calls, strays, leftovers, "removed what was over its time");
         }

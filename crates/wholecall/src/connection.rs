@@ -106,6 +106,16 @@ fn tell(status: &Value, out: &mut impl Write) -> io::Result<()> {
     if let Some(problem) = status["problem"].as_str() {
         writeln!(out, "  {problem}")?;
     }
+    let directory = &status["directory"];
+    if let Some(version) = directory["version"].as_u64() {
+        writeln!(out, "  directory: version {version}, read {}", text(&directory["readAt"]))?;
+    }
+    for missing in directory["missing"].as_array().into_iter().flatten() {
+        writeln!(out, "  its {} are not told: {}", text(&missing["part"]), text(&missing["reason"]))?;
+    }
+    if let Some(problem) = directory["problem"].as_str() {
+        writeln!(out, "  the directory could not be read: {problem}")?;
+    }
     for gap in status["gaps"].as_array().into_iter().flatten() {
         let found = match (gap["comparedAt"].is_null(), gap["missingSessions"].as_array().map_or(0, Vec::len))
         {

@@ -6,7 +6,9 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use wholecall_ringcentral::{Client, Error, Health, Http, Recovery, Socket, Subscription, judge};
+use wholecall_ringcentral::{
+    Client, Directory, Error, Health, Http, Reading, Recovery, Socket, Subscription, judge,
+};
 
 use crate::{cli::DoctorArgs, connection, input::Tally};
 
@@ -42,7 +44,7 @@ pub(crate) fn run(arguments: &DoctorArgs) -> anyhow::Result<Tally> {
 }
 
 /// Asks until the limits allow it: few logins are allowed in a minute.
-async fn patiently<T>(client: &Client, ask: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
+async fn patiently<T>(client: &Client, mut ask: impl AsyncFnMut() -> Result<T, Error>) -> Result<T, Error> {
     loop {
         match ask().await {
             Err(Error::Later { until_ms, group }) => {
@@ -70,12 +72,7 @@ async fn examine(client: &Client, public_url: Option<&str>) -> Report {
     let begun = Instant::now();
     report.tell("account", begun, &client.account_id().await);
     let begun = Instant::now();
-    let extensions = client.extensions(1).await;
-    report.tell(
-        "extensions",
-        begun,
-        &extensions.map(|(page, _)| format!("{} on the first page", page.len())),
-    );
+    report.tell("directory", begun, &directory(client).await);
     let begun = Instant::now();
     report.tell("active calls", begun, &active(client).await);
     let begun = Instant::now();
@@ -88,6 +85,16 @@ async fn examine(client: &Client, public_url: Option<&str>) -> Report {
     let begun = Instant::now();
     report.tell("logout", begun, &patiently(client, || client.log_out()).await.map(|()| "done".to_owned()));
     report
+}
+
+/// Who is in the account, and what is not told of it.
+async fn directory(client: &Client) -> Seen {
+    let mut reading = Reading::default();
+    let found = patiently(client, async || client.read_directory(&mut reading).await).await?;
+    let Directory { extensions, queues, phone_numbers, missing } = found;
+    let missing = missing.iter().map(|missing| format!("; without {}: {}", missing.part, missing.reason));
+    let (extensions, queues, numbers) = (extensions.len(), queues.len(), phone_numbers.len());
+    Ok(format!("{extensions} extensions, {queues} queues, {numbers} numbers{}", missing.collect::<String>()))
 }
 
 /// The calls that go on, and whether their sessions can be read.

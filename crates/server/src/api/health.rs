@@ -1,18 +1,20 @@
-//! `GET /v1/health`: how well a tenant's notifications come in.
+//! `GET /v1/health`: how well a tenant's notifications come in, and how its connections stand.
 
 use axum::{extract::State, response::Response};
 use serde_json::json;
 use wholecall_record::Time;
 
 use super::{access::Access, json as respond, read};
-use crate::{Service, clock, problem::Problem};
+use crate::{Service, clock, connection, problem::Problem};
 
 pub(super) async fn health(
     State(service): State<Service>,
     Access(view): Access,
 ) -> Result<Response, Problem> {
     let figures = service.metrics.health.figures(view.tenant(), clock::now());
-    let (quarantined, _) = read(view, |view| view.quarantined(0)).await?;
+    let name = service.tenants.with_id(view.tenant())?.map_or_else(String::new, |tenant| tenant.name.clone());
+    let (quarantined, connections) =
+        read(view, move |view| Ok((view.quarantined(0)?.0, connection::statuses_of(view, &name)?))).await?;
     let last = figures.last_ms.map(|last| Time::from_millis(last).to_string());
     Ok(respond(
         json!({
@@ -26,6 +28,7 @@ pub(super) async fn health(
             "closedCalls": figures.closed,
             "closedCallsWithGaps": figures.with_gaps,
             "quarantined": quarantined,
+            "connections": connections,
         })
         .to_string(),
     ))

@@ -3,6 +3,7 @@
 mod access;
 pub(crate) mod calls;
 mod changes;
+mod directory;
 mod docs;
 pub(crate) mod drawing;
 mod endpoints;
@@ -10,6 +11,7 @@ mod health;
 mod import;
 mod numbers;
 pub(crate) mod openapi;
+mod openapi_connections;
 mod openapi_endpoints;
 pub(crate) mod parameters;
 pub(crate) mod stats;
@@ -49,6 +51,7 @@ pub(crate) fn router(service: Service) -> Router {
         .route("/v1/stream", get(changes::stream))
         .route("/v1/notifications", post(import::import))
         .route("/v1/numbers/{number}", delete(numbers::erase))
+        .route("/v1/directory", get(directory::directory))
         .route("/v1/health", get(health::health))
         .route("/v1/stats", get(stats::stats))
         .route("/v1/tenants", get(tenants::list).post(tenants::add))

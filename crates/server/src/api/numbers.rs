@@ -21,8 +21,8 @@ pub(super) async fn erase(
         return Err(Problem::bad_request("a number is written as +14045550123: + and 8 to 15 digits"));
     }
     let (reply, answer) = oneshot::channel();
-    let request = Request { tenant: view.tenant(), number, reply };
-    service.erase.send(request).map_err(|_| StoreError::Closed)?;
+    let request = Request::Erase { tenant: view.tenant(), number, reply };
+    service.assembler.send(request).map_err(|_| StoreError::Closed)?;
     let erasure = answer.await.map_err(|_| StoreError::Closed)??;
     Ok(respond(
         json!({

@@ -47,6 +47,7 @@ fn paths() -> Value {
     let mut paths = calls_and_changes();
     if let Some(paths) = paths.as_object_mut() {
         paths.extend(super::openapi_endpoints::paths());
+        paths.extend(super::openapi_connections::paths());
     }
     paths
 }
@@ -126,7 +127,8 @@ fn calls_and_changes() -> Value {
                 "200": { "description": "Events.", "content": { "text/event-stream": {} } },
             })) },
         "/v1/health": { "get": operation("getHealth",
-            "How well notifications come in, since the service began", vec![], json!({
+            "How well notifications come in, since the service began, and how connections to RingCentral stand",
+            vec![], json!({
                 "200": answer("The figures; delays are those of the last 20,000 notifications.", json!({
                     "type": "object",
                     "properties": {
@@ -140,7 +142,9 @@ fn calls_and_changes() -> Value {
                         "closedCalls": { "type": "integer" },
                         "closedCallsWithGaps": { "type": "integer" },
                         "quarantined": { "type": "integer" },
+                        "connections": { "type": "array", "items": super::openapi_connections::connection() },
                     },
+                    "required": ["connections"],
                 })),
             })) },
         "/v1/notifications": { "post": with_body(operation("importNotifications",

@@ -5,13 +5,12 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use wholecall_assembly::Collection;
-use wholecall_notification::{Document, Message};
+use wholecall_assembly::Directory;
 use wholecall_record::{WriteJson, screen::Screen, story::Story};
-use wholecall_store::Entry;
+use wholecall_store::{Entry, Found};
 
 use super::{access::Access, calls::no_call, json, read};
-use crate::problem::Problem;
+use crate::{check::collect, directories, problem::Problem};
 
 /// As JSON, or as text for whoever accepts that rather.
 pub(super) async fn explain(
@@ -20,8 +19,13 @@ pub(super) async fn explain(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let wanted = id.clone();
-    let entries = read(view, move |view| view.notifications(&wanted)).await?.ok_or_else(|| no_call(&id))?;
-    let story = story_of(&entries, &id).ok_or_else(|| no_call(&id))?;
+    let found = read(view, move |view| {
+        let Some(Found::Call(version)) = view.call(&wanted, None)? else { return Ok(None) };
+        let directory = directories::of_record(view, &version.record)?;
+        Ok(view.notifications(&wanted)?.map(|entries| (entries, directory)))
+    });
+    let (entries, directory) = found.await?.ok_or_else(|| no_call(&id))?;
+    let story = story_of(&entries, directory, &id).ok_or_else(|| no_call(&id))?;
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accept.starts_with("text/plain") {
         return Ok(story.text(Screen::PLAIN).into_response());
@@ -31,15 +35,7 @@ pub(super) async fn explain(
     Ok(json(String::from_utf8_lossy(&text).into_owned()))
 }
 
-/// The story of a call that has these notifications.
-pub(crate) fn story_of(entries: &[Entry], id: &str) -> Option<Story> {
-    let mut collection = Collection::default();
-    for entry in entries {
-        if let Ok(document) = Document::parse(&entry.body)
-            && let Ok(Message::Session(notification)) = document.message()
-        {
-            collection.add(&notification);
-        }
-    }
-    collection.finish().story(id)
+/// The story of a call that has these notifications, and whose record was made with this directory.
+pub(crate) fn story_of(entries: &[Entry], directory: Option<Directory>, id: &str) -> Option<Story> {
+    collect(entries, directory.map(Into::into)).finish().story(id)
 }

@@ -47,6 +47,8 @@ pub(super) struct Account {
     backoff: Backoff,
     refusals: Backoff,
     pub(super) rng: fastrand::Rng,
+    /// Whether its calls are told, as that changes.
+    live: watch::Sender<bool>,
 }
 
 /// Why a look came to nothing.
@@ -90,7 +92,13 @@ impl Account {
             backoff: Backoff::new(2_000, 300_000),
             refusals: Backoff::new(REFUSED_FIRST_MS, REFUSED_LONGEST_MS),
             rng: fastrand::Rng::new(),
+            live: watch::Sender::new(false),
         })
+    }
+
+    /// Whether its calls are told, as that changes.
+    pub(super) fn is_live(&self) -> watch::Receiver<bool> {
+        self.live.subscribe()
     }
 
     /// Looks after it until `stop` turns true.
@@ -186,6 +194,7 @@ impl Account {
             }
         }
         (self.state.status, self.state.problem) = (status, problem);
+        self.live.send_replace(status == Status::Live);
     }
 
     /// Writes down how it stands, if that has changed.

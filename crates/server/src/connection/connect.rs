@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wholecall_ringcentral::{Client, Credentials, Error, Http};
-use wholecall_store::{ConnectedAccount, Store, StoreError};
+use wholecall_store::{ConnectedAccount, Store, StoreError, TenantView};
 
 use super::{
+    directory::Standing,
     state::{State, describe},
     state_of,
 };
@@ -152,6 +153,7 @@ pub fn connect(
         credentials: seal(key, &place(tenant.id.number(), account), credentials)?,
         state: json!(State::default()).to_string(),
         heard_ms: now,
+        directory: json!(Standing::default()).to_string(),
     })?;
     Ok(added)
 }
@@ -231,12 +233,19 @@ pub fn statuses(store: &Store, tenant: Option<&str>) -> Result<Vec<Value>, Conne
         None => store.tenants()?,
     };
     let mut statuses = Vec::new();
-    for connection in store.connections()? {
-        let Some(tenant) = tenants.iter().find(|tenant| tenant.id == connection.tenant) else { continue };
-        let gaps = store.of(tenant.id).gaps(&connection.account, GAPS_TOLD)?;
-        statuses.push(describe(&tenant.name, &connection, &state_of(&connection), &gaps));
+    for tenant in tenants {
+        statuses.extend(statuses_of(&store.of(tenant.id), &tenant.name)?);
     }
     Ok(statuses)
+}
+
+/// How a tenant's connections stand.
+pub(crate) fn statuses_of(view: &TenantView, name: &str) -> Result<Vec<Value>, StoreError> {
+    let described = |connection: &ConnectedAccount| {
+        let gaps = view.gaps(&connection.account, GAPS_TOLD)?;
+        Ok(describe(name, connection, &state_of(connection), &gaps))
+    };
+    view.connections()?.iter().map(described).collect()
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! The live connection to RingCentral: an account is connected once, and stays connected.
 //!
 //! `account` looks after one account, by webhook where others can reach this service, by `socket` where not;
-//! `gaps` finds out what was missed meanwhile, `repair` asks for it; `connect` takes the credentials in. A task per account sleeps until
+//! `gaps` finds out what was missed meanwhile, `repair` asks for it; `directory` reads who is in the account; `connect`
+//! takes the credentials in. A task per account sleeps until
 //! there is something to do; all share one way to RingCentral, and whoever logs in as the same user of the same app
 //! shares one client.
 
 mod account;
 mod connect;
+mod directory;
 mod gaps;
 mod repair;
 mod socket;
@@ -27,13 +29,20 @@ use tokio::{
 use wholecall_ringcentral::{Client, Clock, Credentials, Http};
 use wholecall_store::{ConnectedAccount, Store, StoreError, TenantId};
 
-pub(crate) use self::repair::{Asker, Asking};
-use self::{account::Account, state::State};
+use self::{
+    account::Account,
+    directory::{Reader, Standing},
+    state::State,
+};
+pub(crate) use self::{
+    connect::statuses_of,
+    repair::{Asker, Asking},
+};
 pub use self::{
     connect::{Checked, ConnectError, Disconnected, Missing, check, connect, disconnect, statuses},
     state::Status,
 };
-use crate::{clock, deliver::SecretKey, tenants::Tenants};
+use crate::{clock, deliver::SecretKey, pipeline, receive::Signal, tenants::Tenants};
 
 /// How often an account is looked at when nothing is to be done.
 const LOOK_EVERY: Duration = Duration::from_secs(300);
@@ -62,17 +71,19 @@ pub(crate) struct Context {
     heard: Mutex<HashMap<(TenantId, String), i64>>,
     /// To those who look after a tenant's accounts.
     wakers: Mutex<HashMap<TenantId, Arc<Notify>>>,
+    /// To those who read an account's directory.
+    extensions: Mutex<HashMap<(TenantId, String), Arc<Notify>>>,
+    /// To who assembles.
+    assembler: mpsc::UnboundedSender<pipeline::Request>,
 }
 
-/// Where to knock when a subscription wants to be looked at.
+/// Where to bring what RingCentral tells that is of no call.
 #[derive(Clone)]
-pub(crate) struct Wakers(Arc<Context>);
+pub(crate) struct Signals(Arc<Context>);
 
-impl Wakers {
-    /// A tenant's accounts are looked at now.
-    pub(crate) fn wake(&self, tenant: TenantId) {
-        let wakers = self.0.wakers.lock().unwrap_or_else(PoisonError::into_inner);
-        wakers.get(&tenant).inspect(|waker| waker.notify_waiters());
+impl Signals {
+    pub(crate) fn hear(&self, tenant: TenantId, signal: &Signal) {
+        self.0.signal(tenant, signal);
     }
 }
 
@@ -83,6 +94,7 @@ impl Context {
         key: SecretKey,
         public_url: Option<String>,
         asker: Asker,
+        assembler: mpsc::UnboundedSender<pipeline::Request>,
     ) -> Result<Arc<Self>, wholecall_ringcentral::Error> {
         Ok(Arc::new(Self {
             store,
@@ -97,6 +109,8 @@ impl Context {
             asker,
             heard: Mutex::default(),
             wakers: Mutex::default(),
+            extensions: Mutex::default(),
+            assembler,
         }))
     }
 
@@ -130,6 +144,30 @@ impl Context {
         wakers.entry(tenant).or_default().clone()
     }
 
+    /// Told whenever extensions of an account have changed.
+    fn extensions(&self, tenant: TenantId, account: &str) -> Arc<Notify> {
+        let mut extensions = self.extensions.lock().unwrap_or_else(PoisonError::into_inner);
+        extensions.entry((tenant, account.to_owned())).or_default().clone()
+    }
+
+    /// Wakes those whom a signal is for.
+    fn signal(&self, tenant: TenantId, signal: &Signal) {
+        match signal {
+            Signal::Renew => {
+                let wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+                wakers.get(&tenant).inspect(|waker| waker.notify_waiters());
+            }
+            Signal::Extensions { account } => {
+                let extensions = self.extensions.lock().unwrap_or_else(PoisonError::into_inner);
+                let is_meant = |(of, own): &(TenantId, String)| {
+                    *of == tenant && account.as_ref().is_none_or(|account| account == own)
+                };
+                let meant = extensions.iter().filter(|(key, _)| is_meant(key));
+                meant.for_each(|(_, changed)| changed.notify_one());
+            }
+        }
+    }
+
     /// Everything of an account was heard up to a time.
     fn heard(&self, tenant: TenantId, account: &str, at_ms: i64) {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -152,13 +190,13 @@ pub(crate) fn start(
     context: Arc<Context>,
     questions: mpsc::Receiver<Asking>,
     stop: watch::Receiver<bool>,
-) -> (Wakers, JoinHandle<()>) {
+) -> (Signals, JoinHandle<()>) {
     let repairs = repair::run(context.clone(), questions, stop.clone());
     let accounts = run(context.clone(), stop);
     let both = async {
         tokio::join!(accounts, repairs);
     };
-    (Wakers(context), tokio::spawn(both))
+    (Signals(context), tokio::spawn(both))
 }
 
 async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
@@ -215,8 +253,12 @@ fn follow(
         let key = (connection.tenant, connection.account.clone());
         let task = tokio::spawn(async move {
             tokio::time::sleep(wait).await;
+            let standing = Standing::of(&connection);
             match Account::new(&context, connection) {
-                Ok(account) => account.run(stop).await,
+                Ok(account) => {
+                    let reader = Reader::new(&account, standing).run(account.is_live(), stop.clone());
+                    tokio::join!(account.run(stop), reader);
+                }
                 Err(problem) => tracing::error!(problem, "an account cannot be listened to"),
             }
         });

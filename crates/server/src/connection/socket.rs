@@ -9,7 +9,7 @@ use super::{
     account::{Account, Trouble},
     state::{Status, Subscribed},
 };
-use crate::receive;
+use crate::receive::{self, Signal};
 
 /// RingCentral ends a connection after 24 hours; a new one is made before.
 const LONGEST: Duration = Duration::from_secs(23 * 3_600);
@@ -87,6 +87,11 @@ impl Account {
             };
             match next {
                 Next::Told(body) => {
+                    if let Some(signal) = Signal::of(body.as_bytes()) {
+                        self.context.signal(self.tenant, &signal);
+                        self.heard();
+                        continue;
+                    }
                     let kept =
                         receive::take_in(&self.context.store, &self.context.tenants, self.tenant, &body)
                             .await;

@@ -6,6 +6,8 @@ use wholecall_record::Time;
 use wholecall_ringcentral::Error;
 use wholecall_store::{ConnectedAccount, Gap};
 
+use super::directory::Standing;
+
 /// How an account stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -104,6 +106,7 @@ pub(super) fn describe(tenant: &str, connection: &ConnectedAccount, state: &Stat
         "subscription": subscription,
         "comparedUntil": state.compared_ms.map(time),
         "timesBlacklisted": state.blacklisted,
+        "directory": Standing::of(connection).describe(),
         "gaps": gaps,
     })
 }

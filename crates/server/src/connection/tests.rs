@@ -109,6 +109,8 @@ impl World {
             asker,
             heard: Mutex::default(),
             wakers: Mutex::default(),
+            extensions: Mutex::default(),
+            assembler: mpsc::unbounded_channel().0,
         });
         let credentials = Credentials {
             server: fake.url(),
@@ -126,6 +128,7 @@ impl World {
             account: account_id,
             state: "{}".to_owned(),
             heard_ms: now,
+            directory: "{}".to_owned(),
         };
         Self {
             http: control::Control(fake.address()),
@@ -282,5 +285,64 @@ async fn a_refused_login_is_told_and_not_tried_without_end() {
     let requests =
         world.http.ask("GET", "counts", &Value::Null).await["requests"]["POST /restapi/oauth/token"].clone();
     assert!(requests.as_u64().unwrap() < 25, "{requests} logins in a day");
+    world.end().await;
+}
+
+impl World {
+    /// Lets a time pass, in which the directory is read whenever that is due.
+    async fn read(&self, reader: &mut Reader, ms: i64) {
+        let until = self.now() + ms;
+        while self.now() < until {
+            if self.now() >= reader.due_ms {
+                reader.step().await;
+            }
+            self.pass((reader.due_ms.min(until) - self.now()).max(0));
+        }
+    }
+
+    fn directory(&self) -> wholecall_store::StoredDirectory {
+        let view = self.account.context.store.of(self.account.tenant);
+        view.newest_directory(&self.account.account).unwrap().unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_is_read_daily_and_whatever_fails_the_last_one_serves_on() {
+    let world = World::new().await;
+    let mut reader = Reader::new(&world.account, Standing::default());
+    world.read(&mut reader, MINUTE).await;
+    assert_eq!((reader.standing.version, &reader.standing.problem), (Some(1), &None));
+    let first = world.directory();
+    assert!(first.contents.contains("IVR Menu 9501") && first.contents.contains("\"Department\""));
+    world.read(&mut reader, 10 * DAY).await;
+    let lists = async || {
+        let counts = world.http.ask("GET", "counts", &Value::Null).await;
+        counts["requests"]["GET /restapi/v1.0/account/~/extension"].as_u64().unwrap()
+    };
+    let read = lists().await;
+    assert!((10..=13).contains(&read), "once a day, more or less: {read}");
+    assert_eq!(world.directory(), first, "what is the same is the same version");
+
+    world.control("rename", json!({ "extensionNumber": "9501", "name": "Greeting" })).await;
+    world.control("outage", json!({ "seconds": 2 * DAY / 1_000, "of": "api" })).await;
+    world.read(&mut reader, 36 * HOUR).await;
+    assert_eq!(world.directory(), first);
+    let problem = reader.standing.problem.clone().unwrap();
+    assert!(problem.contains("Service Temporary Unavailable"), "{problem}");
+    assert!(lists().await < read + 25, "nobody is asked without end");
+    world.read(&mut reader, DAY).await;
+    assert_eq!((reader.standing.version, &reader.standing.problem), (Some(2), &None));
+    assert!(world.directory().contents.contains("Greeting"));
+
+    world.control("deny", json!({ "path": "extension", "permission": "ReadAccounts" })).await;
+    world.read(&mut reader, 2 * DAY).await;
+    assert!(reader.standing.problem.as_ref().unwrap().contains("[ReadAccounts]"));
+    world.control("deny", json!({})).await;
+    world.control("deny", json!({ "path": "phone-number", "permission": "ReadAccounts" })).await;
+    world.read(&mut reader, DAY).await;
+    let told = reader.standing.describe();
+    assert_eq!((&told["version"], &told["missing"][0]["part"]), (&3.into(), &"phoneNumbers".into()));
+    assert_eq!(told["problem"], Value::Null);
+    assert_eq!(world.violations().await, 0);
     world.end().await;
 }

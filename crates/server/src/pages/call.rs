@@ -25,6 +25,7 @@ use crate::{
         drawing, read,
         story::story_of,
     },
+    directories,
     problem::Problem,
 };
 
@@ -100,17 +101,21 @@ pub(super) async fn call(viewer: Viewer, Path(id): Path<String>) -> Result<Respo
         let found = view.call(&wanted, None)?;
         let versions = view.versions(&wanted)?.unwrap_or_default();
         let told = view.deliveries_of_call(&wanted)?;
-        Ok((found, versions, view.notifications(&wanted)?.unwrap_or_default(), told))
+        let directory = match &found {
+            Some(Found::Call(version)) => directories::of_record(view, &version.record)?,
+            _ => None,
+        };
+        Ok((found, versions, (view.notifications(&wanted)?.unwrap_or_default(), directory), told))
     });
     let frame = Frame::new("calls", &viewer);
-    let (call, versions, entries, delivered) = match found.await? {
+    let (call, versions, (entries, directory), delivered) = match found.await? {
         (Some(Found::Call(version)), versions, entries, told) => {
             (parse(&version.record)?, versions, entries, told)
         }
         (Some(Found::Merged(into)), ..) => return Ok(go_to(&frame.to(format!("/calls/{into}")))),
         (None, ..) => return Err(fault(&no_call(&id))),
     };
-    let story = story_of(&entries, &id).ok_or_else(|| fault(&no_call(&id)))?;
+    let story = story_of(&entries, directory, &id).ok_or_else(|| fault(&no_call(&id)))?;
     let zone = &viewer.visitor.zone;
     let clock = zone.clock(call.start_time.as_millis());
     Ok(page(&Page {

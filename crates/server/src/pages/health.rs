@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::{extract::State, response::Response};
+use serde_json::Value;
 use wholecall_record::words;
 use wholecall_store::Refused;
 
@@ -10,7 +11,7 @@ use super::{
     deliveries,
     session::Visitor,
 };
-use crate::{Service, api::read, clock, health::Figures};
+use crate::{Service, api::read, clock, connection::statuses_of, health::Figures};
 
 /// So many of the bodies in quarantine are named.
 const NAMED: usize = 5;
@@ -26,6 +27,8 @@ struct Line {
     refused: Vec<(String, Refused)>,
     /// Where to, how it does, and whether that is a reason to worry.
     endpoints: Vec<(String, String, bool)>,
+    /// Which account, how it stands, and whether that is a reason to worry.
+    connections: Vec<(String, String, bool)>,
 }
 
 fn delay(delay_ms: Option<i64>) -> String {
@@ -40,6 +43,19 @@ struct Health {
     now_ms: i64,
 }
 
+/// A connection as `connection status` tells it, in a line.
+fn connection(status: &Value) -> (String, String, bool) {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut says = text(&status["status"]);
+    if let Some(version) = status["directory"]["version"].as_u64() {
+        says += &format!(", directory version {version}");
+    }
+    let problems = [&status["problem"], &status["directory"]["problem"]];
+    problems.into_iter().filter_map(Value::as_str).for_each(|problem| says += &format!(": {problem}"));
+    let worries = status["status"] != "live" || problems.into_iter().any(Value::is_string);
+    (text(&status["account"]), says, worries)
+}
+
 pub(super) async fn health(State(service): State<Service>, visitor: Visitor) -> Result<Response, Response> {
     let now = clock::now();
     let shown = visitor
@@ -48,11 +64,14 @@ pub(super) async fn health(State(service): State<Service>, visitor: Visitor) -> 
         .filter(|tenant| visitor.named.as_ref().is_none_or(|name| *name == tenant.name));
     let mut lines = Vec::new();
     for tenant in shown {
-        let (quarantined, refused, changed_ms, endpoints) = read(service.store.of(tenant.id), |view| {
-            let (count, refused) = view.quarantined(NAMED)?;
-            Ok((count, refused, view.last_made_ms()?, view.endpoints()?))
-        })
-        .await?;
+        let name = tenant.name.clone();
+        let (quarantined, refused, changed_ms, endpoints, connections) =
+            read(service.store.of(tenant.id), move |view| {
+                let (count, refused) = view.quarantined(NAMED)?;
+                let connections = statuses_of(view, &name)?;
+                Ok((count, refused, view.last_made_ms()?, view.endpoints()?, connections))
+            })
+            .await?;
         let figures = service.metrics.health.figures(tenant.id, now);
         let accounts: Vec<&str> = tenant.accounts.iter().map(String::as_str).collect();
         lines.push(Line {
@@ -71,6 +90,7 @@ pub(super) async fn health(State(service): State<Service>, visitor: Visitor) -> 
                     (endpoint.settings.url.clone(), state, worries)
                 })
                 .collect(),
+            connections: connections.iter().map(connection).collect(),
             refused: refused
                 .into_iter()
                 .map(|refused| (visitor.zone.show(refused.arrived_ms), refused))

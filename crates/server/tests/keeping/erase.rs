@@ -9,7 +9,7 @@ use wholecall_simulator::Scenario;
 use crate::service::{Service, tamper, traffic};
 
 /// Everything the API tells a tenant, as one text.
-fn everything(service: &Service) -> String {
+pub(crate) fn everything(service: &Service) -> String {
     let mut text = String::new();
     for record in service.records() {
         let id = record["id"].as_str().unwrap();

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
 
 mod check;
+mod directories;
 mod erase;
 mod retention;
 mod service;

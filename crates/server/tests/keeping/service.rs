@@ -50,6 +50,15 @@ impl Service {
         Self { folder, store, tenant, key: added.api_key, running }
     }
 
+    /// Stops it, and starts another on the same data.
+    pub(crate) fn restart(self) -> Self {
+        let Self { folder, store, tenant, key, running } = self;
+        drop((running, store));
+        let store = Store::open_existing(folder.path()).unwrap();
+        let running = Server(Some(run(&store)));
+        Self { folder, store, tenant, key, running }
+    }
+
     /// Stops it, and opens the store as another process would.
     pub(crate) fn reopen(self) -> (TempDir, Store) {
         let Self { folder, store, running, .. } = self;
