@@ -22,7 +22,11 @@ fn a_record_says_which_version_it_was_made_with() {
     let ended = format!("{ANSWERED} 9 A/1,A/2 Disconnected");
     let told = play(&ended).with_directory(naming(3, "Ada")).call();
     assert_eq!(named(&told), (Some("Ada"), Some(3)));
-    assert_eq!(named(&call(&ended)), (Some("User 104"), None), "no directory, and what the notifications say");
+    assert_eq!(
+        named(&call(&ended)),
+        (Some("User 104"), None),
+        "no directory, and what the notifications say"
+    );
     let mut without_version = Directory::default();
     without_version.insert("104", Entry::listed(None, Some("Ada"), None));
     let told = play(&ended).with_directory(without_version).call();

@@ -22,14 +22,14 @@ const CLIENT_SECRET: &str = "a-client-secret-nobody-may-see";
 const SOON: Duration = Duration::from_secs(20);
 
 /// A platform on which only what a test plays happens.
-struct Platform {
+pub(crate) struct Platform {
     _runtime: Runtime,
     fake: Fake,
     control: Client,
 }
 
 impl Platform {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::of(Config { users: 24, speed: 20.0, ..Config::default() })
     }
 
@@ -45,22 +45,22 @@ impl Platform {
         self.fake.jwt(0).unwrap()
     }
 
-    fn account(&self) -> String {
+    pub(crate) fn account(&self) -> String {
         self.fake.account_id(0).unwrap().to_string()
     }
 
-    fn control(&self, path: &str, body: &Value) -> Value {
+    pub(crate) fn control(&self, path: &str, body: &Value) -> Value {
         let reply = self.control.post(&format!("/fake/{path}"), &[], body.to_string().as_bytes());
         assert_eq!(reply.status, 200, "{reply:?}");
         reply.json()
     }
 
     /// Plays a call; the ids of the sessions it is made of.
-    fn play(&self, scenario: &str) -> Value {
+    pub(crate) fn play(&self, scenario: &str) -> Value {
         self.control("play", &json!({ "scenario": scenario }))["truths"].take()
     }
 
-    fn violations(&self) -> Value {
+    pub(crate) fn violations(&self) -> Value {
         let nobody = Tenant { name: String::new(), api_key: String::new(), token: String::new() };
         self.control.try_get(&nobody, "/fake/counts", &[]).unwrap().json()["rateLimitViolations"].clone()
     }
@@ -88,7 +88,7 @@ fn try_connect(installation: &Installation, platform: &Platform, jwt: &str, more
 }
 
 /// Connects; the tenant, who is new.
-fn connect(installation: &Installation, platform: &Platform, more: &[&str]) -> Tenant {
+pub(crate) fn connect(installation: &Installation, platform: &Platform, more: &[&str]) -> Tenant {
     let output = try_connect(installation, platform, &platform.jwt(), more);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -97,14 +97,14 @@ fn connect(installation: &Installation, platform: &Platform, more: &[&str]) -> T
     Tenant { name: "acme".to_owned(), api_key, token: String::new() }
 }
 
-fn status(installation: &Installation) -> Value {
+pub(crate) fn status(installation: &Installation) -> Value {
     let output = installation.command(&["connection", "status", "--json"]);
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     told["connections"][0].clone()
 }
 
 /// Waits for the record of a played call.
-fn seen(server: &Server, tenant: &Tenant, truths: &Value) -> Value {
+pub(crate) fn seen(server: &Server, tenant: &Tenant, truths: &Value) -> Value {
     let client = server.client();
     let id = truths[0]["id"].as_str().unwrap();
     let call = eventually(SOON, || {
@@ -170,7 +170,7 @@ fn from_connect_to_the_first_live_call_without_a_public_address() {
 }
 
 /// The service at an address that RingCentral can reach.
-fn serve_publicly(installation: &Installation) -> Command {
+pub(crate) fn serve_publicly(installation: &Installation) -> Command {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let mut command = Command::new(PROGRAM);
     command.args(["serve", "--listen", &free, "--data"]).arg(installation.data());
@@ -270,7 +270,7 @@ fn no_log_error_backup_or_answer_tells_a_secret() {
         let output = installation.command(arguments);
         told.push(("status", [output.stdout, output.stderr].concat()));
     }
-    for path in ["/v1/calls", "/v1/changes", "/metrics", "/openapi.json"] {
+    for path in ["/v1/calls", "/v1/changes", "/v1/health", "/v1/directory", "/metrics", "/openapi.json"] {
         told.push(("answer", client.try_get(&tenant, path, &[]).unwrap().body.into_bytes()));
     }
     let _ = service.kill();
@@ -382,11 +382,12 @@ fn a_thousand_idle_accounts_cost_little() {
         connection::connect(&store, &key, "acme", &account, credentials).unwrap();
     }
     let server = installation.start();
-    let all_live = eventually(Duration::from_secs(60), || {
+    let all_live = eventually(Duration::from_secs(120), || {
         let statuses = connection::statuses(&store, None).unwrap();
-        statuses.iter().all(|status| status["status"] == "live").then_some(())
+        let is_idle = |status: &Value| status["status"] == "live" && status["directory"]["version"] == 1;
+        statuses.iter().all(is_idle).then_some(())
     });
-    all_live.expect("all are connected");
+    all_live.expect("all are connected, and it is known who is in them");
     let (before, begun) = (used(server.pid()).0, Instant::now());
     // Two thirds of the time in which each gives a sign of life.
     std::thread::sleep(Duration::from_secs(20));

@@ -8,6 +8,7 @@ mod calls;
 mod changes;
 mod connecting;
 mod crash;
+mod directory;
 mod document;
 mod harness;
 mod isolation;
