@@ -4,6 +4,7 @@
 //! [`Assembler::next_due`]; whoever drives the assembler calls [`Assembler::tick`] then.
 
 mod restore;
+mod status;
 
 use std::{
     cmp::Reverse,
@@ -20,6 +21,7 @@ use wholecall_record::{
 };
 
 pub use self::restore::{Left, Restoring};
+use self::status::{NEVER, NEVER_HEARD, Status};
 use crate::{
     book::{Added, Book, CallKey},
     change::{Change, Changes},
@@ -71,68 +73,8 @@ pub struct Question {
     pub session: SessionId,
 }
 
-/// How a call stands, apart from its notifications.
-#[derive(Debug)]
-struct Status {
-    /// The id it was last told of under; none before the first time.
-    told_as: Option<CallId>,
-    /// The number of its last version, told or only counted; 0 before the first.
-    version: u64,
-    /// When that was made.
-    version_at: Time,
-    /// What the last record said, but for its version, where that is closed.
-    digest: u64,
-    state: State,
-    reason: Option<ClosedBecause>,
-    /// What extensions were named by when it was closed: whatever it says later, they go by the same names.
-    directory: Option<Arc<Directory>>,
-    /// `Completed` was told of it, or of a call that is now part of it.
-    is_completed: bool,
-    /// Something came since the last version.
-    has_news: bool,
-    /// A merging was told of: the version that includes what was merged goes with it, so that whoever keeps what
-    /// is told is never left with one and not the other.
-    owes_version: bool,
-    last_arrival: Time,
-    /// When it is looked at next, if nothing comes before.
-    due: Time,
-    /// The agenda's entry that counts.
-    scheduled: Option<Time>,
-    late_for: Option<CallId>,
-    /// When it is looked whether there is anything to ask.
-    ask_at: Option<Time>,
-    /// How often something was asked.
-    asked: u32,
-}
-
 /// A live call of more notifications than this gets fewer versions than one per [`Settings::version_every_ms`].
 const EVENTS_PER_VERSION: usize = 200;
-
-const NEVER: Time = Time::from_millis(i64::MAX);
-const NEVER_HEARD: Time = Time::from_millis(i64::MIN);
-
-impl Default for Status {
-    fn default() -> Self {
-        Self {
-            told_as: None,
-            version: 0,
-            version_at: Time::from_millis(0),
-            digest: 0,
-            state: State::Live,
-            reason: None,
-            directory: None,
-            is_completed: false,
-            has_news: false,
-            owes_version: false,
-            last_arrival: NEVER_HEARD,
-            due: NEVER,
-            scheduled: None,
-            late_for: None,
-            ask_at: None,
-            asked: 0,
-        }
-    }
-}
 
 impl Assembler {
     /// An assembler that has heard nothing yet.
@@ -574,33 +516,6 @@ fn backoff(asked: u32) -> i64 {
     /// With five seconds at first, three quarters of an hour.
     const LONGEST: i64 = 512;
     1_i64.checked_shl(2 * asked).map_or(LONGEST, |factor| factor.clamp(1, LONGEST))
-}
-
-impl Status {
-    /// Takes over what was known of a call that is now part of this one.
-    fn absorb(&mut self, other: Self) {
-        match (self.version > 0, other.version > 0) {
-            // Nothing came of this one yet: it goes on as the other.
-            (false, true) => {
-                (self.state, self.reason, self.digest) = (other.state, other.reason, other.digest);
-                self.directory = other.directory;
-            }
-            (true, true) if other.state == State::Live => (self.state, self.reason) = (State::Live, None),
-            // A call that nobody has been told of yet opens nothing.
-            _ => {}
-        }
-        // The id follows from the sessions; here it only counts that there was one.
-        self.told_as = self.told_as.take().or(other.told_as);
-        self.version = self.version.max(other.version);
-        self.version_at = self.version_at.max(other.version_at);
-        self.is_completed |= other.is_completed;
-        self.has_news = true;
-        self.owes_version |= other.owes_version;
-        self.last_arrival = self.last_arrival.max(other.last_arrival);
-        self.late_for = self.late_for.take().or(other.late_for);
-        self.ask_at = self.ask_at.max(other.ask_at);
-        self.asked = self.asked.max(other.asked);
-    }
 }
 
 /// A number that is the same for records that say the same, whatever their version.
