@@ -90,6 +90,7 @@ pub(crate) struct Service {
     pub(crate) erase: mpsc::UnboundedSender<pipeline::Request>,
     pub(crate) pages: Arc<pages::Pages>,
     pub(crate) connections: connection::Wakers,
+    pub(crate) on_the_way: deliver::OnTheWay,
     /// Turns true when the service is to end.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -128,6 +129,7 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     let retention = tokio::spawn(retention::keep_removing(store.clone(), tenants.clone()));
     let context =
         deliver::Context::new(store.clone(), tenants.clone(), metrics.clone(), settings.judge.clone());
+    let on_the_way = context.on_the_way.clone();
     let deliverer = deliver::start(context, settings.secret_key.clone(), stopped.clone());
     let key = settings.secret_key.clone();
     let accounts =
@@ -141,6 +143,7 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
         erase,
         pages: Arc::default(),
         connections: wakers,
+        on_the_way,
         stop: stopped.clone(),
     };
     let tls = service.settings.tls.clone();

@@ -7,3 +7,4 @@ mod erase;
 mod retention;
 mod service;
 mod stats;
+mod told;
