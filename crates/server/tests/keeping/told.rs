@@ -179,7 +179,7 @@ fn what_was_sent_of_calls_goes_with_them() {
     service.wait(|| count(folder, taken) == made + 1);
     assert!(rows("attempts") > made && rows("deliveries") > made + 1 && rows("notices") == 2);
     // Half of the calls are over their time.
-    let mut ends: Vec<i64> = service.records().iter().filter_map(|record| ended(record)).collect();
+    let mut ends: Vec<i64> = service.records().iter().filter_map(ended).collect();
     ends.sort_unstable();
     let expiry = |before_ms| Expiry { tenant: service.tenant.id, before_ms, quiet_since_ms: now_ms() + HOUR };
     let remove = |expiry: Expiry| {
