@@ -1,6 +1,7 @@
 //! What endpoints were told and have answered: it goes with the calls, and with whoever is erased.
 
 use std::{
+    collections::BTreeSet,
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex},
@@ -17,7 +18,7 @@ use crate::{
     service::{HOUR, Service, count, traffic},
 };
 
-/// A receiver that answers with what it was told, from the first number on.
+/// A receiver that answers with all numbers it was told of.
 struct Parrot {
     url: String,
     told: Arc<Mutex<Vec<String>>>,
@@ -62,7 +63,8 @@ fn repeat(stream: &TcpStream, status: u16, told: &Mutex<Vec<String>>) -> Option<
         let mut body = vec![0; length];
         reader.read_exact(&mut body).ok()?;
         let body = String::from_utf8(body).unwrap();
-        let answer = &body[body.find('+').unwrap_or(body.len())..];
+        let numbers = body.split('"').filter(|text| text.starts_with('+'));
+        let answer = numbers.collect::<BTreeSet<&str>>().into_iter().collect::<Vec<&str>>().join(" ");
         told.lock().unwrap().push(body.clone());
         let mut stream = stream;
         write!(stream, "HTTP/1.1 {status} Status\r\ncontent-length: {}\r\n\r\n{answer}", answer.len())

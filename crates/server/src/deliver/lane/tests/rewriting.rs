@@ -8,30 +8,34 @@ use crate::erase;
 /// Who takes part in all calls of these tests.
 const NUMBER: &str = "+17705550132";
 
-/// An endpoint that is down until then, with more at hand than it was tried with.
+const CALLS: i64 = 150;
+
+/// An endpoint that is down until then: of the calls, some are on their way to it for the first second, and others wait
+/// in memory until it is back.
 async fn down_until(back: Duration) -> Simulation {
     let answer = move |_: &str, at| Answer {
         status: Some(if at < back { 500 } else { 200 }),
         text: Some(format!("no, {NUMBER} is not here")),
-        ..Answer::default()
+        after: SECOND,
     };
     let mut simulation = Simulation::start(&["down"], &json!({}), answer);
-    for call in 0..40 {
-        simulation.make(&format!("s-{call}"), ChangeKind::Completed);
-        simulation.pass(SECOND, SECOND / 2).await;
-    }
+    let names: Vec<String> = (0..CALLS).map(|call| format!("s-{call}")).collect();
+    let calls: Vec<&str> = names.iter().map(String::as_str).collect();
+    simulation.make_all(&calls, ChangeKind::Completed, |_| ());
+    simulation.pass(SECOND / 2, SECOND / 10).await;
     let tried = simulation.posted_to("down").len();
-    assert!((10..40).contains(&tried), "{tried} were tried before it counted as down");
+    assert!((10..100).contains(&tried), "{tried} are on their way");
     simulation
 }
 
 /// Who was erased is in nothing that is sent or kept from then on.
 #[tokio::test(start_paused = true)]
 async fn whoever_is_erased_is_not_told_of_later() {
-    let simulation = down_until(60 * SECOND).await;
+    let simulation = down_until(30 * SECOND).await;
+    simulation.pass(5 * SECOND, SECOND / 4).await;
     let (store, tenant) = (simulation.store.clone(), simulation.view.tenant());
     let erasure = apart(|| erase::erase(&store, tenant, NUMBER)).unwrap();
-    assert_eq!(erasure.calls, 40);
+    assert_eq!(erasure.calls, CALLS as u64);
     let before = simulation.posted_to("down").len();
     simulation.pass(60 * SECOND, SECOND / 2).await;
     let later = simulation.posted_to("down").split_off(before);
@@ -39,7 +43,7 @@ async fn whoever_is_erased_is_not_told_of_later() {
     assert!(later.iter().any(|posted| posted.body.to_string().contains(&erasure.pseudonym)));
     let taken: std::collections::BTreeSet<&String> =
         later.iter().filter(|posted| posted.status == Some(200)).map(|posted| &posted.id).collect();
-    assert_eq!(taken.len(), 40, "each is told, with the pseudonym");
+    assert_eq!(taken.len(), CALLS as usize, "each is told, with the pseudonym");
 }
 
 /// An answer that was on its way while somebody was erased may name the person: it is not kept.
@@ -72,19 +76,19 @@ async fn what_is_answered_to_what_was_sent_before_is_not_kept() {
 /// What was removed is neither sent nor kept, and does not stop what is.
 #[tokio::test(start_paused = true)]
 async fn what_is_over_its_time_is_not_told_any_more() {
-    let mut simulation = down_until(60 * SECOND).await;
+    let mut simulation = down_until(30 * SECOND).await;
     let (store, tenant) = (simulation.store.clone(), simulation.view.tenant());
     let expiry = Expiry { tenant, before_ms: i64::MAX, quiet_since_ms: i64::MAX };
-    let removed = apart(|| store.remove_calls(expiry, 100)).unwrap();
-    assert_eq!(removed, 40);
+    let removed = apart(|| store.remove_calls(expiry, 1_000)).unwrap();
+    assert_eq!(removed, CALLS as usize);
     let before = simulation.posted_to("down").len();
     simulation.pass(30 * SECOND, SECOND / 2).await;
     simulation.make("s-new", ChangeKind::Completed);
     simulation.pass(40 * SECOND, SECOND / 2).await;
     let later: Vec<String> =
         simulation.posted_to("down").split_off(before).into_iter().map(|posted| posted.id).collect();
-    assert_eq!(later, ["msg_41"]);
-    for call in 0..40 {
+    assert_eq!(later, [format!("msg_{}", CALLS + 1)]);
+    for call in 0..CALLS {
         assert!(simulation.view.deliveries_of_call(&format!("s-{call}")).unwrap().is_empty());
     }
 }
