@@ -135,12 +135,27 @@ impl Simulation {
     async fn pass(&self, time: Duration, step: Duration) {
         let until = Instant::now() + time;
         while Instant::now() < until {
-            advance(step).await;
-            // The store answers on threads of its own, in real time.
-            std::thread::sleep(Duration::from_micros(1_500));
-            for _ in 0..20 {
-                tokio::task::yield_now().await;
+            self.step(step).await;
+        }
+    }
+
+    /// Waits, at most two seconds in which hardly anything but the store takes time, until something is seen.
+    async fn until(&self, is_seen: impl Fn() -> bool) {
+        for _ in 0..2_000 {
+            if is_seen() {
+                return;
             }
+            self.step(Duration::from_millis(1)).await;
+        }
+        panic!("it is not seen: {} were posted", self.posted.lock().unwrap().len());
+    }
+
+    async fn step(&self, step: Duration) {
+        advance(step).await;
+        // The store answers on threads of its own, in real time.
+        std::thread::sleep(Duration::from_micros(if step < SECOND { 3_000 } else { 1_500 }));
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
         }
     }
 

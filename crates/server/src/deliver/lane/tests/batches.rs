@@ -20,10 +20,16 @@ async fn a_batch_that_fails_is_tried_again_as_it_was() {
     // As many as there may be in a request, and twice some that could go together, but did not.
     for some in [&calls[..100], &calls[100..160], &calls[160..]] {
         simulation.make_all(some, ChangeKind::Started, |_| ());
-        simulation.pass(SECOND, SECOND / 4).await;
+        let told = simulation.posted_to("many").len();
+        simulation.until(|| simulation.posted_to("many").len() > told).await;
     }
     simulation.make_all(&calls[..20], ChangeKind::Completed, |_| ());
     simulation.pass(80 * SECOND, SECOND / 4).await;
+    let taken = || -> usize {
+        let posted = simulation.posted_to("many");
+        posted.iter().filter(|one| one.status == Some(200)).map(|one| events(one).len()).sum()
+    };
+    simulation.until(|| taken() >= 240).await;
     let posted = simulation.posted_to("many");
     let mut batches: BTreeMap<&str, Vec<&Posted>> = BTreeMap::new();
     posted.iter().for_each(|one| batches.entry(&one.id).or_default().push(one));

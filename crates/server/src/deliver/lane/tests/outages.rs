@@ -29,12 +29,18 @@ async fn an_endpoint_that_was_down_for_an_hour_gets_everything_soon_after_its_re
         simulation.make(&format!("s-{minute}"), ChangeKind::Completed);
         simulation.pass(60 * SECOND, 5 * SECOND).await;
     }
+    simulation.until(|| simulation.posted_to("up").len() >= 120).await;
     assert_eq!(simulation.posted_to("up").len(), 120, "one is not held up by the others");
     simulation.pass(65 * SECOND, SECOND / 4).await;
     for host in &hosts {
         let returned = returns(host).unwrap();
-        let mut after = simulation.posted_to(host);
-        after.retain(|posted| posted.at >= returned);
+        let posted_after = || {
+            let mut posted = simulation.posted_to(host);
+            posted.retain(|posted| posted.at >= returned);
+            posted
+        };
+        simulation.until(|| posted_after().len() >= 120).await;
+        let after = posted_after();
         let first = after.first().map(|first| first.at - returned);
         assert!(first.is_some_and(|first| first <= NOTICED_WITHIN), "{host}: {first:?} after its return");
         let ids: BTreeSet<&String> = after.iter().map(|posted| &posted.id).collect();
