@@ -256,7 +256,7 @@ fn checked_headers(headers: &Value) -> Result<std::collections::BTreeMap<String,
 
 fn checked(settings: Value) -> Result<EndpointSettings, EndpointError> {
     let mut settings: EndpointSettings =
-        serde_json::from_value(settings).map_err(|error| unfit(error.to_string()))?;
+        serde_path_to_error::deserialize(settings).map_err(|error| unfit(error.to_string()))?;
     parse_url(&settings.url).map_err(EndpointError::Unfit)?;
     parse_filter(&settings.filter).map_err(EndpointError::Unfit)?;
     let known = EVENTS.map(ChangeKind::as_str);
@@ -274,8 +274,10 @@ fn checked(settings: Value) -> Result<EndpointSettings, EndpointError> {
     if settings.batch.is_some_and(|batch| !(1..=100).contains(&batch)) {
         return Err(unfit("batch: 1 to 100 events in a request"));
     }
-    if settings.description.len() > 1_000 || settings.url.len() > 2_000 {
-        return Err(unfit("a description has 1,000 bytes at most, an address 2,000"));
+    for (name, text, most) in [("description", &settings.description, 1_000), ("url", &settings.url, 2_000)] {
+        if text.len() > most {
+            return Err(unfit(format!("{name}: {most} bytes at most")));
+        }
     }
     Ok(settings)
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use sha2::Sha256;
 use wholecall_record::{Call, WriteJson};
 use wholecall_ringcentral::Directory;
-use wholecall_store::{Erasure, Kept, Store, StoreError, TenantId, TenantView};
+use wholecall_store::{EndpointSettings, Erasure, Filter, Kept, Store, StoreError, TenantId, TenantView};
 
 use crate::{check::collect, clock, directories};
 
@@ -35,8 +35,9 @@ pub(crate) fn erase(store: &Store, tenant: TenantId, number: &str) -> Result<Era
         names: BTreeSet::new(),
     };
     person.look_up(&view)?;
+    let erased_ms = clock::now().as_millis();
     let mut erasure =
-        Erasure { tenant, erased_ms: clock::now().as_millis(), pseudonym, calls: 0, notifications: 0 };
+        Erasure { tenant, erased_ms, pseudonym, calls: 0, notifications: 0, endpoints: Vec::new() };
     // First, since calls are assembled with them.
     let listed = person.clone();
     store.rewrite_directories(tenant, move |contents| listed.erase_from_directory(contents))?;
@@ -51,7 +52,10 @@ pub(crate) fn erase(store: &Store, tenant: TenantId, number: &str) -> Result<Era
         erasure.notifications += notifications;
         erasure.calls += u64::from(changed);
     }
-    erasure.notifications += store.rewrite_unclaimed(tenant, move |kept| person.erase_from(kept, None))?;
+    let anyone = person.clone();
+    erasure.notifications += store.rewrite_unclaimed(tenant, move |kept| anyone.erase_from(kept, None))?;
+    erasure.endpoints =
+        store.rewrite_endpoints(tenant, move |settings| person.erase_from_settings(settings))?;
     store.log_erasure(erasure.clone())?;
     Ok(erasure)
 }
@@ -131,6 +135,36 @@ impl Person {
         if let Some(view) = call_of {
             assemble_current(kept, view);
         }
+    }
+
+    /// Erases the person from what people wrote of an endpoint. A filter goes on with what is kept of the person.
+    fn erase_from_settings(&self, settings: &mut EndpointSettings) {
+        let texts = [&mut settings.url, &mut settings.description].into_iter();
+        for text in texts.chain(settings.filter.number.as_mut()) {
+            *text = self.without_any_spelling(text);
+        }
+    }
+
+    /// A text with the pseudonym for the number, however that is written there.
+    fn without_any_spelling(&self, text: &str) -> String {
+        let mut new = String::new();
+        let mut rest = text;
+        while let Some(start) = rest.find(|c: char| c.is_ascii_digit() || "+(".contains(c)) {
+            let (before, found) = rest.split_at(start);
+            let end = found.find(|c: char| !c.is_ascii_digit() && !"+()-. ".contains(c));
+            let written = found[..end.unwrap_or(found.len())].trim_end_matches(|c: char| !c.is_ascii_digit());
+            // A sign that no digit follows stands for itself.
+            let (written, after) = found.split_at(written.len().max(1));
+            let named = Filter { number: Some(written.to_owned()), ..Filter::default() };
+            new.push_str(before);
+            new.push_str(match named.names(&self.number) {
+                true if written.starts_with('+') => &self.pseudonym,
+                true => self.pseudonym.trim_start_matches('+'),
+                false => written,
+            });
+            rest = after;
+        }
+        new + rest
     }
 
     fn read(&self, text: &str) -> Option<Value> {
@@ -250,6 +284,32 @@ mod tests {
         assert!(is_number(&one) && is_number(&other));
         assert_ne!(one, other, "another key");
         assert_eq!(one, pseudonym(&[1; 32], "+14045550123").unwrap());
+    }
+
+    #[test]
+    fn people_write_a_number_in_many_ways() {
+        let person = Person {
+            number: "+14045550145".to_owned(),
+            pseudonym: "+999123456789012".to_owned(),
+            extensions: BTreeSet::new(),
+            names: BTreeSet::new(),
+        };
+        for (text, expected) in [
+            ("+14045550145", "+999123456789012"),
+            ("4045550145", "999123456789012"),
+            ("calls of (404) 555-0145 (Ada)", "calls of 999123456789012 (Ada)"),
+            ("+1 404 555 0145, urgent", "+999123456789012, urgent"),
+            (
+                "https://example.com:8443/of/%2B14045550145?x=1",
+                "https://example.com:8443/of/%2B999123456789012?x=1",
+            ),
+            ("555-0145.", "999123456789012."),
+        ] {
+            assert_eq!(person.without_any_spelling(text), expected);
+        }
+        for other in ["+140455501459", "0145", "2026-11-16", "(none)", "https://10.1.0.1:8080/1+1/ü"] {
+            assert_eq!(person.without_any_spelling(other), other);
+        }
     }
 
     #[test]

@@ -91,6 +91,7 @@ pub(crate) struct Service {
     pub(crate) assembler: mpsc::UnboundedSender<pipeline::Request>,
     pub(crate) pages: Arc<pages::Pages>,
     pub(crate) connections: connection::Signals,
+    pub(crate) on_the_way: deliver::OnTheWay,
     /// Turns true when the service is to end.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -129,6 +130,7 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     let retention = tokio::spawn(retention::keep_removing(store.clone(), tenants.clone()));
     let context =
         deliver::Context::new(store.clone(), tenants.clone(), metrics.clone(), settings.judge.clone());
+    let on_the_way = context.on_the_way.clone();
     let deliverer = deliver::start(context, settings.secret_key.clone(), stopped.clone());
     let key = settings.secret_key.clone();
     let accounts = connection::Context::new(
@@ -148,6 +150,7 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
         assembler: to_assembler,
         pages: Arc::default(),
         connections: signals,
+        on_the_way,
         stop: stopped.clone(),
     };
     let tls = service.settings.tls.clone();

@@ -76,8 +76,8 @@ pub struct Outgoing {
     pub data: String,
     /// So many attempts of the schedule were made.
     pub step: u32,
-    /// Whether the store has it among the deliveries already.
-    pub is_held: bool,
+    /// When the store has it due, which then has it among the deliveries already; none: it comes from the feed.
+    pub due_ms: Option<i64>,
 }
 
 impl Outgoing {
@@ -98,8 +98,13 @@ impl Outgoing {
             into_id: ids.into,
             data: change.record,
             step: 0,
-            is_held: false,
+            due_ms: None,
         })
+    }
+
+    /// Whether the store has it among the deliveries already.
+    pub fn is_held(&self) -> bool {
+        self.due_ms.is_some()
     }
 
     /// Of which calls it is.
@@ -273,11 +278,16 @@ impl Store {
         })
     }
 
-    /// The oldest delivery that waits, whenever it is due.
-    pub fn oldest_pending(&self, endpoint: &Endpoint) -> Result<Option<Outgoing>> {
+    /// The oldest delivery that waits, whenever it is due, with those that were tried together with it: up to so many.
+    pub fn oldest_pending(&self, endpoint: &Endpoint, limit: usize) -> Result<Vec<Outgoing>> {
         self.read(|connection| {
             let which = format!("?2 = 0 AND NOT ({BLOCKED}) ORDER BY abs(event) LIMIT ?3");
-            Ok(pending(connection, endpoint.number, &which, 0, 1)?.pop())
+            let oldest = pending(connection, endpoint.number, &which, 0, 1)?;
+            let Some(due_ms) = oldest.first().and_then(|oldest| oldest.due_ms).filter(|_| limit > 1) else {
+                return Ok(oldest);
+            };
+            let which = format!("next_ms = ?2 AND NOT ({BLOCKED}) ORDER BY event LIMIT ?3");
+            pending(connection, endpoint.number, &which, due_ms, limit)
         })
     }
 
@@ -332,12 +342,21 @@ impl Store {
         })
     }
 
-    /// Keeps what came of a request. The receiver hears when it is durable.
-    pub fn record(&self, endpoint: EndpointId, attempt: Attempt, tried: Vec<Tried>) -> Result<Recorded> {
-        self.writer().submit(move |transaction, _| {
+    /// Keeps what came of a request. The receiver hears when it is durable. What was sent was read when the store had
+    /// rewritten things so often ([`Store::watch_rewrites`]): an answer that may repeat what is no longer kept is not
+    /// kept either.
+    pub fn record(
+        &self,
+        endpoint: EndpointId,
+        mut attempt: Attempt,
+        tried: Vec<Tried>,
+        rewrites: u64,
+    ) -> Result<Recorded> {
+        self.writer().submit(move |transaction, memory| {
             if !is_known(transaction, endpoint)? {
                 return Ok(());
             }
+            attempt.answer = attempt.answer.take().filter(|_| memory.rewrites == rewrites);
             for Tried { event, verdict } in &tried {
                 let outcome = match *verdict {
                     Verdict::Delivered => Some((DeliveryState::Delivered, event.step + 1, None)),
@@ -380,12 +399,15 @@ impl Store {
         })
     }
 
-    /// Makes everything that waits due. Blocks.
+    /// Makes everything that waits due; what was tried together stays together. Blocks.
     pub fn release(&self, endpoint: EndpointId, now_ms: i64) -> Result<()> {
         self.writer().run(move |transaction, _| {
             transaction
                 .prepare_cached(
-                    "UPDATE deliveries SET next_ms = ?2 WHERE endpoint = ?1 AND state = 'pending' AND next_ms > ?2",
+                    "UPDATE deliveries SET next_ms = ?2 - later FROM (
+                         SELECT event, dense_rank() OVER (ORDER BY next_ms DESC) - 1 AS later FROM deliveries
+                         WHERE endpoint = ?1 AND state = 'pending' AND next_ms > ?2) AS waiting
+                     WHERE endpoint = ?1 AND deliveries.event = waiting.event",
                 )?
                 .execute(params![endpoint.0, now_ms])?;
             Ok(())
@@ -398,6 +420,7 @@ fn is_known(transaction: &Transaction<'_>, endpoint: EndpointId) -> Result<bool>
     Ok(transaction.prepare_cached("SELECT 1 FROM endpoints WHERE endpoint = ?1")?.exists([endpoint.0])?)
 }
 
+/// Writes how a delivery stands. What it tells may have been removed while it was on its way: then it is nobody's.
 fn write(
     transaction: &Transaction<'_>,
     endpoint: EndpointId,
@@ -408,7 +431,9 @@ fn write(
 ) -> Result<()> {
     transaction
         .prepare_cached(
-            "INSERT INTO deliveries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+            "INSERT INTO deliveries SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
+             WHERE EXISTS (SELECT 1 FROM changes WHERE cursor = ?2)
+                 OR EXISTS (SELECT 1 FROM notices WHERE notice = -?2)
              ON CONFLICT (endpoint, event) DO UPDATE
                  SET state = excluded.state, step = excluded.step, next_ms = excluded.next_ms
                  -- What gave way to a later version while it was on its way does not come back.
@@ -435,11 +460,12 @@ fn add_attempt(
     event: EventId,
     attempt: &Attempt,
 ) -> Result<()> {
-    let number: i64 = transaction
+    let number: Option<i64> = transaction
         .prepare_cached(
-            "INSERT INTO attempts VALUES (?1, ?2,
+            "INSERT INTO attempts SELECT ?1, ?2,
                  (SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE endpoint = ?1 AND event = ?2),
-                 ?3, ?4, ?5, ?6, ?7) RETURNING number",
+                 ?3, ?4, ?5, ?6, ?7
+             WHERE EXISTS (SELECT 1 FROM deliveries WHERE endpoint = ?1 AND event = ?2) RETURNING number",
         )?
         .query_row(
             params![
@@ -452,8 +478,9 @@ fn add_attempt(
                 attempt.answer
             ],
             |row| row.get(0),
-        )?;
-    if number > ATTEMPTS_KEPT {
+        )
+        .optional()?;
+    if let Some(number) = number.filter(|number| *number > ATTEMPTS_KEPT) {
         transaction
             .prepare_cached("DELETE FROM attempts WHERE endpoint = ?1 AND event = ?2 AND number <= ?3")?
             .execute(params![endpoint.0, event.0, number - ATTEMPTS_KEPT])?;
@@ -477,7 +504,7 @@ fn pending(
     limit: usize,
 ) -> Result<Vec<Outgoing>> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT event, kind, version, made_ms, call_id, into_id, step, tenant
+        "SELECT event, kind, version, made_ms, call_id, into_id, step, next_ms, tenant
          FROM deliveries JOIN endpoints USING (endpoint)
          WHERE endpoint = ?1 AND state = 'pending' AND {which}"
     ))?;
@@ -485,7 +512,7 @@ fn pending(
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let id = EventId(row.get(0)?);
-        let data = data(connection, TenantId(row.get(7)?), id)?;
+        let data = data(connection, TenantId(row.get(8)?), id)?;
         found.push(read(row, id, data)?);
     }
     Ok(found)
@@ -502,7 +529,7 @@ fn read(row: &Row<'_>, id: EventId, data: Option<String>) -> Result<Outgoing> {
         // Retention removes deliveries with their calls, in one transaction.
         data: data.ok_or_else(|| StoreError::Damaged(format!("what {id} tells is not there")))?,
         step: row.get(6)?,
-        is_held: true,
+        due_ms: row.get(7)?,
     })
 }
 

@@ -108,10 +108,12 @@ pub enum Disabled {
     Gone,
     /// It failed for days.
     Failing,
+    /// Its address named a person who was erased, and leads nowhere known now.
+    Erased,
 }
 
 impl Disabled {
-    const ALL: [Self; 3] = [Self::Owner, Self::Gone, Self::Failing];
+    const ALL: [Self; 4] = [Self::Owner, Self::Gone, Self::Failing, Self::Erased];
 
     /// As a word.
     pub fn as_str(self) -> &'static str {
@@ -119,6 +121,7 @@ impl Disabled {
             Self::Owner => "owner",
             Self::Gone => "gone",
             Self::Failing => "failing",
+            Self::Erased => "erased",
         }
     }
 
@@ -322,7 +325,7 @@ fn add_notice(
     Ok(crate::EventId(-notice))
 }
 
-fn select(connection: &Connection, which: &str, value: i64) -> Result<Vec<Endpoint>> {
+pub(crate) fn select(connection: &Connection, which: &str, value: i64) -> Result<Vec<Endpoint>> {
     let sql = format!("SELECT {COLUMNS} FROM endpoints WHERE {which} ORDER BY endpoint");
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query([value])?;
@@ -333,6 +336,6 @@ fn select(connection: &Connection, which: &str, value: i64) -> Result<Vec<Endpoi
     Ok(endpoints)
 }
 
-fn to_json(settings: &EndpointSettings) -> Result<String> {
+pub(crate) fn to_json(settings: &EndpointSettings) -> Result<String> {
     serde_json::to_string(settings).map_err(|error| StoreError::Failed(error.to_string()))
 }

@@ -1,14 +1,16 @@
 //! Writing anew, in place, what is kept of a person: the one exception from what was kept being never changed.
 
 use rusqlite::{Transaction, params};
+use tokio::sync::watch;
 use wholecall_record::Call;
 
 use crate::{
-    Position, Store, TenantId, TenantView,
+    Disabled, EndpointSettings, Position, Store, TenantId, TenantView,
     assembled::Columns,
     calls::entries_of_call,
     changes::{self, StoredChange},
     codec::{self, Kind},
+    endpoints,
     error::{Result, StoreError},
     journal::Entry,
     terms::{self, Place, TermKind},
@@ -38,6 +40,8 @@ pub struct Erasure {
     pub calls: u64,
     /// In how many notifications.
     pub notifications: u64,
+    /// Endpoints, by their ids, in whose settings the person stood: for whoever asked, not for the log.
+    pub endpoints: Vec<String>,
 }
 
 impl TenantView {
@@ -75,6 +79,11 @@ impl TenantView {
 }
 
 impl Store {
+    /// How often something that was kept was rewritten or removed. Whoever holds copies of it reads them again then.
+    pub fn watch_rewrites(&self) -> watch::Receiver<u64> {
+        self.shared.rewrites.subscribe()
+    }
+
     /// Writes a call anew; tells how many notifications changed and whether anything did. Blocks.
     pub fn rewrite_call(
         &self,
@@ -82,7 +91,7 @@ impl Store {
         call: i64,
         rewrite: impl FnOnce(&mut Kept) + Send + 'static,
     ) -> Result<(u64, bool)> {
-        self.writer().run(move |transaction, _| {
+        self.writer().run(move |transaction, memory| {
             wipe(transaction, true)?;
             let mut kept = Kept {
                 entries: entries_of_call(transaction, call)?,
@@ -95,6 +104,7 @@ impl Store {
             rewrite(&mut kept);
             let (entries, records) = write(transaction, &before, &kept)?;
             if records {
+                memory.rewrites += 1;
                 forget_answers(transaction, tenant, Some(call))?;
                 enter_anew(transaction, tenant, call, &kept)?;
             }
@@ -111,7 +121,7 @@ impl Store {
         tenant: TenantId,
         rewrite: impl Fn(&mut Kept) + Send + 'static,
     ) -> Result<u64> {
-        self.writer().run(move |transaction, _| {
+        self.writer().run(move |transaction, memory| {
             wipe(transaction, true)?;
             let unclaimed =
                 "tenant = ?1 AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.call = changes.call)";
@@ -124,8 +134,10 @@ impl Store {
             rewrite(&mut kept);
             let (entries, records) = write(transaction, &before, &kept)?;
             if records {
+                memory.rewrites += 1;
                 forget_answers(transaction, tenant, None)?;
             }
+            forget_shared_answers(transaction, tenant)?;
             let mut statement = transaction
                 .prepare("SELECT position, tenant, arrived_ms, body FROM quarantine WHERE tenant = ?1")?;
             let mut rows = statement.query([tenant.0])?;
@@ -145,6 +157,35 @@ impl Store {
             }
             wipe(transaction, false)?;
             Ok(entries)
+        })
+    }
+
+    /// Writes the settings of a tenant's endpoints anew; tells which have changed, by their ids. One whose address has is
+    /// disabled: nobody has said that anything is to be sent where it leads now. Blocks.
+    pub fn rewrite_endpoints(
+        &self,
+        tenant: TenantId,
+        rewrite: impl Fn(&mut EndpointSettings) + Send + 'static,
+    ) -> Result<Vec<String>> {
+        self.change_tenants(move |transaction, _| {
+            wipe(transaction, true)?;
+            let mut changed = Vec::new();
+            for endpoint in endpoints::select(transaction, "tenant = ?1", tenant.0)? {
+                let mut settings = endpoint.settings.clone();
+                rewrite(&mut settings);
+                if settings == endpoint.settings {
+                    continue;
+                }
+                let disabled = (settings.url != endpoint.settings.url).then_some(Disabled::Erased.as_str());
+                transaction
+                    .prepare_cached(
+                        "UPDATE endpoints SET settings = ?2, disabled = coalesce(disabled, ?3) WHERE endpoint = ?1",
+                    )?
+                    .execute(params![endpoint.number.0, endpoints::to_json(&settings)?, disabled])?;
+                changed.push(endpoint.id);
+            }
+            wipe(transaction, false)?;
+            Ok(changed)
         })
     }
 
@@ -181,6 +222,20 @@ fn forget_answers(transaction: &Transaction<'_>, tenant: TenantId, call: Option<
                  AND event IN (SELECT cursor FROM changes WHERE {events})"
         ))?
         .execute(params![tenant.0, call])?;
+    Ok(())
+}
+
+/// A request may have told of several events, and its answer repeat any of them: what was forgotten for one of them is
+/// forgotten for all.
+fn forget_shared_answers(transaction: &Transaction<'_>, tenant: TenantId) -> Result<()> {
+    let own = "endpoint IN (SELECT endpoint FROM endpoints WHERE tenant = ?1)";
+    transaction
+        .prepare_cached(&format!(
+            "UPDATE attempts SET answer = NULL
+             WHERE {own} AND answer IS NOT NULL AND (endpoint, started_ms, duration_ms) IN (
+                 SELECT endpoint, started_ms, duration_ms FROM attempts WHERE {own} AND answer IS NULL)"
+        ))?
+        .execute([tenant.0])?;
     Ok(())
 }
 

@@ -44,6 +44,12 @@ impl Filter {
         Some(if significant.is_empty() || digits.len() <= 6 { digits } else { significant.to_owned() })
     }
 
+    /// Whether `number` is a way to write a full number.
+    pub fn names(&self, number: &str) -> bool {
+        let (digits, number) = (self.number_digits(), terms::reversed_digits(number));
+        digits.zip(number).is_some_and(|(digits, number)| number_matches(&number, &digits))
+    }
+
     /// The terms a call must have one of each of, but for names and numbers, which are looked up by a part.
     pub(crate) fn exact_terms(&self) -> Vec<(TermKind, &str)> {
         let mut terms = Vec::new();

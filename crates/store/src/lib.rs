@@ -84,6 +84,7 @@ struct Shared {
     readers: Readers,
     journal: watch::Sender<Position>,
     changes: watch::Sender<Position>,
+    rewrites: watch::Sender<u64>,
     claim: Claim,
 }
 
@@ -122,9 +123,10 @@ impl Store {
             },
         )?;
         let (journal, changes) = (watch::Sender::new(memory.head), watch::Sender::new(memory.cursor));
+        let rewrites = watch::Sender::new(memory.rewrites);
         let readers = Readers::open(&path)?;
-        let writer = Writer::start(connection, memory, journal.clone(), changes.clone())?;
-        let shared = Shared { path, writer, readers, journal, changes, claim: Claim::default() };
+        let writer = Writer::start(connection, memory, journal.clone(), changes.clone(), rewrites.clone())?;
+        let shared = Shared { path, writer, readers, journal, changes, rewrites, claim: Claim::default() };
         Ok(Self { shared: Arc::new(shared) })
     }
 

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row, params};
 
 use crate::{
-    EndpointId, EventId, Position, TenantView,
+    EndpointId, EventId, Position, StoredChange, TenantView,
     deliveries::{Attempt, Delivery, DeliveryState},
     error::{Result, StoreError},
 };
@@ -85,14 +85,14 @@ impl TenantView {
     }
 
     /// Sends a part of the feed once more: what the endpoint has had, and what it had not asked for then. `wants` tells
-    /// by its record whether a change is meant. What is still to come to it anyway is left alone. Tells how many
+    /// whether a change is meant. What is still to come to it anyway is left alone. Tells how many
     /// there are. Blocks.
     pub fn replay(
         &self,
         endpoint: EndpointId,
         replay: &Replay,
         now_ms: i64,
-        mut wants: impl FnMut(&str, &str) -> bool,
+        mut wants: impl FnMut(&StoredChange) -> bool,
     ) -> Result<usize> {
         let first: i64 = self.read(|connection, tenant| {
             let first = "SELECT coalesce(min(cursor), 1) FROM changes WHERE tenant = ?1 AND made_ms >= ?2";
@@ -110,7 +110,7 @@ impl TenantView {
                 .filter(|change| {
                     (replay.since_ms..replay.until_ms).contains(&change.made_ms)
                         && replay.kinds.iter().any(|kind| kind == change.kind.as_str())
-                        && wants(change.kind.as_str(), &change.record)
+                        && wants(change)
                 })
                 .map(|change| {
                     let ids: serde_json::Value = serde_json::from_str(&change.record)

@@ -38,6 +38,7 @@ impl Store {
                 remove_call(transaction, memory, tenant, *call, *start_ms, &terms::from_bytes(terms)?)?;
                 remove_merged(transaction, tenant, id)?;
             }
+            memory.rewrites += u64::from(!rows.is_empty());
             Ok(rows.len())
         })
     }
@@ -78,7 +79,7 @@ impl Store {
     /// Removes up to so many bodies that were no notifications, and as many changes of calls that are part of others now.
     /// Blocks.
     pub fn remove_leftovers(&self, expiry: Expiry, limit: usize) -> Result<usize> {
-        self.writer().run(move |transaction, _| {
+        self.writer().run(move |transaction, memory| {
             let Expiry { tenant, before_ms, quiet_since_ms } = expiry;
             let refused = transaction
                 .prepare_cached(
@@ -110,6 +111,7 @@ impl Store {
             for notice in &notices {
                 forget_event(transaction, &told, -notice)?;
             }
+            memory.rewrites += u64::from(!orphans.is_empty() || !notices.is_empty());
             let orphans = orphans.len();
             count_removed(transaction, orphans)?;
             Ok(refused.max(orphans).max(notices.len()))

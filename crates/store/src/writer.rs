@@ -44,6 +44,8 @@ pub(crate) struct Memory {
     pub(crate) last_arrival_ms: i64,
     /// The last change.
     pub(crate) cursor: Position,
+    /// How often something that was kept was changed or removed.
+    pub(crate) rewrites: u64,
     pub(crate) sessions: Sessions,
 }
 
@@ -87,17 +89,19 @@ impl Sessions {
 }
 
 impl Writer {
-    /// Starts the thread. The two ends are told how far the journal and the changes have durably grown.
+    /// Starts the thread. The ends are told how far the journal and the changes have durably grown, and how often
+    /// what was kept is another now.
     pub(crate) fn start(
         connection: Connection,
         memory: Memory,
         journal: watch::Sender<Position>,
         changes: watch::Sender<Position>,
+        rewrites: watch::Sender<u64>,
     ) -> Result<Self> {
         let (queue, work) = mpsc::channel(WAITING);
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || write_until_closed(connection, work, memory, &journal, &changes))
+            .spawn(move || write_until_closed(connection, work, memory, &journal, &changes, &rewrites))
             .map_err(|error| StoreError::Failed(format!("no thread for writing: {error}")))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
@@ -154,10 +158,12 @@ fn write_until_closed(
     mut memory: Memory,
     journal: &watch::Sender<Position>,
     changes: &watch::Sender<Position>,
+    rewrites: &watch::Sender<u64>,
 ) {
     let mut batch = Vec::new();
     while queue.blocking_recv_many(&mut batch, AT_ONCE) > 0 {
         let (head, cursor, last_arrival_ms) = (memory.head, memory.cursor, memory.last_arrival_ms);
+        let rewritten = memory.rewrites;
         let (jobs, replies): (Vec<_>, Vec<_>) = batch.drain(..).map(|work| (work.job, work.reply)).unzip();
         match write(&mut connection, &mut memory, jobs) {
             Ok(results) => {
@@ -167,11 +173,15 @@ fn write_until_closed(
                 if memory.cursor != cursor {
                     changes.send_replace(memory.cursor);
                 }
+                if memory.rewrites != rewritten {
+                    rewrites.send_replace(memory.rewrites);
+                }
                 replies.into_iter().zip(results).for_each(|(reply, result)| reply(result));
             }
             Err(error) => {
                 // Numbers given in a transaction that never was are nobody's.
-                memory = Memory { head, cursor, last_arrival_ms, sessions: Sessions::default() };
+                let sessions = Sessions::default();
+                memory = Memory { head, cursor, last_arrival_ms, rewrites: rewritten, sessions };
                 replies.into_iter().for_each(|reply| reply(Err(error.repeat())));
             }
         }

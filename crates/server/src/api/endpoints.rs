@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Service, clock,
-    deliver::{parse_filter, parse_url},
+    deliver::{OnTheWay, parse_filter, parse_url},
     endpoints::{self, EndpointError},
     problem::Problem,
 };
@@ -236,8 +236,11 @@ pub(super) async fn resend(
     Path((id, message)): Path<(String, String)>,
 ) -> Result<(StatusCode, Response), Problem> {
     let wanted = event(&message)?;
-    blocking(&service, move |_| {
+    blocking(&service, move |service| {
         let endpoint = endpoints::find(&view, &id)?;
+        if service.on_the_way.want_again(endpoint.number, wanted) {
+            return Ok(());
+        }
         match view.resend(endpoint.number, wanted, clock::now().as_millis())? {
             true => Ok(()),
             false => Err(EndpointError::Unknown(format!("{id} that was sent {wanted}"))),
@@ -277,7 +280,7 @@ pub(super) async fn replay(
     if again.failed && (filter.is_some() || until_ms.is_some()) {
         return Err(Problem::bad_request("failed goes with since only"));
     }
-    let count = blocking(&service, move |_| {
+    let count = blocking(&service, move |service| {
         let endpoint = endpoints::find(&view, &id)?;
         let (now_ms, since_ms) = (clock::now().as_millis(), since_ms.unwrap_or(0));
         if again.failed {
@@ -290,7 +293,7 @@ pub(super) async fn replay(
             until_ms: until_ms.unwrap_or(i64::MAX),
             kinds: endpoint.settings.events.clone(),
         };
-        Ok(replayed(&view, &endpoint, &replay, now_ms, &filters)?)
+        Ok(replayed(&view, &service.on_the_way, &endpoint, &replay, now_ms, &filters)?)
     })
     .await?;
     Ok((StatusCode::ACCEPTED, respond(json!({ "deliveries": count }).to_string())))
@@ -298,16 +301,21 @@ pub(super) async fn replay(
 
 fn replayed(
     view: &TenantView,
+    on_the_way: &OnTheWay,
     endpoint: &wholecall_store::Endpoint,
     replay: &Replay,
     now_ms: i64,
     filters: &[Filter],
 ) -> Result<usize, wholecall_store::StoreError> {
-    view.replay(endpoint.number, replay, now_ms, |kind, record| {
-        if filters.is_empty() || kind == ChangeKind::Merged.as_str() {
-            return true;
+    view.replay(endpoint.number, replay, now_ms, |change| {
+        let passes = || {
+            let call: Result<Call, _> = serde_json::from_str(&change.record);
+            call.is_ok_and(|call| filters.iter().all(|filter| filter.matches(&call)))
+        };
+        let is_wanted = filters.is_empty() || change.kind == ChangeKind::Merged || passes();
+        if is_wanted {
+            on_the_way.want_again(endpoint.number, EventId::of_change(change.cursor));
         }
-        let call: Result<Call, _> = serde_json::from_str(record);
-        call.is_ok_and(|call| filters.iter().all(|filter| filter.matches(&call)))
+        is_wanted
     })
 }

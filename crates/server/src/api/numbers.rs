@@ -11,7 +11,8 @@ use wholecall_store::StoreError;
 use super::{access::Access, json as respond};
 use crate::{Service, erase::is_number, pipeline::Request, problem::Problem};
 
-/// Answers when it is done: in how many calls and notifications there was anything to erase, and what stands there now.
+/// Answers when it is done: in how many calls and notifications and in which endpoints there was anything to erase, and
+/// what stands there now.
 pub(super) async fn erase(
     State(service): State<Service>,
     Access(view): Access,
@@ -29,6 +30,7 @@ pub(super) async fn erase(
             "calls": erasure.calls,
             "notifications": erasure.notifications,
             "pseudonym": erasure.pseudonym,
+            "endpoints": erasure.endpoints,
         })
         .to_string(),
     ))

@@ -183,8 +183,12 @@ fn calls_and_changes() -> Value {
                     "type": "object",
                     "properties": {
                         "calls": { "type": "integer" }, "notifications": { "type": "integer" }, "pseudonym": text(),
+                        "endpoints": {
+                            "type": "array", "items": text(),
+                            "description": "Those in whose settings the number stood. One whose address named it is disabled.",
+                        },
                     },
-                    "required": ["calls", "notifications", "pseudonym"],
+                    "required": ["calls", "notifications", "pseudonym", "endpoints"],
                 })),
                 "400": problem_answer("That is no number."),
             })) },

@@ -180,7 +180,7 @@ pub(super) fn schemas() -> Map<String, Value> {
         "id": text(),
         "createdAt": date_time(),
         "enabled": { "type": "boolean" },
-        "disabledBecause": { "type": ["string", "null"], "description": "`owner`, `gone` (it answered 410), `failing`." },
+        "disabledBecause": { "type": ["string", "null"], "description": "`owner`, `gone` (it answered 410), `failing`, `erased` (its address named a person who was)." },
         "failingSince": { "type": ["string", "null"], "description": "The first failure since the last success." },
         "headers": { "type": "array", "items": text(), "description": "Their names." },
         "publicKey": { "type": "string", "description": "`whpk_…`, to verify `v1a` with." },

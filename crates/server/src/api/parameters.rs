@@ -36,9 +36,12 @@ impl<T: DeserializeOwned> FromRequest<Service> for Json<T> {
         let body = Bytes::from_request(request, service)
             .await
             .map_err(|error| Problem::new(error.status(), error.body_text()))?;
-        serde_json::from_slice(&body)
-            .map(Self)
-            .map_err(|error| Problem::bad_request(format!("the body cannot be read: {error}")))
+        let unread =
+            |error: &dyn std::fmt::Display| Problem::bad_request(format!("the body cannot be read: {error}"));
+        let mut reader = serde_json::Deserializer::from_slice(&body);
+        let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| unread(&error))?;
+        reader.end().map_err(|error| unread(&error))?;
+        Ok(Self(value))
     }
 }
 

@@ -39,11 +39,33 @@ pub(crate) enum ConnectError {
     Refused { host: String, address: IpAddr, kind: &'static str },
     #[error("no connection to {0}: {1}")]
     Connect(String, io::Error),
-    #[error("no TLS with {0}: {1}")]
+    #[error("no TLS with {0}: {problem}", problem = in_words(.1))]
     Tls(String, io::Error),
 }
 
-type Resolved = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+/// What people can do something about is said in their words; what rustls says stands behind it.
+fn in_words(error: &io::Error) -> String {
+    use rustls::{CertificateError as Wrong, Error::InvalidCertificate};
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    let words = match inner {
+        Some(InvalidCertificate(Wrong::Expired | Wrong::ExpiredContext { .. })) => {
+            "its certificate has expired"
+        }
+        Some(InvalidCertificate(Wrong::NotValidYet | Wrong::NotValidYetContext { .. })) => {
+            "its certificate is not valid yet"
+        }
+        Some(InvalidCertificate(Wrong::NotValidForName | Wrong::NotValidForNameContext { .. })) => {
+            "its certificate is for another name"
+        }
+        Some(InvalidCertificate(Wrong::UnknownIssuer)) => {
+            "its certificate was issued by nobody whom this machine trusts"
+        }
+        _ => return error.to_string(),
+    };
+    format!("{words} ({error})")
+}
+
+pub(super) type Resolved = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
 /// Finds the addresses of a name.
 pub(crate) type Resolver = Arc<dyn Fn(String, u16) -> Resolved + Send + Sync>;

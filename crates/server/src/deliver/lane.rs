@@ -11,6 +11,7 @@ use wholecall_store::{Attempt, Disabled, Outgoing, Position, StoreError, Tried, 
 
 use super::{
     Context, blocking,
+    on_the_way::Request,
     queue::Queue,
     schedule::{Health, Pace, delay_ms},
     sender::Outcome,
@@ -85,6 +86,15 @@ struct Finished {
     is_probe: bool,
 }
 
+/// Events that are sent in one request.
+struct Sending {
+    events: Vec<Outgoing>,
+    /// How often the store had rewritten things when they were read.
+    rewrites: u64,
+    request: Request,
+    is_probe: bool,
+}
+
 struct Lane {
     context: Arc<Context>,
     target: Arc<Target>,
@@ -100,12 +110,17 @@ struct Lane {
     due_ms: Option<i64>,
     noted: (Position, Option<i64>),
     noted_ms: i64,
+    rewrites: watch::Receiver<u64>,
+    /// How often the store had rewritten things before the first of what is at hand was read.
+    rewrites_seen: u64,
 }
 
 impl Lane {
     fn new(context: Arc<Context>, target: Arc<Target>, left: Option<(Position, Option<i64>)>) -> Self {
         let endpoint = &target.endpoint;
         let noted = left.unwrap_or((endpoint.cursor, endpoint.failing_since_ms));
+        let rewrites = context.store.watch_rewrites();
+        let rewrites_seen = *rewrites.borrow();
         Self {
             queue: Queue::default(),
             health: Health::new(noted.1),
@@ -117,6 +132,8 @@ impl Lane {
             due_ms: Some(0),
             noted,
             noted_ms: 0,
+            rewrites,
+            rewrites_seen,
             context,
             target,
         }
@@ -140,6 +157,7 @@ impl Lane {
             let now_ms = self.now_ms();
             self.read_due(now_ms).await?;
             self.read_feed(now_ms).await?;
+            self.follow_rewrites(now_ms);
             self.dispatch(now_ms);
             self.probe(now_ms).await?;
             if now_ms - self.noted_ms >= NOTE_EVERY_MS {
@@ -152,6 +170,7 @@ impl Lane {
                     self.has_more = true;
                     None
                 }
+                _ = self.rewrites.changed() => None,
                 _ = tenants.changed() => {
                     // Somebody wants something sent again, perhaps.
                     self.due_ms = Some(now_ms);
@@ -184,6 +203,17 @@ impl Lane {
         if may_read { wake.min(read) } else { wake }
     }
 
+    /// Somebody was erased, or what is over its time was removed: what waits is read again as it is kept now.
+    fn follow_rewrites(&mut self, now_ms: i64) {
+        let rewrites = *self.rewrites.borrow();
+        if rewrites != self.rewrites_seen {
+            self.rewrites_seen = rewrites;
+            self.read_to = self.dealt_with();
+            self.queue.forget_waiting();
+            (self.due_ms, self.has_more) = (Some(now_ms), true);
+        }
+    }
+
     /// Takes what is due from the deliveries that wait.
     async fn read_due(&mut self, now_ms: i64) -> Result<(), StoreError> {
         let is_due = self.due_ms.is_some_and(|due| due <= now_ms);
@@ -200,7 +230,7 @@ impl Lane {
         .await?;
         self.due_ms = if due.len() == limit { Some(now_ms) } else { next };
         for event in due {
-            if !self.queue.has(event.id) {
+            if !self.queue.is_on_the_way(event.id) {
                 self.queue.push(event);
             }
         }
@@ -231,6 +261,9 @@ impl Lane {
         (self.read_to, self.has_more) = (read_to, has_more);
         let mut waiting = Vec::new();
         for (event, is_blocked) in events.into_iter().zip(blocked) {
+            if self.queue.is_on_the_way(event.id) {
+                continue;
+            }
             match is_blocked {
                 true => waiting.push(event),
                 false => self.queue.push(event),
@@ -241,7 +274,7 @@ impl Lane {
 
     /// Lets events wait in the store.
     async fn hold(&mut self, mut events: Vec<Outgoing>, now_ms: i64) -> Result<(), StoreError> {
-        events.retain(|event| !event.is_held);
+        events.retain(|event| !event.is_held());
         if events.is_empty() {
             return Ok(());
         }
@@ -255,16 +288,26 @@ impl Lane {
         if now_ms < self.health.paused_until_ms() {
             return;
         }
-        let is_down = self.health.is_down();
-        let at_most = self.target.endpoint.settings.batch.map_or(1, |batch| batch.max(1) as usize);
+        let (is_down, at_most) = (self.health.is_down(), self.most_in_a_request());
         while self.running.len() < self.health.at_once() && self.pace.free_at_ms() <= now_ms {
-            let events = self.queue.take(at_most, now_ms, |event| !is_down || event.is_held);
+            let events = self.queue.take(at_most, now_ms, |event| !is_down || event.is_held());
             if events.is_empty() {
                 return;
             }
             self.pace.take(now_ms);
-            self.running.spawn(attempt(self.context.clone(), self.target.clone(), events, false));
+            self.send(events, now_ms, false);
         }
+    }
+
+    fn most_in_a_request(&self) -> usize {
+        self.target.endpoint.settings.batch.map_or(1, |batch| batch.max(1) as usize)
+    }
+
+    fn send(&mut self, events: Vec<Outgoing>, now_ms: i64, is_probe: bool) {
+        self.health.tried(now_ms);
+        let request = self.context.on_the_way.set_out(self.target.endpoint.number, &events);
+        let sending = Sending { events, rewrites: self.rewrites_seen, request, is_probe };
+        self.running.spawn(attempt(self.context.clone(), self.target.clone(), sending));
     }
 
     /// Looks whether an endpoint that fails is back, with the oldest event that waits.
@@ -273,14 +316,19 @@ impl Lane {
         if !is_due || !self.running.is_empty() {
             return Ok(());
         }
-        let (store, target) = (self.context.store.clone(), self.target.clone());
-        match blocking(move || store.oldest_pending(&target.endpoint)).await? {
-            None => self.health.give_another_chance(),
-            Some(event) if self.queue.has(event.id) || self.queue.is_busy(&event) => {}
-            Some(event) => {
-                self.queue.start(&event);
-                self.running.spawn(attempt(self.context.clone(), self.target.clone(), vec![event], true));
-            }
+        let (store, target, limit) =
+            (self.context.store.clone(), self.target.clone(), self.most_in_a_request());
+        let mut oldest = blocking(move || store.oldest_pending(&target.endpoint, limit)).await?;
+        if oldest.is_empty() {
+            self.health.give_another_chance();
+            return Ok(());
+        }
+        // What is at hand goes by itself.
+        self.health.tried(now_ms);
+        oldest.retain(|event| !self.queue.has(event.id) && !self.queue.is_busy(event));
+        if !oldest.is_empty() {
+            oldest.iter().for_each(|event| self.queue.start(event));
+            self.send(oldest, now_ms, true);
         }
         Ok(())
     }
@@ -299,7 +347,6 @@ impl Lane {
             }
         } else {
             self.health.failed(now_ms, outcome.status, outcome.retry_after_ms);
-            self.due_ms = [self.due_ms, next_ms].into_iter().flatten().min();
             let why = match outcome.status {
                 Some(410) => Some(Disabled::Gone),
                 _ => self.health.is_hopeless(now_ms).then_some(Disabled::Failing),
@@ -308,12 +355,13 @@ impl Lane {
                 self.disable(why, now_ms).await?;
             }
         }
+        self.due_ms = [self.due_ms, next_ms].into_iter().flatten().min();
         for event in &events {
             if next_ms.is_some() {
                 let followers = self.queue.take_followers(event);
                 self.hold(followers, now_ms).await?;
             }
-            if event.is_held {
+            if event.is_held() {
                 // What waited for it may go.
                 self.due_ms = Some(now_ms);
             }
@@ -387,12 +435,12 @@ fn joined(
 async fn attempt(
     context: Arc<Context>,
     target: Arc<Target>,
-    events: Vec<Outgoing>,
-    is_probe: bool,
+    sending: Sending,
 ) -> Result<Finished, StoreError> {
+    let Sending { events, rewrites, request, is_probe } = sending;
     let started_ms = (context.now_ms)();
     let started = Instant::now();
-    let request = match events.iter().all(|event| event.kind != "call.revised") {
+    let post = match events.iter().all(|event| event.kind != "call.revised") {
         true => target.request(&context.store, &events, started_ms)?,
         // Has to look into the store.
         false => {
@@ -400,18 +448,9 @@ async fn attempt(
             blocking(move || target.request(&store, &events, started_ms)).await?
         }
     };
-    let outcome = (context.post)(request).await;
+    let outcome = (context.post)(post).await;
     let duration_ms = started.elapsed().as_millis() as i64;
     let now_ms = started_ms + duration_ms;
-    let mut first_next: Option<i64> = None;
-    let mut tried = Vec::with_capacity(events.len());
-    for event in &events {
-        let verdict = verdict(&outcome, event.step, now_ms, fastrand::f64(), is_probe);
-        if let Verdict::Again { next_ms, .. } = verdict {
-            first_next = Some(first_next.map_or(next_ms, |first| first.min(next_ms)));
-        }
-        tried.push(Tried { event: event.clone(), verdict });
-    }
     let attempt = Attempt {
         started_ms,
         duration_ms,
@@ -419,9 +458,29 @@ async fn attempt(
         problem: outcome.problem.clone(),
         answer: outcome.answer.clone(),
     };
-    let written = context.store.record(target.endpoint.number, attempt, tried)?;
+    // What was tried together is due together.
+    let jitter = fastrand::f64();
+    let judged = |event: &Outgoing| Tried {
+        event: event.clone(),
+        verdict: verdict(&outcome, event.step, now_ms, jitter, is_probe),
+    };
+    let mut tried: Vec<Tried> = events.iter().map(judged).collect();
+    let (written, next_ms) = request.arrived(|is_wanted_again| {
+        for Tried { event, verdict } in &mut tried {
+            if is_wanted_again(event.id) {
+                *verdict = Verdict::Again { next_ms: now_ms, step: 0 };
+            }
+        }
+        let next_ms = tried.iter().filter_map(|one| match one.verdict {
+            Verdict::Again { next_ms, .. } => Some(next_ms),
+            _ => None,
+        });
+        let next_ms = next_ms.min();
+        let written = context.store.record(target.endpoint.number, attempt, tried, rewrites)?;
+        Ok::<_, StoreError>((written, next_ms))
+    })?;
     written.await.map_err(|_| StoreError::Closed)??;
-    Ok(Finished { events, outcome, next_ms: first_next, is_probe })
+    Ok(Finished { events, outcome, next_ms, is_probe })
 }
 
 /// What is to become of an event after an attempt.

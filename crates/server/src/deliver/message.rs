@@ -128,7 +128,7 @@ mod tests {
             into_id: None,
             data: data.to_string(),
             step: 0,
-            is_held: false,
+            due_ms: None,
         }
     }
 

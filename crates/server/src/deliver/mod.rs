@@ -8,6 +8,7 @@ mod connect;
 mod judge;
 mod lane;
 mod message;
+mod on_the_way;
 mod queue;
 pub mod relay;
 mod schedule;
@@ -34,6 +35,7 @@ pub use self::{
     seal::{SealError, SecretKey},
 };
 pub(crate) use self::{
+    on_the_way::OnTheWay,
     sign::EndpointSecret,
     target::{Sealed, is_own_header, parse_filter, parse_url},
 };
@@ -46,6 +48,7 @@ pub(crate) struct Context {
     store: Store,
     tenants: Arc<Tenants>,
     metrics: Metrics,
+    pub(crate) on_the_way: OnTheWay,
     post: Box<dyn Fn(Post) -> Posted + Send + Sync>,
     now_ms: Box<dyn Fn() -> i64 + Send + Sync>,
 }
@@ -58,7 +61,14 @@ impl Context {
             let sender = sender.clone();
             Box::pin(async move { sender.post(post, now_ms()).await })
         };
-        Self { store, tenants, metrics, post: Box::new(post), now_ms: Box::new(now_ms) }
+        Self {
+            store,
+            tenants,
+            metrics,
+            on_the_way: OnTheWay::default(),
+            post: Box::new(post),
+            now_ms: Box::new(now_ms),
+        }
     }
 }
 

@@ -26,12 +26,22 @@ impl Queue {
 
     /// Whether an event is at hand already.
     pub(crate) fn has(&self, id: EventId) -> bool {
-        self.waiting.contains_key(&id) || self.on_the_way.contains(&id)
+        self.waiting.contains_key(&id) || self.is_on_the_way(id)
+    }
+
+    /// Whether an event was sent and not finished yet.
+    pub(crate) fn is_on_the_way(&self, id: EventId) -> bool {
+        self.on_the_way.contains(&id)
+    }
+
+    /// Forgets what waits: it is to be read again.
+    pub(crate) fn forget_waiting(&mut self) {
+        self.waiting.clear();
     }
 
     /// The first change that is at hand: what comes before it in the feed is dealt with.
     pub(crate) fn oldest(&self) -> Option<Position> {
-        let waiting = self.waiting.values().filter(|event| !event.is_held).map(|event| event.id);
+        let waiting = self.waiting.values().filter(|event| !event.is_held()).map(|event| event.id);
         waiting.chain(self.on_the_way.iter().copied()).filter_map(EventId::cursor).min()
     }
 
@@ -39,14 +49,15 @@ impl Queue {
     pub(crate) fn push(&mut self, event: Outgoing) {
         if event.version > 0 {
             let is_outdated = |other: &Outgoing| {
-                other.is_live_version() && !other.is_held && other.call_id == event.call_id
+                other.is_live_version() && !other.is_held() && other.call_id == event.call_id
             };
             self.waiting.retain(|id, other| *id > event.id || !is_outdated(other));
         }
         self.waiting.insert(event.id, event);
     }
 
-    /// Takes up to so many events that may be sent now, in order, and marks them as on their way.
+    /// Takes up to so many events that may be sent now, in order, and marks them as on their way. What was tried
+    /// together is due together and goes together again, with nothing else.
     pub(crate) fn take(
         &mut self,
         limit: usize,
@@ -55,12 +66,15 @@ impl Queue {
     ) -> Vec<Outgoing> {
         let mut behind: HashSet<&str> = HashSet::new();
         let mut ready = Vec::new();
+        let mut due_ms = None;
         for (id, event) in &self.waiting {
             if ready.len() == limit {
                 break;
             }
             let is_free = event.calls().all(|call| !self.busy.contains(call) && !behind.contains(call));
-            if is_free && may_go(event) && self.live_due_ms(event) <= now_ms {
+            let goes_along = due_ms.is_none_or(|due_ms| due_ms == event.due_ms);
+            if is_free && goes_along && may_go(event) && self.live_due_ms(event) <= now_ms {
+                due_ms = Some(event.due_ms);
                 ready.push(*id);
             }
             behind.extend(event.calls());
@@ -138,7 +152,7 @@ mod tests {
             into_id: None,
             data: "{}".to_owned(),
             step: 0,
-            is_held: false,
+            due_ms: None,
         }
     }
 
@@ -205,5 +219,21 @@ mod tests {
         queue.push(event(4, "a", "updated"));
         queue.push(event(5, "a", "completed"));
         assert_eq!(ids(&queue.take(10, 6_001, |_| true)), ["msg_5"], "the end does not wait");
+    }
+
+    #[test]
+    fn what_was_tried_together_goes_together_again_and_with_nothing_else() {
+        let due = |number, call, due_ms| Outgoing { due_ms, ..event(number, call, "completed") };
+        let events = [
+            due(1, "a", Some(7)),
+            due(2, "b", Some(9)),
+            due(3, "c", None),
+            due(4, "d", Some(7)),
+            due(5, "e", None),
+        ];
+        let mut queue = queue(events);
+        assert_eq!(ids(&queue.take(10, 10, |_| true)), ["msg_1", "msg_4"]);
+        assert_eq!(ids(&queue.take(10, 10, |event| !event.is_held())), ["msg_3", "msg_5"]);
+        assert_eq!(ids(&queue.take(10, 10, |_| true)), ["msg_2"]);
     }
 }

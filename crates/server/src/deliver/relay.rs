@@ -199,6 +199,6 @@ fn outgoing(change: &Value) -> Option<Outgoing> {
         into_id: data["into"].as_str().map(str::to_owned),
         data: data.to_string(),
         step: 0,
-        is_held: false,
+        due_ms: None,
     })
 }

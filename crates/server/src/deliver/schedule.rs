@@ -10,8 +10,9 @@ const DELAYS_MS: [i64; 10] = {
 /// So many failures in a row, and nothing new is tried until something gets through.
 const DOWN_AFTER: u32 = 10;
 
-/// So long after the last request somebody looks whether an endpoint that fails is back.
-const PROBE_AFTER_MS: i64 = 30_000;
+/// So long after the last request set out somebody looks whether an endpoint that fails is back. Whoever returns is to be
+/// noticed within 30 s, whether the last request was refused at once or hung, and though everything here wakes up late.
+const PROBE_EVERY_MS: i64 = 25_000;
 
 /// An endpoint that failed for so long is disabled.
 const DISABLED_AFTER_MS: i64 = 5 * 24 * 3_600_000;
@@ -34,7 +35,7 @@ pub(crate) fn delay_ms(attempts: u32, jitter: f64) -> Option<i64> {
 pub(crate) struct Health {
     failures: u32,
     failing_since_ms: Option<i64>,
-    last_ms: i64,
+    tried_ms: i64,
     paused_until_ms: i64,
     at_once: usize,
 }
@@ -43,7 +44,7 @@ impl Health {
     pub(crate) fn new(failing_since_ms: Option<i64>) -> Self {
         // What failed before a restart is looked at as soon as anything waits.
         let failures = if failing_since_ms.is_some() { DOWN_AFTER } else { 0 };
-        Self { failures, failing_since_ms, last_ms: 0, paused_until_ms: 0, at_once: MOST_AT_ONCE }
+        Self { failures, failing_since_ms, tried_ms: 0, paused_until_ms: 0, at_once: MOST_AT_ONCE }
     }
 
     /// Nothing new is tried.
@@ -68,7 +69,7 @@ impl Health {
 
     /// When to look whether it is back; none: it does not fail.
     pub(crate) fn probe_due_ms(&self) -> Option<i64> {
-        (self.failures > 0).then(|| (self.last_ms + PROBE_AFTER_MS).max(self.paused_until_ms))
+        (self.failures > 0).then(|| (self.tried_ms + PROBE_EVERY_MS).max(self.paused_until_ms))
     }
 
     /// It failed for so long that nothing more is delivered.
@@ -79,6 +80,11 @@ impl Health {
     /// There is nothing left to look with: new events are tried again.
     pub(crate) fn give_another_chance(&mut self) {
         self.failures = 0;
+    }
+
+    /// A request sets out.
+    pub(crate) fn tried(&mut self, now_ms: i64) {
+        self.tried_ms = now_ms;
     }
 
     /// A request got through. Tells whether it was down until then.
@@ -95,7 +101,6 @@ impl Health {
     pub(crate) fn failed(&mut self, now_ms: i64, status: Option<u16>, retry_after_ms: Option<i64>) {
         self.failures = self.failures.saturating_add(1);
         self.failing_since_ms.get_or_insert(now_ms);
-        self.last_ms = now_ms;
         if let Some(pause) = retry_after_ms {
             self.paused_until_ms = self.paused_until_ms.max(now_ms + pause.min(LONGEST_PAUSE_MS));
         }
@@ -152,9 +157,10 @@ mod tests {
     fn an_endpoint_that_fails_is_probed_and_disabled_in_the_end() {
         let mut health = Health::new(None);
         assert_eq!(health.probe_due_ms(), None);
+        health.tried(1_000);
         health.failed(1_000, Some(500), None);
         assert!(!health.is_down(), "one failure may be one event's");
-        assert_eq!(health.probe_due_ms(), Some(31_000));
+        assert_eq!(health.probe_due_ms(), Some(26_000));
         for second in 2..=10 {
             health.failed(second * 1_000, None, None);
         }

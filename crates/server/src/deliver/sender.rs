@@ -157,16 +157,4 @@ async fn beginning(mut body: Incoming) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn how_long_an_answer_asks_to_be_left_alone() {
-        let wait = |text: &str| wait_ms(&HeaderValue::from_str(text).unwrap(), 1_445_412_470_000);
-        assert_eq!(wait("120"), Some(120_000));
-        assert_eq!(wait("Wed, 21 Oct 2015 07:28:00 GMT"), Some(10_000));
-        assert_eq!(wait("Wed, 21 Oct 2015 07:27:00 GMT"), Some(0));
-        assert_eq!(wait("soon"), None);
-        assert_eq!(wait("-1"), None);
-    }
-}
+mod tests;

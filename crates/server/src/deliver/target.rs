@@ -55,6 +55,11 @@ pub(crate) fn parse_url(text: &str) -> Result<Uri, String> {
     if has_user {
         return Err("url: a name and password go into a header".to_owned());
     }
+    // What is no port would be taken for none.
+    let after_host = url.authority().zip(url.host()).and_then(|(all, host)| all.as_str().strip_prefix(host));
+    if after_host.is_some_and(|port| !port.is_empty()) && url.port_u16().is_none_or(|port| port == 0) {
+        return Err(format!("url: the port of {text:?} is none from 1 to 65535"));
+    }
     Ok(url)
 }
 
@@ -228,6 +233,12 @@ mod tests {
             "/x",
             "https://",
             "https://me:pw@example.com/",
+            "https://example.com:99999/",
+            "https://example.com:0/",
+            "https://example.com:port/",
+            "https://example.com:",
+            "https://exa mple.com/",
+            "https://[::1/",
         ];
         for bad in bad {
             assert!(parse_url(bad).is_err(), "{bad}");

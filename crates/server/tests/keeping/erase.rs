@@ -29,7 +29,7 @@ pub(crate) fn everything(service: &Service) -> String {
 }
 
 /// The number that takes part in most calls, in how many, and a name it goes by.
-fn busiest(records: &[Value]) -> (String, usize, Option<String>) {
+pub(crate) fn busiest(records: &[Value]) -> (String, usize, Option<String>) {
     let mut seen: BTreeMap<String, (BTreeSet<&str>, Option<String>)> = BTreeMap::new();
     for record in records {
         for participant in record["participants"].as_array().unwrap() {

@@ -8,3 +8,4 @@ mod erase;
 mod retention;
 mod service;
 mod stats;
+mod told;

@@ -8,7 +8,7 @@ use wholecall_store::{Expiry, Filter, TenantSettings};
 
 use crate::service::{HOUR, MIDNIGHT, Service, tamper, traffic};
 
-fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
 }
 

@@ -107,11 +107,23 @@ impl Service {
 
     /// A request; answers with the status and the body.
     pub(crate) fn request(&self, method: &str, path: &str) -> (u16, String) {
+        self.send(method, path, "")
+    }
+
+    /// Posts JSON, which must be taken.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
+        let (status, answer) = self.send("POST", path, &body.to_string());
+        assert!((200..300).contains(&status), "{path}: {answer}");
+        serde_json::from_str(&answer).unwrap()
+    }
+
+    fn send(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address()).unwrap();
-        let key = &self.key;
+        let (key, length) = (&self.key, body.len());
         write!(
             stream,
-            "{method} {path} HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
         )
         .unwrap();
         let mut answer = String::new();
@@ -140,7 +152,8 @@ fn run(store: &Store) -> (Runtime, Running) {
     let runtime = Runtime::new().unwrap();
     let listen = "127.0.0.1:0".parse().unwrap();
     let secret_key = SecretKey::of_folder(store.path().parent().unwrap()).unwrap();
-    let judge = Judge::default();
+    // Receivers are on this machine.
+    let judge = Judge { allow_all: true, ..Judge::default() };
     let settings = Settings { listen, tls: None, admin_key: None, public_url: None, secret_key, judge };
     let running = runtime.block_on(wholecall_server::start(store.clone(), settings)).unwrap();
     (runtime, running)
@@ -154,6 +167,12 @@ pub(crate) fn traffic(users: usize, hours: i64) -> Vec<String> {
             Told::Truth(_) => None,
         })
         .collect()
+}
+
+/// Counts in the file.
+pub(crate) fn count(folder: &Path, sql: &str) -> i64 {
+    let connection = rusqlite::Connection::open(folder.join(wholecall_store::FILE_NAME)).unwrap();
+    connection.query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
 /// Changes the file behind the store's back.

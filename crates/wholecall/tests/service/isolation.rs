@@ -1,12 +1,16 @@
 //! Two tenants with the same sessions, numbers and account: neither ever sees the other's.
 
-use std::io::BufRead;
+use std::{collections::BTreeMap, io::BufRead};
 
 use serde_json::Value;
 
 use crate::{
     harness::{Client, Installation, Tenant},
-    traffic::{ACCOUNT, assembled, example, expect_calls, post_all},
+    traffic::{ACCOUNT, assembled, example, examples, expect_calls, expect_settled, post_all},
+    webhooks::{
+        self,
+        receiver::{Answer, Receiver},
+    },
 };
 
 /// The same calls, told with other people's names.
@@ -126,6 +130,56 @@ fn a_tenant_that_is_removed_takes_everything_along() {
     let again = installation.tenant("gone", [ACCOUNT]);
     assert_eq!(client.calls(&again, "", 10).len(), 0);
     assert_eq!(client.changes(&again).len(), 0);
+    server.stop();
+}
+
+/// Every table with something in it, and in how many rows.
+fn filled(installation: &Installation) -> BTreeMap<String, i64> {
+    let database = installation.database();
+    let mut tables = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").unwrap();
+    let names: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let rows = |name: &String| -> i64 {
+        database.query_row(&format!("SELECT count(*) FROM {name}"), [], |row| row.get(0)).unwrap()
+    };
+    names
+        .into_iter()
+        .map(|name| (rows(&name), name))
+        .filter(|(rows, _)| *rows > 0)
+        .map(|(rows, name)| (name, rows))
+        .collect()
+}
+
+#[test]
+fn nothing_is_left_of_a_removed_tenant_in_any_table() {
+    let installation = Installation::new();
+    let (server, tenant) = webhooks::started(&installation, ACCOUNT);
+    // What there is of nobody; `sqlite_sequence` only counts.
+    let nobody = Installation::new();
+    nobody.start().stop();
+    let mut never = filled(&nobody);
+    never.insert("sqlite_sequence".to_owned(), 0);
+    let client = server.client();
+    let receivers = [Receiver::start(Answer::status(200)), Receiver::start(Answer::status(500))];
+    for receiver in &receivers {
+        let added = webhooks::endpoint(&client, &tenant, &webhooks::to(&receiver.url()));
+        webhooks::send(&client, &tenant, "POST", &webhooks::path(&added, "/test"), &Value::Null);
+    }
+    client.try_notify(&tenant, "no notification").unwrap();
+    post_all(&server, &tenant, &examples(), 2);
+    expect_settled(&client, &tenant);
+    let calls = client.calls(&tenant, "", 100).len();
+    receivers[0].expect(calls + 1);
+    let number =
+        client.calls(&tenant, "", 1)[0]["participants"][0]["phoneNumber"].as_str().unwrap().to_owned();
+    webhooks::send(&client, &tenant, "DELETE", &format!("/v1/numbers/{number}"), &Value::Null);
+    let before = filled(&installation);
+    for table in ["endpoints", "deliveries", "attempts", "notices", "quarantine", "erasures", "calls"] {
+        assert!(before.contains_key(table), "{table} is empty: {before:?}");
+    }
+    installation.command_json(&["tenant", "remove", &tenant.name, "--yes"]);
+    let left: Vec<String> =
+        filled(&installation).into_keys().filter(|table| !never.contains_key(table)).collect();
+    assert!(left.is_empty(), "{left:?}");
     server.stop();
 }
 

@@ -14,7 +14,7 @@ use super::{
     send, started, to,
 };
 use crate::{
-    harness::{Installation, eventually},
+    harness::{Client, Installation, eventually},
     traffic::{ACCOUNT, another, example, expect_settled},
 };
 
@@ -49,6 +49,41 @@ fn the_official_libraries_verify_what_is_delivered() {
         })
         .collect();
     assert!(ids.windows(2).all(|pair| pair[0] == pair[1]), "one version, one id: {ids:?}");
+    server.stop();
+}
+
+#[test]
+fn node_verifies_with_the_public_key_what_is_signed_with_the_private_one() {
+    let installation = Installation::new();
+    let (server, tenant) = started(&installation, ACCOUNT);
+    let client = server.client();
+    // Whoever overhears what is told can tell it again.
+    let overheard = Receiver::start(Answer::status(200));
+    let wanted = json!({ "url": overheard.url(), "signing": "v1a", "events": ["call.completed"] });
+    let added = endpoint(&client, &tenant, &wanted);
+    let Some(receiver) = Foreign::start("receiver.mjs", added["publicKey"].as_str().unwrap()) else { return };
+    let call = example("warm-transfer");
+    call.iter().for_each(|line| client.notify(&tenant, line));
+    let first = overheard.expect(1).remove(0);
+    assert!(first.header("webhook-signature").starts_with("v1a,"));
+    let moved = send(&client, &tenant, "PATCH", &path(&added, ""), &to(&receiver.url));
+    assert_eq!(moved.status, 200, "{moved:?}");
+    // Also while the key is followed by another, which the receiver does not know yet.
+    let rotated = send(&client, &tenant, "POST", &path(&added, "/rotate"), &json!({})).json();
+    assert_ne!(rotated["publicKey"], added["publicKey"]);
+    another(&call, 1).iter().for_each(|line| client.notify(&tenant, line));
+    let told = receiver.next();
+    let id = told["event"]["data"]["id"].as_str().unwrap_or_else(|| panic!("{told}"));
+    assert_eq!(told["event"]["data"], client.get(&tenant, &format!("/v1/calls/{id}")));
+    // What was changed on the way is not taken for what was signed.
+    let host = receiver.url.trim_start_matches("http://").trim_end_matches('/');
+    let headers =
+        ["webhook-id", "webhook-timestamp", "webhook-signature"].map(|name| (name, first.header(name)));
+    let repeat = |body: &str| Client::new(host).try_post("/", &headers, body.as_bytes()).unwrap().status;
+    assert_eq!((repeat(&first.text), &receiver.next()["id"]), (204, &json!(first.id())));
+    let forged = first.text.replace("Answered", "Missed");
+    assert_ne!(forged, first.text);
+    assert_eq!((repeat(&forged), &receiver.next()["error"]), (401, &json!("no signature fits")));
     server.stop();
 }
 
@@ -125,23 +160,76 @@ fn what_makes_no_endpoint_is_refused_with_the_reason() {
     let tenant = installation.tenant("acme", [ACCOUNT]);
     let server = installation.start();
     let client = server.client();
+    let good = json!({ "url": "https://example.com" });
+    let with = |name: &str, value: Value| {
+        let mut wanted = good.clone();
+        wanted[name] = value;
+        wanted
+    };
+    let added = endpoint(&client, &tenant, &good);
+    // Member, value, and what is said of it.
     let refused = [
-        (json!({}), "url"),
-        (json!({ "url": "ftp://example.com" }), "http"),
-        (json!({ "url": "http://127.0.0.1:9/" }), "loopback"),
-        (json!({ "url": "http://[::ffff:10.0.0.1]/" }), "private"),
-        (json!({ "url": "https://example.com", "events": ["call.ended"] }), "call.ended"),
-        (json!({ "url": "https://example.com", "headers": { "Host": "x" } }), "Host"),
-        (json!({ "url": "https://example.com", "headers": { "X": "a\r\nY: b" } }), "one line"),
-        (json!({ "url": "https://example.com", "filter": { "result": "Great" } }), "Great"),
-        (json!({ "url": "https://example.com", "batch": 101 }), "100"),
-        (json!({ "url": "https://example.com", "secret": "whsec_c2hvcnQ=" }), "24 to 64"),
-        (json!({ "url": "https://example.com", "colour": "red" }), "colour"),
+        ("url", json!("ftp://example.com"), "http"),
+        ("url", json!("example.com"), "http"),
+        ("url", json!("https://"), "cannot be read"),
+        ("url", json!("https://exa mple.com"), "cannot be read"),
+        ("url", json!("https://example.com:70000/"), "port"),
+        ("url", json!("https://me:secret@example.com/"), "header"),
+        ("url", json!("http://127.0.0.1:9/"), "loopback"),
+        ("url", json!("http://[::ffff:10.0.0.1]/"), "private"),
+        ("url", json!(format!("https://example.com/{}", "x".repeat(2_000))), "2000"),
+        ("url", json!(7), "string"),
+        ("events", json!(["call.ended"]), "call.ended"),
+        ("events", json!([]), "at least one"),
+        ("events", json!("call.completed"), "sequence"),
+        ("headers", json!({ "Host": "x" }), "Host"),
+        ("headers", json!({ "Webhook-Signature": "x" }), "Webhook-Signature"),
+        ("headers", json!({ "X Y": "x" }), "X Y"),
+        ("headers", json!({ "X": "a\r\nY: b" }), "one line"),
+        ("headers", json!({ "X": 1 }), "one line"),
+        ("headers", json!(["X"]), "object"),
+        ("filter", json!({ "result": "Great" }), "filter.result"),
+        ("filter", json!({ "direction": "Up" }), "filter.direction"),
+        ("filter", json!({ "number": "none" }), "filter.number"),
+        ("filter", json!({ "extension": 104 }), "filter.extension"),
+        ("filter", json!({ "colour": "red" }), "colour"),
+        ("rateLimit", json!(0), "1 to 100000"),
+        ("rateLimit", json!("fast"), "u32"),
+        ("batch", json!(101), "100"),
+        ("batch", json!(-1), "u32"),
+        ("redact", json!("yes"), "boolean"),
+        ("enabled", json!("yes"), "true or false"),
+        ("signing", json!("v2"), "v1a"),
+        ("description", json!("x".repeat(1_001)), "1000"),
+        ("secret", json!("whsec_c2hvcnQ="), "24 to 64"),
+        ("colour", json!("red"), "colour"),
     ];
-    for (wanted, reason) in refused {
-        let detail = send(&client, &tenant, "POST", "/v1/endpoints", &wanted).problem(400);
-        assert!(detail.contains(reason), "{wanted}: {detail}");
+    for (name, value, reason) in refused {
+        let wanted = with(name, value);
+        let mut details = vec![send(&client, &tenant, "POST", "/v1/endpoints", &wanted).problem(400)];
+        details.push(send(&client, &tenant, "PATCH", &path(&added, ""), &wanted).problem(400));
+        // Of a signature, a change says that it is made otherwise.
+        let is_rotated = matches!(name, "signing" | "secret");
+        for (detail, reason) in details.iter().zip([reason, if is_rotated { "rotation" } else { reason }]) {
+            assert!(detail.contains(name) && detail.contains(reason), "{wanted}: {detail}");
+        }
     }
+    assert!(send(&client, &tenant, "POST", "/v1/endpoints", &json!({})).problem(400).contains("url"));
+    assert!(send(&client, &tenant, "POST", "/v1/endpoints", &json!([])).problem(400).contains("object"));
+    let below = [
+        ("/rotate", json!({ "signing": "v2" }), "signing"),
+        ("/rotate", json!({ "secret": "short" }), "secret"),
+        ("/replay", json!({ "since": "yesterday" }), "since"),
+        ("/replay", json!({ "failed": "all" }), "failed"),
+        ("/replay", json!({ "filter": { "result": "Great" } }), "filter.result"),
+        ("/replay", json!({}), "since"),
+    ];
+    for (below, wanted, name) in below {
+        let detail = send(&client, &tenant, "POST", &path(&added, below), &wanted).problem(400);
+        assert!(detail.contains(name), "{below} {wanted}: {detail}");
+    }
+    assert_eq!(client.get(&tenant, "/v1/endpoints")["endpoints"].as_array().unwrap().len(), 1);
+    assert_eq!(client.get(&tenant, &path(&added, ""))["url"], good["url"]);
     server.stop();
 }
 
@@ -152,14 +240,16 @@ fn a_name_that_leads_into_this_network_is_never_connected_to() {
     let tenant = installation.tenant("acme", [ACCOUNT]);
     let server = installation.start();
     let client = server.client();
-    let url = receiver.url().replace("127.0.0.1", "localhost");
-    let added = endpoint(&client, &tenant, &to(&url));
-    send(&client, &tenant, "POST", &path(&added, "/test"), &json!({}));
-    let problem = eventually(Duration::from_secs(20), || {
-        let page = client.get(&tenant, &path(&added, "/deliveries"));
-        page["deliveries"][0]["attempts"][0]["problem"].as_str().map(str::to_owned)
-    });
-    assert!(problem.as_deref().is_some_and(|problem| problem.contains("loopback")), "{problem:?}");
+    // Resolvers read numbers in many ways.
+    for name in ["localhost", "127.1", "2130706433", "0x7f000001"] {
+        let added = endpoint(&client, &tenant, &to(&receiver.url().replace("127.0.0.1", name)));
+        send(&client, &tenant, "POST", &path(&added, "/test"), &json!({}));
+        let problem = eventually(Duration::from_secs(20), || {
+            let page = client.get(&tenant, &path(&added, "/deliveries"));
+            page["deliveries"][0]["attempts"][0]["problem"].as_str().map(str::to_owned)
+        });
+        assert!(problem.as_deref().is_some_and(|problem| problem.contains("loopback")), "{problem:?}");
+    }
     assert!(receiver.requests().is_empty());
     server.stop();
 }
@@ -207,6 +297,41 @@ fn what_was_sent_is_listed_and_sent_again_when_asked() {
     let test = send(&client, &tenant, "POST", &path(&silent, "/test"), &json!({})).json();
     let told = receiver.expect(4).remove(3);
     assert_eq!((told.kind(), told.id()), ("endpoint.test", test["id"].as_str().unwrap()));
+    server.stop();
+}
+
+#[test]
+fn what_is_wanted_again_while_it_is_on_its_way_is_sent_again_afterwards() {
+    let wait = Duration::from_millis(400);
+    let receiver = Receiver::start(Answer::Late(wait));
+    let installation = Installation::new();
+    let (server, tenant) = started(&installation, ACCOUNT);
+    let client = server.client();
+    let added = endpoint(&client, &tenant, &to(&receiver.url()));
+    example("direct").iter().for_each(|line| client.notify(&tenant, line));
+    // The first is not written down anywhere yet; the second is a delivery that is sent once more.
+    let id = receiver.expect(1)[0].id().to_owned();
+    for count in 1..=2 {
+        assert_eq!(receiver.expect(count).len(), count, "none before it is wanted");
+        let again = path(&added, &format!("/deliveries/{id}/resend"));
+        assert_eq!(send(&client, &tenant, "POST", &again, &json!({})).status, 202);
+    }
+    let told = receiver.expect(3);
+    assert!(told.iter().all(|request| request.id() == id && request.body == told[0].body));
+    let apart = told.windows(2).map(|pair| pair[1].at.duration_since(pair[0].at));
+    assert!(apart.min() >= Some(wait), "each after the one before");
+    // A replay means it too.
+    let since = json!({ "since": "2020-01-01T00:00:00Z" });
+    let replayed = send(&client, &tenant, "POST", &path(&added, "/replay"), &since);
+    assert_eq!(replayed.json(), json!({ "deliveries": 1 }));
+    receiver.expect(4);
+    let done = eventually(Duration::from_secs(5), || {
+        let one = client.get(&tenant, &path(&added, "/deliveries"))["deliveries"][0].take();
+        (one["state"] == "delivered").then(|| one["attempts"].as_array().unwrap().len())
+    });
+    assert_eq!(done, Some(4));
+    std::thread::sleep(2 * wait);
+    assert_eq!(receiver.requests().len(), 4, "and not more often");
     server.stop();
 }
 

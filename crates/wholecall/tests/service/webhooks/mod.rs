@@ -3,6 +3,7 @@
 mod api;
 pub(crate) mod receiver;
 mod storm;
+mod tls;
 mod unruly;
 
 use serde_json::{Value, json};

@@ -1,8 +1,8 @@
 //! Receivers that do as they are told, and whoever is told nothing.
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    net::{TcpListener, TcpStream},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
     process::{Child, ChildStdout, Command, Stdio},
     sync::{
         Arc, Mutex,
@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
 use crate::harness::eventually;
@@ -20,6 +21,8 @@ use crate::harness::eventually;
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) head: String,
+    /// The body, to the byte.
+    pub(crate) text: String,
     pub(crate) body: Value,
     pub(crate) at: Instant,
 }
@@ -51,6 +54,8 @@ impl Request {
 pub(crate) enum Answer {
     /// Answers with these bytes.
     Bytes(String),
+    /// Answers 200 after a while.
+    Late(Duration),
     /// Says nothing, ever.
     Hang,
     /// Answers a byte at a time.
@@ -78,17 +83,36 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     pub(crate) fn start(answer: Answer) -> Self {
+        Self::listen(answer, None)
+    }
+
+    /// One that is spoken to by TLS.
+    pub(crate) fn with_tls(answer: Answer, tls: ServerConfig) -> Self {
+        Self::listen(answer, Some(Arc::new(tls)))
+    }
+
+    fn listen(answer: Answer, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let receiver = Self { port, requests: Arc::default(), answer: Arc::new(Mutex::new(answer)) };
         let (requests, answer) = (receiver.requests.clone(), receiver.answer.clone());
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (requests, answer) = (requests.clone(), answer.clone());
-                thread::spawn(move || serve(stream.unwrap(), &requests, &answer));
+                let (requests, answer, tls) = (requests.clone(), answer.clone(), tls.clone());
+                thread::spawn(move || match tls {
+                    None => serve(stream.unwrap(), &requests, &answer),
+                    Some(tls) => {
+                        let session = ServerConnection::new(tls).unwrap();
+                        serve(StreamOwned::new(session, stream.unwrap()), &requests, &answer);
+                    }
+                });
             }
         });
         receiver
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     pub(crate) fn url(&self) -> String {
@@ -115,16 +139,24 @@ impl Receiver {
     }
 }
 
-fn serve(stream: TcpStream, requests: &Mutex<Vec<Request>>, answer: &Mutex<Answer>) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
+fn serve(stream: impl Read + Write, requests: &Mutex<Vec<Request>>, answer: &Mutex<Answer>) {
+    let mut reader = BufReader::new(stream);
     while let Some((head, body)) = read(&mut reader) {
-        let body = serde_json::from_slice(&body).unwrap();
-        requests.lock().unwrap().push(Request { head, body, at: Instant::now() });
+        let text = String::from_utf8(body).unwrap();
+        let body = serde_json::from_str(&text).unwrap();
+        requests.lock().unwrap().push(Request { head, text, body, at: Instant::now() });
         let answer = answer.lock().unwrap().clone();
-        let mut stream = &stream;
+        let stream = reader.get_mut();
         match answer {
             Answer::Bytes(bytes) => {
-                if stream.write_all(bytes.as_bytes()).is_err() || !bytes.starts_with("HTTP/1.1 ") {
+                let written = stream.write_all(bytes.as_bytes()).and_then(|()| stream.flush());
+                if written.is_err() || !bytes.starts_with("HTTP/1.1 ") {
+                    return;
+                }
+            }
+            Answer::Late(wait) => {
+                thread::sleep(wait);
+                if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").is_err() {
                     return;
                 }
             }
