@@ -17,7 +17,7 @@ use std::{
 };
 
 use client::{Load, Pace, Queries, percentile};
-use service::Service;
+use service::{Service, Used};
 
 /// So many connections post at once.
 const CONNECTIONS: usize = 128;
@@ -81,6 +81,12 @@ async fn receive(program: &Path, load: &mut Load, sustained: Duration, limit: f6
         took.percentile(99),
         took.rate() / limit,
         behind.as_secs_f64(),
+    );
+    let Used { seconds, written } = service.used()?;
+    println!(
+        "each                  {:>9.1} µs of processor, {:.0} bytes written",
+        seconds * 1e6 / took.count() as f64,
+        written / took.count() as f64
     );
     println!(
         "disk                  {:>9.0} bytes per notification, journal, versions and indexes",
