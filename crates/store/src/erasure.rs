@@ -148,9 +148,11 @@ impl Store {
         })
     }
 
-    /// Notes that a person was erased. Blocks.
+    /// Notes that a person was erased, and wipes what was there before from the log that transactions go through.
+    /// Blocks.
     pub fn log_erasure(&self, erasure: Erasure) -> Result<()> {
-        self.writer().run(move |transaction, _| {
+        self.writer().run(move |transaction, memory| {
+            memory.must_empty_log = true;
             transaction.execute(
                 "INSERT INTO erasures (tenant, erased_ms, pseudonym, calls, notifications) VALUES (?1, ?2, ?3, ?4, ?5)",
                 params![

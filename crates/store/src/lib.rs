@@ -20,6 +20,7 @@ mod erasure;
 mod error;
 mod filter;
 mod journal;
+mod log;
 mod recovery;
 mod resending;
 mod retention;
@@ -54,6 +55,7 @@ pub use erasure::{Erasure, Kept};
 pub use error::{Result, StoreError};
 pub use filter::Filter;
 pub use journal::{Arrival, Entry, Refused};
+use log::Checkpointer;
 pub use recovery::StoredCall;
 pub use resending::{Listed, Replay};
 pub use retention::Expiry;
@@ -123,7 +125,8 @@ impl Store {
         )?;
         let (journal, changes) = (watch::Sender::new(memory.head), watch::Sender::new(memory.cursor));
         let readers = Readers::open(&path)?;
-        let writer = Writer::start(connection, memory, journal.clone(), changes.clone())?;
+        let checkpointer = Checkpointer::start(schema::open_checkpointer(&path)?)?;
+        let writer = Writer::start(connection, checkpointer, memory, journal.clone(), changes.clone())?;
         let shared = Shared { path, writer, readers, journal, changes, claim: Claim::default() };
         Ok(Self { shared: Arc::new(shared) })
     }

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     Position,
     error::{Result, StoreError},
+    log::{self, Checkpointer},
 };
 
 /// So many may wait; RingCentral gives up after three seconds, and memory is not endless.
@@ -45,31 +46,43 @@ pub(crate) struct Memory {
     /// The last change.
     pub(crate) cursor: Position,
     pub(crate) sessions: Sessions,
+    /// Somebody was erased, but what was there before is still in the log.
+    pub(crate) must_empty_log: bool,
 }
 
-/// The numbers of the sessions that were heard of lately.
+/// The sessions that were heard of lately.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
-    recent: HashMap<Box<str>, i64>,
-    older: HashMap<Box<str>, i64>,
+    recent: HashMap<Box<str>, Session>,
+    older: HashMap<Box<str>, Session>,
     key: String,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Session {
+    pub(crate) number: i64,
+    /// The call that claimed it, as far as is remembered.
+    pub(crate) call: Option<i64>,
 }
 
 impl Sessions {
     const REMEMBERED: usize = 100_000;
 
-    pub(crate) fn find(&mut self, tenant: i64, id: &str) -> Option<i64> {
+    pub(crate) fn find(&mut self, tenant: i64, id: &str) -> Option<&mut Session> {
         self.write_key(tenant, id);
         let key = self.key.as_str();
-        self.recent.get(key).or_else(|| self.older.get(key)).copied()
+        match self.recent.get_mut(key) {
+            None => self.older.get_mut(key),
+            recent => recent,
+        }
     }
 
-    pub(crate) fn remember(&mut self, tenant: i64, id: &str, session: i64) {
+    pub(crate) fn remember(&mut self, tenant: i64, id: &str, number: i64) {
         if self.recent.len() >= Self::REMEMBERED {
             self.older = std::mem::take(&mut self.recent);
         }
         self.write_key(tenant, id);
-        self.recent.insert(self.key.as_str().into(), session);
+        self.recent.insert(self.key.as_str().into(), Session { number, call: None });
     }
 
     pub(crate) fn forget(&mut self, tenant: i64, id: &str) {
@@ -90,6 +103,7 @@ impl Writer {
     /// Starts the thread. The two ends are told how far the journal and the changes have durably grown.
     pub(crate) fn start(
         connection: Connection,
+        checkpointer: Checkpointer,
         memory: Memory,
         journal: watch::Sender<Position>,
         changes: watch::Sender<Position>,
@@ -97,7 +111,7 @@ impl Writer {
         let (queue, work) = mpsc::channel(WAITING);
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || write_until_closed(connection, work, memory, &journal, &changes))
+            .spawn(move || write_until_closed(connection, &checkpointer, work, memory, &journal, &changes))
             .map_err(|error| StoreError::Failed(format!("no thread for writing: {error}")))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
@@ -150,6 +164,7 @@ impl Drop for Writer {
 
 fn write_until_closed(
     mut connection: Connection,
+    checkpointer: &Checkpointer,
     mut queue: mpsc::Receiver<Work>,
     mut memory: Memory,
     journal: &watch::Sender<Position>,
@@ -167,11 +182,17 @@ fn write_until_closed(
                 if memory.cursor != cursor {
                     changes.send_replace(memory.cursor);
                 }
+                if memory.must_empty_log {
+                    memory.must_empty_log = !log::empty(&connection).unwrap_or(false);
+                }
                 replies.into_iter().zip(results).for_each(|(reply, result)| reply(result));
+                // What fails here is tried again after the next transaction, and fails that if it goes on.
+                let _ = checkpointer.follow(&connection);
             }
             Err(error) => {
                 // Numbers given in a transaction that never was are nobody's.
-                memory = Memory { head, cursor, last_arrival_ms, sessions: Sessions::default() };
+                let must_empty_log = memory.must_empty_log;
+                memory = Memory { head, cursor, last_arrival_ms, must_empty_log, ..Memory::default() };
                 replies.into_iter().for_each(|reply| reply(Err(error.repeat())));
             }
         }
