@@ -107,21 +107,36 @@ impl Before {
 impl Store {
     /// Adds what was assembled, and waits until it is durable. Blocks.
     pub fn commit(&self, assembled: Assembled) -> Result<()> {
+        let Assembled { checkpoint, made } = assembled;
+        // Packed here: many wait for the writer.
+        let packed = made.iter().map(|made| pack(&made.what)).collect::<Result<Vec<_>>>()?;
         self.writer().run(move |transaction, memory| {
-            for made in &assembled.made {
+            for (made, packed) in made.iter().zip(&packed) {
                 match &made.what {
                     VersionKind::Version { kind, call } => {
-                        add_version(transaction, memory, made, *kind, call)?
+                        add_version(transaction, memory, made, *kind, call, packed)?
                     }
-                    VersionKind::Merged { id, into } => merge(transaction, memory, made, id, into)?,
+                    VersionKind::Merged { id, into } => merge(transaction, memory, made, id, into, packed)?,
                 }
             }
             transaction
                 .prepare_cached("UPDATE checkpoint SET position = max(position, ?1), cursor = ?2")?
-                .execute(params![assembled.checkpoint.0, memory.cursor.0])?;
+                .execute(params![checkpoint.0, memory.cursor.0])?;
             Ok(())
         })
     }
+}
+
+/// What the feed says, packed.
+fn pack(what: &VersionKind) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    match what {
+        VersionKind::Version { call, .. } => call.write_json(&mut text),
+        VersionKind::Merged { id, into } => {
+            text.extend(serde_json::json!({ "id": &**id, "into": &**into }).to_string().bytes());
+        }
+    }
+    codec::pack(Kind::Record, &text)
 }
 
 fn add_version(
@@ -130,6 +145,7 @@ fn add_version(
     made: &Made,
     kind: ChangeKind,
     record: &Call,
+    packed: &[u8],
 ) -> Result<()> {
     let tenant = made.tenant.0;
     let before = before(transaction, tenant, &record.id)?;
@@ -146,7 +162,7 @@ fn add_version(
         was_over: before.as_ref().is_some_and(|before| before.completed),
     };
     let terms = terms::enter(transaction, &place, record)?;
-    let cursor = add_change(transaction, memory, made, call, kind, record)?;
+    let cursor = add_change(transaction, memory, made, Told { call, kind, version: record.version, packed })?;
     let completed = matches!(kind, ChangeKind::Completed | ChangeKind::Revised)
         || before.as_ref().is_some_and(|before| before.completed);
     let sql = match &before {
@@ -179,7 +195,8 @@ const INSERT_CALL: &str = "INSERT INTO calls
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
 
 /// Touches no index.
-const UPDATE_CALL: &str = "UPDATE calls SET cursor = ?4, position = ?5, completed = ?6, end_ms = ?8, direction = ?10,
+const UPDATE_CALL: &str =
+    "UPDATE calls SET cursor = ?4, position = ?5, completed = ?6, end_ms = ?8, direction = ?10,
     wait_ms = ?12, talk_ms = ?13, hold_ms = ?14, transfers = ?15, terms = ?16 WHERE call = ?1";
 
 const UPDATE_LISTED_CALL: &str = "UPDATE calls SET cursor = ?4, position = ?5, completed = ?6, start_ms = ?7,
@@ -221,7 +238,8 @@ fn next_call(transaction: &Transaction<'_>) -> Result<i64> {
 }
 
 fn before(transaction: &Transaction<'_>, tenant: i64, id: &str) -> Result<Option<Before>> {
-    let sql = "SELECT call, start_ms, state, result, terms, completed FROM calls WHERE tenant = ?1 AND id = ?2";
+    let sql =
+        "SELECT call, start_ms, state, result, terms, completed FROM calls WHERE tenant = ?1 AND id = ?2";
     let mut statement = transaction.prepare_cached(sql)?;
     let mut rows = statement.query(params![tenant, id])?;
     let Some(row) = rows.next()? else { return Ok(None) };
@@ -235,28 +253,25 @@ fn before(transaction: &Transaction<'_>, tenant: i64, id: &str) -> Result<Option
     }))
 }
 
+/// A line of the feed.
+struct Told<'a> {
+    call: i64,
+    kind: ChangeKind,
+    version: u64,
+    packed: &'a [u8],
+}
+
 fn add_change(
     transaction: &Transaction<'_>,
     memory: &mut Memory,
     made: &Made,
-    call: i64,
-    kind: ChangeKind,
-    record: &Call,
+    told: Told<'_>,
 ) -> Result<Position> {
-    let mut text = Vec::new();
-    record.write_json(&mut text);
     let cursor = memory.cursor.next();
-    transaction.prepare_cached("INSERT INTO changes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?.execute(
-        params![
-            cursor.0,
-            made.tenant.0,
-            call,
-            kind.as_str(),
-            record.version as i64,
-            made.at_ms,
-            codec::pack(Kind::Record, &text)?,
-        ],
-    )?;
+    let Told { call, kind, version, packed } = told;
+    transaction
+        .prepare_cached("INSERT INTO changes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+        .execute(params![cursor.0, made.tenant.0, call, kind.as_str(), version as i64, made.at_ms, packed])?;
     memory.cursor = cursor;
     Ok(cursor)
 }
@@ -268,6 +283,7 @@ fn merge(
     made: &Made,
     id: &CallId,
     into: &CallId,
+    packed: &[u8],
 ) -> Result<()> {
     let tenant = made.tenant.0;
     transaction
@@ -287,18 +303,6 @@ fn merge(
         }
         None => 0,
     };
-    let text = serde_json::json!({ "id": &**id, "into": &**into }).to_string();
-    let cursor = memory.cursor.next();
-    transaction.prepare_cached("INSERT INTO changes VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6)")?.execute(
-        params![
-            cursor.0,
-            tenant,
-            call,
-            ChangeKind::Merged.as_str(),
-            made.at_ms,
-            codec::pack(Kind::Record, text.as_bytes())?,
-        ],
-    )?;
-    memory.cursor = cursor;
+    add_change(transaction, memory, made, Told { call, kind: ChangeKind::Merged, version: 0, packed })?;
     Ok(())
 }
