@@ -186,9 +186,10 @@ fn forget_answers(transaction: &Transaction<'_>, tenant: TenantId, call: Option<
     Ok(())
 }
 
-/// Whether what is written over or deleted is wiped from the file: not worth its time but for a person.
+/// Whether pages that are given up are wiped from the file as well: not worth its time but for a person.
 pub(crate) fn wipe(transaction: &Transaction<'_>, wipe: bool) -> Result<()> {
-    Ok(transaction.pragma_update_and_check(None, "secure_delete", wipe, |_| Ok(()))?)
+    let mode = if wipe { "ON" } else { "FAST" };
+    Ok(transaction.pragma_update_and_check(None, "secure_delete", mode, |_| Ok(()))?)
 }
 
 fn versions(transaction: &Transaction<'_>, which: &str, value: i64) -> Result<Vec<StoredChange>> {
