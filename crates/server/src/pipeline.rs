@@ -34,6 +34,9 @@ use crate::{
 /// So much of the journal is read at once.
 const READ_AT_ONCE: usize = 2_000;
 
+/// So long more is let come after what was read, so that under load what changes often is written once for many.
+const GATHER: Duration = Duration::from_millis(15);
+
 /// A closed call stays in memory for what comes a little late, and for the twin of a RingOut; what comes later brings it
 /// back from the store.
 const KEEP_CLOSED_MS: i64 = 75_000;
@@ -111,9 +114,10 @@ impl Pipeline {
                     self.answer(request);
                 }
                 match self.step() {
-                    Ok(true) => continue,
-                    Ok(false) if *stop.borrow() => return,
-                    Ok(false) => {
+                    Ok(READ_AT_ONCE) => continue,
+                    Ok(1..) => thread::sleep(GATHER),
+                    Ok(0) if *stop.borrow() => return,
+                    Ok(0) => {
                         let request = runtime.block_on(self.wait(&mut journal, &mut stop, &mut requests));
                         request.into_iter().for_each(|request| self.answer(request));
                     }
@@ -188,8 +192,8 @@ impl Pipeline {
         }
     }
 
-    /// Reads on, does what is due, and commits. Tells whether there was anything to read.
-    fn step(&mut self) -> Result<bool, StoreError> {
+    /// Reads on, does what is due, and commits. Tells how much there was to read.
+    fn step(&mut self) -> Result<usize, StoreError> {
         self.follow_tenants();
         let before = self.position;
         let entries = self.store.journal_after(before, READ_AT_ONCE)?;
@@ -207,7 +211,7 @@ impl Pipeline {
             self.metrics.assembled(entries.len(), &made);
             self.store.commit(Assembled { checkpoint, made })?;
         }
-        Ok(!entries.is_empty())
+        Ok(entries.len())
     }
 
     /// Takes over what tenants want otherwise now, and lets go of those that were removed.

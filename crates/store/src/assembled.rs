@@ -1,7 +1,7 @@
 //! What was assembled becomes part of the store: records, the feed of changes, what calls are found by, and
 //! the checkpoint, all in one transaction.
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Transaction, params};
 use wholecall_record::{Call, CallId, WriteJson, call::MoveKind};
 
 use crate::{
@@ -91,28 +91,52 @@ impl Columns {
 struct Before {
     call: i64,
     start_ms: i64,
+    state: String,
+    result: String,
     terms: Vec<i64>,
     completed: bool,
+}
+
+impl Before {
+    /// Whether the indexes have it where it belongs.
+    fn is_listed_as(&self, columns: &Columns) -> bool {
+        (self.start_ms, &*self.state, &*self.result) == (columns.start_ms, columns.state, columns.result)
+    }
 }
 
 impl Store {
     /// Adds what was assembled, and waits until it is durable. Blocks.
     pub fn commit(&self, assembled: Assembled) -> Result<()> {
+        let Assembled { checkpoint, made } = assembled;
+        // Packed here: many wait for the writer.
+        let packed = made.iter().map(|made| pack(&made.what)).collect::<Result<Vec<_>>>()?;
         self.writer().run(move |transaction, memory| {
-            for made in &assembled.made {
+            for (made, packed) in made.iter().zip(&packed) {
                 match &made.what {
                     VersionKind::Version { kind, call } => {
-                        add_version(transaction, memory, made, *kind, call)?
+                        add_version(transaction, memory, made, *kind, call, packed)?
                     }
-                    VersionKind::Merged { id, into } => merge(transaction, memory, made, id, into)?,
+                    VersionKind::Merged { id, into } => merge(transaction, memory, made, id, into, packed)?,
                 }
             }
             transaction
                 .prepare_cached("UPDATE checkpoint SET position = max(position, ?1), cursor = ?2")?
-                .execute(params![assembled.checkpoint.0, memory.cursor.0])?;
+                .execute(params![checkpoint.0, memory.cursor.0])?;
             Ok(())
         })
     }
+}
+
+/// What the feed says, packed.
+fn pack(what: &VersionKind) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    match what {
+        VersionKind::Version { call, .. } => call.write_json(&mut text),
+        VersionKind::Merged { id, into } => {
+            text.extend(serde_json::json!({ "id": &**id, "into": &**into }).to_string().bytes());
+        }
+    }
+    codec::pack(Kind::Record, &text)
 }
 
 fn add_version(
@@ -121,6 +145,7 @@ fn add_version(
     made: &Made,
     kind: ChangeKind,
     record: &Call,
+    packed: &[u8],
 ) -> Result<()> {
     let tenant = made.tenant.0;
     let before = before(transaction, tenant, &record.id)?;
@@ -137,40 +162,71 @@ fn add_version(
         was_over: before.as_ref().is_some_and(|before| before.completed),
     };
     let terms = terms::enter(transaction, &place, record)?;
-    let cursor = add_change(transaction, memory, made, call, kind, record)?;
+    let cursor = add_change(transaction, memory, made, Told { call, kind, version: record.version, packed })?;
     let completed = matches!(kind, ChangeKind::Completed | ChangeKind::Revised)
-        || before.is_some_and(|before| before.completed);
-    transaction
-        .prepare_cached(
-            "INSERT OR REPLACE INTO calls
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
-        )?
-        .execute(params![
-            call,
-            tenant,
-            &*record.id,
-            cursor.0,
-            made.position.0,
-            completed,
-            columns.start_ms,
-            columns.end_ms,
-            columns.state,
-            columns.direction,
-            columns.result,
-            columns.wait_ms,
-            columns.talk_ms,
-            columns.hold_ms,
-            columns.transfers,
-            terms::to_bytes(&terms),
-        ])?;
-    // Also those that only a link names: should they be heard of, they are this call's, unless they are another's.
+        || before.as_ref().is_some_and(|before| before.completed);
+    let sql = match &before {
+        None => INSERT_CALL,
+        Some(before) if before.is_listed_as(&columns) => UPDATE_CALL,
+        Some(_) => UPDATE_LISTED_CALL,
+    };
+    transaction.prepare_cached(sql)?.execute(params![
+        call,
+        tenant,
+        &*record.id,
+        cursor.0,
+        made.position.0,
+        completed,
+        columns.start_ms,
+        columns.end_ms,
+        columns.state,
+        columns.direction,
+        columns.result,
+        columns.wait_ms,
+        columns.talk_ms,
+        columns.hold_ms,
+        columns.transfers,
+        terms::to_bytes(&terms),
+    ])?;
+    claim_sessions(transaction, memory, tenant, call, record)
+}
+
+const INSERT_CALL: &str = "INSERT INTO calls
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+
+/// Touches no index.
+const UPDATE_CALL: &str =
+    "UPDATE calls SET cursor = ?4, position = ?5, completed = ?6, end_ms = ?8, direction = ?10,
+    wait_ms = ?12, talk_ms = ?13, hold_ms = ?14, transfers = ?15, terms = ?16 WHERE call = ?1";
+
+const UPDATE_LISTED_CALL: &str = "UPDATE calls SET cursor = ?4, position = ?5, completed = ?6, start_ms = ?7,
+    end_ms = ?8, state = ?9, direction = ?10, result = ?11, wait_ms = ?12, talk_ms = ?13, hold_ms = ?14,
+    transfers = ?15, terms = ?16 WHERE call = ?1";
+
+/// The sessions of a call are its own, also those that only a link names: should they be heard of, they are this
+/// call's, unless they are another's.
+fn claim_sessions(
+    transaction: &Transaction<'_>,
+    memory: &mut Memory,
+    tenant: i64,
+    call: i64,
+    record: &Call,
+) -> Result<()> {
     let mut claim = transaction.prepare_cached(
         "INSERT INTO sessions (call, tenant, id) VALUES (?1, ?2, ?3)
          ON CONFLICT (tenant, id) DO UPDATE SET call = excluded.call
          WHERE call IS NOT excluded.call AND (?4 OR call IS NULL)",
     )?;
     for session in &record.sessions {
-        claim.execute(params![call, tenant, &*session.telephony_session_id, session.seen])?;
+        let id = &*session.telephony_session_id;
+        let remembered = memory.sessions.find(tenant, id);
+        if remembered.as_ref().is_some_and(|remembered| remembered.call == Some(call)) {
+            continue;
+        }
+        claim.execute(params![call, tenant, id, session.seen])?;
+        if let Some(remembered) = remembered.filter(|_| session.seen) {
+            remembered.call = Some(call);
+        }
     }
     Ok(())
 }
@@ -182,40 +238,40 @@ fn next_call(transaction: &Transaction<'_>) -> Result<i64> {
 }
 
 fn before(transaction: &Transaction<'_>, tenant: i64, id: &str) -> Result<Option<Before>> {
-    let row = transaction
-        .prepare_cached("SELECT call, start_ms, terms, completed FROM calls WHERE tenant = ?1 AND id = ?2")?
-        .query_row(params![tenant, id], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?, row.get(3)?))
-        })
-        .optional()?;
-    row.map(|(call, start_ms, terms, completed)| {
-        Ok(Before { call, start_ms, terms: terms::from_bytes(&terms)?, completed })
-    })
-    .transpose()
+    let sql =
+        "SELECT call, start_ms, state, result, terms, completed FROM calls WHERE tenant = ?1 AND id = ?2";
+    let mut statement = transaction.prepare_cached(sql)?;
+    let mut rows = statement.query(params![tenant, id])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some(Before {
+        call: row.get(0)?,
+        start_ms: row.get(1)?,
+        state: row.get(2)?,
+        result: row.get(3)?,
+        terms: terms::from_bytes(&row.get::<_, Vec<u8>>(4)?)?,
+        completed: row.get(5)?,
+    }))
+}
+
+/// A line of the feed.
+struct Told<'a> {
+    call: i64,
+    kind: ChangeKind,
+    version: u64,
+    packed: &'a [u8],
 }
 
 fn add_change(
     transaction: &Transaction<'_>,
     memory: &mut Memory,
     made: &Made,
-    call: i64,
-    kind: ChangeKind,
-    record: &Call,
+    told: Told<'_>,
 ) -> Result<Position> {
-    let mut text = Vec::new();
-    record.write_json(&mut text);
     let cursor = memory.cursor.next();
-    transaction.prepare_cached("INSERT INTO changes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?.execute(
-        params![
-            cursor.0,
-            made.tenant.0,
-            call,
-            kind.as_str(),
-            record.version as i64,
-            made.at_ms,
-            codec::pack(Kind::Record, &text)?,
-        ],
-    )?;
+    let Told { call, kind, version, packed } = told;
+    transaction
+        .prepare_cached("INSERT INTO changes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+        .execute(params![cursor.0, made.tenant.0, call, kind.as_str(), version as i64, made.at_ms, packed])?;
     memory.cursor = cursor;
     Ok(cursor)
 }
@@ -227,6 +283,7 @@ fn merge(
     made: &Made,
     id: &CallId,
     into: &CallId,
+    packed: &[u8],
 ) -> Result<()> {
     let tenant = made.tenant.0;
     transaction
@@ -246,18 +303,6 @@ fn merge(
         }
         None => 0,
     };
-    let text = serde_json::json!({ "id": &**id, "into": &**into }).to_string();
-    let cursor = memory.cursor.next();
-    transaction.prepare_cached("INSERT INTO changes VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6)")?.execute(
-        params![
-            cursor.0,
-            tenant,
-            call,
-            ChangeKind::Merged.as_str(),
-            made.at_ms,
-            codec::pack(Kind::Record, text.as_bytes())?,
-        ],
-    )?;
-    memory.cursor = cursor;
+    add_change(transaction, memory, made, Told { call, kind: ChangeKind::Merged, version: 0, packed })?;
     Ok(())
 }

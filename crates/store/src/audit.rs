@@ -148,7 +148,7 @@ impl Store {
             let mut strays: Vec<Stray> = Vec::new();
             for row in rows {
                 let (tenant, session) = row?;
-                let entries = entries_of_session(connection, session)?;
+                let entries = entries_of_session(connection, session, Position(i64::MAX))?;
                 let settled =
                     |entry: &Entry| entry.position.0 <= checkpoint && entry.arrived_ms < now_ms - SETTLED_MS;
                 if !entries.iter().all(settled) {

@@ -78,7 +78,7 @@ impl StoredChange {
 impl Store {
     /// How far the feed has grown, over all tenants, as it grows.
     pub fn watch_changes(&self) -> watch::Receiver<Position> {
-        self.shared.changes.subscribe()
+        self.shared.news.changes.subscribe()
     }
 }
 

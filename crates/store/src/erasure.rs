@@ -81,7 +81,7 @@ impl TenantView {
 impl Store {
     /// How often something that was kept was rewritten or removed. Whoever holds copies of it reads them again then.
     pub fn watch_rewrites(&self) -> watch::Receiver<u64> {
-        self.shared.rewrites.subscribe()
+        self.shared.news.rewrites.subscribe()
     }
 
     /// Writes a call anew; tells how many notifications changed and whether anything did. Blocks.
@@ -189,9 +189,11 @@ impl Store {
         })
     }
 
-    /// Notes that a person was erased. Blocks.
+    /// Notes that a person was erased, and wipes what was there before from the log that transactions go through.
+    /// Blocks.
     pub fn log_erasure(&self, erasure: Erasure) -> Result<()> {
-        self.writer().run(move |transaction, _| {
+        self.writer().run(move |transaction, memory| {
+            memory.must_empty_log = true;
             transaction.execute(
                 "INSERT INTO erasures (tenant, erased_ms, pseudonym, calls, notifications) VALUES (?1, ?2, ?3, ?4, ?5)",
                 params![
@@ -239,9 +241,10 @@ fn forget_shared_answers(transaction: &Transaction<'_>, tenant: TenantId) -> Res
     Ok(())
 }
 
-/// Whether what is written over or deleted is wiped from the file: not worth its time but for a person.
+/// Whether pages that are given up are wiped from the file as well: not worth its time but for a person.
 pub(crate) fn wipe(transaction: &Transaction<'_>, wipe: bool) -> Result<()> {
-    Ok(transaction.pragma_update_and_check(None, "secure_delete", wipe, |_| Ok(()))?)
+    let mode = if wipe { "ON" } else { "FAST" };
+    Ok(transaction.pragma_update_and_check(None, "secure_delete", mode, |_| Ok(()))?)
 }
 
 fn versions(transaction: &Transaction<'_>, which: &str, value: i64) -> Result<Vec<StoredChange>> {

@@ -67,7 +67,7 @@ impl Arrival {
 /// The number of a session, given at first sight.
 fn session_number(transaction: &Transaction<'_>, memory: &mut Memory, tenant: i64, id: &str) -> Result<i64> {
     if let Some(session) = memory.sessions.find(tenant, id) {
-        return Ok(session);
+        return Ok(session.number);
     }
     let known = transaction
         .prepare_cached("SELECT session FROM sessions WHERE tenant = ?1 AND id = ?2")?
@@ -150,7 +150,7 @@ impl Store {
 
     /// How far the journal has grown, as it grows.
     pub fn watch_journal(&self) -> watch::Receiver<Position> {
-        self.shared.journal.subscribe()
+        self.shared.news.journal.subscribe()
     }
 
     /// Up to where the journal has been assembled.

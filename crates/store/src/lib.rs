@@ -20,6 +20,7 @@ mod erasure;
 mod error;
 mod filter;
 mod journal;
+mod log;
 mod recovery;
 mod resending;
 mod retention;
@@ -54,12 +55,13 @@ pub use erasure::{Erasure, Kept};
 pub use error::{Result, StoreError};
 pub use filter::Filter;
 pub use journal::{Arrival, Entry, Refused};
+use log::Checkpointer;
 pub use recovery::StoredCall;
 pub use resending::{Listed, Replay};
 pub use retention::Expiry;
 pub use stats::{CountedFor, Stats};
 pub use tenants::{NewSecret, NewTenant, Secret, SecretKind, Tenant, TenantId, TenantSettings};
-use writer::{Memory, Writer};
+use writer::{Memory, News, Writer};
 
 /// A place in the journal or in the feed of changes; 0 is before the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -82,9 +84,7 @@ struct Shared {
     path: PathBuf,
     writer: Writer,
     readers: Readers,
-    journal: watch::Sender<Position>,
-    changes: watch::Sender<Position>,
-    rewrites: watch::Sender<u64>,
+    news: News,
     claim: Claim,
 }
 
@@ -122,11 +122,15 @@ impl Store {
                 Ok(Memory { head, cursor, last_arrival_ms: row.get(2)?, ..Memory::default() })
             },
         )?;
-        let (journal, changes) = (watch::Sender::new(memory.head), watch::Sender::new(memory.cursor));
-        let rewrites = watch::Sender::new(memory.rewrites);
+        let news = News {
+            journal: watch::Sender::new(memory.head),
+            changes: watch::Sender::new(memory.cursor),
+            rewrites: watch::Sender::new(memory.rewrites),
+        };
         let readers = Readers::open(&path)?;
-        let writer = Writer::start(connection, memory, journal.clone(), changes.clone(), rewrites.clone())?;
-        let shared = Shared { path, writer, readers, journal, changes, rewrites, claim: Claim::default() };
+        let checkpointer = Checkpointer::start(schema::open_checkpointer(&path)?)?;
+        let writer = Writer::start(connection, checkpointer, memory, news.clone())?;
+        let shared = Shared { path, writer, readers, news, claim: Claim::default() };
         Ok(Self { shared: Arc::new(shared) })
     }
 

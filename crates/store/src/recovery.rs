@@ -103,7 +103,7 @@ fn load(connection: &Connection, session: i64, position: Position) -> Result<(i6
     };
     let mut entries = match call {
         Some(call) => entries_of_call(connection, call)?,
-        None => entries_of_session(connection, session)?,
+        None => entries_of_session(connection, session, position)?,
     };
     entries.retain(|entry| entry.position <= position);
     let stored = match current {
@@ -143,11 +143,17 @@ pub(crate) fn current(connection: &Connection, call: i64) -> Result<Option<(Stor
     Ok(Some((StoredChange::read(row)?, Position(row.get(5)?), row.get(6)?)))
 }
 
-pub(crate) fn entries_of_session(connection: &Connection, session: i64) -> Result<Vec<Entry>> {
+/// The notifications of a session up to a position of the journal.
+pub(crate) fn entries_of_session(
+    connection: &Connection,
+    session: i64,
+    until: Position,
+) -> Result<Vec<Entry>> {
     let mut statement = connection.prepare_cached(
-        "SELECT position, tenant, arrived_ms, body FROM journal WHERE session = ?1 ORDER BY position",
+        "SELECT position, tenant, arrived_ms, body FROM journal WHERE session = ?1 AND position <= ?2
+         ORDER BY position",
     )?;
-    let mut rows = statement.query([session])?;
+    let mut rows = statement.query([session, until.0])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
         entries.push(Entry::read(row)?);

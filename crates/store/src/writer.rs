@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     Position,
     error::{Result, StoreError},
+    log::{self, Checkpointer},
 };
 
 /// So many may wait; RingCentral gives up after three seconds, and memory is not endless.
@@ -27,6 +28,17 @@ struct Work {
 }
 
 type Job = Box<dyn FnOnce(&Transaction<'_>, &mut Memory) -> Result<()> + Send>;
+
+/// Who is told what has become durable.
+#[derive(Debug, Clone)]
+pub(crate) struct News {
+    /// How far the journal has grown.
+    pub(crate) journal: watch::Sender<Position>,
+    /// How far the changes have.
+    pub(crate) changes: watch::Sender<Position>,
+    /// How often something that was kept was changed or removed.
+    pub(crate) rewrites: watch::Sender<u64>,
+}
 
 /// Hands work to the writing thread. Dropped, it waits until everything handed in is written.
 #[derive(Debug)]
@@ -47,31 +59,43 @@ pub(crate) struct Memory {
     /// How often something that was kept was changed or removed.
     pub(crate) rewrites: u64,
     pub(crate) sessions: Sessions,
+    /// Somebody was erased, but what was there before is still in the log.
+    pub(crate) must_empty_log: bool,
 }
 
-/// The numbers of the sessions that were heard of lately.
+/// The sessions that were heard of lately.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
-    recent: HashMap<Box<str>, i64>,
-    older: HashMap<Box<str>, i64>,
+    recent: HashMap<Box<str>, Session>,
+    older: HashMap<Box<str>, Session>,
     key: String,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Session {
+    pub(crate) number: i64,
+    /// The call that claimed it, as far as is remembered.
+    pub(crate) call: Option<i64>,
 }
 
 impl Sessions {
     const REMEMBERED: usize = 100_000;
 
-    pub(crate) fn find(&mut self, tenant: i64, id: &str) -> Option<i64> {
+    pub(crate) fn find(&mut self, tenant: i64, id: &str) -> Option<&mut Session> {
         self.write_key(tenant, id);
         let key = self.key.as_str();
-        self.recent.get(key).or_else(|| self.older.get(key)).copied()
+        match self.recent.get_mut(key) {
+            None => self.older.get_mut(key),
+            recent => recent,
+        }
     }
 
-    pub(crate) fn remember(&mut self, tenant: i64, id: &str, session: i64) {
+    pub(crate) fn remember(&mut self, tenant: i64, id: &str, number: i64) {
         if self.recent.len() >= Self::REMEMBERED {
             self.older = std::mem::take(&mut self.recent);
         }
         self.write_key(tenant, id);
-        self.recent.insert(self.key.as_str().into(), session);
+        self.recent.insert(self.key.as_str().into(), Session { number, call: None });
     }
 
     pub(crate) fn forget(&mut self, tenant: i64, id: &str) {
@@ -89,19 +113,17 @@ impl Sessions {
 }
 
 impl Writer {
-    /// Starts the thread. The ends are told how far the journal and the changes have durably grown, and how often
-    /// what was kept is another now.
+    /// Starts the thread.
     pub(crate) fn start(
         connection: Connection,
+        checkpointer: Checkpointer,
         memory: Memory,
-        journal: watch::Sender<Position>,
-        changes: watch::Sender<Position>,
-        rewrites: watch::Sender<u64>,
+        news: News,
     ) -> Result<Self> {
         let (queue, work) = mpsc::channel(WAITING);
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || write_until_closed(connection, work, memory, &journal, &changes, &rewrites))
+            .spawn(move || write_until_closed(connection, &checkpointer, work, memory, &news))
             .map_err(|error| StoreError::Failed(format!("no thread for writing: {error}")))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
@@ -154,11 +176,10 @@ impl Drop for Writer {
 
 fn write_until_closed(
     mut connection: Connection,
+    checkpointer: &Checkpointer,
     mut queue: mpsc::Receiver<Work>,
     mut memory: Memory,
-    journal: &watch::Sender<Position>,
-    changes: &watch::Sender<Position>,
-    rewrites: &watch::Sender<u64>,
+    news: &News,
 ) {
     let mut batch = Vec::new();
     while queue.blocking_recv_many(&mut batch, AT_ONCE) > 0 {
@@ -168,20 +189,27 @@ fn write_until_closed(
         match write(&mut connection, &mut memory, jobs) {
             Ok(results) => {
                 if memory.head != head {
-                    journal.send_replace(memory.head);
+                    news.journal.send_replace(memory.head);
                 }
                 if memory.cursor != cursor {
-                    changes.send_replace(memory.cursor);
+                    news.changes.send_replace(memory.cursor);
                 }
                 if memory.rewrites != rewritten {
-                    rewrites.send_replace(memory.rewrites);
+                    news.rewrites.send_replace(memory.rewrites);
+                }
+                if memory.must_empty_log {
+                    memory.must_empty_log = !log::empty(&connection).unwrap_or(false);
                 }
                 replies.into_iter().zip(results).for_each(|(reply, result)| reply(result));
+                // What fails here is tried again after the next transaction, and fails that if it goes on.
+                let _ = checkpointer.follow(&connection);
             }
             Err(error) => {
                 // Numbers given in a transaction that never was are nobody's.
-                let sessions = Sessions::default();
-                memory = Memory { head, cursor, last_arrival_ms, rewrites: rewritten, sessions };
+                let must_empty_log = memory.must_empty_log;
+                let rewrites = rewritten;
+                memory =
+                    Memory { head, cursor, last_arrival_ms, rewrites, must_empty_log, ..Memory::default() };
                 replies.into_iter().for_each(|reply| reply(Err(error.repeat())));
             }
         }

@@ -17,7 +17,7 @@ use std::{
 };
 
 use client::{Load, Pace, Queries, percentile};
-use service::Service;
+use service::{Service, Used};
 
 /// So many connections post at once.
 const CONNECTIONS: usize = 128;
@@ -82,6 +82,12 @@ async fn receive(program: &Path, load: &mut Load, sustained: Duration, limit: f6
         took.rate() / limit,
         behind.as_secs_f64(),
     );
+    let Used { seconds, written } = service.used()?;
+    println!(
+        "each                  {:>9.1} µs of processor, {:.0} bytes written",
+        seconds * 1e6 / took.count() as f64,
+        written / took.count() as f64
+    );
     println!(
         "disk                  {:>9.0} bytes per notification, journal, versions and indexes",
         service.disk()? / took.count() as f64
@@ -126,17 +132,25 @@ async fn complete(program: &Path, time: Duration) -> Result<()> {
 
 /// Memory with 50,000 live calls, and how long queries take beside them.
 async fn hold(program: &Path) -> Result<()> {
-    const NOTIFICATIONS: usize = 450_000;
+    const AT_ONCE: usize = 20_000;
     let service = Service::start(program)?;
     let mut load = Load::new(Duration::from_micros(800));
-    for _ in 0..NOTIFICATIONS / 50_000 {
-        load.import(&service.address, &service.key, 50_000).await?;
-    }
-    service.settle(NOTIFICATIONS).await?;
-    let memory = service.memory_mb("VmRSS:")?;
     let mut queries = Queries::open(&service.address, &service.key).await?;
-    let live = queries.ids("state=live", usize::MAX).await?.len();
-    println!("live                  {live:>9} calls in memory, {memory:.0} MB");
+    let (mut notifications, mut live) = (0, 0);
+    while live < 50_000 {
+        load.import(&service.address, &service.key, AT_ONCE).await?;
+        notifications += AT_ONCE;
+        service.settle(notifications).await?;
+        // What is over is told to be after a second.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        live = queries.ids("state=live", usize::MAX).await?.len();
+    }
+    let over = load.begun() - live;
+    println!(
+        "live                  {live:>9} calls, {over} that are over, {:.0} MB; at most {:.0} MB",
+        service.memory_mb("VmRSS:")?,
+        service.memory_mb("VmHWM:")?
+    );
     ask(&mut queries).await
 }
 

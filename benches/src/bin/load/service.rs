@@ -55,6 +55,14 @@ impl Bare {
     }
 }
 
+/// What a process has used.
+pub(crate) struct Used {
+    /// Processor time; the kernel counts it in hundredths.
+    pub(crate) seconds: f64,
+    /// Bytes written to disk.
+    pub(crate) written: f64,
+}
+
 /// `wholecall serve` with one tenant.
 pub(crate) struct Service {
     pub(crate) address: String,
@@ -129,6 +137,19 @@ impl Service {
 
     fn data(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// What it has used so far.
+    pub(crate) fn used(&self) -> Result<Used> {
+        let process = format!("/proc/{}", self.process.0.id());
+        let stat = fs::read_to_string(format!("{process}/stat"))?;
+        // After the name, which is in brackets: user time is the 12th field, system time the 13th.
+        let (_, fields) = stat.rsplit_once(')').ok_or("no name")?;
+        let times = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
+        let ticks: f64 = times.sum::<std::result::Result<f64, _>>()?;
+        let io = fs::read_to_string(format!("{process}/io"))?;
+        let written = io.lines().find_map(|line| line.strip_prefix("write_bytes: ")).ok_or("no such line")?;
+        Ok(Used { seconds: ticks / 100.0, written: written.parse()? })
     }
 
     /// Its memory, as the kernel tells it under that name.

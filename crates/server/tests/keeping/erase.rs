@@ -44,6 +44,16 @@ pub(crate) fn busiest(records: &[Value]) -> (String, usize, Option<String>) {
     (number, calls.len(), name)
 }
 
+/// The files of the data folder that have a text in them.
+fn files_with(service: &Service, text: &str) -> Vec<String> {
+    let files = std::fs::read_dir(service.folder.path()).unwrap().map(|file| file.unwrap());
+    let has = |file: &std::fs::DirEntry| {
+        let bytes = std::fs::read(file.path()).unwrap();
+        bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    };
+    files.filter(has).map(|file| file.file_name().into_string().unwrap()).collect()
+}
+
 /// What is left of a record where no name or number of anybody is looked at.
 fn shape(record: &Value) -> String {
     let legs = record["legs"].as_array().unwrap().iter();
@@ -65,8 +75,12 @@ fn nothing_is_left_of_a_number_but_the_calls_are_what_they_were() {
     let before = service.records();
     let (number, count, name) = busiest(&before);
     assert!(everything(&service).contains(&number));
+    // What numbers are found by is kept as it is; all else is packed.
+    let digits: String = number.chars().skip(1).collect::<Vec<_>>().into_iter().rev().collect();
+    assert!(files_with(&service, &digits).contains(&"wholecall.db-wal".to_owned()));
     let (status, answer) = service.request("DELETE", &format!("/v1/numbers/{number}"));
     assert_eq!(status, 200, "{answer}");
+    assert_eq!(files_with(&service, &digits), [""; 0], "nor is anything left in the files");
     let answer: Value = serde_json::from_str(&answer).unwrap();
     assert_eq!(answer["calls"], count);
     assert!(answer["notifications"].as_u64().unwrap() >= count as u64);
