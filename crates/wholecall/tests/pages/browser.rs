@@ -94,6 +94,8 @@ impl Browser {
 
     pub(crate) fn sign_in_with(&mut self, key: &str) {
         self.open("/sign-in");
+        // A busy browser focuses the field some time after the page is there.
+        self.until("document.activeElement?.id === 'key'", 10_000);
         self.type_in(key);
         self.click("form button");
     }
