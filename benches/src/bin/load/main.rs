@@ -145,9 +145,8 @@ async fn hold(program: &Path) -> Result<()> {
         tokio::time::sleep(Duration::from_secs(2)).await;
         live = queries.ids("state=live", usize::MAX).await?.len();
     }
-    let over = load.begun() - live;
     println!(
-        "live                  {live:>9} calls, {over} that are over, {:.0} MB; at most {:.0} MB",
+        "live                  {live:>9} calls in memory, {:.0} MB; at most {:.0} MB",
         service.memory_mb("VmRSS:")?,
         service.memory_mb("VmHWM:")?
     );
