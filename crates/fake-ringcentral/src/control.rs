@@ -121,7 +121,8 @@ fn accounts(platform: &Platform) -> Value {
 fn counts(platform: &Platform) -> Value {
     let state = platform.state();
     json!({
-        "requests": state.requests, "rateLimitViolations": state.limits.violations, "delivered": state.delivered
+        "requests": state.requests, "rateLimitViolations": state.limits.violations, "delivered": state.delivered,
+        "underway": state.underway
     })
 }
 

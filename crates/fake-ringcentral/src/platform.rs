@@ -68,6 +68,8 @@ pub(crate) struct State {
     /// How many requests there were, by method and path pattern.
     pub(crate) requests: BTreeMap<String, u64>,
     pub(crate) delivered: u64,
+    /// Posts that are on their way.
+    pub(crate) underway: u64,
     pub(crate) faults: Faults,
     /// The notification with which a session is over is never delivered.
     pub(crate) loses_ends: bool,
@@ -116,6 +118,7 @@ impl Platform {
             denied: BTreeMap::new(),
             requests: BTreeMap::new(),
             delivered: 0,
+            underway: 0,
             faults: config.faults.clone(),
             loses_ends: false,
             rng: Rng::with_seed(config.seed ^ 0x5eed),
@@ -236,6 +239,7 @@ impl Platform {
                 return state.sockets.notify(&token, &document, self.clock.now());
             }
         };
+        state.underway += 1;
         let platform = self.clone();
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(late)).await;
@@ -245,6 +249,7 @@ impl Platform {
             let patience = platform.config.blacklist_after.as_millis() as Millis;
             let mut state = platform.state();
             state.delivered += u64::from(result.is_ok());
+            state.underway -= 1;
             if let Some(subscription) = state.subscriptions.0.get_mut(&number) {
                 subscription.delivered(result, now, patience);
             }

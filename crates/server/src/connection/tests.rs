@@ -173,7 +173,9 @@ impl World {
             self.live(MINUTE).await;
         }
         // What was posted takes its own time to arrive.
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        while self.http.ask("GET", "counts", &Value::Null).await["underway"] != 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     async fn control(&self, path: &str, body: Value) -> Value {
