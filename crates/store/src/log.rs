@@ -57,7 +57,9 @@ impl Checkpointer {
             FAR_TOO_MANY.. => drop(wake.send(())),
             // Nobody takes it while the last checkpoint is still being made.
             WORTH_IT.. => drop(wake.try_send(())),
-            1..FEW if written >= WORTH_IT => drop(checkpoint(writer, "PASSIVE")?),
+            1..FEW if written >= WORTH_IT => {
+                checkpoint(writer, "PASSIVE")?;
+            }
             _ => {}
         }
         Ok(())
