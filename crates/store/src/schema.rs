@@ -51,6 +51,8 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection> {
 /// Opens a file that is up to date, for bringing what is in the log into it.
 pub(crate) fn open_checkpointer(path: &Path) -> Result<Connection> {
     let opened = Connection::open(path).and_then(|connection| {
+        // The writer may be waiting meanwhile.
+        connection.busy_timeout(std::time::Duration::from_millis(100))?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         Ok(connection)
     });

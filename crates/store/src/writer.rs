@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     Position,
     error::{Result, StoreError},
-    log::{self, Checkpointer},
+    log::Checkpointer,
 };
 
 /// So many may wait; RingCentral gives up after three seconds, and memory is not endless.
@@ -198,7 +198,7 @@ fn write_until_closed(
                     news.rewrites.send_replace(memory.rewrites);
                 }
                 if memory.must_empty_log {
-                    memory.must_empty_log = !log::empty(&connection).unwrap_or(false);
+                    memory.must_empty_log = !checkpointer.empty().unwrap_or(false);
                 }
                 replies.into_iter().zip(results).for_each(|(reply, result)| reply(result));
                 // What fails here is tried again after the next transaction, and fails that if it goes on.
