@@ -170,7 +170,9 @@ impl<S: Default> Book<S> {
             };
             let holds = party.status.code() == Some(Code::Hold);
             let moves_traces = |traces: &Traces| !last || traces.hold();
-            if did || holds || self.sessions[key].traces.as_deref().is_some_and(moves_traces) {
+            // A leg that an answer told of first is none that is new.
+            let is_reported = !self.sessions[key].session.reports().is_empty();
+            if did || holds || is_reported || self.sessions[key].traces.as_deref().is_some_and(moves_traces) {
                 self.mark_dirty(key);
             }
         }

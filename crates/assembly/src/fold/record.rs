@@ -505,6 +505,8 @@ impl Fold<'_> {
                 let what = match change.event.said.code {
                     _ if at == 0 => RepairedFact::Leg,
                     Some(Code::Gone) => RepairedFact::Link,
+                    // Who had left by a link had ended.
+                    Some(Code::Disconnected) if leg.end != Some(change.time) => continue,
                     Some(Code::Disconnected) => RepairedFact::End,
                     _ => RepairedFact::State,
                 };

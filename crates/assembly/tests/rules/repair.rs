@@ -111,6 +111,15 @@ fn the_new_number_is_found_though_the_consultation_was_never_heard_of() {
 }
 
 #[test]
+fn who_has_left_by_a_link_is_not_ended_once_more() {
+    let told =
+        format!("{ANSWERED} {CONSULTING} 20 A/2 Gone/AttendedTransfer -> B/1; 40 A/1,B/2 Disconnected");
+    let call = call(&format!("{told}; 60 snapshot A; 60 snapshot B"));
+    assert_eq!((call.state, repaired(&call)), (State::Complete, Vec::new()));
+    assert_eq!(at(leg(&call, "A/2").end_time), Some(20.0));
+}
+
+#[test]
 fn a_lost_gone_is_found_in_the_snapshot_and_joins_the_sessions() {
     let told = format!("{ANSWERED} {CONSULTING} 40 A/1 Disconnected; 40 B/2 Disconnected");
     assert_eq!(play(&told).calls().len(), 2);
