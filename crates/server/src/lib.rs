@@ -141,7 +141,7 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
         asker,
         to_assembler.clone(),
     )?;
-    let (signals, connections) = connection::start(accounts, questions, stopped.clone());
+    let (signals, connections) = connection::start(Arc::new(accounts), questions, stopped.clone());
     let service = Service {
         store,
         tenants,

@@ -95,8 +95,8 @@ impl Context {
         public_url: Option<String>,
         asker: Asker,
         assembler: mpsc::UnboundedSender<pipeline::Request>,
-    ) -> Result<Arc<Self>, wholecall_ringcentral::Error> {
-        Ok(Arc::new(Self {
+    ) -> Result<Self, wholecall_ringcentral::Error> {
+        Ok(Self {
             store,
             tenants,
             key,
@@ -111,7 +111,7 @@ impl Context {
             wakers: Mutex::default(),
             extensions: Mutex::default(),
             assembler,
-        }))
+        })
     }
 
     /// The client of a user of an app: one, whoever asks.

@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use wholecall_fake_ringcentral::{Config, Fake};
 use wholecall_record::Call;
-use wholecall_ringcentral::Http;
 use wholecall_simulator::Scenario;
 use wholecall_store::{Filter, Gap};
 
@@ -96,21 +95,12 @@ impl World {
         let ahead = ahead_ms.clone();
         let public_url = format!("http://{}", running.address());
         let (asker, questions) = Asker::new();
+        let tenants = Arc::new(Tenants::open(store.clone()).unwrap());
+        let assembler = mpsc::unbounded_channel().0;
         let context = Arc::new(Context {
-            tenants: Arc::new(Tenants::open(store.clone()).unwrap()),
-            store,
-            key: key.clone(),
-            public_url: Some(public_url.clone()),
             clock: Arc::new(move || clock::now().as_millis() + ahead.load(Ordering::Relaxed)),
             look_every_ms: HOUR,
-            http: Http::new().unwrap(),
-            clients: Mutex::default(),
-            clients_of: Mutex::default(),
-            asker,
-            heard: Mutex::default(),
-            wakers: Mutex::default(),
-            extensions: Mutex::default(),
-            assembler: mpsc::unbounded_channel().0,
+            ..Context::new(store, tenants, key.clone(), Some(public_url.clone()), asker, assembler).unwrap()
         });
         let credentials = Credentials {
             server: fake.url(),
