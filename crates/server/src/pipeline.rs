@@ -68,6 +68,8 @@ pub(crate) struct Pipeline {
     /// When which assembler wants to be called.
     due: BTreeMap<(Time, TenantId), ()>,
     made: Vec<Made>,
+    /// The last commit failed: until one succeeds, nothing is received.
+    must_commit: bool,
     tenants_changed: watch::Receiver<i64>,
 }
 
@@ -91,6 +93,7 @@ impl Pipeline {
             assemblers: HashMap::new(),
             due: BTreeMap::new(),
             made: Vec::new(),
+            must_commit: false,
             tenants_changed,
         };
         for call in pipeline.store.recent_calls(position, KEEP_CLOSED_MS)? {
@@ -128,6 +131,7 @@ impl Pipeline {
                         }
                         thread::sleep(Duration::from_secs(1));
                         self.start_over();
+                        self.must_commit = true;
                     }
                 }
             }
@@ -160,7 +164,7 @@ impl Pipeline {
     fn answer(&mut self, request: Request) {
         match request {
             Request::Erase { tenant, number, reply } => {
-                let result = erase::erase(&self.store, tenant, &number);
+                let result = self.catch_up().and_then(|()| erase::erase(&self.store, tenant, &number));
                 self.start_over();
                 if let Ok(erasure) = &result {
                     let Erasure { pseudonym, calls, notifications, .. } = erasure;
@@ -181,6 +185,15 @@ impl Pipeline {
                 }
             }
         }
+    }
+
+    /// Assembles everything that had arrived when this was asked for.
+    fn catch_up(&mut self) -> Result<(), StoreError> {
+        let head = *self.store.watch_journal().borrow();
+        while self.position < head {
+            self.step()?;
+        }
+        Ok(())
     }
 
     /// What is in memory may be ahead of the store: it is made anew from there.
@@ -205,11 +218,12 @@ impl Pipeline {
         if entries.len() < READ_AT_ONCE {
             self.tick(clock::now());
         }
-        if self.position != before || !self.made.is_empty() {
+        if self.position != before || !self.made.is_empty() || self.must_commit {
             let made = std::mem::take(&mut self.made);
             let checkpoint = self.position;
             self.metrics.assembled(entries.len(), &made);
             self.store.commit(Assembled { checkpoint, made })?;
+            self.must_commit = false;
         }
         Ok(entries.len())
     }

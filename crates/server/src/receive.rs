@@ -11,7 +11,7 @@ use axum::{
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use wholecall_notification::{Document, Message};
-use wholecall_store::{Arrival, Store, StoreError, TenantId};
+use wholecall_store::{Arrival, Refusal, Store, StoreError, TenantId};
 
 use crate::{
     Service, clock,
@@ -57,13 +57,16 @@ pub(crate) async fn receive(
     let token = headers.get("verification-token").and_then(|token| token.to_str().ok()).unwrap_or_default();
     let started = std::time::Instant::now();
     let result = match service.tenants.verified(&name, token) {
-        Ok(Some(tenant)) => match Signal::of(&body) {
-            Some(signal) => {
+        Ok(Some(tenant)) => {
+            let judged = judge(&tenant, &body);
+            if judged.is_err()
+                && let Some(signal) = Signal::of(&body)
+            {
                 service.connections.hear(tenant.id, &signal);
                 return accepted(validation);
             }
-            None => keep(&service.store, &tenant, &body).await,
-        },
+            keep(&service.store, &tenant, &body, judged).await
+        }
         Ok(None) => {
             service.metrics.received(Outcome::Unverified);
             let detail = "no hook of that name takes notifications with this verification token";
@@ -104,7 +107,10 @@ pub(crate) async fn take_in(
     body: &str,
 ) -> Result<(), StoreError> {
     match tenants.with_id(tenant)? {
-        Some(tenant) => keep(store, &tenant, body.as_bytes()).await.map(drop),
+        Some(tenant) => {
+            let body = body.as_bytes();
+            keep(store, &tenant, body, judge(&tenant, body)).await.map(drop)
+        }
         None => Ok(()),
     }
 }
@@ -136,16 +142,22 @@ impl Signal {
 
 /// Keeps a body; what is no notification of the tenant is kept apart, with the reason. RingCentral gets a 200 for
 /// either: it stops sending to whoever answers with errors.
-async fn keep(store: &Store, tenant: &Tenant, body: &[u8]) -> Result<Outcome, StoreError> {
+async fn keep(
+    store: &Store,
+    tenant: &Tenant,
+    body: &[u8],
+    judged: Result<(String, &str), String>,
+) -> Result<Outcome, StoreError> {
     let now = clock::now().as_millis();
-    let (arrival, outcome) = match judge(tenant, body) {
-        Ok(session) => (Arrival::notification(tenant.id, now, &session, body)?, Outcome::Kept),
+    let (durable, outcome) = match judged {
+        Ok((session, text)) => {
+            (store.append(vec![Arrival::new(tenant.id, now, &session, text)?])?, Outcome::Kept)
+        }
         Err(reason) => {
             tracing::info!(tenant = tenant.name, reason, "a body was put into quarantine");
-            (Arrival::refused(tenant.id, now, reason, body)?, Outcome::Quarantined)
+            (store.quarantine(Refusal::new(tenant.id, now, reason, body)?)?, Outcome::Quarantined)
         }
     };
-    let durable = store.append(vec![arrival])?;
     match tokio::time::timeout(DEADLINE, durable).await {
         Ok(Ok(result)) => result.map(|()| outcome),
         Ok(Err(_)) => Err(StoreError::Closed),
@@ -153,8 +165,8 @@ async fn keep(store: &Store, tenant: &Tenant, body: &[u8]) -> Result<Outcome, St
     }
 }
 
-/// The session that a body is about, or why it is no notification of the tenant.
-pub(crate) fn judge(tenant: &Tenant, body: &[u8]) -> Result<String, String> {
+/// The session that a body is about and the body as text, or why it is no notification of the tenant.
+pub(crate) fn judge<'a>(tenant: &Tenant, body: &'a [u8]) -> Result<(String, &'a str), String> {
     let text = std::str::from_utf8(body).map_err(|error| format!("not UTF-8: {error}"))?;
     let document = Document::parse(text).map_err(|problem| problem.to_string())?;
     match document.message().map_err(|problem| problem.to_string())? {
@@ -162,7 +174,7 @@ pub(crate) fn judge(tenant: &Tenant, body: &[u8]) -> Result<String, String> {
             Some(account) if !tenant.accounts.contains(account) => {
                 Err(format!("account {account} is not one of the tenant's"))
             }
-            _ => Ok(notification.session_id().to_owned()),
+            _ => Ok((notification.session_id().to_owned(), text)),
         },
         other => Err(format!("{}, not a telephony session notification", other.kind())),
     }

@@ -8,7 +8,8 @@ use crate::{
     Position, Store, TenantId,
     changes::ChangeKind,
     codec::{self, Kind},
-    error::Result,
+    error::{Result, StoreError},
+    journal,
     terms::{self, Place},
     writer::Memory,
 };
@@ -105,10 +106,18 @@ impl Before {
 }
 
 impl Store {
-    /// Adds what was assembled, and waits until it is durable. Blocks.
+    /// Adds what was assembled, moves what it was assembled from into the journal, and waits until that is durable.
+    /// If it fails, nothing is appended until it succeeds. Blocks.
     pub fn commit(&self, assembled: Assembled) -> Result<()> {
-        let Assembled { checkpoint, made } = assembled;
-        // Packed here: many wait for the writer.
+        let result = self.try_commit(assembled);
+        *self.problem() = result.as_ref().err().map(StoreError::repeat);
+        result
+    }
+
+    fn try_commit(&self, Assembled { checkpoint, made }: Assembled) -> Result<()> {
+        let arrivals = &self.shared.arrivals;
+        let received = arrivals.until(checkpoint)?;
+        // Packed here: others wait for the writer, too.
         let packed = made.iter().map(|made| pack(&made.what)).collect::<Result<Vec<_>>>()?;
         self.writer().run(move |transaction, memory| {
             for (made, packed) in made.iter().zip(&packed) {
@@ -119,11 +128,15 @@ impl Store {
                     VersionKind::Merged { id, into } => merge(transaction, memory, made, id, into, packed)?,
                 }
             }
+            // Most of their sessions have been claimed by now.
+            received.iter().try_for_each(|received| journal::add(transaction, memory, received))?;
             transaction
                 .prepare_cached("UPDATE checkpoint SET position = max(position, ?1), cursor = ?2")?
                 .execute(params![checkpoint.0, memory.cursor.0])?;
             Ok(())
-        })
+        })?;
+        arrivals.are_journaled(checkpoint);
+        Ok(())
     }
 }
 

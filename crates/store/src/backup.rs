@@ -5,10 +5,14 @@ use std::{
     path::Path,
 };
 
+use rusqlite::Connection;
+
 use crate::{
-    Store,
+    Position, Store,
+    arrivals::Received,
     error::{Result, StoreError},
-    schema,
+    journal, schema,
+    writer::Memory,
 };
 
 impl Store {
@@ -35,12 +39,30 @@ impl Store {
     fn copy_to(&self, file: &Path) -> Result<()> {
         let name =
             file.to_str().ok_or_else(|| StoreError::Failed("the backup's name is not UTF-8".to_owned()))?;
+        // Before the rest: what moves into the journal meanwhile is in both.
+        let arrived = self.shared.arrivals.stored_after(Position::default(), usize::MAX >> 1)?;
         // Not within a transaction, which VACUUM refuses; it sees one moment itself.
         self.shared.readers.with(|connection| Ok(connection.execute("VACUUM INTO ?1", [name])?))?;
+        add_to_journal(&mut Connection::open(file)?, &arrived)?;
         let problems = schema::integrity_problems(&schema::open_reader(file)?)?;
         match problems.first() {
             None => Ok(()),
             Some(problem) => Err(StoreError::Failed(format!("the copy is not sound: {problem}"))),
         }
     }
+}
+
+/// What had arrived and was not assembled becomes part of the copy's journal: whoever goes on from there assembles it.
+fn add_to_journal(copy: &mut Connection, arrived: &[Received]) -> Result<()> {
+    let transaction = copy.transaction()?;
+    let journaled = transaction.query_row(
+        "SELECT max(position, (SELECT coalesce(max(position), 0) FROM journal)) FROM checkpoint",
+        [],
+        |row| row.get(0).map(Position),
+    )?;
+    let mut memory = Memory::default();
+    for received in arrived.iter().filter(|received| received.position > journaled) {
+        journal::add(&transaction, &mut memory, received)?;
+    }
+    Ok(transaction.commit()?)
 }

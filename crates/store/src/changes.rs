@@ -69,8 +69,7 @@ impl StoredChange {
             kind: ChangeKind::from_word(row.get_ref(1)?.as_str().unwrap_or_default())?,
             version: row.get::<_, i64>(2)? as u64,
             made_ms: row.get(3)?,
-            record: String::from_utf8(codec::unpack(packed)?)
-                .map_err(|_| StoreError::Damaged("a record that is not UTF-8".to_owned()))?,
+            record: codec::unpack_text(packed)?,
         })
     }
 }

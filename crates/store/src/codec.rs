@@ -100,6 +100,12 @@ pub(crate) fn unpack(packed: &[u8]) -> Result<Vec<u8>> {
     })
 }
 
+/// What was packed, where that was a text.
+pub(crate) fn unpack_text(packed: &[u8]) -> Result<String> {
+    String::from_utf8(unpack(packed)?)
+        .map_err(|_| StoreError::Damaged("a packed text that is not UTF-8".to_owned()))
+}
+
 fn failed(error: std::io::Error) -> StoreError {
     StoreError::Failed(error.to_string())
 }

@@ -189,8 +189,8 @@ impl Store {
         })
     }
 
-    /// Notes that a person was erased, and wipes what was there before from the log that transactions go through.
-    /// Blocks.
+    /// Notes that a person was erased, and wipes what was there before from the log that transactions go through, and from
+    /// where it had arrived. Blocks.
     pub fn log_erasure(&self, erasure: Erasure) -> Result<()> {
         self.writer().run(move |transaction, memory| {
             memory.must_empty_log = true;
@@ -205,7 +205,8 @@ impl Store {
                 ],
             )?;
             Ok(())
-        })
+        })?;
+        self.shared.arrivals.wipe()
     }
 }
 

@@ -5,63 +5,37 @@ use tokio::sync::{oneshot, watch};
 
 use crate::{
     Position, Store, TenantId, TenantView,
+    arrivals::{Arrival, Received},
     codec::{self, Kind},
     error::{Result, StoreError},
     writer::Memory,
 };
 
-/// Something that was posted to a tenant's hook, packed and ready to be kept.
+/// A body that was posted and is no notification of the tenant, packed and ready to be kept apart.
 #[derive(Debug)]
-pub struct Arrival {
+pub struct Refusal {
     tenant: TenantId,
     arrived_ms: i64,
+    reason: String,
     body: Vec<u8>,
-    what: What,
 }
 
-#[derive(Debug)]
-enum What {
-    /// A notification of the session with this id.
-    Notification(Box<str>),
-    /// Something else, and why it was not taken.
-    Refused(String),
+impl Refusal {
+    /// Says why it was not taken.
+    pub fn new(tenant: TenantId, arrived_ms: i64, reason: String, body: &[u8]) -> Result<Self> {
+        let body = codec::pack(Kind::Notification, body)?;
+        Ok(Self { tenant, arrived_ms, reason, body })
+    }
 }
 
-impl Arrival {
-    /// A notification. `session` is its `telephonySessionId`.
-    pub fn notification(tenant: TenantId, arrived_ms: i64, session: &str, body: &[u8]) -> Result<Self> {
-        let body = codec::pack(Kind::Notification, body)?;
-        Ok(Self { tenant, arrived_ms, body, what: What::Notification(session.into()) })
-    }
-
-    /// A body that is no notification of the tenant.
-    pub fn refused(tenant: TenantId, arrived_ms: i64, reason: String, body: &[u8]) -> Result<Self> {
-        let body = codec::pack(Kind::Notification, body)?;
-        Ok(Self { tenant, arrived_ms, body, what: What::Refused(reason) })
-    }
-
-    fn insert(&self, transaction: &Transaction<'_>, memory: &mut Memory) -> Result<()> {
-        let tenant = self.tenant.0;
-        match &self.what {
-            What::Notification(session) => {
-                let session = session_number(transaction, memory, tenant, session)?;
-                let position = memory.head.next();
-                let arrived_ms = self.arrived_ms.max(memory.last_arrival_ms);
-                transaction
-                    .prepare_cached("INSERT INTO journal VALUES (?1, ?2, ?3, ?4, ?5)")?
-                    .execute(params![position.0, tenant, session, arrived_ms, self.body])?;
-                (memory.head, memory.last_arrival_ms) = (position, arrived_ms);
-            }
-            What::Refused(reason) => {
-                transaction
-                    .prepare_cached(
-                        "INSERT INTO quarantine (tenant, arrived_ms, reason, body) VALUES (?1, ?2, ?3, ?4)",
-                    )?
-                    .execute(params![tenant, self.arrived_ms, reason, self.body])?;
-            }
-        }
-        Ok(())
-    }
+/// What was received takes its place in the journal.
+pub(crate) fn add(transaction: &Transaction<'_>, memory: &mut Memory, received: &Received) -> Result<()> {
+    let Received { position, tenant, session, arrived_ms, packed, .. } = received;
+    let session = session_number(transaction, memory, tenant.0, session)?;
+    transaction
+        .prepare_cached("INSERT INTO journal VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![position.0, tenant.0, session, arrived_ms, packed])?;
+    Ok(())
 }
 
 /// The number of a session, given at first sight.
@@ -99,15 +73,12 @@ pub struct Entry {
 impl Entry {
     /// From `position, tenant, arrived_ms, body`.
     pub(crate) fn read(row: &Row<'_>) -> Result<Self> {
-        let body = codec::unpack(
-            row.get_ref(3)?.as_blob().map_err(|error| StoreError::Damaged(error.to_string()))?,
-        )?;
+        let packed = row.get_ref(3)?.as_blob().map_err(|error| StoreError::Damaged(error.to_string()))?;
         Ok(Self {
             position: Position(row.get(0)?),
             tenant: TenantId(row.get(1)?),
             arrived_ms: row.get(2)?,
-            body: String::from_utf8(body)
-                .map_err(|_| StoreError::Damaged("a notification that is not UTF-8".to_owned()))?,
+            body: codec::unpack_text(packed)?,
         })
     }
 }
@@ -141,16 +112,30 @@ impl TenantView {
 
 impl Store {
     /// Keeps what has arrived. The receiver hears when it is durable; that much may wait is limited
-    /// ([`StoreError::Overloaded`]).
+    /// ([`StoreError::Overloaded`]), and so it is while nothing of it could be assembled.
     pub fn append(&self, arrivals: Vec<Arrival>) -> Result<oneshot::Receiver<Result<()>>> {
-        self.writer().submit(move |transaction, memory| {
-            arrivals.iter().try_for_each(|arrival| arrival.insert(transaction, memory))
+        match &*self.problem() {
+            Some(problem) => Err(problem.repeat()),
+            None => self.shared.arrivals.keep(arrivals),
+        }
+    }
+
+    /// Keeps a body apart that was posted and is no notification. The receiver hears when it is durable.
+    pub fn quarantine(&self, refusal: Refusal) -> Result<oneshot::Receiver<Result<()>>> {
+        self.writer().submit(move |transaction, _| {
+            let Refusal { tenant, arrived_ms, reason, body } = refusal;
+            transaction
+                .prepare_cached(
+                    "INSERT INTO quarantine (tenant, arrived_ms, reason, body) VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![tenant.0, arrived_ms, reason, body])?;
+            Ok(())
         })
     }
 
     /// How far the journal has grown, as it grows.
     pub fn watch_journal(&self) -> watch::Receiver<Position> {
-        self.shared.news.journal.subscribe()
+        self.shared.journal.subscribe()
     }
 
     /// Up to where the journal has been assembled.
@@ -163,6 +148,24 @@ impl Store {
 
     /// The next entries after a position, in order.
     pub fn journal_after(&self, position: Position, limit: usize) -> Result<Vec<Entry>> {
+        let arrivals = &self.shared.arrivals;
+        let at_hand = arrivals.at_hand_after(position, limit)?;
+        if !at_hand.is_empty() {
+            return Ok(at_hand);
+        }
+        // What moves into the journal meanwhile is found here, or there, or in both.
+        let mut arrived = arrivals.stored_after(position, limit)?;
+        let mut entries = self.journaled_after(position, limit)?;
+        let last = entries.last().map_or(position, |entry| entry.position);
+        let following = arrived.iter_mut().skip_while(|received| received.position <= last);
+        for received in following.take(limit - entries.len()) {
+            entries.push(received.to_entry()?);
+        }
+        arrivals.have_at_hand(arrived);
+        Ok(entries)
+    }
+
+    fn journaled_after(&self, position: Position, limit: usize) -> Result<Vec<Entry>> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT position, tenant, arrived_ms, body FROM journal WHERE position > ?1 ORDER BY position LIMIT ?2",

@@ -5,6 +5,7 @@
 //! for a tenant's own data one way out: [`Store::of`] gives a view that can see nothing else. That the data lies in an
 //! SQLite file is this crate's own affair; nothing of it shows in these types.
 
+mod arrivals;
 mod assembled;
 mod audit;
 mod backup;
@@ -32,12 +33,14 @@ mod writer;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
 use rusqlite::Connection;
 use tokio::sync::watch;
 
+pub use arrivals::Arrival;
+use arrivals::{Arrivals, End};
 pub use assembled::{Assembled, Made, VersionKind};
 pub use audit::{AuditedCall, AuditedEntry, Stray};
 pub use calls::{CallPage, Found, StoredVersion};
@@ -54,7 +57,7 @@ pub use endpoints::{
 pub use erasure::{Erasure, Kept};
 pub use error::{Result, StoreError};
 pub use filter::Filter;
-pub use journal::{Arrival, Entry, Refused};
+pub use journal::{Entry, Refusal, Refused};
 use log::Checkpointer;
 pub use recovery::StoredCall;
 pub use resending::{Listed, Replay};
@@ -82,10 +85,15 @@ pub struct Store {
 #[derive(Debug)]
 struct Shared {
     path: PathBuf,
+    arrivals: Arrivals,
     writer: Writer,
     readers: Readers,
+    /// How far the journal has grown with what arrives.
+    journal: watch::Sender<Position>,
     news: News,
     claim: Claim,
+    /// Why what was assembled last could not be kept.
+    problem: Mutex<Option<StoreError>>,
 }
 
 /// The file within the data folder.
@@ -112,25 +120,35 @@ impl Store {
         let path = folder.join(FILE_NAME);
         let connection = schema::open_writer(&path)?;
         // What retention has removed is not counted again: the checkpoint knows how far both had come.
-        let memory = connection.query_row(
+        let (journal, memory) = connection.query_row(
             "SELECT max(position, (SELECT coalesce(max(position), 0) FROM journal)), cursor,
                  coalesce((SELECT arrived_ms FROM journal ORDER BY position DESC LIMIT 1), 0)
              FROM checkpoint",
             [],
             |row| {
-                let (head, cursor) = (Position(row.get(0)?), Position(row.get(1)?));
-                Ok(Memory { head, cursor, last_arrival_ms: row.get(2)?, ..Memory::default() })
+                let memory = Memory { cursor: Position(row.get(1)?), ..Memory::default() };
+                Ok((End { position: Position(row.get(0)?), arrived_ms: row.get(2)? }, memory))
             },
         )?;
         let news = News {
-            journal: watch::Sender::new(memory.head),
             changes: watch::Sender::new(memory.cursor),
             rewrites: watch::Sender::new(memory.rewrites),
         };
+        let journal_news = watch::Sender::new(journal.position);
+        let arrivals = Arrivals::open(folder, journal, journal_news.clone())?;
         let readers = Readers::open(&path)?;
         let checkpointer = Checkpointer::start(schema::open_checkpointer(&path)?)?;
         let writer = Writer::start(connection, checkpointer, memory, news.clone())?;
-        let shared = Shared { path, writer, readers, news, claim: Claim::default() };
+        let shared = Shared {
+            path,
+            arrivals,
+            writer,
+            readers,
+            journal: journal_news,
+            news,
+            claim: Claim::default(),
+            problem: Mutex::default(),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -146,6 +164,10 @@ impl Store {
 
     fn writer(&self) -> &Writer {
         &self.shared.writer
+    }
+
+    fn problem(&self) -> MutexGuard<'_, Option<StoreError>> {
+        self.shared.problem.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads; all that `read` sees is of one moment.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use crate::error::{Result, StoreError};
 
@@ -27,6 +27,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         // What moves within the file leaves nothing behind, so that whoever is erased later is not found there.
         connection.pragma_update_and_check(None, "secure_delete", "FAST", |_| Ok(()))?;
+        keep_statements(&connection)?;
         Ok(connection)
     });
     let mut connection = opened.map_err(|error| cannot_open(path, &error))?;
@@ -37,12 +38,26 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Opens the file of what is not assembled yet, and makes it if it is not there.
+pub(crate) fn open_arrivals(path: &Path) -> Result<Connection> {
+    let opened = Connection::open(path).and_then(|connection| {
+        connection.busy_timeout(BUSY)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.execute_batch(include_str!("schema/arrivals.sql"))?;
+        keep_statements(&connection)?;
+        Ok(connection)
+    });
+    opened.map_err(|error| cannot_open(path, &error))
+}
+
 /// Opens a file that is up to date, for reading only.
 pub(crate) fn open_reader(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
         connection.busy_timeout(BUSY)?;
         connection.pragma_update(None, "cache_size", -16_000)?;
+        keep_statements(&connection)?;
         Ok(connection)
     });
     opened.map_err(|error| cannot_open(path, &error))
@@ -59,6 +74,12 @@ pub(crate) fn open_checkpointer(path: &Path) -> Result<Connection> {
     opened.map_err(|error| cannot_open(path, &error))
 }
 
+/// A statement is prepared once, whatever is bound to it.
+fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
+}
+
 /// What SQLite finds wrong with a file.
 pub(crate) fn integrity_problems(connection: &Connection) -> Result<Vec<String>> {
     let mut statement = connection.prepare("PRAGMA integrity_check")?;
@@ -69,6 +90,9 @@ pub(crate) fn integrity_problems(connection: &Connection) -> Result<Vec<String>>
 
 /// Another process may be writing: `wholecall tenant add` beside a running server.
 const BUSY: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// So many statements there are at most of which a connection needs each again and again.
+const STATEMENTS: usize = 64;
 
 fn cannot_open(path: &Path, error: &rusqlite::Error) -> StoreError {
     StoreError::Open { path: path.to_owned(), problem: error.to_string() }

@@ -32,9 +32,7 @@ type Job = Box<dyn FnOnce(&Transaction<'_>, &mut Memory) -> Result<()> + Send>;
 /// Who is told what has become durable.
 #[derive(Debug, Clone)]
 pub(crate) struct News {
-    /// How far the journal has grown.
-    pub(crate) journal: watch::Sender<Position>,
-    /// How far the changes have.
+    /// How far the changes have grown.
     pub(crate) changes: watch::Sender<Position>,
     /// How often something that was kept was changed or removed.
     pub(crate) rewrites: watch::Sender<u64>,
@@ -50,10 +48,6 @@ pub(crate) struct Writer {
 /// What the thread remembers from one transaction to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    /// The last position of the journal.
-    pub(crate) head: Position,
-    /// When that arrived: the journal is in order of time.
-    pub(crate) last_arrival_ms: i64,
     /// The last change.
     pub(crate) cursor: Position,
     /// How often something that was kept was changed or removed.
@@ -183,14 +177,11 @@ fn write_until_closed(
 ) {
     let mut batch = Vec::new();
     while queue.blocking_recv_many(&mut batch, AT_ONCE) > 0 {
-        let (head, cursor, last_arrival_ms) = (memory.head, memory.cursor, memory.last_arrival_ms);
+        let cursor = memory.cursor;
         let rewritten = memory.rewrites;
         let (jobs, replies): (Vec<_>, Vec<_>) = batch.drain(..).map(|work| (work.job, work.reply)).unzip();
         match write(&mut connection, &mut memory, jobs) {
             Ok(results) => {
-                if memory.head != head {
-                    news.journal.send_replace(memory.head);
-                }
                 if memory.cursor != cursor {
                     news.changes.send_replace(memory.cursor);
                 }
@@ -208,8 +199,7 @@ fn write_until_closed(
                 // Numbers given in a transaction that never was are nobody's.
                 let must_empty_log = memory.must_empty_log;
                 let rewrites = rewritten;
-                memory =
-                    Memory { head, cursor, last_arrival_ms, rewrites, must_empty_log, ..Memory::default() };
+                memory = Memory { cursor, rewrites, must_empty_log, ..Memory::default() };
                 replies.into_iter().for_each(|reply| reply(Err(error.repeat())));
             }
         }

@@ -94,10 +94,10 @@ impl Import<'_> {
             false => judge(self.tenant, line),
         };
         match judged {
-            Ok(session) => {
+            Ok((session, text)) => {
                 self.accepted += 1;
                 let now = clock::now().as_millis();
-                self.portion.push(Arrival::notification(self.tenant.id, now, &session, line)?);
+                self.portion.push(Arrival::new(self.tenant.id, now, &session, text)?);
             }
             Err(reason) => {
                 self.refused += 1;
