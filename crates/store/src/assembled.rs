@@ -174,7 +174,7 @@ fn add_version(
         before: before.as_ref().map(|before| (before.start_ms, &before.terms[..])),
         was_over: before.as_ref().is_some_and(|before| before.completed),
     };
-    let terms = terms::enter(transaction, &place, record)?;
+    let terms = terms::enter(transaction, &mut memory.terms, &place, record)?;
     let cursor = add_change(transaction, memory, made, Told { call, kind, version: record.version, packed })?;
     let completed = matches!(kind, ChangeKind::Completed | ChangeKind::Revised)
         || before.as_ref().is_some_and(|before| before.completed);
@@ -232,7 +232,7 @@ fn claim_sessions(
     )?;
     for session in &record.sessions {
         let id = &*session.telephony_session_id;
-        let remembered = memory.sessions.find(tenant, id);
+        let remembered = memory.sessions.find(tenant, &[id]);
         if remembered.as_ref().is_some_and(|remembered| remembered.call == Some(call)) {
             continue;
         }
@@ -310,7 +310,7 @@ fn merge(
     let call = match &gone {
         Some(gone) => {
             terms::remove(transaction, gone.call, gone.start_ms, &gone.terms)?;
-            terms::forget_unused(transaction, &gone.terms)?;
+            terms::forget_unused(transaction, &mut memory.terms, &gone.terms)?;
             transaction.prepare_cached("DELETE FROM calls WHERE call = ?1")?.execute([gone.call])?;
             gone.call
         }

@@ -1,5 +1,5 @@
 //! Notifications and records take little room: they repeat the same words, so they are packed with a
-//! dictionary of typical ones.
+//! dictionary of typical ones (`scripts/dictionaries` makes it).
 //!
 //! The first byte names the dictionary. A dictionary is never changed, only followed by a better one, or what
 //! was packed with it could not be read again.
@@ -22,54 +22,76 @@ pub(crate) enum Kind {
 
 const LEVEL: i32 = 1;
 
+/// What is packed is rarely longer than this.
+const MUCH_ROOM: usize = 64 << 10;
+
 /// Nothing that was stored is longer; more can only be damage.
 const LONGEST: usize = 256 << 20;
 
-static NOTIFICATIONS: LazyLock<Dictionary> =
-    LazyLock::new(|| Dictionary::new(1, include_bytes!("dictionary/notifications-1.txt")));
-static RECORDS: LazyLock<Dictionary> =
-    LazyLock::new(|| Dictionary::new(2, include_bytes!("dictionary/records-1.txt")));
+static DICTIONARIES: LazyLock<[Dictionary; 4]> = LazyLock::new(|| {
+    [
+        Dictionary::new(include_bytes!("dictionary/notifications-1.txt")),
+        Dictionary::new(include_bytes!("dictionary/records-1.txt")),
+        Dictionary::new(include_bytes!("dictionary/notifications-2.dict")),
+        Dictionary::new(include_bytes!("dictionary/records-2.dict")),
+    ]
+});
 
 struct Dictionary {
-    number: u8,
     encoder: EncoderDictionary<'static>,
     decoder: DecoderDictionary<'static>,
 }
 
 impl Dictionary {
-    fn new(number: u8, text: &'static [u8]) -> Self {
-        Self { number, encoder: EncoderDictionary::copy(text, LEVEL), decoder: DecoderDictionary::copy(text) }
+    fn new(text: &'static [u8]) -> Self {
+        Self { encoder: EncoderDictionary::copy(text, LEVEL), decoder: DecoderDictionary::copy(text) }
     }
+}
 
-    fn of(kind: Kind) -> &'static Self {
-        match kind {
-            Kind::Notification => &NOTIFICATIONS,
-            Kind::Record => &RECORDS,
+impl Kind {
+    /// The number of the dictionary that is packed with today; the first is 1.
+    fn number(self) -> u8 {
+        match self {
+            Self::Notification => 3,
+            Self::Record => 4,
         }
     }
 }
 
+/// Packs with each dictionary that is needed, and has room for what they make.
+#[derive(Default)]
+struct Packer {
+    compressors: [Option<Compressor<'static>>; 4],
+    room: Vec<u8>,
+}
+
 thread_local! {
-    static PACKERS: RefCell<Option<[Compressor<'static>; 2]>> = const { RefCell::new(None) };
-    static UNPACKERS: RefCell<Option<[Decompressor<'static>; 2]>> = const { RefCell::new(None) };
+    static PACKER: RefCell<Packer> = RefCell::default();
+    static UNPACKERS: RefCell<[Option<Decompressor<'static>>; 4]> = RefCell::default();
 }
 
 /// Packs a text.
 pub(crate) fn pack(kind: Kind, text: &[u8]) -> Result<Vec<u8>> {
-    PACKERS.with_borrow_mut(|packers| {
-        let packers = match packers {
-            Some(packers) => packers,
-            none => none.insert([
-                Compressor::with_prepared_dictionary(&NOTIFICATIONS.encoder).map_err(failed)?,
-                Compressor::with_prepared_dictionary(&RECORDS.encoder).map_err(failed)?,
-            ]),
+    PACKER.with_borrow_mut(|Packer { compressors, room }| {
+        let number = kind.number();
+        let place = usize::from(number) - 1;
+        let compressor = match &mut compressors[place] {
+            Some(compressor) => compressor,
+            none => {
+                let dictionary = &DICTIONARIES[place].encoder;
+                none.insert(Compressor::with_prepared_dictionary(dictionary).map_err(failed)?)
+            }
         };
-        let packer = &mut packers[kind as usize];
-        let mut packed = vec![0; 1 + zstd::zstd_safe::compress_bound(text.len())];
-        packed[0] = Dictionary::of(kind).number;
-        let length = packer.compress_to_buffer(text, &mut packed[1..]).map_err(failed)?;
-        packed.truncate(1 + length);
-        packed.shrink_to_fit();
+        let most = 1 + zstd::zstd_safe::compress_bound(text.len());
+        if room.len() < most {
+            room.resize(most, 0);
+        }
+        room[0] = number;
+        let length = compressor.compress_to_buffer(text, &mut room[1..]).map_err(failed)?;
+        let packed = room[..1 + length].to_vec();
+        if room.len() > MUCH_ROOM {
+            *room = Vec::new();
+        }
         Ok(packed)
     })
 }
@@ -77,20 +99,19 @@ pub(crate) fn pack(kind: Kind, text: &[u8]) -> Result<Vec<u8>> {
 /// What was packed.
 pub(crate) fn unpack(packed: &[u8]) -> Result<Vec<u8>> {
     UNPACKERS.with_borrow_mut(|unpackers| {
-        let unpackers = match unpackers {
-            Some(unpackers) => unpackers,
-            none => none.insert([
-                Decompressor::with_prepared_dictionary(&NOTIFICATIONS.decoder).map_err(failed)?,
-                Decompressor::with_prepared_dictionary(&RECORDS.decoder).map_err(failed)?,
-            ]),
-        };
-        let (unpacker, frame) = match packed {
-            [1, frame @ ..] if !frame.is_empty() => (&mut unpackers[0], frame),
-            [2, frame @ ..] if !frame.is_empty() => (&mut unpackers[1], frame),
+        let (place, frame) = match packed {
+            [number @ 1..=4, frame @ ..] if !frame.is_empty() => (usize::from(*number) - 1, frame),
             _ => {
                 return Err(StoreError::Damaged(
                     "a packed text is empty or names no known dictionary".to_owned(),
                 ));
+            }
+        };
+        let unpacker = match &mut unpackers[place] {
+            Some(unpacker) => unpacker,
+            none => {
+                let dictionary = &DICTIONARIES[place].decoder;
+                none.insert(Decompressor::with_prepared_dictionary(dictionary).map_err(failed)?)
             }
         };
         let damaged = || StoreError::Damaged("a packed text cannot be unpacked".to_owned());
@@ -120,6 +141,18 @@ mod tests {
             for text in [&b""[..], b"{}", &[0xff; 100_000], include_bytes!("schema/1.sql")] {
                 assert_eq!(unpack(&pack(kind, text).unwrap()).unwrap(), text);
             }
+        }
+    }
+
+    /// Of files that are out there.
+    #[test]
+    fn what_was_packed_with_an_older_dictionary_is_read() {
+        let text = br#"{"uuid":"4805193143269049553","event":"/restapi/v1.0/account/400131426008/telephony/sessions"}"#;
+        for (place, dictionary) in DICTIONARIES.iter().enumerate() {
+            let mut packed = vec![place as u8 + 1];
+            let mut compressor = Compressor::with_prepared_dictionary(&dictionary.encoder).unwrap();
+            packed.extend(compressor.compress(text).unwrap());
+            assert_eq!(unpack(&packed).unwrap(), text);
         }
     }
 

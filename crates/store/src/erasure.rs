@@ -14,6 +14,7 @@ use crate::{
     error::{Result, StoreError},
     journal::Entry,
     terms::{self, Place, TermKind},
+    writer::Memory,
 };
 
 /// Everything that is kept of a call, or of no call. Bodies and records may be changed, nothing else.
@@ -106,7 +107,7 @@ impl Store {
             if records {
                 memory.rewrites += 1;
                 forget_answers(transaction, tenant, Some(call))?;
-                enter_anew(transaction, tenant, call, &kept)?;
+                enter_anew(transaction, memory, tenant, call, &kept)?;
             }
             wipe(transaction, false)?;
             Ok((entries, records || entries > 0))
@@ -297,7 +298,13 @@ fn write(transaction: &Transaction<'_>, before: &Kept, after: &Kept) -> Result<(
 }
 
 /// Enters a call under what its versions say now, and under nothing else.
-fn enter_anew(transaction: &Transaction<'_>, tenant: TenantId, call: i64, kept: &Kept) -> Result<()> {
+fn enter_anew(
+    transaction: &Transaction<'_>,
+    memory: &mut Memory,
+    tenant: TenantId,
+    call: i64,
+    kept: &Kept,
+) -> Result<()> {
     let (start_ms, found_by): (i64, Vec<u8>) = transaction
         .prepare_cached("SELECT start_ms, terms FROM calls WHERE call = ?1")?
         .query_row([call], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -315,10 +322,10 @@ fn enter_anew(transaction: &Transaction<'_>, tenant: TenantId, call: i64, kept: 
             before: before.as_ref().map(|(start, terms)| (*start, &terms[..])),
             was_over: true,
         };
-        let entered = terms::enter(transaction, &place, &record)?;
+        let entered = terms::enter(transaction, &mut memory.terms, &place, &record)?;
         before = Some((start_ms, entered));
     }
-    terms::forget_unused(transaction, &old)?;
+    terms::forget_unused(transaction, &mut memory.terms, &old)?;
     let all = before.map_or_else(Vec::new, |(_, terms)| terms::to_bytes(&terms));
     transaction.prepare_cached("UPDATE calls SET terms = ?2 WHERE call = ?1")?.execute(params![call, all])?;
     Ok(())

@@ -8,7 +8,7 @@ use crate::{
     arrivals::{Arrival, Received},
     codec::{self, Kind},
     error::{Result, StoreError},
-    writer::Memory,
+    writer::{Memory, Session},
 };
 
 /// A body that was posted and is no notification of the tenant, packed and ready to be kept apart.
@@ -40,7 +40,7 @@ pub(crate) fn add(transaction: &Transaction<'_>, memory: &mut Memory, received: 
 
 /// The number of a session, given at first sight.
 fn session_number(transaction: &Transaction<'_>, memory: &mut Memory, tenant: i64, id: &str) -> Result<i64> {
-    if let Some(session) = memory.sessions.find(tenant, id) {
+    if let Some(session) = memory.sessions.find(tenant, &[id]) {
         return Ok(session.number);
     }
     let known = transaction
@@ -53,7 +53,7 @@ fn session_number(transaction: &Transaction<'_>, memory: &mut Memory, tenant: i6
             .prepare_cached("INSERT INTO sessions (tenant, id) VALUES (?1, ?2)")?
             .insert(params![tenant, id])?,
     };
-    memory.sessions.remember(tenant, id, session);
+    memory.sessions.remember(tenant, &[id], Session { number: session, call: None });
     Ok(session)
 }
 

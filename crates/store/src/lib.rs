@@ -21,6 +21,7 @@ mod erasure;
 mod error;
 mod filter;
 mod journal;
+mod lately;
 mod log;
 mod recovery;
 mod resending;

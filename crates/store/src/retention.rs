@@ -128,7 +128,7 @@ fn remove_call(
     found_by: &[i64],
 ) -> Result<()> {
     terms::remove(transaction, call, start_ms, found_by)?;
-    terms::forget_unused(transaction, found_by)?;
+    terms::forget_unused(transaction, &mut memory.terms, found_by)?;
     let changes = transaction.prepare_cached("DELETE FROM changes WHERE call = ?1")?.execute([call])?;
     count_removed(transaction, changes)?;
     let mut statement = transaction.prepare_cached("SELECT session FROM sessions WHERE call = ?1")?;
@@ -190,7 +190,7 @@ fn remove_session(
         .query_row([session], |row| row.get(0))
         .optional()?;
     // Its number may be given to another.
-    id.into_iter().for_each(|id| memory.sessions.forget(tenant.0, &id));
+    id.into_iter().for_each(|id| memory.sessions.forget(tenant.0, &[&id]));
     Ok(())
 }
 

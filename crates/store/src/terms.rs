@@ -8,7 +8,10 @@ use wholecall_record::{
     call::{Kind, LegOutcome, Participant, QueueOutcome, State},
 };
 
-use crate::error::{Result, StoreError};
+use crate::{
+    error::{Result, StoreError},
+    lately::Lately,
+};
 
 /// A kind of thing that calls are found by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,13 +110,24 @@ pub(crate) fn find(connection: &Connection, tenant: i64, kind: TermKind, value: 
         .optional()?)
 }
 
-fn number_of(transaction: &Transaction<'_>, tenant: i64, (kind, value): &Term) -> Result<i64> {
-    if let Some(term) = find(transaction, tenant, *kind, value)? {
-        return Ok(term);
+fn number_of(
+    transaction: &Transaction<'_>,
+    lately: &mut Lately<i64>,
+    tenant: i64,
+    (kind, value): &Term,
+) -> Result<i64> {
+    let words = [kind.as_str(), value];
+    if let Some(term) = lately.find(tenant, &words) {
+        return Ok(*term);
     }
-    Ok(transaction
-        .prepare_cached("INSERT INTO terms (tenant, kind, value) VALUES (?1, ?2, ?3)")?
-        .insert(params![tenant, kind.as_str(), value])?)
+    let term = match find(transaction, tenant, *kind, value)? {
+        Some(term) => term,
+        None => transaction
+            .prepare_cached("INSERT INTO terms (tenant, kind, value) VALUES (?1, ?2, ?3)")?
+            .insert(params![tenant, kind.as_str(), value])?,
+    };
+    lately.remember(tenant, &words, term);
+    Ok(term)
 }
 
 /// A call's place among those that are found by something.
@@ -129,7 +143,12 @@ pub(crate) struct Place<'a> {
 
 /// Enters a call under everything it can be found by. What it could once be found by stays: an earlier
 /// version said so. Returns its terms, in order.
-pub(crate) fn enter(transaction: &Transaction<'_>, place: &Place<'_>, call: &Call) -> Result<Vec<i64>> {
+pub(crate) fn enter(
+    transaction: &Transaction<'_>,
+    lately: &mut Lately<i64>,
+    place: &Place<'_>,
+    call: &Call,
+) -> Result<Vec<i64>> {
     let (start_before, mut all) =
         place.before.map_or((place.start_ms, Vec::new()), |(start, terms)| (start, terms.to_vec()));
     if start_before != place.start_ms {
@@ -150,7 +169,7 @@ pub(crate) fn enter(transaction: &Transaction<'_>, place: &Place<'_>, call: &Cal
         }
     }
     for (term, part) in terms_of(call) {
-        let term = number_of(transaction, place.tenant, &term)?;
+        let term = number_of(transaction, lately, place.tenant, &term)?;
         let is_new = !all.contains(&term);
         if is_new {
             all.push(term);
@@ -225,12 +244,18 @@ pub(crate) fn remove(transaction: &Transaction<'_>, call: i64, start_ms: i64, te
 }
 
 /// Forgets those of some terms that no call has any more: they may be somebody's number or name.
-pub(crate) fn forget_unused(transaction: &Transaction<'_>, terms: &[i64]) -> Result<()> {
+pub(crate) fn forget_unused(
+    transaction: &Transaction<'_>,
+    lately: &mut Lately<i64>,
+    terms: &[i64],
+) -> Result<()> {
     let mut delete = transaction.prepare_cached(
         "DELETE FROM terms WHERE term = ?1 AND NOT EXISTS (SELECT 1 FROM call_terms WHERE call_terms.term = ?1)",
     )?;
     for term in terms {
-        delete.execute([term])?;
+        if delete.execute([term])? > 0 {
+            *lately = Lately::default();
+        }
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The one thread that writes. What comes while a transaction is being written to disk goes into the next,
 //! so that many wait for one fsync and none for a timer.
 
-use std::{collections::HashMap, thread};
+use std::thread;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     Position,
     error::{Result, StoreError},
+    lately::Lately,
     log::Checkpointer,
 };
 
@@ -52,17 +53,12 @@ pub(crate) struct Memory {
     pub(crate) cursor: Position,
     /// How often something that was kept was changed or removed.
     pub(crate) rewrites: u64,
-    pub(crate) sessions: Sessions,
+    /// The sessions that were heard of lately, by their ids.
+    pub(crate) sessions: Lately<Session>,
+    /// The numbers of terms, by kind and value.
+    pub(crate) terms: Lately<i64>,
     /// Somebody was erased, but what was there before is still in the log.
     pub(crate) must_empty_log: bool,
-}
-
-/// The sessions that were heard of lately.
-#[derive(Debug, Default)]
-pub(crate) struct Sessions {
-    recent: HashMap<Box<str>, Session>,
-    older: HashMap<Box<str>, Session>,
-    key: String,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -70,40 +66,6 @@ pub(crate) struct Session {
     pub(crate) number: i64,
     /// The call that claimed it, as far as is remembered.
     pub(crate) call: Option<i64>,
-}
-
-impl Sessions {
-    const REMEMBERED: usize = 100_000;
-
-    pub(crate) fn find(&mut self, tenant: i64, id: &str) -> Option<&mut Session> {
-        self.write_key(tenant, id);
-        let key = self.key.as_str();
-        match self.recent.get_mut(key) {
-            None => self.older.get_mut(key),
-            recent => recent,
-        }
-    }
-
-    pub(crate) fn remember(&mut self, tenant: i64, id: &str, number: i64) {
-        if self.recent.len() >= Self::REMEMBERED {
-            self.older = std::mem::take(&mut self.recent);
-        }
-        self.write_key(tenant, id);
-        self.recent.insert(self.key.as_str().into(), Session { number, call: None });
-    }
-
-    pub(crate) fn forget(&mut self, tenant: i64, id: &str) {
-        self.write_key(tenant, id);
-        self.recent.remove(self.key.as_str());
-        self.older.remove(self.key.as_str());
-    }
-
-    fn write_key(&mut self, tenant: i64, id: &str) {
-        self.key.clear();
-        self.key.push_str(&tenant.to_string());
-        self.key.push('/');
-        self.key.push_str(id);
-    }
 }
 
 impl Writer {

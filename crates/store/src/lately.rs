@@ -1,0 +1,75 @@
+//! What was found lately under a tenant's words, so that it is not looked up again: the more recent half is kept.
+
+use std::{collections::HashMap, fmt::Write};
+
+/// Values of what came up lately.
+#[derive(Debug)]
+pub(crate) struct Lately<T> {
+    recent: HashMap<Box<str>, T>,
+    older: HashMap<Box<str>, T>,
+    key: String,
+}
+
+impl<T> Default for Lately<T> {
+    fn default() -> Self {
+        Self { recent: HashMap::new(), older: HashMap::new(), key: String::new() }
+    }
+}
+
+impl<T> Lately<T> {
+    /// At least so many are remembered.
+    const REMEMBERED: usize = 100_000;
+
+    pub(crate) fn find(&mut self, tenant: i64, words: &[&str]) -> Option<&mut T> {
+        self.write_key(tenant, words);
+        let key = self.key.as_str();
+        match self.recent.get_mut(key) {
+            None => self.older.get_mut(key),
+            recent => recent,
+        }
+    }
+
+    pub(crate) fn remember(&mut self, tenant: i64, words: &[&str], value: T) {
+        if self.recent.len() >= Self::REMEMBERED {
+            self.older = std::mem::take(&mut self.recent);
+        }
+        self.write_key(tenant, words);
+        self.recent.insert(self.key.as_str().into(), value);
+    }
+
+    pub(crate) fn forget(&mut self, tenant: i64, words: &[&str]) {
+        self.write_key(tenant, words);
+        self.recent.remove(self.key.as_str());
+        self.older.remove(self.key.as_str());
+    }
+
+    fn write_key(&mut self, tenant: i64, words: &[&str]) {
+        self.key.clear();
+        // A text takes whatever is written to it.
+        let _ = write!(self.key, "{tenant}");
+        for word in words {
+            self.key.push('/');
+            self.key.push_str(word);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_recent_ones_are_remembered_and_each_tenant_has_its_own() {
+        let mut lately = Lately::default();
+        for number in 0..3 * Lately::<usize>::REMEMBERED {
+            lately.remember(1, &["a", &number.to_string()], number);
+        }
+        let last = 3 * Lately::<usize>::REMEMBERED - 1;
+        assert_eq!(lately.find(1, &["a", &last.to_string()]), Some(&mut last.clone()));
+        assert_eq!(lately.find(2, &["a", &last.to_string()]), None);
+        assert_eq!(lately.find(1, &["a", "0"]), None);
+        assert!(lately.recent.len() + lately.older.len() <= 2 * Lately::<usize>::REMEMBERED);
+        lately.forget(1, &["a", &last.to_string()]);
+        assert_eq!(lately.find(1, &["a", &last.to_string()]), None);
+    }
+}
