@@ -110,6 +110,11 @@ impl Assembler {
         }
     }
 
+    /// Tells live calls in versions that are so far apart from now on. What is due already stays so.
+    pub fn set_version_every_ms(&mut self, every_ms: i64) {
+        self.settings.version_every_ms = every_ms;
+    }
+
     /// Takes in a notification that has arrived.
     pub fn receive(&mut self, arrived: Time, notification: &Notification<'_, '_>) -> Changes {
         let mut changes = Changes::new();

@@ -154,7 +154,8 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
         stop: stopped.clone(),
     };
     let tls = service.settings.tls.clone();
-    let server = tokio::spawn(listen::serve(listener, tls, api::router(service), stopped));
+    let answering = listen::Answering { router: api::router(service.clone()), service };
+    let server = tokio::spawn(listen::serve(listener, tls, answering, stopped));
     Ok(Running { address, stop, drained, server, refresh, retention, deliverer, connections, assembler })
 }
 

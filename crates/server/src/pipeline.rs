@@ -41,6 +41,9 @@ const GATHER: Duration = Duration::from_millis(15);
 /// back from the store.
 const KEEP_CLOSED_MS: i64 = 75_000;
 
+/// Live calls are told of at least so often, however much there is to do.
+const SELDOM_MS: i64 = 10_000;
+
 /// Silence after which RingCentral is asked for what seems to be lost of a call: what is only late has come by then, and
 /// a call with a gap is not closed yet.
 const ASK_AFTER_MS: i64 = 5_000;
@@ -68,6 +71,8 @@ pub(crate) struct Pipeline {
     /// When which assembler wants to be called.
     due: BTreeMap<(Time, TenantId), ()>,
     made: Vec<Made>,
+    /// How far apart the versions of a live call are.
+    version_every_ms: i64,
     /// The last commit failed: until one succeeds, nothing is received.
     must_commit: bool,
     tenants_changed: watch::Receiver<i64>,
@@ -93,6 +98,7 @@ impl Pipeline {
             assemblers: HashMap::new(),
             due: BTreeMap::new(),
             made: Vec::new(),
+            version_every_ms: Settings::default().version_every_ms,
             must_commit: false,
             tenants_changed,
         };
@@ -210,6 +216,7 @@ impl Pipeline {
         self.follow_tenants();
         let before = self.position;
         let entries = self.store.journal_after(before, READ_AT_ONCE)?;
+        self.keep_pace(entries.first());
         for entry in &entries {
             let arrived = Time::from_millis(entry.arrived_ms);
             self.tick(arrived);
@@ -228,6 +235,18 @@ impl Pipeline {
         Ok(entries.len())
     }
 
+    /// While assembling is behind, live calls are told of as seldom as that: what nobody has heard yet may be left out.
+    fn keep_pace(&mut self, next: Option<&Entry>) {
+        let behind_ms = next.map_or(0, |entry| clock::now() - Time::from_millis(entry.arrived_ms));
+        let seconds = (behind_ms / 1_000).clamp(1, SELDOM_MS / 1_000);
+        if self.version_every_ms != seconds * 1_000 {
+            self.version_every_ms = seconds * 1_000;
+            for assembler in self.assemblers.values_mut() {
+                assembler.set_version_every_ms(self.version_every_ms);
+            }
+        }
+    }
+
     /// Takes over what tenants want otherwise now, and lets go of those that were removed.
     fn follow_tenants(&mut self) {
         if !self.tenants_changed.has_changed().unwrap_or(false) {
@@ -238,7 +257,7 @@ impl Pipeline {
         self.assemblers.retain(|id, _| known.by_id.contains_key(id));
         for (&id, assembler) in &mut self.assemblers {
             let Some(tenant) = known.by_id.get(&id) else { continue };
-            let wanted = settings(&self.store, tenant);
+            let wanted = settings(&self.store, tenant, self.version_every_ms);
             if *assembler.settings() != wanted {
                 assembler.set_settings(wanted);
                 self.due.extend(assembler.next_due().map(|due| ((due, id), ())));
@@ -301,8 +320,11 @@ impl Pipeline {
         match self.assemblers.entry(tenant) {
             std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
             std::collections::hash_map::Entry::Vacant(new) => {
-                let settings = self.tenants.with_id(tenant)?.map(|tenant| settings(&self.store, &tenant));
-                let mut assembler = Assembler::new(settings.unwrap_or_default());
+                let settings = match self.tenants.with_id(tenant)? {
+                    Some(tenant) => settings(&self.store, &tenant, self.version_every_ms),
+                    None => Settings::default(),
+                };
+                let mut assembler = Assembler::new(settings);
                 for (account, directory) in self.directories.newest(tenant)? {
                     assembler.set_directory(Some(&account), directory);
                 }
@@ -363,7 +385,7 @@ fn is_known(assembler: &Assembler, body: &str) -> bool {
     }
 }
 
-fn settings(store: &Store, tenant: &Tenant) -> Settings {
+fn settings(store: &Store, tenant: &Tenant, version_every_ms: i64) -> Settings {
     let (usual, wanted) = (Settings::default(), &tenant.settings);
     // Whoever cannot be asked is not: that this could not be found out is the same.
     let can_ask = store.of(tenant.id).is_connected().unwrap_or(false);
@@ -373,6 +395,7 @@ fn settings(store: &Store, tenant: &Tenant) -> Settings {
         gap_settle_ms: wanted.gap_settle_ms.unwrap_or(usual.gap_settle_ms),
         last_leg_silent_ms: wanted.last_leg_stale_ms.unwrap_or(usual.last_leg_silent_ms),
         silent_ms: wanted.stale_ms.unwrap_or(usual.silent_ms),
+        version_every_ms,
         keep_closed_ms: KEEP_CLOSED_MS,
         ..usual
     }

@@ -4,9 +4,8 @@
 use std::time::Duration;
 
 use axum::{
-    body::Body,
-    extract::{Path, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::{Path, Request, State},
+    http::{HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -33,9 +32,22 @@ const MAX_TOKEN_BYTES: usize = 512;
 pub(crate) async fn receive(
     State(service): State<Service>,
     Path(name): Path<String>,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Response {
+    answer(&service, &name, request).await
+}
+
+/// Which tenant's hook a request is for, where that is plain to see.
+pub(crate) fn hook(request: &Request) -> Option<&str> {
+    let name = request.uri().path().strip_prefix(PATH).filter(|_| request.method() == Method::POST)?;
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)).then_some(name)
+}
+
+const PATH: &str = "/hooks/";
+
+/// Answers a request to a tenant's hook.
+pub(crate) async fn answer(service: &Service, name: &str, request: Request) -> Response {
+    let (Parts { headers, .. }, body) = request.into_parts();
     let validation = headers.get("validation-token").filter(|token| token.len() <= MAX_TOKEN_BYTES);
     let body = match tokio::time::timeout(DEADLINE, Limited::new(body, MAX_BODY_BYTES).collect()).await {
         Ok(Ok(body)) => body.to_bytes(),
@@ -56,7 +68,7 @@ pub(crate) async fn receive(
     }
     let token = headers.get("verification-token").and_then(|token| token.to_str().ok()).unwrap_or_default();
     let started = std::time::Instant::now();
-    let result = match service.tenants.verified(&name, token) {
+    let result = match service.tenants.verified(name, token) {
         Ok(Some(tenant)) => {
             let judged = judge(&tenant, &body);
             if judged.is_err()

@@ -1,6 +1,8 @@
 //! What was assembled becomes part of the store: records, the feed of changes, what calls are found by, and
 //! the checkpoint, all in one transaction.
 
+use std::borrow::Cow;
+
 use rusqlite::{Transaction, params};
 use wholecall_record::{Call, CallId, WriteJson, call::MoveKind};
 
@@ -89,11 +91,12 @@ impl Columns {
 }
 
 /// A call's row, as it was before.
-struct Before {
+#[derive(Debug, Clone)]
+pub(crate) struct Before {
     call: i64,
     start_ms: i64,
-    state: String,
-    result: String,
+    state: Cow<'static, str>,
+    result: Cow<'static, str>,
     terms: Vec<i64>,
     completed: bool,
 }
@@ -161,10 +164,13 @@ fn add_version(
     packed: &[u8],
 ) -> Result<()> {
     let tenant = made.tenant.0;
-    let before = before(transaction, tenant, &record.id)?;
+    let before = match memory.calls.find(tenant, &[&record.id]) {
+        Some(before) => Some(before.clone()),
+        None => before(transaction, tenant, &record.id)?,
+    };
     let call = match &before {
         Some(before) => before.call,
-        None => next_call(transaction)?,
+        None => next_call(transaction, memory)?,
     };
     let columns = Columns::of(record);
     let place = Place {
@@ -201,6 +207,9 @@ fn add_version(
         columns.transfers,
         terms::to_bytes(&terms),
     ])?;
+    let Columns { start_ms, state, result, .. } = columns;
+    let now = Before { call, start_ms, state: state.into(), result: result.into(), terms, completed };
+    memory.calls.remember(tenant, &[&record.id], now);
     claim_sessions(transaction, memory, tenant, call, record)
 }
 
@@ -244,10 +253,15 @@ fn claim_sessions(
     Ok(())
 }
 
-fn next_call(transaction: &Transaction<'_>) -> Result<i64> {
+fn next_call(transaction: &Transaction<'_>, memory: &mut Memory) -> Result<i64> {
     // Rows of `changes` outlive the call of an id that was merged: its number is not given again.
     let last = "SELECT max((SELECT coalesce(max(call), 0) FROM calls), (SELECT coalesce(max(call), 0) FROM changes))";
-    Ok(transaction.prepare_cached(last)?.query_row([], |row| row.get::<_, i64>(0))? + 1)
+    let last = match memory.last_call {
+        Some(last) => last,
+        None => transaction.prepare_cached(last)?.query_row([], |row| row.get(0))?,
+    };
+    memory.last_call = Some(last + 1);
+    Ok(last + 1)
 }
 
 fn before(transaction: &Transaction<'_>, tenant: i64, id: &str) -> Result<Option<Before>> {
@@ -259,8 +273,8 @@ fn before(transaction: &Transaction<'_>, tenant: i64, id: &str) -> Result<Option
     Ok(Some(Before {
         call: row.get(0)?,
         start_ms: row.get(1)?,
-        state: row.get(2)?,
-        result: row.get(3)?,
+        state: row.get::<_, String>(2)?.into(),
+        result: row.get::<_, String>(3)?.into(),
         terms: terms::from_bytes(&row.get::<_, Vec<u8>>(4)?)?,
         completed: row.get(5)?,
     }))
@@ -307,6 +321,7 @@ fn merge(
         .prepare_cached("DELETE FROM merged WHERE tenant = ?1 AND id = ?2")?
         .execute(params![tenant, &**into])?;
     let gone = before(transaction, tenant, id)?;
+    memory.calls.forget(tenant, &[id]);
     let call = match &gone {
         Some(gone) => {
             terms::remove(transaction, gone.call, gone.start_ms, &gone.terms)?;

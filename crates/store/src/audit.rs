@@ -9,6 +9,7 @@ use crate::{
     changes::StoredChange,
     error::{Result, StoreError},
     journal::Entry,
+    lately::Lately,
     recovery::{StoredCall, current, entries_of_session},
     schema, terms,
 };
@@ -168,7 +169,8 @@ impl Store {
     /// looks through all terms of all calls. Blocks.
     pub fn forget_terms(&self, call: &AuditedCall) -> Result<()> {
         let number = call.number;
-        self.writer().run(move |transaction, _| {
+        self.writer().run(move |transaction, memory| {
+            memory.calls = Lately::default();
             transaction.execute("DELETE FROM call_terms WHERE call = ?1", [number])?;
             transaction.execute("UPDATE calls SET terms = x'' WHERE call = ?1", [number])?;
             Ok(())

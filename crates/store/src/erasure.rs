@@ -13,6 +13,7 @@ use crate::{
     endpoints,
     error::{Result, StoreError},
     journal::Entry,
+    lately::Lately,
     terms::{self, Place, TermKind},
     writer::Memory,
 };
@@ -308,6 +309,7 @@ fn enter_anew(
     let (start_ms, found_by): (i64, Vec<u8>) = transaction
         .prepare_cached("SELECT start_ms, terms FROM calls WHERE call = ?1")?
         .query_row([call], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    memory.calls = Lately::default();
     let old = terms::from_bytes(&found_by)?;
     terms::remove(transaction, call, start_ms, &old)?;
     let mut before: Option<(i64, Vec<i64>)> = None;

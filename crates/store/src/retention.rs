@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use crate::{Store, TenantId, error::Result, terms, writer::Memory};
+use crate::{Store, TenantId, error::Result, lately::Lately, terms, writer::Memory};
 
 /// What is to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +127,7 @@ fn remove_call(
     start_ms: i64,
     found_by: &[i64],
 ) -> Result<()> {
+    memory.calls = Lately::default();
     terms::remove(transaction, call, start_ms, found_by)?;
     terms::forget_unused(transaction, &mut memory.terms, found_by)?;
     let changes = transaction.prepare_cached("DELETE FROM changes WHERE call = ?1")?.execute([call])?;

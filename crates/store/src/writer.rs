@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     Position,
+    assembled::Before,
     error::{Result, StoreError},
     lately::Lately,
     log::Checkpointer,
@@ -55,6 +56,10 @@ pub(crate) struct Memory {
     pub(crate) rewrites: u64,
     /// The sessions that were heard of lately, by their ids.
     pub(crate) sessions: Lately<Session>,
+    /// The rows of calls that were written lately, by their ids.
+    pub(crate) calls: Lately<Before>,
+    /// The last call that got a number, once one has.
+    pub(crate) last_call: Option<i64>,
     /// The numbers of terms, by kind and value.
     pub(crate) terms: Lately<i64>,
     /// Somebody was erased, but what was there before is still in the log.
