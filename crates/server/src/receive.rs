@@ -163,7 +163,7 @@ async fn keep(
     let now = clock::now().as_millis();
     let (durable, outcome) = match judged {
         Ok((session, text)) => {
-            (store.append(vec![Arrival::new(tenant.id, now, &session, text)?])?, Outcome::Kept)
+            (store.append(vec![arrival(tenant, now, session, text)])?, Outcome::Kept)
         }
         Err(reason) => {
             tracing::info!(tenant = tenant.name, reason, "a body was put into quarantine");
@@ -175,6 +175,10 @@ async fn keep(
         Ok(Err(_)) => Err(StoreError::Closed),
         Err(_) => Err(StoreError::Overloaded),
     }
+}
+
+pub(crate) fn arrival(tenant: &Tenant, now: i64, session: String, body: &str) -> Arrival {
+    Arrival { tenant: tenant.id, arrived_ms: now, session: session.into(), body: body.to_owned() }
 }
 
 /// The session that a body is about and the body as text, or why it is no notification of the tenant.

@@ -38,22 +38,17 @@ const A_MOMENT: Duration = Duration::from_millis(2);
 const AT_HAND: usize = 8_192;
 const AT_HAND_BYTES: usize = 16 << 20;
 
-/// A notification that was posted to a tenant's hook, packed and ready to be kept.
+/// A notification that was posted to a tenant's hook.
 #[derive(Debug)]
 pub struct Arrival {
-    tenant: TenantId,
-    arrived_ms: i64,
-    session: Box<str>,
-    body: String,
-    packed: Vec<u8>,
-}
-
-impl Arrival {
-    /// `session` is the `telephonySessionId` that the notification is about.
-    pub fn new(tenant: TenantId, arrived_ms: i64, session: &str, body: &str) -> Result<Self> {
-        let packed = codec::pack(Kind::Notification, body.as_bytes())?;
-        Ok(Self { tenant, arrived_ms, session: session.into(), body: body.to_owned(), packed })
-    }
+    /// Whose hook.
+    pub tenant: TenantId,
+    /// When, milliseconds since 1970.
+    pub arrived_ms: i64,
+    /// The `telephonySessionId` that it is about.
+    pub session: Box<str>,
+    /// What was posted.
+    pub body: String,
 }
 
 /// What was received, at its place in the journal.
@@ -330,17 +325,13 @@ impl Writer {
     /// nobody's.
     fn write(&mut self, arrivals: Vec<Arrival>) -> Result<()> {
         let mut end = self.end;
-        let received: Vec<Received> = arrivals
-            .into_iter()
-            .map(|Arrival { tenant, arrived_ms, session, body, packed }| {
-                end = End {
-                    position: end.position.next(),
-                    arrived_ms: arrived_ms.max(end.arrived_ms),
-                };
-                let End { position, arrived_ms } = end;
-                Received { position, tenant, session, arrived_ms, packed, body: Some(body) }
-            })
-            .collect();
+        let mut received = Vec::with_capacity(arrivals.len());
+        for Arrival { tenant, arrived_ms, session, body } in arrivals {
+            end = End { position: end.position.next(), arrived_ms: arrived_ms.max(end.arrived_ms) };
+            let End { position, arrived_ms } = end;
+            let packed = codec::pack(Kind::Notification, body.as_bytes())?;
+            received.push(Received { position, tenant, session, arrived_ms, packed, body: Some(body) });
+        }
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         insert(&transaction, &received)?;
         let journaled = lock(&self.waiting).journaled;

@@ -1,6 +1,6 @@
 //! Every notification, in the order of arrival, and what was posted and is none.
 
-use rusqlite::{OptionalExtension, Row, Transaction, params};
+use rusqlite::{Row, Transaction, params};
 use tokio::sync::{oneshot, watch};
 
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
     arrivals::{Arrival, Received},
     codec::{self, Kind},
     error::{Result, StoreError},
+    recovery,
     writer::{Memory, Session},
 };
 
@@ -31,7 +32,7 @@ impl Refusal {
 /// What was received takes its place in the journal.
 pub(crate) fn add(transaction: &Transaction<'_>, memory: &mut Memory, received: &Received) -> Result<()> {
     let Received { position, tenant, session, arrived_ms, packed, .. } = received;
-    let session = session_number(transaction, memory, tenant.0, session)?;
+    let session = give_number(transaction, memory, tenant.0, session)?;
     transaction
         .prepare_cached("INSERT INTO journal VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![position.0, tenant.0, session, arrived_ms, packed])?;
@@ -39,22 +40,18 @@ pub(crate) fn add(transaction: &Transaction<'_>, memory: &mut Memory, received: 
 }
 
 /// The number of a session, given at first sight.
-fn session_number(transaction: &Transaction<'_>, memory: &mut Memory, tenant: i64, id: &str) -> Result<i64> {
+fn give_number(transaction: &Transaction<'_>, memory: &mut Memory, tenant: i64, id: &str) -> Result<i64> {
     if let Some(session) = memory.sessions.find(tenant, &[id]) {
         return Ok(session.number);
     }
-    let known = transaction
-        .prepare_cached("SELECT session FROM sessions WHERE tenant = ?1 AND id = ?2")?
-        .query_row(params![tenant, id], |row| row.get(0))
-        .optional()?;
-    let session = match known {
-        Some(session) => session,
+    let number = match recovery::session_number(transaction, tenant, id)? {
+        Some(number) => number,
         None => transaction
             .prepare_cached("INSERT INTO sessions (tenant, id) VALUES (?1, ?2)")?
             .insert(params![tenant, id])?,
     };
-    memory.sessions.remember(tenant, &[id], Session { number: session, call: None });
-    Ok(session)
+    memory.sessions.remember(tenant, &[id], Session { number, call: None });
+    Ok(number)
 }
 
 /// A notification as it was kept.

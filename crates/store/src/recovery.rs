@@ -63,14 +63,24 @@ impl Store {
 impl TenantView {
     /// The call that a session belongs to, as of a position of the journal; none if the session was never heard of.
     pub fn call_of_session(&self, id: &str, position: Position) -> Result<Option<StoredCall>> {
+        // Most are heard of for the first time: that is found out in one look.
+        let tenant = self.tenant.0;
+        if self.store.shared.readers.with(|connection| session_number(connection, tenant, id))?.is_none() {
+            return Ok(None);
+        }
         self.read(|connection, tenant| {
-            let session = connection
-                .prepare_cached("SELECT session FROM sessions WHERE tenant = ?1 AND id = ?2")?
-                .query_row(params![tenant, id], |row| row.get(0))
-                .optional()?;
+            let session = session_number(connection, tenant, id)?;
             session.map(|session| load(connection, session, position).map(|(_, call)| call)).transpose()
         })
     }
+}
+
+/// The number of a session, if it was heard of.
+pub(crate) fn session_number(connection: &Connection, tenant: i64, id: &str) -> Result<Option<i64>> {
+    Ok(connection
+        .prepare_cached("SELECT session FROM sessions WHERE tenant = ?1 AND id = ?2")?
+        .query_row(params![tenant, id], |row| row.get(0))
+        .optional()?)
 }
 
 /// The last position, up to one, of what arrived before a time. Arrivals are in order of time.

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use wholecall_store::{Arrival, StoreError};
 
 use super::{access::Access, json as respond};
-use crate::{Service, clock, problem::Problem, receive::judge, tenants::Tenant};
+use crate::{Service, clock, problem::Problem, receive::{arrival, judge}, tenants::Tenant};
 
 /// So many are handed to the store at once, and so many such portions may wait for the disk.
 const PORTION: usize = 512;
@@ -97,7 +97,7 @@ impl Import<'_> {
             Ok((session, text)) => {
                 self.accepted += 1;
                 let now = clock::now().as_millis();
-                self.portion.push(Arrival::new(self.tenant.id, now, &session, text)?);
+                self.portion.push(arrival(self.tenant, now, session, text));
             }
             Err(reason) => {
                 self.refused += 1;

@@ -77,7 +77,7 @@ impl Service {
         let arrivals = bodies.into_iter().map(|body| {
             let value: Value = serde_json::from_str(body).unwrap();
             let session = value["body"]["telephonySessionId"].as_str().expect("a session");
-            Arrival::new(self.tenant.id, now, session, body).unwrap()
+            Arrival { tenant: self.tenant.id, arrived_ms: now, session: session.into(), body: body.to_owned() }
         });
         self.store.append(arrivals.collect()).unwrap().blocking_recv().unwrap().unwrap();
     }
