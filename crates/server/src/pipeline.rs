@@ -18,7 +18,7 @@ use wholecall_assembly::{Assembler, Change, Left, Question, Settings};
 use wholecall_notification::{Document, Message};
 use wholecall_record::Time;
 use wholecall_store::{
-    Assembled, ChangeKind, Entry, Erasure, Made, Position, Store, StoreError, StoredCall, TenantId,
+    Assembled, ChangeKind, Committing, Entry, Erasure, Made, Position, Store, StoreError, StoredCall, TenantId,
     VersionKind,
 };
 
@@ -41,8 +41,10 @@ const GATHER: Duration = Duration::from_millis(15);
 /// back from the store.
 const KEEP_CLOSED_MS: i64 = 75_000;
 
-/// Live calls are told of at least so often, however much there is to do.
-const SELDOM_MS: i64 = 10_000;
+/// For each such stretch that assembling is behind, live calls are told of that much more seldom, but not more than so
+/// much.
+const BEHIND_MS: i64 = 250;
+const SELDOM: i64 = 10;
 
 /// Silence after which RingCentral is asked for what seems to be lost of a call: what is only late has come by then, and
 /// a call with a gap is not closed yet.
@@ -71,6 +73,8 @@ pub(crate) struct Pipeline {
     /// When which assembler wants to be called.
     due: BTreeMap<(Time, TenantId), ()>,
     made: Vec<Made>,
+    /// What was made last, while it is being written.
+    committing: Option<Committing>,
     /// How far apart the versions of a live call are.
     version_every_ms: i64,
     /// The last commit failed: until one succeeds, nothing is received.
@@ -98,6 +102,7 @@ impl Pipeline {
             assemblers: HashMap::new(),
             due: BTreeMap::new(),
             made: Vec::new(),
+            committing: None,
             version_every_ms: Settings::default().version_every_ms,
             must_commit: false,
             tenants_changed,
@@ -166,7 +171,7 @@ impl Pipeline {
         None
     }
 
-    /// Between two steps everything that was assembled is in the store, so it can be changed there and read back.
+    /// Between two steps what is in the store can be changed there and read back, once it is all there.
     fn answer(&mut self, request: Request) {
         match request {
             Request::Erase { tenant, number, reply } => {
@@ -199,11 +204,17 @@ impl Pipeline {
         while self.position < head {
             self.step()?;
         }
-        Ok(())
+        self.finish_commit()
+    }
+
+    fn finish_commit(&mut self) -> Result<(), StoreError> {
+        self.committing.take().map_or(Ok(()), Committing::wait)
     }
 
     /// What is in memory may be ahead of the store: it is made anew from there.
     fn start_over(&mut self) {
+        // Why it failed has been told, or the next one will fail by it.
+        let _ = self.finish_commit();
         let Self { store, tenants, metrics, asker, .. } = &*self;
         match Self::resume(store.clone(), tenants.clone(), metrics.clone(), asker.clone()) {
             Ok(fresh) => *self = fresh,
@@ -222,28 +233,34 @@ impl Pipeline {
             self.tick(arrived);
             self.receive(entry)?;
         }
-        if entries.len() < READ_AT_ONCE {
+        let is_behind = entries.len() == READ_AT_ONCE;
+        if !is_behind {
             self.tick(clock::now());
         }
         if self.position != before || !self.made.is_empty() || self.must_commit {
             let made = std::mem::take(&mut self.made);
             let checkpoint = self.position;
             self.metrics.assembled(entries.len(), &made);
-            self.store.commit(Assembled { checkpoint, made })?;
+            let assembled = Assembled { checkpoint, made };
+            self.committing = Some(self.store.begin_commit(assembled, self.committing.take())?);
             self.must_commit = false;
+        }
+        // While there is more to do, it is done while this is being written.
+        if !is_behind {
+            self.finish_commit()?;
         }
         Ok(entries.len())
     }
 
-    /// While assembling is behind, live calls are told of as seldom as that: what nobody has heard yet may be left out.
+    /// The further assembling is behind, the more seldom live calls are told of: what nobody has heard yet may be left
+    /// out, and that is how it catches up. What is over is told as soon as ever.
     fn keep_pace(&mut self, next: Option<&Entry>) {
         let behind_ms = next.map_or(0, |entry| clock::now() - Time::from_millis(entry.arrived_ms));
-        let seconds = (behind_ms / 1_000).clamp(1, SELDOM_MS / 1_000);
-        if self.version_every_ms != seconds * 1_000 {
-            self.version_every_ms = seconds * 1_000;
-            for assembler in self.assemblers.values_mut() {
-                assembler.set_version_every_ms(self.version_every_ms);
-            }
+        let usual_ms = Settings::default().version_every_ms;
+        let every_ms = usual_ms * (1 + behind_ms.max(0) / BEHIND_MS).min(SELDOM);
+        if self.version_every_ms != every_ms {
+            self.version_every_ms = every_ms;
+            self.assemblers.values_mut().for_each(|assembler| assembler.set_version_every_ms(every_ms));
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{
     error::{Result, StoreError},
     journal,
     terms::{self, Place},
-    writer::Memory,
+    writer::{Memory, Started},
 };
 
 /// What came of the journal up to a position.
@@ -108,21 +108,49 @@ impl Before {
     }
 }
 
+/// What is being committed.
+#[derive(Debug)]
+pub struct Committing {
+    store: Store,
+    checkpoint: Position,
+    started: Started<()>,
+}
+
+impl Committing {
+    /// Waits until it is durable. Blocks.
+    pub fn wait(self) -> Result<()> {
+        let Self { store, checkpoint, started } = self;
+        store.note_problem(started.wait())?;
+        store.shared.arrivals.are_journaled(checkpoint);
+        Ok(())
+    }
+}
+
 impl Store {
     /// Adds what was assembled, moves what it was assembled from into the journal, and waits until that is durable.
     /// If it fails, nothing is appended until it succeeds. Blocks.
     pub fn commit(&self, assembled: Assembled) -> Result<()> {
-        let result = self.try_commit(assembled);
-        *self.problem() = result.as_ref().err().map(StoreError::repeat);
-        result
+        self.begin_commit(assembled, None)?.wait()
     }
 
-    fn try_commit(&self, Assembled { checkpoint, made }: Assembled) -> Result<()> {
-        let arrivals = &self.shared.arrivals;
-        let received = arrivals.until(checkpoint)?;
+    /// The same, but does not wait for it: only for the one before, if that is still under way. Blocks as long.
+    pub fn begin_commit(&self, assembled: Assembled, before: Option<Committing>) -> Result<Committing> {
+        let Assembled { checkpoint, made } = assembled;
         // Packed here: others wait for the writer, too.
-        let packed = made.iter().map(|made| pack(&made.what)).collect::<Result<Vec<_>>>()?;
-        self.writer().run(move |transaction, memory| {
+        let packed = made.iter().map(|made| pack(&made.what)).collect::<Result<Vec<_>>>();
+        before.map_or(Ok(()), Committing::wait)?;
+        let started = packed.and_then(|packed| self.start_commit(checkpoint, made, packed));
+        Ok(Committing { store: self.clone(), checkpoint, started: self.note_problem(started)? })
+    }
+
+    fn start_commit(
+        &self,
+        checkpoint: Position,
+        made: Vec<Made>,
+        packed: Vec<Vec<u8>>,
+    ) -> Result<Started<()>> {
+        let received = self.shared.arrivals.until(checkpoint)?;
+        self.writer().start_job(move |transaction, memory| {
             for (made, packed) in made.iter().zip(&packed) {
                 match &made.what {
                     VersionKind::Version { kind, call } => {
@@ -137,9 +165,12 @@ impl Store {
                 .prepare_cached("UPDATE checkpoint SET position = max(position, ?1), cursor = ?2")?
                 .execute(params![checkpoint.0, memory.cursor.0])?;
             Ok(())
-        })?;
-        arrivals.are_journaled(checkpoint);
-        Ok(())
+        })
+    }
+
+    fn note_problem<T>(&self, result: Result<T>) -> Result<T> {
+        *self.problem() = result.as_ref().err().map(StoreError::repeat);
+        result
     }
 }
 

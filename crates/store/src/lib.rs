@@ -42,7 +42,7 @@ use tokio::sync::watch;
 
 pub use arrivals::Arrival;
 use arrivals::{Arrivals, End};
-pub use assembled::{Assembled, Made, VersionKind};
+pub use assembled::{Assembled, Committing, Made, VersionKind};
 pub use audit::{AuditedCall, AuditedEntry, Stray};
 pub use calls::{CallPage, Found, StoredVersion};
 pub use changes::{ChangeKind, StoredChange};

@@ -107,11 +107,11 @@ impl Writer {
         Ok(answer)
     }
 
-    /// Runs a job and waits until it is durable. Blocks: not for async tasks.
-    pub(crate) fn run<T: Send + 'static>(
+    /// Hands in a job; what it made can be waited for. Blocks while too much is waiting: not for async tasks.
+    pub(crate) fn start_job<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Transaction<'_>, &mut Memory) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
+    ) -> Result<Started<T>> {
         let (made, value) = std::sync::mpsc::sync_channel(1);
         let (reply, answer) = std::sync::mpsc::sync_channel(1);
         let job = Box::new(move |transaction: &Transaction<'_>, memory: &mut Memory| {
@@ -120,8 +120,30 @@ impl Writer {
         });
         let reply = Box::new(move |result| drop(reply.send(result)));
         self.queue()?.blocking_send(Work { job, reply }).map_err(|_| StoreError::Closed)?;
-        answer.recv().map_err(|_| StoreError::Closed)??;
-        value.recv().map_err(|_| StoreError::Closed)
+        Ok(Started { value, answer })
+    }
+
+    /// Runs a job and waits until it is durable. Blocks: not for async tasks.
+    pub(crate) fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Transaction<'_>, &mut Memory) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.start_job(job)?.wait()
+    }
+}
+
+/// A job that was handed in.
+#[derive(Debug)]
+pub(crate) struct Started<T> {
+    value: std::sync::mpsc::Receiver<T>,
+    answer: std::sync::mpsc::Receiver<Result<()>>,
+}
+
+impl<T> Started<T> {
+    /// Waits until it is durable; what it made. Blocks.
+    pub(crate) fn wait(self) -> Result<T> {
+        self.answer.recv().map_err(|_| StoreError::Closed)??;
+        self.value.recv().map_err(|_| StoreError::Closed)
     }
 }
 
