@@ -7,7 +7,6 @@ use std::{
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
-    time::Duration,
 };
 
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
@@ -30,13 +29,9 @@ const QUEUED: usize = 16_384;
 /// So many are written at once.
 const AT_ONCE: usize = 4_096;
 
-/// With so many at once there will be more in a moment, and waiting for them is cheaper than another fsync.
-const MANY: usize = 8;
-const A_MOMENT: Duration = Duration::from_millis(2);
-
 /// So much of what waits to be assembled is at hand in memory: notifications, and bytes of them.
-const AT_HAND: usize = 8_192;
-const AT_HAND_BYTES: usize = 16 << 20;
+const AT_HAND: usize = 32_768;
+const AT_HAND_BYTES: usize = 32 << 20;
 
 /// A notification that was posted to a tenant's hook.
 #[derive(Debug)]
@@ -288,14 +283,6 @@ impl Writer {
     fn write_until_closed(mut self, mut queue: mpsc::Receiver<Work>) {
         let mut batch = Vec::new();
         while queue.blocking_recv_many(&mut batch, AT_ONCE) > 0 {
-            if batch.len() >= MANY {
-                thread::sleep(A_MOMENT);
-                while batch.len() < AT_ONCE
-                    && let Ok(work) = queue.try_recv()
-                {
-                    batch.push(work);
-                }
-            }
             let (mut arrivals, mut waiting, mut wiping) = (Vec::new(), Vec::new(), Vec::new());
             for work in batch.drain(..) {
                 match work {
