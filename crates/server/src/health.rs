@@ -1,11 +1,12 @@
 //! How well notifications come in, for each tenant: since the service began, and over the last ones.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
-    hash::{BuildHasher, RandomState},
+    collections::VecDeque,
+    hash::BuildHasher,
     sync::{Mutex, PoisonError},
 };
 
+use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
 use wholecall_notification::Notification;
 use wholecall_record::{Call, Time};
 use wholecall_store::TenantId;
@@ -20,7 +21,7 @@ const RATE_OVER_MS: i64 = 60_000;
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     of: Mutex<HashMap<TenantId, Noticed>>,
-    hashes: RandomState,
+    hashes: DefaultHashBuilder,
 }
 
 /// What was noticed of one tenant's notifications.

@@ -109,8 +109,11 @@ impl Metrics {
         self.deliveries.get_or_create(&Delivery { outcome }).inc_by(events as u64);
     }
 
-    pub(crate) fn assembled(&self, notifications: usize, made: &[Made]) {
+    pub(crate) fn assembled(&self, notifications: usize) {
         self.assembled.inc_by(notifications as u64);
+    }
+
+    pub(crate) fn made(&self, made: &[Made]) {
         for made in made {
             let kind = match &made.what {
                 VersionKind::Version { kind, call } => {

@@ -75,6 +75,8 @@ pub(crate) struct Pipeline {
     made: Vec<Made>,
     /// What was made last, while it is being written.
     committing: Option<Committing>,
+    /// When the first of that arrived which may not be written yet.
+    unwritten_since: Option<Time>,
     /// How far apart the versions of a live call are.
     version_every_ms: i64,
     /// The last commit failed: until one succeeds, nothing is received.
@@ -103,6 +105,7 @@ impl Pipeline {
             due: BTreeMap::new(),
             made: Vec::new(),
             committing: None,
+            unwritten_since: None,
             version_every_ms: Settings::default().version_every_ms,
             must_commit: false,
             tenants_changed,
@@ -207,9 +210,6 @@ impl Pipeline {
         self.finish_commit()
     }
 
-    fn finish_commit(&mut self) -> Result<(), StoreError> {
-        self.committing.take().map_or(Ok(()), Committing::wait)
-    }
 
     /// What is in memory may be ahead of the store: it is made anew from there.
     fn start_over(&mut self) {
@@ -230,26 +230,45 @@ impl Pipeline {
         self.keep_pace(entries.first());
         for entry in &entries {
             let arrived = Time::from_millis(entry.arrived_ms);
+            // What is let go of can be read back: it is in the store by then.
+            if self.unwritten_since.is_some_and(|since| arrived - since > KEEP_CLOSED_MS / 2) {
+                self.begin_commit()?;
+                self.finish_commit()?;
+            }
+            self.unwritten_since.get_or_insert(arrived);
             self.tick(arrived);
             self.receive(entry)?;
         }
+        self.metrics.assembled(entries.len());
         let is_behind = entries.len() == READ_AT_ONCE;
         if !is_behind {
             self.tick(clock::now());
         }
         if self.position != before || !self.made.is_empty() || self.must_commit {
-            let made = std::mem::take(&mut self.made);
-            let checkpoint = self.position;
-            self.metrics.assembled(entries.len(), &made);
-            let assembled = Assembled { checkpoint, made };
-            self.committing = Some(self.store.begin_commit(assembled, self.committing.take())?);
-            self.must_commit = false;
+            self.begin_commit()?;
+            self.unwritten_since = entries.first().map(|entry| Time::from_millis(entry.arrived_ms));
         }
         // While there is more to do, it is done while this is being written.
         if !is_behind {
             self.finish_commit()?;
         }
         Ok(entries.len())
+    }
+
+    /// Begins to write what was made; what was begun before is written by then.
+    fn begin_commit(&mut self) -> Result<(), StoreError> {
+        let made = std::mem::take(&mut self.made);
+        self.metrics.made(&made);
+        let assembled = Assembled { checkpoint: self.position, made };
+        self.committing = Some(self.store.begin_commit(assembled, self.committing.take())?);
+        self.must_commit = false;
+        Ok(())
+    }
+
+    fn finish_commit(&mut self) -> Result<(), StoreError> {
+        self.committing.take().map_or(Ok(()), Committing::wait)?;
+        self.unwritten_since = None;
+        Ok(())
     }
 
     /// The further assembling is behind, the more seldom live calls are told of: what nobody has heard yet may be left

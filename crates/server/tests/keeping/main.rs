@@ -9,3 +9,4 @@ mod retention;
 mod service;
 mod stats;
 mod told;
+mod waiting;

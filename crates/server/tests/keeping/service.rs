@@ -15,7 +15,7 @@ use wholecall_server::{
     deliver::{Judge, SecretKey},
 };
 use wholecall_simulator::{Company, Told, Traffic};
-use wholecall_store::{Arrival, Filter, Store, Tenant, TenantSettings};
+use wholecall_store::{Arrival, Filter, Store, Tenant, TenantId, TenantSettings};
 
 /// 2026-06-01T00:00:00Z.
 pub(crate) const MIDNIGHT: i64 = 1_780_272_000_000;
@@ -27,6 +27,21 @@ pub(crate) struct Service {
     pub(crate) tenant: Tenant,
     pub(crate) key: String,
     running: Server,
+}
+
+/// Keeps notifications as if they had arrived at a time.
+pub(crate) fn append<'a>(
+    store: &Store,
+    tenant: TenantId,
+    arrived_ms: i64,
+    bodies: impl IntoIterator<Item = &'a str>,
+) {
+    let arrivals = bodies.into_iter().map(|body| {
+        let value: Value = serde_json::from_str(body).unwrap();
+        let session = value["body"]["telephonySessionId"].as_str().expect("a session").into();
+        Arrival { tenant, arrived_ms, session, body: body.to_owned() }
+    });
+    store.append(arrivals.collect()).unwrap().blocking_recv().unwrap().unwrap();
 }
 
 /// The server, stopped at the latest with the test.
@@ -52,9 +67,15 @@ impl Service {
 
     /// Stops it, and starts another on the same data.
     pub(crate) fn restart(self) -> Self {
+        self.restart_after(|_| {})
+    }
+
+    /// The same, after something has happened to the data in between.
+    pub(crate) fn restart_after(self, happens: impl FnOnce(&Store)) -> Self {
         let Self { folder, store, tenant, key, running } = self;
         drop((running, store));
         let store = Store::open_existing(folder.path()).unwrap();
+        happens(&store);
         let running = Server(Some(run(&store)));
         Self { folder, store, tenant, key, running }
     }
@@ -74,12 +95,7 @@ impl Service {
     /// Hands in notifications as if they had just arrived.
     pub(crate) fn hear<'a>(&self, bodies: impl IntoIterator<Item = &'a str>) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
-        let arrivals = bodies.into_iter().map(|body| {
-            let value: Value = serde_json::from_str(body).unwrap();
-            let session = value["body"]["telephonySessionId"].as_str().expect("a session");
-            Arrival { tenant: self.tenant.id, arrived_ms: now, session: session.into(), body: body.to_owned() }
-        });
-        self.store.append(arrivals.collect()).unwrap().blocking_recv().unwrap().unwrap();
+        append(&self.store, self.tenant.id, now, bodies);
     }
 
     /// Waits until everything is assembled and no call is live.

@@ -1,0 +1,83 @@
+//! What had arrived, but waits to be assembled when the service starts or while it is behind.
+
+use std::fs;
+
+use serde_json::Value;
+use wholecall_server::check::check;
+use wholecall_store::{ChangeKind, Position, Store, TenantSettings};
+
+use crate::{
+    retention::now_ms,
+    service::{HOUR, Service, append, traffic},
+};
+
+fn example(name: &str) -> Vec<String> {
+    let path = format!("{}/../../examples/{name}.ndjson", env!("CARGO_MANIFEST_DIR"));
+    fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn hours_that_wait_are_assembled_as_if_somebody_had_listened() {
+    let service = Service::start();
+    let tenant = service.tenant.id;
+    let mut call = example("direct");
+    let late = call.remove(3);
+    let long_ago = now_ms() - 3 * HOUR;
+    let service = service.restart_after(|store| {
+        append(store, tenant, long_ago, call.iter().map(String::as_str));
+        // By then the call is over and out of memory, but nothing of it is written yet.
+        append(store, tenant, long_ago + HOUR, example("queue").iter().map(String::as_str));
+        append(store, tenant, long_ago + HOUR, [late.as_str()]);
+    });
+    service.settle();
+    assert_eq!(service.records().len(), 2);
+    let first: Value = serde_json::from_str(&late).unwrap();
+    let id = first["body"]["telephonySessionId"].as_str().unwrap();
+    let view = service.store.of(tenant);
+    assert_eq!(view.notifications(id).unwrap().unwrap().len(), call.len() + 1);
+    let changes = view.changes_after(Position(0), 1_000).unwrap();
+    assert_eq!(changes.iter().filter(|change| change.kind == ChangeKind::Started).count(), 2);
+    assert_eq!(check(&service.store, false, |_| {}).unwrap().findings, []);
+}
+
+#[test]
+fn what_waits_is_in_a_backup_and_is_assembled_from_there() {
+    let service = Service::start();
+    let tenant = service.tenant.id;
+    let bodies = traffic(6, 5);
+    let (first, rest) = bodies.split_at(bodies.len() / 2);
+    service.hear(first.iter().map(String::as_str));
+    service.settle();
+    let copy = tempfile::tempdir().unwrap();
+    let service = service.restart_after(|store| {
+        append(store, tenant, now_ms(), rest.iter().map(String::as_str));
+        store.backup(&copy.path().join(wholecall_store::FILE_NAME)).unwrap();
+    });
+    service.settle();
+    let kept = Store::open_existing(copy.path()).unwrap();
+    let entries = kept.journal_after(Position(0), usize::MAX >> 1).unwrap();
+    let entries: Vec<_> = entries.into_iter().map(|entry| entry.body).collect();
+    assert_eq!(entries, bodies);
+    assert!(kept.checkpoint().unwrap().0 < bodies.len() as i64);
+}
+
+#[test]
+fn who_is_behind_tells_live_calls_more_seldom_and_leaves_out_nothing_else() {
+    let service = Service::start();
+    let tenant = service.tenant.id;
+    let usual = TenantSettings::default();
+    service.store.set_tenant_settings(tenant, usual).unwrap();
+    let call = example("direct");
+    let begun = now_ms() - 60_000;
+    let service = service.restart_after(|store| {
+        for (body, seconds) in call.iter().zip((0..).step_by(2)) {
+            append(store, tenant, begun + 1_000 * seconds, [body.as_str()]);
+        }
+    });
+    service.settle();
+    let changes = service.store.of(tenant).changes_after(Position(0), 1_000).unwrap();
+    let kinds: Vec<ChangeKind> = changes.iter().map(|change| change.kind).collect();
+    // One version in ten seconds, where it would be one in a second.
+    assert_eq!(kinds, [ChangeKind::Started, ChangeKind::Updated, ChangeKind::Completed]);
+    assert_eq!(check(&service.store, false, |_| {}).unwrap().findings, []);
+}
