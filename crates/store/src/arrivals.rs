@@ -3,7 +3,7 @@
 //! what came of it.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
@@ -185,6 +185,14 @@ impl Arrivals {
             stored.push(Received::read(row)?);
         }
         Ok(stored)
+    }
+
+    /// The sessions of a tenant of which something waits.
+    pub(crate) fn sessions_of(&self, tenant: TenantId) -> Result<HashSet<Box<str>>> {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut statement = reader.prepare_cached("SELECT session FROM arrivals WHERE tenant = ?1")?;
+        let rows = statement.query_map([tenant.0], |row| row.get(0))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     /// Has at hand what was read from the file, where it goes on from there.

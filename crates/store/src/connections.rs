@@ -200,7 +200,10 @@ impl TenantView {
     }
 
     /// Those of some sessions that were never heard of.
-    pub fn unknown_sessions(&self, ids: Vec<String>) -> Result<Vec<String>> {
+    pub fn unknown_sessions(&self, mut ids: Vec<String>) -> Result<Vec<String>> {
+        // What moves into the journal meanwhile is found here, or there, or in both.
+        let arrived = self.store.shared.arrivals.sessions_of(self.tenant)?;
+        ids.retain(|id| !arrived.contains(id.as_str()));
         self.read(|connection, tenant| {
             let mut statement =
                 connection.prepare_cached("SELECT 1 FROM sessions WHERE tenant = ?1 AND id = ?2")?;
