@@ -18,8 +18,8 @@ use wholecall_assembly::{Assembler, Change, Left, Question, Settings};
 use wholecall_notification::{Document, Message};
 use wholecall_record::Time;
 use wholecall_store::{
-    Assembled, ChangeKind, Committing, Entry, Erasure, Made, Position, Store, StoreError, StoredCall, TenantId,
-    VersionKind,
+    Assembled, ChangeKind, Committing, Entry, Erasure, Made, Position, Store, StoreError, StoredCall,
+    TenantId, VersionKind,
 };
 
 use crate::{
@@ -209,7 +209,6 @@ impl Pipeline {
         }
         self.finish_commit()
     }
-
 
     /// What is in memory may be ahead of the store: it is made anew from there.
     fn start_over(&mut self) {

@@ -162,9 +162,7 @@ async fn keep(
 ) -> Result<Outcome, StoreError> {
     let now = clock::now().as_millis();
     let (durable, outcome) = match judged {
-        Ok((session, text)) => {
-            (store.append(vec![arrival(tenant, now, session, text)])?, Outcome::Kept)
-        }
+        Ok((session, text)) => (store.append(vec![arrival(tenant, now, session, text)])?, Outcome::Kept),
         Err(reason) => {
             tracing::info!(tenant = tenant.name, reason, "a body was put into quarantine");
             (store.quarantine(Refusal::new(tenant.id, now, reason, body)?)?, Outcome::Quarantined)

@@ -209,7 +209,8 @@ impl Arrivals {
             return Ok(waiting.at_hand.iter().take(waiting.place_after(position)).cloned().collect());
         }
         drop(waiting);
-        let mut stored = self.stored_after(journaled, usize::try_from(position.0 - journaled.0).unwrap_or(0))?;
+        let mut stored =
+            self.stored_after(journaled, usize::try_from(position.0 - journaled.0).unwrap_or(0))?;
         stored.retain(|received| received.position <= position);
         Ok(stored)
     }
@@ -330,9 +331,7 @@ impl Writer {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         insert(&transaction, &received)?;
         let journaled = lock(&self.waiting).journaled;
-        transaction
-            .prepare_cached("DELETE FROM arrivals WHERE position <= ?1")?
-            .execute([journaled.0])?;
+        transaction.prepare_cached("DELETE FROM arrivals WHERE position <= ?1")?.execute([journaled.0])?;
         transaction.commit()?;
         let mut waiting = lock(&self.waiting);
         received.into_iter().for_each(|received| waiting.add(received));

@@ -10,7 +10,12 @@ use tokio::sync::oneshot;
 use wholecall_store::{Arrival, StoreError};
 
 use super::{access::Access, json as respond};
-use crate::{Service, clock, problem::Problem, receive::{arrival, judge}, tenants::Tenant};
+use crate::{
+    Service, clock,
+    problem::Problem,
+    receive::{arrival, judge},
+    tenants::Tenant,
+};
 
 /// So many are handed to the store at once, and so many such portions may wait for the disk.
 const PORTION: usize = 512;
