@@ -75,7 +75,7 @@ impl Received {
     }
 
     /// As whoever assembles wants it; takes the body.
-    pub(crate) fn to_entry(&mut self) -> Result<Entry> {
+    pub(crate) fn take_entry(&mut self) -> Result<Entry> {
         let body = match self.body.take() {
             Some(body) => body,
             None => codec::unpack_text(&self.packed)?,
@@ -165,7 +165,7 @@ impl Arrivals {
             .take_while(|(received, place)| received.position.0 == *place)
             .map(|(received, _)| {
                 taken += received.body.as_ref().map_or(0, String::len);
-                received.to_entry()
+                received.take_entry()
             })
             .collect();
         waiting.bytes -= taken;

@@ -156,7 +156,7 @@ impl Store {
         let last = entries.last().map_or(position, |entry| entry.position);
         let following = arrived.iter_mut().skip_while(|received| received.position <= last);
         for received in following.take(limit - entries.len()) {
-            entries.push(received.to_entry()?);
+            entries.push(received.take_entry()?);
         }
         arrivals.have_at_hand(arrived);
         Ok(entries)
