@@ -12,13 +12,13 @@ use rusqlite::Connection;
 
 use crate::error::{Result, StoreError};
 
-/// After so many pages (16 MB) what is in the log is brought into the file. A page that was written often since is
+/// After so many pages (4 MB) what is in the log is brought into the file. A page that was written often since is
 /// brought there once; but who waits for the disk meanwhile, waits for all of them.
-const WORTH_IT: i64 = 4_000;
+const WORTH_IT: i64 = 1_000;
 
 /// So few pages are brought there by the writer itself: only it can finish, and then begin the log anew, while
 /// others would always find something that came in between.
-const FEW: i64 = 1_000;
+const FEW: i64 = 250;
 
 /// With so many pages in the log (128 MB) the writer brings them there however many they are: it is faster than the
 /// disk.
