@@ -79,7 +79,9 @@ pub(crate) struct Pipeline {
     unwritten_since: Option<Time>,
     /// How far apart the versions of a live call are.
     version_every_ms: i64,
-    /// The last commit failed: until one succeeds, nothing is received.
+    /// What is in memory may be ahead of the store: it is to be made anew from there.
+    is_stale: bool,
+    /// Nothing is received after a commit that failed, until one is durable: it is tried with whatever there is.
     must_commit: bool,
     tenants_changed: watch::Receiver<i64>,
 }
@@ -107,6 +109,7 @@ impl Pipeline {
             committing: None,
             unwritten_since: None,
             version_every_ms: Settings::default().version_every_ms,
+            is_stale: false,
             must_commit: false,
             tenants_changed,
         };
@@ -144,8 +147,7 @@ impl Pipeline {
                             return;
                         }
                         thread::sleep(Duration::from_secs(1));
-                        self.start_over();
-                        self.must_commit = true;
+                        self.is_stale = true;
                     }
                 }
             }
@@ -179,7 +181,7 @@ impl Pipeline {
         match request {
             Request::Erase { tenant, number, reply } => {
                 let result = self.catch_up().and_then(|()| erase::erase(&self.store, tenant, &number));
-                self.start_over();
+                self.is_stale = true;
                 if let Ok(erasure) = &result {
                     let Erasure { pseudonym, calls, notifications, .. } = erasure;
                     let tenant = tenant.number();
@@ -204,25 +206,30 @@ impl Pipeline {
     /// Assembles everything that had arrived when this was asked for.
     fn catch_up(&mut self) -> Result<(), StoreError> {
         let head = *self.store.watch_journal().borrow();
-        while self.position < head {
+        loop {
+            // At least one: how far it is shows when it is not stale.
             self.step()?;
+            if self.position >= head {
+                return self.finish_commit();
+            }
         }
-        self.finish_commit()
     }
 
-    /// What is in memory may be ahead of the store: it is made anew from there.
-    fn start_over(&mut self) {
+    /// Makes everything anew from the store.
+    fn start_over(&mut self) -> Result<(), StoreError> {
         // Why it failed has been told, or the next one will fail by it.
         let _ = self.finish_commit();
         let Self { store, tenants, metrics, asker, .. } = &*self;
-        match Self::resume(store.clone(), tenants.clone(), metrics.clone(), asker.clone()) {
-            Ok(fresh) => *self = fresh,
-            Err(error) => tracing::error!(%error, "the calls could not be read back"),
-        }
+        *self = Self::resume(store.clone(), tenants.clone(), metrics.clone(), asker.clone())?;
+        self.must_commit = true;
+        Ok(())
     }
 
     /// Reads on, does what is due, and commits. Tells how much there was to read.
     fn step(&mut self) -> Result<usize, StoreError> {
+        if self.is_stale {
+            self.start_over()?;
+        }
         self.follow_tenants();
         let before = self.position;
         let entries = self.store.journal_after(before, READ_AT_ONCE)?;

@@ -10,6 +10,7 @@ use axum::{
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use wholecall_notification::{Document, Message};
+use wholecall_record::Time;
 use wholecall_store::{Arrival, Refusal, Store, StoreError, TenantId};
 
 use crate::{
@@ -70,7 +71,7 @@ pub(crate) async fn answer(service: &Service, name: &str, request: Request) -> R
     let started = std::time::Instant::now();
     let result = match service.tenants.verified(name, token) {
         Ok(Some(tenant)) => {
-            let judged = judge(&tenant, &body);
+            let judged = judge(&tenant, clock::now(), &body);
             if judged.is_err()
                 && let Some(signal) = Signal::of(&body)
             {
@@ -121,7 +122,7 @@ pub(crate) async fn take_in(
     match tenants.with_id(tenant)? {
         Some(tenant) => {
             let body = body.as_bytes();
-            keep(store, &tenant, body, judge(&tenant, body)).await.map(drop)
+            keep(store, &tenant, body, judge(&tenant, clock::now(), body)).await.map(drop)
         }
         None => Ok(()),
     }
@@ -158,14 +159,14 @@ async fn keep(
     store: &Store,
     tenant: &Tenant,
     body: &[u8],
-    judged: Result<(String, &str), String>,
+    judged: Result<Arrival, String>,
 ) -> Result<Outcome, StoreError> {
-    let now = clock::now().as_millis();
     let (durable, outcome) = match judged {
-        Ok((session, text)) => (store.append(vec![arrival(tenant, now, session, text)])?, Outcome::Kept),
+        Ok(arrival) => (store.append(vec![arrival])?, Outcome::Kept),
         Err(reason) => {
             tracing::info!(tenant = tenant.name, reason, "a body was put into quarantine");
-            (store.quarantine(Refusal::new(tenant.id, now, reason, body)?)?, Outcome::Quarantined)
+            let refusal = Refusal::new(tenant.id, clock::now().as_millis(), reason, body)?;
+            (store.quarantine(refusal)?, Outcome::Quarantined)
         }
     };
     match tokio::time::timeout(DEADLINE, durable).await {
@@ -175,12 +176,8 @@ async fn keep(
     }
 }
 
-pub(crate) fn arrival(tenant: &Tenant, now: i64, session: String, body: &str) -> Arrival {
-    Arrival { tenant: tenant.id, arrived_ms: now, session: session.into(), body: body.to_owned() }
-}
-
-/// The session that a body is about and the body as text, or why it is no notification of the tenant.
-pub(crate) fn judge<'a>(tenant: &Tenant, body: &'a [u8]) -> Result<(String, &'a str), String> {
+/// A body as a notification that arrives now, or why it is none of the tenant's.
+pub(crate) fn judge(tenant: &Tenant, now: Time, body: &[u8]) -> Result<Arrival, String> {
     let text = std::str::from_utf8(body).map_err(|error| format!("not UTF-8: {error}"))?;
     let document = Document::parse(text).map_err(|problem| problem.to_string())?;
     match document.message().map_err(|problem| problem.to_string())? {
@@ -188,7 +185,12 @@ pub(crate) fn judge<'a>(tenant: &Tenant, body: &'a [u8]) -> Result<(String, &'a 
             Some(account) if !tenant.accounts.contains(account) => {
                 Err(format!("account {account} is not one of the tenant's"))
             }
-            _ => Ok((notification.session_id().to_owned(), text)),
+            _ => Ok(Arrival {
+                tenant: tenant.id,
+                arrived_ms: now.as_millis(),
+                session: notification.session_id().into(),
+                body: text.to_owned(),
+            }),
         },
         other => Err(format!("{}, not a telephony session notification", other.kind())),
     }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The file within the data folder.
-pub(crate) const FILE_NAME: &str = "arrivals.db";
+const FILE_NAME: &str = "arrivals.db";
 
 /// So many may wait; RingCentral gives up after three seconds, and memory is not endless.
 const QUEUED: usize = 16_384;
@@ -30,8 +30,8 @@ const QUEUED: usize = 16_384;
 const AT_ONCE: usize = 4_096;
 
 /// So much of what waits to be assembled is at hand in memory: notifications, and bytes of them.
-const AT_HAND: usize = 32_768;
-const AT_HAND_BYTES: usize = 32 << 20;
+const AT_HAND: usize = 16_384;
+const AT_HAND_BYTES: usize = 16 << 20;
 
 /// A notification that was posted to a tenant's hook.
 #[derive(Debug)]
@@ -304,7 +304,7 @@ impl Writer {
             }
             self.must_wipe |= !wiping.is_empty();
             let written = self.write(arrivals);
-            if self.must_wipe {
+            if self.must_wipe && written.is_ok() {
                 self.must_wipe = !self.wipe().unwrap_or(false);
             }
             // Whoever does not wait any longer has gone.

@@ -113,14 +113,16 @@ impl Before {
 pub struct Committing {
     store: Store,
     checkpoint: Position,
-    started: Started<()>,
+    started: Result<Started<()>>,
 }
 
 impl Committing {
-    /// Waits until it is durable. Blocks.
+    /// Waits until it is durable. If it fails, nothing is appended until another is. Blocks.
     pub fn wait(self) -> Result<()> {
         let Self { store, checkpoint, started } = self;
-        store.note_problem(started.wait())?;
+        let result = started.and_then(Started::wait);
+        *store.problem() = result.as_ref().err().map(StoreError::repeat);
+        result?;
         store.shared.arrivals.are_journaled(checkpoint);
         Ok(())
     }
@@ -128,7 +130,7 @@ impl Committing {
 
 impl Store {
     /// Adds what was assembled, moves what it was assembled from into the journal, and waits until that is durable.
-    /// If it fails, nothing is appended until it succeeds. Blocks.
+    /// Blocks.
     pub fn commit(&self, assembled: Assembled) -> Result<()> {
         self.begin_commit(assembled, None)?.wait()
     }
@@ -140,7 +142,7 @@ impl Store {
         let packed = made.iter().map(|made| pack(&made.what)).collect::<Result<Vec<_>>>();
         before.map_or(Ok(()), Committing::wait)?;
         let started = packed.and_then(|packed| self.start_commit(checkpoint, made, packed));
-        Ok(Committing { store: self.clone(), checkpoint, started: self.note_problem(started)? })
+        Ok(Committing { store: self.clone(), checkpoint, started })
     }
 
     fn start_commit(
@@ -166,11 +168,6 @@ impl Store {
                 .execute(params![checkpoint.0, memory.cursor.0])?;
             Ok(())
         })
-    }
-
-    fn note_problem<T>(&self, result: Result<T>) -> Result<T> {
-        *self.problem() = result.as_ref().err().map(StoreError::repeat);
-        result
     }
 }
 

@@ -10,12 +10,7 @@ use tokio::sync::oneshot;
 use wholecall_store::{Arrival, StoreError};
 
 use super::{access::Access, json as respond};
-use crate::{
-    Service, clock,
-    problem::Problem,
-    receive::{arrival, judge},
-    tenants::Tenant,
-};
+use crate::{Service, clock, problem::Problem, receive::judge, tenants::Tenant};
 
 /// So many are handed to the store at once, and so many such portions may wait for the disk.
 const PORTION: usize = 512;
@@ -96,13 +91,12 @@ impl Import<'_> {
         }
         let judged = match too_long {
             true => Err("longer than 16 MiB".to_owned()),
-            false => judge(self.tenant, line),
+            false => judge(self.tenant, clock::now(), line),
         };
         match judged {
-            Ok((session, text)) => {
+            Ok(arrival) => {
                 self.accepted += 1;
-                let now = clock::now().as_millis();
-                self.portion.push(arrival(self.tenant, now, session, text));
+                self.portion.push(arrival);
             }
             Err(reason) => {
                 self.refused += 1;
