@@ -127,6 +127,7 @@ impl Pipeline {
     ) -> std::io::Result<thread::JoinHandle<()>> {
         let runtime = Handle::current();
         thread::Builder::new().name("assembler".to_owned()).spawn(move || {
+            wholecall_store::step_back();
             let mut journal = self.store.watch_journal();
             let mut stop = stop;
             loop {

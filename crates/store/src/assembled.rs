@@ -235,9 +235,14 @@ fn add_version(
         columns.transfers,
         terms::to_bytes(&terms),
     ])?;
-    let Columns { start_ms, state, result, .. } = columns;
-    let now = Before { call, start_ms, state: state.into(), result: result.into(), terms, completed };
-    memory.calls.remember(tenant, &[&record.id], now);
+    // Of what is over, few hear more.
+    if completed {
+        memory.calls.forget(tenant, &[&record.id]);
+    } else {
+        let Columns { start_ms, state, result, .. } = columns;
+        let now = Before { call, start_ms, state: state.into(), result: result.into(), terms, completed };
+        memory.calls.remember(tenant, &[&record.id], now);
+    }
     claim_sessions(transaction, memory, tenant, call, record)
 }
 

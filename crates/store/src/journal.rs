@@ -31,8 +31,9 @@ impl Refusal {
 
 /// What was received takes its place in the journal.
 pub(crate) fn add(transaction: &Transaction<'_>, memory: &mut Memory, received: &Received) -> Result<()> {
-    let Received { position, tenant, session, arrived_ms, packed, .. } = received;
+    let Received { position, tenant, arrived_ms, session, body } = received;
     let session = give_number(transaction, memory, tenant.0, session)?;
+    let packed = codec::pack(Kind::Notification, body.as_bytes())?;
     transaction
         .prepare_cached("INSERT INTO journal VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![position.0, tenant.0, session, arrived_ms, packed])?;
@@ -146,18 +147,16 @@ impl Store {
     /// The next entries after a position, in order.
     pub fn journal_after(&self, position: Position, limit: usize) -> Result<Vec<Entry>> {
         let arrivals = &self.shared.arrivals;
-        let at_hand = arrivals.at_hand_after(position, limit)?;
+        let at_hand = arrivals.at_hand_after(position, limit);
         if !at_hand.is_empty() {
             return Ok(at_hand);
         }
         // What moves into the journal meanwhile is found here, or there, or in both.
-        let mut arrived = arrivals.stored_after(position, limit)?;
+        let arrived = arrivals.stored_after(position, limit)?;
         let mut entries = self.journaled_after(position, limit)?;
         let last = entries.last().map_or(position, |entry| entry.position);
-        let following = arrived.iter_mut().skip_while(|received| received.position <= last);
-        for received in following.take(limit - entries.len()) {
-            entries.push(received.take_entry()?);
-        }
+        let following = arrived.iter().skip_while(|received| received.position <= last);
+        entries.extend(following.take(limit - entries.len()).map(Received::entry));
         arrivals.have_at_hand(arrived);
         Ok(entries)
     }

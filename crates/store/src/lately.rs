@@ -1,6 +1,8 @@
 //! What was found lately under a tenant's words, so that it is not looked up again: the more recent half is kept.
 
-use std::{collections::HashMap, fmt::Write};
+use std::fmt::Write;
+
+use hashbrown::HashMap;
 
 /// Values of what came up lately.
 #[derive(Debug)]

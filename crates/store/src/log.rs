@@ -10,7 +10,10 @@ use std::{
 
 use rusqlite::Connection;
 
-use crate::error::{Result, StoreError};
+use crate::{
+    error::{Result, StoreError},
+    priority::step_back,
+};
 
 /// After so many pages (4 MB) what is in the log is brought into the file. A page that was written often since is
 /// brought there once; but who waits for the disk meanwhile, waits for all of them.
@@ -47,6 +50,7 @@ impl Checkpointer {
         let thread = thread::Builder::new()
             .name("store-checkpoint".to_owned())
             .spawn(move || {
+                step_back();
                 while woken.recv().is_ok() {
                     // What fails now is tried again when more has come; a full disk is the writer's to report.
                     let _ = checkpoint(&ours.lock().unwrap_or_else(PoisonError::into_inner), "PASSIVE");

@@ -13,6 +13,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
     include_str!("schema/5.sql"),
+    include_str!("schema/6.sql"),
 ];
 
 /// Opens the file for writing, makes it if it is not there, and brings it up to date.
@@ -24,7 +25,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
         connection.pragma_update(None, "page_size", 4_096)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "cache_size", -64_000)?;
+        connection.pragma_update(None, "cache_size", -32_000)?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         // What moves within the file leaves nothing behind, so that whoever is erased later is not found there.
         connection.pragma_update_and_check(None, "secure_delete", "FAST", |_| Ok(()))?;
@@ -57,7 +58,7 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
         connection.busy_timeout(BUSY)?;
-        connection.pragma_update(None, "cache_size", -16_000)?;
+        connection.pragma_update(None, "cache_size", -8_000)?;
         keep_statements(&connection)?;
         Ok(connection)
     });

@@ -12,6 +12,7 @@ use crate::{
     error::{Result, StoreError},
     lately::Lately,
     log::Checkpointer,
+    priority::step_back,
 };
 
 /// So many may wait; RingCentral gives up after three seconds, and memory is not endless.
@@ -164,6 +165,7 @@ fn write_until_closed(
     mut memory: Memory,
     news: &News,
 ) {
+    step_back();
     let mut batch = Vec::new();
     while queue.blocking_recv_many(&mut batch, AT_ONCE) > 0 {
         let cursor = memory.cursor;

@@ -39,7 +39,7 @@ pub(crate) fn append<'a>(
     let arrivals = bodies.into_iter().map(|body| {
         let value: Value = serde_json::from_str(body).unwrap();
         let session = value["body"]["telephonySessionId"].as_str().expect("a session").into();
-        Arrival { tenant, arrived_ms, session, body: body.to_owned() }
+        Arrival { tenant, arrived_ms, session, body: body.into() }
     });
     store.append(arrivals.collect()).unwrap().blocking_recv().unwrap().unwrap();
 }

@@ -1,8 +1,5 @@
--- What was received and is not in the journal yet. Times are milliseconds since 1970 (UTC), bodies are packed (codec.rs).
-CREATE TABLE IF NOT EXISTS arrivals (
-    position    INTEGER PRIMARY KEY,            -- its place in the journal
-    tenant      INTEGER NOT NULL,
-    session     TEXT    NOT NULL,
-    arrived_ms  INTEGER NOT NULL,
-    body        BLOB    NOT NULL
+-- What was received and is not in the journal yet: in each row what was kept at once.
+CREATE TABLE IF NOT EXISTS batches (
+    last           INTEGER PRIMARY KEY,         -- the place in the journal of the last of them
+    notifications  BLOB    NOT NULL             -- packed together (arrivals/batch.rs)
 ) STRICT;

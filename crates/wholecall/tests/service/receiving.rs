@@ -9,7 +9,7 @@ use std::{
 use wholecall_store::{Position, Store};
 
 use crate::{
-    harness::{Client, Installation, Reply, Server, Tenant},
+    harness::{Client, Installation, Reply, Server, Tenant, eventually},
     traffic::{ACCOUNT, assembled, example, expect_calls},
 };
 
@@ -111,7 +111,7 @@ fn tokens_are_rotated_without_a_gap() {
     let finished = installation.command_json(&["tenant", "rotate", "acme", "verification-token", "--finish"]);
     assert_eq!(finished["removed"], 1);
     client.notify(&new, &notifications[3]);
-    let is_out = crate::harness::eventually(Duration::from_secs(5), || {
+    let is_out = eventually(Duration::from_secs(5), || {
         (client.try_notify(&old, &notifications[4]).unwrap().status == 401).then_some(())
     });
     assert!(is_out.is_some(), "the old token goes on");
@@ -280,4 +280,31 @@ fn many_notifications_come_at_once_as_lines() {
     import(&client, "wck_wrong").problem(401);
     expect_calls(&client, &tenant, &assembled(&notifications));
     server.stop();
+}
+
+/// Where the processor does not suffice for both, RingCentral is answered, and calls are assembled later.
+#[cfg(target_os = "linux")]
+#[test]
+fn receiving_goes_before_assembling() {
+    let installation = Installation::new();
+    let server = installation.start();
+    // A thread's name has 15 letters.
+    let found = eventually(Duration::from_secs(10), || {
+        let usual = niceness(&server, "store-arrivals")?;
+        let later = ["assembler", "store-writer", "store-checkpoin"].map(|name| niceness(&server, name));
+        let is_later = |nice: &Option<i32>| nice.is_some_and(|nice| nice > usual);
+        (later.iter().all(is_later) && niceness(&server, "tokio-rt-worker")? == usual).then_some(())
+    });
+    assert!(found.is_some());
+}
+
+/// How far a thread lets others go first.
+#[cfg(target_os = "linux")]
+fn niceness(server: &Server, name: &str) -> Option<i32> {
+    use std::fs::{read_dir, read_to_string};
+    let threads = read_dir(format!("/proc/{}/task", server.pid().as_raw_pid())).ok()?;
+    let mut stats = threads.filter_map(|thread| read_to_string(thread.ok()?.path().join("stat")).ok());
+    let stat = stats.find(|stat| stat.contains(&format!("({name})")))?;
+    // After the name, the 17th field.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(16)?.parse().ok()
 }

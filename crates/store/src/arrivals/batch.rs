@@ -1,0 +1,85 @@
+//! What is kept at once is packed together: notifications of the same moment say much the same.
+
+use super::Received;
+use crate::{
+    Position, TenantId,
+    codec::{self, Kind},
+    error::{Result, StoreError},
+};
+
+/// So long a batch gets, in bytes before packing; what one notification has beyond it comes on top.
+const LONG: usize = 256 << 10;
+
+/// So many bytes the numbers of a row take at most, or nearly.
+const NUMBERS: usize = 16;
+
+/// Tenant, arrival, session, body.
+type Row<'a> = (i64, i64, &'a str, &'a str);
+
+/// What is kept at once, in batches that are not too long.
+pub(super) fn split(received: &[Received]) -> impl Iterator<Item = &[Received]> {
+    let mut bytes = 0;
+    received.chunk_by(move |one, _| {
+        bytes += one.body.len();
+        let has_room = bytes < LONG;
+        bytes *= usize::from(has_room);
+        has_room
+    })
+}
+
+pub(super) fn pack(batch: &[Received]) -> Result<Vec<u8>> {
+    let rows: Vec<Row<'_>> =
+        batch.iter().map(|one| (one.tenant.0, one.arrived_ms, &*one.session, &*one.body)).collect();
+    let bytes: usize = batch.iter().map(|one| one.session.len() + one.body.len() + NUMBERS).sum();
+    let text = postcard::to_extend(&rows, Vec::with_capacity(bytes))
+        .map_err(|error| StoreError::Failed(error.to_string()))?;
+    codec::pack(Kind::Notification, &text)
+}
+
+/// A batch again, of which the place of the last is known.
+pub(super) fn unpack(last: Position, packed: &[u8]) -> Result<Vec<Received>> {
+    let text = codec::unpack(packed)?;
+    let rows: Vec<Row<'_>> = postcard::from_bytes(&text).map_err(|error| {
+        StoreError::Damaged(format!("what arrived up to {} cannot be read: {error}", last.0))
+    })?;
+    let first = last.0 + 1 - rows.len() as i64;
+    let received = (first..).zip(rows).map(|(place, (tenant, arrived_ms, session, body))| Received {
+        position: Position(place),
+        tenant: TenantId(tenant),
+        arrived_ms,
+        session: session.into(),
+        body: body.into(),
+    });
+    Ok(received.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_comes_back_as_it_was_and_damage_is_told() {
+        let received: Vec<Received> = (1..=20)
+            .map(|place| Received {
+                position: Position(place),
+                tenant: TenantId(place % 3),
+                arrived_ms: 1_780_272_000_000 + place,
+                session: format!("s-{place}").into(),
+                body: "x".repeat(place as usize * 5_000).into(),
+            })
+            .collect();
+        let batches: Vec<&[Received]> = split(&received).collect();
+        assert_eq!(batches.concat(), received);
+        // A million bytes, of which some come after each quarter.
+        assert_eq!(batches.len(), 4);
+        for batch in batches {
+            let last = batch.last().unwrap().position;
+            let packed = pack(batch).unwrap();
+            assert_eq!(unpack(last, &packed).unwrap(), batch);
+            assert!(unpack(last, &packed[..packed.len() - 1]).is_err());
+        }
+        assert_eq!(split(&[]).count(), 0);
+        let text = codec::pack(Kind::Notification, b"{}").unwrap();
+        assert!(unpack(Position(7), &text).unwrap_err().to_string().contains('7'));
+    }
+}

@@ -1,0 +1,289 @@
+//! The one thread that writes the file: what comes while a transaction is being written to disk goes into the next,
+//! so that many wait for one fsync and none for a timer.
+
+use std::sync::{Arc, Mutex};
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{Arrival, End, Received, batch, lock, waiting::Waiting};
+use crate::{
+    Position, TenantId, codec,
+    error::{Result, StoreError},
+};
+
+/// So many are written at once.
+const AT_ONCE: usize = 4_096;
+
+/// So many at least are forgotten at once: of what was assembled late, the rest goes with what arrives later, so that
+/// nobody waits for all of it.
+const FORGOTTEN_AT_ONCE: i64 = 4_096;
+
+#[derive(Debug)]
+pub(super) enum Work {
+    Keep {
+        arrivals: Vec<Arrival>,
+        durable: oneshot::Sender<Result<()>>,
+    },
+    /// Nothing of what is in the journal may be left in this file or its log.
+    Wipe {
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// Writes the file.
+pub(super) struct Writer {
+    connection: Connection,
+    waiting: Arc<Mutex<Waiting>>,
+    end: End,
+    /// Up to where everything was forgotten.
+    forgotten: Position,
+    news: watch::Sender<Position>,
+    must_wipe: bool,
+}
+
+impl Writer {
+    /// Goes on after what is in the file, or after the journal.
+    pub(super) fn new(
+        connection: Connection,
+        journal: End,
+        waiting: Arc<Mutex<Waiting>>,
+        news: watch::Sender<Position>,
+    ) -> Result<Self> {
+        let last: Option<(i64, Vec<u8>)> = connection
+            .query_row("SELECT last, notifications FROM batches ORDER BY last DESC LIMIT 1", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        let mut end = journal;
+        if let Some((last, packed)) = last {
+            let arrived = batch::unpack(Position(last), &packed)?;
+            let arrived_ms = arrived.last().map_or(0, |last| last.arrived_ms);
+            end = End {
+                position: end.position.max(Position(last)),
+                arrived_ms: end.arrived_ms.max(arrived_ms),
+            };
+        }
+        let first: Option<i64> =
+            connection.query_row("SELECT min(last) FROM batches", [], |row| row.get(0))?;
+        let forgotten = first.map_or(end.position, |first| Position(first - 1));
+        news.send_replace(end.position);
+        Ok(Self { connection, waiting, end, forgotten, news, must_wipe: false })
+    }
+
+    pub(super) fn write_until_closed(mut self, mut queue: mpsc::Receiver<Work>) {
+        let mut work = Vec::new();
+        while queue.blocking_recv_many(&mut work, AT_ONCE) > 0 {
+            let (mut arrivals, mut waiting, mut wiping) = (Vec::new(), Vec::new(), Vec::new());
+            for work in work.drain(..) {
+                match work {
+                    Work::Keep { arrivals: more, durable } => {
+                        arrivals.extend(more);
+                        waiting.push(durable);
+                    }
+                    Work::Wipe { done } => wiping.push(done),
+                }
+            }
+            self.must_wipe |= !wiping.is_empty();
+            let written = self.write(arrivals);
+            if self.must_wipe && written.is_ok() {
+                self.must_wipe = !self.wipe().unwrap_or(false);
+            }
+            // Whoever does not wait any longer has gone.
+            for done in wiping {
+                let _ = done.send(());
+            }
+            for durable in waiting {
+                let _ = durable.send(written.as_ref().map_err(StoreError::repeat).copied());
+            }
+        }
+    }
+
+    /// Keeps what has arrived, and forgets what is in the journal. Numbers given in a transaction that never was are
+    /// nobody's.
+    fn write(&mut self, arrivals: Vec<Arrival>) -> Result<()> {
+        let mut end = self.end;
+        let mut received = Vec::with_capacity(arrivals.len());
+        for Arrival { tenant, arrived_ms, session, body } in arrivals {
+            end = End { position: end.position.next(), arrived_ms: arrived_ms.max(end.arrived_ms) };
+            let End { position, arrived_ms } = end;
+            received.push(Received { position, tenant, arrived_ms, session, body });
+        }
+        let journaled = lock(&self.waiting).journaled();
+        let few = Position(self.forgotten.0 + FORGOTTEN_AT_ONCE.max(2 * received.len() as i64));
+        let forgotten = if self.must_wipe { journaled } else { journaled.min(few) };
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        insert(&transaction, &received)?;
+        transaction.prepare_cached("DELETE FROM batches WHERE last <= ?1")?.execute([forgotten.0])?;
+        transaction.commit()?;
+        self.forgotten = forgotten.max(self.forgotten);
+        let mut waiting = lock(&self.waiting);
+        received.into_iter().for_each(|received| waiting.add(received));
+        drop(waiting);
+        if end.position != self.end.position {
+            self.end = end;
+            self.news.send_replace(end.position);
+        }
+        Ok(())
+    }
+
+    /// Tells whether it was possible: it is not while somebody reads the file for longer than a moment.
+    fn wipe(&self) -> Result<bool> {
+        self.connection.execute_batch("VACUUM")?;
+        let mut statement = self.connection.prepare_cached("PRAGMA wal_checkpoint(TRUNCATE)")?;
+        Ok(statement.query_row([], |row| row.get::<_, i64>(0))? == 0)
+    }
+}
+
+fn insert(transaction: &Transaction<'_>, received: &[Received]) -> Result<()> {
+    let mut insert = transaction.prepare_cached("INSERT INTO batches VALUES (?1, ?2)")?;
+    for batch in batch::split(received) {
+        if let Some(last) = batch.last() {
+            insert.execute(params![last.position.0, batch::pack(batch)?])?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads on, batch by batch, from the one that has what follows a position, as long as `read` wants more.
+pub(super) fn read_after(
+    connection: &Connection,
+    position: Position,
+    mut read: impl FnMut(Vec<Received>) -> bool,
+) -> Result<()> {
+    let mut statement =
+        connection.prepare_cached("SELECT last, notifications FROM batches WHERE last > ?1 ORDER BY last")?;
+    let mut rows = statement.query([position.0])?;
+    while let Some(row) = rows.next()? {
+        let packed = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        if !read(batch::unpack(Position(row.get(0)?), packed)?) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Earlier each notification had a row of its own: what such a file has left becomes batches.
+pub(super) fn take_over_rows(connection: &mut Connection) -> Result<()> {
+    let is_there = |connection: &Connection| connection.table_exists(None, "arrivals");
+    if !is_there(connection)? {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have done it by now.
+    if !is_there(&transaction)? {
+        return Ok(());
+    }
+    let mut received = Vec::new();
+    {
+        let mut statement = transaction
+            .prepare("SELECT position, tenant, arrived_ms, session, body FROM arrivals ORDER BY position")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            received.push(Received {
+                position: Position(row.get(0)?),
+                tenant: TenantId(row.get(1)?),
+                arrived_ms: row.get(2)?,
+                session: row.get::<_, String>(3)?.into(),
+                body: codec::unpack_text(&row.get::<_, Vec<u8>>(4)?)?.into(),
+            });
+        }
+    }
+    insert(&transaction, &received)?;
+    transaction.execute_batch("DROP TABLE arrivals")?;
+    Ok(transaction.commit()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{codec::Kind, schema};
+
+    #[test]
+    fn what_an_older_file_has_row_by_row_is_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("arrivals.db");
+        let mut connection = schema::open_arrivals(&path).unwrap();
+        let before = "CREATE TABLE arrivals (position INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, session TEXT NOT NULL,
+            arrived_ms INTEGER NOT NULL, body BLOB NOT NULL) STRICT";
+        connection.execute_batch(before).unwrap();
+        let received: Vec<Received> = (7..1_000)
+            .map(|place| Received {
+                position: Position(place),
+                tenant: TenantId(place % 3),
+                arrived_ms: 1_000 + place,
+                session: format!("s-{place}").into(),
+                body: format!("{{\"body\":\"{}\"}}", "x".repeat(place as usize)).into(),
+            })
+            .collect();
+        for one in &received {
+            let packed = codec::pack(Kind::Notification, one.body.as_bytes()).unwrap();
+            connection
+                .execute(
+                    "INSERT INTO arrivals VALUES (?1, ?2, ?3, ?4, ?5)",
+                    params![one.position.0, one.tenant.0, &*one.session, one.arrived_ms, packed],
+                )
+                .unwrap();
+        }
+        for _ in 0..2 {
+            take_over_rows(&mut connection).unwrap();
+            let mut batches = 0;
+            let mut read = Vec::new();
+            read_after(&connection, Position(0), |batch| {
+                batches += 1;
+                read.extend(batch);
+                true
+            })
+            .unwrap();
+            assert_eq!(read, received);
+            // Half a million bytes: more than one batch has.
+            assert_eq!(batches, 2);
+        }
+        let waiting = Arc::new(Mutex::new(Waiting::from(Position(0))));
+        let journal = End { position: Position(0), arrived_ms: 0 };
+        let writer = Writer::new(connection, journal, waiting, watch::Sender::new(Position(0))).unwrap();
+        assert_eq!((writer.end.position, writer.end.arrived_ms), (Position(999), 1_999));
+    }
+
+    #[test]
+    fn what_was_assembled_late_is_forgotten_little_by_little_but_for_an_erasure_at_once() {
+        const AT_ONCE: usize = 512;
+        let folder = tempfile::tempdir().unwrap();
+        let connection = schema::open_arrivals(&folder.path().join("arrivals.db")).unwrap();
+        let waiting = Arc::new(Mutex::new(Waiting::from(Position(0))));
+        let journal = End { position: Position(0), arrived_ms: 0 };
+        let mut writer =
+            Writer::new(connection, journal, waiting.clone(), watch::Sender::new(Position(0))).unwrap();
+        let arrival =
+            |_| Arrival { tenant: TenantId(1), arrived_ms: 1_000, session: "s-1".into(), body: "{}".into() };
+        let arrive =
+            |writer: &mut Writer, count: usize| writer.write((0..count).map(arrival).collect()).unwrap();
+        let left = |writer: &Writer, until: Position| -> usize {
+            let mut left = 0;
+            let count = |batch: Vec<Received>| {
+                left += batch.iter().filter(|received| received.position <= until).count();
+                true
+            };
+            read_after(&writer.connection, Position(0), count).unwrap();
+            left
+        };
+        let many = 3 * FORGOTTEN_AT_ONCE as usize;
+        for _ in 0..many / AT_ONCE {
+            arrive(&mut writer, AT_ONCE);
+        }
+        let until = writer.end.position;
+        lock(&waiting).forget(until);
+        for expected in [2 * many / 3, many / 3, 0] {
+            arrive(&mut writer, 1);
+            assert_eq!(left(&writer, until), expected);
+        }
+        for _ in 0..many / AT_ONCE {
+            arrive(&mut writer, AT_ONCE);
+        }
+        let until = writer.end.position;
+        lock(&waiting).forget(until);
+        writer.must_wipe = true;
+        arrive(&mut writer, 0);
+        assert_eq!(left(&writer, until), 0);
+    }
+}
