@@ -19,6 +19,9 @@ use std::{
 use client::{Load, Pace, Queries, percentile};
 use service::{Service, Used};
 
+/// About 15,000 notifications a second.
+const BETWEEN_CALLS: Duration = Duration::from_micros(930);
+
 /// So many connections post at once.
 const CONNECTIONS: usize = 128;
 
@@ -51,10 +54,9 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 }
 
 async fn measure(program: &Path, sustained: Duration) -> Result<()> {
-    // About 15,000 notifications a second.
-    let mut load = Load::new(Duration::from_micros(930));
     let limit = {
         let bare = service::Bare::start()?;
+        let mut load = Load::new(BETWEEN_CALLS);
         load.post(&bare.address, "/", None, CONNECTIONS, Pace::Unlimited, sustained).await?
     };
     println!(
@@ -62,24 +64,41 @@ async fn measure(program: &Path, sustained: Duration) -> Result<()> {
         limit.rate(),
         limit.percentile(99)
     );
-    receive(program, &mut load, sustained, limit.rate()).await?;
+    take(program, sustained, limit.rate()).await?;
+    receive(program, sustained).await?;
     complete(program, sustained).await?;
     hold(program).await
 }
 
-/// How much is taken, how fast it is acknowledged, and what it leaves.
-async fn receive(program: &Path, load: &mut Load, sustained: Duration, limit: f64) -> Result<()> {
+/// How much is taken at most, when that is all it is asked for.
+async fn take(program: &Path, time: Duration, limit: f64) -> Result<()> {
     let service = Service::start(program)?;
-    let took = service.post(load, Pace::Unlimited, sustained).await?;
+    let took = service.post(&mut Load::new(BETWEEN_CALLS), Pace::Unlimited, time).await?;
     let behind = service.settle(took.count()).await?;
     println!(
-        "sustained for {:>3} s    {:>9.0} notifications/s, p50 {:.1} ms, p99 {:.1} ms; {:.2} of the bare server; \
+        "at most               {:>9.0} notifications/s, p50 {:.1} ms, p99 {:.1} ms; {:.2} of the bare server; \
          all assembled {:.1} s after the last",
-        sustained.as_secs(),
         took.rate(),
         took.percentile(50),
         took.percentile(99),
         took.rate() / limit,
+        behind.as_secs_f64(),
+    );
+    Ok(())
+}
+
+/// How fast notifications are acknowledged for how long, and what it leaves.
+async fn receive(program: &Path, sustained: Duration) -> Result<()> {
+    let service = Service::start(program)?;
+    let mut load = Load::new(BETWEEN_CALLS);
+    let took = service.post(&mut load, Pace::PerSecond(15_000), sustained).await?;
+    let behind = service.settle(took.count()).await?;
+    println!(
+        "at 15,000/s for {:>3} s {:>9.0} notifications/s, p50 {:.1} ms, p99 {:.1} ms; all assembled {:.1} s after the last",
+        sustained.as_secs(),
+        took.rate(),
+        took.percentile(50),
+        took.percentile(99),
         behind.as_secs_f64(),
     );
     let Used { seconds, written } = service.used()?;
@@ -92,7 +111,7 @@ async fn receive(program: &Path, load: &mut Load, sustained: Duration, limit: f6
         "disk                  {:>9.0} bytes per notification, journal, versions and indexes",
         service.disk()? / took.count() as f64
     );
-    let calm = service.post(load, Pace::PerSecond(5_000), sustained).await?;
+    let calm = service.post(&mut load, Pace::PerSecond(5_000), sustained).await?;
     println!(
         "at 5,000/s            {:>9.0} notifications/s, p50 {:.1} ms, p99 {:.1} ms",
         calm.rate(),
