@@ -31,10 +31,13 @@ use crate::{
     tenants::{Tenant, Tenants},
 };
 
-/// So much of the journal is read at once.
-const READ_AT_ONCE: usize = 2_000;
+/// So much of the journal is read at once: what comes of it is one transaction, and whoever waits for the disk meanwhile,
+/// waits for all of it.
+const READ_AT_ONCE: usize = 1_000;
 
-/// So long more is let come after what was read, so that under load what changes often is written once for many.
+/// For each notification that was read so long more are let come, but not longer than so long: under load what changes
+/// often is written once for many, and without load nobody waits.
+const GATHER_EACH: Duration = Duration::from_micros(250);
 const GATHER: Duration = Duration::from_millis(15);
 
 /// A closed call stays in memory for what comes a little late, and for the twin of a RingOut; what comes later brings it
@@ -136,7 +139,7 @@ impl Pipeline {
                 }
                 match self.step() {
                     Ok(READ_AT_ONCE) => continue,
-                    Ok(1..) => thread::sleep(GATHER),
+                    Ok(read @ 1..) => thread::sleep(GATHER.min(GATHER_EACH * read as u32)),
                     Ok(0) if *stop.borrow() => return,
                     Ok(0) => {
                         let request = runtime.block_on(self.wait(&mut journal, &mut stop, &mut requests));
