@@ -41,7 +41,8 @@ pub fn mix(calls: usize) -> Vec<u8> {
 }
 
 /// Calls without end, one starting after each `gap`, notification by notification in the order in which they are
-/// sent. Ids have the number of the call in them ([`call_number`]), from 0.
+/// sent. Ids have the number of the call in them ([`call_number`]), from 0. Each is held by people of its own: nobody
+/// has a second call while the first lasts, but for those who do in the examples.
 pub fn as_they_happen(plays: Vec<String>, gap: Duration) -> impl Iterator<Item = String> {
     let mut waiting: BinaryHeap<Reverse<(Duration, usize, usize)>> = BinaryHeap::new();
     let plays: Vec<Vec<Sent>> = plays.iter().map(|play| offsets(play)).collect();
@@ -57,7 +58,7 @@ pub fn as_they_happen(plays: Vec<String>, gap: Duration) -> impl Iterator<Item =
         if let Some((after, _)) = play.get(place + 1) {
             waiting.push(Reverse((gap * call as u32 + *after, call, place + 1)));
         }
-        Some(renumber(&play[place].1, call))
+        Some(renumber_people(&renumber(&play[place].1, call), call / plays.len()))
     })
 }
 
@@ -116,6 +117,16 @@ fn renumber(line: &str, call: usize) -> String {
     }
     text.push_str(rest);
     text.replacen("{\"uuid\":\"", &format!("{{\"uuid\":\"{call}"), 1)
+}
+
+/// So many companies take turns, whose extensions differ: by then a call of the same company is over, unless thousands begin
+/// each second.
+const COMPANIES: usize = 10_000;
+
+/// Extensions are `400131426` and three digits, of which the middle becomes the company.
+fn renumber_people(line: &str, company: usize) -> String {
+    const EXTENSION: &str = "\"extensionId\":\"400131426";
+    line.replace(EXTENSION, &format!("\"extensionId\":\"4001{:05}", company % COMPANIES))
 }
 
 /// Which call a text with a session's id speaks of.

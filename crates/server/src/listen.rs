@@ -133,13 +133,13 @@ async fn answer(
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let answering = answering.clone();
         async move {
-            let mut request = request.map(Body::new);
             // RingCentral's webhooks are most of what is asked: they go the short way.
             if let Some(name) = receive::hook(&request).map(str::to_owned) {
                 return Ok(receive::answer(&answering.service, &name, request).await);
             }
             use tower_service::Service as _;
             let mut router = answering.router.clone();
+            let mut request = request.map(Body::new);
             request.extensions_mut().insert(peer);
             router.call(request).await
         }

@@ -4,11 +4,13 @@
 use std::time::Duration;
 
 use axum::{
-    extract::{Path, Request, State},
-    http::{HeaderValue, Method, StatusCode, header, request::Parts},
+    BoxError,
+    extract::{self, Path, State},
+    http::{HeaderValue, Method, Request, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Body;
 use wholecall_notification::{Document, Message};
 use wholecall_record::Time;
 use wholecall_store::{Arrival, Refusal, Store, StoreError, TenantId};
@@ -33,13 +35,13 @@ const MAX_TOKEN_BYTES: usize = 512;
 pub(crate) async fn receive(
     State(service): State<Service>,
     Path(name): Path<String>,
-    request: Request,
+    request: extract::Request,
 ) -> Response {
     answer(&service, &name, request).await
 }
 
 /// Which tenant's hook a request is for, where that is plain to see.
-pub(crate) fn hook(request: &Request) -> Option<&str> {
+pub(crate) fn hook<B>(request: &Request<B>) -> Option<&str> {
     let name = request.uri().path().strip_prefix(PATH).filter(|_| request.method() == Method::POST)?;
     name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)).then_some(name)
 }
@@ -47,7 +49,10 @@ pub(crate) fn hook(request: &Request) -> Option<&str> {
 const PATH: &str = "/hooks/";
 
 /// Answers a request to a tenant's hook.
-pub(crate) async fn answer(service: &Service, name: &str, request: Request) -> Response {
+pub(crate) async fn answer<B>(service: &Service, name: &str, request: Request<B>) -> Response
+where
+    B: Body<Error: Into<BoxError>>,
+{
     let (Parts { headers, .. }, body) = request.into_parts();
     let validation = headers.get("validation-token").filter(|token| token.len() <= MAX_TOKEN_BYTES);
     let body = match tokio::time::timeout(DEADLINE, Limited::new(body, MAX_BODY_BYTES).collect()).await {

@@ -196,7 +196,6 @@ async fn fill(program: &Path, calls: usize) -> Result<()> {
     let service = Service::start(program)?;
     let mut load = Load::new(Duration::from_secs(3));
     let (began, mut notifications) = (Instant::now(), 0);
-    let mut queries = Queries::open(&service.address, &service.key).await?;
     while load.begun() < calls {
         load.import(&service.address, &service.key, 50_000).await?;
         notifications += 50_000;
@@ -208,5 +207,6 @@ async fn fill(program: &Path, calls: usize) -> Result<()> {
         began.elapsed().as_secs_f64(),
         service.disk()? / load.begun() as f64
     );
-    ask(&mut queries).await
+    // Not before: the service does not wait long for whoever says nothing.
+    ask(&mut Queries::open(&service.address, &service.key).await?).await
 }
