@@ -115,6 +115,9 @@ impl Writer {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         insert(&transaction, &received)?;
         transaction.prepare_cached("DELETE FROM batches WHERE last <= ?1")?.execute([forgotten.0])?;
+        if self.must_wipe {
+            trim(&transaction, journaled)?;
+        }
         transaction.commit()?;
         self.forgotten = forgotten.max(self.forgotten);
         let mut waiting = lock(&self.waiting);
@@ -141,6 +144,24 @@ fn insert(transaction: &Transaction<'_>, received: &[Received]) -> Result<()> {
         if let Some(last) = batch.last() {
             insert.execute(params![last.position.0, batch::pack(batch)?])?;
         }
+    }
+    Ok(())
+}
+
+/// Of a batch that is in the journal in part, leaves the rest.
+fn trim(transaction: &Transaction<'_>, journaled: Position) -> Result<()> {
+    let mut batch = Vec::new();
+    read_after(transaction, journaled, |first| {
+        batch = first;
+        false
+    })?;
+    let rest = &batch[batch.partition_point(|received| received.position <= journaled)..];
+    if rest.len() < batch.len()
+        && let Some(last) = rest.last()
+    {
+        transaction
+            .prepare_cached("UPDATE batches SET notifications = ?2 WHERE last = ?1")?
+            .execute(params![last.position.0, batch::pack(rest)?])?;
     }
     Ok(())
 }
@@ -282,8 +303,13 @@ mod tests {
         }
         let until = writer.end.position;
         lock(&waiting).forget(until);
+        // The last of them came together with what is not assembled yet.
+        arrive(&mut writer, AT_ONCE);
+        let part = Position(until.0 + 100);
+        lock(&waiting).forget(part);
         writer.must_wipe = true;
         arrive(&mut writer, 0);
-        assert_eq!(left(&writer, until), 0);
+        assert_eq!(left(&writer, part), 0);
+        assert_eq!(left(&writer, writer.end.position), AT_ONCE - 100);
     }
 }
