@@ -46,7 +46,8 @@ pub(crate) fn answer(platform: &Arc<Platform>, path: &str, request: &Request) ->
             Reply::ok(json!({ "blacklisted": count }))
         }
         (&Method::POST, "drop-websockets") => {
-            Reply::ok(json!({ "dropped": platform.state().sockets.drop_all(now) }))
+            let lost_at = now - seconds(0.0).max(0);
+            Reply::ok(json!({ "dropped": platform.state().sockets.drop_all(lost_at) }))
         }
         (&Method::POST, "expire-tokens") => {
             platform.state().oauth.expire_access_tokens(now);

@@ -66,13 +66,13 @@ impl Sockets {
         }
     }
 
-    /// Cuts all connections; how many there were.
-    pub(crate) fn drop_all(&mut self, now: Millis) -> usize {
+    /// Cuts all connections, as if they had been lost at that time; how many there were.
+    pub(crate) fn drop_all(&mut self, lost_at: Millis) -> usize {
         let mut dropped = 0;
         for session in self.sessions.values_mut() {
             // The connection ends when nobody can send to it any more.
             if session.sender.take().is_some() {
-                session.lost_at = now;
+                session.lost_at = lost_at;
                 dropped += 1;
             }
         }
@@ -115,9 +115,11 @@ impl Sockets {
     }
 
     fn disconnect(&mut self, token: &str, connection: u64, now: Millis) {
-        if let Some(session) = self.sessions.get_mut(token).filter(|session| session.connection == connection)
+        let session = self.sessions.get_mut(token).filter(|session| session.connection == connection);
+        // One that was cut has been lost since then.
+        if let Some(session) = session
+            && session.sender.take().is_some()
         {
-            session.sender = None;
             session.lost_at = now;
         }
     }
