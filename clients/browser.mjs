@@ -1,7 +1,7 @@
 // A browser on a line: reads commands from standard input, one JSON object per line, and answers each with one.
 //
 //   {"do": "open", "url", "dark"?, "width"?}   {"do": "run", "script"}        the value of an expression in the page
-//   {"do": "until", "script", "ms"}            {"do": "press", "key"}         {"do": "type", "text"}
+//   {"do": "until", "script"}                  {"do": "press", "key"}         {"do": "type", "text"}
 //   {"do": "click", "selector"}                {"do": "submit"}                the key Enter, and the page after it
 //   {"do": "axe"}       what axe-core finds    {"do": "screenshot", "file"}   {"do": "troubles"} what went wrong so far
 import { createInterface } from "node:readline";
@@ -10,6 +10,9 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import puppeteer from "puppeteer-core";
+
+// Waiting ends a test that fails, and never one on a slow machine: milliseconds.
+const SOON = 60_000;
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const folder = mkdtempSync(join(tmpdir(), "wholecall-browser-"));
@@ -41,17 +44,17 @@ const commands = {
     return answer.status();
   },
   run: ({ script }) => page.evaluate(script),
-  async until({ script, ms = 5000 }) {
-    await page.waitForFunction(script, { timeout: ms, polling: 50 });
+  async until({ script }) {
+    await page.waitForFunction(script, { timeout: SOON, polling: 50 });
     return page.evaluate(script);
   },
   press: ({ key }) => page.keyboard.press(key),
   type: ({ text }) => page.keyboard.type(text),
   async click({ selector }) {
-    await Promise.all([page.waitForNavigation({ timeout: 10_000 }), page.click(selector)]);
+    await Promise.all([page.waitForNavigation({ timeout: SOON }), page.click(selector)]);
   },
   async submit() {
-    await Promise.all([page.waitForNavigation({ timeout: 10_000 }), page.keyboard.press("Enter")]);
+    await Promise.all([page.waitForNavigation({ timeout: SOON }), page.keyboard.press("Enter")]);
   },
   async axe() {
     // Through the debugger: the page's own policy stays as it is.

@@ -70,8 +70,8 @@ impl Browser {
     }
 
     /// Waits until an expression in the page is something; its value.
-    pub(crate) fn until(&mut self, script: &str, ms: u64) -> Value {
-        self.ask(json!({ "do": "until", "script": script, "ms": ms }))
+    pub(crate) fn until(&mut self, script: &str) -> Value {
+        self.ask(json!({ "do": "until", "script": script }))
     }
 
     pub(crate) fn press(&mut self, key: &str) {
@@ -95,7 +95,7 @@ impl Browser {
     pub(crate) fn sign_in_with(&mut self, key: &str) {
         self.open("/sign-in");
         // A busy browser focuses the field some time after the page is there.
-        self.until("document.activeElement?.id === 'key'", 10_000);
+        self.until("document.activeElement?.id === 'key'");
         self.type_in(key);
         self.click("form button");
     }

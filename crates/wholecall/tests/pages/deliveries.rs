@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::signing_in::cookie;
 use crate::{
-    harness::{Installation, eventually},
+    harness::{Installation, SOON, eventually},
     traffic::{ACCOUNT, example},
     webhooks::{
         endpoint,
@@ -25,7 +25,7 @@ fn a_delivery_is_shown_and_sent_again() {
     let first = receiver.expect(1).remove(0);
     let session = cookie(&client, &tenant);
     let page = format!("/calls/{}", first.version().0);
-    let sent = eventually(std::time::Duration::from_secs(5), || {
+    let sent = eventually(SOON, || {
         let page = client.try_get(&tenant, &page, &[("Cookie", &session)]).unwrap();
         page.body.contains(">delivered<").then_some(page)
     });

@@ -37,7 +37,7 @@ fn a_search_is_its_address_and_goes_on_as_one_reads() {
     let read_on = format!(
         "document.querySelector('#next')?.scrollIntoView(), document.querySelectorAll('#found tr').length === {all}"
     );
-    browser.until(&read_on, 5_000);
+    browser.until(&read_on);
     let ids =
         browser.run("new Set([...document.querySelectorAll('#found a')].map((link) => link.href)).size");
     assert_eq!(ids, all, "none twice");
@@ -128,7 +128,7 @@ fn the_call_of_the_first_question_has_three_lanes_and_one_transfer() {
         part.focus();
         return document.querySelector('#hint').textContent === part.querySelector('title').textContent;
     })()";
-    browser.until(told, 5_000);
+    browser.until(told);
     let notifications = notifications.len();
     assert_eq!(browser.run("document.querySelectorAll('.notifications > li').length"), notifications);
     let proof = browser.run(

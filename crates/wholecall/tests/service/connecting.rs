@@ -16,10 +16,9 @@ use wholecall_ringcentral::Credentials;
 use wholecall_server::{connection, deliver::SecretKey};
 use wholecall_store::Store;
 
-use crate::harness::{Client, Installation, PROGRAM, Server, Tenant, eventually};
+use crate::harness::{Client, Installation, PROGRAM, SOON, Server, Tenant, eventually};
 
 const CLIENT_SECRET: &str = "a-client-secret-nobody-may-see";
-const SOON: Duration = Duration::from_secs(20);
 
 /// A platform on which only what a test plays happens.
 pub(crate) struct Platform {

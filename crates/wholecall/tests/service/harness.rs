@@ -142,7 +142,7 @@ impl Server {
 
     /// Waits until it has ended.
     pub(crate) fn wait(mut self) -> ExitStatus {
-        let ended = eventually(Duration::from_secs(30), || self.process.try_wait().unwrap());
+        let ended = eventually(SOON, || self.process.try_wait().unwrap());
         ended.expect("it ends within half a minute")
     }
 
@@ -361,6 +361,9 @@ fn reply(mut response: ureq::http::Response<ureq::Body>) -> Result<Reply, ureq::
         String::from_utf8(body).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into());
     Ok(Reply { status: response.status().as_u16(), headers, body })
 }
+
+/// What comes at once is waited for so long: it ends a test that fails, and never one on a slow machine.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// Looks until there is something to see, or the time is up.
 pub(crate) fn eventually<T>(within: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io::BufRead};
 use serde_json::Value;
 
 use crate::{
-    harness::{Client, Installation, Tenant},
+    harness::{Client, Installation, SOON, Tenant, eventually},
     traffic::{ACCOUNT, assembled, example, examples, expect_calls, expect_settled, post_all},
     webhooks::{
         self,
@@ -121,9 +121,8 @@ fn a_tenant_that_is_removed_takes_everything_along() {
         expect_calls(&client, tenant, &assembled(&calls));
     }
     installation.command_json(&["tenant", "remove", "gone", "--yes"]);
-    let is_out = crate::harness::eventually(std::time::Duration::from_secs(5), || {
-        (client.try_get(&gone, "/v1/calls", &[]).unwrap().status == 401).then_some(())
-    });
+    let is_out =
+        eventually(SOON, || (client.try_get(&gone, "/v1/calls", &[]).unwrap().status == 401).then_some(()));
     assert!(is_out.is_some(), "the key of a removed tenant goes on");
     client.try_notify(&gone, &calls[0]).unwrap().problem(401);
     expect_calls(&client, &stays, &assembled(&calls));
@@ -206,9 +205,7 @@ fn what_came_while_a_tenant_was_being_removed_goes_too() {
     }
     assert!(rows(&installation.database()) > 4);
     let server = installation.start();
-    let is_swept = crate::harness::eventually(std::time::Duration::from_secs(5), || {
-        (rows(&installation.database()) == 0).then_some(())
-    });
+    let is_swept = eventually(SOON, || (rows(&installation.database()) == 0).then_some(()));
     assert!(is_swept.is_some());
     server.stop();
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::{
-    harness::{Client, Installation, Server, Tenant, eventually},
+    harness::{Client, Installation, SOON, Server, Tenant, eventually},
     traffic::{ACCOUNT, another, assembled, by_id, collected, example, examples, expect_calls, post_all},
 };
 
@@ -178,7 +178,7 @@ fn calls_as_they_were_known_then() {
     let notifications = example("direct");
     let (first, rest) = notifications.split_at(4);
     first.iter().for_each(|notification| client.notify(&tenant, notification));
-    eventually(std::time::Duration::from_secs(10), || client.calls(&tenant, "", 1).pop()).unwrap();
+    eventually(SOON, || client.calls(&tenant, "", 1).pop()).unwrap();
     // A version at least a second after the first.
     std::thread::sleep(std::time::Duration::from_millis(1_500));
     rest.iter().for_each(|notification| client.notify(&tenant, notification));

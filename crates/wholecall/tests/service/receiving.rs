@@ -9,7 +9,7 @@ use std::{
 use wholecall_store::{Position, Store};
 
 use crate::{
-    harness::{Client, Installation, Reply, Server, Tenant, eventually},
+    harness::{Client, Installation, Reply, SOON, Server, Tenant, eventually},
     traffic::{ACCOUNT, assembled, example, expect_calls},
 };
 
@@ -111,7 +111,7 @@ fn tokens_are_rotated_without_a_gap() {
     let finished = installation.command_json(&["tenant", "rotate", "acme", "verification-token", "--finish"]);
     assert_eq!(finished["removed"], 1);
     client.notify(&new, &notifications[3]);
-    let is_out = eventually(Duration::from_secs(5), || {
+    let is_out = eventually(SOON, || {
         (client.try_notify(&old, &notifications[4]).unwrap().status == 401).then_some(())
     });
     assert!(is_out.is_some(), "the old token goes on");
@@ -224,7 +224,8 @@ fn whoever_is_slow_holds_up_nobody() {
     for notification in &notifications {
         client.notify(&tenant, notification);
     }
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    // One after the other, those would take two minutes.
+    assert!(started.elapsed() < Duration::from_secs(45), "{:?}", started.elapsed());
     expect_calls(&client, &tenant, &assembled(&notifications));
     // Who does not finish a body in time is told so.
     let mut answer = [0; 12];
@@ -233,7 +234,7 @@ fn whoever_is_slow_holds_up_nobody() {
     assert_eq!(&answer, b"HTTP/1.1 408");
     // Who does not finish a head is let go.
     let mut half = half_heads.into_iter().next().unwrap();
-    half.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
+    half.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let mut rest = Vec::new();
     half.read_to_end(&mut rest).unwrap();
     drop(silent);
@@ -289,7 +290,7 @@ fn receiving_goes_before_assembling() {
     let installation = Installation::new();
     let server = installation.start();
     // A thread's name has 15 letters.
-    let found = eventually(Duration::from_secs(10), || {
+    let found = eventually(SOON, || {
         let usual = niceness(&server, "store-arrivals")?;
         let later = ["assembler", "store-writer", "store-checkpoin"].map(|name| niceness(&server, name));
         let is_later = |nice: &Option<i32>| nice.is_some_and(|nice| nice > usual);

@@ -4,7 +4,7 @@ use std::{thread, time::Duration};
 
 use crate::{
     crash::expect_sound,
-    harness::{Client, Installation, Tenant, eventually},
+    harness::{Client, Installation, SOON, Tenant, eventually},
     traffic::{ACCOUNT, assembled, example, expect_calls, expect_settled},
 };
 
@@ -51,9 +51,8 @@ fn a_live_call_goes_on_after_a_restart() {
         let server = installation.start();
         let client = server.client();
         notifications[..at].iter().for_each(|notification| client.notify(&tenant, notification));
-        let is_told = eventually(Duration::from_secs(10), || {
-            (!client.calls(&tenant, "state=live", 10).is_empty()).then_some(())
-        });
+        let is_told =
+            eventually(SOON, || (!client.calls(&tenant, "state=live", 10).is_empty()).then_some(()));
         assert!(is_told.is_some());
         if at % 2 == 0 {
             server.kill()
@@ -111,8 +110,7 @@ fn impatient_tenant(installation: &Installation, name: &str) -> Tenant {
 
 /// Both calls have been told of, and are over.
 fn expect_settled_twice(client: &Client, tenant: &Tenant) {
-    let told =
-        eventually(Duration::from_secs(10), || (client.calls(tenant, "", 10).len() == 2).then_some(()));
+    let told = eventually(SOON, || (client.calls(tenant, "", 10).len() == 2).then_some(()));
     assert!(told.is_some());
     expect_settled(client, tenant);
 }

@@ -3,13 +3,12 @@
 use std::{
     io::{BufRead, BufReader, Write},
     process::{Command, Stdio},
-    time::Duration,
 };
 
 use serde_json::Value;
 use wholecall_simulator::Account;
 
-use crate::harness::{Client, Installation, PROGRAM, Tenant, eventually};
+use crate::harness::{Client, Installation, PROGRAM, SOON, Tenant, eventually};
 
 fn simulate(arguments: &[&str]) -> std::process::Output {
     Command::new(PROGRAM).arg("simulate").args(arguments).output().unwrap()
@@ -28,7 +27,7 @@ fn a_company_s_day_posted_to_the_service_becomes_what_was_true() {
     );
     assert!(posted.status.success(), "{}", String::from_utf8_lossy(&posted.stderr));
     let client = server.client();
-    let settled = eventually(Duration::from_secs(30), || {
+    let settled = eventually(SOON, || {
         let live = client.get(&tenant, "/v1/calls?state=live&limit=1");
         live["calls"].as_array().unwrap().is_empty().then_some(())
     });
@@ -71,9 +70,7 @@ fn the_demo_has_live_calls_and_ends_when_it_is_told_to() {
     let calls = |state: &str| -> Vec<Value> {
         client.get(&tenant, &format!("/v1/calls?state={state}"))["calls"].as_array().unwrap().clone()
     };
-    let seen = eventually(Duration::from_secs(20), || {
-        (!calls("live").is_empty() && calls("complete").len() > 20).then_some(())
-    });
+    let seen = eventually(SOON, || (!calls("live").is_empty() && calls("complete").len() > 20).then_some(()));
     let pid = rustix::process::Pid::from_child(&demo);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert_eq!(demo.wait().unwrap().code(), Some(0));

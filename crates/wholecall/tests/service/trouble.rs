@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 use crate::{
-    harness::{Installation, Server, as_nobody},
+    harness::{Installation, SOON, Server, as_nobody, eventually},
     traffic::{ACCOUNT, another, collected, example, expect_calls, post_all},
 };
 
@@ -75,7 +75,7 @@ fn expect_live_and_closed<'a>(
     let mut expected = collected(notifications);
     expected.retain(|_, call| call["state"] == "complete");
     let client = server.client();
-    let same = crate::harness::eventually(std::time::Duration::from_secs(30), || {
+    let same = eventually(SOON, || {
         let found = crate::traffic::by_id(client.calls(tenant, "state=complete", 1_000));
         (found == expected).then_some(())
     });

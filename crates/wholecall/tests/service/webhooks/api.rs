@@ -14,7 +14,7 @@ use super::{
     send, started, to,
 };
 use crate::{
-    harness::{Client, Installation, eventually},
+    harness::{Client, Installation, SOON, eventually},
     traffic::{ACCOUNT, another, example, expect_settled},
 };
 
@@ -244,7 +244,7 @@ fn a_name_that_leads_into_this_network_is_never_connected_to() {
     for name in ["localhost", "127.1", "2130706433", "0x7f000001"] {
         let added = endpoint(&client, &tenant, &to(&receiver.url().replace("127.0.0.1", name)));
         send(&client, &tenant, "POST", &path(&added, "/test"), &json!({}));
-        let problem = eventually(Duration::from_secs(20), || {
+        let problem = eventually(SOON, || {
             let page = client.get(&tenant, &path(&added, "/deliveries"));
             page["deliveries"][0]["attempts"][0]["problem"].as_str().map(str::to_owned)
         });
@@ -267,7 +267,7 @@ fn what_was_sent_is_listed_and_sent_again_when_asked() {
     let first = receiver.expect(1).remove(0);
     // Waits until so many attempts are written down.
     let attempted = |count: usize| {
-        let listed = eventually(Duration::from_secs(5), || {
+        let listed = eventually(SOON, || {
             let one = client.get(&tenant, &path(&added, "/deliveries"))["deliveries"][0].take();
             let attempts = one["attempts"].as_array().map_or(0, Vec::len);
             (one["state"] == "delivered" && attempts == count).then_some(one)
@@ -325,7 +325,7 @@ fn what_is_wanted_again_while_it_is_on_its_way_is_sent_again_afterwards() {
     let replayed = send(&client, &tenant, "POST", &path(&added, "/replay"), &since);
     assert_eq!(replayed.json(), json!({ "deliveries": 1 }));
     receiver.expect(4);
-    let done = eventually(Duration::from_secs(5), || {
+    let done = eventually(SOON, || {
         let one = client.get(&tenant, &path(&added, "/deliveries"))["deliveries"][0].take();
         (one["state"] == "delivered").then(|| one["attempts"].as_array().unwrap().len())
     });

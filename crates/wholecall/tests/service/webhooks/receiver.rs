@@ -15,7 +15,7 @@ use std::{
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
-use crate::harness::eventually;
+use crate::harness::{SOON, eventually};
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -129,7 +129,7 @@ impl Receiver {
 
     /// Waits until there are so many.
     pub(crate) fn expect(&self, count: usize) -> Vec<Request> {
-        let seen = eventually(Duration::from_secs(20), || {
+        let seen = eventually(SOON, || {
             let requests = self.requests();
             (requests.len() >= count).then_some(requests)
         });
@@ -221,7 +221,7 @@ impl Foreign {
 
     /// The next thing it was told.
     pub(crate) fn next(&self) -> Value {
-        self.told.recv_timeout(Duration::from_secs(20)).expect("it is told something")
+        self.told.recv_timeout(SOON).expect("it is told something")
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     restarted, started,
 };
 use crate::{
-    harness::{Installation, eventually},
+    harness::{Installation, SOON, eventually},
     traffic::{ACCOUNT, another, example, expect_settled},
 };
 
@@ -74,7 +74,7 @@ fn killed_while_it_delivers_it_loses_nothing_and_keeps_the_order() {
                 .cloned()
                 .collect()
         };
-        let all = eventually(Duration::from_secs(20), || missing().is_empty().then_some(()));
+        let all = eventually(SOON, || missing().is_empty().then_some(()));
         assert!(all.is_some(), "never delivered: {:?}", missing());
         let mut versions: HashMap<String, u64> = HashMap::new();
         let mut bodies: HashMap<String, String> = HashMap::new();

@@ -1,6 +1,6 @@
 //! Receivers that are spoken to by TLS, with certificates of an authority of the installation's own.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
@@ -17,7 +17,7 @@ use super::{
     send, to,
 };
 use crate::{
-    harness::{Installation, Server, eventually},
+    harness::{Installation, SOON, Server, eventually},
     traffic::ACCOUNT,
 };
 
@@ -83,7 +83,7 @@ fn only_whoever_this_machine_trusts_is_told_by_tls() {
     let problems = receivers.each_ref().map(|receiver| {
         let added = endpoint(&client, &tenant, &to(&format!("https://localhost:{}/calls", receiver.port())));
         send(&client, &tenant, "POST", &path(&added, "/test"), &json!({}));
-        let tried = eventually(Duration::from_secs(20), || {
+        let tried = eventually(SOON, || {
             let page = client.get(&tenant, &path(&added, "/deliveries"));
             let attempt = page["deliveries"][0]["attempts"][0].clone();
             attempt.is_object().then_some(attempt)
