@@ -4,7 +4,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    ops::Range,
+    ops::RangeInclusive,
 };
 
 use compact_str::CompactString;
@@ -22,25 +22,28 @@ use crate::{
     session::Session,
 };
 
-/// What the extensions of an account did when.
+/// What the extensions of an account did when, and in which session.
 #[derive(Debug, Default)]
-pub(crate) struct Relations(HashMap<CompactString, Doings>);
+pub(crate) struct Relations(BTreeSet<(Trace, SessionKey)>);
 
-/// What an extension did when, by session.
-#[derive(Debug, Default)]
-struct Doings {
-    dials: BTreeSet<(Time, SessionKey)>,
-    holds: BTreeSet<(Time, SessionKey)>,
-    ring_outs: BTreeSet<(Time, SessionKey)>,
-}
+impl Relations {
+    /// The sessions in which an extension did something within a time, in order of that.
+    fn did(
+        &self,
+        extension: &str,
+        did: Did,
+        within: RangeInclusive<Time>,
+    ) -> impl DoubleEndedIterator<Item = (Time, SessionKey)> {
+        let (start, end) = within.into_inner();
+        let at = |time| Trace { extension: extension.into(), did, time };
+        let found = self.0.range((at(start), SessionKey::MIN)..=(at(end), SessionKey::MAX));
+        found.map(|(trace, key)| (trace.time, *key))
+    }
 
-impl Doings {
-    fn of(&mut self, did: Did) -> &mut BTreeSet<(Time, SessionKey)> {
-        match did {
-            Did::Dial => &mut self.dials,
-            Did::Hold => &mut self.holds,
-            Did::RingOut => &mut self.ring_outs,
-        }
+    /// Sessions in which an extension did something at about a time.
+    fn did_at_about(&self, extension: &str, did: Did, time: Time) -> impl Iterator<Item = SessionKey> {
+        let within = time + -TWIN_WITHIN_MS..=time + TWIN_WITHIN_MS;
+        self.did(extension, did, within).take(LOOKED_AT).map(|(_, key)| key)
     }
 }
 
@@ -102,6 +105,10 @@ const LOOKED_AT: usize = 8;
 /// The two sessions of one RingOut begin within this time.
 const TWIN_WITHIN_MS: i64 = 60_000;
 
+/// From the first moment to the last.
+const EVER: Time = Time::from_millis(i64::MIN);
+const NEVER: Time = Time::from_millis(i64::MAX);
+
 /// The legacy ids of a RingOut's two sessions are this near to each other.
 const TWIN_IDS_WITHIN: u64 = 4_000;
 
@@ -115,6 +122,7 @@ impl<S: Default> Book<S> {
             let mut traces = traces_of(&self.sessions[key].session);
             traces.sort_unstable();
             traces.dedup();
+            traces.shrink_to_fit();
             again.extend(self.concerned(key));
             if traces != self.sessions[key].traces().list {
                 self.index(key, traces);
@@ -147,13 +155,9 @@ impl<S: Default> Book<S> {
         let relations = &mut self.accounts[held.account].relations.0;
         let own = held.traces.get_or_insert_default();
         for old in own.list.drain(..) {
-            if let Some(doings) = relations.get_mut(&old.extension) {
-                doings.of(old.did).remove(&(old.time, key));
-            }
+            relations.remove(&(old, key));
         }
-        for new in &traces {
-            relations.entry(new.extension.clone()).or_default().of(new.did).insert((new.time, key));
-        }
+        relations.extend(traces.iter().map(|new| (new.clone(), key)));
         own.list = traces;
     }
 
@@ -189,23 +193,22 @@ impl<S: Default> Book<S> {
         }
     }
 
-    fn doings(&self, key: SessionKey, extension: &str) -> Option<&Doings> {
-        self.accounts[self.sessions[key].account].relations.0.get(extension)
+    /// Those of a session's account.
+    fn relations(&self, key: SessionKey) -> &Relations {
+        &self.accounts[self.sessions[key].account].relations
     }
 
     /// The sessions whose relatives may change with this one.
     fn concerned(&self, key: SessionKey) -> Vec<SessionKey> {
-        let held = &self.sessions[key];
+        let (held, relations) = (&self.sessions[key], self.relations(key));
         let mut concerned = vec![key];
         concerned.extend(&held.traces().from);
         for trace in held.traces().list.iter().filter(|trace| trace.did == Did::Dial) {
-            let doings = self.doings(key, &trace.extension);
-            concerned.extend(doings.iter().flat_map(|doings| around(&doings.ring_outs, trace.time)));
+            concerned.extend(relations.did_at_about(&trace.extension, Did::RingOut, trace.time));
         }
         if held.traces().hold() {
             for (extension, begun, until) in holds_of(&held.session) {
-                let Some(doings) = self.doings(key, extension) else { continue };
-                let later = doings.dials.range((begun, SessionKey::MIN)..).take(LOOKED_AT);
+                let later = relations.did(extension, Did::Dial, begun..=NEVER).take(LOOKED_AT);
                 let during = later.take_while(|(time, _)| until.is_none_or(|until| *time < until));
                 concerned.extend(during.map(|(_, dialled)| dialled));
             }
@@ -217,13 +220,11 @@ impl<S: Default> Book<S> {
     fn relatives(&self, key: SessionKey) -> Vec<(SessionKey, Why)> {
         let mut found = Vec::new();
         for trace in &self.sessions[key].traces().list {
-            let Some(doings) = self.doings(key, &trace.extension) else { continue };
             match trace.did {
-                Did::Dial => {
-                    found.extend(self.on_hold_at(key, trace, doings).map(|held| (held, Why::Consultation)))
-                }
+                Did::Dial => found.extend(self.on_hold_at(key, trace).map(|held| (held, Why::Consultation))),
                 Did::RingOut => {
-                    let twins = around(&doings.dials, trace.time).filter(|&other| self.are_twins(key, other));
+                    let dialled = self.relations(key).did_at_about(&trace.extension, Did::Dial, trace.time);
+                    let twins = dialled.filter(|&other| self.are_twins(key, other));
                     found.extend(twins.map(|twin| (twin, Why::Twin)));
                 }
                 Did::Hold => {}
@@ -233,10 +234,11 @@ impl<S: Default> Book<S> {
     }
 
     /// The session its dialler had on hold: the latest held, if several.
-    fn on_hold_at(&self, key: SessionKey, dial: &Trace, doings: &Doings) -> Option<SessionKey> {
-        let before = doings.holds.range(..=(dial.time, SessionKey::MAX)).rev().take(LOOKED_AT);
+    fn on_hold_at(&self, key: SessionKey, dial: &Trace) -> Option<SessionKey> {
+        let before =
+            self.relations(key).did(&dial.extension, Did::Hold, EVER..=dial.time).rev().take(LOOKED_AT);
         let mut found: Option<(Time, &SessionId, SessionKey)> = None;
-        for &(time, other) in before {
+        for (time, other) in before {
             if found.as_ref().is_some_and(|(known, ..)| *known > time) {
                 break;
             }
@@ -320,13 +322,6 @@ impl Why {
             (Self::Twin, _) => "the same numbers the other way round, begun by one RingOut",
         }
     }
-}
-
-/// Sessions in which something was done at about a time.
-fn around(entries: &BTreeSet<(Time, SessionKey)>, time: Time) -> impl Iterator<Item = SessionKey> {
-    let Range { start, end } =
-        (time + -TWIN_WITHIN_MS, SessionKey::MIN)..(time + TWIN_WITHIN_MS, SessionKey::MAX);
-    entries.range(start..end).take(LOOKED_AT).map(|(_, key)| *key)
 }
 
 fn mirrored(a: &Session, b: &Session) -> bool {

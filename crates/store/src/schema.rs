@@ -25,7 +25,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
         connection.pragma_update(None, "page_size", 4_096)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "cache_size", -32_000)?;
+        connection.pragma_update(None, "cache_size", -16_000)?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         // What moves within the file leaves nothing behind, so that whoever is erased later is not found there.
         connection.pragma_update_and_check(None, "secure_delete", "FAST", |_| Ok(()))?;
