@@ -312,4 +312,39 @@ mod tests {
         assert_eq!(left(&writer, part), 0);
         assert_eq!(left(&writer, writer.end.position), AT_ONCE - 100);
     }
+
+    #[test]
+    fn what_cannot_be_wiped_is_wiped_with_what_comes_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("arrivals.db");
+        let connection = schema::open_arrivals(&path).unwrap();
+        connection.busy_timeout(std::time::Duration::ZERO).unwrap();
+        let waiting = Arc::new(Mutex::new(Waiting::from(Position(0))));
+        let journal = End { position: Position(0), arrived_ms: 0 };
+        let writer =
+            Writer::new(connection, journal, waiting.clone(), watch::Sender::new(Position(0))).unwrap();
+        let (queue, work) = mpsc::channel(1);
+        let thread = std::thread::spawn(move || writer.write_until_closed(work));
+        let arrive = || {
+            let (durable, is_durable) = oneshot::channel();
+            let (session, body) = ("s-1".into(), "{}".into());
+            let arrivals = vec![Arrival { tenant: TenantId(1), arrived_ms: 1_000, session, body }];
+            queue.blocking_send(Work::Keep { arrivals, durable }).unwrap();
+            is_durable.blocking_recv().unwrap().unwrap();
+        };
+        let log = || std::fs::metadata(folder.path().join("arrivals.db-wal")).unwrap().len();
+        arrive();
+        let reader = schema::open_reader(&path).unwrap();
+        reader.execute_batch("BEGIN; SELECT count(*) FROM batches").unwrap();
+        lock(&waiting).forget(Position(1));
+        let (done, is_done) = oneshot::channel();
+        queue.blocking_send(Work::Wipe { done }).unwrap();
+        is_done.blocking_recv().unwrap();
+        assert!(log() > 0, "somebody still reads in it");
+        drop(reader);
+        arrive();
+        assert_eq!(log(), 0);
+        drop(queue);
+        thread.join().unwrap();
+    }
 }

@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 use crate::{
     harness::{Installation, SOON, Server, as_nobody, eventually},
-    traffic::{ACCOUNT, another, collected, example, expect_calls, post_all},
+    traffic::{ACCOUNT, another, assembled, collected, example, examples, expect_calls, post_all},
 };
 
 /// What it says when it does not start; the complaint names the file.
@@ -63,6 +63,37 @@ fn on_a_full_disk_nothing_acknowledged_is_lost() {
     post_all(&server, &tenant, &more, 1);
     let all = kept.iter().map(|entry| entry.body.as_str()).chain(more.iter().map(String::as_str));
     expect_live_and_closed(&server, &tenant, all);
+    server.stop();
+}
+
+#[test]
+fn what_cannot_be_kept_nor_read_back_goes_on_when_it_can() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let tenant = installation.tenant("acme", [ACCOUNT]);
+    let client = server.client();
+    let notifications = examples();
+    let (before, after) = notifications.split_at(notifications.len() / 2);
+    before.iter().for_each(|notification| client.notify(&tenant, notification));
+    eventually(SOON, || client.calls(&tenant, "", 1).pop()).expect("there is a call");
+    // Neither can what comes of notifications be written now, nor what is in memory be made anew.
+    let rename = |from: &str, to: &str| {
+        installation.database().execute(&format!("ALTER TABLE {from} RENAME TO {to}"), []).unwrap();
+    };
+    rename("calls", "away");
+    let refused = eventually(SOON, || {
+        let reply = client.try_notify(&tenant, &after[0]).unwrap();
+        (reply.status != 200).then_some(reply)
+    });
+    refused.expect("nothing more is received").problem(503);
+    // A failed attempt to begin anew is a second from the next.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    client.try_notify(&tenant, &after[0]).unwrap().problem(503);
+    rename("away", "calls");
+    eventually(SOON, || (client.try_notify(&tenant, &after[0]).unwrap().status == 200).then_some(()))
+        .expect("it is received again");
+    after.iter().for_each(|notification| client.notify(&tenant, notification));
+    expect_calls(&client, &tenant, &assembled(&notifications));
     server.stop();
 }
 
