@@ -296,8 +296,7 @@ fn a_websocket_that_cannot_be_taken_up_again_leaves_a_gap_that_is_told() {
     let server = installation.start();
     let tenant = connect(&installation, &platform, &[]);
     let before = status(&installation);
-    // RingCentral remembers a connection for three minutes. (Not lost now and time let pass afterwards: it is taken up
-    // again within a fraction of a second.)
+    // RingCentral remembers a connection for three minutes. Lost only now, it might be taken up again before time passes.
     platform.control("drop-websockets", &json!({ "seconds": 200 }));
     let after = eventually(SOON, || {
         let status = status(&installation);

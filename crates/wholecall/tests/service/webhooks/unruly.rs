@@ -45,7 +45,7 @@ fn whoever_misbehaves_holds_up_nobody_else() {
     }
     let last = Instant::now();
     let told = good.expect(20);
-    // It was not waited for who hangs, which takes 15 seconds for each.
+    // Nobody has waited for the one that hangs: that takes 15 seconds for each call.
     assert!(told[19].at.duration_since(last) < Duration::from_secs(14));
     unruly.iter().for_each(|receiver| drop(receiver.expect(1)));
     let problems: Vec<String> = endpoints[1..]
