@@ -41,12 +41,26 @@ object! {
         "state" => pub state: State,
         /// As the account sees it.
         "direction" => pub direction: Direction,
+        /// What the notifications show: the whole account, or one extension's part of the call.
+        "view" => +default pub view: View,
         /// How it came out.
         "result" => pub result: Outcome,
         /// The caller.
         "from" => pub from: Side,
-        /// What was dialled; who was reached is in `conversations`.
+        /// What was dialled; who was reached is in `answeredBy`.
         "to" => pub to: Side,
+        /// The participant who first talked with the caller; null if none is known.
+        "answeredBy" => +default pub answered_by: Option<ParticipantId>,
+        /// The people of the caller's last conversation, without the caller.
+        "lastWith" => +default pub last_with: Vec<ParticipantId>,
+        /// The person outside the account; null in a call between extensions.
+        "customer" => +default pub customer: Option<ParticipantId>,
+        /// Extensions of the people who talked, in the order in which they came on the line.
+        "users" => +default pub users: Vec<ParticipantId>,
+        /// What served the customer (without one: the caller) last before their own last leg ended; null while live.
+        "endState" => +default pub end_state: Option<EndState>,
+        /// What the customer (without one: the caller) is doing now; null when closed.
+        "activity" => +default pub activity: Option<EndState>,
         /// First event.
         "startTime" => pub start_time: Time,
         /// Start of the first conversation.
@@ -63,6 +77,10 @@ object! {
         "links" => pub links: Vec<Link>,
         /// Steps by which the call passed from one participant to another.
         "moves" => pub moves: Vec<Move>,
+        /// The last transfer or forward that moved the customer (without one: the caller); null without one.
+        "transfer" => +default pub transfer: Option<Move>,
+        /// People of the account who were rung for this call and whose leg ended `Missed`.
+        "missedBy" => +default pub missed_by: Vec<ParticipantId>,
         /// Stretches in which one fixed set of people heard each other.
         "conversations" => pub conversations: Vec<Conversation>,
         /// Visits to queues.
@@ -107,6 +125,42 @@ words! {
 }
 
 words! {
+    /// What the notifications of a call show of it.
+    #[derive(Hash, Default)]
+    pub enum View {
+        /// The root's originating leg was seen: the account's subscription.
+        #[default]
+        Account = "account",
+        /// It was not: one person's subscription, or a beginning that was lost.
+        Extension = "extension",
+    }
+}
+
+words! {
+    /// How a caller was left when a call ended, or what a live call is doing. Of several at once the first in this
+    /// order counts.
+    #[derive(Hash, PartialOrd, Ord)]
+    pub enum EndState {
+        /// In a conversation.
+        Talking = "talking",
+        /// Put on hold.
+        OnHold = "onHold",
+        /// Parked.
+        Parked = "parked",
+        /// In a mailbox.
+        Voicemail = "voicemail",
+        /// In a queue.
+        Queued = "queued",
+        /// A telephone was ringing.
+        Ringing = "ringing",
+        /// In a menu.
+        Menu = "menu",
+        /// Nothing served the caller, or others went on talking without them.
+        Nothing = "none",
+    }
+}
+
+words! {
     /// How a call came out.
     #[derive(Hash)]
     pub enum Outcome {
@@ -134,6 +188,14 @@ words! {
         Failed = "Failed",
         /// Not allowed.
         Blocked = "Blocked",
+        /// A service answered: a star code, the caller's own mailbox, an announcement.
+        Service = "Service",
+        /// A person who was not seen took the call that rang at the one who was.
+        AnsweredElsewhere = "AnsweredElsewhere",
+        /// Handed on to where the notifications do not show.
+        Forwarded = "Forwarded",
+        /// The notifications do not show how the call came out.
+        Unknown = "Unknown",
     }
 }
 
@@ -143,10 +205,14 @@ object! {
     pub struct Side {
         /// Who, among the participants.
         "participant" => pub participant: Option<ParticipantId>,
-        /// Number or short number.
+        /// Public number; in `to` what was dialled, also a short number or a star code.
         "phoneNumber" => pub phone_number: Option<CompactString>,
+        /// Short number within the account.
+        "extensionNumber" => +default pub extension_number: Option<CompactString>,
         /// Name.
         "name" => pub name: Option<CompactString>,
+        /// Name for a reader: the name, else the number, else the extension, else `Anonymous`.
+        "displayName" => +default pub display_name: CompactString,
         /// Extension of the account.
         "extensionId" => pub extension_id: Option<CompactString>,
     }
@@ -188,15 +254,21 @@ words! {
         Supervisor = "supervisor",
         /// A seat in a conference bridge that stands for a room, not for a person.
         Proxy = "proxy",
-        /// A menu or a rule; the stream does not tell which.
+        /// A menu or a rule; the stream does not say which.
         Router = "router",
+        /// A group of users that is rung as one.
+        Group = "group",
+        /// An extension that the directory lists as no person: an announcement, a park location, a site.
+        Machine = "machine",
+        /// A person of whom only the presence is known.
+        Unknown = "unknown",
     }
 }
 
 impl Kind {
     /// Whether it is somebody who can talk.
     pub fn is_person(self) -> bool {
-        matches!(self, Self::User | Self::External)
+        matches!(self, Self::User | Self::External | Self::Unknown)
     }
 }
 
@@ -207,12 +279,20 @@ object! {
         "id" => pub id: ParticipantId,
         /// What it is.
         "kind" => pub kind: Kind,
-        /// Number or short number.
+        /// Public number.
         "phoneNumber" => pub phone_number: Option<CompactString>,
+        /// Short number within the account.
+        "extensionNumber" => +default pub extension_number: Option<CompactString>,
         /// Extension of the account.
         "extensionId" => pub extension_id: Option<CompactString>,
         /// Name.
         "name" => pub name: Option<CompactString>,
+        /// Name for a reader: the name, else the number, else the extension, else `Anonymous`.
+        "displayName" => +default pub display_name: CompactString,
+        /// The user whose call rings at this outside telephone: find-me, forwarding to a mobile.
+        "onBehalfOf" => +default pub on_behalf_of: Option<ParticipantId>,
+        /// Whether `onBehalfOf` or a length in `talkMs` is inferred rather than shown by a notification.
+        "inferred" => +default pub inferred: bool,
         /// False where it is only implied by the other side's `from` or `to`.
         "observed" => pub observed: bool,
         /// What it did in the call.
@@ -273,6 +353,8 @@ object! {
         "endTime" => pub end_time: Option<Time>,
         /// Who, sorted.
         "participants" => pub participants: Vec<ParticipantId>,
+        /// Whether it rests on a person who was not seen on the line: then its length is an upper bound.
+        "inferred" => +default pub inferred: bool,
     }
 }
 
@@ -289,11 +371,11 @@ object! {
         "leaveTime" => pub leave_time: Option<Time>,
         /// In between.
         "waitMs" => pub wait_ms: i64,
-        /// How it came out; none while it waits.
+        /// How it came out; null while the caller waits, and where the notifications do not show it.
         "outcome" => pub outcome: Option<QueueOutcome>,
         /// How often an agent was rung.
         "offers" => pub offers: u32,
-        /// The agent who answered.
+        /// Who came on the line with the caller out of the queue; null where that was not seen.
         "answeredBy" => pub answered_by: Option<ParticipantId>,
     }
 }
@@ -302,10 +384,12 @@ words! {
     /// How a visit to a queue came out.
     #[derive(Hash)]
     pub enum QueueOutcome {
-        /// An agent answered.
+        /// The caller was answered out of the queue.
         Answered = "Answered",
-        /// The caller left.
+        /// The caller hung up in it.
         Abandoned = "Abandoned",
+        /// The caller left it by a key.
+        Left = "Left",
         /// The queue sent the call elsewhere.
         Overflowed = "Overflowed",
     }
@@ -366,5 +450,9 @@ words! {
         RingOutTwin = "ringOutTwin",
         /// A supervisor listened to both.
         Supervision = "supervision",
+        /// One person of the account was connected in both at once.
+        Concurrent = "concurrent",
+        /// The other side of a call to a number of the account itself over the public network.
+        Hairpin = "hairpin",
     }
 }

@@ -24,12 +24,12 @@ impl Call {
                 });
             }
             let inside = |segment: &Segment| {
-                leg.start_time <= segment.start_time
+                leg.start_time.is_none_or(|start| start <= segment.start_time)
                     && segment.end_time.is_none_or(|end| segment.start_time < end)
                     && leg.end_time.is_none_or(|end| segment.end_time.is_some_and(|last| last <= end))
             };
             check(leg.segments.iter().all(inside), &|| format!("{name}: a segment lies outside the leg"));
-            check(leg.end_time.is_none_or(|end| leg.start_time <= end), &|| {
+            check(leg.end_time.zip(leg.start_time).is_none_or(|(end, start)| start <= end), &|| {
                 format!("{name}: ends before it begins")
             });
             check(leg.ring_ms >= 0 && leg.talk_ms >= 0 && leg.hold_ms >= 0, &|| {

@@ -15,13 +15,13 @@ pub trait WriteJson {
 }
 
 /// Declares a struct that is a JSON object. A key marked `@"IsEmpty::is_empty"` is left out where its value is
-/// empty.
+/// empty. A key marked `+default` is always written, and may be missing in records that an earlier version wrote.
 macro_rules! object {
     (
         $(#[doc = $doc:literal])*
         $(#[derive($($derive:ident),*)])?
         pub struct $name:ident {
-            $( $(#[doc = $field_doc:literal])* $key:literal => $(@$left_out:literal)? pub $field:ident: $type:ty, )*
+            $( $(#[doc = $field_doc:literal])* $key:literal => $(@$left_out:literal)? $(+$fallback:ident)? pub $field:ident: $type:ty, )*
         }
     ) => {
         $(#[doc = $doc])*
@@ -32,6 +32,7 @@ macro_rules! object {
                 $(#[doc = $field_doc])*
                 #[serde(rename = $key)]
                 $( #[serde(default, skip_serializing_if = $left_out)] )?
+                $( #[serde($fallback)] )?
                 pub $field: $type,
             )*
         }

@@ -176,7 +176,7 @@ impl Lanes {
 fn first_seen(call: &Call, participant: &Participant) -> Option<Time> {
     let legs = call.legs.iter().filter(|leg| leg.participant.as_ref() == Some(&participant.id));
     let talks = call.conversations.iter().filter(|talk| talk.participants.contains(&participant.id));
-    legs.map(|leg| leg.start_time).chain(talks.map(|talk| talk.start_time)).min()
+    legs.filter_map(|leg| leg.start_time).chain(talks.map(|talk| talk.start_time)).min()
 }
 
 /// A move in a sentence.

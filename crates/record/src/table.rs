@@ -158,7 +158,12 @@ fn result(call: &Call, screen: Screen) -> String {
     let color = match call.result {
         Outcome::Answered => Color::Green,
         Outcome::InProgress => Color::Cyan,
-        Outcome::Voicemail | Outcome::Fax => Color::Blue,
+        Outcome::Voicemail
+        | Outcome::Fax
+        | Outcome::Service
+        | Outcome::AnsweredElsewhere
+        | Outcome::Forwarded
+        | Outcome::Unknown => Color::Blue,
         Outcome::Missed | Outcome::Abandoned | Outcome::NoAnswer => Color::Yellow,
         Outcome::Rejected | Outcome::Busy | Outcome::Cancelled | Outcome::Failed | Outcome::Blocked => {
             Color::Red

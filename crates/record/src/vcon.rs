@@ -67,9 +67,9 @@ fn party(participant: &Participant) -> Value {
     }
     party.insert("uuid".into(), json!(participant.id));
     let kind = match participant.kind {
-        Kind::User | Kind::External | Kind::Supervisor => "person",
-        Kind::Queue => "organization",
-        Kind::Menu | Kind::Router | Kind::Proxy => "bot",
+        Kind::User | Kind::External | Kind::Supervisor | Kind::Unknown => "person",
+        Kind::Queue | Kind::Group => "organization",
+        Kind::Menu | Kind::Router | Kind::Proxy | Kind::Machine => "bot",
     };
     party.insert("type".into(), json!(kind));
     party.into()
@@ -130,9 +130,15 @@ impl Parts<'_> {
     fn incomplete(&self) -> Value {
         let call = self.call;
         let disposition = match call.result {
-            Outcome::Missed | Outcome::NoAnswer | Outcome::InProgress | Outcome::Answered | Outcome::Fax => {
-                "no-answer"
-            }
+            Outcome::Missed
+            | Outcome::NoAnswer
+            | Outcome::InProgress
+            | Outcome::Answered
+            | Outcome::Fax
+            | Outcome::Service
+            | Outcome::AnsweredElsewhere
+            | Outcome::Forwarded
+            | Outcome::Unknown => "no-answer",
             Outcome::Abandoned | Outcome::Cancelled => "hung-up",
             Outcome::Busy => "busy",
             Outcome::Rejected | Outcome::Failed | Outcome::Blocked => "failed",

@@ -8,7 +8,7 @@ use wholecall_record::{
     call::{
         BeyondLimit, Completeness, Conversation, Durations, Evidence, Gap, Kind, LegDirection, LegState,
         Link, LinkEnd, Move, MoveKind, Participant, QueueVisit, Recording, Repaired, RepairedFact, Role,
-        SCHEMA, Segment, Session, Side, State, UnlinkedGone,
+        SCHEMA, Segment, Session, Side, State, UnlinkedGone, View,
     },
 };
 
@@ -63,6 +63,15 @@ impl Fold<'_> {
             result: self.outcome(state, &caller, direction),
             from: self.from(&caller),
             to: self.to(&dialled),
+            view: View::Account,
+            answered_by: None,
+            last_with: Vec::new(),
+            customer: None,
+            users: Vec::new(),
+            end_state: None,
+            activity: None,
+            transfer: None,
+            missed_by: Vec::new(),
             start_time: start,
             answer_time: answer,
             end_time: end,
@@ -99,6 +108,8 @@ impl Fold<'_> {
         let person = caller.person.map(|person| &self.people[person]);
         let side = caller.side;
         Side {
+            extension_number: None,
+            display_name: CompactString::default(),
             phone_number: side.and_then(|side| side.number).map(CompactString::from),
             name: person
                 .and_then(|person| person.name.clone())
@@ -113,6 +124,8 @@ impl Fold<'_> {
         let side = dialled.side;
         Side {
             participant: person.map(|person| person.id.clone()),
+            extension_number: None,
+            display_name: CompactString::default(),
             phone_number: side.number.map(CompactString::from),
             name: person
                 .and_then(|person| person.name.clone())
@@ -241,6 +254,10 @@ impl Fold<'_> {
                 kind: person.kind,
                 phone_number: person.number.clone(),
                 extension_id: person.extension.clone(),
+                extension_number: None,
+                display_name: CompactString::default(),
+                on_behalf_of: None,
+                inferred: false,
                 name: person.name.clone(),
                 observed: person.observed,
                 roles: roles.list(),
@@ -278,7 +295,7 @@ impl Fold<'_> {
             direction: if leg.is_inbound() { LegDirection::Inbound } else { LegDirection::Outbound },
             from: leg.description.from.as_endpoint(),
             to: leg.description.to.as_endpoint(),
-            start_time: leg.start,
+            start_time: Some(leg.start),
             ring_time: first(Code::Proceeding).map(|change| change.time),
             answer_time: first(Code::Answered).map(|change| change.time),
             end_time: leg.end,
@@ -353,7 +370,7 @@ impl Fold<'_> {
             time: step.time,
             by: self.person_id(step.by),
             target: self.person_id(step.target),
-            answered: step.target.is_some_and(|target| talked(target) || by_agent(target)),
+            answered: Some(step.target.is_some_and(|target| talked(target) || by_agent(target))),
             evidence: self.evidence(&step.proof),
         }
     }
@@ -363,6 +380,7 @@ impl Fold<'_> {
             start_time: talk.start,
             end_time: end,
             participants: talk.people.iter().map(|&person| self.people[person].id.clone()).collect(),
+            inferred: false,
         });
         talks.collect()
     }
@@ -469,6 +487,7 @@ impl Fold<'_> {
             });
         }
         Completeness {
+            complete: false,
             missing_sequences,
             unseen_sessions: unseen.map(|room| room.session.id.clone()).collect(),
             unlinked_gone: unlinked.collect(),

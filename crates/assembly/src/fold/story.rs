@@ -427,5 +427,9 @@ fn rule_of_result(result: Outcome) -> &'static str {
         Outcome::Cancelled => "the call went out and ended without a reason",
         Outcome::Failed => "the called number does not exist, or the platform failed",
         Outcome::Blocked => "the call was not allowed",
+        Outcome::Service => "a service was called, and no person was rung",
+        Outcome::AnsweredElsewhere => "a person who was not seen took the call",
+        Outcome::Forwarded => "the call was handed on to where the notifications do not show",
+        Outcome::Unknown => "the notifications do not show how the call came out",
     }
 }

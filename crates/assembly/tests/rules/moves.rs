@@ -13,7 +13,7 @@ fn a_blind_transfer_goes_to_the_next_new_leg() {
         ));
         assert_eq!(moves(&call), ["BlindTransfer 104→106"], "{reason}");
         assert_eq!(when(call.moves[0].time), 9.0);
-        assert!(call.moves[0].answered);
+        assert_eq!(call.moves[0].answered, Some(true));
         assert_eq!(talks(&call), ["3–9: 104 +1404", "12–20: 106 +1404"]);
     }
 }
@@ -24,7 +24,7 @@ fn a_blind_transfer_nobody_answers_is_told_as_that() {
         "{ANSWERED} 9 A/2 Disconnected/BlindTransfer; 9 A/3 in 106 +1404>106 Proceeding; 20 A/1,A/3 Disconnected"
     ));
     assert_eq!(moves(&call), ["BlindTransfer 104→106"]);
-    assert!(!call.moves[0].answered);
+    assert_eq!(call.moves[0].answered, Some(false));
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_blind_transfer_to_a_queue_goes_to_the_queue() {
          15 A/4 Answered; 15 A/3 Disconnected/AgentAnswered; 20 A/1,A/4 Disconnected"
     ));
     assert_eq!(moves(&call), ["BlindTransfer 104→500"]);
-    assert!(call.moves[0].answered, "its agent came into a conversation");
+    assert_eq!(call.moves[0].answered, Some(true), "its agent came into a conversation");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn if_no_leg_is_new_the_latest_begun_and_not_yet_answered_is_the_target() {
 fn a_blind_transfer_to_nobody_seen_has_no_target() {
     let call = call(&format!("{ANSWERED} 9 A/2 Disconnected/BlindTransfer; 20 A/1 Disconnected"));
     assert_eq!(moves(&call), ["BlindTransfer 104→nobody"]);
-    assert!(!call.moves[0].answered);
+    assert_eq!(call.moves[0].answered, Some(false));
 }
 
 /// 104's transfer at 20 into the consultation that `CONSULTING` began.
@@ -112,7 +112,7 @@ fn an_attended_transfer_may_be_completed_while_the_target_rings() {
         "25 B/2 Answered; 30 A/1,B/2 Disconnected",
     );
     assert_eq!(moves(&call), ["AttendedTransfer 104→106"]);
-    assert!(call.moves[0].answered);
+    assert_eq!(call.moves[0].answered, Some(true));
     assert_eq!(talks(&call), ["3–9: 104 +1404", "25–30: 106 +1404"]);
 }
 
@@ -123,7 +123,7 @@ fn an_attended_transfer_may_go_to_voicemail() {
         "30 A/1,B/2 Disconnected",
     );
     assert_eq!(moves(&call), ["AttendedTransfer 104→106"]);
-    assert!(!call.moves[0].answered);
+    assert_eq!(call.moves[0].answered, Some(false));
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn an_attended_transfer_to_a_queue_goes_to_the_queue_until_an_agent_answers() {
     let waiting =
         attended(queue, "25 B/3 Answered; 25 B/2 Disconnected/AgentAnswered; 30 A/1,B/3 Disconnected");
     assert_eq!(moves(&waiting), ["AttendedTransfer 104→500"]);
-    assert!(waiting.moves[0].answered);
+    assert_eq!(waiting.moves[0].answered, Some(true));
     let reached = format!("{queue}; 15 B/3 Answered; 15 B/2 Disconnected/AgentAnswered");
     assert_eq!(moves(&attended(&reached, "30 A/1,B/3 Disconnected")), ["AttendedTransfer 104→111"]);
 }
@@ -291,7 +291,7 @@ fn a_forward_goes_to_the_next_new_leg() {
         0.2 A/3 in - +1404>+1777 Proceeding; 8 A/3 Answered; 20 A/3,A/1 Disconnected
     ");
     assert_eq!(moves(&call), ["Forward 104→+1777"]);
-    assert!(call.moves[0].answered);
+    assert_eq!(call.moves[0].answered, Some(true));
 }
 
 #[test]

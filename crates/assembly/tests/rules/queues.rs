@@ -118,7 +118,7 @@ fn the_same_queue_entered_again_is_another_visit() {
     let visits: Vec<_> = call.queues.iter().map(|visit| (visit.outcome, visit.offers)).collect();
     assert_eq!(visits, [(Some(QueueOutcome::Answered), 2), (Some(QueueOutcome::Abandoned), 1)]);
     assert_eq!(moves(&call), ["BlindTransfer 112→500"]);
-    assert!(!call.moves[0].answered);
+    assert_eq!(call.moves[0].answered, Some(false));
 }
 
 #[test]

@@ -189,7 +189,7 @@ fn a_pickup_of_a_call_that_was_transferred_while_ringing() {
          15 B/2 Disconnected/Pickup; 30 A/1,P/1 Disconnected"
     ));
     assert_eq!(moves(&call), ["AttendedTransfer 104→106", "Pickup 107→107"]);
-    assert!(!call.moves[0].answered);
+    assert_eq!(call.moves[0].answered, Some(false));
     assert_eq!(talks(&call), ["3–9: 104 +1404", "15–30: 107 +1404"]);
 }
 
@@ -244,7 +244,7 @@ fn a_blind_transfer_that_rings_back() {
          20 A/4 in 104 +1404>104 Proceeding; 23 A/4 Answered; 40 A/1,A/4 Disconnected"
     ));
     assert_eq!(moves(&call), ["BlindTransfer 104→106"]);
-    assert!(!call.moves[0].answered);
+    assert_eq!(call.moves[0].answered, Some(false));
     assert_eq!(talks(&call), ["3–9: 104 +1404", "23–40: 104 +1404"]);
 }
 
@@ -275,7 +275,7 @@ fn a_parked_call_transferred_and_parked_again() {
 #[test]
 fn an_abrupt_end_right_after_a_transfer_is_still_an_answered_transfer() {
     let call = call(&format!("{ANSWERED}{CONSULTING}{TRANSFERRED} 20.4 B/2,A/1 Disconnected"));
-    assert!(call.moves[0].answered);
+    assert_eq!(call.moves[0].answered, Some(true));
     assert_eq!(talks(&call)[2], "20–20.4: 106 +1404");
     assert_eq!(at(call.end_time), Some(20.4));
 }

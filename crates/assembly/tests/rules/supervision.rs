@@ -95,7 +95,7 @@ fn after_a_take_over_the_supervisor_in_the_session_talks() {
     ));
     assert_eq!(talks(&call), ["3–20: 104 +1404", "20–30: 109 +1404"]);
     assert_eq!(moves(&call), ["TakeOver 109→109"]);
-    assert!(call.moves[0].answered);
+    assert_eq!(call.moves[0].answered, Some(true));
     assert_eq!(person(&call, "109").roles, [Role::Monitor, Role::TakeOver]);
 }
 

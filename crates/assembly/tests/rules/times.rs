@@ -156,6 +156,9 @@ fn a_move_cut_at_its_answer_is_not_answered() {
         format!("{ANSWERED} 9 A/2 Disconnected/BlindTransfer; 9.1 A/3 in 106 +1404>106 Proceeding");
     let cut = call(&format!("{transfer}; 12 A/3 Answered"));
     assert_eq!(talks(&cut), ["3–9: 104 +1404"]);
-    assert!(!cut.moves[0].answered);
-    assert!(call(&format!("{transfer}; 12 A/3 Answered; 13 A/1 Disconnected")).moves[0].answered);
+    assert_eq!(cut.moves[0].answered, Some(false));
+    assert_eq!(
+        call(&format!("{transfer}; 12 A/3 Answered; 13 A/1 Disconnected")).moves[0].answered,
+        Some(true)
+    );
 }

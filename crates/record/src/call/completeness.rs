@@ -13,6 +13,8 @@ object! {
     /// What is known to be missing.
     #[derive(Default, Eq)]
     pub struct Completeness {
+        /// Whether nothing is known to be missing and every leg ended.
+        "complete" => +default pub complete: bool,
         /// Gaps in the order of a session's notifications: a hint, not a proof.
         "missingSequences" => pub missing_sequences: Vec<Gap>,
         /// Sessions that links name and nothing of which came.

@@ -41,8 +41,8 @@ object! {
         "from" => pub from: Endpoint,
         /// The called side.
         "to" => pub to: Endpoint,
-        /// First event.
-        "startTime" => pub start_time: Time,
+        /// First event; null where only an answer of RingCentral shows the leg and not when it began.
+        "startTime" => pub start_time: Option<Time>,
         /// First `Proceeding`.
         "ringTime" => pub ring_time: Option<Time>,
         /// First `Answered`.

@@ -135,8 +135,9 @@ object! {
         "by" => pub by: Option<ParticipantId>,
         /// Who has the call after it.
         "target" => pub target: Option<ParticipantId>,
-        /// Whether the target came into a conversation after it.
-        "answered" => pub answered: bool,
+        /// Whether the target was in a conversation after it and before the next move; null where what followed was
+        /// not seen.
+        "answered" => pub answered: Option<bool>,
         /// The notifications that say so.
         "evidence" => pub evidence: Vec<Evidence>,
     }
