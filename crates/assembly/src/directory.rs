@@ -1,32 +1,69 @@
 //! What is known of an account's extensions apart from its calls.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use compact_str::CompactString;
 use wholecall_record::call::Kind;
 
-/// The account's extensions: names and kinds for the records.
+use crate::phone_number::normalized_phone_number;
+
+/// The account's extensions and telephone numbers: names, kinds and owners for the records.
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
     version: Option<u64>,
     entries: HashMap<CompactString, Entry>,
+    /// The owner's extension id by public number; none where the number is the company's.
+    phone_numbers: HashMap<CompactString, Option<CompactString>>,
+    /// Extension ids by extension number.
+    extension_numbers: HashMap<CompactString, CompactString>,
+    /// The numbers at which a user is reached besides the extension, by extension id.
+    forwarding: HashMap<CompactString, HashSet<CompactString>>,
+    /// Names that only notifications gave, by extension id.
+    learnt_names: HashMap<CompactString, CompactString>,
 }
 
 /// An extension.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry {
-    /// What it is, where the directory's kind of extension is one of the record's.
-    pub kind: Option<Kind>,
+    /// What it is; none where the directory does not say.
+    pub kind: Option<EntryKind>,
     /// Its name.
     pub name: Option<CompactString>,
-    /// Its extension number.
+    /// Its public direct number, as `+` and digits.
     pub number: Option<CompactString>,
+    /// Its extension number.
+    pub extension_number: Option<CompactString>,
+}
+
+/// What an extension is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EntryKind {
+    /// A person, a room, a phone in a lobby: something at which people talk.
+    User,
+    /// A call queue.
+    Queue,
+    /// Rings several people at once: a shared line, delegated lines, a pickup group.
+    Group,
+    /// An IVR menu.
+    Menu,
+    /// Plays an announcement.
+    Announcement,
+    /// Takes messages, rings nobody.
+    MessageOnly,
+    /// Calls are parked at it.
+    ParkLocation,
+    /// Pages loudspeakers and phones.
+    PagingGroup,
+    /// An office of the company, with a greeting of its own.
+    Site,
+    /// Anything else, of which nothing is known: an application, a bot.
+    Other,
 }
 
 impl Directory {
     /// An empty directory that records made with it name by its version.
     pub fn of_version(version: u64) -> Self {
-        Self { version: Some(version), entries: HashMap::new() }
+        Self { version: Some(version), ..Self::default() }
     }
 
     /// What records made with it name it by; none where it has no versions.
@@ -34,43 +71,158 @@ impl Directory {
         self.version
     }
 
-    /// Adds or replaces an extension.
+    /// Adds or replaces an extension. If two have one extension number, it leads to the smaller id.
     pub fn insert(&mut self, extension_id: &str, entry: Entry) {
-        self.entries.insert(CompactString::from(extension_id), entry);
+        let id = CompactString::from(extension_id);
+        if let Some(number) = &entry.extension_number {
+            let owner = self.extension_numbers.entry(number.clone()).or_insert_with(|| id.clone());
+            if size_order(&id) < size_order(owner) {
+                owner.clone_from(&id);
+            }
+        }
+        if let Some(number) = entry.number.as_deref().and_then(normalized_phone_number) {
+            self.phone_numbers.insert(number, Some(id.clone()));
+        }
+        self.entries.insert(id, entry);
     }
 
-    pub(crate) fn get(&self, extension_id: &str) -> Option<&Entry> {
+    /// Adds a public number of the account: of an extension that was inserted before, or of the company. What is no
+    /// public number is ignored.
+    pub fn add_phone_number(&mut self, number: &str, extension_id: Option<&str>) {
+        let Some(number) = normalized_phone_number(number) else { return };
+        if let Some(entry) = extension_id.and_then(|id| self.entries.get_mut(id))
+            && entry.number.as_ref().is_none_or(|known| size_order(&number) < size_order(known))
+        {
+            entry.number = Some(number.clone());
+        }
+        let owner = extension_id.map(CompactString::from);
+        let known = self.phone_numbers.entry(number).or_default();
+        *known = owner.or_else(|| known.take());
+    }
+
+    /// Adds a number at which a user is also reached: a forwarding number, or the line of a device.
+    pub fn add_forwarding(&mut self, extension_id: &str, number: &str) {
+        let Some(number) = normalized_phone_number(number) else { return };
+        self.forwarding.entry(CompactString::from(extension_id)).or_default().insert(number);
+    }
+
+    /// Adds a name that notifications gave an extension; a name of the directory's own comes before it.
+    pub fn add_learnt_name(&mut self, extension_id: &str, name: &str) {
+        self.learnt_names.insert(CompactString::from(extension_id), CompactString::from(name));
+    }
+
+    /// An extension that the directory lists.
+    pub fn get(&self, extension_id: &str) -> Option<&Entry> {
         self.entries.get(extension_id)
     }
 
-    /// How many extensions it knows.
+    /// The name of an extension: as the directory lists it, else as notifications of the account gave it.
+    pub fn name_of(&self, extension_id: &str) -> Option<&CompactString> {
+        let listed = self.entries.get(extension_id).and_then(|entry| entry.name.as_ref());
+        listed.or_else(|| self.learnt_names.get(extension_id))
+    }
+
+    /// The id of the extension that a public number or an extension number belongs to.
+    pub fn extension_by_number(&self, number: &str) -> Option<&str> {
+        self.by_phone_number(number).or_else(|| self.by_extension_number(number))
+    }
+
+    /// The id of the extension that has a public number.
+    pub fn by_phone_number(&self, number: &str) -> Option<&str> {
+        self.phone_numbers.get(&normalized_phone_number(number)?)?.as_deref()
+    }
+
+    /// The id of the extension that has an extension number.
+    pub fn by_extension_number(&self, number: &str) -> Option<&str> {
+        self.extension_numbers.get(number).map(CompactString::as_str)
+    }
+
+    /// Whether a public number belongs to the account: to one of its extensions or to the company.
+    pub fn is_account_number(&self, number: &str) -> bool {
+        normalized_phone_number(number).is_some_and(|number| self.phone_numbers.contains_key(&number))
+    }
+
+    /// Whether a number is a forwarding number, or the line of a device, of an extension.
+    pub fn forwards_to(&self, extension_id: &str, number: &str) -> bool {
+        let Some(numbers) = self.forwarding.get(extension_id) else { return false };
+        normalized_phone_number(number).is_some_and(|number| numbers.contains(&number))
+    }
+
+    /// How many extensions it lists.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether it knows none.
+    /// Whether it lists none.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 }
 
+/// Numbers in order of their size, whatever their length.
+fn size_order(number: &str) -> (usize, &str) {
+    (number.len(), number)
+}
+
 impl Entry {
     /// An extension as RingCentral lists it: its `type`, `name` and `extensionNumber`. Empty texts say nothing.
-    pub fn listed(extension_type: Option<&str>, name: Option<&str>, number: Option<&str>) -> Self {
+    pub fn listed(extension_type: Option<&str>, name: Option<&str>, extension_number: Option<&str>) -> Self {
         let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(CompactString::from);
-        Self { kind: extension_type.and_then(kind), name: text(name), number: text(number) }
+        Self {
+            kind: text(extension_type).map(|kind| EntryKind::of_type(&kind)),
+            name: text(name),
+            number: None,
+            extension_number: text(extension_number),
+        }
     }
 }
 
-/// RingCentral's types of extension that are one of ours; of the others (groups, places to park calls at, …) nothing
-/// is said.
-fn kind(extension_type: &str) -> Option<Kind> {
-    Some(match extension_type {
-        "Department" => Kind::Queue,
-        "IvrMenu" => Kind::Menu,
-        "User" | "FlexibleUser" | "DigitalUser" | "VirtualUser" | "FaxUser" | "Limited" | "Room" => {
-            Kind::User
+impl EntryKind {
+    /// What RingCentral's extension `type` means.
+    pub fn of_type(extension_type: &str) -> Self {
+        match extension_type {
+            "User" | "FlexibleUser" | "DigitalUser" | "VirtualUser" | "FaxUser" | "Limited" | "Room"
+            | "RoomConnector" => Self::User,
+            "Department" => Self::Queue,
+            "SharedLinesGroup" | "DelegatedLinesGroup" | "GroupCallPickup" => Self::Group,
+            "IvrMenu" => Self::Menu,
+            "Announcement" | "AnnouncementOnly" => Self::Announcement,
+            "Voicemail" | "TakeMessageOnly" | "TakeMessagesOnly" => Self::MessageOnly,
+            "ParkLocation" => Self::ParkLocation,
+            "PagingOnly" | "PagingOnlyGroup" => Self::PagingGroup,
+            "Site" => Self::Site,
+            _ => Self::Other,
         }
-        _ => return None,
-    })
+    }
+
+    /// The word for it in answers and files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Queue => "queue",
+            Self::Group => "group",
+            Self::Menu => "menu",
+            Self::Announcement => "announcement",
+            Self::MessageOnly => "messageOnly",
+            Self::ParkLocation => "parkLocation",
+            Self::PagingGroup => "pagingGroup",
+            Self::Site => "site",
+            Self::Other => "other",
+        }
+    }
+
+    /// Whether people may talk at it: all that is not known to be a machine, a queue or a group.
+    pub fn is_person(self) -> bool {
+        matches!(self, Self::User | Self::Other)
+    }
+
+    /// What a record calls a participant of this kind, where records have a kind for it.
+    pub fn record_kind(self) -> Option<Kind> {
+        match self {
+            Self::User => Some(Kind::User),
+            Self::Queue => Some(Kind::Queue),
+            Self::Menu => Some(Kind::Menu),
+            _ => None,
+        }
+    }
 }

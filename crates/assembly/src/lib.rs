@@ -13,6 +13,7 @@ mod legs;
 pub mod limits;
 mod offline;
 mod parts;
+mod phone_number;
 mod relations;
 mod reports;
 mod session;
@@ -21,6 +22,7 @@ mod uuid;
 
 pub use assembler::{Assembler, Left, Question, Restoring};
 pub use change::{Change, Changes};
-pub use directory::{Directory, Entry};
+pub use directory::{Directory, Entry, EntryKind};
 pub use offline::{Calls, Collection};
+pub use phone_number::normalized_phone_number;
 pub use settings::Settings;

@@ -124,10 +124,8 @@ impl<'a> Fold<'a> {
     }
 
     fn is_machine(&self, extension: &str, queues: &[&str]) -> bool {
-        queues.contains(&extension)
-            || self
-                .listed(extension)
-                .is_some_and(|entry| matches!(entry.kind, Some(Kind::Queue | Kind::Menu)))
+        let kind = || self.listed(extension)?.kind?.record_kind();
+        queues.contains(&extension) || matches!(kind(), Some(Kind::Queue | Kind::Menu))
     }
 
     /// The leg's own extension, if it is one of the account's.
@@ -150,7 +148,7 @@ impl<'a> Fold<'a> {
             return Kind::Queue;
         }
         let entry = self.listed(extension);
-        if let Some(kind) = entry.and_then(|entry| entry.kind) {
+        if let Some(kind) = entry.and_then(|entry| entry.kind?.record_kind()) {
             return kind;
         }
         let passed_through = leg.codes.only(&[Code::Setup, Code::Disconnected, Code::Other]);
@@ -222,15 +220,13 @@ impl<'a> Fold<'a> {
     fn name_from_directory(&mut self) {
         let Some(directory) = self.material.directory else { return };
         for person in &mut self.people {
-            let Some(entry) = person.extension.as_deref().and_then(|extension| directory.get(extension))
-            else {
-                continue;
-            };
-            if entry.name.is_some() {
-                person.name.clone_from(&entry.name);
+            let Some(extension) = person.extension.as_deref() else { continue };
+            if let Some(name) = directory.name_of(extension) {
+                person.name = Some(name.clone());
             }
             if person.number.is_none() {
-                person.number.clone_from(&entry.number);
+                let entry = directory.get(extension);
+                person.number = entry.and_then(|entry| entry.extension_number.clone());
             }
         }
     }

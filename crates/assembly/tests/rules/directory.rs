@@ -1,6 +1,6 @@
 //! What a directory tells of extensions, and how its versions go along with the calls (docs/decisions.md).
 
-use wholecall_assembly::{Directory, Entry};
+use wholecall_assembly::{Directory, Entry, EntryKind};
 use wholecall_record::{Call, call::Kind};
 
 use crate::play::{ANSWERED, Live, call, participants, person, play};
@@ -116,4 +116,86 @@ fn a_closed_call_that_is_live_again_uses_the_directory_of_now() {
     live.hear("21 A/3 in 106 +1404>+1650=106 Proceeding; 25 A/3 Answered; 30 A/3 Disconnected");
     live.wait_until("60");
     assert_eq!(named(live.last("A")), (Some("Ada Moreno"), Some(2)));
+}
+
+#[test]
+fn every_type_of_extension_is_of_a_kind() {
+    for (extension_type, kind) in [
+        ("User", EntryKind::User),
+        ("DigitalUser", EntryKind::User),
+        ("Limited", EntryKind::User),
+        ("Room", EntryKind::User),
+        ("Department", EntryKind::Queue),
+        ("SharedLinesGroup", EntryKind::Group),
+        ("DelegatedLinesGroup", EntryKind::Group),
+        ("GroupCallPickup", EntryKind::Group),
+        ("IvrMenu", EntryKind::Menu),
+        ("Announcement", EntryKind::Announcement),
+        ("Voicemail", EntryKind::MessageOnly),
+        ("ParkLocation", EntryKind::ParkLocation),
+        ("PagingOnly", EntryKind::PagingGroup),
+        ("Site", EntryKind::Site),
+        ("Bot", EntryKind::Other),
+        ("ApplicationExtension", EntryKind::Other),
+        ("SomethingNew", EntryKind::Other),
+    ] {
+        let entry = Entry::listed(Some(extension_type), None, None);
+        assert_eq!(entry.kind, Some(kind), "{extension_type}");
+        let is_person = matches!(kind, EntryKind::User | EntryKind::Other);
+        assert_eq!(kind.is_person(), is_person, "{extension_type}");
+    }
+    assert_eq!(Entry::listed(None, None, None).kind, None);
+    assert_eq!(Entry::listed(Some(""), Some(""), Some("")), Entry::default(), "empty texts say nothing");
+}
+
+#[test]
+fn numbers_lead_to_extensions_whatever_their_spelling() {
+    let mut directory = naming(1, "Ada");
+    directory.add_phone_number("+1 (650) 555-0104", Some("104"));
+    directory.add_phone_number("16505550109", Some("104"));
+    directory.add_phone_number("+16505550100", None);
+    directory.add_phone_number("104", None);
+    assert_eq!(directory.by_phone_number("16505550104"), Some("104"));
+    assert_eq!(directory.extension_by_number("+16505550109"), Some("104"));
+    assert_eq!(directory.get("104").and_then(|entry| entry.number.as_deref()), Some("+16505550104"));
+    assert_eq!(directory.extension_by_number("104"), Some("104"), "its extension number");
+    assert_eq!(directory.by_phone_number("104"), None, "a short number is no public one");
+    assert!(directory.is_account_number("+16505550100"));
+    assert_eq!(directory.by_phone_number("+16505550100"), None, "the company's own");
+    assert!(!directory.is_account_number("+16505550199"));
+    assert!(!directory.is_account_number("104"));
+}
+
+#[test]
+fn one_extension_number_leads_to_the_smaller_id_in_any_order() {
+    for ids in [["104", "99"], ["99", "104"]] {
+        let mut directory = Directory::default();
+        for id in ids {
+            directory.insert(id, Entry::listed(Some("User"), None, Some("7")));
+        }
+        assert_eq!(directory.by_extension_number("7"), Some("99"));
+    }
+}
+
+#[test]
+fn forwarding_numbers_are_those_of_one_extension() {
+    let mut directory = naming(1, "Ada");
+    directory.add_forwarding("104", "+1 (415) 555-0177");
+    assert!(directory.forwards_to("104", "+14155550177"));
+    assert!(!directory.forwards_to("105", "+14155550177"), "another extension");
+    assert!(!directory.forwards_to("104", "+14155550178"), "another number");
+    assert!(!directory.is_account_number("+14155550177"), "a mobile is not the company's");
+}
+
+#[test]
+fn a_learnt_name_serves_where_the_directory_has_none() {
+    let mut directory = Directory::default();
+    directory.insert("104", Entry::listed(Some("User"), None, None));
+    directory.insert("105", Entry::listed(Some("User"), Some("Ben"), None));
+    for (id, name) in [("104", "Ada"), ("105", "Benjamin"), ("106", "Cleo")] {
+        directory.add_learnt_name(id, name);
+    }
+    let name_of = |id| directory.name_of(id).map(|name| name.as_str());
+    assert_eq!([name_of("104"), name_of("105"), name_of("106")], [Some("Ada"), Some("Ben"), Some("Cleo")]);
+    assert!(directory.get("106").is_none(), "a name alone lists no extension");
 }

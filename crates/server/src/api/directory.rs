@@ -38,12 +38,12 @@ fn account(stored: &StoredDirectory) -> Result<Value, StoreError> {
 }
 
 fn extension(extension: &Extension, numbers: &[&str]) -> Value {
-    let Entry { kind, name, number } = directories::entry(extension);
+    let Entry { kind, name, extension_number, .. } = directories::entry(extension);
     json!({
         "id": extension.id,
         "kind": kind.map_or("other", |kind| kind.as_str()),
         "name": name,
-        "number": number,
+        "number": extension_number,
         "phoneNumbers": numbers,
     })
 }

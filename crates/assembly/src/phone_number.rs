@@ -1,0 +1,57 @@
+//! One form for telephone numbers, so that two spellings of a number compare equal.
+
+use compact_str::CompactString;
+
+/// E.164 has up to 15 digits with the country code. From 11 digits on, digits without `+` have one; a shorter number
+/// may be a national one, or an extension's.
+const INTERNATIONAL_DIGITS: std::ops::RangeInclusive<usize> = 11..=15;
+
+/// A public telephone number as `+` and digits; none for short numbers, star codes, national numbers and words.
+pub fn normalized_phone_number(text: &str) -> Option<CompactString> {
+    let (has_plus, digits) = match text.trim().strip_prefix('+') {
+        Some(rest) => (true, rest),
+        None => (false, text.trim()),
+    };
+    let mut number = CompactString::const_new("+");
+    for character in digits.chars() {
+        match character {
+            '0'..='9' => number.push(character),
+            ' ' | '-' | '.' | '(' | ')' | '/' | '\u{a0}' => {}
+            _ => return None,
+        }
+    }
+    let count = number.len() - 1;
+    let is_public = if has_plus { count > 0 } else { INTERNATIONAL_DIGITS.contains(&count) };
+    is_public.then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::normalized_phone_number;
+
+    #[test]
+    fn spellings_of_one_number_are_equal() {
+        for spelling in
+            ["+14045550123", "14045550123", "+1 404-555-0123", "+1 (404) 555.0123", " +1404\u{a0}5550123 "]
+        {
+            assert_eq!(normalized_phone_number(spelling).as_deref(), Some("+14045550123"), "{spelling}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_public_number_has_no_form() {
+        for other in [
+            "",
+            "+",
+            "104",
+            "4045550123",
+            "*67",
+            "*6714045550123",
+            "anonymous",
+            "+1404x",
+            "1".repeat(16).as_str(),
+        ] {
+            assert_eq!(normalized_phone_number(other), None, "{other}");
+        }
+    }
+}
