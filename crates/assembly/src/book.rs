@@ -431,13 +431,25 @@ impl<S: Default> Book<S> {
         })
     }
 
-    /// The session a call is named after: the seen one, other than a supervising one, that began earliest.
+    /// The session a call is named after: of the seen ones of the first [`Rank`](crate::fold::Rank), the one that began
+    /// earliest.
     pub(crate) fn root(&self, call: CallKey) -> Option<SessionKey> {
-        let sessions = self.calls[call].sessions.iter().filter_map(|&key| {
+        let keys = &self.calls[call].sessions;
+        let mut seen = keys.iter().filter_map(|&key| Some((self.sessions[key].session.start()?, key)));
+        let (Some((first_start, first)), rest) = (seen.next(), seen) else { return None };
+        let order = |start, key: SessionKey| {
             let session = &self.sessions[key].session;
-            Some((session.is_supervising(), session.start()?, &session.id, key))
-        });
-        sessions.min().map(|(.., key)| key)
+            (session.rank(self.account_id(call)), start, &session.id)
+        };
+        let mut root = (first, None);
+        for (start, key) in rest {
+            let known = root.1.get_or_insert_with(|| order(first_start, first));
+            let next = order(start, key);
+            if next < *known {
+                root = (key, Some(next));
+            }
+        }
+        Some(root.0)
     }
 
     /// Whether every leg of a call may have ended, as far as can be told without looking closely.

@@ -5,6 +5,8 @@ use compact_str::CompactString;
 use wholecall_notification::{Direction, Endpoint, Party, Role, Text};
 use wholecall_record::call;
 
+use crate::numbers::is_star_code;
+
 /// What notifications say of a leg apart from its state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Description<'a> {
@@ -15,6 +17,8 @@ pub(crate) struct Description<'a> {
     pub(crate) to: Side<'a>,
     pub(crate) queue_call: bool,
     pub(crate) queue_name: Option<&'a str>,
+    /// The caller's name where the telephone's screen shows it apart from the queue's.
+    pub(crate) caller_name: Option<&'a str>,
     pub(crate) ring_out_role: Option<Role>,
 }
 
@@ -28,7 +32,7 @@ pub(crate) struct Side<'a> {
 }
 
 /// How many fields of a description are text.
-pub(crate) const FIELDS: usize = 11;
+pub(crate) const FIELDS: usize = 12;
 
 fn said<'t>(field: &'t Option<Text<'_>>) -> Option<&'t str> {
     field.as_deref().filter(|text| !text.is_empty())
@@ -44,6 +48,7 @@ impl<'a> Description<'a> {
             to: Side::of(&party.to),
             queue_call: party.is_queue_call(),
             queue_name: party.ui_call_info.as_deref().and_then(|info| info.queue_name()),
+            caller_name: party.ui_call_info.as_deref().and_then(|info| info.caller_name()),
             ring_out_role: party.ring_out_role(),
         }
     }
@@ -56,6 +61,7 @@ impl<'a> Description<'a> {
             self.account,
             self.extension,
             self.queue_name,
+            self.caller_name,
             number,
             name,
             extension,
@@ -75,6 +81,7 @@ impl<'a> Description<'a> {
         self.to.fill_gaps(&other.to);
         self.queue_call |= other.queue_call;
         self.queue_name = self.queue_name.or(other.queue_name);
+        self.caller_name = self.caller_name.or(other.caller_name);
         self.ring_out_role = self.ring_out_role.or(other.ring_out_role);
     }
 }
@@ -104,20 +111,12 @@ impl<'a> Side<'a> {
 
     /// A service behind a star code.
     pub(crate) fn is_star_code(&self) -> bool {
-        self.number.is_some_and(|number| number.starts_with('*'))
+        self.number.is_some_and(is_star_code)
     }
 
     /// A conference bridge.
     pub(crate) fn is_bridge(&self) -> bool {
         self.number.is_some_and(|number| number.eq_ignore_ascii_case("conference"))
-    }
-
-    /// An extension of the account, or a number too short to be anything else.
-    pub(crate) fn is_internal(&self) -> bool {
-        /// RingCentral's extension numbers have up to eight digits.
-        const LONGEST_SHORT_NUMBER: usize = 8;
-        let is_short = |number: &str| !number.starts_with('+') && number.len() <= LONGEST_SHORT_NUMBER;
-        self.extension.is_some() || self.number.is_some_and(is_short)
     }
 
     pub(crate) fn as_endpoint(&self) -> call::Endpoint {

@@ -36,6 +36,8 @@ pub(crate) struct Statement {
     detail: Option<Box<Detail>>,
     pub(crate) code: Option<Code>,
     pub(crate) reason: Option<Reason>,
+    /// The notification marks the leg as a missed call.
+    pub(crate) missed: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -128,7 +130,7 @@ pub(crate) enum Copied {
 impl Statement {
     /// Nothing but a code and a reason.
     pub(crate) fn plain(time: Time, code: Code, reason: Option<Reason>) -> Self {
-        Self { time, detail: None, code: Some(code), reason }
+        Self { time, detail: None, code: Some(code), reason, missed: false }
     }
 
     pub(crate) fn of(notification: &Notification<'_, '_>, party: &Party<'_>) -> Self {
@@ -158,6 +160,7 @@ impl Statement {
             detail: has_detail.then(detail),
             code,
             reason,
+            missed: party.missed_call == Some(true),
         }
     }
 
@@ -183,6 +186,7 @@ impl Statement {
 
     fn fill_gaps(&mut self, other: &Self) {
         let (no_code, no_reason) = (self.code.is_none(), self.reason.is_none());
+        self.missed |= other.missed;
         self.code = self.code.or(other.code);
         self.reason = self.reason.or(other.reason);
         let Some(theirs) = &other.detail else { return };
@@ -203,7 +207,9 @@ impl Statement {
 
     /// Any order will do that the content alone decides.
     fn order(&self, other: &Self) -> std::cmp::Ordering {
-        let key = |s: &Self| (s.time, s.code, s.reason, s.peer().cloned(), s.park().map(CompactString::from));
+        let key = |s: &Self| {
+            (s.time, s.code, s.reason, s.missed, s.peer().cloned(), s.park().map(CompactString::from))
+        };
         let words = |s: &Self| (s.code_word().map(str::to_owned), s.reason_word().map(str::to_owned));
         key(self).cmp(&key(other)).then_with(|| words(self).cmp(&words(other)))
     }

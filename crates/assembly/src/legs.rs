@@ -53,6 +53,8 @@ struct Leg {
 #[derive(Debug)]
 struct Given {
     uuid: Option<Uuid>,
+    /// The first and the last change that gave it.
+    first_sequence: u32,
     sequence: u32,
     /// Another description of the same leg.
     next: Option<NonMaxIndex>,
@@ -87,7 +89,7 @@ impl NonMaxIndex {
 }
 
 const ABSENT: u16 = 1 << 15;
-/// No name or number is longer; what is, is cut. Eleven fields of that length end before the mark.
+/// No name or number is longer; what is, is cut. Twelve fields of that length end before the mark.
 const LONGEST_FIELD: usize = 2_000;
 
 impl Legs {
@@ -236,7 +238,12 @@ impl Legs {
             let Leg { events, latest, has_left, .. } = *old;
             kept.legs.push(Leg { id_start, id_end, last_given: None, events, latest, has_left, recordings });
             for given in self.given_to(key) {
-                kept.push_given(key, given.sequence, given.uuid.clone(), &self.unpack(given));
+                kept.push_given(
+                    key,
+                    (given.first_sequence, given.sequence),
+                    given.uuid.clone(),
+                    &self.unpack(given),
+                );
             }
         }
         *self = kept;
@@ -282,6 +289,8 @@ impl Legs {
             if self.is(given, said) {
                 let is_only = first == Some(at) && given.next.is_none();
                 let given = &mut self.given[at.get()];
+                let counts_earlier = sequence < given.first_sequence;
+                given.first_sequence = given.first_sequence.min(sequence);
                 let counts_later = match sequence.cmp(&given.sequence) {
                     Ordering::Less => false,
                     Ordering::Equal => keep_first(&mut given.uuid, uuid),
@@ -290,11 +299,11 @@ impl Legs {
                         true
                     }
                 };
-                return counts_later && !is_only;
+                return (counts_later || counts_earlier) && !is_only;
             }
             next = given.next;
         }
-        self.push_given(leg, sequence, uuid.cloned(), said);
+        self.push_given(leg, (sequence, sequence), uuid.cloned(), said);
         count < limits::DESCRIPTIONS_PER_LEG || self.drop_earliest(leg)
     }
 
@@ -317,7 +326,13 @@ impl Legs {
         before.is_some()
     }
 
-    fn push_given(&mut self, leg: LegKey, sequence: u32, uuid: Option<Uuid>, said: &Description<'_>) {
+    fn push_given(
+        &mut self,
+        leg: LegKey,
+        (first_sequence, sequence): (u32, u32),
+        uuid: Option<Uuid>,
+        said: &Description<'_>,
+    ) {
         let start = self.text.len();
         let text = &mut self.text;
         let ends = said.texts().map(|field| {
@@ -330,6 +345,7 @@ impl Legs {
         leg.last_given = NonMaxIndex::new(self.given.len());
         self.given.push(Given {
             uuid,
+            first_sequence,
             sequence,
             next,
             text_start: start as u32,
@@ -374,6 +390,15 @@ impl Legs {
     /// The owner's extension, as it was last said.
     pub(crate) fn extension(&self, leg: LegKey) -> Option<&str> {
         self.latest(leg, |given| self.unpack(given).extension)
+    }
+
+    /// The first number in `to`: what was dialled, before the platform filled in where the call went. An answer of
+    /// RingCentral counts after every notification.
+    pub(crate) fn first_number_dialled(&self, leg: LegKey) -> Option<&str> {
+        let named = self.given_to(leg).filter_map(|given| Some((given, self.unpack(given).to.number?)));
+        let place = |given: &Given| (given.first_sequence == 0, given.first_sequence);
+        let order = |a: &Given, b: &Given| place(a).cmp(&place(b)).then_with(|| self.later_first(a, b));
+        named.min_by(|(a, _), (b, _)| order(a, b)).map(|(_, number)| number)
     }
 
     /// The technical direction, as it was last said.
@@ -426,7 +451,17 @@ impl Legs {
             let from = std::mem::replace(&mut start, (end & !ABSENT) as usize);
             (end & ABSENT == 0).then(|| &text[from..end as usize])
         });
-        let [account, extension, queue_name, from @ .., to_number, to_name, to_extension, to_device] = fields;
+        let [
+            account,
+            extension,
+            queue_name,
+            caller_name,
+            from @ ..,
+            to_number,
+            to_name,
+            to_extension,
+            to_device,
+        ] = fields;
         let [number, name, from_extension, device] = from;
         Description {
             account,
@@ -436,6 +471,7 @@ impl Legs {
             to: Side { number: to_number, name: to_name, extension: to_extension, device: to_device },
             queue_call: given.queue_call,
             queue_name,
+            caller_name,
             ring_out_role: given.ring_out_role,
         }
     }
@@ -467,6 +503,7 @@ mod tests {
             to: Side { name: Some("Å"), ..Side::default() },
             queue_call: true,
             queue_name: Some("Support"),
+            caller_name: Some("MILLER J"),
             ring_out_role: Some(Role::Target),
         };
         assert_eq!(told(&description).description(0), description);

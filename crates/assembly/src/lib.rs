@@ -11,6 +11,7 @@ mod fold;
 mod forgotten;
 mod legs;
 pub mod limits;
+mod numbers;
 mod offline;
 mod parts;
 mod phone_number;

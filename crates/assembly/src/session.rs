@@ -1,12 +1,15 @@
 //! A telephony session as kept: its legs, and its state changes in order.
 
+use std::sync::OnceLock;
+
 use compact_str::CompactString;
 use wholecall_notification::{Code, Notification, Origin, Party, Reason};
-use wholecall_record::{SessionId, Time};
+use wholecall_record::{AccountId, SessionId, Time};
 
 use crate::{
     event::{AFTER_ALL, Copied, Event, Statement},
     event_log::{Added, EventLog},
+    fold::{Fold, Rank},
     legs::{LegKey, Legs},
     limits,
     reports::Reports,
@@ -26,6 +29,8 @@ pub(crate) struct Session {
     last_seen: u32,
     /// Some leg of it is, or was once said to be, a supervisor's.
     supervised: bool,
+    /// Kept until something new is known of it.
+    rank: OnceLock<Rank>,
 }
 
 /// A word said of the whole session: the earliest counts, whatever order they come in.
@@ -95,11 +100,13 @@ impl Session {
             legacy_id: FirstSaid::default(),
             last_seen: 0,
             supervised: false,
+            rank: OnceLock::new(),
         }
     }
 
     /// Takes in what RingCentral answered when it was asked; tells whether that is new.
     pub(crate) fn hear_report(&mut self, notification: &Notification<'_, '_>) -> bool {
+        self.rank.take();
         // Any change that was told counts before it.
         self.origin.hear(AFTER_ALL, notification.body().origin.kind.as_deref());
         self.legacy_id.hear(AFTER_ALL, notification.body().session_id.as_deref());
@@ -142,6 +149,7 @@ impl Session {
         self.supervised |= said.reason == Some(Reason::Supervising);
         let legs = &self.legs;
         let added = self.events.add(sequence, leg, uuid, said, |leg| legs.id(leg));
+        self.rank.take();
         match added {
             Added::Copy(Copied::Nothing) if !described => Heard::Duplicate,
             Added::Copy(Copied::Content) => Heard::News { of: News::Copy, last: false, described },
@@ -232,6 +240,16 @@ impl Session {
     /// RingOut, or its sister on web pages: the platform rings both sides.
     pub(crate) fn is_ring_out(&self) -> bool {
         matches!(self.origin(), Some(Origin::RingOut | Origin::RingMe))
+    }
+
+    /// The platform places the call on behalf of an extension.
+    pub(crate) fn is_call_out(&self) -> bool {
+        self.origin() == Some(Origin::CallOut)
+    }
+
+    /// Its rank among the sessions of its call.
+    pub(crate) fn rank(&self, account: Option<&AccountId>) -> Rank {
+        *self.rank.get_or_init(|| Fold::rank_of(self, account))
     }
 
     /// `origin.type` as RingCentral words it.

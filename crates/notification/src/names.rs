@@ -102,6 +102,8 @@ names! {
         TakeOver = "TakeOver",
         /// Merged into a conference. In no specification.
         Conference = "Conference",
+        /// Answered at another telephone.
+        AnsweredElsewhere = "AnsweredElsewhere",
         /// An agent of the queue answered.
         AgentAnswered = "AgentAnswered",
         /// This agent did not answer.
@@ -160,6 +162,8 @@ names! {
         RingOut = "RingOut",
         /// Click to call from a web page.
         RingMe = "RingMe",
+        /// The platform calls out on behalf of an extension: a queue's callback, a dialler.
+        CallOut = "CallOut",
         /// A conference bridge; its `sessionId` is always "0".
         Conference = "Conference",
     }

@@ -415,9 +415,17 @@ object! {
 impl CallInfo<'_> {
     /// The queue's name, if either line tells it.
     pub fn queue_name(&self) -> Option<&str> {
-        [&self.primary, &self.additional]
-            .into_iter()
-            .find_map(|line| (line.kind.as_deref() == Some("QueueName")).then(|| said(&line.value)).flatten())
+        self.line("QueueName")
+    }
+
+    /// The caller's name, if either line shows it.
+    pub fn caller_name(&self) -> Option<&str> {
+        self.line("CallerIdName")
+    }
+
+    fn line(&self, kind: &str) -> Option<&str> {
+        let mut lines = [&self.primary, &self.additional].into_iter();
+        lines.find_map(|line| said(&line.value).filter(|_| line.kind.as_deref() == Some(kind)))
     }
 }
 

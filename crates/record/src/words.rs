@@ -54,6 +54,27 @@ pub fn name_of_move(kind: MoveKind) -> &'static str {
     }
 }
 
+/// What a person who reads a record calls somebody: the name, else the number, else the extension, else `Anonymous`.
+pub fn display_name(name: Option<&str>, number: Option<&str>, extension: Option<&str>) -> String {
+    match (name, number, extension) {
+        (Some(name), ..) => name.to_owned(),
+        (None, Some(number), _) => phone_number(number),
+        (None, None, Some(extension)) => format!("Extension {extension}"),
+        (None, None, None) => "Anonymous".to_owned(),
+    }
+}
+
+/// A telephone number as people write it: `+1 212 555 0147`. Only numbers of the North American Numbering Plan are
+/// grouped; how others are is not the same in every country.
+pub fn phone_number(number: &str) -> String {
+    match number.strip_prefix("+1") {
+        Some(rest) if rest.len() == 10 && rest.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("+1 {} {} {}", &rest[..3], &rest[3..6], &rest[6..])
+        }
+        _ => number.to_owned(),
+    }
+}
+
 /// What people call a participant: its name, else its number, else what it is.
 pub fn name_of(participant: &Participant) -> String {
     let number = participant.phone_number.as_deref();

@@ -8,6 +8,7 @@ use wholecall_record::{
 
 use super::{
     Fold,
+    implied::Implied,
     legs::{Leg, Room},
 };
 
@@ -35,7 +36,9 @@ impl Fold<'_> {
         let mut open = self.open_legs().map(|(index, _)| index);
         let (Some(last), None) = (open.next(), open.next()) else { return None };
         let several = self.legs.iter().filter(|leg| leg.kind != Kind::Proxy).count() > 1;
-        let waits = self.is_in_a_machine(last) || self.leads_to_the_unseen();
+        // An implied person on the line is somebody to talk to.
+        let talks = self.implied.iter().any(Implied::is_there_still);
+        let waits = talks || self.is_in_a_machine(last) || self.leads_to_the_unseen();
         (several && !waits).then_some(last)
     }
 
@@ -55,7 +58,9 @@ impl Fold<'_> {
         let latest =
             others.max_by_key(|&other| self.legs[other].ended_by.map(|at| self.changes[at].event.sequence));
         latest.is_some_and(|other| {
-            let machine = matches!(self.legs[other].kind, Kind::Menu | Kind::Queue | Kind::Router);
+            let kind = self.legs[other].kind;
+            let machine =
+                matches!(kind, Kind::Menu | Kind::Queue | Kind::Router | Kind::Group | Kind::Machine);
             machine && self.end_reason(&self.legs[other]) != Some(Reason::CallerDropped)
         })
     }

@@ -36,6 +36,8 @@ pub(crate) struct Room<'a> {
 /// A party of a session.
 pub(crate) struct Leg<'a> {
     pub(crate) room: usize,
+    /// Index among its session's legs.
+    pub(crate) key: LegKey,
     pub(crate) party: PartyId,
     /// Recordings begun by it.
     pub(crate) recordings: &'a [CompactString],
@@ -48,6 +50,8 @@ pub(crate) struct Leg<'a> {
     pub(crate) codes: Codes,
     /// Some change of it has the reason `Supervising`.
     pub(crate) supervises: bool,
+    /// Some change of it is marked as a missed call.
+    pub(crate) missed: bool,
     pub(crate) kind: Kind,
     /// Index among the people; none for a proxy.
     pub(crate) person: Option<usize>,
@@ -212,15 +216,9 @@ impl<'a> Fold<'a> {
             leg.codes.add(code);
         }
         leg.supervises |= event.said.reason == Some(Reason::Supervising);
+        leg.missed |= event.said.missed;
         self.changes[leg.changes.end] = Change { time, event };
         leg.changes.end += 1;
-    }
-
-    /// The seen session, other than a supervising one, whose first event is earliest.
-    pub(super) fn find_root(&self) -> Option<usize> {
-        let seen = |room: &usize| self.rooms[*room].start.is_some();
-        let rooms = || (0..self.rooms.len()).filter(seen);
-        rooms().find(|&room| !self.rooms[room].is_supervising).or_else(|| rooms().next())
     }
 
     /// The session's Outbound leg with the lowest sequence, if it is neither a supervisor's nor in a
@@ -231,18 +229,35 @@ impl<'a> Fold<'a> {
         }
         let legs = self.rooms[room].legs.clone();
         let leg = legs.clone().find(|&leg| self.legs[leg].direction == Direction::Outbound)?;
-        let continues = legs.clone().take_while(|&earlier| earlier < leg).any(|earlier| {
-            let same_owner = self.legs[earlier].description.extension.is_some()
-                && self.legs[earlier].description.extension == self.legs[leg].description.extension;
-            same_owner && self.changes_of(earlier).iter().any(|change| is_switch(change))
-        });
-        (!self.legs[leg].supervises && !continues).then_some(leg)
+        (!self.legs[leg].supervises && !self.continues_another(leg)).then_some(leg)
     }
-}
 
-fn is_switch(change: &Change<'_>) -> bool {
-    change.event.said.code == Some(Code::Disconnected)
-        && matches!(change.event.said.reason, Some(Reason::CallSwitch | Reason::CallFlip | Reason::Pickup))
+    /// Whether a user goes on by this leg with a call that an earlier leg of the session had: a switch, a flip, or a
+    /// pickup at another device.
+    fn continues_another(&self, leg: usize) -> bool {
+        let legs = self.rooms[self.legs[leg].room].legs.clone();
+        let owner = self.legs[leg].description.extension;
+        let earlier = legs.clone().take_while(|&earlier| earlier < leg);
+        earlier.flat_map(|earlier| self.changes_of(earlier).iter().map(move |change| (earlier, change))).any(
+            |(earlier, change)| {
+                let same_owner = owner.is_some() && self.legs[earlier].description.extension == owner;
+                match change.event.said.reason {
+                    _ if change.event.said.code != Some(Code::Disconnected) => false,
+                    Some(Reason::CallSwitch | Reason::Pickup) => same_owner,
+                    // The leg that a call was flipped to begins before the old one ends, or is the next one.
+                    Some(Reason::CallFlip) => {
+                        let begun = |&other: &usize| {
+                            other != earlier && self.legs[other].first_sequence < change.event.sequence
+                        };
+                        let latest = legs.clone().rev().find(begun).filter(|&latest| latest > earlier);
+                        let next = || legs.clone().find(|other| *other > earlier);
+                        latest.or_else(next) == Some(leg)
+                    }
+                    _ => false,
+                }
+            },
+        )
+    }
 }
 
 impl<'a> Leg<'a> {
@@ -258,6 +273,7 @@ impl<'a> Leg<'a> {
         };
         Self {
             room,
+            key,
             party: PartyId::from(legs.id(key)),
             recordings: legs.recordings(key),
             description,
@@ -267,6 +283,7 @@ impl<'a> Leg<'a> {
             direction,
             codes: Codes::default(),
             supervises: false,
+            missed: false,
             kind: Kind::External,
             person: None,
             talks_from: None,

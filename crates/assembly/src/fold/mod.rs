@@ -13,25 +13,31 @@
 //!    to tell.
 
 mod closing;
+mod headline;
+mod implied;
 mod legs;
 mod links;
 mod moves;
+mod on_behalf;
 mod outcomes;
 mod people;
 mod presence;
 mod queues;
 mod record;
+mod result;
+mod sides;
 mod spans;
 mod story;
 
 use wholecall_notification::Code;
 use wholecall_record::{AccountId, CallId, ParticipantId, Time, call};
 
-pub(crate) use self::closing::Patience;
+pub(crate) use self::{closing::Patience, sides::Rank};
 use self::{
+    implied::Implied,
     legs::{Leg, Room},
     links::{Joints, Link},
-    people::{Implied, Person},
+    people::Person,
     presence::Talk,
 };
 use crate::{directory::Directory, event::Event, session::Session};
@@ -73,7 +79,11 @@ pub(crate) struct Fold<'a> {
     joints: Joints,
     /// Participants in order of their ids.
     people: Vec<Person>,
+    /// Extensions that offer the call to others.
+    queues: Vec<&'a str>,
     implied: Vec<Implied>,
+    /// Since when each person is on the line, those who ever are.
+    on_the_line_since: Vec<Option<Time>>,
     talks: Vec<Talk>,
     talk_limit: u64,
     monitors: Vec<ParticipantId>,
@@ -106,6 +116,7 @@ impl<'a> Fold<'a> {
         fold.find_spans();
         fold.find_talks();
         fold.find_monitors();
+        fold.find_on_behalf();
         Some(fold)
     }
 
@@ -119,12 +130,29 @@ impl<'a> Fold<'a> {
             links: Vec::new(),
             joints: Joints::default(),
             people: Vec::new(),
+            queues: Vec::new(),
             implied: Vec::new(),
+            on_the_line_since: Vec::new(),
             talks: Vec::new(),
             talk_limit: 0,
             monitors: Vec::new(),
             last_event: Time::from_millis(i64::MIN),
         }
+    }
+
+    /// The rank of a session among those of its call.
+    pub(crate) fn rank_of(session: &'a Session, account: Option<&'a AccountId>) -> Rank {
+        let material = Material {
+            account,
+            sessions: vec![session],
+            listeners: Vec::new(),
+            related: Vec::new(),
+            refused: 0,
+            directory: None,
+        };
+        let mut fold = Self::unread(material);
+        fold.find_legs();
+        fold.rank(0)
     }
 
     /// The call's id: its root session.

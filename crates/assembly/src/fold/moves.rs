@@ -24,6 +24,14 @@ pub(crate) struct Step {
     pub(crate) proof: Vec<usize>,
 }
 
+/// Whether a move of this kind names who did it as who has the call after it.
+fn names_one_twice(kind: MoveKind) -> bool {
+    matches!(
+        kind,
+        MoveKind::Switch | MoveKind::Flip | MoveKind::Pickup | MoveKind::Retrieve | MoveKind::TakeOver
+    )
+}
+
 impl Fold<'_> {
     /// All moves, by time, then kind, then ids.
     pub(super) fn find_moves(&self) -> Vec<Step> {
@@ -44,6 +52,8 @@ impl Fold<'_> {
             self.linked(link, &mut steps);
         }
         self.drop_repeated(&mut steps);
+        // Nobody hands a call on to themselves: to their own mailbox, to their own other leg.
+        steps.retain(|step| step.by.is_none() || step.by != step.target || names_one_twice(step.kind));
         let name = |kind: MoveKind| kind.as_str();
         // People are in order of their ids.
         steps.sort_by(|x, y| {
@@ -57,23 +67,23 @@ impl Fold<'_> {
     fn disconnected(&self, leg: usize, at: usize, steps: &mut Vec<Step>) {
         let Some(reason) = self.changes[at].event.said.reason else { return };
         let owner = self.legs[leg].person;
-        let next = || self.next_leg(leg, at);
+        if let Some(kind) = self.kind_of_handing_on(leg, at) {
+            let target = self.next_leg(leg, at).and_then(|next| self.destination(next));
+            steps.push(Step { kind, time: self.changes[at].time, by: owner, target, proof: vec![at] });
+            return;
+        }
         let (kind, by, target) = match reason {
-            Reason::BlindTransfer | Reason::RccTransfer | Reason::DtmfTransfer
-                if self.is_person(owner) || self.legs[leg].talks_at(self.changes[at].time) =>
-            {
-                (MoveKind::BlindTransfer, owner, next().and_then(|next| self.destination(next)))
-            }
-            // A user's leg that a rule forwarded at once looks like a router's; a queue or a menu makes no move.
-            Reason::CallRedirected if !matches!(self.legs[leg].kind, Kind::Queue | Kind::Menu) => {
-                (MoveKind::Forward, owner, next().and_then(|next| self.destination(next)))
-            }
             Reason::CallSwitch => (MoveKind::Switch, owner, owner),
             Reason::CallFlip => (MoveKind::Flip, owner, self.flipped_to(leg, at)),
             Reason::CallPark | Reason::ParkLocation => (MoveKind::Park, owner, None),
             Reason::Pickup if !self.is_taken_by_link(leg, at) => {
                 let taker = self.taker(leg, at).and_then(|taker| self.legs[taker].person);
-                let kind = if taker == owner { MoveKind::Switch } else { MoveKind::Pickup };
+                let was_parked = self.legs[leg].state_before(self.changes[at].time) == Some(LegState::Parked);
+                let kind = match was_parked {
+                    true => MoveKind::Retrieve,
+                    false if taker == owner => MoveKind::Switch,
+                    false => MoveKind::Pickup,
+                };
                 (kind, taker, taker)
             }
             Reason::TakeOver => {
@@ -87,9 +97,30 @@ impl Fold<'_> {
         steps.push(Step { kind, time: self.changes[at].time, by, target, proof: vec![at] });
     }
 
+    /// Whether a leg hands the call on with a change: a person transfers it, or a rule forwards it.
+    pub(super) fn kind_of_handing_on(&self, leg: usize, at: usize) -> Option<MoveKind> {
+        let change = &self.changes[at];
+        if change.event.said.code != Some(Code::Disconnected) {
+            return None;
+        }
+        match change.event.said.reason? {
+            Reason::BlindTransfer | Reason::RccTransfer | Reason::DtmfTransfer => {
+                let is_person = self.is_person(self.legs[leg].person) || self.legs[leg].talks_at(change.time);
+                is_person.then_some(MoveKind::BlindTransfer)
+            }
+            // A user's leg that a rule forwarded at once looks like a router's; a queue or a menu makes no move.
+            Reason::CallRedirected => {
+                let hands_on =
+                    matches!(self.legs[leg].kind, Kind::Queue | Kind::Menu | Kind::Machine | Kind::Group);
+                (!hands_on).then_some(MoveKind::Forward)
+            }
+            _ => None,
+        }
+    }
+
     /// The first leg of the session that began after a change; if there is none, the latest begun before
     /// it and not yet answered.
-    fn next_leg(&self, leg: usize, at: usize) -> Option<usize> {
+    pub(super) fn next_leg(&self, leg: usize, at: usize) -> Option<usize> {
         let sequence = self.changes[at].event.sequence;
         let time = self.changes[at].time;
         let legs = self.rooms[self.legs[leg].room].legs.clone();
@@ -119,9 +150,7 @@ impl Fold<'_> {
 
     /// The queue that offers the call by this leg.
     pub(super) fn offering_queue(&self, leg: usize) -> Option<usize> {
-        let leg = &self.legs[leg];
-        let queue = leg.description.to.extension.filter(|_| leg.description.queue_call)?;
-        self.person_with_extension(queue).filter(|queue| Some(*queue) != leg.person)
+        self.person_with_extension(self.offered_by(leg)?)
     }
 
     /// The owner of the latest leg begun: the one the call was flipped to rings before the old one ends.
@@ -137,7 +166,7 @@ impl Fold<'_> {
 
     /// The leg that took a call from one that rang. It is answered without ringing, and may come before the
     /// last of several ringing legs is told.
-    fn taker(&self, leg: usize, at: usize) -> Option<usize> {
+    pub(super) fn taker(&self, leg: usize, at: usize) -> Option<usize> {
         let (first, sequence) = (self.legs[leg].first_sequence, self.changes[at].event.sequence);
         let taken_already = |&other: &usize| {
             let other = &self.legs[other];
@@ -291,8 +320,8 @@ impl Fold<'_> {
         (by, target)
     }
 
-    /// The session in which the mover's leg is Outbound if exactly one is, else the one that began later;
-    /// an unseen one counts as later.
+    /// The session in which the mover's leg is Outbound if exactly one is, else the one that is not the root, else the
+    /// one that began later; an unseen one counts as later.
     fn consultation(&self, link: &Link) -> usize {
         let outbound = |end: &End| match end.leg {
             Some(leg) => Some(!self.legs[leg].is_inbound()),
@@ -305,10 +334,10 @@ impl Fold<'_> {
         match (outbound(&link.a), outbound(&link.b)) {
             (Some(true), Some(false)) => link.a.room,
             (Some(false), Some(true)) => link.b.room,
-            _ => {
-                // Unseen rooms have no start; rooms are in order of their start.
-                link.a.room.max(link.b.room)
-            }
+            _ if link.a.room == self.root => link.b.room,
+            _ if link.b.room == self.root => link.a.room,
+            // Unseen rooms have no start; rooms are in order of their start.
+            _ => link.a.room.max(link.b.room),
         }
     }
 
@@ -361,8 +390,8 @@ impl Fold<'_> {
                         queue.get_or_insert(offering);
                         continue;
                     }
-                    (Kind::User | Kind::External | Kind::Router | Kind::Menu, None) => &mut ringing,
-                    _ => continue,
+                    (Kind::Supervisor | Kind::Proxy, None) => continue,
+                    (_, None) => &mut ringing,
                 },
                 _ => continue,
             };

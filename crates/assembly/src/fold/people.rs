@@ -2,14 +2,17 @@
 
 use compact_str::CompactString;
 use smallvec::SmallVec;
-use wholecall_notification::{Code, Role};
-use wholecall_record::{
-    ParticipantId, SessionId, Time,
-    call::{Kind, LinkKind},
-};
+use wholecall_notification::{Code, Reason};
+use wholecall_record::{ParticipantId, SessionId, call::Kind, words};
 
-use super::{Fold, legs::Leg};
-use crate::{description::Side, directory::Entry};
+use super::{Fold, implied::Implied, legs::Leg};
+use crate::{
+    description::Side,
+    directory::{Entry, EntryKind},
+    numbers::without_caller_id_code,
+    phone_number::normalized_phone_number,
+    session::Session,
+};
 
 /// A participant.
 pub(crate) struct Person {
@@ -18,63 +21,52 @@ pub(crate) struct Person {
     /// False while only others' `from` or `to` name it.
     pub(crate) observed: bool,
     pub(crate) number: Option<CompactString>,
+    pub(crate) extension_number: Option<CompactString>,
     pub(crate) name: Option<CompactString>,
     pub(crate) extension: Option<CompactString>,
+    /// The user for whom it rings.
+    pub(crate) on_behalf_of: Option<OnBehalfOf>,
     pub(crate) legs: SmallVec<[usize; 4]>,
 }
 
-/// The side of a session nobody sees, where only the other is visible.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Implied {
-    pub(crate) room: usize,
-    /// The visible leg whose `from` or `to` tells of it.
-    pub(crate) from_leg: usize,
-    /// Calls, or is called.
-    pub(crate) is_caller: bool,
-    pub(crate) person: usize,
-    /// When it is taken to be on the line.
-    pub(crate) present: Vec<(Time, Option<Time>)>,
+/// For whom an outside telephone rings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OnBehalfOf {
+    pub(crate) user: usize,
+    /// Whether the directory lists the number as the user's.
+    pub(crate) is_listed: bool,
 }
 
-impl Implied {
-    /// Whether it is on the line just before a time.
-    pub(crate) fn is_there_before(&self, time: Time) -> bool {
-        self.present.iter().any(|(start, end)| *start < time && end.is_none_or(|end| time <= end))
-    }
+/// What one leg, or one implied side, says of a participant.
+pub(super) struct Mention<'a> {
+    pub(super) id: ParticipantId,
+    pub(super) kind: Kind,
+    pub(super) side: Option<Side<'a>>,
+    pub(super) by: Mentioned,
 }
 
-/// What one leg, or one implied side, tells of a participant.
-struct Mention<'a> {
-    id: ParticipantId,
-    kind: Kind,
-    side: Option<Side<'a>>,
-    by: Mentioned,
-}
-
-enum Mentioned {
+pub(super) enum Mentioned {
     Leg(usize),
-    /// The offer of a queue that has no leg.
-    Offer,
-    Implied {
-        room: usize,
-        from_leg: usize,
-        is_caller: bool,
-    },
+    /// Others' legs are addressed to it, or it listened from another call: it has no leg of its own here.
+    Name,
+    Implied(Implied),
 }
 
 impl<'a> Fold<'a> {
     pub(super) fn find_people(&mut self) {
-        let queues = self.queue_extensions();
+        self.queues = self.queue_extensions();
         for leg in 0..self.legs.len() {
-            self.legs[leg].kind = self.kind_of(&self.legs[leg], &queues);
+            self.legs[leg].kind = self.kind_of(&self.legs[leg]);
         }
         let mut mentions: Vec<Mention<'a>> = Vec::with_capacity(self.legs.len() + 1);
         for (index, leg) in self.legs.iter().enumerate().filter(|(_, leg)| leg.kind != Kind::Proxy) {
             let (id, side) = (self.owner_id(leg), own_side(leg));
             mentions.push(Mention { id, kind: leg.kind, side, by: Mentioned::Leg(index) });
         }
-        self.mention_implied_sides(&queues, &mut mentions);
-        self.mention_unseen_queues(&queues, &mut mentions);
+        self.mention_implied_sides(&mut mentions);
+        self.mention_unseen_queues(&mut mentions);
+        self.mention_addressed(&mut mentions);
+        self.mention_listeners(&mut mentions);
         // Equal ids stay in order of their legs.
         mentions.sort_by(|a, b| a.id.cmp(&b.id));
         self.people.reserve_exact(mentions.len());
@@ -91,19 +83,12 @@ impl<'a> Fold<'a> {
                     person.observed = true;
                     self.legs[leg].person = Some(index);
                 }
-                Mentioned::Offer => {}
-                Mentioned::Implied { room, from_leg, is_caller } => {
-                    self.implied.push(Implied {
-                        room,
-                        from_leg,
-                        is_caller,
-                        person: index,
-                        present: Vec::new(),
-                    });
-                }
+                Mentioned::Name => {}
+                Mentioned::Implied(implied) => self.implied.push(Implied { person: index, ..implied }),
             }
         }
         self.name_from_directory();
+        self.name_caller_apart_from_queue();
     }
 
     /// Extensions that another leg of the call names as the queue it is offered by, or that the directory
@@ -123,13 +108,23 @@ impl<'a> Fold<'a> {
         self.material.directory?.get(extension)
     }
 
-    fn is_machine(&self, extension: &str, queues: &[&str]) -> bool {
-        let kind = || self.listed(extension)?.kind?.record_kind();
-        queues.contains(&extension) || matches!(kind(), Some(Kind::Queue | Kind::Menu))
+    /// What the directory says that an extension is.
+    pub(super) fn listed_kind(&self, extension: &str) -> Option<EntryKind> {
+        self.listed(extension)?.kind
+    }
+
+    /// Whether an extension is a queue's: by the directory, or since it offers the call to others.
+    pub(super) fn is_queue(&self, extension: &str) -> bool {
+        self.queues.contains(&extension) || self.listed_kind(extension) == Some(EntryKind::Queue)
+    }
+
+    /// Whether an extension is known to be no person's.
+    pub(super) fn is_machine(&self, extension: &str) -> bool {
+        self.is_queue(extension) || self.listed_kind(extension).is_some_and(|kind| !kind.is_person())
     }
 
     /// The leg's own extension, if it is one of the account's.
-    fn own_extension(&self, leg: &Leg<'a>) -> Option<&'a str> {
+    pub(super) fn own_extension(&self, leg: &Leg<'a>) -> Option<&'a str> {
         let foreign = match (leg.description.account, self.material.account) {
             (Some(theirs), Some(ours)) => *theirs != **ours,
             _ => false,
@@ -137,30 +132,33 @@ impl<'a> Fold<'a> {
         leg.description.extension.filter(|_| !foreign)
     }
 
-    fn kind_of(&self, leg: &Leg<'a>, queues: &[&str]) -> Kind {
+    fn kind_of(&self, leg: &Leg<'a>) -> Kind {
         if leg.supervises {
             return Kind::Supervisor;
         }
         let Some(extension) = self.own_extension(leg) else {
             return if self.rooms[leg.room].is_conference { Kind::Proxy } else { Kind::External };
         };
-        if queues.contains(&extension) {
+        if self.queues.contains(&extension) {
             return Kind::Queue;
         }
-        let entry = self.listed(extension);
-        if let Some(kind) = entry.and_then(|entry| entry.kind?.record_kind()) {
-            return kind;
+        let listed = self.listed(extension).map(|entry| entry.kind);
+        if let Some(kind) = listed.flatten().filter(|kind| *kind != EntryKind::Other) {
+            return record_kind(kind);
         }
-        let passed_through = leg.codes.only(&[Code::Setup, Code::Disconnected, Code::Other]);
-        match leg.is_inbound() && passed_through {
-            // What is known to be nobody's and hands the call on (an announcement, a site's greeting) is a menu to it.
-            true if entry.is_some() => Kind::Menu,
+        // A missed call is a user's.
+        let passed_through = leg.is_inbound()
+            && leg.codes.only(&[Code::Setup, Code::Disconnected, Code::Other])
+            && !leg.missed;
+        match passed_through {
+            // What is known to be nobody's and hands the call on is a menu to it.
+            true if listed == Some(Some(EntryKind::Other)) => Kind::Menu,
             true => Kind::Router,
             false => Kind::User,
         }
     }
 
-    fn owner_id(&self, leg: &Leg<'a>) -> ParticipantId {
+    pub(super) fn owner_id(&self, leg: &Leg<'a>) -> ParticipantId {
         if let Some(extension) = self.own_extension(leg) {
             return extension_id(extension);
         }
@@ -171,49 +169,61 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Sessions of which only one side is visible: the other is whom that side's `from` or `to` names.
-    fn mention_implied_sides(&self, queues: &[&str], mentions: &mut Vec<Mention<'a>>) {
-        for (index, room) in self.rooms.iter().enumerate() {
-            if room.is_conference || room.session.is_ring_out() || room.legs.is_empty() {
+    /// Queues whose own leg was not seen take part all the same: they are known by what they offered. They are
+    /// nowhere on the line.
+    fn mention_unseen_queues(&self, mentions: &mut Vec<Mention<'a>>) {
+        let offers = self.legs.iter().enumerate().filter_map(|(leg, _)| Some((leg, self.offered_by(leg)?)));
+        for (offer, queue) in offers {
+            if self.has_leg(queue) {
                 continue;
             }
-            let mut inbound =
-                room.legs.clone().filter(|&leg| self.legs[leg].is_inbound() && !self.legs[leg].supervises);
-            let (from_leg, is_caller) = match (room.originator, inbound.next()) {
-                (None, Some(leg)) => (leg, true),
-                (Some(leg), None) => (leg, false),
-                _ => continue,
-            };
-            let leg = &self.legs[from_leg];
-            let side = if is_caller { leg.description.from } else { leg.description.to };
-            let is_machine = side.extension.is_some_and(|extension| self.is_machine(extension, queues));
-            let is_nobody = side.extension.is_none() && side.number.is_none() && !is_caller;
-            let is_behind_a_door = self.links.iter().any(|link| {
-                let by_door =
-                    matches!(link.kind, LinkKind::Pickup | LinkKind::Supervising | LinkKind::TakeOver);
-                by_door && link.a.room == index
-            });
-            if side.is_star_code() || side.is_bridge() || is_machine || is_nobody || is_behind_a_door {
-                continue;
-            }
-            let id = side_id(side, &room.session.id, leg);
-            let kind = if id.extension_id().is_some() { Kind::User } else { Kind::External };
-            let by = Mentioned::Implied { room: index, from_leg, is_caller };
-            mentions.push(Mention { id, kind, side: Some(side), by });
+            let (id, side) = (extension_id(queue), Some(self.legs[offer].description.to));
+            mentions.push(Mention { id, kind: Kind::Queue, side, by: Mentioned::Name });
         }
     }
 
-    /// Queues whose own leg was not seen take part all the same: they are known by what they offered. They are
-    /// nowhere on the line.
-    fn mention_unseen_queues(&self, queues: &[&str], mentions: &mut Vec<Mention<'a>>) {
-        for &queue in queues {
-            let has_leg = self.legs.iter().any(|leg| self.own_extension(leg) == Some(queue));
-            let offers =
-                |leg: &&Leg<'_>| leg.description.queue_call && leg.description.to.extension == Some(queue);
-            let Some(offer) = self.legs.iter().find(offers).filter(|_| !has_leg) else { continue };
-            let (id, side) = (extension_id(queue), Some(offer.description.to));
-            mentions.push(Mention { id, kind: Kind::Queue, side, by: Mentioned::Offer });
+    /// What was dialled is a participant, also where only others' legs are addressed to it.
+    fn mention_addressed(&self, mentions: &mut Vec<Mention<'a>>) {
+        let Some(id) = self.addressed_id() else { return };
+        if mentions.iter().any(|mention| mention.id == id) {
+            return;
         }
+        let addressed = |leg: &&Leg<'a>| {
+            leg.description.to.extension.is_some() && leg.description.to.extension == id.extension_id()
+        };
+        let side = self.legs.iter().find(addressed).map(|leg| leg.description.to);
+        let kind = match id.extension_id() {
+            None => Kind::External,
+            Some(extension) => match self.listed_kind(extension) {
+                Some(kind) => record_kind(kind),
+                None if self.several_are_addressed_as(extension) => Kind::Group,
+                None => Kind::User,
+            },
+        };
+        mentions.push(Mention { id, kind, side, by: Mentioned::Name });
+    }
+
+    /// Whether legs of several other owners are addressed to an extension.
+    fn several_are_addressed_as(&self, extension: &str) -> bool {
+        let mut owners = self.legs.iter().filter_map(|leg| {
+            let owner = self.own_extension(leg).filter(|owner| *owner != extension)?;
+            (leg.is_inbound() && leg.description.to.extension == Some(extension)).then_some(owner)
+        });
+        let first = owners.next();
+        owners.any(|owner| Some(owner) != first)
+    }
+
+    /// Supervisors who listened to this call from another call's session take part without a leg.
+    fn mention_listeners(&self, mentions: &mut Vec<Mention<'a>>) {
+        for session in &self.material.listeners {
+            let listeners = supervisors_of(session);
+            let mention = |id| Mention { id, kind: Kind::Supervisor, side: None, by: Mentioned::Name };
+            mentions.extend(listeners.map(mention));
+        }
+    }
+
+    fn has_leg(&self, extension: &str) -> bool {
+        self.legs.iter().any(|leg| self.own_extension(leg) == Some(extension))
     }
 
     /// Fills names and numbers from the directory.
@@ -224,9 +234,34 @@ impl<'a> Fold<'a> {
             if let Some(name) = directory.name_of(extension) {
                 person.name = Some(name.clone());
             }
+            let Some(entry) = directory.get(extension) else { continue };
             if person.number.is_none() {
-                let entry = directory.get(extension);
-                person.number = entry.and_then(|entry| entry.extension_number.clone());
+                person.number.clone_from(&entry.number);
+            }
+            if entry.extension_number.is_some() {
+                person.extension_number.clone_from(&entry.extension_number);
+            }
+        }
+    }
+
+    /// An agent's telephone shows the caller's name behind the queue's: that is no part of the caller's name.
+    fn name_caller_apart_from_queue(&mut self) {
+        for leg in 0..self.legs.len() {
+            let description = self.legs[leg].description;
+            let Some(shown) = description.from.name.filter(|_| description.queue_call) else { continue };
+            let id =
+                self.side_id(description.from, &self.rooms[self.legs[leg].room].session.id, &self.legs[leg]);
+            let Some(caller) = self.person_with_id(&id) else { continue };
+            if self.people[caller].name.as_deref() != Some(shown) {
+                continue;
+            }
+            let queue = self.offering_queue(leg).and_then(|queue| self.people[queue].name.as_deref());
+            let own = description.caller_name.or_else(|| {
+                let names = [description.queue_name, description.to.name, queue];
+                names.into_iter().flatten().find_map(|queue| shown.strip_prefix(queue)?.strip_prefix(" - "))
+            });
+            if let Some(own) = own {
+                self.people[caller].name = Some(CompactString::from(own));
             }
         }
     }
@@ -235,33 +270,18 @@ impl<'a> Fold<'a> {
         person.is_some_and(|person| self.people[person].kind.is_person())
     }
 
-    /// Who made the call: the owner of the root's originating leg; if that was not seen, `from` of its
-    /// first Inbound leg; in a RingOut the initiator.
-    pub(super) fn caller(&self) -> Caller<'a> {
-        let room = &self.rooms[self.root];
-        let legs = || room.legs.clone();
-        let initiator =
-            || legs().find(|&leg| self.legs[leg].description.ring_out_role == Some(Role::Initiator));
-        let leg = match room.session.is_ring_out() {
-            true => initiator().or_else(|| legs().next()),
-            false => room.originator,
-        };
-        if let Some(leg) = leg {
-            return self.owner_as_caller(leg);
+    /// Whom a side of a call names.
+    pub(super) fn side_id(&self, side: Side<'_>, session: &SessionId, leg: &Leg<'_>) -> ParticipantId {
+        let number = side.telling_number();
+        let by_number = || self.material.directory?.by_extension_number(number?);
+        match (side.extension.or_else(by_number), number) {
+            (Some(extension), _) => extension_id(extension),
+            (None, Some(number)) => match without_caller_id_code(number) {
+                rest if rest == number => with_prefix("tel:", number),
+                rest => with_prefix("tel:", &normalized_phone_number(rest).unwrap_or_else(|| rest.into())),
+            },
+            (None, None) => anonymous_id(session, leg),
         }
-        match legs().find(|&leg| self.legs[leg].is_inbound()) {
-            Some(leg) => {
-                let leg = &self.legs[leg];
-                let id = side_id(leg.description.from, &room.session.id, leg);
-                Caller { person: self.person_with_id(&id), id, side: Some(leg.description.from) }
-            }
-            None => self.owner_as_caller(room.legs.start),
-        }
-    }
-
-    fn owner_as_caller(&self, leg: usize) -> Caller<'a> {
-        let leg = &self.legs[leg];
-        Caller { id: self.owner_id(leg), person: leg.person, side: own_side(leg) }
     }
 
     pub(super) fn person_with_id(&self, id: &ParticipantId) -> Option<usize> {
@@ -271,13 +291,6 @@ impl<'a> Fold<'a> {
     pub(super) fn person_with_extension(&self, extension: &str) -> Option<usize> {
         self.people.iter().position(|person| person.extension.as_deref() == Some(extension))
     }
-}
-
-/// Who made the call.
-pub(super) struct Caller<'a> {
-    pub(super) id: ParticipantId,
-    pub(super) person: Option<usize>,
-    pub(super) side: Option<Side<'a>>,
 }
 
 /// The side of a leg that describes its owner.
@@ -296,15 +309,7 @@ pub(super) fn own_side<'a>(leg: &Leg<'a>) -> Option<Side<'a>> {
     }
 }
 
-fn side_id(side: Side<'_>, session: &SessionId, leg: &Leg<'_>) -> ParticipantId {
-    match (side.extension, side.telling_number()) {
-        (Some(extension), _) => extension_id(extension),
-        (None, Some(number)) => with_prefix("tel:", number),
-        (None, None) => anonymous_id(session, leg),
-    }
-}
-
-fn anonymous_id(session: &SessionId, leg: &Leg<'_>) -> ParticipantId {
+pub(super) fn anonymous_id(session: &SessionId, leg: &Leg<'_>) -> ParticipantId {
     ParticipantId::from(format!("anon:{session}/{}", leg.party))
 }
 
@@ -319,12 +324,20 @@ fn with_prefix(prefix: &str, text: &str) -> ParticipantId {
 }
 
 impl Person {
+    /// What a person who reads the record calls it.
+    pub(super) fn display_name(&self) -> CompactString {
+        let extension = self.extension_number.as_deref().or(self.extension.as_deref());
+        CompactString::from(words::display_name(self.name.as_deref(), self.number.as_deref(), extension))
+    }
+
     fn new(mention: &Mention<'_>) -> Self {
         Self {
             id: mention.id.clone(),
             kind: mention.kind,
             observed: false,
             number: None,
+            extension_number: None,
+            on_behalf_of: None,
             name: None,
             extension: mention.id.extension_id().map(CompactString::from),
             legs: SmallVec::new(),
@@ -335,15 +348,62 @@ impl Person {
         // A participant with legs of several kinds is a user if any says so.
         self.kind = self.kind.min(mention.kind);
         let Some(side) = mention.side else { return };
-        let is_full = |number: &str| number.starts_with('+');
-        // A full number tells more than a short one.
-        if let Some(number) = side.telling_number()
-            && self.number.as_deref().is_none_or(|known| !is_full(known) && is_full(number))
-        {
-            self.number = Some(CompactString::from(number));
+        if let Some(number) = side.telling_number() {
+            let number = without_caller_id_code(number);
+            let (is_public, is_short) = match self.extension {
+                // Of several spellings the one with the country code.
+                None => (true, false),
+                Some(_) => (is_public_number(number), is_short_number(number)),
+            };
+            let is_full = |number: &str| number.starts_with('+');
+            if is_public && self.number.as_deref().is_none_or(|known| !is_full(known) && is_full(number)) {
+                self.number = Some(CompactString::from(number));
+            }
+            if is_short && self.extension_number.is_none() {
+                self.extension_number = Some(CompactString::from(number));
+            }
         }
         if self.name.is_none() {
             self.name = side.name.map(CompactString::from);
         }
     }
+}
+
+/// Extension numbers have at most this many digits.
+const EXTENSION_NUMBER_DIGITS: usize = 8;
+
+/// Whether a number can be dialled from anywhere.
+pub(super) fn is_public_number(number: &str) -> bool {
+    let digits = number.strip_prefix('+').unwrap_or(number);
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number && (number.starts_with('+') || digits.len() > EXTENSION_NUMBER_DIGITS)
+}
+
+/// Whether a number is an extension's within its account.
+pub(super) fn is_short_number(number: &str) -> bool {
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number && number.len() <= EXTENSION_NUMBER_DIGITS
+}
+
+/// What a record calls an extension of the account.
+fn record_kind(kind: EntryKind) -> Kind {
+    match kind {
+        EntryKind::User | EntryKind::Other => Kind::User,
+        EntryKind::Queue => Kind::Queue,
+        EntryKind::Group => Kind::Group,
+        EntryKind::Menu => Kind::Menu,
+        EntryKind::Announcement
+        | EntryKind::MessageOnly
+        | EntryKind::ParkLocation
+        | EntryKind::PagingGroup
+        | EntryKind::Site => Kind::Machine,
+    }
+}
+
+/// The supervisors who began a session of another call.
+pub(super) fn supervisors_of(session: &Session) -> impl Iterator<Item = ParticipantId> {
+    let supervising = session
+        .events()
+        .filter(|event| event.said.reason == Some(Reason::Supervising) && event.said.peer().is_some());
+    supervising.filter_map(|event| session.legs.extension(event.leg).map(extension_id))
 }

@@ -1,18 +1,12 @@
 //! Who was on the line in which room, and so who heard whom.
 
 use smallvec::SmallVec;
-use wholecall_notification::Code;
 use wholecall_record::{
     ParticipantId, Time,
     call::{Kind, LegState, LinkKind, State},
 };
 
-use super::{
-    Fold,
-    legs::Leg,
-    links::{End, Joints, Link},
-    people::{Implied, extension_id},
-};
+use super::{Fold, legs::Leg, links::Joints, people::supervisors_of};
 use crate::limits;
 
 /// A stretch in which one fixed set of people heard each other.
@@ -22,6 +16,10 @@ pub(crate) struct Talk {
     pub(crate) end: Option<Time>,
     /// In order.
     pub(crate) people: People,
+    /// A session that they were in when it began.
+    pub(crate) room: usize,
+    /// Whether somebody of them was not seen on the line: an extension that is only named, or an unknown person.
+    pub(crate) inferred: bool,
 }
 
 /// People who hear each other, in order.
@@ -34,6 +32,14 @@ struct Presence {
     person: usize,
     start: Time,
     end: Option<Time>,
+    inferred: bool,
+}
+
+/// A set of people who hear each other, where, and whether somebody of them was not seen on the line.
+struct Set {
+    people: People,
+    room: usize,
+    inferred: bool,
 }
 
 impl Fold<'_> {
@@ -42,20 +48,26 @@ impl Fold<'_> {
         for (index, leg) in self.legs.iter().enumerate() {
             self.presences_of(index, leg, &mut presences);
         }
-        for index in 0..self.implied.len() {
-            let mut present = self.implied_presence(&self.implied[index]);
-            self.take_out_movers(&self.implied[index], &mut present);
-            let Implied { room, person, .. } = self.implied[index];
-            presences.extend(present.iter().map(|&(start, end)| Presence { room, person, start, end }));
-            self.implied[index].present = present;
+        self.find_implied_presence();
+        for side in &self.implied {
+            let inferred = self.people[side.person].kind != Kind::External;
+            let (room, person) = (side.room, side.person);
+            let present = side.present.iter();
+            presences.extend(present.map(|&(start, end)| Presence { room, person, start, end, inferred }));
         }
         self.presences_of_hosts(&mut presences);
         presences.retain(|presence| presence.end.is_none_or(|end| presence.start < end));
+        let mut first_presence = vec![None; self.people.len()];
+        for presence in &presences {
+            let first: &mut Option<Time> = &mut first_presence[presence.person];
+            *first = Some(first.map_or(presence.start, |first| first.min(presence.start)));
+        }
         let mut hearing = Hearing { open: SmallVec::new(), talks: Vec::new(), seats: 0, beyond: 0 };
         hearing.run(presences, &self.joints);
         self.talks = hearing.talks;
         self.talks.sort_by(|a, b| a.start.cmp(&b.start).then_with(|| a.people.cmp(&b.people)));
         self.talk_limit = hearing.beyond;
+        self.on_the_line_since = first_presence;
     }
 
     fn presences_of(&self, index: usize, leg: &Leg<'_>, presences: &mut SmallVec<[Presence; 8]>) {
@@ -67,7 +79,7 @@ impl Fold<'_> {
         if originates {
             // On the line from its first event, even if that did not say what it was doing.
             let end = leg.spans.first().map(|span| span.start).or(leg.end);
-            presences.push(Presence { room: leg.room, person, start: leg.start, end });
+            presences.push(Presence { room: leg.room, person, start: leg.start, end, inferred: false });
         }
         for span in &leg.spans {
             let on_the_line = match span.state {
@@ -77,70 +89,9 @@ impl Fold<'_> {
             };
             if on_the_line {
                 let start = leg.talks_from.map_or(span.start, |from| from.max(span.start));
-                presences.push(Presence { room: leg.room, person, start, end: span.end });
+                presences.push(Presence { room: leg.room, person, start, end: span.end, inferred: false });
             }
         }
-    }
-
-    /// An implied caller is on the line from the session's first event until its visible legs have ended;
-    /// an implied callee from the originating leg's `Answered` until that leg ends or is gone.
-    fn implied_presence(&self, side: &Implied) -> Vec<(Time, Option<Time>)> {
-        let room = &self.rooms[side.room];
-        if side.is_caller {
-            let visible = room.legs.clone().filter(|&leg| self.legs[leg].kind != Kind::Proxy);
-            let ends: Option<Vec<Time>> = visible.map(|leg| self.far_side_left(leg)).collect();
-            let end = ends.and_then(|ends| ends.into_iter().max());
-            return room.start.map(|start| (start, end)).into_iter().collect();
-        }
-        // A user who goes on at another device still has the callee on the line.
-        let owner = room.originator.and_then(|leg| self.legs[leg].person);
-        let mut present = Vec::new();
-        for leg in room.legs.clone().filter(|&leg| self.legs[leg].person == owner) {
-            let Some(answered) = self.first_answer(leg) else { continue };
-            let spans = self.legs[leg].spans.iter().filter(|span| span.state != LegState::Gone);
-            present.extend(spans.map(|span| (span.start.max(answered), span.end)));
-        }
-        present.retain(|(start, end)| end.is_none_or(|end| *start < end));
-        present
-    }
-
-    /// Whose leg a link names is out from its start, even if that leg was never seen.
-    fn take_out_movers(&self, side: &Implied, present: &mut Vec<(Time, Option<Time>)>) {
-        let names_side = |link: &&Link| {
-            let is_side = |end: &End| end.room == side.room && end.leg.is_none();
-            link.empties_its_ends()
-                && link.ends().into_iter().any(is_side)
-                && self.opener_of(link) == Some(side.person)
-        };
-        for link in self.links.iter().filter(names_side) {
-            let cut = |&(start, end): &(Time, Option<Time>)| {
-                let before = (start, Some(end.map_or(link.start, |end| end.min(link.start))));
-                let after = link.end.map(|closed| (start.max(closed), end));
-                [Some(before), after].into_iter().flatten()
-            };
-            *present = present.iter().flat_map(cut).collect();
-            present.retain(|(start, end)| end.is_none_or(|end| *start < end));
-        }
-    }
-
-    /// When a leg's end tells that whoever it talked to has left too: a leg that went through a door leaves
-    /// the others behind, but a conference host's leg that ends behind the door ends the room.
-    fn far_side_left(&self, leg: usize) -> Option<Time> {
-        let change =
-            |code| self.changes_of(leg).iter().rev().find(move |change| change.event.said.code == Some(code));
-        let named = |kinds: &[LinkKind]| {
-            let ends = |link: &&Link| kinds.contains(&link.kind) && link.names(leg);
-            self.links.iter().filter(ends).any(|link| link.end.is_none())
-        };
-        let gone_at = change(Code::Gone).map(|gone| gone.event.sequence);
-        let came_back =
-            change(Code::Answered).is_some_and(|answered| Some(answered.event.sequence) > gone_at);
-        if named(&[LinkKind::Conference]) {
-            return change(Code::Disconnected).map(|disconnected| disconnected.time);
-        }
-        let left =
-            named(&[LinkKind::AttendedTransfer, LinkKind::Transfer]) || (gone_at.is_some() && !came_back);
-        self.legs[leg].end.filter(|_| !left)
     }
 
     /// Who opened a conference whose bridge, or whose own leg in it, was never seen is present in it until
@@ -162,7 +113,7 @@ impl Fold<'_> {
         }
         for (bridge, person, start) in hosts {
             let end = self.bridge_empties_at(bridge, person, start);
-            presences.push(Presence { room: bridge, person, start, end });
+            presences.push(Presence { room: bridge, person, start, end, inferred: false });
         }
     }
 
@@ -173,6 +124,9 @@ impl Fold<'_> {
             let others = self.legs.iter().filter(|leg| leg.kind != Kind::Proxy && leg.person != Some(host));
             others.filter(|leg| leg.end.is_none_or(|end| end > start))
         };
+        if others().next().is_none() {
+            return self.host_ended(host);
+        }
         let ends = others().filter_map(|leg| leg.end);
         let mut times: Vec<Time> =
             ends.chain(self.joints.times()).chain([start]).filter(|&time| time >= start).collect();
@@ -189,12 +143,18 @@ impl Fold<'_> {
         })
     }
 
+    /// When the last leg of a conference's host ended, of whom nobody else's leg was seen.
+    fn host_ended(&self, host: usize) -> Option<Time> {
+        let ends: Option<Vec<Time>> = self.people[host].legs.iter().map(|&leg| self.legs[leg].end).collect();
+        ends?.into_iter().max()
+    }
+
     /// The conversations that count, with their ends. A closed call's ended at the latest with the last thing
-    /// known, and what began only then has no length.
+    /// known; one that began only then counts, though it has no length.
     pub(super) fn talks(&self, state: State) -> impl Iterator<Item = (&Talk, Option<Time>)> {
         let at_the_latest = (state != State::Live).then_some(self.last_event);
         let ended = self.talks.iter().map(move |talk| (talk, talk.end.or(at_the_latest)));
-        ended.filter(|(talk, end)| end.is_none_or(|end| talk.start < end))
+        ended.filter(|(talk, end)| talk.end.is_none() || end.is_none_or(|end| talk.start < end))
     }
 
     pub(super) fn find_monitors(&mut self) {
@@ -207,14 +167,6 @@ impl Fold<'_> {
         monitors.dedup();
         self.monitors = monitors;
     }
-}
-
-/// The supervisors who began a session of another call.
-fn supervisors_of(session: &crate::session::Session) -> impl Iterator<Item = ParticipantId> {
-    let supervising = session.events().filter(|event| {
-        event.said.reason == Some(wholecall_notification::Reason::Supervising) && event.said.peer().is_some()
-    });
-    supervising.filter_map(|event| session.legs.extension(event.leg).map(extension_id))
 }
 
 /// Finds out who heard whom, going through time once.
@@ -251,17 +203,18 @@ impl Hearing {
     }
 
     /// Ends the conversations that no longer go on and begins the new ones.
-    fn proceed(&mut self, time: Time, sets: &[People]) {
+    fn proceed(&mut self, time: Time, sets: &[Set]) {
         let talks = &mut self.talks;
         self.open.retain(|open| {
-            let open = *open;
-            let goes_on = sets.contains(&talks[open].people);
-            if !goes_on {
-                talks[open].end = Some(time);
+            let talk = &mut talks[*open];
+            let same = sets.iter().find(|set| set.people == talk.people);
+            match same {
+                Some(set) => talk.inferred |= set.inferred,
+                None => talk.end = Some(time),
             }
-            goes_on
+            same.is_some()
         });
-        for people in sets {
+        for Set { people, room, inferred } in sets {
             if self.open.iter().any(|&open| self.talks[open].people == *people) {
                 continue;
             }
@@ -271,24 +224,27 @@ impl Hearing {
             }
             self.seats += people.len();
             self.open.push(self.talks.len());
-            self.talks.push(Talk { start: time, end: None, people: people.clone() });
+            let (people, room, inferred) = (people.clone(), *room, *inferred);
+            self.talks.push(Talk { start: time, end: None, people, room, inferred });
         }
     }
 }
 
 /// The sets of two people and more who hear each other at a time.
-fn who_hear_each_other(present: &[Presence], joints: &Joints, time: Time, sets: &mut SmallVec<[People; 2]>) {
+fn who_hear_each_other(present: &[Presence], joints: &Joints, time: Time, sets: &mut SmallVec<[Set; 2]>) {
     if present.len() < 2 {
         return;
     }
-    let mut places: SmallVec<[(u32, usize); 8]> =
-        present.iter().map(|presence| (joints.number(presence.room, time), presence.person)).collect();
+    // Who was seen on the line comes before who was not.
+    let mut places: SmallVec<[(u32, usize, bool, usize); 8]> =
+        present.iter().map(|at| (joints.number(at.room, time), at.person, at.inferred, at.room)).collect();
     places.sort_unstable();
-    places.dedup();
+    places.dedup_by_key(|(number, person, ..)| (*number, *person));
     for place in places.chunk_by(|a, b| a.0 == b.0).filter(|place| place.len() >= 2) {
-        let people: People = place.iter().map(|(_, person)| *person).collect();
-        if !sets.contains(&people) {
-            sets.push(people);
+        let people: People = place.iter().map(|(_, person, ..)| *person).collect();
+        if !sets.iter().any(|set| set.people == people) {
+            let inferred = place.iter().any(|(_, _, inferred, _)| *inferred);
+            sets.push(Set { people, room: place[0].3, inferred });
         }
     }
 }

@@ -3,15 +3,20 @@
 use wholecall_notification::{Code, Reason};
 use wholecall_record::{
     Time,
-    call::{Kind, LegState, QueueOutcome},
+    call::{Kind, LegState, LinkKind, QueueOutcome},
 };
 
 use super::Fold;
 
 /// One visit to a queue, with participants by index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Visit {
+    pub(crate) room: usize,
     pub(crate) queue: usize,
+    /// The queue's own leg, if it was seen.
+    pub(crate) own: Option<usize>,
+    /// The legs by which the call was offered out of it.
+    pub(crate) offered: Vec<usize>,
     pub(crate) enter: Time,
     pub(crate) leave: Option<Time>,
     pub(crate) outcome: Option<QueueOutcome>,
@@ -19,75 +24,204 @@ pub(crate) struct Visit {
     pub(crate) answered_by: Option<usize>,
 }
 
+/// A visit as far as legs are gathered for it.
+struct Gathered {
+    queue: usize,
+    own: Option<usize>,
+    offered: Vec<usize>,
+}
+
+/// A caller who leaves within this time after the queue gave the call up left in the queue, if nothing came between.
+const SOON_MS: i64 = 5_000;
+
 impl Fold<'_> {
     /// All visits, in order of entering.
     pub(super) fn find_visits(&self) -> Vec<Visit> {
+        if !self.people.iter().any(|person| person.kind == Kind::Queue) {
+            return Vec::new();
+        }
         let mut visits = Vec::new();
-        for room in 0..self.rooms.len() {
-            self.find_visits_in(room, &mut visits);
+        for room in (0..self.rooms.len()).filter(|&room| !self.is_placed_by_the_platform(room)) {
+            let gathered = self.gather_visits(room);
+            visits.extend(gathered.into_iter().map(|gathered| self.visit(room, gathered)));
         }
         visits.sort_by_key(|visit| (visit.enter, visit.queue));
         visits
     }
 
-    fn find_visits_in(&self, room: usize, visits: &mut Vec<Visit>) {
-        let legs = self.rooms[room].legs.clone();
-        // A queue's own leg begins a visit; the offers up to its next one belong to it. Where the queue's
-        // leg was not delivered, its first offer begins the visit.
-        let mut open: Vec<(usize, Option<usize>, Vec<usize>)> = Vec::new();
-        for leg in legs {
-            if self.legs[leg].kind == Kind::Queue
-                && let Some(queue) = self.legs[leg].person
-            {
-                open.push((queue, Some(leg), Vec::new()));
-            } else if let Some(queue) = self.offering_queue(leg) {
-                match open.iter_mut().rev().find(|(known, ..)| *known == queue) {
-                    Some((.., offers)) => offers.push(leg),
-                    None => open.push((queue, None, vec![leg])),
-                }
-            }
-        }
-        visits.extend(open.iter().map(|(queue, own, offers)| self.visit(*queue, *own, offers)));
+    /// A session that the platform placed and of which the originating leg was not seen has no caller who waits.
+    fn is_placed_by_the_platform(&self, room: usize) -> bool {
+        self.rooms[room].session.is_call_out() && self.rooms[room].originator.is_none()
     }
 
-    fn visit(&self, queue: usize, own: Option<usize>, offers: &[usize]) -> Visit {
-        let first = own.or_else(|| offers.first().copied()).map(|leg| self.legs[leg].start);
-        let answer = offers.iter().filter_map(|&offer| Some((self.first_answer(offer)?, offer))).min();
-        let left = own.and_then(|leg| self.left_queue(leg)).or_else(|| {
+    /// A queue's own Inbound leg begins a visit; where that was not seen, the first offer does. A leg belongs to the
+    /// latest visit of the queue it is addressed to; without such an address, to the latest visit open when it began.
+    fn gather_visits(&self, room: usize) -> Vec<Gathered> {
+        let legs = self.rooms[room].legs.clone();
+        // A queue that calls back is visited by nobody.
+        let calls_back = |queue: usize| {
+            legs.clone().any(|leg| self.legs[leg].person == Some(queue) && !self.legs[leg].is_inbound())
+        };
+        let moved_to = self.legs_moved_to();
+        let mut visits: Vec<Gathered> = Vec::new();
+        for leg in legs.clone() {
+            let Some(person) = self.legs[leg].person else { continue };
+            if self.legs[leg].kind == Kind::Queue {
+                if self.legs[leg].is_inbound() {
+                    visits.push(Gathered { queue: person, own: Some(leg), offered: Vec::new() });
+                }
+            } else if let Some(queue) = self.offering_queue(leg) {
+                match visits.iter_mut().rev().find(|visit| visit.queue == queue) {
+                    Some(visit) if self.is_still_offered(visit, leg) => visit.offered.push(leg),
+                    _ if calls_back(queue) => {}
+                    _ => visits.push(Gathered { queue, own: None, offered: vec![leg] }),
+                }
+            } else if self.has_no_address(leg) && !moved_to.contains(&leg) {
+                let open = visits.iter_mut().rev().find(|visit| self.is_open(visit, self.legs[leg].start));
+                open.into_iter().for_each(|visit| visit.offered.push(leg));
+            }
+        }
+        visits
+    }
+
+    fn has_no_address(&self, leg: usize) -> bool {
+        let leg = &self.legs[leg];
+        leg.is_inbound() && leg.kind.is_person() && leg.description.to.extension.is_none()
+    }
+
+    /// Whether a leg may belong to a visit that began before: the queue's own leg has not ended; without one, nobody
+    /// has answered out of it.
+    fn is_still_offered(&self, visit: &Gathered, leg: usize) -> bool {
+        let start = self.legs[leg].start;
+        match visit.own {
+            Some(own) => self.legs[own].end.is_none_or(|end| start <= end),
+            None => {
+                let ended = |&offer: &usize| self.legs[offer].end.is_some_and(|end| end < start);
+                !visit.offered.iter().any(|offer| self.first_answer(*offer).is_some() && ended(offer))
+            }
+        }
+    }
+
+    fn is_open(&self, visit: &Gathered, time: Time) -> bool {
+        let lasts = |leg: usize| self.legs[leg].end.is_none_or(|end| end > time);
+        match visit.own {
+            Some(own) => lasts(own),
+            None => visit.offered.iter().any(|&offer| lasts(offer)),
+        }
+    }
+
+    fn visit(&self, room: usize, Gathered { queue, own, offered }: Gathered) -> Visit {
+        let first = own.or_else(|| offered.first().copied()).map(|leg| self.legs[leg].start);
+        let enter = first.unwrap_or(self.last_event);
+        let answer = self.answered_out_of(room, enter, own, &offered);
+        let waiting_until = self.waiting_until(room, &offered);
+        let given_up = own.and_then(|leg| self.left_queue(leg)).or_else(|| {
             // Without a leg of its own the visit lasts as long as its offers.
-            let ends: Option<Vec<Time>> = offers.iter().map(|&offer| self.legs[offer].end).collect();
+            let ends: Option<Vec<Time>> = offered.iter().map(|&offer| self.legs[offer].end).collect();
             ends.filter(|_| own.is_none())?.into_iter().max()
         });
+        let left = given_up.into_iter().chain(waiting_until).min();
+        let answer_time = answer.map(|(time, _)| time);
         let outcome = match (answer, left) {
             (Some(_), _) => Some(QueueOutcome::Answered),
             (None, None) => None,
-            (None, Some(_)) => self.unanswered_visit(own, offers),
+            (None, Some(_)) => self.unanswered_visit(room, own, &offered, enter, waiting_until),
         };
+        let offers = offered.iter().filter(|&&leg| !self.is_on_behalf(leg)).count() as u32;
         Visit {
+            room,
             queue,
-            enter: first.unwrap_or(self.last_event),
-            leave: answer.map(|(time, _)| time).or(left),
+            own,
+            enter,
+            leave: answer_time.or(left).map(|leave| leave.max(enter)),
             outcome,
-            offers: offers.len() as u32,
-            answered_by: answer.and_then(|(_, offer)| self.legs[offer].person),
+            offers,
+            answered_by: answer.map(|(_, person)| person),
+            offered,
         }
     }
 
-    /// How a visit came out that no agent is seen to have answered; none where only offers were seen, and
-    /// none of them tells.
-    fn unanswered_visit(&self, own: Option<usize>, offers: &[usize]) -> Option<QueueOutcome> {
-        let ended = |reason| {
-            let mut legs = own.into_iter().chain(offers.iter().copied());
-            legs.any(|leg| self.end_reason(&self.legs[leg]) == Some(reason))
+    /// Who first came on the line with the caller out of a visit, and when: by one of its legs, or by picking the
+    /// ringing call up.
+    fn answered_out_of(
+        &self,
+        room: usize,
+        enter: Time,
+        own: Option<usize>,
+        offered: &[usize],
+    ) -> Option<(Time, usize)> {
+        let by_leg =
+            offered.iter().filter_map(|&leg| Some((self.first_answer(leg)?, self.legs[leg].person?)));
+        let pickups = offered.iter().chain(&own).filter_map(|&leg| {
+            let at = self.legs[leg]
+                .ended_by
+                .filter(|_| self.end_reason(&self.legs[leg]) == Some(Reason::Pickup))?;
+            let taker = self.taker(leg, at)?;
+            Some((self.first_answer(taker)?, self.legs[taker].person?))
+        });
+        let lasts = |time: Time| {
+            let open = |leg: usize| self.legs[leg].end.is_none_or(|end| end >= time);
+            enter <= time && own.map_or_else(|| offered.iter().any(|&leg| open(leg)), open)
         };
-        if ended(Reason::AgentAnswered) {
+        let number = |other: usize, time: Time| self.joints.number(other, time);
+        let by_link = self.links.iter().filter_map(|link| {
+            let is_here =
+                link.kind == LinkKind::Pickup && number(link.b.room, link.start) == number(room, link.start);
+            let taker = self.legs[link.a.leg?].person?;
+            (is_here && lasts(link.start)).then_some((link.start, taker))
+        });
+        by_leg.chain(pickups).chain(by_link).min()
+    }
+
+    /// When the last person left who could be waiting in a session: everybody but those to whom the call is offered.
+    fn waiting_until(&self, room: usize, offered: &[usize]) -> Option<Time> {
+        let forever = Time::from_millis(i64::MAX);
+        let here = |other: usize| self.joints.number(other, forever) == self.joints.number(room, forever);
+        let mut until: Option<Time> = None;
+        let legs = self.legs.iter().enumerate();
+        let waiting = legs.filter(|(index, leg)| {
+            leg.kind.is_person() && here(leg.room) && !leg.supervises && !offered.contains(index)
+        });
+        for (_, leg) in waiting {
+            until = Some(until.map_or(leg.end?, |until| until.max(leg.end.unwrap_or(until))));
+            leg.end?;
+        }
+        for side in self.implied.iter().filter(|side| here(side.room) && !side.present.is_empty()) {
+            let end = side.present.iter().map(|(_, end)| *end).collect::<Option<Vec<Time>>>()?;
+            until = until.max(end.into_iter().max());
+        }
+        until
+    }
+
+    /// How a visit came out out of which nobody is seen to have answered; none where that is not shown.
+    fn unanswered_visit(
+        &self,
+        room: usize,
+        own: Option<usize>,
+        offered: &[usize],
+        enter: Time,
+        waiting_until: Option<Time>,
+    ) -> Option<QueueOutcome> {
+        let ended = |leg: usize, reason| self.end_reason(&self.legs[leg]) == Some(reason);
+        let any_ended = |reason| own.into_iter().chain(offered.iter().copied()).any(|leg| ended(leg, reason));
+        if any_ended(Reason::AgentAnswered) {
             return Some(QueueOutcome::Answered);
         }
-        if self.went_on(own, offers) {
+        if own.is_some_and(|own| ended(own, Reason::CallerInputRedirect)) {
+            return Some(QueueOutcome::Left);
+        }
+        if self.went_on(room, own, offered, enter) {
             return Some(QueueOutcome::Overflowed);
         }
-        let seen = own.or(offers.first().and_then(|&offer| self.rooms[self.legs[offer].room].originator));
-        (seen.is_some() || ended(Reason::CallerDropped)).then_some(QueueOutcome::Abandoned)
+        let given_up = match own {
+            Some(own) => self.legs[own].end,
+            None => offered.iter().filter_map(|&offer| self.legs[offer].end).max(),
+        };
+        let was_seen_to_leave = self.rooms[room].originator.is_some() || own.is_some();
+        let left = waiting_until
+            .filter(|_| was_seen_to_leave)
+            .is_some_and(|until| given_up.is_none_or(|given_up| until - given_up <= SOON_MS));
+        (left || any_ended(Reason::CallerDropped)).then_some(QueueOutcome::Abandoned)
     }
 
     /// When a queue's own leg gave the call up: to voicemail, or altogether.
@@ -97,19 +231,18 @@ impl Fold<'_> {
         voicemail.map(|span| span.start).or(leg.end)
     }
 
-    /// Whether an unanswered call went on elsewhere after it left the queue.
-    fn went_on(&self, own: Option<usize>, offers: &[usize]) -> bool {
-        let Some(last) = own.or_else(|| offers.last().copied()) else { return false };
-        let leg = &self.legs[last];
-        if leg.codes.has(Code::Voicemail) || leg.codes.has(Code::VoicemailScreening) {
-            return true;
-        }
-        let Some(at) = leg.ended_by else { return false };
-        let said = &self.changes[at].event.said;
-        let sequence = self.changes[at].event.sequence;
-        let begun_later = self.rooms[leg.room].legs.clone().any(|other| {
-            other != last && self.legs[other].first_sequence >= sequence && !self.legs[other].supervises
-        });
-        said.reason != Some(Reason::CallerDropped) && begun_later
+    /// Whether the caller's next stop is another queue, a person rung directly, or a mailbox.
+    fn went_on(&self, room: usize, own: Option<usize>, offered: &[usize], enter: Time) -> bool {
+        let sequence = own.or_else(|| offered.first().copied()).map(|leg| self.legs[leg].first_sequence);
+        self.rooms[room].legs.clone().any(|other| {
+            let leg = &self.legs[other];
+            let takes_messages = leg.codes.has(Code::Voicemail) || leg.codes.has(Code::VoicemailScreening);
+            let began_later = Some(leg.first_sequence) > sequence && leg.start >= enter;
+            if own == Some(other) || offered.contains(&other) {
+                return takes_messages;
+            }
+            let is_stop = leg.kind == Kind::Queue || leg.kind.is_person() || takes_messages;
+            began_later && leg.is_inbound() && !leg.supervises && is_stop
+        })
     }
 }

@@ -4,19 +4,26 @@ use compact_str::{CompactString, ToCompactString};
 use smallvec::{SmallVec, smallvec};
 use wholecall_notification::Code;
 use wholecall_record::{
-    Call, LegId, ParticipantId, Time,
+    Call, LegId, ParticipantId, SessionId, Time,
     call::{
         BeyondLimit, Completeness, Conversation, Durations, Evidence, Gap, Kind, LegDirection, LegState,
-        Link, LinkEnd, Move, MoveKind, Participant, QueueVisit, Recording, Repaired, RepairedFact, Role,
-        SCHEMA, Segment, Session, Side, State, UnlinkedGone, View,
+        Link, LinkEnd, Move, MoveKind, Participant, QueueOutcome, QueueVisit, Recording, Repaired,
+        RepairedFact, Role, SCHEMA, Segment, Session, Side, State, UnlinkedGone, View,
     },
+    words,
 };
 
 use super::{
-    Change, Fold, Standing, legs::Leg, links::End, moves::Step, outcomes::Dialled, people::Caller,
+    Change, Fold, Standing,
+    legs::Leg,
+    links::End,
+    moves::Step,
+    people::is_public_number,
     queues::Visit,
+    result::Question,
+    sides::{Caller, Dialled},
 };
-use crate::{directory::Directory, event::Event, limits, uuid::Uuid};
+use crate::{directory::Directory, event::Event, limits, numbers::without_caller_id_code, uuid::Uuid};
 
 /// A stretch of time; it runs to the end of what is known where it has not ended.
 type Stretch = (Time, Option<Time>);
@@ -40,17 +47,22 @@ impl Fold<'_> {
     /// The record of the call.
     pub(crate) fn record(&self, standing: Standing) -> Call {
         let caller = self.caller();
-        let dialled = self.dialled(&caller);
-        let direction = self.direction(&caller, &dialled);
+        let dialled = self.dialled();
+        let direction = self.direction();
         let steps = self.find_moves();
         let visits = self.find_visits();
         let stretches: SmallVec<[Stretches; 4]> =
             (0..self.legs.len()).map(|leg| self.stretches(leg)).collect();
-        let start = self.rooms[self.root].start.unwrap_or(self.last_event);
-        let end = self.end(standing.state);
         let state = standing.state;
+        let (start, end) = (self.start(), self.end(state));
         let conversations = self.conversations(state);
-        let answer = conversations.first().map(|talk| talk.start_time);
+        let answer = self.answer(state, &caller).map(|talk| talk.start);
+        let customer = self.customer(&caller, &dialled);
+        let served = customer.or(caller.person);
+        let ids = |people: &[usize]| people.iter().map(|&person| self.people[person].id.clone()).collect();
+        let moves: Vec<Move> =
+            (0..steps.len()).map(|at| self.move_record(&steps, at, &visits, state)).collect();
+        let question = Question { state, caller: &caller, dialled: &dialled, direction, visits: &visits };
         Call {
             schema: CompactString::const_new(SCHEMA),
             id: self.id().clone(),
@@ -60,18 +72,16 @@ impl Fold<'_> {
             directory_version: self.material.directory.and_then(Directory::version),
             state,
             direction,
-            result: self.outcome(state, &caller, direction),
+            view: if self.is_seen_by_the_account() { View::Account } else { View::Extension },
+            result: self.outcome(&question),
             from: self.from(&caller),
             to: self.to(&dialled),
-            view: View::Account,
-            answered_by: None,
-            last_with: Vec::new(),
-            customer: None,
-            users: Vec::new(),
-            end_state: None,
-            activity: None,
-            transfer: None,
-            missed_by: Vec::new(),
+            answered_by: self.person_id(self.answered_by(state, &caller)),
+            last_with: ids(&self.last_with(state, &caller)),
+            customer: self.person_id(customer),
+            users: ids(&self.users(state)),
+            end_state: self.end_state(state, served),
+            activity: self.activity(state, served),
             start_time: start,
             answer_time: answer,
             end_time: end,
@@ -79,7 +89,9 @@ impl Fold<'_> {
             participants: self.participants(&caller, &dialled, &steps, &stretches),
             legs: (0..self.legs.len()).map(|leg| self.leg(leg, &caller, &stretches[leg])).collect(),
             links: self.links.iter().map(|link| self.link_record(link)).collect(),
-            moves: steps.iter().map(|step| self.move_record(step, &visits, state)).collect(),
+            transfer: self.last_transfer(&steps, served).map(|at| moves[at].clone()),
+            moves,
+            missed_by: ids(&self.missed_by(&caller)),
             conversations,
             queues: visits.iter().map(|visit| self.visit_record(visit)).collect(),
             monitors: self.monitors.clone(),
@@ -88,6 +100,12 @@ impl Fold<'_> {
             related: self.material.related.clone(),
             completeness: self.completeness(standing),
         }
+    }
+
+    /// The first event of any session; a supervisor's own sessions aside.
+    fn start(&self) -> Time {
+        let seen = self.rooms.iter().filter_map(|room| Some((room.is_supervising, room.start?)));
+        seen.min().map_or(self.last_event, |(_, start)| start)
     }
 
     /// The end of the last leg, supervisors' aside. Where a closed call's leg never said that it ended, the
@@ -106,35 +124,46 @@ impl Fold<'_> {
 
     fn from(&self, caller: &Caller<'_>) -> Side {
         let person = caller.person.map(|person| &self.people[person]);
-        let side = caller.side;
-        Side {
-            extension_number: None,
+        let shown = caller.side.and_then(|side| side.number);
+        let extension = caller.id.as_ref().and_then(|id| id.extension_id());
+        let is_public = |number: &&str| extension.is_none() || is_public_number(number);
+        let number = shown.filter(is_public).map(CompactString::from);
+        let name = match person {
+            Some(person) => person.name.clone(),
+            None => caller.side.and_then(|side| side.name).map(CompactString::from),
+        };
+        self.side(Side {
+            phone_number: number.or_else(|| person?.number.clone()),
+            name,
+            extension_id: extension.map(CompactString::from),
+            extension_number: person.and_then(|person| person.extension_number.clone()),
+            participant: caller.id.clone(),
             display_name: CompactString::default(),
-            phone_number: side.and_then(|side| side.number).map(CompactString::from),
-            name: person
-                .and_then(|person| person.name.clone())
-                .or_else(|| side?.name.map(CompactString::from)),
-            extension_id: caller.id.extension_id().map(CompactString::from),
-            participant: Some(caller.id.clone()),
-        }
+        })
     }
 
     fn to(&self, dialled: &Dialled<'_>) -> Side {
         let person = dialled.person.map(|person| &self.people[person]);
-        let side = dialled.side;
-        Side {
+        // Whom a call that was not seen from its start was addressed to is not known.
+        let named = dialled.side.name.filter(|_| self.is_seen_from_its_start());
+        self.side(Side {
             participant: person.map(|person| person.id.clone()),
-            extension_number: None,
-            display_name: CompactString::default(),
-            phone_number: side.number.map(CompactString::from),
-            name: person
-                .and_then(|person| person.name.clone())
-                .or_else(|| side.name.map(CompactString::from)),
-            extension_id: match person {
-                Some(person) => person.extension.clone(),
-                None => side.extension.map(CompactString::from),
+            phone_number: dialled.number.map(|number| CompactString::from(without_caller_id_code(number))),
+            extension_number: person.and_then(|person| person.extension_number.clone()),
+            name: match person {
+                Some(person) => person.name.clone(),
+                None => named.map(CompactString::from),
             },
-        }
+            extension_id: person.and_then(|person| person.extension.clone()),
+            display_name: CompactString::default(),
+        })
+    }
+
+    fn side(&self, side: Side) -> Side {
+        let number = side.phone_number.as_deref();
+        let extension = side.extension_number.as_deref().or(side.extension_id.as_deref());
+        let display_name = words::display_name(side.name.as_deref(), number, extension);
+        Side { display_name: CompactString::from(display_name), ..side }
     }
 
     /// RingCentral guide, "Calculating call time metrics": ring is `Proceeding` to the first `Answered` or
@@ -190,7 +219,7 @@ impl Fold<'_> {
         };
         Durations {
             total_ms: end - start,
-            wait_ms: answer.unwrap_or(end) - start,
+            wait_ms: answer.unwrap_or(end) - self.rooms[self.root].start.unwrap_or(start),
             talk_ms: self.union(self.talks.iter().map(|talk| (talk.start, talk.end))),
             hold_ms: self.union(stretches.iter().flat_map(|leg| of_kind(leg, Counted::Hold))),
             parked_ms: self.union(spans(LegState::Parked)),
@@ -253,12 +282,13 @@ impl Fold<'_> {
                 id: person.id.clone(),
                 kind: person.kind,
                 phone_number: person.number.clone(),
+                extension_number: person.extension_number.clone(),
                 extension_id: person.extension.clone(),
-                extension_number: None,
-                display_name: CompactString::default(),
-                on_behalf_of: None,
-                inferred: false,
                 name: person.name.clone(),
+                display_name: person.display_name(),
+                on_behalf_of: self.person_id(person.on_behalf_of.map(|behalf| behalf.user)),
+                inferred: person.on_behalf_of.is_some_and(|behalf| !behalf.is_listed)
+                    || self.talks.iter().any(|talk| talk.inferred && talk.people.contains(&index)),
                 observed: person.observed,
                 roles: roles.list(),
                 legs: person.legs.iter().map(|&leg| self.leg_id(leg)).collect(),
@@ -355,23 +385,41 @@ impl Fold<'_> {
         }
     }
 
-    fn move_record(&self, step: &Step, visits: &[Visit], state: State) -> Move {
-        let talked = |person: usize| {
-            let later = |end: Option<Time>| end.is_none_or(|end| end > step.time);
-            self.talks(state).any(|(talk, end)| later(end) && talk.people.contains(&person))
-        };
-        let by_agent = |queue: usize| {
-            let later =
-                |visit: &&Visit| visit.queue == queue && visit.leave.is_none_or(|leave| leave >= step.time);
-            visits.iter().filter(later).any(|visit| visit.answered_by.is_some_and(talked))
-        };
+    fn move_record(&self, steps: &[Step], at: usize, visits: &[Visit], state: State) -> Move {
+        let step = &steps[at];
         Move {
             kind: step.kind,
             time: step.time,
             by: self.person_id(step.by),
             target: self.person_id(step.target),
-            answered: Some(step.target.is_some_and(|target| talked(target) || by_agent(target))),
+            answered: self.is_answered(steps, at, visits, state),
             evidence: self.evidence(&step.proof),
+        }
+    }
+
+    /// Whether the target of a move was in a conversation after it and before the next one; a queue: whether it was
+    /// answered out of it. None where what came after the move was not seen.
+    fn is_answered(&self, steps: &[Step], at: usize, visits: &[Visit], state: State) -> Option<bool> {
+        let step = &steps[at];
+        let next = steps[at + 1..].iter().map(|later| later.time).find(|time| *time > step.time);
+        let Some(target) = step.target else { return (step.kind == MoveKind::Park).then_some(false) };
+        let in_time = |start: Time, end: Option<Time>| {
+            end.is_none_or(|end| end > step.time) && next.is_none_or(|next| start < next)
+        };
+        let talked = self.talks(state).any(|(talk, end)| {
+            in_time(talk.start, end)
+                && talk.people.iter().any(|&person| self.user_behind(person) == target || person == target)
+        });
+        let mut visited = visits.iter().filter(|visit| {
+            visit.queue == target && in_time(visit.enter, visit.leave.map(|leave| leave + 1))
+        });
+        let visit = visited.next();
+        let by_queue = visit.is_some_and(|visit| visit.outcome == Some(QueueOutcome::Answered))
+            || visited.any(|visit| visit.outcome == Some(QueueOutcome::Answered));
+        let is_seen = !self.people[target].legs.is_empty() || visit.is_some();
+        match talked || by_queue {
+            true => Some(true),
+            false => is_seen.then_some(false),
         }
     }
 
@@ -380,7 +428,7 @@ impl Fold<'_> {
             start_time: talk.start,
             end_time: end,
             participants: talk.people.iter().map(|&person| self.people[person].id.clone()).collect(),
-            inferred: false,
+            inferred: talk.inferred,
         });
         talks.collect()
     }
@@ -486,11 +534,18 @@ impl Fold<'_> {
                 beyond: self.material.refused,
             });
         }
+        let unseen_sessions: Vec<SessionId> = unseen.map(|room| room.session.id.clone()).collect();
+        let unlinked_gone: Vec<UnlinkedGone> = unlinked.collect();
+        let is_all_seen = missing_sequences.is_empty()
+            && unseen_sessions.is_empty()
+            && unlinked_gone.is_empty()
+            && beyond_limits.is_empty()
+            && standing.late_for.is_none();
         Completeness {
-            complete: false,
+            complete: is_all_seen && standing.state == State::Complete,
             missing_sequences,
-            unseen_sessions: unseen.map(|room| room.session.id.clone()).collect(),
-            unlinked_gone: unlinked.collect(),
+            unseen_sessions,
+            unlinked_gone,
             reason: standing.reason,
             late_for: standing.late_for,
             beyond_limits,

@@ -14,7 +14,7 @@ use wholecall_record::{
 use super::{
     Fold,
     legs::{Leg, Span, Spans},
-    links::{Door, Joints, Link},
+    links::{self, Joints, Link},
 };
 use crate::parts::Parts;
 
@@ -54,7 +54,7 @@ impl Fold<'_> {
         let doors = self.links.iter().filter_map(|link| {
             let talks_from = || link.ends().into_iter().find_map(|end| self.legs[end.leg?].talks_from);
             let start = if link.joins() { link.start } else { link.start.max(talks_from()?) };
-            Some(Door { rooms: [link.a.room, link.b.room], start, end: link.end })
+            Some(links::Door { rooms: [link.a.room, link.b.room], start, end: link.end })
         });
         self.joints = Joints::from_doors(self.rooms.len(), doors.collect());
     }
@@ -110,16 +110,22 @@ impl Fold<'_> {
     fn spans_of(&mut self, index: usize) -> Spans {
         let leg = &self.legs[index];
         // While a door it was left by stands open, a leg is out whatever its codes say.
-        let doors: Vec<(Time, Option<Time>)> = match self.links.is_empty() {
+        let doors: Vec<Door> = match self.links.is_empty() {
             true => Vec::new(),
             false => self
                 .links
                 .iter()
                 .filter(|link| link.empties_its_ends() && link.names(index))
                 .filter(|link| !self.is_host_in_the_bridge(index, link))
-                // By another server's clock it may have opened before the leg began.
-                .map(|link| (link.start.max(leg.start), link.end))
-                .filter(|(start, end)| end.is_none_or(|end| *start < end))
+                .map(|link| {
+                    let behind = match self.is_hosted_unseen(link) {
+                        true => Own::In(LegState::Gone),
+                        false => Own::Out,
+                    };
+                    // By another server's clock it may have opened before the leg began.
+                    Door { start: link.start.max(leg.start), end: link.end, behind }
+                })
+                .filter(|door| door.end.is_none_or(|end| door.start < end))
                 .collect(),
         };
         let mut states = States { spans: Spans::new(), out: None };
@@ -130,7 +136,12 @@ impl Fold<'_> {
             doors.pass(Some(time), own, &mut states);
             let Some(next) = self.own_state(at, own) else { continue };
             own = Some(next);
-            states.enter(if doors.open_at(time) { Own::Out } else { next }, time, Some(at));
+            let state = match (doors.open_at(time), next) {
+                // Whoever hosts a conference has left only when the leg says so.
+                (Some(Own::In(_)), Own::Out) | (None, _) => next,
+                (Some(behind), _) => behind,
+            };
+            states.enter(state, time, Some(at));
         }
         doors.pass(None, own, &mut states);
         let leg = &mut self.legs[index];
@@ -150,6 +161,21 @@ impl Fold<'_> {
         bridge && leg.kind.is_person() && !link.proof.iter().any(|at| leg.changes.contains(at))
     }
 
+    /// Whether a conference's link does not show the host's own leg in the bridge: then the leg from which it was
+    /// hosted goes on until it ends itself.
+    pub(super) fn is_hosted_unseen(&self, link: &Link) -> bool {
+        if link.kind != LinkKind::Conference {
+            return false;
+        }
+        let host = self.host_of(link);
+        let mut legs = self.rooms[self.bridge_of(link).room].legs.clone();
+        let is_hosts = |leg: usize| {
+            let is_end = link.names(leg) && !self.is_host_in_the_bridge(leg, link);
+            self.legs[leg].kind.is_person() && self.legs[leg].person == host && !is_end
+        };
+        !legs.any(is_hosts)
+    }
+
     /// What a change makes of a leg; none if nothing.
     fn own_state(&self, at: usize, before: Option<Own>) -> Option<Own> {
         let said = &self.changes[at].event.said;
@@ -162,12 +188,18 @@ impl Fold<'_> {
             Code::Voicemail | Code::VoicemailScreening => LegState::Voicemail,
             Code::FaxReceive => LegState::Fax,
             Code::Gone if self.stays(at) => LegState::Connected,
+            Code::Gone if self.hosts_unseen(at) => LegState::Gone,
             Code::Gone => return Some(Own::Out),
             // A leg that is out already does not leave once more.
             Code::Disconnected => return (before != Some(Own::Out)).then_some(Own::Out),
             Code::Other => return None,
         };
         Some(Own::In(state))
+    }
+
+    /// Whether a `Gone` is its owner's way into a conference of which their own leg was not seen.
+    fn hosts_unseen(&self, change: usize) -> bool {
+        self.links.iter().any(|link| link.proof.contains(&change) && self.is_hosted_unseen(link))
     }
 
     /// Whether a `Gone` leaves its owner in the call: it picked up, took over, or listens.
@@ -220,10 +252,16 @@ impl Fold<'_> {
         let sequence = self.changes_of(index).iter().rfind(parked_by).map(|change| change.event.sequence);
         let new_legs = self.rooms[room].legs.clone().filter(|&leg| {
             let leg = &self.legs[leg];
-            Some(leg.first_sequence) > sequence && !leg.supervises
+            Some(leg.first_sequence) > sequence && !leg.supervises && leg.is_inbound()
         });
-        let answers = new_legs.filter_map(|leg| self.first_answer(leg));
-        pickups.map(|link| link.start).chain(answers).filter(parked).min()
+        // The next stop of the parked caller: a telephone that rings, a queue, a mailbox.
+        let stops = new_legs.filter_map(|leg| {
+            let leg = &self.legs[leg];
+            let mailbox = leg.spans.iter().find(|span| span.state == LegState::Voicemail);
+            let rings = leg.kind.is_person() || leg.kind == Kind::Queue;
+            rings.then_some(leg.start).or(mailbox.map(|span| span.start))
+        });
+        pickups.map(|link| link.start).chain(stops).filter(parked).min()
     }
 
     /// When a leg was first answered.
@@ -265,7 +303,9 @@ impl Fold<'_> {
 
     fn ends_with_the_others(&self, leg: &Leg<'_>) -> bool {
         let last = leg.changes.clone().rev().find(|&at| self.changes[at].event.said.code.is_some());
-        last.is_some_and(|at| self.changes[at].event.said.code == Some(Code::Gone) && self.stays(at))
+        let is_hosting = leg.spans.last().is_some_and(|span| span.state == LegState::Gone);
+        is_hosting
+            || last.is_some_and(|at| self.changes[at].event.said.code == Some(Code::Gone) && self.stays(at))
     }
 }
 
@@ -273,20 +313,28 @@ pub(super) fn is_parked(span: &Span) -> bool {
     span.state == LegState::Parked
 }
 
-/// When some door a leg was left by stood open, one stretch after the other.
+/// A link that a leg was left by, as long as it stands.
+#[derive(Debug, Clone, Copy)]
+struct Door {
+    start: Time,
+    end: Option<Time>,
+    /// What the leg is meanwhile.
+    behind: Own,
+}
+
+/// The links that a leg was left by, in order.
 struct Doors {
-    doors: Vec<(Time, Option<Time>)>,
+    doors: Vec<Door>,
     passed: usize,
 }
 
 impl Doors {
-    /// Of doors in order of their opening.
-    fn new(mut doors: Vec<(Time, Option<Time>)>) -> Self {
-        doors.sort_unstable_by_key(|(start, _)| *start);
-        doors.dedup_by(|(start, end), (_, last)| {
-            let is_within = last.is_none_or(|last| *start <= last);
+    fn new(mut doors: Vec<Door>) -> Self {
+        doors.sort_by_key(|door| door.start);
+        doors.dedup_by(|next, last| {
+            let is_within = last.behind == next.behind && last.end.is_none_or(|last| next.start <= last);
             if is_within {
-                *last = last.zip(*end).map(|(last, end)| last.max(end));
+                last.end = last.end.zip(next.end).map(|(last, end)| last.max(end));
             }
             is_within
         });
@@ -296,23 +344,27 @@ impl Doors {
     /// Lets the doors act that open or close up to a time: who is behind an open door is out; behind a
     /// closed one a leg is again what its own codes say.
     fn pass(&mut self, until: Option<Time>, own: Option<Own>, states: &mut States) {
-        while let Some(&(start, end)) = self.doors.get(self.passed) {
+        while let Some(&Door { start, end, behind }) = self.doors.get(self.passed) {
             if until.is_some_and(|until| until < start) {
                 return;
             }
-            states.enter(Own::Out, start, None);
+            if own != Some(Own::Out) || behind == Own::Out {
+                states.enter(behind, start, None);
+            }
             self.passed += 1;
             if let (Some(end), Some(own @ Own::In(_))) = (end, own)
                 && until.is_none_or(|until| end < until)
-                && !self.open_at(end)
+                && self.open_at(end).is_none()
             {
                 states.enter(own, end, None);
             }
         }
     }
 
-    fn open_at(&self, time: Time) -> bool {
-        self.doors[..self.passed].iter().any(|(_, end)| end.is_none_or(|end| time < end))
+    /// What the leg is behind the doors that are open at a time; none if none is.
+    fn open_at(&self, time: Time) -> Option<Own> {
+        let open = self.doors[..self.passed].iter().filter(|door| door.end.is_none_or(|end| time < end));
+        open.map(|door| door.behind).max_by_key(|behind| *behind == Own::Out)
     }
 }
 

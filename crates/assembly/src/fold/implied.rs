@@ -1,0 +1,254 @@
+//! The side of a session that is not seen, where only the other is: whom the visible legs' `from` or `to` names.
+
+use smallvec::SmallVec;
+use wholecall_notification::{Code, Reason};
+use wholecall_record::{
+    ParticipantId, Time,
+    call::{Kind, LegState, LinkKind},
+};
+
+use super::{
+    Fold,
+    links::End,
+    people::{Mention, Mentioned},
+    sides::is_ours,
+};
+
+/// A person at the far side of a session, for some time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Implied {
+    pub(crate) room: usize,
+    /// The visible leg whose `from` or `to` names the far side.
+    pub(crate) from_leg: usize,
+    /// Calls, or is called.
+    pub(crate) is_caller: bool,
+    pub(crate) person: usize,
+    /// From when on it is at the far side; none for the one that is named first.
+    pub(crate) since: Option<Time>,
+    /// When another takes its place.
+    pub(crate) until: Option<Time>,
+    /// False for a callee within the account: that its telephone was answered is not shown.
+    pub(crate) can_be_heard: bool,
+    /// When it is taken to be on the line.
+    pub(crate) present: Vec<(Time, Option<Time>)>,
+}
+
+impl Implied {
+    /// Whether it is on the line just before a time.
+    pub(crate) fn is_there_before(&self, time: Time) -> bool {
+        self.present.iter().any(|(start, end)| *start < time && end.is_none_or(|end| time <= end))
+    }
+
+    /// Whether it is on the line and nothing has ended that.
+    pub(crate) fn is_there_still(&self) -> bool {
+        self.present.iter().any(|(_, end)| end.is_none())
+    }
+}
+
+impl<'a> Fold<'a> {
+    /// Sessions of which only one side is visible: the other is whom that side's `from` or `to` names.
+    pub(super) fn mention_implied_sides(&self, mentions: &mut Vec<Mention<'a>>) {
+        for room in 0..self.rooms.len() {
+            let Some((from_leg, is_caller)) = self.one_sided(room) else { continue };
+            let leg = &self.legs[from_leg];
+            let side = if is_caller { leg.description.from } else { leg.description.to };
+            let id = self.side_id(side, &self.rooms[room].session.id, leg);
+            let is_ours = id.extension_id().is_some() || is_ours(side, self.material.directory);
+            let kind = if is_ours { Kind::User } else { Kind::External };
+            let changes = self.other_side_changes(room);
+            let implied = Implied {
+                room,
+                from_leg,
+                is_caller,
+                person: 0,
+                since: None,
+                until: changes.first().map(|(time, _)| *time),
+                can_be_heard: is_caller || !is_ours,
+                present: Vec::new(),
+            };
+            // A short number that no directory has names no participant.
+            if is_caller || !is_ours || id.extension_id().is_some() {
+                mentions.push(Mention {
+                    id,
+                    kind,
+                    side: Some(side),
+                    by: Mentioned::Implied(implied.clone()),
+                });
+            }
+            for (at, (since, id)) in changes.iter().enumerate() {
+                let until = changes.get(at + 1).map(|(time, _)| *time);
+                let implied = Implied { since: Some(*since), until, can_be_heard: true, ..implied.clone() };
+                let by = Mentioned::Implied(implied);
+                mentions.push(Mention { id: id.clone(), kind: Kind::Unknown, side: None, by });
+            }
+        }
+    }
+
+    /// The leg whose far side is not seen, and whether the far side is the caller. None where both sides are seen, or
+    /// where nobody is at the far side.
+    fn one_sided(&self, room: usize) -> Option<(usize, bool)> {
+        let legs = self.rooms[room].legs.clone();
+        if self.rooms[room].is_conference || legs.is_empty() {
+            return None;
+        }
+        let mut inbound =
+            legs.clone().filter(|&leg| self.legs[leg].is_inbound() && !self.legs[leg].supervises);
+        let (from_leg, is_caller) = match (self.rooms[room].originator, inbound.next()) {
+            (None, Some(leg)) => (leg, true),
+            (Some(leg), None) => (leg, false),
+            _ => return None,
+        };
+        let session = self.rooms[room].session;
+        if session.is_ring_out() && !self.is_target_only(room) || session.is_call_out() && is_caller {
+            return None;
+        }
+        let leg = &self.legs[from_leg];
+        let side = if is_caller { leg.description.from } else { leg.description.to };
+        let is_machine = side.extension.is_some_and(|extension| self.is_machine(extension));
+        let is_nobody = side.extension.is_none() && side.number.is_none() && !is_caller;
+        let is_behind_a_door =
+            self.is_left_by(room, &[LinkKind::Pickup, LinkKind::Supervising, LinkKind::TakeOver]);
+        let none = side.is_star_code() || side.is_bridge() || is_machine || is_nobody || is_behind_a_door;
+        (!none).then_some((from_leg, is_caller))
+    }
+
+    /// Whether of a RingOut only the legs of whom it is to reach were seen: the platform rings them once whoever began
+    /// it is on the line.
+    fn is_target_only(&self, room: usize) -> bool {
+        let mut roles = self.rooms[room].legs.clone().map(|leg| self.legs[leg].description.ring_out_role);
+        roles.clone().any(|role| role == Some(wholecall_notification::Role::Target))
+            && !roles.any(|role| role == Some(wholecall_notification::Role::Initiator))
+    }
+
+    /// When somebody else came to the far side of a session: a visible leg is `Answered` with the reason
+    /// `AttendedTransfer`, and no link of the session shows who. Each with an id of its own.
+    fn other_side_changes(&self, room: usize) -> Vec<(Time, ParticipantId)> {
+        let is_linked = self.links.iter().any(|link| link.ends().iter().any(|end| end.room == room));
+        if is_linked {
+            return Vec::new();
+        }
+        let mut changes = Vec::new();
+        for leg in self.rooms[room].legs.clone() {
+            let party = &self.legs[leg].party;
+            for change in self.changes_of(leg) {
+                let said = &change.event.said;
+                if said.code == Some(Code::Answered) && said.reason == Some(Reason::AttendedTransfer) {
+                    let session = &self.rooms[room].session.id;
+                    let id = format!("anon:{session}/{party}/{}", change.event.sequence);
+                    changes.push((change.time, ParticipantId::from(id)));
+                }
+            }
+        }
+        changes.sort_unstable();
+        changes
+    }
+
+    /// When everybody of the far sides is on the line.
+    pub(super) fn find_implied_presence(&mut self) {
+        for index in 0..self.implied.len() {
+            let side = &self.implied[index];
+            let mut present = match side.can_be_heard {
+                true if side.is_caller => self.caller_presence(side.room),
+                true => self.callee_presence(side.room),
+                false => Vec::new(),
+            };
+            let (since, until) = (side.since, side.until);
+            for (start, end) in &mut present {
+                *start = since.map_or(*start, |since| since.max(*start));
+                *end = end.map_or(until, |end| Some(until.map_or(end, |until| until.min(end))));
+            }
+            self.take_out_movers(&self.implied[index], &mut present);
+            present.retain(|(start, end)| end.is_none_or(|end| *start < end));
+            self.implied[index].present = present;
+        }
+    }
+
+    /// An implied caller is on the line from the session's first event until its visible legs have ended.
+    fn caller_presence(&self, room: usize) -> Vec<(Time, Option<Time>)> {
+        let room = &self.rooms[room];
+        let visible = room.legs.clone().filter(|&leg| self.legs[leg].kind != Kind::Proxy);
+        let ends: Option<Vec<Time>> = visible.map(|leg| self.far_side_left(leg)).collect();
+        let end = ends.and_then(|ends| ends.into_iter().max());
+        room.start.map(|start| (start, end)).into_iter().collect()
+    }
+
+    /// An implied callee is on the line from the originating leg's `Answered` until that leg, or the one that its
+    /// owner goes on with at another device, ends or leaves by a link other than a conference's.
+    fn callee_presence(&self, room: usize) -> Vec<(Time, Option<Time>)> {
+        let owner = self.rooms[room].originator.and_then(|leg| self.legs[leg].person);
+        let mut present: Vec<(Time, Option<Time>)> = Vec::new();
+        for leg in self.rooms[room].legs.clone().filter(|&leg| self.legs[leg].person == owner) {
+            let Some(answered) = self.first_answer(leg) else { continue };
+            let mut stretches: SmallVec<[(Time, Option<Time>); 2]> = SmallVec::new();
+            stretches.push((answered, self.legs[leg].end));
+            if self.is_named_by(leg, &[LinkKind::Conference]) {
+                let disconnected = self.last_change(leg, Code::Disconnected);
+                stretches[0].1 = disconnected.filter(|_| self.legs[leg].end.is_some());
+            }
+            let away = self.legs[leg].spans.iter().filter(|span| span.state == LegState::Gone);
+            let away = away.filter(|span| !self.is_in_a_bridge(leg, span.start));
+            for gone in away {
+                let cut = |&(start, end): &(Time, Option<Time>)| cut_out((start, end), gone.start, gone.end);
+                stretches = stretches.iter().flat_map(cut).collect();
+            }
+            present.extend(stretches);
+        }
+        present
+    }
+
+    /// Whether a leg left at that time for a conference.
+    fn is_in_a_bridge(&self, leg: usize, time: Time) -> bool {
+        let mut links = self.links.iter().filter(|link| link.names(leg));
+        links.any(|link| link.kind == LinkKind::Conference && link.start == time)
+    }
+
+    fn is_named_by(&self, leg: usize, kinds: &[LinkKind]) -> bool {
+        let mut links = self.links.iter().filter(|link| kinds.contains(&link.kind) && link.names(leg));
+        links.any(|link| link.end.is_none())
+    }
+
+    fn last_change(&self, leg: usize, code: Code) -> Option<Time> {
+        let mut changes = self.changes_of(leg).iter().rev();
+        changes.find(|change| change.event.said.code == Some(code)).map(|change| change.time)
+    }
+
+    /// Whose leg a link names is out from its start, even if that leg was never seen.
+    fn take_out_movers(&self, side: &Implied, present: &mut Vec<(Time, Option<Time>)>) {
+        let names_side = |link: &&super::Link| {
+            let is_side = |end: &End| end.room == side.room && end.leg.is_none();
+            link.empties_its_ends()
+                && link.ends().into_iter().any(is_side)
+                && self.opener_of(link) == Some(side.person)
+        };
+        for link in self.links.iter().filter(names_side) {
+            *present = present.iter().flat_map(|stretch| cut_out(*stretch, link.start, link.end)).collect();
+        }
+    }
+
+    /// When a leg's end shows that whoever it talked to has left too: a leg that left by a link leaves the others
+    /// behind, but a conference host's leg that ends behind the link ends the session.
+    fn far_side_left(&self, leg: usize) -> Option<Time> {
+        let change =
+            |code| self.changes_of(leg).iter().rev().find(move |change| change.event.said.code == Some(code));
+        let gone_at = change(Code::Gone).map(|gone| gone.event.sequence);
+        let came_back =
+            change(Code::Answered).is_some_and(|answered| Some(answered.event.sequence) > gone_at);
+        if self.is_named_by(leg, &[LinkKind::Conference]) {
+            return self.last_change(leg, Code::Disconnected);
+        }
+        let left = self.is_named_by(leg, &[LinkKind::AttendedTransfer, LinkKind::Transfer])
+            || (gone_at.is_some() && !came_back);
+        self.legs[leg].end.filter(|_| !left)
+    }
+}
+
+/// A stretch without what lies within another.
+fn cut_out(
+    (start, end): (Time, Option<Time>),
+    from: Time,
+    to: Option<Time>,
+) -> impl Iterator<Item = (Time, Option<Time>)> {
+    let before = (start, Some(end.map_or(from, |end| end.min(from))));
+    let after = to.map(|to| (start.max(to), end));
+    [Some(before), after].into_iter().flatten().filter(|(start, end)| end.is_none_or(|end| *start < end))
+}

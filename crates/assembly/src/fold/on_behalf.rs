@@ -1,0 +1,87 @@
+//! Outside telephones that ring on behalf of a user: find-me, forwarding to a mobile, a flip to a mobile.
+
+use wholecall_record::call::{Kind, MoveKind};
+
+use super::{Fold, people::OnBehalfOf};
+
+impl Fold<'_> {
+    /// An outside leg that begins while exactly one user's Inbound leg of its session is being handled, with no
+    /// transfer or forward that leads to it, rings on behalf of that user; while several are, if the directory says
+    /// whose telephone it is.
+    pub(super) fn find_on_behalf(&mut self) {
+        let is_outside = |leg: &super::Leg<'_>| leg.kind == Kind::External && leg.is_inbound();
+        let has_users = self.legs.iter().any(|leg| leg.kind == Kind::User && leg.is_inbound());
+        if !has_users || !self.legs.iter().any(is_outside) {
+            return;
+        }
+        let led_to = self.legs_moved_to();
+        for index in 0..self.legs.len() {
+            let Some(person) = self.legs[index].person.filter(|_| is_outside(&self.legs[index])) else {
+                continue;
+            };
+            if led_to.contains(&index) || self.people[person].on_behalf_of.is_some() {
+                continue;
+            }
+            self.people[person].on_behalf_of = self.rings_for(index);
+        }
+    }
+
+    /// The legs to which a transfer or a forward leads.
+    pub(super) fn legs_moved_to(&self) -> Vec<usize> {
+        let mut legs = Vec::new();
+        for leg in 0..self.legs.len() {
+            for at in self.legs[leg].changes.clone() {
+                if let Some(MoveKind::BlindTransfer | MoveKind::Forward) = self.kind_of_handing_on(leg, at) {
+                    legs.extend(self.next_leg(leg, at));
+                }
+            }
+        }
+        legs
+    }
+
+    fn rings_for(&self, outside: usize) -> Option<OnBehalfOf> {
+        let leg = &self.legs[outside];
+        let caller = self.caller_of(leg.room).person;
+        let handled = |&other: &usize| {
+            let user = &self.legs[other];
+            user.kind == Kind::User
+                && user.is_inbound()
+                && user.first_sequence < leg.first_sequence
+                && user.end.is_none_or(|end| end > leg.start)
+                && user.person != caller
+        };
+        let mut users: Vec<usize> = self.rooms[leg.room]
+            .legs
+            .clone()
+            .filter(handled)
+            .filter_map(|user| self.legs[user].person)
+            .collect();
+        users.sort_unstable();
+        users.dedup();
+        let number = self.people[leg.person?].number.as_deref();
+        let is_listed = |user: usize| {
+            let extension = self.people[user].extension.as_deref();
+            let directory = self.material.directory;
+            directory
+                .zip(extension.zip(number))
+                .is_some_and(|(directory, (extension, number))| directory.forwards_to(extension, number))
+        };
+        let mut listed = users.iter().copied().filter(|&user| is_listed(user));
+        match (listed.next(), listed.next(), &users[..]) {
+            _ if caller == leg.person => None,
+            (Some(user), None, _) => Some(OnBehalfOf { user, is_listed: true }),
+            (None, _, &[user]) => Some(OnBehalfOf { user, is_listed: false }),
+            _ => None,
+        }
+    }
+
+    /// The user for whom a person's telephone rings, or the person.
+    pub(super) fn user_behind(&self, person: usize) -> usize {
+        self.people[person].on_behalf_of.map_or(person, |behalf| behalf.user)
+    }
+
+    /// Whether a leg rings on behalf of somebody else.
+    pub(super) fn is_on_behalf(&self, leg: usize) -> bool {
+        self.legs[leg].person.is_some_and(|person| self.people[person].on_behalf_of.is_some())
+    }
+}

@@ -1,0 +1,277 @@
+//! How the call came out.
+
+use smallvec::SmallVec;
+use wholecall_notification::{Code, Reason};
+use wholecall_record::{
+    Time,
+    call::{Direction, Kind, LegState, Outcome, QueueOutcome, State},
+};
+
+use super::{
+    Fold,
+    legs::Leg,
+    queues::Visit,
+    sides::{Caller, Dialled, is_ours},
+};
+use crate::{
+    directory::EntryKind,
+    numbers::{is_star_code, star_code_carries_more},
+};
+
+/// What the result of a call is decided by.
+pub(super) struct Question<'f, 'a> {
+    pub(super) state: State,
+    pub(super) caller: &'f Caller<'a>,
+    pub(super) dialled: &'f Dialled<'a>,
+    pub(super) direction: Direction,
+    pub(super) visits: &'f [Visit],
+}
+
+/// Where a caller waits, by one leg or one visit to a queue.
+struct Stop {
+    start: Time,
+    end: Option<Time>,
+    place: Place,
+}
+
+enum Place {
+    Mailbox,
+    Fax,
+    /// The outcome of the visit, in which somebody was rung.
+    Queue(Option<QueueOutcome>),
+    /// The leg of a person who was rung directly, or could not be.
+    Person(usize),
+}
+
+impl Fold<'_> {
+    /// How the call came out: the first of the rules that applies.
+    pub(super) fn outcome(&self, question: &Question<'_, '_>) -> Outcome {
+        let Question { state, caller, direction, .. } = *question;
+        if self.talks(state).next().is_some() || self.answered_oneself(caller) {
+            return Outcome::Answered;
+        }
+        if state == State::Live {
+            return Outcome::InProgress;
+        }
+        if let Some(outcome) = self.outcome_of_service(question) {
+            return outcome;
+        }
+        if self.was_taken_by_others() {
+            return Outcome::AnsweredElsewhere;
+        }
+        if self.was_handed_on() {
+            return Outcome::Forwarded;
+        }
+        if self.is_answer_unseen(question) {
+            return Outcome::Unknown;
+        }
+        match direction {
+            Direction::Outbound => self.outcome_outside(),
+            Direction::Inbound | Direction::Internal => self.outcome_of_last_stop(question),
+        }
+    }
+
+    /// A call to oneself is answered when its Inbound leg is.
+    fn answered_oneself(&self, caller: &Caller<'_>) -> bool {
+        let room = &self.rooms[self.root];
+        let Some(originator) = room.originator else { return false };
+        let mut inbound =
+            room.legs.clone().filter(|&leg| leg != originator && self.legs[leg].is_inbound()).peekable();
+        let all_own = inbound.peek().is_some()
+            && inbound
+                .clone()
+                .all(|leg| self.legs[leg].person.is_some() && self.legs[leg].person == caller.person);
+        all_own && inbound.any(|leg| self.first_answer(leg).is_some())
+    }
+
+    /// A star code, the caller's own mailbox or an announcement was called, and no person was rung.
+    fn outcome_of_service(&self, question: &Question<'_, '_>) -> Option<Outcome> {
+        let is_rung = |leg: &Leg<'_>| leg.is_inbound() && leg.kind.is_person() && leg.rang();
+        if self.legs.iter().any(is_rung) {
+            return None;
+        }
+        if let Some(code) = question.dialled.number.filter(|number| is_star_code(number)) {
+            let leads_to_the_unseen = self.rooms.iter().any(|room| room.start.is_none());
+            let is_service = !star_code_carries_more(code) && !leads_to_the_unseen;
+            return Some(if is_service { Outcome::Service } else { Outcome::Unknown });
+        }
+        let is_announcement = question.dialled.person.is_some_and(|person| {
+            let extension = self.people[person].extension.as_deref();
+            extension.and_then(|extension| self.listed_kind(extension)) == Some(EntryKind::Announcement)
+        });
+        let is_service = is_announcement || self.is_own_mailbox(question.caller);
+        is_service.then_some(Outcome::Service)
+    }
+
+    /// Whether the caller called themselves, and their mailbox answered at once.
+    fn is_own_mailbox(&self, caller: &Caller<'_>) -> bool {
+        let room = &self.rooms[self.root];
+        let Some(originator) = room.originator else { return false };
+        let mut inbound = room.legs.clone().filter(|&leg| leg != originator && self.legs[leg].is_inbound());
+        let is_mailbox = |leg: usize| {
+            let leg = &self.legs[leg];
+            leg.person == caller.person && leg.codes.has(Code::Voicemail) && !leg.rang()
+        };
+        inbound.clone().next().is_some() && inbound.all(is_mailbox)
+    }
+
+    /// Whether somebody of whom nothing is seen took a call that rang at a person who is.
+    fn was_taken_by_others(&self) -> bool {
+        self.legs.iter().any(|leg| {
+            let reason = self.end_reason(leg);
+            let taken =
+                matches!(reason, Some(Reason::AgentAnswered | Reason::Pickup | Reason::AnsweredElsewhere));
+            taken && leg.is_inbound() && leg.kind.is_person()
+        })
+    }
+
+    /// Whether a person handed the call on, and no later leg of the session shows to whom.
+    fn was_handed_on(&self) -> bool {
+        self.legs.iter().any(|leg| {
+            let Some(at) = leg.ended_by else { return false };
+            let said = &self.changes[at].event.said;
+            let is_forward = said.reason_word().is_some_and(|word| word.starts_with("Forward"));
+            let hands_on = match said.reason {
+                Some(Reason::BlindTransfer | Reason::RccTransfer | Reason::DtmfTransfer) => true,
+                reason => reason == Some(Reason::CallRedirected) || is_forward,
+            };
+            let is_persons = leg.kind.is_person() || leg.kind == Kind::Router;
+            let sequence = self.changes[at].event.sequence;
+            let goes_on = self.rooms[leg.room]
+                .legs
+                .clone()
+                .any(|other| self.legs[other].first_sequence >= sequence && !self.legs[other].supervises);
+            hands_on && is_persons && leg.is_inbound() && !goes_on
+        })
+    }
+
+    /// Whether the caller is connected with the platform, and the leg of the extension that was called was not seen;
+    /// whether of a RingOut only the leg of the one who began it was.
+    fn is_answer_unseen(&self, question: &Question<'_, '_>) -> bool {
+        let room = &self.rooms[self.root];
+        let answered = |leg: usize| self.first_answer(leg).is_some();
+        if room.session.is_ring_out() {
+            let mut others = room.legs.clone().filter(|&leg| self.legs[leg].person != question.caller.person);
+            return others.next().is_none() && room.legs.clone().any(answered);
+        }
+        let Some(originator) = room.originator else { return false };
+        let is_callee = |leg: usize| self.legs[leg].is_inbound() && !self.legs[leg].supervises;
+        let side = self.legs[originator].description.to;
+        answered(originator) && !room.legs.clone().any(is_callee) && is_ours(side, self.material.directory)
+    }
+
+    /// The last stop of the caller decides.
+    fn outcome_of_last_stop(&self, question: &Question<'_, '_>) -> Outcome {
+        let last = self.last_stop(question);
+        let people = || {
+            last.iter().filter_map(|stop| match stop.place {
+                Place::Person(leg) if !self.is_on_behalf(leg) => Some(leg),
+                _ => None,
+            })
+        };
+        let every_one = |reason| {
+            let mut ended = people().map(|leg| self.end_reason(&self.legs[leg]) == Some(reason)).peekable();
+            ended.peek().is_some() && ended.all(|is_so| is_so)
+        };
+        let has = |is: &dyn Fn(&Place) -> bool| last.iter().any(|stop| is(&stop.place));
+        let queue = last.iter().rev().find_map(|stop| match stop.place {
+            Place::Queue(outcome) => Some(outcome),
+            _ => None,
+        });
+        match () {
+            () if last.is_empty() => Outcome::Abandoned,
+            () if has(&|place| matches!(place, Place::Mailbox)) => Outcome::Voicemail,
+            () if has(&|place| matches!(place, Place::Fax)) => Outcome::Fax,
+            () if queue == Some(Some(QueueOutcome::Abandoned)) => Outcome::Abandoned,
+            () if queue.is_some() => Outcome::Missed,
+            () if every_one(Reason::Rejected) => Outcome::Rejected,
+            () if every_one(Reason::TargetBusy) => Outcome::Busy,
+            () => Outcome::Missed,
+        }
+    }
+
+    /// The last stop: of the places where the caller waited, those that overlap each other.
+    fn last_stop(&self, question: &Question<'_, '_>) -> SmallVec<[Stop; 4]> {
+        let mut stops = self.stops(question);
+        stops.sort_by_key(|stop| stop.start);
+        // Where the last group of overlapping stops begins.
+        let mut first = 0;
+        let mut until: Option<Time> = Some(Time::from_millis(i64::MIN));
+        for (at, stop) in stops.iter().enumerate() {
+            if until.is_some_and(|until| until <= stop.start) {
+                (first, until) = (at, stop.end);
+            } else {
+                until = until.zip(stop.end).map(|(until, end)| until.max(end));
+            }
+        }
+        stops.drain(..first);
+        stops
+    }
+
+    fn stops(&self, question: &Question<'_, '_>) -> SmallVec<[Stop; 4]> {
+        let mut stops = SmallVec::new();
+        for (index, leg) in self.legs.iter().enumerate().filter(|(_, leg)| leg.is_inbound()) {
+            let mailbox = leg.spans.iter().find(|span| span.state == LegState::Voicemail);
+            let fax = leg.spans.iter().find(|span| span.state == LegState::Fax);
+            stops.extend(mailbox.map(|span| Stop { start: span.start, end: leg.end, place: Place::Mailbox }));
+            stops.extend(fax.map(|span| Stop { start: span.start, end: leg.end, place: Place::Fax }));
+            let is_offer = question.visits.iter().any(|visit| visit.offered.contains(&index));
+            let is_callers = leg.person.is_some() && leg.person == question.caller.person && !leg.rang()
+                || self.rooms[leg.room].session.is_ring_out() && leg.person == question.caller.person;
+            if leg.kind.is_person() && !is_offer && !is_callers && self.was_to_be_rung(leg) {
+                let end = mailbox.or(fax).map(|span| span.start).or(leg.end);
+                stops.push(Stop { start: leg.start, end, place: Place::Person(index) });
+            }
+        }
+        for visit in question.visits {
+            if visit.offered.iter().any(|&leg| self.legs[leg].rang()) {
+                let place = Place::Queue(visit.outcome);
+                stops.push(Stop { start: visit.enter, end: visit.leave, place });
+            }
+        }
+        stops
+    }
+
+    /// Whether a person was rung by a leg, or could not be: their telephones are off, busy, set not to disturb.
+    fn was_to_be_rung(&self, leg: &Leg<'_>) -> bool {
+        if leg.rang() || leg.codes.has(Code::Answered) {
+            return true;
+        }
+        let failed = matches!(
+            self.end_reason(leg),
+            Some(
+                Reason::NoAnswer
+                    | Reason::Timeout
+                    | Reason::TargetBusy
+                    | Reason::Rejected
+                    | Reason::InternalError
+                    | Reason::NoSuchUser
+            )
+        );
+        leg.missed || failed
+    }
+
+    /// The failure reason of the root's last-ended Inbound leg that has one, else of the caller's own leg.
+    fn outcome_outside(&self) -> Outcome {
+        let room = &self.rooms[self.root];
+        let legs = room.legs.clone().map(|leg| &self.legs[leg]);
+        let failure = |leg: &Leg<'_>| outcome_of_failure(self.end_reason(leg)?);
+        let failed = legs.filter(|leg| leg.is_inbound() && failure(leg).is_some());
+        let by_callee = failed.max_by_key(|leg| (leg.end, leg.first_sequence)).and_then(failure);
+        let by_caller = || room.originator.and_then(|leg| failure(&self.legs[leg]));
+        by_callee.or_else(by_caller).unwrap_or(Outcome::Cancelled)
+    }
+}
+
+fn outcome_of_failure(reason: Reason) -> Option<Outcome> {
+    Some(match reason {
+        Reason::TargetBusy => Outcome::Busy,
+        Reason::NoAnswer | Reason::Timeout => Outcome::NoAnswer,
+        Reason::Rejected => Outcome::Rejected,
+        Reason::InvalidNumber | Reason::NoSuchUser | Reason::InternalError => Outcome::Failed,
+        Reason::InternationalDisabled | Reason::DestinationBlocked | Reason::NotEnoughFunds => {
+            Outcome::Blocked
+        }
+        _ => return None,
+    })
+}

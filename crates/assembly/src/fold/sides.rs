@@ -1,0 +1,304 @@
+//! Who calls what in one session, taken alone, and which session a call is named after.
+
+use wholecall_notification::Role;
+use wholecall_record::{
+    ParticipantId,
+    call::{Direction, LinkKind},
+};
+
+use super::{
+    Fold,
+    people::{extension_id, own_side},
+};
+use crate::{
+    description::Side,
+    numbers::{is_extension_number, is_star_code},
+};
+
+/// The rank of a session among those of its call: the call is named after the session of the first rank, of several
+/// the one that began first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    /// With somebody outside the account.
+    Outside,
+    /// Between extensions, or to a service of the platform.
+    Internal,
+    /// A conference bridge.
+    Bridge,
+    /// A supervisor dialled in to listen.
+    Supervising,
+}
+
+/// Who made a call.
+pub(super) struct Caller<'a> {
+    /// None for a call that the platform places and of which the originating leg was not seen.
+    pub(super) id: Option<ParticipantId>,
+    pub(super) person: Option<usize>,
+    pub(super) side: Option<Side<'a>>,
+}
+
+/// What was dialled.
+pub(super) struct Dialled<'a> {
+    /// `from` or `to` of the leg that shows it.
+    pub(super) side: Side<'a>,
+    /// What was dialled, as it was dialled.
+    pub(super) number: Option<&'a str>,
+    /// To whom the call was addressed.
+    pub(super) person: Option<usize>,
+}
+
+/// What shows who calls in a session.
+#[derive(Debug, Clone, Copy)]
+enum CallerShown {
+    /// The caller's own leg.
+    Leg(usize),
+    /// `from` of somebody else's leg.
+    From(usize),
+    /// Nothing.
+    Nothing,
+}
+
+impl<'a> Fold<'a> {
+    /// The seen session that the call is named after.
+    pub(super) fn find_root(&self) -> Option<usize> {
+        let seen = (0..self.rooms.len()).filter(|&room| self.rooms[room].start.is_some());
+        // Rooms are in order of their start.
+        let mut seen = seen.peekable();
+        let first = *seen.peek()?;
+        match self.rooms.len() {
+            1 => Some(first),
+            _ => seen.min_by_key(|&room| (self.rank(room), room)),
+        }
+    }
+
+    /// A directory does not change a session's rank: the name of a closed call must not change with it.
+    pub(super) fn rank(&self, room: usize) -> Rank {
+        match &self.rooms[room] {
+            room if room.is_supervising => Rank::Supervising,
+            room if room.is_conference => Rank::Bridge,
+            _ => match self.direction_of(room, None) {
+                Direction::Inbound | Direction::Outbound => Rank::Outside,
+                Direction::Internal => Rank::Internal,
+            },
+        }
+    }
+
+    /// The direction of a session taken alone, as the account sees it.
+    pub(super) fn direction_of(
+        &self,
+        room: usize,
+        directory: Option<&crate::directory::Directory>,
+    ) -> Direction {
+        let shown = self.caller_shown(room);
+        let caller_is_ours = match shown {
+            CallerShown::Leg(leg) => self.own_extension(&self.legs[leg]).is_some(),
+            CallerShown::From(leg) => is_ours(self.legs[leg].description.from, directory),
+            CallerShown::Nothing => return Direction::Outbound,
+        };
+        if !caller_is_ours {
+            return Direction::Inbound;
+        }
+        let dialled = self.dialled_side(room, shown);
+        let is_internal = match self.first_callee(room, shown) {
+            _ if self.number_dialled(room, shown).is_some_and(is_star_code) => true,
+            Some(callee) => self.own_extension(&self.legs[callee]).is_some(),
+            None => dialled.is_bridge() || is_ours(dialled, directory),
+        };
+        if is_internal { Direction::Internal } else { Direction::Outbound }
+    }
+
+    /// What shows who called: the originating leg; in a RingOut the initiator's, or what the target's leg names as its
+    /// caller; else `from` of the first Inbound leg.
+    fn caller_shown(&self, room: usize) -> CallerShown {
+        let legs = || self.rooms[room].legs.clone();
+        let with_role =
+            |role| legs().find(move |&leg| self.legs[leg].description.ring_out_role == Some(role));
+        if self.rooms[room].session.is_ring_out() {
+            return match (with_role(Role::Initiator), with_role(Role::Target)) {
+                (Some(initiator), _) => CallerShown::Leg(initiator),
+                (None, Some(target)) => CallerShown::From(target),
+                (None, None) => legs().next().map_or(CallerShown::Nothing, CallerShown::Leg),
+            };
+        }
+        if let Some(originator) = self.rooms[room].originator {
+            return CallerShown::Leg(originator);
+        }
+        if self.rooms[room].session.is_call_out() {
+            return CallerShown::Nothing;
+        }
+        let inbound = legs().find(|&leg| self.legs[leg].is_inbound() && !self.legs[leg].supervises);
+        match inbound.or_else(|| legs().find(|&leg| self.legs[leg].is_inbound())) {
+            Some(leg) => CallerShown::From(leg),
+            None => legs().next().map_or(CallerShown::Nothing, CallerShown::Leg),
+        }
+    }
+
+    fn caller_id(&self, room: usize, shown: CallerShown) -> Option<ParticipantId> {
+        match shown {
+            CallerShown::Leg(leg) => Some(self.owner_id(&self.legs[leg])),
+            CallerShown::From(leg) => {
+                let leg = &self.legs[leg];
+                Some(self.side_id(leg.description.from, &self.rooms[room].session.id, leg))
+            }
+            CallerShown::Nothing => None,
+        }
+    }
+
+    /// The first Inbound leg that is not the caller's own.
+    fn first_callee(&self, room: usize, shown: CallerShown) -> Option<usize> {
+        let caller = self.caller_id(room, shown);
+        let callee = |leg: usize| {
+            let leg = &self.legs[leg];
+            let is_seat = self.rooms[room].is_conference && self.own_extension(leg).is_none();
+            leg.is_inbound() && !leg.supervises && !is_seat && Some(self.owner_id(leg)) != caller
+        };
+        self.rooms[room].legs.clone().find(|&leg| callee(leg))
+    }
+
+    /// The side that names what was dialled, where no callee's leg does.
+    fn dialled_side(&self, room: usize, shown: CallerShown) -> Side<'a> {
+        let first = self.rooms[room].legs.start;
+        let (CallerShown::Leg(leg) | CallerShown::From(leg)) = shown else {
+            return self.legs[first].description.to;
+        };
+        let description = &self.legs[leg].description;
+        // The platform rings whoever began a RingOut as if called by the number to be dialled.
+        let turned = self.rooms[room].session.is_ring_out() && self.legs[leg].is_inbound();
+        match shown {
+            CallerShown::Leg(_) if turned => description.from,
+            _ => description.to,
+        }
+    }
+
+    /// What was dialled: the originating leg's first `to`; where that leg was not seen, the first Inbound leg's.
+    fn number_dialled(&self, room: usize, shown: CallerShown) -> Option<&'a str> {
+        let session = self.rooms[room].session;
+        let originated = self.rooms[room].originator.map(|leg| self.legs[leg].key);
+        let number = originated.and_then(|leg| session.legs.first_number_dialled(leg));
+        let by_callee = || {
+            let callee = self.first_callee(room, shown)?;
+            session.legs.first_number_dialled(self.legs[callee].key)
+        };
+        number.or_else(by_callee).or_else(|| self.dialled_side(room, shown).number)
+    }
+
+    /// Who made the call.
+    pub(super) fn caller(&self) -> Caller<'a> {
+        self.caller_of(self.root)
+    }
+
+    /// Who began a session.
+    pub(super) fn caller_of(&self, room: usize) -> Caller<'a> {
+        let shown = self.caller_shown(room);
+        let id = self.caller_id(room, shown);
+        let side = match shown {
+            CallerShown::Leg(leg) => own_side(&self.legs[leg]),
+            CallerShown::From(leg) => Some(self.legs[leg].description.from),
+            CallerShown::Nothing => None,
+        };
+        let person = match shown {
+            CallerShown::Leg(leg) => self.legs[leg].person,
+            _ => id.as_ref().and_then(|id| self.person_with_id(id)),
+        };
+        Caller { id, person, side }
+    }
+
+    /// The call's direction.
+    pub(super) fn direction(&self) -> Direction {
+        self.direction_of(self.root, self.material.directory)
+    }
+
+    /// What was dialled.
+    pub(super) fn dialled(&self) -> Dialled<'a> {
+        let shown = self.caller_shown(self.root);
+        let callee = self.first_callee(self.root, shown);
+        let side = match callee {
+            Some(callee) => self.legs[callee].description.to,
+            None => self.dialled_side(self.root, shown),
+        };
+        let person = self.addressed_id().and_then(|id| self.person_with_id(&id));
+        Dialled { side, number: self.number_dialled(self.root, shown), person }
+    }
+
+    /// To whom the call was addressed: whom the first Inbound leg's `to` names, whoever owns the leg, else its owner.
+    /// None where the notifications do not show it.
+    pub(super) fn addressed_id(&self) -> Option<ParticipantId> {
+        let shown = self.caller_shown(self.root);
+        let number = self.number_dialled(self.root, shown);
+        if number.is_some_and(is_star_code) {
+            return None;
+        }
+        let Some(callee) = self.first_callee(self.root, shown) else {
+            return self.named_by_dialled_side(shown);
+        };
+        let leg = &self.legs[callee];
+        if !self.is_seen_from_its_start() && self.offered_by(callee).is_none() {
+            return None;
+        }
+        if let Some(addressed) = leg.description.to.extension {
+            return Some(extension_id(addressed));
+        }
+        let caller_is_outside = match shown {
+            CallerShown::Leg(leg) => self.own_extension(&self.legs[leg]).is_none(),
+            CallerShown::From(leg) => self.legs[leg].description.from.extension.is_none(),
+            CallerShown::Nothing => false,
+        };
+        match self.own_extension(leg) {
+            None if caller_is_outside => {
+                let directory = self.material.directory?;
+                directory.extension_by_number(number?).map(extension_id)
+            }
+            _ => Some(self.owner_id(leg)),
+        }
+    }
+
+    /// Where no Inbound leg was seen: whom the originating leg's `to` names. An extension only if its id is known.
+    fn named_by_dialled_side(&self, shown: CallerShown) -> Option<ParticipantId> {
+        let side = self.dialled_side(self.root, shown);
+        if matches!(shown, CallerShown::From(_) | CallerShown::Nothing) || side.is_bridge() {
+            return None;
+        }
+        let number = side.telling_number();
+        let by_directory = || self.material.directory?.extension_by_number(number?);
+        if let Some(extension) = side.extension.or_else(by_directory) {
+            return Some(extension_id(extension));
+        }
+        number.filter(|number| !is_extension_number(number, self.material.directory))?;
+        let leg = &self.legs[self.rooms[self.root].legs.start];
+        Some(self.side_id(side, &self.rooms[self.root].session.id, leg))
+    }
+
+    /// Whether the root's originating leg was seen.
+    pub(super) fn is_seen_by_the_account(&self) -> bool {
+        let shown = self.caller_shown(self.root);
+        matches!(shown, CallerShown::Leg(leg) if self.rooms[self.root].session.is_ring_out()
+            || self.rooms[self.root].originator == Some(leg)
+            || self.rooms[self.root].is_conference)
+    }
+
+    /// Whether the call was seen from its start: the originating leg, or what follows the caller's first notification.
+    pub(super) fn is_seen_from_its_start(&self) -> bool {
+        /// 1 is never delivered, 2 is the caller's.
+        const FIRST_OF_A_CALLEE: u32 = 3;
+        let first = self.rooms[self.root].session.events().next();
+        self.is_seen_by_the_account() || first.is_some_and(|event| event.sequence <= FIRST_OF_A_CALLEE)
+    }
+
+    /// Whether a link of these kinds leads away from a session.
+    pub(super) fn is_left_by(&self, room: usize, kinds: &[LinkKind]) -> bool {
+        self.links.iter().any(|link| kinds.contains(&link.kind) && link.a.room == room)
+    }
+
+    /// The extension of the queue that a leg is addressed to, if it is another's leg.
+    pub(super) fn offered_by(&self, leg: usize) -> Option<&'a str> {
+        let leg = &self.legs[leg];
+        let addressed = leg.description.to.extension.filter(|_| leg.is_inbound())?;
+        (self.is_queue(addressed) && self.own_extension(leg) != Some(addressed)).then_some(addressed)
+    }
+}
+
+/// Whether a side of a call belongs to the account: it names an extension, or a number that the account's extensions
+/// may have.
+pub(super) fn is_ours(side: Side<'_>, directory: Option<&crate::directory::Directory>) -> bool {
+    side.extension.is_some() || side.number.is_some_and(|number| is_extension_number(number, directory))
+}

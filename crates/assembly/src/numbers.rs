@@ -1,0 +1,85 @@
+//! Which numbers may belong to extensions, and which are public services.
+
+use crate::directory::Directory;
+
+/// Numbers of emergency and public services: 911 and the N11 codes, 933 (911 test) and 988 (crisis line) of the North
+/// American Numbering Plan; 112 (GSM and the European Union); 999 (United Kingdom); 000 (Australia); 110, 118 and 119
+/// (Japan, Italy); 111 (New Zealand, NHS).
+const PUBLIC_SERVICES: [&str; 18] = [
+    "911", "112", "999", "933", "988", "000", "110", "111", "118", "119", "211", "311", "411", "511", "611",
+    "711", "811", "116117",
+];
+
+/// Without a directory, a number of at most this many digits is taken for an extension's.
+const EXTENSION_DIGITS: usize = 5;
+
+/// Codes before a dialled number that show or hide the caller's own: no part of the number.
+const CALLER_ID_CODES: [&str; 2] = ["*67", "*82"];
+
+/// Whether a number that nothing describes further belongs to an extension: the directory has it; without a directory,
+/// if it is short and no public service's.
+pub(crate) fn is_extension_number(number: &str, directory: Option<&Directory>) -> bool {
+    let is_digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_digits || PUBLIC_SERVICES.contains(&number) {
+        return false;
+    }
+    match directory.filter(|directory| !directory.is_empty()) {
+        Some(directory) => directory.by_extension_number(number).is_some(),
+        None => number.len() <= EXTENSION_DIGITS,
+    }
+}
+
+/// A dialled number without the code before it that shows or hides the caller's own.
+pub(crate) fn without_caller_id_code(number: &str) -> &str {
+    let stripped = CALLER_ID_CODES.iter().find_map(|code| number.strip_prefix(code));
+    stripped.filter(|rest| !rest.is_empty()).unwrap_or(number)
+}
+
+/// Whether a number is a star code: a service of the platform, not a telephone.
+pub(crate) fn is_star_code(number: &str) -> bool {
+    without_caller_id_code(number).starts_with('*')
+}
+
+/// Whether a star code carries more than the service: an extension, a group, a place to park at.
+pub(crate) fn star_code_carries_more(number: &str) -> bool {
+    /// A star and two digits.
+    const SERVICE_LENGTH: usize = 3;
+    is_star_code(number) && number.len() > SERVICE_LENGTH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_numbers_are_extensions_unless_a_public_service_has_them() {
+        for number in ["102", "4", "11104"] {
+            assert!(is_extension_number(number, None), "{number}");
+        }
+        for number in ["911", "112", "988", "411", "123456", "+1404", "*86", "", "conference", "116117"] {
+            assert!(!is_extension_number(number, None), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_directory_knows_better_than_the_length() {
+        let mut directory = Directory::default();
+        let entry = |number| crate::Entry { extension_number: Some(number), ..crate::Entry::default() };
+        directory.insert("62000104016", entry("7001234".into()));
+        assert!(is_extension_number("7001234", Some(&directory)));
+        assert!(!is_extension_number("102", Some(&directory)));
+        assert!(is_extension_number("102", Some(&Directory::default())));
+    }
+
+    #[test]
+    fn a_caller_id_code_is_no_part_of_the_number() {
+        assert_eq!(without_caller_id_code("*6712125550147"), "12125550147");
+        assert_eq!(without_caller_id_code("*67"), "*67");
+        assert!(!is_star_code("*82+12125550147") && is_star_code("*86") && is_star_code("*67"));
+        assert!(
+            star_code_carries_more("*84450")
+                && star_code_carries_more("*801")
+                && !star_code_carries_more("*86")
+        );
+    }
+}
