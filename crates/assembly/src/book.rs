@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 use slab::Slab;
 use wholecall_notification::{Code, Direction, Notification, Origin, Reason};
-use wholecall_record::{AccountId, SessionId};
+use wholecall_record::{AccountId, SessionId, Time};
 
 use crate::{
     directory::Directory,
@@ -253,6 +253,7 @@ impl<S: Default> Book<S> {
             self.accounts[orphans].sessions.remove(&id);
             self.accounts[account].sessions.insert(id, member);
             self.sessions[member].account = account;
+            self.sessions[member].session.forget_rank();
         }
         self.calls[call].account = account;
         Some(key)
@@ -450,6 +451,13 @@ impl<S: Default> Book<S> {
             }
         }
         Some(root.0)
+    }
+
+    /// When a call began: the first event of any of its sessions, a supervisor's own aside.
+    pub(crate) fn start(&self, call: CallKey) -> Option<Time> {
+        let sessions = self.calls[call].sessions.iter().map(|&key| &self.sessions[key].session);
+        let starts = sessions.filter_map(|session| Some((session.is_supervising(), session.start()?)));
+        starts.min().map(|(_, start)| start)
     }
 
     /// Whether every leg of a call may have ended, as far as can be told without looking closely.

@@ -61,7 +61,12 @@ impl Collection {
         for (key, _) in &self.book.calls {
             if let Some(root) = self.book.root(key) {
                 let session = &self.book.sessions[root].session;
-                order.push((session.start(), session.id.clone(), self.book.account_id(key).cloned(), key));
+                order.push((
+                    self.book.start(key),
+                    session.id.clone(),
+                    self.book.account_id(key).cloned(),
+                    key,
+                ));
             }
         }
         order.sort_unstable();

@@ -247,6 +247,11 @@ impl Session {
         self.origin() == Some(Origin::CallOut)
     }
 
+    /// Has its rank found out again.
+    pub(crate) fn forget_rank(&mut self) {
+        self.rank.take();
+    }
+
     /// Its rank among the sessions of its call.
     pub(crate) fn rank(&self, account: Option<&AccountId>) -> Rank {
         *self.rank.get_or_init(|| Fold::rank_of(self, account))

@@ -353,7 +353,11 @@ impl Fold<'_> {
         let went_on = || self.in_room(room, time, mover).into_iter().find(called);
         let nearest = self.present_in(time, mover, |other| other == room);
         let nearest = nearest.or_else(went_on).or_else(|| self.present_in(time, mover, joined));
-        nearest.or_else(|| self.coming_to(room, time, mover))
+        let called = || {
+            let callee = self.implied.iter().find(|side| side.room == room && !side.is_caller);
+            callee.map(|side| side.person).filter(|callee| Some(*callee) != mover)
+        };
+        nearest.or_else(|| self.coming_to(room, time, mover)).or_else(called)
     }
 
     /// Who comes into a room, or whose mailbox served there, when nobody is there.

@@ -143,8 +143,11 @@ impl<'a> Fold<'a> {
             return Kind::Queue;
         }
         let listed = self.listed(extension).map(|entry| entry.kind);
-        if let Some(kind) = listed.flatten().filter(|kind| *kind != EntryKind::Other) {
-            return record_kind(kind);
+        match listed.flatten() {
+            None | Some(EntryKind::Other) => {}
+            // A shared line on which somebody answers is a telephone.
+            Some(EntryKind::Group) if leg.codes.has(Code::Answered) => return Kind::User,
+            Some(kind) => return record_kind(kind),
         }
         // A missed call is a user's.
         let passed_through = leg.is_inbound()

@@ -150,11 +150,12 @@ impl Fold<'_> {
     }
 
     /// The conversations that count, with their ends. A closed call's ended at the latest with the last thing
-    /// known; one that began only then counts, though it has no length.
+    /// known; one that began only then counts, though it has no length, unless every leg has ended.
     pub(super) fn talks(&self, state: State) -> impl Iterator<Item = (&Talk, Option<Time>)> {
         let at_the_latest = (state != State::Live).then_some(self.last_event);
         let ended = self.talks.iter().map(move |talk| (talk, talk.end.or(at_the_latest)));
-        ended.filter(|(talk, end)| talk.end.is_none() || end.is_none_or(|end| talk.start < end))
+        let lasts = move |talk: &Talk| talk.end.is_none() && state != State::Complete;
+        ended.filter(move |(talk, end)| lasts(talk) || end.is_none_or(|end| talk.start < end))
     }
 
     pub(super) fn find_monitors(&mut self) {

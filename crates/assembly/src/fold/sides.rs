@@ -235,7 +235,8 @@ impl<'a> Fold<'a> {
         if !self.is_seen_from_its_start() && self.offered_by(callee).is_none() {
             return None;
         }
-        if let Some(addressed) = leg.description.to.extension {
+        let addressed = leg.description.to.extension;
+        if let Some(addressed) = addressed.filter(|addressed| leg.description.extension != Some(*addressed)) {
             return Some(extension_id(addressed));
         }
         let caller_is_outside = match shown {

@@ -50,7 +50,8 @@ fn what_the_directory_knows_is_no_router() {
     assert_eq!(person(&with("IvrMenu"), "700").kind, Kind::Menu);
     assert_eq!(person(&with("Department"), "700").kind, Kind::Queue);
     assert_eq!(person(&with("User"), "700").kind, Kind::User, "a user's rule handed it on");
-    assert_eq!(person(&with("Announcement"), "700").kind, Kind::Menu, "nobody's, and it handed the call on");
+    assert_eq!(person(&with("Announcement"), "700").kind, Kind::Machine);
+    assert_eq!(person(&with("Bot"), "700").kind, Kind::Menu, "nobody's, and it handed the call on");
 }
 
 #[test]

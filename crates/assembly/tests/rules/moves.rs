@@ -88,7 +88,7 @@ fn if_no_leg_is_new_the_latest_begun_and_not_yet_answered_is_the_target() {
 fn a_blind_transfer_to_nobody_seen_has_no_target() {
     let call = call(&format!("{ANSWERED} 9 A/2 Disconnected/BlindTransfer; 20 A/1 Disconnected"));
     assert_eq!(moves(&call), ["BlindTransfer 104→nobody"]);
-    assert_eq!(call.moves[0].answered, Some(false));
+    assert_eq!(call.moves[0].answered, None, "what followed was not seen");
 }
 
 /// 104's transfer at 20 into the consultation that `CONSULTING` began.

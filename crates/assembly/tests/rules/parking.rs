@@ -48,11 +48,11 @@ fn park_reversion_is_no_retrieve() {
 }
 
 #[test]
-fn a_reversion_nobody_answers_leaves_the_caller_parked() {
+fn park_ends_when_the_reversion_rings() {
     let call = call(&format!(
         "{ANSWERED}{PARKED} 60 A/3 in 104 +1404>+1650=104 Proceeding; 80 A/3,A/1 Disconnected"
     ));
-    assert_eq!(segments(leg(&call, "A/1")), "setup 0–0.2, connected 0.2–10, parked 10–80");
+    assert_eq!(segments(leg(&call, "A/1")), "setup 0–0.2, connected 0.2–10, parked 10–60, connected 60–80");
 }
 
 #[test]

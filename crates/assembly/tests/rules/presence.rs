@@ -72,9 +72,20 @@ fn an_implied_callee_is_not_on_the_line_of_an_unanswered_call() {
 
 #[test]
 fn an_implied_callee_leaves_when_the_originating_leg_is_gone() {
+    let call = call(&format!(
+        "{ANSWERED} 9 A/2 Hold; 10 B/1 out 104 104>+1505 Setup; 12 B/1 Answered
+         20 A/2 Gone/AttendedTransfer -> B/1; 20 B/1 Gone/AttendedTransfer -> A/2; 30 A/1 Disconnected"
+    ));
+    assert_eq!(talks(&call), ["3–9: 104 +1404", "12–20: 104 +1505"]);
+    assert_eq!(moves(&call), ["AttendedTransfer 104→+1505"]);
+}
+
+#[test]
+fn an_implied_callee_within_the_account_is_on_no_line() {
     let call = play(&format!("{ANSWERED}{CONSULTING}{TRANSFERRED}")).seen_by(&["104"]).call();
-    assert_eq!(talks(&call), ["3–9: 104 +1404", "10.2–20: 104 106"]);
+    assert_eq!(talks(&call), ["3–9: 104 +1404"], "the platform answered 104's call to 106");
     assert_eq!(moves(&call), ["AttendedTransfer 104→106"]);
+    assert_eq!(call.moves[0].answered, None, "whether 106 answered is not shown");
 }
 
 #[test]
@@ -122,7 +133,10 @@ fn ring_outs_and_conferences_imply_nobody() {
         let call = call(&format!(
             "A is {origin}; 0 A/1 in 104 +1505>104 Proceeding; 1 A/1 Answered; 9 A/1 Disconnected"
         ));
-        assert_eq!(participants(&call), ["104 user"], "{origin}");
+        let dialled: &[&str] =
+            if origin == "RingMe" || origin == "RingOut" { &["+1505 external"] } else { &[] };
+        assert_eq!(participants(&call), [&["104 user"], dialled].concat(), "{origin}");
+        assert!(call.conversations.is_empty(), "nobody is implied to be on the line: {origin}");
     }
 }
 
@@ -132,7 +146,11 @@ fn nobody_is_implied_behind_a_pickup_a_take_over_or_a_supervisors_door() {
         let call = call(&format!(
             "0 P/1 out 107 107>102 Setup; 1 P/1 Answered; 2 P/1 Gone/{reason} -> A/1; 9 P/1 Disconnected"
         ));
-        assert_eq!(call.participants.len(), 1, "{reason}");
+        assert!(call.conversations.is_empty(), "{reason}");
+        assert!(
+            call.participants.iter().all(|other| other.observed == (&*other.id == "ext:107")),
+            "{reason}"
+        );
     }
 }
 

@@ -42,8 +42,9 @@ fn a_call_between_extensions_is_internal() {
 #[test]
 fn a_call_to_a_short_number_is_internal() {
     assert_eq!(direction("0 A/1 out 104 104>106? Setup"), Direction::Internal);
-    assert_eq!(direction("0 A/1 out 104 104>12345678? Setup"), Direction::Internal, "up to eight characters");
-    assert_eq!(direction("0 A/1 out 104 104>123456789? Setup"), Direction::Outbound);
+    assert_eq!(direction("0 A/1 out 104 104>12345? Setup"), Direction::Internal, "up to five digits");
+    assert_eq!(direction("0 A/1 out 104 104>123456? Setup"), Direction::Outbound);
+    assert_eq!(direction("0 A/1 out 104 104>911? Setup"), Direction::Outbound, "not an emergency number");
     assert_eq!(direction("0 A/1 out 104 104>+1505 Setup"), Direction::Outbound, "not with a plus");
 }
 

@@ -36,10 +36,17 @@ fn an_incomplete_call_ends_with_the_last_known_event() {
 }
 
 #[test]
-fn a_conversation_of_no_length_is_dropped() {
+fn a_conversation_that_began_with_the_last_notification_counts() {
     let call = call(ANSWERED);
-    assert!(call.conversations.is_empty(), "nothing is known after the answer");
-    assert_eq!(call.answer_time, None);
+    assert_eq!(talks(&call), ["3–3: 104 +1404"]);
+    assert_eq!(
+        (call.result, at(call.answer_time), call.durations.talk_ms),
+        (Outcome::Answered, Some(3.0), 0)
+    );
+}
+
+#[test]
+fn a_conversation_of_no_length_is_dropped() {
     let same = crate::play::call(&format!(
         "{ANSWERED} 9 A/2 Hold; 12 A/2 Answered; 12 A/2 Hold; 15 A/1,A/2 Disconnected"
     ));
@@ -137,13 +144,13 @@ fn sessions_begin_and_end_for_themselves() {
 #[test]
 fn what_is_told_of_a_call_cut_at_its_answer_agrees() {
     let rung = "0 A/1 out - +1404>+1650=104 Setup; 0.1 A/2 in 104 +1404>+1650=104 Proceeding";
-    for end in ["3 A/2 Answered", "3 A/2 Answered; 3 A/1,A/2 Disconnected"] {
-        let call = call(&format!("{rung}; {end}"));
-        assert_eq!(talks(&call), Vec::<String>::new(), "{end}");
-        assert_eq!((call.result, call.answer_time), (Outcome::Missed, None), "{end}");
-        assert_eq!(at(leg(&call, "A/2").answer_time), Some(3.0), "the leg was answered all the same: {end}");
-        assert_eq!(leg(&call, "A/2").talk_ms, 0);
-    }
+    let cut = call(&format!("{rung}; 3 A/2 Answered; 3 A/1,A/2 Disconnected"));
+    assert_eq!(talks(&cut), Vec::<String>::new());
+    assert_eq!((cut.result, cut.answer_time), (Outcome::Missed, None));
+    assert_eq!(at(leg(&cut, "A/2").answer_time), Some(3.0), "the leg was answered all the same");
+    assert_eq!(leg(&cut, "A/2").talk_ms, 0);
+    let open = call(&format!("{rung}; 3 A/2 Answered"));
+    assert_eq!((open.result, at(open.answer_time)), (Outcome::Answered, Some(3.0)));
     let mut live = Live::new();
     live.hear(&format!("{rung}; 3 A/2 Answered"));
     live.wait_until("4");
@@ -151,12 +158,12 @@ fn what_is_told_of_a_call_cut_at_its_answer_agrees() {
 }
 
 #[test]
-fn a_move_cut_at_its_answer_is_not_answered() {
+fn a_move_cut_at_its_answer_is_answered() {
     let transfer =
         format!("{ANSWERED} 9 A/2 Disconnected/BlindTransfer; 9.1 A/3 in 106 +1404>106 Proceeding");
     let cut = call(&format!("{transfer}; 12 A/3 Answered"));
-    assert_eq!(talks(&cut), ["3–9: 104 +1404"]);
-    assert_eq!(cut.moves[0].answered, Some(false));
+    assert_eq!(talks(&cut), ["3–9: 104 +1404", "12–12: 106 +1404"]);
+    assert_eq!(cut.moves[0].answered, Some(true));
     assert_eq!(
         call(&format!("{transfer}; 12 A/3 Answered; 13 A/1 Disconnected")).moves[0].answered,
         Some(true)
