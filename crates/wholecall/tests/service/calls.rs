@@ -8,7 +8,7 @@ use crate::{
     crash::expect_sound,
     harness::Installation,
     traffic::{
-        ACCOUNT, assembled, company_day, examples, expect_calls, expect_settled, post_all, shared, shuffled,
+        ACCOUNT, assembled, company_day, examples, expect_calls, expect_settled, golden, post_all, shuffled,
     },
 };
 
@@ -27,10 +27,9 @@ fn the_examples_in_disorder_by_eight_connections() {
 
 #[test]
 fn the_played_calls_in_disorder_by_eight_connections() {
-    let Some(golden) = shared("golden") else { return };
     let installation = Installation::new();
     let server = installation.start();
-    let folders = fs::read_dir(golden).unwrap().map(|entry| entry.unwrap().path());
+    let folders = fs::read_dir(golden()).unwrap().map(|entry| entry.unwrap().path());
     let mut cases = Vec::new();
     for folder in folders.filter(|path| path.is_dir()) {
         let text = fs::read_to_string(folder.join("events.ndjson")).unwrap();
