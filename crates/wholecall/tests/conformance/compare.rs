@@ -159,3 +159,58 @@ fn unresolved(record: &Value) -> BTreeSet<String> {
         list(&record["participants"]).filter_map(|participant| participant["id"].as_str()).collect();
     named.into_iter().filter_map(Value::as_str).filter(|id| !known.contains(id)).map(str::to_owned).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Value {
+        json!({
+            "id": "s-1", "result": "Missed", "endTime": "2026-10-05T14:00:29.000Z", "users": ["ext:1"],
+            "from": {"participant": "tel:+12125550145"}, "to": {"participant": "ext:1"},
+            "durations": {"waitMs": 29_000}, "lastWith": ["ext:1", "ext:2"],
+            "participants": [
+                {"id": "ext:1", "kind": "user", "observed": true, "talkMs": 0, "onBehalfOf": null},
+                {"id": "ext:2", "kind": "queue", "observed": false, "talkMs": 5, "onBehalfOf": null},
+                {"id": "tel:+12125550145", "kind": "external", "observed": true, "talkMs": 0},
+            ],
+            "moves": [{"kind": "Park", "by": "ext:1", "target": null, "time": "2026-10-05T14:00:09.000Z"}],
+            "queues": [{"participant": "ext:2", "outcome": "Left", "answeredBy": null, "offers": 1}],
+        })
+    }
+
+    #[test]
+    fn what_is_as_expected_differs_in_nothing() {
+        let expected = json!({
+            "id": "s-1", "result": "Missed", "endTime": "2026-10-05T14:00:29.099Z", "users": ["ext:1"],
+            "caller": "tel:+12125550145", "to": "ext:1", "waitMs": 29_000, "lastWith": ["ext:2", "ext:1"],
+            "participants": ["tel:+12125550145", "ext:1"], "ignorable": ["ext:2"], "talkMs": {"ext:2": 5},
+            "unobserved": ["ext:2"], "onBehalfOf": {}, "moves": [{"kind": "Park", "by": "ext:1"}],
+            "queues": [["ext:2", "Left", null]],
+        });
+        assert_eq!(differences(&expected, &record()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_member_that_differs_is_found() {
+        let wrong = json!({
+            "result": "Answered", "endTime": "2026-10-05T14:00:29.101Z", "users": ["ext:2"],
+            "caller": "ext:1", "to": null, "waitMs": 0, "lastWith": ["ext:2"], "talkMs": {"ext:1": 5, "ext:9": 0},
+            "unobserved": [], "onBehalfOf": {"ext:1": "ext:2"}, "moves": [], "queues": [["ext:2", null, null]],
+            "kinds": {"ext:2": "group"}, "endState": null, "no such member": null, "from.name": null,
+        });
+        for (member, value) in wrong.as_object().unwrap() {
+            let expected = json!({ member.as_str(): value });
+            assert_eq!(differences(&expected, &record()).len(), 1, "{member}");
+        }
+        let expected = json!({"participants": ["ext:1"], "ignorable": []});
+        assert_eq!(differences(&expected, &record()).len(), 1);
+    }
+
+    #[test]
+    fn an_id_without_a_participant_is_found() {
+        let mut record = record();
+        record["monitors"] = json!(["ext:3"]);
+        assert_eq!(differences(&json!({}), &record), ["ext:3 is named, but no participant (R11)"]);
+    }
+}

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -69,7 +70,7 @@ fn cases() -> Vec<Case> {
     let Ok(wanted) = std::env::var("WHOLECALL_GOLDEN") else { return cases };
     let cases: Vec<Case> = cases.into_iter().filter(|case| case.name.starts_with(&wanted)).collect();
     assert!(!cases.is_empty(), "no case begins with {wanted}");
-    eprintln!("only {} cases: WHOLECALL_GOLDEN is {wanted}", cases.len());
+    let _ = writeln!(io::stderr(), "only {} cases: WHOLECALL_GOLDEN is {wanted}", cases.len());
     cases
 }
 
