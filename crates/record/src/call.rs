@@ -1,4 +1,4 @@
-//! The record of a whole call, as `contract/call.md` §5 has it.
+//! The record of a whole call, as `docs/contract.md` §5 has it.
 //!
 //! All times are when things happened (`eventTime`), all lengths are milliseconds.
 

@@ -1,7 +1,7 @@
 //! The record of a whole call: what goes out.
 //!
-//! The types in [`call`] are the contract in Rust; [`Call::violations`] tells what contradicts itself in a
-//! record. The other modules show records to people and to other programs: [`table`], [`drawing`] and [`svg`]
+//! The types in [`call`] are the contract (`docs/contract.md`) in Rust; [`Call::violations`] tells what contradicts
+//! itself in a record. The other modules show records to people and to other programs: [`table`], [`drawing`] and [`svg`]
 //! (of [`lanes`]), [`story`], [`csv`], [`vcon`]. Nothing here knows where a record came from.
 
 pub mod call;

@@ -1,4 +1,4 @@
-//! The record: everything the fold found out, in the contract's words.
+//! The record: everything the fold found out, in the words of `docs/contract.md` §5.
 
 use compact_str::{CompactString, ToCompactString};
 use smallvec::{SmallVec, smallvec};

@@ -1,4 +1,4 @@
-//! When a call is told, when it is over, and what happens after that (contract §5: state, version).
+//! When a call is told, when it is over, and what happens after that (`docs/contract.md` §5: state, version).
 
 use wholecall_assembly::Settings;
 use wholecall_record::call::{ClosedBecause, State};

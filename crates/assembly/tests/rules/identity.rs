@@ -1,4 +1,4 @@
-//! Which notifications are one, what belongs together, and in which order (contract §2).
+//! Which notifications are one, what belongs together, and in which order (`docs/contract.md` §2).
 
 use serde_json::json;
 use wholecall_notification::{Document, Unreadable};

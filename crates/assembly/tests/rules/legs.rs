@@ -1,4 +1,4 @@
-//! What a leg is doing, when it is on the line, and what is counted of it (contract §3 and §5).
+//! What a leg is doing, when it is on the line, and what is counted of it (`docs/contract.md` §3 and §5).
 
 use wholecall_record::{
     Call,

@@ -1,4 +1,4 @@
-//! Doors between sessions: when they open and close, what they mean, whom they let through (contract §4).
+//! Doors between sessions: when they open and close, what they mean, whom they let through (`docs/contract.md` §4).
 
 use wholecall_record::call::LinkKind;
 

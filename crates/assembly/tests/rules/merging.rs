@@ -1,4 +1,4 @@
-//! Calls that turn out to be one (contract §2.9 and §6).
+//! Calls that turn out to be one (`docs/contract.md` §2.9 and §6).
 
 use wholecall_assembly::Settings;
 use wholecall_record::call::State;

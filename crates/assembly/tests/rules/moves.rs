@@ -1,4 +1,4 @@
-//! Every kind of step by which a call passes on (contract §5, moves).
+//! Every kind of step by which a call passes on (`docs/contract.md` §5, moves).
 
 use wholecall_record::Call;
 

@@ -1,4 +1,4 @@
-//! Parked callers: who parked them, and how they come back (contract §4 and §5).
+//! Parked callers: who parked them, and how they come back (`docs/contract.md` §4 and §5).
 
 use crate::play::{ANSWERED, CONSULTING, PARKED, call, leg, links, moves, segments, talks};
 

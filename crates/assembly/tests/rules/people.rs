@@ -1,4 +1,4 @@
-//! Who takes part, and as what (contract §3).
+//! Who takes part, and as what (`docs/contract.md` §3).
 
 use wholecall_assembly::{Directory, Entry, EntryKind};
 use wholecall_record::call::{Kind, Role};

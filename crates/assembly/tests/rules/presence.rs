@@ -1,4 +1,4 @@
-//! Sessions of which only one side is visible (contract §4).
+//! Sessions of which only one side is visible (`docs/contract.md` §4).
 
 use wholecall_record::call::{Kind, Outcome};
 

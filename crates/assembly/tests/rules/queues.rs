@@ -1,4 +1,4 @@
-//! Visits to queues (contract §5, queues).
+//! Visits to queues (`docs/contract.md` §5, queues).
 
 use wholecall_record::{
     Call,

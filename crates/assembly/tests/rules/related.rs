@@ -1,4 +1,4 @@
-//! Calls that look related though no id says so: named, never joined (contract §2.7).
+//! Calls that look related though no id says so: named, never joined (`docs/contract.md` §2.7).
 
 use wholecall_record::{Call, call::RelatedKind};
 

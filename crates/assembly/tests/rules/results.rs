@@ -1,4 +1,4 @@
-//! Who called whom, and how it came out (contract §5: caller, direction, from, to, result).
+//! Who called whom, and how it came out (`docs/contract.md` §5: caller, direction, from, to, result).
 
 use wholecall_record::{
     Call,

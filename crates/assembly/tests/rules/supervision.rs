@@ -1,4 +1,4 @@
-//! Supervisors: listening, taking over, and to which call their sessions belong (contract §4).
+//! Supervisors: listening, taking over, and to which call their sessions belong (`docs/contract.md` §4).
 
 use wholecall_record::call::{Kind, RelatedKind, Role};
 

@@ -1,4 +1,4 @@
-//! Times and lengths of a call and of its participants (contract §5, durations).
+//! Times and lengths of a call and of its participants (`docs/contract.md` §5, durations).
 
 use wholecall_record::call::Outcome;
 

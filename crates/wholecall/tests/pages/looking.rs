@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{browser::Browser, expect_sound, played, posted};
 use crate::{
     harness::{Client, Installation, Tenant, eventually},
-    traffic::{ACCOUNT, collected, company_day, examples, expect_settled, shared},
+    traffic::{ACCOUNT, collected, company_day, examples, expect_settled, golden},
 };
 
 fn import(client: &Client, tenant: &Tenant, notifications: &[String]) {
@@ -89,8 +89,7 @@ fn a_search_is_its_address_and_goes_on_as_one_reads() {
 
 #[test]
 fn the_call_of_the_first_question_has_three_lanes_and_one_transfer() {
-    let Some(golden) = shared("golden") else { return };
-    let text = std::fs::read_to_string(golden.join("seed_question/events.ndjson")).unwrap();
+    let text = std::fs::read_to_string(golden().join("seed_question/events.ndjson")).unwrap();
     let notifications: Vec<String> = text.lines().map(str::to_owned).collect();
     let account = notifications[0].split("/account/").nth(1).unwrap().split('/').next().unwrap().to_owned();
     let installation = Installation::new();

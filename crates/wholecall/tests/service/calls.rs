@@ -1,6 +1,6 @@
 //! However notifications come in, the calls are those that `wholecall assemble` makes of them.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use wholecall_simulator::{Record, Tolerance, verify};
 
@@ -8,7 +8,7 @@ use crate::{
     crash::expect_sound,
     harness::Installation,
     traffic::{
-        ACCOUNT, assembled, company_day, examples, expect_calls, expect_settled, post_all, shared, shuffled,
+        ACCOUNT, assembled, company_day, examples, expect_calls, expect_settled, golden, post_all, shuffled,
     },
 };
 
@@ -25,14 +25,18 @@ fn the_examples_in_disorder_by_eight_connections() {
     server.stop();
 }
 
+/// Cases that no webhook can bring: a call that never ends, and an answer of RingCentral.
+const ONLY_FROM_FILES: [&str; 2] =
+    ["r05_live_talk_at_the_last_notification", "r17_snapshot_before_the_first_notification"];
+
 #[test]
 fn the_played_calls_in_disorder_by_eight_connections() {
-    let Some(golden) = shared("golden") else { return };
     let installation = Installation::new();
     let server = installation.start();
-    let folders = fs::read_dir(golden).unwrap().map(|entry| entry.unwrap().path());
+    let folders = fs::read_dir(golden()).unwrap().map(|entry| entry.unwrap().path());
     let mut cases = Vec::new();
-    for folder in folders.filter(|path| path.is_dir()) {
+    let is_case = |path: &PathBuf| path.is_dir() && !ONLY_FROM_FILES.iter().any(|name| path.ends_with(name));
+    for folder in folders.filter(is_case) {
         let text = fs::read_to_string(folder.join("events.ndjson")).unwrap();
         let notifications: Vec<String> = text.lines().map(str::to_owned).collect();
         let name = folder.file_name().unwrap().to_str().unwrap().replace('_', "-");
@@ -45,7 +49,7 @@ fn the_played_calls_in_disorder_by_eight_connections() {
         post_all(&server, &tenant, &shuffled(notifications.clone(), 5), 8);
         cases.push((tenant, notifications));
     }
-    assert!(cases.len() >= 20, "{} cases", cases.len());
+    assert!(cases.len() >= 40, "{} cases", cases.len());
     for (tenant, notifications) in cases {
         expect_calls(&server.client(), &tenant, &assembled(&notifications));
     }

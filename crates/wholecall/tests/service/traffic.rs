@@ -188,13 +188,7 @@ pub(crate) fn differences(
     differences
 }
 
-/// A folder of the shared ones; none where they are absent.
-pub(crate) fn shared(name: &str) -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    let folder = env::var_os("WHOLECALL_SHARED").map_or_else(beside, PathBuf::from).join(name);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("skipped: {} is absent (see WHOLECALL_SHARED)", folder.display());
-    None
+/// The example calls of the repository.
+pub(crate) fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden")
 }
