@@ -215,3 +215,61 @@ impl<'a> Row<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A caller whose leg ended or goes on, in a queue whose leg goes on.
+    fn call(caller_end: Option<&str>, activity: Option<&str>) -> Call {
+        let leg = |name: &str, participant: &str, kind: &str, end: Option<&str>| {
+            json!({
+                "id": format!("s-1/{name}"), "telephonySessionId": "s-1", "partyId": name, "participant": participant,
+                "kind": kind, "direction": "Outbound", "from": {}, "to": {}, "startTime": "2026-11-16T15:00:00Z",
+                "ringTime": null, "answerTime": null, "endTime": end, "endReason": null, "outcome": null, "ringMs": 0,
+                "talkMs": 0, "holdMs": 0, "queue": null, "deviceId": null,
+                "segments": [{ "state": "connected", "startTime": "2026-11-16T15:00:00Z", "endTime": end }],
+            })
+        };
+        let participant = |id: &str, kind: &str| {
+            json!({ "id": id, "kind": kind, "phoneNumber": null, "extensionId": null, "name": null, "observed": true,
+                "roles": [], "legs": [], "ringMs": 0, "talkMs": 0, "holdMs": 0 })
+        };
+        let side =
+            |id: &str| json!({ "participant": id, "phoneNumber": null, "name": null, "extensionId": null });
+        let visit = json!({ "participant": "ext:9", "name": "Sales", "enterTime": "2026-11-16T15:00:01Z",
+            "leaveTime": null, "waitMs": 0, "outcome": null, "offers": 0, "answeredBy": null });
+        let none: [Value; 0] = [];
+        serde_json::from_value(json!({
+            "schema": "wholecall.call/1", "id": "s-1", "accountId": "1", "version": 1,
+            "updatedAt": "2026-11-16T15:00:02Z", "state": "live", "direction": "Inbound", "result": "InProgress",
+            "from": side("tel:+1404"), "to": side("ext:9"), "activity": activity,
+            "startTime": "2026-11-16T15:00:00Z", "answerTime": null, "endTime": null,
+            "durations": { "totalMs": 0, "waitMs": 0, "talkMs": 0, "holdMs": 0, "parkedMs": 0, "voicemailMs": 0 },
+            "participants": [participant("ext:9", "queue"), participant("tel:+1404", "external")],
+            "legs": [leg("p-1", "tel:+1404", "external", caller_end), leg("p-2", "ext:9", "queue", None)],
+            "links": none, "moves": none, "conversations": none, "queues": [visit], "monitors": none,
+            "recordings": none, "sessions": none, "related": none,
+            "completeness": { "missingSequences": [], "unseenSessions": [], "unlinkedGone": [], "reason": null },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_caller_whose_leg_has_ended_waits_no_longer() {
+        const END: Option<&str> = Some("2026-11-16T15:00:05Z");
+        for (call, waits, doing) in [
+            (call(None, None), true, Doing::Queue),
+            (call(END, None), false, Doing::Left),
+            (call(None, Some("queued")), true, Doing::Queue),
+            (call(END, Some("none")), false, Doing::Left),
+            (call(None, Some("none")), false, Doing::Connecting),
+            (call(None, Some("voicemail")), false, Doing::Voicemail),
+        ] {
+            assert_eq!((is_waiting(&call), Moment::of(&call).doing), (waits, doing), "{:?}", call.activity);
+        }
+        assert_eq!(Moment::of(&call(None, Some("queued"))).with, "Sales");
+    }
+}
