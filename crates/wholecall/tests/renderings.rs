@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use wholecall_assembly::{Assembler, Collection, Settings};
+use wholecall_assembly::{Assembler, Change, Collection, Settings};
 use wholecall_notification::{Document, Message};
 use wholecall_record::{
     Call, ParticipantId, Time,
@@ -175,18 +175,20 @@ fn a_live_call_is_not_said_to_be_over() {
             let json = notification.to_json();
             let now = Time::from_millis(notification.body.event_time);
             let mut changes = assembler.tick(now);
-            read(&json, |notification| changes.extend(assembler.receive(now, notification)));
+            seen += expect_all_live(&name, &changes, &documents);
             documents.push(json);
-            for call in
-                changes.iter().filter_map(|change| change.call()).filter(|call| call.state == State::Live)
-            {
-                let story = collected(&documents).story_of(call).unwrap();
-                expect_live(&name, call, &story);
-                seen += 1;
-            }
+            let json = documents.last().unwrap();
+            read(json, |notification| changes = assembler.receive(now, notification));
+            seen += expect_all_live(&name, &changes, &documents);
         }
     }
     assert!(seen > 500, "{seen} versions");
+}
+
+/// Looks at the live versions among changes; tells how many there are.
+fn expect_all_live(name: &str, changes: &[Change], documents: &[String]) -> usize {
+    let live = changes.iter().filter_map(Change::call).filter(|call| call.state == State::Live);
+    live.map(|call| expect_live(name, call, &collected(documents).story_of(call).unwrap())).count()
 }
 
 fn expect_live(name: &str, call: &Call, story: &Story) {

@@ -68,7 +68,7 @@ impl Moment {
     pub(super) fn of(call: &Call) -> Self {
         let begun = |doing| Self { doing, with: String::new(), since: call.start_time };
         let served = match call.activity {
-            None => return Self::seen(call).unwrap_or_else(|| begun(Doing::Connecting)),
+            None => Self::seen(call),
             Some(EndState::Talking) => talking(call).or(Some(begun(Doing::Talking))),
             Some(EndState::OnHold) => on_hold(call).or(Some(begun(Doing::OnHold))),
             Some(EndState::Parked) => parked(call).or(Some(begun(Doing::Parked))),
