@@ -202,7 +202,9 @@ fn expect_live(name: &str, call: &Call, story: &Story) {
             "Last state of",
             "incomplete",
         ] {
-            assert!(!text.contains(words), "{name}, {kind}: {words}\n{text}");
+            // A dialog of the vCon may be: one with the target of a transfer who did not answer.
+            let may = kind == "vcon" && words == "incomplete";
+            assert!(may || !text.contains(words), "{name}, {kind}: {words}\n{text}");
         }
     }
     let row = row(call);
