@@ -137,6 +137,8 @@ impl Assembler {
             let status = &mut self.book.calls[call].status;
             status.late_for = status.late_for.take().or(late_for);
         }
+        let status = &mut self.book.calls[call].status;
+        status.last_event = status.last_event.max(event_time(notification));
         self.hear(call, arrived);
         self.follow_ids(call, &mut merged, &mut changes);
         for other in touched {
@@ -328,7 +330,8 @@ impl Assembler {
         }
         let next_look = looks.iter().filter(|look| **look > quiet_ms).min();
         let status = &mut self.book.calls[call].status;
-        status.due = status.last_arrival + next_look.copied().unwrap_or(quiet_ms + self.settings.silent_ms);
+        let silent_ms = status.silent_after_ms(&self.settings);
+        status.due = status.last_arrival + next_look.copied().unwrap_or(quiet_ms + silent_ms);
         if status.has_news {
             status.due = status.due.min(status.version_at + every_ms);
         }
@@ -363,7 +366,8 @@ impl Assembler {
 
     /// After how much silence it is worth looking whether a live call is over.
     fn looks(&self, call: CallKey) -> SmallVec<[i64; 4]> {
-        let Settings { settle_ms, gap_settle_ms, last_leg_silent_ms, silent_ms, .. } = self.settings;
+        let Settings { settle_ms, gap_settle_ms, last_leg_silent_ms, .. } = self.settings;
+        let silent_ms = self.book.calls[call].status.silent_after_ms(&self.settings);
         match self.book.may_have_ended(call) {
             true => smallvec![settle_ms, gap_settle_ms, last_leg_silent_ms, silent_ms],
             false => smallvec![last_leg_silent_ms, silent_ms],
@@ -372,11 +376,12 @@ impl Assembler {
 
     fn close_if_over(&mut self, call: CallKey, quiet_ms: i64, now: Time, changes: &mut Changes) -> bool {
         let Some(fold) = self.fold(call) else { return false };
+        let silent_ms = self.book.calls[call].status.silent_after_ms(&self.settings);
         let (wait_ms, state, reason) = if !fold.is_live() {
             let wait_ms = if fold.has_gaps() { self.settings.gap_settle_ms } else { self.settings.settle_ms };
             (wait_ms, State::Complete, None)
-        } else if quiet_ms >= self.settings.silent_ms {
-            (self.settings.silent_ms, State::Incomplete, Some(ClosedBecause::Silent))
+        } else if quiet_ms >= silent_ms {
+            (silent_ms, State::Incomplete, Some(ClosedBecause::Silent))
         } else if quiet_ms >= self.settings.last_leg_silent_ms && fold.patience() == Patience::Short {
             (self.settings.last_leg_silent_ms, State::Incomplete, Some(ClosedBecause::LastLegSilent))
         } else {
@@ -509,6 +514,10 @@ impl Assembler {
             self.agenda.push(Reverse((status.due, call)));
         }
     }
+}
+
+fn event_time(notification: &Notification<'_, '_>) -> Time {
+    Time::from_millis(notification.event_time().as_millis())
 }
 
 /// When to look whether there is anything to ask of a call that has just been heard of.

@@ -106,25 +106,24 @@ impl Calls {
     /// what only a clock knows), as far as its notifications allow that, with the directory that was set: the one of
     /// the version it names. None if no call of that account has its id.
     pub fn retold(&self, told: &Call) -> Option<Call> {
+        let fold = self.book.fold(self.key_of(told)?)?;
+        let standing = standing_of(told, fold.is_live());
+        Some(fold.record(standing))
+    }
+
+    /// The story of a call whose record was published: in the standing that the record has. A live call is not given up
+    /// in it because its notifications end here. None if no call has its id, nor a session of it.
+    pub fn story_of(&self, told: &Call) -> Option<Story> {
+        let fold = self.book.fold(self.key_of(told).or_else(|| self.key(&told.id))?)?;
+        let standing = standing_of(told, fold.is_live());
+        Some(fold.story(standing))
+    }
+
+    fn key_of(&self, told: &Call) -> Option<CallKey> {
         let is_meant = |key: CallKey| {
             self.id(key).as_ref() == Some(&told.id) && self.book.account_id(key) == told.account_id.as_ref()
         };
-        let key = self.order.iter().copied().find(|&key| is_meant(key))?;
-        let fold = self.book.fold(key)?;
-        let (state, reason) = match (told.state, fold.is_live()) {
-            (State::Live, _) => (State::Live, None),
-            (State::Incomplete, true) => (State::Incomplete, told.completeness.reason),
-            (State::Complete, true) => (State::Incomplete, Some(ClosedBecause::EndOfInput)),
-            (State::Complete | State::Incomplete, false) => (State::Complete, None),
-        };
-        let late_for = told.completeness.late_for.clone();
-        Some(fold.record(Standing {
-            state,
-            reason,
-            late_for,
-            version: told.version,
-            updated_at: told.updated_at,
-        }))
+        self.order.iter().copied().find(|&key| is_meant(key))
     }
 
     /// The story of one call; none if no call has that id.
@@ -169,5 +168,22 @@ impl Calls {
             version: 1,
             updated_at: self.book.calls[key].status.0.unwrap_or(Time::from_millis(0)),
         }
+    }
+}
+
+/// How a published record stands, where `live` says whether its notifications leave a leg open.
+fn standing_of(told: &Call, live: bool) -> Standing {
+    let (state, reason) = match (told.state, live) {
+        (State::Live, _) => (State::Live, None),
+        (State::Incomplete, true) => (State::Incomplete, told.completeness.reason),
+        (State::Complete, true) => (State::Incomplete, Some(ClosedBecause::EndOfInput)),
+        (State::Complete | State::Incomplete, false) => (State::Complete, None),
+    };
+    Standing {
+        state,
+        reason,
+        late_for: told.completeness.late_for.clone(),
+        version: told.version,
+        updated_at: told.updated_at,
     }
 }

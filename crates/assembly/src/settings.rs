@@ -10,7 +10,7 @@ pub struct Settings {
     pub gap_settle_ms: i64,
     /// Silence after which a call is given up of which one leg of several is left.
     pub last_leg_silent_ms: i64,
-    /// Silence after which any call is given up.
+    /// Silence after which any call is given up: since its last event where that arrived late.
     pub silent_ms: i64,
     /// Between two versions of a live call, at least; more where the call has hundreds of notifications.
     pub version_every_ms: i64,

@@ -1,102 +1,206 @@
-//! Calls as rows of CSV, for spreadsheets.
+//! Calls as rows of CSV, for spreadsheets and imports: each row can be read without looking anything up.
 
 use std::io::{self, Write};
 
-use crate::call::Call;
+use compact_str::CompactString;
 
-const COLUMNS: [&str; 24] = [
-    "id",
-    "accountId",
-    "state",
-    "direction",
-    "result",
-    "startTime",
-    "answerTime",
-    "endTime",
-    "from",
-    "fromNumber",
-    "fromName",
-    "to",
-    "toNumber",
-    "toName",
-    "totalMs",
-    "waitMs",
-    "talkMs",
-    "holdMs",
-    "parkedMs",
-    "voicemailMs",
-    "talked",
-    "moves",
-    "queues",
-    "recordings",
+use crate::{
+    ParticipantId, Time,
+    call::{Call, Participant, QueueOutcome, Side},
+    words,
+};
+
+/// Between several ids in one cell.
+const BETWEEN_IDS: &str = " ";
+/// Between several names in one cell.
+const BETWEEN_NAMES: &str = "; ";
+
+/// A cell: where in a row it stands, and what it says of a call.
+type Column = (&'static str, fn(&Call) -> Cell);
+
+/// What one cell says.
+enum Cell {
+    Text(String),
+    Number(i64),
+    Time(Option<Time>),
+}
+
+const COLUMNS: &[Column] = &[
+    ("id", |call| text(&call.id)),
+    ("accountId", |call| text(call.account_id.as_deref().unwrap_or_default())),
+    ("state", |call| text(call.state.as_str())),
+    ("view", |call| text(call.view.as_str())),
+    ("direction", |call| text(call.direction.as_str())),
+    ("result", |call| text(call.result.as_str())),
+    ("endState", |call| text(call.end_state.map_or("", |state| state.as_str()))),
+    ("startTime", |call| Cell::Time(Some(call.start_time))),
+    ("answerTime", |call| Cell::Time(call.answer_time)),
+    ("endTime", |call| Cell::Time(call.end_time)),
+    ("totalMs", |call| Cell::Number(call.durations.total_ms)),
+    ("waitMs", |call| Cell::Number(call.durations.wait_ms)),
+    ("talkMs", |call| Cell::Number(call.durations.talk_ms)),
+    ("holdMs", |call| Cell::Number(call.durations.hold_ms)),
+    ("parkedMs", |call| Cell::Number(call.durations.parked_ms)),
+    ("voicemailMs", |call| Cell::Number(call.durations.voicemail_ms)),
+    ("from", |call| id(call.from.participant.as_ref())),
+    ("fromName", |call| text(&side_name(call, &call.from))),
+    ("fromNumber", |call| text(side_number(&call.from))),
+    ("to", |call| id(call.to.participant.as_ref())),
+    ("toName", |call| text(&side_name(call, &call.to))),
+    ("toNumber", |call| text(side_number(&call.to))),
+    ("answeredBy", |call| id(call.answered_by.as_ref())),
+    ("answeredByName", |call| name(call, call.answered_by.as_ref())),
+    ("answeredByNumber", |call| number(call, call.answered_by.as_ref())),
+    ("lastWith", |call| ids(&call.last_with)),
+    ("lastWithNames", |call| names(call, &call.last_with)),
+    ("customer", |call| id(call.customer.as_ref())),
+    ("customerName", |call| name(call, call.customer.as_ref())),
+    ("customerNumber", |call| number(call, call.customer.as_ref())),
+    ("users", |call| ids(&call.users)),
+    ("userNames", |call| names(call, &call.users)),
+    ("onBehalfOf", |call| ids(on_behalf_of(call))),
+    ("onBehalfOfNames", |call| names(call, on_behalf_of(call))),
+    ("missedBy", |call| ids(&call.missed_by)),
+    ("missedByNames", |call| names(call, &call.missed_by)),
+    ("transfer", |call| text(call.transfer.as_ref().map_or("", |step| step.kind.as_str()))),
+    ("transferBy", |call| id(call.transfer.as_ref().and_then(|step| step.by.as_ref()))),
+    ("transferByName", |call| name(call, call.transfer.as_ref().and_then(|step| step.by.as_ref()))),
+    ("transferTarget", |call| id(call.transfer.as_ref().and_then(|step| step.target.as_ref()))),
+    ("transferTargetName", |call| name(call, call.transfer.as_ref().and_then(|step| step.target.as_ref()))),
+    ("queues", |call| ids(call.queues.iter().map(|visit| &visit.participant))),
+    ("queueNames", |call| names(call, call.queues.iter().map(|visit| &visit.participant))),
+    ("queueOutcomes", queue_outcomes),
+    ("moves", moves),
+    ("recordings", |call| list(call.recordings.iter().map(|recording| &*recording.id), BETWEEN_IDS)),
 ];
 
 /// Writes calls as CSV, the names of the columns first.
 pub struct CsvWriter<W: Write> {
-    csv: csv::Writer<W>,
+    rows: Rows<W>,
 }
 
 impl<W: Write> CsvWriter<W> {
     /// Writes the names of the columns.
     pub fn new(output: W) -> io::Result<Self> {
-        let mut csv = csv::Writer::from_writer(output);
-        csv.write_record(COLUMNS).map_err(own)?;
-        Ok(Self { csv })
+        Ok(Self { rows: Rows::new(output, COLUMNS.iter().map(|(name, _)| *name))? })
     }
 
     /// Writes a row.
     pub fn write(&mut self, call: &Call) -> io::Result<()> {
-        let time = |time: Option<crate::Time>| time.map(|time| time.to_string()).unwrap_or_default();
-        let text = |text: &Option<compact_str::CompactString>| guarded(text.as_deref().unwrap_or_default());
-        let participant = |id: &Option<crate::ParticipantId>| id.as_deref().unwrap_or_default().to_owned();
-        let number = |number: i64| number.to_string();
-        let mut talked: Vec<&str> =
-            call.conversations.iter().flat_map(|talk| &talk.participants).map(|id| &**id).collect();
-        talked.sort_unstable();
-        talked.dedup();
-        let moves: Vec<String> = call
-            .moves
-            .iter()
-            .map(|step| {
-                format!("{} {} > {}", step.kind.as_str(), participant(&step.by), participant(&step.target))
-            })
-            .collect();
-        let queues: Vec<&str> = call.queues.iter().map(|visit| &*visit.participant).collect();
-        let recordings: Vec<&str> = call.recordings.iter().map(|recording| recording.id.as_str()).collect();
-        let durations = call.durations;
-        let row: [String; COLUMNS.len()] = [
-            call.id.to_string(),
-            call.account_id.as_deref().unwrap_or_default().to_owned(),
-            call.state.as_str().to_owned(),
-            call.direction.as_str().to_owned(),
-            call.result.as_str().to_owned(),
-            call.start_time.to_string(),
-            time(call.answer_time),
-            time(call.end_time),
-            participant(&call.from.participant),
-            text(&call.from.phone_number),
-            text(&call.from.name),
-            participant(&call.to.participant),
-            text(&call.to.phone_number),
-            text(&call.to.name),
-            number(durations.total_ms),
-            number(durations.wait_ms),
-            number(durations.talk_ms),
-            number(durations.hold_ms),
-            number(durations.parked_ms),
-            number(durations.voicemail_ms),
-            talked.join(" "),
-            moves.join("; "),
-            queues.join(" "),
-            recordings.join(" "),
-        ];
-        self.csv.write_record(row).map_err(own)
+        let cells = COLUMNS.iter().map(|(_, cell)| match cell(call) {
+            Cell::Text(text) => text,
+            Cell::Number(number) => number.to_string(),
+            Cell::Time(time) => time.map(|time| time.to_string()).unwrap_or_default(),
+        });
+        self.rows.write(cells)
+    }
+
+    /// Writes what is still held back.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.rows.flush()
+    }
+}
+
+/// Rows of CSV of which no cell is taken for a formula.
+pub struct Rows<W: Write> {
+    csv: csv::Writer<W>,
+}
+
+impl<W: Write> Rows<W> {
+    /// Writes the names of the columns.
+    pub fn new<'n>(output: W, columns: impl IntoIterator<Item = &'n str>) -> io::Result<Self> {
+        let mut csv = csv::Writer::from_writer(output);
+        csv.write_record(columns.into_iter().map(str::as_bytes)).map_err(own)?;
+        Ok(Self { csv })
+    }
+
+    /// Writes a row.
+    pub fn write(&mut self, cells: impl IntoIterator<Item = String>) -> io::Result<()> {
+        self.csv.write_record(cells.into_iter().map(guarded)).map_err(own)
     }
 
     /// Writes what is still held back.
     pub fn flush(&mut self) -> io::Result<()> {
         self.csv.flush()
     }
+}
+
+fn text(text: &str) -> Cell {
+    Cell::Text(text.to_owned())
+}
+
+fn id(id: Option<&ParticipantId>) -> Cell {
+    text(id.map_or("", |id| id))
+}
+
+fn list<'t>(texts: impl Iterator<Item = &'t str>, between: &str) -> Cell {
+    Cell::Text(texts.collect::<Vec<_>>().join(between))
+}
+
+fn ids<'p>(ids: impl IntoIterator<Item = &'p ParticipantId>) -> Cell {
+    list(ids.into_iter().map(|id| &**id), BETWEEN_IDS)
+}
+
+fn names<'p>(call: &Call, ids: impl IntoIterator<Item = &'p ParticipantId>) -> Cell {
+    Cell::Text(ids.into_iter().map(|id| call.name(Some(id))).collect::<Vec<_>>().join(BETWEEN_NAMES))
+}
+
+/// A participant's name. A number is in a column of its own and is not repeated as a name.
+fn name(call: &Call, id: Option<&ParticipantId>) -> Cell {
+    let participant = id.and_then(|id| call.participant(id));
+    Cell::Text(participant.and_then(own_name).unwrap_or_default().to_owned())
+}
+
+fn own_name(participant: &Participant) -> Option<&str> {
+    let number = participant.phone_number.as_deref();
+    let is_number = |name: &str| number.is_some_and(|number| words::is_same_number(name, number));
+    participant.name.as_deref().filter(|name| !is_number(name))
+}
+
+/// A participant's public number, else the extension number.
+fn number(call: &Call, id: Option<&ParticipantId>) -> Cell {
+    let participant = id.and_then(|id| call.participant(id));
+    text(participant.map_or("", |known| first([&known.phone_number, &known.extension_number])))
+}
+
+fn first(numbers: [&Option<CompactString>; 2]) -> &str {
+    numbers.into_iter().flatten().next().map_or("", |number| number)
+}
+
+fn side_name(call: &Call, side: &Side) -> String {
+    let participant = side.participant.as_ref().and_then(|id| call.participant(id));
+    let known = side.name.as_deref().or_else(|| participant.and_then(own_name));
+    let is_number = |name: &&str| !side.phone_number.iter().any(|number| words::is_same_number(name, number));
+    known.filter(is_number).unwrap_or_default().to_owned()
+}
+
+fn side_number(side: &Side) -> &str {
+    first([&side.phone_number, &side.extension_number])
+}
+
+/// The users whose calls rang at outside telephones, each once.
+fn on_behalf_of(call: &Call) -> Vec<&ParticipantId> {
+    let mut users: Vec<&ParticipantId> = Vec::new();
+    for user in call.participants.iter().filter_map(|participant| participant.on_behalf_of.as_ref()) {
+        if !users.contains(&user) {
+            users.push(user);
+        }
+    }
+    users
+}
+
+/// How each visit to a queue came out, in the order of the queues' columns; `-` where that is not known.
+fn queue_outcomes(call: &Call) -> Cell {
+    list(call.queues.iter().map(|visit| visit.outcome.map_or("-", QueueOutcome::as_str)), BETWEEN_NAMES)
+}
+
+fn moves(call: &Call) -> Cell {
+    let participant = |id: &Option<ParticipantId>| id.as_deref().unwrap_or_default().to_owned();
+    let moves = call.moves.iter();
+    let moves = moves.map(|step| {
+        format!("{} {} > {}", step.kind.as_str(), participant(&step.by), participant(&step.target))
+    });
+    Cell::Text(moves.collect::<Vec<_>>().join("; "))
 }
 
 /// The error of whoever is written to, as it was before it was wrapped.
@@ -107,13 +211,13 @@ fn own(error: csv::Error) -> io::Error {
     }
 }
 
-/// Names and numbers come from outside; a spreadsheet must not take one for a formula. A number's leading
-/// plus sign is followed by digits only and stays.
-fn guarded(text: &str) -> String {
-    let number = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
-    let is_number = text.strip_prefix('+').is_some_and(number);
-    let looks_like_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if looks_like_formula && !is_number { format!("'{text}") } else { text.to_owned() }
+/// Names and numbers come from outside; a spreadsheet must not take one for a formula. A sign that is followed by
+/// digits only, as in a telephone number, stays.
+fn guarded(text: String) -> String {
+    let is_number = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
+    let signed = text.strip_prefix(['+', '-']).is_some_and(is_number);
+    let looks_like_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) && text != "-";
+    if looks_like_formula && !signed { format!("'{text}") } else { text }
 }
 
 #[cfg(test)]
@@ -122,9 +226,13 @@ mod tests {
 
     #[test]
     fn a_name_is_never_a_formula() {
+        let guarded = |text: &str| guarded(text.to_owned());
         assert_eq!(guarded("=HYPERLINK(\"http://x\")"), "'=HYPERLINK(\"http://x\")");
         assert_eq!(guarded("+1+2"), "'+1+2");
+        assert_eq!(guarded("-2+3+cmd"), "'-2+3+cmd");
+        assert_eq!(guarded("\n=1"), "'\n=1");
         assert_eq!(guarded("+14045550104"), "+14045550104");
+        assert_eq!(guarded("-250"), "-250");
         assert_eq!(guarded("Ann"), "Ann");
     }
 }

@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::{
     Time,
-    call::{Call, Direction, State},
+    call::{Call, Direction, EndState, State},
     lanes::{Activity, Lanes},
     screen::{Color, Screen, fit, harmless},
     words,
@@ -27,38 +27,49 @@ pub fn draw(call: &Call, screen: Screen) -> String {
 
 fn header(call: &Call, screen: Screen) -> String {
     let arrow = if screen.unicode { "→" } else { "->" };
-    let side = |participant: &Option<crate::ParticipantId>, number: &Option<compact_str::CompactString>| {
-        let known = participant.as_ref().and_then(|id| call.participant(id));
-        let number = || number.as_deref().unwrap_or("unknown").to_owned();
-        harmless(&known.map_or_else(number, words::name_and_number))
-    };
-    let who = format!(
-        "{} {arrow} {}",
-        side(&call.from.participant, &call.from.phone_number),
-        side(&call.to.participant, &call.to.phone_number)
-    );
+    let side = |side| harmless(&call.side_in_full(side));
+    let who = format!("{} {arrow} {}", side(&call.from), side(&call.to));
     let direction = match call.direction {
         Direction::Inbound => "inbound",
         Direction::Outbound => "outbound",
         Direction::Internal => "internal",
     };
     let state = match call.state {
-        State::Live => ", still going on".to_owned(),
+        State::Live => ", live".to_owned(),
         State::Complete => String::new(),
         State::Incomplete => {
             let reason = call.completeness.reason.map_or("unknown", |reason| reason.as_str());
             format!(", incomplete ({reason})")
         }
     };
+    let at_most = if call.is_talk_inferred() { "at most " } else { "" };
     let facts = format!(
-        "{} UTC, {direction}, {}{state}, {} in all, {} talked, {} waited",
+        "{} UTC, {direction}, {}{state}, {} in all, {at_most}{} talked, {} waited{}",
         words::date_and_time(call.start_time),
-        call.result.as_str().to_lowercase(),
+        words::name_of_result(call.result),
         words::length(call.durations.total_ms),
         words::length(call.durations.talk_ms),
         words::length(call.durations.wait_ms),
+        people(call),
     );
     format!("{}\n{facts}\n{}\n\n", screen.paint(&who, Color::Strong), screen.paint(&call.id, Color::Faint))
+}
+
+/// Who answered, what served the customer (without one: the caller) last, for whom outside telephones ring; each on a
+/// line of its own, if the record states it.
+fn people(call: &Call) -> String {
+    let answered = call.answered_by.as_ref().map(|id| format!("answered by {}", call.name_and_user(id)));
+    let serving = call.end_state.or(call.activity).filter(|state| *state != EndState::Nothing);
+    let serving = serving.zip(call.served()).map(|(state, served)| {
+        let last = if call.end_state.is_some() { "last state of" } else { "now," };
+        format!("{last} {}: {}", call.name(Some(served)), words::name_of_end_state(state))
+    });
+    let rings = call.participants.iter().filter_map(|participant| {
+        let rings_for = call.rings_for(participant)?;
+        Some(format!("{} {rings_for}", words::name_of(participant)))
+    });
+    let lines = answered.into_iter().chain(serving).chain(rings);
+    lines.map(|line| format!("\n{}", harmless(&line))).collect()
 }
 
 struct Canvas<'l> {

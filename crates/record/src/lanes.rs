@@ -32,6 +32,8 @@ pub struct Talk {
     pub end: Time,
     /// Who, by lane, from top to bottom.
     pub lanes: Vec<usize>,
+    /// Whether its length is an upper bound.
+    pub inferred: bool,
 }
 
 /// What one participant did when.
@@ -160,7 +162,7 @@ impl Lanes {
         let talks = call.conversations.iter().map(|talk| {
             let mut lanes: Vec<usize> = talk.participants.iter().filter_map(lane).collect();
             lanes.sort_unstable();
-            Talk { start: talk.start_time, end: talk.end_time.unwrap_or(end), lanes }
+            Talk { start: talk.start_time, end: talk.end_time.unwrap_or(end), lanes, inferred: talk.inferred }
         });
         let talks = talks.collect();
         let lanes = present.iter().map(|(_, participant)| Lane {
@@ -182,18 +184,21 @@ fn first_seen(call: &Call, participant: &Participant) -> Option<Time> {
 /// A move in a sentence.
 pub fn sentence(call: &Call, step: &crate::call::Move) -> String {
     let by = call.name(step.by.as_ref());
-    let target = call.name(step.target.as_ref());
+    let to =
+        step.target.as_ref().map(|target| format!(" to {}", call.name(Some(target)))).unwrap_or_default();
     match step.kind {
-        MoveKind::AttendedTransfer => format!("{by} transfers the call to {target} (attended)"),
-        MoveKind::BlindTransfer => format!("{by} transfers the call to {target} (blind)"),
-        MoveKind::Transfer => format!("{by} passes the call to {target}"),
-        MoveKind::Conference => format!("{by} brings {target} into the conference"),
+        MoveKind::AttendedTransfer => format!("{by} transfers the call{to} (attended)"),
+        MoveKind::BlindTransfer => format!("{by} transfers the call{to} (blind)"),
+        MoveKind::Transfer => format!("{by} passes the call{}", if to.is_empty() { " on" } else { &to }),
+        MoveKind::Conference => {
+            format!("{by} brings {} into the conference", call.name(step.target.as_ref()))
+        }
         MoveKind::Park => format!("{by} parks the call"),
         MoveKind::Retrieve => format!("{by} retrieves the parked call"),
         MoveKind::Pickup => format!("{by} picks the ringing call up"),
-        MoveKind::Forward => format!("{by} forwards the call to {target}"),
+        MoveKind::Forward => format!("{by} forwards the call{to}"),
         MoveKind::Switch => format!("{by} goes on at another device"),
-        MoveKind::Flip => format!("{by} flips the call to {target}"),
+        MoveKind::Flip => format!("{by} flips the call{to}"),
         MoveKind::TakeOver => format!("{by} takes the call over"),
     }
 }
@@ -233,7 +238,9 @@ fn stretches(call: &Call, participant: &Participant, end: Time) -> Vec<Stretch> 
                 LegState::Gone => continue,
                 LegState::Setup | LegState::Connected => match leg.kind {
                     Kind::Supervisor => Activity::Listening,
-                    Kind::Queue | Kind::Menu | Kind::Router => Activity::Routing,
+                    Kind::Queue | Kind::Group | Kind::Menu | Kind::Router | Kind::Machine => {
+                        Activity::Routing
+                    }
                     _ => Activity::Waiting,
                 },
             };

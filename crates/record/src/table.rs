@@ -8,7 +8,7 @@ use crate::{
     words,
 };
 
-/// Calls as rows: when, who, to whom, who was reached, how it came out.
+/// Calls as rows: when, from whom, to whom, who answered, how it came out, how the caller was left.
 pub struct Table {
     table: comfy_table::Table,
     columns: Vec<Column>,
@@ -22,8 +22,9 @@ enum Column {
     Direction,
     From,
     To,
-    TalkedTo,
+    AnsweredBy,
     Result,
+    Last,
     Wait,
     Talk,
     Total,
@@ -31,13 +32,14 @@ enum Column {
 }
 
 impl Column {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Start,
         Self::Direction,
         Self::From,
         Self::To,
-        Self::TalkedTo,
+        Self::AnsweredBy,
         Self::Result,
+        Self::Last,
         Self::Wait,
         Self::Talk,
         Self::Total,
@@ -48,7 +50,8 @@ impl Column {
     fn fits(self, width: usize) -> bool {
         match self {
             Self::Wait | Self::Total => width >= 110,
-            Self::TalkedTo => width >= 100,
+            Self::AnsweredBy => width >= 100,
+            Self::Last => width >= 120,
             _ => true,
         }
     }
@@ -59,8 +62,9 @@ impl Column {
             Self::Direction => "",
             Self::From => "from",
             Self::To => "to",
-            Self::TalkedTo => "talked to",
+            Self::AnsweredBy => "answered by",
             Self::Result => "result",
+            Self::Last => "last state",
             Self::Wait => "wait",
             Self::Talk => "talk",
             Self::Total => "total",
@@ -74,7 +78,7 @@ impl Column {
 
     /// Whether breaking its lines would make it unreadable.
     fn is_whole(self) -> bool {
-        matches!(self, Self::Start | Self::Direction | Self::Result) || self.is_length()
+        matches!(self, Self::Start | Self::Direction | Self::Result | Self::Last) || self.is_length()
     }
 }
 
@@ -129,10 +133,11 @@ fn cell(call: &Call, column: Column, screen: Screen) -> String {
         Column::Direction => direction(call.direction, screen).to_owned(),
         Column::From => side(call, &call.from),
         Column::To => side(call, &call.to),
-        Column::TalkedTo => harmless(&talked_to(call)),
+        Column::AnsweredBy => answered_by(call),
         Column::Result => result(call, screen),
+        Column::Last => last_state(call).to_owned(),
         Column::Wait => words::clock_length(call.durations.wait_ms),
-        Column::Talk => words::clock_length(call.durations.talk_ms),
+        Column::Talk => talk(call, screen),
         Column::Total => words::clock_length(call.durations.total_ms),
         Column::Moves => moves(call, screen),
     }
@@ -180,24 +185,24 @@ fn result(call: &Call, screen: Screen) -> String {
 /// What people call one end of a call.
 pub fn side(call: &Call, side: &Side) -> String {
     let participant = side.participant.as_ref().and_then(|id| call.participant(id));
-    let name = participant.map(words::name_of);
-    harmless(
-        &name
-            .or_else(|| side.phone_number.as_deref().map(str::to_owned))
-            .unwrap_or_else(|| "unknown".to_owned()),
-    )
+    harmless(&participant.map_or_else(|| words::name_of_side(side), words::name_of))
 }
 
-/// Everybody the caller, or anybody for them, talked to, in order.
-pub fn talked_to(call: &Call) -> String {
-    let mut names: Vec<String> = Vec::new();
-    for id in call.conversations.iter().flat_map(|talk| &talk.participants) {
-        let name = call.name(Some(id));
-        if call.from.participant.as_ref() != Some(id) && !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names.join(", ")
+/// Who answered, and for whom that telephone rang; nothing where nobody is known to have.
+pub fn answered_by(call: &Call) -> String {
+    harmless(&call.answered_by.as_ref().map(|id| call.name_and_user(id)).unwrap_or_default())
+}
+
+/// What served the customer (without one: the caller) last, or while the call is live, what does.
+pub fn last_state(call: &Call) -> &'static str {
+    call.end_state.or(call.activity).map_or("-", words::name_of_end_state)
+}
+
+/// How long people talked; marked where that is an upper bound.
+pub fn talk(call: &Call, screen: Screen) -> String {
+    let at_most = if screen.unicode { "≤" } else { "<=" };
+    let length = words::clock_length(call.durations.talk_ms);
+    if call.is_talk_inferred() && call.durations.talk_ms > 0 { format!("{at_most}{length}") } else { length }
 }
 
 /// What happened to the call, and to whom it passed.

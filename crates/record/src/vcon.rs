@@ -1,38 +1,42 @@
-//! A call as a vCon, the IETF's container for conversations (draft-ietf-vcon-vcon-core, syntax 0.4.0).
+//! A call as a vCon, the IETF's container for conversations (draft-ietf-vcon-vcon-core-03, syntax 0.4.0).
 //!
-//! Every conversation of the record is a dialog without media; a call without one is an `incomplete` dialog;
-//! a transfer is a `transfer` dialog that names who transferred whom to whom, and the dialogs before,
-//! beside and after it.
+//! Every conversation of the record is a `recording` dialog without media; one `recording-set` dialog has all of them,
+//! with everybody who took part and when. A call that was over before a conversation is an `incomplete` dialog, where
+//! one of the draft's dispositions is true of it. A transfer is a `transfer` dialog that names who transferred whom to
+//! whom, and the dialogs before, beside and after it.
 
-use serde_json::{Map, Value, json};
+mod history;
+mod parties;
 
+use serde_json::{Value, json};
+
+use self::history::{history_of_call, history_of_talk};
 use crate::{
-    ParticipantId, Time,
-    call::{Call, Conversation, Kind, LegState, Move, MoveKind, Outcome, Participant},
-    words,
+    ParticipantId,
+    call::{Call, Conversation, LegOutcome, Move, MoveKind, Outcome, State},
 };
+
+/// RingCentral's recordings are MP3. The draft's libraries want a media type of every recording, also of one that is not
+/// in the vCon.
+const MEDIA_TYPE: &str = "audio/x-mp3";
 
 /// The call as an unsigned vCon.
 pub fn vcon(call: &Call) -> Value {
-    let mut parts = Parts { call, parties: Vec::new(), dialogs: Vec::new() };
-    parts.parties.extend(call.participants.iter().map(party));
-    parts.dialogs = match call.conversations.is_empty() {
-        true => vec![parts.incomplete()],
-        false => call.conversations.iter().map(|talk| parts.talk(talk)).collect(),
-    };
+    let mut parts = Parts { call, parties: parties::of(call), dialogs: Vec::new() };
+    parts.add_conversations();
     for step in &call.moves {
         parts.add_transfer(step);
     }
     let subject = format!(
         "{} call from {} to {}",
         call.direction.as_str(),
-        call.name(call.from.participant.as_ref()),
-        call.name(call.to.participant.as_ref())
+        call.side_in_full(&call.from),
+        call.side_in_full(&call.to)
     );
     json!({
         "vcon": "0.4.0",
         "uuid": uuid_of(call),
-        "created_at": call.updated_at,
+        "created_at": call.start_time,
         "updated_at": call.updated_at,
         "subject": subject,
         "parties": parts.parties,
@@ -52,29 +56,6 @@ fn uuid_of(call: &Call) -> String {
     uuid::Uuid::new_v8(bytes).to_string()
 }
 
-fn party(participant: &Participant) -> Value {
-    let mut party = Map::new();
-    // A short number is no telephone number outside its account.
-    let number = participant.phone_number.as_deref().filter(|number| number.starts_with('+'));
-    if let Some(number) = number {
-        party.insert("tel".into(), json!(number));
-    }
-    if participant.id.starts_with("anon:") {
-        party.insert("name".into(), json!("anonymous"));
-    } else {
-        party.insert("name".into(), json!(words::name_of(participant)));
-        party.insert("validation".into(), json!("none"));
-    }
-    party.insert("uuid".into(), json!(participant.id));
-    let kind = match participant.kind {
-        Kind::User | Kind::External | Kind::Supervisor | Kind::Unknown => "person",
-        Kind::Queue | Kind::Group => "organization",
-        Kind::Menu | Kind::Router | Kind::Proxy | Kind::Machine => "bot",
-    };
-    party.insert("type".into(), json!(kind));
-    party.into()
-}
-
 struct Parts<'c> {
     call: &'c Call,
     parties: Vec<Value>,
@@ -86,65 +67,58 @@ impl Parts<'_> {
         self.call.participants.iter().position(|participant| participant.id == *id)
     }
 
-    fn talk(&self, talk: &Conversation) -> Value {
-        let mut people: Vec<usize> = talk.participants.iter().filter_map(|id| self.index(id)).collect();
-        // The first party is the originator: the caller, where they take part.
-        let caller = self.call.from.participant.as_ref().and_then(|id| self.index(id));
-        people.sort_by_key(|person| Some(*person) != caller);
+    /// The conversations and the set of them; or that there was none, and why.
+    fn add_conversations(&mut self) {
+        let call = self.call;
+        let set = call.conversations.len();
+        self.dialogs = call.conversations.iter().map(|talk| self.talk(talk, set)).collect();
+        let dialog = match (set, call.state) {
+            // How it will come out is not known yet.
+            (0, State::Live) => return,
+            (0, _) => disposition(call.result).map_or_else(|| self.set(), |reason| self.incomplete(reason)),
+            _ => self.set(),
+        };
+        self.dialogs.push(dialog);
+    }
+
+    fn talk(&self, talk: &Conversation, set: usize) -> Value {
+        let people = talk.participants.iter().filter_map(|id| self.index(id)).collect();
         let mut dialog = json!({
             "type": "recording",
             "start": talk.start_time,
-            "parties": people,
-            "party_history": self.history(talk),
+            "parties": self.originator_first(people),
+            "party_history": history_of_talk(self.call, talk, |id| self.index(id)),
+            "mediatype": MEDIA_TYPE,
             "application": "RingCentral",
+            "recording_set": set,
         });
-        if let Some(end) = talk.end_time {
+        // Where it is inferred, its length is only an upper bound.
+        if let Some(end) = talk.end_time.filter(|_| !talk.inferred) {
             dialog["duration"] = seconds(end - talk.start_time);
         }
         dialog
     }
 
-    /// Everybody joins as the conversation starts; as it ends, those whom somebody then holds are on hold, and
-    /// the others drop out of it.
-    fn history(&self, talk: &Conversation) -> Vec<Value> {
-        let event = |id: &ParticipantId, time: Time, event: &str| {
-            self.index(id).map(|party| json!({"party": party, "time": time, "event": event}))
-        };
-        let mut history: Vec<Value> =
-            talk.participants.iter().filter_map(|id| event(id, talk.start_time, "join")).collect();
-        let Some(end) = talk.end_time else { return history };
-        let holder = self.call.legs.iter().find(|leg| {
-            let holds = |segment: &crate::call::Segment| {
-                segment.state == LegState::Holding && segment.start_time == end
-            };
-            leg.segments.iter().any(holds)
+    /// The whole call: everybody, and when they were in a conversation.
+    fn set(&self) -> Value {
+        let call = self.call;
+        let everybody = (0..call.participants.len()).collect();
+        let mut dialog = json!({
+            "type": "recording-set",
+            "start": call.start_time,
+            "parties": self.originator_first(everybody),
+            "recordings": (0..call.conversations.len()).collect::<Vec<usize>>(),
+            "party_history": history_of_call(call, |id| self.index(id)),
+            "application": "RingCentral",
         });
-        let holder = holder.and_then(|leg| leg.participant.as_ref());
-        history.extend(talk.participants.iter().filter_map(|id| {
-            let held = holder.is_some_and(|holder| holder != id && talk.participants.contains(holder));
-            event(id, end, if held { "hold" } else { "drop" })
-        }));
-        history
+        if call.state != State::Live {
+            dialog["duration"] = seconds(call.durations.total_ms);
+        }
+        dialog
     }
 
-    fn incomplete(&self) -> Value {
+    fn incomplete(&self, disposition: &str) -> Value {
         let call = self.call;
-        let disposition = match call.result {
-            Outcome::Missed
-            | Outcome::NoAnswer
-            | Outcome::InProgress
-            | Outcome::Answered
-            | Outcome::Fax
-            | Outcome::Service
-            | Outcome::AnsweredElsewhere
-            | Outcome::Forwarded
-            | Outcome::Unknown => "no-answer",
-            Outcome::Abandoned | Outcome::Cancelled => "hung-up",
-            Outcome::Busy => "busy",
-            Outcome::Rejected | Outcome::Failed | Outcome::Blocked => "failed",
-            // Whether a message was left, the notifications do not tell.
-            Outcome::Voicemail => "voicemail-no-message",
-        };
         let ends = [&call.from.participant, &call.to.participant];
         let people: Vec<usize> = ends.into_iter().flatten().filter_map(|id| self.index(id)).collect();
         json!({
@@ -155,6 +129,13 @@ impl Parts<'_> {
             "disposition": disposition,
             "application": "RingCentral",
         })
+    }
+
+    /// The first party of a dialog is its originator: the caller, where they take part.
+    fn originator_first(&self, mut people: Vec<usize>) -> Vec<usize> {
+        let caller = self.call.from.participant.as_ref().and_then(|id| self.index(id));
+        people.sort_by_key(|person| Some(*person) != caller);
+        people
     }
 
     fn add_transfer(&mut self, step: &Move) {
@@ -185,8 +166,11 @@ impl Parts<'_> {
         let transferor = self.party_or_new(step.by.as_ref());
         let transferee = self.party_or_new(transferee.as_ref());
         let target = self.party_or_new(step.target.as_ref());
-        let original = self.dialogs_or_new(original);
-        let target_dialog = self.dialogs_or_new(after.into_iter().take(1).collect());
+        let original = self.dialogs_or_new(original, json!({}));
+        let target_dialog = match (after.first(), self.unanswered(step)) {
+            (None, Some(unanswered)) => self.dialogs_or_new(Vec::new(), unanswered),
+            _ => self.dialogs_or_new(after.into_iter().take(1).collect(), json!({})),
+        };
         let mut transfer = json!({
             "type": "transfer",
             "start": step.time,
@@ -211,12 +195,52 @@ impl Parts<'_> {
     }
 
     /// So has a dialog.
-    fn dialogs_or_new(&mut self, mut dialogs: Vec<usize>) -> Vec<usize> {
+    fn dialogs_or_new(&mut self, mut dialogs: Vec<usize>, new: Value) -> Vec<usize> {
         if dialogs.is_empty() {
-            self.dialogs.push(json!({}));
+            self.dialogs.push(new);
             dialogs.push(self.dialogs.len() - 1);
         }
         dialogs
+    }
+
+    /// That the target of a transfer was rung and did not answer, where its leg says so.
+    fn unanswered(&self, step: &Move) -> Option<Value> {
+        let target = step.target.as_ref()?;
+        let legs = self.call.legs.iter().filter(|leg| leg.participant.as_ref() == Some(target));
+        let rung = legs.filter(|leg| leg.start_time.is_some_and(|start| start >= step.time));
+        let first = rung.min_by_key(|leg| leg.start_time)?;
+        let disposition = match first.outcome? {
+            LegOutcome::Missed | LegOutcome::Rejected => "no-answer",
+            LegOutcome::Busy => "busy",
+            _ => return None,
+        };
+        Some(json!({
+            "type": "incomplete",
+            "start": first.start_time,
+            "parties": [self.index(target)?],
+            "disposition": disposition,
+            "application": "RingCentral",
+        }))
+    }
+}
+
+/// The draft's word for why there was no conversation, where one of them is true. Who hung up is not known, and whether a
+/// message was left neither.
+fn disposition(result: Outcome) -> Option<&'static str> {
+    match result {
+        Outcome::Missed | Outcome::NoAnswer | Outcome::Abandoned | Outcome::Cancelled | Outcome::Rejected => {
+            Some("no-answer")
+        }
+        Outcome::Busy => Some("busy"),
+        Outcome::Failed | Outcome::Blocked => Some("failed"),
+        Outcome::InProgress
+        | Outcome::Answered
+        | Outcome::Voicemail
+        | Outcome::Fax
+        | Outcome::Service
+        | Outcome::AnsweredElsewhere
+        | Outcome::Forwarded
+        | Outcome::Unknown => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     ParticipantId, Time,
-    call::{Call, Kind, MoveKind, Participant},
+    call::{Call, EndState, Kind, MoveKind, Outcome, Participant, Side},
 };
 
 /// A length of time: `7.4 s`, `1 m 43 s`, `2 h 05 m`.
@@ -75,8 +75,58 @@ pub fn phone_number(number: &str) -> String {
     }
 }
 
-/// What people call a participant: its name, else its number, else what it is.
+/// A result in lower case, in words: `answered elsewhere`.
+pub fn name_of_result(result: Outcome) -> &'static str {
+    match result {
+        Outcome::InProgress => "in progress",
+        Outcome::Answered => "answered",
+        Outcome::Voicemail => "voicemail",
+        Outcome::Fax => "fax",
+        Outcome::Missed => "missed",
+        Outcome::Abandoned => "abandoned",
+        Outcome::Rejected => "rejected",
+        Outcome::Busy => "busy",
+        Outcome::NoAnswer => "no answer",
+        Outcome::Cancelled => "cancelled",
+        Outcome::Failed => "failed",
+        Outcome::Blocked => "blocked",
+        Outcome::Service => "service",
+        Outcome::AnsweredElsewhere => "answered elsewhere",
+        Outcome::Forwarded => "forwarded",
+        Outcome::Unknown => "unknown",
+    }
+}
+
+/// What people call a kind of participant.
+pub fn name_of_kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Router => "menu or rule",
+        Kind::Proxy => "conference",
+        Kind::Unknown => "unknown person",
+        other => other.as_str(),
+    }
+}
+
+/// What people call what served a caller, in a column.
+pub fn name_of_end_state(state: EndState) -> &'static str {
+    match state {
+        EndState::Talking => "talking",
+        EndState::OnHold => "on hold",
+        EndState::Parked => "parked",
+        EndState::Voicemail => "voicemail",
+        EndState::Queued => "in queue",
+        EndState::Ringing => "ringing",
+        EndState::Menu => "in menu",
+        EndState::Nothing => "-",
+    }
+}
+
+/// The name for a reader. Records made before there was a `displayName` have none: then its name, else its number, else
+/// what it is.
 pub fn name_of(participant: &Participant) -> String {
+    if !participant.display_name.is_empty() {
+        return participant.display_name.to_string();
+    }
     let number = participant.phone_number.as_deref();
     match (participant.name.as_deref(), number, &*participant.id) {
         (Some(name), ..) => name.to_owned(),
@@ -93,9 +143,22 @@ pub fn name_of(participant: &Participant) -> String {
 /// The name, and the number where that says more.
 pub fn name_and_number(participant: &Participant) -> String {
     match (&participant.name, &participant.phone_number) {
-        (Some(name), Some(number)) if name != number => format!("{name} ({number})"),
+        (Some(name), Some(number)) if !is_same_number(name, number) => format!("{name} ({number})"),
         _ => name_of(participant),
     }
+}
+
+/// Whether a name only repeats a number, however that is spelled: `+1 212-555-0147`, `(212) 555-0147`.
+pub fn is_same_number(name: &str, number: &str) -> bool {
+    let is_spelled = |text: &str| text.chars().all(|c| c.is_ascii_digit() || "+-(). /".contains(c));
+    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    let (name_digits, number_digits) = (digits(name), digits(number));
+    // A national number is the end of its international one.
+    const NATIONAL_DIGITS: usize = 7;
+    name == number
+        || is_spelled(name)
+            && (name_digits == number_digits
+                || name_digits.len() >= NATIONAL_DIGITS && number_digits.ends_with(&name_digits))
 }
 
 impl Call {
@@ -106,9 +169,51 @@ impl Call {
 
     /// What people call a participant of the call.
     pub fn name(&self, id: Option<&ParticipantId>) -> String {
-        let Some(id) = id else { return "somebody unknown".to_owned() };
+        let Some(id) = id else { return "an unknown party".to_owned() };
         self.participant(id).map_or_else(|| id.to_string(), name_of)
     }
+
+    /// The same, and for whom an outside telephone rings: `+1 917-555-0166 (for Ben Booth)`.
+    pub fn name_and_user(&self, id: &ParticipantId) -> String {
+        let user = self.participant(id).and_then(|participant| participant.on_behalf_of.as_ref());
+        match user {
+            Some(user) => format!("{} (for {})", self.name(Some(id)), self.name(Some(user))),
+            None => self.name(Some(id)),
+        }
+    }
+
+    /// For whom an outside telephone rings, in words.
+    pub fn rings_for(&self, participant: &Participant) -> Option<String> {
+        let user = participant.on_behalf_of.as_ref()?;
+        let inferred = if participant.inferred { " (inferred)" } else { "" };
+        Some(format!("rings for {}{inferred}", self.name(Some(user))))
+    }
+
+    /// The caller's name and number, or those of what was dialled.
+    pub fn side_in_full(&self, side: &Side) -> String {
+        match side.participant.as_ref().and_then(|id| self.participant(id)) {
+            Some(participant) => name_and_number(participant),
+            None => name_of_side(side),
+        }
+    }
+
+    /// Whose activity and end state the record states: the customer, else the caller.
+    pub fn served(&self) -> Option<&ParticipantId> {
+        self.customer.as_ref().or(self.from.participant.as_ref())
+    }
+
+    /// Whether the length of the talk is an upper bound: a conversation rests on somebody who was not seen on the line.
+    pub fn is_talk_inferred(&self) -> bool {
+        self.conversations.iter().any(|talk| talk.inferred)
+    }
+}
+
+/// What people call one end of a call of which no participant is known.
+pub fn name_of_side(side: &Side) -> String {
+    let spelled = Some(&*side.display_name).filter(|name| !name.is_empty());
+    let known =
+        [spelled, side.name.as_deref(), side.phone_number.as_deref(), side.extension_number.as_deref()];
+    known.into_iter().flatten().next().unwrap_or("unknown").to_owned()
 }
 
 #[cfg(test)]
@@ -138,5 +243,15 @@ mod tests {
             [0, 99, 7_532, 103_153, 8_130_000].map(clock_length),
             ["-", "0:00", "0:08", "1:43", "2:15:30"]
         );
+    }
+
+    #[test]
+    fn a_number_is_no_name() {
+        for name in ["+12125550147", "12125550147", "+1 212-555-0147", "(212) 555-0147"] {
+            assert!(is_same_number(name, "+12125550147"), "{name}");
+        }
+        for name in ["Ann Avery", "47", "", "+1 212-555-0148"] {
+            assert!(!is_same_number(name, "+12125550147"), "{name}");
+        }
     }
 }

@@ -55,7 +55,7 @@ fn call(people: usize, end: usize, legs: Vec<Value>, talks: Vec<Value>, moves: V
         "state": "complete", "direction": "Internal", "result": "Answered",
         "from": { "participant": "ext:0", "phoneNumber": null, "name": null, "extensionId": null },
         "to": { "participant": "ext:1", "phoneNumber": null, "name": null, "extensionId": null },
-        "startTime": time(0), "answerTime": time(5), "endTime": time(end),
+        "answeredBy": "ext:1", "endState": "talking", "startTime": time(0), "answerTime": time(5), "endTime": time(end),
         "durations": { "totalMs": end * 1000, "waitMs": 5000, "talkMs": (end - 5) * 1000, "holdMs": 0, "parkedMs": 0,
             "voicemailMs": 0 },
         "participants": participants, "legs": legs, "links": [], "moves": moves, "conversations": talks, "queues": [],

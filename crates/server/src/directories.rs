@@ -90,7 +90,8 @@ pub(crate) fn of_record(view: &TenantView, record: &str) -> Result<Option<Direct
     of_version(view, made_with.account_id.as_deref(), made_with.directory_version)
 }
 
-fn of_version(
+/// A version of the directory of an account.
+pub(crate) fn of_version(
     view: &TenantView,
     account: Option<&str>,
     version: Option<u64>,

@@ -213,7 +213,7 @@ fn audit_call(connection: &Connection, number: i64, tenant: TenantId, id: String
 }
 
 /// A call with the notifications that are in its record.
-fn stored(connection: &Connection, call: i64, tenant: TenantId) -> Result<(StoredCall, i64)> {
+pub(crate) fn stored(connection: &Connection, call: i64, tenant: TenantId) -> Result<(StoredCall, i64)> {
     let gone = || StoreError::Damaged("its current record is gone".to_owned());
     let (change, position, completed) = current(connection, call)?.ok_or_else(gone)?;
     let StoredChange { cursor, made_ms, record, .. } = change;

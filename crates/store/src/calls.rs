@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter, types::V
 use wholecall_record::Call;
 
 use crate::{
-    TenantView,
+    StoredCall, TenantId, TenantView, audit,
     changes::{self, StoredChange},
     error::{Result, StoreError},
     filter::{Filter, number_matches},
@@ -100,6 +100,15 @@ impl TenantView {
                 versions.push(StoredChange::read(row)?);
             }
             Ok(Some(versions))
+        })
+    }
+
+    /// A call as it is now, with the notifications that are in its record; none if there is no such call. Others may have
+    /// arrived since.
+    pub fn call_with_its_notifications(&self, id: &str) -> Result<Option<StoredCall>> {
+        self.read(|connection, tenant| {
+            let Some(call) = call_number(connection, tenant, id)? else { return Ok(None) };
+            audit::stored(connection, call, TenantId(tenant)).map(|(stored, _)| Some(stored))
         })
     }
 

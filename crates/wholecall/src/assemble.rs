@@ -15,6 +15,7 @@ use crate::{
     directory,
     input::{Reader, Tally},
     output::Output,
+    signing::Signer,
     terminal,
 };
 
@@ -22,9 +23,21 @@ pub(crate) fn run(arguments: &AssembleArgs) -> anyhow::Result<Tally> {
     if arguments.stream { stream(arguments) } else { collect(arguments) }
 }
 
+/// What signs vCons, if they are to be signed.
+fn signer(arguments: &AssembleArgs, format: Format) -> anyhow::Result<Option<Signer>> {
+    let Some(file) = &arguments.sign else { return Ok(None) };
+    if format != Format::Vcon {
+        anyhow::bail!("--sign signs vCons: write them with --format vcon");
+    }
+    Signer::read(file).map(Some)
+}
+
 /// Reads everything, then tells all calls in order of their start.
 fn collect(arguments: &AssembleArgs) -> anyhow::Result<Tally> {
     let reading = &arguments.input.reading;
+    let watched = if terminal::is_watched() { Format::Table } else { Format::Ndjson };
+    let format = arguments.format.unwrap_or(watched);
+    let signer = signer(arguments, format)?;
     let mut collection = Collection::default();
     for (account, directory) in directory::read(&reading.directory)? {
         collection.set_directory(account.as_deref(), directory);
@@ -35,8 +48,7 @@ fn collect(arguments: &AssembleArgs) -> anyhow::Result<Tally> {
         ControlFlow::Continue(())
     })?;
     let calls = collection.finish();
-    let watched = if terminal::is_watched() { Format::Table } else { Format::Ndjson };
-    let mut output = Output::new(arguments.format.unwrap_or(watched), io::stdout().lock())?;
+    let mut output = Output::new(format, signer, io::stdout().lock())?;
     for record in calls.records() {
         output.write(&record)?;
     }
@@ -62,7 +74,7 @@ fn stream(arguments: &AssembleArgs) -> anyhow::Result<Tally> {
     for (account, directory) in directory::read(&reading.directory)? {
         assembler.set_directory(account.as_deref(), directory);
     }
-    let output = Output::new(format, io::stdout().lock())?;
+    let output = Output::new(format, signer(arguments, format)?, io::stdout().lock())?;
     let files = &arguments.input.files;
     let is_read_along =
         terminal::is_watched() || files.is_empty() || files.iter().any(|file| file.as_os_str() == "-");

@@ -74,6 +74,11 @@ pub(crate) struct AssembleArgs {
     #[arg(long, short, value_enum)]
     pub(crate) format: Option<Format>,
 
+    /// Sign each vCon (JWS, in general JSON serialization) with the private key in this PEM file, which also holds the
+    /// certificate of that key and those that vouch for it. RS256, ES256 or EdDSA, as the key is
+    #[arg(long, value_name = "KEY.pem")]
+    pub(crate) sign: Option<PathBuf>,
+
     /// Take the notifications as they come, with their `timestamp` as the clock: write each call when it has
     /// settled and again when a late notification changes it, in bounded memory
     #[arg(long)]

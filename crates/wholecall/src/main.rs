@@ -19,6 +19,7 @@ mod look;
 mod output;
 mod posting;
 mod serve;
+mod signing;
 mod simulate;
 mod tenant;
 mod terminal;

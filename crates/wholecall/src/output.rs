@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 
 use wholecall_record::{Call, CallId, WriteJson, csv::CsvWriter, table::Table, vcon::vcon};
 
-use crate::{cli::Format, terminal};
+use crate::{cli::Format, signing::Signer, terminal};
 
 /// Writes records one after the other.
 pub(crate) struct Output<W: Write> {
@@ -18,21 +18,22 @@ enum Form<W: Write> {
     Json(BufWriter<W>, bool),
     Table(W, Table),
     Csv(CsvWriter<W>),
-    Vcon(BufWriter<W>),
+    /// Signed where there is a key.
+    Vcon(BufWriter<W>, Option<Signer>),
 }
 
 const BUFFER_BYTES: usize = 256 << 10;
 
 impl<W: Write> Output<W> {
     /// Begins to write.
-    pub(crate) fn new(format: Format, to: W) -> io::Result<Self> {
+    pub(crate) fn new(format: Format, signer: Option<Signer>, to: W) -> io::Result<Self> {
         let buffered = |to| BufWriter::with_capacity(BUFFER_BYTES, to);
         let form = match format {
             Format::Ndjson => Form::Ndjson(buffered(to)),
             Format::Json => Form::Json(buffered(to), true),
             Format::Table => Form::Table(to, Table::new(terminal::screen())),
             Format::Csv => Form::Csv(CsvWriter::new(to)?),
-            Format::Vcon => Form::Vcon(buffered(to)),
+            Format::Vcon => Form::Vcon(buffered(to), signer),
         };
         Ok(Self { form, line: Vec::new() })
     }
@@ -57,8 +58,13 @@ impl<W: Write> Output<W> {
                 Ok(())
             }
             Form::Csv(csv) => csv.write(call),
-            Form::Vcon(to) => {
-                serde_json::to_writer(&mut *to, &vcon(call))?;
+            Form::Vcon(to, signer) => {
+                let unsigned = vcon(call);
+                let written = match signer {
+                    Some(signer) => signer.sign(unsigned).map_err(io::Error::other)?,
+                    None => unsigned,
+                };
+                serde_json::to_writer(&mut *to, &written)?;
                 to.write_all(b"\n")
             }
         }
@@ -81,7 +87,7 @@ impl<W: Write> Output<W> {
     /// Hands on what is ready, for whoever reads along.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         match &mut self.form {
-            Form::Ndjson(to) | Form::Json(to, _) | Form::Vcon(to) => to.flush(),
+            Form::Ndjson(to) | Form::Json(to, _) | Form::Vcon(to, _) => to.flush(),
             Form::Table(..) => Ok(()),
             Form::Csv(csv) => csv.flush(),
         }

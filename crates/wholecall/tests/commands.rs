@@ -145,14 +145,15 @@ fn a_conversation_is_a_dialog_of_kind_recording_without_media() {
     let ids: Vec<&Value> = vcon["parties"].as_array().unwrap().iter().map(|party| &party["uuid"]).collect();
     assert_eq!(ids, ["ext:104", "tel:+14045550106"], "in the order of the record's participants");
     assert_eq!(vcon["parties"][0].get("tel"), None, "a short number is no telephone number");
-    assert_eq!(vcon["created_at"], json!("2026-01-01T00:21:00.000Z"));
+    assert_eq!(vcon["updated_at"], json!("2026-01-01T00:21:00.000Z"));
+    assert_eq!(vcon["created_at"], vcon["dialog"][1]["start"], "the start of the call");
     let again = &lines(&assemble(&["--format", "vcon"], &call("s-1", 10)))[0];
     assert_eq!(vcon["uuid"], again["uuid"], "the same call has the same uuid");
     let unanswered = [note("s-1", 2, 10, "Setup"), note("s-1", 3, 11, "Disconnected")];
     let vcon = &lines(&assemble(&["--format", "vcon"], &unanswered))[0];
     assert_eq!(
         (&vcon["dialog"][0]["type"], &vcon["dialog"][0]["disposition"]),
-        (&json!("incomplete"), &json!("hung-up"))
+        (&json!("incomplete"), &json!("no-answer"))
     );
 }
 
@@ -178,7 +179,7 @@ fn a_transfer_is_a_dialog_that_names_the_dialogs_around_it() {
         told(5, 15, party("p-3", "106", "+14045550101", json!({"code": "Disconnected"}))),
     ];
     let vcon = &lines(&assemble(&["--format", "vcon"], &input))[0];
-    let transfer = &vcon["dialog"][2];
+    let transfer = &vcon["dialog"][3];
     assert_eq!(transfer["type"], "transfer");
     assert_eq!((&transfer["original"], &transfer["target_dialog"]), (&json!([0]), &json!([1])));
     let who = |role: &str| &vcon["parties"][transfer[role].as_u64().unwrap() as usize]["uuid"];

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use wholecall_notification::{Code, Notification};
 use wholecall_record::{Call, SessionId, Time, call::State};
 
-use super::{Assembler, CallKey, NEVER_HEARD, Status, ask_at, digest};
+use super::{Assembler, CallKey, NEVER_HEARD, Status, ask_at, digest, event_time};
 use crate::directory::Directory;
 
 /// A call as it was left.
@@ -30,6 +30,7 @@ pub struct Restoring<'a> {
     assembler: &'a mut Assembler,
     left: Left,
     last_arrival: Time,
+    last_event: Time,
     has_news: bool,
     call: Option<CallKey>,
     /// Sessions that its links name.
@@ -60,6 +61,7 @@ impl Assembler {
             assembler: self,
             left,
             last_arrival: NEVER_HEARD,
+            last_event: NEVER_HEARD,
             has_news: false,
             call: None,
             named: Vec::new(),
@@ -79,15 +81,17 @@ impl Restoring<'_> {
         }
         self.call = Some(added.call);
         self.last_arrival = self.last_arrival.max(arrived);
+        self.last_event = self.last_event.max(event_time(notification));
         self.has_news |= !told;
     }
 
     /// Goes on with it. Tells sessions of other calls, which are to be restored too: those it looked related to, and
     /// those it is linked to by something that was not told yet.
     pub fn finish(self) -> Vec<SessionId> {
-        let Self { assembler, left, last_arrival, has_news, call, named: mut related } = self;
+        let Self { assembler, left, last_arrival, last_event, has_news, call, named: mut related } = self;
         let Some(mut call) = call else { return Vec::new() };
-        let mut status = Status { has_news, last_arrival, due: last_arrival, ..Status::default() };
+        let mut status =
+            Status { has_news, last_arrival, last_event, due: last_arrival, ..Status::default() };
         if let Some(mut record) = left.record {
             call = assembler.book.call_of(record.account_id.as_deref(), &record.id).unwrap_or(call);
             related.extend(record.related.iter().map(|other| SessionId::from(&*other.id)));

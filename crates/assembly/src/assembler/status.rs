@@ -7,7 +7,7 @@ use wholecall_record::{
     call::{ClosedBecause, State},
 };
 
-use crate::directory::Directory;
+use crate::{directory::Directory, settings::Settings};
 
 pub(super) const NEVER: Time = Time::from_millis(i64::MAX);
 pub(super) const NEVER_HEARD: Time = Time::from_millis(i64::MIN);
@@ -35,6 +35,8 @@ pub(super) struct Status {
     /// is told is never left with one and not the other.
     pub(super) owes_version: bool,
     pub(super) last_arrival: Time,
+    /// The latest event time of its notifications: long before their arrival where they are history.
+    pub(super) last_event: Time,
     /// When it is looked at next, if nothing comes before.
     pub(super) due: Time,
     /// The agenda's entry that counts.
@@ -60,6 +62,7 @@ impl Default for Status {
             has_news: false,
             owes_version: false,
             last_arrival: NEVER_HEARD,
+            last_event: NEVER_HEARD,
             due: NEVER,
             scheduled: None,
             late_for: None,
@@ -70,6 +73,16 @@ impl Default for Status {
 }
 
 impl Status {
+    /// After how much silence the call is given up. That is counted from its last event where this arrived late, as it
+    /// does with history that is imported: then it is only waited for what comes with it.
+    pub(super) fn silent_after_ms(&self, settings: &Settings) -> i64 {
+        if self.last_event == NEVER_HEARD {
+            return settings.silent_ms;
+        }
+        let late_ms = (self.last_arrival - self.last_event).max(0);
+        (settings.silent_ms - late_ms).max(settings.gap_settle_ms).min(settings.silent_ms)
+    }
+
     /// Takes over what was known of a call that is now part of this one.
     pub(super) fn absorb(&mut self, other: Self) {
         match (self.version > 0, other.version > 0) {
@@ -90,6 +103,7 @@ impl Status {
         self.has_news = true;
         self.owes_version |= other.owes_version;
         self.last_arrival = self.last_arrival.max(other.last_arrival);
+        self.last_event = self.last_event.max(other.last_event);
         self.late_for = self.late_for.take().or(other.late_for);
         self.ask_at = self.ask_at.max(other.ask_at);
         self.asked = self.asked.max(other.asked);

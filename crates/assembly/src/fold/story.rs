@@ -239,7 +239,7 @@ impl Fold<'_> {
         let handed_on = || self.leg_outcome(leg, None) == Some(wholecall_record::call::LegOutcome::Routed);
         let text = match (self.legs[leg].kind, said.reason) {
             (Kind::Router | Kind::Menu | Kind::Queue, Some(Reason::CallerDropped)) => {
-                format!("the caller hangs up while {who} has the call{reason}")
+                format!("the call ends while {who} has it{reason}")
             }
             (Kind::Router | Kind::Menu | Kind::Queue, _) if handed_on() => {
                 return (

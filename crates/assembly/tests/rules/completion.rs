@@ -80,6 +80,31 @@ fn otherwise_a_call_is_given_up_after_eight_hours() {
 }
 
 #[test]
+fn history_whose_last_event_is_older_than_that_is_closed_once_it_has_arrived() {
+    let dialled = "0 A/1 out 104 104>+1888 Setup";
+    assert_eq!(closed(&format!("{dialled} @40000")), "40010 silent A 2", "what comes with it is waited for");
+    assert_eq!(closed(&format!("{dialled} @28795")), "28805 silent A 2");
+    assert_eq!(closed(&format!("{dialled} @3600")), "28800 silent A 2", "eight hours after its last event");
+    let mut live = Live::new();
+    live.hear(&format!("{dialled} @40000; 3 A/1 Answered @40005"));
+    assert_eq!(live.wait_until("50000"), ["40015 silent A 3"], "each notification is waited for");
+    let mut live = Live::new();
+    live.hear(&format!("{dialled} @40000"));
+    live.wait_until("40011");
+    live.hear("40009 A/1 Proceeding @40012");
+    live.wait_until("40014");
+    assert_eq!(live.last("A").state, State::Live, "it goes on after all");
+    live.wait_until("68808");
+    assert_eq!(live.last("A").state, State::Live);
+    live.wait_until("68809");
+    assert_eq!(
+        live.last("A").completeness.reason,
+        Some(ClosedBecause::Silent),
+        "eight hours after its last event"
+    );
+}
+
+#[test]
 fn a_caller_who_waits_is_not_given_up_after_a_minute() {
     let menu = "0 A/1 out - +1404>+1800 Setup; 0.1 A/2 in 700 +1404>+1800 Setup; 5 A/1 Disconnected";
     assert!(closed(menu).contains("silent A") && closed(menu).starts_with("28805"), "in a menu");

@@ -4,13 +4,12 @@ use super::{
     MARGIN, Place, WIDTH,
     canvas::{Canvas, Type, width, wrapped},
     colors::{self, DOOR, MUTED, ON_DOOR, TEXT},
-    sentences::Clock,
+    sentences::{Clock, talk_length},
 };
 use crate::{
     Time,
     call::Call,
     lanes::{Activity, Lanes},
-    words,
 };
 
 const LINE: f64 = 21.0;
@@ -44,7 +43,7 @@ pub(super) fn draw(
         Item {
             mark: (index + 1).to_string(),
             when: format!("{} – {}", list_time(lanes, clock, talk.start), list_time(lanes, clock, talk.end)),
-            text: format!("{}  ({})", names.join(", "), words::length(talk.end - talk.start)),
+            text: format!("{}  ({})", names.join(", "), talk_length(talk)),
         }
     });
     list.section("Who talked together", colors::of(Activity::Talking), talks.collect());

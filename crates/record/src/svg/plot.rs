@@ -24,8 +24,9 @@ const MARK_ROOM: f64 = 21.0;
 /// What stands below somebody's name.
 fn below(call: &Call, lane: &Lane) -> String {
     let Some(participant) = call.participant(&lane.participant) else { return String::new() };
-    let role = sentences::role(participant);
-    match participant.phone_number.as_deref().filter(|number| **number != *lane.name) {
+    let role = sentences::role(call, participant);
+    let number = participant.phone_number.as_deref();
+    match number.filter(|number| !words::is_same_number(&lane.name, number)) {
         Some(number) => format!("{number} · {role}"),
         None => role,
     }
@@ -203,11 +204,7 @@ impl<'c> Plot<'c> {
     fn tell_talk(&self, talk: &crate::lanes::Talk) -> String {
         let names: Vec<&str> = talk.lanes.iter().map(|&lane| self.lanes.lanes[lane].name.as_str()).collect();
         let (from, to) = (self.clock.time(talk.start), self.clock.time(talk.end));
-        format!(
-            "{from} to {to}: {} hear each other for {}",
-            names.join(", "),
-            words::length(talk.end - talk.start)
-        )
+        format!("{from} to {to}: {} hear each other for {}", names.join(", "), sentences::talk_length(talk))
     }
 
     /// Where a talk begins, a line joins the lanes of those who talk, with a knot at each; another leads from a door's

@@ -1,8 +1,8 @@
 //! What a drawing says in words: the same as its picture.
 
 use crate::{
-    call::{Call, Direction, Outcome, Participant, Role, State},
-    lanes::Lanes,
+    call::{Call, Direction, EndState, Outcome, Participant, Role, State, View},
+    lanes::{Lanes, Talk},
     words,
 };
 
@@ -37,12 +37,7 @@ impl Clock {
 
 /// Who called whom: `Ada (+1…) → Dev`.
 pub(super) fn title(call: &Call) -> String {
-    let side = |side: &crate::call::Side| {
-        let known = side.participant.as_ref().and_then(|id| call.participant(id));
-        let number = || side.phone_number.as_deref().unwrap_or("unknown").to_owned();
-        known.map_or_else(number, words::name_and_number)
-    };
-    format!("{} → {}", side(&call.from), side(&call.to))
+    format!("{} → {}", call.side_in_full(&call.from), call.side_in_full(&call.to))
 }
 
 /// When, in which direction, how it came out, and how long things took.
@@ -52,68 +47,93 @@ pub(super) fn facts(call: &Call, clock: Clock) -> String {
         Direction::Outbound => "outbound",
         Direction::Internal => "internal",
     };
+    let at_most = if call.is_talk_inferred() { "at most " } else { "" };
     format!(
-        "{} {} · {direction} · {} · {} in all · {} talked · {} waited",
+        "{} {} · {direction} · {} · {} in all · {at_most}{} talked · {} waited",
         clock.date_and_time(call.start_time),
         clock.name(),
-        call.result.as_str().to_lowercase(),
+        words::name_of_result(call.result),
         words::length(call.durations.total_ms),
         words::length(call.durations.talk_ms),
         words::length(call.durations.wait_ms)
     )
 }
 
-/// Who answered when.
+/// Who answered when; without a conversation, how the call came out.
 pub(super) fn answer(call: &Call, clock: Clock) -> String {
-    let Some((talk, time)) = call.conversations.first().zip(call.answer_time) else {
-        return match call.result {
-            Outcome::InProgress => "Nobody has answered yet.".to_owned(),
-            Outcome::Voicemail => "Nobody answered: it went to voicemail.".to_owned(),
-            Outcome::Fax => "A fax machine took it.".to_owned(),
-            other => format!("Nobody answered: {}.", other.as_str().to_lowercase()),
-        };
-    };
-    let others = talk.participants.iter().filter(|id| call.from.participant.as_ref() != Some(id));
-    let names: Vec<String> = others.map(|id| call.name(Some(id))).collect();
-    let names = if names.is_empty() { "somebody".to_owned() } else { names.join(" and ") };
+    let Some(time) = call.answer_time else { return outcome(call.result).to_owned() };
+    let when = format!("at {} {}", clock.time(time), clock.name());
     let waited = words::length(time - call.start_time);
-    format!("{names} answered at {} {}, {waited} after the start.", clock.time(time), clock.name())
+    match &call.answered_by {
+        Some(id) => format!("{} answered {when}, {waited} after the start.", call.name_and_user(id)),
+        None => format!("Answered {when}, {waited} after the start."),
+    }
 }
 
-/// How it ended.
+/// How a call came out in which nobody talked with the caller, as far as it was seen.
+fn outcome(result: Outcome) -> &'static str {
+    match result {
+        Outcome::InProgress => "No conversation yet.",
+        Outcome::Answered => "Answered.",
+        Outcome::Voicemail => "Not answered: it went to voicemail.",
+        Outcome::Fax => "A fax.",
+        Outcome::Missed => "Not answered: missed.",
+        Outcome::Abandoned => "Not answered: abandoned.",
+        Outcome::Rejected => "Not answered: rejected.",
+        Outcome::Busy => "Not answered: busy.",
+        Outcome::NoAnswer => "Not answered.",
+        Outcome::Cancelled => "Not answered: cancelled.",
+        Outcome::Failed => "Not answered: failed.",
+        Outcome::Blocked => "Not answered: blocked.",
+        Outcome::Service => "A service took the call.",
+        Outcome::AnsweredElsewhere => "Answered elsewhere, by a person who was not seen.",
+        Outcome::Forwarded => "Handed on to where the notifications do not show.",
+        Outcome::Unknown => "The notifications do not show how it came out.",
+    }
+}
+
+/// How it ended, and what served the customer (without one: the caller) last.
 pub(super) fn ending(call: &Call, clock: Clock) -> String {
     let Some(end) = call.end_time.filter(|_| call.state != State::Live) else {
-        return "It is still going on.".to_owned();
+        return match call.activity.and_then(served) {
+            Some(doing) => format!("In progress: {} is {doing}.", call.name(call.served())),
+            None => "In progress.".to_owned(),
+        };
     };
     let when = format!("{} {}", clock.time(end), clock.name());
-    if call.state == State::Incomplete {
-        return format!("The last that is known of it is of {when}; it never said that it ended.");
-    }
-    let Some(last) = call.conversations.iter().max_by_key(|talk| talk.end_time) else {
-        return format!("Ended at {when}; nobody had talked.");
+    let ended = match (call.state, call.view) {
+        (State::Incomplete, _) => format!("The last known event is of {when}; the end of a leg is missing."),
+        (_, View::Extension) => format!("The last leg that was seen ended at {when}."),
+        (_, View::Account) => format!("Ended at {when}."),
     };
-    let left = |id: &crate::ParticipantId| {
-        let legs = call.legs.iter().filter(|leg| leg.participant.as_ref() == Some(id));
-        legs.filter_map(|leg| leg.end_time).max()
-    };
-    let mut ends: Vec<_> = last.participants.iter().filter_map(|id| Some((left(id)?, id))).collect();
-    ends.sort();
-    let first = match &ends[..] {
-        [(first, _), (second, _), ..] if first == second => None,
-        [(_, id), ..] => Some(call.name(Some(id))),
-        [] => None,
-    };
-    let names: Vec<String> = last.participants.iter().map(|id| call.name(Some(id))).collect();
-    match first {
-        Some(first) => {
-            format!("Ended at {when}: {} were talking, and {first} hung up first.", names.join(" and "))
-        }
-        None => format!("Ended at {when}; {} had been talking.", names.join(" and ")),
+    match call.end_state.and_then(served) {
+        Some(last) => format!("{ended} Last state of {}: {last}.", call.name(call.served())),
+        None => ended,
     }
 }
 
-/// What somebody is in a call, in few words.
-pub(super) fn role(participant: &Participant) -> String {
+/// What serves somebody, in a sentence; nothing where nothing does.
+fn served(state: EndState) -> Option<&'static str> {
+    Some(match state {
+        EndState::Talking => "in a conversation",
+        EndState::OnHold => "on hold",
+        EndState::Parked => "parked",
+        EndState::Voicemail => "in voicemail",
+        EndState::Queued => "waiting in a queue",
+        EndState::Ringing => "waiting while a telephone rings",
+        EndState::Menu => "in a menu",
+        EndState::Nothing => return None,
+    })
+}
+
+/// Who hear each other, and for how long at most where that is not certain.
+pub(super) fn talk_length(talk: &Talk) -> String {
+    let at_most = if talk.inferred { "at most " } else { "" };
+    format!("{at_most}{}", words::length(talk.end - talk.start))
+}
+
+/// What a participant is in a call, in few words.
+pub(super) fn role(call: &Call, participant: &Participant) -> String {
     let roles = participant.roles.iter().map(|role| match role {
         Role::Caller => "caller",
         Role::Callee => "dialled",
@@ -133,10 +153,12 @@ pub(super) fn role(participant: &Participant) -> String {
     let mut words: Vec<&str> = Vec::new();
     roles.for_each(|word| {
         if !words.contains(&word) {
-            words.push(word)
+            words.push(word);
         }
     });
-    if words.is_empty() { participant.kind.as_str().to_owned() } else { words.join(", ") }
+    let rings_for = call.rings_for(participant);
+    words.extend(rings_for.as_deref());
+    if words.is_empty() { crate::words::name_of_kind(participant.kind).to_owned() } else { words.join(", ") }
 }
 
 /// Everything the drawing shows, for who cannot see it.
@@ -145,7 +167,8 @@ pub(super) fn description(call: &Call, lanes: &Lanes, clock: Clock) -> String {
     for talk in &lanes.talks {
         let names: Vec<&str> = talk.lanes.iter().map(|&lane| lanes.lanes[lane].name.as_str()).collect();
         let (from, to) = (clock.time(talk.start), clock.time(talk.end));
-        text.push_str(&format!(" From {from} to {to} {} hear each other.", names.join(", ")));
+        let length = if talk.inferred { format!(" for {}", talk_length(talk)) } else { String::new() };
+        text.push_str(&format!(" From {from} to {to} {} hear each other{length}.", names.join(", ")));
     }
     for door in &lanes.doors {
         text.push_str(&format!(" At {} {}.", clock.time(door.time), door.sentence));

@@ -3,12 +3,13 @@
 use std::ops::Range;
 
 use axum::{
-    http::header,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use wholecall_record::csv::Rows;
 use wholecall_store::{CountedFor, Stats, TenantView};
 
 use super::{
@@ -80,7 +81,7 @@ pub(super) async fn stats(
     let to = moment("to", query.to.as_deref(), &zone)?.unwrap_or(i64::MAX);
     let rows = read(view, move |view| rows(view, from..to, by, &zone)).await?;
     if is_csv {
-        return Ok(([(header::CONTENT_TYPE, "text/csv")], csv(by, &rows)).into_response());
+        return Ok(([(header::CONTENT_TYPE, "text/csv")], csv(by, &rows)?).into_response());
     }
     let buckets: Vec<Value> = rows.iter().map(|(name, stats)| to_json(by, name, stats)).collect();
     Ok(respond(json!({ "zone": name, "buckets": buckets }).to_string()))
@@ -168,16 +169,25 @@ fn to_json(by: By, name: &str, stats: &Stats) -> Value {
     members.into()
 }
 
-/// For spreadsheets. Names are times and ids, figures are numbers: nothing here needs quoting.
-pub(crate) fn csv(by: By, rows: &[(String, Stats)]) -> String {
+/// For spreadsheets.
+pub(crate) fn csv(by: By, rows: &[(String, Stats)]) -> Result<Vec<u8>, Problem> {
+    let mut out = Vec::new();
+    write_csv(&mut out, by, rows).map_err(|error| {
+        tracing::error!(%error, "the figures could not be written");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the figures could not be written; the log says why")
+    })?;
+    Ok(out)
+}
+
+fn write_csv(out: &mut Vec<u8>, by: By, rows: &[(String, Stats)]) -> std::io::Result<()> {
     let names = figures(&Stats::default()).map(|(name, _)| name);
-    let mut text = format!("{},{}\r\n", by.member(), names.join(","));
+    let mut csv = Rows::new(out, [by.member()].into_iter().chain(names))?;
     for (name, stats) in rows {
         let values =
             figures(stats).map(|(_, value)| if value.is_null() { String::new() } else { value.to_string() });
-        text.push_str(&format!("{name},{}\r\n", values.join(",")));
+        csv.write([name.clone()].into_iter().chain(values))?;
     }
-    text
+    csv.flush()
 }
 
 #[cfg(test)]

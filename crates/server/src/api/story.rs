@@ -5,9 +5,8 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use wholecall_assembly::Directory;
 use wholecall_record::{WriteJson, screen::Screen, story::Story};
-use wholecall_store::{Entry, Found};
+use wholecall_store::{StoreError, StoredCall, TenantView};
 
 use super::{access::Access, calls::no_call, json, read};
 use crate::{check::collect, directories, problem::Problem};
@@ -19,13 +18,7 @@ pub(super) async fn explain(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let wanted = id.clone();
-    let found = read(view, move |view| {
-        let Some(Found::Call(version)) = view.call(&wanted, None)? else { return Ok(None) };
-        let directory = directories::of_record(view, &version.record)?;
-        Ok(view.notifications(&wanted)?.map(|entries| (entries, directory)))
-    });
-    let (entries, directory) = found.await?.ok_or_else(|| no_call(&id))?;
-    let story = story_of(&entries, directory, &id).ok_or_else(|| no_call(&id))?;
+    let story = read(view, move |view| story_of(view, &wanted)).await?.ok_or_else(|| no_call(&id))?;
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accept.starts_with("text/plain") {
         return Ok(story.text(Screen::PLAIN).into_response());
@@ -35,7 +28,12 @@ pub(super) async fn explain(
     Ok(json(String::from_utf8_lossy(&text).into_owned()))
 }
 
-/// The story of a call that has these notifications, and whose record was made with this directory.
-pub(crate) fn story_of(entries: &[Entry], directory: Option<Directory>, id: &str) -> Option<Story> {
-    collect(entries, directory.map(Into::into)).finish().story(id)
+/// The story of a call as its current record has it: of the notifications that are in the record, with the directory and
+/// in the state that it was made with.
+pub(crate) fn story_of(view: &TenantView, id: &str) -> Result<Option<Story>, StoreError> {
+    let Some(StoredCall { record: Some(record), entries, .. }) = view.call_with_its_notifications(id)? else {
+        return Ok(None);
+    };
+    let directory = directories::of_version(view, record.account_id.as_deref(), record.directory_version)?;
+    Ok(collect(&entries, directory.map(Into::into)).finish().story_of(&record))
 }

@@ -15,7 +15,7 @@ use tokio::sync::broadcast;
 use wholecall_record::{Call, call::State};
 use wholecall_store::{ChangeKind, Filter, Position, Stats, StoreError, StoredChange, TenantId, TenantView};
 
-use super::moment::Row;
+use super::moment::{Row, is_waiting};
 use crate::{Service, api::read, clock, problem::Problem};
 
 /// How often something new is told: twice a second is as good as at once.
@@ -187,12 +187,14 @@ fn message(set: Vec<Value>, gone: Vec<String>, anew: bool) -> Arc<str> {
 }
 
 fn waits(call: &Call) -> Vec<(String, i64)> {
-    let open = call.queues.iter().filter(|visit| visit.leave_time.is_none());
+    // Only the latest: who waits, waits in one queue.
+    let open = call.queues.iter().rfind(|visit| visit.leave_time.is_none()).filter(|_| is_waiting(call));
     let extension = |id: &wholecall_record::ParticipantId| {
         let known = call.participant(id).and_then(|participant| participant.extension_id.as_deref());
         known.unwrap_or(id).to_owned()
     };
-    open.map(|visit| (extension(&visit.participant), visit.enter_time.as_millis())).collect()
+    let wait = open.map(|visit| (extension(&visit.participant), visit.enter_time.as_millis()));
+    wait.into_iter().collect()
 }
 
 /// Follows a tenant's calls as long as anybody looks.

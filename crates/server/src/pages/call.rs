@@ -25,7 +25,6 @@ use crate::{
         drawing, read,
         story::story_of,
     },
-    directories,
     problem::Problem,
 };
 
@@ -101,21 +100,18 @@ pub(super) async fn call(viewer: Viewer, Path(id): Path<String>) -> Result<Respo
         let found = view.call(&wanted, None)?;
         let versions = view.versions(&wanted)?.unwrap_or_default();
         let told = view.deliveries_of_call(&wanted)?;
-        let directory = match &found {
-            Some(Found::Call(version)) => directories::of_record(view, &version.record)?,
-            _ => None,
-        };
-        Ok((found, versions, (view.notifications(&wanted)?.unwrap_or_default(), directory), told))
+        let story = story_of(view, &wanted)?;
+        Ok((found, versions, (view.notifications(&wanted)?.unwrap_or_default(), story), told))
     });
     let frame = Frame::new("calls", &viewer);
-    let (call, versions, (entries, directory), delivered) = match found.await? {
+    let (call, versions, (entries, story), delivered) = match found.await? {
         (Some(Found::Call(version)), versions, entries, told) => {
             (parse(&version.record)?, versions, entries, told)
         }
         (Some(Found::Merged(into)), ..) => return Ok(go_to(&frame.to(format!("/calls/{into}")))),
         (None, ..) => return Err(fault(&no_call(&id))),
     };
-    let story = story_of(&entries, directory, &id).ok_or_else(|| fault(&no_call(&id)))?;
+    let story = story.ok_or_else(|| fault(&no_call(&id)))?;
     let zone = &viewer.visitor.zone;
     let clock = zone.clock(call.start_time.as_millis());
     Ok(page(&Page {
@@ -125,7 +121,7 @@ pub(super) async fn call(viewer: Viewer, Path(id): Path<String>) -> Result<Respo
         drawing: Drawing { clock, place: Place::Page }.svg(&call),
         clock: clock.name(),
         steps: story.steps.iter().map(|step| shown_step(&story, step, zone)).collect(),
-        people: call.participants.iter().map(person).collect(),
+        people: call.participants.iter().map(|participant| person(&call, participant)).collect(),
         notifications: entries
             .iter()
             .take(NOTIFICATIONS)
@@ -148,26 +144,32 @@ fn facts(call: &Call, zone: &Zone) -> Vec<(&'static str, String)> {
     let lengths = call.durations;
     let has_been = |millis: i64| Some(millis).filter(|millis| *millis > 0).map(words::length);
     let end = call.end_time.map_or_else(|| "–".to_owned(), |end| zone.show(end.as_millis()));
+    let at_most = if call.is_talk_inferred() { "at most " } else { "" };
     let mut facts = vec![
-        ("Result", call.result.as_str().to_owned()),
+        ("Result", words::name_of_result(call.result).to_owned()),
         ("State", call.state.as_str().to_owned()),
         ("Direction", call.direction.as_str().to_owned()),
         ("Began", zone.show(call.start_time.as_millis())),
         ("Ended", end),
         ("In all", words::length(lengths.total_ms)),
         ("Waited", words::length(lengths.wait_ms)),
-        ("Talked", words::length(lengths.talk_ms)),
+        ("Talked", format!("{at_most}{}", words::length(lengths.talk_ms))),
     ];
+    facts.extend(call.answered_by.as_ref().map(|id| ("Answered by", call.name_and_user(id))));
+    facts.extend(call.customer.as_ref().map(|id| ("Customer", call.name(Some(id)))));
+    facts.extend(call.end_state.map(|state| ("Last state", words::name_of_end_state(state).to_owned())));
+    facts.extend(call.activity.map(|state| ("Now", words::name_of_end_state(state).to_owned())));
     facts.extend(has_been(lengths.hold_ms).map(|length| ("Held", length)));
     facts.extend(has_been(lengths.parked_ms).map(|length| ("Parked", length)));
     facts
 }
 
-fn person(participant: &wholecall_record::call::Participant) -> Person {
-    let roles: Vec<&str> = participant.roles.iter().map(|role| role.as_str()).collect();
+fn person(call: &Call, participant: &wholecall_record::call::Participant) -> Person {
+    let mut roles: Vec<String> = participant.roles.iter().map(|role| role.as_str().to_owned()).collect();
+    roles.extend(call.rings_for(participant));
     Person {
         name: words::name_of(participant),
-        kind: participant.kind.as_str(),
+        kind: words::name_of_kind(participant.kind),
         number: participant.phone_number.as_deref().unwrap_or_default().to_owned(),
         extension: participant.extension_id.as_deref().unwrap_or_default().to_owned(),
         roles: roles.join(", "),

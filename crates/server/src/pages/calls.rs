@@ -11,7 +11,7 @@ use wholecall_record::{
     Call,
     call::{Direction, MoveKind, Outcome, State},
     csv::CsvWriter,
-    screen::{Screen, harmless},
+    screen::Screen,
     table, words,
 };
 use wholecall_store::Filter;
@@ -104,9 +104,10 @@ struct Line {
     direction: &'static str,
     from: String,
     to: String,
-    talked_to: String,
+    answered_by: String,
     result: &'static str,
     state: State,
+    last_state: &'static str,
     wait: String,
     talk: String,
     moves: String,
@@ -120,11 +121,12 @@ impl Line {
             direction: table::direction_sign(call.direction),
             from: table::side(call, &call.from),
             to: table::side(call, &call.to),
-            talked_to: harmless(&table::talked_to(call)),
+            answered_by: table::answered_by(call),
             result: call.result.as_str(),
             state: call.state,
             wait: words::clock_length(call.durations.wait_ms),
-            talk: words::clock_length(call.durations.talk_ms),
+            last_state: table::last_state(call),
+            talk: table::talk(call, Screen::PLAIN),
             moves: table::moves(call, Screen::PLAIN),
         }
     }

@@ -256,5 +256,5 @@ pub(super) async fn csv(viewer: Viewer, Query(range): Query<Range>) -> Result<Re
         (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"numbers.csv\""),
     ];
-    Ok((headers, stats::csv(by, &rows)).into_response())
+    Ok((headers, stats::csv(by, &rows)?).into_response())
 }

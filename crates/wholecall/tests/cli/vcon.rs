@@ -1,8 +1,15 @@
-//! vCons against what the draft requires of one (draft-ietf-vcon-vcon-core, syntax 0.4.0).
+//! vCons against what the draft requires of one (draft-ietf-vcon-vcon-core-03, syntax 0.4.0), and against a library.
+
+use std::{
+    io::Write,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use serde_json::Value;
+use wholecall_simulator::Scenario;
 
-use crate::run::{CALLS, data, pipe};
+use crate::run::{CALLS, data, pipe, run_with};
 
 fn schema() -> jsonschema::Validator {
     let schema: Value =
@@ -31,6 +38,8 @@ fn dangling(vcon: &Value) -> Vec<String> {
             ("original", dialogs),
             ("consultation", dialogs),
             ("target_dialog", dialogs),
+            ("recordings", dialogs),
+            ("recording_set", dialogs),
         ] {
             let place = format!("dialog {at}: {field}");
             match &dialog[field] {
@@ -69,7 +78,9 @@ fn a_transfer_and_a_missed_call_are_valid() {
             .map(|dialog| dialog["type"].as_str().unwrap().to_owned())
             .collect()
     };
-    assert_eq!(types(&vcons[0]), ["recording", "recording", "recording", "transfer"]);
+    assert_eq!(types(&vcons[0]), ["recording", "recording", "recording", "recording-set", "transfer"]);
+    assert_eq!(vcons[0]["dialog"][3]["recordings"], serde_json::json!([0, 1, 2]));
+    assert!((0..3).all(|recording| vcons[0]["dialog"][recording]["recording_set"] == 3));
     assert_eq!(types(&vcons[1]), ["incomplete"]);
     assert_eq!(vcons[1]["dialog"][0]["disposition"], "no-answer");
     insta::assert_snapshot!(serde_json::to_string_pretty(&vcons).unwrap());
@@ -107,5 +118,173 @@ fn the_schema_refuses_what_the_draft_forbids() {
     spoilt(transferred, &|vcon| vcon["dialog"][0]["type"] = "call".into());
     spoilt(transferred, &|vcon| vcon["dialog"][0]["transferee"] = 0.into());
     spoilt(transferred, &|vcon| vcon["dialog"][0]["duration"] = (-1).into());
-    spoilt(transferred, &|vcon| vcon["dialog"][3]["parties"] = serde_json::json!([0]));
+    spoilt(transferred, &|vcon| vcon["dialog"][4]["parties"] = serde_json::json!([0]));
+    spoilt(transferred, &|vcon| vcon["dialog"][4]["recording_set"] = 3.into());
+    spoilt(transferred, &|vcon| drop(vcon["dialog"][3].as_object_mut().unwrap().remove("recordings")));
+}
+
+#[test]
+fn created_at_is_the_start_of_the_call_and_a_number_is_no_name() {
+    let records = pipe("assemble --format ndjson", CALLS).lines();
+    let vcons = pipe("assemble --format vcon", CALLS).lines();
+    for (record, vcon) in records.iter().zip(&vcons) {
+        assert_eq!(vcon["created_at"], record["startTime"]);
+        assert_eq!(vcon["updated_at"], record["updatedAt"]);
+        for party in vcon["parties"].as_array().unwrap() {
+            assert!(party["name"].is_null() || party["name"] != party["tel"], "{party}");
+        }
+    }
+}
+
+/// The vCons of every scenario, as lines.
+fn of_all_scenarios() -> String {
+    let notifications = Scenario::all().flat_map(|scenario| scenario.play(1).notifications);
+    let input: String = notifications.flat_map(|one| [one.to_json(), "\n".to_owned()]).collect();
+    let ran = pipe("assemble --format vcon", input);
+    ran.assert_clean().text().to_owned()
+}
+
+#[test]
+fn every_scenario_is_valid_and_says_nothing_false() {
+    let lines = of_all_scenarios();
+    let vcons: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(vcons.len() > 90, "{} calls", vcons.len());
+    assert_valid(&vcons);
+    for vcon in &vcons {
+        let dialogs = vcon["dialog"].as_array().unwrap();
+        let sets = dialogs.iter().filter(|dialog| dialog["type"] == "recording-set").count();
+        let recordings = dialogs.iter().filter(|dialog| dialog["type"] == "recording").count();
+        assert!(sets == 1 || sets == 0 && recordings == 0, "{vcon:#}");
+        for dialog in dialogs {
+            // Whether a message was left, and who hung up, is not known.
+            assert_ne!(dialog["disposition"], "voicemail-no-message", "{vcon:#}");
+            assert_ne!(dialog["disposition"], "hung-up", "{vcon:#}");
+        }
+        let numbers: Vec<&str> =
+            vcon["parties"].as_array().unwrap().iter().filter_map(|party| party["tel"].as_str()).collect();
+        let distinct: std::collections::BTreeSet<&str> = numbers.iter().copied().collect();
+        assert_eq!(numbers.len(), distinct.len(), "{vcon:#}");
+    }
+}
+
+/// What PyPI's `vcon` says of vCons; none where it is not installed, which is said.
+fn judged(lines: &str) -> Option<Vec<Value>> {
+    let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../clients");
+    let python = clients.join(".venv/bin/python");
+    let can = Command::new(&python).args(["-c", "import vcon, joserfc"]).stderr(Stdio::null()).status();
+    if !can.is_ok_and(|status| status.success()) {
+        eprintln!(
+            "skipped: vcon_reader.py needs Python 3.12 and what scripts/prepare --with-clients installs"
+        );
+        return None;
+    }
+    let mut command = Command::new(python);
+    command.arg(clients.join("vcon_reader.py")).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let (mut pipe, input) = (child.stdin.take().unwrap(), lines.to_owned());
+    let writer = std::thread::spawn(move || pipe.write_all(input.as_bytes()).unwrap());
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    Some(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+/// `vcon` follows an earlier draft: it does not know a `recording-set`, and wants a media type of it and of the empty
+/// dialog of which nothing is known. It finds nothing else.
+#[test]
+fn the_library_accepts_all_that_it_knows() {
+    let lines = of_all_scenarios();
+    let Some(judged) = judged(&lines) else { return };
+    assert_eq!(judged.len(), lines.lines().count());
+    for (line, judged) in lines.lines().zip(judged) {
+        let vcon: Value = serde_json::from_str(line).unwrap();
+        let of_type = |index: usize| vcon["dialog"][index]["type"].as_str();
+        let unknown = |error: &str| {
+            let index = error.split_whitespace().nth(3).unwrap().parse().unwrap();
+            let media = error.ends_with("missing mediatype: missing");
+            match of_type(index) {
+                Some("recording-set") => media || error.ends_with("invalid type: recording-set"),
+                None => media,
+                _ => false,
+            }
+        };
+        let errors = judged["errors"].as_array().unwrap();
+        let real: Vec<&str> =
+            errors.iter().filter_map(Value::as_str).filter(|error| !unknown(error)).collect();
+        assert!(real.is_empty(), "{real:?} in {vcon:#}");
+    }
+}
+
+/// A key of a kind with its certificate, as PEM.
+fn key(kind: &'static rcgen::SignatureAlgorithm) -> String {
+    let key = rcgen::KeyPair::generate_for(kind).unwrap();
+    let certificate =
+        rcgen::CertificateParams::new(["signer.test".to_owned()]).unwrap().self_signed(&key).unwrap();
+    key.serialize_pem() + &certificate.pem()
+}
+
+fn signed_with(pem: &str, format: &str) -> crate::run::Ran {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key.pem");
+    std::fs::write(&file, pem).unwrap();
+    let arguments = format!("assemble --format {format} --sign {}", file.display());
+    run_with(&arguments, &[], CALLS.as_bytes())
+}
+
+#[test]
+fn a_signed_vcon_is_verified_by_others() {
+    let rsa = std::fs::read_to_string(data("signing.pem")).unwrap();
+    let keys = [
+        ("RS256", rsa),
+        ("ES256", key(&rcgen::PKCS_ECDSA_P256_SHA256)),
+        ("EdDSA", key(&rcgen::PKCS_ED25519)),
+    ];
+    for (algorithm, pem) in keys {
+        let ran = signed_with(&pem, "vcon");
+        let signed = ran.assert_clean().lines();
+        assert_eq!(signed.len(), 2);
+        for vcon in &signed {
+            let members: Vec<&str> = vcon.as_object().unwrap().keys().map(String::as_str).collect();
+            assert_eq!(members, ["payload", "signatures"]);
+            assert_eq!(vcon["signatures"][0]["header"]["x5c"].as_array().unwrap().len(), 1);
+        }
+        let spoilt: String = ran
+            .text()
+            .lines()
+            .map(|line| {
+                let mut vcon: Value = serde_json::from_str(line).unwrap();
+                let payload = vcon["payload"].as_str().unwrap();
+                let (first, rest) = payload.split_at(40);
+                let other = if rest.starts_with('A') { "B" } else { "A" };
+                vcon["payload"] = format!("{first}{other}{}", &rest[1..]).into();
+                format!("{vcon}\n")
+            })
+            .collect();
+        let (Some(judged), Some(refused)) = (judged(ran.text()), judged(&spoilt)) else { return };
+        assert!(judged.iter().all(|one| one["algorithm"] == algorithm), "{judged:?}");
+        let verified = |one: &Value| !one["errors"].to_string().contains("Error");
+        assert!(judged.iter().all(verified), "{judged:?}");
+        assert!(refused.iter().all(|one| one["errors"].to_string().contains("Error")), "{refused:?}");
+    }
+}
+
+#[test]
+fn what_cannot_sign_is_refused() {
+    let key_pem = key(&rcgen::PKCS_ED25519);
+    let other = key(&rcgen::PKCS_ED25519);
+    let (only_key, certificate) = key_pem.split_once("-----BEGIN CERTIFICATE").unwrap();
+    let (_, other) = other.split_once("-----BEGIN CERTIFICATE").unwrap();
+    let cases = [
+        (only_key.to_owned(), "certificate"),
+        (format!("-----BEGIN CERTIFICATE{certificate}"), "no private key"),
+        (format!("{only_key}-----BEGIN CERTIFICATE{other}"), "not that of the key"),
+        (key(&rcgen::PKCS_ECDSA_P384_SHA384), "RSA of 2048"),
+    ];
+    for (pem, problem) in cases {
+        let ran = signed_with(&pem, "vcon");
+        assert_eq!((ran.code, ran.out.len()), (1, 0));
+        assert!(ran.err.contains(problem), "{}", ran.err);
+    }
+    let ran = signed_with(&key_pem, "csv");
+    assert!(ran.code == 1 && ran.err.contains("--format vcon"), "{}", ran.err);
 }

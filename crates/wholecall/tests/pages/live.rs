@@ -1,6 +1,6 @@
 //! A call comes, is transferred, and ends while somebody looks.
 
-use super::{browser::Browser, expect_sound, played, posted};
+use super::{browser::Browser, expect_sound, played_now, posted};
 use crate::harness::Installation;
 
 #[test]
@@ -8,7 +8,7 @@ fn a_call_appears_is_transferred_and_ends() {
     let installation = Installation::new();
     let server = installation.start();
     let Some(mut browser) = Browser::start(&server) else { return };
-    let (play, account) = played("attended", 3);
+    let (play, account) = played_now("attended", 3);
     let truth = &play.truths[0];
     let tenant = installation.tenant("acme", [account]);
     let client = server.client();
@@ -54,7 +54,7 @@ fn a_caller_in_a_queue_is_counted_as_waiting() {
     let installation = Installation::new();
     let server = installation.start();
     let Some(mut browser) = Browser::start(&server) else { return };
-    let (play, account) = played("queue_together", 5);
+    let (play, account) = played_now("queue_together", 5);
     let tenant = installation.tenant("acme", [account]);
     let client = server.client();
     browser.sign_in(&tenant);
@@ -65,6 +65,32 @@ fn a_caller_in_a_queue_is_counted_as_waiting() {
     browser.until("document.querySelector('#today .all .waits')?.textContent === '1'");
     posted(&play).iter().for_each(|notification| client.notify(&tenant, notification));
     browser.until("!document.querySelector('#today .waits')");
+    expect_sound(&mut browser);
+    drop(browser);
+    server.stop();
+}
+
+#[test]
+fn the_page_of_a_live_call_does_not_say_that_it_is_over() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let Some(mut browser) = Browser::start(&server) else { return };
+    let (play, account) = played_now("queue_together", 5);
+    let tenant = installation.tenant("acme", [account]);
+    let client = server.client();
+    browser.sign_in(&tenant);
+    let talk = play.truths[0].conversations[0].start_time;
+    let early = play.notifications.iter().filter(|notification| notification.body.event_time < talk);
+    early.for_each(|notification| client.notify(&tenant, &notification.to_json()));
+    browser.until("document.querySelector('#rows .s-queue')");
+    let call = client.calls(&tenant, "state=live", 1).remove(0);
+    assert_eq!(browser.open(&format!("/calls/{}", call["id"].as_str().unwrap())), 200);
+    let text = browser.run("document.querySelector('main').innerText");
+    let text = text.as_str().unwrap();
+    assert!(text.contains("in progress"), "{text}");
+    for words in ["endOfInput", "closed because", "abandoned", "missed", "voicemail", "Last state"] {
+        assert!(!text.to_lowercase().contains(&words.to_lowercase()), "{words}: {text}");
+    }
     expect_sound(&mut browser);
     drop(browser);
     server.stop();

@@ -19,6 +19,14 @@ pub(crate) fn played(name: &str, seed: u64) -> (Play, String) {
     (play, account)
 }
 
+/// The same, begun a minute ago: what is older and stays open is history, and closed.
+pub(crate) fn played_now(name: &str, seed: u64) -> (Play, String) {
+    let a_minute_ago = jiff::Timestamp::now().as_millisecond() - 60_000;
+    let play = Scenario::named(name).unwrap().play_at(seed, a_minute_ago);
+    let account = play.notifications[0].account.to_string();
+    (play, account)
+}
+
 /// The notifications of a play, as they are posted.
 pub(crate) fn posted(play: &Play) -> Vec<String> {
     play.notifications.iter().map(|notification| notification.to_json()).collect()

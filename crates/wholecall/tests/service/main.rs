@@ -12,6 +12,7 @@ mod directory;
 mod document;
 mod harness;
 mod isolation;
+mod live_calls;
 #[path = "../pages/mod.rs"]
 mod pages;
 mod queries;
