@@ -41,5 +41,5 @@ pub use notification::{
 pub use scenario::Scenario;
 pub use time::{Iso, Millis};
 pub use traffic::{Company, Told, Traffic};
-pub use truth::{CallTruth, Conversation, Move, TruthHeader};
+pub use truth::{CallTruth, Conversation, Facts, Move, Room, TruthHeader, Visit};
 pub use verify::{Record, Report, Tolerance, Verdict, verify};

@@ -9,7 +9,7 @@ use compact_str::CompactString;
 use crate::{
     account::{User, e164},
     id::Who,
-    log::Outcome,
+    log::{Outcome, Placed},
     notification::{Code, Contact, Origin, Role, Status},
 };
 
@@ -54,7 +54,7 @@ impl Exchange<'_> {
         self.legs[leg].state = State::Up;
         self.legs[caller].state = State::Up;
         self.log.reaches(session, who);
-        self.log.is_there(session, who);
+        self.log.comes(session, leg, who, self.now);
         self.audio.plug(leg, who, self.sessions[session].mixer);
         self.say(caller, Code::Answered);
     }
@@ -84,10 +84,21 @@ impl Exchange<'_> {
         let session = self.legs[leg].session;
         self.sessions[session].originator = Some(leg);
         let account = self.world.accounts[self.sessions[session].account].id;
-        self.log.dials(self.sessions[session].id, account, who, self.now);
+        let placed =
+            if self.sessions[session].number.starts_with('+') { Placed::Outside } else { Placed::Inside };
+        self.log.dials(self.sessions[session].id, account, who, placed, self.now);
         self.audio.plug(leg, who, self.sessions[session].mixer);
         self.say(leg, Code::Setup);
         leg
+    }
+
+    /// A machine of the account dials: nobody is on its line.
+    pub(super) fn originate_machine(&mut self, leg: LegId, who: Who) {
+        let session = self.legs[leg].session;
+        self.sessions[session].originator = Some(leg);
+        let account = self.world.accounts[self.sessions[session].account].id;
+        self.log.dials(self.sessions[session].id, account, who, Placed::Outside, self.now);
+        self.say(leg, Code::Setup);
     }
 
     pub(super) fn account_of(&self, user: User) -> usize {
@@ -149,6 +160,7 @@ impl Exchange<'_> {
     fn set_up(&mut self, session: usize, user: User, from: Option<Contact>, to: Contact) -> LegId {
         let who = Who::Extension(user.extension);
         self.pass(14..41);
+        self.reaches_parked(session);
         let leg = self.new_leg(session, Some(who), false, from, to);
         self.log.reaches(session, who);
         self.log.passes(session, who);
@@ -170,7 +182,7 @@ impl Exchange<'_> {
         let session = self.legs[leg].session;
         if let Some(who) = self.legs[leg].who {
             self.log.reaches(session, who);
-            self.log.rings(session, who);
+            self.log.rings(session, leg, who, self.legs[leg].visit, self.now);
         }
     }
 
@@ -219,9 +231,12 @@ impl Exchange<'_> {
         }
         if let Some(who) = self.legs[leg].who {
             if self.legs[leg].role != Role::RingOutInitiator {
-                self.log.rang(session, who, Outcome::Answered);
+                self.log.rang(leg, Outcome::Answered, self.now);
             }
-            self.log.is_there(session, who);
+            self.log.comes(session, leg, who, self.now);
+            if let Some(visit) = self.legs[leg].visit {
+                self.log.visited(visit, "Answered", Some(who));
+            }
             self.audio.plug(leg, who, self.sessions[session].mixer);
         }
         self.say(leg, Code::Answered);
@@ -266,9 +281,11 @@ impl Exchange<'_> {
         let leg = self.new_leg(session, Some(who), false, Some(Contact::number(number)), user.outside());
         self.legs[leg].role = Role::RingOutInitiator;
         self.legs[leg].state = State::Ringing;
-        self.log.dials(self.sessions[session].id, self.world.accounts[account].id, who, self.now);
+        let placed = if matches!(target, Who::Extension(_)) { Placed::Inside } else { Placed::Outside };
+        let account = self.world.accounts[account].id;
+        self.log.dials(self.sessions[session].id, account, who, placed, self.now);
         self.log.reaches(session, target);
-        self.log.rings(session, who);
+        self.log.rings_back_to_asker(session, leg, who, self.now);
         self.say(leg, Code::Proceeding);
         leg
     }

@@ -71,7 +71,7 @@ impl Exchange<'_> {
         let session = self.legs[agent].session;
         let own = self.legs[supervisor].session;
         let Some(who) = self.legs[supervisor].who else { return };
-        self.log.moves(session, "TakeOver", self.now, who, Some(who));
+        self.log.moves(session, "TakeOver", self.now, who, Some(who), Vec::new());
         self.legs[supervisor].supervises = false;
         if own != session {
             self.audio.connect(self.sessions[own].mixer, self.sessions[session].mixer);
