@@ -30,8 +30,9 @@ mod time;
 mod traffic;
 mod truth;
 mod verify;
+mod view;
 
-pub use account::{Account, Menu, Queue, RingOrder, User};
+pub use account::{Account, Group, Machine, Menu, Queue, RingOrder, User};
 pub use exchange::Play;
 pub use faults::{Fault, Faults, UnknownFault};
 pub use id::{PartyId, SessionId, Who};
@@ -42,4 +43,4 @@ pub use scenario::Scenario;
 pub use time::{Iso, Millis};
 pub use traffic::{Company, Told, Traffic};
 pub use truth::{CallTruth, Conversation, Facts, Move, Room, TruthHeader, Visit};
-pub use verify::{Record, Report, Tolerance, Verdict, verify};
+pub use verify::{Record, Report, Tolerance, Verdict, ViewReport, verify, verify_view};

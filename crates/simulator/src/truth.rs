@@ -158,6 +158,9 @@ pub struct Room {
     /// When it was dialled.
     #[serde(with = "time")]
     pub start_time: Millis,
+    /// Whether the one person whose subscription is played had a telephone in it; never so at account level.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub seen: bool,
 }
 
 /// A stretch in which one fixed set of people heard each other.

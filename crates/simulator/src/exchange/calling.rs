@@ -4,7 +4,7 @@
 //! `Answered` on the caller's leg as soon as the platform takes it, before anything rings; a call to the
 //! public network has no `Setup` on its far leg, and the caller's `Answered` follows the far one.
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 
 use crate::{
     account::{User, e164},
@@ -57,6 +57,16 @@ impl Exchange<'_> {
         self.log.comes(session, leg, who, self.now);
         self.audio.plug(leg, who, self.sessions[session].mixer);
         self.say(caller, Code::Answered);
+    }
+
+    /// Two sessions are the two halves of one call that goes over the public network.
+    pub(crate) fn is_hairpin(&mut self, out: usize, back: usize) {
+        self.log.is_hairpin(out, back);
+    }
+
+    /// A session ends without showing whom it was meant to reach.
+    pub(crate) fn shows_no_callee(&mut self, leg: LegId) {
+        self.log.shows_no_callee(self.legs[leg].session);
     }
 
     /// Two sessions are given the same legacy id. The later must not have been told of.
@@ -205,10 +215,18 @@ impl Exchange<'_> {
 
     /// A call goes out to the public network, and rings there.
     pub(crate) fn ring_outside(&mut self, session: usize, number: u64) -> LegId {
-        let who = Who::Number(number);
+        self.ring_far(session, Who::Number(number), Contact::outside(number))
+    }
+
+    /// A call goes out to a public service with a short number.
+    pub(crate) fn ring_service(&mut self, session: usize, number: u16) -> LegId {
+        self.ring_far(session, Who::Service(number), Contact::number(format_compact!("{number}")))
+    }
+
+    fn ring_far(&mut self, session: usize, who: Who, to: Contact) -> LegId {
         self.pass(15..50);
         let from = self.caller_of(session);
-        let leg = self.new_leg(session, Some(who), false, from, Contact::outside(number));
+        let leg = self.new_leg(session, Some(who), false, from, to);
         self.legs[leg].state = State::Ringing;
         self.rings(leg);
         self.say(leg, Code::Proceeding);

@@ -10,7 +10,7 @@ use crate::{
     account::{Machine, User},
     id::Who,
     log::Outcome,
-    notification::{Code, Contact, Origin},
+    notification::{Code, Contact, Origin, QueueInfo},
 };
 
 impl Exchange<'_> {
@@ -99,7 +99,6 @@ impl Exchange<'_> {
     pub(crate) fn send_to_own_mailbox(&mut self, leg: LegId, user: User) -> LegId {
         let session = self.legs[leg].session;
         self.stop_ringing(leg, Outcome::Redirected, Some("BlindTransfer"));
-        self.legs[leg].missed = false;
         let mailbox = self.reach(session, user);
         self.pass(50..200);
         self.take_message(mailbox)
@@ -153,6 +152,37 @@ impl Exchange<'_> {
         self.rings(far);
         self.say(far, Code::Proceeding);
         (leg, far)
+    }
+
+    /// Whoever a queue calls back answers, and waits in it.
+    pub(crate) fn answer_call_back(&mut self, queue_leg: LegId, called: LegId) {
+        self.answer(called);
+        self.pass(10..40);
+        self.legs[queue_leg].state = State::Serving;
+        self.say(queue_leg, Code::Answered);
+    }
+
+    /// A member takes the call of somebody who was called back; the queue's leg lives on without serving.
+    pub(crate) fn take_call_back(&mut self, queue_leg: LegId, agent: LegId) {
+        self.answer(agent);
+        self.legs[queue_leg].state = State::Silent;
+    }
+
+    /// A queue that called somebody back offers the call to a member. The member's leg, ringing.
+    pub(crate) fn offer_call_back(&mut self, queue_leg: LegId, called: LegId, user: User) -> LegId {
+        let session = self.legs[queue_leg].session;
+        let queue = self.legs[queue_leg].from.clone();
+        let name = queue.as_ref().and_then(|queue| queue.name.clone()).unwrap_or_default();
+        let customer = self.legs[called].to.clone();
+        let shown = customer.phone_number.clone();
+        let from = customer.named(&format!("{name} - WIRELESS CALLER"));
+        let to = queue.unwrap_or_else(|| Contact::number(shown.clone()));
+        let leg = self.new_leg(session, Some(Who::Extension(user.extension)), false, Some(from), to);
+        self.legs[leg].queue = Some(QueueInfo { name, caller: shown });
+        self.legs[leg].state = State::Ringing;
+        self.rings(leg);
+        self.say(leg, Code::Proceeding);
+        leg
     }
 
     /// Parks a call by sending it to a park location, which has a leg of its own. The location's leg.

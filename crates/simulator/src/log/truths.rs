@@ -208,7 +208,7 @@ impl<'a> Call<'a> {
     fn is_outsider(&self, who: Who) -> bool {
         match who {
             Who::Extension(_) => false,
-            Who::Anonymous(_) => true,
+            Who::Anonymous(_) | Who::Service(_) => true,
             Who::Number(number) => {
                 !(self.heard.is_ours)(self.root().account, number) && self.mobile_of(who).is_none()
             }
@@ -368,12 +368,13 @@ fn room(dialling: &Dialling) -> Room {
         caller: dialling.caller.to_string(),
         dialled: dialling.dialled.map(|who| who.to_string()),
         start_time: dialling.start,
+        seen: false,
     }
 }
 
 pub(super) fn direction(root: &Dialling) -> &'static str {
     match (root.caller, root.dialled) {
-        (Who::Number(_) | Who::Anonymous(_), _) => "Inbound",
+        (Who::Number(_) | Who::Service(_) | Who::Anonymous(_), _) => "Inbound",
         (Who::Extension(_), Some(Who::Extension(_))) => "Internal",
         (Who::Extension(_), Some(_)) => "Outbound",
         (Who::Extension(_), None) if root.placed == Placed::Outside => "Outbound",
