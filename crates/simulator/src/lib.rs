@@ -23,6 +23,7 @@ mod audio;
 mod exchange;
 mod faults;
 mod id;
+mod listing;
 mod log;
 mod notification;
 mod scenario;
@@ -36,6 +37,7 @@ pub use account::{Account, Group, Machine, Menu, Queue, RingOrder, User};
 pub use exchange::Play;
 pub use faults::{Fault, Faults, UnknownFault};
 pub use id::{PartyId, SessionId, Who};
+pub use listing::Listed;
 pub use notification::{
     Body, Code, Contact, Notification, Origin, Party, Peer, QueueInfo, Role, Status, Subscription,
 };

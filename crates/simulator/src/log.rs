@@ -84,6 +84,13 @@ struct Visit {
     answered_by: Option<Who>,
 }
 
+impl Visit {
+    /// How it ended; whoever was never passed on has given up.
+    fn outcome(&self) -> &'static str {
+        self.outcome.unwrap_or("Abandoned")
+    }
+}
+
 /// A machine that took a caller in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Machine {

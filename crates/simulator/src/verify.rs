@@ -99,12 +99,8 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Compares records with the truth. Of several versions of one record the highest counts.
-pub fn verify(
-    truths: impl IntoIterator<Item = CallTruth>,
-    records: impl IntoIterator<Item = Record>,
-    tolerance: Tolerance,
-) -> Report {
+/// The highest version of each record, by its id.
+fn latest(records: impl IntoIterator<Item = Record>) -> BTreeMap<String, Record> {
     let mut by_id: BTreeMap<String, Record> = BTreeMap::new();
     for record in records {
         match by_id.get(&record.id) {
@@ -114,6 +110,16 @@ pub fn verify(
             }
         }
     }
+    by_id
+}
+
+/// Compares records with the truth. Of several versions of one record the highest counts.
+pub fn verify(
+    truths: impl IntoIterator<Item = CallTruth>,
+    records: impl IntoIterator<Item = Record>,
+    tolerance: Tolerance,
+) -> Report {
+    let mut by_id = latest(records);
     let mut report = Report::default();
     for truth in truths {
         report.calls += 1;

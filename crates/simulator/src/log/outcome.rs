@@ -41,7 +41,7 @@ impl Log {
             Some(Stop::Mailbox) => "Voicemail",
             Some(Stop::Fax) => "Fax",
             Some(Stop::Unreachable) => "Missed",
-            Some(Stop::Queue(visit)) if self.visits[visit].outcome == Some("Abandoned") => "Abandoned",
+            Some(Stop::Queue(visit)) if self.visits[visit].outcome() == "Abandoned" => "Abandoned",
             Some(Stop::Queue(_)) => "Missed",
             Some(Stop::Rung) => self.refusal(own),
         }

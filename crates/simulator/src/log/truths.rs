@@ -287,7 +287,7 @@ impl<'a> Call<'a> {
         own.map(|visit| Visit {
             participant: visit.queue.to_string(),
             enter_time: visit.since,
-            outcome: Some(visit.outcome.unwrap_or("Abandoned").to_owned()),
+            outcome: Some(visit.outcome().to_owned()),
             answered_by: visit.answered_by.map(|who| who.to_string()),
         })
         .collect()

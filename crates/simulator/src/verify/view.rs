@@ -90,15 +90,16 @@ impl Judged {
     }
 }
 
-/// Judges the records of one person's view; of several versions of one record the highest must be given.
+/// Judges the records of one person's view. Of several versions of one record the highest counts.
 pub fn verify_view(
     view: &str,
     truths: &[CallTruth],
-    records: &[Record],
+    records: impl IntoIterator<Item = Record>,
     tolerance: Tolerance,
 ) -> ViewReport {
+    let records = super::latest(records);
     let mut report = ViewReport { views: 1, ..ViewReport::default() };
-    for record in records {
+    for record in records.values() {
         let truth = truths.iter().find(|truth| record.sessions().any(|id| truth.sessions.iter().any(|own| own == id)));
         match truth.and_then(|truth| Some((truth, truth.facts.as_ref()?))) {
             Some((truth, facts)) => {
@@ -109,7 +110,7 @@ pub fn verify_view(
     }
     for truth in truths {
         let of_call = |record: &&Record| record.sessions().any(|id| truth.sessions.iter().any(|own| own == id));
-        let told: Vec<&Record> = records.iter().filter(of_call).collect();
+        let told: Vec<&Record> = records.values().filter(of_call).collect();
         report.withheld.extend(withheld(view, truth, &told));
     }
     report

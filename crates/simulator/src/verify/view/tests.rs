@@ -30,7 +30,7 @@ fn record_of(truth: &CallTruth, agent: &str) -> Value {
 
 fn judged(truth: &CallTruth, agent: &str, record: &Value) -> ViewReport {
     let record = Record::from_json(&record.to_string()).unwrap();
-    verify_view(agent, std::slice::from_ref(truth), &[record], Tolerance::default())
+    verify_view(agent, std::slice::from_ref(truth), [record], Tolerance::default())
 }
 
 #[test]
