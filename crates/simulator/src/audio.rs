@@ -30,6 +30,7 @@ pub(crate) struct Talk {
 /// Somebody comes on the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Arrival {
+    line: Line,
     pub(crate) who: Who,
     pub(crate) mixer: Mixer,
 }
@@ -80,7 +81,7 @@ impl Audio {
     pub(crate) fn plug(&mut self, line: Line, who: Who, mixer: Mixer) {
         self.unplug(line);
         let arrival = self.arrivals.len();
-        self.arrivals.push(Arrival { who, mixer });
+        self.arrivals.push(Arrival { line, who, mixer });
         self.plugs.push(Plug { line, who, mixer, open: true, arrival });
         self.changed = true;
     }
@@ -89,6 +90,15 @@ impl Audio {
     pub(crate) fn unplug(&mut self, line: Line) {
         self.plugs.retain(|plug| plug.line != line);
         self.changed = true;
+    }
+
+    /// Takes a line out that was never meant to be heard: nobody came on the line by it.
+    pub(crate) fn withdraw(&mut self, line: Line) {
+        self.unplug(line);
+        // It is the last to have come: the places of the others stay what they are.
+        if self.arrivals.last().is_some_and(|last| last.line == line) {
+            self.arrivals.pop();
+        }
     }
 
     /// Opens or closes a line that stays plugged in.

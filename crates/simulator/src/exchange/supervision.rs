@@ -30,7 +30,7 @@ impl Exchange<'_> {
     /// A supervisor dials `*80` to listen to a call. Their leg.
     pub(crate) fn dial_supervise(&mut self, user: User, agent: LegId) -> LegId {
         let leg = self.dial(user, "*80");
-        self.audio.unplug(leg);
+        self.audio.withdraw(leg);
         let own = self.legs[leg].session;
         self.log.listens(own);
         self.legs[leg].supervises = true;

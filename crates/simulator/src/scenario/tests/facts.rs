@@ -218,6 +218,19 @@ fn a_customers_call_comes_first_and_other_calls_are_only_related() {
 }
 
 #[test]
+fn a_supervisor_comes_on_the_line_by_taking_over() {
+    for name in ["taken_over", "taken_over_dialled"] {
+        expect(name, "Inbound", |truth, facts| {
+            facts.users.len() == 2
+                && facts.users[0] == *truth.dialled.as_ref().unwrap()
+                && truth.monitors.first() == facts.users.get(1)
+                && facts.last_with.first() == facts.users.get(1)
+        });
+    }
+    expect("supervised_dialled", "Inbound", |_, facts| facts.users.len() == 1);
+}
+
+#[test]
 fn a_move_is_answered_if_its_target_talks_before_the_next() {
     expect("silent_accept", "Inbound", |truth, facts| {
         moves(truth) == [("BlindTransfer", Some(false))]
