@@ -44,5 +44,5 @@ pub use notification::{
 pub use scenario::Scenario;
 pub use time::{Iso, Millis};
 pub use traffic::{Company, Told, Traffic};
-pub use truth::{CallTruth, Conversation, Facts, Move, Room, TruthHeader, Visit};
+pub use truth::{CallTruth, Conversation, Facts, Move, Room, Seen, TruthHeader, Visit};
 pub use verify::{Record, Report, Tolerance, Verdict, ViewReport, verify, verify_view};

@@ -43,8 +43,7 @@ impl Account {
         let menu = &self.menu;
         let menu = plain(menu.extension, menu.number, &format!("IVR Menu {}", menu.number), "IvrMenu", 0);
         let group = &self.group;
-        let group =
-            plain(group.extension, group.number, group.name, "SharedLinesGroup", group.direct_number);
+        let group = plain(group.extension, group.number, group.name, "SharedLinesGroup", group.direct_number);
         let machines = [
             (self.announcement, "Announcement"),
             (self.mailbox, "Voicemail"),

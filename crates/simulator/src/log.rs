@@ -181,7 +181,14 @@ impl Log {
     }
 
     /// A telephone begins to ring; `visit` is the stay in a queue out of which the call is offered there.
-    pub(crate) fn rings(&mut self, session: usize, phone: usize, who: Who, visit: Option<usize>, now: Millis) {
+    pub(crate) fn rings(
+        &mut self,
+        session: usize,
+        phone: usize,
+        who: Who,
+        visit: Option<usize>,
+        now: Millis,
+    ) {
         let (since, until, outcome, asked) = (now, now, None, false);
         self.rings.push(Ring { session, phone, who, since, until, outcome, visit, asked });
         if visit.is_none() {

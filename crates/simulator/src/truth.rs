@@ -32,7 +32,13 @@ impl TruthHeader {
 
     /// The header of a play.
     pub fn new(seed: u64, faults: &Faults) -> Self {
-        Self { schema: Self::SCHEMA.to_owned(), seed, faults: faults.to_string(), skew_ms: faults.skew(), view: None }
+        Self {
+            schema: Self::SCHEMA.to_owned(),
+            seed,
+            faults: faults.to_string(),
+            skew_ms: faults.skew(),
+            view: None,
+        }
     }
 
     /// The header of a play that was received by one person's subscription.
@@ -89,7 +95,7 @@ pub struct CallTruth {
     pub barges: Vec<Conversation>,
     /// What else a record says of the call; none in a truth that does not say.
     #[serde(flatten)]
-    pub facts: Option<Facts>,
+    pub facts: Option<Box<Facts>>,
     /// Each session by itself, in the order of [`CallTruth::sessions`]; none in a truth that does not say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rooms: Vec<Room>,
@@ -158,9 +164,20 @@ pub struct Room {
     /// When it was dialled.
     #[serde(with = "time")]
     pub start_time: Millis,
-    /// Whether the one person whose subscription is played had a telephone in it; never so at account level.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub seen: bool,
+    /// What the one person whose subscription is played sees of it; none at account level, and where they had no
+    /// telephone in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
+}
+
+/// What a person's own parties show of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Seen {
+    /// Whether nothing but the caller's beginning can have come before what is seen.
+    pub from_start: bool,
+    /// Who the first of these parties was shown at the other end: the caller, or whoever was passed on to it.
+    pub other: Option<String>,
 }
 
 /// A stretch in which one fixed set of people heard each other.

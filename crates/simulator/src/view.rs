@@ -7,8 +7,8 @@
 use crate::{
     account::{Account, User},
     exchange::Play,
-    notification::{Notification, Subscription},
-    truth::CallTruth,
+    notification::{Contact, Notification, Subscription},
+    truth::{CallTruth, Seen},
 };
 
 impl Notification {
@@ -26,10 +26,23 @@ impl CallTruth {
     pub fn seen_by(&self, received: &[Notification]) -> Option<Self> {
         let mut truth = self.clone();
         for room in &mut truth.rooms {
-            room.seen = received.iter().any(|told| told.body.session.to_string() == room.id);
+            let own = received.iter().filter(|told| told.body.session.to_string() == room.id);
+            room.seen = own.min_by_key(|told| told.body.sequence).map(seen);
         }
-        truth.rooms.iter().any(|room| room.seen).then_some(truth)
+        truth.rooms.iter().any(|room| room.seen.is_some()).then_some(truth)
     }
+}
+
+/// What the first notification that is received of a session shows.
+fn seen(first: &Notification) -> Seen {
+    let party = &first.body.party;
+    let other = if party.outbound { Some(&party.to) } else { party.from.as_ref() };
+    let name = |contact: &Contact| match contact.extension_id {
+        Some(extension) => format!("ext:{extension}"),
+        None => format!("tel:{}", contact.phone_number),
+    };
+    // The first of a session is 2, and it is the caller's.
+    Seen { from_start: first.body.sequence <= 3, other: other.map(name) }
 }
 
 impl Play {
@@ -69,7 +82,7 @@ mod tests {
             assert!(view.notifications.iter().all(|told| told.to_json().contains(&path)));
             let sessions: BTreeSet<String> =
                 view.notifications.iter().map(|told| told.body.session.to_string()).collect();
-            let rooms = view.truths.iter().flat_map(|truth| &truth.rooms).filter(|room| room.seen);
+            let rooms = view.truths.iter().flat_map(|truth| &truth.rooms).filter(|room| room.seen.is_some());
             assert_eq!(rooms.map(|room| room.id.clone()).collect::<BTreeSet<_>>(), sessions);
         }
     }

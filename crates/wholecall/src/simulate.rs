@@ -11,9 +11,7 @@ use std::{
 use anyhow::Context;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use wholecall_fake_ringcentral::Webhook;
-use wholecall_simulator::{
-    Account, CallTruth, Company, Millis, Play, Scenario, Told, Traffic, TruthHeader,
-};
+use wholecall_simulator::{Account, CallTruth, Company, Millis, Play, Scenario, Told, Traffic, TruthHeader};
 
 use crate::{
     cli::{PostArgs, SimulateArgs},

@@ -8,7 +8,8 @@ use std::{collections::BTreeSet, fmt::Write, ops::Range};
 use wholecall_assembly::{Collection, Directory, Entry};
 use wholecall_notification::{Document, Message};
 use wholecall_simulator::{
-    Account, Company, Fault, Faults, Notification, Play, Record, Scenario, Told, Tolerance, Traffic, verify, verify_view,
+    Account, Company, Fault, Faults, Notification, Play, Record, Scenario, Told, Tolerance, Traffic, verify,
+    verify_view,
 };
 
 /// What RingCentral's lists say of an account.
@@ -124,7 +125,9 @@ fn whatever_is_lost_no_two_calls_become_one() {
                         .find(|truth| truth.sessions.iter().any(|own| own == session))
                         .map(|truth| &truth.id)
                 };
-                for record in assembled(&Faults::from(fault).apply(notifications, seed), &scenario.accounts(seed)) {
+                for record in
+                    assembled(&Faults::from(fault).apply(notifications, seed), &scenario.accounts(seed))
+                {
                     let calls: BTreeSet<_> = record.sessions().map(call_of).collect();
                     let (name, lost) = (scenario.name, fault.name());
                     assert!(

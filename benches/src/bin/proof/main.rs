@@ -71,7 +71,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("\n{LOST}");
     println!("\nThe whole run took {:.0} s on one core.", started.elapsed().as_secs_f64());
     if failures > 0 {
-        return Err(format!("{failures} differences, false statements of views, silent wrongs or wrong joins").into());
+        return Err(format!(
+            "{failures} differences, false statements of views, silent wrongs or wrong joins"
+        )
+        .into());
     }
     Ok(())
 }

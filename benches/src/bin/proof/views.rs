@@ -19,7 +19,9 @@ pub(crate) fn run() -> Result<usize, Box<dyn Error>> {
         "Every scenario as the subscription of every single participant receives it: only what is about the person's own\n\
          parties. Each statement of a record agrees with the whole truth, is contradicted by it, or is left open.\n"
     );
-    println!("| what goes wrong | views | statements that agree | false | left open | left open though shown | scenarios with false statements |");
+    println!(
+        "| what goes wrong | views | statements that agree | false | left open | left open though shown | scenarios with false statements |"
+    );
     println!("|---|---:|---:|---:|---:|---:|---|");
     let mut contradicted = 0;
     for faults in ["", "reorder,delay,duplicate"] {

@@ -15,8 +15,13 @@ impl Exchange<'_> {
         self.log.is_mobile_of(session, number, Who::Extension(user.extension));
         self.pass(200..600);
         let from = self.legs[leg].from.clone();
-        let mobile =
-            self.new_leg(session, Some(number), false, from, crate::notification::Contact::outside(user.mobile));
+        let mobile = self.new_leg(
+            session,
+            Some(number),
+            false,
+            from,
+            crate::notification::Contact::outside(user.mobile),
+        );
         self.legs[mobile].visit = self.legs[leg].visit;
         self.legs[mobile].state = State::Ringing;
         self.rings(mobile);

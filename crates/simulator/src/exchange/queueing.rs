@@ -78,7 +78,7 @@ impl Exchange<'_> {
         let who = Who::Extension(user.extension);
         let queue = self.legs[queue_leg].to.clone();
         let name = queue.name.clone().unwrap_or_default();
-        let caller = self.caller_of(session);
+        let caller = self.waiting_in(queue_leg);
         let shown = caller.as_ref().map(|caller| caller.phone_number.clone()).unwrap_or_default();
         let from = caller
             .map(|caller| Contact { name: Some(format_compact!("{name} - WIRELESS CALLER")), ..caller });
@@ -89,6 +89,16 @@ impl Exchange<'_> {
         self.rings(leg);
         self.say(leg, Code::Proceeding);
         leg
+    }
+
+    /// Whoever waits in a queue, as its members are shown them: the caller, or somebody who was transferred to it.
+    fn waiting_in(&mut self, queue_leg: LegId) -> Option<Contact> {
+        let session = self.legs[queue_leg].session;
+        let is_there = self.sessions[session].originator.is_some_and(|caller| self.audio.is_plugged(caller));
+        match self.others(queue_leg).first() {
+            Some(&other) if !is_there => self.shown(other),
+            _ => self.caller_of(session),
+        }
     }
 
     /// A free member of a queue.

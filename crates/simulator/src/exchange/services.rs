@@ -141,13 +141,15 @@ impl Exchange<'_> {
         let who = Who::Extension(queue.extension);
         let from = Contact {
             extension_id: Some(queue.extension),
-            ..Contact::number(format_compact!("+{}", queue.direct_number)).named(&format!("{} queue", queue.name))
+            ..Contact::number(format_compact!("+{}", queue.direct_number))
+                .named(&format!("{} queue", queue.name))
         };
         let leg = self.new_leg(session, Some(who), true, Some(from.clone()), Contact::number(called));
         self.legs[leg].serves = Some(Serves::Queue);
         self.originate_machine(leg, who);
         self.pass(50..150);
-        let far = self.new_leg(session, Some(Who::Number(number)), false, Some(from), Contact::outside(number));
+        let far =
+            self.new_leg(session, Some(Who::Number(number)), false, Some(from), Contact::outside(number));
         self.legs[far].state = State::Ringing;
         self.rings(far);
         self.say(far, Code::Proceeding);

@@ -106,10 +106,8 @@ mod tests {
 
     #[test]
     fn of_several_at_once_the_first_in_order_counts_and_other_sessions_do_not() {
-        let history = history(&[
-            (0, &[(0, Doing::Ringing), (1, Doing::OnHold), (2, Doing::Talking)]),
-            (90, &[]),
-        ]);
+        let history =
+            history(&[(0, &[(0, Doing::Ringing), (1, Doing::OnHold), (2, Doing::Talking)]), (90, &[])]);
         assert_eq!(history.last(CUSTOMER, &|session| session < 2), Some(Doing::OnHold));
         assert_eq!(history.last(Who::Number(2), &|_| true), None);
     }

@@ -71,7 +71,8 @@ impl Log {
         let rung = self.rung_directly(own).map(|ring| (ring.since, Stop::Rung));
         let has_offers = |visit: usize| self.rings.iter().any(|ring| ring.visit == Some(visit));
         let visits = self.visits.iter().enumerate().filter(|(_, visit)| own(visit.session));
-        let visits = visits.filter(|(at, _)| has_offers(*at)).map(|(at, visit)| (visit.since, Stop::Queue(at)));
+        let visits =
+            visits.filter(|(at, _)| has_offers(*at)).map(|(at, visit)| (visit.since, Stop::Queue(at)));
         machines.chain(rung).chain(visits).max_by_key(|(since, _)| *since).map(|(_, stop)| stop)
     }
 

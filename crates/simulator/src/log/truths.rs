@@ -127,7 +127,7 @@ impl<'a> Call<'a> {
             conversations,
             moves: moves.into_iter().map(|(told, _)| told).collect(),
             barges,
-            facts: Some(facts),
+            facts: Some(Box::new(facts)),
             rooms,
         }
     }
@@ -152,7 +152,8 @@ impl<'a> Call<'a> {
             self.leaves_open.insert("to");
         }
         let mobiles = log.mobiles.iter().filter(|(session, ..)| own(*session));
-        let transfer = moves.iter().rev().find(|(_, step)| is_transfer(step) && self.way(step).1.contains(&served));
+        let transfer =
+            moves.iter().rev().find(|(_, step)| is_transfer(step) && self.way(step).1.contains(&served));
         Facts {
             answered_by: answer.and_then(|(_, talk)| self.answered_by(talk)).map(|who| who.to_string()),
             last_with: last_with.unwrap_or_default(),
@@ -258,9 +259,19 @@ impl<'a> Call<'a> {
         self.log.doing.last(served, own).and_then(Doing::name)
     }
 
+    /// For how long somebody was parked, however many were.
     fn parked(&self, end: Millis) -> Millis {
         let own = self.log.parkings.iter().filter(|(session, ..)| self.owns(*session));
-        own.map(|(.., since, until)| until.unwrap_or(end) - since).sum()
+        let mut stretches: Vec<(Millis, Millis)> =
+            own.map(|(.., since, until)| (*since, until.unwrap_or(end))).collect();
+        stretches.sort_unstable();
+        let mut over = Millis::MIN;
+        let mut length = 0;
+        for (since, until) in stretches {
+            length += (until - since.max(over)).max(0);
+            over = over.max(until);
+        }
+        length
     }
 
     /// The users whose telephone rang in vain.
@@ -298,8 +309,7 @@ impl<'a> Call<'a> {
         let mut steps: Vec<(Move, &Step)> = self
             .of(&self.log.moves)
             .map(|step| {
-                let (by, target) =
-                    (Some(step.by.to_string()), self.way(step).0.map(|who| who.to_string()));
+                let (by, target) = (Some(step.by.to_string()), self.way(step).0.map(|who| who.to_string()));
                 let told =
                     Move { kind: step.kind.to_owned(), time: Some(step.time), by, target, answered: None };
                 (told, step)
@@ -339,10 +349,12 @@ impl<'a> Call<'a> {
 
     /// Kinds of other calls that this one is connected with, without being one with them.
     fn related(&mut self) -> Vec<String> {
-        let halves = self.log.hairpins.iter().map(|&(out, back)| (self.log.call_of(out), self.log.call_of(back)));
+        let halves =
+            self.log.hairpins.iter().map(|&(out, back)| (self.log.call_of(out), self.log.call_of(back)));
         let is_hairpin = halves.into_iter().any(|(out, back)| out == self.call || back == self.call);
         let mixed = self.talks.iter().any(|talk| {
-            let elsewhere = self.heard.talks.iter().filter(|other| self.log.call_of(other.mixer) != self.call);
+            let elsewhere =
+                self.heard.talks.iter().filter(|other| self.log.call_of(other.mixer) != self.call);
             elsewhere.into_iter().any(|other| {
                 let together = talk.end.min(other.end) - talk.start.max(other.start);
                 let in_both = |who: &&Who| matches!(who, Who::Extension(_)) && other.people.contains(who);
@@ -368,7 +380,7 @@ fn room(dialling: &Dialling) -> Room {
         caller: dialling.caller.to_string(),
         dialled: dialling.dialled.map(|who| who.to_string()),
         start_time: dialling.start,
-        seen: false,
+        seen: None,
     }
 }
 

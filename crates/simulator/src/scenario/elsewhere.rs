@@ -33,7 +33,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "A group with a leg of its own rings its members; the losers' ends are posted late, or at once.",
         group_line,
     ),
-    Scenario::new("group_without_leg", "A group without a leg of its own rings its members.", group_without_leg),
+    Scenario::new(
+        "group_without_leg",
+        "A group without a leg of its own rings its members.",
+        group_without_leg,
+    ),
     Scenario::new("group_given_up", "The caller of a group hangs up while its members ring.", group_given_up),
     Scenario::new("delegate", "A secretary answers the line of a boss.", delegate),
     Scenario::new("paged", "A user pages a group: all hear it at once.", paged),

@@ -10,7 +10,11 @@ use crate::{
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("own_mailbox", "A user listens to their own mailbox by calling themself.", own_mailbox),
     Scenario::new("star_mailbox", "A user listens to their own mailbox by a star code.", star_mailbox),
-    Scenario::new("star_hidden", "A user hides their number by a star code before the one they call.", star_hidden),
+    Scenario::new(
+        "star_hidden",
+        "A user hides their number by a star code before the one they call.",
+        star_hidden,
+    ),
     Scenario::new("emergency", "A user calls an emergency number, which answers or is given up.", emergency),
     Scenario::new("announcement", "An announcement answers, and speaks to the caller.", announcement),
     Scenario::new("message_only", "A mailbox that belongs to no user takes a message.", message_only),
@@ -46,7 +50,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "A queue's agent parks the caller, and another user retrieves the call.",
         queue_parked,
     ),
-    Scenario::new("dialler_parked", "A dialler calls a customer and parks the call for an agent.", dialler_parked),
+    Scenario::new(
+        "dialler_parked",
+        "A dialler calls a customer and parks the call for an agent.",
+        dialler_parked,
+    ),
     Scenario::new("hairpin", "A user calls a colleague's direct number over the public network.", hairpin),
     Scenario::new(
         "merged_into_earlier",
@@ -58,7 +66,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "A customer's call is handed over to a colleague of an internal call that began before it.",
         transferred_into_earlier,
     ),
-    Scenario::new("mixed_in_phone", "A user mixes two calls in the telephone: nothing links them.", mixed_in_phone),
+    Scenario::new(
+        "mixed_in_phone",
+        "A user mixes two calls in the telephone: nothing links them.",
+        mixed_in_phone,
+    ),
 ];
 
 fn own_mailbox(x: &mut Exchange<'_>) -> Option<()> {
@@ -302,7 +314,8 @@ fn mixed_in_phone(x: &mut Exchange<'_>) -> Option<()> {
     let (first, second) = customer_comes_later(x)?;
     x.resume(first.caller);
     x.wait(10..60);
-    let ends: [LegId; 2] = if x.chance(50) { [first.caller, second.callee] } else { [second.callee, first.caller] };
+    let ends: [LegId; 2] =
+        if x.chance(50) { [first.caller, second.callee] } else { [second.callee, first.caller] };
     for leg in ends {
         x.hang_up(leg);
         x.pass(50..200);

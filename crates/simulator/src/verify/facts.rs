@@ -24,12 +24,14 @@ pub(super) fn differences(
     found.same("endState", &facts.end_state, &one(record.end_state.as_ref()));
     found.same("missedBy", &set(&facts.missed_by), &set(&record.missed_by));
     found.same("transfer", &step(facts.transfer.as_ref()), &step(record.transfer.as_ref()));
-    let queues = facts.queues.iter().map(|visit| {
-        stay(&visit.participant, visit.outcome.as_deref(), visit.answered_by.as_deref())
-    });
-    let stays = record.queues.iter().map(|visit| {
-        stay(&visit.participant, visit.outcome.as_deref(), visit.answered_by.as_deref())
-    });
+    let queues = facts
+        .queues
+        .iter()
+        .map(|visit| stay(&visit.participant, visit.outcome.as_deref(), visit.answered_by.as_deref()));
+    let stays = record
+        .queues
+        .iter()
+        .map(|visit| stay(&visit.participant, visit.outcome.as_deref(), visit.answered_by.as_deref()));
     found.same("queues", &list(&queues.collect::<Vec<_>>()), &list(&stays.collect::<Vec<_>>()));
     let behalf = facts.on_behalf_of.iter().map(|(number, user)| format!("{number} of {user}"));
     let said = record.participants.iter().filter_map(|participant| {

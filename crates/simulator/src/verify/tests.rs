@@ -7,7 +7,8 @@ use crate::Scenario;
 fn record_of(truth: &CallTruth) -> Value {
     let time = |time: Millis| json!(Iso(time).to_string());
     let facts = truth.facts.clone().unwrap_or_default();
-    let people: std::collections::BTreeSet<&String> = truth.participants.iter().chain(&truth.ignorable).collect();
+    let people: std::collections::BTreeSet<&String> =
+        truth.participants.iter().chain(&truth.ignorable).collect();
     json!({
         "id": truth.id, "version": 3, "state": "complete", "direction": truth.direction, "result": truth.result,
         "from": {"participant": truth.caller}, "to": {"participant": truth.dialled}, "startTime": time(truth.start_time),

@@ -100,7 +100,9 @@ pub fn verify_view(
     let records = super::latest(records);
     let mut report = ViewReport { views: 1, ..ViewReport::default() };
     for record in records.values() {
-        let truth = truths.iter().find(|truth| record.sessions().any(|id| truth.sessions.iter().any(|own| own == id)));
+        let truth = truths
+            .iter()
+            .find(|truth| record.sessions().any(|id| truth.sessions.iter().any(|own| own == id)));
         match truth.and_then(|truth| Some((truth, truth.facts.as_ref()?))) {
             Some((truth, facts)) => {
                 Judge { view, truth, facts, record, tolerance, report: &mut report }.judge();
@@ -109,7 +111,8 @@ pub fn verify_view(
         }
     }
     for truth in truths {
-        let of_call = |record: &&Record| record.sessions().any(|id| truth.sessions.iter().any(|own| own == id));
+        let of_call =
+            |record: &&Record| record.sessions().any(|id| truth.sessions.iter().any(|own| own == id));
         let told: Vec<&Record> = records.values().filter(of_call).collect();
         report.withheld.extend(withheld(view, truth, &told));
     }
@@ -161,13 +164,24 @@ impl Judge<'_> {
     /// Direction, caller and callee are those of the session that the record has as its first.
     fn sides(&mut self) {
         let Some(room) = self.room().cloned() else { return };
-        let (direction, from, to) =
-            (self.record.direction.clone(), self.record.from.participant.clone(), self.record.to.participant.clone());
-        let judged = Judged::of(direction == room.direction, true);
+        let (direction, from, to) = (
+            self.record.direction.clone(),
+            self.record.from.participant.clone(),
+            self.record.to.participant.clone(),
+        );
+        // Of a call that reached the person later, no more can be known than who was passed on to them.
+        let passed_on = room
+            .seen
+            .as_ref()
+            .is_some_and(|seen| !seen.from_start && seen.other.as_ref() != Some(&room.caller));
+        let judged = Judged::of(direction == room.direction, !passed_on);
         self.note("direction", &format!("{direction}, was {}", room.direction), judged);
         let judged = match &from {
             Some(from) if is_unknown(from) => Judged::Open,
-            Some(from) => Judged::of(*from == room.caller, true),
+            Some(from) => {
+                let shown = room.seen.as_ref().is_some_and(|seen| seen.other.as_ref() == Some(from));
+                Judged::of(*from == room.caller, !(passed_on && shown))
+            }
             None => Judged::Open,
         };
         self.note("from", &format!("{from:?}, was {}", room.caller), judged);
@@ -181,9 +195,11 @@ impl Judge<'_> {
     fn times(&mut self) {
         let slack = self.tolerance.times + self.tolerance.end;
         let (start, end) = (self.record.start_time, self.record.end_time);
-        let judged = Judged::of(start >= self.truth.start_time - slack && start <= self.truth.end_time + slack, true);
+        let judged =
+            Judged::of(start >= self.truth.start_time - slack && start <= self.truth.end_time + slack, true);
         self.note("startTime", &Iso(start).to_string(), judged);
-        if let Some(end) = end {
+        // A supervisor's own leg is no part of the call.
+        if let Some(end) = end.filter(|_| !is_in(&self.truth.monitors, self.view)) {
             let judged = Judged::of(end <= self.truth.end_time + slack, true);
             self.note("endTime", &Iso(end).to_string(), judged);
         }
@@ -199,7 +215,9 @@ impl Judge<'_> {
     fn talked(&self) -> bool {
         let end = self.record.end_time.unwrap_or(Millis::MAX);
         self.truth.conversations.iter().any(|talk| {
-            is_in(&talk.participants, self.view) && talk.start_time < end && talk.end_time > self.record.start_time
+            is_in(&talk.participants, self.view)
+                && talk.start_time < end
+                && talk.end_time > self.record.start_time
         })
     }
 
@@ -267,13 +285,16 @@ impl Judge<'_> {
     fn conversation(&self, talk: &Conversation) -> Judged {
         let known: Vec<&str> =
             talk.participants.iter().map(String::as_str).filter(|who| !is_unknown(who)).collect();
-        let overlapping = |other: &&Conversation| {
-            other.start_time < talk.end_time && other.end_time > talk.start_time
-        };
+        let overlapping =
+            |other: &&Conversation| other.start_time < talk.end_time && other.end_time > talk.start_time;
         let true_talks = self.truth.conversations.iter().filter(overlapping);
         if talk.inferred {
             // An upper bound: somebody may have been on hold, unseen.
-            let owner = if known.contains(&self.view) { self.view } else { known.first().copied().unwrap_or_default() };
+            let owner = if known.contains(&self.view) {
+                self.view
+            } else {
+                known.first().copied().unwrap_or_default()
+            };
             let mut with_owner = true_talks.filter(|other| is_in(&other.participants, owner));
             return Judged::of(with_owner.next().is_some(), true);
         }
@@ -294,7 +315,7 @@ impl Judge<'_> {
     }
 
     fn step(&mut self, step: &Move) {
-        let same_kind = |other: &&Move| other.kind == step.kind && other.by == step.by;
+        let same_kind = |other: &&Move| other.kind == step.kind && (step.by.is_none() || other.by == step.by);
         let alike: Vec<&Move> = self.truth.moves.iter().filter(same_kind).collect();
         let same = alike.iter().find(|other| other.target == step.target).copied();
         let no_target = step.target.as_deref().is_none_or(is_unknown);
@@ -322,7 +343,8 @@ impl Judge<'_> {
             };
             self.note("queue", &format!("{} {:?}", stay.participant, stay.outcome), judged);
             if let Some(by) = &stay.answered_by {
-                let judged = Judged::of(visits.clone().any(|visit| visit.answered_by.as_ref() == Some(by)), true);
+                let judged =
+                    Judged::of(visits.clone().any(|visit| visit.answered_by.as_ref() == Some(by)), true);
                 self.note("queue's answeredBy", by, judged);
             }
         }
@@ -340,22 +362,26 @@ fn withheld(view: &str, truth: &CallTruth, records: &[&Record]) -> Vec<String> {
     };
     // Whoever calls an extension cannot see whether a person answers there.
     let blind = |room: &Room| room.caller == view && room.direction != "Outbound";
-    let seen = || truth.rooms.iter().filter(|room| room.seen);
+    let seen = || truth.rooms.iter().filter(|room| room.seen.is_some());
     let shows_talk = seen().next().is_some() && seen().all(|room| !blind(room));
     if is_in(&facts.users, view) && shows_talk {
         let told = records.iter().any(|record| is_in(&record.users, view) && record.result == "Answered");
         let on_own_telephone = truth.conversations.iter().any(|talk| is_in(&talk.participants, view));
         miss(told || !on_own_telephone, format!("that {view} talked"));
     }
-    for room in seen().filter(|room| room.caller != view && !room.caller.starts_with("anon:")) {
+    let is_called = |room: &&Room| {
+        let seen = room.seen.as_ref();
+        room.caller != view && seen.is_some_and(|seen| seen.other.as_ref() == Some(&room.caller))
+    };
+    for room in seen().filter(is_called) {
         let own = records.iter().filter(|record| record.id == room.id);
         let told = own.clone().all(|record| record.from.participant.as_ref() == Some(&room.caller));
         miss(told, format!("that {} called", room.caller));
     }
     for step in truth.moves.iter().filter(|step| step.by.as_deref() == Some(view)) {
-        let told = records.iter().any(|record| {
-            record.moves.iter().any(|said| said.kind == step.kind && said.by == step.by)
-        });
+        let told = records
+            .iter()
+            .any(|record| record.moves.iter().any(|said| said.kind == step.kind && said.by == step.by));
         miss(told, format!("that there was {}", super::sentence(step)));
     }
     for visit in facts.queues.iter().filter(|visit| visit.answered_by.as_deref() == Some(view)) {

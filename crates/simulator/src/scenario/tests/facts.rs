@@ -144,7 +144,10 @@ fn what_is_no_person_serves_and_the_last_stop_decides() {
         let dialled = truth.dialled.as_ref().unwrap();
         dialled.len() == "tel:911".len()
             && facts.customer.as_ref() == Some(dialled)
-            && matches!((truth.result.as_str(), facts.end_state.as_str()), ("Answered", "talking") | ("Cancelled", "ringing"))
+            && matches!(
+                (truth.result.as_str(), facts.end_state.as_str()),
+                ("Answered", "talking") | ("Cancelled", "ringing")
+            )
     });
     expect("announcement", "Inbound", |truth, facts| {
         truth.result == "Service" && facts.answered_by.is_none() && truth.conversations.is_empty()
@@ -156,7 +159,9 @@ fn what_is_no_person_serves_and_the_last_stop_decides() {
         truth.result == "Voicemail" && truth.moves.is_empty() && facts.transfer.is_none()
     });
     expect("after_hours", "Inbound", |truth, facts| {
-        truth.dialled.is_none() && facts.users.is_empty() && facts.customer.as_ref() == Some(&truth.caller)
+        truth.dialled.is_none()
+            && facts.users.is_empty()
+            && facts.customer.as_ref() == Some(&truth.caller)
             && facts.leaves_open.is_empty()
     });
     expect("mailbox_left_by_key", "Inbound", |truth, facts| match truth.result.as_str() {
@@ -168,7 +173,9 @@ fn what_is_no_person_serves_and_the_last_stop_decides() {
         result => result == "Voicemail" && facts.end_state == "voicemail",
     });
     expect("menu_transferred_to", "Inbound", |truth, facts| {
-        moves(truth) == [("BlindTransfer", Some(false))] && facts.end_state == "menu" && facts.users.len() == 1
+        moves(truth) == [("BlindTransfer", Some(false))]
+            && facts.end_state == "menu"
+            && facts.users.len() == 1
     });
     expect("ringout_not_taken", "Outbound", |truth, _| truth.result == "Unknown");
 }
@@ -206,7 +213,8 @@ fn a_customers_call_comes_first_and_other_calls_are_only_related() {
     expect("transferred_into_earlier", "Inbound", |truth, facts| {
         moves(truth) == [("AttendedTransfer", Some(true))]
             && facts.transfer.as_ref() == truth.moves.first()
-            && truth.moves[0].target.as_ref() == facts.users.iter().find(|user| Some(*user) != truth.dialled.as_ref())
+            && truth.moves[0].target.as_ref()
+                == facts.users.iter().find(|user| Some(*user) != truth.dialled.as_ref())
     });
     for (name, direction) in [("hairpin", "Inbound"), ("hairpin", "Outbound")] {
         expect(name, direction, |_, facts| facts.related == ["hairpin"] && facts.customer.is_none());
