@@ -71,6 +71,8 @@ impl Session {
                 state.answered.get_or_insert(time);
                 // Back from where it had gone: a conference that collapses.
                 state.ended = None;
+                // A user who listened to the message while it was left has taken the call.
+                state.voicemail = false;
             }
             Code::Disconnected | Code::Gone => {
                 state.ended.get_or_insert(time);
@@ -80,7 +82,7 @@ impl Session {
                 }
             }
             Code::Parked => state.was_parked = true,
-            Code::Voicemail | Code::VoiceMail => state.voicemail = true,
+            Code::Voicemail | Code::VoiceMail | Code::VoiceMailScreening => state.voicemail = true,
             Code::FaxReceive => state.fax = true,
             Code::Setup | Code::Proceeding | Code::Hold => {}
         }

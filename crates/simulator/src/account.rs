@@ -20,6 +20,12 @@ pub struct Account {
     pub queues: Vec<Queue>,
     /// The menu that answers the main number.
     pub menu: Menu,
+    /// A number that rings several users at once.
+    pub group: Group,
+    /// An announcement: whoever calls it hears a text.
+    pub announcement: Machine,
+    /// A mailbox that belongs to no user.
+    pub mailbox: Machine,
     /// Park extensions: `*801` to `*809`.
     pub park_slots: std::ops::Range<u32>,
 }
@@ -68,6 +74,32 @@ pub struct Queue {
     pub order: RingOrder,
 }
 
+/// A group whose number rings several users at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Group {
+    /// The extension's id.
+    pub extension: u64,
+    /// The extension's number.
+    pub number: u32,
+    /// Its direct number.
+    pub direct_number: u64,
+    /// Its name.
+    pub name: &'static str,
+}
+
+/// An extension that is no person and hands no call on.
+#[derive(Debug, Clone, Copy)]
+pub struct Machine {
+    /// The extension's id.
+    pub extension: u64,
+    /// The extension's number.
+    pub number: u32,
+    /// Its direct number.
+    pub direct_number: u64,
+    /// Its name.
+    pub name: &'static str,
+}
+
 /// A menu (IVR).
 #[derive(Debug, Clone, Copy)]
 pub struct Menu {
@@ -111,6 +143,14 @@ impl Account {
             users: people,
             queues: (0..queues).map(queue).collect(),
             menu: Menu { extension: extension_id(index, 95_001), number: 9501 },
+            group: Group {
+                extension: extension_id(index, 97_001),
+                number: 9701,
+                direct_number: special_number(index, 1),
+                name: "Front desk line",
+            },
+            announcement: machine(index, 2, "Holiday announcement"),
+            mailbox: machine(index, 3, "After hours mailbox"),
             park_slots: 801..810,
         }
     }
@@ -120,12 +160,41 @@ impl Account {
         self.place_of(extension).map(|place| &self.users[place])
     }
 
+    /// The place to park calls at.
+    pub fn park_location(&self) -> Machine {
+        let Menu { extension, number } = self.menu;
+        Machine { extension: extension + 1_000_000, number: number + 100, direct_number: 0, name: "Park 1" }
+    }
+
+    /// Whether a telephone number reaches the account.
+    pub(crate) fn has_number(&self, number: u64) -> bool {
+        self.main_number == number
+            || self.queues.iter().any(|queue| queue.direct_number == number)
+            || [self.group.direct_number, self.announcement.direct_number, self.mailbox.direct_number]
+                .contains(&number)
+            || self.users.iter().any(|user| user.direct_number == number)
+    }
+
     /// The place of a user among [`users`](Self::users).
     pub(crate) fn place_of(&self, extension: u64) -> Option<usize> {
         let nth = extension.checked_sub(extension_id(self.index, 1))? / 1000;
         let place = usize::try_from(nth).ok()?;
         self.users.get(place).filter(|user| user.extension == extension).map(|_| place)
     }
+}
+
+fn machine(index: u64, nth: u64, name: &'static str) -> Machine {
+    Machine {
+        extension: extension_id(index, 97_000 + nth),
+        number: 9700 + nth as u32,
+        direct_number: special_number(index, nth),
+        name,
+    }
+}
+
+/// A direct number of something that is neither a user nor a queue.
+fn special_number(index: u64, nth: u64) -> u64 {
+    12_090_000_000 + index * 1_000_000 + 970_000 + nth
 }
 
 fn extension_id(account: u64, nth: u64) -> u64 {

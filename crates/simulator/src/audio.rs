@@ -21,6 +21,18 @@ pub(crate) struct Talk {
     pub(crate) people: Vec<Who>,
     /// A mixer that carried it.
     pub(crate) mixer: Mixer,
+    /// The mixers that carried it, each with the time from which on it did.
+    pub(crate) rooms: Vec<(Mixer, Millis)>,
+    /// The people in the order in which they came on the line.
+    pub(crate) by_arrival: Vec<Who>,
+}
+
+/// Somebody comes on the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    line: Line,
+    pub(crate) who: Who,
+    pub(crate) mixer: Mixer,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +41,8 @@ struct Plug {
     who: Who,
     mixer: Mixer,
     open: bool,
+    /// The place of its [`Arrival`].
+    arrival: usize,
 }
 
 /// People who hear each other just now.
@@ -36,6 +50,8 @@ struct Plug {
 struct Hearing {
     /// In order.
     people: Vec<Who>,
+    /// The same, in the order in which they came on the line.
+    by_arrival: Vec<Who>,
     /// The mixers that carry it; never empty.
     reached: Vec<Mixer>,
 }
@@ -49,6 +65,8 @@ pub(crate) struct Audio {
     /// What is being heard since when.
     current: Vec<Talk>,
     talks: Vec<Talk>,
+    /// Who came on the line where, in order.
+    arrivals: Vec<Arrival>,
     changed: bool,
 }
 
@@ -62,7 +80,9 @@ impl Audio {
     /// Plugs a line in, open.
     pub(crate) fn plug(&mut self, line: Line, who: Who, mixer: Mixer) {
         self.unplug(line);
-        self.plugs.push(Plug { line, who, mixer, open: true });
+        let arrival = self.arrivals.len();
+        self.arrivals.push(Arrival { line, who, mixer });
+        self.plugs.push(Plug { line, who, mixer, open: true, arrival });
         self.changed = true;
     }
 
@@ -70,6 +90,15 @@ impl Audio {
     pub(crate) fn unplug(&mut self, line: Line) {
         self.plugs.retain(|plug| plug.line != line);
         self.changed = true;
+    }
+
+    /// Takes a line out that was never meant to be heard: nobody came on the line by it.
+    pub(crate) fn withdraw(&mut self, line: Line) {
+        self.unplug(line);
+        // It is the last to have come: the places of the others stay what they are.
+        if self.arrivals.last().is_some_and(|last| last.line == line) {
+            self.arrivals.pop();
+        }
     }
 
     /// Opens or closes a line that stays plugged in.
@@ -130,22 +159,46 @@ impl Audio {
         for talk in std::mem::take(&mut self.current) {
             let same = |set: &Hearing| set.people == talk.people && set.reached.contains(&talk.mixer);
             match heard.iter().position(same) {
-                Some(same) => self.go_on(talk, &heard.swap_remove(same)),
+                Some(same) => self.go_on(talk, &heard.swap_remove(same), now),
                 None => others.push(talk),
             }
         }
         for talk in others {
             match heard.iter().position(|set| set.people == talk.people) {
-                Some(same) => self.go_on(talk, &heard.swap_remove(same)),
+                Some(same) => self.go_on(talk, &heard.swap_remove(same), now),
                 None => self.talks.push(Talk { end: now, ..talk }),
             }
         }
-        let begin = |set: Hearing| Talk { start: now, end: now, people: set.people, mixer: set.reached[0] };
+        let begin = |set: Hearing| Talk {
+            start: now,
+            end: now,
+            people: set.people,
+            mixer: set.reached[0],
+            rooms: set.reached.iter().map(|&mixer| (mixer, now)).collect(),
+            by_arrival: set.by_arrival,
+        };
         self.current.extend(heard.into_iter().map(begin));
     }
 
-    fn go_on(&mut self, talk: Talk, set: &Hearing) {
-        self.current.push(Talk { mixer: set.reached[0], ..talk });
+    fn go_on(&mut self, mut talk: Talk, set: &Hearing, now: Millis) {
+        talk.mixer = set.reached[0];
+        for &mixer in &set.reached {
+            if !talk.rooms.iter().any(|(room, _)| *room == mixer) {
+                talk.rooms.push((mixer, now));
+            }
+        }
+        self.current.push(talk);
+    }
+
+    /// Whether somebody is heard, just now, in what a mixer reaches; as of the latest [`Audio::settle`].
+    pub(crate) fn is_heard(&self, who: Who, mixer: Mixer) -> bool {
+        let reached = self.reach(mixer);
+        self.current.iter().any(|talk| talk.people.contains(&who) && reached.contains(&talk.mixer))
+    }
+
+    /// Who came on the line where, in order.
+    pub(crate) fn arrivals(&self) -> Vec<Arrival> {
+        self.arrivals.clone()
     }
 
     /// The sets of at least two people who hear each other just now.
@@ -157,13 +210,20 @@ impl Audio {
                 continue;
             }
             let reached = self.reach(plug.mixer);
-            let open = self.plugs.iter().filter(|plug| plug.open && reached.contains(&plug.mixer));
-            let mut people: Vec<Who> = open.map(|plug| plug.who).collect();
+            let mut open: Vec<&Plug> =
+                self.plugs.iter().filter(|plug| plug.open && reached.contains(&plug.mixer)).collect();
+            open.sort_by_key(|plug| plug.arrival);
+            let mut by_arrival: Vec<Who> = Vec::with_capacity(open.len());
+            for plug in open {
+                if !by_arrival.contains(&plug.who) {
+                    by_arrival.push(plug.who);
+                }
+            }
+            let mut people = by_arrival.clone();
             people.sort_unstable();
-            people.dedup();
             done.extend_from_slice(&reached);
             if people.len() > 1 {
-                sets.push(Hearing { people, reached });
+                sets.push(Hearing { people, by_arrival, reached });
             }
         }
         sets

@@ -64,6 +64,8 @@ pub enum Who {
     Extension(u64),
     /// A telephone number of the world outside. `tel:+14045550104`.
     Number(u64),
+    /// A short number of a public service, such as 911. `tel:911`.
+    Service(u16),
     /// A caller who hides the number, by the session of the call. `anon:s-…/p-…-1`.
     Anonymous(SessionId),
 }
@@ -73,6 +75,7 @@ impl fmt::Display for Who {
         match *self {
             Self::Extension(id) => write!(f, "ext:{id}"),
             Self::Number(number) => write!(f, "tel:+{number}"),
+            Self::Service(number) => write!(f, "tel:{number}"),
             Self::Anonymous(session) => write!(f, "anon:{session}/{}", PartyId { session, ordinal: 1 }),
         }
     }

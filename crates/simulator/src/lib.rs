@@ -23,6 +23,7 @@ mod audio;
 mod exchange;
 mod faults;
 mod id;
+mod listing;
 mod log;
 mod notification;
 mod scenario;
@@ -30,16 +31,18 @@ mod time;
 mod traffic;
 mod truth;
 mod verify;
+mod view;
 
-pub use account::{Account, Menu, Queue, RingOrder, User};
+pub use account::{Account, Group, Machine, Menu, Queue, RingOrder, User};
 pub use exchange::Play;
 pub use faults::{Fault, Faults, UnknownFault};
 pub use id::{PartyId, SessionId, Who};
+pub use listing::Listed;
 pub use notification::{
     Body, Code, Contact, Notification, Origin, Party, Peer, QueueInfo, Role, Status, Subscription,
 };
 pub use scenario::Scenario;
 pub use time::{Iso, Millis};
 pub use traffic::{Company, Told, Traffic};
-pub use truth::{CallTruth, Conversation, Move, TruthHeader};
-pub use verify::{Record, Report, Tolerance, Verdict, verify};
+pub use truth::{CallTruth, Conversation, Facts, Move, Room, Seen, TruthHeader, Visit};
+pub use verify::{Record, Report, Tolerance, Verdict, ViewReport, verify, verify_view};

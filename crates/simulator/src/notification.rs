@@ -165,6 +165,8 @@ pub enum Code {
     Voicemail,
     /// The same as [`Code::Voicemail`] in the other spelling that occurs.
     VoiceMail,
+    /// A user listens to the message while it is left.
+    VoiceMailScreening,
     FaxReceive,
     Gone,
     Disconnected,

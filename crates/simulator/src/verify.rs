@@ -4,16 +4,21 @@
 //! takes part in judging it.
 
 mod drawing;
+mod facts;
+mod record;
+mod view;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
 };
 
-use serde::Deserialize;
-
+pub use self::{
+    record::Record,
+    view::{ViewReport, verify_view},
+};
 use crate::{
-    time::{self, Iso, Millis},
+    time::{Iso, Millis},
     truth::{CallTruth, Conversation, Move},
 };
 
@@ -30,98 +35,6 @@ pub struct Tolerance {
 impl Default for Tolerance {
     fn default() -> Self {
         Self { times: 0, end: 100 }
-    }
-}
-
-/// What a call record tells, as far as it is judged.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Record {
-    /// The call's id.
-    pub id: String,
-    #[serde(default)]
-    version: u64,
-    #[serde(default)]
-    state: String,
-    direction: String,
-    result: String,
-    from: Side,
-    #[serde(with = "time")]
-    start_time: Millis,
-    #[serde(with = "time::option")]
-    answer_time: Option<Millis>,
-    #[serde(with = "time::option")]
-    end_time: Option<Millis>,
-    participants: Vec<Participant>,
-    legs: Vec<Leg>,
-    sessions: Vec<Session>,
-    conversations: Vec<Conversation>,
-    moves: Vec<Move>,
-    monitors: Vec<String>,
-    #[serde(default)]
-    completeness: Completeness,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-struct Side {
-    participant: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-struct Participant {
-    id: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Leg {
-    participant: Option<String>,
-    direction: Option<String>,
-    #[serde(with = "time::option")]
-    ring_time: Option<Millis>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Session {
-    telephony_session_id: String,
-    seen: bool,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Completeness {
-    missing_sequences: Vec<serde_json::Value>,
-    unseen_sessions: Vec<String>,
-    unlinked_gone: Vec<serde_json::Value>,
-    reason: Option<String>,
-}
-
-impl Record {
-    /// Reads a record.
-    pub fn from_json(json: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(json)
-    }
-
-    /// The sessions it tells as one call, seen or only named by a link.
-    pub fn sessions(&self) -> impl Iterator<Item = &str> {
-        self.sessions.iter().map(|session| session.telephony_session_id.as_str())
-    }
-
-    /// Whether the record itself says that something is missing.
-    pub fn admits_loss(&self) -> bool {
-        let Completeness { missing_sequences, unseen_sessions, unlinked_gone, reason } = &self.completeness;
-        self.state == "incomplete"
-            || reason.is_some()
-            || !(missing_sequences.is_empty() && unseen_sessions.is_empty() && unlinked_gone.is_empty())
-    }
-
-    /// The people whose telephone rang.
-    fn rung(&self) -> Vec<&str> {
-        let rang = |leg: &&Leg| leg.ring_time.is_some() && leg.direction.as_deref() == Some("Inbound");
-        let rung: BTreeSet<&str> =
-            self.legs.iter().filter(rang).filter_map(|leg| leg.participant.as_deref()).collect();
-        rung.into_iter().collect()
     }
 }
 
@@ -186,12 +99,8 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Compares records with the truth. Of several versions of one record the highest counts.
-pub fn verify(
-    truths: impl IntoIterator<Item = CallTruth>,
-    records: impl IntoIterator<Item = Record>,
-    tolerance: Tolerance,
-) -> Report {
+/// The highest version of each record, by its id.
+fn latest(records: impl IntoIterator<Item = Record>) -> BTreeMap<String, Record> {
     let mut by_id: BTreeMap<String, Record> = BTreeMap::new();
     for record in records {
         match by_id.get(&record.id) {
@@ -201,6 +110,16 @@ pub fn verify(
             }
         }
     }
+    by_id
+}
+
+/// Compares records with the truth. Of several versions of one record the highest counts.
+pub fn verify(
+    truths: impl IntoIterator<Item = CallTruth>,
+    records: impl IntoIterator<Item = Record>,
+    tolerance: Tolerance,
+) -> Report {
+    let mut by_id = latest(records);
     let mut report = Report::default();
     for truth in truths {
         report.calls += 1;
@@ -260,6 +179,9 @@ fn differences(truth: &CallTruth, record: &Record, tolerance: Tolerance) -> Vec<
     same_names("listened", &truth.monitors, record.monitors.iter().map(String::as_str), &mut found);
     same_conversations(&truth.conversations, &record.conversations, tolerance.times, &mut found);
     same_moves(&truth.moves, &record.moves, tolerance.times, &mut found);
+    if let Some(facts) = &truth.facts {
+        found.extend(facts::differences(truth, facts, record, tolerance.times));
+    }
     found
 }
 
@@ -367,7 +289,10 @@ fn same_moves(truth: &[Move], record: &[Move], tolerance: Millis, found: &mut Ve
         (Some(a), Some(b)) => (a - b).abs() <= tolerance,
         _ => true,
     };
-    let same = |a: &Move, b: &Move| a.kind == b.kind && a.by == b.by && a.target == b.target && near(a, b);
+    let as_answered = |a: &Move, b: &Move| a.answered.is_none() || a.answered == b.answered;
+    let same = |a: &Move, b: &Move| {
+        a.kind == b.kind && a.by == b.by && a.target == b.target && as_answered(a, b) && near(a, b)
+    };
     let in_order = truth.len() == record.len() && truth.iter().zip(record).all(|(a, b)| same(a, b));
     // With clocks that are apart, the order of steps of several sessions is not known.
     if in_order || (tolerance > 0 && is_permutation(truth, record, same)) {
@@ -397,7 +322,12 @@ fn sentence(step: &Move) -> String {
     let by = step.by.as_deref().unwrap_or("nobody");
     let target = step.target.as_deref().map(|target| format!(" to {target}")).unwrap_or_default();
     let time = step.time.map(|time| format!(" at {}", Iso(time))).unwrap_or_default();
-    format!("a {} by {by}{target}{time}", step.kind)
+    let answered = match step.answered {
+        Some(true) => " that was answered",
+        Some(false) => " that was not answered",
+        None => "",
+    };
+    format!("a {} by {by}{target}{time}{answered}", step.kind)
 }
 
 #[cfg(test)]

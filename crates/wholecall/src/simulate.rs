@@ -1,5 +1,7 @@
 //! `wholecall simulate`: calls that somebody plays, as files or as webhooks.
 
+mod views;
+
 use std::{
     fs::File,
     io::{self, BufWriter, Write},
@@ -9,9 +11,7 @@ use std::{
 use anyhow::Context;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use wholecall_fake_ringcentral::Webhook;
-use wholecall_simulator::{
-    Account, CallTruth, Company, Faults, Millis, Play, Scenario, Told, Traffic, TruthHeader,
-};
+use wholecall_simulator::{Account, CallTruth, Company, Millis, Play, Scenario, Told, Traffic, TruthHeader};
 
 use crate::{
     cli::{PostArgs, SimulateArgs},
@@ -35,7 +35,13 @@ pub(crate) fn run(arguments: &SimulateArgs) -> anyhow::Result<Tally> {
         }
         return Ok(Tally::default());
     }
+    if let (Some(view), Some(scenario)) = (arguments.view, arguments.what.scenario) {
+        return views::write(arguments, scenario, view);
+    }
     let mut truths = Truths::create(arguments)?;
+    if let Some(path) = &arguments.directory {
+        write_directory(path, &accounts(arguments))?;
+    }
     match &arguments.post {
         Some(address) => {
             let webhook = Webhook::new(address, arguments.posting.verification_token.as_deref())?;
@@ -49,6 +55,29 @@ pub(crate) fn run(arguments: &SimulateArgs) -> anyhow::Result<Tally> {
     }
     truths.finish()?;
     Ok(Tally::default())
+}
+
+/// The accounts in which it is played.
+fn accounts(arguments: &SimulateArgs) -> Vec<Account> {
+    match arguments.what.scenario {
+        Some(scenario) => scenario.accounts(arguments.seed),
+        None => {
+            let company = Company::of(arguments.users);
+            let traffic = Traffic::new(company, SOME_MONDAY, SOME_MONDAY + DAY, arguments.seed);
+            traffic.accounts().to_vec()
+        }
+    }
+}
+
+/// Writes the lists of extensions, as RingCentral gives them, one after the other.
+fn write_directory(path: &Path, accounts: &[Account]) -> anyhow::Result<()> {
+    let mut file = create(path)?;
+    for account in accounts {
+        serde_json::to_writer(&mut file, &account.extension_list())?;
+        file.write_all(b"\n")?;
+    }
+    file.flush()?;
+    Ok(())
 }
 
 /// What is played from a time on.
@@ -124,10 +153,13 @@ struct Truths(Option<BufWriter<File>>);
 impl Truths {
     fn create(arguments: &SimulateArgs) -> anyhow::Result<Self> {
         let Some(path) = &arguments.truth else { return Ok(Self(None)) };
+        let faults = arguments.faults.clone().unwrap_or_default();
+        Self::create_at(path, &TruthHeader::new(arguments.seed, &faults))
+    }
+
+    fn create_at(path: &Path, header: &TruthHeader) -> anyhow::Result<Self> {
         let mut file = create(path)?;
-        let no_faults = Faults::default();
-        let faults = arguments.faults.as_ref().unwrap_or(&no_faults);
-        serde_json::to_writer(&mut file, &TruthHeader::new(arguments.seed, faults))?;
+        serde_json::to_writer(&mut file, header)?;
         file.write_all(b"\n")?;
         Ok(Self(Some(file)))
     }

@@ -9,12 +9,20 @@ use std::{
 
 use anyhow::Context;
 use serde::Deserialize;
-use wholecall_simulator::{CallTruth, Record, Tolerance, TruthHeader, verify};
+use wholecall_simulator::{CallTruth, Record, Tolerance, TruthHeader, verify, verify_view};
 
 use crate::{cli::VerifyArgs, input::Tally};
 
 pub(crate) fn run(arguments: &VerifyArgs) -> anyhow::Result<Tally> {
-    let (truths, tolerance) = truths(&arguments.truth)?;
+    let (truths, tolerance, view) = truths(&arguments.truth)?;
+    if let Some(view) = view {
+        let report = verify_view(&view, &truths, records(&arguments.records)?, tolerance);
+        write!(io::stdout(), "{report}")?;
+        return match report.contradicted.len() {
+            0 => Ok(Tally::default()),
+            contradicted => anyhow::bail!("{contradicted} statements are contradicted by the truth"),
+        };
+    }
     let report = verify(truths, records(&arguments.records)?, tolerance);
     write!(io::stdout(), "{report}")?;
     match report.differences() {
@@ -40,8 +48,10 @@ fn lines(path: &Path) -> anyhow::Result<impl Iterator<Item = anyhow::Result<(usi
     Ok(numbered.filter(|line| line.as_ref().map_or(true, |(_, line)| !line.trim().is_empty())))
 }
 
-fn truths(path: &Path) -> anyhow::Result<(Vec<CallTruth>, Tolerance)> {
+/// The truths, how exact records must be, and whose view they are judged as, if it is one.
+fn truths(path: &Path) -> anyhow::Result<(Vec<CallTruth>, Tolerance, Option<String>)> {
     let mut truths = Vec::new();
+    let mut view = None;
     let mut tolerance = Tolerance::default();
     for line in lines(path)? {
         let (number, line) = line?;
@@ -54,12 +64,13 @@ fn truths(path: &Path) -> anyhow::Result<(Vec<CallTruth>, Tolerance)> {
                 TruthHeader::SCHEMA
             );
             tolerance.times = header.skew_ms;
+            view = header.view;
             continue;
         }
         let truth = serde_json::from_str(&line);
         truths.push(truth.with_context(|| format!("{}:{number}: no truth about a call", path.display()))?);
     }
-    Ok((truths, tolerance))
+    Ok((truths, tolerance, view))
 }
 
 /// A line that `assemble --stream` writes where a call turned out to be part of another.

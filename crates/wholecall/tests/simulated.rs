@@ -5,16 +5,37 @@
 
 use std::{collections::BTreeSet, fmt::Write, ops::Range};
 
-use wholecall_assembly::Collection;
+use wholecall_assembly::{Collection, Directory, Entry};
 use wholecall_notification::{Document, Message};
 use wholecall_simulator::{
-    Company, Fault, Faults, Notification, Play, Record, Scenario, Told, Tolerance, Traffic, verify,
+    Account, Company, Fault, Faults, Notification, Play, Record, Scenario, Told, Tolerance, Traffic, verify,
+    verify_view,
 };
 
+/// What RingCentral's lists say of an account.
+fn directory(account: &Account) -> Directory {
+    let mut directory = Directory::default();
+    directory.add_phone_number(&format!("+{}", account.main_number), None);
+    for listed in account.listing() {
+        let (id, number) = (listed.extension.to_string(), listed.number.to_string());
+        directory.insert(&id, Entry::listed(Some(listed.kind), Some(&listed.name), Some(&number)));
+        if let Some(direct) = &listed.direct_number {
+            directory.add_phone_number(direct, Some(&id));
+        }
+        if let Some(mobile) = &listed.mobile {
+            directory.add_forwarding(&id, mobile);
+        }
+    }
+    directory
+}
+
 /// The records of notifications, by way of their JSON in both directions.
-fn assembled(notifications: &[Notification]) -> Vec<Record> {
+fn assembled(notifications: &[Notification], accounts: &[Account]) -> Vec<Record> {
     let documents: Vec<String> = notifications.iter().map(Notification::to_json).collect();
     let mut collection = Collection::default();
+    for account in accounts {
+        collection.set_directory(Some(&account.id.to_string()), directory(account));
+    }
     for json in &documents {
         let document = Document::parse(json).expect("the simulator writes documents");
         match document.message().expect("a known message") {
@@ -37,7 +58,7 @@ fn expect_truth(scenarios: impl Iterator<Item = Scenario>, seeds: Range<u64>, fa
         for seed in seeds.clone() {
             let Play { notifications, truths } = scenario.play(seed);
             let arrived = faults.apply(notifications, seed);
-            let report = verify(truths, assembled(&arrived), tolerance);
+            let report = verify(truths, assembled(&arrived, &scenario.accounts(seed)), tolerance);
             if report.differences() > 0 {
                 wrong += 1;
                 told += 1;
@@ -79,6 +100,7 @@ fn a_company_s_day_is_told_as_it_was() {
     const MIDNIGHT: i64 = 1_780_272_000_000;
     let faults: Faults = "reorder,delay,duplicate,overlap".parse().expect("known faults");
     let traffic = Traffic::new(Company::of(150), MIDNIGHT, MIDNIGHT + 86_400_000, 7).with_faults(faults);
+    let accounts = traffic.accounts().to_vec();
     let (mut arrived, mut truths) = (Vec::new(), Vec::new());
     for told in traffic {
         match told {
@@ -86,7 +108,7 @@ fn a_company_s_day_is_told_as_it_was() {
             Told::Truth(truth) => truths.push(truth),
         }
     }
-    let report = verify(truths, assembled(&arrived), Tolerance::default());
+    let report = verify(truths, assembled(&arrived, &accounts), Tolerance::default());
     assert!(report.calls > 1000, "{} calls", report.calls);
     assert_eq!(report.differences(), 0, "{report}");
 }
@@ -103,7 +125,9 @@ fn whatever_is_lost_no_two_calls_become_one() {
                         .find(|truth| truth.sessions.iter().any(|own| own == session))
                         .map(|truth| &truth.id)
                 };
-                for record in assembled(&Faults::from(fault).apply(notifications, seed)) {
+                for record in
+                    assembled(&Faults::from(fault).apply(notifications, seed), &scenario.accounts(seed))
+                {
                     let calls: BTreeSet<_> = record.sessions().map(call_of).collect();
                     let (name, lost) = (scenario.name, fault.name());
                     assert!(
@@ -115,4 +139,26 @@ fn whatever_is_lost_no_two_calls_become_one() {
             }
         }
     }
+}
+
+#[test]
+fn no_view_of_a_single_person_says_what_is_not_so() {
+    let (mut wrong, mut story) = (0, String::new());
+    for scenario in Scenario::all() {
+        for seed in 0..5 {
+            let (play, accounts) = (scenario.play(seed), scenario.accounts(seed));
+            for user in play.people(&accounts) {
+                let view = play.seen_by(user.extension);
+                let records = assembled(&view.notifications, &accounts);
+                let name = format!("ext:{}", user.extension);
+                let report = verify_view(&name, &view.truths, records, Tolerance::default());
+                wrong += report.contradicted.len();
+                for sentence in report.contradicted {
+                    let _infallible =
+                        writeln!(story, "{} with seed {seed} as {}: {sentence}", scenario.name, user.number);
+                }
+            }
+        }
+    }
+    assert_eq!(wrong, 0, "{story}");
 }

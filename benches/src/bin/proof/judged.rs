@@ -3,11 +3,12 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     error::Error,
+    sync::Arc,
 };
 
-use wholecall_assembly::Collection;
+use wholecall_assembly::{Collection, Directory, Entry};
 use wholecall_notification::{Document, Message};
-use wholecall_simulator::{CallTruth, Code, Faults, Notification, Record, Tolerance, verify};
+use wholecall_simulator::{Account, CallTruth, Code, Faults, Notification, Record, Tolerance, verify};
 
 /// So many examples of silent wrongs are told for each fault.
 const EXAMPLES: usize = 5;
@@ -56,8 +57,9 @@ pub(crate) fn judge(
     arrived: &[Notification],
     truths: Vec<CallTruth>,
     faults: &Faults,
+    directories: &Directories,
 ) -> Result<Tally, Box<dyn Error>> {
-    let records = assembled(arrived)?;
+    let records = assembled(arrived, directories)?;
     let mut tally = Tally { calls: truths.len(), notifications: arrived.len(), ..Tally::default() };
     let mut call_of: BTreeMap<String, String> = BTreeMap::new();
     for truth in &truths {
@@ -144,10 +146,41 @@ fn everybody_left(session: &str, arrived: &[Notification]) -> bool {
         .all(|(ordinal, (_, code))| matches!(code, Code::Disconnected | Code::Gone) || linked(*ordinal))
 }
 
+/// Directories by account.
+pub(crate) type Directories = Vec<(String, Arc<Directory>)>;
+
+/// The extensions of some accounts, as directories list them.
+pub(crate) fn directories(accounts: &[Account]) -> Directories {
+    let of = |account: &Account| (account.id.to_string(), Arc::new(directory(account)));
+    accounts.iter().map(of).collect()
+}
+
+fn directory(account: &Account) -> Directory {
+    let mut directory = Directory::default();
+    directory.add_phone_number(&format!("+{}", account.main_number), None);
+    for listed in account.listing() {
+        let (id, number) = (listed.extension.to_string(), listed.number.to_string());
+        directory.insert(&id, Entry::listed(Some(listed.kind), Some(&listed.name), Some(&number)));
+        if let Some(direct) = &listed.direct_number {
+            directory.add_phone_number(direct, Some(&id));
+        }
+        if let Some(mobile) = &listed.mobile {
+            directory.add_forwarding(&id, mobile);
+        }
+    }
+    directory
+}
+
 /// The records of notifications, by way of their JSON in both directions.
-fn assembled(arrived: &[Notification]) -> Result<Vec<Record>, Box<dyn Error>> {
+pub(crate) fn assembled(
+    arrived: &[Notification],
+    directories: &Directories,
+) -> Result<Vec<Record>, Box<dyn Error>> {
     let documents: Vec<String> = arrived.iter().map(Notification::to_json).collect();
     let mut collection = Collection::default();
+    for (account, directory) in directories {
+        collection.set_directory(Some(account), Arc::clone(directory));
+    }
     for json in &documents {
         let document = Document::parse(json)?;
         match document.message()? {

@@ -4,10 +4,11 @@
 //! `cargo run --release -p wholecall-benches --bin proof [CALLS] > docs/proof.md`
 
 mod judged;
+mod views;
 
 use std::{error::Error, time::Instant};
 
-use judged::{Tally, judge};
+use judged::{Tally, directories, judge};
 use wholecall_simulator::{Fault, Faults, Play, Scenario};
 
 #[global_allocator]
@@ -43,6 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "\nWith `skew`, the clocks of two servers differ by up to {} ms: times may differ by so much, everything else is exact.\n",
         Faults::from(Fault::Skew).skew()
     );
+    failures += views::run()?;
     println!("## Something is lost\n");
     println!(
         "| what is lost | calls | exact | wrong, and says so | a session lost whole | an end lost unseen | wrong and silent | wrong joins |"
@@ -69,7 +71,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("\n{LOST}");
     println!("\nThe whole run took {:.0} s on one core.", started.elapsed().as_secs_f64());
     if failures > 0 {
-        return Err(format!("{failures} differences, silent wrongs or wrong joins").into());
+        return Err(format!(
+            "{failures} differences, false statements of views, silent wrongs or wrong joins"
+        )
+        .into());
     }
     Ok(())
 }
@@ -100,7 +105,8 @@ fn run(faults: &Faults, calls: usize) -> Result<(Tally, f64), Box<dyn Error>> {
         let Play { notifications, truths } = scenario.play(seed);
         let arrived = faults.apply(notifications.clone(), seed);
         let name = format!("{} with seed {seed}", scenario.name);
-        tally.add(judge(&name, &notifications, &arrived, truths, faults)?);
+        let directories = directories(&scenario.accounts(seed));
+        tally.add(judge(&name, &notifications, &arrived, truths, faults, &directories)?);
         tally.seeds = seed + 1;
     }
     Ok((tally, started.elapsed().as_secs_f64()))

@@ -50,6 +50,18 @@ impl Exchange<'_> {
         self.people_with(leg).len() == 1 || self.others_in_session(leg).len() == 1
     }
 
+    /// Whether a leg is that of the only user who was called in its session and has not left yet.
+    pub(crate) fn is_only_called_user(&self, leg: LegId) -> bool {
+        let session = self.legs[leg].session;
+        let mut called = (0..self.legs.len()).filter(|&other| {
+            self.legs[other].session == session
+                && !self.legs[other].outbound
+                && self.legs[other].state != State::Over
+                && self.user_of(other).is_some()
+        });
+        called.next() == Some(leg) && called.next().is_none()
+    }
+
     /// Whether anybody has listened in this play.
     pub(crate) fn was_supervised(&self) -> bool {
         self.legs.iter().any(|leg| leg.listens_to.is_some())

@@ -4,12 +4,12 @@
 //! `Answered` on the caller's leg as soon as the platform takes it, before anything rings; a call to the
 //! public network has no `Setup` on its far leg, and the caller's `Answered` follows the far one.
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 
 use crate::{
     account::{User, e164},
     id::Who,
-    log::Outcome,
+    log::{Outcome, Placed},
     notification::{Code, Contact, Origin, Role, Status},
 };
 
@@ -54,9 +54,19 @@ impl Exchange<'_> {
         self.legs[leg].state = State::Up;
         self.legs[caller].state = State::Up;
         self.log.reaches(session, who);
-        self.log.is_there(session, who);
+        self.log.comes(session, leg, who, self.now);
         self.audio.plug(leg, who, self.sessions[session].mixer);
         self.say(caller, Code::Answered);
+    }
+
+    /// Two sessions are the two halves of one call that goes over the public network.
+    pub(crate) fn is_hairpin(&mut self, out: usize, back: usize) {
+        self.log.is_hairpin(out, back);
+    }
+
+    /// A session ends without showing whom it was meant to reach.
+    pub(crate) fn shows_no_callee(&mut self, leg: LegId) {
+        self.log.shows_no_callee(self.legs[leg].session);
     }
 
     /// Two sessions are given the same legacy id. The later must not have been told of.
@@ -84,10 +94,21 @@ impl Exchange<'_> {
         let session = self.legs[leg].session;
         self.sessions[session].originator = Some(leg);
         let account = self.world.accounts[self.sessions[session].account].id;
-        self.log.dials(self.sessions[session].id, account, who, self.now);
+        let placed =
+            if self.sessions[session].number.starts_with('+') { Placed::Outside } else { Placed::Inside };
+        self.log.dials(self.sessions[session].id, account, who, placed, self.now);
         self.audio.plug(leg, who, self.sessions[session].mixer);
         self.say(leg, Code::Setup);
         leg
+    }
+
+    /// A machine of the account dials: nobody is on its line.
+    pub(super) fn originate_machine(&mut self, leg: LegId, who: Who) {
+        let session = self.legs[leg].session;
+        self.sessions[session].originator = Some(leg);
+        let account = self.world.accounts[self.sessions[session].account].id;
+        self.log.dials(self.sessions[session].id, account, who, Placed::Outside, self.now);
+        self.say(leg, Code::Setup);
     }
 
     pub(super) fn account_of(&self, user: User) -> usize {
@@ -149,6 +170,7 @@ impl Exchange<'_> {
     fn set_up(&mut self, session: usize, user: User, from: Option<Contact>, to: Contact) -> LegId {
         let who = Who::Extension(user.extension);
         self.pass(14..41);
+        self.reaches_parked(session);
         let leg = self.new_leg(session, Some(who), false, from, to);
         self.log.reaches(session, who);
         self.log.passes(session, who);
@@ -170,7 +192,7 @@ impl Exchange<'_> {
         let session = self.legs[leg].session;
         if let Some(who) = self.legs[leg].who {
             self.log.reaches(session, who);
-            self.log.rings(session, who);
+            self.log.rings(session, leg, who, self.legs[leg].visit, self.now);
         }
     }
 
@@ -193,10 +215,18 @@ impl Exchange<'_> {
 
     /// A call goes out to the public network, and rings there.
     pub(crate) fn ring_outside(&mut self, session: usize, number: u64) -> LegId {
-        let who = Who::Number(number);
+        self.ring_far(session, Who::Number(number), Contact::outside(number))
+    }
+
+    /// A call goes out to a public service with a short number.
+    pub(crate) fn ring_service(&mut self, session: usize, number: u16) -> LegId {
+        self.ring_far(session, Who::Service(number), Contact::number(format_compact!("{number}")))
+    }
+
+    fn ring_far(&mut self, session: usize, who: Who, to: Contact) -> LegId {
         self.pass(15..50);
         let from = self.caller_of(session);
-        let leg = self.new_leg(session, Some(who), false, from, Contact::outside(number));
+        let leg = self.new_leg(session, Some(who), false, from, to);
         self.legs[leg].state = State::Ringing;
         self.rings(leg);
         self.say(leg, Code::Proceeding);
@@ -219,9 +249,12 @@ impl Exchange<'_> {
         }
         if let Some(who) = self.legs[leg].who {
             if self.legs[leg].role != Role::RingOutInitiator {
-                self.log.rang(session, who, Outcome::Answered);
+                self.log.rang(leg, Outcome::Answered, self.now);
             }
-            self.log.is_there(session, who);
+            self.log.comes(session, leg, who, self.now);
+            if let Some(visit) = self.legs[leg].visit {
+                self.log.visited(visit, "Answered", Some(who));
+            }
             self.audio.plug(leg, who, self.sessions[session].mixer);
         }
         self.say(leg, Code::Answered);
@@ -266,9 +299,11 @@ impl Exchange<'_> {
         let leg = self.new_leg(session, Some(who), false, Some(Contact::number(number)), user.outside());
         self.legs[leg].role = Role::RingOutInitiator;
         self.legs[leg].state = State::Ringing;
-        self.log.dials(self.sessions[session].id, self.world.accounts[account].id, who, self.now);
+        let placed = if matches!(target, Who::Extension(_)) { Placed::Inside } else { Placed::Outside };
+        let account = self.world.accounts[account].id;
+        self.log.dials(self.sessions[session].id, account, who, placed, self.now);
         self.log.reaches(session, target);
-        self.log.rings(session, who);
+        self.log.rings_back_to_asker(session, leg, who, self.now);
         self.say(leg, Code::Proceeding);
         leg
     }

@@ -7,6 +7,7 @@
 
 use crate::{
     id::Who,
+    log::Placed,
     notification::{Code, Contact, Origin, Role},
 };
 
@@ -39,7 +40,8 @@ impl Exchange<'_> {
         let from = host.outside().with_device(host.app);
         let leg = self.new_leg(session, Some(who), true, Some(from), bridge());
         self.legs[leg].role = Role::ConferenceHost;
-        self.log.dials(self.sessions[session].id, self.world.accounts[account].id, who, self.now);
+        let account = self.world.accounts[account].id;
+        self.log.dials(self.sessions[session].id, account, who, Placed::Bridge, self.now);
         self.log.joins(self.legs[first].session, session);
         self.say(leg, Code::Setup);
         self.pass(80..300);
@@ -69,7 +71,7 @@ impl Exchange<'_> {
                 people => people,
             };
             for who in brought {
-                self.log.moves(session, "Conference", self.now, by, Some(who));
+                self.log.moves(session, "Conference", self.now, by, Some(who), Vec::new());
             }
         }
         self.audio.unplug(leg);

@@ -25,12 +25,13 @@ impl Exchange<'_> {
             true => self.legs[leg].to.clone(),
             false => self.legs[leg].from.clone().unwrap_or(Contact::number("anonymous".into())),
         };
-        self.log.moves(session, "Switch", self.now, who, Some(who));
+        self.log.moves(session, "Switch", self.now, who, Some(who), Vec::new());
         self.release(leg, Some("CallSwitch"));
         self.pass(10..30);
         let from = user.outside().with_device(user.app);
         let next = self.new_leg(session, Some(who), true, Some(from), remote);
         self.legs[next].state = State::Up;
+        self.log.comes(session, next, who, self.now);
         self.audio.plug(next, who, self.sessions[session].mixer);
         self.say(next, Code::Answered);
         Some(next)
@@ -41,13 +42,15 @@ impl Exchange<'_> {
         let user = self.user_of(leg)?;
         let session = self.legs[leg].session;
         self.hold(leg);
+        self.log.is_mobile_of(session, Who::Number(user.mobile), Who::Extension(user.extension));
         let next = self.ring_outside(session, user.mobile);
         self.legs[next].from = self.others(leg).first().and_then(|&other| self.shown(other));
         self.wait(2..8);
         self.answer(next);
         self.pass(200..2500);
         let target = Who::Number(user.mobile);
-        self.log.moves(session, "Flip", self.now, Who::Extension(user.extension), Some(target));
+        let who = Who::Extension(user.extension);
+        self.log.moves(session, "Flip", self.now, who, Some(target), Vec::new());
         self.release(leg, Some("CallFlip"));
         Some(next)
     }
@@ -57,8 +60,11 @@ impl Exchange<'_> {
         let session = self.legs[ringing].session;
         let caller = self.sessions[session].originator?;
         let who = Who::Extension(user.extension);
-        self.log.moves(session, "Pickup", self.now, who, Some(who));
-        self.stop_ringing(ringing, Outcome::Cancelled, Some("Pickup"));
+        self.log.moves(session, "Pickup", self.now, who, Some(who), Vec::new());
+        if let Some(visit) = self.legs[ringing].visit {
+            self.log.visited(visit, "Answered", Some(who));
+        }
+        self.stop_ringing(ringing, Outcome::PickedUp, Some("Pickup"));
         self.pass(10..25);
         Some(self.take_in_session(caller, user))
     }
@@ -72,7 +78,7 @@ impl Exchange<'_> {
         self.say(leg, Code::Answered);
         self.pass(60..150);
         self.join_by_pickup(leg, ringing, "Pickup");
-        self.stop_ringing(ringing, Outcome::Cancelled, Some("Pickup"));
+        self.stop_ringing(ringing, Outcome::PickedUp, Some("Pickup"));
         leg
     }
 
@@ -80,10 +86,11 @@ impl Exchange<'_> {
     pub(crate) fn forward(&mut self, leg: LegId, number: u64) -> LegId {
         let session = self.legs[leg].session;
         if let Some(by) = self.legs[leg].who {
-            self.log.moves(session, "Forward", self.now, by, Some(Who::Number(number)));
+            let moved = self.people_with(leg);
+            self.log.moves(session, "Forward", self.now, by, Some(Who::Number(number)), moved);
         }
         match self.legs[leg].state {
-            State::Ringing => self.stop_ringing(leg, Outcome::NoAnswer, Some("CallRedirected")),
+            State::Ringing => self.stop_ringing(leg, Outcome::Redirected, Some("CallRedirected")),
             _ => self.release(leg, Some("CallRedirected")),
         }
         self.pass(3..20);

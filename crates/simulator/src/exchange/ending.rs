@@ -40,14 +40,15 @@ impl Exchange<'_> {
             self.log.ends(self.legs[leg].session, self.now);
         }
         self.legs[leg].state = State::Over;
+        self.log.unparks(leg, self.now);
         self.audio.unplug(leg);
         self.say_because(leg, Code::Disconnected, reason);
     }
 
     /// A telephone stops ringing.
     pub(crate) fn stop_ringing(&mut self, leg: LegId, outcome: Outcome, reason: Option<&'static str>) {
-        if let Some(who) = self.legs[leg].who.filter(|_| self.legs[leg].state == State::Ringing) {
-            self.log.rang(self.legs[leg].session, who, outcome);
+        if self.legs[leg].state == State::Ringing {
+            self.log.rang(leg, outcome, self.now);
         }
         self.legs[leg].missed =
             !matches!(outcome, Outcome::Failed | Outcome::Blocked) && self.user_of(leg).is_some();
@@ -105,7 +106,7 @@ impl Exchange<'_> {
         let reached = self.audio.reach(mixer);
         let waits = |&id: &LegId| {
             let leg = &self.legs[id];
-            matches!(leg.state, State::New | State::Ringing | State::Serving)
+            matches!(leg.state, State::New | State::Ringing | State::Serving | State::Silent)
                 && !self.audio.is_plugged(id)
                 && reached.contains(&self.sessions[leg.session].mixer)
         };
@@ -148,9 +149,11 @@ impl Exchange<'_> {
             self.pass(50..900);
         }
         let left: Vec<LegId> = (0..self.legs.len())
-            .filter(|&leg| matches!(self.legs[leg].state, State::New | State::Ringing | State::Serving))
+            .filter(|&leg| {
+                matches!(self.legs[leg].state, State::New | State::Ringing | State::Serving | State::Silent)
+            })
             .collect();
         self.cancel(&left);
-        self.audio.settle(self.now);
+        self.settle();
     }
 }

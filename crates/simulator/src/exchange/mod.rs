@@ -10,8 +10,12 @@ mod calling;
 mod conference;
 mod devices;
 mod ending;
+mod groups;
+mod mobiles;
+mod observing;
 mod parking;
 mod queueing;
+mod services;
 mod supervision;
 mod transfer;
 mod voice;
@@ -25,7 +29,7 @@ use crate::{
     account::User,
     audio::{Audio, Mixer},
     id::{SessionId, Who},
-    log::Log,
+    log::{Heard, Log},
     notification::{Contact, Notification, Origin, QueueInfo, Role},
     time::Millis,
     truth::CallTruth,
@@ -71,8 +75,21 @@ pub(crate) enum State {
     Serving,
     /// Left through a door to another session.
     Gone,
+    /// No longer rings or serves; nothing was posted of that yet.
+    Silent,
     /// Disconnected.
     Over,
+}
+
+/// What serves a caller by a leg that is [`State::Serving`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Serves {
+    Menu,
+    Queue,
+    Mailbox,
+    Fax,
+    Announcement,
+    ParkLocation,
 }
 
 /// One line of somebody into a session.
@@ -94,6 +111,12 @@ pub(crate) struct Leg {
     supervises: bool,
     /// Whether anything is posted of it.
     is_told: bool,
+    /// What it is, if it serves.
+    serves: Option<Serves>,
+    /// The stay in a queue that it stands for, or out of which the call is offered to it.
+    visit: Option<usize>,
+    /// Parked, and nothing was done about it yet.
+    waits_parked: bool,
     /// The agent's leg to which a supervisor listens.
     listens_to: Option<LegId>,
 }
@@ -142,7 +165,7 @@ impl<'a> Exchange<'a> {
 
     /// Lets some milliseconds pass.
     pub(crate) fn pass(&mut self, millis: std::ops::Range<i64>) {
-        self.audio.settle(self.now);
+        self.settle();
         self.now += self.rng.i64(millis);
     }
 
@@ -200,9 +223,16 @@ impl<'a> Exchange<'a> {
         for (account, extension) in std::mem::take(&mut self.engaged) {
             self.world.set_busy(account, extension, self.now);
         }
+        self.settle();
+        let arrivals = self.audio.arrivals();
         let talks = self.audio.into_talks(self.now);
         let mut notifications = self.told;
         notifications.sort_by_key(|told| told.arrival);
-        Play { notifications, truths: self.log.into_truths(&talks) }
+        let accounts = &self.world.accounts;
+        let is_ours = |account: u64, number: u64| {
+            accounts.iter().any(|known| known.id == account && known.has_number(number))
+        };
+        let heard = Heard { talks: &talks, arrivals: &arrivals, is_ours: &is_ours };
+        Play { notifications, truths: self.log.into_truths(&heard) }
     }
 }

@@ -32,10 +32,12 @@ impl Exchange<'_> {
         let parked = self.others(leg).into_iter().next()?;
         let session = self.legs[parked].session;
         if let Some(by) = self.legs[leg].who {
-            self.log.moves(session, "Park", self.now, by, None);
+            self.log.moves(session, "Park", self.now, by, None, Vec::new());
         }
         self.legs[parked].state = State::Parked;
         self.legs[parked].parked_at = slot;
+        self.legs[parked].waits_parked = true;
+        self.log.parks(session, parked, self.now);
         self.audio.set_open(parked, false);
         self.say_because(parked, Code::Parked, reason);
         self.pass(8..20);
@@ -63,7 +65,11 @@ impl Exchange<'_> {
     pub(super) fn join_by_pickup(&mut self, leg: LegId, peer: LegId, kind: &'static str) {
         let (own, taken) = (self.legs[leg].session, self.legs[peer].session);
         if let Some(by) = self.legs[leg].who {
-            self.log.moves(taken, kind, self.now, by, Some(by));
+            self.log.moves(taken, kind, self.now, by, Some(by), Vec::new());
+            if let Some(visit) = self.legs[peer].visit.filter(|_| kind == "Pickup") {
+                self.log.visited(visit, "Answered", Some(by));
+            }
+            self.log.comes(taken, leg, by, self.now);
         }
         self.log.joins(taken, own);
         self.audio.connect(self.sessions[own].mixer, self.sessions[taken].mixer);
@@ -71,7 +77,19 @@ impl Exchange<'_> {
         self.legs[leg].state = State::Up;
     }
 
+    /// The next stop of whoever is parked in a session begins.
+    pub(super) fn reaches_parked(&mut self, session: usize) {
+        for leg in 0..self.legs.len() {
+            if self.legs[leg].session == session && self.legs[leg].waits_parked {
+                self.legs[leg].waits_parked = false;
+                self.log.unparks(leg, self.now);
+            }
+        }
+    }
+
     fn unpark(&mut self, parked: LegId) {
+        self.log.unparks(parked, self.now);
+        self.legs[parked].waits_parked = false;
         self.legs[parked].state = State::Up;
         self.legs[parked].parked_at = None;
         self.audio.set_open(parked, true);
@@ -103,7 +121,7 @@ impl Exchange<'_> {
         let who = Who::Extension(user.extension);
         let leg = self.new_leg(session, Some(who), false, from, user.outside());
         self.legs[leg].state = State::Up;
-        self.log.is_there(session, who);
+        self.log.comes(session, leg, who, self.now);
         self.audio.plug(leg, who, self.sessions[session].mixer);
         self.say(leg, Code::Answered);
         leg

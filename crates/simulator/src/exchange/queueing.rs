@@ -14,7 +14,7 @@ use crate::{
     notification::{Code, Contact, QueueInfo},
 };
 
-use super::{Exchange, LegId, State};
+use super::{Exchange, LegId, Serves, State};
 
 impl Exchange<'_> {
     pub(super) fn queue(&self, session: usize, queue: usize) -> Queue {
@@ -26,7 +26,11 @@ impl Exchange<'_> {
         let queue = self.queue(session, queue);
         self.pass(20..120);
         let number = self.sessions[session].number.clone();
-        self.serve(session, queue.extension, Contact::number(number).named(&format!("{} queue", queue.name)))
+        let visit = self.log.enters_queue(session, Who::Extension(queue.extension), self.now);
+        let to = Contact::number(number).named(&format!("{} queue", queue.name));
+        let leg = self.serve(session, queue.extension, to, Serves::Queue);
+        self.legs[leg].visit = Some(visit);
+        leg
     }
 
     /// A user dials a queue of their account. The queue's leg.
@@ -45,15 +49,17 @@ impl Exchange<'_> {
             session,
             menu.extension,
             Contact::number(number).named(&format!("IVR Menu {}", menu.number)),
+            Serves::Menu,
         )
     }
 
-    fn serve(&mut self, session: usize, extension: u64, to: Contact) -> LegId {
+    pub(super) fn serve(&mut self, session: usize, extension: u64, to: Contact, serves: Serves) -> LegId {
         let who = Who::Extension(extension);
         let from = self.caller_of(session);
         let leg =
             self.new_leg(session, Some(who), false, from, Contact { extension_id: Some(extension), ..to });
         self.legs[leg].state = State::Serving;
+        self.legs[leg].serves = Some(serves);
         self.log.reaches(session, who);
         self.log.passes(session, who);
         self.say(leg, Code::Setup);
@@ -72,16 +78,27 @@ impl Exchange<'_> {
         let who = Who::Extension(user.extension);
         let queue = self.legs[queue_leg].to.clone();
         let name = queue.name.clone().unwrap_or_default();
-        let caller = self.caller_of(session);
+        let caller = self.waiting_in(queue_leg);
         let shown = caller.as_ref().map(|caller| caller.phone_number.clone()).unwrap_or_default();
         let from = caller
             .map(|caller| Contact { name: Some(format_compact!("{name} - WIRELESS CALLER")), ..caller });
         let leg = self.new_leg(session, Some(who), false, from, queue);
         self.legs[leg].queue = Some(QueueInfo { name, caller: shown });
         self.legs[leg].state = State::Ringing;
-        self.log.rings(session, who);
+        self.legs[leg].visit = self.legs[queue_leg].visit;
+        self.rings(leg);
         self.say(leg, Code::Proceeding);
         leg
+    }
+
+    /// Whoever waits in a queue, as its members are shown them: the caller, or somebody who was transferred to it.
+    fn waiting_in(&mut self, queue_leg: LegId) -> Option<Contact> {
+        let session = self.legs[queue_leg].session;
+        let is_there = self.sessions[session].originator.is_some_and(|caller| self.audio.is_plugged(caller));
+        match self.others(queue_leg).first() {
+            Some(&other) if !is_there => self.shown(other),
+            _ => self.caller_of(session),
+        }
     }
 
     /// A free member of a queue.
@@ -104,11 +121,12 @@ impl Exchange<'_> {
     /// A leg that rings, or one whose telephone never rang, takes a message.
     pub(crate) fn take_message(&mut self, leg: LegId) -> LegId {
         let session = self.legs[leg].session;
-        if let Some(who) = self.legs[leg].who.filter(|_| self.legs[leg].state == State::Ringing) {
-            self.log.rang(session, who, Outcome::NoAnswer);
+        if self.legs[leg].state == State::Ringing {
+            self.log.rang(leg, Outcome::Message, self.now);
         }
         self.legs[leg].state = State::Serving;
-        self.log.leaves_message(session);
+        self.legs[leg].serves = Some(Serves::Mailbox);
+        self.log.leaves_message(session, self.now);
         let code = if self.chance(50) { Code::Voicemail } else { Code::VoiceMail };
         self.say(leg, code);
         leg
@@ -117,7 +135,8 @@ impl Exchange<'_> {
     /// A fax machine takes the call.
     pub(crate) fn take_fax(&mut self, leg: LegId) {
         self.legs[leg].state = State::Serving;
-        self.log.faxes(self.legs[leg].session);
+        self.legs[leg].serves = Some(Serves::Fax);
+        self.log.faxes(self.legs[leg].session, self.now);
         self.say(leg, Code::FaxReceive);
     }
 

@@ -30,7 +30,7 @@ impl Exchange<'_> {
     /// A supervisor dials `*80` to listen to a call. Their leg.
     pub(crate) fn dial_supervise(&mut self, user: User, agent: LegId) -> LegId {
         let leg = self.dial(user, "*80");
-        self.audio.unplug(leg);
+        self.audio.withdraw(leg);
         let own = self.legs[leg].session;
         self.log.listens(own);
         self.legs[leg].supervises = true;
@@ -71,7 +71,7 @@ impl Exchange<'_> {
         let session = self.legs[agent].session;
         let own = self.legs[supervisor].session;
         let Some(who) = self.legs[supervisor].who else { return };
-        self.log.moves(session, "TakeOver", self.now, who, Some(who));
+        self.log.moves(session, "TakeOver", self.now, who, Some(who), Vec::new());
         self.legs[supervisor].supervises = false;
         if own != session {
             self.audio.connect(self.sessions[own].mixer, self.sessions[session].mixer);

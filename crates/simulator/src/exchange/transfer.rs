@@ -55,7 +55,8 @@ impl Exchange<'_> {
             Target::Queue(queue) => Who::Extension(self.queue(session, queue).extension),
         };
         if let Some(by) = self.legs[leg].who {
-            self.log.moves(session, "BlindTransfer", self.now, by, Some(whom));
+            let moved = self.people_with(leg);
+            self.log.moves(session, "BlindTransfer", self.now, by, Some(whom), moved);
         }
         let remote = self.others(leg).first().and_then(|&other| self.contact_of(other));
         self.release(leg, reason);
@@ -103,7 +104,13 @@ impl Exchange<'_> {
         let target = self.whom_consulted(consulting);
         let kind = if reason == Some("AttendedTransfer") { "AttendedTransfer" } else { "Transfer" };
         if let Some(by) = self.legs[first].who {
-            self.log.moves(a, kind, self.now, by, target);
+            let own = if consulting == first { second } else { first };
+            let moved = self.people_with(own);
+            self.log.moves(a, kind, self.now, by, target, moved);
+            if self.legs[first].outbound == self.legs[second].outbound {
+                let (target, moved) = (self.whom_consulted(first), self.people_with(second));
+                self.log.moves_instead(b, target, moved);
+            }
         }
         self.audio.unplug(first);
         self.audio.unplug(second);

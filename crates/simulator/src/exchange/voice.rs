@@ -55,6 +55,9 @@ impl Exchange<'_> {
             role: Role::Plain,
             supervises: false,
             is_told: true,
+            serves: None,
+            visit: None,
+            waits_parked: false,
             listens_to: None,
         });
         self.legs.len() - 1

@@ -1,7 +1,7 @@
 //! Named calls, each played differently with each seed.
 //!
-//! They are in three groups: [`plain`] calls that nobody moves, [`moved`] ones, and those of [`many`] people or
-//! machines. Beside every situation that RingCentral's guides and clients tell of, they play the cases that
+//! They are in five groups: [`plain`] calls that nobody moves, [`moved`] ones, those of [`many`] people or
+//! machines, those answered [`elsewhere`] than where they were addressed to, and those [`served`] by no person. Beside every situation that RingCentral's guides and clients tell of, they play the cases that
 //! builders of call records find hard:
 //!
 //! | hard | played by |
@@ -24,15 +24,18 @@
 //!
 //! Disorder, doubles and loss are [`faults`](crate::faults).
 
+mod elsewhere;
 mod many;
 mod moved;
 mod parts;
 mod plain;
 mod random;
+mod served;
 
 use fastrand::Rng;
 
 use crate::{
+    account::Account,
     exchange::{Exchange, Play, World},
     time::Millis,
 };
@@ -66,7 +69,15 @@ impl Scenario {
 
     /// All scenarios, the plain ones first; the last is a random call.
     pub fn all() -> impl Iterator<Item = Self> {
-        plain::SCENARIOS.iter().chain(moved::SCENARIOS).chain(many::SCENARIOS).copied().chain([RANDOM])
+        let groups = [
+            plain::SCENARIOS,
+            moved::SCENARIOS,
+            many::SCENARIOS,
+            elsewhere::SCENARIOS,
+            served::SCENARIOS,
+            &[RANDOM],
+        ];
+        groups.into_iter().flatten().copied()
     }
 
     /// The scenario of a name.
@@ -80,6 +91,11 @@ impl Scenario {
         let mut world = World::small(&mut rng);
         let start = FIRST_MOMENT + rng.i64(0..14 * 86_400_000);
         self.play_in(&mut world, start, rng)
+    }
+
+    /// The accounts in which it is played with a seed.
+    pub fn accounts(&self, seed: u64) -> Vec<Account> {
+        World::small(&mut Rng::with_seed(seed ^ self.seed())).accounts
     }
 
     /// Plays it from a time on.

@@ -422,6 +422,7 @@ fn same_legacy_id(x: &mut Exchange<'_>) -> Option<()> {
     x.pass(20..90);
     let arrival = x.dial_in(0, Some(user.direct_number), user.direct_number);
     x.share_legacy_id(out, x.session_of(arrival));
+    x.is_hairpin(out, x.session_of(arrival));
     let callee = x.ring(x.session_of(arrival), user);
     let far = x.ring_outside(out, user.direct_number);
     x.wait(2..9);
@@ -439,6 +440,7 @@ fn ringout_not_taken(x: &mut Exchange<'_>) -> Option<()> {
     let user = x.user(0)?;
     let customer = x.stranger();
     let initiator = x.ring_out(user, Contact::outside(customer).phone_number, Who::Number(customer));
+    x.shows_no_callee(initiator);
     x.wait(10..30);
     x.hand_on(initiator, None);
     Some(())
@@ -451,6 +453,7 @@ fn ringout_twin(x: &mut Exchange<'_>) -> Option<()> {
     let initiator = x.ring_out(user, number, Who::Number(customer));
     x.wait(2..10);
     x.answer(initiator);
+    x.shows_no_callee(initiator);
     x.pass(80..300);
     let talking = x.call_outside(user, customer)?;
     x.hang_up(talking.caller);

@@ -133,7 +133,11 @@ fn steps_of(x: &Exchange<'_>, leg: LegId) -> Vec<(Step, u32)> {
     }
     steps.push((Step::TransferBlind, 3));
     if !held {
-        steps.extend([(Step::Record, 2), (Step::Switch, 2), (Step::Flip, 1)]);
+        steps.extend([(Step::Record, 2), (Step::Switch, 2)]);
+        // Nothing tells whose mobile it is that rings while several users are called.
+        if x.is_only_called_user(leg) {
+            steps.push((Step::Flip, 1));
+        }
         // Of several supervisors, nothing tells which one takes over.
         if !x.was_supervised() {
             steps.push((Step::Supervise, 1));

@@ -1,3 +1,5 @@
+mod facts;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;

@@ -6,17 +6,25 @@ use crate::Scenario;
 /// A record that tells exactly the truth.
 fn record_of(truth: &CallTruth) -> Value {
     let time = |time: Millis| json!(Iso(time).to_string());
-    let people = truth.participants.iter().chain(&truth.ignorable);
+    let facts = truth.facts.clone().unwrap_or_default();
+    let people: std::collections::BTreeSet<&String> =
+        truth.participants.iter().chain(&truth.ignorable).collect();
     json!({
         "id": truth.id, "version": 3, "state": "complete", "direction": truth.direction, "result": truth.result,
-        "from": {"participant": truth.caller}, "startTime": time(truth.start_time),
+        "from": {"participant": truth.caller}, "to": {"participant": truth.dialled}, "startTime": time(truth.start_time),
         "answerTime": truth.answer_time.map(time), "endTime": time(truth.end_time),
-        "participants": people.map(|id| json!({"id": id})).collect::<Vec<_>>(),
+        "participants": people.into_iter().map(|id| json!({
+            "id": id, "onBehalfOf": facts.on_behalf_of.get(id)
+        })).collect::<Vec<_>>(),
         "legs": truth.rung.iter().flatten().map(|id| json!({
             "participant": id, "direction": "Inbound", "ringTime": time(truth.start_time)
         })).collect::<Vec<_>>(),
         "sessions": truth.sessions.iter().map(|id| json!({"telephonySessionId": id, "seen": true})).collect::<Vec<_>>(),
         "conversations": truth.conversations, "moves": truth.moves, "monitors": truth.monitors,
+        "answeredBy": facts.answered_by, "lastWith": facts.last_with, "customer": facts.customer,
+        "users": facts.users, "endState": facts.end_state, "missedBy": facts.missed_by, "queues": facts.queues,
+        "transfer": facts.transfer, "related": facts.related.iter().map(|kind| json!({"kind": kind})).collect::<Vec<_>>(),
+        "durations": {"waitMs": facts.wait_ms, "parkedMs": facts.parked_ms},
         "completeness": {"missingSequences": [], "unseenSessions": [], "unlinkedGone": [], "reason": null},
     })
 }

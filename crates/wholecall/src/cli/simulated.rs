@@ -44,6 +44,15 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) truth: Option<PathBuf>,
 
+    /// Play the call as one person's own subscription receives it: that of the user with this extension number; or
+    /// `each`: one file for each user who takes part, with the extension number in its name
+    #[arg(long, value_name = "EXTENSION", conflicts_with_all = ["traffic", "post"], value_parser = view)]
+    pub(crate) view: Option<View>,
+
+    /// Where to write the company's list of extensions, for `--directory` of other commands
+    #[arg(long, value_name = "FILE", conflicts_with = "post")]
+    pub(crate) directory: Option<PathBuf>,
+
     /// What goes wrong on the way: reorder, delay, duplicate, overlap, skew, drop, drop-leg, drop-last,
     /// drop-session, restart, blacklist; several with commas between them
     #[arg(long, value_name = "FAULTS")]
@@ -52,6 +61,15 @@ pub(crate) struct SimulateArgs {
     /// Decides about everything that may vary: the same seed plays the same
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+/// Whose subscription receives what is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum View {
+    /// That of each user who takes part, by itself.
+    Each,
+    /// That of the user with an extension number.
+    Of(u32),
 }
 
 #[derive(Debug, Args)]
@@ -131,6 +149,13 @@ pub(crate) struct VerifyArgs {
 
 fn scenario(name: &str) -> Result<Scenario, String> {
     Scenario::named(name).ok_or_else(|| "there is no such scenario; --list tells the names".to_owned())
+}
+
+fn view(text: &str) -> Result<View, String> {
+    match text {
+        "each" => Ok(View::Each),
+        number => number.parse().map(View::Of).map_err(|_| "an extension number, or `each`".to_owned()),
+    }
 }
 
 fn users(text: &str) -> Result<usize, String> {

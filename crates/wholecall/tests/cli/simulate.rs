@@ -35,9 +35,15 @@ fn what_is_assembled_of_a_simulated_day_is_true() {
     for (faults, mode) in
         [("reorder,delay,duplicate,overlap", ""), ("skew", ""), ("reorder,duplicate", " --stream")]
     {
-        let [notifications, truth] =
-            simulate(&folder, &format!("--traffic --users 40 --seed 5 --faults {faults}"));
-        let records = run_with(&format!("assemble --format ndjson{mode}"), &[&notifications], b"");
+        // Which extension is an announcement, and whose a mobile is, only the list of extensions says.
+        let directory = folder.join("extensions.json");
+        let listed = directory.display();
+        let [notifications, truth] = simulate(
+            &folder,
+            &format!("--traffic --users 40 --seed 5 --faults {faults} --directory {listed}"),
+        );
+        let records =
+            run_with(&format!("assemble --format ndjson{mode} --directory {listed}"), &[&notifications], b"");
         let verified = verify(&truth, &records.assert_clean().out);
         let last = verified.text().lines().last().unwrap().to_owned();
         assert_eq!(verified.code, 0, "{faults}: {}{}", verified.text(), verified.err);
@@ -66,6 +72,38 @@ fn a_false_record_is_told_drawn_and_counted() {
     assert_eq!(verified.err, "wholecall: 3 differences\n");
     let nothing = verify(&truth, b"");
     assert!(nothing.code == 1 && nothing.text().contains("There is no record of this call"));
+}
+
+#[test]
+fn a_view_has_only_the_own_parties_and_is_judged_by_the_whole_truth() {
+    let folder = folder("views");
+    let (out, truth) = (folder.join("calls.ndjson"), folder.join("truth.ndjson"));
+    let written = run(&format!(
+        "simulate --scenario attended --seed 3 --view each --out {} --truth {}",
+        out.display(),
+        truth.display()
+    ));
+    assert_eq!(written.assert_clean().code, 0);
+    let views: Vec<String> = fs::read_dir(&folder)
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
+        .filter_map(|name| Some(name.strip_prefix("calls-")?.strip_suffix(".ndjson")?.to_owned()))
+        .collect();
+    assert!(views.len() >= 2, "{views:?}");
+    for number in views {
+        let truth = folder.join(format!("truth-{number}.ndjson"));
+        let calls = folder.join(format!("calls-{number}.ndjson"));
+        let one = run(&format!("simulate --scenario attended --seed 3 --view {number}"));
+        assert_eq!(one.assert_clean().out, fs::read(&calls).unwrap());
+        let records = run_with("assemble --format ndjson", &[&calls], b"");
+        let mut false_record = records.lines().remove(0);
+        false_record["from"]["participant"] = "tel:+1".into();
+        let verified = verify(&truth, false_record.to_string().as_bytes());
+        assert_eq!(verified.code, 1, "{}", verified.text());
+        assert!(verified.text().contains("`from`") && verified.text().contains("statements agree"));
+    }
+    let nobody = run("simulate --scenario attended --seed 3 --view 99999");
+    assert!(nobody.code != 0 && nobody.err.contains("takes no part in this play"), "{}", nobody.err);
 }
 
 #[test]

@@ -1,0 +1,75 @@
+//! Every scenario as every participant alone receives it, assembled, and judged by the whole truth.
+
+use std::{collections::BTreeSet, error::Error};
+
+use wholecall_simulator::{Faults, Scenario, Tolerance, ViewReport, verify_view};
+
+use super::judged::{assembled, directories};
+
+/// How many seeds each scenario is played with.
+const SEEDS: u64 = 5;
+
+/// So many examples of false statements go to standard error.
+const EXAMPLES: usize = 10;
+
+/// Prints the table of the views; how many statements are false.
+pub(crate) fn run() -> Result<usize, Box<dyn Error>> {
+    println!("## As one person alone receives it\n");
+    println!(
+        "Every scenario as the subscription of every single participant receives it: only what is about the person's own\n\
+         parties. Each statement of a record agrees with the whole truth, is contradicted by it, or is left open.\n"
+    );
+    println!(
+        "| what goes wrong | views | statements that agree | false | left open | left open though shown | scenarios with false statements |"
+    );
+    println!("|---|---:|---:|---:|---:|---:|---|");
+    let mut contradicted = 0;
+    for faults in ["", "reorder,delay,duplicate"] {
+        let faults: Faults = if faults.is_empty() { Faults::default() } else { faults.parse()? };
+        let (mut report, mut wrong) = (ViewReport::default(), BTreeSet::new());
+        for scenario in Scenario::all() {
+            for seed in 0..SEEDS {
+                let views = judge(scenario, seed, &faults)?;
+                if !views.contradicted.is_empty() {
+                    wrong.insert(format!("`{}`", scenario.name));
+                }
+                report.add(views);
+            }
+        }
+        let name = if faults.is_empty() { "nothing".to_owned() } else { format!("`{faults}`") };
+        let ViewReport { views, agreeing, open, withheld, contradicted: falsehoods } = &report;
+        let wrong: Vec<String> = wrong.into_iter().collect();
+        println!(
+            "| {name} | {views} | {agreeing} | {} | {open} | {} | {} |",
+            falsehoods.len(),
+            withheld.len(),
+            if wrong.is_empty() { "none".to_owned() } else { wrong.join(", ") }
+        );
+        falsehoods.iter().take(EXAMPLES).for_each(|example| eprintln!("view: {example}"));
+        contradicted += falsehoods.len();
+    }
+    println!("\n{MEANING}\n");
+    Ok(contradicted)
+}
+
+const MEANING: &str = "\
+*Left open though shown*: facts that the person's own parties show and no record of the view states: that the person\n\
+talked (but for calls to an extension, where the caller sees no more than that the platform took the call), who called,\n\
+what the person moved, out of which queue the person answered.";
+
+fn judge(scenario: Scenario, seed: u64, faults: &Faults) -> Result<ViewReport, Box<dyn Error>> {
+    let (play, accounts) = (scenario.play(seed), scenario.accounts(seed));
+    let directories = directories(&accounts);
+    let mut report = ViewReport::default();
+    for user in play.people(&accounts) {
+        let view = play.seen_by(user.extension);
+        let records = assembled(&faults.apply(view.notifications, seed), &directories)?;
+        let name = format!("ext:{}", user.extension);
+        let mut judged = verify_view(&name, &view.truths, records, Tolerance::default());
+        for sentence in judged.contradicted.iter_mut().chain(&mut judged.withheld) {
+            sentence.insert_str(0, &format!("{} with seed {seed} as {}: ", scenario.name, user.number));
+        }
+        report.add(judged);
+    }
+    Ok(report)
+}

@@ -1,0 +1,98 @@
+//! Numbers that ring several people: ring groups, shared lines, delegates, paging groups.
+//!
+//! The legs are those of the people who are rung; each is addressed to the group, or to the user whose line it
+//! is. Whether a group has a leg of its own differs, and none of these shapes is published: they are guesses.
+
+use super::{Exchange, LegId, State};
+use crate::{
+    account::{Group, User},
+    id::Who,
+    log::Outcome,
+    notification::{Code, Contact},
+};
+
+impl Exchange<'_> {
+    /// The account's ring group.
+    pub(crate) fn group(&self, account: usize) -> Group {
+        self.world.accounts[account].group
+    }
+
+    /// A call is taken for a group that has no leg of its own: the caller's leg names it.
+    pub(crate) fn reach_group(&mut self, caller: LegId, group: Group) {
+        let session = self.legs[caller].session;
+        let to = self.group_at(session, group);
+        self.address(caller, Who::Extension(group.extension), to);
+    }
+
+    /// A group takes a call with a leg of its own. That leg.
+    pub(crate) fn enter_group(&mut self, caller: LegId, group: Group) -> LegId {
+        let session = self.legs[caller].session;
+        let to = self.group_at(session, group);
+        self.pass(20..90);
+        let who = Who::Extension(group.extension);
+        let from = self.caller_of(session);
+        let leg = self.new_leg(session, Some(who), false, from, to);
+        self.log.reaches(session, who);
+        self.log.passes(session, who);
+        self.say(leg, Code::Setup);
+        self.platform_takes(leg);
+        leg
+    }
+
+    fn group_at(&self, session: usize, group: Group) -> Contact {
+        let number = self.sessions[session].number.clone();
+        Contact { extension_id: Some(group.extension), ..Contact::number(number).named(group.name) }
+    }
+
+    /// A call is taken for a user whose line others answer: the caller's leg names the user, who is not rung.
+    pub(crate) fn reach_line_of(&mut self, caller: LegId, owner: User) {
+        let number = self.sessions[self.legs[caller].session].number.clone();
+        self.address(caller, Who::Extension(owner.extension), owner.reached_at(number));
+    }
+
+    fn address(&mut self, caller: LegId, who: Who, to: Contact) {
+        let session = self.legs[caller].session;
+        self.log.reaches(session, who);
+        self.log.passes(session, who);
+        self.pass(40..120);
+        self.legs[caller].to = to;
+        self.legs[caller].state = State::Up;
+        self.say(caller, Code::Answered);
+    }
+
+    /// A member's telephone rings for whoever the caller's leg is addressed to. The member's leg.
+    pub(crate) fn ring_for(&mut self, caller: LegId, member: User) -> LegId {
+        let session = self.legs[caller].session;
+        let to = self.legs[caller].to.clone();
+        let from = self.caller_of(session);
+        self.pass(5..40);
+        let who = Who::Extension(member.extension);
+        let leg = self.new_leg(session, Some(who), false, from, Contact { device_id: None, ..to });
+        self.legs[leg].state = State::Ringing;
+        self.rings(leg);
+        self.say(leg, Code::Proceeding);
+        leg
+    }
+
+    /// A telephone stops ringing; that is posted later.
+    pub(crate) fn falls_silent(&mut self, leg: LegId) {
+        self.log.rang(leg, Outcome::Cancelled, self.now);
+        self.legs[leg].missed = true;
+        self.legs[leg].state = State::Silent;
+    }
+
+    /// A member of a paging group hears the page at once, without ringing. Their leg.
+    pub(crate) fn hears_page(&mut self, caller: LegId, member: User) -> LegId {
+        let session = self.legs[caller].session;
+        let number = self.legs[caller].to.phone_number.clone();
+        let from = self.caller_of(session);
+        self.pass(5..20);
+        let who = Who::Extension(member.extension);
+        let leg = self.new_leg(session, Some(who), false, from, member.reached_at(number));
+        self.legs[leg].state = State::Up;
+        self.log.comes(session, leg, who, self.now);
+        self.audio.plug(leg, who, self.sessions[session].mixer);
+        self.say(leg, Code::Answered);
+        leg
+    }
+}

@@ -1,0 +1,55 @@
+//! A user's own telephone in the world outside: it rings on behalf of the user, beside the desk phone or alone.
+//!
+//! RingCentral has published no notifications of find-me rules that ring a mobile number; that the outside leg
+//! appears in the session while the user's own leg rings, and that the user's leg ends without a reason once
+//! the mobile is answered, is a guess.
+
+use super::{Exchange, LegId, State};
+use crate::{account::User, id::Who, log::Outcome};
+
+impl Exchange<'_> {
+    /// A user's mobile rings beside, or instead of, the telephones of a leg of theirs. The mobile's leg.
+    pub(crate) fn ring_mobile(&mut self, leg: LegId, user: User) -> LegId {
+        let session = self.legs[leg].session;
+        let number = Who::Number(user.mobile);
+        self.log.is_mobile_of(session, number, Who::Extension(user.extension));
+        self.pass(200..600);
+        let from = self.legs[leg].from.clone();
+        let mobile = self.new_leg(
+            session,
+            Some(number),
+            false,
+            from,
+            crate::notification::Contact::outside(user.mobile),
+        );
+        self.legs[mobile].visit = self.legs[leg].visit;
+        self.legs[mobile].state = State::Ringing;
+        self.rings(mobile);
+        self.say(mobile, crate::notification::Code::Proceeding);
+        mobile
+    }
+
+    /// A user answers at their mobile; their other telephones stop ringing.
+    pub(crate) fn answer_at_mobile(&mut self, mobile: LegId, leg: LegId) {
+        self.answer(mobile);
+        self.pass(10..60);
+        match self.legs[leg].state {
+            State::Ringing => self.stop_ringing(leg, Outcome::Cancelled, None),
+            _ => self.release(leg, None),
+        }
+    }
+
+    /// None of a user's telephones can be rung, and the call goes on ringing nobody.
+    pub(crate) fn finds_no_telephone(&mut self, leg: LegId) {
+        self.log.is_unreachable(self.legs[leg].session, self.now);
+    }
+
+    /// The exchange gives up on a user who could not be rung; the caller is told so and hangs up.
+    pub(crate) fn give_up_on(&mut self, leg: LegId, reason: Option<&'static str>) {
+        self.legs[leg].missed = true;
+        let session = self.legs[leg].session;
+        self.release(leg, reason);
+        self.pass(5..30);
+        self.tidy(self.sessions[session].mixer);
+    }
+}

@@ -1,0 +1,229 @@
+//! What is called and is no person: star codes, one's own mailbox, announcements, mailboxes without a user, park
+//! locations; and calls that a machine sends on.
+//!
+//! None of these shapes is published but for the legs of a mailbox; they are guesses.
+
+use compact_str::format_compact;
+
+use super::{Exchange, LegId, Serves, State};
+use crate::{
+    account::{Machine, User},
+    id::Who,
+    log::Outcome,
+    notification::{Code, Contact, Origin, QueueInfo},
+};
+
+impl Exchange<'_> {
+    /// A user dials a star code that is served without a further leg. The user's leg.
+    pub(crate) fn dial_service(&mut self, user: User, code: &str) -> LegId {
+        let leg = self.dial(user, code);
+        let session = self.legs[leg].session;
+        self.log.is_service(session);
+        self.pass(60..150);
+        self.legs[leg].state = State::Up;
+        let machine = self.new_leg(session, None, false, None, Contact::number(code.into()));
+        self.legs[machine].is_told = false;
+        self.legs[machine].state = State::Serving;
+        self.legs[machine].serves = Some(Serves::Announcement);
+        self.say(leg, Code::Answered);
+        leg
+    }
+
+    /// A user listens to their own mailbox by calling their own extension. The mailbox's leg.
+    pub(crate) fn open_own_mailbox(&mut self, caller: LegId, user: User) -> LegId {
+        let session = self.legs[caller].session;
+        self.log.is_service(session);
+        let leg = self.reach(session, user);
+        self.pass(50..200);
+        self.legs[leg].state = State::Serving;
+        self.legs[leg].serves = Some(Serves::Mailbox);
+        self.say(leg, Code::Voicemail);
+        leg
+    }
+
+    /// An announcement takes a call, and speaks: its leg says `Answered`.
+    pub(crate) fn announce(&mut self, caller: LegId, machine: Machine) -> LegId {
+        let session = self.legs[caller].session;
+        self.log.is_service(session);
+        let leg = self.machine(session, machine, Serves::Announcement);
+        self.pass(60..150);
+        self.say(leg, Code::Answered);
+        leg
+    }
+
+    /// A mailbox that belongs to no user takes a message.
+    pub(crate) fn message_only(&mut self, caller: LegId, machine: Machine) -> LegId {
+        let leg = self.machine(self.legs[caller].session, machine, Serves::Mailbox);
+        self.pass(60..150);
+        self.take_message(leg)
+    }
+
+    fn machine(&mut self, session: usize, machine: Machine, serves: Serves) -> LegId {
+        let number = self.sessions[session].number.clone();
+        self.pass(20..90);
+        self.serve(session, machine.extension, Contact::number(number).named(machine.name), serves)
+    }
+
+    /// An announcement or a menu is over: the caller hears no more and is disconnected.
+    pub(crate) fn finishes(&mut self, machine: LegId) {
+        let session = self.legs[machine].session;
+        self.release(machine, Some("CallFinished"));
+        self.pass(50..150);
+        self.tidy(self.sessions[session].mixer);
+    }
+
+    /// The account's announcement.
+    pub(crate) fn announcement(&self, account: usize) -> Machine {
+        self.world.accounts[account].announcement
+    }
+
+    /// The account's mailbox that belongs to no user.
+    pub(crate) fn mailbox(&self, account: usize) -> Machine {
+        self.world.accounts[account].mailbox
+    }
+
+    /// Somebody sends their call to a menu and leaves. The menu's leg.
+    pub(crate) fn transfer_to_menu(&mut self, leg: LegId) -> LegId {
+        let session = self.legs[leg].session;
+        let menu = self.world.accounts[self.sessions[session].account].menu;
+        if let Some(by) = self.legs[leg].who {
+            let (target, moved) = (Who::Extension(menu.extension), self.people_with(leg));
+            self.log.moves(session, "BlindTransfer", self.now, by, Some(target), moved);
+        }
+        self.release(leg, Some("BlindTransfer"));
+        self.enter_menu(session)
+    }
+
+    /// A user sends a call that rings at them to their own mailbox: no move, for it stays with them. The mailbox's
+    /// leg.
+    pub(crate) fn send_to_own_mailbox(&mut self, leg: LegId, user: User) -> LegId {
+        let session = self.legs[leg].session;
+        self.stop_ringing(leg, Outcome::Redirected, Some("BlindTransfer"));
+        let mailbox = self.reach(session, user);
+        self.pass(50..200);
+        self.take_message(mailbox)
+    }
+
+    /// A user listens to a message while it is left.
+    pub(crate) fn screen_message(&mut self, leg: LegId) {
+        let session = self.legs[leg].session;
+        self.log.rang(leg, Outcome::Message, self.now);
+        self.legs[leg].state = State::Serving;
+        self.legs[leg].serves = Some(Serves::Mailbox);
+        self.log.leaves_message(session, self.now);
+        self.say(leg, Code::VoiceMailScreening);
+    }
+
+    /// The caller leaves whatever serves them by a key.
+    pub(crate) fn leaves_by_key(&mut self, leg: LegId) {
+        if let Some(visit) = self.legs[leg].visit {
+            self.log.visited(visit, "Left", None);
+        }
+        self.release(leg, Some("CallerInputRedirect"));
+    }
+
+    /// A call for which there is no extension goes to a number outside. The leg that rings there.
+    pub(crate) fn send_outside(&mut self, caller: LegId, number: u64) -> LegId {
+        let session = self.legs[caller].session;
+        self.log.reaches_nobody(session);
+        self.pass(50..120);
+        self.legs[caller].state = State::Up;
+        self.say(caller, Code::Answered);
+        self.pass(200..600);
+        self.ring_outside(session, number)
+    }
+
+    /// A queue calls somebody back. The queue's leg and that which rings.
+    pub(crate) fn call_back(&mut self, account: usize, queue: usize, number: u64) -> (LegId, LegId) {
+        let called = format_compact!("+{number}");
+        let session = self.open_session(account, Origin::CallOut, &called);
+        let queue = self.queue(session, queue);
+        let who = Who::Extension(queue.extension);
+        let from = Contact {
+            extension_id: Some(queue.extension),
+            ..Contact::number(format_compact!("+{}", queue.direct_number))
+                .named(&format!("{} queue", queue.name))
+        };
+        let leg = self.new_leg(session, Some(who), true, Some(from.clone()), Contact::number(called));
+        self.legs[leg].serves = Some(Serves::Queue);
+        self.originate_machine(leg, who);
+        self.pass(50..150);
+        let far =
+            self.new_leg(session, Some(Who::Number(number)), false, Some(from), Contact::outside(number));
+        self.legs[far].state = State::Ringing;
+        self.rings(far);
+        self.say(far, Code::Proceeding);
+        (leg, far)
+    }
+
+    /// Whoever a queue calls back answers, and waits in it.
+    pub(crate) fn answer_call_back(&mut self, queue_leg: LegId, called: LegId) {
+        self.answer(called);
+        self.pass(10..40);
+        self.legs[queue_leg].state = State::Serving;
+        self.say(queue_leg, Code::Answered);
+    }
+
+    /// A member takes the call of somebody who was called back; the queue's leg lives on without serving.
+    pub(crate) fn take_call_back(&mut self, queue_leg: LegId, agent: LegId) {
+        self.answer(agent);
+        self.legs[queue_leg].state = State::Silent;
+    }
+
+    /// A queue that called somebody back offers the call to a member. The member's leg, ringing.
+    pub(crate) fn offer_call_back(&mut self, queue_leg: LegId, called: LegId, user: User) -> LegId {
+        let session = self.legs[queue_leg].session;
+        let queue = self.legs[queue_leg].from.clone();
+        let name = queue.as_ref().and_then(|queue| queue.name.clone()).unwrap_or_default();
+        let customer = self.legs[called].to.clone();
+        let shown = customer.phone_number.clone();
+        let from = customer.named(&format!("{name} - WIRELESS CALLER"));
+        let to = queue.unwrap_or_else(|| Contact::number(shown.clone()));
+        let leg = self.new_leg(session, Some(Who::Extension(user.extension)), false, Some(from), to);
+        self.legs[leg].queue = Some(QueueInfo { name, caller: shown });
+        self.legs[leg].state = State::Ringing;
+        self.rings(leg);
+        self.say(leg, Code::Proceeding);
+        leg
+    }
+
+    /// Parks a call by sending it to a park location, which has a leg of its own. The location's leg.
+    pub(crate) fn send_to_park_location(&mut self, leg: LegId) -> Option<LegId> {
+        let waiting = self.others(leg).into_iter().next()?;
+        let session = self.legs[leg].session;
+        let place = self.world.accounts[self.sessions[session].account].park_location();
+        if let Some(by) = self.legs[leg].who {
+            self.log.moves(session, "Park", self.now, by, None, Vec::new());
+        }
+        self.log.parks(session, waiting, self.now);
+        self.legs[waiting].waits_parked = true;
+        self.release(leg, Some("ParkLocation"));
+        self.pass(30..60);
+        let from = self.shown(waiting);
+        let who = Who::Extension(place.extension);
+        let to = Contact {
+            extension_id: Some(place.extension),
+            ..Contact::number(format_compact!("prk{}", place.extension)).named(place.name)
+        };
+        let location = self.new_leg(session, Some(who), false, from, to);
+        self.log.passes(session, who);
+        self.legs[location].serves = Some(Serves::ParkLocation);
+        self.legs[location].state = State::Serving;
+        self.say(location, Code::Setup);
+        self.pass(30..60);
+        self.say_because(location, Code::Parked, "ParkLocation");
+        Some(location)
+    }
+
+    /// A user takes a call from the leg of a park location. Their leg.
+    pub(crate) fn retrieve_from_location(&mut self, user: User, location: LegId) -> Option<LegId> {
+        let session = self.legs[location].session;
+        let waiting = self.others(location).into_iter().next()?;
+        let who = Who::Extension(user.extension);
+        self.log.moves(session, "Retrieve", self.now, who, Some(who), Vec::new());
+        self.reaches_parked(session);
+        self.release(location, Some("Pickup"));
+        self.pass(10..30);
+        Some(self.take_in_session(waiting, user))
+    }
+}

@@ -1,0 +1,404 @@
+//! The truth about each call, from what people did and who could hear whom.
+
+use std::collections::BTreeSet;
+
+use super::{Dialling, Log, Outcome, Placed, Ring, Step};
+use crate::{
+    audio::{Arrival, Talk},
+    id::Who,
+    log::Doing,
+    time::Millis,
+    truth::{CallTruth, Conversation, Facts, Move, Room, Visit},
+};
+
+/// A conversation shorter than this is not yet one, when it is asked who talked last.
+const SHORT_TALK_MS: Millis = 1000;
+
+/// Everything that was heard in a play.
+pub(crate) struct Heard<'a> {
+    /// By mixer, of which each session has one.
+    pub(crate) talks: &'a [Talk],
+    /// Who came on the line where, in order.
+    pub(crate) arrivals: &'a [Arrival],
+    /// The numbers of the world outside that are the account's own.
+    pub(crate) is_ours: &'a dyn Fn(u64, u64) -> bool,
+}
+
+/// One call: its sessions, and what was heard in it.
+struct Call<'a> {
+    log: &'a Log,
+    call: usize,
+    root: usize,
+    sessions: Vec<usize>,
+    /// In order.
+    talks: Vec<&'a Talk>,
+    heard: &'a Heard<'a>,
+    leaves_open: BTreeSet<&'static str>,
+}
+
+impl Log {
+    /// The truth about each call.
+    pub(crate) fn into_truths(self, heard: &Heard<'_>) -> Vec<CallTruth> {
+        let calls: BTreeSet<usize> = (0..self.diallings.len()).map(|session| self.call_of(session)).collect();
+        calls.into_iter().map(|call| Call::new(&self, call, heard).truth()).collect()
+    }
+
+    fn root_of(&self, sessions: &[usize]) -> usize {
+        let rank = |&session: &usize| {
+            let dialling = &self.diallings[session];
+            let kind = match direction(dialling) {
+                _ if dialling.placed == Placed::Bridge => 2,
+                "Internal" => 1,
+                _ => 0,
+            };
+            (dialling.listens, kind, dialling.start, dialling.id)
+        };
+        sessions.iter().copied().min_by_key(rank).unwrap_or_default()
+    }
+}
+
+impl<'a> Call<'a> {
+    fn new(log: &'a Log, call: usize, heard: &'a Heard<'a>) -> Self {
+        let sessions: Vec<usize> =
+            (0..log.diallings.len()).filter(|&session| log.call_of(session) == call).collect();
+        let mut talks: Vec<&Talk> =
+            heard.talks.iter().filter(|talk| log.call_of(talk.mixer) == call).collect();
+        talks.sort_by_key(|talk| (talk.start, talk.end));
+        let root = log.root_of(&sessions);
+        Self { log, call, root, sessions, talks, heard, leaves_open: BTreeSet::new() }
+    }
+
+    fn owns(&self, session: usize) -> bool {
+        self.log.call_of(session) == self.call
+    }
+
+    fn root(&self) -> &'a Dialling {
+        &self.log.diallings[self.root]
+    }
+
+    fn rings(&self) -> impl Iterator<Item = &'a Ring> {
+        self.log.rings.iter().filter(|ring| self.owns(ring.session))
+    }
+
+    fn of<T>(&self, list: &'a [(usize, T)]) -> impl Iterator<Item = &'a T> {
+        list.iter().filter(|(session, _)| self.owns(*session)).map(|(_, of)| of)
+    }
+
+    fn truth(mut self) -> CallTruth {
+        let log = self.log;
+        let call = self.call;
+        let own = move |session: usize| log.call_of(session) == call;
+        let root = self.root();
+        let diallings = || self.sessions.iter().map(|&session| &log.diallings[session]);
+        let start_time = diallings().map(|session| session.start).min().unwrap_or(root.start);
+        let end_time = diallings().map(|session| session.end).max().unwrap_or(root.end);
+        let participants = names(self.of(&log.present).copied());
+        let mut conversations: Vec<Conversation> =
+            self.talks.iter().map(|talk| conversation(talk.start, talk.end, &talk.people)).collect();
+        conversations.sort();
+        let mut sessions: Vec<String> = diallings().map(|session| session.id.to_string()).collect();
+        sessions.sort();
+        let mut rooms: Vec<Room> = diallings().map(room).collect();
+        rooms.sort_by(|a, b| a.id.cmp(&b.id));
+        let is_shown = !log.unknown.iter().any(|&session| own(session));
+        let result = log.result(&own, root, !self.talks.is_empty(), is_shown);
+        let barges = log.barges.iter().filter(|(session, ..)| own(*session));
+        let barges = barges.map(|(_, from, to, people)| conversation(*from, *to, people)).collect();
+        let moves = self.moves();
+        let facts = self.facts(&moves, end_time);
+        CallTruth {
+            id: root.id.to_string(),
+            account_id: Some(root.account.to_string()),
+            sessions,
+            direction: direction(root).to_owned(),
+            result: result.to_owned(),
+            start_time,
+            answer_time: self.answer().map(|(time, _)| time),
+            end_time,
+            caller: root.caller.to_string(),
+            dialled: root.dialled.map(|who| who.to_string()),
+            ignorable: names(self.of(&log.passed).copied())
+                .into_iter()
+                .filter(|name| !participants.contains(name))
+                .collect(),
+            participants,
+            rung: Some(names(self.rings().map(|ring| ring.who))),
+            monitors: names(self.of(&log.monitors).copied()),
+            conversations,
+            moves: moves.into_iter().map(|(told, _)| told).collect(),
+            barges,
+            facts: Some(Box::new(facts)),
+            rooms,
+        }
+    }
+
+    fn facts(&mut self, moves: &[(Move, &Step)], end: Millis) -> Facts {
+        let log = self.log;
+        let root = self.root();
+        let customer = self.customer();
+        let served = customer.unwrap_or(root.caller);
+        let answer = self.answer();
+        let call = self.call;
+        let own = move |session: usize| log.call_of(session) == call;
+        let (last_with, end_state) = (self.last_with(), self.end_state(served, &own));
+        if last_with.is_none() {
+            self.leaves_open.insert("lastWith");
+        }
+        if end_state.is_none() {
+            self.leaves_open.insert("endState");
+        }
+        let related = self.related();
+        if root.dialled.is_none() && !root.for_nobody && !log.services.contains(&self.root) {
+            self.leaves_open.insert("to");
+        }
+        let mobiles = log.mobiles.iter().filter(|(session, ..)| own(*session));
+        let transfer =
+            moves.iter().rev().find(|(_, step)| is_transfer(step) && self.way(step).1.contains(&served));
+        Facts {
+            answered_by: answer.and_then(|(_, talk)| self.answered_by(talk)).map(|who| who.to_string()),
+            last_with: last_with.unwrap_or_default(),
+            customer: customer.map(|who| who.to_string()),
+            users: self.users(),
+            end_state: end_state.unwrap_or_default().to_owned(),
+            wait_ms: answer.map_or(end, |(time, _)| time) - root.start,
+            parked_ms: self.parked(end),
+            transfer: transfer.map(|(told, _)| told.clone()),
+            missed_by: self.missed_by(),
+            queues: self.queues(),
+            on_behalf_of: mobiles.map(|(_, number, user)| (number.to_string(), user.to_string())).collect(),
+            related,
+            leaves_open: self.leaves_open.iter().map(|name| (*name).to_owned()).collect(),
+        }
+    }
+
+    /// When the caller first talked in the first session, or in one that was connected to it.
+    fn answer(&self) -> Option<(Millis, &'a Talk)> {
+        let caller = self.root().caller;
+        let in_root = self.talks.iter().filter(|talk| talk.people.contains(&caller)).filter_map(|&talk| {
+            let reached = talk.rooms.iter().find(|(room, _)| *room == self.root);
+            reached.map(|(_, since)| (talk.start.max(*since), talk))
+        });
+        in_root.min_by_key(|(time, talk)| (*time, talk.end))
+    }
+
+    /// Of those whom the caller talked to first, the one who came on the line last.
+    fn answered_by(&self, talk: &Talk) -> Option<Who> {
+        talk.by_arrival.iter().rev().copied().find(|who| *who != self.root().caller)
+    }
+
+    /// With whom the caller talked last; none if that was with several sets of people at once.
+    fn last_with(&self) -> Option<Vec<String>> {
+        let caller = self.root().caller;
+        let own: Vec<&&Talk> = self.talks.iter().filter(|talk| talk.people.contains(&caller)).collect();
+        let long = |talk: &&&&Talk| talk.end - talk.start >= SHORT_TALK_MS;
+        let last = own.iter().filter(long).max_by_key(|talk| talk.start).or(own.last());
+        let ends_last = own.iter().filter(long).max_by_key(|talk| talk.end).or(own.last());
+        match (last, ends_last) {
+            (Some(last), Some(ends)) if last.people != ends.people => None,
+            (Some(last), _) => Some(names(last.people.iter().copied().filter(|who| *who != caller))),
+            _ => Some(Vec::new()),
+        }
+    }
+
+    fn mobile_of(&self, who: Who) -> Option<Who> {
+        let mobiles = self.log.mobiles.iter().filter(|(session, ..)| self.owns(*session));
+        mobiles.filter(|(_, number, _)| *number == who).map(|(.., user)| *user).next()
+    }
+
+    /// Somebody of the world outside.
+    fn is_outsider(&self, who: Who) -> bool {
+        match who {
+            Who::Extension(_) => false,
+            Who::Anonymous(_) | Who::Service(_) => true,
+            Who::Number(number) => {
+                !(self.heard.is_ours)(self.root().account, number) && self.mobile_of(who).is_none()
+            }
+        }
+    }
+
+    fn customer(&self) -> Option<Who> {
+        let root = self.root();
+        let rung = self.rings().map(|ring| (ring.since, ring.who));
+        let comes = self.heard.arrivals.iter().filter(|arrival| self.owns(arrival.mixer));
+        let mut others: Vec<(Millis, Who)> = rung.collect();
+        others.sort_by_key(|(since, _)| *since);
+        let others = others.into_iter().map(|(_, who)| who).chain(comes.map(|arrival| arrival.who));
+        [Some(root.caller), root.dialled]
+            .into_iter()
+            .flatten()
+            .chain(others)
+            .find(|&who| self.is_outsider(who))
+    }
+
+    /// The users who talked, in the order in which they, or a telephone of their own, came on the line.
+    fn users(&self) -> Vec<String> {
+        let talked: BTreeSet<Who> = self.talks.iter().flat_map(|talk| talk.people.iter().copied()).collect();
+        let mut users: Vec<Who> = Vec::new();
+        for arrival in self.heard.arrivals.iter().filter(|arrival| self.owns(arrival.mixer)) {
+            let user = match self.mobile_of(arrival.who) {
+                Some(user) if talked.contains(&arrival.who) => user,
+                _ => arrival.who,
+            };
+            let counts = talked.contains(&arrival.who) && matches!(user, Who::Extension(_));
+            if counts && !users.contains(&user) {
+                users.push(user);
+            }
+        }
+        users.iter().map(Who::to_string).collect()
+    }
+
+    fn end_state(&self, served: Who, own: &impl Fn(usize) -> bool) -> Option<&'static str> {
+        let end = self.log.doing.end_of(served, own)?;
+        let after = || self.talks.iter().filter(|talk| talk.end > end && !talk.people.contains(&served));
+        if after().any(|talk| talk.end - talk.start.max(end) >= SHORT_TALK_MS) {
+            return Doing::Nothing.name();
+        }
+        if after().next().is_some() {
+            return None;
+        }
+        self.log.doing.last(served, own).and_then(Doing::name)
+    }
+
+    /// For how long somebody was parked, however many were.
+    fn parked(&self, end: Millis) -> Millis {
+        let own = self.log.parkings.iter().filter(|(session, ..)| self.owns(*session));
+        let mut stretches: Vec<(Millis, Millis)> =
+            own.map(|(.., since, until)| (*since, until.unwrap_or(end))).collect();
+        stretches.sort_unstable();
+        let mut over = Millis::MIN;
+        let mut length = 0;
+        for (since, until) in stretches {
+            length += (until - since.max(over)).max(0);
+            over = over.max(until);
+        }
+        length
+    }
+
+    /// The users whose telephone rang in vain.
+    fn missed_by(&self) -> Vec<String> {
+        let elsewhere = |ring: &Ring| {
+            self.log.comes.iter().any(|(session, phone, time)| {
+                *session == ring.session
+                    && *phone != ring.phone
+                    && (ring.since..=ring.until).contains(time)
+                    && *time > ring.since
+            })
+        };
+        let missed = self.rings().filter(|ring| {
+            matches!(ring.who, Who::Extension(_))
+                && !ring.asked
+                && matches!(ring.outcome, None | Some(Outcome::NoAnswer | Outcome::Cancelled))
+                && !elsewhere(ring)
+        });
+        names(missed.map(|ring| ring.who))
+    }
+
+    fn queues(&self) -> Vec<Visit> {
+        let own = self.log.visits.iter().filter(|visit| self.owns(visit.session));
+        own.map(|visit| Visit {
+            participant: visit.queue.to_string(),
+            enter_time: visit.since,
+            outcome: Some(visit.outcome().to_owned()),
+            answered_by: visit.answered_by.map(|who| who.to_string()),
+        })
+        .collect()
+    }
+
+    /// Each move with how it was done, in order.
+    fn moves(&self) -> Vec<(Move, &'a Step)> {
+        let mut steps: Vec<(Move, &Step)> = self
+            .of(&self.log.moves)
+            .map(|step| {
+                let (by, target) = (Some(step.by.to_string()), self.way(step).0.map(|who| who.to_string()));
+                let told =
+                    Move { kind: step.kind.to_owned(), time: Some(step.time), by, target, answered: None };
+                (told, step)
+            })
+            .collect();
+        steps.sort_by(|(a, _), (b, _)| {
+            (a.time, &a.kind, &a.by, &a.target).cmp(&(b.time, &b.kind, &b.by, &b.target))
+        });
+        let times: Vec<Millis> = steps.iter().map(|(_, step)| step.time).collect();
+        for (told, step) in &mut steps {
+            let next = times.iter().copied().find(|time| *time > step.time).unwrap_or(Millis::MAX);
+            let (target, _) = self.way(step);
+            told.answered = Some(target.is_some_and(|target| self.is_answered(target, step.time, next)));
+        }
+        steps
+    }
+
+    /// To whom a move led, and who was moved.
+    fn way(&self, step: &'a Step) -> (Option<Who>, &'a [Who]) {
+        match &step.instead {
+            Some((root, target, moved)) if *root == self.root => (*target, moved),
+            _ => (step.target, &step.moved),
+        }
+    }
+
+    /// Whether whoever a call was moved to talked, or answered out of the queue that it was moved to.
+    fn is_answered(&self, target: Who, from: Millis, until: Millis) -> bool {
+        let mut visits = self.log.visits.iter().filter(|visit| self.owns(visit.session));
+        if let Some(visit) = visits.find(|visit| visit.queue == target && visit.since >= from) {
+            return visit.outcome == Some("Answered");
+        }
+        let is_target = |who: &Who| *who == target || self.mobile_of(*who) == Some(target);
+        self.talks
+            .iter()
+            .any(|talk| talk.end > from && talk.start < until && talk.people.iter().any(is_target))
+    }
+
+    /// Kinds of other calls that this one is connected with, without being one with them.
+    fn related(&mut self) -> Vec<String> {
+        let halves =
+            self.log.hairpins.iter().map(|&(out, back)| (self.log.call_of(out), self.log.call_of(back)));
+        let is_hairpin = halves.into_iter().any(|(out, back)| out == self.call || back == self.call);
+        let mixed = self.talks.iter().any(|talk| {
+            let elsewhere =
+                self.heard.talks.iter().filter(|other| self.log.call_of(other.mixer) != self.call);
+            elsewhere.into_iter().any(|other| {
+                let together = talk.end.min(other.end) - talk.start.max(other.start);
+                let in_both = |who: &&Who| matches!(who, Who::Extension(_)) && other.people.contains(who);
+                together >= SHORT_TALK_MS && talk.people.iter().any(|who| in_both(&who))
+            })
+        });
+        if is_hairpin && mixed {
+            self.leaves_open.insert("related");
+        }
+        let kinds = [("concurrent", mixed), ("hairpin", is_hairpin)];
+        kinds.into_iter().filter(|(_, is_so)| *is_so).map(|(kind, _)| kind.to_owned()).collect()
+    }
+}
+
+fn is_transfer(step: &Step) -> bool {
+    matches!(step.kind, "BlindTransfer" | "AttendedTransfer" | "Transfer" | "Forward")
+}
+
+fn room(dialling: &Dialling) -> Room {
+    Room {
+        id: dialling.id.to_string(),
+        direction: direction(dialling).to_owned(),
+        caller: dialling.caller.to_string(),
+        dialled: dialling.dialled.map(|who| who.to_string()),
+        start_time: dialling.start,
+        seen: None,
+    }
+}
+
+pub(super) fn direction(root: &Dialling) -> &'static str {
+    match (root.caller, root.dialled) {
+        (Who::Number(_) | Who::Service(_) | Who::Anonymous(_), _) => "Inbound",
+        (Who::Extension(_), Some(Who::Extension(_))) => "Internal",
+        (Who::Extension(_), Some(_)) => "Outbound",
+        (Who::Extension(_), None) if root.placed == Placed::Outside => "Outbound",
+        (Who::Extension(_), None) => "Internal",
+    }
+}
+
+fn conversation(start_time: Millis, end_time: Millis, people: &[Who]) -> Conversation {
+    Conversation { start_time, end_time, participants: names(people.iter().copied()), inferred: false }
+}
+
+fn names(who: impl Iterator<Item = Who>) -> Vec<String> {
+    let names: BTreeSet<String> = who.map(|who| who.to_string()).collect();
+    names.into_iter().collect()
+}
