@@ -24,7 +24,8 @@ pub(crate) fn is_number(text: &str) -> bool {
 }
 
 /// Erases a number from a tenant's data. Nobody else may assemble that meanwhile, and whatever is in memory of it has to be
-/// read again. Blocks. Breaking off in between is no harm: what is left is erased by asking again.
+/// read again. The feed lists the calls whose records changed. Blocks. Breaking off in between is no harm: what is left is
+/// erased by asking again.
 pub(crate) fn erase(store: &Store, tenant: TenantId, number: &str) -> Result<Erasure, StoreError> {
     let view = store.of(tenant);
     let pseudonym = pseudonym(&view.pseudonym_key()?, number)?;
@@ -57,6 +58,7 @@ pub(crate) fn erase(store: &Store, tenant: TenantId, number: &str) -> Result<Era
     erasure.endpoints =
         store.rewrite_endpoints(tenant, move |settings| person.erase_from_settings(settings))?;
     store.log_erasure(erasure.clone())?;
+    store.announce(tenant, erased_ms)?;
     Ok(erasure)
 }
 

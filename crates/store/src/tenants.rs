@@ -239,7 +239,7 @@ impl Store {
 
 /// Whether anything is nobody's. Goes from tenant to tenant by the indexes.
 fn has_orphans(connection: &Connection) -> Result<bool> {
-    for table in ["sessions", "changes", "quarantine", "endpoints", "notices", "directories"] {
+    for table in ["sessions", "changes", "quarantine", "endpoints", "notices", "directories", "unannounced"] {
         let found = connection
             .prepare_cached(&format!(
                 "WITH RECURSIVE owners (tenant) AS (
@@ -286,6 +286,7 @@ fn remove_orphans(transaction: &Transaction<'_>) -> Result<usize> {
         "connections",
         "gaps",
         "directories",
+        "unannounced",
     ] {
         removed += transaction.execute(&format!("DELETE FROM {table} WHERE {ORPHAN}"), [])?;
     }

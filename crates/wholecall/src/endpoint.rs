@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &EndpointArgs) -> anyhow::Result<Tally> {
             json!({ "id": id, "removed": true })
         }
         EndpointAction::Test { tenant, id } => {
-            json!({ "id": endpoints::test(&of(tenant)?, id)?.to_string() })
+            json!({ "id": endpoints::test(&of(tenant)?, id)? })
         }
     };
     print(arguments.json, &answer)?;
