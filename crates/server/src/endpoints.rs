@@ -4,8 +4,8 @@ use hyper::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 use wholecall_record::Time;
 use wholecall_store::{
-    ChangeKind, Delivery, Endpoint, EndpointChange, EndpointSettings, NewEndpoint, Signing,
-    StoreError, TenantView,
+    ChangeKind, Delivery, Endpoint, EndpointChange, EndpointSettings, NewEndpoint, Signing, StoreError,
+    TenantView,
 };
 
 use crate::{
@@ -21,7 +21,7 @@ const OVERLAP_MS: i64 = 24 * 3_600_000;
 const MOST_ENDPOINTS: usize = 100;
 
 /// What can be asked for; the first are what is sent if nothing is.
-const EVENTS: [ChangeKind; 7] = [
+pub(crate) const EVENTS: [ChangeKind; 7] = [
     ChangeKind::Completed,
     ChangeKind::Revised,
     ChangeKind::Merged,
@@ -284,4 +284,14 @@ fn checked(settings: Value) -> Result<EndpointSettings, EndpointError> {
         }
     }
     Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_of_change_may_be_asked_for() {
+        assert!(ChangeKind::ALL.iter().all(|kind| EVENTS.contains(kind)));
+    }
 }

@@ -94,10 +94,7 @@ fn data(event: Kept<'_>, mask: Option<&Pseudonyms>) -> Result<String, serde_json
                     (json!(before.version), json!(json_patch::diff(&old, &new)))
                 }
             };
-            Ok(format!(
-                r#"{{"call":{},"fromVersion":{version},"changed":{changed}}}"#,
-                stored(event.data)?
-            ))
+            Ok(format!(r#"{{"call":{},"fromVersion":{version},"changed":{changed}}}"#, stored(event.data)?))
         }
         // Ids only; and notices, which name endpoints.
         Some(ChangeKind::Merged | ChangeKind::Erased | ChangeKind::Deleted) | None => stored(event.data),

@@ -80,10 +80,61 @@ fn add_event(
 ) -> Result<()> {
     let cursor = Position(memory.cursor.0 + 1);
     let data = codec::pack(Kind::Record, json!({ "calls": calls }).to_string().as_bytes())?;
-    transaction
-        .prepare_cached("INSERT INTO changes VALUES (?1, ?2, 0, ?3, 0, ?4, ?5)")?
-        .execute(params![cursor.0, tenant.0, kind.as_str(), now_ms, data])?;
+    transaction.prepare_cached("INSERT INTO changes VALUES (?1, ?2, 0, ?3, 0, ?4, ?5)")?.execute(params![
+        cursor.0,
+        tenant.0,
+        kind.as_str(),
+        now_ms,
+        data
+    ])?;
     transaction.prepare_cached("UPDATE checkpoint SET cursor = ?1")?.execute([cursor.0])?;
     memory.cursor = cursor;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::StoredChange;
+
+    fn lengths(changes: &[StoredChange]) -> Vec<usize> {
+        let calls = |change: &StoredChange| -> usize {
+            let data: Value = serde_json::from_str(&change.record).unwrap();
+            data["calls"].as_array().unwrap().len()
+        };
+        changes.iter().map(calls).collect()
+    }
+
+    #[test]
+    fn many_calls_are_said_in_parts_and_also_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let (tenant, other) = (TenantId(1), TenantId(2));
+        let store = Store::open(folder.path()).unwrap();
+        let noted = store.writer().run(move |transaction, _| {
+            for number in 0..2_300 {
+                note(transaction, tenant, ChangeKind::Deleted, &format!("s-{number}"), 0)?;
+            }
+            note(transaction, tenant, ChangeKind::Erased, "s-1", 3)?;
+            note(transaction, other, ChangeKind::Erased, "s-2", 4)
+        });
+        noted.unwrap();
+        drop(store);
+        let store = Store::open(folder.path()).unwrap();
+        let feed = || store.of(tenant).changes_after(Position(0), 100).unwrap();
+        assert!(feed().is_empty(), "nothing is said before it is announced");
+        assert_eq!(store.announce(tenant, 7).unwrap(), 4);
+        assert_eq!(store.announce(tenant, 8).unwrap(), 0, "once");
+        let feed = feed();
+        assert_eq!(lengths(&feed), [1, 1_000, 1_000, 300]);
+        assert_eq!(feed[0].record, r#"{"calls":[{"id":"s-1","version":3}]}"#);
+        assert_eq!((feed[0].kind, feed[1].kind), (ChangeKind::Erased, ChangeKind::Deleted));
+        assert!(feed.iter().all(|change| change.version == 0 && change.made_ms == 7));
+        assert_eq!(store.of(other).changes_after(Position(0), 100).unwrap().len(), 0);
+        assert_eq!(store.feed_problems().unwrap(), [""; 0]);
+        // Opened again, the feed goes on after them.
+        drop(store);
+        let store = Store::open(folder.path()).unwrap();
+        store.announce(other, 9).unwrap();
+        assert_eq!(store.of(other).changes_after(Position(0), 100).unwrap()[0].cursor, Position(5));
+    }
 }

@@ -122,8 +122,8 @@ impl StoredChange {
             ))?;
             let mut rows = statement.query([self.cursor.0])?;
             let before = rows.next()?.map(Self::read).transpose()?;
-            self.before = before
-                .map(|before| Box::new(Published { version: before.version, record: before.record }));
+            self.before =
+                before.map(|before| Box::new(Published { version: before.version, record: before.record }));
         }
         Ok(self)
     }

@@ -39,7 +39,6 @@ impl EventId {
     pub fn cursor(self) -> Option<Position> {
         (self.0 > 0).then_some(Position(self.0))
     }
-
 }
 
 /// Something to be sent to an endpoint.

@@ -52,6 +52,7 @@ impl TenantView {
     /// The place that a reader hands back. A number alone, as earlier versions gave, is taken too; 0 is the beginning.
     pub fn parse_cursor(&self, text: &str) -> Result<Position, CursorError> {
         let (name, number) = match text.split_once('-') {
+            Some(("", _)) => return Err(CursorError::Malformed),
             Some((name, number)) => (Some(name), number),
             None => (None, text),
         };

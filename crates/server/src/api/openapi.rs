@@ -19,7 +19,7 @@ pub(super) async fn openapi() -> Response {
 pub fn document() -> Value {
     let mut schemas = schema::definitions();
     schemas.insert("Problem".to_owned(), problem());
-    schemas.insert("Change".to_owned(), change());
+    schemas.extend(super::openapi_events::schemas());
     schemas.extend(super::openapi_endpoints::schemas());
     schemas.insert("Merged".to_owned(), merged());
     json!({
@@ -28,11 +28,14 @@ pub fn document() -> Value {
             "title": "Wholecall",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "Whole calls from RingCentral's telephony session notifications. \
-                Times are RFC 3339 in UTC, lengths are milliseconds. Errors are problem documents (RFC 9457).",
+                Times are RFC 3339 in UTC, lengths are milliseconds. Errors are problem documents (RFC 9457). \
+                Within `wholecall.call/1` types of events, members of objects and values of enumerations may be added: \
+                ignore those that you do not know.",
             "license": { "name": "Apache-2.0 OR MIT" },
         },
         "security": [{ "apiKey": [] }],
         "paths": paths(),
+        "webhooks": super::openapi_events::webhooks(),
         "components": {
             "securitySchemes": {
                 "apiKey": { "type": "http", "scheme": "bearer", "description": "A tenant's API key, `wck_…`." },
@@ -109,22 +112,24 @@ fn calls_and_changes() -> Value {
                 "404": problem_answer("There is no such call."),
             })) },
         "/v1/changes": { "get": operation("listChanges",
-            "Every version of every call in the order it was made; keep `next` and no change is ever missed", vec![
-                parameter("after", "The cursor to go on from, or `now`; without it, from the beginning.", text()),
+            "The events of all calls in the order in which they were made; keep `next` and none is ever missed", vec![
+                parameter("after", "The cursor to go on from, or `now`; without it or with `0`, from the beginning.", text()),
                 parameter("limit", "How many at most, up to 1,000.", count(100)),
                 parameter("wait", "How many seconds to wait for the first, up to 60.", count(0)),
             ], json!({
-                "200": answer("The changes.", json!({
+                "200": answer("The events.", json!({
                     "type": "object",
-                    "properties": { "changes": { "type": "array", "items": reference("Change") }, "next": text() },
+                    "properties": { "changes": { "type": "array", "items": reference("Event") }, "next": text() },
                     "required": ["changes", "next"],
                 })),
+                "410": foreign_cursor(),
             })) },
         "/v1/stream": { "get": operation("streamChanges",
-            "The same as server-sent events, with `id`, `event` and the record as `data`", vec![
-                parameter("after", "The cursor to go on from; without it, from now on. `Last-Event-ID` weighs more.", text()),
+            "The events of `/v1/changes` as server-sent events: `id` is the cursor, `event` the type, `data` the event", vec![
+                parameter("after", "The cursor to go on from; without it, from now on. `Last-Event-ID` takes precedence.", text()),
             ], json!({
-                "200": { "description": "Events.", "content": { "text/event-stream": {} } },
+                "200": { "description": "Events without end.", "content": { "text/event-stream": {} } },
+                "410": foreign_cursor(),
             })) },
         "/v1/health": { "get": operation("getHealth",
             "How well notifications come in, since the service began, and how connections to RingCentral stand",
@@ -346,6 +351,16 @@ pub(super) fn count(usual: u32) -> Value {
     json!({ "type": "integer", "minimum": 0, "default": usual })
 }
 
+/// Words that an answer may have; later versions may have more.
+pub(super) fn open_words(words: impl Iterator<Item = &'static str>) -> Value {
+    schema::open_words(&words.collect::<Vec<_>>())
+}
+
+fn foreign_cursor() -> Value {
+    problem_answer("The cursor is another store's: list the calls, then go on from `now`.")
+}
+
+/// Words that may be asked for.
 pub(super) fn words(words: impl Iterator<Item = &'static str>) -> Value {
     json!({ "type": "string", "enum": words.collect::<Vec<_>>() })
 }
@@ -381,21 +396,6 @@ fn problem() -> Value {
         "description": "What went wrong (RFC 9457).",
         "properties": { "type": text(), "title": text(), "status": { "type": "integer" }, "detail": text() },
         "required": ["type", "title", "status", "detail"],
-    })
-}
-
-fn change() -> Value {
-    let kinds = ["call.started", "call.updated", "call.completed", "call.revised", "call.merged"];
-    json!({
-        "type": "object",
-        "description": "A version of a call, or that a call turned out to be part of another.",
-        "properties": {
-            "cursor": text(),
-            "type": words(kinds.into_iter()),
-            "call": reference("Call"),
-            "merged": reference("Merged"),
-        },
-        "required": ["cursor", "type"],
     })
 }
 

@@ -214,7 +214,8 @@ mod tests {
             version: 0,
             ..event(3, "", "erased")
         };
-        let events = [event(1, "a", "completed"), event(2, "c", "completed"), erased, event(4, "b", "updated")];
+        let events =
+            [event(1, "a", "completed"), event(2, "c", "completed"), erased, event(4, "b", "updated")];
         let mut queue = queue(events);
         let first = queue.take(10, 0, |_| true);
         assert_eq!(ids(&first), [1, 2]);

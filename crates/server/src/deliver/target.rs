@@ -164,9 +164,7 @@ impl Target {
             let call: Result<Call, _> = serde_json::from_str(&event.data);
             event.version > 0 && call.is_ok_and(|call| filter.matches(&call))
         };
-        Ok(event.is_for_everybody()
-            || passes()
-            || store.was_delivered_before(self.endpoint.number, event)?)
+        Ok(event.is_for_everybody() || passes() || store.was_delivered_before(self.endpoint.number, event)?)
     }
 
     /// The request that carries events.

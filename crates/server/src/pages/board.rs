@@ -13,7 +13,9 @@ use askama::Template;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use wholecall_record::{Call, call::State};
-use wholecall_store::{ChangeKind, Filter, Found, Position, Stats, StoreError, StoredChange, TenantId, TenantView};
+use wholecall_store::{
+    ChangeKind, Filter, Found, Position, Stats, StoreError, StoredChange, TenantId, TenantView,
+};
 
 use super::moment::Row;
 use crate::{Service, api::read, clock, problem::Problem};

@@ -95,7 +95,7 @@ pub(crate) fn expect_sound(changes: &[Value]) {
         let kind = change["type"].as_str().unwrap();
         if kind == "call.merged" {
             let (id, into) =
-                (change["merged"]["id"].as_str().unwrap(), change["merged"]["into"].as_str().unwrap());
+                (change["data"]["id"].as_str().unwrap(), change["data"]["into"].as_str().unwrap());
             let gone = versions.remove(id).unwrap_or_else(|| panic!("{id} was merged, but never told of"));
             let version = versions.entry(into).or_default();
             *version = gone.max(*version);
@@ -104,8 +104,8 @@ pub(crate) fn expect_sound(changes: &[Value]) {
             }
             continue;
         }
-        let id = change["call"]["id"].as_str().unwrap();
-        let version = change["call"]["version"].as_u64().unwrap();
+        let id = change["data"]["call"]["id"].as_str().unwrap();
+        let version = change["data"]["call"]["version"].as_u64().unwrap();
         let before = versions.insert(id, version);
         assert!(before.is_none_or(|before| before < version), "{id}: {version} after {before:?}");
         match kind {
