@@ -142,7 +142,9 @@ impl Person {
     /// Erases the person from what people wrote of an endpoint. A filter goes on with what is kept of the person.
     fn erase_from_settings(&self, settings: &mut EndpointSettings) {
         let texts = [&mut settings.url, &mut settings.description].into_iter();
-        for text in texts.chain(settings.filter.number.as_mut()) {
+        let filter = &mut settings.filter;
+        let people = [&mut filter.number, &mut filter.customer, &mut filter.answered_by, &mut filter.user];
+        for text in texts.chain(people.into_iter().flatten()) {
             *text = self.without_any_spelling(text);
         }
     }
@@ -208,8 +210,14 @@ impl Person {
     fn rewrite(&self, value: &mut Value, member: Option<&str>, names: &BTreeSet<String>) -> bool {
         match value {
             Value::String(text) => {
-                let is_name = matches!(member, Some("name" | "value")) && names.contains(text.as_str());
-                let new = if is_name { Some(self.pseudonym.clone()) } else { self.without_number(text) };
+                let is_name =
+                    matches!(member, Some("name" | "value" | "displayName")) && names.contains(text.as_str());
+                let new = match member {
+                    _ if is_name => Some(self.pseudonym.clone()),
+                    // It has the number as people write it.
+                    Some("displayName") => Some(self.without_any_spelling(text)).filter(|new| new != text),
+                    _ => self.without_number(text),
+                };
                 let changed = new.is_some();
                 if let Some(new) = new {
                     *text = new;

@@ -1,7 +1,7 @@
 //! Events as every reader gets them: `{"id","type","timestamp","tenant","cursor","data"}`, the same text by webhook, in the
 //! feed, in the stream and within a batch.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use wholecall_record::Time;
 use wholecall_store::{ChangeKind, EventId, Outgoing, Published, StoredChange, TenantView, kind};
 
@@ -130,8 +130,23 @@ fn mask_all(value: &mut Value, member: Option<&str>, key: &Pseudonyms) {
         Value::Array(values) => values.iter_mut().for_each(|value| mask_all(value, member, key)),
         Value::Object(members) => {
             members.iter_mut().for_each(|(name, value)| mask_all(value, Some(name), key));
+            if members.contains_key("displayName") {
+                let shown = nameless(members);
+                members.insert("displayName".to_owned(), shown.into());
+            }
         }
         _ => {}
+    }
+}
+
+/// What somebody without a name is shown as.
+fn nameless(members: &Map<String, Value>) -> String {
+    let text = |name: &str| members.get(name).and_then(Value::as_str);
+    let extension = || text("extensionNumber").or_else(|| text("extensionId"));
+    match (text("phoneNumber"), extension()) {
+        (Some(number), _) => number.to_owned(),
+        (None, Some(extension)) => format!("Extension {extension}"),
+        (None, None) => "Anonymous".to_owned(),
     }
 }
 
@@ -230,8 +245,14 @@ mod tests {
     fn redacted_records_have_no_names_and_no_numbers_but_tell_people_apart() {
         let data = json!({
             "id": "s-a0d7811c0e05c4d5z19f3ea24153cz000000010000",
-            "from": { "participant": "tel:+14045550145", "phoneNumber": "+14045550145", "name": "Ada" },
+            "from": {
+                "participant": "tel:+14045550145", "phoneNumber": "+14045550145", "name": "Ada", "displayName": "Ada",
+            },
             "to": { "participant": "tel:+14045550146", "phoneNumber": "104", "name": null },
+            "participants": [
+                { "phoneNumber": null, "extensionNumber": "104", "displayName": "Ada Okafor" },
+                { "phoneNumber": null, "displayName": "(404) 555-0145" },
+            ],
             "related": [{ "why": "dialled +14045550145, from 4" }],
         });
         let text = data.to_string();
@@ -240,12 +261,18 @@ mod tests {
             let event = Kept { before: Some(&before), ..kept(kind, &text) };
             let masked = written(event, Some(&vec![7; 32]));
             let said = masked.to_string();
-            assert!(!said.contains("404555") && !said.contains("Ada"), "{said}");
+            assert!(
+                !said.contains("404555") && !said.contains("Ada") && !said.contains("555-0145"),
+                "{said}"
+            );
             let call = &masked["data"]["call"];
             assert_eq!(call["id"], data["id"]);
             assert_eq!(call["to"]["phoneNumber"], "104");
             let number = call["from"]["phoneNumber"].as_str().unwrap();
             assert_eq!(call["from"]["participant"], format!("tel:{number}"));
+            assert_eq!(call["from"]["displayName"], number);
+            assert_eq!(call["participants"][0]["displayName"], "Extension 104");
+            assert_eq!(call["participants"][1]["displayName"], "Anonymous");
             assert_ne!(call["from"]["participant"], call["to"]["participant"]);
             assert_eq!(call["related"][0]["why"], format!("dialled {number}, from 4"));
         }

@@ -33,6 +33,7 @@ mod schema;
 mod stats;
 mod tenants;
 mod terms;
+mod visits;
 mod writer;
 
 use std::{

@@ -265,7 +265,8 @@ fn remove_orphans(transaction: &Transaction<'_>) -> Result<usize> {
         [],
     )?;
     let terms = format!("DELETE FROM call_terms WHERE term IN (SELECT term FROM terms WHERE {ORPHAN})");
-    let mut removed = transaction.execute(&terms, [])?;
+    let visits = format!("DELETE FROM queue_visits WHERE term IN (SELECT term FROM terms WHERE {ORPHAN})");
+    let mut removed = transaction.execute(&terms, [])? + transaction.execute(&visits, [])?;
     for table in ["attempts", "deliveries"] {
         let of_orphans = format!("endpoint IN (SELECT endpoint FROM endpoints WHERE {ORPHAN})");
         removed += transaction.execute(&format!("DELETE FROM {table} WHERE {of_orphans}"), [])?;

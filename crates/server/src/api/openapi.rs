@@ -4,7 +4,7 @@
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 use wholecall_record::{
-    call::{Direction, MoveKind, Outcome, State},
+    call::{Direction, EndState, MoveKind, Outcome, State},
     schema,
 };
 
@@ -167,7 +167,7 @@ fn calls_and_changes() -> Value {
                     "required": ["accepted", "refused", "refusals"],
                 })),
             })), "application/x-ndjson", json!({ "type": "string" })) },
-        "/v1/stats": { "get": operation("getStats", "Figures of calls that are over, for each stretch of time or part of the company",
+        "/v1/stats": { "get": operation("getStats", "Figures of calls that are over by time or extension, and of all visits to queues",
             vec![
                 parameter("by", "What for.", words(["day", "hour", "extension", "queue"].into_iter())),
                 parameter("from", "Of calls that started at this time or later: a time, or a day in the zone.", text()),
@@ -250,6 +250,22 @@ fn call_parameters() -> Vec<Value> {
         parameter("direction", "The direction.", words(Direction::ALL.iter().map(|word| word.as_str()))),
         parameter("result", "The result.", words(Outcome::ALL.iter().map(|word| word.as_str()))),
         parameter("state", "The state.", words(State::ALL.iter().map(|word| word.as_str()))),
+        parameter("customer", "The customer: the number in any spelling, or the participant id.", text()),
+        parameter(
+            "answeredBy",
+            "Who first talked with the caller: an extension id, a participant id or a number.",
+            text(),
+        ),
+        parameter(
+            "user",
+            "A person of the account who talked: an extension id, a participant id or a number.",
+            text(),
+        ),
+        parameter(
+            "endState",
+            "How the customer was left: in a queue (`queued`), while a telephone rang, in a menu, and so on.",
+            words(EndState::ALL.iter().map(|word| word.as_str())),
+        ),
         parameter("from", "Started at this time or later.", date_time()),
         parameter("to", "Started before this time.", date_time()),
         parameter("as_of", "Calls as they were known then.", date_time()),
@@ -369,22 +385,42 @@ fn stats() -> Value {
     let length = || json!({ "type": "integer", "description": "Milliseconds." });
     let wait =
         || json!({ "type": ["integer", "null"], "description": "Milliseconds; null where nobody waited." });
+    let count = |about: &str| json!({ "type": "integer", "description": about });
+    let waits = || ["waitMedianMs", "waitP90Ms"].map(|name| (name.to_owned(), wait()));
     let figures = ["calls", "answered", "missed", "abandoned", "voicemail", "transfers"];
-    let mut properties = Map::from_iter(figures.map(|name| (name.to_owned(), json!({ "type": "integer" }))));
-    properties.extend(["talkMs", "holdMs"].map(|name| (name.to_owned(), length())));
-    properties.extend(["waitMedianMs", "waitP90Ms"].map(|name| (name.to_owned(), wait())));
-    let required: Vec<String> = properties.keys().cloned().collect();
-    properties.extend(["start", "extension", "queue"].map(|name| (name.to_owned(), text())));
+    let mut of_calls = Map::from_iter(figures.map(|name| (name.to_owned(), json!({ "type": "integer" }))));
+    of_calls.extend(["talkMs", "holdMs"].map(|name| (name.to_owned(), length())));
+    of_calls.extend(waits());
+    let mut of_queue = Map::from_iter(
+        [
+            ("calls", count("Calls that visited the queue.")),
+            ("offered", count("Visits: the sum of the following columns.")),
+            ("answered", count("Visits that were answered.")),
+            ("left", count("Visits that the caller left by a key.")),
+            ("overflowed", count("Visits after which the queue sent the call elsewhere.")),
+            ("abandoned", count("Visits in which the caller hung up.")),
+            ("unknown", count("Visits of closed calls of which it is not known how they came out.")),
+            ("open", count("Visits of live calls that have not come out yet.")),
+        ]
+        .map(|(name, schema)| (name.to_owned(), schema)),
+    );
+    of_queue.extend(waits());
+    let named = |about: &str, name: &str, figures: Map<String, Value>| {
+        let mut properties = figures;
+        properties.insert(name.to_owned(), text());
+        let required: Vec<String> = properties.keys().cloned().collect();
+        json!({ "type": "object", "description": about, "properties": properties, "required": required })
+    };
+    let buckets = [
+        named("A day or an hour.", "start", of_calls.clone()),
+        named("An extension's part in calls.", "extension", of_calls),
+        named("Visits to a queue.", "queue", of_queue),
+    ];
     json!({
         "type": "object",
         "properties": {
             "zone": text(),
-            "buckets": { "type": "array", "items": {
-                "type": "object",
-                "description": "Named by `start`, `extension` or `queue`, whichever was asked for.",
-                "properties": properties,
-                "required": required,
-            } },
+            "buckets": { "type": "array", "items": { "anyOf": buckets } },
         },
         "required": ["zone", "buckets"],
     })

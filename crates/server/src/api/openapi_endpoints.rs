@@ -1,7 +1,7 @@
 //! The part of the OpenAPI document that is about endpoints.
 
 use serde_json::{Map, Value, json};
-use wholecall_record::call::{Direction, Outcome};
+use wholecall_record::call::{Direction, EndState, Outcome};
 use wholecall_store::{ChangeKind, DeliveryState};
 
 use super::openapi::{
@@ -113,6 +113,8 @@ fn filter() -> Value {
             "direction": word_or_null(Direction::ALL.iter().map(|word| word.as_str())),
             "result": word_or_null(Outcome::ALL.iter().map(|word| word.as_str())),
             "extension": text(), "queue": text(), "number": text(),
+            "customer": text(), "answeredBy": text(), "user": text(),
+            "endState": word_or_null(EndState::ALL.iter().map(|word| word.as_str())),
         },
     })
 }

@@ -146,8 +146,23 @@ fn written(at_ms: i64, zone: &TimeZone) -> String {
 }
 
 /// Every figure with its name, in order.
-fn figures(stats: &Stats) -> [(&'static str, Value); 10] {
-    [
+fn figures(by: By, stats: &Stats) -> Vec<(&'static str, Value)> {
+    let waits =
+        [("waitMedianMs", Value::from(stats.wait_ms(50))), ("waitP90Ms", Value::from(stats.wait_ms(90)))];
+    if by == By::Queue {
+        let columns = [
+            ("calls", stats.calls),
+            ("offered", stats.offered),
+            ("answered", stats.answered),
+            ("left", stats.left),
+            ("overflowed", stats.overflowed),
+            ("abandoned", stats.abandoned),
+            ("unknown", stats.unknown),
+            ("open", stats.open),
+        ];
+        return columns.map(|(name, count)| (name, count.into())).into_iter().chain(waits).collect();
+    }
+    let counts = [
         ("calls", stats.calls.into()),
         ("answered", stats.answered.into()),
         ("missed", stats.missed.into()),
@@ -155,26 +170,24 @@ fn figures(stats: &Stats) -> [(&'static str, Value); 10] {
         ("voicemail", stats.voicemail.into()),
         ("talkMs", stats.talk_ms.into()),
         ("holdMs", stats.hold_ms.into()),
-        ("waitMedianMs", stats.wait_ms(50).into()),
-        ("waitP90Ms", stats.wait_ms(90).into()),
-        ("transfers", stats.transfers.into()),
-    ]
+    ];
+    counts.into_iter().chain(waits).chain([("transfers", stats.transfers.into())]).collect()
 }
 
 fn to_json(by: By, name: &str, stats: &Stats) -> Value {
     let mut members = Map::new();
     members.insert(by.member().to_owned(), name.into());
-    members.extend(figures(stats).map(|(name, value)| (name.to_owned(), value)));
+    members.extend(figures(by, stats).into_iter().map(|(name, value)| (name.to_owned(), value)));
     members.into()
 }
 
 /// For spreadsheets. Names are times and ids, figures are numbers: nothing here needs quoting.
 pub(crate) fn csv(by: By, rows: &[(String, Stats)]) -> String {
-    let names = figures(&Stats::default()).map(|(name, _)| name);
+    let names: Vec<&str> = figures(by, &Stats::default()).into_iter().map(|(name, _)| name).collect();
     let mut text = format!("{},{}\r\n", by.member(), names.join(","));
     for (name, stats) in rows {
-        let values =
-            figures(stats).map(|(_, value)| if value.is_null() { String::new() } else { value.to_string() });
+        let shown = |value: Value| if value.is_null() { String::new() } else { value.to_string() };
+        let values: Vec<String> = figures(by, stats).into_iter().map(|(_, value)| shown(value)).collect();
         text.push_str(&format!("{name},{}\r\n", values.join(",")));
     }
     text

@@ -10,7 +10,7 @@ use hyper::{
 use serde::{Deserialize, Serialize};
 use wholecall_record::{
     Call,
-    call::{self, Direction},
+    call::{self, Direction, EndState},
 };
 use wholecall_store::{Endpoint, EndpointFilter, Filter, Outgoing, Store, StoreError};
 
@@ -111,6 +111,10 @@ pub(crate) fn parse_filter(wanted: &EndpointFilter) -> Result<Option<Filter>, St
         extension: wanted.extension.clone(),
         queue: wanted.queue.clone(),
         number: wanted.number.clone(),
+        customer: wanted.customer.clone(),
+        answered_by: wanted.answered_by.clone(),
+        user: wanted.user.clone(),
+        end_state: word("endState", &wanted.end_state, EndState::from_word)?,
         ..Filter::default()
     }))
 }
