@@ -195,6 +195,8 @@ fn what_makes_no_endpoint_is_refused_with_the_reason() {
         ("filter", json!({ "result": "Great" }), "filter.result"),
         ("filter", json!({ "direction": "Up" }), "filter.direction"),
         ("filter", json!({ "number": "none" }), "filter.number"),
+        ("filter", json!({ "endState": "gone" }), "filter.endState"),
+        ("filter", json!({ "answeredBy": 104 }), "filter.answeredBy"),
         ("filter", json!({ "extension": 104 }), "filter.extension"),
         ("filter", json!({ "colour": "red" }), "colour"),
         ("rateLimit", json!(0), "1 to 100000"),
@@ -272,7 +274,7 @@ fn what_was_sent_is_listed_and_sent_again_when_asked() {
     // Waits until so many attempts are written down.
     let attempted = |count: usize| {
         let listed = eventually(SOON, || {
-            let one = client.get(&tenant, &path(&added, "/deliveries"))["deliveries"][0].take();
+            let one = client.get(&tenant, &path(&added, "/deliveries"))["deliveries"][0].clone();
             let attempts = one["attempts"].as_array().map_or(0, Vec::len);
             (one["state"] == "delivered" && attempts == count).then_some(one)
         });
@@ -330,7 +332,7 @@ fn what_is_wanted_again_while_it_is_on_its_way_is_sent_again_afterwards() {
     assert_eq!(replayed.json(), json!({ "deliveries": 1 }));
     receiver.expect(4);
     let done = eventually(SOON, || {
-        let one = client.get(&tenant, &path(&added, "/deliveries"))["deliveries"][0].take();
+        let one = client.get(&tenant, &path(&added, "/deliveries"))["deliveries"][0].clone();
         (one["state"] == "delivered").then(|| one["attempts"].as_array().unwrap().len())
     });
     assert_eq!(done, Some(4));
@@ -367,6 +369,19 @@ fn endpoints_are_looked_after_beside_the_running_service() {
     let record = client.get(&tenant, &format!("/v1/calls/{call_id}"));
     let number = record["from"]["phoneNumber"].as_str().unwrap();
     assert!(number.len() > 7 && !told.body.to_string().contains(number), "{number}: {}", told.body);
+    let filter = |options: &[&str]| -> Value {
+        let set = [&["endpoint", "set", "acme", id], options].concat();
+        installation.command_json(&set)["filter"].clone()
+    };
+    let wanted =
+        ["--customer", "+14045550145", "--answered-by", "104", "--user", "105", "--end-state", "none"];
+    let set = filter(&wanted);
+    assert_eq!(
+        [&set["customer"], &set["answeredBy"], &set["user"], &set["endState"]],
+        [&json!("+14045550145"), &json!("104"), &json!("105"), &json!("none")]
+    );
+    let reset = ["--customer", "none", "--answered-by", "none", "--user", "none", "--end-state", "any"];
+    assert!(filter(&reset).as_object().unwrap().values().all(Value::is_null));
     installation.command_json(&["endpoint", "set", "acme", id, "--enabled", "false"]);
     let ids: Vec<Value> = installation.command_json(&["endpoint", "list", "acme"])["endpoints"]
         .as_array()
