@@ -107,7 +107,7 @@ macro_rules! words {
         impl crate::schema::Schema for $name {
             fn schema(definitions: &mut crate::schema::Definitions) -> serde_json::Value {
                 crate::schema::define(definitions, stringify!($name), |_| {
-                    serde_json::json!({ "type": "string", "enum": [$( $word, )*] })
+                    crate::schema::open_words(&[$( $word, )*])
                 })
             }
         }

@@ -1,4 +1,7 @@
 //! The record's shape as JSON Schema, made from the same list of names as its types.
+//!
+//! It is open: within one version of the format, objects may get further members and enumerations further values. What this
+//! version writes is described by [`close`]d schemas.
 
 use compact_str::CompactString;
 use serde_json::{Map, Value, json};
@@ -24,6 +27,34 @@ pub fn definitions() -> Definitions {
     let mut definitions = Definitions::new();
     Call::schema(&mut definitions);
     definitions
+}
+
+/// Marks an alternative that stands for what a later version may add.
+pub const ADDED_LATER: &str = "x-added-later";
+
+/// One of these words, or one that is added later.
+pub fn open_words(words: &[&str]) -> Value {
+    json!({
+        "anyOf": [{ "type": "string", "enum": words }, { "type": "string", ADDED_LATER: true }],
+        "description": "Further values may be added.",
+    })
+}
+
+/// Makes a schema say what this version writes and nothing else: for tests of what is written.
+pub fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if members.get("properties").is_some_and(Value::is_object) {
+                members.entry("additionalProperties").or_insert(json!(false));
+            }
+            if let Some(Value::Array(alternatives)) = members.get_mut("anyOf") {
+                alternatives.retain(|alternative| alternative.get(ADDED_LATER).is_none());
+            }
+            members.values_mut().for_each(close);
+        }
+        Value::Array(values) => values.iter_mut().for_each(close),
+        _ => {}
+    }
 }
 
 /// A member of an object.
@@ -63,7 +94,6 @@ pub(crate) fn object(about: &str, members: Vec<Member>) -> Value {
         "description": plain(about),
         "properties": properties,
         "required": required,
-        "additionalProperties": false,
     })
 }
 
@@ -112,6 +142,20 @@ plain_shapes! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_shape_is_open_and_closed_where_that_is_wanted() {
+        let open = Value::Object(definitions());
+        assert!(!open.to_string().contains("additionalProperties"));
+        assert_eq!(open["Outcome"]["anyOf"][1], json!({ "type": "string", ADDED_LATER: true }));
+        let mut closed = open.clone();
+        close(&mut closed);
+        assert_eq!(closed["Call"]["additionalProperties"], false);
+        assert_eq!(closed["Outcome"]["anyOf"].as_array().unwrap().len(), 1);
+        assert!(closed["Outcome"]["anyOf"][0]["enum"].as_array().unwrap().contains(&json!("Answered")));
+        let answer_time = &closed["Call"]["properties"]["answerTime"]["anyOf"];
+        assert_eq!(answer_time.as_array().unwrap().len(), 2, "what may be null still may");
+    }
 
     #[test]
     fn every_reference_leads_somewhere() {

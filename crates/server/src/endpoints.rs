@@ -4,8 +4,8 @@ use hyper::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 use wholecall_record::Time;
 use wholecall_store::{
-    ChangeKind, Delivery, Endpoint, EndpointChange, EndpointSettings, EventId, NewEndpoint, Signing,
-    StoreError, TenantView,
+    ChangeKind, Delivery, Endpoint, EndpointChange, EndpointSettings, NewEndpoint, Signing, StoreError,
+    TenantView,
 };
 
 use crate::{
@@ -21,12 +21,15 @@ const OVERLAP_MS: i64 = 24 * 3_600_000;
 const MOST_ENDPOINTS: usize = 100;
 
 /// What can be asked for; the first are what is sent if nothing is.
-const EVENTS: [ChangeKind; 5] = [
+pub(crate) const EVENTS: [ChangeKind; 7] = [
     ChangeKind::Completed,
     ChangeKind::Revised,
     ChangeKind::Merged,
     ChangeKind::Started,
     ChangeKind::Updated,
+    // Sent in any case.
+    ChangeKind::Erased,
+    ChangeKind::Deleted,
 ];
 const USUAL_EVENTS: usize = 3;
 
@@ -154,10 +157,11 @@ pub fn rotate(
     Ok(answer)
 }
 
-/// Sends an endpoint a test event, now. Blocks.
-pub fn test(view: &TenantView, id: &str) -> Result<EventId, EndpointError> {
+/// Sends an endpoint a test event, now; the event's id. Blocks.
+pub fn test(view: &TenantView, id: &str) -> Result<String, EndpointError> {
     let sent = view.test_endpoint(id, clock::now().as_millis())?;
-    sent.ok_or_else(|| EndpointError::Unknown(id.to_owned()))
+    let sent = sent.ok_or_else(|| EndpointError::Unknown(id.to_owned()))?;
+    Ok(view.event_id(sent))
 }
 
 /// The endpoint of that name.
@@ -185,8 +189,8 @@ pub fn describe(key: &SecretKey, endpoint: &Endpoint) -> Value {
     described
 }
 
-/// A delivery with its attempts.
-pub fn describe_delivery(delivery: &Delivery) -> Value {
+/// A delivery of a tenant with its attempts.
+pub fn describe_delivery(view: &TenantView, delivery: &Delivery) -> Value {
     let time = |ms: i64| Time::from_millis(ms).to_string();
     let attempts: Vec<Value> = delivery
         .attempts
@@ -202,7 +206,7 @@ pub fn describe_delivery(delivery: &Delivery) -> Value {
         })
         .collect();
     json!({
-        "id": delivery.id.to_string(),
+        "id": view.event_id(delivery.id),
         "endpoint": delivery.endpoint,
         "type": delivery.kind,
         "callId": Some(&delivery.call_id).filter(|id| !id.is_empty()),
@@ -280,4 +284,14 @@ fn checked(settings: Value) -> Result<EndpointSettings, EndpointError> {
         }
     }
     Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_of_change_may_be_asked_for() {
+        assert!(ChangeKind::ALL.iter().all(|kind| EVENTS.contains(kind)));
+    }
 }

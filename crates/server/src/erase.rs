@@ -24,7 +24,8 @@ pub(crate) fn is_number(text: &str) -> bool {
 }
 
 /// Erases a number from a tenant's data. Nobody else may assemble that meanwhile, and whatever is in memory of it has to be
-/// read again. Blocks. Breaking off in between is no harm: what is left is erased by asking again.
+/// read again. The feed lists the calls whose records changed. Blocks. Breaking off in between is no harm: what is left is
+/// erased by asking again.
 pub(crate) fn erase(store: &Store, tenant: TenantId, number: &str) -> Result<Erasure, StoreError> {
     let view = store.of(tenant);
     let pseudonym = pseudonym(&view.pseudonym_key()?, number)?;
@@ -57,6 +58,7 @@ pub(crate) fn erase(store: &Store, tenant: TenantId, number: &str) -> Result<Era
     erasure.endpoints =
         store.rewrite_endpoints(tenant, move |settings| person.erase_from_settings(settings))?;
     store.log_erasure(erasure.clone())?;
+    store.announce(tenant, erased_ms)?;
     Ok(erasure)
 }
 
@@ -140,7 +142,9 @@ impl Person {
     /// Erases the person from what people wrote of an endpoint. A filter goes on with what is kept of the person.
     fn erase_from_settings(&self, settings: &mut EndpointSettings) {
         let texts = [&mut settings.url, &mut settings.description].into_iter();
-        for text in texts.chain(settings.filter.number.as_mut()) {
+        let filter = &mut settings.filter;
+        let people = [&mut filter.number, &mut filter.customer, &mut filter.answered_by, &mut filter.user];
+        for text in texts.chain(people.into_iter().flatten()) {
             *text = self.without_any_spelling(text);
         }
     }
@@ -206,8 +210,14 @@ impl Person {
     fn rewrite(&self, value: &mut Value, member: Option<&str>, names: &BTreeSet<String>) -> bool {
         match value {
             Value::String(text) => {
-                let is_name = matches!(member, Some("name" | "value")) && names.contains(text.as_str());
-                let new = if is_name { Some(self.pseudonym.clone()) } else { self.without_number(text) };
+                let is_name =
+                    matches!(member, Some("name" | "value" | "displayName")) && names.contains(text.as_str());
+                let new = match member {
+                    _ if is_name => Some(self.pseudonym.clone()),
+                    // It has the number as people write it.
+                    Some("displayName") => Some(self.without_any_spelling(text)).filter(|new| new != text),
+                    _ => self.without_number(text),
+                };
                 let changed = new.is_some();
                 if let Some(new) = new {
                     *text = new;

@@ -12,6 +12,7 @@ pub mod deliver;
 mod directories;
 pub mod endpoints;
 mod erase;
+mod event;
 mod health;
 mod listen;
 mod metrics;

@@ -39,10 +39,15 @@ fn remove_expired(store: &Store, tenants: &Tenants, now_ms: i64) -> Result<(), S
         tracing::info!(rows = orphans, "removed what came for tenants that are gone");
     }
     for tenant in tenants.now().by_name.values() {
+        // Also what was left when the service stopped in between.
+        store.announce(tenant.id, now_ms)?;
         let Some(days) = tenant.settings.retention_days else { continue };
         let before_ms = now_ms - i64::from(days) * DAY_MS;
         let expiry = Expiry { tenant: tenant.id, before_ms, quiet_since_ms: now_ms - QUIET_MS };
-        let calls = all(|| store.remove_calls(expiry, AT_ONCE))?;
+        let calls = all(|| store.remove_calls(expiry, AT_ONCE));
+        // Whatever could be removed, readers of the feed have to know.
+        store.announce(tenant.id, now_ms)?;
+        let calls = calls?;
         let strays = all(|| store.remove_strays(expiry, AT_ONCE))?;
         let leftovers = all(|| store.remove_leftovers(expiry, AT_ONCE))?;
         store.remove_directories(tenant.id)?;

@@ -4,7 +4,10 @@
 use std::borrow::Cow;
 
 use rusqlite::{Transaction, params};
-use wholecall_record::{Call, CallId, WriteJson, call::MoveKind};
+use wholecall_record::{
+    Call, CallId, WriteJson,
+    call::{EndState, MoveKind},
+};
 
 use crate::{
     Position, Store, TenantId,
@@ -69,6 +72,7 @@ pub(crate) struct Columns {
     pub(crate) talk_ms: i64,
     pub(crate) hold_ms: i64,
     pub(crate) transfers: i64,
+    pub(crate) end_state: Option<&'static str>,
 }
 
 impl Columns {
@@ -86,6 +90,7 @@ impl Columns {
             talk_ms: record.durations.talk_ms,
             hold_ms: record.durations.hold_ms,
             transfers: record.moves.iter().filter(|step| is_transfer(step.kind)).count() as i64,
+            end_state: record.end_state.map(EndState::as_str),
         }
     }
 }
@@ -234,6 +239,7 @@ fn add_version(
         columns.hold_ms,
         columns.transfers,
         terms::to_bytes(&terms),
+        columns.end_state,
     ])?;
     // Of what is over, few hear more.
     if completed {
@@ -247,16 +253,16 @@ fn add_version(
 }
 
 const INSERT_CALL: &str = "INSERT INTO calls
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 
 /// Touches no index.
 const UPDATE_CALL: &str =
     "UPDATE calls SET cursor = ?4, position = ?5, completed = ?6, end_ms = ?8, direction = ?10,
-    wait_ms = ?12, talk_ms = ?13, hold_ms = ?14, transfers = ?15, terms = ?16 WHERE call = ?1";
+    wait_ms = ?12, talk_ms = ?13, hold_ms = ?14, transfers = ?15, terms = ?16, end_state = ?17 WHERE call = ?1";
 
 const UPDATE_LISTED_CALL: &str = "UPDATE calls SET cursor = ?4, position = ?5, completed = ?6, start_ms = ?7,
     end_ms = ?8, state = ?9, direction = ?10, result = ?11, wait_ms = ?12, talk_ms = ?13, hold_ms = ?14,
-    transfers = ?15, terms = ?16 WHERE call = ?1";
+    transfers = ?15, terms = ?16, end_state = ?17 WHERE call = ?1";
 
 /// The sessions of a call are its own, also those that only a link names: should they be heard of, they are this
 /// call's, unless they are another's.

@@ -11,7 +11,7 @@ use crate::{
     journal::Entry,
     lately::Lately,
     recovery::{StoredCall, current, entries_of_session},
-    schema, terms,
+    schema, terms, visits,
 };
 
 /// A row of the journal.
@@ -172,6 +172,7 @@ impl Store {
         self.writer().run(move |transaction, memory| {
             memory.calls = Lately::default();
             transaction.execute("DELETE FROM call_terms WHERE call = ?1", [number])?;
+            visits::remove(transaction, number)?;
             transaction.execute("UPDATE calls SET terms = x'' WHERE call = ?1", [number])?;
             Ok(())
         })
@@ -199,6 +200,9 @@ fn audit_call(connection: &Connection, number: i64, tenant: TenantId, id: String
             match terms::problem(connection, tenant.0, number, record) {
                 Ok(problem) => problems.extend(problem),
                 Err(error) => problems.push(error.to_string()),
+            }
+            if !visits::are_those_of(connection, number, record)? {
+                problems.push("its visits to queues are not those of its record".to_owned());
             }
         }
     }
@@ -230,7 +234,7 @@ fn kept_columns(connection: &Connection, call: i64, record: &wholecall_record::C
     let completed = record.state != wholecall_record::call::State::Live;
     let sql = "SELECT count(*) FROM calls WHERE call = ?1 AND id = ?2 AND start_ms = ?3 AND end_ms = ?4 AND state = ?5
          AND direction = ?6 AND result = ?7 AND wait_ms = ?8 AND talk_ms = ?9 AND hold_ms = ?10 AND transfers = ?11
-         AND completed >= ?12";
+         AND completed >= ?12 AND end_state IS ?13";
     let same: i64 = connection.prepare_cached(sql)?.query_row(
         params![
             call,
@@ -245,6 +249,7 @@ fn kept_columns(connection: &Connection, call: i64, record: &wholecall_record::C
             columns.hold_ms,
             columns.transfers,
             completed,
+            columns.end_state,
         ],
         |row| row.get(0),
     )?;

@@ -9,7 +9,7 @@ use crate::{
     StoredCall, TenantId, TenantView, audit,
     changes::{self, StoredChange},
     error::{Result, StoreError},
-    filter::{Filter, number_matches},
+    filter::{Filter, digits_of, number_matches},
     journal::Entry,
     terms::{self, TermKind},
 };
@@ -196,6 +196,9 @@ impl<'a> Search<'a> {
         if let Some(name) = &filter.name {
             terms.push(names(connection, tenant, name)?);
         }
+        for person in filter.people() {
+            terms.extend(person_terms(connection, tenant, person)?);
+        }
         if terms.iter().any(Vec::is_empty) {
             return Ok(None);
         }
@@ -255,7 +258,8 @@ impl<'a> Search<'a> {
             return Ok(None);
         }
         let Some(version) = version(self.connection, call, self.as_of_ms)? else { return Ok(None) };
-        if self.as_of_ms.is_some() {
+        // Terms say who took part, also in earlier versions, and not in which part.
+        if self.as_of_ms.is_some() || self.filter.people().next().is_some() {
             let then: Call = serde_json::from_str(&version.record)
                 .map_err(|error| StoreError::Damaged(format!("a record cannot be read: {error}")))?;
             if !self.filter.matches(&then) {
@@ -269,18 +273,20 @@ impl<'a> Search<'a> {
     fn matches_now(&self, call: i64) -> Result<bool> {
         let row = self
             .connection
-            .prepare_cached("SELECT state, direction, result, terms FROM calls WHERE call = ?1")?
+            .prepare_cached("SELECT state, direction, result, terms, end_state FROM calls WHERE call = ?1")?
             .query_row([call], |row| {
                 let word =
                     |index| row.get_ref(index)?.as_str().map(str::to_owned).map_err(rusqlite::Error::from);
-                Ok((word(0)?, word(1)?, word(2)?, row.get::<_, Vec<u8>>(3)?))
+                let end_state: Option<String> = row.get(4)?;
+                Ok((word(0)?, word(1)?, word(2)?, row.get::<_, Vec<u8>>(3)?, end_state))
             })
             .optional()?;
-        let Some((state, direction, result, terms)) = row else { return Ok(false) };
+        let Some((state, direction, result, terms, end_state)) = row else { return Ok(false) };
         let filter = self.filter;
         let words = filter.state.is_none_or(|wanted| wanted.as_str() == state)
             && filter.direction.is_none_or(|wanted| wanted.as_str() == direction)
-            && filter.result.is_none_or(|wanted| wanted.as_str() == result);
+            && filter.result.is_none_or(|wanted| wanted.as_str() == result)
+            && filter.end_state.is_none_or(|wanted| Some(wanted.as_str()) == end_state.as_deref());
         if !words || self.terms.len() < 2 {
             return Ok(words);
         }
@@ -309,6 +315,29 @@ fn numbers(connection: &Connection, tenant: i64, digits: &str) -> Result<Vec<i64
         }
     }
     Ok(terms)
+}
+
+/// What a call has one of in which somebody takes part; none if that cannot be looked up.
+fn person_terms(connection: &Connection, tenant: i64, person: &str) -> Result<Option<Vec<i64>>> {
+    let extension = match person.split_once(':') {
+        None => Some(person),
+        Some(("ext", id)) => Some(id),
+        Some(_) => None,
+    };
+    let mut found = Vec::new();
+    if let Some(id) = extension {
+        found.extend(terms::find(connection, tenant, TermKind::Extension, id)?);
+    }
+    match person.split_once(':') {
+        None | Some(("tel", _)) => {
+            if let Some(digits) = digits_of(person) {
+                found.extend(numbers(connection, tenant, &digits)?);
+            }
+        }
+        Some(("ext", _)) => {}
+        Some(_) => return Ok(None),
+    }
+    Ok(Some(found))
 }
 
 /// Names that have a part.

@@ -1,6 +1,6 @@
 //! The feed of changes: every version of every call, in the order in which they were made.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::watch;
 
 use crate::{
@@ -21,10 +21,32 @@ pub enum ChangeKind {
     Revised,
     /// A published call turned out to be part of another.
     Merged,
+    /// A person was erased from some calls.
+    Erased,
+    /// Retention removed some calls.
+    Deleted,
 }
 
 impl ChangeKind {
-    const ALL: [Self; 5] = [Self::Started, Self::Updated, Self::Completed, Self::Revised, Self::Merged];
+    /// All there are.
+    pub const ALL: [Self; 7] = [
+        Self::Started,
+        Self::Updated,
+        Self::Completed,
+        Self::Revised,
+        Self::Merged,
+        Self::Erased,
+        Self::Deleted,
+    ];
+
+    /// Those that list many calls. They go to every endpoint, whatever types and calls it asks for: each may have a copy
+    /// of what is gone.
+    pub const OF_MANY: [Self; 2] = [Self::Erased, Self::Deleted];
+
+    /// Whether it lists many calls.
+    pub fn is_of_many(self) -> bool {
+        Self::OF_MANY.contains(&self)
+    }
 
     /// Its name as an event type: `call.started` and so on.
     pub fn as_str(self) -> &'static str {
@@ -34,12 +56,18 @@ impl ChangeKind {
             Self::Completed => "call.completed",
             Self::Revised => "call.revised",
             Self::Merged => "call.merged",
+            Self::Erased => "call.erased",
+            Self::Deleted => "call.deleted",
         }
     }
 
-    pub(crate) fn from_word(word: &str) -> Result<Self> {
-        let known = Self::ALL.into_iter().find(|kind| kind.as_str() == word);
-        known.ok_or_else(|| StoreError::Damaged(format!("a change of kind {word:?}")))
+    /// The kind of that name.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    fn read(word: &str) -> Result<Self> {
+        Self::from_word(word).ok_or_else(|| StoreError::Damaged(format!("a change of kind {word:?}")))
     }
 }
 
@@ -50,11 +78,22 @@ pub struct StoredChange {
     pub cursor: Position,
     /// What it is.
     pub kind: ChangeKind,
-    /// The record's version; 0 for a merging.
+    /// The record's version; 0 where it is no version of a call.
     pub version: u64,
     /// When it was made, milliseconds since 1970.
     pub made_ms: i64,
-    /// The record as JSON, or `{"id", "into"}` for a merging.
+    /// The record as JSON; `{"id", "into"}` for a merging; for what lists many calls, `{"calls"}`.
+    pub record: String,
+    /// For a revision in the feed, the version that was published before it.
+    pub before: Option<Box<Published>>,
+}
+
+/// A version of a call that was published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// Its number.
+    pub version: u64,
+    /// The record as JSON.
     pub record: String,
 }
 
@@ -66,11 +105,27 @@ impl StoredChange {
         let packed = row.get_ref(4)?.as_blob().map_err(|error| StoreError::Damaged(error.to_string()))?;
         Ok(Self {
             cursor: Position(row.get(0)?),
-            kind: ChangeKind::from_word(row.get_ref(1)?.as_str().unwrap_or_default())?,
+            kind: ChangeKind::read(row.get_ref(1)?.as_str().unwrap_or_default())?,
             version: row.get::<_, i64>(2)? as u64,
             made_ms: row.get(3)?,
             record: codec::unpack_text(packed)?,
+            before: None,
         })
+    }
+
+    /// Looks up what a revision revises.
+    pub(crate) fn with_before(mut self, connection: &Connection) -> Result<Self> {
+        if self.kind == ChangeKind::Revised {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM changes WHERE call = (SELECT call FROM changes WHERE cursor = ?1)
+                     AND cursor < ?1 AND version > 0 ORDER BY cursor DESC LIMIT 1"
+            ))?;
+            let mut rows = statement.query([self.cursor.0])?;
+            let before = rows.next()?.map(Self::read).transpose()?;
+            self.before =
+                before.map(|before| Box::new(Published { version: before.version, record: before.record }));
+        }
+        Ok(self)
     }
 }
 
@@ -91,7 +146,7 @@ impl TenantView {
             let mut rows = statement.query(params![tenant, cursor.0, limit as i64])?;
             let mut changes = Vec::new();
             while let Some(row) = rows.next()? {
-                changes.push(StoredChange::read(row)?);
+                changes.push(StoredChange::read(row)?.with_before(connection)?);
             }
             Ok(changes)
         })

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     Position, Store, TenantId,
-    changes::{self, ChangeKind, StoredChange},
+    changes::{self, ChangeKind, Published, StoredChange},
     endpoints::{Endpoint, EndpointId},
     error::{Result, StoreError},
 };
@@ -39,22 +39,6 @@ impl EventId {
     pub fn cursor(self) -> Option<Position> {
         (self.0 > 0).then_some(Position(self.0))
     }
-
-    /// From its text.
-    pub fn parse(text: &str) -> Option<Self> {
-        let number = text.strip_prefix("msg_")?;
-        match number.strip_prefix('n') {
-            Some(notice) => notice.parse().ok().filter(|notice| *notice > 0).map(|notice: i64| Self(-notice)),
-            None => number.parse().ok().filter(|cursor| *cursor > 0).map(Self),
-        }
-    }
-}
-
-/// As receivers see it in `webhook-id`.
-impl std::fmt::Display for EventId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.0 < 0 { write!(f, "msg_n{}", -self.0) } else { write!(f, "msg_{}", self.0) }
-    }
 }
 
 /// Something to be sent to an endpoint.
@@ -72,8 +56,12 @@ pub struct Outgoing {
     pub call_id: String,
     /// Of a merging, also that of the id that stays.
     pub into_id: Option<String>,
+    /// The calls it lists, where it lists many.
+    pub listed: Vec<String>,
     /// The record, or what else is told, as JSON.
     pub data: String,
+    /// For a revision, the version that was published before it.
+    pub before: Option<Box<Published>>,
     /// So many attempts of the schedule were made.
     pub step: u32,
     /// When the store has it due, which then has it among the deliveries already; none: it comes from the feed.
@@ -82,13 +70,7 @@ pub struct Outgoing {
 
 impl Outgoing {
     fn of_change(change: StoredChange) -> Result<Self> {
-        #[derive(serde::Deserialize)]
-        struct Ids {
-            id: String,
-            into: Option<String>,
-        }
-        let ids: Ids = serde_json::from_str(&change.record)
-            .map_err(|error| StoreError::Damaged(format!("a record cannot be read: {error}")))?;
+        let ids = Ids::read(change.kind.as_str(), &change.record)?;
         Ok(Self {
             id: EventId(change.cursor.0),
             kind: change.kind.as_str().to_owned(),
@@ -96,7 +78,9 @@ impl Outgoing {
             made_ms: change.made_ms,
             call_id: ids.id,
             into_id: ids.into,
+            listed: ids.listed,
             data: change.record,
+            before: change.before,
             step: 0,
             due_ms: None,
         })
@@ -109,13 +93,49 @@ impl Outgoing {
 
     /// Of which calls it is.
     pub fn calls(&self) -> impl Iterator<Item = &str> {
+        self.own_calls().chain(self.listed.iter().map(String::as_str))
+    }
+
+    /// The calls that the store has it under.
+    fn own_calls(&self) -> impl Iterator<Item = &str> {
         let call = Some(self.call_id.as_str()).filter(|id| !id.is_empty());
         call.into_iter().chain(self.into_id.as_deref())
+    }
+
+    /// Whether it goes to every endpoint, whatever that asks for.
+    pub fn is_for_everybody(&self) -> bool {
+        ChangeKind::from_word(&self.kind).is_some_and(ChangeKind::is_of_many)
     }
 
     /// Whether it is only of use until the next version.
     pub fn is_live_version(&self) -> bool {
         self.kind == ChangeKind::Updated.as_str()
+    }
+}
+
+/// The calls that a change is of.
+#[derive(Default, serde::Deserialize)]
+struct Ids {
+    #[serde(default)]
+    id: String,
+    into: Option<String>,
+    #[serde(skip)]
+    listed: Vec<String>,
+}
+
+impl Ids {
+    fn read(kind: &str, data: &str) -> Result<Self> {
+        #[derive(serde::Deserialize)]
+        struct Many {
+            calls: Vec<Ids>,
+        }
+        let unread =
+            |error: serde_json::Error| StoreError::Damaged(format!("a record cannot be read: {error}"));
+        if ChangeKind::from_word(kind).is_some_and(ChangeKind::is_of_many) {
+            let Many { calls } = serde_json::from_str(data).map_err(unread)?;
+            return Ok(Self { listed: calls.into_iter().map(|call| call.id).collect(), ..Self::default() });
+        }
+        serde_json::from_str(data).map_err(unread)
     }
 }
 
@@ -240,15 +260,18 @@ const BLOCKED: &str = "EXISTS (
         AND before.into_id IN (deliveries.call_id, deliveries.into_id))";
 
 impl Store {
-    /// The next events of the feed for an endpoint, after a place, of the kinds it wants.
+    /// The next events of the feed for an endpoint, after a place, of the kinds it wants and those that go to everybody.
     pub fn feed(&self, endpoint: &Endpoint, after: Position, limit: usize) -> Result<Fed> {
         self.read(|connection| {
             // One moment: what is added meanwhile is for the next time.
             let head: i64 = connection
                 .prepare_cached("SELECT cursor FROM checkpoint")?
                 .query_row([], |row| row.get(0))?;
-            let kinds: Vec<String> =
-                endpoint.settings.events.iter().map(|kind| format!("'{kind}'")).collect();
+            let wanted = endpoint.settings.events.iter().map(String::as_str);
+            let kinds: Vec<String> = wanted
+                .chain(ChangeKind::OF_MANY.map(ChangeKind::as_str))
+                .map(|kind| format!("'{kind}'"))
+                .collect();
             let mut statement = connection.prepare_cached(&format!(
                 "SELECT {} FROM changes WHERE tenant = ?2 AND cursor > ?3 AND cursor <= ?4 AND kind IN ({})
                      AND NOT EXISTS (SELECT 1 FROM deliveries WHERE endpoint = ?1 AND event = cursor)
@@ -260,7 +283,7 @@ impl Store {
             let mut rows = statement.query(params![number, tenant, after.0, head, limit as i64])?;
             let mut events = Vec::new();
             while let Some(row) = rows.next()? {
-                events.push(Outgoing::of_change(StoredChange::read(row)?)?);
+                events.push(Outgoing::of_change(StoredChange::read(row)?.with_before(connection)?)?);
             }
             let read_to = match events.last() {
                 Some(last) if events.len() == limit => last.id.0,
@@ -317,7 +340,7 @@ impl Store {
             let mut blocked = Vec::with_capacity(events.len());
             for event in events {
                 let mut is_blocked = false;
-                for call in event.calls() {
+                for call in event.own_calls() {
                     is_blocked |= waits.exists(params![endpoint.0, call])?;
                 }
                 blocked.push(is_blocked);
@@ -326,19 +349,15 @@ impl Store {
         })
     }
 
-    /// The last version of a call that was delivered before an event.
-    pub fn delivered_before(&self, endpoint: &Endpoint, event: &Outgoing) -> Result<Option<(u64, String)>> {
+    /// Whether a version of an event's call was delivered before it.
+    pub fn was_delivered_before(&self, endpoint: EndpointId, event: &Outgoing) -> Result<bool> {
         self.read(|connection| {
-            let cursor: Option<i64> = connection
+            Ok(connection
                 .prepare_cached(
-                    "SELECT event FROM deliveries WHERE endpoint = ?1 AND call_id = ?2 AND event < ?3
-                         AND state = 'delivered' AND version > 0 ORDER BY event DESC LIMIT 1",
+                    "SELECT 1 FROM deliveries WHERE endpoint = ?1 AND call_id = ?2 AND event < ?3
+                         AND state = 'delivered' AND version > 0 LIMIT 1",
                 )?
-                .query_row(params![endpoint.number.0, event.call_id, event.id.0], |row| row.get(0))
-                .optional()?;
-            let Some(cursor) = cursor else { return Ok(None) };
-            let change = change(connection, endpoint.tenant, cursor)?;
-            Ok(change.map(|change| (change.version, change.record)))
+                .exists(params![endpoint.0, event.call_id, event.id.0])?)
         })
     }
 
@@ -492,7 +511,8 @@ fn change(connection: &Connection, tenant: TenantId, cursor: i64) -> Result<Opti
     let sql = format!("SELECT {} FROM changes WHERE cursor = ?1 AND tenant = ?2", changes::COLUMNS);
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params![cursor, tenant.0])?;
-    rows.next()?.map(StoredChange::read).transpose()
+    let change = rows.next()?.map(StoredChange::read).transpose()?;
+    change.map(|change| change.with_before(connection)).transpose()
 }
 
 /// Deliveries that wait, with what they tell.
@@ -511,35 +531,41 @@ fn pending(
     let mut rows = statement.query(params![endpoint.0, value, limit as i64])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let id = EventId(row.get(0)?);
-        let data = data(connection, TenantId(row.get(8)?), id)?;
-        found.push(read(row, id, data)?);
+        found.push(read(connection, row)?);
     }
     Ok(found)
 }
 
-fn read(row: &Row<'_>, id: EventId, data: Option<String>) -> Result<Outgoing> {
+fn read(connection: &Connection, row: &Row<'_>) -> Result<Outgoing> {
+    let (id, kind): (_, String) = (EventId(row.get(0)?), row.get(1)?);
+    // Retention removes deliveries with their calls, in one transaction.
+    let missing = || StoreError::Damaged(format!("event {} is not there", id.0));
+    let (data, before) = contents(connection, TenantId(row.get(8)?), id)?.ok_or_else(missing)?;
     Ok(Outgoing {
         id,
-        kind: row.get(1)?,
         version: row.get::<_, i64>(2)? as u64,
         made_ms: row.get(3)?,
         call_id: row.get(4)?,
         into_id: row.get(5)?,
-        // Retention removes deliveries with their calls, in one transaction.
-        data: data.ok_or_else(|| StoreError::Damaged(format!("what {id} tells is not there")))?,
+        listed: if id.0 > 0 { Ids::read(&kind, &data)?.listed } else { Vec::new() },
+        kind,
+        data,
+        before,
         step: row.get(6)?,
         due_ms: row.get(7)?,
     })
 }
 
-/// What an event tells.
-fn data(connection: &Connection, tenant: TenantId, id: EventId) -> Result<Option<String>> {
+/// What an event says, and for a revision the version before it.
+type Contents = (String, Option<Box<Published>>);
+
+fn contents(connection: &Connection, tenant: TenantId, id: EventId) -> Result<Option<Contents>> {
     if id.0 > 0 {
-        return Ok(change(connection, tenant, id.0)?.map(|change| change.record));
+        let change = change(connection, tenant, id.0)?;
+        return Ok(change.map(|change| (change.record, change.before)));
     }
     Ok(connection
         .prepare_cached("SELECT data FROM notices WHERE notice = ?1 AND tenant = ?2")?
-        .query_row(params![-id.0, tenant.0], |row| row.get(0))
+        .query_row(params![-id.0, tenant.0], |row| Ok((row.get(0)?, None)))
         .optional()?)
 }

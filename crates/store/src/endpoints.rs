@@ -85,6 +85,14 @@ pub struct EndpointFilter {
     pub queue: Option<String>,
     /// A participant's number.
     pub number: Option<String>,
+    /// The customer: number, participant id or extension id.
+    pub customer: Option<String>,
+    /// Who answered: the same.
+    pub answered_by: Option<String>,
+    /// A person of the account who talked: the same.
+    pub user: Option<String>,
+    /// How the customer was left.
+    pub end_state: Option<String>,
 }
 
 /// How deliveries are signed (Standard Webhooks 1.0).

@@ -5,10 +5,10 @@ use tokio::sync::watch;
 use wholecall_record::Call;
 
 use crate::{
-    Disabled, EndpointSettings, Position, Store, TenantId, TenantView,
+    Disabled, EndpointSettings, Position, Store, TenantId, TenantView, announcements,
     assembled::Columns,
     calls::entries_of_call,
-    changes::{self, StoredChange},
+    changes::{self, ChangeKind, StoredChange},
     codec::{self, Kind},
     endpoints,
     error::{Result, StoreError},
@@ -86,7 +86,8 @@ impl Store {
         self.shared.news.rewrites.subscribe()
     }
 
-    /// Writes a call anew; tells how many notifications changed and whether anything did. Blocks.
+    /// Writes a call anew; tells how many notifications changed and whether anything did. The feed says of which calls a
+    /// record changed once that is announced ([`Store::announce`]). Blocks.
     pub fn rewrite_call(
         &self,
         tenant: TenantId,
@@ -109,6 +110,7 @@ impl Store {
                 memory.rewrites += 1;
                 forget_answers(transaction, tenant, Some(call))?;
                 enter_anew(transaction, memory, tenant, call, &kept)?;
+                note_erasure(transaction, tenant, call, &kept)?;
             }
             wipe(transaction, false)?;
             Ok((entries, records || entries > 0))
@@ -296,6 +298,14 @@ fn write(transaction: &Transaction<'_>, before: &Kept, after: &Kept) -> Result<(
         records = true;
     }
     Ok((entries, records))
+}
+
+fn note_erasure(transaction: &Transaction<'_>, tenant: TenantId, call: i64, kept: &Kept) -> Result<()> {
+    let Some(current) = kept.versions.last() else { return Ok(()) };
+    let id: String = transaction
+        .prepare_cached("SELECT id FROM calls WHERE call = ?1")?
+        .query_row([call], |row| row.get(0))?;
+    announcements::note(transaction, tenant, ChangeKind::Erased, &id, current.version)
 }
 
 /// Enters a call under what its versions say now, and under nothing else.

@@ -1,8 +1,8 @@
 //! Which calls are asked for.
 
 use wholecall_record::{
-    Call,
-    call::{Direction, MoveKind, Outcome, State},
+    Call, ParticipantId,
+    call::{Direction, EndState, MoveKind, Outcome, State},
 };
 
 use crate::terms::{self, TermKind};
@@ -26,6 +26,14 @@ pub struct Filter {
     pub result: Option<Outcome>,
     /// The state.
     pub state: Option<State>,
+    /// The customer: participant id, extension id, or number in any spelling.
+    pub customer: Option<String>,
+    /// Who answered first: the same.
+    pub answered_by: Option<String>,
+    /// A person of the account who talked: the same.
+    pub user: Option<String>,
+    /// How the customer was left.
+    pub end_state: Option<EndState>,
     /// Started at this time or later, milliseconds since 1970.
     pub from_ms: Option<i64>,
     /// Started before this time.
@@ -33,15 +41,9 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// The digits that a number must end with, last first.
-    ///
-    /// What people write before the digits that matter is dropped: `+`, the international prefix `00`, a trunk `0`
-    /// as in `020 7946 0000` or `+44 (0)20`.
+    /// The digits that the number must end with, last first.
     pub(crate) fn number_digits(&self) -> Option<String> {
-        let number = self.number.as_deref()?.replace("(0)", "");
-        let digits = terms::reversed_digits(&number)?;
-        let significant = digits.trim_end_matches('0');
-        Some(if significant.is_empty() || digits.len() <= 6 { digits } else { significant.to_owned() })
+        digits_of(self.number.as_deref()?)
     }
 
     /// Whether `number` is a way to write a full number.
@@ -59,6 +61,20 @@ impl Filter {
         terms
     }
 
+    /// Those of the wanted people that a call's terms do not tell apart from others who took part.
+    pub(crate) fn people(&self) -> impl Iterator<Item = &str> {
+        [&self.customer, &self.answered_by, &self.user].into_iter().filter_map(Option::as_deref)
+    }
+
+    fn matches_people(&self, call: &Call) -> bool {
+        let is = |wanted: &Option<String>, ids: &[ParticipantId]| {
+            wanted.as_deref().is_none_or(|wanted| ids.iter().any(|id| is_named_by(call, id, wanted)))
+        };
+        is(&self.customer, call.customer.as_slice())
+            && is(&self.answered_by, call.answered_by.as_slice())
+            && is(&self.user, &call.users)
+    }
+
     /// Whether a record is one of those asked for.
     pub fn matches(&self, call: &Call) -> bool {
         let start_ms = call.start_time.as_millis();
@@ -69,6 +85,8 @@ impl Filter {
         self.direction.is_none_or(|direction| call.direction == direction)
             && self.result.is_none_or(|result| call.result == result)
             && self.state.is_none_or(|state| call.state == state)
+            && self.end_state.is_none_or(|state| call.end_state == Some(state))
+            && self.matches_people(call)
             && self.from_ms.is_none_or(|from| start_ms >= from)
             && self.to_ms.is_none_or(|to| start_ms < to)
             && self.exact_terms().into_iter().all(|(kind, value)| has(kind, &|other| other == value))
@@ -81,6 +99,30 @@ impl Filter {
                 has(TermKind::Name, &|other| other.contains(&name))
             })
     }
+}
+
+/// The digits that a number must end with, last first.
+///
+/// What people write before the digits that matter is dropped: `+`, the international prefix `00`, a trunk `0`
+/// as in `020 7946 0000` or `+44 (0)20`.
+pub(crate) fn digits_of(number: &str) -> Option<String> {
+    let digits = terms::reversed_digits(&number.replace("(0)", ""))?;
+    let significant = digits.trim_end_matches('0');
+    Some(if significant.is_empty() || digits.len() <= 6 { digits } else { significant.to_owned() })
+}
+
+/// Whether a text is a participant's id, extension id or number.
+fn is_named_by(call: &Call, id: &ParticipantId, text: &str) -> bool {
+    if **id == *text || id.extension_id() == Some(text) {
+        return true;
+    }
+    let Some(digits) = digits_of(text).filter(|_| !text.contains(':') || text.starts_with("tel:")) else {
+        return false;
+    };
+    let participant = call.participant(id);
+    let known = participant.and_then(|one| one.phone_number.as_deref()).into_iter().chain(id.number());
+    let short = participant.and_then(|one| one.extension_number.as_deref());
+    known.chain(short).filter_map(terms::reversed_digits).any(|number| number_matches(&number, &digits))
 }
 
 /// Whether a number ends so; short ones are extensions and match only whole. Both last digit first.

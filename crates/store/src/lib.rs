@@ -5,6 +5,7 @@
 //! for a tenant's own data one way out: [`Store::of`] gives a view that can see nothing else. That the data lies in an
 //! SQLite file is this crate's own affair; nothing of it shows in these types.
 
+mod announcements;
 mod arrivals;
 mod assembled;
 mod audit;
@@ -19,6 +20,7 @@ mod directories;
 mod endpoints;
 mod erasure;
 mod error;
+mod event_names;
 mod filter;
 mod journal;
 mod lately;
@@ -31,6 +33,7 @@ mod schema;
 mod stats;
 mod tenants;
 mod terms;
+mod visits;
 mod writer;
 
 use std::{
@@ -46,7 +49,7 @@ use arrivals::{Arrivals, End};
 pub use assembled::{Assembled, Committing, Made, VersionKind};
 pub use audit::{AuditedCall, AuditedEntry, Stray};
 pub use calls::{CallPage, Found, StoredVersion};
-pub use changes::{ChangeKind, StoredChange};
+pub use changes::{ChangeKind, Published, StoredChange};
 use claim::Claim;
 pub use connections::{ConnectedAccount, Gap};
 pub use deliveries::{
@@ -58,6 +61,8 @@ pub use endpoints::{
 };
 pub use erasure::{Erasure, Kept};
 pub use error::{Result, StoreError};
+pub use event_names::CursorError;
+use event_names::Incarnation;
 pub use filter::Filter;
 pub use journal::{Entry, Refusal, Refused};
 use log::Checkpointer;
@@ -88,6 +93,7 @@ pub struct Store {
 #[derive(Debug)]
 struct Shared {
     path: PathBuf,
+    incarnation: Incarnation,
     arrivals: Arrivals,
     writer: Writer,
     readers: Readers,
@@ -133,6 +139,9 @@ impl Store {
                 Ok((End { position: Position(row.get(0)?), arrived_ms: row.get(2)? }, memory))
             },
         )?;
+        let incarnation = connection.query_row("SELECT name FROM incarnation", [], |row| {
+            Ok(Incarnation::new(row.get_ref(0)?.as_str()?))
+        })?;
         let news = News {
             changes: watch::Sender::new(memory.cursor),
             rewrites: watch::Sender::new(memory.rewrites),
@@ -144,6 +153,7 @@ impl Store {
         let writer = Writer::start(connection, checkpointer, memory, news.clone())?;
         let shared = Shared {
             path,
+            incarnation,
             arrivals,
             writer,
             readers,

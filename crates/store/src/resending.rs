@@ -26,7 +26,7 @@ pub struct Replay {
     pub since_ms: i64,
     /// Only changes that were made before this time.
     pub until_ms: i64,
-    /// Only types among these.
+    /// Only types among these, and those that go to every endpoint.
     pub kinds: Vec<String>,
 }
 
@@ -109,7 +109,8 @@ impl TenantView {
                 .into_iter()
                 .filter(|change| {
                     (replay.since_ms..replay.until_ms).contains(&change.made_ms)
-                        && replay.kinds.iter().any(|kind| kind == change.kind.as_str())
+                        && (change.kind.is_of_many()
+                            || replay.kinds.iter().any(|kind| kind == change.kind.as_str()))
                         && wants(change)
                 })
                 .map(|change| {

@@ -2,7 +2,9 @@
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use crate::{Store, TenantId, error::Result, lately::Lately, terms, writer::Memory};
+use crate::{
+    Store, TenantId, announcements, changes::ChangeKind, error::Result, lately::Lately, terms, writer::Memory,
+};
 
 /// What is to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +19,8 @@ pub struct Expiry {
 
 impl Store {
     /// Removes up to so many calls, oldest first, with their versions, what they are found by, their sessions and their
-    /// notifications. Answers with how many there were; fewer than asked for when that was all. Blocks.
+    /// notifications. Answers with how many there were; fewer than asked for when that was all. The feed says so once it
+    /// is announced ([`Store::announce`]). Blocks.
     pub fn remove_calls(&self, expiry: Expiry, limit: usize) -> Result<usize> {
         self.writer().run(move |transaction, memory| {
             let mut statement = transaction.prepare_cached(
@@ -37,6 +40,7 @@ impl Store {
                 remove_deliveries(transaction, tenant, id)?;
                 remove_call(transaction, memory, tenant, *call, *start_ms, &terms::from_bytes(terms)?)?;
                 remove_merged(transaction, tenant, id)?;
+                announcements::note(transaction, tenant, ChangeKind::Deleted, id, 0)?;
             }
             memory.rewrites += u64::from(!rows.is_empty());
             Ok(rows.len())

@@ -14,6 +14,8 @@ const STEPS: &[&str] = &[
     include_str!("schema/4.sql"),
     include_str!("schema/5.sql"),
     include_str!("schema/6.sql"),
+    include_str!("schema/7.sql"),
+    include_str!("schema/8.sql"),
 ];
 
 /// Opens the file for writing, makes it if it is not there, and brings it up to date.
@@ -112,4 +114,40 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     }
     transaction.pragma_update(None, "user_version", known)?;
     Ok(transaction.commit()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_an_earlier_version_is_brought_up_to_date() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wholecall.db");
+        let old = Connection::open(&path).unwrap();
+        STEPS[..6].iter().for_each(|step| old.execute_batch(step).unwrap());
+        old.execute_batch(
+            "INSERT INTO terms VALUES (1, 1, 'queue', '7'), (2, 1, 'queue', '8'), (3, 1, 'extension', '104');
+             INSERT INTO calls VALUES (5, 1, 's-5', 1, 1, 1, 100, 200, 'complete', 'Inbound', 'Answered', 1, 2, 3, 0, x'');
+             INSERT INTO call_terms VALUES (1, 100, 5, 'Overflowed', 10, 0, 0), (2, 100, 5, 'Answered', 20, 0, 0),
+                 (3, 100, 5, 'Answered', 30, 40, 50), (1, 300, 6, NULL, NULL, NULL, NULL);
+             PRAGMA user_version = 6;",
+        )
+        .unwrap();
+        drop(old);
+        let new = open_writer(&path).unwrap();
+        let text = |sql: &str| -> String { new.query_row(sql, [], |row| row.get(0)).unwrap() };
+        let visits =
+            "SELECT group_concat(call || ':' || number || ':' || term || ':' || outcome || ':' || wait_ms)
+             FROM (SELECT * FROM queue_visits ORDER BY call, number)";
+        assert_eq!(text(visits), "5:0:1:Overflowed:10,5:1:2:Answered:20");
+        assert_eq!(text("SELECT group_concat(term) FROM call_terms WHERE outcome NOT NULL"), "3");
+        assert_eq!(text("SELECT coalesce(end_state, '-') FROM calls"), "-");
+        let name = text("SELECT name FROM incarnation");
+        assert_eq!(name.len(), 8);
+        drop(new);
+        let again = open_writer(&path).unwrap();
+        let kept: String = again.query_row("SELECT name FROM incarnation", [], |row| row.get(0)).unwrap();
+        assert_eq!(kept, name, "opened again, it is the same store");
+    }
 }

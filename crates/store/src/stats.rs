@@ -4,18 +4,18 @@ use std::{collections::BTreeMap, ops::Range};
 
 use rusqlite::{Connection, Row, params};
 
-use crate::{TenantView, error::Result, terms::TermKind};
+use crate::{TenantView, error::Result, terms::TermKind, visits::OPEN};
 
 /// What calls are counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CountedFor {
     /// Each extension that took part. Its figures are its own part in the call: its ringing, talk and hold.
     Extension,
-    /// Each queue that was visited. Its figures are the visit: how long the caller waited in it.
+    /// Each queue that was visited. Its figures are those of the visits: how they came out, how long callers waited.
     Queue,
 }
 
-/// The figures of some calls. Only calls that are over count.
+/// The figures of some calls. Only calls that are over count, but for queues, which count visits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {
     /// How many.
@@ -28,6 +28,16 @@ pub struct Stats {
     pub abandoned: u64,
     /// That a machine took a message of.
     pub voicemail: u64,
+    /// For a queue: how many visits there were. They are `answered`, `left`, `overflowed`, `abandoned`, `unknown` or `open`.
+    pub offered: u64,
+    /// Visits that the caller left by a key.
+    pub left: u64,
+    /// Visits after which the queue sent the call elsewhere.
+    pub overflowed: u64,
+    /// Visits of which it is not known how they came out.
+    pub unknown: u64,
+    /// Visits of live calls that have not come out yet.
+    pub open: u64,
     /// All their talk.
     pub talk_ms: i64,
     /// All their hold.
@@ -52,6 +62,25 @@ impl Stats {
         self.talk_ms += row.get::<_, i64>(first + 2)?;
         self.hold_ms += row.get::<_, i64>(first + 3)?;
         self.transfers += row.get::<_, i64>(first + 4)? as u64;
+        Ok(())
+    }
+
+    /// Adds a visit to a queue: `outcome, wait_ms`, from a column on.
+    fn add_visit(&mut self, row: &Row<'_>, first: usize) -> Result<()> {
+        self.offered += 1;
+        match row.get_ref(first)?.as_str().unwrap_or_default() {
+            "Answered" => self.answered += 1,
+            "Left" => self.left += 1,
+            "Overflowed" => self.overflowed += 1,
+            "Abandoned" => self.abandoned += 1,
+            // Its wait is not over.
+            OPEN => {
+                self.open += 1;
+                return Ok(());
+            }
+            _ => self.unknown += 1,
+        }
+        self.waits_ms.push(row.get(first + 1)?);
         Ok(())
     }
 
@@ -97,30 +126,47 @@ impl TenantView {
 
     /// The calls that began within a time, by extension or queue, which are named by their ids.
     pub fn stats_by_part(&self, time: Range<i64>, by: CountedFor) -> Result<BTreeMap<String, Stats>> {
-        let kind = match by {
-            CountedFor::Extension => TermKind::Extension,
-            CountedFor::Queue => TermKind::Queue,
-        };
-        self.read(|connection, tenant| parts(connection, tenant, kind, &time))
+        self.read(|connection, tenant| match by {
+            CountedFor::Extension => extensions(connection, tenant, &time),
+            CountedFor::Queue => queues(connection, tenant, &time),
+        })
     }
 }
 
-fn parts(
-    connection: &Connection,
-    tenant: i64,
-    kind: TermKind,
-    time: &Range<i64>,
-) -> Result<BTreeMap<String, Stats>> {
+fn extensions(connection: &Connection, tenant: i64, time: &Range<i64>) -> Result<BTreeMap<String, Stats>> {
     let mut statement = connection.prepare_cached(
         "SELECT value, outcome, part.wait_ms, part.talk_ms, part.hold_ms, transfers
          FROM terms JOIN call_terms AS part USING (term) JOIN calls USING (call)
          WHERE terms.tenant = ?1 AND kind = ?2 AND part.start_ms >= ?3 AND part.start_ms < ?4
              AND outcome NOT NULL AND state != 'live'",
     )?;
-    let mut rows = statement.query(params![tenant, kind.as_str(), time.start, time.end])?;
+    let kind = TermKind::Extension.as_str();
+    let mut rows = statement.query(params![tenant, kind, time.start, time.end])?;
     let mut stats: BTreeMap<String, Stats> = BTreeMap::new();
     while let Some(row) = rows.next()? {
         stats.entry(row.get(0)?).or_default().add(row, 1)?;
+    }
+    Ok(stats.into_iter().map(|(value, stats)| (value, stats.finish())).collect())
+}
+
+/// Visits by their queues; `calls` are those that they are of.
+fn queues(connection: &Connection, tenant: i64, time: &Range<i64>) -> Result<BTreeMap<String, Stats>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT value, outcome, visit.wait_ms, call
+         FROM terms JOIN queue_visits AS visit USING (term)
+         WHERE terms.tenant = ?1 AND kind = ?2 AND visit.start_ms >= ?3 AND visit.start_ms < ?4
+         ORDER BY value, call, number",
+    )?;
+    let kind = TermKind::Queue.as_str();
+    let mut rows = statement.query(params![tenant, kind, time.start, time.end])?;
+    let mut stats: BTreeMap<String, Stats> = BTreeMap::new();
+    let mut last: Option<(String, i64)> = None;
+    while let Some(row) = rows.next()? {
+        let of: (String, i64) = (row.get(0)?, row.get(3)?);
+        let queue = stats.entry(of.0.clone()).or_default();
+        queue.add_visit(row, 1)?;
+        queue.calls += u64::from(last.as_ref() != Some(&of));
+        last = Some(of);
     }
     Ok(stats.into_iter().map(|(value, stats)| (value, stats.finish())).collect())
 }

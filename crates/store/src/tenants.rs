@@ -239,7 +239,7 @@ impl Store {
 
 /// Whether anything is nobody's. Goes from tenant to tenant by the indexes.
 fn has_orphans(connection: &Connection) -> Result<bool> {
-    for table in ["sessions", "changes", "quarantine", "endpoints", "notices", "directories"] {
+    for table in ["sessions", "changes", "quarantine", "endpoints", "notices", "directories", "unannounced"] {
         let found = connection
             .prepare_cached(&format!(
                 "WITH RECURSIVE owners (tenant) AS (
@@ -265,7 +265,8 @@ fn remove_orphans(transaction: &Transaction<'_>) -> Result<usize> {
         [],
     )?;
     let terms = format!("DELETE FROM call_terms WHERE term IN (SELECT term FROM terms WHERE {ORPHAN})");
-    let mut removed = transaction.execute(&terms, [])?;
+    let visits = format!("DELETE FROM queue_visits WHERE term IN (SELECT term FROM terms WHERE {ORPHAN})");
+    let mut removed = transaction.execute(&terms, [])? + transaction.execute(&visits, [])?;
     for table in ["attempts", "deliveries"] {
         let of_orphans = format!("endpoint IN (SELECT endpoint FROM endpoints WHERE {ORPHAN})");
         removed += transaction.execute(&format!("DELETE FROM {table} WHERE {of_orphans}"), [])?;
@@ -286,6 +287,7 @@ fn remove_orphans(transaction: &Transaction<'_>) -> Result<usize> {
         "connections",
         "gaps",
         "directories",
+        "unannounced",
     ] {
         removed += transaction.execute(&format!("DELETE FROM {table} WHERE {ORPHAN}"), [])?;
     }

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use wholecall_record::{
     Call,
-    call::{Kind, LegOutcome, Participant, QueueOutcome, State},
+    call::{Kind, LegOutcome, Participant, State},
 };
 
 use crate::{
     error::{Result, StoreError},
     lately::Lately,
+    visits,
 };
 
 /// A kind of thing that calls are found by.
@@ -41,7 +42,7 @@ impl TermKind {
     }
 }
 
-/// An extension's or a queue's part in a call that is over.
+/// An extension's part in a call that is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Part {
     pub(crate) outcome: &'static str,
@@ -58,14 +59,15 @@ pub(crate) fn reversed_digits(number: &str) -> Option<String> {
     (!digits.is_empty()).then_some(digits)
 }
 
-/// Everything a call can be found by, with the parts of extensions and queues where it is over.
+/// Everything a call can be found by, with the parts of extensions where it is over.
 pub(crate) fn terms_of(call: &Call) -> BTreeMap<Term, Option<Part>> {
     let is_over = call.state != State::Live;
     let mut terms = BTreeMap::new();
     for participant in &call.participants {
         let number = participant.phone_number.as_deref().and_then(reversed_digits);
         let also = participant.id.number().and_then(reversed_digits);
-        for number in number.into_iter().chain(also) {
+        let short = participant.extension_number.as_deref().and_then(reversed_digits);
+        for number in number.into_iter().chain(also).chain(short) {
             terms.insert((TermKind::Number, number), None);
         }
         if let Some(extension) = &participant.extension_id {
@@ -77,14 +79,7 @@ pub(crate) fn terms_of(call: &Call) -> BTreeMap<Term, Option<Part>> {
         }
     }
     for visit in &call.queues {
-        let part = is_over.then(|| Part {
-            outcome: visit.outcome.map_or("", QueueOutcome::as_str),
-            wait_ms: visit.wait_ms,
-            talk_ms: 0,
-            hold_ms: 0,
-        });
-        let extension = visit.participant.extension_id().unwrap_or(&visit.participant).to_owned();
-        terms.insert((TermKind::Queue, extension), part);
+        terms.insert((TermKind::Queue, visits::queue_of(visit)), None);
     }
     for step in &call.moves {
         terms.insert((TermKind::Move, step.kind.as_str().to_owned()), None);
@@ -168,8 +163,12 @@ pub(crate) fn enter(
             clear.execute(params![term, place.start_ms, place.call])?;
         }
     }
-    for (term, part) in terms_of(call) {
-        let term = number_of(transaction, lately, place.tenant, &term)?;
+    let mut queues = BTreeMap::new();
+    for (named, part) in terms_of(call) {
+        let term = number_of(transaction, lately, place.tenant, &named)?;
+        if named.0 == TermKind::Queue {
+            queues.insert(named.1, term);
+        }
         let is_new = !all.contains(&term);
         if is_new {
             all.push(term);
@@ -184,6 +183,7 @@ pub(crate) fn enter(
                 .execute(params![term, place.start_ms, place.call, outcome, wait_ms, talk_ms, hold_ms])?;
         }
     }
+    visits::enter(transaction, place.call, place.start_ms, call, &queues, place.before.is_some())?;
     all.sort_unstable();
     Ok(all)
 }
@@ -240,7 +240,7 @@ pub(crate) fn remove(transaction: &Transaction<'_>, call: i64, start_ms: i64, te
     for term in terms {
         delete.execute(params![term, start_ms, call])?;
     }
-    Ok(())
+    visits::remove(transaction, call)
 }
 
 /// Forgets those of some terms that no call has any more: they may be somebody's number or name.

@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &EndpointArgs) -> anyhow::Result<Tally> {
             json!({ "id": id, "removed": true })
         }
         EndpointAction::Test { tenant, id } => {
-            json!({ "id": endpoints::test(&of(tenant)?, id)?.to_string() })
+            json!({ "id": endpoints::test(&of(tenant)?, id)? })
         }
     };
     print(arguments.json, &answer)?;
@@ -65,16 +65,24 @@ fn members(options: &EndpointOptions) -> anyhow::Result<Map<String, Value>> {
     if !options.events.is_empty() {
         members.insert("events".to_owned(), json!(options.events));
     }
-    let filter: Map<String, Value> = [
+    let mut filter: Map<String, Value> = [
         ("direction", &options.direction),
         ("result", &options.result),
         ("extension", &options.extension),
         ("queue", &options.queue),
         ("number", &options.number),
+        ("customer", &options.customer),
+        ("answeredBy", &options.answered_by),
+        ("user", &options.user),
     ]
     .into_iter()
     .filter_map(|(name, value)| Some((name.to_owned(), text(value.as_deref()?))))
     .collect();
+    if let Some(state) = options.end_state.as_deref() {
+        // Here `none` is one of the states.
+        let state = if state == "any" { Value::Null } else { json!(state) };
+        filter.insert("endState".to_owned(), state);
+    }
     if !filter.is_empty() {
         members.insert("filter".to_owned(), Value::Object(filter));
     }

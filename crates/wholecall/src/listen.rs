@@ -33,10 +33,10 @@ pub(crate) fn run(arguments: &ListenArgs) -> anyhow::Result<Tally> {
 }
 
 fn line(forwarded: &Forwarded) -> String {
-    let Forwarded { time, kind, id, call_id, answer, took } = forwarded;
+    let Forwarded { time, kind, id, of, answer, took } = forwarded;
     let answer = match answer {
         Ok(status) => status.to_string(),
         Err(problem) => problem.clone(),
     };
-    format!("{time}  {kind:<14}  {id}  {call_id}  {answer} in {} ms", took.as_millis())
+    format!("{time}  {kind:<14}  {id}  {of}  {answer} in {} ms", took.as_millis())
 }

@@ -1,11 +1,11 @@
-//! `GET /v1/changes` and `GET /v1/stream`: every version in the order it was made. Whoever keeps the cursor
+//! `GET /v1/changes` and `GET /v1/stream`: every event in the order in which it was made. A reader that keeps the cursor
 //! never misses one.
 
 use std::{collections::VecDeque, convert::Infallible, time::Duration};
 
 use axum::{
     extract::State,
-    http::HeaderMap,
+    http::{HeaderMap, StatusCode},
     response::{
         IntoResponse, Response,
         sse::{Event, KeepAlive, Sse},
@@ -14,7 +14,7 @@ use axum::{
 use futures_util::stream;
 use serde::Deserialize;
 use tokio::sync::watch;
-use wholecall_store::{Position, StoredChange, TenantView};
+use wholecall_store::{CursorError, Position, StoreError, StoredChange, TenantView};
 
 use super::{
     access::Access,
@@ -22,7 +22,7 @@ use super::{
     parameters::{Parameters, limit},
     read,
 };
-use crate::{Service, problem::Problem};
+use crate::{Service, event::EventWriter, problem::Problem};
 
 const CHANGES: usize = 100;
 const MOST_CHANGES: usize = 1_000;
@@ -48,7 +48,7 @@ pub(super) async fn changes(
     let after = match query.after.as_deref() {
         None => Position::default(),
         Some("now") => read(view.clone(), TenantView::last_change).await?,
-        Some(text) => cursor(text)?,
+        Some(text) => cursor(&view, text)?,
     };
     let limit = limit(query.limit, CHANGES, MOST_CHANGES)?;
     let wait = Duration::from_secs(query.wait.unwrap_or(0)).min(LONGEST_WAIT);
@@ -56,25 +56,33 @@ pub(super) async fn changes(
     let changes = match waited {
         Ok(changes) => changes?,
         // The time is up: whatever there is.
-        Err(_) => read(view, move |view| view.changes_after(after, limit)).await?,
+        Err(_) => read(view.clone(), move |view| view.changes_after(after, limit)).await?,
     };
     let next = changes.last().map_or(after, |change| change.cursor);
-    let changes: Vec<String> = changes.iter().map(to_json).collect();
-    Ok(json(format!("{{\"changes\":[{}],\"next\":\"{}\"}}", changes.join(","), next.0)))
+    let writer = writer(&service, &view)?;
+    let changes = changes.iter().map(|change| written(&writer, change)).collect::<Result<Vec<_>, _>>()?;
+    Ok(json(format!("{{\"changes\":[{}],\"next\":\"{}\"}}", changes.join(","), view.cursor(next))))
 }
 
-fn cursor(text: &str) -> Result<Position, Problem> {
-    text.parse().map(Position).map_err(|_| Problem::bad_request("after: not a cursor that was given"))
+fn cursor(view: &TenantView, text: &str) -> Result<Position, Problem> {
+    view.parse_cursor(text).map_err(|error| match error {
+        CursorError::Malformed => Problem::bad_request("after: not a cursor that was given"),
+        CursorError::Foreign => Problem::new(
+            StatusCode::GONE,
+            "after: a cursor of another store; list /v1/calls, then go on from after=now",
+        ),
+    })
 }
 
-fn to_json(change: &StoredChange) -> String {
-    let member = if change.version == 0 { "merged" } else { "call" };
-    format!(
-        "{{\"cursor\":\"{}\",\"type\":\"{}\",\"{member}\":{}}}",
-        change.cursor.0,
-        change.kind.as_str(),
-        change.record
-    )
+fn writer(service: &Service, view: &TenantView) -> Result<EventWriter, Problem> {
+    let tenant = service.tenants.with_id(view.tenant())?.ok_or_else(Problem::unauthorized)?;
+    Ok(EventWriter::new(view.clone(), &tenant.name))
+}
+
+fn written(writer: &EventWriter, change: &StoredChange) -> Result<String, StoreError> {
+    writer
+        .write(change.into(), None)
+        .map_err(|error| StoreError::Damaged(format!("a record cannot be read: {error}")))
 }
 
 /// The next changes; waits until there is one, or until the service stops.
@@ -135,20 +143,25 @@ pub(super) async fn stream(
 ) -> Result<Response, Problem> {
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
     let after = match last.or(query.after).as_deref() {
-        Some(text) => cursor(text)?,
+        Some(text) => cursor(&view, text)?,
         None => read(view.clone(), TenantView::last_change).await?,
     };
+    let writer = writer(&service, &view)?;
     let state = (Counted::new(service), view, after, VecDeque::new());
-    let events = stream::unfold(state, |(counted, view, mut after, mut waiting)| async move {
-        if waiting.is_empty() {
-            let changes = next(&counted.0, &view, after, CHANGES).await.ok()?;
-            after = changes.last()?.cursor;
-            waiting.extend(changes);
+    let events = stream::unfold(state, move |(counted, view, mut after, mut waiting)| {
+        let writer = writer.clone();
+        async move {
+            if waiting.is_empty() {
+                let changes = next(&counted.0, &view, after, CHANGES).await.ok()?;
+                after = changes.last()?.cursor;
+                waiting.extend(changes);
+            }
+            let change: StoredChange = waiting.pop_front()?;
+            let data = written(&writer, &change).ok()?;
+            let event =
+                Event::default().id(view.cursor(change.cursor)).event(change.kind.as_str()).data(data);
+            Some((Ok::<_, Infallible>(event), (counted, view, after, waiting)))
         }
-        let change: StoredChange = waiting.pop_front()?;
-        let event =
-            Event::default().id(change.cursor.0.to_string()).event(change.kind.as_str()).data(&change.record);
-        Some((Ok::<_, Infallible>(event), (counted, view, after, waiting)))
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response())
 }

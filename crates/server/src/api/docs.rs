@@ -5,6 +5,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use serde_json::{Value, json};
+use wholecall_record::schema::ADDED_LATER;
 
 use super::openapi::document;
 
@@ -21,6 +22,10 @@ pub(super) async fn docs() -> Response {
         for (method, operation) in operations.as_object().into_iter().flatten() {
             page.push_str(&section(path, method, operation));
         }
+    }
+    page.push_str("<h1>Webhooks</h1>");
+    for (kind, operations) in document["webhooks"].as_object().into_iter().flatten() {
+        page.push_str(&section(kind, "post", &operations["post"]));
     }
     page.push_str("<h1>Shapes</h1>");
     for (name, schema) in document["components"]["schemas"].as_object().into_iter().flatten() {
@@ -46,11 +51,14 @@ fn section(path: &str, method: &str, operation: &Value) -> String {
         let schema = &response["content"]["application/json"]["schema"];
         row(&json!(status), &type_of(schema), &response["description"])
     });
+    let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+    let body = schema["$ref"].is_string().then(|| format!(" Body: {}.", type_of(schema)));
     format!(
-        "<h2>{} {}</h2><p>{}.</p><table>{}{}</table>",
+        "<h2>{} {}</h2><p>{}.{}</p><table>{}{}</table>",
         method.to_uppercase(),
         escape(&json!(path)),
         escape(&operation["summary"]),
+        body.unwrap_or_default(),
         parameters.collect::<String>(),
         responses.collect::<String>()
     )
@@ -63,9 +71,10 @@ fn shape(name: &str, schema: &Value) -> String {
         let kind = type_of(member) + if required.contains(&key.as_str()) { "" } else { ", may be left out" };
         row(&json!(key), &kind, &member["description"])
     });
-    let words = type_of(schema);
-    let about =
-        if schema["enum"].is_array() { format!("One of {words}.") } else { escape(&schema["description"]) };
+    let about = match &schema["anyOf"] {
+        Value::Array(_) => format!("{}. {}", type_of(schema), escape(&schema["description"])),
+        _ => escape(&schema["description"]),
+    };
     format!("<h2 id={name}>{name}</h2><p>{about}</p><table>{}</table>", members.collect::<String>())
 }
 
@@ -82,7 +91,8 @@ fn type_of(schema: &Value) -> String {
         return words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" | ");
     }
     if let Some(either) = schema["anyOf"].as_array() {
-        return either.iter().map(type_of).collect::<Vec<_>>().join(" or ");
+        let known = either.iter().filter(|schema| schema.get(ADDED_LATER).is_none());
+        return known.map(type_of).collect::<Vec<_>>().join(" or ");
     }
     match (&schema["type"], &schema["format"]) {
         (Value::String(kind), _) if kind == "array" => format!("list of {}", type_of(&schema["items"])),

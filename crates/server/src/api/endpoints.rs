@@ -168,7 +168,7 @@ pub(super) async fn test(
     Path(id): Path<String>,
 ) -> Result<(StatusCode, Response), Problem> {
     let event = blocking(&service, move |_| endpoints::test(&view, &id)).await?;
-    Ok((StatusCode::ACCEPTED, respond(json!({ "id": event.to_string() }).to_string())))
+    Ok((StatusCode::ACCEPTED, respond(json!({ "id": event }).to_string())))
 }
 
 /// Which deliveries.
@@ -195,21 +195,24 @@ pub(super) async fn deliveries(
     });
     let listed = Listed {
         state: state.transpose()?,
-        before: query.before.as_deref().map(event).transpose()?,
+        before: query.before.as_deref().map(|id| event(&view, id)).transpose()?,
         limit: limit(query.limit, DELIVERIES, MOST_DELIVERIES)?,
     };
+    let asked = view.clone();
     let found = blocking(&service, move |_| {
-        let endpoint = endpoints::find(&view, &id)?;
-        Ok(view.deliveries(endpoint.number, listed)?)
+        let endpoint = endpoints::find(&asked, &id)?;
+        Ok(asked.deliveries(endpoint.number, listed)?)
     })
     .await?;
-    let next = found.last().filter(|_| found.len() == listed.limit).map(|last| last.id.to_string());
-    let found: Vec<Value> = found.iter().map(endpoints::describe_delivery).collect();
+    let next = found.last().filter(|_| found.len() == listed.limit).map(|last| view.event_id(last.id));
+    let found: Vec<Value> =
+        found.iter().map(|delivery| endpoints::describe_delivery(&view, delivery)).collect();
     Ok(respond(json!({ "deliveries": found, "next": next }).to_string()))
 }
 
-fn event(text: &str) -> Result<EventId, Problem> {
-    EventId::parse(text).ok_or_else(|| Problem::bad_request(format!("{text:?} is no id like msg_17")))
+fn event(view: &TenantView, text: &str) -> Result<EventId, Problem> {
+    let known = view.parse_event_id(text);
+    known.ok_or_else(|| Problem::bad_request(format!("{text:?} is no id of an event, as in webhook-id")))
 }
 
 /// What any endpoint was told of a call.
@@ -218,14 +221,15 @@ pub(super) async fn of_call(
     Access(view): Access,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let wanted = id.clone();
+    let (wanted, asked) = (id.clone(), view.clone());
     let found = blocking(&service, move |_| {
-        let found = view.deliveries_of_call(&wanted)?;
-        let is_known = !found.is_empty() || view.call(&wanted, None)?.is_some();
+        let found = asked.deliveries_of_call(&wanted)?;
+        let is_known = !found.is_empty() || asked.call(&wanted, None)?.is_some();
         Ok(is_known.then_some(found))
     });
     let found = found.await?.ok_or_else(|| super::calls::no_call(&id))?;
-    let found: Vec<Value> = found.iter().map(endpoints::describe_delivery).collect();
+    let found: Vec<Value> =
+        found.iter().map(|delivery| endpoints::describe_delivery(&view, delivery)).collect();
     Ok(respond(json!({ "deliveries": found }).to_string()))
 }
 
@@ -235,7 +239,7 @@ pub(super) async fn resend(
     Access(view): Access,
     Path((id, message)): Path<(String, String)>,
 ) -> Result<(StatusCode, Response), Problem> {
-    let wanted = event(&message)?;
+    let wanted = event(&view, &message)?;
     blocking(&service, move |service| {
         let endpoint = endpoints::find(&view, &id)?;
         if service.on_the_way.want_again(endpoint.number, wanted) {
@@ -243,7 +247,7 @@ pub(super) async fn resend(
         }
         match view.resend(endpoint.number, wanted, clock::now().as_millis())? {
             true => Ok(()),
-            false => Err(EndpointError::Unknown(format!("{id} that was sent {wanted}"))),
+            false => Err(EndpointError::Unknown(format!("{id} that was sent {}", view.event_id(wanted)))),
         }
     })
     .await?;
@@ -312,7 +316,8 @@ fn replayed(
             let call: Result<Call, _> = serde_json::from_str(&change.record);
             call.is_ok_and(|call| filters.iter().all(|filter| filter.matches(&call)))
         };
-        let is_wanted = filters.is_empty() || change.kind == ChangeKind::Merged || passes();
+        let has_no_record = change.kind == ChangeKind::Merged || change.kind.is_of_many();
+        let is_wanted = filters.is_empty() || has_no_record || passes();
         if is_wanted {
             on_the_way.want_again(endpoint.number, EventId::of_change(change.cursor));
         }

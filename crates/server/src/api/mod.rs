@@ -13,6 +13,7 @@ mod numbers;
 pub(crate) mod openapi;
 mod openapi_connections;
 mod openapi_endpoints;
+mod openapi_events;
 pub(crate) mod parameters;
 pub(crate) mod stats;
 pub(crate) mod story;

@@ -4,7 +4,7 @@
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 use wholecall_record::{
-    call::{Direction, MoveKind, Outcome, State},
+    call::{Direction, EndState, MoveKind, Outcome, State},
     schema,
 };
 
@@ -19,7 +19,7 @@ pub(super) async fn openapi() -> Response {
 pub fn document() -> Value {
     let mut schemas = schema::definitions();
     schemas.insert("Problem".to_owned(), problem());
-    schemas.insert("Change".to_owned(), change());
+    schemas.extend(super::openapi_events::schemas());
     schemas.extend(super::openapi_endpoints::schemas());
     schemas.insert("Merged".to_owned(), merged());
     json!({
@@ -28,11 +28,14 @@ pub fn document() -> Value {
             "title": "Wholecall",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "Whole calls from RingCentral's telephony session notifications. \
-                Times are RFC 3339 in UTC, lengths are milliseconds. Errors are problem documents (RFC 9457).",
+                Times are RFC 3339 in UTC, lengths are milliseconds. Errors are problem documents (RFC 9457). \
+                Within `wholecall.call/1` types of events, members of objects and values of enumerations may be added: \
+                ignore those that you do not know.",
             "license": { "name": "Apache-2.0 OR MIT" },
         },
         "security": [{ "apiKey": [] }],
         "paths": paths(),
+        "webhooks": super::openapi_events::webhooks(),
         "components": {
             "securitySchemes": {
                 "apiKey": { "type": "http", "scheme": "bearer", "description": "A tenant's API key, `wck_…`." },
@@ -109,22 +112,24 @@ fn calls_and_changes() -> Value {
                 "404": problem_answer("There is no such call."),
             })) },
         "/v1/changes": { "get": operation("listChanges",
-            "Every version of every call in the order it was made; keep `next` and no change is ever missed", vec![
-                parameter("after", "The cursor to go on from, or `now`; without it, from the beginning.", text()),
+            "The events of all calls in the order in which they were made; keep `next` and none is ever missed", vec![
+                parameter("after", "The cursor to go on from, or `now`; without it or with `0`, from the beginning.", text()),
                 parameter("limit", "How many at most, up to 1,000.", count(100)),
                 parameter("wait", "How many seconds to wait for the first, up to 60.", count(0)),
             ], json!({
-                "200": answer("The changes.", json!({
+                "200": answer("The events.", json!({
                     "type": "object",
-                    "properties": { "changes": { "type": "array", "items": reference("Change") }, "next": text() },
+                    "properties": { "changes": { "type": "array", "items": reference("Event") }, "next": text() },
                     "required": ["changes", "next"],
                 })),
+                "410": foreign_cursor(),
             })) },
         "/v1/stream": { "get": operation("streamChanges",
-            "The same as server-sent events, with `id`, `event` and the record as `data`", vec![
-                parameter("after", "The cursor to go on from; without it, from now on. `Last-Event-ID` weighs more.", text()),
+            "The events of `/v1/changes` as server-sent events: `id` is the cursor, `event` the type, `data` the event", vec![
+                parameter("after", "The cursor to go on from; without it, from now on. `Last-Event-ID` takes precedence.", text()),
             ], json!({
-                "200": { "description": "Events.", "content": { "text/event-stream": {} } },
+                "200": { "description": "Events without end.", "content": { "text/event-stream": {} } },
+                "410": foreign_cursor(),
             })) },
         "/v1/health": { "get": operation("getHealth",
             "How well notifications come in, since the service began, and how connections to RingCentral stand",
@@ -162,7 +167,7 @@ fn calls_and_changes() -> Value {
                     "required": ["accepted", "refused", "refusals"],
                 })),
             })), "application/x-ndjson", json!({ "type": "string" })) },
-        "/v1/stats": { "get": operation("getStats", "Figures of calls that are over, for each stretch of time or part of the company",
+        "/v1/stats": { "get": operation("getStats", "Figures of calls that are over by time or extension, and of all visits to queues",
             vec![
                 parameter("by", "What for.", words(["day", "hour", "extension", "queue"].into_iter())),
                 parameter("from", "Of calls that started at this time or later: a time, or a day in the zone.", text()),
@@ -245,6 +250,22 @@ fn call_parameters() -> Vec<Value> {
         parameter("direction", "The direction.", words(Direction::ALL.iter().map(|word| word.as_str()))),
         parameter("result", "The result.", words(Outcome::ALL.iter().map(|word| word.as_str()))),
         parameter("state", "The state.", words(State::ALL.iter().map(|word| word.as_str()))),
+        parameter("customer", "The customer: the number in any spelling, or the participant id.", text()),
+        parameter(
+            "answeredBy",
+            "Who first talked with the caller: an extension id, a participant id or a number.",
+            text(),
+        ),
+        parameter(
+            "user",
+            "A person of the account who talked: an extension id, a participant id or a number.",
+            text(),
+        ),
+        parameter(
+            "endState",
+            "How the customer was left: in a queue (`queued`), while a telephone rang, in a menu, and so on.",
+            words(EndState::ALL.iter().map(|word| word.as_str())),
+        ),
         parameter("from", "Started at this time or later.", date_time()),
         parameter("to", "Started before this time.", date_time()),
         parameter("as_of", "Calls as they were known then.", date_time()),
@@ -346,6 +367,16 @@ pub(super) fn count(usual: u32) -> Value {
     json!({ "type": "integer", "minimum": 0, "default": usual })
 }
 
+/// Words that an answer may have; later versions may have more.
+pub(super) fn open_words(words: impl Iterator<Item = &'static str>) -> Value {
+    schema::open_words(&words.collect::<Vec<_>>())
+}
+
+fn foreign_cursor() -> Value {
+    problem_answer("The cursor is another store's: list the calls, then go on from `now`.")
+}
+
+/// Words that may be asked for.
 pub(super) fn words(words: impl Iterator<Item = &'static str>) -> Value {
     json!({ "type": "string", "enum": words.collect::<Vec<_>>() })
 }
@@ -354,22 +385,42 @@ fn stats() -> Value {
     let length = || json!({ "type": "integer", "description": "Milliseconds." });
     let wait =
         || json!({ "type": ["integer", "null"], "description": "Milliseconds; null where nobody waited." });
+    let count = |about: &str| json!({ "type": "integer", "description": about });
+    let waits = || ["waitMedianMs", "waitP90Ms"].map(|name| (name.to_owned(), wait()));
     let figures = ["calls", "answered", "missed", "abandoned", "voicemail", "transfers"];
-    let mut properties = Map::from_iter(figures.map(|name| (name.to_owned(), json!({ "type": "integer" }))));
-    properties.extend(["talkMs", "holdMs"].map(|name| (name.to_owned(), length())));
-    properties.extend(["waitMedianMs", "waitP90Ms"].map(|name| (name.to_owned(), wait())));
-    let required: Vec<String> = properties.keys().cloned().collect();
-    properties.extend(["start", "extension", "queue"].map(|name| (name.to_owned(), text())));
+    let mut of_calls = Map::from_iter(figures.map(|name| (name.to_owned(), json!({ "type": "integer" }))));
+    of_calls.extend(["talkMs", "holdMs"].map(|name| (name.to_owned(), length())));
+    of_calls.extend(waits());
+    let mut of_queue = Map::from_iter(
+        [
+            ("calls", count("Calls that visited the queue.")),
+            ("offered", count("Visits: the sum of the following columns.")),
+            ("answered", count("Visits that were answered.")),
+            ("left", count("Visits that the caller left by a key.")),
+            ("overflowed", count("Visits after which the queue sent the call elsewhere.")),
+            ("abandoned", count("Visits in which the caller hung up.")),
+            ("unknown", count("Visits of closed calls of which it is not known how they came out.")),
+            ("open", count("Visits of live calls that have not come out yet.")),
+        ]
+        .map(|(name, schema)| (name.to_owned(), schema)),
+    );
+    of_queue.extend(waits());
+    let named = |about: &str, name: &str, figures: Map<String, Value>| {
+        let mut properties = figures;
+        properties.insert(name.to_owned(), text());
+        let required: Vec<String> = properties.keys().cloned().collect();
+        json!({ "type": "object", "description": about, "properties": properties, "required": required })
+    };
+    let buckets = [
+        named("A day or an hour.", "start", of_calls.clone()),
+        named("An extension's part in calls.", "extension", of_calls),
+        named("Visits to a queue.", "queue", of_queue),
+    ];
     json!({
         "type": "object",
         "properties": {
             "zone": text(),
-            "buckets": { "type": "array", "items": {
-                "type": "object",
-                "description": "Named by `start`, `extension` or `queue`, whichever was asked for.",
-                "properties": properties,
-                "required": required,
-            } },
+            "buckets": { "type": "array", "items": { "anyOf": buckets } },
         },
         "required": ["zone", "buckets"],
     })
@@ -381,21 +432,6 @@ fn problem() -> Value {
         "description": "What went wrong (RFC 9457).",
         "properties": { "type": text(), "title": text(), "status": { "type": "integer" }, "detail": text() },
         "required": ["type", "title", "status", "detail"],
-    })
-}
-
-fn change() -> Value {
-    let kinds = ["call.started", "call.updated", "call.completed", "call.revised", "call.merged"];
-    json!({
-        "type": "object",
-        "description": "A version of a call, or that a call turned out to be part of another.",
-        "properties": {
-            "cursor": text(),
-            "type": words(kinds.into_iter()),
-            "call": reference("Call"),
-            "merged": reference("Merged"),
-        },
-        "required": ["cursor", "type"],
     })
 }
 

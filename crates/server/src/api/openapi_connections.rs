@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::openapi::{answer, date_time, list_of, operation, text, words};
+use super::openapi::{answer, date_time, list_of, open_words as words, operation, text};
 
 pub(super) fn paths() -> Map<String, Value> {
     let directory = operation(

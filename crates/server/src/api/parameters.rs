@@ -8,7 +8,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde::{Deserialize, de::DeserializeOwned};
-use wholecall_record::call::{Direction, MoveKind, Outcome, State};
+use wholecall_record::call::{Direction, EndState, MoveKind, Outcome, State};
 use wholecall_store::Filter;
 
 use crate::{Service, problem::Problem};
@@ -58,6 +58,12 @@ pub(super) struct CallQuery {
     direction: Option<String>,
     result: Option<String>,
     state: Option<String>,
+    customer: Option<String>,
+    #[serde(rename = "answeredBy")]
+    answered_by: Option<String>,
+    user: Option<String>,
+    #[serde(rename = "endState")]
+    end_state: Option<String>,
     from: Option<String>,
     to: Option<String>,
     pub(super) as_of: Option<String>,
@@ -88,6 +94,16 @@ impl CallQuery {
             )?,
             result: word("result", &self.result, Outcome::from_word, Outcome::ALL, Outcome::as_str)?,
             state: word("state", &self.state, State::from_word, State::ALL, State::as_str)?,
+            customer: self.customer.clone(),
+            answered_by: self.answered_by.clone(),
+            user: self.user.clone(),
+            end_state: word(
+                "endState",
+                &self.end_state,
+                EndState::from_word,
+                EndState::ALL,
+                EndState::as_str,
+            )?,
             from_ms: time("from", self.from.as_deref())?,
             to_ms: time("to", self.to.as_deref())?,
         })

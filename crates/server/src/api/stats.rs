@@ -147,8 +147,23 @@ fn written(at_ms: i64, zone: &TimeZone) -> String {
 }
 
 /// Every figure with its name, in order.
-fn figures(stats: &Stats) -> [(&'static str, Value); 10] {
-    [
+fn figures(by: By, stats: &Stats) -> Vec<(&'static str, Value)> {
+    let waits =
+        [("waitMedianMs", Value::from(stats.wait_ms(50))), ("waitP90Ms", Value::from(stats.wait_ms(90)))];
+    if by == By::Queue {
+        let columns = [
+            ("calls", stats.calls),
+            ("offered", stats.offered),
+            ("answered", stats.answered),
+            ("left", stats.left),
+            ("overflowed", stats.overflowed),
+            ("abandoned", stats.abandoned),
+            ("unknown", stats.unknown),
+            ("open", stats.open),
+        ];
+        return columns.map(|(name, count)| (name, count.into())).into_iter().chain(waits).collect();
+    }
+    let counts = [
         ("calls", stats.calls.into()),
         ("answered", stats.answered.into()),
         ("missed", stats.missed.into()),
@@ -156,16 +171,14 @@ fn figures(stats: &Stats) -> [(&'static str, Value); 10] {
         ("voicemail", stats.voicemail.into()),
         ("talkMs", stats.talk_ms.into()),
         ("holdMs", stats.hold_ms.into()),
-        ("waitMedianMs", stats.wait_ms(50).into()),
-        ("waitP90Ms", stats.wait_ms(90).into()),
-        ("transfers", stats.transfers.into()),
-    ]
+    ];
+    counts.into_iter().chain(waits).chain([("transfers", stats.transfers.into())]).collect()
 }
 
 fn to_json(by: By, name: &str, stats: &Stats) -> Value {
     let mut members = Map::new();
     members.insert(by.member().to_owned(), name.into());
-    members.extend(figures(stats).map(|(name, value)| (name.to_owned(), value)));
+    members.extend(figures(by, stats).into_iter().map(|(name, value)| (name.to_owned(), value)));
     members.into()
 }
 
@@ -180,11 +193,11 @@ pub(crate) fn csv(by: By, rows: &[(String, Stats)]) -> Result<Vec<u8>, Problem> 
 }
 
 fn write_csv(out: &mut Vec<u8>, by: By, rows: &[(String, Stats)]) -> std::io::Result<()> {
-    let names = figures(&Stats::default()).map(|(name, _)| name);
+    let names = figures(by, &Stats::default()).into_iter().map(|(name, _)| name);
     let mut csv = Rows::new(out, [by.member()].into_iter().chain(names))?;
     for (name, stats) in rows {
         let values =
-            figures(stats).map(|(_, value)| if value.is_null() { String::new() } else { value.to_string() });
+            figures(by, stats).into_iter().map(|(_, value)| if value.is_null() { String::new() } else { value.to_string() });
         csv.write([name.clone()].into_iter().chain(values))?;
     }
     csv.flush()

@@ -440,14 +440,9 @@ async fn attempt(
     let Sending { events, rewrites, request, is_probe } = sending;
     let started_ms = (context.now_ms)();
     let started = Instant::now();
-    let post = match events.iter().all(|event| event.kind != "call.revised") {
-        true => target.request(&context.store, &events, started_ms)?,
-        // Has to look into the store.
-        false => {
-            let (store, target, events) = (context.store.clone(), target.clone(), events.clone());
-            blocking(move || target.request(&store, &events, started_ms)).await?
-        }
-    };
+    let post = target
+        .request(&events, started_ms)
+        .map_err(|error| StoreError::Damaged(format!("a record cannot be read: {error}")))?;
     let outcome = (context.post)(post).await;
     let duration_ms = started.elapsed().as_millis() as i64;
     let now_ms = started_ms + duration_ms;

@@ -134,7 +134,7 @@ fn follow(
     }
     let target = match endpoint.disabled {
         Some(_) => None,
-        None => match Target::open(&context.store, key, endpoint.clone()) {
+        None => match Target::open(&context.store, &context.tenants, key, endpoint.clone()) {
             Ok(target) => Some(Arc::new(target)),
             Err(problem) => {
                 tracing::error!(endpoint = endpoint.id, %problem, "nothing can be delivered");

@@ -150,7 +150,9 @@ mod tests {
             made_ms: 0,
             call_id: call.to_owned(),
             into_id: None,
+            listed: Vec::new(),
             data: "{}".to_owned(),
+            before: None,
             step: 0,
             due_ms: None,
         }
@@ -162,8 +164,8 @@ mod tests {
         queue
     }
 
-    fn ids(events: &[Outgoing]) -> Vec<String> {
-        events.iter().map(|event| event.id.to_string()).collect()
+    fn ids(events: &[Outgoing]) -> Vec<i64> {
+        events.iter().map(|event| event.id.cursor().unwrap().0).collect()
     }
 
     #[test]
@@ -171,12 +173,12 @@ mod tests {
         let events = [event(1, "a", "started"), event(2, "b", "started"), event(3, "a", "completed")];
         let mut queue = queue(events);
         let first = queue.take(10, 0, |_| true);
-        assert_eq!(ids(&first), ["msg_1", "msg_2"]);
+        assert_eq!(ids(&first), [1, 2]);
         assert!(queue.take(10, 0, |_| true).is_empty());
         queue.finished(&first[1]);
         assert!(queue.take(10, 0, |_| true).is_empty(), "it is not that call's turn");
         queue.finished(&first[0]);
-        assert_eq!(ids(&queue.take(10, 0, |_| true)), ["msg_3"]);
+        assert_eq!(ids(&queue.take(10, 0, |_| true)), [3]);
     }
 
     #[test]
@@ -184,7 +186,7 @@ mod tests {
         let events = [event(1, "a", "started"), event(2, "a", "completed"), event(3, "b", "started")];
         let mut queue = queue(events);
         let taken = queue.take(10, 0, |event| event.id != EventId::of_change(Position(1)));
-        assert_eq!(ids(&taken), ["msg_3"]);
+        assert_eq!(ids(&taken), [3]);
     }
 
     #[test]
@@ -194,14 +196,36 @@ mod tests {
             [event(1, "a", "started"), event(2, "b", "started"), merging, event(4, "b", "completed")];
         let mut queue = queue(events);
         let first = queue.take(10, 0, |_| true);
-        assert_eq!(ids(&first), ["msg_1", "msg_2"]);
+        assert_eq!(ids(&first), [1, 2]);
         queue.finished(&first[1]);
         assert!(queue.take(10, 0, |_| true).is_empty());
         queue.finished(&first[0]);
         let merging = queue.take(10, 0, |_| true);
-        assert_eq!(ids(&merging), ["msg_3"]);
+        assert_eq!(ids(&merging), [3]);
         let followers = queue.take_followers(&merging[0]);
-        assert_eq!(ids(&followers), ["msg_4"]);
+        assert_eq!(ids(&followers), [4]);
+    }
+
+    #[test]
+    fn an_event_of_many_calls_waits_for_what_is_on_its_way_of_any() {
+        let erased = Outgoing {
+            listed: vec!["a".to_owned(), "b".to_owned()],
+            call_id: String::new(),
+            version: 0,
+            ..event(3, "", "erased")
+        };
+        let events =
+            [event(1, "a", "completed"), event(2, "c", "completed"), erased, event(4, "b", "updated")];
+        let mut queue = queue(events);
+        let first = queue.take(10, 0, |_| true);
+        assert_eq!(ids(&first), [1, 2]);
+        assert!(queue.take(10, 0, |_| true).is_empty());
+        queue.finished(&first[0]);
+        let second = queue.take(10, 0, |_| true);
+        assert_eq!(ids(&second), [3]);
+        assert!(queue.take(10, 0, |_| true).is_empty());
+        queue.finished(&second[0]);
+        assert_eq!(ids(&queue.take(10, 0, |_| true)), [4]);
     }
 
     #[test]
@@ -214,11 +238,11 @@ mod tests {
         assert!(queue.take(10, 5_999, |_| true).is_empty());
         assert_eq!(queue.next_live_ms(5_999), Some(6_000));
         let second = queue.take(10, 6_000, |_| true);
-        assert_eq!(ids(&second), ["msg_3"]);
+        assert_eq!(ids(&second), [3]);
         queue.finished(&second[0]);
         queue.push(event(4, "a", "updated"));
         queue.push(event(5, "a", "completed"));
-        assert_eq!(ids(&queue.take(10, 6_001, |_| true)), ["msg_5"], "the end does not wait");
+        assert_eq!(ids(&queue.take(10, 6_001, |_| true)), [5], "the end does not wait");
     }
 
     #[test]
@@ -232,8 +256,8 @@ mod tests {
             due(5, "e", None),
         ];
         let mut queue = queue(events);
-        assert_eq!(ids(&queue.take(10, 10, |_| true)), ["msg_1", "msg_4"]);
-        assert_eq!(ids(&queue.take(10, 10, |event| !event.is_held())), ["msg_3", "msg_5"]);
-        assert_eq!(ids(&queue.take(10, 10, |_| true)), ["msg_2"]);
+        assert_eq!(ids(&queue.take(10, 10, |_| true)), [1, 4]);
+        assert_eq!(ids(&queue.take(10, 10, |event| !event.is_held())), [3, 5]);
+        assert_eq!(ids(&queue.take(10, 10, |_| true)), [2]);
     }
 }

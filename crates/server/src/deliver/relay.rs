@@ -1,20 +1,20 @@
-//! `wholecall listen`: follows a tenant's feed from wherever it is run, and posts what happens to a local program, as
-//! the service would. Nothing has to be reachable from outside, and nothing is kept.
+//! `wholecall listen`: follows a tenant's feed from wherever it is run, and posts each event to a local program, as it is
+//! in the feed and as the service would. Nothing has to be reachable from outside, and nothing is kept.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use hyper::{
     HeaderMap, Uri,
     header::{self, HeaderValue},
 };
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use wholecall_record::Time;
-use wholecall_store::{EventId, Outgoing, Signing};
+use wholecall_store::{ChangeKind, Signing};
 
 use super::{
     connect::system_resolver,
     judge::Judge,
-    message,
     sender::Sender,
     sign::{EndpointSecret, Signer},
     target::{base_headers, parse_url, signed},
@@ -24,9 +24,6 @@ use crate::clock;
 /// The service answers at the latest after this, whether something happened or not.
 const WAIT_S: u64 = 30;
 const ANSWER_WITHIN: Duration = Duration::from_secs(WAIT_S + 15);
-
-/// Of so many calls it is remembered what was forwarded, for what revisions changed.
-const REMEMBERED: usize = 10_000;
 
 /// Why nothing can be forwarded.
 #[derive(Debug, thiserror::Error)]
@@ -61,8 +58,8 @@ pub struct Forwarded {
     pub kind: String,
     /// Its id.
     pub id: String,
-    /// The call's id.
-    pub call_id: String,
+    /// The call's id, or how many calls it lists.
+    pub of: String,
     /// The status of the answer, or why there was none.
     pub answer: Result<u16, String>,
     /// How long it took.
@@ -78,11 +75,11 @@ pub struct Relay {
     events: Vec<String>,
     secret: String,
     signer: Signer,
-    forwarded: HashMap<String, (u64, String)>,
 }
 
 impl Relay {
-    /// Between a service, known by its address, and a program; `events` are the types that are wanted.
+    /// Between a service, known by its address, and a program; `events` are the types that are wanted. Those that go to
+    /// every endpoint are forwarded in any case.
     pub fn new(
         server: &str,
         api_key: &str,
@@ -101,7 +98,6 @@ impl Relay {
             events,
             secret: secret.for_receiver().unwrap_or_default(),
             signer: Signer::new(&[secret]),
-            forwarded: HashMap::new(),
             server,
         })
     }
@@ -114,21 +110,21 @@ impl Relay {
     /// Forwards what happens from now on, until the service refuses. `ready` is called when it has begun, `tell` with
     /// what was forwarded.
     pub async fn run(
-        mut self,
+        self,
         ready: impl FnOnce(&Self),
         mut tell: impl FnMut(&Forwarded),
     ) -> Result<(), RelayError> {
-        let mut after = self.changes("now", 0).await?.1;
+        let mut after = self.changes("now", 0).await?.next;
         ready(&self);
         loop {
             match self.changes(&after, WAIT_S).await {
-                Ok((changes, next)) => {
-                    for change in changes {
-                        if let Some(forwarded) = self.forward(&change).await {
+                Ok(page) => {
+                    for event in page.changes {
+                        if let Some(forwarded) = self.forward(&event).await {
                             tell(&forwarded);
                         }
                     }
-                    after = next;
+                    after = page.next;
                 }
                 Err(error @ RelayError::Refused { .. }) => return Err(error),
                 Err(error) => {
@@ -140,65 +136,82 @@ impl Relay {
     }
 
     /// What happened after a cursor, and the cursor after that.
-    async fn changes(&self, after: &str, wait_s: u64) -> Result<(Vec<Value>, String), RelayError> {
+    async fn changes(&self, after: &str, wait_s: u64) -> Result<Page, RelayError> {
         let url = format!("{}/v1/changes?after={after}&wait={wait_s}&limit=100", self.server);
         let url = parse_url(&url).map_err(RelayError::Address)?;
         let headers = HeaderMap::from_iter([(header::AUTHORIZATION, self.api_key.clone())]);
         let silent = |problem: String| RelayError::Silent(self.server.clone(), problem);
         let (status, body) = self.sender.get(url, headers, ANSWER_WITHIN).await.map_err(silent)?;
-        let mut answer: Value = serde_json::from_slice(&body).unwrap_or_default();
         if (400..500).contains(&status) {
-            let detail = answer["detail"].as_str().unwrap_or("it gives no reason").to_owned();
+            let refusal: Refusal = serde_json::from_slice(&body).unwrap_or_default();
+            let detail = refusal.detail.unwrap_or_else(|| "it gives no reason".to_owned());
             return Err(RelayError::Refused { server: self.server.clone(), status, detail });
         }
-        match (answer["next"].as_str().map(str::to_owned), answer["changes"].take()) {
-            (Some(next), Value::Array(changes)) if status == 200 => Ok((changes, next)),
-            _ => Err(silent(format!("status {status}"))),
+        match serde_json::from_slice(&body) {
+            Ok(page) if status == 200 => Ok(page),
+            Ok(_) | Err(_) => Err(silent(format!("status {status}"))),
         }
     }
 
-    async fn forward(&mut self, change: &Value) -> Option<Forwarded> {
-        let event = outgoing(change)?;
-        if !self.events.contains(&event.kind) {
+    async fn forward(&self, event: &RawValue) -> Option<Forwarded> {
+        let Head { id, kind, data } = serde_json::from_str(event.get()).ok()?;
+        let is_for_everybody = ChangeKind::from_word(&kind).is_some_and(ChangeKind::is_of_many);
+        if !is_for_everybody && !self.events.contains(&kind) {
             return None;
         }
-        let before = self.forwarded.get(&event.call_id);
-        let body = message::message(&event, before, None).ok()?;
-        let now_ms = clock::now().as_millis();
-        let id = event.id.to_string();
-        let post = signed(&self.signer, self.forward_to.clone(), base_headers(), &id, body, now_ms);
+        let (url, body, now_ms) = (self.forward_to.clone(), event.get().to_owned(), clock::now().as_millis());
+        let post = signed(&self.signer, url, base_headers(), &id, body, now_ms);
         let started = std::time::Instant::now();
         let outcome = self.sender.post(post, now_ms).await;
-        if outcome.is_delivered() && event.version > 0 {
-            if self.forwarded.len() >= REMEMBERED {
-                self.forwarded.clear();
-            }
-            self.forwarded.insert(event.call_id.clone(), (event.version, event.data.clone()));
-        }
         Some(Forwarded {
             time: Time::from_millis(now_ms).to_string(),
-            kind: event.kind,
+            kind,
             id,
-            call_id: event.call_id,
+            of: data.of(),
             answer: outcome.status.ok_or_else(|| outcome.problem.unwrap_or_default()),
             took: started.elapsed(),
         })
     }
 }
 
-/// A change as the API tells it.
-fn outgoing(change: &Value) -> Option<Outgoing> {
-    let data = change.get("call").or_else(|| change.get("merged"))?;
-    let made = data["updatedAt"].as_str().and_then(|time| time.parse::<jiff::Timestamp>().ok());
-    Some(Outgoing {
-        id: EventId::parse(&format!("msg_{}", change["cursor"].as_str()?))?,
-        kind: change["type"].as_str()?.to_owned(),
-        version: data["version"].as_u64().unwrap_or(0),
-        made_ms: made.map_or_else(|| clock::now().as_millis(), |made| made.as_millisecond()),
-        call_id: data["id"].as_str()?.to_owned(),
-        into_id: data["into"].as_str().map(str::to_owned),
-        data: data.to_string(),
-        step: 0,
-        due_ms: None,
-    })
+/// A page of the feed.
+#[derive(Deserialize)]
+struct Page {
+    changes: Vec<Box<RawValue>>,
+    next: String,
+}
+
+/// A problem document.
+#[derive(Default, Deserialize)]
+struct Refusal {
+    detail: Option<String>,
+}
+
+/// What is looked at of an event.
+#[derive(Deserialize)]
+struct Head {
+    id: String,
+    #[serde(rename = "type")]
+    kind: String,
+    data: Data,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    call: Option<Named>,
+    id: Option<String>,
+    calls: Option<Vec<Named>>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    id: String,
+}
+
+impl Data {
+    /// The call that an event is of, or how many.
+    fn of(self) -> String {
+        let one = self.call.map(|call| call.id).or(self.id);
+        one.unwrap_or_else(|| format!("{} calls", self.calls.map_or(0, |calls| calls.len())))
+    }
 }

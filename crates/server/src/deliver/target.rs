@@ -10,15 +10,19 @@ use hyper::{
 use serde::{Deserialize, Serialize};
 use wholecall_record::{
     Call,
-    call::{self, Direction},
+    call::{self, Direction, EndState},
 };
 use wholecall_store::{Endpoint, EndpointFilter, Filter, Outgoing, Store, StoreError};
 
 use super::{
-    message::{self, Pseudonyms},
+    message,
     seal::SecretKey,
     sender::Post,
     sign::{EndpointSecret, Signer},
+};
+use crate::{
+    event::{EventWriter, Pseudonyms},
+    tenants::Tenants,
 };
 
 const USER_AGENT: &str = concat!("Wholecall/", env!("CARGO_PKG_VERSION"));
@@ -107,6 +111,10 @@ pub(crate) fn parse_filter(wanted: &EndpointFilter) -> Result<Option<Filter>, St
         extension: wanted.extension.clone(),
         queue: wanted.queue.clone(),
         number: wanted.number.clone(),
+        customer: wanted.customer.clone(),
+        answered_by: wanted.answered_by.clone(),
+        user: wanted.user.clone(),
+        end_state: word("endState", &wanted.end_state, EndState::from_word)?,
         ..Filter::default()
     }))
 }
@@ -119,10 +127,18 @@ pub(crate) struct Target {
     signer: Signer,
     filter: Option<Filter>,
     redact: Option<Pseudonyms>,
+    writer: EventWriter,
 }
 
 impl Target {
-    pub(crate) fn open(store: &Store, key: &SecretKey, endpoint: Endpoint) -> Result<Self, String> {
+    pub(crate) fn open(
+        store: &Store,
+        tenants: &Tenants,
+        key: &SecretKey,
+        endpoint: Endpoint,
+    ) -> Result<Self, String> {
+        let tenant = tenants.with_id(endpoint.tenant).map_err(|error| error.to_string())?;
+        let tenant = tenant.ok_or("its tenant was removed")?;
         let sealed = Sealed::open(key, &endpoint).map_err(|error| error.to_string())?;
         let mut headers = base_headers();
         for (name, value) in &sealed.headers {
@@ -139,48 +155,32 @@ impl Target {
             signer: Signer::new(&sealed.secrets),
             filter: parse_filter(&endpoint.settings.filter)?,
             redact,
+            writer: EventWriter::new(store.of(endpoint.tenant), &tenant.name),
             endpoint,
         })
     }
 
-    /// Whether a change is for this endpoint: its call passes the filter, or passed it in a version that was delivered.
-    /// Blocks.
+    /// Whether a change is for this endpoint: its call passes the filter, or passed it in a version that was delivered, or
+    /// it is one that goes to every endpoint. Blocks.
     pub(crate) fn wants(&self, store: &Store, event: &Outgoing) -> Result<bool, StoreError> {
         let Some(filter) = &self.filter else { return Ok(true) };
         let passes = || {
             let call: Result<Call, _> = serde_json::from_str(&event.data);
             event.version > 0 && call.is_ok_and(|call| filter.matches(&call))
         };
-        Ok(passes() || store.delivered_before(&self.endpoint, event)?.is_some())
+        Ok(event.is_for_everybody() || passes() || store.was_delivered_before(self.endpoint.number, event)?)
     }
 
-    /// The request that tells of events. Blocks.
-    pub(crate) fn request(
-        &self,
-        store: &Store,
-        events: &[Outgoing],
-        now_ms: i64,
-    ) -> Result<Post, StoreError> {
-        let mut messages = Vec::with_capacity(events.len());
-        for event in events {
-            let is_revision = event.kind == wholecall_store::ChangeKind::Revised.as_str();
-            let before = match is_revision {
-                true => store.delivered_before(&self.endpoint, event)?,
-                false => None,
-            };
-            messages.push(
-                message::message(event, before.as_ref(), self.redact.as_ref())
-                    .map_err(|error| StoreError::Damaged(format!("a record cannot be read: {error}")))?,
-            );
-        }
-        let body = match (self.endpoint.settings.batch, messages.len()) {
-            (None, 1) => messages.remove(0),
-            _ => {
-                let pairs = events.iter().zip(messages.iter().map(String::as_str));
-                message::batch(pairs, wholecall_record::Time::from_millis(now_ms))
-            }
+    /// The request that carries events.
+    pub(crate) fn request(&self, events: &[Outgoing], now_ms: i64) -> Result<Post, serde_json::Error> {
+        let ids: Vec<String> = events.iter().map(|event| self.writer.id(event.id)).collect();
+        let written = events.iter().map(|event| self.writer.write(event.into(), self.redact.as_ref()));
+        let mut written = written.collect::<Result<Vec<_>, _>>()?;
+        let body = match (self.endpoint.settings.batch, written.len()) {
+            (None, 1) => written.remove(0),
+            _ => message::batch(&written, wholecall_record::Time::from_millis(now_ms)),
         };
-        Ok(signed(&self.signer, self.url.clone(), self.headers.clone(), &message::id(events), body, now_ms))
+        Ok(signed(&self.signer, self.url.clone(), self.headers.clone(), &message::id(&ids), body, now_ms))
     }
 }
 

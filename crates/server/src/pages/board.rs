@@ -13,7 +13,9 @@ use askama::Template;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use wholecall_record::{Call, call::State};
-use wholecall_store::{ChangeKind, Filter, Position, Stats, StoreError, StoredChange, TenantId, TenantView};
+use wholecall_store::{
+    ChangeKind, Filter, Found, Position, Stats, StoreError, StoredChange, TenantId, TenantView,
+};
 
 use super::moment::{Row, is_waiting};
 use crate::{Service, api::read, clock, problem::Problem};
@@ -218,7 +220,14 @@ async fn follow(service: Service, view: TenantView, board: Arc<Board>) {
             Ok(changes) if !changes.is_empty() => {
                 cursor = changes.last().map_or(cursor, |change| change.cursor);
                 let full = changes.len() == CHANGES;
-                board.tell(changes.iter().flat_map(understood).collect(), &address, false);
+                let mut news: Vec<_> = changes.iter().flat_map(understood).collect();
+                match read_again(&view, &board, &changes).await {
+                    Ok(calls) => news.extend(calls),
+                    Err(problem) => {
+                        tracing::warn!(problem = problem.detail(), "rewritten calls could not be read")
+                    }
+                }
+                board.tell(news, &address, false);
                 if full {
                     continue;
                 }
@@ -263,8 +272,48 @@ fn live_calls(view: &TenantView) -> Result<Vec<Call>, StoreError> {
     }
 }
 
+/// The live calls on the board in which a person was erased, as they are kept now.
+async fn read_again(
+    view: &TenantView,
+    board: &Board,
+    changes: &[StoredChange],
+) -> Result<Vec<(String, Option<Call>)>, Problem> {
+    let erased = changes.iter().filter(|change| change.kind == ChangeKind::Erased);
+    let mut ids: Vec<String> = erased.flat_map(listed).collect();
+    {
+        let shown = board.shown();
+        ids.retain(|id| shown.starts.contains_key(id));
+    }
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    read(view.clone(), move |view| {
+        let mut calls = Vec::new();
+        for id in ids {
+            let found = view.call(&id, None)?;
+            let call = match found {
+                Some(Found::Call(version)) => serde_json::from_str::<Call>(&version.record).ok(),
+                Some(Found::Merged(_)) | None => None,
+            };
+            calls.push((id, call.filter(|call| call.state == State::Live)));
+        }
+        Ok(calls)
+    })
+    .await
+}
+
+/// The ids of the calls that a change lists.
+fn listed(change: &StoredChange) -> Vec<String> {
+    let data: Value = serde_json::from_str(&change.record).unwrap_or_default();
+    let calls = data["calls"].as_array().into_iter().flatten();
+    calls.filter_map(|call| call["id"].as_str().map(str::to_owned)).collect()
+}
+
 /// Which calls a change tells of, and how they are if they are live.
 fn understood(change: &StoredChange) -> Option<(String, Option<Call>)> {
+    if change.kind.is_of_many() {
+        return None;
+    }
     if change.kind == ChangeKind::Merged {
         let merged: Value = serde_json::from_str(&change.record).ok()?;
         return Some((merged["id"].as_str()?.to_owned(), None));

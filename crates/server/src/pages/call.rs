@@ -134,7 +134,11 @@ pub(super) async fn call(viewer: Viewer, Path(id): Path<String>) -> Result<Respo
             .map(|(index, id)| (letter(index), id.to_string()))
             .collect(),
         versions: shown_versions(&versions, zone),
-        deliveries: delivered.iter().take(DELIVERIES).map(|one| deliveries::shown(one, zone)).collect(),
+        deliveries: delivered
+            .iter()
+            .take(DELIVERIES)
+            .map(|one| deliveries::shown(&viewer.view, one, zone))
+            .collect(),
         story,
         call: &call,
     }))

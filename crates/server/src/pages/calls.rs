@@ -9,7 +9,7 @@ use axum::{
 use serde::Deserialize;
 use wholecall_record::{
     Call,
-    call::{Direction, MoveKind, Outcome, State},
+    call::{Direction, EndState, MoveKind, Outcome, State},
     csv::CsvWriter,
     screen::Screen,
     table, words,
@@ -47,6 +47,12 @@ pub(super) struct Search {
     #[serde(rename = "move")]
     step: String,
     state: String,
+    customer: String,
+    #[serde(rename = "answeredBy")]
+    answered_by: String,
+    user: String,
+    #[serde(rename = "endState")]
+    end_state: String,
     /// Days, the last one included.
     from: String,
     to: String,
@@ -71,9 +77,18 @@ impl Search {
             direction: Direction::from_word(&self.direction),
             result: Outcome::from_word(&self.result),
             state: State::from_word(&self.state),
+            customer: some(&self.customer),
+            answered_by: some(&self.answered_by),
+            user: some(&self.user),
+            end_state: EndState::from_word(&self.end_state),
             from_ms: day("from", &self.from)?,
             to_ms: to,
         })
+    }
+
+    fn people(&self) -> [(&'static str, String); 3] {
+        [("customer", &self.customer), ("answeredBy", &self.answered_by), ("user", &self.user)]
+            .map(|(name, value)| (name, value.clone()))
     }
 
     /// The same search as an address, from a place on.
@@ -86,6 +101,10 @@ impl Search {
             ("direction", &self.direction),
             ("move", &self.step),
             ("state", &self.state),
+            ("customer", &self.customer),
+            ("answeredBy", &self.answered_by),
+            ("user", &self.user),
+            ("endState", &self.end_state),
             ("from", &self.from),
             ("to", &self.to),
             ("cursor", cursor),
@@ -140,6 +159,9 @@ struct Calls {
     csv: String,
     next: Option<String>,
     results: Vec<&'static str>,
+    end_states: Vec<&'static str>,
+    /// Of those who are looked for by their part in a call: shown where the address has them.
+    people: [(&'static str, String); 3],
     directions: Vec<&'static str>,
     steps: Vec<(&'static str, &'static str)>,
     states: Vec<&'static str>,
@@ -159,6 +181,8 @@ pub(super) async fn calls(viewer: Viewer, Query(search): Query<Search>) -> Resul
         csv: search.address("/calls.csv", &frame, ""),
         next: found.next.map(|next| search.address("/calls", &frame, &place_to_cursor(next))),
         results: Outcome::ALL.iter().map(|word| word.as_str()).collect(),
+        end_states: EndState::ALL.iter().map(|word| word.as_str()).collect(),
+        people: search.people(),
         directions: Direction::ALL.iter().map(|word| word.as_str()).collect(),
         steps: MoveKind::ALL.iter().map(|word| (word.as_str(), words::name_of_move(*word))).collect(),
         states: State::ALL.iter().map(|word| word.as_str()).collect(),

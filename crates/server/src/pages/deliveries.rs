@@ -6,7 +6,7 @@ use axum::{
     response::Response,
 };
 use wholecall_record::words;
-use wholecall_store::{Delivery, DeliveryState, Endpoint, EventId};
+use wholecall_store::{Delivery, DeliveryState, Endpoint, TenantView};
 
 use super::{
     answers::{Frame, fault, go_to, is_from_us, not_ours},
@@ -34,7 +34,7 @@ pub(super) struct Tried {
     pub(super) came: String,
 }
 
-pub(super) fn shown(delivery: &Delivery, zone: &Zone) -> Shown {
+pub(super) fn shown(view: &TenantView, delivery: &Delivery, zone: &Zone) -> Shown {
     let attempts = delivery.attempts.iter().map(|attempt| Tried {
         time: zone.show(attempt.started_ms),
         took: words::length(attempt.duration_ms),
@@ -48,7 +48,7 @@ pub(super) fn shown(delivery: &Delivery, zone: &Zone) -> Shown {
         kind: delivery.kind.clone(),
         version: delivery.version,
         endpoint: delivery.endpoint.clone(),
-        message: delivery.id.to_string(),
+        message: view.event_id(delivery.id),
         state: delivery.state.as_str(),
         failed: delivery.state == DeliveryState::Exhausted
             || (delivery.state == DeliveryState::Pending && !delivery.attempts.is_empty()),
@@ -79,8 +79,8 @@ pub(super) async fn resend(
     }
     let back = Frame::new("calls", &viewer).to(format!("/calls/{call}")) + "#deliveries";
     let unknown = || fault(&Problem::not_found("there is no such delivery"));
-    let event = EventId::parse(&message).ok_or_else(unknown)?;
     let view = service.store.of(viewer.tenant.id);
+    let event = view.parse_event_id(&message).ok_or_else(unknown)?;
     let sent = tokio::task::spawn_blocking(move || {
         let endpoint = endpoints::find(&view, &endpoint).map_err(Problem::from)?;
         view.resend(endpoint.number, event, clock::now().as_millis()).map_err(Problem::from)

@@ -65,7 +65,7 @@ impl Part {
         self.stats
             .answered
             .saturating_mul(100)
-            .checked_div(self.stats.calls)
+            .checked_div(counted(&self.stats))
             .map_or_else(String::new, |rate| format!("{rate} %"))
     }
 
@@ -76,6 +76,11 @@ impl Part {
     fn talk(&self) -> String {
         words::clock_length(self.stats.talk_ms)
     }
+}
+
+/// Calls, or for a queue the visits to it.
+fn counted(stats: &Stats) -> u64 {
+    stats.offered.max(stats.calls)
 }
 
 #[derive(Template)]
@@ -207,13 +212,13 @@ fn charts(by_time: &[(i64, Stats)], by: By, zone: &Zone) -> Vec<Drawn> {
 /// The queues or extensions with the most calls.
 fn parts(view: &TenantView, span: std::ops::Range<i64>, kind: CountedFor) -> Result<Vec<Part>, StoreError> {
     let mut stats: Vec<(String, Stats)> = view.stats_by_part(span, kind)?.into_iter().collect();
-    stats.sort_by(|(a, x), (b, y)| y.calls.cmp(&x.calls).then_with(|| a.cmp(b)));
+    stats.sort_by(|(a, x), (b, y)| counted(y).cmp(&counted(x)).then_with(|| a.cmp(b)));
     stats.truncate(LISTED);
-    let most = stats.first().map_or(1, |(_, stats)| stats.calls.max(1));
+    let most = stats.first().map_or(1, |(_, stats)| counted(stats).max(1));
     let names = names_of(view, kind, stats.iter().map(|(id, _)| id.clone()))?;
     let part = |(id, stats): (String, Stats)| Part {
         name: names.get(&id).cloned().unwrap_or_default(),
-        share: stats.calls * 100 / most,
+        share: counted(&stats) * 100 / most,
         id,
         stats,
     };

@@ -28,6 +28,20 @@ pub(crate) fn everything(service: &Service) -> String {
     }
 }
 
+/// The events of a type in the feed.
+pub(crate) fn events(service: &Service, kind: &str) -> Vec<Value> {
+    let (mut found, mut after) = (Vec::new(), "0".to_owned());
+    loop {
+        let page = service.get(&format!("/v1/changes?limit=1000&after={after}"));
+        let events = page["changes"].as_array().unwrap();
+        if events.is_empty() {
+            return found;
+        }
+        found.extend(events.iter().filter(|event| event["type"] == kind).cloned());
+        page["next"].as_str().unwrap().clone_into(&mut after);
+    }
+}
+
 /// The number that takes part in most calls, in how many, and a name it goes by.
 pub(crate) fn busiest(records: &[Value]) -> (String, usize, Option<String>) {
     let mut seen: BTreeMap<String, (BTreeSet<&str>, Option<String>)> = BTreeMap::new();
@@ -109,6 +123,16 @@ fn nothing_is_left_of_a_number_but_the_calls_are_what_they_were() {
     let again: Value = serde_json::from_str(&again).unwrap();
     assert_eq!((&again["calls"], &again["notifications"]), (&Value::from(0), &Value::from(0)));
     assert_eq!(again["pseudonym"], answer["pseudonym"]);
+    // Readers of the feed are told of which calls, once, and how the calls are now.
+    let erased = events(&service, "call.erased");
+    assert_eq!(erased.len(), 1, "nothing is said where nothing was erased");
+    let listed = erased[0]["data"]["calls"].as_array().unwrap();
+    assert_eq!(listed.len(), count);
+    for call in listed {
+        let now = service.get(&format!("/v1/calls/{}", call["id"].as_str().unwrap()));
+        assert_eq!(now["version"], call["version"]);
+        assert!(now.to_string().contains(pseudonym));
+    }
     let logged = "UPDATE erasures SET calls = calls WHERE pseudonym LIKE '+999%'";
     assert_eq!(tamper(service.folder.path(), logged), 2);
 }

@@ -1,11 +1,16 @@
 //! What is over its time goes; what is not stays, and stays true. Settings are taken over while calls are live.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    collections::BTreeSet,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
+use serde_json::Value;
 use wholecall_server::check::check;
 use wholecall_simulator::Scenario;
 use wholecall_store::{Expiry, Filter, TenantSettings};
 
+use crate::erase::events;
 use crate::service::{HOUR, MIDNIGHT, Service, tamper, traffic};
 
 pub(crate) fn now_ms() -> i64 {
@@ -42,7 +47,17 @@ fn calls_that_ended_before_go_with_all_that_was_kept_of_them() {
         removed += count;
     }
     assert!(removed > all.len() / 3, "{removed} of {}", all.len());
-    assert_eq!(service.records().len(), all.len() - removed);
+    let left = service.records();
+    assert_eq!(left.len(), all.len() - removed);
+    // Readers of the feed are told which.
+    assert_eq!(service.store.announce(tenant, now_ms()).unwrap(), 1);
+    let deleted = events(&service, "call.deleted").remove(0);
+    let listed: Vec<&Value> = deleted["data"]["calls"].as_array().unwrap().iter().collect();
+    let is_left = |record: &&Value| left.iter().any(|other| other["id"] == record["id"]);
+    let gone: BTreeSet<String> =
+        all.iter().filter(|record| !is_left(record)).map(|record| record["id"].to_string()).collect();
+    assert_eq!(listed.iter().map(|call| call["id"].to_string()).collect::<BTreeSet<_>>(), gone);
+    assert!(listed.iter().all(|call| call.as_object().unwrap().len() == 1));
     assert!(service.store.counts().unwrap().0 < notifications * 3 / 4);
     service.store.remove_leftovers(expiry, 1_000).unwrap();
     let checked = check(&service.store, false, |_| {}).unwrap();

@@ -41,7 +41,18 @@ fn figures_are_those_of_the_records() {
     assert_eq!(sum(extensions, "talkMs"), talk);
     let queues = service.get("/v1/stats?by=queue");
     let visited = records.iter().any(|record| !record["queues"].as_array().unwrap().is_empty());
-    assert_eq!(visited, !queues["buckets"].as_array().unwrap().is_empty());
+    let queues = queues["buckets"].as_array().unwrap();
+    assert_eq!(visited, !queues.is_empty());
+    let visits: Vec<&Value> =
+        records.iter().flat_map(|record| record["queues"].as_array().unwrap()).collect();
+    assert_eq!(sum(queues, "offered"), visits.len() as i64);
+    let columns = ["answered", "left", "overflowed", "abandoned", "unknown", "open"];
+    for queue in queues {
+        let all: i64 = columns.iter().map(|name| queue[*name].as_i64().unwrap()).sum();
+        assert_eq!(queue["offered"], all, "{queue}");
+    }
+    let answered = visits.iter().filter(|visit| visit["outcome"] == "Answered").count();
+    assert_eq!(sum(queues, "answered"), answered as i64);
 }
 
 #[test]

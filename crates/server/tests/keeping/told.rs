@@ -158,8 +158,9 @@ fn nothing_is_left_of_a_number_in_endpoints_and_in_what_they_answered() {
     let replayed = replayed["deliveries"].as_u64().unwrap() as usize;
     assert!(replayed > 0);
     service.wait(|| parrot.told().len() >= told + replayed);
-    // A merging names nobody.
-    for body in parrot.told()[told..].iter().filter(|body| !body.contains("call.merged")) {
+    // A merging and an erasure name nobody.
+    let names_nobody = |body: &&String| body.contains("call.merged") || body.contains("call.erased");
+    for body in parrot.told()[told..].iter().filter(|body| !names_nobody(body)) {
         assert!(body.contains(pseudonym) && !body.contains(&number), "{body}");
     }
 }

@@ -267,6 +267,23 @@ pub(crate) struct EndpointOptions {
     #[arg(long, value_name = "NUMBER")]
     pub(crate) number: Option<String>,
 
+    /// Only calls of this customer: a number or a participant id
+    #[arg(long, value_name = "WHO")]
+    pub(crate) customer: Option<String>,
+
+    /// Only calls that this person answered: an extension id, a participant id or a number
+    #[arg(long, value_name = "WHO")]
+    pub(crate) answered_by: Option<String>,
+
+    /// Only calls in which this person of the account talked: an extension id, a participant id or a number
+    #[arg(long, value_name = "WHO")]
+    pub(crate) user: Option<String>,
+
+    /// Only calls whose customer was left so: queued, ringing, menu, voicemail, talking, onHold, parked, none; `any`
+    /// goes back to what is usual
+    #[arg(long, value_name = "STATE")]
+    pub(crate) end_state: Option<String>,
+
     /// What it is for
     #[arg(long, value_name = "TEXT")]
     pub(crate) description: Option<String>,

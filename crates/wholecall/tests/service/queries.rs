@@ -54,8 +54,9 @@ fn every_filter_finds_exactly_its_calls() {
     };
     let with_number = |number: &'static str| {
         move |call: &Value| {
-            let numbers = list(call, "participants").iter().filter_map(|one| one["phoneNumber"].as_str());
-            numbers.map(digits).any(|other| other == number)
+            let people = list(call, "participants").iter();
+            let numbers = people.flat_map(|one| [&one["phoneNumber"], &one["extensionNumber"]]);
+            numbers.filter_map(Value::as_str).map(digits).any(|other| other == number)
         }
     };
     for spelling in [
@@ -120,6 +121,9 @@ fn every_filter_finds_exactly_its_calls() {
         "number=%2B14045559999",
         "number=5550145&name=nobody",
         "extension=1",
+        "customer=%2B14045559999",
+        "answeredBy=1",
+        "user=ext:1",
         "name=nobody",
         "queue=400131426101",
         "move=Pickup",
@@ -288,6 +292,7 @@ fn mistakes_are_answered_with_what_may_be_written() {
         ("calls?format=xml", "ndjson"),
         ("calls?colour=red", "colour"),
         ("changes?after=x", "cursor"),
+        ("calls?endState=gone", "talking"),
         ("changes?after=0&limit=0", "limit"),
         ("changes?since=1", "since"),
         ("stream?after=x", "cursor"),

@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant, advance};
 use wholecall_record::Call;
-use wholecall_store::{Assembled, ChangeKind, Made, NewEndpoint, Position, Store, TenantView, VersionKind};
+use wholecall_store::{
+    Assembled, ChangeKind, EventId, Made, NewEndpoint, Position, Store, TenantView, VersionKind,
+};
 
 use super::super::{Context, EndpointSecret, Post, SecretKey, sealed_for_tests, sender::Outcome, start};
 use crate::{admin, metrics::Metrics, tenants::Tenants};
@@ -157,6 +159,11 @@ impl Simulation {
         for _ in 0..20 {
             tokio::task::yield_now().await;
         }
+    }
+
+    /// The id of the event of a change.
+    fn id(&self, change: i64) -> String {
+        self.view.event_id(EventId::of_change(Position(change)))
     }
 
     /// What was posted to a host.

@@ -1,6 +1,7 @@
 //! Webhooks: real requests to receivers of every kind.
 
 mod api;
+mod events;
 pub(crate) mod receiver;
 mod storm;
 mod tls;

@@ -60,9 +60,7 @@ fn killed_while_it_delivers_it_loses_nothing_and_keeps_the_order() {
     let wanted: BTreeMap<String, &str> = changes
         .iter()
         .filter(|change| change["type"] != "call.updated")
-        .map(|change| {
-            (format!("msg_{}", change["cursor"].as_str().unwrap()), change["type"].as_str().unwrap())
-        })
+        .map(|change| (change["id"].as_str().unwrap().to_owned(), change["type"].as_str().unwrap()))
         .collect();
     assert!(wanted.len() > 2 * CALLS_PER_ROUND, "{}", wanted.len());
     for receiver in &receivers {

@@ -38,7 +38,8 @@ async fn a_batch_that_fails_is_tried_again_as_it_was() {
         assert!(tries.iter().all(|one| one.body["data"] == tries[0].body["data"]), "one id, the same events");
         assert!(events(tries[0]).len() <= 100);
         // Within one request, nothing of a call comes after something else of it.
-        let calls = tries[0].body["data"].as_array().unwrap().iter().map(|event| &event["data"]["id"]);
+        let calls =
+            tries[0].body["data"].as_array().unwrap().iter().map(|event| &event["data"]["call"]["id"]);
         let different: HashSet<String> = calls.map(|id| id.to_string()).collect();
         assert_eq!(different.len(), events(tries[0]).len());
     }
@@ -51,7 +52,7 @@ async fn a_batch_that_fails_is_tried_again_as_it_was() {
     let ids: Vec<String> = taken.iter().flat_map(|one| events(one)).collect();
     assert_eq!((ids.len(), ids.iter().collect::<HashSet<_>>().len()), (240, 240), "each once");
     for call in 0..20 {
-        let place = |event: i64| ids.iter().position(|id| *id == format!("msg_{event}")).unwrap();
+        let place = |event: i64| ids.iter().position(|id| *id == simulation.id(event)).unwrap();
         assert!(place(call + 1) < place(220 + call + 1), "call {call}");
     }
 }

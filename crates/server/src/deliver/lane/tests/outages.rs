@@ -47,7 +47,7 @@ async fn an_endpoint_that_was_down_for_an_hour_gets_everything_soon_after_its_re
         assert_eq!((ids.len(), after.len()), (120, 120), "{host}: each once, and none is missing");
         for call in 0..60 {
             let place =
-                |event: i64| after.iter().position(|posted| posted.id == format!("msg_{event}")).unwrap();
+                |event: i64| after.iter().position(|posted| posted.id == simulation.id(event)).unwrap();
             assert!(place(2 * call + 1) < place(2 * call + 2), "{host}: call {call}");
         }
     }
@@ -70,7 +70,7 @@ async fn an_endpoint_that_fails_for_five_days_is_disabled_and_the_others_are_tol
     assert_eq!(dead.disabled, Some(failing), "{:?} of {}", tried.last(), tried.len());
     let alive = simulation.posted_to("alive");
     assert!(
-        alive.iter().any(|posted| posted.id.starts_with("msg_n") && posted.at >= 120 * HOUR),
+        alive.iter().any(|posted| posted.body["type"] == "endpoint.disabled" && posted.at >= 120 * HOUR),
         "{alive:?}"
     );
     let first = simulation.view.deliveries_of_call("s-1").unwrap();

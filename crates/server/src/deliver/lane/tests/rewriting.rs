@@ -39,13 +39,18 @@ async fn whoever_is_erased_is_not_told_of_later() {
     let before = simulation.posted_to("down").len();
     simulation.pass(60 * SECOND, SECOND / 2).await;
     let taken = || simulation.posted_to("down").iter().filter(|one| one.status == Some(200)).count();
-    simulation.until(|| taken() >= CALLS as usize).await;
+    simulation.until(|| taken() > CALLS as usize).await;
     let later = simulation.posted_to("down").split_off(before);
     assert!(later.iter().all(|posted| !posted.body.to_string().contains(NUMBER)));
     assert!(later.iter().any(|posted| posted.body.to_string().contains(&erasure.pseudonym)));
-    let taken: std::collections::BTreeSet<&String> =
-        later.iter().filter(|posted| posted.status == Some(200)).map(|posted| &posted.id).collect();
+    let is_erasure = |posted: &&Posted| posted.body["type"] == "call.erased";
+    let taken = later.iter().filter(|posted| posted.status == Some(200));
+    let (erased, taken): (Vec<&Posted>, Vec<&Posted>) = taken.partition(is_erasure);
+    let taken: std::collections::BTreeSet<&String> = taken.iter().map(|posted| &posted.id).collect();
     assert_eq!(taken.len(), CALLS as usize, "each is told, with the pseudonym");
+    // Though it has asked for other types only.
+    let listed = erased[0].body["data"]["calls"].as_array().unwrap();
+    assert_eq!((erased.len(), listed.len()), (1, CALLS as usize));
 }
 
 /// An answer that was on its way while somebody was erased may name the person: it is not kept.
@@ -88,14 +93,25 @@ async fn what_is_over_its_time_is_not_told_any_more() {
     let expiry = Expiry { tenant, before_ms: i64::MAX, quiet_since_ms: i64::MAX };
     let removed = apart(|| store.remove_calls(expiry, 1_000)).unwrap();
     assert_eq!(removed, CALLS as usize);
+    apart(|| store.announce(tenant, MIDNIGHT)).unwrap();
+    // The event that lists them.
+    simulation.made += 1;
     let before = simulation.posted_to("down").len();
     simulation.pass(30 * SECOND, SECOND / 2).await;
     simulation.make("s-new", ChangeKind::Completed);
     simulation.pass(40 * SECOND, SECOND / 2).await;
     simulation.until(|| simulation.posted_to("down").len() > before).await;
-    let later: Vec<String> =
-        simulation.posted_to("down").split_off(before).into_iter().map(|posted| posted.id).collect();
-    assert_eq!(later, [format!("msg_{}", CALLS + 1)]);
+    simulation
+        .until(|| simulation.posted_to("down").iter().any(|one| one.id == simulation.id(CALLS + 2)))
+        .await;
+    let later = simulation.posted_to("down").split_off(before);
+    let types: std::collections::BTreeSet<&str> =
+        later.iter().map(|posted| posted.body["type"].as_str().unwrap()).collect();
+    assert_eq!(types.into_iter().collect::<Vec<_>>(), ["call.completed", "call.deleted"]);
+    for posted in later {
+        let expected = if posted.body["type"] == "call.deleted" { CALLS + 1 } else { CALLS + 2 };
+        assert_eq!(posted.id, simulation.id(expected));
+    }
     for call in 0..CALLS {
         assert!(simulation.view.deliveries_of_call(&format!("s-{call}")).unwrap().is_empty());
     }

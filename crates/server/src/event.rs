@@ -1,0 +1,280 @@
+//! Events as every reader gets them: `{"id","type","timestamp","tenant","cursor","data"}`, the same text by webhook, in the
+//! feed, in the stream and within a batch.
+
+use serde_json::{Map, Value, json};
+use wholecall_record::Time;
+use wholecall_store::{ChangeKind, EventId, Outgoing, Published, StoredChange, TenantView, kind};
+
+use crate::erase;
+
+/// Keyed hash input with which numbers are replaced where they are masked.
+pub(crate) type Pseudonyms = Vec<u8>;
+
+/// A change or a notice, as it is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kept<'a> {
+    id: EventId,
+    kind: &'a str,
+    made_ms: i64,
+    data: &'a str,
+    before: Option<&'a Published>,
+}
+
+impl<'a> From<&'a Outgoing> for Kept<'a> {
+    fn from(event: &'a Outgoing) -> Self {
+        let Outgoing { id, kind, made_ms, data, before, .. } = event;
+        Self { id: *id, kind, made_ms: *made_ms, data, before: before.as_deref() }
+    }
+}
+
+impl<'a> From<&'a StoredChange> for Kept<'a> {
+    fn from(change: &'a StoredChange) -> Self {
+        let StoredChange { cursor, kind, made_ms, record, before, .. } = change;
+        let id = EventId::of_change(*cursor);
+        Self { id, kind: kind.as_str(), made_ms: *made_ms, data: record, before: before.as_deref() }
+    }
+}
+
+/// Writes a tenant's events.
+#[derive(Debug, Clone)]
+pub(crate) struct EventWriter {
+    view: TenantView,
+    /// The tenant's name, as JSON.
+    tenant: String,
+}
+
+impl EventWriter {
+    pub(crate) fn new(view: TenantView, tenant: &str) -> Self {
+        Self { view, tenant: json!(tenant).to_string() }
+    }
+
+    /// An event's id, as in `webhook-id`.
+    pub(crate) fn id(&self, event: EventId) -> String {
+        self.view.event_id(event)
+    }
+
+    /// An event; with `mask`, without names and numbers. The same event gives the same text whenever it is written, unless
+    /// a person is erased from its call in between.
+    pub(crate) fn write(
+        &self,
+        event: Kept<'_>,
+        mask: Option<&Pseudonyms>,
+    ) -> Result<String, serde_json::Error> {
+        let cursor = match event.id.cursor() {
+            Some(position) => format!("\"{}\"", self.view.cursor(position)),
+            // A notice is not in the feed.
+            None => "null".to_owned(),
+        };
+        Ok(format!(
+            r#"{{"id":"{}","type":"{}","timestamp":"{}","tenant":{},"cursor":{cursor},"data":{}}}"#,
+            self.id(event.id),
+            event.kind,
+            Time::from_millis(event.made_ms),
+            self.tenant,
+            data(event, mask)?
+        ))
+    }
+}
+
+fn data(event: Kept<'_>, mask: Option<&Pseudonyms>) -> Result<String, serde_json::Error> {
+    // What is stored is JSON as it is to be sent.
+    let stored = |text: &str| match mask {
+        None => Ok(text.to_owned()),
+        Some(key) => read_masked(text, Some(key)).map(|value| value.to_string()),
+    };
+    match ChangeKind::from_word(event.kind) {
+        Some(ChangeKind::Started | ChangeKind::Updated | ChangeKind::Completed) => {
+            Ok(format!(r#"{{"call":{}}}"#, stored(event.data)?))
+        }
+        Some(ChangeKind::Revised) => {
+            let (version, changed) = match event.before {
+                None => (Value::Null, Value::Null),
+                Some(before) => {
+                    let (old, new) = (read_masked(&before.record, mask)?, read_masked(event.data, mask)?);
+                    (json!(before.version), json!(json_patch::diff(&old, &new)))
+                }
+            };
+            Ok(format!(r#"{{"call":{},"fromVersion":{version},"changed":{changed}}}"#, stored(event.data)?))
+        }
+        // Ids only; and notices, which name endpoints.
+        Some(ChangeKind::Merged | ChangeKind::Erased | ChangeKind::Deleted) | None => stored(event.data),
+    }
+}
+
+fn read_masked(text: &str, mask: Option<&Pseudonyms>) -> Result<Value, serde_json::Error> {
+    let mut value = serde_json::from_str(text)?;
+    if let Some(key) = mask {
+        mask_all(&mut value, None, key);
+    }
+    Ok(value)
+}
+
+/// The types of all events: changes of calls first, then notices.
+pub(crate) fn types() -> impl Iterator<Item = &'static str> {
+    let notices = [kind::ENDPOINT_DISABLED, kind::ENDPOINT_TEST];
+    ChangeKind::ALL.into_iter().map(ChangeKind::as_str).chain(notices)
+}
+
+/// Masks numbers and drops names, wherever they stand.
+fn mask_all(value: &mut Value, member: Option<&str>, key: &Pseudonyms) {
+    match value {
+        Value::String(_) if member == Some("name") => *value = Value::Null,
+        Value::String(text) => {
+            let masked = match text.strip_prefix("tel:") {
+                Some(number) => format!("tel:{}", masked(number, key)),
+                None if member == Some("phoneNumber") => masked(text, key),
+                None => without_numbers(text, key),
+            };
+            *text = masked;
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| mask_all(value, member, key)),
+        Value::Object(members) => {
+            members.iter_mut().for_each(|(name, value)| mask_all(value, Some(name), key));
+            if members.contains_key("displayName") {
+                let shown = nameless(members);
+                members.insert("displayName".to_owned(), shown.into());
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What somebody without a name is shown as.
+fn nameless(members: &Map<String, Value>) -> String {
+    let text = |name: &str| members.get(name).and_then(Value::as_str);
+    let extension = || text("extensionNumber").or_else(|| text("extensionId"));
+    match (text("phoneNumber"), extension()) {
+        (Some(number), _) => number.to_owned(),
+        (None, Some(extension)) => format!("Extension {extension}"),
+        (None, None) => "Anonymous".to_owned(),
+    }
+}
+
+/// The number's pseudonym; short ones are extensions, which are nobody's number.
+fn masked(number: &str, key: &Pseudonyms) -> String {
+    let digits = number.bytes().filter(u8::is_ascii_digit).count();
+    match digits {
+        0..=6 => number.to_owned(),
+        _ => erase::pseudonym(key, number).unwrap_or_default(),
+    }
+}
+
+/// A text in which each full number is masked.
+fn without_numbers(text: &str, key: &Pseudonyms) -> String {
+    let mut parts = text.split('+');
+    let mut new = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        let (digits, rest) = part.split_at(end);
+        match digits.len() {
+            8..=15 => new.push_str(&masked(&format!("+{digits}"), key)),
+            _ => new.extend(["+", digits]),
+        }
+        new.push_str(rest);
+    }
+    new
+}
+
+#[cfg(test)]
+mod tests {
+    use wholecall_store::{Position, Store};
+
+    use super::*;
+
+    const COMPLETED: &str = "call.completed";
+
+    fn with_writer<T>(work: impl FnOnce(&EventWriter) -> T) -> T {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        crate::admin::add_tenant(&store, "acme", &["1".to_owned()], None).unwrap();
+        let view = store.of(crate::admin::find(&store, "acme").unwrap().id);
+        work(&EventWriter::new(view, "acme"))
+    }
+
+    fn written(event: Kept<'_>, mask: Option<&Pseudonyms>) -> Value {
+        with_writer(|writer| serde_json::from_str(&writer.write(event, mask).unwrap()).unwrap())
+    }
+
+    fn kept<'a>(kind: &'a str, data: &'a str) -> Kept<'a> {
+        let id = EventId::of_change(Position(9));
+        Kept { id, kind, made_ms: 1_780_272_000_000, data, before: None }
+    }
+
+    #[test]
+    fn every_event_has_the_same_members() {
+        for kind in types() {
+            with_writer(|writer| {
+                let event = kept(kind, r#"{"id":"s-1"}"#);
+                let text = writer.write(event, None).unwrap();
+                let value: Value = serde_json::from_str(&text).unwrap();
+                let members: Vec<&String> = value.as_object().unwrap().keys().collect();
+                assert_eq!(members, ["cursor", "data", "id", "tenant", "timestamp", "type"], "{kind}");
+                assert_eq!((&value["type"], &value["tenant"]), (&json!(kind), &json!("acme")));
+                assert_eq!(value["timestamp"], "2026-06-01T00:00:00.000Z");
+                assert_eq!(value["id"], writer.id(event.id));
+                let cursor = value["cursor"].as_str().unwrap();
+                assert_eq!(writer.view.parse_cursor(cursor), Ok(Position(9)));
+            });
+        }
+        let call = json!({ "call": { "id": "s-1" } });
+        for kind in ["call.started", "call.updated", COMPLETED] {
+            assert_eq!(written(kept(kind, r#"{"id":"s-1"}"#), None)["data"], call);
+        }
+    }
+
+    #[test]
+    fn a_revision_leads_from_the_version_published_before() {
+        let (old, new) = (
+            json!({ "id": "s-1", "moves": [], "result": "Missed" }).to_string(),
+            json!({ "id": "s-1", "moves": [1] }).to_string(),
+        );
+        let before = Published { version: 2, record: old.clone() };
+        let revised = Kept { before: Some(&before), ..kept("call.revised", &new) };
+        let data = &written(revised, None)["data"];
+        assert_eq!((&data["call"].to_string(), &data["fromVersion"]), (&new, &json!(2)));
+        let patch: json_patch::Patch = serde_json::from_value(data["changed"].clone()).unwrap();
+        let mut patched: Value = serde_json::from_str(&old).unwrap();
+        json_patch::patch(&mut patched, &patch).unwrap();
+        assert_eq!(patched, data["call"]);
+        // Retention is removing what came before.
+        let alone = &written(kept("call.revised", &new), None)["data"];
+        assert_eq!((&alone["fromVersion"], &alone["changed"]), (&Value::Null, &Value::Null));
+    }
+
+    #[test]
+    fn redacted_records_have_no_names_and_no_numbers_but_tell_people_apart() {
+        let data = json!({
+            "id": "s-a0d7811c0e05c4d5z19f3ea24153cz000000010000",
+            "from": {
+                "participant": "tel:+14045550145", "phoneNumber": "+14045550145", "name": "Ada", "displayName": "Ada",
+            },
+            "to": { "participant": "tel:+14045550146", "phoneNumber": "104", "name": null },
+            "participants": [
+                { "phoneNumber": null, "extensionNumber": "104", "displayName": "Ada Okafor" },
+                { "phoneNumber": null, "displayName": "(404) 555-0145" },
+            ],
+            "related": [{ "why": "dialled +14045550145, from 4" }],
+        });
+        let text = data.to_string();
+        let before = Published { version: 1, record: text.clone() };
+        for kind in [COMPLETED, "call.revised"] {
+            let event = Kept { before: Some(&before), ..kept(kind, &text) };
+            let masked = written(event, Some(&vec![7; 32]));
+            let said = masked.to_string();
+            assert!(
+                !said.contains("404555") && !said.contains("Ada") && !said.contains("555-0145"),
+                "{said}"
+            );
+            let call = &masked["data"]["call"];
+            assert_eq!(call["id"], data["id"]);
+            assert_eq!(call["to"]["phoneNumber"], "104");
+            let number = call["from"]["phoneNumber"].as_str().unwrap();
+            assert_eq!(call["from"]["participant"], format!("tel:{number}"));
+            assert_eq!(call["from"]["displayName"], number);
+            assert_eq!(call["participants"][0]["displayName"], "Extension 104");
+            assert_eq!(call["participants"][1]["displayName"], "Anonymous");
+            assert_ne!(call["from"]["participant"], call["to"]["participant"]);
+            assert_eq!(call["related"][0]["why"], format!("dialled {number}, from 4"));
+        }
+    }
+}
