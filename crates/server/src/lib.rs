@@ -15,6 +15,7 @@ mod erase;
 mod health;
 mod listen;
 mod metrics;
+mod names;
 mod pages;
 mod pipeline;
 mod problem;

@@ -10,7 +10,10 @@ use wholecall_ringcentral::Extension;
 use wholecall_store::{StoreError, StoredDirectory};
 
 use super::{access::Access, json as respond, read};
-use crate::{directories, problem::Problem};
+use crate::{
+    directories::{self, Contents},
+    problem::Problem,
+};
 
 pub(super) async fn directory(Access(view): Access) -> Result<Response, Problem> {
     let accounts =
@@ -19,7 +22,7 @@ pub(super) async fn directory(Access(view): Access) -> Result<Response, Problem>
 }
 
 fn account(stored: &StoredDirectory) -> Result<Value, StoreError> {
-    let told = directories::told(stored)?;
+    let told = Contents::of(stored)?.listed;
     let mut numbers: HashMap<&str, Vec<&str>> = HashMap::new();
     for number in &told.phone_numbers {
         let owner = number.extension_id.as_deref().unwrap_or_default();

@@ -34,7 +34,9 @@ fn naming(name: &str) -> String {
 }
 
 fn add(service: &Service, read_ms: i64, name: &str) -> (u64, bool) {
-    service.store.add_directory(service.tenant.id, ACCOUNT.to_owned(), read_ms, naming(name)).unwrap()
+    let contents = naming(name);
+    let added = move |_: Option<&str>| Ok(contents);
+    service.store.add_directory(service.tenant.id, ACCOUNT.to_owned(), read_ms, added).unwrap()
 }
 
 fn versions(service: &Service) -> Vec<u64> {
@@ -71,8 +73,8 @@ fn there_is_a_new_version_only_when_something_is_different() {
     assert_eq!((first.read_ms, first.contents), (1_000, naming("Zora Quill")));
     assert_eq!(view.newest_directory(ACCOUNT).unwrap().unwrap().version, 3);
     assert_eq!(view.directories().unwrap().len(), 1);
-    let other = service.store.add_directory(service.tenant.id, "1".to_owned(), 0, "{}".to_owned()).unwrap();
-    assert_eq!(other, (1, true), "each account counts for itself");
+    let other = service.store.add_directory(service.tenant.id, "1".to_owned(), 0, |_| Ok("{}".to_owned()));
+    assert_eq!(other.unwrap(), (1, true), "each account counts for itself");
     service.store.remove_tenant(service.tenant.id).unwrap();
     assert_eq!(tamper(service.folder.path(), "DELETE FROM directories"), 0);
 }
