@@ -142,13 +142,27 @@ impl Contents {
         serde_json::from_str(text).unwrap_or_default()
     }
 
-    /// As it is stored: without the learnt names that a name of RingCentral's comes before.
-    pub(crate) fn text(mut self) -> Result<String, StoreError> {
+    /// The text of a version after a change; the same text if nothing is different.
+    pub(crate) fn changed(
+        newest: Option<&str>,
+        change: impl FnOnce(&mut Self),
+    ) -> Result<String, StoreError> {
+        let before = newest.map(Self::of_text).unwrap_or_default();
+        let mut after = before.clone();
+        change(&mut after);
+        after.forget_listed_names();
+        match newest {
+            Some(text) if after == before => Ok(text.to_owned()),
+            _ => serde_json::to_string(&after).map_err(|error| StoreError::Failed(error.to_string())),
+        }
+    }
+
+    /// Forgets the learnt names that a name of RingCentral's comes before.
+    fn forget_listed_names(&mut self) {
         let is_named = |name: &Option<String>| name.as_ref().is_some_and(|name| !name.is_empty());
         for extension in self.listed.extensions.iter().filter(|extension| is_named(&extension.name)) {
             self.learnt_names.remove(&extension.id);
         }
-        serde_json::to_string(&self).map_err(|error| StoreError::Failed(error.to_string()))
     }
 
     fn directory(&self, version: u64) -> Directory {

@@ -111,8 +111,11 @@ impl Person {
 
     /// Erases the person from an account's directory.
     fn erase_from_directory(&self, text: &mut String) {
-        let before = Contents::of_text(text);
-        let mut contents = before.clone();
+        let erased = Contents::changed(Some(text), |contents| self.erase_from_contents(contents));
+        *text = erased.unwrap_or_else(|_| String::from("{}"));
+    }
+
+    fn erase_from_contents(&self, contents: &mut Contents) {
         let listed = &mut contents.listed;
         for number in listed.numbers_mut().filter(|number| self.is_own(number)) {
             number.clone_from(&self.pseudonym);
@@ -127,11 +130,6 @@ impl Person {
             if self.extensions.contains(extension) {
                 learnt.name.clone_from(&self.pseudonym);
             }
-        }
-        if contents != before
-            && let Ok(erased) = contents.text()
-        {
-            *text = erased;
         }
     }
 

@@ -64,8 +64,7 @@ impl LearntNames {
                 let learnt = names.of(&account).into_iter();
                 let learnt = learnt.map(|(id, name)| (id.to_owned(), StoredName::of(name))).collect();
                 let contents_after = move |newest: Option<&str>| {
-                    let contents = newest.map(Contents::of_text).unwrap_or_default();
-                    Contents { learnt_names: learnt, ..contents }.text()
+                    Contents::changed(newest, |contents| contents.learnt_names = learnt)
                 };
                 let read_ms = clock::now().as_millis();
                 let (_, is_new) =

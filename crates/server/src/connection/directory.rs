@@ -149,8 +149,8 @@ impl Reader {
         }
     }
 
-    /// Reads on in the account's lists; what users' calls are forwarded to comes after them, so that a large account need
-    /// not wait for that.
+    /// Reads on in the account's lists; what users' calls are forwarded to comes with them where the limits allow that at
+    /// once, else after them: a large account need not wait for it.
     async fn step_lists(&mut self) -> Result<Standing, Unread> {
         let mut reading = self.begun.take().unwrap_or_default();
         match self.client.read_directory(&mut reading).await {
@@ -159,10 +159,18 @@ impl Reader {
                 if self.forwarding.is_none() && self.standing.forwarding_read_ms.is_none_or(is_old) {
                     self.forwarding = Some(ForwardingReading::of(&directory));
                 }
-                let mut standing = self.keep(Part::Lists(directory)).await?;
+                let part = match self.forwarding_at_once().await {
+                    Some(numbers) => Part::All(directory, numbers),
+                    None => Part::Lists(directory),
+                };
+                let has_forwarding = matches!(part, Part::All(..));
+                let mut standing = self.keep(part).await?;
                 let now = self.client.now_ms();
                 self.lists_due_ms = now + (EVERY_MS as f64 * (0.9 + 0.2 * self.rng.f64())) as i64;
                 standing.read_ms = Some(now);
+                if has_forwarding {
+                    standing.forwarding_read_ms = Some(now);
+                }
                 Ok(standing)
             }
             // Its turn comes later: that says nothing of the account.
@@ -172,6 +180,13 @@ impl Reader {
             }
             Err(error) => Err(Unread::Failed(error.to_string())),
         }
+    }
+
+    /// What users' calls are forwarded to, if that is to be read and the limits allow it now.
+    async fn forwarding_at_once(&mut self) -> Option<ForwardingNumbers> {
+        let numbers = self.client.read_forwarding(self.forwarding.as_mut()?).await.ok()?;
+        self.forwarding = None;
+        Some(numbers)
     }
 
     /// Reads on in what users' calls are forwarded to.
@@ -200,10 +215,10 @@ impl Reader {
         let missing = part.missing(&self.standing.missing);
         let told = missing.clone();
         let contents_after = move |newest: Option<&str>| {
-            let mut contents = newest.map(Contents::of_text).unwrap_or_default();
-            part.put_into(&mut contents.listed);
-            contents.listed.missing = told;
-            contents.text()
+            Contents::changed(newest, |contents| {
+                part.put_into(&mut contents.listed);
+                contents.listed.missing = told;
+            })
         };
         let added =
             move |context: &Context| context.store.add_directory(tenant, account, now, contents_after);
@@ -250,6 +265,7 @@ impl From<StoreError> for Unread {
 enum Part {
     Lists(Directory),
     Forwarding(ForwardingNumbers),
+    All(Directory, ForwardingNumbers),
 }
 
 impl Part {
@@ -264,6 +280,7 @@ impl Part {
                 let lists = before.iter().filter(|missing| !is_forwarding(missing));
                 lists.chain(&numbers.missing).cloned().collect()
             }
+            Self::All(lists, numbers) => lists.missing.iter().chain(&numbers.missing).cloned().collect(),
         }
     }
 
@@ -278,6 +295,7 @@ impl Part {
                 listed.forwarding = forwarding;
             }
             Self::Forwarding(numbers) => listed.forwarding = numbers.users,
+            Self::All(lists, numbers) => *listed = Directory { forwarding: numbers.users, ..lists },
         }
     }
 }
