@@ -167,6 +167,8 @@ enum Endpoint<'a> {
     Extensions,
     Extension(&'a str),
     PhoneNumbers,
+    ForwardingNumbers(&'a str),
+    Devices,
     CallQueues,
     QueueMembers(&'a str),
     Session(&'a str),
@@ -212,6 +214,8 @@ fn endpoint(request: &Request) -> Option<(Group, Endpoint<'_>)> {
         ["extension"] => (Medium, E::Extensions),
         ["extension", id] => (Light, E::Extension(id)),
         ["phone-number"] => (Heavy, E::PhoneNumbers),
+        ["extension", id, "forwarding-number"] => (Light, E::ForwardingNumbers(id)),
+        ["device"] => (Light, E::Devices),
         ["call-queues"] => (Medium, E::CallQueues),
         ["call-queues", id, "members"] => (Medium, E::QueueMembers(id)),
         ["telephony", "sessions", id] => (Light, E::Session(id)),
@@ -294,6 +298,13 @@ fn answer_of_account(
             found.map(Reply::ok).ok_or_else(|| Reply::not_found("extensionId"))
         }
         Endpoint::PhoneNumbers => page(request, directory::phone_numbers(account), true),
+        Endpoint::ForwardingNumbers(id) => {
+            let own = owner.to_string();
+            let user = directory::user_of(account, if id == "~" { &own } else { id });
+            let user = user.ok_or_else(|| Reply::not_found("extensionId"))?;
+            page(request, directory::forwarding_numbers(account, user, base), true)
+        }
+        Endpoint::Devices => page(request, directory::devices(account, base), true),
         Endpoint::CallQueues => page(request, directory::call_queues(customer, base), true),
         Endpoint::QueueMembers(id) => {
             let members = directory::queue_members(account, id, base);

@@ -17,7 +17,17 @@ pub(crate) fn account(account: &Account, base: &str) -> Value {
     })
 }
 
-/// All extensions: users, queues, the menu, a place to park calls at.
+/// What an account has besides users, queues and its menu: the type, the name, and how far its number is from the menu's.
+const FACILITIES: [(&str, &str, u32); 6] = [
+    ("ParkLocation", "Park 1", 100),
+    ("SharedLinesGroup", "Front desk phones", 101),
+    ("Announcement", "Opening hours", 102),
+    ("Voicemail", "After hours mailbox", 103),
+    ("PagingOnly", "Warehouse speakers", 104),
+    ("Site", "Main office", 105),
+];
+
+/// All extensions: users, queues, the menu, and one of each other type.
 pub(crate) fn extensions(customer: &Customer, base: &str) -> Vec<Value> {
     let account = customer.account();
     let users =
@@ -27,16 +37,13 @@ pub(crate) fn extensions(customer: &Customer, base: &str) -> Vec<Value> {
     });
     let menu = &account.menu;
     let name = customer.name_of(menu.extension, format!("IVR Menu {}", menu.number));
-    let park = park_location(account);
+    let facilities = FACILITIES.iter().map(|&(kind, name, apart)| {
+        let id = menu.extension + u64::from(apart - 99) * 1_000_000;
+        let name = customer.name_of(id, name.to_owned());
+        extension(account, id, menu.number + apart, kind, &name, base)
+    });
     let menu = extension(account, menu.extension, menu.number, "IvrMenu", &name, base);
-    let name = customer.name_of(park.0, "Park 1".to_owned());
-    let park = extension(account, park.0, park.1, "ParkLocation", &name, base);
-    users.chain(queues).chain([menu, park]).collect()
-}
-
-/// A place to park calls at: the id and the number of its extension.
-fn park_location(account: &Account) -> (u64, u32) {
-    (account.menu.extension + 1_000_000, account.menu.number + 100)
+    users.chain(queues).chain([menu]).chain(facilities).collect()
 }
 
 /// The id of the extension that is listed so.
@@ -93,6 +100,57 @@ pub(crate) fn queue_members(account: &Account, queue: &str, base: &str) -> Optio
         })
     };
     Some(members.iter().map(member).collect())
+}
+
+/// The user of an account with that extension id.
+pub(crate) fn user_of<'a>(account: &'a Account, id: &str) -> Option<&'a User> {
+    account.user(id.parse().ok()?)
+}
+
+/// `GET /account/{id}/extension/{user}/forwarding-number`: the mobile telephone, which calls can be flipped to, and the
+/// line of the desk telephone.
+pub(crate) fn forwarding_numbers(account: &Account, user: &User, base: &str) -> Vec<Value> {
+    let root = format!("{base}{ROOT}/{}/extension/{}/forwarding-number", account.id, user.extension);
+    let number = |place: u64, label: &str, kind: &str, number: u64| {
+        let id = user.extension + place;
+        json!({
+            "uri": format!("{root}/{id}"), "id": id.to_string(), "phoneNumber": format!("+{number}"),
+            "label": label, "features": ["CallFlip", "CallForwarding"], "flipNumber": place.to_string(),
+            "type": kind,
+        })
+    };
+    let mut desk = number(2, "Desk phone", "PhoneLine", user.direct_number);
+    desk["device"] = json!({ "id": user.desk_phone.to_string() });
+    vec![number(1, "Mobile", "Mobile", user.mobile), desk]
+}
+
+/// `GET /account/{id}/device`: every user's desk telephone with its line, and the app, which has none.
+pub(crate) fn devices(account: &Account, base: &str) -> Vec<Value> {
+    let device = |user: &User, id: u64, kind: &str, name: &str| {
+        let lines = match kind {
+            "HardPhone" => json!([{
+                "id": user.direct_number.to_string(), "lineType": "Standalone",
+                "phoneInfo": {
+                    "id": user.direct_number, "phoneNumber": format!("+{}", user.direct_number),
+                    "type": "VoiceFax", "usageType": "DirectNumber", "paymentType": "Local",
+                },
+            }]),
+            _ => json!([]),
+        };
+        json!({
+            "uri": format!("{base}{ROOT}/{}/device/{id}", account.id), "id": id.to_string(), "type": kind,
+            "name": name, "status": "Online",
+            "extension": {
+                "uri": format!("{base}{ROOT}/{}/extension/{}", account.id, user.extension),
+                "id": user.extension, "extensionNumber": user.number.to_string(),
+            },
+            "phoneLines": lines,
+        })
+    };
+    let of_user = |user: &User| {
+        [device(user, user.desk_phone, "HardPhone", "Desk phone"), device(user, user.app, "SoftPhone", "App")]
+    };
+    account.users.iter().flat_map(of_user).collect()
 }
 
 /// `GET /account/{id}/phone-number`.

@@ -25,6 +25,12 @@ pub struct Directory {
     pub queues: Vec<Queue>,
     /// Telephone numbers.
     pub phone_numbers: Vec<PhoneNumber>,
+    /// Devices with telephone lines.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<Device>,
+    /// The numbers that users' calls are forwarded to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub forwarding: Vec<Forwarding>,
     /// What RingCentral does not tell this user of this app.
     pub missing: Vec<MissingPart>,
 }
@@ -68,10 +74,32 @@ pub struct PhoneNumber {
     pub extension_id: Option<String>,
 }
 
+/// A telephone or an app of an extension.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Device {
+    /// Its id.
+    pub id: String,
+    /// The id of the extension it belongs to.
+    pub extension_id: Option<String>,
+    /// The numbers of its lines.
+    pub lines: Vec<String>,
+}
+
+/// The numbers that a user's calls are forwarded to, or flipped to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Forwarding {
+    /// The user's extension.
+    pub extension_id: String,
+    /// The numbers, in order.
+    pub numbers: Vec<String>,
+}
+
 /// A part of a directory that is not told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissingPart {
-    /// `queues`, `phoneNumbers`.
+    /// `queues`, `phoneNumbers`, `devices`, `forwardingNumbers`.
     pub part: String,
     /// The permission that is missing, where RingCentral says so.
     pub permission: Option<String>,
@@ -87,12 +115,13 @@ pub struct Reading {
     /// Of the first queues, in their order.
     members: Vec<Pages<Id>>,
     phone_numbers: Pages<ListedNumber>,
+    devices: Pages<ListedDevice>,
 }
 
 /// A list that comes in pages.
 #[derive(Debug)]
-struct Pages<T> {
-    records: Vec<T>,
+pub(crate) struct Pages<T> {
+    pub(crate) records: Vec<T>,
     read: usize,
     is_whole: bool,
     refused: Option<Refusal>,
@@ -118,6 +147,31 @@ struct ListedNumber {
     usage_type: Option<String>,
     #[serde(default)]
     extension: Option<Id>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ListedDevice {
+    #[serde(deserialize_with = "id")]
+    id: String,
+    #[serde(default)]
+    extension: Option<Id>,
+    #[serde(default)]
+    phone_lines: Vec<PhoneLine>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PhoneLine {
+    #[serde(default)]
+    phone_info: Option<LineNumber>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LineNumber {
+    #[serde(default)]
+    phone_number: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -152,11 +206,18 @@ impl Client {
         }
         let numbers = &mut reading.phone_numbers;
         optional(self.pages(Group::Heavy, "phone-number", numbers).await, numbers)?;
+        let devices = &mut reading.devices;
+        optional(self.pages(Group::Light, "device", devices).await, devices)?;
         Ok(std::mem::take(reading).finish())
     }
 
     /// Reads the pages of a list of the account that are not read yet.
-    async fn pages<T: DeserializeOwned>(&self, group: Group, list: &str, pages: &mut Pages<T>) -> Result<()> {
+    pub(crate) async fn pages<T: DeserializeOwned>(
+        &self,
+        group: Group,
+        list: &str,
+        pages: &mut Pages<T>,
+    ) -> Result<()> {
         while !pages.is_whole {
             self.leave_half(group)?;
             let path = format!("{ACCOUNT}/{list}?page={}&perPage={PER_PAGE}", pages.read + 1);
@@ -170,7 +231,7 @@ impl Client {
 }
 
 /// A list that may be missing: for want of a permission, or since what it is of is gone by now.
-fn optional<T>(read: Result<()>, pages: &mut Pages<T>) -> Result<()> {
+pub(crate) fn optional<T>(read: Result<()>, pages: &mut Pages<T>) -> Result<()> {
     match read {
         Err(Error::Refused(refusal)) if matches!(refusal.status, 403 | 404) => {
             (pages.is_whole, pages.refused) = (true, Some(refusal));
@@ -182,25 +243,73 @@ fn optional<T>(read: Result<()>, pages: &mut Pages<T>) -> Result<()> {
 
 impl<T> Pages<T> {
     /// Whether a permission is missing.
-    fn is_denied(&self) -> bool {
+    pub(crate) fn is_denied(&self) -> bool {
         self.refused.as_ref().is_some_and(|refusal| !refusal.is_unknown())
     }
 
     /// What to say of a list that may not be read.
-    fn missing(&self, part: &str) -> Option<MissingPart> {
+    pub(crate) fn missing(&self, part: &str) -> Option<MissingPart> {
         let refusal = self.refused.as_ref().filter(|_| self.is_denied())?;
         let (part, permission) = (part.to_owned(), refusal.permission.clone());
         Some(MissingPart { part, permission, reason: refusal.to_string() })
     }
 }
 
+impl ListedDevice {
+    fn device(self) -> Device {
+        let lines = self.phone_lines.into_iter().filter_map(|line| line.phone_info?.phone_number);
+        Device {
+            id: self.id,
+            extension_id: self.extension.map(|extension| extension.id),
+            lines: in_order(lines, |line| line),
+        }
+    }
+}
+
+impl Directory {
+    /// The numbers at which an extension is reached besides its own: forwarding numbers, lines of devices; each with the
+    /// extension's id.
+    pub fn reached_at(&self) -> impl Iterator<Item = (&str, &str)> {
+        let forwarding = self.forwarding.iter().map(|user| (user.extension_id.as_str(), &user.numbers));
+        let devices = self.devices.iter();
+        let devices = devices.filter_map(|device| Some((device.extension_id.as_deref()?, &device.lines)));
+        forwarding
+            .chain(devices)
+            .flat_map(|(extension, numbers)| numbers.iter().map(move |number| (extension, number.as_str())))
+    }
+
+    /// All telephone numbers in it.
+    pub fn numbers_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        let own = self.phone_numbers.iter_mut().map(|number| &mut number.phone_number);
+        let lines = self.devices.iter_mut().flat_map(|device| &mut device.lines);
+        own.chain(lines).chain(self.forwarding.iter_mut().flat_map(|user| &mut user.numbers))
+    }
+}
+
+impl Extension {
+    /// Whether calls to it may be forwarded to numbers of its own.
+    pub fn is_user(&self) -> bool {
+        let kind = self.kind.as_deref();
+        matches!(kind, Some("User" | "FlexibleUser" | "DigitalUser" | "VirtualUser" | "Limited"))
+    }
+}
+
+impl PhoneNumber {
+    /// Whether it leads into the account. Numbers for conferences and meetings are listed too, but RingCentral's customers
+    /// share them.
+    pub fn is_of_the_account(&self) -> bool {
+        !matches!(self.usage_type.as_deref(), Some("ConferencingNumber" | "MeetingsNumber"))
+    }
+}
+
 impl Reading {
     fn finish(self) -> Directory {
-        let Self { extensions, queues, members, phone_numbers } = self;
+        let Self { extensions, queues, members, phone_numbers, devices } = self;
         let of_queues =
             queues.missing("queues").or_else(|| members.iter().find_map(|members| members.missing("queues")));
+        let of_numbers = phone_numbers.missing("phoneNumbers");
         let missing: Vec<MissingPart> =
-            of_queues.into_iter().chain(phone_numbers.missing("phoneNumbers")).collect();
+            of_queues.into_iter().chain(of_numbers).chain(devices.missing("devices")).collect();
         let is_told = |part: &str| missing.iter().all(|missing| missing.part != part);
         let queues = queues.records.into_iter().zip(members).filter(|(_, members)| members.refused.is_none());
         let queues = queues.filter(|_| is_told("queues")).map(|(queue, members)| Queue {
@@ -212,17 +321,22 @@ impl Reading {
             usage_type: number.usage_type,
             extension_id: number.extension.map(|extension| extension.id),
         });
+        // A device without a line of its own says nothing of numbers.
+        let devices = devices.records.into_iter().map(ListedDevice::device);
+        let devices = devices.filter(|device| !device.lines.is_empty());
         Directory {
             extensions: in_order(extensions.records, |extension| &extension.id),
             queues: in_order(queues, |queue| &queue.id),
             phone_numbers: in_order(numbers, |number| &number.phone_number),
+            devices: in_order(devices, |device| &device.id),
+            forwarding: Vec::new(),
             missing,
         }
     }
 }
 
 /// Each once, in order of their numbers' size: what is added while pages are read moves others to further pages.
-fn in_order<T>(records: impl IntoIterator<Item = T>, key: impl Fn(&T) -> &String) -> Vec<T> {
+pub(crate) fn in_order<T>(records: impl IntoIterator<Item = T>, key: impl Fn(&T) -> &String) -> Vec<T> {
     let mut records: Vec<T> = records.into_iter().collect();
     records.sort_by(|a, b| (key(a).len(), key(a)).cmp(&(key(b).len(), key(b))));
     records.dedup_by(|a, b| key(a) == key(b));

@@ -12,6 +12,7 @@ mod calls;
 mod client;
 mod directory;
 mod error;
+mod forwarding;
 mod http;
 mod socket;
 mod subscription;
@@ -21,8 +22,9 @@ pub use backoff::Backoff;
 pub use budget::Group;
 pub use calls::{Logged, Session, session_path};
 pub use client::{Client, Clock, Credentials};
-pub use directory::{Directory, Extension, MissingPart, PhoneNumber, Queue, Reading};
+pub use directory::{Device, Directory, Extension, Forwarding, MissingPart, PhoneNumber, Queue, Reading};
 pub use error::{Error, Refusal, Result};
+pub use forwarding::{ForwardingNumbers, ForwardingReading};
 pub use http::Http;
 pub use socket::{Recovery, Socket};
 pub use subscription::{

@@ -15,7 +15,9 @@ use tokio::{
     net::TcpStream,
 };
 use wholecall_fake_ringcentral::{Config, Fake};
-use wholecall_ringcentral::{Client, Credentials, Directory, Error, Http, Reading};
+use wholecall_ringcentral::{
+    Client, Credentials, Directory, Error, ForwardingNumbers, ForwardingReading, Http, PhoneNumber, Reading,
+};
 
 /// A platform, and a client of its first account's administrator, whose clock is the test's.
 struct World {
@@ -74,6 +76,23 @@ impl World {
     }
 }
 
+impl World {
+    /// Reads all users' forwarding numbers within the limits; and how often that had to wait.
+    async fn forwarding(&self, directory: &Directory) -> (ForwardingNumbers, usize) {
+        let (mut reading, mut waits) = (ForwardingReading::of(directory), 0);
+        loop {
+            match self.client.read_forwarding(&mut reading).await {
+                Ok(numbers) => return (numbers, waits),
+                Err(Error::Later { until_ms, .. }) => {
+                    waits += 1;
+                    self.pass(until_ms - self.client.now_ms());
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
 fn kinds(directory: &Directory, kind: &str) -> usize {
     directory.extensions.iter().filter(|one| one.kind.as_deref() == Some(kind)).count()
 }
@@ -83,10 +102,10 @@ async fn everything_that_has_an_extension_is_read_within_the_limits() {
     // More than a page of extensions and of numbers.
     let world = World::of(2_500).await;
     let (directory, _) = world.read().await;
-    assert_eq!(directory.extensions.len(), 2_500 + 4 + 2);
+    assert_eq!(directory.extensions.len(), 2_500 + 4 + 1 + 6);
     assert_eq!(
-        ["User", "Department", "IvrMenu", "ParkLocation"].map(|kind| kinds(&directory, kind)),
-        [2_500, 4, 1, 1]
+        ["User", "Department", "IvrMenu", "ParkLocation", "Announcement"].map(|kind| kinds(&directory, kind)),
+        [2_500, 4, 1, 1, 1]
     );
     assert_eq!(directory.queues.len(), 4);
     assert!(directory.queues.iter().all(|queue| queue.members.len() == 12));
@@ -99,6 +118,11 @@ async fn everything_that_has_an_extension_is_read_within_the_limits() {
         directory.phone_numbers.iter().filter(|number| number.extension_id.is_none()).collect();
     assert_eq!(company.len(), 1);
     assert_eq!(company[0].usage_type.as_deref(), Some("MainCompanyNumber"));
+    assert_eq!(directory.devices.len(), 2_500, "an app has no line");
+    let desk = directory.devices.iter().find(|one| one.extension_id.as_ref() == Some(&user.id)).unwrap();
+    let is_own = |number: &&PhoneNumber| number.extension_id.as_ref() == Some(&user.id);
+    let direct = directory.phone_numbers.iter().find(is_own).unwrap();
+    assert_eq!(desk.lines, [direct.phone_number.clone()]);
     assert_eq!(directory.missing, []);
     let (again, waits) = world.read().await;
     assert_eq!(again, directory, "the same whenever it is read");
@@ -154,4 +178,56 @@ async fn a_name_that_was_changed_is_read() {
         after.extensions.iter().filter(|extension| !before.extensions.contains(extension)).collect();
     assert_eq!(changed.len(), 1);
     assert_eq!(changed[0].name.as_deref(), Some("Help desk"));
+}
+
+#[tokio::test]
+async fn every_users_forwarding_numbers_are_read_within_half_of_the_limit() {
+    let world = World::of(120).await;
+    let (mut directory, _) = world.read().await;
+    let (numbers, waits) = world.forwarding(&directory).await;
+    assert!(waits >= 120 / 25, "{waits} waits: half of fifty requests a minute");
+    assert_eq!((numbers.users.len(), &numbers.missing), (120, &None), "queues and menus have none");
+    assert!(world.control("GET", "counts", "").await.contains(r#""rateLimitViolations":0"#));
+    assert_eq!(world.forwarding(&directory).await.0, numbers, "the same whenever it is read");
+    let user = numbers.users[7].clone();
+    assert_eq!(user.numbers.len(), 2);
+    let own =
+        directory.phone_numbers.iter().find(|one| one.extension_id.as_ref() == Some(&user.extension_id));
+    assert!(user.numbers.contains(&own.unwrap().phone_number), "the line of the desk phone");
+    directory.forwarding = numbers.users;
+    let reached: Vec<_> = directory.reached_at().filter(|(id, _)| *id == user.extension_id).collect();
+    assert_eq!(reached.len(), 3, "both, and the line again as that of a device");
+    let kept = serde_json::to_string(&directory).unwrap();
+    assert_eq!(serde_json::from_str::<Directory>(&kept).unwrap(), directory);
+}
+
+#[tokio::test]
+async fn without_the_permission_there_are_no_forwarding_numbers() {
+    let world = World::of(24).await;
+    world.control("POST", "deny", r#"{"path":"forwarding-number","permission":"ReadAccounts"}"#).await;
+    let (directory, _) = world.read().await;
+    let (numbers, waits) = world.forwarding(&directory).await;
+    assert_eq!((numbers.users.len(), waits), (0, 0), "nobody asks 24 times what is refused");
+    let missing = numbers.missing.unwrap();
+    assert_eq!(
+        (missing.part.as_str(), missing.permission.as_deref()),
+        ("forwardingNumbers", Some("ReadAccounts"))
+    );
+    world.control("POST", "deny", r#"{"path":"device","permission":"ReadAccounts"}"#).await;
+    let (directory, _) = world.read().await;
+    assert!(directory.devices.is_empty());
+    assert!(directory.missing.iter().any(|missing| missing.part == "devices"));
+}
+
+#[test]
+fn a_directory_of_an_earlier_version_is_read() {
+    let old = r#"{"extensions":[{"id":"104","extensionNumber":"104","name":"Ada","type":"User"}],
+        "queues":[],"phoneNumbers":[],"missing":[]}"#;
+    let directory: Directory = serde_json::from_str(old).unwrap();
+    assert_eq!((directory.extensions.len(), directory.devices.len(), directory.forwarding.len()), (1, 0, 0));
+    let written = serde_json::to_string(&directory).unwrap();
+    assert!(
+        !written.contains("devices") && !written.contains("forwarding"),
+        "what is not there adds nothing"
+    );
 }

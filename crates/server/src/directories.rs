@@ -1,10 +1,14 @@
-//! Directories of accounts as records are made with them: what RingCentral told, in versions.
+//! Directories of accounts as records are made with them, in versions: what RingCentral lists, and the names that
+//! notifications gave.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
-use serde::Deserialize;
-use wholecall_assembly::{Directory, Entry};
-use wholecall_record::Call;
+use serde::{Deserialize, Serialize};
+use wholecall_assembly::{Directory, Entry, LearntName, Names};
+use wholecall_record::{Call, Time};
 use wholecall_ringcentral::Extension;
 use wholecall_store::{Store, StoreError, StoredDirectory, TenantId, TenantView};
 
@@ -100,14 +104,107 @@ pub(crate) fn of_version(
     view.directory(account, version)?.as_ref().map(read).transpose()
 }
 
-/// What RingCentral told, as it is stored.
-pub(crate) fn told(stored: &StoredDirectory) -> Result<wholecall_ringcentral::Directory, StoreError> {
-    serde_json::from_str(&stored.contents).map_err(|error| {
-        let StoredDirectory { account, version, .. } = stored;
-        StoreError::Damaged(format!(
-            "version {version} of the directory of {account} cannot be read: {error}"
-        ))
-    })
+/// A version as it is stored.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Contents {
+    /// What RingCentral lists.
+    #[serde(flatten)]
+    pub(crate) listed: wholecall_ringcentral::Directory,
+    /// The names that notifications gave extensions which RingCentral lists without a name or not at all.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) learnt_names: BTreeMap<String, StoredName>,
+}
+
+/// A name that notifications gave an extension.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StoredName {
+    pub(crate) name: String,
+    /// The event time of the notification that gave it, milliseconds since 1970.
+    pub(crate) at_ms: i64,
+    /// Public numbers that stood beside it, by which it is found when a person is erased.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) numbers: BTreeSet<String>,
+}
+
+impl Contents {
+    pub(crate) fn of(stored: &StoredDirectory) -> Result<Self, StoreError> {
+        serde_json::from_str(&stored.contents).map_err(|error| {
+            let StoredDirectory { account, version, .. } = stored;
+            StoreError::Damaged(format!(
+                "version {version} of the directory of {account} cannot be read: {error}"
+            ))
+        })
+    }
+
+    /// What a version says; one that cannot be read says nothing.
+    pub(crate) fn of_text(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_default()
+    }
+
+    /// The text of a version after a change; the same text if nothing is different.
+    pub(crate) fn changed(
+        newest: Option<&str>,
+        change: impl FnOnce(&mut Self),
+    ) -> Result<String, StoreError> {
+        let before = newest.map(Self::of_text).unwrap_or_default();
+        let mut after = before.clone();
+        change(&mut after);
+        after.forget_listed_names();
+        match newest {
+            Some(text) if after == before => Ok(text.to_owned()),
+            _ => serde_json::to_string(&after).map_err(|error| StoreError::Failed(error.to_string())),
+        }
+    }
+
+    /// Forgets the learnt names that a name of RingCentral's comes before.
+    fn forget_listed_names(&mut self) {
+        let is_named = |name: &Option<String>| name.as_ref().is_some_and(|name| !name.is_empty());
+        for extension in self.listed.extensions.iter().filter(|extension| is_named(&extension.name)) {
+            self.learnt_names.remove(&extension.id);
+        }
+    }
+
+    fn directory(&self, version: u64) -> Directory {
+        let mut directory = Directory::of_version(version);
+        for extension in &self.listed.extensions {
+            directory.insert(&extension.id, entry(extension));
+        }
+        for number in self.listed.phone_numbers.iter().filter(|number| number.is_of_the_account()) {
+            directory.add_phone_number(&number.phone_number, number.extension_id.as_deref());
+        }
+        for (extension, number) in self.listed.reached_at() {
+            directory.add_forwarding(extension, number);
+        }
+        for (extension, learnt) in &self.learnt_names {
+            directory.add_learnt_name(extension, &learnt.name);
+        }
+        directory
+    }
+}
+
+impl StoredName {
+    pub(crate) fn of(learnt: &LearntName) -> Self {
+        let LearntName { name, at, numbers } = learnt;
+        let numbers = numbers.iter().map(ToString::to_string).collect();
+        Self { name: name.to_string(), at_ms: at.as_millis(), numbers }
+    }
+
+    fn learnt(&self) -> LearntName {
+        let numbers = self.numbers.iter().map(|number| number.as_str().into()).collect();
+        LearntName { name: self.name.as_str().into(), at: Time::from_millis(self.at_ms), numbers }
+    }
+
+    /// Adds the names that are stored for a tenant's accounts.
+    pub(crate) fn add_stored(names: &mut Names, view: &TenantView) -> Result<(), StoreError> {
+        for stored in view.directories()? {
+            for (extension, name) in &Contents::of(&stored)?.learnt_names {
+                names.insert(&stored.account, extension, name.learnt());
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What a directory tells records of an extension.
@@ -117,9 +214,5 @@ pub(crate) fn entry(extension: &Extension) -> Entry {
 }
 
 fn read(stored: &StoredDirectory) -> Result<Directory, StoreError> {
-    let mut directory = Directory::of_version(stored.version);
-    for extension in &told(stored)?.extensions {
-        directory.insert(&extension.id, entry(extension));
-    }
-    Ok(directory)
+    Ok(Contents::of(stored)?.directory(stored.version))
 }

@@ -8,11 +8,15 @@ use std::collections::BTreeSet;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
+use wholecall_assembly::normalized_phone_number;
 use wholecall_record::{Call, WriteJson};
-use wholecall_ringcentral::Directory;
 use wholecall_store::{EndpointSettings, Erasure, Filter, Kept, Store, StoreError, TenantId, TenantView};
 
-use crate::{check::collect, clock, directories};
+use crate::{
+    check::collect,
+    clock,
+    directories::{self, Contents},
+};
 
 /// A telephone number as E.164 has it: `+` and 8 to 15 digits.
 pub(crate) fn is_number(text: &str) -> bool {
@@ -86,30 +90,48 @@ impl Person {
     /// Finds out whose the number is.
     fn look_up(&mut self, view: &TenantView) -> Result<(), StoreError> {
         view.look_through_directories(|contents| {
-            let owners = directory_of(contents).phone_numbers.into_iter();
+            let Contents { listed, learnt_names } = Contents::of_text(contents);
+            let owners = listed.phone_numbers.into_iter();
             let owners = owners.filter(|number| number.phone_number == self.number);
             self.extensions.extend(owners.filter_map(|number| number.extension_id));
+            let named = learnt_names.into_iter().filter(|(_, learnt)| learnt.numbers.contains(&self.number));
+            self.extensions.extend(named.map(|(extension, _)| extension));
         })?;
         view.look_through_directories(|contents| {
-            let listed = directory_of(contents).extensions.into_iter();
-            let own = listed.filter(|extension| self.extensions.contains(&extension.id));
+            let Contents { listed, learnt_names } = Contents::of_text(contents);
+            let own = listed.extensions.into_iter().filter(|one| self.extensions.contains(&one.id));
             self.names.extend(own.filter_map(|extension| extension.name));
+            let own = learnt_names.into_iter().filter(|(id, _)| self.extensions.contains(id));
+            self.names.extend(own.map(|(_, learnt)| learnt.name));
         })
     }
 
+    /// Whether it is the person's number, however it is written.
+    fn is_own(&self, number: &str) -> bool {
+        normalized_phone_number(number).is_some_and(|number| *number == *self.number)
+    }
+
     /// Erases the person from an account's directory.
-    fn erase_from_directory(&self, contents: &mut String) {
-        let mut directory = directory_of(contents);
-        for number in directory.phone_numbers.iter_mut().filter(|one| one.phone_number == self.number) {
-            number.phone_number.clone_from(&self.pseudonym);
+    fn erase_from_directory(&self, text: &mut String) {
+        let erased = Contents::changed(Some(text), |contents| self.erase_from_contents(contents));
+        *text = erased.unwrap_or_else(|_| String::from("{}"));
+    }
+
+    fn erase_from_contents(&self, contents: &mut Contents) {
+        let listed = &mut contents.listed;
+        for number in listed.numbers_mut().filter(|number| self.is_own(number)) {
+            number.clone_from(&self.pseudonym);
         }
-        for extension in directory.extensions.iter_mut().filter(|one| self.extensions.contains(&one.id)) {
+        for extension in listed.extensions.iter_mut().filter(|one| self.extensions.contains(&one.id)) {
             extension.name = Some(self.pseudonym.clone());
         }
-        if let Ok(text) = serde_json::to_string(&directory)
-            && directory != directory_of(contents)
-        {
-            *contents = text;
+        for (extension, learnt) in &mut contents.learnt_names {
+            if learnt.numbers.remove(&self.number) {
+                learnt.numbers.insert(self.pseudonym.clone());
+            }
+            if self.extensions.contains(extension) {
+                learnt.name.clone_from(&self.pseudonym);
+            }
         }
     }
 
@@ -248,11 +270,6 @@ impl Person {
         new.push_str(rest);
         (new != text).then_some(new)
     }
-}
-
-/// A directory as it is stored; what cannot be read names nobody that could be found.
-fn directory_of(contents: &str) -> Directory {
-    serde_json::from_str(contents).unwrap_or_default()
 }
 
 /// The current record is what the notifications make of it now: what names were chosen from may have changed.

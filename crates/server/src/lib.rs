@@ -16,6 +16,7 @@ mod event;
 mod health;
 mod listen;
 mod metrics;
+mod names;
 mod pages;
 mod pipeline;
 mod problem;

@@ -28,6 +28,7 @@ use crate::{
     directories::Directories,
     erase,
     metrics::Metrics,
+    names::LearntNames,
     tenants::{Tenant, Tenants},
 };
 
@@ -69,6 +70,7 @@ pub(crate) struct Pipeline {
     store: Store,
     tenants: std::sync::Arc<Tenants>,
     directories: Directories,
+    names: LearntNames,
     metrics: Metrics,
     asker: Asker,
     position: Position,
@@ -101,6 +103,7 @@ impl Pipeline {
         let tenants_changed = tenants.watch();
         let mut pipeline = Self {
             directories: Directories::new(store.clone()),
+            names: LearntNames::new(store.clone()),
             store,
             tenants,
             metrics,
@@ -168,7 +171,9 @@ impl Pipeline {
         if *journal.borrow_and_update() > self.position {
             return None;
         }
-        let due = self.due.keys().next().map(|(time, _)| (*time - clock::now()).max(0) as u64);
+        let due =
+            self.due.keys().next().map(|(time, _)| *time).into_iter().chain(self.names.next_due()).min();
+        let due = due.map(|time| (time - clock::now()).max(0) as u64);
         let sleep = Duration::from_millis(due.unwrap_or(60_000));
         tokio::select! {
             _ = journal.changed() => {}
@@ -195,16 +200,29 @@ impl Pipeline {
                 let _ = reply.send(result);
             }
             Request::Directory { tenant, account } => {
-                // Who has no assembler yet finds it when there is one.
-                let Some(assembler) = self.assemblers.get_mut(&tenant) else { return };
-                match self.directories.newest_of(tenant, &account) {
-                    Ok(newest) => newest
-                        .into_iter()
-                        .for_each(|directory| assembler.set_directory(Some(&account), directory)),
-                    Err(error) => tracing::error!(account, %error, "a directory could not be read back"),
+                if let Err(error) = self.follow_directory(tenant, &account) {
+                    tracing::error!(account, %error, "a directory could not be read back");
                 }
             }
         }
+    }
+
+    /// Takes over the newest directory of an account.
+    fn follow_directory(&mut self, tenant: TenantId, account: &str) -> Result<(), StoreError> {
+        // Who has no assembler yet finds it when there is one.
+        let Some(assembler) = self.assemblers.get_mut(&tenant) else { return Ok(()) };
+        if let Some(directory) = self.directories.newest_of(tenant, account)? {
+            assembler.set_directory(Some(account), directory);
+        }
+        Ok(())
+    }
+
+    /// Takes up the names that were learnt until a time into directories.
+    fn take_up_names(&mut self, now: Time) -> Result<(), StoreError> {
+        for (tenant, account) in self.names.take_up(now)? {
+            self.follow_directory(tenant, &account)?;
+        }
+        Ok(())
     }
 
     /// Assembles everything that had arrived when this was asked for.
@@ -247,12 +265,15 @@ impl Pipeline {
             }
             self.unwritten_since.get_or_insert(arrived);
             self.tick(arrived);
+            self.take_up_names(arrived)?;
             self.receive(entry)?;
         }
         self.metrics.assembled(entries.len());
         let is_behind = entries.len() == READ_AT_ONCE;
         if !is_behind {
-            self.tick(clock::now());
+            let now = clock::now();
+            self.take_up_names(now)?;
+            self.tick(now);
         }
         if self.position != before || !self.made.is_empty() || self.must_commit {
             self.begin_commit()?;
@@ -301,6 +322,7 @@ impl Pipeline {
         self.tenants_changed.mark_unchanged();
         let known = self.tenants.now();
         self.assemblers.retain(|id, _| known.by_id.contains_key(id));
+        self.names.retain(|id| known.by_id.contains_key(&id));
         for (&id, assembler) in &mut self.assemblers {
             let Some(tenant) = known.by_id.get(&id) else { continue };
             let wanted = settings(&self.store, tenant, self.version_every_ms);
@@ -318,6 +340,7 @@ impl Pipeline {
         let Ok(document) = Document::parse(&entry.body) else { return Ok(()) };
         let Ok(Message::Session(notification)) = document.message() else { return Ok(()) };
         self.metrics.health.arrived(tenant, arrived, &notification);
+        self.names.learn(tenant, arrived, &notification)?;
         for session in self.assembler(tenant)?.unknown_sessions(&notification) {
             if let Some(call) = self.store.of(tenant).call_of_session(&session, before)? {
                 self.restore(call, before)?;
@@ -395,7 +418,7 @@ impl Pipeline {
                 Some(record) => self.directories.of_record(tenant, record)?,
                 None => None,
             };
-            let assembler = self.assembler(tenant)?;
+            let Some(assembler) = self.assemblers.get_mut(&tenant) else { return Ok(()) };
             let made_at = Time::from_millis(call.made_ms);
             let mut restoring = assembler.restore(Left {
                 record: call.record,
@@ -406,8 +429,11 @@ impl Pipeline {
             for entry in &call.entries {
                 let Ok(document) = Document::parse(&entry.body) else { continue };
                 let Ok(Message::Session(notification)) = document.message() else { continue };
+                // What was learnt from it may not have been taken up before.
+                let arrived = Time::from_millis(entry.arrived_ms);
+                self.names.learn(tenant, arrived, &notification)?;
                 let told = entry.position <= call.position;
-                restoring.add(Time::from_millis(entry.arrived_ms), told, &notification);
+                restoring.add(arrived, told, &notification);
             }
             let related = restoring.finish();
             if let Some(due) = assembler.next_due() {

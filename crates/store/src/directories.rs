@@ -29,16 +29,18 @@ const COLUMNS: &str = "account, version, read_ms, contents";
 const REPLACED_FOR_MS: i64 = 86_400_000;
 
 impl Store {
-    /// Keeps what an account was found to consist of; the version it has, and whether that is a new one. Blocks.
+    /// Keeps what is known of an account now, which `contents_after` makes of the contents that were the newest; the
+    /// version it has, and whether that is a new one. Blocks.
     pub fn add_directory(
         &self,
         tenant: TenantId,
         account: String,
         read_ms: i64,
-        contents: String,
+        contents_after: impl FnOnce(Option<&str>) -> Result<String> + Send + 'static,
     ) -> Result<(u64, bool)> {
         self.writer().run(move |transaction, _| {
             let newest = newest(transaction, tenant.0, &account)?;
+            let contents = contents_after(newest.as_ref().map(|newest| newest.contents.as_str()))?;
             let last = match newest {
                 Some(newest) if newest.contents == contents => return Ok((newest.version, false)),
                 Some(newest) => newest.version,

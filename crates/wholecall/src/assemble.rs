@@ -5,14 +5,14 @@ use std::{
     ops::ControlFlow,
 };
 
-use wholecall_assembly::{Assembler, Change, Changes, Collection, Settings};
+use wholecall_assembly::{Assembler, Change, Changes, Collection, Names, Settings};
 use wholecall_notification::{Document, Message, Notification};
 use wholecall_record::Time;
 
 use crate::{
     cli::{AssembleArgs, Format, WaitingArgs},
     clock::{Clock, LARGE_STEP_MS},
-    directory,
+    directory::{self, Directories},
     input::{Reader, Tally},
     output::Output,
     signing::Signer,
@@ -39,14 +39,17 @@ fn collect(arguments: &AssembleArgs) -> anyhow::Result<Tally> {
     let format = arguments.format.unwrap_or(watched);
     let signer = signer(arguments, format)?;
     let mut collection = Collection::default();
-    for (account, directory) in directory::read(&reading.directory)? {
-        collection.set_directory(account.as_deref(), directory);
-    }
+    let directories = directory::read(&reading.directory)?;
+    let mut names = Names::default();
     let reader = Reader::new(reading.strict).with_progress(&arguments.input.files);
     let tally = reader.read(&arguments.input.files, |_, _, notification| {
+        names.learn(notification);
         collection.add(notification);
         ControlFlow::Continue(())
     })?;
+    for (account, directory) in directory::with_names(directories, &names) {
+        collection.set_directory(account.as_deref(), directory);
+    }
     let calls = collection.finish();
     let mut output = Output::new(format, signer, io::stdout().lock())?;
     for record in calls.records() {
@@ -71,14 +74,22 @@ fn stream(arguments: &AssembleArgs) -> anyhow::Result<Tally> {
     }
     let reading = &arguments.input.reading;
     let mut assembler = Assembler::new(settings(&arguments.waiting));
-    for (account, directory) in directory::read(&reading.directory)? {
-        assembler.set_directory(account.as_deref(), directory);
+    let directories = directory::read(&reading.directory)?;
+    for (account, directory) in &directories {
+        assembler.set_directory(account.as_deref(), directory.clone());
     }
     let output = Output::new(format, signer(arguments, format)?, io::stdout().lock())?;
     let files = &arguments.input.files;
     let is_read_along =
         terminal::is_watched() || files.is_empty() || files.iter().any(|file| file.as_os_str() == "-");
-    let mut live = Live { assembler, clock: Clock::new(), output, is_read_along };
+    let mut live = Live {
+        assembler,
+        directories,
+        names: Names::limited_to(ACCOUNT_NAMES_MAX_BYTES),
+        clock: Clock::new(),
+        output,
+        is_read_along,
+    };
     let mut suspect: Option<Suspect> = None;
     let mut reader = Reader::new(reading.strict);
     if !terminal::is_watched() {
@@ -139,8 +150,14 @@ struct Suspect {
     place: String,
 }
 
+/// An account of more than ten thousand extensions stays below it.
+const ACCOUNT_NAMES_MAX_BYTES: usize = 4 << 20;
+
 struct Live<W: Write> {
     assembler: Assembler,
+    directories: Directories,
+    /// What the input has called extensions so far.
+    names: Names,
     clock: Clock,
     output: Output<W>,
     /// Somebody, or a program, waits for each call: input comes as it happens.
@@ -187,6 +204,11 @@ impl<W: Write> Live<W> {
         while let Some(due) = self.assembler.next_due().filter(|due| *due <= now) {
             let changes = self.assembler.tick(due);
             written = written.and_then(|()| self.write(changes));
+        }
+        self.names.learn_at(now, notification);
+        for account in self.names.take_due(now) {
+            let directory = directory::with_names_of(&self.directories, &self.names, &account);
+            self.assembler.set_directory(Some(&account), directory);
         }
         let changes = self.assembler.receive(now, notification);
         match written.and_then(|()| self.write(changes)) {

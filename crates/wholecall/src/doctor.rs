@@ -91,10 +91,12 @@ async fn examine(client: &Client, public_url: Option<&str>) -> Report {
 async fn directory(client: &Client) -> Seen {
     let mut reading = Reading::default();
     let found = patiently(client, async || client.read_directory(&mut reading).await).await?;
-    let Directory { extensions, queues, phone_numbers, missing } = found;
+    let Directory { extensions, queues, phone_numbers, devices, missing, .. } = found;
     let missing = missing.iter().map(|missing| format!("; without {}: {}", missing.part, missing.reason));
-    let (extensions, queues, numbers) = (extensions.len(), queues.len(), phone_numbers.len());
-    Ok(format!("{extensions} extensions, {queues} queues, {numbers} numbers{}", missing.collect::<String>()))
+    let (extensions, queues) = (extensions.len(), queues.len());
+    let (numbers, devices) = (phone_numbers.len(), devices.len());
+    let missing = missing.collect::<String>();
+    Ok(format!("{extensions} extensions, {queues} queues, {numbers} numbers, {devices} devices{missing}"))
 }
 
 /// The calls that go on, and whether their sessions can be read.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use wholecall_assembly::{Calls, Collection};
+use wholecall_assembly::{Calls, Collection, Names};
 use wholecall_record::{
     CallId,
     drawing::draw,
@@ -91,14 +91,17 @@ fn look(arguments: &LookArgs, text: impl Fn(&Calls, &str) -> Option<String>) -> 
 /// The calls in files.
 fn collect(arguments: &LookArgs, files: &[PathBuf]) -> anyhow::Result<(Calls, Tally)> {
     let mut collection = Collection::default();
-    for (account, directory) in directory::read(&arguments.reading.directory)? {
-        collection.set_directory(account.as_deref(), directory);
-    }
+    let directories = directory::read(&arguments.reading.directory)?;
+    let mut names = Names::default();
     let reader = Reader::new(arguments.reading.strict).with_progress(files);
     let tally = reader.read(files, |_, _, notification| {
+        names.learn(notification);
         collection.add(notification);
         ControlFlow::Continue(())
     })?;
+    for (account, directory) in directory::with_names(directories, &names) {
+        collection.set_directory(account.as_deref(), directory);
+    }
     Ok((collection.finish(), tally))
 }
 

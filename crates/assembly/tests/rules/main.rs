@@ -10,6 +10,7 @@ mod legs;
 mod links;
 mod merging;
 mod moves;
+mod names;
 mod parking;
 mod people;
 mod pitfalls;

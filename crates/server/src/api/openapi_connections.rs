@@ -16,7 +16,18 @@ pub(super) fn paths() -> Map<String, Value> {
 
 fn directory() -> Value {
     let strings = json!({ "type": "array", "items": text() });
-    let kinds = ["user", "queue", "menu", "other"].into_iter();
+    let kinds = [
+        "user",
+        "queue",
+        "group",
+        "menu",
+        "announcement",
+        "messageOnly",
+        "parkLocation",
+        "pagingGroup",
+        "site",
+        "other",
+    ];
     json!({
         "type": "object",
         "properties": {
@@ -27,13 +38,21 @@ fn directory() -> Value {
                 "type": "object",
                 "properties": {
                     "id": text(),
-                    "kind": words(kinds),
+                    "kind": words(kinds.into_iter()),
                     "name": { "type": ["string", "null"] },
                     "number": { "type": ["string", "null"], "description": "The extension number." },
                     "phoneNumbers": strings,
+                    "forwardingNumbers": {
+                        "type": "array", "items": text(),
+                        "description": "Numbers at which it is also reached: forwarding numbers, lines of devices.",
+                    },
                 },
-                "required": ["id", "kind", "name", "number", "phoneNumbers"],
+                "required": ["id", "kind", "name", "number", "phoneNumbers", "forwardingNumbers"],
             } },
+            "learntNames": {
+                "type": "object", "additionalProperties": text(),
+                "description": "Names that only notifications gave, by extension id.",
+            },
             "queues": { "type": "array", "items": {
                 "type": "object",
                 "properties": { "id": text(), "members": strings },
@@ -41,7 +60,7 @@ fn directory() -> Value {
             } },
             "missing": missing_parts(),
         },
-        "required": ["accountId", "version", "readAt", "extensions", "queues", "missing"],
+        "required": ["accountId", "version", "readAt", "extensions", "learntNames", "queues", "missing"],
     })
 }
 
@@ -50,7 +69,7 @@ fn missing_parts() -> Value {
     json!({ "type": "array", "items": {
         "type": "object",
         "properties": {
-            "part": words(["queues", "phoneNumbers"].into_iter()),
+            "part": words(["queues", "phoneNumbers", "devices", "forwardingNumbers"].into_iter()),
             "permission": { "type": ["string", "null"] },
             "reason": text(),
         },

@@ -70,7 +70,11 @@ mod control {
 
 impl World {
     async fn new() -> Self {
-        let config = Config { calls_per_user: 0.0, users: 24, ..Config::default() };
+        Self::of(20).await
+    }
+
+    async fn of(users: usize) -> Self {
+        let config = Config { calls_per_user: 0.0, users, ..Config::default() };
         let fake = Fake::start(config.clone()).await.unwrap();
         let folder = TempDir::new().unwrap();
         let store = Store::open(folder.path()).unwrap();
@@ -335,6 +339,35 @@ async fn a_directory_is_read_daily_and_whatever_fails_the_last_one_serves_on() {
     let told = reader.standing.describe();
     assert_eq!((&told["version"], &told["missing"][0]["part"]), (&3.into(), &"phoneNumbers".into()));
     assert_eq!(told["problem"], Value::Null);
+    assert_eq!(world.violations().await, 0);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forwarding_numbers_come_after_the_lists_and_outlast_them() {
+    let world = World::of(60).await;
+    let mut reader = Reader::new(&world.account, Standing::default());
+    reader.step().await;
+    assert_eq!(reader.standing.version, Some(1));
+    assert!(!world.directory().contents.contains("forwarding"), "the lists serve at once");
+    world.read(&mut reader, 10 * MINUTE).await;
+    assert_eq!(reader.standing.version, Some(2));
+    let with_numbers = world.directory();
+    assert!(with_numbers.contents.contains("\"forwarding\":["), "{}", with_numbers.contents);
+
+    // Until the numbers are read again, what was known of them serves on.
+    world.control("rename", json!({ "extensionNumber": "9501", "name": "Greeting" })).await;
+    let mut again = Reader::new(&world.account, Standing::default());
+    again.step().await;
+    assert_eq!(again.standing.version, Some(3));
+    let contents = world.directory().contents;
+    assert!(contents.contains("Greeting") && contents.contains("\"forwarding\":["), "{contents}");
+    world.control("deny", json!({ "path": "forwarding-number", "permission": "ReadAccounts" })).await;
+    world.read(&mut again, 10 * MINUTE).await;
+    let contents = world.directory().contents;
+    assert!(!contents.contains("\"forwarding\":["), "who may not know them does not: {contents}");
+    assert!(again.standing.describe()["missing"].to_string().contains("forwardingNumbers"));
+    assert_eq!(again.standing.problem, None);
     assert_eq!(world.violations().await, 0);
     world.end().await;
 }

@@ -5,6 +5,7 @@
 mod check;
 mod directories;
 mod erase;
+mod names;
 mod retention;
 mod service;
 mod stats;

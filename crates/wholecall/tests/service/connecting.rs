@@ -29,7 +29,7 @@ pub(crate) struct Platform {
 
 impl Platform {
     pub(crate) fn start() -> Self {
-        Self::of(Config { users: 24, speed: 20.0, ..Config::default() })
+        Self::of(Config { users: 20, speed: 20.0, ..Config::default() })
     }
 
     fn of(config: Config) -> Self {

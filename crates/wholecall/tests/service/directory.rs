@@ -61,7 +61,7 @@ fn calls_are_told_with_the_directory_of_their_time() {
     assert_eq!((&listed["accountId"], &listed["missing"]), (&platform.account().into(), &json!([])));
     let extensions = listed["extensions"].as_array().unwrap();
     let of_kind = |kind: &str| extensions.iter().filter(|one| one["kind"] == kind).count();
-    assert_eq!(["user", "queue", "menu", "other"].map(of_kind), [24, 2, 1, 1]);
+    assert_eq!(["user", "queue", "menu", "parkLocation", "site", "other"].map(of_kind), [20, 2, 1, 1, 1, 0]);
     let support = extensions.iter().find(|one| one["name"] == "Support queue").unwrap();
     assert_eq!((&support["number"], support["phoneNumbers"].as_array().unwrap().len()), (&"9001".into(), 1));
     let queue = listed["queues"].as_array().unwrap().iter().find(|one| one["id"] == support["id"]).unwrap();

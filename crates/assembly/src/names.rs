@@ -1,0 +1,223 @@
+//! Names that notifications give the extensions of an account, to serve its other calls too.
+//!
+//! What is learnt depends on the notifications and not on their order, as long as no limit is reached.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use compact_str::CompactString;
+use wholecall_notification::{Endpoint, Notification, Party};
+use wholecall_record::Time;
+
+use crate::{directory::Directory, phone_number::normalized_phone_number};
+
+/// A longer name is none.
+const NAME_MAX_BYTES: usize = 256;
+
+/// Numbers kept beside a name, by which it is found when a person is to be erased.
+const NUMBERS_MAX: usize = 8;
+
+/// What an entry takes beside its texts.
+const ENTRY_BYTES: usize = 128;
+
+/// Changes are collected for so long, and the versions of an account that changes again and again get further apart.
+const COLLECTED_MS: i64 = 1_000;
+const APART_MAX_MS: i64 = 600_000;
+
+/// Names by account and extension.
+#[derive(Debug, Clone)]
+pub struct Names {
+    accounts: HashMap<CompactString, AccountNames>,
+    account_max_bytes: usize,
+    /// The accounts with changes that were not taken up.
+    changed: BTreeSet<CompactString>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct AccountNames {
+    names: HashMap<CompactString, LearntName>,
+    bytes: usize,
+    /// When the first change was learnt that was not taken up.
+    changed: Option<Time>,
+    /// When changes were last taken up, and the least time until they are again.
+    taken: Option<Time>,
+    apart_ms: i64,
+}
+
+/// The name of an extension.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LearntName {
+    /// The latest name.
+    pub name: CompactString,
+    /// The event time of the latest notification that gave it.
+    pub at: Time,
+    /// Public numbers that stood beside a name of the extension.
+    pub numbers: BTreeSet<CompactString>,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self::limited_to(usize::MAX)
+    }
+}
+
+impl Names {
+    /// Names that take at most so many bytes for each account; extensions beyond that are not learnt.
+    pub fn limited_to(account_max_bytes: usize) -> Self {
+        Self { accounts: HashMap::new(), account_max_bytes, changed: BTreeSet::new() }
+    }
+
+    /// Learns from one of a closed set of notifications.
+    pub fn learn(&mut self, notification: &Notification<'_, '_>) {
+        self.learn_at(Time::from_millis(notification.event_time().as_millis()), notification);
+    }
+
+    /// Learns from a notification that is received at a time.
+    pub fn learn_at(&mut self, now: Time, notification: &Notification<'_, '_>) {
+        let Some(account_id) = notification.account_id() else { return };
+        let at = Time::from_millis(notification.event_time().as_millis());
+        for party in &notification.body().parties {
+            for (extension, side, name) in sides(party).into_iter().flatten() {
+                let account = match self.accounts.get_mut(account_id) {
+                    Some(account) => account,
+                    None => self.accounts.entry(CompactString::from(account_id)).or_default(),
+                };
+                let is_new = account.learn(extension, side, name, at, self.account_max_bytes);
+                if is_new && account.changed.is_none() {
+                    account.changed = Some(now);
+                    self.changed.insert(CompactString::from(account_id));
+                }
+            }
+        }
+    }
+
+    /// Adds what was learnt before.
+    pub fn insert(&mut self, account: &str, extension_id: &str, name: LearntName) {
+        let account = self.accounts.entry(CompactString::from(account)).or_default();
+        account.bytes += name.bytes(extension_id);
+        if let Some(known) = account.names.insert(CompactString::from(extension_id), name) {
+            account.bytes -= known.bytes(extension_id);
+        }
+    }
+
+    /// The names of an account, by extension.
+    pub fn of(&self, account: &str) -> BTreeMap<&str, &LearntName> {
+        let names = self.accounts.get(account).into_iter().flat_map(|account| &account.names);
+        names.map(|(extension, name)| (extension.as_str(), name)).collect()
+    }
+
+    /// Adds the names of an account to its directory.
+    pub fn add_to(&self, directory: &mut Directory, account: &str) {
+        for (extension, name) in self.accounts.get(account).into_iter().flat_map(|account| &account.names) {
+            directory.add_learnt_name(extension, &name.name);
+        }
+    }
+
+    /// The accounts of which there are names.
+    pub fn accounts(&self) -> impl Iterator<Item = &str> {
+        self.accounts.keys().map(CompactString::as_str)
+    }
+
+    /// When changes are to be taken up next.
+    pub fn next_due(&self) -> Option<Time> {
+        self.changed.iter().filter_map(|account| self.accounts.get(account)?.due()).min()
+    }
+
+    /// The accounts whose changes are to be taken up now, in order.
+    pub fn take_due(&mut self, now: Time) -> Vec<String> {
+        let mut due = Vec::new();
+        self.changed.retain(|id| {
+            let account = self.accounts.get_mut(id);
+            let Some(account) = account.filter(|account| account.due().is_some_and(|due| due <= now)) else {
+                return true;
+            };
+            account.take(now);
+            due.push(id.to_string());
+            false
+        });
+        due
+    }
+}
+
+impl AccountNames {
+    /// Learns a name; tells whether it, or a number beside it, is new.
+    fn learn(
+        &mut self,
+        extension: &str,
+        side: &Endpoint<'_>,
+        name: &str,
+        at: Time,
+        max_bytes: usize,
+    ) -> bool {
+        let number = || normalized_phone_number(side.phone_number.as_deref()?);
+        let Some(known) = self.names.get_mut(extension) else {
+            let learnt =
+                LearntName { name: CompactString::from(name), at, numbers: number().into_iter().collect() };
+            let bytes = learnt.bytes(extension);
+            let has_room = self.bytes + bytes <= max_bytes;
+            if has_room {
+                self.bytes += bytes;
+                self.names.insert(CompactString::from(extension), learnt);
+            }
+            return has_room;
+        };
+        let mut is_new = false;
+        if known.numbers.len() < NUMBERS_MAX
+            && let Some(number) = number().filter(|number| !known.numbers.contains(number))
+        {
+            self.bytes += number.len();
+            is_new = known.numbers.insert(number);
+        }
+        if *known.name == *name {
+            known.at = known.at.max(at);
+        // Of two names of one time, the smaller.
+        } else if at > known.at || (at == known.at && *name < *known.name) {
+            self.bytes = self.bytes + name.len() - known.name.len();
+            (known.name, known.at) = (CompactString::from(name), at);
+            is_new = true;
+        }
+        is_new
+    }
+
+    fn due(&self) -> Option<Time> {
+        let collected = self.changed? + COLLECTED_MS;
+        Some(self.taken.map_or(collected, |taken| collected.max(taken + self.apart_ms)))
+    }
+
+    fn take(&mut self, now: Time) {
+        let is_soon = self.taken.is_some_and(|taken| now - taken <= 2 * self.apart_ms + COLLECTED_MS);
+        self.apart_ms = if is_soon { (2 * self.apart_ms).min(APART_MAX_MS) } else { COLLECTED_MS };
+        (self.taken, self.changed) = (Some(now), None);
+    }
+}
+
+impl LearntName {
+    fn bytes(&self, extension: &str) -> usize {
+        let numbers: usize = self.numbers.iter().map(|number| number.len()).sum();
+        ENTRY_BYTES + extension.len() + self.name.len() + numbers
+    }
+}
+
+type Named<'p> = (&'p str, &'p Endpoint<'p>, &'p str);
+
+/// The sides of a leg that give an extension its name.
+fn sides<'p>(party: &'p Party<'_>) -> [Option<Named<'p>>; 2] {
+    // A queue puts its name before the caller's.
+    let from = if party.is_queue_call() { None } else { named(&party.from) };
+    [from, named(&party.to).filter(|(extension, _, name)| !is_queue_name(party, extension, name))]
+}
+
+fn named<'p>(side: &'p Endpoint<'_>) -> Option<Named<'p>> {
+    let text = |text: Option<&'p str>| text.filter(|text| !text.trim().is_empty());
+    let (extension, name) = (text(side.extension_id.as_deref())?, text(side.name.as_deref())?);
+    let number = side.phone_number.as_deref().unwrap_or_default();
+    let is_service = number.starts_with('*');
+    (name != number && !is_service && name.len() <= NAME_MAX_BYTES).then_some((extension, side, name))
+}
+
+/// Whether the name is that of the queue which offers the call, but the extension is the agent's.
+fn is_queue_name(party: &Party<'_>, extension: &str, name: &str) -> bool {
+    let queue = || party.ui_call_info.as_deref()?.queue_name();
+    party.is_queue_call()
+        && party.extension_id() == Some(extension)
+        && queue().is_none_or(|queue| queue == name)
+}
