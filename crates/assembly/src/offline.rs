@@ -13,6 +13,7 @@ use crate::{
     book::{Book, CallKey},
     directory::Directory,
     fold::Standing,
+    gate::Gate,
 };
 
 /// Notifications from files, in any order. The end of the input settles everything.
@@ -65,7 +66,11 @@ impl Collection {
             }
         }
         order.sort_unstable();
-        Calls { book: self.book, order: order.into_iter().map(|(.., key)| key).collect() }
+        Calls {
+            book: self.book,
+            order: order.into_iter().map(|(.., key)| key).collect(),
+            gate: Gate::default(),
+        }
     }
 }
 
@@ -74,6 +79,7 @@ impl Collection {
 pub struct Calls {
     book: Book<LastSent>,
     order: Vec<CallKey>,
+    gate: Gate,
 }
 
 impl Calls {
@@ -85,6 +91,11 @@ impl Calls {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
+    }
+
+    /// How many of the records asked for so far contradicted themselves and were given with what remained true.
+    pub fn contradictions(&self) -> u64 {
+        self.gate.contradictions()
     }
 
     /// The records, in order of their start.
@@ -113,13 +124,9 @@ impl Calls {
             (State::Complete | State::Incomplete, false) => (State::Complete, None),
         };
         let late_for = told.completeness.late_for.clone();
-        Some(fold.record(Standing {
-            state,
-            reason,
-            late_for,
-            version: told.version,
-            updated_at: told.updated_at,
-        }))
+        let standing =
+            Standing { state, reason, late_for, version: told.version, updated_at: told.updated_at };
+        Some(self.gate.record(&fold, standing))
     }
 
     /// The story of one call; none if no call has that id.
@@ -153,7 +160,7 @@ impl Calls {
 
     fn record(&self, key: CallKey) -> Option<Call> {
         let fold = self.book.fold(key)?;
-        Some(fold.record(self.standing(key, fold.is_live())))
+        Some(self.gate.record(&fold, self.standing(key, fold.is_live())))
     }
 
     fn standing(&self, key: CallKey, live: bool) -> Standing {

@@ -403,8 +403,11 @@ impl Lines {
             return None;
         }
         let rings = |leg: &usize| self.lines[*leg].0.last().is_some_and(|last| rank(last.code) < ON_THE_LINE);
-        let leg =
-            callees().filter(rings).max_by_key(|&leg| self.lines[leg].0.first().map(|point| point.time))?;
+        // Where several began at once, their ids decide and not the order of arrival.
+        let order = |leg: &usize| {
+            (self.lines[*leg].0.first().map(|point| point.time), legs.id(*leg as LegKey).to_owned())
+        };
+        let leg = callees().filter(rings).max_by_key(order)?;
         let (time, sequence) = self.lines[leg].0.last().map(|last| (last.time, last.sequence))?;
         self.lines[leg].add(time, sequence, event);
         Some(Reported { leg: leg as LegKey, time, event })

@@ -239,11 +239,6 @@ impl Session {
         }
     }
 
-    /// Whether its beginning was told.
-    pub(crate) fn is_told_from_its_start(&self) -> bool {
-        self.first_told().is_some_and(|(sequence, _)| sequence <= BEGINNING)
-    }
-
     /// Whether a supervisor began it in order to listen: its first leg is a supervisor's, and either went to
     /// listen elsewhere or has none but supervisors beside it.
     pub(crate) fn is_supervising(&self) -> bool {

@@ -223,7 +223,7 @@ impl<'a> Fold<'a> {
             let leg = &mut self.legs[at];
             leg.is_start_known = begun.is_some() && start.is_some();
             if let (true, Some(start)) = (leg.is_start_known, start) {
-                leg.start = start;
+                leg.start = leg.start.min(start);
             }
         }
     }
