@@ -354,7 +354,7 @@ impl Pipeline {
         for Question { account, session } in assembler.take_questions() {
             if let Some(account) = account {
                 let (account, session) = (account.to_string(), session.to_string());
-                self.asker.ask(Asking { tenant, account, session, logged: None });
+                self.asker.ask(Asking { tenant, account, session, logged: None, begun_ms: None });
             }
         }
         if let Some(due) = assembler.next_due() {
