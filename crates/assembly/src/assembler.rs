@@ -209,9 +209,9 @@ impl Assembler {
         changes
     }
 
-    /// How many records contradicted themselves and were published with what remained true.
-    pub fn contradictions(&self) -> u64 {
-        self.gate.contradictions()
+    /// How many records contradicted themselves and were published with what remained true, since this was last called.
+    pub fn take_contradictions(&mut self) -> u64 {
+        self.gate.take_contradictions()
     }
 
     /// How many calls are in memory, live and closed.

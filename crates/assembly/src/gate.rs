@@ -20,8 +20,8 @@ impl Gate {
         call
     }
 
-    /// How many records contradicted themselves.
-    pub(crate) fn contradictions(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    /// How many records contradicted themselves since this was asked last.
+    pub(crate) fn take_contradictions(&self) -> u64 {
+        self.0.swap(0, Ordering::Relaxed)
     }
 }

@@ -93,9 +93,10 @@ impl Calls {
         self.order.is_empty()
     }
 
-    /// How many of the records asked for so far contradicted themselves and were given with what remained true.
-    pub fn contradictions(&self) -> u64 {
-        self.gate.contradictions()
+    /// How many of the records asked for contradicted themselves and were given with what remained true, since this was
+    /// last called.
+    pub fn take_contradictions(&self) -> u64 {
+        self.gate.take_contradictions()
     }
 
     /// The records, in order of their start.

@@ -80,7 +80,7 @@ fn for_each_record(seeds: std::ops::Range<u64>, look: &mut dyn FnMut(&str, &[Not
                     let calls = assembled(&begun_at(&all, at, shown));
                     let place = format!("{} with seed {seed} from {part}/{of}", scenario.name);
                     calls.records().for_each(|call| look(&place, &all, &call));
-                    contradictions += calls.contradictions();
+                    contradictions += calls.take_contradictions();
                 }
             }
         }

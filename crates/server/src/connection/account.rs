@@ -47,6 +47,8 @@ pub(super) struct Account {
     pub(super) must_sweep: bool,
     /// Calls that began from then on are to be known by notifications.
     pub(super) told_from_ms: i64,
+    /// When the subscription was made anew since calls were not told of.
+    pub(super) made_anew_ms: i64,
     pub(super) comparisons: Comparisons,
     backoff: Backoff,
     refusals: Backoff,
@@ -82,7 +84,6 @@ impl Account {
         let client = context.client(credentials).map_err(|error| error.to_string())?;
         context.asks_with(connection.tenant, &connection.account, &client);
         Ok(Self {
-            client,
             context: context.clone(),
             tenant: connection.tenant,
             name,
@@ -93,12 +94,14 @@ impl Account {
             recovery: None,
             is_heard: false,
             must_sweep: false,
-            told_from_ms: i64::MAX,
+            told_from_ms: client.now_ms(),
+            made_anew_ms: i64::MIN / 2,
             comparisons: Comparisons::default(),
             backoff: Backoff::new(2_000, 300_000),
             refusals: Backoff::new(REFUSED_FIRST_MS, REFUSED_LONGEST_MS),
             rng: fastrand::Rng::new(),
             live: watch::Sender::new(false),
+            client,
         })
     }
 

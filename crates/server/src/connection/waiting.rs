@@ -93,7 +93,7 @@ async fn ask_the_log(context: Arc<Context>, client: std::sync::Weak<Client>, key
                 let mut waiting = context.waiting.lock().unwrap_or_else(PoisonError::into_inner);
                 let left = waiting.entry(key.clone()).or_default();
                 settled.iter().for_each(|session| drop(left.remove(session)));
-                known -= settled.len();
+                known = left.len();
             }
             Err(Error::Later { until_ms, .. }) => {
                 let wait_ms = u64::try_from(until_ms - client.now_ms()).unwrap_or(0);
