@@ -28,6 +28,7 @@ use crate::{
     directory::Directory,
     fold::{Fold, Patience, Standing},
     forgotten::Forgotten,
+    gate::Gate,
     settings::Settings,
 };
 
@@ -62,6 +63,7 @@ pub struct Assembler {
     agenda: BinaryHeap<Reverse<(Time, CallKey)>>,
     forgotten: Forgotten,
     questions: Vec<Question>,
+    gate: Gate,
 }
 
 /// A session that RingCentral may know more of than it has told: a notification seems to be lost.
@@ -85,6 +87,7 @@ impl Assembler {
             agenda: BinaryHeap::new(),
             forgotten: Forgotten::default(),
             questions: Vec::new(),
+            gate: Gate::default(),
         }
     }
 
@@ -206,6 +209,11 @@ impl Assembler {
             self.close(call, record, now, &mut changes);
         }
         changes
+    }
+
+    /// How many records contradicted themselves and were published with what remained true, since this was last called.
+    pub fn take_contradictions(&mut self) -> u64 {
+        self.gate.take_contradictions()
     }
 
     /// How many calls are in memory, live and closed.
@@ -487,7 +495,8 @@ impl Assembler {
     ) -> Call {
         let status = &self.book.calls[call].status;
         let version = status.version + 1;
-        fold.record(Standing { state, reason, late_for: status.late_for.clone(), version, updated_at: now })
+        let late_for = status.late_for.clone();
+        self.gate.record(fold, Standing { state, reason, late_for, version, updated_at: now })
     }
 
     fn publish(&mut self, call: CallKey, record: Call, now: Time, changes: &mut Changes) {

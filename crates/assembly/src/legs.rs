@@ -307,6 +307,14 @@ impl Legs {
         count < limits::DESCRIPTIONS_PER_LEG || self.drop_earliest(leg)
     }
 
+    /// Describes a leg by nothing but this.
+    pub(crate) fn describe_anew(&mut self, leg: LegKey, uuid: Option<&Uuid>, said: &Description<'_>) {
+        self.dropped += self.given_to(leg).count() as u32;
+        self.legs[leg as usize].last_given = None;
+        self.push_given(leg, (0, 0), uuid.cloned(), said);
+        self.compact_if_worth_it();
+    }
+
     /// Drops the description of a leg that was given longest ago; tells whether that is not the newest.
     fn drop_earliest(&mut self, leg: LegKey) -> bool {
         let at = |given: &Given| given.next.map(NonMaxIndex::get);

@@ -9,6 +9,7 @@ mod event;
 mod event_log;
 mod fold;
 mod forgotten;
+mod gate;
 mod legs;
 pub mod limits;
 mod names;

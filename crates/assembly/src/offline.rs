@@ -13,6 +13,7 @@ use crate::{
     book::{Book, CallKey},
     directory::Directory,
     fold::Standing,
+    gate::Gate,
 };
 
 /// Notifications from files, in any order. The end of the input settles everything.
@@ -70,7 +71,11 @@ impl Collection {
             }
         }
         order.sort_unstable();
-        Calls { book: self.book, order: order.into_iter().map(|(.., key)| key).collect() }
+        Calls {
+            book: self.book,
+            order: order.into_iter().map(|(.., key)| key).collect(),
+            gate: Gate::default(),
+        }
     }
 }
 
@@ -79,6 +84,7 @@ impl Collection {
 pub struct Calls {
     book: Book<LastSent>,
     order: Vec<CallKey>,
+    gate: Gate,
 }
 
 impl Calls {
@@ -90,6 +96,12 @@ impl Calls {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
+    }
+
+    /// How many of the records asked for contradicted themselves and were given with what remained true, since this was
+    /// last called.
+    pub fn take_contradictions(&self) -> u64 {
+        self.gate.take_contradictions()
     }
 
     /// The records, in order of their start.
@@ -108,7 +120,7 @@ impl Calls {
     pub fn retold(&self, told: &Call) -> Option<Call> {
         let fold = self.book.fold(self.key_of(told)?)?;
         let standing = standing_of(told, fold.is_live());
-        Some(fold.record(standing))
+        Some(self.gate.record(&fold, standing))
     }
 
     /// The story of a call whose record was published: in the standing that the record has. A live call is not given up
@@ -157,7 +169,7 @@ impl Calls {
 
     fn record(&self, key: CallKey) -> Option<Call> {
         let fold = self.book.fold(key)?;
-        Some(fold.record(self.standing(key, fold.is_live())))
+        Some(self.gate.record(&fold, self.standing(key, fold.is_live())))
     }
 
     fn standing(&self, key: CallKey, live: bool) -> Standing {

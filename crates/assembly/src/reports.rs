@@ -30,10 +30,16 @@ struct Report {
     uuid: Option<Uuid>,
     /// Tells apart what came under one id.
     digest: u64,
+    /// By when the session had begun.
+    begun: Option<Time>,
+    /// Which of several records of the call log counts: the one that says that it is final, else the last reading.
+    standing: (bool, Option<Time>),
     /// What it says of single legs.
     legs: Vec<Event>,
     /// Whoever had not left by then has.
     all_left: Option<Event>,
+    /// The log says that people talked.
+    talked: Option<Event>,
 }
 
 /// Something an answer adds to what was told of a leg.
@@ -61,6 +67,9 @@ struct Point {
 /// The parties of a call that only the call log has: who called, who was called.
 const LOGGED_PARTIES: [&str; 2] = ["log-1", "log-2"];
 
+/// A start that is so long before everything else that is known of a session is not the session's.
+const LONGEST_SESSION_MS: i64 = 24 * 3_600_000;
+
 /// The call log rounds; what it puts more than so much before the last notification was not its last word.
 const LOG_ROUNDS_MS: i64 = 2_000;
 
@@ -69,22 +78,42 @@ impl Reports {
         self.0.is_empty()
     }
 
-    /// Takes in an answer; tells whether it is new.
+    /// Takes in an answer; returns whether it is new.
     pub(crate) fn hear(&mut self, legs: &mut Legs, notification: &Notification<'_, '_>) -> bool {
         let uuid = notification.uuid().map(Uuid::new);
         let time = Time::from_millis(notification.event_time().as_millis());
         let digest = digest(notification);
-        if self.0.iter().any(|known| (known.time, &known.uuid, known.digest) == (time, &uuid, digest)) {
-            return false;
+        let moment = |moment: wholecall_notification::Moment| Time::from_millis(moment.as_millis());
+        let read_at = notification.timestamp().map(moment);
+        let believed = self.believed_log().map(Report::rank);
+        let is_same = |known: &&mut Report| (known.time, &known.uuid, known.digest) == (time, &uuid, digest);
+        if let Some(known) = self.0.iter_mut().find(is_same) {
+            if known.kind == EvidenceKind::Snapshot || known.standing.1 >= read_at {
+                return false;
+            }
+            // Read once more: it is the last word of the log again.
+            known.standing.1 = read_at;
+            let is_believed = Some(known.rank()) > believed;
+            if is_believed {
+                describe_logged(legs, &notification.log_record(), uuid.as_ref());
+            }
+            return is_believed;
         }
-        let (kind, (events, all_left)) = match notification.source() {
+        let (kind, legs_said) = match notification.source() {
             Source::Change { .. } => return false,
             Source::Snapshot => (EvidenceKind::Snapshot, snapshot(legs, notification, time, uuid.as_ref())),
             Source::CallLog => {
                 (EvidenceKind::CallLog, logged(legs, &notification.log_record(), time, uuid.as_ref()))
             }
         };
-        let report = Report { kind, time, uuid, digest, legs: events, all_left };
+        let Said { legs: events, all_left, talked } = legs_said;
+        let is_final = kind == EvidenceKind::CallLog && notification.log_record().finished == Some(true);
+        let begun = notification.begun().map(moment);
+        let standing = (is_final, read_at);
+        let report = Report { kind, time, uuid, digest, begun, standing, legs: events, all_left, talked };
+        if kind == EvidenceKind::CallLog && Some(report.rank()) > believed {
+            describe_logged(legs, &notification.log_record(), report.uuid.as_ref());
+        }
         let order = |report: &Report| (report.order(), report.time, report.uuid.clone(), report.digest);
         let place = self.0.partition_point(|known| order(known) < order(&report));
         self.0.insert(place, report);
@@ -92,6 +121,50 @@ impl Reports {
             self.0.remove(0);
         }
         true
+    }
+
+    /// The record of the call log that counts.
+    fn believed_log(&self) -> Option<&Report> {
+        self.0.iter().filter(|report| report.kind == EvidenceKind::CallLog).max_by_key(|report| report.rank())
+    }
+
+    /// Those that count, in order.
+    fn counting(&self) -> impl Iterator<Item = &Report> {
+        let believed = self.believed_log().map(Report::rank);
+        self.0
+            .iter()
+            .filter(move |report| report.kind == EvidenceKind::Snapshot || Some(report.rank()) == believed)
+    }
+
+    /// Whether a snapshot shows more than that everybody has left: somebody who is there, or where a link leads.
+    fn show_a_call(&self) -> bool {
+        let snapshots = self.0.iter().filter(|report| report.kind == EvidenceKind::Snapshot);
+        let mut events = snapshots.flat_map(|report| &report.legs);
+        events.any(|event| {
+            event.said.peer().is_some() || event.said.code.is_some_and(|code| rank(code) <= ON_THE_LINE)
+        })
+    }
+
+    /// Whether nothing else is known than that a session has been, and is over.
+    fn show_only_an_end(&self) -> bool {
+        !self.0.is_empty() && self.believed_log().is_none() && !self.show_a_call()
+    }
+
+    /// By when the session had begun: the call log knows it, anything else says only that it was no later.
+    pub(crate) fn begun(&self) -> Option<Begun> {
+        if let Some(time) = self.believed_log().and_then(|report| report.begun) {
+            return Some(Begun { time, is_bound: false });
+        }
+        let earliest = self.0.iter().filter_map(|report| report.begun).min();
+        earliest.map(|time| Begun { time, is_bound: true })
+    }
+
+    /// The first answer that gives a start.
+    pub(crate) fn of_start(&self) -> Option<&Event> {
+        let begun = self.begun()?;
+        let says = |report: &&Report| report.begun == Some(begun.time);
+        let report = self.counting().find(says)?;
+        report.legs.first().or(report.all_left.as_ref())
     }
 
     /// Whether an answer says where a leg went: whether that counts may change with any notification.
@@ -105,7 +178,19 @@ impl Reports {
     }
 }
 
+/// By when a session had begun.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Begun {
+    pub(crate) time: Time,
+    /// It may have begun before.
+    pub(crate) is_bound: bool,
+}
+
 impl Report {
+    fn rank(&self) -> ((bool, Option<Time>), u64) {
+        (self.standing, self.digest)
+    }
+
     /// Who names legs comes first; the log knows to the second when they left, a session that is gone only that they have.
     fn order(&self) -> u8 {
         match (self.kind, &self.all_left) {
@@ -127,8 +212,15 @@ fn digest(notification: &Notification<'_, '_>) -> u64 {
     hasher.finish()
 }
 
-/// What an answer says of single legs, and of all that had not left.
-type Said = (Vec<Event>, Option<Event>);
+/// What an answer says.
+struct Said {
+    /// Of single legs.
+    legs: Vec<Event>,
+    /// Of all that had not left.
+    all_left: Option<Event>,
+    /// That people talked.
+    talked: Option<Event>,
+}
 
 fn snapshot(legs: &mut Legs, notification: &Notification<'_, '_>, time: Time, uuid: Option<&Uuid>) -> Said {
     let kind = EvidenceKind::Snapshot;
@@ -142,18 +234,13 @@ fn snapshot(legs: &mut Legs, notification: &Notification<'_, '_>, time: Time, uu
     }
     let left = || event(0, kind, uuid, Statement::plain(time, Code::Disconnected, None));
     let all_left = events.is_empty().then(left);
-    (events, all_left)
+    Said { legs: events, all_left, talked: None }
 }
 
-/// Who called and who was called. The log does not know the moment of the answer: it is taken for the start.
+/// Who called and who was called. The log does not know the moment of the answer, only that it was before the end.
 fn logged(legs: &mut Legs, record: &LogRecord<'_>, end: Time, uuid: Option<&Uuid>) -> Said {
     let kind = EvidenceKind::CallLog;
     let start = record.start_time.map_or(end, |start| Time::from_millis(start.as_millis()));
-    let (from, to) = (side(&record.from), side(&record.to));
-    let owner = record.extension.id();
-    let is_inbound = record.direction() == Some(Direction::Inbound);
-    let owners =
-        [from.extension.or(owner.filter(|_| !is_inbound)), to.extension.or(owner.filter(|_| is_inbound))];
     let result = record.result();
     let reason = reason_of(result);
     let callee = match result {
@@ -163,19 +250,34 @@ fn logged(legs: &mut Legs, record: &LogRecord<'_>, end: Time, uuid: Option<&Uuid
         _ => Code::Proceeding,
     };
     let mut events = Vec::new();
-    let lines = [(Direction::Outbound, Code::Proceeding, None), (Direction::Inbound, callee, reason)];
-    for ((party, extension), (direction, code, reason)) in LOGGED_PARTIES.into_iter().zip(owners).zip(lines) {
+    let lines = [(Code::Proceeding, None), (callee, reason)];
+    for (party, (code, reason)) in LOGGED_PARTIES.into_iter().zip(lines) {
         let Some(leg) = legs.find_or_add_if_few(party) else { continue };
         legs.count_event(leg);
-        let direction = Some(direction);
-        let description = Description { extension, direction, from, to, ..Description::default() };
-        legs.hear_description(leg, 0, uuid, &description);
         let begun = Statement::plain(start, code, None);
         let ended = Statement::plain(end, Code::Disconnected, reason);
         events.extend([begun, ended].map(|said| event(leg, kind, uuid, said)));
     }
-    let left = event(0, kind, uuid, Statement::plain(end, Code::Disconnected, reason));
-    (events, Some(left))
+    let all_left = Some(event(0, kind, uuid, Statement::plain(end, Code::Disconnected, reason)));
+    let talked = (result == LogResult::Talked)
+        .then(|| event(0, kind, uuid, Statement::plain(end, Code::Answered, None)));
+    Said { legs: events, all_left, talked }
+}
+
+/// Describes who called and who was called as the record does that counts.
+fn describe_logged(legs: &mut Legs, record: &LogRecord<'_>, uuid: Option<&Uuid>) {
+    let (from, to) = (side(&record.from), side(&record.to));
+    let owner = record.extension.id();
+    let is_inbound = record.direction() == Some(Direction::Inbound);
+    let owners =
+        [from.extension.or(owner.filter(|_| !is_inbound)), to.extension.or(owner.filter(|_| is_inbound))];
+    let directions = [Direction::Outbound, Direction::Inbound];
+    for ((party, extension), direction) in LOGGED_PARTIES.into_iter().zip(owners).zip(directions) {
+        let Some(leg) = legs.find_or_add_if_few(party) else { continue };
+        let direction = Some(direction);
+        let description = Description { extension, direction, from, to, ..Description::default() };
+        legs.describe_anew(leg, uuid, &description);
+    }
 }
 
 fn side<'a>(side: &'a LogSide<'_>) -> Side<'a> {
@@ -202,14 +304,22 @@ impl Session {
         }
         let mut known = Lines::of(self);
         let is_told = !known.sequences.is_empty();
+        known.logged_end = reports.believed_log().map(|report| report.time);
+        // Of a session that is known in any other way, the log knows only the start, the end and whether people talked.
+        let is_better_known = is_told || reports.show_a_call();
+        let is_logged = known.logged_end.is_some();
         let mut reported = Vec::new();
-        for report in &reports.0 {
-            // Of a session that anybody else has told of, the log knows only when it was over.
-            let is_better_known = is_told || reported.iter().any(|told: &Reported<'_>| told.is_by_snapshot());
+        for report in reports.counting() {
             known.is_one_left = known.lines.iter().filter(|line| line.is_open()).count() == 1;
-            let tells_legs = report.kind == EvidenceKind::Snapshot || !is_better_known;
+            let tells_legs = match report.kind {
+                EvidenceKind::Snapshot => is_better_known || !is_logged,
+                EvidenceKind::CallLog => !is_better_known,
+            };
             for event in report.legs.iter().filter(|_| tells_legs) {
                 reported.extend(known.take(event.leg, event));
+            }
+            if is_better_known && let Some(event) = &report.talked {
+                reported.extend(known.take_lost_answer(&self.legs, event));
             }
             let Some(event) = &report.all_left else { continue };
             for leg in 0..self.legs.len() {
@@ -219,6 +329,17 @@ impl Session {
             }
         }
         reported
+    }
+
+    /// Whether nothing is known of it but that it has been, and is over.
+    pub(crate) fn is_only_known_to_be_over(&self) -> bool {
+        self.events().next().is_none() && self.reports().show_only_an_end()
+    }
+
+    /// When an answer says that it began, where that is before everything else that is known of it.
+    pub(crate) fn begun_before(&self, known: Time) -> Option<Begun> {
+        let is_possible = |begun: &Begun| begun.time <= known && begun.time >= known + -LONGEST_SESSION_MS;
+        self.reports().begun().filter(is_possible)
     }
 
     /// Whether a snapshot shows a leg on the line that is later than all that was told of it.
@@ -244,6 +365,8 @@ struct Lines {
     latest: Option<Time>,
     /// All others had left before the answer that is weighed.
     is_one_left: bool,
+    /// When the call was over, by the call log.
+    logged_end: Option<Time>,
 }
 
 impl Lines {
@@ -258,7 +381,7 @@ impl Lines {
                 lines[event.leg as usize].add(time, event.sequence, event);
             }
         }
-        Self { lines, sequences, latest, is_one_left: false }
+        Self { lines, sequences, latest, is_one_left: false, logged_end: None }
     }
 
     /// Takes in what an answer says of a leg, if that is something new.
@@ -270,12 +393,39 @@ impl Lines {
         Some(Reported { leg, time, event })
     }
 
+    /// That people talked, of the leg that rang last and of which nothing later is known: it was answered, at an unknown
+    /// time between the last that is known of it and the end. None if somebody is known to have answered.
+    fn take_lost_answer<'a>(&mut self, legs: &Legs, event: &'a Event) -> Option<Reported<'a>> {
+        let is_callee = |leg: &usize| legs.direction(*leg as LegKey) == Some(Direction::Inbound);
+        let callees = || (0..self.lines.len()).filter(is_callee);
+        let has_answered = |leg: usize| self.lines[leg].0.iter().any(|point| point.code == Code::Answered);
+        if callees().any(has_answered) {
+            return None;
+        }
+        let rings = |leg: &usize| self.lines[*leg].0.last().is_some_and(|last| rank(last.code) < ON_THE_LINE);
+        // Where several began at once, their ids decide and not the order of arrival.
+        let order = |leg: &usize| {
+            (self.lines[*leg].0.first().map(|point| point.time), legs.id(*leg as LegKey).to_owned())
+        };
+        let leg = callees().filter(rings).max_by_key(order)?;
+        let (time, sequence) = self.lines[leg].0.last().map(|last| (last.time, last.sequence))?;
+        self.lines[leg].add(time, sequence, event);
+        Some(Reported { leg: leg as LegKey, time, event })
+    }
+
     /// When an answer's statement takes effect; none if it tells nothing new.
     fn place(&self, line: &Line, event: &Event) -> Option<Time> {
         let said = &event.said;
         let code = said.code.filter(|code| *code != Code::Other)?;
         let tolerance_ms = if event.kind == Some(EvidenceKind::CallLog) { LOG_ROUNDS_MS } else { 0 };
-        let before = line.before(said.time + tolerance_ms);
+        // That somebody has left says only that it was before; where the log knows the end, it was by then.
+        let is_nothing_later =
+            |end: &Time| line.0.last().is_none_or(|last| last.time <= *end + LOG_ROUNDS_MS);
+        let said_at = match (event.kind, code, self.logged_end.filter(is_nothing_later)) {
+            (Some(EvidenceKind::Snapshot), Code::Disconnected, Some(end)) => said.time.min(end),
+            _ => said.time,
+        };
+        let before = line.before(said_at + tolerance_ms);
         match before {
             Some(point) if point.is_lost && code == Code::Gone && said.peer().is_some() => {
                 return Some(point.time);
@@ -288,7 +438,7 @@ impl Lines {
             (Some(ON_THE_LINE), ON_THE_LINE) => before.is_some_and(|point| point.code != code),
             (Some(before), after) => before < after,
         };
-        let after = line.0.iter().find(|point| point.time > said.time + tolerance_ms);
+        let after = line.0.iter().find(|point| point.time > said_at + tolerance_ms);
         let is_possible = after.is_none_or(|after| {
             let is_followed = match code {
                 Code::Disconnected => false,
@@ -301,7 +451,7 @@ impl Lines {
         if !leads_on || !is_possible {
             return None;
         }
-        let time = before.map_or(said.time, |point| point.time.max(said.time));
+        let time = before.map_or(said_at, |point| point.time.max(said_at));
         match (event.kind, self.latest) {
             // Who was left alone had nobody to stay for: it ended with the last that was told, not when we asked.
             (Some(EvidenceKind::Snapshot), Some(latest))
@@ -336,12 +486,6 @@ impl Line {
     /// Whether it is there and has not left.
     fn is_open(&self) -> bool {
         self.0.last().is_some_and(|last| rank(last.code) <= ON_THE_LINE)
-    }
-}
-
-impl Reported<'_> {
-    fn is_by_snapshot(&self) -> bool {
-        self.event.kind == Some(EvidenceKind::Snapshot)
     }
 }
 

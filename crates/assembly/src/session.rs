@@ -33,6 +33,10 @@ pub(crate) struct Session {
     rank: OnceLock<Rank>,
 }
 
+/// A session whose first change that was told is among these was told from its start: 1 is never delivered, 2 is the
+/// caller's.
+const BEGINNING: u32 = 3;
+
 /// A word said of the whole session: the earliest counts, whatever order they come in.
 #[derive(Debug, Default)]
 struct FirstSaid(Option<(u32, CompactString)>);
@@ -200,17 +204,39 @@ impl Session {
         self.legs.open()
     }
 
-    /// When its first leg began.
+    /// When its first leg began, as far as is known: where its beginning was not told, an answer may know it better.
     pub(crate) fn start(&self) -> Option<Time> {
+        let told = self.first_told();
+        if self.reports.is_empty() || told.is_some_and(|(sequence, _)| sequence <= BEGINNING) {
+            return told.map(|(_, time)| time);
+        }
+        let told = told.map(|(_, time)| time);
+        let reported = self.reported();
+        let known = told.into_iter().chain(reported.iter().map(|reported| reported.time)).min()?;
+        Some(self.begun_before(known).map_or(known, |begun| begun.time))
+    }
+
+    /// The first change that was told of it, at its effective time.
+    fn first_told(&self) -> Option<(u32, Time)> {
         let mut effective = Time::from_millis(i64::MIN);
         for event in self.events() {
             effective = effective.max(event.said.time);
             if !event.is_text_reply() {
-                return Some(effective);
+                return Some((event.sequence, effective));
             }
         }
-        // Nobody has told of it by himself.
-        self.reported().iter().map(|told| told.time).min()
+        None
+    }
+
+    /// Whether a party is one that a session begins with: who calls, and who is called or what takes the call. Parties
+    /// are numbered in the order in which they come in.
+    pub(crate) fn begins_with(&self, party: &str) -> bool {
+        let rings_one_after_the_other = self.is_ring_out() || self.is_conference();
+        match party.rsplit_once('-').map(|(_, number)| number) {
+            Some("1") => true,
+            Some("2") => !rings_one_after_the_other,
+            _ => false,
+        }
     }
 
     /// Whether a supervisor began it in order to listen: its first leg is a supervisor's, and either went to

@@ -255,9 +255,18 @@ fn answer_at_once(
         endpoint => {
             let customer =
                 customer_of(&state.customers, owner).ok_or_else(|| Reply::not_found("accountId"))?;
-            answer_of_account(platform, customer, owner, request, endpoint, call_time)
+            let time = Seen { call_time, says_finished: !state.omits_finished };
+            answer_of_account(platform, customer, owner, request, endpoint, time)
         }
     }
+}
+
+/// When something is looked at, and how the call log is to look.
+#[derive(Clone, Copy)]
+struct Seen {
+    call_time: Millis,
+    /// Its records say whether they are final.
+    says_finished: bool,
 }
 
 /// What an account has to tell its user.
@@ -267,7 +276,7 @@ fn answer_of_account(
     owner: u64,
     request: &Request,
     endpoint: Endpoint<'_>,
-    call_time: Millis,
+    Seen { call_time, says_finished }: Seen,
 ) -> Result<Reply, Reply> {
     let account = customer.account();
     check_account(request, account)?;
@@ -287,6 +296,8 @@ fn answer_of_account(
             base,
             delay: platform.config.call_log_delay.as_millis() as Millis,
             lag: platform.config.active_calls_lag.as_millis() as Millis,
+            says_finished,
+            sessions: &customer.sessions,
         })
     };
     match endpoint {

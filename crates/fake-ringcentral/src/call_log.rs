@@ -4,6 +4,8 @@
 //! telephone has stopped ringing, in another shape, and changes under the same id when the call has ended; its
 //! recording is attached later still. All of this is a pure function of the session and the time.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use wholecall_simulator::{Account, Iso, Millis, Origin};
 
@@ -27,6 +29,10 @@ pub(crate) struct View<'a> {
     pub(crate) delay: Millis,
     /// How long after its begin a call appears among the active ones.
     pub(crate) lag: Millis,
+    /// Whether records say that they are final.
+    pub(crate) says_finished: bool,
+    /// The account's sessions, for what one record says of another session.
+    pub(crate) sessions: &'a BTreeMap<String, Session>,
 }
 
 /// A record as it is at some time.
@@ -98,7 +104,9 @@ impl View<'_> {
             format!("{base}/restapi/v1.0/account/{account}{owner}/call-log/{id}?view={view}").into();
         record["id"] = id.into();
         record["sessionId"] = session.legacy.to_string().into();
-        record["finished"] = (stage == Stage::Final).into();
+        if self.says_finished {
+            record["finished"] = (stage == Stage::Final).into();
+        }
         if let Some(members) = record.as_object_mut() {
             members.remove("legType");
             members.remove("master");
@@ -183,11 +191,34 @@ impl View<'_> {
             let Some(peer) = state.peer.as_ref().filter(|_| state.left_by == Some("AttendedTransfer")) else {
                 continue;
             };
-            // The consultation was dialled from another line by whoever left this one.
-            let role = if state.party.id.ordinal == 1 { "transferee" } else { "transferTarget" };
-            leg[role] = json!({ "telephonySessionId": peer });
+            leg[self.role_of(session, state, peer)] = json!({ "telephonySessionId": peer });
+        }
+        if result == "Voicemail" && stage == Stage::Final {
+            let id = format!("{}", session.legacy.wrapping_add(1));
+            let owner = leg["extension"]["id"].as_u64().map(|id| format!("/extension/{id}"));
+            let (base, account) = (self.base, self.account.id);
+            let owner = owner.unwrap_or_default();
+            leg["message"] = json!({
+                "id": id, "type": "VoiceMail",
+                "uri": format!("{base}/restapi/v1.0/account/{account}{owner}/message-store/{id}"),
+            });
         }
         leg
+    }
+
+    /// What the other session of an attended transfer is to one: the call that is handed on names where it goes, the
+    /// consultation names who comes. Where whoever left has called in both, the consultation began later.
+    fn role_of(&self, session: &Session, left: &PartyState, peer: &str) -> &'static str {
+        let has_called = |session: &Session| {
+            let left_by = |state: &&PartyState| state.left_by == Some("AttendedTransfer");
+            session.parties.values().find(left_by).is_some_and(|state| state.party.id.ordinal == 1)
+        };
+        let other = self.sessions.get(peer);
+        let is_consultation = match other.filter(|other| has_called(other) == (left.party.id.ordinal == 1)) {
+            Some(other) => other.begun < session.begun,
+            None => left.party.id.ordinal == 1,
+        };
+        if is_consultation { "transferee" } else { "transferTarget" }
     }
 
     fn called_leg(&self, session: &Session, state: &PartyState, stage: Stage, now: Millis) -> Value {

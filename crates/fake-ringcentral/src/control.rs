@@ -81,6 +81,10 @@ pub(crate) fn answer(platform: &Arc<Platform>, path: &str, request: &Request) ->
             platform.state().loses_ends = body["lose"].as_bool().unwrap_or(true);
             Reply::ok(json!({}))
         }
+        (&Method::POST, "omit-finished") => {
+            platform.state().omits_finished = body["omit"].as_bool().unwrap_or(true);
+            Reply::ok(json!({}))
+        }
         (&Method::POST, "rename") => rename(platform, &body),
         (&Method::POST, "deny") => {
             let text = |name: &str| body[name].as_str().map(str::to_owned);

@@ -79,7 +79,13 @@ fn is_wanted(request: &Request, record: &Value) -> bool {
         && of("sessionId", "sessionId")
         && of("telephonySessionId", "telephonySessionId")
         && request.parameter("phoneNumber").is_none_or(|number| has_number(number.trim_start_matches('+')))
-        && (!request.is_set("withRecording") || record["recording"].is_object())
+        && request.parameter("recordingType").is_none_or(|wanted| has_recording(record, wanted))
+}
+
+/// Whether a record has a recording of a type: `Automatic`, `OnDemand`, or `All`.
+fn has_recording(record: &Value, wanted: &str) -> bool {
+    let recording = &record["recording"];
+    recording.is_object() && (wanted == "All" || recording["type"] == wanted)
 }
 
 /// A date in any of the lengths that RingCentral takes: `2026`, `2026-06`, … with or without a zone.

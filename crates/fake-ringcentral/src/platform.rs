@@ -73,6 +73,8 @@ pub(crate) struct State {
     pub(crate) faults: Faults,
     /// The notification with which a session is over is never delivered.
     pub(crate) loses_ends: bool,
+    /// Records of the call log do not say whether they are final, as before August 2026.
+    pub(crate) omits_finished: bool,
     pub(crate) rng: Rng,
 }
 
@@ -121,6 +123,7 @@ impl Platform {
             underway: 0,
             faults: config.faults.clone(),
             loses_ends: false,
+            omits_finished: false,
             rng: Rng::with_seed(config.seed ^ 0x5eed),
         };
         Self { config, clock, state: Mutex::new(state), changed: Notify::new() }

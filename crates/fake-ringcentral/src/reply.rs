@@ -32,10 +32,6 @@ impl Request {
         self.query.iter().filter(move |(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
-    pub(crate) fn is_set(&self, name: &str) -> bool {
-        self.parameter(name) == Some("true")
-    }
-
     /// The body as a form; a field that is given twice counts by its first value.
     pub(crate) fn form(&self) -> Vec<(String, String)> {
         pairs(&String::from_utf8_lossy(&self.body))

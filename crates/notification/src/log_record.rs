@@ -19,6 +19,10 @@ object! {
         "direction" => pub direction: Option<Text<'a>>,
         /// How it came out, see [`LogResult`].
         "result" => pub result: Option<Text<'a>>,
+        /// What kind of call it was.
+        "action" => pub action: Option<Text<'a>>,
+        /// Whether the call has reached its end, since August 2026.
+        "finished" => pub finished: Option<bool>,
         /// The calling side.
         "from" => pub from: LogSide<'a>,
         /// The called side.
@@ -86,7 +90,8 @@ impl<'a> LogRecord<'a> {
 
     /// When the call was over; none while it goes on.
     pub(crate) fn end(&self) -> Option<Moment> {
-        let is_over = said(&self.result).is_none_or(|result| !result.eq_ignore_ascii_case("In Progress"));
+        let goes_on = said(&self.result).is_some_and(|result| result.eq_ignore_ascii_case("In Progress"));
+        let is_over = self.finished.unwrap_or(!goes_on);
         let length_ms = self.duration_ms.or_else(|| self.duration?.checked_mul(1_000))?;
         let end_ms = self.start_time?.as_millis().checked_add(length_ms.max(0))?;
         is_over.then_some(Moment::from_millis(end_ms))

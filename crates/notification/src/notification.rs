@@ -59,7 +59,7 @@ impl<'d, 'a> Notification<'d, 'a> {
     pub(crate) fn snapshot(document: &'d Document<'a>, session_id: &'d str) -> Result<Self, Unreadable> {
         let body = &document.body;
         // Only an empty body says that there is no such session; anything else that names nobody was not understood.
-        let is_unknown = body.parties.is_empty() && body.unknown.is_empty();
+        let is_unknown = body.parties.is_empty() && body.unknown.is_empty() && body.creation_time.is_none();
         if !is_unknown && body.parties.iter().all(|party| party.id().is_empty()) {
             return Err(Unreadable::NoParty);
         }
@@ -112,6 +112,16 @@ impl<'d, 'a> Notification<'d, 'a> {
         self.event_time
     }
 
+    /// By when the call had begun, as an answer says: the session's creation, the start that the list of active calls
+    /// or the call log gives; the earliest where several are given.
+    pub fn begun(&self) -> Option<Moment> {
+        match self.source {
+            Source::Change { .. } => None,
+            Source::Snapshot => self.body().creation_time.into_iter().chain(self.document.start_time).min(),
+            Source::CallLog => self.log_record().start_time,
+        }
+    }
+
     /// What the call log says; empty if this is no record of it.
     pub fn log_record(&self) -> LogRecord<'a> {
         match self.source {
@@ -152,6 +162,8 @@ object! {
         "event" => pub event: Option<Text<'a>>,
         /// When it was sent.
         "timestamp" => pub timestamp: Option<Moment>,
+        /// Beside the answer to a question for a session: when the call began, as the list of active calls has it.
+        "startTime" => pub start_time: Option<Moment>,
         /// Subscription.
         "subscriptionId" => pub subscription_id: Option<Text<'a>>,
         /// Owner of the subscription.
@@ -199,6 +211,8 @@ object! {
         "origin" => pub origin: OriginObject<'a>,
         /// Only in samples of 2018.
         "accountId" => pub account_id: Option<Text<'a>>,
+        /// Only in the answer to a question for a session: when the session was made.
+        "creationTime" => pub creation_time: Option<Moment>,
     }
 }
 
@@ -468,6 +482,7 @@ impl<'a> Document<'a> {
                 parties: std::mem::take(&mut self.parties),
                 origin: std::mem::take(&mut self.origin),
                 account_id: self.account_id.take(),
+                creation_time: None,
                 unknown: std::mem::take(&mut self.unknown),
             };
         }

@@ -13,6 +13,7 @@ mod json;
 pub mod lanes;
 pub mod schema;
 pub mod screen;
+mod sound;
 pub mod story;
 pub mod svg;
 pub mod table;

@@ -1,5 +1,6 @@
 //! What RingCentral knows of calls apart from what it tells by itself.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
@@ -14,17 +15,106 @@ pub struct Session {
     pub at_ms: i64,
 }
 
-/// A record of the call log.
-#[derive(Debug, Clone)]
+impl Session {
+    /// Whether every party of it has left.
+    pub fn is_over(&self) -> bool {
+        let Ok(parties) = serde_json::from_str::<Parties>(&self.json) else { return false };
+        let has_left = |party: &PartyOfSession| {
+            ["Disconnected", "Gone"].iter().any(|code| party.status.code.eq_ignore_ascii_case(code))
+        };
+        !parties.parties.is_empty() && parties.parties.iter().all(has_left)
+    }
+}
+
+#[derive(Deserialize)]
+struct Parties {
+    #[serde(default)]
+    parties: Vec<PartyOfSession>,
+}
+
+#[derive(Deserialize)]
+struct PartyOfSession {
+    #[serde(default)]
+    status: PartyStatus,
+}
+
+#[derive(Default, Deserialize)]
+struct PartyStatus {
+    #[serde(default)]
+    code: String,
+}
+
+/// A record of the call log, or of the list of active calls.
+#[derive(Debug, Clone, Default)]
 pub struct Logged {
     /// The record's id.
     pub id: String,
     /// The session it is about; old records name none.
     pub session: Option<String>,
-    /// Whether the call is over.
-    pub is_over: bool,
+    /// Whether it says of itself that it is final; none where it does not say.
+    pub finished: Option<bool>,
+    /// When the call began; milliseconds since 1970.
+    pub started_ms: Option<i64>,
+    /// From there to its end; none while it goes on.
+    pub length_ms: Option<i64>,
+    /// `Inbound` or `Outbound`, as the account sees it.
+    pub direction: String,
+    /// What kind of call it was.
+    pub action: String,
+    /// How it came out; `In Progress` while it goes on.
+    pub result: String,
+    /// The calling number.
+    pub from: Option<String>,
+    /// The called number.
+    pub to: Option<String>,
+    /// Whether it is a telephone call, not a fax.
+    pub is_voice: bool,
+    /// The types of its legs, in a detailed view.
+    pub leg_types: Vec<String>,
     /// The JSON as it came.
     pub json: Box<str>,
+}
+
+/// Whether what a record says is its last word, as far as it says so itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finality {
+    /// The call is over, and the record says so.
+    Final,
+    /// The call goes on, or the record is an early one.
+    Open,
+    /// The record looks like that of a call that is over, and does not say whether it is.
+    Unsaid,
+}
+
+impl Logged {
+    /// Whether what it says is its last word.
+    pub fn finality(&self) -> Finality {
+        let goes_on = self.result.eq_ignore_ascii_case("In Progress") || self.length_ms.is_none();
+        match self.finished {
+            _ if goes_on || self.has_early_shape() => Finality::Open,
+            Some(true) => Finality::Final,
+            Some(false) => Finality::Open,
+            None => Finality::Unsaid,
+        }
+    }
+
+    /// The shape that the record of a queue's call has while it goes on: only the agents' telephones that have stopped
+    /// ringing.
+    fn has_early_shape(&self) -> bool {
+        let is_ring_out = self.direction == "Outbound" && self.action.eq_ignore_ascii_case("VoIP Call");
+        let is_unanswered =
+            ["Stopped", "IP Phone Offline"].iter().any(|word| self.result.eq_ignore_ascii_case(word));
+        let only_agents = match self.leg_types.is_empty() {
+            true => is_unanswered,
+            false => self.leg_types.iter().all(|kind| kind == "PstnToSip"),
+        };
+        is_ring_out && only_agents
+    }
+
+    /// When the call was over, as it says; milliseconds since 1970.
+    pub fn ended_ms(&self) -> Option<i64> {
+        self.started_ms?.checked_add(self.length_ms?)
+    }
 }
 
 #[derive(Deserialize)]
@@ -34,12 +124,43 @@ struct LogRecord {
     #[serde(default)]
     telephony_session_id: Option<String>,
     #[serde(default)]
+    start_time: Option<String>,
+    #[serde(default)]
     result: Option<String>,
     #[serde(default)]
     duration: Option<i64>,
+    /// Since 2023.
+    #[serde(default)]
+    duration_ms: Option<i64>,
     /// Since August 2026.
     #[serde(default)]
     finished: Option<bool>,
+    #[serde(default)]
+    direction: Option<String>,
+    #[serde(default)]
+    action: Option<String>,
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
+    #[serde(default)]
+    from: Option<Side>,
+    #[serde(default)]
+    to: Option<Side>,
+    #[serde(default)]
+    legs: Vec<LegOfRecord>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Side {
+    #[serde(default)]
+    phone_number: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LegOfRecord {
+    #[serde(default)]
+    leg_type: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -49,8 +170,8 @@ struct Page {
     navigation: Value,
 }
 
-/// RingCentral's largest page.
-const PER_PAGE: usize = 1_000;
+/// RingCentral's largest page of a detailed list; of a simple one it is four times as much.
+const PER_PAGE: usize = 250;
 
 /// What a session is read from.
 pub fn session_path(account: &str, session: &str) -> String {
@@ -75,23 +196,71 @@ impl Client {
     /// A page of the account's calls that began within a time (`2026-06-01T12:00:00.000Z`), newest first, from 1 on, and
     /// whether there is another.
     pub async fn logged_calls(&self, from: &str, until: &str, page: usize) -> Result<(Vec<Logged>, bool)> {
-        let path = format!("/restapi/v1.0/account/~/call-log?view=Simple&dateFrom={from}&dateTo={until}");
+        let path = format!("/restapi/v1.0/account/~/call-log?view=Detailed&dateFrom={from}&dateTo={until}");
         self.log(&path, page).await
     }
 
     async fn log(&self, path: &str, page: usize) -> Result<(Vec<Logged>, bool)> {
         let found: Page = self.get(Group::Heavy, &format!("{path}&page={page}&perPage={PER_PAGE}")).await?;
-        let records = found.records.into_iter().filter_map(|raw| {
-            let record: LogRecord = serde_json::from_str(raw.get()).ok()?;
-            let goes_on = record.result.is_some_and(|result| result.eq_ignore_ascii_case("In Progress"));
-            let is_over = record.finished.unwrap_or(!goes_on) && record.duration.is_some();
-            Some(Logged {
-                id: record.id,
-                session: record.telephony_session_id,
-                is_over,
-                json: raw.get().into(),
-            })
-        });
+        let records = found.records.iter().filter_map(|raw| read(raw.get()));
         Ok((records.collect(), !found.navigation["nextPage"].is_null()))
+    }
+}
+
+fn read(json: &str) -> Option<Logged> {
+    let record: LogRecord = serde_json::from_str(json).ok()?;
+    let number = |side: Option<Side>| side.and_then(|side| side.phone_number);
+    Some(Logged {
+        id: record.id,
+        session: record.telephony_session_id,
+        finished: record.finished,
+        started_ms: record.start_time.and_then(|time| time.parse().ok()).map(Timestamp::as_millisecond),
+        length_ms: record.duration_ms.or_else(|| record.duration?.checked_mul(1_000)),
+        direction: record.direction.unwrap_or_default(),
+        action: record.action.unwrap_or_default(),
+        result: record.result.unwrap_or_default(),
+        from: number(record.from),
+        to: number(record.to),
+        is_voice: record.kind.is_none_or(|kind| kind == "Voice"),
+        leg_types: record.legs.into_iter().filter_map(|leg| leg.leg_type).collect(),
+        json: json.into(),
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use super::*;
+
+    fn finality(members: &str) -> Finality {
+        let json = format!(r#"{{"id":"r","startTime":"2026-11-22T10:00:00.000Z",{members}}}"#);
+        read(&json).unwrap().finality()
+    }
+
+    #[test]
+    fn a_record_is_final_where_it_says_so_and_has_not_the_shape_of_an_early_one() {
+        let inbound = r#""direction":"Inbound","action":"Phone Call","result":"Accepted","duration":48"#;
+        assert_eq!(finality(inbound), Finality::Unsaid);
+        assert_eq!(finality(&format!(r#"{inbound},"finished":true"#)), Finality::Final);
+        assert_eq!(finality(&format!(r#"{inbound},"finished":false"#)), Finality::Open);
+        assert_eq!(finality(r#""result":"In Progress","finished":true"#), Finality::Open);
+        let early = r#""direction":"Outbound","action":"VoIP Call","result":"Stopped","duration":10"#;
+        let legs = |kind: &str| format!(r#"{early},"finished":true,"legs":[{{"legType":"{kind}"}}]"#);
+        assert_eq!(finality(&legs("PstnToSip")), Finality::Open);
+        assert_eq!(finality(early), Finality::Open);
+        assert_eq!(
+            finality(&legs("SipToPstnMetered")),
+            Finality::Final,
+            "a call to outside that was given up"
+        );
+    }
+
+    #[test]
+    fn a_session_is_over_when_all_have_left() {
+        let session = |json: &str| Session { json: json.into(), at_ms: 0 }.is_over();
+        let party = |code: &str| format!(r#"{{"id":"p","status":{{"code":"{code}"}}}}"#);
+        assert!(session(&format!(r#"{{"parties":[{},{}]}}"#, party("Disconnected"), party("Gone"))));
+        assert!(!session(&format!(r#"{{"parties":[{},{}]}}"#, party("Disconnected"), party("Hold"))));
+        assert!(!session(r#"{"parties":[]}"#));
     }
 }

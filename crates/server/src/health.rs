@@ -52,6 +52,8 @@ pub(crate) struct Figures {
     pub(crate) closed: u64,
     /// Of these, with gaps in what is known of them.
     pub(crate) with_gaps: u64,
+    /// Records that contradicted themselves and were published with what remained true.
+    pub(crate) contradictions: u64,
     /// In the last minute.
     pub(crate) last_minute: u64,
     /// Between event and arrival, in milliseconds: of 50 and of 99 in a hundred at most so much.
@@ -78,6 +80,12 @@ impl Health {
         let figures = &mut of.entry(tenant).or_default().figures;
         figures.closed += 1;
         figures.with_gaps += u64::from(!call.completeness.missing_sequences.is_empty());
+    }
+
+    /// Records contradicted themselves.
+    pub(crate) fn contradicted(&self, tenant: TenantId, records: u64) {
+        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        of.entry(tenant).or_default().figures.contradictions += records;
     }
 
     /// A tenant's figures at a time.

@@ -51,6 +51,7 @@ pub(crate) struct Metrics {
     acknowledged: Histogram,
     assembled: Counter,
     changes: Family<Change, Counter>,
+    contradictions: Counter,
     deliveries: Family<Delivery, Counter>,
     pub(crate) streams: Gauge,
     pub(crate) health: Arc<Health>,
@@ -65,6 +66,7 @@ impl Metrics {
             acknowledged: Histogram::new(seconds),
             assembled: Counter::default(),
             changes: Family::default(),
+            contradictions: Counter::default(),
             deliveries: Family::default(),
             streams: Gauge::default(),
             health: Arc::default(),
@@ -83,6 +85,11 @@ impl Metrics {
         );
         registry.register("notifications_assembled", "Notifications assembled", metrics.assembled.clone());
         registry.register("changes", "Changes made to calls, by kind", metrics.changes.clone());
+        registry.register(
+            "contradictory_records",
+            "Records that contradicted themselves and were published with what remained true",
+            metrics.contradictions.clone(),
+        );
         registry.register(
             "webhook_events",
             "Events sent to endpoints, by what became of them",
@@ -111,6 +118,12 @@ impl Metrics {
 
     pub(crate) fn assembled(&self, notifications: usize) {
         self.assembled.inc_by(notifications as u64);
+    }
+
+    /// Records of a tenant contradicted themselves.
+    pub(crate) fn contradicted(&self, tenant: wholecall_store::TenantId, records: u64) {
+        self.contradictions.inc_by(records);
+        self.health.contradicted(tenant, records);
     }
 
     pub(crate) fn made(&self, made: &[Made]) {

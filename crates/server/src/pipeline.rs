@@ -374,10 +374,20 @@ impl Pipeline {
             });
         }
         let Some(assembler) = self.assemblers.get_mut(&tenant) else { return };
+        let contradictions = assembler.take_contradictions();
+        if contradictions > 0 {
+            self.metrics.contradicted(tenant, contradictions);
+            let tenant = tenant.number();
+            tracing::error!(
+                tenant,
+                contradictions,
+                "records contradicted themselves: what remained true was published"
+            );
+        }
         for Question { account, session } in assembler.take_questions() {
             if let Some(account) = account {
                 let (account, session) = (account.to_string(), session.to_string());
-                self.asker.ask(Asking { tenant, account, session, logged: None });
+                self.asker.ask(Asking { tenant, account, session, logged: None, begun_ms: None });
             }
         }
         if let Some(due) = assembler.next_due() {

@@ -126,8 +126,14 @@ impl Store {
         })
     }
 
-    /// Keeps what a comparison with the call log came to.
-    pub fn examined_gap(&self, gap: i64, at_ms: i64, logged: u64, missing: Vec<String>) -> Result<()> {
+    /// Keeps what a comparison with the call log came to, and when it was made if the log's word was final.
+    pub fn examined_gap(
+        &self,
+        gap: i64,
+        at_ms: Option<i64>,
+        logged: u64,
+        missing: Vec<String>,
+    ) -> Result<()> {
         let missing =
             serde_json::to_string(&missing).map_err(|error| StoreError::Failed(error.to_string()))?;
         self.writer().run(move |transaction, _| {
@@ -161,16 +167,20 @@ impl TenantView {
         })
     }
 
-    /// The oldest gap of an account that ended before a time and was not compared with the call log yet.
-    pub fn gap_to_examine(&self, account: &str, before_ms: i64) -> Result<Option<Gap>> {
+    /// Gaps of an account that ended before a time and were not compared with the call log yet, oldest first.
+    pub fn gaps_to_examine(&self, account: &str, before_ms: i64, limit: usize) -> Result<Vec<Gap>> {
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(
                 "SELECT gap, from_ms, until_ms, reason, examined_ms, logged, missing FROM gaps
                  WHERE tenant = ?1 AND account = ?2 AND examined_ms IS NULL AND until_ms < ?3
-                 ORDER BY from_ms LIMIT 1",
+                 ORDER BY from_ms LIMIT ?4",
             )?;
-            let mut rows = statement.query(params![tenant, account, before_ms])?;
-            rows.next()?.map(gap).transpose()
+            let mut rows = statement.query(params![tenant, account, before_ms, limit as i64])?;
+            let mut gaps = Vec::new();
+            while let Some(row) = rows.next()? {
+                gaps.push(gap(row)?);
+            }
+            Ok(gaps)
         })
     }
 

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use wholecall_notification::{Code, Direction, Reason};
 use wholecall_record::{
     PartyId, Time,
-    call::{Kind, LegState},
+    call::{EvidenceKind, Kind, LegState},
 };
 
 use super::{Change, Fold};
@@ -44,7 +44,9 @@ pub(crate) struct Leg<'a> {
     pub(crate) description: Description<'a>,
     pub(crate) changes: Range<usize>,
     pub(crate) first_sequence: u32,
+    /// When it began; where that is not known, by when it had.
     pub(crate) start: Time,
+    pub(crate) is_start_known: bool,
     pub(crate) direction: Direction,
     /// The codes of its changes.
     pub(crate) codes: Codes,
@@ -202,9 +204,28 @@ impl<'a> Fold<'a> {
                 changes.sort_by_key(|change| change.time);
                 leg.start = changes.first().map_or(leg.start, |first| first.time);
             }
+            self.find_starts(session, first_leg);
         }
         self.last_event = self.last_event.max(effective);
         first_leg..self.legs.len()
+    }
+
+    /// A leg that an answer showed first began before. The legs that a session begins with began with the session.
+    fn find_starts(&mut self, session: &Session, first_leg: usize) {
+        let start = session.start();
+        for at in first_leg..self.legs.len() {
+            let leg = &self.legs[at];
+            let first = self.changes.get(leg.changes.start).map(|change| change.event.kind);
+            if first != Some(Some(EvidenceKind::Snapshot)) {
+                continue;
+            }
+            let begun = session.begins_with(&leg.party).then(|| session.begun_before(leg.start)).flatten();
+            let leg = &mut self.legs[at];
+            leg.is_start_known = begun.is_some() && start.is_some();
+            if let (true, Some(start)) = (leg.is_start_known, start) {
+                leg.start = leg.start.min(start);
+            }
+        }
     }
 
     fn add_change(&mut self, leg: usize, time: Time, event: &'a Event) {
@@ -280,6 +301,7 @@ impl<'a> Leg<'a> {
             changes: 0..0,
             first_sequence,
             start: Time::from_millis(i64::MIN),
+            is_start_known: true,
             direction,
             codes: Codes::default(),
             supervises: false,

@@ -12,6 +12,7 @@
 //! 7. [`closing`]: whether it is over; [`record`] and [`story`]: what there is
 //!    to tell.
 
+mod bounds;
 mod closing;
 mod headline;
 mod implied;

@@ -7,8 +7,8 @@ use wholecall_record::{
     Call, LegId, ParticipantId, SessionId, Time,
     call::{
         BeyondLimit, Completeness, Conversation, Durations, Evidence, Gap, Kind, LegDirection, LegState,
-        Link, LinkEnd, Move, MoveKind, Participant, QueueOutcome, QueueVisit, Recording, Repaired,
-        RepairedFact, Role, SCHEMA, Segment, Session, Side, State, UnlinkedGone, View,
+        Link, LinkEnd, Move, MoveKind, Participant, QueueOutcome, QueueVisit, Recording, Role, SCHEMA,
+        Segment, Session, Side, State, UnlinkedGone, View,
     },
     words,
 };
@@ -63,7 +63,7 @@ impl Fold<'_> {
         let moves: Vec<Move> =
             (0..steps.len()).map(|at| self.move_record(&steps, at, &visits, state)).collect();
         let question = Question { state, caller: &caller, dialled: &dialled, direction, visits: &visits };
-        Call {
+        let mut call = Call {
             schema: CompactString::const_new(SCHEMA),
             id: self.id().clone(),
             account_id: self.material.account.cloned(),
@@ -99,7 +99,9 @@ impl Fold<'_> {
             sessions: self.sessions(),
             related: self.material.related.clone(),
             completeness: self.completeness(standing),
-        }
+        };
+        self.respect_bounds(&mut call);
+        call
     }
 
     /// The first event of any session; a supervisor's own sessions aside.
@@ -325,7 +327,7 @@ impl Fold<'_> {
             direction: if leg.is_inbound() { LegDirection::Inbound } else { LegDirection::Outbound },
             from: leg.description.from.as_endpoint(),
             to: leg.description.to.as_endpoint(),
-            start_time: Some(leg.start),
+            start_time: leg.is_start_known.then_some(leg.start),
             ring_time: first(Code::Proceeding).map(|change| change.time),
             answer_time: first(Code::Answered).map(|change| change.time),
             end_time: leg.end,
@@ -552,46 +554,9 @@ impl Fold<'_> {
             repaired: self.repaired(),
         }
     }
-
-    /// What only answers to questions tell.
-    fn repaired(&self) -> Vec<Repaired> {
-        let mut repaired = Vec::new();
-        for leg in &self.legs {
-            let session = self.rooms[leg.room].session;
-            if session.reports().is_empty() {
-                continue;
-            }
-            let mut add = |what, time, evidence| {
-                repaired.push(Repaired {
-                    telephony_session_id: session.id.clone(),
-                    party_id: leg.party.clone(),
-                    what,
-                    time,
-                    evidence,
-                });
-            };
-            let changes = &self.changes[leg.changes.clone()];
-            let is_told = changes.first().is_some_and(|change| change.event.kind.is_none());
-            if is_told && let Some(described_by) = session.described_by_report(&leg.party) {
-                add(RepairedFact::Description, None, evidence_of(session, described_by));
-            }
-            for (at, change) in changes.iter().enumerate().filter(|(_, change)| change.event.kind.is_some()) {
-                let what = match change.event.said.code {
-                    _ if at == 0 => RepairedFact::Leg,
-                    Some(Code::Gone) => RepairedFact::Link,
-                    // Who had left by a link had ended.
-                    Some(Code::Disconnected) if leg.end != Some(change.time) => continue,
-                    Some(Code::Disconnected) => RepairedFact::End,
-                    _ => RepairedFact::State,
-                };
-                add(what, Some(change.time), evidence_of(session, change.event));
-            }
-        }
-        repaired
-    }
 }
 
-fn evidence_of(session: &crate::session::Session, event: &Event) -> Evidence {
+pub(super) fn evidence_of(session: &crate::session::Session, event: &Event) -> Evidence {
     Evidence {
         telephony_session_id: session.id.clone(),
         sequence: event.told_sequence(),

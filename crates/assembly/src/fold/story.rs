@@ -354,6 +354,7 @@ fn missing(call: &Call) -> Vec<CompactString> {
     for repaired in &completeness.repaired {
         let what = match repaired.what {
             RepairedFact::Leg => "all notifications",
+            RepairedFact::Start => "the start",
             RepairedFact::State => "a change",
             RepairedFact::Link => "where it went: the notification",
             RepairedFact::End => "the end",

@@ -7,7 +7,7 @@ use wholecall_record::{Call, Time};
 
 use crate::{
     config,
-    play::{Live, as_if_read_from_files, same, violations, with_json},
+    play::{Live, as_if_read_from_files, records_of, same, violations, with_json},
     shuffled_streams,
     stream::{BEGIN, Note, Stream},
 };
@@ -62,7 +62,7 @@ fn logged(note: &Note, number: u8) -> String {
 fn collect<'j>(all: impl IntoIterator<Item = &'j String>) -> Vec<Call> {
     let mut collection = Collection::default();
     all.into_iter().for_each(|json| with_json(json, |notification| collection.add(notification)));
-    collection.finish().records().collect()
+    records_of(collection)
 }
 
 proptest! {

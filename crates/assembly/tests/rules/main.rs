@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what a test cannot go on without fails it")]
 
+mod bounds;
 mod completion;
 mod directory;
 mod documents;

@@ -103,6 +103,42 @@ fn a_recording_is_attached_later_and_told_as_a_change() {
 }
 
 #[test]
+fn records_say_what_was_recorded_and_which_message_was_left_and_may_not_say_that_they_are_final() {
+    let platform = Platform::start(quiet());
+    let user = platform.log_in(0);
+    for scenario in ["recorded", "voicemail", "outbound"] {
+        platform.play(scenario);
+    }
+    platform.advance(900.0);
+    let recorded = |wanted: &str| log(&user, &format!("view=Detailed&recordingType={wanted}")).len();
+    assert_eq!((recorded("All"), recorded("OnDemand"), recorded("Automatic")), (1, 1, 0));
+    assert_eq!(log(&user, "withRecording=true").len(), 3, "it is not known any more");
+    let records = log(&user, "view=Detailed");
+    let left: Vec<&Value> = records.iter().filter(|record| record["message"].is_object()).collect();
+    assert_eq!((left.len(), &left[0]["result"]), (1, &"Voicemail".into()));
+    assert_eq!(
+        (&left[0]["message"]["type"], &left[0]["legs"][0]["message"]),
+        (&"VoiceMail".into(), &left[0]["message"])
+    );
+    assert!(records.iter().all(|record| record["finished"] == true));
+    platform.control("omit-finished", Value::Null);
+    assert!(log(&user, "view=Detailed").iter().all(|record| record["finished"].is_null()));
+}
+
+#[test]
+fn of_an_attended_transfer_one_record_names_who_comes_and_one_where_to() {
+    for scenario in ["attended", "attended_by_caller"] {
+        let platform = Platform::start(quiet());
+        let user = platform.log_in(0);
+        platform.play(scenario);
+        platform.advance(900.0);
+        let records = log(&user, "view=Detailed");
+        let count = |role: &str| records.iter().filter(|record| record[role].is_object()).count();
+        assert_eq!((count("transferTarget"), count("transferee")), (1, 1), "{scenario}");
+    }
+}
+
+#[test]
 fn extracts_tell_every_change_once_however_small_the_portions() {
     let platform = Platform::start(quiet());
     let user = platform.log_in(0);

@@ -68,8 +68,10 @@ object! {
         "partyId" => pub party_id: PartyId,
         /// What of it.
         "what" => pub what: RepairedFact,
-        /// Where the record puts it in time; it may have been so before. None for a description.
+        /// Where the record puts it in time. None for a description.
         "time" => pub time: Option<Time>,
+        /// Whether the time is a bound: it was so then, and may have been so before.
+        "atOrBefore" => +default pub at_or_before: bool,
         /// The answer that tells it.
         "evidence" => pub evidence: Evidence,
     }
@@ -81,6 +83,8 @@ words! {
     pub enum RepairedFact {
         /// All that is known of it.
         Leg = "leg",
+        /// That its session began before anything that is known of its legs.
+        Start = "start",
         /// A state it was in.
         State = "state",
         /// That it left by a link, and to where.

@@ -27,6 +27,7 @@ pub(super) async fn health(
             "outOfOrder": figures.disordered,
             "closedCalls": figures.closed,
             "closedCallsWithGaps": figures.with_gaps,
+            "contradictoryRecords": figures.contradictions,
             "quarantined": quarantined,
             "connections": connections,
         })

@@ -146,6 +146,7 @@ fn calls_and_changes() -> Value {
                         "outOfOrder": { "type": "integer" },
                         "closedCalls": { "type": "integer" },
                         "closedCallsWithGaps": { "type": "integer" },
+                        "contradictoryRecords": { "type": "integer" },
                         "quarantined": { "type": "integer" },
                         "connections": { "type": "array", "items": super::openapi_connections::connection() },
                     },

@@ -100,6 +100,8 @@ pub(super) fn connection() -> Value {
             } },
             "comparedUntil": time(),
             "timesBlacklisted": { "type": "integer" },
+            "timesUndelivered": { "type": "integer" },
+            "callLogDifferences": { "type": "integer" },
             "directory": { "type": "object", "properties": {
                 "version": { "type": ["integer", "null"] },
                 "readAt": time(),

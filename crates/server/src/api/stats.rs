@@ -196,8 +196,9 @@ fn write_csv(out: &mut Vec<u8>, by: By, rows: &[(String, Stats)]) -> std::io::Re
     let names = figures(by, &Stats::default()).into_iter().map(|(name, _)| name);
     let mut csv = Rows::new(out, [by.member()].into_iter().chain(names))?;
     for (name, stats) in rows {
-        let values =
-            figures(by, stats).into_iter().map(|(_, value)| if value.is_null() { String::new() } else { value.to_string() });
+        let values = figures(by, stats)
+            .into_iter()
+            .map(|(_, value)| if value.is_null() { String::new() } else { value.to_string() });
         csv.write([name.clone()].into_iter().chain(values))?;
     }
     csv.flush()

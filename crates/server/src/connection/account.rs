@@ -8,6 +8,7 @@ use wholecall_store::{ConnectedAccount, SecretKind, StoreError, TenantId};
 
 use super::{
     Context, blocking, connect,
+    gaps::Comparisons,
     state::{State, Status, Subscribed},
     state_of,
 };
@@ -44,6 +45,11 @@ pub(super) struct Account {
     pub(super) is_heard: bool,
     /// Something was missed: what goes on has to be asked for.
     pub(super) must_sweep: bool,
+    /// Calls that began from then on are to be known by notifications.
+    pub(super) told_from_ms: i64,
+    /// When the subscription was made anew since calls were not told of.
+    pub(super) made_anew_ms: i64,
+    pub(super) comparisons: Comparisons,
     backoff: Backoff,
     refusals: Backoff,
     pub(super) rng: fastrand::Rng,
@@ -78,7 +84,6 @@ impl Account {
         let client = context.client(credentials).map_err(|error| error.to_string())?;
         context.asks_with(connection.tenant, &connection.account, &client);
         Ok(Self {
-            client,
             context: context.clone(),
             tenant: connection.tenant,
             name,
@@ -89,10 +94,14 @@ impl Account {
             recovery: None,
             is_heard: false,
             must_sweep: false,
+            told_from_ms: client.now_ms(),
+            made_anew_ms: i64::MIN / 2,
+            comparisons: Comparisons::default(),
             backoff: Backoff::new(2_000, 300_000),
             refusals: Backoff::new(REFUSED_FIRST_MS, REFUSED_LONGEST_MS),
             rng: fastrand::Rng::new(),
             live: watch::Sender::new(false),
+            client,
         })
     }
 
@@ -246,7 +255,11 @@ impl Account {
             Some(_) => {}
             None => {
                 self.replace(address, why.as_deref()).await?;
+                self.told_from_ms = self.client.now_ms();
             }
+        }
+        if why.is_none() && own.is_some() && self.is_undelivered().await? {
+            self.replace(address, None).await?;
         }
         if was_failing && why.is_none() && self.heard_ms > 0 && own.is_some() {
             self.missed(self.heard_ms, self.client.now_ms(), "RingCentral could not be asked").await;

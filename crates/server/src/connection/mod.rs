@@ -8,13 +8,18 @@
 
 mod account;
 mod connect;
+mod differences;
 mod directory;
 mod gaps;
+mod pages;
+mod readings;
 mod repair;
 mod socket;
 mod state;
 #[cfg(test)]
 mod tests;
+mod undelivered;
+mod waiting;
 
 use std::{
     collections::HashMap,
@@ -69,6 +74,8 @@ pub(crate) struct Context {
     asker: Asker,
     /// Up to when everything of an account was heard, as far as is known, since that was last written down.
     heard: Mutex<HashMap<(TenantId, String), i64>>,
+    /// Sessions that wait for what the call log says of them.
+    waiting: Mutex<waiting::Waiting>,
     /// To those who look after a tenant's accounts.
     wakers: Mutex<HashMap<TenantId, Arc<Notify>>>,
     /// To those who read an account's directory.
@@ -108,6 +115,7 @@ impl Context {
             clients_of: Mutex::default(),
             asker,
             heard: Mutex::default(),
+            waiting: Mutex::default(),
             wakers: Mutex::default(),
             extensions: Mutex::default(),
             assembler,

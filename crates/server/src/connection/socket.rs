@@ -71,6 +71,7 @@ impl Account {
             }
         }
         self.is_heard = true;
+        self.told_from_ms = self.client.now_ms();
         // Calls that go on are not known for long after their end.
         if let Err(error) = self.sweep().await {
             tracing::info!(tenant = self.name, %error, "the calls that go on could not be asked for yet");
@@ -150,6 +151,9 @@ impl Account {
                 return Err(Trouble::Disabled { permission, message });
             }
             Health::Lost | Health::Changed | Health::Blacklisted(_) => return Ok(false),
+        }
+        if self.is_undelivered().await? {
+            return Ok(false);
         }
         self.end_retired().await?;
         self.examine().await?;

@@ -53,6 +53,10 @@ pub(super) struct State {
     pub(super) compared_ms: Option<i64>,
     /// How often it was blacklisted.
     pub(super) blacklisted: u32,
+    /// How often calls went on that no notification named, although the subscription stood.
+    pub(super) undelivered: u32,
+    /// How many records of the call log said something else than the call that was known.
+    pub(super) differing: u32,
 }
 
 /// A subscription of ours.
@@ -106,6 +110,8 @@ pub(super) fn describe(tenant: &str, connection: &ConnectedAccount, state: &Stat
         "subscription": subscription,
         "comparedUntil": state.compared_ms.map(time),
         "timesBlacklisted": state.blacklisted,
+        "timesUndelivered": state.undelivered,
+        "callLogDifferences": state.differing,
         "directory": Standing::of(connection).describe(),
         "gaps": gaps,
     })

@@ -70,10 +70,18 @@ mod control {
 
 impl World {
     async fn new() -> Self {
-        Self::of(20).await
+        Self::with(24, HOUR).await
     }
 
     async fn of(users: usize) -> Self {
+        Self::with(users, HOUR).await
+    }
+
+    async fn looking_every(look_every_ms: i64) -> Self {
+        Self::with(24, look_every_ms).await
+    }
+
+    async fn with(users: usize, look_every_ms: i64) -> Self {
         let config = Config { calls_per_user: 0.0, users, ..Config::default() };
         let fake = Fake::start(config.clone()).await.unwrap();
         let folder = TempDir::new().unwrap();
@@ -103,7 +111,7 @@ impl World {
         let assembler = mpsc::unbounded_channel().0;
         let context = Arc::new(Context {
             clock: Arc::new(move || clock::now().as_millis() + ahead.load(Ordering::Relaxed)),
-            look_every_ms: HOUR,
+            look_every_ms,
             ..Context::new(store, tenants, key.clone(), Some(public_url.clone()), asker, assembler).unwrap()
         });
         let credentials = Credentials {
@@ -155,21 +163,33 @@ impl World {
             }
             let wait = self.due.min(until) - self.now();
             self.pass(wait.max(0));
+            // In life a call takes its time, and what is told of it arrives meanwhile.
+            if self.played.last().is_some_and(|(_, at)| self.now() - at < HOUR) {
+                self.all_arrived().await;
+            }
         }
+    }
+
+    /// What was posted takes its own time to arrive.
+    async fn all_arrived(&self) {
+        while self.http.ask("GET", "counts", &Value::Null).await["underway"] != 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn play(&mut self, scenario: &str) {
+        let now = self.now();
+        let truths = self.fake.play(0, &Scenario::named(scenario).unwrap()).unwrap();
+        self.played.extend(truths.iter().flat_map(|truth| truth.sessions.iter().map(|id| (id.clone(), now))));
     }
 
     /// Plays a call, and lets the time pass that it takes.
     async fn call(&mut self, scenario: &str) {
-        let now = self.now();
-        let truths = self.fake.play(0, &Scenario::named(scenario).unwrap()).unwrap();
-        self.played.extend(truths.iter().flat_map(|truth| truth.sessions.iter().map(|id| (id.clone(), now))));
+        self.play(scenario);
         for _ in 0..8 {
             self.live(MINUTE).await;
         }
-        // What was posted takes its own time to arrive.
-        while self.http.ask("GET", "counts", &Value::Null).await["underway"] != 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        self.all_arrived().await;
     }
 
     async fn control(&self, path: &str, body: Value) -> Value {
@@ -258,6 +278,79 @@ async fn a_year_of_renewals_blacklistings_outages_and_storms_loses_no_call_unrep
     assert_eq!(subscriptions.len(), 1, "what was replaced was ended");
     let tenant = admin::find(&world.account.context.store, "acme").unwrap();
     assert_eq!(tenant.secrets.len(), 3, "and its tokens with it");
+    world.end().await;
+}
+
+impl World {
+    /// The calls as they are known, those of which nothing is published left out.
+    fn calls(&self) -> Vec<Call> {
+        let view = self.account.context.store.of(self.account.tenant);
+        let all = view.calls(&Filter::default(), None, None, 1_000).unwrap().records;
+        all.iter().map(|record| serde_json::from_str(record).unwrap()).collect()
+    }
+
+    /// Waits, in life, until something holds of the calls.
+    async fn eventually(&self, what: &str, holds: impl Fn(&[Call]) -> bool) {
+        for _ in 0..2_000 {
+            if holds(&self.calls()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{what}: {:#?}", self.calls());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_way_of_delivery_that_has_died_is_noticed_within_six_minutes() {
+    let mut world = World::looking_every(5 * MINUTE).await;
+    world.live(MINUTE).await;
+    world.call("inbound").await;
+    world.live(20 * MINUTE).await;
+    assert_eq!((world.gaps().len(), world.account.state.undelivered), (0, 0), "silence is none");
+    let before = world.account.state.subscription.clone().unwrap();
+    world.control("outage", json!({ "seconds": 3 * HOUR / 1_000, "of": "delivery" })).await;
+    world.live(7 * MINUTE).await;
+    assert_eq!(world.gaps().len(), 0, "nothing has happened");
+    world.play("inbound");
+    let played = world.now();
+    world.live(6 * MINUTE).await;
+    let gaps = world.gaps();
+    assert_eq!(world.account.state.undelivered, 1);
+    assert_eq!(gaps[0].reason, "calls went on that no notification named");
+    assert!(gaps[0].from_ms <= played && gaps[0].until_ms <= played + 6 * MINUTE, "{gaps:?}");
+    let after = world.account.state.subscription.clone().unwrap();
+    assert!(after.id != before.id && world.account.state.retiring.iter().any(|old| old.id == before.id));
+    world.live(20 * MINUTE).await;
+    world.eventually("the call is known", |_| world.unknown().is_empty()).await;
+    assert_eq!(world.violations().await, 0);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_is_believed_when_it_is_final_and_a_window_examined_when_all_of_it_was() {
+    let mut world = World::looking_every(5 * MINUTE).await;
+    world.control("omit-finished", json!({ "omit": true })).await;
+    world.live(MINUTE).await;
+    world.control("outage", json!({ "seconds": 15 * 60, "of": "delivery" })).await;
+    world.play("queue_in_turn");
+    let id = world.played[0].0.clone();
+    world.live(30 * MINUTE).await;
+    let is_examined = |world: &World| world.gaps().iter().all(|gap| gap.examined_ms.is_some());
+    assert!(!world.gaps().is_empty() && !is_examined(&world), "the log does not say that it is final");
+    world.live(6 * HOUR).await;
+    assert!(is_examined(&world), "{:?}", world.gaps());
+    world
+        .eventually("it is told as the log's last word is", |calls| {
+            let call = calls.iter().find(|call| *call.id == *id);
+            call.is_some_and(|call| {
+                call.direction.as_str() == "Inbound"
+                    && call.result.as_str() == "Answered"
+                    && call.end_time.is_some()
+            })
+        })
+        .await;
+    assert_eq!(world.violations().await, 0);
     world.end().await;
 }
 

@@ -6,13 +6,14 @@ use std::{
     net::TcpListener,
     path::PathBuf,
     process::{Command, Output, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use wholecall_fake_ringcentral::{Config, Fake};
-use wholecall_ringcentral::Credentials;
+use wholecall_ringcentral::{Credentials, Http};
 use wholecall_server::{connection, deliver::SecretKey};
 use wholecall_store::Store;
 
@@ -22,7 +23,7 @@ const CLIENT_SECRET: &str = "a-client-secret-nobody-may-see";
 
 /// A platform on which only what a test plays happens.
 pub(crate) struct Platform {
-    _runtime: Runtime,
+    runtime: Runtime,
     fake: Fake,
     control: Client,
 }
@@ -32,12 +33,29 @@ impl Platform {
         Self::of(Config { users: 20, speed: 20.0, ..Config::default() })
     }
 
-    fn of(config: Config) -> Self {
+    pub(crate) fn of(config: Config) -> Self {
         let runtime = Runtime::new().unwrap();
         let config = Config { calls_per_user: 0.0, client_secret: CLIENT_SECRET.to_owned(), ..config };
         let fake = runtime.block_on(Fake::start(config)).unwrap();
         let control = Client::new(&fake.address().to_string());
-        Self { _runtime: runtime, fake, control }
+        Self { runtime, fake, control }
+    }
+
+    /// What the account's call log has.
+    pub(crate) fn log(&self) -> Vec<Value> {
+        let credentials = Credentials {
+            server: self.fake.url(),
+            client_id: "fake-client".to_owned(),
+            client_secret: CLIENT_SECRET.to_owned(),
+            jwt: self.jwt(),
+        };
+        let clock = || jiff::Timestamp::now().as_millisecond();
+        let client =
+            wholecall_ringcentral::Client::new(Http::new().unwrap(), credentials, Arc::new(clock)).unwrap();
+        let read = client.logged_calls("2020-01-01T00:00:00.000Z", "2100-01-01T00:00:00.000Z", 1);
+        let (records, is_more) = self.runtime.block_on(read).unwrap();
+        assert!(!is_more);
+        records.iter().map(|record| serde_json::from_str(&record.json).unwrap()).collect()
     }
 
     fn jwt(&self) -> String {

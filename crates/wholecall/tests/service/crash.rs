@@ -154,10 +154,9 @@ fn expect_journal(installation: &Installation, postings: &[(Tenant, Mutex<Postin
 
 /// Every change has its number, none is left out.
 fn expect_contiguous(feeds: &[Vec<Value>]) {
-    let cursors: BTreeSet<usize> =
-        feeds.iter().flatten().map(place).collect();
+    let cursors: BTreeSet<u64> = feeds.iter().flatten().map(place).collect();
     assert_eq!(cursors.len(), feeds.iter().map(Vec::len).sum::<usize>());
-    assert!(cursors.iter().copied().eq(1..=cursors.len()), "a cursor is left out");
+    assert!(cursors.iter().copied().eq(1..=cursors.len() as u64), "a cursor is left out");
 }
 
 #[test]

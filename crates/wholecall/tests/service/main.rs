@@ -19,6 +19,7 @@ mod queries;
 mod receiving;
 mod restart;
 mod simulated;
+mod stopped;
 mod stopping;
 mod traffic;
 mod trouble;

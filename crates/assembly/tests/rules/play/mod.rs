@@ -96,7 +96,10 @@ impl Play {
         for sent in sent {
             read(sent, |notification| collection.add(&notification));
         }
-        collection.finish().records().collect()
+        let calls = collection.finish();
+        let records = calls.records().collect();
+        assert_eq!(calls.take_contradictions(), 0, "nothing has to be taken out of a record");
+        records
     }
 
     fn live(&self) -> Vec<Call> {

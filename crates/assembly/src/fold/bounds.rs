@@ -1,0 +1,163 @@
+//! What only answers to questions show: where it stands in the record, and which of its times are bounds.
+//!
+//! An answer is given at one moment. What it shows had come about by then, at a time that nothing tells; so a time that
+//! rests on it alone is a bound, and a length between two such times is none.
+
+use wholecall_notification::Code;
+use wholecall_record::{
+    Call,
+    call::{Conversation, Durations, EndState, EvidenceKind, Outcome, Repaired, RepairedFact},
+};
+
+use super::{Change, Fold, record::evidence_of};
+
+impl Fold<'_> {
+    /// Takes out of a record what answers alone do not bear.
+    pub(super) fn respect_bounds(&self, call: &mut Call) {
+        if self.is_only_known_to_be_over() {
+            return without_lengths(call);
+        }
+        let callees = self.answered_by_the_log();
+        if callees.is_empty() {
+            return;
+        }
+        let callees: Vec<_> = callees.iter().map(|&person| self.people[person].id.clone()).collect();
+        let is_logged = |talk: &Conversation| talk.participants.iter().any(|id| callees.contains(id));
+        for at in 0..call.conversations.len() {
+            let talk = &mut call.conversations[at];
+            if is_logged(talk) {
+                talk.inferred = true;
+                let people =
+                    call.participants.iter_mut().filter(|person| talk.participants.contains(&person.id));
+                people.for_each(|person| person.inferred = true);
+            }
+        }
+        if call.conversations.first().is_some_and(is_logged) {
+            // It was answered at some time before the end.
+            call.answer_time = None;
+            call.durations.wait_ms = 0;
+        }
+    }
+
+    /// Whether nothing is known of the call but that it has been, and is over.
+    fn is_only_known_to_be_over(&self) -> bool {
+        let mut seen = self.rooms.iter().filter(|room| room.start.is_some());
+        seen.all(|room| room.session.is_only_known_to_be_over())
+    }
+
+    /// People of whom only the call log says that they answered.
+    fn answered_by_the_log(&self) -> Vec<usize> {
+        let is_logged = |leg: &usize| {
+            let answer = self.changes_of(*leg).iter().find(|change| change.is_answer());
+            answer.is_some_and(|answer| answer.event.kind == Some(EvidenceKind::CallLog))
+        };
+        (0..self.legs.len()).filter(is_logged).filter_map(|leg| self.legs[leg].person).collect()
+    }
+
+    /// What only answers to questions show.
+    pub(super) fn repaired(&self) -> Vec<Repaired> {
+        let mut repaired = Vec::new();
+        for room in &self.rooms {
+            if !room.session.reports().is_empty() {
+                repaired.extend(self.repaired_start(room));
+                room.legs.clone().for_each(|leg| self.repaired_of(leg, &mut repaired));
+            }
+        }
+        repaired
+    }
+
+    /// That an answer knows better when a session began than all that is known of its legs.
+    fn repaired_start(&self, room: &super::Room<'_>) -> Option<Repaired> {
+        let start = room.start?;
+        let first = room.legs.clone().min_by_key(|&leg| self.legs[leg].start)?;
+        let first = &self.legs[first];
+        // Where a leg is known by an answer, it says so itself.
+        let is_shown =
+            self.changes.get(first.changes.start).is_some_and(|change| change.event.kind.is_none());
+        if !is_shown || start >= first.start {
+            return None;
+        }
+        let begun = room.session.reports().begun()?;
+        Some(Repaired {
+            telephony_session_id: room.session.id.clone(),
+            party_id: first.party.clone(),
+            what: RepairedFact::Start,
+            time: Some(start),
+            at_or_before: begun.is_bound,
+            evidence: evidence_of(room.session, room.session.reports().of_start()?),
+        })
+    }
+
+    fn repaired_of(&self, index: usize, repaired: &mut Vec<Repaired>) {
+        let leg = &self.legs[index];
+        let session = self.rooms[leg.room].session;
+        let mut add = |what, time, at_or_before, event| {
+            repaired.push(Repaired {
+                telephony_session_id: session.id.clone(),
+                party_id: leg.party.clone(),
+                what,
+                time,
+                at_or_before,
+                evidence: evidence_of(session, event),
+            });
+        };
+        let changes = &self.changes[leg.changes.clone()];
+        let is_told = changes.first().is_some_and(|change| change.event.kind.is_none());
+        if is_told && let Some(described_by) = session.described_by_report(&leg.party) {
+            add(RepairedFact::Description, None, false, described_by);
+        }
+        for (at, change) in changes.iter().enumerate().filter(|(_, change)| change.event.kind.is_some()) {
+            let code = change.event.said.code;
+            let is_logged_answer =
+                code == Some(Code::Answered) && change.event.kind == Some(EvidenceKind::CallLog);
+            let what = match code {
+                _ if at == 0 => RepairedFact::Leg,
+                Some(Code::Gone) => RepairedFact::Link,
+                // Who had left by a link had ended.
+                Some(Code::Disconnected) if leg.end != Some(change.time) => continue,
+                Some(Code::Disconnected) => RepairedFact::End,
+                _ if is_logged_answer => continue,
+                _ => RepairedFact::State,
+            };
+            let (time, is_bound) = match at {
+                0 if leg.is_start_known => (leg.start, is_bound(change) && self.is_start_bound(leg.room)),
+                _ => (change.time, is_bound(change)),
+            };
+            add(what, Some(time), is_bound, change.event);
+        }
+        let logged_answer = changes
+            .iter()
+            .find(|change| change.is_answer() && change.event.kind == Some(EvidenceKind::CallLog));
+        if let Some(answer) = logged_answer {
+            add(RepairedFact::State, Some(leg.end.unwrap_or(answer.time)), true, answer.event);
+        }
+    }
+
+    fn is_start_bound(&self, room: usize) -> bool {
+        self.rooms[room].session.reports().begun().is_none_or(|begun| begun.is_bound)
+    }
+}
+
+/// Whether a change took effect at the latest when it was shown, and may have done so before.
+fn is_bound(change: &Change<'_>) -> bool {
+    change.event.kind == Some(EvidenceKind::Snapshot) && change.time >= change.event.said.time
+}
+
+/// How the call came out is not known, nor how long anything lasted.
+fn without_lengths(call: &mut Call) {
+    call.result = Outcome::Unknown;
+    call.durations = Durations::default();
+    call.answer_time = None;
+    call.conversations.clear();
+    (call.answered_by, call.end_state) = (None, call.end_state.map(|_| EndState::Nothing));
+    [&mut call.last_with, &mut call.users, &mut call.missed_by].into_iter().for_each(Vec::clear);
+    for visit in &mut call.queues {
+        (visit.wait_ms, visit.outcome, visit.answered_by) = (0, None, None);
+    }
+    for leg in &mut call.legs {
+        (leg.ring_ms, leg.talk_ms, leg.hold_ms) = (0, 0, 0);
+    }
+    for person in &mut call.participants {
+        (person.ring_ms, person.talk_ms, person.hold_ms) = (0, 0, 0);
+    }
+}
