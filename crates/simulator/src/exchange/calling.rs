@@ -37,7 +37,12 @@ impl Exchange<'_> {
 
     /// A call ends at a number of the account before any extension is found for it.
     pub(crate) fn reaches_nobody(&mut self, caller: LegId, number: u64) {
-        self.log.passes(self.legs[caller].session, Who::Number(number));
+        let session = self.legs[caller].session;
+        self.log.passes(session, Who::Number(number));
+        let users = &self.world.accounts[self.sessions[session].account].users;
+        if let Some(owner) = users.iter().find(|user| user.direct_number == number) {
+            self.log.passes(session, Who::Extension(owner.extension));
+        }
     }
 
     /// The account does not take a call.
@@ -303,6 +308,7 @@ impl Exchange<'_> {
         let account = self.world.accounts[account].id;
         self.log.dials(self.sessions[session].id, account, who, placed, self.now);
         self.log.reaches(session, target);
+        self.log.passes(session, target);
         self.log.rings_back_to_asker(session, leg, who, self.now);
         self.say(leg, Code::Proceeding);
         leg

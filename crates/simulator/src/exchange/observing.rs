@@ -39,6 +39,10 @@ impl Exchange<'_> {
         if self.legs[leg].waits_parked {
             return Some(Doing::Parked);
         }
+        // Whether that serves whoever is not parked is a matter of words.
+        if lines.iter().any(|&line| self.legs[line].waits_parked) {
+            return Some(Doing::Unnamed);
+        }
         let waiting = self.waiting(mixer).into_iter().filter_map(|waiting| self.served_by(waiting));
         Some(waiting.min().unwrap_or(Doing::Nothing))
     }

@@ -195,7 +195,6 @@ impl Exchange<'_> {
         if let Some(by) = self.legs[leg].who {
             self.log.moves(session, "Park", self.now, by, None, Vec::new());
         }
-        self.log.parks(session, waiting, self.now);
         self.legs[waiting].waits_parked = true;
         self.release(leg, Some("ParkLocation"));
         self.pass(30..60);
@@ -211,6 +210,7 @@ impl Exchange<'_> {
         self.legs[location].state = State::Serving;
         self.say(location, Code::Setup);
         self.pass(30..60);
+        self.log.parks(session, waiting, self.now);
         self.say_because(location, Code::Parked, "ParkLocation");
         Some(location)
     }

@@ -171,10 +171,13 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// When the caller first talked in the first session, or in one that was connected to it.
+    /// When the caller first talked in the first session, or in one that was connected to it; if a queue calls,
+    /// when anybody did.
     fn answer(&self) -> Option<(Millis, &'a Talk)> {
         let caller = self.root().caller;
-        let in_root = self.talks.iter().filter(|talk| talk.people.contains(&caller)).filter_map(|&talk| {
+        let is_machine = !self.heard.arrivals.iter().any(|arrival| arrival.who == caller);
+        let with_caller = |talk: &&&Talk| is_machine || talk.people.contains(&caller);
+        let in_root = self.talks.iter().filter(with_caller).filter_map(|&talk| {
             let reached = talk.rooms.iter().find(|(room, _)| *room == self.root);
             reached.map(|(_, since)| (talk.start.max(*since), talk))
         });
@@ -183,7 +186,9 @@ impl<'a> Call<'a> {
 
     /// Of those whom the caller talked to first, the one who came on the line last.
     fn answered_by(&self, talk: &Talk) -> Option<Who> {
-        talk.by_arrival.iter().rev().copied().find(|who| *who != self.root().caller)
+        let caller = self.root().caller;
+        let others = talk.by_arrival.iter().rev().copied().filter(|_| talk.people.contains(&caller));
+        others.into_iter().find(|who| *who != caller)
     }
 
     /// With whom the caller talked last; none if that was with several sets of people at once.

@@ -440,7 +440,6 @@ fn ringout_not_taken(x: &mut Exchange<'_>) -> Option<()> {
     let user = x.user(0)?;
     let customer = x.stranger();
     let initiator = x.ring_out(user, Contact::outside(customer).phone_number, Who::Number(customer));
-    x.shows_no_callee(initiator);
     x.wait(10..30);
     x.hand_on(initiator, None);
     Some(())

@@ -9,7 +9,7 @@ use std::fmt;
 use super::{Record, Tolerance};
 use crate::{
     time::{Iso, Millis},
-    truth::{CallTruth, Conversation, Facts, Move, Room},
+    truth::{CallTruth, Conversation, Facts, Move, Room, Visit},
 };
 
 /// A stretch that no longer lasts may be due to the order in which things were posted.
@@ -186,7 +186,15 @@ impl Judge<'_> {
         };
         self.note("from", &format!("{from:?}, was {}", room.caller), judged);
         let judged = match (&to, &room.dialled) {
-            (Some(to), Some(dialled)) => Judged::of(to == dialled, !is_unknown(to)),
+            (Some(to), Some(dialled)) => {
+                // Whoever is offered a call by a queue knows of none before it; a number of the account may be
+                // named by its owner.
+                let is_queue = |visit: &Visit| visit.participant == *to;
+                let offered = (self.facts.queues.iter().any(is_queue) || *to == room.caller)
+                    && room.seen.as_ref().is_some_and(|seen| !seen.from_start);
+                let owner = is_in(&self.facts.related, "hairpin") && to.starts_with("ext:");
+                Judged::of(to == dialled, !(is_unknown(to) || offered || owner))
+            }
             _ => Judged::Open,
         };
         self.note("to", &format!("{to:?}, was {:?}", room.dialled), judged);
@@ -296,7 +304,7 @@ impl Judge<'_> {
                 known.first().copied().unwrap_or_default()
             };
             let mut with_owner = true_talks.filter(|other| is_in(&other.participants, owner));
-            return Judged::of(with_owner.next().is_some(), true);
+            return Judged::of(with_owner.next().is_some(), owner == self.view);
         }
         let mut covered: Vec<(Millis, Millis)> = true_talks
             .filter(|other| known.iter().all(|who| is_in(&other.participants, who)))
