@@ -165,11 +165,11 @@ impl<S: Default> Book<S> {
             let did = match of {
                 News::Leg => party.direction() == Some(Direction::Outbound) || is_ring_out,
                 // Whose leg it is may be known only now.
-                News::Change => described,
+                News::Change => described || party.status.code() == Some(Code::Answered),
                 News::Copy | News::Detail => true,
             };
             let holds = party.status.code() == Some(Code::Hold);
-            let moves_traces = |traces: &Traces| !last || traces.hold();
+            let moves_traces = |traces: &Traces| !last || traces.hold() || traces.are_related();
             // A leg that an answer told of first is none that is new.
             let is_reported = !self.sessions[key].session.reports().is_empty();
             if did || holds || is_reported || self.sessions[key].traces.as_deref().is_some_and(moves_traces) {

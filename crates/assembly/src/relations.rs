@@ -1,14 +1,16 @@
 //! Calls that look connected although no id proves it: a consultation dialled while another call was on
-//! hold, the twin of a RingOut, a supervisor's session that listened to several calls. They stay calls of
-//! their own; each says so of the other.
+//! hold, the twin of a RingOut, a supervisor's session that listened to several calls, two calls in which one person
+//! is connected at once, the two sessions of a call to a number of the account itself over the public network. They
+//! stay calls of their own; each says so of the other.
 
 use std::{
     collections::{BTreeSet, HashMap},
+    hash::{DefaultHasher, Hash, Hasher},
     ops::RangeInclusive,
 };
 
-use compact_str::CompactString;
-use wholecall_notification::{Code, Direction, Role};
+use compact_str::{CompactString, format_compact};
+use wholecall_notification::{Code, Direction, Reason, Role};
 use wholecall_record::{
     SessionId, Time,
     call::{Related, RelatedKind},
@@ -16,9 +18,10 @@ use wholecall_record::{
 
 use crate::{
     book::{Book, CallKey, Held, SessionKey},
-    description::Description,
+    description::{Description, Side},
     legs::LegKey,
     limits,
+    phone_number::normalized_phone_number,
     session::Session,
 };
 
@@ -56,6 +59,10 @@ enum Did {
     Hold,
     /// Asked for a RingOut.
     RingOut,
+    /// Came on the line.
+    Connect,
+    /// Dialled a public number, or was dialled by one: here the two numbers stand for the extension.
+    Public,
 }
 
 /// What a session adds to its account's [`Relations`], and what it looks related to.
@@ -72,6 +79,11 @@ impl Traces {
     /// Whether somebody put others on hold: that may end with any change.
     pub(crate) fn hold(&self) -> bool {
         self.list.iter().any(|trace| trace.did == Did::Hold)
+    }
+
+    /// Whether any session looks related to this one, or this one to it.
+    pub(crate) fn are_related(&self) -> bool {
+        !self.to.is_empty() || !self.from.is_empty()
     }
 }
 
@@ -96,6 +108,10 @@ enum Why {
     Consultation,
     /// It is the RingOut whose other side the other is.
     Twin,
+    /// A person was connected in both at once.
+    Concurrent,
+    /// It went out over the public network and came back as the other.
+    Hairpin,
 }
 
 /// So many of what an extension did at about the same time are looked at: a person has a few calls at a
@@ -104,6 +120,9 @@ const LOOKED_AT: usize = 8;
 
 /// The two sessions of one RingOut begin within this time.
 const TWIN_WITHIN_MS: i64 = 60_000;
+
+/// A person who is connected in two calls at once for at least this time probably mixes them in the telephone.
+const CONCURRENT_MS: i64 = 1_000;
 
 /// From the first moment to the last.
 const EVER: Time = Time::from_millis(i64::MIN);
@@ -206,6 +225,18 @@ impl<S: Default> Book<S> {
         for trace in held.traces().list.iter().filter(|trace| trace.did == Did::Dial) {
             concerned.extend(relations.did_at_about(&trace.extension, Did::RingOut, trace.time));
         }
+        for trace in &held.traces().list {
+            match trace.did {
+                Did::Connect => {
+                    let later = relations.did(&trace.extension, Did::Connect, trace.time..=NEVER);
+                    concerned.extend(later.take(LOOKED_AT).map(|(_, other)| other));
+                }
+                Did::Public => {
+                    concerned.extend(relations.did_at_about(&trace.extension, Did::Public, trace.time));
+                }
+                Did::Dial | Did::Hold | Did::RingOut => {}
+            }
+        }
         if held.traces().hold() {
             for (extension, begun, until) in holds_of(&held.session) {
                 let later = relations.did(extension, Did::Dial, begun..=NEVER).take(LOOKED_AT);
@@ -227,10 +258,49 @@ impl<S: Default> Book<S> {
                     let twins = dialled.filter(|&other| self.are_twins(key, other));
                     found.extend(twins.map(|twin| (twin, Why::Twin)));
                 }
+                Did::Connect => {
+                    let before = EVER..=trace.time;
+                    let relations = self.relations(key);
+                    let connected =
+                        relations.did(&trace.extension, Did::Connect, before).rev().take(LOOKED_AT);
+                    let at_once = |other: &SessionKey| self.are_concurrent(key, *other, &trace.extension);
+                    let others = connected.map(|(_, other)| other).filter(|other| *other != key);
+                    found.extend(others.filter(at_once).map(|other| (other, Why::Concurrent)));
+                }
+                Did::Public => {
+                    let same = self.relations(key).did_at_about(&trace.extension, Did::Public, trace.time);
+                    let back = same.filter(|&other| self.came_back_as(key, other));
+                    found.extend(back.map(|other| (other, Why::Hairpin)));
+                }
                 Did::Hold => {}
             }
         }
+        found.dedup();
         found
+    }
+
+    /// Whether an extension is connected in two sessions at once, with nobody on hold in either.
+    fn are_concurrent(&self, a: SessionKey, b: SessionKey, extension: &str) -> bool {
+        let [a, b] = [a, b].map(|key| talks_of(&self.sessions[key].session, extension));
+        let overlap = |(start, end): (Time, Option<Time>), (begun, until): (Time, Option<Time>)| {
+            let end = end.into_iter().chain(until).min().unwrap_or(NEVER);
+            start.max(begun) < end && end - start.max(begun) >= CONCURRENT_MS
+        };
+        a.iter().any(|&talk| b.iter().any(|&other| overlap(talk, other)))
+    }
+
+    /// Whether a session in which an extension dialled a public number came back into the account as another: between
+    /// the same two numbers, while it lasted.
+    fn came_back_as(&self, dialled: SessionKey, other: SessionKey) -> bool {
+        let [out, back] = [dialled, other].map(|key| &self.sessions[key].session);
+        let [Some((caller, numbers)), Some((stranger, same))] = [out, back].map(public_numbers) else {
+            return false;
+        };
+        let overlap = || {
+            let lasts = |a: &Session, b: &Session| last_event(a).is_none_or(|end| Some(end) >= b.start());
+            lasts(out, back) && lasts(back, out)
+        };
+        caller.is_some() && stranger.is_none() && numbers == same && overlap()
     }
 
     /// The session its dialler had on hold: the latest held, if several.
@@ -312,6 +382,8 @@ impl Why {
         match self {
             Self::Consultation => RelatedKind::Consultation,
             Self::Twin => RelatedKind::RingOutTwin,
+            Self::Concurrent => RelatedKind::Concurrent,
+            Self::Hairpin => RelatedKind::Hairpin,
         }
     }
 
@@ -320,8 +392,67 @@ impl Why {
             (Self::Consultation, true) => "its caller dialled this call while holding that one",
             (Self::Consultation, false) => "its caller dialled that call while holding this one",
             (Self::Twin, _) => "the same numbers the other way round, begun by one RingOut",
+            (Self::Concurrent, _) => {
+                "one person was connected in both at once, with nobody on hold: probably mixed in the telephone"
+            }
+            (Self::Hairpin, true) => {
+                "this call to a number of the account went out and came back as that one"
+            }
+            (Self::Hairpin, false) => {
+                "that call to a number of the account went out and came back as this one"
+            }
         }
     }
+}
+
+/// A session's first Outbound leg between two public numbers: its owner's extension, and the numbers.
+fn public_numbers(session: &Session) -> Option<(Option<&str>, [CompactString; 2])> {
+    let leg = session
+        .events()
+        .map(|event| event.leg)
+        .find(|&leg| session.legs.direction(leg) == Some(Direction::Outbound))?;
+    let description = session.legs.description(leg);
+    let number = |side: Side<'_>| side.number.and_then(normalized_phone_number);
+    Some((description.extension, [number(description.from)?, number(description.to)?]))
+}
+
+/// When the last leg of a session ended; none while one goes on.
+fn last_event(session: &Session) -> Option<Time> {
+    let last = session.events().map(|event| event.said.time).max();
+    last.filter(|_| session.open_legs() == 0)
+}
+
+/// When an extension and somebody else were connected in a session, with nobody on hold. A machine is connected without
+/// ringing: only who rang, or who dialled, counts.
+fn talks_of(session: &Session, extension: &str) -> Vec<(Time, Option<Time>)> {
+    let mut codes: Vec<(LegKey, Code, bool)> = Vec::new();
+    let mut talks: Vec<(Time, Option<Time>)> = Vec::new();
+    let mut effective = Time::from_millis(i64::MIN);
+    let is_own = |leg: LegKey| session.legs.extension(leg) == Some(extension);
+    let has_others = session.events().any(|event| !is_own(event.leg));
+    for event in session.events() {
+        effective = effective.max(event.said.time);
+        let Some(code) = event.said.code.filter(|code| *code != Code::Other) else { continue };
+        let dials = session.legs.direction(event.leg) == Some(Direction::Outbound);
+        match codes.iter_mut().find(|(leg, ..)| *leg == event.leg) {
+            Some((_, last, rang)) => (*last, *rang) = (code, *rang || code == Code::Proceeding),
+            None => codes.push((event.leg, code, dials || code == Code::Proceeding)),
+        }
+        let connected = |own: bool| {
+            codes
+                .iter()
+                .any(|&(leg, code, rang)| code == Code::Answered && is_own(leg) == own && (rang || !own))
+        };
+        let on_hold = codes.iter().any(|(_, code, _)| *code == Code::Hold);
+        let talks_now = connected(true) && (connected(false) || !has_others && !dials) && !on_hold;
+        match talks.last_mut() {
+            Some((_, end @ None)) if !talks_now => *end = Some(effective),
+            Some((_, None)) => {}
+            _ if talks_now => talks.push((effective, None)),
+            _ => {}
+        }
+    }
+    talks
 }
 
 fn mirrored(a: &Session, b: &Session) -> bool {
@@ -339,9 +470,21 @@ fn own_legs(session: &Session, direction: Direction) -> Vec<Description<'_>> {
     legs.filter(|leg| leg.extension.is_some() && leg.direction == Some(direction)).collect()
 }
 
+/// Two numbers in the room of one.
+fn key_of(numbers: &[CompactString; 2]) -> CompactString {
+    let mut hasher = DefaultHasher::new();
+    numbers.hash(&mut hasher);
+    format_compact!("{:016x}", hasher.finish())
+}
+
 /// What a session's extensions did, with effective times.
 fn traces_of(session: &Session) -> Vec<Trace> {
     let mut traces = Vec::new();
+    if let (Some((_, numbers)), Some(time)) = (public_numbers(session), session.start())
+        && !session.is_conference()
+    {
+        traces.push(Trace { extension: key_of(&numbers), did: Did::Public, time });
+    }
     let mut effective = Time::from_millis(i64::MIN);
     let mut begun = false;
     for event in session.events() {
@@ -351,8 +494,10 @@ fn traces_of(session: &Session) -> Vec<Trace> {
             let extension = legs.extension(leg).map(CompactString::from);
             traces.extend(extension.map(|extension| Trace { extension, did, time: effective }));
         };
-        if event.said.code == Some(Code::Hold) {
-            trace(Did::Hold);
+        match event.said.code {
+            Some(Code::Hold) => trace(Did::Hold),
+            Some(Code::Answered) if event.said.reason != Some(Reason::Supervising) => trace(Did::Connect),
+            _ => {}
         }
         if begun || event.is_text_reply() {
             continue;
