@@ -43,12 +43,13 @@ impl Calls {
         for (name, value) in members.as_object().unwrap() {
             record[name] = value.clone();
         }
+        let kind = if record["state"] == "live" { ChangeKind::Updated } else { ChangeKind::Completed };
         let call: Call = serde_json::from_value(record).unwrap();
         let made = Made {
             tenant: self.view.tenant(),
             at_ms: self.made,
             position: Position(self.made),
-            what: VersionKind::Version { kind: ChangeKind::Updated, call: Box::new(call) },
+            what: VersionKind::Version { kind, call: Box::new(call) },
         };
         self.store.commit(Assembled { checkpoint: Position(self.made), made: vec![made] }).unwrap();
     }
