@@ -122,7 +122,7 @@ async fn everything_that_has_an_extension_is_read_within_the_limits() {
     let desk = directory.devices.iter().find(|one| one.extension_id.as_ref() == Some(&user.id)).unwrap();
     let is_own = |number: &&PhoneNumber| number.extension_id.as_ref() == Some(&user.id);
     let direct = directory.phone_numbers.iter().find(is_own).unwrap();
-    assert_eq!(desk.lines, [direct.phone_number.clone()]);
+    assert_eq!(desk.lines, std::slice::from_ref(&direct.phone_number));
     assert_eq!(directory.missing, []);
     let (again, waits) = world.read().await;
     assert_eq!(again, directory, "the same whenever it is read");

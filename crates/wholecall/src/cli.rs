@@ -106,7 +106,7 @@ pub(crate) struct ReadingArgs {
     pub(crate) strict: bool,
 
     /// RingCentral's extension list (`GET /restapi/v1.0/account/~/extension`), to name people, queues and
-    /// menus; may be given for several accounts
+    /// menus; its lists of phone numbers, devices and forwarding numbers too; may be given for several accounts
     #[arg(long, value_name = "FILE")]
     pub(crate) directory: Vec<PathBuf>,
 }

@@ -136,6 +136,22 @@ fn a_directory_without_an_account_serves_every_account() {
 }
 
 #[test]
+fn a_name_of_one_call_serves_the_others_of_the_input() {
+    let named = call("s-2", 40).map(|mut note| {
+        note["body"]["parties"][0]["from"]["name"] = json!("Ann");
+        note
+    });
+    let input = [call("s-1", 10), named, call("s-3", 70)].concat();
+    let names = |arguments: &[&str]| -> Vec<Value> {
+        let records = lines(&assemble(arguments, &input)).into_iter();
+        let records = records.filter(|record| record["state"] != "live");
+        records.map(|record| record["from"]["name"].clone()).collect()
+    };
+    assert_eq!(names(&["--format", "ndjson"]), ["Ann", "Ann", "Ann"], "the whole input is learnt from first");
+    assert_eq!(names(&["--stream"]), [Value::Null, json!("Ann"), json!("Ann")], "as it comes");
+}
+
+#[test]
 fn a_conversation_is_a_dialog_of_kind_recording_without_media() {
     let vcon = &lines(&assemble(&["--format", "vcon"], &call("s-1", 10)))[0];
     let dialog = &vcon["dialog"][0];
