@@ -28,7 +28,7 @@ use crate::{
     directory::Directory,
     fold::{Fold, Patience, Standing},
     forgotten::Forgotten,
-    gate::Gate,
+    gate::{Contradiction, Gate},
     settings::Settings,
 };
 
@@ -211,8 +211,8 @@ impl Assembler {
         changes
     }
 
-    /// How many records contradicted themselves and were published with what remained true, since this was last called.
-    pub fn take_contradictions(&mut self) -> u64 {
+    /// Records that contradicted themselves and were published with what remained true, since this was last called.
+    pub fn take_contradictions(&mut self) -> Vec<Contradiction> {
         self.gate.take_contradictions()
     }
 

@@ -26,6 +26,7 @@ mod uuid;
 pub use assembler::{Assembler, Left, Question, Restoring};
 pub use change::{Change, Changes};
 pub use directory::{Directory, Entry, EntryKind};
+pub use gate::Contradiction;
 pub use names::{LearntName, Names};
 pub use offline::{Calls, Collection};
 pub use phone_number::normalized_phone_number;

@@ -13,7 +13,7 @@ use crate::{
     book::{Book, CallKey},
     directory::Directory,
     fold::Standing,
-    gate::Gate,
+    gate::{Contradiction, Gate},
 };
 
 /// Notifications from files, in any order. The end of the input settles everything.
@@ -98,9 +98,9 @@ impl Calls {
         self.order.is_empty()
     }
 
-    /// How many of the records asked for contradicted themselves and were given with what remained true, since this was
+    /// Those of the records asked for that contradicted themselves and were given with what remained true, since this was
     /// last called.
-    pub fn take_contradictions(&self) -> u64 {
+    pub fn take_contradictions(&self) -> Vec<Contradiction> {
         self.gate.take_contradictions()
     }
 

@@ -83,7 +83,7 @@ impl Call {
         for (at, talk) in self.conversations.iter().enumerate() {
             let (start, end) = (talk.start_time, talk.end_time);
             // One that began with the last notification counts without a length.
-            let is_last = self.state == State::Incomplete && end == self.end_time;
+            let is_last = self.state != State::Live && end == self.end_time;
             found.unless(end.is_none_or(|end| start < end || is_last && start == end), || {
                 format!("conversation {at} has no length")
             });
@@ -150,7 +150,7 @@ impl Call {
         let start = root.and_then(|root| root.start_time).unwrap_or(self.start_time);
         let is_answer_unknown =
             self.answer_time.is_none() && self.conversations.iter().any(|talk| talk.inferred);
-        let wait = self.answer_time.unwrap_or(end) - start;
+        let wait = (self.answer_time.unwrap_or(end) - start).max(0);
         found.unless(lengths.wait_ms == wait || is_answer_unknown, || {
             "waitMs is not start to answer".to_owned()
         });

@@ -74,12 +74,14 @@ impl Call {
     fn drop_impossible_talks(&mut self) {
         let known: HashSet<&ParticipantId> = self.participants.iter().map(|person| &person.id).collect();
         let is_live = self.state == State::Live;
+        let last_known = self.end_time;
         let mut until: HashMap<Vec<ParticipantId>, Option<Time>> = HashMap::new();
         let before = self.conversations.len();
         self.conversations.retain_mut(|talk| {
             talk.participants.retain(|id| known.contains(id));
             talk.participants.sort_unstable();
-            let has_length = talk.end_time.map_or(is_live, |end| talk.start_time < end);
+            let is_last = |end: Time| Some(end) == last_known && talk.start_time == end;
+            let has_length = talk.end_time.map_or(is_live, |end| talk.start_time < end || is_last(end));
             let is_possible = has_length && talk.participants.len() >= 2;
             let last = until.get(&talk.participants);
             let is_apart = last.is_none_or(|last| last.is_some_and(|last| last <= talk.start_time));
@@ -122,7 +124,7 @@ impl Call {
         let lengths = &mut self.durations;
         if let Some(end) = self.end_time {
             lengths.total_ms = end - self.start_time;
-            lengths.wait_ms = self.answer_time.unwrap_or(end) - root_start;
+            lengths.wait_ms = (self.answer_time.unwrap_or(end) - root_start).max(0);
         }
         lengths.total_ms = lengths.total_ms.max(0);
         let total_ms = lengths.total_ms;

@@ -14,7 +14,7 @@ use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot, watch},
 };
-use wholecall_assembly::{Assembler, Change, Left, Question, Settings};
+use wholecall_assembly::{Assembler, Change, Contradiction, Left, Question, Settings};
 use wholecall_notification::{Document, Message};
 use wholecall_record::Time;
 use wholecall_store::{
@@ -375,14 +375,12 @@ impl Pipeline {
         }
         let Some(assembler) = self.assemblers.get_mut(&tenant) else { return };
         let contradictions = assembler.take_contradictions();
-        if contradictions > 0 {
-            self.metrics.contradicted(tenant, contradictions);
-            let tenant = tenant.number();
-            tracing::error!(
-                tenant,
-                contradictions,
-                "records contradicted themselves: what remained true was published"
-            );
+        if !contradictions.is_empty() {
+            self.metrics.contradicted(tenant, contradictions.len() as u64);
+        }
+        for Contradiction { call, what } in contradictions {
+            let (tenant, what) = (tenant.number(), what.join("; "));
+            tracing::error!(tenant, %call, what, "a record contradicted itself: what remained true was published");
         }
         for Question { account, session } in assembler.take_questions() {
             if let Some(account) = account {

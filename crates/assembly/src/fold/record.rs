@@ -54,8 +54,8 @@ impl Fold<'_> {
         let stretches: SmallVec<[Stretches; 4]> =
             (0..self.legs.len()).map(|leg| self.stretches(leg)).collect();
         let state = standing.state;
-        let (start, end) = (self.start(), self.end(state));
         let conversations = self.conversations(state);
+        let (start, end) = self.span(state, &conversations);
         let answer = self.answer(state, &caller).map(|talk| talk.start);
         let customer = self.customer(&caller, &dialled);
         let served = customer.or(caller.person);
@@ -104,6 +104,16 @@ impl Fold<'_> {
         call
     }
 
+    /// From its first event to its end. By clocks that differ, somebody may have been heard before or after.
+    fn span(&self, state: State, conversations: &[Conversation]) -> (Time, Option<Time>) {
+        let heard = conversations.first().map(|talk| talk.start_time);
+        let heard_last = conversations.iter().filter_map(|talk| talk.end_time).max();
+        (
+            heard.map_or(self.start(), |heard| heard.min(self.start())),
+            self.end(state).map(|end| Some(end).max(heard_last).unwrap_or(end)),
+        )
+    }
+
     /// The first event of any session; a supervisor's own sessions aside.
     fn start(&self) -> Time {
         let seen = self.rooms.iter().filter_map(|room| Some((room.is_supervising, room.start?)));
@@ -139,7 +149,7 @@ impl Fold<'_> {
             name,
             extension_id: extension.map(CompactString::from),
             extension_number: person.and_then(|person| person.extension_number.clone()),
-            participant: caller.id.clone(),
+            participant: person.map(|person| person.id.clone()),
             display_name: CompactString::default(),
         })
     }
@@ -221,7 +231,8 @@ impl Fold<'_> {
         };
         Durations {
             total_ms: end - start,
-            wait_ms: answer.unwrap_or(end) - self.rooms[self.root].start.unwrap_or(start),
+            // By clocks that differ, somebody may have been heard before the root began.
+            wait_ms: (answer.unwrap_or(end) - self.rooms[self.root].start.unwrap_or(start)).max(0),
             talk_ms: self.union(self.talks.iter().map(|talk| (talk.start, talk.end))),
             hold_ms: self.union(stretches.iter().flat_map(|leg| of_kind(leg, Counted::Hold))),
             parked_ms: self.union(spans(LegState::Parked)),

@@ -43,7 +43,7 @@ pub(crate) fn collect<'n>(notes: impl IntoIterator<Item = &'n Note>) -> Vec<Call
 pub(crate) fn records_of(collection: Collection) -> Vec<Call> {
     let calls = collection.finish();
     let records = calls.records().collect();
-    assert_eq!(calls.take_contradictions(), 0, "nothing has to be taken out of a record");
+    assert_eq!(calls.take_contradictions(), [], "nothing has to be taken out of a record");
     records
 }
 
@@ -289,9 +289,7 @@ impl Live {
     /// Nothing had to be taken out of a record.
     fn complain_of_contradictions(&mut self) {
         let contradictions = self.assembler.take_contradictions();
-        if contradictions > 0 {
-            self.listener.complaints.push(format!("{contradictions} records contradicted themselves"));
-        }
+        self.listener.complaints.extend(contradictions.iter().map(|found| format!("{found:?}")));
     }
 
     /// The input ends.

@@ -69,7 +69,7 @@ fn call(said: &[Value]) -> Call {
         }
         let calls = collection.finish();
         let all: Vec<Call> = calls.records().collect();
-        assert_eq!(calls.take_contradictions(), 0);
+        assert_eq!(calls.take_contradictions(), []);
         assert_eq!(all.len(), 1);
         all.into_iter().next().unwrap()
     };

@@ -89,7 +89,7 @@ impl Live {
     }
 
     fn tell(&mut self, time: Time, changes: Vec<Change>) -> Vec<String> {
-        assert_eq!(self.assembler.take_contradictions(), 0, "nothing has to be taken out of a record");
+        assert_eq!(self.assembler.take_contradictions(), [], "nothing has to be taken out of a record");
         let time = super::when(time);
         let told = changes.iter().map(|change| match change {
             Change::Started(call) => format!("{time} started {}", name(call)),

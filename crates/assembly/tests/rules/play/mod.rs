@@ -98,7 +98,7 @@ impl Play {
         }
         let calls = collection.finish();
         let records = calls.records().collect();
-        assert_eq!(calls.take_contradictions(), 0, "nothing has to be taken out of a record");
+        assert_eq!(calls.take_contradictions(), [], "nothing has to be taken out of a record");
         records
     }
 
