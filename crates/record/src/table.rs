@@ -100,7 +100,7 @@ impl Table {
             }
             if matches!(column, Column::From | Column::To) {
                 // A telephone number fits.
-                settings.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(13)));
+                settings.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(16)));
             }
             if column.is_length() {
                 settings.set_cell_alignment(CellAlignment::Right);

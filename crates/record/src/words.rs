@@ -143,7 +143,9 @@ pub fn name_of(participant: &Participant) -> String {
 /// The name, and the number where that says more.
 pub fn name_and_number(participant: &Participant) -> String {
     match (&participant.name, &participant.phone_number) {
-        (Some(name), Some(number)) if !is_same_number(name, number) => format!("{name} ({number})"),
+        (Some(name), Some(number)) if !is_same_number(name, number) => {
+            format!("{name} ({})", phone_number(number))
+        }
         _ => name_of(participant),
     }
 }

@@ -27,7 +27,7 @@ fn below(call: &Call, lane: &Lane) -> String {
     let role = sentences::role(call, participant);
     let number = participant.phone_number.as_deref();
     match number.filter(|number| !words::is_same_number(&lane.name, number)) {
-        Some(number) => format!("{number} · {role}"),
+        Some(number) => format!("{} · {role}", words::phone_number(number)),
         None => role,
     }
 }
