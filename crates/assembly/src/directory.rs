@@ -216,13 +216,16 @@ impl EntryKind {
         matches!(self, Self::User | Self::Other)
     }
 
-    /// What a record calls a participant of this kind, where records have a kind for it.
-    pub fn record_kind(self) -> Option<Kind> {
+    /// What a record calls a participant of this kind.
+    pub fn record_kind(self) -> Kind {
         match self {
-            Self::User => Some(Kind::User),
-            Self::Queue => Some(Kind::Queue),
-            Self::Menu => Some(Kind::Menu),
-            _ => None,
+            Self::User | Self::Other => Kind::User,
+            Self::Queue => Kind::Queue,
+            Self::Group => Kind::Group,
+            Self::Menu => Kind::Menu,
+            Self::Announcement | Self::MessageOnly | Self::ParkLocation | Self::PagingGroup | Self::Site => {
+                Kind::Machine
+            }
         }
     }
 }

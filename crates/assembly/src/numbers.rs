@@ -1,6 +1,8 @@
 //! Which numbers may belong to extensions, and which are public services.
 
-use crate::directory::Directory;
+use compact_str::CompactString;
+
+use crate::{directory::Directory, phone_number::normalized_phone_number};
 
 /// Numbers of emergency and public services: 911 and the N11 codes, 933 (911 test) and 988 (crisis line) of the North
 /// American Numbering Plan; 112 (GSM and the European Union); 999 (United Kingdom); 000 (Australia); 110, 118 and 119
@@ -33,6 +35,14 @@ pub(crate) fn is_extension_number(number: &str, directory: Option<&Directory>) -
 pub(crate) fn without_caller_id_code(number: &str) -> &str {
     let stripped = CALLER_ID_CODES.iter().find_map(|code| number.strip_prefix(code));
     stripped.filter(|rest| !rest.is_empty()).unwrap_or(number)
+}
+
+/// The number that was dialled behind such a code, as a public number where it is one; any other as it was dialled.
+pub(crate) fn number_without_code(number: &str) -> CompactString {
+    match without_caller_id_code(number) {
+        rest if rest == number => CompactString::from(number),
+        rest => normalized_phone_number(rest).unwrap_or_else(|| CompactString::from(rest)),
+    }
 }
 
 /// Whether a number is a star code: a service of the platform, not a telephone.

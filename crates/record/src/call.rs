@@ -386,7 +386,7 @@ words! {
     pub enum QueueOutcome {
         /// The caller was answered out of the queue.
         Answered = "Answered",
-        /// The caller hung up in it.
+        /// The caller left while waiting in it.
         Abandoned = "Abandoned",
         /// The caller left it by a key.
         Left = "Left",

@@ -124,7 +124,7 @@ impl Fold<'_> {
     }
 
     /// The last transfer or forward that moved a person.
-    pub(super) fn last_transfer<'s>(&self, steps: &'s [Step], moved: Option<usize>) -> Option<usize> {
+    pub(super) fn last_transfer(&self, steps: &[Step], moved: Option<usize>) -> Option<usize> {
         let moved = moved?;
         let transfers = |kind: MoveKind| {
             matches!(
@@ -135,7 +135,8 @@ impl Fold<'_> {
         steps.iter().rposition(|step| {
             let room = |at: &usize| self.legs[self.leg_of_change(*at)].room;
             let is_there = || step.proof.iter().any(|at| self.is_in(moved, room(at), step.time));
-            transfers(step.kind) && step.by != Some(moved) && is_there()
+            let is_other = step.by != Some(moved) && step.target != Some(moved);
+            transfers(step.kind) && is_other && is_there()
         })
     }
 

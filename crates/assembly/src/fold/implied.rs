@@ -99,7 +99,7 @@ impl<'a> Fold<'a> {
             _ => return None,
         };
         let session = self.rooms[room].session;
-        if session.is_ring_out() && !self.is_target_only(room) || session.is_call_out() && is_caller {
+        if session.is_ring_out() && !self.is_target_only(room) {
             return None;
         }
         let leg = &self.legs[from_leg];

@@ -14,6 +14,7 @@
 
 mod bounds;
 mod closing;
+mod conclusions;
 mod headline;
 mod implied;
 mod legs;

@@ -236,7 +236,9 @@ impl Fold<'_> {
             // Whoever is in the parked leg's own session was nearest to it.
             Some((until, other.room == parked.room, span.start, other.person?))
         });
-        let own = || parked.person.filter(|_| parked.kind == Kind::User);
+        // Where the far side is not seen, it may have parked the call.
+        let is_one_sided = self.implied.iter().any(|side| side.room == parked.room);
+        let own = || parked.person.filter(|_| parked.kind == Kind::User && !is_one_sided);
         last.max().map(|(.., person)| person).or_else(own)
     }
 

@@ -9,8 +9,7 @@ use super::{Fold, implied::Implied, legs::Leg};
 use crate::{
     description::Side,
     directory::{Entry, EntryKind},
-    numbers::without_caller_id_code,
-    phone_number::normalized_phone_number,
+    numbers::{is_extension_number, number_without_code},
     session::Session,
 };
 
@@ -147,7 +146,7 @@ impl<'a> Fold<'a> {
             None | Some(EntryKind::Other) => {}
             // A shared line on which somebody answers is a telephone.
             Some(EntryKind::Group) if leg.codes.has(Code::Answered) => return Kind::User,
-            Some(kind) => return record_kind(kind),
+            Some(kind) => return kind.record_kind(),
         }
         // A missed call is a user's.
         let passed_through = leg.is_inbound()
@@ -198,7 +197,7 @@ impl<'a> Fold<'a> {
         let kind = match id.extension_id() {
             None => Kind::External,
             Some(extension) => match self.listed_kind(extension) {
-                Some(kind) => record_kind(kind),
+                Some(kind) => kind.record_kind(),
                 None if self.several_are_addressed_as(extension) => Kind::Group,
                 None => Kind::User,
             },
@@ -255,7 +254,7 @@ impl<'a> Fold<'a> {
             let id =
                 self.side_id(description.from, &self.rooms[self.legs[leg].room].session.id, &self.legs[leg]);
             let Some(caller) = self.person_with_id(&id) else { continue };
-            if self.people[caller].name.as_deref() != Some(shown) {
+            if self.people[caller].name.as_deref().is_some_and(|name| name != shown) {
                 continue;
             }
             let queue = self.offering_queue(leg).and_then(|queue| self.people[queue].name.as_deref());
@@ -263,9 +262,7 @@ impl<'a> Fold<'a> {
                 let names = [description.queue_name, description.to.name, queue];
                 names.into_iter().flatten().find_map(|queue| shown.strip_prefix(queue)?.strip_prefix(" - "))
             });
-            if let Some(own) = own {
-                self.people[caller].name = Some(CompactString::from(own));
-            }
+            self.people[caller].name = Some(CompactString::from(own.unwrap_or(shown)));
         }
     }
 
@@ -276,13 +273,12 @@ impl<'a> Fold<'a> {
     /// Whom a side of a call names.
     pub(super) fn side_id(&self, side: Side<'_>, session: &SessionId, leg: &Leg<'_>) -> ParticipantId {
         let number = side.telling_number();
-        let by_number = || self.material.directory?.by_extension_number(number?);
+        let directory = self.material.directory;
+        let short = number.filter(|number| is_extension_number(number, directory));
+        let by_number = || directory?.by_extension_number(short?);
         match (side.extension.or_else(by_number), number) {
             (Some(extension), _) => extension_id(extension),
-            (None, Some(number)) => match without_caller_id_code(number) {
-                rest if rest == number => with_prefix("tel:", number),
-                rest => with_prefix("tel:", &normalized_phone_number(rest).unwrap_or_else(|| rest.into())),
-            },
+            (None, Some(number)) => with_prefix("tel:", &number_without_code(number)),
             (None, None) => anonymous_id(session, leg),
         }
     }
@@ -352,7 +348,7 @@ impl Person {
         self.kind = self.kind.min(mention.kind);
         let Some(side) = mention.side else { return };
         if let Some(number) = side.telling_number() {
-            let number = without_caller_id_code(number);
+            let number = &*number_without_code(number);
             let (is_public, is_short) = match self.extension {
                 // Of several spellings the one with the country code.
                 None => (true, false),
@@ -386,21 +382,6 @@ pub(super) fn is_public_number(number: &str) -> bool {
 pub(super) fn is_short_number(number: &str) -> bool {
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     is_number && number.len() <= EXTENSION_NUMBER_DIGITS
-}
-
-/// What a record calls an extension of the account.
-fn record_kind(kind: EntryKind) -> Kind {
-    match kind {
-        EntryKind::User | EntryKind::Other => Kind::User,
-        EntryKind::Queue => Kind::Queue,
-        EntryKind::Group => Kind::Group,
-        EntryKind::Menu => Kind::Menu,
-        EntryKind::Announcement
-        | EntryKind::MessageOnly
-        | EntryKind::ParkLocation
-        | EntryKind::PagingGroup
-        | EntryKind::Site => Kind::Machine,
-    }
 }
 
 /// The supervisors who began a session of another call.

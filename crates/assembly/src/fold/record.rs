@@ -23,7 +23,7 @@ use super::{
     result::Question,
     sides::{Caller, Dialled},
 };
-use crate::{directory::Directory, event::Event, limits, numbers::without_caller_id_code, uuid::Uuid};
+use crate::{directory::Directory, event::Event, limits, numbers::number_without_code, uuid::Uuid};
 
 /// A stretch of time; it runs to the end of what is known where it has not ended.
 type Stretch = (Time, Option<Time>);
@@ -136,7 +136,7 @@ impl Fold<'_> {
 
     fn from(&self, caller: &Caller<'_>) -> Side {
         let person = caller.person.map(|person| &self.people[person]);
-        let shown = caller.side.and_then(|side| side.number);
+        let shown = caller.side.and_then(|side| side.telling_number());
         let extension = caller.id.as_ref().and_then(|id| id.extension_id());
         let is_public = |number: &&str| extension.is_none() || is_public_number(number);
         let number = shown.filter(is_public).map(CompactString::from);
@@ -160,7 +160,7 @@ impl Fold<'_> {
         let named = dialled.side.name.filter(|_| self.is_seen_from_its_start());
         self.side(Side {
             participant: person.map(|person| person.id.clone()),
-            phone_number: dialled.number.map(|number| CompactString::from(without_caller_id_code(number))),
+            phone_number: dialled.number.map(number_without_code),
             extension_number: person.and_then(|person| person.extension_number.clone()),
             name: match person {
                 Some(person) => person.name.clone(),
@@ -429,11 +429,17 @@ impl Fold<'_> {
         let visit = visited.next();
         let by_queue = visit.is_some_and(|visit| visit.outcome == Some(QueueOutcome::Answered))
             || visited.any(|visit| visit.outcome == Some(QueueOutcome::Answered));
-        let is_seen = !self.people[target].legs.is_empty() || visit.is_some();
+        let is_seen = (!self.people[target].legs.is_empty() || visit.is_some()) && !self.talks_unseen(target);
         match talked || by_queue {
             true => Some(true),
             false => is_seen.then_some(false),
         }
+    }
+
+    /// Whether a person is in a session whose far side may have talked with them unseen.
+    fn talks_unseen(&self, person: usize) -> bool {
+        let unheard = |room: usize| self.implied.iter().any(|side| side.room == room && !side.can_be_heard);
+        self.people[person].legs.iter().any(|&leg| unheard(self.legs[leg].room))
     }
 
     fn conversations(&self, state: State) -> Vec<Conversation> {

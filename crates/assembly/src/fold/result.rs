@@ -146,9 +146,12 @@ impl Fold<'_> {
     }
 
     /// Whether the caller is connected with the platform, and the leg of the extension that was called was not seen;
-    /// whether of a RingOut only the leg of the one who began it was.
+    /// whether of a RingOut only the leg of the one who began it was, or of a call only a supervisor's.
     fn is_answer_unseen(&self, question: &Question<'_, '_>) -> bool {
         let room = &self.rooms[self.root];
+        if room.legs.clone().all(|leg| self.legs[leg].supervises) {
+            return true;
+        }
         let answered = |leg: usize| self.first_answer(leg).is_some();
         if room.session.is_ring_out() {
             let mut others = room.legs.clone().filter(|&leg| self.legs[leg].person != question.caller.person);

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     description::Side,
+    directory::Directory,
     numbers::{is_extension_number, is_star_code},
 };
 
@@ -84,11 +85,7 @@ impl<'a> Fold<'a> {
     }
 
     /// The direction of a session taken alone, as the account sees it.
-    pub(super) fn direction_of(
-        &self,
-        room: usize,
-        directory: Option<&crate::directory::Directory>,
-    ) -> Direction {
+    pub(super) fn direction_of(&self, room: usize, directory: Option<&Directory>) -> Direction {
         let shown = self.caller_shown(room);
         let caller_is_ours = match shown {
             CallerShown::Leg(leg) => self.own_extension(&self.legs[leg]).is_some(),
@@ -111,6 +108,10 @@ impl<'a> Fold<'a> {
     /// caller; else `from` of the first Inbound leg.
     fn caller_shown(&self, room: usize) -> CallerShown {
         let legs = || self.rooms[room].legs.clone();
+        // A supervisor whose own leg is all that was seen called nobody.
+        if legs().all(|leg| self.legs[leg].supervises) {
+            return CallerShown::Nothing;
+        }
         let with_role =
             |role| legs().find(move |&leg| self.legs[leg].description.ring_out_role == Some(role));
         if self.rooms[room].session.is_ring_out() {
@@ -245,10 +246,7 @@ impl<'a> Fold<'a> {
             CallerShown::Nothing => false,
         };
         match self.own_extension(leg) {
-            None if caller_is_outside => {
-                let directory = self.material.directory?;
-                directory.extension_by_number(number?).map(extension_id)
-            }
+            None if caller_is_outside => extension_of(number?, self.material.directory).map(extension_id),
             _ => Some(self.owner_id(leg)),
         }
     }
@@ -260,7 +258,7 @@ impl<'a> Fold<'a> {
             return None;
         }
         let number = side.telling_number();
-        let by_directory = || self.material.directory?.extension_by_number(number?);
+        let by_directory = || extension_of(number?, self.material.directory);
         if let Some(extension) = side.extension.or_else(by_directory) {
             return Some(extension_id(extension));
         }
@@ -299,7 +297,17 @@ impl<'a> Fold<'a> {
 }
 
 /// Whether a side of a call belongs to the account: it names an extension, or a number that the account's extensions
-/// may have.
-pub(super) fn is_ours(side: Side<'_>, directory: Option<&crate::directory::Directory>) -> bool {
-    side.extension.is_some() || side.number.is_some_and(|number| is_extension_number(number, directory))
+/// may have, or that the directory gives one of them.
+pub(super) fn is_ours(side: Side<'_>, directory: Option<&Directory>) -> bool {
+    let is_listed =
+        |number: &str| directory.is_some_and(|directory| directory.by_phone_number(number).is_some());
+    let is_ours = |number: &str| is_extension_number(number, directory) || is_listed(number);
+    side.extension.is_some() || side.number.is_some_and(is_ours)
+}
+
+/// The extension that the directory gives a number.
+fn extension_of<'a>(number: &str, directory: Option<&'a Directory>) -> Option<&'a str> {
+    let short = || Some(number).filter(|number| is_extension_number(number, directory));
+    let directory = directory?;
+    directory.by_phone_number(number).or_else(|| directory.by_extension_number(short()?))
 }

@@ -4,9 +4,9 @@ use compact_str::{CompactString, format_compact};
 use wholecall_notification::{Code, Reason};
 use wholecall_record::{
     Call, Time,
-    call::{Direction, Kind, LinkKind, MoveKind, Outcome, RepairedFact},
+    call::{Kind, LinkKind, MoveKind, RepairedFact},
     lanes,
-    story::{self, Conclusion, Step, Story},
+    story::{self, Step, Story},
     words,
 };
 
@@ -115,7 +115,7 @@ impl Fold<'_> {
         (text, None)
     }
 
-    fn who(&self, call: &Call, leg: usize) -> String {
+    pub(super) fn who(&self, call: &Call, leg: usize) -> String {
         match self.legs[leg].person {
             Some(person) => words::name_of(&call.participants[person]),
             None => "a seat in the bridge".to_owned(),
@@ -217,7 +217,7 @@ impl Fold<'_> {
     }
 
     /// A session by the letter that the story gives it.
-    fn name_of_room(&self, call: &Call, room: usize) -> String {
+    pub(super) fn name_of_room(&self, call: &Call, room: usize) -> String {
         let room = &self.rooms[room];
         let place = call.sessions.iter().position(|session| session.telephony_session_id == room.session.id);
         let name = place.map_or_else(|| room.session.id.to_string(), story::letter);
@@ -258,72 +258,6 @@ impl Fold<'_> {
             _ => format!("{who} leaves{reason}"),
         };
         (text, None)
-    }
-
-    fn conclusions(&self, call: &Call) -> Vec<Conclusion> {
-        let mut conclusions = Vec::new();
-        let mut conclude = |text: String, rule: &'static str| {
-            conclusions
-                .push(Conclusion { text: CompactString::from(text), rule: CompactString::const_new(rule) });
-        };
-        let caller = call.name(call.from.participant.as_ref());
-        let callee = call.name(call.to.participant.as_ref());
-        conclude(
-            match call.direction {
-                Direction::Inbound => format!("the call is inbound: {caller} is no extension of the account"),
-                Direction::Internal => {
-                    format!("the call is internal: {caller} and {callee} both belong to the account")
-                }
-                Direction::Outbound => {
-                    format!("the call is outbound: {caller} belongs to the account, {callee} does not")
-                }
-            },
-            "the direction follows from who called and what was dialled, not from the legs' own directions",
-        );
-        conclude(format!("the result is {}", call.result.as_str()), rule_of_result(call.result));
-        for side in &self.implied {
-            let (name, from) =
-                (words::name_of(&call.participants[side.person]), self.who(call, side.from_leg));
-            let field = if side.is_caller { "from" } else { "to" };
-            let session = self.name_of_room(call, side.room);
-            conclude(
-                format!(
-                    "{name} is on the line of {session}, although no notification is about them: `{field}` of {from} names them"
-                ),
-                "where only one side of a session is visible, the other is implied",
-            );
-        }
-        for participant in call.participants.iter().filter(|participant| participant.kind == Kind::Router) {
-            conclude(
-                format!(
-                    "{} is a menu or a rule; the stream does not tell which",
-                    words::name_of(participant)
-                ),
-                "an inbound extension leg that only ever had Setup and Disconnected",
-            );
-        }
-        for link in self.links.iter().filter(|link| link.kind == LinkKind::Conference) {
-            let bridge = &self.rooms[self.bridge_of(link).room];
-            if bridge.legs.is_empty()
-                && let Some(host) = self.host_of(link)
-            {
-                conclude(
-                    format!(
-                        "{} is in the conference, whose bridge was never seen",
-                        words::name_of(&call.participants[host])
-                    ),
-                    "a host whose leg in the bridge was not seen is present until every other leg has ended",
-                );
-                break;
-            }
-        }
-        for related in &call.related {
-            conclude(
-                format!("{} may be connected: {}", related.id, related.why),
-                "calls are joined only by an id; what merely looks connected stays a call of its own",
-            );
-        }
-        conclusions
     }
 }
 
@@ -411,26 +345,5 @@ fn rule_of_move(kind: MoveKind) -> &'static str {
         MoveKind::Switch => "the same user goes on with another leg of the same session",
         MoveKind::Flip => "Disconnected with CallFlip; the latest leg begun is the target",
         MoveKind::TakeOver => "Disconnected with TakeOver; the latest monitor has the call",
-    }
-}
-
-fn rule_of_result(result: Outcome) -> &'static str {
-    match result {
-        Outcome::Answered => "people heard each other",
-        Outcome::InProgress => "the call is live and nobody has heard anybody yet",
-        Outcome::Voicemail => "no conversation, and a leg went to voicemail",
-        Outcome::Fax => "no conversation, and a leg received a fax",
-        Outcome::Missed => "somebody was rung and nobody answered",
-        Outcome::Abandoned => "nobody was rung before the caller left",
-        Outcome::Rejected => "everybody who was rung, or the called party outside, declined",
-        Outcome::Busy => "everybody who was rung, or the called party outside, was busy",
-        Outcome::NoAnswer => "the called party outside did not answer",
-        Outcome::Cancelled => "the call went out and ended without a reason",
-        Outcome::Failed => "the called number does not exist, or the platform failed",
-        Outcome::Blocked => "the call was not allowed",
-        Outcome::Service => "a service was called, and no person was rung",
-        Outcome::AnsweredElsewhere => "a person who was not seen took the call",
-        Outcome::Forwarded => "the call was handed on to where the notifications do not show",
-        Outcome::Unknown => "the notifications do not show how the call came out",
     }
 }
