@@ -279,8 +279,12 @@ impl<S: Default> Book<S> {
         found
     }
 
-    /// Whether an extension is connected in two sessions at once, with nobody on hold in either.
+    /// Whether an extension is connected in two calls at once, with nobody on hold in either.
     fn are_concurrent(&self, a: SessionKey, b: SessionKey, extension: &str) -> bool {
+        // The two sessions of a RingOut are one call.
+        if self.are_twins(a, b) || self.are_twins(b, a) {
+            return false;
+        }
         let [a, b] = [a, b].map(|key| talks_of(&self.sessions[key].session, extension));
         let overlap = |(start, end): (Time, Option<Time>), (begun, until): (Time, Option<Time>)| {
             let end = end.into_iter().chain(until).min().unwrap_or(NEVER);

@@ -201,9 +201,17 @@ fn extension_id(account: u64, nth: u64) -> u64 {
     62_000_000_016 + account * 1_000_000_000 + nth * 1000
 }
 
+/// An extension number that is no number of a public service (911, 112, …): a company gives nobody one of those.
+fn short_number(number: u32) -> u32 {
+    const PUBLIC_SERVICES: [u32; 16] =
+        [110, 111, 112, 118, 119, 211, 311, 411, 511, 611, 711, 811, 911, 933, 988, 999];
+    if PUBLIC_SERVICES.contains(&number) { 1_000 + number } else { number }
+}
+
 impl User {
     fn new(account: u64, nth: u64, rng: &mut Rng) -> Self {
-        let number = if account == 0 && nth < 900 { 101 + nth as u32 } else { 20_001 + nth as u32 };
+        let number =
+            if account == 0 && nth < 900 { short_number(101 + nth as u32) } else { 20_001 + nth as u32 };
         Self {
             extension: extension_id(account, nth + 1),
             number,

@@ -289,7 +289,8 @@ fn same_moves(truth: &[Move], record: &[Move], tolerance: Millis, found: &mut Ve
         (Some(a), Some(b)) => (a - b).abs() <= tolerance,
         _ => true,
     };
-    let as_answered = |a: &Move, b: &Move| a.answered.is_none() || a.answered == b.answered;
+    // Nor, then, which of a conversation and the next step came first.
+    let as_answered = |a: &Move, b: &Move| tolerance > 0 || a.answered.is_none() || a.answered == b.answered;
     let same = |a: &Move, b: &Move| {
         a.kind == b.kind && a.by == b.by && a.target == b.target && as_answered(a, b) && near(a, b)
     };

@@ -11,7 +11,7 @@ use super::{
     Fold,
     links::End,
     people::{Mention, Mentioned},
-    sides::is_ours,
+    sides::may_be_ours,
 };
 
 /// A person at the far side of a session, for some time.
@@ -53,7 +53,7 @@ impl<'a> Fold<'a> {
             let leg = &self.legs[from_leg];
             let side = if is_caller { leg.description.from } else { leg.description.to };
             let id = self.side_id(side, &self.rooms[room].session.id, leg);
-            let is_ours = id.extension_id().is_some() || is_ours(side, self.material.directory);
+            let is_ours = id.extension_id().is_some() || may_be_ours(side, self.material.directory);
             let kind = if is_ours { Kind::User } else { Kind::External };
             let changes = self.other_side_changes(room);
             let implied = Implied {

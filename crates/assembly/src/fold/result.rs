@@ -11,7 +11,7 @@ use super::{
     Fold,
     legs::Leg,
     queues::Visit,
-    sides::{Caller, Dialled, is_ours},
+    sides::{Caller, Dialled, may_be_ours},
 };
 use crate::{
     directory::EntryKind,
@@ -160,7 +160,9 @@ impl Fold<'_> {
         let Some(originator) = room.originator else { return false };
         let is_callee = |leg: usize| self.legs[leg].is_inbound() && !self.legs[leg].supervises;
         let side = self.legs[originator].description.to;
-        answered(originator) && !room.legs.clone().any(is_callee) && is_ours(side, self.material.directory)
+        answered(originator)
+            && !room.legs.clone().any(is_callee)
+            && may_be_ours(side, self.material.directory)
     }
 
     /// The last stop of the caller decides.

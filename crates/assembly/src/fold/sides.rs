@@ -89,8 +89,10 @@ impl<'a> Fold<'a> {
         let shown = self.caller_shown(room);
         let caller_is_ours = match shown {
             CallerShown::Leg(leg) => self.own_extension(&self.legs[leg]).is_some(),
-            CallerShown::From(leg) => is_ours(self.legs[leg].description.from, directory),
-            CallerShown::Nothing => return Direction::Outbound,
+            CallerShown::From(leg) => is_internal(self.legs[leg].description.from, directory),
+            // A supervisor dials a service of the platform; else the platform placed the call.
+            CallerShown::Nothing if self.rooms[room].session.is_call_out() => return Direction::Outbound,
+            CallerShown::Nothing => return Direction::Internal,
         };
         if !caller_is_ours {
             return Direction::Inbound;
@@ -99,7 +101,7 @@ impl<'a> Fold<'a> {
         let is_internal = match self.first_callee(room, shown) {
             _ if self.number_dialled(room, shown).is_some_and(is_star_code) => true,
             Some(callee) => self.own_extension(&self.legs[callee]).is_some(),
-            None => dialled.is_bridge() || is_ours(dialled, directory),
+            None => dialled.is_bridge() || is_internal(dialled, directory),
         };
         if is_internal { Direction::Internal } else { Direction::Outbound }
     }
@@ -246,7 +248,9 @@ impl<'a> Fold<'a> {
             CallerShown::Nothing => false,
         };
         match self.own_extension(leg) {
-            None if caller_is_outside => extension_of(number?, self.material.directory).map(extension_id),
+            None if caller_is_outside => {
+                self.material.directory?.extension_by_number(number?).map(extension_id)
+            }
             _ => Some(self.owner_id(leg)),
         }
     }
@@ -258,7 +262,9 @@ impl<'a> Fold<'a> {
             return None;
         }
         let number = side.telling_number();
-        let by_directory = || extension_of(number?, self.material.directory);
+        // Where a public number leads to, the platform says by the extension's id; without one it went outside.
+        let short = number.filter(|number| is_extension_number(number, self.material.directory));
+        let by_directory = || self.material.directory?.by_extension_number(short?);
         if let Some(extension) = side.extension.or_else(by_directory) {
             return Some(extension_id(extension));
         }
@@ -296,18 +302,13 @@ impl<'a> Fold<'a> {
     }
 }
 
-/// Whether a side of a call belongs to the account: it names an extension, or a number that the account's extensions
-/// may have, or that the directory gives one of them.
-pub(super) fn is_ours(side: Side<'_>, directory: Option<&Directory>) -> bool {
-    let is_listed =
-        |number: &str| directory.is_some_and(|directory| directory.by_phone_number(number).is_some());
-    let is_ours = |number: &str| is_extension_number(number, directory) || is_listed(number);
-    side.extension.is_some() || side.number.is_some_and(is_ours)
+/// Whether a side of a call is an extension: it names one, or a number that only extensions have.
+fn is_internal(side: Side<'_>, directory: Option<&Directory>) -> bool {
+    side.extension.is_some() || side.number.is_some_and(|number| is_extension_number(number, directory))
 }
 
-/// The extension that the directory gives a number.
-fn extension_of<'a>(number: &str, directory: Option<&'a Directory>) -> Option<&'a str> {
-    let short = || Some(number).filter(|number| is_extension_number(number, directory));
-    let directory = directory?;
-    directory.by_phone_number(number).or_else(|| directory.by_extension_number(short()?))
+/// Whether a side of a call may be an extension: also by a public number that the directory gives one.
+pub(super) fn may_be_ours(side: Side<'_>, directory: Option<&Directory>) -> bool {
+    let is_listed = |number: &str| directory.is_some_and(|directory| directory.is_account_number(number));
+    is_internal(side, directory) || side.number.is_some_and(is_listed)
 }

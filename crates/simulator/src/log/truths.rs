@@ -366,7 +366,10 @@ impl<'a> Call<'a> {
                 together >= SHORT_TALK_MS && talk.people.iter().any(|who| in_both(&who))
             })
         });
-        if is_hairpin && mixed {
+        // A person may be in a call of several sessions by one that shows no telephone of theirs.
+        let calls = (0..self.log.diallings.len()).map(|session| self.log.call_of(session));
+        let several = mixed && calls.collect::<BTreeSet<_>>().len() < self.log.diallings.len();
+        if is_hairpin && mixed || several {
             self.leaves_open.insert("related");
         }
         let kinds = [("concurrent", mixed), ("hairpin", is_hairpin)];
