@@ -207,13 +207,15 @@ impl Session {
     /// When its first leg began, as far as is known: where its beginning was not told, an answer may know it better.
     pub(crate) fn start(&self) -> Option<Time> {
         let told = self.first_told();
-        if self.reports.is_empty() || told.is_some_and(|(sequence, _)| sequence <= BEGINNING) {
-            return told.map(|(_, time)| time);
-        }
+        let begins_told = told.is_some_and(|(sequence, _)| sequence <= BEGINNING);
         let told = told.map(|(_, time)| time);
+        if self.reports.is_empty() {
+            return told;
+        }
         let reported = self.reported();
         let known = told.into_iter().chain(reported.iter().map(|reported| reported.time)).min()?;
-        Some(self.begun_before(known).map_or(known, |begun| begun.time))
+        let begun = self.begun_before(known).filter(|_| !begins_told);
+        Some(begun.map_or(known, |begun| begun.time))
     }
 
     /// The first change that was told of it, at its effective time.

@@ -119,11 +119,21 @@ impl Fold<'_> {
                 _ if is_logged_answer => continue,
                 _ => RepairedFact::State,
             };
-            let (time, is_bound) = match at {
-                0 if leg.is_start_known => (leg.start, is_bound(change) && self.is_start_bound(leg.room)),
-                _ => (change.time, is_bound(change)),
+            if at > 0 || !leg.is_start_known {
+                add(what, Some(change.time), is_bound(change), change.event);
+                continue;
+            }
+            let is_start_bound = is_bound(change) && self.is_start_bound(leg.room);
+            add(what, Some(leg.start), is_start_bound, change.event);
+            // The leg began with its session; what it had become by then is another fact.
+            let became = match code {
+                Some(Code::Gone | Code::Setup) => None,
+                Some(Code::Disconnected) => Some(RepairedFact::End).filter(|_| leg.end == Some(change.time)),
+                _ => Some(RepairedFact::State),
             };
-            add(what, Some(time), is_bound, change.event);
+            if let Some(became) = became.filter(|_| change.time != leg.start) {
+                add(became, Some(change.time), is_bound(change), change.event);
+            }
         }
         let logged_answer = changes
             .iter()

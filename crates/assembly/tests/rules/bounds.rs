@@ -95,7 +95,7 @@ fn a_call_whose_beginning_was_lost_began_when_its_session_was_made() {
     assert_eq!(known.start_time, time(5.05));
     assert_eq!(known.answer_time, Some(time(35.5)));
     assert!(known.legs.iter().all(|leg| leg.start_time == Some(time(5.05))));
-    assert!(has_bound(&known, RepairedFact::Leg, 5.05));
+    assert!(has_bound(&known, RepairedFact::Leg, 5.05) && has_bound(&known, RepairedFact::State, 35.5));
     let unknown = call(&said(None));
     assert_eq!(unknown.start_time, time(35.5));
     assert!(unknown.legs.iter().all(|leg| leg.start_time.is_none()));

@@ -172,12 +172,13 @@ fn in_the_middle_of_an_attended_transfer() {
 
 #[test]
 fn around_a_whole_call() {
+    stopped("inbound", 0, 150, true);
     stopped("inbound", 0, 90, true);
 }
 
 #[test]
 fn around_a_whole_call_with_a_log_that_does_not_say_that_it_is_final() {
-    stopped("inbound", 0, 90, false);
+    stopped("inbound", 0, 150, false);
 }
 
 #[test]
