@@ -443,9 +443,12 @@ fn talks_of(session: &Session, extension: &str) -> Vec<(Time, Option<Time>)> {
             None => codes.push((event.leg, code, dials || code == Code::Proceeding)),
         }
         let connected = |own: bool| {
-            codes
-                .iter()
-                .any(|&(leg, code, rang)| code == Code::Answered && is_own(leg) == own && (rang || !own))
+            codes.iter().any(|&(leg, code, rang)| match code {
+                Code::Answered => is_own(leg) == own && (rang || !own),
+                // Who was parked is fetched by whoever is connected after that.
+                Code::Parked => !own && !is_own(leg),
+                _ => false,
+            })
         };
         let on_hold = codes.iter().any(|(_, code, _)| *code == Code::Hold);
         let talks_now = connected(true) && (connected(false) || !has_others && !dials) && !on_hold;

@@ -227,10 +227,34 @@ impl Fold<'_> {
         if self.talks.iter().any(talks) {
             return Some(EndState::Talking);
         }
+        if let Some(ringing) = self.only_rings(person, time) {
+            return ringing.then_some(EndState::Ringing);
+        }
         let places = self.places_of(person, time);
         let is_near = |room: usize| places.contains(&self.joints.number_before(room, time));
-        let near = self.legs.iter().enumerate().filter(|(_, leg)| is_near(leg.room) && !leg.supervises);
+        let near = self
+            .legs
+            .iter()
+            .enumerate()
+            .filter(|(_, leg)| is_near(leg.room) && (!leg.supervises || leg.talks_at(time)));
         near.filter_map(|(index, leg)| self.serves(index, leg.state_before(time)?, person, time)).min()
+    }
+
+    /// Whether the telephone of a person who is called and not on the line yet rings; none of anybody else.
+    fn only_rings(&self, person: usize, time: Time) -> Option<bool> {
+        let legs = self.people[person]
+            .legs
+            .iter()
+            .filter_map(|&leg| Some((leg, self.legs[leg].state_before(time)?)));
+        let mut rings = None;
+        for (leg, state) in legs {
+            let waits = self.legs[leg].is_inbound() && matches!(state, LegState::Setup | LegState::Ringing);
+            if !waits {
+                return None;
+            }
+            rings = Some(rings == Some(true) || state == LegState::Ringing);
+        }
+        rings
     }
 
     /// Where a person is just before a time, by the numbers of joined sessions.

@@ -255,7 +255,7 @@ impl<'a> Fold<'a> {
 
     /// Whether a user goes on by this leg with a call that an earlier leg of the session had: a switch, a flip, or a
     /// pickup at another device.
-    fn continues_another(&self, leg: usize) -> bool {
+    pub(super) fn continues_another(&self, leg: usize) -> bool {
         let legs = self.rooms[self.legs[leg].room].legs.clone();
         let owner = self.legs[leg].description.extension;
         let earlier = legs.clone().take_while(|&earlier| earlier < leg);

@@ -74,7 +74,11 @@ impl Fold<'_> {
         }
         let (kind, by, target) = match reason {
             Reason::CallSwitch => (MoveKind::Switch, owner, owner),
-            Reason::CallFlip => (MoveKind::Flip, owner, self.flipped_to(leg, at)),
+            Reason::CallFlip => (
+                MoveKind::Flip,
+                owner,
+                self.flipped_to(leg, at).and_then(|flipped| self.legs[flipped].person),
+            ),
             Reason::CallPark | Reason::ParkLocation => (MoveKind::Park, owner, None),
             Reason::Pickup if !self.is_taken_by_link(leg, at) => {
                 let taker = self.taker(leg, at).and_then(|taker| self.legs[taker].person);
@@ -153,15 +157,14 @@ impl Fold<'_> {
         self.person_with_extension(self.offered_by(leg)?)
     }
 
-    /// The owner of the latest leg begun: the one the call was flipped to rings before the old one ends.
-    fn flipped_to(&self, leg: usize, at: usize) -> Option<usize> {
+    /// The latest leg begun: the one the call was flipped to rings before the old one ends.
+    pub(super) fn flipped_to(&self, leg: usize, at: usize) -> Option<usize> {
         let sequence = self.changes[at].event.sequence;
         let mut begun = self.rooms[self.legs[leg].room].legs.clone().filter(|&other| {
             let other = &self.legs[other];
             other.first_sequence < sequence && !other.supervises
         });
-        let latest = begun.next_back().filter(|&latest| latest != leg).or_else(|| self.next_leg(leg, at));
-        latest.and_then(|latest| self.legs[latest].person)
+        begun.next_back().filter(|&latest| latest != leg).or_else(|| self.next_leg(leg, at))
     }
 
     /// The leg that took a call from one that rang. It is answered without ringing, and may come before the

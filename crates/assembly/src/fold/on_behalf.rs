@@ -1,5 +1,6 @@
 //! Outside telephones that ring on behalf of a user: find-me, forwarding to a mobile, a flip to a mobile.
 
+use wholecall_notification::Reason;
 use wholecall_record::call::{Kind, MoveKind};
 
 use super::{Fold, people::OnBehalfOf};
@@ -22,7 +23,7 @@ impl Fold<'_> {
             if led_to.contains(&index) || self.people[person].on_behalf_of.is_some() {
                 continue;
             }
-            self.people[person].on_behalf_of = self.rings_for(index);
+            self.people[person].on_behalf_of = self.rings_for(index, self.flipped_by(index));
         }
     }
 
@@ -39,23 +40,36 @@ impl Fold<'_> {
         legs
     }
 
-    fn rings_for(&self, outside: usize) -> Option<OnBehalfOf> {
+    /// The user who flipped the call to a leg.
+    fn flipped_by(&self, outside: usize) -> Option<usize> {
+        let legs = self.rooms[self.legs[outside].room].legs.clone();
+        let is_flip = |leg: usize, at: usize| {
+            self.changes[at].event.said.reason == Some(Reason::CallFlip)
+                && self.flipped_to(leg, at) == Some(outside)
+        };
+        let flips = |&leg: &usize| self.legs[leg].changes.clone().any(|at| is_flip(leg, at));
+        let by = legs.filter(|&leg| self.legs[leg].kind == Kind::User).find(flips)?;
+        self.legs[by].person
+    }
+
+    fn rings_for(&self, outside: usize, flipped_by: Option<usize>) -> Option<OnBehalfOf> {
         let leg = &self.legs[outside];
         let caller = self.caller_of(leg.room).person;
         let handled = |&other: &usize| {
             let user = &self.legs[other];
             user.kind == Kind::User
-                && user.is_inbound()
+                && (user.is_inbound() || self.continues_another(other))
                 && user.first_sequence < leg.first_sequence
                 && user.end.is_none_or(|end| end > leg.start)
                 && user.person != caller
         };
-        let mut users: Vec<usize> = self.rooms[leg.room]
+        let handled_by: Vec<usize> = self.rooms[leg.room]
             .legs
             .clone()
             .filter(handled)
             .filter_map(|user| self.legs[user].person)
             .collect();
+        let mut users = flipped_by.map_or(handled_by, |user| vec![user]);
         users.sort_unstable();
         users.dedup();
         let number = self.people[leg.person?].number.as_deref();

@@ -193,7 +193,8 @@ impl<'a> Fold<'a> {
         let addressed = |leg: &&Leg<'a>| {
             leg.description.to.extension.is_some() && leg.description.to.extension == id.extension_id()
         };
-        let side = self.legs.iter().find(addressed).map(|leg| leg.description.to);
+        let by_leg = self.legs.iter().find(addressed).map(|leg| leg.description.to);
+        let side = by_leg.or_else(|| id.extension_id().is_none().then(|| self.dialled().side));
         let kind = match id.extension_id() {
             None => Kind::External,
             Some(extension) => match self.listed_kind(extension) {

@@ -200,3 +200,15 @@ fn a_learnt_name_serves_where_the_directory_has_none() {
     assert_eq!([name_of("104"), name_of("105"), name_of("106")], [Some("Ada"), Some("Ben"), Some("Cleo")]);
     assert!(directory.get("106").is_none(), "a name alone lists no extension");
 }
+
+#[test]
+fn a_number_of_the_account_is_no_customer_and_its_answer_is_not_shown() {
+    let mut directory = Directory::default();
+    directory.insert("104", Entry::listed(Some("User"), Some("Ada"), Some("104")));
+    directory.insert("106", Entry::listed(Some("User"), Some("Bob"), Some("106")));
+    directory.add_phone_number("+16505550106", Some("106"));
+    let own_view = "0 A/1 out 104 104>+16505550106 Setup; 0.1 A/1 Answered; 20 A/1 Disconnected";
+    let call = play(own_view).with_directory(directory).call();
+    assert_eq!(call.customer, None);
+    assert!(call.conversations.is_empty(), "the platform answered: {:?}", call.conversations);
+}

@@ -48,7 +48,8 @@ fn a_consultation_belongs_to_the_latest_hold() {
         "{ANSWERED}{second} 5 W/2 Hold; 6 A/2 Hold; 10 B/1 out 104 104>106 Setup; 30 A/1,A/2,W/1,W/2,B/1 Disconnected"
     ));
     assert_eq!(related(&play.call_of("B")), [("A", RelatedKind::Consultation)]);
-    let of_w = related(&play.call_of("W"));
+    let call = play.call_of("W");
+    let of_w = related(&call);
     assert!(of_w.iter().all(|(_, kind)| *kind != RelatedKind::Consultation), "{of_w:?}");
 }
 

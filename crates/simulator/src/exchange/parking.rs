@@ -71,6 +71,8 @@ impl Exchange<'_> {
             }
             self.log.comes(taken, leg, by, self.now);
         }
+        // A star code was dialled, whatever its session leads to later.
+        self.log.reaches_nobody(own);
         self.log.joins(taken, own);
         self.audio.connect(self.sessions[own].mixer, self.sessions[taken].mixer);
         self.say_gone(leg, Some("Pickup"), peer);

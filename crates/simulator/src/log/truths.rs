@@ -366,10 +366,11 @@ impl<'a> Call<'a> {
                 together >= SHORT_TALK_MS && talk.people.iter().any(|who| in_both(&who))
             })
         });
-        // A person may be in a call of several sessions by one that shows no telephone of theirs.
+        // A person may be in a call that was moved on, or has several sessions, by one that shows no telephone of
+        // theirs.
         let calls = (0..self.log.diallings.len()).map(|session| self.log.call_of(session));
-        let several = mixed && calls.collect::<BTreeSet<_>>().len() < self.log.diallings.len();
-        if is_hairpin && mixed || several {
+        let several = calls.collect::<BTreeSet<_>>().len() < self.log.diallings.len();
+        if mixed && (is_hairpin || several || !self.log.moves.is_empty()) {
             self.leaves_open.insert("related");
         }
         let kinds = [("concurrent", mixed), ("hairpin", is_hairpin)];

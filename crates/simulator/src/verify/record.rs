@@ -77,6 +77,8 @@ pub(super) struct Durations {
 pub(super) struct Participant {
     pub(super) id: String,
     #[serde(default)]
+    pub(super) observed: bool,
+    #[serde(default)]
     pub(super) on_behalf_of: Option<String>,
 }
 

@@ -326,7 +326,10 @@ impl Judge<'_> {
         let same_kind = |other: &&Move| other.kind == step.kind && (step.by.is_none() || other.by == step.by);
         let alike: Vec<&Move> = self.truth.moves.iter().filter(same_kind).collect();
         let same = alike.iter().find(|other| other.target == step.target).copied();
-        let no_target = step.target.as_deref().is_none_or(is_unknown);
+        // Of whoever was consulted unseen, the view only shows that they were dialled.
+        let unseen =
+            |id: &str| self.record.participants.iter().any(|known| known.id == id && !known.observed);
+        let no_target = step.target.as_deref().is_none_or(|target| is_unknown(target) || unseen(target));
         let judged = match (alike.is_empty(), same) {
             (true, _) => Judged::Contradicted,
             (false, Some(_)) => Judged::Agrees,
