@@ -68,6 +68,23 @@ impl Account {
             "records": records.collect::<Vec<_>>(),
         })
     }
+
+    /// The list of the account's public numbers as RingCentral gives it: the company's, and those of extensions.
+    pub fn phone_number_list(&self) -> Value {
+        let company = json!({
+            "id": self.id, "phoneNumber": e164(self.main_number).to_string(), "usageType": "MainCompanyNumber",
+        });
+        let direct = self.listing().into_iter().filter_map(|listed| {
+            Some(json!({
+                "id": listed.extension, "phoneNumber": listed.direct_number?, "usageType": "DirectNumber",
+                "extension": {"id": listed.extension},
+            }))
+        });
+        json!({
+            "uri": format!("https://platform.ringcentral.com/restapi/v1.0/account/{}/phone-number", self.id),
+            "records": [company].into_iter().chain(direct).collect::<Vec<_>>(),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -86,6 +103,8 @@ mod tests {
             let kinds: BTreeSet<&str> = listing.iter().map(|listed| listed.kind).collect();
             assert_eq!(kinds.len(), 7);
             assert_eq!(account.extension_list()["records"].as_array().map(Vec::len), Some(listing.len()));
+            let direct = listing.iter().filter(|listed| listed.direct_number.is_some()).count();
+            assert_eq!(account.phone_number_list()["records"].as_array().map(Vec::len), Some(direct + 1));
         }
     }
 }

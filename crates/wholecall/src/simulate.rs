@@ -69,12 +69,14 @@ fn accounts(arguments: &SimulateArgs) -> Vec<Account> {
     }
 }
 
-/// Writes the lists of extensions, as RingCentral gives them, one after the other.
+/// Writes the lists of extensions and of public numbers, as RingCentral gives them, one after the other.
 fn write_directory(path: &Path, accounts: &[Account]) -> anyhow::Result<()> {
     let mut file = create(path)?;
     for account in accounts {
-        serde_json::to_writer(&mut file, &account.extension_list())?;
-        file.write_all(b"\n")?;
+        for list in [account.extension_list(), account.phone_number_list()] {
+            serde_json::to_writer(&mut file, &list)?;
+            file.write_all(b"\n")?;
+        }
     }
     file.flush()?;
     Ok(())

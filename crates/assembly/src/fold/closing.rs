@@ -37,9 +37,17 @@ impl Fold<'_> {
         let (Some(last), None) = (open.next(), open.next()) else { return None };
         let several = self.legs.iter().filter(|leg| leg.kind != Kind::Proxy).count() > 1;
         // An implied person on the line is somebody to talk to.
-        let talks = self.implied.iter().any(Implied::is_there_still);
+        let talks = self.implied.iter().any(Implied::is_there_still) || self.is_one_sided(last);
         let waits = talks || self.is_in_a_machine(last) || self.leads_to_the_unseen();
         (several && !waits).then_some(last)
+    }
+
+    /// Whether of a leg's session only its owner's legs were seen, and no link shows more: whoever they talk to may be
+    /// there as long as they are.
+    fn is_one_sided(&self, leg: usize) -> bool {
+        let (room, owner) = (self.legs[leg].room, self.legs[leg].person);
+        let is_linked = self.links.iter().any(|link| link.ends().iter().any(|end| end.room == room));
+        !is_linked && self.rooms[room].legs.clone().all(|other| self.legs[other].person == owner)
     }
 
     /// Whether the call waits in a menu, a queue, voicemail or park.

@@ -280,3 +280,23 @@ fn a_live_call_of_many_notifications_has_fewer_versions() {
     );
     assert!(from(120.0).count() > 20 && from(120.0).all(|step| step == 2.0), "then one in two: {times:?}");
 }
+
+#[test]
+fn a_talk_of_which_one_side_is_seen_is_not_given_up_while_it_may_go_on() {
+    let views = [
+        // A colleague was called, and the device switched.
+        "0 A/1 out 104 104>106 Setup; 1 A/1 Answered; 9 A/1 Disconnected/CallSwitch; 9 A/2 out 104 104>106 Answered",
+        // The second offer of a queue was answered.
+        "0 A/3#7 in 104 +1404>+1650=111 Proceeding queue; 9 A/3#9 Disconnected/AgentDropped
+         20 A/6#14 in 104 +1404>+1650=111 Proceeding queue; 25 A/6#15 Answered",
+        // A transfer came back to who began it.
+        "0 A/2#3 in 104 +1404>104 Proceeding; 3 A/2#6 Answered; 9 A/2#7 Disconnected/BlindTransfer
+         30 A/4#12 in 104 +1404>104 Proceeding; 33 A/4#14 Answered",
+    ];
+    for view in views {
+        let mut live = Live::new();
+        live.hear(view);
+        let told = live.wait_until("3640");
+        assert!(told.iter().all(|line| !line.contains("complete")), "{view}: {told:?}");
+    }
+}
