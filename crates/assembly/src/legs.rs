@@ -92,6 +92,11 @@ const ABSENT: u16 = 1 << 15;
 /// No name or number is longer; what is, is cut. Twelve fields of that length end before the mark.
 const LONGEST_FIELD: usize = 2_000;
 
+/// Places of texts among those of a description, see [`Description::texts`].
+const EXTENSION: usize = 1;
+const FROM_NUMBER: usize = 4;
+const TO_NUMBER: usize = 8;
+
 impl Legs {
     /// Above this, legs are found by an index.
     const FEW: usize = 16;
@@ -397,16 +402,21 @@ impl Legs {
 
     /// The owner's extension, as it was last said.
     pub(crate) fn extension(&self, leg: LegKey) -> Option<&str> {
-        self.latest(leg, |given| self.unpack(given).extension)
+        self.latest(leg, |given| self.field(given, EXTENSION))
     }
 
     /// The first number in `to`: what was dialled, before the platform filled in where the call went. An answer of
     /// RingCentral counts after every notification.
     pub(crate) fn first_number_dialled(&self, leg: LegKey) -> Option<&str> {
-        let named = self.given_to(leg).filter_map(|given| Some((given, self.unpack(given).to.number?)));
+        let named = self.given_to(leg).filter_map(|given| Some((given, self.field(given, TO_NUMBER)?)));
         let place = |given: &Given| (given.first_sequence == 0, given.first_sequence);
         let order = |a: &Given, b: &Given| place(a).cmp(&place(b)).then_with(|| self.later_first(a, b));
         named.min_by(|(a, _), (b, _)| order(a, b)).map(|(_, number)| number)
+    }
+
+    /// The numbers in `from` and `to`, as they were last said.
+    pub(crate) fn numbers(&self, leg: LegKey) -> [Option<&str>; 2] {
+        [FROM_NUMBER, TO_NUMBER].map(|place| self.latest(leg, |given| self.field(given, place)))
     }
 
     /// The technical direction, as it was last said.
@@ -450,6 +460,14 @@ impl Legs {
             && given.direction == description.direction
             && given.queue_call == description.queue_call
             && given.ring_out_role == description.ring_out_role
+    }
+
+    /// One of the texts of a description, by its place among them.
+    fn field(&self, given: &Given, place: usize) -> Option<&str> {
+        let start = place.checked_sub(1).map_or(0, |before| (given.ends[before] & !ABSENT) as usize);
+        let end = given.ends[place];
+        let text = &self.text[given.text_start as usize..];
+        (end & ABSENT == 0).then(|| &text[start..end as usize])
     }
 
     fn unpack(&self, given: &Given) -> Description<'_> {

@@ -12,6 +12,10 @@ pub fn normalized_phone_number(text: &str) -> Option<CompactString> {
         Some(rest) => (true, rest),
         None => (false, text.trim()),
     };
+    // Most numbers are written so.
+    if has_plus && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(CompactString::from(text.trim()));
+    }
     let mut number = CompactString::const_new("+");
     for character in digits.chars() {
         match character {

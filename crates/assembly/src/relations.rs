@@ -10,6 +10,7 @@ use std::{
 };
 
 use compact_str::{CompactString, format_compact};
+use smallvec::SmallVec;
 use wholecall_notification::{Code, Direction, Reason, Role};
 use wholecall_record::{
     SessionId, Time,
@@ -18,7 +19,7 @@ use wholecall_record::{
 
 use crate::{
     book::{Book, CallKey, Held, SessionKey},
-    description::{Description, Side},
+    description::Description,
     legs::LegKey,
     limits,
     phone_number::normalized_phone_number,
@@ -281,6 +282,14 @@ impl<S: Default> Book<S> {
 
     /// Whether an extension is connected in two calls at once, with nobody on hold in either.
     fn are_concurrent(&self, a: SessionKey, b: SessionKey, extension: &str) -> bool {
+        // Most of a person's calls are over when the next one begins.
+        let [first, second] = [a, b].map(|key| &self.sessions[key].session);
+        let are_apart = |one: &Session, other: &Session| {
+            one.open_legs() == 0 && one.events().next_back().map(|last| last.said.time) < other.start()
+        };
+        if are_apart(first, second) || are_apart(second, first) {
+            return false;
+        }
         // The two sessions of a RingOut are one call.
         if self.are_twins(a, b) || self.are_twins(b, a) {
             return false;
@@ -415,9 +424,8 @@ fn public_numbers(session: &Session) -> Option<(Option<&str>, [CompactString; 2]
         .events()
         .map(|event| event.leg)
         .find(|&leg| session.legs.direction(leg) == Some(Direction::Outbound))?;
-    let description = session.legs.description(leg);
-    let number = |side: Side<'_>| side.number.and_then(normalized_phone_number);
-    Some((description.extension, [number(description.from)?, number(description.to)?]))
+    let [from, to] = session.legs.numbers(leg);
+    Some((session.legs.extension(leg), [normalized_phone_number(from?)?, normalized_phone_number(to?)?]))
 }
 
 /// When the last leg of a session ended; none while one goes on.
@@ -429,29 +437,28 @@ fn last_event(session: &Session) -> Option<Time> {
 /// When an extension and somebody else were connected in a session, with nobody on hold. A machine is connected without
 /// ringing: only who rang, or who dialled, counts.
 fn talks_of(session: &Session, extension: &str) -> Vec<(Time, Option<Time>)> {
-    let mut codes: Vec<(LegKey, Code, bool)> = Vec::new();
+    let mut lines: SmallVec<[Line; 8]> = SmallVec::new();
     let mut talks: Vec<(Time, Option<Time>)> = Vec::new();
     let mut effective = Time::from_millis(i64::MIN);
-    let is_own = |leg: LegKey| session.legs.extension(leg) == Some(extension);
-    let has_others = session.events().any(|event| !is_own(event.leg));
+    let has_others = session.events().any(|event| session.legs.extension(event.leg) != Some(extension));
     for event in session.events() {
         effective = effective.max(event.said.time);
         let Some(code) = event.said.code.filter(|code| *code != Code::Other) else { continue };
-        let dials = session.legs.direction(event.leg) == Some(Direction::Outbound);
-        match codes.iter_mut().find(|(leg, ..)| *leg == event.leg) {
-            Some((_, last, rang)) => (*last, *rang) = (code, *rang || code == Code::Proceeding),
-            None => codes.push((event.leg, code, dials || code == Code::Proceeding)),
+        match lines.iter_mut().find(|line| line.leg == event.leg) {
+            Some(line) => (line.code, line.rang) = (code, line.rang || code == Code::Proceeding),
+            None => lines.push(Line {
+                leg: event.leg,
+                is_own: session.legs.extension(event.leg) == Some(extension),
+                dials: session.legs.direction(event.leg) == Some(Direction::Outbound),
+                code,
+                rang: code == Code::Proceeding,
+            }),
         }
-        let connected = |own: bool| {
-            codes.iter().any(|&(leg, code, rang)| match code {
-                Code::Answered => is_own(leg) == own && (rang || !own),
-                // Who was parked is fetched by whoever is connected after that.
-                Code::Parked => !own && !is_own(leg),
-                _ => false,
-            })
-        };
-        let on_hold = codes.iter().any(|(_, code, _)| *code == Code::Hold);
-        let talks_now = connected(true) && (connected(false) || !has_others && !dials) && !on_hold;
+        let mut own = lines.iter().filter(|line| line.is_own && line.is_connected());
+        let own = own.find(|line| line.rang || line.dials);
+        let others = || lines.iter().any(|line| !line.is_own && line.is_connected());
+        let on_hold = lines.iter().any(|line| line.code == Code::Hold);
+        let talks_now = own.is_some_and(|own| !has_others && !own.dials || others()) && !on_hold;
         match talks.last_mut() {
             Some((_, end @ None)) if !talks_now => *end = Some(effective),
             Some((_, None)) => {}
@@ -460,6 +467,22 @@ fn talks_of(session: &Session, extension: &str) -> Vec<(Time, Option<Time>)> {
         }
     }
     talks
+}
+
+/// A leg as far as it shows who is connected.
+struct Line {
+    leg: LegKey,
+    is_own: bool,
+    dials: bool,
+    code: Code,
+    rang: bool,
+}
+
+impl Line {
+    /// Who was parked is fetched by whoever is connected after that.
+    fn is_connected(&self) -> bool {
+        self.code == Code::Answered || self.code == Code::Parked && !self.is_own
+    }
 }
 
 fn mirrored(a: &Session, b: &Session) -> bool {

@@ -128,17 +128,33 @@ pub(crate) fn collected<'a>(notifications: impl IntoIterator<Item = &'a str>) ->
     by_id(collection.finish().records().map(|record| serde_json::to_value(&record).unwrap()))
 }
 
-/// Records by their ids, without what the notifications alone do not decide.
+/// Records by their ids, without what the notifications of the call alone do not decide: when each version was made, and
+/// the names that other calls of the account gave its extensions by then.
 pub(crate) fn by_id(records: impl IntoIterator<Item = Value>) -> BTreeMap<String, Value> {
     let mut found = BTreeMap::new();
     for mut record in records {
         let members = record.as_object_mut().unwrap();
         members.remove("version").unwrap();
         members.remove("updatedAt").unwrap();
+        members.remove("directoryVersion");
+        for named in ["from", "to", "participants", "queues"] {
+            without_names(&mut members[named]);
+        }
         let id = record["id"].as_str().unwrap().to_owned();
         assert!(found.insert(id.clone(), record).is_none(), "{id} is listed twice");
     }
     found
+}
+
+fn without_names(value: &mut Value) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(without_names),
+        Value::Object(members) => {
+            members.remove("name");
+            members.remove("displayName");
+        }
+        _ => {}
+    }
 }
 
 /// Waits until no call is live.
