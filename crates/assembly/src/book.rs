@@ -161,11 +161,12 @@ impl<S: Default> Book<S> {
                 let listened = self.sessions[key].neighbours().map(|&other| self.sessions[other].call);
                 added.touched.extend(listened);
             }
-            // Only what an extension began or held can relate sessions.
+            // Only what an extension began, held or answered can relate sessions.
+            let answers = party.status.code() == Some(Code::Answered);
             let did = match of {
-                News::Leg => party.direction() == Some(Direction::Outbound) || is_ring_out,
+                News::Leg => party.direction() == Some(Direction::Outbound) || is_ring_out || answers,
                 // Whose leg it is may be known only now.
-                News::Change => described || party.status.code() == Some(Code::Answered),
+                News::Change => described || answers,
                 News::Copy | News::Detail => true,
             };
             let holds = party.status.code() == Some(Code::Hold);

@@ -80,9 +80,10 @@ impl Account {
                 "extension": {"id": listed.extension},
             }))
         });
+        let records: Vec<Value> = std::iter::once(company).chain(direct).collect();
         json!({
             "uri": format!("https://platform.ringcentral.com/restapi/v1.0/account/{}/phone-number", self.id),
-            "records": [company].into_iter().chain(direct).collect::<Vec<_>>(),
+            "records": records,
         })
     }
 }
