@@ -108,10 +108,10 @@ impl Fold<'_> {
     fn span(&self, state: State, conversations: &[Conversation]) -> (Time, Option<Time>) {
         let heard = conversations.first().map(|talk| talk.start_time);
         let heard_last = conversations.iter().filter_map(|talk| talk.end_time).max();
-        (
-            heard.map_or(self.start(), |heard| heard.min(self.start())),
-            self.end(state).map(|end| Some(end).max(heard_last).unwrap_or(end)),
-        )
+        let start = heard.map_or(self.start(), |heard| heard.min(self.start()));
+        // By another server's clock a call may end before it begins.
+        let begun = self.rooms[self.root].start.map_or(start, |begun| begun.max(start));
+        (start, self.end(state).map(|end| Some(end).max(heard_last).unwrap_or(end).max(begun)))
     }
 
     /// The first event of any session; a supervisor's own sessions aside.
