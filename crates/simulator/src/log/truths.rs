@@ -148,6 +148,7 @@ impl<'a> Call<'a> {
             self.leaves_open.insert("endState");
         }
         let related = self.related();
+        self.leave_mobiles_open(&own);
         if root.dialled.is_none() && !root.for_nobody && !log.services.contains(&self.root) {
             self.leaves_open.insert("to");
         }
@@ -352,11 +353,28 @@ impl<'a> Call<'a> {
             .any(|talk| talk.end > from && talk.start < until && talk.people.iter().any(is_target))
     }
 
+    /// Where several users were rung, only a list of their numbers shows for whom a mobile telephone rang.
+    fn leave_mobiles_open(&mut self, own: &dyn Fn(usize) -> bool) {
+        let log = self.log;
+        for (session, ..) in log.mobiles.iter().filter(|(session, ..)| own(*session)) {
+            let rings = log.rings.iter().filter(|ring| ring.session == *session);
+            let users: BTreeSet<Who> =
+                rings.map(|ring| ring.who).filter(|who| matches!(who, Who::Extension(_))).collect();
+            if users.len() > 1 {
+                self.leaves_open.extend(["customer", "users", "onBehalfOf", "endState", "queues"]);
+            }
+        }
+    }
+
     /// Kinds of other calls that this one is connected with, without being one with them.
     fn related(&mut self) -> Vec<String> {
         let halves =
             self.log.hairpins.iter().map(|&(out, back)| (self.log.call_of(out), self.log.call_of(back)));
         let is_hairpin = halves.into_iter().any(|(out, back)| out == self.call || back == self.call);
+        // Only a list of the account's numbers shows that nobody outside took part.
+        if is_hairpin {
+            self.leaves_open.insert("customer");
+        }
         let mixed = self.talks.iter().any(|talk| {
             let elsewhere =
                 self.heard.talks.iter().filter(|other| self.log.call_of(other.mixer) != self.call);

@@ -143,7 +143,8 @@ fn a_call_whose_end_was_never_told_is_asked_for() {
     assert_eq!(call["id"], truths[0]["id"]);
     assert_eq!(call["completeness"]["reason"], Value::Null, "{call}");
     let repaired = &call["completeness"]["repaired"];
-    assert_eq!((&repaired[0]["what"], &repaired[0]["evidence"]["kind"]), (&json!("end"), &json!("snapshot")));
+    // A session that is over when it is asked for is asked of the call log.
+    assert_eq!((&repaired[0]["what"], &repaired[0]["evidence"]["kind"]), (&json!("end"), &json!("callLog")));
     // What was answered is kept, and proves the record as notifications do.
     let id = call["id"].as_str().unwrap();
     let kept = server.client().get(&tenant, &format!("/v1/calls/{id}/notifications")).to_string();
