@@ -3,31 +3,18 @@
 
 #![allow(clippy::expect_used, reason = "what a test cannot go on without fails it")]
 
+mod listing;
+
 use std::{collections::BTreeSet, fmt::Write, ops::Range};
 
-use wholecall_assembly::{Collection, Directory, Entry};
+use wholecall_assembly::Collection;
 use wholecall_notification::{Document, Message};
 use wholecall_simulator::{
     Account, Company, Fault, Faults, Notification, Play, Record, Scenario, Told, Tolerance, Traffic, verify,
     verify_view,
 };
 
-/// What RingCentral's lists say of an account.
-fn directory(account: &Account) -> Directory {
-    let mut directory = Directory::default();
-    directory.add_phone_number(&format!("+{}", account.main_number), None);
-    for listed in account.listing() {
-        let (id, number) = (listed.extension.to_string(), listed.number.to_string());
-        directory.insert(&id, Entry::listed(Some(listed.kind), Some(&listed.name), Some(&number)));
-        if let Some(direct) = &listed.direct_number {
-            directory.add_phone_number(direct, Some(&id));
-        }
-        if let Some(mobile) = &listed.mobile {
-            directory.add_forwarding(&id, mobile);
-        }
-    }
-    directory
-}
+use crate::listing::directory;
 
 /// The records of notifications, by way of their JSON in both directions.
 fn assembled(notifications: &[Notification], accounts: &[Account]) -> Vec<Record> {

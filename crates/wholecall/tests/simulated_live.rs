@@ -3,6 +3,8 @@
 
 #![allow(clippy::expect_used, reason = "what a test cannot go on without fails it")]
 
+mod listing;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use wholecall_assembly::{Assembler, Change, Changes, Settings};
@@ -58,6 +60,9 @@ fn a_day(users: usize, faults: &str, settings: Settings) -> (Vec<CallTruth>, Rec
     let faults: Faults = faults.parse().expect("known faults");
     let traffic = Traffic::new(Company::of(users), MIDNIGHT, MIDNIGHT + 24 * HOUR, 11).with_faults(faults);
     let mut assembler = Assembler::new(settings);
+    for account in traffic.accounts() {
+        assembler.set_directory(Some(&account.id.to_string()), listing::directory(account));
+    }
     let (mut truths, mut receiver, mut now) = (Vec::new(), Receiver::default(), Time::from_millis(MIDNIGHT));
     for told in traffic {
         let told = match told {

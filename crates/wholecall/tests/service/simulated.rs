@@ -21,7 +21,8 @@ fn a_company_s_day_posted_to_the_service_becomes_what_was_true() {
     let server = service.start();
     let truth = service.data().with_file_name("truth.ndjson");
     let hook = format!("http://{}/hooks/acme", server.address());
-    let day = ["--traffic", "--users", "30", "--fast", "--post", &hook];
+    // A day on which nothing happens that only the company's lists of extensions could tell.
+    let day = ["--traffic", "--users", "30", "--seed", "20", "--fast", "--post", &hook];
     let posted = simulate(
         &[&day[..], &["--verification-token", &tenant.token, "--truth", truth.to_str().unwrap()]].concat(),
     );
