@@ -59,7 +59,7 @@ fn the_played_calls_in_disorder_by_eight_connections() {
 #[test]
 fn a_company_s_day_is_told_as_it_was() {
     // A day on which nothing happens that only the company's lists of extensions could tell.
-    let day = company_day(40, 114);
+    let day = company_day(40, 20);
     let installation = Installation::new();
     let server = installation.start();
     let tenant = installation.tenant("company", &day.accounts);
