@@ -2,10 +2,10 @@
 //!
 //! The checks are linear in the size of the record: one is made before any version of a call is published.
 
-use std::collections::{HashMap, HashSet};
+use smallvec::SmallVec;
 
 use crate::{
-    LegId, ParticipantId, Time,
+    ParticipantId, Time,
     call::{Call, Kind, Leg, Participant, Segment, State},
 };
 
@@ -24,13 +24,34 @@ impl Found {
     }
 }
 
+/// Ids to look up. Records are checked before they are published, and most have a handful of ids: a sorted list needs
+/// neither an allocation nor a hash.
+struct Ids<'a, T>(SmallVec<[&'a T; 16]>);
+
+impl<'a, T: Ord> Ids<'a, T> {
+    fn of(ids: impl Iterator<Item = &'a T>) -> Self {
+        let mut ids: SmallVec<[&T; 16]> = ids.collect();
+        ids.sort_unstable();
+        Self(ids)
+    }
+
+    fn place(&self, id: &T) -> Option<usize> {
+        let place = self.0.partition_point(|known| *known < id);
+        self.0.get(place).is_some_and(|known| *known == id).then_some(place)
+    }
+
+    fn are_distinct(&self) -> bool {
+        self.0.windows(2).all(|pair| pair[0] != pair[1])
+    }
+}
+
 impl Call {
     /// Everything about the record that contradicts itself; nothing for a sound one.
     pub fn violations(&self) -> Vec<String> {
         let mut found = Found::default();
-        let known: HashSet<&ParticipantId> = self.participants.iter().map(|person| &person.id).collect();
+        let known = Ids::of(self.participants.iter().map(|person| &person.id));
         self.legs.iter().for_each(|leg| check_leg(leg, &mut found));
-        self.check_participants(&mut found);
+        self.check_participants(&known, &mut found);
         self.check_conversations(&mut found);
         self.check_times(&mut found);
         self.check_references(&known, &mut found);
@@ -45,18 +66,18 @@ impl Call {
         found.0
     }
 
-    fn check_participants(&self, found: &mut Found) {
-        let legs: HashSet<&LegId> = self.legs.iter().map(|leg| &leg.id).collect();
-        found.unless(legs.len() == self.legs.len(), || "two legs of one id".to_owned());
-        let mut talks: HashMap<&ParticipantId, Vec<Stretch>> = HashMap::new();
+    fn check_participants(&self, known: &Ids<'_, ParticipantId>, found: &mut Found) {
+        let legs = Ids::of(self.legs.iter().map(|leg| &leg.id));
+        found.unless(legs.are_distinct(), || "two legs of one id".to_owned());
+        let mut talks: SmallVec<[(usize, Stretch); 16]> = SmallVec::new();
         for talk in &self.conversations {
-            for person in &talk.participants {
-                talks.entry(person).or_default().push((talk.start_time, talk.end_time));
-            }
+            let places = talk.participants.iter().filter_map(|id| known.place(id));
+            talks.extend(places.map(|place| (place, (talk.start_time, talk.end_time))));
         }
+        talks.sort_unstable();
         for person in &self.participants {
             let name = &person.id;
-            found.unless(person.legs.iter().all(|leg| legs.contains(leg)), || {
+            found.unless(person.legs.iter().all(|leg| legs.place(leg).is_some()), || {
                 format!("{name}: has a leg that is not there")
             });
             // A supervisor may have listened from another call's session.
@@ -70,16 +91,16 @@ impl Call {
             });
             found
                 .unless(talk_ms <= self.durations.talk_ms, || format!("{name}: talked longer than the call"));
-            let own = talks.remove(name).unwrap_or_default();
-            found.unless(union(own.into_iter()).is_none_or(|ms| ms == talk_ms), || {
+            let place = known.place(name);
+            let first = talks.partition_point(|(talker, _)| Some(*talker) < place);
+            let own = talks[first..].iter().take_while(|(talker, _)| Some(*talker) == place);
+            found.unless(union(own.map(|(_, talk)| *talk)).is_none_or(|ms| ms == talk_ms), || {
                 format!("{name}: talkMs is not its conversations'")
             });
         }
     }
 
     fn check_conversations(&self, found: &mut Found) {
-        // When each set of people last stopped; none while they talk.
-        let mut until: HashMap<&[ParticipantId], Option<Time>> = HashMap::new();
         for (at, talk) in self.conversations.iter().enumerate() {
             let (start, end) = (talk.start_time, talk.end_time);
             // One that began with the last notification counts without a length.
@@ -94,13 +115,20 @@ impl Call {
             found.unless(end.is_some() || self.state == State::Live, || {
                 format!("conversation {at} has no end")
             });
-            let before = until.insert(&talk.participants, end);
-            found.unless(before.is_none_or(|last| last.is_some_and(|last| last <= start)), || {
-                format!("conversation {at} overlaps another of the same people")
-            });
             let is_within = start >= self.start_time
                 && self.end_time.is_none_or(|last| end.is_none_or(|end| end <= last));
             found.unless(is_within, || format!("conversation {at} lies outside the call"));
+        }
+        // Those of the same people stand together, in their order.
+        let mut by_people: SmallVec<[usize; 8]> = (0..self.conversations.len()).collect();
+        by_people
+            .sort_by(|a, b| self.conversations[*a].participants.cmp(&self.conversations[*b].participants));
+        for pair in by_people.windows(2) {
+            let [before, after] = [&self.conversations[pair[0]], &self.conversations[pair[1]]];
+            let is_over = before.end_time.is_some_and(|end| end <= after.start_time);
+            found.unless(is_over || before.participants != after.participants, || {
+                format!("conversation {} overlaps another of the same people", pair[1])
+            });
         }
         let talked = union(self.conversations.iter().map(|talk| (talk.start_time, talk.end_time)));
         found.unless(talked.is_none_or(|ms| ms == self.durations.talk_ms), || {
@@ -162,9 +190,9 @@ impl Call {
     }
 
     /// Every id of a participant, anywhere in the record, is one of the list.
-    fn check_references(&self, known: &HashSet<&ParticipantId>, found: &mut Found) {
+    fn check_references(&self, known: &Ids<'_, ParticipantId>, found: &mut Found) {
         for (place, id) in self.references() {
-            found.unless(known.contains(id), || format!("{place} names {id}, who is not in the list"));
+            found.unless(known.place(id).is_some(), || format!("{place} names {id}, who is not in the list"));
         }
     }
 
@@ -224,7 +252,8 @@ fn check_leg(leg: &Leg, found: &mut Found) {
 
 /// How long at least one stretch lasted; unknown while one has no end.
 pub(crate) fn union(stretches: impl Iterator<Item = Stretch>) -> Option<i64> {
-    let stretches: Option<Vec<(Time, Time)>> = stretches.map(|(start, end)| Some((start, end?))).collect();
+    let stretches: Option<SmallVec<[(Time, Time); 8]>> =
+        stretches.map(|(start, end)| Some((start, end?))).collect();
     let mut stretches = stretches?;
     stretches.sort_unstable();
     let mut covered = Time::from_millis(i64::MIN);
