@@ -109,14 +109,14 @@ impl<S: Default> Book<S> {
         let key = self.session_of(notification);
         let mut added =
             Added { call: self.sessions[key].call, news: false, absorbed: Vec::new(), touched: Vec::new() };
-        let root = self.root_if_several(added.call);
+        let root = self.root_if_known(added.call);
         match notification.sequence() {
             Some(sequence) => self.add_change(key, sequence, notification, &mut added),
             None => self.add_report(key, notification, &mut added),
         }
         added.call = self.sessions[key].call;
         // Other calls know this one by its root.
-        if root.is_some() && self.root_if_several(added.call) != root {
+        if root.is_some() && self.root_if_known(added.call) != root {
             for key in self.calls[added.call].sessions.clone() {
                 self.mark_dirty(key);
             }
@@ -191,9 +191,12 @@ impl<S: Default> Book<S> {
         self.mark_dirty(key);
     }
 
-    /// The root of a call of several sessions; a call of one has no other.
-    fn root_if_several(&self, call: CallKey) -> Option<SessionKey> {
-        (self.calls[call].sessions.len() > 1).then(|| self.root(call)).flatten()
+    /// The root by which other calls know a call of several sessions; a call of one has no other.
+    fn root_if_known(&self, call: CallKey) -> Option<SessionKey> {
+        let sessions = &self.calls[call].sessions;
+        let is_known =
+            |key: &SessionKey| self.sessions[*key].traces.as_deref().is_some_and(Traces::are_related);
+        (sessions.len() > 1 && sessions.iter().any(is_known)).then(|| self.root(call)).flatten()
     }
 
     /// The session a notification is about, new if need be.

@@ -1,5 +1,7 @@
 //! The state changes of a session, always in order.
 
+use wholecall_record::Time;
+
 use crate::{
     event::{Copied, Event, Statement},
     legs::LegKey,
@@ -8,10 +10,13 @@ use crate::{
 
 /// Events in order of sequence, then of party, in chunks: what comes in order is appended, what comes
 /// late moves no more than one chunk, so no order of arrival costs quadratic time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct EventLog {
     chunks: Vec<Vec<Event>>,
     len: usize,
+    /// The latest time that any event ever had: an upper bound of those that are kept. Whether a session is over can be
+    /// asked without reading its events.
+    latest: Time,
 }
 
 /// What came of adding an event.
@@ -23,6 +28,12 @@ pub(crate) enum Added {
     Copy(Copied),
 }
 
+impl Default for EventLog {
+    fn default() -> Self {
+        Self { chunks: Vec::new(), len: 0, latest: Time::from_millis(i64::MIN) }
+    }
+}
+
 impl EventLog {
     const LONGEST_CHUNK: usize = 512;
 
@@ -32,6 +43,11 @@ impl EventLog {
 
     pub(crate) fn last_sequence(&self) -> Option<u32> {
         Some(self.chunks.last()?.last()?.sequence)
+    }
+
+    /// No event is later.
+    pub(crate) fn latest(&self) -> Time {
+        self.latest
     }
 
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Event> + Clone {
@@ -47,6 +63,7 @@ impl EventLog {
         said: Statement,
         id: impl Fn(LegKey) -> &'l str,
     ) -> Added {
+        self.latest = self.latest.max(said.time);
         let order = |event: &Event| {
             event.sequence.cmp(&sequence).then_with(|| match event.leg == leg {
                 true => std::cmp::Ordering::Equal,
@@ -60,9 +77,9 @@ impl EventLog {
             false => self.chunks.partition_point(|chunk| order(&chunk[0]).is_le()).saturating_sub(1),
         };
         if self.chunks.is_empty() {
-            // Most sessions have about ten changes.
+            // Three of four sessions have at most nine changes.
             self.chunks.reserve_exact(1);
-            self.chunks.push(Vec::with_capacity(8));
+            self.chunks.push(Vec::with_capacity(9));
         }
         let events = &mut self.chunks[chunk];
         let place = if last { Err(events.len()) } else { events.binary_search_by(order) };

@@ -135,10 +135,10 @@ impl Legs {
             self.many = Some(Box::new(Many { index: ids.collect(), ..Many::default() }));
         }
         if self.legs.is_empty() {
-            // Two or three legs of a hundred characters are the rule.
+            // Three of four sessions have two or three legs, described three times in 320 characters.
             self.legs.reserve_exact(3);
-            self.given.reserve_exact(4);
-            self.text.reserve_exact(480);
+            self.given.reserve_exact(3);
+            self.text.reserve_exact(320);
         }
         let id_start = self.text.len() as u32;
         self.text.push_str(party);
@@ -192,6 +192,11 @@ impl Legs {
             (false, true) => self.open -= 1,
             _ => {}
         }
+    }
+
+    /// Whether any event of a leg is counted.
+    pub(crate) fn has_events(&self, leg: LegKey) -> bool {
+        self.legs[leg as usize].events > 0
     }
 
     /// Counts an event of a leg; tells whether it is its first.

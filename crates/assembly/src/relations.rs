@@ -4,12 +4,13 @@
 //! stay calls of their own; each says so of the other.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
     ops::RangeInclusive,
+    sync::LazyLock,
 };
 
-use compact_str::{CompactString, format_compact};
+use compact_str::CompactString;
 use smallvec::SmallVec;
 use wholecall_notification::{Code, Direction, Reason, Role};
 use wholecall_record::{
@@ -26,33 +27,61 @@ use crate::{
     session::Session,
 };
 
-/// What the extensions of an account did when, and in which session.
+/// What the extensions of an account did: when, in order, and in which session.
 #[derive(Debug, Default)]
-pub(crate) struct Relations(BTreeSet<(Trace, SessionKey)>);
+pub(crate) struct Relations(hashbrown::HashMap<u64, Sessions>);
+
+/// Sessions in order of time. Most numbers call each other once.
+type Sessions = SmallVec<[(Time, SessionKey); 1]>;
 
 impl Relations {
+    /// Calls come in about the order of their times, so most entries go to the end of a list.
+    fn add(&mut self, trace: &Trace, key: SessionKey) {
+        let list = self.0.entry(trace.who.doing(trace.did)).or_default();
+        let entry = (trace.time, key);
+        match list.last().is_none_or(|last| *last < entry) {
+            true => list.push(entry),
+            false => {
+                if let Err(place) = list.binary_search(&entry) {
+                    list.insert(place, entry);
+                }
+            }
+        }
+    }
+
+    fn remove(&mut self, trace: &Trace, key: SessionKey) {
+        let list_key = trace.who.doing(trace.did);
+        let Some(list) = self.0.get_mut(&list_key) else { return };
+        if let Ok(place) = list.binary_search(&(trace.time, key)) {
+            list.remove(place);
+        }
+        if list.is_empty() {
+            self.0.remove(&list_key);
+        }
+    }
+
     /// The sessions in which an extension did something within a time, in order of that.
     fn did(
         &self,
-        extension: &str,
+        who: Who,
         did: Did,
         within: RangeInclusive<Time>,
     ) -> impl DoubleEndedIterator<Item = (Time, SessionKey)> {
-        let (start, end) = within.into_inner();
-        let at = |time| Trace { extension: extension.into(), did, time };
-        let found = self.0.range((at(start), SessionKey::MIN)..=(at(end), SessionKey::MAX));
-        found.map(|(trace, key)| (trace.time, *key))
+        let list = self.0.get(&who.doing(did)).map_or(&[][..], |list| list.as_slice());
+        let start = list.partition_point(|(time, _)| time < within.start());
+        let end = list.partition_point(|(time, _)| time <= within.end());
+        list.get(start..end).unwrap_or_default().iter().copied()
     }
 
     /// Sessions in which an extension did something at about a time.
-    fn did_at_about(&self, extension: &str, did: Did, time: Time) -> impl Iterator<Item = SessionKey> {
+    fn did_at_about(&self, who: Who, did: Did, time: Time) -> impl Iterator<Item = SessionKey> {
         let within = time + -TWIN_WITHIN_MS..=time + TWIN_WITHIN_MS;
-        self.did(extension, did, within).take(LOOKED_AT).map(|(_, key)| key)
+        self.did(who, did, within).take(LOOKED_AT).map(|(_, key)| key)
     }
 }
 
 /// Something an extension did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Did {
     /// Began a session.
     Dial,
@@ -69,7 +98,7 @@ enum Did {
 /// What a session adds to its account's [`Relations`], and what it looks related to.
 #[derive(Debug, Default)]
 pub(crate) struct Traces {
-    list: Vec<Trace>,
+    list: Box<[Trace]>,
     /// Sessions this one looks related to.
     to: Vec<(SessionKey, Why)>,
     /// Sessions that look related to this one, in order of their ids.
@@ -88,16 +117,36 @@ impl Traces {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Trace {
-    extension: CompactString,
+    who: Who,
     did: Did,
     time: Time,
+    /// The leg that did it.
+    leg: LegKey,
+}
+
+/// Stands for an extension, or for two public numbers, in the index: comparing numbers is cheaper than comparing text.
+/// What an index entry leads to is always compared again by its text, so two extensions of one hash do no harm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Who(u64);
+
+impl Who {
+    fn of(name: impl Hash) -> Self {
+        let mut hasher = DefaultHasher::new();
+        name.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+
+    /// The key of the list of the sessions in which it did something.
+    fn doing(self, did: Did) -> u64 {
+        self.0.rotate_left(8) ^ did as u64
+    }
 }
 
 impl Held {
     fn traces(&self) -> &Traces {
-        static NONE: Traces = Traces { list: Vec::new(), to: Vec::new(), from: Vec::new() };
+        static NONE: LazyLock<Traces> = LazyLock::new(Traces::default);
         self.traces.as_deref().unwrap_or(&NONE)
     }
 }
@@ -137,18 +186,11 @@ impl<S: Default> Book<S> {
     /// related to any of them.
     pub(crate) fn refresh_relations(&mut self) -> Vec<CallKey> {
         let dirty = self.take_dirty();
-        let mut again = BTreeSet::new();
-        for &key in &dirty {
-            let mut traces = traces_of(&self.sessions[key].session);
-            traces.sort_unstable();
-            traces.dedup();
-            traces.shrink_to_fit();
-            again.extend(self.concerned(key));
-            if traces != self.sessions[key].traces().list {
-                self.index(key, traces);
-                again.extend(self.concerned(key));
-            }
-        }
+        // Where nothing is in the index yet, as after reading a file, only what enters it now can be related.
+        let again = match self.accounts.iter().all(|account| account.relations.0.is_empty()) {
+            true => self.index_all(&dirty),
+            false => self.index_again(&dirty),
+        };
         let mut touched = Vec::new();
         for key in dirty.into_iter().chain(again.iter().copied()) {
             let traces = self.sessions[key].traces();
@@ -166,18 +208,43 @@ impl<S: Default> Book<S> {
         touched
     }
 
+    /// Enters sessions in an index that has no entry yet; returns the sessions that have traces.
+    fn index_all(&mut self, keys: &[SessionKey]) -> Vec<SessionKey> {
+        let mut traced = Vec::with_capacity(keys.len());
+        for &key in keys {
+            self.index(key, traces_of(&self.sessions[key].session));
+            traced.extend(self.sessions[key].traces.is_some().then_some(key));
+        }
+        traced.sort_unstable();
+        traced
+    }
+
+    /// Enters sessions in the index anew; returns those whose relations may have changed with that.
+    fn index_again(&mut self, keys: &[SessionKey]) -> Vec<SessionKey> {
+        let mut again = Vec::new();
+        for &key in keys {
+            let traces = traces_of(&self.sessions[key].session);
+            again.extend(self.concerned(key));
+            if traces != self.sessions[key].traces().list {
+                self.index(key, traces);
+                again.extend(self.concerned(key));
+            }
+        }
+        again.sort_unstable();
+        again.dedup();
+        again
+    }
+
     /// Enters a session's traces in the account's relations, in place of the old ones.
-    fn index(&mut self, key: SessionKey, traces: Vec<Trace>) {
+    fn index(&mut self, key: SessionKey, traces: Box<[Trace]>) {
         let held = &mut self.sessions[key];
         if traces.is_empty() && held.traces.is_none() {
             return;
         }
-        let relations = &mut self.accounts[held.account].relations.0;
+        let relations = &mut self.accounts[held.account].relations;
         let own = held.traces.get_or_insert_default();
-        for old in own.list.drain(..) {
-            relations.remove(&(old, key));
-        }
-        relations.extend(traces.iter().map(|new| (new.clone(), key)));
+        own.list.iter().for_each(|old| relations.remove(old, key));
+        traces.iter().for_each(|new| relations.add(new, key));
         own.list = traces;
     }
 
@@ -185,7 +252,7 @@ impl<S: Default> Book<S> {
         if self.sessions[key].traces.is_none() {
             return;
         }
-        self.index(key, Vec::new());
+        self.index(key, Box::default());
         self.relate(key, Vec::new(), &mut Vec::new());
         let Some(traces) = self.sessions[key].traces.take() else { return };
         for other in traces.from {
@@ -224,23 +291,23 @@ impl<S: Default> Book<S> {
         let mut concerned = vec![key];
         concerned.extend(&held.traces().from);
         for trace in held.traces().list.iter().filter(|trace| trace.did == Did::Dial) {
-            concerned.extend(relations.did_at_about(&trace.extension, Did::RingOut, trace.time));
+            concerned.extend(relations.did_at_about(trace.who, Did::RingOut, trace.time));
         }
         for trace in &held.traces().list {
             match trace.did {
                 Did::Connect => {
-                    let later = relations.did(&trace.extension, Did::Connect, trace.time..=NEVER);
+                    let later = relations.did(trace.who, Did::Connect, trace.time..=NEVER);
                     concerned.extend(later.take(LOOKED_AT).map(|(_, other)| other));
                 }
                 Did::Public => {
-                    concerned.extend(relations.did_at_about(&trace.extension, Did::Public, trace.time));
+                    concerned.extend(relations.did_at_about(trace.who, Did::Public, trace.time));
                 }
                 Did::Dial | Did::Hold | Did::RingOut => {}
             }
         }
         if held.traces().hold() {
             for (extension, begun, until) in holds_of(&held.session) {
-                let later = relations.did(extension, Did::Dial, begun..=NEVER).take(LOOKED_AT);
+                let later = relations.did(Who::of(extension), Did::Dial, begun..=NEVER).take(LOOKED_AT);
                 let during = later.take_while(|(time, _)| until.is_none_or(|until| *time < until));
                 concerned.extend(during.map(|(_, dialled)| dialled));
             }
@@ -255,22 +322,21 @@ impl<S: Default> Book<S> {
             match trace.did {
                 Did::Dial => found.extend(self.on_hold_at(key, trace).map(|held| (held, Why::Consultation))),
                 Did::RingOut => {
-                    let dialled = self.relations(key).did_at_about(&trace.extension, Did::Dial, trace.time);
+                    let dialled = self.relations(key).did_at_about(trace.who, Did::Dial, trace.time);
                     let twins = dialled.filter(|&other| self.are_twins(key, other));
                     found.extend(twins.map(|twin| (twin, Why::Twin)));
                 }
                 Did::Connect => {
                     let before = EVER..=trace.time;
                     let relations = self.relations(key);
-                    let connected =
-                        relations.did(&trace.extension, Did::Connect, before).rev().take(LOOKED_AT);
-                    let at_once = |other: &SessionKey| self.are_concurrent(key, *other, &trace.extension);
+                    let connected = relations.did(trace.who, Did::Connect, before).rev().take(LOOKED_AT);
+                    let at_once = |other: &SessionKey| self.are_concurrent(key, *other, trace.leg);
                     let others = connected.map(|(_, other)| other).filter(|other| *other != key);
                     found.extend(others.filter(at_once).map(|other| (other, Why::Concurrent)));
                 }
                 Did::Public => {
-                    let same = self.relations(key).did_at_about(&trace.extension, Did::Public, trace.time);
-                    let back = same.filter(|&other| self.came_back_as(key, other));
+                    let same = self.relations(key).did_at_about(trace.who, Did::Public, trace.time);
+                    let back = same.filter(|&other| other != key && self.came_back_as(key, other));
                     found.extend(back.map(|other| (other, Why::Hairpin)));
                 }
                 Did::Hold => {}
@@ -281,19 +347,19 @@ impl<S: Default> Book<S> {
     }
 
     /// Whether an extension is connected in two calls at once, with nobody on hold in either.
-    fn are_concurrent(&self, a: SessionKey, b: SessionKey, extension: &str) -> bool {
+    fn are_concurrent(&self, a: SessionKey, b: SessionKey, leg: LegKey) -> bool {
         // Most of a person's calls are over when the next one begins.
         let [first, second] = [a, b].map(|key| &self.sessions[key].session);
-        let are_apart = |one: &Session, other: &Session| {
-            one.open_legs() == 0 && one.events().next_back().map(|last| last.said.time) < other.start()
-        };
-        if are_apart(first, second) || are_apart(second, first) {
+        let is_over_before =
+            |one: &Session, other: &Session| other.start().is_some_and(|start| one.is_over_by(start));
+        if is_over_before(second, first) || is_over_before(first, second) {
             return false;
         }
         // The two sessions of a RingOut are one call.
         if self.are_twins(a, b) || self.are_twins(b, a) {
             return false;
         }
+        let Some(extension) = first.legs.extension(leg) else { return false };
         let [a, b] = [a, b].map(|key| talks_of(&self.sessions[key].session, extension));
         let overlap = |(start, end): (Time, Option<Time>), (begun, until): (Time, Option<Time>)| {
             let end = end.into_iter().chain(until).min().unwrap_or(NEVER);
@@ -309,6 +375,7 @@ impl<S: Default> Book<S> {
         let [Some((caller, numbers)), Some((stranger, same))] = [out, back].map(public_numbers) else {
             return false;
         };
+        let [caller, stranger] = [out.legs.extension(caller), back.legs.extension(stranger)];
         let overlap = || {
             let lasts = |a: &Session, b: &Session| last_event(a).is_none_or(|end| Some(end) >= b.start());
             lasts(out, back) && lasts(back, out)
@@ -318,8 +385,8 @@ impl<S: Default> Book<S> {
 
     /// The session its dialler had on hold: the latest held, if several.
     fn on_hold_at(&self, key: SessionKey, dial: &Trace) -> Option<SessionKey> {
-        let before =
-            self.relations(key).did(&dial.extension, Did::Hold, EVER..=dial.time).rev().take(LOOKED_AT);
+        let extension = self.sessions[key].session.legs.extension(dial.leg)?;
+        let before = self.relations(key).did(dial.who, Did::Hold, EVER..=dial.time).rev().take(LOOKED_AT);
         let mut found: Option<(Time, &SessionId, SessionKey)> = None;
         for (time, other) in before {
             if found.as_ref().is_some_and(|(known, ..)| *known > time) {
@@ -327,7 +394,7 @@ impl<S: Default> Book<S> {
             }
             // Keys are in order of arrival: among holds of one time the id decides.
             let session = &self.sessions[other].session;
-            if other != key && holds_at(session, &dial.extension, dial.time) {
+            if other != key && !session.is_over_by(dial.time) && holds_at(session, extension, dial.time) {
                 found = found.max(Some((time, &session.id, other)));
             }
         }
@@ -418,14 +485,14 @@ impl Why {
     }
 }
 
-/// A session's first Outbound leg between two public numbers: its owner's extension, and the numbers.
-fn public_numbers(session: &Session) -> Option<(Option<&str>, [CompactString; 2])> {
-    let leg = session
-        .events()
-        .map(|event| event.leg)
-        .find(|&leg| session.legs.direction(leg) == Some(Direction::Outbound))?;
+/// A session's first Outbound leg between two public numbers, and the numbers.
+fn public_numbers(session: &Session) -> Option<(LegKey, [CompactString; 2])> {
+    // A leg has several events in a row.
+    let mut last = None;
+    let mut legs = session.events().map(|event| event.leg).filter(|leg| last.replace(*leg) != Some(*leg));
+    let leg = legs.find(|&leg| session.legs.direction(leg) == Some(Direction::Outbound))?;
     let [from, to] = session.legs.numbers(leg);
-    Some((session.legs.extension(leg), [normalized_phone_number(from?)?, normalized_phone_number(to?)?]))
+    Some((leg, [normalized_phone_number(from?)?, normalized_phone_number(to?)?]))
 }
 
 /// When the last leg of a session ended; none while one goes on.
@@ -500,20 +567,13 @@ fn own_legs(session: &Session, direction: Direction) -> Vec<Description<'_>> {
     legs.filter(|leg| leg.extension.is_some() && leg.direction == Some(direction)).collect()
 }
 
-/// Two numbers in the room of one.
-fn key_of(numbers: &[CompactString; 2]) -> CompactString {
-    let mut hasher = DefaultHasher::new();
-    numbers.hash(&mut hasher);
-    format_compact!("{:016x}", hasher.finish())
-}
-
 /// What a session's extensions did, with effective times.
-fn traces_of(session: &Session) -> Vec<Trace> {
-    let mut traces = Vec::new();
-    if let (Some((_, numbers)), Some(time)) = (public_numbers(session), session.start())
+fn traces_of(session: &Session) -> Box<[Trace]> {
+    let mut traces: SmallVec<[Trace; 8]> = SmallVec::new();
+    if let (Some((leg, numbers)), Some(time)) = (public_numbers(session), session.start())
         && !session.is_conference()
     {
-        traces.push(Trace { extension: key_of(&numbers), did: Did::Public, time });
+        traces.push(Trace { who: Who::of(numbers), did: Did::Public, time, leg });
     }
     let mut effective = Time::from_millis(i64::MIN);
     let mut begun = false;
@@ -521,8 +581,8 @@ fn traces_of(session: &Session) -> Vec<Trace> {
         effective = effective.max(event.said.time);
         let (legs, leg) = (&session.legs, event.leg);
         let mut trace = |did| {
-            let extension = legs.extension(leg).map(CompactString::from);
-            traces.extend(extension.map(|extension| Trace { extension, did, time: effective }));
+            let who = legs.extension(leg).map(Who::of);
+            traces.extend(who.map(|who| Trace { who, did, time: effective, leg }));
         };
         match event.said.code {
             Some(Code::Hold) => trace(Did::Hold),
@@ -545,7 +605,9 @@ fn traces_of(session: &Session) -> Vec<Trace> {
             }
         }
     }
-    traces
+    traces.sort_unstable();
+    traces.dedup_by_key(|trace| Trace { leg: LegKey::MIN, ..*trace });
+    traces.into_boxed_slice()
 }
 
 /// Whether an extension has the others of a session on hold at a time.

@@ -42,12 +42,15 @@ const BEGINNING: u32 = 3;
 struct FirstSaid(Option<(u32, CompactString)>);
 
 impl FirstSaid {
-    fn hear(&mut self, sequence: u32, word: Option<&str>) {
-        let Some(word) = word else { return };
+    /// Takes in a word; returns whether it counts from now on.
+    fn hear(&mut self, sequence: u32, word: Option<&str>) -> bool {
+        let Some(word) = word else { return false };
         let earlier = |(at, known): &(u32, CompactString)| (*at, known.as_str()) <= (sequence, word);
-        if !self.0.as_ref().is_some_and(earlier) {
+        let counts = !self.0.as_ref().is_some_and(earlier);
+        if counts {
             self.0 = Some((sequence, CompactString::from(word)));
         }
+        counts
     }
 
     /// Forgets what was only said of changes that are no longer kept.
@@ -144,7 +147,7 @@ impl Session {
         if full && self.events.last_sequence().is_some_and(|last| sequence > last) {
             return Heard::Beyond;
         }
-        self.origin.hear(sequence, notification.body().origin.kind.as_deref());
+        let has_new_origin = self.origin.hear(sequence, notification.body().origin.kind.as_deref());
         self.legacy_id.hear(sequence, notification.body().session_id.as_deref());
         let leg = self.legs.find_or_add(party.id());
         let uuid = notification.uuid().map(Uuid::new);
@@ -152,8 +155,13 @@ impl Session {
         let described = self.legs.describe(leg, sequence, uuid.as_ref(), party);
         self.supervised |= said.reason == Some(Reason::Supervising);
         let legs = &self.legs;
+        let is_plain = said.reason.is_none() && !described && !full && !has_new_origin;
         let added = self.events.add(sequence, leg, uuid, said, |leg| legs.id(leg));
-        self.rank.take();
+        // The next change of a leg, without a reason, does not show anew who calls whom: the rank remains.
+        let keeps_rank = is_plain && added == (Added::New { last: true }) && self.legs.has_events(leg);
+        if !keeps_rank {
+            self.rank.take();
+        }
         match added {
             Added::Copy(Copied::Nothing) if !described => Heard::Duplicate,
             Added::Copy(Copied::Content) => Heard::News { of: News::Copy, last: false, described },
@@ -202,6 +210,11 @@ impl Session {
     /// How many legs' latest change is not that they left.
     pub(crate) fn open_legs(&self) -> u32 {
         self.legs.open()
+    }
+
+    /// Whether all its legs had left by a time; a leg that leaves at that time had not.
+    pub(crate) fn is_over_by(&self, time: Time) -> bool {
+        self.open_legs() == 0 && self.events.latest() < time
     }
 
     /// When its first leg began, as far as is known: where its beginning was not told, an answer may know it better.
