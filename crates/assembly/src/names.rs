@@ -2,9 +2,10 @@
 //!
 //! What is learnt depends on the notifications and not on their order, as long as no limit is reached.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use compact_str::CompactString;
+use hashbrown::HashMap;
 use wholecall_notification::{Endpoint, Notification, Party};
 use wholecall_record::Time;
 
@@ -75,18 +76,18 @@ impl Names {
     pub fn learn_at(&mut self, now: Time, notification: &Notification<'_, '_>) {
         let Some(account_id) = notification.account_id() else { return };
         let at = Time::from_millis(notification.event_time().as_millis());
-        for party in &notification.body().parties {
-            for (extension, side, name) in sides(party).into_iter().flatten() {
-                let account = match self.accounts.get_mut(account_id) {
-                    Some(account) => account,
-                    None => self.accounts.entry(CompactString::from(account_id)).or_default(),
-                };
-                let is_new = account.learn(extension, side, name, at, self.account_max_bytes);
-                if is_new && account.changed.is_none() {
-                    account.changed = Some(now);
-                    self.changed.insert(CompactString::from(account_id));
-                }
-            }
+        let mut named = notification.body().parties.iter().flat_map(sides).flatten().peekable();
+        if named.peek().is_none() {
+            return;
+        }
+        let account = self.accounts.entry_ref(account_id).or_default();
+        let mut is_new = false;
+        for (extension, side, name) in named {
+            is_new |= account.learn(extension, side, name, at, self.account_max_bytes);
+        }
+        if is_new && account.changed.is_none() {
+            account.changed = Some(now);
+            self.changed.insert(CompactString::from(account_id));
         }
     }
 
@@ -161,7 +162,10 @@ impl AccountNames {
             return has_room;
         };
         let mut is_new = false;
-        if known.numbers.len() < NUMBERS_MAX
+        // Nearly every notification repeats what is known, and a known number is normalized.
+        let is_known = side.phone_number.as_deref().is_none_or(|number| known.numbers.contains(number));
+        if !is_known
+            && known.numbers.len() < NUMBERS_MAX
             && let Some(number) = number().filter(|number| !known.numbers.contains(number))
         {
             self.bytes += number.len();
