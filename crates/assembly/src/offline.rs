@@ -109,6 +109,11 @@ impl Calls {
         self.order.iter().filter_map(|&key| self.record(key))
     }
 
+    /// The record of the call at a place in the order of their start.
+    pub fn record_at(&self, place: usize) -> Option<Call> {
+        self.order.get(place).and_then(|&key| self.record(key))
+    }
+
     /// The record of one call; none if no call has that id.
     pub fn get(&self, id: &str) -> Option<Call> {
         self.key(id).and_then(|key| self.record(key))

@@ -5,9 +5,10 @@ use std::{
     ops::ControlFlow,
 };
 
-use wholecall_assembly::{Assembler, Change, Changes, Collection, Names, Settings};
+use rayon::prelude::*;
+use wholecall_assembly::{Assembler, Calls, Change, Changes, Collection, Names, Settings};
 use wholecall_notification::{Document, Message, Notification};
-use wholecall_record::Time;
+use wholecall_record::{Call, Time};
 
 use crate::{
     cli::{AssembleArgs, Format, WaitingArgs},
@@ -52,9 +53,7 @@ fn collect(arguments: &AssembleArgs) -> anyhow::Result<Tally> {
     }
     let calls = collection.finish();
     let mut output = Output::new(format, signer, io::stdout().lock())?;
-    for record in calls.records() {
-        output.write(&record)?;
-    }
+    write_all(&calls, &mut output)?;
     output.finish()?;
     if calls.is_empty() && tally.is_clean() {
         eprintln!("wholecall: there was no telephony session notification in the input");
@@ -62,6 +61,24 @@ fn collect(arguments: &AssembleArgs) -> anyhow::Result<Tally> {
     // The process ends here: to give a million small pieces of memory back first would only take time.
     std::mem::forget(calls);
     Ok(tally)
+}
+
+/// Writes the records of all calls: those of one batch while the processors make the next.
+fn write_all(calls: &Calls, output: &mut Output<impl Write>) -> io::Result<()> {
+    const BATCH: usize = 64;
+    let make = |start: usize| -> Vec<Call> {
+        let places = start..calls.len().min(start + BATCH);
+        places.into_par_iter().filter_map(|place| calls.record_at(place)).collect()
+    };
+    let mut made = make(0);
+    for next in (BATCH..calls.len() + BATCH).step_by(BATCH) {
+        let batch = std::mem::take(&mut made);
+        rayon::in_place_scope(|scope| {
+            scope.spawn(|_| made = make(next.min(calls.len())));
+            batch.iter().try_for_each(|call| output.write(call))
+        })?;
+    }
+    Ok(())
 }
 
 /// Tells each call when it has settled.
