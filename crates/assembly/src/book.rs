@@ -3,9 +3,11 @@
 //! A book is a set: the same notifications in any order make the same book. It knows nothing of time
 //! passing; [`crate::Assembler`] adds that.
 
+mod grouping;
+
 use std::sync::Arc;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use slab::Slab;
 use wholecall_notification::{Code, Direction, Notification, Origin, Reason};
 use wholecall_record::{AccountId, SessionId, Time};
@@ -13,8 +15,6 @@ use wholecall_record::{AccountId, SessionId, Time};
 use crate::{
     directory::Directory,
     fold::{Fold, Material},
-    limits,
-    parts::Parts,
     relations::{Relations, Traces},
     session::{Heard, News, Session},
 };
@@ -280,121 +280,6 @@ impl<S: Default> Book<S> {
         key
     }
 
-    /// Follows a link from a session to the one it names.
-    fn link(&mut self, from: SessionKey, to: &str, added: &mut Added<S>) {
-        let to = self.neighbour(from, to);
-        if self.is_near_supervision(from) || self.is_near_supervision(to) {
-            return self.regroup(from, added);
-        }
-        let [a, b] = [from, to].map(|key| self.sessions[key].call);
-        if a != b {
-            self.join(a, b, added);
-        }
-    }
-
-    /// Whether supervision may decide which call a session belongs to.
-    fn is_near_supervision(&self, key: SessionKey) -> bool {
-        let held = &self.sessions[key];
-        held.supervision || held.neighbours().any(|&other| self.sessions[other].supervision)
-    }
-
-    /// Follows all links of a session after a copy has changed what they say: that may part what they joined.
-    fn link_anew(&mut self, from: SessionKey, added: &mut Added<S>) {
-        let links = self.sessions[from].links.as_mut();
-        let before = links.map(|links| std::mem::take(&mut links.names)).unwrap_or_default();
-        for &to in &before {
-            added.touched.push(self.sessions[to].call);
-            if let Some(links) = &mut self.sessions[to].links {
-                links.named_by.retain(|&by| by != from);
-            }
-        }
-        let peers: Vec<SessionId> = self.sessions[from].session.peers().into_iter().cloned().collect();
-        for peer in &peers {
-            self.neighbour(from, peer);
-        }
-        if self.sessions[from].links.is_some() {
-            self.regroup(from, added);
-        }
-    }
-
-    /// The session a link names, new if need be.
-    fn neighbour(&mut self, from: SessionKey, to: &str) -> SessionKey {
-        let account = self.sessions[from].account;
-        let to = match self.accounts[account].sessions.get(to) {
-            Some(&key) => key,
-            None => self.begin_session(account, to),
-        };
-        if from != to {
-            let names = &mut self.sessions[from].links.get_or_insert_default().names;
-            if !names.contains(&to) {
-                names.push(to);
-                self.sessions[to].links.get_or_insert_default().named_by.push(from);
-            }
-        }
-        to
-    }
-
-    /// Makes two calls one.
-    fn join(&mut self, a: CallKey, b: CallKey, added: &mut Added<S>) {
-        let size = |call: CallKey| self.calls[call].sessions.len();
-        let (into, from) = if size(a) >= size(b) { (a, b) } else { (b, a) };
-        if size(a) + size(b) > limits::SESSIONS_PER_CALL {
-            self.calls[into].refused += 1;
-            return;
-        }
-        let group = self.calls.remove(from);
-        for &key in &group.sessions {
-            self.sessions[key].call = into;
-        }
-        for &key in [&group.sessions[..], &self.calls[into].sessions].concat().iter() {
-            self.mark_dirty(key);
-        }
-        self.calls[into].sessions.extend(&group.sessions);
-        self.calls[into].refused += group.refused;
-        added.absorbed.extend(group.sessions.first().map(|&key| (group.status, key)));
-    }
-
-    /// Finds out anew which sessions make one call, for the calls around a session.
-    ///
-    /// A supervising session never joins two calls: it belongs to the call of its first link.
-    fn regroup(&mut self, around: SessionKey, added: &mut Added<S>) {
-        let Some(keys) = self.neighbourhood(around) else {
-            let call = self.sessions[around].call;
-            self.calls[call].refused += 1;
-            return;
-        };
-        let calls: Vec<CallKey> = distinct(keys.iter().map(|&key| self.sessions[key].call));
-        let parts = self.partition(&keys);
-        // A part goes on as the call whose root it has, so that no id wanders.
-        let roots: Vec<Option<SessionKey>> = calls.iter().map(|&call| self.root(call)).collect();
-        let named_after: HashMap<SessionKey, CallKey> =
-            roots.iter().zip(&calls).filter_map(|(root, &call)| Some(((*root)?, call))).collect();
-        let mut grouped = Vec::with_capacity(parts.len());
-        for part in parts {
-            let goes_on = part.iter().filter_map(|key| named_after.get(key)).min();
-            let call = goes_on.copied().unwrap_or_else(|| {
-                let account = self.sessions[part[0]].account;
-                let (sessions, status) = (Vec::new(), S::default());
-                self.calls.insert(Group { account, sessions, refused: 0, status })
-            });
-            grouped.push((call, part));
-        }
-        let goes_on: HashSet<CallKey> = grouped.iter().map(|&(call, _)| call).collect();
-        for (call, part) in grouped {
-            for &key in &part {
-                self.sessions[key].call = call;
-                self.mark_dirty(key);
-            }
-            self.calls[call].sessions = part;
-            added.touched.push(call);
-        }
-        for (call, root) in calls.into_iter().zip(roots).filter(|(call, _)| !goes_on.contains(call)) {
-            let group = self.calls.remove(call);
-            // Its id is its root's.
-            added.absorbed.extend(root.or(group.sessions.first().copied()).map(|key| (group.status, key)));
-        }
-    }
-
     fn mark_dirty(&mut self, key: SessionKey) {
         if !std::mem::replace(&mut self.sessions[key].dirty, true) {
             self.dirty.push(key);
@@ -547,52 +432,6 @@ impl<S: Default> Book<S> {
             }
         }
         group
-    }
-
-    /// All sessions of all calls that are connected by any link at all; none if they are too many to look at.
-    fn neighbourhood(&self, around: SessionKey) -> Option<Vec<SessionKey>> {
-        let (mut seen, mut calls) = (HashSet::<SessionKey>::new(), HashSet::<CallKey>::new());
-        seen.insert(around);
-        let mut keys = vec![around];
-        let mut looked_at = 0;
-        while let Some(&key) = keys.get(looked_at) {
-            looked_at += 1;
-            let held = &self.sessions[key];
-            if calls.insert(held.call) {
-                keys.extend(self.calls[held.call].sessions.iter().filter(|&&key| seen.insert(key)));
-            }
-            keys.extend(held.neighbours().filter(|&&key| seen.insert(key)));
-            if keys.len() > limits::SESSIONS_PER_CALL {
-                return None;
-            }
-        }
-        keys.sort_unstable();
-        Some(keys)
-    }
-
-    fn partition(&self, keys: &[SessionKey]) -> Vec<Vec<SessionKey>> {
-        let material = Material {
-            account: None,
-            sessions: keys.iter().map(|&key| &self.sessions[key].session).collect(),
-            listeners: Vec::new(),
-            related: Vec::new(),
-            refused: 0,
-            directory: None,
-        };
-        let place: HashMap<&str, usize> =
-            keys.iter().enumerate().map(|(at, &key)| (self.sessions[key].session.id.as_str(), at)).collect();
-        let mut parts = Parts::new(keys.len());
-        for pair in Fold::joins(material) {
-            if let [Some(&a), Some(&b)] = pair.each_ref().map(|id| place.get(id.as_str())) {
-                parts.join([a, b]);
-            }
-        }
-        let mut grouped = vec![Vec::new(); keys.len()];
-        for (at, &key) in keys.iter().enumerate() {
-            grouped[parts.of(at)].push(key);
-        }
-        grouped.retain(|part| !part.is_empty());
-        grouped
     }
 }
 

@@ -9,7 +9,7 @@ use wholecall_record::{
     call::{Conversation, Durations, EndState, EvidenceKind, Outcome, Repaired, RepairedFact},
 };
 
-use super::{Change, Fold, record::evidence_of};
+use super::{Change, Fold, completeness::evidence_of};
 
 impl Fold<'_> {
     /// Takes out of a record what answers alone do not bear.

@@ -9,11 +9,12 @@
 //! 4. [`spans`]: what each leg was doing when, and when it ended;
 //! 5. [`presence`]: who was on the line where, and so who heard whom;
 //! 6. [`moves`], [`queues`], [`outcomes`]: what the call did;
-//! 7. [`closing`]: whether it is over; [`record`] and [`story`]: what there is
-//!    to tell.
+//! 7. [`closing`]: whether it is over; [`record`], with its [`participants`] and its [`completeness`], and [`story`]:
+//!    what there is to tell.
 
 mod bounds;
 mod closing;
+mod completeness;
 mod conclusions;
 mod headline;
 mod implied;
@@ -22,6 +23,7 @@ mod links;
 mod moves;
 mod on_behalf;
 mod outcomes;
+mod participants;
 mod people;
 mod presence;
 mod queues;

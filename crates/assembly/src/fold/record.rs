@@ -1,20 +1,19 @@
 //! The record: everything the fold found out, in the words of `docs/contract.md` §5.
 
-use compact_str::{CompactString, ToCompactString};
-use smallvec::{SmallVec, smallvec};
+use compact_str::CompactString;
+use smallvec::SmallVec;
 use wholecall_notification::Code;
 use wholecall_record::{
-    Call, LegId, ParticipantId, SessionId, Time,
+    Call, LegId, ParticipantId, Time,
     call::{
-        BeyondLimit, Completeness, Conversation, Durations, Evidence, Gap, Kind, LegDirection, LegState,
-        Link, LinkEnd, Move, MoveKind, Participant, QueueOutcome, QueueVisit, Recording, Role, SCHEMA,
-        Segment, Session, Side, State, UnlinkedGone, View,
+        Conversation, Durations, Kind, LegDirection, LegState, Link, LinkEnd, Move, MoveKind, QueueOutcome,
+        QueueVisit, Recording, SCHEMA, Segment, Session, Side, State, View,
     },
     words,
 };
 
 use super::{
-    Change, Fold, Standing,
+    Fold, Standing,
     legs::Leg,
     links::End,
     moves::Step,
@@ -23,23 +22,23 @@ use super::{
     result::Question,
     sides::{Caller, Dialled},
 };
-use crate::{directory::Directory, event::Event, limits, numbers::number_without_code, uuid::Uuid};
+use crate::{directory::Directory, numbers::number_without_code};
 
 /// A stretch of time; it runs to the end of what is known where it has not ended.
-type Stretch = (Time, Option<Time>);
+pub(super) type Stretch = (Time, Option<Time>);
 
 /// What RingCentral's formulas count of a leg.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Counted {
+pub(super) enum Counted {
     Ring,
     Talk,
     Hold,
 }
 
 /// The counted stretches of a leg, in order.
-type Stretches = SmallVec<[(Counted, Stretch); 4]>;
+pub(super) type Stretches = SmallVec<[(Counted, Stretch); 4]>;
 
-fn of_kind(stretches: &Stretches, kind: Counted) -> impl Iterator<Item = Stretch> {
+pub(super) fn of_kind(stretches: &Stretches, kind: Counted) -> impl Iterator<Item = Stretch> {
     stretches.iter().filter(move |(counted, _)| *counted == kind).map(|(_, stretch)| *stretch)
 }
 
@@ -241,7 +240,7 @@ impl Fold<'_> {
     }
 
     /// How long at least one of the stretches lasted. What has not ended runs to the call's last event.
-    fn union(&self, stretches: impl Iterator<Item = Stretch>) -> i64 {
+    pub(super) fn union(&self, stretches: impl Iterator<Item = Stretch>) -> i64 {
         let mut stretches: SmallVec<[(Time, Time); 8]> =
             stretches.map(|(start, end)| (start, end.unwrap_or(self.last_event).max(start))).collect();
         stretches.sort_unstable();
@@ -254,70 +253,12 @@ impl Fold<'_> {
         total
     }
 
-    fn participants(
-        &self,
-        caller: &Caller<'_>,
-        dialled: &Dialled<'_>,
-        steps: &[Step],
-        stretches: &[Stretches],
-    ) -> Vec<Participant> {
-        let mut roles: SmallVec<[Roles; 8]> = smallvec![Roles::default(); self.people.len()];
-        let mut add = |person: Option<usize>, role: Role| {
-            if let Some(roles) = person.and_then(|person| roles.get_mut(person)) {
-                roles.add(role);
-            }
-        };
-        add(caller.person, Role::Caller);
-        add(dialled.person, Role::Callee);
-        for (index, leg) in self.legs.iter().enumerate() {
-            if self.offering_queue(index).is_some() {
-                add(leg.person, Role::Agent);
-            }
-            if leg.supervises {
-                add(leg.person, Role::Monitor);
-            }
-        }
-        for step in steps {
-            let (by, target) = roles_of(step.kind);
-            by.into_iter().for_each(|role| add(step.by, role));
-            target.into_iter().for_each(|role| add(step.target, role));
-        }
-        let of_legs = |legs: &[usize], kind: Counted| {
-            self.union(legs.iter().flat_map(|&leg| of_kind(&stretches[leg], kind)))
-        };
-        let talks_of = |person: usize| {
-            let talks = self.talks.iter().filter(move |talk| talk.people.contains(&person));
-            talks.map(|talk| (talk.start, talk.end))
-        };
-        let people = self.people.iter().zip(roles).enumerate();
-        people
-            .map(|(index, (person, roles))| Participant {
-                id: person.id.clone(),
-                kind: person.kind,
-                phone_number: person.number.clone(),
-                extension_number: person.extension_number.clone(),
-                extension_id: person.extension.clone(),
-                name: person.name.clone(),
-                display_name: person.display_name(),
-                on_behalf_of: self.person_id(person.on_behalf_of.map(|behalf| behalf.user)),
-                inferred: person.on_behalf_of.is_some_and(|behalf| !behalf.is_listed)
-                    || self.talks.iter().any(|talk| talk.inferred && talk.people.contains(&index)),
-                observed: person.observed,
-                roles: roles.list(),
-                legs: person.legs.iter().map(|&leg| self.leg_id(leg)).collect(),
-                ring_ms: of_legs(&person.legs, Counted::Ring),
-                talk_ms: self.union(talks_of(index)),
-                hold_ms: of_legs(&person.legs, Counted::Hold),
-            })
-            .collect()
-    }
-
-    fn leg_id(&self, leg: usize) -> LegId {
+    pub(super) fn leg_id(&self, leg: usize) -> LegId {
         let leg = &self.legs[leg];
         LegId { session: self.rooms[leg.room].session.id.clone(), party: leg.party.clone() }
     }
 
-    fn person_id(&self, person: Option<usize>) -> Option<ParticipantId> {
+    pub(super) fn person_id(&self, person: Option<usize>) -> Option<ParticipantId> {
         person.map(|person| self.people[person].id.clone())
     }
 
@@ -368,18 +309,6 @@ impl Fold<'_> {
                 && link.ends().iter().any(|side| side.leg == Some(index))
         };
         own.map(CompactString::from).or_else(|| self.links.iter().find(left_by)?.reason.clone())
-    }
-
-    pub(super) fn evidence(&self, proof: &[usize]) -> Vec<Evidence> {
-        let mut proof = proof.to_vec();
-        proof.sort_by(|x, y| self.order_of_changes(*x, *y));
-        proof.dedup();
-        let evidence = proof.into_iter().map(|at| {
-            let event = self.changes[at].event;
-            let room = self.legs[self.leg_of_change(at)].room;
-            evidence_of(self.rooms[room].session, event)
-        });
-        evidence.collect()
     }
 
     fn link_record(&self, link: &super::Link) -> Link {
@@ -494,120 +423,5 @@ impl Fold<'_> {
             }
         });
         sessions.collect()
-    }
-
-    fn completeness(&self, standing: Standing) -> Completeness {
-        let seen = || self.rooms.iter().filter(|room| room.start.is_some());
-        let mut missing_sequences = Vec::new();
-        for room in seen() {
-            // 1 is never delivered.
-            let mut last = 1;
-            for event in room.session.events() {
-                if event.sequence > last + 1 {
-                    missing_sequences.push(Gap {
-                        telephony_session_id: room.session.id.clone(),
-                        from: last + 1,
-                        to: event.sequence - 1,
-                    });
-                }
-                last = last.max(event.sequence);
-            }
-        }
-        let unlinked = self.legs.iter().flat_map(|leg| {
-            let changes = &self.changes[leg.changes.clone()];
-            let is_gone = |change: &&Change<'_>| change.event.said.code == Some(Code::Gone);
-            let gone = changes.iter().filter(is_gone).filter(move |change| {
-                let is_filled =
-                    |other: &Change<'_>| other.time == change.time && other.event.said.peer().is_some();
-                change.event.said.peer().is_none() && !changes.iter().any(is_filled)
-            });
-            gone.map(|change| UnlinkedGone {
-                telephony_session_id: self.rooms[leg.room].session.id.clone(),
-                party_id: leg.party.clone(),
-                sequence: change.event.sequence,
-            })
-        });
-        let unseen = self.rooms.iter().filter(|room| room.start.is_none());
-        let mut beyond_limits: Vec<BeyondLimit> = seen()
-            .filter(|room| room.session.beyond_limit() > 0)
-            .map(|room| BeyondLimit {
-                what: CompactString::const_new("notifications"),
-                telephony_session_id: Some(room.session.id.clone()),
-                limit: limits::NOTIFICATIONS_PER_SESSION as u64,
-                beyond: room.session.beyond_limit(),
-            })
-            .collect();
-        if self.talk_limit > 0 {
-            beyond_limits.push(BeyondLimit {
-                what: CompactString::const_new("conversations"),
-                telephony_session_id: None,
-                limit: self.talks.len() as u64,
-                beyond: self.talk_limit,
-            });
-        }
-        if self.material.refused > 0 {
-            beyond_limits.push(BeyondLimit {
-                what: CompactString::const_new("sessions"),
-                telephony_session_id: None,
-                limit: limits::SESSIONS_PER_CALL as u64,
-                beyond: self.material.refused,
-            });
-        }
-        let unseen_sessions: Vec<SessionId> = unseen.map(|room| room.session.id.clone()).collect();
-        let unlinked_gone: Vec<UnlinkedGone> = unlinked.collect();
-        let is_all_seen = missing_sequences.is_empty()
-            && unseen_sessions.is_empty()
-            && unlinked_gone.is_empty()
-            && beyond_limits.is_empty()
-            && standing.late_for.is_none();
-        Completeness {
-            complete: is_all_seen && standing.state == State::Complete,
-            missing_sequences,
-            unseen_sessions,
-            unlinked_gone,
-            reason: standing.reason,
-            late_for: standing.late_for,
-            beyond_limits,
-            repaired: self.repaired(),
-        }
-    }
-}
-
-pub(super) fn evidence_of(session: &crate::session::Session, event: &Event) -> Evidence {
-    Evidence {
-        telephony_session_id: session.id.clone(),
-        sequence: event.told_sequence(),
-        kind: event.kind,
-        uuid: event.uuid.as_ref().map(Uuid::to_compact_string),
-    }
-}
-
-/// A set of roles.
-#[derive(Debug, Clone, Copy, Default)]
-struct Roles(u16);
-
-impl Roles {
-    fn add(&mut self, role: Role) {
-        self.0 |= 1 << role as u16;
-    }
-
-    fn list(self) -> Vec<Role> {
-        Role::ALL.iter().copied().filter(|role| self.0 & 1 << *role as u16 != 0).collect()
-    }
-}
-
-/// What a move makes of who did it and of whom it went to.
-fn roles_of(kind: MoveKind) -> (Option<Role>, Option<Role>) {
-    match kind {
-        MoveKind::AttendedTransfer | MoveKind::BlindTransfer | MoveKind::Transfer => {
-            (Some(Role::Transferor), Some(Role::TransferTarget))
-        }
-        MoveKind::Conference => (Some(Role::ConferenceHost), Some(Role::ConferenceMember)),
-        MoveKind::Forward => (Some(Role::Forwarder), Some(Role::ForwardTarget)),
-        MoveKind::Park => (Some(Role::Parker), None),
-        MoveKind::Retrieve => (Some(Role::Retriever), None),
-        MoveKind::Pickup => (Some(Role::Picker), None),
-        MoveKind::TakeOver => (Some(Role::TakeOver), None),
-        MoveKind::Switch | MoveKind::Flip => (None, None),
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
+use wholecall_record::Time;
 use wholecall_server::check::check;
 use wholecall_store::{ChangeKind, Position, Store, TenantSettings};
 
@@ -80,4 +81,49 @@ fn who_is_behind_tells_live_calls_more_seldom_and_leaves_out_nothing_else() {
     // One version in ten seconds, where it would be one in a second.
     assert_eq!(kinds, [ChangeKind::Started, ChangeKind::Updated, ChangeKind::Completed]);
     assert_eq!(check(&service.store, false, |_| {}).unwrap().findings, []);
+}
+
+/// The same notification of another time.
+fn happening_at(body: &str, ms: i64) -> String {
+    let mut value: Value = serde_json::from_str(body).unwrap();
+    let time = serde_json::to_value(Time::from_millis(ms)).unwrap();
+    value["timestamp"] = time.clone();
+    value["body"]["eventTime"] = time;
+    value.to_string()
+}
+
+/// By the clock of the arrivals an hour passes: a call in which somebody may talk is not given up in it.
+#[test]
+fn a_talk_of_which_one_side_is_seen_stays_live_for_an_hour() {
+    let began = now_ms() - HOUR;
+    let of_now = example("queue").into_iter().take(1).map(|body| happening_at(&body, now_ms()));
+    let of_now: Vec<String> = of_now.collect();
+    let session = |body: &String| -> String {
+        let value: Value = serde_json::from_str(body).unwrap();
+        value["body"]["telephonySessionId"].as_str().unwrap().to_owned()
+    };
+    let state_after = |bodies: &[String]| {
+        let service = Service::start();
+        let tenant = service.tenant.id;
+        service.store.set_tenant_settings(tenant, TenantSettings::default()).unwrap();
+        let service = service.restart_after(|store| {
+            for (body, seconds) in bodies.iter().zip(0..) {
+                append(store, tenant, began + 1_000 * seconds, [body.as_str()]);
+            }
+            // Once this is assembled, the hour has passed for the calls before it.
+            append(store, tenant, now_ms(), of_now.iter().map(String::as_str));
+        });
+        service.wait(|| service.records().len() == 2);
+        let of_call = |record: &Value| record["id"] == session(&bodies[0]);
+        service.records().into_iter().find(of_call).unwrap()["state"].clone()
+    };
+    let mut call = example("direct");
+    call.iter_mut().zip(0..).for_each(|(body, seconds)| *body = happening_at(body, began + 1_000 * seconds));
+    let answered = &call[..5];
+    // What the subscription of the person who was called receives.
+    let own: Vec<String> = answered.iter().filter(|body| body.contains("Inbound")).cloned().collect();
+    assert_eq!(own.len(), 3);
+    assert_eq!(state_after(&own), "live");
+    // Of the same call seen from both sides the caller hangs up, and the last notification is lost.
+    assert_eq!(state_after(&call[..call.len() - 1]), "incomplete");
 }

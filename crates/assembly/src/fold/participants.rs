@@ -1,0 +1,101 @@
+//! The list of participants: who takes part, in which roles, and for how long.
+
+use smallvec::{SmallVec, smallvec};
+use wholecall_record::call::{MoveKind, Participant, Role};
+
+use super::{
+    Fold,
+    moves::Step,
+    record::{Counted, Stretches, of_kind},
+    sides::{Caller, Dialled},
+};
+
+impl Fold<'_> {
+    pub(super) fn participants(
+        &self,
+        caller: &Caller<'_>,
+        dialled: &Dialled<'_>,
+        steps: &[Step],
+        stretches: &[Stretches],
+    ) -> Vec<Participant> {
+        let mut roles: SmallVec<[Roles; 8]> = smallvec![Roles::default(); self.people.len()];
+        let mut add = |person: Option<usize>, role: Role| {
+            if let Some(roles) = person.and_then(|person| roles.get_mut(person)) {
+                roles.add(role);
+            }
+        };
+        add(caller.person, Role::Caller);
+        add(dialled.person, Role::Callee);
+        for (index, leg) in self.legs.iter().enumerate() {
+            if self.offering_queue(index).is_some() {
+                add(leg.person, Role::Agent);
+            }
+            if leg.supervises {
+                add(leg.person, Role::Monitor);
+            }
+        }
+        for step in steps {
+            let (by, target) = roles_of(step.kind);
+            by.into_iter().for_each(|role| add(step.by, role));
+            target.into_iter().for_each(|role| add(step.target, role));
+        }
+        let of_legs = |legs: &[usize], kind: Counted| {
+            self.union(legs.iter().flat_map(|&leg| of_kind(&stretches[leg], kind)))
+        };
+        let talks_of = |person: usize| {
+            let talks = self.talks.iter().filter(move |talk| talk.people.contains(&person));
+            talks.map(|talk| (talk.start, talk.end))
+        };
+        let people = self.people.iter().zip(roles).enumerate();
+        people
+            .map(|(index, (person, roles))| Participant {
+                id: person.id.clone(),
+                kind: person.kind,
+                phone_number: person.number.clone(),
+                extension_number: person.extension_number.clone(),
+                extension_id: person.extension.clone(),
+                name: person.name.clone(),
+                display_name: person.display_name(),
+                on_behalf_of: self.person_id(person.on_behalf_of.map(|behalf| behalf.user)),
+                inferred: person.on_behalf_of.is_some_and(|behalf| !behalf.is_listed)
+                    || self.talks.iter().any(|talk| talk.inferred && talk.people.contains(&index)),
+                observed: person.observed,
+                roles: roles.list(),
+                legs: person.legs.iter().map(|&leg| self.leg_id(leg)).collect(),
+                ring_ms: of_legs(&person.legs, Counted::Ring),
+                talk_ms: self.union(talks_of(index)),
+                hold_ms: of_legs(&person.legs, Counted::Hold),
+            })
+            .collect()
+    }
+}
+
+/// A set of roles.
+#[derive(Debug, Clone, Copy, Default)]
+struct Roles(u16);
+
+impl Roles {
+    fn add(&mut self, role: Role) {
+        self.0 |= 1 << role as u16;
+    }
+
+    fn list(self) -> Vec<Role> {
+        Role::ALL.iter().copied().filter(|role| self.0 & 1 << *role as u16 != 0).collect()
+    }
+}
+
+/// What a move makes of who did it and of whom it went to.
+fn roles_of(kind: MoveKind) -> (Option<Role>, Option<Role>) {
+    match kind {
+        MoveKind::AttendedTransfer | MoveKind::BlindTransfer | MoveKind::Transfer => {
+            (Some(Role::Transferor), Some(Role::TransferTarget))
+        }
+        MoveKind::Conference => (Some(Role::ConferenceHost), Some(Role::ConferenceMember)),
+        MoveKind::Forward => (Some(Role::Forwarder), Some(Role::ForwardTarget)),
+        MoveKind::Park => (Some(Role::Parker), None),
+        MoveKind::Retrieve => (Some(Role::Retriever), None),
+        MoveKind::Pickup => (Some(Role::Picker), None),
+        MoveKind::TakeOver => (Some(Role::TakeOver), None),
+        MoveKind::Switch | MoveKind::Flip => (None, None),
+    }
+}
