@@ -502,23 +502,34 @@ fn last_event(session: &Session) -> Option<Time> {
 }
 
 /// When an extension and somebody else were connected in a session, with nobody on hold. A machine is connected without
-/// ringing: only who rang, or who dialled, counts.
+/// ringing: only who rang, or who dialled, counts. From the first missing notification on it is not known.
 fn talks_of(session: &Session, extension: &str) -> Vec<(Time, Option<Time>)> {
     let mut lines: SmallVec<[Line; 8]> = SmallVec::new();
     let mut talks: Vec<(Time, Option<Time>)> = Vec::new();
     let mut effective = Time::from_millis(i64::MIN);
     let has_others = session.events().any(|event| session.legs.extension(event.leg) != Some(extension));
+    // 1 is never delivered.
+    let mut last_sequence = 1;
     for event in session.events() {
+        if event.sequence > last_sequence + 1 {
+            // What is missing may have put somebody on hold.
+            break;
+        }
+        last_sequence = event.sequence;
         effective = effective.max(event.said.time);
         let Some(code) = event.said.code.filter(|code| *code != Code::Other) else { continue };
         match lines.iter_mut().find(|line| line.leg == event.leg) {
-            Some(line) => (line.code, line.rang) = (code, line.rang || code == Code::Proceeding),
+            Some(line) => {
+                (line.code, line.rang) = (code, line.rang || code == Code::Proceeding);
+                line.listens = event.said.reason == Some(Reason::Supervising);
+            }
             None => lines.push(Line {
                 leg: event.leg,
                 is_own: session.legs.extension(event.leg) == Some(extension),
                 dials: session.legs.direction(event.leg) == Some(Direction::Outbound),
                 code,
                 rang: code == Code::Proceeding,
+                listens: event.said.reason == Some(Reason::Supervising),
             }),
         }
         let mut own = lines.iter().filter(|line| line.is_own && line.is_connected());
@@ -533,6 +544,11 @@ fn talks_of(session: &Session, extension: &str) -> Vec<(Time, Option<Time>)> {
             _ => {}
         }
     }
+    if last_sequence < session.last_sequence()
+        && let Some((_, end @ None)) = talks.last_mut()
+    {
+        *end = Some(effective);
+    }
     talks
 }
 
@@ -543,12 +559,14 @@ struct Line {
     dials: bool,
     code: Code,
     rang: bool,
+    /// A supervisor's, who listens and is not heard.
+    listens: bool,
 }
 
 impl Line {
     /// Who was parked is fetched by whoever is connected after that.
     fn is_connected(&self) -> bool {
-        self.code == Code::Answered || self.code == Code::Parked && !self.is_own
+        self.code == Code::Answered && !self.listens || self.code == Code::Parked && !self.is_own
     }
 }
 

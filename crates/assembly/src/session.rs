@@ -203,6 +203,11 @@ impl Session {
         gone.filter_map(|event| Some(&event.said.peer()?.session)).collect()
     }
 
+    /// The last place in its order of which a change is kept; 0 if none is.
+    pub(crate) fn last_sequence(&self) -> u32 {
+        self.events.last_sequence().unwrap_or(0)
+    }
+
     pub(crate) fn event_count(&self) -> usize {
         self.events.len()
     }

@@ -8,7 +8,9 @@ use std::{
 
 use wholecall_assembly::{Collection, Directory, Entry};
 use wholecall_notification::{Document, Message};
-use wholecall_simulator::{Account, CallTruth, Code, Faults, Notification, Record, Tolerance, verify};
+use wholecall_simulator::{
+    Account, CallTruth, Code, Faults, Notification, Record, Tolerance, Verdict, verify,
+};
 
 /// So many examples of silent wrongs are told for each fault.
 const EXAMPLES: usize = 5;
@@ -21,7 +23,7 @@ pub(crate) struct Tally {
     pub(crate) notifications: usize,
     pub(crate) differences: usize,
     pub(crate) exact: usize,
-    /// Wrong, and the record says that something is missing.
+    /// Wrong, and the record says that something is missing; or only another call's record says so, to which it is related.
     pub(crate) admitted: usize,
     /// Wrong, for a session of it is lost whole and nothing refers to that.
     pub(crate) lost_whole: usize,
@@ -81,13 +83,21 @@ pub(crate) fn judge(
     let report = verify(truths, records, Tolerance { times: faults.skew(), ..Tolerance::default() });
     tally.differences = report.differences();
     tally.exact = report.exact();
+    // Which other calls it is related to depends on what of those was seen.
+    let others_lost = |verdict: &Verdict| {
+        verdict.differences.iter().all(|difference| difference.starts_with("`related`"))
+            && ids.iter().filter(|id| **id != verdict.id).any(|id| {
+                admitting.contains(id) || sessions[id].iter().any(|session| unseen.contains_key(session))
+            })
+    };
     for verdict in report.wrong.iter().filter(|verdict| ids.contains(&verdict.id)) {
-        let unseen: Vec<Unseen> =
+        let lost: Vec<Unseen> =
             sessions[&verdict.id].iter().filter_map(|session| unseen.get(session)).copied().collect();
         match () {
             () if admitting.contains(&verdict.id) => tally.admitted += 1,
-            () if unseen.contains(&Unseen::Whole) => tally.lost_whole += 1,
-            () if unseen.contains(&Unseen::End) => tally.end_unseen += 1,
+            () if lost.contains(&Unseen::Whole) => tally.lost_whole += 1,
+            () if lost.contains(&Unseen::End) => tally.end_unseen += 1,
+            () if others_lost(verdict) => tally.admitted += 1,
             () => {
                 tally.silent += 1;
                 tally.examples.push(format!("{name}: {verdict}"));

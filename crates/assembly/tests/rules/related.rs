@@ -103,3 +103,32 @@ fn a_record_names_thirty_two_related_calls() {
     assert_eq!(play.call_of("A").related.len(), 32);
     assert_eq!(related(&play.call_of("B39")), [("A", RelatedKind::Consultation)]);
 }
+
+/// 104 is connected to the caller of A and to the number dialled in B at once.
+const IN_TWO_CALLS: &str = "10 B/1 out 104 104>+1650 Setup; 12 B/1 Answered; 12 B/2 in - 104>+1650 Answered;";
+
+#[test]
+fn a_person_in_two_calls_at_once_is_concurrent_in_both() {
+    let play = play(&format!("{ANSWERED}{IN_TWO_CALLS} 20 B/1,B/2 Disconnected; 30 A/1,A/2 Disconnected"));
+    assert_eq!(related(&play.call_of("A")), [("B", RelatedKind::Concurrent)]);
+    assert_eq!(related(&play.call_of("B")), [("A", RelatedKind::Concurrent)]);
+}
+
+#[test]
+fn a_supervisor_who_listens_is_nobody_to_talk_to() {
+    // The caller has left: with 104 there is only the supervisor.
+    let play = play(&format!(
+        "{ANSWERED} 5 A/3 out 108 108>104 Answered/Supervising; 8 A/1 Disconnected/BlindTransfer;
+         {IN_TWO_CALLS} 20 B/1,B/2 Disconnected; 30 A/2,A/3 Disconnected"
+    ));
+    assert!(related(&play.call_of("A")).is_empty(), "{:?}", play.call_of("A").related);
+}
+
+#[test]
+fn whether_a_person_was_in_two_calls_is_not_said_where_a_hold_may_be_missing() {
+    let play = play(&format!(
+        "{ANSWERED} 5 A/2#9 Answered; {IN_TWO_CALLS} 20 B/1,B/2 Disconnected; 30 A/1,A/2 Disconnected"
+    ));
+    assert!(!play.call_of("A").completeness.missing_sequences.is_empty());
+    assert!(related(&play.call_of("A")).is_empty() && related(&play.call_of("B")).is_empty());
+}
