@@ -20,6 +20,10 @@ const OVERLAP_MS: i64 = 24 * 3_600_000;
 /// A tenant has so many endpoints at most.
 const MOST_ENDPOINTS: usize = 100;
 
+/// What `maxBytes` may be: at least what an event with nothing but ids takes.
+const MIN_MAX_BYTES: u32 = 2_048;
+const MAX_MAX_BYTES: u32 = 64 * 1_024 * 1_024;
+
 /// What can be asked for; the first are what is sent if nothing is.
 pub(crate) const EVENTS: [ChangeKind; 7] = [
     ChangeKind::Completed,
@@ -277,6 +281,9 @@ fn checked(settings: Value) -> Result<EndpointSettings, EndpointError> {
     }
     if settings.batch.is_some_and(|batch| !(1..=100).contains(&batch)) {
         return Err(unfit("batch: 1 to 100 events in a request"));
+    }
+    if settings.max_bytes.is_some_and(|bytes| !(MIN_MAX_BYTES..=MAX_MAX_BYTES).contains(&bytes)) {
+        return Err(unfit(format!("maxBytes: {MIN_MAX_BYTES} to {MAX_MAX_BYTES} bytes in a request")));
     }
     for (name, text, most) in [("description", &settings.description, 1_000), ("url", &settings.url, 2_000)] {
         if text.len() > most {

@@ -9,6 +9,7 @@ pub mod check;
 mod clock;
 pub mod connection;
 pub mod deliver;
+mod detail;
 mod directories;
 pub mod endpoints;
 mod erase;
@@ -131,7 +132,8 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     let refresh = tokio::spawn(follow_tenants(tenants.clone()));
     let retention = tokio::spawn(retention::keep_removing(store.clone(), tenants.clone()));
     let context =
-        deliver::Context::new(store.clone(), tenants.clone(), metrics.clone(), settings.judge.clone());
+        deliver::Context::new(store.clone(), tenants.clone(), metrics.clone(), settings.judge.clone())
+            .at(settings.public_url.clone());
     let on_the_way = context.on_the_way.clone();
     let deliverer = deliver::start(context, settings.secret_key.clone(), stopped.clone());
     let key = settings.secret_key.clone();

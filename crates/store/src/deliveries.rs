@@ -301,16 +301,28 @@ impl Store {
         })
     }
 
-    /// The oldest delivery that waits, whenever it is due, with those that were tried together with it: up to so many.
-    pub fn oldest_pending(&self, endpoint: &Endpoint, limit: usize) -> Result<Vec<Outgoing>> {
+    /// The oldest delivery that waits after another, or the oldest of all, whenever it is due; with those that were tried
+    /// together with it: up to so many. None: nothing waits.
+    pub fn next_pending(
+        &self,
+        endpoint: &Endpoint,
+        after: Option<EventId>,
+        limit: usize,
+    ) -> Result<Option<(EventId, Vec<Outgoing>)>> {
         self.read(|connection| {
-            let which = format!("?2 = 0 AND NOT ({BLOCKED}) ORDER BY abs(event) LIMIT ?3");
-            let oldest = pending(connection, endpoint.number, &which, 0, 1)?;
-            let Some(due_ms) = oldest.first().and_then(|oldest| oldest.due_ms).filter(|_| limit > 1) else {
-                return Ok(oldest);
-            };
-            let which = format!("next_ms = ?2 AND NOT ({BLOCKED}) ORDER BY event LIMIT ?3");
-            pending(connection, endpoint.number, &which, due_ms, limit)
+            let which = format!("abs(event) > ?2 AND NOT ({BLOCKED}) ORDER BY abs(event) LIMIT ?3");
+            let first_after = |after: i64| pending(connection, endpoint.number, &which, after, 1);
+            let mut found = first_after(after.map_or(0, |event| event.0.abs()))?;
+            if found.is_empty() && after.is_some() {
+                found = first_after(0)?;
+            }
+            let Some(first) = found.first() else { return Ok(None) };
+            let (id, due_ms) = (first.id, first.due_ms);
+            if let Some(due_ms) = due_ms.filter(|_| limit > 1) {
+                let which = format!("next_ms = ?2 AND NOT ({BLOCKED}) ORDER BY event LIMIT ?3");
+                found = pending(connection, endpoint.number, &which, due_ms, limit)?;
+            }
+            Ok(Some((id, found)))
         })
     }
 

@@ -69,6 +69,25 @@ pub struct EndpointSettings {
     /// Whether numbers are masked and names dropped.
     #[serde(default)]
     pub redact: bool,
+    /// How much of its events it is sent.
+    #[serde(default)]
+    pub payload: Payload,
+    /// What would be more bytes than this is sent with less detail; none: whatever it is.
+    #[serde(default)]
+    pub max_bytes: Option<u32>,
+}
+
+/// How much of its events an endpoint is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Payload {
+    /// Whole records.
+    #[default]
+    Full,
+    /// Records without their legs.
+    WithoutLegs,
+    /// Ids and a link.
+    Thin,
 }
 
 /// Which calls an endpoint wants to be told of; whatever is none does not matter.

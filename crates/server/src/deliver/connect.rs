@@ -8,7 +8,6 @@ use std::{
     pin::Pin,
     sync::{Arc, OnceLock},
     task::{Context, Poll},
-    time::Duration,
 };
 
 use hyper::Uri;
@@ -23,10 +22,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::judge::Judge;
-
-/// For one address; there may be more.
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+use super::{judge::Judge, race::connect_first};
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +55,10 @@ fn in_words(error: &io::Error) -> String {
         }
         Some(InvalidCertificate(Wrong::UnknownIssuer)) => {
             "its certificate was issued by nobody whom this machine trusts"
+        }
+        // webpki's own word for it is all there is.
+        Some(InvalidCertificate(Wrong::Other(other))) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "its certificate is one of an authority, not of a server: make one with `-addext basicConstraints=CA:FALSE`"
         }
         _ => return error.to_string(),
     };
@@ -117,21 +117,20 @@ impl Connector {
                 .map_err(|error| ConnectError::Resolve(host.to_owned(), error))?,
         };
         let mut problem = ConnectError::Address(host.to_owned());
+        let mut allowed = Vec::new();
         for address in addresses {
-            if let Err(kind) = self.judge.judge(address.ip()) {
-                problem = ConnectError::Refused { host: host.to_owned(), address: address.ip(), kind };
-                continue;
-            }
-            match tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(error)) => problem = ConnectError::Connect(address.to_string(), error),
-                Err(_) => {
-                    let late = io::Error::new(io::ErrorKind::TimedOut, "no answer within 5 s");
-                    problem = ConnectError::Connect(address.to_string(), late);
+            match self.judge.judge(address.ip()) {
+                Ok(()) => allowed.push(address),
+                Err(kind) => {
+                    problem = ConnectError::Refused { host: host.to_owned(), address: address.ip(), kind };
                 }
             }
         }
-        Err(problem)
+        if allowed.is_empty() {
+            return Err(problem);
+        }
+        let failed = |(address, error): (SocketAddr, _)| ConnectError::Connect(address.to_string(), error);
+        connect_first(allowed).await.map_err(failed)
     }
 
     /// Whom to trust: those whom this machine trusts (also by `SSL_CERT_FILE`).

@@ -4,18 +4,22 @@
 //! the endpoint takes what is in it; so one that is slow or down holds up nobody else. What is due when is decided
 //! without a clock of its own (`schedule`, `queue`).
 
+mod attempt;
 mod connect;
+mod health;
 mod judge;
 mod lane;
 mod message;
 mod on_the_way;
 mod queue;
+mod race;
 pub mod relay;
 mod schedule;
 mod seal;
 mod sender;
 mod sign;
 mod target;
+mod window;
 
 use std::{collections::HashMap, pin::Pin, sync::Arc};
 
@@ -51,9 +55,16 @@ pub(crate) struct Context {
     pub(crate) on_the_way: OnTheWay,
     post: Box<dyn Fn(Post) -> Posted + Send + Sync>,
     now_ms: Box<dyn Fn() -> i64 + Send + Sync>,
+    /// Under which address others reach the service.
+    public_url: Option<String>,
 }
 
 impl Context {
+    /// With links in events that lead to an address.
+    pub(crate) fn at(self, public_url: Option<String>) -> Self {
+        Self { public_url, ..self }
+    }
+
     pub(crate) fn new(store: Store, tenants: Arc<Tenants>, metrics: Metrics, judge: Judge) -> Self {
         let now_ms = || clock::now().as_millis();
         let sender = Sender::new(judge, system_resolver());
@@ -68,7 +79,14 @@ impl Context {
             on_the_way: OnTheWay::default(),
             post: Box::new(post),
             now_ms: Box::new(now_ms),
+            public_url: None,
         }
+    }
+}
+
+impl Context {
+    fn open(&self, key: &SecretKey, endpoint: Endpoint) -> Result<Target, String> {
+        Target::open(&self.store, &self.tenants, key, self.public_url.as_deref(), endpoint)
     }
 }
 
@@ -134,7 +152,7 @@ fn follow(
     }
     let target = match endpoint.disabled {
         Some(_) => None,
-        None => match Target::open(&context.store, &context.tenants, key, endpoint.clone()) {
+        None => match context.open(key, endpoint.clone()) {
             Ok(target) => Some(Arc::new(target)),
             Err(problem) => {
                 tracing::error!(endpoint = endpoint.id, %problem, "nothing can be delivered");

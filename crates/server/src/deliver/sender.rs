@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::{
     connect::{ConnectError, Connector, Resolver},
     judge::Judge,
+    window::MAX_REQUESTS,
 };
 
 /// For a whole attempt, from resolving the name to the status.
@@ -54,6 +55,11 @@ impl Outcome {
     pub(crate) fn is_delivered(&self) -> bool {
         self.status.is_some_and(|status| (200..300).contains(&status))
     }
+
+    /// Whether the receiver finds fault with what it was sent: any 4xx but 408 and 429, which are about the endpoint.
+    pub(crate) fn is_events_fault(&self) -> bool {
+        self.status.is_some_and(|status| (400..500).contains(&status) && !matches!(status, 408 | 429))
+    }
 }
 
 /// Posts, over connections that are kept open for a while.
@@ -67,7 +73,7 @@ impl Sender {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(64)
+            .pool_max_idle_per_host(MAX_REQUESTS)
             .build(Connector::new(judge, resolver));
         Self { client }
     }
