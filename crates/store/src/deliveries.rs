@@ -35,6 +35,11 @@ impl EventId {
         Self(cursor.0)
     }
 
+    /// By this, events of one kind are in the order in which they were made.
+    pub fn age_order(self) -> i64 {
+        self.0.abs()
+    }
+
     /// The change's place in the feed; none for a notice.
     pub fn cursor(self) -> Option<Position> {
         (self.0 > 0).then_some(Position(self.0))
@@ -302,27 +307,25 @@ impl Store {
     }
 
     /// The oldest delivery that waits after another, or the oldest of all, whenever it is due; with those that were tried
-    /// together with it: up to so many. None: nothing waits.
+    /// together with it: up to so many.
     pub fn next_pending(
         &self,
         endpoint: &Endpoint,
         after: Option<EventId>,
         limit: usize,
-    ) -> Result<Option<(EventId, Vec<Outgoing>)>> {
+    ) -> Result<Vec<Outgoing>> {
         self.read(|connection| {
             let which = format!("abs(event) > ?2 AND NOT ({BLOCKED}) ORDER BY abs(event) LIMIT ?3");
             let first_after = |after: i64| pending(connection, endpoint.number, &which, after, 1);
-            let mut found = first_after(after.map_or(0, |event| event.0.abs()))?;
-            if found.is_empty() && after.is_some() {
-                found = first_after(0)?;
+            let mut first = first_after(after.map_or(0, EventId::age_order))?;
+            if first.is_empty() && after.is_some() {
+                first = first_after(0)?;
             }
-            let Some(first) = found.first() else { return Ok(None) };
-            let (id, due_ms) = (first.id, first.due_ms);
-            if let Some(due_ms) = due_ms.filter(|_| limit > 1) {
-                let which = format!("next_ms = ?2 AND NOT ({BLOCKED}) ORDER BY event LIMIT ?3");
-                found = pending(connection, endpoint.number, &which, due_ms, limit)?;
-            }
-            Ok(Some((id, found)))
+            let Some(due_ms) = first.first().and_then(|first| first.due_ms).filter(|_| limit > 1) else {
+                return Ok(first);
+            };
+            let which = format!("next_ms = ?2 AND NOT ({BLOCKED}) ORDER BY event LIMIT ?3");
+            pending(connection, endpoint.number, &which, due_ms, limit)
         })
     }
 

@@ -332,12 +332,14 @@ impl Lane {
             }
         }
         let (store, target, after) = (self.context.store.clone(), self.target.clone(), self.probed);
-        let next = blocking(move || store.next_pending(&target.endpoint, after, limit)).await?;
-        let Some((first, mut waiting)) = next else {
+        let mut waiting = blocking(move || store.next_pending(&target.endpoint, after, limit)).await?;
+        let passed = after.map_or(0, EventId::age_order);
+        let ids = || waiting.iter().map(|event| event.id);
+        let Some(next) = ids().find(|id| id.age_order() > passed).or_else(|| ids().next()) else {
             self.health.give_another_chance();
             return Ok(());
         };
-        self.probed = Some(first);
+        self.probed = Some(next);
         self.health.probed(now_ms);
         // What is at hand goes by itself.
         waiting.retain(|event| !self.queue.has(event.id) && !self.queue.is_busy(event));

@@ -27,6 +27,7 @@ use tokio::{
     sync::watch,
     task::{JoinHandle, JoinSet},
 };
+use wholecall_ringcentral::Proxies;
 use wholecall_store::{Endpoint, EndpointId, Store, StoreError};
 
 use self::{
@@ -60,6 +61,11 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// Sends through proxies.
+    pub(crate) fn through(self, judge: Judge, proxies: Proxies) -> Self {
+        Self { post: posting(Sender::through(judge, system_resolver(), proxies)), ..self }
+    }
+
     /// With links in events that lead to an address.
     pub(crate) fn at(self, public_url: Option<String>) -> Self {
         Self { public_url, ..self }
@@ -67,21 +73,23 @@ impl Context {
 
     pub(crate) fn new(store: Store, tenants: Arc<Tenants>, metrics: Metrics, judge: Judge) -> Self {
         let now_ms = || clock::now().as_millis();
-        let sender = Sender::new(judge, system_resolver());
-        let post = move |post| -> Posted {
-            let sender = sender.clone();
-            Box::pin(async move { sender.post(post, now_ms()).await })
-        };
         Self {
             store,
             tenants,
             metrics,
             on_the_way: OnTheWay::default(),
-            post: Box::new(post),
+            post: posting(Sender::new(judge, system_resolver())),
             now_ms: Box::new(now_ms),
             public_url: None,
         }
     }
+}
+
+fn posting(sender: Sender) -> Box<dyn Fn(Post) -> Posted + Send + Sync> {
+    Box::new(move |post| {
+        let sender = sender.clone();
+        Box::pin(async move { sender.post(post, clock::now().as_millis()).await })
+    })
 }
 
 impl Context {

@@ -13,6 +13,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use tokio::time::{Instant, timeout, timeout_at};
+use wholecall_ringcentral::Proxies;
 
 use super::{
     connect::{ConnectError, Connector, Resolver},
@@ -70,11 +71,15 @@ pub(crate) struct Sender {
 
 impl Sender {
     pub(crate) fn new(judge: Judge, resolver: Resolver) -> Self {
+        Self::through(judge, resolver, Proxies::default())
+    }
+
+    pub(crate) fn through(judge: Judge, resolver: Resolver, proxies: Proxies) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(MAX_REQUESTS)
-            .build(Connector::new(judge, resolver));
+            .build(Connector::new(judge, resolver, proxies));
         Self { client }
     }
 

@@ -1,8 +1,18 @@
 //! How much of an event endpoints are sent.
 
+use wholecall_store::Expiry;
+
 use super::*;
 
-/// What an endpoint with some settings is sent of a call that is completed and then revised, and of an erasure.
+/// Everything is over its time, which endpoints are sent a list of.
+fn remove_all(simulation: &Simulation) {
+    let (store, tenant) = (simulation.store.clone(), simulation.view.tenant());
+    let expiry = Expiry { tenant, before_ms: i64::MAX, quiet_since_ms: i64::MAX };
+    apart(|| store.remove_calls(expiry, 1_000)).unwrap();
+    apart(|| store.announce(tenant, MIDNIGHT)).unwrap();
+}
+
+/// What an endpoint with some settings is sent of a call that is completed, revised and removed.
 async fn sent(wanted: Value) -> Vec<Value> {
     let wanted_events = json!({ "events": ["call.completed", "call.revised"] });
     let mut wanted = wanted;
@@ -12,8 +22,7 @@ async fn sent(wanted: Value) -> Vec<Value> {
     simulation.until(|| simulation.count_taken("one") == 1).await;
     simulation.make_all(&["s-1"], ChangeKind::Revised, |call| call.legs.truncate(1));
     simulation.until(|| simulation.count_taken("one") == 2).await;
-    let (store, tenant) = (simulation.store.clone(), simulation.view.tenant());
-    apart(|| crate::erase::erase(&store, tenant, "+17705550132")).unwrap();
+    remove_all(&simulation);
     simulation.until(|| simulation.count_taken("one") == 3).await;
     simulation.posted_to("one").into_iter().map(|one| one.body).collect()
 }
@@ -36,7 +45,7 @@ async fn an_endpoint_is_sent_as_much_of_a_call_as_it_asks_for() {
     assert_eq!(thin[0]["data"], json!({ "call": { "id": "s-1", "version": 1 }, "link": link }));
     assert_eq!((&thin[1]["data"]["fromVersion"], &thin[1]["data"]["changed"]), (&json!(1), &Value::Null));
     for events in [full, without, thin] {
-        assert_eq!(events[2]["data"]["calls"].as_array().unwrap().len(), 1, "an erasure has ids only");
+        assert_eq!(events[2]["data"]["calls"].as_array().unwrap().len(), 1, "there are only ids");
     }
 }
 
@@ -62,8 +71,7 @@ async fn a_batch_keeps_to_the_limit_and_a_long_list_is_linked_to() {
     let calls: Vec<&str> = names.iter().map(String::as_str).collect();
     simulation.make_all(&calls, ChangeKind::Completed, |_| ());
     simulation.until(|| simulation.count_taken("many") == 20).await;
-    let (store, tenant) = (simulation.store.clone(), simulation.view.tenant());
-    apart(|| crate::erase::erase(&store, tenant, "+17705550132")).unwrap();
+    remove_all(&simulation);
     simulation.until(|| simulation.count_taken("many") == 21).await;
     let posted = simulation.posted_to("many");
     assert!(posted.iter().all(|one| one.body.to_string().len() <= 6_000));

@@ -38,10 +38,7 @@ async fn an_event_that_is_refused_for_ever_holds_up_no_other_call() {
     for host in hosts {
         assert_eq!(simulation.view.endpoint(host).unwrap().unwrap().disabled, None);
         let tries = simulation.posted_to(host).len();
-        assert!(
-            tries < 35,
-            "{host}: {tries} requests, though an event that others overtake is not probed with"
-        );
+        assert!(tries < 50, "{host}: {tries} requests: what others overtake is not probed with for ever");
     }
 }
 
