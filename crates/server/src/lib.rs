@@ -9,6 +9,7 @@ pub mod check;
 mod clock;
 pub mod connection;
 pub mod deliver;
+mod detail;
 mod directories;
 pub mod endpoints;
 mod erase;
@@ -32,6 +33,7 @@ use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
 };
+use wholecall_ringcentral::Proxies;
 use wholecall_store::{Store, StoreError};
 
 use self::{
@@ -58,6 +60,8 @@ pub struct Settings {
     pub secret_key: SecretKey,
     /// Where webhooks may be sent.
     pub judge: Judge,
+    /// Through which proxies webhooks and requests to RingCentral go.
+    pub proxies: Proxies,
 }
 
 /// Why the service cannot start.
@@ -131,7 +135,9 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     let refresh = tokio::spawn(follow_tenants(tenants.clone()));
     let retention = tokio::spawn(retention::keep_removing(store.clone(), tenants.clone()));
     let context =
-        deliver::Context::new(store.clone(), tenants.clone(), metrics.clone(), settings.judge.clone());
+        deliver::Context::new(store.clone(), tenants.clone(), metrics.clone(), settings.judge.clone())
+            .at(settings.public_url.clone())
+            .through(settings.judge.clone(), settings.proxies.clone());
     let on_the_way = context.on_the_way.clone();
     let deliverer = deliver::start(context, settings.secret_key.clone(), stopped.clone());
     let key = settings.secret_key.clone();
@@ -142,7 +148,8 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
         settings.public_url.clone(),
         asker,
         to_assembler.clone(),
-    )?;
+    )?
+    .through(settings.proxies.clone())?;
     let (signals, connections) = connection::start(Arc::new(accounts), questions, stopped.clone());
     let service = Service {
         store,

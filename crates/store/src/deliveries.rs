@@ -35,6 +35,11 @@ impl EventId {
         Self(cursor.0)
     }
 
+    /// By this, events of one kind are in the order in which they were made.
+    pub fn age_order(self) -> i64 {
+        self.0.abs()
+    }
+
     /// The change's place in the feed; none for a notice.
     pub fn cursor(self) -> Option<Position> {
         (self.0 > 0).then_some(Position(self.0))
@@ -301,13 +306,23 @@ impl Store {
         })
     }
 
-    /// The oldest delivery that waits, whenever it is due, with those that were tried together with it: up to so many.
-    pub fn oldest_pending(&self, endpoint: &Endpoint, limit: usize) -> Result<Vec<Outgoing>> {
+    /// The oldest delivery that waits after another, or the oldest of all, whenever it is due; with those that were tried
+    /// together with it: up to so many.
+    pub fn next_pending(
+        &self,
+        endpoint: &Endpoint,
+        after: Option<EventId>,
+        limit: usize,
+    ) -> Result<Vec<Outgoing>> {
         self.read(|connection| {
-            let which = format!("?2 = 0 AND NOT ({BLOCKED}) ORDER BY abs(event) LIMIT ?3");
-            let oldest = pending(connection, endpoint.number, &which, 0, 1)?;
-            let Some(due_ms) = oldest.first().and_then(|oldest| oldest.due_ms).filter(|_| limit > 1) else {
-                return Ok(oldest);
+            let which = format!("abs(event) > ?2 AND NOT ({BLOCKED}) ORDER BY abs(event) LIMIT ?3");
+            let first_after = |after: i64| pending(connection, endpoint.number, &which, after, 1);
+            let mut first = first_after(after.map_or(0, EventId::age_order))?;
+            if first.is_empty() && after.is_some() {
+                first = first_after(0)?;
+            }
+            let Some(due_ms) = first.first().and_then(|first| first.due_ms).filter(|_| limit > 1) else {
+                return Ok(first);
             };
             let which = format!("next_ms = ?2 AND NOT ({BLOCKED}) ORDER BY event LIMIT ?3");
             pending(connection, endpoint.number, &which, due_ms, limit)

@@ -69,6 +69,25 @@ pub struct EndpointSettings {
     /// Whether numbers are masked and names dropped.
     #[serde(default)]
     pub redact: bool,
+    /// How much of its events it is sent.
+    #[serde(default)]
+    pub payload: Payload,
+    /// What would be more bytes than this is sent with less detail; none: whatever it is.
+    #[serde(default)]
+    pub max_bytes: Option<u32>,
+}
+
+/// How much of its events an endpoint is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Payload {
+    /// Whole records.
+    #[default]
+    Full,
+    /// Records without their legs.
+    WithoutLegs,
+    /// Ids and a link.
+    Thin,
 }
 
 /// Which calls an endpoint wants to be told of; whatever is none does not matter.
@@ -163,6 +182,13 @@ pub struct EndpointChange {
     pub enabled: Option<bool>,
 }
 
+/// A tenant has so many endpoints at most.
+pub const MAX_ENDPOINTS: i64 = 100;
+
+/// An endpoint is sent so many tests in a minute at most, and so many are kept.
+const MAX_TESTS_PER_MINUTE: i64 = 10;
+const MAX_TESTS_KEPT: i64 = 100;
+
 const COLUMNS: &str =
     "endpoint, tenant, id, created_ms, settings, sealed, disabled, failing_since_ms, cursor";
 
@@ -253,17 +279,25 @@ impl TenantView {
         Ok(self.endpoints()?.into_iter().find(|endpoint| endpoint.id == id))
     }
 
-    /// Adds an endpoint. Blocks.
-    pub fn add_endpoint(&self, new: NewEndpoint) -> Result<()> {
+    /// Adds an endpoint; tells whether there was room for one more. Blocks.
+    pub fn add_endpoint(&self, new: NewEndpoint) -> Result<bool> {
         let tenant = self.tenant.0;
         self.store.change_tenants(move |transaction, _| {
-            transaction
+            let added = transaction
                 .prepare_cached(
                     "INSERT INTO endpoints (tenant, id, created_ms, settings, sealed, cursor)
-                     VALUES (?1, ?2, ?3, ?4, ?5, (SELECT cursor FROM checkpoint))",
+                     SELECT ?1, ?2, ?3, ?4, ?5, (SELECT cursor FROM checkpoint)
+                     WHERE (SELECT count(*) FROM endpoints WHERE tenant = ?1) < ?6",
                 )?
-                .execute(params![tenant, new.id, new.created_ms, to_json(&new.settings)?, new.sealed])?;
-            Ok(())
+                .execute(params![
+                    tenant,
+                    new.id,
+                    new.created_ms,
+                    to_json(&new.settings)?,
+                    new.sealed,
+                    MAX_ENDPOINTS
+                ])?;
+            Ok(added > 0)
         })
     }
 
@@ -301,16 +335,58 @@ impl TenantView {
         })
     }
 
-    /// Sends a test event to an endpoint; its number, if there is such an endpoint. Blocks.
-    pub fn test_endpoint(&self, id: &str, now_ms: i64) -> Result<Option<crate::EventId>> {
-        let Some(endpoint) = self.endpoint(id)? else { return Ok(None) };
+    /// Sends a test event to an endpoint, unless it was sent many in the last minute. Only the latest tests are kept.
+    /// Blocks.
+    pub fn test_endpoint(&self, id: &str, now_ms: i64) -> Result<TestSent> {
+        let Some(endpoint) = self.endpoint(id)? else { return Ok(TestSent::Unknown) };
         let tenant = self.tenant;
         self.store.change_tenants(move |transaction, _| {
+            let recent: i64 = transaction
+                .prepare_cached(
+                    "SELECT count(*) FROM deliveries WHERE endpoint = ?1 AND event < 0 AND kind = ?2 AND made_ms > ?3",
+                )?
+                .query_row(params![endpoint.number.0, kind::ENDPOINT_TEST, now_ms - 60_000], |row| row.get(0))?;
+            if recent >= MAX_TESTS_PER_MINUTE {
+                return Ok(TestSent::TooMany);
+            }
+            remove_old_tests(transaction, endpoint.number)?;
             let data = serde_json::json!({ "endpoint": endpoint.id });
             let to = [endpoint.number];
-            add_notice(transaction, tenant, kind::ENDPOINT_TEST, &data, now_ms, &to).map(Some)
+            add_notice(transaction, tenant, kind::ENDPOINT_TEST, &data, now_ms, &to).map(TestSent::Sent)
         })
     }
+}
+
+/// What came of a wish for a test event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TestSent {
+    /// It is sent, under this number.
+    Sent(crate::EventId),
+    /// There is no such endpoint.
+    Unknown,
+    /// There were too many within a minute.
+    TooMany,
+}
+
+/// Leaves the latest tests of an endpoint.
+fn remove_old_tests(transaction: &Transaction<'_>, endpoint: EndpointId) -> Result<()> {
+    // The later a notice, the smaller its number.
+    let last: Option<i64> = transaction
+        .prepare_cached(
+            "SELECT event FROM deliveries WHERE endpoint = ?1 AND event < 0 AND kind = ?2
+             ORDER BY event LIMIT 1 OFFSET ?3",
+        )?
+        .query_row(params![endpoint.0, kind::ENDPOINT_TEST, MAX_TESTS_KEPT - 1], |row| row.get(0))
+        .optional()?;
+    let Some(last) = last else { return Ok(()) };
+    let old = "SELECT event FROM deliveries WHERE endpoint = ?1 AND event < 0 AND event >= ?2 AND kind = ?3";
+    let values = params![endpoint.0, last, kind::ENDPOINT_TEST];
+    transaction.execute(&format!("DELETE FROM attempts WHERE endpoint = ?1 AND event IN ({old})"), values)?;
+    transaction
+        .execute(&format!("DELETE FROM notices WHERE notice IN (SELECT -event FROM ({old}))"), values)?;
+    transaction
+        .execute(&format!("DELETE FROM deliveries WHERE endpoint = ?1 AND event IN ({old})"), values)?;
+    Ok(())
 }
 
 /// Something that a tenant is told beside the changes of its calls, due at once.

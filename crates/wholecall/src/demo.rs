@@ -7,6 +7,7 @@ use console::Term;
 use jiff::Timestamp;
 use wholecall_fake_ringcentral::Webhook;
 use wholecall_record::{Call, call::State, table::Table};
+use wholecall_ringcentral::Proxies;
 use wholecall_server::{
     Settings, admin,
     admin::Added,
@@ -41,6 +42,7 @@ pub(crate) fn run(arguments: &DemoArgs) -> anyhow::Result<Tally> {
         secret_key: SecretKey::of_folder(folder.path())?,
         // Whoever tries it out has a receiver on this machine.
         judge: Judge { allow_all: true, ..Judge::default() },
+        proxies: Proxies::default(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

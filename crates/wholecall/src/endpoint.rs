@@ -89,10 +89,15 @@ fn members(options: &EndpointOptions) -> anyhow::Result<Map<String, Value>> {
     if let Some(description) = &options.description {
         members.insert("description".to_owned(), json!(description));
     }
-    for (name, value) in [("rateLimit", options.rate_limit), ("batch", options.batch)] {
+    for (name, value) in
+        [("rateLimit", options.rate_limit), ("batch", options.batch), ("maxBytes", options.max_bytes)]
+    {
         members.extend(value.map(|value| (name.to_owned(), json!(value.0))));
     }
     members.extend(options.redact.map(|redact| ("redact".to_owned(), json!(redact))));
+    if let Some(payload) = options.payload {
+        members.insert("payload".to_owned(), json!(wholecall_store::Payload::from(payload)));
+    }
     if let Some(signing) = options.signing {
         members.insert("signing".to_owned(), json!(wholecall_store::Signing::from(signing)));
     }

@@ -111,6 +111,7 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
         public_url: config.public_url.clone(),
         secret_key: secret_key(&config.data)?,
         judge,
+        proxies: config.proxies()?,
     })
 }
 

@@ -30,6 +30,7 @@ impl From<EndpointError> for Problem {
         match error {
             EndpointError::Store(error) => error.into(),
             EndpointError::Unknown(_) => Self::not_found(error.to_string()),
+            EndpointError::TooManyTests => Self::new(StatusCode::TOO_MANY_REQUESTS, error.to_string()),
             EndpointError::Unfit(why) => Self::bad_request(why),
             EndpointError::Seal(error) => {
                 tracing::error!(%error, "an endpoint's secrets cannot be used");

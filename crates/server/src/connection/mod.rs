@@ -31,7 +31,7 @@ use tokio::{
     sync::{Notify, mpsc, watch},
     task::JoinHandle,
 };
-use wholecall_ringcentral::{Client, Clock, Credentials, Http};
+use wholecall_ringcentral::{Client, Clock, Credentials, Http, Proxies};
 use wholecall_store::{ConnectedAccount, Store, StoreError, TenantId};
 
 use self::{
@@ -120,6 +120,11 @@ impl Context {
             extensions: Mutex::default(),
             assembler,
         })
+    }
+
+    /// Asks RingCentral through proxies.
+    pub(crate) fn through(self, proxies: Proxies) -> Result<Self, wholecall_ringcentral::Error> {
+        Ok(Self { http: Http::through(proxies)?, ..self })
     }
 
     /// The client of a user of an app: one, whoever asks.

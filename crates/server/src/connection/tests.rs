@@ -101,6 +101,7 @@ impl World {
             public_url: None,
             secret_key: key.clone(),
             judge: Default::default(),
+            proxies: Default::default(),
         };
         let running = crate::start(store.clone(), settings).await.unwrap();
         let ahead_ms = Arc::new(AtomicI64::new(0));

@@ -170,7 +170,15 @@ fn run(store: &Store) -> (Runtime, Running) {
     let secret_key = SecretKey::of_folder(store.path().parent().unwrap()).unwrap();
     // Receivers are on this machine.
     let judge = Judge { allow_all: true, ..Judge::default() };
-    let settings = Settings { listen, tls: None, admin_key: None, public_url: None, secret_key, judge };
+    let settings = Settings {
+        listen,
+        tls: None,
+        admin_key: None,
+        public_url: None,
+        secret_key,
+        judge,
+        proxies: Default::default(),
+    };
     let running = runtime.block_on(wholecall_server::start(store.clone(), settings)).unwrap();
     (runtime, running)
 }

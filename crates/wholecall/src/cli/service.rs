@@ -304,6 +304,14 @@ pub(crate) struct EndpointOptions {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) redact: Option<bool>,
 
+    /// How much of a call's record to send
+    #[arg(long, value_enum)]
+    pub(crate) payload: Option<PayloadName>,
+
+    /// Send what would be a longer body with less detail: without legs, then with ids and a link only
+    #[arg(long, value_name = "N", value_parser = number_or_none)]
+    pub(crate) max_bytes: Option<Wanted<u32>>,
+
     /// A header to send along, `Name: value`; may be given several times
     #[arg(long = "header", value_name = "LINE")]
     pub(crate) headers: Vec<String>,
@@ -315,6 +323,26 @@ pub(crate) enum SigningName {
     V1,
     /// Ed25519
     V1a,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PayloadName {
+    /// The whole record
+    Full,
+    /// The record without its legs
+    WithoutLegs,
+    /// Its id, its version and a link to it
+    Thin,
+}
+
+impl From<PayloadName> for wholecall_store::Payload {
+    fn from(name: PayloadName) -> Self {
+        match name {
+            PayloadName::Full => Self::Full,
+            PayloadName::WithoutLegs => Self::WithoutLegs,
+            PayloadName::Thin => Self::Thin,
+        }
+    }
 }
 
 impl From<SigningName> for wholecall_store::Signing {

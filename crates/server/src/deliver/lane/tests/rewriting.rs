@@ -3,7 +3,7 @@
 use wholecall_store::Expiry;
 
 use super::*;
-use crate::erase;
+use crate::{deliver::window::MAX_REQUESTS, erase};
 
 /// Who takes part in all calls of these tests.
 const NUMBER: &str = "+17705550132";
@@ -23,8 +23,8 @@ async fn down_until(back: Duration) -> Simulation {
     let calls: Vec<&str> = names.iter().map(String::as_str).collect();
     simulation.make_all(&calls, ChangeKind::Completed, |_| ());
     // As many as may be on their way at once.
-    simulation.until(|| simulation.posted_to("down").len() >= 64).await;
-    assert_eq!(simulation.posted_to("down").len(), 64);
+    simulation.until(|| simulation.posted_to("down").len() >= MAX_REQUESTS).await;
+    assert_eq!(simulation.posted_to("down").len(), MAX_REQUESTS);
     simulation
 }
 
@@ -37,7 +37,7 @@ async fn whoever_is_erased_is_not_told_of_later() {
     let erasure = apart(|| erase::erase(&store, tenant, NUMBER)).unwrap();
     assert_eq!(erasure.calls, CALLS as u64);
     let before = simulation.posted_to("down").len();
-    simulation.pass(60 * SECOND, SECOND / 2).await;
+    simulation.pass(60 * SECOND, SECOND / 10).await;
     let taken = || simulation.posted_to("down").iter().filter(|one| one.status == Some(200)).count();
     simulation.until(|| taken() > CALLS as usize).await;
     let later = simulation.posted_to("down").split_off(before);
