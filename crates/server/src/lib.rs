@@ -19,6 +19,7 @@ mod metrics;
 mod names;
 mod pages;
 mod pipeline;
+mod plausible;
 mod problem;
 mod receive;
 mod retention;
