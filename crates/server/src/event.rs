@@ -48,6 +48,11 @@ impl EventWriter {
         Self { view, tenant: json!(tenant).to_string() }
     }
 
+    /// Whose events.
+    pub(crate) fn tenant(&self) -> wholecall_store::TenantId {
+        self.view.tenant()
+    }
+
     /// An event's id, as in `webhook-id`.
     pub(crate) fn id(&self, event: EventId) -> String {
         self.view.event_id(event)

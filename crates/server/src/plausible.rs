@@ -25,7 +25,7 @@ pub(crate) fn implausible_time(notification: &Notification<'_, '_>, now: Time) -
     };
     let is_plausible = |time: &Moment| (EARLIEST_MS..=latest_ms).contains(&time.as_millis());
     let time = notification.times().find(|time| !is_plausible(time))?;
-    let [earliest, latest] = [EARLIEST_MS, latest_ms].map(Time::from_millis);
+    let [time, earliest, latest] = [time.as_millis(), EARLIEST_MS, latest_ms].map(Time::from_millis);
     Some(format!(
         "the time {time} is implausible: it must be between {earliest} and {latest}, a day from now"
     ))
