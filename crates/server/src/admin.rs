@@ -1,5 +1,7 @@
 //! What an operator does to tenants, from the command line or over HTTP.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 use wholecall_record::Time;
 use wholecall_store::{NewTenant, SecretKind, Store, StoreError, Tenant, TenantSettings};
@@ -55,6 +57,11 @@ impl Added {
     }
 }
 
+/// Copies a store to a new file; its length in bytes. Blocks.
+pub fn backup(store: &Store, file: &Path) -> Result<u64, StoreError> {
+    store.backup(file, clock::now().as_millis())
+}
+
 /// Adds a tenant with an API key and a verification token.
 pub fn add_tenant(
     store: &Store,
@@ -86,7 +93,7 @@ pub fn add_tenant(
             secret::to_store(SecretKind::Verification, &verification_token),
         ],
         settings: TenantSettings::default(),
-        pseudonym_key: secret::random_key()?,
+        pseudonym_salt: secret::random_key()?,
     })?;
     Ok(Added { name: name.to_owned(), api_key, verification_token })
 }

@@ -58,6 +58,11 @@ impl EventWriter {
         Self { base: public_url.unwrap_or_default().trim_end_matches('/').to_owned(), ..self }
     }
 
+    /// Whose events.
+    pub(crate) fn tenant(&self) -> wholecall_store::TenantId {
+        self.view.tenant()
+    }
+
     /// An event's id, as in `webhook-id`.
     pub(crate) fn id(&self, event: EventId) -> String {
         self.view.event_id(event)

@@ -20,6 +20,7 @@ mod metrics;
 mod names;
 mod pages;
 mod pipeline;
+mod plausible;
 mod problem;
 mod receive;
 mod retention;
@@ -34,7 +35,7 @@ use tokio::{
     task::JoinHandle,
 };
 use wholecall_ringcentral::Proxies;
-use wholecall_store::{Store, StoreError};
+use wholecall_store::{Damage, Store, StoreError, TenantId};
 
 use self::{
     deliver::{Judge, SecretKey},
@@ -132,7 +133,7 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     let pipeline = Pipeline::resume(store.clone(), tenants.clone(), metrics.clone(), asker.clone())?;
     let (to_assembler, requests) = mpsc::unbounded_channel();
     let assembler = pipeline.start(is_drained, requests).map_err(StartError::Thread)?;
-    let refresh = tokio::spawn(follow_tenants(tenants.clone()));
+    let refresh = tokio::spawn(follow_tenants(store.clone(), tenants.clone()));
     let retention = tokio::spawn(retention::keep_removing(store.clone(), tenants.clone()));
     let context =
         deliver::Context::new(store.clone(), tenants.clone(), metrics.clone(), settings.judge.clone())
@@ -198,13 +199,23 @@ impl Running {
 }
 
 /// Notices what other processes did to tenants. What was added is found when it is asked for; this is for what was
-/// taken away.
-async fn follow_tenants(tenants: Arc<Tenants>) {
+/// taken away. Names in the log what was passed over meanwhile.
+async fn follow_tenants(store: Store, tenants: Arc<Tenants>) {
     let mut every_second = tokio::time::interval(Duration::from_secs(1));
     loop {
         every_second.tick().await;
         if let Err(error) = tenants.refresh() {
             tracing::warn!(%error, "tenants could not be read");
+        }
+        for damage in store.take_damage_news() {
+            let Damage { tenant, place, problem } = damage;
+            let tenant = tenant.map(TenantId::number);
+            tracing::error!(
+                tenant,
+                place,
+                problem,
+                "a row cannot be read and was passed over; run `wholecall check`"
+            );
         }
     }
 }

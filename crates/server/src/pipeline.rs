@@ -60,7 +60,13 @@ const RESTORED_TOGETHER: usize = 64;
 /// What is asked of the one who assembles.
 pub(crate) enum Request {
     /// A person is to be erased.
-    Erase { tenant: TenantId, number: String, reply: oneshot::Sender<Result<Erasure, StoreError>> },
+    Erase {
+        tenant: TenantId,
+        number: String,
+        found: erase::FoundIn,
+        pseudonym_key: Vec<u8>,
+        reply: oneshot::Sender<Result<Erasure, StoreError>>,
+    },
     /// There is a newer directory of an account.
     Directory { tenant: TenantId, account: String },
 }
@@ -119,10 +125,34 @@ impl Pipeline {
             must_commit: false,
             tenants_changed,
         };
-        for call in pipeline.store.recent_calls(position, KEEP_CLOSED_MS)? {
-            pipeline.restore(call, position)?;
+        let recent = pipeline.store.recent_calls(position, KEEP_CLOSED_MS);
+        let recent = pipeline.pass_over(recent, None, || "calls of before the start".to_owned())?;
+        for call in recent.unwrap_or_default() {
+            let (tenant, session) = (call.tenant, call.record.as_ref().map(|record| record.id.to_string()));
+            let restored = pipeline.restore(call, position);
+            pipeline.pass_over(restored, Some(tenant), || match session {
+                Some(id) => format!("call {id}"),
+                None => "a session without a call".to_owned(),
+            })?;
         }
         Ok(pipeline)
+    }
+
+    /// What was done, or nothing where something kept could not be read, which is noted: of one call, not of the others.
+    fn pass_over<T>(
+        &self,
+        done: Result<T, StoreError>,
+        tenant: Option<TenantId>,
+        place: impl FnOnce() -> String,
+    ) -> Result<Option<T>, StoreError> {
+        match done {
+            Ok(value) => Ok(Some(value)),
+            Err(error @ StoreError::Damaged(_)) => {
+                self.store.note_damage(tenant, place(), &error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Runs on a thread of its own until `stop` is set and everything in the journal has been assembled.
@@ -188,8 +218,10 @@ impl Pipeline {
     /// Between two steps what is in the store can be changed there and read back, once it is all there.
     fn answer(&mut self, request: Request) {
         match request {
-            Request::Erase { tenant, number, reply } => {
-                let result = self.catch_up().and_then(|()| erase::erase(&self.store, tenant, &number));
+            Request::Erase { tenant, number, found, pseudonym_key, reply } => {
+                let caught_up = self.catch_up();
+                let result = caught_up
+                    .and_then(|()| erase::erase(&self.store, tenant, &number, found, &pseudonym_key));
                 self.is_stale = true;
                 if let Ok(erasure) = &result {
                     let Erasure { pseudonym, calls, notifications, .. } = erasure;
@@ -266,7 +298,9 @@ impl Pipeline {
             self.unwritten_since.get_or_insert(arrived);
             self.tick(arrived);
             self.take_up_names(arrived)?;
-            self.receive(entry)?;
+            let received = self.receive(entry);
+            let place = || format!("what notification {} is about", entry.position.0);
+            self.pass_over(received, Some(entry.tenant), place)?;
         }
         self.metrics.assembled(entries.len());
         let is_behind = entries.len() == READ_AT_ONCE;

@@ -18,6 +18,7 @@ use wholecall_store::{Arrival, Refusal, Store, StoreError, TenantId};
 use crate::{
     Service, clock,
     metrics::Outcome,
+    plausible::implausible_time,
     problem::Problem,
     tenants::{Tenant, Tenants},
 };
@@ -190,12 +191,15 @@ pub(crate) fn judge(tenant: &Tenant, now: Time, body: &[u8]) -> Result<Arrival, 
             Some(account) if !tenant.accounts.contains(account) => {
                 Err(format!("account {account} is not one of the tenant's"))
             }
-            _ => Ok(Arrival {
-                tenant: tenant.id,
-                arrived_ms: now.as_millis(),
-                session: notification.session_id().into(),
-                body: text.into(),
-            }),
+            _ => match implausible_time(&notification, now) {
+                Some(reason) => Err(reason),
+                None => Ok(Arrival {
+                    tenant: tenant.id,
+                    arrived_ms: now.as_millis(),
+                    session: notification.session_id().into(),
+                    body: text.into(),
+                }),
+            },
         },
         other => Err(format!("{}, not a telephony session notification", other.kind())),
     }

@@ -22,6 +22,7 @@ use self::{
 };
 use crate::{
     Position, TenantId,
+    damage::Damages,
     error::{Result, StoreError},
     journal::Entry,
     schema,
@@ -79,23 +80,29 @@ pub(crate) struct Arrivals {
     thread: Option<JoinHandle<()>>,
     waiting: Arc<Mutex<Waiting>>,
     reader: Mutex<Connection>,
+    damages: Arc<Damages>,
 }
 
 impl Arrivals {
     /// Goes on after the end of the journal; `news` is told how far it has grown with what arrives.
-    pub(crate) fn open(folder: &Path, journal: End, news: watch::Sender<Position>) -> Result<Self> {
+    pub(crate) fn open(
+        folder: &Path,
+        journal: End,
+        news: watch::Sender<Position>,
+        damages: Arc<Damages>,
+    ) -> Result<Self> {
         let path = folder.join(FILE_NAME);
         let mut connection = schema::open_arrivals(&path)?;
         file::take_over_rows(&mut connection)?;
         let reader = Mutex::new(schema::open_reader(&path)?);
         let waiting = Arc::new(Mutex::new(Waiting::from(journal.position)));
-        let writer = Writer::new(connection, journal, waiting.clone(), news)?;
+        let writer = Writer::new(connection, journal, waiting.clone(), news, damages.clone())?;
         let (queue, work) = mpsc::channel(QUEUED);
         let thread = thread::Builder::new()
             .name("store-arrivals".to_owned())
             .spawn(move || writer.write_until_closed(work))
             .map_err(|error| StoreError::Failed(format!("no thread for arrivals: {error}")))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread), waiting, reader })
+        Ok(Self { queue: Some(queue), thread: Some(thread), waiting, reader, damages })
     }
 
     /// Hands in without waiting; the receiver hears when it is durable.
@@ -128,7 +135,7 @@ impl Arrivals {
     pub(crate) fn stored_after(&self, position: Position, limit: usize) -> Result<Vec<Received>> {
         let mut stored = Vec::new();
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        file::read_after(&reader, position, |batch| {
+        file::read_after(&reader, &self.damages, position, |batch| {
             stored.extend(batch.into_iter().filter(|received| received.position > position));
             stored.len() < limit
         })?;
@@ -136,11 +143,18 @@ impl Arrivals {
         Ok(stored)
     }
 
+    /// Reads everything that waits, also what was set aside, so that what is damaged is noted.
+    pub(crate) fn look_through(&self, damages: &Damages) -> Result<()> {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        file::read_after(&reader, damages, Position::default(), |_| true)?;
+        file::note_set_aside(&reader, damages)
+    }
+
     /// The sessions of a tenant of which something waits.
     pub(crate) fn sessions_of(&self, tenant: TenantId) -> Result<HashSet<Arc<str>>> {
         let mut sessions = HashSet::new();
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        file::read_after(&reader, Position::default(), |batch| {
+        file::read_after(&reader, &self.damages, Position::default(), |batch| {
             let of_tenant = batch.into_iter().filter(|received| received.tenant == tenant);
             sessions.extend(of_tenant.map(|received| received.session));
             true
@@ -162,7 +176,11 @@ impl Arrivals {
         }
         let journaled = waiting.journaled();
         drop(waiting);
-        self.stored_after(journaled, usize::try_from(position.0 - journaled.0).unwrap_or(0))
+        let mut received =
+            self.stored_after(journaled, usize::try_from(position.0 - journaled.0).unwrap_or(0))?;
+        // Where something that cannot be read is passed over, there are fewer than there are places.
+        received.retain(|received| received.position <= position);
+        Ok(received)
     }
 
     /// Everything up to a position is in the journal now.

@@ -1,33 +1,59 @@
 //! A copy of everything, as of one moment, while others go on reading and writing.
 
-use std::{
-    fs::{self, OpenOptions},
-    path::Path,
-};
+use std::{fs, path::Path};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
 use crate::{
     Position, Store,
     arrivals::Received,
     error::{Result, StoreError},
-    journal, schema,
+    journal, private, schema,
     writer::Memory,
 };
 
+/// A copy that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backup {
+    /// When, milliseconds since 1970.
+    pub made_ms: i64,
+    /// Where to.
+    pub file: String,
+}
+
 impl Store {
+    /// The copies that were made before a time, latest first.
+    pub fn backups_before(&self, before_ms: i64) -> Result<Vec<Backup>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT made_ms, file FROM backups WHERE made_ms <= ?1 ORDER BY backup DESC",
+            )?;
+            let rows = statement
+                .query_map([before_ms], |row| Ok(Backup { made_ms: row.get(0)?, file: row.get(1)? }))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
     /// Copies everything to a new file, as of one moment, and reads the copy back. Returns its length in bytes. Blocks.
-    pub fn backup(&self, file: &Path) -> Result<u64> {
+    pub fn backup(&self, file: &Path, now_ms: i64) -> Result<u64> {
         let failed =
             |error: std::io::Error| StoreError::Open { path: file.to_owned(), problem: error.to_string() };
         // Made here, so that no file is ever written over.
-        let copy = OpenOptions::new().write(true).create_new(true).open(file).map_err(failed)?;
+        let copy = private::new_file().open(file).map_err(failed)?;
         let written = self.copy_to(file).and_then(|()| {
             copy.sync_all().map_err(failed)?;
             copy.metadata().map_err(failed)
         });
         match written {
-            Ok(about) => Ok(about.len()),
+            Ok(about) => {
+                let name = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+                let name = name.to_string_lossy().into_owned();
+                self.writer().run(move |transaction, _| {
+                    let insert = "INSERT INTO backups (made_ms, file) VALUES (?1, ?2)";
+                    Ok(transaction.execute(insert, params![now_ms, name])?)
+                })?;
+                Ok(about.len())
+            }
             Err(error) => {
                 // What is not whole is no backup.
                 let _ = fs::remove_file(file);

@@ -8,6 +8,7 @@ use wholecall_record::Call;
 use crate::{
     StoredCall, TenantId, TenantView, audit,
     changes::{self, StoredChange},
+    damage::Reading,
     error::{Result, StoreError},
     filter::{Filter, digits_of, number_matches},
     journal::Entry,
@@ -97,7 +98,7 @@ impl TenantView {
             let mut rows = statement.query([call])?;
             let mut versions = Vec::new();
             while let Some(row) = rows.next()? {
-                versions.push(StoredChange::read(row)?);
+                versions.extend(StoredChange::read_or_pass_over(connection, tenant, row)?);
             }
             Ok(Some(versions))
         })
@@ -122,7 +123,7 @@ impl TenantView {
 }
 
 /// The notifications of a call's sessions, in order of arrival.
-pub(crate) fn entries_of_call(connection: &Connection, call: i64) -> Result<Vec<Entry>> {
+pub(crate) fn entries_of_call(connection: &Reading<'_>, call: i64) -> Result<Vec<Entry>> {
     let mut statement = connection.prepare_cached(
         "SELECT position, journal.tenant, arrived_ms, body FROM sessions JOIN journal USING (session)
          WHERE call = ?1 ORDER BY position",
@@ -130,7 +131,7 @@ pub(crate) fn entries_of_call(connection: &Connection, call: i64) -> Result<Vec<
     let mut rows = statement.query([call])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
-        entries.push(Entry::read(row)?);
+        entries.extend(Entry::read_or_pass_over(connection, row)?);
     }
     Ok(entries)
 }
@@ -169,7 +170,7 @@ fn version(connection: &Connection, call: i64, as_of_ms: Option<i64>) -> Result<
 
 /// A search, ready to look at calls.
 struct Search<'a> {
-    connection: &'a Connection,
+    connection: &'a Reading<'a>,
     tenant: i64,
     filter: &'a Filter,
     as_of_ms: Option<i64>,
@@ -180,7 +181,7 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     /// None if nothing can match.
     fn new(
-        connection: &'a Connection,
+        connection: &'a Reading<'a>,
         tenant: i64,
         filter: &'a Filter,
         as_of_ms: Option<i64>,
@@ -253,7 +254,16 @@ impl<'a> Search<'a> {
     }
 
     /// The record of a candidate, if it matches.
-    fn look(&self, (_, call): (i64, i64)) -> Result<Option<String>> {
+    fn look(&self, candidate: (i64, i64)) -> Result<Option<String>> {
+        let found = self.connection.pass_over(self.read(candidate), self.tenant, || {
+            let id = "SELECT id FROM calls WHERE call = ?1";
+            let id = self.connection.query_row(id, [candidate.1], |row| row.get::<_, String>(0));
+            format!("call {}", id.unwrap_or_else(|_| format!("number {}", candidate.1)))
+        });
+        Ok(found?.flatten())
+    }
+
+    fn read(&self, (_, call): (i64, i64)) -> Result<Option<String>> {
         if self.as_of_ms.is_none() && !self.matches_now(call)? {
             return Ok(None);
         }

@@ -1,10 +1,12 @@
 //! The feed of changes: every version of every call, in the order in which they were made.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 use tokio::sync::watch;
+use wholecall_record::Call;
 
 use crate::{
     Position, Store, TenantView, codec,
+    damage::Reading,
     error::{Result, StoreError},
 };
 
@@ -113,15 +115,41 @@ impl StoredChange {
         })
     }
 
-    /// Looks up what a revision revises.
-    pub(crate) fn with_before(mut self, connection: &Connection) -> Result<Self> {
+    /// The record of a version.
+    pub(crate) fn call(&self) -> Result<Call> {
+        serde_json::from_str(&self.record)
+            .map_err(|error| StoreError::Damaged(format!("its record cannot be read: {error}")))
+    }
+
+    /// Whether it is JSON.
+    pub(crate) fn json(&self) -> Result<()> {
+        serde_json::from_str::<serde::de::IgnoredAny>(&self.record)
+            .map(drop)
+            .map_err(|error| StoreError::Damaged(format!("what it says cannot be read: {error}")))
+    }
+
+    /// Reads a row, or nothing where it is damaged.
+    pub(crate) fn read_or_pass_over(
+        reading: &Reading<'_>,
+        tenant: i64,
+        row: &Row<'_>,
+    ) -> Result<Option<Self>> {
+        let read = Self::read(row).and_then(|change| change.json().map(|()| change));
+        reading.pass_over(read, tenant, || format!("change {}", row.get::<_, i64>(0).unwrap_or_default()))
+    }
+
+    /// Looks up what a revision revises; where that cannot be read, it revises nothing that is known.
+    pub(crate) fn with_before(mut self, connection: &Reading<'_>, tenant: i64) -> Result<Self> {
         if self.kind == ChangeKind::Revised {
             let mut statement = connection.prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM changes WHERE call = (SELECT call FROM changes WHERE cursor = ?1)
                      AND cursor < ?1 AND version > 0 ORDER BY cursor DESC LIMIT 1"
             ))?;
             let mut rows = statement.query([self.cursor.0])?;
-            let before = rows.next()?.map(Self::read).transpose()?;
+            let before = match rows.next()? {
+                Some(row) => Self::read_or_pass_over(connection, tenant, row)?,
+                None => None,
+            };
             self.before =
                 before.map(|before| Box::new(Published { version: before.version, record: before.record }));
         }
@@ -141,12 +169,16 @@ impl TenantView {
     pub fn changes_after(&self, cursor: Position, limit: usize) -> Result<Vec<StoredChange>> {
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM changes WHERE tenant = ?1 AND cursor > ?2 ORDER BY cursor LIMIT ?3"
+                "SELECT {COLUMNS} FROM changes WHERE tenant = ?1 AND cursor > ?2 ORDER BY cursor"
             ))?;
-            let mut rows = statement.query(params![tenant, cursor.0, limit as i64])?;
+            let mut rows = statement.query(params![tenant, cursor.0])?;
             let mut changes = Vec::new();
-            while let Some(row) = rows.next()? {
-                changes.push(StoredChange::read(row)?.with_before(connection)?);
+            while changes.len() < limit
+                && let Some(row) = rows.next()?
+            {
+                if let Some(change) = StoredChange::read_or_pass_over(connection, tenant, row)? {
+                    changes.push(change.with_before(connection, tenant)?);
+                }
             }
             Ok(changes)
         })

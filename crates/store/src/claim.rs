@@ -9,6 +9,7 @@ use std::{
 use crate::{
     Store,
     error::{Result, StoreError},
+    private,
 };
 
 /// The file within the data folder that is locked by whoever assembles; the system unlocks it when that ends.
@@ -28,7 +29,8 @@ impl Store {
         let path = self.path().with_file_name(FILE_NAME);
         let failed =
             |error: std::io::Error| StoreError::Open { path: path.clone(), problem: error.to_string() };
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+        let open = || OpenOptions::new().write(true).open(&path);
+        let file = private::make_file(&path).and_then(|()| open()).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {
                 *held = Some(file);

@@ -1,10 +1,11 @@
 //! Endpoints: where tenants want to be told of their calls, and how.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Position, Store, TenantId, TenantView,
+    damage::Reading,
     deliveries::kind,
     error::{Result, StoreError},
 };
@@ -239,7 +240,7 @@ impl Store {
 
     /// Delivers nothing more to an endpoint, and tells the tenant's others. Blocks.
     pub fn disable_endpoint(&self, endpoint: EndpointId, why: Disabled, now_ms: i64) -> Result<()> {
-        self.change_tenants(move |transaction, _| {
+        self.change_tenants(move |transaction, memory| {
             let disabled: Option<(i64, String, Option<i64>)> = transaction
                 .prepare_cached(
                     "UPDATE endpoints SET disabled = ?2 WHERE endpoint = ?1 AND disabled IS NULL
@@ -255,7 +256,7 @@ impl Store {
                 "reason": why.as_str(),
                 "failingSince": failing_since_ms.map(|since| wholecall_record::Time::from_millis(since).to_string()),
             });
-            let others: Vec<EndpointId> = select(transaction, "tenant = ?1", tenant)?
+            let others: Vec<EndpointId> = select(&memory.reading(transaction), "tenant = ?1", tenant)?
                 .into_iter()
                 .filter(|other| other.disabled.is_none())
                 .map(|other| other.number)
@@ -409,13 +410,15 @@ fn add_notice(
     Ok(crate::EventId(-notice))
 }
 
-pub(crate) fn select(connection: &Connection, which: &str, value: i64) -> Result<Vec<Endpoint>> {
+pub(crate) fn select(connection: &Reading<'_>, which: &str, value: i64) -> Result<Vec<Endpoint>> {
     let sql = format!("SELECT {COLUMNS} FROM endpoints WHERE {which} ORDER BY endpoint");
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query([value])?;
     let mut endpoints = Vec::new();
     while let Some(row) = rows.next()? {
-        endpoints.push(Endpoint::read(row)?);
+        let (number, tenant) = (row.get::<_, i64>(0).unwrap_or_default(), row.get(1).unwrap_or_default());
+        let read = Endpoint::read(row);
+        endpoints.extend(connection.pass_over(read, tenant, || format!("endpoint number {number}"))?);
     }
     Ok(endpoints)
 }

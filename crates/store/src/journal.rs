@@ -7,6 +7,7 @@ use crate::{
     Position, Store, TenantId, TenantView,
     arrivals::{Arrival, Received},
     codec::{self, Kind},
+    damage::Reading,
     error::{Result, StoreError},
     recovery,
     writer::{Memory, Session},
@@ -69,6 +70,14 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The same, or nothing where the row is damaged.
+    pub(crate) fn read_or_pass_over(reading: &Reading<'_>, row: &Row<'_>) -> Result<Option<Self>> {
+        let tenant = row.get(1).unwrap_or_default();
+        reading.pass_over(Self::read(row), tenant, || {
+            format!("notification {}", row.get::<_, i64>(0).unwrap_or_default())
+        })
+    }
+
     /// From `position, tenant, arrived_ms, body`.
     pub(crate) fn read(row: &Row<'_>) -> Result<Self> {
         let packed = row.get_ref(3)?.as_blob().map_err(|error| StoreError::Damaged(error.to_string()))?;
@@ -164,12 +173,14 @@ impl Store {
     fn journaled_after(&self, position: Position, limit: usize) -> Result<Vec<Entry>> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT position, tenant, arrived_ms, body FROM journal WHERE position > ?1 ORDER BY position LIMIT ?2",
+                "SELECT position, tenant, arrived_ms, body FROM journal WHERE position > ?1 ORDER BY position",
             )?;
-            let mut rows = statement.query(params![position.0, limit as i64])?;
+            let mut rows = statement.query([position.0])?;
             let mut entries = Vec::new();
-            while let Some(row) = rows.next()? {
-                entries.push(Entry::read(row)?);
+            while entries.len() < limit
+                && let Some(row) = rows.next()?
+            {
+                entries.extend(Entry::read_or_pass_over(connection, row)?);
             }
             Ok(entries)
         })

@@ -15,6 +15,7 @@ mod changes;
 mod claim;
 mod codec;
 mod connections;
+mod damage;
 mod deliveries;
 mod directories;
 mod endpoints;
@@ -26,6 +27,7 @@ mod journal;
 mod lately;
 mod log;
 mod priority;
+mod private;
 mod recovery;
 mod resending;
 mod retention;
@@ -48,10 +50,13 @@ pub use arrivals::Arrival;
 use arrivals::{Arrivals, End};
 pub use assembled::{Assembled, Committing, Made, VersionKind};
 pub use audit::{AuditedCall, AuditedEntry, Stray};
+pub use backup::Backup;
 pub use calls::{CallPage, Found, StoredVersion};
 pub use changes::{ChangeKind, Published, StoredChange};
 use claim::Claim;
 pub use connections::{ConnectedAccount, Gap};
+pub use damage::Damage;
+use damage::{Damages, Reading};
 pub use deliveries::{
     Attempt, Delivery, DeliveryState, EventId, Fed, Outgoing, Recorded, Tried, Verdict, kind,
 };
@@ -60,7 +65,7 @@ pub use endpoints::{
     Disabled, Endpoint, EndpointChange, EndpointFilter, EndpointId, EndpointSettings, MAX_ENDPOINTS,
     NewEndpoint, Payload, Signing, TestSent,
 };
-pub use erasure::{Erasure, Kept};
+pub use erasure::{Erasure, Kept, Rewritten};
 pub use error::{Result, StoreError};
 pub use event_names::CursorError;
 use event_names::Incarnation;
@@ -95,6 +100,7 @@ pub struct Store {
 struct Shared {
     path: PathBuf,
     incarnation: Incarnation,
+    damages: Arc<Damages>,
     arrivals: Arrivals,
     writer: Writer,
     readers: Readers,
@@ -126,9 +132,10 @@ impl Store {
     pub fn open(folder: &Path) -> Result<Self> {
         let cannot =
             |error: std::io::Error| StoreError::Open { path: folder.to_owned(), problem: error.to_string() };
-        std::fs::create_dir_all(folder).map_err(cannot)?;
+        private::make_folder(folder).map_err(cannot)?;
         let path = folder.join(FILE_NAME);
         let connection = schema::open_writer(&path)?;
+        let damages: Arc<Damages> = Arc::default();
         // What retention has removed is not counted again: the checkpoint knows how far both had come.
         let (journal, memory) = connection.query_row(
             "SELECT max(position, (SELECT coalesce(max(position), 0) FROM journal)), cursor,
@@ -136,7 +143,8 @@ impl Store {
              FROM checkpoint",
             [],
             |row| {
-                let memory = Memory { cursor: Position(row.get(1)?), ..Memory::default() };
+                let cursor = Position(row.get(1)?);
+                let memory = Memory { cursor, damages: damages.clone(), ..Memory::default() };
                 Ok((End { position: Position(row.get(0)?), arrived_ms: row.get(2)? }, memory))
             },
         )?;
@@ -148,13 +156,14 @@ impl Store {
             rewrites: watch::Sender::new(memory.rewrites),
         };
         let journal_news = watch::Sender::new(journal.position);
-        let arrivals = Arrivals::open(folder, journal, journal_news.clone())?;
+        let arrivals = Arrivals::open(folder, journal, journal_news.clone(), damages.clone())?;
         let readers = Readers::open(&path)?;
         let checkpointer = Checkpointer::start(schema::open_checkpointer(&path)?)?;
         let writer = Writer::start(connection, checkpointer, memory, news.clone())?;
         let shared = Shared {
             path,
             incarnation,
+            damages,
             arrivals,
             writer,
             readers,
@@ -185,10 +194,10 @@ impl Store {
     }
 
     /// Reads; all that `read` sees is of one moment.
-    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    fn read<T>(&self, read: impl FnOnce(&Reading<'_>) -> Result<T>) -> Result<T> {
         self.shared.readers.with(|connection| {
             let moment = connection.unchecked_transaction()?;
-            let found = read(&moment)?;
+            let found = read(&Reading { connection: &moment, damages: &self.shared.damages })?;
             moment.finish()?;
             Ok(found)
         })
@@ -208,7 +217,7 @@ impl TenantView {
         self.tenant
     }
 
-    fn read<T>(&self, read: impl FnOnce(&Connection, i64) -> Result<T>) -> Result<T> {
+    fn read<T>(&self, read: impl FnOnce(&Reading<'_>, i64) -> Result<T>) -> Result<T> {
         self.store.read(|connection| read(connection, self.tenant.0))
     }
 }

@@ -38,7 +38,7 @@ impl Store {
                 .collect::<rusqlite::Result<Vec<_>>>()?;
             for (call, start_ms, id, terms) in &rows {
                 remove_deliveries(transaction, tenant, id)?;
-                remove_call(transaction, memory, tenant, *call, *start_ms, &terms::from_bytes(terms)?)?;
+                remove_call(transaction, memory, tenant, *call, *start_ms, &terms::from_bytes(terms).unwrap_or_default())?;
                 remove_merged(transaction, tenant, id)?;
                 announcements::note(transaction, tenant, ChangeKind::Deleted, id, 0)?;
             }

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
-use crate::error::{Result, StoreError};
+use crate::{
+    error::{Result, StoreError},
+    private,
+};
 
 /// One step per version of the schema; the file's `user_version` counts the steps taken.
 const STEPS: &[&str] = &[
@@ -16,10 +19,13 @@ const STEPS: &[&str] = &[
     include_str!("schema/6.sql"),
     include_str!("schema/7.sql"),
     include_str!("schema/8.sql"),
+    include_str!("schema/10.sql"),
+    include_str!("schema/11.sql"),
 ];
 
 /// Opens the file for writing, makes it if it is not there, and brings it up to date.
 pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
+    make_file(path)?;
     let opened = Connection::open(path).and_then(|connection| {
         connection.busy_timeout(BUSY)?;
         // Before the first table. Of what a transaction changes, most are single rows here and there, of which each
@@ -44,6 +50,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
 
 /// Opens the file of what is not assembled yet, and makes it if it is not there.
 pub(crate) fn open_arrivals(path: &Path) -> Result<Connection> {
+    make_file(path)?;
     let opened = Connection::open(path).and_then(|connection| {
         connection.busy_timeout(BUSY)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -97,6 +104,12 @@ const BUSY: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// So many statements there are at most of which a connection needs each again and again.
 const STATEMENTS: usize = 64;
+
+fn make_file(path: &Path) -> Result<()> {
+    let failed =
+        |error: std::io::Error| StoreError::Open { path: path.to_owned(), problem: error.to_string() };
+    private::make_file(path).map_err(failed)
+}
 
 fn cannot_open(path: &Path, error: &rusqlite::Error) -> StoreError {
     StoreError::Open { path: path.to_owned(), problem: error.to_string() }

@@ -18,6 +18,7 @@ mod listen;
 mod look;
 mod output;
 mod posting;
+mod private;
 mod serve;
 mod signing;
 mod simulate;
@@ -39,6 +40,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const PART_UNREADABLE: u8 = 2;
 
 fn main() -> ExitCode {
+    private::keep_from_others();
     let done = match Cli::parse().command {
         Command::Assemble(arguments) => assemble::run(&arguments),
         Command::Show(arguments) => look::show(&arguments),

@@ -60,7 +60,8 @@ pub(super) async fn changes(
     };
     let next = changes.last().map_or(after, |change| change.cursor);
     let writer = writer(&service, &view)?;
-    let changes = changes.iter().map(|change| written(&writer, change)).collect::<Result<Vec<_>, _>>()?;
+    let changes: Vec<String> =
+        changes.iter().filter_map(|change| written(&service, &writer, change)).collect();
     Ok(json(format!("{{\"changes\":[{}],\"next\":\"{}\"}}", changes.join(","), view.cursor(next))))
 }
 
@@ -79,10 +80,15 @@ fn writer(service: &Service, view: &TenantView) -> Result<EventWriter, Problem> 
     Ok(EventWriter::new(view.clone(), &tenant.name))
 }
 
-fn written(writer: &EventWriter, change: &StoredChange) -> Result<String, StoreError> {
-    writer
-        .write(change.into(), None)
-        .map_err(|error| StoreError::Damaged(format!("a record cannot be read: {error}")))
+/// An event; nothing where its record cannot be read, which stops nobody who reads on.
+fn written(service: &Service, writer: &EventWriter, change: &StoredChange) -> Option<String> {
+    let written = writer.write(change.into(), None);
+    written
+        .map_err(|error| {
+            let problem = StoreError::Damaged(format!("its record cannot be read: {error}"));
+            service.store.note_damage(Some(writer.tenant()), format!("change {}", change.cursor.0), &problem);
+        })
+        .ok()
 }
 
 /// The next changes; waits until there is one, or until the service stops.
@@ -151,13 +157,17 @@ pub(super) async fn stream(
     let events = stream::unfold(state, move |(counted, view, mut after, mut waiting)| {
         let writer = writer.clone();
         async move {
-            if waiting.is_empty() {
-                let changes = next(&counted.0, &view, after, CHANGES).await.ok()?;
-                after = changes.last()?.cursor;
-                waiting.extend(changes);
-            }
-            let change: StoredChange = waiting.pop_front()?;
-            let data = written(&writer, &change).ok()?;
+            let (change, data) = loop {
+                if waiting.is_empty() {
+                    let changes = next(&counted.0, &view, after, CHANGES).await.ok()?;
+                    after = changes.last()?.cursor;
+                    waiting.extend(changes);
+                }
+                let change: StoredChange = waiting.pop_front()?;
+                if let Some(data) = written(&counted.0, &writer, &change) {
+                    break (change, data);
+                }
+            };
             let event =
                 Event::default().id(view.cursor(change.cursor)).event(change.kind.as_str()).data(data);
             Some((Ok::<_, Infallible>(event), (counted, view, after, waiting)))

@@ -13,6 +13,11 @@ pub(super) async fn health(
 ) -> Result<Response, Problem> {
     let figures = service.metrics.health.figures(view.tenant(), clock::now());
     let name = service.tenants.with_id(view.tenant())?.map_or_else(String::new, |tenant| tenant.name.clone());
+    let unreadable: Vec<_> = view
+        .damages()
+        .iter()
+        .map(|damage| json!({ "place": damage.place, "problem": damage.problem }))
+        .collect();
     let (quarantined, connections) =
         read(view, move |view| Ok((view.quarantined(0)?.0, connection::statuses_of(view, &name)?))).await?;
     let last = figures.last_ms.map(|last| Time::from_millis(last).to_string());
@@ -29,6 +34,7 @@ pub(super) async fn health(
             "closedCallsWithGaps": figures.with_gaps,
             "contradictoryRecords": figures.contradictions,
             "quarantined": quarantined,
+            "unreadable": unreadable,
             "connections": connections,
         })
         .to_string(),

@@ -148,6 +148,8 @@ fn calls_and_changes() -> Value {
                         "closedCallsWithGaps": { "type": "integer" },
                         "contradictoryRecords": { "type": "integer" },
                         "quarantined": { "type": "integer" },
+                        "unreadable": { "type": "array", "items": { "type": "object", "properties": {
+                            "place": { "type": "string" }, "problem": { "type": "string" } } } },
                         "connections": { "type": "array", "items": super::openapi_connections::connection() },
                     },
                     "required": ["connections"],

@@ -3,12 +3,15 @@
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use hmac::{Hmac, KeyInit, Mac};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use sha2::Sha256;
+use wholecall_store::{StoreError, TenantView};
 
 /// The file within the data folder, where no key is given otherwise.
 const FILE_NAME: &str = "wholecall.key";
@@ -68,7 +71,23 @@ impl SecretKey {
                 _ => {}
             }
         }
-        Self::from_text(&fs::read_to_string(&path).map_err(failed)?)
+        let key = Self::from_text(&fs::read_to_string(&path).map_err(failed)?)?;
+        let permissions = fs::metadata(&path).map_err(failed)?.permissions();
+        if permissions.mode() & 0o077 != 0 {
+            let is_closed = fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).is_ok();
+            let now = if is_closed { "closed to them now" } else { "and that cannot be changed" };
+            tracing::warn!(path = %path.display(), "others could read the key file; it is {now}: renew the secrets");
+        }
+        Ok(key)
+    }
+
+    /// The key of a tenant's pseudonyms: nobody can make it who has the store only.
+    pub(crate) fn pseudonym_key(&self, view: &TenantView) -> Result<Vec<u8>, StoreError> {
+        let unusable = |_| StoreError::Failed("the key for pseudonyms cannot be used".to_owned());
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).map_err(unusable)?;
+        mac.update(b"pseudonyms");
+        mac.update(&view.pseudonym_salt()?);
+        Ok(mac.finalize().into_bytes().to_vec())
     }
 
     fn aead(&self) -> Option<LessSafeKey> {
@@ -101,8 +120,6 @@ impl SecretKey {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]
@@ -124,5 +141,9 @@ mod tests {
         let about = fs::metadata(folder.path().join(FILE_NAME)).unwrap();
         assert_eq!(about.permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
+        let path = folder.path().join(FILE_NAME);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        SecretKey::of_folder(folder.path()).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "copied carelessly");
     }
 }

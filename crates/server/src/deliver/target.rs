@@ -148,7 +148,7 @@ impl Target {
             headers.insert(name, HeaderValue::try_from(value.as_str()).map_err(|error| error.to_string())?);
         }
         let redact = match endpoint.settings.redact {
-            true => Some(store.of(endpoint.tenant).pseudonym_key().map_err(|error| error.to_string())?),
+            true => Some(key.pseudonym_key(&store.of(endpoint.tenant)).map_err(|error| error.to_string())?),
             false => None,
         };
         Ok(Self {

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::{extract::State, response::Response};
 use serde_json::Value;
 use wholecall_record::words;
-use wholecall_store::Refused;
+use wholecall_store::{Damage, Refused};
 
 use super::{
     answers::{Frame, page},
@@ -25,6 +25,8 @@ struct Line {
     delay_p99: String,
     quarantined: u64,
     refused: Vec<(String, Refused)>,
+    /// Rows that cannot be read.
+    damages: Vec<Damage>,
     /// Where to, how it does, and whether that is a reason to worry.
     endpoints: Vec<(String, String, bool)>,
     /// Which account, how it stands, and whether that is a reason to worry.
@@ -83,6 +85,7 @@ pub(super) async fn health(State(service): State<Service>, visitor: Visitor) -> 
             delay_p99: delay(figures.delay_p99_ms),
             figures,
             quarantined,
+            damages: service.store.of(tenant.id).damages(),
             endpoints: endpoints
                 .iter()
                 .map(|endpoint| {

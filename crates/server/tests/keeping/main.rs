@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
 
+mod bad_rows;
 mod check;
 mod directories;
 mod erase;

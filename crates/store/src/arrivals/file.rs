@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{Arrival, End, Received, batch, lock, waiting::Waiting};
 use crate::{
     Position, TenantId, codec,
+    damage::Damages,
     error::{Result, StoreError},
 };
 
@@ -40,6 +41,7 @@ pub(super) struct Writer {
     forgotten: Position,
     news: watch::Sender<Position>,
     must_wipe: bool,
+    damages: Arc<Damages>,
 }
 
 impl Writer {
@@ -49,6 +51,7 @@ impl Writer {
         journal: End,
         waiting: Arc<Mutex<Waiting>>,
         news: watch::Sender<Position>,
+        damages: Arc<Damages>,
     ) -> Result<Self> {
         let last: Option<(i64, Vec<u8>)> = connection
             .query_row("SELECT last, notifications FROM batches ORDER BY last DESC LIMIT 1", [], |row| {
@@ -57,7 +60,7 @@ impl Writer {
             .optional()?;
         let mut end = journal;
         if let Some((last, packed)) = last {
-            let arrived = batch::unpack(Position(last), &packed)?;
+            let arrived = unpack(&damages, Position(last), &packed)?.unwrap_or_default();
             let arrived_ms = arrived.last().map_or(0, |last| last.arrived_ms);
             end = End {
                 position: end.position.max(Position(last)),
@@ -68,7 +71,7 @@ impl Writer {
             connection.query_row("SELECT min(last) FROM batches", [], |row| row.get(0))?;
         let forgotten = first.map_or(end.position, |first| Position(first - 1));
         news.send_replace(end.position);
-        Ok(Self { connection, waiting, end, forgotten, news, must_wipe: false })
+        Ok(Self { connection, waiting, end, forgotten, news, must_wipe: false, damages })
     }
 
     pub(super) fn write_until_closed(mut self, mut queue: mpsc::Receiver<Work>) {
@@ -114,9 +117,10 @@ impl Writer {
         let forgotten = if self.must_wipe { journaled } else { journaled.min(few) };
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         insert(&transaction, &received)?;
+        set_aside(&transaction, &self.damages, forgotten)?;
         transaction.prepare_cached("DELETE FROM batches WHERE last <= ?1")?.execute([forgotten.0])?;
         if self.must_wipe {
-            trim(&transaction, journaled)?;
+            trim(&transaction, &self.damages, journaled)?;
         }
         transaction.commit()?;
         self.forgotten = forgotten.max(self.forgotten);
@@ -149,9 +153,9 @@ fn insert(transaction: &Transaction<'_>, received: &[Received]) -> Result<()> {
 }
 
 /// Of a batch that is in the journal in part, leaves the rest.
-fn trim(transaction: &Transaction<'_>, journaled: Position) -> Result<()> {
+fn trim(transaction: &Transaction<'_>, damages: &Damages, journaled: Position) -> Result<()> {
     let mut batch = Vec::new();
-    read_after(transaction, journaled, |first| {
+    read_after(transaction, damages, journaled, |first| {
         batch = first;
         false
     })?;
@@ -169,6 +173,7 @@ fn trim(transaction: &Transaction<'_>, journaled: Position) -> Result<()> {
 /// Reads on, batch by batch, from the one that has what follows a position, as long as `read` wants more.
 pub(super) fn read_after(
     connection: &Connection,
+    damages: &Damages,
     position: Position,
     mut read: impl FnMut(Vec<Received>) -> bool,
 ) -> Result<()> {
@@ -177,9 +182,49 @@ pub(super) fn read_after(
     let mut rows = statement.query([position.0])?;
     while let Some(row) = rows.next()? {
         let packed = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-        if !read(batch::unpack(Position(row.get(0)?), packed)?) {
+        if let Some(batch) = unpack(damages, Position(row.get(0)?), packed)?
+            && !read(batch)
+        {
             break;
         }
+    }
+    Ok(())
+}
+
+/// A batch, or nothing where it is damaged: whose notifications those were is not known any more.
+fn unpack(damages: &Damages, last: Position, packed: &[u8]) -> Result<Option<Vec<Received>>> {
+    damages.pass_over(batch::unpack(last, packed), None, || place(last.0))
+}
+
+fn place(last: i64) -> String {
+    format!("batch of arrivals up to {last}")
+}
+
+/// What cannot be read and would be forgotten, since what follows it is in the journal, is kept apart.
+fn set_aside(transaction: &Transaction<'_>, damages: &Damages, forgotten: Position) -> Result<()> {
+    if !damages.has_any() {
+        return Ok(());
+    }
+    let mut statement =
+        transaction.prepare_cached("SELECT last, notifications FROM batches WHERE last <= ?1")?;
+    let mut rows = statement.query([forgotten.0])?;
+    while let Some(row) = rows.next()? {
+        let (last, packed): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        if unpack(damages, Position(last), &packed)?.is_none() {
+            transaction
+                .prepare_cached("INSERT OR IGNORE INTO damaged VALUES (?1, ?2)")?
+                .execute(params![last, packed])?;
+        }
+    }
+    Ok(())
+}
+
+/// Notes what was set aside.
+pub(super) fn note_set_aside(connection: &Connection, damages: &Damages) -> Result<()> {
+    let mut statement = connection.prepare_cached("SELECT last FROM damaged ORDER BY last")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        damages.note(None, place(row.get(0)?), &StoreError::Damaged("it was set aside".to_owned()));
     }
     Ok(())
 }
@@ -250,7 +295,7 @@ mod tests {
             take_over_rows(&mut connection).unwrap();
             let mut batches = 0;
             let mut read = Vec::new();
-            read_after(&connection, Position(0), |batch| {
+            read_after(&connection, &Damages::default(), Position(0), |batch| {
                 batches += 1;
                 read.extend(batch);
                 true
@@ -262,7 +307,9 @@ mod tests {
         }
         let waiting = Arc::new(Mutex::new(Waiting::from(Position(0))));
         let journal = End { position: Position(0), arrived_ms: 0 };
-        let writer = Writer::new(connection, journal, waiting, watch::Sender::new(Position(0))).unwrap();
+        let writer =
+            Writer::new(connection, journal, waiting, watch::Sender::new(Position(0)), Arc::default())
+                .unwrap();
         assert_eq!((writer.end.position, writer.end.arrived_ms), (Position(999), 1_999));
     }
 
@@ -273,8 +320,14 @@ mod tests {
         let connection = schema::open_arrivals(&folder.path().join("arrivals.db")).unwrap();
         let waiting = Arc::new(Mutex::new(Waiting::from(Position(0))));
         let journal = End { position: Position(0), arrived_ms: 0 };
-        let mut writer =
-            Writer::new(connection, journal, waiting.clone(), watch::Sender::new(Position(0))).unwrap();
+        let mut writer = Writer::new(
+            connection,
+            journal,
+            waiting.clone(),
+            watch::Sender::new(Position(0)),
+            Arc::default(),
+        )
+        .unwrap();
         let arrival =
             |_| Arrival { tenant: TenantId(1), arrived_ms: 1_000, session: "s-1".into(), body: "{}".into() };
         let arrive =
@@ -285,7 +338,7 @@ mod tests {
                 left += batch.iter().filter(|received| received.position <= until).count();
                 true
             };
-            read_after(&writer.connection, Position(0), count).unwrap();
+            read_after(&writer.connection, &writer.damages, Position(0), count).unwrap();
             left
         };
         let many = 3 * FORGOTTEN_AT_ONCE as usize;
@@ -321,8 +374,14 @@ mod tests {
         connection.busy_timeout(std::time::Duration::ZERO).unwrap();
         let waiting = Arc::new(Mutex::new(Waiting::from(Position(0))));
         let journal = End { position: Position(0), arrived_ms: 0 };
-        let writer =
-            Writer::new(connection, journal, waiting.clone(), watch::Sender::new(Position(0))).unwrap();
+        let writer = Writer::new(
+            connection,
+            journal,
+            waiting.clone(),
+            watch::Sender::new(Position(0)),
+            Arc::default(),
+        )
+        .unwrap();
         let (queue, work) = mpsc::channel(1);
         let thread = std::thread::spawn(move || writer.write_until_closed(work));
         let arrive = || {

@@ -3,3 +3,9 @@ CREATE TABLE IF NOT EXISTS batches (
     last           INTEGER PRIMARY KEY,         -- the place in the journal of the last of them
     notifications  BLOB    NOT NULL             -- packed together (arrivals/batch.rs)
 ) STRICT;
+
+-- Batches that could not be read when what followed them was assembled.
+CREATE TABLE IF NOT EXISTS damaged (
+    last           INTEGER PRIMARY KEY,
+    notifications  BLOB    NOT NULL
+) STRICT;
