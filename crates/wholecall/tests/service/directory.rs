@@ -77,7 +77,8 @@ fn calls_are_told_with_the_directory_of_their_time() {
     rename(&platform, "9001", "Help desk");
     rename(&platform, "9002", "Help desk 2");
     version(&server.client(), &tenant, 2);
-    assert_eq!(status(&installation)["directory"]["version"], 2);
+    let is_read = || (status(&installation)["directory"]["version"] == 2).then_some(());
+    eventually(COLLECTED, is_read).expect("the connection says that it has read the second version");
     let second = call(&platform, &server, &tenant);
     assert_eq!(
         (&second["directoryVersion"], names(&second, "menu")),
