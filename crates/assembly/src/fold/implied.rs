@@ -84,8 +84,8 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// The leg whose far side is not seen, and whether the far side is the caller. None where both sides are seen, or
-    /// where nobody is at the far side.
+    /// The leg whose far side is not seen, and whether the far side is the caller. `None` if both sides are seen, or if
+    /// the far side is a machine.
     fn one_sided(&self, room: usize) -> Option<(usize, bool)> {
         let legs = self.rooms[room].legs.clone();
         if self.rooms[room].is_conference || legs.is_empty() {
@@ -120,7 +120,7 @@ impl<'a> Fold<'a> {
             && !roles.any(|role| role == Some(wholecall_notification::Role::Initiator))
     }
 
-    /// When somebody else came to the far side of a session: a visible leg is `Answered` with the reason
+    /// When another person took the place at the far side of a session: a visible leg is `Answered` with the reason
     /// `AttendedTransfer`, and no link of the session shows who. Each with an id of its own.
     fn other_side_changes(&self, room: usize) -> Vec<(Time, ParticipantId)> {
         let is_linked = self.links.iter().any(|link| link.ends().iter().any(|end| end.room == room));
@@ -143,7 +143,7 @@ impl<'a> Fold<'a> {
         changes
     }
 
-    /// When everybody of the far sides is on the line.
+    /// Finds when each person at a far side is on the line.
     pub(super) fn find_implied_presence(&mut self) {
         for index in 0..self.implied.len() {
             let side = &self.implied[index];
