@@ -93,6 +93,9 @@ fn look(store: &Store, repair: bool, watch: &mut impl FnMut(Progress)) -> Result
     for problem in store.file_problems()? {
         check.find("file", problem);
     }
+    for loss in store.losses()? {
+        check.find("data", loss);
+    }
     for problem in store.feed_problems()? {
         check.find("changes", problem);
     }

@@ -4,12 +4,13 @@ use std::{
     collections::VecDeque,
     hash::BuildHasher,
     sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
 use wholecall_notification::Notification;
 use wholecall_record::{Call, Time};
-use wholecall_store::TenantId;
+use wholecall_store::{StoreError, TenantId};
 
 /// Delays are told of so many notifications, and doubles and disorder are noticed among so many.
 const REMEMBERED: usize = 20_000;
@@ -20,8 +21,35 @@ const RATE_OVER_MS: i64 = 60_000;
 /// What was noticed, by tenant.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
+    pub(crate) assembling: Assembling,
     of: Mutex<HashMap<TenantId, Noticed>>,
     hashes: DefaultHashBuilder,
+}
+
+/// How the one who assembles does.
+#[derive(Debug, Default)]
+pub(crate) struct Assembling(Mutex<(Option<Instant>, Option<String>)>);
+
+impl Assembling {
+    /// A step was made, or failed.
+    pub(crate) fn step(&self, failed: Option<&StoreError>) {
+        let failed = failed.map(ToString::to_string);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (Some(Instant::now()), failed);
+    }
+
+    /// Why nothing is assembled, where something waits to be; nothing if it is.
+    pub(crate) fn problem(&self, waits: bool, patience: Duration) -> Option<String> {
+        let of = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (last, failed) = &*of;
+        let stands_still = || last.is_some_and(|last| last.elapsed() > patience);
+        match failed {
+            Some(failed) => Some(format!("nothing is assembled: {failed}")),
+            None if waits && stands_still() => {
+                Some("nothing is assembled, though something waits".to_owned())
+            }
+            None => None,
+        }
+    }
 }
 
 /// What was noticed of one tenant's notifications.

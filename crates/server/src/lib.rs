@@ -82,6 +82,9 @@ pub enum StartError {
     /// There is no way to RingCentral.
     #[error(transparent)]
     RingCentral(#[from] wholecall_ringcentral::Error),
+    /// The key is not the one that secrets were sealed with.
+    #[error(transparent)]
+    Key(#[from] deliver::SealError),
     /// There is no thread to be had.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
@@ -120,7 +123,9 @@ pub struct Running {
 
 /// Starts the service.
 pub async fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
-    store.claim()?;
+    let (claimed, key) = (store.clone(), settings.secret_key.clone());
+    let claiming = tokio::task::spawn_blocking(move || take_over(&claimed, &key));
+    claiming.await.map_err(|error| StartError::Thread(std::io::Error::other(error)))??;
     let address = settings.listen;
     let listener =
         TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
@@ -167,6 +172,16 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     let answering = listen::Answering { router: api::router(service.clone()), service };
     let server = tokio::spawn(listen::serve(listener, tls, answering, stopped));
     Ok(Running { address, stop, drained, server, refresh, retention, deliverer, connections, assembler })
+}
+
+/// Makes sure that nobody else works on the store, that the key is its own, and says what of it was lost. Blocks.
+fn take_over(store: &Store, key: &SecretKey) -> Result<(), StartError> {
+    store.claim()?;
+    key.adopt(store)?;
+    for loss in store.losses()? {
+        tracing::error!(loss, "something that was durable is not there; the feed has a new name");
+    }
+    Ok(())
 }
 
 impl Running {

@@ -170,7 +170,9 @@ impl Pipeline {
                 while let Ok(request) = requests.try_recv() {
                     self.answer(request);
                 }
-                match self.step() {
+                let step = self.step();
+                self.metrics.health.assembling.step(step.as_ref().err());
+                match step {
                     Ok(READ_AT_ONCE) => continue,
                     Ok(read @ 1..) => thread::sleep(GATHER.min(GATHER_EACH * read as u32)),
                     Ok(0) if *stop.borrow() => return,

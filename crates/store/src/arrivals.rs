@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// The file within the data folder.
-const FILE_NAME: &str = "arrivals.db";
+pub(crate) const FILE_NAME: &str = "arrivals.db";
 
 /// So many may wait; RingCentral gives up after three seconds, and memory is not endless.
 const QUEUED: usize = 16_384;
@@ -81,6 +81,10 @@ pub(crate) struct Arrivals {
     waiting: Arc<Mutex<Waiting>>,
     reader: Mutex<Connection>,
     damages: Arc<Damages>,
+    /// Up to where everything had moved into the journal when the file was opened.
+    journaled_before: Position,
+    /// Why the last that arrived could not be kept.
+    failure: Arc<Mutex<Option<StoreError>>>,
 }
 
 impl Arrivals {
@@ -96,13 +100,26 @@ impl Arrivals {
         file::take_over_rows(&mut connection)?;
         let reader = Mutex::new(schema::open_reader(&path)?);
         let waiting = Arc::new(Mutex::new(Waiting::from(journal.position)));
-        let writer = Writer::new(connection, journal, waiting.clone(), news, damages.clone())?;
+        let journaled_before = file::journaled(&connection)?;
+        // Places are never given twice, whatever became of the journal.
+        let journal = End { position: journal.position.max(journaled_before), ..journal };
+        let failure: Arc<Mutex<Option<StoreError>>> = Arc::default();
+        let writer =
+            Writer::new(connection, journal, waiting.clone(), news, damages.clone(), failure.clone())?;
         let (queue, work) = mpsc::channel(QUEUED);
         let thread = thread::Builder::new()
             .name("store-arrivals".to_owned())
             .spawn(move || writer.write_until_closed(work))
             .map_err(|error| StoreError::Failed(format!("no thread for arrivals: {error}")))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread), waiting, reader, damages })
+        Ok(Self {
+            queue: Some(queue),
+            thread: Some(thread),
+            waiting,
+            reader,
+            damages,
+            journaled_before,
+            failure,
+        })
     }
 
     /// Hands in without waiting; the receiver hears when it is durable.
@@ -114,6 +131,23 @@ impl Arrivals {
             mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
         })?;
         Ok(is_durable)
+    }
+
+    /// Up to where everything had moved into the journal when the file was opened.
+    pub(crate) fn journaled_before(&self) -> Position {
+        self.journaled_before
+    }
+
+    /// Why the last that arrived could not be kept; if so, it is tried whether anything can be now. Blocks.
+    pub(crate) fn write_problem(&self) -> Option<StoreError> {
+        let failed = || self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failed().as_ref()?;
+        let tried = self.keep(Vec::new()).map(|durable| durable.blocking_recv());
+        match tried {
+            Ok(Ok(Ok(()))) => None,
+            Ok(Ok(Err(error))) | Err(error) => Some(error),
+            Ok(Err(_)) => Some(StoreError::Closed),
+        }
     }
 
     /// Leaves nothing here of what is in the journal. Blocks.

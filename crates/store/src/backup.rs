@@ -81,6 +81,7 @@ impl Store {
 /// What had arrived and was not assembled becomes part of the copy's journal: whoever goes on from there assembles it.
 fn add_to_journal(copy: &mut Connection, arrived: &[Received]) -> Result<()> {
     let transaction = copy.transaction()?;
+    transaction.execute("UPDATE incarnation SET is_copy = 1", [])?;
     let journaled = transaction.query_row(
         "SELECT max(position, (SELECT coalesce(max(position), 0) FROM journal)) FROM checkpoint",
         [],

@@ -23,6 +23,7 @@ mod erasure;
 mod error;
 mod event_names;
 mod filter;
+mod integrity;
 mod journal;
 mod lately;
 mod log;
@@ -36,11 +37,12 @@ mod stats;
 mod tenants;
 mod terms;
 mod visits;
+mod wal;
 mod writer;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use rusqlite::Connection;
@@ -70,6 +72,7 @@ pub use error::{Result, StoreError};
 pub use event_names::CursorError;
 use event_names::Incarnation;
 pub use filter::Filter;
+use integrity::Opened;
 pub use journal::{Entry, Refusal, Refused};
 use log::Checkpointer;
 pub use priority::step_back;
@@ -99,7 +102,8 @@ pub struct Store {
 #[derive(Debug)]
 struct Shared {
     path: PathBuf,
-    incarnation: Incarnation,
+    incarnation: RwLock<Incarnation>,
+    opened: Opened,
     damages: Arc<Damages>,
     arrivals: Arrivals,
     writer: Writer,
@@ -134,6 +138,12 @@ impl Store {
             |error: std::io::Error| StoreError::Open { path: folder.to_owned(), problem: error.to_string() };
         private::make_folder(folder).map_err(cannot)?;
         let path = folder.join(FILE_NAME);
+        // Somebody who writes changes the logs while they are looked at.
+        let is_quiet = !claim::is_claimed(&path);
+        let mut opened = match is_quiet {
+            true => Opened::in_logs_of(&[&path, &folder.join(arrivals::FILE_NAME)]),
+            false => Opened::default(),
+        };
         let connection = schema::open_writer(&path)?;
         let damages: Arc<Damages> = Arc::default();
         // What retention has removed is not counted again: the checkpoint knows how far both had come.
@@ -148,21 +158,23 @@ impl Store {
                 Ok((End { position: Position(row.get(0)?), arrived_ms: row.get(2)? }, memory))
             },
         )?;
-        let incarnation = connection.query_row("SELECT name FROM incarnation", [], |row| {
-            Ok(Incarnation::new(row.get_ref(0)?.as_str()?))
-        })?;
+        let incarnation = opened.look_at(&connection)?;
         let news = News {
             changes: watch::Sender::new(memory.cursor),
             rewrites: watch::Sender::new(memory.rewrites),
         };
         let journal_news = watch::Sender::new(journal.position);
         let arrivals = Arrivals::open(folder, journal, journal_news.clone(), damages.clone())?;
+        if is_quiet {
+            opened.compare(journal.position, arrivals.journaled_before());
+        }
         let readers = Readers::open(&path)?;
         let checkpointer = Checkpointer::start(schema::open_checkpointer(&path)?)?;
         let writer = Writer::start(connection, checkpointer, memory, news.clone())?;
         let shared = Shared {
             path,
-            incarnation,
+            incarnation: RwLock::new(incarnation),
+            opened,
             damages,
             arrivals,
             writer,
@@ -178,6 +190,17 @@ impl Store {
     /// Where the data is.
     pub fn path(&self) -> &Path {
         &self.shared.path
+    }
+
+    /// How many bytes more the disk takes; none where that cannot be found out.
+    pub fn free_bytes(&self) -> Option<u64> {
+        #[cfg(target_os = "linux")]
+        {
+            let about = rustix::fs::statvfs(self.path()).ok()?;
+            Some(about.f_bavail.saturating_mul(about.f_frsize))
+        }
+        #[cfg(not(target_os = "linux"))]
+        None
     }
 
     /// A tenant's own data, and nothing else.

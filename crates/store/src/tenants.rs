@@ -281,6 +281,8 @@ fn remove_orphans(transaction: &Transaction<'_>) -> Result<usize> {
         "gaps",
         "directories",
         "unannounced",
+        "set_aside",
+        "removed_changes",
     ] {
         removed += transaction.execute(&format!("DELETE FROM {table} WHERE {ORPHAN}"), [])?;
     }

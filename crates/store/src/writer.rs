@@ -206,6 +206,8 @@ fn write_until_closed(
             }
         }
     }
+    // What fails here is done at the next start.
+    let _ = checkpointer.empty();
 }
 
 /// Does the jobs in one transaction: all of them, but for those that refuse, or none.

@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Copy the data to a file, also while the service runs
     Backup(BackupArgs),
+    /// Go on from a copy of the data, as another store than the one that was copied
+    Restore(RestoreArgs),
     /// Start the service with a company that calls, on temporary data, to look around
     Demo(DemoArgs),
     /// Play calls: one of many kinds, or a company's day, as RingCentral would post them

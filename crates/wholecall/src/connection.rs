@@ -35,7 +35,7 @@ pub(crate) fn connect(arguments: &ConnectArgs) -> anyhow::Result<Tally> {
         eprintln!("wholecall: {missing}");
     }
     let store = Store::open(&arguments.data)?;
-    let key = secret_key(&arguments.data)?;
+    let key = secret_key(&store)?;
     let added = connection::connect(&store, &key, &arguments.tenant, &checked.account, credentials)?;
     let status = listening(&store, &arguments.tenant, &checked.account)?;
     let mut told = json!({
@@ -76,7 +76,7 @@ fn listening(store: &Store, tenant: &str, account: &str) -> anyhow::Result<Value
 
 pub(crate) fn disconnect(arguments: &DisconnectArgs) -> anyhow::Result<Tally> {
     let store = Store::open_existing(&arguments.data)?;
-    let key = secret_key(&arguments.data)?;
+    let key = secret_key(&store)?;
     let gone = connection::disconnect(&store, &key, &arguments.tenant, arguments.account.as_deref())?;
     println!("account {} of {} is listened to no longer; its calls stay", gone.account, arguments.tenant);
     if let Err(error) = runtime()?.block_on(gone.end(proxies(&arguments.proxy)?)) {

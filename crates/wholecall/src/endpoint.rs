@@ -15,7 +15,7 @@ use crate::{
 
 pub(crate) fn run(arguments: &EndpointArgs) -> anyhow::Result<Tally> {
     let store = Store::open_existing(&arguments.data)?;
-    let key = secret_key(&arguments.data)?;
+    let key = secret_key(&store)?;
     let of = |tenant: &str| -> anyhow::Result<TenantView> { Ok(store.of(admin::find(&store, tenant)?.id)) };
     let answer = match &arguments.action {
         EndpointAction::Add { tenant, url, secret, options } => {

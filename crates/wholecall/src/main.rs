@@ -19,6 +19,7 @@ mod look;
 mod output;
 mod posting;
 mod private;
+mod restore;
 mod serve;
 mod signing;
 mod simulate;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
+        Command::Restore(arguments) => restore::run(&arguments),
         Command::Tenant(arguments) => tenant::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::FakeRingcentral(arguments) => fake_ringcentral::run(&arguments),

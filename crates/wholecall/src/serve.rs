@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &ServeArgs) -> anyhow::Result<Tally> {
     }
     start_logging(&config)?;
     let store = Store::open(&config.data)?;
-    let settings = settings(&config)?;
+    let settings = settings(&config, &store)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -79,7 +79,7 @@ fn start_logging(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn settings(config: &Config) -> anyhow::Result<Settings> {
+fn settings(config: &Config, store: &Store) -> anyhow::Result<Settings> {
     let tls = match (&config.tls_certificate, &config.tls_key) {
         (Some(certificate), Some(key)) => Some(Tls::from_pem(&read(certificate)?, &read(key)?)?),
         (None, None) => None,
@@ -109,17 +109,17 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
         tls,
         admin_key,
         public_url: config.public_url.clone(),
-        secret_key: secret_key(&config.data)?,
+        secret_key: secret_key(store)?,
         judge,
         proxies: config.proxies()?,
     })
 }
 
 /// The key that the secrets of webhooks are sealed with: the environment's, else the one beside the data.
-pub(crate) fn secret_key(data: &Path) -> anyhow::Result<SecretKey> {
+pub(crate) fn secret_key(store: &Store) -> anyhow::Result<SecretKey> {
     match env::var("WHOLECALL_SECRET_KEY") {
-        Ok(text) => SecretKey::from_text(&text).context("WHOLECALL_SECRET_KEY"),
-        Err(_) => Ok(SecretKey::of_folder(data)?),
+        Ok(text) => SecretKey::of_store(store, Some(&text)).context("WHOLECALL_SECRET_KEY"),
+        Err(_) => Ok(SecretKey::of_store(store, None)?),
     }
 }
 

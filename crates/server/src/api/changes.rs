@@ -48,7 +48,7 @@ pub(super) async fn changes(
     let after = match query.after.as_deref() {
         None => Position::default(),
         Some("now") => read(view.clone(), TenantView::last_change).await?,
-        Some(text) => cursor(&view, text)?,
+        Some(text) => cursor(&view, text).await?,
     };
     let limit = limit(query.limit, CHANGES, MOST_CHANGES)?;
     let wait = Duration::from_secs(query.wait.unwrap_or(0)).min(LONGEST_WAIT);
@@ -65,13 +65,22 @@ pub(super) async fn changes(
     Ok(json(format!("{{\"changes\":[{}],\"next\":\"{}\"}}", changes.join(","), view.cursor(next))))
 }
 
-fn cursor(view: &TenantView, text: &str) -> Result<Position, Problem> {
-    view.parse_cursor(text).map_err(|error| match error {
+async fn cursor(view: &TenantView, text: &str) -> Result<Position, Problem> {
+    let text = text.to_owned();
+    let resumed = read(view.clone(), move |view| view.resume_at(&text)).await?;
+    let gone = |what| {
+        let detail = format!("after: {what}; list /v1/calls, then go on from after=now");
+        Problem::new(StatusCode::GONE, detail)
+    };
+    resumed.map_err(|error| match error {
         CursorError::Malformed => Problem::bad_request("after: not a cursor that was given"),
-        CursorError::Foreign => Problem::new(
-            StatusCode::GONE,
-            "after: a cursor of another store; list /v1/calls, then go on from after=now",
-        ),
+        CursorError::Foreign => {
+            gone("a cursor of another store, or of this one before it was restored or lost something")
+        }
+        CursorError::Ahead => gone("a cursor after everything that there is"),
+        CursorError::Expired => {
+            gone("changes that follow this cursor were removed, since their time was over")
+        }
     })
 }
 
@@ -149,7 +158,7 @@ pub(super) async fn stream(
 ) -> Result<Response, Problem> {
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
     let after = match last.or(query.after).as_deref() {
-        Some(text) => cursor(&view, text)?,
+        Some(text) => cursor(&view, text).await?,
         None => read(view.clone(), TenantView::last_change).await?,
     };
     let writer = writer(&service, &view)?;

@@ -15,6 +15,7 @@ mod openapi_connections;
 mod openapi_endpoints;
 mod openapi_events;
 pub(crate) mod parameters;
+mod ready;
 pub(crate) mod stats;
 pub(crate) mod story;
 mod tenants;
@@ -59,7 +60,7 @@ pub(crate) fn router(service: Service) -> Router {
         .route("/openapi.json", get(openapi::openapi))
         .route("/docs", get(docs::docs))
         .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
+        .route("/readyz", get(ready::readyz))
         .merge(pages::routes())
         .route("/metrics", get(metrics))
         .fallback(nothing_here)
@@ -71,15 +72,6 @@ pub(crate) fn router(service: Service) -> Router {
 /// The process runs.
 async fn healthz() -> &'static str {
     "ok\n"
-}
-
-/// The store can be read, so notifications are taken and queries answered.
-async fn readyz(State(service): State<Service>) -> Result<&'static str, Problem> {
-    if *service.stop.borrow() {
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the service is stopping"));
-    }
-    service.store.checkpoint()?;
-    Ok("ok\n")
 }
 
 async fn metrics(State(service): State<Service>) -> impl IntoResponse {

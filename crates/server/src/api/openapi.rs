@@ -376,7 +376,9 @@ pub(super) fn open_words(words: impl Iterator<Item = &'static str>) -> Value {
 }
 
 fn foreign_cursor() -> Value {
-    problem_answer("The cursor is another store's: list the calls, then go on from `now`.")
+    problem_answer(
+        "The cursor is another store's, after everything that there is, or before changes that were removed: list the calls, then go on from `now`.",
+    )
 }
 
 /// Words that may be asked for.

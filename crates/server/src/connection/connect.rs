@@ -97,6 +97,11 @@ pub(super) fn place(tenant: i64, account: &str) -> String {
     format!("connection {tenant}/{account}")
 }
 
+/// Whether it is the key that an account's credentials are sealed with.
+pub(crate) fn opens(key: &SecretKey, connection: &ConnectedAccount) -> bool {
+    open(key, connection).is_ok()
+}
+
 /// The credentials of an account.
 pub(super) fn open(key: &SecretKey, connection: &ConnectedAccount) -> Result<Credentials, SealError> {
     let text = key.open(&place(connection.tenant.number(), &connection.account), &connection.credentials)?;

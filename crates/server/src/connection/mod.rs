@@ -39,13 +39,13 @@ use self::{
     directory::{Reader, Standing},
     state::State,
 };
-pub(crate) use self::{
-    connect::statuses_of,
-    repair::{Asker, Asking},
-};
 pub use self::{
     connect::{Checked, ConnectError, Disconnected, Missing, check, connect, disconnect, statuses},
     state::Status,
+};
+pub(crate) use self::{
+    connect::{opens, statuses_of},
+    repair::{Asker, Asking},
 };
 use crate::{clock, deliver::SecretKey, pipeline, receive::Signal, tenants::Tenants};
 

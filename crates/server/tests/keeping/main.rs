@@ -6,6 +6,7 @@ mod bad_rows;
 mod check;
 mod directories;
 mod erase;
+mod integrity;
 mod names;
 mod retention;
 mod service;

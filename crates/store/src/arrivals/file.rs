@@ -1,7 +1,10 @@
 //! The one thread that writes the file: what comes while a transaction is being written to disk goes into the next,
 //! so that many wait for one fsync and none for a timer.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -19,6 +22,9 @@ const AT_ONCE: usize = 4_096;
 /// So many at least are forgotten at once: of what was assembled late, the rest goes with what arrives later, so that
 /// nobody waits for all of it.
 const FORGOTTEN_AT_ONCE: i64 = 4_096;
+
+/// So long is waited for whoever still reads when the file is closed.
+const CLOSING: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub(super) enum Work {
@@ -42,6 +48,7 @@ pub(super) struct Writer {
     news: watch::Sender<Position>,
     must_wipe: bool,
     damages: Arc<Damages>,
+    failure: Arc<Mutex<Option<StoreError>>>,
 }
 
 impl Writer {
@@ -52,6 +59,7 @@ impl Writer {
         waiting: Arc<Mutex<Waiting>>,
         news: watch::Sender<Position>,
         damages: Arc<Damages>,
+        failure: Arc<Mutex<Option<StoreError>>>,
     ) -> Result<Self> {
         let last: Option<(i64, Vec<u8>)> = connection
             .query_row("SELECT last, notifications FROM batches ORDER BY last DESC LIMIT 1", [], |row| {
@@ -71,7 +79,7 @@ impl Writer {
             connection.query_row("SELECT min(last) FROM batches", [], |row| row.get(0))?;
         let forgotten = first.map_or(end.position, |first| Position(first - 1));
         news.send_replace(end.position);
-        Ok(Self { connection, waiting, end, forgotten, news, must_wipe: false, damages })
+        Ok(Self { connection, waiting, end, forgotten, news, must_wipe: false, damages, failure })
     }
 
     pub(super) fn write_until_closed(mut self, mut queue: mpsc::Receiver<Work>) {
@@ -89,6 +97,7 @@ impl Writer {
             }
             self.must_wipe |= !wiping.is_empty();
             let written = self.write(arrivals);
+            *lock_failure(&self.failure) = written.as_ref().err().map(StoreError::repeat);
             if self.must_wipe && written.is_ok() {
                 self.must_wipe = !self.wipe().unwrap_or(false);
             }
@@ -100,6 +109,14 @@ impl Writer {
                 let _ = durable.send(written.as_ref().map_err(StoreError::repeat).copied());
             }
         }
+        self.close();
+    }
+
+    /// Leaves everything in the file and nothing in its log. What fails here is done at the next start.
+    fn close(&mut self) {
+        let _ = self.write(Vec::new());
+        let _ = self.connection.busy_timeout(CLOSING);
+        let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     }
 
     /// Keeps what has arrived, and forgets what is in the journal. Numbers given in a transaction that never was are
@@ -118,7 +135,11 @@ impl Writer {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         insert(&transaction, &received)?;
         set_aside(&transaction, &self.damages, forgotten)?;
-        transaction.prepare_cached("DELETE FROM batches WHERE last <= ?1")?.execute([forgotten.0])?;
+        let gone =
+            transaction.prepare_cached("DELETE FROM batches WHERE last <= ?1")?.execute([forgotten.0])?;
+        if gone > 0 || received.is_empty() {
+            note_progress(&transaction, journaled)?;
+        }
         if self.must_wipe {
             trim(&transaction, &self.damages, journaled)?;
         }
@@ -140,6 +161,27 @@ impl Writer {
         let mut statement = self.connection.prepare_cached("PRAGMA wal_checkpoint(TRUNCATE)")?;
         Ok(statement.query_row([], |row| row.get::<_, i64>(0))? == 0)
     }
+}
+
+/// Notes up to where everything is in the journal.
+fn note_progress(transaction: &Transaction<'_>, journaled: Position) -> Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO progress VALUES (1, ?1)
+             ON CONFLICT (one) DO UPDATE SET journaled = max(journaled, excluded.journaled)",
+        )?
+        .execute([journaled.0])?;
+    Ok(())
+}
+
+/// Up to where everything was in the journal when that was noted last.
+pub(super) fn journaled(connection: &Connection) -> Result<Position> {
+    let journaled = "SELECT coalesce(max(journaled), 0) FROM progress";
+    Ok(Position(connection.query_row(journaled, [], |row| row.get(0))?))
+}
+
+fn lock_failure(failure: &Mutex<Option<StoreError>>) -> MutexGuard<'_, Option<StoreError>> {
+    failure.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn insert(transaction: &Transaction<'_>, received: &[Received]) -> Result<()> {
@@ -307,9 +349,15 @@ mod tests {
         }
         let waiting = Arc::new(Mutex::new(Waiting::from(Position(0))));
         let journal = End { position: Position(0), arrived_ms: 0 };
-        let writer =
-            Writer::new(connection, journal, waiting, watch::Sender::new(Position(0)), Arc::default())
-                .unwrap();
+        let writer = Writer::new(
+            connection,
+            journal,
+            waiting,
+            watch::Sender::new(Position(0)),
+            Arc::default(),
+            Arc::default(),
+        )
+        .unwrap();
         assert_eq!((writer.end.position, writer.end.arrived_ms), (Position(999), 1_999));
     }
 
@@ -325,6 +373,7 @@ mod tests {
             journal,
             waiting.clone(),
             watch::Sender::new(Position(0)),
+            Arc::default(),
             Arc::default(),
         )
         .unwrap();
@@ -379,6 +428,7 @@ mod tests {
             journal,
             waiting.clone(),
             watch::Sender::new(Position(0)),
+            Arc::default(),
             Arc::default(),
         )
         .unwrap();

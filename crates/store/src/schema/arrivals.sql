@@ -9,3 +9,10 @@ CREATE TABLE IF NOT EXISTS damaged (
     last           INTEGER PRIMARY KEY,
     notifications  BLOB    NOT NULL
 ) STRICT;
+
+-- Up to where everything had moved into the journal when this file was written last: a journal that ends before has lost
+-- its end, or is older than this file.
+CREATE TABLE IF NOT EXISTS progress (
+    one        INTEGER PRIMARY KEY CHECK (one = 1),
+    journaled  INTEGER NOT NULL
+) STRICT;

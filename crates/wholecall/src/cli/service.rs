@@ -43,11 +43,27 @@ pub(crate) struct CheckArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "To go back to a backup, put it into an empty folder as wholecall.db.")]
+#[command(
+    after_help = "To go back to a backup: `wholecall restore FILE --data DIR`, with wholecall.key beside it."
+)]
 pub(crate) struct BackupArgs {
     /// The file to write; there must be none of that name
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+
+    /// The folder of the data
+    #[arg(long, value_name = "DIR", default_value = "./wholecall-data")]
+    pub(crate) data: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Readers of the feed are told with 410 that it is another one. What `check` says to be lost is forgotten."
+)]
+pub(crate) struct RestoreArgs {
+    /// The copy, which is put into the folder; without it, the folder is such a copy
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
 
     /// The folder of the data
     #[arg(long, value_name = "DIR", default_value = "./wholecall-data")]
