@@ -74,7 +74,7 @@ fn open_connections_end_with_the_service() {
     idle.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200 OK");
     thread::scope(|scope| {
-        let waiting = scope.spawn(|| server.client().get(&tenant, "/v1/changes?after=1000&wait=60"));
+        let waiting = scope.spawn(|| server.client().get(&tenant, "/v1/changes?after=now&wait=60"));
         thread::sleep(Duration::from_millis(300));
         let asked = Instant::now();
         server.terminate();
