@@ -74,23 +74,30 @@ impl TenantView {
         match name {
             Some(name) if name != &*incarnation.name => Err(CursorError::Foreign),
             None if incarnation.is_renewed && number > 0 => Err(CursorError::Foreign),
-            _ if number > self.store.shared.news.changes.borrow().0 => Err(CursorError::Ahead),
             _ => Ok(Position(number)),
         }
     }
 
-    /// The same, if everything that follows is still there; from the beginning on, what there is.
+    /// The same, if the feed has come as far and everything that follows is still there; from the beginning on, what there is.
     pub fn resume_at(&self, text: &str) -> Result<std::result::Result<Position, CursorError>> {
         let position = match self.parse_cursor(text) {
             Ok(position) => position,
             Err(error) => return Ok(Err(error)),
         };
-        let until: i64 = self.read(|connection, tenant| {
-            let until = "SELECT coalesce(max(until), 0) FROM removed_changes WHERE tenant = ?1";
-            Ok(connection.prepare_cached(until)?.query_row([tenant], |row| row.get(0))?)
+        let (last, until) = self.read(|connection, tenant| {
+            let places = "SELECT cursor, (SELECT coalesce(max(until), 0) FROM removed_changes WHERE tenant = ?1)
+                 FROM checkpoint";
+            let places = connection
+                .prepare_cached(places)?
+                .query_row([tenant], |row| Ok((Position(row.get(0)?), Position(row.get(1)?))))?;
+            Ok(places)
         })?;
-        let is_expired = position.0 > 0 && position.0 < until;
-        Ok(if is_expired { Err(CursorError::Expired) } else { Ok(position) })
+        Ok(match position {
+            Position(0) => Ok(position),
+            _ if position > last => Err(CursorError::Ahead),
+            _ if position < until => Err(CursorError::Expired),
+            _ => Ok(position),
+        })
     }
 }
 
@@ -120,8 +127,7 @@ mod tests {
             assert_eq!(view(folder.path(), 1).event_id(event), id, "opened again");
         }
         let cursor = own.cursor(Position(12));
-        assert_eq!(own.parse_cursor(&cursor), Err(CursorError::Ahead), "nothing was made yet");
-        own.store.shared.news.changes.send_replace(Position(12));
+        assert_eq!(own.resume_at(&cursor).unwrap(), Err(CursorError::Ahead), "nothing was made yet");
         assert_eq!(own.parse_cursor(&cursor), Ok(Position(12)));
         assert_eq!(foreign.parse_cursor(&cursor), Err(CursorError::Foreign));
         assert_eq!(own.parse_cursor("0"), Ok(Position(0)));

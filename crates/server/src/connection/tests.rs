@@ -326,7 +326,7 @@ async fn a_way_of_delivery_that_has_died_is_noticed_within_six_minutes() {
     let gaps = world.gaps();
     assert_eq!(world.account.state.undelivered, 1);
     assert_eq!(gaps[0].reason, "calls went on that no notification named");
-    assert!(gaps[0].from_ms <= played && gaps[0].until_ms <= played + 6 * MINUTE, "{gaps:?}");
+    assert!(gaps[0].from_ms <= played && gaps[0].until_ms <= played + 6 * MINUTE, "{played}: {gaps:?}");
     let after = world.account.state.subscription.clone().unwrap();
     assert!(after.id != before.id && world.account.state.retiring.iter().any(|old| old.id == before.id));
     world.live(20 * MINUTE).await;
