@@ -16,6 +16,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/6.sql"),
     include_str!("schema/7.sql"),
     include_str!("schema/8.sql"),
+    include_str!("schema/12.sql"),
 ];
 
 /// Opens the file for writing, makes it if it is not there, and brings it up to date.

@@ -18,6 +18,8 @@ mod listen;
 mod look;
 mod output;
 mod posting;
+mod rejected;
+mod secrets;
 mod serve;
 mod signing;
 mod simulate;
@@ -28,6 +30,7 @@ mod verify;
 use std::{io, process::ExitCode};
 
 use clap::Parser;
+use wholecall_record::screen::harmless;
 
 use crate::cli::{Cli, Command};
 
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
+        Command::Rejected(arguments) => rejected::run(&arguments),
         Command::Tenant(arguments) => tenant::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::FakeRingcentral(arguments) => fake_ringcentral::run(&arguments),
@@ -65,7 +69,9 @@ fn main() -> ExitCode {
         // Whoever read our output has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("wholecall: {error:#}");
+            // It may name what was read, which anybody may have written.
+            let told = format!("wholecall: {error:#}");
+            told.lines().for_each(|line| eprintln!("{}", harmless(line)));
             let unreadable = error.is::<input::Stopped>();
             ExitCode::from(if unreadable { PART_UNREADABLE } else { 1 })
         }

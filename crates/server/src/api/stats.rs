@@ -81,7 +81,7 @@ pub(super) async fn stats(
     let to = moment("to", query.to.as_deref(), &zone)?.unwrap_or(i64::MAX);
     let rows = read(view, move |view| rows(view, from..to, by, &zone)).await?;
     if is_csv {
-        return Ok(([(header::CONTENT_TYPE, "text/csv")], csv(by, &rows)?).into_response());
+        return Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], csv(by, &rows)?).into_response());
     }
     let buckets: Vec<Value> = rows.iter().map(|(name, stats)| to_json(by, name, stats)).collect();
     Ok(respond(json!({ "zone": name, "buckets": buckets }).to_string()))

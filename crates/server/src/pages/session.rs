@@ -122,7 +122,8 @@ impl Sessions {
 
 /// What a key opens: one tenant, or all.
 fn who(service: &Service, key: &[u8; 32]) -> Result<Option<Vec<Arc<Tenant>>>, Problem> {
-    if let Some(admin) = &service.settings.admin_key
+    let admin_key = *service.admin_key.borrow();
+    if let Some(admin) = admin_key
         && bool::from(admin.ct_eq(key))
     {
         return Ok(Some(service.tenants.now().by_name.values().cloned().collect()));
@@ -185,8 +186,7 @@ impl FromRequestParts<Service> for Visitor {
             None => None,
         };
         let Some((key, tenants)) = found else { return Err(answers::sign_in_first(parts)) };
-        let is_operator =
-            service.settings.admin_key.as_ref().is_some_and(|admin| bool::from(admin.ct_eq(&key)));
+        let is_operator = service.admin_key.borrow().is_some_and(|admin| bool::from(admin.ct_eq(&key)));
         let parameters = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map(|query| query.0);
         let parameters = parameters.unwrap_or_default();
         let parameter =

@@ -87,8 +87,7 @@ pub(super) async fn sign_out(State(service): State<Service>, headers: HeaderMap)
 }
 
 fn set_cookie(service: &Service, response: &mut Response, value: &str) {
-    let is_public = service.settings.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
-    let secure = if is_public || service.settings.tls.is_some() { "; Secure" } else { "" };
+    let secure = if service.is_secure() { "; Secure" } else { "" };
     let cookie = format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict{secure}");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
