@@ -228,7 +228,8 @@ fn looks_like_formula(text: &str) -> bool {
             || matches!(character, '·' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
     };
     let seen = text.trim_start_matches(is_passed_over);
-    text != "-" && (text.starts_with(['\t', '\n']) || seen.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']))
+    text != "-"
+        && (text.starts_with(['\t', '\n']) || seen.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']))
 }
 
 /// What a terminal or a spreadsheet would take as a command or not show is shown as a dot; lines stay lines.

@@ -143,7 +143,8 @@ fn needs_escape(bytes: [u8; 8]) -> bool {
     let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
     let is_ascii = word & HIGHS == 0;
     !is_ascii
-        || control | has_zero(word ^ (ONES * u64::from(b'"'))) | has_zero(word ^ (ONES * u64::from(b'\\'))) != 0
+        || control | has_zero(word ^ (ONES * u64::from(b'"'))) | has_zero(word ^ (ONES * u64::from(b'\\')))
+            != 0
 }
 
 fn is_plain(text: &str) -> bool {
@@ -297,9 +298,14 @@ mod tests {
 
     #[test]
     fn what_a_terminal_would_obey_is_escaped_and_read_back_as_it_was() {
-        for text in ["\u{9b}31m\u{202e}", "in the middle \u{85} of a longer text", "Zoë\u{2066}\"\n", "\u{7f}ü\u{80}"] {
+        for text in
+            ["\u{9b}31m\u{202e}", "in the middle \u{85} of a longer text", "Zoë\u{2066}\"\n", "\u{7f}ü\u{80}"]
+        {
             let written = written(text);
-            assert!(!written.contains(|character| !char::is_ascii(&character) && is_harmful(character)), "{written}");
+            assert!(
+                !written.contains(|character| !char::is_ascii(&character) && is_harmful(character)),
+                "{written}"
+            );
             assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text);
         }
         assert_eq!(written("\u{9b}31m\u{202e}"), r#""\u009b31m\u202e""#);

@@ -4,8 +4,8 @@ use hyper::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 use wholecall_record::Time;
 use wholecall_store::{
-    ChangeKind, Delivery, Endpoint, EndpointChange, EndpointSettings, NewEndpoint, Signing, StoreError,
-    TenantView,
+    ChangeKind, Delivery, Endpoint, EndpointChange, EndpointSettings, MAX_ENDPOINTS, NewEndpoint, Signing,
+    StoreError, TenantView,
 };
 
 use crate::{
@@ -16,9 +16,6 @@ use crate::{
 
 /// While an endpoint's secret is followed by another, both sign for so long.
 const OVERLAP_MS: i64 = 24 * 3_600_000;
-
-/// A tenant has so many endpoints at most.
-const MOST_ENDPOINTS: usize = 100;
 
 /// What can be asked for; the first are what is sent if nothing is.
 pub(crate) const EVENTS: [ChangeKind; 7] = [
@@ -60,8 +57,8 @@ fn unfit(why: impl Into<String>) -> EndpointError {
 /// Adds an endpoint; the answer describes it, with its secret. `wanted` has the members of the settings, of which only
 /// `url` is needed, and may have `headers`, `secret` and `enabled`. Blocks.
 pub fn add(view: &TenantView, key: &SecretKey, wanted: &Value) -> Result<Value, EndpointError> {
-    if view.endpoints()?.len() >= MOST_ENDPOINTS {
-        return Err(unfit(format!("a tenant has {MOST_ENDPOINTS} endpoints at most")));
+    if view.endpoints()?.len() >= MAX_ENDPOINTS {
+        return Err(unfit(format!("a tenant has {MAX_ENDPOINTS} endpoints at most")));
     }
     let mut wanted = members(wanted)?;
     let headers = wanted.remove("headers").map(|headers| checked_headers(&headers)).transpose()?;

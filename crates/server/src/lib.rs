@@ -27,6 +27,7 @@ mod retention;
 pub mod secret;
 mod tenants;
 mod unpack;
+mod zone;
 
 use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 

@@ -2,7 +2,12 @@
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, response::Response};
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderName, HeaderValue, StatusCode, Version, header},
+    response::{IntoResponse, Response},
+};
 use hyper::{Request, body::Incoming};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -16,7 +21,11 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::{Service, headers, receive};
+use crate::{
+    Service, headers,
+    problem::{Problem, as_document},
+    receive,
+};
 
 /// For a request's head, and for the TLS handshake.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
@@ -156,6 +165,9 @@ async fn respond(
     peer: Peer,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
+    if let Some(problem) = unfit(&request) {
+        return Ok(problem.into_response());
+    }
     // RingCentral's webhooks are most of what is asked: they go the short way.
     if let Some(name) = receive::hook(&request).map(str::to_owned) {
         return Ok(receive::answer(&answering.service, &name, request).await);
@@ -164,5 +176,19 @@ async fn respond(
     let mut router = answering.router.clone();
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(peer);
-    router.call(request).await
+    Ok(as_document(router.call(request).await?).await)
+}
+
+/// Why a request cannot be answered, whatever it is for. The library's limit for a head is one for its buffers.
+fn unfit<B>(request: &Request<B>) -> Option<Problem> {
+    let headers = request.headers();
+    let line_bytes = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
+    let head_bytes = headers.iter().map(line_bytes).sum::<usize>() + request.uri().to_string().len();
+    if head_bytes > MAX_HEAD_BYTES {
+        let detail = format!("a request's head has {MAX_HEAD_BYTES} bytes at most");
+        return Some(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail));
+    }
+    let hosts = headers.get_all(header::HOST).iter().count();
+    let is_named = hosts == 1 || (hosts == 0 && request.version() < Version::HTTP_11);
+    (!is_named).then(|| Problem::bad_request("a request names its host once"))
 }

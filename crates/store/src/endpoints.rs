@@ -9,6 +9,9 @@ use crate::{
     error::{Result, StoreError},
 };
 
+/// A tenant may have so many.
+pub const MAX_ENDPOINTS: usize = 100;
+
 /// An endpoint, as the store numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EndpointId(pub(crate) i64);
@@ -253,10 +256,16 @@ impl TenantView {
         Ok(self.endpoints()?.into_iter().find(|endpoint| endpoint.id == id))
     }
 
-    /// Adds an endpoint. Blocks.
+    /// Adds an endpoint, if the tenant has fewer than it may have. Blocks.
     pub fn add_endpoint(&self, new: NewEndpoint) -> Result<()> {
         let tenant = self.tenant.0;
         self.store.change_tenants(move |transaction, _| {
+            let count: i64 = transaction
+                .prepare_cached("SELECT count(*) FROM endpoints WHERE tenant = ?1")?
+                .query_row([tenant], |row| row.get(0))?;
+            if count >= MAX_ENDPOINTS as i64 {
+                return Err(StoreError::Exists(format!("a tenant has {MAX_ENDPOINTS} endpoints at most")));
+            }
             transaction
                 .prepare_cached(
                     "INSERT INTO endpoints (tenant, id, created_ms, settings, sealed, cursor)

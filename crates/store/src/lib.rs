@@ -58,7 +58,8 @@ pub use deliveries::{
 };
 pub use directories::StoredDirectory;
 pub use endpoints::{
-    Disabled, Endpoint, EndpointChange, EndpointFilter, EndpointId, EndpointSettings, NewEndpoint, Signing,
+    Disabled, Endpoint, EndpointChange, EndpointFilter, EndpointId, EndpointSettings, MAX_ENDPOINTS,
+    NewEndpoint, Signing,
 };
 pub use erasure::{Erasure, Kept};
 pub use error::{Result, StoreError};

@@ -25,7 +25,9 @@ pub(crate) fn run(arguments: &CheckArgs) -> anyhow::Result<Tally> {
         let (count, last) = store.of(tenant.id).quarantined(1)?;
         if let Some(last) = last.first() {
             let (name, reason) = (&tenant.name, harmless(&last.reason));
-            println!("{name}: {count} bodies were rejected, the last since {reason}; `wholecall rejected list {name}`");
+            println!(
+                "{name}: {count} bodies were rejected, the last since {reason}; `wholecall rejected list {name}`"
+            );
         }
     }
     let looked_at = format!("{} notifications, {} calls", checked.notifications, checked.calls);

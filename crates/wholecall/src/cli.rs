@@ -38,7 +38,7 @@ pub(crate) enum Command {
     /// List, explain and retry what was posted to a tenant's hook and not taken
     Rejected(RejectedArgs),
     /// Add and look after the endpoints that customers are told of their calls at
-    Endpoint(EndpointArgs),
+    Endpoint(Box<EndpointArgs>),
     /// Show what happens, live, and forward it to a local program as signed webhooks
     Listen(ListenArgs),
     /// Listen to a RingCentral account: by webhook where RingCentral can reach the service, else by WebSocket

@@ -109,8 +109,7 @@ fn members(options: &EndpointOptions) -> anyhow::Result<Map<String, Value>> {
     };
     if !headers.is_empty() {
         let header = |line: &String| {
-            let (name, value) =
-                line.split_once(':').context("a header is not written as `Name: value`")?;
+            let (name, value) = line.split_once(':').context("a header is not written as `Name: value`")?;
             Ok((name.trim().to_owned(), json!(value.trim())))
         };
         let headers = headers.iter().map(header).collect::<anyhow::Result<Map<_, _>>>()?;

@@ -2,9 +2,7 @@
 
 use std::io::{self, BufWriter, Write};
 
-use wholecall_record::{
-    Call, CallId, WriteJson, csv::CsvWriter, screen::harmless, table::Table, vcon::vcon,
-};
+use wholecall_record::{Call, CallId, WriteJson, csv::CsvWriter, screen::harmless, table::Table, vcon::vcon};
 
 use crate::{cli::Format, signing::Signer, terminal};
 

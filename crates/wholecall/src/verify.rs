@@ -97,7 +97,9 @@ fn records(path: &Path) -> anyhow::Result<Vec<Record>> {
             Ok(merged) if merged.schema == "wholecall.merged/1" => {
                 merged_away.insert(merged.id);
             }
-            _ if serde_json::from_str::<Stated>(&line).is_ok_and(|record| record.state == "live") => live += 1,
+            _ if serde_json::from_str::<Stated>(&line).is_ok_and(|record| record.state == "live") => {
+                live += 1
+            }
             _ => {
                 let record = Record::from_json(&line);
                 records.push(record.with_context(|| {
@@ -110,7 +112,9 @@ fn records(path: &Path) -> anyhow::Result<Vec<Record>> {
         }
     }
     if live > 0 {
-        eprintln!("wholecall: passed over {live} records of calls that were live: only what is over is compared");
+        eprintln!(
+            "wholecall: passed over {live} records of calls that were live: only what is over is compared"
+        );
     }
     records.retain(|record| !merged_away.contains(&record.id));
     Ok(records)

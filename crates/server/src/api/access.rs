@@ -42,6 +42,21 @@ impl FromRequestParts<Service> for Operator {
     }
 }
 
+/// Whoever may read the metrics: the operator, where there is a key for one; else anybody.
+pub(super) struct Watcher;
+
+impl FromRequestParts<Service> for Watcher {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
+        let has_operator = service.admin_key.borrow().is_some();
+        if has_operator {
+            Operator::from_request_parts(parts, service).await?;
+        }
+        Ok(Self)
+    }
+}
+
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, key) = value.split_once(' ')?;

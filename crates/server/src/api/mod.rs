@@ -89,7 +89,7 @@ async fn readyz(State(service): State<Service>) -> Result<&'static str, Problem>
     Ok("ok\n")
 }
 
-async fn metrics(State(service): State<Service>) -> impl IntoResponse {
+async fn metrics(_: access::Watcher, State(service): State<Service>) -> impl IntoResponse {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], service.metrics.text())
 }

@@ -255,6 +255,7 @@ fn calls_and_changes() -> Value {
         "/readyz": { "get": open(operation("readiness", "Notifications are taken and queries answered", vec![], plain_text())) },
         "/metrics": { "get": open(operation("metrics", "For Prometheus", vec![], json!({
             "200": { "description": "OpenMetrics.", "content": { "application/openmetrics-text": {} } },
+            "401": problem_answer("Where there is an admin key, it is needed."),
         }))) },
     })
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{Read, Write},
     net::TcpStream,
     path::Path,
     sync::Arc,
@@ -66,13 +66,13 @@ fn a_renewed_certificate_is_served_after_sighup_without_a_restart() {
     let mut command = installation.serve();
     command.arg("--config").arg(&config);
     let server = Server::start(command).unwrap();
-    assert_eq!(shown(&server, &[old.clone()]), old);
+    assert_eq!(shown(&server, std::slice::from_ref(&old)), old);
     // What cannot be used changes nothing.
     let good = fs::read(&key).unwrap();
     fs::write(&key, "not a key").unwrap();
     send(&server, Signal::HUP);
     thread::sleep(Duration::from_millis(300));
-    assert_eq!(shown(&server, &[old.clone()]), old);
+    assert_eq!(shown(&server, std::slice::from_ref(&old)), old);
     fs::write(&key, good).unwrap();
     let new = certify(&certificate, &key);
     send(&server, Signal::HUP);
@@ -204,4 +204,150 @@ fn what_is_said_of_addresses_and_settings_is_right() {
     let told = installation.command_json(&["tenant", "show", "acme"]);
     assert_eq!(told["accounts"], json!([ACCOUNT]));
     server.stop();
+}
+
+/// Sends bytes as they are and reads the whole answer.
+fn exchange(server: &Server, request: &str) -> String {
+    let mut stream = server.connect();
+    let mut answer = String::new();
+    let _ = stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer));
+    answer
+}
+
+#[test]
+fn a_head_has_64_kib_at_most_and_names_one_host() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let with = |lines: &str| {
+        exchange(&server, &format!("GET /healthz HTTP/1.1\r\n{lines}Connection: close\r\n\r\n"))
+    };
+    assert!(with("Host: calls\r\n").starts_with("HTTP/1.1 200"));
+    let long = with(&format!("Host: calls\r\nX-Padding: {}\r\n", "x".repeat(100_000)));
+    assert!(long.is_empty() || long.starts_with("HTTP/1.1 431"), "{long}");
+    assert!(with("").starts_with("HTTP/1.1 400"));
+    assert!(with("Host: calls\r\nHost: other\r\n").starts_with("HTTP/1.1 400"));
+    assert!(exchange(&server, "GET /healthz HTTP/1.0\r\n\r\n").starts_with("HTTP/1.0 200"));
+    server.stop();
+}
+
+#[test]
+fn what_the_framework_refuses_is_a_problem_document_too() {
+    let installation = Installation::new();
+    let tenant = installation.tenant("acme", [ACCOUNT]);
+    let server = installation.start();
+    let client = server.client();
+    let detail = client.try_get(&tenant, "/v1/calls/a%FFb", &[]).unwrap().problem(400);
+    assert!(detail.contains("UTF-8"), "{detail}");
+    let zone = client.try_get(&tenant, "/v1/stats?zone=localtime", &[]).unwrap().problem(400);
+    assert!(zone.contains("localtime"), "{zone}");
+    server.stop();
+}
+
+#[test]
+fn metrics_are_the_operators_where_there_is_one() {
+    let installation = Installation::new();
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("admin-key");
+    fs::write(&key, "the-only-operator-key").unwrap();
+    let tenant = installation.tenant("acme", [ACCOUNT]);
+    let mut command = installation.serve();
+    command.env("WHOLECALL_ADMIN_KEY_FILE", &key);
+    let server = Server::start(command).unwrap();
+    // With the key of a tenant, and with that of the operator.
+    server.client().try_get(&tenant, "/metrics", &[]).unwrap().problem(401);
+    let operator = crate::harness::Tenant { api_key: "the-only-operator-key".to_owned(), ..tenant };
+    assert_eq!(server.client().try_get(&operator, "/metrics", &[]).unwrap().status, 200);
+    server.stop();
+}
+
+#[test]
+fn signing_in_again_ends_the_session_before() {
+    let installation = Installation::new();
+    let tenant = installation.tenant("acme", [ACCOUNT]);
+    let mut command = installation.serve();
+    command.env("WHOLECALL_PUBLIC_URL", "https://calls.example.com");
+    let server = Server::start(command).unwrap();
+    let client = server.client();
+    let first = cookie(&client, &tenant);
+    assert!(first.starts_with("__Host-wholecall="), "{first}");
+    let status = |cookie: &str| client.try_get(&tenant, "/calls", &[("Cookie", cookie)]).unwrap().status;
+    assert_eq!(status(&first), 200);
+    let form = [("Content-Type", "application/x-www-form-urlencoded"), ("Cookie", first.as_str())];
+    let again = client.post("/sign-in", &form, format!("key={}", tenant.api_key).as_bytes());
+    let second = again.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    assert_eq!((status(&first), status(&second)), (303, 200));
+    let out = client.post("/sign-out", &[("Cookie", &second)], b"");
+    assert!(out.header("clear-site-data").is_some(), "{out:?}");
+    assert_eq!(status(&second), 303);
+    server.stop();
+}
+
+#[test]
+fn a_tenant_has_100_endpoints_however_many_are_added_at_once() {
+    let installation = Installation::new();
+    let tenant = installation.tenant("acme", [ACCOUNT]);
+    let server = installation.start();
+    thread::scope(|scope| {
+        for _ in 0..12 {
+            scope.spawn(|| {
+                let client = server.client();
+                for _ in 0..10 {
+                    let body = json!({ "url": "https://example.com/" });
+                    let status = client.send(&tenant, "POST", "/v1/endpoints", &body).unwrap().status;
+                    assert!(matches!(status, 201 | 400 | 409), "{status}");
+                }
+            });
+        }
+    });
+    let listed = server.client().get(&tenant, "/v1/endpoints");
+    assert_eq!(listed["endpoints"].as_array().unwrap().len(), 100);
+    server.stop();
+}
+
+#[test]
+fn secrets_come_by_file_standard_input_and_environment() {
+    let installation = Installation::new();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    let add = |name: &str, more: &[&str], variable: Option<&str>, input: &str| -> String {
+        let mut command = std::process::Command::new(crate::harness::PROGRAM);
+        command.args(["tenant", "add", name, "--account", ACCOUNT, "--json"]).args(more);
+        command.arg("--data").arg(installation.data());
+        variable.map(|value| command.env("WHOLECALL_VERIFICATION_TOKEN", value));
+        command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        process.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = process.wait_with_output().unwrap();
+        assert!(output.status.success());
+        let added: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        added["verificationToken"].as_str().unwrap().to_owned()
+    };
+    fs::write(&file, "a-token-from-a-file\n").unwrap();
+    let from_file = ["--verification-token-file", file.to_str().unwrap()];
+    assert_eq!(add("a", &from_file, Some("not-this-one"), ""), "a-token-from-a-file");
+    assert_eq!(add("b", &["--verification-token-file", "-"], None, "a-token-by-stdin\n"), "a-token-by-stdin");
+    assert_eq!(add("c", &[], Some("a-token-in-a-variable"), ""), "a-token-in-a-variable");
+    assert!(add("d", &[], None, "").starts_with("wcv_"));
+    let secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+    fs::write(&file, secret).unwrap();
+    let endpoint = ["endpoint", "add", "a", "https://example.com/", "--secret-file", file.to_str().unwrap()];
+    assert_eq!(installation.command_json(&endpoint)["secret"], secret);
+    let headers = folder.path().join("headers");
+    fs::write(&headers, "Authorization: Bearer abc\n\nX-Team: calls\n").unwrap();
+    let with_headers =
+        ["endpoint", "add", "a", "https://example.com/", "--header-file", headers.to_str().unwrap()];
+    let added = installation.command_json(&with_headers);
+    assert_eq!(added["headers"], json!(["authorization", "x-team"]));
+}
+
+#[test]
+fn a_public_address_without_tls_is_warned_of() {
+    let installation = Installation::new();
+    let mut command = std::process::Command::new(crate::harness::PROGRAM);
+    // An address for documentation, which no machine has: it warns, and then cannot listen.
+    command.args(["serve", "--listen", "192.0.2.1:8080", "--data"]).arg(installation.data());
+    let output = command.env("WHOLECALL_LOG", "warn").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("without TLS") && said.contains("cannot listen"), "{said}");
+    assert!(!said.contains('\u{1b}'), "colours in a pipe: {said:?}");
 }

@@ -11,6 +11,8 @@ use crate::{
     traffic::{ACCOUNT, assembled, example, expect_calls},
 };
 
+type Headers = &'static [(&'static str, &'static str)];
+
 const OTHER_ACCOUNT: &str = "400131426009";
 
 fn service(account: &str) -> (Installation, Server, Tenant) {
@@ -41,7 +43,7 @@ fn no_body_is_answered_with_an_error_to_who_has_the_token() {
     let client = server.client();
     let large = format!("{{\"pad\":\"{}\"}}", "x".repeat(300 * 1_024));
     let bomb = gzip(&" ".repeat(64 << 20));
-    let bodies: [(&[(&str, &str)], &[u8]); 6] = [
+    let bodies: [(Headers, &[u8]); 6] = [
         (&[], large.as_bytes()),
         (&[], &vec![b'y'; 4 << 20]),
         (&[("Content-Encoding", "gzip")], b"{\"not\":\"packed\"}"),
@@ -66,7 +68,7 @@ fn no_body_is_answered_with_an_error_to_who_has_the_token() {
     assert!(first["advice"].as_str().unwrap().contains("65536"), "{first}");
     // And without the token nothing has changed.
     let wrong = [("Verification-Token", "wrong-token")];
-    client.post("/hooks/acme", &wrong, large[..1_000].as_bytes()).problem(401);
+    client.post("/hooks/acme", &wrong, &large.as_bytes()[..1_000]).problem(401);
     assert_eq!(rejected(&client, &tenant).len(), bodies.len());
     let refusals = client.get(&tenant, "/v1/health")["refusals"].clone();
     assert_eq!(refusals["wrongToken"]["count"], 1, "{refusals}");
