@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::{Client, Installation, Reply, SOON, Server, Tenant, eventually},
+    pages::cookie,
     traffic::{ACCOUNT, assembled, example, expect_calls},
 };
 
@@ -72,6 +73,15 @@ fn no_body_is_answered_with_an_error_to_who_has_the_token() {
     assert_eq!(rejected(&client, &tenant).len(), bodies.len());
     let refusals = client.get(&tenant, "/v1/health")["refusals"].clone();
     assert_eq!(refusals["wrongToken"]["count"], 1, "{refusals}");
+    let page = client.try_get(&tenant, "/health", &[("Cookie", &cookie(&client, &tenant))]).unwrap();
+    for said in [
+        "1 without the right token",
+        "3 too large",
+        "the verification token is not one of the tenant",
+        "the body has more than",
+    ] {
+        assert!(page.body.contains(said), "{said}: {}", page.body);
+    }
     server.stop();
 }
 
