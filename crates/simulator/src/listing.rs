@@ -82,7 +82,7 @@ impl Account {
         });
         json!({
             "uri": format!("https://platform.ringcentral.com/restapi/v1.0/account/{}/phone-number", self.id),
-            "records": [company].into_iter().chain(direct).collect::<Vec<_>>(),
+            "records": std::iter::once(company).chain(direct).collect::<Vec<_>>(),
         })
     }
 }
