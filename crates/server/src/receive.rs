@@ -59,7 +59,7 @@ where
     let result = match verified(service, name, &headers) {
         Ok(Some(tenant)) => take(service, &tenant, &headers, body).await,
         // RingCentral asks before a subscription, and so its token, is there.
-        Ok(None) if validation.is_some() && is_empty(body).await => return accepted(validation),
+        Ok(None) if validation.is_some() && body::is_empty(body).await => return accepted(validation),
         Ok(None) => return unverified(service, name, &headers),
         Err(error) => Err(error),
     };
@@ -82,10 +82,6 @@ fn verified(
 ) -> Result<Option<std::sync::Arc<Tenant>>, StoreError> {
     let token = headers.get("verification-token").and_then(|token| token.to_str().ok()).unwrap_or_default();
     service.tenants.verified(name, token)
-}
-
-async fn is_empty<B: Body<Error: Into<BoxError>>>(body: B) -> bool {
-    body.is_end_stream() || body::read(&HeaderMap::new(), body).await.is_ok_and(|body| body.is_empty())
 }
 
 /// The answer to a request without a token of the tenant; who reads the tenant's health learns of it.

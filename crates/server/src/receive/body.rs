@@ -76,6 +76,19 @@ where
     })
 }
 
+/// Whether a body has nothing in it; whoever has no token is not listened to any longer than it takes to see that.
+pub(super) async fn is_empty<B: Body>(body: B) -> bool {
+    let mut body = std::pin::pin!(body);
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        match tokio::time::timeout_at(deadline, body.frame()).await {
+            Ok(None) => return true,
+            Ok(Some(Ok(frame))) if frame.data_ref().is_none_or(|data| !data.has_remaining()) => {}
+            _ => return false,
+        }
+    }
+}
+
 enum End {
     Whole,
     TooLong,
@@ -163,6 +176,17 @@ mod tests {
         let endless = stream::repeat_with(|| Ok::<_, Infallible>(Frame::data(Bytes::from(vec![0; 1 << 20]))));
         let unread = read(&HeaderMap::new(), StreamBody::new(endless)).await.unwrap_err();
         assert_eq!(unread.outcome, Outcome::TooLong);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_body_that_should_be_empty_no_more_than_the_first_part_is_read() {
+        assert!(is_empty(Full::new(Bytes::new())).await);
+        assert!(is_empty(StreamBody::new(in_frames([Vec::new(), Vec::new()]))).await);
+        let then_failing = stream::once(async { Ok(Frame::data(Bytes::from_static(b"x"))) })
+            .chain(stream::once(async { panic!("it is read on") }));
+        assert!(!is_empty(StreamBody::new(then_failing.map(|frame: Result<_, Infallible>| frame))).await);
+        let stalled = stream::pending::<Result<Frame<Bytes>, Infallible>>();
+        assert!(!is_empty(StreamBody::new(stalled)).await);
     }
 
     #[tokio::test]
