@@ -14,6 +14,7 @@ mod directories;
 pub mod endpoints;
 mod erase;
 mod event;
+mod headers;
 mod health;
 mod listen;
 mod metrics;
@@ -23,9 +24,12 @@ mod pipeline;
 mod plausible;
 mod problem;
 mod receive;
+pub mod rejected;
 mod retention;
 pub mod secret;
 mod tenants;
+mod unpack;
+mod zone;
 
 use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 
@@ -97,6 +101,10 @@ pub(crate) struct Service {
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) metrics: Metrics,
     pub(crate) settings: Arc<Settings>,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// The SHA-256 of the key for operators, as it is now.
+    pub(crate) admin_key: watch::Receiver<Option<[u8; 32]>>,
     /// To the assembler, who alone may change what was assembled.
     pub(crate) assembler: mpsc::UnboundedSender<pipeline::Request>,
     pub(crate) pages: Arc<pages::Pages>,
@@ -106,6 +114,20 @@ pub(crate) struct Service {
     pub(crate) stop: watch::Receiver<bool>,
 }
 
+impl Service {
+    /// Under which address it is reached.
+    pub(crate) fn base_url(&self) -> String {
+        let scheme = if self.settings.tls.is_some() { "https" } else { "http" };
+        self.settings.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", self.address))
+    }
+
+    /// Whether browsers come by HTTPS, to this service or to a proxy before it.
+    pub(crate) fn is_secure(&self) -> bool {
+        let is_public = self.settings.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
+        is_public || self.settings.tls.is_some()
+    }
+}
+
 /// The running service.
 #[derive(Debug)]
 pub struct Running {
@@ -113,8 +135,11 @@ pub struct Running {
     stop: watch::Sender<bool>,
     /// Turns true when nothing is accepted any more.
     drained: watch::Sender<bool>,
+    tls: watch::Sender<Option<Tls>>,
+    admin_key: watch::Sender<Option<[u8; 32]>>,
     server: JoinHandle<()>,
     refresh: JoinHandle<()>,
+    retries: JoinHandle<()>,
     retention: JoinHandle<()>,
     deliverer: JoinHandle<()>,
     connections: JoinHandle<()>,
@@ -139,6 +164,7 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     let (to_assembler, requests) = mpsc::unbounded_channel();
     let assembler = pipeline.start(is_drained, requests).map_err(StartError::Thread)?;
     let refresh = tokio::spawn(follow_tenants(store.clone(), tenants.clone()));
+    let retries = tokio::spawn(rejected::follow_marks(store.clone(), tenants.clone()));
     let retention = tokio::spawn(retention::keep_removing(store.clone(), tenants.clone()));
     let context =
         deliver::Context::new(store.clone(), tenants.clone(), metrics.clone(), settings.judge.clone())
@@ -157,10 +183,13 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     )?
     .through(settings.proxies.clone())?;
     let (signals, connections) = connection::start(Arc::new(accounts), questions, stopped.clone());
+    let (tls, admin_key) = (watch::Sender::new(settings.tls.clone()), watch::Sender::new(settings.admin_key));
     let service = Service {
         store,
         tenants,
         metrics,
+        address,
+        admin_key: admin_key.subscribe(),
         settings: Arc::new(settings),
         assembler: to_assembler,
         pages: Arc::default(),
@@ -168,10 +197,23 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
         on_the_way,
         stop: stopped.clone(),
     };
-    let tls = service.settings.tls.clone();
-    let answering = listen::Answering { router: api::router(service.clone()), service };
-    let server = tokio::spawn(listen::serve(listener, tls, answering, stopped));
-    Ok(Running { address, stop, drained, server, refresh, retention, deliverer, connections, assembler })
+    let is_secure = service.is_secure();
+    let answering = listen::Answering { router: api::router(service.clone()), service, is_secure };
+    let server = tokio::spawn(listen::serve(listener, tls.subscribe(), answering, stopped));
+    Ok(Running {
+        address,
+        stop,
+        drained,
+        tls,
+        admin_key,
+        server,
+        refresh,
+        retries,
+        retention,
+        deliverer,
+        connections,
+        assembler,
+    })
 }
 
 /// Makes sure that nobody else works on the store, that the key is its own, and says what of it was lost. Blocks.
@@ -190,10 +232,22 @@ impl Running {
         self.address
     }
 
+    /// Takes another certificate for connections from now on, and another key for operators. Whether it serves TLS at all stays
+    /// as it is: false if anything else was asked for.
+    pub fn reload(&self, tls: Option<Tls>, admin_key: Option<[u8; 32]>) -> bool {
+        let keeps_kind = self.tls.borrow().is_some() == tls.is_some();
+        if keeps_kind {
+            self.tls.send_replace(tls);
+        }
+        self.admin_key.send_replace(admin_key);
+        keeps_kind
+    }
+
     /// Ends it: requests are answered, what was accepted is assembled and written.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         self.refresh.abort();
+        self.retries.abort();
         self.retention.abort();
         if self.server.await.is_err() {
             tracing::error!("the server ended by a panic");

@@ -1,8 +1,13 @@
 //! Connections: plain or over TLS, with limits for whoever is slow, and an end.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderName, HeaderValue, StatusCode, Version, header},
+    response::{IntoResponse, Response},
+};
 use hyper::{Request, body::Incoming};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -16,7 +21,11 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::{Service, receive};
+use crate::{
+    Service, headers,
+    problem::{Problem, as_document},
+    receive,
+};
 
 /// For a request's head, and for the TLS handshake.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
@@ -80,18 +89,19 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 pub(crate) struct Answering {
     pub(crate) service: Service,
     pub(crate) router: Router,
+    /// Whether browsers come by HTTPS, to this service or to a proxy before it.
+    pub(crate) is_secure: bool,
 }
 
 /// Serves until `stop` turns true, then until the requests at hand are answered.
 pub(crate) async fn serve(
     listener: TcpListener,
-    tls: Option<Tls>,
+    tls: watch::Receiver<Option<Tls>>,
     answering: Answering,
     mut stop: watch::Receiver<bool>,
 ) {
     let answering = Arc::new(answering);
     let graceful = GracefulShutdown::new();
-    let acceptor = tls.map(|tls| TlsAcceptor::from(tls.0));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -108,7 +118,9 @@ pub(crate) async fn serve(
         };
         let _ = stream.set_nodelay(true);
         let (answering, watcher) = (answering.clone(), graceful.watcher());
-        match acceptor.clone() {
+        // The certificate of now: it may have been renewed since the last connection.
+        let acceptor = tls.borrow().as_ref().map(|tls| TlsAcceptor::from(tls.0.clone()));
+        match acceptor {
             None => drop(tokio::spawn(answer(stream, peer, answering, watcher))),
             Some(acceptor) => drop(tokio::spawn(async move {
                 if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_WITHIN, acceptor.accept(stream)).await {
@@ -133,15 +145,10 @@ async fn answer(
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let answering = answering.clone();
         async move {
-            // RingCentral's webhooks are most of what is asked: they go the short way.
-            if let Some(name) = receive::hook(&request).map(str::to_owned) {
-                return Ok(receive::answer(&answering.service, &name, request).await);
-            }
-            use tower_service::Service as _;
-            let mut router = answering.router.clone();
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(peer);
-            router.call(request).await
+            let is_secure = answering.is_secure;
+            let mut response = respond(answering, peer, request).await?;
+            headers::complete(&mut response, is_secure);
+            Ok::<_, Infallible>(response)
         }
     });
     let connection = hyper::server::conn::http1::Builder::new()
@@ -151,4 +158,37 @@ async fn answer(
         .serve_connection(TokioIo::new(stream), service);
     // How a client breaks off is its own affair.
     let _ = watcher.watch(connection).await;
+}
+
+async fn respond(
+    answering: Arc<Answering>,
+    peer: Peer,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
+    if let Some(problem) = unfit(&request) {
+        return Ok(problem.into_response());
+    }
+    // RingCentral's webhooks are most of what is asked: they go the short way.
+    if let Some(name) = receive::hook(&request).map(str::to_owned) {
+        return Ok(receive::answer(&answering.service, &name, request).await);
+    }
+    use tower_service::Service as _;
+    let mut router = answering.router.clone();
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(peer);
+    Ok(as_document(router.call(request).await?).await)
+}
+
+/// Why a request cannot be answered, whatever it is for. The library's limit for a head is one for its buffers.
+fn unfit<B>(request: &Request<B>) -> Option<Problem> {
+    let headers = request.headers();
+    let line_bytes = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
+    let head_bytes = headers.iter().map(line_bytes).sum::<usize>() + request.uri().to_string().len();
+    if head_bytes > MAX_HEAD_BYTES {
+        let detail = format!("a request's head has {MAX_HEAD_BYTES} bytes at most");
+        return Some(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail));
+    }
+    let hosts = headers.get_all(header::HOST).iter().count();
+    let is_named = hosts == 1 || (hosts == 0 && request.version() < Version::HTTP_11);
+    (!is_named).then(|| Problem::bad_request("a request names its host once"))
 }

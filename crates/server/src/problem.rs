@@ -56,6 +56,30 @@ impl Problem {
     }
 }
 
+/// What the framework says of a request that it cannot read, as a problem document too.
+pub(crate) async fn as_document(response: Response) -> Response {
+    /// What it says has some ten words.
+    const MAX_DETAIL_BYTES: usize = 4 << 10;
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_plain = kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !is_error || !is_plain {
+        return response;
+    }
+    let (mut head, body) = response.into_parts();
+    let said = axum::body::to_bytes(body, MAX_DETAIL_BYTES).await.unwrap_or_default();
+    let said = match said.is_empty() {
+        true => status.canonical_reason().unwrap_or_default().into(),
+        false => String::from_utf8_lossy(&said).into_owned(),
+    };
+    let mut document = Problem::new(status, said).into_response();
+    head.headers.remove(header::CONTENT_TYPE);
+    head.headers.remove(header::CONTENT_LENGTH);
+    document.headers_mut().extend(head.headers);
+    document
+}
+
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match &error {

@@ -17,6 +17,9 @@ const DAY_MS: i64 = 86_400_000;
 /// The assembler keeps closed calls for minutes: nothing that was touched in the last hour is removed.
 const QUIET_MS: i64 = 3_600_000;
 
+/// What was rejected is kept for this long.
+const REJECTED_DAYS: i64 = 30;
+
 /// Looks every hour, from now on.
 pub(crate) async fn keep_removing(store: Store, tenants: Arc<Tenants>) {
     let mut hours = tokio::time::interval(EVERY);
@@ -37,6 +40,13 @@ fn remove_expired(store: &Store, tenants: &Tenants, now_ms: i64) -> Result<(), S
     let orphans = store.remove_orphans()?;
     if orphans > 0 {
         tracing::info!(rows = orphans, "removed what came for tenants that are gone");
+    }
+    let rejected = all(|| store.remove_rejected_before(now_ms - REJECTED_DAYS * DAY_MS, AT_ONCE))?;
+    if rejected > 0 {
+        tracing::info!(
+            rejected,
+            "removed what was rejected and looked at by nobody for {REJECTED_DAYS} days"
+        );
     }
     for tenant in tenants.now().by_name.values() {
         // Also what was left when the service stopped in between.

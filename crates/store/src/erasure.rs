@@ -252,25 +252,29 @@ impl Store {
                 forget_answers(transaction, tenant, None)?;
             }
             forget_shared_answers(transaction, tenant)?;
-            let mut statement = transaction
-                .prepare("SELECT position, tenant, arrived_ms, body FROM quarantine WHERE tenant = ?1")?;
+            let mut statement = transaction.prepare(
+                "SELECT position, tenant, arrived_ms, body, reason FROM quarantine WHERE tenant = ?1",
+            )?;
             let mut rows = statement.query([tenant.0])?;
             while let Some(row) = rows.next()? {
                 let Some(entry) = any_text(&memory.reading(transaction), row)? else {
                     kept.unreadable += 1;
                     continue;
                 };
-                let mut refused = Kept { entries: vec![entry], ..Kept::default() };
-                let before = refused.entries[0].body.clone();
+                // A reason may repeat what was posted.
+                let reason = Entry { body: row.get(4)?, ..entry.clone() };
+                let mut refused = Kept { entries: vec![entry, reason], ..Kept::default() };
+                let before = refused.entries.clone();
                 rewrite(&mut refused);
                 kept.left += refused.left;
-                let Some(entry) = refused.entries.first().filter(|entry| entry.body != before) else {
+                let [entry, reason] = &refused.entries[..] else { continue };
+                if entry.body == before[0].body && reason.body == before[1].body {
                     continue;
-                };
+                }
                 let body = codec::pack(Kind::Notification, entry.body.as_bytes())?;
                 transaction
-                    .prepare_cached("UPDATE quarantine SET body = ?2 WHERE position = ?1")?
-                    .execute(params![entry.position.0, body])?;
+                    .prepare_cached("UPDATE quarantine SET body = ?2, reason = ?3 WHERE position = ?1")?
+                    .execute(params![entry.position.0, body, reason.body])?;
             }
             wipe(transaction, false)?;
             let changed = records || entries > 0;

@@ -85,7 +85,8 @@ impl TenantView {
             Err(error) => return Ok(Err(error)),
         };
         let (last, until) = self.read(|connection, tenant| {
-            let places = "SELECT cursor, (SELECT coalesce(max(until), 0) FROM removed_changes WHERE tenant = ?1)
+            let places =
+                "SELECT cursor, (SELECT coalesce(max(until), 0) FROM removed_changes WHERE tenant = ?1)
                  FROM checkpoint";
             let places = connection
                 .prepare_cached(places)?

@@ -1,10 +1,10 @@
-//! Every notification, in the order of arrival, and what was posted and is none.
+//! Every notification, in the order of arrival.
 
 use rusqlite::{Row, Transaction, params};
 use tokio::sync::{oneshot, watch};
 
 use crate::{
-    Position, Store, TenantId, TenantView,
+    Position, Store, TenantId,
     arrivals::{Arrival, Received},
     codec::{self, Kind},
     damage::Reading,
@@ -12,23 +12,6 @@ use crate::{
     recovery,
     writer::{Memory, Session},
 };
-
-/// A body that was posted and is no notification of the tenant, packed and ready to be kept apart.
-#[derive(Debug)]
-pub struct Refusal {
-    tenant: TenantId,
-    arrived_ms: i64,
-    reason: String,
-    body: Vec<u8>,
-}
-
-impl Refusal {
-    /// Says why it was not taken.
-    pub fn new(tenant: TenantId, arrived_ms: i64, reason: String, body: &[u8]) -> Result<Self> {
-        let body = codec::pack(Kind::Notification, body)?;
-        Ok(Self { tenant, arrived_ms, reason, body })
-    }
-}
 
 /// What was received takes its place in the journal.
 pub(crate) fn add(transaction: &Transaction<'_>, memory: &mut Memory, received: &Received) -> Result<()> {
@@ -90,33 +73,6 @@ impl Entry {
     }
 }
 
-/// A body that was posted and is no notification of the tenant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    /// When it arrived, milliseconds since 1970.
-    pub arrived_ms: i64,
-    /// Why it was not taken.
-    pub reason: String,
-}
-
-impl TenantView {
-    /// How many bodies were refused, and the last of them, newest first.
-    pub fn quarantined(&self, limit: usize) -> Result<(u64, Vec<Refused>)> {
-        self.read(|connection, tenant| {
-            let count: i64 = connection
-                .prepare_cached("SELECT count(*) FROM quarantine WHERE tenant = ?1")?
-                .query_row([tenant], |row| row.get(0))?;
-            let mut statement = connection.prepare_cached(
-                "SELECT arrived_ms, reason FROM quarantine WHERE tenant = ?1 ORDER BY position DESC LIMIT ?2",
-            )?;
-            let refused = statement.query_map(params![tenant, limit as i64], |row| {
-                Ok(Refused { arrived_ms: row.get(0)?, reason: row.get(1)? })
-            })?;
-            Ok((count as u64, refused.collect::<rusqlite::Result<_>>()?))
-        })
-    }
-}
-
 impl Store {
     /// Keeps what has arrived. The receiver hears when it is durable; that much may wait is limited
     /// ([`StoreError::Overloaded`]), and so it is while nothing of it could be assembled.
@@ -125,19 +81,6 @@ impl Store {
             Some(problem) => Err(problem.repeat()),
             None => self.shared.arrivals.keep(arrivals),
         }
-    }
-
-    /// Keeps a body apart that was posted and is no notification. The receiver hears when it is durable.
-    pub fn quarantine(&self, refusal: Refusal) -> Result<oneshot::Receiver<Result<()>>> {
-        self.writer().submit(move |transaction, _| {
-            let Refusal { tenant, arrived_ms, reason, body } = refusal;
-            transaction
-                .prepare_cached(
-                    "INSERT INTO quarantine (tenant, arrived_ms, reason, body) VALUES (?1, ?2, ?3, ?4)",
-                )?
-                .execute(params![tenant.0, arrived_ms, reason, body])?;
-            Ok(())
-        })
     }
 
     /// How far the journal has grown, as it grows.

@@ -21,6 +21,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/8.sql"),
     include_str!("schema/10.sql"),
     include_str!("schema/11.sql"),
+    include_str!("schema/12.sql"),
 ];
 
 /// Opens the file for writing, makes it if it is not there, and brings it up to date.
@@ -123,15 +124,35 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
         return Err(StoreError::Newer { path: path.to_owned(), found, known });
     }
     for step in &STEPS[usize::try_from(found).unwrap_or(0)..] {
-        transaction.execute_batch(step)?;
+        transaction.execute_batch(step).map_err(|error| not_of_version(found, &error))?;
     }
     transaction.pragma_update(None, "user_version", known)?;
     Ok(transaction.commit()?)
 }
 
+/// What SQLite says repeats the whole step.
+fn not_of_version(found: i64, error: &rusqlite::Error) -> StoreError {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } => StoreError::Damaged(format!(
+            "it says that it is of version {found}, and its tables are not: {msg}"
+        )),
+        other => StoreError::Failed(other.to_string()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_whose_number_is_wrong_is_told_in_a_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wholecall.db");
+        drop(open_writer(&path).unwrap());
+        Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 0").unwrap();
+        let told = open_writer(&path).unwrap_err().to_string();
+        assert!(told.contains("version 0") && told.len() < 400 && !told.contains("CREATE"), "{told}");
+    }
 
     #[test]
     fn a_file_of_an_earlier_version_is_brought_up_to_date() {

@@ -182,6 +182,21 @@ impl Store {
         self.change_tenants(move |transaction, _| add_account(transaction, tenant.0, &account))
     }
 
+    /// Gives a tenant other RingCentral accounts than it had. Those that are connected have to stay.
+    pub fn set_accounts(&self, tenant: TenantId, accounts: Vec<String>) -> Result<()> {
+        self.change_tenants(move |transaction, _| {
+            if let Some(account) =
+                connected(transaction, tenant.0)?.iter().find(|one| !accounts.contains(one))
+            {
+                return Err(StoreError::Exists(format!(
+                    "account {account} is connected: `wholecall disconnect` comes first"
+                )));
+            }
+            transaction.prepare_cached("DELETE FROM accounts WHERE tenant = ?1")?.execute([tenant.0])?;
+            accounts.iter().try_for_each(|account| add_account(transaction, tenant.0, account))
+        })
+    }
+
     /// Adds a secret to a tenant, beside those it has; its number.
     pub fn add_secret(&self, tenant: TenantId, secret: NewSecret, now_ms: i64) -> Result<i64> {
         self.change_tenants(move |transaction, _| add_secret(transaction, tenant.0, &secret, now_ms))
@@ -272,6 +287,8 @@ fn remove_orphans(transaction: &Transaction<'_>) -> Result<usize> {
         "merged",
         "calls",
         "quarantine",
+        "quarantine_bytes",
+        "removed_changes",
         "journal",
         "sessions",
         "erasures",
@@ -331,6 +348,14 @@ fn tenant(connection: &Reading<'_>, id: i64, row: &Row<'_>) -> Result<Tenant> {
 fn accounts(connection: &Connection, tenant: i64) -> Result<Vec<String>> {
     let mut statement =
         connection.prepare_cached("SELECT account FROM accounts WHERE tenant = ?1 ORDER BY account")?;
+    let rows = statement.query_map([tenant], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The accounts that are listened to with credentials.
+fn connected(connection: &Connection, tenant: i64) -> Result<Vec<String>> {
+    let mut statement =
+        connection.prepare_cached("SELECT account FROM connections WHERE tenant = ?1 ORDER BY account")?;
     let rows = statement.query_map([tenant], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -10,6 +10,7 @@ use crate::cli::ServeArgs;
 
 /// The configuration of `wholecall serve`.
 #[derive(Debug, confique::Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
 pub(crate) struct Config {
     /// Where to listen.
     #[config(env = "WHOLECALL_LISTEN", default = "127.0.0.1:8080")]

@@ -61,6 +61,9 @@ impl Format {
     }
 
     fn content_type(self) -> HeaderValue {
+        if self == Self::Csv {
+            return HeaderValue::from_static("text/csv; charset=utf-8");
+        }
         let kind = Self::ALL.into_iter().find(|(format, ..)| *format == self);
         HeaderValue::from_static(kind.map_or("application/json", |(.., kind)| kind))
     }

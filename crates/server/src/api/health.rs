@@ -21,6 +21,12 @@ pub(super) async fn health(
     let (quarantined, connections) =
         read(view, move |view| Ok((view.quarantined(0)?.0, connection::statuses_of(view, &name)?))).await?;
     let last = figures.last_ms.map(|last| Time::from_millis(last).to_string());
+    let refusals = figures.refusals.iter().map(|(kind, refusals)| {
+        let last_at = Time::from_millis(refusals.last_ms).to_string();
+        let told = json!({ "count": refusals.count, "lastAt": last_at, "lastReason": refusals.last_reason });
+        (kind.as_str().to_owned(), told)
+    });
+    let refusals: serde_json::Map<String, serde_json::Value> = refusals.collect();
     Ok(respond(
         json!({
             "lastNotificationAt": last,
@@ -34,6 +40,7 @@ pub(super) async fn health(
             "closedCallsWithGaps": figures.with_gaps,
             "contradictoryRecords": figures.contradictions,
             "quarantined": quarantined,
+            "refusals": refusals,
             "unreadable": unreadable,
             "connections": connections,
         })

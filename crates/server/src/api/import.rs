@@ -3,14 +3,25 @@
 
 use std::collections::VecDeque;
 
-use axum::{body::Body, extract::State, response::Response};
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
 use futures_util::StreamExt;
 use serde_json::json;
 use tokio::sync::oneshot;
 use wholecall_store::{Arrival, StoreError};
 
 use super::{access::Access, json as respond};
-use crate::{Service, clock, problem::Problem, receive::judge, tenants::Tenant};
+use crate::{
+    Service, clock,
+    problem::Problem,
+    receive::judge,
+    tenants::Tenant,
+    unpack::{Encoding, Unpacker},
+};
 
 /// So many are handed to the store at once, and so many such portions may wait for the disk.
 const PORTION: usize = 512;
@@ -18,6 +29,9 @@ const PORTIONS_WAITING: usize = 4;
 
 /// As for files: longer lines are refused without being held in memory.
 const LONGEST_LINE: usize = 16 << 20;
+
+/// So much is unpacked at once.
+const PIECE_BYTES: usize = 4 << 10;
 
 /// So many refused lines are named in the answer.
 const REFUSALS_NAMED: usize = 100;
@@ -38,6 +52,7 @@ struct Import<'a> {
 pub(super) async fn import(
     State(service): State<Service>,
     Access(view): Access,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let tenant = service.tenants.with_id(view.tenant())?.ok_or_else(Problem::unauthorized)?;
@@ -51,27 +66,30 @@ pub(super) async fn import(
         portion: Vec::new(),
         waiting: VecDeque::new(),
     };
+    let encoding =
+        Encoding::of(&headers).map_err(|reason| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason))?;
+    let mut unpacker = Unpacker::new(encoding);
     let mut chunks = body.into_data_stream();
-    let mut rest: Vec<u8> = Vec::new();
-    let mut too_long = false;
+    let mut lines = Lines::default();
     while let Some(chunk) = chunks.next().await {
         let chunk =
             chunk.map_err(|_| Problem::bad_request("the body broke off; what came before it is kept"))?;
-        let mut chunk = &chunk[..];
-        while let Some(end) = chunk.iter().position(|byte| *byte == b'\n') {
-            rest.extend_from_slice(&chunk[..end]);
-            import.line(&rest, std::mem::take(&mut too_long)).await?;
-            rest.clear();
-            chunk = &chunk[end + 1..];
-        }
-        if rest.len() + chunk.len() > LONGEST_LINE {
-            (too_long, rest) = (true, Vec::new());
-        }
-        if !too_long {
-            rest.extend_from_slice(chunk);
+        // A piece of a chunk at a time: what is packed well is a thousand times as long.
+        for piece in chunk.chunks(PIECE_BYTES) {
+            let mut unpacked = Vec::new();
+            unpacker
+                .feed(piece, |bytes| {
+                    unpacked.extend_from_slice(bytes);
+                    true
+                })
+                .map_err(not_unpacked)?;
+            lines.read(&mut import, &unpacked).await?;
         }
     }
-    import.line(&rest, too_long).await?;
+    let mut rest = Vec::new();
+    unpacker.finish(|bytes| rest.extend_from_slice(bytes)).map_err(not_unpacked)?;
+    lines.read(&mut import, &rest).await?;
+    import.line(&lines.rest, lines.is_too_long).await?;
     import.hand_in().await?;
     while let Some(durable) = import.waiting.pop_front() {
         finish(durable).await?;
@@ -80,6 +98,36 @@ pub(super) async fn import(
         json!({ "accepted": import.accepted, "refused": import.refused, "refusals": import.refusals })
             .to_string(),
     ))
+}
+
+fn not_unpacked(error: std::io::Error) -> Problem {
+    Problem::bad_request(format!("the body cannot be unpacked: {error}; what came before it is kept"))
+}
+
+/// Cuts what comes into lines.
+#[derive(Default)]
+struct Lines {
+    /// The line that has not ended yet.
+    rest: Vec<u8>,
+    is_too_long: bool,
+}
+
+impl Lines {
+    async fn read(&mut self, import: &mut Import<'_>, mut bytes: &[u8]) -> Result<(), Problem> {
+        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+            self.rest.extend_from_slice(&bytes[..end]);
+            import.line(&self.rest, std::mem::take(&mut self.is_too_long)).await?;
+            self.rest.clear();
+            bytes = &bytes[end + 1..];
+        }
+        if self.rest.len() + bytes.len() > LONGEST_LINE {
+            (self.is_too_long, self.rest) = (true, Vec::new());
+        }
+        if !self.is_too_long {
+            self.rest.extend_from_slice(bytes);
+        }
+        Ok(())
+    }
 }
 
 impl Import<'_> {

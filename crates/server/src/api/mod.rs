@@ -14,8 +14,10 @@ pub(crate) mod openapi;
 mod openapi_connections;
 mod openapi_endpoints;
 mod openapi_events;
+mod openapi_rejected;
 pub(crate) mod parameters;
 mod ready;
+mod rejected;
 pub(crate) mod stats;
 pub(crate) mod story;
 mod tenants;
@@ -25,7 +27,7 @@ use axum::{
     extract::{DefaultBodyLimit, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{delete, get, post},
+    routing::{delete, get, patch, post},
 };
 use wholecall_store::{StoreError, TenantView};
 
@@ -55,8 +57,13 @@ pub(crate) fn router(service: Service) -> Router {
         .route("/v1/numbers/{number}", delete(numbers::erase))
         .route("/v1/directory", get(directory::directory))
         .route("/v1/health", get(health::health))
+        .route("/v1/rejected", get(rejected::list))
+        .route("/v1/rejected/retry", post(rejected::retry_all))
+        .route("/v1/rejected/{id}", get(rejected::one).delete(rejected::remove))
+        .route("/v1/rejected/{id}/retry", post(rejected::retry))
         .route("/v1/stats", get(stats::stats))
         .route("/v1/tenants", get(tenants::list).post(tenants::add))
+        .route("/v1/tenants/{name}", patch(tenants::change))
         .route("/openapi.json", get(openapi::openapi))
         .route("/docs", get(docs::docs))
         .route("/healthz", get(healthz))
@@ -74,7 +81,7 @@ async fn healthz() -> &'static str {
     "ok\n"
 }
 
-async fn metrics(State(service): State<Service>) -> impl IntoResponse {
+async fn metrics(_: access::Watcher, State(service): State<Service>) -> impl IntoResponse {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], service.metrics.text())
 }

@@ -18,7 +18,7 @@ use super::{
     parameters::{Parameters, time},
     read,
 };
-use crate::problem::Problem;
+use crate::{problem::Problem, zone};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -70,8 +70,9 @@ pub(super) async fn stats(
 ) -> Result<Response, Problem> {
     let by = query.by.as_deref().map_or(Ok(By::Day), By::from_word)?;
     let name = query.zone.as_deref().unwrap_or("UTC").to_owned();
-    let zone = TimeZone::get(&name)
-        .map_err(|_| Problem::bad_request(format!("zone: {name:?} is no time zone like America/New_York")))?;
+    let zone = zone::named(&name).ok_or_else(|| {
+        Problem::bad_request(format!("zone: {name:?} is no time zone like America/New_York"))
+    })?;
     let is_csv = match query.format.as_deref() {
         None | Some("json") => false,
         Some("csv") => true,
@@ -81,7 +82,7 @@ pub(super) async fn stats(
     let to = moment("to", query.to.as_deref(), &zone)?.unwrap_or(i64::MAX);
     let rows = read(view, move |view| rows(view, from..to, by, &zone)).await?;
     if is_csv {
-        return Ok(([(header::CONTENT_TYPE, "text/csv")], csv(by, &rows)?).into_response());
+        return Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], csv(by, &rows)?).into_response());
     }
     let buckets: Vec<Value> = rows.iter().map(|(name, stats)| to_json(by, name, stats)).collect();
     Ok(respond(json!({ "zone": name, "buckets": buckets }).to_string()))

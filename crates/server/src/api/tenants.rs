@@ -1,6 +1,10 @@
 //! `/v1/tenants`: for operators.
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -35,11 +39,38 @@ pub(super) async fn add(
     })
     .await
     .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the tenant could not be added"))?;
-    let added = match added {
-        Ok(added) => added,
-        Err(admin::AdminError::Store(error)) => return Err(error.into()),
-        Err(error) => return Err(Problem::bad_request(error.to_string())),
-    };
-    let base = service.settings.public_url.as_deref().unwrap_or_default();
-    Ok((StatusCode::CREATED, respond(added.to_json(base).to_string())))
+    let added = added.map_err(problem)?;
+    Ok((StatusCode::CREATED, respond(added.to_json(&service.base_url()).to_string())))
+}
+
+/// What is to be changed of a tenant.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Change {
+    accounts: Vec<String>,
+}
+
+/// Gives a tenant other accounts.
+pub(super) async fn change(
+    _: Operator,
+    State(service): State<Service>,
+    Path(name): Path<String>,
+    Json(change): Json<Change>,
+) -> Result<Response, Problem> {
+    let store = service.store.clone();
+    let changed =
+        tokio::task::spawn_blocking(move || admin::set_accounts(&store, &name, &change.accounts)).await;
+    let changed = changed
+        .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the tenant could not be changed"))?;
+    let tenant = changed.map_err(problem)?;
+    service.tenants.refresh()?;
+    Ok(respond(admin::describe(&tenant).to_string()))
+}
+
+fn problem(error: admin::AdminError) -> Problem {
+    match error {
+        admin::AdminError::Store(error) => error.into(),
+        error @ admin::AdminError::Unknown(_) => Problem::not_found(error.to_string()),
+        error => Problem::bad_request(error.to_string()),
+    }
 }

@@ -25,6 +25,8 @@ struct Line {
     delay_p99: String,
     quarantined: u64,
     refused: Vec<(String, Refused)>,
+    /// Requests that were not taken: how many of which kind, the last of them when, and why.
+    refusals: Vec<(u64, &'static str, String, String)>,
     /// Rows that cannot be read.
     damages: Vec<Damage>,
     /// Where to, how it does, and whether that is a reason to worry.
@@ -83,6 +85,14 @@ pub(super) async fn health(State(service): State<Service>, visitor: Visitor) -> 
             last_ms: figures.last_ms.or(changed_ms),
             delay_median: delay(figures.delay_median_ms),
             delay_p99: delay(figures.delay_p99_ms),
+            refusals: figures
+                .refusals
+                .iter()
+                .map(|(kind, refusals)| {
+                    let (when, why) = (visitor.zone.show(refusals.last_ms), refusals.last_reason.clone());
+                    (refusals.count, kind.words(), when, why)
+                })
+                .collect(),
             figures,
             quarantined,
             damages: service.store.of(tenant.id).damages(),

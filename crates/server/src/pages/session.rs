@@ -20,7 +20,7 @@ use wholecall_record::svg::Clock;
 use wholecall_store::TenantView;
 
 use super::answers;
-use crate::{Service, clock, listen::Peer, problem::Problem, secret, tenants::Tenant};
+use crate::{Service, clock, listen::Peer, problem::Problem, secret, tenants::Tenant, zone};
 
 /// Half a day: a support lead signs in once.
 const SESSION_MS: i64 = 12 * 3_600_000;
@@ -31,8 +31,15 @@ const WRONG_KEYS: u32 = 10;
 const WRONG_KEYS_WITHIN_MS: i64 = 60_000;
 const MOST_ADDRESSES: usize = 10_000;
 
-/// The cookie with a session's token, and the one with the name of the browser's time zone.
-pub(super) const COOKIE: &str = "wholecall";
+/// Who has not looked for so long signs in again: a board that is looked at asks every few seconds.
+const IDLE_MS: i64 = 2 * 3_600_000;
+
+/// The cookie with a session's token: where browsers come by HTTPS, one that nobody but this host can have set.
+pub(super) fn cookie_name(service: &Service) -> &'static str {
+    if service.is_secure() { "__Host-wholecall" } else { "wholecall" }
+}
+
+/// The cookie with the name of the browser's time zone.
 const ZONE_COOKIE: &str = "zone";
 
 /// The sessions there are.
@@ -47,6 +54,13 @@ struct Session {
     /// The hash of the key that was shown.
     key: [u8; 32],
     ends_ms: i64,
+    used_ms: i64,
+}
+
+impl Session {
+    fn is_open(&self, now_ms: i64) -> bool {
+        now_ms < self.ends_ms && now_ms - self.used_ms < IDLE_MS
+    }
 }
 
 /// Why nobody was let in.
@@ -78,27 +92,30 @@ impl Sessions {
             Refused::Failed(Problem::bad_request("the system gives no random numbers"))
         })?;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.retain(|_, session| session.ends_ms > now_ms);
+        open.retain(|_, session| session.is_open(now_ms));
         if open.len() >= MOST_SESSIONS
             && let Some(oldest) =
                 open.iter().min_by_key(|(_, session)| session.ends_ms).map(|(token, _)| *token)
         {
             open.remove(&oldest);
         }
-        open.insert(secret::hash(&token), Session { key, ends_ms: now_ms + SESSION_MS });
+        open.insert(secret::hash(&token), Session { key, ends_ms: now_ms + SESSION_MS, used_ms: now_ms });
         Ok(token)
     }
 
-    pub(super) fn sign_out(&self, headers: &HeaderMap) {
-        if let Some(token) = cookie(headers, COOKIE) {
+    /// Ends the session of a browser, if it has one.
+    pub(super) fn sign_out(&self, service: &Service, headers: &HeaderMap) {
+        if let Some(token) = cookie(headers, cookie_name(service)) {
             self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&secret::hash(token));
         }
     }
 
-    fn key(&self, token: &str) -> Option<[u8; 32]> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = open.get(&secret::hash(token))?;
-        (session.ends_ms > clock::now().as_millis()).then_some(session.key)
+    /// The key of a session that is used now.
+    fn key(&self, token: &str, now_ms: i64) -> Option<[u8; 32]> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = open.get_mut(&secret::hash(token)).filter(|session| session.is_open(now_ms))?;
+        session.used_ms = now_ms;
+        Some(session.key)
     }
 
     fn shown_wrong(&self, from: IpAddr, now_ms: i64) -> u32 {
@@ -122,7 +139,8 @@ impl Sessions {
 
 /// What a key opens: one tenant, or all.
 fn who(service: &Service, key: &[u8; 32]) -> Result<Option<Vec<Arc<Tenant>>>, Problem> {
-    if let Some(admin) = &service.settings.admin_key
+    let admin_key = *service.admin_key.borrow();
+    if let Some(admin) = admin_key
         && bool::from(admin.ct_eq(key))
     {
         return Ok(Some(service.tenants.now().by_name.values().cloned().collect()));
@@ -158,7 +176,7 @@ impl Zone {
     fn named(name: &str) -> Option<Self> {
         // In a cookie the slash may come escaped.
         let name = name.replace("%2F", "/");
-        Some(Self { zone: TimeZone::get(&name).ok()?, name })
+        Some(Self { zone: zone::named(&name)?, name })
     }
 
     /// How far it is ahead of UTC at a time.
@@ -177,7 +195,9 @@ impl FromRequestParts<Service> for Visitor {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Response> {
-        let key = cookie(&parts.headers, COOKIE).and_then(|token| service.pages.sessions.key(token));
+        let now_ms = clock::now().as_millis();
+        let token = cookie(&parts.headers, cookie_name(service));
+        let key = token.and_then(|token| service.pages.sessions.key(token, now_ms));
         let found = match key {
             Some(key) => {
                 who(service, &key).map_err(|problem| answers::fault(&problem))?.map(|who| (key, who))
@@ -185,8 +205,7 @@ impl FromRequestParts<Service> for Visitor {
             None => None,
         };
         let Some((key, tenants)) = found else { return Err(answers::sign_in_first(parts)) };
-        let is_operator =
-            service.settings.admin_key.as_ref().is_some_and(|admin| bool::from(admin.ct_eq(&key)));
+        let is_operator = service.admin_key.borrow().is_some_and(|admin| bool::from(admin.ct_eq(&key)));
         let parameters = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map(|query| query.0);
         let parameters = parameters.unwrap_or_default();
         let parameter =
@@ -237,5 +256,28 @@ impl<S: Sync> FromRequestParts<S> for SentFrom {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         let peer = parts.extensions.get::<Peer>().map(|Peer(address)| address.ip());
         Ok(Self(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_nobody_uses_ends_before_its_time_and_one_that_is_used_at_its_time() {
+        let sessions = Sessions::default();
+        let session = Session { key: [7; 32], ends_ms: SESSION_MS, used_ms: 0 };
+        let token = "a token";
+        sessions.open.lock().unwrap().insert(secret::hash(token), session);
+        assert_eq!(sessions.key(token, IDLE_MS - 1), Some([7; 32]));
+        assert_eq!(sessions.key(token, 2 * IDLE_MS - 2), Some([7; 32]), "it was used");
+        assert_eq!(sessions.key(token, 3 * IDLE_MS - 2), None);
+        sessions
+            .open
+            .lock()
+            .unwrap()
+            .insert(secret::hash(token), Session { used_ms: SESSION_MS - 1, ..session });
+        assert_eq!(sessions.key(token, SESSION_MS), None);
     }
 }

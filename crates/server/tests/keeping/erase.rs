@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use wholecall_server::check::check;
 use wholecall_simulator::Scenario;
-use wholecall_store::{Arrival, Position};
+use wholecall_store::{Arrival, Position, Refusal};
 
 use crate::service::{Service, tamper, traffic};
 
@@ -231,7 +231,13 @@ fn whoever_is_erased_is_found_by_no_spelling_and_in_no_field() {
     service.settle();
     assert!(service.records().len() > sides.len() - 3, "{} calls", service.records().len());
     // Bodies that are no notifications, one of them no text.
-    tamper(service.folder.path(), "INSERT INTO quarantine VALUES (900, 1, 1, 'x', x'0400')");
+    let reason = "account 14045550145 is not one of the tenant's".to_owned();
+    let refusal = Refusal::new(service.tenant.id, 1, reason, b"call (404) 555-0145").unwrap();
+    service.store.quarantine(refusal).unwrap().blocking_recv().unwrap().unwrap();
+    tamper(
+        service.folder.path(),
+        "INSERT INTO quarantine (position, tenant, arrived_ms, reason, body) VALUES (900, 1, 1, 'x', x'0400')",
+    );
     let (status, answer) = service.request("DELETE", "/v1/numbers/%2B14045550145");
     assert_eq!(status, 200, "{answer}");
     let answer: Value = serde_json::from_str(&answer).unwrap();
@@ -252,6 +258,11 @@ fn whoever_is_erased_is_found_by_no_spelling_and_in_no_field() {
         assert!(!text.contains(left), "{left} is left: {text}");
     }
     assert!(text.contains(answer["pseudonym"].as_str().unwrap()));
+    let rejected = view.rejected(None, 10).unwrap().into_iter().find(|one| one.id != 900).unwrap();
+    let (_, body) = view.rejected_body(rejected.id).unwrap().unwrap();
+    let digits = answer["pseudonym"].as_str().unwrap().trim_start_matches('+').to_owned();
+    assert_eq!(rejected.reason, format!("account {digits} is not one of the tenant's"));
+    assert_eq!(String::from_utf8(body).unwrap(), format!("call {digits}"));
     let (_folder, store) = service.reopen();
     let found = check(&store, false, |_| {}).unwrap().findings;
     let unreadable = ["rejected body 900", "notification 12"];

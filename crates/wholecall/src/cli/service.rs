@@ -79,9 +79,9 @@ pub(crate) struct TenantArgs {
     #[arg(long, value_name = "DIR", default_value = "./wholecall-data", global = true)]
     pub(crate) data: PathBuf,
 
-    /// Under which address others reach the service
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", global = true)]
-    pub(crate) public_url: String,
+    /// Under which address others reach the service [default: where the service on this data listens]
+    #[arg(long, value_name = "URL", global = true)]
+    pub(crate) public_url: Option<String>,
 
     /// Answer in JSON
     #[arg(long, global = true)]
@@ -97,9 +97,12 @@ pub(crate) enum TenantAction {
         /// A RingCentral account whose notifications it gets; may be given several times
         #[arg(long = "account", value_name = "ID", required = true)]
         accounts: Vec<String>,
-        /// What RingCentral is to show with each notification [default: a new random one]
+        /// What RingCentral is to show with each notification [default: WHOLECALL_VERIFICATION_TOKEN, else a new random one]
         #[arg(long, value_name = "TOKEN")]
         verification_token: Option<String>,
+        /// A file with it; `-`: standard input
+        #[arg(long, value_name = "FILE", conflicts_with = "verification_token")]
+        verification_token_file: Option<PathBuf>,
     },
     /// All tenants
     List,
@@ -115,9 +118,12 @@ pub(crate) enum TenantAction {
         /// Which secret
         #[arg(value_enum)]
         secret: SecretName,
-        /// The new verification token [default: a new random one]
+        /// The new verification token [default: WHOLECALL_VERIFICATION_TOKEN, else a new random one]
         #[arg(long, value_name = "TOKEN", conflicts_with = "finish")]
         token: Option<String>,
+        /// A file with it; `-`: standard input
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["finish", "token"])]
+        token_file: Option<PathBuf>,
         /// Remove all but the newest
         #[arg(long)]
         finish: bool,
@@ -126,6 +132,9 @@ pub(crate) enum TenantAction {
     Set {
         /// Its name
         name: String,
+        /// A RingCentral account whose notifications it gets, instead of those it has; may be given several times
+        #[arg(long = "account", value_name = "ID", group = "change")]
+        accounts: Vec<String>,
         #[command(flatten)]
         settings: SettingsArgs,
     },
@@ -141,7 +150,7 @@ pub(crate) enum TenantAction {
 
 /// Lengths of time are written as `90s`, `5m`, `1h 30m`; `usual` goes back to what is usual.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = true)]
+#[group(id = "change", required = true, multiple = true)]
 pub(crate) struct SettingsArgs {
     /// After a call's last notification, before it counts as complete [usual: 1s]
     #[arg(long, value_name = "TIME", value_parser = length_or_usual)]
@@ -194,9 +203,12 @@ pub(crate) enum EndpointAction {
         tenant: String,
         /// Where to post: http:// or https://
         url: String,
-        /// The secret to sign with, `whsec_…` [default: a new random one]
+        /// The secret to sign with, `whsec_…` [default: WHOLECALL_ENDPOINT_SECRET, else a new random one]
         #[arg(long)]
         secret: Option<String>,
+        /// A file with it; `-`: standard input
+        #[arg(long, value_name = "FILE", conflicts_with = "secret")]
+        secret_file: Option<PathBuf>,
         #[command(flatten)]
         options: EndpointOptions,
     },
@@ -236,9 +248,12 @@ pub(crate) enum EndpointAction {
         /// How to sign from now on
         #[arg(long, value_enum)]
         signing: Option<SigningName>,
-        /// The new secret [default: a random one]
+        /// The new secret [default: WHOLECALL_ENDPOINT_SECRET, else a random one]
         #[arg(long)]
         secret: Option<String>,
+        /// A file with it; `-`: standard input
+        #[arg(long, value_name = "FILE", conflicts_with = "secret")]
+        secret_file: Option<PathBuf>,
     },
     /// Remove an endpoint with what is known of its deliveries
     Remove {
@@ -331,6 +346,10 @@ pub(crate) struct EndpointOptions {
     /// A header to send along, `Name: value`; may be given several times
     #[arg(long = "header", value_name = "LINE")]
     pub(crate) headers: Vec<String>,
+
+    /// A file with such headers, one a line; `-`: standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "headers")]
+    pub(crate) header_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -10,7 +10,7 @@ use crate::harness::{Client, Installation, Server, Tenant};
 const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 
 /// Signs in without a browser; the cookie.
-pub(super) fn cookie(client: &Client, tenant: &Tenant) -> String {
+pub(crate) fn cookie(client: &Client, tenant: &Tenant) -> String {
     let reply = client.post("/sign-in", &[FORM], format!("key={}&next=/calls", tenant.api_key).as_bytes());
     assert_eq!((reply.status, reply.header("location")), (303, Some("/calls")), "{reply:?}");
     let cookie = reply.header("set-cookie").unwrap();
