@@ -24,6 +24,7 @@ mod receive;
 mod retention;
 pub mod secret;
 mod tenants;
+mod work;
 
 use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 
@@ -39,6 +40,7 @@ use self::{
     metrics::Metrics,
     pipeline::Pipeline,
     tenants::Tenants,
+    work::Work,
 };
 pub use api::openapi::document as openapi_document;
 pub use listen::{Tls, TlsError};
@@ -94,6 +96,8 @@ pub(crate) struct Service {
     pub(crate) pages: Arc<pages::Pages>,
     pub(crate) connections: connection::Signals,
     pub(crate) on_the_way: deliver::OnTheWay,
+    pub(crate) queries: Work,
+    pub(crate) pictures: Work,
     /// Turns true when the service is to end.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -115,17 +119,21 @@ pub struct Running {
 
 /// Starts the service.
 pub async fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
-    store.claim()?;
     let address = settings.listen;
     let listener =
         TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
     let address = listener.local_addr().unwrap_or(address);
-    let tenants = Arc::new(Tenants::open(store.clone())?);
+    let opening = store.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        opening.claim()?;
+        Ok::<_, StoreError>(Arc::new(Tenants::open(opening)?))
+    });
+    let tenants = opened.await.unwrap_or(Err(StoreError::Closed))?;
     let metrics = Metrics::new();
     let (stop, stopped) = watch::channel(false);
     let (drained, is_drained) = watch::channel(false);
     let (asker, questions) = connection::Asker::new();
-    let pipeline = Pipeline::resume(store.clone(), tenants.clone(), metrics.clone(), asker.clone())?;
+    let pipeline = Pipeline::new(store.clone(), tenants.clone(), metrics.clone(), asker.clone());
     let (to_assembler, requests) = mpsc::unbounded_channel();
     let assembler = pipeline.start(is_drained, requests).map_err(StartError::Thread)?;
     let refresh = tokio::spawn(follow_tenants(tenants.clone()));
@@ -153,6 +161,8 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
         pages: Arc::default(),
         connections: signals,
         on_the_way,
+        queries: Work::start("queries", work::QUERIES).map_err(StartError::Thread)?,
+        pictures: Work::start("pictures", work::PICTURES).map_err(StartError::Thread)?,
         stop: stopped.clone(),
     };
     let tls = service.settings.tls.clone();
@@ -190,13 +200,18 @@ impl Running {
     }
 }
 
+/// What was taken away ends within a second, with every stream of it.
+const TENANTS_EVERY: Duration = Duration::from_millis(500);
+
 /// Notices what other processes did to tenants. What was added is found when it is asked for; this is for what was
 /// taken away.
 async fn follow_tenants(tenants: Arc<Tenants>) {
-    let mut every_second = tokio::time::interval(Duration::from_secs(1));
+    let mut ticks = tokio::time::interval(TENANTS_EVERY);
     loop {
-        every_second.tick().await;
-        if let Err(error) = tenants.refresh() {
+        ticks.tick().await;
+        let tenants = tenants.clone();
+        let refreshed = tokio::task::spawn_blocking(move || tenants.refresh()).await;
+        if let Ok(Err(error)) = refreshed {
             tracing::warn!(%error, "tenants could not be read");
         }
     }

@@ -92,37 +92,43 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    /// Goes on where the last one left off.
-    pub(crate) fn resume(
+    /// One that goes on where the last one left off, once it has restored what that had in memory: that is the first
+    /// thing that its thread does, so that notifications are acknowledged meanwhile.
+    pub(crate) fn new(
         store: Store,
         tenants: std::sync::Arc<Tenants>,
         metrics: Metrics,
         asker: Asker,
-    ) -> Result<Self, StoreError> {
-        let position = store.checkpoint()?;
+    ) -> Self {
         let tenants_changed = tenants.watch();
-        let mut pipeline = Self {
+        Self {
             directories: Directories::new(store.clone()),
             names: LearntNames::new(store.clone()),
             store,
             tenants,
             metrics,
             asker,
-            position,
+            position: Position::default(),
             assemblers: HashMap::new(),
             due: BTreeMap::new(),
             made: Vec::new(),
             committing: None,
             unwritten_since: None,
             version_every_ms: Settings::default().version_every_ms,
-            is_stale: false,
+            is_stale: true,
             must_commit: false,
             tenants_changed,
-        };
-        for call in pipeline.store.recent_calls(position, KEEP_CLOSED_MS)? {
-            pipeline.restore(call, position)?;
         }
-        Ok(pipeline)
+    }
+
+    /// Restores what the last one had in memory.
+    fn resume(&mut self) -> Result<(), StoreError> {
+        self.position = self.store.checkpoint()?;
+        for call in self.store.recent_calls(self.position, KEEP_CLOSED_MS)? {
+            self.restore(call, self.position)?;
+        }
+        self.is_stale = false;
+        Ok(())
     }
 
     /// Runs on a thread of its own until `stop` is set and everything in the journal has been assembled.
@@ -242,7 +248,8 @@ impl Pipeline {
         // Why it failed has been told, or the next one will fail by it.
         let _ = self.finish_commit();
         let Self { store, tenants, metrics, asker, .. } = &*self;
-        *self = Self::resume(store.clone(), tenants.clone(), metrics.clone(), asker.clone())?;
+        *self = Self::new(store.clone(), tenants.clone(), metrics.clone(), asker.clone());
+        self.resume()?;
         self.must_commit = true;
         Ok(())
     }
@@ -397,7 +404,7 @@ impl Pipeline {
         match self.assemblers.entry(tenant) {
             std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
             std::collections::hash_map::Entry::Vacant(new) => {
-                let settings = match self.tenants.with_id(tenant)? {
+                let settings = match self.tenants.with_new_id(tenant)? {
                     Some(tenant) => settings(&self.store, &tenant, self.version_every_ms),
                     None => Settings::default(),
                 };

@@ -32,6 +32,8 @@ impl Store {
         match file.try_lock() {
             Ok(()) => {
                 *held = Some(file);
+                self.shared.readers.serve();
+                self.shared.tenant_readers.serve();
                 Ok(())
             }
             Err(TryLockError::WouldBlock) => Err(StoreError::Claimed(self.path().to_owned())),

@@ -26,6 +26,7 @@ mod journal;
 mod lately;
 mod log;
 mod priority;
+mod readers;
 mod recovery;
 mod resending;
 mod retention;
@@ -38,7 +39,7 @@ mod writer;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use rusqlite::Connection;
@@ -67,6 +68,8 @@ pub use filter::Filter;
 pub use journal::{Entry, Refusal, Refused};
 use log::Checkpointer;
 pub use priority::step_back;
+pub use readers::Cancel;
+use readers::Readers;
 pub use recovery::StoredCall;
 pub use resending::{Listed, Replay};
 pub use retention::Expiry;
@@ -97,6 +100,8 @@ struct Shared {
     arrivals: Arrivals,
     writer: Writer,
     readers: Readers,
+    /// For looking up tenants, which never waits for anybody's query.
+    tenant_readers: Readers,
     /// How far the journal has grown with what arrives.
     journal: watch::Sender<Position>,
     news: News,
@@ -108,8 +113,9 @@ struct Shared {
 /// The file within the data folder.
 pub const FILE_NAME: &str = "wholecall.db";
 
-/// So many may read at once; what is read lies in memory or one disk access away.
-const READERS: usize = 4;
+/// So many queries may run at once. The server answers requests with half of them at most, so that deliveries and the
+/// assembler never wait for what tenants ask.
+const READERS: usize = 8;
 
 impl Store {
     /// Opens the store in a folder, which must be there: for looking after it, not for beginning one.
@@ -148,7 +154,8 @@ impl Store {
         };
         let journal_news = watch::Sender::new(journal.position);
         let arrivals = Arrivals::open(folder, journal, journal_news.clone())?;
-        let readers = Readers::open(&path)?;
+        let readers = Readers::open(&path, READERS)?;
+        let tenant_readers = Readers::open(&path, 1)?;
         let checkpointer = Checkpointer::start(schema::open_checkpointer(&path)?)?;
         let writer = Writer::start(connection, checkpointer, memory, news.clone())?;
         let shared = Shared {
@@ -157,6 +164,7 @@ impl Store {
             arrivals,
             writer,
             readers,
+            tenant_readers,
             journal: journal_news,
             news,
             claim: Claim::default(),
@@ -185,13 +193,22 @@ impl Store {
 
     /// Reads; all that `read` sees is of one moment.
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        self.shared.readers.with(|connection| {
-            let moment = connection.unchecked_transaction()?;
-            let found = read(&moment)?;
-            moment.finish()?;
-            Ok(found)
-        })
+        at_one_moment(&self.shared.readers, read)
     }
+
+    /// The same for what every request waits for: who it is that asks.
+    fn read_tenants<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        at_one_moment(&self.shared.tenant_readers, read)
+    }
+}
+
+fn at_one_moment<T>(readers: &Readers, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    readers.with(|connection| {
+        let moment = connection.unchecked_transaction()?;
+        let found = read(&moment)?;
+        moment.finish()?;
+        Ok(found)
+    })
 }
 
 /// What belongs to one tenant.
@@ -209,34 +226,5 @@ impl TenantView {
 
     fn read<T>(&self, read: impl FnOnce(&Connection, i64) -> Result<T>) -> Result<T> {
         self.store.read(|connection| read(connection, self.tenant.0))
-    }
-}
-
-/// Connections that only read.
-#[derive(Debug)]
-struct Readers {
-    free: Mutex<Vec<Connection>>,
-    freed: Condvar,
-}
-
-impl Readers {
-    fn open(path: &Path) -> Result<Self> {
-        let free = (0..READERS).map(|_| schema::open_reader(path)).collect::<Result<_>>()?;
-        Ok(Self { free: Mutex::new(free), freed: Condvar::new() })
-    }
-
-    fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let connection = loop {
-            match free.pop() {
-                Some(connection) => break connection,
-                None => free = self.freed.wait(free).unwrap_or_else(PoisonError::into_inner),
-            }
-        };
-        drop(free);
-        let result = read(&connection);
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-        self.freed.notify_one();
-        result
     }
 }

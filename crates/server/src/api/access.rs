@@ -1,24 +1,23 @@
 //! Who asks.
 
+use super::Reader;
+use crate::{Service, problem::Problem, secret};
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use subtle::ConstantTimeEq;
-use wholecall_store::TenantView;
-
-use crate::{Service, problem::Problem, secret};
 
 /// A tenant's program, known by its API key; it reaches that tenant's data and nothing else.
-pub(super) struct Access(pub(super) TenantView);
+pub(super) struct Access(pub(super) Reader);
 
 impl FromRequestParts<Service> for Access {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let key = bearer(&parts.headers).ok_or_else(Problem::unauthorized)?;
-        let tenant = service.tenants.with_key(key)?.ok_or_else(Problem::unauthorized)?;
-        Ok(Self(service.store.of(tenant.id)))
+        let tenant = service.tenants.with_key(key).await?.ok_or_else(Problem::unauthorized)?;
+        Ok(Self(Reader::new(service, tenant.id)))
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use wholecall_store::{CursorError, Position, StoreError, StoredChange, TenantView};
 
 use super::{
+    Reader,
     access::Access,
     json,
     parameters::{Parameters, limit},
@@ -74,9 +75,9 @@ fn cursor(view: &TenantView, text: &str) -> Result<Position, Problem> {
     })
 }
 
-fn writer(service: &Service, view: &TenantView) -> Result<EventWriter, Problem> {
-    let tenant = service.tenants.with_id(view.tenant())?.ok_or_else(Problem::unauthorized)?;
-    Ok(EventWriter::new(view.clone(), &tenant.name))
+fn writer(service: &Service, view: &Reader) -> Result<EventWriter, Problem> {
+    let tenant = service.tenants.with_id(view.tenant()).ok_or_else(Problem::unauthorized)?;
+    Ok(EventWriter::new(TenantView::clone(view), &tenant.name))
 }
 
 fn written(writer: &EventWriter, change: &StoredChange) -> Result<String, StoreError> {
@@ -88,7 +89,7 @@ fn written(writer: &EventWriter, change: &StoredChange) -> Result<String, StoreE
 /// The next changes; waits until there is one, or until the service stops.
 async fn next(
     service: &Service,
-    view: &TenantView,
+    view: &Reader,
     after: Position,
     limit: usize,
 ) -> Result<Vec<StoredChange>, Problem> {

@@ -12,7 +12,7 @@ pub(super) async fn health(
     Access(view): Access,
 ) -> Result<Response, Problem> {
     let figures = service.metrics.health.figures(view.tenant(), clock::now());
-    let name = service.tenants.with_id(view.tenant())?.map_or_else(String::new, |tenant| tenant.name.clone());
+    let name = service.tenants.with_id(view.tenant()).map_or_else(String::new, |tenant| tenant.name.clone());
     let (quarantined, connections) =
         read(view, move |view| Ok((view.quarantined(0)?.0, connection::statuses_of(view, &name)?))).await?;
     let last = figures.last_ms.map(|last| Time::from_millis(last).to_string());

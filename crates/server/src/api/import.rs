@@ -40,7 +40,7 @@ pub(super) async fn import(
     Access(view): Access,
     body: Body,
 ) -> Result<Response, Problem> {
-    let tenant = service.tenants.with_id(view.tenant())?.ok_or_else(Problem::unauthorized)?;
+    let tenant = service.tenants.with_id(view.tenant()).ok_or_else(Problem::unauthorized)?;
     let mut import = Import {
         service: &service,
         tenant: &tenant,

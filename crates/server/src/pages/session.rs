@@ -17,10 +17,9 @@ use axum::{
 use jiff::{Timestamp, tz::TimeZone};
 use subtle::ConstantTimeEq;
 use wholecall_record::svg::Clock;
-use wholecall_store::TenantView;
 
 use super::answers;
-use crate::{Service, clock, listen::Peer, problem::Problem, secret, tenants::Tenant};
+use crate::{Service, api::Reader, clock, listen::Peer, problem::Problem, secret, tenants::Tenant};
 
 /// Half a day: a support lead signs in once.
 const SESSION_MS: i64 = 12 * 3_600_000;
@@ -59,13 +58,18 @@ pub(super) enum Refused {
 
 impl Sessions {
     /// Lets in whoever shows a key; the token of the new session.
-    pub(super) fn sign_in(&self, service: &Service, from: IpAddr, key: &str) -> Result<String, Refused> {
+    pub(super) async fn sign_in(
+        &self,
+        service: &Service,
+        from: IpAddr,
+        key: &str,
+    ) -> Result<String, Refused> {
         let now_ms = clock::now().as_millis();
         if self.shown_wrong(from, now_ms) >= WRONG_KEYS {
             return Err(Refused::TooOften);
         }
         let key = secret::hash(key.trim());
-        match who(service, &key) {
+        match who(service, &key).await {
             Ok(Some(_)) => {}
             Ok(None) => {
                 self.count_wrong(from, now_ms);
@@ -121,13 +125,13 @@ impl Sessions {
 }
 
 /// What a key opens: one tenant, or all.
-fn who(service: &Service, key: &[u8; 32]) -> Result<Option<Vec<Arc<Tenant>>>, Problem> {
+async fn who(service: &Service, key: &[u8; 32]) -> Result<Option<Vec<Arc<Tenant>>>, Problem> {
     if let Some(admin) = &service.settings.admin_key
         && bool::from(admin.ct_eq(key))
     {
         return Ok(Some(service.tenants.now().by_name.values().cloned().collect()));
     }
-    Ok(service.tenants.with_key_hash(key)?.map(|tenant| vec![tenant]))
+    Ok(service.tenants.with_key_hash(key).await?.map(|tenant| vec![tenant]))
 }
 
 /// The value of a cookie.
@@ -180,7 +184,7 @@ impl FromRequestParts<Service> for Visitor {
         let key = cookie(&parts.headers, COOKIE).and_then(|token| service.pages.sessions.key(token));
         let found = match key {
             Some(key) => {
-                who(service, &key).map_err(|problem| answers::fault(&problem))?.map(|who| (key, who))
+                who(service, &key).await.map_err(|problem| answers::fault(&problem))?.map(|who| (key, who))
             }
             None => None,
         };
@@ -206,7 +210,7 @@ impl FromRequestParts<Service> for Visitor {
 pub(super) struct Viewer {
     pub(super) visitor: Visitor,
     pub(super) tenant: Arc<Tenant>,
-    pub(super) view: TenantView,
+    pub(super) view: Reader,
 }
 
 impl FromRequestParts<Service> for Viewer {
@@ -223,7 +227,7 @@ impl FromRequestParts<Service> for Viewer {
         };
         let tenant =
             tenant.ok_or_else(|| answers::fault(&Problem::not_found("there is no such tenant for you")))?;
-        let view = service.store.of(tenant.id);
+        let view = Reader::new(service, tenant.id);
         Ok(Self { visitor, tenant, view })
     }
 }
