@@ -13,6 +13,7 @@ mod directories;
 pub mod endpoints;
 mod erase;
 mod event;
+mod feeds;
 mod health;
 mod listen;
 mod metrics;
@@ -96,6 +97,7 @@ pub(crate) struct Service {
     pub(crate) pages: Arc<pages::Pages>,
     pub(crate) connections: connection::Signals,
     pub(crate) on_the_way: deliver::OnTheWay,
+    pub(crate) feeds: Arc<feeds::Feeds>,
     pub(crate) queries: Work,
     pub(crate) pictures: Work,
     /// Turns true when the service is to end.
@@ -152,6 +154,7 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
         to_assembler.clone(),
     )?;
     let (signals, connections) = connection::start(Arc::new(accounts), questions, stopped.clone());
+    let feed_store = store.clone();
     let service = Service {
         store,
         tenants,
@@ -161,6 +164,7 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
         pages: Arc::default(),
         connections: signals,
         on_the_way,
+        feeds: feeds::Feeds::start(feed_store, stopped.clone()),
         queries: Work::start("queries", work::QUERIES).map_err(StartError::Thread)?,
         pictures: Work::start("pictures", work::PICTURES).map_err(StartError::Thread)?,
         stop: stopped.clone(),

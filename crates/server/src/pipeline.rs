@@ -35,6 +35,7 @@ use crate::{
 /// So much of the journal is read at once: what comes of it is one transaction, and whoever waits for the disk meanwhile,
 /// waits for all of it.
 const READ_AT_ONCE: usize = 1_000;
+const READ_AT_ONCE_BYTES: usize = 8 << 20;
 
 /// For each notification that was read so long more are let come, but not longer than so long: under load what changes
 /// often is written once for many, and without load nobody waits.
@@ -63,6 +64,14 @@ pub(crate) enum Request {
     Erase { tenant: TenantId, number: String, reply: oneshot::Sender<Result<Erasure, StoreError>> },
     /// There is a newer directory of an account.
     Directory { tenant: TenantId, account: String },
+}
+
+/// What a step came to.
+struct Progress {
+    /// How many notifications it read.
+    read: usize,
+    /// Whether there were more when it began.
+    is_behind: bool,
 }
 
 /// Assembles until it is told to stop.
@@ -147,10 +156,12 @@ impl Pipeline {
                     self.answer(request);
                 }
                 match self.step() {
-                    Ok(READ_AT_ONCE) => continue,
-                    Ok(read @ 1..) => thread::sleep(GATHER.min(GATHER_EACH * read as u32)),
-                    Ok(0) if *stop.borrow() => return,
-                    Ok(0) => {
+                    Ok(Progress { is_behind: true, .. }) => continue,
+                    Ok(Progress { read: read @ 1.., .. }) => {
+                        thread::sleep(GATHER.min(GATHER_EACH * read as u32));
+                    }
+                    Ok(Progress { read: 0, .. }) if *stop.borrow() => return,
+                    Ok(Progress { read: 0, .. }) => {
                         let request = runtime.block_on(self.wait(&mut journal, &mut stop, &mut requests));
                         request.into_iter().for_each(|request| self.answer(request));
                     }
@@ -254,14 +265,15 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Reads on, does what is due, and commits. Tells how much there was to read.
-    fn step(&mut self) -> Result<usize, StoreError> {
+    /// Reads on, does what is due, and commits.
+    fn step(&mut self) -> Result<Progress, StoreError> {
         if self.is_stale {
             self.start_over()?;
         }
         self.follow_tenants();
         let before = self.position;
-        let entries = self.store.journal_after(before, READ_AT_ONCE)?;
+        let head = *self.store.watch_journal().borrow();
+        let entries = self.store.journal_portion(before, READ_AT_ONCE, READ_AT_ONCE_BYTES)?;
         self.keep_pace(entries.first());
         for entry in &entries {
             let arrived = Time::from_millis(entry.arrived_ms);
@@ -276,7 +288,7 @@ impl Pipeline {
             self.receive(entry)?;
         }
         self.metrics.assembled(entries.len());
-        let is_behind = entries.len() == READ_AT_ONCE;
+        let is_behind = entries.last().is_some_and(|last| last.position < head);
         if !is_behind {
             let now = clock::now();
             self.take_up_names(now)?;
@@ -290,7 +302,7 @@ impl Pipeline {
         if !is_behind {
             self.finish_commit()?;
         }
-        Ok(entries.len())
+        Ok(Progress { read: entries.len(), is_behind })
     }
 
     /// Begins to write what was made; what was begun before is written by then.

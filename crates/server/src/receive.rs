@@ -25,6 +25,12 @@ use crate::{
 /// RingCentral's notifications have a few KB.
 const MAX_BODY_BYTES: usize = 256 * 1024;
 
+/// A notification has at most so many bytes, whichever way it comes in.
+pub(crate) const MAX_NOTIFICATION_BYTES: usize = MAX_BODY_BYTES;
+
+/// So much is kept of a body that is no notification.
+const QUARANTINED_BYTES: usize = 64 * 1024;
+
 /// RingCentral gives up after three seconds, and then sends the same again.
 const DEADLINE: Duration = Duration::from_millis(2_500);
 
@@ -170,7 +176,12 @@ async fn keep(
         Ok(arrival) => (store.append(vec![arrival])?, Outcome::Kept),
         Err(reason) => {
             tracing::info!(tenant = tenant.name, reason, "a body was put into quarantine");
-            let refusal = Refusal::new(tenant.id, clock::now().as_millis(), reason, body)?;
+            let refusal = Refusal::new(
+                tenant.id,
+                clock::now().as_millis(),
+                reason,
+                &body[..body.len().min(QUARANTINED_BYTES)],
+            )?;
             (store.quarantine(refusal)?, Outcome::Quarantined)
         }
     };
@@ -183,6 +194,9 @@ async fn keep(
 
 /// A body as a notification that arrives now, or why it is none of the tenant's.
 pub(crate) fn judge(tenant: &Tenant, now: Time, body: &[u8]) -> Result<Arrival, String> {
+    if body.len() > MAX_NOTIFICATION_BYTES {
+        return Err(too_long_reason());
+    }
     let text = std::str::from_utf8(body).map_err(|error| format!("not UTF-8: {error}"))?;
     let document = Document::parse(text).map_err(|problem| problem.to_string())?;
     match document.message().map_err(|problem| problem.to_string())? {
@@ -199,6 +213,10 @@ pub(crate) fn judge(tenant: &Tenant, now: Time, body: &[u8]) -> Result<Arrival, 
         },
         other => Err(format!("{}, not a telephony session notification", other.kind())),
     }
+}
+
+pub(crate) fn too_long_reason() -> String {
+    format!("longer than {} KiB", MAX_NOTIFICATION_BYTES / 1024)
 }
 
 #[cfg(test)]

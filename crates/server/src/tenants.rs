@@ -122,18 +122,27 @@ impl Tenants {
             .await
     }
 
-    /// The tenant with that API key.
-    pub(crate) async fn with_key(self: &Arc<Self>, key: &str) -> Result<Option<Arc<Tenant>>, StoreError> {
-        // Found by hash: how long that takes tells nothing of other keys.
-        self.with_key_hash(&secret::hash(key)).await
-    }
-
-    /// The tenant that has the API key with that hash.
+    /// The tenant that has the API key with that hash. How long it takes to find it tells nothing of other keys.
     pub(crate) async fn with_key_hash(
         self: &Arc<Self>,
         hash: &[u8; 32],
     ) -> Result<Option<Arc<Tenant>>, StoreError> {
         self.find(|known| known.by_key.get(hash).cloned()).await
+    }
+
+    /// Returns once no tenant has the API key with that hash.
+    pub(crate) async fn removed(&self, hash: &[u8; 32]) {
+        let mut version = self.watch();
+        while self.now().by_key.contains_key(hash) {
+            if version.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Whether a tenant has the API key with that hash, as far as is in memory.
+    pub(crate) fn is_key(&self, hash: &[u8; 32]) -> bool {
+        self.now().by_key.contains_key(hash)
     }
 
     /// The tenant with that id, if it is in memory: it is for whoever had it from here.

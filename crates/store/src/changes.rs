@@ -129,6 +129,9 @@ impl StoredChange {
     }
 }
 
+/// No more records are read at once when they have so many bytes.
+pub(crate) const PAGE_BYTES: usize = 16 << 20;
+
 impl Store {
     /// How far the feed has grown, over all tenants, as it grows.
     pub fn watch_changes(&self) -> watch::Receiver<Position> {
@@ -137,7 +140,7 @@ impl Store {
 }
 
 impl TenantView {
-    /// The next changes after a place in the feed, in order.
+    /// The next changes after a place in the feed, in order; no more once they have 16 MiB.
     pub fn changes_after(&self, cursor: Position, limit: usize) -> Result<Vec<StoredChange>> {
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(&format!(
@@ -145,8 +148,13 @@ impl TenantView {
             ))?;
             let mut rows = statement.query(params![tenant, cursor.0, limit as i64])?;
             let mut changes = Vec::new();
-            while let Some(row) = rows.next()? {
-                changes.push(StoredChange::read(row)?.with_before(connection)?);
+            let mut bytes = 0;
+            while bytes < PAGE_BYTES
+                && let Some(row) = rows.next()?
+            {
+                let change = StoredChange::read(row)?.with_before(connection)?;
+                bytes += change.record.len();
+                changes.push(change);
             }
             Ok(changes)
         })

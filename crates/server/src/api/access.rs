@@ -16,8 +16,9 @@ impl FromRequestParts<Service> for Access {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let key = bearer(&parts.headers).ok_or_else(Problem::unauthorized)?;
-        let tenant = service.tenants.with_key(key).await?.ok_or_else(Problem::unauthorized)?;
-        Ok(Self(Reader::new(service, tenant.id)))
+        let key = secret::hash(key);
+        let tenant = service.tenants.with_key_hash(&key).await?.ok_or_else(Problem::unauthorized)?;
+        Ok(Self(Reader::new(service, tenant.id, key)))
     }
 }
 

@@ -1,7 +1,10 @@
 //! `POST /v1/notifications`: many notifications at once, for history or for programs that receive them
 //! themselves.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use axum::{body::Body, extract::State, response::Response};
 use futures_util::StreamExt;
@@ -10,14 +13,25 @@ use tokio::sync::oneshot;
 use wholecall_store::{Arrival, StoreError};
 
 use super::{access::Access, json as respond};
-use crate::{Service, clock, problem::Problem, receive::judge, tenants::Tenant};
+use crate::{
+    Service, clock,
+    problem::Problem,
+    receive::{MAX_NOTIFICATION_BYTES, judge, too_long_reason},
+    tenants::Tenant,
+};
 
-/// So many are handed to the store at once, and so many such portions may wait for the disk.
+/// So many are handed to the store at once, and no more once they have so many bytes; so many such portions may wait for the
+/// disk.
 const PORTION: usize = 512;
+const PORTION_BYTES: usize = 1 << 20;
 const PORTIONS_WAITING: usize = 4;
 
-/// As for files: longer lines are refused without being held in memory.
-const LONGEST_LINE: usize = 16 << 20;
+/// While the store cannot take more, it is asked again this often, for so long.
+const RETRY_EVERY: Duration = Duration::from_millis(50);
+const RETRY_FOR: Duration = Duration::from_secs(20);
+
+/// Longer lines are refused without being held in memory.
+const LONGEST_LINE: usize = MAX_NOTIFICATION_BYTES;
 
 /// So many refused lines are named in the answer.
 const REFUSALS_NAMED: usize = 100;
@@ -26,11 +40,13 @@ const REFUSALS_NAMED: usize = 100;
 struct Import<'a> {
     service: &'a Service,
     tenant: &'a Tenant,
+    key: [u8; 32],
     lines: u64,
     accepted: u64,
     refused: u64,
     refusals: Vec<serde_json::Value>,
     portion: Vec<Arrival>,
+    portion_bytes: usize,
     waiting: VecDeque<oneshot::Receiver<Result<(), StoreError>>>,
 }
 
@@ -44,11 +60,13 @@ pub(super) async fn import(
     let mut import = Import {
         service: &service,
         tenant: &tenant,
+        key: view.key(),
         lines: 0,
         accepted: 0,
         refused: 0,
         refusals: Vec::new(),
         portion: Vec::new(),
+        portion_bytes: 0,
         waiting: VecDeque::new(),
     };
     let mut chunks = body.into_data_stream();
@@ -83,6 +101,10 @@ pub(super) async fn import(
 }
 
 impl Import<'_> {
+    fn is_allowed(&self) -> bool {
+        self.service.tenants.is_key(&self.key)
+    }
+
     async fn line(&mut self, line: &[u8], too_long: bool) -> Result<(), Problem> {
         self.lines += 1;
         let line = line.trim_ascii();
@@ -90,12 +112,13 @@ impl Import<'_> {
             return Ok(());
         }
         let judged = match too_long {
-            true => Err("longer than 16 MiB".to_owned()),
+            true => Err(too_long_reason()),
             false => judge(self.tenant, clock::now(), line),
         };
         match judged {
             Ok(arrival) => {
                 self.accepted += 1;
+                self.portion_bytes += arrival.body.len();
                 self.portion.push(arrival);
             }
             Err(reason) => {
@@ -105,7 +128,7 @@ impl Import<'_> {
                 }
             }
         }
-        if self.portion.len() >= PORTION {
+        if self.portion.len() >= PORTION || self.portion_bytes >= PORTION_BYTES {
             self.hand_in().await?;
         }
         Ok(())
@@ -115,6 +138,15 @@ impl Import<'_> {
         if self.portion.is_empty() {
             return Ok(());
         }
+        // What lasts ends with its key.
+        if !self.is_allowed() {
+            return Err(Problem::unauthorized());
+        }
+        let began = Instant::now();
+        while !self.service.store.has_room_for(self.tenant.id) && began.elapsed() < RETRY_FOR {
+            tokio::time::sleep(RETRY_EVERY).await;
+        }
+        self.portion_bytes = 0;
         self.waiting.push_back(self.service.store.append(std::mem::take(&mut self.portion))?);
         if self.waiting.len() > PORTIONS_WAITING
             && let Some(durable) = self.waiting.pop_front()

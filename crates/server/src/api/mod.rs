@@ -19,7 +19,7 @@ pub(crate) mod stats;
 pub(crate) mod story;
 mod tenants;
 
-use std::ops::Deref;
+use std::{ops::Deref, sync::Arc};
 
 use axum::{
     Router,
@@ -30,7 +30,7 @@ use axum::{
 };
 use wholecall_store::{StoreError, TenantId, TenantView};
 
-use crate::{Service, pages, problem::Problem, receive, work::Work};
+use crate::{Service, pages, problem::Problem, receive, tenants::Tenants, work::Work};
 
 pub(crate) fn router(service: Service) -> Router {
     Router::new()
@@ -105,12 +105,26 @@ pub(crate) struct Reader {
     view: TenantView,
     queries: Work,
     pictures: Work,
+    tenants: Arc<Tenants>,
+    /// The hash of the key that was shown.
+    key: [u8; 32],
 }
 
 impl Reader {
-    pub(crate) fn new(service: &Service, tenant: TenantId) -> Self {
+    /// For whoever has shown a key.
+    pub(crate) fn new(service: &Service, tenant: TenantId, key: [u8; 32]) -> Self {
         let (queries, pictures) = (service.queries.clone(), service.pictures.clone());
-        Self { view: service.store.of(tenant), queries, pictures }
+        Self { view: service.store.of(tenant), queries, pictures, tenants: service.tenants.clone(), key }
+    }
+
+    /// The hash of the key.
+    pub(crate) fn key(&self) -> [u8; 32] {
+        self.key
+    }
+
+    /// Returns once the key is no longer one of the tenant's.
+    pub(crate) async fn revoked(&self) {
+        self.tenants.removed(&self.key).await;
     }
 }
 

@@ -206,7 +206,7 @@ fn waits(call: &Call) -> Vec<(String, i64)> {
 
 /// Follows a tenant's calls as long as anybody looks.
 async fn follow(service: Service, view: Reader, board: Arc<Board>) {
-    let mut grown = service.store.watch_changes();
+    let mut grown = service.feeds.watch(view.tenant());
     let mut stop = service.stop.clone();
     let name = service.tenants.with_id(view.tenant()).map(|tenant| tenant.name.clone());
     // An operator's links name the tenant; for everybody else that changes nothing.

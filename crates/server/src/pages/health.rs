@@ -72,7 +72,7 @@ pub(super) async fn health(State(service): State<Service>, visitor: Visitor) -> 
     for tenant in shown {
         let name = tenant.name.clone();
         let (quarantined, refused, changed_ms, endpoints, connections) =
-            read(Reader::new(&service, tenant.id), move |view| {
+            read(Reader::new(&service, tenant.id, visitor.key), move |view| {
                 let (count, refused) = view.quarantined(NAMED)?;
                 let connections = statuses_of(view, &name)?;
                 Ok((count, refused, view.last_made_ms()?, view.endpoints()?, connections))

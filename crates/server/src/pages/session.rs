@@ -99,9 +99,10 @@ impl Sessions {
         }
     }
 
-    fn key(&self, token: &str) -> Option<[u8; 32]> {
+    /// The hash of the key of the session that has a token with this hash.
+    fn key(&self, token: &[u8; 32]) -> Option<[u8; 32]> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = open.get(&secret::hash(token))?;
+        let session = open.get(token)?;
         (session.ends_ms > clock::now().as_millis()).then_some(session.key)
     }
 
@@ -134,6 +135,14 @@ async fn who(service: &Service, key: &[u8; 32]) -> Result<Option<Vec<Arc<Tenant>
     Ok(service.tenants.with_key_hash(key).await?.map(|tenant| vec![tenant]))
 }
 
+impl Visitor {
+    /// Whether the session goes on: nobody has signed out, its time is not up, and its key is still there.
+    pub(super) fn is_still_allowed(&self, service: &Service) -> bool {
+        let is_open = service.pages.sessions.key(&self.token).is_some();
+        is_open && (self.is_operator || service.tenants.is_key(&self.key))
+    }
+}
+
 /// The value of a cookie.
 fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
@@ -146,6 +155,9 @@ pub(super) struct Visitor {
     /// What may be seen: one tenant's data or, for an operator, everybody's.
     pub(super) tenants: Vec<Arc<Tenant>>,
     pub(super) is_operator: bool,
+    /// The hash of the key that was shown, and of the session's token.
+    pub(super) key: [u8; 32],
+    pub(super) token: [u8; 32],
     /// The tenant that the address names.
     pub(super) named: Option<String>,
     pub(super) zone: Zone,
@@ -181,7 +193,8 @@ impl FromRequestParts<Service> for Visitor {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Response> {
-        let key = cookie(&parts.headers, COOKIE).and_then(|token| service.pages.sessions.key(token));
+        let token = cookie(&parts.headers, COOKIE).map(secret::hash).unwrap_or_default();
+        let key = service.pages.sessions.key(&token);
         let found = match key {
             Some(key) => {
                 who(service, &key).await.map_err(|problem| answers::fault(&problem))?.map(|who| (key, who))
@@ -200,6 +213,8 @@ impl FromRequestParts<Service> for Visitor {
         Ok(Self {
             tenants,
             is_operator,
+            key,
+            token,
             named: parameter("tenant").filter(|name| !name.is_empty()).cloned(),
             zone: zone.unwrap_or_else(|| Zone { name: "UTC".to_owned(), zone: TimeZone::UTC }),
         })
@@ -227,7 +242,7 @@ impl FromRequestParts<Service> for Viewer {
         };
         let tenant =
             tenant.ok_or_else(|| answers::fault(&Problem::not_found("there is no such tenant for you")))?;
-        let view = Reader::new(service, tenant.id);
+        let view = Reader::new(service, tenant.id, visitor.key);
         Ok(Self { visitor, tenant, view })
     }
 }

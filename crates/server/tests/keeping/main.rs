@@ -6,6 +6,7 @@ mod check;
 mod directories;
 mod erase;
 mod names;
+mod neighbours;
 mod retention;
 mod service;
 mod stats;

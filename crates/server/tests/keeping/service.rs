@@ -133,20 +133,32 @@ impl Service {
         serde_json::from_str(&answer).unwrap()
     }
 
-    fn send(&self, method: &str, path: &str, body: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.address()).unwrap();
+    pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         let (key, length) = (&self.key, body.len());
-        write!(
-            stream,
+        self.exchange(&format!(
             "{method} {path} HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\
              Content-Length: {length}\r\n\r\n{body}"
-        )
-        .unwrap();
+        ))
+    }
+
+    /// Sends a request and reads to the end of the answer.
+    fn exchange(&self, request: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, body.to_owned())
+    }
+
+    /// Posts to a tenant's hook.
+    pub(crate) fn post_to_hook(&self, tenant: &str, token: &str, body: &str) -> (u16, String) {
+        let length = body.len();
+        self.exchange(&format!(
+            "POST /hooks/{tenant} HTTP/1.1\r\nHost: here\r\nVerification-Token: {token}\r\nConnection: close\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        ))
     }
 
     pub(crate) fn get(&self, path: &str) -> Value {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Arrival, End, Received, batch, lock, waiting::Waiting};
+use super::{Arrival, End, Received, backlog::Counted, batch, lock, waiting::Waiting};
 use crate::{
     Position, TenantId, codec,
     error::{Result, StoreError},
@@ -24,11 +24,11 @@ pub(super) enum Work {
     Keep {
         arrivals: Vec<Arrival>,
         durable: oneshot::Sender<Result<()>>,
+        /// Counts their bytes until they are written.
+        counted: Counted,
     },
     /// Nothing of what is in the journal may be left in this file or its log.
-    Wipe {
-        done: oneshot::Sender<()>,
-    },
+    Wipe { done: oneshot::Sender<()> },
 }
 
 /// Writes the file.
@@ -75,9 +75,11 @@ impl Writer {
         let mut work = Vec::new();
         while queue.blocking_recv_many(&mut work, AT_ONCE) > 0 {
             let (mut arrivals, mut waiting, mut wiping) = (Vec::new(), Vec::new(), Vec::new());
+            let mut all_counted = Vec::new();
             for work in work.drain(..) {
                 match work {
-                    Work::Keep { arrivals: more, durable } => {
+                    Work::Keep { arrivals: more, durable, counted } => {
+                        all_counted.push(counted);
                         arrivals.extend(more);
                         waiting.push(durable);
                     }
@@ -86,6 +88,7 @@ impl Writer {
             }
             self.must_wipe |= !wiping.is_empty();
             let written = self.write(arrivals);
+            drop(all_counted);
             if self.must_wipe && written.is_ok() {
                 self.must_wipe = !self.wipe().unwrap_or(false);
             }
@@ -218,7 +221,7 @@ pub(super) fn take_over_rows(connection: &mut Connection) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{codec::Kind, schema};
+    use crate::{arrivals::backlog::Backlog, codec::Kind, schema};
 
     #[test]
     fn what_an_older_file_has_row_by_row_is_taken_over() {
@@ -329,7 +332,8 @@ mod tests {
             let (durable, is_durable) = oneshot::channel();
             let (session, body) = ("s-1".into(), "{}".into());
             let arrivals = vec![Arrival { tenant: TenantId(1), arrived_ms: 1_000, session, body }];
-            queue.blocking_send(Work::Keep { arrivals, durable }).unwrap();
+            let counted = Arc::new(Backlog::default()).count(&arrivals).unwrap();
+            queue.blocking_send(Work::Keep { arrivals, durable, counted }).unwrap();
             is_durable.blocking_recv().unwrap().unwrap();
         };
         let log = || std::fs::metadata(folder.path().join("arrivals.db-wal")).unwrap().len();
