@@ -117,8 +117,8 @@ async fn follow(feeds: Arc<Feeds>, store: Store, mut stop: watch::Receiver<bool>
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_tenant_may_have_so_many_streams_and_others_have_their_own() {
+    #[test]
+    fn a_tenant_may_have_so_many_streams_and_others_have_their_own() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         for name in ["a", "b"] {

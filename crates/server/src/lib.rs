@@ -44,7 +44,7 @@ use self::{
     work::Work,
 };
 pub use api::openapi::document as openapi_document;
-pub use listen::{Tls, TlsError};
+pub use listen::{ConnectionLimits, Tls, TlsError};
 
 /// How to run.
 #[derive(Debug)]
@@ -61,6 +61,10 @@ pub struct Settings {
     pub secret_key: SecretKey,
     /// Where webhooks may be sent.
     pub judge: Judge,
+    /// How many connections there may be.
+    pub connections: ConnectionLimits,
+    /// Proxies that name the client's address in `X-Forwarded-For`.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
 }
 
 /// Why the service cannot start.

@@ -1,8 +1,17 @@
 //! Connections: plain or over TLS, with limits for whoever is slow, and an end.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+mod clients;
+mod pace;
+mod who;
 
-use axum::{Router, body::Body};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use hyper::{Request, body::Incoming};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -16,7 +25,13 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::{Service, receive};
+pub use self::clients::ConnectionLimits;
+pub(crate) use self::{clients::network, who::bearer};
+use self::{
+    clients::{Client, Clients, Owner},
+    pace::{PacedBody, PacedStream},
+};
+use crate::{Service, problem::Problem, receive};
 
 /// For a request's head, and for the TLS handshake.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
@@ -90,6 +105,8 @@ pub(crate) async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     let answering = Arc::new(answering);
+    let settings = &answering.service.settings;
+    let clients = Clients::new(settings.connections);
     let graceful = GracefulShutdown::new();
     let acceptor = tls.map(|tls| TlsAcceptor::from(tls.0));
     loop {
@@ -106,13 +123,25 @@ pub(crate) async fn serve(
                 continue;
             }
         };
+        let address = peer.0.ip().to_canonical();
+        let is_proxy = settings.trusted_proxies.iter().any(|network| network.contains(&address));
+        let owner = if is_proxy { Owner::Proxy } else { Owner::Address(address) };
+        let Some(client) = clients.admit(owner) else {
+            tracing::warn!("a connection was refused: there are {} of proxies", settings.connections.all);
+            continue;
+        };
+        let client = Arc::new(client);
         let _ = stream.set_nodelay(true);
         let (answering, watcher) = (answering.clone(), graceful.watcher());
         match acceptor.clone() {
-            None => drop(tokio::spawn(answer(stream, peer, answering, watcher))),
+            None => drop(tokio::spawn(answer(stream, peer, client, answering, watcher))),
             Some(acceptor) => drop(tokio::spawn(async move {
-                if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_WITHIN, acceptor.accept(stream)).await {
-                    answer(stream, peer, answering, watcher).await;
+                let accepted = tokio::select! {
+                    accepted = tokio::time::timeout(HEAD_WITHIN, acceptor.accept(stream)) => accepted,
+                    () = client.close.notified() => return,
+                };
+                if let Ok(Ok(stream)) = accepted {
+                    answer(stream, peer, client, answering, watcher).await;
                 }
             })),
         }
@@ -127,28 +156,59 @@ pub(crate) async fn serve(
 async fn answer(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
+    client: Arc<Client>,
     answering: Arc<Answering>,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
+    let own = client.clone();
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let answering = answering.clone();
-        async move {
-            // RingCentral's webhooks are most of what is asked: they go the short way.
-            if let Some(name) = receive::hook(&request).map(str::to_owned) {
-                return Ok(receive::answer(&answering.service, &name, request).await);
-            }
-            use tower_service::Service as _;
-            let mut router = answering.router.clone();
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(peer);
-            router.call(request).await
-        }
+        let (answering, client) = (answering.clone(), own.clone());
+        async move { respond(&answering, peer, &client, request).await }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
-    // How a client breaks off is its own affair.
-    let _ = watcher.watch(connection).await;
+        .serve_connection(TokioIo::new(PacedStream::new(stream)), service);
+    tokio::select! {
+        // How a client breaks off is its own affair.
+        _ = watcher.watch(connection) => {}
+        () = client.close.notified() => {}
+    }
+}
+
+/// Answers a request.
+async fn respond(
+    answering: &Answering,
+    peer: Peer,
+    client: &Client,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
+    let service = &answering.service;
+    let from = who::client(&service.settings.trusted_proxies, peer.0, request.headers());
+    // Of those that come through a proxy, only a request is known, and not the connection.
+    let mut unproven = None;
+    match who::shown(service, &request) {
+        Some(owner) if !client.is_of_proxy() => client.belongs_to(owner),
+        None if client.is_of_proxy() => match client.unproven_request(from.ip()) {
+            Some(counted) => unproven = Some(counted),
+            None => {
+                let detail = "too many requests without a valid key are being answered to this address";
+                return Ok(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).into_response());
+            }
+        },
+        _ => {}
+    }
+    let request = request.map(PacedBody::new);
+    // RingCentral's webhooks are most of what is asked: they go the short way.
+    if let Some(name) = receive::hook(&request).map(str::to_owned) {
+        return Ok(receive::answer(service, &name, request).await);
+    }
+    use tower_service::Service as _;
+    let mut router = answering.router.clone();
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(Peer(from));
+    let response = router.call(request).await;
+    drop(unproven);
+    response
 }

@@ -140,6 +140,11 @@ impl Tenants {
         }
     }
 
+    /// Whose API key has that hash, as far as is in memory.
+    pub(crate) fn owner_of(&self, hash: &[u8; 32]) -> Option<TenantId> {
+        self.now().by_key.get(hash).map(|tenant| tenant.id)
+    }
+
     /// Whether a tenant has the API key with that hash, as far as is in memory.
     pub(crate) fn is_key(&self, hash: &[u8; 32]) -> bool {
         self.now().by_key.contains_key(hash)

@@ -42,6 +42,10 @@ pub(crate) struct Config {
     #[config(env = "WHOLECALL_WEBHOOK_NETWORKS", default = [], parse_env = confique::env::parse::list_by_comma)]
     pub(crate) webhook_networks: Vec<String>,
 
+    /// Proxies before this service, which name the client's address in `X-Forwarded-For`: `["127.0.0.1", "10.1.0.0/16"]`.
+    #[config(env = "WHOLECALL_TRUSTED_PROXIES", default = [], parse_env = confique::env::parse::list_by_comma)]
+    pub(crate) trusted_proxies: Vec<String>,
+
     /// What to log: "info", "debug", or by part, as in "info,wholecall_server=debug".
     #[config(env = "WHOLECALL_LOG", default = "info")]
     pub(crate) log: String,
@@ -95,6 +99,7 @@ impl Config {
         line("admin_key_file", path(&self.admin_key_file));
         text.push_str(&format!("allow_private_webhooks = {}\n", self.allow_private_webhooks));
         text.push_str(&format!("webhook_networks = {:?}\n", self.webhook_networks));
+        text.push_str(&format!("trusted_proxies = {:?}\n", self.trusted_proxies));
         let mut line = |name: &str, value: String| text.push_str(&format!("{name} = {value:?}\n"));
         line("log", self.log.clone());
         let format = if self.log_format == LogFormat::Json { "json" } else { "text" };

@@ -1,10 +1,10 @@
 //! Who asks.
 
 use super::Reader;
-use crate::{Service, problem::Problem, secret};
+use crate::{Service, listen::bearer, problem::Problem, secret};
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    http::{StatusCode, request::Parts},
 };
 use subtle::ConstantTimeEq;
 
@@ -39,10 +39,4 @@ impl FromRequestParts<Service> for Operator {
             false => Err(Problem::unauthorized()),
         }
     }
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, key) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }

@@ -102,6 +102,8 @@ impl World {
             public_url: None,
             secret_key: key.clone(),
             judge: Default::default(),
+            connections: Default::default(),
+            trusted_proxies: Vec::new(),
         };
         let running = crate::start(store.clone(), settings).await.unwrap();
         let ahead_ms = Arc::new(AtomicI64::new(0));

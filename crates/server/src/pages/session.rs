@@ -19,7 +19,15 @@ use subtle::ConstantTimeEq;
 use wholecall_record::svg::Clock;
 
 use super::answers;
-use crate::{Service, api::Reader, clock, listen::Peer, problem::Problem, secret, tenants::Tenant};
+use crate::{
+    Service,
+    api::Reader,
+    clock,
+    listen::{Peer, network},
+    problem::Problem,
+    secret,
+    tenants::Tenant,
+};
 
 /// Half a day: a support lead signs in once.
 const SESSION_MS: i64 = 12 * 3_600_000;
@@ -65,15 +73,15 @@ impl Sessions {
         key: &str,
     ) -> Result<String, Refused> {
         let now_ms = clock::now().as_millis();
-        if self.shown_wrong(from, now_ms) >= WRONG_KEYS {
-            return Err(Refused::TooOften);
-        }
+        let from = network(from);
         let key = secret::hash(key.trim());
         match who(service, &key).await {
             Ok(Some(_)) => {}
             Ok(None) => {
+                // A right key is let in whoever showed wrong ones from the same address.
                 self.count_wrong(from, now_ms);
-                return Err(Refused::WrongKey);
+                let is_too_often = self.shown_wrong(from, now_ms) > WRONG_KEYS;
+                return Err(if is_too_often { Refused::TooOften } else { Refused::WrongKey });
             }
             Err(problem) => return Err(Refused::Failed(problem)),
         }
@@ -97,6 +105,11 @@ impl Sessions {
         if let Some(token) = cookie(headers, COOKIE) {
             self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&secret::hash(token));
         }
+    }
+
+    /// The hash of the key of the session that a request shows.
+    pub(crate) fn key_of(&self, headers: &HeaderMap) -> Option<[u8; 32]> {
+        self.key(&secret::hash(cookie(headers, COOKIE)?))
     }
 
     /// The hash of the key of the session that has a token with this hash.

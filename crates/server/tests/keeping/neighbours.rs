@@ -150,3 +150,53 @@ fn notifications_are_acknowledged_while_calls_are_restored() {
     assert!(acknowledged < Duration::from_secs(1), "{acknowledged:?}");
     assert!(acknowledged < began.elapsed());
 }
+
+/// Begins to sign in, and never ends.
+fn silent(service: &Service) -> TcpStream {
+    let mut stream = TcpStream::connect(service.address()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let head = "POST /sign-in HTTP/1.1\r\nHost: here\r\nContent-Length: 1000\r\n\
+        Content-Type: application/x-www-form-urlencoded\r\n\r\nkey=";
+    // The service may have closed it already.
+    let _ = stream.write_all(head.as_bytes());
+    stream
+}
+
+#[test]
+fn silent_bodies_keep_nobody_out_and_are_cut_off() {
+    let service = Service::start();
+    let token = admin::rotate(&service.store, "acme", SecretKind::Verification, None).unwrap();
+    let silent: Vec<TcpStream> = (0..300).map(|_| silent(&service)).collect();
+    for sequence in 1..20 {
+        let began = Instant::now();
+        assert_eq!(service.post_to_hook("acme", &token, &crowd(sequence, 0..2)).0, 200);
+        assert_eq!(service.request("GET", "/v1/calls?limit=5").0, 200);
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    }
+    let began = Instant::now();
+    for mut stream in silent {
+        // Whether it is answered, closed or reset: it ends.
+        let mut answer = String::new();
+        let ended = stream.read_to_string(&mut answer);
+        let is_late = ended.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+        assert!(!is_late && began.elapsed() < Duration::from_secs(30), "{answer}");
+    }
+}
+
+#[test]
+fn a_right_key_is_let_in_whoever_has_shown_wrong_ones_from_the_same_address() {
+    let service = Service::start();
+    let sign_in = |key: &str| {
+        let body = format!("key={key}");
+        let (status, _) = service.exchange(&format!(
+            "POST /sign-in HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: {}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\n\r\n{body}",
+            body.len()
+        ));
+        status
+    };
+    let wrong: Vec<u16> = (0..12).map(|_| sign_in("wrong")).collect();
+    assert_eq!(wrong[..10], [401; 10]);
+    assert_eq!(wrong[10..], [429; 2]);
+    assert_eq!(sign_in(&service.key), 303);
+}

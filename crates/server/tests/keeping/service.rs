@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use wholecall_server::{
-    Running, Settings, admin,
+    ConnectionLimits, Running, Settings, admin,
     deliver::{Judge, SecretKey},
 };
 use wholecall_simulator::{Company, Told, Traffic};
@@ -142,7 +142,7 @@ impl Service {
     }
 
     /// Sends a request and reads to the end of the answer.
-    fn exchange(&self, request: &str) -> (u16, String) {
+    pub(crate) fn exchange(&self, request: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address()).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
@@ -182,7 +182,16 @@ fn run(store: &Store) -> (Runtime, Running) {
     let secret_key = SecretKey::of_folder(store.path().parent().unwrap()).unwrap();
     // Receivers are on this machine.
     let judge = Judge { allow_all: true, ..Judge::default() };
-    let settings = Settings { listen, tls: None, admin_key: None, public_url: None, secret_key, judge };
+    let settings = Settings {
+        listen,
+        tls: None,
+        admin_key: None,
+        public_url: None,
+        secret_key,
+        judge,
+        connections: ConnectionLimits { all: 200, unproven: 100, unproven_per_address: 50 },
+        trusted_proxies: Vec::new(),
+    };
     let running = runtime.block_on(wholecall_server::start(store.clone(), settings)).unwrap();
     (runtime, running)
 }
