@@ -276,7 +276,7 @@ impl Pipeline {
         let entries = self.store.journal_portion(before, READ_AT_ONCE, READ_AT_ONCE_BYTES)?;
         self.keep_pace(entries.first());
         for entry in &entries {
-            let arrived = Time::from_millis(entry.arrived_ms);
+            let arrived = arrival(entry);
             // What is let go of can be read back: it is in the store by then.
             if self.unwritten_since.is_some_and(|since| arrived - since > KEEP_CLOSED_MS / 2) {
                 self.begin_commit()?;
@@ -296,7 +296,7 @@ impl Pipeline {
         }
         if self.position != before || !self.made.is_empty() || self.must_commit {
             self.begin_commit()?;
-            self.unwritten_since = entries.first().map(|entry| Time::from_millis(entry.arrived_ms));
+            self.unwritten_since = entries.first().map(arrival);
         }
         // While there is more to do, it is done while this is being written.
         if !is_behind {
@@ -353,7 +353,7 @@ impl Pipeline {
     }
 
     fn receive(&mut self, entry: &Entry) -> Result<(), StoreError> {
-        let (tenant, arrived) = (entry.tenant, Time::from_millis(entry.arrived_ms));
+        let (tenant, arrived) = (entry.tenant, arrival(entry));
         // What is restored is as of before this entry, what is made is as of after it.
         let before = std::mem::replace(&mut self.position, entry.position);
         let Ok(document) = Document::parse(&entry.body) else { return Ok(()) };
@@ -446,7 +446,7 @@ impl Pipeline {
                 None => None,
             };
             let Some(assembler) = self.assemblers.get_mut(&tenant) else { return Ok(()) };
-            let made_at = Time::from_millis(call.made_ms);
+            let made_at = not_ahead(call.made_ms);
             let mut restoring = assembler.restore(Left {
                 record: call.record,
                 made_at,
@@ -457,7 +457,7 @@ impl Pipeline {
                 let Ok(document) = Document::parse(&entry.body) else { continue };
                 let Ok(Message::Session(notification)) = document.message() else { continue };
                 // What was learnt from it may not have been taken up before.
-                let arrived = Time::from_millis(entry.arrived_ms);
+                let arrived = arrival(entry);
                 self.names.learn(tenant, arrived, &notification)?;
                 let told = entry.position <= call.position;
                 restoring.add(arrived, told, &notification);
@@ -472,6 +472,16 @@ impl Pipeline {
         }
         Ok(())
     }
+}
+
+/// When a notification arrived.
+fn arrival(entry: &Entry) -> Time {
+    not_ahead(entry.arrived_ms)
+}
+
+/// A time that was kept; one ahead of the clock counts as now, since the clock was wrong then.
+fn not_ahead(kept_ms: i64) -> Time {
+    Time::from_millis(kept_ms).min(clock::now())
 }
 
 fn is_known(assembler: &Assembler, body: &str) -> bool {

@@ -1,6 +1,6 @@
 //! Every notification, in the order of arrival, and what was posted and is none.
 
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 use tokio::sync::{oneshot, watch};
 
 use crate::{
@@ -139,6 +139,14 @@ impl Store {
     /// How far the journal has grown, as it grows.
     pub fn watch_journal(&self) -> watch::Receiver<Position> {
         self.shared.journal.subscribe()
+    }
+
+    /// When the last notification of the journal arrived, milliseconds since 1970.
+    pub fn last_arrival_ms(&self) -> Result<Option<i64>> {
+        self.read(|connection| {
+            let sql = "SELECT arrived_ms FROM journal ORDER BY position DESC LIMIT 1";
+            Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?)
+        })
     }
 
     /// Up to where the journal has been assembled.

@@ -200,3 +200,17 @@ fn a_right_key_is_let_in_whoever_has_shown_wrong_ones_from_the_same_address() {
     assert_eq!(wrong[10..], [429; 2]);
     assert_eq!(sign_in(&service.key), 303);
 }
+
+#[test]
+fn a_clock_that_was_ahead_before_a_restart_delays_nothing_after_it() {
+    let service = Service::start();
+    let ahead_ms = crate::retention::now_ms() + crate::service::HOUR;
+    let first = crowd(1, 0..2).replace("s-crowd", "s-ahead");
+    crate::service::append(&service.store, service.tenant.id, ahead_ms, [first.as_str()]);
+    let service = service.restart();
+    service.hear([crowd(1, 0..2).as_str()]);
+    let began = Instant::now();
+    service.settle();
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert_eq!(service.records().len(), 2);
+}

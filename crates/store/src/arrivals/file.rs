@@ -19,6 +19,9 @@ const AT_ONCE: usize = 4_096;
 /// nobody waits for all of it.
 const FORGOTTEN_AT_ONCE: i64 = 4_096;
 
+/// If what arrived last is further ahead than so many milliseconds, the clock was wrong then.
+const AHEAD_MS: i64 = 5_000;
+
 #[derive(Debug)]
 pub(super) enum Work {
     Keep {
@@ -108,7 +111,10 @@ impl Writer {
         let mut end = self.end;
         let mut received = Vec::with_capacity(arrivals.len());
         for Arrival { tenant, arrived_ms, session, body } in arrivals {
-            end = End { position: end.position.next(), arrived_ms: arrived_ms.max(end.arrived_ms) };
+            // The journal is in order of time, but for arrivals under a clock that was ahead: those count as now.
+            let is_ahead = end.arrived_ms - arrived_ms > AHEAD_MS;
+            let arrived_ms = if is_ahead { arrived_ms } else { arrived_ms.max(end.arrived_ms) };
+            end = End { position: end.position.next(), arrived_ms };
             let End { position, arrived_ms } = end;
             received.push(Received { position, tenant, arrived_ms, session, body });
         }
