@@ -24,6 +24,7 @@ mod problem;
 mod receive;
 mod retention;
 pub mod secret;
+mod share;
 mod tenants;
 mod work;
 
@@ -102,6 +103,7 @@ pub(crate) struct Service {
     pub(crate) connections: connection::Signals,
     pub(crate) on_the_way: deliver::OnTheWay,
     pub(crate) feeds: Arc<feeds::Feeds>,
+    pub(crate) shares: Arc<share::Shares>,
     pub(crate) queries: Work,
     pub(crate) pictures: Work,
     /// Turns true when the service is to end.
@@ -168,13 +170,14 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
         pages: Arc::default(),
         connections: signals,
         on_the_way,
+        shares: Arc::default(),
         feeds: feeds::Feeds::start(feed_store, stopped.clone()),
         queries: Work::start("queries", work::QUERIES).map_err(StartError::Thread)?,
         pictures: Work::start("pictures", work::PICTURES).map_err(StartError::Thread)?,
         stop: stopped.clone(),
     };
     let tls = service.settings.tls.clone();
-    let answering = listen::Answering { router: api::router(service.clone()), service };
+    let answering = listen::Answering::new(service.clone(), api::router(service));
     let server = tokio::spawn(listen::serve(listener, tls, answering, stopped));
     Ok(Running { address, stop, drained, server, refresh, retention, deliverer, connections, assembler })
 }

@@ -3,6 +3,7 @@
 mod clients;
 mod pace;
 mod who;
+mod wrong;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -95,6 +96,13 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 pub(crate) struct Answering {
     pub(crate) service: Service,
     pub(crate) router: Router,
+    wrong: wrong::WrongKeys,
+}
+
+impl Answering {
+    pub(crate) fn new(service: Service, router: Router) -> Self {
+        Self { service, router, wrong: Default::default() }
+    }
 }
 
 /// Serves until `stop` turns true, then until the requests at hand are answered.
@@ -188,7 +196,9 @@ async fn respond(
     let from = who::client(&service.settings.trusted_proxies, peer.0, request.headers());
     // Of those that come through a proxy, only a request is known, and not the connection.
     let mut unproven = None;
-    match who::shown(service, &request) {
+    let shown = who::shown(service, &request);
+    let is_shown = shown.is_some();
+    match shown {
         Some(owner) if !client.is_of_proxy() => client.belongs_to(owner),
         None if client.is_of_proxy() => match client.unproven_request(from.ip()) {
             Some(counted) => unproven = Some(counted),
@@ -199,10 +209,18 @@ async fn respond(
         },
         _ => {}
     }
+    let shows_wrong = !is_shown && wrong::shows_any(request.headers());
+    if shows_wrong && answering.wrong.are_too_many(from.ip()) {
+        let detail = "too many wrong keys or tokens came from this address; try again in a minute";
+        return Ok(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).into_response());
+    }
+    let path = request.uri().path().to_owned();
     let request = request.map(PacedBody::new);
     // RingCentral's webhooks are most of what is asked: they go the short way.
     if let Some(name) = receive::hook(&request).map(str::to_owned) {
-        return Ok(receive::answer(service, &name, request).await);
+        let response = receive::answer(service, &name, request).await;
+        answering.refused(&response, from, &path, shows_wrong);
+        return Ok(response);
     }
     use tower_service::Service as _;
     let mut router = answering.router.clone();
@@ -210,5 +228,14 @@ async fn respond(
     request.extensions_mut().insert(Peer(from));
     let response = router.call(request).await;
     drop(unproven);
-    response
+    response.inspect(|response| answering.refused(response, from, &path, shows_wrong))
+}
+
+impl Answering {
+    /// Takes note of an answer to a request that showed a key or a token which was not in memory.
+    fn refused(&self, response: &Response, from: SocketAddr, path: &str, shows_wrong: bool) {
+        if shows_wrong && response.status() == StatusCode::UNAUTHORIZED {
+            self.wrong.count(from.ip(), path);
+        }
+    }
 }

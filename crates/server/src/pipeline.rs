@@ -29,6 +29,7 @@ use crate::{
     erase,
     metrics::Metrics,
     names::LearntNames,
+    share::Erasing,
     tenants::{Tenant, Tenants},
 };
 
@@ -61,7 +62,13 @@ const RESTORED_TOGETHER: usize = 64;
 /// What is asked of the one who assembles.
 pub(crate) enum Request {
     /// A person is to be erased.
-    Erase { tenant: TenantId, number: String, reply: oneshot::Sender<Result<Erasure, StoreError>> },
+    Erase {
+        tenant: TenantId,
+        number: String,
+        reply: oneshot::Sender<Result<Erasure, StoreError>>,
+        /// Counts it until it is done, whether anybody waits for it or not.
+        erasing: Erasing,
+    },
     /// There is a newer directory of an account.
     Directory { tenant: TenantId, account: String },
 }
@@ -205,7 +212,7 @@ impl Pipeline {
     /// Between two steps what is in the store can be changed there and read back, once it is all there.
     fn answer(&mut self, request: Request) {
         match request {
-            Request::Erase { tenant, number, reply } => {
+            Request::Erase { tenant, number, reply, erasing } => {
                 let result = self.catch_up().and_then(|()| erase::erase(&self.store, tenant, &number));
                 self.is_stale = true;
                 if let Ok(erasure) = &result {
@@ -215,6 +222,7 @@ impl Pipeline {
                 }
                 // Whoever asked may have gone; it is done all the same.
                 let _ = reply.send(result);
+                drop(erasing);
             }
             Request::Directory { tenant, account } => {
                 if let Err(error) = self.follow_directory(tenant, &account) {

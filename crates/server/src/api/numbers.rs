@@ -21,8 +21,9 @@ pub(super) async fn erase(
     if !is_number(&number) {
         return Err(Problem::bad_request("a number is written as +14045550123: + and 8 to 15 digits"));
     }
+    let erasing = service.shares.erase(view.tenant())?;
     let (reply, answer) = oneshot::channel();
-    let request = Request::Erase { tenant: view.tenant(), number, reply };
+    let request = Request::Erase { tenant: view.tenant(), number, reply, erasing };
     service.assembler.send(request).map_err(|_| StoreError::Closed)?;
     let erasure = answer.await.map_err(|_| StoreError::Closed)??;
     Ok(respond(

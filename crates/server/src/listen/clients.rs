@@ -246,8 +246,9 @@ mod tests {
         let others: Vec<Client> = (2..5).map(|last| clients.admit(address(last)).unwrap()).collect();
         assert!(is_closed(&opened[1]) && !others.iter().any(is_closed));
         drop((opened, others));
-        assert_eq!((clients.open().all, clients.open().unproven), (0, 0));
-        assert!(clients.open().of.is_empty());
+        let open = clients.open();
+        assert_eq!((open.all, open.unproven), (0, 0));
+        assert!(open.of.is_empty());
     }
 
     #[test]

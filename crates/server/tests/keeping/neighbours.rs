@@ -214,3 +214,15 @@ fn a_clock_that_was_ahead_before_a_restart_delays_nothing_after_it() {
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     assert_eq!(service.records().len(), 2);
 }
+
+#[test]
+fn wrong_keys_are_soon_not_looked_at_and_right_ones_from_there_are_taken() {
+    let service = Service::start();
+    let token = admin::rotate(&service.store, "acme", SecretKind::Verification, None).unwrap();
+    assert_eq!(service.post_to_hook("acme", &token, &crowd(1, 0..2)).0, 200);
+    let statuses: Vec<u16> = (0..70).map(|_| service.post_to_hook("acme", "guess", "{}").0).collect();
+    assert_eq!(statuses[..60], [401; 60]);
+    assert_eq!(statuses[60..], [429; 10]);
+    assert_eq!(service.post_to_hook("acme", &token, &crowd(2, 0..2)).0, 200);
+    assert_eq!(service.request("GET", "/v1/calls").0, 200);
+}
