@@ -14,6 +14,7 @@ mod directories;
 pub mod endpoints;
 mod erase;
 mod event;
+mod feeds;
 mod headers;
 mod health;
 mod listen;
@@ -27,8 +28,10 @@ mod receive;
 pub mod rejected;
 mod retention;
 pub mod secret;
+mod share;
 mod tenants;
 mod unpack;
+mod work;
 mod zone;
 
 use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
@@ -46,9 +49,10 @@ use self::{
     metrics::Metrics,
     pipeline::Pipeline,
     tenants::Tenants,
+    work::Work,
 };
 pub use api::openapi::document as openapi_document;
-pub use listen::{Tls, TlsError};
+pub use listen::{ConnectionLimits, Tls, TlsError};
 
 /// How to run.
 #[derive(Debug)]
@@ -67,6 +71,10 @@ pub struct Settings {
     pub judge: Judge,
     /// Through which proxies webhooks and requests to RingCentral go.
     pub proxies: Proxies,
+    /// How many connections there may be.
+    pub connections: ConnectionLimits,
+    /// Proxies that name the client's address in `X-Forwarded-For`.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
 }
 
 /// Why the service cannot start.
@@ -110,6 +118,10 @@ pub(crate) struct Service {
     pub(crate) pages: Arc<pages::Pages>,
     pub(crate) connections: connection::Signals,
     pub(crate) on_the_way: deliver::OnTheWay,
+    pub(crate) feeds: Arc<feeds::Feeds>,
+    pub(crate) shares: Arc<share::Shares>,
+    pub(crate) queries: Work,
+    pub(crate) pictures: Work,
     /// Turns true when the service is to end.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -155,12 +167,14 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     let listener =
         TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
     let address = listener.local_addr().unwrap_or(address);
-    let tenants = Arc::new(Tenants::open(store.clone())?);
+    let opening = store.clone();
+    let opened = tokio::task::spawn_blocking(move || Tenants::open(opening));
+    let tenants = Arc::new(opened.await.unwrap_or(Err(StoreError::Closed))?);
     let metrics = Metrics::new();
     let (stop, stopped) = watch::channel(false);
     let (drained, is_drained) = watch::channel(false);
     let (asker, questions) = connection::Asker::new();
-    let pipeline = Pipeline::resume(store.clone(), tenants.clone(), metrics.clone(), asker.clone())?;
+    let pipeline = Pipeline::new(store.clone(), tenants.clone(), metrics.clone(), asker.clone());
     let (to_assembler, requests) = mpsc::unbounded_channel();
     let assembler = pipeline.start(is_drained, requests).map_err(StartError::Thread)?;
     let refresh = tokio::spawn(follow_tenants(store.clone(), tenants.clone()));
@@ -184,6 +198,7 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     .through(settings.proxies.clone())?;
     let (signals, connections) = connection::start(Arc::new(accounts), questions, stopped.clone());
     let (tls, admin_key) = (watch::Sender::new(settings.tls.clone()), watch::Sender::new(settings.admin_key));
+    let feed_store = store.clone();
     let service = Service {
         store,
         tenants,
@@ -195,10 +210,14 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
         pages: Arc::default(),
         connections: signals,
         on_the_way,
+        shares: Arc::default(),
+        feeds: feeds::Feeds::start(feed_store, stopped.clone()),
+        queries: Work::start("queries", work::QUERIES).map_err(StartError::Thread)?,
+        pictures: Work::start("pictures", work::PICTURES).map_err(StartError::Thread)?,
         stop: stopped.clone(),
     };
     let is_secure = service.is_secure();
-    let answering = listen::Answering { router: api::router(service.clone()), service, is_secure };
+    let answering = listen::Answering::new(service.clone(), api::router(service), is_secure);
     let server = tokio::spawn(listen::serve(listener, tls.subscribe(), answering, stopped));
     Ok(Running {
         address,
@@ -267,13 +286,18 @@ impl Running {
     }
 }
 
+/// What was taken away ends within a second, with every stream of it.
+const TENANTS_EVERY: Duration = Duration::from_millis(500);
+
 /// Notices what other processes did to tenants. What was added is found when it is asked for; this is for what was
 /// taken away. Names in the log what was passed over meanwhile.
 async fn follow_tenants(store: Store, tenants: Arc<Tenants>) {
-    let mut every_second = tokio::time::interval(Duration::from_secs(1));
+    let mut ticks = tokio::time::interval(TENANTS_EVERY);
     loop {
-        every_second.tick().await;
-        if let Err(error) = tenants.refresh() {
+        ticks.tick().await;
+        let tenants = tenants.clone();
+        let refreshed = tokio::task::spawn_blocking(move || tenants.refresh()).await;
+        if let Ok(Err(error)) = refreshed {
             tracing::warn!(%error, "tenants could not be read");
         }
         for damage in store.take_damage_news() {

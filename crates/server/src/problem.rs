@@ -84,6 +84,9 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::Exists(what) => Self::new(StatusCode::CONFLICT, what.clone()),
+            StoreError::Cancelled => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "the query was cancelled: it took too long")
+            }
             StoreError::Overloaded | StoreError::Full | StoreError::ReadOnly | StoreError::Closed => {
                 tracing::warn!(%error, "the store cannot take it");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
@@ -105,7 +108,7 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match status {
-            StatusCode::SERVICE_UNAVAILABLE => {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             StatusCode::UNAUTHORIZED => {

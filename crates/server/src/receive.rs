@@ -16,7 +16,7 @@ use wholecall_record::Time;
 use wholecall_store::{Arrival, Refusal, Store, StoreError, TenantId};
 
 pub(crate) use self::body::MAX_BODY_BYTES;
-use self::body::{DEADLINE, Unread};
+use self::body::{DEADLINE, KEPT_BYTES, Unread};
 use crate::{
     Service, clock,
     health::RefusalKind,
@@ -57,7 +57,7 @@ where
 {
     let (Parts { headers, .. }, body) = request.into_parts();
     let validation = headers.get("validation-token").filter(|token| token.len() <= MAX_TOKEN_BYTES);
-    let result = match verified(service, name, &headers) {
+    let result = match verified(service, name, &headers).await {
         Ok(Some(tenant)) => take(service, &tenant, &headers, body).await,
         // RingCentral asks before a subscription, and so its token, is there.
         Ok(None) if validation.is_some() && body::is_empty(body).await => return accepted(validation),
@@ -76,13 +76,13 @@ where
 }
 
 /// The tenant whose hook it is, if the request has its verification token.
-fn verified(
+async fn verified(
     service: &Service,
     name: &str,
     headers: &HeaderMap,
 ) -> Result<Option<std::sync::Arc<Tenant>>, StoreError> {
     let token = headers.get("verification-token").and_then(|token| token.to_str().ok()).unwrap_or_default();
-    service.tenants.verified(name, token)
+    service.tenants.verified(name, token).await
 }
 
 /// The answer to a request without a token of the tenant; who reads the tenant's health learns of it.
@@ -163,7 +163,7 @@ pub(crate) async fn take_in(
     tenant: TenantId,
     body: &str,
 ) -> Result<(), StoreError> {
-    match tenants.with_id(tenant)? {
+    match tenants.with_id(tenant) {
         Some(tenant) => {
             let body = body.as_bytes();
             keep(store, &tenant, body, judge(&tenant, clock::now(), body)).await.map(drop)
@@ -209,11 +209,20 @@ async fn keep(
         Ok(arrival) => (store.append(vec![arrival])?, Outcome::Kept),
         Err(reason) => {
             tracing::info!(tenant = tenant.name, reason, "a body was put into quarantine");
-            let refusal = Refusal::new(tenant.id, clock::now().as_millis(), reason, body)?;
+            let refusal = refusal(tenant, reason, body)?;
             (store.quarantine(refusal)?, Outcome::Quarantined)
         }
     };
     self::durable(durable).await.map(|()| outcome)
+}
+
+/// What is kept of a body that is not taken: of one that is too long, as a WebSocket may bring it, the beginning.
+fn refusal(tenant: &Tenant, reason: String, body: &[u8]) -> Result<Refusal, StoreError> {
+    let now_ms = clock::now().as_millis();
+    match body.len() > MAX_BODY_BYTES {
+        true => Ok(Refusal::new(tenant.id, now_ms, reason, &body[..KEPT_BYTES])?.cut_from(body.len())),
+        false => Refusal::new(tenant.id, now_ms, reason, body),
+    }
 }
 
 /// Waits until it is durable, as long as RingCentral would.
@@ -229,6 +238,9 @@ pub(crate) async fn durable(
 
 /// A body as a notification that arrives now, or why it is none of the tenant's.
 pub(crate) fn judge(tenant: &Tenant, now: Time, body: &[u8]) -> Result<Arrival, String> {
+    if body.len() > MAX_BODY_BYTES {
+        return Err(too_long_reason());
+    }
     let text = std::str::from_utf8(body).map_err(|error| format!("not UTF-8: {error}"))?;
     let document = Document::parse(text).map_err(|problem| problem.to_string())?;
     match document.message().map_err(|problem| problem.to_string())? {
@@ -261,6 +273,10 @@ fn has_plausible_ids(notification: &Notification<'_, '_>) -> Result<(), String> 
         Some((what, id)) => Err(format!("{what} has {} bytes, of {MAX_ID_BYTES} at most", id.len())),
         None => Ok(()),
     }
+}
+
+pub(crate) fn too_long_reason() -> String {
+    format!("longer than {} KiB", MAX_BODY_BYTES / 1024)
 }
 
 #[cfg(test)]

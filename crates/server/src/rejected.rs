@@ -135,7 +135,7 @@ async fn retry_marked(store: &Store, tenants: &Tenants) -> Result<(), StoreError
             let marked = blocking(move || view.rejected_to_retry(after, AT_ONCE)).await?;
             let Some(last) = marked.last() else { break };
             after = last.id;
-            let Some(tenant) = tenants.with_id(id)? else { break };
+            let Some(tenant) = tenants.with_id(id) else { break };
             for refused in &marked {
                 match retry(store, &tenant, refused.id).await? {
                     Some(Ok(())) => accepted += 1,

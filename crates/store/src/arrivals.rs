@@ -2,6 +2,7 @@
 //! never waits for what is written of calls. What was assembled moves into the journal, in the transaction that keeps
 //! what came of it.
 
+mod backlog;
 mod batch;
 mod file;
 mod waiting;
@@ -17,6 +18,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::{
+    backlog::Backlog,
     file::{Work, Writer},
     waiting::Waiting,
 };
@@ -31,7 +33,7 @@ use crate::{
 /// The file within the data folder.
 pub(crate) const FILE_NAME: &str = "arrivals.db";
 
-/// So many may wait; RingCentral gives up after three seconds, and memory is not endless.
+/// So many requests may wait; RingCentral gives up after three seconds, and memory is not endless.
 const QUEUED: usize = 16_384;
 
 /// A notification that was posted to a tenant's hook.
@@ -79,6 +81,7 @@ pub(crate) struct Arrivals {
     queue: Option<mpsc::Sender<Work>>,
     thread: Option<JoinHandle<()>>,
     waiting: Arc<Mutex<Waiting>>,
+    backlog: Arc<Backlog>,
     reader: Mutex<Connection>,
     damages: Arc<Damages>,
     /// Up to where everything had moved into the journal when the file was opened.
@@ -115,6 +118,7 @@ impl Arrivals {
             queue: Some(queue),
             thread: Some(thread),
             waiting,
+            backlog: Arc::default(),
             reader,
             damages,
             journaled_before,
@@ -126,7 +130,8 @@ impl Arrivals {
     pub(crate) fn keep(&self, arrivals: Vec<Arrival>) -> Result<oneshot::Receiver<Result<()>>> {
         let (durable, is_durable) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
-        queue.try_send(Work::Keep { arrivals, durable }).map_err(|error| match error {
+        let counted = self.backlog.count(&arrivals).ok_or(StoreError::Overloaded)?;
+        queue.try_send(Work::Keep { arrivals, durable, counted }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
         })?;
@@ -150,6 +155,11 @@ impl Arrivals {
         }
     }
 
+    /// Whether more of a tenant may wait.
+    pub(crate) fn has_room_for(&self, tenant: TenantId) -> bool {
+        self.backlog.has_room_for(tenant)
+    }
+
     /// Leaves nothing here of what is in the journal. Blocks.
     pub(crate) fn wipe(&self) -> Result<()> {
         let (done, is_done) = oneshot::channel();
@@ -165,13 +175,23 @@ impl Arrivals {
         received.iter().map(Received::entry).collect()
     }
 
-    /// What follows a position, from the file.
-    pub(crate) fn stored_after(&self, position: Position, limit: usize) -> Result<Vec<Received>> {
-        let mut stored = Vec::new();
+    /// What follows a position, from the file: so many notifications at most, and no more once they have so many bytes.
+    pub(crate) fn stored_after(
+        &self,
+        position: Position,
+        limit: usize,
+        limit_bytes: usize,
+    ) -> Result<Vec<Received>> {
+        let mut stored: Vec<Received> = Vec::new();
+        let mut bytes = 0;
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         file::read_after(&reader, &self.damages, position, |batch| {
-            stored.extend(batch.into_iter().filter(|received| received.position > position));
-            stored.len() < limit
+            stored.extend(batch.into_iter().filter(|received| {
+                let follows = received.position > position;
+                bytes += if follows { received.body.len() } else { 0 };
+                follows
+            }));
+            stored.len() < limit && bytes < limit_bytes
         })?;
         stored.truncate(limit);
         Ok(stored)
@@ -210,8 +230,8 @@ impl Arrivals {
         }
         let journaled = waiting.journaled();
         drop(waiting);
-        let mut received =
-            self.stored_after(journaled, usize::try_from(position.0 - journaled.0).unwrap_or(0))?;
+        let places = usize::try_from(position.0 - journaled.0).unwrap_or(0);
+        let mut received = self.stored_after(journaled, places, usize::MAX)?;
         // Where something that cannot be read is passed over, there are fewer than there are places.
         received.retain(|received| received.position <= position);
         Ok(received)

@@ -66,7 +66,7 @@ impl Store {
         let name =
             file.to_str().ok_or_else(|| StoreError::Failed("the backup's name is not UTF-8".to_owned()))?;
         // Before the rest: what moves into the journal meanwhile is in both.
-        let arrived = self.shared.arrivals.stored_after(Position::default(), usize::MAX >> 1)?;
+        let arrived = self.shared.arrivals.stored_after(Position::default(), usize::MAX >> 1, usize::MAX)?;
         // Not within a transaction, which VACUUM refuses; it sees one moment itself.
         self.shared.readers.with(|connection| Ok(connection.execute("VACUUM INTO ?1", [name])?))?;
         add_to_journal(&mut Connection::open(file)?, &arrived)?;

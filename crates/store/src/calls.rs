@@ -7,7 +7,7 @@ use wholecall_record::Call;
 
 use crate::{
     StoredCall, TenantId, TenantView, audit,
-    changes::{self, StoredChange},
+    changes::{self, PAGE_BYTES, StoredChange},
     damage::Reading,
     error::{Result, StoreError},
     filter::{Filter, digits_of, number_matches},
@@ -43,7 +43,8 @@ const LOOKED_AT: usize = 20_000;
 const TERMS_AT_ONCE: usize = 400;
 
 impl TenantView {
-    /// Calls that match, newest first, from a place on. With `as_of_ms`, as they were known then.
+    /// Calls that match, newest first, from a place on; no more once they have 16 MiB. With `as_of_ms`, as they were known
+    /// then.
     pub fn calls(
         &self,
         filter: &Filter,
@@ -57,16 +58,19 @@ impl TenantView {
             let Some(search) = search else { return Ok(page) };
             let mut place = after.unwrap_or((i64::MAX, i64::MAX));
             let mut looked_at = 0;
+            let mut bytes = 0;
             loop {
                 let candidates = search.candidates(place, (limit * 2).clamp(64, 1_000))?;
                 let Some(&last) = candidates.last() else { return Ok(page) };
                 looked_at += candidates.len();
                 for candidate in candidates {
-                    if page.records.len() == limit {
+                    if page.records.len() == limit || bytes >= PAGE_BYTES {
                         page.next = Some(place);
                         return Ok(page);
                     }
-                    page.records.extend(search.look(candidate)?);
+                    let found = search.look(candidate)?;
+                    bytes += found.as_ref().map_or(0, String::len);
+                    page.records.extend(found);
                     place = candidate;
                 }
                 if looked_at >= LOOKED_AT {

@@ -157,6 +157,9 @@ impl StoredChange {
     }
 }
 
+/// No more records are read at once when they have so many bytes.
+pub(crate) const PAGE_BYTES: usize = 16 << 20;
+
 impl Store {
     /// How far the feed has grown, over all tenants, as it grows.
     pub fn watch_changes(&self) -> watch::Receiver<Position> {
@@ -165,7 +168,7 @@ impl Store {
 }
 
 impl TenantView {
-    /// The next changes after a place in the feed, in order.
+    /// The next changes after a place in the feed, in order; no more once they have 16 MiB.
     pub fn changes_after(&self, cursor: Position, limit: usize) -> Result<Vec<StoredChange>> {
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(&format!(
@@ -173,11 +176,15 @@ impl TenantView {
             ))?;
             let mut rows = statement.query(params![tenant, cursor.0])?;
             let mut changes = Vec::new();
+            let mut bytes = 0;
             while changes.len() < limit
+                && bytes < PAGE_BYTES
                 && let Some(row) = rows.next()?
             {
                 if let Some(change) = StoredChange::read_or_pass_over(connection, tenant, row)? {
-                    changes.push(change.with_before(connection, tenant)?);
+                    let change = change.with_before(connection, tenant)?;
+                    bytes += change.record.len();
+                    changes.push(change);
                 }
             }
             Ok(changes)

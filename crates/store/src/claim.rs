@@ -57,7 +57,10 @@ impl Store {
             Ok(()) => {
                 *held = Some(file);
                 drop(held);
-                self.renew_if_needed()
+                self.renew_if_needed()?;
+                self.shared.readers.serve();
+                self.shared.tenant_readers.serve();
+                Ok(())
             }
             Err(TryLockError::WouldBlock) => Err(StoreError::Claimed(self.path().to_owned())),
             Err(TryLockError::Error(error)) => Err(failed(error)),

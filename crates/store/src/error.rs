@@ -37,6 +37,9 @@ pub enum StoreError {
     /// The store is being closed.
     #[error("the store is closed")]
     Closed,
+    /// Whoever asked no longer waits for it.
+    #[error("the query was cancelled")]
+    Cancelled,
     /// There is no room on the disk.
     #[error("there is no room left on the disk; nothing was written")]
     Full,
@@ -95,6 +98,7 @@ impl From<rusqlite::Error> for StoreError {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
             Some(ErrorCode::ReadOnly) => Self::ReadOnly,
+            Some(ErrorCode::OperationInterrupted) => Self::Cancelled,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(error.to_string()),
             _ => Self::Failed(error.to_string()),
         }

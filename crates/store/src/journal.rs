@@ -1,6 +1,6 @@
 //! Every notification, in the order of arrival.
 
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 use tokio::sync::{oneshot, watch};
 
 use crate::{
@@ -83,9 +83,22 @@ impl Store {
         }
     }
 
+    /// Whether more of a tenant may wait to be written.
+    pub fn has_room_for(&self, tenant: TenantId) -> bool {
+        self.shared.arrivals.has_room_for(tenant)
+    }
+
     /// How far the journal has grown, as it grows.
     pub fn watch_journal(&self) -> watch::Receiver<Position> {
         self.shared.journal.subscribe()
+    }
+
+    /// When the last notification of the journal arrived, milliseconds since 1970.
+    pub fn last_arrival_ms(&self) -> Result<Option<i64>> {
+        self.read(|connection| {
+            let sql = "SELECT arrived_ms FROM journal ORDER BY position DESC LIMIT 1";
+            Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?)
+        })
     }
 
     /// Up to where the journal has been assembled.
@@ -98,32 +111,56 @@ impl Store {
 
     /// The next entries after a position, in order.
     pub fn journal_after(&self, position: Position, limit: usize) -> Result<Vec<Entry>> {
+        self.journal_portion(position, limit, usize::MAX)
+    }
+
+    /// The next entries after a position, in order: no more once they have so many bytes.
+    pub fn journal_portion(
+        &self,
+        position: Position,
+        limit: usize,
+        limit_bytes: usize,
+    ) -> Result<Vec<Entry>> {
         let arrivals = &self.shared.arrivals;
         let at_hand = arrivals.at_hand_after(position, limit);
         if !at_hand.is_empty() {
             return Ok(at_hand);
         }
         // What moves into the journal meanwhile is found here, or there, or in both.
-        let arrived = arrivals.stored_after(position, limit)?;
-        let mut entries = self.journaled_after(position, limit)?;
+        let arrived = arrivals.stored_after(position, limit, limit_bytes)?;
+        let mut entries = self.journaled_after(position, limit, limit_bytes)?;
         let last = entries.last().map_or(position, |entry| entry.position);
         let following = arrived.iter().skip_while(|received| received.position <= last);
-        entries.extend(following.take(limit - entries.len()).map(Received::entry));
+        let mut bytes: usize = entries.iter().map(|entry| entry.body.len()).sum();
+        // What is in the journal may have been cut off: what arrived later than the rest of it has to wait.
+        if bytes < limit_bytes {
+            let following = following.take(limit - entries.len()).take_while(|received| {
+                let has_room = bytes < limit_bytes;
+                bytes += received.body.len();
+                has_room
+            });
+            entries.extend(following.map(Received::entry));
+        }
         arrivals.have_at_hand(arrived);
         Ok(entries)
     }
 
-    fn journaled_after(&self, position: Position, limit: usize) -> Result<Vec<Entry>> {
+    fn journaled_after(&self, position: Position, limit: usize, limit_bytes: usize) -> Result<Vec<Entry>> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT position, tenant, arrived_ms, body FROM journal WHERE position > ?1 ORDER BY position",
             )?;
             let mut rows = statement.query([position.0])?;
             let mut entries = Vec::new();
+            let mut bytes = 0;
             while entries.len() < limit
+                && bytes < limit_bytes
                 && let Some(row) = rows.next()?
             {
-                entries.extend(Entry::read_or_pass_over(connection, row)?);
+                if let Some(entry) = Entry::read_or_pass_over(connection, row)? {
+                    bytes += entry.body.len();
+                    entries.push(entry);
+                }
             }
             Ok(entries)
         })

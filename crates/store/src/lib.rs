@@ -29,6 +29,7 @@ mod lately;
 mod log;
 mod priority;
 mod private;
+mod readers;
 mod recovery;
 mod rejected;
 mod resending;
@@ -43,10 +44,9 @@ mod writer;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
-use rusqlite::Connection;
 use tokio::sync::watch;
 
 pub use arrivals::Arrival;
@@ -77,6 +77,8 @@ use integrity::Opened;
 pub use journal::Entry;
 use log::Checkpointer;
 pub use priority::step_back;
+pub use readers::Cancel;
+use readers::Readers;
 pub use recovery::StoredCall;
 pub use rejected::{Refusal, Refused};
 pub use resending::{Listed, Replay};
@@ -110,6 +112,8 @@ struct Shared {
     arrivals: Arrivals,
     writer: Writer,
     readers: Readers,
+    /// For looking up tenants, which never waits for anybody's query.
+    tenant_readers: Readers,
     /// How far the journal has grown with what arrives.
     journal: watch::Sender<Position>,
     news: News,
@@ -121,8 +125,9 @@ struct Shared {
 /// The file within the data folder.
 pub const FILE_NAME: &str = "wholecall.db";
 
-/// So many may read at once; what is read lies in memory or one disk access away.
-const READERS: usize = 4;
+/// So many queries may run at once. The server answers requests with half of them at most, so that deliveries and the
+/// assembler never wait for what tenants ask.
+const READERS: usize = 8;
 
 impl Store {
     /// Opens the store in a folder, which must be there: for looking after it, not for beginning one.
@@ -170,7 +175,8 @@ impl Store {
         if is_quiet {
             opened.compare(journal.position, arrivals.journaled_before());
         }
-        let readers = Readers::open(&path)?;
+        let readers = Readers::open(&path, READERS)?;
+        let tenant_readers = Readers::open(&path, 1)?;
         let checkpointer = Checkpointer::start(schema::open_checkpointer(&path)?)?;
         let writer = Writer::start(connection, checkpointer, memory, news.clone())?;
         let shared = Shared {
@@ -181,6 +187,7 @@ impl Store {
             arrivals,
             writer,
             readers,
+            tenant_readers,
             journal: journal_news,
             news,
             claim: Claim::default(),
@@ -220,7 +227,16 @@ impl Store {
 
     /// Reads; all that `read` sees is of one moment.
     fn read<T>(&self, read: impl FnOnce(&Reading<'_>) -> Result<T>) -> Result<T> {
-        self.shared.readers.with(|connection| {
+        self.at_one_moment(&self.shared.readers, read)
+    }
+
+    /// The same for what every request waits for: who it is that asks.
+    fn read_tenants<T>(&self, read: impl FnOnce(&Reading<'_>) -> Result<T>) -> Result<T> {
+        self.at_one_moment(&self.shared.tenant_readers, read)
+    }
+
+    fn at_one_moment<T>(&self, readers: &Readers, read: impl FnOnce(&Reading<'_>) -> Result<T>) -> Result<T> {
+        readers.with(|connection| {
             let moment = connection.unchecked_transaction()?;
             let found = read(&Reading { connection: &moment, damages: &self.shared.damages })?;
             moment.finish()?;
@@ -244,34 +260,5 @@ impl TenantView {
 
     fn read<T>(&self, read: impl FnOnce(&Reading<'_>, i64) -> Result<T>) -> Result<T> {
         self.store.read(|connection| read(connection, self.tenant.0))
-    }
-}
-
-/// Connections that only read.
-#[derive(Debug)]
-struct Readers {
-    free: Mutex<Vec<Connection>>,
-    freed: Condvar,
-}
-
-impl Readers {
-    fn open(path: &Path) -> Result<Self> {
-        let free = (0..READERS).map(|_| schema::open_reader(path)).collect::<Result<_>>()?;
-        Ok(Self { free: Mutex::new(free), freed: Condvar::new() })
-    }
-
-    fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let connection = loop {
-            match free.pop() {
-                Some(connection) => break connection,
-                None => free = self.freed.wait(free).unwrap_or_else(PoisonError::into_inner),
-            }
-        };
-        drop(free);
-        let result = read(&connection);
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-        self.freed.notify_one();
-        result
     }
 }

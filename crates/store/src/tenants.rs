@@ -143,7 +143,7 @@ impl Store {
 
     /// A number that rises whenever a tenant or a secret changes, whichever process changed it.
     pub fn tenants_version(&self) -> Result<i64> {
-        self.read(|connection| {
+        self.read_tenants(|connection| {
             let count = "SELECT count FROM tenant_changes";
             Ok(connection.prepare_cached(count)?.query_row([], |row| row.get(0))?)
         })
@@ -163,7 +163,7 @@ impl Store {
 
     /// All tenants, by name.
     pub fn tenants(&self) -> Result<Vec<Tenant>> {
-        self.read(|connection| {
+        self.read_tenants(|connection| {
             let mut statement = connection
                 .prepare_cached("SELECT tenant, name, created_ms, settings FROM tenants ORDER BY name")?;
             let mut rows = statement.query([])?;

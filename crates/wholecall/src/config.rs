@@ -57,6 +57,10 @@ pub(crate) struct Config {
     #[config(env = "WHOLECALL_NO_PROXY", default = [], parse_env = confique::env::parse::list_by_comma)]
     pub(crate) no_proxy: Vec<String>,
 
+    /// Proxies before this service, which name the client's address in `X-Forwarded-For`: `["127.0.0.1", "10.1.0.0/16"]`.
+    #[config(env = "WHOLECALL_TRUSTED_PROXIES", default = [], parse_env = confique::env::parse::list_by_comma)]
+    pub(crate) trusted_proxies: Vec<String>,
+
     /// What to log: "info", "debug", or by part, as in "info,wholecall_server=debug".
     #[config(env = "WHOLECALL_LOG", default = "info")]
     pub(crate) log: String,
@@ -122,6 +126,7 @@ impl Config {
             text.push_str(&format!("# {name} {shown}\n"));
         }
         text.push_str(&format!("no_proxy = {:?}\n", self.no_proxy));
+        text.push_str(&format!("trusted_proxies = {:?}\n", self.trusted_proxies));
         let mut line = |name: &str, value: String| text.push_str(&format!("{name} = {value:?}\n"));
         line("log", self.log.clone());
         let format = if self.log_format == LogFormat::Json { "json" } else { "text" };

@@ -9,7 +9,7 @@ use wholecall_fake_ringcentral::Webhook;
 use wholecall_record::{Call, call::State, table::Table};
 use wholecall_ringcentral::Proxies;
 use wholecall_server::{
-    Settings, admin,
+    ConnectionLimits, Settings, admin,
     admin::Added,
     deliver::{Judge, SecretKey},
 };
@@ -20,6 +20,7 @@ use crate::{
     cli::DemoArgs,
     input::Tally,
     posting::{self, Pace},
+    serve::raise_open_files,
     terminal,
 };
 
@@ -43,6 +44,8 @@ pub(crate) fn run(arguments: &DemoArgs) -> anyhow::Result<Tally> {
         // Whoever tries it out has a receiver on this machine.
         judge: Judge { allow_all: true, ..Judge::default() },
         proxies: Proxies::default(),
+        connections: ConnectionLimits::for_open_files(raise_open_files()),
+        trusted_proxies: Vec::new(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -13,7 +13,7 @@ use tracing_subscriber::{
     EnvFilter, Registry, layer::SubscriberExt as _, reload, util::SubscriberInitExt as _,
 };
 use wholecall_server::{
-    Running, Settings, Tls,
+    ConnectionLimits, Running, Settings, Tls,
     deliver::{Judge, SecretKey},
     secret,
 };
@@ -228,6 +228,12 @@ fn settings(config: &Config, store: &Store) -> anyhow::Result<Settings> {
     let network = |text: &String| {
         text.parse().with_context(|| format!("webhook_networks: {text:?} is no network like 10.1.0.0/16"))
     };
+    let proxy = |text: &String| {
+        let network = text.parse().or_else(|_| text.parse::<std::net::IpAddr>().map(Into::into));
+        network.with_context(|| {
+            format!("trusted_proxies: {text:?} is no address and no network like 10.1.0.0/16")
+        })
+    };
     let judge = Judge {
         allow_all: config.allow_private_webhooks,
         allowed: config.webhook_networks.iter().map(network).collect::<anyhow::Result<_>>()?,
@@ -240,7 +246,22 @@ fn settings(config: &Config, store: &Store) -> anyhow::Result<Settings> {
         secret_key: secret_key(store)?,
         judge,
         proxies: config.proxies()?,
+        connections: ConnectionLimits::for_open_files(raise_open_files()),
+        trusted_proxies: config.trusted_proxies.iter().map(proxy).collect::<anyhow::Result<_>>()?,
     })
+}
+
+/// As many files may be open as the system allows at all: each connection is one.
+pub(crate) fn raise_open_files() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    /// More would only be memory.
+    const MOST: u64 = 65_536;
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.unwrap_or(MOST).min(MOST);
+    let current = limit.current.unwrap_or(MOST);
+    let raised = wanted > current
+        && setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum }).is_ok();
+    usize::try_from(if raised { wanted } else { current }).unwrap_or(usize::MAX)
 }
 
 /// The key that the secrets of webhooks are sealed with: the environment's, else the one beside the data.

@@ -1,24 +1,24 @@
 //! Who asks.
 
+use super::Reader;
+use crate::{Service, listen::bearer, problem::Problem, secret};
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    http::{StatusCode, request::Parts},
 };
 use subtle::ConstantTimeEq;
-use wholecall_store::TenantView;
-
-use crate::{Service, problem::Problem, secret};
 
 /// A tenant's program, known by its API key; it reaches that tenant's data and nothing else.
-pub(super) struct Access(pub(super) TenantView);
+pub(super) struct Access(pub(super) Reader);
 
 impl FromRequestParts<Service> for Access {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let key = bearer(&parts.headers).ok_or_else(Problem::unauthorized)?;
-        let tenant = service.tenants.with_key(key)?.ok_or_else(Problem::unauthorized)?;
-        Ok(Self(service.store.of(tenant.id)))
+        let key = secret::hash(key);
+        let tenant = service.tenants.with_key_hash(&key).await?.ok_or_else(Problem::unauthorized)?;
+        Ok(Self(Reader::new(service, tenant.id, key)))
     }
 }
 
@@ -55,10 +55,4 @@ impl FromRequestParts<Service> for Watcher {
         }
         Ok(Self)
     }
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, key) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }

@@ -13,16 +13,16 @@ use axum::{
 };
 use futures_util::stream;
 use serde::Deserialize;
-use tokio::sync::watch;
 use wholecall_store::{CursorError, Position, StoreError, StoredChange, TenantView};
 
 use super::{
+    Reader,
     access::Access,
-    json,
+    compute, json,
     parameters::{Parameters, limit},
     read,
 };
-use crate::{Service, event::EventWriter, problem::Problem};
+use crate::{Service, event::EventWriter, feeds::Follower, problem::Problem};
 
 const CHANGES: usize = 100;
 const MOST_CHANGES: usize = 1_000;
@@ -52,20 +52,26 @@ pub(super) async fn changes(
     };
     let limit = limit(query.limit, CHANGES, MOST_CHANGES)?;
     let wait = Duration::from_secs(query.wait.unwrap_or(0)).min(LONGEST_WAIT);
-    let waited = tokio::time::timeout(wait, next(&service, &view, after, limit)).await;
-    let changes = match waited {
-        Ok(changes) => changes?,
-        // The time is up: whatever there is.
-        Err(_) => read(view.clone(), move |view| view.changes_after(after, limit)).await?,
-    };
-    let next = changes.last().map_or(after, |change| change.cursor);
+    if !wait.is_zero() {
+        let mut follower = service.feeds.follow(view.tenant())?;
+        tokio::select! {
+            changes = next(&service, &view, &mut follower, after, 1) => drop(changes?),
+            () = view.revoked() => return Err(Problem::unauthorized()),
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
     let writer = writer(&service, &view)?;
-    let changes: Vec<String> =
-        changes.iter().filter_map(|change| written(&service, &writer, change)).collect();
-    Ok(json(format!("{{\"changes\":[{}],\"next\":\"{}\"}}", changes.join(","), view.cursor(next))))
+    compute(view, move |view| {
+        let changes = view.changes_after(after, limit)?;
+        let next = changes.last().map_or(after, |change| change.cursor);
+        let changes: Vec<String> =
+            changes.iter().filter_map(|change| written(&service, &writer, change)).collect();
+        Ok(json(format!("{{\"changes\":[{}],\"next\":\"{}\"}}", changes.join(","), view.cursor(next))))
+    })
+    .await
 }
 
-async fn cursor(view: &TenantView, text: &str) -> Result<Position, Problem> {
+async fn cursor(view: &Reader, text: &str) -> Result<Position, Problem> {
     let text = text.to_owned();
     let resumed = read(view.clone(), move |view| view.resume_at(&text)).await?;
     let gone = |what| {
@@ -84,9 +90,9 @@ async fn cursor(view: &TenantView, text: &str) -> Result<Position, Problem> {
     })
 }
 
-fn writer(service: &Service, view: &TenantView) -> Result<EventWriter, Problem> {
-    let tenant = service.tenants.with_id(view.tenant())?.ok_or_else(Problem::unauthorized)?;
-    Ok(EventWriter::new(view.clone(), &tenant.name))
+fn writer(service: &Service, view: &Reader) -> Result<EventWriter, Problem> {
+    let tenant = service.tenants.with_id(view.tenant()).ok_or_else(Problem::unauthorized)?;
+    Ok(EventWriter::new(TenantView::clone(view), &tenant.name))
 }
 
 /// An event; nothing where its record cannot be read, which stops nobody who reads on.
@@ -103,26 +109,22 @@ fn written(service: &Service, writer: &EventWriter, change: &StoredChange) -> Op
 /// The next changes; waits until there is one, or until the service stops.
 async fn next(
     service: &Service,
-    view: &TenantView,
+    view: &Reader,
+    follower: &mut Follower,
     after: Position,
     limit: usize,
 ) -> Result<Vec<StoredChange>, Problem> {
-    let mut grown = service.store.watch_changes();
     let mut stop = service.stop.clone();
     loop {
-        grown.borrow_and_update();
+        follower.grown.borrow_and_update();
         let changes = read(view.clone(), move |view| view.changes_after(after, limit)).await?;
         if !changes.is_empty() || *stop.borrow() {
             return Ok(changes);
         }
-        wait(&mut grown, &mut stop).await;
-    }
-}
-
-async fn wait(grown: &mut watch::Receiver<Position>, stop: &mut watch::Receiver<bool>) {
-    tokio::select! {
-        _ = grown.changed() => {}
-        _ = stop.changed() => {}
+        tokio::select! {
+            _ = follower.grown.changed() => {}
+            _ = stop.changed() => {}
+        }
     }
 }
 
@@ -162,13 +164,17 @@ pub(super) async fn stream(
         None => read(view.clone(), TenantView::last_change).await?,
     };
     let writer = writer(&service, &view)?;
-    let state = (Counted::new(service), view, after, VecDeque::new());
-    let events = stream::unfold(state, move |(counted, view, mut after, mut waiting)| {
+    let follower = service.feeds.follow(view.tenant())?;
+    let state = (Counted::new(service), view, follower, after, VecDeque::new());
+    let events = stream::unfold(state, move |(counted, view, mut follower, mut after, mut waiting)| {
         let writer = writer.clone();
         async move {
             let (change, data) = loop {
                 if waiting.is_empty() {
-                    let changes = next(&counted.0, &view, after, CHANGES).await.ok()?;
+                    let changes = tokio::select! {
+                        changes = next(&counted.0, &view, &mut follower, after, CHANGES) => changes.ok()?,
+                        () = view.revoked() => return None,
+                    };
                     after = changes.last()?.cursor;
                     waiting.extend(changes);
                 }
@@ -179,7 +185,7 @@ pub(super) async fn stream(
             };
             let event =
                 Event::default().id(view.cursor(change.cursor)).event(change.kind.as_str()).data(data);
-            Some((Ok::<_, Infallible>(event), (counted, view, after, waiting)))
+            Some((Ok::<_, Infallible>(event), (counted, view, follower, after, waiting)))
         }
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response())

@@ -168,6 +168,7 @@ pub(super) async fn test(
     Access(view): Access,
     Path(id): Path<String>,
 ) -> Result<(StatusCode, Response), Problem> {
+    service.shares.test(view.tenant())?;
     let event = blocking(&service, move |_| endpoints::test(&view, &id)).await?;
     Ok((StatusCode::ACCEPTED, respond(json!({ "id": event }).to_string())))
 }

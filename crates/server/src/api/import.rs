@@ -1,7 +1,10 @@
 //! `POST /v1/notifications`: many notifications at once, for history or for programs that receive them
 //! themselves.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::Body,
@@ -18,17 +21,23 @@ use super::{access::Access, json as respond};
 use crate::{
     Service, clock,
     problem::Problem,
-    receive::judge,
+    receive::{MAX_BODY_BYTES, judge, too_long_reason},
     tenants::Tenant,
     unpack::{Encoding, Unpacker},
 };
 
-/// So many are handed to the store at once, and so many such portions may wait for the disk.
+/// So many are handed to the store at once, and no more once they have so many bytes; so many such portions may wait for the
+/// disk.
 const PORTION: usize = 512;
+const PORTION_BYTES: usize = 1 << 20;
 const PORTIONS_WAITING: usize = 4;
 
-/// As for files: longer lines are refused without being held in memory.
-const LONGEST_LINE: usize = 16 << 20;
+/// While the store cannot take more, it is asked again this often, for so long.
+const RETRY_EVERY: Duration = Duration::from_millis(50);
+const RETRY_FOR: Duration = Duration::from_secs(20);
+
+/// Longer lines are refused without being held in memory.
+const LONGEST_LINE: usize = MAX_BODY_BYTES;
 
 /// So much is unpacked at once.
 const PIECE_BYTES: usize = 4 << 10;
@@ -40,11 +49,13 @@ const REFUSALS_NAMED: usize = 100;
 struct Import<'a> {
     service: &'a Service,
     tenant: &'a Tenant,
+    key: [u8; 32],
     lines: u64,
     accepted: u64,
     refused: u64,
     refusals: Vec<serde_json::Value>,
     portion: Vec<Arrival>,
+    portion_bytes: usize,
     waiting: VecDeque<oneshot::Receiver<Result<(), StoreError>>>,
 }
 
@@ -55,15 +66,17 @@ pub(super) async fn import(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let tenant = service.tenants.with_id(view.tenant())?.ok_or_else(Problem::unauthorized)?;
+    let tenant = service.tenants.with_id(view.tenant()).ok_or_else(Problem::unauthorized)?;
     let mut import = Import {
         service: &service,
         tenant: &tenant,
+        key: view.key(),
         lines: 0,
         accepted: 0,
         refused: 0,
         refusals: Vec::new(),
         portion: Vec::new(),
+        portion_bytes: 0,
         waiting: VecDeque::new(),
     };
     let encoding =
@@ -131,6 +144,10 @@ impl Lines {
 }
 
 impl Import<'_> {
+    fn is_allowed(&self) -> bool {
+        self.service.tenants.is_key(&self.key)
+    }
+
     async fn line(&mut self, line: &[u8], too_long: bool) -> Result<(), Problem> {
         self.lines += 1;
         let line = line.trim_ascii();
@@ -138,12 +155,13 @@ impl Import<'_> {
             return Ok(());
         }
         let judged = match too_long {
-            true => Err("longer than 16 MiB".to_owned()),
+            true => Err(too_long_reason()),
             false => judge(self.tenant, clock::now(), line),
         };
         match judged {
             Ok(arrival) => {
                 self.accepted += 1;
+                self.portion_bytes += arrival.body.len();
                 self.portion.push(arrival);
             }
             Err(reason) => {
@@ -153,7 +171,7 @@ impl Import<'_> {
                 }
             }
         }
-        if self.portion.len() >= PORTION {
+        if self.portion.len() >= PORTION || self.portion_bytes >= PORTION_BYTES {
             self.hand_in().await?;
         }
         Ok(())
@@ -163,6 +181,15 @@ impl Import<'_> {
         if self.portion.is_empty() {
             return Ok(());
         }
+        // What lasts ends with its key.
+        if !self.is_allowed() {
+            return Err(Problem::unauthorized());
+        }
+        let began = Instant::now();
+        while !self.service.store.has_room_for(self.tenant.id) && began.elapsed() < RETRY_FOR {
+            tokio::time::sleep(RETRY_EVERY).await;
+        }
+        self.portion_bytes = 0;
         self.waiting.push_back(self.service.store.append(std::mem::take(&mut self.portion))?);
         if self.waiting.len() > PORTIONS_WAITING
             && let Some(durable) = self.waiting.pop_front()

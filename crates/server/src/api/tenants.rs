@@ -7,13 +7,17 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::json;
+use wholecall_store::StoreError;
 
 use super::{access::Operator, json as respond, parameters::Json};
 use crate::{Service, admin, problem::Problem};
 
 /// All tenants, without their secrets.
 pub(super) async fn list(_: Operator, State(service): State<Service>) -> Result<Response, Problem> {
-    let tenants: Vec<_> = service.store.tenants()?.iter().map(admin::describe).collect();
+    let store = service.store.clone();
+    let tenants = tokio::task::spawn_blocking(move || store.tenants()).await;
+    let tenants = tenants.unwrap_or(Err(StoreError::Closed))?;
+    let tenants: Vec<_> = tenants.iter().map(admin::describe).collect();
     Ok(respond(json!({ "tenants": tenants }).to_string()))
 }
 
@@ -57,13 +61,16 @@ pub(super) async fn change(
     Path(name): Path<String>,
     Json(change): Json<Change>,
 ) -> Result<Response, Problem> {
-    let store = service.store.clone();
-    let changed =
-        tokio::task::spawn_blocking(move || admin::set_accounts(&store, &name, &change.accounts)).await;
+    let (store, tenants) = (service.store.clone(), service.tenants.clone());
+    let changed = tokio::task::spawn_blocking(move || {
+        let changed = admin::set_accounts(&store, &name, &change.accounts)?;
+        tenants.refresh()?;
+        Ok(changed)
+    });
     let changed = changed
+        .await
         .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the tenant could not be changed"))?;
     let tenant = changed.map_err(problem)?;
-    service.tenants.refresh()?;
     Ok(respond(admin::describe(&tenant).to_string()))
 }
 

@@ -218,7 +218,7 @@ async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
     let mut running: HashMap<(TenantId, String), (ConnectedAccount, JoinHandle<()>)> = HashMap::new();
     loop {
         changed.mark_unchanged();
-        match blocking(&context, |context| context.store.connections()).await {
+        match blocking(&context, connections_of_known_tenants).await {
             Ok(wanted) => follow(&context, &mut running, wanted, &stop),
             Err(error) => tracing::warn!(%error, "the connected accounts could not be read"),
         }
@@ -278,6 +278,13 @@ fn follow(
         running.insert(key, (begun, task));
         wait += APART;
     }
+}
+
+/// The connections there are; their tenants are in memory then.
+fn connections_of_known_tenants(context: &Context) -> Result<Vec<ConnectedAccount>, StoreError> {
+    let connections = context.store.connections()?;
+    context.tenants.refresh()?;
+    Ok(connections)
 }
 
 /// Does something with the store where waiting for a disk holds up nobody else.

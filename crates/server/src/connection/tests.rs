@@ -12,6 +12,7 @@ use std::{
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::task::block_in_place;
 use wholecall_fake_ringcentral::{Config, Fake};
 use wholecall_record::Call;
 use wholecall_simulator::Scenario;
@@ -108,13 +109,15 @@ impl World {
             secret_key: key.clone(),
             judge: Default::default(),
             proxies: Default::default(),
+            connections: Default::default(),
+            trusted_proxies: Vec::new(),
         };
         let running = crate::start(store.clone(), settings).await.unwrap();
         let ahead_ms = Arc::new(AtomicI64::new(-behind_ms));
         let ahead = ahead_ms.clone();
         let public_url = format!("http://{}", running.address());
         let (asker, questions) = Asker::new();
-        let tenants = Arc::new(Tenants::open(store.clone()).unwrap());
+        let tenants = Arc::new(block_in_place(|| Tenants::open(store.clone())).unwrap());
         let assembler = mpsc::unbounded_channel().0;
         let context = Arc::new(Context {
             clock: Arc::new(move || clock::now().as_millis() + ahead.load(Ordering::Relaxed)),
@@ -210,13 +213,14 @@ impl World {
     fn unknown(&self) -> BTreeSet<String> {
         let ids = self.played.iter().map(|(id, _)| id.clone()).collect();
         let view = self.account.context.store.of(self.account.tenant);
-        view.unknown_sessions(ids).unwrap().into_iter().collect()
+        block_in_place(|| view.unknown_sessions(ids)).unwrap().into_iter().collect()
     }
 
     /// Sessions of calls of which something was repaired.
     fn repaired(&self) -> BTreeSet<String> {
         let view = self.account.context.store.of(self.account.tenant);
-        let all = view.calls(&Filter::default(), None, None, usize::MAX / 4).unwrap().records;
+        let all =
+            block_in_place(|| view.calls(&Filter::default(), None, None, usize::MAX / 4)).unwrap().records;
         let calls = all.iter().map(|record| serde_json::from_str::<Call>(record).unwrap());
         let repaired = calls.filter(|call| !call.completeness.repaired.is_empty());
         let sessions = repaired.flat_map(|call| call.sessions);
@@ -225,7 +229,7 @@ impl World {
 
     fn gaps(&self) -> Vec<Gap> {
         let view = self.account.context.store.of(self.account.tenant);
-        view.gaps(&self.account.account, 1_000).unwrap()
+        block_in_place(|| view.gaps(&self.account.account, 1_000)).unwrap()
     }
 
     async fn end(self) {
@@ -284,7 +288,7 @@ async fn a_year_of_renewals_blacklistings_outages_and_storms_loses_no_call_unrep
     assert!(reported.is_subset(&repaired), "what only the call log told is not told as if it had been heard");
     let subscriptions = world.account.client.subscriptions().await.unwrap();
     assert_eq!(subscriptions.len(), 1, "what was replaced was ended");
-    let tenant = admin::find(&world.account.context.store, "acme").unwrap();
+    let tenant = block_in_place(|| admin::find(&world.account.context.store, "acme")).unwrap();
     assert_eq!(tenant.secrets.len(), 3, "and its tokens with it");
     world.end().await;
 }
@@ -293,7 +297,7 @@ impl World {
     /// The calls as they are known, those of which nothing is published left out.
     fn calls(&self) -> Vec<Call> {
         let view = self.account.context.store.of(self.account.tenant);
-        let all = view.calls(&Filter::default(), None, None, 1_000).unwrap().records;
+        let all = block_in_place(|| view.calls(&Filter::default(), None, None, 1_000)).unwrap().records;
         all.iter().map(|record| serde_json::from_str(record).unwrap()).collect()
     }
 
@@ -399,7 +403,7 @@ impl World {
 
     fn directory(&self) -> wholecall_store::StoredDirectory {
         let view = self.account.context.store.of(self.account.tenant);
-        view.newest_directory(&self.account.account).unwrap().unwrap()
+        block_in_place(|| view.newest_directory(&self.account.account)).unwrap().unwrap()
     }
 }
 

@@ -126,7 +126,7 @@ async fn follow_endpoints(context: Arc<Context>, key: SecretKey, mut stop: watch
             Ok(endpoints) => {
                 running.retain(|id, _| endpoints.iter().any(|endpoint| endpoint.number == *id));
                 for endpoint in endpoints {
-                    follow(&context, &key, endpoint, &mut running, &mut lanes, &stop);
+                    follow(&context, &key, endpoint, &mut running, &mut lanes, &stop).await;
                 }
             }
             Err(error) => tracing::error!(%error, "the endpoints cannot be read"),
@@ -141,7 +141,7 @@ async fn follow_endpoints(context: Arc<Context>, key: SecretKey, mut stop: watch
     while lanes.join_next().await.is_some() {}
 }
 
-fn follow(
+async fn follow(
     context: &Arc<Context>,
     key: &SecretKey,
     endpoint: Endpoint,
@@ -160,7 +160,7 @@ fn follow(
     }
     let target = match endpoint.disabled {
         Some(_) => None,
-        None => match context.open(key, endpoint.clone()) {
+        None => match open(context, key, &endpoint).await {
             Ok(target) => Some(Arc::new(target)),
             Err(problem) => {
                 tracing::error!(endpoint = endpoint.id, %problem, "nothing can be delivered");
@@ -179,6 +179,12 @@ fn follow(
             running.insert(endpoint.number, Running { endpoint, target: sender });
         }
     }
+}
+
+async fn open(context: &Arc<Context>, key: &SecretKey, endpoint: &Endpoint) -> Result<Target, String> {
+    let (context, key, endpoint) = (context.clone(), key.clone(), endpoint.clone());
+    let opened = blocking(move || Ok(context.open(&key, endpoint)));
+    opened.await.map_err(|error| error.to_string())?
 }
 
 /// Asks the store where waiting for a disk holds up nobody else.

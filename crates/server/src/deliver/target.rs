@@ -139,7 +139,7 @@ impl Target {
         public_url: Option<&str>,
         endpoint: Endpoint,
     ) -> Result<Self, String> {
-        let tenant = tenants.with_id(endpoint.tenant).map_err(|error| error.to_string())?;
+        let tenant = tenants.with_new_id(endpoint.tenant).map_err(|error| error.to_string())?;
         let tenant = tenant.ok_or("its tenant was removed")?;
         let sealed = Sealed::open(key, &endpoint).map_err(|error| error.to_string())?;
         let mut headers = base_headers();

@@ -17,10 +17,18 @@ use axum::{
 use jiff::{Timestamp, tz::TimeZone};
 use subtle::ConstantTimeEq;
 use wholecall_record::svg::Clock;
-use wholecall_store::TenantView;
 
 use super::answers;
-use crate::{Service, clock, listen::Peer, problem::Problem, secret, tenants::Tenant, zone};
+use crate::{
+    Service,
+    api::Reader,
+    clock,
+    listen::{Peer, network},
+    problem::Problem,
+    secret,
+    tenants::Tenant,
+    zone,
+};
 
 /// Half a day: a support lead signs in once.
 const SESSION_MS: i64 = 12 * 3_600_000;
@@ -73,17 +81,22 @@ pub(super) enum Refused {
 
 impl Sessions {
     /// Lets in whoever shows a key; the token of the new session.
-    pub(super) fn sign_in(&self, service: &Service, from: IpAddr, key: &str) -> Result<String, Refused> {
+    pub(super) async fn sign_in(
+        &self,
+        service: &Service,
+        from: IpAddr,
+        key: &str,
+    ) -> Result<String, Refused> {
         let now_ms = clock::now().as_millis();
-        if self.shown_wrong(from, now_ms) >= WRONG_KEYS {
-            return Err(Refused::TooOften);
-        }
+        let from = network(from);
         let key = secret::hash(key.trim());
-        match who(service, &key) {
+        match who(service, &key).await {
             Ok(Some(_)) => {}
             Ok(None) => {
+                // A right key is let in whoever showed wrong ones from the same address.
                 self.count_wrong(from, now_ms);
-                return Err(Refused::WrongKey);
+                let is_too_often = self.shown_wrong(from, now_ms) > WRONG_KEYS;
+                return Err(if is_too_often { Refused::TooOften } else { Refused::WrongKey });
             }
             Err(problem) => return Err(Refused::Failed(problem)),
         }
@@ -110,10 +123,16 @@ impl Sessions {
         }
     }
 
-    /// The key of a session that is used now.
-    fn key(&self, token: &str, now_ms: i64) -> Option<[u8; 32]> {
+    /// The hash of the key of the session that a request shows.
+    pub(crate) fn key_of(&self, service: &Service, headers: &HeaderMap) -> Option<[u8; 32]> {
+        let token = secret::hash(cookie(headers, cookie_name(service))?);
+        self.key(&token, clock::now().as_millis())
+    }
+
+    /// The hash of the key of a session that is used now, by the hash of its token.
+    fn key(&self, token: &[u8; 32], now_ms: i64) -> Option<[u8; 32]> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = open.get_mut(&secret::hash(token)).filter(|session| session.is_open(now_ms))?;
+        let session = open.get_mut(token).filter(|session| session.is_open(now_ms))?;
         session.used_ms = now_ms;
         Some(session.key)
     }
@@ -138,14 +157,26 @@ impl Sessions {
 }
 
 /// What a key opens: one tenant, or all.
-fn who(service: &Service, key: &[u8; 32]) -> Result<Option<Vec<Arc<Tenant>>>, Problem> {
+async fn who(service: &Service, key: &[u8; 32]) -> Result<Option<Vec<Arc<Tenant>>>, Problem> {
     let admin_key = *service.admin_key.borrow();
     if let Some(admin) = admin_key
         && bool::from(admin.ct_eq(key))
     {
         return Ok(Some(service.tenants.now().by_name.values().cloned().collect()));
     }
-    Ok(service.tenants.with_key_hash(key)?.map(|tenant| vec![tenant]))
+    Ok(service.tenants.with_key_hash(key).await?.map(|tenant| vec![tenant]))
+}
+
+impl Visitor {
+    /// Whether the session goes on: nobody has signed out, its time is not up, and its key is still there.
+    pub(super) fn is_still_allowed(&self, service: &Service) -> bool {
+        let is_open = service.pages.sessions.key(&self.token, clock::now().as_millis()).is_some();
+        is_open
+            && match self.is_operator {
+                true => service.admin_key.borrow().is_some_and(|admin| bool::from(admin.ct_eq(&self.key))),
+                false => service.tenants.is_key(&self.key),
+            }
+    }
 }
 
 /// The value of a cookie.
@@ -160,6 +191,9 @@ pub(super) struct Visitor {
     /// What may be seen: one tenant's data or, for an operator, everybody's.
     pub(super) tenants: Vec<Arc<Tenant>>,
     pub(super) is_operator: bool,
+    /// The hash of the key that was shown, and of the session's token.
+    pub(super) key: [u8; 32],
+    pub(super) token: [u8; 32],
     /// The tenant that the address names.
     pub(super) named: Option<String>,
     pub(super) zone: Zone,
@@ -195,12 +229,11 @@ impl FromRequestParts<Service> for Visitor {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Response> {
-        let now_ms = clock::now().as_millis();
-        let token = cookie(&parts.headers, cookie_name(service));
-        let key = token.and_then(|token| service.pages.sessions.key(token, now_ms));
+        let token = cookie(&parts.headers, cookie_name(service)).map(secret::hash).unwrap_or_default();
+        let key = service.pages.sessions.key(&token, clock::now().as_millis());
         let found = match key {
             Some(key) => {
-                who(service, &key).map_err(|problem| answers::fault(&problem))?.map(|who| (key, who))
+                who(service, &key).await.map_err(|problem| answers::fault(&problem))?.map(|who| (key, who))
             }
             None => None,
         };
@@ -215,6 +248,8 @@ impl FromRequestParts<Service> for Visitor {
         Ok(Self {
             tenants,
             is_operator,
+            key,
+            token,
             named: parameter("tenant").filter(|name| !name.is_empty()).cloned(),
             zone: zone.unwrap_or_else(|| Zone { name: "UTC".to_owned(), zone: TimeZone::UTC }),
         })
@@ -225,7 +260,7 @@ impl FromRequestParts<Service> for Visitor {
 pub(super) struct Viewer {
     pub(super) visitor: Visitor,
     pub(super) tenant: Arc<Tenant>,
-    pub(super) view: TenantView,
+    pub(super) view: Reader,
 }
 
 impl FromRequestParts<Service> for Viewer {
@@ -242,7 +277,7 @@ impl FromRequestParts<Service> for Viewer {
         };
         let tenant =
             tenant.ok_or_else(|| answers::fault(&Problem::not_found("there is no such tenant for you")))?;
-        let view = service.store.of(tenant.id);
+        let view = Reader::new(service, tenant.id, visitor.key);
         Ok(Self { visitor, tenant, view })
     }
 }
@@ -268,16 +303,12 @@ mod tests {
     fn a_session_that_nobody_uses_ends_before_its_time_and_one_that_is_used_at_its_time() {
         let sessions = Sessions::default();
         let session = Session { key: [7; 32], ends_ms: SESSION_MS, used_ms: 0 };
-        let token = "a token";
-        sessions.open.lock().unwrap().insert(secret::hash(token), session);
-        assert_eq!(sessions.key(token, IDLE_MS - 1), Some([7; 32]));
-        assert_eq!(sessions.key(token, 2 * IDLE_MS - 2), Some([7; 32]), "it was used");
-        assert_eq!(sessions.key(token, 3 * IDLE_MS - 2), None);
-        sessions
-            .open
-            .lock()
-            .unwrap()
-            .insert(secret::hash(token), Session { used_ms: SESSION_MS - 1, ..session });
-        assert_eq!(sessions.key(token, SESSION_MS), None);
+        let token = [9; 32];
+        sessions.open.lock().unwrap().insert(token, session);
+        assert_eq!(sessions.key(&token, IDLE_MS - 1), Some([7; 32]));
+        assert_eq!(sessions.key(&token, 2 * IDLE_MS - 2), Some([7; 32]), "it was used");
+        assert_eq!(sessions.key(&token, 3 * IDLE_MS - 2), None);
+        sessions.open.lock().unwrap().insert(token, Session { used_ms: SESSION_MS - 1, ..session });
+        assert_eq!(sessions.key(&token, SESSION_MS), None);
     }
 }

@@ -57,7 +57,7 @@ pub(super) async fn sign_in(
         *response.status_mut() = status;
         response
     };
-    match service.pages.sessions.sign_in(&service, address, &filled.key) {
+    match service.pages.sessions.sign_in(&service, address, &filled.key).await {
         Ok(token) => {
             // One browser has one session.
             service.pages.sessions.sign_out(&service, &headers);

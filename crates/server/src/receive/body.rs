@@ -19,7 +19,7 @@ pub(crate) const MAX_BODY_BYTES: usize = 256 * 1024;
 pub(super) const DEADLINE: Duration = Duration::from_millis(2_500);
 
 /// So much is kept of a body that cannot be taken for what it is.
-const KEPT_BYTES: usize = 64 * 1024;
+pub(super) const KEPT_BYTES: usize = 64 * 1024;
 
 /// So much more is read of a body that is too long: who is answered before all is sent may find the connection reset.
 const MAX_DISCARDED_BYTES: usize = 8 << 20;

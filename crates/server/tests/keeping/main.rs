@@ -8,6 +8,7 @@ mod directories;
 mod erase;
 mod integrity;
 mod names;
+mod neighbours;
 mod retention;
 mod service;
 mod stats;

@@ -9,7 +9,7 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Arrival, End, Received, batch, lock, waiting::Waiting};
+use super::{Arrival, End, Received, backlog::Counted, batch, lock, waiting::Waiting};
 use crate::{
     Position, TenantId, codec,
     damage::Damages,
@@ -25,17 +25,19 @@ const FORGOTTEN_AT_ONCE: i64 = 4_096;
 
 /// So long is waited for whoever still reads when the file is closed.
 const CLOSING: Duration = Duration::from_millis(100);
+/// If what arrived last is further ahead than so many milliseconds, the clock was wrong then.
+const AHEAD_MS: i64 = 5_000;
 
 #[derive(Debug)]
 pub(super) enum Work {
     Keep {
         arrivals: Vec<Arrival>,
         durable: oneshot::Sender<Result<()>>,
+        /// Counts their bytes until they are written.
+        counted: Counted,
     },
     /// Nothing of what is in the journal may be left in this file or its log.
-    Wipe {
-        done: oneshot::Sender<()>,
-    },
+    Wipe { done: oneshot::Sender<()> },
 }
 
 /// Writes the file.
@@ -86,9 +88,11 @@ impl Writer {
         let mut work = Vec::new();
         while queue.blocking_recv_many(&mut work, AT_ONCE) > 0 {
             let (mut arrivals, mut waiting, mut wiping) = (Vec::new(), Vec::new(), Vec::new());
+            let mut all_counted = Vec::new();
             for work in work.drain(..) {
                 match work {
-                    Work::Keep { arrivals: more, durable } => {
+                    Work::Keep { arrivals: more, durable, counted } => {
+                        all_counted.push(counted);
                         arrivals.extend(more);
                         waiting.push(durable);
                     }
@@ -97,6 +101,7 @@ impl Writer {
             }
             self.must_wipe |= !wiping.is_empty();
             let written = self.write(arrivals);
+            drop(all_counted);
             *lock_failure(&self.failure) = written.as_ref().err().map(StoreError::repeat);
             if self.must_wipe && written.is_ok() {
                 self.must_wipe = !self.wipe().unwrap_or(false);
@@ -125,7 +130,10 @@ impl Writer {
         let mut end = self.end;
         let mut received = Vec::with_capacity(arrivals.len());
         for Arrival { tenant, arrived_ms, session, body } in arrivals {
-            end = End { position: end.position.next(), arrived_ms: arrived_ms.max(end.arrived_ms) };
+            // The journal is in order of time, but for arrivals under a clock that was ahead: those count as now.
+            let is_ahead = end.arrived_ms - arrived_ms > AHEAD_MS;
+            let arrived_ms = if is_ahead { arrived_ms } else { arrived_ms.max(end.arrived_ms) };
+            end = End { position: end.position.next(), arrived_ms };
             let End { position, arrived_ms } = end;
             received.push(Received { position, tenant, arrived_ms, session, body });
         }
@@ -305,7 +313,7 @@ pub(super) fn take_over_rows(connection: &mut Connection) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{codec::Kind, schema};
+    use crate::{arrivals::backlog::Backlog, codec::Kind, schema};
 
     #[test]
     fn what_an_older_file_has_row_by_row_is_taken_over() {
@@ -438,7 +446,8 @@ mod tests {
             let (durable, is_durable) = oneshot::channel();
             let (session, body) = ("s-1".into(), "{}".into());
             let arrivals = vec![Arrival { tenant: TenantId(1), arrived_ms: 1_000, session, body }];
-            queue.blocking_send(Work::Keep { arrivals, durable }).unwrap();
+            let counted = Arc::new(Backlog::default()).count(&arrivals).unwrap();
+            queue.blocking_send(Work::Keep { arrivals, durable, counted }).unwrap();
             is_durable.blocking_recv().unwrap().unwrap();
         };
         let log = || std::fs::metadata(folder.path().join("arrivals.db-wal")).unwrap().len();
