@@ -10,6 +10,8 @@ mod json_text;
 mod play;
 #[path = "../../crates/assembly/tests/laws/stream.rs"]
 mod stream;
+#[path = "../../crates/assembly/tests/laws/written.rs"]
+mod written;
 
 /// Our reader of JSON against serde_json.
 pub fn json(data: &[u8]) {
@@ -24,4 +26,9 @@ pub fn pieces(data: &[u8]) {
 /// Notifications received and timers run out in any order.
 pub fn assembler(data: &[u8]) {
     bytes::check(data);
+}
+
+/// Whatever is accepted is assembled, written and read back.
+pub fn written(data: &[u8]) {
+    written::check(data);
 }

@@ -2,7 +2,7 @@
 
 use std::{
     sync::atomic::{AtomicI64, Ordering},
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use wholecall_simulator::Millis;
@@ -17,9 +17,9 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// Calls happen `speed` times as fast as in life.
-    pub(crate) fn new(speed: f64) -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    /// Calls happen `speed` times as fast as in life; both times begin so far behind the clock on the wall.
+    pub(crate) fn new(speed: f64, behind: Duration) -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(behind);
         Self {
             begun: Instant::now(),
             base: Millis::try_from(since.as_millis()).unwrap_or(0),
@@ -41,9 +41,9 @@ impl Clock {
     }
 
     /// How long to wait, in life, for a time of calls.
-    pub(crate) fn until(&self, time: Millis) -> std::time::Duration {
+    pub(crate) fn until(&self, time: Millis) -> Duration {
         let wait = time.saturating_sub(self.call_time()).clamp(0, 3_600_000) as f64;
-        std::time::Duration::from_secs_f64(wait / 1000.0 / self.speed)
+        Duration::from_secs_f64(wait / 1000.0 / self.speed)
     }
 
     /// Lets time pass at once.

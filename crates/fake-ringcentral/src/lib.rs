@@ -54,6 +54,8 @@ pub struct Config {
     pub users: usize,
     /// How many calls a day each user makes by themselves; 0: only those that are [played](Fake::play).
     pub calls_per_user: f64,
+    /// How far its clock is behind.
+    pub behind: Duration,
     /// How many times as fast as in life calls happen.
     pub speed: f64,
     /// Decides about everything that may vary.
@@ -85,6 +87,7 @@ impl Default for Config {
             accounts: 1,
             users: 50,
             calls_per_user: 12.0,
+            behind: Duration::ZERO,
             speed: 1.0,
             seed: 1,
             client_id: "fake-client".to_owned(),

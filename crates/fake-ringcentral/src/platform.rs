@@ -89,7 +89,7 @@ pub(crate) struct Platform {
 
 impl Platform {
     pub(crate) fn new(config: Config) -> Self {
-        let clock = Clock::new(config.speed);
+        let clock = Clock::new(config.speed, config.behind);
         let now = clock.call_time();
         let customer = |number: usize| {
             let company =

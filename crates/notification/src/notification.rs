@@ -122,6 +122,14 @@ impl<'d, 'a> Notification<'d, 'a> {
         }
     }
 
+    /// Every time that it states and that may become part of a record.
+    pub fn times(&self) -> impl Iterator<Item = Moment> + use<'d, 'a> {
+        [Some(self.event_time), self.document.timestamp, self.document.start_time, self.begun()]
+            .into_iter()
+            .chain([self.body().creation_time])
+            .flatten()
+    }
+
     /// What the call log says; empty if this is no record of it.
     pub fn log_record(&self) -> LogRecord<'a> {
         match self.source {

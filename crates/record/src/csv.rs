@@ -7,6 +7,7 @@ use compact_str::CompactString;
 use crate::{
     ParticipantId, Time,
     call::{Call, Participant, QueueOutcome, Side},
+    screen::is_harmful,
     words,
 };
 
@@ -214,10 +215,30 @@ fn own(error: csv::Error) -> io::Error {
 /// Names and numbers come from outside; a spreadsheet must not take one for a formula. A sign that is followed by
 /// digits only, as in a telephone number, stays.
 fn guarded(text: String) -> String {
+    let text = shown(text);
     let is_number = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
     let signed = text.strip_prefix(['+', '-']).is_some_and(is_number);
-    let looks_like_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) && text != "-";
-    if looks_like_formula && !signed { format!("'{text}") } else { text }
+    if !signed && looks_like_formula(&text) { format!("'{text}") } else { text }
+}
+
+/// A program that ignores what is before a sign, or that takes a full-width sign for the usual one, sees a formula too.
+fn looks_like_formula(text: &str) -> bool {
+    let is_passed_over = |character: char| {
+        character.is_whitespace()
+            || matches!(character, '·' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
+    };
+    let seen = text.trim_start_matches(is_passed_over);
+    text != "-"
+        && (text.starts_with(['\t', '\n']) || seen.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']))
+}
+
+/// What a terminal or a spreadsheet would take as a command or not show is shown as a dot; lines stay lines.
+fn shown(text: String) -> String {
+    let is_hidden = |character| is_harmful(character) && !matches!(character, '\n' | '\t');
+    match text.contains(is_hidden) {
+        true => text.replace(is_hidden, "·"),
+        false => text,
+    }
 }
 
 #[cfg(test)]
@@ -231,6 +252,12 @@ mod tests {
         assert_eq!(guarded("+1+2"), "'+1+2");
         assert_eq!(guarded("-2+3+cmd"), "'-2+3+cmd");
         assert_eq!(guarded("\n=1"), "'\n=1");
+        assert_eq!(guarded("\0=1"), "'·=1");
+        assert_eq!(guarded("\r=1"), "'·=1");
+        assert_eq!(guarded(" \u{feff}=1"), "' \u{feff}=1");
+        assert_eq!(guarded("＝1+1"), "'＝1+1");
+        assert_eq!(guarded("＠SUM(A1)"), "'＠SUM(A1)");
+        assert_eq!(guarded("a\u{1b}[31m\u{202e}"), "a·[31m·");
         assert_eq!(guarded("+14045550104"), "+14045550104");
         assert_eq!(guarded("-250"), "-250");
         assert_eq!(guarded("Ann"), "Ann");

@@ -52,7 +52,11 @@ fn header(call: &Call, screen: Screen) -> String {
         words::length(call.durations.wait_ms),
         people(call),
     );
-    format!("{}\n{facts}\n{}\n\n", screen.paint(&who, Color::Strong), screen.paint(&call.id, Color::Faint))
+    format!(
+        "{}\n{facts}\n{}\n\n",
+        screen.paint(&who, Color::Strong),
+        screen.paint(&harmless(&call.id), Color::Faint)
+    )
 }
 
 /// Who answered, what served the customer (without one: the caller) last, for whom outside telephones ring; each on a

@@ -4,9 +4,11 @@
 //! quarter of the whole work from notification to record, most of it in looking byte by byte at keys and ids
 //! that need no escaping. So the types of the record write themselves: [`object`] and [`words`] declare a
 //! type, its serde form, its JSON Schema, and its writer from one list of names. The output is what `serde_json` writes, byte
-//! for byte; tests hold it to that.
+//! for byte but for characters that a terminal takes as commands, which are escaped; tests hold it to that.
 
 use compact_str::CompactString;
+
+use crate::screen::is_harmful;
 
 /// What can be written into a record.
 pub trait WriteJson {
@@ -139,7 +141,10 @@ fn needs_escape(bytes: [u8; 8]) -> bool {
     let word = u64::from_le_bytes(bytes);
     let has_zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
     let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-    control | has_zero(word ^ (ONES * u64::from(b'"'))) | has_zero(word ^ (ONES * u64::from(b'\\'))) != 0
+    let is_ascii = word & HIGHS == 0;
+    !is_ascii
+        || control | has_zero(word ^ (ONES * u64::from(b'"'))) | has_zero(word ^ (ONES * u64::from(b'\\')))
+            != 0
 }
 
 fn is_plain(text: &str) -> bool {
@@ -149,7 +154,7 @@ fn is_plain(text: &str) -> bool {
         Some(last) => {
             !needs_escape(*last) && !bytes.as_chunks::<8>().0.iter().any(|word| needs_escape(*word))
         }
-        None => !bytes.iter().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)),
+        None => !bytes.iter().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20 | 0x80..)),
     }
 }
 
@@ -166,8 +171,21 @@ pub(crate) fn write_within_quotes(text: &str, out: &mut Vec<u8>) {
     if is_plain(text) {
         out.extend_from_slice(text.as_bytes());
     } else if let Ok(quoted) = serde_json::to_string(text) {
-        out.extend_from_slice(&quoted.as_bytes()[1..quoted.len() - 1]);
+        write_shown(&quoted[1..quoted.len() - 1], out);
     }
+}
+
+/// JSON allows characters that a terminal takes as commands, and signs of direction: those are escaped.
+fn write_shown(text: &str, out: &mut Vec<u8>) {
+    let mut rest = text;
+    // What is harmful in ASCII is escaped already, but for DEL, which does nothing.
+    let is_hidden = |character: char| !character.is_ascii() && is_harmful(character);
+    while let Some((at, harmful)) = rest.char_indices().find(|(_, character)| is_hidden(*character)) {
+        out.extend_from_slice(&rest.as_bytes()[..at]);
+        out.extend_from_slice(format!("\\u{:04x}", u32::from(harmful)).as_bytes());
+        rest = &rest[at + harmful.len_utf8()..];
+    }
+    out.extend_from_slice(rest.as_bytes());
 }
 
 impl WriteJson for CompactString {
@@ -272,10 +290,25 @@ mod tests {
                 }
             }
         }
-        for text in ["", "Ångström – “quoted”", "\u{7f}\u{80}\u{2028}", "emoji 🦀 at the end", "tab\there"]
+        for text in ["", "Ångström – “quoted”", "\u{7f}\u{a0}\u{2028}", "emoji 🦀 at the end", "tab\there"]
         {
             assert_eq!(written(text), serde_json::to_string(text).unwrap());
         }
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped_and_read_back_as_it_was() {
+        for text in
+            ["\u{9b}31m\u{202e}", "in the middle \u{85} of a longer text", "Zoë\u{2066}\"\n", "\u{7f}ü\u{80}"]
+        {
+            let written = written(text);
+            assert!(
+                !written.contains(|character| !char::is_ascii(&character) && is_harmful(character)),
+                "{written}"
+            );
+            assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text);
+        }
+        assert_eq!(written("\u{9b}31m\u{202e}"), r#""\u009b31m\u202e""#);
     }
 
     #[test]

@@ -82,7 +82,25 @@ pub fn fit(text: &str, columns: usize, unicode: bool) -> String {
     format!("{cut}{more}{}", " ".repeat(filling))
 }
 
-/// Control characters in names would move the cursor: they are shown as a dot.
+/// Control characters in names would move the cursor, and signs of direction would turn what follows around: they are shown
+/// as a dot.
 pub fn harmless(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { '·' } else { character }).collect()
+    text.chars().map(|character| if is_harmful(character) { '·' } else { character }).collect()
+}
+
+/// Whether a character changes how others are shown instead of being shown.
+pub(crate) fn is_harmful(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_shown_changes_what_is_around_it() {
+        let text = "a\u{1b}[31mb\rc\u{9b}2Jd\u{202e}e\u{2066}f\0g\u{7f}";
+        assert_eq!(harmless(text), "a·[31mb·c·2Jd·e·f·g·");
+        assert_eq!(harmless("Zoë – עברית"), "Zoë – עברית");
+    }
 }

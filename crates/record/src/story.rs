@@ -60,7 +60,7 @@ impl Story {
     pub fn text(&self, screen: Screen) -> String {
         let mut text = format!("{}\n\n", screen.paint(&harmless(&self.title), Color::Strong));
         for (index, session) in self.sessions.iter().enumerate() {
-            text.push_str(&format!("session {} = {session}\n", letter(index)));
+            text.push_str(&format!("session {} = {}\n", letter(index), harmless(session)));
         }
         let mut rules = Rules::default();
         let mut day = String::new();
@@ -114,7 +114,7 @@ impl Story {
             .iter()
             .map(|proof| {
                 let place = self.sessions.iter().position(|session| *session == proof.telephony_session_id);
-                let session = place.map_or_else(|| proof.telephony_session_id.to_string(), letter);
+                let session = place.map_or_else(|| harmless(&proof.telephony_session_id), letter);
                 format!("{session} {}", proof.place())
             })
             .collect();

@@ -36,6 +36,9 @@ pub enum Place {
     Page,
 }
 
+/// A drawing has at most so many lanes: what it takes grows with their square, and nobody could read more.
+pub const MOST_LANES: usize = 1_000;
+
 /// How wide a drawing is.
 const WIDTH: f64 = 1080.0;
 /// Around it.

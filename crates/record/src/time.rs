@@ -66,9 +66,23 @@ impl WriteJson for Time {
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        let timestamp: jiff::Timestamp = text.parse().map_err(de::Error::custom)?;
-        Ok(Self(timestamp.as_millisecond()))
+        match text.parse::<jiff::Timestamp>() {
+            Ok(timestamp) => Ok(Self(timestamp.as_millisecond())),
+            Err(error) => read_back(&text).ok_or_else(|| de::Error::custom(error)),
+        }
     }
+}
+
+/// Reads what [`Text`] writes also where the general parser does not: it knows no time of the last 26 hours of the year
+/// 9999.
+fn read_back(text: &str) -> Option<Time> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let date: jiff::civil::Date = date.parse().ok()?;
+    let time: jiff::civil::Time = time.parse().ok()?;
+    let days = date.since((jiff::Unit::Day, jiff::civil::date(1970, 1, 1))).ok()?.get_days();
+    let [hour, minute, second] = [time.hour(), time.minute(), time.second()].map(i64::from);
+    let in_day_ms = ((hour * 60 + minute) * 60 + second) * 1_000 + i64::from(time.millisecond());
+    Some(Time(i64::from(days) * 86_400_000 + in_day_ms))
 }
 
 /// The 24 characters of a time. A record holds some fifty times; a general formatter would take a third
@@ -167,5 +181,20 @@ mod tests {
         let time = Time::from_millis(1_780_144_272_509);
         assert_eq!(serde_json::to_string(&time).unwrap(), "\"2026-05-30T12:31:12.509Z\"");
         assert_eq!(serde_json::from_str::<Time>("\"2026-05-30T12:31:12.509Z\"").unwrap(), time);
+    }
+
+    #[test]
+    fn whatever_can_be_written_can_be_read_back() {
+        const FIRST_MS: i64 = -62_167_219_200_000;
+        const LAST_MS: i64 = 253_402_300_799_999;
+        let spread = (0..20_000).map(|step| FIRST_MS + step * ((LAST_MS - FIRST_MS) / 20_000));
+        let ends = (0..200).flat_map(|hour| [FIRST_MS + hour * 3_600_000, LAST_MS - hour * 3_600_000]);
+        for millis in spread.chain(ends) {
+            let text = serde_json::to_string(&Time::from_millis(millis)).unwrap();
+            let read = serde_json::from_str::<Time>(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(read, Time::from_millis(millis), "{text}");
+        }
+        let other = serde_json::from_str::<Time>("\"2026-05-30T14:31:12.5095+02:00\"").unwrap();
+        assert_eq!(other, Time::from_millis(1_780_144_272_509), "other spellings are read too");
     }
 }

@@ -4,7 +4,12 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
-use crate::{budget::Group, client::Client, error::Result};
+use crate::{
+    budget::Group,
+    client::Client,
+    error::Result,
+    id::{is_requestable, segment},
+};
 
 /// An answer about a session, in RingCentral's words.
 #[derive(Debug, Clone)]
@@ -175,12 +180,16 @@ const PER_PAGE: usize = 250;
 
 /// What a session is read from.
 pub fn session_path(account: &str, session: &str) -> String {
-    format!("/restapi/v1.0/account/{account}/telephony/sessions/{session}")
+    format!("/restapi/v1.0/account/{}/telephony/sessions/{}", segment(account), segment(session))
 }
 
 impl Client {
-    /// A session and its parties; none if RingCentral does not know it (any more).
+    /// A session and its parties; none if RingCentral does not know it (any more), or cannot: an id that does not look like
+    /// RingCentral's is never asked for.
     pub async fn session(&self, account: &str, session: &str) -> Result<Option<Session>> {
+        if !is_requestable(session) || !(account == "~" || is_requestable(account)) {
+            return Ok(None);
+        }
         match self.get::<Box<RawValue>>(Group::Light, &session_path(account, session)).await {
             Ok(raw) => Ok(Some(Session { json: raw.get().into(), at_ms: self.server_now_ms() })),
             Err(error) if error.is_unknown() => Ok(None),

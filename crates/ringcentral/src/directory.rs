@@ -7,6 +7,7 @@ use crate::{
     budget::Group,
     client::Client,
     error::{Error, Refusal, Result},
+    id::segment,
 };
 
 const ACCOUNT: &str = "/restapi/v1.0/account/~";
@@ -198,7 +199,7 @@ impl Client {
                 reading.members.push(Pages::default());
             }
             let members = &mut reading.members[at];
-            let list = format!("call-queues/{}/members", queue.id);
+            let list = format!("call-queues/{}/members", segment(&queue.id));
             optional(self.pages(Group::Medium, &list, members).await, members)?;
             if members.is_denied() {
                 break;

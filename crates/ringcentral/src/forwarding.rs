@@ -7,6 +7,7 @@ use crate::{
     client::Client,
     directory::{Directory, Forwarding, MissingPart, Pages, in_order, optional},
     error::Result,
+    id::segment,
 };
 
 /// Forwarding numbers that are being read: what was told so far. What the limits do not allow at once is gone on with
@@ -50,7 +51,7 @@ impl Client {
     /// gone have no numbers; without the permission nobody has.
     pub async fn read_forwarding(&self, reading: &mut ForwardingReading) -> Result<ForwardingNumbers> {
         while let Some(user) = reading.users.last() {
-            let list = format!("extension/{user}/forwarding-number");
+            let list = format!("extension/{}/forwarding-number", segment(user));
             let pages = &mut reading.of_user;
             optional(self.pages(Group::Light, &list, pages).await, pages)?;
             if pages.is_denied() {

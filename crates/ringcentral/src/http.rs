@@ -1,16 +1,28 @@
 //! HTTP with TLS, by this machine's trusted certificates. All clients of a process share one.
 
-use std::{error::Error as _, sync::Arc, time::Duration};
+use std::{
+    error::Error as _,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{HeaderMap, Request, StatusCode, body::Bytes};
+use hyper::{HeaderMap, Request, StatusCode, Uri, body::Bytes};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
+    rt::{TokioExecutor, TokioIo, TokioTimer},
 };
+use tokio::net::TcpStream;
+use tower_service::Service;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    proxy::Proxies,
+};
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
@@ -26,8 +38,9 @@ const MAX_ANSWER_BYTES: usize = 16 << 20;
 /// The way to RingCentral. Clones share their connections.
 #[derive(Debug, Clone)]
 pub struct Http {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<HttpsConnector<Connector>, Full<Bytes>>,
     tls: Arc<rustls::ClientConfig>,
+    connector: Connector,
 }
 
 /// An answer, whatever it says.
@@ -39,8 +52,13 @@ pub(crate) struct Answer {
 }
 
 impl Http {
-    /// Trusts whom this machine trusts.
+    /// Trusts whom this machine trusts, and connects directly.
     pub fn new() -> Result<Self> {
+        Self::through(Proxies::default())
+    }
+
+    /// Trusts whom this machine trusts, and connects through proxies.
+    pub fn through(proxies: Proxies) -> Result<Self> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -54,21 +72,28 @@ impl Http {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_WITHIN));
-        let connector = HttpsConnectorBuilder::new()
+        let connector = Connector { tcp, proxies: Arc::new(proxies) };
+        let with_tls = HttpsConnectorBuilder::new()
             .with_tls_config((*tls).clone())
             .https_or_http()
             .enable_http1()
-            .wrap_connector(tcp);
+            .wrap_connector(connector.clone());
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
-            .build(connector);
-        Ok(Self { client, tls })
+            .build(with_tls);
+        Ok(Self { client, tls, connector })
     }
 
     /// For WebSockets, which make their own connections.
     pub(crate) fn tls(&self) -> Arc<rustls::ClientConfig> {
         self.tls.clone()
+    }
+
+    /// A connection to a host, for a WebSocket.
+    pub(crate) async fn connect(&self, address: &Uri) -> Result<TcpStream> {
+        let connected = self.connector.clone().call(address.clone()).await;
+        Ok(connected.map_err(|error| Error::Unreachable(error.to_string()))?.into_inner())
     }
 
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer> {
@@ -81,6 +106,60 @@ impl Http {
         };
         let late = || Error::Unreachable(format!("no answer within {} s", WITHIN.as_secs()));
         tokio::time::timeout(WITHIN, asked).await.unwrap_or_else(|_| Err(late()))
+    }
+}
+
+/// Connects directly, trying a name's addresses beside each other, or through a proxy.
+#[derive(Debug, Clone)]
+struct Connector {
+    tcp: HttpConnector,
+    proxies: Arc<Proxies>,
+}
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<TcpStream>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let Self { mut tcp, proxies } = self.clone();
+        Box::pin(async move {
+            let is_tls = matches!(uri.scheme_str(), Some("https" | "wss"));
+            let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+            let Some(proxy) = proxies.of(is_tls, host) else {
+                return tcp.call(with_port(&uri, is_tls)?).await.map_err(innermost);
+            };
+            let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+            proxy.connect(host, port).await.map(TokioIo::new)
+        })
+    }
+}
+
+/// The address with the port of its scheme, which the connector for HTTP does not know of WebSockets.
+fn with_port(uri: &Uri, is_tls: bool) -> io::Result<Uri> {
+    let port = if is_tls { 443 } else { 80 };
+    match (uri.authority(), uri.port()) {
+        (Some(authority), None) => {
+            let text = format!("{}://{authority}:{port}/", if is_tls { "https" } else { "http" });
+            text.parse().map_err(io::Error::other)
+        }
+        _ => Ok(uri.clone()),
+    }
+}
+
+/// The innermost cause says most: "connection refused", not "tcp connect error".
+fn innermost(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    match cause.downcast_ref::<io::Error>() {
+        Some(io_error) => io::Error::new(io_error.kind(), io_error.to_string()),
+        None => io::Error::other(cause.to_string()),
     }
 }
 

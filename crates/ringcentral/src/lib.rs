@@ -14,6 +14,8 @@ mod directory;
 mod error;
 mod forwarding;
 mod http;
+mod id;
+mod proxy;
 mod socket;
 mod subscription;
 mod token;
@@ -26,6 +28,8 @@ pub use directory::{Device, Directory, Extension, Forwarding, MissingPart, Phone
 pub use error::{Error, Refusal, Result};
 pub use forwarding::{ForwardingNumbers, ForwardingReading};
 pub use http::Http;
+pub use id::is_requestable;
+pub use proxy::{Proxies, Proxy};
 pub use socket::{Recovery, Socket};
 pub use subscription::{
     DisabledFilter, Health, Subscription, Transport, WEBHOOK_SECONDS, judge, renew_at_ms,

@@ -11,7 +11,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json, value::RawValue};
 use tokio::{net::TcpStream, time::Instant};
 use tokio_tungstenite::{
-    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
+    Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config,
     tungstenite::{Message, protocol::WebSocketConfig},
 };
 
@@ -110,7 +110,12 @@ impl Socket {
             .write_buffer_size(0)
             .max_message_size(Some(MAX_MESSAGE_BYTES));
         let connector = Connector::Rustls(client.http.tls());
-        let connecting = connect_async_tls_with_config(address, Some(config), true, Some(connector));
+        let gateway = address
+            .parse()
+            .map_err(|_| Error::Unreadable("no address of the WebSocket gateway".to_owned()))?;
+        let tcp = within(client.http.connect(&gateway)).await??;
+        tcp.set_nodelay(true).map_err(|error| Error::Unreachable(error.to_string()))?;
+        let connecting = client_async_tls_with_config(address, tcp, Some(config), Some(connector));
         let (stream, _) = within(connecting).await?.map_err(|error| lost(&error))?;
         let mut socket = Self {
             stream,

@@ -8,6 +8,7 @@ use crate::{
     budget::Group,
     client::{Client, read},
     error::{Result, permission_in},
+    id::segment,
 };
 
 /// How long a webhook's subscription is asked for.
@@ -192,13 +193,14 @@ impl Client {
 
     /// Gives a subscription its full time again.
     pub async fn renew(&self, id: &str) -> Result<Subscription> {
-        let path = format!("{SUBSCRIPTION}/{id}/renew");
+        let path = format!("{SUBSCRIPTION}/{}/renew", segment(id));
         read(&self.ask(Group::Light, Method::POST, &path, None).await?)
     }
 
     /// Ends a subscription; that there is none is as good.
     pub async fn unsubscribe(&self, id: &str) -> Result<()> {
-        match self.ask(Group::Medium, Method::DELETE, &format!("{SUBSCRIPTION}/{id}"), None).await {
+        let path = format!("{SUBSCRIPTION}/{}", segment(id));
+        match self.ask(Group::Medium, Method::DELETE, &path, None).await {
             Err(error) if !error.is_unknown() => Err(error),
             _ => Ok(()),
         }

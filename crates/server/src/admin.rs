@@ -1,5 +1,7 @@
 //! What an operator does to tenants, from the command line or over HTTP.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 use wholecall_record::Time;
 use wholecall_store::{NewTenant, SecretKind, Store, StoreError, Tenant, TenantSettings};
@@ -55,6 +57,11 @@ impl Added {
     }
 }
 
+/// Copies a store to a new file; its length in bytes. Blocks.
+pub fn backup(store: &Store, file: &Path) -> Result<u64, StoreError> {
+    store.backup(file, clock::now().as_millis())
+}
+
 /// Adds a tenant with an API key and a verification token.
 pub fn add_tenant(
     store: &Store,
@@ -66,12 +73,7 @@ pub fn add_tenant(
     if !(1..=64).contains(&name.len()) || !name.chars().all(is_plain) {
         return Err(AdminError::Name(name.to_owned()));
     }
-    if accounts.is_empty() {
-        return Err(AdminError::NoAccount);
-    }
-    if let Some(wrong) = accounts.iter().find(|id| id.is_empty() || !id.chars().all(|c| c.is_ascii_digit())) {
-        return Err(AdminError::Account(wrong.clone()));
-    }
+    check_accounts(accounts)?;
     let verification_token = match verification_token {
         Some(token) => checked(token)?,
         None => secret::generate("wcv_")?,
@@ -86,9 +88,26 @@ pub fn add_tenant(
             secret::to_store(SecretKind::Verification, &verification_token),
         ],
         settings: TenantSettings::default(),
-        pseudonym_key: secret::random_key()?,
+        pseudonym_salt: secret::random_key()?,
     })?;
     Ok(Added { name: name.to_owned(), api_key, verification_token })
+}
+
+fn check_accounts(accounts: &[String]) -> Result<(), AdminError> {
+    let is_id = |id: &String| (1..=64).contains(&id.len()) && id.chars().all(|c| c.is_ascii_digit());
+    match accounts.iter().find(|id| !is_id(id)) {
+        _ if accounts.is_empty() => Err(AdminError::NoAccount),
+        Some(wrong) => Err(AdminError::Account(wrong.clone())),
+        None => Ok(()),
+    }
+}
+
+/// Gives a tenant other accounts than it had.
+pub fn set_accounts(store: &Store, name: &str, accounts: &[String]) -> Result<Tenant, AdminError> {
+    check_accounts(accounts)?;
+    let tenant = find(store, name)?;
+    store.set_accounts(tenant.id, accounts.to_vec())?;
+    find(store, name)
 }
 
 fn checked(token: String) -> Result<String, AdminError> {

@@ -6,8 +6,8 @@ use wholecall_assembly::{Collection, Directory};
 use wholecall_notification::{Document, Message};
 use wholecall_record::{Call, WriteJson};
 use wholecall_store::{
-    Assembled, AuditedCall, ChangeKind, Entry, Made, Position, Store, StoreError, StoredCall, TenantId,
-    VersionKind,
+    Assembled, AuditedCall, ChangeKind, Damage, Entry, Made, Position, Store, StoreError, StoredCall,
+    TenantId, VersionKind,
 };
 
 use crate::{clock, directories::Directories};
@@ -61,16 +61,40 @@ pub struct Checked {
 }
 
 /// Checks a store, also beside a running server. With `repair`, calls that are not what their notifications make are told
-/// anew, as further versions; that needs a store that no server runs on.
+/// anew, as further versions; that needs a store that no server runs on. What is then said to be repaired was looked at
+/// once more.
 pub fn check(store: &Store, repair: bool, mut watch: impl FnMut(Progress)) -> Result<Checked, StoreError> {
-    if repair {
-        store.claim()?;
+    if !repair {
+        return look(store, false, &mut watch);
     }
+    store.claim()?;
+    let first = look(store, true, &mut watch)?;
+    if first.findings.is_empty() {
+        return Ok(first);
+    }
+    let again = look(store, false, &mut watch)?;
+    let is_left = |finding: &Finding| {
+        again.findings.iter().any(|left| (&left.place, &left.problem) == (&finding.place, &finding.problem))
+    };
+    let mut findings = first.findings;
+    findings.iter_mut().for_each(|finding| finding.repaired = !is_left(finding));
+    let news = again.findings.into_iter().filter(|left| {
+        !findings.iter().any(|finding| (&left.place, &left.problem) == (&finding.place, &finding.problem))
+    });
+    let news: Vec<Finding> = news.collect();
+    findings.extend(news);
+    Ok(Checked { findings, ..first })
+}
+
+fn look(store: &Store, repair: bool, watch: &mut impl FnMut(Progress)) -> Result<Checked, StoreError> {
     let directories = Directories::new(store.clone());
     let mut check = Check { store, directories, repair, checked: Checked::default() };
     watch(Progress { step: Step::File, done: 0, of: 1 });
     for problem in store.file_problems()? {
         check.find("file", problem);
+    }
+    for loss in store.losses()? {
+        check.find("data", loss);
     }
     for problem in store.feed_problems()? {
         check.find("changes", problem);
@@ -107,6 +131,12 @@ pub fn check(store: &Store, repair: bool, mut watch: impl FnMut(Progress)) -> Re
     for stray in store.strays()? {
         check.strays(stray.tenant, &stray.entries)?;
     }
+    for Damage { place, problem, .. } in store.audit_rest()? {
+        check.find(place, problem);
+    }
+    if repair {
+        store.set_aside_unreadable_changes()?;
+    }
     Ok(check.checked)
 }
 
@@ -126,6 +156,14 @@ impl Check<'_> {
     fn call(&mut self, call: &AuditedCall) -> Result<(), StoreError> {
         let mut problems = call.problems.clone();
         let fresh = match &call.stored {
+            // What the others make would say less than its record does.
+            Ok(_) if call.unreadable > 0 => {
+                problems.push(format!(
+                    "{} of its notifications cannot be read: its record stays as it is",
+                    call.unreadable
+                ));
+                None
+            }
             Ok(stored) => {
                 let (fresh, problem) = self.compare(stored)?;
                 problems.extend(problem);
@@ -143,7 +181,7 @@ impl Check<'_> {
         for problem in problems {
             self.find(format!("call {}", call.id), problem);
         }
-        if !self.repair {
+        if !self.repair || (call.stored.is_ok() && call.unreadable > 0) {
             return Ok(());
         }
         let (fresh, position, completed) = match (&call.stored, fresh) {
@@ -183,6 +221,7 @@ impl Check<'_> {
             Err(error) => return Err(error),
         };
         let checkpoint = self.store.checkpoint()?;
+        // What cannot be read was passed over; the rest is what is known of the call.
         entries.retain(|entry| entry.position <= checkpoint);
         let fresh = self.collect_anew(call.tenant, &entries)?.finish().get(&call.id);
         Ok(fresh.zip(entries.last().map(|entry| entry.position)))

@@ -30,14 +30,26 @@ impl Directories {
     /// The newest of each of a tenant's accounts.
     pub(crate) fn newest(&mut self, tenant: TenantId) -> Result<Vec<(String, Arc<Directory>)>, StoreError> {
         let stored = self.store.of(tenant).directories()?;
-        stored
-            .into_iter()
-            .map(|stored| {
-                let directory = Arc::new(read(&stored)?);
-                self.remember((tenant, stored.account.clone(), stored.version), &directory);
-                Ok((stored.account, directory))
-            })
-            .collect()
+        let mut newest = Vec::new();
+        for stored in stored {
+            let Some(directory) = self.read(tenant, &stored)? else { continue };
+            self.remember((tenant, stored.account.clone(), stored.version), &directory);
+            newest.push((stored.account, directory));
+        }
+        Ok(newest)
+    }
+
+    /// A version as it is stored, or nothing where it makes no sense: calls are then made without names.
+    fn read(&self, tenant: TenantId, stored: &StoredDirectory) -> Result<Option<Arc<Directory>>, StoreError> {
+        match read(stored) {
+            Ok(directory) => Ok(Some(Arc::new(directory))),
+            Err(error @ StoreError::Damaged(_)) => {
+                let place = format!("version {} of the directory of {}", stored.version, stored.account);
+                self.store.note_damage(Some(tenant), place, &error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The newest of an account.
@@ -47,7 +59,7 @@ impl Directories {
         account: &str,
     ) -> Result<Option<Arc<Directory>>, StoreError> {
         let Some(stored) = self.store.of(tenant).newest_directory(account)? else { return Ok(None) };
-        let directory = Arc::new(read(&stored)?);
+        let Some(directory) = self.read(tenant, &stored)? else { return Ok(None) };
         self.remember((tenant, stored.account, stored.version), &directory);
         Ok(Some(directory))
     }
@@ -65,7 +77,8 @@ impl Directories {
         if let Some(directory) = self.at_hand.get(&key) {
             return Ok(Some(directory.clone()));
         }
-        let directory = of_version(&self.store.of(tenant), Some(account), Some(version))?.map(Arc::new);
+        let Some(stored) = self.store.of(tenant).directory(account, version)? else { return Ok(None) };
+        let directory = self.read(tenant, &stored)?;
         directory.iter().for_each(|directory| self.remember(key.clone(), directory));
         Ok(directory)
     }
@@ -199,7 +212,7 @@ impl StoredName {
     /// Adds the names that are stored for a tenant's accounts.
     pub(crate) fn add_stored(names: &mut Names, view: &TenantView) -> Result<(), StoreError> {
         for stored in view.directories()? {
-            for (extension, name) in &Contents::of(&stored)?.learnt_names {
+            for (extension, name) in &Contents::of_text(&stored.contents).learnt_names {
                 names.insert(&stored.account, extension, name.learnt());
             }
         }

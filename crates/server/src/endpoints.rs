@@ -4,8 +4,8 @@ use hyper::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 use wholecall_record::Time;
 use wholecall_store::{
-    ChangeKind, Delivery, Endpoint, EndpointChange, EndpointSettings, NewEndpoint, Signing, StoreError,
-    TenantView,
+    ChangeKind, Delivery, Endpoint, EndpointChange, EndpointFilter, EndpointSettings, MAX_ENDPOINTS,
+    NewEndpoint, Signing, StoreError, TenantView, TestSent,
 };
 
 use crate::{
@@ -17,8 +17,12 @@ use crate::{
 /// While an endpoint's secret is followed by another, both sign for so long.
 const OVERLAP_MS: i64 = 24 * 3_600_000;
 
-/// A tenant has so many endpoints at most.
-const MOST_ENDPOINTS: usize = 100;
+/// A member of a filter is an id or a number.
+const MAX_FILTER_BYTES: usize = 200;
+
+/// What `maxBytes` may be: at least what an event with nothing but ids takes.
+const MIN_MAX_BYTES: u32 = 2_048;
+const MAX_MAX_BYTES: u32 = 64 * 1_024 * 1_024;
 
 /// What can be asked for; the first are what is sent if nothing is.
 pub(crate) const EVENTS: [ChangeKind; 7] = [
@@ -42,6 +46,9 @@ pub enum EndpointError {
     /// There is no such endpoint.
     #[error("there is no endpoint {0}")]
     Unknown(String),
+    /// It was sent many tests just now.
+    #[error("an endpoint is sent ten tests a minute at most")]
+    TooManyTests,
     /// Its secrets.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -60,9 +67,6 @@ fn unfit(why: impl Into<String>) -> EndpointError {
 /// Adds an endpoint; the answer describes it, with its secret. `wanted` has the members of the settings, of which only
 /// `url` is needed, and may have `headers`, `secret` and `enabled`. Blocks.
 pub fn add(view: &TenantView, key: &SecretKey, wanted: &Value) -> Result<Value, EndpointError> {
-    if view.endpoints()?.len() >= MOST_ENDPOINTS {
-        return Err(unfit(format!("a tenant has {MOST_ENDPOINTS} endpoints at most")));
-    }
     let mut wanted = members(wanted)?;
     let headers = wanted.remove("headers").map(|headers| checked_headers(&headers)).transpose()?;
     let given = wanted.remove("secret").filter(|secret| !secret.is_null());
@@ -84,7 +88,9 @@ pub fn add(view: &TenantView, key: &SecretKey, wanted: &Value) -> Result<Value, 
         settings,
         sealed: sealed.seal(key, &id)?,
     };
-    view.add_endpoint(new)?;
+    if !view.add_endpoint(new)? {
+        return Err(unfit(format!("a tenant has {MAX_ENDPOINTS} endpoints at most")));
+    }
     if enabled == Some(false) {
         view.change_endpoint(&id, EndpointChange { enabled, ..EndpointChange::default() })?;
     }
@@ -159,9 +165,11 @@ pub fn rotate(
 
 /// Sends an endpoint a test event, now; the event's id. Blocks.
 pub fn test(view: &TenantView, id: &str) -> Result<String, EndpointError> {
-    let sent = view.test_endpoint(id, clock::now().as_millis())?;
-    let sent = sent.ok_or_else(|| EndpointError::Unknown(id.to_owned()))?;
-    Ok(view.event_id(sent))
+    match view.test_endpoint(id, clock::now().as_millis())? {
+        TestSent::Sent(sent) => Ok(view.event_id(sent)),
+        TestSent::Unknown => Err(EndpointError::Unknown(id.to_owned())),
+        TestSent::TooMany => Err(EndpointError::TooManyTests),
+    }
 }
 
 /// The endpoint of that name.
@@ -277,6 +285,14 @@ fn checked(settings: Value) -> Result<EndpointSettings, EndpointError> {
     }
     if settings.batch.is_some_and(|batch| !(1..=100).contains(&batch)) {
         return Err(unfit("batch: 1 to 100 events in a request"));
+    }
+    if settings.max_bytes.is_some_and(|bytes| !(MIN_MAX_BYTES..=MAX_MAX_BYTES).contains(&bytes)) {
+        return Err(unfit(format!("maxBytes: {MIN_MAX_BYTES} to {MAX_MAX_BYTES} bytes in a request")));
+    }
+    let EndpointFilter { extension, queue, number, customer, answered_by, user, .. } = &settings.filter;
+    let words = [extension, queue, number, customer, answered_by, user];
+    if words.into_iter().flatten().any(|word| word.len() > MAX_FILTER_BYTES) {
+        return Err(unfit(format!("filter: {MAX_FILTER_BYTES} bytes at most in each member")));
     }
     for (name, text, most) in [("description", &settings.description, 1_000), ("url", &settings.url, 2_000)] {
         if text.len() > most {

@@ -3,9 +3,12 @@
 
 use serde_json::{Map, Value, json};
 use wholecall_record::Time;
-use wholecall_store::{ChangeKind, EventId, Outgoing, Published, StoredChange, TenantView, kind};
+use wholecall_store::{ChangeKind, EventId, Outgoing, Position, Published, StoredChange, TenantView, kind};
 
-use crate::erase;
+use crate::{
+    detail::{self, Detail},
+    erase,
+};
 
 /// Keyed hash input with which numbers are replaced where they are masked.
 pub(crate) type Pseudonyms = Vec<u8>;
@@ -41,11 +44,23 @@ pub(crate) struct EventWriter {
     view: TenantView,
     /// The tenant's name, as JSON.
     tenant: String,
+    /// The address of the service, for links; empty where it is not known.
+    base: String,
 }
 
 impl EventWriter {
     pub(crate) fn new(view: TenantView, tenant: &str) -> Self {
-        Self { view, tenant: json!(tenant).to_string() }
+        Self { view, tenant: json!(tenant).to_string(), base: String::new() }
+    }
+
+    /// With links that begin with an address.
+    pub(crate) fn at(self, public_url: Option<&str>) -> Self {
+        Self { base: public_url.unwrap_or_default().trim_end_matches('/').to_owned(), ..self }
+    }
+
+    /// Whose events.
+    pub(crate) fn tenant(&self) -> wholecall_store::TenantId {
+        self.view.tenant()
     }
 
     /// An event's id, as in `webhook-id`.
@@ -60,6 +75,16 @@ impl EventWriter {
         event: Kept<'_>,
         mask: Option<&Pseudonyms>,
     ) -> Result<String, serde_json::Error> {
+        self.write_in(event, mask, Detail::Full)
+    }
+
+    /// An event with as much as is wanted of it.
+    pub(crate) fn write_in(
+        &self,
+        event: Kept<'_>,
+        mask: Option<&Pseudonyms>,
+        detail: Detail,
+    ) -> Result<String, serde_json::Error> {
         let cursor = match event.id.cursor() {
             Some(position) => format!("\"{}\"", self.view.cursor(position)),
             // A notice is not in the feed.
@@ -71,16 +96,50 @@ impl EventWriter {
             event.kind,
             Time::from_millis(event.made_ms),
             self.tenant,
-            data(event, mask)?
+            self.data(event, mask, detail)?
         ))
+    }
+
+    fn data(
+        &self,
+        event: Kept<'_>,
+        mask: Option<&Pseudonyms>,
+        detail: Detail,
+    ) -> Result<String, serde_json::Error> {
+        use ChangeKind::{Completed, Deleted, Erased, Revised, Started, Updated};
+        match (detail, ChangeKind::from_word(event.kind)) {
+            (Detail::Thin | Detail::Link, Some(kind @ (Started | Updated | Completed | Revised))) => {
+                let mut thin = detail::thin_call(&serde_json::from_str(event.data)?, &self.base);
+                if kind == Revised {
+                    thin["fromVersion"] = json!(event.before.map(|before| before.version));
+                    thin["changed"] = Value::Null;
+                }
+                Ok(thin.to_string())
+            }
+            (Detail::Link, Some(kind @ (Erased | Deleted))) => {
+                let position = event.id.cursor().map_or(0, |cursor| cursor.0);
+                let before = self.view.cursor(Position(position - 1));
+                let link =
+                    detail::link_to_list(kind, &serde_json::from_str(event.data)?, &self.base, &before);
+                link.map_or_else(|| data(event, mask, detail), |link| Ok(link.to_string()))
+            }
+            _ => data(event, mask, detail),
+        }
     }
 }
 
-fn data(event: Kept<'_>, mask: Option<&Pseudonyms>) -> Result<String, serde_json::Error> {
+fn data(event: Kept<'_>, mask: Option<&Pseudonyms>, detail: Detail) -> Result<String, serde_json::Error> {
+    let read = |text: &str| {
+        let mut value = read_masked(text, mask)?;
+        if detail == Detail::WithoutLegs {
+            detail::without_legs(&mut value);
+        }
+        Ok::<_, serde_json::Error>(value)
+    };
     // What is stored is JSON as it is to be sent.
-    let stored = |text: &str| match mask {
-        None => Ok(text.to_owned()),
-        Some(key) => read_masked(text, Some(key)).map(|value| value.to_string()),
+    let stored = |text: &str| match (mask, detail) {
+        (None, Detail::Full) => Ok(text.to_owned()),
+        _ => read(text).map(|value| value.to_string()),
     };
     match ChangeKind::from_word(event.kind) {
         Some(ChangeKind::Started | ChangeKind::Updated | ChangeKind::Completed) => {
@@ -90,7 +149,7 @@ fn data(event: Kept<'_>, mask: Option<&Pseudonyms>) -> Result<String, serde_json
             let (version, changed) = match event.before {
                 None => (Value::Null, Value::Null),
                 Some(before) => {
-                    let (old, new) = (read_masked(&before.record, mask)?, read_masked(event.data, mask)?);
+                    let (old, new) = (read(&before.record)?, read(event.data)?);
                     (json!(before.version), json!(json_patch::diff(&old, &new)))
                 }
             };
@@ -177,7 +236,7 @@ fn without_numbers(text: &str, key: &Pseudonyms) -> String {
 
 #[cfg(test)]
 mod tests {
-    use wholecall_store::{Position, Store};
+    use wholecall_store::Store;
 
     use super::*;
 

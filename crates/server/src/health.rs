@@ -1,15 +1,16 @@
 //! How well notifications come in, for each tenant: since the service began, and over the last ones.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     hash::BuildHasher,
     sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
 use wholecall_notification::Notification;
 use wholecall_record::{Call, Time};
-use wholecall_store::TenantId;
+use wholecall_store::{StoreError, TenantId};
 
 /// Delays are told of so many notifications, and doubles and disorder are noticed among so many.
 const REMEMBERED: usize = 20_000;
@@ -17,11 +18,90 @@ const REMEMBERED: usize = 20_000;
 /// The rate is that of the last so many milliseconds.
 const RATE_OVER_MS: i64 = 60_000;
 
+/// A reason is shown up to this length: it may repeat what was posted.
+const MAX_REASON_CHARS: usize = 300;
+
+/// Why requests to a hook were not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum RefusalKind {
+    /// Not a token of the tenant: answered 401.
+    WrongToken,
+    /// More than a body may have.
+    TooLong,
+    /// Not all of it came in time.
+    TooSlow,
+    /// Packed in a way that could not be undone.
+    Packed,
+    /// Not a notification, or not the tenant's.
+    NotTaken,
+}
+
+impl RefusalKind {
+    /// As pages name it.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::WrongToken => "without the right token",
+            Self::TooLong => "too large",
+            Self::TooSlow => "too slow",
+            Self::Packed => "not to be unpacked",
+            Self::NotTaken => "not a notification of the tenant",
+        }
+    }
+
+    /// As the API names it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::WrongToken => "wrongToken",
+            Self::TooLong => "tooLarge",
+            Self::TooSlow => "tooSlow",
+            Self::Packed => "unreadablyPacked",
+            Self::NotTaken => "notTaken",
+        }
+    }
+}
+
+/// The refusals of a kind: how many there were, and the last of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Refusals {
+    pub(crate) count: u64,
+    /// When the last was, milliseconds since 1970.
+    pub(crate) last_ms: i64,
+    /// Why the last was.
+    pub(crate) last_reason: String,
+}
+
 /// What was noticed, by tenant.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
+    pub(crate) assembling: Assembling,
     of: Mutex<HashMap<TenantId, Noticed>>,
     hashes: DefaultHashBuilder,
+}
+
+/// How the one who assembles does.
+#[derive(Debug, Default)]
+pub(crate) struct Assembling(Mutex<(Option<Instant>, Option<String>)>);
+
+impl Assembling {
+    /// A step was made, or failed.
+    pub(crate) fn step(&self, failed: Option<&StoreError>) {
+        let failed = failed.map(ToString::to_string);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (Some(Instant::now()), failed);
+    }
+
+    /// Why nothing is assembled, where something waits to be; nothing if it is.
+    pub(crate) fn problem(&self, waits: bool, patience: Duration) -> Option<String> {
+        let of = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (last, failed) = &*of;
+        let stands_still = || last.is_some_and(|last| last.elapsed() > patience);
+        match failed {
+            Some(failed) => Some(format!("nothing is assembled: {failed}")),
+            None if waits && stands_still() => {
+                Some("nothing is assembled, though something waits".to_owned())
+            }
+            None => None,
+        }
+    }
 }
 
 /// What was noticed of one tenant's notifications.
@@ -54,6 +134,8 @@ pub(crate) struct Figures {
     pub(crate) with_gaps: u64,
     /// Records that contradicted themselves and were published with what remained true.
     pub(crate) contradictions: u64,
+    /// Requests to the hook that were not taken. Each kind has its last reason: many of one kind hide none of another.
+    pub(crate) refusals: BTreeMap<RefusalKind, Refusals>,
     /// In the last minute.
     pub(crate) last_minute: u64,
     /// Between event and arrival, in milliseconds: of 50 and of 99 in a hundred at most so much.
@@ -86,6 +168,15 @@ impl Health {
     pub(crate) fn contradicted(&self, tenant: TenantId, records: u64) {
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         of.entry(tenant).or_default().figures.contradictions += records;
+    }
+
+    /// A request to a tenant's hook was not taken.
+    pub(crate) fn refused(&self, tenant: TenantId, kind: RefusalKind, now_ms: i64, reason: &str) {
+        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        let refusals = of.entry(tenant).or_default().figures.refusals.entry(kind).or_default();
+        refusals.count += 1;
+        refusals.last_ms = now_ms;
+        refusals.last_reason = reason.chars().take(MAX_REASON_CHARS).collect();
     }
 
     /// A tenant's figures at a time.

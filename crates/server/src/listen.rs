@@ -1,8 +1,18 @@
 //! Connections: plain or over TLS, with limits for whoever is slow, and an end.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+mod clients;
+mod pace;
+mod who;
+mod wrong;
 
-use axum::{Router, body::Body};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderName, HeaderValue, StatusCode, Version, header},
+    response::{IntoResponse, Response},
+};
 use hyper::{Request, body::Incoming};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -16,7 +26,17 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::{Service, receive};
+pub use self::clients::ConnectionLimits;
+pub(crate) use self::{clients::network, who::bearer};
+use self::{
+    clients::{Client, Clients, Owner},
+    pace::{PacedBody, PacedStream},
+};
+use crate::{
+    Service, headers,
+    problem::{Problem, as_document},
+    receive,
+};
 
 /// For a request's head, and for the TLS handshake.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
@@ -80,18 +100,28 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 pub(crate) struct Answering {
     pub(crate) service: Service,
     pub(crate) router: Router,
+    /// Whether browsers come by HTTPS, to this service or to a proxy before it.
+    is_secure: bool,
+    wrong: wrong::WrongKeys,
+}
+
+impl Answering {
+    pub(crate) fn new(service: Service, router: Router, is_secure: bool) -> Self {
+        Self { service, router, is_secure, wrong: Default::default() }
+    }
 }
 
 /// Serves until `stop` turns true, then until the requests at hand are answered.
 pub(crate) async fn serve(
     listener: TcpListener,
-    tls: Option<Tls>,
+    tls: watch::Receiver<Option<Tls>>,
     answering: Answering,
     mut stop: watch::Receiver<bool>,
 ) {
     let answering = Arc::new(answering);
+    let settings = &answering.service.settings;
+    let clients = Clients::new(settings.connections);
     let graceful = GracefulShutdown::new();
-    let acceptor = tls.map(|tls| TlsAcceptor::from(tls.0));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -106,13 +136,27 @@ pub(crate) async fn serve(
                 continue;
             }
         };
+        let address = peer.0.ip().to_canonical();
+        let is_proxy = settings.trusted_proxies.iter().any(|network| network.contains(&address));
+        let owner = if is_proxy { Owner::Proxy } else { Owner::Address(address) };
+        let Some(client) = clients.admit(owner) else {
+            tracing::warn!("a connection was refused: there are {} of proxies", settings.connections.all);
+            continue;
+        };
+        let client = Arc::new(client);
         let _ = stream.set_nodelay(true);
         let (answering, watcher) = (answering.clone(), graceful.watcher());
-        match acceptor.clone() {
-            None => drop(tokio::spawn(answer(stream, peer, answering, watcher))),
+        // The certificate of now: it may have been renewed since the last connection.
+        let acceptor = tls.borrow().as_ref().map(|tls| TlsAcceptor::from(tls.0.clone()));
+        match acceptor {
+            None => drop(tokio::spawn(answer(stream, peer, client, answering, watcher))),
             Some(acceptor) => drop(tokio::spawn(async move {
-                if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_WITHIN, acceptor.accept(stream)).await {
-                    answer(stream, peer, answering, watcher).await;
+                let accepted = tokio::select! {
+                    accepted = tokio::time::timeout(HEAD_WITHIN, acceptor.accept(stream)) => accepted,
+                    () = client.close.notified() => return,
+                };
+                if let Ok(Ok(stream)) = accepted {
+                    answer(stream, peer, client, answering, watcher).await;
                 }
             })),
         }
@@ -127,28 +171,102 @@ pub(crate) async fn serve(
 async fn answer(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
+    client: Arc<Client>,
     answering: Arc<Answering>,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
+    let own = client.clone();
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let answering = answering.clone();
+        let (answering, client) = (answering.clone(), own.clone());
         async move {
-            // RingCentral's webhooks are most of what is asked: they go the short way.
-            if let Some(name) = receive::hook(&request).map(str::to_owned) {
-                return Ok(receive::answer(&answering.service, &name, request).await);
-            }
-            use tower_service::Service as _;
-            let mut router = answering.router.clone();
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(peer);
-            router.call(request).await
+            let mut response = respond(&answering, peer, &client, request).await?;
+            headers::complete(&mut response, answering.is_secure);
+            Ok::<_, Infallible>(response)
         }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
-    // How a client breaks off is its own affair.
-    let _ = watcher.watch(connection).await;
+        .serve_connection(TokioIo::new(PacedStream::new(stream)), service);
+    tokio::select! {
+        // How a client breaks off is its own affair.
+        _ = watcher.watch(connection) => {}
+        () = client.close.notified() => {}
+    }
+}
+
+/// Answers a request.
+async fn respond(
+    answering: &Answering,
+    peer: Peer,
+    client: &Client,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
+    if let Some(problem) = unfit(&request) {
+        return Ok(problem.into_response());
+    }
+    let service = &answering.service;
+    let from = who::client(&service.settings.trusted_proxies, peer.0, request.headers());
+    // Of those that come through a proxy, only a request is known, and not the connection.
+    let mut unproven = None;
+    let shown = who::shown(service, &request);
+    let is_shown = shown.is_some();
+    match shown {
+        Some(owner) if !client.is_of_proxy() => client.belongs_to(owner),
+        None if client.is_of_proxy() => match client.unproven_request(from.ip()) {
+            Some(counted) => unproven = Some(counted),
+            None => {
+                let detail = "too many requests without a valid key are being answered to this address";
+                return Ok(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).into_response());
+            }
+        },
+        _ => {}
+    }
+    let shows_wrong = !is_shown && wrong::shows_any(request.headers());
+    if shows_wrong && answering.wrong.are_too_many(from.ip()) {
+        let detail = "too many wrong keys or tokens came from this address; try again in a minute";
+        let mut response = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).into_response();
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+        return Ok(response);
+    }
+    let path = request.uri().path().to_owned();
+    let request = request.map(PacedBody::new);
+    // RingCentral's webhooks are most of what is asked: they go the short way.
+    if let Some(name) = receive::hook(&request).map(str::to_owned) {
+        let response = receive::answer(service, &name, request).await;
+        answering.refused(&response, from, &path, shows_wrong);
+        return Ok(response);
+    }
+    use tower_service::Service as _;
+    let mut router = answering.router.clone();
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(Peer(from));
+    let response = as_document(router.call(request).await?).await;
+    drop(unproven);
+    answering.refused(&response, from, &path, shows_wrong);
+    Ok(response)
+}
+
+impl Answering {
+    /// Takes note of an answer to a request that showed a key or a token which was not in memory.
+    fn refused(&self, response: &Response, from: SocketAddr, path: &str, shows_wrong: bool) {
+        if shows_wrong && response.status() == StatusCode::UNAUTHORIZED {
+            self.wrong.count(from.ip(), path);
+        }
+    }
+}
+
+/// Why a request cannot be answered, whatever it is for. The library's limit for a head is one for its buffers.
+fn unfit<B>(request: &Request<B>) -> Option<Problem> {
+    let headers = request.headers();
+    let line_bytes = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
+    let head_bytes = headers.iter().map(line_bytes).sum::<usize>() + request.uri().to_string().len();
+    if head_bytes > MAX_HEAD_BYTES {
+        let detail = format!("a request's head has {MAX_HEAD_BYTES} bytes at most");
+        return Some(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail));
+    }
+    let hosts = headers.get_all(header::HOST).iter().count();
+    let is_named = hosts == 1 || (hosts == 0 && request.version() < Version::HTTP_11);
+    (!is_named).then(|| Problem::bad_request("a request names its host once"))
 }

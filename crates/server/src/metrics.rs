@@ -17,7 +17,12 @@ pub(crate) enum Outcome {
     Kept,
     Quarantined,
     Unverified,
+    /// More than a body may have.
     TooLong,
+    /// Not all of it came in time.
+    TooSlow,
+    /// Packed in a way that could not be undone.
+    Packed,
     Failed,
 }
 

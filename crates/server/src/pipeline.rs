@@ -29,12 +29,14 @@ use crate::{
     erase,
     metrics::Metrics,
     names::LearntNames,
+    share::Erasing,
     tenants::{Tenant, Tenants},
 };
 
 /// So much of the journal is read at once: what comes of it is one transaction, and whoever waits for the disk meanwhile,
 /// waits for all of it.
 const READ_AT_ONCE: usize = 1_000;
+const READ_AT_ONCE_BYTES: usize = 8 << 20;
 
 /// For each notification that was read so long more are let come, but not longer than so long: under load what changes
 /// often is written once for many, and without load nobody waits.
@@ -60,9 +62,25 @@ const RESTORED_TOGETHER: usize = 64;
 /// What is asked of the one who assembles.
 pub(crate) enum Request {
     /// A person is to be erased.
-    Erase { tenant: TenantId, number: String, reply: oneshot::Sender<Result<Erasure, StoreError>> },
+    Erase {
+        tenant: TenantId,
+        number: String,
+        found: erase::FoundIn,
+        pseudonym_key: Vec<u8>,
+        reply: oneshot::Sender<Result<Erasure, StoreError>>,
+        /// Counts it until it is done, whether anybody waits for it or not.
+        erasing: Erasing,
+    },
     /// There is a newer directory of an account.
     Directory { tenant: TenantId, account: String },
+}
+
+/// What a step came to.
+struct Progress {
+    /// How many notifications it read.
+    read: usize,
+    /// Whether there were more when it began.
+    is_behind: bool,
 }
 
 /// Assembles until it is told to stop.
@@ -92,37 +110,67 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    /// Goes on where the last one left off.
-    pub(crate) fn resume(
+    /// One that goes on where the last one left off, once it has restored what that had in memory: that is the first
+    /// thing that its thread does, so that notifications are acknowledged meanwhile.
+    pub(crate) fn new(
         store: Store,
         tenants: std::sync::Arc<Tenants>,
         metrics: Metrics,
         asker: Asker,
-    ) -> Result<Self, StoreError> {
-        let position = store.checkpoint()?;
+    ) -> Self {
         let tenants_changed = tenants.watch();
-        let mut pipeline = Self {
+        Self {
             directories: Directories::new(store.clone()),
             names: LearntNames::new(store.clone()),
             store,
             tenants,
             metrics,
             asker,
-            position,
+            position: Position::default(),
             assemblers: HashMap::new(),
             due: BTreeMap::new(),
             made: Vec::new(),
             committing: None,
             unwritten_since: None,
             version_every_ms: Settings::default().version_every_ms,
-            is_stale: false,
+            is_stale: true,
             must_commit: false,
             tenants_changed,
-        };
-        for call in pipeline.store.recent_calls(position, KEEP_CLOSED_MS)? {
-            pipeline.restore(call, position)?;
         }
-        Ok(pipeline)
+    }
+
+    /// Restores what the last one had in memory.
+    fn resume(&mut self) -> Result<(), StoreError> {
+        self.position = self.store.checkpoint()?;
+        let recent = self.store.recent_calls(self.position, KEEP_CLOSED_MS);
+        let recent = self.pass_over(recent, None, || "calls of before the start".to_owned())?;
+        for call in recent.unwrap_or_default() {
+            let (tenant, session) = (call.tenant, call.record.as_ref().map(|record| record.id.to_string()));
+            let restored = self.restore(call, self.position);
+            self.pass_over(restored, Some(tenant), || match session {
+                Some(id) => format!("call {id}"),
+                None => "a session without a call".to_owned(),
+            })?;
+        }
+        self.is_stale = false;
+        Ok(())
+    }
+
+    /// What was done, or nothing where something kept could not be read, which is noted: of one call, not of the others.
+    fn pass_over<T>(
+        &self,
+        done: Result<T, StoreError>,
+        tenant: Option<TenantId>,
+        place: impl FnOnce() -> String,
+    ) -> Result<Option<T>, StoreError> {
+        match done {
+            Ok(value) => Ok(Some(value)),
+            Err(error @ StoreError::Damaged(_)) => {
+                self.store.note_damage(tenant, place(), &error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Runs on a thread of its own until `stop` is set and everything in the journal has been assembled.
@@ -140,11 +188,15 @@ impl Pipeline {
                 while let Ok(request) = requests.try_recv() {
                     self.answer(request);
                 }
-                match self.step() {
-                    Ok(READ_AT_ONCE) => continue,
-                    Ok(read @ 1..) => thread::sleep(GATHER.min(GATHER_EACH * read as u32)),
-                    Ok(0) if *stop.borrow() => return,
-                    Ok(0) => {
+                let step = self.step();
+                self.metrics.health.assembling.step(step.as_ref().err());
+                match step {
+                    Ok(Progress { is_behind: true, .. }) => continue,
+                    Ok(Progress { read: read @ 1.., .. }) => {
+                        thread::sleep(GATHER.min(GATHER_EACH * read as u32));
+                    }
+                    Ok(Progress { read: 0, .. }) if *stop.borrow() => return,
+                    Ok(Progress { read: 0, .. }) => {
                         let request = runtime.block_on(self.wait(&mut journal, &mut stop, &mut requests));
                         request.into_iter().for_each(|request| self.answer(request));
                     }
@@ -188,8 +240,10 @@ impl Pipeline {
     /// Between two steps what is in the store can be changed there and read back, once it is all there.
     fn answer(&mut self, request: Request) {
         match request {
-            Request::Erase { tenant, number, reply } => {
-                let result = self.catch_up().and_then(|()| erase::erase(&self.store, tenant, &number));
+            Request::Erase { tenant, number, found, pseudonym_key, reply, erasing } => {
+                let caught_up = self.catch_up();
+                let result = caught_up
+                    .and_then(|()| erase::erase(&self.store, tenant, &number, found, &pseudonym_key));
                 self.is_stale = true;
                 if let Ok(erasure) = &result {
                     let Erasure { pseudonym, calls, notifications, .. } = erasure;
@@ -198,6 +252,7 @@ impl Pipeline {
                 }
                 // Whoever asked may have gone; it is done all the same.
                 let _ = reply.send(result);
+                drop(erasing);
             }
             Request::Directory { tenant, account } => {
                 if let Err(error) = self.follow_directory(tenant, &account) {
@@ -242,22 +297,24 @@ impl Pipeline {
         // Why it failed has been told, or the next one will fail by it.
         let _ = self.finish_commit();
         let Self { store, tenants, metrics, asker, .. } = &*self;
-        *self = Self::resume(store.clone(), tenants.clone(), metrics.clone(), asker.clone())?;
+        *self = Self::new(store.clone(), tenants.clone(), metrics.clone(), asker.clone());
+        self.resume()?;
         self.must_commit = true;
         Ok(())
     }
 
-    /// Reads on, does what is due, and commits. Tells how much there was to read.
-    fn step(&mut self) -> Result<usize, StoreError> {
+    /// Reads on, does what is due, and commits.
+    fn step(&mut self) -> Result<Progress, StoreError> {
         if self.is_stale {
             self.start_over()?;
         }
         self.follow_tenants();
         let before = self.position;
-        let entries = self.store.journal_after(before, READ_AT_ONCE)?;
+        let head = *self.store.watch_journal().borrow();
+        let entries = self.store.journal_portion(before, READ_AT_ONCE, READ_AT_ONCE_BYTES)?;
         self.keep_pace(entries.first());
         for entry in &entries {
-            let arrived = Time::from_millis(entry.arrived_ms);
+            let arrived = arrival(entry);
             // What is let go of can be read back: it is in the store by then.
             if self.unwritten_since.is_some_and(|since| arrived - since > KEEP_CLOSED_MS / 2) {
                 self.begin_commit()?;
@@ -266,10 +323,12 @@ impl Pipeline {
             self.unwritten_since.get_or_insert(arrived);
             self.tick(arrived);
             self.take_up_names(arrived)?;
-            self.receive(entry)?;
+            let received = self.receive(entry);
+            let place = || format!("what notification {} is about", entry.position.0);
+            self.pass_over(received, Some(entry.tenant), place)?;
         }
         self.metrics.assembled(entries.len());
-        let is_behind = entries.len() == READ_AT_ONCE;
+        let is_behind = entries.last().is_some_and(|last| last.position < head);
         if !is_behind {
             let now = clock::now();
             self.take_up_names(now)?;
@@ -277,13 +336,13 @@ impl Pipeline {
         }
         if self.position != before || !self.made.is_empty() || self.must_commit {
             self.begin_commit()?;
-            self.unwritten_since = entries.first().map(|entry| Time::from_millis(entry.arrived_ms));
+            self.unwritten_since = entries.first().map(arrival);
         }
         // While there is more to do, it is done while this is being written.
         if !is_behind {
             self.finish_commit()?;
         }
-        Ok(entries.len())
+        Ok(Progress { read: entries.len(), is_behind })
     }
 
     /// Begins to write what was made; what was begun before is written by then.
@@ -334,7 +393,7 @@ impl Pipeline {
     }
 
     fn receive(&mut self, entry: &Entry) -> Result<(), StoreError> {
-        let (tenant, arrived) = (entry.tenant, Time::from_millis(entry.arrived_ms));
+        let (tenant, arrived) = (entry.tenant, arrival(entry));
         // What is restored is as of before this entry, what is made is as of after it.
         let before = std::mem::replace(&mut self.position, entry.position);
         let Ok(document) = Document::parse(&entry.body) else { return Ok(()) };
@@ -397,7 +456,7 @@ impl Pipeline {
         match self.assemblers.entry(tenant) {
             std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
             std::collections::hash_map::Entry::Vacant(new) => {
-                let settings = match self.tenants.with_id(tenant)? {
+                let settings = match self.tenants.with_new_id(tenant)? {
                     Some(tenant) => settings(&self.store, &tenant, self.version_every_ms),
                     None => Settings::default(),
                 };
@@ -427,7 +486,7 @@ impl Pipeline {
                 None => None,
             };
             let Some(assembler) = self.assemblers.get_mut(&tenant) else { return Ok(()) };
-            let made_at = Time::from_millis(call.made_ms);
+            let made_at = not_ahead(call.made_ms);
             let mut restoring = assembler.restore(Left {
                 record: call.record,
                 made_at,
@@ -438,7 +497,7 @@ impl Pipeline {
                 let Ok(document) = Document::parse(&entry.body) else { continue };
                 let Ok(Message::Session(notification)) = document.message() else { continue };
                 // What was learnt from it may not have been taken up before.
-                let arrived = Time::from_millis(entry.arrived_ms);
+                let arrived = arrival(entry);
                 self.names.learn(tenant, arrived, &notification)?;
                 let told = entry.position <= call.position;
                 restoring.add(arrived, told, &notification);
@@ -453,6 +512,16 @@ impl Pipeline {
         }
         Ok(())
     }
+}
+
+/// When a notification arrived.
+fn arrival(entry: &Entry) -> Time {
+    not_ahead(entry.arrived_ms)
+}
+
+/// A time that was kept; one ahead of the clock counts as now, since the clock was wrong then.
+fn not_ahead(kept_ms: i64) -> Time {
+    Time::from_millis(kept_ms).min(clock::now())
 }
 
 fn is_known(assembler: &Assembler, body: &str) -> bool {

@@ -56,10 +56,37 @@ impl Problem {
     }
 }
 
+/// What the framework says of a request that it cannot read, as a problem document too.
+pub(crate) async fn as_document(response: Response) -> Response {
+    /// What it says has some ten words.
+    const MAX_DETAIL_BYTES: usize = 4 << 10;
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_plain = kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !is_error || !is_plain {
+        return response;
+    }
+    let (mut head, body) = response.into_parts();
+    let said = axum::body::to_bytes(body, MAX_DETAIL_BYTES).await.unwrap_or_default();
+    let said = match said.is_empty() {
+        true => status.canonical_reason().unwrap_or_default().into(),
+        false => String::from_utf8_lossy(&said).into_owned(),
+    };
+    let mut document = Problem::new(status, said).into_response();
+    head.headers.remove(header::CONTENT_TYPE);
+    head.headers.remove(header::CONTENT_LENGTH);
+    document.headers_mut().extend(head.headers);
+    document
+}
+
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::Exists(what) => Self::new(StatusCode::CONFLICT, what.clone()),
+            StoreError::Cancelled => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "the query was cancelled: it took too long")
+            }
             StoreError::Overloaded | StoreError::Full | StoreError::ReadOnly | StoreError::Closed => {
                 tracing::warn!(%error, "the store cannot take it");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
@@ -81,7 +108,7 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match status {
-            StatusCode::SERVICE_UNAVAILABLE => {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             StatusCode::UNAUTHORIZED => {

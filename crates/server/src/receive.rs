@@ -1,35 +1,36 @@
 //! RingCentral's webhooks. A 200 means that the notification survives whatever happens to this machine short
-//! of losing its disk.
+//! of losing its disk. RingCentral stops sending to a hook that answers with errors: with a right token, whatever is wrong
+//! with a body is answered 200, and the body is kept as rejected.
 
-use std::time::Duration;
+mod body;
 
 use axum::{
     BoxError,
     extract::{self, Path, State},
-    http::{HeaderValue, Method, Request, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
-use wholecall_notification::{Document, Message};
+use wholecall_notification::{Document, Message, Notification};
 use wholecall_record::Time;
 use wholecall_store::{Arrival, Refusal, Store, StoreError, TenantId};
 
+pub(crate) use self::body::MAX_BODY_BYTES;
+use self::body::{DEADLINE, KEPT_BYTES, Unread};
 use crate::{
     Service, clock,
+    health::RefusalKind,
     metrics::Outcome,
+    plausible::implausible_time,
     problem::Problem,
     tenants::{Tenant, Tenants},
 };
 
-/// RingCentral's notifications have a few KB.
-const MAX_BODY_BYTES: usize = 256 * 1024;
-
-/// RingCentral gives up after three seconds, and then sends the same again.
-const DEADLINE: Duration = Duration::from_millis(2_500);
-
 /// RingCentral wants head and body of the answer within 1,024 bytes; the token comes back as it was.
 const MAX_TOKEN_BYTES: usize = 512;
+
+/// An id has some ten characters to forty.
+const MAX_ID_BYTES: usize = 256;
 
 /// `POST /hooks/{tenant}`.
 pub(crate) async fn receive(
@@ -43,6 +44,7 @@ pub(crate) async fn receive(
 /// Which tenant's hook a request is for, where that is plain to see.
 pub(crate) fn hook<B>(request: &Request<B>) -> Option<&str> {
     let name = request.uri().path().strip_prefix(PATH).filter(|_| request.method() == Method::POST)?;
+    let name = name.strip_suffix('/').unwrap_or(name);
     name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)).then_some(name)
 }
 
@@ -55,49 +57,15 @@ where
 {
     let (Parts { headers, .. }, body) = request.into_parts();
     let validation = headers.get("validation-token").filter(|token| token.len() <= MAX_TOKEN_BYTES);
-    let body = match tokio::time::timeout(DEADLINE, Limited::new(body, MAX_BODY_BYTES).collect()).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            service.metrics.received(Outcome::TooLong);
-            let detail = format!("a body may have {MAX_BODY_BYTES} bytes");
-            return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).into_response();
-        }
-        Ok(Err(_)) => return Problem::bad_request("the body broke off").into_response(),
-        Err(_) => {
-            return Problem::new(StatusCode::REQUEST_TIMEOUT, "the body came too slowly").into_response();
-        }
-    };
-    if body.is_empty()
-        && let Some(token) = validation
-    {
-        return accepted(Some(token));
-    }
-    let token = headers.get("verification-token").and_then(|token| token.to_str().ok()).unwrap_or_default();
-    let started = std::time::Instant::now();
-    let result = match service.tenants.verified(name, token) {
-        Ok(Some(tenant)) => {
-            let judged = judge(&tenant, clock::now(), &body);
-            if judged.is_err()
-                && let Some(signal) = Signal::of(&body)
-            {
-                service.connections.hear(tenant.id, &signal);
-                return accepted(validation);
-            }
-            keep(&service.store, &tenant, &body, judged).await
-        }
-        Ok(None) => {
-            service.metrics.received(Outcome::Unverified);
-            let detail = "no hook of that name takes notifications with this verification token";
-            return Problem::new(StatusCode::UNAUTHORIZED, detail).into_response();
-        }
+    let result = match verified(service, name, &headers).await {
+        Ok(Some(tenant)) => take(service, &tenant, &headers, body).await,
+        // RingCentral asks before a subscription, and so its token, is there.
+        Ok(None) if validation.is_some() && body::is_empty(body).await => return accepted(validation),
+        Ok(None) => return unverified(service, name, &headers),
         Err(error) => Err(error),
     };
     match result {
-        Ok(outcome) => {
-            service.metrics.received(outcome);
-            service.metrics.acknowledged(started.elapsed());
-            accepted(validation)
-        }
+        Ok(()) => accepted(validation),
         Err(error) => {
             service.metrics.received(Outcome::Failed);
             tracing::warn!(tenant = name, %error, "a notification was not taken");
@@ -105,6 +73,77 @@ where
                 .into_response()
         }
     }
+}
+
+/// The tenant whose hook it is, if the request has its verification token.
+async fn verified(
+    service: &Service,
+    name: &str,
+    headers: &HeaderMap,
+) -> Result<Option<std::sync::Arc<Tenant>>, StoreError> {
+    let token = headers.get("verification-token").and_then(|token| token.to_str().ok()).unwrap_or_default();
+    service.tenants.verified(name, token).await
+}
+
+/// The answer to a request without a token of the tenant; who reads the tenant's health learns of it.
+fn unverified(service: &Service, name: &str, headers: &HeaderMap) -> Response {
+    service.metrics.received(Outcome::Unverified);
+    if let Some(tenant) = service.tenants.now().by_name.get(name) {
+        let reason = match headers.contains_key("verification-token") {
+            true => "the verification token is not one of the tenant's",
+            false => "there was no verification token",
+        };
+        let now_ms = clock::now().as_millis();
+        service.metrics.health.refused(tenant.id, RefusalKind::WrongToken, now_ms, reason);
+    }
+    let detail = "no hook of that name takes notifications with this verification token";
+    Problem::new(StatusCode::UNAUTHORIZED, detail).into_response()
+}
+
+/// Takes what the tenant's own RingCentral posts, whatever it is.
+async fn take<B>(service: &Service, tenant: &Tenant, headers: &HeaderMap, body: B) -> Result<(), StoreError>
+where
+    B: Body<Error: Into<BoxError>>,
+{
+    let body = match body::read(headers, body).await {
+        Ok(body) => body,
+        Err(unread) => return keep_unread(service, tenant, unread).await,
+    };
+    if body.is_empty() && headers.contains_key("validation-token") {
+        return Ok(());
+    }
+    let started = std::time::Instant::now();
+    let judged = judge(tenant, clock::now(), &body);
+    if judged.is_err()
+        && let Some(signal) = Signal::of(&body)
+    {
+        service.connections.hear(tenant.id, &signal);
+        return Ok(());
+    }
+    if let Err(reason) = &judged {
+        let now_ms = clock::now().as_millis();
+        service.metrics.health.refused(tenant.id, RefusalKind::NotTaken, now_ms, reason);
+    }
+    let outcome = keep(&service.store, tenant, &body, judged).await?;
+    service.metrics.received(outcome);
+    service.metrics.acknowledged(started.elapsed());
+    Ok(())
+}
+
+/// Keeps the beginning of a body that could not be read.
+async fn keep_unread(service: &Service, tenant: &Tenant, unread: Unread) -> Result<(), StoreError> {
+    let Unread { outcome, reason, kept, posted_bytes } = unread;
+    let kind = match outcome {
+        Outcome::TooLong => RefusalKind::TooLong,
+        Outcome::Packed => RefusalKind::Packed,
+        _ => RefusalKind::TooSlow,
+    };
+    let now_ms = clock::now().as_millis();
+    service.metrics.received(outcome);
+    service.metrics.health.refused(tenant.id, kind, now_ms, &reason);
+    tracing::info!(tenant = tenant.name, reason, posted_bytes, "a body was rejected");
+    let refusal = Refusal::new(tenant.id, now_ms, reason, &kept)?.cut_from(posted_bytes);
+    durable(service.store.quarantine(refusal)?).await
 }
 
 /// An empty answer in the shape RingCentral wants.
@@ -124,7 +163,7 @@ pub(crate) async fn take_in(
     tenant: TenantId,
     body: &str,
 ) -> Result<(), StoreError> {
-    match tenants.with_id(tenant)? {
+    match tenants.with_id(tenant) {
         Some(tenant) => {
             let body = body.as_bytes();
             keep(store, &tenant, body, judge(&tenant, clock::now(), body)).await.map(drop)
@@ -170,12 +209,28 @@ async fn keep(
         Ok(arrival) => (store.append(vec![arrival])?, Outcome::Kept),
         Err(reason) => {
             tracing::info!(tenant = tenant.name, reason, "a body was put into quarantine");
-            let refusal = Refusal::new(tenant.id, clock::now().as_millis(), reason, body)?;
+            let refusal = refusal(tenant, reason, body)?;
             (store.quarantine(refusal)?, Outcome::Quarantined)
         }
     };
-    match tokio::time::timeout(DEADLINE, durable).await {
-        Ok(Ok(result)) => result.map(|()| outcome),
+    self::durable(durable).await.map(|()| outcome)
+}
+
+/// What is kept of a body that is not taken: of one that is too long, as a WebSocket may bring it, the beginning.
+fn refusal(tenant: &Tenant, reason: String, body: &[u8]) -> Result<Refusal, StoreError> {
+    let now_ms = clock::now().as_millis();
+    match body.len() > MAX_BODY_BYTES {
+        true => Ok(Refusal::new(tenant.id, now_ms, reason, &body[..KEPT_BYTES])?.cut_from(body.len())),
+        false => Refusal::new(tenant.id, now_ms, reason, body),
+    }
+}
+
+/// Waits until it is durable, as long as RingCentral would.
+pub(crate) async fn durable(
+    kept: tokio::sync::oneshot::Receiver<Result<(), StoreError>>,
+) -> Result<(), StoreError> {
+    match tokio::time::timeout(DEADLINE, kept).await {
+        Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(StoreError::Closed),
         Err(_) => Err(StoreError::Overloaded),
     }
@@ -183,22 +238,45 @@ async fn keep(
 
 /// A body as a notification that arrives now, or why it is none of the tenant's.
 pub(crate) fn judge(tenant: &Tenant, now: Time, body: &[u8]) -> Result<Arrival, String> {
+    if body.len() > MAX_BODY_BYTES {
+        return Err(too_long_reason());
+    }
     let text = std::str::from_utf8(body).map_err(|error| format!("not UTF-8: {error}"))?;
     let document = Document::parse(text).map_err(|problem| problem.to_string())?;
     match document.message().map_err(|problem| problem.to_string())? {
-        Message::Session(notification) => match notification.account_id() {
-            Some(account) if !tenant.accounts.contains(account) => {
-                Err(format!("account {account} is not one of the tenant's"))
+        Message::Session(notification) => {
+            has_plausible_ids(&notification)?;
+            implausible_time(&notification, now).map_or(Ok(()), Err)?;
+            match notification.account_id() {
+                Some(account) if !tenant.accounts.contains(account) => {
+                    Err(format!("account {account} is not one of the tenant's"))
+                }
+                _ => Ok(Arrival {
+                    tenant: tenant.id,
+                    arrived_ms: now.as_millis(),
+                    session: notification.session_id().into(),
+                    body: text.into(),
+                }),
             }
-            _ => Ok(Arrival {
-                tenant: tenant.id,
-                arrived_ms: now.as_millis(),
-                session: notification.session_id().into(),
-                body: text.into(),
-            }),
-        },
+        }
         other => Err(format!("{}, not a telephony session notification", other.kind())),
     }
+}
+
+/// Ids are part of addresses, indexes and messages, so their length has a limit.
+fn has_plausible_ids(notification: &Notification<'_, '_>) -> Result<(), String> {
+    let body = notification.body();
+    let parties = body.parties.iter().map(|party| ("a party's id", party.id()));
+    let ids = [("telephonySessionId", notification.session_id())];
+    let account = notification.account_id().map(|account| ("the account's id", account));
+    match ids.into_iter().chain(account).chain(parties).find(|(_, id)| id.len() > MAX_ID_BYTES) {
+        Some((what, id)) => Err(format!("{what} has {} bytes, of {MAX_ID_BYTES} at most", id.len())),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn too_long_reason() -> String {
+    format!("longer than {} KiB", MAX_BODY_BYTES / 1024)
 }
 
 #[cfg(test)]

@@ -17,11 +17,15 @@ const DAY_MS: i64 = 86_400_000;
 /// The assembler keeps closed calls for minutes: nothing that was touched in the last hour is removed.
 const QUIET_MS: i64 = 3_600_000;
 
-/// Looks every hour, from now on.
+/// What was rejected is kept for this long.
+const REJECTED_DAYS: i64 = 30;
+
+/// If nothing has arrived for longer than this, the clock is taken to be wrong.
+const IMPLAUSIBLE_MS: i64 = 7 * DAY_MS;
+
+/// Looks every hour, and once as soon as the clock can be trusted.
 pub(crate) async fn keep_removing(store: Store, tenants: Arc<Tenants>) {
-    let mut hours = tokio::time::interval(EVERY);
     loop {
-        hours.tick().await;
         let (store, tenants) = (store.clone(), tenants.clone());
         let removed =
             tokio::task::spawn_blocking(move || remove_expired(&store, &tenants, clock::now().as_millis()))
@@ -29,6 +33,8 @@ pub(crate) async fn keep_removing(store: Store, tenants: Arc<Tenants>) {
         if let Ok(Err(error)) = removed {
             tracing::warn!(%error, "what is to be kept no longer could not be removed; it will be tried again");
         }
+        let pause = if clock::is_settled() { EVERY } else { clock::SETTLED_AFTER };
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -38,10 +44,22 @@ fn remove_expired(store: &Store, tenants: &Tenants, now_ms: i64) -> Result<(), S
     if orphans > 0 {
         tracing::info!(rows = orphans, "removed what came for tenants that are gone");
     }
+    let may_remove = clock::is_settled() && is_plausible(store.last_arrival_ms()?, now_ms);
+    let rejected_before_ms = now_ms - REJECTED_DAYS * DAY_MS;
+    let rejected = match may_remove {
+        true => all(|| store.remove_rejected_before(rejected_before_ms, AT_ONCE))?,
+        false => 0,
+    };
+    if rejected > 0 {
+        tracing::info!(
+            rejected,
+            "removed what was rejected and looked at by nobody for {REJECTED_DAYS} days"
+        );
+    }
     for tenant in tenants.now().by_name.values() {
         // Also what was left when the service stopped in between.
         store.announce(tenant.id, now_ms)?;
-        let Some(days) = tenant.settings.retention_days else { continue };
+        let Some(days) = tenant.settings.retention_days.filter(|_| may_remove) else { continue };
         let before_ms = now_ms - i64::from(days) * DAY_MS;
         let expiry = Expiry { tenant: tenant.id, before_ms, quiet_since_ms: now_ms - QUIET_MS };
         let calls = all(|| store.remove_calls(expiry, AT_ONCE));
@@ -58,6 +76,19 @@ fn remove_expired(store: &Store, tenants: &Tenants, now_ms: i64) -> Result<(), S
     Ok(())
 }
 
+/// Whether a time may be now, where the last notification arrived at another. A clock that is weeks ahead would remove for
+/// good what is to be kept.
+fn is_plausible(last_arrival_ms: Option<i64>, now_ms: i64) -> bool {
+    let is_plausible = last_arrival_ms.is_none_or(|last| now_ms - last <= IMPLAUSIBLE_MS);
+    if !is_plausible {
+        let days = IMPLAUSIBLE_MS / DAY_MS;
+        tracing::warn!(
+            "nothing has arrived for more than {days} days, so the clock may be wrong: nothing is removed by age"
+        );
+    }
+    is_plausible
+}
+
 /// Removes until there is no more; tells how many there were.
 fn all(remove: impl Fn() -> Result<usize, StoreError>) -> Result<usize, StoreError> {
     let mut removed = 0;
@@ -68,5 +99,41 @@ fn all(remove: impl Fn() -> Result<usize, StoreError>) -> Result<usize, StoreErr
             return Ok(removed);
         }
         thread::sleep(PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wholecall_store::Position;
+
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_implausibly_ahead_removes_nothing() {
+        assert!(is_plausible(Some(0), IMPLAUSIBLE_MS) && is_plausible(None, i64::MAX));
+        assert!(is_plausible(Some(DAY_MS), 0), "a clock that is behind removes too little");
+        assert!(!is_plausible(Some(0), 60 * DAY_MS));
+    }
+
+    #[test]
+    fn nothing_is_removed_right_after_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        crate::admin::add_tenant(&store, "acme", &["1".to_owned()], None).unwrap();
+        let tenant = crate::admin::find(&store, "acme").unwrap();
+        let settings = wholecall_store::TenantSettings { retention_days: Some(1), ..tenant.settings };
+        store.set_tenant_settings(tenant.id, settings).unwrap();
+        let body = "{}".into();
+        let now_ms = clock::now().as_millis();
+        let arrived_ms = now_ms - 3 * DAY_MS;
+        let arrival = wholecall_store::Arrival { tenant: tenant.id, arrived_ms, session: "s-1".into(), body };
+        store.append(vec![arrival]).unwrap().blocking_recv().unwrap().unwrap();
+        store.commit(wholecall_store::Assembled { checkpoint: Position(1), made: Vec::new() }).unwrap();
+        let tenants = Tenants::open(store.clone()).unwrap();
+        remove_expired(&store, &tenants, now_ms).unwrap();
+        assert_eq!(store.counts().unwrap().0, 1, "the clock may have been set wrong");
+        let before_ms = now_ms - DAY_MS;
+        let expiry = Expiry { tenant: tenant.id, before_ms, quiet_since_ms: now_ms - QUIET_MS };
+        assert_eq!(store.remove_strays(expiry, AT_ONCE).unwrap(), 1, "it is over its time");
     }
 }

@@ -16,7 +16,7 @@ pub fn generate(prefix: &str) -> Result<String, getrandom::Error> {
     Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)))
 }
 
-/// Random bytes for a key.
+/// Random bytes for a key or a salt.
 pub fn random_key() -> Result<[u8; 32], getrandom::Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)?;

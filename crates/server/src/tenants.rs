@@ -5,13 +5,18 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
 use subtle::ConstantTimeEq;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use wholecall_store::{SecretKind, Store, StoreError, TenantId, TenantSettings};
 
 use crate::secret;
+
+/// The store is looked at for unknown keys and names at most this often: all requests that show one in between wait for
+/// the same look. So wrong keys cost nothing that others could notice, whatever their number.
+const LOOKS_APART: Duration = Duration::from_millis(50);
 
 /// All tenants, as of the last look at the store.
 #[derive(Debug)]
@@ -19,6 +24,8 @@ pub(crate) struct Tenants {
     store: Store,
     known: RwLock<Arc<Known>>,
     version: watch::Sender<i64>,
+    /// When the last look for an unknown key or name began.
+    last_look: tokio::sync::Mutex<Option<Instant>>,
 }
 
 /// The tenants at one time.
@@ -56,7 +63,8 @@ impl Tenants {
     pub(crate) fn open(store: Store) -> Result<Self, StoreError> {
         let known = read(&store)?;
         let version = watch::Sender::new(known.version);
-        Ok(Self { store, known: RwLock::new(Arc::new(known)), version })
+        let known = RwLock::new(Arc::new(known));
+        Ok(Self { store, known, version, last_look: Default::default() })
     }
 
     pub(crate) fn now(&self) -> Arc<Known> {
@@ -80,33 +88,80 @@ impl Tenants {
     }
 
     /// What a look-up finds now or, failing that, after a look at the store.
-    fn find<T>(&self, look: impl Fn(&Known) -> Option<T>) -> Result<Option<T>, StoreError> {
+    async fn find<T>(self: &Arc<Self>, look: impl Fn(&Known) -> Option<T>) -> Result<Option<T>, StoreError> {
         if let Some(found) = look(&self.now()) {
             return Ok(Some(found));
         }
-        self.refresh()?;
+        self.look_again().await?;
         Ok(look(&self.now()))
+    }
+
+    /// Returns after a look at the store that began after this was called.
+    async fn look_again(self: &Arc<Self>) -> Result<(), StoreError> {
+        let asked = Instant::now();
+        let mut last = self.last_look.lock().await;
+        if last.is_some_and(|last| last > asked) {
+            return Ok(());
+        }
+        if let Some(last) = *last {
+            tokio::time::sleep_until(last + LOOKS_APART).await;
+        }
+        *last = Some(Instant::now());
+        let tenants = self.clone();
+        tokio::task::spawn_blocking(move || tenants.refresh()).await.unwrap_or(Err(StoreError::Closed))
     }
 
     /// The tenant with that name, if the token is one of its own. That there is no such tenant and that the token is
     /// wrong look the same.
-    pub(crate) fn verified(&self, name: &str, token: &str) -> Result<Option<Arc<Tenant>>, StoreError> {
+    pub(crate) async fn verified(
+        self: &Arc<Self>,
+        name: &str,
+        token: &str,
+    ) -> Result<Option<Arc<Tenant>>, StoreError> {
         self.find(|known| known.by_name.get(name).filter(|tenant| tenant.is_verified_by(token)).cloned())
+            .await
     }
 
-    /// The tenant with that API key.
-    pub(crate) fn with_key(&self, key: &str) -> Result<Option<Arc<Tenant>>, StoreError> {
-        // Found by hash: how long that takes tells nothing of other keys.
-        self.with_key_hash(&secret::hash(key))
+    /// The tenant that has the API key with that hash. How long it takes to find it tells nothing of other keys.
+    pub(crate) async fn with_key_hash(
+        self: &Arc<Self>,
+        hash: &[u8; 32],
+    ) -> Result<Option<Arc<Tenant>>, StoreError> {
+        self.find(|known| known.by_key.get(hash).cloned()).await
     }
 
-    /// The tenant that has the API key with that hash.
-    pub(crate) fn with_key_hash(&self, hash: &[u8; 32]) -> Result<Option<Arc<Tenant>>, StoreError> {
-        self.find(|known| known.by_key.get(hash).cloned())
+    /// Returns once no tenant has the API key with that hash.
+    pub(crate) async fn removed(&self, hash: &[u8; 32]) {
+        let mut version = self.watch();
+        while self.now().by_key.contains_key(hash) {
+            if version.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
-    pub(crate) fn with_id(&self, id: TenantId) -> Result<Option<Arc<Tenant>>, StoreError> {
-        self.find(|known| known.by_id.get(&id).cloned())
+    /// Whose API key has that hash, as far as is in memory.
+    pub(crate) fn owner_of(&self, hash: &[u8; 32]) -> Option<TenantId> {
+        self.now().by_key.get(hash).map(|tenant| tenant.id)
+    }
+
+    /// Whether a tenant has the API key with that hash, as far as is in memory.
+    pub(crate) fn is_key(&self, hash: &[u8; 32]) -> bool {
+        self.now().by_key.contains_key(hash)
+    }
+
+    /// The tenant with that id, if it is in memory: it is for whoever had it from here.
+    pub(crate) fn with_id(&self, id: TenantId) -> Option<Arc<Tenant>> {
+        self.now().by_id.get(&id).cloned()
+    }
+
+    /// The same, also if another process added it just now. Blocks.
+    pub(crate) fn with_new_id(&self, id: TenantId) -> Result<Option<Arc<Tenant>>, StoreError> {
+        if let Some(found) = self.with_id(id) {
+            return Ok(Some(found));
+        }
+        self.refresh()?;
+        Ok(self.with_id(id))
     }
 }
 

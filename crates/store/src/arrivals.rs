@@ -2,6 +2,7 @@
 //! never waits for what is written of calls. What was assembled moves into the journal, in the transaction that keeps
 //! what came of it.
 
+mod backlog;
 mod batch;
 mod file;
 mod waiting;
@@ -17,20 +18,22 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::{
+    backlog::Backlog,
     file::{Work, Writer},
     waiting::Waiting,
 };
 use crate::{
     Position, TenantId,
+    damage::Damages,
     error::{Result, StoreError},
     journal::Entry,
     schema,
 };
 
 /// The file within the data folder.
-const FILE_NAME: &str = "arrivals.db";
+pub(crate) const FILE_NAME: &str = "arrivals.db";
 
-/// So many may wait; RingCentral gives up after three seconds, and memory is not endless.
+/// So many requests may wait; RingCentral gives up after three seconds, and memory is not endless.
 const QUEUED: usize = 16_384;
 
 /// A notification that was posted to a tenant's hook.
@@ -78,35 +81,83 @@ pub(crate) struct Arrivals {
     queue: Option<mpsc::Sender<Work>>,
     thread: Option<JoinHandle<()>>,
     waiting: Arc<Mutex<Waiting>>,
+    backlog: Arc<Backlog>,
     reader: Mutex<Connection>,
+    damages: Arc<Damages>,
+    /// Up to where everything had moved into the journal when the file was opened.
+    journaled_before: Position,
+    /// Why the last that arrived could not be kept.
+    failure: Arc<Mutex<Option<StoreError>>>,
 }
 
 impl Arrivals {
     /// Goes on after the end of the journal; `news` is told how far it has grown with what arrives.
-    pub(crate) fn open(folder: &Path, journal: End, news: watch::Sender<Position>) -> Result<Self> {
+    pub(crate) fn open(
+        folder: &Path,
+        journal: End,
+        news: watch::Sender<Position>,
+        damages: Arc<Damages>,
+    ) -> Result<Self> {
         let path = folder.join(FILE_NAME);
         let mut connection = schema::open_arrivals(&path)?;
         file::take_over_rows(&mut connection)?;
         let reader = Mutex::new(schema::open_reader(&path)?);
         let waiting = Arc::new(Mutex::new(Waiting::from(journal.position)));
-        let writer = Writer::new(connection, journal, waiting.clone(), news)?;
+        let journaled_before = file::journaled(&connection)?;
+        // Places are never given twice, whatever became of the journal.
+        let journal = End { position: journal.position.max(journaled_before), ..journal };
+        let failure: Arc<Mutex<Option<StoreError>>> = Arc::default();
+        let writer =
+            Writer::new(connection, journal, waiting.clone(), news, damages.clone(), failure.clone())?;
         let (queue, work) = mpsc::channel(QUEUED);
         let thread = thread::Builder::new()
             .name("store-arrivals".to_owned())
             .spawn(move || writer.write_until_closed(work))
             .map_err(|error| StoreError::Failed(format!("no thread for arrivals: {error}")))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread), waiting, reader })
+        Ok(Self {
+            queue: Some(queue),
+            thread: Some(thread),
+            waiting,
+            backlog: Arc::default(),
+            reader,
+            damages,
+            journaled_before,
+            failure,
+        })
     }
 
     /// Hands in without waiting; the receiver hears when it is durable.
     pub(crate) fn keep(&self, arrivals: Vec<Arrival>) -> Result<oneshot::Receiver<Result<()>>> {
         let (durable, is_durable) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
-        queue.try_send(Work::Keep { arrivals, durable }).map_err(|error| match error {
+        let counted = self.backlog.count(&arrivals).ok_or(StoreError::Overloaded)?;
+        queue.try_send(Work::Keep { arrivals, durable, counted }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
         })?;
         Ok(is_durable)
+    }
+
+    /// Up to where everything had moved into the journal when the file was opened.
+    pub(crate) fn journaled_before(&self) -> Position {
+        self.journaled_before
+    }
+
+    /// Why the last that arrived could not be kept; if so, it is tried whether anything can be now. Blocks.
+    pub(crate) fn write_problem(&self) -> Option<StoreError> {
+        let failed = || self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failed().as_ref()?;
+        let tried = self.keep(Vec::new()).map(|durable| durable.blocking_recv());
+        match tried {
+            Ok(Ok(Ok(()))) => None,
+            Ok(Ok(Err(error))) | Err(error) => Some(error),
+            Ok(Err(_)) => Some(StoreError::Closed),
+        }
+    }
+
+    /// Whether more of a tenant may wait.
+    pub(crate) fn has_room_for(&self, tenant: TenantId) -> bool {
+        self.backlog.has_room_for(tenant)
     }
 
     /// Leaves nothing here of what is in the journal. Blocks.
@@ -124,23 +175,40 @@ impl Arrivals {
         received.iter().map(Received::entry).collect()
     }
 
-    /// What follows a position, from the file.
-    pub(crate) fn stored_after(&self, position: Position, limit: usize) -> Result<Vec<Received>> {
-        let mut stored = Vec::new();
+    /// What follows a position, from the file: so many notifications at most, and no more once they have so many bytes.
+    pub(crate) fn stored_after(
+        &self,
+        position: Position,
+        limit: usize,
+        limit_bytes: usize,
+    ) -> Result<Vec<Received>> {
+        let mut stored: Vec<Received> = Vec::new();
+        let mut bytes = 0;
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        file::read_after(&reader, position, |batch| {
-            stored.extend(batch.into_iter().filter(|received| received.position > position));
-            stored.len() < limit
+        file::read_after(&reader, &self.damages, position, |batch| {
+            stored.extend(batch.into_iter().filter(|received| {
+                let follows = received.position > position;
+                bytes += if follows { received.body.len() } else { 0 };
+                follows
+            }));
+            stored.len() < limit && bytes < limit_bytes
         })?;
         stored.truncate(limit);
         Ok(stored)
+    }
+
+    /// Reads everything that waits, also what was set aside, so that what is damaged is noted.
+    pub(crate) fn look_through(&self, damages: &Damages) -> Result<()> {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        file::read_after(&reader, damages, Position::default(), |_| true)?;
+        file::note_set_aside(&reader, damages)
     }
 
     /// The sessions of a tenant of which something waits.
     pub(crate) fn sessions_of(&self, tenant: TenantId) -> Result<HashSet<Arc<str>>> {
         let mut sessions = HashSet::new();
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        file::read_after(&reader, Position::default(), |batch| {
+        file::read_after(&reader, &self.damages, Position::default(), |batch| {
             let of_tenant = batch.into_iter().filter(|received| received.tenant == tenant);
             sessions.extend(of_tenant.map(|received| received.session));
             true
@@ -162,7 +230,11 @@ impl Arrivals {
         }
         let journaled = waiting.journaled();
         drop(waiting);
-        self.stored_after(journaled, usize::try_from(position.0 - journaled.0).unwrap_or(0))
+        let places = usize::try_from(position.0 - journaled.0).unwrap_or(0);
+        let mut received = self.stored_after(journaled, places, usize::MAX)?;
+        // Where something that cannot be read is passed over, there are fewer than there are places.
+        received.retain(|received| received.position <= position);
+        Ok(received)
     }
 
     /// Everything up to a position is in the journal now.

@@ -13,9 +13,11 @@ use crate::{
     Position, Store, TenantId,
     changes::ChangeKind,
     codec::{self, Kind},
+    damage::Damages,
     error::{Result, StoreError},
     journal,
     terms::{self, Place},
+    visits,
     writer::{Memory, Started},
 };
 
@@ -199,7 +201,7 @@ fn add_version(
     let tenant = made.tenant.0;
     let before = match memory.calls.find(tenant, &[&record.id]) {
         Some(before) => Some(before.clone()),
-        None => before(transaction, tenant, &record.id)?,
+        None => before(transaction, &memory.damages, tenant, &record.id)?,
     };
     let call = match &before {
         Some(before) => before.call,
@@ -303,7 +305,24 @@ fn next_call(transaction: &Transaction<'_>, memory: &mut Memory) -> Result<i64> 
     Ok(last + 1)
 }
 
-fn before(transaction: &Transaction<'_>, tenant: i64, id: &str) -> Result<Option<Before>> {
+/// What a call is found by. Where that list is damaged, what it was entered under is removed, and it is entered again.
+fn terms_or_none(
+    transaction: &Transaction<'_>,
+    damages: &Damages,
+    tenant: i64,
+    call: i64,
+    listed: Vec<u8>,
+) -> Result<Vec<i64>> {
+    let read = terms::from_bytes(&listed);
+    let terms = damages.pass_over(read, Some(tenant), || format!("terms of call number {call}"))?;
+    if terms.is_none() {
+        transaction.execute("DELETE FROM call_terms WHERE call = ?1", [call])?;
+        visits::remove(transaction, call)?;
+    }
+    Ok(terms.unwrap_or_default())
+}
+
+fn before(transaction: &Transaction<'_>, damages: &Damages, tenant: i64, id: &str) -> Result<Option<Before>> {
     let sql =
         "SELECT call, start_ms, state, result, terms, completed FROM calls WHERE tenant = ?1 AND id = ?2";
     let mut statement = transaction.prepare_cached(sql)?;
@@ -314,7 +333,7 @@ fn before(transaction: &Transaction<'_>, tenant: i64, id: &str) -> Result<Option
         start_ms: row.get(1)?,
         state: row.get::<_, String>(2)?.into(),
         result: row.get::<_, String>(3)?.into(),
-        terms: terms::from_bytes(&row.get::<_, Vec<u8>>(4)?)?,
+        terms: terms_or_none(transaction, damages, tenant, row.get(0)?, row.get(4)?)?,
         completed: row.get(5)?,
     }))
 }
@@ -359,7 +378,7 @@ fn merge(
     transaction
         .prepare_cached("DELETE FROM merged WHERE tenant = ?1 AND id = ?2")?
         .execute(params![tenant, &**into])?;
-    let gone = before(transaction, tenant, id)?;
+    let gone = before(transaction, &memory.damages, tenant, id)?;
     memory.calls.forget(tenant, &[id]);
     let call = match &gone {
         Some(gone) => {

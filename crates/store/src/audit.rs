@@ -7,6 +7,9 @@ use crate::{
     assembled::Columns,
     calls::entries_of_call,
     changes::StoredChange,
+    codec,
+    damage::{Damage, Damages, Reading},
+    deliveries::DeliveryState,
     error::{Result, StoreError},
     journal::Entry,
     lately::Lately,
@@ -40,6 +43,8 @@ pub struct AuditedCall {
     pub stored: Result<StoredCall>,
     /// What is wrong with how it is kept, apart from what its record says.
     pub problems: Vec<String>,
+    /// So many of the notifications in its record cannot be read.
+    pub unreadable: u64,
 }
 
 /// Notifications that no call claims.
@@ -57,7 +62,7 @@ const SETTLED_MS: i64 = 120_000;
 impl Store {
     /// What SQLite finds wrong with the file; nothing if it is sound.
     pub fn file_problems(&self) -> Result<Vec<String>> {
-        self.read(schema::integrity_problems)
+        self.read(|connection| schema::integrity_problems(connection))
     }
 
     /// How many notifications and how many calls there are.
@@ -98,6 +103,54 @@ impl Store {
                 audit_call(connection, number, TenantId(tenant), id)
             })
             .collect()
+        })
+    }
+
+    /// Reads everything that others may ask for and that is in no call's current record: the feed of each tenant with all
+    /// versions, directories, deliveries and their attempts, rejected bodies, what waits to be assembled. Answers what
+    /// cannot be read.
+    pub fn audit_rest(&self) -> Result<Vec<Damage>> {
+        let damages = Damages::default();
+        self.shared.readers.with(|connection| {
+            let moment = connection.unchecked_transaction()?;
+            let reading = Reading { connection: &moment, damages: &damages };
+            audit_changes(&reading)?;
+            audit_packed(&reading, "quarantine", "position, tenant, body", "rejected body")?;
+            audit_packed(&reading, "directories", "directory, tenant, contents", "directory")?;
+            audit_texts(&reading)?;
+            Ok(moment.finish()?)
+        })?;
+        self.shared.arrivals.look_through(&damages)?;
+        Ok(damages.take_news())
+    }
+
+    /// Takes versions out of the feed that cannot be read and are no call's current one, and keeps them apart as they are;
+    /// tells how many there were. Blocks.
+    pub fn set_aside_unreadable_changes(&self) -> Result<usize> {
+        let damages = Damages::default();
+        let unreadable: Vec<i64> = self.shared.readers.with(|connection| {
+            let moment = connection.unchecked_transaction()?;
+            let found = audit_changes(&Reading { connection: &moment, damages: &damages })?;
+            moment.finish()?;
+            Ok(found)
+        })?;
+        self.writer().run(move |transaction, memory| {
+            let mut count = 0;
+            for cursor in unreadable {
+                let is_past = "cursor = ?1 AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.cursor = changes.cursor)";
+                let copy = format!("INSERT OR REPLACE INTO set_aside SELECT * FROM changes WHERE {is_past}");
+                transaction.prepare_cached(&copy)?.execute([cursor])?;
+                let delete = format!("DELETE FROM changes WHERE {is_past}");
+                count += transaction.prepare_cached(&delete)?.execute([cursor])?;
+                transaction
+                    .prepare_cached("UPDATE deliveries SET state = 'exhausted', next_ms = NULL WHERE event = ?1 AND state = 'pending'")?
+                    .execute([cursor])?;
+            }
+            transaction
+                .prepare_cached("UPDATE checkpoint SET removed = removed + ?1")?
+                .execute([count as i64])?;
+            memory.rewrites += u64::from(count > 0);
+            Ok(count)
         })
     }
 
@@ -179,7 +232,78 @@ impl Store {
     }
 }
 
-fn audit_call(connection: &Connection, number: i64, tenant: TenantId, id: String) -> Result<AuditedCall> {
+/// Reads every change; answers those that cannot be read.
+fn audit_changes(reading: &Reading<'_>) -> Result<Vec<i64>> {
+    let mut statement = reading
+        .prepare("SELECT cursor, kind, version, made_ms, record, tenant FROM changes ORDER BY cursor")?;
+    let mut rows = statement.query([])?;
+    let mut unreadable = Vec::new();
+    while let Some(row) = rows.next()? {
+        let read = StoredChange::read(row).and_then(|change| match change.version {
+            0 => change.json(),
+            _ => change.call().map(drop),
+        });
+        let cursor: i64 = row.get(0)?;
+        if reading.pass_over(read, row.get(5)?, || format!("change {cursor}"))?.is_none() {
+            unreadable.push(cursor);
+        }
+    }
+    Ok(unreadable)
+}
+
+/// Reads a packed text of each row of a table, given its number, its tenant and that text.
+fn audit_packed(reading: &Reading<'_>, table: &str, columns: &str, what: &str) -> Result<()> {
+    let mut statement = reading.prepare(&format!("SELECT {columns} FROM {table}"))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let number: i64 = row.get(0)?;
+        let packed = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from).map_err(StoreError::from);
+        let read = packed.and_then(codec::unpack);
+        reading.pass_over(read, row.get(1)?, || format!("{what} {number}"))?;
+    }
+    Ok(())
+}
+
+/// Reads what is kept as JSON.
+fn audit_texts(reading: &Reading<'_>) -> Result<()> {
+    let texts = [
+        ("SELECT tenant, tenant, settings FROM tenants", "settings of tenant"),
+        ("SELECT endpoint, tenant, settings FROM endpoints", "settings of endpoint"),
+        ("SELECT notice, tenant, data FROM notices", "notice"),
+        ("SELECT gap, tenant, missing FROM gaps", "gap"),
+        ("SELECT account, tenant, state FROM connections", "connection to account"),
+    ];
+    for (sql, what) in texts {
+        let mut statement = reading.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let number: rusqlite::types::Value = row.get(0)?;
+            let text = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from).map_err(StoreError::from);
+            let read = text.and_then(|text| {
+                serde_json::from_str::<serde::de::IgnoredAny>(text)
+                    .map_err(|error| StoreError::Damaged(format!("it cannot be read: {error}")))
+            });
+            reading.pass_over(read, row.get(1)?, || match number {
+                rusqlite::types::Value::Text(name) => format!("{what} {name}"),
+                rusqlite::types::Value::Integer(number) => format!("{what} number {number}"),
+                _ => what.to_owned(),
+            })?;
+        }
+    }
+    let states = "SELECT event, endpoints.tenant, state FROM deliveries JOIN endpoints USING (endpoint)";
+    let mut statement = reading.prepare(states)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let event: i64 = row.get(0)?;
+        let state: String = row.get(2)?;
+        let read = DeliveryState::from_word(&state)
+            .ok_or_else(|| StoreError::Damaged(format!("a delivery that is {state:?}")));
+        reading.pass_over(read, row.get(1)?, || format!("delivery of event {event}"))?;
+    }
+    Ok(())
+}
+
+fn audit_call(connection: &Reading<'_>, number: i64, tenant: TenantId, id: String) -> Result<AuditedCall> {
     let last: Option<(i64, i64)> = connection
         .prepare_cached(
             "SELECT cursor, version FROM changes WHERE call = ?1 AND version > 0 ORDER BY cursor DESC LIMIT 1",
@@ -188,7 +312,9 @@ fn audit_call(connection: &Connection, number: i64, tenant: TenantId, id: String
         .optional()?;
     let mut problems = Vec::new();
     let stored = stored(connection, number, tenant);
+    let mut unreadable = 0;
     if let Ok((stored, cursor)) = &stored {
+        unreadable = unreadable_entries(connection, number, stored.position, &stored.entries)?;
         if Some(*cursor) != last.map(|(cursor, _)| cursor) {
             problems.push("its current record is not its last version".to_owned());
         }
@@ -213,11 +339,26 @@ fn audit_call(connection: &Connection, number: i64, tenant: TenantId, id: String
         version: last.map_or(0, |(_, version)| version as u64),
         stored: stored.map(|(stored, _)| stored),
         problems,
+        unreadable,
     })
 }
 
+/// How many of a call's notifications were passed over, given those that were read.
+pub(crate) fn unreadable_entries(
+    connection: &Connection,
+    call: i64,
+    until: Position,
+    read: &[Entry],
+) -> Result<u64> {
+    let count =
+        "SELECT count(*) FROM sessions JOIN journal USING (session) WHERE call = ?1 AND position <= ?2";
+    let there: i64 = connection.prepare_cached(count)?.query_row([call, until.0], |row| row.get(0))?;
+    let read = read.iter().filter(|entry| entry.position <= until).count() as u64;
+    Ok(there.unsigned_abs().saturating_sub(read))
+}
+
 /// A call with the notifications that are in its record.
-pub(crate) fn stored(connection: &Connection, call: i64, tenant: TenantId) -> Result<(StoredCall, i64)> {
+pub(crate) fn stored(connection: &Reading<'_>, call: i64, tenant: TenantId) -> Result<(StoredCall, i64)> {
     let gone = || StoreError::Damaged("its current record is gone".to_owned());
     let (change, position, completed) = current(connection, call)?.ok_or_else(gone)?;
     let StoredChange { cursor, made_ms, record, .. } = change;

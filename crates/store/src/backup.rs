@@ -1,33 +1,59 @@
 //! A copy of everything, as of one moment, while others go on reading and writing.
 
-use std::{
-    fs::{self, OpenOptions},
-    path::Path,
-};
+use std::{fs, path::Path};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
 use crate::{
     Position, Store,
     arrivals::Received,
     error::{Result, StoreError},
-    journal, schema,
+    journal, private, schema,
     writer::Memory,
 };
 
+/// A copy that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backup {
+    /// When, milliseconds since 1970.
+    pub made_ms: i64,
+    /// Where to.
+    pub file: String,
+}
+
 impl Store {
+    /// The copies that were made before a time, latest first.
+    pub fn backups_before(&self, before_ms: i64) -> Result<Vec<Backup>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT made_ms, file FROM backups WHERE made_ms <= ?1 ORDER BY backup DESC",
+            )?;
+            let rows = statement
+                .query_map([before_ms], |row| Ok(Backup { made_ms: row.get(0)?, file: row.get(1)? }))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
     /// Copies everything to a new file, as of one moment, and reads the copy back. Returns its length in bytes. Blocks.
-    pub fn backup(&self, file: &Path) -> Result<u64> {
+    pub fn backup(&self, file: &Path, now_ms: i64) -> Result<u64> {
         let failed =
             |error: std::io::Error| StoreError::Open { path: file.to_owned(), problem: error.to_string() };
         // Made here, so that no file is ever written over.
-        let copy = OpenOptions::new().write(true).create_new(true).open(file).map_err(failed)?;
+        let copy = private::new_file().open(file).map_err(failed)?;
         let written = self.copy_to(file).and_then(|()| {
             copy.sync_all().map_err(failed)?;
             copy.metadata().map_err(failed)
         });
         match written {
-            Ok(about) => Ok(about.len()),
+            Ok(about) => {
+                let name = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+                let name = name.to_string_lossy().into_owned();
+                self.writer().run(move |transaction, _| {
+                    let insert = "INSERT INTO backups (made_ms, file) VALUES (?1, ?2)";
+                    Ok(transaction.execute(insert, params![now_ms, name])?)
+                })?;
+                Ok(about.len())
+            }
             Err(error) => {
                 // What is not whole is no backup.
                 let _ = fs::remove_file(file);
@@ -40,7 +66,7 @@ impl Store {
         let name =
             file.to_str().ok_or_else(|| StoreError::Failed("the backup's name is not UTF-8".to_owned()))?;
         // Before the rest: what moves into the journal meanwhile is in both.
-        let arrived = self.shared.arrivals.stored_after(Position::default(), usize::MAX >> 1)?;
+        let arrived = self.shared.arrivals.stored_after(Position::default(), usize::MAX >> 1, usize::MAX)?;
         // Not within a transaction, which VACUUM refuses; it sees one moment itself.
         self.shared.readers.with(|connection| Ok(connection.execute("VACUUM INTO ?1", [name])?))?;
         add_to_journal(&mut Connection::open(file)?, &arrived)?;
@@ -55,6 +81,7 @@ impl Store {
 /// What had arrived and was not assembled becomes part of the copy's journal: whoever goes on from there assembles it.
 fn add_to_journal(copy: &mut Connection, arrived: &[Received]) -> Result<()> {
     let transaction = copy.transaction()?;
+    transaction.execute("UPDATE incarnation SET is_copy = 1", [])?;
     let journaled = transaction.query_row(
         "SELECT max(position, (SELECT coalesce(max(position), 0) FROM journal)) FROM checkpoint",
         [],

@@ -7,7 +7,8 @@ use wholecall_record::Call;
 
 use crate::{
     StoredCall, TenantId, TenantView, audit,
-    changes::{self, StoredChange},
+    changes::{self, PAGE_BYTES, StoredChange},
+    damage::Reading,
     error::{Result, StoreError},
     filter::{Filter, digits_of, number_matches},
     journal::Entry,
@@ -42,7 +43,8 @@ const LOOKED_AT: usize = 20_000;
 const TERMS_AT_ONCE: usize = 400;
 
 impl TenantView {
-    /// Calls that match, newest first, from a place on. With `as_of_ms`, as they were known then.
+    /// Calls that match, newest first, from a place on; no more once they have 16 MiB. With `as_of_ms`, as they were known
+    /// then.
     pub fn calls(
         &self,
         filter: &Filter,
@@ -56,16 +58,19 @@ impl TenantView {
             let Some(search) = search else { return Ok(page) };
             let mut place = after.unwrap_or((i64::MAX, i64::MAX));
             let mut looked_at = 0;
+            let mut bytes = 0;
             loop {
                 let candidates = search.candidates(place, (limit * 2).clamp(64, 1_000))?;
                 let Some(&last) = candidates.last() else { return Ok(page) };
                 looked_at += candidates.len();
                 for candidate in candidates {
-                    if page.records.len() == limit {
+                    if page.records.len() == limit || bytes >= PAGE_BYTES {
                         page.next = Some(place);
                         return Ok(page);
                     }
-                    page.records.extend(search.look(candidate)?);
+                    let found = search.look(candidate)?;
+                    bytes += found.as_ref().map_or(0, String::len);
+                    page.records.extend(found);
                     place = candidate;
                 }
                 if looked_at >= LOOKED_AT {
@@ -97,7 +102,7 @@ impl TenantView {
             let mut rows = statement.query([call])?;
             let mut versions = Vec::new();
             while let Some(row) = rows.next()? {
-                versions.push(StoredChange::read(row)?);
+                versions.extend(StoredChange::read_or_pass_over(connection, tenant, row)?);
             }
             Ok(Some(versions))
         })
@@ -122,7 +127,7 @@ impl TenantView {
 }
 
 /// The notifications of a call's sessions, in order of arrival.
-pub(crate) fn entries_of_call(connection: &Connection, call: i64) -> Result<Vec<Entry>> {
+pub(crate) fn entries_of_call(connection: &Reading<'_>, call: i64) -> Result<Vec<Entry>> {
     let mut statement = connection.prepare_cached(
         "SELECT position, journal.tenant, arrived_ms, body FROM sessions JOIN journal USING (session)
          WHERE call = ?1 ORDER BY position",
@@ -130,7 +135,7 @@ pub(crate) fn entries_of_call(connection: &Connection, call: i64) -> Result<Vec<
     let mut rows = statement.query([call])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
-        entries.push(Entry::read(row)?);
+        entries.extend(Entry::read_or_pass_over(connection, row)?);
     }
     Ok(entries)
 }
@@ -169,7 +174,7 @@ fn version(connection: &Connection, call: i64, as_of_ms: Option<i64>) -> Result<
 
 /// A search, ready to look at calls.
 struct Search<'a> {
-    connection: &'a Connection,
+    connection: &'a Reading<'a>,
     tenant: i64,
     filter: &'a Filter,
     as_of_ms: Option<i64>,
@@ -180,7 +185,7 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     /// None if nothing can match.
     fn new(
-        connection: &'a Connection,
+        connection: &'a Reading<'a>,
         tenant: i64,
         filter: &'a Filter,
         as_of_ms: Option<i64>,
@@ -253,7 +258,16 @@ impl<'a> Search<'a> {
     }
 
     /// The record of a candidate, if it matches.
-    fn look(&self, (_, call): (i64, i64)) -> Result<Option<String>> {
+    fn look(&self, candidate: (i64, i64)) -> Result<Option<String>> {
+        let found = self.connection.pass_over(self.read(candidate), self.tenant, || {
+            let id = "SELECT id FROM calls WHERE call = ?1";
+            let id = self.connection.query_row(id, [candidate.1], |row| row.get::<_, String>(0));
+            format!("call {}", id.unwrap_or_else(|_| format!("number {}", candidate.1)))
+        });
+        Ok(found?.flatten())
+    }
+
+    fn read(&self, (_, call): (i64, i64)) -> Result<Option<String>> {
         if self.as_of_ms.is_none() && !self.matches_now(call)? {
             return Ok(None);
         }

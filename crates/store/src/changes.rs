@@ -1,10 +1,12 @@
 //! The feed of changes: every version of every call, in the order in which they were made.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 use tokio::sync::watch;
+use wholecall_record::Call;
 
 use crate::{
     Position, Store, TenantView, codec,
+    damage::Reading,
     error::{Result, StoreError},
 };
 
@@ -113,21 +115,50 @@ impl StoredChange {
         })
     }
 
-    /// Looks up what a revision revises.
-    pub(crate) fn with_before(mut self, connection: &Connection) -> Result<Self> {
+    /// The record of a version.
+    pub(crate) fn call(&self) -> Result<Call> {
+        serde_json::from_str(&self.record)
+            .map_err(|error| StoreError::Damaged(format!("its record cannot be read: {error}")))
+    }
+
+    /// Whether it is JSON.
+    pub(crate) fn json(&self) -> Result<()> {
+        serde_json::from_str::<serde::de::IgnoredAny>(&self.record)
+            .map(drop)
+            .map_err(|error| StoreError::Damaged(format!("what it says cannot be read: {error}")))
+    }
+
+    /// Reads a row, or nothing where it is damaged.
+    pub(crate) fn read_or_pass_over(
+        reading: &Reading<'_>,
+        tenant: i64,
+        row: &Row<'_>,
+    ) -> Result<Option<Self>> {
+        let read = Self::read(row).and_then(|change| change.json().map(|()| change));
+        reading.pass_over(read, tenant, || format!("change {}", row.get::<_, i64>(0).unwrap_or_default()))
+    }
+
+    /// Looks up what a revision revises; where that cannot be read, it revises nothing that is known.
+    pub(crate) fn with_before(mut self, connection: &Reading<'_>, tenant: i64) -> Result<Self> {
         if self.kind == ChangeKind::Revised {
             let mut statement = connection.prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM changes WHERE call = (SELECT call FROM changes WHERE cursor = ?1)
                      AND cursor < ?1 AND version > 0 ORDER BY cursor DESC LIMIT 1"
             ))?;
             let mut rows = statement.query([self.cursor.0])?;
-            let before = rows.next()?.map(Self::read).transpose()?;
+            let before = match rows.next()? {
+                Some(row) => Self::read_or_pass_over(connection, tenant, row)?,
+                None => None,
+            };
             self.before =
                 before.map(|before| Box::new(Published { version: before.version, record: before.record }));
         }
         Ok(self)
     }
 }
+
+/// No more records are read at once when they have so many bytes.
+pub(crate) const PAGE_BYTES: usize = 16 << 20;
 
 impl Store {
     /// How far the feed has grown, over all tenants, as it grows.
@@ -137,16 +168,24 @@ impl Store {
 }
 
 impl TenantView {
-    /// The next changes after a place in the feed, in order.
+    /// The next changes after a place in the feed, in order; no more once they have 16 MiB.
     pub fn changes_after(&self, cursor: Position, limit: usize) -> Result<Vec<StoredChange>> {
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM changes WHERE tenant = ?1 AND cursor > ?2 ORDER BY cursor LIMIT ?3"
+                "SELECT {COLUMNS} FROM changes WHERE tenant = ?1 AND cursor > ?2 ORDER BY cursor"
             ))?;
-            let mut rows = statement.query(params![tenant, cursor.0, limit as i64])?;
+            let mut rows = statement.query(params![tenant, cursor.0])?;
             let mut changes = Vec::new();
-            while let Some(row) = rows.next()? {
-                changes.push(StoredChange::read(row)?.with_before(connection)?);
+            let mut bytes = 0;
+            while changes.len() < limit
+                && bytes < PAGE_BYTES
+                && let Some(row) = rows.next()?
+            {
+                if let Some(change) = StoredChange::read_or_pass_over(connection, tenant, row)? {
+                    let change = change.with_before(connection, tenant)?;
+                    bytes += change.record.len();
+                    changes.push(change);
+                }
             }
             Ok(changes)
         })

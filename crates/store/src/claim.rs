@@ -3,16 +3,30 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
+    path::Path,
     sync::{Mutex, PoisonError},
+    thread,
+    time::Duration,
 };
 
 use crate::{
     Store,
     error::{Result, StoreError},
+    private,
 };
 
 /// The file within the data folder that is locked by whoever assembles; the system unlocks it when that ends.
 const FILE_NAME: &str = "wholecall.lock";
+
+/// So often is looked again whether it is still held, each time after so long.
+const LOOKS: u32 = 10;
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(20);
+
+/// Whether a process has claimed the store that has its file at a path.
+pub(crate) fn is_claimed(path: &Path) -> bool {
+    let lock = File::open(path.with_file_name(FILE_NAME));
+    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
 
 /// The lock, once it is held.
 #[derive(Debug, Default)]
@@ -28,10 +42,24 @@ impl Store {
         let path = self.path().with_file_name(FILE_NAME);
         let failed =
             |error: std::io::Error| StoreError::Open { path: path.clone(), problem: error.to_string() };
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-        match file.try_lock() {
+        let open = || OpenOptions::new().write(true).open(&path);
+        let file = private::make_file(&path).and_then(|()| open()).map_err(failed)?;
+        let mut locked = file.try_lock();
+        for _ in 0..LOOKS {
+            // Whoever only looks holds it for a moment.
+            if !matches!(locked, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            thread::sleep(LOOK_AGAIN_AFTER);
+            locked = file.try_lock();
+        }
+        match locked {
             Ok(()) => {
                 *held = Some(file);
+                drop(held);
+                self.renew_if_needed()?;
+                self.shared.readers.serve();
+                self.shared.tenant_readers.serve();
                 Ok(())
             }
             Err(TryLockError::WouldBlock) => Err(StoreError::Claimed(self.path().to_owned())),

@@ -79,7 +79,10 @@ pub(crate) fn pack(kind: Kind, text: &[u8]) -> Result<Vec<u8>> {
             Some(compressor) => compressor,
             none => {
                 let dictionary = &DICTIONARIES[place].encoder;
-                none.insert(Compressor::with_prepared_dictionary(dictionary).map_err(failed)?)
+                let mut compressor = Compressor::with_prepared_dictionary(dictionary).map_err(failed)?;
+                // Four bytes, by which a bit that has flipped is noticed.
+                compressor.include_checksum(true).map_err(failed)?;
+                none.insert(compressor)
             }
         };
         let most = 1 + zstd::zstd_safe::compress_bound(text.len());
@@ -162,6 +165,13 @@ mod tests {
         assert!(unpack(b"\x02").is_err());
         assert!(unpack(b"\x07abc").is_err());
         let mut packed = pack(Kind::Record, b"a record, or what passes for one").unwrap();
+        for bit in 0..8 * packed.len() {
+            packed[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(text) = unpack(&packed) {
+                assert_eq!(text, b"a record, or what passes for one", "bit {bit} has flipped unnoticed");
+            }
+            packed[bit / 8] ^= 1 << (bit % 8);
+        }
         packed.truncate(packed.len() - 3);
         assert!(unpack(&packed).is_err());
     }

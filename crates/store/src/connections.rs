@@ -1,9 +1,10 @@
 //! RingCentral accounts that are listened to with credentials of a user's own, and what may be missing of them.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use crate::{
     Store, TenantId, TenantView,
+    damage::Reading,
     error::{Result, StoreError},
     tenants::add_account,
 };
@@ -161,7 +162,8 @@ impl TenantView {
             let mut rows = statement.query(params![tenant, account, limit as i64])?;
             let mut gaps = Vec::new();
             while let Some(row) = rows.next()? {
-                gaps.push(gap(row)?);
+                let place = || format!("gap {}", row.get::<_, i64>(0).unwrap_or_default());
+                gaps.extend(connection.pass_over(gap(row), tenant, place)?);
             }
             Ok(gaps)
         })
@@ -178,7 +180,8 @@ impl TenantView {
             let mut rows = statement.query(params![tenant, account, before_ms, limit as i64])?;
             let mut gaps = Vec::new();
             while let Some(row) = rows.next()? {
-                gaps.push(gap(row)?);
+                let place = || format!("gap {}", row.get::<_, i64>(0).unwrap_or_default());
+                gaps.extend(connection.pass_over(gap(row), tenant, place)?);
             }
             Ok(gaps)
         })
@@ -231,12 +234,12 @@ impl TenantView {
 }
 
 /// The accounts that are listened to, of a tenant or of all.
-fn connections(connection: &Connection, tenant: Option<i64>) -> Result<Vec<ConnectedAccount>> {
+fn connections(connection: &Reading<'_>, tenant: Option<i64>) -> Result<Vec<ConnectedAccount>> {
     let mut statement = connection.prepare_cached(
         "SELECT tenant, account, connected_ms, credentials, state, heard_ms, directory FROM connections
          WHERE ?1 IS NULL OR tenant = ?1 ORDER BY tenant, account",
     )?;
-    let rows = statement.query_map([tenant], |row| {
+    let read = |row: &Row<'_>| -> Result<ConnectedAccount> {
         Ok(ConnectedAccount {
             tenant: TenantId(row.get(0)?),
             account: row.get(1)?,
@@ -246,8 +249,14 @@ fn connections(connection: &Connection, tenant: Option<i64>) -> Result<Vec<Conne
             heard_ms: row.get(5)?,
             directory: row.get(6)?,
         })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    };
+    let mut rows = statement.query([tenant])?;
+    let mut connections = Vec::new();
+    while let Some(row) = rows.next()? {
+        let place = || format!("connection to account {}", row.get::<_, String>(1).unwrap_or_default());
+        connections.extend(connection.pass_over(read(row), row.get(0).unwrap_or_default(), place)?);
+    }
+    Ok(connections)
 }
 
 fn gap(row: &Row<'_>) -> Result<Gap> {

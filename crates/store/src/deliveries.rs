@@ -4,12 +4,13 @@
 //! not for this endpoint; so what a first attempt delivers is written once, after it, and what an endpoint is behind
 //! costs nothing. What comes after the cursor and is in `deliveries` was sent before a crash.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 use tokio::sync::oneshot;
 
 use crate::{
     Position, Store, TenantId,
     changes::{self, ChangeKind, Published, StoredChange},
+    damage::Reading,
     endpoints::{Endpoint, EndpointId},
     error::{Result, StoreError},
 };
@@ -33,6 +34,11 @@ impl EventId {
     /// The event of a change.
     pub fn of_change(cursor: Position) -> Self {
         Self(cursor.0)
+    }
+
+    /// By this, events of one kind are in the order in which they were made.
+    pub fn age_order(self) -> i64 {
+        self.0.abs()
     }
 
     /// The change's place in the feed; none for a notice.
@@ -275,15 +281,23 @@ impl Store {
             let mut statement = connection.prepare_cached(&format!(
                 "SELECT {} FROM changes WHERE tenant = ?2 AND cursor > ?3 AND cursor <= ?4 AND kind IN ({})
                      AND NOT EXISTS (SELECT 1 FROM deliveries WHERE endpoint = ?1 AND event = cursor)
-                 ORDER BY cursor LIMIT ?5",
+                 ORDER BY cursor",
                 changes::COLUMNS,
                 kinds.join(", ")
             ))?;
             let (number, tenant) = (endpoint.number.0, endpoint.tenant.0);
-            let mut rows = statement.query(params![number, tenant, after.0, head, limit as i64])?;
+            let mut rows = statement.query(params![number, tenant, after.0, head])?;
             let mut events = Vec::new();
-            while let Some(row) = rows.next()? {
-                events.push(Outgoing::of_change(StoredChange::read(row)?.with_before(connection)?)?);
+            while events.len() < limit
+                && let Some(row) = rows.next()?
+            {
+                // What cannot be read is told to nobody: nothing that follows waits for it.
+                let Some(change) = StoredChange::read_or_pass_over(connection, tenant, row)? else {
+                    continue;
+                };
+                let place = format!("change {}", change.cursor.0);
+                let event = Outgoing::of_change(change.with_before(connection, tenant)?);
+                events.extend(connection.pass_over(event, tenant, || place)?);
             }
             let read_to = match events.last() {
                 Some(last) if events.len() == limit => last.id.0,
@@ -295,19 +309,46 @@ impl Store {
 
     /// Deliveries whose time has come and before which nothing of the same call waits, first those that are due longest.
     pub fn due(&self, endpoint: &Endpoint, now_ms: i64, limit: usize) -> Result<Vec<Outgoing>> {
-        self.read(|connection| {
+        self.waiting(endpoint, |connection| {
             let which = format!("next_ms <= ?2 AND NOT ({BLOCKED}) ORDER BY next_ms, event LIMIT ?3");
             pending(connection, endpoint.number, &which, now_ms, limit)
         })
     }
 
-    /// The oldest delivery that waits, whenever it is due, with those that were tried together with it: up to so many.
-    pub fn oldest_pending(&self, endpoint: &Endpoint, limit: usize) -> Result<Vec<Outgoing>> {
-        self.read(|connection| {
-            let which = format!("?2 = 0 AND NOT ({BLOCKED}) ORDER BY abs(event) LIMIT ?3");
-            let oldest = pending(connection, endpoint.number, &which, 0, 1)?;
-            let Some(due_ms) = oldest.first().and_then(|oldest| oldest.due_ms).filter(|_| limit > 1) else {
-                return Ok(oldest);
+    /// Reads deliveries that wait. Those whose event cannot be read are given up, so that nothing waits for them.
+    fn waiting(
+        &self,
+        endpoint: &Endpoint,
+        read: impl Fn(&Reading<'_>) -> Result<Pending>,
+    ) -> Result<Vec<Outgoing>> {
+        loop {
+            let Pending { found, unreadable } = self.read(&read)?;
+            if unreadable.is_empty() {
+                return Ok(found);
+            }
+            let number = endpoint.number;
+            self.writer().run(move |transaction, _| give_up(transaction, number, &unreadable))?;
+        }
+    }
+
+    /// The oldest delivery that waits after another, or the oldest of all, whenever it is due; with those that were tried
+    /// together with it: up to so many.
+    pub fn next_pending(
+        &self,
+        endpoint: &Endpoint,
+        after: Option<EventId>,
+        limit: usize,
+    ) -> Result<Vec<Outgoing>> {
+        self.waiting(endpoint, |connection| {
+            let which = format!("abs(event) > ?2 AND NOT ({BLOCKED}) ORDER BY abs(event) LIMIT ?3");
+            let first_after = |after: i64| pending(connection, endpoint.number, &which, after, 1);
+            let mut first = first_after(after.map_or(0, EventId::age_order))?;
+            if first.found.is_empty() && first.unreadable.is_empty() && after.is_some() {
+                first = first_after(0)?;
+            }
+            let due_ms = first.found.first().and_then(|first| first.due_ms);
+            let Some(due_ms) = due_ms.filter(|_| limit > 1) else {
+                return Ok(first);
             };
             let which = format!("next_ms = ?2 AND NOT ({BLOCKED}) ORDER BY event LIMIT ?3");
             pending(connection, endpoint.number, &which, due_ms, limit)
@@ -507,36 +548,58 @@ fn add_attempt(
     Ok(())
 }
 
-fn change(connection: &Connection, tenant: TenantId, cursor: i64) -> Result<Option<StoredChange>> {
+fn change(connection: &Reading<'_>, tenant: TenantId, cursor: i64) -> Result<Option<StoredChange>> {
     let sql = format!("SELECT {} FROM changes WHERE cursor = ?1 AND tenant = ?2", changes::COLUMNS);
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params![cursor, tenant.0])?;
     let change = rows.next()?.map(StoredChange::read).transpose()?;
-    change.map(|change| change.with_before(connection)).transpose()
+    change.map(|change| change.with_before(connection, tenant.0)).transpose()
 }
 
 /// Deliveries that wait, with what they tell.
+struct Pending {
+    found: Vec<Outgoing>,
+    /// The events of those of which it cannot be read what they tell.
+    unreadable: Vec<i64>,
+}
+
+/// Gives up deliveries whose events cannot be read.
+fn give_up(transaction: &Transaction<'_>, endpoint: EndpointId, events: &[i64]) -> Result<()> {
+    let mut update = transaction.prepare_cached(
+        "UPDATE deliveries SET state = 'exhausted', next_ms = NULL WHERE endpoint = ?1 AND event = ?2",
+    )?;
+    for event in events {
+        update.execute([endpoint.0, *event])?;
+    }
+    Ok(())
+}
+
 fn pending(
-    connection: &Connection,
+    connection: &Reading<'_>,
     endpoint: EndpointId,
     which: &str,
     value: i64,
     limit: usize,
-) -> Result<Vec<Outgoing>> {
+) -> Result<Pending> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT event, kind, version, made_ms, call_id, into_id, step, next_ms, tenant
          FROM deliveries JOIN endpoints USING (endpoint)
          WHERE endpoint = ?1 AND state = 'pending' AND {which}"
     ))?;
     let mut rows = statement.query(params![endpoint.0, value, limit as i64])?;
-    let mut found = Vec::new();
+    let (mut found, mut unreadable) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
-        found.push(read(connection, row)?);
+        let event: i64 = row.get(0)?;
+        let read = read(connection, row);
+        match connection.pass_over(read, row.get(8)?, || format!("delivery of event {event}"))? {
+            Some(outgoing) => found.push(outgoing),
+            None => unreadable.push(event),
+        }
     }
-    Ok(found)
+    Ok(Pending { found, unreadable })
 }
 
-fn read(connection: &Connection, row: &Row<'_>) -> Result<Outgoing> {
+fn read(connection: &Reading<'_>, row: &Row<'_>) -> Result<Outgoing> {
     let (id, kind): (_, String) = (EventId(row.get(0)?), row.get(1)?);
     // Retention removes deliveries with their calls, in one transaction.
     let missing = || StoreError::Damaged(format!("event {} is not there", id.0));
@@ -559,7 +622,7 @@ fn read(connection: &Connection, row: &Row<'_>) -> Result<Outgoing> {
 /// What an event says, and for a revision the version before it.
 type Contents = (String, Option<Box<Published>>);
 
-fn contents(connection: &Connection, tenant: TenantId, id: EventId) -> Result<Option<Contents>> {
+fn contents(connection: &Reading<'_>, tenant: TenantId, id: EventId) -> Result<Option<Contents>> {
     if id.0 > 0 {
         let change = change(connection, tenant, id.0)?;
         return Ok(change.map(|change| (change.record, change.before)));

@@ -1,10 +1,11 @@
 //! Directories: what RingCentral accounts consist of, in versions that records name.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Row, params};
 
 use crate::{
     Store, TenantId, TenantView,
     codec::{self, Kind},
+    damage::Reading,
     erasure,
     error::{Result, StoreError},
 };
@@ -38,22 +39,24 @@ impl Store {
         read_ms: i64,
         contents_after: impl FnOnce(Option<&str>) -> Result<String> + Send + 'static,
     ) -> Result<(u64, bool)> {
-        self.writer().run(move |transaction, _| {
-            let newest = newest(transaction, tenant.0, &account)?;
+        self.writer().run(move |transaction, memory| {
+            let last = "SELECT coalesce(max(version), 0) FROM directories WHERE tenant = ?1 AND account = ?2";
+            let last: i64 =
+                transaction.prepare_cached(last)?.query_row(params![tenant.0, account], |row| row.get(0))?;
+            let newest = newest(&memory.reading(transaction), tenant.0, &account)?;
             let contents = contents_after(newest.as_ref().map(|newest| newest.contents.as_str()))?;
-            let last = match newest {
-                Some(newest) if newest.contents == contents => return Ok((newest.version, false)),
-                Some(newest) => newest.version,
-                None => 0,
-            };
+            let is_last = |newest: &StoredDirectory| newest.version == last.unsigned_abs();
+            if newest.filter(is_last).is_some_and(|newest| newest.contents == contents) {
+                return Ok((last.unsigned_abs(), false));
+            }
             let packed = codec::pack(Kind::Record, contents.as_bytes())?;
             transaction
                 .prepare_cached(
                     "INSERT INTO directories (tenant, account, version, read_ms, contents)
                      VALUES (?1, ?2, ?3, ?4, ?5)",
                 )?
-                .execute(params![tenant.0, account, last as i64 + 1, read_ms, packed])?;
-            Ok((last + 1, true))
+                .execute(params![tenant.0, account, last + 1, read_ms, packed])?;
+            Ok((last.unsigned_abs() + 1, true))
         })
     }
 
@@ -73,14 +76,16 @@ impl Store {
         tenant: TenantId,
         rewrite: impl Fn(&mut String) + Send + 'static,
     ) -> Result<u64> {
-        self.writer().run(move |transaction, _| {
+        self.writer().run(move |transaction, memory| {
             erasure::wipe(transaction, true)?;
             let mut statement =
                 transaction.prepare("SELECT directory, contents FROM directories WHERE tenant = ?1")?;
             let mut rows = statement.query([tenant.0])?;
             let mut changed = 0;
             while let Some(row) = rows.next()? {
-                let before = contents(row, 1)?;
+                let place = || format!("directory {}", row.get::<_, i64>(0).unwrap_or_default());
+                let before = memory.damages.pass_over(contents(row, 1), Some(tenant.0), place)?;
+                let Some(before) = before else { continue };
                 let mut after = before.clone();
                 rewrite(&mut after);
                 if after != before {
@@ -128,7 +133,8 @@ impl TenantView {
             let mut rows = statement.query([tenant])?;
             let mut directories = Vec::new();
             while let Some(row) = rows.next()? {
-                directories.push(read(row)?);
+                let place = || directory_place(row);
+                directories.extend(connection.pass_over(read(row), tenant, place)?);
             }
             Ok(directories)
         })
@@ -138,10 +144,13 @@ impl TenantView {
     pub fn look_through_directories(&self, mut look: impl FnMut(&str)) -> Result<()> {
         self.read(|connection, tenant| {
             let mut statement =
-                connection.prepare_cached("SELECT contents FROM directories WHERE tenant = ?1")?;
+                connection.prepare_cached("SELECT contents, directory FROM directories WHERE tenant = ?1")?;
             let mut rows = statement.query([tenant])?;
             while let Some(row) = rows.next()? {
-                look(&contents(row, 0)?);
+                let place = || format!("directory {}", row.get::<_, i64>(1).unwrap_or_default());
+                if let Some(contents) = connection.pass_over(contents(row, 0), tenant, place)? {
+                    look(&contents);
+                }
             }
             Ok(())
         })
@@ -159,17 +168,29 @@ impl TenantView {
                 "SELECT {COLUMNS} FROM directories WHERE tenant = ?1 AND account = ?2 AND version = ?3"
             ))?;
             let mut rows = statement.query(params![tenant, account, version as i64])?;
-            rows.next()?.map(read).transpose()
+            let Some(row) = rows.next()? else { return Ok(None) };
+            connection.pass_over(read(row), tenant, || directory_place(row))
         })
     }
 }
 
-fn newest(connection: &Connection, tenant: i64, account: &str) -> Result<Option<StoredDirectory>> {
+/// The newest that can be read.
+fn newest(connection: &Reading<'_>, tenant: i64, account: &str) -> Result<Option<StoredDirectory>> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM directories WHERE tenant = ?1 AND account = ?2 ORDER BY version DESC LIMIT 1"
+        "SELECT {COLUMNS} FROM directories WHERE tenant = ?1 AND account = ?2 ORDER BY version DESC"
     ))?;
     let mut rows = statement.query(params![tenant, account])?;
-    rows.next()?.map(read).transpose()
+    while let Some(row) = rows.next()? {
+        if let Some(found) = connection.pass_over(read(row), tenant, || directory_place(row))? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+fn directory_place(row: &Row<'_>) -> String {
+    let account: String = row.get(0).unwrap_or_default();
+    format!("version {} of the directory of {account}", row.get::<_, i64>(1).unwrap_or_default())
 }
 
 fn read(row: &Row<'_>) -> Result<StoredDirectory> {

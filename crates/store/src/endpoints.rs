@@ -1,10 +1,11 @@
 //! Endpoints: where tenants want to be told of their calls, and how.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Position, Store, TenantId, TenantView,
+    damage::Reading,
     deliveries::kind,
     error::{Result, StoreError},
 };
@@ -69,6 +70,25 @@ pub struct EndpointSettings {
     /// Whether numbers are masked and names dropped.
     #[serde(default)]
     pub redact: bool,
+    /// How much of its events it is sent.
+    #[serde(default)]
+    pub payload: Payload,
+    /// What would be more bytes than this is sent with less detail; none: whatever it is.
+    #[serde(default)]
+    pub max_bytes: Option<u32>,
+}
+
+/// How much of its events an endpoint is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Payload {
+    /// Whole records.
+    #[default]
+    Full,
+    /// Records without their legs.
+    WithoutLegs,
+    /// Ids and a link.
+    Thin,
 }
 
 /// Which calls an endpoint wants to be told of; whatever is none does not matter.
@@ -163,6 +183,13 @@ pub struct EndpointChange {
     pub enabled: Option<bool>,
 }
 
+/// A tenant has so many endpoints at most.
+pub const MAX_ENDPOINTS: i64 = 100;
+
+/// An endpoint is sent so many tests in a minute at most, and so many are kept.
+const MAX_TESTS_PER_MINUTE: i64 = 10;
+const MAX_TESTS_KEPT: i64 = 100;
+
 const COLUMNS: &str =
     "endpoint, tenant, id, created_ms, settings, sealed, disabled, failing_since_ms, cursor";
 
@@ -213,7 +240,7 @@ impl Store {
 
     /// Delivers nothing more to an endpoint, and tells the tenant's others. Blocks.
     pub fn disable_endpoint(&self, endpoint: EndpointId, why: Disabled, now_ms: i64) -> Result<()> {
-        self.change_tenants(move |transaction, _| {
+        self.change_tenants(move |transaction, memory| {
             let disabled: Option<(i64, String, Option<i64>)> = transaction
                 .prepare_cached(
                     "UPDATE endpoints SET disabled = ?2 WHERE endpoint = ?1 AND disabled IS NULL
@@ -229,7 +256,7 @@ impl Store {
                 "reason": why.as_str(),
                 "failingSince": failing_since_ms.map(|since| wholecall_record::Time::from_millis(since).to_string()),
             });
-            let others: Vec<EndpointId> = select(transaction, "tenant = ?1", tenant)?
+            let others: Vec<EndpointId> = select(&memory.reading(transaction), "tenant = ?1", tenant)?
                 .into_iter()
                 .filter(|other| other.disabled.is_none())
                 .map(|other| other.number)
@@ -253,17 +280,25 @@ impl TenantView {
         Ok(self.endpoints()?.into_iter().find(|endpoint| endpoint.id == id))
     }
 
-    /// Adds an endpoint. Blocks.
-    pub fn add_endpoint(&self, new: NewEndpoint) -> Result<()> {
+    /// Adds an endpoint; tells whether there was room for one more. Blocks.
+    pub fn add_endpoint(&self, new: NewEndpoint) -> Result<bool> {
         let tenant = self.tenant.0;
         self.store.change_tenants(move |transaction, _| {
-            transaction
+            let added = transaction
                 .prepare_cached(
                     "INSERT INTO endpoints (tenant, id, created_ms, settings, sealed, cursor)
-                     VALUES (?1, ?2, ?3, ?4, ?5, (SELECT cursor FROM checkpoint))",
+                     SELECT ?1, ?2, ?3, ?4, ?5, (SELECT cursor FROM checkpoint)
+                     WHERE (SELECT count(*) FROM endpoints WHERE tenant = ?1) < ?6",
                 )?
-                .execute(params![tenant, new.id, new.created_ms, to_json(&new.settings)?, new.sealed])?;
-            Ok(())
+                .execute(params![
+                    tenant,
+                    new.id,
+                    new.created_ms,
+                    to_json(&new.settings)?,
+                    new.sealed,
+                    MAX_ENDPOINTS
+                ])?;
+            Ok(added > 0)
         })
     }
 
@@ -301,16 +336,58 @@ impl TenantView {
         })
     }
 
-    /// Sends a test event to an endpoint; its number, if there is such an endpoint. Blocks.
-    pub fn test_endpoint(&self, id: &str, now_ms: i64) -> Result<Option<crate::EventId>> {
-        let Some(endpoint) = self.endpoint(id)? else { return Ok(None) };
+    /// Sends a test event to an endpoint, unless it was sent many in the last minute. Only the latest tests are kept.
+    /// Blocks.
+    pub fn test_endpoint(&self, id: &str, now_ms: i64) -> Result<TestSent> {
+        let Some(endpoint) = self.endpoint(id)? else { return Ok(TestSent::Unknown) };
         let tenant = self.tenant;
         self.store.change_tenants(move |transaction, _| {
+            let recent: i64 = transaction
+                .prepare_cached(
+                    "SELECT count(*) FROM deliveries WHERE endpoint = ?1 AND event < 0 AND kind = ?2 AND made_ms > ?3",
+                )?
+                .query_row(params![endpoint.number.0, kind::ENDPOINT_TEST, now_ms - 60_000], |row| row.get(0))?;
+            if recent >= MAX_TESTS_PER_MINUTE {
+                return Ok(TestSent::TooMany);
+            }
+            remove_old_tests(transaction, endpoint.number)?;
             let data = serde_json::json!({ "endpoint": endpoint.id });
             let to = [endpoint.number];
-            add_notice(transaction, tenant, kind::ENDPOINT_TEST, &data, now_ms, &to).map(Some)
+            add_notice(transaction, tenant, kind::ENDPOINT_TEST, &data, now_ms, &to).map(TestSent::Sent)
         })
     }
+}
+
+/// What came of a wish for a test event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TestSent {
+    /// It is sent, under this number.
+    Sent(crate::EventId),
+    /// There is no such endpoint.
+    Unknown,
+    /// There were too many within a minute.
+    TooMany,
+}
+
+/// Leaves the latest tests of an endpoint.
+fn remove_old_tests(transaction: &Transaction<'_>, endpoint: EndpointId) -> Result<()> {
+    // The later a notice, the smaller its number.
+    let last: Option<i64> = transaction
+        .prepare_cached(
+            "SELECT event FROM deliveries WHERE endpoint = ?1 AND event < 0 AND kind = ?2
+             ORDER BY event LIMIT 1 OFFSET ?3",
+        )?
+        .query_row(params![endpoint.0, kind::ENDPOINT_TEST, MAX_TESTS_KEPT - 1], |row| row.get(0))
+        .optional()?;
+    let Some(last) = last else { return Ok(()) };
+    let old = "SELECT event FROM deliveries WHERE endpoint = ?1 AND event < 0 AND event >= ?2 AND kind = ?3";
+    let values = params![endpoint.0, last, kind::ENDPOINT_TEST];
+    transaction.execute(&format!("DELETE FROM attempts WHERE endpoint = ?1 AND event IN ({old})"), values)?;
+    transaction
+        .execute(&format!("DELETE FROM notices WHERE notice IN (SELECT -event FROM ({old}))"), values)?;
+    transaction
+        .execute(&format!("DELETE FROM deliveries WHERE endpoint = ?1 AND event IN ({old})"), values)?;
+    Ok(())
 }
 
 /// Something that a tenant is told beside the changes of its calls, due at once.
@@ -333,13 +410,15 @@ fn add_notice(
     Ok(crate::EventId(-notice))
 }
 
-pub(crate) fn select(connection: &Connection, which: &str, value: i64) -> Result<Vec<Endpoint>> {
+pub(crate) fn select(connection: &Reading<'_>, which: &str, value: i64) -> Result<Vec<Endpoint>> {
     let sql = format!("SELECT {COLUMNS} FROM endpoints WHERE {which} ORDER BY endpoint");
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query([value])?;
     let mut endpoints = Vec::new();
     while let Some(row) = rows.next()? {
-        endpoints.push(Endpoint::read(row)?);
+        let (number, tenant) = (row.get::<_, i64>(0).unwrap_or_default(), row.get(1).unwrap_or_default());
+        let read = Endpoint::read(row);
+        endpoints.extend(connection.pass_over(read, tenant, || format!("endpoint number {number}"))?);
     }
     Ok(endpoints)
 }

@@ -1,15 +1,19 @@
 //! Writing anew, in place, what is kept of a person: the one exception from what was kept being never changed.
 
-use rusqlite::{Transaction, params};
+use std::collections::BTreeSet;
+
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 use tokio::sync::watch;
 use wholecall_record::Call;
 
 use crate::{
-    Disabled, EndpointSettings, Position, Store, TenantId, TenantView, announcements,
+    Backup, Disabled, EndpointSettings, Filter, Position, Store, TenantId, TenantView, announcements,
     assembled::Columns,
+    audit,
     calls::entries_of_call,
     changes::{self, ChangeKind, StoredChange},
     codec::{self, Kind},
+    damage::Reading,
     endpoints,
     error::{Result, StoreError},
     journal::Entry,
@@ -27,10 +31,27 @@ pub struct Kept {
     pub versions: Vec<StoredChange>,
     /// Up to where the journal is in the current one.
     pub position: Position,
+    /// So many rows cannot be read, and are in neither list.
+    pub unreadable: u64,
+    /// For whoever rewrites: in so many places something had to stay.
+    pub left: u64,
+}
+
+/// What came of rewriting.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rewritten {
+    /// So many notifications are otherwise now.
+    pub notifications: u64,
+    /// Whether anything is.
+    pub changed: bool,
+    /// So many rows could not be read.
+    pub unreadable: u64,
+    /// In so many places something had to stay.
+    pub left: u64,
 }
 
 /// That a person was erased.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Erasure {
     /// Whose calls the person took part in.
     pub tenant: TenantId,
@@ -44,15 +65,89 @@ pub struct Erasure {
     pub notifications: u64,
     /// Endpoints, by their ids, in whose settings the person stood: for whoever asked, not for the log.
     pub endpoints: Vec<String>,
+    /// Rows that could not be read, and so were not rewritten.
+    pub unreadable: u64,
+    /// Places where the number is part of an id, and stays.
+    pub left: u64,
+    /// Copies that were made before, in which the person is still.
+    pub backups: Vec<Backup>,
 }
 
+/// A number is not taken for the end of a longer one with fewer digits.
+const SHORTEST_DIGITS: usize = 7;
+
+/// As many notifications are read at one moment.
+const READ_AT_ONCE: i64 = 2_000;
+
 impl TenantView {
-    /// The numbers of the calls in any version of which a telephone number took part.
+    /// The numbers of the calls in any version of which a telephone number took part, written in any way by which a search
+    /// finds it.
     pub fn calls_with_number(&self, number: &str) -> Result<Vec<i64>> {
-        match terms::reversed_digits(number) {
-            Some(digits) => self.calls_with(TermKind::Number, &digits),
-            None => Ok(Vec::new()),
+        let Some(digits) = terms::reversed_digits(number) else { return Ok(Vec::new()) };
+        self.read(|connection, tenant| {
+            let mut statement = connection.prepare_cached(
+                "SELECT call, value FROM terms JOIN call_terms USING (term)
+                 WHERE tenant = ?1 AND kind = ?2 AND value >= ?3 AND value < ?4",
+            )?;
+            // They end alike, so they begin alike last digit first; after the digits comes ':'.
+            let first = &digits[..digits.len().min(SHORTEST_DIGITS)];
+            let range = params![tenant, TermKind::Number.as_str(), first, format!("{first}:")];
+            let mut rows = statement.query(range)?;
+            let mut calls = BTreeSet::new();
+            while let Some(row) = rows.next()? {
+                let written: String = row.get_ref(1)?.as_str().unwrap_or_default().chars().rev().collect();
+                if (Filter { number: Some(written), ..Filter::default() }).names(number) {
+                    calls.insert(row.get(0)?);
+                }
+            }
+            Ok(calls.into_iter().collect())
+        })
+    }
+
+    /// The numbers of the calls with a notification after a place of the journal that has something, and up to where that
+    /// was looked for. Reads all of the tenant's notifications from there on, some at a time.
+    pub fn calls_of_notifications(
+        &self,
+        after: Position,
+        mut has: impl FnMut(&str) -> bool,
+    ) -> Result<(Vec<i64>, Position)> {
+        let (mut sessions, mut after) = (BTreeSet::new(), after);
+        loop {
+            let count = self.read(|connection, tenant| {
+                let mut statement = connection.prepare_cached(
+                    "SELECT position, tenant, arrived_ms, body, session FROM journal WHERE position > ?1
+                     ORDER BY position LIMIT ?2",
+                )?;
+                let mut rows = statement.query([after.0, READ_AT_ONCE])?;
+                let mut count = 0;
+                while let Some(row) = rows.next()? {
+                    (count, after) = (count + 1, Position(row.get(0)?));
+                    if row.get::<_, i64>(1)? != tenant {
+                        continue;
+                    }
+                    let session: i64 = row.get(4)?;
+                    let entry = Entry::read_or_pass_over(connection, row)?;
+                    if entry.is_some_and(|entry| !sessions.contains(&session) && has(&entry.body)) {
+                        sessions.insert(session);
+                    }
+                }
+                Ok(count)
+            })?;
+            if count < READ_AT_ONCE {
+                break;
+            }
         }
+        let calls = self.read(|connection, _| {
+            let mut statement = connection.prepare_cached("SELECT call FROM sessions WHERE session = ?1")?;
+            let mut calls = Vec::new();
+            for session in sessions {
+                let call: Option<Option<i64>> =
+                    statement.query_row([session], |row| row.get(0)).optional()?;
+                calls.extend(call.flatten());
+            }
+            Ok(calls)
+        })?;
+        Ok((calls, after))
     }
 
     /// The numbers of the calls in any version of which an extension took part.
@@ -71,11 +166,11 @@ impl TenantView {
         })
     }
 
-    /// The key of the tenant's pseudonyms.
-    pub fn pseudonym_key(&self) -> Result<Vec<u8>> {
+    /// What the key of the tenant's pseudonyms is derived with.
+    pub fn pseudonym_salt(&self) -> Result<Vec<u8>> {
         self.read(|connection, tenant| {
-            let key = "SELECT pseudonym_key FROM tenants WHERE tenant = ?1";
-            Ok(connection.prepare_cached(key)?.query_row([tenant], |row| row.get(0))?)
+            let salt = "SELECT pseudonym_salt FROM tenants WHERE tenant = ?1";
+            Ok(connection.prepare_cached(salt)?.query_row([tenant], |row| row.get(0))?)
         })
     }
 }
@@ -86,23 +181,28 @@ impl Store {
         self.shared.news.rewrites.subscribe()
     }
 
-    /// Writes a call anew; tells how many notifications changed and whether anything did. The feed says of which calls a
+    /// Writes a call anew. The feed says of which calls a
     /// record changed once that is announced ([`Store::announce`]). Blocks.
     pub fn rewrite_call(
         &self,
         tenant: TenantId,
         call: i64,
         rewrite: impl FnOnce(&mut Kept) + Send + 'static,
-    ) -> Result<(u64, bool)> {
+    ) -> Result<Rewritten> {
         self.writer().run(move |transaction, memory| {
             wipe(transaction, true)?;
             let mut kept = Kept {
-                entries: entries_of_call(transaction, call)?,
-                versions: versions(transaction, "call = ?1 AND version > 0", call)?,
+                entries: entries_of_call(&memory.reading(transaction), call)?,
+                versions: versions(&memory.reading(transaction), tenant, "call = ?1 AND version > 0", call)?,
                 position: transaction
                     .prepare_cached("SELECT position FROM calls WHERE call = ?1")?
                     .query_row([call], |row| row.get(0).map(Position))?,
+                ..Kept::default()
             };
+            let count = "SELECT count(*) FROM changes WHERE call = ?1 AND version > 0";
+            let there: i64 = transaction.prepare_cached(count)?.query_row([call], |row| row.get(0))?;
+            kept.unreadable = there.unsigned_abs().saturating_sub(kept.versions.len() as u64)
+                + audit::unreadable_entries(transaction, call, Position(i64::MAX), &kept.entries)?;
             let before = kept.clone();
             rewrite(&mut kept);
             let (entries, records) = write(transaction, &before, &kept)?;
@@ -113,7 +213,12 @@ impl Store {
                 note_erasure(transaction, tenant, call, &kept)?;
             }
             wipe(transaction, false)?;
-            Ok((entries, records || entries > 0))
+            Ok(Rewritten {
+                notifications: entries,
+                changed: records || entries > 0,
+                unreadable: kept.unreadable,
+                left: kept.left,
+            })
         })
     }
 
@@ -124,15 +229,20 @@ impl Store {
         &self,
         tenant: TenantId,
         rewrite: impl Fn(&mut Kept) + Send + 'static,
-    ) -> Result<u64> {
+    ) -> Result<Rewritten> {
         self.writer().run(move |transaction, memory| {
             wipe(transaction, true)?;
             let unclaimed =
                 "tenant = ?1 AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.call = changes.call)";
             let mut kept = Kept {
-                entries: unclaimed_entries(transaction, tenant)?,
-                versions: versions(transaction, &format!("{unclaimed} AND version > 0"), tenant.0)?,
-                position: Position::default(),
+                entries: unclaimed_entries(&memory.reading(transaction), tenant)?,
+                versions: versions(
+                    &memory.reading(transaction),
+                    tenant,
+                    &format!("{unclaimed} AND version > 0"),
+                    tenant.0,
+                )?,
+                ..Kept::default()
             };
             let before = kept.clone();
             rewrite(&mut kept);
@@ -142,25 +252,33 @@ impl Store {
                 forget_answers(transaction, tenant, None)?;
             }
             forget_shared_answers(transaction, tenant)?;
-            let mut statement = transaction
-                .prepare("SELECT position, tenant, arrived_ms, body FROM quarantine WHERE tenant = ?1")?;
+            let mut statement = transaction.prepare(
+                "SELECT position, tenant, arrived_ms, body, reason FROM quarantine WHERE tenant = ?1",
+            )?;
             let mut rows = statement.query([tenant.0])?;
             while let Some(row) = rows.next()? {
-                // What is no text names nobody that could be found.
-                let Ok(entry) = Entry::read(row) else { continue };
-                let mut refused = Kept { entries: vec![entry], ..Kept::default() };
-                let before = refused.entries[0].body.clone();
-                rewrite(&mut refused);
-                let Some(entry) = refused.entries.first().filter(|entry| entry.body != before) else {
+                let Some(entry) = any_text(&memory.reading(transaction), row)? else {
+                    kept.unreadable += 1;
                     continue;
                 };
+                // A reason may repeat what was posted.
+                let reason = Entry { body: row.get(4)?, ..entry.clone() };
+                let mut refused = Kept { entries: vec![entry, reason], ..Kept::default() };
+                let before = refused.entries.clone();
+                rewrite(&mut refused);
+                kept.left += refused.left;
+                let [entry, reason] = &refused.entries[..] else { continue };
+                if entry.body == before[0].body && reason.body == before[1].body {
+                    continue;
+                }
                 let body = codec::pack(Kind::Notification, entry.body.as_bytes())?;
                 transaction
-                    .prepare_cached("UPDATE quarantine SET body = ?2 WHERE position = ?1")?
-                    .execute(params![entry.position.0, body])?;
+                    .prepare_cached("UPDATE quarantine SET body = ?2, reason = ?3 WHERE position = ?1")?
+                    .execute(params![entry.position.0, body, reason.body])?;
             }
             wipe(transaction, false)?;
-            Ok(entries)
+            let changed = records || entries > 0;
+            Ok(Rewritten { notifications: entries, changed, unreadable: kept.unreadable, left: kept.left })
         })
     }
 
@@ -171,10 +289,10 @@ impl Store {
         tenant: TenantId,
         rewrite: impl Fn(&mut EndpointSettings) + Send + 'static,
     ) -> Result<Vec<String>> {
-        self.change_tenants(move |transaction, _| {
+        self.change_tenants(move |transaction, memory| {
             wipe(transaction, true)?;
             let mut changed = Vec::new();
-            for endpoint in endpoints::select(transaction, "tenant = ?1", tenant.0)? {
+            for endpoint in endpoints::select(&memory.reading(transaction), "tenant = ?1", tenant.0)? {
                 let mut settings = endpoint.settings.clone();
                 rewrite(&mut settings);
                 if settings == endpoint.settings {
@@ -252,19 +370,33 @@ pub(crate) fn wipe(transaction: &Transaction<'_>, wipe: bool) -> Result<()> {
     Ok(transaction.pragma_update_and_check(None, "secure_delete", mode, |_| Ok(()))?)
 }
 
-fn versions(transaction: &Transaction<'_>, which: &str, value: i64) -> Result<Vec<StoredChange>> {
+fn versions(reading: &Reading<'_>, tenant: TenantId, which: &str, value: i64) -> Result<Vec<StoredChange>> {
     let sql = format!("SELECT {} FROM changes WHERE {which} ORDER BY cursor", changes::COLUMNS);
-    let mut statement = transaction.prepare_cached(&sql)?;
+    let mut statement = reading.prepare_cached(&sql)?;
     let mut rows = statement.query([value])?;
     let mut versions = Vec::new();
     while let Some(row) = rows.next()? {
-        versions.push(StoredChange::read(row)?);
+        versions.extend(StoredChange::read_or_pass_over(reading, tenant.0, row)?);
     }
     Ok(versions)
 }
 
-fn unclaimed_entries(transaction: &Transaction<'_>, tenant: TenantId) -> Result<Vec<Entry>> {
-    let mut statement = transaction.prepare(
+/// A rejected body, from `position, tenant, arrived_ms, body`; what is no text in it is replaced, but only if the rest is.
+fn any_text(reading: &Reading<'_>, row: &Row<'_>) -> Result<Option<Entry>> {
+    let (position, tenant) = (row.get(0)?, row.get(1)?);
+    let body = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from).map_err(StoreError::from);
+    let body = body.and_then(codec::unpack);
+    let body = reading.pass_over(body, tenant, || format!("rejected body {position}"))?;
+    Ok(body.map(|body| Entry {
+        position: Position(position),
+        tenant: TenantId(tenant),
+        arrived_ms: 0,
+        body: String::from_utf8_lossy(&body).into_owned(),
+    }))
+}
+
+fn unclaimed_entries(reading: &Reading<'_>, tenant: TenantId) -> Result<Vec<Entry>> {
+    let mut statement = reading.prepare(
         "SELECT journal.position, journal.tenant, arrived_ms, body
          FROM sessions LEFT JOIN calls USING (call) JOIN journal USING (session)
          WHERE sessions.tenant = ?1 AND calls.call IS NULL ORDER BY journal.position",
@@ -272,7 +404,7 @@ fn unclaimed_entries(transaction: &Transaction<'_>, tenant: TenantId) -> Result<
     let mut rows = statement.query([tenant.0])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
-        entries.push(Entry::read(row)?);
+        entries.extend(Entry::read_or_pass_over(reading, row)?);
     }
     Ok(entries)
 }
@@ -324,8 +456,11 @@ fn enter_anew(
     terms::remove(transaction, call, start_ms, &old)?;
     let mut before: Option<(i64, Vec<i64>)> = None;
     for version in &kept.versions {
-        let record: Call = serde_json::from_str(&version.record)
-            .map_err(|error| StoreError::Damaged(format!("a record cannot be read: {error}")))?;
+        let record = serde_json::from_str(&version.record)
+            .map_err(|error| StoreError::Damaged(format!("its record cannot be read: {error}")));
+        let place = || format!("change {}", version.cursor.0);
+        let record: Option<Call> = memory.damages.pass_over(record, Some(tenant.0), place)?;
+        let Some(record) = record else { continue };
         let start_ms = Columns::of(&record).start_ms;
         let place = Place {
             tenant: tenant.0,

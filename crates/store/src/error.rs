@@ -37,6 +37,9 @@ pub enum StoreError {
     /// The store is being closed.
     #[error("the store is closed")]
     Closed,
+    /// Whoever asked no longer waits for it.
+    #[error("the query was cancelled")]
+    Cancelled,
     /// There is no room on the disk.
     #[error("there is no room left on the disk; nothing was written")]
     Full,
@@ -66,11 +69,36 @@ impl StoreError {
     }
 }
 
+impl StoreError {
+    /// What is damaged, without the advice to check; none if that is not it.
+    pub(crate) fn damage(&self) -> Option<String> {
+        match self {
+            Self::Damaged(what) => Some(what.clone()),
+            _ => None,
+        }
+    }
+}
+
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::Error::{
+            FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, QueryReturnedNoRows,
+            Utf8Error,
+        };
+        match &error {
+            QueryReturnedNoRows => return Self::Damaged("a row is missing that must be there".to_owned()),
+            InvalidColumnType(_, column, kind) => {
+                return Self::Damaged(format!("{column} holds a value of type {kind}, which it must not"));
+            }
+            FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | Utf8Error(..) => {
+                return Self::Damaged(error.to_string());
+            }
+            _ => {}
+        }
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
             Some(ErrorCode::ReadOnly) => Self::ReadOnly,
+            Some(ErrorCode::OperationInterrupted) => Self::Cancelled,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(error.to_string()),
             _ => Self::Failed(error.to_string()),
         }

@@ -1,33 +1,17 @@
-//! Every notification, in the order of arrival, and what was posted and is none.
+//! Every notification, in the order of arrival.
 
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 use tokio::sync::{oneshot, watch};
 
 use crate::{
-    Position, Store, TenantId, TenantView,
+    Position, Store, TenantId,
     arrivals::{Arrival, Received},
     codec::{self, Kind},
+    damage::Reading,
     error::{Result, StoreError},
     recovery,
     writer::{Memory, Session},
 };
-
-/// A body that was posted and is no notification of the tenant, packed and ready to be kept apart.
-#[derive(Debug)]
-pub struct Refusal {
-    tenant: TenantId,
-    arrived_ms: i64,
-    reason: String,
-    body: Vec<u8>,
-}
-
-impl Refusal {
-    /// Says why it was not taken.
-    pub fn new(tenant: TenantId, arrived_ms: i64, reason: String, body: &[u8]) -> Result<Self> {
-        let body = codec::pack(Kind::Notification, body)?;
-        Ok(Self { tenant, arrived_ms, reason, body })
-    }
-}
 
 /// What was received takes its place in the journal.
 pub(crate) fn add(transaction: &Transaction<'_>, memory: &mut Memory, received: &Received) -> Result<()> {
@@ -69,6 +53,14 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The same, or nothing where the row is damaged.
+    pub(crate) fn read_or_pass_over(reading: &Reading<'_>, row: &Row<'_>) -> Result<Option<Self>> {
+        let tenant = row.get(1).unwrap_or_default();
+        reading.pass_over(Self::read(row), tenant, || {
+            format!("notification {}", row.get::<_, i64>(0).unwrap_or_default())
+        })
+    }
+
     /// From `position, tenant, arrived_ms, body`.
     pub(crate) fn read(row: &Row<'_>) -> Result<Self> {
         let packed = row.get_ref(3)?.as_blob().map_err(|error| StoreError::Damaged(error.to_string()))?;
@@ -77,33 +69,6 @@ impl Entry {
             tenant: TenantId(row.get(1)?),
             arrived_ms: row.get(2)?,
             body: codec::unpack_text(packed)?,
-        })
-    }
-}
-
-/// A body that was posted and is no notification of the tenant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    /// When it arrived, milliseconds since 1970.
-    pub arrived_ms: i64,
-    /// Why it was not taken.
-    pub reason: String,
-}
-
-impl TenantView {
-    /// How many bodies were refused, and the last of them, newest first.
-    pub fn quarantined(&self, limit: usize) -> Result<(u64, Vec<Refused>)> {
-        self.read(|connection, tenant| {
-            let count: i64 = connection
-                .prepare_cached("SELECT count(*) FROM quarantine WHERE tenant = ?1")?
-                .query_row([tenant], |row| row.get(0))?;
-            let mut statement = connection.prepare_cached(
-                "SELECT arrived_ms, reason FROM quarantine WHERE tenant = ?1 ORDER BY position DESC LIMIT ?2",
-            )?;
-            let refused = statement.query_map(params![tenant, limit as i64], |row| {
-                Ok(Refused { arrived_ms: row.get(0)?, reason: row.get(1)? })
-            })?;
-            Ok((count as u64, refused.collect::<rusqlite::Result<_>>()?))
         })
     }
 }
@@ -118,22 +83,22 @@ impl Store {
         }
     }
 
-    /// Keeps a body apart that was posted and is no notification. The receiver hears when it is durable.
-    pub fn quarantine(&self, refusal: Refusal) -> Result<oneshot::Receiver<Result<()>>> {
-        self.writer().submit(move |transaction, _| {
-            let Refusal { tenant, arrived_ms, reason, body } = refusal;
-            transaction
-                .prepare_cached(
-                    "INSERT INTO quarantine (tenant, arrived_ms, reason, body) VALUES (?1, ?2, ?3, ?4)",
-                )?
-                .execute(params![tenant.0, arrived_ms, reason, body])?;
-            Ok(())
-        })
+    /// Whether more of a tenant may wait to be written.
+    pub fn has_room_for(&self, tenant: TenantId) -> bool {
+        self.shared.arrivals.has_room_for(tenant)
     }
 
     /// How far the journal has grown, as it grows.
     pub fn watch_journal(&self) -> watch::Receiver<Position> {
         self.shared.journal.subscribe()
+    }
+
+    /// When the last notification of the journal arrived, milliseconds since 1970.
+    pub fn last_arrival_ms(&self) -> Result<Option<i64>> {
+        self.read(|connection| {
+            let sql = "SELECT arrived_ms FROM journal ORDER BY position DESC LIMIT 1";
+            Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?)
+        })
     }
 
     /// Up to where the journal has been assembled.
@@ -146,30 +111,56 @@ impl Store {
 
     /// The next entries after a position, in order.
     pub fn journal_after(&self, position: Position, limit: usize) -> Result<Vec<Entry>> {
+        self.journal_portion(position, limit, usize::MAX)
+    }
+
+    /// The next entries after a position, in order: no more once they have so many bytes.
+    pub fn journal_portion(
+        &self,
+        position: Position,
+        limit: usize,
+        limit_bytes: usize,
+    ) -> Result<Vec<Entry>> {
         let arrivals = &self.shared.arrivals;
         let at_hand = arrivals.at_hand_after(position, limit);
         if !at_hand.is_empty() {
             return Ok(at_hand);
         }
         // What moves into the journal meanwhile is found here, or there, or in both.
-        let arrived = arrivals.stored_after(position, limit)?;
-        let mut entries = self.journaled_after(position, limit)?;
+        let arrived = arrivals.stored_after(position, limit, limit_bytes)?;
+        let mut entries = self.journaled_after(position, limit, limit_bytes)?;
         let last = entries.last().map_or(position, |entry| entry.position);
         let following = arrived.iter().skip_while(|received| received.position <= last);
-        entries.extend(following.take(limit - entries.len()).map(Received::entry));
+        let mut bytes: usize = entries.iter().map(|entry| entry.body.len()).sum();
+        // What is in the journal may have been cut off: what arrived later than the rest of it has to wait.
+        if bytes < limit_bytes {
+            let following = following.take(limit - entries.len()).take_while(|received| {
+                let has_room = bytes < limit_bytes;
+                bytes += received.body.len();
+                has_room
+            });
+            entries.extend(following.map(Received::entry));
+        }
         arrivals.have_at_hand(arrived);
         Ok(entries)
     }
 
-    fn journaled_after(&self, position: Position, limit: usize) -> Result<Vec<Entry>> {
+    fn journaled_after(&self, position: Position, limit: usize, limit_bytes: usize) -> Result<Vec<Entry>> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT position, tenant, arrived_ms, body FROM journal WHERE position > ?1 ORDER BY position LIMIT ?2",
+                "SELECT position, tenant, arrived_ms, body FROM journal WHERE position > ?1 ORDER BY position",
             )?;
-            let mut rows = statement.query(params![position.0, limit as i64])?;
+            let mut rows = statement.query([position.0])?;
             let mut entries = Vec::new();
-            while let Some(row) = rows.next()? {
-                entries.push(Entry::read(row)?);
+            let mut bytes = 0;
+            while entries.len() < limit
+                && bytes < limit_bytes
+                && let Some(row) = rows.next()?
+            {
+                if let Some(entry) = Entry::read_or_pass_over(connection, row)? {
+                    bytes += entry.body.len();
+                    entries.push(entry);
+                }
             }
             Ok(entries)
         })

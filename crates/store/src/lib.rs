@@ -15,6 +15,7 @@ mod changes;
 mod claim;
 mod codec;
 mod connections;
+mod damage;
 mod deliveries;
 mod directories;
 mod endpoints;
@@ -22,11 +23,15 @@ mod erasure;
 mod error;
 mod event_names;
 mod filter;
+mod integrity;
 mod journal;
 mod lately;
 mod log;
 mod priority;
+mod private;
+mod readers;
 mod recovery;
+mod rejected;
 mod resending;
 mod retention;
 mod schema;
@@ -34,40 +39,48 @@ mod stats;
 mod tenants;
 mod terms;
 mod visits;
+mod wal;
 mod writer;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
-use rusqlite::Connection;
 use tokio::sync::watch;
 
 pub use arrivals::Arrival;
 use arrivals::{Arrivals, End};
 pub use assembled::{Assembled, Committing, Made, VersionKind};
 pub use audit::{AuditedCall, AuditedEntry, Stray};
+pub use backup::Backup;
 pub use calls::{CallPage, Found, StoredVersion};
 pub use changes::{ChangeKind, Published, StoredChange};
 use claim::Claim;
 pub use connections::{ConnectedAccount, Gap};
+pub use damage::Damage;
+use damage::{Damages, Reading};
 pub use deliveries::{
     Attempt, Delivery, DeliveryState, EventId, Fed, Outgoing, Recorded, Tried, Verdict, kind,
 };
 pub use directories::StoredDirectory;
 pub use endpoints::{
-    Disabled, Endpoint, EndpointChange, EndpointFilter, EndpointId, EndpointSettings, NewEndpoint, Signing,
+    Disabled, Endpoint, EndpointChange, EndpointFilter, EndpointId, EndpointSettings, MAX_ENDPOINTS,
+    NewEndpoint, Payload, Signing, TestSent,
 };
-pub use erasure::{Erasure, Kept};
+pub use erasure::{Erasure, Kept, Rewritten};
 pub use error::{Result, StoreError};
 pub use event_names::CursorError;
 use event_names::Incarnation;
 pub use filter::Filter;
-pub use journal::{Entry, Refusal, Refused};
+use integrity::Opened;
+pub use journal::Entry;
 use log::Checkpointer;
 pub use priority::step_back;
+pub use readers::Cancel;
+use readers::Readers;
 pub use recovery::StoredCall;
+pub use rejected::{Refusal, Refused};
 pub use resending::{Listed, Replay};
 pub use retention::Expiry;
 pub use stats::{CountedFor, Stats};
@@ -93,10 +106,14 @@ pub struct Store {
 #[derive(Debug)]
 struct Shared {
     path: PathBuf,
-    incarnation: Incarnation,
+    incarnation: RwLock<Incarnation>,
+    opened: Opened,
+    damages: Arc<Damages>,
     arrivals: Arrivals,
     writer: Writer,
     readers: Readers,
+    /// For looking up tenants, which never waits for anybody's query.
+    tenant_readers: Readers,
     /// How far the journal has grown with what arrives.
     journal: watch::Sender<Position>,
     news: News,
@@ -108,8 +125,9 @@ struct Shared {
 /// The file within the data folder.
 pub const FILE_NAME: &str = "wholecall.db";
 
-/// So many may read at once; what is read lies in memory or one disk access away.
-const READERS: usize = 4;
+/// So many queries may run at once. The server answers requests with half of them at most, so that deliveries and the
+/// assembler never wait for what tenants ask.
+const READERS: usize = 8;
 
 impl Store {
     /// Opens the store in a folder, which must be there: for looking after it, not for beginning one.
@@ -125,9 +143,16 @@ impl Store {
     pub fn open(folder: &Path) -> Result<Self> {
         let cannot =
             |error: std::io::Error| StoreError::Open { path: folder.to_owned(), problem: error.to_string() };
-        std::fs::create_dir_all(folder).map_err(cannot)?;
+        private::make_folder(folder).map_err(cannot)?;
         let path = folder.join(FILE_NAME);
+        // Somebody who writes changes the logs while they are looked at.
+        let is_quiet = !claim::is_claimed(&path);
+        let mut opened = match is_quiet {
+            true => Opened::in_logs_of(&[&path, &folder.join(arrivals::FILE_NAME)]),
+            false => Opened::default(),
+        };
         let connection = schema::open_writer(&path)?;
+        let damages: Arc<Damages> = Arc::default();
         // What retention has removed is not counted again: the checkpoint knows how far both had come.
         let (journal, memory) = connection.query_row(
             "SELECT max(position, (SELECT coalesce(max(position), 0) FROM journal)), cursor,
@@ -135,28 +160,34 @@ impl Store {
              FROM checkpoint",
             [],
             |row| {
-                let memory = Memory { cursor: Position(row.get(1)?), ..Memory::default() };
+                let cursor = Position(row.get(1)?);
+                let memory = Memory { cursor, damages: damages.clone(), ..Memory::default() };
                 Ok((End { position: Position(row.get(0)?), arrived_ms: row.get(2)? }, memory))
             },
         )?;
-        let incarnation = connection.query_row("SELECT name FROM incarnation", [], |row| {
-            Ok(Incarnation::new(row.get_ref(0)?.as_str()?))
-        })?;
+        let incarnation = opened.look_at(&connection)?;
         let news = News {
             changes: watch::Sender::new(memory.cursor),
             rewrites: watch::Sender::new(memory.rewrites),
         };
         let journal_news = watch::Sender::new(journal.position);
-        let arrivals = Arrivals::open(folder, journal, journal_news.clone())?;
-        let readers = Readers::open(&path)?;
+        let arrivals = Arrivals::open(folder, journal, journal_news.clone(), damages.clone())?;
+        if is_quiet {
+            opened.compare(journal.position, arrivals.journaled_before());
+        }
+        let readers = Readers::open(&path, READERS)?;
+        let tenant_readers = Readers::open(&path, 1)?;
         let checkpointer = Checkpointer::start(schema::open_checkpointer(&path)?)?;
         let writer = Writer::start(connection, checkpointer, memory, news.clone())?;
         let shared = Shared {
             path,
-            incarnation,
+            incarnation: RwLock::new(incarnation),
+            opened,
+            damages,
             arrivals,
             writer,
             readers,
+            tenant_readers,
             journal: journal_news,
             news,
             claim: Claim::default(),
@@ -168,6 +199,17 @@ impl Store {
     /// Where the data is.
     pub fn path(&self) -> &Path {
         &self.shared.path
+    }
+
+    /// How many bytes more the disk takes; none where that cannot be found out.
+    pub fn free_bytes(&self) -> Option<u64> {
+        #[cfg(target_os = "linux")]
+        {
+            let about = rustix::fs::statvfs(self.path()).ok()?;
+            Some(about.f_bavail.saturating_mul(about.f_frsize))
+        }
+        #[cfg(not(target_os = "linux"))]
+        None
     }
 
     /// A tenant's own data, and nothing else.
@@ -184,10 +226,19 @@ impl Store {
     }
 
     /// Reads; all that `read` sees is of one moment.
-    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        self.shared.readers.with(|connection| {
+    fn read<T>(&self, read: impl FnOnce(&Reading<'_>) -> Result<T>) -> Result<T> {
+        self.at_one_moment(&self.shared.readers, read)
+    }
+
+    /// The same for what every request waits for: who it is that asks.
+    fn read_tenants<T>(&self, read: impl FnOnce(&Reading<'_>) -> Result<T>) -> Result<T> {
+        self.at_one_moment(&self.shared.tenant_readers, read)
+    }
+
+    fn at_one_moment<T>(&self, readers: &Readers, read: impl FnOnce(&Reading<'_>) -> Result<T>) -> Result<T> {
+        readers.with(|connection| {
             let moment = connection.unchecked_transaction()?;
-            let found = read(&moment)?;
+            let found = read(&Reading { connection: &moment, damages: &self.shared.damages })?;
             moment.finish()?;
             Ok(found)
         })
@@ -207,36 +258,7 @@ impl TenantView {
         self.tenant
     }
 
-    fn read<T>(&self, read: impl FnOnce(&Connection, i64) -> Result<T>) -> Result<T> {
+    fn read<T>(&self, read: impl FnOnce(&Reading<'_>, i64) -> Result<T>) -> Result<T> {
         self.store.read(|connection| read(connection, self.tenant.0))
-    }
-}
-
-/// Connections that only read.
-#[derive(Debug)]
-struct Readers {
-    free: Mutex<Vec<Connection>>,
-    freed: Condvar,
-}
-
-impl Readers {
-    fn open(path: &Path) -> Result<Self> {
-        let free = (0..READERS).map(|_| schema::open_reader(path)).collect::<Result<_>>()?;
-        Ok(Self { free: Mutex::new(free), freed: Condvar::new() })
-    }
-
-    fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let connection = loop {
-            match free.pop() {
-                Some(connection) => break connection,
-                None => free = self.freed.wait(free).unwrap_or_else(PoisonError::into_inner),
-            }
-        };
-        drop(free);
-        let result = read(&connection);
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-        self.freed.notify_one();
-        result
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     Position, Store, TenantId, TenantView,
     calls::entries_of_call,
     changes::{self, StoredChange},
+    damage::Reading,
     error::{Result, StoreError},
     journal::Entry,
 };
@@ -50,7 +51,9 @@ impl Store {
             let mut calls = Vec::with_capacity(sessions.len());
             let mut seen = std::collections::HashSet::new();
             for session in sessions {
-                let (key, call) = load(connection, session, position)?;
+                let loaded = load(connection, session, position);
+                let place = || format!("session {session}");
+                let Some((key, call)) = connection.damages.pass_over(loaded, None, place)? else { continue };
                 if seen.insert(key) {
                     calls.push(call);
                 }
@@ -103,43 +106,57 @@ fn arrived_before(connection: &Connection, time_ms: i64, until: Position) -> Res
 }
 
 /// The call of a session, and something that is its alone.
-fn load(connection: &Connection, session: i64, position: Position) -> Result<(i64, StoredCall)> {
+fn load(connection: &Reading<'_>, session: i64, position: Position) -> Result<(i64, StoredCall)> {
     let (tenant, call): (i64, Option<i64>) = connection
         .prepare_cached("SELECT tenant, call FROM sessions WHERE session = ?1")?
         .query_row([session], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let current = match call {
-        Some(call) => current(connection, call)?,
-        None => None,
-    };
-    let mut entries = match call {
-        Some(call) => entries_of_call(connection, call)?,
-        None => entries_of_session(connection, session, position)?,
-    };
-    entries.retain(|entry| entry.position <= position);
-    let stored = match current {
-        Some((change, position, completed)) => StoredCall {
-            tenant: TenantId(tenant),
-            made_ms: change.made_ms,
-            record: Some(serde_json::from_str(&change.record).map_err(|error| {
-                StoreError::Damaged(format!(
-                    "the record of change {} cannot be read: {error}",
-                    change.cursor.0
-                ))
-            })?),
-            position,
-            completed,
-            entries,
-        },
-        None => StoredCall {
-            tenant: TenantId(tenant),
-            record: None,
-            made_ms: 0,
-            position: Position(0),
-            completed: false,
-            entries,
+    let mut stored = StoredCall {
+        tenant: TenantId(tenant),
+        record: None,
+        made_ms: 0,
+        position: Position(0),
+        completed: false,
+        entries: match call {
+            Some(call) => entries_of_call(connection, call)?,
+            None => entries_of_session(connection, session, position)?,
         },
     };
+    stored.entries.retain(|entry| entry.position <= position);
+    if let Some(call) = call {
+        stored.add_record(connection, call)?;
+    }
     Ok((call.unwrap_or(-session), stored))
+}
+
+impl StoredCall {
+    /// Adds the current record. Where that cannot be read, an earlier one takes its place: what is told next has a higher
+    /// number than both.
+    fn add_record(&mut self, connection: &Reading<'_>, call: i64) -> Result<()> {
+        let kept = "SELECT position, completed FROM calls WHERE call = ?1";
+        let kept = connection
+            .prepare_cached(kept)?
+            .query_row([call], |row| Ok((Position(row.get(0)?), row.get(1)?)))
+            .optional()?;
+        let Some((position, completed)) = kept else { return Ok(()) };
+        (self.position, self.completed) = (position, completed);
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {} FROM changes WHERE call = ?1 AND version > 0 ORDER BY cursor DESC",
+            changes::COLUMNS
+        ))?;
+        let mut rows = statement.query([call])?;
+        let mut last = 0;
+        while let Some(row) = rows.next()? {
+            last = last.max(row.get::<_, i64>(2).unwrap_or_default().unsigned_abs());
+            let read = StoredChange::read(row).and_then(|change| Ok((change.made_ms, change.call()?)));
+            let place = || format!("change {}", row.get::<_, i64>(0).unwrap_or_default());
+            if let Some((made_ms, mut record)) = connection.pass_over(read, self.tenant.0, place)? {
+                record.version = last;
+                (self.made_ms, self.record) = (made_ms, Some(Box::new(record)));
+                return Ok(());
+            }
+        }
+        Err(StoreError::Damaged(format!("no record of call number {call} can be read")))
+    }
 }
 
 /// A call's current version, up to where the journal is in it, and whether `call.completed` was told.
@@ -155,7 +172,7 @@ pub(crate) fn current(connection: &Connection, call: i64) -> Result<Option<(Stor
 
 /// The notifications of a session up to a position of the journal.
 pub(crate) fn entries_of_session(
-    connection: &Connection,
+    connection: &Reading<'_>,
     session: i64,
     until: Position,
 ) -> Result<Vec<Entry>> {
@@ -166,7 +183,7 @@ pub(crate) fn entries_of_session(
     let mut rows = statement.query([session, until.0])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
-        entries.push(Entry::read(row)?);
+        entries.extend(Entry::read_or_pass_over(connection, row)?);
     }
     Ok(entries)
 }

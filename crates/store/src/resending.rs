@@ -4,6 +4,7 @@ use rusqlite::{Connection, Row, params};
 
 use crate::{
     EndpointId, EventId, Position, StoredChange, TenantView,
+    damage::Reading,
     deliveries::{Attempt, Delivery, DeliveryState},
     error::{Result, StoreError},
 };
@@ -41,7 +42,7 @@ impl TenantView {
                  ORDER BY event DESC LIMIT ?5";
             let state = listed.state.map(DeliveryState::as_str);
             let before = listed.before.map_or(i64::MAX, |event| event.0);
-            select(connection, which, params![tenant, endpoint.0, state, before, listed.limit as i64])
+            select(connection, tenant, which, params![tenant, endpoint.0, state, before, listed.limit as i64])
         })
     }
 
@@ -51,7 +52,7 @@ impl TenantView {
             // By the tenant's few endpoints: deliveries are found by endpoint and call.
             let which = "deliveries.endpoint IN (SELECT endpoint FROM endpoints WHERE tenant = ?1)
                  AND call_id = ?2 ORDER BY event DESC, deliveries.endpoint";
-            select(connection, which, params![tenant, call_id])
+            select(connection, tenant, which, params![tenant, call_id])
         })
     }
 
@@ -113,12 +114,11 @@ impl TenantView {
                             || replay.kinds.iter().any(|kind| kind == change.kind.as_str()))
                         && wants(change)
                 })
-                .map(|change| {
-                    let ids: serde_json::Value = serde_json::from_str(&change.record)
-                        .map_err(|error| StoreError::Damaged(format!("a record cannot be read: {error}")))?;
-                    Ok((change, ids))
+                .filter_map(|change| {
+                    let ids: serde_json::Value = serde_json::from_str(&change.record).ok()?;
+                    Some((change, ids))
                 })
-                .collect::<Result<_>>()?;
+                .collect();
             let tenant = self.tenant.0;
             count += self.store.change_tenants(move |transaction, _| {
                 let mut insert = transaction.prepare_cached(
@@ -147,7 +147,12 @@ impl TenantView {
     }
 }
 
-fn select(connection: &Connection, which: &str, parameters: impl rusqlite::Params) -> Result<Vec<Delivery>> {
+fn select(
+    connection: &Reading<'_>,
+    tenant: i64,
+    which: &str,
+    parameters: impl rusqlite::Params,
+) -> Result<Vec<Delivery>> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT deliveries.endpoint, endpoints.id, event, kind, version, call_id, made_ms, state, next_ms
          FROM deliveries JOIN endpoints USING (endpoint) WHERE endpoints.tenant = ?1 AND {which}"
@@ -155,7 +160,8 @@ fn select(connection: &Connection, which: &str, parameters: impl rusqlite::Param
     let mut rows = statement.query(parameters)?;
     let mut deliveries = Vec::new();
     while let Some(row) = rows.next()? {
-        deliveries.push(read(connection, row)?);
+        let place = || format!("delivery of event {}", row.get::<_, i64>(2).unwrap_or_default());
+        deliveries.extend(connection.pass_over(read(connection, row), tenant, place)?);
     }
     Ok(deliveries)
 }

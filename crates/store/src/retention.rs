@@ -38,7 +38,7 @@ impl Store {
                 .collect::<rusqlite::Result<Vec<_>>>()?;
             for (call, start_ms, id, terms) in &rows {
                 remove_deliveries(transaction, tenant, id)?;
-                remove_call(transaction, memory, tenant, *call, *start_ms, &terms::from_bytes(terms)?)?;
+                remove_call(transaction, memory, tenant, *call, *start_ms, &terms::from_bytes(terms).unwrap_or_default())?;
                 remove_merged(transaction, tenant, id)?;
                 announcements::note(transaction, tenant, ChangeKind::Deleted, id, 0)?;
             }
@@ -116,8 +116,8 @@ impl Store {
                 forget_event(transaction, &told, -notice)?;
             }
             memory.rewrites += u64::from(!orphans.is_empty() || !notices.is_empty());
+            count_removed(transaction, tenant, &orphans)?;
             let orphans = orphans.len();
-            count_removed(transaction, orphans)?;
             Ok(refused.max(orphans).max(notices.len()))
         })
     }
@@ -134,8 +134,11 @@ fn remove_call(
     memory.calls = Lately::default();
     terms::remove(transaction, call, start_ms, found_by)?;
     terms::forget_unused(transaction, &mut memory.terms, found_by)?;
-    let changes = transaction.prepare_cached("DELETE FROM changes WHERE call = ?1")?.execute([call])?;
-    count_removed(transaction, changes)?;
+    let changes = transaction
+        .prepare_cached("DELETE FROM changes WHERE call = ?1 RETURNING cursor")?
+        .query_map([call], |row| row.get(0))?
+        .collect::<rusqlite::Result<Vec<i64>>>()?;
+    count_removed(transaction, tenant, &changes)?;
     let mut statement = transaction.prepare_cached("SELECT session FROM sessions WHERE call = ?1")?;
     let sessions = statement.query_map([call], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
     for session in sessions {
@@ -177,9 +180,19 @@ fn forget_event(transaction: &Transaction<'_>, endpoints: &[i64], event: i64) ->
     Ok(())
 }
 
-/// The check counts changes: those that were removed are not missing.
-fn count_removed(transaction: &Transaction<'_>, changes: usize) -> Result<()> {
-    transaction.prepare_cached("UPDATE checkpoint SET removed = removed + ?1")?.execute([changes as i64])?;
+/// The check counts changes: those that were removed are not missing. Whoever reads the feed and has not come as far is
+/// told so.
+fn count_removed(transaction: &Transaction<'_>, tenant: TenantId, changes: &[i64]) -> Result<()> {
+    let Some(last) = changes.iter().max() else { return Ok(()) };
+    transaction
+        .prepare_cached("UPDATE checkpoint SET removed = removed + ?1")?
+        .execute([changes.len() as i64])?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO removed_changes VALUES (?1, ?2)
+             ON CONFLICT (tenant) DO UPDATE SET until = max(until, excluded.until)",
+        )?
+        .execute([tenant.0, *last])?;
     Ok(())
 }
 

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
-use crate::error::{Result, StoreError};
+use crate::{
+    error::{Result, StoreError},
+    private,
+};
 
 /// One step per version of the schema; the file's `user_version` counts the steps taken.
 const STEPS: &[&str] = &[
@@ -16,10 +19,14 @@ const STEPS: &[&str] = &[
     include_str!("schema/6.sql"),
     include_str!("schema/7.sql"),
     include_str!("schema/8.sql"),
+    include_str!("schema/10.sql"),
+    include_str!("schema/11.sql"),
+    include_str!("schema/12.sql"),
 ];
 
 /// Opens the file for writing, makes it if it is not there, and brings it up to date.
 pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
+    make_file(path)?;
     let opened = Connection::open(path).and_then(|connection| {
         connection.busy_timeout(BUSY)?;
         // Before the first table. Of what a transaction changes, most are single rows here and there, of which each
@@ -44,6 +51,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
 
 /// Opens the file of what is not assembled yet, and makes it if it is not there.
 pub(crate) fn open_arrivals(path: &Path) -> Result<Connection> {
+    make_file(path)?;
     let opened = Connection::open(path).and_then(|connection| {
         connection.busy_timeout(BUSY)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -98,6 +106,12 @@ const BUSY: std::time::Duration = std::time::Duration::from_secs(10);
 /// So many statements there are at most of which a connection needs each again and again.
 const STATEMENTS: usize = 64;
 
+fn make_file(path: &Path) -> Result<()> {
+    let failed =
+        |error: std::io::Error| StoreError::Open { path: path.to_owned(), problem: error.to_string() };
+    private::make_file(path).map_err(failed)
+}
+
 fn cannot_open(path: &Path, error: &rusqlite::Error) -> StoreError {
     StoreError::Open { path: path.to_owned(), problem: error.to_string() }
 }
@@ -110,15 +124,35 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
         return Err(StoreError::Newer { path: path.to_owned(), found, known });
     }
     for step in &STEPS[usize::try_from(found).unwrap_or(0)..] {
-        transaction.execute_batch(step)?;
+        transaction.execute_batch(step).map_err(|error| not_of_version(found, &error))?;
     }
     transaction.pragma_update(None, "user_version", known)?;
     Ok(transaction.commit()?)
 }
 
+/// What SQLite says repeats the whole step.
+fn not_of_version(found: i64, error: &rusqlite::Error) -> StoreError {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } => StoreError::Damaged(format!(
+            "it says that it is of version {found}, and its tables are not: {msg}"
+        )),
+        other => StoreError::Failed(other.to_string()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_whose_number_is_wrong_is_told_in_a_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wholecall.db");
+        drop(open_writer(&path).unwrap());
+        Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 0").unwrap();
+        let told = open_writer(&path).unwrap_err().to_string();
+        assert!(told.contains("version 0") && told.len() < 400 && !told.contains("CREATE"), "{told}");
+    }
 
     #[test]
     fn a_file_of_an_earlier_version_is_brought_up_to_date() {

@@ -1,17 +1,18 @@
 //! Tenants, the accounts they listen to, and the secrets they are known by.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Store,
+    damage::Reading,
     error::{Result, StoreError},
     writer::Memory,
 };
 
 /// A tenant. Whoever holds one may see that tenant's data: it comes only from a name that an operator gave or from a
 /// secret that was shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TenantId(pub(crate) i64);
 
 impl TenantId {
@@ -114,8 +115,8 @@ pub struct NewTenant {
     pub secrets: Vec<NewSecret>,
     /// What it wants otherwise than others.
     pub settings: TenantSettings,
-    /// With which the numbers it erases are replaced by pseudonyms.
-    pub pseudonym_key: [u8; 32],
+    /// What the key of its pseudonyms is derived with, for the numbers that it erases.
+    pub pseudonym_salt: [u8; 32],
 }
 
 impl Store {
@@ -127,9 +128,9 @@ impl Store {
             }
             let tenant = transaction
                 .prepare_cached(
-                    "INSERT INTO tenants (name, created_ms, settings, pseudonym_key) VALUES (?1, ?2, ?3, ?4)",
+                    "INSERT INTO tenants (name, created_ms, settings, pseudonym_salt) VALUES (?1, ?2, ?3, ?4)",
                 )?
-                .insert(params![new.name, new.created_ms, to_json(&new.settings)?, new.pseudonym_key])?;
+                .insert(params![new.name, new.created_ms, to_json(&new.settings)?, new.pseudonym_salt])?;
             for account in &new.accounts {
                 add_account(transaction, tenant, account)?;
             }
@@ -142,7 +143,7 @@ impl Store {
 
     /// A number that rises whenever a tenant or a secret changes, whichever process changed it.
     pub fn tenants_version(&self) -> Result<i64> {
-        self.read(|connection| {
+        self.read_tenants(|connection| {
             let count = "SELECT count FROM tenant_changes";
             Ok(connection.prepare_cached(count)?.query_row([], |row| row.get(0))?)
         })
@@ -162,23 +163,15 @@ impl Store {
 
     /// All tenants, by name.
     pub fn tenants(&self) -> Result<Vec<Tenant>> {
-        self.read(|connection| {
+        self.read_tenants(|connection| {
             let mut statement = connection
                 .prepare_cached("SELECT tenant, name, created_ms, settings FROM tenants ORDER BY name")?;
             let mut rows = statement.query([])?;
             let mut tenants = Vec::new();
             while let Some(row) = rows.next()? {
                 let id = row.get(0)?;
-                let settings: String = row.get(3)?;
-                tenants.push(Tenant {
-                    id: TenantId(id),
-                    name: row.get(1)?,
-                    created_ms: row.get(2)?,
-                    accounts: accounts(connection, id)?,
-                    secrets: secrets(connection, id)?,
-                    settings: serde_json::from_str(&settings)
-                        .map_err(|error| StoreError::Damaged(format!("a tenant's settings: {error}")))?,
-                });
+                let read = tenant(connection, id, row);
+                tenants.extend(connection.pass_over(read, id, || format!("tenant number {id}"))?);
             }
             Ok(tenants)
         })
@@ -187,6 +180,21 @@ impl Store {
     /// Adds a RingCentral account to a tenant.
     pub fn add_account(&self, tenant: TenantId, account: String) -> Result<()> {
         self.change_tenants(move |transaction, _| add_account(transaction, tenant.0, &account))
+    }
+
+    /// Gives a tenant other RingCentral accounts than it had. Those that are connected have to stay.
+    pub fn set_accounts(&self, tenant: TenantId, accounts: Vec<String>) -> Result<()> {
+        self.change_tenants(move |transaction, _| {
+            if let Some(account) =
+                connected(transaction, tenant.0)?.iter().find(|one| !accounts.contains(one))
+            {
+                return Err(StoreError::Exists(format!(
+                    "account {account} is connected: `wholecall disconnect` comes first"
+                )));
+            }
+            transaction.prepare_cached("DELETE FROM accounts WHERE tenant = ?1")?.execute([tenant.0])?;
+            accounts.iter().try_for_each(|account| add_account(transaction, tenant.0, account))
+        })
     }
 
     /// Adds a secret to a tenant, beside those it has; its number.
@@ -230,7 +238,7 @@ impl Store {
     /// Removes what a service kept of tenants before it heard that they were removed beside it; tells how many rows
     /// there were. Blocks; whoever writes is held up only if there are any.
     pub fn remove_orphans(&self) -> Result<usize> {
-        if self.read(has_orphans)? {
+        if self.read(|connection| has_orphans(connection))? {
             return self.writer().run(|transaction, _| remove_orphans(transaction));
         }
         Ok(0)
@@ -279,6 +287,8 @@ fn remove_orphans(transaction: &Transaction<'_>) -> Result<usize> {
         "merged",
         "calls",
         "quarantine",
+        "quarantine_bytes",
+        "removed_changes",
         "journal",
         "sessions",
         "erasures",
@@ -288,6 +298,8 @@ fn remove_orphans(transaction: &Transaction<'_>) -> Result<usize> {
         "gaps",
         "directories",
         "unannounced",
+        "set_aside",
+        "removed_changes",
     ] {
         removed += transaction.execute(&format!("DELETE FROM {table} WHERE {ORPHAN}"), [])?;
     }
@@ -316,6 +328,23 @@ fn add_secret(transaction: &Transaction<'_>, tenant: i64, secret: &NewSecret, no
         .insert(params![tenant, secret.kind.as_str(), secret.hash, secret.hint, now_ms])?)
 }
 
+/// From `tenant, name, created_ms, settings`. One whose settings are damaged has those of everybody, and is served.
+fn tenant(connection: &Reading<'_>, id: i64, row: &Row<'_>) -> Result<Tenant> {
+    let settings = row.get::<_, String>(3).map_err(StoreError::from).and_then(|settings| {
+        serde_json::from_str(&settings)
+            .map_err(|error| StoreError::Damaged(format!("the settings cannot be read: {error}")))
+    });
+    let settings = connection.pass_over(settings, id, || format!("settings of tenant number {id}"))?;
+    Ok(Tenant {
+        id: TenantId(id),
+        name: row.get(1)?,
+        created_ms: row.get(2)?,
+        accounts: accounts(connection, id)?,
+        secrets: secrets(connection, id)?,
+        settings: settings.unwrap_or_default(),
+    })
+}
+
 fn accounts(connection: &Connection, tenant: i64) -> Result<Vec<String>> {
     let mut statement =
         connection.prepare_cached("SELECT account FROM accounts WHERE tenant = ?1 ORDER BY account")?;
@@ -323,11 +352,19 @@ fn accounts(connection: &Connection, tenant: i64) -> Result<Vec<String>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-fn secrets(connection: &Connection, tenant: i64) -> Result<Vec<Secret>> {
+/// The accounts that are listened to with credentials.
+fn connected(connection: &Connection, tenant: i64) -> Result<Vec<String>> {
+    let mut statement =
+        connection.prepare_cached("SELECT account FROM connections WHERE tenant = ?1 ORDER BY account")?;
+    let rows = statement.query_map([tenant], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn secrets(connection: &Reading<'_>, tenant: i64) -> Result<Vec<Secret>> {
     let mut statement = connection.prepare_cached(
         "SELECT secret, kind, hash, hint, created_ms FROM secrets WHERE tenant = ?1 ORDER BY secret",
     )?;
-    let rows = statement.query_map([tenant], |row| {
+    let read = |row: &Row<'_>| {
         let kind = match row.get_ref(1)?.as_str() {
             Ok("verification") => SecretKind::Verification,
             Ok("subscription") => SecretKind::Subscription,
@@ -340,8 +377,14 @@ fn secrets(connection: &Connection, tenant: i64) -> Result<Vec<Secret>> {
             hint: row.get(3)?,
             created_ms: row.get(4)?,
         })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    };
+    let mut rows = statement.query([tenant])?;
+    let mut secrets = Vec::new();
+    while let Some(row) = rows.next()? {
+        let place = || format!("secret {}", row.get::<_, i64>(0).unwrap_or_default());
+        secrets.extend(connection.pass_over(read(row), tenant, place)?);
+    }
+    Ok(secrets)
 }
 
 fn to_json(settings: &TenantSettings) -> Result<String> {

@@ -1,7 +1,7 @@
 //! The one thread that writes. What comes while a transaction is being written to disk goes into the next,
 //! so that many wait for one fsync and none for a timer.
 
-use std::thread;
+use std::{sync::Arc, thread};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     Position,
     assembled::Before,
+    damage::{Damages, Reading},
     error::{Result, StoreError},
     lately::Lately,
     log::Checkpointer,
@@ -53,6 +54,8 @@ pub(crate) struct Writer {
 pub(crate) struct Memory {
     /// The last change.
     pub(crate) cursor: Position,
+    /// Where rows are noted that cannot be read.
+    pub(crate) damages: Arc<Damages>,
     /// How often something that was kept was changed or removed.
     pub(crate) rewrites: u64,
     /// The sessions that were heard of lately, by their ids.
@@ -72,6 +75,13 @@ pub(crate) struct Session {
     pub(crate) number: i64,
     /// The call that claimed it, as far as is remembered.
     pub(crate) call: Option<i64>,
+}
+
+impl Memory {
+    /// The writer's connection, as those read it who pass over what cannot be read.
+    pub(crate) fn reading<'a>(&'a self, transaction: &'a Transaction<'_>) -> Reading<'a> {
+        Reading { connection: transaction, damages: &self.damages }
+    }
 }
 
 impl Writer {
@@ -190,11 +200,14 @@ fn write_until_closed(
                 // Numbers given in a transaction that never was are nobody's.
                 let must_empty_log = memory.must_empty_log;
                 let rewrites = rewritten;
-                memory = Memory { cursor, rewrites, must_empty_log, ..Memory::default() };
+                let damages = memory.damages.clone();
+                memory = Memory { cursor, damages, rewrites, must_empty_log, ..Memory::default() };
                 replies.into_iter().for_each(|reply| reply(Err(error.repeat())));
             }
         }
     }
+    // What fails here is done at the next start.
+    let _ = checkpointer.empty();
 }
 
 /// Does the jobs in one transaction: all of them, but for those that refuse, or none.

@@ -27,7 +27,7 @@ impl Calls {
             accounts: vec!["1".to_owned()],
             secrets: Vec::new(),
             settings: TenantSettings::default(),
-            pseudonym_key: [0; 32],
+            pseudonym_salt: [0; 32],
         };
         let tenant = store.add_tenant(new).unwrap();
         Self { view: store.of(tenant), store, made: 0, _folder: folder }

@@ -1,6 +1,7 @@
 //! `wholecall backup`.
 
 use anyhow::Context;
+use wholecall_server::admin;
 use wholecall_store::Store;
 
 use crate::{cli::BackupArgs, input::Tally};
@@ -8,7 +9,8 @@ use crate::{cli::BackupArgs, input::Tally};
 pub(crate) fn run(arguments: &BackupArgs) -> anyhow::Result<Tally> {
     let store = Store::open_existing(&arguments.data)?;
     let file = arguments.file.display();
-    let bytes = store.backup(&arguments.file).with_context(|| format!("no backup was made at {file}"))?;
+    let bytes =
+        admin::backup(&store, &arguments.file).with_context(|| format!("no backup was made at {file}"))?;
     println!("{file}: {:.1} MB, whole and checked", bytes as f64 / 1e6);
     Ok(Tally::default())
 }

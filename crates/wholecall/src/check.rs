@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use wholecall_record::screen::harmless;
 use wholecall_server::check::{self, Finding, Progress, Step};
 use wholecall_store::Store;
 
@@ -19,6 +20,15 @@ pub(crate) fn run(arguments: &CheckArgs) -> anyhow::Result<Tally> {
     let checked = checked?;
     for line in table(&checked.findings) {
         writeln!(io::stdout(), "{line}")?;
+    }
+    for tenant in store.tenants()? {
+        let (count, last) = store.of(tenant.id).quarantined(1)?;
+        if let Some(last) = last.first() {
+            let (name, reason) = (&tenant.name, harmless(&last.reason));
+            println!(
+                "{name}: {count} bodies were rejected, the last since {reason}; `wholecall rejected list {name}`"
+            );
+        }
     }
     let looked_at = format!("{} notifications, {} calls", checked.notifications, checked.calls);
     let left = checked.findings.iter().filter(|finding| !finding.repaired).count();

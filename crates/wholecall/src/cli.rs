@@ -1,6 +1,7 @@
 //! The commands and their arguments.
 
 mod connection;
+mod rejected;
 mod service;
 mod simulated;
 mod values;
@@ -12,7 +13,7 @@ use clap_complete::Shell;
 use jiff::SignedDuration;
 
 use self::values::length;
-pub(crate) use self::{connection::*, service::*, simulated::*, values::Wanted};
+pub(crate) use self::{connection::*, rejected::*, service::*, simulated::*, values::Wanted};
 
 /// Whole calls from RingCentral's telephony session notifications.
 #[derive(Debug, Parser)]
@@ -34,8 +35,10 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Add and look after the customers whose notifications are received
     Tenant(TenantArgs),
+    /// List, explain and retry what was posted to a tenant's hook and not taken
+    Rejected(RejectedArgs),
     /// Add and look after the endpoints that customers are told of their calls at
-    Endpoint(EndpointArgs),
+    Endpoint(Box<EndpointArgs>),
     /// Show what happens, live, and forward it to a local program as signed webhooks
     Listen(ListenArgs),
     /// Listen to a RingCentral account: by webhook where RingCentral can reach the service, else by WebSocket
@@ -50,6 +53,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Copy the data to a file, also while the service runs
     Backup(BackupArgs),
+    /// Go on from a copy of the data, as another store than the one that was copied
+    Restore(RestoreArgs),
     /// Start the service with a company that calls, on temporary data, to look around
     Demo(DemoArgs),
     /// Play calls: one of many kinds, or a company's day, as RingCentral would post them

@@ -4,11 +4,13 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::Context;
 use confique::Config as _;
+use wholecall_ringcentral::Proxies;
 
 use crate::cli::ServeArgs;
 
 /// The configuration of `wholecall serve`.
 #[derive(Debug, confique::Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
 pub(crate) struct Config {
     /// Where to listen.
     #[config(env = "WHOLECALL_LISTEN", default = "127.0.0.1:8080")]
@@ -41,6 +43,23 @@ pub(crate) struct Config {
     /// Networks that webhooks may go to though they are not public, for instance `["10.1.0.0/16"]`.
     #[config(env = "WHOLECALL_WEBHOOK_NETWORKS", default = [], parse_env = confique::env::parse::list_by_comma)]
     pub(crate) webhook_networks: Vec<String>,
+
+    /// The proxy for `https://` addresses of RingCentral and of webhooks, `http://[user:password@]host:port`. It has to
+    /// allow CONNECT, and should refuse what is internal. `HTTPS_PROXY` of the environment is not followed.
+    #[config(env = "WHOLECALL_HTTPS_PROXY")]
+    pub(crate) https_proxy: Option<String>,
+
+    /// The same for `http://` addresses.
+    #[config(env = "WHOLECALL_HTTP_PROXY")]
+    pub(crate) http_proxy: Option<String>,
+
+    /// Hosts that are connected to without a proxy: names (with all below them), addresses, networks, or `*`.
+    #[config(env = "WHOLECALL_NO_PROXY", default = [], parse_env = confique::env::parse::list_by_comma)]
+    pub(crate) no_proxy: Vec<String>,
+
+    /// Proxies before this service, which name the client's address in `X-Forwarded-For`: `["127.0.0.1", "10.1.0.0/16"]`.
+    #[config(env = "WHOLECALL_TRUSTED_PROXIES", default = [], parse_env = confique::env::parse::list_by_comma)]
+    pub(crate) trusted_proxies: Vec<String>,
 
     /// What to log: "info", "debug", or by part, as in "info,wholecall_server=debug".
     #[config(env = "WHOLECALL_LOG", default = "info")]
@@ -78,6 +97,12 @@ impl Config {
         Ok(config)
     }
 
+    /// What goes out through which proxy.
+    pub(crate) fn proxies(&self) -> anyhow::Result<Proxies> {
+        let proxies = Proxies::new(self.https_proxy.as_deref(), self.http_proxy.as_deref(), &self.no_proxy);
+        proxies.map_err(anyhow::Error::msg)
+    }
+
     /// As a configuration file.
     pub(crate) fn to_toml(&self) -> String {
         let mut text = String::new();
@@ -95,6 +120,13 @@ impl Config {
         line("admin_key_file", path(&self.admin_key_file));
         text.push_str(&format!("allow_private_webhooks = {}\n", self.allow_private_webhooks));
         text.push_str(&format!("webhook_networks = {:?}\n", self.webhook_networks));
+        for (name, proxy) in [("https_proxy", &self.https_proxy), ("http_proxy", &self.http_proxy)] {
+            // It may have a password.
+            let shown = if proxy.is_some() { "is set" } else { "is not set" };
+            text.push_str(&format!("# {name} {shown}\n"));
+        }
+        text.push_str(&format!("no_proxy = {:?}\n", self.no_proxy));
+        text.push_str(&format!("trusted_proxies = {:?}\n", self.trusted_proxies));
         let mut line = |name: &str, value: String| text.push_str(&format!("{name} = {value:?}\n"));
         line("log", self.log.clone());
         let format = if self.log_format == LogFormat::Json { "json" } else { "text" };

@@ -10,12 +10,12 @@ use std::{
 
 use anyhow::Context;
 use serde_json::{Value, json};
-use wholecall_ringcentral::Credentials;
+use wholecall_ringcentral::{Credentials, Proxies};
 use wholecall_server::connection;
 use wholecall_store::Store;
 
 use crate::{
-    cli::{ConnectArgs, ConnectionAction, ConnectionArgs, CredentialsArgs, DisconnectArgs},
+    cli::{ConnectArgs, ConnectionAction, ConnectionArgs, CredentialsArgs, DisconnectArgs, ProxyArgs},
     input::Tally,
     serve::secret_key,
     tenant::print,
@@ -26,12 +26,16 @@ const LISTENS_WITHIN: Duration = Duration::from_secs(5);
 
 pub(crate) fn connect(arguments: &ConnectArgs) -> anyhow::Result<Tally> {
     let credentials = credentials(&arguments.credentials)?;
-    let checked = runtime()?.block_on(connection::check(&credentials, arguments.public_url.is_some()))?;
+    let checked = runtime()?.block_on(connection::check(
+        &credentials,
+        arguments.public_url.is_some(),
+        proxies(&arguments.credentials.proxy)?,
+    ))?;
     for missing in &checked.missing {
         eprintln!("wholecall: {missing}");
     }
     let store = Store::open(&arguments.data)?;
-    let key = secret_key(&arguments.data)?;
+    let key = secret_key(&store)?;
     let added = connection::connect(&store, &key, &arguments.tenant, &checked.account, credentials)?;
     let status = listening(&store, &arguments.tenant, &checked.account)?;
     let mut told = json!({
@@ -50,6 +54,12 @@ pub(crate) fn connect(arguments: &ConnectArgs) -> anyhow::Result<Tally> {
     Ok(Tally::default())
 }
 
+/// What goes through a proxy: for commands, whatever goes to RingCentral.
+pub(crate) fn proxies(arguments: &ProxyArgs) -> anyhow::Result<Proxies> {
+    let proxy = arguments.https_proxy.as_deref();
+    Proxies::new(proxy, None, &[]).map_err(anyhow::Error::msg)
+}
+
 /// How the account stands once a running service has looked at it; without one, as it is now.
 fn listening(store: &Store, tenant: &str, account: &str) -> anyhow::Result<Value> {
     let begun = Instant::now();
@@ -66,10 +76,10 @@ fn listening(store: &Store, tenant: &str, account: &str) -> anyhow::Result<Value
 
 pub(crate) fn disconnect(arguments: &DisconnectArgs) -> anyhow::Result<Tally> {
     let store = Store::open_existing(&arguments.data)?;
-    let key = secret_key(&arguments.data)?;
+    let key = secret_key(&store)?;
     let gone = connection::disconnect(&store, &key, &arguments.tenant, arguments.account.as_deref())?;
     println!("account {} of {} is listened to no longer; its calls stay", gone.account, arguments.tenant);
-    if let Err(error) = runtime()?.block_on(gone.end()) {
+    if let Err(error) = runtime()?.block_on(gone.end(proxies(&arguments.proxy)?)) {
         eprintln!("wholecall: its subscription at RingCentral will end by itself: {error}");
     }
     Ok(Tally::default())

@@ -7,8 +7,9 @@ use console::Term;
 use jiff::Timestamp;
 use wholecall_fake_ringcentral::Webhook;
 use wholecall_record::{Call, call::State, table::Table};
+use wholecall_ringcentral::Proxies;
 use wholecall_server::{
-    Settings, admin,
+    ConnectionLimits, Settings, admin,
     admin::Added,
     deliver::{Judge, SecretKey},
 };
@@ -19,6 +20,7 @@ use crate::{
     cli::DemoArgs,
     input::Tally,
     posting::{self, Pace},
+    serve::raise_open_files,
     terminal,
 };
 
@@ -41,6 +43,9 @@ pub(crate) fn run(arguments: &DemoArgs) -> anyhow::Result<Tally> {
         secret_key: SecretKey::of_folder(folder.path())?,
         // Whoever tries it out has a receiver on this machine.
         judge: Judge { allow_all: true, ..Judge::default() },
+        proxies: Proxies::default(),
+        connections: ConnectionLimits::for_open_files(raise_open_files()),
+        trusted_proxies: Vec::new(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -37,7 +37,11 @@ impl Report {
 pub(crate) fn run(arguments: &DoctorArgs) -> anyhow::Result<Tally> {
     let credentials = connection::credentials(&arguments.credentials)?;
     let now = || Timestamp::now().as_millisecond();
-    let client = Client::new(Http::new()?, credentials, Arc::new(now))?;
+    let client = Client::new(
+        Http::through(connection::proxies(&arguments.credentials.proxy)?)?,
+        credentials,
+        Arc::new(now),
+    )?;
     let report = connection::runtime()?.block_on(examine(&client, arguments.public_url.as_deref()));
     anyhow::ensure!(report.failed == 0, "{} checks failed", report.failed);
     Ok(Tally::default())

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use anyhow::Context;
 use serde_json::{Map, Value, json};
 use wholecall_server::{admin, endpoints};
 use wholecall_store::{Store, TenantView};
@@ -9,17 +10,22 @@ use wholecall_store::{Store, TenantView};
 use crate::{
     cli::{EndpointAction, EndpointArgs, EndpointOptions},
     input::Tally,
+    secrets,
     serve::secret_key,
     tenant::print,
 };
 
+/// The environment variable with the secret of an endpoint.
+const SECRET_VARIABLE: &str = "WHOLECALL_ENDPOINT_SECRET";
+
 pub(crate) fn run(arguments: &EndpointArgs) -> anyhow::Result<Tally> {
     let store = Store::open_existing(&arguments.data)?;
-    let key = secret_key(&arguments.data)?;
+    let key = secret_key(&store)?;
     let of = |tenant: &str| -> anyhow::Result<TenantView> { Ok(store.of(admin::find(&store, tenant)?.id)) };
     let answer = match &arguments.action {
-        EndpointAction::Add { tenant, url, secret, options } => {
+        EndpointAction::Add { tenant, url, secret, secret_file, options } => {
             let mut wanted = members(options)?;
+            let secret = secrets::given(secret.as_deref(), secret_file.as_deref(), SECRET_VARIABLE)?;
             wanted.insert("url".to_owned(), json!(url));
             wanted.insert("secret".to_owned(), json!(secret));
             endpoints::add(&of(tenant)?, &key, &Value::Object(wanted))?
@@ -42,7 +48,8 @@ pub(crate) fn run(arguments: &EndpointArgs) -> anyhow::Result<Tally> {
             wanted.extend(enabled.iter().map(|enabled| ("enabled".to_owned(), json!(enabled))));
             endpoints::change(&of(tenant)?, &key, id, &Value::Object(wanted))?
         }
-        EndpointAction::Rotate { tenant, id, signing, secret } => {
+        EndpointAction::Rotate { tenant, id, signing, secret, secret_file } => {
+            let secret = secrets::given(secret.as_deref(), secret_file.as_deref(), SECRET_VARIABLE)?;
             let signing = signing.map(wholecall_store::Signing::from);
             endpoints::rotate(&of(tenant)?, &key, id, signing, secret.as_deref())?
         }
@@ -89,20 +96,28 @@ fn members(options: &EndpointOptions) -> anyhow::Result<Map<String, Value>> {
     if let Some(description) = &options.description {
         members.insert("description".to_owned(), json!(description));
     }
-    for (name, value) in [("rateLimit", options.rate_limit), ("batch", options.batch)] {
+    for (name, value) in
+        [("rateLimit", options.rate_limit), ("batch", options.batch), ("maxBytes", options.max_bytes)]
+    {
         members.extend(value.map(|value| (name.to_owned(), json!(value.0))));
     }
     members.extend(options.redact.map(|redact| ("redact".to_owned(), json!(redact))));
+    if let Some(payload) = options.payload {
+        members.insert("payload".to_owned(), json!(wholecall_store::Payload::from(payload)));
+    }
     if let Some(signing) = options.signing {
         members.insert("signing".to_owned(), json!(wholecall_store::Signing::from(signing)));
     }
-    if !options.headers.is_empty() {
+    let headers = match &options.header_file {
+        Some(file) => secrets::lines(file)?,
+        None => options.headers.clone(),
+    };
+    if !headers.is_empty() {
         let header = |line: &String| {
-            let (name, value) =
-                line.split_once(':').ok_or_else(|| anyhow::anyhow!("{line:?} is no `Name: value`"))?;
+            let (name, value) = line.split_once(':').context("a header is not written as `Name: value`")?;
             Ok((name.trim().to_owned(), json!(value.trim())))
         };
-        let headers = options.headers.iter().map(header).collect::<anyhow::Result<Map<_, _>>>()?;
+        let headers = headers.iter().map(header).collect::<anyhow::Result<Map<_, _>>>()?;
         members.insert("headers".to_owned(), Value::Object(headers));
     }
     Ok(members)

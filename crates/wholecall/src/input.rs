@@ -11,6 +11,10 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 use wholecall_notification::{Message, Notification, Place, Stream};
+use wholecall_record::screen::harmless;
+
+/// Of an input that is no such thing at all, every line is a problem.
+const PROBLEMS_NAMED: u64 = 1_000;
 
 /// What became of the input.
 #[derive(Debug, Default)]
@@ -85,7 +89,10 @@ impl Reader {
         problem: impl fmt::Display,
     ) -> ControlFlow<Stopped> {
         self.tally.problems += 1;
-        self.progress.suspend(|| eprintln!("{place}: {problem}"));
+        if self.tally.problems <= PROBLEMS_NAMED {
+            let told = harmless(&format!("{place}: {problem}"));
+            self.progress.suspend(|| eprintln!("{told}"));
+        }
         if self.strict { ControlFlow::Break(Stopped) } else { ControlFlow::Continue(()) }
     }
 
@@ -103,6 +110,9 @@ impl Reader {
             }
         }
         self.progress.finish_and_clear();
+        if let Some(more) = self.tally.problems.checked_sub(PROBLEMS_NAMED).filter(|more| *more > 0) {
+            eprintln!("wholecall: {more} further problems with the input are not named");
+        }
         for (kind, count) in &self.tally.skipped {
             let kind = if *count == 1 { (*kind).to_owned() } else { format!("{kind}s") };
             eprintln!("wholecall: passed over {count} {kind}, which tell of no call");

@@ -6,10 +6,11 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use wholecall_server::deliver::relay::{Forwarded, Relay};
 
-use crate::{cli::ListenArgs, input::Tally};
+use crate::{cli::ListenArgs, input::Tally, terminal};
 
 pub(crate) fn run(arguments: &ListenArgs) -> anyhow::Result<Tally> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false);
+    log.with_ansi(terminal::has_color_on_stderr()).init();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

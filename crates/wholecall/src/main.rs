@@ -18,6 +18,10 @@ mod listen;
 mod look;
 mod output;
 mod posting;
+mod private;
+mod rejected;
+mod restore;
+mod secrets;
 mod serve;
 mod signing;
 mod simulate;
@@ -28,6 +32,7 @@ mod verify;
 use std::{io, process::ExitCode};
 
 use clap::Parser;
+use wholecall_record::screen::harmless;
 
 use crate::cli::{Cli, Command};
 
@@ -39,6 +44,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const PART_UNREADABLE: u8 = 2;
 
 fn main() -> ExitCode {
+    private::keep_from_others();
     let done = match Cli::parse().command {
         Command::Assemble(arguments) => assemble::run(&arguments),
         Command::Show(arguments) => look::show(&arguments),
@@ -50,6 +56,8 @@ fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
+        Command::Restore(arguments) => restore::run(&arguments),
+        Command::Rejected(arguments) => rejected::run(&arguments),
         Command::Tenant(arguments) => tenant::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::FakeRingcentral(arguments) => fake_ringcentral::run(&arguments),
@@ -65,7 +73,9 @@ fn main() -> ExitCode {
         // Whoever read our output has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("wholecall: {error:#}");
+            // It may name what was read, which anybody may have written.
+            let told = format!("wholecall: {error:#}");
+            told.lines().for_each(|line| eprintln!("{}", harmless(line)));
             let unreadable = error.is::<input::Stopped>();
             ExitCode::from(if unreadable { PART_UNREADABLE } else { 1 })
         }

@@ -4,13 +4,16 @@ use std::{
     env, fs,
     io::{self, Write},
     path::Path,
+    time::Duration,
 };
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::{
+    EnvFilter, Registry, layer::SubscriberExt as _, reload, util::SubscriberInitExt as _,
+};
 use wholecall_server::{
-    Settings, Tls,
+    ConnectionLimits, Running, Settings, Tls,
     deliver::{Judge, SecretKey},
     secret,
 };
@@ -20,6 +23,7 @@ use crate::{
     cli::ServeArgs,
     config::{Config, LogFormat},
     input::Tally,
+    terminal,
 };
 
 pub(crate) fn run(arguments: &ServeArgs) -> anyhow::Result<Tally> {
@@ -28,26 +32,42 @@ pub(crate) fn run(arguments: &ServeArgs) -> anyhow::Result<Tally> {
         write!(io::stdout(), "{}", config.to_toml())?;
         return Ok(Tally::default());
     }
-    start_logging(&config)?;
+    let log = Log::start(&config)?;
     let store = Store::open(&config.data)?;
-    let settings = settings(&config)?;
+    let settings = settings(&config, &store)?;
+    if settings.tls.is_none() && !config.listen.ip().is_loopback() {
+        tracing::warn!(
+            address = %config.listen,
+            "this serves HTTP without TLS beyond this machine: keys and calls pass in the clear unless a proxy before it has TLS"
+        );
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("the runtime cannot be started")?;
-    runtime.block_on(serve(store, settings, &config))?;
-    Ok(Tally::default())
+    let served = runtime.block_on(serve(store, settings, &config, &Reloading { arguments, log }));
+    // Who was told to stop at once does not wait for a query.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    served.map(|()| Tally::default())
 }
 
-async fn serve(store: Store, settings: Settings, config: &Config) -> anyhow::Result<()> {
+async fn serve(
+    store: Store,
+    settings: Settings,
+    config: &Config,
+    reloading: &Reloading<'_>,
+) -> anyhow::Result<()> {
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     let has_tenants = !store.tenants()?.is_empty();
     // From before anybody is told that it listens: whoever then stops it finds it ready to.
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut signals = Signals::new()?;
     let running = wholecall_server::start(store, settings).await?;
-    println!("Wholecall listens at {scheme}://{}, data in {}", running.address(), config.data.display());
+    let address = running.address();
+    let own = format!("{scheme}://{address}");
+    note_address(&config.data, config.public_url.as_deref().unwrap_or(&own));
+    println!("Wholecall listens at {scheme}://{address}, data in {}", config.data.display());
     if !has_tenants {
-        let (data, address) = (config.data.display(), running.address());
+        let data = config.data.display();
         println!(
             "\nNo tenant yet. In another terminal:\n  \
              wholecall tenant add acme --account 400131426008 --verification-token let-me-in --data {data}\n  \
@@ -55,50 +75,164 @@ async fn serve(store: Store, settings: Settings, config: &Config) -> anyhow::Res
              curl {scheme}://{address}/v1/calls -H \"Authorization: Bearer $API_KEY\""
         );
     }
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+    while let Asked::Reload = signals.next().await {
+        reloading.reload(&running);
     }
-    tracing::info!("stopping: what was accepted is being finished");
-    running.stop().await;
+    tracing::info!("stopping: what was accepted is being finished; another signal ends it at once");
+    let stopping = running.stop();
+    tokio::select! {
+        () = stopping => {}
+        () = signals.stop() => tracing::warn!("stopped at once; what was acknowledged is kept and assembled after the next start"),
+    }
     Ok(())
 }
 
-fn start_logging(config: &Config) -> anyhow::Result<()> {
+/// What a signal asks for.
+enum Asked {
+    Reload,
+    Stop,
+}
+
+/// The signals that would end a process that does not catch them.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+    user: [Signal; 2],
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            user: [signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?],
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        let Self { terminate, interrupt, hang_up, user: [first, second] } = self;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return Asked::Stop,
+                _ = interrupt.recv() => return Asked::Stop,
+                _ = hang_up.recv() => return Asked::Reload,
+                _ = first.recv() => tracing::info!("SIGUSR1 has no meaning here; SIGHUP reloads"),
+                _ = second.recv() => tracing::info!("SIGUSR2 has no meaning here; SIGHUP reloads"),
+            }
+        }
+    }
+
+    /// Waits for the next one that asks for a stop.
+    async fn stop(&mut self) {
+        while let Asked::Reload = self.next().await {}
+    }
+}
+
+/// What is read again while the service runs.
+struct Reloading<'a> {
+    arguments: &'a ServeArgs,
+    log: Log,
+}
+
+impl Reloading<'_> {
+    /// Reads the configuration and its files again; what cannot be read leaves all as it is.
+    fn reload(&self, running: &Running) {
+        match self.reread() {
+            Ok((tls, admin_key)) => {
+                if running.reload(tls, admin_key) {
+                    tracing::info!(
+                        "reloaded: log level, certificate, admin key; other settings take a restart"
+                    );
+                } else {
+                    tracing::warn!("reloaded: log level, admin key; to serve TLS or not takes a restart");
+                }
+            }
+            Err(error) => tracing::error!("not reloaded, all stays as it was: {error:#}"),
+        }
+    }
+
+    fn reread(&self) -> anyhow::Result<(Option<Tls>, Option<[u8; 32]>)> {
+        let config = Config::load(self.arguments)?;
+        let read = (tls(&config)?, admin_key(&config)?);
+        self.log.set(&config)?;
+        Ok(read)
+    }
+}
+
+/// The log, whose level can be changed.
+struct Log(reload::Handle<EnvFilter, Registry>);
+
+impl Log {
+    fn start(config: &Config) -> anyhow::Result<Self> {
+        let (filter, handle) = reload::Layer::new(filter(config)?);
+        let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+        let lines = lines.with_ansi(terminal::has_color_on_stderr());
+        let log = Registry::default().with(filter);
+        match config.log_format {
+            LogFormat::Text => log.with(lines).init(),
+            LogFormat::Json => log.with(lines.json()).init(),
+        }
+        Ok(Self(handle))
+    }
+
+    fn set(&self, config: &Config) -> anyhow::Result<()> {
+        Ok(self.0.reload(filter(config)?)?)
+    }
+}
+
+fn filter(config: &Config) -> anyhow::Result<EnvFilter> {
     let mut filter =
         EnvFilter::try_new(&config.log).with_context(|| format!("log = {:?} cannot be read", config.log))?;
     // Their traces tell addresses and frames, in which there are tokens.
     for silent in ["tungstenite=info", "tokio_tungstenite=info"] {
         filter = filter.add_directive(silent.parse()?);
     }
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match config.log_format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().init(),
-    }
-    Ok(())
+    Ok(filter)
 }
 
-fn settings(config: &Config) -> anyhow::Result<Settings> {
-    let tls = match (&config.tls_certificate, &config.tls_key) {
-        (Some(certificate), Some(key)) => Some(Tls::from_pem(&read(certificate)?, &read(key)?)?),
-        (None, None) => None,
+/// The file in the data folder with the address that the service is reached at, for commands beside it.
+const ADDRESS_FILE: &str = "address";
+
+/// Notes where the service listens. That it cannot be noted is no reason not to run.
+fn note_address(data: &Path, address: &str) {
+    if let Err(error) = fs::write(data.join(ADDRESS_FILE), address) {
+        tracing::warn!(%error, "the address could not be noted in the data folder");
+    }
+}
+
+/// Where the service on this data is reached, or was reached last.
+pub(crate) fn noted_address(data: &Path) -> Option<String> {
+    let noted = fs::read_to_string(data.join(ADDRESS_FILE)).ok()?;
+    let is_address = noted.starts_with("http") && noted.len() < 300 && !noted.contains(char::is_control);
+    is_address.then_some(noted)
+}
+
+fn tls(config: &Config) -> anyhow::Result<Option<Tls>> {
+    match (&config.tls_certificate, &config.tls_key) {
+        (Some(certificate), Some(key)) => Ok(Some(Tls::from_pem(&read(certificate)?, &read(key)?)?)),
+        (None, None) => Ok(None),
         _ => anyhow::bail!("TLS needs both tls_certificate and tls_key"),
-    };
-    let admin_key = match &config.admin_key_file {
-        Some(file) => {
-            let key = String::from_utf8(read(file)?).context("the admin key is not text")?;
-            anyhow::ensure!(
-                key.trim().len() >= 16,
-                "{}: an admin key has 16 characters or more",
-                file.display()
-            );
-            Some(secret::hash(key.trim()))
-        }
-        None => None,
-    };
+    }
+}
+
+fn admin_key(config: &Config) -> anyhow::Result<Option<[u8; 32]>> {
+    let Some(file) = &config.admin_key_file else { return Ok(None) };
+    let key = String::from_utf8(read(file)?).context("the admin key is not text")?;
+    anyhow::ensure!(key.trim().len() >= 16, "{}: an admin key has 16 characters or more", file.display());
+    Ok(Some(secret::hash(key.trim())))
+}
+
+fn settings(config: &Config, store: &Store) -> anyhow::Result<Settings> {
     let network = |text: &String| {
         text.parse().with_context(|| format!("webhook_networks: {text:?} is no network like 10.1.0.0/16"))
+    };
+    let proxy = |text: &String| {
+        let network = text.parse().or_else(|_| text.parse::<std::net::IpAddr>().map(Into::into));
+        network.with_context(|| {
+            format!("trusted_proxies: {text:?} is no address and no network like 10.1.0.0/16")
+        })
     };
     let judge = Judge {
         allow_all: config.allow_private_webhooks,
@@ -106,19 +240,35 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
     };
     Ok(Settings {
         listen: config.listen,
-        tls,
-        admin_key,
+        tls: tls(config)?,
+        admin_key: admin_key(config)?,
         public_url: config.public_url.clone(),
-        secret_key: secret_key(&config.data)?,
+        secret_key: secret_key(store)?,
         judge,
+        proxies: config.proxies()?,
+        connections: ConnectionLimits::for_open_files(raise_open_files()),
+        trusted_proxies: config.trusted_proxies.iter().map(proxy).collect::<anyhow::Result<_>>()?,
     })
 }
 
+/// As many files may be open as the system allows at all: each connection is one.
+pub(crate) fn raise_open_files() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    /// More would only be memory.
+    const MOST: u64 = 65_536;
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.unwrap_or(MOST).min(MOST);
+    let current = limit.current.unwrap_or(MOST);
+    let raised = wanted > current
+        && setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum }).is_ok();
+    usize::try_from(if raised { wanted } else { current }).unwrap_or(usize::MAX)
+}
+
 /// The key that the secrets of webhooks are sealed with: the environment's, else the one beside the data.
-pub(crate) fn secret_key(data: &Path) -> anyhow::Result<SecretKey> {
+pub(crate) fn secret_key(store: &Store) -> anyhow::Result<SecretKey> {
     match env::var("WHOLECALL_SECRET_KEY") {
-        Ok(text) => SecretKey::from_text(&text).context("WHOLECALL_SECRET_KEY"),
-        Err(_) => Ok(SecretKey::of_folder(data)?),
+        Ok(text) => SecretKey::of_store(store, Some(&text)).context("WHOLECALL_SECRET_KEY"),
+        Err(_) => Ok(SecretKey::of_store(store, None)?),
     }
 }
 

@@ -17,6 +17,8 @@ use crate::{
     cli::{PostArgs, SimulateArgs},
     input::Tally,
     posting::{self, Pace},
+    secrets,
+    tenant::TOKEN_VARIABLE,
 };
 
 const DAY: Millis = 86_400_000;
@@ -44,7 +46,9 @@ pub(crate) fn run(arguments: &SimulateArgs) -> anyhow::Result<Tally> {
     }
     match &arguments.post {
         Some(address) => {
-            let webhook = Webhook::new(address, arguments.posting.verification_token.as_deref())?;
+            let token = arguments.posting.verification_token.as_deref();
+            let token = secrets::given(token, None, TOKEN_VARIABLE)?;
+            let webhook = Webhook::new(address, token.as_deref())?;
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
                 .build()

@@ -3,20 +3,33 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use serde_json::{Value, json};
+use wholecall_record::screen::harmless;
 use wholecall_server::admin;
 use wholecall_store::{SecretKind, Store, TenantSettings};
 
 use crate::{
     cli::{SecretName, SettingsArgs, TenantAction, TenantArgs, Wanted},
     input::Tally,
+    secrets,
+    serve::noted_address,
 };
+
+/// The environment variable with a verification token.
+pub(crate) const TOKEN_VARIABLE: &str = "WHOLECALL_VERIFICATION_TOKEN";
+
+/// Where a service listens that was not told otherwise.
+const USUAL_ADDRESS: &str = "http://127.0.0.1:8080";
 
 pub(crate) fn run(arguments: &TenantArgs) -> anyhow::Result<Tally> {
     let store = Store::open(&arguments.data)?;
     match &arguments.action {
-        TenantAction::Add { name, accounts, verification_token } => {
-            let added = admin::add_tenant(&store, name, accounts, verification_token.clone())?;
-            print(arguments.json, &added.to_json(&arguments.public_url))?;
+        TenantAction::Add { name, accounts, verification_token, verification_token_file } => {
+            let file = verification_token_file.as_deref();
+            let token = secrets::given(verification_token.as_deref(), file, TOKEN_VARIABLE)?;
+            let added = admin::add_tenant(&store, name, accounts, token)?;
+            let noted = || noted_address(&arguments.data).unwrap_or_else(|| USUAL_ADDRESS.to_owned());
+            let address = arguments.public_url.clone().unwrap_or_else(noted);
+            print(arguments.json, &added.to_json(&address))?;
         }
         TenantAction::List => {
             let tenants: Vec<Value> = store.tenants()?.iter().map(admin::describe).collect();
@@ -32,19 +45,25 @@ pub(crate) fn run(arguments: &TenantArgs) -> anyhow::Result<Tally> {
         TenantAction::Show { name } => {
             print(arguments.json, &admin::describe(&admin::find(&store, name)?))?;
         }
-        TenantAction::Rotate { name, secret, token, finish } => {
+        TenantAction::Rotate { name, secret, token, token_file, finish } => {
             let (kind, key) = match secret {
                 SecretName::ApiKey => (SecretKind::Key, "apiKey"),
                 SecretName::VerificationToken => (SecretKind::Verification, "verificationToken"),
             };
             let result = match finish {
                 true => json!({ "tenant": name, "removed": admin::remove_old(&store, name, kind)? }),
-                false => json!({ "tenant": name, key: admin::rotate(&store, name, kind, token.clone())? }),
+                false => {
+                    let token = secrets::given(token.as_deref(), token_file.as_deref(), TOKEN_VARIABLE)?;
+                    json!({ "tenant": name, key: admin::rotate(&store, name, kind, token)? })
+                }
             };
             print(arguments.json, &result)?;
         }
-        TenantAction::Set { name, settings } => {
-            let tenant = admin::find(&store, name)?;
+        TenantAction::Set { name, accounts, settings } => {
+            let tenant = match &accounts[..] {
+                [] => admin::find(&store, name)?,
+                accounts => admin::set_accounts(&store, name, accounts)?,
+            };
             store.set_tenant_settings(tenant.id, changed(tenant.settings, settings))?;
             print(arguments.json, &admin::describe(&admin::find(&store, name)?))?;
         }
@@ -84,7 +103,7 @@ pub(crate) fn print(as_json: bool, value: &Value) -> io::Result<()> {
             let width = members.keys().map(String::len).max().unwrap_or(0);
             for (name, value) in members {
                 let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                writeln!(out, "{name:width$}  {value}")?;
+                writeln!(out, "{name:width$}  {}", harmless(&value))?;
             }
         }
     }

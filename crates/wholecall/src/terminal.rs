@@ -1,6 +1,6 @@
 //! What the terminal can show.
 
-use std::io::{IsTerminal, stdout};
+use std::io::{IsTerminal, stderr, stdout};
 
 use console::Term;
 use wholecall_record::screen::Screen;
@@ -11,6 +11,11 @@ pub(crate) fn screen() -> Screen {
     let width =
         Term::stdout().size_checked().map_or(Screen::PLAIN.width, |(_, columns)| usize::from(columns));
     Screen { width: width.max(40), color: console::colors_enabled(), unicode: speaks_unicode() }
+}
+
+/// Whether what is logged may be coloured.
+pub(crate) fn has_color_on_stderr() -> bool {
+    stderr().is_terminal() && console::colors_enabled_stderr()
 }
 
 /// Whether standard output is looked at by a person.

@@ -80,15 +80,25 @@ struct Merged {
     id: String,
 }
 
+/// The state that a record says its call is in.
+#[derive(Deserialize)]
+struct Stated {
+    state: String,
+}
+
 /// The records of a file, but for those of calls that became part of others.
 fn records(path: &Path) -> anyhow::Result<Vec<Record>> {
     let mut records = Vec::new();
     let mut merged_away = BTreeSet::new();
+    let mut live = 0;
     for line in lines(path)? {
         let (number, line) = line?;
         match serde_json::from_str::<Merged>(&line) {
             Ok(merged) if merged.schema == "wholecall.merged/1" => {
                 merged_away.insert(merged.id);
+            }
+            _ if serde_json::from_str::<Stated>(&line).is_ok_and(|record| record.state == "live") => {
+                live += 1
             }
             _ => {
                 let record = Record::from_json(&line);
@@ -100,6 +110,11 @@ fn records(path: &Path) -> anyhow::Result<Vec<Record>> {
                 })?);
             }
         }
+    }
+    if live > 0 {
+        eprintln!(
+            "wholecall: passed over {live} records of calls that were live: only what is over is compared"
+        );
     }
     records.retain(|record| !merged_away.contains(&record.id));
     Ok(records)

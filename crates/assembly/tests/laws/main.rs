@@ -14,6 +14,7 @@ mod reports;
 mod restore;
 mod set;
 mod stream;
+mod written;
 
 use proptest::{
     prelude::*,

@@ -11,9 +11,8 @@ use wholecall_store::{Entry, Found};
 
 use super::{
     access::Access,
-    json,
+    compute, json,
     parameters::{CallQuery, Parameters, limit, place_from_cursor, place_to_cursor, time},
-    read,
 };
 use crate::problem::Problem;
 
@@ -61,6 +60,9 @@ impl Format {
     }
 
     fn content_type(self) -> HeaderValue {
+        if self == Self::Csv {
+            return HeaderValue::from_static("text/csv; charset=utf-8");
+        }
         let kind = Self::ALL.into_iter().find(|(format, ..)| *format == self);
         HeaderValue::from_static(kind.map_or("application/json", |(.., kind)| kind))
     }
@@ -113,17 +115,20 @@ pub(super) async fn list(
     let as_of = time("as_of", query.as_of.as_deref())?;
     let limit = limit(query.limit, CALLS, MOST_CALLS)?;
     let after = query.cursor.as_deref().map(place_from_cursor).transpose()?;
-    let page = read(view, move |view| view.calls(&filter, as_of, after, limit)).await?;
-    let next = page.next.map(place_to_cursor);
-    if format != Format::Json {
-        let mut response = format.write(&page.records)?;
-        if let Some(next) = next.and_then(|next| HeaderValue::from_str(&next).ok()) {
-            response.headers_mut().insert("wholecall-next", next);
+    compute(view, move |view| {
+        let page = view.calls(&filter, as_of, after, limit)?;
+        let next = page.next.map(place_to_cursor);
+        if format != Format::Json {
+            let mut response = format.write(&page.records)?;
+            if let Some(next) = next.and_then(|next| HeaderValue::from_str(&next).ok()) {
+                response.headers_mut().insert("wholecall-next", next);
+            }
+            return Ok(response);
         }
-        return Ok(response);
-    }
-    let next = next.map_or("null".to_owned(), |next| format!("\"{next}\""));
-    Ok(json(format!("{{\"calls\":[{}],\"next\":{next}}}", page.records.join(","))))
+        let next = next.map_or("null".to_owned(), |next| format!("\"{next}\""));
+        Ok(json(format!("{{\"calls\":[{}],\"next\":{next}}}", page.records.join(","))))
+    })
+    .await
 }
 
 /// Parameters of one call.
@@ -143,8 +148,7 @@ pub(super) async fn one(
 ) -> Result<Response, Problem> {
     let format = Format::wanted(query.format.as_deref(), &headers)?;
     let as_of = time("as_of", query.as_of.as_deref())?;
-    let wanted = id.clone();
-    match read(view, move |view| view.call(&wanted, as_of)).await? {
+    compute(view, move |view| match view.call(&id, as_of)? {
         Some(Found::Call(version)) => match format {
             Format::Json => Ok(json(version.record)),
             _ => format.write(&[version.record]),
@@ -158,7 +162,8 @@ pub(super) async fn one(
             Ok(response)
         }
         None => Err(no_call(&id)),
-    }
+    })
+    .await
 }
 
 pub(crate) fn no_call(id: &str) -> Problem {
@@ -167,18 +172,22 @@ pub(crate) fn no_call(id: &str) -> Problem {
 
 /// Every version of a call.
 pub(super) async fn versions(Access(view): Access, Path(id): Path<String>) -> Result<Response, Problem> {
-    let wanted = id.clone();
-    let versions = read(view, move |view| view.versions(&wanted)).await?.ok_or_else(|| no_call(&id))?;
-    let records: Vec<&str> = versions.iter().map(|version| version.record.as_str()).collect();
-    Ok(json(format!("{{\"versions\":[{}]}}", records.join(","))))
+    compute(view, move |view| {
+        let versions = view.versions(&id)?.ok_or_else(|| no_call(&id))?;
+        let records: Vec<&str> = versions.iter().map(|version| version.record.as_str()).collect();
+        Ok(json(format!("{{\"versions\":[{}]}}", records.join(","))))
+    })
+    .await
 }
 
 /// The notifications behind a call, as they arrived.
 pub(super) async fn notifications(Access(view): Access, Path(id): Path<String>) -> Result<Response, Problem> {
-    let wanted = id.clone();
-    let entries = read(view, move |view| view.notifications(&wanted)).await?.ok_or_else(|| no_call(&id))?;
-    let entries: Vec<String> = entries.iter().map(arrived).collect();
-    Ok(json(format!("{{\"notifications\":[{}]}}", entries.join(","))))
+    compute(view, move |view| {
+        let entries = view.notifications(&id)?.ok_or_else(|| no_call(&id))?;
+        let entries: Vec<String> = entries.iter().map(arrived).collect();
+        Ok(json(format!("{{\"notifications\":[{}]}}", entries.join(","))))
+    })
+    .await
 }
 
 fn arrived(entry: &Entry) -> String {

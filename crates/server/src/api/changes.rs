@@ -13,16 +13,16 @@ use axum::{
 };
 use futures_util::stream;
 use serde::Deserialize;
-use tokio::sync::watch;
 use wholecall_store::{CursorError, Position, StoreError, StoredChange, TenantView};
 
 use super::{
+    Reader,
     access::Access,
-    json,
+    compute, json,
     parameters::{Parameters, limit},
     read,
 };
-use crate::{Service, event::EventWriter, problem::Problem};
+use crate::{Service, event::EventWriter, feeds::Follower, problem::Problem};
 
 const CHANGES: usize = 100;
 const MOST_CHANGES: usize = 1_000;
@@ -48,66 +48,83 @@ pub(super) async fn changes(
     let after = match query.after.as_deref() {
         None => Position::default(),
         Some("now") => read(view.clone(), TenantView::last_change).await?,
-        Some(text) => cursor(&view, text)?,
+        Some(text) => cursor(&view, text).await?,
     };
     let limit = limit(query.limit, CHANGES, MOST_CHANGES)?;
     let wait = Duration::from_secs(query.wait.unwrap_or(0)).min(LONGEST_WAIT);
-    let waited = tokio::time::timeout(wait, next(&service, &view, after, limit)).await;
-    let changes = match waited {
-        Ok(changes) => changes?,
-        // The time is up: whatever there is.
-        Err(_) => read(view.clone(), move |view| view.changes_after(after, limit)).await?,
-    };
-    let next = changes.last().map_or(after, |change| change.cursor);
+    if !wait.is_zero() {
+        let mut follower = service.feeds.follow(view.tenant())?;
+        tokio::select! {
+            changes = next(&service, &view, &mut follower, after, 1) => drop(changes?),
+            () = view.revoked() => return Err(Problem::unauthorized()),
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
     let writer = writer(&service, &view)?;
-    let changes = changes.iter().map(|change| written(&writer, change)).collect::<Result<Vec<_>, _>>()?;
-    Ok(json(format!("{{\"changes\":[{}],\"next\":\"{}\"}}", changes.join(","), view.cursor(next))))
+    compute(view, move |view| {
+        let changes = view.changes_after(after, limit)?;
+        let next = changes.last().map_or(after, |change| change.cursor);
+        let changes: Vec<String> =
+            changes.iter().filter_map(|change| written(&service, &writer, change)).collect();
+        Ok(json(format!("{{\"changes\":[{}],\"next\":\"{}\"}}", changes.join(","), view.cursor(next))))
+    })
+    .await
 }
 
-fn cursor(view: &TenantView, text: &str) -> Result<Position, Problem> {
-    view.parse_cursor(text).map_err(|error| match error {
+async fn cursor(view: &Reader, text: &str) -> Result<Position, Problem> {
+    let text = text.to_owned();
+    let resumed = read(view.clone(), move |view| view.resume_at(&text)).await?;
+    let gone = |what| {
+        let detail = format!("after: {what}; list /v1/calls, then go on from after=now");
+        Problem::new(StatusCode::GONE, detail)
+    };
+    resumed.map_err(|error| match error {
         CursorError::Malformed => Problem::bad_request("after: not a cursor that was given"),
-        CursorError::Foreign => Problem::new(
-            StatusCode::GONE,
-            "after: a cursor of another store; list /v1/calls, then go on from after=now",
-        ),
+        CursorError::Foreign => {
+            gone("a cursor of another store, or of this one before it was restored or lost something")
+        }
+        CursorError::Ahead => gone("a cursor after everything that there is"),
+        CursorError::Expired => {
+            gone("changes that follow this cursor were removed, since their time was over")
+        }
     })
 }
 
-fn writer(service: &Service, view: &TenantView) -> Result<EventWriter, Problem> {
-    let tenant = service.tenants.with_id(view.tenant())?.ok_or_else(Problem::unauthorized)?;
-    Ok(EventWriter::new(view.clone(), &tenant.name))
+fn writer(service: &Service, view: &Reader) -> Result<EventWriter, Problem> {
+    let tenant = service.tenants.with_id(view.tenant()).ok_or_else(Problem::unauthorized)?;
+    Ok(EventWriter::new(TenantView::clone(view), &tenant.name))
 }
 
-fn written(writer: &EventWriter, change: &StoredChange) -> Result<String, StoreError> {
-    writer
-        .write(change.into(), None)
-        .map_err(|error| StoreError::Damaged(format!("a record cannot be read: {error}")))
+/// An event; nothing where its record cannot be read, which stops nobody who reads on.
+fn written(service: &Service, writer: &EventWriter, change: &StoredChange) -> Option<String> {
+    let written = writer.write(change.into(), None);
+    written
+        .map_err(|error| {
+            let problem = StoreError::Damaged(format!("its record cannot be read: {error}"));
+            service.store.note_damage(Some(writer.tenant()), format!("change {}", change.cursor.0), &problem);
+        })
+        .ok()
 }
 
 /// The next changes; waits until there is one, or until the service stops.
 async fn next(
     service: &Service,
-    view: &TenantView,
+    view: &Reader,
+    follower: &mut Follower,
     after: Position,
     limit: usize,
 ) -> Result<Vec<StoredChange>, Problem> {
-    let mut grown = service.store.watch_changes();
     let mut stop = service.stop.clone();
     loop {
-        grown.borrow_and_update();
+        follower.grown.borrow_and_update();
         let changes = read(view.clone(), move |view| view.changes_after(after, limit)).await?;
         if !changes.is_empty() || *stop.borrow() {
             return Ok(changes);
         }
-        wait(&mut grown, &mut stop).await;
-    }
-}
-
-async fn wait(grown: &mut watch::Receiver<Position>, stop: &mut watch::Receiver<bool>) {
-    tokio::select! {
-        _ = grown.changed() => {}
-        _ = stop.changed() => {}
+        tokio::select! {
+            _ = follower.grown.changed() => {}
+            _ = stop.changed() => {}
+        }
     }
 }
 
@@ -143,24 +160,32 @@ pub(super) async fn stream(
 ) -> Result<Response, Problem> {
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
     let after = match last.or(query.after).as_deref() {
-        Some(text) => cursor(&view, text)?,
+        Some(text) => cursor(&view, text).await?,
         None => read(view.clone(), TenantView::last_change).await?,
     };
     let writer = writer(&service, &view)?;
-    let state = (Counted::new(service), view, after, VecDeque::new());
-    let events = stream::unfold(state, move |(counted, view, mut after, mut waiting)| {
+    let follower = service.feeds.follow(view.tenant())?;
+    let state = (Counted::new(service), view, follower, after, VecDeque::new());
+    let events = stream::unfold(state, move |(counted, view, mut follower, mut after, mut waiting)| {
         let writer = writer.clone();
         async move {
-            if waiting.is_empty() {
-                let changes = next(&counted.0, &view, after, CHANGES).await.ok()?;
-                after = changes.last()?.cursor;
-                waiting.extend(changes);
-            }
-            let change: StoredChange = waiting.pop_front()?;
-            let data = written(&writer, &change).ok()?;
+            let (change, data) = loop {
+                if waiting.is_empty() {
+                    let changes = tokio::select! {
+                        changes = next(&counted.0, &view, &mut follower, after, CHANGES) => changes.ok()?,
+                        () = view.revoked() => return None,
+                    };
+                    after = changes.last()?.cursor;
+                    waiting.extend(changes);
+                }
+                let change: StoredChange = waiting.pop_front()?;
+                if let Some(data) = written(&counted.0, &writer, &change) {
+                    break (change, data);
+                }
+            };
             let event =
                 Event::default().id(view.cursor(change.cursor)).event(change.kind.as_str()).data(data);
-            Some((Ok::<_, Infallible>(event), (counted, view, after, waiting)))
+            Some((Ok::<_, Infallible>(event), (counted, view, follower, after, waiting)))
         }
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response())

@@ -7,14 +7,15 @@ use axum::{
 };
 use wholecall_record::{
     Call,
-    svg::{Drawing, Place},
+    svg::{Drawing, MOST_LANES, Place},
 };
 use wholecall_store::{Found, TenantView};
 
 use super::{
+    Reader,
     access::Access,
     calls::{no_call, parse},
-    read,
+    compute, draw,
 };
 use crate::problem::Problem;
 
@@ -25,47 +26,68 @@ const PIXELS_PER_UNIT: f32 = 2.0;
 const POLICY: [(HeaderName, HeaderValue); 2] = [
     (
         header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox"),
+        HeaderValue::from_static(
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox",
+        ),
     ),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
 ];
 
 pub(super) async fn svg(Access(view): Access, Path(id): Path<String>) -> Result<Response, Problem> {
-    svg_of(view, id, Drawing::default()).await
+    svg_of(view, id, |_| Drawing::default()).await
 }
 
 pub(super) async fn png(Access(view): Access, Path(id): Path<String>) -> Result<Response, Problem> {
-    png_of(view, id, Drawing::default()).await
+    png_of(view, id, |_| Drawing::default()).await
 }
 
-pub(crate) async fn svg_of(view: TenantView, id: String, drawing: Drawing) -> Result<Response, Problem> {
-    let call = current(view, id).await?;
-    Ok((POLICY, [(header::CONTENT_TYPE, "image/svg+xml")], drawing.svg(&call)).into_response())
+/// The drawing of a call, in the way that is chosen for it.
+pub(crate) async fn svg_of(
+    reader: Reader,
+    id: String,
+    choose: impl FnOnce(&Call) -> Drawing + Send + 'static,
+) -> Result<Response, Problem> {
+    compute(reader, move |view| {
+        let call = current(view, &id)?;
+        let svg = svg_text(&call, choose(&call))?;
+        Ok((POLICY, [(header::CONTENT_TYPE, "image/svg+xml")], svg).into_response())
+    })
+    .await
 }
 
-pub(crate) async fn png_of(view: TenantView, id: String, drawing: Drawing) -> Result<Response, Problem> {
-    let call = current(view, id).await?;
-    let svg = Drawing { place: Place::Picture, ..drawing }.svg(&call);
-    let picture = tokio::task::spawn_blocking(move || wholecall_picture::png(&svg, PIXELS_PER_UNIT)).await;
-    match picture {
-        Ok(Ok(png)) => Ok((POLICY, [(header::CONTENT_TYPE, "image/png")], png).into_response()),
-        Ok(Err(error)) => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())),
-        Err(error) => {
-            tracing::error!(%error, "a drawing ended by a panic");
-            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the call could not be drawn"))
-        }
+pub(crate) async fn png_of(
+    reader: Reader,
+    id: String,
+    choose: impl FnOnce(&Call) -> Drawing + Send + 'static,
+) -> Result<Response, Problem> {
+    draw(reader, move |view| {
+        let call = current(view, &id)?;
+        let svg = svg_text(&call, Drawing { place: Place::Picture, ..choose(&call) })?;
+        let png = wholecall_picture::png(&svg, PIXELS_PER_UNIT)
+            .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))?;
+        Ok((POLICY, [(header::CONTENT_TYPE, "image/png")], png).into_response())
+    })
+    .await
+}
+
+/// The drawing as text, unless it would have too many lanes.
+pub(crate) fn svg_text(call: &Call, drawing: Drawing) -> Result<String, Problem> {
+    let lanes = call.participants.len();
+    if lanes > MOST_LANES {
+        let detail = format!("the call has {lanes} participants; a drawing has {MOST_LANES} lanes at most");
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
     }
+    Ok(drawing.svg(call))
 }
 
 /// A call as it is now, also under an id that has gone into it.
-pub(crate) async fn current(view: TenantView, id: String) -> Result<Call, Problem> {
-    let wanted = id.clone();
-    let found = read(view, move |view| match view.call(&wanted, None)? {
-        Some(Found::Merged(into)) => view.call(&into, None),
-        found => Ok(found),
-    });
-    match found.await? {
+fn current(view: &TenantView, id: &str) -> Result<Call, Problem> {
+    let found = match view.call(id, None)? {
+        Some(Found::Merged(into)) => view.call(&into, None)?,
+        found => found,
+    };
+    match found {
         Some(Found::Call(version)) => parse(&version.record),
-        _ => Err(no_call(&id)),
+        _ => Err(no_call(id)),
     }
 }

@@ -30,6 +30,7 @@ impl From<EndpointError> for Problem {
         match error {
             EndpointError::Store(error) => error.into(),
             EndpointError::Unknown(_) => Self::not_found(error.to_string()),
+            EndpointError::TooManyTests => Self::new(StatusCode::TOO_MANY_REQUESTS, error.to_string()),
             EndpointError::Unfit(why) => Self::bad_request(why),
             EndpointError::Seal(error) => {
                 tracing::error!(%error, "an endpoint's secrets cannot be used");
@@ -167,6 +168,7 @@ pub(super) async fn test(
     Access(view): Access,
     Path(id): Path<String>,
 ) -> Result<(StatusCode, Response), Problem> {
+    service.shares.test(view.tenant())?;
     let event = blocking(&service, move |_| endpoints::test(&view, &id)).await?;
     Ok((StatusCode::ACCEPTED, respond(json!({ "id": event }).to_string())))
 }

@@ -12,10 +12,21 @@ pub(super) async fn health(
     Access(view): Access,
 ) -> Result<Response, Problem> {
     let figures = service.metrics.health.figures(view.tenant(), clock::now());
-    let name = service.tenants.with_id(view.tenant())?.map_or_else(String::new, |tenant| tenant.name.clone());
+    let name = service.tenants.with_id(view.tenant()).map_or_else(String::new, |tenant| tenant.name.clone());
+    let unreadable: Vec<_> = view
+        .damages()
+        .iter()
+        .map(|damage| json!({ "place": damage.place, "problem": damage.problem }))
+        .collect();
     let (quarantined, connections) =
         read(view, move |view| Ok((view.quarantined(0)?.0, connection::statuses_of(view, &name)?))).await?;
     let last = figures.last_ms.map(|last| Time::from_millis(last).to_string());
+    let refusals = figures.refusals.iter().map(|(kind, refusals)| {
+        let last_at = Time::from_millis(refusals.last_ms).to_string();
+        let told = json!({ "count": refusals.count, "lastAt": last_at, "lastReason": refusals.last_reason });
+        (kind.as_str().to_owned(), told)
+    });
+    let refusals: serde_json::Map<String, serde_json::Value> = refusals.collect();
     Ok(respond(
         json!({
             "lastNotificationAt": last,
@@ -29,6 +40,8 @@ pub(super) async fn health(
             "closedCallsWithGaps": figures.with_gaps,
             "contradictoryRecords": figures.contradictions,
             "quarantined": quarantined,
+            "refusals": refusals,
+            "unreadable": unreadable,
             "connections": connections,
         })
         .to_string(),

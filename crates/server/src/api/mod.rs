@@ -14,21 +14,26 @@ pub(crate) mod openapi;
 mod openapi_connections;
 mod openapi_endpoints;
 mod openapi_events;
+mod openapi_rejected;
 pub(crate) mod parameters;
+mod ready;
+mod rejected;
 pub(crate) mod stats;
 pub(crate) mod story;
 mod tenants;
+
+use std::{ops::Deref, sync::Arc};
 
 use axum::{
     Router,
     extract::{DefaultBodyLimit, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{delete, get, post},
+    routing::{delete, get, patch, post},
 };
-use wholecall_store::{StoreError, TenantView};
+use wholecall_store::{StoreError, TenantId, TenantView};
 
-use crate::{Service, pages, problem::Problem, receive};
+use crate::{Service, pages, problem::Problem, receive, tenants::Tenants, work::Work};
 
 pub(crate) fn router(service: Service) -> Router {
     Router::new()
@@ -54,12 +59,17 @@ pub(crate) fn router(service: Service) -> Router {
         .route("/v1/numbers/{number}", delete(numbers::erase))
         .route("/v1/directory", get(directory::directory))
         .route("/v1/health", get(health::health))
+        .route("/v1/rejected", get(rejected::list))
+        .route("/v1/rejected/retry", post(rejected::retry_all))
+        .route("/v1/rejected/{id}", get(rejected::one).delete(rejected::remove))
+        .route("/v1/rejected/{id}/retry", post(rejected::retry))
         .route("/v1/stats", get(stats::stats))
         .route("/v1/tenants", get(tenants::list).post(tenants::add))
+        .route("/v1/tenants/{name}", patch(tenants::change))
         .route("/openapi.json", get(openapi::openapi))
         .route("/docs", get(docs::docs))
         .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
+        .route("/readyz", get(ready::readyz))
         .merge(pages::routes())
         .route("/metrics", get(metrics))
         .fallback(nothing_here)
@@ -73,16 +83,7 @@ async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// The store can be read, so notifications are taken and queries answered.
-async fn readyz(State(service): State<Service>) -> Result<&'static str, Problem> {
-    if *service.stop.borrow() {
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the service is stopping"));
-    }
-    service.store.checkpoint()?;
-    Ok("ok\n")
-}
-
-async fn metrics(State(service): State<Service>) -> impl IntoResponse {
+async fn metrics(_: access::Watcher, State(service): State<Service>) -> impl IntoResponse {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], service.metrics.text())
 }
@@ -95,18 +96,67 @@ async fn wrong_method() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address is asked with another method")
 }
 
-/// Reads from the store where waiting for a disk holds up nobody else.
-pub(crate) async fn read<T: Send + 'static>(
+/// A tenant's data, and the threads that read it, fold it and draw it.
+#[derive(Debug, Clone)]
+pub(crate) struct Reader {
     view: TenantView,
+    queries: Work,
+    pictures: Work,
+    tenants: Arc<Tenants>,
+    /// The hash of the key that was shown.
+    key: [u8; 32],
+}
+
+impl Reader {
+    /// For whoever has shown a key.
+    pub(crate) fn new(service: &Service, tenant: TenantId, key: [u8; 32]) -> Self {
+        let (queries, pictures) = (service.queries.clone(), service.pictures.clone());
+        Self { view: service.store.of(tenant), queries, pictures, tenants: service.tenants.clone(), key }
+    }
+
+    /// The hash of the key.
+    pub(crate) fn key(&self) -> [u8; 32] {
+        self.key
+    }
+
+    /// Returns once the key is no longer one of the tenant's.
+    pub(crate) async fn revoked(&self) {
+        self.tenants.removed(&self.key).await;
+    }
+}
+
+impl Deref for Reader {
+    type Target = TenantView;
+
+    fn deref(&self) -> &TenantView {
+        &self.view
+    }
+}
+
+/// Reads from the store, on one of the threads for queries.
+pub(crate) async fn read<T: Send + 'static>(
+    reader: Reader,
     read: impl FnOnce(&TenantView) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Problem> {
-    match tokio::task::spawn_blocking(move || read(&view)).await {
-        Ok(result) => Ok(result?),
-        Err(error) => {
-            tracing::error!(%error, "a query ended by a panic");
-            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the query failed; the log says how"))
-        }
-    }
+    compute(reader, move |view| Ok(read(view)?)).await
+}
+
+/// Reads and computes what is to be answered, on one of the threads for queries.
+pub(crate) async fn compute<T: Send + 'static>(
+    reader: Reader,
+    compute: impl FnOnce(&TenantView) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let Reader { view, queries, .. } = reader;
+    queries.run(view.tenant(), move || compute(&view)).await
+}
+
+/// The same for pictures, of which few are drawn at once.
+pub(crate) async fn draw<T: Send + 'static>(
+    reader: Reader,
+    draw: impl FnOnce(&TenantView) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let Reader { view, pictures, .. } = reader;
+    pictures.run(view.tenant(), move || draw(&view)).await
 }
 
 /// JSON that is text already.

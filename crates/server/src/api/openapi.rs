@@ -51,6 +51,7 @@ fn paths() -> Value {
     if let Some(paths) = paths.as_object_mut() {
         paths.extend(super::openapi_endpoints::paths());
         paths.extend(super::openapi_connections::paths());
+        paths.extend(super::openapi_rejected::paths());
     }
     paths
 }
@@ -147,7 +148,19 @@ fn calls_and_changes() -> Value {
                         "closedCalls": { "type": "integer" },
                         "closedCallsWithGaps": { "type": "integer" },
                         "contradictoryRecords": { "type": "integer" },
-                        "quarantined": { "type": "integer" },
+                        "quarantined": { "type": "integer", "description": "What `/v1/rejected` lists." },
+                        "refusals": {
+                            "type": "object",
+                            "description": "Requests to the hook that were not taken, by kind, and the last of each.",
+                            "additionalProperties": {
+                                "type": "object",
+                                "properties": {
+                                    "count": { "type": "integer" }, "lastAt": date_time(), "lastReason": text(),
+                                },
+                            },
+                        },
+                        "unreadable": { "type": "array", "items": { "type": "object", "properties": {
+                            "place": { "type": "string" }, "problem": { "type": "string" } } } },
                         "connections": { "type": "array", "items": super::openapi_connections::connection() },
                     },
                     "required": ["connections"],
@@ -202,9 +215,9 @@ fn calls_and_changes() -> Value {
             "RingCentral's webhook: with `Verification-Token`; a `Validation-Token` with an empty body comes back", vec![
                 path_parameter("tenant", "The tenant's name."),
             ], json!({
-                "200": { "description": "The notification is durable." },
+                "200": { "description": "The notification is durable; or, with a right token, what was posted is kept as rejected: \
+                    see `/v1/rejected`. `Content-Encoding` may be gzip or deflate." },
                 "401": problem_answer("No such tenant, or not its token."),
-                "413": problem_answer("More than 256 KiB."),
                 "503": problem_answer("It could not be kept; send it again."),
             }))), "application/json", json!({ "type": "object" })) },
         "/v1/tenants": {
@@ -229,10 +242,22 @@ fn calls_and_changes() -> Value {
                 "required": ["name", "accounts"],
             }))),
         },
+        "/v1/tenants/{name}": { "patch": for_operators(with_body(operation("changeTenant",
+            "Give a tenant other accounts; what was rejected for them can be retried then",
+            vec![path_parameter("name", "The tenant's name.")], json!({
+                "200": answer("The tenant, without its secrets.", json!({ "type": "object" })),
+                "404": problem_answer("There is no such tenant."),
+                "409": problem_answer("A connected account has to stay."),
+            })), "application/json", json!({
+                "type": "object",
+                "properties": { "accounts": { "type": "array", "items": text() } },
+                "required": ["accounts"],
+            }))) },
         "/healthz": { "get": open(operation("health", "The process runs", vec![], plain_text())) },
         "/readyz": { "get": open(operation("readiness", "Notifications are taken and queries answered", vec![], plain_text())) },
         "/metrics": { "get": open(operation("metrics", "For Prometheus", vec![], json!({
             "200": { "description": "OpenMetrics.", "content": { "application/openmetrics-text": {} } },
+            "401": problem_answer("Where there is an admin key, it is needed."),
         }))) },
     })
 }
@@ -374,7 +399,9 @@ pub(super) fn open_words(words: impl Iterator<Item = &'static str>) -> Value {
 }
 
 fn foreign_cursor() -> Value {
-    problem_answer("The cursor is another store's: list the calls, then go on from `now`.")
+    problem_answer(
+        "The cursor is another store's, after everything that there is, or before changes that were removed: list the calls, then go on from `now`.",
+    )
 }
 
 /// Words that may be asked for.

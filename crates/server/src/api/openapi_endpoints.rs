@@ -159,6 +159,20 @@ fn settings() -> Map<String, Value> {
                 ),
             ),
             ("redact", about(json!({ "type": "boolean" }), "Mask numbers and drop names.")),
+            (
+                "payload",
+                about(
+                    words(["full", "withoutLegs", "thin"].into_iter()),
+                    "How much of a call's record is sent: all, all but `legs`, or its `id`, its `version` and a `link`.",
+                ),
+            ),
+            (
+                "maxBytes",
+                about(
+                    json!({ "type": ["integer", "null"] }),
+                    "What would be a longer body is sent with less detail: without `legs`, then with ids and a `link` only.",
+                ),
+            ),
         ]
         .map(|(name, schema)| (name.to_owned(), schema)),
     )

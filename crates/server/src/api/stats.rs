@@ -14,11 +14,10 @@ use wholecall_store::{CountedFor, Stats, TenantView};
 
 use super::{
     access::Access,
-    json as respond,
+    compute, json as respond,
     parameters::{Parameters, time},
-    read,
 };
-use crate::problem::Problem;
+use crate::{problem::Problem, zone};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -70,8 +69,9 @@ pub(super) async fn stats(
 ) -> Result<Response, Problem> {
     let by = query.by.as_deref().map_or(Ok(By::Day), By::from_word)?;
     let name = query.zone.as_deref().unwrap_or("UTC").to_owned();
-    let zone = TimeZone::get(&name)
-        .map_err(|_| Problem::bad_request(format!("zone: {name:?} is no time zone like America/New_York")))?;
+    let zone = zone::named(&name).ok_or_else(|| {
+        Problem::bad_request(format!("zone: {name:?} is no time zone like America/New_York"))
+    })?;
     let is_csv = match query.format.as_deref() {
         None | Some("json") => false,
         Some("csv") => true,
@@ -79,12 +79,15 @@ pub(super) async fn stats(
     };
     let from = moment("from", query.from.as_deref(), &zone)?.unwrap_or(i64::MIN);
     let to = moment("to", query.to.as_deref(), &zone)?.unwrap_or(i64::MAX);
-    let rows = read(view, move |view| rows(view, from..to, by, &zone)).await?;
-    if is_csv {
-        return Ok(([(header::CONTENT_TYPE, "text/csv")], csv(by, &rows)?).into_response());
-    }
-    let buckets: Vec<Value> = rows.iter().map(|(name, stats)| to_json(by, name, stats)).collect();
-    Ok(respond(json!({ "zone": name, "buckets": buckets }).to_string()))
+    compute(view, move |view| {
+        let rows = rows(view, from..to, by, &zone)?;
+        if is_csv {
+            return Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], csv(by, &rows)?).into_response());
+        }
+        let buckets: Vec<Value> = rows.iter().map(|(name, stats)| to_json(by, name, stats)).collect();
+        Ok(respond(json!({ "zone": name, "buckets": buckets }).to_string()))
+    })
+    .await
 }
 
 /// A time, or a day in the zone, which is when that begins.

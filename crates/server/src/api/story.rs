@@ -8,7 +8,7 @@ use axum::{
 use wholecall_record::{WriteJson, screen::Screen, story::Story};
 use wholecall_store::{StoreError, StoredCall, TenantView};
 
-use super::{access::Access, calls::no_call, json, read};
+use super::{access::Access, calls::no_call, compute, json};
 use crate::{check::collect, directories, problem::Problem};
 
 /// As JSON, or as text for whoever accepts that rather.
@@ -17,15 +17,18 @@ pub(super) async fn explain(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let wanted = id.clone();
-    let story = read(view, move |view| story_of(view, &wanted)).await?.ok_or_else(|| no_call(&id))?;
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if accept.starts_with("text/plain") {
-        return Ok(story.text(Screen::PLAIN).into_response());
-    }
-    let mut text = Vec::new();
-    story.write_json(&mut text);
-    Ok(json(String::from_utf8_lossy(&text).into_owned()))
+    let is_text = accept.starts_with("text/plain");
+    compute(view, move |view| {
+        let story = story_of(view, &id)?.ok_or_else(|| no_call(&id))?;
+        if is_text {
+            return Ok(story.text(Screen::PLAIN).into_response());
+        }
+        let mut text = Vec::new();
+        story.write_json(&mut text);
+        Ok(json(String::from_utf8_lossy(&text).into_owned()))
+    })
+    .await
 }
 
 /// The story of a call as its current record has it: of the notifications that are in the record, with the directory and

@@ -77,8 +77,8 @@ fn hint(permission: Option<&str>) -> String {
 
 impl Account {
     pub(super) fn new(context: &Arc<Context>, connection: ConnectedAccount) -> Result<Self, String> {
-        let tenants = context.tenants.with_id(connection.tenant).map_err(|error| error.to_string())?;
-        let name = tenants.ok_or("its tenant is gone")?.name.clone();
+        let tenant = context.tenants.with_id(connection.tenant);
+        let name = tenant.ok_or("its tenant is gone")?.name.clone();
         let credentials = connect::open(&context.key, &connection).map_err(|error| error.to_string())?;
         let state = state_of(&connection);
         let client = context.client(credentials).map_err(|error| error.to_string())?;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use wholecall_ringcentral::{Client, Credentials, Error, Http};
+use wholecall_ringcentral::{Client, Credentials, Error, Http, Proxies};
 use wholecall_store::{ConnectedAccount, Store, StoreError, TenantView};
 
 use super::{
@@ -97,6 +97,11 @@ pub(super) fn place(tenant: i64, account: &str) -> String {
     format!("connection {tenant}/{account}")
 }
 
+/// Whether it is the key that an account's credentials are sealed with.
+pub(crate) fn opens(key: &SecretKey, connection: &ConnectedAccount) -> bool {
+    open(key, connection).is_ok()
+}
+
 /// The credentials of an account.
 pub(super) fn open(key: &SecretKey, connection: &ConnectedAccount) -> Result<Credentials, SealError> {
     let text = key.open(&place(connection.tenant.number(), &connection.account), &connection.credentials)?;
@@ -111,14 +116,18 @@ pub(super) fn seal(key: &SecretKey, place: &str, credentials: Credentials) -> Re
     key.seal(place, sealed.to_string().as_bytes())
 }
 
-fn client(credentials: &Credentials) -> Result<Client, Error> {
+fn client(credentials: &Credentials, proxies: Proxies) -> Result<Client, Error> {
     let clock = std::sync::Arc::new(|| clock::now().as_millis());
-    Client::new(Http::new()?, credentials.clone(), clock)
+    Client::new(Http::through(proxies)?, credentials.clone(), clock)
 }
 
 /// Tries credentials: whose account it is, and what will not work for want of permissions.
-pub async fn check(credentials: &Credentials, by_webhook: bool) -> Result<Checked, ConnectError> {
-    let client = client(credentials)?;
+pub async fn check(
+    credentials: &Credentials,
+    by_webhook: bool,
+    proxies: Proxies,
+) -> Result<Checked, ConnectError> {
+    let client = client(credentials, proxies)?;
     let granted = client.log_in().await?;
     let missing = missing(&granted, by_webhook);
     let is_hopeless = missing.iter().any(|one| one.is_needed);
@@ -215,8 +224,8 @@ pub fn disconnect(
 
 impl Disconnected {
     /// Ends the subscriptions at RingCentral; if that fails, they end by themselves.
-    pub async fn end(&self) -> Result<(), ConnectError> {
-        let client = client(&self.credentials)?;
+    pub async fn end(&self, proxies: Proxies) -> Result<(), ConnectError> {
+        let client = client(&self.credentials, proxies)?;
         for id in &self.subscriptions {
             client.unsubscribe(id).await?;
         }

@@ -31,7 +31,7 @@ use tokio::{
     sync::{Notify, mpsc, watch},
     task::JoinHandle,
 };
-use wholecall_ringcentral::{Client, Clock, Credentials, Http};
+use wholecall_ringcentral::{Client, Clock, Credentials, Http, Proxies};
 use wholecall_store::{ConnectedAccount, Store, StoreError, TenantId};
 
 use self::{
@@ -39,13 +39,13 @@ use self::{
     directory::{Reader, Standing},
     state::State,
 };
-pub(crate) use self::{
-    connect::statuses_of,
-    repair::{Asker, Asking},
-};
 pub use self::{
     connect::{Checked, ConnectError, Disconnected, Missing, check, connect, disconnect, statuses},
     state::Status,
+};
+pub(crate) use self::{
+    connect::{opens, statuses_of},
+    repair::{Asker, Asking},
 };
 use crate::{clock, deliver::SecretKey, pipeline, receive::Signal, tenants::Tenants};
 
@@ -120,6 +120,11 @@ impl Context {
             extensions: Mutex::default(),
             assembler,
         })
+    }
+
+    /// Asks RingCentral through proxies.
+    pub(crate) fn through(self, proxies: Proxies) -> Result<Self, wholecall_ringcentral::Error> {
+        Ok(Self { http: Http::through(proxies)?, ..self })
     }
 
     /// The client of a user of an app: one, whoever asks.
@@ -213,7 +218,7 @@ async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
     let mut running: HashMap<(TenantId, String), (ConnectedAccount, JoinHandle<()>)> = HashMap::new();
     loop {
         changed.mark_unchanged();
-        match blocking(&context, |context| context.store.connections()).await {
+        match blocking(&context, connections_of_known_tenants).await {
             Ok(wanted) => follow(&context, &mut running, wanted, &stop),
             Err(error) => tracing::warn!(%error, "the connected accounts could not be read"),
         }
@@ -273,6 +278,13 @@ fn follow(
         running.insert(key, (begun, task));
         wait += APART;
     }
+}
+
+/// The connections there are; their tenants are in memory then.
+fn connections_of_known_tenants(context: &Context) -> Result<Vec<ConnectedAccount>, StoreError> {
+    let connections = context.store.connections()?;
+    context.tenants.refresh()?;
+    Ok(connections)
 }
 
 /// Does something with the store where waiting for a disk holds up nobody else.

@@ -15,8 +15,8 @@ use tokio::{
     sync::{Semaphore, mpsc, watch},
     task::JoinSet,
 };
-use wholecall_record::Time;
-use wholecall_ringcentral::{Client, Error, Logged, Session, session_path};
+use wholecall_record::{Time, screen::harmless};
+use wholecall_ringcentral::{Client, Error, Logged, Session, is_requestable, session_path};
 use wholecall_store::{StoreError, TenantId};
 
 use super::{Context, blocking, waiting};
@@ -77,6 +77,11 @@ pub(super) async fn run(
             Some(_) = tasks.join_next() => continue,
             _ = stop.wait_for(|stop| *stop) => return,
         };
+        // Whoever may post a notification chooses its ids; the request would be made as the administrator.
+        if !is_requestable(&asking.session) {
+            tracing::info!(session = %harmless(&asking.session), "RingCentral is not asked for a session with such an id");
+            continue;
+        }
         let Some(client) = context.client_of(asking.tenant, &asking.account) else { continue };
         let key = (asking.tenant, asking.session.clone());
         if !asked.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone()) {

@@ -12,6 +12,7 @@ use std::{
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::task::block_in_place;
 use wholecall_fake_ringcentral::{Config, Fake};
 use wholecall_record::Call;
 use wholecall_simulator::Scenario;
@@ -70,19 +71,25 @@ mod control {
 
 impl World {
     async fn new() -> Self {
-        Self::with(24, HOUR).await
+        Self::with(24, HOUR, 0).await
+    }
+
+    /// A world whose clock is behind by so many days.
+    async fn days_ago(days: i64) -> Self {
+        Self::with(24, HOUR, days * DAY).await
     }
 
     async fn of(users: usize) -> Self {
-        Self::with(users, HOUR).await
+        Self::with(users, HOUR, 0).await
     }
 
     async fn looking_every(look_every_ms: i64) -> Self {
-        Self::with(24, look_every_ms).await
+        Self::with(24, look_every_ms, 0).await
     }
 
-    async fn with(users: usize, look_every_ms: i64) -> Self {
-        let config = Config { calls_per_user: 0.0, users, ..Config::default() };
+    async fn with(users: usize, look_every_ms: i64, behind_ms: i64) -> Self {
+        let behind = Duration::from_millis(behind_ms.unsigned_abs());
+        let config = Config { calls_per_user: 0.0, users, behind, ..Config::default() };
         let fake = Fake::start(config.clone()).await.unwrap();
         let folder = TempDir::new().unwrap();
         let store = Store::open(folder.path()).unwrap();
@@ -101,13 +108,16 @@ impl World {
             public_url: None,
             secret_key: key.clone(),
             judge: Default::default(),
+            proxies: Default::default(),
+            connections: Default::default(),
+            trusted_proxies: Vec::new(),
         };
         let running = crate::start(store.clone(), settings).await.unwrap();
-        let ahead_ms = Arc::new(AtomicI64::new(0));
+        let ahead_ms = Arc::new(AtomicI64::new(-behind_ms));
         let ahead = ahead_ms.clone();
         let public_url = format!("http://{}", running.address());
         let (asker, questions) = Asker::new();
-        let tenants = Arc::new(Tenants::open(store.clone()).unwrap());
+        let tenants = Arc::new(block_in_place(|| Tenants::open(store.clone())).unwrap());
         let assembler = mpsc::unbounded_channel().0;
         let context = Arc::new(Context {
             clock: Arc::new(move || clock::now().as_millis() + ahead.load(Ordering::Relaxed)),
@@ -121,7 +131,7 @@ impl World {
             jwt: fake.jwt(0).unwrap(),
         };
         tokio::spawn(repair::run(context.clone(), questions, watch::channel(false).1));
-        let now = clock::now().as_millis();
+        let now = clock::now().as_millis() - behind_ms;
         let connected = ConnectedAccount {
             tenant,
             connected_ms: now,
@@ -203,13 +213,14 @@ impl World {
     fn unknown(&self) -> BTreeSet<String> {
         let ids = self.played.iter().map(|(id, _)| id.clone()).collect();
         let view = self.account.context.store.of(self.account.tenant);
-        view.unknown_sessions(ids).unwrap().into_iter().collect()
+        block_in_place(|| view.unknown_sessions(ids)).unwrap().into_iter().collect()
     }
 
     /// Sessions of calls of which something was repaired.
     fn repaired(&self) -> BTreeSet<String> {
         let view = self.account.context.store.of(self.account.tenant);
-        let all = view.calls(&Filter::default(), None, None, usize::MAX / 4).unwrap().records;
+        let all =
+            block_in_place(|| view.calls(&Filter::default(), None, None, usize::MAX / 4)).unwrap().records;
         let calls = all.iter().map(|record| serde_json::from_str::<Call>(record).unwrap());
         let repaired = calls.filter(|call| !call.completeness.repaired.is_empty());
         let sessions = repaired.flat_map(|call| call.sessions);
@@ -218,7 +229,7 @@ impl World {
 
     fn gaps(&self) -> Vec<Gap> {
         let view = self.account.context.store.of(self.account.tenant);
-        view.gaps(&self.account.account, 1_000).unwrap()
+        block_in_place(|| view.gaps(&self.account.account, 1_000)).unwrap()
     }
 
     async fn end(self) {
@@ -231,7 +242,8 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_year_of_renewals_blacklistings_outages_and_storms_loses_no_call_unreported() {
-    let mut world = World::new().await;
+    // The hook takes no calls of a later year than its own.
+    let mut world = World::days_ago(366).await;
     let mut rng = fastrand::Rng::with_seed(7);
     let begun = world.now();
     world.live(MINUTE).await;
@@ -276,7 +288,7 @@ async fn a_year_of_renewals_blacklistings_outages_and_storms_loses_no_call_unrep
     assert!(reported.is_subset(&repaired), "what only the call log told is not told as if it had been heard");
     let subscriptions = world.account.client.subscriptions().await.unwrap();
     assert_eq!(subscriptions.len(), 1, "what was replaced was ended");
-    let tenant = admin::find(&world.account.context.store, "acme").unwrap();
+    let tenant = block_in_place(|| admin::find(&world.account.context.store, "acme")).unwrap();
     assert_eq!(tenant.secrets.len(), 3, "and its tokens with it");
     world.end().await;
 }
@@ -285,7 +297,7 @@ impl World {
     /// The calls as they are known, those of which nothing is published left out.
     fn calls(&self) -> Vec<Call> {
         let view = self.account.context.store.of(self.account.tenant);
-        let all = view.calls(&Filter::default(), None, None, 1_000).unwrap().records;
+        let all = block_in_place(|| view.calls(&Filter::default(), None, None, 1_000)).unwrap().records;
         all.iter().map(|record| serde_json::from_str(record).unwrap()).collect()
     }
 
@@ -318,7 +330,7 @@ async fn a_way_of_delivery_that_has_died_is_noticed_within_six_minutes() {
     let gaps = world.gaps();
     assert_eq!(world.account.state.undelivered, 1);
     assert_eq!(gaps[0].reason, "calls went on that no notification named");
-    assert!(gaps[0].from_ms <= played && gaps[0].until_ms <= played + 6 * MINUTE, "{gaps:?}");
+    assert!(gaps[0].from_ms <= played && gaps[0].until_ms <= played + 6 * MINUTE, "{played}: {gaps:?}");
     let after = world.account.state.subscription.clone().unwrap();
     assert!(after.id != before.id && world.account.state.retiring.iter().any(|old| old.id == before.id));
     world.live(20 * MINUTE).await;
@@ -391,7 +403,7 @@ impl World {
 
     fn directory(&self) -> wholecall_store::StoredDirectory {
         let view = self.account.context.store.of(self.account.tenant);
-        view.newest_directory(&self.account.account).unwrap().unwrap()
+        block_in_place(|| view.newest_directory(&self.account.account)).unwrap().unwrap()
     }
 }
 

@@ -20,13 +20,15 @@ use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    time::timeout,
 };
 use tokio_rustls::TlsConnector;
+use wholecall_ringcentral::{Proxies, Proxy};
 
-use super::judge::Judge;
+use super::{judge::Judge, race::connect_first};
 
-/// For one address; there may be more.
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// Behind a proxy this machine may have nobody to ask for names.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +37,11 @@ pub(crate) enum ConnectError {
     Address(String),
     #[error("{0} cannot be resolved: {1}")]
     Resolve(String, io::Error),
-    #[error("{host} leads to {address}, which is {kind} and may not be connected to")]
-    Refused { host: String, address: IpAddr, kind: &'static str },
+    /// Which names this network has, and what they lead to, is no tenant's to know.
+    #[error("no address that may be connected to was found for {0}")]
+    NoAddress(String),
+    #[error("{0} is {1} and may not be connected to")]
+    Refused(IpAddr, &'static str),
     #[error("no connection to {0}: {1}")]
     Connect(String, io::Error),
     #[error("no TLS with {0}: {problem}", problem = in_words(.1))]
@@ -60,6 +65,10 @@ fn in_words(error: &io::Error) -> String {
         Some(InvalidCertificate(Wrong::UnknownIssuer)) => {
             "its certificate was issued by nobody whom this machine trusts"
         }
+        // webpki's own word for it is all there is.
+        Some(InvalidCertificate(Wrong::Other(other))) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "its certificate is one of an authority, not of a server: make one with `-addext basicConstraints=CA:FALSE`"
+        }
         _ => return error.to_string(),
     };
     format!("{words} ({error})")
@@ -82,12 +91,13 @@ pub(crate) fn system_resolver() -> Resolver {
 pub(crate) struct Connector {
     judge: Arc<Judge>,
     resolver: Resolver,
+    proxies: Arc<Proxies>,
     tls: Arc<OnceLock<Arc<rustls::ClientConfig>>>,
 }
 
 impl Connector {
-    pub(crate) fn new(judge: Judge, resolver: Resolver) -> Self {
-        Self { judge: Arc::new(judge), resolver, tls: Arc::default() }
+    pub(crate) fn new(judge: Judge, resolver: Resolver, proxies: Proxies) -> Self {
+        Self { judge: Arc::new(judge), resolver, proxies: Arc::new(proxies), tls: Arc::default() }
     }
 
     async fn connect(self, uri: Uri) -> Result<TokioIo<Wire>, ConnectError> {
@@ -95,7 +105,10 @@ impl Connector {
         let host = written.trim_start_matches('[').trim_end_matches(']').to_owned();
         let is_tls = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        let stream = self.connect_tcp(&host, port).await?;
+        let stream = match self.proxies.of(is_tls, &host) {
+            Some(proxy) => self.connect_through(proxy, &host, port).await?,
+            None => self.connect_tcp(&host, port).await?,
+        };
         // Small requests, and somebody waits for each.
         let _ = stream.set_nodelay(true);
         if !is_tls {
@@ -108,30 +121,60 @@ impl Connector {
         Ok(TokioIo::new(Wire(Box::new(stream))))
     }
 
-    async fn connect_tcp(&self, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
-        // A literal address is judged like any other.
-        let addresses = match host.parse::<IpAddr>() {
-            Ok(literal) => vec![SocketAddr::new(literal, port)],
-            Err(_) => (self.resolver)(host.to_owned(), port)
-                .await
-                .map_err(|error| ConnectError::Resolve(host.to_owned(), error))?,
-        };
-        let mut problem = ConnectError::Address(host.to_owned());
-        for address in addresses {
-            if let Err(kind) = self.judge.judge(address.ip()) {
-                problem = ConnectError::Refused { host: host.to_owned(), address: address.ip(), kind };
-                continue;
-            }
-            match tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(error)) => problem = ConnectError::Connect(address.to_string(), error),
-                Err(_) => {
-                    let late = io::Error::new(io::ErrorKind::TimedOut, "no answer within 5 s");
-                    problem = ConnectError::Connect(address.to_string(), late);
+    /// Behind a proxy names mean what they mean to it, and what they may lead to is its to decide. What this machine
+    /// knows to be forbidden it is not asked for.
+    async fn connect_through(&self, proxy: &Proxy, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
+        match host.parse() {
+            Ok(literal) => drop(self.judged(literal, port)?),
+            // This machine may know no names at all.
+            Err(_) => match timeout(LOOKUP_TIMEOUT, (self.resolver)(host.to_owned(), port)).await {
+                Ok(Ok(found)) if self.allowed(host, &found).len() < found.len() => {
+                    return Err(ConnectError::NoAddress(host.to_owned()));
                 }
-            }
+                _ => {}
+            },
         }
-        Err(problem)
+        proxy.connect(host, port).await.map_err(|error| ConnectError::Connect(host.to_owned(), error))
+    }
+
+    async fn connect_tcp(&self, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
+        let addresses = match host.parse() {
+            Ok(literal) => vec![self.judged(literal, port)?],
+            Err(_) => self.find(host, port).await?,
+        };
+        let failed = |(address, error): (SocketAddr, _)| ConnectError::Connect(address.to_string(), error);
+        connect_first(addresses).await.map_err(failed)
+    }
+
+    /// A literal address is judged like any other, and its owner knows what it is.
+    fn judged(&self, literal: IpAddr, port: u16) -> Result<SocketAddr, ConnectError> {
+        let refused = |kind| ConnectError::Refused(literal, kind);
+        self.judge.judge(literal).map(|()| SocketAddr::new(literal, port)).map_err(refused)
+    }
+
+    /// The addresses of a name that may be connected to: at least one.
+    async fn find(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
+        let found = match (self.resolver)(host.to_owned(), port).await {
+            Ok(found) => self.allowed(host, &found),
+            Err(error) if self.judge.allow_all => return Err(ConnectError::Resolve(host.to_owned(), error)),
+            Err(error) => {
+                tracing::info!(host, %error, "the name of an endpoint cannot be resolved");
+                Vec::new()
+            }
+        };
+        if found.is_empty() { Err(ConnectError::NoAddress(host.to_owned())) } else { Ok(found) }
+    }
+
+    /// Those of a name's addresses that may be connected to. What the others are is for the operator only.
+    fn allowed(&self, host: &str, found: &[SocketAddr]) -> Vec<SocketAddr> {
+        let is_allowed = |address: &&SocketAddr| match self.judge.judge(address.ip()) {
+            Ok(()) => true,
+            Err(kind) => {
+                tracing::info!(host, address = %address.ip(), kind, "an endpoint may not be connected to");
+                false
+            }
+        };
+        found.iter().filter(is_allowed).copied().collect()
     }
 
     /// Whom to trust: those whom this machine trusts (also by `SSL_CERT_FILE`).

@@ -7,14 +7,15 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
-use wholecall_store::{Attempt, Disabled, Outgoing, Position, StoreError, Tried, Verdict};
+use wholecall_store::{Disabled, EventId, Outgoing, Position, StoreError};
 
 use super::{
-    Context, blocking,
-    on_the_way::Request,
+    Context,
+    attempt::{Excuses, Finished, Mode, Sending, attempt, joined},
+    blocking,
+    health::{Failure, Health},
     queue::Queue,
-    schedule::{Health, Pace, delay_ms},
-    sender::Outcome,
+    schedule::Pace,
     target::Target,
 };
 
@@ -77,29 +78,14 @@ pub(super) async fn run(
     }
 }
 
-/// A request that was answered, or not, and what was written of it.
-struct Finished {
-    events: Vec<Outgoing>,
-    outcome: Outcome,
-    /// When what failed is tried again; none: it is not.
-    next_ms: Option<i64>,
-    is_probe: bool,
-}
-
-/// Events that are sent in one request.
-struct Sending {
-    events: Vec<Outgoing>,
-    /// How often the store had rewritten things when they were read.
-    rewrites: u64,
-    request: Request,
-    is_probe: bool,
-}
-
 struct Lane {
     context: Arc<Context>,
     target: Arc<Target>,
     queue: Queue,
     health: Health,
+    excuses: Excuses,
+    /// The waiting event with which the endpoint was probed last.
+    probed: Option<EventId>,
     pace: Pace,
     running: JoinSet<Result<Finished, StoreError>>,
     /// Up to where the feed was read, and whether it may have more.
@@ -124,6 +110,8 @@ impl Lane {
         Self {
             queue: Queue::default(),
             health: Health::new(noted.1),
+            excuses: Excuses::default(),
+            probed: None,
             pace: Pace::new(endpoint.settings.rate_limit),
             running: JoinSet::new(),
             read_to: noted.0,
@@ -158,8 +146,9 @@ impl Lane {
             self.read_due(now_ms).await?;
             self.read_feed(now_ms).await?;
             self.follow_rewrites(now_ms);
-            self.dispatch(now_ms);
+            // First: what is tried again by its schedule may not keep the endpoint from being probed.
             self.probe(now_ms).await?;
+            self.dispatch(now_ms);
             if now_ms - self.noted_ms >= NOTE_EVERY_MS {
                 self.note(now_ms).await?;
             }
@@ -190,7 +179,7 @@ impl Lane {
     fn sleep_for(&self, now_ms: i64) -> Duration {
         let has_room = self.queue.len() < AT_HAND;
         let due = self.due_ms.filter(|_| has_room);
-        let probe = self.health.probe_due_ms().filter(|_| self.running.is_empty());
+        let probe = self.health.probe_due_ms().filter(|_| self.may_probe());
         let paused = Some(self.health.paused_until_ms()).filter(|until| *until > now_ms);
         let pace = Some(self.pace.free_at_ms()).filter(|free| *free > now_ms && self.queue.len() > 0);
         let live = self.queue.next_live_ms(now_ms);
@@ -240,7 +229,9 @@ impl Lane {
     /// Takes the next part of the feed. What comes after something of the same call that waits has to wait with it.
     async fn read_feed(&mut self, now_ms: i64) -> Result<(), StoreError> {
         let is_time = Instant::now() >= self.next_read;
-        if !self.has_more || !is_time || self.health.is_down() || self.queue.len() >= AT_HAND {
+        // While it is down, only to have something new to probe it with.
+        let is_wanted = !self.health.is_down() || (self.is_probe_due(now_ms) && !self.queue.has_new());
+        if !self.has_more || !is_time || !is_wanted || self.queue.len() >= AT_HAND {
             return Ok(());
         }
         self.next_read = Instant::now() + READ_EVERY;
@@ -289,7 +280,7 @@ impl Lane {
             return;
         }
         let (is_down, at_most) = (self.health.is_down(), self.most_in_a_request());
-        while self.running.len() < self.health.at_once() && self.pace.free_at_ms() <= now_ms {
+        while self.running.len() < self.health.max_requests() && self.pace.free_at_ms() <= now_ms {
             let events = self.queue.take(at_most, now_ms, |event| !is_down || event.is_held());
             if events.is_empty() {
                 return;
@@ -305,30 +296,56 @@ impl Lane {
 
     fn send(&mut self, events: Vec<Outgoing>, now_ms: i64, is_probe: bool) {
         self.health.tried(now_ms);
+        let mode = Mode {
+            is_probe,
+            is_excused: self.health.is_recovering() && self.excuses.are_left(&events),
+            is_alone: !self.health.do_several_fail(),
+        };
         let request = self.context.on_the_way.set_out(self.target.endpoint.number, &events);
-        let sending = Sending { events, rewrites: self.rewrites_seen, request, is_probe };
+        let sending = Sending { events, rewrites: self.rewrites_seen, request, mode };
         self.running.spawn(attempt(self.context.clone(), self.target.clone(), sending));
     }
 
-    /// Looks whether an endpoint that fails is back, with the oldest event that waits.
+    /// Whether there is room for a probe: only what is tried by its schedule is in flight while an endpoint is down.
+    fn may_probe(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    fn is_probe_due(&self, now_ms: i64) -> bool {
+        self.health.probe_due_ms().is_some_and(|due| due <= now_ms) && self.may_probe()
+    }
+
+    /// Looks whether an endpoint that fails is back, each time with an event of another call: one that was refused may
+    /// be refused for ever. First with what was never sent, so that new calls are not held up by those that fail; that
+    /// is its first attempt. Then with what waits, outside of its schedule.
     async fn probe(&mut self, now_ms: i64) -> Result<(), StoreError> {
-        let is_due = self.health.probe_due_ms().is_some_and(|due| due <= now_ms);
-        if !is_due || !self.running.is_empty() {
+        if !self.is_probe_due(now_ms) {
             return Ok(());
         }
-        let (store, target, limit) =
-            (self.context.store.clone(), self.target.clone(), self.most_in_a_request());
-        let mut oldest = blocking(move || store.oldest_pending(&target.endpoint, limit)).await?;
-        if oldest.is_empty() {
+        let limit = self.most_in_a_request();
+        if self.health.is_down() {
+            let new = self.queue.take(limit, now_ms, |event| !event.is_held());
+            if !new.is_empty() {
+                self.health.probed(now_ms);
+                self.send(new, now_ms, false);
+                return Ok(());
+            }
+        }
+        let (store, target, after) = (self.context.store.clone(), self.target.clone(), self.probed);
+        let mut waiting = blocking(move || store.next_pending(&target.endpoint, after, limit)).await?;
+        let passed = after.map_or(0, EventId::age_order);
+        let ids = || waiting.iter().map(|event| event.id);
+        let Some(next) = ids().find(|id| id.age_order() > passed).or_else(|| ids().next()) else {
             self.health.give_another_chance();
             return Ok(());
-        }
+        };
+        self.probed = Some(next);
+        self.health.probed(now_ms);
         // What is at hand goes by itself.
-        self.health.tried(now_ms);
-        oldest.retain(|event| !self.queue.has(event.id) && !self.queue.is_busy(event));
-        if !oldest.is_empty() {
-            oldest.iter().for_each(|event| self.queue.start(event));
-            self.send(oldest, now_ms, true);
+        waiting.retain(|event| !self.queue.has(event.id) && !self.queue.is_busy(event));
+        if !waiting.is_empty() {
+            waiting.iter().for_each(|event| self.queue.start(event));
+            self.send(waiting, now_ms, true);
         }
         Ok(())
     }
@@ -336,17 +353,29 @@ impl Lane {
     /// Draws the conclusions from a request that is over.
     async fn finish(&mut self, finished: Finished) -> Result<(), StoreError> {
         let now_ms = self.now_ms();
-        let Finished { events, outcome, next_ms, is_probe } = finished;
+        self.excuses.count(&finished);
+        let call = finished.call();
+        let Finished { events, outcome, sent_ms, next_ms, mode } = finished;
         let is_delivered = outcome.is_delivered();
         self.context.metrics.delivered(is_delivered, events.len());
         let (store, number) = (self.context.store.clone(), self.target.endpoint.number);
         if is_delivered {
-            if self.health.succeeded() || is_probe {
+            if self.health.succeeded(&call) || mode.is_probe {
                 blocking(move || store.release(number, now_ms)).await?;
                 (self.due_ms, self.has_more) = (Some(now_ms), true);
             }
+            if !self.health.is_recovering() {
+                self.excuses.forget();
+            }
         } else {
-            self.health.failed(now_ms, outcome.status, outcome.retry_after_ms);
+            self.health.failed(Failure {
+                now_ms,
+                sent_ms,
+                call: &call,
+                status: outcome.status,
+                retry_after_ms: outcome.retry_after_ms,
+                is_own_fault: outcome.is_events_fault(),
+            });
             let why = match outcome.status {
                 Some(410) => Some(Disabled::Gone),
                 _ => self.health.is_hopeless(now_ms).then_some(Disabled::Failing),
@@ -422,76 +451,6 @@ impl Lane {
             result?;
         }
         self.note(self.now_ms()).await
-    }
-}
-
-fn joined(
-    done: Result<Result<Finished, StoreError>, tokio::task::JoinError>,
-) -> Result<Finished, StoreError> {
-    done.unwrap_or_else(|error| Err(StoreError::Failed(format!("a delivery ended by a panic: {error}"))))
-}
-
-/// Sends events in one request, and writes down what came of it. A call's next event is sent only then.
-async fn attempt(
-    context: Arc<Context>,
-    target: Arc<Target>,
-    sending: Sending,
-) -> Result<Finished, StoreError> {
-    let Sending { events, rewrites, request, is_probe } = sending;
-    let started_ms = (context.now_ms)();
-    let started = Instant::now();
-    let post = target
-        .request(&events, started_ms)
-        .map_err(|error| StoreError::Damaged(format!("a record cannot be read: {error}")))?;
-    let outcome = (context.post)(post).await;
-    let duration_ms = started.elapsed().as_millis() as i64;
-    let now_ms = started_ms + duration_ms;
-    let attempt = Attempt {
-        started_ms,
-        duration_ms,
-        status: outcome.status,
-        problem: outcome.problem.clone(),
-        answer: outcome.answer.clone(),
-    };
-    // What was tried together is due together.
-    let jitter = fastrand::f64();
-    let judged = |event: &Outgoing| Tried {
-        event: event.clone(),
-        verdict: verdict(&outcome, event.step, now_ms, jitter, is_probe),
-    };
-    let mut tried: Vec<Tried> = events.iter().map(judged).collect();
-    let (written, next_ms) = request.arrived(|is_wanted_again| {
-        for Tried { event, verdict } in &mut tried {
-            if is_wanted_again(event.id) {
-                *verdict = Verdict::Again { next_ms: now_ms, step: 0 };
-            }
-        }
-        let next_ms = tried.iter().filter_map(|one| match one.verdict {
-            Verdict::Again { next_ms, .. } => Some(next_ms),
-            _ => None,
-        });
-        let next_ms = next_ms.min();
-        let written = context.store.record(target.endpoint.number, attempt, tried, rewrites)?;
-        Ok::<_, StoreError>((written, next_ms))
-    })?;
-    written.await.map_err(|_| StoreError::Closed)??;
-    Ok(Finished { events, outcome, next_ms, is_probe })
-}
-
-/// What is to become of an event after an attempt.
-fn verdict(outcome: &Outcome, step: u32, now_ms: i64, jitter: f64, is_probe: bool) -> Verdict {
-    if outcome.is_delivered() {
-        return Verdict::Delivered;
-    }
-    if is_probe {
-        return Verdict::Unchanged;
-    }
-    match delay_ms(step + 1, jitter) {
-        Some(delay) => {
-            let wish = outcome.retry_after_ms.unwrap_or(0).min(24 * 3_600_000);
-            Verdict::Again { next_ms: now_ms + delay.max(wish), step: step + 1 }
-        }
-        None => Verdict::Exhausted,
     }
 }
 

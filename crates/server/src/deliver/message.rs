@@ -3,6 +3,9 @@
 use sha2::{Digest, Sha256};
 use wholecall_record::Time;
 
+/// What a batch is longer at most than the events in it and a comma for each.
+pub(crate) const FRAME_BYTES: usize = 80;
+
 /// Several events in one message, in order.
 pub(crate) fn batch(events: &[String], now: Time) -> String {
     format!(r#"{{"type":"batch","timestamp":"{now}","data":[{}]}}"#, events.join(","))
@@ -31,6 +34,8 @@ mod tests {
     fn a_batch_has_its_events_as_they_are_and_is_known_by_all_of_them() {
         let events = [json!({ "id": "msg_9" }), json!({ "id": "msg_10" })];
         let texts = events.each_ref().map(Value::to_string);
+        let text = batch(&texts, Time::from_millis(253_402_214_400_000));
+        assert!(text.len() <= texts.iter().map(|text| text.len() + 1).sum::<usize>() + FRAME_BYTES);
         let batch: Value = serde_json::from_str(&batch(&texts, Time::from_millis(0))).unwrap();
         assert_eq!((&batch["type"], &batch["data"]), (&json!("batch"), &json!(events)));
         let both = ["msg_9", "msg_10"].map(str::to_owned);

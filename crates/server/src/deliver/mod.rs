@@ -4,18 +4,22 @@
 //! the endpoint takes what is in it; so one that is slow or down holds up nobody else. What is due when is decided
 //! without a clock of its own (`schedule`, `queue`).
 
+mod attempt;
 mod connect;
+mod health;
 mod judge;
 mod lane;
 mod message;
 mod on_the_way;
 mod queue;
+mod race;
 pub mod relay;
 mod schedule;
 mod seal;
 mod sender;
 mod sign;
 mod target;
+mod window;
 
 use std::{collections::HashMap, pin::Pin, sync::Arc};
 
@@ -23,6 +27,7 @@ use tokio::{
     sync::watch,
     task::{JoinHandle, JoinSet},
 };
+use wholecall_ringcentral::Proxies;
 use wholecall_store::{Endpoint, EndpointId, Store, StoreError};
 
 use self::{
@@ -51,24 +56,45 @@ pub(crate) struct Context {
     pub(crate) on_the_way: OnTheWay,
     post: Box<dyn Fn(Post) -> Posted + Send + Sync>,
     now_ms: Box<dyn Fn() -> i64 + Send + Sync>,
+    /// Under which address others reach the service.
+    public_url: Option<String>,
 }
 
 impl Context {
+    /// Sends through proxies.
+    pub(crate) fn through(self, judge: Judge, proxies: Proxies) -> Self {
+        Self { post: posting(Sender::through(judge, system_resolver(), proxies)), ..self }
+    }
+
+    /// With links in events that lead to an address.
+    pub(crate) fn at(self, public_url: Option<String>) -> Self {
+        Self { public_url, ..self }
+    }
+
     pub(crate) fn new(store: Store, tenants: Arc<Tenants>, metrics: Metrics, judge: Judge) -> Self {
         let now_ms = || clock::now().as_millis();
-        let sender = Sender::new(judge, system_resolver());
-        let post = move |post| -> Posted {
-            let sender = sender.clone();
-            Box::pin(async move { sender.post(post, now_ms()).await })
-        };
         Self {
             store,
             tenants,
             metrics,
             on_the_way: OnTheWay::default(),
-            post: Box::new(post),
+            post: posting(Sender::new(judge, system_resolver())),
             now_ms: Box::new(now_ms),
+            public_url: None,
         }
+    }
+}
+
+fn posting(sender: Sender) -> Box<dyn Fn(Post) -> Posted + Send + Sync> {
+    Box::new(move |post| {
+        let sender = sender.clone();
+        Box::pin(async move { sender.post(post, clock::now().as_millis()).await })
+    })
+}
+
+impl Context {
+    fn open(&self, key: &SecretKey, endpoint: Endpoint) -> Result<Target, String> {
+        Target::open(&self.store, &self.tenants, key, self.public_url.as_deref(), endpoint)
     }
 }
 
@@ -100,7 +126,7 @@ async fn follow_endpoints(context: Arc<Context>, key: SecretKey, mut stop: watch
             Ok(endpoints) => {
                 running.retain(|id, _| endpoints.iter().any(|endpoint| endpoint.number == *id));
                 for endpoint in endpoints {
-                    follow(&context, &key, endpoint, &mut running, &mut lanes, &stop);
+                    follow(&context, &key, endpoint, &mut running, &mut lanes, &stop).await;
                 }
             }
             Err(error) => tracing::error!(%error, "the endpoints cannot be read"),
@@ -115,7 +141,7 @@ async fn follow_endpoints(context: Arc<Context>, key: SecretKey, mut stop: watch
     while lanes.join_next().await.is_some() {}
 }
 
-fn follow(
+async fn follow(
     context: &Arc<Context>,
     key: &SecretKey,
     endpoint: Endpoint,
@@ -134,7 +160,7 @@ fn follow(
     }
     let target = match endpoint.disabled {
         Some(_) => None,
-        None => match Target::open(&context.store, &context.tenants, key, endpoint.clone()) {
+        None => match open(context, key, &endpoint).await {
             Ok(target) => Some(Arc::new(target)),
             Err(problem) => {
                 tracing::error!(endpoint = endpoint.id, %problem, "nothing can be delivered");
@@ -153,6 +179,12 @@ fn follow(
             running.insert(endpoint.number, Running { endpoint, target: sender });
         }
     }
+}
+
+async fn open(context: &Arc<Context>, key: &SecretKey, endpoint: &Endpoint) -> Result<Target, String> {
+    let (context, key, endpoint) = (context.clone(), key.clone(), endpoint.clone());
+    let opened = blocking(move || Ok(context.open(&key, endpoint)));
+    opened.await.map_err(|error| error.to_string())?
 }
 
 /// Asks the store where waiting for a disk holds up nobody else.

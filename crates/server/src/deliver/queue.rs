@@ -24,6 +24,11 @@ impl Queue {
         self.waiting.len()
     }
 
+    /// Whether anything waits that was never sent.
+    pub(crate) fn has_new(&self) -> bool {
+        self.waiting.values().any(|event| !event.is_held())
+    }
+
     /// Whether an event is at hand already.
     pub(crate) fn has(&self, id: EventId) -> bool {
         self.waiting.contains_key(&id) || self.is_on_the_way(id)

@@ -13,10 +13,12 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use tokio::time::{Instant, timeout, timeout_at};
+use wholecall_ringcentral::Proxies;
 
 use super::{
     connect::{ConnectError, Connector, Resolver},
     judge::Judge,
+    window::MAX_REQUESTS,
 };
 
 /// For a whole attempt, from resolving the name to the status.
@@ -54,6 +56,11 @@ impl Outcome {
     pub(crate) fn is_delivered(&self) -> bool {
         self.status.is_some_and(|status| (200..300).contains(&status))
     }
+
+    /// Whether the receiver finds fault with what it was sent: any 4xx but 408 and 429, which are about the endpoint.
+    pub(crate) fn is_events_fault(&self) -> bool {
+        self.status.is_some_and(|status| (400..500).contains(&status) && !matches!(status, 408 | 429))
+    }
 }
 
 /// Posts, over connections that are kept open for a while.
@@ -64,11 +71,15 @@ pub(crate) struct Sender {
 
 impl Sender {
     pub(crate) fn new(judge: Judge, resolver: Resolver) -> Self {
+        Self::through(judge, resolver, Proxies::default())
+    }
+
+    pub(crate) fn through(judge: Judge, resolver: Resolver, proxies: Proxies) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(64)
-            .build(Connector::new(judge, resolver));
+            .pool_max_idle_per_host(MAX_REQUESTS)
+            .build(Connector::new(judge, resolver, proxies));
         Self { client }
     }
 

@@ -21,6 +21,7 @@ use super::{
     sign::{EndpointSecret, Signer},
 };
 use crate::{
+    detail::Detail,
     event::{EventWriter, Pseudonyms},
     tenants::Tenants,
 };
@@ -135,9 +136,10 @@ impl Target {
         store: &Store,
         tenants: &Tenants,
         key: &SecretKey,
+        public_url: Option<&str>,
         endpoint: Endpoint,
     ) -> Result<Self, String> {
-        let tenant = tenants.with_id(endpoint.tenant).map_err(|error| error.to_string())?;
+        let tenant = tenants.with_new_id(endpoint.tenant).map_err(|error| error.to_string())?;
         let tenant = tenant.ok_or("its tenant was removed")?;
         let sealed = Sealed::open(key, &endpoint).map_err(|error| error.to_string())?;
         let mut headers = base_headers();
@@ -146,7 +148,7 @@ impl Target {
             headers.insert(name, HeaderValue::try_from(value.as_str()).map_err(|error| error.to_string())?);
         }
         let redact = match endpoint.settings.redact {
-            true => Some(store.of(endpoint.tenant).pseudonym_key().map_err(|error| error.to_string())?),
+            true => Some(key.pseudonym_key(&store.of(endpoint.tenant)).map_err(|error| error.to_string())?),
             false => None,
         };
         Ok(Self {
@@ -155,7 +157,7 @@ impl Target {
             signer: Signer::new(&sealed.secrets),
             filter: parse_filter(&endpoint.settings.filter)?,
             redact,
-            writer: EventWriter::new(store.of(endpoint.tenant), &tenant.name),
+            writer: EventWriter::new(store.of(endpoint.tenant), &tenant.name).at(public_url),
             endpoint,
         })
     }
@@ -171,11 +173,31 @@ impl Target {
         Ok(event.is_for_everybody() || passes() || store.was_delivered_before(self.endpoint.number, event)?)
     }
 
+    /// Writes events in as much detail as the endpoint wants. Where together they are more bytes than it takes, the
+    /// longest have less of it, until they fit or there is no less.
+    fn write(&self, events: &[Outgoing]) -> Result<Vec<String>, serde_json::Error> {
+        let settings = &self.endpoint.settings;
+        let write =
+            |event: &Outgoing, detail| self.writer.write_in(event.into(), self.redact.as_ref(), detail);
+        let mut details = vec![Detail::from(settings.payload); events.len()];
+        let written = events.iter().map(|event| write(event, settings.payload.into()));
+        let mut written = written.collect::<Result<Vec<_>, _>>()?;
+        let frame = if settings.batch.is_some() { message::FRAME_BYTES } else { 0 };
+        let bytes = |written: &[String]| frame + written.iter().map(|text| text.len() + 1).sum::<usize>();
+        while settings.max_bytes.is_some_and(|most| bytes(&written) > most as usize) {
+            let longest = (0..events.len())
+                .filter_map(|place| Some((written[place].len(), place, details[place].less()?)))
+                .max_by_key(|(length, place, _)| (*length, *place));
+            let Some((_, place, less)) = longest else { break };
+            (written[place], details[place]) = (write(&events[place], less)?, less);
+        }
+        Ok(written)
+    }
+
     /// The request that carries events.
     pub(crate) fn request(&self, events: &[Outgoing], now_ms: i64) -> Result<Post, serde_json::Error> {
         let ids: Vec<String> = events.iter().map(|event| self.writer.id(event.id)).collect();
-        let written = events.iter().map(|event| self.writer.write(event.into(), self.redact.as_ref()));
-        let mut written = written.collect::<Result<Vec<_>, _>>()?;
+        let mut written = self.write(events)?;
         let body = match (self.endpoint.settings.batch, written.len()) {
             (None, 1) => written.remove(0),
             _ => message::batch(&written, wholecall_record::Time::from_millis(now_ms)),

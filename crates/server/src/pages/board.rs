@@ -18,7 +18,12 @@ use wholecall_store::{
 };
 
 use super::moment::{Row, is_waiting};
-use crate::{Service, api::read, clock, problem::Problem};
+use crate::{
+    Service,
+    api::{Reader, read},
+    clock,
+    problem::Problem,
+};
 
 /// How often something new is told: twice a second is as good as at once.
 const PACE: Duration = Duration::from_millis(400);
@@ -90,7 +95,7 @@ impl Waiting {
 
 impl Boards {
     /// The board of a tenant; somebody begins to look if nobody did.
-    pub(super) fn look(&self, service: &Service, view: &TenantView) -> Arc<Board> {
+    pub(super) fn look(&self, service: &Service, view: &Reader) -> Arc<Board> {
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         let board = of.entry(view.tenant()).or_insert_with(|| {
             let news = broadcast::Sender::new(BEHIND);
@@ -200,10 +205,10 @@ fn waits(call: &Call) -> Vec<(String, i64)> {
 }
 
 /// Follows a tenant's calls as long as anybody looks.
-async fn follow(service: Service, view: TenantView, board: Arc<Board>) {
-    let mut grown = service.store.watch_changes();
+async fn follow(service: Service, view: Reader, board: Arc<Board>) {
+    let mut grown = service.feeds.watch(view.tenant());
     let mut stop = service.stop.clone();
-    let name = service.tenants.with_id(view.tenant()).ok().flatten().map(|tenant| tenant.name.clone());
+    let name = service.tenants.with_id(view.tenant()).map(|tenant| tenant.name.clone());
     // An operator's links name the tenant; for everybody else that changes nothing.
     let address = name.map(|name| format!("?tenant={name}")).unwrap_or_default();
     let mut cursor = match begin(&view, &board, &address).await {
@@ -248,7 +253,7 @@ async fn follow(service: Service, view: TenantView, board: Arc<Board>) {
 }
 
 /// Reads the live calls; the place in the feed from which on changes are news.
-async fn begin(view: &TenantView, board: &Board, address: &str) -> Result<Position, Problem> {
+async fn begin(view: &Reader, board: &Board, address: &str) -> Result<Position, Problem> {
     let (cursor, calls) = read(view.clone(), |view| {
         // First the place: what changes in between is told twice.
         let cursor = view.last_change()?;
@@ -274,7 +279,7 @@ fn live_calls(view: &TenantView) -> Result<Vec<Call>, StoreError> {
 
 /// The live calls on the board in which a person was erased, as they are kept now.
 async fn read_again(
-    view: &TenantView,
+    view: &Reader,
     board: &Board,
     changes: &[StoredChange],
 ) -> Result<Vec<(String, Option<Call>)>, Problem> {

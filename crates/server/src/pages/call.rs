@@ -11,10 +11,10 @@ use wholecall_record::{
     svg::{Drawing, Place},
     words,
 };
-use wholecall_store::{Entry, Found, StoredChange};
+use wholecall_store::{Entry, Found, StoredChange, TenantView};
 
 use super::{
-    answers::{Frame, fault, go_to, page},
+    answers::{Frame, go_to, page},
     deliveries,
     differences::{self, Difference},
     session::{Viewer, Zone},
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     api::{
         calls::{no_call, parse},
-        drawing, read,
+        compute, drawing,
         story::story_of,
     },
     problem::Problem,
@@ -95,30 +95,29 @@ struct Person {
 }
 
 pub(super) async fn call(viewer: Viewer, Path(id): Path<String>) -> Result<Response, Response> {
-    let wanted = id.clone();
-    let found = read(viewer.view.clone(), move |view| {
-        let found = view.call(&wanted, None)?;
-        let versions = view.versions(&wanted)?.unwrap_or_default();
-        let told = view.deliveries_of_call(&wanted)?;
-        let story = story_of(view, &wanted)?;
-        Ok((found, versions, (view.notifications(&wanted)?.unwrap_or_default(), story), told))
-    });
     let frame = Frame::new("calls", &viewer);
-    let (call, versions, (entries, story), delivered) = match found.await? {
-        (Some(Found::Call(version)), versions, entries, told) => {
-            (parse(&version.record)?, versions, entries, told)
-        }
-        (Some(Found::Merged(into)), ..) => return Ok(go_to(&frame.to(format!("/calls/{into}")))),
-        (None, ..) => return Err(fault(&no_call(&id))),
+    let zone = viewer.visitor.zone;
+    let written = compute(viewer.view, move |view| write(view, &id, frame, &zone));
+    Ok(written.await?)
+}
+
+fn write(view: &TenantView, id: &str, frame: Frame, zone: &Zone) -> Result<Response, Problem> {
+    let call = match view.call(id, None)? {
+        Some(Found::Call(version)) => parse(&version.record)?,
+        Some(Found::Merged(into)) => return Ok(go_to(&frame.to(format!("/calls/{into}")))),
+        None => return Err(no_call(id)),
     };
-    let story = story.ok_or_else(|| fault(&no_call(&id)))?;
-    let zone = &viewer.visitor.zone;
+    let versions = view.versions(id)?.unwrap_or_default();
+    let delivered = view.deliveries_of_call(id)?;
+    let entries = view.notifications(id)?.unwrap_or_default();
+    let story = story_of(view, id)?.ok_or_else(|| no_call(id))?;
     let clock = zone.clock(call.start_time.as_millis());
     Ok(page(&Page {
         frame,
         title: story.title.to_string(),
         facts: facts(&call, zone),
-        drawing: Drawing { clock, place: Place::Page }.svg(&call),
+        drawing: drawing::svg_text(&call, Drawing { clock, place: Place::Page })
+            .unwrap_or_else(|problem| format!("<p>Not drawn: {}.</p>", problem.detail())),
         clock: clock.name(),
         steps: story.steps.iter().map(|step| shown_step(&story, step, zone)).collect(),
         people: call.participants.iter().map(|participant| person(&call, participant)).collect(),
@@ -134,11 +133,7 @@ pub(super) async fn call(viewer: Viewer, Path(id): Path<String>) -> Result<Respo
             .map(|(index, id)| (letter(index), id.to_string()))
             .collect(),
         versions: shown_versions(&versions, zone),
-        deliveries: delivered
-            .iter()
-            .take(DELIVERIES)
-            .map(|one| deliveries::shown(&viewer.view, one, zone))
-            .collect(),
+        deliveries: delivered.iter().take(DELIVERIES).map(|one| deliveries::shown(view, one, zone)).collect(),
         story,
         call: &call,
     }))
@@ -288,16 +283,15 @@ fn shown_versions(versions: &[StoredChange], zone: &Zone) -> Vec<Version> {
 
 /// The drawing alone.
 pub(super) async fn svg(viewer: Viewer, Path(id): Path<String>) -> Result<Response, Response> {
-    let drawing = Drawing { clock: clock_of(&viewer, &id).await?, place: Place::Alone };
-    drawing::svg_of(viewer.view, id, drawing).await.map_err(Response::from)
+    let zone = viewer.visitor.zone;
+    let choose =
+        move |call: &Call| Drawing { clock: zone.clock(call.start_time.as_millis()), place: Place::Alone };
+    drawing::svg_of(viewer.view, id, choose).await.map_err(Response::from)
 }
 
 pub(super) async fn png(viewer: Viewer, Path(id): Path<String>) -> Result<Response, Response> {
-    let drawing = Drawing { clock: clock_of(&viewer, &id).await?, place: Place::Picture };
-    drawing::png_of(viewer.view, id, drawing).await.map_err(Response::from)
-}
-
-async fn clock_of(viewer: &Viewer, id: &str) -> Result<wholecall_record::svg::Clock, Problem> {
-    let call = drawing::current(viewer.view.clone(), id.to_owned()).await?;
-    Ok(viewer.visitor.zone.clock(call.start_time.as_millis()))
+    let zone = viewer.visitor.zone;
+    let choose =
+        move |call: &Call| Drawing { clock: zone.clock(call.start_time.as_millis()), place: Place::Picture };
+    drawing::png_of(viewer.view, id, choose).await.map_err(Response::from)
 }

@@ -14,7 +14,7 @@ use wholecall_record::{
     screen::Screen,
     table, words,
 };
-use wholecall_store::Filter;
+use wholecall_store::{Filter, TenantView};
 
 use super::{
     answers::{Frame, escaped_in_query, page},
@@ -23,8 +23,8 @@ use super::{
 use crate::{
     api::{
         calls::parse,
+        compute,
         parameters::{place_from_cursor, place_to_cursor},
-        read,
         stats::moment,
     },
     problem::Problem,
@@ -33,6 +33,9 @@ use crate::{
 const AT_ONCE: usize = 50;
 /// So many calls are in one CSV; the API has all of them.
 const IN_CSV: usize = 10_000;
+
+/// As many rows of it are read at once.
+const CSV_AT_ONCE: usize = 500;
 
 /// A search, as the form and the address have it. What is empty does not matter.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -173,13 +176,18 @@ pub(super) async fn calls(viewer: Viewer, Query(search): Query<Search>) -> Resul
     let filter = search.filter(zone)?;
     let after = Some(search.cursor.as_str()).filter(|cursor| !cursor.is_empty());
     let after = after.map(place_from_cursor).transpose()?;
-    let found = read(viewer.view.clone(), move |view| view.calls(&filter, None, after, AT_ONCE)).await?;
-    let calls: Vec<Call> = found.records.iter().map(|record| parse(record)).collect::<Result<_, _>>()?;
+    let shown = zone.clone();
+    let (lines, next) = compute(viewer.view.clone(), move |view| {
+        let found = view.calls(&filter, None, after, AT_ONCE)?;
+        let line = |record: &String| Ok::<_, Problem>(Line::new(&parse(record)?, &shown));
+        Ok((found.records.iter().map(line).collect::<Result<Vec<_>, _>>()?, found.next))
+    })
+    .await?;
     let frame = Frame::new("calls", &viewer);
     Ok(page(&Calls {
-        lines: calls.iter().map(|call| Line::new(call, zone)).collect(),
+        lines,
         csv: search.address("/calls.csv", &frame, ""),
-        next: found.next.map(|next| search.address("/calls", &frame, &place_to_cursor(next))),
+        next: next.map(|next| search.address("/calls", &frame, &place_to_cursor(next))),
         results: Outcome::ALL.iter().map(|word| word.as_str()).collect(),
         end_states: EndState::ALL.iter().map(|word| word.as_str()).collect(),
         people: search.people(),
@@ -194,31 +202,33 @@ pub(super) async fn calls(viewer: Viewer, Query(search): Query<Search>) -> Resul
 /// All calls of a search, for spreadsheets.
 pub(super) async fn csv(viewer: Viewer, Query(search): Query<Search>) -> Result<Response, Response> {
     let filter = search.filter(&viewer.visitor.zone)?;
-    let records = read(viewer.view, move |view| {
-        let (mut records, mut after) = (Vec::new(), None);
-        while records.len() < IN_CSV {
-            let page = view.calls(&filter, None, after, 1_000)?;
-            records.extend(page.records);
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        records.truncate(IN_CSV);
-        Ok(records)
-    });
-    let mut out = Vec::new();
-    let failed =
-        |error: std::io::Error| Problem::bad_request(format!("the calls could not be written: {error}"));
-    let mut writer = CsvWriter::new(&mut out).map_err(failed)?;
-    for record in records.await? {
-        writer.write(&parse(&record)?).map_err(failed)?;
-    }
-    writer.flush().map_err(failed)?;
-    drop(writer);
+    let out = compute(viewer.view, move |view| table_of(view, &filter)).await?;
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"calls.csv\""),
     ];
     Ok((headers, out).into_response())
+}
+
+/// The calls that match as a table, written page by page.
+fn table_of(view: &TenantView, filter: &Filter) -> Result<Vec<u8>, Problem> {
+    let failed =
+        |error: std::io::Error| Problem::bad_request(format!("the calls could not be written: {error}"));
+    let mut out = Vec::new();
+    let mut writer = CsvWriter::new(&mut out).map_err(failed)?;
+    let (mut rows, mut after) = (0, None);
+    while rows < IN_CSV {
+        let page = view.calls(filter, None, after, CSV_AT_ONCE.min(IN_CSV - rows))?;
+        for record in &page.records {
+            writer.write(&parse(record)?).map_err(failed)?;
+        }
+        rows += page.records.len();
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    writer.flush().map_err(failed)?;
+    drop(writer);
+    Ok(out)
 }

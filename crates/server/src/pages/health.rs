@@ -4,14 +4,20 @@ use askama::Template;
 use axum::{extract::State, response::Response};
 use serde_json::Value;
 use wholecall_record::words;
-use wholecall_store::Refused;
+use wholecall_store::{Damage, Refused};
 
 use super::{
     answers::{Frame, page},
     deliveries,
     session::Visitor,
 };
-use crate::{Service, api::read, clock, connection::statuses_of, health::Figures};
+use crate::{
+    Service,
+    api::{Reader, read},
+    clock,
+    connection::statuses_of,
+    health::Figures,
+};
 
 /// So many of the bodies in quarantine are named.
 const NAMED: usize = 5;
@@ -25,6 +31,10 @@ struct Line {
     delay_p99: String,
     quarantined: u64,
     refused: Vec<(String, Refused)>,
+    /// Requests that were not taken: how many of which kind, the last of them when, and why.
+    refusals: Vec<(u64, &'static str, String, String)>,
+    /// Rows that cannot be read.
+    damages: Vec<Damage>,
     /// Where to, how it does, and whether that is a reason to worry.
     endpoints: Vec<(String, String, bool)>,
     /// Which account, how it stands, and whether that is a reason to worry.
@@ -66,7 +76,7 @@ pub(super) async fn health(State(service): State<Service>, visitor: Visitor) -> 
     for tenant in shown {
         let name = tenant.name.clone();
         let (quarantined, refused, changed_ms, endpoints, connections) =
-            read(service.store.of(tenant.id), move |view| {
+            read(Reader::new(&service, tenant.id, visitor.key), move |view| {
                 let (count, refused) = view.quarantined(NAMED)?;
                 let connections = statuses_of(view, &name)?;
                 Ok((count, refused, view.last_made_ms()?, view.endpoints()?, connections))
@@ -81,8 +91,17 @@ pub(super) async fn health(State(service): State<Service>, visitor: Visitor) -> 
             last_ms: figures.last_ms.or(changed_ms),
             delay_median: delay(figures.delay_median_ms),
             delay_p99: delay(figures.delay_p99_ms),
+            refusals: figures
+                .refusals
+                .iter()
+                .map(|(kind, refusals)| {
+                    let (when, why) = (visitor.zone.show(refusals.last_ms), refusals.last_reason.clone());
+                    (refusals.count, kind.words(), when, why)
+                })
+                .collect(),
             figures,
             quarantined,
+            damages: service.store.of(tenant.id).damages(),
             endpoints: endpoints
                 .iter()
                 .map(|endpoint| {

@@ -25,13 +25,16 @@ use super::{
     board::{Board, Day, Waiting},
     moment::Row,
     numbers::names_of,
-    session::Viewer,
+    session::{Viewer, Visitor},
 };
-use crate::{Service, api::read, api::stats::day_of, clock, problem::Problem};
+use crate::{Service, api::read, api::stats::day_of, clock, feeds::Follower, problem::Problem};
 
 /// The day is counted once a second at most, and where that takes long, in a twentieth of the time.
 const COUNTED_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 const REST: u32 = 20;
+
+/// Whether somebody may still look is asked this often.
+const ALLOWED_EVERY: Duration = Duration::from_millis(500);
 
 /// So many rows are in the page itself; the script adds the others.
 const FIRST_ROWS: usize = 40;
@@ -138,8 +141,10 @@ async fn counted(viewer: &Viewer, board: &Board) -> Result<Today, Problem> {
 /// Counts an open stream for as long as it lives.
 struct Following {
     service: Service,
+    visitor: Visitor,
     board: Arc<Board>,
     news: Receiver<Arc<str>>,
+    _follower: Follower,
 }
 
 impl Drop for Following {
@@ -149,18 +154,28 @@ impl Drop for Following {
 }
 
 /// The rows as they change, as server-sent events.
-pub(super) async fn rows(State(service): State<Service>, viewer: Viewer) -> Response {
+pub(super) async fn rows(State(service): State<Service>, viewer: Viewer) -> Result<Response, Response> {
+    let follower = service.feeds.follow(viewer.view.tenant())?;
     let board = service.pages.boards.look(&service, &viewer.view);
     service.metrics.streams.inc();
     let (first, news) = board.subscribe();
-    let following = Following { service, board, news };
+    let following = Following { service, visitor: viewer.visitor, board, news, _follower: follower };
     let first = stream::iter(first);
     let later = stream::unfold(following, |mut following| async move {
         let mut stop = following.service.stop.clone();
-        let message = tokio::select! {
-            message = following.news.recv() => message,
-            _ = stop.wait_for(|stop| *stop) => return None,
+        let message = loop {
+            tokio::select! {
+                message = following.news.recv() => break message,
+                _ = stop.wait_for(|stop| *stop) => return None,
+                () = tokio::time::sleep(ALLOWED_EVERY) => {}
+            }
+            if !following.visitor.is_still_allowed(&following.service) {
+                return None;
+            }
         };
+        if !following.visitor.is_still_allowed(&following.service) {
+            return None;
+        }
         match message {
             Ok(message) => Some((vec![message], following)),
             Err(RecvError::Lagged(_)) => {
@@ -176,5 +191,5 @@ pub(super) async fn rows(State(service): State<Service>, viewer: Viewer) -> Resp
     let mut response =
         Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response();
     response.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
-    response
+    Ok(response)
 }

@@ -18,11 +18,21 @@ use std::sync::LazyLock;
 
 use axum::{
     Router,
+    extract::DefaultBodyLimit,
+    http::HeaderMap,
     response::Response,
     routing::{get, post},
 };
 
 use crate::Service;
+
+/// The hash of the key whose session a request shows.
+pub(crate) fn key_of_session(service: &Service, headers: &HeaderMap) -> Option<[u8; 32]> {
+    service.pages.sessions.key_of(service, headers)
+}
+
+/// A form has a key and an address.
+const FORM_BYTES: usize = 16 * 1024;
 
 /// What the pages keep in memory.
 #[derive(Debug, Default)]
@@ -53,7 +63,7 @@ pub(crate) fn routes() -> Router<Service> {
         .route("/numbers", get(numbers::numbers))
         .route("/numbers.csv", get(numbers::csv))
         .route("/health", get(health::health))
-        .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
+        .route("/sign-in", get(sign_in::form).post(sign_in::sign_in).layer(DefaultBodyLimit::max(FORM_BYTES)))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/assets/wholecall.js", get(script))
         .route("/assets/wholecall.css", get(style))

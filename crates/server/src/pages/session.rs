@@ -17,10 +17,18 @@ use axum::{
 use jiff::{Timestamp, tz::TimeZone};
 use subtle::ConstantTimeEq;
 use wholecall_record::svg::Clock;
-use wholecall_store::TenantView;
 
 use super::answers;
-use crate::{Service, clock, listen::Peer, problem::Problem, secret, tenants::Tenant};
+use crate::{
+    Service,
+    api::Reader,
+    clock,
+    listen::{Peer, network},
+    problem::Problem,
+    secret,
+    tenants::Tenant,
+    zone,
+};
 
 /// Half a day: a support lead signs in once.
 const SESSION_MS: i64 = 12 * 3_600_000;
@@ -31,8 +39,15 @@ const WRONG_KEYS: u32 = 10;
 const WRONG_KEYS_WITHIN_MS: i64 = 60_000;
 const MOST_ADDRESSES: usize = 10_000;
 
-/// The cookie with a session's token, and the one with the name of the browser's time zone.
-pub(super) const COOKIE: &str = "wholecall";
+/// Who has not looked for so long signs in again: a board that is looked at asks every few seconds.
+const IDLE_MS: i64 = 2 * 3_600_000;
+
+/// The cookie with a session's token: where browsers come by HTTPS, one that nobody but this host can have set.
+pub(super) fn cookie_name(service: &Service) -> &'static str {
+    if service.is_secure() { "__Host-wholecall" } else { "wholecall" }
+}
+
+/// The cookie with the name of the browser's time zone.
 const ZONE_COOKIE: &str = "zone";
 
 /// The sessions there are.
@@ -47,6 +62,13 @@ struct Session {
     /// The hash of the key that was shown.
     key: [u8; 32],
     ends_ms: i64,
+    used_ms: i64,
+}
+
+impl Session {
+    fn is_open(&self, now_ms: i64) -> bool {
+        now_ms < self.ends_ms && now_ms - self.used_ms < IDLE_MS
+    }
 }
 
 /// Why nobody was let in.
@@ -59,17 +81,22 @@ pub(super) enum Refused {
 
 impl Sessions {
     /// Lets in whoever shows a key; the token of the new session.
-    pub(super) fn sign_in(&self, service: &Service, from: IpAddr, key: &str) -> Result<String, Refused> {
+    pub(super) async fn sign_in(
+        &self,
+        service: &Service,
+        from: IpAddr,
+        key: &str,
+    ) -> Result<String, Refused> {
         let now_ms = clock::now().as_millis();
-        if self.shown_wrong(from, now_ms) >= WRONG_KEYS {
-            return Err(Refused::TooOften);
-        }
+        let from = network(from);
         let key = secret::hash(key.trim());
-        match who(service, &key) {
+        match who(service, &key).await {
             Ok(Some(_)) => {}
             Ok(None) => {
+                // A right key is let in whoever showed wrong ones from the same address.
                 self.count_wrong(from, now_ms);
-                return Err(Refused::WrongKey);
+                let is_too_often = self.shown_wrong(from, now_ms) > WRONG_KEYS;
+                return Err(if is_too_often { Refused::TooOften } else { Refused::WrongKey });
             }
             Err(problem) => return Err(Refused::Failed(problem)),
         }
@@ -78,27 +105,36 @@ impl Sessions {
             Refused::Failed(Problem::bad_request("the system gives no random numbers"))
         })?;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.retain(|_, session| session.ends_ms > now_ms);
+        open.retain(|_, session| session.is_open(now_ms));
         if open.len() >= MOST_SESSIONS
             && let Some(oldest) =
                 open.iter().min_by_key(|(_, session)| session.ends_ms).map(|(token, _)| *token)
         {
             open.remove(&oldest);
         }
-        open.insert(secret::hash(&token), Session { key, ends_ms: now_ms + SESSION_MS });
+        open.insert(secret::hash(&token), Session { key, ends_ms: now_ms + SESSION_MS, used_ms: now_ms });
         Ok(token)
     }
 
-    pub(super) fn sign_out(&self, headers: &HeaderMap) {
-        if let Some(token) = cookie(headers, COOKIE) {
+    /// Ends the session of a browser, if it has one.
+    pub(super) fn sign_out(&self, service: &Service, headers: &HeaderMap) {
+        if let Some(token) = cookie(headers, cookie_name(service)) {
             self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&secret::hash(token));
         }
     }
 
-    fn key(&self, token: &str) -> Option<[u8; 32]> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = open.get(&secret::hash(token))?;
-        (session.ends_ms > clock::now().as_millis()).then_some(session.key)
+    /// The hash of the key of the session that a request shows.
+    pub(crate) fn key_of(&self, service: &Service, headers: &HeaderMap) -> Option<[u8; 32]> {
+        let token = secret::hash(cookie(headers, cookie_name(service))?);
+        self.key(&token, clock::now().as_millis())
+    }
+
+    /// The hash of the key of a session that is used now, by the hash of its token.
+    fn key(&self, token: &[u8; 32], now_ms: i64) -> Option<[u8; 32]> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = open.get_mut(token).filter(|session| session.is_open(now_ms))?;
+        session.used_ms = now_ms;
+        Some(session.key)
     }
 
     fn shown_wrong(&self, from: IpAddr, now_ms: i64) -> u32 {
@@ -121,13 +157,26 @@ impl Sessions {
 }
 
 /// What a key opens: one tenant, or all.
-fn who(service: &Service, key: &[u8; 32]) -> Result<Option<Vec<Arc<Tenant>>>, Problem> {
-    if let Some(admin) = &service.settings.admin_key
+async fn who(service: &Service, key: &[u8; 32]) -> Result<Option<Vec<Arc<Tenant>>>, Problem> {
+    let admin_key = *service.admin_key.borrow();
+    if let Some(admin) = admin_key
         && bool::from(admin.ct_eq(key))
     {
         return Ok(Some(service.tenants.now().by_name.values().cloned().collect()));
     }
-    Ok(service.tenants.with_key_hash(key)?.map(|tenant| vec![tenant]))
+    Ok(service.tenants.with_key_hash(key).await?.map(|tenant| vec![tenant]))
+}
+
+impl Visitor {
+    /// Whether the session goes on: nobody has signed out, its time is not up, and its key is still there.
+    pub(super) fn is_still_allowed(&self, service: &Service) -> bool {
+        let is_open = service.pages.sessions.key(&self.token, clock::now().as_millis()).is_some();
+        is_open
+            && match self.is_operator {
+                true => service.admin_key.borrow().is_some_and(|admin| bool::from(admin.ct_eq(&self.key))),
+                false => service.tenants.is_key(&self.key),
+            }
+    }
 }
 
 /// The value of a cookie.
@@ -142,6 +191,9 @@ pub(super) struct Visitor {
     /// What may be seen: one tenant's data or, for an operator, everybody's.
     pub(super) tenants: Vec<Arc<Tenant>>,
     pub(super) is_operator: bool,
+    /// The hash of the key that was shown, and of the session's token.
+    pub(super) key: [u8; 32],
+    pub(super) token: [u8; 32],
     /// The tenant that the address names.
     pub(super) named: Option<String>,
     pub(super) zone: Zone,
@@ -158,7 +210,7 @@ impl Zone {
     fn named(name: &str) -> Option<Self> {
         // In a cookie the slash may come escaped.
         let name = name.replace("%2F", "/");
-        Some(Self { zone: TimeZone::get(&name).ok()?, name })
+        Some(Self { zone: zone::named(&name)?, name })
     }
 
     /// How far it is ahead of UTC at a time.
@@ -177,16 +229,16 @@ impl FromRequestParts<Service> for Visitor {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Response> {
-        let key = cookie(&parts.headers, COOKIE).and_then(|token| service.pages.sessions.key(token));
+        let token = cookie(&parts.headers, cookie_name(service)).map(secret::hash).unwrap_or_default();
+        let key = service.pages.sessions.key(&token, clock::now().as_millis());
         let found = match key {
             Some(key) => {
-                who(service, &key).map_err(|problem| answers::fault(&problem))?.map(|who| (key, who))
+                who(service, &key).await.map_err(|problem| answers::fault(&problem))?.map(|who| (key, who))
             }
             None => None,
         };
         let Some((key, tenants)) = found else { return Err(answers::sign_in_first(parts)) };
-        let is_operator =
-            service.settings.admin_key.as_ref().is_some_and(|admin| bool::from(admin.ct_eq(&key)));
+        let is_operator = service.admin_key.borrow().is_some_and(|admin| bool::from(admin.ct_eq(&key)));
         let parameters = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map(|query| query.0);
         let parameters = parameters.unwrap_or_default();
         let parameter =
@@ -196,6 +248,8 @@ impl FromRequestParts<Service> for Visitor {
         Ok(Self {
             tenants,
             is_operator,
+            key,
+            token,
             named: parameter("tenant").filter(|name| !name.is_empty()).cloned(),
             zone: zone.unwrap_or_else(|| Zone { name: "UTC".to_owned(), zone: TimeZone::UTC }),
         })
@@ -206,7 +260,7 @@ impl FromRequestParts<Service> for Visitor {
 pub(super) struct Viewer {
     pub(super) visitor: Visitor,
     pub(super) tenant: Arc<Tenant>,
-    pub(super) view: TenantView,
+    pub(super) view: Reader,
 }
 
 impl FromRequestParts<Service> for Viewer {
@@ -223,7 +277,7 @@ impl FromRequestParts<Service> for Viewer {
         };
         let tenant =
             tenant.ok_or_else(|| answers::fault(&Problem::not_found("there is no such tenant for you")))?;
-        let view = service.store.of(tenant.id);
+        let view = Reader::new(service, tenant.id, visitor.key);
         Ok(Self { visitor, tenant, view })
     }
 }
@@ -237,5 +291,24 @@ impl<S: Sync> FromRequestParts<S> for SentFrom {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         let peer = parts.extensions.get::<Peer>().map(|Peer(address)| address.ip());
         Ok(Self(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_nobody_uses_ends_before_its_time_and_one_that_is_used_at_its_time() {
+        let sessions = Sessions::default();
+        let session = Session { key: [7; 32], ends_ms: SESSION_MS, used_ms: 0 };
+        let token = [9; 32];
+        sessions.open.lock().unwrap().insert(token, session);
+        assert_eq!(sessions.key(&token, IDLE_MS - 1), Some([7; 32]));
+        assert_eq!(sessions.key(&token, 2 * IDLE_MS - 2), Some([7; 32]), "it was used");
+        assert_eq!(sessions.key(&token, 3 * IDLE_MS - 2), None);
+        sessions.open.lock().unwrap().insert(token, Session { used_ms: SESSION_MS - 1, ..session });
+        assert_eq!(sessions.key(&token, SESSION_MS), None);
     }
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{
     answers::{self, go_to, page},
-    session::{COOKIE, Refused, SentFrom},
+    session::{Refused, SentFrom, cookie_name},
 };
 use crate::Service;
 
@@ -57,8 +57,10 @@ pub(super) async fn sign_in(
         *response.status_mut() = status;
         response
     };
-    match service.pages.sessions.sign_in(&service, address, &filled.key) {
+    match service.pages.sessions.sign_in(&service, address, &filled.key).await {
         Ok(token) => {
+            // One browser has one session.
+            service.pages.sessions.sign_out(&service, &headers);
             let mut response = go_to(next);
             set_cookie(&service, &mut response, &format!("{token}; Max-Age=43200"));
             response
@@ -80,16 +82,18 @@ pub(super) async fn sign_out(State(service): State<Service>, headers: HeaderMap)
     if !answers::is_from_us(&headers) {
         return answers::not_ours();
     }
-    service.pages.sessions.sign_out(&headers);
+    service.pages.sessions.sign_out(&service, &headers);
     let mut response = go_to("/sign-in");
+    // What pages have left in the browser goes too.
+    response.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"cache\", \"storage\""));
     set_cookie(&service, &mut response, "; Max-Age=0");
     response
 }
 
 fn set_cookie(service: &Service, response: &mut Response, value: &str) {
-    let is_public = service.settings.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
-    let secure = if is_public || service.settings.tls.is_some() { "; Secure" } else { "" };
-    let cookie = format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict{secure}");
+    let secure = if service.is_secure() { "; Secure" } else { "" };
+    let name = cookie_name(service);
+    let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }

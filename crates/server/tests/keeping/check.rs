@@ -91,9 +91,9 @@ fn a_backup_is_whole_and_writes_over_nothing() {
     let service = filled();
     let elsewhere = tempfile::TempDir::new().unwrap();
     let file = elsewhere.path().join(FILE_NAME);
-    let bytes = service.store.backup(&file).unwrap();
+    let bytes = service.store.backup(&file, 1).unwrap();
     assert_eq!(bytes, file.metadata().unwrap().len());
-    assert!(service.store.backup(&file).is_err(), "it is there already");
+    assert!(service.store.backup(&file, 1).is_err(), "it is there already");
     let copy = Store::open_existing(elsewhere.path()).unwrap();
     assert_eq!(copy.counts().unwrap(), service.store.counts().unwrap());
     assert_eq!(checked(&copy, false).findings, []);

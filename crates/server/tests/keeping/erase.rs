@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use wholecall_server::check::check;
 use wholecall_simulator::Scenario;
+use wholecall_store::{Arrival, Position, Refusal};
 
 use crate::service::{Service, tamper, traffic};
 
@@ -40,6 +41,10 @@ pub(crate) fn events(service: &Service, kind: &str) -> Vec<Value> {
         found.extend(events.iter().filter(|event| event["type"] == kind).cloned());
         page["next"].as_str().unwrap().clone_into(&mut after);
     }
+}
+
+fn participants(records: &[Value]) -> impl Iterator<Item = &Value> {
+    records.iter().flat_map(|record| record["participants"].as_array().unwrap())
 }
 
 /// The number that takes part in most calls, in how many, and a name it goes by.
@@ -96,7 +101,7 @@ fn nothing_is_left_of_a_number_but_the_calls_are_what_they_were() {
     assert_eq!(status, 200, "{answer}");
     assert_eq!(files_with(&service, &digits), [""; 0], "nor is anything left in the files");
     let answer: Value = serde_json::from_str(&answer).unwrap();
-    assert_eq!(answer["calls"], count);
+    assert_eq!((&answer["unreadable"], &answer["left"]), (&0.into(), &0.into()));
     assert!(answer["notifications"].as_u64().unwrap() >= count as u64);
     let pseudonym = answer["pseudonym"].as_str().unwrap();
     let text = everything(&service);
@@ -127,7 +132,24 @@ fn nothing_is_left_of_a_number_but_the_calls_are_what_they_were() {
     let erased = events(&service, "call.erased");
     assert_eq!(erased.len(), 1, "nothing is said where nothing was erased");
     let listed = erased[0]["data"]["calls"].as_array().unwrap();
-    assert_eq!(listed.len(), count);
+    assert_eq!(answer["calls"], listed.len());
+    // They are those with the number, and those in which only the name of whoever has it was: no others were changed.
+    let id = |record: &Value| record["id"].as_str().unwrap().to_owned();
+    let is_changed = |(before, after): &(&Value, &Value)| before["participants"] != after["participants"];
+    let changed: BTreeSet<String> =
+        before.iter().zip(&after).filter(is_changed).map(|(record, _)| id(record)).collect();
+    assert_eq!(listed.iter().map(id).collect::<BTreeSet<_>>(), changed);
+    let names: BTreeSet<&str> = participants(&before)
+        .filter(|one| one["phoneNumber"] == number)
+        .filter_map(|one| one["name"].as_str())
+        .collect();
+    for record in before.iter().filter(|record| changed.contains(&id(record))) {
+        let is_theirs = |one: &Value| {
+            one["phoneNumber"] == number || one["name"].as_str().is_some_and(|name| names.contains(name))
+        };
+        let their = record["participants"].as_array().unwrap();
+        assert!(their.iter().any(is_theirs), "{record}");
+    }
     for call in listed {
         let now = service.get(&format!("/v1/calls/{}", call["id"].as_str().unwrap()));
         assert_eq!(now["version"], call["version"]);
@@ -168,4 +190,102 @@ fn only_numbers_are_erased() {
     for wrong in ["14045550123", "+1404", "809646016", "+809x646016"] {
         assert_eq!(service.request("DELETE", &format!("/v1/numbers/{wrong}")).0, 400, "{wrong}");
     }
+}
+
+/// A direct call of somebody, whose number is written in some way.
+fn call_of(session: &str, side: &str) -> String {
+    format!(
+        r#"{{"uuid":"u-{session}","event":"/restapi/v1.0/account/400131426008/telephony/sessions",
+        "timestamp":"2026-06-01T10:00:00.000Z","body":{{"sequence":2,"sessionId":"7001",
+        "telephonySessionId":"{session}","eventTime":"2026-06-01T10:00:00.000Z","parties":[{{"id":"p-{session}-1",
+        "accountId":"400131426008","extensionId":"62001","direction":"Inbound","from":{side},
+        "to":{{"phoneNumber":"+17705550132","extensionId":"62001","name":"Ada"}},
+        "status":{{"code":"Disconnected"}}}}]}}}}"#
+    )
+    .replace('\n', " ")
+}
+
+#[test]
+fn whoever_is_erased_is_found_by_no_spelling_and_in_no_field() {
+    let service = Service::start();
+    let sides = [
+        r#"{"phoneNumber":"\u002B14045550145","name":"Erin A"}"#,
+        r#"{"phoneNumber":"14045550145","name":"Erin B"}"#,
+        r#"{"phoneNumber":"(404) 555-0145","name":"Erin C"}"#,
+        r#"{"phoneNumber":"4045550145","name":"Erin D"}"#,
+        r#"{"phoneNumber":"+1 404 555 0145","name":"Erin E"}"#,
+        r#"{"phoneNumber":"0014045550145","name":"Erin F"}"#,
+        r#"{"phoneNumber":14045550145,"name":"Erin G"}"#,
+        r#"{"phoneNumber":"+14045550145","name":"Erin H","weight":1e999}"#,
+        r#"{"phoneNumber":"+12125550100","sipData":{"fromTag":"sip:14045550145@10.1.1.1"}}"#,
+        r#"{"phoneNumber":"+12125550100","recordings":[{"id":"r-14045550145"}]}"#,
+        r#"{"phoneNumber":"+14045550145","phoneNumber":"+14045550145","name":"Erin K"}"#,
+        r#"{"phoneNumber":"+14045550145","name":"\u0045rin L","odd":"\ud800"}"#,
+    ];
+    for (number, side) in sides.iter().enumerate() {
+        let session = format!("s-{number}x");
+        let (tenant, body) = (service.tenant.id, call_of(&session, side).into());
+        let arrival = Arrival { tenant, arrived_ms: 1_780_308_000_000, session: session.into(), body };
+        service.store.append(vec![arrival]).unwrap().blocking_recv().unwrap().unwrap();
+    }
+    service.settle();
+    assert!(service.records().len() > sides.len() - 3, "{} calls", service.records().len());
+    // Bodies that are no notifications, one of them no text.
+    let reason = "account 14045550145 is not one of the tenant's".to_owned();
+    let refusal = Refusal::new(service.tenant.id, 1, reason, b"call (404) 555-0145").unwrap();
+    service.store.quarantine(refusal).unwrap().blocking_recv().unwrap().unwrap();
+    tamper(
+        service.folder.path(),
+        "INSERT INTO quarantine (position, tenant, arrived_ms, reason, body) VALUES (900, 1, 1, 'x', x'0400')",
+    );
+    let (status, answer) = service.request("DELETE", "/v1/numbers/%2B14045550145");
+    assert_eq!(status, 200, "{answer}");
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(answer["notifications"], sides.len(), "{answer}");
+    assert_eq!((&answer["unreadable"], &answer["left"]), (&1.into(), &0.into()), "{answer}");
+    for query in
+        ["number=4045550145", "number=5550145", "number=%2B14045550145", "number=14045550145", "name=erin"]
+    {
+        let found = service.get(&format!("/v1/calls?limit=1000&{query}"));
+        assert_eq!(found["calls"], serde_json::json!([]), "{query}");
+    }
+    let view = service.store.of(service.tenant.id);
+    let bodies = service.store.journal_after(Position::default(), 1_000).unwrap();
+    let versions = view.changes_after(Position::default(), 1_000).unwrap();
+    let texts = bodies.into_iter().map(|entry| entry.body);
+    let text: String = texts.chain(versions.into_iter().map(|version| version.record)).collect();
+    for left in ["4045550145", "555-0145", "555 0145", "Erin", "rin L"] {
+        assert!(!text.contains(left), "{left} is left: {text}");
+    }
+    assert!(text.contains(answer["pseudonym"].as_str().unwrap()));
+    let rejected = view.rejected(None, 10).unwrap().into_iter().find(|one| one.id != 900).unwrap();
+    let (_, body) = view.rejected_body(rejected.id).unwrap().unwrap();
+    let digits = answer["pseudonym"].as_str().unwrap().trim_start_matches('+').to_owned();
+    assert_eq!(rejected.reason, format!("account {digits} is not one of the tenant's"));
+    assert_eq!(String::from_utf8(body).unwrap(), format!("call {digits}"));
+    let (_folder, store) = service.reopen();
+    let found = check(&store, false, |_| {}).unwrap().findings;
+    let unreadable = ["rejected body 900", "notification 12"];
+    assert!(found.iter().all(|finding| unreadable.contains(&finding.place.as_str())), "{found:?}");
+}
+
+#[test]
+fn an_erasure_names_older_backups_and_later_ones_have_nothing() {
+    let service = Service::start();
+    service.hear([&*call_of("s-1x", r#"{"phoneNumber":"+14045550145","name":"Erin"}"#)]);
+    service.wait(|| service.records().len() == 1);
+    service.settle();
+    let around = tempfile::TempDir::new().unwrap();
+    let (older, later) = (around.path().join("older.db"), around.path().join("later.db"));
+    wholecall_server::admin::backup(&service.store, &older).unwrap();
+    let (_, answer) = service.request("DELETE", "/v1/numbers/%2B14045550145");
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(answer["backups"][0]["file"], older.to_str().unwrap(), "{answer}");
+    wholecall_server::admin::backup(&service.store, &later).unwrap();
+    let has = |file: &std::path::Path| {
+        let bytes = std::fs::read(file).unwrap();
+        // What numbers are found by, last digit first.
+        bytes.windows(11).any(|part| part == b"54105554041")
+    };
+    assert!(has(&older) && !has(&later));
 }

@@ -2,10 +2,13 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
 
+mod bad_rows;
 mod check;
 mod directories;
 mod erase;
+mod integrity;
 mod names;
+mod neighbours;
 mod retention;
 mod service;
 mod stats;

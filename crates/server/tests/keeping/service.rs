@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use wholecall_server::{
-    Running, Settings, admin,
+    ConnectionLimits, Running, Settings, admin,
     deliver::{Judge, SecretKey},
 };
 use wholecall_simulator::{Company, Told, Traffic};
@@ -133,20 +133,32 @@ impl Service {
         serde_json::from_str(&answer).unwrap()
     }
 
-    fn send(&self, method: &str, path: &str, body: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.address()).unwrap();
+    pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         let (key, length) = (&self.key, body.len());
-        write!(
-            stream,
+        self.exchange(&format!(
             "{method} {path} HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\
              Content-Length: {length}\r\n\r\n{body}"
-        )
-        .unwrap();
+        ))
+    }
+
+    /// Sends a request and reads to the end of the answer.
+    pub(crate) fn exchange(&self, request: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, body.to_owned())
+    }
+
+    /// Posts to a tenant's hook.
+    pub(crate) fn post_to_hook(&self, tenant: &str, token: &str, body: &str) -> (u16, String) {
+        let length = body.len();
+        self.exchange(&format!(
+            "POST /hooks/{tenant} HTTP/1.1\r\nHost: here\r\nVerification-Token: {token}\r\nConnection: close\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        ))
     }
 
     pub(crate) fn get(&self, path: &str) -> Value {
@@ -170,7 +182,17 @@ fn run(store: &Store) -> (Runtime, Running) {
     let secret_key = SecretKey::of_folder(store.path().parent().unwrap()).unwrap();
     // Receivers are on this machine.
     let judge = Judge { allow_all: true, ..Judge::default() };
-    let settings = Settings { listen, tls: None, admin_key: None, public_url: None, secret_key, judge };
+    let settings = Settings {
+        listen,
+        tls: None,
+        admin_key: None,
+        public_url: None,
+        secret_key,
+        judge,
+        proxies: Default::default(),
+        connections: ConnectionLimits { all: 200, unproven: 100, unproven_per_address: 50 },
+        trusted_proxies: Vec::new(),
+    };
     let running = runtime.block_on(wholecall_server::start(store.clone(), settings)).unwrap();
     (runtime, running)
 }

@@ -52,7 +52,7 @@ fn what_waits_is_in_a_backup_and_is_assembled_from_there() {
     let copy = tempfile::tempdir().unwrap();
     let service = service.restart_after(|store| {
         append(store, tenant, now_ms(), rest.iter().map(String::as_str));
-        store.backup(&copy.path().join(wholecall_store::FILE_NAME)).unwrap();
+        store.backup(&copy.path().join(wholecall_store::FILE_NAME), 1).unwrap();
     });
     service.settle();
     let kept = Store::open_existing(copy.path()).unwrap();

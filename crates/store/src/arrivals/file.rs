@@ -1,14 +1,18 @@
 //! The one thread that writes the file: what comes while a transaction is being written to disk goes into the next,
 //! so that many wait for one fsync and none for a timer.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Arrival, End, Received, batch, lock, waiting::Waiting};
+use super::{Arrival, End, Received, backlog::Counted, batch, lock, waiting::Waiting};
 use crate::{
     Position, TenantId, codec,
+    damage::Damages,
     error::{Result, StoreError},
 };
 
@@ -19,16 +23,21 @@ const AT_ONCE: usize = 4_096;
 /// nobody waits for all of it.
 const FORGOTTEN_AT_ONCE: i64 = 4_096;
 
+/// So long is waited for whoever still reads when the file is closed.
+const CLOSING: Duration = Duration::from_millis(100);
+/// If what arrived last is further ahead than so many milliseconds, the clock was wrong then.
+const AHEAD_MS: i64 = 5_000;
+
 #[derive(Debug)]
 pub(super) enum Work {
     Keep {
         arrivals: Vec<Arrival>,
         durable: oneshot::Sender<Result<()>>,
+        /// Counts their bytes until they are written.
+        counted: Counted,
     },
     /// Nothing of what is in the journal may be left in this file or its log.
-    Wipe {
-        done: oneshot::Sender<()>,
-    },
+    Wipe { done: oneshot::Sender<()> },
 }
 
 /// Writes the file.
@@ -40,6 +49,8 @@ pub(super) struct Writer {
     forgotten: Position,
     news: watch::Sender<Position>,
     must_wipe: bool,
+    damages: Arc<Damages>,
+    failure: Arc<Mutex<Option<StoreError>>>,
 }
 
 impl Writer {
@@ -49,6 +60,8 @@ impl Writer {
         journal: End,
         waiting: Arc<Mutex<Waiting>>,
         news: watch::Sender<Position>,
+        damages: Arc<Damages>,
+        failure: Arc<Mutex<Option<StoreError>>>,
     ) -> Result<Self> {
         let last: Option<(i64, Vec<u8>)> = connection
             .query_row("SELECT last, notifications FROM batches ORDER BY last DESC LIMIT 1", [], |row| {
@@ -57,7 +70,7 @@ impl Writer {
             .optional()?;
         let mut end = journal;
         if let Some((last, packed)) = last {
-            let arrived = batch::unpack(Position(last), &packed)?;
+            let arrived = unpack(&damages, Position(last), &packed)?.unwrap_or_default();
             let arrived_ms = arrived.last().map_or(0, |last| last.arrived_ms);
             end = End {
                 position: end.position.max(Position(last)),
@@ -68,16 +81,18 @@ impl Writer {
             connection.query_row("SELECT min(last) FROM batches", [], |row| row.get(0))?;
         let forgotten = first.map_or(end.position, |first| Position(first - 1));
         news.send_replace(end.position);
-        Ok(Self { connection, waiting, end, forgotten, news, must_wipe: false })
+        Ok(Self { connection, waiting, end, forgotten, news, must_wipe: false, damages, failure })
     }
 
     pub(super) fn write_until_closed(mut self, mut queue: mpsc::Receiver<Work>) {
         let mut work = Vec::new();
         while queue.blocking_recv_many(&mut work, AT_ONCE) > 0 {
             let (mut arrivals, mut waiting, mut wiping) = (Vec::new(), Vec::new(), Vec::new());
+            let mut all_counted = Vec::new();
             for work in work.drain(..) {
                 match work {
-                    Work::Keep { arrivals: more, durable } => {
+                    Work::Keep { arrivals: more, durable, counted } => {
+                        all_counted.push(counted);
                         arrivals.extend(more);
                         waiting.push(durable);
                     }
@@ -86,6 +101,8 @@ impl Writer {
             }
             self.must_wipe |= !wiping.is_empty();
             let written = self.write(arrivals);
+            drop(all_counted);
+            *lock_failure(&self.failure) = written.as_ref().err().map(StoreError::repeat);
             if self.must_wipe && written.is_ok() {
                 self.must_wipe = !self.wipe().unwrap_or(false);
             }
@@ -97,6 +114,14 @@ impl Writer {
                 let _ = durable.send(written.as_ref().map_err(StoreError::repeat).copied());
             }
         }
+        self.close();
+    }
+
+    /// Leaves everything in the file and nothing in its log. What fails here is done at the next start.
+    fn close(&mut self) {
+        let _ = self.write(Vec::new());
+        let _ = self.connection.busy_timeout(CLOSING);
+        let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     }
 
     /// Keeps what has arrived, and forgets what is in the journal. Numbers given in a transaction that never was are
@@ -105,7 +130,10 @@ impl Writer {
         let mut end = self.end;
         let mut received = Vec::with_capacity(arrivals.len());
         for Arrival { tenant, arrived_ms, session, body } in arrivals {
-            end = End { position: end.position.next(), arrived_ms: arrived_ms.max(end.arrived_ms) };
+            // The journal is in order of time, but for arrivals under a clock that was ahead: those count as now.
+            let is_ahead = end.arrived_ms - arrived_ms > AHEAD_MS;
+            let arrived_ms = if is_ahead { arrived_ms } else { arrived_ms.max(end.arrived_ms) };
+            end = End { position: end.position.next(), arrived_ms };
             let End { position, arrived_ms } = end;
             received.push(Received { position, tenant, arrived_ms, session, body });
         }
@@ -114,9 +142,14 @@ impl Writer {
         let forgotten = if self.must_wipe { journaled } else { journaled.min(few) };
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         insert(&transaction, &received)?;
-        transaction.prepare_cached("DELETE FROM batches WHERE last <= ?1")?.execute([forgotten.0])?;
+        set_aside(&transaction, &self.damages, forgotten)?;
+        let gone =
+            transaction.prepare_cached("DELETE FROM batches WHERE last <= ?1")?.execute([forgotten.0])?;
+        if gone > 0 || received.is_empty() {
+            note_progress(&transaction, journaled)?;
+        }
         if self.must_wipe {
-            trim(&transaction, journaled)?;
+            trim(&transaction, &self.damages, journaled)?;
         }
         transaction.commit()?;
         self.forgotten = forgotten.max(self.forgotten);
@@ -138,6 +171,27 @@ impl Writer {
     }
 }
 
+/// Notes up to where everything is in the journal.
+fn note_progress(transaction: &Transaction<'_>, journaled: Position) -> Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO progress VALUES (1, ?1)
+             ON CONFLICT (one) DO UPDATE SET journaled = max(journaled, excluded.journaled)",
+        )?
+        .execute([journaled.0])?;
+    Ok(())
+}
+
+/// Up to where everything was in the journal when that was noted last.
+pub(super) fn journaled(connection: &Connection) -> Result<Position> {
+    let journaled = "SELECT coalesce(max(journaled), 0) FROM progress";
+    Ok(Position(connection.query_row(journaled, [], |row| row.get(0))?))
+}
+
+fn lock_failure(failure: &Mutex<Option<StoreError>>) -> MutexGuard<'_, Option<StoreError>> {
+    failure.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn insert(transaction: &Transaction<'_>, received: &[Received]) -> Result<()> {
     let mut insert = transaction.prepare_cached("INSERT INTO batches VALUES (?1, ?2)")?;
     for batch in batch::split(received) {
@@ -149,9 +203,9 @@ fn insert(transaction: &Transaction<'_>, received: &[Received]) -> Result<()> {
 }
 
 /// Of a batch that is in the journal in part, leaves the rest.
-fn trim(transaction: &Transaction<'_>, journaled: Position) -> Result<()> {
+fn trim(transaction: &Transaction<'_>, damages: &Damages, journaled: Position) -> Result<()> {
     let mut batch = Vec::new();
-    read_after(transaction, journaled, |first| {
+    read_after(transaction, damages, journaled, |first| {
         batch = first;
         false
     })?;
@@ -169,6 +223,7 @@ fn trim(transaction: &Transaction<'_>, journaled: Position) -> Result<()> {
 /// Reads on, batch by batch, from the one that has what follows a position, as long as `read` wants more.
 pub(super) fn read_after(
     connection: &Connection,
+    damages: &Damages,
     position: Position,
     mut read: impl FnMut(Vec<Received>) -> bool,
 ) -> Result<()> {
@@ -177,9 +232,49 @@ pub(super) fn read_after(
     let mut rows = statement.query([position.0])?;
     while let Some(row) = rows.next()? {
         let packed = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-        if !read(batch::unpack(Position(row.get(0)?), packed)?) {
+        if let Some(batch) = unpack(damages, Position(row.get(0)?), packed)?
+            && !read(batch)
+        {
             break;
         }
+    }
+    Ok(())
+}
+
+/// A batch, or nothing where it is damaged: whose notifications those were is not known any more.
+fn unpack(damages: &Damages, last: Position, packed: &[u8]) -> Result<Option<Vec<Received>>> {
+    damages.pass_over(batch::unpack(last, packed), None, || place(last.0))
+}
+
+fn place(last: i64) -> String {
+    format!("batch of arrivals up to {last}")
+}
+
+/// What cannot be read and would be forgotten, since what follows it is in the journal, is kept apart.
+fn set_aside(transaction: &Transaction<'_>, damages: &Damages, forgotten: Position) -> Result<()> {
+    if !damages.has_any() {
+        return Ok(());
+    }
+    let mut statement =
+        transaction.prepare_cached("SELECT last, notifications FROM batches WHERE last <= ?1")?;
+    let mut rows = statement.query([forgotten.0])?;
+    while let Some(row) = rows.next()? {
+        let (last, packed): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        if unpack(damages, Position(last), &packed)?.is_none() {
+            transaction
+                .prepare_cached("INSERT OR IGNORE INTO damaged VALUES (?1, ?2)")?
+                .execute(params![last, packed])?;
+        }
+    }
+    Ok(())
+}
+
+/// Notes what was set aside.
+pub(super) fn note_set_aside(connection: &Connection, damages: &Damages) -> Result<()> {
+    let mut statement = connection.prepare_cached("SELECT last FROM damaged ORDER BY last")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        damages.note(None, place(row.get(0)?), &StoreError::Damaged("it was set aside".to_owned()));
     }
     Ok(())
 }
@@ -218,7 +313,7 @@ pub(super) fn take_over_rows(connection: &mut Connection) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{codec::Kind, schema};
+    use crate::{arrivals::backlog::Backlog, codec::Kind, schema};
 
     #[test]
     fn what_an_older_file_has_row_by_row_is_taken_over() {
@@ -250,7 +345,7 @@ mod tests {
             take_over_rows(&mut connection).unwrap();
             let mut batches = 0;
             let mut read = Vec::new();
-            read_after(&connection, Position(0), |batch| {
+            read_after(&connection, &Damages::default(), Position(0), |batch| {
                 batches += 1;
                 read.extend(batch);
                 true
@@ -262,7 +357,15 @@ mod tests {
         }
         let waiting = Arc::new(Mutex::new(Waiting::from(Position(0))));
         let journal = End { position: Position(0), arrived_ms: 0 };
-        let writer = Writer::new(connection, journal, waiting, watch::Sender::new(Position(0))).unwrap();
+        let writer = Writer::new(
+            connection,
+            journal,
+            waiting,
+            watch::Sender::new(Position(0)),
+            Arc::default(),
+            Arc::default(),
+        )
+        .unwrap();
         assert_eq!((writer.end.position, writer.end.arrived_ms), (Position(999), 1_999));
     }
 
@@ -273,8 +376,15 @@ mod tests {
         let connection = schema::open_arrivals(&folder.path().join("arrivals.db")).unwrap();
         let waiting = Arc::new(Mutex::new(Waiting::from(Position(0))));
         let journal = End { position: Position(0), arrived_ms: 0 };
-        let mut writer =
-            Writer::new(connection, journal, waiting.clone(), watch::Sender::new(Position(0))).unwrap();
+        let mut writer = Writer::new(
+            connection,
+            journal,
+            waiting.clone(),
+            watch::Sender::new(Position(0)),
+            Arc::default(),
+            Arc::default(),
+        )
+        .unwrap();
         let arrival =
             |_| Arrival { tenant: TenantId(1), arrived_ms: 1_000, session: "s-1".into(), body: "{}".into() };
         let arrive =
@@ -285,7 +395,7 @@ mod tests {
                 left += batch.iter().filter(|received| received.position <= until).count();
                 true
             };
-            read_after(&writer.connection, Position(0), count).unwrap();
+            read_after(&writer.connection, &writer.damages, Position(0), count).unwrap();
             left
         };
         let many = 3 * FORGOTTEN_AT_ONCE as usize;
@@ -321,15 +431,23 @@ mod tests {
         connection.busy_timeout(std::time::Duration::ZERO).unwrap();
         let waiting = Arc::new(Mutex::new(Waiting::from(Position(0))));
         let journal = End { position: Position(0), arrived_ms: 0 };
-        let writer =
-            Writer::new(connection, journal, waiting.clone(), watch::Sender::new(Position(0))).unwrap();
+        let writer = Writer::new(
+            connection,
+            journal,
+            waiting.clone(),
+            watch::Sender::new(Position(0)),
+            Arc::default(),
+            Arc::default(),
+        )
+        .unwrap();
         let (queue, work) = mpsc::channel(1);
         let thread = std::thread::spawn(move || writer.write_until_closed(work));
         let arrive = || {
             let (durable, is_durable) = oneshot::channel();
             let (session, body) = ("s-1".into(), "{}".into());
             let arrivals = vec![Arrival { tenant: TenantId(1), arrived_ms: 1_000, session, body }];
-            queue.blocking_send(Work::Keep { arrivals, durable }).unwrap();
+            let counted = Arc::new(Backlog::default()).count(&arrivals).unwrap();
+            queue.blocking_send(Work::Keep { arrivals, durable, counted }).unwrap();
             is_durable.blocking_recv().unwrap().unwrap();
         };
         let log = || std::fs::metadata(folder.path().join("arrivals.db-wal")).unwrap().len();

@@ -46,6 +46,16 @@ pub(crate) struct CredentialsArgs {
     /// RingCentral: production, a sandbox, or `wholecall fake-ringcentral`
     #[arg(long, value_name = "URL", default_value = "https://platform.ringcentral.com")]
     pub(crate) server: String,
+
+    #[command(flatten)]
+    pub(crate) proxy: ProxyArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProxyArgs {
+    /// Ask through a proxy, `http://[user:password@]host:port`
+    #[arg(long, value_name = "URL", env = "WHOLECALL_HTTPS_PROXY", hide_env_values = true)]
+    pub(crate) https_proxy: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -60,6 +70,9 @@ pub(crate) struct DisconnectArgs {
     /// The folder of the data
     #[arg(long, value_name = "DIR", default_value = "./wholecall-data")]
     pub(crate) data: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) proxy: ProxyArgs,
 }
 
 #[derive(Debug, Args)]

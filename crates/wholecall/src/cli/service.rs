@@ -43,11 +43,27 @@ pub(crate) struct CheckArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "To go back to a backup, put it into an empty folder as wholecall.db.")]
+#[command(
+    after_help = "To go back to a backup: `wholecall restore FILE --data DIR`, with wholecall.key beside it."
+)]
 pub(crate) struct BackupArgs {
     /// The file to write; there must be none of that name
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+
+    /// The folder of the data
+    #[arg(long, value_name = "DIR", default_value = "./wholecall-data")]
+    pub(crate) data: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Readers of the feed are told with 410 that it is another one. What `check` says to be lost is forgotten."
+)]
+pub(crate) struct RestoreArgs {
+    /// The copy, which is put into the folder; without it, the folder is such a copy
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
 
     /// The folder of the data
     #[arg(long, value_name = "DIR", default_value = "./wholecall-data")]
@@ -63,9 +79,9 @@ pub(crate) struct TenantArgs {
     #[arg(long, value_name = "DIR", default_value = "./wholecall-data", global = true)]
     pub(crate) data: PathBuf,
 
-    /// Under which address others reach the service
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", global = true)]
-    pub(crate) public_url: String,
+    /// Under which address others reach the service [default: where the service on this data listens]
+    #[arg(long, value_name = "URL", global = true)]
+    pub(crate) public_url: Option<String>,
 
     /// Answer in JSON
     #[arg(long, global = true)]
@@ -81,9 +97,12 @@ pub(crate) enum TenantAction {
         /// A RingCentral account whose notifications it gets; may be given several times
         #[arg(long = "account", value_name = "ID", required = true)]
         accounts: Vec<String>,
-        /// What RingCentral is to show with each notification [default: a new random one]
+        /// What RingCentral is to show with each notification [default: WHOLECALL_VERIFICATION_TOKEN, else a new random one]
         #[arg(long, value_name = "TOKEN")]
         verification_token: Option<String>,
+        /// A file with it; `-`: standard input
+        #[arg(long, value_name = "FILE", conflicts_with = "verification_token")]
+        verification_token_file: Option<PathBuf>,
     },
     /// All tenants
     List,
@@ -99,9 +118,12 @@ pub(crate) enum TenantAction {
         /// Which secret
         #[arg(value_enum)]
         secret: SecretName,
-        /// The new verification token [default: a new random one]
+        /// The new verification token [default: WHOLECALL_VERIFICATION_TOKEN, else a new random one]
         #[arg(long, value_name = "TOKEN", conflicts_with = "finish")]
         token: Option<String>,
+        /// A file with it; `-`: standard input
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["finish", "token"])]
+        token_file: Option<PathBuf>,
         /// Remove all but the newest
         #[arg(long)]
         finish: bool,
@@ -110,6 +132,9 @@ pub(crate) enum TenantAction {
     Set {
         /// Its name
         name: String,
+        /// A RingCentral account whose notifications it gets, instead of those it has; may be given several times
+        #[arg(long = "account", value_name = "ID", group = "change")]
+        accounts: Vec<String>,
         #[command(flatten)]
         settings: SettingsArgs,
     },
@@ -125,7 +150,7 @@ pub(crate) enum TenantAction {
 
 /// Lengths of time are written as `90s`, `5m`, `1h 30m`; `usual` goes back to what is usual.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = true)]
+#[group(id = "change", required = true, multiple = true)]
 pub(crate) struct SettingsArgs {
     /// After a call's last notification, before it counts as complete [usual: 1s]
     #[arg(long, value_name = "TIME", value_parser = length_or_usual)]
@@ -178,9 +203,12 @@ pub(crate) enum EndpointAction {
         tenant: String,
         /// Where to post: http:// or https://
         url: String,
-        /// The secret to sign with, `whsec_…` [default: a new random one]
+        /// The secret to sign with, `whsec_…` [default: WHOLECALL_ENDPOINT_SECRET, else a new random one]
         #[arg(long)]
         secret: Option<String>,
+        /// A file with it; `-`: standard input
+        #[arg(long, value_name = "FILE", conflicts_with = "secret")]
+        secret_file: Option<PathBuf>,
         #[command(flatten)]
         options: EndpointOptions,
     },
@@ -220,9 +248,12 @@ pub(crate) enum EndpointAction {
         /// How to sign from now on
         #[arg(long, value_enum)]
         signing: Option<SigningName>,
-        /// The new secret [default: a random one]
+        /// The new secret [default: WHOLECALL_ENDPOINT_SECRET, else a random one]
         #[arg(long)]
         secret: Option<String>,
+        /// A file with it; `-`: standard input
+        #[arg(long, value_name = "FILE", conflicts_with = "secret")]
+        secret_file: Option<PathBuf>,
     },
     /// Remove an endpoint with what is known of its deliveries
     Remove {
@@ -304,9 +335,21 @@ pub(crate) struct EndpointOptions {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) redact: Option<bool>,
 
+    /// How much of a call's record to send
+    #[arg(long, value_enum)]
+    pub(crate) payload: Option<PayloadName>,
+
+    /// Send what would be a longer body with less detail: without legs, then with ids and a link only
+    #[arg(long, value_name = "N", value_parser = number_or_none)]
+    pub(crate) max_bytes: Option<Wanted<u32>>,
+
     /// A header to send along, `Name: value`; may be given several times
     #[arg(long = "header", value_name = "LINE")]
     pub(crate) headers: Vec<String>,
+
+    /// A file with such headers, one a line; `-`: standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "headers")]
+    pub(crate) header_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -315,6 +358,26 @@ pub(crate) enum SigningName {
     V1,
     /// Ed25519
     V1a,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PayloadName {
+    /// The whole record
+    Full,
+    /// The record without its legs
+    WithoutLegs,
+    /// Its id, its version and a link to it
+    Thin,
+}
+
+impl From<PayloadName> for wholecall_store::Payload {
+    fn from(name: PayloadName) -> Self {
+        match name {
+            PayloadName::Full => Self::Full,
+            PayloadName::WithoutLegs => Self::WithoutLegs,
+            PayloadName::Thin => Self::Thin,
+        }
+    }
 }
 
 impl From<SigningName> for wholecall_store::Signing {

@@ -122,7 +122,7 @@ pub(crate) struct SimulatedArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Posting (with --post)")]
 pub(crate) struct PostArgs {
-    /// What to show with each notification
+    /// What to show with each notification [default: WHOLECALL_VERIFICATION_TOKEN]
     #[arg(long, value_name = "TOKEN", requires = "post")]
     pub(crate) verification_token: Option<String>,
 

@@ -125,3 +125,36 @@ fn strict_stops_at_the_first_problem() {
     let ran = run_with("assemble --strict", &[Path::new("/nonexistent")], b"");
     assert_eq!(ran.code, 2);
 }
+
+#[test]
+fn of_an_endless_problem_only_the_beginning_is_named() {
+    let ran = pipe("assemble", "{\n".repeat(5_000));
+    let said: Vec<&str> = ran.err.lines().collect();
+    assert_eq!(ran.code, 2);
+    assert!(said.len() <= 1_002, "{} lines", said.len());
+    assert!(said.last().unwrap().contains("not named"), "{:?}", said.last());
+}
+
+#[test]
+fn nothing_that_was_read_commands_a_terminal() {
+    let escapes = "\\u001b[31m\\u009b2J\\u202e\\r";
+    let odd = CALLS.replace("s-aa01", &format!("s-aa01{escapes}")).replace("WILLIAMS A", escapes);
+    let path = file(&folder("esc\u{1b}[31m"), "calls.ndjson", odd.as_bytes());
+    let bad = file(&folder("esc\u{1b}[32m"), "bad.ndjson", b"oops\n");
+    let forms = [
+        "assemble --format ndjson",
+        "assemble --format json",
+        "assemble --format csv",
+        "assemble --format table",
+    ];
+    for command in forms.into_iter().chain(["explain", "show"]) {
+        let ran = run_with(command, &[&path, &bad], b"");
+        let said = format!("{}{}", ran.text(), ran.err);
+        let commands = |character: char| {
+            matches!(character, '\u{80}'..='\u{9f}' | '\u{202a}'..='\u{202e}')
+                || (character.is_control() && character != '\n')
+        };
+        assert!(!said.contains(commands), "{command}: {said:?}");
+        assert!(!ran.text().is_empty(), "{command}: {said}");
+    }
+}

@@ -9,6 +9,7 @@ mod live;
 mod looking;
 mod signing_in;
 
+pub(crate) use self::signing_in::cookie;
 use serde_json::Value;
 use wholecall_simulator::{Play, Scenario};
 

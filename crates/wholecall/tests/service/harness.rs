@@ -101,7 +101,8 @@ impl Server {
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
-        match line.strip_prefix("Wholecall listens at http://").and_then(|rest| rest.split(',').next()) {
+        let address = line.strip_prefix("Wholecall listens at ").and_then(|rest| rest.split_once("://"));
+        match address.and_then(|(_, rest)| rest.split(',').next()) {
             Some(address) => Ok(Self { process, _stdout: stdout, address: address.to_owned() }),
             None => {
                 let status = process.wait().unwrap();

@@ -1,11 +1,11 @@
 //! Two tenants with the same sessions, numbers and account: neither ever sees the other's.
 
-use std::{collections::BTreeMap, io::BufRead};
+use std::{collections::BTreeMap, io::BufRead, net::Ipv4Addr};
 
 use serde_json::Value;
 
 use crate::{
-    harness::{Client, Installation, SOON, Tenant, eventually},
+    harness::{Client, Installation, SOON, Server, Tenant, eventually},
     traffic::{ACCOUNT, assembled, example, examples, expect_calls, expect_settled, post_all},
     webhooks::{
         self,
@@ -64,7 +64,12 @@ fn ids(client: &Client, tenant: &Tenant) -> Vec<String> {
 #[test]
 fn tenants_never_see_each_other() {
     let installation = Installation::new();
-    let server = installation.start();
+    // Strangers come from many addresses: of one, only so many wrong keys are looked at in a minute.
+    let mut command = installation.serve();
+    command.env("WHOLECALL_TRUSTED_PROXIES", "127.0.0.1");
+    let server = Server::start(command).unwrap();
+    let mut strangers =
+        (0..=u16::MAX).map(|number| Ipv4Addr::from(0x0a00_0000 + u32::from(number)).to_string());
     let client = server.client();
     let (left, right) = (installation.tenant("left", [ACCOUNT]), installation.tenant("right", [ACCOUNT]));
     let direct = example("direct");
@@ -92,7 +97,8 @@ fn tenants_never_see_each_other() {
                 seen += usize::from(reply.body.contains("Hidden"));
             }
             let stranger = Tenant { api_key: tenant.token.clone(), ..tenant.clone() };
-            client.try_get(&stranger, &path, &[]).unwrap().problem(401);
+            let from = strangers.next().unwrap();
+            client.try_get(&stranger, &path, &[("X-Forwarded-For", &from)]).unwrap().problem(401);
         }
         assert!(seen > 10, "{} sees its own in {seen} answers", tenant.name);
         let own_changes = client.changes(tenant);

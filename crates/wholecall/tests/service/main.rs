@@ -13,10 +13,12 @@ mod document;
 mod harness;
 mod isolation;
 mod live_calls;
+mod operating;
 #[path = "../pages/mod.rs"]
 mod pages;
 mod queries;
 mod receiving;
+mod rejected;
 mod restart;
 mod simulated;
 mod stopped;

@@ -254,7 +254,8 @@ fn calls_in_other_forms() {
     {
         let by_accept = ask("/v1/calls?limit=4", kind);
         let by_format = ask(&format!("/v1/calls?limit=4&format={format}"), "application/json");
-        assert_eq!((by_accept.status, by_accept.header("content-type")), (200, Some(kind)));
+        let answered = by_accept.header("content-type").and_then(|kind| kind.split(';').next());
+        assert_eq!((by_accept.status, answered), (200, Some(kind)));
         assert_eq!(by_accept.body, by_format.body);
         let next = by_accept.header("wholecall-next").unwrap();
         let rest = ask(&format!("/v1/calls?limit=4&cursor={next}"), kind);

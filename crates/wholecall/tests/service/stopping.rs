@@ -11,7 +11,7 @@ use wholecall_store::{Position, Store};
 
 use crate::{
     crash::expect_sound,
-    harness::Installation,
+    harness::{Installation, SOON, eventually},
     traffic::{ACCOUNT, collected, company_day, example, expect_calls},
 };
 
@@ -67,6 +67,12 @@ fn open_connections_end_with_the_service() {
     let server = installation.start();
     let client = server.client();
     client.notify(&tenant, &example("direct")[0]);
+    let told = eventually(SOON, || {
+        let page = client.get(&tenant, "/v1/changes?after=0");
+        let has_any = page["changes"].as_array().is_some_and(|changes| !changes.is_empty());
+        has_any.then(|| page["next"].as_str().unwrap().to_owned())
+    });
+    let wait = format!("/v1/changes?after={}&wait=60", told.expect("the call is told of"));
     let mut streams: Vec<_> = (0..3).map(|_| client.stream(&tenant, "/v1/stream?after=0", &[])).collect();
     let mut idle = server.connect();
     idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: calls\r\n\r\n").unwrap();
@@ -74,7 +80,7 @@ fn open_connections_end_with_the_service() {
     idle.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200 OK");
     thread::scope(|scope| {
-        let waiting = scope.spawn(|| server.client().get(&tenant, "/v1/changes?after=1000&wait=60"));
+        let waiting = scope.spawn(|| server.client().get(&tenant, &wait));
         thread::sleep(Duration::from_millis(300));
         let asked = Instant::now();
         server.terminate();

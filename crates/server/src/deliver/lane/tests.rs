@@ -3,6 +3,8 @@
 mod batches;
 mod filters;
 mod outages;
+mod payloads;
+mod refusals;
 mod rewriting;
 
 use std::sync::{Arc, Mutex};
@@ -54,6 +56,7 @@ struct Simulation {
     posted: Arc<Mutex<Vec<Posted>>>,
     tenants: Arc<Tenants>,
     made: i64,
+    started: Instant,
     _stop: tokio::sync::watch::Sender<bool>,
     _folder: tempfile::TempDir,
 }
@@ -64,6 +67,15 @@ impl Simulation {
         hosts: &[&str],
         wanted: &Value,
         answer: impl Fn(&str, Duration) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        Self::start_with_bodies(hosts, wanted, move |host, at, _| answer(host, at))
+    }
+
+    /// The same, with answers that depend on what is posted.
+    fn start_with_bodies(
+        hosts: &[&str],
+        wanted: &Value,
+        answer: impl Fn(&str, Duration, &Value) -> Answer + Send + Sync + 'static,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
@@ -85,9 +97,9 @@ impl Simulation {
         let told = posted.clone();
         let post = move |post: Post| -> super::super::Posted {
             let (at, host) = (started.elapsed(), post.url.host().unwrap().to_owned());
-            let Answer { status, text, after } = answer(&host, at);
             let id = post.headers["webhook-id"].to_str().unwrap().to_owned();
             let body = serde_json::from_slice(&post.body).unwrap();
+            let Answer { status, text, after } = answer(&host, at, &body);
             told.lock().unwrap().push(Posted { at, host, id, body, status });
             Box::pin(async move {
                 tokio::time::sleep(after).await;
@@ -102,10 +114,11 @@ impl Simulation {
             on_the_way: Default::default(),
             post: Box::new(post),
             now_ms: Box::new(now_ms),
+            public_url: Some("https://calls.example/".to_owned()),
         };
         let (stop, stopped) = tokio::sync::watch::channel(false);
         start(context, key, stopped);
-        Self { view, store, posted, tenants, made: 0, _stop: stop, _folder: folder }
+        Self { view, store, posted, tenants, made: 0, started, _stop: stop, _folder: folder }
     }
 
     /// A version of each of some calls is made.
@@ -161,9 +174,27 @@ impl Simulation {
         }
     }
 
+    /// How long it has been since the start.
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// The id of the event of a change.
     fn id(&self, change: i64) -> String {
         self.view.event_id(EventId::of_change(Position(change)))
+    }
+
+    /// How many requests a host has taken.
+    fn count_taken(&self, host: &str) -> usize {
+        let posted = self.posted.lock().unwrap();
+        posted.iter().filter(|one| one.host == host && one.status == Some(200)).count()
+    }
+
+    /// When a host took an event.
+    fn taken(&self, host: &str, id: &str) -> Option<Duration> {
+        let posted = self.posted.lock().unwrap();
+        let taken = posted.iter().find(|one| one.host == host && one.id == id && one.status == Some(200));
+        taken.map(|one| one.at)
     }
 
     /// What was posted to a host.

@@ -82,7 +82,7 @@ async fn a_name_that_leads_elsewhere_at_the_next_look_never_leads_into_this_netw
     assert!(problem.starts_with(&format!("no connection to 127.0.0.2:{port}: ")), "{problem}");
     assert_eq!(looks.load(SeqCst), 1, "what was judged is what is connected to");
     let problem = post().await.problem.unwrap();
-    assert_eq!(problem, "calls.example leads to 127.0.0.1, which is loopback and may not be connected to");
+    assert_eq!(problem, "no address that may be connected to was found for calls.example");
     // Of several addresses only those count that may be connected to.
     let problem = post().await.problem.unwrap();
     assert!(problem.starts_with(&format!("no connection to 127.0.0.2:{port}: ")), "{problem}");
@@ -90,4 +90,72 @@ async fn a_name_that_leads_elsewhere_at_the_next_look_never_leads_into_this_netw
     assert_eq!(post().await.status, Some(200));
     assert_eq!((looks.load(SeqCst), reached.load(SeqCst)), (4, 1));
     assert_eq!(reached_inside.load(SeqCst), 0);
+}
+
+/// L11: whether a name is there, and where it leads, is the same to whoever may not connect to it.
+#[tokio::test]
+async fn a_tenant_does_not_learn_which_names_this_network_has() {
+    let post = |resolver: Resolver, url: &str| {
+        let url = url.parse().unwrap();
+        let sender = Sender::new(Judge::default(), resolver);
+        async move { sender.post(Post { url, headers: HeaderMap::new(), body: Bytes::new() }, 0).await.problem }
+    };
+    let missing: Resolver =
+        Arc::new(|_, _| Box::pin(async { Err(std::io::Error::other("no such name: calls.example")) }));
+    let url = "http://calls.example:9/";
+    let inside = post(answering(&[&[PRIVATE]]).0, url).await.unwrap();
+    assert_eq!(inside, post(missing.clone(), url).await.unwrap());
+    let literal = post(missing, "http://127.0.0.1:9/").await.unwrap();
+    assert_eq!(literal, "127.0.0.1 is loopback and may not be connected to");
+}
+
+/// A proxy that answers CONNECT, and what it was asked for.
+async fn proxy() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let heads = asked.clone();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = vec![0; 4_096];
+            let length = stream.read(&mut head).await.unwrap();
+            let line = String::from_utf8_lossy(&head[..length]).lines().next().unwrap_or_default().to_owned();
+            let target = line.split(' ').nth(1).unwrap_or_default().rsplit_once(':').unwrap().1.to_owned();
+            heads.lock().unwrap().push(line);
+            let mut onward = tokio::net::TcpStream::connect(format!("127.0.0.1:{target}")).await.unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut stream, &mut onward).await });
+        }
+    });
+    (address, asked)
+}
+
+/// L21: where a proxy is set, it is what everything goes through, and what is known to be forbidden is not asked of it.
+#[tokio::test]
+async fn webhooks_go_through_the_proxy() {
+    let (receiver, reached) = receiver((PERMITTED, 0).into()).await;
+    let (receiver_port, (address, asked)) = (receiver.port(), proxy().await);
+    let onward = TcpListener::bind((PRIVATE, receiver_port)).await.unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = onward.accept().await.unwrap();
+            let mut to = tokio::net::TcpStream::connect((PERMITTED, receiver_port)).await.unwrap();
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut stream, &mut to).await });
+        }
+    });
+    let unknown: Resolver = Arc::new(|_, _| Box::pin(async { Err(std::io::Error::other("no names here")) }));
+    let post = |resolver: Resolver, host: &str, direct: &[String]| {
+        let proxies = Proxies::new(None, Some(&address), direct).unwrap();
+        let sender = Sender::through(Judge::default(), resolver, proxies);
+        let url = format!("http://{host}:{receiver_port}/").parse().unwrap();
+        async move { sender.post(Post { url, headers: HeaderMap::new(), body: Bytes::new() }, 0).await }
+    };
+    assert_eq!(post(unknown.clone(), "calls.example", &[]).await.status, Some(200));
+    assert_eq!(*asked.lock().unwrap(), [format!("CONNECT calls.example:{receiver_port} HTTP/1.1")]);
+    let inside = answering(&[&[PRIVATE]]).0;
+    assert!(post(inside, "calls.example", &[]).await.problem.is_some());
+    assert!(post(unknown.clone(), "127.0.0.1", &[]).await.problem.is_some());
+    assert!(post(unknown, "calls.example", &["calls.example".to_owned()]).await.problem.is_some());
+    assert_eq!((asked.lock().unwrap().len(), reached.load(SeqCst)), (1, 1));
 }

@@ -2,6 +2,7 @@
 
 mod api;
 mod events;
+mod limits;
 pub(crate) mod receiver;
 mod storm;
 mod tls;

@@ -3,7 +3,8 @@
 use std::{path::Path, sync::Arc};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
 };
 use rustls::{
     ServerConfig,
@@ -45,16 +46,27 @@ impl Authority {
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         (params.not_before, params.not_after) =
             (date_time_ymd(years.start, 1, 1), date_time_ymd(years.end, 1, 1));
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let tls = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)
-            .unwrap();
-        Receiver::with_tls(Answer::status(200), tls)
+        showing(&params.signed_by(&key, &self.issuer).unwrap(), &key)
     }
+}
+
+/// A receiver whose certificate is one of an authority, as `openssl req -x509` makes them.
+fn authority_as_receiver() -> Receiver {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    showing(&params.self_signed(&key).unwrap(), &key)
+}
+
+fn showing(certificate: &Certificate, key: &KeyPair) -> Receiver {
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let tls = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    Receiver::with_tls(Answer::status(200), tls)
 }
 
 /// A service on a machine that trusts one authority.
@@ -73,6 +85,7 @@ fn only_whoever_this_machine_trusts_is_told_by_tls() {
         known.receiver("localhost", 2095..2096),
         known.receiver("elsewhere.example", 2020..2096),
         unknown.receiver("localhost", 2020..2096),
+        authority_as_receiver(),
     ];
     let installation = Installation::new();
     let tenant = installation.tenant("acme", [ACCOUNT]);
@@ -98,6 +111,7 @@ fn only_whoever_this_machine_trusts_is_told_by_tls() {
         "its certificate is not valid yet",
         "its certificate is for another name",
         "its certificate was issued by nobody whom this machine trusts",
+        "its certificate is one of an authority, not of a server: make one with `-addext basicConstraints=CA:FALSE`",
     ];
     for ((status, problem), expected) in problems[1..].iter().zip(expected) {
         assert!(problem.starts_with(&format!("no TLS with localhost: {expected} (")), "{problem}");

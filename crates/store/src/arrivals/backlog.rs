@@ -1,0 +1,124 @@
+//! How many bytes wait to be written, so that whoever posts a lot does not take the memory of all.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::Arrival;
+use crate::TenantId;
+
+/// So many bytes of a tenant's notifications may wait, and of all tenants'.
+const TENANT_BYTES: usize = 16 << 20;
+const ALL_BYTES: usize = 64 << 20;
+
+/// What one notification takes beside its body, or nearly.
+const EACH_BYTES: usize = 256;
+
+/// The bytes that wait.
+#[derive(Debug, Default)]
+pub(crate) struct Backlog(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    bytes: usize,
+    of_tenants: HashMap<TenantId, usize>,
+}
+
+impl Waiting {
+    fn has_room_for(&self, tenant: TenantId) -> bool {
+        let of_tenant = self.of_tenants.get(&tenant).copied().unwrap_or(0);
+        self.bytes < ALL_BYTES && of_tenant < TENANT_BYTES
+    }
+}
+
+/// Bytes that are counted for as long as this is kept.
+#[derive(Debug)]
+pub(super) struct Counted {
+    backlog: Arc<Backlog>,
+    of_tenants: Vec<(TenantId, usize)>,
+}
+
+impl Backlog {
+    /// Counts notifications until what is returned is dropped; none if too much is waiting already. Whoever has nothing
+    /// waiting is never refused for the size of what is handed in.
+    pub(super) fn count(self: &Arc<Self>, arrivals: &[Arrival]) -> Option<Counted> {
+        let mut of_tenants: Vec<(TenantId, usize)> = Vec::new();
+        for arrival in arrivals {
+            let bytes = arrival.body.len() + EACH_BYTES;
+            match of_tenants.last_mut() {
+                Some((tenant, counted)) if *tenant == arrival.tenant => *counted += bytes,
+                _ => of_tenants.push((arrival.tenant, bytes)),
+            }
+        }
+        let mut waiting = self.lock();
+        if !of_tenants.iter().all(|(tenant, _)| waiting.has_room_for(*tenant)) {
+            return None;
+        }
+        for (tenant, bytes) in &of_tenants {
+            waiting.bytes += bytes;
+            *waiting.of_tenants.entry(*tenant).or_default() += bytes;
+        }
+        drop(waiting);
+        Some(Counted { backlog: self.clone(), of_tenants })
+    }
+
+    /// Whether more of a tenant may wait.
+    pub(super) fn has_room_for(&self, tenant: TenantId) -> bool {
+        self.lock().has_room_for(tenant)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut waiting = self.backlog.lock();
+        for (tenant, bytes) in &self.of_tenants {
+            waiting.bytes -= bytes;
+            if let Some(left) = waiting.of_tenants.get_mut(tenant) {
+                *left -= bytes;
+                if *left == 0 {
+                    waiting.of_tenants.remove(tenant);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrival(tenant: i64, bytes: usize) -> Vec<Arrival> {
+        let body = "x".repeat(bytes).into();
+        vec![Arrival { tenant: TenantId(tenant), arrived_ms: 0, session: "s".into(), body }]
+    }
+
+    #[test]
+    fn a_tenant_that_has_too_much_waiting_is_refused_and_the_others_are_not() {
+        let backlog = Arc::new(Backlog::default());
+        let mut counted = Vec::new();
+        while let Some(more) = backlog.count(&arrival(1, 1 << 20)) {
+            counted.push(more);
+            assert!(counted.len() <= 17);
+        }
+        assert_eq!(counted.len(), 16, "as many as have 16 MiB");
+        let other = backlog.count(&arrival(2, 1)).unwrap();
+        counted.pop();
+        assert!(backlog.count(&arrival(1, 1)).is_some());
+        drop((counted, other));
+        assert_eq!(backlog.lock().bytes, 0);
+        assert!(backlog.lock().of_tenants.is_empty());
+    }
+
+    #[test]
+    fn all_tenants_together_have_a_limit() {
+        let backlog = Arc::new(Backlog::default());
+        let counted: Vec<_> =
+            (0..100).filter_map(|tenant| backlog.count(&arrival(tenant, 1 << 20))).collect();
+        assert_eq!(counted.len(), 64);
+    }
+}

@@ -1,0 +1,272 @@
+//! Whether everything that was durable is still there. A store that has lost something, or is a copy of another, goes on
+//! under another name: whoever follows its feed then notices that it is not the one from before.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::{
+    Position, Store,
+    error::{Result, StoreError},
+    event_names::Incarnation,
+    wal,
+};
+
+/// What a store was when it was opened.
+#[derive(Debug, Default)]
+pub(crate) struct Opened {
+    /// It is a copy that nobody has started before.
+    is_copy: bool,
+    /// What was durable once and is not there.
+    losses: Vec<String>,
+    /// Up to which notification that was found before.
+    accepted: Position,
+    /// Up to where everything had moved into the journal when what arrives was written last.
+    journaled: Position,
+}
+
+impl Opened {
+    /// Looks at the logs of a folder's files, before anybody opens them.
+    pub(crate) fn in_logs_of(files: &[&Path]) -> Self {
+        let mut found = Self::default();
+        for file in files {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            match wal::tail(file) {
+                Ok(tail) if tail.lost_commits > 0 => found.losses.push(format!(
+                    "the log of {name} is damaged: {} transactions after that place are lost",
+                    tail.lost_commits
+                )),
+                Ok(_) => {}
+                Err(error) => found.losses.push(format!("the log of {name} cannot be looked at: {error}")),
+            }
+        }
+        found
+    }
+
+    /// Looks at the file itself.
+    pub(crate) fn look_at(&mut self, connection: &Connection) -> Result<Incarnation> {
+        let row = "SELECT name, is_copy, is_renewed, accepted FROM incarnation";
+        let (name, is_copy, is_renewed, accepted): (String, bool, bool, i64) =
+            connection.query_row(row, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+        (self.is_copy, self.accepted) = (is_copy, Position(accepted));
+        Ok(Incarnation::new(&name, is_renewed))
+    }
+
+    /// Compares where the journal ends with where it had come to when what arrives was written last.
+    pub(crate) fn compare(&mut self, journal: Position, journaled: Position) {
+        self.journaled = journaled;
+        if journal.max(self.accepted) < journaled {
+            self.losses.push(format!(
+                "wholecall.db ends at notification {}, but {} had been reached: it has lost its end, or is an older file",
+                journal.0, journaled.0
+            ));
+        }
+    }
+}
+
+impl Store {
+    /// What was found to be missing of what had been durable, now and before.
+    pub fn losses(&self) -> Result<Vec<String>> {
+        let mut losses = self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT what FROM losses ORDER BY loss")?;
+            let rows = statement.query_map([], |row| row.get(0))?;
+            Ok(rows.collect::<rusqlite::Result<Vec<String>>>()?)
+        })?;
+        let found = &self.shared.opened.losses;
+        losses.extend(found.iter().filter(|loss| !losses.contains(loss)).cloned().collect::<Vec<_>>());
+        Ok(losses)
+    }
+
+    /// Goes on as another store where this one is a copy or has lost something, and keeps what was lost. Blocks.
+    pub(crate) fn renew_if_needed(&self) -> Result<()> {
+        let found = &self.shared.opened;
+        if !found.is_copy && found.losses.is_empty() {
+            return Ok(());
+        }
+        let losses = found.losses.clone();
+        self.renew(move |transaction| {
+            let mut insert = transaction.prepare_cached("INSERT INTO losses (what) VALUES (?1)")?;
+            losses.iter().try_for_each(|loss| insert.execute([loss]).map(drop))?;
+            Ok(())
+        })
+    }
+
+    /// Goes on as another store: for a copy that was made otherwise than by a backup. What was lost before is forgotten.
+    /// Needs a store that no server runs on. Blocks.
+    pub fn restore(&self) -> Result<()> {
+        self.claim()?;
+        self.renew(|transaction| Ok(transaction.execute("DELETE FROM losses", []).map(drop)?))
+    }
+
+    fn renew(
+        &self,
+        also: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<()> + Send + 'static,
+    ) -> Result<()> {
+        let journaled = self.shared.opened.journaled.0;
+        let name = self.writer().run(move |transaction, _| {
+            also(transaction)?;
+            let renew =
+                "UPDATE incarnation SET name = lower(hex(randomblob(4))), is_copy = 0, is_renewed = 1,
+                     accepted = max(accepted, ?1) RETURNING name";
+            Ok(transaction.query_row(renew, [journaled], |row| row.get::<_, String>(0))?)
+        })?;
+        *self.shared.incarnation.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
+            Incarnation::new(&name, true);
+        Ok(())
+    }
+
+    /// Something known, sealed with the key of this store; none before there was one.
+    pub fn key_check(&self) -> Result<Option<Vec<u8>>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT sealed FROM key_check")?;
+            let mut rows = statement.query([])?;
+            Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
+        })
+    }
+
+    /// Keeps it, if there is none yet. Blocks.
+    pub fn set_key_check(&self, sealed: Vec<u8>) -> Result<()> {
+        self.writer().run(move |transaction, _| {
+            transaction.execute("INSERT OR IGNORE INTO key_check VALUES (1, ?1)", [sealed])?;
+            Ok(())
+        })
+    }
+
+    /// Why nothing can be written; nothing if it can. Blocks.
+    pub fn write_problem(&self) -> Option<StoreError> {
+        if let Some(problem) = &*self.problem() {
+            return Some(problem.repeat());
+        }
+        self.shared.arrivals.write_problem()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Arrival, Assembled, FILE_NAME, TenantId};
+
+    fn receive(store: &Store, count: i64) {
+        let arrival = |number| Arrival {
+            tenant: TenantId(1),
+            arrived_ms: number,
+            session: format!("s-{number}").into(),
+            body: "x".repeat(2_000).into(),
+        };
+        for number in 0..count {
+            store.append(vec![arrival(number)]).unwrap().blocking_recv().unwrap().unwrap();
+            let checkpoint = *store.watch_journal().borrow();
+            store.commit(Assembled { checkpoint, made: Vec::new() }).unwrap();
+        }
+    }
+
+    fn name(store: &Store) -> String {
+        store.of(TenantId(1)).cursor(Position(0))
+    }
+
+    #[test]
+    fn a_clean_stop_leaves_everything_in_the_file() {
+        let (folder, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = Store::open(folder.path()).unwrap();
+        receive(&store, 50);
+        drop(store);
+        for log in ["wholecall.db-wal", "arrivals.db-wal"] {
+            let left = std::fs::metadata(folder.path().join(log)).map_or(0, |about| about.len());
+            assert_eq!(left, 0, "{log}");
+        }
+        std::fs::copy(folder.path().join(FILE_NAME), copy.path().join(FILE_NAME)).unwrap();
+        let copied = Store::open(copy.path()).unwrap();
+        assert_eq!(copied.counts().unwrap().0, 50);
+        assert_eq!(copied.losses().unwrap(), [""; 0]);
+        let again = Store::open(folder.path()).unwrap();
+        assert_eq!(again.losses().unwrap(), [""; 0]);
+    }
+
+    /// Copies the files as they are while they are written, as a power failure leaves them.
+    fn as_they_are(from: &Path, to: &Path) {
+        for file in std::fs::read_dir(from).unwrap() {
+            let file = file.unwrap();
+            let name = file.file_name();
+            if !name.to_string_lossy().ends_with("-shm") {
+                std::fs::copy(file.path(), to.join(name)).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_lost_end_is_noticed_and_the_store_goes_on_under_another_name() {
+        for log in ["wholecall.db-wal", "arrivals.db-wal"] {
+            for percent in [5, 20, 60] {
+                let (folder, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+                let store = Store::open(folder.path()).unwrap();
+                receive(&store, 50);
+                as_they_are(folder.path(), crashed.path());
+                let before = name(&store);
+                let path = crashed.path().join(log);
+                let mut bytes = std::fs::read(&path).unwrap();
+                let place = bytes.len() * percent / 100;
+                bytes[place] ^= 16;
+                std::fs::write(&path, bytes).unwrap();
+                let damaged = Store::open(crashed.path()).unwrap();
+                let losses = damaged.losses().unwrap();
+                assert!(!losses.is_empty(), "{log}, {percent} %");
+                damaged.claim().unwrap();
+                assert_ne!(name(&damaged), before, "{log}, {percent} %");
+                drop(damaged);
+                let again = Store::open(crashed.path()).unwrap();
+                assert_eq!(again.losses().unwrap(), losses, "it is not forgotten");
+                again.restore().unwrap();
+                assert_eq!(again.losses().unwrap(), [""; 0]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_crash_that_lost_nothing_is_no_loss() {
+        let (folder, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = Store::open(folder.path()).unwrap();
+        receive(&store, 50);
+        as_they_are(folder.path(), crashed.path());
+        let after = Store::open(crashed.path()).unwrap();
+        after.claim().unwrap();
+        assert_eq!((after.losses().unwrap(), name(&after)), (Vec::new(), name(&store)));
+    }
+
+    #[test]
+    fn an_older_file_beside_newer_arrivals_is_noticed() {
+        let (folder, older) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = Store::open(folder.path()).unwrap();
+        receive(&store, 10);
+        drop(store);
+        std::fs::copy(folder.path().join(FILE_NAME), older.path().join(FILE_NAME)).unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        receive(&store, 10);
+        let before = name(&store);
+        drop(store);
+        std::fs::copy(older.path().join(FILE_NAME), folder.path().join(FILE_NAME)).unwrap();
+        let mixed = Store::open(folder.path()).unwrap();
+        let losses = mixed.losses().unwrap();
+        assert!(losses[0].contains("ends at notification 10, but 20"), "{losses:?}");
+        mixed.claim().unwrap();
+        assert_ne!(name(&mixed), before);
+        // Places are never given twice.
+        receive(&mixed, 1);
+        assert_eq!(*mixed.watch_journal().borrow(), Position(21));
+    }
+
+    #[test]
+    fn whoever_starts_a_backup_is_another_store() {
+        let (folder, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = Store::open(folder.path()).unwrap();
+        receive(&store, 3);
+        store.backup(&copy.path().join(FILE_NAME), 1).unwrap();
+        let started = Store::open(copy.path()).unwrap();
+        started.claim().unwrap();
+        let other = name(&started);
+        assert_ne!(other, name(&store));
+        drop(started);
+        let again = Store::open(copy.path()).unwrap();
+        again.claim().unwrap();
+        assert_eq!(name(&again), other, "and stays that one");
+    }
+}

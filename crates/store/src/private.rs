@@ -1,0 +1,113 @@
+//! The files of the store are for nobody but whoever runs the service, whatever the umask.
+
+use std::{
+    fs::{self, DirBuilder, OpenOptions, Permissions},
+    io,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::Path,
+};
+
+const OWNER_ONLY: u32 = 0o600;
+const FOLDER_OWNER_ONLY: u32 = 0o700;
+
+/// What group and others may do.
+const OTHERS: u32 = 0o077;
+
+/// How the names of our files begin.
+const OWN_NAMES: [&str; 2] = ["wholecall.", "arrivals.db"];
+
+/// Makes a folder, if it is not there, and the folders that it is in.
+pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(FOLDER_OWNER_ONLY).create(folder)?;
+    tighten(folder)
+}
+
+/// Makes a file, if it is not there: SQLite then gives its logs the same permissions.
+pub(crate) fn make_file(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// How files are made that must not be there yet.
+pub(crate) fn new_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(OWNER_ONLY);
+    options
+}
+
+/// Takes from group and others what an earlier version, or somebody who copied files, had let them do. The folder itself
+/// is left as it is if anything in it is not ours. Who does not own the files leaves them alone, too.
+fn tighten(folder: &Path) -> io::Result<()> {
+    let mut is_all_ours = true;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_ours = OWN_NAMES.iter().any(|own| name.to_string_lossy().starts_with(own));
+        is_all_ours &= is_ours;
+        if is_ours && entry.file_type()?.is_file() {
+            keep_from_others(&entry.path());
+        }
+    }
+    if is_all_ours {
+        keep_from_others(folder);
+    }
+    Ok(())
+}
+
+/// What cannot be changed is somebody else's, who decides.
+fn keep_from_others(path: &Path) {
+    if let Ok(about) = fs::metadata(path)
+        && about.permissions().mode() & OTHERS != 0
+    {
+        let _ = fs::set_permissions(path, Permissions::from_mode(about.permissions().mode() & !OTHERS));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Store;
+
+    fn modes(folder: &Path) -> Vec<(String, u32)> {
+        let of = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+        let files =
+            entries.map(|entry| (entry.file_name().to_string_lossy().into_owned(), of(&entry.path())));
+        files.chain([(".".to_owned(), of(folder))]).collect()
+    }
+
+    #[test]
+    fn nobody_else_may_read_what_is_stored_nor_a_backup_of_it() {
+        let around = tempfile::tempdir().unwrap();
+        let folder = around.path().join("data").join("deep");
+        let store = Store::open(&folder).unwrap();
+        store.claim().unwrap();
+        store.backup(&around.path().join("backup.db"), 1).unwrap();
+        let found = modes(&folder);
+        assert!(found.len() > 4, "{found:?}");
+        assert!(found.iter().all(|(_, mode)| mode & OTHERS == 0), "{found:?}");
+        let backup = fs::metadata(around.path().join("backup.db")).unwrap();
+        assert_eq!(backup.permissions().mode() & 0o777, OWNER_ONLY);
+    }
+
+    #[test]
+    fn files_of_an_earlier_version_are_closed_to_others() {
+        let around = tempfile::tempdir().unwrap();
+        let folder = around.path().join("data");
+        drop(Store::open(&folder).unwrap());
+        let open = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        fs::read_dir(&folder).unwrap().for_each(|entry| open(&entry.unwrap().path(), 0o644));
+        open(&folder, 0o755);
+        drop(Store::open(&folder).unwrap());
+        assert!(modes(&folder).iter().all(|(_, mode)| mode & OTHERS == 0), "{:?}", modes(&folder));
+        // A folder with other things in it is somebody's, who may have reasons.
+        fs::write(folder.join("notes.txt"), "x").unwrap();
+        open(&folder.join("notes.txt"), 0o644);
+        open(&folder, 0o755);
+        drop(Store::open(&folder).unwrap());
+        let found = modes(&folder);
+        assert!(found.contains(&("notes.txt".to_owned(), 0o644)) && found.contains(&(".".to_owned(), 0o755)));
+    }
+}

@@ -1,0 +1,58 @@
+//! `wholecall rejected`: works on the data, beside a running service or without one.
+
+use std::io::{self, Write};
+
+use anyhow::Context;
+use serde_json::{Value, json};
+use wholecall_record::screen::harmless;
+use wholecall_server::{admin, rejected};
+use wholecall_store::Store;
+
+use crate::{
+    cli::{RejectedAction, RejectedArgs},
+    input::Tally,
+    tenant::print,
+};
+
+pub(crate) fn run(arguments: &RejectedArgs) -> anyhow::Result<Tally> {
+    let store = Store::open_existing(&arguments.data)?;
+    let answer = match &arguments.action {
+        RejectedAction::List { tenant, limit } => {
+            let view = store.of(admin::find(&store, tenant)?.id);
+            let (count, refused) = view.quarantined(*limit)?;
+            let described: Vec<Value> = refused.iter().map(rejected::describe).collect();
+            if !arguments.json {
+                described.iter().try_for_each(|one| writeln!(io::stdout(), "{}", line(one)))?;
+                if count > refused.len() as u64 {
+                    writeln!(io::stdout(), "… and {} older", count - refused.len() as u64)?;
+                }
+                return Ok(Tally::default());
+            }
+            json!({ "count": count, "rejected": described })
+        }
+        RejectedAction::Show { tenant, id } => {
+            let tenant = admin::find(&store, tenant)?;
+            let found = store.of(tenant.id).rejected_body(*id)?;
+            let (refused, body) = found.with_context(|| format!("nothing rejected has the id {id}"))?;
+            let is_own = |account: &str| tenant.accounts.iter().any(|own| own == account);
+            rejected::describe_whole(&tenant.name, is_own, &refused, &body)
+        }
+        RejectedAction::Retry { tenant, ids, all } => {
+            let id = admin::find(&store, tenant)?.id;
+            let marked = store.mark_for_retry(id, (!all).then(|| ids.clone()))?;
+            json!({ "tenant": tenant, "marked": marked })
+        }
+        RejectedAction::Remove { tenant, ids } => {
+            let id = admin::find(&store, tenant)?.id;
+            json!({ "tenant": tenant, "removed": store.remove_rejected(id, ids.clone())? })
+        }
+    };
+    print(arguments.json, &answer)?;
+    Ok(Tally::default())
+}
+
+fn line(described: &Value) -> String {
+    let text = |name: &str| harmless(described[name].as_str().unwrap_or_default());
+    let marked = if described["isToBeRetried"] == true { "  (to be retried)" } else { "" };
+    format!("{:>8}  {}  {}{marked}", text("id"), text("arrivedAt"), text("reason"))
+}

@@ -1,0 +1,40 @@
+//! `wholecall restore`.
+
+use std::{
+    fs::{self, OpenOptions},
+    io,
+};
+
+use anyhow::Context;
+use wholecall_store::{FILE_NAME, Store};
+
+use crate::{cli::RestoreArgs, input::Tally};
+
+pub(crate) fn run(arguments: &RestoreArgs) -> anyhow::Result<Tally> {
+    let data = arguments.data.display();
+    if let Some(copy) = &arguments.file {
+        fs::create_dir_all(&arguments.data).with_context(|| format!("{data} cannot be made"))?;
+        let path = arguments.data.join(FILE_NAME);
+        // Nothing is written over: what is there may be all that is left.
+        let mut to = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .with_context(|| format!("{} cannot be made", path.display()))?;
+        let copied = fs::File::open(copy).and_then(|mut from| {
+            io::copy(&mut from, &mut to)?;
+            to.sync_all()
+        });
+        if let Err(error) = copied {
+            let _ = fs::remove_file(&path);
+            return Err(error).with_context(|| format!("{} cannot be copied", copy.display()));
+        }
+    }
+    let store = Store::open_existing(&arguments.data)?;
+    store.restore()?;
+    let (notifications, calls) = store.counts()?;
+    println!(
+        "{data}: {notifications} notifications, {calls} calls; the feed begins anew: cursors from before are answered 410"
+    );
+    Ok(Tally::default())
+}
