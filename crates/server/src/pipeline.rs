@@ -144,7 +144,10 @@ impl Pipeline {
         self.position = self.store.checkpoint()?;
         let recent = self.store.recent_calls(self.position, KEEP_CLOSED_MS);
         let recent = self.pass_over(recent, None, || "calls of before the start".to_owned())?;
-        for call in recent.unwrap_or_default() {
+        for recent in recent.unwrap_or_default() {
+            let call = self.store.recent_call(recent, self.position);
+            let call = self.pass_over(call, None, || "a call of before the start".to_owned())?;
+            let Some(call) = call.flatten() else { continue };
             let (tenant, session) = (call.tenant, call.record.as_ref().map(|record| record.id.to_string()));
             let restored = self.restore(call, self.position);
             self.pass_over(restored, Some(tenant), || match session {

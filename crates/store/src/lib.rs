@@ -79,7 +79,7 @@ use log::Checkpointer;
 pub use priority::step_back;
 pub use readers::Cancel;
 use readers::Readers;
-pub use recovery::StoredCall;
+pub use recovery::{RecentCall, StoredCall};
 pub use rejected::{Refusal, Refused};
 pub use resending::{Listed, Replay};
 pub use retention::Expiry;

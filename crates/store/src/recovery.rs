@@ -30,38 +30,43 @@ pub struct StoredCall {
 }
 
 impl Store {
-    /// The calls that are live or were heard of in the last `within_ms` before the last arrival, as of a position of
-    /// the journal. However long nothing has been listening does not count.
-    pub fn recent_calls(&self, position: Position, within_ms: i64) -> Result<Vec<StoredCall>> {
+    /// The calls that are live, or of which a notification arrived in the last `within_ms` before the last arrival, as
+    /// of a position of the journal. How long nothing has arrived since does not count.
+    pub fn recent_calls(&self, position: Position, within_ms: i64) -> Result<Vec<RecentCall>> {
         self.read(|connection| {
-            // A call, or a session that is no call's yet, by one of its sessions.
-            let mut statement = connection.prepare(
-                "SELECT min(session) FROM sessions JOIN calls USING (call) WHERE state = 'live' GROUP BY call
-                 UNION
-                 SELECT DISTINCT session FROM journal WHERE position > ?1 AND position <= ?2",
-            )?;
             let last: Option<i64> = connection
                 .query_row("SELECT arrived_ms FROM journal ORDER BY position DESC LIMIT 1", [], |row| {
                     row.get(0)
                 })
                 .optional()?;
             let since = arrived_before(connection, last.unwrap_or(0).saturating_sub(within_ms), position)?;
-            let rows = statement.query_map(params![since.0, position.0], |row| row.get(0))?;
-            let sessions = rows.collect::<rusqlite::Result<Vec<i64>>>()?;
-            let mut calls = Vec::with_capacity(sessions.len());
-            let mut seen = std::collections::HashSet::new();
-            for session in sessions {
-                let loaded = load(connection, session, position);
-                let place = || format!("session {session}");
-                let Some((key, call)) = connection.damages.pass_over(loaded, None, place)? else { continue };
-                if seen.insert(key) {
-                    calls.push(call);
-                }
-            }
-            Ok(calls)
+            // A session that is no call's yet stands for itself.
+            let mut statement = connection.prepare(
+                "SELECT min(session) FROM sessions WHERE session IN (
+                     SELECT session FROM sessions JOIN calls USING (call) WHERE state = 'live'
+                     UNION
+                     SELECT session FROM journal WHERE position > ?1 AND position <= ?2)
+                 GROUP BY coalesce(call, -session)",
+            )?;
+            let rows =
+                statement.query_map(params![since.0, position.0], |row| Ok(RecentCall(row.get(0)?)))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// One of the [`recent_calls`](Self::recent_calls). Each is read by itself, so that no more than one call's
+    /// notifications are in memory beside what the assembler keeps.
+    pub fn recent_call(&self, call: RecentCall, position: Position) -> Result<Option<StoredCall>> {
+        self.read(|connection| {
+            let loaded = load(connection, call.0, position);
+            connection.damages.pass_over(loaded, None, || format!("session {}", call.0))
         })
     }
 }
+
+/// A call that an assembler goes on with, by one of its sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecentCall(i64);
 
 impl TenantView {
     /// The call that a session belongs to, as of a position of the journal; none if the session was never heard of.
@@ -73,7 +78,7 @@ impl TenantView {
         }
         self.read(|connection, tenant| {
             let session = session_number(connection, tenant, id)?;
-            session.map(|session| load(connection, session, position).map(|(_, call)| call)).transpose()
+            session.map(|session| load(connection, session, position)).transpose()
         })
     }
 }
@@ -106,7 +111,7 @@ fn arrived_before(connection: &Connection, time_ms: i64, until: Position) -> Res
 }
 
 /// The call of a session, and something that is its alone.
-fn load(connection: &Reading<'_>, session: i64, position: Position) -> Result<(i64, StoredCall)> {
+fn load(connection: &Reading<'_>, session: i64, position: Position) -> Result<StoredCall> {
     let (tenant, call): (i64, Option<i64>) = connection
         .prepare_cached("SELECT tenant, call FROM sessions WHERE session = ?1")?
         .query_row([session], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -125,7 +130,7 @@ fn load(connection: &Reading<'_>, session: i64, position: Position) -> Result<(i
     if let Some(call) = call {
         stored.add_record(connection, call)?;
     }
-    Ok((call.unwrap_or(-session), stored))
+    Ok(stored)
 }
 
 impl StoredCall {
