@@ -99,7 +99,8 @@ fn an_operator_sees_every_tenant_and_a_tenant_only_itself() {
         browser.run("[...document.querySelectorAll('h2')].map((one) => one.id)"),
         json!(["t-acme", "t-zenith"])
     );
-    assert_eq!(browser.run("document.querySelectorAll('.refused li').length"), 2);
+    // Of each tenant: one request that was not taken, and its body.
+    assert_eq!(browser.run("document.querySelectorAll('.refused li').length"), 4);
     expect_sound(&mut browser);
     for name in ["acme", "zenith"] {
         browser.open(&format!("/calls?tenant={name}"));

@@ -152,9 +152,11 @@ fn pages_lose_and_double_nothing() {
     let expected = collected(notifications.iter().map(String::as_str));
     assert_eq!(expected.len(), 60);
     expect_calls(&client, &tenant, &expected);
+    let expected = nameless(&expected);
     for limit in [1, 7, 30, 59, 60, 61] {
         for query in ["", "number=7705550132", "result=Answered"] {
-            assert_eq!(by_id(client.calls(&tenant, query, limit)), expected, "{query} {limit}");
+            let found = by_id(client.calls(&tenant, query, limit));
+            assert_eq!(nameless(&found), expected, "{query} {limit}");
         }
     }
     // Whoever reads on while calls come finds each of those that were there once.
@@ -164,7 +166,7 @@ fn pages_lose_and_double_nothing() {
     let both = list(&first, "calls").iter().cloned().chain(rest);
     let mut both = by_id(both);
     both.retain(|id, _| expected.contains_key(id));
-    assert_eq!(both, expected);
+    assert_eq!(nameless(&both), expected);
     server.stop();
 }
 
