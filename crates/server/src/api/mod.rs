@@ -38,7 +38,6 @@ use axum::{
 use wholecall_store::{Scope, Store, StoreError, TenantId, TenantView, What, Who};
 
 use self::access::Needs;
-
 use crate::{Service, audit::AuditLog, pages, problem::Problem, tenants::Tenants, work::Work};
 
 pub(crate) fn router(service: Service) -> Router {

@@ -11,7 +11,7 @@ use crate::{
     harness::{Installation, SOON, Server, Tenant, eventually},
     keys::{OPERATOR_KEY, operated, scoped, with_key},
     pages::cookie,
-    traffic::{ACCOUNT, example, expect_settled},
+    traffic::{ACCOUNT, example},
     webhooks::{
         endpoint, path,
         receiver::{Answer, Receiver},
@@ -263,21 +263,20 @@ fn a_flood_of_wrong_keys_leaves_few_entries_and_all_are_counted() {
         // Half of them from one address, the others from one each.
         let number = if number % 2 == 0 { 0 } else { number };
         let from = Ipv4Addr::from(0x0a00_0000 + number).to_string();
-        let forwarded = ("X-Forwarded-For", from.as_str());
+        // What is refused before its body is read may end the connection.
+        let headers = [("X-Forwarded-For", from.as_str()), ("Connection", "close")];
+        let with_token = [&headers[..], &[("Verification-Token", "a-guess")]].concat();
         let status = match number % 3 {
-            0 => client.post("/hooks/acme", &[forwarded, ("Verification-Token", "a-guess")], b"{}").status,
-            1 => {
-                client
-                    .post("/hooks/no-tenant-at-all", &[forwarded, ("Verification-Token", "a-guess")], b"{}")
-                    .status
-            }
-            _ => client.try_get(&with_key(&tenant, "wck_guess"), "/v1/calls", &[forwarded]).unwrap().status,
+            0 => client.post("/hooks/acme", &with_token, b"{}").status,
+            1 => client.post("/hooks/no-tenant-at-all", &with_token, b"{}").status,
+            _ => client.try_get(&with_key(&tenant, "wck_guess"), "/v1/calls", &headers).unwrap().status,
         };
         assert!(matches!(status, 401 | 429), "{status}");
         wrong += 1;
     }
-    example("direct").iter().for_each(|line| client.notify(&tenant, line));
-    expect_settled(&client, &tenant);
+    // A right token and a right key go on.
+    client.notify(&tenant, &example("direct")[0]);
+    client.get(&tenant, "/v1/calls");
     server.stop();
     let all = entries(&installation, &[]);
     let refused: Vec<&Value> = all.iter().filter(|entry| entry["result"] == "refused").collect();

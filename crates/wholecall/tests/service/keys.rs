@@ -14,7 +14,7 @@ use wholecall_server::secret;
 use crate::{
     harness::{Installation, SOON, Server, Tenant, eventually},
     pages::cookie,
-    traffic::{ACCOUNT, example, expect_settled},
+    traffic::{ACCOUNT, assembled, example, expect_calls},
     webhooks::{
         endpoint,
         receiver::{Answer, Receiver},
@@ -66,8 +66,9 @@ fn each_scope_may_do_on_each_route_what_its_declaration_says() {
     let server = operated(&installation);
     let client = server.client();
     let tenant = installation.tenant("acme", [ACCOUNT]);
-    example("direct").iter().for_each(|notification| client.notify(&tenant, notification));
-    expect_settled(&client, &tenant);
+    let notifications = example("direct");
+    notifications.iter().for_each(|notification| client.notify(&tenant, notification));
+    expect_calls(&client, &tenant, &assembled(&notifications));
     let call = client.calls(&tenant, "", 1)[0]["id"].as_str().unwrap().to_owned();
     let to = endpoint(&client, &tenant, &json!({ "url": "https://example.com/", "enabled": false }));
     let keys = SCOPES.map(|scope| (scope, scoped(&installation, &tenant, scope)));
