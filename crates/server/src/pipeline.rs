@@ -19,7 +19,7 @@ use wholecall_notification::{Document, Message};
 use wholecall_record::Time;
 use wholecall_store::{
     Assembled, ChangeKind, Committing, Entry, Erasure, Made, Position, Store, StoreError, StoredCall,
-    TenantId, VersionKind,
+    TenantId, VersionKind, Who,
 };
 
 use crate::{
@@ -67,6 +67,8 @@ pub(crate) enum Request {
         number: String,
         found: erase::FoundIn,
         pseudonym_key: Vec<u8>,
+        /// Who wants it.
+        who: Who,
         reply: oneshot::Sender<Result<Erasure, StoreError>>,
         /// Counts it until it is done, whether anybody waits for it or not.
         erasing: Erasing,
@@ -243,10 +245,11 @@ impl Pipeline {
     /// Between two steps what is in the store can be changed there and read back, once it is all there.
     fn answer(&mut self, request: Request) {
         match request {
-            Request::Erase { tenant, number, found, pseudonym_key, reply, erasing } => {
+            Request::Erase { tenant, number, found, pseudonym_key, who, reply, erasing } => {
                 let caught_up = self.catch_up();
-                let result = caught_up
-                    .and_then(|()| erase::erase(&self.store, tenant, &number, found, &pseudonym_key));
+                let store = self.store.acting_as(who);
+                let result =
+                    caught_up.and_then(|()| erase::erase(&store, tenant, &number, found, &pseudonym_key));
                 self.is_stale = true;
                 if let Ok(erasure) = &result {
                     let Erasure { pseudonym, calls, notifications, .. } = erasure;

@@ -20,6 +20,9 @@ const QUIET_MS: i64 = 3_600_000;
 /// What was rejected is kept for this long.
 const REJECTED_DAYS: i64 = 30;
 
+/// Entries of the audit log are kept for this long.
+const AUDIT_DAYS: i64 = 400;
+
 /// If nothing has arrived for longer than this, the clock is taken to be wrong.
 const IMPLAUSIBLE_MS: i64 = 7 * DAY_MS;
 
@@ -55,6 +58,12 @@ fn remove_expired(store: &Store, tenants: &Tenants, now_ms: i64) -> Result<(), S
             rejected,
             "removed what was rejected and looked at by nobody for {REJECTED_DAYS} days"
         );
+    }
+    if may_remove {
+        let audit = all(|| store.remove_audit_before(now_ms - AUDIT_DAYS * DAY_MS, AT_ONCE))?;
+        if audit > 0 {
+            tracing::info!(audit, "removed entries of the audit log that are older than {AUDIT_DAYS} days");
+        }
     }
     for tenant in tenants.now().by_name.values() {
         // Also what was left when the service stopped in between.

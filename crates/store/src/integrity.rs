@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use crate::{
     Position, Store,
+    audit_log::{What, note},
     error::{Result, StoreError},
     event_names::Incarnation,
     wal,
@@ -95,7 +96,11 @@ impl Store {
     /// Needs a store that no server runs on. Blocks.
     pub fn restore(&self) -> Result<()> {
         self.claim()?;
-        self.renew(|transaction| Ok(transaction.execute("DELETE FROM losses", []).map(drop)?))
+        let who = self.who.clone();
+        self.renew(move |transaction| {
+            transaction.execute("DELETE FROM losses", [])?;
+            note(transaction, &who, None, What::Restore, "")
+        })
     }
 
     fn renew(

@@ -9,6 +9,7 @@ mod announcements;
 mod arrivals;
 mod assembled;
 mod audit;
+mod audit_log;
 mod backup;
 mod calls;
 mod changes;
@@ -25,6 +26,7 @@ mod event_names;
 mod filter;
 mod integrity;
 mod journal;
+mod keys;
 mod lately;
 mod log;
 mod priority;
@@ -53,6 +55,7 @@ pub use arrivals::Arrival;
 use arrivals::{Arrivals, End};
 pub use assembled::{Assembled, Committing, Made, VersionKind};
 pub use audit::{AuditedCall, AuditedEntry, Stray};
+pub use audit_log::{Actor, AuditEntry, AuditQuery, MAX_DONE, MAX_REFUSED, NewAuditEntry, What, Who};
 pub use backup::Backup;
 pub use calls::{CallPage, Found, StoredVersion};
 pub use changes::{ChangeKind, Published, StoredChange};
@@ -75,6 +78,7 @@ use event_names::Incarnation;
 pub use filter::Filter;
 use integrity::Opened;
 pub use journal::Entry;
+pub use keys::{MAX_KEYS, Scope};
 use log::Checkpointer;
 pub use priority::step_back;
 pub use readers::Cancel;
@@ -101,6 +105,8 @@ impl Position {
 #[derive(Debug, Clone)]
 pub struct Store {
     shared: Arc<Shared>,
+    /// Who makes changes through this copy.
+    who: Arc<Who>,
 }
 
 #[derive(Debug)]
@@ -193,7 +199,7 @@ impl Store {
             claim: Claim::default(),
             problem: Mutex::default(),
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self { shared: Arc::new(shared), who: Arc::default() })
     }
 
     /// Where the data is.

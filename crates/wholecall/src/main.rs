@@ -1,6 +1,7 @@
 //! The command line: the only place that reads arguments, the environment and the terminal.
 
 mod assemble;
+mod audit;
 mod backup;
 mod check;
 mod cli;
@@ -14,6 +15,7 @@ mod endpoint;
 mod fake_ringcentral;
 mod generate;
 mod input;
+mod key;
 mod listen;
 mod look;
 mod output;
@@ -59,6 +61,8 @@ fn main() -> ExitCode {
         Command::Restore(arguments) => restore::run(&arguments),
         Command::Rejected(arguments) => rejected::run(&arguments),
         Command::Tenant(arguments) => tenant::run(&arguments),
+        Command::Key(arguments) => key::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::FakeRingcentral(arguments) => fake_ringcentral::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),

@@ -11,13 +11,7 @@ use super::{
     deliveries,
     session::Visitor,
 };
-use crate::{
-    Service,
-    api::{Reader, read},
-    clock,
-    connection::statuses_of,
-    health::Figures,
-};
+use crate::{Service, api::read, clock, connection::statuses_of, health::Figures};
 
 /// So many of the bodies in quarantine are named.
 const NAMED: usize = 5;
@@ -76,7 +70,7 @@ pub(super) async fn health(State(service): State<Service>, visitor: Visitor) -> 
     for tenant in shown {
         let name = tenant.name.clone();
         let (quarantined, refused, changed_ms, endpoints, connections) =
-            read(Reader::new(&service, tenant.id, visitor.key), move |view| {
+            read(visitor.reader(&service, tenant), move |view| {
                 let (count, refused) = view.quarantined(NAMED)?;
                 let connections = statuses_of(view, &name)?;
                 Ok((count, refused, view.last_made_ms()?, view.endpoints()?, connections))

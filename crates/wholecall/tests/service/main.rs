@@ -4,6 +4,7 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
 
+mod auditing;
 mod calls;
 mod changes;
 mod connecting;
@@ -12,6 +13,7 @@ mod directory;
 mod document;
 mod harness;
 mod isolation;
+mod keys;
 mod live_calls;
 mod operating;
 #[path = "../pages/mod.rs"]
