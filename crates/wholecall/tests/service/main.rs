@@ -6,6 +6,7 @@
 
 mod calls;
 mod changes;
+mod clocks;
 mod connecting;
 mod crash;
 mod directory;
