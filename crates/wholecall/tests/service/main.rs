@@ -14,6 +14,7 @@ mod document;
 mod harness;
 mod isolation;
 mod live_calls;
+mod neighbours;
 mod operating;
 #[path = "../pages/mod.rs"]
 mod pages;
