@@ -59,6 +59,10 @@ const MARGIN_MS: i64 = 1_000;
 /// What is waited where a refusal does not say how long.
 const USUAL_PENALTY_MS: i64 = 30_000;
 
+/// What is waited at most, whatever was asked for.
+const LONGEST_PENALTY_S: i64 = 3_600;
+const LONGEST_PENALTY_MS: i64 = LONGEST_PENALTY_S * 1_000 + MARGIN_MS;
+
 /// What an answer tells of the limits, by its headers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Told {
@@ -109,6 +113,7 @@ impl Budget {
         let window = bucket.window_ms.unwrap_or(USUAL_WINDOW_MS) + MARGIN_MS;
         // A clock that was set back must not close anything for longer than a window.
         bucket.made.retain(|made| (now_ms - window < *made) && *made <= now_ms);
+        bucket.closed_until = bucket.closed_until.min(now_ms + LONGEST_PENALTY_MS);
         if now_ms < bucket.closed_until {
             return Err(bucket.closed_until);
         }
@@ -129,8 +134,9 @@ impl Budget {
         bucket.window_ms = window.or(bucket.window_ms);
         let window = bucket.window_ms.unwrap_or(USUAL_WINDOW_MS) + MARGIN_MS;
         if let Some(after_s) = told.refused {
-            let wait =
-                after_s.map_or(USUAL_PENALTY_MS, |seconds| seconds.clamp(1, 3_600) * 1_000) + MARGIN_MS;
+            let wait = after_s
+                .map_or(USUAL_PENALTY_MS, |seconds| seconds.clamp(1, LONGEST_PENALTY_S) * 1_000)
+                + MARGIN_MS;
             bucket.closed_until = bucket.closed_until.max(now_ms + wait);
             return Some(bucket.closed_until);
         }
@@ -179,6 +185,33 @@ mod tests {
         assert_eq!(taken(&mut budget, Group::Heavy, 100..200), 5);
         assert_eq!(budget.is_half_left(Group::Heavy, 61_000), Err(61_100), "others count too");
         assert_eq!(budget.is_half_left(Group::Medium, 100), Ok(()));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_closes_nothing_for_longer_than_the_longest_penalty() {
+        const DAY: i64 = 86_400_000;
+        let mut rng = fastrand::Rng::with_seed(3);
+        for _ in 0..200 {
+            let mut budget = Budget::default();
+            let mut offset_ms = 90 * DAY;
+            for second in 0..200_i64 {
+                let now_ms = offset_ms + second * 1_000;
+                if budget.take(Group::Heavy, now_ms).is_err_and(|until_ms| {
+                    assert!(until_ms - now_ms <= LONGEST_PENALTY_MS, "{} ms", until_ms - now_ms);
+                    rng.u32(0..10) == 0
+                }) {
+                    offset_ms += rng.i64(-30 * DAY..30 * DAY);
+                }
+                if rng.u32(0..50) == 0 {
+                    let refused = Some(Some(rng.i64(1..100_000)));
+                    budget.hear(
+                        Group::Heavy,
+                        &Told { refused, ..Told::default() },
+                        offset_ms + second * 1_000,
+                    );
+                }
+            }
+        }
     }
 
     #[test]

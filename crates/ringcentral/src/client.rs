@@ -24,6 +24,9 @@ use crate::{
 /// What time it is, in milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
+/// Told by how many milliseconds RingCentral's clock is ahead of ours, with each answer that says what time it is.
+pub type ClockObserver = Arc<dyn Fn(i64) + Send + Sync>;
+
 /// What an app and a user are known by. It shows none of it when it is printed.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Credentials {
@@ -54,6 +57,7 @@ pub struct Client {
     budget: Mutex<Budget>,
     /// How far RingCentral's clock is ahead of ours, as its last answer has it.
     ahead_ms: AtomicI64,
+    observer: Option<ClockObserver>,
 }
 
 impl fmt::Debug for Client {
@@ -80,7 +84,13 @@ impl Client {
             token: Default::default(),
             budget: Mutex::default(),
             ahead_ms: AtomicI64::new(0),
+            observer: None,
         })
+    }
+
+    /// Tells somebody what RingCentral's clock shows.
+    pub fn observed_by(self, observer: ClockObserver) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
     /// What time it is.
@@ -98,6 +108,7 @@ impl Client {
         if let Ok(date) = jiff::fmt::rfc2822::parse(date) {
             let ahead_ms = date.timestamp().as_millisecond() + 500 - self.now_ms();
             self.ahead_ms.store(ahead_ms, Ordering::Relaxed);
+            self.observer.iter().for_each(|observer| observer(ahead_ms));
         }
     }
 

@@ -201,7 +201,8 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
         asker,
         to_assembler.clone(),
     )?
-    .through(settings.proxies.clone())?;
+    .through(settings.proxies.clone())?
+    .comparing(metrics.clock.clone());
     let (signals, connections) = connection::start(Arc::new(accounts), questions, stopped.clone());
     let (tls, admin_key) = (watch::Sender::new(settings.tls.clone()), watch::Sender::new(settings.admin_key));
     let feed_store = store.clone();

@@ -176,7 +176,8 @@ fn calls_and_changes() -> Value {
                 "410": foreign_cursor(),
             })) },
         "/v1/health": { "get": operation("getHealth",
-            "How well notifications come in, since the service began, and how connections to RingCentral stand",
+            "How well notifications come in, since the service began, and how connections to RingCentral stand; with the \
+             admin key, only what concerns the installation",
             vec![], json!({
                 "200": answer("The figures; delays are those of the last 20,000 notifications.", json!({
                     "type": "object",
@@ -205,8 +206,18 @@ fn calls_and_changes() -> Value {
                         "unreadable": { "type": "array", "items": { "type": "object", "properties": {
                             "place": { "type": "string" }, "problem": { "type": "string" } } } },
                         "connections": { "type": "array", "items": super::openapi_connections::connection() },
+                        "clock": {
+                            "type": ["object", "null"],
+                            "description": "Only for the admin key: the machine's clock compared with RingCentral's or, \
+                                without a connection, with those of receivers of webhooks; null before it was compared.",
+                            "properties": {
+                                "offsetMs": { "type": "integer", "description": "By how much the machine's clock is ahead." },
+                                "comparedWith": { "type": "string", "enum": ["ringcentral", "receivers"] },
+                                "problem": { "type": ["string", "null"], "description": "What is wrong, and what to do." },
+                            },
+                        },
                     },
-                    "required": ["connections"],
+                    "anyOf": [{ "required": ["connections"] }, { "required": ["clock"] }],
                 })),
             })) },
         "/v1/notifications": { "post": with_body(operation("importNotifications",

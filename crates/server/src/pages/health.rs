@@ -45,6 +45,8 @@ struct Health {
     frame: Frame,
     lines: Vec<Line>,
     now_ms: i64,
+    /// What is wrong with the machine's clock.
+    clock: Option<String>,
 }
 
 /// A connection as `connection status` tells it, in a line.
@@ -114,5 +116,7 @@ pub(super) async fn health(State(service): State<Service>, visitor: Visitor) -> 
         [only] => Some(only.name.clone()),
         _ => None,
     };
-    Ok(page(&Health { frame: Frame::around("health", &visitor, tenant), lines, now_ms: now.as_millis() }))
+    let clock = service.metrics.clock.last().and_then(|compared| compared.problem());
+    let frame = Frame::around("health", &visitor, tenant);
+    Ok(page(&Health { frame, lines, now_ms: now.as_millis(), clock }))
 }

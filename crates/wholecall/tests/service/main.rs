@@ -7,6 +7,7 @@
 mod auditing;
 mod calls;
 mod changes;
+mod clocks;
 mod connecting;
 mod crash;
 mod directory;
@@ -15,6 +16,7 @@ mod harness;
 mod isolation;
 mod keys;
 mod live_calls;
+mod neighbours;
 mod operating;
 #[path = "../pages/mod.rs"]
 mod pages;
