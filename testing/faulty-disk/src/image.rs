@@ -101,7 +101,9 @@ fn mix(written: &[u8], kept: &[u8], mut is_lost: impl FnMut() -> bool) -> Vec<u8
             bytes.get(start..end).unwrap_or_default().to_vec()
         };
         let (new, old) = (of(written), of(kept));
-        let chosen = if new != old && is_lost() { old } else { new };
+        // What was cut off is there as it was, if the cut is lost.
+        let is_cut_off = start >= written.len();
+        let chosen = if new != old && (is_cut_off || is_lost()) { old } else { new };
         let bytes = chosen.len().min(sector.len());
         sector[..bytes].copy_from_slice(&chosen[..bytes]);
     }
