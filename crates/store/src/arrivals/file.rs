@@ -212,25 +212,46 @@ fn trim(transaction: &Transaction<'_>, damages: &Damages, journaled: Position) -
     Ok(())
 }
 
-/// Reads on, batch by batch, from the one that has what follows a position, as long as `read` wants more.
+/// Reads on, batch by batch, from the one that has what follows a position, as long as `read` wants more. A batch that
+/// cannot be read is read again from the disk before it is passed over: what was read may be wrong where what is there is
+/// not.
 pub(super) fn read_after(
     connection: &Connection,
     damages: &Damages,
     position: Position,
     mut read: impl FnMut(Vec<Received>) -> bool,
 ) -> Result<()> {
+    let (mut after, mut suspect) = (position, None);
+    while let Some(unreadable) = read_until_unreadable(connection, damages, after, suspect, &mut read)? {
+        connection.release_memory()?;
+        (after, suspect) = (Position(unreadable.0 - 1), Some(unreadable));
+    }
+    Ok(())
+}
+
+/// The same, up to a batch that cannot be read, but for one that could not be read before, either. Answers which it is.
+fn read_until_unreadable(
+    connection: &Connection,
+    damages: &Damages,
+    position: Position,
+    suspect: Option<Position>,
+    read: &mut impl FnMut(Vec<Received>) -> bool,
+) -> Result<Option<Position>> {
     let mut statement =
         connection.prepare_cached("SELECT last, notifications FROM batches WHERE last > ?1 ORDER BY last")?;
     let mut rows = statement.query([position.0])?;
     while let Some(row) = rows.next()? {
+        let last = Position(row.get(0)?);
         let packed = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-        if let Some(batch) = unpack(damages, Position(row.get(0)?), packed)?
-            && !read(batch)
-        {
+        let batch = match batch::unpack(last, packed) {
+            Err(StoreError::Damaged(_)) if suspect != Some(last) => return Ok(Some(last)),
+            batch => damages.pass_over(batch, None, || place(last.0))?,
+        };
+        if batch.is_some_and(|batch| !read(batch)) {
             break;
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// A batch, or nothing where it is damaged: whose notifications those were is not known any more.
@@ -252,7 +273,9 @@ fn set_aside(transaction: &Transaction<'_>, damages: &Damages, forgotten: Positi
     let mut rows = statement.query([forgotten.0])?;
     while let Some(row) = rows.next()? {
         let (last, packed): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
-        if unpack(damages, Position(last), &packed)?.is_none() {
+        // Also what can be read now, but could not when its turn came.
+        let was_passed_over = damages.has(None, &place(last));
+        if unpack(damages, Position(last), &packed)?.is_none() || was_passed_over {
             transaction
                 .prepare_cached("INSERT OR IGNORE INTO damaged VALUES (?1, ?2)")?
                 .execute(params![last, packed])?;

@@ -58,6 +58,13 @@ pub(crate) fn live(folder: &Path, ledger: &mut Ledger, end: &str) {
     }
 }
 
+/// Its beginning only: nothing is assembled.
+pub(crate) fn receive_only(folder: &Path, ledger: &mut Ledger) {
+    let store = Store::open(folder).unwrap();
+    add_tenants(&store, ledger);
+    receive(&store, ledger, "only");
+}
+
 pub(crate) fn tenant(store: &Store, name: &str) -> Option<TenantId> {
     let tenants = again(|| store.tenants()).ok()?;
     tenants.iter().find(|tenant| tenant.name == name).map(|tenant| tenant.id)
