@@ -73,6 +73,15 @@ pub(crate) struct End {
     pub(crate) arrived_ms: i64,
 }
 
+/// What the file said when it was opened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ArrivalsFound {
+    /// Up to where everything had moved into the journal.
+    pub(crate) journaled: Position,
+    /// The last that it has or had; 0 where it is empty.
+    pub(crate) end: Position,
+}
+
 /// The file, and the thread that writes it. Dropped, it waits until everything handed in is written.
 #[derive(Debug)]
 pub(crate) struct Arrivals {
@@ -81,17 +90,17 @@ pub(crate) struct Arrivals {
     waiting: Arc<Mutex<Waiting>>,
     reader: Mutex<Connection>,
     damages: Arc<Damages>,
-    /// Up to where everything had moved into the journal when the file was opened.
-    journaled_before: Position,
+    found: ArrivalsFound,
     /// Why the last that arrived could not be kept.
     failure: Arc<Mutex<Option<StoreError>>>,
 }
 
 impl Arrivals {
-    /// Goes on after the end of the journal; `news` is told how far it has grown with what arrives.
+    /// Goes on after the end of the journal, and after what was known to be durable; `news` is told how far it has grown with what arrives.
     pub(crate) fn open(
         folder: &Path,
         journal: End,
+        known: Position,
         news: watch::Sender<Position>,
         damages: Arc<Damages>,
     ) -> Result<Self> {
@@ -100,9 +109,9 @@ impl Arrivals {
         file::take_over_rows(&mut connection)?;
         let reader = Mutex::new(schema::open_reader(&path)?);
         let waiting = Arc::new(Mutex::new(Waiting::from(journal.position)));
-        let journaled_before = file::journaled(&connection)?;
-        // Places are never given twice, whatever became of the journal.
-        let journal = End { position: journal.position.max(journaled_before), ..journal };
+        let found = file::found(&connection)?;
+        // Places are never given twice, whatever became of the journal, or of this file.
+        let journal = End { position: journal.position.max(found.journaled).max(known), ..journal };
         let failure: Arc<Mutex<Option<StoreError>>> = Arc::default();
         let writer =
             Writer::new(connection, journal, waiting.clone(), news, damages.clone(), failure.clone())?;
@@ -111,15 +120,7 @@ impl Arrivals {
             .name("store-arrivals".to_owned())
             .spawn(move || writer.write_until_closed(work))
             .map_err(|error| StoreError::Failed(format!("no thread for arrivals: {error}")))?;
-        Ok(Self {
-            queue: Some(queue),
-            thread: Some(thread),
-            waiting,
-            reader,
-            damages,
-            journaled_before,
-            failure,
-        })
+        Ok(Self { queue: Some(queue), thread: Some(thread), waiting, reader, damages, found, failure })
     }
 
     /// Hands in without waiting; the receiver hears when it is durable.
@@ -133,9 +134,9 @@ impl Arrivals {
         Ok(is_durable)
     }
 
-    /// Up to where everything had moved into the journal when the file was opened.
-    pub(crate) fn journaled_before(&self) -> Position {
-        self.journaled_before
+    /// What the file said when it was opened.
+    pub(crate) fn found(&self) -> ArrivalsFound {
+        self.found
     }
 
     /// Why the last that arrived could not be kept; if so, it is tried whether anything can be now. Blocks.

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use crate::{
     Position, Store,
+    arrivals::ArrivalsFound,
     error::{Result, StoreError},
     event_names::Incarnation,
     wal,
@@ -21,8 +22,10 @@ pub(crate) struct Opened {
     losses: Vec<String>,
     /// Up to which notification that was found before.
     accepted: Position,
-    /// Up to where everything had moved into the journal when what arrives was written last.
-    journaled: Position,
+    /// Up to which notification one was known to be durable when something was assembled last.
+    arrived: Position,
+    /// Up to which notification any of the two files has had one.
+    known: Position,
 }
 
 impl Opened {
@@ -49,16 +52,38 @@ impl Opened {
         let (name, is_copy, is_renewed, accepted): (String, bool, bool, i64) =
             connection.query_row(row, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
         (self.is_copy, self.accepted) = (is_copy, Position(accepted));
+        let arrived = connection.query_row("SELECT arrived FROM checkpoint", [], |row| row.get(0))?;
+        self.arrived = Position(arrived);
         Ok(Incarnation::new(&name, is_renewed))
     }
 
-    /// Compares where the journal ends with where it had come to when what arrives was written last.
-    pub(crate) fn compare(&mut self, journal: Position, journaled: Position) {
-        self.journaled = journaled;
+    /// Up to which notification one was known to be durable when something was assembled last.
+    pub(crate) fn arrived(&self) -> Position {
+        self.arrived
+    }
+
+    /// Compares the two files: neither may end before what the other knows of it.
+    pub(crate) fn compare(&mut self, journal: Position, arrivals: ArrivalsFound) {
+        let ArrivalsFound { journaled, end } = arrivals;
+        self.known = journal.max(journaled).max(end).max(self.arrived);
         if journal.max(self.accepted) < journaled {
             self.losses.push(format!(
                 "wholecall.db ends at notification {}, but {} had been reached: it has lost its end, or is an older file",
                 journal.0, journaled.0
+            ));
+        }
+        // A copy comes without the other file, and has what was in it.
+        if self.is_copy {
+            return;
+        }
+        let (nothing, had) = (Position::default(), journal.max(self.arrived));
+        // What has moved into the journal was durable there before. An empty file may be one that was just made.
+        let is_older = end > nothing && end.max(self.accepted) < journal;
+        let is_missing = journal.max(end).max(self.accepted) < self.arrived;
+        if is_older || is_missing {
+            self.losses.push(format!(
+                "arrivals.db ends at notification {}, but {} had been reached: it has lost its end, or is an older file",
+                end.0, had.0
             ));
         }
     }
@@ -102,13 +127,13 @@ impl Store {
         &self,
         also: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<()> + Send + 'static,
     ) -> Result<()> {
-        let journaled = self.shared.opened.journaled.0;
+        let known = self.shared.opened.known.0;
         let name = self.writer().run(move |transaction, _| {
             also(transaction)?;
             let renew =
                 "UPDATE incarnation SET name = lower(hex(randomblob(4))), is_copy = 0, is_renewed = 1,
                      accepted = max(accepted, ?1) RETURNING name";
-            Ok(transaction.query_row(renew, [journaled], |row| row.get::<_, String>(0))?)
+            Ok(transaction.query_row(renew, [known], |row| row.get::<_, String>(0))?)
         })?;
         *self.shared.incarnation.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
             Incarnation::new(&name, true);
@@ -252,6 +277,104 @@ mod tests {
         // Places are never given twice.
         receive(&mixed, 1);
         assert_eq!(*mixed.watch_journal().borrow(), Position(21));
+    }
+
+    fn wait(store: &Store, count: i64) {
+        let checkpoint = store.checkpoint().unwrap();
+        let arrival = |number| Arrival {
+            tenant: TenantId(1),
+            arrived_ms: number,
+            session: format!("s-{number}").into(),
+            body: "x".repeat(2_000).into(),
+        };
+        for number in 0..count {
+            store.append(vec![arrival(number)]).unwrap().blocking_recv().unwrap().unwrap();
+        }
+        store.commit(Assembled { checkpoint, made: Vec::new() }).unwrap();
+    }
+
+    /// What a folder looks like once one of its files is replaced by what it was before.
+    fn with_older(file: &str, between: impl Fn(&Store), after: impl Fn(&Store)) -> tempfile::TempDir {
+        let (folder, older) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = Store::open(folder.path()).unwrap();
+        between(&store);
+        drop(store);
+        std::fs::copy(folder.path().join(file), older.path().join(file)).unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        after(&store);
+        drop(store);
+        std::fs::copy(older.path().join(file), folder.path().join(file)).unwrap();
+        folder
+    }
+
+    fn expect_noticed_once(folder: &Path, last: i64) {
+        // Whoever only looks changes nothing.
+        for _ in 0..2 {
+            let losses = Store::open(folder).unwrap().losses().unwrap();
+            assert!(losses.len() == 1 && losses[0].contains("arrivals.db ends at"), "{losses:?}");
+        }
+        let mixed = Store::open(folder).unwrap();
+        let before = name(&mixed);
+        mixed.claim().unwrap();
+        assert_ne!(name(&mixed), before);
+        receive(&mixed, 1);
+        assert!(*mixed.watch_journal().borrow() > Position(last), "places are never given twice");
+        let after = name(&mixed);
+        drop(mixed);
+        let again = Store::open(folder).unwrap();
+        again.claim().unwrap();
+        assert_eq!((again.losses().unwrap().len(), name(&again)), (1, after), "it is the same loss");
+    }
+
+    #[test]
+    fn older_arrivals_beside_a_newer_file_are_noticed() {
+        // Everything was assembled in between.
+        let folder = with_older("arrivals.db", |store| receive(store, 10), |store| receive(store, 10));
+        expect_noticed_once(folder.path(), 20);
+        // Some still waited.
+        let folder = with_older("arrivals.db", |store| receive(store, 10), |store| wait(store, 5));
+        expect_noticed_once(folder.path(), 15);
+    }
+
+    #[test]
+    fn older_arrivals_that_still_have_what_was_assembled_since_are_noticed() {
+        let (folder, older) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = Store::open(folder.path()).unwrap();
+        wait(&store, 10);
+        as_they_are(folder.path(), older.path());
+        receive(&store, 10);
+        drop(store);
+        for log in ["arrivals.db", "arrivals.db-wal"] {
+            std::fs::copy(older.path().join(log), folder.path().join(log)).unwrap();
+        }
+        expect_noticed_once(folder.path(), 20);
+    }
+
+    #[test]
+    fn missing_arrivals_are_noticed_where_something_waited_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        receive(&store, 10);
+        wait(&store, 5);
+        drop(store);
+        std::fs::remove_file(folder.path().join("arrivals.db")).unwrap();
+        expect_noticed_once(folder.path(), 15);
+    }
+
+    #[test]
+    fn a_store_that_was_only_looked_at_or_crashed_has_lost_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        receive(&store, 10);
+        wait(&store, 5);
+        for _ in 0..2 {
+            let crashed = tempfile::tempdir().unwrap();
+            as_they_are(folder.path(), crashed.path());
+            for _ in 0..2 {
+                assert_eq!(Store::open(crashed.path()).unwrap().losses().unwrap(), [""; 0]);
+            }
+            receive(&store, 5);
+        }
     }
 
     #[test]

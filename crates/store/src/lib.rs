@@ -166,9 +166,10 @@ impl Store {
             rewrites: watch::Sender::new(memory.rewrites),
         };
         let journal_news = watch::Sender::new(journal.position);
-        let arrivals = Arrivals::open(folder, journal, journal_news.clone(), damages.clone())?;
+        let arrivals =
+            Arrivals::open(folder, journal, opened.arrived(), journal_news.clone(), damages.clone())?;
         if is_quiet {
-            opened.compare(journal.position, arrivals.journaled_before());
+            opened.compare(journal.position, arrivals.found());
         }
         let readers = Readers::open(&path)?;
         let checkpointer = Checkpointer::start(schema::open_checkpointer(&path)?)?;

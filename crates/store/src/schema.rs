@@ -22,6 +22,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/10.sql"),
     include_str!("schema/11.sql"),
     include_str!("schema/12.sql"),
+    include_str!("schema/16.sql"),
 ];
 
 /// Opens the file for writing, makes it if it is not there, and brings it up to date.

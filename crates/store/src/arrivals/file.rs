@@ -9,7 +9,7 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Arrival, End, Received, batch, lock, waiting::Waiting};
+use super::{Arrival, ArrivalsFound, End, Received, batch, lock, waiting::Waiting};
 use crate::{
     Position, TenantId, codec,
     damage::Damages,
@@ -45,6 +45,8 @@ pub(super) struct Writer {
     end: End,
     /// Up to where everything was forgotten.
     forgotten: Position,
+    /// The last that this file has or had.
+    had: Position,
     news: watch::Sender<Position>,
     must_wipe: bool,
     damages: Arc<Damages>,
@@ -79,7 +81,8 @@ impl Writer {
             connection.query_row("SELECT min(last) FROM batches", [], |row| row.get(0))?;
         let forgotten = first.map_or(end.position, |first| Position(first - 1));
         news.send_replace(end.position);
-        Ok(Self { connection, waiting, end, forgotten, news, must_wipe: false, damages, failure })
+        let had = found(&connection)?.end;
+        Ok(Self { connection, waiting, end, forgotten, had, news, must_wipe: false, damages, failure })
     }
 
     pub(super) fn write_until_closed(mut self, mut queue: mpsc::Receiver<Work>) {
@@ -138,7 +141,8 @@ impl Writer {
         let gone =
             transaction.prepare_cached("DELETE FROM batches WHERE last <= ?1")?.execute([forgotten.0])?;
         if gone > 0 || received.is_empty() {
-            note_progress(&transaction, journaled)?;
+            // Never beyond what this file has had: where it is older than the journal, that can still be seen.
+            note_progress(&transaction, journaled.min(self.had))?;
         }
         if self.must_wipe {
             trim(&transaction, &self.damages, journaled)?;
@@ -149,7 +153,7 @@ impl Writer {
         received.into_iter().for_each(|received| waiting.add(received));
         drop(waiting);
         if end.position != self.end.position {
-            self.end = end;
+            (self.end, self.had) = (end, end.position);
             self.news.send_replace(end.position);
         }
         Ok(())
@@ -174,10 +178,12 @@ fn note_progress(transaction: &Transaction<'_>, journaled: Position) -> Result<(
     Ok(())
 }
 
-/// Up to where everything was in the journal when that was noted last.
-pub(super) fn journaled(connection: &Connection) -> Result<Position> {
-    let journaled = "SELECT coalesce(max(journaled), 0) FROM progress";
-    Ok(Position(connection.query_row(journaled, [], |row| row.get(0))?))
+/// What the file says of itself.
+pub(super) fn found(connection: &Connection) -> Result<ArrivalsFound> {
+    let sql = "SELECT (SELECT coalesce(max(journaled), 0) FROM progress), (SELECT coalesce(max(last), 0) FROM batches)";
+    let (journaled, last) = connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (journaled, last) = (Position(journaled), Position(last));
+    Ok(ArrivalsFound { journaled, end: journaled.max(last) })
 }
 
 fn lock_failure(failure: &Mutex<Option<StoreError>>) -> MutexGuard<'_, Option<StoreError>> {
