@@ -2,7 +2,8 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    fs, io,
+    fs,
+    io::{self, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
@@ -36,6 +37,8 @@ struct State {
     faults: Vec<Fault>,
     counts: HashMap<Operation, u64>,
     struck: Vec<String>,
+    /// Where that is written, too: for whoever will end this process.
+    log: Option<fs::File>,
     is_cut: bool,
     /// Sectors of each file that were written since it was synced.
     dirty: HashMap<String, BTreeSet<u64>>,
@@ -67,6 +70,7 @@ impl Disk {
             faults: Vec::new(),
             counts: HashMap::new(),
             struck: Vec::new(),
+            log: None,
             is_cut: false,
             dirty: HashMap::new(),
             rng: Rng::with_seed(1),
@@ -99,6 +103,12 @@ impl Disk {
         self.shared.lock().struck.clone()
     }
 
+    /// Writes to a file, too, which faults have struck.
+    pub fn log_to(&self, file: &Path) -> io::Result<()> {
+        self.shared.lock().log = Some(fs::OpenOptions::new().create(true).append(true).open(file)?);
+        Ok(())
+    }
+
     /// Cuts the power: nothing changes any more.
     pub fn cut(&self) {
         self.shared.lock().is_cut = true;
@@ -108,6 +118,16 @@ impl Disk {
     pub fn crash(&self, to: &Path, loss: Loss) -> io::Result<()> {
         self.cut();
         image::leave_what_a_crash_leaves(&self.shared.folder, &self.shared.durable, to, loss)
+    }
+}
+
+impl State {
+    fn strike(&mut self, what: String) {
+        if let Some(log) = &mut self.log {
+            // It is for people; the faults strike as planned.
+            let _ = writeln!(log, "{what}");
+        }
+        self.struck.push(what);
     }
 }
 
@@ -135,7 +155,7 @@ impl Shared {
         let Some(fault) = state.faults.iter().find(|fault| fault.strikes(operation, number)).copied() else {
             return Fate::Done;
         };
-        state.struck.push(format!("{fault} struck {file} at {about}"));
+        state.strike(format!("{fault} struck {file} at {about}"));
         match fault.kind {
             Kind::Error => {
                 if operation == Operation::Sync {
@@ -177,7 +197,7 @@ impl Shared {
             false => Ok(()),
         });
         if let Err(error) = kept {
-            state.struck.push(format!("what is durable of {file} cannot be kept: {error}"));
+            state.strike(format!("what is durable of {file} cannot be kept: {error}"));
             state.is_cut = true;
         }
     }
