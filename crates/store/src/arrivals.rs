@@ -174,8 +174,31 @@ impl Arrivals {
             stored.extend(batch.into_iter().filter(|received| received.position > position));
             stored.len() < limit
         })?;
+        drop(reader);
+        self.note_gaps(position, &stored);
         stored.truncate(limit);
         Ok(stored)
+    }
+
+    /// What waits is without a gap, from the end of the journal on: where there is one, something has vanished.
+    fn note_gaps(&self, position: Position, stored: &[Received]) {
+        // After reading: what has moved into the journal meanwhile may have been forgotten.
+        let mut last = lock(&self.waiting).journaled().max(position);
+        for received in stored {
+            if received.position > last.next() {
+                let place = format!("notifications {} to {}", last.next().0, received.position.0 - 1);
+                let gone = StoreError::Damaged("they are not in arrivals.db any more".to_owned());
+                self.damages.note(None, place, &gone);
+            }
+            last = last.max(received.position);
+        }
+    }
+
+    /// What SQLite finds wrong with the file.
+    pub(crate) fn file_problems(&self) -> Result<Vec<String>> {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let problems = schema::integrity_problems(&reader)?;
+        Ok(problems.into_iter().map(|problem| format!("{FILE_NAME}: {problem}")).collect())
     }
 
     /// Reads everything that waits, also what was set aside, so that what is damaged is noted.

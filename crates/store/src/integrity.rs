@@ -128,8 +128,19 @@ impl Store {
         also: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<()> + Send + 'static,
     ) -> Result<()> {
         let known = self.shared.opened.known.0;
+        // What was found to be missing is so once, and places beyond it are given.
+        let journal = self.read(|connection| {
+            let end =
+                "SELECT max(position, (SELECT coalesce(max(position), 0) FROM journal)) FROM checkpoint";
+            Ok(Position(connection.query_row(end, [], |row| row.get(0))?))
+        })?;
+        let waiting = self.shared.arrivals.stored_after(journal, usize::MAX >> 1)?.len();
+        let known = known.max(journal.0);
         let name = self.writer().run(move |transaction, _| {
             also(transaction)?;
+            let missing =
+                "UPDATE checkpoint SET removed_notifications = ?1 - ?2 - (SELECT count(*) FROM journal)";
+            transaction.execute(missing, [known, waiting as i64])?;
             let renew =
                 "UPDATE incarnation SET name = lower(hex(randomblob(4))), is_copy = 0, is_renewed = 1,
                      accepted = max(accepted, ?1) RETURNING name";
@@ -169,7 +180,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Arrival, Assembled, FILE_NAME, TenantId};
+    use crate::{Arrival, Assembled, Expiry, FILE_NAME, TenantId};
 
     fn receive(store: &Store, count: i64) {
         let arrival = |number| Arrival {
@@ -348,6 +359,39 @@ mod tests {
             std::fs::copy(older.path().join(log), folder.path().join(log)).unwrap();
         }
         expect_noticed_once(folder.path(), 20);
+    }
+
+    #[test]
+    fn a_batch_that_has_vanished_between_others_is_noticed_for_good() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        receive(&store, 4);
+        wait(&store, 6);
+        drop(store);
+        let arrivals = Connection::open(folder.path().join("arrivals.db")).unwrap();
+        assert_eq!(arrivals.execute("DELETE FROM batches WHERE last IN (7, 8)", []).unwrap(), 2);
+        drop(arrivals);
+        let store = Store::open(folder.path()).unwrap();
+        assert_eq!(store.journal_after(Position(4), 100).unwrap().len(), 4);
+        let noticed = store.take_damage_news();
+        assert!(noticed.len() == 1 && noticed[0].place == "notifications 7 to 8", "{noticed:?}");
+        let checkpoint = *store.watch_journal().borrow();
+        store.commit(Assembled { checkpoint, made: Vec::new() }).unwrap();
+        drop(store);
+        let again = Store::open(folder.path()).unwrap();
+        let problems = again.journal_problems().unwrap();
+        assert_eq!(problems, ["10 should be there, 8 are: 2 are missing"]);
+    }
+
+    #[test]
+    fn what_was_removed_on_purpose_is_not_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        receive(&store, 10);
+        wait(&store, 3);
+        let all = Expiry { tenant: TenantId(1), before_ms: i64::MAX, quiet_since_ms: i64::MAX };
+        assert_eq!(store.remove_strays(all, 4).unwrap(), 4);
+        assert_eq!(store.journal_problems().unwrap(), [""; 0]);
     }
 
     #[test]

@@ -69,6 +69,7 @@ impl Found {
     fn check(&mut self, store: &Store) -> Result<(), wholecall_store::StoreError> {
         self.problems.extend(store.losses()?);
         self.problems.extend(store.file_problems()?);
+        self.problems.extend(store.journal_problems()?);
         self.problems.extend(store.feed_problems()?);
         for entry in store.audit_journal(Position(0), 1_000_000)? {
             self.problems.extend(entry.entry.err().map(|error| error.to_string()));
