@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, config::DbConfig};
 
 use crate::{
     Position, Store,
@@ -29,9 +29,11 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// Looks at the logs of a folder's files, before anybody opens them.
-    pub(crate) fn in_logs_of(files: &[&Path]) -> Self {
+    /// Looks at the logs of a folder's files, before anybody opens them, and has SQLite read them. It reads a log once, up
+    /// to what is not as it was written, and writes over the rest: as long as the connections are open, that is settled.
+    pub(crate) fn in_logs_of(files: &[&Path]) -> Result<(Self, Vec<Connection>)> {
         let mut found = Self::default();
+        let mut connections = Vec::new();
         for file in files {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
             match wal::tail(file) {
@@ -39,11 +41,12 @@ impl Opened {
                     "the log of {name} is damaged: {} transactions after that place are lost",
                     tail.lost_commits
                 )),
+                Ok(tail) if tail.frames > 0 => connections.push(recover(file, tail.frames)?),
                 Ok(_) => {}
                 Err(error) => found.losses.push(format!("the log of {name} cannot be looked at: {error}")),
             }
         }
-        found
+        Ok((found, connections))
     }
 
     /// Looks at the file itself.
@@ -87,6 +90,30 @@ impl Opened {
             ));
         }
     }
+}
+
+/// A log is read again so often where less was read than lies there: what was read may be wrong where what is there is not.
+const READINGS: usize = 3;
+
+/// Has SQLite read the log of a file, in which so many frames are to be read.
+fn recover(file: &Path, frames: u64) -> Result<Connection> {
+    let mut read = 0;
+    for _ in 0..READINGS {
+        let connection = Connection::open(file)?;
+        // Who closes it last would write what was read into the file, and remove the log.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        let recovered = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+        let counted = recovered
+            .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1)));
+        read = counted.map_or(0, |count: i64| count.unsigned_abs());
+        if read >= frames {
+            return Ok(connection);
+        }
+    }
+    Err(StoreError::Damaged(format!(
+        "the log of {} has {frames} pages, of which {read} can be read",
+        file.file_name().unwrap_or_default().to_string_lossy()
+    )))
 }
 
 impl Store {

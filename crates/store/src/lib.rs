@@ -142,9 +142,9 @@ impl Store {
         let path = folder.join(FILE_NAME);
         // Somebody who writes changes the logs while they are looked at.
         let is_quiet = !claim::is_claimed(&path);
-        let mut opened = match is_quiet {
-            true => Opened::in_logs_of(&[&path, &folder.join(arrivals::FILE_NAME)]),
-            false => Opened::default(),
+        let (mut opened, _recovered) = match is_quiet {
+            true => Opened::in_logs_of(&[&path, &folder.join(arrivals::FILE_NAME)])?,
+            false => (Opened::default(), Vec::new()),
         };
         let connection = schema::open_writer(&path)?;
         let damages: Arc<Damages> = Arc::default();

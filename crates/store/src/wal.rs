@@ -25,6 +25,8 @@ type Salts = [u8; 8];
 pub(crate) struct Tail {
     /// Transactions that were durable, and that are not read any more, since something before them is damaged.
     pub(crate) lost_commits: u64,
+    /// Frames up to the end of the last transaction that is read.
+    pub(crate) frames: u64,
 }
 
 /// Looks at the log of a database file; there may be none.
@@ -43,9 +45,9 @@ pub(crate) fn tail(database: &Path) -> io::Result<Tail> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Tail::default()),
         Err(error) => return Err(error),
     };
-    let Rest { commits, pages, page_bytes } = rest(BufReader::new(&log))?;
+    let Rest { commits, pages, page_bytes, frames } = rest(BufReader::new(&log))?;
     let is_lost = commits > 0 && !are_in_file(&log, database, &pages, page_bytes)?;
-    Ok(Tail { lost_commits: if is_lost { commits } else { 0 } })
+    Ok(Tail { lost_commits: if is_lost { commits } else { 0 }, frames })
 }
 
 /// What follows in a log after what is read of it.
@@ -56,6 +58,8 @@ struct Rest {
     /// Where the last version of each page begins.
     pages: BTreeMap<u32, u64>,
     page_bytes: usize,
+    /// Frames before it, up to the end of a transaction.
+    frames: u64,
 }
 
 impl Rest {
@@ -97,7 +101,7 @@ fn rest(mut log: impl Read) -> io::Result<Rest> {
     let mut salts: Option<Salts> = (is_whole || is_flipped).then(|| salts(&header, 16));
     let mut sum = Sum { is_big_endian: word(&header, 0) & 1 == 1, ..Sum::default() };
     sum.stored(&header, 24);
-    let mut run = (!is_whole).then(|| Run { commits: 0, needed: if is_flipped { 1 } else { 2 } });
+    let mut run = (!is_whole).then_some(Run { commits: 0, needed: if is_flipped { 1 } else { 2 } });
     let mut frame = vec![0; FRAME_HEADER_BYTES + page_bytes];
     let mut at = HEADER_BYTES as u64;
     while fill(&mut log, &mut frame)? {
@@ -106,7 +110,11 @@ fn rest(mut log: impl Read) -> io::Result<Rest> {
         let mut follows = is_next(&frame);
         match &mut run {
             // Everything up to here is read.
-            None if follows => {}
+            None if follows => {
+                if word(&frame, 4) != 0 {
+                    rest.frames = (at - HEADER_BYTES as u64) / frame.len() as u64 + 1;
+                }
+            }
             None => {
                 let is_flipped = cure(&mut frame, is_next);
                 follows = is_flipped || self::salts(&frame, 8) == expected;
@@ -263,7 +271,8 @@ mod tests {
     fn a_flipped_bit_is_noticed_wherever_it_is() {
         let (folder, whole, _writer) = log();
         let path = folder.path().join("file.db");
-        assert_eq!(tail(&path).unwrap(), Tail::default());
+        let frames = ((whole.len() - HEADER_BYTES) / FRAME_BYTES) as u64;
+        assert_eq!(tail(&path).unwrap(), Tail { lost_commits: 0, frames });
         let places = (0..whole.len()).step_by(997).chain([4, 9, 17, 26, whole.len() - 1]);
         for place in places {
             let mut damaged = whole.clone();
@@ -344,6 +353,6 @@ mod tests {
         writer.query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(())).unwrap();
         whole[HEADER_BYTES..HEADER_BYTES + FRAME_BYTES].fill(7);
         std::fs::write(folder.path().join("file.db-wal"), &whole).unwrap();
-        assert_eq!(tail(&folder.path().join("file.db")).unwrap(), Tail::default());
+        assert_eq!(tail(&folder.path().join("file.db")).unwrap().lost_commits, 0);
     }
 }

@@ -54,8 +54,8 @@ pub(crate) fn keep(
 
 /// What is not in the folder any more is gone for good.
 pub(crate) fn forget_removed(folder: &Path, durable: &Path) -> io::Result<()> {
-    let gone = files(durable)?.into_iter().filter(|name| !folder.join(name).exists());
-    gone.map(|name| fs::remove_file(durable.join(name))).collect()
+    let mut gone = files(durable)?.into_iter().filter(|name| !folder.join(name).exists());
+    gone.try_for_each(|name| fs::remove_file(durable.join(name)))
 }
 
 /// Makes a folder of what a crash leaves: of what lies in `folder`, and what of it is durable. Nobody may have the files

@@ -60,9 +60,15 @@ pub(crate) fn live(folder: &Path, ledger: &mut Ledger, end: &str) {
 
 /// Its beginning only: nothing is assembled.
 pub(crate) fn receive_only(folder: &Path, ledger: &mut Ledger) {
+    receive_until(folder, ledger, || {});
+}
+
+/// The same, until something happens before it is stopped.
+pub(crate) fn receive_until(folder: &Path, ledger: &mut Ledger, happens: impl FnOnce()) {
     let store = Store::open(folder).unwrap();
     add_tenants(&store, ledger);
     receive(&store, ledger, "only");
+    happens();
 }
 
 pub(crate) fn tenant(store: &Store, name: &str) -> Option<TenantId> {

@@ -162,6 +162,36 @@ fn a_bit_that_flips_while_what_waits_is_read_costs_nothing() {
     assert!(count > 5, "{count} reads of what waits");
 }
 
+/// SQLite takes what it cannot read for the end of the log.
+#[test]
+fn a_bit_that_flips_while_a_log_is_recovered_costs_nothing() {
+    let (folder, durable) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let disk = Disk::of(folder.path(), durable.path()).unwrap();
+    let mut ledger = Ledger::default();
+    life::receive_until(folder.path(), &mut ledger, || disk.cut());
+    let reads = |at: u64| {
+        let (again, durable) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        disk.crash(again.path(), Loss::Everything).unwrap();
+        let faulty = Disk::of(again.path(), durable.path()).unwrap();
+        faulty.plan(&[Fault::once(Operation::Read, Kind::FlippedBit, at)]);
+        // What cannot be opened now can be later.
+        if let Ok(store) = Store::open(again.path()) {
+            let _ = store.claim().and_then(|()| life::assemble(&store));
+        }
+        (faulty.count(Operation::Read), faulty.struck(), Found::look(again.path()))
+    };
+    let all = reads(u64::MAX).0;
+    for at in samples(all.min(RECOVERED)) {
+        let (_, struck, found) = reads(at);
+        let Ok(found) = found else { continue };
+        let differences = ledger.differences(&found);
+        assert!(differences.is_empty() || !found.problems.is_empty(), "{struck:?}: {differences:?}");
+    }
+}
+
+/// In so many reads both logs are recovered, or nearly.
+const RECOVERED: u64 = 250;
+
 /// Later reads are rarely of what waits.
 const READ_WHILE_WAITING: u64 = 40;
 
