@@ -153,9 +153,9 @@ impl Store {
         let path = folder.join(FILE_NAME);
         // Somebody who writes changes the logs while they are looked at.
         let is_quiet = !claim::is_claimed(&path);
-        let mut opened = match is_quiet {
-            true => Opened::in_logs_of(&[&path, &folder.join(arrivals::FILE_NAME)]),
-            false => Opened::default(),
+        let (mut opened, _recovered) = match is_quiet {
+            true => Opened::in_logs_of(&[&path, &folder.join(arrivals::FILE_NAME)])?,
+            false => (Opened::default(), Vec::new()),
         };
         let connection = schema::open_writer(&path)?;
         let damages: Arc<Damages> = Arc::default();
@@ -177,9 +177,10 @@ impl Store {
             rewrites: watch::Sender::new(memory.rewrites),
         };
         let journal_news = watch::Sender::new(journal.position);
-        let arrivals = Arrivals::open(folder, journal, journal_news.clone(), damages.clone())?;
+        let arrivals =
+            Arrivals::open(folder, journal, opened.arrived(), journal_news.clone(), damages.clone())?;
         if is_quiet {
-            opened.compare(journal.position, arrivals.journaled_before());
+            opened.compare(journal.position, arrivals.found());
         }
         let readers = Readers::open(&path, READERS)?;
         let tenant_readers = Readers::open(&path, 1)?;
