@@ -35,14 +35,18 @@ pub struct Plan {
     pub measured: Duration,
     /// Parties of the call that is drawn.
     pub parties: usize,
+    /// Only this is tried.
+    pub only: Option<Attack>,
 }
 
 impl Plan {
     /// As docs/robustness.md has it.
-    pub const FULL: Self = Self { calls: 20_000, measured: Duration::from_secs(10), parties: 10_000 };
+    pub const FULL: Self =
+        Self { calls: 20_000, measured: Duration::from_secs(10), parties: 10_000, only: None };
 
     /// Counts, not times.
-    pub const SHORT: Self = Self { calls: 300, measured: Duration::from_millis(1_500), parties: 1_000 };
+    pub const SHORT: Self =
+        Self { calls: 300, measured: Duration::from_millis(1_500), parties: 1_000, only: None };
 }
 
 /// What an attack came to.
@@ -165,7 +169,7 @@ async fn attack_all(program: &Path, plan: &Plan, mut tell: impl FnMut(Row)) -> R
     let mut victim = Victim::new(victim, service.address, here);
     victim.begin(&mut connection).await?;
     for from in [here, elsewhere] {
-        for attack in Attack::ALL {
+        for attack in Attack::ALL.into_iter().filter(|attack| plan.only.is_none_or(|only| only == *attack)) {
             let quiet = victim.measure(plan.measured).await?;
             service.forget_peak();
             let mut attacking =

@@ -18,6 +18,9 @@ use crate::service::{ACCOUNT, Connection, Result, Tenant};
 /// Parties of one notification: 256 KiB are the most that is taken.
 const PARTIES_OF_A_NOTIFICATION: usize = 200;
 
+/// How long it may take until a call of many parties is assembled.
+const PREPARED_WITHIN_S: u64 = 300;
+
 /// When whoever waits for something comes again after having been refused or cut off.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -117,6 +120,7 @@ impl Attacking {
             parties: plan.parties,
             answers: answers.clone(),
         };
+        attacker.prepare().await?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         thread::spawn(move || {
             runtime.block_on(attacker.go_on(stopped));
@@ -136,6 +140,25 @@ impl Attacking {
 }
 
 impl Attacker {
+    /// What is drawn has to be there.
+    async fn prepare(&self) -> Result<()> {
+        if self.attack != Attack::Drawings {
+            return Ok(());
+        }
+        let mut connection = Connection::open(self.from, self.to).await?;
+        let head = self.tenant.asks("POST", "/v1/notifications");
+        connection.ask(&head, &many_parties(self.parties, 0, self.from)).await?;
+        let call = self.tenant.asks("GET", &format!("/v1/calls/{}", crowd(0, self.from)));
+        let last = format!("p-crowd-{}\"", self.parties - 1);
+        for _ in 0..PREPARED_WITHIN_S {
+            if connection.ask_text(&call).await.is_ok_and(|record| record.contains(&last)) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        Err(format!("the call of many parties is not there after {PREPARED_WITHIN_S} s").into())
+    }
+
     async fn go_on(self, mut stopped: watch::Receiver<bool>) {
         let mut connections = JoinSet::new();
         for number in 0..self.attack.connections() {
@@ -180,7 +203,8 @@ impl Attacker {
             }
             Attack::Drawings => {
                 if number == 0 {
-                    let lines = many_parties(self.parties, round, self.from);
+                    // Another such call is assembled meanwhile.
+                    let lines = many_parties(self.parties, round + 1, self.from);
                     let head = tenant.asks("POST", "/v1/notifications");
                     self.count(connection.ask(&head, &lines).await?);
                 }

@@ -3,11 +3,16 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::oneshot,
+    task::{JoinError, JoinSet},
+    time::timeout,
+};
 
 use crate::{
     as_they_happen, examples,
@@ -19,6 +24,9 @@ const CALLS_EVERY: Duration = Duration::from_millis(20);
 
 /// So many requests over one connection: those who come anew have to be let in too.
 const REQUESTS_OF_A_CONNECTION: usize = 10;
+
+/// So many requests of a kind wait for their answers.
+const AT_ONCE: usize = 64;
 
 /// Whoever is not answered by then was refused.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -140,9 +148,9 @@ struct Took {
 }
 
 impl Took {
-    fn note(&mut self, due: Instant, what: &str, answered: io::Result<u16>) {
+    fn note(&mut self, after: Duration, what: &str, answered: io::Result<u16>) {
         let reason = match answered {
-            Ok(200) => return self.micros.push(due.elapsed().as_micros() as u32),
+            Ok(200) => return self.micros.push(after.as_micros() as u32),
             Ok(status) => format!("{what}: {status}"),
             Err(error) => format!("{what}: {error}"),
         };
@@ -160,59 +168,95 @@ async fn post(
     time: Duration,
     mut notifications: Notifications,
 ) -> (Took, Notifications) {
-    let (mut took, mut asker) = (Took::default(), Asker { from, to, connection: None, asked: 0 });
-    let head = tenant.hook();
+    let mut asking = Asking::new(from, to, "hook", tenant.hook());
     for due in dues(HOOK_EVERY, time) {
         tokio::time::sleep_until(due.into()).await;
-        let Some(body) = notifications.next().filter(|_| took.refused < MAX_REFUSED) else { break };
-        took.note(due, "hook", asker.ask(&head, body.as_bytes()).await);
+        let Some(body) = notifications.next().filter(|_| asking.may_go_on()) else { break };
+        asking.ask(due, body).await;
     }
-    (took, notifications)
+    (asking.end().await, notifications)
 }
 
 async fn list(tenant: Tenant, from: IpAddr, to: SocketAddr, time: Duration) -> Took {
-    let (mut took, mut asker) = (Took::default(), Asker { from, to, connection: None, asked: 0 });
-    let head = tenant.asks("GET", "/v1/calls?limit=5");
+    let mut asking = Asking::new(from, to, "calls", tenant.asks("GET", "/v1/calls?limit=5"));
     for due in dues(CALLS_EVERY, time) {
         tokio::time::sleep_until(due.into()).await;
-        took.note(due, "calls", asker.ask(&head, b"").await);
-        if took.refused == MAX_REFUSED {
+        if !asking.may_go_on() {
             break;
         }
+        asking.ask(due, String::new()).await;
     }
-    took
+    asking.end().await
 }
 
-/// When requests are due, whenever the one before was answered.
+/// When requests are due, whenever those before were answered.
 fn dues(every: Duration, time: Duration) -> impl Iterator<Item = Instant> {
     let began = Instant::now();
     (0..).map(move |number| began + every * number).take_while(move |due| *due < began + time)
 }
 
-struct Asker {
+/// How late a request was answered, its status, and the connection with how often it was used.
+type Answered = (Duration, io::Result<u16>, Option<(Connection, usize)>);
+
+/// Requests that do not wait for each other, as RingCentral's: each takes a connection that is free, or opens one.
+struct Asking {
     from: IpAddr,
     to: SocketAddr,
-    connection: Option<Connection>,
-    asked: usize,
+    what: &'static str,
+    head: Arc<str>,
+    took: Took,
+    free: Vec<(Connection, usize)>,
+    running: JoinSet<Answered>,
 }
 
-impl Asker {
-    async fn ask(&mut self, head: &str, body: &[u8]) -> io::Result<u16> {
-        self.asked += 1;
-        if self.asked.is_multiple_of(REQUESTS_OF_A_CONNECTION) {
-            self.connection = None;
+impl Asking {
+    fn new(from: IpAddr, to: SocketAddr, what: &'static str, head: String) -> Self {
+        let (took, free, running) = (Took::default(), Vec::new(), JoinSet::new());
+        Self { from, to, what, head: head.into(), took, free, running }
+    }
+
+    fn may_go_on(&self) -> bool {
+        self.took.refused < MAX_REFUSED
+    }
+
+    async fn ask(&mut self, due: Instant, body: String) {
+        while let Some(done) = self.running.try_join_next() {
+            self.note(done);
         }
-        let late = || io::Error::new(io::ErrorKind::TimedOut, "no answer");
-        let answered = timeout(PATIENCE, async {
-            let mut connection = match self.connection.take() {
-                Some(connection) => connection,
-                None => Connection::open(self.from, self.to).await?,
-            };
-            let status = connection.ask(head, body).await?;
-            self.connection = Some(connection);
-            Ok(status)
+        if self.running.len() >= AT_ONCE
+            && let Some(done) = self.running.join_next().await
+        {
+            self.note(done);
+        }
+        let (free, head, from, to) = (self.free.pop(), self.head.clone(), self.from, self.to);
+        self.running.spawn(async move {
+            let late = || io::Error::new(io::ErrorKind::TimedOut, "no answer");
+            let answered = timeout(PATIENCE, async {
+                let (mut connection, asked) = match free {
+                    Some(free) => free,
+                    None => (Connection::open(from, to).await?, 0),
+                };
+                let status = connection.ask(&head, body.as_bytes()).await?;
+                Ok((status, (connection, asked + 1)))
+            });
+            match answered.await.unwrap_or_else(|_| Err(late())) {
+                Ok((status, free)) => (due.elapsed(), Ok(status), Some(free)),
+                Err(error) => (due.elapsed(), Err(error), None),
+            }
         });
-        answered.await.unwrap_or_else(|_| Err(late()))
+    }
+
+    fn note(&mut self, done: std::result::Result<Answered, JoinError>) {
+        let Ok((after, answered, free)) = done else { return };
+        self.took.note(after, self.what, answered);
+        self.free.extend(free.filter(|(_, asked)| *asked < REQUESTS_OF_A_CONNECTION));
+    }
+
+    async fn end(mut self) -> Took {
+        while let Some(done) = self.running.join_next().await {
+            self.note(done);
+        }
+        self.took
     }
 }
 

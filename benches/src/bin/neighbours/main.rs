@@ -1,12 +1,13 @@
 //! Noisy neighbours: the table of docs/robustness.md.
 //!
-//! `neighbours [SECONDS] [CALLS] [PROGRAM]`: seconds of each measurement (10), calls of the attacker that are stored before
-//! (20,000), the program (`wholecall` beside this one). It fails if anything is not as it should be.
+//! `neighbours [SECONDS] [CALLS] [PROGRAM] [ATTACK]`: seconds of each measurement (10), calls of the attacker that are stored before
+//! (20,000), the program (`wholecall` beside this one), a word of the only
+//! attack to try. It fails if anything is not as it should be.
 
 use std::{env, path::PathBuf, process::ExitCode, time::Duration};
 
 use wholecall_benches::{
-    neighbours::{CALLS_MS, HOOK_ABOVE_BASELINE_MS, MARKDOWN_HEAD, MEMORY_MB, Plan, measure},
+    neighbours::{Attack, CALLS_MS, HOOK_ABOVE_BASELINE_MS, MARKDOWN_HEAD, MEMORY_MB, Plan, measure},
     service::Result,
 };
 
@@ -21,6 +22,10 @@ fn main() -> Result<ExitCode> {
     }
     let beside = env::current_exe()?.with_file_name("wholecall");
     let program = arguments.next().map_or(beside, PathBuf::from);
+    if let Some(word) = arguments.next() {
+        let found = Attack::ALL.into_iter().find(|attack| attack.words().contains(&word));
+        plan.only = Some(found.ok_or("there is no such attack")?);
+    }
     println!("{MARKDOWN_HEAD}");
     let mut complaints = Vec::new();
     measure(&program, &plan, |row| {
