@@ -1,7 +1,7 @@
-//! Calls while they happen: versions, completion, corrections.
+//! Assembles calls while they happen: versions, completion, corrections.
 //!
-//! Time comes in with the input and is never asked for. What has to be done later comes out as
-//! [`Assembler::next_due`]; whoever drives the assembler calls [`Assembler::tick`] then.
+//! The caller passes the time with each input; the assembler never reads a clock. [`Assembler::next_due`] returns the
+//! next deadline, at which the caller calls [`Assembler::tick`].
 
 mod restore;
 mod status;
@@ -34,8 +34,8 @@ use crate::{
 
 /// Assembles calls while they happen.
 ///
-/// After each `receive` and each `tick`, take the changes; then wait for the next notification or for
-/// `next_due`, whichever comes first:
+/// After each `receive` and each `tick`, publish the changes; then wait for the next notification or for `next_due`,
+/// whichever comes first:
 ///
 /// ```
 /// # use wholecall_assembly::{Assembler, Settings};
@@ -59,14 +59,14 @@ use crate::{
 pub struct Assembler {
     settings: Settings,
     book: Book<Status>,
-    /// When to look at which call; entries that are out of date are passed over.
+    /// When to evaluate which call; entries that are out of date are skipped.
     agenda: BinaryHeap<Reverse<(Time, CallKey)>>,
     forgotten: Forgotten,
     questions: Vec<Question>,
     gate: Gate,
 }
 
-/// A session that RingCentral may know more of than it has told: a notification seems to be lost.
+/// A session that seems to lack a notification and should be looked up at RingCentral.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     /// The account.
@@ -75,11 +75,12 @@ pub struct Question {
     pub session: SessionId,
 }
 
-/// A live call of more notifications than this gets fewer versions than one per [`Settings::version_every_ms`].
+/// Maximum number of notifications of a live call that gets a version per [`Settings::version_every_ms`]; a longer
+/// call gets fewer.
 const EVENTS_PER_VERSION: usize = 200;
 
 impl Assembler {
-    /// An assembler that has heard nothing yet.
+    /// An assembler without any calls.
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
@@ -91,18 +92,19 @@ impl Assembler {
         }
     }
 
-    /// Names the extensions of an account from now on; without an account, of all that have no directory of their own.
-    /// That tells nothing: calls that are live say it with their next version, and closed calls stay as they were told.
+    /// Sets an account's directory; without an account, the one for all accounts without a directory of their own.
+    /// This publishes nothing: live calls use it from their next version on, closed calls keep the one they were
+    /// closed with.
     pub fn set_directory(&mut self, account: Option<&str>, directory: impl Into<Arc<Directory>>) {
         self.book.set_directory(account, directory.into());
     }
 
-    /// How long it waits for what.
+    /// The waiting times.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Waits otherwise from now on, also for the calls in memory: the next [`Assembler::tick`] looks at all of them.
+    /// Changes the waiting times, also for calls in memory: the next [`Assembler::tick`] evaluates all of them.
     pub fn set_settings(&mut self, settings: Settings) {
         self.settings = settings;
         let calls: Vec<CallKey> = self.book.calls.iter().map(|(key, _)| key).collect();
@@ -113,12 +115,12 @@ impl Assembler {
         }
     }
 
-    /// Tells live calls in versions that are so far apart from now on. What is due already stays so.
+    /// Changes the minimum interval between versions of live calls. Deadlines that are already set stay.
     pub fn set_version_every_ms(&mut self, every_ms: i64) {
         self.settings.version_every_ms = every_ms;
     }
 
-    /// Takes in a notification that has arrived.
+    /// Applies a notification, or a lookup answer, that arrived.
     pub fn receive(&mut self, arrived: Time, notification: &Notification<'_, '_>) -> Changes {
         let mut changes = Changes::new();
         let added = self.book.add(notification);
@@ -153,7 +155,7 @@ impl Assembler {
         changes
     }
 
-    /// Does what is due by now.
+    /// Handles all deadlines up to `now`.
     pub fn tick(&mut self, now: Time) -> Changes {
         let mut changes = Changes::new();
         self.attend_related(now, &mut changes);
@@ -176,18 +178,17 @@ impl Assembler {
         changes
     }
 
-    /// What to ask RingCentral, since this was last called. Whoever gets an answer has the assembler receive it as it
-    /// receives notifications.
+    /// Takes the lookups requested since the last call of this method. Pass the answers to [`Assembler::receive`].
     pub fn take_questions(&mut self) -> Vec<Question> {
         std::mem::take(&mut self.questions)
     }
 
-    /// When the assembler wants to be called next if nothing comes before.
+    /// The next deadline, at which to call [`Assembler::tick`].
     pub fn next_due(&self) -> Option<Time> {
         self.agenda.peek().map(|Reverse((time, _))| *time)
     }
 
-    /// Ends the input: everything settles; what has not ended is incomplete.
+    /// Ends the input: publishes every open call, as incomplete if a leg has not ended.
     pub fn finish(&mut self, now: Time) -> Changes {
         let mut changes = Changes::new();
         self.attend_related(now, &mut changes);
@@ -211,12 +212,12 @@ impl Assembler {
         changes
     }
 
-    /// Records that contradicted themselves and were published with what remained true, since this was last called.
+    /// Takes the contradictions that were removed from published records since the last call of this method.
     pub fn take_contradictions(&mut self) -> Vec<Contradiction> {
         self.gate.take_contradictions()
     }
 
-    /// How many calls are in memory, live and closed.
+    /// Number of calls in memory, live and closed.
     pub fn len(&self) -> usize {
         self.book.calls.len()
     }
@@ -226,7 +227,8 @@ impl Assembler {
         self.book.calls.is_empty()
     }
 
-    /// A call, understood: a live one with the account's directory of now, a closed one with that of its closing.
+    /// The fold of a call: of a live one with the account's current directory, of a closed one with the one it was
+    /// closed with.
     fn fold(&self, call: CallKey) -> Option<Fold<'_>> {
         let status = &self.book.calls[call].status;
         match status.state {
@@ -246,7 +248,7 @@ impl Assembler {
         status.ask_at = ask_at(&self.settings, status).max(status.ask_at);
     }
 
-    /// Looks at the calls that are related to what has changed: their records may say something else now.
+    /// Evaluates the calls that are related to changed ones: their records may have changed too.
     fn attend_related(&mut self, now: Time, changes: &mut Changes) {
         for call in self.book.refresh_relations() {
             let Some(group) = self.book.calls.get_mut(call) else { continue };
@@ -255,7 +257,7 @@ impl Assembler {
                 status.has_news |= status.version > 0;
                 self.attend(call, now, changes);
             } else if !status.has_news {
-                // As closed as it was, whatever else it says.
+                // It stays closed with the same state and reason.
                 let (state, reason) = (status.state, status.reason);
                 let Some(fold) = self.fold(call) else { continue };
                 let record = self.record(call, &fold, state, reason, now);
@@ -265,7 +267,7 @@ impl Assembler {
         }
     }
 
-    /// Tells of ids that are no longer a call's own.
+    /// Publishes the ids that are no longer a call's own.
     fn follow_ids(&mut self, call: CallKey, merged: &mut Vec<(CallKey, CallId)>, changes: &mut Changes) {
         let Some(id) = self.id_of(call) else { return };
         let account = self.book.account_id(call).cloned();
@@ -292,7 +294,7 @@ impl Assembler {
         }));
     }
 
-    /// Looks at a call: publishes what is due and finds out when to look again.
+    /// Evaluates a call: publishes what is due and sets the next deadline.
     fn attend(&mut self, call: CallKey, now: Time, changes: &mut Changes) {
         let status = &self.book.calls[call].status;
         match status.state {
@@ -308,8 +310,8 @@ impl Assembler {
         }
     }
 
-    /// Sessions of which nothing is known but that a link or a text reply names them are no call to tell of.
-    /// They are kept as long as a closed call is, and as what names them.
+    /// Groups without an observed leg (named only by a link, or by a text reply) are never published. They are stored
+    /// as long as a closed call, and as long as a link of another call leads to them.
     fn attend_unseen(&mut self, call: CallKey, now: Time) {
         let status = &mut self.book.calls[call].status;
         status.has_news = false;
@@ -346,7 +348,7 @@ impl Assembler {
         status.due = status.ask_at.map_or(status.due, |ask_at| status.due.min(ask_at));
     }
 
-    /// Asks for what seems to be lost of a live call, if it is time to: again and again, but ever more seldom.
+    /// Requests lookups for a live call that seems to lack notifications, with increasing intervals.
     fn ask(&mut self, call: CallKey, now: Time) {
         let is_time = |status: &Status| status.ask_at.is_some_and(|ask_at| ask_at <= now);
         if !is_time(&self.book.calls[call].status) {
@@ -364,15 +366,15 @@ impl Assembler {
         self.questions.extend(questions);
     }
 
-    /// A version costs as much as its call is long: the longer the call, the rarer its live versions, so that
-    /// all of them together cost little more than the notifications do.
+    /// The cost of a version grows with its call: the longer the call, the longer the interval, so that all versions
+    /// together cost little more than the notifications.
     fn version_every_ms(&self, call: CallKey) -> i64 {
         let sessions = self.book.calls[call].sessions.iter();
         let events: usize = sessions.map(|&key| self.book.sessions[key].session.event_count()).sum();
         self.settings.version_every_ms.saturating_mul(1 + (events / EVENTS_PER_VERSION) as i64)
     }
 
-    /// After how much silence it is worth looking whether a live call is over.
+    /// The idle times after which a live call may have to be closed.
     fn looks(&self, call: CallKey) -> SmallVec<[i64; 4]> {
         let Settings { settle_ms, gap_settle_ms, last_leg_silent_ms, .. } = self.settings;
         let silent_ms = self.book.calls[call].status.silent_after_ms(&self.settings);
@@ -403,7 +405,7 @@ impl Assembler {
         true
     }
 
-    /// A closed call has heard something: once that has settled, its record is told anew if it changed.
+    /// A closed call has received something: after settling, its record is published again if it changed.
     fn attend_reopened(&mut self, call: CallKey, now: Time, changes: &mut Changes) {
         let status = &self.book.calls[call].status;
         let settled = status.last_arrival + self.settings.settle_ms;
@@ -425,7 +427,7 @@ impl Assembler {
         }
     }
 
-    /// A closed call is let go when its time has come.
+    /// Evicts a closed call when its time has passed.
     fn attend_closed(&mut self, call: CallKey, now: Time) {
         let status = &self.book.calls[call].status;
         let keep_until = status.last_arrival.max(status.version_at) + self.settings.keep_closed_ms;
@@ -433,8 +435,7 @@ impl Assembler {
             self.book.calls[call].status.due = keep_until;
             return;
         }
-        // What a call in memory looks related to stays with it.
-        // A session that is only named is no call, and goes with what names it.
+        // A call stays in memory as long as its related calls. A session that only a link names is not a call.
         let is_open = |other: CallKey| {
             let status = self.book.calls.get(other).map(|group| &group.status);
             status.is_some_and(|status| status.state == State::Live || status.has_news)
@@ -459,7 +460,7 @@ impl Assembler {
             let record = self.record(call, &fold, State::Live, None, now);
             self.publish(call, record, now, changes);
         } else {
-            // Counted, not told.
+            // Counted, not published.
             let status = &mut self.book.calls[call].status;
             status.version += 1;
             status.version_at = now;
@@ -529,19 +530,19 @@ fn event_time(notification: &Notification<'_, '_>) -> Time {
     Time::from_millis(notification.event_time().as_millis())
 }
 
-/// When to look whether there is anything to ask of a call that has just been heard of.
+/// When to check whether to request lookups for a call that has just received something.
 fn ask_at(settings: &Settings, status: &Status) -> Option<Time> {
     Some(status.last_arrival + settings.ask_after_ms?)
 }
 
-/// How many times longer than at first it takes until something is asked again.
+/// Factor of the interval until the next lookup.
 fn backoff(asked: u32) -> i64 {
-    /// With five seconds at first, three quarters of an hour.
+    /// Maximum factor. With an initial interval of five seconds, three quarters of an hour.
     const LONGEST: i64 = 512;
     1_i64.checked_shl(2 * asked).map_or(LONGEST, |factor| factor.clamp(1, LONGEST))
 }
 
-/// A number that is the same for records that say the same, whatever their version.
+/// Equal for records that differ only in their version.
 fn digest(record: &mut Call) -> u64 {
     let version = std::mem::take(&mut record.version);
     let updated_at = std::mem::replace(&mut record.updated_at, Time::from_millis(0));

@@ -1,7 +1,7 @@
-//! Everything that has been heard, by account and session, grouped into calls.
+//! All sessions by account and id, grouped into calls.
 //!
-//! A book is a set: the same notifications in any order make the same book. It knows nothing of time
-//! passing; [`crate::Assembler`] adds that.
+//! The graph depends on the set of notifications and not on their order. It does not know the time;
+//! [`crate::Assembler`] adds that.
 
 mod grouping;
 
@@ -23,22 +23,22 @@ pub(crate) type SessionKey = usize;
 pub(crate) type CallKey = usize;
 type AccountKey = usize;
 
-/// Sessions grouped into calls. `S` is what the owner of the book keeps with each call.
+/// Sessions grouped into calls. `S` is the state that the graph's owner stores with each call.
 #[derive(Debug)]
 pub(crate) struct Book<S> {
     pub(crate) accounts: Vec<Account>,
     account_keys: HashMap<Option<AccountId>, AccountKey>,
     pub(crate) sessions: Slab<Held>,
     pub(crate) calls: Slab<Group<S>>,
-    /// Sessions whose place among the related ones must be looked at again.
+    /// Sessions whose entries in the index of related calls must be updated.
     dirty: Vec<SessionKey>,
-    /// For accounts that have none of their own.
+    /// The directory for accounts without one of their own.
     directory: Option<Arc<Directory>>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Account {
-    /// None for notifications that name no account at all.
+    /// `None` for notifications that name no account.
     id: Option<AccountId>,
     sessions: HashMap<SessionId, SessionKey>,
     directory: Option<Arc<Directory>>,
@@ -50,22 +50,22 @@ pub(crate) struct Held {
     pub(crate) session: Session,
     pub(crate) account: AccountKey,
     pub(crate) call: CallKey,
-    /// Most sessions have no link.
+    /// `None` if there is no link; most sessions have none.
     links: Option<Box<Neighbours>>,
-    /// A leg of it is, or was once said to be, a supervisor's: which calls it joins may change.
+    /// A leg of it is, or was once reported as, a supervisor's: which calls it joins may change.
     supervision: bool,
-    /// It is in the list of those to be looked at again.
+    /// It is in the list of sessions to be updated.
     dirty: bool,
-    /// Where it stands among the related ones.
+    /// Its entries in the index of related calls.
     pub(crate) traces: Option<Box<Traces>>,
 }
 
-/// The sessions on the other side of a session's links.
+/// The sessions at the other ends of a session's links.
 #[derive(Debug, Default)]
 struct Neighbours {
-    /// Those whose links name this one.
+    /// Sessions whose links lead to this one.
     named_by: Vec<SessionKey>,
-    /// Those this one's links name.
+    /// Sessions that this one's links lead to.
     names: Vec<SessionKey>,
 }
 
@@ -74,21 +74,21 @@ struct Neighbours {
 pub(crate) struct Group<S> {
     account: AccountKey,
     pub(crate) sessions: Vec<SessionKey>,
-    /// Joins that were refused since the call is too large.
+    /// Number of joins that were refused because the call is too large.
     refused: u64,
     pub(crate) status: S,
 }
 
-/// What came of adding a notification.
+/// The effects of adding a notification.
 #[derive(Debug)]
 pub(crate) struct Added<S> {
-    /// The call it belongs to.
+    /// The call that it belongs to.
     pub(crate) call: CallKey,
-    /// Whether it told anything new.
+    /// Whether it was new.
     pub(crate) news: bool,
-    /// Calls whose sessions are now part of others: what was kept of each, and one of its sessions.
+    /// Calls that became part of others: the state stored with each, and one of its sessions.
     pub(crate) absorbed: Vec<(S, SessionKey)>,
-    /// Other calls that gained or lost sessions, or look related to what is new.
+    /// Other calls that gained or lost sessions, or whose related calls changed.
     pub(crate) touched: Vec<CallKey>,
 }
 
@@ -104,7 +104,7 @@ impl<S: Default> Book<S> {
         }
     }
 
-    /// Adds what a notification says.
+    /// Adds a notification.
     pub(crate) fn add(&mut self, notification: &Notification<'_, '_>) -> Added<S> {
         let key = self.session_of(notification);
         let mut added =
@@ -115,7 +115,7 @@ impl<S: Default> Book<S> {
             None => self.add_report(key, notification, &mut added),
         }
         added.call = self.sessions[key].call;
-        // Other calls know this one by its root.
+        // Other calls refer to this one by its root.
         if root.is_some() && self.root_if_known(added.call) != root {
             for key in self.calls[added.call].sessions.clone() {
                 self.mark_dirty(key);
@@ -127,7 +127,7 @@ impl<S: Default> Book<S> {
         added
     }
 
-    /// Adds a change that was told, with its place in the session's order.
+    /// Adds a notification of a state change with its position in the session's sequence.
     fn add_change(
         &mut self,
         key: SessionKey,
@@ -144,34 +144,34 @@ impl<S: Default> Book<S> {
             self.sessions[key].supervision |= supervises;
             let peer = party.status.peer_id.as_deref().and_then(|peer| peer.session_id());
             match peer.filter(|_| party.status.code() == Some(Code::Gone)) {
-                // What a copy says need not be what all copies taken together say.
+                // What one delivery reports need not be what all deliveries merge to.
                 _ if of == News::Copy || self.sessions[key].session.reports().name_peers() => {
                     self.link_anew(key, added);
                 }
                 _ if of == News::Detail => {}
                 Some(peer) => self.link(key, peer, added),
-                // What comes late may tell that another leg was the session's first.
+                // A late notification may show that another leg was the session's first.
                 None if (of == News::Leg || supervises || !last) && self.is_near_supervision(key) => {
                     self.regroup(key, added);
                 }
                 None => {}
             }
             if self.sessions[key].supervision && (of != News::Change || described) {
-                // The calls it listens to name its supervisor.
+                // The calls it listens to list its supervisor.
                 let listened = self.sessions[key].neighbours().map(|&other| self.sessions[other].call);
                 added.touched.extend(listened);
             }
-            // Only what an extension began, held or answered can relate sessions.
+            // Sessions are related only through what an extension dialled, held or answered.
             let answers = party.status.code() == Some(Code::Answered);
             let did = match of {
                 News::Leg => party.direction() == Some(Direction::Outbound) || is_ring_out || answers,
-                // Whose leg it is may be known only now.
+                // The leg's owner may have become known just now.
                 News::Change => described || answers,
                 News::Copy | News::Detail => true,
             };
             let holds = party.status.code() == Some(Code::Hold);
             let moves_traces = |traces: &Traces| !last || traces.hold() || traces.are_related();
-            // A leg that an answer told of first is none that is new.
+            // A leg that a lookup answer showed before is not new.
             let is_reported = !self.sessions[key].session.reports().is_empty();
             if did || holds || is_reported || self.sessions[key].traces.as_deref().is_some_and(moves_traces) {
                 self.mark_dirty(key);
@@ -179,7 +179,7 @@ impl<S: Default> Book<S> {
         }
     }
 
-    /// Adds what RingCentral answered when it was asked about a session.
+    /// Adds a lookup answer about a session.
     fn add_report(&mut self, key: SessionKey, notification: &Notification<'_, '_>, added: &mut Added<S>) {
         added.news = self.sessions[key].session.hear_report(notification);
         if !added.news {
@@ -191,7 +191,8 @@ impl<S: Default> Book<S> {
         self.mark_dirty(key);
     }
 
-    /// The root by which other calls know a call of several sessions; a call of one has no other.
+    /// The root by which related calls refer to a call of several sessions. `None` for a call of one session, whose
+    /// root cannot change.
     fn root_if_known(&self, call: CallKey) -> Option<SessionKey> {
         let sessions = &self.calls[call].sessions;
         let is_known =
@@ -199,7 +200,7 @@ impl<S: Default> Book<S> {
         (sessions.len() > 1 && sessions.iter().any(is_known)).then(|| self.root(call)).flatten()
     }
 
-    /// The session a notification is about, new if need be.
+    /// The session that a notification belongs to, created if it is new.
     fn session_of(&mut self, notification: &Notification<'_, '_>) -> SessionKey {
         let id = notification.session_id();
         let Some(account) = notification.account_id() else { return self.session_of_unknown_account(id) };
@@ -211,7 +212,7 @@ impl<S: Default> Book<S> {
     }
 
     fn account(&mut self, id: Option<&str>) -> AccountKey {
-        // Nearly all notifications of a stream are one account's.
+        // Nearly all notifications of a stream are of one account.
         if let Some(last) = self.accounts.last()
             && last.id.as_deref() == id
         {
@@ -241,7 +242,7 @@ impl<S: Default> Book<S> {
         })
     }
 
-    /// Takes over, into its account, what notifications without an account have told of a session.
+    /// Moves to an account the sessions of a call whose earlier notifications did not name it.
     fn adopt(&mut self, account: AccountKey, id: &str) -> Option<SessionKey> {
         let orphans = *self.account_keys.get(&None)?;
         let key = *self.accounts[orphans].sessions.get(id)?;
@@ -286,19 +287,19 @@ impl<S: Default> Book<S> {
         }
     }
 
-    /// The sessions to be looked at again, once.
+    /// Takes the sessions to be updated, each once.
     pub(crate) fn take_dirty(&mut self) -> Vec<SessionKey> {
         let mut dirty = std::mem::take(&mut self.dirty);
         dirty.retain(|&key| self.sessions.get_mut(key).is_some_and(|held| std::mem::take(&mut held.dirty)));
         dirty
     }
 
-    /// Everything that is known of a call, understood; none if no leg of it was seen.
+    /// The fold of a call. `None` if no leg of it was observed.
     pub(crate) fn fold(&self, call: CallKey) -> Option<Fold<'_>> {
         self.fold_with(call, self.directory_of(call).map(Arc::as_ref))
     }
 
-    /// The same, with another directory than the account's own of now.
+    /// The fold of a call with another directory than the account's current one.
     pub(crate) fn fold_with<'a>(
         &'a self,
         call: CallKey,
@@ -321,8 +322,8 @@ impl<S: Default> Book<S> {
         })
     }
 
-    /// The session a call is named after: of the seen ones of the first [`Rank`](crate::fold::Rank), the one that began
-    /// earliest.
+    /// The session that a call is named after: of its observed sessions with the first [`Rank`](crate::fold::Rank),
+    /// the one that began first.
     pub(crate) fn root(&self, call: CallKey) -> Option<SessionKey> {
         let keys = &self.calls[call].sessions;
         let mut seen = keys.iter().filter_map(|&key| Some((self.sessions[key].session.start()?, key)));
@@ -342,28 +343,27 @@ impl<S: Default> Book<S> {
         Some(root.0)
     }
 
-    /// When a call began: the first event of any of its sessions, a supervisor's own aside.
+    /// When a call began: the first event of any of its sessions, if possible one that is not a supervisor's.
     pub(crate) fn start(&self, call: CallKey) -> Option<Time> {
         let sessions = self.calls[call].sessions.iter().map(|&key| &self.sessions[key].session);
         let starts = sessions.filter_map(|session| Some((session.is_supervising(), session.start()?)));
         starts.min().map(|(_, start)| start)
     }
 
-    /// Whether every leg of a call may have ended, as far as can be told without looking closely.
+    /// Whether every leg of a call may have ended, by a cheap check.
     pub(crate) fn may_have_ended(&self, call: CallKey) -> bool {
         let mut sessions = self.calls[call].sessions.iter().map(|&key| &self.sessions[key]);
-        // A link, or an answer to a question, may end a leg that never said so itself.
+        // A link or a lookup answer may end a leg that has no notification of its end.
         sessions.clone().any(|held| held.links.is_some() || !held.session.reports().is_empty())
             || sessions.all(|held| held.session.open_legs() == 0)
     }
 
-    /// The account a call belongs to.
+    /// The account that a call belongs to.
     pub(crate) fn account_id(&self, call: CallKey) -> Option<&AccountId> {
         self.accounts[self.calls[call].account].id.as_ref()
     }
 
-    /// Gives an account's extensions their names and kinds; without an account, those of all accounts that
-    /// have no directory of their own.
+    /// Sets an account's directory; without an account, the one for all accounts without a directory of their own.
     pub(crate) fn set_directory(&mut self, account: Option<&str>, directory: Arc<Directory>) {
         match account {
             Some(_) => {
@@ -380,14 +380,14 @@ impl<S: Default> Book<S> {
         account.directory.as_ref().or(self.directory.as_ref())
     }
 
-    /// Whether a link of another call names one of a call's sessions.
+    /// Whether a link of another call leads to one of a call's sessions.
     pub(crate) fn is_named(&self, call: CallKey) -> bool {
         let sessions = self.calls[call].sessions.iter().map(|&key| &self.sessions[key]);
         let mut named_by = sessions.filter_map(|held| held.links.as_ref()).flat_map(|links| &links.named_by);
         named_by.any(|&by| self.sessions[by].call != call)
     }
 
-    /// Whether a notification of a session was heard; a link may name it before.
+    /// Whether anything is known of a session besides links that name it.
     pub(crate) fn has_heard_of(&self, account: Option<&str>, id: &str) -> bool {
         let is_heard = |key: &SessionKey| self.sessions[*key].session.is_heard_of();
         let in_account = |account: &Account| account.sessions.get(id).is_some_and(is_heard);
@@ -406,7 +406,7 @@ impl<S: Default> Book<S> {
         self.accounts[account].sessions.get(id).map(|&key| self.sessions[key].call)
     }
 
-    /// Other calls whose records say something of this one, or whose sessions its own speaks of.
+    /// Other calls that this call's record depends on, or whose records depend on it.
     pub(crate) fn company(&self, call: CallKey) -> Vec<CallKey> {
         let mut company = Vec::new();
         for &key in &self.calls[call].sessions {
@@ -417,7 +417,7 @@ impl<S: Default> Book<S> {
         company
     }
 
-    /// Lets a call go.
+    /// Removes a call and its sessions.
     pub(crate) fn forget(&mut self, call: CallKey) -> Group<S> {
         let group = self.calls.remove(call);
         for &key in &group.sessions {

@@ -1,4 +1,4 @@
-//! One state change of one leg, as kept.
+//! One state change of one leg, as it is stored.
 
 use compact_str::CompactString;
 use wholecall_notification::{Code, Notification, Party, Reason};
@@ -10,29 +10,29 @@ use crate::{
     uuid::{Uuid, copy_order, keep_first},
 };
 
-/// A state change. Its identity is (session, leg, sequence); further copies of it only fill its gaps.
+/// A state change, identified by (session, leg, sequence). Further deliveries of it only fill its missing fields.
 #[derive(Debug)]
 pub(crate) struct Event {
-    /// Its place in its session's order; [`AFTER_ALL`] for what RingCentral answered when it was asked.
+    /// Its position in the session's sequence; [`UNSEQUENCED`] for lookup answers.
     pub(crate) sequence: u32,
-    /// Index among the session's legs.
+    /// Index of the leg in its session.
     pub(crate) leg: LegKey,
-    /// What it is, if it is no notification.
+    /// The kind of lookup answer. `None` if it is a notification.
     pub(crate) kind: Option<EvidenceKind>,
-    /// The smallest of all copies' ids.
+    /// The smallest id of all deliveries.
     pub(crate) uuid: Option<Uuid>,
-    /// What it says, all copies taken together. Descriptive fields are kept with the leg.
+    /// The merged status of all deliveries. Descriptive fields are stored with the leg.
     pub(crate) said: Statement,
 }
 
-/// The place of what has none: it counts only where it is later than everything that was told of its leg.
+/// The sequence of events without one: they apply only if they are later than every notification of their leg.
 pub(crate) const AFTER_ALL: u32 = u32::MAX;
 
-/// What a notification says a leg has become.
+/// The status of a leg, as a notification reports it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Statement {
     pub(crate) time: Time,
-    /// What few notifications say.
+    /// Fields that few notifications have.
     detail: Option<Box<Detail>>,
     pub(crate) code: Option<Code>,
     pub(crate) reason: Option<Reason>,
@@ -46,16 +46,16 @@ struct Detail {
     code_word: Option<CompactString>,
     reason_word: Option<CompactString>,
     park: Option<CompactString>,
-    /// The copies this was put together from, where they differ.
+    /// The deliveries that this was merged from, if they differ.
     copies: Vec<Copy>,
 }
 
-/// The other end of a door.
+/// The other end of a link.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Peer {
     pub(crate) session: SessionId,
     pub(crate) party: Option<PartyId>,
-    /// Its `sessionId` is the one all conferences share.
+    /// Its `sessionId` is the one that all conferences share.
     pub(crate) is_conference: bool,
 }
 
@@ -66,20 +66,20 @@ struct Copy {
 }
 
 impl Event {
-    /// A place in the order for people to look up; none for what has none.
+    /// The sequence number of a notification. `None` if this is a lookup answer.
     pub(crate) fn told_sequence(&self) -> Option<u32> {
         self.kind.is_none().then_some(self.sequence)
     }
 
-    /// A `Setup` that only tells of a text reply: kept, but no part of the leg's life.
+    /// A `Setup` that only reports a text reply: stored, but not a state of the leg.
     pub(crate) fn is_text_reply(&self) -> bool {
         self.said.code == Some(Code::Setup) && self.said.reason == Some(Reason::CallReplied)
     }
 
-    /// Takes in another copy; tells what it changed.
+    /// Merges another delivery; returns what it changed.
     ///
-    /// Where copies differ, the one with the smallest id counts field by field and the others fill its
-    /// gaps.
+    /// Where deliveries differ, the one with the smallest id takes precedence field by field, and the others fill its
+    /// missing fields.
     pub(crate) fn merge(&mut self, uuid: Option<Uuid>, said: Statement) -> Copied {
         let known_as = self.uuid.clone();
         let mut copies = match &mut self.said.detail {
@@ -96,7 +96,8 @@ impl Event {
             Some(copy) => drop(keep_first(&mut copy.uuid, uuid.as_ref())),
             None => copies.push(Copy { uuid, said }),
         }
-        // An id-less copy comes last; among equal ids the content decides, so that order of arrival does not.
+        // A delivery without an id comes last; among equal ids the content decides, so that the order of arrival does
+        // not.
         copies
             .sort_by(|a, b| copy_order(a.uuid.as_ref(), b.uuid.as_ref()).then_with(|| a.said.order(&b.said)));
         copies.truncate(limits::COPIES_PER_CHANGE);
@@ -116,19 +117,19 @@ impl Event {
     }
 }
 
-/// What a further copy of a change has changed.
+/// What a further delivery of a change has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Copied {
     /// Nothing.
     Nothing,
-    /// Only under which id it is known.
+    /// Only the id it is known by.
     Id,
-    /// What it says.
+    /// Its status.
     Content,
 }
 
 impl Statement {
-    /// Nothing but a code and a reason.
+    /// A status with nothing but a code and a reason.
     pub(crate) fn plain(time: Time, code: Code, reason: Option<Reason>) -> Self {
         Self { time, detail: None, code: Some(code), reason, missed: false }
     }
@@ -164,17 +165,17 @@ impl Statement {
         }
     }
 
-    /// The other end of the door it opened.
+    /// The other end of the link that it reports.
     pub(crate) fn peer(&self) -> Option<&Peer> {
         self.detail.as_ref()?.peer.as_ref()
     }
 
-    /// The code as RingCentral words it.
+    /// The code as RingCentral spells it.
     pub(crate) fn code_word(&self) -> Option<&str> {
         self.code?.word().or_else(|| self.detail.as_ref()?.code_word.as_deref())
     }
 
-    /// The reason as RingCentral words it.
+    /// The reason as RingCentral spells it.
     pub(crate) fn reason_word(&self) -> Option<&str> {
         self.reason?.word().or_else(|| self.detail.as_ref()?.reason_word.as_deref())
     }
@@ -205,7 +206,7 @@ impl Statement {
         }
     }
 
-    /// Any order will do that the content alone decides.
+    /// Any total order serves that depends on the content alone.
     fn order(&self, other: &Self) -> std::cmp::Ordering {
         let key = |s: &Self| {
             (s.time, s.code, s.reason, s.missed, s.peer().cloned(), s.park().map(CompactString::from))

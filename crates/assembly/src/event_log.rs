@@ -1,4 +1,4 @@
-//! The state changes of a session, always in order.
+//! The state changes of a session, sorted.
 
 use wholecall_record::Time;
 
@@ -8,23 +8,23 @@ use crate::{
     uuid::Uuid,
 };
 
-/// Events in order of sequence, then of party, in chunks: what comes in order is appended, what comes
-/// late moves no more than one chunk, so no order of arrival costs quadratic time.
+/// Events sorted by sequence, then by party, in chunks: an event in order is appended, a late one moves at most one
+/// chunk, so that no order of arrival costs quadratic time.
 #[derive(Debug)]
 pub(crate) struct EventLog {
     chunks: Vec<Vec<Event>>,
     len: usize,
-    /// The latest time that any event ever had: an upper bound of those that are kept. Whether a session is over can be
-    /// asked without reading its events.
+    /// The latest time of any event ever added: an upper bound for the stored events. It shows whether a session is
+    /// over without reading its events.
     latest: Time,
 }
 
-/// What came of adding an event.
+/// The result of adding an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Added {
-    /// A state change nobody knew of; `last` if none with a later sequence was known.
+    /// A new state change; `is_last` if no event with a higher sequence is stored.
     New { last: bool },
-    /// A copy, and what that changed.
+    /// A further delivery, and its effect.
     Copy(Copied),
 }
 
@@ -54,7 +54,7 @@ impl EventLog {
         self.chunks.iter().flatten()
     }
 
-    /// Adds what a notification says of the leg at index `leg`; `id` tells a leg's id.
+    /// Adds the status that a notification reports of a leg; `id` returns a leg's id.
     pub(crate) fn add<'l>(
         &mut self,
         sequence: u32,
@@ -97,7 +97,7 @@ impl EventLog {
         }
     }
 
-    /// Drops the last event and returns it.
+    /// Removes the last event and returns it.
     pub(crate) fn drop_last(&mut self) -> Option<Event> {
         let event = self.chunks.last_mut()?.pop()?;
         self.len -= 1;

@@ -1,4 +1,4 @@
-//! Calls that were let go, remembered by name only.
+//! Ids of calls that were evicted from memory.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -7,7 +7,7 @@ use std::{
 
 use wholecall_record::CallId;
 
-/// The sessions of calls that were let go last, to tell what comes too late for them.
+/// The sessions of the calls that were evicted last, so that notifications which arrive too late can be attributed.
 #[derive(Debug, Default)]
 pub(crate) struct Forgotten {
     calls: HashMap<u64, CallId>,
@@ -15,10 +15,10 @@ pub(crate) struct Forgotten {
 }
 
 impl Forgotten {
-    /// More than anything late can hope for, and a few megabytes.
+    /// Maximum number of sessions that are remembered: longer than late notifications take, and a few megabytes.
     const REMEMBERED: usize = 32_768;
 
-    /// Notes a session of a call that is let go.
+    /// Remembers a session of a call that is evicted.
     pub(crate) fn add(&mut self, account: Option<&str>, session: &str, call: &CallId) {
         let key = Self::key(account, session);
         if self.calls.insert(key, call.clone()).is_none() {
@@ -31,7 +31,7 @@ impl Forgotten {
         }
     }
 
-    /// The call a session belonged to.
+    /// The call that a session belonged to.
     pub(crate) fn find(&self, account: Option<&str>, session: &str) -> Option<&CallId> {
         if self.calls.is_empty() {
             return None;

@@ -1,4 +1,5 @@
-//! No record that contradicts itself goes out: it goes out with what remains true, and what was wrong is remembered.
+//! Keeps contradictory records from being published: what contradicts the rest is removed from the record, and
+//! reported as a [`Contradiction`].
 
 use std::sync::{Mutex, PoisonError};
 
@@ -15,15 +16,15 @@ pub struct Contradiction {
     pub what: Vec<String>,
 }
 
-/// Lets records out, and remembers those it had to take something out of.
+/// Makes records consistent and collects the contradictions.
 #[derive(Debug, Default)]
 pub(crate) struct Gate(Mutex<Vec<Contradiction>>);
 
-/// So many are remembered until somebody asks for them.
+/// Maximum number of contradictions that are stored until they are taken.
 const REMEMBERED: usize = 1_000;
 
 impl Gate {
-    /// The record of a call.
+    /// The record of a call, without contradictions.
     pub(crate) fn record(&self, fold: &Fold<'_>, standing: Standing) -> Call {
         let mut call = fold.record(standing);
         let what = call.make_sound();
@@ -36,7 +37,7 @@ impl Gate {
         call
     }
 
-    /// The records that contradicted themselves since this was asked last.
+    /// The contradictions since the last call of this method.
     pub(crate) fn take_contradictions(&self) -> Vec<Contradiction> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

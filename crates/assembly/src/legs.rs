@@ -1,8 +1,7 @@
-//! The legs of a session: their ids, and how they were described.
+//! The legs of a session: their ids and descriptions.
 //!
-//! All text of a session's legs stands in one string, and all descriptions in one list: a call's record is
-//! computed when its session was last touched long ago, and a dozen scattered pieces would each have to come
-//! from far away in memory.
+//! All texts of a session's legs share one string, and all descriptions one list: a record is computed long after its
+//! session was last accessed, and a dozen separate allocations would each be a cache miss.
 
 use std::cmp::Ordering;
 
@@ -25,11 +24,11 @@ pub(crate) struct Legs {
     text: String,
     legs: Vec<Leg>,
     given: Vec<Given>,
-    /// How many legs' latest change is not that they left.
+    /// Number of legs whose latest change is not their end.
     open: u32,
-    /// Descriptions nobody holds any more.
+    /// Number of descriptions that no leg refers to any more.
     dropped: u32,
-    /// In a session of many legs, where each is.
+    /// Finds legs by id in a session of many legs.
     many: Option<Box<Many>>,
 }
 
@@ -37,19 +36,19 @@ pub(crate) struct Legs {
 struct Leg {
     id_start: u32,
     id_end: u32,
-    /// The description it was given last, as an index; the others follow from there.
+    /// The description that was added last; the others follow from there.
     last_given: Option<NonMaxIndex>,
-    /// How many events are kept of it.
+    /// Number of stored events.
     events: u32,
-    /// The latest change of its state, and whether it left with that.
+    /// The sequence of its latest state change, and whether the leg ended with it.
     latest: u32,
     has_left: bool,
     #[expect(clippy::box_collection, reason = "few legs are recorded")]
     recordings: Option<Box<Vec<CompactString>>>,
 }
 
-/// One of the different descriptions a leg has been given, and the last change that gave it. Most legs have
-/// one or two: a notification repeats what the one before it said.
+/// One of the differing descriptions of a leg, and the last change that gave it. Most legs have one or two: a
+/// notification repeats what the previous one said.
 #[derive(Debug)]
 struct Given {
     uuid: Option<Uuid>,
@@ -59,22 +58,22 @@ struct Given {
     /// Another description of the same leg.
     next: Option<NonMaxIndex>,
     text_start: u32,
-    /// Where each field ends behind the start; an absent field is marked.
+    /// End of each field, counted from the start; [`ABSENT`] marks a missing field.
     ends: [u16; FIELDS],
     direction: Option<Direction>,
     queue_call: bool,
     ring_out_role: Option<Role>,
 }
 
-/// What a session of so many legs needs that searching for one takes time.
+/// An index over the legs of a session that has too many for a linear search.
 #[derive(Debug, Default)]
 struct Many {
     index: HashMap<Box<str>, LegKey>,
-    /// Slots of legs whose last event was dropped.
+    /// Slots of legs whose last event was removed.
     free: Vec<LegKey>,
 }
 
-/// An index that leaves room for none.
+/// An index with a niche, so that `Option` takes no extra space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct NonMaxIndex(std::num::NonZeroU32);
 
@@ -89,16 +88,16 @@ impl NonMaxIndex {
 }
 
 const ABSENT: u16 = 1 << 15;
-/// No name or number is longer; what is, is cut. Twelve fields of that length end before the mark.
+/// Maximum length of a text field; the rest is cut off. Twelve fields of that length end before the mark.
 const LONGEST_FIELD: usize = 2_000;
 
-/// Places of texts among those of a description, see [`Description::texts`].
+/// Positions of fields in [`Description::texts`].
 const EXTENSION: usize = 1;
 const FROM_NUMBER: usize = 4;
 const TO_NUMBER: usize = 8;
 
 impl Legs {
-    /// Above this, legs are found by an index.
+    /// Maximum number of legs that are searched linearly; beyond it there is an index.
     const FEW: usize = 16;
 
     pub(crate) fn len(&self) -> usize {
@@ -111,12 +110,12 @@ impl Legs {
         &self.text[id_start as usize..id_end as usize]
     }
 
-    /// The leg of a party, new if need be.
+    /// The leg of a party, added if it is new.
     pub(crate) fn find_or_add(&mut self, party: &str) -> LegKey {
         self.find(party).unwrap_or_else(|| self.add(party))
     }
 
-    /// The leg of a party, new if need be and there is room for it.
+    /// The leg of a party, added if it is new. `None` if the session has too many legs.
     pub(crate) fn find_or_add_if_few(&mut self, party: &str) -> Option<LegKey> {
         let has_room = self.legs.len() < limits::NOTIFICATIONS_PER_SESSION;
         self.find(party).or_else(|| has_room.then(|| self.add(party)))
@@ -135,7 +134,7 @@ impl Legs {
             self.many = Some(Box::new(Many { index: ids.collect(), ..Many::default() }));
         }
         if self.legs.is_empty() {
-            // Three of four sessions have two or three legs, described three times in 320 characters.
+            // Three of four sessions have two or three legs with three descriptions of 320 characters.
             self.legs.reserve_exact(3);
             self.given.reserve_exact(3);
             self.text.reserve_exact(320);
@@ -152,7 +151,7 @@ impl Legs {
             has_left: true,
             recordings: None,
         };
-        // There are no more legs than notifications are kept, and one more.
+        // The number of legs exceeds the number of stored notifications by at most one.
         let mut key = self.legs.len() as LegKey;
         if let Some(many) = &mut self.many {
             key = many.free.pop().unwrap_or(key);
@@ -165,12 +164,12 @@ impl Legs {
         key
     }
 
-    /// How many legs' latest change is not that they left.
+    /// Number of legs whose latest change is not their end.
     pub(crate) fn open(&self) -> u32 {
         self.open
     }
 
-    /// Takes note of whether a leg has left, if this is the latest that is known of it.
+    /// Records whether a leg has ended, if this is its latest state change.
     pub(crate) fn hear_code(
         &mut self,
         leg: LegKey,
@@ -179,7 +178,7 @@ impl Legs {
         reason: Option<Reason>,
     ) {
         let leg = &mut self.legs[leg as usize];
-        // A text reply is told as a leg being set up that has ended long before; its end is an end.
+        // A text reply is reported as the setup of a leg that has long ended.
         let is_text_reply = code == Some(Code::Setup) && reason == Some(Reason::CallReplied);
         let is_state = !matches!(code, None | Some(Code::Other)) && !is_text_reply;
         if !is_state || sequence < leg.latest {
@@ -194,19 +193,19 @@ impl Legs {
         }
     }
 
-    /// Whether any event of a leg is counted.
+    /// Whether any event of a leg is stored.
     pub(crate) fn has_events(&self, leg: LegKey) -> bool {
         self.legs[leg as usize].events > 0
     }
 
-    /// Counts an event of a leg; tells whether it is its first.
+    /// Counts an event of a leg; returns whether it is its first.
     pub(crate) fn count_event(&mut self, leg: LegKey) -> bool {
         let leg = &mut self.legs[leg as usize];
         leg.events += 1;
         leg.events == 1
     }
 
-    /// Uncounts an event that was dropped; a leg without any is dropped too.
+    /// Uncounts an event that was removed; a leg without events is removed too.
     pub(crate) fn uncount_event(&mut self, key: LegKey) {
         let leg = &mut self.legs[key as usize];
         leg.events -= 1;
@@ -215,7 +214,7 @@ impl Legs {
         }
         let dropped = self.given_to(key).count();
         let id = Box::<str>::from(self.id(key));
-        // Sessions that drop events have many legs, or their legs have many events.
+        // Sessions that remove events have many legs, or their legs have many events.
         let Some(many) = &mut self.many else { return };
         many.index.remove(&id);
         many.free.push(key);
@@ -234,7 +233,7 @@ impl Legs {
         }
     }
 
-    /// Writes text and descriptions anew, without those nobody holds any more.
+    /// Rebuilds texts and descriptions without those that no leg refers to.
     fn compact(&mut self) {
         let mut kept = Self { open: self.open, many: self.many.take(), ..Self::default() };
         for key in 0..self.legs.len() as LegKey {
@@ -259,7 +258,7 @@ impl Legs {
         *self = kept;
     }
 
-    /// Takes in the descriptive fields of a notification; tells whether that changes anything.
+    /// Adds the descriptive fields of a notification; returns whether that changes anything.
     pub(crate) fn describe(
         &mut self,
         leg: LegKey,
@@ -282,7 +281,7 @@ impl Legs {
         news
     }
 
-    /// Takes in a description that was given with a change; tells whether that changes anything.
+    /// Adds the description that came with a change; returns whether that changes anything.
     pub(crate) fn hear_description(
         &mut self,
         leg: LegKey,
@@ -317,7 +316,7 @@ impl Legs {
         count < limits::DESCRIPTIONS_PER_LEG || self.drop_earliest(leg)
     }
 
-    /// Describes a leg by nothing but this.
+    /// Replaces all descriptions of a leg.
     pub(crate) fn describe_anew(&mut self, leg: LegKey, uuid: Option<&Uuid>, said: &Description<'_>) {
         self.dropped += self.given_to(leg).count() as u32;
         self.legs[leg as usize].last_given = None;
@@ -325,7 +324,7 @@ impl Legs {
         self.compact_if_worth_it();
     }
 
-    /// Drops the description of a leg that was given longest ago; tells whether that is not the newest.
+    /// Removes the earliest description of a leg; returns whether it is another than the one just added.
     fn drop_earliest(&mut self, leg: LegKey) -> bool {
         let at = |given: &Given| given.next.map(NonMaxIndex::get);
         let newest = self.legs[leg as usize].last_given.map(NonMaxIndex::get);
@@ -374,13 +373,13 @@ impl Legs {
         });
     }
 
-    /// What a leg's recordings are called, in order.
+    /// The ids of a leg's recordings, in order.
     pub(crate) fn recordings(&self, leg: LegKey) -> &[CompactString] {
         self.legs[leg as usize].recordings.as_deref().map_or(&[], Vec::as_slice)
     }
 
-    /// All that is known of a leg: each field as it was last said; between copies, as the smallest id says
-    /// it.
+    /// The merged description of a leg: each field from the latest change that has it; of deliveries of one change,
+    /// from the one with the smallest id.
     pub(crate) fn description(&self, leg: LegKey) -> Description<'_> {
         let mut given = self.given_to(leg);
         match (given.next(), given.next()) {
@@ -396,7 +395,7 @@ impl Legs {
         }
     }
 
-    /// Whether what was said of a leg without a place in the order adds anything to what was said with one.
+    /// Whether lookup answers add anything to the description that notifications give.
     pub(crate) fn is_described_further(&self, leg: LegKey) -> bool {
         let mut told: Vec<&Given> = self.given_to(leg).filter(|given| given.sequence > 0).collect();
         told.sort_by(|a, b| self.later_first(a, b));
@@ -405,13 +404,13 @@ impl Legs {
         all != self.description(leg)
     }
 
-    /// The owner's extension, as it was last said.
+    /// The latest extension of the owner.
     pub(crate) fn extension(&self, leg: LegKey) -> Option<&str> {
         self.latest(leg, |given| self.field(given, EXTENSION))
     }
 
-    /// The first number in `to`: what was dialled, before the platform filled in where the call went. An answer of
-    /// RingCentral counts after every notification.
+    /// The first number in `to`: what was dialled, before the platform replaced it by the actual destination. Lookup
+    /// answers come after every notification.
     pub(crate) fn first_number_dialled(&self, leg: LegKey) -> Option<&str> {
         let named = self.given_to(leg).filter_map(|given| Some((given, self.field(given, TO_NUMBER)?)));
         let place = |given: &Given| (given.first_sequence == 0, given.first_sequence);
@@ -419,17 +418,17 @@ impl Legs {
         named.min_by(|(a, _), (b, _)| order(a, b)).map(|(_, number)| number)
     }
 
-    /// The numbers in `from` and `to`, as they were last said.
+    /// The latest numbers in `from` and `to`.
     pub(crate) fn numbers(&self, leg: LegKey) -> [Option<&str>; 2] {
         [FROM_NUMBER, TO_NUMBER].map(|place| self.latest(leg, |given| self.field(given, place)))
     }
 
-    /// The technical direction, as it was last said.
+    /// The latest technical direction.
     pub(crate) fn direction(&self, leg: LegKey) -> Option<Direction> {
         self.latest(leg, |given| given.direction)
     }
 
-    /// The part in a RingOut, as it was last said.
+    /// The latest role in a RingOut.
     pub(crate) fn ring_out_role(&self, leg: LegKey) -> Option<Role> {
         self.latest(leg, |given| given.ring_out_role)
     }
@@ -439,8 +438,8 @@ impl Legs {
         saying.min_by(|(a, _), (b, _)| self.later_first(a, b)).map(|(_, value)| value)
     }
 
-    /// Later changes first; between copies, the smallest id; between copies of one id, what they say decides,
-    /// so that the order of arrival does not.
+    /// Later changes first; of deliveries of one change, the smallest id; of equal ids, the content decides, so that
+    /// the order of arrival does not.
     fn later_first(&self, a: &Given, b: &Given) -> Ordering {
         let order = b.sequence.cmp(&a.sequence).then_with(|| copy_order(a.uuid.as_ref(), b.uuid.as_ref()));
         order.then_with(|| self.unpack(a).cmp(&self.unpack(b)))
@@ -467,7 +466,7 @@ impl Legs {
             && given.ring_out_role == description.ring_out_role
     }
 
-    /// One of the texts of a description, by its place among them.
+    /// One of the text fields of a description.
     fn field(&self, given: &Given, place: usize) -> Option<&str> {
         let start = place.checked_sub(1).map_or(0, |before| (given.ends[before] & !ABSENT) as usize);
         let end = given.ends[place];
@@ -549,7 +548,7 @@ mod tests {
         assert!(legs.hear_description(0, 5, None, &renamed));
         assert_eq!(legs.description(0), Description { account: Some("1"), ..renamed });
         assert_eq!(legs.extension(0), Some("8"));
-        // The same said earlier changes nothing, said later it counts again.
+        // Repeated by an earlier change it changes nothing; by a later one it applies again.
         assert!(legs.hear_description(0, 9, None, &named));
         assert_eq!(legs.extension(0), Some("7"));
     }

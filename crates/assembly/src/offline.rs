@@ -1,4 +1,4 @@
-//! Calls from a closed set of notifications: everything is read before anything is told.
+//! Calls from a closed set of notifications: everything is read before any record is made.
 
 use std::sync::Arc;
 
@@ -48,15 +48,15 @@ impl Collection {
         status.0 = last;
     }
 
-    /// Names the extensions of an account; without one, of all accounts that have no directory of their own.
+    /// Sets an account's directory; without an account, the one for all accounts without a directory of their own.
     pub fn set_directory(&mut self, account: Option<&str>, directory: impl Into<Arc<Directory>>) {
         self.book.set_directory(account, directory.into());
     }
 
-    /// Ends the input: the calls, in order of their start.
+    /// Ends the input; returns the calls in order of their start.
     pub fn finish(mut self) -> Calls {
         self.book.refresh_relations();
-        // Two accounts may see one session: then theirs are two calls of one start and id.
+        // Two accounts may see one session: then their two calls have the same start and id.
         let mut order: Vec<(Option<Time>, SessionId, Option<AccountId>, CallKey)> =
             Vec::with_capacity(self.book.calls.len());
         for (key, _) in &self.book.calls {
@@ -88,18 +88,17 @@ pub struct Calls {
 }
 
 impl Calls {
-    /// How many calls there are.
+    /// Number of calls.
     pub fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no calls.
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
 
-    /// Those of the records asked for that contradicted themselves and were given with what remained true, since this was
-    /// last called.
+    /// Takes the contradictions that were removed from the returned records since the last call of this method.
     pub fn take_contradictions(&self) -> Vec<Contradiction> {
         self.gate.take_contradictions()
     }
@@ -109,27 +108,27 @@ impl Calls {
         self.order.iter().filter_map(|&key| self.record(key))
     }
 
-    /// The record of the call at a place in the order of their start.
+    /// The record of the call at a position in the order of their start.
     pub fn record_at(&self, place: usize) -> Option<Call> {
         self.order.get(place).and_then(|&key| self.record(key))
     }
 
-    /// The record of one call; none if no call has that id.
+    /// The record of a call. `None` if no call has that id.
     pub fn get(&self, id: &str) -> Option<Call> {
         self.key(id).and_then(|key| self.record(key))
     }
 
-    /// The record of a call that was told as it happened, made anew: in the standing it was told in (its version, and
-    /// what only a clock knows), as far as its notifications allow that, with the directory that was set: the one of
-    /// the version it names. None if no call of that account has its id.
+    /// Assembles a published call again from its notifications, with the version and closing state of the published
+    /// record as far as the notifications allow, and with the directory that was set: the version that the record
+    /// refers to. `None` if no call of that account has its id.
     pub fn retold(&self, told: &Call) -> Option<Call> {
         let fold = self.book.fold(self.key_of(told)?)?;
         let standing = standing_of(told, fold.is_live());
         Some(self.gate.record(&fold, standing))
     }
 
-    /// The story of a call whose record was published: in the standing that the record has. A live call is not given up
-    /// in it because its notifications end here. None if no call has its id, nor a session of it.
+    /// The story of a published call, with the state of its record: a live call is not closed because its
+    /// notifications end here. `None` if no call has its id, nor a session with that id.
     pub fn story_of(&self, told: &Call) -> Option<Story> {
         let fold = self.book.fold(self.key_of(told).or_else(|| self.key(&told.id))?)?;
         let standing = standing_of(told, fold.is_live());
@@ -143,7 +142,7 @@ impl Calls {
         self.order.iter().copied().find(|&key| is_meant(key))
     }
 
-    /// The story of one call; none if no call has that id.
+    /// The story of a call. `None` if no call has that id.
     pub fn story(&self, id: &str) -> Option<Story> {
         let key = self.key(id)?;
         let fold = self.book.fold(key)?;
@@ -159,7 +158,7 @@ impl Calls {
         Some(self.book.sessions[self.book.root(key)?].session.id.clone())
     }
 
-    /// The call with that id, or the one that a session of that id belongs to.
+    /// The call with that id, or the one that a session with that id belongs to.
     fn key(&self, id: &str) -> Option<CallKey> {
         let has_session = |key: CallKey| {
             self.book.calls[key]
@@ -188,7 +187,7 @@ impl Calls {
     }
 }
 
-/// How a published record stands, where `live` says whether its notifications leave a leg open.
+/// The status of a published record; `live` if its notifications leave a leg open.
 fn standing_of(told: &Call, live: bool) -> Standing {
     let (state, reason) = match (told.state, live) {
         (State::Live, _) => (State::Live, None),

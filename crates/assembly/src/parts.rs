@@ -1,10 +1,10 @@
-//! Which of many things are connected, when pairs of them are.
+//! Union-find: which elements are connected, given pairs of connected elements.
 
-/// The numbers below some count, each in a part of its own until they are joined. A part is named after the
-/// smallest number in it.
+/// The numbers below a count, each in a set of its own until sets are united. A set is named after its smallest
+/// number.
 #[derive(Debug)]
 pub(crate) struct Parts {
-    /// Each number leads, step by step, to the smallest of its part.
+    /// Leads, step by step, from each number to the smallest of its set.
     leads_to: Vec<usize>,
 }
 
@@ -18,7 +18,7 @@ impl Parts {
         self.leads_to[a.max(b)] = a.min(b);
     }
 
-    /// The name of a number's part.
+    /// The name of the set that a number is in.
     pub(crate) fn of(&mut self, mut number: usize) -> usize {
         while self.leads_to[number] != number {
             self.leads_to[number] = self.leads_to[self.leads_to[number]];

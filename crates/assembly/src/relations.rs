@@ -1,7 +1,7 @@
-//! Calls that look connected although no id proves it: a consultation dialled while another call was on
-//! hold, the twin of a RingOut, a supervisor's session that listened to several calls, two calls in which one person
-//! is connected at once, the two sessions of a call to a number of the account itself over the public network. They
-//! stay calls of their own; each says so of the other.
+//! Finds calls that look connected although no id proves it: a consultation dialled while another call was on hold,
+//! the twin of a RingOut, two calls in which one person is connected at once, the two sessions of a call to a number
+//! of the account itself over the public network. Also lists the supervisor's sessions that listened to a call.
+//! Related calls stay separate; each names the other in its record.
 
 use std::{
     collections::HashMap,
@@ -27,7 +27,7 @@ use crate::{
     session::Session,
 };
 
-/// What the extensions of an account did: when, in order, and in which session.
+/// Index of what the extensions of an account did: when, and in which session.
 #[derive(Debug, Default)]
 pub(crate) struct Relations(hashbrown::HashMap<u64, Sessions>);
 
@@ -35,7 +35,7 @@ pub(crate) struct Relations(hashbrown::HashMap<u64, Sessions>);
 type Sessions = SmallVec<[(Time, SessionKey); 1]>;
 
 impl Relations {
-    /// Calls come in about the order of their times, so most entries go to the end of a list.
+    /// Calls arrive roughly in order of their times, so most entries are appended.
     fn add(&mut self, trace: &Trace, key: SessionKey) {
         let list = self.0.entry(trace.who.doing(trace.did)).or_default();
         let entry = (trace.time, key);
@@ -60,7 +60,7 @@ impl Relations {
         }
     }
 
-    /// The sessions in which an extension did something within a time, in order of that.
+    /// The sessions in which an extension did something within a range of time, in that order.
     fn did(
         &self,
         who: Who,
@@ -80,38 +80,38 @@ impl Relations {
     }
 }
 
-/// Something an extension did.
+/// What an extension did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Did {
     /// Began a session.
     Dial,
     /// Put the others of a session on hold.
     Hold,
-    /// Asked for a RingOut.
+    /// Requested a RingOut.
     RingOut,
-    /// Came on the line.
+    /// Was connected.
     Connect,
-    /// Dialled a public number, or was dialled by one: here the two numbers stand for the extension.
+    /// Dialled a public number, or was dialled by one: the two numbers stand for the extension.
     Public,
 }
 
-/// What a session adds to its account's [`Relations`], and what it looks related to.
+/// A session's entries in its account's [`ActivityIndex`], and its relations to other sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Traces {
     list: Box<[Trace]>,
-    /// Sessions this one looks related to.
+    /// Sessions that this one is related to.
     to: Vec<(SessionKey, Why)>,
-    /// Sessions that look related to this one, in order of their ids.
+    /// Sessions that are related to this one, in order of their ids.
     from: Vec<SessionKey>,
 }
 
 impl Traces {
-    /// Whether somebody put others on hold: that may end with any change.
+    /// Whether an extension put others on hold: any later change may end the hold.
     pub(crate) fn hold(&self) -> bool {
         self.list.iter().any(|trace| trace.did == Did::Hold)
     }
 
-    /// Whether any session looks related to this one, or this one to it.
+    /// Whether this session is related to any other.
     pub(crate) fn are_related(&self) -> bool {
         !self.to.is_empty() || !self.from.is_empty()
     }
@@ -126,8 +126,8 @@ struct Trace {
     leg: LegKey,
 }
 
-/// Stands for an extension, or for two public numbers, in the index: comparing numbers is cheaper than comparing text.
-/// What an index entry leads to is always compared again by its text, so two extensions of one hash do no harm.
+/// Hash of an extension id or of two public numbers: comparing hashes is cheaper than comparing text. Index entries
+/// are always compared by text too, so collisions do no harm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Who(u64);
 
@@ -138,7 +138,7 @@ impl Who {
         Self(hasher.finish())
     }
 
-    /// The key of the list of the sessions in which it did something.
+    /// The key of the list of sessions in which it did something.
     fn doing(self, did: Did) -> u64 {
         self.0.rotate_left(8) ^ did as u64
     }
@@ -151,12 +151,12 @@ impl Held {
     }
 }
 
-/// Why a session looks related to another.
+/// How a session is related to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Why {
     /// It was dialled while the other was on hold.
     Consultation,
-    /// It is the RingOut whose other side the other is.
+    /// It is the RingOut whose other side is the other session.
     Twin,
     /// A person was connected in both at once.
     Concurrent,
@@ -164,29 +164,28 @@ enum Why {
     Hairpin,
 }
 
-/// So many of what an extension did at about the same time are looked at: a person has a few calls at a
-/// time, not dozens.
+/// Maximum number of entries that are compared for one activity: a person has a few calls at a time, not dozens.
 const LOOKED_AT: usize = 8;
 
-/// The two sessions of one RingOut begin within this time.
+/// Maximum time between the starts of the two sessions of a RingOut, or of a call that came back.
 const TWIN_WITHIN_MS: i64 = 60_000;
 
-/// A person who is connected in two calls at once for at least this time probably mixes them in the telephone.
+/// Minimum time of two simultaneous connections of a person: then the telephone probably mixes them.
 const CONCURRENT_MS: i64 = 1_000;
 
-/// From the first moment to the last.
+/// The earliest and the latest time.
 const EVER: Time = Time::from_millis(i64::MIN);
 const NEVER: Time = Time::from_millis(i64::MAX);
 
-/// The legacy ids of a RingOut's two sessions are this near to each other.
+/// Maximum difference between the legacy ids of a RingOut's two sessions.
 const TWIN_IDS_WITHIN: u64 = 4_000;
 
 impl<S: Default> Book<S> {
-    /// Looks again at all sessions whose relations may have changed; tells the calls that are, or were,
-    /// related to any of them.
+    /// Updates the relations of all sessions that may have changed; returns the calls that are, or were, related to
+    /// any of them.
     pub(crate) fn refresh_relations(&mut self) -> Vec<CallKey> {
         let dirty = self.take_dirty();
-        // Where nothing is in the index yet, as after reading a file, only what enters it now can be related.
+        // If the index is empty, as after reading a file, only the sessions added now can be related.
         let again = match self.accounts.iter().all(|account| account.relations.0.is_empty()) {
             true => self.index_all(&dirty),
             false => self.index_again(&dirty),
@@ -208,7 +207,7 @@ impl<S: Default> Book<S> {
         touched
     }
 
-    /// Enters sessions in an index that has no entry yet; returns the sessions that have traces.
+    /// Adds sessions to an empty index; returns the sessions that have entries.
     fn index_all(&mut self, keys: &[SessionKey]) -> Vec<SessionKey> {
         let mut traced = Vec::with_capacity(keys.len());
         for &key in keys {
@@ -219,7 +218,7 @@ impl<S: Default> Book<S> {
         traced
     }
 
-    /// Enters sessions in the index anew; returns those whose relations may have changed with that.
+    /// Replaces the index entries of sessions; returns the sessions whose relations may have changed.
     fn index_again(&mut self, keys: &[SessionKey]) -> Vec<SessionKey> {
         let mut again = Vec::new();
         for &key in keys {
@@ -235,7 +234,7 @@ impl<S: Default> Book<S> {
         again
     }
 
-    /// Enters a session's traces in the account's relations, in place of the old ones.
+    /// Replaces a session's entries in the account's index.
     fn index(&mut self, key: SessionKey, traces: Box<[Trace]>) {
         let held = &mut self.sessions[key];
         if traces.is_empty() && held.traces.is_none() {
@@ -272,7 +271,7 @@ impl<S: Default> Book<S> {
             touched.push(self.sessions[other].call);
         }
         for (other, _) in to {
-            // By their ids: which are named, where there are too many, must not depend on who came first.
+            // Sorted by id: which of too many are named must not depend on the order of arrival.
             let id = |session: SessionKey| &self.sessions[session].session.id;
             let place = self.sessions[other].traces().from.partition_point(|&from| id(from) < id(key));
             self.sessions[other].traces.get_or_insert_default().from.insert(place, key);
@@ -280,12 +279,12 @@ impl<S: Default> Book<S> {
         }
     }
 
-    /// Those of a session's account.
+    /// The index of a session's account.
     fn relations(&self, key: SessionKey) -> &Relations {
         &self.accounts[self.sessions[key].account].relations
     }
 
-    /// The sessions whose relatives may change with this one.
+    /// The sessions whose relations may change with this one.
     fn concerned(&self, key: SessionKey) -> Vec<SessionKey> {
         let (held, relations) = (&self.sessions[key], self.relations(key));
         let mut concerned = vec![key];
@@ -315,7 +314,7 @@ impl<S: Default> Book<S> {
         concerned
     }
 
-    /// What a session looks related to: the call its dialler had on hold, the twins of a RingOut.
+    /// The sessions that a session is related to.
     fn relatives(&self, key: SessionKey) -> Vec<(SessionKey, Why)> {
         let mut found = Vec::new();
         for trace in &self.sessions[key].traces().list {
@@ -346,7 +345,7 @@ impl<S: Default> Book<S> {
         found
     }
 
-    /// Whether an extension is connected in two calls at once, with nobody on hold in either.
+    /// Whether an extension is connected in two calls at once, with no one on hold in either.
     fn are_concurrent(&self, a: SessionKey, b: SessionKey, leg: LegKey) -> bool {
         // Most of a person's calls are over when the next one begins.
         let [first, second] = [a, b].map(|key| &self.sessions[key].session);
@@ -369,7 +368,7 @@ impl<S: Default> Book<S> {
     }
 
     /// Whether a session in which an extension dialled a public number came back into the account as another: between
-    /// the same two numbers, while it lasted.
+    /// the same two numbers, at the same time.
     fn came_back_as(&self, dialled: SessionKey, other: SessionKey) -> bool {
         let [out, back] = [dialled, other].map(|key| &self.sessions[key].session);
         let [Some((caller, numbers)), Some((stranger, same))] = [out, back].map(public_numbers) else {
@@ -383,7 +382,7 @@ impl<S: Default> Book<S> {
         caller.is_some() && stranger.is_none() && numbers == same && overlap()
     }
 
-    /// The session its dialler had on hold: the latest held, if several.
+    /// The session that the dialling extension had on hold: of several, the one held last.
     fn on_hold_at(&self, key: SessionKey, dial: &Trace) -> Option<SessionKey> {
         let extension = self.sessions[key].session.legs.extension(dial.leg)?;
         let before = self.relations(key).did(dial.who, Did::Hold, EVER..=dial.time).rev().take(LOOKED_AT);
@@ -401,8 +400,8 @@ impl<S: Default> Book<S> {
         found.map(|(.., other)| other)
     }
 
-    /// Whether a RingOut and another session are two sides of one click: the same numbers the other way
-    /// round, and legacy ids given almost at once.
+    /// Whether a RingOut and another session have one origin: the same numbers the other way round, and legacy ids
+    /// that are nearly equal.
     fn are_twins(&self, ring_out: SessionKey, other: SessionKey) -> bool {
         let number = |session: &Session| {
             session.legacy_id().and_then(|id| id.parse::<u64>().ok()).filter(|id| *id > 0)
@@ -415,13 +414,13 @@ impl<S: Default> Book<S> {
         near && mirrored(a, b)
     }
 
-    /// The sessions that a session looks related to, and those that look related to it.
+    /// All sessions that a session is related to, in either direction.
     pub(crate) fn relatives_of(&self, key: SessionKey) -> impl Iterator<Item = SessionKey> {
         let traces = self.sessions[key].traces();
         traces.to.iter().map(|(other, _)| *other).chain(traces.from.iter().copied())
     }
 
-    /// Calls that look related to a call, and the sessions of others that listened to it.
+    /// The related calls of a call, and the supervisor's sessions of other calls that listened to it.
     pub(crate) fn related(&self, call: CallKey, listeners: &[SessionKey]) -> Vec<Related> {
         let mut related: Vec<Related> = Vec::new();
         for &key in &self.calls[call].sessions {
@@ -487,7 +486,7 @@ impl Why {
 
 /// A session's first Outbound leg between two public numbers, and the numbers.
 fn public_numbers(session: &Session) -> Option<(LegKey, [CompactString; 2])> {
-    // A leg has several events in a row.
+    // A leg often has several events in a row.
     let mut last = None;
     let mut legs = session.events().map(|event| event.leg).filter(|leg| last.replace(*leg) != Some(*leg));
     let leg = legs.find(|&leg| session.legs.direction(leg) == Some(Direction::Outbound))?;
@@ -495,14 +494,14 @@ fn public_numbers(session: &Session) -> Option<(LegKey, [CompactString; 2])> {
     Some((leg, [normalized_phone_number(from?)?, normalized_phone_number(to?)?]))
 }
 
-/// When the last leg of a session ended; none while one goes on.
+/// When the last leg of a session ended. `None` while a leg is open.
 fn last_event(session: &Session) -> Option<Time> {
     let last = session.events().map(|event| event.said.time).max();
     last.filter(|_| session.open_legs() == 0)
 }
 
-/// When an extension and somebody else were connected in a session, with nobody on hold. A machine is connected without
-/// ringing: only who rang, or who dialled, counts. From the first missing notification on it is not known.
+/// When an extension and another party were connected in a session, with no one on hold. A machine is connected
+/// without ringing, so an extension counts only if it rang or dialled. Ends at the first missing notification.
 fn talks_of(session: &Session, extension: &str) -> Vec<(Time, Option<Time>)> {
     let mut lines: SmallVec<[Line; 8]> = SmallVec::new();
     let mut talks: Vec<(Time, Option<Time>)> = Vec::new();
@@ -512,7 +511,7 @@ fn talks_of(session: &Session, extension: &str) -> Vec<(Time, Option<Time>)> {
     let mut last_sequence = 1;
     for event in session.events() {
         if event.sequence > last_sequence + 1 {
-            // What is missing may have put somebody on hold.
+            // The missing notification may have put a party on hold.
             break;
         }
         last_sequence = event.sequence;
@@ -552,7 +551,7 @@ fn talks_of(session: &Session, extension: &str) -> Vec<(Time, Option<Time>)> {
     talks
 }
 
-/// A leg as far as it shows who is connected.
+/// The state of a leg as far as it shows who is connected.
 struct Line {
     leg: LegKey,
     is_own: bool,
@@ -564,7 +563,7 @@ struct Line {
 }
 
 impl Line {
-    /// Who was parked is fetched by whoever is connected after that.
+    /// A parked party is resumed by the next party that is connected.
     fn is_connected(&self) -> bool {
         self.code == Code::Answered && !self.listens || self.code == Code::Parked && !self.is_own
     }
@@ -640,7 +639,7 @@ fn holds_at(session: &Session, extension: &str, time: Time) -> bool {
     !holding.is_empty()
 }
 
-/// Which extensions had the others of a session on hold, since when and until when.
+/// Which extensions had the others of a session on hold, and when.
 fn holds_of(session: &Session) -> Vec<(&str, Time, Option<Time>)> {
     let mut effective = Time::from_millis(i64::MIN);
     let mut begun: HashMap<LegKey, Time> = HashMap::new();

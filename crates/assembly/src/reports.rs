@@ -1,7 +1,8 @@
-//! What RingCentral said of a session when it was asked: snapshots, and its record in the call log.
+//! Lookup answers about a session: snapshots, and its record in the call log.
 //!
-//! An answer has no place in the session's order. It counts for a leg only after all that was told of it, or where
-//! something between two notifications was lost; and only where it leads further: an answer never brings anybody back.
+//! An answer has no position in the session's sequence. It applies to a leg only after all notifications of it, or
+//! where a notification between two others is missing; and only if it advances the leg's state: an answer never
+//! reopens a leg.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -17,32 +18,32 @@ use crate::{
     uuid::Uuid,
 };
 
-/// Answers, in the order in which they count.
+/// Lookup answers, in order of precedence.
 #[derive(Debug, Default)]
 pub(crate) struct Reports(Vec<Report>);
 
-/// An answer.
+/// A lookup answer.
 #[derive(Debug)]
 struct Report {
     kind: EvidenceKind,
-    /// When it was given; when a logged call was over.
+    /// When it was given; for a call log record, when the call ended.
     time: Time,
     uuid: Option<Uuid>,
-    /// Tells apart what came under one id.
+    /// Distinguishes answers with the same id.
     digest: u64,
-    /// By when the session had begun.
+    /// When the session had begun at the latest.
     begun: Option<Time>,
-    /// Which of several records of the call log counts: the one that says that it is final, else the last reading.
+    /// Precedence among records of the call log: whether it says that it is final, and when it was read.
     standing: (bool, Option<Time>),
-    /// What it says of single legs.
+    /// The events of single legs.
     legs: Vec<Event>,
-    /// Whoever had not left by then has.
+    /// All legs that were open have ended.
     all_left: Option<Event>,
-    /// The log says that people talked.
+    /// The call log says that a conversation took place.
     talked: Option<Event>,
 }
 
-/// Something an answer adds to what was told of a leg.
+/// An event that a lookup answer adds to the notifications of a leg.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reported<'a> {
     pub(crate) leg: LegKey,
@@ -50,27 +51,28 @@ pub(crate) struct Reported<'a> {
     pub(crate) event: &'a Event,
 }
 
-/// What is known of a leg while answers are weighed, in order.
+/// The states of a leg, in order, while answers are applied.
 #[derive(Debug, Clone, Default)]
 struct Line(Vec<Point>);
 
 #[derive(Debug, Clone, Copy)]
 struct Point {
     time: Time,
-    /// Of the last notification.
+    /// The sequence number of the last notification.
     sequence: u32,
     code: Code,
-    /// It left by a link, and where to was not said.
+    /// It left by a link without a known destination.
     is_lost: bool,
 }
 
-/// The parties of a call that only the call log has: who called, who was called.
+/// The party ids of a call that is known from the call log only: caller and callee.
 const LOGGED_PARTIES: [&str; 2] = ["log-1", "log-2"];
 
-/// A start that is so long before everything else that is known of a session is not the session's.
+/// Maximum length of a session; an earlier start is not taken for the session's.
 const LONGEST_SESSION_MS: i64 = 24 * 3_600_000;
 
-/// The call log rounds; what it puts more than so much before the last notification was not its last word.
+/// Maximum rounding error of the call log. If a record ends earlier than the last notification by more, it was not
+/// final.
 const LOG_ROUNDS_MS: i64 = 2_000;
 
 impl Reports {
@@ -78,7 +80,7 @@ impl Reports {
         self.0.is_empty()
     }
 
-    /// Takes in an answer; returns whether it is new.
+    /// Applies an answer; returns whether it is new.
     pub(crate) fn hear(&mut self, legs: &mut Legs, notification: &Notification<'_, '_>) -> bool {
         let uuid = notification.uuid().map(Uuid::new);
         let time = Time::from_millis(notification.event_time().as_millis());
@@ -91,7 +93,7 @@ impl Reports {
             if known.kind == EvidenceKind::Snapshot || known.standing.1 >= read_at {
                 return false;
             }
-            // Read once more: it is the last word of the log again.
+            // The log returned this record again, so it is the latest.
             known.standing.1 = read_at;
             let is_believed = Some(known.rank()) > believed;
             if is_believed {
@@ -123,12 +125,12 @@ impl Reports {
         true
     }
 
-    /// The record of the call log that counts.
+    /// The record of the call log that takes precedence.
     fn believed_log(&self) -> Option<&Report> {
         self.0.iter().filter(|report| report.kind == EvidenceKind::CallLog).max_by_key(|report| report.rank())
     }
 
-    /// Those that count, in order.
+    /// The answers that apply, in order.
     fn counting(&self) -> impl Iterator<Item = &Report> {
         let believed = self.believed_log().map(Report::rank);
         self.0
@@ -136,7 +138,7 @@ impl Reports {
             .filter(move |report| report.kind == EvidenceKind::Snapshot || Some(report.rank()) == believed)
     }
 
-    /// Whether a snapshot shows more than that everybody has left: somebody who is there, or where a link leads.
+    /// Whether a snapshot shows more than that all legs have ended: an open leg, or the destination of a link.
     fn show_a_call(&self) -> bool {
         let snapshots = self.0.iter().filter(|report| report.kind == EvidenceKind::Snapshot);
         let mut events = snapshots.flat_map(|report| &report.legs);
@@ -145,12 +147,12 @@ impl Reports {
         })
     }
 
-    /// Whether nothing else is known than that a session has been, and is over.
+    /// Whether nothing is known but that the session existed and has ended.
     fn show_only_an_end(&self) -> bool {
         !self.0.is_empty() && self.believed_log().is_none() && !self.show_a_call()
     }
 
-    /// By when the session had begun: the call log knows it, anything else says only that it was no later.
+    /// When the session began: the call log has the exact time, any other answer an upper bound.
     pub(crate) fn begun(&self) -> Option<Begun> {
         if let Some(time) = self.believed_log().and_then(|report| report.begun) {
             return Some(Begun { time, is_bound: false });
@@ -159,7 +161,7 @@ impl Reports {
         earliest.map(|time| Begun { time, is_bound: true })
     }
 
-    /// The first answer that gives a start.
+    /// The first answer that gives the start.
     pub(crate) fn of_start(&self) -> Option<&Event> {
         let begun = self.begun()?;
         let says = |report: &&Report| report.begun == Some(begun.time);
@@ -167,22 +169,22 @@ impl Reports {
         report.legs.first().or(report.all_left.as_ref())
     }
 
-    /// Whether an answer says where a leg went: whether that counts may change with any notification.
+    /// Whether an answer names the destination of a leg: any notification may decide whether it applies.
     pub(crate) fn name_peers(&self) -> bool {
         self.0.iter().flat_map(|report| &report.legs).any(|event| event.said.peer().is_some())
     }
 
-    /// The first answer that speaks of a party.
+    /// The first answer that describes a party.
     pub(crate) fn of_party(&self, legs: &Legs, party: &str) -> Option<&Event> {
         self.0.iter().flat_map(|report| &report.legs).find(|event| legs.id(event.leg) == party)
     }
 }
 
-/// By when a session had begun.
+/// When a session began.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Begun {
     pub(crate) time: Time,
-    /// It may have begun before.
+    /// The session may have begun earlier.
     pub(crate) is_bound: bool,
 }
 
@@ -191,7 +193,8 @@ impl Report {
         (self.standing, self.digest)
     }
 
-    /// Who names legs comes first; the log knows to the second when they left, a session that is gone only that they have.
+    /// Answers with legs come first; the log has the end to the second, a session that no longer exists only shows
+    /// that it has ended.
     fn order(&self) -> u8 {
         match (self.kind, &self.all_left) {
             (EvidenceKind::Snapshot, None) => 0,
@@ -205,20 +208,20 @@ fn event(leg: LegKey, kind: EvidenceKind, uuid: Option<&Uuid>, said: Statement) 
     Event { sequence: AFTER_ALL, leg, kind: Some(kind), uuid: uuid.cloned(), said }
 }
 
-/// The same for the same content, in every process.
+/// Equal for equal content, in every process.
 fn digest(notification: &Notification<'_, '_>) -> u64 {
     let mut hasher = DefaultHasher::new();
     format!("{:?}", notification.body()).hash(&mut hasher);
     hasher.finish()
 }
 
-/// What an answer says.
+/// The events of an answer.
 struct Said {
     /// Of single legs.
     legs: Vec<Event>,
-    /// Of all that had not left.
+    /// The end of all open legs.
     all_left: Option<Event>,
-    /// That people talked.
+    /// That a conversation took place.
     talked: Option<Event>,
 }
 
@@ -228,7 +231,7 @@ fn snapshot(legs: &mut Legs, notification: &Notification<'_, '_>, time: Time, uu
     for party in notification.body().parties.iter().filter(|party| !party.id().is_empty()) {
         let Some(leg) = legs.find_or_add_if_few(party.id()) else { continue };
         legs.count_event(leg);
-        // What notifications say of a leg counts before it.
+        // Descriptions from notifications take precedence.
         legs.describe(leg, 0, uuid, party);
         events.push(event(leg, kind, uuid, Statement::of(notification, party)));
     }
@@ -237,7 +240,7 @@ fn snapshot(legs: &mut Legs, notification: &Notification<'_, '_>, time: Time, uu
     Said { legs: events, all_left, talked: None }
 }
 
-/// Who called and who was called. The log does not know the moment of the answer, only that it was before the end.
+/// The caller's and the callee's leg. The log does not have the time of the answer; it was before the end.
 fn logged(legs: &mut Legs, record: &LogRecord<'_>, end: Time, uuid: Option<&Uuid>) -> Said {
     let kind = EvidenceKind::CallLog;
     let start = record.start_time.map_or(end, |start| Time::from_millis(start.as_millis()));
@@ -264,7 +267,7 @@ fn logged(legs: &mut Legs, record: &LogRecord<'_>, end: Time, uuid: Option<&Uuid
     Said { legs: events, all_left, talked }
 }
 
-/// Describes who called and who was called as the record does that counts.
+/// Describes caller and callee as the applicable record does.
 fn describe_logged(legs: &mut Legs, record: &LogRecord<'_>, uuid: Option<&Uuid>) {
     let (from, to) = (side(&record.from), side(&record.to));
     let owner = record.extension.id();
@@ -296,7 +299,7 @@ fn reason_of(result: LogResult) -> Option<Reason> {
 }
 
 impl Session {
-    /// What answers add to what was told of its legs.
+    /// The events that lookup answers add to the notifications.
     pub(crate) fn reported(&self) -> Vec<Reported<'_>> {
         let reports = self.reports();
         if reports.is_empty() {
@@ -305,7 +308,8 @@ impl Session {
         let mut known = Lines::of(self);
         let is_told = !known.sequences.is_empty();
         known.logged_end = reports.believed_log().map(|report| report.time);
-        // Of a session that is known in any other way, the log knows only the start, the end and whether people talked.
+        // For a session that is known otherwise, the log has only the start, the end and whether a conversation took
+        // place.
         let is_better_known = is_told || reports.show_a_call();
         let is_logged = known.logged_end.is_some();
         let mut reported = Vec::new();
@@ -331,18 +335,18 @@ impl Session {
         reported
     }
 
-    /// Whether nothing is known of it but that it has been, and is over.
+    /// Whether nothing is known of it but that it existed and has ended.
     pub(crate) fn is_only_known_to_be_over(&self) -> bool {
         self.events().next().is_none() && self.reports().show_only_an_end()
     }
 
-    /// When an answer says that it began, where that is before everything else that is known of it.
+    /// When it began according to an answer, if that is not later than everything else that is known of it.
     pub(crate) fn begun_before(&self, known: Time) -> Option<Begun> {
         let is_possible = |begun: &Begun| begun.time <= known && begun.time >= known + -LONGEST_SESSION_MS;
         self.reports().begun().filter(is_possible)
     }
 
-    /// Whether a snapshot shows a leg on the line that is later than all that was told of it.
+    /// Whether a snapshot shows a leg connected that is not older than all notifications of the leg.
     pub(crate) fn is_seen_alive(&self, party: &str) -> bool {
         let Some(event) = self.reports().of_party(&self.legs, party) else { return false };
         let leg = event.leg;
@@ -356,16 +360,16 @@ impl Session {
     }
 }
 
-/// The legs of a session while answers are weighed.
+/// The legs of a session while answers are applied.
 struct Lines {
     lines: Vec<Line>,
     /// Of all notifications of the session, in order.
     sequences: Vec<u32>,
-    /// The last that was told of the session.
+    /// The time of the session's last notification.
     latest: Option<Time>,
-    /// All others had left before the answer that is weighed.
+    /// All others had ended before the answer that is applied.
     is_one_left: bool,
-    /// When the call was over, by the call log.
+    /// The end of the call according to the call log.
     logged_end: Option<Time>,
 }
 
@@ -384,7 +388,7 @@ impl Lines {
         Self { lines, sequences, latest, is_one_left: false, logged_end: None }
     }
 
-    /// Takes in what an answer says of a leg, if that is something new.
+    /// Applies an event of an answer, if it is new.
     fn take<'a>(&mut self, leg: LegKey, event: &'a Event) -> Option<Reported<'a>> {
         let time = self.place(&self.lines[leg as usize], event)?;
         let line = &mut self.lines[leg as usize];
@@ -393,8 +397,8 @@ impl Lines {
         Some(Reported { leg, time, event })
     }
 
-    /// That people talked, of the leg that rang last and of which nothing later is known: it was answered, at an unknown
-    /// time between the last that is known of it and the end. None if somebody is known to have answered.
+    /// Applies the conversation of the call log to the leg that rang last: it was answered, at an unknown time
+    /// between its last known state and the end. `None` if another leg is known to have been answered.
     fn take_lost_answer<'a>(&mut self, legs: &Legs, event: &'a Event) -> Option<Reported<'a>> {
         let is_callee = |leg: &usize| legs.direction(*leg as LegKey) == Some(Direction::Inbound);
         let callees = || (0..self.lines.len()).filter(is_callee);
@@ -403,7 +407,7 @@ impl Lines {
             return None;
         }
         let rings = |leg: &usize| self.lines[*leg].0.last().is_some_and(|last| rank(last.code) < ON_THE_LINE);
-        // Where several began at once, their ids decide and not the order of arrival.
+        // If several began at once, their ids decide and not the order of arrival.
         let order = |leg: &usize| {
             (self.lines[*leg].0.first().map(|point| point.time), legs.id(*leg as LegKey).to_owned())
         };
@@ -413,12 +417,12 @@ impl Lines {
         Some(Reported { leg: leg as LegKey, time, event })
     }
 
-    /// When an answer's statement takes effect; none if it tells nothing new.
+    /// When an event of an answer takes effect. `None` if it adds nothing.
     fn place(&self, line: &Line, event: &Event) -> Option<Time> {
         let said = &event.said;
         let code = said.code.filter(|code| *code != Code::Other)?;
         let tolerance_ms = if event.kind == Some(EvidenceKind::CallLog) { LOG_ROUNDS_MS } else { 0 };
-        // That somebody has left says only that it was before; where the log knows the end, it was by then.
+        // That a leg has ended only means that it ended before; if the log has the call's end, it ended by then.
         let is_nothing_later =
             |end: &Time| line.0.last().is_none_or(|last| last.time <= *end + LOG_ROUNDS_MS);
         let said_at = match (event.kind, code, self.logged_end.filter(is_nothing_later)) {
@@ -445,7 +449,7 @@ impl Lines {
                 Code::Gone => after.code == Code::Disconnected,
                 _ => true,
             };
-            // Between two notifications an answer can only tell what was lost there.
+            // Between two notifications an answer only counts if a notification is missing there.
             is_followed && self.has_gap(before.map_or(1, |point| point.sequence), after.sequence)
         });
         if !leads_on || !is_possible {
@@ -453,7 +457,7 @@ impl Lines {
         }
         let time = before.map_or(said_at, |point| point.time.max(said_at));
         match (event.kind, self.latest) {
-            // Who was left alone had nobody to stay for: it ended with the last that was told, not when we asked.
+            // A leg that was the only one open ended with the last notification, not when the lookup was made.
             (Some(EvidenceKind::Snapshot), Some(latest))
                 if code == Code::Disconnected && self.is_one_left =>
             {
@@ -483,16 +487,16 @@ impl Line {
         self.0.iter().rfind(|point| point.time <= time)
     }
 
-    /// Whether it is there and has not left.
+    /// Whether it has begun and not ended.
     fn is_open(&self) -> bool {
         self.0.last().is_some_and(|last| rank(last.code) <= ON_THE_LINE)
     }
 }
 
-/// The rank of those who are on the line in whatever way.
+/// The rank of every connected state.
 const ON_THE_LINE: u8 = 2;
 
-/// How far a leg has come: before it is answered, on the line in whatever way, out by a door, out for good.
+/// How far a leg has advanced: not answered, connected in any way, left by a link, ended.
 fn rank(code: Code) -> u8 {
     match code {
         Code::Setup => 0,

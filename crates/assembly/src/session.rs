@@ -1,4 +1,4 @@
-//! A telephony session as kept: its legs, and its state changes in order.
+//! A telephony session as it is stored: its legs, and its state changes in order.
 
 use std::sync::OnceLock;
 
@@ -16,7 +16,7 @@ use crate::{
     uuid::Uuid,
 };
 
-/// A session. One that is only named by a link has no events yet.
+/// A session. One that only a link names has no events yet.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) id: SessionId,
@@ -25,24 +25,25 @@ pub(crate) struct Session {
     reports: Reports,
     origin: FirstSaid,
     legacy_id: FirstSaid,
-    /// The highest sequence number seen, kept or not.
+    /// The highest sequence number that arrived, stored or not.
     last_seen: u32,
-    /// Some leg of it is, or was once said to be, a supervisor's.
+    /// A leg of it is, or was once reported as, a supervisor's.
     supervised: bool,
-    /// Kept until something new is known of it.
+    /// Cached until the session changes.
     rank: OnceLock<Rank>,
 }
 
-/// A session whose first change that was told is among these was told from its start: 1 is never delivered, 2 is the
-/// caller's.
+/// A session whose first notification has at most this sequence number was observed from its start: 1 is never
+/// delivered, 2 is the caller's.
 const BEGINNING: u32 = 3;
 
-/// A word said of the whole session: the earliest counts, whatever order they come in.
+/// A word that describes the whole session: the one with the smallest sequence applies, whatever the order of
+/// arrival.
 #[derive(Debug, Default)]
 struct FirstSaid(Option<(u32, CompactString)>);
 
 impl FirstSaid {
-    /// Takes in a word; returns whether it counts from now on.
+    /// Applies a word; returns whether it is the one that now applies.
     fn hear(&mut self, sequence: u32, word: Option<&str>) -> bool {
         let Some(word) = word else { return false };
         let earlier = |(at, known): &(u32, CompactString)| (*at, known.as_str()) <= (sequence, word);
@@ -53,7 +54,7 @@ impl FirstSaid {
         counts
     }
 
-    /// Forgets what was only said of changes that are no longer kept.
+    /// Discards a word of a change that is no longer stored.
     fn forget_behind(&mut self, last: Option<u32>) {
         if self.0.as_ref().is_some_and(|(at, _)| Some(*at) > last) {
             self.0 = None;
@@ -65,34 +66,33 @@ impl FirstSaid {
     }
 }
 
-/// What came of adding a notification's party to a session.
+/// The result of applying a notification's party to a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Heard {
-    /// Nothing new: a copy.
+    /// A duplicate.
     Duplicate,
-    /// Beyond the limit: counted only.
+    /// Beyond the limit: only counted.
     Beyond,
-    /// Something new.
+    /// New information.
     News {
         of: News,
-        /// Nothing later was known of the session, so no other change's effective time has moved.
+        /// No later event was stored, so no other change's effective time has moved.
         last: bool,
-        /// The leg was described as never before.
+        /// The leg got a new description.
         described: bool,
     },
 }
 
-/// What is new.
+/// What is new about a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum News {
-    /// A leg, by its first change.
+    /// A leg, with its first change.
     Leg,
     /// A change of a known leg.
     Change,
-    /// A further copy of a known change, which makes it say something else; or a change in place of which
-    /// another was dropped.
+    /// A further delivery that changes the merged status of a known change; or a change that displaced another one.
     Copy,
-    /// A further copy, which describes the leg otherwise or has an id that comes first.
+    /// A further delivery that changes the leg's description, or whose id takes precedence.
     Detail,
 }
 
@@ -111,16 +111,16 @@ impl Session {
         }
     }
 
-    /// Takes in what RingCentral answered when it was asked; tells whether that is new.
+    /// Applies a lookup answer; returns whether it is new.
     pub(crate) fn hear_report(&mut self, notification: &Notification<'_, '_>) -> bool {
         self.rank.take();
-        // Any change that was told counts before it.
+        // Every notification takes precedence over it.
         self.origin.hear(AFTER_ALL, notification.body().origin.kind.as_deref());
         self.legacy_id.hear(AFTER_ALL, notification.body().session_id.as_deref());
         self.reports.hear(&mut self.legs, notification)
     }
 
-    /// The answer that describes a leg otherwise than notifications do, where it does.
+    /// The lookup answer that adds to a leg's description. `None` if no answer does.
     pub(crate) fn described_by_report(&self, party: &str) -> Option<&Event> {
         let event = self.reports.of_party(&self.legs, party)?;
         self.legs.is_described_further(event.leg).then_some(event)
@@ -130,12 +130,12 @@ impl Session {
         &self.reports
     }
 
-    /// Whether anything was said of it but that a link names it.
+    /// Whether anything is known of it besides a link that names it.
     pub(crate) fn is_heard_of(&self) -> bool {
         self.events.len() > 0 || !self.reports.is_empty()
     }
 
-    /// Takes in what a notification says of one party of a change with a place in the session's order.
+    /// Applies what a notification reports of one party.
     pub(crate) fn hear(
         &mut self,
         notification: &Notification<'_, '_>,
@@ -157,7 +157,7 @@ impl Session {
         let legs = &self.legs;
         let is_plain = said.reason.is_none() && !described && !full && !has_new_origin;
         let added = self.events.add(sequence, leg, uuid, said, |leg| legs.id(leg));
-        // The next change of a leg, without a reason, does not show anew who calls whom: the rank remains.
+        // A further change of a leg without a reason does not affect who calls whom: the rank remains valid.
         let keeps_rank = is_plain && added == (Added::New { last: true }) && self.legs.has_events(leg);
         if !keeps_rank {
             self.rank.take();
@@ -174,13 +174,13 @@ impl Session {
                 if full && self.drop_last() {
                     of = News::Copy;
                 }
-                // An answer to a question may tell of later.
+                // A lookup answer may be later.
                 Heard::News { of, last: last && self.reports.is_empty(), described }
             }
         }
     }
 
-    /// Drops the last change, since the session is full; tells whether a link was lost with it.
+    /// Removes the last change because the session is full; returns whether a link was lost with it.
     fn drop_last(&mut self) -> bool {
         let Some(dropped) = self.events.drop_last() else { return false };
         self.legs.uncount_event(dropped.leg);
@@ -195,7 +195,7 @@ impl Session {
         self.events.iter()
     }
 
-    /// The sessions on the other side of its links.
+    /// The sessions that its links lead to.
     pub(crate) fn peers(&self) -> Vec<&SessionId> {
         let told = self.events();
         let reported = self.reported().into_iter().map(|reported| reported.event);
@@ -203,7 +203,7 @@ impl Session {
         gone.filter_map(|event| Some(&event.said.peer()?.session)).collect()
     }
 
-    /// The last place in its order of which a change is kept; 0 if none is.
+    /// The highest sequence number that is stored; 0 if there is none.
     pub(crate) fn last_sequence(&self) -> u32 {
         self.events.last_sequence().unwrap_or(0)
     }
@@ -212,17 +212,17 @@ impl Session {
         self.events.len()
     }
 
-    /// How many legs' latest change is not that they left.
+    /// Number of legs whose latest change is not their end.
     pub(crate) fn open_legs(&self) -> u32 {
         self.legs.open()
     }
 
-    /// Whether all its legs had left by a time; a leg that leaves at that time had not.
+    /// Whether all its legs ended before a time; a leg that ends at that time does not count as ended.
     pub(crate) fn is_over_by(&self, time: Time) -> bool {
         self.open_legs() == 0 && self.events.latest() < time
     }
 
-    /// When its first leg began, as far as is known: where its beginning was not told, an answer may know it better.
+    /// When its first leg began, as far as is known; if its beginning was not observed, a lookup answer may have it.
     pub(crate) fn start(&self) -> Option<Time> {
         let told = self.first_told();
         let begins_told = told.is_some_and(|(sequence, _)| sequence <= BEGINNING);
@@ -236,7 +236,7 @@ impl Session {
         Some(begun.map_or(known, |begun| begun.time))
     }
 
-    /// The first change that was told of it, at its effective time.
+    /// The sequence and effective time of its first notification.
     fn first_told(&self) -> Option<(u32, Time)> {
         let mut effective = Time::from_millis(i64::MIN);
         for event in self.events() {
@@ -248,8 +248,8 @@ impl Session {
         None
     }
 
-    /// Whether a party is one that a session begins with: who calls, and who is called or what takes the call. Parties
-    /// are numbered in the order in which they come in.
+    /// Whether a party is one of the two that a session begins with: the caller, and the callee or what takes the
+    /// call. Parties are numbered in the order in which they join.
     pub(crate) fn begins_with(&self, party: &str) -> bool {
         let rings_one_after_the_other = self.is_ring_out() || self.is_conference();
         match party.rsplit_once('-').map(|(_, number)| number) {
@@ -259,8 +259,8 @@ impl Session {
         }
     }
 
-    /// Whether a supervisor began it in order to listen: its first leg is a supervisor's, and either went to
-    /// listen elsewhere or has none but supervisors beside it.
+    /// Whether a supervisor began it in order to listen: its first leg is a supervisor's, and either listens to
+    /// another session or has only supervisors beside it.
     pub(crate) fn is_supervising(&self) -> bool {
         if !self.supervised {
             return false;
@@ -283,7 +283,7 @@ impl Session {
         self.origin() == Some(Origin::Conference)
     }
 
-    /// RingOut, or its sister on web pages: the platform rings both sides.
+    /// RingOut, or its counterpart on web pages: the platform rings both sides.
     pub(crate) fn is_ring_out(&self) -> bool {
         matches!(self.origin(), Some(Origin::RingOut | Origin::RingMe))
     }
@@ -293,7 +293,7 @@ impl Session {
         self.origin() == Some(Origin::CallOut)
     }
 
-    /// Has its rank found out again.
+    /// Has the rank computed again.
     pub(crate) fn forget_rank(&mut self) {
         self.rank.take();
     }
@@ -303,17 +303,17 @@ impl Session {
         *self.rank.get_or_init(|| Fold::rank_of(self, account))
     }
 
-    /// `origin.type` as RingCentral words it.
+    /// `origin.type` as RingCentral spells it.
     pub(crate) fn origin_word(&self) -> Option<&CompactString> {
         self.origin.get()
     }
 
-    /// `sessionId`: data, never a key.
+    /// `sessionId`: information only, never a key.
     pub(crate) fn legacy_id(&self) -> Option<&CompactString> {
         self.legacy_id.get()
     }
 
-    /// How many sequence numbers lie beyond the last that is kept.
+    /// How many sequence numbers lie beyond the last stored one.
     pub(crate) fn beyond_limit(&self) -> u64 {
         match self.events.last_sequence() {
             Some(last) if self.events.len() >= limits::NOTIFICATIONS_PER_SESSION => {

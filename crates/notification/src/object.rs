@@ -1,9 +1,9 @@
-//! The macro that declares what can be read from a JSON object.
+//! The macro that declares structs that are read from JSON objects.
 
-/// Declares a struct that reads itself from a JSON object by the given keys.
+/// Declares a struct that is read from a JSON object by the given keys.
 ///
-/// Fields may be missing, null or of a wrong type: they are then absent. A value that is not an object
-/// leaves the struct empty. Keys that are not listed are kept in `unknown`, as they were written.
+/// A field that is missing, null or of a wrong type is absent. A value that is not an object leaves the struct empty.
+/// Keys that are not listed are stored in `unknown`, as they are written.
 macro_rules! object {
     (
         $(#[$meta:meta])*
@@ -15,7 +15,7 @@ macro_rules! object {
         #[derive(Debug, Clone, Default)]
         pub struct $name<'a> {
             $( $(#[$field_meta])* pub $field: $type, )*
-            /// Fields this crate has no name for, in the order they came.
+            /// Fields that this crate does not know, in order of arrival.
             pub unknown: Vec<(&'a str, crate::Raw<'a>)>,
         }
 

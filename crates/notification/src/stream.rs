@@ -1,7 +1,7 @@
-//! Documents out of bytes: NDJSON, JSON lists, concatenated or pretty-printed JSON, in bounded memory.
+//! Reads documents from bytes: NDJSON, JSON lists, concatenated or pretty-printed JSON, in bounded memory.
 //!
-//! The documents are parsed where they lie in the buffer, without looking for their ends first. What
-//! cannot be read is named with its line, and reading goes on at the next line.
+//! The documents are parsed in the buffer, without a search for their ends first. What cannot be read is reported
+//! with its line, and reading continues at the next line.
 
 use std::{
     io::{self, Read},
@@ -15,10 +15,10 @@ use crate::{
     json::{JsonProblem, Reader},
 };
 
-/// The longest document that is read; RingCentral's are about a kilobyte.
+/// Maximum length of a document; RingCentral's are about a kilobyte.
 pub const MAX_DOCUMENT_BYTES: usize = 16 << 20;
 
-/// How much is asked of the input at a time.
+/// Minimum number of bytes that are requested from the input at a time.
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// Reads messages from a stream of JSON documents.
@@ -41,34 +41,34 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// ```
 pub struct Stream<R> {
     input: R,
-    /// Room for input, of which the first `end` bytes are filled.
+    /// Buffer for input; the first `end` bytes are filled.
     buffer: Vec<u8>,
     end: usize,
-    /// Everything before is done with.
+    /// Everything before this position has been processed.
     start: usize,
-    /// Everything before is known to be UTF-8.
+    /// Everything before this position is valid UTF-8.
     checked: usize,
-    /// The byte at `checked` is no UTF-8.
+    /// The byte at `checked` is not UTF-8.
     bad_byte: bool,
     input_ended: bool,
-    /// Why the input ended, if it could not be read on.
+    /// The error that ended the input. `None` if it ended normally.
     failure: Option<io::Error>,
-    /// Newlines in front of `counted`.
+    /// Number of newlines before `counted`.
     lines: u64,
     counted: usize,
     open_lists: usize,
     at_beginning: bool,
 }
 
-/// A message and where it stood.
+/// A message and its position in the input.
 pub struct Located<'d, 'a> {
     /// Where the document begins.
     pub place: Place<'a>,
-    /// What it says, or why it cannot be read.
+    /// The message, or why it cannot be read.
     pub message: Result<Message<'d, 'a>, Unreadable>,
 }
 
-/// Where a document begins. The line is counted only when somebody asks.
+/// Where a document begins. Its line is only counted on request.
 #[derive(Clone, Copy)]
 pub struct Place<'a> {
     lines_before: u64,
@@ -77,21 +77,21 @@ pub struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// The line the document begins on, from 1.
+    /// The line on which the document begins, from 1.
     pub fn line(self) -> u64 {
         self.lines_before + memchr_iter(b'\n', self.before).count() as u64 + 1
     }
 
-    /// The document as it was written; empty where it could not be read.
+    /// The document as it is written; empty if it could not be read.
     pub fn document(self) -> &'a str {
         self.document
     }
 }
 
-/// Why a walk through the checked text stopped.
+/// Why reading the checked text stopped.
 enum Stop<B> {
     Broke(B),
-    /// Nothing but blanks are left.
+    /// Only whitespace is left.
     Exhausted,
     /// The text ends inside a document.
     Inside,
@@ -117,8 +117,8 @@ impl<R: Read> Stream<R> {
         }
     }
 
-    /// Calls `each` with every document until it breaks or the input ends. An error of the input is told
-    /// after everything that could be read.
+    /// Calls `each` with every document until it breaks or the input ends. An error of the input is returned after
+    /// everything that could be read.
     pub fn for_each<B>(
         &mut self,
         mut each: impl FnMut(Located<'_, '_>) -> ControlFlow<B>,
@@ -149,15 +149,15 @@ impl<R: Read> Stream<R> {
         }
     }
 
-    /// Hands out the documents of the checked text, one after the other.
+    /// Passes the documents of the checked text to `each`.
     fn walk<B>(&mut self, each: &mut impl FnMut(Located<'_, '_>) -> ControlFlow<B>) -> Stop<B> {
-        // `check_utf8` has made sure of it; to look once more for a whole buffer is cheap.
+        // `check_utf8` has validated it; validating a whole buffer again is cheap.
         let text = std::str::from_utf8(&self.buffer[self.start..self.checked]).unwrap_or_default();
         let origin = self.start;
-        // The first walk of all has nothing to go through yet.
+        // The first pass has an empty text.
         let begins = !text.is_empty() && std::mem::take(&mut self.at_beginning);
         let mut at = if begins && text.starts_with('\u{feff}') { 3 } else { 0 };
-        // One list of parties serves all documents of the text.
+        // All documents of the text share one allocation for their parties.
         let mut parties = Vec::new();
         let stop = loop {
             match text.as_bytes().get(at) {
@@ -204,8 +204,8 @@ impl<R: Read> Stream<R> {
         stop
     }
 
-    /// Names the line at the front as unreadable and goes on behind it. A document that was spread over
-    /// lines is skipped up to the next line that begins one.
+    /// Reports the line at the front as unreadable and continues after it. The rest of a document of several lines is
+    /// skipped up to the next line that begins with `{`.
     fn refuse_line<B>(
         &mut self,
         problem: Unreadable,
@@ -226,7 +226,7 @@ impl<R: Read> Stream<R> {
         Located { place: Place { lines_before: self.lines, before: &[], document: "" }, message }
     }
 
-    /// Moves behind the next newline, dropping what is skipped; tells whether the line was a lone `{`.
+    /// Skips the rest of the line; returns whether it was a lone `{`.
     fn skip_line(&mut self) -> bool {
         let mut lone_brace = true;
         loop {
@@ -252,9 +252,8 @@ impl<R: Read> Stream<R> {
         self.start < self.end
     }
 
-    /// Reads what there is of more input behind what is not done with yet, and waits for it only if there is
-    /// nothing; of a long document it waits for as much as there is already, so that it is not parsed again
-    /// too often.
+    /// Reads what is available of more input, and blocks only if nothing is. For a long document it reads at least as
+    /// much as is buffered already, so that the document is not parsed too often.
     fn fill(&mut self) {
         self.count_lines();
         self.buffer.copy_within(self.start..self.end, 0);

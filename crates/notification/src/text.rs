@@ -1,17 +1,16 @@
 //! Fields as RingCentral means them, whatever JSON type they arrive in.
 //!
-//! Ids are strings of digits in events and numbers in some REST answers; a field may be `null`, or an
-//! object where a string belongs. None of that may cost a notification: what cannot be understood is
-//! taken as absent.
+//! Ids are strings of digits in events and numbers in some REST answers; a field may be `null`, or an object instead
+//! of a string. None of that may make a notification unreadable: a value of an unexpected type counts as absent.
 
 use std::{borrow::Cow, fmt};
 
 use crate::json::{JsonError, Kind, Reader};
 
-/// A JSON value kept as it was written: fields this crate has no type for.
+/// A JSON value as it is written: fields for which this crate has no type.
 pub type Raw<'a> = &'a str;
 
-/// A string of the input, borrowed unless it held an escape.
+/// A string of the input, borrowed unless it contained an escape.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text<'a>(Cow<'a, str>);
 
@@ -42,10 +41,10 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-/// A field that takes any JSON value and makes the best of it.
+/// A field that accepts any JSON value and ignores unsuitable ones.
 pub(crate) trait Tolerant<'a> {
-    /// Reads the next value into the field, where it lies: a notification is a kilobyte of borrowed text, and
-    /// moving it about would cost more than reading it.
+    /// Reads the next value into the field in place: a notification is a kilobyte of borrowed text, and moving it
+    /// would cost more than reading it.
     fn fill(&mut self, json: &mut Reader<'a>) -> Result<(), JsonError>;
 }
 
@@ -105,7 +104,7 @@ impl<'a, T: Tolerant<'a> + Default> Tolerant<'a> for Option<Box<T>> {
     }
 }
 
-/// A list of objects, or one object where a list belongs.
+/// A list of objects, or one object instead of a list.
 impl<'a, T: Tolerant<'a> + Default> Tolerant<'a> for Vec<T> {
     fn fill(&mut self, json: &mut Reader<'a>) -> Result<(), JsonError> {
         let mut add = |json: &mut Reader<'a>| {

@@ -1,7 +1,8 @@
-//! Going on with a call that was let go, or that another process had in memory.
+//! Rebuilds an evicted call, or one that another process had in memory, from its notifications and its last published
+//! record.
 //!
-//! A call is restored whole: all notifications of all its sessions, and the last record that was told of it.
-//! What it looks related to is restored with it, or its record would forget those calls.
+//! A call is restored whole: all notifications of all its sessions. Its related calls are restored with it, or its
+//! record would lose them.
 
 use std::sync::Arc;
 
@@ -11,16 +12,16 @@ use wholecall_record::{Call, SessionId, Time, call::State};
 use super::{Assembler, CallKey, NEVER_HEARD, Status, ask_at, digest, event_time};
 use crate::directory::Directory;
 
-/// A call as it was left.
+/// A call as it was when it left memory.
 #[derive(Debug, Clone)]
 pub struct Left {
-    /// The last record that was told of it; none where nothing was told yet.
+    /// The last published record. `None` if there is none.
     pub record: Option<Box<Call>>,
-    /// When that was made.
+    /// When that record was made.
     pub made_at: Time,
-    /// Whether `Completed` was told of it.
+    /// Whether `Completed` was published.
     pub completed: bool,
-    /// The directory whose version the record names.
+    /// The directory version that the record refers to.
     pub directory: Option<Arc<Directory>>,
 }
 
@@ -33,13 +34,13 @@ pub struct Restoring<'a> {
     last_event: Time,
     has_news: bool,
     call: Option<CallKey>,
-    /// Sessions that its links name.
+    /// Sessions that its links lead to.
     named: Vec<SessionId>,
 }
 
 impl Assembler {
-    /// The sessions that a notification is about or leads to and that are not in memory: what is known of them has to
-    /// be restored before the notification is received.
+    /// The sessions that a notification belongs or leads to and that are not in memory: restore them before the
+    /// notification is received.
     pub fn unknown_sessions(&self, notification: &Notification<'_, '_>) -> Vec<SessionId> {
         let parties = notification.body().parties.iter().map(|party| &party.status);
         let peers = parties
@@ -49,12 +50,12 @@ impl Assembler {
         named.filter(|id| !self.knows(notification.account_id(), id)).map(SessionId::from).collect()
     }
 
-    /// Whether the notifications of a session are in memory; that a link names it is not enough.
+    /// Whether a session's notifications are in memory; a link that names it is not enough.
     pub fn knows(&self, account: Option<&str>, session: &str) -> bool {
         self.book.has_heard_of(account, session)
     }
 
-    /// Goes on with a call that is not in memory. Restoring tells nothing; what is due of it is told by the next
+    /// Restores a call that is not in memory. This publishes nothing; its deadlines are handled by the next
     /// [`Assembler::tick`].
     pub fn restore(&mut self, left: Left) -> Restoring<'_> {
         Restoring {
@@ -70,7 +71,7 @@ impl Assembler {
 }
 
 impl Restoring<'_> {
-    /// Adds one of its notifications; `told` if it is in the last record.
+    /// Adds one of its notifications; `told` is whether the last record includes it.
     pub fn add(&mut self, arrived: Time, told: bool, notification: &Notification<'_, '_>) {
         self.named.extend(self.assembler.unknown_sessions(notification));
         let book = &mut self.assembler.book;
@@ -85,8 +86,8 @@ impl Restoring<'_> {
         self.has_news |= !told;
     }
 
-    /// Goes on with it. Tells sessions of other calls, which are to be restored too: those it looked related to, and
-    /// those it is linked to by something that was not told yet.
+    /// Completes the restoring. Returns sessions of other calls that must be restored too: its related calls, and
+    /// those that unpublished notifications link it to.
     pub fn finish(self) -> Vec<SessionId> {
         let Self { assembler, left, last_arrival, last_event, has_news, call, named: mut related } = self;
         let Some(mut call) = call else { return Vec::new() };
@@ -107,7 +108,8 @@ impl Restoring<'_> {
                 status.digest = digest(&mut record);
             }
         }
-        // What was restored before and turns out to be part of it was told of already: it goes on with that.
+        // A call that was restored before and turns out to be part of this one was published already: its state is
+        // merged.
         let before = std::mem::replace(&mut assembler.book.calls[call].status, status);
         if before.last_arrival > NEVER_HEARD {
             assembler.book.calls[call].status.absorb(before);

@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl<S: Default> Book<S> {
-    /// Follows a link from a session to the one it names.
+    /// Adds a link from a session to another.
     pub(super) fn link(&mut self, from: SessionKey, to: &str, added: &mut Added<S>) {
         let to = self.neighbour(from, to);
         if self.is_near_supervision(from) || self.is_near_supervision(to) {
@@ -29,7 +29,7 @@ impl<S: Default> Book<S> {
         held.supervision || held.neighbours().any(|&other| self.sessions[other].supervision)
     }
 
-    /// Follows all links of a session after a copy has changed what they say: that may part what they joined.
+    /// Replaces all links of a session after a delivery has changed them: that may split a call.
     pub(super) fn link_anew(&mut self, from: SessionKey, added: &mut Added<S>) {
         let links = self.sessions[from].links.as_mut();
         let before = links.map(|links| std::mem::take(&mut links.names)).unwrap_or_default();
@@ -48,7 +48,7 @@ impl<S: Default> Book<S> {
         }
     }
 
-    /// The session a link names, new if need be.
+    /// The session that a link leads to, created if it is new.
     fn neighbour(&mut self, from: SessionKey, to: &str) -> SessionKey {
         let account = self.sessions[from].account;
         let to = match self.accounts[account].sessions.get(to) {
@@ -65,7 +65,7 @@ impl<S: Default> Book<S> {
         to
     }
 
-    /// Makes two calls one.
+    /// Joins two calls.
     fn join(&mut self, a: CallKey, b: CallKey, added: &mut Added<S>) {
         let size = |call: CallKey| self.calls[call].sessions.len();
         let (into, from) = if size(a) >= size(b) { (a, b) } else { (b, a) };
@@ -85,7 +85,7 @@ impl<S: Default> Book<S> {
         added.absorbed.extend(group.sessions.first().map(|&key| (group.status, key)));
     }
 
-    /// Finds out anew which sessions make one call, for the calls around a session.
+    /// Recomputes which sessions make one call, for the calls around a session.
     ///
     /// A supervising session never joins two calls: it belongs to the call of its first link.
     pub(super) fn regroup(&mut self, around: SessionKey, added: &mut Added<S>) {
@@ -96,7 +96,7 @@ impl<S: Default> Book<S> {
         };
         let calls: Vec<CallKey> = distinct(keys.iter().map(|&key| self.sessions[key].call));
         let parts = self.partition(&keys);
-        // A part goes on as the call whose root it has, so that no id wanders.
+        // A part continues as the call whose root it contains, so that ids do not move.
         let roots: Vec<Option<SessionKey>> = calls.iter().map(|&call| self.root(call)).collect();
         let named_after: HashMap<SessionKey, CallKey> =
             roots.iter().zip(&calls).filter_map(|(root, &call)| Some(((*root)?, call))).collect();
@@ -121,12 +121,12 @@ impl<S: Default> Book<S> {
         }
         for (call, root) in calls.into_iter().zip(roots).filter(|(call, _)| !goes_on.contains(call)) {
             let group = self.calls.remove(call);
-            // Its id is its root's.
+            // Its id was its root's.
             added.absorbed.extend(root.or(group.sessions.first().copied()).map(|key| (group.status, key)));
         }
     }
 
-    /// All sessions of all calls that are connected by any link at all; none if they are too many to look at.
+    /// All sessions of all calls that are connected by any link. `None` if there are too many.
     fn neighbourhood(&self, around: SessionKey) -> Option<Vec<SessionKey>> {
         let (mut seen, mut calls) = (HashSet::<SessionKey>::new(), HashSet::<CallKey>::new());
         seen.insert(around);

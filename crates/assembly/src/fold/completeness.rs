@@ -1,4 +1,4 @@
-//! What of a call was not seen, and which notifications prove what the record says.
+//! What of a call was not observed, and which notifications prove the record's statements.
 
 use compact_str::{CompactString, ToCompactString};
 use wholecall_notification::Code;

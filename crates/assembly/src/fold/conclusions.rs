@@ -1,5 +1,5 @@
-//! What follows from a call's notifications taken together, and by which rule: each says no more than a field of the
-//! record does.
+//! What follows from a call's notifications together, and by which rule. Each conclusion restates a field of the
+//! record.
 
 use compact_str::CompactString;
 use wholecall_record::{

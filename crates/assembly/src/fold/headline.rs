@@ -1,4 +1,5 @@
-//! What a person who reads a call log asks first: who answered, who the customer is, how they were left.
+//! What readers of a call log look for first: who answered, who the customer is, in which state the customer was
+//! left.
 
 use wholecall_notification::Code;
 use wholecall_record::{
@@ -13,15 +14,15 @@ use super::{
     sides::{Caller, Dialled},
 };
 
-/// A last conversation of at least this length counts before a shorter one that followed.
+/// Minimum length of a last conversation that takes precedence over a shorter one after it.
 const CONVERSATION_MS: i64 = 1_000;
 
-/// Others talked on if they did so for at least this time after a person had left.
+/// Minimum time of a conversation among others after a participant had left.
 const TALKED_ON_MS: i64 = 1_000;
 
 impl Fold<'_> {
-    /// The conversation in which the caller was first answered, in the root's session or one joined to it. A call that
-    /// no person made (a queue's callback) is answered with its first conversation.
+    /// The conversation in which the caller was first answered, in the root's session or one joined to it. A call
+    /// that no person made (a queue's callback) is answered with its first conversation.
     pub(super) fn answer(&self, state: State, caller: &Caller<'_>) -> Option<&Talk> {
         let is_person = self.is_person(caller.person);
         let number = |room: usize, time: Time| self.joints.number(room, time);
@@ -35,16 +36,16 @@ impl Fold<'_> {
         self.talks(state).map(|(talk, _)| talk).find(counts)
     }
 
-    /// Who first talked with the caller; of several at once, who came on the line last.
+    /// Who first talked with the caller; of several at once, the one who was connected last.
     pub(super) fn answered_by(&self, state: State, caller: &Caller<'_>) -> Option<usize> {
         let caller_person = caller.person.filter(|_| self.is_person(caller.person))?;
         let talk = self.answer(state, caller)?;
         let others = talk.people.iter().copied().filter(|&person| person != caller_person);
-        // Of several at the same time, the first by their ids.
+        // Of several at the same time, the first by id.
         others.max_by_key(|&person| (self.present_since(person, talk.start), std::cmp::Reverse(person)))
     }
 
-    /// Since when a person is on the line without a break, who is at a time.
+    /// When the current uninterrupted connection of a participant began, at a time at which they are connected.
     fn present_since(&self, person: usize, time: Time) -> Option<Time> {
         let legs = self.people[person].legs.iter().flat_map(|&leg| &self.legs[leg].spans);
         let connected = legs.filter(|span| span.state == LegState::Connected && span.start <= time);
@@ -52,7 +53,8 @@ impl Fold<'_> {
         by_leg.or(self.on_the_line_since[person])
     }
 
-    /// The people of the caller's last conversation of a second or more, else of the last, without the caller.
+    /// The participants of the caller's last conversation of at least [`MIN_CONVERSATION_MS`], else of the last,
+    /// without the caller.
     pub(super) fn last_with(&self, state: State, caller: &Caller<'_>) -> People {
         let Some(caller) = caller.person else { return People::new() };
         let talks = || self.talks(state).filter(|(talk, _)| talk.people.contains(&caller));
@@ -64,7 +66,7 @@ impl Fold<'_> {
         talk.people.iter().copied().filter(|&person| person != caller).collect()
     }
 
-    /// The person outside the account: the caller, else the first who was dialled or reached.
+    /// The participant outside the account: the caller, else the first who was dialled or reached.
     pub(super) fn customer(&self, caller: &Caller<'_>, dialled: &Dialled<'_>) -> Option<usize> {
         let is_customer = |&person: &usize| {
             let person = &self.people[person];
@@ -89,7 +91,7 @@ impl Fold<'_> {
         dialled.or_else(first)
     }
 
-    /// The extensions of those who talked, in the order in which they came on the line.
+    /// The extensions that talked, in the order in which they were connected.
     pub(super) fn users(&self, state: State) -> Vec<usize> {
         let mut talkers: Vec<usize> =
             self.talks(state).flat_map(|(talk, _)| talk.people.iter().copied()).collect();
@@ -123,7 +125,7 @@ impl Fold<'_> {
         missed.into_iter().map(|(_, person)| person).collect()
     }
 
-    /// The last transfer or forward that moved a person.
+    /// The last transfer or forward of a participant.
     pub(super) fn last_transfer(&self, steps: &[Step], moved: Option<usize>) -> Option<usize> {
         let moved = moved?;
         let transfers = |kind: MoveKind| {
@@ -140,7 +142,7 @@ impl Fold<'_> {
         })
     }
 
-    /// Whether a person has a place at a time in a session or in one joined to it.
+    /// Whether a participant has a leg at a time in a session or in one joined to it.
     fn is_in(&self, person: usize, room: usize, time: Time) -> bool {
         let here = |other: usize| {
             self.joints.number(other, time) == self.joints.number(room, time)
@@ -154,7 +156,7 @@ impl Fold<'_> {
         by_leg || implied()
     }
 
-    /// What served a person last before their own last leg ended.
+    /// What served a participant last before their own last leg ended.
     pub(super) fn end_state(&self, state: State, person: Option<usize>) -> Option<EndState> {
         if state == State::Live {
             return None;
@@ -169,7 +171,7 @@ impl Fold<'_> {
             if let Some(serving) = self.serving(person, until) {
                 return Some(serving);
             }
-            // Before that, at the latest time at which something could have ended.
+            // Try the latest earlier time at which anything changed.
             match self.latest_change_before(until) {
                 Some(earlier) => until = earlier,
                 None => return Some(EndState::Nothing),
@@ -177,7 +179,7 @@ impl Fold<'_> {
         }
     }
 
-    /// What a person in a live call is doing now.
+    /// What a participant in a live call is doing now.
     pub(super) fn activity(&self, state: State, person: Option<usize>) -> Option<EndState> {
         if state != State::Live {
             return None;
@@ -187,8 +189,8 @@ impl Fold<'_> {
         Some(serving.unwrap_or(EndState::Nothing))
     }
 
-    /// When a person's last leg ended; none while one goes on. Of a person who was not seen, when they left the line,
-    /// or the last visible leg ended.
+    /// When a participant's last leg ended. `None` while one is open. For one that was not observed, when they left,
+    /// or when the last visible leg ended.
     fn own_end(&self, person: usize) -> Option<Time> {
         let legs = &self.people[person].legs;
         if !legs.is_empty() {
@@ -204,7 +206,7 @@ impl Fold<'_> {
         ends?.into_iter().max().or_else(seen)
     }
 
-    /// Whether others went on talking to each other after a person had left.
+    /// Whether others continued talking to each other after a participant had left.
     fn others_talked_on(&self, state: State, person: usize, left: Time) -> bool {
         self.talks(state).any(|(talk, end)| {
             let end = end.unwrap_or(self.last_event);
@@ -219,7 +221,7 @@ impl Fold<'_> {
         spans.chain(talks).flatten().filter(|known| *known < time).max()
     }
 
-    /// What serves a person just before a time; of several at once the first in the order of [`EndState`].
+    /// What serves a participant just before a time; of several at once the first in the order of [`EndState`].
     fn serving(&self, person: usize, time: Time) -> Option<EndState> {
         let talks = |talk: &Talk| {
             talk.people.contains(&person) && talk.start < time && talk.end.is_none_or(|end| time <= end)
@@ -240,7 +242,7 @@ impl Fold<'_> {
         near.filter_map(|(index, leg)| self.serves(index, leg.state_before(time)?, person, time)).min()
     }
 
-    /// Whether the telephone of a person who is called and not on the line yet rings; none of anybody else.
+    /// Whether the phone of a called participant who is not connected yet rings. `None` for any other participant.
     fn only_rings(&self, person: usize, time: Time) -> Option<bool> {
         let legs = self.people[person]
             .legs
@@ -257,7 +259,7 @@ impl Fold<'_> {
         rings
     }
 
-    /// Where a person is just before a time, by the numbers of joined sessions.
+    /// The groups of joined rooms that a participant is in just before a time.
     fn places_of(&self, person: usize, time: Time) -> Vec<u32> {
         let legs =
             self.people[person].legs.iter().filter(|&&leg| self.legs[leg].state_before(time).is_some());
@@ -266,7 +268,7 @@ impl Fold<'_> {
         rooms.chain(implied).map(|room| self.joints.number_before(room, time)).collect()
     }
 
-    /// What a leg in a state does for a person in its session.
+    /// What a leg in a state does for a participant in its session.
     fn serves(&self, index: usize, state: LegState, person: usize, time: Time) -> Option<EndState> {
         let leg = &self.legs[index];
         let is_own = leg.person == Some(person);
@@ -288,12 +290,12 @@ impl Fold<'_> {
         }
     }
 
-    /// Whether a leg is the only one that was seen of its session.
+    /// Whether a leg is the only observed one of its session.
     fn is_alone(&self, index: usize) -> bool {
         self.rooms[self.legs[index].room].legs.len() == 1
     }
 
-    /// A telephone that rang when another leg of its session was answered rings no more.
+    /// A phone that rang when another leg of its session was answered has stopped ringing.
     fn rings_no_more(&self, index: usize, time: Time) -> bool {
         let leg = &self.legs[index];
         let answered = |other: usize| {
@@ -311,5 +313,5 @@ impl Fold<'_> {
     }
 }
 
-/// After everything.
+/// The latest time.
 const FOREVER: Time = Time::from_millis(i64::MAX);

@@ -1,4 +1,4 @@
-//! The rooms of a call, the legs in them, and their changes in order.
+//! The rooms of a call, their legs, and the legs' changes in order.
 
 use std::ops::Range;
 
@@ -18,18 +18,18 @@ use crate::{
     session::Session,
 };
 
-/// A session.
+/// A session, as the fold sees it.
 pub(crate) struct Room<'a> {
     pub(crate) session: &'a Session,
     pub(crate) legs: Range<usize>,
-    /// First change of its first leg; none for a room that was never seen.
+    /// The first change of its first leg. `None` if the session was not observed.
     pub(crate) start: Option<Time>,
     pub(crate) is_conference: bool,
     /// A supervisor dialled in to listen.
     pub(crate) is_supervising: bool,
-    /// The leg that began the session, where that was seen and can be told.
+    /// The leg that began the session. `None` if it was not observed or cannot be determined.
     pub(crate) originator: Option<usize>,
-    /// When which callee first answered, in order of time.
+    /// Which callee was first answered when, in order of time.
     pub(crate) answers: SmallVec<[(Time, usize); 2]>,
 }
 
@@ -39,37 +39,37 @@ pub(crate) struct Leg<'a> {
     /// Index among its session's legs.
     pub(crate) key: LegKey,
     pub(crate) party: PartyId,
-    /// Recordings begun by it.
+    /// Recordings that it began.
     pub(crate) recordings: &'a [CompactString],
     pub(crate) description: Description<'a>,
     pub(crate) changes: Range<usize>,
     pub(crate) first_sequence: u32,
-    /// When it began; where that is not known, by when it had.
+    /// When it began; if `is_start_known` is false, an upper bound.
     pub(crate) start: Time,
     pub(crate) is_start_known: bool,
     pub(crate) direction: Direction,
     /// The codes of its changes.
     pub(crate) codes: Codes,
-    /// Some change of it has the reason `Supervising`.
+    /// One of its changes has the reason `Supervising`.
     pub(crate) supervises: bool,
-    /// Some change of it is marked as a missed call.
+    /// One of its changes is marked as a missed call.
     pub(crate) missed: bool,
     pub(crate) kind: Kind,
-    /// Index among the people; none for a proxy.
+    /// Index of its owner among the participants. `None` for a proxy.
     pub(crate) person: Option<usize>,
-    /// When a listening leg became a talking one.
+    /// When a listening leg began to talk.
     pub(crate) talks_from: Option<Time>,
     pub(crate) spans: Spans,
-    /// When it left for good.
+    /// When it ended.
     pub(crate) end: Option<Time>,
-    /// The change that ended it; none if that was said of the other end of a link only.
+    /// The change that ended it. `None` if only the other end of a link reports it.
     pub(crate) ended_by: Option<usize>,
 }
 
-/// A leg's stretches, in order. Few legs have more.
+/// The segments of a leg, in order. Few legs have more.
 pub(crate) type Spans = SmallVec<[Span; 4]>;
 
-/// A stretch of a leg in one state.
+/// A segment: a stretch of a leg in one state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) state: LegState,
@@ -78,21 +78,21 @@ pub(crate) struct Span {
 }
 
 impl Leg<'_> {
-    /// What the leg is doing at a time; none before it begins and after it ended.
+    /// The state of the leg at a time. `None` before it begins and after it ended.
     pub(crate) fn state_at(&self, time: Time) -> Option<LegState> {
         let at = self.spans.partition_point(|span| span.start <= time).checked_sub(1)?;
         let span = self.spans[at];
         span.end.is_none_or(|end| time < end).then_some(span.state)
     }
 
-    /// What the leg is doing just before a time.
+    /// The state of the leg just before a time.
     pub(crate) fn state_before(&self, time: Time) -> Option<LegState> {
         let at = self.spans.partition_point(|span| span.start < time).checked_sub(1)?;
         let span = self.spans[at];
         span.end.is_none_or(|end| time <= end).then_some(span.state)
     }
 
-    /// Whether its owner is somebody who talks: a person, or a supervisor who has taken the call over.
+    /// Whether its owner talks: a person, or a supervisor who has taken the call over.
     pub(crate) fn talks_at(&self, time: Time) -> bool {
         self.kind.is_person() || self.talks_from.is_some_and(|from| from <= time)
     }
@@ -101,7 +101,7 @@ impl Leg<'_> {
         self.direction == Direction::Inbound
     }
 
-    /// Whether somebody was alerted by it.
+    /// Whether it was alerted.
     pub(crate) fn rang(&self) -> bool {
         self.codes.has(Code::Proceeding)
     }
@@ -120,7 +120,7 @@ impl Codes {
         self.0 & 1 << code as u16 != 0
     }
 
-    /// Whether there is none in it but these.
+    /// Whether it contains no codes but these.
     pub(crate) fn only(self, codes: &[Code]) -> bool {
         codes.iter().fold(self.0, |left, code| left & !(1 << *code as u16)) == 0
     }
@@ -130,7 +130,7 @@ impl<'a> Fold<'a> {
     pub(super) fn find_legs(&mut self) {
         let mut sessions: SmallVec<[(Option<Time>, &'a Session); 8]> =
             self.material.sessions.iter().map(|session| (session.start(), *session)).collect();
-        // The unseen ones last.
+        // Sessions that were not observed come last.
         sessions.sort_by(|(a, x), (b, y)| {
             a.is_none().cmp(&b.is_none()).then_with(|| a.cmp(b)).then_with(|| x.id.cmp(&y.id))
         });
@@ -159,7 +159,7 @@ impl<'a> Fold<'a> {
         const NONE: usize = usize::MAX;
         let room = self.rooms.len();
         let (first_leg, first_change) = (self.legs.len(), self.changes.len());
-        // Index of the leg in `self.legs` for each of the session's; legs in order of their first change.
+        // Index in `self.legs` of each of the session's legs; legs are in order of their first change.
         places.clear();
         places.resize(session.legs.len(), NONE);
         let reported = session.reported();
@@ -174,7 +174,7 @@ impl<'a> Fold<'a> {
             }
             self.legs[*place].changes.end += 1;
         }
-        // Each leg's changes in one piece.
+        // Each leg's changes are contiguous.
         let mut next = first_change;
         for leg in &mut self.legs[first_leg..] {
             let count = leg.changes.end;
@@ -186,7 +186,7 @@ impl<'a> Fold<'a> {
         self.changes.resize(next, Change { time: self.last_event, event });
         let mut effective = Time::from_millis(i64::MIN);
         for event in session.events() {
-            // A server's clock may jump back; what it says after that did not happen before.
+            // A server's clock may jump back; later changes did not happen before.
             effective = effective.max(event.said.time);
             if event.is_text_reply() {
                 continue;
@@ -200,7 +200,7 @@ impl<'a> Fold<'a> {
         if !reported.is_empty() {
             for leg in &mut self.legs[first_leg..] {
                 let changes = &mut self.changes[leg.changes.clone()];
-                // Effective times are in order: what was told keeps its own.
+                // Effective times are sorted: notifications keep theirs.
                 changes.sort_by_key(|change| change.time);
                 leg.start = changes.first().map_or(leg.start, |first| first.time);
             }
@@ -210,7 +210,8 @@ impl<'a> Fold<'a> {
         first_leg..self.legs.len()
     }
 
-    /// A leg that an answer showed first began before. The legs that a session begins with began with the session.
+    /// A leg that a lookup answer showed first had begun before. The legs that a session begins with began with the
+    /// session.
     fn find_starts(&mut self, session: &Session, first_leg: usize) {
         let start = session.start();
         for at in first_leg..self.legs.len() {
@@ -242,8 +243,8 @@ impl<'a> Fold<'a> {
         leg.changes.end += 1;
     }
 
-    /// The session's Outbound leg with the lowest sequence, if it is neither a supervisor's nor in a
-    /// conference session. A leg by which a user goes on at another device began nothing.
+    /// The session's Outbound leg with the lowest sequence, unless it is a supervisor's, or in a conference session.
+    /// A leg by which a user continues at another device began nothing.
     fn find_originator(&self, room: usize) -> Option<usize> {
         if self.rooms[room].is_conference {
             return None;
@@ -253,7 +254,7 @@ impl<'a> Fold<'a> {
         (!self.legs[leg].supervises && !self.continues_another(leg)).then_some(leg)
     }
 
-    /// Whether a user goes on by this leg with a call that an earlier leg of the session had: a switch, a flip, or a
+    /// Whether a user continues by this leg a call that an earlier leg of the session had: a switch, a flip, or a
     /// pickup at another device.
     pub(super) fn continues_another(&self, leg: usize) -> bool {
         let legs = self.rooms[self.legs[leg].room].legs.clone();
@@ -286,7 +287,7 @@ impl<'a> Leg<'a> {
         let description = legs.description(key);
         let direction = match description.direction {
             Some(direction @ (Direction::Inbound | Direction::Outbound)) => direction,
-            // Nobody said so: the owner calls if it stands in `from`.
+            // Without a direction: the owner is the caller if `from` names it.
             _ if description.extension.is_some() && description.from.extension == description.extension => {
                 Direction::Outbound
             }

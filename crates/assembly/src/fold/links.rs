@@ -1,8 +1,8 @@
-//! The doors between rooms: what each means, when it stood open, and which rooms they join when.
+//! The links between rooms: the meaning of each, when it was open, and which rooms are joined when.
 //!
-//! Both ends of a link may say `Gone`; one is enough. Each end's statements between two of its own
-//! `Answered` are one opening, and the first opening one end tells of is the first of the other, and so on:
-//! the clocks of the two sessions' servers need not agree for that.
+//! Both ends of a link may report `Gone`; one is enough. Each end's reports between two of its own `Answered` are one
+//! opening. The first opening that one end reports is the first of the other, and so on: for that, the clocks of the
+//! two sessions' servers need not agree.
 
 use std::cmp::Ordering;
 
@@ -16,7 +16,7 @@ use wholecall_record::{
 use super::{Fold, Material, legs::Leg};
 use crate::parts::Parts;
 
-/// A door between two rooms, from one opening to its closing.
+/// A link between two rooms, from one opening to its closing.
 pub(crate) struct Link {
     pub(crate) kind: LinkKind,
     pub(crate) reason: Option<CompactString>,
@@ -25,7 +25,7 @@ pub(crate) struct Link {
     /// The end that opened it.
     pub(crate) a: End,
     pub(crate) b: End,
-    /// The changes that say so.
+    /// The changes that report it.
     pub(crate) proof: Vec<usize>,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Link {
 pub(crate) struct End {
     pub(crate) room: usize,
     pub(crate) party: Option<PartyId>,
-    /// The leg, if it was seen.
+    /// The leg. `None` if it was not observed.
     pub(crate) leg: Option<usize>,
 }
 
@@ -44,7 +44,7 @@ impl Link {
         self.kind != LinkKind::Supervising
     }
 
-    /// Whether who opened the door is out of the room it was opened from: moved on, or into the bridge.
+    /// Whether the party that opened the link left both rooms for it: moved on, or went into the bridge.
     pub(crate) fn empties_its_ends(&self) -> bool {
         matches!(self.kind, LinkKind::AttendedTransfer | LinkKind::Transfer | LinkKind::Conference)
     }
@@ -65,15 +65,15 @@ struct Saying {
     own: End,
     other: End,
     toward_conference: bool,
-    /// Counts the leg's openings of this door.
+    /// Counts the leg's openings of this link.
     opening: usize,
     /// The leg's next `Answered`.
     until: Option<Time>,
 }
 
 impl<'a> Fold<'a> {
-    /// The pairs of sessions that belong to one call because a link joins them, or because one began to
-    /// listen to the other first of all.
+    /// The pairs of sessions that belong to one call because a link joins them, or because one of them listened to
+    /// the other before any other.
     pub(crate) fn joins(material: Material<'a>) -> Vec<[SessionId; 2]> {
         let mut fold = Fold::unread(material);
         fold.find_legs();
@@ -85,7 +85,7 @@ impl<'a> Fold<'a> {
         // Links are in order of their start.
         for link in &fold.links {
             let first = link.ends().into_iter().filter(|end| supervising(end)).all(|end| !attached[end.room]);
-            // A supervisor who walks out through a door took the call over before: that is no listening.
+            // A supervisor who leaves by a link took the call over before: that is not listening.
             let is_call = link.empties_its_ends() || !link.ends().into_iter().any(supervising);
             if (is_call && link.joins()) || (!is_call && first) {
                 joins.push([id(&link.a), id(&link.b)]);
@@ -139,7 +139,7 @@ impl<'a> Fold<'a> {
 
     fn sayings_of(&self, index: usize, leg: &Leg<'_>, sayings: &mut Vec<Saying>) {
         let first = sayings.len();
-        // Where this leg's sayings begin that no `Answered` has followed yet.
+        // The first report of this leg that no `Answered` has followed yet.
         let mut open = first;
         for at in leg.changes.clone() {
             let said = &self.changes[at].event.said;
@@ -173,8 +173,8 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// The far end of a door. Where the near end does not name the party, the far end may name the near; if
-    /// nobody names anybody, it is the leg of the same owner.
+    /// The far end of a link. If the near end does not name the party, the far end may name the near one; if neither
+    /// names the other, it is the leg of the same owner.
     fn other_end(&self, room: usize, party: Option<&PartyId>, near: &Leg<'_>) -> End {
         let near_session = &self.rooms[near.room].session.id;
         let names = |leg: usize, party: Option<&PartyId>| {
@@ -193,14 +193,14 @@ impl<'a> Fold<'a> {
                 .clone()
                 .find(|&leg| names(leg, Some(&near.party)))
                 .or_else(|| legs.clone().find(|&leg| names(leg, None)))
-                // The latest: a user may have gone on at another device.
+                // The latest: a user may have continued at another device.
                 .or_else(|| legs.rfind(|&leg| is_owners(leg))),
         };
         let party = party.cloned().or_else(|| Some(self.legs[leg?].party.clone()));
         End { room, party, leg }
     }
 
-    /// What all that was said of one opening amounts to.
+    /// The link that all reports of one opening amount to.
     fn link<'s>(&self, sayings: impl Iterator<Item = &'s Saying>) -> Link {
         let mut sayings: Vec<&Saying> = sayings.collect();
         sayings.sort_by(|x, y| self.order_of_changes(x.change, y.change));
@@ -216,7 +216,7 @@ impl<'a> Fold<'a> {
             None if sayings.iter().any(|saying| saying.toward_conference) => LinkKind::Conference,
             _ => LinkKind::Transfer,
         };
-        // Who stays, listens or takes over never comes back through the door: later codes are its own.
+        // A party that stays, listens or takes over does not come back by the link: its later codes are its own.
         let closes = matches!(kind, LinkKind::AttendedTransfer | LinkKind::Conference | LinkKind::Transfer);
         Link {
             kind,
@@ -229,13 +229,12 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// The end of a conference link that is a seat in the bridge; of two calls merged without a bridge, the
-    /// far one.
+    /// The end of a conference link that is a seat in the bridge; of two calls merged without a bridge, the far one.
     pub(super) fn bridge_of<'l>(&self, link: &'l Link) -> &'l End {
         self.bridge(link).unwrap_or(&link.b)
     }
 
-    /// Whether a conference link leads to a bridge, seen or not, and does not merge two calls directly.
+    /// Whether a conference link leads to a bridge, observed or not, and does not merge two calls directly.
     pub(super) fn has_bridge(&self, link: &Link) -> bool {
         self.bridge(link).is_some()
     }
@@ -258,7 +257,7 @@ impl<'a> Fold<'a> {
         if std::ptr::eq(self.bridge_of(link), &link.a) { &link.b } else { &link.a }
     }
 
-    /// Who opened a door by leaving both its ends, or as the host of a conference.
+    /// The participant that opened a link by leaving both its ends, or as the host of a conference.
     pub(super) fn opener_of(&self, link: &Link) -> Option<usize> {
         let owner = |end: &End| end.leg.and_then(|leg| self.legs[leg].person);
         match link.kind {
@@ -267,15 +266,15 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Who brought a room into the bridge: the owner of the leg that left for it; where only the seat was
-    /// seen, it names the host as its caller.
+    /// The participant that brought a room into the bridge: the owner of the leg that left for it; if only the seat
+    /// was observed, the seat names the host as its caller.
     pub(super) fn host_of(&self, link: &Link) -> Option<usize> {
         let seat = self.bridge_of(link).leg.map(|leg| &self.legs[leg]);
         let named = || self.person_with_extension(seat?.description.from.extension?);
         self.joined_end_of(link).leg.and_then(|leg| self.legs[leg].person).or_else(named)
     }
 
-    /// Earlier first; what happened at the same time in different sessions in order of their ids.
+    /// Earlier first; simultaneous changes in different sessions in order of the sessions' ids.
     pub(super) fn order_of_changes(&self, x: usize, y: usize) -> Ordering {
         let (a, b) = (&self.changes[x], &self.changes[y]);
         let room = |change: usize| self.legs[self.leg_of_change(change)].room;
@@ -291,7 +290,7 @@ impl<'a> Fold<'a> {
         id(x).cmp(id(y))
     }
 
-    /// The leg a change belongs to.
+    /// The leg that a change belongs to.
     pub(super) fn leg_of_change(&self, change: usize) -> usize {
         self.legs.partition_point(|leg| leg.changes.end <= change)
     }
@@ -304,7 +303,7 @@ fn end_order(a: &End, b: &End) -> Ordering {
 /// Which rooms are joined when.
 #[derive(Debug, Default)]
 pub(crate) struct Joints {
-    /// From each time on, for every room, a number it shares with the rooms it is joined with.
+    /// For each time from which it holds, the group of every room. Joined rooms have the same group.
     changes: Vec<(Time, Vec<u32>)>,
 }
 
@@ -329,17 +328,17 @@ impl Joints {
         Self { changes: times.into_iter().map(joined_at).collect() }
     }
 
-    /// When anything changes.
+    /// The times at which any group changes.
     pub(crate) fn times(&self) -> impl Iterator<Item = Time> {
         self.changes.iter().map(|(time, _)| *time)
     }
 
-    /// A number for the room that all rooms joined with it at that time share.
+    /// The group of a room at a time.
     pub(crate) fn number(&self, room: usize, time: Time) -> u32 {
         self.number_in(self.changes.partition_point(|(at, _)| *at <= time), room)
     }
 
-    /// The same, as it was just before that time.
+    /// The group of a room just before a time.
     pub(crate) fn number_before(&self, room: usize, time: Time) -> u32 {
         self.number_in(self.changes.partition_point(|(at, _)| *at < time), room)
     }
@@ -352,7 +351,7 @@ impl Joints {
     }
 }
 
-/// A link as far as it joins rooms.
+/// An interval in which two rooms are joined.
 pub(super) struct Door {
     pub(super) rooms: [usize; 2],
     pub(super) start: Time,

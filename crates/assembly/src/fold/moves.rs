@@ -1,4 +1,4 @@
-//! The steps by which a call passed from one participant to another.
+//! The moves by which a call passed from one participant to another.
 
 use wholecall_notification::{Code, Reason};
 use wholecall_record::{
@@ -20,11 +20,11 @@ pub(crate) struct Step {
     pub(crate) time: Time,
     pub(crate) by: Option<usize>,
     pub(crate) target: Option<usize>,
-    /// The changes that say so.
+    /// The changes that report it.
     pub(crate) proof: Vec<usize>,
 }
 
-/// Whether a move of this kind names who did it as who has the call after it.
+/// Whether in a move of this kind `by` and `target` are the same.
 fn names_one_twice(kind: MoveKind) -> bool {
     matches!(
         kind,
@@ -52,10 +52,10 @@ impl Fold<'_> {
             self.linked(link, &mut steps);
         }
         self.drop_repeated(&mut steps);
-        // Nobody hands a call on to themselves: to their own mailbox, to their own other leg.
+        // A call cannot be handed on to the one who hands it on: their own mailbox, their own other leg.
         steps.retain(|step| step.by.is_none() || step.by != step.target || names_one_twice(step.kind));
         let name = |kind: MoveKind| kind.as_str();
-        // People are in order of their ids.
+        // Participants are in order of their ids.
         steps.sort_by(|x, y| {
             let order = x.time.cmp(&y.time).then_with(|| name(x.kind).cmp(name(y.kind)));
             order.then_with(|| (x.by, x.target, &x.proof).cmp(&(y.by, y.target, &y.proof)))
@@ -63,7 +63,7 @@ impl Fold<'_> {
         steps
     }
 
-    /// Moves told by the reason a leg ended with.
+    /// Moves that a leg's end reason reports.
     fn disconnected(&self, leg: usize, at: usize, steps: &mut Vec<Step>) {
         let Some(reason) = self.changes[at].event.said.reason else { return };
         let owner = self.legs[leg].person;
@@ -101,7 +101,7 @@ impl Fold<'_> {
         steps.push(Step { kind, time: self.changes[at].time, by, target, proof: vec![at] });
     }
 
-    /// Whether a leg hands the call on with a change: a person transfers it, or a rule forwards it.
+    /// How a change hands the call on: a person transfers it, or a rule forwards it.
     pub(super) fn kind_of_handing_on(&self, leg: usize, at: usize) -> Option<MoveKind> {
         let change = &self.changes[at];
         if change.event.said.code != Some(Code::Disconnected) {
@@ -122,8 +122,8 @@ impl Fold<'_> {
         }
     }
 
-    /// The first leg of the session that began after a change; if there is none, the latest begun before
-    /// it and not yet answered.
+    /// The first leg of the session that began after a change; if there is none, the latest one that began before it
+    /// and was not answered yet.
     pub(super) fn next_leg(&self, leg: usize, at: usize) -> Option<usize> {
         let sequence = self.changes[at].event.sequence;
         let time = self.changes[at].time;
@@ -147,7 +147,7 @@ impl Fold<'_> {
         self.changes[leg.changes.clone()].iter().any(answered)
     }
 
-    /// Where a call went that goes on with a leg: its owner, or the queue that offers it.
+    /// The participant that a call went to with a leg: its owner, or the queue that offers it.
     fn destination(&self, leg: usize) -> Option<usize> {
         self.offering_queue(leg).or(self.legs[leg].person)
     }
@@ -157,7 +157,7 @@ impl Fold<'_> {
         self.person_with_extension(self.offered_by(leg)?)
     }
 
-    /// The latest leg begun: the one the call was flipped to rings before the old one ends.
+    /// The latest leg: the one that the call was flipped to rings before the old one ends.
     pub(super) fn flipped_to(&self, leg: usize, at: usize) -> Option<usize> {
         let sequence = self.changes[at].event.sequence;
         let mut begun = self.rooms[self.legs[leg].room].legs.clone().filter(|&other| {
@@ -167,8 +167,8 @@ impl Fold<'_> {
         begun.next_back().filter(|&latest| latest != leg).or_else(|| self.next_leg(leg, at))
     }
 
-    /// The leg that took a call from one that rang. It is answered without ringing, and may come before the
-    /// last of several ringing legs is told.
+    /// The leg that took a call from one that rang. It is answered without ringing, and may begin before all ringing
+    /// legs have been reported.
     pub(super) fn taker(&self, leg: usize, at: usize) -> Option<usize> {
         let (first, sequence) = (self.legs[leg].first_sequence, self.changes[at].event.sequence);
         let taken_already = |&other: &usize| {
@@ -185,7 +185,7 @@ impl Fold<'_> {
         next.filter(began_after).or_else(|| legs.rev().find(taken_already)).or(next)
     }
 
-    /// Whether somebody dialled in from another session to take a ringing call: that link tells of the move.
+    /// Whether a party dialled in from another session to take a ringing call: then that link gives the move.
     fn is_taken_by_link(&self, leg: usize, at: usize) -> bool {
         let room = self.legs[leg].room;
         self.links.iter().any(|link| {
@@ -196,7 +196,7 @@ impl Fold<'_> {
         })
     }
 
-    /// How far apart a pickup by link and the end of the ringing or parked legs may be told.
+    /// Maximum time between a pickup by link and the end of the ringing or parked legs.
     const PICKUP_LAG_MS: i64 = 2_000;
 
     fn took_over(&self, leg: usize) -> Option<usize> {
@@ -208,7 +208,7 @@ impl Fold<'_> {
         self.legs[link.a.leg?].person
     }
 
-    /// A park, told by the parked leg.
+    /// A park that the parked leg reports.
     fn parked(&self, leg: usize, at: usize, steps: &mut Vec<Step>) {
         let by = self.parker(leg, self.changes[at].time);
         steps.push(Step {
@@ -220,7 +220,7 @@ impl Fold<'_> {
         });
     }
 
-    /// The user last connected or holding with the parked person.
+    /// The user who was last connected, or holding, with the parked party.
     fn parker(&self, leg: usize, time: Time) -> Option<usize> {
         let parked = &self.legs[leg];
         let number = |room| self.joints.number_before(room, time);
@@ -236,16 +236,16 @@ impl Fold<'_> {
             };
             let span = other.spans.iter().rfind(active)?;
             let until = span.end.map_or(time, |end| end.min(time));
-            // Whoever is in the parked leg's own session was nearest to it.
+            // A leg in the parked leg's own session is nearest to it.
             Some((until, other.room == parked.room, span.start, other.person?))
         });
-        // Where the far side is not seen, it may have parked the call.
+        // If the far side was not observed, it may have parked the call.
         let is_one_sided = self.implied.iter().any(|side| side.room == parked.room);
         let own = || parked.person.filter(|_| parked.kind == Kind::User && !is_one_sided);
         last.max().map(|(.., person)| person).or_else(own)
     }
 
-    /// Moves told by a link.
+    /// Moves that a link gives.
     fn linked(&self, link: &Link, steps: &mut Vec<Step>) {
         let step = |kind, by, target| Step { kind, time: link.start, by, target, proof: link.proof.clone() };
         match link.kind {
@@ -286,7 +286,7 @@ impl Fold<'_> {
 
     fn has_parked(&self, room: usize, time: Time) -> bool {
         let number = |room| self.joints.number_before(room, time);
-        // The parked session may be told by another clock than the one that comes for it.
+        // The parked session's clock may differ from that of the session that resumes it.
         let until = |end: Time| time - end <= Self::PICKUP_LAG_MS;
         let parked = |leg: &Leg<'_>| {
             leg.spans.iter().any(|span| is_parked(span) && span.start <= time && span.end.is_none_or(until))
@@ -294,7 +294,7 @@ impl Fold<'_> {
         self.legs.iter().any(|leg| number(leg.room) == number(room) && parked(leg))
     }
 
-    /// The ringing leg of a room that somebody picked up.
+    /// The ringing leg of a room that was picked up.
     fn taken_from(&self, link: &Link) -> Option<usize> {
         let time = link.start;
         let number = |room| self.joints.number_before(room, time);
@@ -313,8 +313,8 @@ impl Fold<'_> {
         named.or_else(|| legs().find(|&leg| ringing(leg))).or_else(|| legs().find(|&leg| picked_up(leg)))
     }
 
-    /// Who transferred whom: the owner of the `Gone` legs, and whoever is connected or ringing in the
-    /// consultation.
+    /// Who transferred and to whom: the owner of the `Gone` legs, and the participant who is connected or ringing in
+    /// the consultation.
     fn transfer(&self, link: &Link) -> (Option<usize>, Option<usize>) {
         let by = self.opener_of(link);
         let consultation = self.consultation(link);
@@ -325,12 +325,12 @@ impl Fold<'_> {
         (by, target)
     }
 
-    /// The session in which the mover's leg is Outbound if exactly one is, else the one that is not the root, else the
-    /// one that began later; an unseen one counts as later.
+    /// The room in which the mover's leg is Outbound, if exactly one is; else the one that is not the root; else the
+    /// one that began later. One that was not observed counts as later.
     fn consultation(&self, link: &Link) -> usize {
         let outbound = |end: &End| match end.leg {
             Some(leg) => Some(!self.legs[leg].is_inbound()),
-            // The mover's leg was lost: it began the session if nobody else is known to have begun it.
+            // The mover's leg was not observed: it began the session if no other leg is known to have begun it.
             None => {
                 let room = &self.rooms[end.room];
                 room.start.map(|_| room.originator.is_none())
@@ -341,16 +341,16 @@ impl Fold<'_> {
             (Some(false), Some(true)) => link.b.room,
             _ if link.a.room == self.root => link.b.room,
             _ if link.b.room == self.root => link.a.room,
-            // Unseen rooms have no start; rooms are in order of their start.
+            // Rooms are in order of their start, unobserved ones last.
             _ => link.a.room.max(link.b.room),
         }
     }
 
-    /// The person, or the queue, in a consultation as its door opens.
+    /// The person, or the queue, in a consultation when its link opens.
     fn consulted(&self, room: usize, time: Time, mover: Option<usize>) -> Option<usize> {
         let number = |room| self.joints.number_before(room, time);
         let joined = |other: usize| number(other) == number(room);
-        // Whoever went on from the consultation into a bridge is still the one consulted.
+        // A participant who moved on from the consultation into a bridge is still the one consulted.
         let called = |&person: &usize| {
             let mut legs = self.rooms[room].legs.clone().map(|leg| &self.legs[leg]);
             legs.any(|leg| leg.person == Some(person) && leg.start < time)
@@ -365,7 +365,7 @@ impl Fold<'_> {
         nearest.or_else(|| self.coming_to(room, time, mover)).or_else(called)
     }
 
-    /// Who comes into a room, or whose mailbox served there, when nobody is there.
+    /// The participant who arrives in a room, or whose mailbox answered there, when the room is empty.
     fn coming_to(&self, room: usize, time: Time, mover: Option<usize>) -> Option<usize> {
         let mut legs = self.rooms[room].legs.clone().filter(|&leg| {
             let leg = &self.legs[leg];
@@ -379,8 +379,8 @@ impl Fold<'_> {
         legs.find_map(|leg| self.legs[leg].person)
     }
 
-    /// Who is connected or ringing just then in the rooms that `here` tells: somebody connected rather than
-    /// a queue that rings its agents, a queue rather than somebody who rings.
+    /// The participant who is connected or ringing at that time in the rooms for which `here` is true. A connected
+    /// one comes before a queue that rings its agents, and a queue before one who rings.
     fn present_in(&self, time: Time, mover: Option<usize>, here: impl Fn(usize) -> bool) -> Option<usize> {
         let mut connected = None;
         let mut queue = None;
@@ -431,7 +431,7 @@ impl Fold<'_> {
         people.sort_unstable();
         people.dedup();
         match people.is_empty() {
-            // Nobody has answered yet: whoever rings is brought in.
+            // No one has answered yet: the one who rings is brought in.
             true => {
                 let ringing = self.present_in(time, host, here);
                 ringing.or_else(|| self.coming_to(room, time, host)).into_iter().collect()
@@ -440,7 +440,7 @@ impl Fold<'_> {
         }
     }
 
-    /// Keeps one of several moves that tell of the same step.
+    /// Keeps one of several reports of the same move.
     fn drop_repeated(&self, steps: &mut Vec<Step>) {
         steps.sort_by_key(|step| step.time);
         let mut kept: Vec<Step> = Vec::with_capacity(steps.len());
@@ -454,7 +454,8 @@ impl Fold<'_> {
         *steps = kept;
     }
 
-    /// A park told twice or by both its legs, a pickup told by every leg that stopped ringing.
+    /// Whether two reports are one move: a park reported twice or by both its legs, a pickup reported by every leg
+    /// that stopped ringing.
     fn are_one(&self, known: &Step, step: &Step) -> bool {
         if known.kind != step.kind {
             return false;

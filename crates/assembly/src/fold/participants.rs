@@ -84,7 +84,7 @@ impl Roles {
     }
 }
 
-/// What a move makes of who did it and of whom it went to.
+/// The roles that a move gives to the participant who made it and to its target.
 fn roles_of(kind: MoveKind) -> (Option<Role>, Option<Role>) {
     match kind {
         MoveKind::AttendedTransfer | MoveKind::BlindTransfer | MoveKind::Transfer => {

@@ -1,4 +1,4 @@
-//! Who was on the line in which room, and so who heard whom.
+//! Who was connected in which room, and so who heard whom.
 
 use smallvec::SmallVec;
 use wholecall_record::{
@@ -9,7 +9,7 @@ use wholecall_record::{
 use super::{Fold, legs::Leg, links::Joints, people::supervisors_of};
 use crate::limits;
 
-/// A stretch in which one fixed set of people heard each other.
+/// A stretch of time in which the same participants heard each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Talk {
     pub(crate) start: Time,
@@ -18,14 +18,14 @@ pub(crate) struct Talk {
     pub(crate) people: People,
     /// A session that they were in when it began.
     pub(crate) room: usize,
-    /// Whether somebody of them was not seen on the line: an extension that is only named, or an unknown person.
+    /// Whether a participant was not observed to be connected: an extension that is only named, or an unknown party.
     pub(crate) inferred: bool,
 }
 
-/// People who hear each other, in order.
+/// Participants who hear each other, in order.
 pub(crate) type People = SmallVec<[usize; 4]>;
 
-/// A stretch in which somebody was on the line in a room.
+/// A stretch of time in which a participant was connected in a room.
 #[derive(Debug, Clone, Copy)]
 struct Presence {
     room: usize,
@@ -35,7 +35,7 @@ struct Presence {
     inferred: bool,
 }
 
-/// A set of people who hear each other, where, and whether somebody of them was not seen on the line.
+/// Participants who hear each other, their room, and whether one of them was not observed to be connected.
 struct Set {
     people: People,
     room: usize,
@@ -77,7 +77,7 @@ impl Fold<'_> {
         }
         let originates = self.rooms[leg.room].originator == Some(index);
         if originates {
-            // On the line from its first event, even if that did not say what it was doing.
+            // Connected from its first event, even if that has no known state.
             let end = leg.spans.first().map(|span| span.start).or(leg.end);
             presences.push(Presence { room: leg.room, person, start: leg.start, end, inferred: false });
         }
@@ -94,14 +94,14 @@ impl Fold<'_> {
         }
     }
 
-    /// Who opened a conference whose bridge, or whose own leg in it, was never seen is present in it until
-    /// every other leg of the joined rooms has ended.
+    /// The host of a conference is present in the bridge until every other leg of the joined rooms has ended, if the
+    /// bridge or the host's own leg in it was not observed.
     fn presences_of_hosts(&self, presences: &mut SmallVec<[Presence; 8]>) {
         let mut hosts: Vec<(usize, usize, Time)> = Vec::new();
         for link in self.links.iter().filter(|link| link.kind == LinkKind::Conference) {
             let bridge = self.bridge_of(link).room;
             let Some(host) = self.host_of(link) else { continue };
-            // Of two calls merged without a bridge both legs are out.
+            // Of two calls merged without a bridge both legs have left.
             let stays = |leg| !link.names(leg) || self.is_host_in_the_bridge(leg, link);
             let mut legs = self.rooms[bridge].legs.clone();
             let seen = legs.any(|leg| self.legs[leg].person == Some(host) && stays(leg));
@@ -117,8 +117,7 @@ impl Fold<'_> {
         }
     }
 
-    /// The first time from `start` on when every leg but the host's has ended in the rooms joined to a
-    /// bridge.
+    /// The first time from `start` on at which every leg but the host's has ended in the rooms joined to a bridge.
     fn bridge_empties_at(&self, bridge: usize, host: usize, start: Time) -> Option<Time> {
         let others = || {
             let others = self.legs.iter().filter(|leg| leg.kind != Kind::Proxy && leg.person != Some(host));
@@ -143,14 +142,14 @@ impl Fold<'_> {
         })
     }
 
-    /// When the last leg of a conference's host ended, of whom nobody else's leg was seen.
+    /// When the last leg of a conference's host ended, if no other participant's leg was observed.
     fn host_ended(&self, host: usize) -> Option<Time> {
         let ends: Option<Vec<Time>> = self.people[host].legs.iter().map(|&leg| self.legs[leg].end).collect();
         ends?.into_iter().max()
     }
 
-    /// The conversations that count, with their ends. A closed call's ended at the latest with the last thing
-    /// known; one that began only then counts, though it has no length, unless every leg has ended.
+    /// The conversations that count, with their ends. In a closed call they end with the last event at the latest.
+    /// One that begins with the last event has no length; it counts only if a leg has not ended.
     pub(super) fn talks(&self, state: State) -> impl Iterator<Item = (&Talk, Option<Time>)> {
         let at_the_latest = (state != State::Live).then_some(self.last_event);
         let ended = self.talks.iter().map(move |talk| (talk, talk.end.or(at_the_latest)));
@@ -170,9 +169,9 @@ impl Fold<'_> {
     }
 }
 
-/// Finds out who heard whom, going through time once.
+/// Finds who heard whom, by one sweep over time.
 struct Hearing {
-    /// Conversations that go on: their people, and where they stand among the talks.
+    /// Indices of the open conversations.
     open: SmallVec<[usize; 4]>,
     talks: Vec<Talk>,
     seats: usize,
@@ -203,7 +202,7 @@ impl Hearing {
         }
     }
 
-    /// Ends the conversations that no longer go on and begins the new ones.
+    /// Ends the conversations that are over and begins the new ones.
     fn proceed(&mut self, time: Time, sets: &[Set]) {
         let talks = &mut self.talks;
         self.open.retain(|open| {
@@ -231,12 +230,12 @@ impl Hearing {
     }
 }
 
-/// The sets of two people and more who hear each other at a time.
+/// The sets of two or more participants who hear each other at a time.
 fn who_hear_each_other(present: &[Presence], joints: &Joints, time: Time, sets: &mut SmallVec<[Set; 2]>) {
     if present.len() < 2 {
         return;
     }
-    // Who was seen on the line comes before who was not.
+    // Observed presences come before inferred ones.
     let mut places: SmallVec<[(u32, usize, bool, usize); 8]> =
         present.iter().map(|at| (joints.number(at.room, time), at.person, at.inferred, at.room)).collect();
     places.sort_unstable();

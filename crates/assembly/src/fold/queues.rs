@@ -1,4 +1,4 @@
-//! Visits to queues: how long the caller waited, how often an agent was rung, how it came out.
+//! Visits to queues: how long the caller waited, how often an agent was rung, and the outcome.
 
 use wholecall_notification::{Code, Reason};
 use wholecall_record::{
@@ -13,9 +13,9 @@ use super::Fold;
 pub(crate) struct Visit {
     pub(crate) room: usize,
     pub(crate) queue: usize,
-    /// The queue's own leg, if it was seen.
+    /// The queue's own leg. `None` if it was not observed.
     pub(crate) own: Option<usize>,
-    /// The legs by which the call was offered out of it.
+    /// The legs by which the queue offered the call.
     pub(crate) offered: Vec<usize>,
     pub(crate) enter: Time,
     pub(crate) leave: Option<Time>,
@@ -24,14 +24,14 @@ pub(crate) struct Visit {
     pub(crate) answered_by: Option<usize>,
 }
 
-/// A visit as far as legs are gathered for it.
+/// The legs of a visit.
 struct Gathered {
     queue: usize,
     own: Option<usize>,
     offered: Vec<usize>,
 }
 
-/// A caller who leaves within this time after the queue gave the call up left in the queue, if nothing came between.
+/// Maximum time between the end of a visit and the caller's for the visit to count as abandoned.
 const SOON_MS: i64 = 5_000;
 
 impl Fold<'_> {
@@ -49,16 +49,17 @@ impl Fold<'_> {
         visits
     }
 
-    /// A session that the platform placed and of which the originating leg was not seen has no caller who waits.
+    /// A session that the platform placed and whose originating leg was not observed has no caller who waits.
     fn is_placed_by_the_platform(&self, room: usize) -> bool {
         self.rooms[room].session.is_call_out() && self.rooms[room].originator.is_none()
     }
 
-    /// A queue's own Inbound leg begins a visit; where that was not seen, the first offer does. A leg belongs to the
-    /// latest visit of the queue it is addressed to; without such an address, to the latest visit open when it began.
+    /// A queue's own Inbound leg begins a visit; if that was not observed, the first offer does. A leg belongs to the
+    /// latest visit of the queue it is addressed to; without such an address, to the latest visit that was open when
+    /// it began.
     fn gather_visits(&self, room: usize) -> Vec<Gathered> {
         let legs = self.rooms[room].legs.clone();
-        // A queue that calls back is visited by nobody.
+        // A queue that calls back has no visitor.
         let calls_back = |queue: usize| {
             legs.clone().any(|leg| self.legs[leg].person == Some(queue) && !self.legs[leg].is_inbound())
         };
@@ -89,8 +90,8 @@ impl Fold<'_> {
         leg.is_inbound() && leg.kind.is_person() && leg.description.to.extension.is_none()
     }
 
-    /// Whether a leg may belong to a visit that began before: the queue's own leg has not ended; without one, nobody
-    /// has answered out of it.
+    /// Whether a leg may belong to an earlier visit: the queue's own leg has not ended; without one, no offer was
+    /// answered and ended.
     fn is_still_offered(&self, visit: &Gathered, leg: usize) -> bool {
         let start = self.legs[leg].start;
         match visit.own {
@@ -116,7 +117,7 @@ impl Fold<'_> {
         let answer = self.answered_out_of(room, enter, own, &offered);
         let waiting_until = self.waiting_until(room, &offered);
         let given_up = own.and_then(|leg| self.left_queue(leg)).or_else(|| {
-            // Without a leg of its own the visit lasts as long as its offers.
+            // Without a leg of its own, the visit lasts as long as its offers.
             let ends: Option<Vec<Time>> = offered.iter().map(|&offer| self.legs[offer].end).collect();
             ends.filter(|_| own.is_none())?.into_iter().max()
         });
@@ -141,8 +142,8 @@ impl Fold<'_> {
         }
     }
 
-    /// Who first came on the line with the caller out of a visit, and when: by one of its legs, or by picking the
-    /// ringing call up.
+    /// Who was first connected with the caller by a visit, and when: by one of its legs, or by a pickup of the
+    /// ringing call.
     fn answered_out_of(
         &self,
         room: usize,
@@ -173,7 +174,7 @@ impl Fold<'_> {
         by_leg.chain(pickups).chain(by_link).min()
     }
 
-    /// When the last person left who could be waiting in a session: everybody but those to whom the call is offered.
+    /// When the last party left who could be waiting in a session: every person to whom the call is not offered.
     fn waiting_until(&self, room: usize, offered: &[usize]) -> Option<Time> {
         let forever = Time::from_millis(i64::MAX);
         let here = |other: usize| self.joints.number(other, forever) == self.joints.number(room, forever);
@@ -193,7 +194,7 @@ impl Fold<'_> {
         until
     }
 
-    /// How a visit came out out of which nobody is seen to have answered; none where that is not shown.
+    /// The outcome of a visit without an observed answer. `None` if the notifications do not show it.
     fn unanswered_visit(
         &self,
         room: usize,
@@ -224,14 +225,14 @@ impl Fold<'_> {
         (left || any_ended(Reason::CallerDropped)).then_some(QueueOutcome::Abandoned)
     }
 
-    /// When a queue's own leg gave the call up: to voicemail, or altogether.
+    /// When a queue's own leg passed the call to voicemail, or ended.
     fn left_queue(&self, leg: usize) -> Option<Time> {
         let leg = &self.legs[leg];
         let voicemail = leg.spans.iter().find(|span| span.state == LegState::Voicemail);
         voicemail.map(|span| span.start).or(leg.end)
     }
 
-    /// Whether the caller's next stop is another queue, a person rung directly, or a mailbox.
+    /// Whether the caller's next stop is another queue, a person who is rung directly, or a mailbox.
     fn went_on(&self, room: usize, own: Option<usize>, offered: &[usize], enter: Time) -> bool {
         let sequence = own.or_else(|| offered.first().copied()).map(|leg| self.legs[leg].first_sequence);
         self.rooms[room].legs.clone().any(|other| {

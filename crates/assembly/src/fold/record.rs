@@ -1,4 +1,4 @@
-//! The record: everything the fold found out, in the words of `docs/contract.md` §5.
+//! Builds the record from the results of the stages, in the terms of `docs/contract.md` §5.
 
 use compact_str::CompactString;
 use smallvec::SmallVec;
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{directory::Directory, numbers::number_without_code};
 
-/// A stretch of time; it runs to the end of what is known where it has not ended.
+/// A stretch of time; an open one runs to the call's last event.
 pub(super) type Stretch = (Time, Option<Time>);
 
 /// What RingCentral's formulas count of a leg.
@@ -103,7 +103,7 @@ impl Fold<'_> {
         call
     }
 
-    /// From its first event to its end. By clocks that differ, somebody may have been heard before or after.
+    /// From its first event to its end. Since clocks differ, a conversation may begin or end outside of that.
     fn span(&self, state: State, conversations: &[Conversation]) -> (Time, Option<Time>) {
         let heard = conversations.first().map(|talk| talk.start_time);
         let heard_last = conversations.iter().filter_map(|talk| talk.end_time).max();
@@ -113,14 +113,14 @@ impl Fold<'_> {
         (start, self.end(state).map(|end| Some(end).max(heard_last).unwrap_or(end).max(begun)))
     }
 
-    /// The first event of any session; a supervisor's own sessions aside.
+    /// The first event of any session, if possible not of a supervisor's.
     fn start(&self) -> Time {
         let seen = self.rooms.iter().filter_map(|room| Some((room.is_supervising, room.start?)));
         seen.min().map_or(self.last_event, |(_, start)| start)
     }
 
-    /// The end of the last leg, supervisors' aside. Where a closed call's leg never said that it ended, the
-    /// last thing known of the call is its end.
+    /// The end of the last leg, if possible not a supervisor's. A leg of a closed call without an end ends with the
+    /// call's last event.
     fn end(&self, state: State) -> Option<Time> {
         if state == State::Live {
             return None;
@@ -155,7 +155,7 @@ impl Fold<'_> {
 
     fn to(&self, dialled: &Dialled<'_>) -> Side {
         let person = dialled.person.map(|person| &self.people[person]);
-        // Whom a call that was not seen from its start was addressed to is not known.
+        // It is not known to whom a call was addressed that was not observed from its start.
         let named = dialled.side.name.filter(|_| self.is_seen_from_its_start());
         self.side(Side {
             participant: person.map(|person| person.id.clone()),
@@ -177,9 +177,9 @@ impl Fold<'_> {
         Side { display_name: CompactString::from(display_name), ..side }
     }
 
-    /// RingCentral guide, "Calculating call time metrics": ring is `Proceeding` to the first `Answered` or
-    /// the end, talk every `Answered` to `Hold` or the end, hold every `Hold` to `Answered` or the end.
-    /// `Gone`, `Parked` and voicemail end a stretch too.
+    /// RingCentral guide, "Calculating call time metrics": ring is `Proceeding` to the first `Answered` or the end,
+    /// talk every `Answered` to `Hold` or the end, hold every `Hold` to `Answered` or the end. `Gone`, `Parked` and
+    /// voicemail end a stretch too.
     fn stretches(&self, index: usize) -> Stretches {
         let leg = &self.legs[index];
         let mut stretches = Stretches::new();
@@ -187,7 +187,7 @@ impl Fold<'_> {
         let mut answered = false;
         let mut stop = |counting: &mut Option<(Counted, Time)>, end: Option<Time>| {
             let Some((kind, start)) = counting.take() else { return };
-            // Whatever a leg says after it has ended is not its life.
+            // Changes after a leg's end do not count.
             let end = match (end, leg.end) {
                 (Some(end), Some(last)) => Some(end.min(last)),
                 (end, last) => end.or(last),
@@ -230,7 +230,7 @@ impl Fold<'_> {
         };
         Durations {
             total_ms: end - start,
-            // By clocks that differ, somebody may have been heard before the root began.
+            // Since clocks differ, the answer may be earlier than the root's start.
             wait_ms: (answer.unwrap_or(end) - self.rooms[self.root].start.unwrap_or(start)).max(0),
             talk_ms: self.union(self.talks.iter().map(|talk| (talk.start, talk.end))),
             hold_ms: self.union(stretches.iter().flat_map(|leg| of_kind(leg, Counted::Hold))),
@@ -239,7 +239,7 @@ impl Fold<'_> {
         }
     }
 
-    /// How long at least one of the stretches lasted. What has not ended runs to the call's last event.
+    /// The total time covered by the stretches. Open ones run to the call's last event.
     pub(super) fn union(&self, stretches: impl Iterator<Item = Stretch>) -> i64 {
         let mut stretches: SmallVec<[(Time, Time); 8]> =
             stretches.map(|(start, end)| (start, end.unwrap_or(self.last_event).max(start))).collect();
@@ -298,7 +298,7 @@ impl Fold<'_> {
         }
     }
 
-    /// The word a leg ended with; that of the link it left by where only the other end named one.
+    /// The word that a leg ended with; if only the other end of the link it left by has one, that.
     fn end_reason_word(&self, index: usize) -> Option<CompactString> {
         let leg = &self.legs[index];
         let end = leg.end?;
@@ -339,8 +339,8 @@ impl Fold<'_> {
         }
     }
 
-    /// Whether the target of a move was in a conversation after it and before the next one; a queue: whether it was
-    /// answered out of it. None where what came after the move was not seen.
+    /// Whether the target of a move was in a conversation after it and before the next one; for a queue, whether the
+    /// call was answered out of it. `None` if what followed the move was not observed.
     fn is_answered(&self, steps: &[Step], at: usize, visits: &[Visit], state: State) -> Option<bool> {
         let step = &steps[at];
         let next = steps[at + 1..].iter().map(|later| later.time).find(|time| *time > step.time);
@@ -365,7 +365,7 @@ impl Fold<'_> {
         }
     }
 
-    /// Whether a person is in a session whose far side may have talked with them unseen.
+    /// Whether a participant is in a session whose far side may have talked with them unobserved.
     fn talks_unseen(&self, person: usize) -> bool {
         let unheard = |room: usize| self.implied.iter().any(|side| side.room == room && !side.can_be_heard);
         self.people[person].legs.iter().any(|&leg| unheard(self.legs[leg].room))

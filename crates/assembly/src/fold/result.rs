@@ -1,4 +1,4 @@
-//! How the call came out.
+//! The result of the call.
 
 use smallvec::SmallVec;
 use wholecall_notification::{Code, Reason};
@@ -18,7 +18,7 @@ use crate::{
     numbers::{is_star_code, star_code_carries_more},
 };
 
-/// What the result of a call is decided by.
+/// What decides the result of a call.
 pub(super) struct Question<'f, 'a> {
     pub(super) state: State,
     pub(super) caller: &'f Caller<'a>,
@@ -27,7 +27,7 @@ pub(super) struct Question<'f, 'a> {
     pub(super) visits: &'f [Visit],
 }
 
-/// Where a caller waits, by one leg or one visit to a queue.
+/// Where a caller waits: one leg, or one visit to a queue.
 struct Stop {
     start: Time,
     end: Option<Time>,
@@ -37,14 +37,14 @@ struct Stop {
 enum Place {
     Mailbox,
     Fax,
-    /// The outcome of the visit, in which somebody was rung.
+    /// A visit in which an agent was rung, and its outcome.
     Queue(Option<QueueOutcome>),
     /// The leg of a person who was rung directly, or could not be.
     Person(usize),
 }
 
 impl Fold<'_> {
-    /// How the call came out: the first of the rules that applies.
+    /// The result of the call: the first rule that applies.
     pub(super) fn outcome(&self, question: &Question<'_, '_>) -> Outcome {
         let Question { state, caller, direction, .. } = *question;
         if self.talks(state).next().is_some() || self.answered_oneself(caller) {
@@ -115,7 +115,7 @@ impl Fold<'_> {
         inbound.clone().next().is_some() && inbound.all(is_mailbox)
     }
 
-    /// Whether somebody of whom nothing is seen took a call that rang at a person who is.
+    /// Whether a party that was not observed took a call that rang at an observed person.
     fn was_taken_by_others(&self) -> bool {
         self.legs.iter().any(|leg| {
             let reason = self.end_reason(leg);
@@ -145,8 +145,8 @@ impl Fold<'_> {
         })
     }
 
-    /// Whether the caller is connected with the platform, and the leg of the extension that was called was not seen;
-    /// whether of a RingOut only the leg of the one who began it was, or of a call only a supervisor's.
+    /// Whether the caller is connected with the platform, and the leg of the called extension was not observed; or
+    /// whether only the initiator's leg of a RingOut was observed, or only a supervisor's leg of a call.
     fn is_answer_unseen(&self, question: &Question<'_, '_>) -> bool {
         let room = &self.rooms[self.root];
         if room.legs.clone().all(|leg| self.legs[leg].supervises) {
@@ -165,7 +165,7 @@ impl Fold<'_> {
             && may_be_ours(side, self.material.directory)
     }
 
-    /// The last stop of the caller decides.
+    /// The result by the caller's last stop.
     fn outcome_of_last_stop(&self, question: &Question<'_, '_>) -> Outcome {
         let last = self.last_stop(question);
         let people = || {
@@ -195,11 +195,11 @@ impl Fold<'_> {
         }
     }
 
-    /// The last stop: of the places where the caller waited, those that overlap each other.
+    /// The last stop: of the places where the caller waited, the last ones that overlap.
     fn last_stop(&self, question: &Question<'_, '_>) -> SmallVec<[Stop; 4]> {
         let mut stops = self.stops(question);
         stops.sort_by_key(|stop| stop.start);
-        // Where the last group of overlapping stops begins.
+        // The first of the last group of overlapping stops.
         let mut first = 0;
         let mut until: Option<Time> = Some(Time::from_millis(i64::MIN));
         for (at, stop) in stops.iter().enumerate() {
@@ -237,7 +237,7 @@ impl Fold<'_> {
         stops
     }
 
-    /// Whether a person was rung by a leg, or could not be: their telephones are off, busy, set not to disturb.
+    /// Whether a person was rung by a leg, or could not be: their phones are off, busy, or set to do not disturb.
     fn was_to_be_rung(&self, leg: &Leg<'_>) -> bool {
         if leg.rang() || leg.codes.has(Code::Answered) {
             return true;
@@ -256,7 +256,7 @@ impl Fold<'_> {
         leg.missed || failed
     }
 
-    /// The failure reason of the root's last-ended Inbound leg that has one, else of the caller's own leg.
+    /// The failure reason of the root's Inbound leg that ended last with one; else that of the caller's own leg.
     fn outcome_outside(&self) -> Outcome {
         let room = &self.rooms[self.root];
         let legs = room.legs.clone().map(|leg| &self.legs[leg]);

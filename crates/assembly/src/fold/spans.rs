@@ -1,8 +1,7 @@
-//! What each leg was doing when, and when it ended.
+//! The state of each leg over time, and when it ended.
 //!
-//! A leg's state is what its own codes say, but for two things: a link that its owner left by takes it out
-//! of the room from the link's start, whichever end said so; and a parked leg is back on the line when
-//! somebody comes for it.
+//! A leg's state is what its own codes say, with two exceptions: a link by which its owner left takes it out of the
+//! room from the link's start, whichever end reports it; and a parked leg is connected again when a party resumes it.
 
 use hashbrown::HashMap;
 use wholecall_notification::{Code, Reason};
@@ -18,11 +17,11 @@ use super::{
 };
 use crate::parts::Parts;
 
-/// What a leg is after one of its own changes.
+/// The state of a leg after one of its own changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Own {
     In(LegState),
-    /// Left, by a door or for good.
+    /// Left, by a link or for good.
     Out,
 }
 
@@ -59,13 +58,13 @@ impl Fold<'_> {
         self.joints = Joints::from_doors(self.rooms.len(), doors.collect());
     }
 
-    /// The supervisor who began last to listen to what goes on in a room.
+    /// The supervisor's leg that began last to listen to a room.
     pub(super) fn latest_monitor(&self, room: usize, time: Time) -> Option<usize> {
         let begun = |leg: usize| self.listens_from(leg, room, time).filter(|begun| *begun <= time);
         (0..self.legs.len()).filter_map(|leg| Some((begun(leg)?, leg))).max().map(|(_, leg)| leg)
     }
 
-    /// Since when a supervisor's leg listens to a room or to one joined with it.
+    /// When a supervisor's leg began to listen to a room or to one joined with it.
     fn listens_from(&self, leg: usize, room: usize, time: Time) -> Option<Time> {
         let supervisor = &self.legs[leg];
         if !supervisor.supervises {
@@ -109,7 +108,7 @@ impl Fold<'_> {
 
     fn spans_of(&mut self, index: usize) -> Spans {
         let leg = &self.legs[index];
-        // While a door it was left by stands open, a leg is out whatever its codes say.
+        // While a link that it left by is open, a leg is absent whatever its codes say.
         let doors: Vec<Door> = match self.links.is_empty() {
             true => Vec::new(),
             false => self
@@ -122,7 +121,7 @@ impl Fold<'_> {
                         true => Own::In(LegState::Gone),
                         false => Own::Out,
                     };
-                    // By another server's clock it may have opened before the leg began.
+                    // By another server's clock the link may have opened before the leg began.
                     Door { start: link.start.max(leg.start), end: link.end, behind }
                 })
                 .filter(|door| door.end.is_none_or(|end| door.start < end))
@@ -137,7 +136,7 @@ impl Fold<'_> {
             let Some(next) = self.own_state(at, own) else { continue };
             own = Some(next);
             let state = match (doors.open_at(time), next) {
-                // Whoever hosts a conference has left only when the leg says so.
+                // The host of a conference has left only when the leg says so.
                 (Some(Own::In(_)), Own::Out) | (None, _) => next,
                 (Some(behind), _) => behind,
             };
@@ -146,23 +145,23 @@ impl Fold<'_> {
         doors.pass(None, own, &mut states);
         let leg = &mut self.legs[index];
         if let Some((time, by)) = states.out {
-            // A link may tell that it left before anything was heard of it.
+            // A link may report its end before its first notification.
             leg.end = Some(time.max(leg.start));
             leg.ended_by = by;
         }
         states.spans
     }
 
-    /// Whether a leg is the host's own in the bridge that a link leads to: it stays, unless it says itself
-    /// that it left by that link.
+    /// Whether a leg is the host's own in the bridge of a link: it stays, unless it reports itself that it left by
+    /// that link.
     pub(super) fn is_host_in_the_bridge(&self, index: usize, link: &Link) -> bool {
         let leg = &self.legs[index];
         let bridge = link.kind == LinkKind::Conference && self.bridge_of(link).leg == Some(index);
         bridge && leg.kind.is_person() && !link.proof.iter().any(|at| leg.changes.contains(at))
     }
 
-    /// Whether a conference's link does not show the host's own leg in the bridge: then the leg from which it was
-    /// hosted goes on until it ends itself.
+    /// Whether the host's own leg in the bridge of a conference link was not observed: then the leg from which the
+    /// host opened the link continues until it ends itself.
     pub(super) fn is_hosted_unseen(&self, link: &Link) -> bool {
         if link.kind != LinkKind::Conference {
             return false;
@@ -176,7 +175,7 @@ impl Fold<'_> {
         !legs.any(is_hosts)
     }
 
-    /// What a change makes of a leg; none if nothing.
+    /// The state after a change. `None` if the change does not affect it.
     fn own_state(&self, at: usize, before: Option<Own>) -> Option<Own> {
         let said = &self.changes[at].event.said;
         let state = match said.code? {
@@ -190,19 +189,19 @@ impl Fold<'_> {
             Code::Gone if self.stays(at) => LegState::Connected,
             Code::Gone if self.hosts_unseen(at) => LegState::Gone,
             Code::Gone => return Some(Own::Out),
-            // A leg that is out already does not leave once more.
+            // A leg that has left does not leave again.
             Code::Disconnected => return (before != Some(Own::Out)).then_some(Own::Out),
             Code::Other => return None,
         };
         Some(Own::In(state))
     }
 
-    /// Whether a `Gone` is its owner's way into a conference of which their own leg was not seen.
+    /// Whether by a `Gone` its owner went into a conference in which their own leg was not observed.
     fn hosts_unseen(&self, change: usize) -> bool {
         self.links.iter().any(|link| link.proof.contains(&change) && self.is_hosted_unseen(link))
     }
 
-    /// Whether a `Gone` leaves its owner in the call: it picked up, took over, or listens.
+    /// Whether a `Gone` leaves its owner in the call: a pickup, a take-over, or listening.
     fn stays(&self, change: usize) -> bool {
         match self.links.iter().find(|link| link.proof.contains(&change)) {
             Some(link) => !link.empties_its_ends(),
@@ -214,8 +213,7 @@ impl Fold<'_> {
         }
     }
 
-    /// Parked legs come back on the line when a pickup reaches their room, or when a new leg in their room
-    /// is answered.
+    /// Parked legs are connected again when a pickup reaches their room, or when a new leg in their room is answered.
     fn bring_parked_back(&mut self) {
         for index in 0..self.legs.len() {
             if !self.legs[index].spans.iter().any(is_parked) {
@@ -254,7 +252,7 @@ impl Fold<'_> {
             let leg = &self.legs[leg];
             Some(leg.first_sequence) > sequence && !leg.supervises && leg.is_inbound()
         });
-        // The next stop of the parked caller: a telephone that rings, a queue, a mailbox.
+        // The next stop of the parked caller: a phone that rings, a queue, a mailbox.
         let stops = new_legs.filter_map(|leg| {
             let leg = &self.legs[leg];
             let mailbox = leg.spans.iter().find(|span| span.state == LegState::Voicemail);
@@ -269,8 +267,8 @@ impl Fold<'_> {
         self.changes_of(leg).iter().find(|change| change.is_answer()).map(|change| change.time)
     }
 
-    /// A leg that stayed after its `Gone` ends with `Disconnected`, or when all other legs of the rooms it
-    /// was joined with have ended.
+    /// A leg that stayed after its `Gone` ends with `Disconnected`, or when all other legs of the rooms it was joined
+    /// with have ended.
     fn end_those_who_stayed(&mut self) {
         let stayed: Vec<usize> = (0..self.legs.len())
             .filter(|&leg| self.legs[leg].end.is_none() && self.ends_with_the_others(&self.legs[leg]))
@@ -313,16 +311,16 @@ pub(super) fn is_parked(span: &Span) -> bool {
     span.state == LegState::Parked
 }
 
-/// A link that a leg was left by, as long as it stands.
+/// The time for which a leg is absent because it left by a link.
 #[derive(Debug, Clone, Copy)]
 struct Door {
     start: Time,
     end: Option<Time>,
-    /// What the leg is meanwhile.
+    /// The leg's state meanwhile.
     behind: Own,
 }
 
-/// The links that a leg was left by, in order.
+/// The absences of a leg, in order.
 struct Doors {
     doors: Vec<Door>,
     passed: usize,
@@ -341,8 +339,8 @@ impl Doors {
         Self { doors, passed: 0 }
     }
 
-    /// Lets the doors act that open or close up to a time: who is behind an open door is out; behind a
-    /// closed one a leg is again what its own codes say.
+    /// Applies the absences that begin or end up to a time: during an absence a leg is away; after it, the leg is
+    /// again in the state of its own codes.
     fn pass(&mut self, until: Option<Time>, own: Option<Own>, states: &mut States) {
         while let Some(&Door { start, end, behind }) = self.doors.get(self.passed) {
             if until.is_some_and(|until| until < start) {
@@ -361,17 +359,17 @@ impl Doors {
         }
     }
 
-    /// What the leg is behind the doors that are open at a time; none if none is.
+    /// The leg's state by the absences that are open at a time. `None` if none is open.
     fn open_at(&self, time: Time) -> Option<Own> {
         let open = self.doors[..self.passed].iter().filter(|door| door.end.is_none_or(|end| time < end));
         open.map(|door| door.behind).max_by_key(|behind| *behind == Own::Out)
     }
 }
 
-/// Spans in the making.
+/// Collects spans.
 struct States {
     spans: Spans,
-    /// Since when the leg is out, and by which change.
+    /// When the leg left, and by which change.
     out: Option<(Time, Option<usize>)>,
 }
 
@@ -388,12 +386,12 @@ impl States {
             }
             Own::In(state) => {
                 if let Some((since, _)) = self.out.take() {
-                    // It came back: in between it was in another room.
+                    // It came back: meanwhile it was in another room.
                     self.push(LegState::Gone, since);
                 }
                 self.close(time);
                 match self.spans.last_mut() {
-                    // Who is parked anew may have been fetched in between.
+                    // Between two parks it may have been resumed.
                     Some(last) if last.state == state && last.end == Some(time) && !is_parked(last) => {
                         last.end = None
                     }
@@ -407,7 +405,7 @@ impl States {
         if let Some(last) = self.spans.last_mut()
             && last.end.is_none()
         {
-            // What lasted no time at all was no state.
+            // A state of no duration is dropped.
             match last.start < time {
                 true => last.end = Some(time),
                 false => drop(self.spans.pop()),

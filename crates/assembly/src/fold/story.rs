@@ -1,4 +1,4 @@
-//! The story of a call: what each notification said, what followed from it, what is missing.
+//! The story of a call: what each notification reports, what follows from it, what is missing.
 
 use compact_str::{CompactString, format_compact};
 use wholecall_notification::{Code, Reason};
@@ -16,7 +16,7 @@ impl Fold<'_> {
     /// The story of the call.
     pub(crate) fn story(&self, standing: Standing) -> Story {
         let call = self.record(standing);
-        // Steps at one time: first what was said, in order, then what followed.
+        // Steps at one time: first the notifications, in order, then what follows from them.
         let mut steps: Vec<(Time, u8, usize, Step)> = Vec::new();
         let mut order: Vec<usize> = (0..self.changes.len()).collect();
         order.sort_by(|x, y| self.order_of_changes(*x, *y));
@@ -64,7 +64,7 @@ impl Fold<'_> {
         }
     }
 
-    /// What one notification said of one leg.
+    /// The step for one change of one leg.
     fn told(&self, call: &Call, at: usize) -> Step {
         let leg = self.leg_of_change(at);
         let (text, rule) = self.sentence(call, leg, at);
@@ -216,7 +216,7 @@ impl Fold<'_> {
         }
     }
 
-    /// A session by the letter that the story gives it.
+    /// A session by its letter in the story.
     pub(super) fn name_of_room(&self, call: &Call, room: usize) -> String {
         let room = &self.rooms[room];
         let place = call.sessions.iter().position(|session| session.telephony_session_id == room.session.id);
