@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use thiserror::Error;
 
 /// Maximum nesting depth. RingCentral's documents have seven levels.
-const DEEPEST: u32 = 128;
+const MAX_DEPTH: u32 = 128;
 
 /// What is wrong with a JSON text, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -47,13 +47,13 @@ pub enum JsonProblem {
     #[error("a line break or control character within a string")]
     Control,
     /// An escape sequence that does not exist.
-    #[error("an escape that stands for no character")]
+    #[error("an invalid escape sequence")]
     Escape,
     /// A malformed number.
-    #[error("a badly written number")]
+    #[error("a malformed number")]
     Number,
     /// Values nested too deeply.
-    #[error("values nested more than {DEEPEST} deep")]
+    #[error("values nested more than {MAX_DEPTH} deep")]
     Depth,
     /// Text after the document.
     #[error("something follows the document")]
@@ -134,7 +134,7 @@ impl<'a> Reader<'a> {
 
     /// Enters an object or a list that [`Reader::kind`] has returned.
     pub(crate) fn enter(&mut self) -> Result<Members> {
-        if self.depth == DEEPEST {
+        if self.depth == MAX_DEPTH {
             return self.problem(JsonProblem::Depth);
         }
         self.depth += 1;

@@ -21,12 +21,12 @@
 //! ```
 
 mod json;
+mod lenient_struct;
 mod log_record;
 mod message;
 mod moment;
 mod names;
 mod notification;
-mod object;
 mod stream;
 mod text;
 mod unreadable;
@@ -40,6 +40,6 @@ pub use notification::{
     Attributes, Body, CallInfo, CallInfoLine, Document, Endpoint, Notification, OriginObject, Owner, Park,
     Party, PeerId, Recording, Source, Status,
 };
-pub use stream::{Located, MAX_DOCUMENT_BYTES, Place, Stream};
+pub use stream::{MAX_DOCUMENT_BYTES, Place, SourcedMessage, Stream};
 pub use text::{Raw, Text};
 pub use unreadable::Unreadable;

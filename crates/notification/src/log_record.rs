@@ -2,9 +2,11 @@
 //!
 //! Source: RingCentral's API reference (`CallLogRecord`). The log has neither the time of the answer nor holds.
 
-use crate::{Body, Direction, Moment, Text, json::Reader, notification::said, object::object};
+use crate::{
+    Body, Direction, Moment, Text, json::Reader, lenient_struct::lenient_struct, notification::non_empty,
+};
 
-object! {
+lenient_struct! {
     /// A call, or an extension's part in it, in the call log.
     pub struct LogRecord {
         /// The record's id.
@@ -32,7 +34,7 @@ object! {
     }
 }
 
-object! {
+lenient_struct! {
     /// `from` and `to` of a record.
     pub struct LogSide {
         /// Mostly E.164.
@@ -46,7 +48,7 @@ object! {
     }
 }
 
-object! {
+lenient_struct! {
     /// `extension` of a record.
     pub struct LogExtension {
         /// The extension id; a number here, text elsewhere.
@@ -90,8 +92,9 @@ impl<'a> LogRecord<'a> {
 
     /// When the call ended. `None` while it is in progress.
     pub(crate) fn end(&self) -> Option<Moment> {
-        let goes_on = said(&self.result).is_some_and(|result| result.eq_ignore_ascii_case("In Progress"));
-        let is_over = self.finished.unwrap_or(!goes_on);
+        let in_progress =
+            non_empty(&self.result).is_some_and(|result| result.eq_ignore_ascii_case("In Progress"));
+        let is_over = self.finished.unwrap_or(!in_progress);
         let length_ms = self.duration_ms.or_else(|| self.duration?.checked_mul(1_000))?;
         let end_ms = self.start_time?.as_millis().checked_add(length_ms.max(0))?;
         is_over.then_some(Moment::from_millis(end_ms))
@@ -99,12 +102,12 @@ impl<'a> LogRecord<'a> {
 
     /// The direction as seen from the account.
     pub fn direction(&self) -> Option<Direction> {
-        said(&self.direction).map(Direction::from)
+        non_empty(&self.direction).map(Direction::from)
     }
 
     /// The result.
     pub fn result(&self) -> LogResult {
-        let Some(word) = said(&self.result) else { return LogResult::Other };
+        let Some(word) = non_empty(&self.result) else { return LogResult::Other };
         match word.to_ascii_lowercase().as_str() {
             "accepted" | "call connected" | "answered elsewhere" => LogResult::Talked,
             "voicemail" | "sent to voicemail" => LogResult::Voicemail,
@@ -136,23 +139,23 @@ impl<'a> LogRecord<'a> {
 impl LogSide<'_> {
     /// The phone number, else the extension number.
     pub fn number(&self) -> Option<&str> {
-        said(&self.phone_number).or_else(|| said(&self.extension_number))
+        non_empty(&self.phone_number).or_else(|| non_empty(&self.extension_number))
     }
 
     /// The extension id.
     pub fn extension_id(&self) -> Option<&str> {
-        said(&self.extension_id)
+        non_empty(&self.extension_id)
     }
 
     /// The name.
     pub fn name(&self) -> Option<&str> {
-        said(&self.name)
+        non_empty(&self.name)
     }
 }
 
 impl LogExtension<'_> {
     /// The extension id.
     pub fn id(&self) -> Option<&str> {
-        said(&self.id)
+        non_empty(&self.id)
     }
 }

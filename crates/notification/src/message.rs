@@ -1,6 +1,6 @@
 //! Distinguishes telephony notifications from everything else that RingCentral posts to the same address.
 
-use crate::{Document, JsonError, Notification, Source, Unreadable, json::Reader, text::Tolerant};
+use crate::{Document, JsonError, Notification, Source, Unreadable, json::Reader, text::Lenient};
 
 /// A document that RingCentral posts to a webhook, or sends over a WebSocket.
 #[derive(Debug, Clone, Copy)]
@@ -49,10 +49,10 @@ impl<'a> Document<'a> {
         // Only notifications have a sequence number.
         if self.body.sequence.is_none() {
             if let Some(session) = session_in_path(event) {
-                return Notification::snapshot(self, session).map(Message::Session);
+                return Notification::from_snapshot(self, session).map(Message::Session);
             }
             if event.contains("/call-log/") {
-                return Notification::logged(self).map(Message::Session);
+                return Notification::from_log_record(self).map(Message::Session);
             }
         }
         if self.body.telephony_session_id.is_some() || event.contains("/telephony/sessions") {
@@ -83,7 +83,7 @@ impl Message<'_, '_> {
     /// Its kind in a word or two.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Session(said) => match said.source() {
+            Self::Session(notification) => match notification.source() {
                 Source::Change { .. } => "telephony session notification",
                 Source::Snapshot => "session snapshot",
                 Source::CallLog => "call log record",

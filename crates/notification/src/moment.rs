@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     json::{JsonError, Kind, Reader},
-    text::Tolerant,
+    text::Lenient,
 };
 
 /// Milliseconds since 1970-01-01T00:00:00Z; further digits are cut off.
@@ -32,7 +32,7 @@ impl Moment {
     /// assert_eq!(Moment::parse("12:31"), None);
     /// ```
     pub fn parse(text: &str) -> Option<Self> {
-        parse_usual(text.as_bytes()).map(Self).or_else(|| {
+        parse_common(text.as_bytes()).map(Self).or_else(|| {
             let timestamp: jiff::Timestamp = text.trim().parse().ok()?;
             // Rounds toward the past, as cutting off digits of a date after 1970 does.
             Some(Self(timestamp.as_nanosecond().div_euclid(1_000_000) as i64))
@@ -51,9 +51,9 @@ impl fmt::Display for Moment {
 
 /// Parses the spelling of nearly all notifications, `2026-05-30T12:31:12.509Z`: a general parser takes a tenth of the
 /// time per notification.
-fn parse_usual(text: &[u8]) -> Option<i64> {
+fn parse_common(text: &[u8]) -> Option<i64> {
     let text: &[u8; 24] = text.try_into().ok()?;
-    let is_spelt_so = [text[4], text[7], text[10], text[13], text[16], text[19], text[23]] == *b"--T::.Z";
+    let has_punctuation = [text[4], text[7], text[10], text[13], text[16], text[19], text[23]] == *b"--T::.Z";
     // A byte other than a digit sets the high bit.
     let mut seen = 0;
     let mut number = |digits: &[u8]| {
@@ -66,7 +66,7 @@ fn parse_usual(text: &[u8]) -> Option<i64> {
     let [year, month, day] = [&text[0..4], &text[5..7], &text[8..10]].map(&mut number);
     let [hour, minute, second, millis] =
         [&text[11..13], &text[14..16], &text[17..19], &text[20..23]].map(&mut number);
-    if !is_spelt_so || seen & 0x80 != 0 {
+    if !has_punctuation || seen & 0x80 != 0 {
         return None;
     }
     let [year, month, day] = [year, month, day].map(i64::from);
@@ -100,7 +100,7 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
-impl<'a> Tolerant<'a> for Option<Moment> {
+impl<'a> Lenient<'a> for Option<Moment> {
     fn fill(&mut self, json: &mut Reader<'a>) -> Result<(), JsonError> {
         match json.kind()? {
             Kind::String => *self = Moment::parse(&json.string()?),

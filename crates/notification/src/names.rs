@@ -5,7 +5,7 @@
 //! for unknown words; the word itself stays in the field it was read from.
 
 /// Declares a vocabulary: variants, and the spellings that each is read from (the first is the one that is written).
-macro_rules! names {
+macro_rules! vocabulary {
     (
         $(#[$meta:meta])*
         pub enum $name:ident {
@@ -44,7 +44,7 @@ macro_rules! names {
     };
 }
 
-names! {
+vocabulary! {
     /// `status.code`: the state that a party has entered.
     pub enum Code {
         /// The leg was created.
@@ -70,7 +70,7 @@ names! {
     }
 }
 
-names! {
+vocabulary! {
     /// `status.reason`: why a party has entered its state.
     pub enum Reason {
         /// A warm transfer was completed.
@@ -142,7 +142,7 @@ names! {
     }
 }
 
-names! {
+vocabulary! {
     /// A leg's technical direction: the caller's leg is `Outbound` even when an outsider calls in.
     pub enum Direction {
         /// The side that is called.
@@ -152,7 +152,7 @@ names! {
     }
 }
 
-names! {
+vocabulary! {
     /// `origin.type`: how a session was created.
     pub enum Origin {
         /// An ordinary call.
@@ -168,7 +168,7 @@ names! {
     }
 }
 
-names! {
+vocabulary! {
     /// `ringOutRole`, `ringMeRole` and `conferenceRole`.
     pub enum Role {
         /// The party that requested a RingOut.

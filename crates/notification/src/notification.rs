@@ -5,7 +5,8 @@
 //! `peerId.sessionId` may contain a telephony session id.
 
 use crate::{
-    Code, Direction, LogRecord, Moment, Origin, Raw, Reason, Role, Text, Unreadable, object::object,
+    Code, Direction, LogRecord, Moment, Origin, Raw, Reason, Role, Text, Unreadable,
+    lenient_struct::lenient_struct,
 };
 
 /// A telephony session notification: one or more parties of one session have changed. Or a lookup answer about a
@@ -56,7 +57,7 @@ impl<'d, 'a> Notification<'d, 'a> {
     }
 
     /// A snapshot: the answer to a request for a session.
-    pub(crate) fn snapshot(document: &'d Document<'a>, session_id: &'d str) -> Result<Self, Unreadable> {
+    pub(crate) fn from_snapshot(document: &'d Document<'a>, session_id: &'d str) -> Result<Self, Unreadable> {
         let body = &document.body;
         // Only an empty body means that the session does not exist; anything else without a party was not understood.
         let is_unknown = body.parties.is_empty() && body.unknown.is_empty() && body.creation_time.is_none();
@@ -68,7 +69,7 @@ impl<'d, 'a> Notification<'d, 'a> {
     }
 
     /// A record of the call log.
-    pub(crate) fn logged(document: &'d Document<'a>) -> Result<Self, Unreadable> {
+    pub(crate) fn from_log_record(document: &'d Document<'a>) -> Result<Self, Unreadable> {
         let session_id = session_id(&document.body)?;
         let end = LogRecord::of(&document.body).end().ok_or(Unreadable::LoggedBeforeItsEnd)?;
         Ok(Self { document, session_id, source: Source::CallLog, event_time: end })
@@ -81,7 +82,7 @@ impl<'d, 'a> Notification<'d, 'a> {
 
     /// The notification's id, different for every subscription that delivers it.
     pub fn uuid(&self) -> Option<&'d str> {
-        said(&self.document.uuid)
+        non_empty(&self.document.uuid)
     }
 
     /// When RingCentral sent it.
@@ -149,18 +150,18 @@ impl<'d, 'a> Notification<'d, 'a> {
 }
 
 fn session_id<'d>(body: &'d Body<'_>) -> Result<&'d str, Unreadable> {
-    said(&body.telephony_session_id).ok_or(Unreadable::NoSession)
+    non_empty(&body.telephony_session_id).ok_or(Unreadable::NoSession)
 }
 
 /// The account id in `/restapi/v1.0/account/{id}/…`. `None` for `~`.
 fn account_in_path(path: &str) -> Option<&str> {
-    let usual = path.strip_prefix("/restapi/v1.0/account/");
-    let rest = usual.or_else(|| path.split_once("/account/").map(|(_, rest)| rest))?;
+    let common = path.strip_prefix("/restapi/v1.0/account/");
+    let rest = common.or_else(|| path.split_once("/account/").map(|(_, rest)| rest))?;
     let id = rest.split(['/', '?']).next()?;
     (!id.is_empty() && id != "~").then_some(id)
 }
 
-object! {
+lenient_struct! {
     /// A posted document of any kind. Fields that arrive without an envelope, or wrapped twice, are moved to where a
     /// flat notification has them.
     pub struct Document {
@@ -200,7 +201,7 @@ object! {
     }
 }
 
-object! {
+lenient_struct! {
     /// `body`: what happened in which session.
     pub struct Body {
         /// Order within the session.
@@ -231,7 +232,7 @@ impl Body<'_> {
     }
 }
 
-object! {
+lenient_struct! {
     /// `body.origin`.
     pub struct OriginObject {
         /// The kind of origin.
@@ -239,7 +240,7 @@ object! {
     }
 }
 
-object! {
+lenient_struct! {
     /// `body.parties[]`: one leg of the session, as it is after the change.
     pub struct Party {
         /// Unique within the session only.
@@ -293,12 +294,12 @@ impl Party<'_> {
 
     /// The owner's extension.
     pub fn extension_id(&self) -> Option<&str> {
-        said(&self.extension_id).or_else(|| said(&self.owner.as_ref()?.extension_id))
+        non_empty(&self.extension_id).or_else(|| non_empty(&self.owner.as_ref()?.extension_id))
     }
 
     /// The owner's account.
     pub fn account_id(&self) -> Option<&str> {
-        said(&self.account_id).or_else(|| said(&self.owner.as_ref()?.account_id))
+        non_empty(&self.account_id).or_else(|| non_empty(&self.owner.as_ref()?.account_id))
     }
 
     /// The technical direction of the leg.
@@ -314,15 +315,15 @@ impl Party<'_> {
 
     /// The role in a RingOut or RingMe.
     pub fn ring_out_role(&self) -> Option<Role> {
-        said(&self.ring_out_role).or_else(|| said(&self.ring_me_role)).map(Role::from)
+        non_empty(&self.ring_out_role).or_else(|| non_empty(&self.ring_me_role)).map(Role::from)
     }
 }
 
-pub(crate) fn said<'s>(field: &'s Option<Text<'_>>) -> Option<&'s str> {
+pub(crate) fn non_empty<'s>(field: &'s Option<Text<'_>>) -> Option<&'s str> {
     field.as_deref().filter(|text| !text.is_empty())
 }
 
-object! {
+lenient_struct! {
     /// `attributes`: REST's place for fields that notifications have in the party itself.
     pub struct Attributes {
         /// Offered by a queue.
@@ -330,7 +331,7 @@ object! {
     }
 }
 
-object! {
+lenient_struct! {
     /// `from` and `to`.
     pub struct Endpoint {
         /// E.164, or an extension number, or "conference".
@@ -344,7 +345,7 @@ object! {
     }
 }
 
-object! {
+lenient_struct! {
     /// `status`: a party's state, and its reason.
     pub struct Status {
         /// See [`Code`].
@@ -372,11 +373,11 @@ impl Status<'_> {
 
     /// The reason.
     pub fn reason(&self) -> Option<Reason> {
-        said(&self.reason).map(Reason::from)
+        non_empty(&self.reason).map(Reason::from)
     }
 }
 
-object! {
+lenient_struct! {
     /// `status.peerId`: the other end of a link between two sessions.
     pub struct PeerId {
         /// The legacy id; in REST answers, the telephony session's.
@@ -391,13 +392,13 @@ object! {
 impl PeerId<'_> {
     /// The session at the other end, in either spelling.
     pub fn session_id(&self) -> Option<&str> {
-        said(&self.telephony_session_id)
-            .or_else(|| said(&self.legacy_session_id).filter(|id| id.starts_with("s-")))
+        non_empty(&self.telephony_session_id)
+            .or_else(|| non_empty(&self.legacy_session_id).filter(|id| id.starts_with("s-")))
     }
 
     /// The leg at the other end.
     pub fn party_id(&self) -> Option<&str> {
-        said(&self.party_id)
+        non_empty(&self.party_id)
     }
 
     /// Whether the other end is a conference bridge, as far as this end shows it.
@@ -406,7 +407,7 @@ impl PeerId<'_> {
     }
 }
 
-object! {
+lenient_struct! {
     /// `park`.
     pub struct Park {
         /// The park location or number.
@@ -414,7 +415,7 @@ object! {
     }
 }
 
-object! {
+lenient_struct! {
     /// `recordings[]`.
     pub struct Recording {
         /// The recording; its audio can be fetched after the call.
@@ -424,7 +425,7 @@ object! {
     }
 }
 
-object! {
+lenient_struct! {
     /// `uiCallInfo`.
     pub struct CallInfo {
         /// The upper line.
@@ -447,11 +448,11 @@ impl CallInfo<'_> {
 
     fn line(&self, kind: &str) -> Option<&str> {
         let mut lines = [&self.primary, &self.additional].into_iter();
-        lines.find_map(|line| said(&line.value).filter(|_| line.kind.as_deref() == Some(kind)))
+        lines.find_map(|line| non_empty(&line.value).filter(|_| line.kind.as_deref() == Some(kind)))
     }
 }
 
-object! {
+lenient_struct! {
     /// A line of `uiCallInfo`.
     pub struct CallInfoLine {
         /// `QueueName`, `CallerIdName`, `CallerIdNumber`.
@@ -461,7 +462,7 @@ object! {
     }
 }
 
-object! {
+lenient_struct! {
     /// `owner`: the older spelling of a party's account and extension.
     pub struct Owner {
         /// The account.

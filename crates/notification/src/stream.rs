@@ -61,7 +61,7 @@ pub struct Stream<R> {
 }
 
 /// A message and its position in the input.
-pub struct Located<'d, 'a> {
+pub struct SourcedMessage<'d, 'a> {
     /// Where the document begins.
     pub place: Place<'a>,
     /// The message, or why it cannot be read.
@@ -121,16 +121,16 @@ impl<R: Read> Stream<R> {
     /// everything that could be read.
     pub fn for_each<B>(
         &mut self,
-        mut each: impl FnMut(Located<'_, '_>) -> ControlFlow<B>,
+        mut each: impl FnMut(SourcedMessage<'_, '_>) -> ControlFlow<B>,
     ) -> io::Result<ControlFlow<B>> {
         loop {
-            let waiting = self.checked - self.start;
+            let pending = self.checked - self.start;
             let problem = match self.walk(&mut each) {
                 Stop::Broke(value) => return Ok(ControlFlow::Break(value)),
                 Stop::Refused(problem) => problem,
                 Stop::Exhausted if self.bad_byte => Unreadable::Utf8(0),
                 Stop::Inside if self.bad_byte => Unreadable::Utf8(self.checked - self.start),
-                Stop::Inside if waiting > MAX_DOCUMENT_BYTES => Unreadable::TooLong,
+                Stop::Inside if pending > MAX_DOCUMENT_BYTES => Unreadable::TooLong,
                 Stop::Inside | Stop::Exhausted if !self.input_ended => {
                     self.fill();
                     continue;
@@ -143,14 +143,14 @@ impl<R: Read> Stream<R> {
                     None => return Ok(ControlFlow::Continue(())),
                 },
             };
-            if let ControlFlow::Break(value) = self.refuse_line(problem, &mut each) {
+            if let ControlFlow::Break(value) = self.report_line(problem, &mut each) {
                 return Ok(ControlFlow::Break(value));
             }
         }
     }
 
     /// Passes the documents of the checked text to `each`.
-    fn walk<B>(&mut self, each: &mut impl FnMut(Located<'_, '_>) -> ControlFlow<B>) -> Stop<B> {
+    fn walk<B>(&mut self, each: &mut impl FnMut(SourcedMessage<'_, '_>) -> ControlFlow<B>) -> Stop<B> {
         // `check_utf8` has validated it; validating a whole buffer again is cheap.
         let text = std::str::from_utf8(&self.buffer[self.start..self.checked]).unwrap_or_default();
         let origin = self.start;
@@ -186,7 +186,7 @@ impl<R: Read> Stream<R> {
                                 document: &rest[..length],
                             };
                             at += length;
-                            let flow = each(Located { place, message: document.message() });
+                            let flow = each(SourcedMessage { place, message: document.message() });
                             if let ControlFlow::Break(value) = flow {
                                 break Stop::Broke(value);
                             }
@@ -206,14 +206,14 @@ impl<R: Read> Stream<R> {
 
     /// Reports the line at the front as unreadable and continues after it. The rest of a document of several lines is
     /// skipped up to the next line that begins with `{`.
-    fn refuse_line<B>(
+    fn report_line<B>(
         &mut self,
         problem: Unreadable,
-        each: &mut impl FnMut(Located<'_, '_>) -> ControlFlow<B>,
+        each: &mut impl FnMut(SourcedMessage<'_, '_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         let flow = each(self.located(Err(problem)));
-        let spread = self.skip_line();
-        if spread {
+        let is_multiline = self.skip_line();
+        if is_multiline {
             while self.ensure_byte() && self.buffer[self.start] != b'{' {
                 self.skip_line();
             }
@@ -221,9 +221,9 @@ impl<R: Read> Stream<R> {
         flow
     }
 
-    fn located<'s>(&'s mut self, message: Result<Message<'s, 's>, Unreadable>) -> Located<'s, 's> {
+    fn located<'s>(&'s mut self, message: Result<Message<'s, 's>, Unreadable>) -> SourcedMessage<'s, 's> {
         self.count_lines();
-        Located { place: Place { lines_before: self.lines, before: &[], document: "" }, message }
+        SourcedMessage { place: Place { lines_before: self.lines, before: &[], document: "" }, message }
     }
 
     /// Skips the rest of the line; returns whether it was a lone `{`.
@@ -261,20 +261,20 @@ impl<R: Read> Stream<R> {
         self.checked = self.checked.saturating_sub(self.start);
         self.start = 0;
         self.counted = 0;
-        let waiting = self.end;
-        let room = waiting + waiting.max(CHUNK_BYTES);
-        if self.buffer.len() < room {
-            self.buffer.resize(room, 0);
+        let pending = self.end;
+        let capacity = pending + pending.max(CHUNK_BYTES);
+        if self.buffer.len() < capacity {
+            self.buffer.resize(capacity, 0);
         }
-        let enough = if waiting < CHUNK_BYTES { waiting + 1 } else { room };
+        let enough = if pending < CHUNK_BYTES { pending + 1 } else { capacity };
         while self.end < enough && !self.input_ended {
-            self.read(room);
+            self.read(capacity);
         }
         self.check_utf8();
     }
 
-    fn read(&mut self, room: usize) {
-        match self.input.read(&mut self.buffer[self.end..room]) {
+    fn read(&mut self, capacity: usize) {
+        match self.input.read(&mut self.buffer[self.end..capacity]) {
             Ok(0) => self.input_ended = true,
             Ok(read) => self.end += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

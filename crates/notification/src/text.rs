@@ -42,13 +42,13 @@ impl fmt::Display for Text<'_> {
 }
 
 /// A field that accepts any JSON value and ignores unsuitable ones.
-pub(crate) trait Tolerant<'a> {
+pub(crate) trait Lenient<'a> {
     /// Reads the next value into the field in place: a notification is a kilobyte of borrowed text, and moving it
     /// would cost more than reading it.
     fn fill(&mut self, json: &mut Reader<'a>) -> Result<(), JsonError>;
 }
 
-impl<'a> Tolerant<'a> for Option<Text<'a>> {
+impl<'a> Lenient<'a> for Option<Text<'a>> {
     fn fill(&mut self, json: &mut Reader<'a>) -> Result<(), JsonError> {
         match json.kind()? {
             Kind::String => *self = Some(Text(json.string()?)),
@@ -59,7 +59,7 @@ impl<'a> Tolerant<'a> for Option<Text<'a>> {
     }
 }
 
-impl<'a> Tolerant<'a> for Option<i64> {
+impl<'a> Lenient<'a> for Option<i64> {
     fn fill(&mut self, json: &mut Reader<'a>) -> Result<(), JsonError> {
         match json.kind()? {
             Kind::Number => *self = json.number()?.parse().ok(),
@@ -70,7 +70,7 @@ impl<'a> Tolerant<'a> for Option<i64> {
     }
 }
 
-impl<'a> Tolerant<'a> for Option<bool> {
+impl<'a> Lenient<'a> for Option<bool> {
     fn fill(&mut self, json: &mut Reader<'a>) -> Result<(), JsonError> {
         match json.kind()? {
             Kind::True => {
@@ -88,14 +88,14 @@ impl<'a> Tolerant<'a> for Option<bool> {
     }
 }
 
-impl<'a> Tolerant<'a> for Option<Raw<'a>> {
+impl<'a> Lenient<'a> for Option<Raw<'a>> {
     fn fill(&mut self, json: &mut Reader<'a>) -> Result<(), JsonError> {
         *self = Some(json.raw()?);
         Ok(())
     }
 }
 
-impl<'a, T: Tolerant<'a> + Default> Tolerant<'a> for Option<Box<T>> {
+impl<'a, T: Lenient<'a> + Default> Lenient<'a> for Option<Box<T>> {
     fn fill(&mut self, json: &mut Reader<'a>) -> Result<(), JsonError> {
         match json.kind()? {
             Kind::Object => self.insert(Box::default()).fill(json),
@@ -105,7 +105,7 @@ impl<'a, T: Tolerant<'a> + Default> Tolerant<'a> for Option<Box<T>> {
 }
 
 /// A list of objects, or one object instead of a list.
-impl<'a, T: Tolerant<'a> + Default> Tolerant<'a> for Vec<T> {
+impl<'a, T: Lenient<'a> + Default> Lenient<'a> for Vec<T> {
     fn fill(&mut self, json: &mut Reader<'a>) -> Result<(), JsonError> {
         let mut add = |json: &mut Reader<'a>| {
             // Nearly all lists have one element.

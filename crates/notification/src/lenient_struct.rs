@@ -4,7 +4,7 @@
 ///
 /// A field that is missing, null or of a wrong type is absent. A value that is not an object leaves the struct empty.
 /// Keys that are not listed are stored in `unknown`, as they are written.
-macro_rules! object {
+macro_rules! lenient_struct {
     (
         $(#[$meta:meta])*
         pub struct $name:ident {
@@ -19,7 +19,7 @@ macro_rules! object {
             pub unknown: Vec<(&'a str, crate::Raw<'a>)>,
         }
 
-        impl<'a> crate::text::Tolerant<'a> for $name<'a> {
+        impl<'a> crate::text::Lenient<'a> for $name<'a> {
             fn fill(&mut self, json: &mut crate::json::Reader<'a>) -> Result<(), crate::JsonError> {
                 if json.kind()? != crate::json::Kind::Object {
                     return json.skip();
@@ -41,7 +41,7 @@ macro_rules! object {
                 json: &mut crate::json::Reader<'a>,
             ) -> Result<(), crate::JsonError> {
                 match key {
-                    $( $key => crate::text::Tolerant::fill(&mut self.$field, json)?, )*
+                    $( $key => crate::text::Lenient::fill(&mut self.$field, json)?, )*
                     _ => self.unknown.push((key, json.raw()?)),
                 }
                 Ok(())
@@ -50,4 +50,4 @@ macro_rules! object {
     };
 }
 
-pub(crate) use object;
+pub(crate) use lenient_struct;
