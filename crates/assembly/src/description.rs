@@ -34,7 +34,7 @@ pub(crate) struct Side<'a> {
 /// Number of text fields of a description.
 pub(crate) const FIELDS: usize = 12;
 
-fn said<'t>(field: &'t Option<Text<'_>>) -> Option<&'t str> {
+fn non_empty<'t>(field: &'t Option<Text<'_>>) -> Option<&'t str> {
     field.as_deref().filter(|text| !text.is_empty())
 }
 
@@ -89,10 +89,10 @@ impl<'a> Description<'a> {
 impl<'a> Side<'a> {
     fn of(endpoint: &'a Endpoint<'_>) -> Self {
         Self {
-            number: said(&endpoint.phone_number),
-            name: said(&endpoint.name),
-            extension: said(&endpoint.extension_id),
-            device: said(&endpoint.device_id),
+            number: non_empty(&endpoint.phone_number),
+            name: non_empty(&endpoint.name),
+            extension: non_empty(&endpoint.extension_id),
+            device: non_empty(&endpoint.device_id),
         }
     }
 
@@ -104,7 +104,7 @@ impl<'a> Side<'a> {
     }
 
     /// The number, unless it is withheld.
-    pub(crate) fn telling_number(&self) -> Option<&'a str> {
+    pub(crate) fn identifying_number(&self) -> Option<&'a str> {
         const WITHHELD: [&str; 3] = ["anonymous", "restricted", "unknown"];
         self.number.filter(|number| !WITHHELD.iter().any(|word| number.eq_ignore_ascii_case(word)))
     }

@@ -3,7 +3,7 @@
 use wholecall_record::Time;
 
 use crate::{
-    event::{Copied, Event, Statement},
+    event::{Event, MergeEffect, PartyStatus},
     legs::LegKey,
     uuid::Uuid,
 };
@@ -21,11 +21,11 @@ pub(crate) struct EventLog {
 
 /// The result of adding an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Added {
+pub(crate) enum Insertion {
     /// A new state change; `is_last` if no event with a higher sequence is stored.
-    New { last: bool },
+    New { is_last: bool },
     /// A further delivery, and its effect.
-    Copy(Copied),
+    Duplicate(MergeEffect),
 }
 
 impl Default for EventLog {
@@ -35,7 +35,7 @@ impl Default for EventLog {
 }
 
 impl EventLog {
-    const LONGEST_CHUNK: usize = 512;
+    const MAX_CHUNK_EVENTS: usize = 512;
 
     pub(crate) fn len(&self) -> usize {
         self.len
@@ -60,19 +60,19 @@ impl EventLog {
         sequence: u32,
         leg: LegKey,
         uuid: Option<Uuid>,
-        said: Statement,
+        status: PartyStatus,
         id: impl Fn(LegKey) -> &'l str,
-    ) -> Added {
-        self.latest = self.latest.max(said.time);
+    ) -> Insertion {
+        self.latest = self.latest.max(status.time);
         let order = |event: &Event| {
             event.sequence.cmp(&sequence).then_with(|| match event.leg == leg {
                 true => std::cmp::Ordering::Equal,
                 false => party_order(id(event.leg), id(leg)),
             })
         };
-        let last = self.last_sequence().is_none_or(|last| last < sequence);
+        let is_last = self.last_sequence().is_none_or(|last| last < sequence);
         // The last chunk that begins at or before it.
-        let chunk = match last {
+        let chunk = match is_last {
             true => self.chunks.len().saturating_sub(1),
             false => self.chunks.partition_point(|chunk| order(&chunk[0]).is_le()).saturating_sub(1),
         };
@@ -82,17 +82,17 @@ impl EventLog {
             self.chunks.push(Vec::with_capacity(9));
         }
         let events = &mut self.chunks[chunk];
-        let place = if last { Err(events.len()) } else { events.binary_search_by(order) };
+        let place = if is_last { Err(events.len()) } else { events.binary_search_by(order) };
         match place {
-            Ok(at) => Added::Copy(events[at].merge(uuid, said)),
+            Ok(at) => Insertion::Duplicate(events[at].merge(uuid, status)),
             Err(at) => {
-                events.insert(at, Event { sequence, leg, kind: None, uuid, said });
+                events.insert(at, Event { sequence, leg, kind: None, uuid, status });
                 self.len += 1;
-                if events.len() > Self::LONGEST_CHUNK {
-                    let upper = events.split_off(if last { at } else { Self::LONGEST_CHUNK / 2 });
+                if events.len() > Self::MAX_CHUNK_EVENTS {
+                    let upper = events.split_off(if is_last { at } else { Self::MAX_CHUNK_EVENTS / 2 });
                     self.chunks.insert(chunk + 1, upper);
                 }
-                Added::New { last }
+                Insertion::New { is_last }
             }
         }
     }

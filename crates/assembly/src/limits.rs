@@ -5,24 +5,24 @@
 pub const NOTIFICATIONS_PER_SESSION: usize = 50_000;
 
 /// Maximum number of sessions joined into one call. A conference has at most ten sessions and its bridge.
-pub const SESSIONS_PER_CALL: usize = 1_000;
+pub const MAX_SESSIONS_PER_CALL: usize = 1_000;
 
 /// Maximum number of seats in all conversations of a call: participants times conversations.
-pub const CONVERSATION_SEATS: usize = 200_000;
+pub const MAX_CONVERSATION_SEATS: usize = 200_000;
 
 /// Maximum number of related calls in one record.
-pub const RELATED_PER_CALL: usize = 32;
+pub const MAX_RELATED_PER_CALL: usize = 32;
 
 /// Maximum number of differing deliveries of one state change that are stored: those with the smallest ids. Two
 /// subscriptions deliver two, which are nearly always equal.
-pub const COPIES_PER_CHANGE: usize = 16;
+pub const MAX_DELIVERIES_PER_CHANGE: usize = 16;
 
 /// Maximum number of differing descriptions of one leg that are stored: the latest. Most legs have one or two.
-pub const DESCRIPTIONS_PER_LEG: usize = 32;
+pub const MAX_DESCRIPTIONS_PER_LEG: usize = 32;
 
 /// Maximum number of recordings of one leg: those with the smallest ids.
-pub const RECORDINGS_PER_LEG: usize = 1_000;
+pub const MAX_RECORDINGS_PER_LEG: usize = 1_000;
 
 /// Maximum number of lookup answers that are stored of one session: the latest. A call that lasts all day is looked
 /// up a few times.
-pub const REPORTS_PER_SESSION: usize = 64;
+pub const MAX_LOOKUPS_PER_SESSION: usize = 64;

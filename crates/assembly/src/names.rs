@@ -12,18 +12,18 @@ use wholecall_record::Time;
 use crate::{directory::Directory, phone_number::normalized_phone_number};
 
 /// Maximum length of a name; longer ones are ignored.
-const NAME_MAX_BYTES: usize = 256;
+const MAX_NAME_BYTES: usize = 256;
 
 /// Maximum number of phone numbers stored with a name. They serve to find the name when a person is erased.
-const NUMBERS_MAX: usize = 8;
+const MAX_NUMBERS_PER_NAME: usize = 8;
 
 /// Memory that an entry takes besides its texts.
-const ENTRY_BYTES: usize = 128;
+const ENTRY_OVERHEAD_BYTES: usize = 128;
 
 /// Minimum and maximum interval between two versions of an account's names. It doubles while an account keeps
 /// changing.
-const COLLECTED_MS: i64 = 1_000;
-const APART_MAX_MS: i64 = 600_000;
+const MIN_INTERVAL_MS: i64 = 1_000;
+const MAX_INTERVAL_MS: i64 = 600_000;
 
 /// Names by account and extension.
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ struct AccountNames {
     changed: Option<Time>,
     /// When changes were last taken, and the interval until they are taken again.
     taken: Option<Time>,
-    apart_ms: i64,
+    interval_ms: i64,
 }
 
 /// A name of an extension.
@@ -166,7 +166,7 @@ impl AccountNames {
         // Nearly every notification repeats known data, and the stored numbers are normalized.
         let is_known = side.phone_number.as_deref().is_none_or(|number| known.numbers.contains(number));
         if !is_known
-            && known.numbers.len() < NUMBERS_MAX
+            && known.numbers.len() < MAX_NUMBERS_PER_NAME
             && let Some(number) = number().filter(|number| !known.numbers.contains(number))
         {
             self.bytes += number.len();
@@ -184,13 +184,14 @@ impl AccountNames {
     }
 
     fn due(&self) -> Option<Time> {
-        let collected = self.changed? + COLLECTED_MS;
-        Some(self.taken.map_or(collected, |taken| collected.max(taken + self.apart_ms)))
+        let collected = self.changed? + MIN_INTERVAL_MS;
+        Some(self.taken.map_or(collected, |taken| collected.max(taken + self.interval_ms)))
     }
 
     fn take(&mut self, now: Time) {
-        let is_soon = self.taken.is_some_and(|taken| now - taken <= 2 * self.apart_ms + COLLECTED_MS);
-        self.apart_ms = if is_soon { (2 * self.apart_ms).min(APART_MAX_MS) } else { COLLECTED_MS };
+        let is_soon = self.taken.is_some_and(|taken| now - taken <= 2 * self.interval_ms + MIN_INTERVAL_MS);
+        self.interval_ms =
+            if is_soon { (2 * self.interval_ms).min(MAX_INTERVAL_MS) } else { MIN_INTERVAL_MS };
         (self.taken, self.changed) = (Some(now), None);
     }
 }
@@ -198,7 +199,7 @@ impl AccountNames {
 impl LearntName {
     fn bytes(&self, extension: &str) -> usize {
         let numbers: usize = self.numbers.iter().map(|number| number.len()).sum();
-        ENTRY_BYTES + extension.len() + self.name.len() + numbers
+        ENTRY_OVERHEAD_BYTES + extension.len() + self.name.len() + numbers
     }
 }
 
@@ -216,7 +217,7 @@ fn named<'p>(side: &'p Endpoint<'_>) -> Option<Named<'p>> {
     let (extension, name) = (text(side.extension_id.as_deref())?, text(side.name.as_deref())?);
     let number = side.phone_number.as_deref().unwrap_or_default();
     let is_service = number.starts_with('*');
-    (name != number && !is_service && name.len() <= NAME_MAX_BYTES).then_some((extension, side, name))
+    (name != number && !is_service && name.len() <= MAX_NAME_BYTES).then_some((extension, side, name))
 }
 
 /// Whether the name is that of the queue that offers the call while the extension is the agent's.

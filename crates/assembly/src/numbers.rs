@@ -13,7 +13,7 @@ const PUBLIC_SERVICES: [&str; 18] = [
 ];
 
 /// Without a directory, a number of at most this many digits is taken for an extension number.
-const EXTENSION_DIGITS: usize = 5;
+const MAX_EXTENSION_DIGITS: usize = 5;
 
 /// Prefixes of a dialled number that show or hide the caller's own number; they are not part of the number.
 const CALLER_ID_CODES: [&str; 2] = ["*67", "*82"];
@@ -27,7 +27,7 @@ pub(crate) fn is_extension_number(number: &str, directory: Option<&Directory>) -
     }
     match directory.filter(|directory| !directory.is_empty()) {
         Some(directory) => directory.by_extension_number(number).is_some(),
-        None => number.len() <= EXTENSION_DIGITS,
+        None => number.len() <= MAX_EXTENSION_DIGITS,
     }
 }
 

@@ -7,12 +7,13 @@ use wholecall_notification::{Code, Notification, Origin, Party, Reason};
 use wholecall_record::{AccountId, SessionId, Time};
 
 use crate::{
-    event::{AFTER_ALL, Copied, Event, Statement},
-    event_log::{Added, EventLog},
+    event::{Event, MergeEffect, PartyStatus, UNSEQUENCED},
+    event_log::{EventLog, Insertion},
+    // EventLog},
     fold::{Fold, Rank},
     legs::{LegKey, Legs},
     limits,
-    reports::Reports,
+    lookups::Lookups,
     uuid::Uuid,
 };
 
@@ -22,9 +23,9 @@ pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) legs: Legs,
     events: EventLog,
-    reports: Reports,
-    origin: FirstSaid,
-    legacy_id: FirstSaid,
+    lookups: Lookups,
+    origin: EarliestWord,
+    legacy_id: EarliestWord,
     /// The highest sequence number that arrived, stored or not.
     last_seen: u32,
     /// A leg of it is, or was once reported as, a supervisor's.
@@ -35,16 +36,16 @@ pub(crate) struct Session {
 
 /// A session whose first notification has at most this sequence number was observed from its start: 1 is never
 /// delivered, 2 is the caller's.
-const BEGINNING: u32 = 3;
+const MAX_START_SEQUENCE: u32 = 3;
 
 /// A word that describes the whole session: the one with the smallest sequence applies, whatever the order of
 /// arrival.
 #[derive(Debug, Default)]
-struct FirstSaid(Option<(u32, CompactString)>);
+struct EarliestWord(Option<(u32, CompactString)>);
 
-impl FirstSaid {
+impl EarliestWord {
     /// Applies a word; returns whether it is the one that now applies.
-    fn hear(&mut self, sequence: u32, word: Option<&str>) -> bool {
+    fn apply(&mut self, sequence: u32, word: Option<&str>) -> bool {
         let Some(word) = word else { return false };
         let earlier = |(at, known): &(u32, CompactString)| (*at, known.as_str()) <= (sequence, word);
         let counts = !self.0.as_ref().is_some_and(earlier);
@@ -55,7 +56,7 @@ impl FirstSaid {
     }
 
     /// Discards a word of a change that is no longer stored.
-    fn forget_behind(&mut self, last: Option<u32>) {
+    fn discard_after(&mut self, last: Option<u32>) {
         if self.0.as_ref().is_some_and(|(at, _)| Some(*at) > last) {
             self.0 = None;
         }
@@ -68,30 +69,30 @@ impl FirstSaid {
 
 /// The result of applying a notification's party to a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub(crate) enum Applied {
     /// A duplicate.
     Duplicate,
     /// Beyond the limit: only counted.
     Beyond,
     /// New information.
-    News {
-        of: News,
+    New {
+        what: Novelty,
         /// No later event was stored, so no other change's effective time has moved.
-        last: bool,
+        is_last: bool,
         /// The leg got a new description.
-        described: bool,
+        is_described: bool,
     },
 }
 
 /// What is new about a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum News {
+pub(crate) enum Novelty {
     /// A leg, with its first change.
     Leg,
     /// A change of a known leg.
     Change,
     /// A further delivery that changes the merged status of a known change; or a change that displaced another one.
-    Copy,
+    Merged,
     /// A further delivery that changes the leg's description, or whose id takes precedence.
     Detail,
 }
@@ -102,9 +103,9 @@ impl Session {
             id,
             legs: Legs::default(),
             events: EventLog::default(),
-            reports: Reports::default(),
-            origin: FirstSaid::default(),
-            legacy_id: FirstSaid::default(),
+            lookups: Lookups::default(),
+            origin: EarliestWord::default(),
+            legacy_id: EarliestWord::default(),
             last_seen: 0,
             supervised: false,
             rank: OnceLock::new(),
@@ -112,70 +113,73 @@ impl Session {
     }
 
     /// Applies a lookup answer; returns whether it is new.
-    pub(crate) fn hear_report(&mut self, notification: &Notification<'_, '_>) -> bool {
+    pub(crate) fn apply_lookup(&mut self, notification: &Notification<'_, '_>) -> bool {
         self.rank.take();
         // Every notification takes precedence over it.
-        self.origin.hear(AFTER_ALL, notification.body().origin.kind.as_deref());
-        self.legacy_id.hear(AFTER_ALL, notification.body().session_id.as_deref());
-        self.reports.hear(&mut self.legs, notification)
+        self.origin.apply(UNSEQUENCED, notification.body().origin.kind.as_deref());
+        self.legacy_id.apply(UNSEQUENCED, notification.body().session_id.as_deref());
+        self.lookups.apply(&mut self.legs, notification)
     }
 
     /// The lookup answer that adds to a leg's description. `None` if no answer does.
-    pub(crate) fn described_by_report(&self, party: &str) -> Option<&Event> {
-        let event = self.reports.of_party(&self.legs, party)?;
-        self.legs.is_described_further(event.leg).then_some(event)
+    pub(crate) fn describing_lookup(&self, party: &str) -> Option<&Event> {
+        let event = self.lookups.for_party(&self.legs, party)?;
+        self.legs.has_added_description(event.leg).then_some(event)
     }
 
-    pub(crate) fn reports(&self) -> &Reports {
-        &self.reports
+    pub(crate) fn lookups(&self) -> &Lookups {
+        &self.lookups
     }
 
     /// Whether anything is known of it besides a link that names it.
-    pub(crate) fn is_heard_of(&self) -> bool {
-        self.events.len() > 0 || !self.reports.is_empty()
+    pub(crate) fn is_observed(&self) -> bool {
+        self.events.len() > 0 || !self.lookups.is_empty()
     }
 
     /// Applies what a notification reports of one party.
-    pub(crate) fn hear(
+    pub(crate) fn apply(
         &mut self,
         notification: &Notification<'_, '_>,
         sequence: u32,
         party: &Party<'_>,
-    ) -> Heard {
+    ) -> Applied {
         self.last_seen = self.last_seen.max(sequence);
         let full = self.events.len() >= limits::NOTIFICATIONS_PER_SESSION;
         if full && self.events.last_sequence().is_some_and(|last| sequence > last) {
-            return Heard::Beyond;
+            return Applied::Beyond;
         }
-        let has_new_origin = self.origin.hear(sequence, notification.body().origin.kind.as_deref());
-        self.legacy_id.hear(sequence, notification.body().session_id.as_deref());
+        let has_new_origin = self.origin.apply(sequence, notification.body().origin.kind.as_deref());
+        self.legacy_id.apply(sequence, notification.body().session_id.as_deref());
         let leg = self.legs.find_or_add(party.id());
         let uuid = notification.uuid().map(Uuid::new);
-        let said = Statement::of(notification, party);
-        let described = self.legs.describe(leg, sequence, uuid.as_ref(), party);
-        self.supervised |= said.reason == Some(Reason::Supervising);
+        let status = PartyStatus::of(notification, party);
+        let is_described = self.legs.describe(leg, sequence, uuid.as_ref(), party);
+        self.supervised |= status.reason == Some(Reason::Supervising);
         let legs = &self.legs;
-        let is_plain = said.reason.is_none() && !described && !full && !has_new_origin;
-        let added = self.events.add(sequence, leg, uuid, said, |leg| legs.id(leg));
+        let is_plain = status.reason.is_none() && !is_described && !full && !has_new_origin;
+        let added = self.events.add(sequence, leg, uuid, status, |leg| legs.id(leg));
         // A further change of a leg without a reason does not affect who calls whom: the rank remains valid.
-        let keeps_rank = is_plain && added == (Added::New { last: true }) && self.legs.has_events(leg);
-        if !keeps_rank {
+        let is_rank_valid =
+            is_plain && added == (Insertion::New { is_last: true }) && self.legs.has_events(leg);
+        if !is_rank_valid {
             self.rank.take();
         }
         match added {
-            Added::Copy(Copied::Nothing) if !described => Heard::Duplicate,
-            Added::Copy(Copied::Content) => Heard::News { of: News::Copy, last: false, described },
-            Added::Copy(Copied::Nothing | Copied::Id) => {
-                Heard::News { of: News::Detail, last: false, described }
+            Insertion::Duplicate(MergeEffect::Nothing) if !is_described => Applied::Duplicate,
+            Insertion::Duplicate(MergeEffect::Content) => {
+                Applied::New { what: Novelty::Merged, is_last: false, is_described }
             }
-            Added::New { last } => {
-                self.legs.hear_code(leg, sequence, party.status.code(), party.status.reason());
-                let mut of = if self.legs.count_event(leg) { News::Leg } else { News::Change };
+            Insertion::Duplicate(MergeEffect::Nothing | MergeEffect::Id) => {
+                Applied::New { what: Novelty::Detail, is_last: false, is_described }
+            }
+            Insertion::New { is_last } => {
+                self.legs.apply_code(leg, sequence, party.status.code(), party.status.reason());
+                let mut what = if self.legs.count_event(leg) { Novelty::Leg } else { Novelty::Change };
                 if full && self.drop_last() {
-                    of = News::Copy;
+                    what = Novelty::Merged;
                 }
                 // A lookup answer may be later.
-                Heard::News { of, last: last && self.reports.is_empty(), described }
+                Applied::New { what, is_last: is_last && self.lookups.is_empty(), is_described }
             }
         }
     }
@@ -185,9 +189,9 @@ impl Session {
         let Some(dropped) = self.events.drop_last() else { return false };
         self.legs.uncount_event(dropped.leg);
         let last = self.events.last_sequence();
-        self.origin.forget_behind(last);
-        self.legacy_id.forget_behind(last);
-        dropped.said.peer().is_some_and(|lost| self.peers().iter().all(|peer| **peer != lost.session))
+        self.origin.discard_after(last);
+        self.legacy_id.discard_after(last);
+        dropped.status.peer().is_some_and(|lost| self.peers().iter().all(|peer| **peer != lost.session))
     }
 
     /// Its state changes, in order.
@@ -197,10 +201,10 @@ impl Session {
 
     /// The sessions that its links lead to.
     pub(crate) fn peers(&self) -> Vec<&SessionId> {
-        let told = self.events();
-        let reported = self.reported().into_iter().map(|reported| reported.event);
-        let gone = told.chain(reported).filter(|event| event.said.code == Some(Code::Gone));
-        gone.filter_map(|event| Some(&event.said.peer()?.session)).collect()
+        let notified = self.events();
+        let inferred = self.inferred_events().into_iter().map(|inferred| inferred.event);
+        let gone = notified.chain(inferred).filter(|event| event.status.code == Some(Code::Gone));
+        gone.filter_map(|event| Some(&event.status.peer()?.session)).collect()
     }
 
     /// The highest sequence number that is stored; 0 if there is none.
@@ -224,23 +228,23 @@ impl Session {
 
     /// When its first leg began, as far as is known; if its beginning was not observed, a lookup answer may have it.
     pub(crate) fn start(&self) -> Option<Time> {
-        let told = self.first_told();
-        let begins_told = told.is_some_and(|(sequence, _)| sequence <= BEGINNING);
-        let told = told.map(|(_, time)| time);
-        if self.reports.is_empty() {
-            return told;
+        let first = self.first_notified();
+        let is_start_observed = first.is_some_and(|(sequence, _)| sequence <= MAX_START_SEQUENCE);
+        let notified = first.map(|(_, time)| time);
+        if self.lookups.is_empty() {
+            return notified;
         }
-        let reported = self.reported();
-        let known = told.into_iter().chain(reported.iter().map(|reported| reported.time)).min()?;
-        let begun = self.begun_before(known).filter(|_| !begins_told);
-        Some(begun.map_or(known, |begun| begun.time))
+        let inferred = self.inferred_events();
+        let known = notified.into_iter().chain(inferred.iter().map(|inferred| inferred.time)).min()?;
+        let start = self.lookup_start(known).filter(|_| !is_start_observed);
+        Some(start.map_or(known, |start| start.time))
     }
 
     /// The sequence and effective time of its first notification.
-    fn first_told(&self) -> Option<(u32, Time)> {
+    fn first_notified(&self) -> Option<(u32, Time)> {
         let mut effective = Time::from_millis(i64::MIN);
         for event in self.events() {
-            effective = effective.max(event.said.time);
+            effective = effective.max(event.status.time);
             if !event.is_text_reply() {
                 return Some((event.sequence, effective));
             }
@@ -251,10 +255,10 @@ impl Session {
     /// Whether a party is one of the two that a session begins with: the caller, and the callee or what takes the
     /// call. Parties are numbered in the order in which they join.
     pub(crate) fn begins_with(&self, party: &str) -> bool {
-        let rings_one_after_the_other = self.is_ring_out() || self.is_conference();
+        let rings_in_turn = self.is_ring_out() || self.is_conference();
         match party.rsplit_once('-').map(|(_, number)| number) {
             Some("1") => true,
-            Some("2") => !rings_one_after_the_other,
+            Some("2") => !rings_in_turn,
             _ => false,
         }
     }
@@ -266,13 +270,13 @@ impl Session {
             return false;
         }
         let Some(first) = self.events().find(|event| !event.is_text_reply()) else { return false };
-        let supervises = |event: &Event| event.said.reason == Some(Reason::Supervising);
+        let supervises = |event: &Event| event.status.reason == Some(Reason::Supervising);
         let own = || self.events().filter(|event| event.leg == first.leg && supervises(event));
         if own().next().is_none() {
             return false;
         }
         let listens = |leg: LegKey| self.events().any(|event| event.leg == leg && supervises(event));
-        own().any(|event| event.said.peer().is_some()) || self.events().all(|event| listens(event.leg))
+        own().any(|event| event.status.peer().is_some()) || self.events().all(|event| listens(event.leg))
     }
 
     fn origin(&self) -> Option<Origin> {
@@ -294,7 +298,7 @@ impl Session {
     }
 
     /// Has the rank computed again.
-    pub(crate) fn forget_rank(&mut self) {
+    pub(crate) fn invalidate_rank(&mut self) {
         self.rank.take();
     }
 

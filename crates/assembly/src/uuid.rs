@@ -58,7 +58,7 @@ impl PartialOrd for Uuid {
 }
 
 /// The precedence of deliveries of one change: by id; those without an id are last.
-pub(crate) fn copy_order(a: Option<&Uuid>, b: Option<&Uuid>) -> Ordering {
+pub(crate) fn delivery_order(a: Option<&Uuid>, b: Option<&Uuid>) -> Ordering {
     match (a, b) {
         (Some(a), Some(b)) => a.cmp(b),
         (a, b) => b.is_some().cmp(&a.is_some()),
@@ -66,8 +66,8 @@ pub(crate) fn copy_order(a: Option<&Uuid>, b: Option<&Uuid>) -> Ordering {
 }
 
 /// Adopts another delivery's id if that one takes precedence; returns whether it does.
-pub(crate) fn keep_first(ours: &mut Option<Uuid>, theirs: Option<&Uuid>) -> bool {
-    let is_first = copy_order(ours.as_ref(), theirs) == Ordering::Greater;
+pub(crate) fn adopt_smaller(ours: &mut Option<Uuid>, theirs: Option<&Uuid>) -> bool {
+    let is_first = delivery_order(ours.as_ref(), theirs) == Ordering::Greater;
     if is_first {
         *ours = theirs.cloned();
     }

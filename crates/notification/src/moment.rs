@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_usual_spelling_agrees_with_the_general_parser_on_every_day() {
+    fn the_common_spelling_agrees_with_the_general_parser_on_every_day() {
         let mut moment = Moment::parse("1896-02-27T23:59:59.999Z").unwrap().as_millis();
         let end = Moment::parse("2105-03-02T00:00:00.000Z").unwrap().as_millis();
         while moment < end {

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn words_nobody_told_us_about_are_no_error() {
+    fn unknown_words_are_not_an_error() {
         assert_eq!(Code::from("Tds"), Code::Other);
         assert_eq!(Reason::from("Undefined"), Reason::Other);
         assert_eq!(Origin::from("Zoom"), Origin::Other);

@@ -10,13 +10,13 @@ use wholecall_record::{
 use crate::{directory::Directory, settings::Settings};
 
 pub(super) const NEVER: Time = Time::from_millis(i64::MAX);
-pub(super) const NEVER_HEARD: Time = Time::from_millis(i64::MIN);
+pub(super) const NEVER_ARRIVED: Time = Time::from_millis(i64::MIN);
 
 /// The state of a call apart from its notifications.
 #[derive(Debug)]
 pub(super) struct Status {
     /// The id of the last published version. `None` before the first.
-    pub(super) told_as: Option<CallId>,
+    pub(super) published_id: Option<CallId>,
     /// The number of the last version, published or only counted; 0 before the first.
     pub(super) version: u64,
     /// When that version was made.
@@ -30,10 +30,10 @@ pub(super) struct Status {
     /// `Completed` was published for it, or for a call that is now part of it.
     pub(super) is_completed: bool,
     /// Something changed since the last version.
-    pub(super) has_news: bool,
+    pub(super) is_dirty: bool,
     /// A `Merged` change was published: the surviving call must publish its next version in the same batch, so that
     /// consumers never see one without the other.
-    pub(super) owes_version: bool,
+    pub(super) must_publish: bool,
     pub(super) last_arrival: Time,
     /// The latest event time of its notifications: long before their arrival if they are imported history.
     pub(super) last_event: Time,
@@ -43,15 +43,15 @@ pub(super) struct Status {
     pub(super) scheduled: Option<Time>,
     pub(super) late_for: Option<CallId>,
     /// When to check whether to request lookups.
-    pub(super) ask_at: Option<Time>,
+    pub(super) lookup_at: Option<Time>,
     /// How often lookups were requested.
-    pub(super) asked: u32,
+    pub(super) lookup_requests: u32,
 }
 
 impl Default for Status {
     fn default() -> Self {
         Self {
-            told_as: None,
+            published_id: None,
             version: 0,
             version_at: Time::from_millis(0),
             digest: 0,
@@ -59,15 +59,15 @@ impl Default for Status {
             reason: None,
             directory: None,
             is_completed: false,
-            has_news: false,
-            owes_version: false,
-            last_arrival: NEVER_HEARD,
-            last_event: NEVER_HEARD,
+            is_dirty: false,
+            must_publish: false,
+            last_arrival: NEVER_ARRIVED,
+            last_event: NEVER_ARRIVED,
             due: NEVER,
             scheduled: None,
             late_for: None,
-            ask_at: None,
-            asked: 0,
+            lookup_at: None,
+            lookup_requests: 0,
         }
     }
 }
@@ -75,8 +75,8 @@ impl Default for Status {
 impl Status {
     /// Idle time after which the call is closed as incomplete. Where the last event arrived late, as with imported
     /// history, the delay counts as idle: only what is imported with it is waited for.
-    pub(super) fn silent_after_ms(&self, settings: &Settings) -> i64 {
-        if self.last_event == NEVER_HEARD {
+    pub(super) fn idle_timeout_ms(&self, settings: &Settings) -> i64 {
+        if self.last_event == NEVER_ARRIVED {
             return settings.silent_ms;
         }
         let late_ms = (self.last_arrival - self.last_event).max(0);
@@ -96,16 +96,16 @@ impl Status {
             _ => {}
         }
         // The id follows from the sessions; here it only matters that there was one.
-        self.told_as = self.told_as.take().or(other.told_as);
+        self.published_id = self.published_id.take().or(other.published_id);
         self.version = self.version.max(other.version);
         self.version_at = self.version_at.max(other.version_at);
         self.is_completed |= other.is_completed;
-        self.has_news = true;
-        self.owes_version |= other.owes_version;
+        self.is_dirty = true;
+        self.must_publish |= other.must_publish;
         self.last_arrival = self.last_arrival.max(other.last_arrival);
         self.last_event = self.last_event.max(other.last_event);
         self.late_for = self.late_for.take().or(other.late_for);
-        self.ask_at = self.ask_at.max(other.ask_at);
-        self.asked = self.asked.max(other.asked);
+        self.lookup_at = self.lookup_at.max(other.lookup_at);
+        self.lookup_requests = self.lookup_requests.max(other.lookup_requests);
     }
 }

@@ -14,7 +14,7 @@ use super::{Change, Fold, completeness::evidence_of};
 impl Fold<'_> {
     /// Removes from a record what lookup answers alone do not prove.
     pub(super) fn respect_bounds(&self, call: &mut Call) {
-        if self.is_only_known_to_be_over() {
+        if self.is_only_known_to_have_ended() {
             return without_lengths(call);
         }
         let callees = self.answered_by_the_log();
@@ -40,9 +40,9 @@ impl Fold<'_> {
     }
 
     /// Whether nothing is known of the call but that it existed and has ended.
-    fn is_only_known_to_be_over(&self) -> bool {
+    fn is_only_known_to_have_ended(&self) -> bool {
         let mut seen = self.rooms.iter().filter(|room| room.start.is_some());
-        seen.all(|room| room.session.is_only_known_to_be_over())
+        seen.all(|room| room.session.is_only_known_to_have_ended())
     }
 
     /// Participants whose answer only the call log shows.
@@ -58,7 +58,7 @@ impl Fold<'_> {
     pub(super) fn repaired(&self) -> Vec<Repaired> {
         let mut repaired = Vec::new();
         for room in &self.rooms {
-            if !room.session.reports().is_empty() {
+            if !room.session.lookups().is_empty() {
                 repaired.extend(self.repaired_start(room));
                 room.legs.clone().for_each(|leg| self.repaired_of(leg, &mut repaired));
             }
@@ -77,14 +77,14 @@ impl Fold<'_> {
         if !is_shown || start >= first.start {
             return None;
         }
-        let begun = room.session.reports().begun()?;
+        let lookup_start = room.session.lookups().start()?;
         Some(Repaired {
             telephony_session_id: room.session.id.clone(),
             party_id: first.party.clone(),
             what: RepairedFact::Start,
             time: Some(start),
-            at_or_before: begun.is_bound,
-            evidence: evidence_of(room.session, room.session.reports().of_start()?),
+            at_or_before: lookup_start.is_bound,
+            evidence: evidence_of(room.session, room.session.lookups().start_evidence()?),
         })
     }
 
@@ -103,11 +103,11 @@ impl Fold<'_> {
         };
         let changes = &self.changes[leg.changes.clone()];
         let is_told = changes.first().is_some_and(|change| change.event.kind.is_none());
-        if is_told && let Some(described_by) = session.described_by_report(&leg.party) {
+        if is_told && let Some(described_by) = session.describing_lookup(&leg.party) {
             add(RepairedFact::Description, None, false, described_by);
         }
         for (at, change) in changes.iter().enumerate().filter(|(_, change)| change.event.kind.is_some()) {
-            let code = change.event.said.code;
+            let code = change.event.status.code;
             let is_logged_answer =
                 code == Some(Code::Answered) && change.event.kind == Some(EvidenceKind::CallLog);
             let what = match code {
@@ -144,13 +144,13 @@ impl Fold<'_> {
     }
 
     fn is_start_bound(&self, room: usize) -> bool {
-        self.rooms[room].session.reports().begun().is_none_or(|begun| begun.is_bound)
+        self.rooms[room].session.lookups().start().is_none_or(|lookup_start| lookup_start.is_bound)
     }
 }
 
 /// Whether a change took effect no later than it was shown, and possibly earlier.
 fn is_bound(change: &Change<'_>) -> bool {
-    change.event.kind == Some(EvidenceKind::Snapshot) && change.time >= change.event.said.time
+    change.event.kind == Some(EvidenceKind::Snapshot) && change.time >= change.event.status.time
 }
 
 /// Neither the result nor any duration is known.

@@ -8,13 +8,13 @@ use wholecall_record::{
 
 use super::{
     Fold,
-    implied::Implied,
+    inferred_parties::InferredParty,
     legs::{Leg, Room},
 };
 
 /// How long a live call may be idle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
+pub(crate) enum IdleTimeout {
     /// One of several legs is open: the notification of its end was probably lost.
     Short,
     /// People may talk for hours without a notification.
@@ -23,22 +23,23 @@ pub(crate) enum Patience {
 
 impl Fold<'_> {
     /// How long the call may be idle before it is closed as incomplete.
-    pub(crate) fn patience(&self) -> Patience {
-        let is_there = |leg: &Leg<'_>| self.rooms[leg.room].session.is_seen_alive(&leg.party);
-        match self.left_alone() {
-            Some(last) if !is_there(&self.legs[last]) => Patience::Short,
-            _ => Patience::Long,
+    pub(crate) fn idle_timeout(&self) -> IdleTimeout {
+        let is_there = |leg: &Leg<'_>| self.rooms[leg.room].session.is_seen_connected(&leg.party);
+        match self.sole_open_leg() {
+            Some(last) if !is_there(&self.legs[last]) => IdleTimeout::Short,
+            _ => IdleTimeout::Long,
         }
     }
 
     /// The only open leg of several, if nothing is known that it could wait for.
-    fn left_alone(&self) -> Option<usize> {
+    fn sole_open_leg(&self) -> Option<usize> {
         let mut open = self.open_legs().map(|(index, _)| index);
         let (Some(last), None) = (open.next(), open.next()) else { return None };
         let several = self.legs.iter().filter(|leg| leg.kind != Kind::Proxy).count() > 1;
         // An inferred party that is connected can be talked to.
-        let talks = self.implied.iter().any(Implied::is_there_still) || self.is_one_sided(last);
-        let waits = talks || self.is_in_a_machine(last) || self.leads_to_the_unseen();
+        let has_partner =
+            self.inferred_parties.iter().any(InferredParty::is_still_present) || self.is_one_sided(last);
+        let waits = has_partner || self.waits_in_service(last) || self.leads_to_unseen_leg();
         (several && !waits).then_some(last)
     }
 
@@ -51,7 +52,7 @@ impl Fold<'_> {
     }
 
     /// Whether the call waits in a menu, a queue, voicemail or park.
-    fn is_in_a_machine(&self, last: usize) -> bool {
+    fn waits_in_service(&self, last: usize) -> bool {
         let leg = &self.legs[last];
         let state = leg.spans.last().map(|span| span.state);
         if !leg.kind.is_person() && leg.talks_from.is_none() && leg.kind != Kind::Supervisor {
@@ -74,7 +75,7 @@ impl Fold<'_> {
     }
 
     /// Whether a link or a move leads to a leg that was not observed.
-    fn leads_to_the_unseen(&self) -> bool {
+    fn leads_to_unseen_leg(&self) -> bool {
         let by_link =
             self.links.iter().any(|link| link.joins() && link.ends().iter().any(|end| end.leg.is_none()));
         let moved_on = |kind| {
@@ -88,7 +89,7 @@ impl Fold<'_> {
                     | MoveKind::Flip
             )
         };
-        by_link || self.find_moves().iter().any(|step| moved_on(step.kind) && step.target.is_none())
+        by_link || self.find_moves().iter().any(|found| moved_on(found.kind) && found.target.is_none())
     }
 
     /// Whether a notification of the call may be outstanding: a session has a gap in its sequence, or is known only
@@ -99,11 +100,11 @@ impl Fold<'_> {
 
     /// Sessions of an idle call that seem to lack notifications: those with a gap, and the one with the only open
     /// leg.
-    pub(crate) fn seem_lost(&self) -> Vec<SessionId> {
-        let last = self.left_alone().map(|leg| self.legs[leg].room);
+    pub(crate) fn sessions_with_missing_events(&self) -> Vec<SessionId> {
+        let last = self.sole_open_leg().map(|leg| self.legs[leg].room);
         let rooms = self.rooms.iter().enumerate().filter(|(index, room)| {
             // After an answer, another lookup adds nothing about a gap.
-            let has_gap = room.session.reports().is_empty() && room.has_gap();
+            let has_gap = room.session.lookups().is_empty() && room.has_gap();
             has_gap || last == Some(*index)
         });
         rooms.map(|(_, room)| room.session.id.clone()).collect()

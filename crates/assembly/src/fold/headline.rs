@@ -9,40 +9,41 @@ use wholecall_record::{
 
 use super::{
     Fold,
-    moves::Step,
-    presence::{People, Talk},
+    moves::DetectedMove,
+    presence::{ConversationSpan, People},
     sides::{Caller, Dialled},
 };
 
 /// Minimum length of a last conversation that takes precedence over a shorter one after it.
-const CONVERSATION_MS: i64 = 1_000;
+const MIN_CONVERSATION_MS: i64 = 1_000;
 
 /// Minimum time of a conversation among others after a participant had left.
-const TALKED_ON_MS: i64 = 1_000;
+const MIN_CONTINUED_TALK_MS: i64 = 1_000;
 
 impl Fold<'_> {
     /// The conversation in which the caller was first answered, in the root's session or one joined to it. A call
     /// that no person made (a queue's callback) is answered with its first conversation.
-    pub(super) fn answer(&self, state: State, caller: &Caller<'_>) -> Option<&Talk> {
+    pub(super) fn answer(&self, state: State, caller: &Caller<'_>) -> Option<&ConversationSpan> {
         let is_person = self.is_person(caller.person);
-        let number = |room: usize, time: Time| self.joints.number(room, time);
-        let counts = |talk: &&Talk| match caller.person.filter(|_| is_person) {
+        let group = |room: usize, time: Time| self.join_timeline.group(room, time);
+        let counts = |conversation: &&ConversationSpan| match caller.person.filter(|_| is_person) {
             Some(caller) => {
-                talk.people.contains(&caller)
-                    && number(talk.room, talk.start) == number(self.root, talk.start)
+                conversation.people.contains(&caller)
+                    && group(conversation.room, conversation.start) == group(self.root, conversation.start)
             }
             None => true,
         };
-        self.talks(state).map(|(talk, _)| talk).find(counts)
+        self.conversations(state).map(|(conversation, _)| conversation).find(counts)
     }
 
     /// Who first talked with the caller; of several at once, the one who was connected last.
     pub(super) fn answered_by(&self, state: State, caller: &Caller<'_>) -> Option<usize> {
         let caller_person = caller.person.filter(|_| self.is_person(caller.person))?;
-        let talk = self.answer(state, caller)?;
-        let others = talk.people.iter().copied().filter(|&person| person != caller_person);
+        let conversation = self.answer(state, caller)?;
+        let others = conversation.people.iter().copied().filter(|&person| person != caller_person);
         // Of several at the same time, the first by id.
-        others.max_by_key(|&person| (self.present_since(person, talk.start), std::cmp::Reverse(person)))
+        others
+            .max_by_key(|&person| (self.present_since(person, conversation.start), std::cmp::Reverse(person)))
     }
 
     /// When the current uninterrupted connection of a participant began, at a time at which they are connected.
@@ -50,20 +51,25 @@ impl Fold<'_> {
         let legs = self.people[person].legs.iter().flat_map(|&leg| &self.legs[leg].spans);
         let connected = legs.filter(|span| span.state == LegState::Connected && span.start <= time);
         let by_leg = connected.map(|span| span.start).max();
-        by_leg.or(self.on_the_line_since[person])
+        by_leg.or(self.first_present[person])
     }
 
     /// The participants of the caller's last conversation of at least [`MIN_CONVERSATION_MS`], else of the last,
     /// without the caller.
     pub(super) fn last_with(&self, state: State, caller: &Caller<'_>) -> People {
         let Some(caller) = caller.person else { return People::new() };
-        let talks = || self.talks(state).filter(|(talk, _)| talk.people.contains(&caller));
+        let conversations =
+            || self.conversations(state).filter(|(conversation, _)| conversation.people.contains(&caller));
         let end = |end: Option<Time>| end.unwrap_or(self.last_event);
-        let order = |(talk, until): &(&Talk, Option<Time>)| (end(*until), talk.start);
-        let long =
-            talks().filter(|(talk, until)| end(*until) - talk.start >= CONVERSATION_MS).max_by_key(order);
-        let Some((talk, _)) = long.or_else(|| talks().max_by_key(order)) else { return People::new() };
-        talk.people.iter().copied().filter(|&person| person != caller).collect()
+        let order =
+            |(conversation, until): &(&ConversationSpan, Option<Time>)| (end(*until), conversation.start);
+        let long = conversations()
+            .filter(|(conversation, until)| end(*until) - conversation.start >= MIN_CONVERSATION_MS)
+            .max_by_key(order);
+        let Some((conversation, _)) = long.or_else(|| conversations().max_by_key(order)) else {
+            return People::new();
+        };
+        conversation.people.iter().copied().filter(|&person| person != caller).collect()
     }
 
     /// The participant outside the account: the caller, else the first who was dialled or reached.
@@ -71,7 +77,7 @@ impl Fold<'_> {
         let is_customer = |&person: &usize| {
             let person = &self.people[person];
             let is_ours = || {
-                let directory = self.material.directory;
+                let directory = self.input.directory;
                 directory
                     .zip(person.number.as_deref())
                     .is_some_and(|(directory, number)| directory.is_account_number(number))
@@ -85,7 +91,7 @@ impl Fold<'_> {
         let outsiders = (0..self.people.len()).filter(is_customer);
         let began = |&person: &usize| {
             let legs = self.people[person].legs.iter().map(|&leg| self.legs[leg].start);
-            legs.chain(self.on_the_line_since[person]).min().map(|time| (time, person))
+            legs.chain(self.first_present[person]).min().map(|time| (time, person))
         };
         let first = || outsiders.filter_map(|person| began(&person)).min().map(|(_, person)| person);
         dialled.or_else(first)
@@ -93,11 +99,13 @@ impl Fold<'_> {
 
     /// The extensions that talked, in the order in which they were connected.
     pub(super) fn users(&self, state: State) -> Vec<usize> {
-        let mut talkers: Vec<usize> =
-            self.talks(state).flat_map(|(talk, _)| talk.people.iter().copied()).collect();
+        let mut talkers: Vec<usize> = self
+            .conversations(state)
+            .flat_map(|(conversation, _)| conversation.people.iter().copied())
+            .collect();
         talkers.sort_unstable();
         talkers.dedup();
-        talkers.sort_by_key(|&person| (self.on_the_line_since[person], person));
+        talkers.sort_by_key(|&person| (self.first_present[person], person));
         let mut users: Vec<usize> = Vec::with_capacity(talkers.len());
         for person in talkers {
             let user = self.user_behind(person);
@@ -126,7 +134,7 @@ impl Fold<'_> {
     }
 
     /// The last transfer or forward of a participant.
-    pub(super) fn last_transfer(&self, steps: &[Step], moved: Option<usize>) -> Option<usize> {
+    pub(super) fn last_transfer(&self, moves: &[DetectedMove], moved: Option<usize>) -> Option<usize> {
         let moved = moved?;
         let transfers = |kind: MoveKind| {
             matches!(
@@ -134,26 +142,26 @@ impl Fold<'_> {
                 MoveKind::AttendedTransfer | MoveKind::BlindTransfer | MoveKind::Transfer | MoveKind::Forward
             )
         };
-        steps.iter().rposition(|step| {
+        moves.iter().rposition(|detected| {
             let room = |at: &usize| self.legs[self.leg_of_change(*at)].room;
-            let is_there = || step.proof.iter().any(|at| self.is_in(moved, room(at), step.time));
-            let is_other = step.by != Some(moved) && step.target != Some(moved);
-            transfers(step.kind) && is_other && is_there()
+            let is_there = || detected.proof.iter().any(|at| self.is_in(moved, room(at), detected.time));
+            let is_other = detected.by != Some(moved) && detected.target != Some(moved);
+            transfers(detected.kind) && is_other && is_there()
         })
     }
 
     /// Whether a participant has a leg at a time in a session or in one joined to it.
     fn is_in(&self, person: usize, room: usize, time: Time) -> bool {
         let here = |other: usize| {
-            self.joints.number(other, time) == self.joints.number(room, time)
-                || self.joints.number_before(other, time) == self.joints.number_before(room, time)
+            self.join_timeline.group(other, time) == self.join_timeline.group(room, time)
+                || self.join_timeline.group_before(other, time) == self.join_timeline.group_before(room, time)
         };
         let by_leg = self.people[person].legs.iter().any(|&leg| {
             let leg = &self.legs[leg];
             here(leg.room) && leg.start <= time && leg.end.is_none_or(|end| end >= time)
         });
-        let implied = || self.implied.iter().any(|side| side.person == person && here(side.room));
-        by_leg || implied()
+        let inferred = || self.inferred_parties.iter().any(|side| side.person == person && here(side.room));
+        by_leg || inferred()
     }
 
     /// What served a participant last before their own last leg ended.
@@ -166,7 +174,7 @@ impl Fold<'_> {
         if end.is_some_and(|end| self.others_talked_on(state, person, end)) {
             return Some(EndState::Nothing);
         }
-        let mut until = end.unwrap_or(FOREVER);
+        let mut until = end.unwrap_or(LATEST);
         loop {
             if let Some(serving) = self.serving(person, until) {
                 return Some(serving);
@@ -185,7 +193,7 @@ impl Fold<'_> {
             return None;
         }
         let left = |person: usize| self.own_end(person).is_some();
-        let serving = person.filter(|&person| !left(person)).and_then(|person| self.serving(person, FOREVER));
+        let serving = person.filter(|&person| !left(person)).and_then(|person| self.serving(person, LATEST));
         Some(serving.unwrap_or(EndState::Nothing))
     }
 
@@ -197,7 +205,8 @@ impl Fold<'_> {
             let ends: Option<Vec<Time>> = legs.iter().map(|&leg| self.legs[leg].end).collect();
             return ends?.into_iter().max();
         }
-        let present = self.implied.iter().filter(|side| side.person == person).flat_map(|side| &side.present);
+        let present =
+            self.inferred_parties.iter().filter(|side| side.person == person).flat_map(|side| &side.present);
         let ends: Option<Vec<Time>> = present.map(|(_, end)| *end).collect();
         let seen = || {
             let ends: Option<Vec<Time>> = self.legs.iter().map(|leg| leg.end).collect();
@@ -208,32 +217,36 @@ impl Fold<'_> {
 
     /// Whether others continued talking to each other after a participant had left.
     fn others_talked_on(&self, state: State, person: usize, left: Time) -> bool {
-        self.talks(state).any(|(talk, end)| {
+        self.conversations(state).any(|(conversation, end)| {
             let end = end.unwrap_or(self.last_event);
-            !talk.people.contains(&person) && end - left.max(talk.start) >= TALKED_ON_MS
+            !conversation.people.contains(&person)
+                && end - left.max(conversation.start) >= MIN_CONTINUED_TALK_MS
         })
     }
 
     fn latest_change_before(&self, time: Time) -> Option<Time> {
         let spans = self.legs.iter().flat_map(|leg| &leg.spans);
         let spans = spans.flat_map(|span| [Some(span.start), span.end]);
-        let talks = self.talks.iter().flat_map(|talk| [Some(talk.start), talk.end]);
-        spans.chain(talks).flatten().filter(|known| *known < time).max()
+        let conversations =
+            self.conversations.iter().flat_map(|conversation| [Some(conversation.start), conversation.end]);
+        spans.chain(conversations).flatten().filter(|known| *known < time).max()
     }
 
     /// What serves a participant just before a time; of several at once the first in the order of [`EndState`].
     fn serving(&self, person: usize, time: Time) -> Option<EndState> {
-        let talks = |talk: &Talk| {
-            talk.people.contains(&person) && talk.start < time && talk.end.is_none_or(|end| time <= end)
+        let is_in = |conversation: &ConversationSpan| {
+            conversation.people.contains(&person)
+                && conversation.start < time
+                && conversation.end.is_none_or(|end| time <= end)
         };
-        if self.talks.iter().any(talks) {
+        if self.conversations.iter().any(is_in) {
             return Some(EndState::Talking);
         }
         if let Some(ringing) = self.only_rings(person, time) {
             return ringing.then_some(EndState::Ringing);
         }
         let places = self.places_of(person, time);
-        let is_near = |room: usize| places.contains(&self.joints.number_before(room, time));
+        let is_near = |room: usize| places.contains(&self.join_timeline.group_before(room, time));
         let near = self
             .legs
             .iter()
@@ -264,8 +277,9 @@ impl Fold<'_> {
         let legs =
             self.people[person].legs.iter().filter(|&&leg| self.legs[leg].state_before(time).is_some());
         let rooms = legs.map(|&leg| self.legs[leg].room);
-        let implied = self.implied.iter().filter(|side| side.person == person).map(|side| side.room);
-        rooms.chain(implied).map(|room| self.joints.number_before(room, time)).collect()
+        let inferred =
+            self.inferred_parties.iter().filter(|side| side.person == person).map(|side| side.room);
+        rooms.chain(inferred).map(|room| self.join_timeline.group_before(room, time)).collect()
     }
 
     /// What a leg in a state does for a participant in its session.
@@ -283,7 +297,7 @@ impl Fold<'_> {
             (LegState::Ringing, _) if originates => {
                 Some(EndState::Ringing).filter(|_| is_own && self.is_alone(index))
             }
-            (LegState::Ringing, _) if self.rings_no_more(index, time) => None,
+            (LegState::Ringing, _) if self.has_stopped_ringing(index, time) => None,
             (LegState::Ringing, _) if self.offering_queue(index).is_some() => Some(EndState::Queued),
             (LegState::Ringing, _) => Some(EndState::Ringing),
             _ => None,
@@ -296,11 +310,11 @@ impl Fold<'_> {
     }
 
     /// A phone that rang when another leg of its session was answered has stopped ringing.
-    fn rings_no_more(&self, index: usize, time: Time) -> bool {
+    fn has_stopped_ringing(&self, index: usize, time: Time) -> bool {
         let leg = &self.legs[index];
         let answered = |other: usize| {
             self.changes_of(other).iter().any(|change| {
-                change.event.said.code == Some(Code::Answered)
+                change.event.status.code == Some(Code::Answered)
                     && leg.start <= change.time
                     && change.time < time
             })
@@ -314,4 +328,4 @@ impl Fold<'_> {
 }
 
 /// The latest time.
-const FOREVER: Time = Time::from_millis(i64::MAX);
+const LATEST: Time = Time::from_millis(i64::MAX);

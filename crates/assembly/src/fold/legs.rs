@@ -129,7 +129,7 @@ impl Codes {
 impl<'a> Fold<'a> {
     pub(super) fn find_legs(&mut self) {
         let mut sessions: SmallVec<[(Option<Time>, &'a Session); 8]> =
-            self.material.sessions.iter().map(|session| (session.start(), *session)).collect();
+            self.input.sessions.iter().map(|session| (session.start(), *session)).collect();
         // Sessions that were not observed come last.
         sessions.sort_by(|(a, x), (b, y)| {
             a.is_none().cmp(&b.is_none()).then_with(|| a.cmp(b)).then_with(|| x.id.cmp(&y.id))
@@ -137,9 +137,9 @@ impl<'a> Fold<'a> {
         self.rooms.reserve_exact(sessions.len());
         self.legs.reserve_exact(sessions.iter().map(|(_, session)| session.legs.len()).sum());
         self.changes.reserve_exact(sessions.iter().map(|(_, session)| session.event_count()).sum());
-        let mut places = Vec::new();
+        let mut indices = Vec::new();
         for (start, session) in sessions {
-            let legs = self.find_legs_of(session, &mut places);
+            let legs = self.find_legs_of(session, &mut indices);
             self.rooms.push(Room {
                 session,
                 legs,
@@ -155,24 +155,25 @@ impl<'a> Fold<'a> {
         }
     }
 
-    fn find_legs_of(&mut self, session: &'a Session, places: &mut Vec<usize>) -> Range<usize> {
+    fn find_legs_of(&mut self, session: &'a Session, indices: &mut Vec<usize>) -> Range<usize> {
         const NONE: usize = usize::MAX;
         let room = self.rooms.len();
         let (first_leg, first_change) = (self.legs.len(), self.changes.len());
         // Index in `self.legs` of each of the session's legs; legs are in order of their first change.
-        places.clear();
-        places.resize(session.legs.len(), NONE);
-        let reported = session.reported();
-        let told = session.events().filter(|event| !event.is_text_reply());
-        let all =
-            told.map(|event| (event.leg, event)).chain(reported.iter().map(|told| (told.leg, told.event)));
+        indices.clear();
+        indices.resize(session.legs.len(), NONE);
+        let inferred = session.inferred_events();
+        let notified = session.events().filter(|event| !event.is_text_reply());
+        let all = notified
+            .map(|event| (event.leg, event))
+            .chain(inferred.iter().map(|event| (event.leg, event.event)));
         for (leg, event) in all {
-            let place = &mut places[leg as usize];
-            if *place == NONE {
-                *place = self.legs.len();
+            let index = &mut indices[leg as usize];
+            if *index == NONE {
+                *index = self.legs.len();
                 self.legs.push(Leg::new(room, &session.legs, leg, event.sequence));
             }
-            self.legs[*place].changes.end += 1;
+            self.legs[*index].changes.end += 1;
         }
         // Each leg's changes are contiguous.
         let mut next = first_change;
@@ -181,23 +182,23 @@ impl<'a> Fold<'a> {
             leg.changes = next..next;
             next += count;
         }
-        let any = session.events().next().or_else(|| reported.first().map(|told| told.event));
+        let any = session.events().next().or_else(|| inferred.first().map(|first| first.event));
         let Some(event) = any else { return first_leg..first_leg };
         self.changes.resize(next, Change { time: self.last_event, event });
         let mut effective = Time::from_millis(i64::MIN);
         for event in session.events() {
             // A server's clock may jump back; later changes did not happen before.
-            effective = effective.max(event.said.time);
+            effective = effective.max(event.status.time);
             if event.is_text_reply() {
                 continue;
             }
-            self.add_change(places[event.leg as usize], effective, event);
+            self.add_change(indices[event.leg as usize], effective, event);
         }
-        for told in &reported {
-            effective = effective.max(told.time);
-            self.add_change(places[told.leg as usize], told.time, told.event);
+        for inferred_event in &inferred {
+            effective = effective.max(inferred_event.time);
+            self.add_change(indices[inferred_event.leg as usize], inferred_event.time, inferred_event.event);
         }
-        if !reported.is_empty() {
+        if !inferred.is_empty() {
             for leg in &mut self.legs[first_leg..] {
                 let changes = &mut self.changes[leg.changes.clone()];
                 // Effective times are sorted: notifications keep theirs.
@@ -220,9 +221,10 @@ impl<'a> Fold<'a> {
             if first != Some(Some(EvidenceKind::Snapshot)) {
                 continue;
             }
-            let begun = session.begins_with(&leg.party).then(|| session.begun_before(leg.start)).flatten();
+            let lookup_start =
+                session.begins_with(&leg.party).then(|| session.lookup_start(leg.start)).flatten();
             let leg = &mut self.legs[at];
-            leg.is_start_known = begun.is_some() && start.is_some();
+            leg.is_start_known = lookup_start.is_some() && start.is_some();
             if let (true, Some(start)) = (leg.is_start_known, start) {
                 leg.start = leg.start.min(start);
             }
@@ -234,11 +236,11 @@ impl<'a> Fold<'a> {
         if leg.changes.is_empty() {
             leg.start = time;
         }
-        if let Some(code) = event.said.code {
+        if let Some(code) = event.status.code {
             leg.codes.add(code);
         }
-        leg.supervises |= event.said.reason == Some(Reason::Supervising);
-        leg.missed |= event.said.missed;
+        leg.supervises |= event.status.reason == Some(Reason::Supervising);
+        leg.missed |= event.status.missed;
         self.changes[leg.changes.end] = Change { time, event };
         leg.changes.end += 1;
     }
@@ -263,15 +265,15 @@ impl<'a> Fold<'a> {
         earlier.flat_map(|earlier| self.changes_of(earlier).iter().map(move |change| (earlier, change))).any(
             |(earlier, change)| {
                 let same_owner = owner.is_some() && self.legs[earlier].description.extension == owner;
-                match change.event.said.reason {
-                    _ if change.event.said.code != Some(Code::Disconnected) => false,
+                match change.event.status.reason {
+                    _ if change.event.status.code != Some(Code::Disconnected) => false,
                     Some(Reason::CallSwitch | Reason::Pickup) => same_owner,
                     // The leg that a call was flipped to begins before the old one ends, or is the next one.
                     Some(Reason::CallFlip) => {
-                        let begun = |&other: &usize| {
+                        let has_begun = |&other: &usize| {
                             other != earlier && self.legs[other].first_sequence < change.event.sequence
                         };
-                        let latest = legs.clone().rev().find(begun).filter(|&latest| latest > earlier);
+                        let latest = legs.clone().rev().find(has_begun).filter(|&latest| latest > earlier);
                         let next = || legs.clone().find(|other| *other > earlier);
                         latest.or_else(next) == Some(leg)
                     }

@@ -13,8 +13,8 @@ use wholecall_record::{
     call::{Kind, LinkKind},
 };
 
-use super::{Fold, Material, legs::Leg};
-use crate::parts::Parts;
+use super::{Fold, FoldInput, legs::Leg};
+use crate::union_find::UnionFind;
 
 /// A link between two rooms, from one opening to its closing.
 pub(crate) struct Link {
@@ -39,13 +39,13 @@ pub(crate) struct End {
 }
 
 impl Link {
-    /// Whether the people in its rooms hear each other, as long as nobody takes over.
+    /// Whether the people in its rooms hear each other, as long as no supervisor takes over.
     pub(crate) fn joins(&self) -> bool {
         self.kind != LinkKind::Supervising
     }
 
     /// Whether the party that opened the link left both rooms for it: moved on, or went into the bridge.
-    pub(crate) fn empties_its_ends(&self) -> bool {
+    pub(crate) fn removes_both_legs(&self) -> bool {
         matches!(self.kind, LinkKind::AttendedTransfer | LinkKind::Transfer | LinkKind::Conference)
     }
 
@@ -60,7 +60,7 @@ impl Link {
 }
 
 /// A `Gone` that names another session.
-struct Saying {
+struct GoneReport {
     change: usize,
     own: End,
     other: End,
@@ -74,8 +74,8 @@ struct Saying {
 impl<'a> Fold<'a> {
     /// The pairs of sessions that belong to one call because a link joins them, or because one of them listened to
     /// the other before any other.
-    pub(crate) fn joins(material: Material<'a>) -> Vec<[SessionId; 2]> {
-        let mut fold = Fold::unread(material);
+    pub(crate) fn joins(input: FoldInput<'a>) -> Vec<[SessionId; 2]> {
+        let mut fold = Fold::empty(input);
         fold.find_legs();
         fold.find_links();
         let supervising = |end: &End| fold.rooms[end.room].is_supervising;
@@ -86,7 +86,7 @@ impl<'a> Fold<'a> {
         for link in &fold.links {
             let first = link.ends().into_iter().filter(|end| supervising(end)).all(|end| !attached[end.room]);
             // A supervisor who leaves by a link took the call over before: that is not listening.
-            let is_call = link.empties_its_ends() || !link.ends().into_iter().any(supervising);
+            let is_call = link.removes_both_legs() || !link.ends().into_iter().any(supervising);
             if (is_call && link.joins()) || (!is_call && first) {
                 joins.push([id(&link.a), id(&link.b)]);
                 link.ends()
@@ -99,70 +99,71 @@ impl<'a> Fold<'a> {
     }
 
     pub(super) fn find_links(&mut self) {
-        let sayings = self.sayings();
-        if sayings.is_empty() {
+        let reports = self.reports();
+        if reports.is_empty() {
             return;
         }
-        let mut openings: Vec<(&End, &End, usize, &Saying)> = sayings
+        let mut openings: Vec<(&End, &End, usize, &GoneReport)> = reports
             .iter()
-            .map(|saying| {
-                let (low, high) = match end_order(&saying.own, &saying.other) {
-                    Ordering::Greater => (&saying.other, &saying.own),
-                    _ => (&saying.own, &saying.other),
+            .map(|report| {
+                let (low, high) = match end_order(&report.own, &report.other) {
+                    Ordering::Greater => (&report.other, &report.own),
+                    _ => (&report.own, &report.other),
                 };
-                (low, high, saying.opening, saying)
+                (low, high, report.opening, report)
             })
             .collect();
-        let same_opening = |a: &(&End, &End, usize, &Saying), b: &(&End, &End, usize, &Saying)| {
+        let same_opening = |a: &(&End, &End, usize, &GoneReport), b: &(&End, &End, usize, &GoneReport)| {
             end_order(a.0, b.0).then_with(|| end_order(a.1, b.1)).then_with(|| a.2.cmp(&b.2))
         };
         openings.sort_by(same_opening);
         let mut links: Vec<Link> = openings
             .chunk_by(|a, b| same_opening(a, b).is_eq())
-            .map(|opening| self.link(opening.iter().map(|(.., saying)| *saying)))
+            .map(|opening| self.link(opening.iter().map(|(.., report)| *report)))
             .collect();
         links.sort_by(|x, y| {
             let order = x.start.cmp(&y.start).then_with(|| self.order_of_rooms(x.a.room, y.a.room));
             order.then_with(|| x.proof.cmp(&y.proof))
         });
         self.links = links;
-        self.joints = Joints::new(self.rooms.len(), self.links.iter().filter(|link| link.joins()));
+        self.join_timeline =
+            JoinTimeline::new(self.rooms.len(), self.links.iter().filter(|link| link.joins()));
     }
 
-    fn sayings(&self) -> Vec<Saying> {
-        let mut sayings = Vec::new();
+    fn reports(&self) -> Vec<GoneReport> {
+        let mut reports = Vec::new();
         for (index, leg) in self.legs.iter().enumerate().filter(|(_, leg)| leg.codes.has(Code::Gone)) {
-            self.sayings_of(index, leg, &mut sayings);
+            self.add_reports_of(index, leg, &mut reports);
         }
-        sayings
+        reports
     }
 
-    fn sayings_of(&self, index: usize, leg: &Leg<'_>, sayings: &mut Vec<Saying>) {
-        let first = sayings.len();
+    fn add_reports_of(&self, index: usize, leg: &Leg<'_>, reports: &mut Vec<GoneReport>) {
+        let first = reports.len();
         // The first report of this leg that no `Answered` has followed yet.
         let mut open = first;
         for at in leg.changes.clone() {
-            let said = &self.changes[at].event.said;
-            if said.code == Some(Code::Answered) {
-                for saying in &mut sayings[open..] {
-                    saying.until = Some(self.changes[at].time);
+            let status = &self.changes[at].event.status;
+            if status.code == Some(Code::Answered) {
+                for report in &mut reports[open..] {
+                    report.until = Some(self.changes[at].time);
                 }
-                open = sayings.len();
+                open = reports.len();
             }
-            let (Some(Code::Gone), Some(peer)) = (said.code, said.peer()) else { continue };
+            let (Some(Code::Gone), Some(peer)) = (status.code, status.peer()) else { continue };
             let Some(room) = self.rooms.iter().position(|room| room.session.id == peer.session) else {
                 continue;
             };
             let own = End { room: leg.room, party: Some(leg.party.clone()), leg: Some(index) };
             let other = self.other_end(room, peer.party.as_ref(), leg);
-            let before = |saying: &&Saying| saying.other == other;
-            let opening = match sayings[open..].iter().rfind(before) {
-                Some(saying) => saying.opening,
-                None => sayings[first..open].iter().rfind(before).map_or(0, |saying| saying.opening + 1),
+            let before = |report: &&GoneReport| report.other == other;
+            let opening = match reports[open..].iter().rfind(before) {
+                Some(report) => report.opening,
+                None => reports[first..open].iter().rfind(before).map_or(0, |report| report.opening + 1),
             };
             let far = &self.rooms[room];
             let unseen_bridge = peer.is_conference && far.start.is_none();
-            sayings.push(Saying {
+            reports.push(GoneReport {
                 change: at,
                 own,
                 other,
@@ -178,7 +179,7 @@ impl<'a> Fold<'a> {
     fn other_end(&self, room: usize, party: Option<&PartyId>, near: &Leg<'_>) -> End {
         let near_session = &self.rooms[near.room].session.id;
         let names = |leg: usize, party: Option<&PartyId>| {
-            let peers = self.changes_of(leg).iter().filter_map(|change| change.event.said.peer());
+            let peers = self.changes_of(leg).iter().filter_map(|change| change.event.status.peer());
             peers.into_iter().any(|peer| peer.session == *near_session && peer.party.as_ref() == party)
         };
         let owner = near.description.extension;
@@ -201,31 +202,31 @@ impl<'a> Fold<'a> {
     }
 
     /// The link that all reports of one opening amount to.
-    fn link<'s>(&self, sayings: impl Iterator<Item = &'s Saying>) -> Link {
-        let mut sayings: Vec<&Saying> = sayings.collect();
-        sayings.sort_by(|x, y| self.order_of_changes(x.change, y.change));
-        let first = sayings[0];
-        let said = |saying: &Saying| &self.changes[saying.change].event.said;
-        let named = sayings.iter().find(|saying| said(saying).reason.is_some());
-        let kind = match named.and_then(|saying| said(saying).reason) {
+    fn link<'s>(&self, reports: impl Iterator<Item = &'s GoneReport>) -> Link {
+        let mut reports: Vec<&GoneReport> = reports.collect();
+        reports.sort_by(|x, y| self.order_of_changes(x.change, y.change));
+        let first = reports[0];
+        let status = |report: &GoneReport| &self.changes[report.change].event.status;
+        let named = reports.iter().find(|report| status(report).reason.is_some());
+        let kind = match named.and_then(|report| status(report).reason) {
             Some(Reason::AttendedTransfer) => LinkKind::AttendedTransfer,
             Some(Reason::Conference) => LinkKind::Conference,
             Some(Reason::Pickup) => LinkKind::Pickup,
             Some(Reason::Supervising) => LinkKind::Supervising,
             Some(Reason::TakeOver) => LinkKind::TakeOver,
-            None if sayings.iter().any(|saying| saying.toward_conference) => LinkKind::Conference,
+            None if reports.iter().any(|report| report.toward_conference) => LinkKind::Conference,
             _ => LinkKind::Transfer,
         };
         // A party that stays, listens or takes over does not come back by the link: its later codes are its own.
         let closes = matches!(kind, LinkKind::AttendedTransfer | LinkKind::Conference | LinkKind::Transfer);
         Link {
             kind,
-            reason: named.and_then(|saying| said(saying).reason_word()).map(CompactString::from),
+            reason: named.and_then(|report| status(report).reason_word()).map(CompactString::from),
             start: self.changes[first.change].time,
-            end: sayings.iter().filter_map(|saying| saying.until).min().filter(|_| closes),
+            end: reports.iter().filter_map(|report| report.until).min().filter(|_| closes),
             a: first.own.clone(),
             b: first.other.clone(),
-            proof: sayings.iter().map(|saying| saying.change).collect(),
+            proof: reports.iter().map(|report| report.change).collect(),
         }
     }
 
@@ -302,28 +303,33 @@ fn end_order(a: &End, b: &End) -> Ordering {
 
 /// Which rooms are joined when.
 #[derive(Debug, Default)]
-pub(crate) struct Joints {
+pub(crate) struct JoinTimeline {
     /// For each time from which it holds, the group of every room. Joined rooms have the same group.
     changes: Vec<(Time, Vec<u32>)>,
 }
 
-impl Joints {
+impl JoinTimeline {
     fn new<'l>(rooms: usize, links: impl Iterator<Item = &'l Link>) -> Self {
-        let doors =
-            links.map(|link| Door { rooms: [link.a.room, link.b.room], start: link.start, end: link.end });
-        Self::from_doors(rooms, doors.collect())
+        let intervals = links.map(|link| JoinInterval {
+            rooms: [link.a.room, link.b.room],
+            start: link.start,
+            end: link.end,
+        });
+        Self::from_intervals(rooms, intervals.collect())
     }
 
-    pub(super) fn from_doors(rooms: usize, doors: Vec<Door>) -> Self {
+    pub(super) fn from_intervals(rooms: usize, intervals: Vec<JoinInterval>) -> Self {
         let mut times: Vec<Time> =
-            doors.iter().flat_map(|door| [Some(door.start), door.end]).flatten().collect();
+            intervals.iter().flat_map(|interval| [Some(interval.start), interval.end]).flatten().collect();
         times.sort_unstable();
         times.dedup();
         let joined_at = |time: Time| {
-            let is_open = |door: &&Door| door.start <= time && door.end.is_none_or(|end| time < end);
-            let mut parts = Parts::new(rooms);
-            doors.iter().filter(is_open).for_each(|door| parts.join(door.rooms));
-            (time, (0..rooms).map(|room| parts.of(room) as u32).collect())
+            let is_open = |interval: &&JoinInterval| {
+                interval.start <= time && interval.end.is_none_or(|end| time < end)
+            };
+            let mut sets = UnionFind::new(rooms);
+            intervals.iter().filter(is_open).for_each(|interval| sets.unite(interval.rooms));
+            (time, (0..rooms).map(|room| sets.find(room) as u32).collect())
         };
         Self { changes: times.into_iter().map(joined_at).collect() }
     }
@@ -334,16 +340,16 @@ impl Joints {
     }
 
     /// The group of a room at a time.
-    pub(crate) fn number(&self, room: usize, time: Time) -> u32 {
-        self.number_in(self.changes.partition_point(|(at, _)| *at <= time), room)
+    pub(crate) fn group(&self, room: usize, time: Time) -> u32 {
+        self.group_in(self.changes.partition_point(|(at, _)| *at <= time), room)
     }
 
     /// The group of a room just before a time.
-    pub(crate) fn number_before(&self, room: usize, time: Time) -> u32 {
-        self.number_in(self.changes.partition_point(|(at, _)| *at < time), room)
+    pub(crate) fn group_before(&self, room: usize, time: Time) -> u32 {
+        self.group_in(self.changes.partition_point(|(at, _)| *at < time), room)
     }
 
-    fn number_in(&self, changes_passed: usize, room: usize) -> u32 {
+    fn group_in(&self, changes_passed: usize, room: usize) -> u32 {
         match changes_passed.checked_sub(1) {
             Some(at) => self.changes[at].1[room],
             None => room as u32,
@@ -352,7 +358,7 @@ impl Joints {
 }
 
 /// An interval in which two rooms are joined.
-pub(super) struct Door {
+pub(super) struct JoinInterval {
     pub(super) rooms: [usize; 2],
     pub(super) start: Time,
     pub(super) end: Option<Time>,

@@ -18,7 +18,7 @@ mod closing;
 mod completeness;
 mod conclusions;
 mod headline;
-mod implied;
+mod inferred_parties;
 mod legs;
 mod links;
 mod moves;
@@ -37,18 +37,18 @@ mod story;
 use wholecall_notification::Code;
 use wholecall_record::{AccountId, CallId, ParticipantId, Time, call};
 
-pub(crate) use self::{closing::Patience, sides::Rank};
+pub(crate) use self::{closing::IdleTimeout, sides::Rank};
 use self::{
-    implied::Implied,
+    inferred_parties::InferredParty,
     legs::{Leg, Room},
-    links::{Joints, Link},
+    links::{JoinTimeline, Link},
     people::Person,
-    presence::Talk,
+    presence::ConversationSpan,
 };
 use crate::{directory::Directory, event::Event, session::Session};
 
 /// The input of a fold.
-pub(crate) struct Material<'a> {
+pub(crate) struct FoldInput<'a> {
     pub(crate) account: Option<&'a AccountId>,
     /// Its sessions, including those that only a link names.
     pub(crate) sessions: Vec<&'a Session>,
@@ -62,7 +62,7 @@ pub(crate) struct Material<'a> {
 
 /// The part of a record that does not follow from the notifications.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct RecordStatus {
     pub(crate) state: call::State,
     pub(crate) reason: Option<call::ClosedBecause>,
     pub(crate) late_for: Option<CallId>,
@@ -72,7 +72,7 @@ pub(crate) struct Standing {
 
 /// A call with everything that its stages found.
 pub(crate) struct Fold<'a> {
-    material: Material<'a>,
+    input: FoldInput<'a>,
     /// Observed rooms in order of their start, then the others.
     rooms: Vec<Room<'a>>,
     root: usize,
@@ -81,16 +81,16 @@ pub(crate) struct Fold<'a> {
     /// The changes of all legs, contiguous for each leg.
     changes: Vec<Change<'a>>,
     links: Vec<Link>,
-    joints: Joints,
+    join_timeline: JoinTimeline,
     /// Participants in order of their ids.
     people: Vec<Person>,
     /// Extensions that offer the call to others.
     queues: Vec<&'a str>,
-    implied: Vec<Implied>,
+    inferred_parties: Vec<InferredParty>,
     /// When each participant is first connected. `None` for those who never are.
-    on_the_line_since: Vec<Option<Time>>,
-    talks: Vec<Talk>,
-    talk_limit: u64,
+    first_present: Vec<Option<Time>>,
+    conversations: Vec<ConversationSpan>,
+    conversations_beyond_limit: u64,
     monitors: Vec<ParticipantId>,
     /// The latest effective time of any notification.
     last_event: Time,
@@ -105,41 +105,41 @@ pub(crate) struct Change<'a> {
 
 impl Change<'_> {
     fn is_answer(&self) -> bool {
-        self.event.said.code == Some(Code::Answered)
+        self.event.status.code == Some(Code::Answered)
     }
 }
 
 impl<'a> Fold<'a> {
     /// Runs the stages. `None` if the call has no leg, and so no record.
-    pub(crate) fn new(material: Material<'a>) -> Option<Self> {
-        let mut fold = Self::unread(material);
+    pub(crate) fn new(input: FoldInput<'a>) -> Option<Self> {
+        let mut fold = Self::empty(input);
         fold.find_legs();
         fold.root = fold.find_root()?;
         fold.find_links();
         fold.find_people();
         fold.find_take_overs();
         fold.find_spans();
-        fold.find_talks();
+        fold.find_conversations();
         fold.find_monitors();
         fold.find_on_behalf();
         Some(fold)
     }
 
-    fn unread(material: Material<'a>) -> Self {
+    fn empty(input: FoldInput<'a>) -> Self {
         Self {
-            material,
+            input,
             rooms: Vec::new(),
             root: 0,
             legs: Vec::new(),
             changes: Vec::new(),
             links: Vec::new(),
-            joints: Joints::default(),
+            join_timeline: JoinTimeline::default(),
             people: Vec::new(),
             queues: Vec::new(),
-            implied: Vec::new(),
-            on_the_line_since: Vec::new(),
-            talks: Vec::new(),
-            talk_limit: 0,
+            inferred_parties: Vec::new(),
+            first_present: Vec::new(),
+            conversations: Vec::new(),
+            conversations_beyond_limit: 0,
             monitors: Vec::new(),
             last_event: Time::from_millis(i64::MIN),
         }
@@ -147,7 +147,7 @@ impl<'a> Fold<'a> {
 
     /// The rank of a session among those of its call.
     pub(crate) fn rank_of(session: &'a Session, account: Option<&'a AccountId>) -> Rank {
-        let material = Material {
+        let input = FoldInput {
             account,
             sessions: vec![session],
             listeners: Vec::new(),
@@ -155,7 +155,7 @@ impl<'a> Fold<'a> {
             refused: 0,
             directory: None,
         };
-        let mut fold = Self::unread(material);
+        let mut fold = Self::empty(input);
         fold.find_legs();
         fold.rank(0)
     }

@@ -15,7 +15,7 @@ use super::{
 
 /// A move, with participants by index.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Step {
+pub(crate) struct DetectedMove {
     pub(crate) kind: MoveKind,
     pub(crate) time: Time,
     pub(crate) by: Option<usize>,
@@ -25,7 +25,7 @@ pub(crate) struct Step {
 }
 
 /// Whether in a move of this kind `by` and `target` are the same.
-fn names_one_twice(kind: MoveKind) -> bool {
+fn has_single_participant(kind: MoveKind) -> bool {
     matches!(
         kind,
         MoveKind::Switch | MoveKind::Flip | MoveKind::Pickup | MoveKind::Retrieve | MoveKind::TakeOver
@@ -34,42 +34,50 @@ fn names_one_twice(kind: MoveKind) -> bool {
 
 impl Fold<'_> {
     /// All moves, by time, then kind, then ids.
-    pub(super) fn find_moves(&self) -> Vec<Step> {
-        let mut steps = Vec::new();
+    pub(super) fn find_moves(&self) -> Vec<DetectedMove> {
+        let mut moves = Vec::new();
         for leg in 0..self.legs.len() {
             for at in self.legs[leg].changes.clone() {
-                let said = &self.changes[at].event.said;
-                match said.code {
-                    Some(Code::Disconnected) if said.reason.is_some() => {
-                        self.disconnected(leg, at, &mut steps)
+                let status = &self.changes[at].event.status;
+                match status.code {
+                    Some(Code::Disconnected) if status.reason.is_some() => {
+                        self.add_end_moves(leg, at, &mut moves)
                     }
-                    Some(Code::Parked) => self.parked(leg, at, &mut steps),
+                    Some(Code::Parked) => self.parked(leg, at, &mut moves),
                     _ => {}
                 }
             }
         }
         for link in &self.links {
-            self.linked(link, &mut steps);
+            self.add_link_moves(link, &mut moves);
         }
-        self.drop_repeated(&mut steps);
+        self.merge_repeated(&mut moves);
         // A call cannot be handed on to the one who hands it on: their own mailbox, their own other leg.
-        steps.retain(|step| step.by.is_none() || step.by != step.target || names_one_twice(step.kind));
+        moves.retain(|detected| {
+            detected.by.is_none() || detected.by != detected.target || has_single_participant(detected.kind)
+        });
         let name = |kind: MoveKind| kind.as_str();
         // Participants are in order of their ids.
-        steps.sort_by(|x, y| {
+        moves.sort_by(|x, y| {
             let order = x.time.cmp(&y.time).then_with(|| name(x.kind).cmp(name(y.kind)));
             order.then_with(|| (x.by, x.target, &x.proof).cmp(&(y.by, y.target, &y.proof)))
         });
-        steps
+        moves
     }
 
     /// Moves that a leg's end reason reports.
-    fn disconnected(&self, leg: usize, at: usize, steps: &mut Vec<Step>) {
-        let Some(reason) = self.changes[at].event.said.reason else { return };
+    fn add_end_moves(&self, leg: usize, at: usize, moves: &mut Vec<DetectedMove>) {
+        let Some(reason) = self.changes[at].event.status.reason else { return };
         let owner = self.legs[leg].person;
-        if let Some(kind) = self.kind_of_handing_on(leg, at) {
+        if let Some(kind) = self.hand_on_kind(leg, at) {
             let target = self.next_leg(leg, at).and_then(|next| self.destination(next));
-            steps.push(Step { kind, time: self.changes[at].time, by: owner, target, proof: vec![at] });
+            moves.push(DetectedMove {
+                kind,
+                time: self.changes[at].time,
+                by: owner,
+                target,
+                proof: vec![at],
+            });
             return;
         }
         let (kind, by, target) = match reason {
@@ -98,16 +106,16 @@ impl Fold<'_> {
             }
             _ => return,
         };
-        steps.push(Step { kind, time: self.changes[at].time, by, target, proof: vec![at] });
+        moves.push(DetectedMove { kind, time: self.changes[at].time, by, target, proof: vec![at] });
     }
 
     /// How a change hands the call on: a person transfers it, or a rule forwards it.
-    pub(super) fn kind_of_handing_on(&self, leg: usize, at: usize) -> Option<MoveKind> {
+    pub(super) fn hand_on_kind(&self, leg: usize, at: usize) -> Option<MoveKind> {
         let change = &self.changes[at];
-        if change.event.said.code != Some(Code::Disconnected) {
+        if change.event.status.code != Some(Code::Disconnected) {
             return None;
         }
-        match change.event.said.reason? {
+        match change.event.status.reason? {
             Reason::BlindTransfer | Reason::RccTransfer | Reason::DtmfTransfer => {
                 let is_person = self.is_person(self.legs[leg].person) || self.legs[leg].talks_at(change.time);
                 is_person.then_some(MoveKind::BlindTransfer)
@@ -129,7 +137,8 @@ impl Fold<'_> {
         let time = self.changes[at].time;
         let legs = self.rooms[self.legs[leg].room].legs.clone();
         // Legs are in order of their first change; one notification may end one leg and begin another.
-        let begun = legs.start + self.legs[legs.clone()].partition_point(|leg| leg.first_sequence < sequence);
+        let first_later =
+            legs.start + self.legs[legs.clone()].partition_point(|leg| leg.first_sequence < sequence);
         let counts = |&other: &usize| {
             other != leg && !self.legs[other].supervises && self.legs[other].kind != Kind::Proxy
         };
@@ -137,12 +146,14 @@ impl Fold<'_> {
             let other = &self.legs[other];
             other.is_inbound() && !self.answered_before(other, time) && other.end.is_none_or(|end| end > time)
         };
-        (begun..legs.end).find(counts).or_else(|| (legs.start..begun).rev().filter(counts).find(unanswered))
+        (first_later..legs.end)
+            .find(counts)
+            .or_else(|| (legs.start..first_later).rev().filter(counts).find(unanswered))
     }
 
     fn answered_before(&self, leg: &Leg<'_>, time: Time) -> bool {
         let answered = |change: &super::Change<'_>| {
-            change.event.said.code == Some(Code::Answered) && change.time <= time
+            change.event.status.code == Some(Code::Answered) && change.time <= time
         };
         self.changes[leg.changes.clone()].iter().any(answered)
     }
@@ -160,11 +171,11 @@ impl Fold<'_> {
     /// The latest leg: the one that the call was flipped to rings before the old one ends.
     pub(super) fn flipped_to(&self, leg: usize, at: usize) -> Option<usize> {
         let sequence = self.changes[at].event.sequence;
-        let mut begun = self.rooms[self.legs[leg].room].legs.clone().filter(|&other| {
+        let mut earlier = self.rooms[self.legs[leg].room].legs.clone().filter(|&other| {
             let other = &self.legs[other];
             other.first_sequence < sequence && !other.supervises
         });
-        begun.next_back().filter(|&latest| latest != leg).or_else(|| self.next_leg(leg, at))
+        earlier.next_back().filter(|&latest| latest != leg).or_else(|| self.next_leg(leg, at))
     }
 
     /// The leg that took a call from one that rang. It is answered without ringing, and may begin before all ringing
@@ -191,13 +202,13 @@ impl Fold<'_> {
         self.links.iter().any(|link| {
             link.kind == LinkKind::Pickup
                 && link.b.room == room
-                && (self.changes[at].time - link.start).abs() <= Self::PICKUP_LAG_MS
+                && (self.changes[at].time - link.start).abs() <= Self::MAX_PICKUP_LAG_MS
                 && !self.has_parked(room, link.start)
         })
     }
 
     /// Maximum time between a pickup by link and the end of the ringing or parked legs.
-    const PICKUP_LAG_MS: i64 = 2_000;
+    const MAX_PICKUP_LAG_MS: i64 = 2_000;
 
     fn took_over(&self, leg: usize) -> Option<usize> {
         let room = self.legs[leg].room;
@@ -209,9 +220,9 @@ impl Fold<'_> {
     }
 
     /// A park that the parked leg reports.
-    fn parked(&self, leg: usize, at: usize, steps: &mut Vec<Step>) {
+    fn parked(&self, leg: usize, at: usize, moves: &mut Vec<DetectedMove>) {
         let by = self.parker(leg, self.changes[at].time);
-        steps.push(Step {
+        moves.push(DetectedMove {
             kind: MoveKind::Park,
             time: self.changes[at].time,
             by,
@@ -223,12 +234,12 @@ impl Fold<'_> {
     /// The user who was last connected, or holding, with the parked party.
     fn parker(&self, leg: usize, time: Time) -> Option<usize> {
         let parked = &self.legs[leg];
-        let number = |room| self.joints.number_before(room, time);
+        let group = |room| self.join_timeline.group_before(room, time);
         let with_them = |other: &&Leg<'_>| {
             other.person != parked.person
                 && (other.kind == Kind::User || other.talks_from.is_some_and(|from| from <= time))
                 && other.start <= time
-                && number(other.room) == number(parked.room)
+                && group(other.room) == group(parked.room)
         };
         let last = self.legs.iter().filter(with_them).filter_map(|other| {
             let active = |span: &&super::legs::Span| {
@@ -240,22 +251,23 @@ impl Fold<'_> {
             Some((until, other.room == parked.room, span.start, other.person?))
         });
         // If the far side was not observed, it may have parked the call.
-        let is_one_sided = self.implied.iter().any(|side| side.room == parked.room);
+        let is_one_sided = self.inferred_parties.iter().any(|side| side.room == parked.room);
         let own = || parked.person.filter(|_| parked.kind == Kind::User && !is_one_sided);
         last.max().map(|(.., person)| person).or_else(own)
     }
 
     /// Moves that a link gives.
-    fn linked(&self, link: &Link, steps: &mut Vec<Step>) {
-        let step = |kind, by, target| Step { kind, time: link.start, by, target, proof: link.proof.clone() };
+    fn add_link_moves(&self, link: &Link, moves: &mut Vec<DetectedMove>) {
+        let new_move =
+            |kind, by, target| DetectedMove { kind, time: link.start, by, target, proof: link.proof.clone() };
         match link.kind {
             LinkKind::AttendedTransfer => {
                 let (by, target) = self.transfer(link);
-                steps.push(step(MoveKind::AttendedTransfer, by, target));
+                moves.push(new_move(MoveKind::AttendedTransfer, by, target));
             }
             LinkKind::Transfer => {
                 let (by, target) = self.transfer(link);
-                steps.push(step(MoveKind::Transfer, by, target));
+                moves.push(new_move(MoveKind::Transfer, by, target));
             }
             LinkKind::Conference => {
                 let host = self.host_of(link);
@@ -266,18 +278,18 @@ impl Fold<'_> {
                     people.sort_unstable();
                     people.dedup();
                 }
-                let steps_in =
-                    people.into_iter().map(|person| step(MoveKind::Conference, host, Some(person)));
-                steps.extend(steps_in);
+                let brought_in_moves =
+                    people.into_iter().map(|person| new_move(MoveKind::Conference, host, Some(person)));
+                moves.extend(brought_in_moves);
             }
             LinkKind::Pickup => {
                 let taker = link.a.leg.and_then(|leg| self.legs[leg].person);
                 if self.has_parked(link.b.room, link.start) {
-                    steps.push(step(MoveKind::Retrieve, taker, taker));
+                    moves.push(new_move(MoveKind::Retrieve, taker, taker));
                 } else if let Some(ringing) = self.taken_from(link) {
                     let same_user = self.legs[ringing].person == taker;
                     let kind = if same_user { MoveKind::Switch } else { MoveKind::Pickup };
-                    steps.push(step(kind, taker, taker));
+                    moves.push(new_move(kind, taker, taker));
                 }
             }
             LinkKind::Supervising | LinkKind::TakeOver => {}
@@ -285,29 +297,29 @@ impl Fold<'_> {
     }
 
     fn has_parked(&self, room: usize, time: Time) -> bool {
-        let number = |room| self.joints.number_before(room, time);
+        let group = |room| self.join_timeline.group_before(room, time);
         // The parked session's clock may differ from that of the session that resumes it.
-        let until = |end: Time| time - end <= Self::PICKUP_LAG_MS;
+        let until = |end: Time| time - end <= Self::MAX_PICKUP_LAG_MS;
         let parked = |leg: &Leg<'_>| {
             leg.spans.iter().any(|span| is_parked(span) && span.start <= time && span.end.is_none_or(until))
         };
-        self.legs.iter().any(|leg| number(leg.room) == number(room) && parked(leg))
+        self.legs.iter().any(|leg| group(leg.room) == group(room) && parked(leg))
     }
 
     /// The ringing leg of a room that was picked up.
     fn taken_from(&self, link: &Link) -> Option<usize> {
         let time = link.start;
-        let number = |room| self.joints.number_before(room, time);
+        let group = |room| self.join_timeline.group_before(room, time);
         let picked_up = |leg: usize| {
-            let last = self.legs[leg].ended_by.map(|at| &self.changes[at].event.said);
-            last.is_some_and(|said| said.reason == Some(Reason::Pickup))
+            let last = self.legs[leg].ended_by.map(|at| &self.changes[at].event.status);
+            last.is_some_and(|status| status.reason == Some(Reason::Pickup))
         };
         let ringing = |leg: usize| {
             let state = self.legs[leg].state_before(time);
             matches!(state, Some(LegState::Setup | LegState::Ringing)) && self.legs[leg].is_inbound()
         };
         let in_room =
-            |&leg: &usize| number(self.legs[leg].room) == number(link.b.room) && link.a.leg != Some(leg);
+            |&leg: &usize| group(self.legs[leg].room) == group(link.b.room) && link.a.leg != Some(leg);
         let legs = || (0..self.legs.len()).filter(in_room);
         let named = link.b.leg.filter(|&leg| ringing(leg) || picked_up(leg));
         named.or_else(|| legs().find(|&leg| ringing(leg))).or_else(|| legs().find(|&leg| picked_up(leg)))
@@ -348,8 +360,8 @@ impl Fold<'_> {
 
     /// The person, or the queue, in a consultation when its link opens.
     fn consulted(&self, room: usize, time: Time, mover: Option<usize>) -> Option<usize> {
-        let number = |room| self.joints.number_before(room, time);
-        let joined = |other: usize| number(other) == number(room);
+        let group = |room| self.join_timeline.group_before(room, time);
+        let joined = |other: usize| group(other) == group(room);
         // A participant who moved on from the consultation into a bridge is still the one consulted.
         let called = |&person: &usize| {
             let mut legs = self.rooms[room].legs.clone().map(|leg| &self.legs[leg]);
@@ -359,14 +371,14 @@ impl Fold<'_> {
         let nearest = self.present_in(time, mover, |other| other == room);
         let nearest = nearest.or_else(went_on).or_else(|| self.present_in(time, mover, joined));
         let called = || {
-            let callee = self.implied.iter().find(|side| side.room == room && !side.is_caller);
+            let callee = self.inferred_parties.iter().find(|side| side.room == room && !side.is_caller);
             callee.map(|side| side.person).filter(|callee| Some(*callee) != mover)
         };
-        nearest.or_else(|| self.coming_to(room, time, mover)).or_else(called)
+        nearest.or_else(|| self.arriving_in(room, time, mover)).or_else(called)
     }
 
     /// The participant who arrives in a room, or whose mailbox answered there, when the room is empty.
-    fn coming_to(&self, room: usize, time: Time, mover: Option<usize>) -> Option<usize> {
+    fn arriving_in(&self, room: usize, time: Time, mover: Option<usize>) -> Option<usize> {
         let mut legs = self.rooms[room].legs.clone().filter(|&leg| {
             let leg = &self.legs[leg];
             leg.person != mover
@@ -406,15 +418,16 @@ impl Fold<'_> {
             };
             place.get_or_insert(person);
         }
-        let implied = self.implied.iter().filter(|side| here(side.room) && side.is_there_before(time));
-        let mut implied = implied.map(|side| side.person).filter(|person| Some(*person) != mover);
-        connected.or_else(|| implied.next()).or(queue).or(ringing)
+        let inferred =
+            self.inferred_parties.iter().filter(|side| here(side.room) && side.is_present_before(time));
+        let mut inferred = inferred.map(|side| side.person).filter(|person| Some(*person) != mover);
+        connected.or_else(|| inferred.next()).or(queue).or(ringing)
     }
 
     /// The people who are in a room that is being joined to a bridge, and in the rooms joined with it.
     fn in_room(&self, room: usize, time: Time, host: Option<usize>) -> Vec<usize> {
-        let number = |room| self.joints.number_before(room, time);
-        let here = |other: usize| number(other) == number(room);
+        let group = |room| self.join_timeline.group_before(room, time);
+        let here = |other: usize| group(other) == group(room);
         let mut people: Vec<usize> = Vec::new();
         for (index, leg) in self.legs.iter().enumerate().filter(|(_, leg)| here(leg.room)) {
             let originates = self.rooms[leg.room].originator == Some(index);
@@ -425,8 +438,9 @@ impl Fold<'_> {
             };
             people.extend(leg.person.filter(|_| present && leg.talks_at(time)));
         }
-        let implied = self.implied.iter().filter(|side| here(side.room) && side.is_there_before(time));
-        people.extend(implied.map(|side| side.person));
+        let inferred =
+            self.inferred_parties.iter().filter(|side| here(side.room) && side.is_present_before(time));
+        people.extend(inferred.map(|side| side.person));
         people.retain(|person| Some(*person) != host);
         people.sort_unstable();
         people.dedup();
@@ -434,44 +448,46 @@ impl Fold<'_> {
             // No one has answered yet: the one who rings is brought in.
             true => {
                 let ringing = self.present_in(time, host, here);
-                ringing.or_else(|| self.coming_to(room, time, host)).into_iter().collect()
+                ringing.or_else(|| self.arriving_in(room, time, host)).into_iter().collect()
             }
             false => people,
         }
     }
 
     /// Keeps one of several reports of the same move.
-    fn drop_repeated(&self, steps: &mut Vec<Step>) {
-        steps.sort_by_key(|step| step.time);
-        let mut kept: Vec<Step> = Vec::with_capacity(steps.len());
-        for step in steps.drain(..) {
-            let same = kept.iter_mut().rev().find(|known| self.are_one(known, &step));
+    fn merge_repeated(&self, moves: &mut Vec<DetectedMove>) {
+        moves.sort_by_key(|detected| detected.time);
+        let mut merged: Vec<DetectedMove> = Vec::with_capacity(moves.len());
+        for detected in moves.drain(..) {
+            let same = merged.iter_mut().rev().find(|known| self.is_same_move(known, &detected));
             match same {
-                Some(known) => known.proof.extend(step.proof),
-                None => kept.push(step),
+                Some(known) => known.proof.extend(detected.proof),
+                None => merged.push(detected),
             }
         }
-        *steps = kept;
+        *moves = merged;
     }
 
     /// Whether two reports are one move: a park reported twice or by both its legs, a pickup reported by every leg
     /// that stopped ringing.
-    fn are_one(&self, known: &Step, step: &Step) -> bool {
-        if known.kind != step.kind {
+    fn is_same_move(&self, known: &DetectedMove, detected: &DetectedMove) -> bool {
+        if known.kind != detected.kind {
             return false;
         }
-        let leg = |step: &Step| self.leg_of_change(step.proof[0]);
-        let (a, b) = (&self.legs[leg(known)], &self.legs[leg(step)]);
-        match step.kind {
+        let leg = |detected: &DetectedMove| self.leg_of_change(detected.proof[0]);
+        let (a, b) = (&self.legs[leg(known)], &self.legs[leg(detected)]);
+        match detected.kind {
             MoveKind::Park => {
                 let parked = if a.codes.has(Code::Parked) { a } else { b };
                 let apart = |span: &super::legs::Span| {
                     let was_back = matches!(span.state, LegState::Connected | LegState::Holding);
-                    was_back && known.time < span.start && span.start <= step.time
+                    was_back && known.time < span.start && span.start <= detected.time
                 };
                 a.room == b.room && !parked.spans.iter().any(apart)
             }
-            MoveKind::Pickup => known.target == step.target && a.room == b.room && leg(known) != leg(step),
+            MoveKind::Pickup => {
+                known.target == detected.target && a.room == b.room && leg(known) != leg(detected)
+            }
             _ => false,
         }
     }

@@ -32,7 +32,7 @@ impl Fold<'_> {
         let mut legs = Vec::new();
         for leg in 0..self.legs.len() {
             for at in self.legs[leg].changes.clone() {
-                if let Some(MoveKind::BlindTransfer | MoveKind::Forward) = self.kind_of_handing_on(leg, at) {
+                if let Some(MoveKind::BlindTransfer | MoveKind::Forward) = self.hand_on_kind(leg, at) {
                     legs.extend(self.next_leg(leg, at));
                 }
             }
@@ -44,7 +44,7 @@ impl Fold<'_> {
     fn flipped_by(&self, outside: usize) -> Option<usize> {
         let legs = self.rooms[self.legs[outside].room].legs.clone();
         let is_flip = |leg: usize, at: usize| {
-            self.changes[at].event.said.reason == Some(Reason::CallFlip)
+            self.changes[at].event.status.reason == Some(Reason::CallFlip)
                 && self.flipped_to(leg, at) == Some(outside)
         };
         let flips = |&leg: &usize| self.legs[leg].changes.clone().any(|at| is_flip(leg, at));
@@ -75,7 +75,7 @@ impl Fold<'_> {
         let number = self.people[leg.person?].number.as_deref();
         let is_listed = |user: usize| {
             let extension = self.people[user].extension.as_deref();
-            let directory = self.material.directory;
+            let directory = self.input.directory;
             directory
                 .zip(extension.zip(number))
                 .is_some_and(|(directory, (extension, number))| directory.forwards_to(extension, number))

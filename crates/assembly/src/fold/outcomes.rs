@@ -14,7 +14,7 @@ impl Fold<'_> {
         let asked_for_it = room.session.is_ring_out() && leg.person.is_some() && leg.person == caller;
         // Only a connected leg can hold the others, or leave by a link.
         let answered = [Code::Answered, Code::Hold, Code::Gone].iter().any(|code| leg.codes.has(*code))
-            || self.links.iter().any(|link| link.empties_its_ends() && link.names(index));
+            || self.links.iter().any(|link| link.removes_both_legs() && link.names(index));
         Some(match leg.kind {
             Kind::Supervisor => LegOutcome::Monitoring,
             Kind::Proxy => LegOutcome::Routed,
@@ -101,6 +101,6 @@ impl Fold<'_> {
 
     /// The reason that a leg ended with.
     pub(super) fn end_reason(&self, leg: &Leg<'_>) -> Option<Reason> {
-        self.changes[leg.ended_by?].event.said.reason
+        self.changes[leg.ended_by?].event.status.reason
     }
 }

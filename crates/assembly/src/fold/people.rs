@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use wholecall_notification::{Code, Reason};
 use wholecall_record::{ParticipantId, SessionId, call::Kind, words};
 
-use super::{Fold, implied::Implied, legs::Leg};
+use super::{Fold, inferred_parties::InferredParty, legs::Leg};
 use crate::{
     description::Side,
     directory::{Entry, EntryKind},
@@ -48,7 +48,7 @@ pub(super) enum Mentioned {
     Leg(usize),
     /// Other legs are addressed to it, or it listened from another call: it has no leg of its own here.
     Name,
-    Implied(Implied),
+    Inferred(InferredParty),
 }
 
 impl<'a> Fold<'a> {
@@ -62,7 +62,7 @@ impl<'a> Fold<'a> {
             let (id, side) = (self.owner_id(leg), own_side(leg));
             mentions.push(Mention { id, kind: leg.kind, side, by: Mentioned::Leg(index) });
         }
-        self.mention_implied_sides(&mut mentions);
+        self.mention_inferred_parties(&mut mentions);
         self.mention_unseen_queues(&mut mentions);
         self.mention_addressed(&mut mentions);
         self.mention_listeners(&mut mentions);
@@ -75,7 +75,7 @@ impl<'a> Fold<'a> {
             }
             let index = self.people.len() - 1;
             let person = &mut self.people[index];
-            person.hear(&mention);
+            person.merge(&mention);
             match mention.by {
                 Mentioned::Leg(leg) => {
                     person.legs.push(leg);
@@ -83,7 +83,9 @@ impl<'a> Fold<'a> {
                     self.legs[leg].person = Some(index);
                 }
                 Mentioned::Name => {}
-                Mentioned::Implied(implied) => self.implied.push(Implied { person: index, ..implied }),
+                Mentioned::Inferred(inferred) => {
+                    self.inferred_parties.push(InferredParty { person: index, ..inferred })
+                }
             }
         }
         self.name_from_directory();
@@ -103,7 +105,7 @@ impl<'a> Fold<'a> {
     }
 
     fn listed(&self, extension: &str) -> Option<&'a Entry> {
-        self.material.directory?.get(extension)
+        self.input.directory?.get(extension)
     }
 
     /// The kind of an extension in the directory.
@@ -123,7 +125,7 @@ impl<'a> Fold<'a> {
 
     /// The leg's own extension, if it is one of the account's.
     pub(super) fn own_extension(&self, leg: &Leg<'a>) -> Option<&'a str> {
-        let foreign = match (leg.description.account, self.material.account) {
+        let foreign = match (leg.description.account, self.input.account) {
             (Some(theirs), Some(ours)) => *theirs != **ours,
             _ => false,
         };
@@ -164,7 +166,7 @@ impl<'a> Fold<'a> {
             return extension_id(extension);
         }
         let side = if leg.is_inbound() { leg.description.to } else { leg.description.from };
-        match side.telling_number() {
+        match side.identifying_number() {
             Some(number) => with_prefix("tel:", number),
             None => anonymous_id(&self.rooms[leg.room].session.id, leg),
         }
@@ -216,7 +218,7 @@ impl<'a> Fold<'a> {
 
     /// Adds supervisors who listened to this call from another call's session: they have no leg here.
     fn mention_listeners(&self, mentions: &mut Vec<Mention<'a>>) {
-        for session in &self.material.listeners {
+        for session in &self.input.listeners {
             let listeners = supervisors_of(session);
             let mention = |id| Mention { id, kind: Kind::Supervisor, side: None, by: Mentioned::Name };
             mentions.extend(listeners.map(mention));
@@ -229,7 +231,7 @@ impl<'a> Fold<'a> {
 
     /// Adds names and numbers from the directory.
     fn name_from_directory(&mut self) {
-        let Some(directory) = self.material.directory else { return };
+        let Some(directory) = self.input.directory else { return };
         for person in &mut self.people {
             let Some(extension) = person.extension.as_deref() else { continue };
             if let Some(name) = directory.name_of(extension) {
@@ -271,8 +273,8 @@ impl<'a> Fold<'a> {
 
     /// The participant that a side of a leg names.
     pub(super) fn side_id(&self, side: Side<'_>, session: &SessionId, leg: &Leg<'_>) -> ParticipantId {
-        let number = side.telling_number();
-        let directory = self.material.directory;
+        let number = side.identifying_number();
+        let directory = self.input.directory;
         let short = number.filter(|number| is_extension_number(number, directory));
         let by_number = || directory?.by_extension_number(short?);
         match (side.extension.or_else(by_number), number) {
@@ -342,11 +344,11 @@ impl Person {
         }
     }
 
-    fn hear(&mut self, mention: &Mention<'_>) {
+    fn merge(&mut self, mention: &Mention<'_>) {
         // A participant with legs of several kinds is a user if any leg says so.
         self.kind = self.kind.min(mention.kind);
         let Some(side) = mention.side else { return };
-        if let Some(number) = side.telling_number() {
+        if let Some(number) = side.identifying_number() {
             let number = &*number_without_code(number);
             let (is_public, is_short) = match self.extension {
                 // Of several spellings the one with the country code.
@@ -368,25 +370,25 @@ impl Person {
 }
 
 /// Maximum number of digits of an extension number.
-const EXTENSION_NUMBER_DIGITS: usize = 8;
+const MAX_EXTENSION_NUMBER_DIGITS: usize = 8;
 
 /// Whether a number can be dialled from any phone.
 pub(super) fn is_public_number(number: &str) -> bool {
     let digits = number.strip_prefix('+').unwrap_or(number);
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    is_number && (number.starts_with('+') || digits.len() > EXTENSION_NUMBER_DIGITS)
+    is_number && (number.starts_with('+') || digits.len() > MAX_EXTENSION_NUMBER_DIGITS)
 }
 
 /// Whether a number is an extension number within its account.
 pub(super) fn is_short_number(number: &str) -> bool {
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    is_number && number.len() <= EXTENSION_NUMBER_DIGITS
+    is_number && number.len() <= MAX_EXTENSION_NUMBER_DIGITS
 }
 
 /// The supervisors who listened from a session of another call.
 pub(super) fn supervisors_of(session: &Session) -> impl Iterator<Item = ParticipantId> {
     let supervising = session
         .events()
-        .filter(|event| event.said.reason == Some(Reason::Supervising) && event.said.peer().is_some());
+        .filter(|event| event.status.reason == Some(Reason::Supervising) && event.status.peer().is_some());
     supervising.filter_map(|event| session.legs.extension(event.leg).map(extension_id))
 }

@@ -25,14 +25,14 @@ pub(crate) struct Visit {
 }
 
 /// The legs of a visit.
-struct Gathered {
+struct VisitLegs {
     queue: usize,
     own: Option<usize>,
     offered: Vec<usize>,
 }
 
 /// Maximum time between the end of a visit and the caller's for the visit to count as abandoned.
-const SOON_MS: i64 = 5_000;
+const MAX_ABANDON_DELAY_MS: i64 = 5_000;
 
 impl Fold<'_> {
     /// All visits, in order of entering.
@@ -42,8 +42,8 @@ impl Fold<'_> {
         }
         let mut visits = Vec::new();
         for room in (0..self.rooms.len()).filter(|&room| !self.is_placed_by_the_platform(room)) {
-            let gathered = self.gather_visits(room);
-            visits.extend(gathered.into_iter().map(|gathered| self.visit(room, gathered)));
+            let visit_legs = self.collect_visits(room);
+            visits.extend(visit_legs.into_iter().map(|visit_legs| self.visit(room, visit_legs)));
         }
         visits.sort_by_key(|visit| (visit.enter, visit.queue));
         visits
@@ -57,25 +57,25 @@ impl Fold<'_> {
     /// A queue's own Inbound leg begins a visit; if that was not observed, the first offer does. A leg belongs to the
     /// latest visit of the queue it is addressed to; without such an address, to the latest visit that was open when
     /// it began.
-    fn gather_visits(&self, room: usize) -> Vec<Gathered> {
+    fn collect_visits(&self, room: usize) -> Vec<VisitLegs> {
         let legs = self.rooms[room].legs.clone();
         // A queue that calls back has no visitor.
         let calls_back = |queue: usize| {
             legs.clone().any(|leg| self.legs[leg].person == Some(queue) && !self.legs[leg].is_inbound())
         };
         let moved_to = self.legs_moved_to();
-        let mut visits: Vec<Gathered> = Vec::new();
+        let mut visits: Vec<VisitLegs> = Vec::new();
         for leg in legs.clone() {
             let Some(person) = self.legs[leg].person else { continue };
             if self.legs[leg].kind == Kind::Queue {
                 if self.legs[leg].is_inbound() {
-                    visits.push(Gathered { queue: person, own: Some(leg), offered: Vec::new() });
+                    visits.push(VisitLegs { queue: person, own: Some(leg), offered: Vec::new() });
                 }
             } else if let Some(queue) = self.offering_queue(leg) {
                 match visits.iter_mut().rev().find(|visit| visit.queue == queue) {
                     Some(visit) if self.is_still_offered(visit, leg) => visit.offered.push(leg),
                     _ if calls_back(queue) => {}
-                    _ => visits.push(Gathered { queue, own: None, offered: vec![leg] }),
+                    _ => visits.push(VisitLegs { queue, own: None, offered: vec![leg] }),
                 }
             } else if self.has_no_address(leg) && !moved_to.contains(&leg) {
                 let open = visits.iter_mut().rev().find(|visit| self.is_open(visit, self.legs[leg].start));
@@ -92,7 +92,7 @@ impl Fold<'_> {
 
     /// Whether a leg may belong to an earlier visit: the queue's own leg has not ended; without one, no offer was
     /// answered and ended.
-    fn is_still_offered(&self, visit: &Gathered, leg: usize) -> bool {
+    fn is_still_offered(&self, visit: &VisitLegs, leg: usize) -> bool {
         let start = self.legs[leg].start;
         match visit.own {
             Some(own) => self.legs[own].end.is_none_or(|end| start <= end),
@@ -103,7 +103,7 @@ impl Fold<'_> {
         }
     }
 
-    fn is_open(&self, visit: &Gathered, time: Time) -> bool {
+    fn is_open(&self, visit: &VisitLegs, time: Time) -> bool {
         let lasts = |leg: usize| self.legs[leg].end.is_none_or(|end| end > time);
         match visit.own {
             Some(own) => lasts(own),
@@ -111,7 +111,7 @@ impl Fold<'_> {
         }
     }
 
-    fn visit(&self, room: usize, Gathered { queue, own, offered }: Gathered) -> Visit {
+    fn visit(&self, room: usize, VisitLegs { queue, own, offered }: VisitLegs) -> Visit {
         let first = own.or_else(|| offered.first().copied()).map(|leg| self.legs[leg].start);
         let enter = first.unwrap_or(self.last_event);
         let answer = self.answered_out_of(room, enter, own, &offered);
@@ -164,10 +164,10 @@ impl Fold<'_> {
             let open = |leg: usize| self.legs[leg].end.is_none_or(|end| end >= time);
             enter <= time && own.map_or_else(|| offered.iter().any(|&leg| open(leg)), open)
         };
-        let number = |other: usize, time: Time| self.joints.number(other, time);
+        let group = |other: usize, time: Time| self.join_timeline.group(other, time);
         let by_link = self.links.iter().filter_map(|link| {
             let is_here =
-                link.kind == LinkKind::Pickup && number(link.b.room, link.start) == number(room, link.start);
+                link.kind == LinkKind::Pickup && group(link.b.room, link.start) == group(room, link.start);
             let taker = self.legs[link.a.leg?].person?;
             (is_here && lasts(link.start)).then_some((link.start, taker))
         });
@@ -177,7 +177,9 @@ impl Fold<'_> {
     /// When the last party left who could be waiting in a session: every person to whom the call is not offered.
     fn waiting_until(&self, room: usize, offered: &[usize]) -> Option<Time> {
         let forever = Time::from_millis(i64::MAX);
-        let here = |other: usize| self.joints.number(other, forever) == self.joints.number(room, forever);
+        let here = |other: usize| {
+            self.join_timeline.group(other, forever) == self.join_timeline.group(room, forever)
+        };
         let mut until: Option<Time> = None;
         let legs = self.legs.iter().enumerate();
         let waiting = legs.filter(|(index, leg)| {
@@ -187,7 +189,7 @@ impl Fold<'_> {
             until = Some(until.map_or(leg.end?, |until| until.max(leg.end.unwrap_or(until))));
             leg.end?;
         }
-        for side in self.implied.iter().filter(|side| here(side.room) && !side.present.is_empty()) {
+        for side in self.inferred_parties.iter().filter(|side| here(side.room) && !side.present.is_empty()) {
             let end = side.present.iter().map(|(_, end)| *end).collect::<Option<Vec<Time>>>()?;
             until = until.max(end.into_iter().max());
         }
@@ -221,7 +223,7 @@ impl Fold<'_> {
         let was_seen_to_leave = self.rooms[room].originator.is_some() || own.is_some();
         let left = waiting_until
             .filter(|_| was_seen_to_leave)
-            .is_some_and(|until| given_up.is_none_or(|given_up| until - given_up <= SOON_MS));
+            .is_some_and(|until| given_up.is_none_or(|given_up| until - given_up <= MAX_ABANDON_DELAY_MS));
         (left || any_ended(Reason::CallerDropped)).then_some(QueueOutcome::Abandoned)
     }
 

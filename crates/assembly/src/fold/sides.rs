@@ -208,7 +208,7 @@ impl<'a> Fold<'a> {
 
     /// The call's direction.
     pub(super) fn direction(&self) -> Direction {
-        self.direction_of(self.root, self.material.directory)
+        self.direction_of(self.root, self.input.directory)
     }
 
     /// What was dialled.
@@ -248,9 +248,7 @@ impl<'a> Fold<'a> {
             CallerShown::Nothing => false,
         };
         match self.own_extension(leg) {
-            None if caller_is_outside => {
-                self.material.directory?.extension_by_number(number?).map(extension_id)
-            }
+            None if caller_is_outside => self.input.directory?.extension_by_number(number?).map(extension_id),
             _ => Some(self.owner_id(leg)),
         }
     }
@@ -261,15 +259,15 @@ impl<'a> Fold<'a> {
         if matches!(shown, CallerShown::From(_) | CallerShown::Nothing) || side.is_bridge() {
             return None;
         }
-        let number = side.telling_number();
+        let number = side.identifying_number();
         // If a public number leads to an extension, the platform adds the extension's id; without it the call went
         // outside.
-        let short = number.filter(|number| is_extension_number(number, self.material.directory));
-        let by_directory = || self.material.directory?.by_extension_number(short?);
+        let short = number.filter(|number| is_extension_number(number, self.input.directory));
+        let by_directory = || self.input.directory?.by_extension_number(short?);
         if let Some(extension) = side.extension.or_else(by_directory) {
             return Some(extension_id(extension));
         }
-        number.filter(|number| !is_extension_number(number, self.material.directory))?;
+        number.filter(|number| !is_extension_number(number, self.input.directory))?;
         let leg = &self.legs[self.rooms[self.root].legs.start];
         Some(self.side_id(side, &self.rooms[self.root].session.id, leg))
     }

@@ -19,26 +19,26 @@ use wholecall_record::{
 };
 
 use crate::{
-    book::{Book, CallKey, Held, SessionKey},
     description::Description,
     legs::LegKey,
     limits,
     phone_number::normalized_phone_number,
     session::Session,
+    session_graph::{CallKey, SessionGraph, SessionKey, SessionNode},
 };
 
 /// Index of what the extensions of an account did: when, and in which session.
 #[derive(Debug, Default)]
-pub(crate) struct Relations(hashbrown::HashMap<u64, Sessions>);
+pub(crate) struct ActivityIndex(hashbrown::HashMap<u64, Sessions>);
 
 /// Sessions in order of time. Most numbers call each other once.
 type Sessions = SmallVec<[(Time, SessionKey); 1]>;
 
-impl Relations {
+impl ActivityIndex {
     /// Calls arrive roughly in order of their times, so most entries are appended.
-    fn add(&mut self, trace: &Trace, key: SessionKey) {
-        let list = self.0.entry(trace.who.doing(trace.did)).or_default();
-        let entry = (trace.time, key);
+    fn add(&mut self, activity: &Activity, key: SessionKey) {
+        let list = self.0.entry(activity.actor.list_key(activity.kind)).or_default();
+        let entry = (activity.time, key);
         match list.last().is_none_or(|last| *last < entry) {
             true => list.push(entry),
             false => {
@@ -49,10 +49,10 @@ impl Relations {
         }
     }
 
-    fn remove(&mut self, trace: &Trace, key: SessionKey) {
-        let list_key = trace.who.doing(trace.did);
+    fn remove(&mut self, activity: &Activity, key: SessionKey) {
+        let list_key = activity.actor.list_key(activity.kind);
         let Some(list) = self.0.get_mut(&list_key) else { return };
-        if let Ok(place) = list.binary_search(&(trace.time, key)) {
+        if let Ok(place) = list.binary_search(&(activity.time, key)) {
             list.remove(place);
         }
         if list.is_empty() {
@@ -61,28 +61,33 @@ impl Relations {
     }
 
     /// The sessions in which an extension did something within a range of time, in that order.
-    fn did(
+    fn sessions_within(
         &self,
-        who: Who,
-        did: Did,
+        actor: Actor,
+        kind: ActivityKind,
         within: RangeInclusive<Time>,
     ) -> impl DoubleEndedIterator<Item = (Time, SessionKey)> {
-        let list = self.0.get(&who.doing(did)).map_or(&[][..], |list| list.as_slice());
+        let list = self.0.get(&actor.list_key(kind)).map_or(&[][..], |list| list.as_slice());
         let start = list.partition_point(|(time, _)| time < within.start());
         let end = list.partition_point(|(time, _)| time <= within.end());
         list.get(start..end).unwrap_or_default().iter().copied()
     }
 
     /// Sessions in which an extension did something at about a time.
-    fn did_at_about(&self, who: Who, did: Did, time: Time) -> impl Iterator<Item = SessionKey> {
-        let within = time + -TWIN_WITHIN_MS..=time + TWIN_WITHIN_MS;
-        self.did(who, did, within).take(LOOKED_AT).map(|(_, key)| key)
+    fn sessions_near(
+        &self,
+        actor: Actor,
+        kind: ActivityKind,
+        time: Time,
+    ) -> impl Iterator<Item = SessionKey> {
+        let within = time + -MAX_TWIN_DISTANCE_MS..=time + MAX_TWIN_DISTANCE_MS;
+        self.sessions_within(actor, kind, within).take(MAX_CANDIDATES).map(|(_, key)| key)
     }
 }
 
 /// What an extension did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Did {
+enum ActivityKind {
     /// Began a session.
     Dial,
     /// Put the others of a session on hold.
@@ -97,30 +102,30 @@ enum Did {
 
 /// A session's entries in its account's [`ActivityIndex`], and its relations to other sessions.
 #[derive(Debug, Default)]
-pub(crate) struct Traces {
-    list: Box<[Trace]>,
+pub(crate) struct SessionActivities {
+    list: Box<[Activity]>,
     /// Sessions that this one is related to.
-    to: Vec<(SessionKey, Why)>,
+    to: Vec<(SessionKey, Relation)>,
     /// Sessions that are related to this one, in order of their ids.
     from: Vec<SessionKey>,
 }
 
-impl Traces {
+impl SessionActivities {
     /// Whether an extension put others on hold: any later change may end the hold.
-    pub(crate) fn hold(&self) -> bool {
-        self.list.iter().any(|trace| trace.did == Did::Hold)
+    pub(crate) fn has_hold(&self) -> bool {
+        self.list.iter().any(|activity| activity.kind == ActivityKind::Hold)
     }
 
     /// Whether this session is related to any other.
-    pub(crate) fn are_related(&self) -> bool {
+    pub(crate) fn is_related(&self) -> bool {
         !self.to.is_empty() || !self.from.is_empty()
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Trace {
-    who: Who,
-    did: Did,
+struct Activity {
+    actor: Actor,
+    kind: ActivityKind,
     time: Time,
     /// The leg that did it.
     leg: LegKey,
@@ -129,9 +134,9 @@ struct Trace {
 /// Hash of an extension id or of two public numbers: comparing hashes is cheaper than comparing text. Index entries
 /// are always compared by text too, so collisions do no harm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Who(u64);
+struct Actor(u64);
 
-impl Who {
+impl Actor {
     fn of(name: impl Hash) -> Self {
         let mut hasher = DefaultHasher::new();
         name.hash(&mut hasher);
@@ -139,21 +144,21 @@ impl Who {
     }
 
     /// The key of the list of sessions in which it did something.
-    fn doing(self, did: Did) -> u64 {
-        self.0.rotate_left(8) ^ did as u64
+    fn list_key(self, kind: ActivityKind) -> u64 {
+        self.0.rotate_left(8) ^ kind as u64
     }
 }
 
-impl Held {
-    fn traces(&self) -> &Traces {
-        static NONE: LazyLock<Traces> = LazyLock::new(Traces::default);
-        self.traces.as_deref().unwrap_or(&NONE)
+impl SessionNode {
+    fn activities(&self) -> &SessionActivities {
+        static NONE: LazyLock<SessionActivities> = LazyLock::new(SessionActivities::default);
+        self.activities.as_deref().unwrap_or(&NONE)
     }
 }
 
 /// How a session is related to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Why {
+enum Relation {
     /// It was dialled while the other was on hold.
     Consultation,
     /// It is the RingOut whose other side is the other session.
@@ -165,68 +170,68 @@ enum Why {
 }
 
 /// Maximum number of entries that are compared for one activity: a person has a few calls at a time, not dozens.
-const LOOKED_AT: usize = 8;
+const MAX_CANDIDATES: usize = 8;
 
 /// Maximum time between the starts of the two sessions of a RingOut, or of a call that came back.
-const TWIN_WITHIN_MS: i64 = 60_000;
+const MAX_TWIN_DISTANCE_MS: i64 = 60_000;
 
 /// Minimum time of two simultaneous connections of a person: then the telephone probably mixes them.
-const CONCURRENT_MS: i64 = 1_000;
+const MIN_CONCURRENT_MS: i64 = 1_000;
 
 /// The earliest and the latest time.
-const EVER: Time = Time::from_millis(i64::MIN);
-const NEVER: Time = Time::from_millis(i64::MAX);
+const EARLIEST: Time = Time::from_millis(i64::MIN);
+const LATEST: Time = Time::from_millis(i64::MAX);
 
 /// Maximum difference between the legacy ids of a RingOut's two sessions.
-const TWIN_IDS_WITHIN: u64 = 4_000;
+const MAX_TWIN_ID_DISTANCE: u64 = 4_000;
 
-impl<S: Default> Book<S> {
+impl<S: Default> SessionGraph<S> {
     /// Updates the relations of all sessions that may have changed; returns the calls that are, or were, related to
     /// any of them.
-    pub(crate) fn refresh_relations(&mut self) -> Vec<CallKey> {
+    pub(crate) fn update_relations(&mut self) -> Vec<CallKey> {
         let dirty = self.take_dirty();
         // If the index is empty, as after reading a file, only the sessions added now can be related.
-        let again = match self.accounts.iter().all(|account| account.relations.0.is_empty()) {
+        let again = match self.accounts.iter().all(|account| account.activity_index.0.is_empty()) {
             true => self.index_all(&dirty),
-            false => self.index_again(&dirty),
+            false => self.reindex(&dirty),
         };
-        let mut touched = Vec::new();
+        let mut affected = Vec::new();
         for key in dirty.into_iter().chain(again.iter().copied()) {
-            let traces = self.sessions[key].traces();
-            let others = traces.to.iter().map(|(other, _)| other).chain(&traces.from);
-            touched.extend(others.map(|&other| self.sessions[other].call));
+            let activities = self.sessions[key].activities();
+            let others = activities.to.iter().map(|(other, _)| other).chain(&activities.from);
+            affected.extend(others.map(|&other| self.sessions[other].call));
         }
         for key in again {
-            let to = self.relatives(key);
-            if to != self.sessions[key].traces().to {
-                self.relate(key, to, &mut touched);
+            let to = self.find_relations(key);
+            if to != self.sessions[key].activities().to {
+                self.set_relations(key, to, &mut affected);
             }
         }
-        touched.sort_unstable();
-        touched.dedup();
-        touched
+        affected.sort_unstable();
+        affected.dedup();
+        affected
     }
 
     /// Adds sessions to an empty index; returns the sessions that have entries.
     fn index_all(&mut self, keys: &[SessionKey]) -> Vec<SessionKey> {
-        let mut traced = Vec::with_capacity(keys.len());
+        let mut active = Vec::with_capacity(keys.len());
         for &key in keys {
-            self.index(key, traces_of(&self.sessions[key].session));
-            traced.extend(self.sessions[key].traces.is_some().then_some(key));
+            self.index(key, activities_of(&self.sessions[key].session));
+            active.extend(self.sessions[key].activities.is_some().then_some(key));
         }
-        traced.sort_unstable();
-        traced
+        active.sort_unstable();
+        active
     }
 
     /// Replaces the index entries of sessions; returns the sessions whose relations may have changed.
-    fn index_again(&mut self, keys: &[SessionKey]) -> Vec<SessionKey> {
+    fn reindex(&mut self, keys: &[SessionKey]) -> Vec<SessionKey> {
         let mut again = Vec::new();
         for &key in keys {
-            let traces = traces_of(&self.sessions[key].session);
-            again.extend(self.concerned(key));
-            if traces != self.sessions[key].traces().list {
-                self.index(key, traces);
-                again.extend(self.concerned(key));
+            let activities = activities_of(&self.sessions[key].session);
+            again.extend(self.sessions_affected_by(key));
+            if activities != self.sessions[key].activities().list {
+                self.index(key, activities);
+                again.extend(self.sessions_affected_by(key));
             }
         }
         again.sort_unstable();
@@ -235,110 +240,141 @@ impl<S: Default> Book<S> {
     }
 
     /// Replaces a session's entries in the account's index.
-    fn index(&mut self, key: SessionKey, traces: Box<[Trace]>) {
-        let held = &mut self.sessions[key];
-        if traces.is_empty() && held.traces.is_none() {
+    fn index(&mut self, key: SessionKey, activities: Box<[Activity]>) {
+        let node = &mut self.sessions[key];
+        if activities.is_empty() && node.activities.is_none() {
             return;
         }
-        let relations = &mut self.accounts[held.account].relations;
-        let own = held.traces.get_or_insert_default();
-        own.list.iter().for_each(|old| relations.remove(old, key));
-        traces.iter().for_each(|new| relations.add(new, key));
-        own.list = traces;
+        let activity_index = &mut self.accounts[node.account].activity_index;
+        let own = node.activities.get_or_insert_default();
+        own.list.iter().for_each(|old| activity_index.remove(old, key));
+        activities.iter().for_each(|new| activity_index.add(new, key));
+        own.list = activities;
     }
 
-    pub(crate) fn forget_traces(&mut self, key: SessionKey) {
-        if self.sessions[key].traces.is_none() {
+    pub(crate) fn remove_activities(&mut self, key: SessionKey) {
+        if self.sessions[key].activities.is_none() {
             return;
         }
         self.index(key, Box::default());
-        self.relate(key, Vec::new(), &mut Vec::new());
-        let Some(traces) = self.sessions[key].traces.take() else { return };
-        for other in traces.from {
-            if let Some(theirs) = &mut self.sessions[other].traces {
+        self.set_relations(key, Vec::new(), &mut Vec::new());
+        let Some(activities) = self.sessions[key].activities.take() else { return };
+        for other in activities.from {
+            if let Some(theirs) = &mut self.sessions[other].activities {
                 theirs.to.retain(|(to, _)| *to != key);
             }
         }
     }
 
-    fn relate(&mut self, key: SessionKey, to: Vec<(SessionKey, Why)>, touched: &mut Vec<CallKey>) {
-        touched.push(self.sessions[key].call);
-        let own = self.sessions[key].traces.get_or_insert_default();
+    fn set_relations(
+        &mut self,
+        key: SessionKey,
+        to: Vec<(SessionKey, Relation)>,
+        affected: &mut Vec<CallKey>,
+    ) {
+        affected.push(self.sessions[key].call);
+        let own = self.sessions[key].activities.get_or_insert_default();
         for (other, _) in std::mem::replace(&mut own.to, to.clone()) {
-            if let Some(theirs) = &mut self.sessions[other].traces {
+            if let Some(theirs) = &mut self.sessions[other].activities {
                 theirs.from.retain(|from| *from != key);
             }
-            touched.push(self.sessions[other].call);
+            affected.push(self.sessions[other].call);
         }
         for (other, _) in to {
             // Sorted by id: which of too many are named must not depend on the order of arrival.
             let id = |session: SessionKey| &self.sessions[session].session.id;
-            let place = self.sessions[other].traces().from.partition_point(|&from| id(from) < id(key));
-            self.sessions[other].traces.get_or_insert_default().from.insert(place, key);
-            touched.push(self.sessions[other].call);
+            let place = self.sessions[other].activities().from.partition_point(|&from| id(from) < id(key));
+            self.sessions[other].activities.get_or_insert_default().from.insert(place, key);
+            affected.push(self.sessions[other].call);
         }
     }
 
     /// The index of a session's account.
-    fn relations(&self, key: SessionKey) -> &Relations {
-        &self.accounts[self.sessions[key].account].relations
+    fn activity_index(&self, key: SessionKey) -> &ActivityIndex {
+        &self.accounts[self.sessions[key].account].activity_index
     }
 
     /// The sessions whose relations may change with this one.
-    fn concerned(&self, key: SessionKey) -> Vec<SessionKey> {
-        let (held, relations) = (&self.sessions[key], self.relations(key));
-        let mut concerned = vec![key];
-        concerned.extend(&held.traces().from);
-        for trace in held.traces().list.iter().filter(|trace| trace.did == Did::Dial) {
-            concerned.extend(relations.did_at_about(trace.who, Did::RingOut, trace.time));
+    fn sessions_affected_by(&self, key: SessionKey) -> Vec<SessionKey> {
+        let (node, activity_index) = (&self.sessions[key], self.activity_index(key));
+        let mut affected = vec![key];
+        affected.extend(&node.activities().from);
+        for activity in node.activities().list.iter().filter(|activity| activity.kind == ActivityKind::Dial) {
+            affected.extend(activity_index.sessions_near(
+                activity.actor,
+                ActivityKind::RingOut,
+                activity.time,
+            ));
         }
-        for trace in &held.traces().list {
-            match trace.did {
-                Did::Connect => {
-                    let later = relations.did(trace.who, Did::Connect, trace.time..=NEVER);
-                    concerned.extend(later.take(LOOKED_AT).map(|(_, other)| other));
+        for activity in &node.activities().list {
+            match activity.kind {
+                ActivityKind::Connect => {
+                    let later = activity_index.sessions_within(
+                        activity.actor,
+                        ActivityKind::Connect,
+                        activity.time..=LATEST,
+                    );
+                    affected.extend(later.take(MAX_CANDIDATES).map(|(_, other)| other));
                 }
-                Did::Public => {
-                    concerned.extend(relations.did_at_about(trace.who, Did::Public, trace.time));
+                ActivityKind::Public => {
+                    affected.extend(activity_index.sessions_near(
+                        activity.actor,
+                        ActivityKind::Public,
+                        activity.time,
+                    ));
                 }
-                Did::Dial | Did::Hold | Did::RingOut => {}
+                ActivityKind::Dial | ActivityKind::Hold | ActivityKind::RingOut => {}
             }
         }
-        if held.traces().hold() {
-            for (extension, begun, until) in holds_of(&held.session) {
-                let later = relations.did(Who::of(extension), Did::Dial, begun..=NEVER).take(LOOKED_AT);
+        if node.activities().has_hold() {
+            for (extension, started, until) in holds_of(&node.session) {
+                let later = activity_index
+                    .sessions_within(Actor::of(extension), ActivityKind::Dial, started..=LATEST)
+                    .take(MAX_CANDIDATES);
                 let during = later.take_while(|(time, _)| until.is_none_or(|until| *time < until));
-                concerned.extend(during.map(|(_, dialled)| dialled));
+                affected.extend(during.map(|(_, dialled)| dialled));
             }
         }
-        concerned
+        affected
     }
 
     /// The sessions that a session is related to.
-    fn relatives(&self, key: SessionKey) -> Vec<(SessionKey, Why)> {
+    fn find_relations(&self, key: SessionKey) -> Vec<(SessionKey, Relation)> {
         let mut found = Vec::new();
-        for trace in &self.sessions[key].traces().list {
-            match trace.did {
-                Did::Dial => found.extend(self.on_hold_at(key, trace).map(|held| (held, Why::Consultation))),
-                Did::RingOut => {
-                    let dialled = self.relations(key).did_at_about(trace.who, Did::Dial, trace.time);
+        for activity in &self.sessions[key].activities().list {
+            match activity.kind {
+                ActivityKind::Dial => found
+                    .extend(self.held_session_at(key, activity).map(|other| (other, Relation::Consultation))),
+                ActivityKind::RingOut => {
+                    let dialled = self.activity_index(key).sessions_near(
+                        activity.actor,
+                        ActivityKind::Dial,
+                        activity.time,
+                    );
                     let twins = dialled.filter(|&other| self.are_twins(key, other));
-                    found.extend(twins.map(|twin| (twin, Why::Twin)));
+                    found.extend(twins.map(|twin| (twin, Relation::Twin)));
                 }
-                Did::Connect => {
-                    let before = EVER..=trace.time;
-                    let relations = self.relations(key);
-                    let connected = relations.did(trace.who, Did::Connect, before).rev().take(LOOKED_AT);
-                    let at_once = |other: &SessionKey| self.are_concurrent(key, *other, trace.leg);
+                ActivityKind::Connect => {
+                    let before = EARLIEST..=activity.time;
+                    let activity_index = self.activity_index(key);
+                    let connected = activity_index
+                        .sessions_within(activity.actor, ActivityKind::Connect, before)
+                        .rev()
+                        .take(MAX_CANDIDATES);
+                    let at_once = |other: &SessionKey| self.are_concurrent(key, *other, activity.leg);
                     let others = connected.map(|(_, other)| other).filter(|other| *other != key);
-                    found.extend(others.filter(at_once).map(|other| (other, Why::Concurrent)));
+                    found.extend(others.filter(at_once).map(|other| (other, Relation::Concurrent)));
                 }
-                Did::Public => {
-                    let same = self.relations(key).did_at_about(trace.who, Did::Public, trace.time);
-                    let back = same.filter(|&other| other != key && self.came_back_as(key, other));
-                    found.extend(back.map(|other| (other, Why::Hairpin)));
+                ActivityKind::Public => {
+                    let same = self.activity_index(key).sessions_near(
+                        activity.actor,
+                        ActivityKind::Public,
+                        activity.time,
+                    );
+                    let back = same.filter(|&other| other != key && self.returned_as(key, other));
+                    found.extend(back.map(|other| (other, Relation::Hairpin)));
                 }
-                Did::Hold => {}
+                ActivityKind::Hold => {}
             }
         }
         found.dedup();
@@ -359,33 +395,37 @@ impl<S: Default> Book<S> {
             return false;
         }
         let Some(extension) = first.legs.extension(leg) else { return false };
-        let [a, b] = [a, b].map(|key| talks_of(&self.sessions[key].session, extension));
-        let overlap = |(start, end): (Time, Option<Time>), (begun, until): (Time, Option<Time>)| {
-            let end = end.into_iter().chain(until).min().unwrap_or(NEVER);
-            start.max(begun) < end && end - start.max(begun) >= CONCURRENT_MS
+        let [a, b] = [a, b].map(|key| connected_periods(&self.sessions[key].session, extension));
+        let overlap = |(start, end): (Time, Option<Time>), (started, until): (Time, Option<Time>)| {
+            let end = end.into_iter().chain(until).min().unwrap_or(LATEST);
+            start.max(started) < end && end - start.max(started) >= MIN_CONCURRENT_MS
         };
-        a.iter().any(|&talk| b.iter().any(|&other| overlap(talk, other)))
+        a.iter().any(|&period| b.iter().any(|&other| overlap(period, other)))
     }
 
     /// Whether a session in which an extension dialled a public number came back into the account as another: between
     /// the same two numbers, at the same time.
-    fn came_back_as(&self, dialled: SessionKey, other: SessionKey) -> bool {
+    fn returned_as(&self, dialled: SessionKey, other: SessionKey) -> bool {
         let [out, back] = [dialled, other].map(|key| &self.sessions[key].session);
-        let [Some((caller, numbers)), Some((stranger, same))] = [out, back].map(public_numbers) else {
+        let [Some((caller, numbers)), Some((outside, same))] = [out, back].map(public_numbers) else {
             return false;
         };
-        let [caller, stranger] = [out.legs.extension(caller), back.legs.extension(stranger)];
+        let [caller, outside] = [out.legs.extension(caller), back.legs.extension(outside)];
         let overlap = || {
-            let lasts = |a: &Session, b: &Session| last_event(a).is_none_or(|end| Some(end) >= b.start());
+            let lasts = |a: &Session, b: &Session| end_of(a).is_none_or(|end| Some(end) >= b.start());
             lasts(out, back) && lasts(back, out)
         };
-        caller.is_some() && stranger.is_none() && numbers == same && overlap()
+        caller.is_some() && outside.is_none() && numbers == same && overlap()
     }
 
     /// The session that the dialling extension had on hold: of several, the one held last.
-    fn on_hold_at(&self, key: SessionKey, dial: &Trace) -> Option<SessionKey> {
+    fn held_session_at(&self, key: SessionKey, dial: &Activity) -> Option<SessionKey> {
         let extension = self.sessions[key].session.legs.extension(dial.leg)?;
-        let before = self.relations(key).did(dial.who, Did::Hold, EVER..=dial.time).rev().take(LOOKED_AT);
+        let before = self
+            .activity_index(key)
+            .sessions_within(dial.actor, ActivityKind::Hold, EARLIEST..=dial.time)
+            .rev()
+            .take(MAX_CANDIDATES);
         let mut found: Option<(Time, &SessionId, SessionKey)> = None;
         for (time, other) in before {
             if found.as_ref().is_some_and(|(known, ..)| *known > time) {
@@ -408,29 +448,29 @@ impl<S: Default> Book<S> {
         };
         let [a, b] = [ring_out, other].map(|key| &self.sessions[key].session);
         let near = match (number(a), number(b)) {
-            (Some(a), Some(b)) => a != b && a.abs_diff(b) <= TWIN_IDS_WITHIN,
+            (Some(a), Some(b)) => a != b && a.abs_diff(b) <= MAX_TWIN_ID_DISTANCE,
             _ => false,
         };
         near && mirrored(a, b)
     }
 
     /// All sessions that a session is related to, in either direction.
-    pub(crate) fn relatives_of(&self, key: SessionKey) -> impl Iterator<Item = SessionKey> {
-        let traces = self.sessions[key].traces();
-        traces.to.iter().map(|(other, _)| *other).chain(traces.from.iter().copied())
+    pub(crate) fn related_sessions(&self, key: SessionKey) -> impl Iterator<Item = SessionKey> {
+        let activities = self.sessions[key].activities();
+        activities.to.iter().map(|(other, _)| *other).chain(activities.from.iter().copied())
     }
 
     /// The related calls of a call, and the supervisor's sessions of other calls that listened to it.
     pub(crate) fn related(&self, call: CallKey, listeners: &[SessionKey]) -> Vec<Related> {
         let mut related: Vec<Related> = Vec::new();
         for &key in &self.calls[call].sessions {
-            let traces = self.sessions[key].traces();
-            let to = traces.to.iter().map(|&(other, why)| (other, why, true));
-            let from = traces.from.iter().filter_map(|&other| {
-                let (_, why) = self.sessions[other].traces().to.iter().find(|(to, _)| *to == key)?;
+            let activities = self.sessions[key].activities();
+            let to = activities.to.iter().map(|&(other, why)| (other, why, true));
+            let from = activities.from.iter().filter_map(|&other| {
+                let (_, why) = self.sessions[other].activities().to.iter().find(|(to, _)| *to == key)?;
                 Some((other, *why, false))
             });
-            for (other, why, dialled) in to.chain(from).take(limits::RELATED_PER_CALL) {
+            for (other, why, dialled) in to.chain(from).take(limits::MAX_RELATED_PER_CALL) {
                 let other_call = self.sessions[other].call;
                 if other_call == call {
                     continue;
@@ -451,12 +491,12 @@ impl<S: Default> Book<S> {
         }));
         related.sort_by(|a, b| (a.kind, &a.id, &a.why).cmp(&(b.kind, &b.id, &b.why)));
         related.dedup_by(|a, b| a.kind == b.kind && a.id == b.id);
-        related.truncate(limits::RELATED_PER_CALL);
+        related.truncate(limits::MAX_RELATED_PER_CALL);
         related
     }
 }
 
-impl Why {
+impl Relation {
     fn kind(self) -> RelatedKind {
         match self {
             Self::Consultation => RelatedKind::Consultation,
@@ -495,16 +535,16 @@ fn public_numbers(session: &Session) -> Option<(LegKey, [CompactString; 2])> {
 }
 
 /// When the last leg of a session ended. `None` while a leg is open.
-fn last_event(session: &Session) -> Option<Time> {
-    let last = session.events().map(|event| event.said.time).max();
+fn end_of(session: &Session) -> Option<Time> {
+    let last = session.events().map(|event| event.status.time).max();
     last.filter(|_| session.open_legs() == 0)
 }
 
 /// When an extension and another party were connected in a session, with no one on hold. A machine is connected
 /// without ringing, so an extension counts only if it rang or dialled. Ends at the first missing notification.
-fn talks_of(session: &Session, extension: &str) -> Vec<(Time, Option<Time>)> {
-    let mut lines: SmallVec<[Line; 8]> = SmallVec::new();
-    let mut talks: Vec<(Time, Option<Time>)> = Vec::new();
+fn connected_periods(session: &Session, extension: &str) -> Vec<(Time, Option<Time>)> {
+    let mut tracked_legs: SmallVec<[TrackedLeg; 8]> = SmallVec::new();
+    let mut periods: Vec<(Time, Option<Time>)> = Vec::new();
     let mut effective = Time::from_millis(i64::MIN);
     let has_others = session.events().any(|event| session.legs.extension(event.leg) != Some(extension));
     // 1 is never delivered.
@@ -515,44 +555,44 @@ fn talks_of(session: &Session, extension: &str) -> Vec<(Time, Option<Time>)> {
             break;
         }
         last_sequence = event.sequence;
-        effective = effective.max(event.said.time);
-        let Some(code) = event.said.code.filter(|code| *code != Code::Other) else { continue };
-        match lines.iter_mut().find(|line| line.leg == event.leg) {
-            Some(line) => {
-                (line.code, line.rang) = (code, line.rang || code == Code::Proceeding);
-                line.listens = event.said.reason == Some(Reason::Supervising);
+        effective = effective.max(event.status.time);
+        let Some(code) = event.status.code.filter(|code| *code != Code::Other) else { continue };
+        match tracked_legs.iter_mut().find(|tracked| tracked.leg == event.leg) {
+            Some(tracked) => {
+                (tracked.code, tracked.rang) = (code, tracked.rang || code == Code::Proceeding);
+                tracked.listens = event.status.reason == Some(Reason::Supervising);
             }
-            None => lines.push(Line {
+            None => tracked_legs.push(TrackedLeg {
                 leg: event.leg,
                 is_own: session.legs.extension(event.leg) == Some(extension),
                 dials: session.legs.direction(event.leg) == Some(Direction::Outbound),
                 code,
                 rang: code == Code::Proceeding,
-                listens: event.said.reason == Some(Reason::Supervising),
+                listens: event.status.reason == Some(Reason::Supervising),
             }),
         }
-        let mut own = lines.iter().filter(|line| line.is_own && line.is_connected());
-        let own = own.find(|line| line.rang || line.dials);
-        let others = || lines.iter().any(|line| !line.is_own && line.is_connected());
-        let on_hold = lines.iter().any(|line| line.code == Code::Hold);
-        let talks_now = own.is_some_and(|own| !has_others && !own.dials || others()) && !on_hold;
-        match talks.last_mut() {
-            Some((_, end @ None)) if !talks_now => *end = Some(effective),
+        let mut own = tracked_legs.iter().filter(|tracked| tracked.is_own && tracked.is_connected());
+        let own = own.find(|tracked| tracked.rang || tracked.dials);
+        let others = || tracked_legs.iter().any(|tracked| !tracked.is_own && tracked.is_connected());
+        let on_hold = tracked_legs.iter().any(|tracked| tracked.code == Code::Hold);
+        let connected_now = own.is_some_and(|own| !has_others && !own.dials || others()) && !on_hold;
+        match periods.last_mut() {
+            Some((_, end @ None)) if !connected_now => *end = Some(effective),
             Some((_, None)) => {}
-            _ if talks_now => talks.push((effective, None)),
+            _ if connected_now => periods.push((effective, None)),
             _ => {}
         }
     }
     if last_sequence < session.last_sequence()
-        && let Some((_, end @ None)) = talks.last_mut()
+        && let Some((_, end @ None)) = periods.last_mut()
     {
         *end = Some(effective);
     }
-    talks
+    periods
 }
 
 /// The state of a leg as far as it shows who is connected.
-struct Line {
+struct TrackedLeg {
     leg: LegKey,
     is_own: bool,
     dials: bool,
@@ -562,7 +602,7 @@ struct Line {
     listens: bool,
 }
 
-impl Line {
+impl TrackedLeg {
     /// A parked party is resumed by the next party that is connected.
     fn is_connected(&self) -> bool {
         self.code == Code::Answered && !self.listens || self.code == Code::Parked && !self.is_own
@@ -570,8 +610,8 @@ impl Line {
 }
 
 fn mirrored(a: &Session, b: &Session) -> bool {
-    let outbound = own_legs(b, Direction::Outbound);
-    own_legs(a, Direction::Inbound).iter().any(|leg| {
+    let outbound = extension_legs(b, Direction::Outbound);
+    extension_legs(a, Direction::Inbound).iter().any(|leg| {
         let (from, to) = (leg.from.number, leg.to.number);
         from.is_some()
             && to.is_some()
@@ -579,52 +619,54 @@ fn mirrored(a: &Session, b: &Session) -> bool {
     })
 }
 
-fn own_legs(session: &Session, direction: Direction) -> Vec<Description<'_>> {
+fn extension_legs(session: &Session, direction: Direction) -> Vec<Description<'_>> {
     let legs = (0..session.legs.len()).map(|leg| session.legs.description(leg as LegKey));
     legs.filter(|leg| leg.extension.is_some() && leg.direction == Some(direction)).collect()
 }
 
 /// What a session's extensions did, with effective times.
-fn traces_of(session: &Session) -> Box<[Trace]> {
-    let mut traces: SmallVec<[Trace; 8]> = SmallVec::new();
+fn activities_of(session: &Session) -> Box<[Activity]> {
+    let mut activities: SmallVec<[Activity; 8]> = SmallVec::new();
     if let (Some((leg, numbers)), Some(time)) = (public_numbers(session), session.start())
         && !session.is_conference()
     {
-        traces.push(Trace { who: Who::of(numbers), did: Did::Public, time, leg });
+        activities.push(Activity { actor: Actor::of(numbers), kind: ActivityKind::Public, time, leg });
     }
     let mut effective = Time::from_millis(i64::MIN);
-    let mut begun = false;
+    let mut started = false;
     for event in session.events() {
-        effective = effective.max(event.said.time);
+        effective = effective.max(event.status.time);
         let (legs, leg) = (&session.legs, event.leg);
-        let mut trace = |did| {
-            let who = legs.extension(leg).map(Who::of);
-            traces.extend(who.map(|who| Trace { who, did, time: effective, leg }));
+        let mut activity = |kind| {
+            let actor = legs.extension(leg).map(Actor::of);
+            activities.extend(actor.map(|actor| Activity { actor, kind, time: effective, leg }));
         };
-        match event.said.code {
-            Some(Code::Hold) => trace(Did::Hold),
-            Some(Code::Answered) if event.said.reason != Some(Reason::Supervising) => trace(Did::Connect),
+        match event.status.code {
+            Some(Code::Hold) => activity(ActivityKind::Hold),
+            Some(Code::Answered) if event.status.reason != Some(Reason::Supervising) => {
+                activity(ActivityKind::Connect)
+            }
             _ => {}
         }
-        if begun || event.is_text_reply() {
+        if started || event.is_text_reply() {
             continue;
         }
         let direction = legs.direction(leg);
         if session.is_ring_out() {
-            begun = legs.ring_out_role(leg) != Some(Role::Target);
-            if begun {
-                trace(Did::RingOut);
+            started = legs.ring_out_role(leg) != Some(Role::Target);
+            if started {
+                activity(ActivityKind::RingOut);
             }
         } else if direction == Some(Direction::Outbound) {
-            begun = true;
+            started = true;
             if !session.is_conference() {
-                trace(Did::Dial);
+                activity(ActivityKind::Dial);
             }
         }
     }
-    traces.sort_unstable();
-    traces.dedup_by_key(|trace| Trace { leg: LegKey::MIN, ..*trace });
-    traces.into_boxed_slice()
+    activities.sort_unstable();
+    activities.dedup_by_key(|activity| Activity { leg: LegKey::MIN, ..*activity });
+    activities.into_boxed_slice()
 }
 
 /// Whether an extension has the others of a session on hold at a time.
@@ -642,20 +684,20 @@ fn holds_at(session: &Session, extension: &str, time: Time) -> bool {
 /// Which extensions had the others of a session on hold, and when.
 fn holds_of(session: &Session) -> Vec<(&str, Time, Option<Time>)> {
     let mut effective = Time::from_millis(i64::MIN);
-    let mut begun: HashMap<LegKey, Time> = HashMap::new();
+    let mut started: HashMap<LegKey, Time> = HashMap::new();
     let mut holds = Vec::new();
     for event in session.events() {
-        effective = effective.max(event.said.time);
-        match event.said.code {
+        effective = effective.max(event.status.time);
+        match event.status.code {
             None | Some(Code::Other) => {}
-            Some(Code::Hold) => drop(begun.entry(event.leg).or_insert(effective)),
+            Some(Code::Hold) => drop(started.entry(event.leg).or_insert(effective)),
             Some(_) => {
-                holds.extend(begun.remove(&event.leg).map(|begun| (event.leg, begun, Some(effective))))
+                holds.extend(started.remove(&event.leg).map(|started| (event.leg, started, Some(effective))))
             }
         }
     }
-    holds.extend(begun.into_iter().map(|(leg, begun)| (leg, begun, None)));
-    let owned = |(leg, begun, until)| Some((session.legs.extension(leg)?, begun, until));
+    holds.extend(started.into_iter().map(|(leg, started)| (leg, started, None)));
+    let owned = |(leg, started, until)| Some((session.legs.extension(leg)?, started, until));
     holds.into_iter().filter_map(owned).collect()
 }
 
@@ -663,8 +705,8 @@ fn holds_of(session: &Session) -> Vec<(&str, Time, Option<Time>)> {
 fn states_of(session: &Session, extension: &str) -> impl Iterator<Item = (Time, LegKey, Code)> {
     let mut effective = Time::from_millis(i64::MIN);
     session.events().filter_map(move |event| {
-        effective = effective.max(event.said.time);
-        let code = event.said.code.filter(|code| *code != Code::Other)?;
+        effective = effective.max(event.status.time);
+        let code = event.status.code.filter(|code| *code != Code::Other)?;
         (session.legs.extension(event.leg) == Some(extension)).then_some((effective, event.leg, code))
     })
 }

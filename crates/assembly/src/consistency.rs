@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use wholecall_record::{Call, CallId};
 
-use crate::fold::{Fold, Standing};
+use crate::fold::{Fold, RecordStatus};
 
 /// A record that contradicted itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,19 +18,19 @@ pub struct Contradiction {
 
 /// Makes records consistent and collects the contradictions.
 #[derive(Debug, Default)]
-pub(crate) struct Gate(Mutex<Vec<Contradiction>>);
+pub(crate) struct ConsistencyCheck(Mutex<Vec<Contradiction>>);
 
 /// Maximum number of contradictions that are stored until they are taken.
-const REMEMBERED: usize = 1_000;
+const MAX_CONTRADICTIONS: usize = 1_000;
 
-impl Gate {
+impl ConsistencyCheck {
     /// The record of a call, without contradictions.
-    pub(crate) fn record(&self, fold: &Fold<'_>, standing: Standing) -> Call {
-        let mut call = fold.record(standing);
+    pub(crate) fn record(&self, fold: &Fold<'_>, status: RecordStatus) -> Call {
+        let mut call = fold.record(status);
         let what = call.make_sound();
         if !what.is_empty() {
             let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if found.len() < REMEMBERED {
+            if found.len() < MAX_CONTRADICTIONS {
                 found.push(Contradiction { call: call.id.clone(), what });
             }
         }

@@ -17,7 +17,7 @@ use super::{
 
 /// A participant at the far side of a session, for some time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Implied {
+pub(crate) struct InferredParty {
     pub(crate) room: usize,
     /// The visible leg whose `from` or `to` names the far side.
     pub(crate) from_leg: usize,
@@ -34,30 +34,30 @@ pub(crate) struct Implied {
     pub(crate) present: Vec<(Time, Option<Time>)>,
 }
 
-impl Implied {
+impl InferredParty {
     /// Whether it is connected just before a time.
-    pub(crate) fn is_there_before(&self, time: Time) -> bool {
+    pub(crate) fn is_present_before(&self, time: Time) -> bool {
         self.present.iter().any(|(start, end)| *start < time && end.is_none_or(|end| time <= end))
     }
 
     /// Whether it is connected and nothing ended that.
-    pub(crate) fn is_there_still(&self) -> bool {
+    pub(crate) fn is_still_present(&self) -> bool {
         self.present.iter().any(|(_, end)| end.is_none())
     }
 }
 
 impl<'a> Fold<'a> {
     /// Adds the far side of each session of which only one side is visible.
-    pub(super) fn mention_implied_sides(&self, mentions: &mut Vec<Mention<'a>>) {
+    pub(super) fn mention_inferred_parties(&self, mentions: &mut Vec<Mention<'a>>) {
         for room in 0..self.rooms.len() {
             let Some((from_leg, is_caller)) = self.one_sided(room) else { continue };
             let leg = &self.legs[from_leg];
             let side = if is_caller { leg.description.from } else { leg.description.to };
             let id = self.side_id(side, &self.rooms[room].session.id, leg);
-            let is_ours = id.extension_id().is_some() || may_be_ours(side, self.material.directory);
+            let is_ours = id.extension_id().is_some() || may_be_ours(side, self.input.directory);
             let kind = if is_ours { Kind::User } else { Kind::External };
             let changes = self.other_side_changes(room);
-            let implied = Implied {
+            let inferred = InferredParty {
                 room,
                 from_leg,
                 is_caller,
@@ -73,13 +73,14 @@ impl<'a> Fold<'a> {
                     id,
                     kind,
                     side: Some(side),
-                    by: Mentioned::Implied(implied.clone()),
+                    by: Mentioned::Inferred(inferred.clone()),
                 });
             }
             for (at, (since, id)) in changes.iter().enumerate() {
                 let until = changes.get(at + 1).map(|(time, _)| *time);
-                let implied = Implied { since: Some(*since), until, can_be_heard: true, ..implied.clone() };
-                let by = Mentioned::Implied(implied);
+                let inferred =
+                    InferredParty { since: Some(*since), until, can_be_heard: true, ..inferred.clone() };
+                let by = Mentioned::Inferred(inferred);
                 mentions.push(Mention { id: id.clone(), kind: Kind::Unknown, side: None, by });
             }
         }
@@ -132,8 +133,8 @@ impl<'a> Fold<'a> {
         for leg in self.rooms[room].legs.clone() {
             let party = &self.legs[leg].party;
             for change in self.changes_of(leg) {
-                let said = &change.event.said;
-                if said.code == Some(Code::Answered) && said.reason == Some(Reason::AttendedTransfer) {
+                let status = &change.event.status;
+                if status.code == Some(Code::Answered) && status.reason == Some(Reason::AttendedTransfer) {
                     let session = &self.rooms[room].session.id;
                     let id = format!("anon:{session}/{party}/{}", change.event.sequence);
                     changes.push((change.time, ParticipantId::from(id)));
@@ -145,9 +146,9 @@ impl<'a> Fold<'a> {
     }
 
     /// Finds when each inferred party is connected.
-    pub(super) fn find_implied_presence(&mut self) {
-        for index in 0..self.implied.len() {
-            let side = &self.implied[index];
+    pub(super) fn find_inferred_presence(&mut self) {
+        for index in 0..self.inferred_parties.len() {
+            let side = &self.inferred_parties[index];
             let mut present = match side.can_be_heard {
                 true if side.is_caller => self.caller_presence(side.room),
                 true => self.callee_presence(side.room),
@@ -158,9 +159,9 @@ impl<'a> Fold<'a> {
                 *start = since.map_or(*start, |since| since.max(*start));
                 *end = end.map_or(until, |end| Some(until.map_or(end, |until| until.min(end))));
             }
-            self.take_out_movers(&self.implied[index], &mut present);
+            self.take_out_movers(&self.inferred_parties[index], &mut present);
             present.retain(|(start, end)| end.is_none_or(|end| *start < end));
-            self.implied[index].present = present;
+            self.inferred_parties[index].present = present;
         }
     }
 
@@ -210,14 +211,14 @@ impl<'a> Fold<'a> {
 
     fn last_change(&self, leg: usize, code: Code) -> Option<Time> {
         let mut changes = self.changes_of(leg).iter().rev();
-        changes.find(|change| change.event.said.code == Some(code)).map(|change| change.time)
+        changes.find(|change| change.event.status.code == Some(code)).map(|change| change.time)
     }
 
     /// A party that opened a link is absent from the link's start, even if its leg was not observed.
-    fn take_out_movers(&self, side: &Implied, present: &mut Vec<(Time, Option<Time>)>) {
+    fn take_out_movers(&self, side: &InferredParty, present: &mut Vec<(Time, Option<Time>)>) {
         let names_side = |link: &&super::Link| {
             let is_side = |end: &End| end.room == side.room && end.leg.is_none();
-            link.empties_its_ends()
+            link.removes_both_legs()
                 && link.ends().into_iter().any(is_side)
                 && self.opener_of(link) == Some(side.person)
         };
@@ -229,8 +230,9 @@ impl<'a> Fold<'a> {
     /// When a leg's end shows that its far side has left too: a leg that left by a link leaves the others behind, but
     /// a conference host's leg that ends after the link ends the session.
     fn far_side_left(&self, leg: usize) -> Option<Time> {
-        let change =
-            |code| self.changes_of(leg).iter().rev().find(move |change| change.event.said.code == Some(code));
+        let change = |code| {
+            self.changes_of(leg).iter().rev().find(move |change| change.event.status.code == Some(code))
+        };
         let gone_at = change(Code::Gone).map(|gone| gone.event.sequence);
         let came_back =
             change(Code::Answered).is_some_and(|answered| Some(answered.event.sequence) > gone_at);
