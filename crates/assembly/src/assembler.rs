@@ -1,7 +1,7 @@
-//! Calls while they happen: versions, completion, corrections.
+//! Assembles calls while they happen: versions, completion, corrections.
 //!
-//! Time comes in with the input and is never asked for. What has to be done later comes out as
-//! [`Assembler::next_due`]; whoever drives the assembler calls [`Assembler::tick`] then.
+//! The caller passes the time with each input; the assembler never reads a clock. [`Assembler::next_due`] returns the
+//! next deadline, at which the caller calls [`Assembler::tick`].
 
 mod restore;
 mod status;
@@ -20,22 +20,22 @@ use wholecall_record::{
     call::{ClosedBecause, State},
 };
 
-pub use self::restore::{Left, Restoring};
-use self::status::{NEVER, NEVER_HEARD, Status};
+pub use self::restore::{Left, RestoreBuilder};
+use self::status::{NEVER, NEVER_ARRIVED, Status};
 use crate::{
-    book::{Added, Book, CallKey},
     change::{Change, Changes},
+    consistency::{ConsistencyCheck, Contradiction},
     directory::Directory,
-    fold::{Fold, Patience, Standing},
-    forgotten::Forgotten,
-    gate::{Contradiction, Gate},
+    evicted::EvictedSessions,
+    fold::{Fold, IdleTimeout, RecordStatus},
+    session_graph::{CallKey, GraphUpdate, SessionGraph},
     settings::Settings,
 };
 
 /// Assembles calls while they happen.
 ///
-/// After each `receive` and each `tick`, take the changes; then wait for the next notification or for
-/// `next_due`, whichever comes first:
+/// After each `receive` and each `tick`, publish the changes; then wait for the next notification or for `next_due`,
+/// whichever comes first:
 ///
 /// ```
 /// # use wholecall_assembly::{Assembler, Settings};
@@ -58,15 +58,15 @@ use crate::{
 #[derive(Debug)]
 pub struct Assembler {
     settings: Settings,
-    book: Book<Status>,
-    /// When to look at which call; entries that are out of date are passed over.
-    agenda: BinaryHeap<Reverse<(Time, CallKey)>>,
-    forgotten: Forgotten,
-    questions: Vec<Question>,
-    gate: Gate,
+    graph: SessionGraph<Status>,
+    /// When to evaluate which call; entries that are out of date are skipped.
+    deadlines: BinaryHeap<Reverse<(Time, CallKey)>>,
+    evicted: EvictedSessions,
+    lookups: Vec<Question>,
+    consistency: ConsistencyCheck,
 }
 
-/// A session that RingCentral may know more of than it has told: a notification seems to be lost.
+/// A session that seems to lack a notification and should be looked up at RingCentral.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     /// The account.
@@ -75,100 +75,102 @@ pub struct Question {
     pub session: SessionId,
 }
 
-/// A live call of more notifications than this gets fewer versions than one per [`Settings::version_every_ms`].
-const EVENTS_PER_VERSION: usize = 200;
+/// Maximum number of notifications of a live call that gets a version per [`Settings::version_every_ms`]; a longer
+/// call gets fewer.
+const MAX_EVENTS_AT_FULL_RATE: usize = 200;
 
 impl Assembler {
-    /// An assembler that has heard nothing yet.
+    /// An assembler without any calls.
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
-            book: Book::new(),
-            agenda: BinaryHeap::new(),
-            forgotten: Forgotten::default(),
-            questions: Vec::new(),
-            gate: Gate::default(),
+            graph: SessionGraph::new(),
+            deadlines: BinaryHeap::new(),
+            evicted: EvictedSessions::default(),
+            lookups: Vec::new(),
+            consistency: ConsistencyCheck::default(),
         }
     }
 
-    /// Names the extensions of an account from now on; without an account, of all that have no directory of their own.
-    /// That tells nothing: calls that are live say it with their next version, and closed calls stay as they were told.
+    /// Sets an account's directory; without an account, the one for all accounts without a directory of their own.
+    /// This publishes nothing: live calls use it from their next version on, closed calls keep the one they were
+    /// closed with.
     pub fn set_directory(&mut self, account: Option<&str>, directory: impl Into<Arc<Directory>>) {
-        self.book.set_directory(account, directory.into());
+        self.graph.set_directory(account, directory.into());
     }
 
-    /// How long it waits for what.
+    /// The waiting times.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Waits otherwise from now on, also for the calls in memory: the next [`Assembler::tick`] looks at all of them.
+    /// Changes the waiting times, also for calls in memory: the next [`Assembler::tick`] evaluates all of them.
     pub fn set_settings(&mut self, settings: Settings) {
         self.settings = settings;
-        let calls: Vec<CallKey> = self.book.calls.iter().map(|(key, _)| key).collect();
+        let calls: Vec<CallKey> = self.graph.calls.iter().map(|(key, _)| key).collect();
         for call in calls {
-            let status = &mut self.book.calls[call].status;
+            let status = &mut self.graph.calls[call].status;
             status.due = status.due.min(status.last_arrival);
             self.schedule(call);
         }
     }
 
-    /// Tells live calls in versions that are so far apart from now on. What is due already stays so.
+    /// Changes the minimum interval between versions of live calls. Deadlines that are already set stay.
     pub fn set_version_every_ms(&mut self, every_ms: i64) {
         self.settings.version_every_ms = every_ms;
     }
 
-    /// Takes in a notification that has arrived.
+    /// Applies a notification, or a lookup answer, that arrived.
     pub fn receive(&mut self, arrived: Time, notification: &Notification<'_, '_>) -> Changes {
         let mut changes = Changes::new();
-        let added = self.book.add(notification);
-        let Added { call, news, absorbed, touched } = added;
+        let added = self.graph.add(notification);
+        let GraphUpdate { call, is_new, absorbed, affected } = added;
         let mut merged: Vec<(CallKey, CallId)> = Vec::new();
         for (from, session) in absorbed {
-            let into = self.book.sessions[session].call;
-            if let Some(id) = &from.told_as {
+            let into = self.graph.sessions[session].call;
+            if let Some(id) = &from.published_id {
                 merged.push((into, id.clone()));
             }
-            self.book.calls[into].status.absorb(from);
+            self.graph.calls[into].status.absorb(from);
         }
-        if !news {
+        if !is_new {
             return changes;
         }
-        let status = &self.book.calls[call].status;
+        let status = &self.graph.calls[call].status;
         if status.version == 0 && status.last_arrival < arrived {
-            let late_for = self.forgotten.find(notification.account_id(), notification.session_id()).cloned();
-            let status = &mut self.book.calls[call].status;
+            let late_for = self.evicted.find(notification.account_id(), notification.session_id()).cloned();
+            let status = &mut self.graph.calls[call].status;
             status.late_for = status.late_for.take().or(late_for);
         }
-        let status = &mut self.book.calls[call].status;
+        let status = &mut self.graph.calls[call].status;
         status.last_event = status.last_event.max(event_time(notification));
-        self.hear(call, arrived);
-        self.follow_ids(call, &mut merged, &mut changes);
-        for other in touched {
-            self.hear(other, arrived);
-            self.follow_ids(other, &mut merged, &mut changes);
-            self.attend(other, arrived, &mut changes);
+        self.mark_changed(call, arrived);
+        self.publish_merges(call, &mut merged, &mut changes);
+        for other in affected {
+            self.mark_changed(other, arrived);
+            self.publish_merges(other, &mut merged, &mut changes);
+            self.evaluate(other, arrived, &mut changes);
         }
-        self.attend(call, arrived, &mut changes);
+        self.evaluate(call, arrived, &mut changes);
         changes
     }
 
-    /// Does what is due by now.
+    /// Handles all deadlines up to `now`.
     pub fn tick(&mut self, now: Time) -> Changes {
         let mut changes = Changes::new();
-        self.attend_related(now, &mut changes);
-        while let Some(&Reverse((time, call))) = self.agenda.peek() {
+        self.evaluate_related(now, &mut changes);
+        while let Some(&Reverse((time, call))) = self.deadlines.peek() {
             if time > now {
                 break;
             }
-            self.agenda.pop();
-            let Some(group) = self.book.calls.get_mut(call) else { continue };
+            self.deadlines.pop();
+            let Some(group) = self.graph.calls.get_mut(call) else { continue };
             if group.status.scheduled != Some(time) {
                 continue;
             }
             group.status.scheduled = None;
             if group.status.due <= now {
-                self.attend(call, now, &mut changes);
+                self.evaluate(call, now, &mut changes);
             } else {
                 self.schedule(call);
             }
@@ -176,25 +178,24 @@ impl Assembler {
         changes
     }
 
-    /// What to ask RingCentral, since this was last called. Whoever gets an answer has the assembler receive it as it
-    /// receives notifications.
+    /// Takes the lookups requested since the last call of this method. Pass the answers to [`Assembler::receive`].
     pub fn take_questions(&mut self) -> Vec<Question> {
-        std::mem::take(&mut self.questions)
+        std::mem::take(&mut self.lookups)
     }
 
-    /// When the assembler wants to be called next if nothing comes before.
+    /// The next deadline, at which to call [`Assembler::tick`].
     pub fn next_due(&self) -> Option<Time> {
-        self.agenda.peek().map(|Reverse((time, _))| *time)
+        self.deadlines.peek().map(|Reverse((time, _))| *time)
     }
 
-    /// Ends the input: everything settles; what has not ended is incomplete.
+    /// Ends the input: publishes every open call, as incomplete if a leg has not ended.
     pub fn finish(&mut self, now: Time) -> Changes {
         let mut changes = Changes::new();
-        self.attend_related(now, &mut changes);
+        self.evaluate_related(now, &mut changes);
         let mut open: Vec<(Option<CallId>, Option<AccountId>, CallKey)> = Vec::new();
-        for (key, group) in &self.book.calls {
-            if group.status.state == State::Live || group.status.has_news {
-                open.push((self.id_of(key), self.book.account_id(key).cloned(), key));
+        for (key, group) in &self.graph.calls {
+            if group.status.state == State::Live || group.status.is_dirty {
+                open.push((self.id_of(key), self.graph.account_id(key).cloned(), key));
             }
         }
         open.sort();
@@ -211,51 +212,52 @@ impl Assembler {
         changes
     }
 
-    /// Records that contradicted themselves and were published with what remained true, since this was last called.
+    /// Takes the contradictions that were removed from published records since the last call of this method.
     pub fn take_contradictions(&mut self) -> Vec<Contradiction> {
-        self.gate.take_contradictions()
+        self.consistency.take_contradictions()
     }
 
-    /// How many calls are in memory, live and closed.
+    /// Number of calls in memory, live and closed.
     pub fn len(&self) -> usize {
-        self.book.calls.len()
+        self.graph.calls.len()
     }
 
     /// Whether no call is in memory.
     pub fn is_empty(&self) -> bool {
-        self.book.calls.is_empty()
+        self.graph.calls.is_empty()
     }
 
-    /// A call, understood: a live one with the account's directory of now, a closed one with that of its closing.
+    /// The fold of a call: of a live one with the account's current directory, of a closed one with the one it was
+    /// closed with.
     fn fold(&self, call: CallKey) -> Option<Fold<'_>> {
-        let status = &self.book.calls[call].status;
+        let status = &self.graph.calls[call].status;
         match status.state {
-            State::Live => self.book.fold(call),
-            State::Complete | State::Incomplete => self.book.fold_with(call, status.directory.as_deref()),
+            State::Live => self.graph.fold(call),
+            State::Complete | State::Incomplete => self.graph.fold_with(call, status.directory.as_deref()),
         }
     }
 
     fn id_of(&self, call: CallKey) -> Option<CallId> {
-        self.book.root(call).map(|root| self.book.sessions[root].session.id.clone())
+        self.graph.root(call).map(|root| self.graph.sessions[root].session.id.clone())
     }
 
-    fn hear(&mut self, call: CallKey, now: Time) {
-        let status = &mut self.book.calls[call].status;
-        status.has_news = true;
+    fn mark_changed(&mut self, call: CallKey, now: Time) {
+        let status = &mut self.graph.calls[call].status;
+        status.is_dirty = true;
         status.last_arrival = status.last_arrival.max(now);
-        status.ask_at = ask_at(&self.settings, status).max(status.ask_at);
+        status.lookup_at = lookup_at(&self.settings, status).max(status.lookup_at);
     }
 
-    /// Looks at the calls that are related to what has changed: their records may say something else now.
-    fn attend_related(&mut self, now: Time, changes: &mut Changes) {
-        for call in self.book.refresh_relations() {
-            let Some(group) = self.book.calls.get_mut(call) else { continue };
+    /// Evaluates the calls that are related to changed ones: their records may have changed too.
+    fn evaluate_related(&mut self, now: Time, changes: &mut Changes) {
+        for call in self.graph.update_relations() {
+            let Some(group) = self.graph.calls.get_mut(call) else { continue };
             let status = &mut group.status;
             if status.state == State::Live {
-                status.has_news |= status.version > 0;
-                self.attend(call, now, changes);
-            } else if !status.has_news {
-                // As closed as it was, whatever else it says.
+                status.is_dirty |= status.version > 0;
+                self.evaluate(call, now, changes);
+            } else if !status.is_dirty {
+                // It stays closed with the same state and reason.
                 let (state, reason) = (status.state, status.reason);
                 let Some(fold) = self.fold(call) else { continue };
                 let record = self.record(call, &fold, state, reason, now);
@@ -265,16 +267,16 @@ impl Assembler {
         }
     }
 
-    /// Tells of ids that are no longer a call's own.
-    fn follow_ids(&mut self, call: CallKey, merged: &mut Vec<(CallKey, CallId)>, changes: &mut Changes) {
+    /// Publishes the ids that are no longer a call's own.
+    fn publish_merges(&mut self, call: CallKey, merged: &mut Vec<(CallKey, CallId)>, changes: &mut Changes) {
         let Some(id) = self.id_of(call) else { return };
-        let account = self.book.account_id(call).cloned();
-        let status = &mut self.book.calls[call].status;
+        let account = self.graph.account_id(call).cloned();
+        let status = &mut self.graph.calls[call].status;
         let mut gone: Vec<CallId> = Vec::new();
-        if let Some(told_as) = &mut status.told_as
-            && *told_as != id
+        if let Some(published_id) = &mut status.published_id
+            && *published_id != id
         {
-            gone.push(std::mem::replace(told_as, id.clone()));
+            gone.push(std::mem::replace(published_id, id.clone()));
         }
         merged.retain(|(into, old)| {
             if *into == call && *old != id {
@@ -284,7 +286,7 @@ impl Assembler {
         });
         gone.sort();
         gone.dedup();
-        status.owes_version |= !gone.is_empty();
+        status.must_publish |= !gone.is_empty();
         changes.extend(gone.into_iter().map(|old| Change::Merged {
             account: account.clone(),
             id: old,
@@ -292,110 +294,114 @@ impl Assembler {
         }));
     }
 
-    /// Looks at a call: publishes what is due and finds out when to look again.
-    fn attend(&mut self, call: CallKey, now: Time, changes: &mut Changes) {
-        let status = &self.book.calls[call].status;
+    /// Evaluates a call: publishes what is due and sets the next deadline.
+    fn evaluate(&mut self, call: CallKey, now: Time, changes: &mut Changes) {
+        let status = &self.graph.calls[call].status;
         match status.state {
-            _ if self.book.root(call).is_none() => self.attend_unseen(call, now),
-            State::Live => self.attend_live(call, now, changes),
-            State::Complete | State::Incomplete if status.has_news => {
-                self.attend_reopened(call, now, changes)
+            _ if self.graph.root(call).is_none() => self.evaluate_unobserved(call, now),
+            State::Live => self.evaluate_live(call, now, changes),
+            State::Complete | State::Incomplete if status.is_dirty => {
+                self.evaluate_reopened(call, now, changes)
             }
-            State::Complete | State::Incomplete => self.attend_closed(call, now),
+            State::Complete | State::Incomplete => self.evaluate_closed(call, now),
         }
-        if self.book.calls.contains(call) {
+        if self.graph.calls.contains(call) {
             self.schedule(call);
         }
     }
 
-    /// Sessions of which nothing is known but that a link or a text reply names them are no call to tell of.
-    /// They are kept as long as a closed call is, and as what names them.
-    fn attend_unseen(&mut self, call: CallKey, now: Time) {
-        let status = &mut self.book.calls[call].status;
-        status.has_news = false;
-        let keep_until = status.last_arrival + self.settings.keep_closed_ms;
-        if now < keep_until {
-            status.due = keep_until;
-        } else if self.book.is_named(call) {
-            self.book.calls[call].status.due = now + self.settings.keep_closed_ms;
+    /// Groups without an observed leg (named only by a link, or by a text reply) are never published. They are stored
+    /// as long as a closed call, and as long as a link of another call leads to them.
+    fn evaluate_unobserved(&mut self, call: CallKey, now: Time) {
+        let status = &mut self.graph.calls[call].status;
+        status.is_dirty = false;
+        let evict_at = status.last_arrival + self.settings.keep_closed_ms;
+        if now < evict_at {
+            status.due = evict_at;
+        } else if self.graph.is_link_target(call) {
+            self.graph.calls[call].status.due = now + self.settings.keep_closed_ms;
         } else {
-            self.book.forget(call);
+            self.graph.remove_call(call);
         }
     }
 
-    fn attend_live(&mut self, call: CallKey, now: Time, changes: &mut Changes) {
-        let quiet_ms = now - self.book.calls[call].status.last_arrival;
-        let looks = self.looks(call);
-        if looks.iter().any(|look| *look <= quiet_ms) && self.close_if_over(call, quiet_ms, now, changes) {
+    fn evaluate_live(&mut self, call: CallKey, now: Time, changes: &mut Changes) {
+        let idle_ms = now - self.graph.calls[call].status.last_arrival;
+        let thresholds = self.idle_thresholds(call);
+        if thresholds.iter().any(|threshold| *threshold <= idle_ms)
+            && self.close_if_over(call, idle_ms, now, changes)
+        {
             return;
         }
-        self.ask(call, now);
+        self.request_lookups(call, now);
         let every_ms = self.version_every_ms(call);
-        let status = &self.book.calls[call].status;
-        let is_time = status.version == 0 || status.owes_version || status.version_at + every_ms <= now;
-        if status.has_news && is_time {
+        let status = &self.graph.calls[call].status;
+        let is_time = status.version == 0 || status.must_publish || status.version_at + every_ms <= now;
+        if status.is_dirty && is_time {
             self.publish_live(call, now, changes);
         }
-        let next_look = looks.iter().filter(|look| **look > quiet_ms).min();
-        let status = &mut self.book.calls[call].status;
-        let silent_ms = status.silent_after_ms(&self.settings);
-        status.due = status.last_arrival + next_look.copied().unwrap_or(quiet_ms + silent_ms);
-        if status.has_news {
+        let next_threshold = thresholds.iter().filter(|threshold| **threshold > idle_ms).min();
+        let status = &mut self.graph.calls[call].status;
+        let silent_ms = status.idle_timeout_ms(&self.settings);
+        status.due = status.last_arrival + next_threshold.copied().unwrap_or(idle_ms + silent_ms);
+        if status.is_dirty {
             status.due = status.due.min(status.version_at + every_ms);
         }
-        status.due = status.ask_at.map_or(status.due, |ask_at| status.due.min(ask_at));
+        status.due = status.lookup_at.map_or(status.due, |lookup_at| status.due.min(lookup_at));
     }
 
-    /// Asks for what seems to be lost of a live call, if it is time to: again and again, but ever more seldom.
-    fn ask(&mut self, call: CallKey, now: Time) {
-        let is_time = |status: &Status| status.ask_at.is_some_and(|ask_at| ask_at <= now);
-        if !is_time(&self.book.calls[call].status) {
+    /// Requests lookups for a live call that seems to lack notifications, with increasing intervals.
+    fn request_lookups(&mut self, call: CallKey, now: Time) {
+        let is_time = |status: &Status| status.lookup_at.is_some_and(|lookup_at| lookup_at <= now);
+        if !is_time(&self.graph.calls[call].status) {
             return;
         }
-        let account = self.book.account_id(call).cloned();
-        let lost = self.book.fold(call).map(|fold| fold.seem_lost()).unwrap_or_default();
-        let status = &mut self.book.calls[call].status;
-        status.ask_at = None;
-        if !lost.is_empty() {
-            status.asked += 1;
-            status.ask_at = self.settings.ask_after_ms.map(|after_ms| now + after_ms * backoff(status.asked));
+        let account = self.graph.account_id(call).cloned();
+        let missing =
+            self.graph.fold(call).map(|fold| fold.sessions_with_missing_events()).unwrap_or_default();
+        let status = &mut self.graph.calls[call].status;
+        status.lookup_at = None;
+        if !missing.is_empty() {
+            status.lookup_requests += 1;
+            status.lookup_at =
+                self.settings.ask_after_ms.map(|after_ms| now + after_ms * backoff(status.lookup_requests));
         }
-        let questions = lost.into_iter().map(|session| Question { account: account.clone(), session });
-        self.questions.extend(questions);
+        let lookups = missing.into_iter().map(|session| Question { account: account.clone(), session });
+        self.lookups.extend(lookups);
     }
 
-    /// A version costs as much as its call is long: the longer the call, the rarer its live versions, so that
-    /// all of them together cost little more than the notifications do.
+    /// The cost of a version grows with its call: the longer the call, the longer the interval, so that all versions
+    /// together cost little more than the notifications.
     fn version_every_ms(&self, call: CallKey) -> i64 {
-        let sessions = self.book.calls[call].sessions.iter();
-        let events: usize = sessions.map(|&key| self.book.sessions[key].session.event_count()).sum();
-        self.settings.version_every_ms.saturating_mul(1 + (events / EVENTS_PER_VERSION) as i64)
+        let sessions = self.graph.calls[call].sessions.iter();
+        let events: usize = sessions.map(|&key| self.graph.sessions[key].session.event_count()).sum();
+        self.settings.version_every_ms.saturating_mul(1 + (events / MAX_EVENTS_AT_FULL_RATE) as i64)
     }
 
-    /// After how much silence it is worth looking whether a live call is over.
-    fn looks(&self, call: CallKey) -> SmallVec<[i64; 4]> {
+    /// The idle times after which a live call may have to be closed.
+    fn idle_thresholds(&self, call: CallKey) -> SmallVec<[i64; 4]> {
         let Settings { settle_ms, gap_settle_ms, last_leg_silent_ms, .. } = self.settings;
-        let silent_ms = self.book.calls[call].status.silent_after_ms(&self.settings);
-        match self.book.may_have_ended(call) {
+        let silent_ms = self.graph.calls[call].status.idle_timeout_ms(&self.settings);
+        match self.graph.may_have_ended(call) {
             true => smallvec![settle_ms, gap_settle_ms, last_leg_silent_ms, silent_ms],
             false => smallvec![last_leg_silent_ms, silent_ms],
         }
     }
 
-    fn close_if_over(&mut self, call: CallKey, quiet_ms: i64, now: Time, changes: &mut Changes) -> bool {
+    fn close_if_over(&mut self, call: CallKey, idle_ms: i64, now: Time, changes: &mut Changes) -> bool {
         let Some(fold) = self.fold(call) else { return false };
-        let silent_ms = self.book.calls[call].status.silent_after_ms(&self.settings);
+        let silent_ms = self.graph.calls[call].status.idle_timeout_ms(&self.settings);
         let (wait_ms, state, reason) = if !fold.is_live() {
             let wait_ms = if fold.has_gaps() { self.settings.gap_settle_ms } else { self.settings.settle_ms };
             (wait_ms, State::Complete, None)
-        } else if quiet_ms >= silent_ms {
+        } else if idle_ms >= silent_ms {
             (silent_ms, State::Incomplete, Some(ClosedBecause::Silent))
-        } else if quiet_ms >= self.settings.last_leg_silent_ms && fold.patience() == Patience::Short {
+        } else if idle_ms >= self.settings.last_leg_silent_ms && fold.idle_timeout() == IdleTimeout::Short {
             (self.settings.last_leg_silent_ms, State::Incomplete, Some(ClosedBecause::LastLegSilent))
         } else {
             return false;
         };
-        if quiet_ms < wait_ms {
+        if idle_ms < wait_ms {
             return false;
         }
         let record = self.record(call, &fold, state, reason, now);
@@ -403,12 +409,12 @@ impl Assembler {
         true
     }
 
-    /// A closed call has heard something: once that has settled, its record is told anew if it changed.
-    fn attend_reopened(&mut self, call: CallKey, now: Time, changes: &mut Changes) {
-        let status = &self.book.calls[call].status;
+    /// A closed call has received something: after settling, its record is published again if it changed.
+    fn evaluate_reopened(&mut self, call: CallKey, now: Time, changes: &mut Changes) {
+        let status = &self.graph.calls[call].status;
         let settled = status.last_arrival + self.settings.settle_ms;
-        if now < settled && !status.owes_version {
-            self.book.calls[call].status.due = settled;
+        if now < settled && !status.must_publish {
+            self.graph.calls[call].status.due = settled;
             return;
         }
         let Some(fold) = self.fold(call) else { return };
@@ -416,60 +422,59 @@ impl Assembler {
         let state = if live { State::Live } else { State::Complete };
         let record = self.record(call, &fold, state, None, now);
         if live {
-            let status = &mut self.book.calls[call].status;
+            let status = &mut self.graph.calls[call].status;
             (status.state, status.reason) = (State::Live, None);
             self.publish(call, record, now, changes);
-            self.attend_live(call, now, changes);
+            self.evaluate_live(call, now, changes);
         } else {
             self.close(call, record, now, changes);
         }
     }
 
-    /// A closed call is let go when its time has come.
-    fn attend_closed(&mut self, call: CallKey, now: Time) {
-        let status = &self.book.calls[call].status;
-        let keep_until = status.last_arrival.max(status.version_at) + self.settings.keep_closed_ms;
-        if now < keep_until {
-            self.book.calls[call].status.due = keep_until;
+    /// Evicts a closed call when its time has passed.
+    fn evaluate_closed(&mut self, call: CallKey, now: Time) {
+        let status = &self.graph.calls[call].status;
+        let evict_at = status.last_arrival.max(status.version_at) + self.settings.keep_closed_ms;
+        if now < evict_at {
+            self.graph.calls[call].status.due = evict_at;
             return;
         }
-        // What a call in memory looks related to stays with it.
-        // A session that is only named is no call, and goes with what names it.
+        // A call stays in memory as long as its related calls. A session that only a link names is not a call.
         let is_open = |other: CallKey| {
-            let status = self.book.calls.get(other).map(|group| &group.status);
-            status.is_some_and(|status| status.state == State::Live || status.has_news)
-                && self.book.root(other).is_some()
+            let status = self.graph.calls.get(other).map(|group| &group.status);
+            status.is_some_and(|status| status.state == State::Live || status.is_dirty)
+                && self.graph.root(other).is_some()
         };
-        if self.book.company(call).into_iter().any(is_open) {
-            self.book.calls[call].status.due = now + self.settings.keep_closed_ms;
+        if self.graph.related_calls(call).into_iter().any(is_open) {
+            self.graph.calls[call].status.due = now + self.settings.keep_closed_ms;
             return;
         }
-        let account = self.book.account_id(call).cloned();
+        let account = self.graph.account_id(call).cloned();
         let Some(id) = self.id_of(call) else { return };
-        for &key in &self.book.calls[call].sessions {
-            self.forgotten.add(account.as_deref(), &self.book.sessions[key].session.id, &id);
+        for &key in &self.graph.calls[call].sessions {
+            self.evicted.add(account.as_deref(), &self.graph.sessions[key].session.id, &id);
         }
-        self.book.forget(call);
+        self.graph.remove_call(call);
     }
 
     fn publish_live(&mut self, call: CallKey, now: Time, changes: &mut Changes) {
-        let status = &self.book.calls[call].status;
+        let status = &self.graph.calls[call].status;
         if self.settings.live || status.is_completed {
             let Some(fold) = self.fold(call) else { return };
             let record = self.record(call, &fold, State::Live, None, now);
             self.publish(call, record, now, changes);
         } else {
-            // Counted, not told.
-            let status = &mut self.book.calls[call].status;
+            // Counted, not published.
+            let status = &mut self.graph.calls[call].status;
             status.version += 1;
             status.version_at = now;
-            (status.has_news, status.owes_version) = (false, false);
+            (status.is_dirty, status.must_publish) = (false, false);
         }
     }
 
     fn close(&mut self, call: CallKey, mut record: Call, now: Time, changes: &mut Changes) {
-        let directory = self.book.directory_of(call).cloned();
-        let status = &mut self.book.calls[call].status;
+        let directory = self.graph.directory_of(call).cloned();
+        let status = &mut self.graph.calls[call].status;
         if status.state == State::Live {
             status.directory = directory;
         }
@@ -478,7 +483,7 @@ impl Assembler {
         status.digest = digest;
         status.state = record.state;
         status.reason = record.completeness.reason;
-        (status.has_news, status.owes_version) = (false, false);
+        (status.is_dirty, status.must_publish) = (false, false);
         status.due = status.last_arrival.max(now) + self.settings.keep_closed_ms;
         if !unchanged {
             self.publish(call, record, now, changes);
@@ -493,18 +498,18 @@ impl Assembler {
         reason: Option<ClosedBecause>,
         now: Time,
     ) -> Call {
-        let status = &self.book.calls[call].status;
+        let status = &self.graph.calls[call].status;
         let version = status.version + 1;
         let late_for = status.late_for.clone();
-        self.gate.record(fold, Standing { state, reason, late_for, version, updated_at: now })
+        self.consistency.record(fold, RecordStatus { state, reason, late_for, version, updated_at: now })
     }
 
     fn publish(&mut self, call: CallKey, record: Call, now: Time, changes: &mut Changes) {
-        let status = &mut self.book.calls[call].status;
-        let before = status.told_as.replace(record.id.clone()).map(|_| status.version);
+        let status = &mut self.graph.calls[call].status;
+        let before = status.published_id.replace(record.id.clone()).map(|_| status.version);
         status.version = record.version;
         status.version_at = now;
-        (status.has_news, status.owes_version) = (false, false);
+        (status.is_dirty, status.must_publish) = (false, false);
         let is_over = record.state != State::Live;
         let call = Box::new(record);
         changes.push(match before {
@@ -517,10 +522,10 @@ impl Assembler {
     }
 
     fn schedule(&mut self, call: CallKey) {
-        let status = &mut self.book.calls[call].status;
+        let status = &mut self.graph.calls[call].status;
         if status.due != NEVER && status.scheduled.is_none_or(|scheduled| status.due < scheduled) {
             status.scheduled = Some(status.due);
-            self.agenda.push(Reverse((status.due, call)));
+            self.deadlines.push(Reverse((status.due, call)));
         }
     }
 }
@@ -529,19 +534,19 @@ fn event_time(notification: &Notification<'_, '_>) -> Time {
     Time::from_millis(notification.event_time().as_millis())
 }
 
-/// When to look whether there is anything to ask of a call that has just been heard of.
-fn ask_at(settings: &Settings, status: &Status) -> Option<Time> {
+/// When to check whether to request lookups for a call that has just received something.
+fn lookup_at(settings: &Settings, status: &Status) -> Option<Time> {
     Some(status.last_arrival + settings.ask_after_ms?)
 }
 
-/// How many times longer than at first it takes until something is asked again.
-fn backoff(asked: u32) -> i64 {
-    /// With five seconds at first, three quarters of an hour.
-    const LONGEST: i64 = 512;
-    1_i64.checked_shl(2 * asked).map_or(LONGEST, |factor| factor.clamp(1, LONGEST))
+/// Factor of the interval until the next lookup.
+fn backoff(lookup_requests: u32) -> i64 {
+    /// Maximum factor. With an initial interval of five seconds, three quarters of an hour.
+    const MAX_FACTOR: i64 = 512;
+    1_i64.checked_shl(2 * lookup_requests).map_or(MAX_FACTOR, |factor| factor.clamp(1, MAX_FACTOR))
 }
 
-/// A number that is the same for records that say the same, whatever their version.
+/// Equal for records that differ only in their version.
 fn digest(record: &mut Call) -> u64 {
     let version = std::mem::take(&mut record.version);
     let updated_at = std::mem::replace(&mut record.updated_at, Time::from_millis(0));

@@ -1,36 +1,36 @@
-//! What there is to tell about calls while they happen.
+//! Changes of calls, as they are published.
 
 use wholecall_record::{AccountId, Call, CallId};
 
-/// Something to tell about a call.
+/// A change of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
     /// A new call.
     Started(Box<Call>),
     /// A live call has a new version.
     Updated(Box<Call>),
-    /// A call is over; said once of each call.
+    /// A call has ended; published once for each call.
     Completed(Box<Call>),
-    /// A call that was over has changed.
+    /// A completed call has changed.
     Revised {
-        /// The version before.
+        /// The version that this one replaces.
         from_version: u64,
-        /// The call as it is now.
+        /// The new version.
         call: Box<Call>,
     },
     /// A published call turned out to be part of another, whose next version follows.
     Merged {
-        /// The account of both.
+        /// The account of both calls.
         account: Option<AccountId>,
-        /// The id that is gone.
+        /// The id that is no longer in use.
         id: CallId,
-        /// The id that stays.
+        /// The id of the call that includes it now.
         into: CallId,
     },
 }
 
 impl Change {
-    /// The call as it is now; none where it was merged into another.
+    /// The new version. `None` if the call was merged into another.
     pub fn call(&self) -> Option<&Call> {
         match self {
             Self::Started(call)
@@ -42,5 +42,5 @@ impl Change {
     }
 }
 
-/// What came of an input, in the order it is to be told.
+/// The changes that an input caused, in the order in which they are published.
 pub type Changes = Vec<Change>;

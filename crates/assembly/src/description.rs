@@ -1,5 +1,5 @@
-//! The descriptive fields of a leg: who it is, what it was offered by. They do not change its state, and
-//! a later notification that lacks one does not erase it.
+//! The descriptive fields of a leg: its owner, its numbers and names, the queue that offers it. They do not change
+//! the leg's state, and a later notification without a field does not erase it.
 
 use compact_str::CompactString;
 use wholecall_notification::{Direction, Endpoint, Party, Role, Text};
@@ -7,7 +7,7 @@ use wholecall_record::call;
 
 use crate::numbers::is_star_code;
 
-/// What notifications say of a leg apart from its state.
+/// The descriptive fields that notifications give a leg.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Description<'a> {
     pub(crate) account: Option<&'a str>,
@@ -17,7 +17,7 @@ pub(crate) struct Description<'a> {
     pub(crate) to: Side<'a>,
     pub(crate) queue_call: bool,
     pub(crate) queue_name: Option<&'a str>,
-    /// The caller's name where the telephone's screen shows it apart from the queue's.
+    /// The caller's name if the phone's screen shows it separately from the queue's.
     pub(crate) caller_name: Option<&'a str>,
     pub(crate) ring_out_role: Option<Role>,
 }
@@ -31,10 +31,10 @@ pub(crate) struct Side<'a> {
     pub(crate) device: Option<&'a str>,
 }
 
-/// How many fields of a description are text.
+/// Number of text fields of a description.
 pub(crate) const FIELDS: usize = 12;
 
-fn said<'t>(field: &'t Option<Text<'_>>) -> Option<&'t str> {
+fn non_empty<'t>(field: &'t Option<Text<'_>>) -> Option<&'t str> {
     field.as_deref().filter(|text| !text.is_empty())
 }
 
@@ -53,7 +53,7 @@ impl<'a> Description<'a> {
         }
     }
 
-    /// The fields that are text, always in the same order.
+    /// The text fields, always in the same order.
     pub(crate) fn texts(&self) -> [Option<&'a str>; FIELDS] {
         let Side { number, name, extension, device } = self.from;
         let to = self.to;
@@ -89,10 +89,10 @@ impl<'a> Description<'a> {
 impl<'a> Side<'a> {
     fn of(endpoint: &'a Endpoint<'_>) -> Self {
         Self {
-            number: said(&endpoint.phone_number),
-            name: said(&endpoint.name),
-            extension: said(&endpoint.extension_id),
-            device: said(&endpoint.device_id),
+            number: non_empty(&endpoint.phone_number),
+            name: non_empty(&endpoint.name),
+            extension: non_empty(&endpoint.extension_id),
+            device: non_empty(&endpoint.device_id),
         }
     }
 
@@ -103,18 +103,18 @@ impl<'a> Side<'a> {
         self.device = self.device.or(other.device);
     }
 
-    /// A number somebody could be known by: not one that is withheld.
-    pub(crate) fn telling_number(&self) -> Option<&'a str> {
+    /// The number, unless it is withheld.
+    pub(crate) fn identifying_number(&self) -> Option<&'a str> {
         const WITHHELD: [&str; 3] = ["anonymous", "restricted", "unknown"];
         self.number.filter(|number| !WITHHELD.iter().any(|word| number.eq_ignore_ascii_case(word)))
     }
 
-    /// A service behind a star code.
+    /// Whether it is a service with a star code.
     pub(crate) fn is_star_code(&self) -> bool {
         self.number.is_some_and(is_star_code)
     }
 
-    /// A conference bridge.
+    /// Whether it is a conference bridge.
     pub(crate) fn is_bridge(&self) -> bool {
         self.number.is_some_and(|number| number.eq_ignore_ascii_case("conference"))
     }

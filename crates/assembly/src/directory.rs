@@ -1,4 +1,4 @@
-//! What is known of an account's extensions apart from its calls.
+//! An account's extensions, numbers and names.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,25 +7,25 @@ use wholecall_record::call::Kind;
 
 use crate::phone_number::normalized_phone_number;
 
-/// The account's extensions and telephone numbers: names, kinds and owners for the records.
+/// The account's extensions and phone numbers: names, kinds and owners for the records.
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
     version: Option<u64>,
     entries: HashMap<CompactString, Entry>,
-    /// The owner's extension id by public number; none where the number is the company's.
+    /// The owner's extension id by public number. `None` if the number is the company's.
     phone_numbers: HashMap<CompactString, Option<CompactString>>,
     /// Extension ids by extension number.
     extension_numbers: HashMap<CompactString, CompactString>,
     /// The numbers at which a user is reached besides the extension, by extension id.
     forwarding: HashMap<CompactString, HashSet<CompactString>>,
-    /// Names that only notifications gave, by extension id.
+    /// Names known from notifications only, by extension id.
     learnt_names: HashMap<CompactString, CompactString>,
 }
 
 /// An extension.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry {
-    /// What it is; none where the directory does not say.
+    /// Its kind. `None` if the directory does not have it.
     pub kind: Option<EntryKind>,
     /// Its name.
     pub name: Option<CompactString>,
@@ -38,7 +38,7 @@ pub struct Entry {
 /// What an extension is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EntryKind {
-    /// A person, a room, a phone in a lobby: something at which people talk.
+    /// A person, a meeting room, a phone in a lobby: a place where people talk.
     User,
     /// A call queue.
     Queue,
@@ -48,7 +48,7 @@ pub enum EntryKind {
     Menu,
     /// Plays an announcement.
     Announcement,
-    /// Takes messages, rings nobody.
+    /// Takes messages and rings no one.
     MessageOnly,
     /// Calls are parked at it.
     ParkLocation,
@@ -56,22 +56,22 @@ pub enum EntryKind {
     PagingGroup,
     /// An office of the company, with a greeting of its own.
     Site,
-    /// Anything else, of which nothing is known: an application, a bot.
+    /// Anything else: an application, a bot.
     Other,
 }
 
 impl Directory {
-    /// An empty directory that records made with it name by its version.
+    /// An empty directory with a version, which records made with it refer to.
     pub fn of_version(version: u64) -> Self {
         Self { version: Some(version), ..Self::default() }
     }
 
-    /// What records made with it name it by; none where it has no versions.
+    /// The version that records made with it refer to. `None` if it has no versions.
     pub fn version(&self) -> Option<u64> {
         self.version
     }
 
-    /// Adds or replaces an extension. If two have one extension number, it leads to the smaller id.
+    /// Adds or replaces an extension. If two have the same extension number, it leads to the smaller id.
     pub fn insert(&mut self, extension_id: &str, entry: Entry) {
         let id = CompactString::from(extension_id);
         if let Some(number) = &entry.extension_number {
@@ -86,8 +86,8 @@ impl Directory {
         self.entries.insert(id, entry);
     }
 
-    /// Adds a public number of the account: of an extension that was inserted before, or of the company. What is no
-    /// public number is ignored.
+    /// Adds a public number of the account: of an extension that was inserted before, or of the company. Other
+    /// numbers are ignored.
     pub fn add_phone_number(&mut self, number: &str, extension_id: Option<&str>) {
         let Some(number) = normalized_phone_number(number) else { return };
         if let Some(entry) = extension_id.and_then(|id| self.entries.get_mut(id))
@@ -106,7 +106,7 @@ impl Directory {
         self.forwarding.entry(CompactString::from(extension_id)).or_default().insert(number);
     }
 
-    /// Adds a name that notifications gave an extension; a name of the directory's own comes before it.
+    /// Adds a name that notifications gave an extension; a name in the directory takes precedence.
     pub fn add_learnt_name(&mut self, extension_id: &str, name: &str) {
         self.learnt_names.insert(CompactString::from(extension_id), CompactString::from(name));
     }
@@ -116,7 +116,7 @@ impl Directory {
         self.entries.get(extension_id)
     }
 
-    /// The name of an extension: as the directory lists it, else as notifications of the account gave it.
+    /// The name of an extension: from the directory, else from notifications of the account.
     pub fn name_of(&self, extension_id: &str) -> Option<&CompactString> {
         let listed = self.entries.get(extension_id).and_then(|entry| entry.name.as_ref());
         listed.or_else(|| self.learnt_names.get(extension_id))
@@ -148,24 +148,24 @@ impl Directory {
         normalized_phone_number(number).is_some_and(|number| numbers.contains(&number))
     }
 
-    /// How many extensions it lists.
+    /// Number of extensions.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether it lists none.
+    /// Whether it has no extensions.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 }
 
-/// Numbers in order of their size, whatever their length.
+/// Compares by length, then by text.
 fn size_order(number: &str) -> (usize, &str) {
     (number.len(), number)
 }
 
 impl Entry {
-    /// An extension as RingCentral lists it: its `type`, `name` and `extensionNumber`. Empty texts say nothing.
+    /// An extension as RingCentral lists it: its `type`, `name` and `extensionNumber`. Empty texts count as missing.
     pub fn listed(extension_type: Option<&str>, name: Option<&str>, extension_number: Option<&str>) -> Self {
         let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(CompactString::from);
         Self {
@@ -178,7 +178,7 @@ impl Entry {
 }
 
 impl EntryKind {
-    /// What RingCentral's extension `type` means.
+    /// The kind for RingCentral's extension `type`.
     pub fn of_type(extension_type: &str) -> Self {
         match extension_type {
             "User" | "FlexibleUser" | "DigitalUser" | "VirtualUser" | "FaxUser" | "Limited" | "Room"
@@ -195,7 +195,7 @@ impl EntryKind {
         }
     }
 
-    /// The word for it in answers and files.
+    /// Its name in answers and files.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::User => "user",
@@ -211,12 +211,12 @@ impl EntryKind {
         }
     }
 
-    /// Whether people may talk at it: all that is not known to be a machine, a queue or a group.
+    /// Whether people may talk at it: everything that is not known to be a machine, a queue or a group.
     pub fn is_person(self) -> bool {
         matches!(self, Self::User | Self::Other)
     }
 
-    /// What a record calls a participant of this kind.
+    /// The kind of participant in a record.
     pub fn record_kind(self) -> Kind {
         match self {
             Self::User | Self::Other => Kind::User,

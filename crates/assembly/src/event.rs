@@ -1,4 +1,4 @@
-//! One state change of one leg, as kept.
+//! One state change of one leg, as it is stored.
 
 use compact_str::CompactString;
 use wholecall_notification::{Code, Notification, Party, Reason};
@@ -7,32 +7,32 @@ use wholecall_record::{PartyId, SessionId, Time, call::EvidenceKind};
 use crate::{
     legs::LegKey,
     limits,
-    uuid::{Uuid, copy_order, keep_first},
+    uuid::{Uuid, adopt_smaller, delivery_order},
 };
 
-/// A state change. Its identity is (session, leg, sequence); further copies of it only fill its gaps.
+/// A state change, identified by (session, leg, sequence). Further deliveries of it only fill its missing fields.
 #[derive(Debug)]
 pub(crate) struct Event {
-    /// Its place in its session's order; [`AFTER_ALL`] for what RingCentral answered when it was asked.
+    /// Its position in the session's sequence; [`UNSEQUENCED`] for lookup answers.
     pub(crate) sequence: u32,
-    /// Index among the session's legs.
+    /// Index of the leg in its session.
     pub(crate) leg: LegKey,
-    /// What it is, if it is no notification.
+    /// The kind of lookup answer. `None` if it is a notification.
     pub(crate) kind: Option<EvidenceKind>,
-    /// The smallest of all copies' ids.
+    /// The smallest id of all deliveries.
     pub(crate) uuid: Option<Uuid>,
-    /// What it says, all copies taken together. Descriptive fields are kept with the leg.
-    pub(crate) said: Statement,
+    /// The merged status of all deliveries. Descriptive fields are stored with the leg.
+    pub(crate) status: PartyStatus,
 }
 
-/// The place of what has none: it counts only where it is later than everything that was told of its leg.
-pub(crate) const AFTER_ALL: u32 = u32::MAX;
+/// The sequence of events without one: they apply only if they are later than every notification of their leg.
+pub(crate) const UNSEQUENCED: u32 = u32::MAX;
 
-/// What a notification says a leg has become.
+/// The status of a leg, as a notification reports it.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Statement {
+pub(crate) struct PartyStatus {
     pub(crate) time: Time,
-    /// What few notifications say.
+    /// Fields that few notifications have.
     detail: Option<Box<Detail>>,
     pub(crate) code: Option<Code>,
     pub(crate) reason: Option<Reason>,
@@ -46,89 +46,95 @@ struct Detail {
     code_word: Option<CompactString>,
     reason_word: Option<CompactString>,
     park: Option<CompactString>,
-    /// The copies this was put together from, where they differ.
-    copies: Vec<Copy>,
+    /// The deliveries that this was merged from, if they differ.
+    deliveries: Vec<Delivery>,
 }
 
-/// The other end of a door.
+/// The other end of a link.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Peer {
     pub(crate) session: SessionId,
     pub(crate) party: Option<PartyId>,
-    /// Its `sessionId` is the one all conferences share.
+    /// Its `sessionId` is the one that all conferences share.
     pub(crate) is_conference: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-struct Copy {
+struct Delivery {
     uuid: Option<Uuid>,
-    said: Statement,
+    status: PartyStatus,
 }
 
 impl Event {
-    /// A place in the order for people to look up; none for what has none.
-    pub(crate) fn told_sequence(&self) -> Option<u32> {
+    /// The sequence number of a notification. `None` if this is a lookup answer.
+    pub(crate) fn notified_sequence(&self) -> Option<u32> {
         self.kind.is_none().then_some(self.sequence)
     }
 
-    /// A `Setup` that only tells of a text reply: kept, but no part of the leg's life.
+    /// A `Setup` that only reports a text reply: stored, but not a state of the leg.
     pub(crate) fn is_text_reply(&self) -> bool {
-        self.said.code == Some(Code::Setup) && self.said.reason == Some(Reason::CallReplied)
+        self.status.code == Some(Code::Setup) && self.status.reason == Some(Reason::CallReplied)
     }
 
-    /// Takes in another copy; tells what it changed.
+    /// Merges another delivery; returns what it changed.
     ///
-    /// Where copies differ, the one with the smallest id counts field by field and the others fill its
-    /// gaps.
-    pub(crate) fn merge(&mut self, uuid: Option<Uuid>, said: Statement) -> Copied {
+    /// Where deliveries differ, the one with the smallest id takes precedence field by field, and the others fill its
+    /// missing fields.
+    pub(crate) fn merge(&mut self, uuid: Option<Uuid>, status: PartyStatus) -> MergeEffect {
         let known_as = self.uuid.clone();
-        let mut copies = match &mut self.said.detail {
-            Some(detail) => std::mem::take(&mut detail.copies),
+        let mut deliveries = match &mut self.status.detail {
+            Some(detail) => std::mem::take(&mut detail.deliveries),
             None => Vec::new(),
         };
-        if copies.is_empty() {
-            if said == self.said {
-                return if keep_first(&mut self.uuid, uuid.as_ref()) { Copied::Id } else { Copied::Nothing };
+        if deliveries.is_empty() {
+            if status == self.status {
+                return if adopt_smaller(&mut self.uuid, uuid.as_ref()) {
+                    MergeEffect::Id
+                } else {
+                    MergeEffect::Nothing
+                };
             }
-            copies.push(Copy { uuid: self.uuid.clone(), said: self.said.clone() });
+            deliveries.push(Delivery { uuid: self.uuid.clone(), status: self.status.clone() });
         }
-        match copies.iter_mut().find(|copy| copy.said == said) {
-            Some(copy) => drop(keep_first(&mut copy.uuid, uuid.as_ref())),
-            None => copies.push(Copy { uuid, said }),
+        match deliveries.iter_mut().find(|delivery| delivery.status == status) {
+            Some(delivery) => drop(adopt_smaller(&mut delivery.uuid, uuid.as_ref())),
+            None => deliveries.push(Delivery { uuid, status }),
         }
-        // An id-less copy comes last; among equal ids the content decides, so that order of arrival does not.
-        copies
-            .sort_by(|a, b| copy_order(a.uuid.as_ref(), b.uuid.as_ref()).then_with(|| a.said.order(&b.said)));
-        copies.truncate(limits::COPIES_PER_CHANGE);
-        let mut merged = copies[0].said.clone();
-        for copy in &copies[1..] {
-            merged.fill_gaps(&copy.said);
+        // A delivery without an id comes last; among equal ids the content decides, so that the order of arrival does
+        // not.
+        deliveries.sort_by(|a, b| {
+            delivery_order(a.uuid.as_ref(), b.uuid.as_ref()).then_with(|| a.status.order(&b.status))
+        });
+        deliveries.truncate(limits::MAX_DELIVERIES_PER_CHANGE);
+        let mut merged = deliveries[0].status.clone();
+        for delivery in &deliveries[1..] {
+            merged.fill_gaps(&delivery.status);
         }
-        self.uuid.clone_from(&copies[0].uuid);
-        let changed = merged != self.said;
-        merged.detail.get_or_insert_default().copies = copies;
-        self.said = merged;
+        self.uuid.clone_from(&deliveries[0].uuid);
+        let changed = merged != self.status;
+        merged.detail.get_or_insert_default().deliveries = deliveries;
+        self.status = merged;
         match changed {
-            true => Copied::Content,
-            false if self.uuid != known_as => Copied::Id,
-            false => Copied::Nothing,
+            true => MergeEffect::Content,
+            false if self.uuid != known_as => MergeEffect::Id,
+            false => MergeEffect::Nothing,
         }
     }
 }
 
-/// What a further copy of a change has changed.
+/// What a further delivery of a change has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Copied {
+pub(crate) enum MergeEffect {
     /// Nothing.
     Nothing,
-    /// Only under which id it is known.
+    /// Only the id it is known by.
     Id,
-    /// What it says.
+    /// Its status.
     Content,
 }
 
-impl Statement {
-    /// Nothing but a code and a reason.
+impl PartyStatus {
+    /// A status with nothing but a code and a reason.
     pub(crate) fn plain(time: Time, code: Code, reason: Option<Reason>) -> Self {
         Self { time, detail: None, code: Some(code), reason, missed: false }
     }
@@ -154,7 +160,7 @@ impl Statement {
         let reason_word = unknown(reason == Some(Reason::Other), &party.status.reason);
         let has_detail = peer.is_some() || park.is_some() || code_word.is_some() || reason_word.is_some();
         let park = park.map(CompactString::from);
-        let detail = || Box::new(Detail { peer, code_word, reason_word, park, copies: Vec::new() });
+        let detail = || Box::new(Detail { peer, code_word, reason_word, park, deliveries: Vec::new() });
         Self {
             time: Time::from_millis(notification.event_time().as_millis()),
             detail: has_detail.then(detail),
@@ -164,17 +170,17 @@ impl Statement {
         }
     }
 
-    /// The other end of the door it opened.
+    /// The other end of the link that it reports.
     pub(crate) fn peer(&self) -> Option<&Peer> {
         self.detail.as_ref()?.peer.as_ref()
     }
 
-    /// The code as RingCentral words it.
+    /// The code as RingCentral spells it.
     pub(crate) fn code_word(&self) -> Option<&str> {
         self.code?.word().or_else(|| self.detail.as_ref()?.code_word.as_deref())
     }
 
-    /// The reason as RingCentral words it.
+    /// The reason as RingCentral spells it.
     pub(crate) fn reason_word(&self) -> Option<&str> {
         self.reason?.word().or_else(|| self.detail.as_ref()?.reason_word.as_deref())
     }
@@ -205,7 +211,7 @@ impl Statement {
         }
     }
 
-    /// Any order will do that the content alone decides.
+    /// Any total order serves that depends on the content alone.
     fn order(&self, other: &Self) -> std::cmp::Ordering {
         let key = |s: &Self| {
             (s.time, s.code, s.reason, s.missed, s.peer().cloned(), s.park().map(CompactString::from))

@@ -1,31 +1,31 @@
-//! The state changes of a session, always in order.
+//! The state changes of a session, sorted.
 
 use wholecall_record::Time;
 
 use crate::{
-    event::{Copied, Event, Statement},
+    event::{Event, MergeEffect, PartyStatus},
     legs::LegKey,
     uuid::Uuid,
 };
 
-/// Events in order of sequence, then of party, in chunks: what comes in order is appended, what comes
-/// late moves no more than one chunk, so no order of arrival costs quadratic time.
+/// Events sorted by sequence, then by party, in chunks: an event in order is appended, a late one moves at most one
+/// chunk, so that no order of arrival costs quadratic time.
 #[derive(Debug)]
 pub(crate) struct EventLog {
     chunks: Vec<Vec<Event>>,
     len: usize,
-    /// The latest time that any event ever had: an upper bound of those that are kept. Whether a session is over can be
-    /// asked without reading its events.
+    /// The latest time of any event ever added: an upper bound for the stored events. It shows whether a session is
+    /// over without reading its events.
     latest: Time,
 }
 
-/// What came of adding an event.
+/// The result of adding an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Added {
-    /// A state change nobody knew of; `last` if none with a later sequence was known.
-    New { last: bool },
-    /// A copy, and what that changed.
-    Copy(Copied),
+pub(crate) enum Insertion {
+    /// A new state change; `is_last` if no event with a higher sequence is stored.
+    New { is_last: bool },
+    /// A further delivery, and its effect.
+    Duplicate(MergeEffect),
 }
 
 impl Default for EventLog {
@@ -35,7 +35,7 @@ impl Default for EventLog {
 }
 
 impl EventLog {
-    const LONGEST_CHUNK: usize = 512;
+    const MAX_CHUNK_EVENTS: usize = 512;
 
     pub(crate) fn len(&self) -> usize {
         self.len
@@ -54,25 +54,25 @@ impl EventLog {
         self.chunks.iter().flatten()
     }
 
-    /// Adds what a notification says of the leg at index `leg`; `id` tells a leg's id.
+    /// Adds the status that a notification reports of a leg; `id` returns a leg's id.
     pub(crate) fn add<'l>(
         &mut self,
         sequence: u32,
         leg: LegKey,
         uuid: Option<Uuid>,
-        said: Statement,
+        status: PartyStatus,
         id: impl Fn(LegKey) -> &'l str,
-    ) -> Added {
-        self.latest = self.latest.max(said.time);
+    ) -> Insertion {
+        self.latest = self.latest.max(status.time);
         let order = |event: &Event| {
             event.sequence.cmp(&sequence).then_with(|| match event.leg == leg {
                 true => std::cmp::Ordering::Equal,
                 false => party_order(id(event.leg), id(leg)),
             })
         };
-        let last = self.last_sequence().is_none_or(|last| last < sequence);
+        let is_last = self.last_sequence().is_none_or(|last| last < sequence);
         // The last chunk that begins at or before it.
-        let chunk = match last {
+        let chunk = match is_last {
             true => self.chunks.len().saturating_sub(1),
             false => self.chunks.partition_point(|chunk| order(&chunk[0]).is_le()).saturating_sub(1),
         };
@@ -82,22 +82,22 @@ impl EventLog {
             self.chunks.push(Vec::with_capacity(9));
         }
         let events = &mut self.chunks[chunk];
-        let place = if last { Err(events.len()) } else { events.binary_search_by(order) };
+        let place = if is_last { Err(events.len()) } else { events.binary_search_by(order) };
         match place {
-            Ok(at) => Added::Copy(events[at].merge(uuid, said)),
+            Ok(at) => Insertion::Duplicate(events[at].merge(uuid, status)),
             Err(at) => {
-                events.insert(at, Event { sequence, leg, kind: None, uuid, said });
+                events.insert(at, Event { sequence, leg, kind: None, uuid, status });
                 self.len += 1;
-                if events.len() > Self::LONGEST_CHUNK {
-                    let upper = events.split_off(if last { at } else { Self::LONGEST_CHUNK / 2 });
+                if events.len() > Self::MAX_CHUNK_EVENTS {
+                    let upper = events.split_off(if is_last { at } else { Self::MAX_CHUNK_EVENTS / 2 });
                     self.chunks.insert(chunk + 1, upper);
                 }
-                Added::New { last }
+                Insertion::New { is_last }
             }
         }
     }
 
-    /// Drops the last event and returns it.
+    /// Removes the last event and returns it.
     pub(crate) fn drop_last(&mut self) -> Option<Event> {
         let event = self.chunks.last_mut()?.pop()?;
         self.len -= 1;

@@ -1,8 +1,7 @@
-//! The legs of a session: their ids, and how they were described.
+//! The legs of a session: their ids and descriptions.
 //!
-//! All text of a session's legs stands in one string, and all descriptions in one list: a call's record is
-//! computed when its session was last touched long ago, and a dozen scattered pieces would each have to come
-//! from far away in memory.
+//! All texts of a session's legs share one string, and all descriptions one list: a record is computed long after its
+//! session was last accessed, and a dozen separate allocations would each be a cache miss.
 
 use std::cmp::Ordering;
 
@@ -13,7 +12,7 @@ use wholecall_notification::{Code, Direction, Party, Reason, Role};
 use crate::{
     description::{Description, FIELDS, Side},
     limits,
-    uuid::{Uuid, copy_order, keep_first},
+    uuid::{Uuid, adopt_smaller, delivery_order},
 };
 
 /// A leg's index in its session.
@@ -24,34 +23,34 @@ pub(crate) type LegKey = u16;
 pub(crate) struct Legs {
     text: String,
     legs: Vec<Leg>,
-    given: Vec<Given>,
-    /// How many legs' latest change is not that they left.
+    descriptions: Vec<DescriptionRecord>,
+    /// Number of legs whose latest change is not their end.
     open: u32,
-    /// Descriptions nobody holds any more.
+    /// Number of descriptions that no leg refers to any more.
     dropped: u32,
-    /// In a session of many legs, where each is.
-    many: Option<Box<Many>>,
+    /// Finds legs by id in a session of many legs.
+    index: Option<Box<LegIndex>>,
 }
 
 #[derive(Debug)]
 struct Leg {
     id_start: u32,
     id_end: u32,
-    /// The description it was given last, as an index; the others follow from there.
-    last_given: Option<NonMaxIndex>,
-    /// How many events are kept of it.
+    /// The description that was added last; the others follow from there.
+    last_description: Option<NonMaxIndex>,
+    /// Number of stored events.
     events: u32,
-    /// The latest change of its state, and whether it left with that.
+    /// The sequence of its latest state change, and whether the leg ended with it.
     latest: u32,
     has_left: bool,
     #[expect(clippy::box_collection, reason = "few legs are recorded")]
     recordings: Option<Box<Vec<CompactString>>>,
 }
 
-/// One of the different descriptions a leg has been given, and the last change that gave it. Most legs have
-/// one or two: a notification repeats what the one before it said.
+/// One of the differing descriptions of a leg, and the last change that gave it. Most legs have one or two: a
+/// notification repeats what the previous one said.
 #[derive(Debug)]
-struct Given {
+struct DescriptionRecord {
     uuid: Option<Uuid>,
     /// The first and the last change that gave it.
     first_sequence: u32,
@@ -59,22 +58,22 @@ struct Given {
     /// Another description of the same leg.
     next: Option<NonMaxIndex>,
     text_start: u32,
-    /// Where each field ends behind the start; an absent field is marked.
+    /// End of each field, counted from the start; [`ABSENT`] marks a missing field.
     ends: [u16; FIELDS],
     direction: Option<Direction>,
     queue_call: bool,
     ring_out_role: Option<Role>,
 }
 
-/// What a session of so many legs needs that searching for one takes time.
+/// An index over the legs of a session that has too many for a linear search.
 #[derive(Debug, Default)]
-struct Many {
-    index: HashMap<Box<str>, LegKey>,
-    /// Slots of legs whose last event was dropped.
+struct LegIndex {
+    keys: HashMap<Box<str>, LegKey>,
+    /// Slots of legs whose last event was removed.
     free: Vec<LegKey>,
 }
 
-/// An index that leaves room for none.
+/// An index with a niche, so that `Option` takes no extra space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct NonMaxIndex(std::num::NonZeroU32);
 
@@ -89,17 +88,17 @@ impl NonMaxIndex {
 }
 
 const ABSENT: u16 = 1 << 15;
-/// No name or number is longer; what is, is cut. Twelve fields of that length end before the mark.
-const LONGEST_FIELD: usize = 2_000;
+/// Maximum length of a text field; the rest is cut off. Twelve fields of that length end before the mark.
+const MAX_FIELD_BYTES: usize = 2_000;
 
-/// Places of texts among those of a description, see [`Description::texts`].
+/// Positions of fields in [`Description::texts`].
 const EXTENSION: usize = 1;
 const FROM_NUMBER: usize = 4;
 const TO_NUMBER: usize = 8;
 
 impl Legs {
-    /// Above this, legs are found by an index.
-    const FEW: usize = 16;
+    /// Maximum number of legs that are searched linearly; beyond it there is an index.
+    const MAX_UNINDEXED_LEGS: usize = 16;
 
     pub(crate) fn len(&self) -> usize {
         self.legs.len()
@@ -111,33 +110,33 @@ impl Legs {
         &self.text[id_start as usize..id_end as usize]
     }
 
-    /// The leg of a party, new if need be.
+    /// The leg of a party, added if it is new.
     pub(crate) fn find_or_add(&mut self, party: &str) -> LegKey {
         self.find(party).unwrap_or_else(|| self.add(party))
     }
 
-    /// The leg of a party, new if need be and there is room for it.
-    pub(crate) fn find_or_add_if_few(&mut self, party: &str) -> Option<LegKey> {
+    /// The leg of a party, added if it is new. `None` if the session has too many legs.
+    pub(crate) fn find_or_add_within_limit(&mut self, party: &str) -> Option<LegKey> {
         let has_room = self.legs.len() < limits::NOTIFICATIONS_PER_SESSION;
         self.find(party).or_else(|| has_room.then(|| self.add(party)))
     }
 
     fn find(&self, party: &str) -> Option<LegKey> {
-        match &self.many {
+        match &self.index {
             None => (0..self.legs.len() as LegKey).find(|&leg| self.id(leg) == party),
-            Some(many) => many.index.get(party).copied(),
+            Some(index) => index.keys.get(party).copied(),
         }
     }
 
     fn add(&mut self, party: &str) -> LegKey {
-        if self.legs.len() == Self::FEW && self.many.is_none() {
+        if self.legs.len() == Self::MAX_UNINDEXED_LEGS && self.index.is_none() {
             let ids = (0..self.legs.len() as LegKey).map(|leg| (Box::from(self.id(leg)), leg));
-            self.many = Some(Box::new(Many { index: ids.collect(), ..Many::default() }));
+            self.index = Some(Box::new(LegIndex { keys: ids.collect(), ..LegIndex::default() }));
         }
         if self.legs.is_empty() {
-            // Three of four sessions have two or three legs, described three times in 320 characters.
+            // Three of four sessions have two or three legs with three descriptions of 320 characters.
             self.legs.reserve_exact(3);
-            self.given.reserve_exact(3);
+            self.descriptions.reserve_exact(3);
             self.text.reserve_exact(320);
         }
         let id_start = self.text.len() as u32;
@@ -146,17 +145,17 @@ impl Legs {
         let leg = Leg {
             id_start,
             id_end,
-            last_given: None,
+            last_description: None,
             events: 0,
             latest: 0,
             has_left: true,
             recordings: None,
         };
-        // There are no more legs than notifications are kept, and one more.
+        // The number of legs exceeds the number of stored notifications by at most one.
         let mut key = self.legs.len() as LegKey;
-        if let Some(many) = &mut self.many {
-            key = many.free.pop().unwrap_or(key);
-            many.index.insert(Box::from(party), key);
+        if let Some(index) = &mut self.index {
+            key = index.free.pop().unwrap_or(key);
+            index.keys.insert(Box::from(party), key);
         }
         match self.legs.get_mut(key as usize) {
             Some(slot) => *slot = leg,
@@ -165,13 +164,13 @@ impl Legs {
         key
     }
 
-    /// How many legs' latest change is not that they left.
+    /// Number of legs whose latest change is not their end.
     pub(crate) fn open(&self) -> u32 {
         self.open
     }
 
-    /// Takes note of whether a leg has left, if this is the latest that is known of it.
-    pub(crate) fn hear_code(
+    /// Records whether a leg has ended, if this is its latest state change.
+    pub(crate) fn apply_code(
         &mut self,
         leg: LegKey,
         sequence: u32,
@@ -179,7 +178,7 @@ impl Legs {
         reason: Option<Reason>,
     ) {
         let leg = &mut self.legs[leg as usize];
-        // A text reply is told as a leg being set up that has ended long before; its end is an end.
+        // A text reply is reported as the setup of a leg that has long ended.
         let is_text_reply = code == Some(Code::Setup) && reason == Some(Reason::CallReplied);
         let is_state = !matches!(code, None | Some(Code::Other)) && !is_text_reply;
         if !is_state || sequence < leg.latest {
@@ -194,72 +193,80 @@ impl Legs {
         }
     }
 
-    /// Whether any event of a leg is counted.
+    /// Whether any event of a leg is stored.
     pub(crate) fn has_events(&self, leg: LegKey) -> bool {
         self.legs[leg as usize].events > 0
     }
 
-    /// Counts an event of a leg; tells whether it is its first.
+    /// Counts an event of a leg; returns whether it is its first.
     pub(crate) fn count_event(&mut self, leg: LegKey) -> bool {
         let leg = &mut self.legs[leg as usize];
         leg.events += 1;
         leg.events == 1
     }
 
-    /// Uncounts an event that was dropped; a leg without any is dropped too.
+    /// Uncounts an event that was removed; a leg without events is removed too.
     pub(crate) fn uncount_event(&mut self, key: LegKey) {
         let leg = &mut self.legs[key as usize];
         leg.events -= 1;
         if leg.events > 0 {
             return;
         }
-        let dropped = self.given_to(key).count();
+        let dropped = self.descriptions_of(key).count();
         let id = Box::<str>::from(self.id(key));
-        // Sessions that drop events have many legs, or their legs have many events.
-        let Some(many) = &mut self.many else { return };
-        many.index.remove(&id);
-        many.free.push(key);
+        // Sessions that remove events have many legs, or their legs have many events.
+        let Some(index) = &mut self.index else { return };
+        index.keys.remove(&id);
+        index.free.push(key);
         self.dropped += dropped as u32;
         let leg = &mut self.legs[key as usize];
-        leg.last_given = None;
+        leg.last_description = None;
         if !std::mem::replace(&mut leg.has_left, true) {
             self.open -= 1;
         }
-        self.compact_if_worth_it();
+        self.compact_if_sparse();
     }
 
-    fn compact_if_worth_it(&mut self) {
-        if self.dropped as usize > self.given.len() / 2 + 1_000 {
+    fn compact_if_sparse(&mut self) {
+        if self.dropped as usize > self.descriptions.len() / 2 + 1_000 {
             self.compact();
         }
     }
 
-    /// Writes text and descriptions anew, without those nobody holds any more.
+    /// Rebuilds texts and descriptions without those that no leg refers to.
     fn compact(&mut self) {
-        let mut kept = Self { open: self.open, many: self.many.take(), ..Self::default() };
+        let mut compacted = Self { open: self.open, index: self.index.take(), ..Self::default() };
         for key in 0..self.legs.len() as LegKey {
-            let id_start = kept.text.len() as u32;
+            let id_start = compacted.text.len() as u32;
             if self.legs[key as usize].events > 0 {
-                kept.text.push_str(self.id(key));
+                compacted.text.push_str(self.id(key));
             }
             let old = &mut self.legs[key as usize];
             let recordings = old.recordings.take();
-            let id_end = kept.text.len() as u32;
+            let id_end = compacted.text.len() as u32;
             let Leg { events, latest, has_left, .. } = *old;
-            kept.legs.push(Leg { id_start, id_end, last_given: None, events, latest, has_left, recordings });
-            for given in self.given_to(key) {
-                kept.push_given(
+            compacted.legs.push(Leg {
+                id_start,
+                id_end,
+                last_description: None,
+                events,
+                latest,
+                has_left,
+                recordings,
+            });
+            for record in self.descriptions_of(key) {
+                compacted.push_description(
                     key,
-                    (given.first_sequence, given.sequence),
-                    given.uuid.clone(),
-                    &self.unpack(given),
+                    (record.first_sequence, record.sequence),
+                    record.uuid.clone(),
+                    &self.unpack(record),
                 );
             }
         }
-        *self = kept;
+        *self = compacted;
     }
 
-    /// Takes in the descriptive fields of a notification; tells whether that changes anything.
+    /// Adds the descriptive fields of a notification; returns whether that changes anything.
     pub(crate) fn describe(
         &mut self,
         leg: LegKey,
@@ -267,218 +274,231 @@ impl Legs {
         uuid: Option<&Uuid>,
         party: &Party<'_>,
     ) -> bool {
-        let described = self.hear_description(leg, sequence, uuid, &Description::of(party));
-        let mut news = described;
+        let described = self.add_description(leg, sequence, uuid, &Description::of(party));
+        let mut is_new = described;
         for id in party.recordings.iter().filter_map(|recording| recording.id.as_deref()) {
             let recordings = self.legs[leg as usize].recordings.get_or_insert_default();
             if let Err(place) = recordings.binary_search_by(|known| known.as_str().cmp(id))
-                && place < limits::RECORDINGS_PER_LEG
+                && place < limits::MAX_RECORDINGS_PER_LEG
             {
                 recordings.insert(place, CompactString::from(id));
-                recordings.truncate(limits::RECORDINGS_PER_LEG);
-                news = true;
+                recordings.truncate(limits::MAX_RECORDINGS_PER_LEG);
+                is_new = true;
             }
         }
-        news
+        is_new
     }
 
-    /// Takes in a description that was given with a change; tells whether that changes anything.
-    pub(crate) fn hear_description(
+    /// Adds the description that came with a change; returns whether that changes anything.
+    pub(crate) fn add_description(
         &mut self,
         leg: LegKey,
         sequence: u32,
         uuid: Option<&Uuid>,
-        said: &Description<'_>,
+        description: &Description<'_>,
     ) -> bool {
-        let first = self.legs[leg as usize].last_given;
+        let first = self.legs[leg as usize].last_description;
         let mut next = first;
         let mut count = 0;
         while let Some(at) = next {
             count += 1;
-            let given = &self.given[at.get()];
-            if self.is(given, said) {
-                let is_only = first == Some(at) && given.next.is_none();
-                let given = &mut self.given[at.get()];
-                let counts_earlier = sequence < given.first_sequence;
-                given.first_sequence = given.first_sequence.min(sequence);
-                let counts_later = match sequence.cmp(&given.sequence) {
+            let record = &self.descriptions[at.get()];
+            if self.equals(record, description) {
+                let is_only = first == Some(at) && record.next.is_none();
+                let record = &mut self.descriptions[at.get()];
+                let counts_earlier = sequence < record.first_sequence;
+                record.first_sequence = record.first_sequence.min(sequence);
+                let counts_later = match sequence.cmp(&record.sequence) {
                     Ordering::Less => false,
-                    Ordering::Equal => keep_first(&mut given.uuid, uuid),
+                    Ordering::Equal => adopt_smaller(&mut record.uuid, uuid),
                     Ordering::Greater => {
-                        (given.sequence, given.uuid) = (sequence, uuid.cloned());
+                        (record.sequence, record.uuid) = (sequence, uuid.cloned());
                         true
                     }
                 };
                 return (counts_later || counts_earlier) && !is_only;
             }
-            next = given.next;
+            next = record.next;
         }
-        self.push_given(leg, (sequence, sequence), uuid.cloned(), said);
-        count < limits::DESCRIPTIONS_PER_LEG || self.drop_earliest(leg)
+        self.push_description(leg, (sequence, sequence), uuid.cloned(), description);
+        count < limits::MAX_DESCRIPTIONS_PER_LEG || self.drop_earliest(leg)
     }
 
-    /// Describes a leg by nothing but this.
-    pub(crate) fn describe_anew(&mut self, leg: LegKey, uuid: Option<&Uuid>, said: &Description<'_>) {
-        self.dropped += self.given_to(leg).count() as u32;
-        self.legs[leg as usize].last_given = None;
-        self.push_given(leg, (0, 0), uuid.cloned(), said);
-        self.compact_if_worth_it();
+    /// Replaces all descriptions of a leg.
+    pub(crate) fn replace_descriptions(
+        &mut self,
+        leg: LegKey,
+        uuid: Option<&Uuid>,
+        description: &Description<'_>,
+    ) {
+        self.dropped += self.descriptions_of(leg).count() as u32;
+        self.legs[leg as usize].last_description = None;
+        self.push_description(leg, (0, 0), uuid.cloned(), description);
+        self.compact_if_sparse();
     }
 
-    /// Drops the description of a leg that was given longest ago; tells whether that is not the newest.
+    /// Removes the earliest description of a leg; returns whether it is another than the one just added.
     fn drop_earliest(&mut self, leg: LegKey) -> bool {
-        let at = |given: &Given| given.next.map(NonMaxIndex::get);
-        let newest = self.legs[leg as usize].last_given.map(NonMaxIndex::get);
-        let all = || std::iter::successors(newest, |&place| at(&self.given[place]));
-        let Some(earliest) = all().max_by(|&a, &b| self.later_first(&self.given[a], &self.given[b])) else {
+        let at = |record: &DescriptionRecord| record.next.map(NonMaxIndex::get);
+        let newest = self.legs[leg as usize].last_description.map(NonMaxIndex::get);
+        let all = || std::iter::successors(newest, |&place| at(&self.descriptions[place]));
+        let Some(earliest) =
+            all().max_by(|&a, &b| self.latest_first(&self.descriptions[a], &self.descriptions[b]))
+        else {
             return false;
         };
-        let before = all().find(|&place| at(&self.given[place]) == Some(earliest));
-        let behind = self.given[earliest].next;
+        let before = all().find(|&place| at(&self.descriptions[place]) == Some(earliest));
+        let behind = self.descriptions[earliest].next;
         match before {
-            Some(before) => self.given[before].next = behind,
-            None => self.legs[leg as usize].last_given = behind,
+            Some(before) => self.descriptions[before].next = behind,
+            None => self.legs[leg as usize].last_description = behind,
         }
         self.dropped += 1;
-        self.compact_if_worth_it();
+        self.compact_if_sparse();
         before.is_some()
     }
 
-    fn push_given(
+    fn push_description(
         &mut self,
         leg: LegKey,
         (first_sequence, sequence): (u32, u32),
         uuid: Option<Uuid>,
-        said: &Description<'_>,
+        description: &Description<'_>,
     ) {
         let start = self.text.len();
         let text = &mut self.text;
-        let ends = said.texts().map(|field| {
-            text.push_str(cut(field.unwrap_or_default()));
+        let ends = description.texts().map(|field| {
+            text.push_str(truncate(field.unwrap_or_default()));
             let end = (text.len() - start) as u16;
             if field.is_some() { end } else { end | ABSENT }
         });
         let leg = &mut self.legs[leg as usize];
-        let next = leg.last_given;
-        leg.last_given = NonMaxIndex::new(self.given.len());
-        self.given.push(Given {
+        let next = leg.last_description;
+        leg.last_description = NonMaxIndex::new(self.descriptions.len());
+        self.descriptions.push(DescriptionRecord {
             uuid,
             first_sequence,
             sequence,
             next,
             text_start: start as u32,
             ends,
-            direction: said.direction,
-            queue_call: said.queue_call,
-            ring_out_role: said.ring_out_role,
+            direction: description.direction,
+            queue_call: description.queue_call,
+            ring_out_role: description.ring_out_role,
         });
     }
 
-    /// What a leg's recordings are called, in order.
+    /// The ids of a leg's recordings, in order.
     pub(crate) fn recordings(&self, leg: LegKey) -> &[CompactString] {
         self.legs[leg as usize].recordings.as_deref().map_or(&[], Vec::as_slice)
     }
 
-    /// All that is known of a leg: each field as it was last said; between copies, as the smallest id says
-    /// it.
+    /// The merged description of a leg: each field from the latest change that has it; of deliveries of one change,
+    /// from the one with the smallest id.
     pub(crate) fn description(&self, leg: LegKey) -> Description<'_> {
-        let mut given = self.given_to(leg);
-        match (given.next(), given.next()) {
+        let mut record = self.descriptions_of(leg);
+        match (record.next(), record.next()) {
             (None, _) => Description::default(),
             (Some(only), None) => self.unpack(only),
             (Some(one), Some(other)) => {
-                let mut latest_first: Vec<&Given> = [one, other].into_iter().chain(given).collect();
-                latest_first.sort_by(|a, b| self.later_first(a, b));
+                let mut latest_first: Vec<&DescriptionRecord> =
+                    [one, other].into_iter().chain(record).collect();
+                latest_first.sort_by(|a, b| self.latest_first(a, b));
                 let mut all = Description::default();
-                latest_first.iter().for_each(|given| all.fill_gaps(&self.unpack(given)));
+                latest_first.iter().for_each(|record| all.fill_gaps(&self.unpack(record)));
                 all
             }
         }
     }
 
-    /// Whether what was said of a leg without a place in the order adds anything to what was said with one.
-    pub(crate) fn is_described_further(&self, leg: LegKey) -> bool {
-        let mut told: Vec<&Given> = self.given_to(leg).filter(|given| given.sequence > 0).collect();
-        told.sort_by(|a, b| self.later_first(a, b));
+    /// Whether lookup answers add anything to the description that notifications give.
+    pub(crate) fn has_added_description(&self, leg: LegKey) -> bool {
+        let mut notified: Vec<&DescriptionRecord> =
+            self.descriptions_of(leg).filter(|record| record.sequence > 0).collect();
+        notified.sort_by(|a, b| self.latest_first(a, b));
         let mut all = Description::default();
-        told.iter().for_each(|given| all.fill_gaps(&self.unpack(given)));
+        notified.iter().for_each(|record| all.fill_gaps(&self.unpack(record)));
         all != self.description(leg)
     }
 
-    /// The owner's extension, as it was last said.
+    /// The latest extension of the owner.
     pub(crate) fn extension(&self, leg: LegKey) -> Option<&str> {
-        self.latest(leg, |given| self.field(given, EXTENSION))
+        self.latest(leg, |record| self.field(record, EXTENSION))
     }
 
-    /// The first number in `to`: what was dialled, before the platform filled in where the call went. An answer of
-    /// RingCentral counts after every notification.
+    /// The first number in `to`: what was dialled, before the platform replaced it by the actual destination. Lookup
+    /// answers come after every notification.
     pub(crate) fn first_number_dialled(&self, leg: LegKey) -> Option<&str> {
-        let named = self.given_to(leg).filter_map(|given| Some((given, self.field(given, TO_NUMBER)?)));
-        let place = |given: &Given| (given.first_sequence == 0, given.first_sequence);
-        let order = |a: &Given, b: &Given| place(a).cmp(&place(b)).then_with(|| self.later_first(a, b));
+        let named =
+            self.descriptions_of(leg).filter_map(|record| Some((record, self.field(record, TO_NUMBER)?)));
+        let place = |record: &DescriptionRecord| (record.first_sequence == 0, record.first_sequence);
+        let order = |a: &DescriptionRecord, b: &DescriptionRecord| {
+            place(a).cmp(&place(b)).then_with(|| self.latest_first(a, b))
+        };
         named.min_by(|(a, _), (b, _)| order(a, b)).map(|(_, number)| number)
     }
 
-    /// The numbers in `from` and `to`, as they were last said.
+    /// The latest numbers in `from` and `to`.
     pub(crate) fn numbers(&self, leg: LegKey) -> [Option<&str>; 2] {
-        [FROM_NUMBER, TO_NUMBER].map(|place| self.latest(leg, |given| self.field(given, place)))
+        [FROM_NUMBER, TO_NUMBER].map(|place| self.latest(leg, |record| self.field(record, place)))
     }
 
-    /// The technical direction, as it was last said.
+    /// The latest technical direction.
     pub(crate) fn direction(&self, leg: LegKey) -> Option<Direction> {
-        self.latest(leg, |given| given.direction)
+        self.latest(leg, |record| record.direction)
     }
 
-    /// The part in a RingOut, as it was last said.
+    /// The latest role in a RingOut.
     pub(crate) fn ring_out_role(&self, leg: LegKey) -> Option<Role> {
-        self.latest(leg, |given| given.ring_out_role)
+        self.latest(leg, |record| record.ring_out_role)
     }
 
-    fn latest<'a, T>(&'a self, leg: LegKey, field: impl Fn(&'a Given) -> Option<T>) -> Option<T> {
-        let saying = self.given_to(leg).filter_map(|given| Some((given, field(given)?)));
-        saying.min_by(|(a, _), (b, _)| self.later_first(a, b)).map(|(_, value)| value)
+    fn latest<'a, T>(&'a self, leg: LegKey, field: impl Fn(&'a DescriptionRecord) -> Option<T>) -> Option<T> {
+        let candidates = self.descriptions_of(leg).filter_map(|record| Some((record, field(record)?)));
+        candidates.min_by(|(a, _), (b, _)| self.latest_first(a, b)).map(|(_, value)| value)
     }
 
-    /// Later changes first; between copies, the smallest id; between copies of one id, what they say decides,
-    /// so that the order of arrival does not.
-    fn later_first(&self, a: &Given, b: &Given) -> Ordering {
-        let order = b.sequence.cmp(&a.sequence).then_with(|| copy_order(a.uuid.as_ref(), b.uuid.as_ref()));
+    /// Later changes first; of deliveries of one change, the smallest id; of equal ids, the content decides, so that
+    /// the order of arrival does not.
+    fn latest_first(&self, a: &DescriptionRecord, b: &DescriptionRecord) -> Ordering {
+        let order =
+            b.sequence.cmp(&a.sequence).then_with(|| delivery_order(a.uuid.as_ref(), b.uuid.as_ref()));
         order.then_with(|| self.unpack(a).cmp(&self.unpack(b)))
     }
 
-    fn given_to(&self, leg: LegKey) -> impl Iterator<Item = &Given> {
-        let first = self.legs[leg as usize].last_given.map(|at| &self.given[at.get()]);
-        std::iter::successors(first, |given| given.next.map(|at| &self.given[at.get()]))
+    fn descriptions_of(&self, leg: LegKey) -> impl Iterator<Item = &DescriptionRecord> {
+        let first = self.legs[leg as usize].last_description.map(|at| &self.descriptions[at.get()]);
+        std::iter::successors(first, |record| record.next.map(|at| &self.descriptions[at.get()]))
     }
 
-    fn is(&self, given: &Given, description: &Description<'_>) -> bool {
+    fn equals(&self, record: &DescriptionRecord, description: &Description<'_>) -> bool {
         let mut start = 0;
-        let text = &self.text.as_bytes()[given.text_start as usize..];
-        let same_texts = given.ends.iter().zip(description.texts()).all(|(&end, field)| {
+        let text = &self.text.as_bytes()[record.text_start as usize..];
+        let same_texts = record.ends.iter().zip(description.texts()).all(|(&end, field)| {
             let from = std::mem::replace(&mut start, (end & !ABSENT) as usize);
             match field {
-                Some(field) => end & ABSENT == 0 && text[from..end as usize] == *cut(field).as_bytes(),
+                Some(field) => end & ABSENT == 0 && text[from..end as usize] == *truncate(field).as_bytes(),
                 None => end & ABSENT != 0,
             }
         });
         same_texts
-            && given.direction == description.direction
-            && given.queue_call == description.queue_call
-            && given.ring_out_role == description.ring_out_role
+            && record.direction == description.direction
+            && record.queue_call == description.queue_call
+            && record.ring_out_role == description.ring_out_role
     }
 
-    /// One of the texts of a description, by its place among them.
-    fn field(&self, given: &Given, place: usize) -> Option<&str> {
-        let start = place.checked_sub(1).map_or(0, |before| (given.ends[before] & !ABSENT) as usize);
-        let end = given.ends[place];
-        let text = &self.text[given.text_start as usize..];
+    /// One of the text fields of a description.
+    fn field(&self, record: &DescriptionRecord, place: usize) -> Option<&str> {
+        let start = place.checked_sub(1).map_or(0, |before| (record.ends[before] & !ABSENT) as usize);
+        let end = record.ends[place];
+        let text = &self.text[record.text_start as usize..];
         (end & ABSENT == 0).then(|| &text[start..end as usize])
     }
 
-    fn unpack(&self, given: &Given) -> Description<'_> {
+    fn unpack(&self, record: &DescriptionRecord) -> Description<'_> {
         let mut start = 0;
-        let text = &self.text[given.text_start as usize..];
-        let fields = given.ends.map(|end| {
+        let text = &self.text[record.text_start as usize..];
+        let fields = record.ends.map(|end| {
             let from = std::mem::replace(&mut start, (end & !ABSENT) as usize);
             (end & ABSENT == 0).then(|| &text[from..end as usize])
         });
@@ -497,29 +517,29 @@ impl Legs {
         Description {
             account,
             extension,
-            direction: given.direction,
+            direction: record.direction,
             from: Side { number, name, extension: from_extension, device },
             to: Side { number: to_number, name: to_name, extension: to_extension, device: to_device },
-            queue_call: given.queue_call,
+            queue_call: record.queue_call,
             queue_name,
             caller_name,
-            ring_out_role: given.ring_out_role,
+            ring_out_role: record.ring_out_role,
         }
     }
 }
 
-fn cut(field: &str) -> &str {
-    if field.len() <= LONGEST_FIELD { field } else { &field[..field.floor_char_boundary(LONGEST_FIELD)] }
+fn truncate(field: &str) -> &str {
+    if field.len() <= MAX_FIELD_BYTES { field } else { &field[..field.floor_char_boundary(MAX_FIELD_BYTES)] }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn told(description: &Description<'_>) -> Legs {
+    fn described(description: &Description<'_>) -> Legs {
         let mut legs = Legs::default();
         let leg = legs.find_or_add("p-1");
-        assert!(legs.hear_description(leg, 2, None, description));
+        assert!(legs.add_description(leg, 2, None, description));
         legs
     }
 
@@ -537,20 +557,20 @@ mod tests {
             caller_name: Some("MILLER J"),
             ring_out_role: Some(Role::Target),
         };
-        assert_eq!(told(&description).description(0), description);
-        assert_eq!(told(&Description::default()).description(0), Description::default());
+        assert_eq!(described(&description).description(0), description);
+        assert_eq!(described(&Description::default()).description(0), Description::default());
     }
 
     #[test]
     fn a_later_description_does_not_erase_what_it_lacks() {
         let named = Description { extension: Some("7"), account: Some("1"), ..Description::default() };
         let renamed = Description { extension: Some("8"), ..Description::default() };
-        let mut legs = told(&named);
-        assert!(legs.hear_description(0, 5, None, &renamed));
+        let mut legs = described(&named);
+        assert!(legs.add_description(0, 5, None, &renamed));
         assert_eq!(legs.description(0), Description { account: Some("1"), ..renamed });
         assert_eq!(legs.extension(0), Some("8"));
-        // The same said earlier changes nothing, said later it counts again.
-        assert!(legs.hear_description(0, 9, None, &named));
+        // Repeated by an earlier change it changes nothing; by a later one it applies again.
+        assert!(legs.add_description(0, 9, None, &named));
         assert_eq!(legs.extension(0), Some("7"));
     }
 
@@ -559,9 +579,9 @@ mod tests {
         let name = "é".repeat(1 << 19);
         let side = Side { name: Some(&name), ..Side::default() };
         let description = Description { from: side, to: side, ..Description::default() };
-        let mut legs = told(&description);
-        assert!(!legs.hear_description(0, 3, None, &description));
-        assert_eq!(legs.description(0).to.name.map(str::len), Some(LONGEST_FIELD));
+        let mut legs = described(&description);
+        assert!(!legs.add_description(0, 3, None, &description));
+        assert_eq!(legs.description(0).to.name.map(str::len), Some(MAX_FIELD_BYTES));
     }
 
     #[test]
@@ -570,13 +590,13 @@ mod tests {
         let description = Description { extension: Some("7"), ..Description::default() };
         for round in 0..100_000 {
             let leg = legs.find_or_add(&format!("p-{round}"));
-            legs.hear_description(leg, 2, None, &description);
+            legs.add_description(leg, 2, None, &description);
             assert!(legs.count_event(leg));
             if round >= 20 {
-                legs.uncount_event(legs.many.as_ref().unwrap().index[&*format!("p-{}", round - 3)]);
+                legs.uncount_event(legs.index.as_ref().unwrap().keys[&*format!("p-{}", round - 3)]);
             }
         }
-        assert!(legs.text.len() < 100_000 && legs.given.len() < 5_000 && legs.len() < 50);
+        assert!(legs.text.len() < 100_000 && legs.descriptions.len() < 5_000 && legs.len() < 50);
         let last = legs.find_or_add("p-99999");
         assert_eq!((legs.id(last), legs.extension(last)), ("p-99999", Some("7")));
     }

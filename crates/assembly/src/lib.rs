@@ -1,32 +1,39 @@
-//! The fold from notifications to records of whole calls.
+//! Assembles RingCentral's telephony session notifications into records of whole calls.
+//!
+//! [`Collection`] makes the records of a closed set of notifications; [`Assembler`] publishes versions while calls happen.
+//! A record depends on the set of notifications and not on their order.
+//!
+//! The crate does no I/O, reads no clock and starts no thread. The caller of an [`Assembler`] passes the time with each
+//! input, publishes the changes that it returns, and then waits until [`Assembler::next_due`]. The assembler requests
+//! lookups at RingCentral by [`Assembler::take_questions`]; the caller passes the answers to [`Assembler::receive`].
 
 mod assembler;
-mod book;
 mod change;
+mod consistency;
 mod description;
 mod directory;
 mod event;
 mod event_log;
+mod evicted;
 mod fold;
-mod forgotten;
-mod gate;
 mod legs;
 pub mod limits;
+mod lookups;
 mod names;
 mod numbers;
 mod offline;
-mod parts;
 mod phone_number;
-mod relations;
-mod reports;
+mod related;
 mod session;
+mod session_graph;
 mod settings;
+mod union_find;
 mod uuid;
 
-pub use assembler::{Assembler, Left, Question, Restoring};
+pub use assembler::{Assembler, Left, Question, RestoreBuilder};
 pub use change::{Change, Changes};
+pub use consistency::Contradiction;
 pub use directory::{Directory, Entry, EntryKind};
-pub use gate::Contradiction;
 pub use names::{LearntName, Names};
 pub use offline::{Calls, Collection};
 pub use phone_number::normalized_phone_number;

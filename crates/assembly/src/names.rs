@@ -1,4 +1,4 @@
-//! Names that notifications give the extensions of an account, to serve its other calls too.
+//! Names of extensions, learnt from notifications, which then serve all calls of the account.
 //!
 //! What is learnt depends on the notifications and not on their order, as long as no limit is reached.
 
@@ -11,25 +11,26 @@ use wholecall_record::Time;
 
 use crate::{directory::Directory, phone_number::normalized_phone_number};
 
-/// A longer name is none.
-const NAME_MAX_BYTES: usize = 256;
+/// Maximum length of a name; longer ones are ignored.
+const MAX_NAME_BYTES: usize = 256;
 
-/// Numbers kept beside a name, by which it is found when a person is to be erased.
-const NUMBERS_MAX: usize = 8;
+/// Maximum number of phone numbers stored with a name. They serve to find the name when a person is erased.
+const MAX_NUMBERS_PER_NAME: usize = 8;
 
-/// What an entry takes beside its texts.
-const ENTRY_BYTES: usize = 128;
+/// Memory that an entry takes besides its texts.
+const ENTRY_OVERHEAD_BYTES: usize = 128;
 
-/// Changes are collected for so long, and the versions of an account that changes again and again get further apart.
-const COLLECTED_MS: i64 = 1_000;
-const APART_MAX_MS: i64 = 600_000;
+/// Minimum and maximum interval between two versions of an account's names. It doubles while an account keeps
+/// changing.
+const MIN_INTERVAL_MS: i64 = 1_000;
+const MAX_INTERVAL_MS: i64 = 600_000;
 
 /// Names by account and extension.
 #[derive(Debug, Clone)]
 pub struct Names {
     accounts: HashMap<CompactString, AccountNames>,
     account_max_bytes: usize,
-    /// The accounts with changes that were not taken up.
+    /// The accounts with changes that were not taken yet.
     changed: BTreeSet<CompactString>,
 }
 
@@ -37,21 +38,21 @@ pub struct Names {
 struct AccountNames {
     names: HashMap<CompactString, LearntName>,
     bytes: usize,
-    /// When the first change was learnt that was not taken up.
+    /// When the first change that was not taken yet was learnt.
     changed: Option<Time>,
-    /// When changes were last taken up, and the least time until they are again.
+    /// When changes were last taken, and the interval until they are taken again.
     taken: Option<Time>,
-    apart_ms: i64,
+    interval_ms: i64,
 }
 
-/// The name of an extension.
+/// A name of an extension.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LearntName {
     /// The latest name.
     pub name: CompactString,
-    /// The event time of the latest notification that gave it.
+    /// The event time of the latest notification that has it.
     pub at: Time,
-    /// Public numbers that stood beside a name of the extension.
+    /// Public numbers that occurred together with a name of the extension.
     pub numbers: BTreeSet<CompactString>,
 }
 
@@ -62,17 +63,17 @@ impl Default for Names {
 }
 
 impl Names {
-    /// Names that take at most so many bytes for each account; extensions beyond that are not learnt.
+    /// Names that take at most this many bytes per account; further extensions are not learnt.
     pub fn limited_to(account_max_bytes: usize) -> Self {
         Self { accounts: HashMap::new(), account_max_bytes, changed: BTreeSet::new() }
     }
 
-    /// Learns from one of a closed set of notifications.
+    /// Learns from a notification of a closed set.
     pub fn learn(&mut self, notification: &Notification<'_, '_>) {
         self.learn_at(Time::from_millis(notification.event_time().as_millis()), notification);
     }
 
-    /// Learns from a notification that is received at a time.
+    /// Learns from a notification that arrives at `now`.
     pub fn learn_at(&mut self, now: Time, notification: &Notification<'_, '_>) {
         let Some(account_id) = notification.account_id() else { return };
         let at = Time::from_millis(notification.event_time().as_millis());
@@ -91,7 +92,7 @@ impl Names {
         }
     }
 
-    /// Adds what was learnt before.
+    /// Adds a name that was learnt and stored before.
     pub fn insert(&mut self, account: &str, extension_id: &str, name: LearntName) {
         let account = self.accounts.entry(CompactString::from(account)).or_default();
         account.bytes += name.bytes(extension_id);
@@ -113,17 +114,17 @@ impl Names {
         }
     }
 
-    /// The accounts of which there are names.
+    /// The accounts with names.
     pub fn accounts(&self) -> impl Iterator<Item = &str> {
         self.accounts.keys().map(CompactString::as_str)
     }
 
-    /// When changes are to be taken up next.
+    /// When changes are to be taken next.
     pub fn next_due(&self) -> Option<Time> {
         self.changed.iter().filter_map(|account| self.accounts.get(account)?.due()).min()
     }
 
-    /// The accounts whose changes are to be taken up now, in order.
+    /// Takes the accounts whose changes are due, in order.
     pub fn take_due(&mut self, now: Time) -> Vec<String> {
         let mut due = Vec::new();
         self.changed.retain(|id| {
@@ -140,7 +141,7 @@ impl Names {
 }
 
 impl AccountNames {
-    /// Learns a name; tells whether it, or a number beside it, is new.
+    /// Learns a name; returns whether it, or a number with it, is new.
     fn learn(
         &mut self,
         extension: &str,
@@ -162,10 +163,10 @@ impl AccountNames {
             return has_room;
         };
         let mut is_new = false;
-        // Nearly every notification repeats what is known, and a known number is normalized.
+        // Nearly every notification repeats known data, and the stored numbers are normalized.
         let is_known = side.phone_number.as_deref().is_none_or(|number| known.numbers.contains(number));
         if !is_known
-            && known.numbers.len() < NUMBERS_MAX
+            && known.numbers.len() < MAX_NUMBERS_PER_NAME
             && let Some(number) = number().filter(|number| !known.numbers.contains(number))
         {
             self.bytes += number.len();
@@ -173,7 +174,7 @@ impl AccountNames {
         }
         if *known.name == *name {
             known.at = known.at.max(at);
-        // Of two names of one time, the smaller.
+        // Of two names with the same time, the smaller.
         } else if at > known.at || (at == known.at && *name < *known.name) {
             self.bytes = self.bytes + name.len() - known.name.len();
             (known.name, known.at) = (CompactString::from(name), at);
@@ -183,13 +184,14 @@ impl AccountNames {
     }
 
     fn due(&self) -> Option<Time> {
-        let collected = self.changed? + COLLECTED_MS;
-        Some(self.taken.map_or(collected, |taken| collected.max(taken + self.apart_ms)))
+        let collected = self.changed? + MIN_INTERVAL_MS;
+        Some(self.taken.map_or(collected, |taken| collected.max(taken + self.interval_ms)))
     }
 
     fn take(&mut self, now: Time) {
-        let is_soon = self.taken.is_some_and(|taken| now - taken <= 2 * self.apart_ms + COLLECTED_MS);
-        self.apart_ms = if is_soon { (2 * self.apart_ms).min(APART_MAX_MS) } else { COLLECTED_MS };
+        let is_soon = self.taken.is_some_and(|taken| now - taken <= 2 * self.interval_ms + MIN_INTERVAL_MS);
+        self.interval_ms =
+            if is_soon { (2 * self.interval_ms).min(MAX_INTERVAL_MS) } else { MIN_INTERVAL_MS };
         (self.taken, self.changed) = (Some(now), None);
     }
 }
@@ -197,7 +199,7 @@ impl AccountNames {
 impl LearntName {
     fn bytes(&self, extension: &str) -> usize {
         let numbers: usize = self.numbers.iter().map(|number| number.len()).sum();
-        ENTRY_BYTES + extension.len() + self.name.len() + numbers
+        ENTRY_OVERHEAD_BYTES + extension.len() + self.name.len() + numbers
     }
 }
 
@@ -215,10 +217,10 @@ fn named<'p>(side: &'p Endpoint<'_>) -> Option<Named<'p>> {
     let (extension, name) = (text(side.extension_id.as_deref())?, text(side.name.as_deref())?);
     let number = side.phone_number.as_deref().unwrap_or_default();
     let is_service = number.starts_with('*');
-    (name != number && !is_service && name.len() <= NAME_MAX_BYTES).then_some((extension, side, name))
+    (name != number && !is_service && name.len() <= MAX_NAME_BYTES).then_some((extension, side, name))
 }
 
-/// Whether the name is that of the queue which offers the call, but the extension is the agent's.
+/// Whether the name is that of the queue that offers the call while the extension is the agent's.
 fn is_queue_name(party: &Party<'_>, extension: &str, name: &str) -> bool {
     let queue = || party.ui_call_info.as_deref()?.queue_name();
     party.is_queue_call()

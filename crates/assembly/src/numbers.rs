@@ -1,4 +1,4 @@
-//! Which numbers may belong to extensions, and which are public services.
+//! Which numbers may belong to extensions, and which belong to public services.
 
 use compact_str::CompactString;
 
@@ -12,14 +12,14 @@ const PUBLIC_SERVICES: [&str; 18] = [
     "711", "811", "116117",
 ];
 
-/// Without a directory, a number of at most this many digits is taken for an extension's.
-const EXTENSION_DIGITS: usize = 5;
+/// Without a directory, a number of at most this many digits is taken for an extension number.
+const MAX_EXTENSION_DIGITS: usize = 5;
 
-/// Codes before a dialled number that show or hide the caller's own: no part of the number.
+/// Prefixes of a dialled number that show or hide the caller's own number; they are not part of the number.
 const CALLER_ID_CODES: [&str; 2] = ["*67", "*82"];
 
-/// Whether a number that nothing describes further belongs to an extension: the directory has it; without a directory,
-/// if it is short and no public service's.
+/// Whether a number without further description belongs to an extension: the directory has it; without a directory,
+/// it is short and not a public service.
 pub(crate) fn is_extension_number(number: &str, directory: Option<&Directory>) -> bool {
     let is_digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     if !is_digits || PUBLIC_SERVICES.contains(&number) {
@@ -27,17 +27,17 @@ pub(crate) fn is_extension_number(number: &str, directory: Option<&Directory>) -
     }
     match directory.filter(|directory| !directory.is_empty()) {
         Some(directory) => directory.by_extension_number(number).is_some(),
-        None => number.len() <= EXTENSION_DIGITS,
+        None => number.len() <= MAX_EXTENSION_DIGITS,
     }
 }
 
-/// A dialled number without the code before it that shows or hides the caller's own.
+/// A dialled number without the prefix that shows or hides the caller's own number.
 pub(crate) fn without_caller_id_code(number: &str) -> &str {
     let stripped = CALLER_ID_CODES.iter().find_map(|code| number.strip_prefix(code));
     stripped.filter(|rest| !rest.is_empty()).unwrap_or(number)
 }
 
-/// The number that was dialled behind such a code, as a public number where it is one; any other as it was dialled.
+/// The number dialled after such a prefix, normalized if it is a public number; any other number as it was dialled.
 pub(crate) fn number_without_code(number: &str) -> CompactString {
     match without_caller_id_code(number) {
         rest if rest == number => CompactString::from(number),
@@ -45,12 +45,12 @@ pub(crate) fn number_without_code(number: &str) -> CompactString {
     }
 }
 
-/// Whether a number is a star code: a service of the platform, not a telephone.
+/// Whether a number is a star code: a service of the platform.
 pub(crate) fn is_star_code(number: &str) -> bool {
     without_caller_id_code(number).starts_with('*')
 }
 
-/// Whether a star code carries more than the service: an extension, a group, a place to park at.
+/// Whether a star code names more than the service: an extension, a group, a park location.
 pub(crate) fn star_code_carries_more(number: &str) -> bool {
     /// A star and two digits.
     const SERVICE_LENGTH: usize = 3;

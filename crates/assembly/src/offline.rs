@@ -1,4 +1,4 @@
-//! Calls from a closed set of notifications: everything is read before anything is told.
+//! Calls from a closed set of notifications: everything is read before any record is made.
 
 use std::sync::Arc;
 
@@ -10,16 +10,16 @@ use wholecall_record::{
 };
 
 use crate::{
-    book::{Book, CallKey},
+    consistency::{ConsistencyCheck, Contradiction},
     directory::Directory,
-    fold::Standing,
-    gate::{Contradiction, Gate},
+    fold::RecordStatus,
+    session_graph::{CallKey, SessionGraph},
 };
 
 /// Notifications from files, in any order. The end of the input settles everything.
 #[derive(Debug)]
 pub struct Collection {
-    book: Book<LastSent>,
+    graph: SessionGraph<LastSent>,
 }
 
 /// The latest sending time among a call's notifications.
@@ -28,53 +28,53 @@ struct LastSent(Option<Time>);
 
 impl Default for Collection {
     fn default() -> Self {
-        Self { book: Book::new() }
+        Self { graph: SessionGraph::new() }
     }
 }
 
 impl Collection {
     /// Adds a notification.
     pub fn add(&mut self, notification: &Notification<'_, '_>) {
-        let added = self.book.add(notification);
+        let added = self.graph.add(notification);
         let sent = notification.timestamp().unwrap_or(notification.event_time());
         let mut last = Some(Time::from_millis(sent.as_millis()));
         for (absorbed, session) in added.absorbed {
-            let into = self.book.sessions[session].call;
-            let status = &mut self.book.calls[into].status;
+            let into = self.graph.sessions[session].call;
+            let status = &mut self.graph.calls[into].status;
             status.0 = status.0.max(absorbed.0);
         }
-        let status = &mut self.book.calls[added.call].status;
+        let status = &mut self.graph.calls[added.call].status;
         last = last.max(status.0);
         status.0 = last;
     }
 
-    /// Names the extensions of an account; without one, of all accounts that have no directory of their own.
+    /// Sets an account's directory; without an account, the one for all accounts without a directory of their own.
     pub fn set_directory(&mut self, account: Option<&str>, directory: impl Into<Arc<Directory>>) {
-        self.book.set_directory(account, directory.into());
+        self.graph.set_directory(account, directory.into());
     }
 
-    /// Ends the input: the calls, in order of their start.
+    /// Ends the input; returns the calls in order of their start.
     pub fn finish(mut self) -> Calls {
-        self.book.refresh_relations();
-        // Two accounts may see one session: then theirs are two calls of one start and id.
+        self.graph.update_relations();
+        // Two accounts may see one session: then their two calls have the same start and id.
         let mut order: Vec<(Option<Time>, SessionId, Option<AccountId>, CallKey)> =
-            Vec::with_capacity(self.book.calls.len());
-        for (key, _) in &self.book.calls {
-            if let Some(root) = self.book.root(key) {
-                let session = &self.book.sessions[root].session;
+            Vec::with_capacity(self.graph.calls.len());
+        for (key, _) in &self.graph.calls {
+            if let Some(root) = self.graph.root(key) {
+                let session = &self.graph.sessions[root].session;
                 order.push((
-                    self.book.start(key),
+                    self.graph.start(key),
                     session.id.clone(),
-                    self.book.account_id(key).cloned(),
+                    self.graph.account_id(key).cloned(),
                     key,
                 ));
             }
         }
         order.sort_unstable();
         Calls {
-            book: self.book,
+            graph: self.graph,
             order: order.into_iter().map(|(.., key)| key).collect(),
-            gate: Gate::default(),
+            consistency: ConsistencyCheck::default(),
         }
     }
 }
@@ -82,26 +82,25 @@ impl Collection {
 /// The calls of a collection.
 #[derive(Debug)]
 pub struct Calls {
-    book: Book<LastSent>,
+    graph: SessionGraph<LastSent>,
     order: Vec<CallKey>,
-    gate: Gate,
+    consistency: ConsistencyCheck,
 }
 
 impl Calls {
-    /// How many calls there are.
+    /// Number of calls.
     pub fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no calls.
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
 
-    /// Those of the records asked for that contradicted themselves and were given with what remained true, since this was
-    /// last called.
+    /// Takes the contradictions that were removed from the returned records since the last call of this method.
     pub fn take_contradictions(&self) -> Vec<Contradiction> {
-        self.gate.take_contradictions()
+        self.consistency.take_contradictions()
     }
 
     /// The records, in order of their start.
@@ -109,45 +108,46 @@ impl Calls {
         self.order.iter().filter_map(|&key| self.record(key))
     }
 
-    /// The record of the call at a place in the order of their start.
+    /// The record of the call at a position in the order of their start.
     pub fn record_at(&self, place: usize) -> Option<Call> {
         self.order.get(place).and_then(|&key| self.record(key))
     }
 
-    /// The record of one call; none if no call has that id.
+    /// The record of a call. `None` if no call has that id.
     pub fn get(&self, id: &str) -> Option<Call> {
         self.key(id).and_then(|key| self.record(key))
     }
 
-    /// The record of a call that was told as it happened, made anew: in the standing it was told in (its version, and
-    /// what only a clock knows), as far as its notifications allow that, with the directory that was set: the one of
-    /// the version it names. None if no call of that account has its id.
-    pub fn retold(&self, told: &Call) -> Option<Call> {
-        let fold = self.book.fold(self.key_of(told)?)?;
-        let standing = standing_of(told, fold.is_live());
-        Some(self.gate.record(&fold, standing))
+    /// Assembles a published call again from its notifications, with the version and closing state of the published
+    /// record as far as the notifications allow, and with the directory that was set: the version that the record
+    /// refers to. `None` if no call of that account has its id.
+    pub fn retold(&self, published: &Call) -> Option<Call> {
+        let fold = self.graph.fold(self.key_of(published)?)?;
+        let status = status_of(published, fold.is_live());
+        Some(self.consistency.record(&fold, status))
     }
 
-    /// The story of a call whose record was published: in the standing that the record has. A live call is not given up
-    /// in it because its notifications end here. None if no call has its id, nor a session of it.
-    pub fn story_of(&self, told: &Call) -> Option<Story> {
-        let fold = self.book.fold(self.key_of(told).or_else(|| self.key(&told.id))?)?;
-        let standing = standing_of(told, fold.is_live());
-        Some(fold.story(standing))
+    /// The story of a published call, with the state of its record: a live call is not closed because its
+    /// notifications end here. `None` if no call has its id, nor a session with that id.
+    pub fn story_of(&self, published: &Call) -> Option<Story> {
+        let fold = self.graph.fold(self.key_of(published).or_else(|| self.key(&published.id))?)?;
+        let status = status_of(published, fold.is_live());
+        Some(fold.story(status))
     }
 
-    fn key_of(&self, told: &Call) -> Option<CallKey> {
+    fn key_of(&self, published: &Call) -> Option<CallKey> {
         let is_meant = |key: CallKey| {
-            self.id(key).as_ref() == Some(&told.id) && self.book.account_id(key) == told.account_id.as_ref()
+            self.id(key).as_ref() == Some(&published.id)
+                && self.graph.account_id(key) == published.account_id.as_ref()
         };
         self.order.iter().copied().find(|&key| is_meant(key))
     }
 
-    /// The story of one call; none if no call has that id.
+    /// The story of a call. `None` if no call has that id.
     pub fn story(&self, id: &str) -> Option<Story> {
         let key = self.key(id)?;
-        let fold = self.book.fold(key)?;
-        Some(fold.story(self.standing(key, fold.is_live())))
+        let fold = self.graph.fold(key)?;
+        Some(fold.story(self.status(key, fold.is_live())))
     }
 
     /// The ids of all calls, in order of their start.
@@ -156,16 +156,16 @@ impl Calls {
     }
 
     fn id(&self, key: CallKey) -> Option<CallId> {
-        Some(self.book.sessions[self.book.root(key)?].session.id.clone())
+        Some(self.graph.sessions[self.graph.root(key)?].session.id.clone())
     }
 
-    /// The call with that id, or the one that a session of that id belongs to.
+    /// The call with that id, or the one that a session with that id belongs to.
     fn key(&self, id: &str) -> Option<CallKey> {
         let has_session = |key: CallKey| {
-            self.book.calls[key]
+            self.graph.calls[key]
                 .sessions
                 .iter()
-                .any(|&session| &*self.book.sessions[session].session.id == id)
+                .any(|&session| &*self.graph.sessions[session].session.id == id)
         };
         let mut keys = self.order.iter().copied();
         let root = keys.clone().find(|&key| self.id(key).is_some_and(|own| &*own == id));
@@ -173,34 +173,34 @@ impl Calls {
     }
 
     fn record(&self, key: CallKey) -> Option<Call> {
-        let fold = self.book.fold(key)?;
-        Some(self.gate.record(&fold, self.standing(key, fold.is_live())))
+        let fold = self.graph.fold(key)?;
+        Some(self.consistency.record(&fold, self.status(key, fold.is_live())))
     }
 
-    fn standing(&self, key: CallKey, live: bool) -> Standing {
-        Standing {
+    fn status(&self, key: CallKey, live: bool) -> RecordStatus {
+        RecordStatus {
             state: if live { State::Incomplete } else { State::Complete },
             reason: live.then_some(ClosedBecause::EndOfInput),
             late_for: None,
             version: 1,
-            updated_at: self.book.calls[key].status.0.unwrap_or(Time::from_millis(0)),
+            updated_at: self.graph.calls[key].status.0.unwrap_or(Time::from_millis(0)),
         }
     }
 }
 
-/// How a published record stands, where `live` says whether its notifications leave a leg open.
-fn standing_of(told: &Call, live: bool) -> Standing {
-    let (state, reason) = match (told.state, live) {
+/// The status of a published record; `live` if its notifications leave a leg open.
+fn status_of(published: &Call, live: bool) -> RecordStatus {
+    let (state, reason) = match (published.state, live) {
         (State::Live, _) => (State::Live, None),
-        (State::Incomplete, true) => (State::Incomplete, told.completeness.reason),
+        (State::Incomplete, true) => (State::Incomplete, published.completeness.reason),
         (State::Complete, true) => (State::Incomplete, Some(ClosedBecause::EndOfInput)),
         (State::Complete | State::Incomplete, false) => (State::Complete, None),
     };
-    Standing {
+    RecordStatus {
         state,
         reason,
-        late_for: told.completeness.late_for.clone(),
-        version: told.version,
-        updated_at: told.updated_at,
+        late_for: published.completeness.late_for.clone(),
+        version: published.version,
+        updated_at: published.updated_at,
     }
 }

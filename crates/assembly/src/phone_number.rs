@@ -1,18 +1,19 @@
-//! One form for telephone numbers, so that two spellings of a number compare equal.
+//! Normal form of phone numbers, so that two spellings of one number compare equal.
 
 use compact_str::CompactString;
 
-/// E.164 has up to 15 digits with the country code. From 11 digits on, digits without `+` have one; a shorter number
-/// may be a national one, or an extension's.
+/// E.164 numbers have up to 15 digits with the country code. Without `+`, only a number of at least 11 digits is
+/// taken to include it; a shorter one may be a national number or an extension number.
 const INTERNATIONAL_DIGITS: std::ops::RangeInclusive<usize> = 11..=15;
 
-/// A public telephone number as `+` and digits; none for short numbers, star codes, national numbers and words.
+/// A public phone number as `+` and digits. `None` if the text is a short number, a star code, a national number or a
+/// word.
 pub fn normalized_phone_number(text: &str) -> Option<CompactString> {
     let (has_plus, digits) = match text.trim().strip_prefix('+') {
         Some(rest) => (true, rest),
         None => (false, text.trim()),
     };
-    // Most numbers are written so.
+    // The most frequent spelling.
     if has_plus && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(CompactString::from(text.trim()));
     }

@@ -1,4 +1,4 @@
-//! A telephony session as kept: its legs, and its state changes in order.
+//! A telephony session as it is stored: its legs, and its state changes in order.
 
 use std::sync::OnceLock;
 
@@ -7,43 +7,45 @@ use wholecall_notification::{Code, Notification, Origin, Party, Reason};
 use wholecall_record::{AccountId, SessionId, Time};
 
 use crate::{
-    event::{AFTER_ALL, Copied, Event, Statement},
-    event_log::{Added, EventLog},
+    event::{Event, MergeEffect, PartyStatus, UNSEQUENCED},
+    event_log::{EventLog, Insertion},
+    // EventLog},
     fold::{Fold, Rank},
     legs::{LegKey, Legs},
     limits,
-    reports::Reports,
+    lookups::Lookups,
     uuid::Uuid,
 };
 
-/// A session. One that is only named by a link has no events yet.
+/// A session. One that only a link names has no events yet.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) legs: Legs,
     events: EventLog,
-    reports: Reports,
-    origin: FirstSaid,
-    legacy_id: FirstSaid,
-    /// The highest sequence number seen, kept or not.
+    lookups: Lookups,
+    origin: EarliestWord,
+    legacy_id: EarliestWord,
+    /// The highest sequence number that arrived, stored or not.
     last_seen: u32,
-    /// Some leg of it is, or was once said to be, a supervisor's.
+    /// A leg of it is, or was once reported as, a supervisor's.
     supervised: bool,
-    /// Kept until something new is known of it.
+    /// Cached until the session changes.
     rank: OnceLock<Rank>,
 }
 
-/// A session whose first change that was told is among these was told from its start: 1 is never delivered, 2 is the
-/// caller's.
-const BEGINNING: u32 = 3;
+/// A session whose first notification has at most this sequence number was observed from its start: 1 is never
+/// delivered, 2 is the caller's.
+const MAX_START_SEQUENCE: u32 = 3;
 
-/// A word said of the whole session: the earliest counts, whatever order they come in.
+/// A word that describes the whole session: the one with the smallest sequence applies, whatever the order of
+/// arrival.
 #[derive(Debug, Default)]
-struct FirstSaid(Option<(u32, CompactString)>);
+struct EarliestWord(Option<(u32, CompactString)>);
 
-impl FirstSaid {
-    /// Takes in a word; returns whether it counts from now on.
-    fn hear(&mut self, sequence: u32, word: Option<&str>) -> bool {
+impl EarliestWord {
+    /// Applies a word; returns whether it is the one that now applies.
+    fn apply(&mut self, sequence: u32, word: Option<&str>) -> bool {
         let Some(word) = word else { return false };
         let earlier = |(at, known): &(u32, CompactString)| (*at, known.as_str()) <= (sequence, word);
         let counts = !self.0.as_ref().is_some_and(earlier);
@@ -53,8 +55,8 @@ impl FirstSaid {
         counts
     }
 
-    /// Forgets what was only said of changes that are no longer kept.
-    fn forget_behind(&mut self, last: Option<u32>) {
+    /// Discards a word of a change that is no longer stored.
+    fn discard_after(&mut self, last: Option<u32>) {
         if self.0.as_ref().is_some_and(|(at, _)| Some(*at) > last) {
             self.0 = None;
         }
@@ -65,34 +67,33 @@ impl FirstSaid {
     }
 }
 
-/// What came of adding a notification's party to a session.
+/// The result of applying a notification's party to a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Heard {
-    /// Nothing new: a copy.
+pub(crate) enum Applied {
+    /// A duplicate.
     Duplicate,
-    /// Beyond the limit: counted only.
+    /// Beyond the limit: only counted.
     Beyond,
-    /// Something new.
-    News {
-        of: News,
-        /// Nothing later was known of the session, so no other change's effective time has moved.
-        last: bool,
-        /// The leg was described as never before.
-        described: bool,
+    /// New information.
+    New {
+        what: Novelty,
+        /// No later event was stored, so no other change's effective time has moved.
+        is_last: bool,
+        /// The leg got a new description.
+        is_described: bool,
     },
 }
 
-/// What is new.
+/// What is new about a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum News {
-    /// A leg, by its first change.
+pub(crate) enum Novelty {
+    /// A leg, with its first change.
     Leg,
     /// A change of a known leg.
     Change,
-    /// A further copy of a known change, which makes it say something else; or a change in place of which
-    /// another was dropped.
-    Copy,
-    /// A further copy, which describes the leg otherwise or has an id that comes first.
+    /// A further delivery that changes the merged status of a known change; or a change that displaced another one.
+    Merged,
+    /// A further delivery that changes the leg's description, or whose id takes precedence.
     Detail,
 }
 
@@ -102,92 +103,95 @@ impl Session {
             id,
             legs: Legs::default(),
             events: EventLog::default(),
-            reports: Reports::default(),
-            origin: FirstSaid::default(),
-            legacy_id: FirstSaid::default(),
+            lookups: Lookups::default(),
+            origin: EarliestWord::default(),
+            legacy_id: EarliestWord::default(),
             last_seen: 0,
             supervised: false,
             rank: OnceLock::new(),
         }
     }
 
-    /// Takes in what RingCentral answered when it was asked; tells whether that is new.
-    pub(crate) fn hear_report(&mut self, notification: &Notification<'_, '_>) -> bool {
+    /// Applies a lookup answer; returns whether it is new.
+    pub(crate) fn apply_lookup(&mut self, notification: &Notification<'_, '_>) -> bool {
         self.rank.take();
-        // Any change that was told counts before it.
-        self.origin.hear(AFTER_ALL, notification.body().origin.kind.as_deref());
-        self.legacy_id.hear(AFTER_ALL, notification.body().session_id.as_deref());
-        self.reports.hear(&mut self.legs, notification)
+        // Every notification takes precedence over it.
+        self.origin.apply(UNSEQUENCED, notification.body().origin.kind.as_deref());
+        self.legacy_id.apply(UNSEQUENCED, notification.body().session_id.as_deref());
+        self.lookups.apply(&mut self.legs, notification)
     }
 
-    /// The answer that describes a leg otherwise than notifications do, where it does.
-    pub(crate) fn described_by_report(&self, party: &str) -> Option<&Event> {
-        let event = self.reports.of_party(&self.legs, party)?;
-        self.legs.is_described_further(event.leg).then_some(event)
+    /// The lookup answer that adds to a leg's description. `None` if no answer does.
+    pub(crate) fn describing_lookup(&self, party: &str) -> Option<&Event> {
+        let event = self.lookups.for_party(&self.legs, party)?;
+        self.legs.has_added_description(event.leg).then_some(event)
     }
 
-    pub(crate) fn reports(&self) -> &Reports {
-        &self.reports
+    pub(crate) fn lookups(&self) -> &Lookups {
+        &self.lookups
     }
 
-    /// Whether anything was said of it but that a link names it.
-    pub(crate) fn is_heard_of(&self) -> bool {
-        self.events.len() > 0 || !self.reports.is_empty()
+    /// Whether anything is known of it besides a link that names it.
+    pub(crate) fn is_observed(&self) -> bool {
+        self.events.len() > 0 || !self.lookups.is_empty()
     }
 
-    /// Takes in what a notification says of one party of a change with a place in the session's order.
-    pub(crate) fn hear(
+    /// Applies what a notification reports of one party.
+    pub(crate) fn apply(
         &mut self,
         notification: &Notification<'_, '_>,
         sequence: u32,
         party: &Party<'_>,
-    ) -> Heard {
+    ) -> Applied {
         self.last_seen = self.last_seen.max(sequence);
         let full = self.events.len() >= limits::NOTIFICATIONS_PER_SESSION;
         if full && self.events.last_sequence().is_some_and(|last| sequence > last) {
-            return Heard::Beyond;
+            return Applied::Beyond;
         }
-        let has_new_origin = self.origin.hear(sequence, notification.body().origin.kind.as_deref());
-        self.legacy_id.hear(sequence, notification.body().session_id.as_deref());
+        let has_new_origin = self.origin.apply(sequence, notification.body().origin.kind.as_deref());
+        self.legacy_id.apply(sequence, notification.body().session_id.as_deref());
         let leg = self.legs.find_or_add(party.id());
         let uuid = notification.uuid().map(Uuid::new);
-        let said = Statement::of(notification, party);
-        let described = self.legs.describe(leg, sequence, uuid.as_ref(), party);
-        self.supervised |= said.reason == Some(Reason::Supervising);
+        let status = PartyStatus::of(notification, party);
+        let is_described = self.legs.describe(leg, sequence, uuid.as_ref(), party);
+        self.supervised |= status.reason == Some(Reason::Supervising);
         let legs = &self.legs;
-        let is_plain = said.reason.is_none() && !described && !full && !has_new_origin;
-        let added = self.events.add(sequence, leg, uuid, said, |leg| legs.id(leg));
-        // The next change of a leg, without a reason, does not show anew who calls whom: the rank remains.
-        let keeps_rank = is_plain && added == (Added::New { last: true }) && self.legs.has_events(leg);
-        if !keeps_rank {
+        let is_plain = status.reason.is_none() && !is_described && !full && !has_new_origin;
+        let added = self.events.add(sequence, leg, uuid, status, |leg| legs.id(leg));
+        // A further change of a leg without a reason does not affect who calls whom: the rank remains valid.
+        let is_rank_valid =
+            is_plain && added == (Insertion::New { is_last: true }) && self.legs.has_events(leg);
+        if !is_rank_valid {
             self.rank.take();
         }
         match added {
-            Added::Copy(Copied::Nothing) if !described => Heard::Duplicate,
-            Added::Copy(Copied::Content) => Heard::News { of: News::Copy, last: false, described },
-            Added::Copy(Copied::Nothing | Copied::Id) => {
-                Heard::News { of: News::Detail, last: false, described }
+            Insertion::Duplicate(MergeEffect::Nothing) if !is_described => Applied::Duplicate,
+            Insertion::Duplicate(MergeEffect::Content) => {
+                Applied::New { what: Novelty::Merged, is_last: false, is_described }
             }
-            Added::New { last } => {
-                self.legs.hear_code(leg, sequence, party.status.code(), party.status.reason());
-                let mut of = if self.legs.count_event(leg) { News::Leg } else { News::Change };
+            Insertion::Duplicate(MergeEffect::Nothing | MergeEffect::Id) => {
+                Applied::New { what: Novelty::Detail, is_last: false, is_described }
+            }
+            Insertion::New { is_last } => {
+                self.legs.apply_code(leg, sequence, party.status.code(), party.status.reason());
+                let mut what = if self.legs.count_event(leg) { Novelty::Leg } else { Novelty::Change };
                 if full && self.drop_last() {
-                    of = News::Copy;
+                    what = Novelty::Merged;
                 }
-                // An answer to a question may tell of later.
-                Heard::News { of, last: last && self.reports.is_empty(), described }
+                // A lookup answer may be later.
+                Applied::New { what, is_last: is_last && self.lookups.is_empty(), is_described }
             }
         }
     }
 
-    /// Drops the last change, since the session is full; tells whether a link was lost with it.
+    /// Removes the last change because the session is full; returns whether a link was lost with it.
     fn drop_last(&mut self) -> bool {
         let Some(dropped) = self.events.drop_last() else { return false };
         self.legs.uncount_event(dropped.leg);
         let last = self.events.last_sequence();
-        self.origin.forget_behind(last);
-        self.legacy_id.forget_behind(last);
-        dropped.said.peer().is_some_and(|lost| self.peers().iter().all(|peer| **peer != lost.session))
+        self.origin.discard_after(last);
+        self.legacy_id.discard_after(last);
+        dropped.status.peer().is_some_and(|lost| self.peers().iter().all(|peer| **peer != lost.session))
     }
 
     /// Its state changes, in order.
@@ -195,15 +199,15 @@ impl Session {
         self.events.iter()
     }
 
-    /// The sessions on the other side of its links.
+    /// The sessions that its links lead to.
     pub(crate) fn peers(&self) -> Vec<&SessionId> {
-        let told = self.events();
-        let reported = self.reported().into_iter().map(|reported| reported.event);
-        let gone = told.chain(reported).filter(|event| event.said.code == Some(Code::Gone));
-        gone.filter_map(|event| Some(&event.said.peer()?.session)).collect()
+        let notified = self.events();
+        let inferred = self.inferred_events().into_iter().map(|inferred| inferred.event);
+        let gone = notified.chain(inferred).filter(|event| event.status.code == Some(Code::Gone));
+        gone.filter_map(|event| Some(&event.status.peer()?.session)).collect()
     }
 
-    /// The last place in its order of which a change is kept; 0 if none is.
+    /// The highest sequence number that is stored; 0 if there is none.
     pub(crate) fn last_sequence(&self) -> u32 {
         self.events.last_sequence().unwrap_or(0)
     }
@@ -212,35 +216,35 @@ impl Session {
         self.events.len()
     }
 
-    /// How many legs' latest change is not that they left.
+    /// Number of legs whose latest change is not their end.
     pub(crate) fn open_legs(&self) -> u32 {
         self.legs.open()
     }
 
-    /// Whether all its legs had left by a time; a leg that leaves at that time had not.
+    /// Whether all its legs ended before a time; a leg that ends at that time does not count as ended.
     pub(crate) fn is_over_by(&self, time: Time) -> bool {
         self.open_legs() == 0 && self.events.latest() < time
     }
 
-    /// When its first leg began, as far as is known: where its beginning was not told, an answer may know it better.
+    /// When its first leg began, as far as is known; if its beginning was not observed, a lookup answer may have it.
     pub(crate) fn start(&self) -> Option<Time> {
-        let told = self.first_told();
-        let begins_told = told.is_some_and(|(sequence, _)| sequence <= BEGINNING);
-        let told = told.map(|(_, time)| time);
-        if self.reports.is_empty() {
-            return told;
+        let first = self.first_notified();
+        let is_start_observed = first.is_some_and(|(sequence, _)| sequence <= MAX_START_SEQUENCE);
+        let notified = first.map(|(_, time)| time);
+        if self.lookups.is_empty() {
+            return notified;
         }
-        let reported = self.reported();
-        let known = told.into_iter().chain(reported.iter().map(|reported| reported.time)).min()?;
-        let begun = self.begun_before(known).filter(|_| !begins_told);
-        Some(begun.map_or(known, |begun| begun.time))
+        let inferred = self.inferred_events();
+        let known = notified.into_iter().chain(inferred.iter().map(|inferred| inferred.time)).min()?;
+        let start = self.lookup_start(known).filter(|_| !is_start_observed);
+        Some(start.map_or(known, |start| start.time))
     }
 
-    /// The first change that was told of it, at its effective time.
-    fn first_told(&self) -> Option<(u32, Time)> {
+    /// The sequence and effective time of its first notification.
+    fn first_notified(&self) -> Option<(u32, Time)> {
         let mut effective = Time::from_millis(i64::MIN);
         for event in self.events() {
-            effective = effective.max(event.said.time);
+            effective = effective.max(event.status.time);
             if !event.is_text_reply() {
                 return Some((event.sequence, effective));
             }
@@ -248,31 +252,31 @@ impl Session {
         None
     }
 
-    /// Whether a party is one that a session begins with: who calls, and who is called or what takes the call. Parties
-    /// are numbered in the order in which they come in.
+    /// Whether a party is one of the two that a session begins with: the caller, and the callee or what takes the
+    /// call. Parties are numbered in the order in which they join.
     pub(crate) fn begins_with(&self, party: &str) -> bool {
-        let rings_one_after_the_other = self.is_ring_out() || self.is_conference();
+        let rings_in_turn = self.is_ring_out() || self.is_conference();
         match party.rsplit_once('-').map(|(_, number)| number) {
             Some("1") => true,
-            Some("2") => !rings_one_after_the_other,
+            Some("2") => !rings_in_turn,
             _ => false,
         }
     }
 
-    /// Whether a supervisor began it in order to listen: its first leg is a supervisor's, and either went to
-    /// listen elsewhere or has none but supervisors beside it.
+    /// Whether a supervisor began it in order to listen: its first leg is a supervisor's, and either listens to
+    /// another session or has only supervisors beside it.
     pub(crate) fn is_supervising(&self) -> bool {
         if !self.supervised {
             return false;
         }
         let Some(first) = self.events().find(|event| !event.is_text_reply()) else { return false };
-        let supervises = |event: &Event| event.said.reason == Some(Reason::Supervising);
+        let supervises = |event: &Event| event.status.reason == Some(Reason::Supervising);
         let own = || self.events().filter(|event| event.leg == first.leg && supervises(event));
         if own().next().is_none() {
             return false;
         }
         let listens = |leg: LegKey| self.events().any(|event| event.leg == leg && supervises(event));
-        own().any(|event| event.said.peer().is_some()) || self.events().all(|event| listens(event.leg))
+        own().any(|event| event.status.peer().is_some()) || self.events().all(|event| listens(event.leg))
     }
 
     fn origin(&self) -> Option<Origin> {
@@ -283,7 +287,7 @@ impl Session {
         self.origin() == Some(Origin::Conference)
     }
 
-    /// RingOut, or its sister on web pages: the platform rings both sides.
+    /// RingOut, or its counterpart on web pages: the platform rings both sides.
     pub(crate) fn is_ring_out(&self) -> bool {
         matches!(self.origin(), Some(Origin::RingOut | Origin::RingMe))
     }
@@ -293,8 +297,8 @@ impl Session {
         self.origin() == Some(Origin::CallOut)
     }
 
-    /// Has its rank found out again.
-    pub(crate) fn forget_rank(&mut self) {
+    /// Has the rank computed again.
+    pub(crate) fn invalidate_rank(&mut self) {
         self.rank.take();
     }
 
@@ -303,17 +307,17 @@ impl Session {
         *self.rank.get_or_init(|| Fold::rank_of(self, account))
     }
 
-    /// `origin.type` as RingCentral words it.
+    /// `origin.type` as RingCentral spells it.
     pub(crate) fn origin_word(&self) -> Option<&CompactString> {
         self.origin.get()
     }
 
-    /// `sessionId`: data, never a key.
+    /// `sessionId`: information only, never a key.
     pub(crate) fn legacy_id(&self) -> Option<&CompactString> {
         self.legacy_id.get()
     }
 
-    /// How many sequence numbers lie beyond the last that is kept.
+    /// How many sequence numbers lie beyond the last stored one.
     pub(crate) fn beyond_limit(&self) -> u64 {
         match self.events.last_sequence() {
             Some(last) if self.events.len() >= limits::NOTIFICATIONS_PER_SESSION => {

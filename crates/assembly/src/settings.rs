@@ -1,24 +1,25 @@
-//! How long to wait for what.
+//! How long the assembler waits before it publishes, closes or evicts a call.
 
-/// How long to wait for what.
+/// Waiting times of the assembler.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// After the last notification of a call whose legs have all ended.
+    /// Delay from the last notification of a call whose legs have all ended to its completion.
     pub settle_ms: i64,
-    /// The same, where something may still be on its way: a gap in a session's order, a session that only a
-    /// link names.
+    /// The same delay where notifications may still be outstanding: a session has a gap in its sequence, or is known
+    /// only from a link.
     pub gap_settle_ms: i64,
-    /// Silence after which a call is given up of which one leg of several is left.
+    /// Idle time after which a call is closed as incomplete when only one of several legs is open.
     pub last_leg_silent_ms: i64,
-    /// Silence after which any call is given up: since its last event where that arrived late.
+    /// Idle time after which any call is closed as incomplete, counted from its last event if that arrived late.
     pub silent_ms: i64,
-    /// Between two versions of a live call, at least; more where the call has hundreds of notifications.
+    /// Minimum interval between two versions of a live call; longer for a call with hundreds of notifications.
     pub version_every_ms: i64,
-    /// For how long a closed call is kept in memory for late notifications.
+    /// How long a closed call stays in memory for late notifications.
     pub keep_closed_ms: i64,
-    /// Silence after which RingCentral is asked for what seems to be lost of a live call; none: nobody can ask.
+    /// Idle time after which a lookup is requested for a live call that seems to lack notifications. `None` if there
+    /// is no connection to look it up.
     pub ask_after_ms: Option<i64>,
-    /// Whether versions of live calls are wanted as records; they are counted in any case.
+    /// Whether versions of live calls are published with their record; they are counted in any case.
     pub live: bool,
 }
 

@@ -1,11 +1,11 @@
-//! A notification's id, small.
+//! A notification id in compact form.
 
 use std::cmp::Ordering;
 
 use compact_str::{CompactString, ToCompactString};
 
-/// A notification's id. RingCentral's are decimal numbers of up to 19 digits, which need no text of their
-/// own; any other text is kept as it is.
+/// A notification id. RingCentral's ids are decimal numbers of up to 19 digits, which need no string of their own;
+/// any other id is stored as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Uuid {
     Number(u64),
@@ -18,10 +18,10 @@ impl Uuid {
         Self::number(text).map_or_else(|| Self::Text(Box::new(text.to_owned())), Self::Number)
     }
 
-    /// The number that is written so, and not otherwise.
+    /// The number if formatting it gives the same text.
     fn number(text: &str) -> Option<u64> {
         let digits = text.as_bytes();
-        // Nineteen digits never overflow.
+        // Nineteen digits cannot overflow.
         if !(1..=19).contains(&digits.len()) || (digits[0] == b'0') {
             return None;
         }
@@ -57,17 +57,17 @@ impl PartialOrd for Uuid {
     }
 }
 
-/// The order in which copies of one change count: by their ids, and last those that have none.
-pub(crate) fn copy_order(a: Option<&Uuid>, b: Option<&Uuid>) -> Ordering {
+/// The precedence of deliveries of one change: by id; those without an id are last.
+pub(crate) fn delivery_order(a: Option<&Uuid>, b: Option<&Uuid>) -> Ordering {
     match (a, b) {
         (Some(a), Some(b)) => a.cmp(b),
         (a, b) => b.is_some().cmp(&a.is_some()),
     }
 }
 
-/// Takes over another copy's id if that one counts first; tells whether it does.
-pub(crate) fn keep_first(ours: &mut Option<Uuid>, theirs: Option<&Uuid>) -> bool {
-    let is_first = copy_order(ours.as_ref(), theirs) == Ordering::Greater;
+/// Adopts another delivery's id if that one takes precedence; returns whether it does.
+pub(crate) fn adopt_smaller(ours: &mut Option<Uuid>, theirs: Option<&Uuid>) -> bool {
+    let is_first = delivery_order(ours.as_ref(), theirs) == Ordering::Greater;
     if is_first {
         *ours = theirs.cloned();
     }

@@ -1,16 +1,15 @@
-//! A JSON reader for documents whose shape is known beforehand.
+//! A JSON reader for documents of a known shape.
 //!
-//! It goes through a text once, without building a tree, and hands out what the caller asks for: a key, a
-//! string that is borrowed where it holds no escape, a value as it was written. It accepts exactly the JSON
-//! grammar (RFC 8259); what the caller does not ask for is skipped, but checked all the same. A general
-//! library was in its place before: it took most of the time that reading and assembling may take together.
+//! It makes one pass over the text, builds no tree, and returns what the caller asks for: a key, a string (borrowed
+//! if it contains no escape), a value as it is written. It accepts exactly the JSON grammar (RFC 8259); skipped
+//! values are checked too. It replaced a general library that took most of the time budget of reading and assembling.
 
 use std::borrow::Cow;
 
 use thiserror::Error;
 
-/// Values within values, at most. RingCentral's go seven deep.
-const DEEPEST: u32 = 128;
+/// Maximum nesting depth. RingCentral's documents have seven levels.
+const MAX_DEPTH: u32 = 128;
 
 /// What is wrong with a JSON text, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -18,7 +17,7 @@ const DEEPEST: u32 = 128;
 pub struct JsonError {
     /// What is wrong.
     pub problem: JsonProblem,
-    /// Where in the text, in bytes from 0.
+    /// Position in the text, in bytes from 0.
     pub at: usize,
 }
 
@@ -29,48 +28,48 @@ pub enum JsonProblem {
     /// The text ends too early.
     #[error("the text ends")]
     End,
-    /// No value begins like that.
+    /// A character that begins no value.
     #[error("expected a value")]
     Value,
-    /// An object's keys are strings.
+    /// An object member without a key in quotes.
     #[error("expected a key in quotes")]
     Key,
-    /// A key is followed by its value.
+    /// A key without a colon after it.
     #[error("expected : after a key")]
     Colon,
-    /// Members are separated.
+    /// Members of an object without a separator.
     #[error("expected , or }}")]
     CommaOrBrace,
-    /// Elements are separated.
+    /// Elements of a list without a separator.
     #[error("expected , or ]")]
     CommaOrBracket,
-    /// A control character, which a string must not hold as it is.
+    /// A control character in a string.
     #[error("a line break or control character within a string")]
     Control,
-    /// No character is escaped like that.
-    #[error("an escape that stands for no character")]
+    /// An escape sequence that does not exist.
+    #[error("an invalid escape sequence")]
     Escape,
-    /// No number is written like that.
-    #[error("a badly written number")]
+    /// A malformed number.
+    #[error("a malformed number")]
     Number,
-    /// Nested too deeply.
-    #[error("values nested more than {DEEPEST} deep")]
+    /// Values nested too deeply.
+    #[error("values nested more than {MAX_DEPTH} deep")]
     Depth,
-    /// Something follows the document.
+    /// Text after the document.
     #[error("something follows the document")]
     Trailing,
 }
 
 type Result<T> = std::result::Result<T, JsonError>;
 
-/// A place in a JSON text.
+/// A position in a JSON text.
 pub(crate) struct Reader<'a> {
     text: &'a str,
     at: usize,
     depth: u32,
 }
 
-/// What a value begins as.
+/// The type of a value, by its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     String,
@@ -82,7 +81,7 @@ pub(crate) enum Kind {
     List,
 }
 
-/// Whether the next member of an object, or element of a list, is the first.
+/// State of reading an object or a list.
 pub(crate) struct Members {
     is_first: bool,
 }
@@ -92,7 +91,7 @@ impl<'a> Reader<'a> {
         Self { text, at: 0, depth: 0 }
     }
 
-    /// How much of the text has been read.
+    /// Number of bytes read.
     pub(crate) fn position(&self) -> usize {
         self.at
     }
@@ -102,12 +101,12 @@ impl<'a> Reader<'a> {
         Err(JsonError { problem, at: self.at })
     }
 
-    /// The next byte, or 0, which no token begins with.
+    /// The next byte, or 0, with which no token begins.
     fn byte(&self) -> u8 {
         self.text.as_bytes().get(self.at).copied().unwrap_or(0)
     }
 
-    /// The next byte that is not blank.
+    /// The next byte that is not whitespace.
     #[inline]
     fn token(&mut self) -> u8 {
         loop {
@@ -119,7 +118,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What the next value is.
+    /// The type of the next value.
     pub(crate) fn kind(&mut self) -> Result<Kind> {
         Ok(match self.token() {
             b'"' => Kind::String,
@@ -133,9 +132,9 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Goes into an object or a list that [`Reader::kind`] has seen.
+    /// Enters an object or a list that [`Reader::kind`] has returned.
     pub(crate) fn enter(&mut self) -> Result<Members> {
-        if self.depth == DEEPEST {
+        if self.depth == MAX_DEPTH {
             return self.problem(JsonProblem::Depth);
         }
         self.depth += 1;
@@ -143,9 +142,9 @@ impl<'a> Reader<'a> {
         Ok(Members { is_first: true })
     }
 
-    /// The key of an object's next member, as it was written; none behind the last.
+    /// The key of an object's next member, as it is written. `None` after the last.
     ///
-    /// No key this crate looks for needs an escape, and nobody writes one where none is needed.
+    /// Keys are compared without decoding escapes: no key that this crate reads needs one.
     #[inline]
     pub(crate) fn next_key(&mut self, members: &mut Members) -> Result<Option<&'a str>> {
         if !self.next(members, b'}', JsonProblem::CommaOrBrace)? {
@@ -187,14 +186,14 @@ impl<'a> Reader<'a> {
             _ if is_first => Ok(true),
             b',' => {
                 self.at += 1;
-                // A comma promises another member; only a list's may be anything.
+                // After a comma another member or element is required.
                 if self.token() == close { self.problem(JsonProblem::Value) } else { Ok(true) }
             }
             _ => self.problem(expected),
         }
     }
 
-    /// A string that [`Reader::kind`] has seen.
+    /// A string that [`Reader::kind`] has returned.
     #[inline]
     pub(crate) fn string(&mut self) -> Result<Cow<'a, str>> {
         let start = self.at + 1;
@@ -206,7 +205,7 @@ impl<'a> Reader<'a> {
         self.escaped_string(start, end).map(Cow::Owned)
     }
 
-    /// Where the first quote, backslash or control character stands.
+    /// The position of the first quote, backslash or control character.
     #[inline]
     fn plain_until(&self, mut at: usize) -> usize {
         const ONES: u64 = 0x0101_0101_0101_0101;
@@ -220,7 +219,7 @@ impl<'a> Reader<'a> {
             let backslash = zero_in(word ^ (ONES * u64::from(b'\\')));
             let found = (control | quote | backslash) & HIGHS;
             if found != 0 {
-                // Only marks above the first can be wrong, by a borrow.
+                // A borrow can only set wrong marks above the first right one.
                 return at + found.trailing_zeros() as usize / 8;
             }
             at += 8;
@@ -250,7 +249,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The character behind a backslash.
+    /// The character after a backslash.
     fn escape(&mut self) -> Result<char> {
         self.at += 1;
         let character = match self.byte() {
@@ -270,7 +269,7 @@ impl<'a> Reader<'a> {
     fn unicode_escape(&mut self) -> Result<char> {
         let first = self.four_digits()?;
         if (0xd800..0xdc00).contains(&first) && self.text[self.at..] == *"\\" {
-            // The other half of a pair may follow.
+            // The second half of a surrogate pair may follow.
             self.at = self.text.len();
             return self.problem(JsonProblem::End);
         }
@@ -289,7 +288,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The four digits behind `u`.
+    /// The four digits after `u`.
     fn four_digits(&mut self) -> Result<u16> {
         self.at += 1;
         let digits = self.text.as_bytes().get(self.at..self.at + 4);
@@ -306,13 +305,13 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
-    /// A number that [`Reader::kind`] has seen, as it was written.
+    /// A number that [`Reader::kind`] has returned, as it is written.
     pub(crate) fn number(&mut self) -> Result<&'a str> {
         let start = self.at;
         if self.byte() == b'-' {
             self.at += 1;
         }
-        // No superfluous zeros in front.
+        // Leading zeros are not allowed.
         match self.byte() {
             b'0' => self.at += 1,
             b'1'..=b'9' => self.digits()?,
@@ -340,7 +339,7 @@ impl<'a> Reader<'a> {
         if self.at == start { self.problem(JsonProblem::Number) } else { Ok(()) }
     }
 
-    /// `true`, `false` or `null` that [`Reader::kind`] has seen.
+    /// `true`, `false` or `null` that [`Reader::kind`] has returned.
     pub(crate) fn literal(&mut self, word: &str) -> Result<()> {
         for expected in word.bytes() {
             if self.byte() != expected {
@@ -351,7 +350,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Skips the next value, whatever it is, and returns it as it was written.
+    /// Skips the next value and returns it as it is written.
     pub(crate) fn raw(&mut self) -> Result<&'a str> {
         self.token();
         let start = self.at;
@@ -359,9 +358,9 @@ impl<'a> Reader<'a> {
         Ok(&self.text[start..self.at])
     }
 
-    /// Skips the next value, whatever it is.
+    /// Skips the next value.
     pub(crate) fn skip(&mut self) -> Result<()> {
-        // One bit for each list or object gone into, the innermost lowest; set for an object.
+        // One bit for each open list or object, the innermost lowest; set for an object.
         let mut objects: u128 = 0;
         let outside = self.depth;
         let mut members = Members { is_first: true };
@@ -394,7 +393,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether nothing but blanks is left.
+    /// Checks that only whitespace is left.
     pub(crate) fn end(&mut self) -> Result<()> {
         self.token();
         if self.at == self.text.len() { Ok(()) } else { self.problem(JsonProblem::Trailing) }

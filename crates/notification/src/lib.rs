@@ -1,11 +1,10 @@
-//! RingCentral's telephony session notifications: what comes in, as bytes and as types.
+//! Reads RingCentral's telephony session notifications: from bytes to types.
 //!
-//! This crate reads whatever RingCentral posts for the event filters
-//! `/restapi/v1.0/account/{id}/telephony/sessions` and `…/extension/{id}/telephony/sessions`, in every
-//! spelling seen in the wild, and says plainly what a document is when it is something else. What RingCentral
-//! answers when it is asked about a session (its snapshot, its record in the call log), put in an envelope whose
-//! `event` is the path that was asked, is read too. It borrows
-//! from the input, never fails on an unknown field, code or reason, and keeps what it does not know.
+//! This crate reads what RingCentral posts for the event filters `/restapi/v1.0/account/{id}/telephony/sessions` and
+//! `…/extension/{id}/telephony/sessions`, in every observed spelling, and names the kind of any other document. It
+//! also reads RingCentral's answers about a session (its snapshot, its record in the call log), in an envelope whose
+//! `event` is the requested path. It borrows from the input, never fails on an unknown field, code or reason, and
+//! retains the fields that it does not know.
 //!
 //! It does not know what a call is, and it never reads a clock.
 //!
@@ -22,12 +21,12 @@
 //! ```
 
 mod json;
+mod lenient_struct;
 mod log_record;
 mod message;
 mod moment;
 mod names;
 mod notification;
-mod object;
 mod stream;
 mod text;
 mod unreadable;
@@ -41,6 +40,6 @@ pub use notification::{
     Attributes, Body, CallInfo, CallInfoLine, Document, Endpoint, Notification, OriginObject, Owner, Park,
     Party, PeerId, Recording, Source, Status,
 };
-pub use stream::{Located, MAX_DOCUMENT_BYTES, Place, Stream};
+pub use stream::{MAX_DOCUMENT_BYTES, Place, SourcedMessage, Stream};
 pub use text::{Raw, Text};
 pub use unreadable::Unreadable;

@@ -1,75 +1,77 @@
-//! A record of RingCentral's call log, as far as it says what notifications may have failed to.
+//! A record of RingCentral's call log, with the fields that can replace lost notifications.
 //!
-//! Source: RingCentral's API reference (`CallLogRecord`). The log has neither the moment of the answer nor holds.
+//! Source: RingCentral's API reference (`CallLogRecord`). The log has neither the time of the answer nor holds.
 
-use crate::{Body, Direction, Moment, Text, json::Reader, notification::said, object::object};
+use crate::{
+    Body, Direction, Moment, Text, json::Reader, lenient_struct::lenient_struct, notification::non_empty,
+};
 
-object! {
-    /// A call, or an extension's part in it, as the call log has it.
+lenient_struct! {
+    /// A call, or an extension's part in it, in the call log.
     pub struct LogRecord {
         /// The record's id.
         "id" => pub id: Option<Text<'a>>,
         /// When the call began.
         "startTime" => pub start_time: Option<Moment>,
-        /// Seconds from there to the end, rounded; absent while the call goes on.
+        /// Seconds from the start to the end, rounded; absent while the call is in progress.
         "duration" => pub duration: Option<i64>,
         /// The same in milliseconds, since 2023.
         "durationMs" => pub duration_ms: Option<i64>,
-        /// As the account sees it.
+        /// As seen from the account.
         "direction" => pub direction: Option<Text<'a>>,
-        /// How it came out, see [`LogResult`].
+        /// The result, see [`LogResult`].
         "result" => pub result: Option<Text<'a>>,
-        /// What kind of call it was.
+        /// The kind of call.
         "action" => pub action: Option<Text<'a>>,
-        /// Whether the call has reached its end, since August 2026.
+        /// Whether the call has ended; sent since August 2026.
         "finished" => pub finished: Option<bool>,
         /// The calling side.
         "from" => pub from: LogSide<'a>,
         /// The called side.
         "to" => pub to: LogSide<'a>,
-        /// On whose behalf the call ran.
+        /// The extension on whose behalf the call ran.
         "extension" => pub extension: LogExtension<'a>,
     }
 }
 
-object! {
+lenient_struct! {
     /// `from` and `to` of a record.
     pub struct LogSide {
         /// Mostly E.164.
         "phoneNumber" => pub phone_number: Option<Text<'a>>,
-        /// The short number, within the account.
+        /// The extension number within the account.
         "extensionNumber" => pub extension_number: Option<Text<'a>>,
-        /// The extension.
+        /// The extension id.
         "extensionId" => pub extension_id: Option<Text<'a>>,
         /// The name.
         "name" => pub name: Option<Text<'a>>,
     }
 }
 
-object! {
+lenient_struct! {
     /// `extension` of a record.
     pub struct LogExtension {
-        /// The extension; a number here, text elsewhere.
+        /// The extension id; a number here, text elsewhere.
         "id" => pub id: Option<Text<'a>>,
     }
 }
 
-/// What became of a call, as far as its record tells.
+/// The result of a call according to its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogResult {
-    /// People talked.
+    /// A conversation took place.
     Talked,
     /// A message was left.
     Voicemail,
     /// A fax was received.
     Fax,
-    /// Nobody answered.
+    /// Not answered.
     Unanswered,
     /// The other side was busy.
     Busy,
-    /// Somebody declined it.
+    /// The called party declined.
     Rejected,
-    /// The number is none, or something failed.
+    /// The number does not exist, or the platform failed.
     Failed,
     /// Not allowed.
     Blocked,
@@ -82,29 +84,30 @@ impl<'a> LogRecord<'a> {
     pub(crate) fn of(body: &Body<'a>) -> Self {
         let mut record = Self::default();
         for &(key, value) in &body.unknown {
-            // It has been read once: it is sound JSON.
+            // The value was read before: it is valid JSON.
             let _ = record.fill_member(key, &mut Reader::new(value));
         }
         record
     }
 
-    /// When the call was over; none while it goes on.
+    /// When the call ended. `None` while it is in progress.
     pub(crate) fn end(&self) -> Option<Moment> {
-        let goes_on = said(&self.result).is_some_and(|result| result.eq_ignore_ascii_case("In Progress"));
-        let is_over = self.finished.unwrap_or(!goes_on);
+        let in_progress =
+            non_empty(&self.result).is_some_and(|result| result.eq_ignore_ascii_case("In Progress"));
+        let is_over = self.finished.unwrap_or(!in_progress);
         let length_ms = self.duration_ms.or_else(|| self.duration?.checked_mul(1_000))?;
         let end_ms = self.start_time?.as_millis().checked_add(length_ms.max(0))?;
         is_over.then_some(Moment::from_millis(end_ms))
     }
 
-    /// As the account sees it.
+    /// The direction as seen from the account.
     pub fn direction(&self) -> Option<Direction> {
-        said(&self.direction).map(Direction::from)
+        non_empty(&self.direction).map(Direction::from)
     }
 
-    /// How it came out.
+    /// The result.
     pub fn result(&self) -> LogResult {
-        let Some(word) = said(&self.result) else { return LogResult::Other };
+        let Some(word) = non_empty(&self.result) else { return LogResult::Other };
         match word.to_ascii_lowercase().as_str() {
             "accepted" | "call connected" | "answered elsewhere" => LogResult::Talked,
             "voicemail" | "sent to voicemail" => LogResult::Voicemail,
@@ -134,25 +137,25 @@ impl<'a> LogRecord<'a> {
 }
 
 impl LogSide<'_> {
-    /// The number, or the short number within the account.
+    /// The phone number, else the extension number.
     pub fn number(&self) -> Option<&str> {
-        said(&self.phone_number).or_else(|| said(&self.extension_number))
+        non_empty(&self.phone_number).or_else(|| non_empty(&self.extension_number))
     }
 
-    /// The extension.
+    /// The extension id.
     pub fn extension_id(&self) -> Option<&str> {
-        said(&self.extension_id)
+        non_empty(&self.extension_id)
     }
 
     /// The name.
     pub fn name(&self) -> Option<&str> {
-        said(&self.name)
+        non_empty(&self.name)
     }
 }
 
 impl LogExtension<'_> {
-    /// The extension.
+    /// The extension id.
     pub fn id(&self) -> Option<&str> {
-        said(&self.id)
+        non_empty(&self.id)
     }
 }

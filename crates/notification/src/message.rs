@@ -1,22 +1,22 @@
-//! Telling telephony notifications from everything else RingCentral posts to the same address.
+//! Distinguishes telephony notifications from everything else that RingCentral posts to the same address.
 
-use crate::{Document, JsonError, Notification, Source, Unreadable, json::Reader, text::Tolerant};
+use crate::{Document, JsonError, Notification, Source, Unreadable, json::Reader, text::Lenient};
 
-/// What a document that RingCentral posts to a webhook, or sends over a WebSocket, is.
+/// A document that RingCentral posts to a webhook, or sends over a WebSocket.
 #[derive(Debug, Clone, Copy)]
 pub enum Message<'d, 'a> {
-    /// Something happened in a telephony session, or RingCentral was asked about one.
+    /// A notification of a telephony session, or a lookup answer about one.
     Session(Notification<'d, 'a>),
     /// A subscription is about to expire.
     Reminder {
         /// The subscription to renew.
         subscription_id: Option<&'d str>,
     },
-    /// A presence change: coarser news of the same calls.
+    /// A presence change: a less detailed notification of the same calls.
     Presence,
     /// The probe sent while a subscription is being created: an empty document.
     Validation,
-    /// News of something else, for instance a message or a changed extension.
+    /// A notification of something else, for instance a message or a changed extension.
     Other {
         /// The path of what changed.
         event: &'d str,
@@ -43,16 +43,16 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    /// What the document is.
+    /// Classifies the document.
     pub fn message(&self) -> Result<Message<'_, 'a>, Unreadable> {
         let event = self.event.as_deref().unwrap_or_default();
-        // Only changes have a place in an order.
+        // Only notifications have a sequence number.
         if self.body.sequence.is_none() {
             if let Some(session) = session_in_path(event) {
-                return Notification::snapshot(self, session).map(Message::Session);
+                return Notification::from_snapshot(self, session).map(Message::Session);
             }
             if event.contains("/call-log/") {
-                return Notification::logged(self).map(Message::Session);
+                return Notification::from_log_record(self).map(Message::Session);
             }
         }
         if self.body.telephony_session_id.is_some() || event.contains("/telephony/sessions") {
@@ -80,10 +80,10 @@ fn session_in_path(path: &str) -> Option<&str> {
 }
 
 impl Message<'_, '_> {
-    /// What it is, in a word or two.
+    /// Its kind in a word or two.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Session(said) => match said.source() {
+            Self::Session(notification) => match notification.source() {
                 Source::Change { .. } => "telephony session notification",
                 Source::Snapshot => "session snapshot",
                 Source::CallLog => "call log record",

@@ -4,15 +4,15 @@ use std::fmt;
 
 use crate::{
     json::{JsonError, Kind, Reader},
-    text::Tolerant,
+    text::Lenient,
 };
 
-/// Milliseconds since 1970-01-01T00:00:00Z; finer digits are cut off.
+/// Milliseconds since 1970-01-01T00:00:00Z; further digits are cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(i64);
 
 impl Moment {
-    /// The moment so many milliseconds after the epoch.
+    /// The moment with this many milliseconds since the epoch.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
@@ -22,8 +22,7 @@ impl Moment {
         self.0
     }
 
-    /// Reads any ISO 8601 date and time with an offset: with or without a fraction, `Z`, `+02:00` or
-    /// `+0000`.
+    /// Parses any ISO 8601 date and time with an offset: with or without a fraction, `Z`, `+02:00` or `+0000`.
     ///
     /// ```
     /// # use wholecall_notification::Moment;
@@ -33,9 +32,9 @@ impl Moment {
     /// assert_eq!(Moment::parse("12:31"), None);
     /// ```
     pub fn parse(text: &str) -> Option<Self> {
-        parse_usual(text.as_bytes()).map(Self).or_else(|| {
+        parse_common(text.as_bytes()).map(Self).or_else(|| {
             let timestamp: jiff::Timestamp = text.trim().parse().ok()?;
-            // Toward the past, as cutting digits off a date after 1970 does.
+            // Rounds toward the past, as cutting off digits of a date after 1970 does.
             Some(Self(timestamp.as_nanosecond().div_euclid(1_000_000) as i64))
         })
     }
@@ -50,12 +49,12 @@ impl fmt::Display for Moment {
     }
 }
 
-/// The one spelling nearly all notifications use, `2026-05-30T12:31:12.509Z`: a general parser costs a
-/// tenth of the whole work on a notification.
-fn parse_usual(text: &[u8]) -> Option<i64> {
+/// Parses the spelling of nearly all notifications, `2026-05-30T12:31:12.509Z`: a general parser takes a tenth of the
+/// time per notification.
+fn parse_common(text: &[u8]) -> Option<i64> {
     let text: &[u8; 24] = text.try_into().ok()?;
-    let is_spelt_so = [text[4], text[7], text[10], text[13], text[16], text[19], text[23]] == *b"--T::.Z";
-    // A byte that is no digit shows in the high bits of some digit.
+    let has_punctuation = [text[4], text[7], text[10], text[13], text[16], text[19], text[23]] == *b"--T::.Z";
+    // A byte other than a digit sets the high bit.
     let mut seen = 0;
     let mut number = |digits: &[u8]| {
         digits.iter().fold(0, |value, byte| {
@@ -67,12 +66,12 @@ fn parse_usual(text: &[u8]) -> Option<i64> {
     let [year, month, day] = [&text[0..4], &text[5..7], &text[8..10]].map(&mut number);
     let [hour, minute, second, millis] =
         [&text[11..13], &text[14..16], &text[17..19], &text[20..23]].map(&mut number);
-    if !is_spelt_so || seen & 0x80 != 0 {
+    if !has_punctuation || seen & 0x80 != 0 {
         return None;
     }
     let [year, month, day] = [year, month, day].map(i64::from);
     let [hour, minute, second, millis] = [hour, minute, second, millis].map(i64::from);
-    // A leap second goes the general way.
+    // Leap seconds are left to the general parser.
     let exists = (1..=days_in_month(year, month)?).contains(&day) && hour < 24 && minute < 60 && second < 60;
     exists.then(|| {
         let days = days_from_civil(year, month, day);
@@ -101,7 +100,7 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
-impl<'a> Tolerant<'a> for Option<Moment> {
+impl<'a> Lenient<'a> for Option<Moment> {
     fn fill(&mut self, json: &mut Reader<'a>) -> Result<(), JsonError> {
         match json.kind()? {
             Kind::String => *self = Moment::parse(&json.string()?),
@@ -116,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_usual_spelling_agrees_with_the_general_parser_on_every_day() {
+    fn the_common_spelling_agrees_with_the_general_parser_on_every_day() {
         let mut moment = Moment::parse("1896-02-27T23:59:59.999Z").unwrap().as_millis();
         let end = Moment::parse("2105-03-02T00:00:00.000Z").unwrap().as_millis();
         while moment < end {

@@ -1,12 +1,11 @@
-//! The words of RingCentral's vocabulary: status codes, reasons, directions, origins, roles.
+//! RingCentral's vocabularies: status codes, reasons, directions, origins, roles.
 //!
-//! Sources: RingCentral guide, "Telephony session notifications" and its API reference; words in no
-//! specification (`Conference`, `CallerDropped`) were seen in real streams. Words are compared without
-//! case. Every vocabulary has an arm for the word nobody has told us about yet; the word itself stays in
-//! the field it was read from.
+//! Sources: RingCentral guide, "Telephony session notifications", and its API reference; words in no specification
+//! (`Conference`, `CallerDropped`) were seen in real streams. Comparison ignores case. Every vocabulary has a variant
+//! for unknown words; the word itself stays in the field it was read from.
 
-/// Declares a vocabulary: variants, the spellings each is read from (the first is the one we write).
-macro_rules! names {
+/// Declares a vocabulary: variants, and the spellings that each is read from (the first is the one that is written).
+macro_rules! vocabulary {
     (
         $(#[$meta:meta])*
         pub enum $name:ident {
@@ -34,7 +33,7 @@ macro_rules! names {
         }
 
         impl $name {
-            /// The word as this project writes it; none for a word of somebody else's.
+            /// The word as this project writes it. `None` for an unknown word.
             pub fn word(self) -> Option<&'static str> {
                 match self {
                     $( Self::$variant => Some($spelling), )*
@@ -45,14 +44,14 @@ macro_rules! names {
     };
 }
 
-names! {
-    /// `status.code`: what a party has just become.
+vocabulary! {
+    /// `status.code`: the state that a party has entered.
     pub enum Code {
         /// The leg was created.
         Setup = "Setup",
         /// The far end is being alerted; for an inbound leg: its endpoints ring.
         Proceeding = "Proceeding",
-        /// Media with the endpoint; toward a RingCentral destination only "the platform took the call".
+        /// Media with the endpoint; for a RingCentral destination only "the platform took the call".
         Answered = "Answered",
         /// This party put the others on hold.
         Hold = "Hold",
@@ -60,7 +59,7 @@ names! {
         Parked = "Parked",
         /// Sent to voicemail.
         Voicemail = "Voicemail" | "VoiceMail",
-        /// The callee listens in while the caller leaves a message.
+        /// The callee listens while the caller leaves a message.
         VoicemailScreening = "VoiceMailScreening" | "VMScreening",
         /// A fax is coming in.
         FaxReceive = "FaxReceive",
@@ -71,8 +70,8 @@ names! {
     }
 }
 
-names! {
-    /// `status.reason`: why a party has become what it is.
+vocabulary! {
+    /// `status.reason`: why a party has entered its state.
     pub enum Reason {
         /// A warm transfer was completed.
         AttendedTransfer = "AttendedTransfer",
@@ -88,7 +87,7 @@ names! {
         CallRedirected = "CallRedirected",
         /// Taken by someone else, or retrieved from a park extension.
         Pickup = "Pickup",
-        /// The same user goes on at another device.
+        /// The same user continues at another device.
         CallSwitch = "CallSwitch",
         /// Flipped to another number.
         CallFlip = "CallFlip",
@@ -102,48 +101,48 @@ names! {
         TakeOver = "TakeOver",
         /// Merged into a conference. In no specification.
         Conference = "Conference",
-        /// Answered at another telephone.
+        /// Answered at another phone.
         AnsweredElsewhere = "AnsweredElsewhere",
         /// An agent of the queue answered.
         AgentAnswered = "AgentAnswered",
         /// This agent did not answer.
         AgentDropped = "AgentDropped",
-        /// Answered by a text.
+        /// Answered by a text message.
         CallReplied = "CallReplied",
         /// Declined.
         Rejected = "Rejected",
-        /// Nobody answered.
+        /// Not answered.
         NoAnswer = "NoAnswer",
-        /// Nobody answered in time.
+        /// Not answered in time.
         Timeout = "Timeout",
         /// Busy.
         TargetBusy = "TargetBusy",
-        /// Given up by the caller.
+        /// Cancelled by the caller.
         Cancelled = "Cancelled",
         /// The caller hung up before the answer. In no specification.
         CallerDropped = "CallerDropped",
         /// The number does not exist.
         InvalidNumber = "InvalidNumber",
-        /// No international calls from here.
+        /// International calls are disabled.
         InternationalDisabled = "InternationalDisabled",
         /// The destination is blocked.
         DestinationBlocked = "DestinationBlocked",
-        /// No money left.
+        /// The account's credit is used up.
         NotEnoughFunds = "NotEnoughFunds",
-        /// No such user.
+        /// The user does not exist.
         NoSuchUser = "NoSuchUser",
         /// The platform failed.
         InternalError = "InternalError",
         /// The normal end.
         CallFinished = "CallFinished",
-        /// The call was cut.
+        /// The connection was lost.
         CallDropped = "CallDropped",
         /// Went to voicemail.
         Voicemail = "Voicemail" | "VoiceMail",
     }
 }
 
-names! {
+vocabulary! {
     /// A leg's technical direction: the caller's leg is `Outbound` even when an outsider calls in.
     pub enum Direction {
         /// The side that is called.
@@ -153,8 +152,8 @@ names! {
     }
 }
 
-names! {
-    /// `origin.type`: how a session came about.
+vocabulary! {
+    /// `origin.type`: how a session was created.
     pub enum Origin {
         /// An ordinary call.
         Call = "Call",
@@ -169,14 +168,14 @@ names! {
     }
 }
 
-names! {
+vocabulary! {
     /// `ringOutRole`, `ringMeRole` and `conferenceRole`.
     pub enum Role {
-        /// Who asked for a RingOut.
+        /// The party that requested a RingOut.
         Initiator = "Initiator",
-        /// Whom a RingOut is meant to reach.
+        /// The party that a RingOut is to reach.
         Target = "Target",
-        /// Who opened the conference.
+        /// The party that opened the conference.
         Host = "Host",
         /// A seat in the bridge, not a person: see `peerId`.
         Participant = "Participant",
@@ -198,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn words_nobody_told_us_about_are_no_error() {
+    fn unknown_words_are_not_an_error() {
         assert_eq!(Code::from("Tds"), Code::Other);
         assert_eq!(Reason::from("Undefined"), Reason::Other);
         assert_eq!(Origin::from("Zoom"), Origin::Other);

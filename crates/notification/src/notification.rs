@@ -1,42 +1,43 @@
-//! The shape of a notification, field by field.
+//! The fields of a notification.
 //!
-//! Source: RingCentral's API reference (`AccountTelephonySessionsEvent`), corrected by recorded streams:
-//! `eventTime` is the time of the change, not of the call; `event` names the party's extension, not the
-//! filter; `peerId.sessionId` may hold a telephony session id.
+//! Source: RingCentral's API reference (`AccountTelephonySessionsEvent`), corrected by recorded streams: `eventTime`
+//! is the time of the change, not of the call; `event` names the party's extension, not the filter;
+//! `peerId.sessionId` may contain a telephony session id.
 
 use crate::{
-    Code, Direction, LogRecord, Moment, Origin, Raw, Reason, Role, Text, Unreadable, object::object,
+    Code, Direction, LogRecord, Moment, Origin, Raw, Reason, Role, Text, Unreadable,
+    lenient_struct::lenient_struct,
 };
 
-/// A telephony session notification: one or more parties of one session have changed. Or what RingCentral answered
-/// when it was asked about a session, which tells the same things without their order.
+/// A telephony session notification: one or more parties of one session have changed. Or a lookup answer about a
+/// session, which has the same fields without a sequence number.
 ///
-/// It is a view of the document it was read from.
+/// It is a view of the document that it was read from.
 #[derive(Debug, Clone, Copy)]
 pub struct Notification<'d, 'a> {
-    /// Everything the document says.
+    /// The whole document.
     pub document: &'d Document<'a>,
     session_id: &'d str,
     source: Source,
     event_time: Moment,
 }
 
-/// How RingCentral came to say something of a session.
+/// Where a statement about a session comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// It told of a change by itself.
+    /// A notification of a change.
     Change {
-        /// The place of the change in its session's order; the first one delivered is 2.
+        /// The position of the change in its session's sequence; the first one delivered is 2.
         sequence: u32,
     },
-    /// It was asked for the session: `GET …/telephony/sessions/{id}`. Without any party: it knows of no such session.
+    /// The answer to `GET …/telephony/sessions/{id}`. Without parties: RingCentral does not know the session.
     Snapshot,
-    /// It was asked for its call log, and this is the record of a call that is over.
+    /// A record of the call log, of a call that has ended.
     CallLog,
 }
 
 impl<'d, 'a> Notification<'d, 'a> {
-    /// A change that was told.
+    /// A notification of a change.
     pub(crate) fn new(document: &'d Document<'a>) -> Result<Self, Unreadable> {
         let body = &document.body;
         let session_id = session_id(body)?;
@@ -48,17 +49,17 @@ impl<'d, 'a> Notification<'d, 'a> {
         if body.parties.iter().any(|party| party.id().is_empty()) {
             return Err(Unreadable::PartyWithoutId { sequence });
         }
-        // RingCentral sends within a fraction of a second of the event, so the sending time serves.
+        // RingCentral sends within a fraction of a second of the event, so the sending time can replace its time.
         let Some(event_time) = body.event_time.or(document.timestamp) else {
             return Err(Unreadable::NoTime { sequence });
         };
         Ok(Self { document, session_id, source: Source::Change { sequence }, event_time })
     }
 
-    /// An answer to the question for a session.
-    pub(crate) fn snapshot(document: &'d Document<'a>, session_id: &'d str) -> Result<Self, Unreadable> {
+    /// A snapshot: the answer to a request for a session.
+    pub(crate) fn from_snapshot(document: &'d Document<'a>, session_id: &'d str) -> Result<Self, Unreadable> {
         let body = &document.body;
-        // Only an empty body says that there is no such session; anything else that names nobody was not understood.
+        // Only an empty body means that the session does not exist; anything else without a party was not understood.
         let is_unknown = body.parties.is_empty() && body.unknown.is_empty() && body.creation_time.is_none();
         if !is_unknown && body.parties.iter().all(|party| party.id().is_empty()) {
             return Err(Unreadable::NoParty);
@@ -68,20 +69,20 @@ impl<'d, 'a> Notification<'d, 'a> {
     }
 
     /// A record of the call log.
-    pub(crate) fn logged(document: &'d Document<'a>) -> Result<Self, Unreadable> {
+    pub(crate) fn from_log_record(document: &'d Document<'a>) -> Result<Self, Unreadable> {
         let session_id = session_id(&document.body)?;
         let end = LogRecord::of(&document.body).end().ok_or(Unreadable::LoggedBeforeItsEnd)?;
         Ok(Self { document, session_id, source: Source::CallLog, event_time: end })
     }
 
-    /// What happened.
+    /// The body.
     pub fn body(&self) -> &'d Body<'a> {
         &self.document.body
     }
 
-    /// The notification's own id, new for every subscription that delivers it.
+    /// The notification's id, different for every subscription that delivers it.
     pub fn uuid(&self) -> Option<&'d str> {
-        said(&self.document.uuid)
+        non_empty(&self.document.uuid)
     }
 
     /// When RingCentral sent it.
@@ -89,17 +90,17 @@ impl<'d, 'a> Notification<'d, 'a> {
         self.document.timestamp
     }
 
-    /// `telephonySessionId`: the key of the stream.
+    /// `telephonySessionId`: the key of the session.
     pub fn session_id(&self) -> &'d str {
         self.session_id
     }
 
-    /// How RingCentral came to say it.
+    /// Where it comes from.
     pub fn source(&self) -> Source {
         self.source
     }
 
-    /// The place of this change in its session's order; none for what RingCentral answered when asked.
+    /// The position of this change in its session's sequence. `None` for lookup answers.
     pub fn sequence(&self) -> Option<u32> {
         match self.source {
             Source::Change { sequence } => Some(sequence),
@@ -107,13 +108,13 @@ impl<'d, 'a> Notification<'d, 'a> {
         }
     }
 
-    /// When the change happened; when an answer was given; when a logged call was over.
+    /// When the change happened; when a snapshot was taken; when a logged call ended.
     pub fn event_time(&self) -> Moment {
         self.event_time
     }
 
-    /// By when the call had begun, as an answer says: the session's creation, the start that the list of active calls
-    /// or the call log gives; the earliest where several are given.
+    /// When the call had begun at the latest, according to a lookup answer: the session's creation, or the start in
+    /// the list of active calls or in the call log; the earliest if there are several.
     pub fn begun(&self) -> Option<Moment> {
         match self.source {
             Source::Change { .. } => None,
@@ -122,7 +123,7 @@ impl<'d, 'a> Notification<'d, 'a> {
         }
     }
 
-    /// Every time that it states and that may become part of a record.
+    /// All times that may become part of a record.
     pub fn times(&self) -> impl Iterator<Item = Moment> + use<'d, 'a> {
         [Some(self.event_time), self.document.timestamp, self.document.start_time, self.begun()]
             .into_iter()
@@ -130,7 +131,7 @@ impl<'d, 'a> Notification<'d, 'a> {
             .flatten()
     }
 
-    /// What the call log says; empty if this is no record of it.
+    /// The call log record; empty if this is not one.
     pub fn log_record(&self) -> LogRecord<'a> {
         match self.source {
             Source::CallLog => LogRecord::of(&self.document.body),
@@ -138,7 +139,7 @@ impl<'d, 'a> Notification<'d, 'a> {
         }
     }
 
-    /// The account whose call it is: the one in the `event` path; failing that, the owned party's.
+    /// The account of the call: the one in the `event` path, else the owned party's.
     pub fn account_id(&self) -> Option<&'d str> {
         let body = &self.document.body;
         let in_path = self.document.event.as_deref().and_then(account_in_path);
@@ -149,36 +150,36 @@ impl<'d, 'a> Notification<'d, 'a> {
 }
 
 fn session_id<'d>(body: &'d Body<'_>) -> Result<&'d str, Unreadable> {
-    said(&body.telephony_session_id).ok_or(Unreadable::NoSession)
+    non_empty(&body.telephony_session_id).ok_or(Unreadable::NoSession)
 }
 
-/// The account id in `/restapi/v1.0/account/{id}/…`; none for `~`.
+/// The account id in `/restapi/v1.0/account/{id}/…`. `None` for `~`.
 fn account_in_path(path: &str) -> Option<&str> {
-    let usual = path.strip_prefix("/restapi/v1.0/account/");
-    let rest = usual.or_else(|| path.split_once("/account/").map(|(_, rest)| rest))?;
+    let common = path.strip_prefix("/restapi/v1.0/account/");
+    let rest = common.or_else(|| path.split_once("/account/").map(|(_, rest)| rest))?;
     let id = rest.split(['/', '?']).next()?;
     (!id.is_empty() && id != "~").then_some(id)
 }
 
-object! {
-    /// A posted document, whatever it is. Where it came bare or wrapped, its fields stand where those of a
-    /// flat notification do.
+lenient_struct! {
+    /// A posted document of any kind. Fields that arrive without an envelope, or wrapped twice, are moved to where a
+    /// flat notification has them.
     pub struct Document {
         /// Notification id.
         "uuid" => pub uuid: Option<Text<'a>>,
-        /// Path of what changed.
+        /// Path of the changed resource.
         "event" => pub event: Option<Text<'a>>,
         /// When it was sent.
         "timestamp" => pub timestamp: Option<Moment>,
-        /// Beside the answer to a question for a session: when the call began, as the list of active calls has it.
+        /// With an answer to a request for a session: when the call began, from the list of active calls.
         "startTime" => pub start_time: Option<Moment>,
         /// Subscription.
         "subscriptionId" => pub subscription_id: Option<Text<'a>>,
         /// Owner of the subscription.
         "ownerId" => pub owner_id: Option<Text<'a>>,
-        /// What happened.
+        /// The content of the notification.
         "body" => pub body: Body<'a>,
-        /// The wrapper of PubNub's days held the whole notification once more, inside.
+        /// The wrapper of the former PubNub transport, which contained the whole notification again.
         "pn_apns" => pub pn_apns: Option<Box<Document<'a>>>,
         // Some tools store notifications without their envelope.
         /// Of a bare body.
@@ -200,7 +201,7 @@ object! {
     }
 }
 
-object! {
+lenient_struct! {
     /// `body`: what happened in which session.
     pub struct Body {
         /// Order within the session.
@@ -213,25 +214,25 @@ object! {
         "serverId" => pub server_id: Option<Text<'a>>,
         /// When the change happened.
         "eventTime" => pub event_time: Option<Moment>,
-        /// Who changed; one party in every stream recorded so far.
+        /// The changed parties; one in every stream recorded so far.
         "parties" => pub parties: Vec<Party<'a>>,
-        /// How the session came about.
+        /// How the session was created.
         "origin" => pub origin: OriginObject<'a>,
         /// Only in samples of 2018.
         "accountId" => pub account_id: Option<Text<'a>>,
-        /// Only in the answer to a question for a session: when the session was made.
+        /// Only in the answer to a request for a session: when the session was created.
         "creationTime" => pub creation_time: Option<Moment>,
     }
 }
 
 impl Body<'_> {
-    /// How the session came about, if said.
+    /// How the session was created. `None` if not given.
     pub fn origin(&self) -> Option<Origin> {
         self.origin.kind.as_deref().map(Origin::from)
     }
 }
 
-object! {
+lenient_struct! {
     /// `body.origin`.
     pub struct OriginObject {
         /// The kind of origin.
@@ -239,14 +240,14 @@ object! {
     }
 }
 
-object! {
+lenient_struct! {
     /// `body.parties[]`: one leg of the session, as it is after the change.
     pub struct Party {
         /// Unique within the session only.
         "id" => pub id: Option<Text<'a>>,
-        /// The account the event belongs to; outsiders carry it too.
+        /// The account that the event belongs to; parties outside the account have it too.
         "accountId" => pub account_id: Option<Text<'a>>,
-        /// Owner of the leg; none for an outsider.
+        /// Owner of the leg. `None` for a party outside the account.
         "extensionId" => pub extension_id: Option<Text<'a>>,
         /// The technical direction of the leg.
         "direction" => pub direction: Option<Text<'a>>,
@@ -254,19 +255,19 @@ object! {
         "from" => pub from: Endpoint<'a>,
         /// The called side.
         "to" => pub to: Endpoint<'a>,
-        /// What the party has become.
+        /// The party's state.
         "status" => pub status: Status<'a>,
         /// Set on legs that ended unanswered; not reliable for queue agents.
         "missedCall" => pub missed_call: Option<bool>,
-        /// Hears nothing but itself.
+        /// The party hears only itself.
         "standAlone" => pub stand_alone: Option<bool>,
-        /// Muted; not kept up after transfers.
+        /// Muted; not updated after transfers.
         "muted" => pub muted: Option<bool>,
         /// Where it is parked.
         "park" => pub park: Park<'a>,
-        /// Offered by a queue, which `to` names.
+        /// Offered by the queue in `to`.
         "queueCall" => pub queue_call: Option<bool>,
-        /// In REST's spelling.
+        /// The place of `queueCall` in REST answers.
         "attributes" => pub attributes: Option<Box<Attributes<'a>>>,
         /// What the phone's screen shows: the queue, the caller.
         "uiCallInfo" => pub ui_call_info: Option<Box<CallInfo<'a>>>,
@@ -276,7 +277,7 @@ object! {
         "ringOutRole" => pub ring_out_role: Option<Text<'a>>,
         /// Initiator or Target.
         "ringMeRole" => pub ring_me_role: Option<Text<'a>>,
-        /// Recordings begun so far.
+        /// Recordings that have begun.
         "recordings" => pub recordings: Vec<Recording<'a>>,
         /// Only with the filter `sipData=true`; never a key.
         "sipData" => pub sip_data: Option<Raw<'a>>,
@@ -293,12 +294,12 @@ impl Party<'_> {
 
     /// The owner's extension.
     pub fn extension_id(&self) -> Option<&str> {
-        said(&self.extension_id).or_else(|| said(&self.owner.as_ref()?.extension_id))
+        non_empty(&self.extension_id).or_else(|| non_empty(&self.owner.as_ref()?.extension_id))
     }
 
     /// The owner's account.
     pub fn account_id(&self) -> Option<&str> {
-        said(&self.account_id).or_else(|| said(&self.owner.as_ref()?.account_id))
+        non_empty(&self.account_id).or_else(|| non_empty(&self.owner.as_ref()?.account_id))
     }
 
     /// The technical direction of the leg.
@@ -312,25 +313,25 @@ impl Party<'_> {
         self.queue_call.or_else(in_rest) == Some(true)
     }
 
-    /// The part in a RingOut or RingMe.
+    /// The role in a RingOut or RingMe.
     pub fn ring_out_role(&self) -> Option<Role> {
-        said(&self.ring_out_role).or_else(|| said(&self.ring_me_role)).map(Role::from)
+        non_empty(&self.ring_out_role).or_else(|| non_empty(&self.ring_me_role)).map(Role::from)
     }
 }
 
-pub(crate) fn said<'s>(field: &'s Option<Text<'_>>) -> Option<&'s str> {
+pub(crate) fn non_empty<'s>(field: &'s Option<Text<'_>>) -> Option<&'s str> {
     field.as_deref().filter(|text| !text.is_empty())
 }
 
-object! {
-    /// `attributes`: REST's place for what notifications say of a party itself.
+lenient_struct! {
+    /// `attributes`: REST's place for fields that notifications have in the party itself.
     pub struct Attributes {
         /// Offered by a queue.
         "queueCall" => pub queue_call: Option<bool>,
     }
 }
 
-object! {
+lenient_struct! {
     /// `from` and `to`.
     pub struct Endpoint {
         /// E.164, or an extension number, or "conference".
@@ -344,8 +345,8 @@ object! {
     }
 }
 
-object! {
-    /// `status`: what a party has become, and why.
+lenient_struct! {
+    /// `status`: a party's state, and its reason.
     pub struct Status {
         /// See [`Code`].
         "code" => pub code: Option<Text<'a>>,
@@ -365,48 +366,48 @@ object! {
 }
 
 impl Status<'_> {
-    /// What the party has become.
+    /// The state.
     pub fn code(&self) -> Option<Code> {
         self.code.as_deref().map(Code::from)
     }
 
-    /// Why.
+    /// The reason.
     pub fn reason(&self) -> Option<Reason> {
-        said(&self.reason).map(Reason::from)
+        non_empty(&self.reason).map(Reason::from)
     }
 }
 
-object! {
-    /// `status.peerId`: one end of a door between two sessions.
+lenient_struct! {
+    /// `status.peerId`: the other end of a link between two sessions.
     pub struct PeerId {
-        /// The legacy id, or, in REST's spelling, the telephony session's.
+        /// The legacy id; in REST answers, the telephony session's.
         "sessionId" => pub legacy_session_id: Option<Text<'a>>,
-        /// The session on the other side.
+        /// The session at the other end.
         "telephonySessionId" => pub telephony_session_id: Option<Text<'a>>,
-        /// The leg on the other side.
+        /// The leg at the other end.
         "partyId" => pub party_id: Option<Text<'a>>,
     }
 }
 
 impl PeerId<'_> {
-    /// The session on the other side, in either spelling.
+    /// The session at the other end, in either spelling.
     pub fn session_id(&self) -> Option<&str> {
-        said(&self.telephony_session_id)
-            .or_else(|| said(&self.legacy_session_id).filter(|id| id.starts_with("s-")))
+        non_empty(&self.telephony_session_id)
+            .or_else(|| non_empty(&self.legacy_session_id).filter(|id| id.starts_with("s-")))
     }
 
-    /// The leg on the other side.
+    /// The leg at the other end.
     pub fn party_id(&self) -> Option<&str> {
-        said(&self.party_id)
+        non_empty(&self.party_id)
     }
 
-    /// Whether the other side is a conference bridge, as far as this end can tell.
+    /// Whether the other end is a conference bridge, as far as this end shows it.
     pub fn is_conference(&self) -> bool {
         self.legacy_session_id.as_deref() == Some("0")
     }
 }
 
-object! {
+lenient_struct! {
     /// `park`.
     pub struct Park {
         /// The park location or number.
@@ -414,17 +415,17 @@ object! {
     }
 }
 
-object! {
+lenient_struct! {
     /// `recordings[]`.
     pub struct Recording {
-        /// The recording; its sound can be fetched after the call.
+        /// The recording; its audio can be fetched after the call.
         "id" => pub id: Option<Text<'a>>,
         /// False while paused and after it stopped.
         "active" => pub active: Option<bool>,
     }
 }
 
-object! {
+lenient_struct! {
     /// `uiCallInfo`.
     pub struct CallInfo {
         /// The upper line.
@@ -435,33 +436,33 @@ object! {
 }
 
 impl CallInfo<'_> {
-    /// The queue's name, if either line tells it.
+    /// The queue's name, if a line has it.
     pub fn queue_name(&self) -> Option<&str> {
         self.line("QueueName")
     }
 
-    /// The caller's name, if either line shows it.
+    /// The caller's name, if a line has it.
     pub fn caller_name(&self) -> Option<&str> {
         self.line("CallerIdName")
     }
 
     fn line(&self, kind: &str) -> Option<&str> {
         let mut lines = [&self.primary, &self.additional].into_iter();
-        lines.find_map(|line| said(&line.value).filter(|_| line.kind.as_deref() == Some(kind)))
+        lines.find_map(|line| non_empty(&line.value).filter(|_| line.kind.as_deref() == Some(kind)))
     }
 }
 
-object! {
+lenient_struct! {
     /// A line of `uiCallInfo`.
     pub struct CallInfoLine {
         /// `QueueName`, `CallerIdName`, `CallerIdNumber`.
         "type" => pub kind: Option<Text<'a>>,
-        /// What it shows.
+        /// The text of the line.
         "value" => pub value: Option<Text<'a>>,
     }
 }
 
-object! {
+lenient_struct! {
     /// `owner`: the older spelling of a party's account and extension.
     pub struct Owner {
         /// The account.
@@ -472,7 +473,7 @@ object! {
 }
 
 impl<'a> Document<'a> {
-    /// Puts what came bare or wrapped where a flat notification has it.
+    /// Moves fields that arrived without an envelope, or wrapped twice, to where a flat notification has them.
     pub(crate) fn flatten(&mut self) {
         if let Some(mut inner) = self.pn_apns.take() {
             inner.flatten();
@@ -496,7 +497,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Whether it says nothing at all.
+    /// Whether the document is empty.
     pub(crate) fn is_blank(&self) -> bool {
         self.uuid.is_none()
             && self.subscription_id.is_none()

@@ -1,7 +1,7 @@
-//! Documents out of bytes: NDJSON, JSON lists, concatenated or pretty-printed JSON, in bounded memory.
+//! Reads documents from bytes: NDJSON, JSON lists, concatenated or pretty-printed JSON, in bounded memory.
 //!
-//! The documents are parsed where they lie in the buffer, without looking for their ends first. What
-//! cannot be read is named with its line, and reading goes on at the next line.
+//! The documents are parsed in the buffer, without a search for their ends first. What cannot be read is reported
+//! with its line, and reading continues at the next line.
 
 use std::{
     io::{self, Read},
@@ -15,10 +15,10 @@ use crate::{
     json::{JsonProblem, Reader},
 };
 
-/// The longest document that is read; RingCentral's are about a kilobyte.
+/// Maximum length of a document; RingCentral's are about a kilobyte.
 pub const MAX_DOCUMENT_BYTES: usize = 16 << 20;
 
-/// How much is asked of the input at a time.
+/// Minimum number of bytes that are requested from the input at a time.
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// Reads messages from a stream of JSON documents.
@@ -41,34 +41,34 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// ```
 pub struct Stream<R> {
     input: R,
-    /// Room for input, of which the first `end` bytes are filled.
+    /// Buffer for input; the first `end` bytes are filled.
     buffer: Vec<u8>,
     end: usize,
-    /// Everything before is done with.
+    /// Everything before this position has been processed.
     start: usize,
-    /// Everything before is known to be UTF-8.
+    /// Everything before this position is valid UTF-8.
     checked: usize,
-    /// The byte at `checked` is no UTF-8.
+    /// The byte at `checked` is not UTF-8.
     bad_byte: bool,
     input_ended: bool,
-    /// Why the input ended, if it could not be read on.
+    /// The error that ended the input. `None` if it ended normally.
     failure: Option<io::Error>,
-    /// Newlines in front of `counted`.
+    /// Number of newlines before `counted`.
     lines: u64,
     counted: usize,
     open_lists: usize,
     at_beginning: bool,
 }
 
-/// A message and where it stood.
-pub struct Located<'d, 'a> {
+/// A message and its position in the input.
+pub struct SourcedMessage<'d, 'a> {
     /// Where the document begins.
     pub place: Place<'a>,
-    /// What it says, or why it cannot be read.
+    /// The message, or why it cannot be read.
     pub message: Result<Message<'d, 'a>, Unreadable>,
 }
 
-/// Where a document begins. The line is counted only when somebody asks.
+/// Where a document begins. Its line is only counted on request.
 #[derive(Clone, Copy)]
 pub struct Place<'a> {
     lines_before: u64,
@@ -77,21 +77,21 @@ pub struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// The line the document begins on, from 1.
+    /// The line on which the document begins, from 1.
     pub fn line(self) -> u64 {
         self.lines_before + memchr_iter(b'\n', self.before).count() as u64 + 1
     }
 
-    /// The document as it was written; empty where it could not be read.
+    /// The document as it is written; empty if it could not be read.
     pub fn document(self) -> &'a str {
         self.document
     }
 }
 
-/// Why a walk through the checked text stopped.
+/// Why reading the checked text stopped.
 enum Stop<B> {
     Broke(B),
-    /// Nothing but blanks are left.
+    /// Only whitespace is left.
     Exhausted,
     /// The text ends inside a document.
     Inside,
@@ -117,20 +117,20 @@ impl<R: Read> Stream<R> {
         }
     }
 
-    /// Calls `each` with every document until it breaks or the input ends. An error of the input is told
-    /// after everything that could be read.
+    /// Calls `each` with every document until it breaks or the input ends. An error of the input is returned after
+    /// everything that could be read.
     pub fn for_each<B>(
         &mut self,
-        mut each: impl FnMut(Located<'_, '_>) -> ControlFlow<B>,
+        mut each: impl FnMut(SourcedMessage<'_, '_>) -> ControlFlow<B>,
     ) -> io::Result<ControlFlow<B>> {
         loop {
-            let waiting = self.checked - self.start;
+            let pending = self.checked - self.start;
             let problem = match self.walk(&mut each) {
                 Stop::Broke(value) => return Ok(ControlFlow::Break(value)),
                 Stop::Refused(problem) => problem,
                 Stop::Exhausted if self.bad_byte => Unreadable::Utf8(0),
                 Stop::Inside if self.bad_byte => Unreadable::Utf8(self.checked - self.start),
-                Stop::Inside if waiting > MAX_DOCUMENT_BYTES => Unreadable::TooLong,
+                Stop::Inside if pending > MAX_DOCUMENT_BYTES => Unreadable::TooLong,
                 Stop::Inside | Stop::Exhausted if !self.input_ended => {
                     self.fill();
                     continue;
@@ -143,21 +143,21 @@ impl<R: Read> Stream<R> {
                     None => return Ok(ControlFlow::Continue(())),
                 },
             };
-            if let ControlFlow::Break(value) = self.refuse_line(problem, &mut each) {
+            if let ControlFlow::Break(value) = self.report_line(problem, &mut each) {
                 return Ok(ControlFlow::Break(value));
             }
         }
     }
 
-    /// Hands out the documents of the checked text, one after the other.
-    fn walk<B>(&mut self, each: &mut impl FnMut(Located<'_, '_>) -> ControlFlow<B>) -> Stop<B> {
-        // `check_utf8` has made sure of it; to look once more for a whole buffer is cheap.
+    /// Passes the documents of the checked text to `each`.
+    fn walk<B>(&mut self, each: &mut impl FnMut(SourcedMessage<'_, '_>) -> ControlFlow<B>) -> Stop<B> {
+        // `check_utf8` has validated it; validating a whole buffer again is cheap.
         let text = std::str::from_utf8(&self.buffer[self.start..self.checked]).unwrap_or_default();
         let origin = self.start;
-        // The first walk of all has nothing to go through yet.
+        // The first pass has an empty text.
         let begins = !text.is_empty() && std::mem::take(&mut self.at_beginning);
         let mut at = if begins && text.starts_with('\u{feff}') { 3 } else { 0 };
-        // One list of parties serves all documents of the text.
+        // All documents of the text share one allocation for their parties.
         let mut parties = Vec::new();
         let stop = loop {
             match text.as_bytes().get(at) {
@@ -186,7 +186,7 @@ impl<R: Read> Stream<R> {
                                 document: &rest[..length],
                             };
                             at += length;
-                            let flow = each(Located { place, message: document.message() });
+                            let flow = each(SourcedMessage { place, message: document.message() });
                             if let ControlFlow::Break(value) = flow {
                                 break Stop::Broke(value);
                             }
@@ -204,16 +204,16 @@ impl<R: Read> Stream<R> {
         stop
     }
 
-    /// Names the line at the front as unreadable and goes on behind it. A document that was spread over
-    /// lines is skipped up to the next line that begins one.
-    fn refuse_line<B>(
+    /// Reports the line at the front as unreadable and continues after it. The rest of a document of several lines is
+    /// skipped up to the next line that begins with `{`.
+    fn report_line<B>(
         &mut self,
         problem: Unreadable,
-        each: &mut impl FnMut(Located<'_, '_>) -> ControlFlow<B>,
+        each: &mut impl FnMut(SourcedMessage<'_, '_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         let flow = each(self.located(Err(problem)));
-        let spread = self.skip_line();
-        if spread {
+        let is_multiline = self.skip_line();
+        if is_multiline {
             while self.ensure_byte() && self.buffer[self.start] != b'{' {
                 self.skip_line();
             }
@@ -221,12 +221,12 @@ impl<R: Read> Stream<R> {
         flow
     }
 
-    fn located<'s>(&'s mut self, message: Result<Message<'s, 's>, Unreadable>) -> Located<'s, 's> {
+    fn located<'s>(&'s mut self, message: Result<Message<'s, 's>, Unreadable>) -> SourcedMessage<'s, 's> {
         self.count_lines();
-        Located { place: Place { lines_before: self.lines, before: &[], document: "" }, message }
+        SourcedMessage { place: Place { lines_before: self.lines, before: &[], document: "" }, message }
     }
 
-    /// Moves behind the next newline, dropping what is skipped; tells whether the line was a lone `{`.
+    /// Skips the rest of the line; returns whether it was a lone `{`.
     fn skip_line(&mut self) -> bool {
         let mut lone_brace = true;
         loop {
@@ -252,9 +252,8 @@ impl<R: Read> Stream<R> {
         self.start < self.end
     }
 
-    /// Reads what there is of more input behind what is not done with yet, and waits for it only if there is
-    /// nothing; of a long document it waits for as much as there is already, so that it is not parsed again
-    /// too often.
+    /// Reads what is available of more input, and blocks only if nothing is. For a long document it reads at least as
+    /// much as is buffered already, so that the document is not parsed too often.
     fn fill(&mut self) {
         self.count_lines();
         self.buffer.copy_within(self.start..self.end, 0);
@@ -262,20 +261,20 @@ impl<R: Read> Stream<R> {
         self.checked = self.checked.saturating_sub(self.start);
         self.start = 0;
         self.counted = 0;
-        let waiting = self.end;
-        let room = waiting + waiting.max(CHUNK_BYTES);
-        if self.buffer.len() < room {
-            self.buffer.resize(room, 0);
+        let pending = self.end;
+        let capacity = pending + pending.max(CHUNK_BYTES);
+        if self.buffer.len() < capacity {
+            self.buffer.resize(capacity, 0);
         }
-        let enough = if waiting < CHUNK_BYTES { waiting + 1 } else { room };
+        let enough = if pending < CHUNK_BYTES { pending + 1 } else { capacity };
         while self.end < enough && !self.input_ended {
-            self.read(room);
+            self.read(capacity);
         }
         self.check_utf8();
     }
 
-    fn read(&mut self, room: usize) {
-        match self.input.read(&mut self.buffer[self.end..room]) {
+    fn read(&mut self, capacity: usize) {
+        match self.input.read(&mut self.buffer[self.end..capacity]) {
             Ok(0) => self.input_ended = true,
             Ok(read) => self.end += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

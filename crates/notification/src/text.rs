@@ -1,17 +1,16 @@
 //! Fields as RingCentral means them, whatever JSON type they arrive in.
 //!
-//! Ids are strings of digits in events and numbers in some REST answers; a field may be `null`, or an
-//! object where a string belongs. None of that may cost a notification: what cannot be understood is
-//! taken as absent.
+//! Ids are strings of digits in events and numbers in some REST answers; a field may be `null`, or an object instead
+//! of a string. None of that may make a notification unreadable: a value of an unexpected type counts as absent.
 
 use std::{borrow::Cow, fmt};
 
 use crate::json::{JsonError, Kind, Reader};
 
-/// A JSON value kept as it was written: fields this crate has no type for.
+/// A JSON value as it is written: fields for which this crate has no type.
 pub type Raw<'a> = &'a str;
 
-/// A string of the input, borrowed unless it held an escape.
+/// A string of the input, borrowed unless it contained an escape.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text<'a>(Cow<'a, str>);
 
@@ -42,14 +41,14 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-/// A field that takes any JSON value and makes the best of it.
-pub(crate) trait Tolerant<'a> {
-    /// Reads the next value into the field, where it lies: a notification is a kilobyte of borrowed text, and
-    /// moving it about would cost more than reading it.
+/// A field that accepts any JSON value and ignores unsuitable ones.
+pub(crate) trait Lenient<'a> {
+    /// Reads the next value into the field in place: a notification is a kilobyte of borrowed text, and moving it
+    /// would cost more than reading it.
     fn fill(&mut self, json: &mut Reader<'a>) -> Result<(), JsonError>;
 }
 
-impl<'a> Tolerant<'a> for Option<Text<'a>> {
+impl<'a> Lenient<'a> for Option<Text<'a>> {
     fn fill(&mut self, json: &mut Reader<'a>) -> Result<(), JsonError> {
         match json.kind()? {
             Kind::String => *self = Some(Text(json.string()?)),
@@ -60,7 +59,7 @@ impl<'a> Tolerant<'a> for Option<Text<'a>> {
     }
 }
 
-impl<'a> Tolerant<'a> for Option<i64> {
+impl<'a> Lenient<'a> for Option<i64> {
     fn fill(&mut self, json: &mut Reader<'a>) -> Result<(), JsonError> {
         match json.kind()? {
             Kind::Number => *self = json.number()?.parse().ok(),
@@ -71,7 +70,7 @@ impl<'a> Tolerant<'a> for Option<i64> {
     }
 }
 
-impl<'a> Tolerant<'a> for Option<bool> {
+impl<'a> Lenient<'a> for Option<bool> {
     fn fill(&mut self, json: &mut Reader<'a>) -> Result<(), JsonError> {
         match json.kind()? {
             Kind::True => {
@@ -89,14 +88,14 @@ impl<'a> Tolerant<'a> for Option<bool> {
     }
 }
 
-impl<'a> Tolerant<'a> for Option<Raw<'a>> {
+impl<'a> Lenient<'a> for Option<Raw<'a>> {
     fn fill(&mut self, json: &mut Reader<'a>) -> Result<(), JsonError> {
         *self = Some(json.raw()?);
         Ok(())
     }
 }
 
-impl<'a, T: Tolerant<'a> + Default> Tolerant<'a> for Option<Box<T>> {
+impl<'a, T: Lenient<'a> + Default> Lenient<'a> for Option<Box<T>> {
     fn fill(&mut self, json: &mut Reader<'a>) -> Result<(), JsonError> {
         match json.kind()? {
             Kind::Object => self.insert(Box::default()).fill(json),
@@ -105,8 +104,8 @@ impl<'a, T: Tolerant<'a> + Default> Tolerant<'a> for Option<Box<T>> {
     }
 }
 
-/// A list of objects, or one object where a list belongs.
-impl<'a, T: Tolerant<'a> + Default> Tolerant<'a> for Vec<T> {
+/// A list of objects, or one object instead of a list.
+impl<'a, T: Lenient<'a> + Default> Lenient<'a> for Vec<T> {
     fn fill(&mut self, json: &mut Reader<'a>) -> Result<(), JsonError> {
         let mut add = |json: &mut Reader<'a>| {
             // Nearly all lists have one element.

@@ -1,121 +1,124 @@
-//! Going on with a call that was let go, or that another process had in memory.
+//! Rebuilds an evicted call, or one that another process had in memory, from its notifications and its last published
+//! record.
 //!
-//! A call is restored whole: all notifications of all its sessions, and the last record that was told of it.
-//! What it looks related to is restored with it, or its record would forget those calls.
+//! A call is restored whole: all notifications of all its sessions. Its related calls are restored with it, or its
+//! record would lose them.
 
 use std::sync::Arc;
 
 use wholecall_notification::{Code, Notification};
 use wholecall_record::{Call, SessionId, Time, call::State};
 
-use super::{Assembler, CallKey, NEVER_HEARD, Status, ask_at, digest, event_time};
+use super::{Assembler, CallKey, NEVER_ARRIVED, Status, digest, event_time, lookup_at};
 use crate::directory::Directory;
 
-/// A call as it was left.
+/// A call as it was when it left memory.
 #[derive(Debug, Clone)]
 pub struct Left {
-    /// The last record that was told of it; none where nothing was told yet.
+    /// The last published record. `None` if there is none.
     pub record: Option<Box<Call>>,
-    /// When that was made.
+    /// When that record was made.
     pub made_at: Time,
-    /// Whether `Completed` was told of it.
+    /// Whether `Completed` was published.
     pub completed: bool,
-    /// The directory whose version the record names.
+    /// The directory version that the record refers to.
     pub directory: Option<Arc<Directory>>,
 }
 
 /// A call that is being restored.
 #[derive(Debug)]
-pub struct Restoring<'a> {
+pub struct RestoreBuilder<'a> {
     assembler: &'a mut Assembler,
-    left: Left,
+    snapshot: Left,
     last_arrival: Time,
     last_event: Time,
-    has_news: bool,
+    is_dirty: bool,
     call: Option<CallKey>,
-    /// Sessions that its links name.
-    named: Vec<SessionId>,
+    /// Sessions that its links lead to.
+    linked: Vec<SessionId>,
 }
 
 impl Assembler {
-    /// The sessions that a notification is about or leads to and that are not in memory: what is known of them has to
-    /// be restored before the notification is received.
+    /// The sessions that a notification belongs or leads to and that are not in memory: restore them before the
+    /// notification is received.
     pub fn unknown_sessions(&self, notification: &Notification<'_, '_>) -> Vec<SessionId> {
         let parties = notification.body().parties.iter().map(|party| &party.status);
         let peers = parties
             .filter(|status| status.code() == Some(Code::Gone))
             .filter_map(|status| status.peer_id.as_deref()?.session_id());
-        let named = std::iter::once(notification.session_id()).chain(peers);
-        named.filter(|id| !self.knows(notification.account_id(), id)).map(SessionId::from).collect()
+        let linked = std::iter::once(notification.session_id()).chain(peers);
+        linked.filter(|id| !self.knows(notification.account_id(), id)).map(SessionId::from).collect()
     }
 
-    /// Whether the notifications of a session are in memory; that a link names it is not enough.
+    /// Whether a session's notifications are in memory; a link that names it is not enough.
     pub fn knows(&self, account: Option<&str>, session: &str) -> bool {
-        self.book.has_heard_of(account, session)
+        self.graph.contains_session(account, session)
     }
 
-    /// Goes on with a call that is not in memory. Restoring tells nothing; what is due of it is told by the next
+    /// Restores a call that is not in memory. This publishes nothing; its deadlines are handled by the next
     /// [`Assembler::tick`].
-    pub fn restore(&mut self, left: Left) -> Restoring<'_> {
-        Restoring {
+    pub fn restore(&mut self, snapshot: Left) -> RestoreBuilder<'_> {
+        RestoreBuilder {
             assembler: self,
-            left,
-            last_arrival: NEVER_HEARD,
-            last_event: NEVER_HEARD,
-            has_news: false,
+            snapshot,
+            last_arrival: NEVER_ARRIVED,
+            last_event: NEVER_ARRIVED,
+            is_dirty: false,
             call: None,
-            named: Vec::new(),
+            linked: Vec::new(),
         }
     }
 }
 
-impl Restoring<'_> {
-    /// Adds one of its notifications; `told` if it is in the last record.
-    pub fn add(&mut self, arrived: Time, told: bool, notification: &Notification<'_, '_>) {
-        self.named.extend(self.assembler.unknown_sessions(notification));
-        let book = &mut self.assembler.book;
-        let added = book.add(notification);
+impl RestoreBuilder<'_> {
+    /// Adds one of its notifications; `published` is whether the last record includes it.
+    pub fn add(&mut self, arrived: Time, published: bool, notification: &Notification<'_, '_>) {
+        self.linked.extend(self.assembler.unknown_sessions(notification));
+        let graph = &mut self.assembler.graph;
+        let added = graph.add(notification);
         for (from, session) in added.absorbed {
-            let into = book.sessions[session].call;
-            book.calls[into].status.absorb(from);
+            let into = graph.sessions[session].call;
+            graph.calls[into].status.absorb(from);
         }
         self.call = Some(added.call);
         self.last_arrival = self.last_arrival.max(arrived);
         self.last_event = self.last_event.max(event_time(notification));
-        self.has_news |= !told;
+        self.is_dirty |= !published;
     }
 
-    /// Goes on with it. Tells sessions of other calls, which are to be restored too: those it looked related to, and
-    /// those it is linked to by something that was not told yet.
+    /// Completes the restoring. Returns sessions of other calls that must be restored too: its related calls, and
+    /// those that unpublished notifications link it to.
     pub fn finish(self) -> Vec<SessionId> {
-        let Self { assembler, left, last_arrival, last_event, has_news, call, named: mut related } = self;
+        let Self { assembler, snapshot, last_arrival, last_event, is_dirty, call, linked: mut related } =
+            self;
         let Some(mut call) = call else { return Vec::new() };
         let mut status =
-            Status { has_news, last_arrival, last_event, due: last_arrival, ..Status::default() };
-        if let Some(mut record) = left.record {
-            call = assembler.book.call_of(record.account_id.as_deref(), &record.id).unwrap_or(call);
+            Status { is_dirty, last_arrival, last_event, due: last_arrival, ..Status::default() };
+        if let Some(mut record) = snapshot.record {
+            call = assembler.graph.call_of(record.account_id.as_deref(), &record.id).unwrap_or(call);
             related.extend(record.related.iter().map(|other| SessionId::from(&*other.id)));
-            status.told_as = Some(record.id.clone());
+            status.published_id = Some(record.id.clone());
             status.version = record.version;
-            status.version_at = left.made_at;
+            status.version_at = snapshot.made_at;
             status.state = record.state;
             status.reason = record.completeness.reason;
-            status.is_completed = left.completed;
+            status.is_completed = snapshot.completed;
             status.late_for = record.completeness.late_for.clone();
             if record.state != State::Live {
-                status.directory = left.directory;
+                status.directory = snapshot.directory;
                 status.digest = digest(&mut record);
             }
         }
-        // What was restored before and turns out to be part of it was told of already: it goes on with that.
-        let before = std::mem::replace(&mut assembler.book.calls[call].status, status);
-        if before.last_arrival > NEVER_HEARD {
-            assembler.book.calls[call].status.absorb(before);
+        // A call that was restored before and turns out to be part of this one was published already: its state is
+        // merged.
+        let before = std::mem::replace(&mut assembler.graph.calls[call].status, status);
+        if before.last_arrival > NEVER_ARRIVED {
+            assembler.graph.calls[call].status.absorb(before);
         }
-        let status = &mut assembler.book.calls[call].status;
+        let status = &mut assembler.graph.calls[call].status;
         status.due = status.last_arrival;
         status.scheduled = None;
-        status.ask_at = ask_at(&assembler.settings, status);
+        status.lookup_at = lookup_at(&assembler.settings, status);
         assembler.schedule(call);
         related
     }

@@ -1,4 +1,4 @@
-//! How a call stands, apart from its notifications.
+//! The state of a call apart from its notifications.
 
 use std::sync::Arc;
 
@@ -10,48 +10,48 @@ use wholecall_record::{
 use crate::{directory::Directory, settings::Settings};
 
 pub(super) const NEVER: Time = Time::from_millis(i64::MAX);
-pub(super) const NEVER_HEARD: Time = Time::from_millis(i64::MIN);
+pub(super) const NEVER_ARRIVED: Time = Time::from_millis(i64::MIN);
 
-/// How a call stands, apart from its notifications.
+/// The state of a call apart from its notifications.
 #[derive(Debug)]
 pub(super) struct Status {
-    /// The id it was last told of under; none before the first time.
-    pub(super) told_as: Option<CallId>,
-    /// The number of its last version, told or only counted; 0 before the first.
+    /// The id of the last published version. `None` before the first.
+    pub(super) published_id: Option<CallId>,
+    /// The number of the last version, published or only counted; 0 before the first.
     pub(super) version: u64,
-    /// When that was made.
+    /// When that version was made.
     pub(super) version_at: Time,
-    /// What the last record said, but for its version, where that is closed.
+    /// Digest of the last record without its version, if the call is closed.
     pub(super) digest: u64,
     pub(super) state: State,
     pub(super) reason: Option<ClosedBecause>,
-    /// What extensions were named by when it was closed: whatever it says later, they go by the same names.
+    /// The directory when it was closed: later revisions use the same one.
     pub(super) directory: Option<Arc<Directory>>,
-    /// `Completed` was told of it, or of a call that is now part of it.
+    /// `Completed` was published for it, or for a call that is now part of it.
     pub(super) is_completed: bool,
-    /// Something came since the last version.
-    pub(super) has_news: bool,
-    /// A merging was told of: the version that includes what was merged goes with it, so that whoever keeps what
-    /// is told is never left with one and not the other.
-    pub(super) owes_version: bool,
+    /// Something changed since the last version.
+    pub(super) is_dirty: bool,
+    /// A `Merged` change was published: the surviving call must publish its next version in the same batch, so that
+    /// consumers never see one without the other.
+    pub(super) must_publish: bool,
     pub(super) last_arrival: Time,
-    /// The latest event time of its notifications: long before their arrival where they are history.
+    /// The latest event time of its notifications: long before their arrival if they are imported history.
     pub(super) last_event: Time,
-    /// When it is looked at next, if nothing comes before.
+    /// The next deadline.
     pub(super) due: Time,
-    /// The agenda's entry that counts.
+    /// The entry of the deadline queue that is valid.
     pub(super) scheduled: Option<Time>,
     pub(super) late_for: Option<CallId>,
-    /// When it is looked whether there is anything to ask.
-    pub(super) ask_at: Option<Time>,
-    /// How often something was asked.
-    pub(super) asked: u32,
+    /// When to check whether to request lookups.
+    pub(super) lookup_at: Option<Time>,
+    /// How often lookups were requested.
+    pub(super) lookup_requests: u32,
 }
 
 impl Default for Status {
     fn default() -> Self {
         Self {
-            told_as: None,
+            published_id: None,
             version: 0,
             version_at: Time::from_millis(0),
             digest: 0,
@@ -59,53 +59,53 @@ impl Default for Status {
             reason: None,
             directory: None,
             is_completed: false,
-            has_news: false,
-            owes_version: false,
-            last_arrival: NEVER_HEARD,
-            last_event: NEVER_HEARD,
+            is_dirty: false,
+            must_publish: false,
+            last_arrival: NEVER_ARRIVED,
+            last_event: NEVER_ARRIVED,
             due: NEVER,
             scheduled: None,
             late_for: None,
-            ask_at: None,
-            asked: 0,
+            lookup_at: None,
+            lookup_requests: 0,
         }
     }
 }
 
 impl Status {
-    /// After how much silence the call is given up. That is counted from its last event where this arrived late, as it
-    /// does with history that is imported: then it is only waited for what comes with it.
-    pub(super) fn silent_after_ms(&self, settings: &Settings) -> i64 {
-        if self.last_event == NEVER_HEARD {
+    /// Idle time after which the call is closed as incomplete. Where the last event arrived late, as with imported
+    /// history, the delay counts as idle: only what is imported with it is waited for.
+    pub(super) fn idle_timeout_ms(&self, settings: &Settings) -> i64 {
+        if self.last_event == NEVER_ARRIVED {
             return settings.silent_ms;
         }
         let late_ms = (self.last_arrival - self.last_event).max(0);
         (settings.silent_ms - late_ms).max(settings.gap_settle_ms).min(settings.silent_ms)
     }
 
-    /// Takes over what was known of a call that is now part of this one.
+    /// Merges the state of a call that is now part of this one.
     pub(super) fn absorb(&mut self, other: Self) {
         match (self.version > 0, other.version > 0) {
-            // Nothing came of this one yet: it goes on as the other.
+            // This one has no version yet: it continues as the other.
             (false, true) => {
                 (self.state, self.reason, self.digest) = (other.state, other.reason, other.digest);
                 self.directory = other.directory;
             }
             (true, true) if other.state == State::Live => (self.state, self.reason) = (State::Live, None),
-            // A call that nobody has been told of yet opens nothing.
+            // A call without a version reopens nothing.
             _ => {}
         }
-        // The id follows from the sessions; here it only counts that there was one.
-        self.told_as = self.told_as.take().or(other.told_as);
+        // The id follows from the sessions; here it only matters that there was one.
+        self.published_id = self.published_id.take().or(other.published_id);
         self.version = self.version.max(other.version);
         self.version_at = self.version_at.max(other.version_at);
         self.is_completed |= other.is_completed;
-        self.has_news = true;
-        self.owes_version |= other.owes_version;
+        self.is_dirty = true;
+        self.must_publish |= other.must_publish;
         self.last_arrival = self.last_arrival.max(other.last_arrival);
         self.last_event = self.last_event.max(other.last_event);
         self.late_for = self.late_for.take().or(other.late_for);
-        self.ask_at = self.ask_at.max(other.ask_at);
-        self.asked = self.asked.max(other.asked);
+        self.lookup_at = self.lookup_at.max(other.lookup_at);
+        self.lookup_requests = self.lookup_requests.max(other.lookup_requests);
     }
 }

@@ -1,7 +1,7 @@
-//! What only answers to questions show: where it stands in the record, and which of its times are bounds.
+//! What is known from lookup answers only: how it appears in the record, and which of its times are bounds.
 //!
-//! An answer is given at one moment. What it shows had come about by then, at a time that nothing tells; so a time that
-//! rests on it alone is a bound, and a length between two such times is none.
+//! An answer is given at one moment. What it shows had happened by then, at an unknown time. So a time that rests on
+//! an answer alone is a bound, and a duration between two such times is unknown.
 
 use wholecall_notification::Code;
 use wholecall_record::{
@@ -12,9 +12,9 @@ use wholecall_record::{
 use super::{Change, Fold, completeness::evidence_of};
 
 impl Fold<'_> {
-    /// Takes out of a record what answers alone do not bear.
+    /// Removes from a record what lookup answers alone do not prove.
     pub(super) fn respect_bounds(&self, call: &mut Call) {
-        if self.is_only_known_to_be_over() {
+        if self.is_only_known_to_have_ended() {
             return without_lengths(call);
         }
         let callees = self.answered_by_the_log();
@@ -33,19 +33,19 @@ impl Fold<'_> {
             }
         }
         if call.conversations.first().is_some_and(is_logged) {
-            // It was answered at some time before the end.
+            // It was answered at an unknown time before the end.
             call.answer_time = None;
             call.durations.wait_ms = 0;
         }
     }
 
-    /// Whether nothing is known of the call but that it has been, and is over.
-    fn is_only_known_to_be_over(&self) -> bool {
+    /// Whether nothing is known of the call but that it existed and has ended.
+    fn is_only_known_to_have_ended(&self) -> bool {
         let mut seen = self.rooms.iter().filter(|room| room.start.is_some());
-        seen.all(|room| room.session.is_only_known_to_be_over())
+        seen.all(|room| room.session.is_only_known_to_have_ended())
     }
 
-    /// People of whom only the call log says that they answered.
+    /// Participants whose answer only the call log shows.
     fn answered_by_the_log(&self) -> Vec<usize> {
         let is_logged = |leg: &usize| {
             let answer = self.changes_of(*leg).iter().find(|change| change.is_answer());
@@ -54,11 +54,11 @@ impl Fold<'_> {
         (0..self.legs.len()).filter(is_logged).filter_map(|leg| self.legs[leg].person).collect()
     }
 
-    /// What only answers to questions show.
+    /// The facts that only lookup answers show.
     pub(super) fn repaired(&self) -> Vec<Repaired> {
         let mut repaired = Vec::new();
         for room in &self.rooms {
-            if !room.session.reports().is_empty() {
+            if !room.session.lookups().is_empty() {
                 repaired.extend(self.repaired_start(room));
                 room.legs.clone().for_each(|leg| self.repaired_of(leg, &mut repaired));
             }
@@ -66,25 +66,25 @@ impl Fold<'_> {
         repaired
     }
 
-    /// That an answer knows better when a session began than all that is known of its legs.
+    /// The start of a session, if a lookup answer has an earlier one than its legs.
     fn repaired_start(&self, room: &super::Room<'_>) -> Option<Repaired> {
         let start = room.start?;
         let first = room.legs.clone().min_by_key(|&leg| self.legs[leg].start)?;
         let first = &self.legs[first];
-        // Where a leg is known by an answer, it says so itself.
+        // A leg that an answer showed has an entry of its own.
         let is_shown =
             self.changes.get(first.changes.start).is_some_and(|change| change.event.kind.is_none());
         if !is_shown || start >= first.start {
             return None;
         }
-        let begun = room.session.reports().begun()?;
+        let lookup_start = room.session.lookups().start()?;
         Some(Repaired {
             telephony_session_id: room.session.id.clone(),
             party_id: first.party.clone(),
             what: RepairedFact::Start,
             time: Some(start),
-            at_or_before: begun.is_bound,
-            evidence: evidence_of(room.session, room.session.reports().of_start()?),
+            at_or_before: lookup_start.is_bound,
+            evidence: evidence_of(room.session, room.session.lookups().start_evidence()?),
         })
     }
 
@@ -103,17 +103,17 @@ impl Fold<'_> {
         };
         let changes = &self.changes[leg.changes.clone()];
         let is_told = changes.first().is_some_and(|change| change.event.kind.is_none());
-        if is_told && let Some(described_by) = session.described_by_report(&leg.party) {
+        if is_told && let Some(described_by) = session.describing_lookup(&leg.party) {
             add(RepairedFact::Description, None, false, described_by);
         }
         for (at, change) in changes.iter().enumerate().filter(|(_, change)| change.event.kind.is_some()) {
-            let code = change.event.said.code;
+            let code = change.event.status.code;
             let is_logged_answer =
                 code == Some(Code::Answered) && change.event.kind == Some(EvidenceKind::CallLog);
             let what = match code {
                 _ if at == 0 => RepairedFact::Leg,
                 Some(Code::Gone) => RepairedFact::Link,
-                // Who had left by a link had ended.
+                // A leg that left by a link had ended.
                 Some(Code::Disconnected) if leg.end != Some(change.time) => continue,
                 Some(Code::Disconnected) => RepairedFact::End,
                 _ if is_logged_answer => continue,
@@ -125,7 +125,7 @@ impl Fold<'_> {
             }
             let is_start_bound = is_bound(change) && self.is_start_bound(leg.room);
             add(what, Some(leg.start), is_start_bound, change.event);
-            // The leg began with its session; what it had become by then is another fact.
+            // The leg began with its session; its state at the time of the answer is another fact.
             let became = match code {
                 Some(Code::Gone | Code::Setup) => None,
                 Some(Code::Disconnected) => Some(RepairedFact::End).filter(|_| leg.end == Some(change.time)),
@@ -144,16 +144,16 @@ impl Fold<'_> {
     }
 
     fn is_start_bound(&self, room: usize) -> bool {
-        self.rooms[room].session.reports().begun().is_none_or(|begun| begun.is_bound)
+        self.rooms[room].session.lookups().start().is_none_or(|lookup_start| lookup_start.is_bound)
     }
 }
 
-/// Whether a change took effect at the latest when it was shown, and may have done so before.
+/// Whether a change took effect no later than it was shown, and possibly earlier.
 fn is_bound(change: &Change<'_>) -> bool {
-    change.event.kind == Some(EvidenceKind::Snapshot) && change.time >= change.event.said.time
+    change.event.kind == Some(EvidenceKind::Snapshot) && change.time >= change.event.status.time
 }
 
-/// How the call came out is not known, nor how long anything lasted.
+/// Neither the result nor any duration is known.
 fn without_lengths(call: &mut Call) {
     call.result = Outcome::Unknown;
     call.durations = Durations::default();

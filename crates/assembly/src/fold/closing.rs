@@ -1,4 +1,4 @@
-//! When a call is over although nobody said so.
+//! When a call is over without a notification that says so.
 
 use wholecall_notification::Reason;
 use wholecall_record::{
@@ -8,41 +8,42 @@ use wholecall_record::{
 
 use super::{
     Fold,
-    implied::Implied,
+    inferred_parties::InferredParty,
     legs::{Leg, Room},
 };
 
-/// How long a live call may be silent.
+/// How long a live call may be idle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
-    /// One leg of several is left: its end was probably lost.
+pub(crate) enum IdleTimeout {
+    /// One of several legs is open: the notification of its end was probably lost.
     Short,
     /// People may talk for hours without a notification.
     Long,
 }
 
 impl Fold<'_> {
-    /// How long the call may be silent before it is given up.
-    pub(crate) fn patience(&self) -> Patience {
-        let is_there = |leg: &Leg<'_>| self.rooms[leg.room].session.is_seen_alive(&leg.party);
-        match self.left_alone() {
-            Some(last) if !is_there(&self.legs[last]) => Patience::Short,
-            _ => Patience::Long,
+    /// How long the call may be idle before it is closed as incomplete.
+    pub(crate) fn idle_timeout(&self) -> IdleTimeout {
+        let is_there = |leg: &Leg<'_>| self.rooms[leg.room].session.is_seen_connected(&leg.party);
+        match self.sole_open_leg() {
+            Some(last) if !is_there(&self.legs[last]) => IdleTimeout::Short,
+            _ => IdleTimeout::Long,
         }
     }
 
-    /// The only leg of several that has not ended, where nothing it could be waiting for is known.
-    fn left_alone(&self) -> Option<usize> {
+    /// The only open leg of several, if nothing is known that it could wait for.
+    fn sole_open_leg(&self) -> Option<usize> {
         let mut open = self.open_legs().map(|(index, _)| index);
         let (Some(last), None) = (open.next(), open.next()) else { return None };
         let several = self.legs.iter().filter(|leg| leg.kind != Kind::Proxy).count() > 1;
-        // An implied person on the line is somebody to talk to.
-        let talks = self.implied.iter().any(Implied::is_there_still) || self.is_one_sided(last);
-        let waits = talks || self.is_in_a_machine(last) || self.leads_to_the_unseen();
+        // An inferred party that is connected can be talked to.
+        let has_partner =
+            self.inferred_parties.iter().any(InferredParty::is_still_present) || self.is_one_sided(last);
+        let waits = has_partner || self.waits_in_service(last) || self.leads_to_unseen_leg();
         (several && !waits).then_some(last)
     }
 
-    /// Whether of a leg's session only its owner's legs were seen, and no link shows more: whoever they talk to may be
+    /// Whether only the owner's legs of a leg's session were observed, and no link shows more: the other party may be
     /// there as long as they are.
     fn is_one_sided(&self, leg: usize) -> bool {
         let (room, owner) = (self.legs[leg].room, self.legs[leg].person);
@@ -51,7 +52,7 @@ impl Fold<'_> {
     }
 
     /// Whether the call waits in a menu, a queue, voicemail or park.
-    fn is_in_a_machine(&self, last: usize) -> bool {
+    fn waits_in_service(&self, last: usize) -> bool {
         let leg = &self.legs[last];
         let state = leg.spans.last().map(|span| span.state);
         if !leg.kind.is_person() && leg.talks_from.is_none() && leg.kind != Kind::Supervisor {
@@ -60,7 +61,7 @@ impl Fold<'_> {
         if matches!(state, Some(LegState::Voicemail | LegState::Parked)) {
             return true;
         }
-        // The machine that had the caller last has ended: it sent the call on to somebody not seen yet.
+        // The machine that had the caller last has ended: it sent the call on to a leg that was not observed yet.
         let others =
             self.rooms[leg.room].legs.clone().filter(|&other| other != last && !self.legs[other].supervises);
         let latest =
@@ -73,8 +74,8 @@ impl Fold<'_> {
         })
     }
 
-    /// Whether a link or a move leads to a leg that was never seen.
-    fn leads_to_the_unseen(&self) -> bool {
+    /// Whether a link or a move leads to a leg that was not observed.
+    fn leads_to_unseen_leg(&self) -> bool {
         let by_link =
             self.links.iter().any(|link| link.joins() && link.ends().iter().any(|end| end.leg.is_none()));
         let moved_on = |kind| {
@@ -88,22 +89,22 @@ impl Fold<'_> {
                     | MoveKind::Flip
             )
         };
-        by_link || self.find_moves().iter().any(|step| moved_on(step.kind) && step.target.is_none())
+        by_link || self.find_moves().iter().any(|found| moved_on(found.kind) && found.target.is_none())
     }
 
-    /// Whether something of the call may still be on its way: a gap in a session's order, or a session that
-    /// only a link names.
+    /// Whether a notification of the call may be outstanding: a session has a gap in its sequence, or is known only
+    /// from a link.
     pub(crate) fn has_gaps(&self) -> bool {
         self.rooms.iter().any(Room::has_gap)
     }
 
-    /// Sessions of a call that has been silent for a while of which notifications seem to be lost: those with a gap, and
-    /// the one whose last leg has not ended.
-    pub(crate) fn seem_lost(&self) -> Vec<SessionId> {
-        let last = self.left_alone().map(|leg| self.legs[leg].room);
+    /// Sessions of an idle call that seem to lack notifications: those with a gap, and the one with the only open
+    /// leg.
+    pub(crate) fn sessions_with_missing_events(&self) -> Vec<SessionId> {
+        let last = self.sole_open_leg().map(|leg| self.legs[leg].room);
         let rooms = self.rooms.iter().enumerate().filter(|(index, room)| {
-            // Once there is an answer, asking again tells no more of a gap.
-            let has_gap = room.session.reports().is_empty() && room.has_gap();
+            // After an answer, another lookup adds nothing about a gap.
+            let has_gap = room.session.lookups().is_empty() && room.has_gap();
             has_gap || last == Some(*index)
         });
         rooms.map(|(_, room)| room.session.id.clone()).collect()
@@ -111,7 +112,7 @@ impl Fold<'_> {
 }
 
 impl Room<'_> {
-    /// Whether a session's order has a gap, or only a link names the session.
+    /// Whether the session has a gap in its sequence, or is known only from a link.
     fn has_gap(&self) -> bool {
         let mut last = 1;
         let mut gap = self.start.is_none();

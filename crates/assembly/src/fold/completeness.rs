@@ -1,4 +1,4 @@
-//! What of a call was not seen, and which notifications prove what the record says.
+//! What of a call was not observed, and which notifications prove the record's statements.
 
 use compact_str::{CompactString, ToCompactString};
 use wholecall_notification::Code;
@@ -7,11 +7,11 @@ use wholecall_record::{
     call::{BeyondLimit, Completeness, Evidence, Gap, State, UnlinkedGone},
 };
 
-use super::{Change, Fold, Standing};
+use super::{Change, Fold, RecordStatus};
 use crate::{event::Event, limits, uuid::Uuid};
 
 impl Fold<'_> {
-    pub(super) fn completeness(&self, standing: Standing) -> Completeness {
+    pub(super) fn completeness(&self, status: RecordStatus) -> Completeness {
         let seen = || self.rooms.iter().filter(|room| room.start.is_some());
         let mut missing_sequences = Vec::new();
         for room in seen() {
@@ -30,11 +30,11 @@ impl Fold<'_> {
         }
         let unlinked = self.legs.iter().flat_map(|leg| {
             let changes = &self.changes[leg.changes.clone()];
-            let is_gone = |change: &&Change<'_>| change.event.said.code == Some(Code::Gone);
+            let is_gone = |change: &&Change<'_>| change.event.status.code == Some(Code::Gone);
             let gone = changes.iter().filter(is_gone).filter(move |change| {
                 let is_filled =
-                    |other: &Change<'_>| other.time == change.time && other.event.said.peer().is_some();
-                change.event.said.peer().is_none() && !changes.iter().any(is_filled)
+                    |other: &Change<'_>| other.time == change.time && other.event.status.peer().is_some();
+                change.event.status.peer().is_none() && !changes.iter().any(is_filled)
             });
             gone.map(|change| UnlinkedGone {
                 telephony_session_id: self.rooms[leg.room].session.id.clone(),
@@ -52,20 +52,20 @@ impl Fold<'_> {
                 beyond: room.session.beyond_limit(),
             })
             .collect();
-        if self.talk_limit > 0 {
+        if self.conversations_beyond_limit > 0 {
             beyond_limits.push(BeyondLimit {
                 what: CompactString::const_new("conversations"),
                 telephony_session_id: None,
-                limit: self.talks.len() as u64,
-                beyond: self.talk_limit,
+                limit: self.conversations.len() as u64,
+                beyond: self.conversations_beyond_limit,
             });
         }
-        if self.material.refused > 0 {
+        if self.input.refused > 0 {
             beyond_limits.push(BeyondLimit {
                 what: CompactString::const_new("sessions"),
                 telephony_session_id: None,
-                limit: limits::SESSIONS_PER_CALL as u64,
-                beyond: self.material.refused,
+                limit: limits::MAX_SESSIONS_PER_CALL as u64,
+                beyond: self.input.refused,
             });
         }
         let unseen_sessions: Vec<SessionId> = unseen.map(|room| room.session.id.clone()).collect();
@@ -74,14 +74,14 @@ impl Fold<'_> {
             && unseen_sessions.is_empty()
             && unlinked_gone.is_empty()
             && beyond_limits.is_empty()
-            && standing.late_for.is_none();
+            && status.late_for.is_none();
         Completeness {
-            complete: is_all_seen && standing.state == State::Complete,
+            complete: is_all_seen && status.state == State::Complete,
             missing_sequences,
             unseen_sessions,
             unlinked_gone,
-            reason: standing.reason,
-            late_for: standing.late_for,
+            reason: status.reason,
+            late_for: status.late_for,
             beyond_limits,
             repaired: self.repaired(),
         }
@@ -103,7 +103,7 @@ impl Fold<'_> {
 pub(super) fn evidence_of(session: &crate::session::Session, event: &Event) -> Evidence {
     Evidence {
         telephony_session_id: session.id.clone(),
-        sequence: event.told_sequence(),
+        sequence: event.notified_sequence(),
         kind: event.kind,
         uuid: event.uuid.as_ref().map(Uuid::to_compact_string),
     }

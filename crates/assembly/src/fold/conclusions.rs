@@ -1,5 +1,5 @@
-//! What follows from a call's notifications taken together, and by which rule: each says no more than a field of the
-//! record does.
+//! What follows from a call's notifications together, and by which rule. Each conclusion restates a field of the
+//! record.
 
 use compact_str::CompactString;
 use wholecall_record::{
@@ -52,10 +52,10 @@ impl Fold<'_> {
     }
 
     fn conclude_of_unseen_sides(&self, call: &Call, conclusions: &mut Vec<Conclusion>) {
-        for side in &self.implied {
+        for side in &self.inferred_parties {
             let name = words::name_of(&call.participants[side.person]);
             let from = self.who(call, side.from_leg);
-            let session = self.name_of_room(call, side.room);
+            let session = self.session_name(call, side.room);
             let field = if side.is_caller { "from" } else { "to" };
             if !side.can_be_heard {
                 conclusions.push(conclusion(

@@ -1,4 +1,5 @@
-//! What a person who reads a call log asks first: who answered, who the customer is, how they were left.
+//! What readers of a call log look for first: who answered, who the customer is, in which state the customer was
+//! left.
 
 use wholecall_notification::Code;
 use wholecall_record::{
@@ -8,68 +9,75 @@ use wholecall_record::{
 
 use super::{
     Fold,
-    moves::Step,
-    presence::{People, Talk},
+    moves::DetectedMove,
+    presence::{ConversationSpan, People},
     sides::{Caller, Dialled},
 };
 
-/// A last conversation of at least this length counts before a shorter one that followed.
-const CONVERSATION_MS: i64 = 1_000;
+/// Minimum length of a last conversation that takes precedence over a shorter one after it.
+const MIN_CONVERSATION_MS: i64 = 1_000;
 
-/// Others talked on if they did so for at least this time after a person had left.
-const TALKED_ON_MS: i64 = 1_000;
+/// Minimum time of a conversation among others after a participant had left.
+const MIN_CONTINUED_TALK_MS: i64 = 1_000;
 
 impl Fold<'_> {
-    /// The conversation in which the caller was first answered, in the root's session or one joined to it. A call that
-    /// no person made (a queue's callback) is answered with its first conversation.
-    pub(super) fn answer(&self, state: State, caller: &Caller<'_>) -> Option<&Talk> {
+    /// The conversation in which the caller was first answered, in the root's session or one joined to it. A call
+    /// that no person made (a queue's callback) is answered with its first conversation.
+    pub(super) fn answer(&self, state: State, caller: &Caller<'_>) -> Option<&ConversationSpan> {
         let is_person = self.is_person(caller.person);
-        let number = |room: usize, time: Time| self.joints.number(room, time);
-        let counts = |talk: &&Talk| match caller.person.filter(|_| is_person) {
+        let group = |room: usize, time: Time| self.join_timeline.group(room, time);
+        let counts = |conversation: &&ConversationSpan| match caller.person.filter(|_| is_person) {
             Some(caller) => {
-                talk.people.contains(&caller)
-                    && number(talk.room, talk.start) == number(self.root, talk.start)
+                conversation.people.contains(&caller)
+                    && group(conversation.room, conversation.start) == group(self.root, conversation.start)
             }
             None => true,
         };
-        self.talks(state).map(|(talk, _)| talk).find(counts)
+        self.conversations(state).map(|(conversation, _)| conversation).find(counts)
     }
 
-    /// Who first talked with the caller; of several at once, who came on the line last.
+    /// Who first talked with the caller; of several at once, the one who was connected last.
     pub(super) fn answered_by(&self, state: State, caller: &Caller<'_>) -> Option<usize> {
         let caller_person = caller.person.filter(|_| self.is_person(caller.person))?;
-        let talk = self.answer(state, caller)?;
-        let others = talk.people.iter().copied().filter(|&person| person != caller_person);
-        // Of several at the same time, the first by their ids.
-        others.max_by_key(|&person| (self.present_since(person, talk.start), std::cmp::Reverse(person)))
+        let conversation = self.answer(state, caller)?;
+        let others = conversation.people.iter().copied().filter(|&person| person != caller_person);
+        // Of several at the same time, the first by id.
+        others
+            .max_by_key(|&person| (self.present_since(person, conversation.start), std::cmp::Reverse(person)))
     }
 
-    /// Since when a person is on the line without a break, who is at a time.
+    /// When the current uninterrupted connection of a participant began, at a time at which they are connected.
     fn present_since(&self, person: usize, time: Time) -> Option<Time> {
         let legs = self.people[person].legs.iter().flat_map(|&leg| &self.legs[leg].spans);
         let connected = legs.filter(|span| span.state == LegState::Connected && span.start <= time);
         let by_leg = connected.map(|span| span.start).max();
-        by_leg.or(self.on_the_line_since[person])
+        by_leg.or(self.first_present[person])
     }
 
-    /// The people of the caller's last conversation of a second or more, else of the last, without the caller.
+    /// The participants of the caller's last conversation of at least [`MIN_CONVERSATION_MS`], else of the last,
+    /// without the caller.
     pub(super) fn last_with(&self, state: State, caller: &Caller<'_>) -> People {
         let Some(caller) = caller.person else { return People::new() };
-        let talks = || self.talks(state).filter(|(talk, _)| talk.people.contains(&caller));
+        let conversations =
+            || self.conversations(state).filter(|(conversation, _)| conversation.people.contains(&caller));
         let end = |end: Option<Time>| end.unwrap_or(self.last_event);
-        let order = |(talk, until): &(&Talk, Option<Time>)| (end(*until), talk.start);
-        let long =
-            talks().filter(|(talk, until)| end(*until) - talk.start >= CONVERSATION_MS).max_by_key(order);
-        let Some((talk, _)) = long.or_else(|| talks().max_by_key(order)) else { return People::new() };
-        talk.people.iter().copied().filter(|&person| person != caller).collect()
+        let order =
+            |(conversation, until): &(&ConversationSpan, Option<Time>)| (end(*until), conversation.start);
+        let long = conversations()
+            .filter(|(conversation, until)| end(*until) - conversation.start >= MIN_CONVERSATION_MS)
+            .max_by_key(order);
+        let Some((conversation, _)) = long.or_else(|| conversations().max_by_key(order)) else {
+            return People::new();
+        };
+        conversation.people.iter().copied().filter(|&person| person != caller).collect()
     }
 
-    /// The person outside the account: the caller, else the first who was dialled or reached.
+    /// The participant outside the account: the caller, else the first who was dialled or reached.
     pub(super) fn customer(&self, caller: &Caller<'_>, dialled: &Dialled<'_>) -> Option<usize> {
         let is_customer = |&person: &usize| {
             let person = &self.people[person];
             let is_ours = || {
-                let directory = self.material.directory;
+                let directory = self.input.directory;
                 directory
                     .zip(person.number.as_deref())
                     .is_some_and(|(directory, number)| directory.is_account_number(number))
@@ -83,19 +91,21 @@ impl Fold<'_> {
         let outsiders = (0..self.people.len()).filter(is_customer);
         let began = |&person: &usize| {
             let legs = self.people[person].legs.iter().map(|&leg| self.legs[leg].start);
-            legs.chain(self.on_the_line_since[person]).min().map(|time| (time, person))
+            legs.chain(self.first_present[person]).min().map(|time| (time, person))
         };
         let first = || outsiders.filter_map(|person| began(&person)).min().map(|(_, person)| person);
         dialled.or_else(first)
     }
 
-    /// The extensions of those who talked, in the order in which they came on the line.
+    /// The extensions that talked, in the order in which they were connected.
     pub(super) fn users(&self, state: State) -> Vec<usize> {
-        let mut talkers: Vec<usize> =
-            self.talks(state).flat_map(|(talk, _)| talk.people.iter().copied()).collect();
+        let mut talkers: Vec<usize> = self
+            .conversations(state)
+            .flat_map(|(conversation, _)| conversation.people.iter().copied())
+            .collect();
         talkers.sort_unstable();
         talkers.dedup();
-        talkers.sort_by_key(|&person| (self.on_the_line_since[person], person));
+        talkers.sort_by_key(|&person| (self.first_present[person], person));
         let mut users: Vec<usize> = Vec::with_capacity(talkers.len());
         for person in talkers {
             let user = self.user_behind(person);
@@ -123,8 +133,8 @@ impl Fold<'_> {
         missed.into_iter().map(|(_, person)| person).collect()
     }
 
-    /// The last transfer or forward that moved a person.
-    pub(super) fn last_transfer(&self, steps: &[Step], moved: Option<usize>) -> Option<usize> {
+    /// The last transfer or forward of a participant.
+    pub(super) fn last_transfer(&self, moves: &[DetectedMove], moved: Option<usize>) -> Option<usize> {
         let moved = moved?;
         let transfers = |kind: MoveKind| {
             matches!(
@@ -132,29 +142,29 @@ impl Fold<'_> {
                 MoveKind::AttendedTransfer | MoveKind::BlindTransfer | MoveKind::Transfer | MoveKind::Forward
             )
         };
-        steps.iter().rposition(|step| {
+        moves.iter().rposition(|detected| {
             let room = |at: &usize| self.legs[self.leg_of_change(*at)].room;
-            let is_there = || step.proof.iter().any(|at| self.is_in(moved, room(at), step.time));
-            let is_other = step.by != Some(moved) && step.target != Some(moved);
-            transfers(step.kind) && is_other && is_there()
+            let is_there = || detected.proof.iter().any(|at| self.is_in(moved, room(at), detected.time));
+            let is_other = detected.by != Some(moved) && detected.target != Some(moved);
+            transfers(detected.kind) && is_other && is_there()
         })
     }
 
-    /// Whether a person has a place at a time in a session or in one joined to it.
+    /// Whether a participant has a leg at a time in a session or in one joined to it.
     fn is_in(&self, person: usize, room: usize, time: Time) -> bool {
         let here = |other: usize| {
-            self.joints.number(other, time) == self.joints.number(room, time)
-                || self.joints.number_before(other, time) == self.joints.number_before(room, time)
+            self.join_timeline.group(other, time) == self.join_timeline.group(room, time)
+                || self.join_timeline.group_before(other, time) == self.join_timeline.group_before(room, time)
         };
         let by_leg = self.people[person].legs.iter().any(|&leg| {
             let leg = &self.legs[leg];
             here(leg.room) && leg.start <= time && leg.end.is_none_or(|end| end >= time)
         });
-        let implied = || self.implied.iter().any(|side| side.person == person && here(side.room));
-        by_leg || implied()
+        let inferred = || self.inferred_parties.iter().any(|side| side.person == person && here(side.room));
+        by_leg || inferred()
     }
 
-    /// What served a person last before their own last leg ended.
+    /// What served a participant last before their own last leg ended.
     pub(super) fn end_state(&self, state: State, person: Option<usize>) -> Option<EndState> {
         if state == State::Live {
             return None;
@@ -164,12 +174,12 @@ impl Fold<'_> {
         if end.is_some_and(|end| self.others_talked_on(state, person, end)) {
             return Some(EndState::Nothing);
         }
-        let mut until = end.unwrap_or(FOREVER);
+        let mut until = end.unwrap_or(LATEST);
         loop {
             if let Some(serving) = self.serving(person, until) {
                 return Some(serving);
             }
-            // Before that, at the latest time at which something could have ended.
+            // Try the latest earlier time at which anything changed.
             match self.latest_change_before(until) {
                 Some(earlier) => until = earlier,
                 None => return Some(EndState::Nothing),
@@ -177,25 +187,26 @@ impl Fold<'_> {
         }
     }
 
-    /// What a person in a live call is doing now.
+    /// What a participant in a live call is doing now.
     pub(super) fn activity(&self, state: State, person: Option<usize>) -> Option<EndState> {
         if state != State::Live {
             return None;
         }
         let left = |person: usize| self.own_end(person).is_some();
-        let serving = person.filter(|&person| !left(person)).and_then(|person| self.serving(person, FOREVER));
+        let serving = person.filter(|&person| !left(person)).and_then(|person| self.serving(person, LATEST));
         Some(serving.unwrap_or(EndState::Nothing))
     }
 
-    /// When a person's last leg ended; none while one goes on. Of a person who was not seen, when they left the line,
-    /// or the last visible leg ended.
+    /// When a participant's last leg ended. `None` while one is open. For one that was not observed, when they left,
+    /// or when the last visible leg ended.
     fn own_end(&self, person: usize) -> Option<Time> {
         let legs = &self.people[person].legs;
         if !legs.is_empty() {
             let ends: Option<Vec<Time>> = legs.iter().map(|&leg| self.legs[leg].end).collect();
             return ends?.into_iter().max();
         }
-        let present = self.implied.iter().filter(|side| side.person == person).flat_map(|side| &side.present);
+        let present =
+            self.inferred_parties.iter().filter(|side| side.person == person).flat_map(|side| &side.present);
         let ends: Option<Vec<Time>> = present.map(|(_, end)| *end).collect();
         let seen = || {
             let ends: Option<Vec<Time>> = self.legs.iter().map(|leg| leg.end).collect();
@@ -204,34 +215,38 @@ impl Fold<'_> {
         ends?.into_iter().max().or_else(seen)
     }
 
-    /// Whether others went on talking to each other after a person had left.
+    /// Whether others continued talking to each other after a participant had left.
     fn others_talked_on(&self, state: State, person: usize, left: Time) -> bool {
-        self.talks(state).any(|(talk, end)| {
+        self.conversations(state).any(|(conversation, end)| {
             let end = end.unwrap_or(self.last_event);
-            !talk.people.contains(&person) && end - left.max(talk.start) >= TALKED_ON_MS
+            !conversation.people.contains(&person)
+                && end - left.max(conversation.start) >= MIN_CONTINUED_TALK_MS
         })
     }
 
     fn latest_change_before(&self, time: Time) -> Option<Time> {
         let spans = self.legs.iter().flat_map(|leg| &leg.spans);
         let spans = spans.flat_map(|span| [Some(span.start), span.end]);
-        let talks = self.talks.iter().flat_map(|talk| [Some(talk.start), talk.end]);
-        spans.chain(talks).flatten().filter(|known| *known < time).max()
+        let conversations =
+            self.conversations.iter().flat_map(|conversation| [Some(conversation.start), conversation.end]);
+        spans.chain(conversations).flatten().filter(|known| *known < time).max()
     }
 
-    /// What serves a person just before a time; of several at once the first in the order of [`EndState`].
+    /// What serves a participant just before a time; of several at once the first in the order of [`EndState`].
     fn serving(&self, person: usize, time: Time) -> Option<EndState> {
-        let talks = |talk: &Talk| {
-            talk.people.contains(&person) && talk.start < time && talk.end.is_none_or(|end| time <= end)
+        let is_in = |conversation: &ConversationSpan| {
+            conversation.people.contains(&person)
+                && conversation.start < time
+                && conversation.end.is_none_or(|end| time <= end)
         };
-        if self.talks.iter().any(talks) {
+        if self.conversations.iter().any(is_in) {
             return Some(EndState::Talking);
         }
         if let Some(ringing) = self.only_rings(person, time) {
             return ringing.then_some(EndState::Ringing);
         }
         let places = self.places_of(person, time);
-        let is_near = |room: usize| places.contains(&self.joints.number_before(room, time));
+        let is_near = |room: usize| places.contains(&self.join_timeline.group_before(room, time));
         let near = self
             .legs
             .iter()
@@ -240,7 +255,7 @@ impl Fold<'_> {
         near.filter_map(|(index, leg)| self.serves(index, leg.state_before(time)?, person, time)).min()
     }
 
-    /// Whether the telephone of a person who is called and not on the line yet rings; none of anybody else.
+    /// Whether the phone of a called participant who is not connected yet rings. `None` for any other participant.
     fn only_rings(&self, person: usize, time: Time) -> Option<bool> {
         let legs = self.people[person]
             .legs
@@ -257,16 +272,17 @@ impl Fold<'_> {
         rings
     }
 
-    /// Where a person is just before a time, by the numbers of joined sessions.
+    /// The groups of joined rooms that a participant is in just before a time.
     fn places_of(&self, person: usize, time: Time) -> Vec<u32> {
         let legs =
             self.people[person].legs.iter().filter(|&&leg| self.legs[leg].state_before(time).is_some());
         let rooms = legs.map(|&leg| self.legs[leg].room);
-        let implied = self.implied.iter().filter(|side| side.person == person).map(|side| side.room);
-        rooms.chain(implied).map(|room| self.joints.number_before(room, time)).collect()
+        let inferred =
+            self.inferred_parties.iter().filter(|side| side.person == person).map(|side| side.room);
+        rooms.chain(inferred).map(|room| self.join_timeline.group_before(room, time)).collect()
     }
 
-    /// What a leg in a state does for a person in its session.
+    /// What a leg in a state does for a participant in its session.
     fn serves(&self, index: usize, state: LegState, person: usize, time: Time) -> Option<EndState> {
         let leg = &self.legs[index];
         let is_own = leg.person == Some(person);
@@ -281,24 +297,24 @@ impl Fold<'_> {
             (LegState::Ringing, _) if originates => {
                 Some(EndState::Ringing).filter(|_| is_own && self.is_alone(index))
             }
-            (LegState::Ringing, _) if self.rings_no_more(index, time) => None,
+            (LegState::Ringing, _) if self.has_stopped_ringing(index, time) => None,
             (LegState::Ringing, _) if self.offering_queue(index).is_some() => Some(EndState::Queued),
             (LegState::Ringing, _) => Some(EndState::Ringing),
             _ => None,
         }
     }
 
-    /// Whether a leg is the only one that was seen of its session.
+    /// Whether a leg is the only observed one of its session.
     fn is_alone(&self, index: usize) -> bool {
         self.rooms[self.legs[index].room].legs.len() == 1
     }
 
-    /// A telephone that rang when another leg of its session was answered rings no more.
-    fn rings_no_more(&self, index: usize, time: Time) -> bool {
+    /// A phone that rang when another leg of its session was answered has stopped ringing.
+    fn has_stopped_ringing(&self, index: usize, time: Time) -> bool {
         let leg = &self.legs[index];
         let answered = |other: usize| {
             self.changes_of(other).iter().any(|change| {
-                change.event.said.code == Some(Code::Answered)
+                change.event.status.code == Some(Code::Answered)
                     && leg.start <= change.time
                     && change.time < time
             })
@@ -311,5 +327,5 @@ impl Fold<'_> {
     }
 }
 
-/// After everything.
-const FOREVER: Time = Time::from_millis(i64::MAX);
+/// The latest time.
+const LATEST: Time = Time::from_millis(i64::MAX);

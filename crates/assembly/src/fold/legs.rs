@@ -1,4 +1,4 @@
-//! The rooms of a call, the legs in them, and their changes in order.
+//! The rooms of a call, their legs, and the legs' changes in order.
 
 use std::ops::Range;
 
@@ -18,18 +18,18 @@ use crate::{
     session::Session,
 };
 
-/// A session.
+/// A session, as the fold sees it.
 pub(crate) struct Room<'a> {
     pub(crate) session: &'a Session,
     pub(crate) legs: Range<usize>,
-    /// First change of its first leg; none for a room that was never seen.
+    /// The first change of its first leg. `None` if the session was not observed.
     pub(crate) start: Option<Time>,
     pub(crate) is_conference: bool,
     /// A supervisor dialled in to listen.
     pub(crate) is_supervising: bool,
-    /// The leg that began the session, where that was seen and can be told.
+    /// The leg that began the session. `None` if it was not observed or cannot be determined.
     pub(crate) originator: Option<usize>,
-    /// When which callee first answered, in order of time.
+    /// Which callee was first answered when, in order of time.
     pub(crate) answers: SmallVec<[(Time, usize); 2]>,
 }
 
@@ -39,37 +39,37 @@ pub(crate) struct Leg<'a> {
     /// Index among its session's legs.
     pub(crate) key: LegKey,
     pub(crate) party: PartyId,
-    /// Recordings begun by it.
+    /// Recordings that it began.
     pub(crate) recordings: &'a [CompactString],
     pub(crate) description: Description<'a>,
     pub(crate) changes: Range<usize>,
     pub(crate) first_sequence: u32,
-    /// When it began; where that is not known, by when it had.
+    /// When it began; if `is_start_known` is false, an upper bound.
     pub(crate) start: Time,
     pub(crate) is_start_known: bool,
     pub(crate) direction: Direction,
     /// The codes of its changes.
     pub(crate) codes: Codes,
-    /// Some change of it has the reason `Supervising`.
+    /// One of its changes has the reason `Supervising`.
     pub(crate) supervises: bool,
-    /// Some change of it is marked as a missed call.
+    /// One of its changes is marked as a missed call.
     pub(crate) missed: bool,
     pub(crate) kind: Kind,
-    /// Index among the people; none for a proxy.
+    /// Index of its owner among the participants. `None` for a proxy.
     pub(crate) person: Option<usize>,
-    /// When a listening leg became a talking one.
+    /// When a listening leg began to talk.
     pub(crate) talks_from: Option<Time>,
     pub(crate) spans: Spans,
-    /// When it left for good.
+    /// When it ended.
     pub(crate) end: Option<Time>,
-    /// The change that ended it; none if that was said of the other end of a link only.
+    /// The change that ended it. `None` if only the other end of a link reports it.
     pub(crate) ended_by: Option<usize>,
 }
 
-/// A leg's stretches, in order. Few legs have more.
+/// The segments of a leg, in order. Few legs have more.
 pub(crate) type Spans = SmallVec<[Span; 4]>;
 
-/// A stretch of a leg in one state.
+/// A segment: a stretch of a leg in one state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) state: LegState,
@@ -78,21 +78,21 @@ pub(crate) struct Span {
 }
 
 impl Leg<'_> {
-    /// What the leg is doing at a time; none before it begins and after it ended.
+    /// The state of the leg at a time. `None` before it begins and after it ended.
     pub(crate) fn state_at(&self, time: Time) -> Option<LegState> {
         let at = self.spans.partition_point(|span| span.start <= time).checked_sub(1)?;
         let span = self.spans[at];
         span.end.is_none_or(|end| time < end).then_some(span.state)
     }
 
-    /// What the leg is doing just before a time.
+    /// The state of the leg just before a time.
     pub(crate) fn state_before(&self, time: Time) -> Option<LegState> {
         let at = self.spans.partition_point(|span| span.start < time).checked_sub(1)?;
         let span = self.spans[at];
         span.end.is_none_or(|end| time <= end).then_some(span.state)
     }
 
-    /// Whether its owner is somebody who talks: a person, or a supervisor who has taken the call over.
+    /// Whether its owner talks: a person, or a supervisor who has taken the call over.
     pub(crate) fn talks_at(&self, time: Time) -> bool {
         self.kind.is_person() || self.talks_from.is_some_and(|from| from <= time)
     }
@@ -101,7 +101,7 @@ impl Leg<'_> {
         self.direction == Direction::Inbound
     }
 
-    /// Whether somebody was alerted by it.
+    /// Whether it was alerted.
     pub(crate) fn rang(&self) -> bool {
         self.codes.has(Code::Proceeding)
     }
@@ -120,7 +120,7 @@ impl Codes {
         self.0 & 1 << code as u16 != 0
     }
 
-    /// Whether there is none in it but these.
+    /// Whether it contains no codes but these.
     pub(crate) fn only(self, codes: &[Code]) -> bool {
         codes.iter().fold(self.0, |left, code| left & !(1 << *code as u16)) == 0
     }
@@ -129,17 +129,17 @@ impl Codes {
 impl<'a> Fold<'a> {
     pub(super) fn find_legs(&mut self) {
         let mut sessions: SmallVec<[(Option<Time>, &'a Session); 8]> =
-            self.material.sessions.iter().map(|session| (session.start(), *session)).collect();
-        // The unseen ones last.
+            self.input.sessions.iter().map(|session| (session.start(), *session)).collect();
+        // Sessions that were not observed come last.
         sessions.sort_by(|(a, x), (b, y)| {
             a.is_none().cmp(&b.is_none()).then_with(|| a.cmp(b)).then_with(|| x.id.cmp(&y.id))
         });
         self.rooms.reserve_exact(sessions.len());
         self.legs.reserve_exact(sessions.iter().map(|(_, session)| session.legs.len()).sum());
         self.changes.reserve_exact(sessions.iter().map(|(_, session)| session.event_count()).sum());
-        let mut places = Vec::new();
+        let mut indices = Vec::new();
         for (start, session) in sessions {
-            let legs = self.find_legs_of(session, &mut places);
+            let legs = self.find_legs_of(session, &mut indices);
             self.rooms.push(Room {
                 session,
                 legs,
@@ -155,52 +155,53 @@ impl<'a> Fold<'a> {
         }
     }
 
-    fn find_legs_of(&mut self, session: &'a Session, places: &mut Vec<usize>) -> Range<usize> {
+    fn find_legs_of(&mut self, session: &'a Session, indices: &mut Vec<usize>) -> Range<usize> {
         const NONE: usize = usize::MAX;
         let room = self.rooms.len();
         let (first_leg, first_change) = (self.legs.len(), self.changes.len());
-        // Index of the leg in `self.legs` for each of the session's; legs in order of their first change.
-        places.clear();
-        places.resize(session.legs.len(), NONE);
-        let reported = session.reported();
-        let told = session.events().filter(|event| !event.is_text_reply());
-        let all =
-            told.map(|event| (event.leg, event)).chain(reported.iter().map(|told| (told.leg, told.event)));
+        // Index in `self.legs` of each of the session's legs; legs are in order of their first change.
+        indices.clear();
+        indices.resize(session.legs.len(), NONE);
+        let inferred = session.inferred_events();
+        let notified = session.events().filter(|event| !event.is_text_reply());
+        let all = notified
+            .map(|event| (event.leg, event))
+            .chain(inferred.iter().map(|event| (event.leg, event.event)));
         for (leg, event) in all {
-            let place = &mut places[leg as usize];
-            if *place == NONE {
-                *place = self.legs.len();
+            let index = &mut indices[leg as usize];
+            if *index == NONE {
+                *index = self.legs.len();
                 self.legs.push(Leg::new(room, &session.legs, leg, event.sequence));
             }
-            self.legs[*place].changes.end += 1;
+            self.legs[*index].changes.end += 1;
         }
-        // Each leg's changes in one piece.
+        // Each leg's changes are contiguous.
         let mut next = first_change;
         for leg in &mut self.legs[first_leg..] {
             let count = leg.changes.end;
             leg.changes = next..next;
             next += count;
         }
-        let any = session.events().next().or_else(|| reported.first().map(|told| told.event));
+        let any = session.events().next().or_else(|| inferred.first().map(|first| first.event));
         let Some(event) = any else { return first_leg..first_leg };
         self.changes.resize(next, Change { time: self.last_event, event });
         let mut effective = Time::from_millis(i64::MIN);
         for event in session.events() {
-            // A server's clock may jump back; what it says after that did not happen before.
-            effective = effective.max(event.said.time);
+            // A server's clock may jump back; later changes did not happen before.
+            effective = effective.max(event.status.time);
             if event.is_text_reply() {
                 continue;
             }
-            self.add_change(places[event.leg as usize], effective, event);
+            self.add_change(indices[event.leg as usize], effective, event);
         }
-        for told in &reported {
-            effective = effective.max(told.time);
-            self.add_change(places[told.leg as usize], told.time, told.event);
+        for inferred_event in &inferred {
+            effective = effective.max(inferred_event.time);
+            self.add_change(indices[inferred_event.leg as usize], inferred_event.time, inferred_event.event);
         }
-        if !reported.is_empty() {
+        if !inferred.is_empty() {
             for leg in &mut self.legs[first_leg..] {
                 let changes = &mut self.changes[leg.changes.clone()];
-                // Effective times are in order: what was told keeps its own.
+                // Effective times are sorted: notifications keep theirs.
                 changes.sort_by_key(|change| change.time);
                 leg.start = changes.first().map_or(leg.start, |first| first.time);
             }
@@ -210,7 +211,8 @@ impl<'a> Fold<'a> {
         first_leg..self.legs.len()
     }
 
-    /// A leg that an answer showed first began before. The legs that a session begins with began with the session.
+    /// A leg that a lookup answer showed first had begun before. The legs that a session begins with began with the
+    /// session.
     fn find_starts(&mut self, session: &Session, first_leg: usize) {
         let start = session.start();
         for at in first_leg..self.legs.len() {
@@ -219,9 +221,10 @@ impl<'a> Fold<'a> {
             if first != Some(Some(EvidenceKind::Snapshot)) {
                 continue;
             }
-            let begun = session.begins_with(&leg.party).then(|| session.begun_before(leg.start)).flatten();
+            let lookup_start =
+                session.begins_with(&leg.party).then(|| session.lookup_start(leg.start)).flatten();
             let leg = &mut self.legs[at];
-            leg.is_start_known = begun.is_some() && start.is_some();
+            leg.is_start_known = lookup_start.is_some() && start.is_some();
             if let (true, Some(start)) = (leg.is_start_known, start) {
                 leg.start = leg.start.min(start);
             }
@@ -233,17 +236,17 @@ impl<'a> Fold<'a> {
         if leg.changes.is_empty() {
             leg.start = time;
         }
-        if let Some(code) = event.said.code {
+        if let Some(code) = event.status.code {
             leg.codes.add(code);
         }
-        leg.supervises |= event.said.reason == Some(Reason::Supervising);
-        leg.missed |= event.said.missed;
+        leg.supervises |= event.status.reason == Some(Reason::Supervising);
+        leg.missed |= event.status.missed;
         self.changes[leg.changes.end] = Change { time, event };
         leg.changes.end += 1;
     }
 
-    /// The session's Outbound leg with the lowest sequence, if it is neither a supervisor's nor in a
-    /// conference session. A leg by which a user goes on at another device began nothing.
+    /// The session's Outbound leg with the lowest sequence, unless it is a supervisor's, or in a conference session.
+    /// A leg by which a user continues at another device began nothing.
     fn find_originator(&self, room: usize) -> Option<usize> {
         if self.rooms[room].is_conference {
             return None;
@@ -253,7 +256,7 @@ impl<'a> Fold<'a> {
         (!self.legs[leg].supervises && !self.continues_another(leg)).then_some(leg)
     }
 
-    /// Whether a user goes on by this leg with a call that an earlier leg of the session had: a switch, a flip, or a
+    /// Whether a user continues by this leg a call that an earlier leg of the session had: a switch, a flip, or a
     /// pickup at another device.
     pub(super) fn continues_another(&self, leg: usize) -> bool {
         let legs = self.rooms[self.legs[leg].room].legs.clone();
@@ -262,15 +265,15 @@ impl<'a> Fold<'a> {
         earlier.flat_map(|earlier| self.changes_of(earlier).iter().map(move |change| (earlier, change))).any(
             |(earlier, change)| {
                 let same_owner = owner.is_some() && self.legs[earlier].description.extension == owner;
-                match change.event.said.reason {
-                    _ if change.event.said.code != Some(Code::Disconnected) => false,
+                match change.event.status.reason {
+                    _ if change.event.status.code != Some(Code::Disconnected) => false,
                     Some(Reason::CallSwitch | Reason::Pickup) => same_owner,
                     // The leg that a call was flipped to begins before the old one ends, or is the next one.
                     Some(Reason::CallFlip) => {
-                        let begun = |&other: &usize| {
+                        let has_begun = |&other: &usize| {
                             other != earlier && self.legs[other].first_sequence < change.event.sequence
                         };
-                        let latest = legs.clone().rev().find(begun).filter(|&latest| latest > earlier);
+                        let latest = legs.clone().rev().find(has_begun).filter(|&latest| latest > earlier);
                         let next = || legs.clone().find(|other| *other > earlier);
                         latest.or_else(next) == Some(leg)
                     }
@@ -286,7 +289,7 @@ impl<'a> Leg<'a> {
         let description = legs.description(key);
         let direction = match description.direction {
             Some(direction @ (Direction::Inbound | Direction::Outbound)) => direction,
-            // Nobody said so: the owner calls if it stands in `from`.
+            // Without a direction: the owner is the caller if `from` names it.
             _ if description.extension.is_some() && description.from.extension == description.extension => {
                 Direction::Outbound
             }

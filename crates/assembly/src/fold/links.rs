@@ -1,8 +1,8 @@
-//! The doors between rooms: what each means, when it stood open, and which rooms they join when.
+//! The links between rooms: the meaning of each, when it was open, and which rooms are joined when.
 //!
-//! Both ends of a link may say `Gone`; one is enough. Each end's statements between two of its own
-//! `Answered` are one opening, and the first opening one end tells of is the first of the other, and so on:
-//! the clocks of the two sessions' servers need not agree for that.
+//! Both ends of a link may report `Gone`; one is enough. Each end's reports between two of its own `Answered` are one
+//! opening. The first opening that one end reports is the first of the other, and so on: for that, the clocks of the
+//! two sessions' servers need not agree.
 
 use std::cmp::Ordering;
 
@@ -13,10 +13,10 @@ use wholecall_record::{
     call::{Kind, LinkKind},
 };
 
-use super::{Fold, Material, legs::Leg};
-use crate::parts::Parts;
+use super::{Fold, FoldInput, legs::Leg};
+use crate::union_find::UnionFind;
 
-/// A door between two rooms, from one opening to its closing.
+/// A link between two rooms, from one opening to its closing.
 pub(crate) struct Link {
     pub(crate) kind: LinkKind,
     pub(crate) reason: Option<CompactString>,
@@ -25,7 +25,7 @@ pub(crate) struct Link {
     /// The end that opened it.
     pub(crate) a: End,
     pub(crate) b: End,
-    /// The changes that say so.
+    /// The changes that report it.
     pub(crate) proof: Vec<usize>,
 }
 
@@ -34,18 +34,18 @@ pub(crate) struct Link {
 pub(crate) struct End {
     pub(crate) room: usize,
     pub(crate) party: Option<PartyId>,
-    /// The leg, if it was seen.
+    /// The leg. `None` if it was not observed.
     pub(crate) leg: Option<usize>,
 }
 
 impl Link {
-    /// Whether the people in its rooms hear each other, as long as nobody takes over.
+    /// Whether the people in its rooms hear each other, as long as no supervisor takes over.
     pub(crate) fn joins(&self) -> bool {
         self.kind != LinkKind::Supervising
     }
 
-    /// Whether who opened the door is out of the room it was opened from: moved on, or into the bridge.
-    pub(crate) fn empties_its_ends(&self) -> bool {
+    /// Whether the party that opened the link left both rooms for it: moved on, or went into the bridge.
+    pub(crate) fn removes_both_legs(&self) -> bool {
         matches!(self.kind, LinkKind::AttendedTransfer | LinkKind::Transfer | LinkKind::Conference)
     }
 
@@ -60,22 +60,22 @@ impl Link {
 }
 
 /// A `Gone` that names another session.
-struct Saying {
+struct GoneReport {
     change: usize,
     own: End,
     other: End,
     toward_conference: bool,
-    /// Counts the leg's openings of this door.
+    /// Counts the leg's openings of this link.
     opening: usize,
     /// The leg's next `Answered`.
     until: Option<Time>,
 }
 
 impl<'a> Fold<'a> {
-    /// The pairs of sessions that belong to one call because a link joins them, or because one began to
-    /// listen to the other first of all.
-    pub(crate) fn joins(material: Material<'a>) -> Vec<[SessionId; 2]> {
-        let mut fold = Fold::unread(material);
+    /// The pairs of sessions that belong to one call because a link joins them, or because one of them listened to
+    /// the other before any other.
+    pub(crate) fn joins(input: FoldInput<'a>) -> Vec<[SessionId; 2]> {
+        let mut fold = Fold::empty(input);
         fold.find_legs();
         fold.find_links();
         let supervising = |end: &End| fold.rooms[end.room].is_supervising;
@@ -85,8 +85,8 @@ impl<'a> Fold<'a> {
         // Links are in order of their start.
         for link in &fold.links {
             let first = link.ends().into_iter().filter(|end| supervising(end)).all(|end| !attached[end.room]);
-            // A supervisor who walks out through a door took the call over before: that is no listening.
-            let is_call = link.empties_its_ends() || !link.ends().into_iter().any(supervising);
+            // A supervisor who leaves by a link took the call over before: that is not listening.
+            let is_call = link.removes_both_legs() || !link.ends().into_iter().any(supervising);
             if (is_call && link.joins()) || (!is_call && first) {
                 joins.push([id(&link.a), id(&link.b)]);
                 link.ends()
@@ -99,70 +99,71 @@ impl<'a> Fold<'a> {
     }
 
     pub(super) fn find_links(&mut self) {
-        let sayings = self.sayings();
-        if sayings.is_empty() {
+        let reports = self.reports();
+        if reports.is_empty() {
             return;
         }
-        let mut openings: Vec<(&End, &End, usize, &Saying)> = sayings
+        let mut openings: Vec<(&End, &End, usize, &GoneReport)> = reports
             .iter()
-            .map(|saying| {
-                let (low, high) = match end_order(&saying.own, &saying.other) {
-                    Ordering::Greater => (&saying.other, &saying.own),
-                    _ => (&saying.own, &saying.other),
+            .map(|report| {
+                let (low, high) = match end_order(&report.own, &report.other) {
+                    Ordering::Greater => (&report.other, &report.own),
+                    _ => (&report.own, &report.other),
                 };
-                (low, high, saying.opening, saying)
+                (low, high, report.opening, report)
             })
             .collect();
-        let same_opening = |a: &(&End, &End, usize, &Saying), b: &(&End, &End, usize, &Saying)| {
+        let same_opening = |a: &(&End, &End, usize, &GoneReport), b: &(&End, &End, usize, &GoneReport)| {
             end_order(a.0, b.0).then_with(|| end_order(a.1, b.1)).then_with(|| a.2.cmp(&b.2))
         };
         openings.sort_by(same_opening);
         let mut links: Vec<Link> = openings
             .chunk_by(|a, b| same_opening(a, b).is_eq())
-            .map(|opening| self.link(opening.iter().map(|(.., saying)| *saying)))
+            .map(|opening| self.link(opening.iter().map(|(.., report)| *report)))
             .collect();
         links.sort_by(|x, y| {
             let order = x.start.cmp(&y.start).then_with(|| self.order_of_rooms(x.a.room, y.a.room));
             order.then_with(|| x.proof.cmp(&y.proof))
         });
         self.links = links;
-        self.joints = Joints::new(self.rooms.len(), self.links.iter().filter(|link| link.joins()));
+        self.join_timeline =
+            JoinTimeline::new(self.rooms.len(), self.links.iter().filter(|link| link.joins()));
     }
 
-    fn sayings(&self) -> Vec<Saying> {
-        let mut sayings = Vec::new();
+    fn reports(&self) -> Vec<GoneReport> {
+        let mut reports = Vec::new();
         for (index, leg) in self.legs.iter().enumerate().filter(|(_, leg)| leg.codes.has(Code::Gone)) {
-            self.sayings_of(index, leg, &mut sayings);
+            self.add_reports_of(index, leg, &mut reports);
         }
-        sayings
+        reports
     }
 
-    fn sayings_of(&self, index: usize, leg: &Leg<'_>, sayings: &mut Vec<Saying>) {
-        let first = sayings.len();
-        // Where this leg's sayings begin that no `Answered` has followed yet.
+    fn add_reports_of(&self, index: usize, leg: &Leg<'_>, reports: &mut Vec<GoneReport>) {
+        let first = reports.len();
+        // The first report of this leg that no `Answered` has followed yet.
         let mut open = first;
         for at in leg.changes.clone() {
-            let said = &self.changes[at].event.said;
-            if said.code == Some(Code::Answered) {
-                for saying in &mut sayings[open..] {
-                    saying.until = Some(self.changes[at].time);
+            let status = &self.changes[at].event.status;
+            if status.code == Some(Code::Answered) {
+                for report in &mut reports[open..] {
+                    report.until = Some(self.changes[at].time);
                 }
-                open = sayings.len();
+                open = reports.len();
             }
-            let (Some(Code::Gone), Some(peer)) = (said.code, said.peer()) else { continue };
+            let (Some(Code::Gone), Some(peer)) = (status.code, status.peer()) else { continue };
             let Some(room) = self.rooms.iter().position(|room| room.session.id == peer.session) else {
                 continue;
             };
             let own = End { room: leg.room, party: Some(leg.party.clone()), leg: Some(index) };
             let other = self.other_end(room, peer.party.as_ref(), leg);
-            let before = |saying: &&Saying| saying.other == other;
-            let opening = match sayings[open..].iter().rfind(before) {
-                Some(saying) => saying.opening,
-                None => sayings[first..open].iter().rfind(before).map_or(0, |saying| saying.opening + 1),
+            let before = |report: &&GoneReport| report.other == other;
+            let opening = match reports[open..].iter().rfind(before) {
+                Some(report) => report.opening,
+                None => reports[first..open].iter().rfind(before).map_or(0, |report| report.opening + 1),
             };
             let far = &self.rooms[room];
             let unseen_bridge = peer.is_conference && far.start.is_none();
-            sayings.push(Saying {
+            reports.push(GoneReport {
                 change: at,
                 own,
                 other,
@@ -173,12 +174,12 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// The far end of a door. Where the near end does not name the party, the far end may name the near; if
-    /// nobody names anybody, it is the leg of the same owner.
+    /// The far end of a link. If the near end does not name the party, the far end may name the near one; if neither
+    /// names the other, it is the leg of the same owner.
     fn other_end(&self, room: usize, party: Option<&PartyId>, near: &Leg<'_>) -> End {
         let near_session = &self.rooms[near.room].session.id;
         let names = |leg: usize, party: Option<&PartyId>| {
-            let peers = self.changes_of(leg).iter().filter_map(|change| change.event.said.peer());
+            let peers = self.changes_of(leg).iter().filter_map(|change| change.event.status.peer());
             peers.into_iter().any(|peer| peer.session == *near_session && peer.party.as_ref() == party)
         };
         let owner = near.description.extension;
@@ -193,49 +194,48 @@ impl<'a> Fold<'a> {
                 .clone()
                 .find(|&leg| names(leg, Some(&near.party)))
                 .or_else(|| legs.clone().find(|&leg| names(leg, None)))
-                // The latest: a user may have gone on at another device.
+                // The latest: a user may have continued at another device.
                 .or_else(|| legs.rfind(|&leg| is_owners(leg))),
         };
         let party = party.cloned().or_else(|| Some(self.legs[leg?].party.clone()));
         End { room, party, leg }
     }
 
-    /// What all that was said of one opening amounts to.
-    fn link<'s>(&self, sayings: impl Iterator<Item = &'s Saying>) -> Link {
-        let mut sayings: Vec<&Saying> = sayings.collect();
-        sayings.sort_by(|x, y| self.order_of_changes(x.change, y.change));
-        let first = sayings[0];
-        let said = |saying: &Saying| &self.changes[saying.change].event.said;
-        let named = sayings.iter().find(|saying| said(saying).reason.is_some());
-        let kind = match named.and_then(|saying| said(saying).reason) {
+    /// The link that all reports of one opening amount to.
+    fn link<'s>(&self, reports: impl Iterator<Item = &'s GoneReport>) -> Link {
+        let mut reports: Vec<&GoneReport> = reports.collect();
+        reports.sort_by(|x, y| self.order_of_changes(x.change, y.change));
+        let first = reports[0];
+        let status = |report: &GoneReport| &self.changes[report.change].event.status;
+        let named = reports.iter().find(|report| status(report).reason.is_some());
+        let kind = match named.and_then(|report| status(report).reason) {
             Some(Reason::AttendedTransfer) => LinkKind::AttendedTransfer,
             Some(Reason::Conference) => LinkKind::Conference,
             Some(Reason::Pickup) => LinkKind::Pickup,
             Some(Reason::Supervising) => LinkKind::Supervising,
             Some(Reason::TakeOver) => LinkKind::TakeOver,
-            None if sayings.iter().any(|saying| saying.toward_conference) => LinkKind::Conference,
+            None if reports.iter().any(|report| report.toward_conference) => LinkKind::Conference,
             _ => LinkKind::Transfer,
         };
-        // Who stays, listens or takes over never comes back through the door: later codes are its own.
+        // A party that stays, listens or takes over does not come back by the link: its later codes are its own.
         let closes = matches!(kind, LinkKind::AttendedTransfer | LinkKind::Conference | LinkKind::Transfer);
         Link {
             kind,
-            reason: named.and_then(|saying| said(saying).reason_word()).map(CompactString::from),
+            reason: named.and_then(|report| status(report).reason_word()).map(CompactString::from),
             start: self.changes[first.change].time,
-            end: sayings.iter().filter_map(|saying| saying.until).min().filter(|_| closes),
+            end: reports.iter().filter_map(|report| report.until).min().filter(|_| closes),
             a: first.own.clone(),
             b: first.other.clone(),
-            proof: sayings.iter().map(|saying| saying.change).collect(),
+            proof: reports.iter().map(|report| report.change).collect(),
         }
     }
 
-    /// The end of a conference link that is a seat in the bridge; of two calls merged without a bridge, the
-    /// far one.
+    /// The end of a conference link that is a seat in the bridge; of two calls merged without a bridge, the far one.
     pub(super) fn bridge_of<'l>(&self, link: &'l Link) -> &'l End {
         self.bridge(link).unwrap_or(&link.b)
     }
 
-    /// Whether a conference link leads to a bridge, seen or not, and does not merge two calls directly.
+    /// Whether a conference link leads to a bridge, observed or not, and does not merge two calls directly.
     pub(super) fn has_bridge(&self, link: &Link) -> bool {
         self.bridge(link).is_some()
     }
@@ -258,7 +258,7 @@ impl<'a> Fold<'a> {
         if std::ptr::eq(self.bridge_of(link), &link.a) { &link.b } else { &link.a }
     }
 
-    /// Who opened a door by leaving both its ends, or as the host of a conference.
+    /// The participant that opened a link by leaving both its ends, or as the host of a conference.
     pub(super) fn opener_of(&self, link: &Link) -> Option<usize> {
         let owner = |end: &End| end.leg.and_then(|leg| self.legs[leg].person);
         match link.kind {
@@ -267,15 +267,15 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Who brought a room into the bridge: the owner of the leg that left for it; where only the seat was
-    /// seen, it names the host as its caller.
+    /// The participant that brought a room into the bridge: the owner of the leg that left for it; if only the seat
+    /// was observed, the seat names the host as its caller.
     pub(super) fn host_of(&self, link: &Link) -> Option<usize> {
         let seat = self.bridge_of(link).leg.map(|leg| &self.legs[leg]);
         let named = || self.person_with_extension(seat?.description.from.extension?);
         self.joined_end_of(link).leg.and_then(|leg| self.legs[leg].person).or_else(named)
     }
 
-    /// Earlier first; what happened at the same time in different sessions in order of their ids.
+    /// Earlier first; simultaneous changes in different sessions in order of the sessions' ids.
     pub(super) fn order_of_changes(&self, x: usize, y: usize) -> Ordering {
         let (a, b) = (&self.changes[x], &self.changes[y]);
         let room = |change: usize| self.legs[self.leg_of_change(change)].room;
@@ -291,7 +291,7 @@ impl<'a> Fold<'a> {
         id(x).cmp(id(y))
     }
 
-    /// The leg a change belongs to.
+    /// The leg that a change belongs to.
     pub(super) fn leg_of_change(&self, change: usize) -> usize {
         self.legs.partition_point(|leg| leg.changes.end <= change)
     }
@@ -303,48 +303,53 @@ fn end_order(a: &End, b: &End) -> Ordering {
 
 /// Which rooms are joined when.
 #[derive(Debug, Default)]
-pub(crate) struct Joints {
-    /// From each time on, for every room, a number it shares with the rooms it is joined with.
+pub(crate) struct JoinTimeline {
+    /// For each time from which it holds, the group of every room. Joined rooms have the same group.
     changes: Vec<(Time, Vec<u32>)>,
 }
 
-impl Joints {
+impl JoinTimeline {
     fn new<'l>(rooms: usize, links: impl Iterator<Item = &'l Link>) -> Self {
-        let doors =
-            links.map(|link| Door { rooms: [link.a.room, link.b.room], start: link.start, end: link.end });
-        Self::from_doors(rooms, doors.collect())
+        let intervals = links.map(|link| JoinInterval {
+            rooms: [link.a.room, link.b.room],
+            start: link.start,
+            end: link.end,
+        });
+        Self::from_intervals(rooms, intervals.collect())
     }
 
-    pub(super) fn from_doors(rooms: usize, doors: Vec<Door>) -> Self {
+    pub(super) fn from_intervals(rooms: usize, intervals: Vec<JoinInterval>) -> Self {
         let mut times: Vec<Time> =
-            doors.iter().flat_map(|door| [Some(door.start), door.end]).flatten().collect();
+            intervals.iter().flat_map(|interval| [Some(interval.start), interval.end]).flatten().collect();
         times.sort_unstable();
         times.dedup();
         let joined_at = |time: Time| {
-            let is_open = |door: &&Door| door.start <= time && door.end.is_none_or(|end| time < end);
-            let mut parts = Parts::new(rooms);
-            doors.iter().filter(is_open).for_each(|door| parts.join(door.rooms));
-            (time, (0..rooms).map(|room| parts.of(room) as u32).collect())
+            let is_open = |interval: &&JoinInterval| {
+                interval.start <= time && interval.end.is_none_or(|end| time < end)
+            };
+            let mut sets = UnionFind::new(rooms);
+            intervals.iter().filter(is_open).for_each(|interval| sets.unite(interval.rooms));
+            (time, (0..rooms).map(|room| sets.find(room) as u32).collect())
         };
         Self { changes: times.into_iter().map(joined_at).collect() }
     }
 
-    /// When anything changes.
+    /// The times at which any group changes.
     pub(crate) fn times(&self) -> impl Iterator<Item = Time> {
         self.changes.iter().map(|(time, _)| *time)
     }
 
-    /// A number for the room that all rooms joined with it at that time share.
-    pub(crate) fn number(&self, room: usize, time: Time) -> u32 {
-        self.number_in(self.changes.partition_point(|(at, _)| *at <= time), room)
+    /// The group of a room at a time.
+    pub(crate) fn group(&self, room: usize, time: Time) -> u32 {
+        self.group_in(self.changes.partition_point(|(at, _)| *at <= time), room)
     }
 
-    /// The same, as it was just before that time.
-    pub(crate) fn number_before(&self, room: usize, time: Time) -> u32 {
-        self.number_in(self.changes.partition_point(|(at, _)| *at < time), room)
+    /// The group of a room just before a time.
+    pub(crate) fn group_before(&self, room: usize, time: Time) -> u32 {
+        self.group_in(self.changes.partition_point(|(at, _)| *at < time), room)
     }
 
-    fn number_in(&self, changes_passed: usize, room: usize) -> u32 {
+    fn group_in(&self, changes_passed: usize, room: usize) -> u32 {
         match changes_passed.checked_sub(1) {
             Some(at) => self.changes[at].1[room],
             None => room as u32,
@@ -352,8 +357,8 @@ impl Joints {
     }
 }
 
-/// A link as far as it joins rooms.
-pub(super) struct Door {
+/// An interval in which two rooms are joined.
+pub(super) struct JoinInterval {
     pub(super) rooms: [usize; 2],
     pub(super) start: Time,
     pub(super) end: Option<Time>,

@@ -1,23 +1,24 @@
 //! From the notifications of one call to its record.
 //!
-//! The fold looks at everything that is known of the call at once and never changes anything, so the order
-//! in which notifications came cannot matter. It goes in one direction:
+//! The fold considers everything that is known of the call at once and changes nothing outside itself, so that the
+//! order of the notifications cannot matter. Its stages, in this order:
 //!
-//! 1. [`legs`]: the rooms, the lines into them, and each line's changes in order, with effective times;
-//! 2. [`links`]: the doors between rooms, and which rooms they join when;
-//! 3. [`people`]: who owns which leg, and what kind of participant it is;
-//! 4. [`spans`]: what each leg was doing when, and when it ended;
-//! 5. [`presence`]: who was on the line where, and so who heard whom;
-//! 6. [`moves`], [`queues`], [`outcomes`]: what the call did;
-//! 7. [`closing`]: whether it is over; [`record`], with its [`participants`] and its [`completeness`], and [`story`]:
-//!    what there is to tell.
+//!
+//! 1. [`legs`]: the rooms (one for each session), their legs, and each leg's changes in order, with effective times;
+//! 2. [`links`]: the links between rooms, and which rooms they join when;
+//! 3. [`people`]: who owns which leg, and what kind of participant that is;
+//! 4. [`spans`]: the state of each leg over time, and when it ended;
+//! 5. [`presence`]: who was connected in which room, and so who heard whom;
+//! 6. [`moves`], [`queues`], [`outcomes`]: how the call was moved, and how it came out;
+//! 7. [`closing`]: whether it is over; [`record`], with its [`participants`] and its [`completeness`], and [`story`]: the
+//!    results.
 
 mod bounds;
 mod closing;
 mod completeness;
 mod conclusions;
 mod headline;
-mod implied;
+mod inferred_parties;
 mod legs;
 mod links;
 mod moves;
@@ -36,32 +37,32 @@ mod story;
 use wholecall_notification::Code;
 use wholecall_record::{AccountId, CallId, ParticipantId, Time, call};
 
-pub(crate) use self::{closing::Patience, sides::Rank};
+pub(crate) use self::{closing::IdleTimeout, sides::Rank};
 use self::{
-    implied::Implied,
+    inferred_parties::InferredParty,
     legs::{Leg, Room},
-    links::{Joints, Link},
+    links::{JoinTimeline, Link},
     people::Person,
-    presence::Talk,
+    presence::ConversationSpan,
 };
 use crate::{directory::Directory, event::Event, session::Session};
 
-/// What a call is made from.
-pub(crate) struct Material<'a> {
+/// The input of a fold.
+pub(crate) struct FoldInput<'a> {
     pub(crate) account: Option<&'a AccountId>,
-    /// Its sessions, those that are only named by a link too.
+    /// Its sessions, including those that only a link names.
     pub(crate) sessions: Vec<&'a Session>,
     /// Sessions of other calls that listened to this one.
     pub(crate) listeners: Vec<&'a Session>,
     pub(crate) related: Vec<call::Related>,
-    /// Sessions that were not joined to it since it is too large.
+    /// Number of sessions that were not joined to it because it is too large.
     pub(crate) refused: u64,
     pub(crate) directory: Option<&'a Directory>,
 }
 
-/// How the record stands, which the notifications alone do not tell.
+/// The part of a record that does not follow from the notifications.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct RecordStatus {
     pub(crate) state: call::State,
     pub(crate) reason: Option<call::ClosedBecause>,
     pub(crate) late_for: Option<CallId>,
@@ -69,27 +70,27 @@ pub(crate) struct Standing {
     pub(crate) updated_at: Time,
 }
 
-/// A call, understood.
+/// A call with everything that its stages found.
 pub(crate) struct Fold<'a> {
-    material: Material<'a>,
-    /// Seen rooms in order of their start, then the unseen ones.
+    input: FoldInput<'a>,
+    /// Observed rooms in order of their start, then the others.
     rooms: Vec<Room<'a>>,
     root: usize,
     /// Legs by room, in order of their first change.
     legs: Vec<Leg<'a>>,
-    /// The changes of all legs, each leg's in one piece.
+    /// The changes of all legs, contiguous for each leg.
     changes: Vec<Change<'a>>,
     links: Vec<Link>,
-    joints: Joints,
+    join_timeline: JoinTimeline,
     /// Participants in order of their ids.
     people: Vec<Person>,
     /// Extensions that offer the call to others.
     queues: Vec<&'a str>,
-    implied: Vec<Implied>,
-    /// Since when each person is on the line, those who ever are.
-    on_the_line_since: Vec<Option<Time>>,
-    talks: Vec<Talk>,
-    talk_limit: u64,
+    inferred_parties: Vec<InferredParty>,
+    /// When each participant is first connected. `None` for those who never are.
+    first_present: Vec<Option<Time>>,
+    conversations: Vec<ConversationSpan>,
+    conversations_beyond_limit: u64,
     monitors: Vec<ParticipantId>,
     /// The latest effective time of any notification.
     last_event: Time,
@@ -104,41 +105,41 @@ pub(crate) struct Change<'a> {
 
 impl Change<'_> {
     fn is_answer(&self) -> bool {
-        self.event.said.code == Some(Code::Answered)
+        self.event.status.code == Some(Code::Answered)
     }
 }
 
 impl<'a> Fold<'a> {
-    /// Understands a call; none if it has no leg, and so nothing to tell.
-    pub(crate) fn new(material: Material<'a>) -> Option<Self> {
-        let mut fold = Self::unread(material);
+    /// Runs the stages. `None` if the call has no leg, and so no record.
+    pub(crate) fn new(input: FoldInput<'a>) -> Option<Self> {
+        let mut fold = Self::empty(input);
         fold.find_legs();
         fold.root = fold.find_root()?;
         fold.find_links();
         fold.find_people();
         fold.find_take_overs();
         fold.find_spans();
-        fold.find_talks();
+        fold.find_conversations();
         fold.find_monitors();
         fold.find_on_behalf();
         Some(fold)
     }
 
-    fn unread(material: Material<'a>) -> Self {
+    fn empty(input: FoldInput<'a>) -> Self {
         Self {
-            material,
+            input,
             rooms: Vec::new(),
             root: 0,
             legs: Vec::new(),
             changes: Vec::new(),
             links: Vec::new(),
-            joints: Joints::default(),
+            join_timeline: JoinTimeline::default(),
             people: Vec::new(),
             queues: Vec::new(),
-            implied: Vec::new(),
-            on_the_line_since: Vec::new(),
-            talks: Vec::new(),
-            talk_limit: 0,
+            inferred_parties: Vec::new(),
+            first_present: Vec::new(),
+            conversations: Vec::new(),
+            conversations_beyond_limit: 0,
             monitors: Vec::new(),
             last_event: Time::from_millis(i64::MIN),
         }
@@ -146,7 +147,7 @@ impl<'a> Fold<'a> {
 
     /// The rank of a session among those of its call.
     pub(crate) fn rank_of(session: &'a Session, account: Option<&'a AccountId>) -> Rank {
-        let material = Material {
+        let input = FoldInput {
             account,
             sessions: vec![session],
             listeners: Vec::new(),
@@ -154,7 +155,7 @@ impl<'a> Fold<'a> {
             refused: 0,
             directory: None,
         };
-        let mut fold = Self::unread(material);
+        let mut fold = Self::empty(input);
         fold.find_legs();
         fold.rank(0)
     }
@@ -164,12 +165,12 @@ impl<'a> Fold<'a> {
         &self.rooms[self.root].session.id
     }
 
-    /// Whether some leg has not ended.
+    /// Whether a leg is open.
     pub(crate) fn is_live(&self) -> bool {
         self.open_legs().next().is_some()
     }
 
-    /// Legs that have not ended; the seats of a bridge do not count.
+    /// Open legs; the seats of a bridge do not count.
     fn open_legs(&self) -> impl Iterator<Item = (usize, &Leg<'a>)> {
         self.legs.iter().enumerate().filter(|(_, leg)| leg.end.is_none() && leg.kind != call::Kind::Proxy)
     }

@@ -1,4 +1,4 @@
-//! Outside telephones that ring on behalf of a user: find-me, forwarding to a mobile, a flip to a mobile.
+//! Outside phones that ring on behalf of a user: find-me, forwarding to a mobile, a flip to a mobile.
 
 use wholecall_notification::Reason;
 use wholecall_record::call::{Kind, MoveKind};
@@ -6,9 +6,9 @@ use wholecall_record::call::{Kind, MoveKind};
 use super::{Fold, people::OnBehalfOf};
 
 impl Fold<'_> {
-    /// An outside leg that begins while exactly one user's Inbound leg of its session is being handled, with no
-    /// transfer or forward that leads to it, rings on behalf of that user; while several are, if the directory says
-    /// whose telephone it is.
+    /// Finds the user on whose behalf an outside leg rings: the one whose Inbound leg of its session is open when it
+    /// begins, if no transfer or forward leads to it. If there are several, the one for whom the directory lists the
+    /// number.
     pub(super) fn find_on_behalf(&mut self) {
         let is_outside = |leg: &super::Leg<'_>| leg.kind == Kind::External && leg.is_inbound();
         let has_users = self.legs.iter().any(|leg| leg.kind == Kind::User && leg.is_inbound());
@@ -32,7 +32,7 @@ impl Fold<'_> {
         let mut legs = Vec::new();
         for leg in 0..self.legs.len() {
             for at in self.legs[leg].changes.clone() {
-                if let Some(MoveKind::BlindTransfer | MoveKind::Forward) = self.kind_of_handing_on(leg, at) {
+                if let Some(MoveKind::BlindTransfer | MoveKind::Forward) = self.hand_on_kind(leg, at) {
                     legs.extend(self.next_leg(leg, at));
                 }
             }
@@ -44,7 +44,7 @@ impl Fold<'_> {
     fn flipped_by(&self, outside: usize) -> Option<usize> {
         let legs = self.rooms[self.legs[outside].room].legs.clone();
         let is_flip = |leg: usize, at: usize| {
-            self.changes[at].event.said.reason == Some(Reason::CallFlip)
+            self.changes[at].event.status.reason == Some(Reason::CallFlip)
                 && self.flipped_to(leg, at) == Some(outside)
         };
         let flips = |&leg: &usize| self.legs[leg].changes.clone().any(|at| is_flip(leg, at));
@@ -75,7 +75,7 @@ impl Fold<'_> {
         let number = self.people[leg.person?].number.as_deref();
         let is_listed = |user: usize| {
             let extension = self.people[user].extension.as_deref();
-            let directory = self.material.directory;
+            let directory = self.input.directory;
             directory
                 .zip(extension.zip(number))
                 .is_some_and(|(directory, (extension, number))| directory.forwards_to(extension, number))
@@ -89,12 +89,12 @@ impl Fold<'_> {
         }
     }
 
-    /// The user for whom a person's telephone rings, or the person.
+    /// The user for whom a participant's phone rings, else the participant.
     pub(super) fn user_behind(&self, person: usize) -> usize {
         self.people[person].on_behalf_of.map_or(person, |behalf| behalf.user)
     }
 
-    /// Whether a leg rings on behalf of somebody else.
+    /// Whether a leg rings on behalf of another participant.
     pub(super) fn is_on_behalf(&self, leg: usize) -> bool {
         self.legs[leg].person.is_some_and(|person| self.people[person].on_behalf_of.is_some())
     }

@@ -1,4 +1,4 @@
-//! How the legs came out.
+//! The outcomes of legs.
 
 use wholecall_notification::{Code, Reason};
 use wholecall_record::call::{Kind, LegOutcome};
@@ -6,15 +6,15 @@ use wholecall_record::call::{Kind, LegOutcome};
 use super::{Fold, legs::Leg};
 
 impl Fold<'_> {
-    /// How a leg came out; none while it lives.
+    /// The outcome of a leg. `None` while it is open.
     pub(super) fn leg_outcome(&self, index: usize, caller: Option<usize>) -> Option<LegOutcome> {
         let leg = &self.legs[index];
         leg.end?;
         let room = &self.rooms[leg.room];
         let asked_for_it = room.session.is_ring_out() && leg.person.is_some() && leg.person == caller;
-        // Only who was on the line can hold the others, or leave by a door.
+        // Only a connected leg can hold the others, or leave by a link.
         let answered = [Code::Answered, Code::Hold, Code::Gone].iter().any(|code| leg.codes.has(*code))
-            || self.links.iter().any(|link| link.empties_its_ends() && link.names(index));
+            || self.links.iter().any(|link| link.removes_both_legs() && link.names(index));
         Some(match leg.kind {
             Kind::Supervisor => LegOutcome::Monitoring,
             Kind::Proxy => LegOutcome::Routed,
@@ -34,13 +34,13 @@ impl Fold<'_> {
         })
     }
 
-    /// Whether voicemail had the last word, not a person.
+    /// Whether the leg ended in voicemail and not with a person.
     fn took_message(&self, leg: &Leg<'_>) -> bool {
         let taken = leg.codes.has(Code::Voicemail) || leg.codes.has(Code::VoicemailScreening);
         taken && !leg.codes.has(Code::Answered) || self.end_reason(leg) == Some(Reason::Voicemail)
     }
 
-    /// Whether a menu, queue or rule sent the call on rather than being hung up on.
+    /// Whether a menu, a queue or a rule sent the call on, and was not hung up on.
     fn handed_on(&self, index: usize) -> bool {
         let leg = &self.legs[index];
         let Some(at) = leg.ended_by else { return true };
@@ -58,7 +58,8 @@ impl Fold<'_> {
         }
     }
 
-    /// How a leg came out that was never answered, as far as its end or another leg's answer tells.
+    /// The outcome of a leg that was not answered, by its end reason or another leg's answer. `None` if neither shows
+    /// it.
     fn unanswered(&self, index: usize) -> Option<LegOutcome> {
         let leg = &self.legs[index];
         Some(match self.end_reason(leg) {
@@ -88,7 +89,7 @@ impl Fold<'_> {
         })
     }
 
-    /// Still ringing when another leg of the session was first answered.
+    /// Whether it was ringing when another leg of the session was first answered.
     fn answered_elsewhere(&self, index: usize) -> bool {
         let leg = &self.legs[index];
         let answers = &self.rooms[leg.room].answers;
@@ -98,8 +99,8 @@ impl Fold<'_> {
         while_ringing.into_iter().any(|(_, other)| *other != index)
     }
 
-    /// The reason a leg ended with.
+    /// The reason that a leg ended with.
     pub(super) fn end_reason(&self, leg: &Leg<'_>) -> Option<Reason> {
-        self.changes[leg.ended_by?].event.said.reason
+        self.changes[leg.ended_by?].event.status.reason
     }
 }

@@ -5,7 +5,7 @@ use wholecall_record::call::{MoveKind, Participant, Role};
 
 use super::{
     Fold,
-    moves::Step,
+    moves::DetectedMove,
     record::{Counted, Stretches, of_kind},
     sides::{Caller, Dialled},
 };
@@ -15,7 +15,7 @@ impl Fold<'_> {
         &self,
         caller: &Caller<'_>,
         dialled: &Dialled<'_>,
-        steps: &[Step],
+        moves: &[DetectedMove],
         stretches: &[Stretches],
     ) -> Vec<Participant> {
         let mut roles: SmallVec<[Roles; 8]> = smallvec![Roles::default(); self.people.len()];
@@ -34,17 +34,18 @@ impl Fold<'_> {
                 add(leg.person, Role::Monitor);
             }
         }
-        for step in steps {
-            let (by, target) = roles_of(step.kind);
-            by.into_iter().for_each(|role| add(step.by, role));
-            target.into_iter().for_each(|role| add(step.target, role));
+        for detected in moves {
+            let (by, target) = roles_of(detected.kind);
+            by.into_iter().for_each(|role| add(detected.by, role));
+            target.into_iter().for_each(|role| add(detected.target, role));
         }
         let of_legs = |legs: &[usize], kind: Counted| {
             self.union(legs.iter().flat_map(|&leg| of_kind(&stretches[leg], kind)))
         };
-        let talks_of = |person: usize| {
-            let talks = self.talks.iter().filter(move |talk| talk.people.contains(&person));
-            talks.map(|talk| (talk.start, talk.end))
+        let conversations_of = |person: usize| {
+            let conversations =
+                self.conversations.iter().filter(move |conversation| conversation.people.contains(&person));
+            conversations.map(|conversation| (conversation.start, conversation.end))
         };
         let people = self.people.iter().zip(roles).enumerate();
         people
@@ -58,12 +59,15 @@ impl Fold<'_> {
                 display_name: person.display_name(),
                 on_behalf_of: self.person_id(person.on_behalf_of.map(|behalf| behalf.user)),
                 inferred: person.on_behalf_of.is_some_and(|behalf| !behalf.is_listed)
-                    || self.talks.iter().any(|talk| talk.inferred && talk.people.contains(&index)),
+                    || self
+                        .conversations
+                        .iter()
+                        .any(|conversation| conversation.inferred && conversation.people.contains(&index)),
                 observed: person.observed,
                 roles: roles.list(),
                 legs: person.legs.iter().map(|&leg| self.leg_id(leg)).collect(),
                 ring_ms: of_legs(&person.legs, Counted::Ring),
-                talk_ms: self.union(talks_of(index)),
+                talk_ms: self.union(conversations_of(index)),
                 hold_ms: of_legs(&person.legs, Counted::Hold),
             })
             .collect()
@@ -84,7 +88,7 @@ impl Roles {
     }
 }
 
-/// What a move makes of who did it and of whom it went to.
+/// The roles that a move gives to the participant who made it and to its target.
 fn roles_of(kind: MoveKind) -> (Option<Role>, Option<Role>) {
     match kind {
         MoveKind::AttendedTransfer | MoveKind::BlindTransfer | MoveKind::Transfer => {

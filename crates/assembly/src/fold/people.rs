@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use wholecall_notification::{Code, Reason};
 use wholecall_record::{ParticipantId, SessionId, call::Kind, words};
 
-use super::{Fold, implied::Implied, legs::Leg};
+use super::{Fold, inferred_parties::InferredParty, legs::Leg};
 use crate::{
     description::Side,
     directory::{Entry, EntryKind},
@@ -17,7 +17,7 @@ use crate::{
 pub(crate) struct Person {
     pub(crate) id: ParticipantId,
     pub(crate) kind: Kind,
-    /// False while only others' `from` or `to` name it.
+    /// False if only `from` or `to` of other legs names it.
     pub(crate) observed: bool,
     pub(crate) number: Option<CompactString>,
     pub(crate) extension_number: Option<CompactString>,
@@ -28,7 +28,7 @@ pub(crate) struct Person {
     pub(crate) legs: SmallVec<[usize; 4]>,
 }
 
-/// For whom an outside telephone rings.
+/// For whom an outside phone rings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OnBehalfOf {
     pub(crate) user: usize,
@@ -36,7 +36,7 @@ pub(crate) struct OnBehalfOf {
     pub(crate) is_listed: bool,
 }
 
-/// What one leg, or one implied side, says of a participant.
+/// What one leg, or one inferred party, says of a participant.
 pub(super) struct Mention<'a> {
     pub(super) id: ParticipantId,
     pub(super) kind: Kind,
@@ -46,9 +46,9 @@ pub(super) struct Mention<'a> {
 
 pub(super) enum Mentioned {
     Leg(usize),
-    /// Others' legs are addressed to it, or it listened from another call: it has no leg of its own here.
+    /// Other legs are addressed to it, or it listened from another call: it has no leg of its own here.
     Name,
-    Implied(Implied),
+    Inferred(InferredParty),
 }
 
 impl<'a> Fold<'a> {
@@ -62,7 +62,7 @@ impl<'a> Fold<'a> {
             let (id, side) = (self.owner_id(leg), own_side(leg));
             mentions.push(Mention { id, kind: leg.kind, side, by: Mentioned::Leg(index) });
         }
-        self.mention_implied_sides(&mut mentions);
+        self.mention_inferred_parties(&mut mentions);
         self.mention_unseen_queues(&mut mentions);
         self.mention_addressed(&mut mentions);
         self.mention_listeners(&mut mentions);
@@ -75,7 +75,7 @@ impl<'a> Fold<'a> {
             }
             let index = self.people.len() - 1;
             let person = &mut self.people[index];
-            person.hear(&mention);
+            person.merge(&mention);
             match mention.by {
                 Mentioned::Leg(leg) => {
                     person.legs.push(leg);
@@ -83,15 +83,16 @@ impl<'a> Fold<'a> {
                     self.legs[leg].person = Some(index);
                 }
                 Mentioned::Name => {}
-                Mentioned::Implied(implied) => self.implied.push(Implied { person: index, ..implied }),
+                Mentioned::Inferred(inferred) => {
+                    self.inferred_parties.push(InferredParty { person: index, ..inferred })
+                }
             }
         }
         self.name_from_directory();
         self.name_caller_apart_from_queue();
     }
 
-    /// Extensions that another leg of the call names as the queue it is offered by, or that the directory
-    /// names.
+    /// Extensions that another leg of the call names as the queue that offers it.
     fn queue_extensions(&self) -> Vec<&'a str> {
         let offers = self.legs.iter().map(|leg| &leg.description).filter(|offer| offer.queue_call);
         let mut queues: Vec<&str> = offers
@@ -104,27 +105,27 @@ impl<'a> Fold<'a> {
     }
 
     fn listed(&self, extension: &str) -> Option<&'a Entry> {
-        self.material.directory?.get(extension)
+        self.input.directory?.get(extension)
     }
 
-    /// What the directory says that an extension is.
+    /// The kind of an extension in the directory.
     pub(super) fn listed_kind(&self, extension: &str) -> Option<EntryKind> {
         self.listed(extension)?.kind
     }
 
-    /// Whether an extension is a queue's: by the directory, or since it offers the call to others.
+    /// Whether an extension is a queue: the directory says so, or it offers the call to others.
     pub(super) fn is_queue(&self, extension: &str) -> bool {
         self.queues.contains(&extension) || self.listed_kind(extension) == Some(EntryKind::Queue)
     }
 
-    /// Whether an extension is known to be no person's.
+    /// Whether an extension is known not to be a person.
     pub(super) fn is_machine(&self, extension: &str) -> bool {
         self.is_queue(extension) || self.listed_kind(extension).is_some_and(|kind| !kind.is_person())
     }
 
     /// The leg's own extension, if it is one of the account's.
     pub(super) fn own_extension(&self, leg: &Leg<'a>) -> Option<&'a str> {
-        let foreign = match (leg.description.account, self.material.account) {
+        let foreign = match (leg.description.account, self.input.account) {
             (Some(theirs), Some(ours)) => *theirs != **ours,
             _ => false,
         };
@@ -144,16 +145,16 @@ impl<'a> Fold<'a> {
         let listed = self.listed(extension).map(|entry| entry.kind);
         match listed.flatten() {
             None | Some(EntryKind::Other) => {}
-            // A shared line on which somebody answers is a telephone.
+            // A shared line that is answered is a phone.
             Some(EntryKind::Group) if leg.codes.has(Code::Answered) => return Kind::User,
             Some(kind) => return kind.record_kind(),
         }
-        // A missed call is a user's.
+        // Only a user misses calls.
         let passed_through = leg.is_inbound()
             && leg.codes.only(&[Code::Setup, Code::Disconnected, Code::Other])
             && !leg.missed;
         match passed_through {
-            // What is known to be nobody's and hands the call on is a menu to it.
+            // An extension that is known not to be a person and passes the call on acts as a menu.
             true if listed == Some(Some(EntryKind::Other)) => Kind::Menu,
             true => Kind::Router,
             false => Kind::User,
@@ -165,14 +166,13 @@ impl<'a> Fold<'a> {
             return extension_id(extension);
         }
         let side = if leg.is_inbound() { leg.description.to } else { leg.description.from };
-        match side.telling_number() {
+        match side.identifying_number() {
             Some(number) => with_prefix("tel:", number),
             None => anonymous_id(&self.rooms[leg.room].session.id, leg),
         }
     }
 
-    /// Queues whose own leg was not seen take part all the same: they are known by what they offered. They are
-    /// nowhere on the line.
+    /// Adds queues whose own leg was not observed: they are known by what they offered, and are never connected.
     fn mention_unseen_queues(&self, mentions: &mut Vec<Mention<'a>>) {
         let offers = self.legs.iter().enumerate().filter_map(|(leg, _)| Some((leg, self.offered_by(leg)?)));
         for (offer, queue) in offers {
@@ -184,7 +184,7 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// What was dialled is a participant, also where only others' legs are addressed to it.
+    /// Adds the addressed participant, even if only other participants' legs are addressed to it.
     fn mention_addressed(&self, mentions: &mut Vec<Mention<'a>>) {
         let Some(id) = self.addressed_id() else { return };
         if mentions.iter().any(|mention| mention.id == id) {
@@ -216,9 +216,9 @@ impl<'a> Fold<'a> {
         owners.any(|owner| Some(owner) != first)
     }
 
-    /// Supervisors who listened to this call from another call's session take part without a leg.
+    /// Adds supervisors who listened to this call from another call's session: they have no leg here.
     fn mention_listeners(&self, mentions: &mut Vec<Mention<'a>>) {
-        for session in &self.material.listeners {
+        for session in &self.input.listeners {
             let listeners = supervisors_of(session);
             let mention = |id| Mention { id, kind: Kind::Supervisor, side: None, by: Mentioned::Name };
             mentions.extend(listeners.map(mention));
@@ -229,9 +229,9 @@ impl<'a> Fold<'a> {
         self.legs.iter().any(|leg| self.own_extension(leg) == Some(extension))
     }
 
-    /// Fills names and numbers from the directory.
+    /// Adds names and numbers from the directory.
     fn name_from_directory(&mut self) {
-        let Some(directory) = self.material.directory else { return };
+        let Some(directory) = self.input.directory else { return };
         for person in &mut self.people {
             let Some(extension) = person.extension.as_deref() else { continue };
             if let Some(name) = directory.name_of(extension) {
@@ -247,7 +247,7 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// An agent's telephone shows the caller's name behind the queue's: that is no part of the caller's name.
+    /// An agent's phone shows the caller's name after the queue's: the queue's is not part of the caller's name.
     fn name_caller_apart_from_queue(&mut self) {
         for leg in 0..self.legs.len() {
             let description = self.legs[leg].description;
@@ -271,10 +271,10 @@ impl<'a> Fold<'a> {
         person.is_some_and(|person| self.people[person].kind.is_person())
     }
 
-    /// Whom a side of a call names.
+    /// The participant that a side of a leg names.
     pub(super) fn side_id(&self, side: Side<'_>, session: &SessionId, leg: &Leg<'_>) -> ParticipantId {
-        let number = side.telling_number();
-        let directory = self.material.directory;
+        let number = side.identifying_number();
+        let directory = self.input.directory;
         let short = number.filter(|number| is_extension_number(number, directory));
         let by_number = || directory?.by_extension_number(short?);
         match (side.extension.or_else(by_number), number) {
@@ -300,7 +300,7 @@ pub(super) fn own_side<'a>(leg: &Leg<'a>) -> Option<Side<'a>> {
         false => (leg.description.from, leg.description.to),
     };
     let Some(extension) = leg.description.extension else { return Some(own) };
-    // An agent's leg is addressed to the queue; a switched leg may turn around.
+    // An agent's leg is addressed to the queue; the sides of a switched leg may be exchanged.
     match (own.extension, other.extension) {
         (Some(named), _) if named == extension => Some(own),
         (_, Some(named)) if named == extension => Some(other),
@@ -324,7 +324,7 @@ fn with_prefix(prefix: &str, text: &str) -> ParticipantId {
 }
 
 impl Person {
-    /// What a person who reads the record calls it.
+    /// The name under which a record shows it.
     pub(super) fn display_name(&self) -> CompactString {
         let extension = self.extension_number.as_deref().or(self.extension.as_deref());
         CompactString::from(words::display_name(self.name.as_deref(), self.number.as_deref(), extension))
@@ -344,11 +344,11 @@ impl Person {
         }
     }
 
-    fn hear(&mut self, mention: &Mention<'_>) {
-        // A participant with legs of several kinds is a user if any says so.
+    fn merge(&mut self, mention: &Mention<'_>) {
+        // A participant with legs of several kinds is a user if any leg says so.
         self.kind = self.kind.min(mention.kind);
         let Some(side) = mention.side else { return };
-        if let Some(number) = side.telling_number() {
+        if let Some(number) = side.identifying_number() {
             let number = &*number_without_code(number);
             let (is_public, is_short) = match self.extension {
                 // Of several spellings the one with the country code.
@@ -369,26 +369,26 @@ impl Person {
     }
 }
 
-/// Extension numbers have at most this many digits.
-const EXTENSION_NUMBER_DIGITS: usize = 8;
+/// Maximum number of digits of an extension number.
+const MAX_EXTENSION_NUMBER_DIGITS: usize = 8;
 
-/// Whether a number can be dialled from anywhere.
+/// Whether a number can be dialled from any phone.
 pub(super) fn is_public_number(number: &str) -> bool {
     let digits = number.strip_prefix('+').unwrap_or(number);
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    is_number && (number.starts_with('+') || digits.len() > EXTENSION_NUMBER_DIGITS)
+    is_number && (number.starts_with('+') || digits.len() > MAX_EXTENSION_NUMBER_DIGITS)
 }
 
-/// Whether a number is an extension's within its account.
+/// Whether a number is an extension number within its account.
 pub(super) fn is_short_number(number: &str) -> bool {
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    is_number && number.len() <= EXTENSION_NUMBER_DIGITS
+    is_number && number.len() <= MAX_EXTENSION_NUMBER_DIGITS
 }
 
-/// The supervisors who began a session of another call.
+/// The supervisors who listened from a session of another call.
 pub(super) fn supervisors_of(session: &Session) -> impl Iterator<Item = ParticipantId> {
     let supervising = session
         .events()
-        .filter(|event| event.said.reason == Some(Reason::Supervising) && event.said.peer().is_some());
+        .filter(|event| event.status.reason == Some(Reason::Supervising) && event.status.peer().is_some());
     supervising.filter_map(|event| session.legs.extension(event.leg).map(extension_id))
 }

@@ -1,4 +1,4 @@
-//! Who was on the line in which room, and so who heard whom.
+//! Who was connected in which room, and so who heard whom.
 
 use smallvec::SmallVec;
 use wholecall_record::{
@@ -6,26 +6,26 @@ use wholecall_record::{
     call::{Kind, LegState, LinkKind, State},
 };
 
-use super::{Fold, legs::Leg, links::Joints, people::supervisors_of};
+use super::{Fold, legs::Leg, links::JoinTimeline, people::supervisors_of};
 use crate::limits;
 
-/// A stretch in which one fixed set of people heard each other.
+/// A stretch of time in which the same participants heard each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Talk {
+pub(crate) struct ConversationSpan {
     pub(crate) start: Time,
     pub(crate) end: Option<Time>,
     /// In order.
     pub(crate) people: People,
     /// A session that they were in when it began.
     pub(crate) room: usize,
-    /// Whether somebody of them was not seen on the line: an extension that is only named, or an unknown person.
+    /// Whether a participant was not observed to be connected: an extension that is only named, or an unknown party.
     pub(crate) inferred: bool,
 }
 
-/// People who hear each other, in order.
+/// Participants who hear each other, in order.
 pub(crate) type People = SmallVec<[usize; 4]>;
 
-/// A stretch in which somebody was on the line in a room.
+/// A stretch of time in which a participant was connected in a room.
 #[derive(Debug, Clone, Copy)]
 struct Presence {
     room: usize,
@@ -35,7 +35,7 @@ struct Presence {
     inferred: bool,
 }
 
-/// A set of people who hear each other, where, and whether somebody of them was not seen on the line.
+/// Participants who hear each other, their room, and whether one of them was not observed to be connected.
 struct Set {
     people: People,
     room: usize,
@@ -43,13 +43,13 @@ struct Set {
 }
 
 impl Fold<'_> {
-    pub(super) fn find_talks(&mut self) {
+    pub(super) fn find_conversations(&mut self) {
         let mut presences = SmallVec::new();
         for (index, leg) in self.legs.iter().enumerate() {
             self.presences_of(index, leg, &mut presences);
         }
-        self.find_implied_presence();
-        for side in &self.implied {
+        self.find_inferred_presence();
+        for side in &self.inferred_parties {
             let inferred = self.people[side.person].kind != Kind::External;
             let (room, person) = (side.room, side.person);
             let present = side.present.iter();
@@ -62,12 +62,13 @@ impl Fold<'_> {
             let first: &mut Option<Time> = &mut first_presence[presence.person];
             *first = Some(first.map_or(presence.start, |first| first.min(presence.start)));
         }
-        let mut hearing = Hearing { open: SmallVec::new(), talks: Vec::new(), seats: 0, beyond: 0 };
-        hearing.run(presences, &self.joints);
-        self.talks = hearing.talks;
-        self.talks.sort_by(|a, b| a.start.cmp(&b.start).then_with(|| a.people.cmp(&b.people)));
-        self.talk_limit = hearing.beyond;
-        self.on_the_line_since = first_presence;
+        let mut sweep =
+            ConversationSweep { open: SmallVec::new(), conversations: Vec::new(), seats: 0, beyond_limit: 0 };
+        sweep.run(presences, &self.join_timeline);
+        self.conversations = sweep.conversations;
+        self.conversations.sort_by(|a, b| a.start.cmp(&b.start).then_with(|| a.people.cmp(&b.people)));
+        self.conversations_beyond_limit = sweep.beyond_limit;
+        self.first_present = first_presence;
     }
 
     fn presences_of(&self, index: usize, leg: &Leg<'_>, presences: &mut SmallVec<[Presence; 8]>) {
@@ -77,32 +78,32 @@ impl Fold<'_> {
         }
         let originates = self.rooms[leg.room].originator == Some(index);
         if originates {
-            // On the line from its first event, even if that did not say what it was doing.
+            // Connected from its first event, even if that has no known state.
             let end = leg.spans.first().map(|span| span.start).or(leg.end);
             presences.push(Presence { room: leg.room, person, start: leg.start, end, inferred: false });
         }
         for span in &leg.spans {
-            let on_the_line = match span.state {
+            let is_present = match span.state {
                 LegState::Connected => true,
                 LegState::Setup | LegState::Ringing => originates,
                 _ => false,
             };
-            if on_the_line {
+            if is_present {
                 let start = leg.talks_from.map_or(span.start, |from| from.max(span.start));
                 presences.push(Presence { room: leg.room, person, start, end: span.end, inferred: false });
             }
         }
     }
 
-    /// Who opened a conference whose bridge, or whose own leg in it, was never seen is present in it until
-    /// every other leg of the joined rooms has ended.
+    /// The host of a conference is present in the bridge until every other leg of the joined rooms has ended, if the
+    /// bridge or the host's own leg in it was not observed.
     fn presences_of_hosts(&self, presences: &mut SmallVec<[Presence; 8]>) {
         let mut hosts: Vec<(usize, usize, Time)> = Vec::new();
         for link in self.links.iter().filter(|link| link.kind == LinkKind::Conference) {
             let bridge = self.bridge_of(link).room;
             let Some(host) = self.host_of(link) else { continue };
-            // Of two calls merged without a bridge both legs are out.
-            let stays = |leg| !link.names(leg) || self.is_host_in_the_bridge(leg, link);
+            // Of two calls merged without a bridge both legs have left.
+            let stays = |leg| !link.names(leg) || self.is_host_leg_in_bridge(leg, link);
             let mut legs = self.rooms[bridge].legs.clone();
             let seen = legs.any(|leg| self.legs[leg].person == Some(host) && stays(leg));
             match hosts.iter_mut().find(|(known, person, _)| (*known, *person) == (bridge, host)) {
@@ -117,8 +118,7 @@ impl Fold<'_> {
         }
     }
 
-    /// The first time from `start` on when every leg but the host's has ended in the rooms joined to a
-    /// bridge.
+    /// The first time from `start` on at which every leg but the host's has ended in the rooms joined to a bridge.
     fn bridge_empties_at(&self, bridge: usize, host: usize, start: Time) -> Option<Time> {
         let others = || {
             let others = self.legs.iter().filter(|leg| leg.kind != Kind::Proxy && leg.person != Some(host));
@@ -129,39 +129,46 @@ impl Fold<'_> {
         }
         let ends = others().filter_map(|leg| leg.end);
         let mut times: Vec<Time> =
-            ends.chain(self.joints.times()).chain([start]).filter(|&time| time >= start).collect();
+            ends.chain(self.join_timeline.times()).chain([start]).filter(|&time| time >= start).collect();
         times.sort_unstable();
         times.dedup();
         times.into_iter().find(|&time| {
-            let number = |room| self.joints.number(room, time);
+            let group = |room| self.join_timeline.group(room, time);
             let in_the_way = |leg: &Leg<'_>| {
-                leg.start <= time
-                    && leg.end.is_none_or(|end| end > time)
-                    && number(leg.room) == number(bridge)
+                leg.start <= time && leg.end.is_none_or(|end| end > time) && group(leg.room) == group(bridge)
             };
             !others().any(in_the_way)
         })
     }
 
-    /// When the last leg of a conference's host ended, of whom nobody else's leg was seen.
+    /// When the last leg of a conference's host ended, if no other participant's leg was observed.
     fn host_ended(&self, host: usize) -> Option<Time> {
         let ends: Option<Vec<Time>> = self.people[host].legs.iter().map(|&leg| self.legs[leg].end).collect();
         ends?.into_iter().max()
     }
 
-    /// The conversations that count, with their ends. A closed call's ended at the latest with the last thing
-    /// known; one that began only then counts, though it has no length, unless every leg has ended.
-    pub(super) fn talks(&self, state: State) -> impl Iterator<Item = (&Talk, Option<Time>)> {
+    /// The conversations that count, with their ends. In a closed call they end with the last event at the latest.
+    /// One that begins with the last event has no length; it counts only if a leg has not ended.
+    pub(super) fn conversations(
+        &self,
+        state: State,
+    ) -> impl Iterator<Item = (&ConversationSpan, Option<Time>)> {
         let at_the_latest = (state != State::Live).then_some(self.last_event);
-        let ended = self.talks.iter().map(move |talk| (talk, talk.end.or(at_the_latest)));
-        let lasts = move |talk: &Talk| talk.end.is_none() && state != State::Complete;
-        ended.filter(move |(talk, end)| lasts(talk) || end.is_none_or(|end| talk.start < end))
+        let ended = self
+            .conversations
+            .iter()
+            .map(move |conversation| (conversation, conversation.end.or(at_the_latest)));
+        let lasts =
+            move |conversation: &ConversationSpan| conversation.end.is_none() && state != State::Complete;
+        ended.filter(move |(conversation, end)| {
+            lasts(conversation) || end.is_none_or(|end| conversation.start < end)
+        })
     }
 
     pub(super) fn find_monitors(&mut self) {
         let own = self.legs.iter().filter(|leg| leg.supervises).filter_map(|leg| leg.person);
         let mut monitors: Vec<ParticipantId> = own.map(|person| self.people[person].id.clone()).collect();
-        for session in &self.material.listeners {
+        for session in &self.input.listeners {
             monitors.extend(supervisors_of(session));
         }
         monitors.sort_unstable();
@@ -170,21 +177,21 @@ impl Fold<'_> {
     }
 }
 
-/// Finds out who heard whom, going through time once.
-struct Hearing {
-    /// Conversations that go on: their people, and where they stand among the talks.
+/// Finds who heard whom, by one sweep over time.
+struct ConversationSweep {
+    /// Indices of the open conversations.
     open: SmallVec<[usize; 4]>,
-    talks: Vec<Talk>,
+    conversations: Vec<ConversationSpan>,
     seats: usize,
-    beyond: u64,
+    beyond_limit: u64,
 }
 
-impl Hearing {
-    fn run(&mut self, mut starting: SmallVec<[Presence; 8]>, joints: &Joints) {
+impl ConversationSweep {
+    fn run(&mut self, mut starting: SmallVec<[Presence; 8]>, join_timeline: &JoinTimeline) {
         starting.sort_by_key(|presence| std::cmp::Reverse(presence.start));
         let ends = starting.iter().filter_map(|presence| presence.end);
         let mut times: SmallVec<[Time; 16]> =
-            starting.iter().map(|presence| presence.start).chain(ends).chain(joints.times()).collect();
+            starting.iter().map(|presence| presence.start).chain(ends).chain(join_timeline.times()).collect();
         times.sort_unstable();
         times.dedup();
         let mut present: SmallVec<[Presence; 8]> = SmallVec::new();
@@ -198,49 +205,56 @@ impl Hearing {
                 }
             }
             sets.clear();
-            who_hear_each_other(&present, joints, time, &mut sets);
-            self.proceed(time, &sets);
+            sets_hearing_each_other(&present, join_timeline, time, &mut sets);
+            self.update(time, &sets);
         }
     }
 
-    /// Ends the conversations that no longer go on and begins the new ones.
-    fn proceed(&mut self, time: Time, sets: &[Set]) {
-        let talks = &mut self.talks;
+    /// Ends the conversations that are over and begins the new ones.
+    fn update(&mut self, time: Time, sets: &[Set]) {
+        let conversations = &mut self.conversations;
         self.open.retain(|open| {
-            let talk = &mut talks[*open];
-            let same = sets.iter().find(|set| set.people == talk.people);
+            let conversation = &mut conversations[*open];
+            let same = sets.iter().find(|set| set.people == conversation.people);
             match same {
-                Some(set) => talk.inferred |= set.inferred,
-                None => talk.end = Some(time),
+                Some(set) => conversation.inferred |= set.inferred,
+                None => conversation.end = Some(time),
             }
             same.is_some()
         });
         for Set { people, room, inferred } in sets {
-            if self.open.iter().any(|&open| self.talks[open].people == *people) {
+            if self.open.iter().any(|&open| self.conversations[open].people == *people) {
                 continue;
             }
-            if self.seats + people.len() > limits::CONVERSATION_SEATS {
-                self.beyond += 1;
+            if self.seats + people.len() > limits::MAX_CONVERSATION_SEATS {
+                self.beyond_limit += 1;
                 continue;
             }
             self.seats += people.len();
-            self.open.push(self.talks.len());
+            self.open.push(self.conversations.len());
             let (people, room, inferred) = (people.clone(), *room, *inferred);
-            self.talks.push(Talk { start: time, end: None, people, room, inferred });
+            self.conversations.push(ConversationSpan { start: time, end: None, people, room, inferred });
         }
     }
 }
 
-/// The sets of two people and more who hear each other at a time.
-fn who_hear_each_other(present: &[Presence], joints: &Joints, time: Time, sets: &mut SmallVec<[Set; 2]>) {
+/// The sets of two or more participants who hear each other at a time.
+fn sets_hearing_each_other(
+    present: &[Presence],
+    join_timeline: &JoinTimeline,
+    time: Time,
+    sets: &mut SmallVec<[Set; 2]>,
+) {
     if present.len() < 2 {
         return;
     }
-    // Who was seen on the line comes before who was not.
-    let mut places: SmallVec<[(u32, usize, bool, usize); 8]> =
-        present.iter().map(|at| (joints.number(at.room, time), at.person, at.inferred, at.room)).collect();
+    // Observed presences come before inferred ones.
+    let mut places: SmallVec<[(u32, usize, bool, usize); 8]> = present
+        .iter()
+        .map(|at| (join_timeline.group(at.room, time), at.person, at.inferred, at.room))
+        .collect();
     places.sort_unstable();
-    places.dedup_by_key(|(number, person, ..)| (*number, *person));
+    places.dedup_by_key(|(group, person, ..)| (*group, *person));
     for place in places.chunk_by(|a, b| a.0 == b.0).filter(|place| place.len() >= 2) {
         let people: People = place.iter().map(|(_, person, ..)| *person).collect();
         if !sets.iter().any(|set| set.people == people) {

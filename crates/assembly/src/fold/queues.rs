@@ -1,4 +1,4 @@
-//! Visits to queues: how long the caller waited, how often an agent was rung, how it came out.
+//! Visits to queues: how long the caller waited, how often an agent was rung, and the outcome.
 
 use wholecall_notification::{Code, Reason};
 use wholecall_record::{
@@ -13,9 +13,9 @@ use super::Fold;
 pub(crate) struct Visit {
     pub(crate) room: usize,
     pub(crate) queue: usize,
-    /// The queue's own leg, if it was seen.
+    /// The queue's own leg. `None` if it was not observed.
     pub(crate) own: Option<usize>,
-    /// The legs by which the call was offered out of it.
+    /// The legs by which the queue offered the call.
     pub(crate) offered: Vec<usize>,
     pub(crate) enter: Time,
     pub(crate) leave: Option<Time>,
@@ -24,15 +24,15 @@ pub(crate) struct Visit {
     pub(crate) answered_by: Option<usize>,
 }
 
-/// A visit as far as legs are gathered for it.
-struct Gathered {
+/// The legs of a visit.
+struct VisitLegs {
     queue: usize,
     own: Option<usize>,
     offered: Vec<usize>,
 }
 
-/// A caller who leaves within this time after the queue gave the call up left in the queue, if nothing came between.
-const SOON_MS: i64 = 5_000;
+/// Maximum time between the end of a visit and the caller's for the visit to count as abandoned.
+const MAX_ABANDON_DELAY_MS: i64 = 5_000;
 
 impl Fold<'_> {
     /// All visits, in order of entering.
@@ -42,39 +42,40 @@ impl Fold<'_> {
         }
         let mut visits = Vec::new();
         for room in (0..self.rooms.len()).filter(|&room| !self.is_placed_by_the_platform(room)) {
-            let gathered = self.gather_visits(room);
-            visits.extend(gathered.into_iter().map(|gathered| self.visit(room, gathered)));
+            let visit_legs = self.collect_visits(room);
+            visits.extend(visit_legs.into_iter().map(|visit_legs| self.visit(room, visit_legs)));
         }
         visits.sort_by_key(|visit| (visit.enter, visit.queue));
         visits
     }
 
-    /// A session that the platform placed and of which the originating leg was not seen has no caller who waits.
+    /// A session that the platform placed and whose originating leg was not observed has no caller who waits.
     fn is_placed_by_the_platform(&self, room: usize) -> bool {
         self.rooms[room].session.is_call_out() && self.rooms[room].originator.is_none()
     }
 
-    /// A queue's own Inbound leg begins a visit; where that was not seen, the first offer does. A leg belongs to the
-    /// latest visit of the queue it is addressed to; without such an address, to the latest visit open when it began.
-    fn gather_visits(&self, room: usize) -> Vec<Gathered> {
+    /// A queue's own Inbound leg begins a visit; if that was not observed, the first offer does. A leg belongs to the
+    /// latest visit of the queue it is addressed to; without such an address, to the latest visit that was open when
+    /// it began.
+    fn collect_visits(&self, room: usize) -> Vec<VisitLegs> {
         let legs = self.rooms[room].legs.clone();
-        // A queue that calls back is visited by nobody.
+        // A queue that calls back has no visitor.
         let calls_back = |queue: usize| {
             legs.clone().any(|leg| self.legs[leg].person == Some(queue) && !self.legs[leg].is_inbound())
         };
         let moved_to = self.legs_moved_to();
-        let mut visits: Vec<Gathered> = Vec::new();
+        let mut visits: Vec<VisitLegs> = Vec::new();
         for leg in legs.clone() {
             let Some(person) = self.legs[leg].person else { continue };
             if self.legs[leg].kind == Kind::Queue {
                 if self.legs[leg].is_inbound() {
-                    visits.push(Gathered { queue: person, own: Some(leg), offered: Vec::new() });
+                    visits.push(VisitLegs { queue: person, own: Some(leg), offered: Vec::new() });
                 }
             } else if let Some(queue) = self.offering_queue(leg) {
                 match visits.iter_mut().rev().find(|visit| visit.queue == queue) {
                     Some(visit) if self.is_still_offered(visit, leg) => visit.offered.push(leg),
                     _ if calls_back(queue) => {}
-                    _ => visits.push(Gathered { queue, own: None, offered: vec![leg] }),
+                    _ => visits.push(VisitLegs { queue, own: None, offered: vec![leg] }),
                 }
             } else if self.has_no_address(leg) && !moved_to.contains(&leg) {
                 let open = visits.iter_mut().rev().find(|visit| self.is_open(visit, self.legs[leg].start));
@@ -89,9 +90,9 @@ impl Fold<'_> {
         leg.is_inbound() && leg.kind.is_person() && leg.description.to.extension.is_none()
     }
 
-    /// Whether a leg may belong to a visit that began before: the queue's own leg has not ended; without one, nobody
-    /// has answered out of it.
-    fn is_still_offered(&self, visit: &Gathered, leg: usize) -> bool {
+    /// Whether a leg may belong to an earlier visit: the queue's own leg has not ended; without one, no offer was
+    /// answered and ended.
+    fn is_still_offered(&self, visit: &VisitLegs, leg: usize) -> bool {
         let start = self.legs[leg].start;
         match visit.own {
             Some(own) => self.legs[own].end.is_none_or(|end| start <= end),
@@ -102,7 +103,7 @@ impl Fold<'_> {
         }
     }
 
-    fn is_open(&self, visit: &Gathered, time: Time) -> bool {
+    fn is_open(&self, visit: &VisitLegs, time: Time) -> bool {
         let lasts = |leg: usize| self.legs[leg].end.is_none_or(|end| end > time);
         match visit.own {
             Some(own) => lasts(own),
@@ -110,13 +111,13 @@ impl Fold<'_> {
         }
     }
 
-    fn visit(&self, room: usize, Gathered { queue, own, offered }: Gathered) -> Visit {
+    fn visit(&self, room: usize, VisitLegs { queue, own, offered }: VisitLegs) -> Visit {
         let first = own.or_else(|| offered.first().copied()).map(|leg| self.legs[leg].start);
         let enter = first.unwrap_or(self.last_event);
         let answer = self.answered_out_of(room, enter, own, &offered);
         let waiting_until = self.waiting_until(room, &offered);
         let given_up = own.and_then(|leg| self.left_queue(leg)).or_else(|| {
-            // Without a leg of its own the visit lasts as long as its offers.
+            // Without a leg of its own, the visit lasts as long as its offers.
             let ends: Option<Vec<Time>> = offered.iter().map(|&offer| self.legs[offer].end).collect();
             ends.filter(|_| own.is_none())?.into_iter().max()
         });
@@ -141,8 +142,8 @@ impl Fold<'_> {
         }
     }
 
-    /// Who first came on the line with the caller out of a visit, and when: by one of its legs, or by picking the
-    /// ringing call up.
+    /// Who was first connected with the caller by a visit, and when: by one of its legs, or by a pickup of the
+    /// ringing call.
     fn answered_out_of(
         &self,
         room: usize,
@@ -163,20 +164,22 @@ impl Fold<'_> {
             let open = |leg: usize| self.legs[leg].end.is_none_or(|end| end >= time);
             enter <= time && own.map_or_else(|| offered.iter().any(|&leg| open(leg)), open)
         };
-        let number = |other: usize, time: Time| self.joints.number(other, time);
+        let group = |other: usize, time: Time| self.join_timeline.group(other, time);
         let by_link = self.links.iter().filter_map(|link| {
             let is_here =
-                link.kind == LinkKind::Pickup && number(link.b.room, link.start) == number(room, link.start);
+                link.kind == LinkKind::Pickup && group(link.b.room, link.start) == group(room, link.start);
             let taker = self.legs[link.a.leg?].person?;
             (is_here && lasts(link.start)).then_some((link.start, taker))
         });
         by_leg.chain(pickups).chain(by_link).min()
     }
 
-    /// When the last person left who could be waiting in a session: everybody but those to whom the call is offered.
+    /// When the last party left who could be waiting in a session: every person to whom the call is not offered.
     fn waiting_until(&self, room: usize, offered: &[usize]) -> Option<Time> {
         let forever = Time::from_millis(i64::MAX);
-        let here = |other: usize| self.joints.number(other, forever) == self.joints.number(room, forever);
+        let here = |other: usize| {
+            self.join_timeline.group(other, forever) == self.join_timeline.group(room, forever)
+        };
         let mut until: Option<Time> = None;
         let legs = self.legs.iter().enumerate();
         let waiting = legs.filter(|(index, leg)| {
@@ -186,14 +189,14 @@ impl Fold<'_> {
             until = Some(until.map_or(leg.end?, |until| until.max(leg.end.unwrap_or(until))));
             leg.end?;
         }
-        for side in self.implied.iter().filter(|side| here(side.room) && !side.present.is_empty()) {
+        for side in self.inferred_parties.iter().filter(|side| here(side.room) && !side.present.is_empty()) {
             let end = side.present.iter().map(|(_, end)| *end).collect::<Option<Vec<Time>>>()?;
             until = until.max(end.into_iter().max());
         }
         until
     }
 
-    /// How a visit came out out of which nobody is seen to have answered; none where that is not shown.
+    /// The outcome of a visit without an observed answer. `None` if the notifications do not show it.
     fn unanswered_visit(
         &self,
         room: usize,
@@ -220,18 +223,18 @@ impl Fold<'_> {
         let was_seen_to_leave = self.rooms[room].originator.is_some() || own.is_some();
         let left = waiting_until
             .filter(|_| was_seen_to_leave)
-            .is_some_and(|until| given_up.is_none_or(|given_up| until - given_up <= SOON_MS));
+            .is_some_and(|until| given_up.is_none_or(|given_up| until - given_up <= MAX_ABANDON_DELAY_MS));
         (left || any_ended(Reason::CallerDropped)).then_some(QueueOutcome::Abandoned)
     }
 
-    /// When a queue's own leg gave the call up: to voicemail, or altogether.
+    /// When a queue's own leg passed the call to voicemail, or ended.
     fn left_queue(&self, leg: usize) -> Option<Time> {
         let leg = &self.legs[leg];
         let voicemail = leg.spans.iter().find(|span| span.state == LegState::Voicemail);
         voicemail.map(|span| span.start).or(leg.end)
     }
 
-    /// Whether the caller's next stop is another queue, a person rung directly, or a mailbox.
+    /// Whether the caller's next stop is another queue, a person who is rung directly, or a mailbox.
     fn went_on(&self, room: usize, own: Option<usize>, offered: &[usize], enter: Time) -> bool {
         let sequence = own.or_else(|| offered.first().copied()).map(|leg| self.legs[leg].first_sequence);
         self.rooms[room].legs.clone().any(|other| {

@@ -1,4 +1,4 @@
-//! The record: everything the fold found out, in the words of `docs/contract.md` §5.
+//! Builds the record from the results of the stages, in the terms of `docs/contract.md` §5.
 
 use compact_str::CompactString;
 use smallvec::SmallVec;
@@ -13,18 +13,18 @@ use wholecall_record::{
 };
 
 use super::{
-    Fold, Standing,
+    Fold, RecordStatus,
     legs::Leg,
     links::End,
-    moves::Step,
+    moves::DetectedMove,
     people::is_public_number,
     queues::Visit,
-    result::Question,
+    result::OutcomeInput,
     sides::{Caller, Dialled},
 };
 use crate::{directory::Directory, numbers::number_without_code};
 
-/// A stretch of time; it runs to the end of what is known where it has not ended.
+/// A stretch of time; an open one runs to the call's last event.
 pub(super) type Stretch = (Time, Option<Time>);
 
 /// What RingCentral's formulas count of a leg.
@@ -44,35 +44,36 @@ pub(super) fn of_kind(stretches: &Stretches, kind: Counted) -> impl Iterator<Ite
 
 impl Fold<'_> {
     /// The record of the call.
-    pub(crate) fn record(&self, standing: Standing) -> Call {
+    pub(crate) fn record(&self, status: RecordStatus) -> Call {
         let caller = self.caller();
         let dialled = self.dialled();
         let direction = self.direction();
-        let steps = self.find_moves();
+        let detected_moves = self.find_moves();
         let visits = self.find_visits();
         let stretches: SmallVec<[Stretches; 4]> =
             (0..self.legs.len()).map(|leg| self.stretches(leg)).collect();
-        let state = standing.state;
-        let conversations = self.conversations(state);
+        let state = status.state;
+        let conversations = self.conversation_records(state);
         let (start, end) = self.span(state, &conversations);
-        let answer = self.answer(state, &caller).map(|talk| talk.start);
+        let answer = self.answer(state, &caller).map(|conversation| conversation.start);
         let customer = self.customer(&caller, &dialled);
         let served = customer.or(caller.person);
         let ids = |people: &[usize]| people.iter().map(|&person| self.people[person].id.clone()).collect();
-        let moves: Vec<Move> =
-            (0..steps.len()).map(|at| self.move_record(&steps, at, &visits, state)).collect();
-        let question = Question { state, caller: &caller, dialled: &dialled, direction, visits: &visits };
+        let moves: Vec<Move> = (0..detected_moves.len())
+            .map(|at| self.move_record(&detected_moves, at, &visits, state))
+            .collect();
+        let input = OutcomeInput { state, caller: &caller, dialled: &dialled, direction, visits: &visits };
         let mut call = Call {
             schema: CompactString::const_new(SCHEMA),
             id: self.id().clone(),
-            account_id: self.material.account.cloned(),
-            version: standing.version,
-            updated_at: standing.updated_at,
-            directory_version: self.material.directory.and_then(Directory::version),
+            account_id: self.input.account.cloned(),
+            version: status.version,
+            updated_at: status.updated_at,
+            directory_version: self.input.directory.and_then(Directory::version),
             state,
             direction,
             view: if self.is_seen_by_the_account() { View::Account } else { View::Extension },
-            result: self.outcome(&question),
+            result: self.outcome(&input),
             from: self.from(&caller),
             to: self.to(&dialled),
             answered_by: self.person_id(self.answered_by(state, &caller)),
@@ -85,10 +86,10 @@ impl Fold<'_> {
             answer_time: answer,
             end_time: end,
             durations: self.durations(start, answer, end, &stretches),
-            participants: self.participants(&caller, &dialled, &steps, &stretches),
+            participants: self.participants(&caller, &dialled, &detected_moves, &stretches),
             legs: (0..self.legs.len()).map(|leg| self.leg(leg, &caller, &stretches[leg])).collect(),
             links: self.links.iter().map(|link| self.link_record(link)).collect(),
-            transfer: self.last_transfer(&steps, served).map(|at| moves[at].clone()),
+            transfer: self.last_transfer(&detected_moves, served).map(|at| moves[at].clone()),
             moves,
             missed_by: ids(&self.missed_by(&caller)),
             conversations,
@@ -96,31 +97,35 @@ impl Fold<'_> {
             monitors: self.monitors.clone(),
             recordings: self.recordings(),
             sessions: self.sessions(),
-            related: self.material.related.clone(),
-            completeness: self.completeness(standing),
+            related: self.input.related.clone(),
+            completeness: self.completeness(status),
         };
         self.respect_bounds(&mut call);
         call
     }
 
-    /// From its first event to its end. By clocks that differ, somebody may have been heard before or after.
+    /// From its first event to its end. Since clocks differ, a conversation may begin or end outside of that.
     fn span(&self, state: State, conversations: &[Conversation]) -> (Time, Option<Time>) {
-        let heard = conversations.first().map(|talk| talk.start_time);
-        let heard_last = conversations.iter().filter_map(|talk| talk.end_time).max();
-        let start = heard.map_or(self.start(), |heard| heard.min(self.start()));
+        let first_conversation = conversations.first().map(|conversation| conversation.start_time);
+        let last_conversation_end =
+            conversations.iter().filter_map(|conversation| conversation.end_time).max();
+        let start = first_conversation.map_or(self.start(), |first| first.min(self.start()));
         // By another server's clock a call may end before it begins.
-        let begun = self.rooms[self.root].start.map_or(start, |begun| begun.max(start));
-        (start, self.end(state).map(|end| Some(end).max(heard_last).unwrap_or(end).max(begun)))
+        let root_start = self.rooms[self.root].start.map_or(start, |root_start| root_start.max(start));
+        (
+            start,
+            self.end(state).map(|end| Some(end).max(last_conversation_end).unwrap_or(end).max(root_start)),
+        )
     }
 
-    /// The first event of any session; a supervisor's own sessions aside.
+    /// The first event of any session, if possible not of a supervisor's.
     fn start(&self) -> Time {
         let seen = self.rooms.iter().filter_map(|room| Some((room.is_supervising, room.start?)));
         seen.min().map_or(self.last_event, |(_, start)| start)
     }
 
-    /// The end of the last leg, supervisors' aside. Where a closed call's leg never said that it ended, the
-    /// last thing known of the call is its end.
+    /// The end of the last leg, if possible not a supervisor's. A leg of a closed call without an end ends with the
+    /// call's last event.
     fn end(&self, state: State) -> Option<Time> {
         if state == State::Live {
             return None;
@@ -135,7 +140,7 @@ impl Fold<'_> {
 
     fn from(&self, caller: &Caller<'_>) -> Side {
         let person = caller.person.map(|person| &self.people[person]);
-        let shown = caller.side.and_then(|side| side.telling_number());
+        let shown = caller.side.and_then(|side| side.identifying_number());
         let extension = caller.id.as_ref().and_then(|id| id.extension_id());
         let is_public = |number: &&str| extension.is_none() || is_public_number(number);
         let number = shown.filter(is_public).map(CompactString::from);
@@ -155,7 +160,7 @@ impl Fold<'_> {
 
     fn to(&self, dialled: &Dialled<'_>) -> Side {
         let person = dialled.person.map(|person| &self.people[person]);
-        // Whom a call that was not seen from its start was addressed to is not known.
+        // It is not known to whom a call was addressed that was not observed from its start.
         let named = dialled.side.name.filter(|_| self.is_seen_from_its_start());
         self.side(Side {
             participant: person.map(|person| person.id.clone()),
@@ -177,9 +182,9 @@ impl Fold<'_> {
         Side { display_name: CompactString::from(display_name), ..side }
     }
 
-    /// RingCentral guide, "Calculating call time metrics": ring is `Proceeding` to the first `Answered` or
-    /// the end, talk every `Answered` to `Hold` or the end, hold every `Hold` to `Answered` or the end.
-    /// `Gone`, `Parked` and voicemail end a stretch too.
+    /// RingCentral guide, "Calculating call time metrics": ring is `Proceeding` to the first `Answered` or the end,
+    /// talk every `Answered` to `Hold` or the end, hold every `Hold` to `Answered` or the end. `Gone`, `Parked` and
+    /// voicemail end a stretch too.
     fn stretches(&self, index: usize) -> Stretches {
         let leg = &self.legs[index];
         let mut stretches = Stretches::new();
@@ -187,7 +192,7 @@ impl Fold<'_> {
         let mut answered = false;
         let mut stop = |counting: &mut Option<(Counted, Time)>, end: Option<Time>| {
             let Some((kind, start)) = counting.take() else { return };
-            // Whatever a leg says after it has ended is not its life.
+            // Changes after a leg's end do not count.
             let end = match (end, leg.end) {
                 (Some(end), Some(last)) => Some(end.min(last)),
                 (end, last) => end.or(last),
@@ -197,7 +202,7 @@ impl Fold<'_> {
             }
         };
         for change in self.changes_of(index) {
-            let Some(code) = change.event.said.code else { continue };
+            let Some(code) = change.event.status.code else { continue };
             let next = match code {
                 Code::Proceeding if !answered => Some(Counted::Ring),
                 Code::Answered => Some(Counted::Talk),
@@ -230,16 +235,17 @@ impl Fold<'_> {
         };
         Durations {
             total_ms: end - start,
-            // By clocks that differ, somebody may have been heard before the root began.
+            // Since clocks differ, the answer may be earlier than the root's start.
             wait_ms: (answer.unwrap_or(end) - self.rooms[self.root].start.unwrap_or(start)).max(0),
-            talk_ms: self.union(self.talks.iter().map(|talk| (talk.start, talk.end))),
+            talk_ms: self
+                .union(self.conversations.iter().map(|conversation| (conversation.start, conversation.end))),
             hold_ms: self.union(stretches.iter().flat_map(|leg| of_kind(leg, Counted::Hold))),
             parked_ms: self.union(spans(LegState::Parked)),
             voicemail_ms: self.union(spans(LegState::Voicemail)),
         }
     }
 
-    /// How long at least one of the stretches lasted. What has not ended runs to the call's last event.
+    /// The total time covered by the stretches. Open ones run to the call's last event.
     pub(super) fn union(&self, stretches: impl Iterator<Item = Stretch>) -> i64 {
         let mut stretches: SmallVec<[(Time, Time); 8]> =
             stretches.map(|(start, end)| (start, end.unwrap_or(self.last_event).max(start))).collect();
@@ -265,7 +271,8 @@ impl Fold<'_> {
     fn leg(&self, index: usize, caller: &Caller<'_>, stretches: &Stretches) -> wholecall_record::call::Leg {
         let leg = &self.legs[index];
         let own = if leg.is_inbound() { &leg.description.to } else { &leg.description.from };
-        let first = |code| self.changes_of(index).iter().find(|change| change.event.said.code == Some(code));
+        let first =
+            |code| self.changes_of(index).iter().find(|change| change.event.status.code == Some(code));
         let length = |kind: Counted| {
             let lengths = of_kind(stretches, kind);
             lengths.map(|(start, end)| end.unwrap_or(self.last_event).max(start) - start).sum()
@@ -298,13 +305,13 @@ impl Fold<'_> {
         }
     }
 
-    /// The word a leg ended with; that of the link it left by where only the other end named one.
+    /// The word that a leg ended with; if only the other end of the link it left by has one, that.
     fn end_reason_word(&self, index: usize) -> Option<CompactString> {
         let leg = &self.legs[index];
         let end = leg.end?;
-        let own = leg.ended_by.and_then(|at| self.changes[at].event.said.reason_word());
+        let own = leg.ended_by.and_then(|at| self.changes[at].event.status.reason_word());
         let left_by = |link: &&super::Link| {
-            link.empties_its_ends()
+            link.removes_both_legs()
                 && link.start == end
                 && link.ends().iter().any(|side| side.leg == Some(index))
         };
@@ -327,30 +334,45 @@ impl Fold<'_> {
         }
     }
 
-    fn move_record(&self, steps: &[Step], at: usize, visits: &[Visit], state: State) -> Move {
-        let step = &steps[at];
+    fn move_record(
+        &self,
+        detected_moves: &[DetectedMove],
+        at: usize,
+        visits: &[Visit],
+        state: State,
+    ) -> Move {
+        let detected = &detected_moves[at];
         Move {
-            kind: step.kind,
-            time: step.time,
-            by: self.person_id(step.by),
-            target: self.person_id(step.target),
-            answered: self.is_answered(steps, at, visits, state),
-            evidence: self.evidence(&step.proof),
+            kind: detected.kind,
+            time: detected.time,
+            by: self.person_id(detected.by),
+            target: self.person_id(detected.target),
+            answered: self.is_answered(detected_moves, at, visits, state),
+            evidence: self.evidence(&detected.proof),
         }
     }
 
-    /// Whether the target of a move was in a conversation after it and before the next one; a queue: whether it was
-    /// answered out of it. None where what came after the move was not seen.
-    fn is_answered(&self, steps: &[Step], at: usize, visits: &[Visit], state: State) -> Option<bool> {
-        let step = &steps[at];
-        let next = steps[at + 1..].iter().map(|later| later.time).find(|time| *time > step.time);
-        let Some(target) = step.target else { return (step.kind == MoveKind::Park).then_some(false) };
+    /// Whether the target of a move was in a conversation after it and before the next one; for a queue, whether the
+    /// call was answered out of it. `None` if what followed the move was not observed.
+    fn is_answered(
+        &self,
+        detected_moves: &[DetectedMove],
+        at: usize,
+        visits: &[Visit],
+        state: State,
+    ) -> Option<bool> {
+        let detected = &detected_moves[at];
+        let next = detected_moves[at + 1..].iter().map(|later| later.time).find(|time| *time > detected.time);
+        let Some(target) = detected.target else { return (detected.kind == MoveKind::Park).then_some(false) };
         let in_time = |start: Time, end: Option<Time>| {
-            end.is_none_or(|end| end > step.time) && next.is_none_or(|next| start < next)
+            end.is_none_or(|end| end > detected.time) && next.is_none_or(|next| start < next)
         };
-        let talked = self.talks(state).any(|(talk, end)| {
-            in_time(talk.start, end)
-                && talk.people.iter().any(|&person| self.user_behind(person) == target || person == target)
+        let talked = self.conversations(state).any(|(conversation, end)| {
+            in_time(conversation.start, end)
+                && conversation
+                    .people
+                    .iter()
+                    .any(|&person| self.user_behind(person) == target || person == target)
         });
         let mut visited = visits.iter().filter(|visit| {
             visit.queue == target && in_time(visit.enter, visit.leave.map(|leave| leave + 1))
@@ -365,20 +387,21 @@ impl Fold<'_> {
         }
     }
 
-    /// Whether a person is in a session whose far side may have talked with them unseen.
+    /// Whether a participant is in a session whose far side may have talked with them unobserved.
     fn talks_unseen(&self, person: usize) -> bool {
-        let unheard = |room: usize| self.implied.iter().any(|side| side.room == room && !side.can_be_heard);
-        self.people[person].legs.iter().any(|&leg| unheard(self.legs[leg].room))
+        let is_unobserved =
+            |room: usize| self.inferred_parties.iter().any(|side| side.room == room && !side.can_be_heard);
+        self.people[person].legs.iter().any(|&leg| is_unobserved(self.legs[leg].room))
     }
 
-    fn conversations(&self, state: State) -> Vec<Conversation> {
-        let talks = self.talks(state).map(|(talk, end)| Conversation {
-            start_time: talk.start,
+    fn conversation_records(&self, state: State) -> Vec<Conversation> {
+        let conversations = self.conversations(state).map(|(conversation, end)| Conversation {
+            start_time: conversation.start,
             end_time: end,
-            participants: talk.people.iter().map(|&person| self.people[person].id.clone()).collect(),
-            inferred: talk.inferred,
+            participants: conversation.people.iter().map(|&person| self.people[person].id.clone()).collect(),
+            inferred: conversation.inferred,
         });
-        talks.collect()
+        conversations.collect()
     }
 
     fn visit_record(&self, visit: &Visit) -> QueueVisit {

@@ -1,4 +1,4 @@
-//! How the call came out.
+//! The result of the call.
 
 use smallvec::SmallVec;
 use wholecall_notification::{Code, Reason};
@@ -18,8 +18,8 @@ use crate::{
     numbers::{is_star_code, star_code_carries_more},
 };
 
-/// What the result of a call is decided by.
-pub(super) struct Question<'f, 'a> {
+/// What decides the result of a call.
+pub(super) struct OutcomeInput<'f, 'a> {
     pub(super) state: State,
     pub(super) caller: &'f Caller<'a>,
     pub(super) dialled: &'f Dialled<'a>,
@@ -27,33 +27,33 @@ pub(super) struct Question<'f, 'a> {
     pub(super) visits: &'f [Visit],
 }
 
-/// Where a caller waits, by one leg or one visit to a queue.
+/// Where a caller waits: one leg, or one visit to a queue.
 struct Stop {
     start: Time,
     end: Option<Time>,
-    place: Place,
+    kind: StopKind,
 }
 
-enum Place {
+enum StopKind {
     Mailbox,
     Fax,
-    /// The outcome of the visit, in which somebody was rung.
+    /// A visit in which an agent was rung, and its outcome.
     Queue(Option<QueueOutcome>),
     /// The leg of a person who was rung directly, or could not be.
     Person(usize),
 }
 
 impl Fold<'_> {
-    /// How the call came out: the first of the rules that applies.
-    pub(super) fn outcome(&self, question: &Question<'_, '_>) -> Outcome {
-        let Question { state, caller, direction, .. } = *question;
-        if self.talks(state).next().is_some() || self.answered_oneself(caller) {
+    /// The result of the call: the first rule that applies.
+    pub(super) fn outcome(&self, input: &OutcomeInput<'_, '_>) -> Outcome {
+        let OutcomeInput { state, caller, direction, .. } = *input;
+        if self.conversations(state).next().is_some() || self.answered_oneself(caller) {
             return Outcome::Answered;
         }
         if state == State::Live {
             return Outcome::InProgress;
         }
-        if let Some(outcome) = self.outcome_of_service(question) {
+        if let Some(outcome) = self.outcome_of_service(input) {
             return outcome;
         }
         if self.was_taken_by_others() {
@@ -62,12 +62,12 @@ impl Fold<'_> {
         if self.was_handed_on() {
             return Outcome::Forwarded;
         }
-        if self.is_answer_unseen(question) {
+        if self.is_answer_unseen(input) {
             return Outcome::Unknown;
         }
         match direction {
-            Direction::Outbound => self.outcome_outside(),
-            Direction::Inbound | Direction::Internal => self.outcome_of_last_stop(question),
+            Direction::Outbound => self.outcome_by_failure(),
+            Direction::Inbound | Direction::Internal => self.outcome_of_last_stop(input),
         }
     }
 
@@ -85,21 +85,21 @@ impl Fold<'_> {
     }
 
     /// A star code, the caller's own mailbox or an announcement was called, and no person was rung.
-    fn outcome_of_service(&self, question: &Question<'_, '_>) -> Option<Outcome> {
+    fn outcome_of_service(&self, input: &OutcomeInput<'_, '_>) -> Option<Outcome> {
         let is_rung = |leg: &Leg<'_>| leg.is_inbound() && leg.kind.is_person() && leg.rang();
         if self.legs.iter().any(is_rung) {
             return None;
         }
-        if let Some(code) = question.dialled.number.filter(|number| is_star_code(number)) {
-            let leads_to_the_unseen = self.rooms.iter().any(|room| room.start.is_none());
-            let is_service = !star_code_carries_more(code) && !leads_to_the_unseen;
+        if let Some(code) = input.dialled.number.filter(|number| is_star_code(number)) {
+            let leads_to_unseen_leg = self.rooms.iter().any(|room| room.start.is_none());
+            let is_service = !star_code_carries_more(code) && !leads_to_unseen_leg;
             return Some(if is_service { Outcome::Service } else { Outcome::Unknown });
         }
-        let is_announcement = question.dialled.person.is_some_and(|person| {
+        let is_announcement = input.dialled.person.is_some_and(|person| {
             let extension = self.people[person].extension.as_deref();
             extension.and_then(|extension| self.listed_kind(extension)) == Some(EntryKind::Announcement)
         });
-        let is_service = is_announcement || self.is_own_mailbox(question.caller);
+        let is_service = is_announcement || self.is_own_mailbox(input.caller);
         is_service.then_some(Outcome::Service)
     }
 
@@ -115,7 +115,7 @@ impl Fold<'_> {
         inbound.clone().next().is_some() && inbound.all(is_mailbox)
     }
 
-    /// Whether somebody of whom nothing is seen took a call that rang at a person who is.
+    /// Whether a party that was not observed took a call that rang at an observed person.
     fn was_taken_by_others(&self) -> bool {
         self.legs.iter().any(|leg| {
             let reason = self.end_reason(leg);
@@ -129,48 +129,46 @@ impl Fold<'_> {
     fn was_handed_on(&self) -> bool {
         self.legs.iter().any(|leg| {
             let Some(at) = leg.ended_by else { return false };
-            let said = &self.changes[at].event.said;
-            let is_forward = said.reason_word().is_some_and(|word| word.starts_with("Forward"));
-            let hands_on = match said.reason {
+            let status = &self.changes[at].event.status;
+            let is_forward = status.reason_word().is_some_and(|word| word.starts_with("Forward"));
+            let hands_on = match status.reason {
                 Some(Reason::BlindTransfer | Reason::RccTransfer | Reason::DtmfTransfer) => true,
                 reason => reason == Some(Reason::CallRedirected) || is_forward,
             };
             let is_persons = leg.kind.is_person() || leg.kind == Kind::Router;
             let sequence = self.changes[at].event.sequence;
-            let goes_on = self.rooms[leg.room]
+            let continues = self.rooms[leg.room]
                 .legs
                 .clone()
                 .any(|other| self.legs[other].first_sequence >= sequence && !self.legs[other].supervises);
-            hands_on && is_persons && leg.is_inbound() && !goes_on
+            hands_on && is_persons && leg.is_inbound() && !continues
         })
     }
 
-    /// Whether the caller is connected with the platform, and the leg of the extension that was called was not seen;
-    /// whether of a RingOut only the leg of the one who began it was, or of a call only a supervisor's.
-    fn is_answer_unseen(&self, question: &Question<'_, '_>) -> bool {
+    /// Whether the caller is connected with the platform, and the leg of the called extension was not observed; or
+    /// whether only the initiator's leg of a RingOut was observed, or only a supervisor's leg of a call.
+    fn is_answer_unseen(&self, input: &OutcomeInput<'_, '_>) -> bool {
         let room = &self.rooms[self.root];
         if room.legs.clone().all(|leg| self.legs[leg].supervises) {
             return true;
         }
         let answered = |leg: usize| self.first_answer(leg).is_some();
         if room.session.is_ring_out() {
-            let mut others = room.legs.clone().filter(|&leg| self.legs[leg].person != question.caller.person);
+            let mut others = room.legs.clone().filter(|&leg| self.legs[leg].person != input.caller.person);
             return others.next().is_none() && room.legs.clone().any(answered);
         }
         let Some(originator) = room.originator else { return false };
         let is_callee = |leg: usize| self.legs[leg].is_inbound() && !self.legs[leg].supervises;
         let side = self.legs[originator].description.to;
-        answered(originator)
-            && !room.legs.clone().any(is_callee)
-            && may_be_ours(side, self.material.directory)
+        answered(originator) && !room.legs.clone().any(is_callee) && may_be_ours(side, self.input.directory)
     }
 
-    /// The last stop of the caller decides.
-    fn outcome_of_last_stop(&self, question: &Question<'_, '_>) -> Outcome {
-        let last = self.last_stop(question);
+    /// The result by the caller's last stop.
+    fn outcome_of_last_stop(&self, input: &OutcomeInput<'_, '_>) -> Outcome {
+        let last = self.last_stop(input);
         let people = || {
-            last.iter().filter_map(|stop| match stop.place {
-                Place::Person(leg) if !self.is_on_behalf(leg) => Some(leg),
+            last.iter().filter_map(|stop| match stop.kind {
+                StopKind::Person(leg) if !self.is_on_behalf(leg) => Some(leg),
                 _ => None,
             })
         };
@@ -178,15 +176,15 @@ impl Fold<'_> {
             let mut ended = people().map(|leg| self.end_reason(&self.legs[leg]) == Some(reason)).peekable();
             ended.peek().is_some() && ended.all(|is_so| is_so)
         };
-        let has = |is: &dyn Fn(&Place) -> bool| last.iter().any(|stop| is(&stop.place));
-        let queue = last.iter().rev().find_map(|stop| match stop.place {
-            Place::Queue(outcome) => Some(outcome),
+        let has = |is: &dyn Fn(&StopKind) -> bool| last.iter().any(|stop| is(&stop.kind));
+        let queue = last.iter().rev().find_map(|stop| match stop.kind {
+            StopKind::Queue(outcome) => Some(outcome),
             _ => None,
         });
         match () {
             () if last.is_empty() => Outcome::Abandoned,
-            () if has(&|place| matches!(place, Place::Mailbox)) => Outcome::Voicemail,
-            () if has(&|place| matches!(place, Place::Fax)) => Outcome::Fax,
+            () if has(&|kind| matches!(kind, StopKind::Mailbox)) => Outcome::Voicemail,
+            () if has(&|kind| matches!(kind, StopKind::Fax)) => Outcome::Fax,
             () if queue == Some(Some(QueueOutcome::Abandoned)) => Outcome::Abandoned,
             () if queue.is_some() => Outcome::Missed,
             () if every_one(Reason::Rejected) => Outcome::Rejected,
@@ -195,11 +193,11 @@ impl Fold<'_> {
         }
     }
 
-    /// The last stop: of the places where the caller waited, those that overlap each other.
-    fn last_stop(&self, question: &Question<'_, '_>) -> SmallVec<[Stop; 4]> {
-        let mut stops = self.stops(question);
+    /// The last stop: of the places where the caller waited, the last ones that overlap.
+    fn last_stop(&self, input: &OutcomeInput<'_, '_>) -> SmallVec<[Stop; 4]> {
+        let mut stops = self.stops(input);
         stops.sort_by_key(|stop| stop.start);
-        // Where the last group of overlapping stops begins.
+        // The first of the last group of overlapping stops.
         let mut first = 0;
         let mut until: Option<Time> = Some(Time::from_millis(i64::MIN));
         for (at, stop) in stops.iter().enumerate() {
@@ -213,31 +211,35 @@ impl Fold<'_> {
         stops
     }
 
-    fn stops(&self, question: &Question<'_, '_>) -> SmallVec<[Stop; 4]> {
+    fn stops(&self, input: &OutcomeInput<'_, '_>) -> SmallVec<[Stop; 4]> {
         let mut stops = SmallVec::new();
         for (index, leg) in self.legs.iter().enumerate().filter(|(_, leg)| leg.is_inbound()) {
             let mailbox = leg.spans.iter().find(|span| span.state == LegState::Voicemail);
             let fax = leg.spans.iter().find(|span| span.state == LegState::Fax);
-            stops.extend(mailbox.map(|span| Stop { start: span.start, end: leg.end, place: Place::Mailbox }));
-            stops.extend(fax.map(|span| Stop { start: span.start, end: leg.end, place: Place::Fax }));
-            let is_offer = question.visits.iter().any(|visit| visit.offered.contains(&index));
-            let is_callers = leg.person.is_some() && leg.person == question.caller.person && !leg.rang()
-                || self.rooms[leg.room].session.is_ring_out() && leg.person == question.caller.person;
+            stops.extend(mailbox.map(|span| Stop {
+                start: span.start,
+                end: leg.end,
+                kind: StopKind::Mailbox,
+            }));
+            stops.extend(fax.map(|span| Stop { start: span.start, end: leg.end, kind: StopKind::Fax }));
+            let is_offer = input.visits.iter().any(|visit| visit.offered.contains(&index));
+            let is_callers = leg.person.is_some() && leg.person == input.caller.person && !leg.rang()
+                || self.rooms[leg.room].session.is_ring_out() && leg.person == input.caller.person;
             if leg.kind.is_person() && !is_offer && !is_callers && self.was_to_be_rung(leg) {
                 let end = mailbox.or(fax).map(|span| span.start).or(leg.end);
-                stops.push(Stop { start: leg.start, end, place: Place::Person(index) });
+                stops.push(Stop { start: leg.start, end, kind: StopKind::Person(index) });
             }
         }
-        for visit in question.visits {
+        for visit in input.visits {
             if visit.offered.iter().any(|&leg| self.legs[leg].rang()) {
-                let place = Place::Queue(visit.outcome);
-                stops.push(Stop { start: visit.enter, end: visit.leave, place });
+                let kind = StopKind::Queue(visit.outcome);
+                stops.push(Stop { start: visit.enter, end: visit.leave, kind });
             }
         }
         stops
     }
 
-    /// Whether a person was rung by a leg, or could not be: their telephones are off, busy, set not to disturb.
+    /// Whether a person was rung by a leg, or could not be: their phones are off, busy, or set to do not disturb.
     fn was_to_be_rung(&self, leg: &Leg<'_>) -> bool {
         if leg.rang() || leg.codes.has(Code::Answered) {
             return true;
@@ -256,8 +258,8 @@ impl Fold<'_> {
         leg.missed || failed
     }
 
-    /// The failure reason of the root's last-ended Inbound leg that has one, else of the caller's own leg.
-    fn outcome_outside(&self) -> Outcome {
+    /// The failure reason of the root's Inbound leg that ended last with one; else that of the caller's own leg.
+    fn outcome_by_failure(&self) -> Outcome {
         let room = &self.rooms[self.root];
         let legs = room.legs.clone().map(|leg| &self.legs[leg]);
         let failure = |leg: &Leg<'_>| outcome_of_failure(self.end_reason(leg)?);

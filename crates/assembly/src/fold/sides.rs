@@ -16,11 +16,11 @@ use crate::{
     numbers::{is_extension_number, is_star_code},
 };
 
-/// The rank of a session among those of its call: the call is named after the session of the first rank, of several
-/// the one that began first.
+/// The rank of a session among those of its call. The call is named after the session with the first rank; of
+/// several, the one that began first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rank {
-    /// With somebody outside the account.
+    /// With a party outside the account.
     Outside,
     /// Between extensions, or to a service of the platform.
     Internal,
@@ -32,7 +32,7 @@ pub(crate) enum Rank {
 
 /// Who made a call.
 pub(super) struct Caller<'a> {
-    /// None for a call that the platform places and of which the originating leg was not seen.
+    /// `None` if the platform placed the call and the originating leg was not observed.
     pub(super) id: Option<ParticipantId>,
     pub(super) person: Option<usize>,
     pub(super) side: Option<Side<'a>>,
@@ -42,25 +42,25 @@ pub(super) struct Caller<'a> {
 pub(super) struct Dialled<'a> {
     /// `from` or `to` of the leg that shows it.
     pub(super) side: Side<'a>,
-    /// What was dialled, as it was dialled.
+    /// The number as it was dialled.
     pub(super) number: Option<&'a str>,
-    /// To whom the call was addressed.
+    /// The participant that the call was addressed to.
     pub(super) person: Option<usize>,
 }
 
-/// What shows who calls in a session.
+/// What shows the caller of a session.
 #[derive(Debug, Clone, Copy)]
 enum CallerShown {
     /// The caller's own leg.
     Leg(usize),
-    /// `from` of somebody else's leg.
+    /// `from` of another participant's leg.
     From(usize),
     /// Nothing.
     Nothing,
 }
 
 impl<'a> Fold<'a> {
-    /// The seen session that the call is named after.
+    /// The observed session that the call is named after.
     pub(super) fn find_root(&self) -> Option<usize> {
         let seen = (0..self.rooms.len()).filter(|&room| self.rooms[room].start.is_some());
         // Rooms are in order of their start.
@@ -72,7 +72,7 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// A directory does not change a session's rank: the name of a closed call must not change with it.
+    /// A directory does not change a session's rank: the id of a closed call must not change with it.
     pub(super) fn rank(&self, room: usize) -> Rank {
         match &self.rooms[room] {
             room if room.is_supervising => Rank::Supervising,
@@ -84,13 +84,13 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// The direction of a session taken alone, as the account sees it.
+    /// The direction of a session taken alone, as seen from the account.
     pub(super) fn direction_of(&self, room: usize, directory: Option<&Directory>) -> Direction {
         let shown = self.caller_shown(room);
         let caller_is_ours = match shown {
             CallerShown::Leg(leg) => self.own_extension(&self.legs[leg]).is_some(),
             CallerShown::From(leg) => is_internal(self.legs[leg].description.from, directory),
-            // A supervisor dials a service of the platform; else the platform placed the call.
+            // Either a supervisor dialled a service of the platform, or the platform placed the call.
             CallerShown::Nothing if self.rooms[room].session.is_call_out() => return Direction::Outbound,
             CallerShown::Nothing => return Direction::Internal,
         };
@@ -106,11 +106,11 @@ impl<'a> Fold<'a> {
         if is_internal { Direction::Internal } else { Direction::Outbound }
     }
 
-    /// What shows who called: the originating leg; in a RingOut the initiator's, or what the target's leg names as its
-    /// caller; else `from` of the first Inbound leg.
+    /// What shows the caller: the originating leg; in a RingOut the initiator's, or what the target's leg names as
+    /// its caller; else `from` of the first Inbound leg.
     fn caller_shown(&self, room: usize) -> CallerShown {
         let legs = || self.rooms[room].legs.clone();
-        // A supervisor whose own leg is all that was seen called nobody.
+        // A supervisor whose own leg is all that was observed called no one.
         if legs().all(|leg| self.legs[leg].supervises) {
             return CallerShown::Nothing;
         }
@@ -158,14 +158,14 @@ impl<'a> Fold<'a> {
         self.rooms[room].legs.clone().find(|&leg| callee(leg))
     }
 
-    /// The side that names what was dialled, where no callee's leg does.
+    /// The side that names what was dialled, if no callee's leg does.
     fn dialled_side(&self, room: usize, shown: CallerShown) -> Side<'a> {
         let first = self.rooms[room].legs.start;
         let (CallerShown::Leg(leg) | CallerShown::From(leg)) = shown else {
             return self.legs[first].description.to;
         };
         let description = &self.legs[leg].description;
-        // The platform rings whoever began a RingOut as if called by the number to be dialled.
+        // The platform rings the initiator of a RingOut as if the number to be dialled were calling.
         let turned = self.rooms[room].session.is_ring_out() && self.legs[leg].is_inbound();
         match shown {
             CallerShown::Leg(_) if turned => description.from,
@@ -173,7 +173,7 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// What was dialled: the originating leg's first `to`; where that leg was not seen, the first Inbound leg's.
+    /// The number dialled: the originating leg's first `to`; if that leg was not observed, the first Inbound leg's.
     fn number_dialled(&self, room: usize, shown: CallerShown) -> Option<&'a str> {
         let session = self.rooms[room].session;
         let originated = self.rooms[room].originator.map(|leg| self.legs[leg].key);
@@ -208,7 +208,7 @@ impl<'a> Fold<'a> {
 
     /// The call's direction.
     pub(super) fn direction(&self) -> Direction {
-        self.direction_of(self.root, self.material.directory)
+        self.direction_of(self.root, self.input.directory)
     }
 
     /// What was dialled.
@@ -223,8 +223,8 @@ impl<'a> Fold<'a> {
         Dialled { side, number: self.number_dialled(self.root, shown), person }
     }
 
-    /// To whom the call was addressed: whom the first Inbound leg's `to` names, whoever owns the leg, else its owner.
-    /// None where the notifications do not show it.
+    /// The participant that the call was addressed to: the one in `to` of the first Inbound leg, even if it is not
+    /// the leg's owner; else the owner. `None` if the notifications do not show it.
     pub(super) fn addressed_id(&self) -> Option<ParticipantId> {
         let shown = self.caller_shown(self.root);
         let number = self.number_dialled(self.root, shown);
@@ -248,32 +248,31 @@ impl<'a> Fold<'a> {
             CallerShown::Nothing => false,
         };
         match self.own_extension(leg) {
-            None if caller_is_outside => {
-                self.material.directory?.extension_by_number(number?).map(extension_id)
-            }
+            None if caller_is_outside => self.input.directory?.extension_by_number(number?).map(extension_id),
             _ => Some(self.owner_id(leg)),
         }
     }
 
-    /// Where no Inbound leg was seen: whom the originating leg's `to` names. An extension only if its id is known.
+    /// Without an Inbound leg: the participant in `to` of the originating leg. An extension only if its id is known.
     fn named_by_dialled_side(&self, shown: CallerShown) -> Option<ParticipantId> {
         let side = self.dialled_side(self.root, shown);
         if matches!(shown, CallerShown::From(_) | CallerShown::Nothing) || side.is_bridge() {
             return None;
         }
-        let number = side.telling_number();
-        // Where a public number leads to, the platform says by the extension's id; without one it went outside.
-        let short = number.filter(|number| is_extension_number(number, self.material.directory));
-        let by_directory = || self.material.directory?.by_extension_number(short?);
+        let number = side.identifying_number();
+        // If a public number leads to an extension, the platform adds the extension's id; without it the call went
+        // outside.
+        let short = number.filter(|number| is_extension_number(number, self.input.directory));
+        let by_directory = || self.input.directory?.by_extension_number(short?);
         if let Some(extension) = side.extension.or_else(by_directory) {
             return Some(extension_id(extension));
         }
-        number.filter(|number| !is_extension_number(number, self.material.directory))?;
+        number.filter(|number| !is_extension_number(number, self.input.directory))?;
         let leg = &self.legs[self.rooms[self.root].legs.start];
         Some(self.side_id(side, &self.rooms[self.root].session.id, leg))
     }
 
-    /// Whether the root's originating leg was seen.
+    /// Whether the root's originating leg was observed.
     pub(super) fn is_seen_by_the_account(&self) -> bool {
         let shown = self.caller_shown(self.root);
         matches!(shown, CallerShown::Leg(leg) if self.rooms[self.root].session.is_ring_out()
@@ -281,9 +280,10 @@ impl<'a> Fold<'a> {
             || self.rooms[self.root].is_conference)
     }
 
-    /// Whether the call was seen from its start: the originating leg, or what follows the caller's first notification.
+    /// Whether the call was observed from its start: the originating leg, or what follows the caller's first
+    /// notification.
     pub(super) fn is_seen_from_its_start(&self) -> bool {
-        /// 1 is never delivered, 2 is the caller's.
+        /// Maximum first sequence number of a callee: 1 is never delivered, 2 is the caller's.
         const FIRST_OF_A_CALLEE: u32 = 3;
         let first = self.rooms[self.root].session.events().next();
         self.is_seen_by_the_account() || first.is_some_and(|event| event.sequence <= FIRST_OF_A_CALLEE)
@@ -294,7 +294,7 @@ impl<'a> Fold<'a> {
         self.links.iter().any(|link| kinds.contains(&link.kind) && link.a.room == room)
     }
 
-    /// The extension of the queue that a leg is addressed to, if it is another's leg.
+    /// The extension of the queue that a leg is addressed to, if the leg is not the queue's own.
     pub(super) fn offered_by(&self, leg: usize) -> Option<&'a str> {
         let leg = &self.legs[leg];
         let addressed = leg.description.to.extension.filter(|_| leg.is_inbound())?;
@@ -302,12 +302,12 @@ impl<'a> Fold<'a> {
     }
 }
 
-/// Whether a side of a call is an extension: it names one, or a number that only extensions have.
+/// Whether a side of a call is an extension: it names one, or has an extension number.
 fn is_internal(side: Side<'_>, directory: Option<&Directory>) -> bool {
     side.extension.is_some() || side.number.is_some_and(|number| is_extension_number(number, directory))
 }
 
-/// Whether a side of a call may be an extension: also by a public number that the directory gives one.
+/// Whether a side of a call may be an extension: also by a public number that the directory assigns to one.
 pub(super) fn may_be_ours(side: Side<'_>, directory: Option<&Directory>) -> bool {
     let is_listed = |number: &str| directory.is_some_and(|directory| directory.is_account_number(number));
     is_internal(side, directory) || side.number.is_some_and(is_listed)

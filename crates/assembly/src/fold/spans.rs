@@ -1,8 +1,7 @@
-//! What each leg was doing when, and when it ended.
+//! The state of each leg over time, and when it ended.
 //!
-//! A leg's state is what its own codes say, but for two things: a link that its owner left by takes it out
-//! of the room from the link's start, whichever end said so; and a parked leg is back on the line when
-//! somebody comes for it.
+//! A leg's state is what its own codes say, with two exceptions: a link by which its owner left takes it out of the
+//! room from the link's start, whichever end reports it; and a parked leg is connected again when a party resumes it.
 
 use hashbrown::HashMap;
 use wholecall_notification::{Code, Reason};
@@ -14,15 +13,15 @@ use wholecall_record::{
 use super::{
     Fold,
     legs::{Leg, Span, Spans},
-    links::{self, Joints, Link},
+    links::{self, JoinTimeline, Link},
 };
-use crate::parts::Parts;
+use crate::union_find::UnionFind;
 
-/// What a leg is after one of its own changes.
+/// The state of a leg after one of its own changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Own {
+enum OwnState {
     In(LegState),
-    /// Left, by a door or for good.
+    /// Left, by a link or for good.
     Out,
 }
 
@@ -34,7 +33,7 @@ impl Fold<'_> {
         }
         let mut joins: Vec<(usize, Time)> = Vec::new();
         for at in 0..self.changes.len() {
-            if self.changes[at].event.said.reason != Some(Reason::TakeOver) {
+            if self.changes[at].event.status.reason != Some(Reason::TakeOver) {
                 continue;
             }
             let (time, room) = (self.changes[at].time, self.legs[self.leg_of_change(at)].room);
@@ -46,39 +45,37 @@ impl Fold<'_> {
             joins.push((monitor, time));
         }
         if !joins.is_empty() {
-            self.join_what_was_taken_over();
+            self.join_taken_over_rooms();
         }
     }
 
-    fn join_what_was_taken_over(&mut self) {
-        let doors = self.links.iter().filter_map(|link| {
+    fn join_taken_over_rooms(&mut self) {
+        let intervals = self.links.iter().filter_map(|link| {
             let talks_from = || link.ends().into_iter().find_map(|end| self.legs[end.leg?].talks_from);
             let start = if link.joins() { link.start } else { link.start.max(talks_from()?) };
-            Some(links::Door { rooms: [link.a.room, link.b.room], start, end: link.end })
+            Some(links::JoinInterval { rooms: [link.a.room, link.b.room], start, end: link.end })
         });
-        self.joints = Joints::from_doors(self.rooms.len(), doors.collect());
+        self.join_timeline = JoinTimeline::from_intervals(self.rooms.len(), intervals.collect());
     }
 
-    /// The supervisor who began last to listen to what goes on in a room.
+    /// The supervisor's leg that began last to listen to a room.
     pub(super) fn latest_monitor(&self, room: usize, time: Time) -> Option<usize> {
-        let begun = |leg: usize| self.listens_from(leg, room, time).filter(|begun| *begun <= time);
-        (0..self.legs.len()).filter_map(|leg| Some((begun(leg)?, leg))).max().map(|(_, leg)| leg)
+        let listening_since = |leg: usize| self.listens_from(leg, room, time).filter(|since| *since <= time);
+        (0..self.legs.len()).filter_map(|leg| Some((listening_since(leg)?, leg))).max().map(|(_, leg)| leg)
     }
 
-    /// Since when a supervisor's leg listens to a room or to one joined with it.
+    /// When a supervisor's leg began to listen to a room or to one joined with it.
     fn listens_from(&self, leg: usize, room: usize, time: Time) -> Option<Time> {
         let supervisor = &self.legs[leg];
         if !supervisor.supervises {
             return None;
         }
-        let number = |room: usize| self.joints.number(room, time);
-        if number(supervisor.room) == number(room) {
+        let group = |room: usize| self.join_timeline.group(room, time);
+        if group(supervisor.room) == group(room) {
             return Some(supervisor.start);
         }
         let mut links = self.links.iter().filter(|link| link.names(leg));
-        links
-            .find(|link| link.ends().iter().any(|end| number(end.room) == number(room)))
-            .map(|link| link.start)
+        links.find(|link| link.ends().iter().any(|end| group(end.room) == group(room))).map(|link| link.start)
     }
 
     pub(super) fn find_spans(&mut self) {
@@ -87,8 +84,8 @@ impl Fold<'_> {
             self.legs[index].spans = spans;
         }
         if !self.links.is_empty() || self.legs.iter().any(|leg| leg.spans.iter().any(is_parked)) {
-            self.bring_parked_back();
-            self.end_those_who_stayed();
+            self.resume_parked_legs();
+            self.close_lingering_legs();
         }
         self.find_answers();
     }
@@ -109,77 +106,77 @@ impl Fold<'_> {
 
     fn spans_of(&mut self, index: usize) -> Spans {
         let leg = &self.legs[index];
-        // While a door it was left by stands open, a leg is out whatever its codes say.
-        let doors: Vec<Door> = match self.links.is_empty() {
+        // While a link that it left by is open, a leg is absent whatever its codes say.
+        let absences: Vec<Absence> = match self.links.is_empty() {
             true => Vec::new(),
             false => self
                 .links
                 .iter()
-                .filter(|link| link.empties_its_ends() && link.names(index))
-                .filter(|link| !self.is_host_in_the_bridge(index, link))
+                .filter(|link| link.removes_both_legs() && link.names(index))
+                .filter(|link| !self.is_host_leg_in_bridge(index, link))
                 .map(|link| {
-                    let behind = match self.is_hosted_unseen(link) {
-                        true => Own::In(LegState::Gone),
-                        false => Own::Out,
+                    let absent_state = match self.is_host_leg_unseen(link) {
+                        true => OwnState::In(LegState::Gone),
+                        false => OwnState::Out,
                     };
-                    // By another server's clock it may have opened before the leg began.
-                    Door { start: link.start.max(leg.start), end: link.end, behind }
+                    // By another server's clock the link may have opened before the leg began.
+                    Absence { start: link.start.max(leg.start), end: link.end, absent_state }
                 })
-                .filter(|door| door.end.is_none_or(|end| door.start < end))
+                .filter(|absence| absence.end.is_none_or(|end| absence.start < end))
                 .collect(),
         };
         let mut states = States { spans: Spans::new(), out: None };
-        let mut doors = Doors::new(doors);
+        let mut absences = Absences::new(absences);
         let mut own = None;
         for at in leg.changes.clone() {
             let time = self.changes[at].time;
-            doors.pass(Some(time), own, &mut states);
+            absences.advance(Some(time), own, &mut states);
             let Some(next) = self.own_state(at, own) else { continue };
             own = Some(next);
-            let state = match (doors.open_at(time), next) {
-                // Whoever hosts a conference has left only when the leg says so.
-                (Some(Own::In(_)), Own::Out) | (None, _) => next,
-                (Some(behind), _) => behind,
+            let state = match (absences.open_at(time), next) {
+                // The host of a conference has left only when the leg says so.
+                (Some(OwnState::In(_)), OwnState::Out) | (None, _) => next,
+                (Some(absent_state), _) => absent_state,
             };
             states.enter(state, time, Some(at));
         }
-        doors.pass(None, own, &mut states);
+        absences.advance(None, own, &mut states);
         let leg = &mut self.legs[index];
         if let Some((time, by)) = states.out {
-            // A link may tell that it left before anything was heard of it.
+            // A link may report its end before its first notification.
             leg.end = Some(time.max(leg.start));
             leg.ended_by = by;
         }
         states.spans
     }
 
-    /// Whether a leg is the host's own in the bridge that a link leads to: it stays, unless it says itself
-    /// that it left by that link.
-    pub(super) fn is_host_in_the_bridge(&self, index: usize, link: &Link) -> bool {
+    /// Whether a leg is the host's own in the bridge of a link: it stays, unless it reports itself that it left by
+    /// that link.
+    pub(super) fn is_host_leg_in_bridge(&self, index: usize, link: &Link) -> bool {
         let leg = &self.legs[index];
         let bridge = link.kind == LinkKind::Conference && self.bridge_of(link).leg == Some(index);
         bridge && leg.kind.is_person() && !link.proof.iter().any(|at| leg.changes.contains(at))
     }
 
-    /// Whether a conference's link does not show the host's own leg in the bridge: then the leg from which it was
-    /// hosted goes on until it ends itself.
-    pub(super) fn is_hosted_unseen(&self, link: &Link) -> bool {
+    /// Whether the host's own leg in the bridge of a conference link was not observed: then the leg from which the
+    /// host opened the link continues until it ends itself.
+    pub(super) fn is_host_leg_unseen(&self, link: &Link) -> bool {
         if link.kind != LinkKind::Conference {
             return false;
         }
         let host = self.host_of(link);
         let mut legs = self.rooms[self.bridge_of(link).room].legs.clone();
         let is_hosts = |leg: usize| {
-            let is_end = link.names(leg) && !self.is_host_in_the_bridge(leg, link);
+            let is_end = link.names(leg) && !self.is_host_leg_in_bridge(leg, link);
             self.legs[leg].kind.is_person() && self.legs[leg].person == host && !is_end
         };
         !legs.any(is_hosts)
     }
 
-    /// What a change makes of a leg; none if nothing.
-    fn own_state(&self, at: usize, before: Option<Own>) -> Option<Own> {
-        let said = &self.changes[at].event.said;
-        let state = match said.code? {
+    /// The state after a change. `None` if the change does not affect it.
+    fn own_state(&self, at: usize, before: Option<OwnState>) -> Option<OwnState> {
+        let status = &self.changes[at].event.status;
+        let state = match status.code? {
             Code::Setup => LegState::Setup,
             Code::Proceeding => LegState::Ringing,
             Code::Answered => LegState::Connected,
@@ -187,74 +184,73 @@ impl Fold<'_> {
             Code::Parked => LegState::Parked,
             Code::Voicemail | Code::VoicemailScreening => LegState::Voicemail,
             Code::FaxReceive => LegState::Fax,
-            Code::Gone if self.stays(at) => LegState::Connected,
-            Code::Gone if self.hosts_unseen(at) => LegState::Gone,
-            Code::Gone => return Some(Own::Out),
-            // A leg that is out already does not leave once more.
-            Code::Disconnected => return (before != Some(Own::Out)).then_some(Own::Out),
+            Code::Gone if self.remains_in_call(at) => LegState::Connected,
+            Code::Gone if self.enters_unseen_bridge(at) => LegState::Gone,
+            Code::Gone => return Some(OwnState::Out),
+            // A leg that has left does not leave again.
+            Code::Disconnected => return (before != Some(OwnState::Out)).then_some(OwnState::Out),
             Code::Other => return None,
         };
-        Some(Own::In(state))
+        Some(OwnState::In(state))
     }
 
-    /// Whether a `Gone` is its owner's way into a conference of which their own leg was not seen.
-    fn hosts_unseen(&self, change: usize) -> bool {
-        self.links.iter().any(|link| link.proof.contains(&change) && self.is_hosted_unseen(link))
+    /// Whether by a `Gone` its owner went into a conference in which their own leg was not observed.
+    fn enters_unseen_bridge(&self, change: usize) -> bool {
+        self.links.iter().any(|link| link.proof.contains(&change) && self.is_host_leg_unseen(link))
     }
 
-    /// Whether a `Gone` leaves its owner in the call: it picked up, took over, or listens.
-    fn stays(&self, change: usize) -> bool {
+    /// Whether a `Gone` leaves its owner in the call: a pickup, a take-over, or listening.
+    fn remains_in_call(&self, change: usize) -> bool {
         match self.links.iter().find(|link| link.proof.contains(&change)) {
-            Some(link) => !link.empties_its_ends(),
+            Some(link) => !link.removes_both_legs(),
             // The other end belongs to another call: a supervisor listens to several.
             None => {
-                let said = &self.changes[change].event.said;
-                said.peer().is_some() && said.reason == Some(Reason::Supervising)
+                let status = &self.changes[change].event.status;
+                status.peer().is_some() && status.reason == Some(Reason::Supervising)
             }
         }
     }
 
-    /// Parked legs come back on the line when a pickup reaches their room, or when a new leg in their room
-    /// is answered.
-    fn bring_parked_back(&mut self) {
+    /// Parked legs are connected again when a pickup reaches their room, or when a new leg in their room is answered.
+    fn resume_parked_legs(&mut self) {
         for index in 0..self.legs.len() {
             if !self.legs[index].spans.iter().any(is_parked) {
                 continue;
             }
             let mut spans = Spans::new();
-            let mut go_on = |span: Span| match spans.last_mut() {
+            let mut append = |span: Span| match spans.last_mut() {
                 Some(last) if last.state == span.state && last.end == Some(span.start) => last.end = span.end,
                 _ => spans.push(span),
             };
             for span in std::mem::take(&mut self.legs[index].spans) {
-                match self.fetched_at(index, span) {
+                match self.resumed_at(index, span) {
                     Some(time) if is_parked(&span) => {
-                        go_on(Span { end: Some(time), ..span });
-                        go_on(Span { state: LegState::Connected, start: time, end: span.end });
+                        append(Span { end: Some(time), ..span });
+                        append(Span { state: LegState::Connected, start: time, end: span.end });
                     }
-                    _ => go_on(span),
+                    _ => append(span),
                 }
             }
             self.legs[index].spans = spans;
         }
     }
 
-    fn fetched_at(&self, index: usize, span: Span) -> Option<Time> {
+    fn resumed_at(&self, index: usize, span: Span) -> Option<Time> {
         let room = self.legs[index].room;
         let parked = |time: &Time| *time > span.start && span.end.is_none_or(|end| *time < end);
         let pickups = self.links.iter().filter(|link| {
-            let number = |room| self.joints.number(room, link.start);
-            link.kind == LinkKind::Pickup && number(link.b.room) == number(room)
+            let group = |room| self.join_timeline.group(room, link.start);
+            link.kind == LinkKind::Pickup && group(link.b.room) == group(room)
         });
         let parked_by = |change: &&super::Change<'_>| {
-            change.event.said.code == Some(Code::Parked) && change.time <= span.start
+            change.event.status.code == Some(Code::Parked) && change.time <= span.start
         };
         let sequence = self.changes_of(index).iter().rfind(parked_by).map(|change| change.event.sequence);
         let new_legs = self.rooms[room].legs.clone().filter(|&leg| {
             let leg = &self.legs[leg];
             Some(leg.first_sequence) > sequence && !leg.supervises && leg.is_inbound()
         });
-        // The next stop of the parked caller: a telephone that rings, a queue, a mailbox.
+        // The next stop of the parked caller: a phone that rings, a queue, a mailbox.
         let stops = new_legs.filter_map(|leg| {
             let leg = &self.legs[leg];
             let mailbox = leg.spans.iter().find(|span| span.state == LegState::Voicemail);
@@ -269,29 +265,29 @@ impl Fold<'_> {
         self.changes_of(leg).iter().find(|change| change.is_answer()).map(|change| change.time)
     }
 
-    /// A leg that stayed after its `Gone` ends with `Disconnected`, or when all other legs of the rooms it
-    /// was joined with have ended.
-    fn end_those_who_stayed(&mut self) {
-        let stayed: Vec<usize> = (0..self.legs.len())
-            .filter(|&leg| self.legs[leg].end.is_none() && self.ends_with_the_others(&self.legs[leg]))
+    /// A leg that stayed after its `Gone` ends with `Disconnected`, or when all other legs of the rooms it was joined
+    /// with have ended.
+    fn close_lingering_legs(&mut self) {
+        let lingering: Vec<usize> = (0..self.legs.len())
+            .filter(|&leg| self.legs[leg].end.is_none() && self.ends_with_other_legs(&self.legs[leg]))
             .collect();
-        if stayed.is_empty() {
+        if lingering.is_empty() {
             return;
         }
-        let mut parts = Parts::new(self.rooms.len());
-        self.links.iter().for_each(|link| parts.join([link.a.room, link.b.room]));
+        let mut sets = UnionFind::new(self.rooms.len());
+        self.links.iter().for_each(|link| sets.unite([link.a.room, link.b.room]));
         // When all other legs had ended in every room that was ever joined or listened to.
         let mut ended: HashMap<usize, Option<Time>> = HashMap::new();
-        let mut waiting = stayed.iter().copied().peekable();
+        let mut waiting = lingering.iter().copied().peekable();
         for (index, leg) in self.legs.iter().enumerate() {
             if waiting.next_if_eq(&index).is_none() && leg.kind != Kind::Proxy {
-                let part = ended.entry(parts.of(leg.room)).or_insert(leg.end);
+                let part = ended.entry(sets.find(leg.room)).or_insert(leg.end);
                 *part = part.zip(leg.end).map(|(last, end)| last.max(end));
             }
         }
-        for index in stayed {
+        for index in lingering {
             let leg = &mut self.legs[index];
-            let Some(end) = ended.get(&parts.of(leg.room)).copied().flatten() else { continue };
+            let Some(end) = ended.get(&sets.find(leg.room)).copied().flatten() else { continue };
             let end = end.max(leg.start);
             leg.end = Some(end);
             leg.spans.retain(|span| span.start < end);
@@ -301,11 +297,13 @@ impl Fold<'_> {
         }
     }
 
-    fn ends_with_the_others(&self, leg: &Leg<'_>) -> bool {
-        let last = leg.changes.clone().rev().find(|&at| self.changes[at].event.said.code.is_some());
+    fn ends_with_other_legs(&self, leg: &Leg<'_>) -> bool {
+        let last = leg.changes.clone().rev().find(|&at| self.changes[at].event.status.code.is_some());
         let is_hosting = leg.spans.last().is_some_and(|span| span.state == LegState::Gone);
         is_hosting
-            || last.is_some_and(|at| self.changes[at].event.said.code == Some(Code::Gone) && self.stays(at))
+            || last.is_some_and(|at| {
+                self.changes[at].event.status.code == Some(Code::Gone) && self.remains_in_call(at)
+            })
     }
 }
 
@@ -313,46 +311,47 @@ pub(super) fn is_parked(span: &Span) -> bool {
     span.state == LegState::Parked
 }
 
-/// A link that a leg was left by, as long as it stands.
+/// The time for which a leg is absent because it left by a link.
 #[derive(Debug, Clone, Copy)]
-struct Door {
+struct Absence {
     start: Time,
     end: Option<Time>,
-    /// What the leg is meanwhile.
-    behind: Own,
+    /// The leg's state meanwhile.
+    absent_state: OwnState,
 }
 
-/// The links that a leg was left by, in order.
-struct Doors {
-    doors: Vec<Door>,
-    passed: usize,
+/// The absences of a leg, in order.
+struct Absences {
+    absences: Vec<Absence>,
+    applied: usize,
 }
 
-impl Doors {
-    fn new(mut doors: Vec<Door>) -> Self {
-        doors.sort_by_key(|door| door.start);
-        doors.dedup_by(|next, last| {
-            let is_within = last.behind == next.behind && last.end.is_none_or(|last| next.start <= last);
+impl Absences {
+    fn new(mut absences: Vec<Absence>) -> Self {
+        absences.sort_by_key(|absence| absence.start);
+        absences.dedup_by(|next, last| {
+            let is_within =
+                last.absent_state == next.absent_state && last.end.is_none_or(|last| next.start <= last);
             if is_within {
                 last.end = last.end.zip(next.end).map(|(last, end)| last.max(end));
             }
             is_within
         });
-        Self { doors, passed: 0 }
+        Self { absences, applied: 0 }
     }
 
-    /// Lets the doors act that open or close up to a time: who is behind an open door is out; behind a
-    /// closed one a leg is again what its own codes say.
-    fn pass(&mut self, until: Option<Time>, own: Option<Own>, states: &mut States) {
-        while let Some(&Door { start, end, behind }) = self.doors.get(self.passed) {
+    /// Applies the absences that begin or end up to a time: during an absence a leg is away; after it, the leg is
+    /// again in the state of its own codes.
+    fn advance(&mut self, until: Option<Time>, own: Option<OwnState>, states: &mut States) {
+        while let Some(&Absence { start, end, absent_state }) = self.absences.get(self.applied) {
             if until.is_some_and(|until| until < start) {
                 return;
             }
-            if own != Some(Own::Out) || behind == Own::Out {
-                states.enter(behind, start, None);
+            if own != Some(OwnState::Out) || absent_state == OwnState::Out {
+                states.enter(absent_state, start, None);
             }
-            self.passed += 1;
-            if let (Some(end), Some(own @ Own::In(_))) = (end, own)
+            self.applied += 1;
+            if let (Some(end), Some(own @ OwnState::In(_))) = (end, own)
                 && until.is_none_or(|until| end < until)
                 && self.open_at(end).is_none()
             {
@@ -361,24 +360,25 @@ impl Doors {
         }
     }
 
-    /// What the leg is behind the doors that are open at a time; none if none is.
-    fn open_at(&self, time: Time) -> Option<Own> {
-        let open = self.doors[..self.passed].iter().filter(|door| door.end.is_none_or(|end| time < end));
-        open.map(|door| door.behind).max_by_key(|behind| *behind == Own::Out)
+    /// The leg's state by the absences that are open at a time. `None` if none is open.
+    fn open_at(&self, time: Time) -> Option<OwnState> {
+        let open =
+            self.absences[..self.applied].iter().filter(|absence| absence.end.is_none_or(|end| time < end));
+        open.map(|absence| absence.absent_state).max_by_key(|absent_state| *absent_state == OwnState::Out)
     }
 }
 
-/// Spans in the making.
+/// Collects spans.
 struct States {
     spans: Spans,
-    /// Since when the leg is out, and by which change.
+    /// When the leg left, and by which change.
     out: Option<(Time, Option<usize>)>,
 }
 
 impl States {
-    fn enter(&mut self, next: Own, time: Time, by: Option<usize>) {
+    fn enter(&mut self, next: OwnState, time: Time, by: Option<usize>) {
         match next {
-            Own::Out => {
+            OwnState::Out => {
                 if self.out.is_none() {
                     self.close(time);
                     self.out = Some((time, by));
@@ -386,14 +386,14 @@ impl States {
                     *known = by;
                 }
             }
-            Own::In(state) => {
+            OwnState::In(state) => {
                 if let Some((since, _)) = self.out.take() {
-                    // It came back: in between it was in another room.
+                    // It came back: meanwhile it was in another room.
                     self.push(LegState::Gone, since);
                 }
                 self.close(time);
                 match self.spans.last_mut() {
-                    // Who is parked anew may have been fetched in between.
+                    // Between two parks it may have been resumed.
                     Some(last) if last.state == state && last.end == Some(time) && !is_parked(last) => {
                         last.end = None
                     }
@@ -407,7 +407,7 @@ impl States {
         if let Some(last) = self.spans.last_mut()
             && last.end.is_none()
         {
-            // What lasted no time at all was no state.
+            // A state of no duration is dropped.
             match last.start < time {
                 true => last.end = Some(time),
                 false => drop(self.spans.pop()),

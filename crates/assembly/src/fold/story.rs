@@ -1,4 +1,4 @@
-//! The story of a call: what each notification said, what followed from it, what is missing.
+//! The story of a call: what each notification reports, what follows from it, what is missing.
 
 use compact_str::{CompactString, format_compact};
 use wholecall_notification::{Code, Reason};
@@ -10,18 +10,18 @@ use wholecall_record::{
     words,
 };
 
-use super::{Change, Fold, Standing};
+use super::{Change, Fold, RecordStatus};
 
 impl Fold<'_> {
     /// The story of the call.
-    pub(crate) fn story(&self, standing: Standing) -> Story {
-        let call = self.record(standing);
-        // Steps at one time: first what was said, in order, then what followed.
+    pub(crate) fn story(&self, status: RecordStatus) -> Story {
+        let call = self.record(status);
+        // Steps at one time: first the notifications, in order, then what follows from them.
         let mut steps: Vec<(Time, u8, usize, Step)> = Vec::new();
         let mut order: Vec<usize> = (0..self.changes.len()).collect();
         order.sort_by(|x, y| self.order_of_changes(*x, *y));
         for (place, at) in order.into_iter().enumerate() {
-            steps.push((self.changes[at].time, 0, place, self.told(&call, at)));
+            steps.push((self.changes[at].time, 0, place, self.change_step(&call, at)));
         }
         for (place, (step, record)) in self.find_moves().iter().zip(&call.moves).enumerate() {
             let step = Step {
@@ -64,8 +64,8 @@ impl Fold<'_> {
         }
     }
 
-    /// What one notification said of one leg.
-    fn told(&self, call: &Call, at: usize) -> Step {
+    /// The step for one change of one leg.
+    fn change_step(&self, call: &Call, at: usize) -> Step {
         let leg = self.leg_of_change(at);
         let (text, rule) = self.sentence(call, leg, at);
         Step {
@@ -79,13 +79,13 @@ impl Fold<'_> {
 
     fn sentence(&self, call: &Call, leg: usize, at: usize) -> (String, Option<&'static str>) {
         let change = &self.changes[at];
-        let said = &change.event.said;
+        let status = &change.event.status;
         let who = self.who(call, leg);
-        let Some(code) = said.code.filter(|code| *code != Code::Other) else {
-            let word = said.code_word().unwrap_or("no code");
+        let Some(code) = status.code.filter(|code| *code != Code::Other) else {
+            let word = status.code_word().unwrap_or("no code");
             return (
                 format!("{who}: {word}, which changes nothing"),
-                Some("an unknown code is kept and changes no state"),
+                Some("an unknown code is stored and changes no state"),
             );
         };
         let text = match code {
@@ -103,7 +103,7 @@ impl Fold<'_> {
             Code::Hold => format!("{who} puts the others on hold"),
             Code::Parked => format!(
                 "{who} is parked{}",
-                said.park().map(|place| format!(" at {place}")).unwrap_or_default()
+                status.park().map(|place| format!(" at {place}")).unwrap_or_default()
             ),
             Code::Voicemail => format!("the voicemail of {who} takes the call"),
             Code::VoicemailScreening => format!("{who} listens while a message is left"),
@@ -143,12 +143,12 @@ impl Fold<'_> {
 
     fn before(&self, leg: usize, at: usize) -> Option<&Change<'_>> {
         let earlier = &self.changes[self.legs[leg].changes.start..at];
-        earlier.iter().rfind(|change| !matches!(change.event.said.code, None | Some(Code::Other)))
+        earlier.iter().rfind(|change| !matches!(change.event.status.code, None | Some(Code::Other)))
     }
 
     fn answered(&self, leg: usize, at: usize, who: &str) -> (String, Option<&'static str>) {
         let room = &self.rooms[self.legs[leg].room];
-        let before = self.before(leg, at).and_then(|change| change.event.said.code);
+        let before = self.before(leg, at).and_then(|change| change.event.status.code);
         let is_first = self.first_answer(leg) == Some(self.changes[at].time);
         match before {
             Some(Code::Hold) => (format!("{who} takes the others off hold"), None),
@@ -189,8 +189,8 @@ impl Fold<'_> {
             );
         };
         let (near, far) = if link.a.leg == Some(leg) { (&link.a, &link.b) } else { (&link.b, &link.a) };
-        let here = self.name_of_room(call, near.room);
-        let there = self.name_of_room(call, far.room);
+        let here = self.session_name(call, near.room);
+        let there = self.session_name(call, far.room);
         match link.kind {
             LinkKind::AttendedTransfer | LinkKind::Transfer => (
                 format!("{who} joins {here} with {there} and leaves"),
@@ -216,8 +216,8 @@ impl Fold<'_> {
         }
     }
 
-    /// A session by the letter that the story gives it.
-    pub(super) fn name_of_room(&self, call: &Call, room: usize) -> String {
+    /// A session by its letter in the story.
+    pub(super) fn session_name(&self, call: &Call, room: usize) -> String {
         let room = &self.rooms[room];
         let place = call.sessions.iter().position(|session| session.telephony_session_id == room.session.id);
         let name = place.map_or_else(|| room.session.id.to_string(), story::letter);
@@ -228,16 +228,16 @@ impl Fold<'_> {
     }
 
     fn disconnected_sentence(&self, leg: usize, at: usize, who: &str) -> (String, Option<&'static str>) {
-        let said = &self.changes[at].event.said;
-        let before = self.before(leg, at).and_then(|change| change.event.said.code);
+        let status = &self.changes[at].event.status;
+        let before = self.before(leg, at).and_then(|change| change.event.status.code);
         if self.legs[leg].end.is_some_and(|end| end < self.changes[at].time)
             || before == Some(Code::Disconnected)
         {
             return (format!("the leg of {who} is closed; they had left already"), None);
         }
-        let reason = said.reason_word().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        let reason = status.reason_word().map(|reason| format!(" ({reason})")).unwrap_or_default();
         let handed_on = || self.leg_outcome(leg, None) == Some(wholecall_record::call::LegOutcome::Routed);
-        let text = match (self.legs[leg].kind, said.reason) {
+        let text = match (self.legs[leg].kind, status.reason) {
             (Kind::Router | Kind::Menu | Kind::Queue, Some(Reason::CallerDropped)) => {
                 format!("the call ends while {who} has it{reason}")
             }
@@ -295,7 +295,7 @@ fn missing(call: &Call) -> Vec<CompactString> {
             RepairedFact::Description => "a name or number",
         };
         missing.push(format_compact!(
-            "{what} of {}/{}, which the {} tells",
+            "{what} of {}/{}, which the {} shows",
             repaired.telephony_session_id,
             repaired.party_id,
             repaired.evidence.place()
@@ -306,12 +306,12 @@ fn missing(call: &Call) -> Vec<CompactString> {
     }
     if let Some(call) = &completeness.late_for {
         missing.push(format_compact!(
-            "the rest of this call: it came too late for {call}, which had been let go"
+            "the rest of this call: it came too late for {call}, which was no longer in memory"
         ));
     }
     for beyond in &completeness.beyond_limits {
         missing.push(format_compact!(
-            "{} {} beyond the {} that are kept",
+            "{} {} beyond the {} that are stored",
             beyond.beyond,
             beyond.what,
             beyond.limit

@@ -1,4 +1,4 @@
-//! Accounts never meet.
+//! Accounts are independent of each other.
 
 use proptest::prelude::*;
 use wholecall_record::Call;
@@ -24,7 +24,7 @@ fn streams_of_two_accounts() -> impl Strategy<Value = (Vec<Note>, Vec<Note>, Vec
     })
 }
 
-/// Two streams at once.
+/// Merges two streams.
 fn mixed<'n>(first: &'n [Note], second: &'n [Note], turns: &[bool]) -> Vec<&'n Note> {
     let (mut first, mut second) = (first.iter(), second.iter());
     let mut mixed = Vec::new();
@@ -53,16 +53,16 @@ proptest! {
 
     #[test]
     fn nor_do_its_live_versions((first, second, turns) in streams_of_two_accounts()) {
-        let told = |notes: &[&Note]| {
+        let versions = |notes: &[&Note]| {
             let mut live = Live::with_long_memory();
             notes.iter().for_each(|note| live.receive(note));
             live.finish();
             let records = live.listener.last_records();
             records.into_iter().map(|call| (call.account_id.clone(), call.version, text(&call))).collect::<Vec<_>>()
         };
-        let together = told(&mixed(&first, &second, &turns));
-        let mut apart = told(&first.iter().collect::<Vec<_>>());
-        apart.extend(told(&second.iter().collect::<Vec<_>>()));
+        let together = versions(&mixed(&first, &second, &turns));
+        let mut apart = versions(&first.iter().collect::<Vec<_>>());
+        apart.extend(versions(&second.iter().collect::<Vec<_>>()));
         for one in &apart {
             prop_assert!(together.contains(one), "only alone: {:?}", one);
         }

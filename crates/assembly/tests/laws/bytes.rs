@@ -1,4 +1,4 @@
-//! All laws at once on any bytes: what the fuzzer tries.
+//! All laws at once on any bytes, as the fuzzer runs them.
 
 use wholecall_assembly::Settings;
 
@@ -7,10 +7,10 @@ use crate::{
     stream::{Note, Recipe},
 };
 
-/// More would only be slower.
+/// Maximum number of steps; more are only slower.
 const MOST_STEPS: usize = 64;
 
-/// Makes a stream of bytes and holds it to the laws.
+/// Makes a stream from bytes and checks the laws on it.
 pub(crate) fn check(data: &[u8]) {
     let Some((cast, steps)) = data.split_first_chunk() else { return };
     let steps = steps.as_chunks().0.iter().take(MOST_STEPS).copied().collect();
@@ -41,7 +41,7 @@ fn check_live(order: &[&Note], records: &[wholecall_record::Call]) {
     }
     patient.finish();
     assert_eq!(patient.listener.complaints, Vec::<String>::new());
-    assert!(patient.listener.silent().is_empty());
+    assert!(patient.listener.never_published().is_empty());
     same(&as_if_read_from_files(patient.listener.last_records()), records).unwrap();
     forgetful.run_out();
     assert_eq!(forgetful.in_memory(), 0);

@@ -1,4 +1,4 @@
-//! Streams that broke a law once, each as small as it could be made.
+//! Streams that once broke a law, each as small as possible.
 
 use serde_json::{Value, json};
 use wholecall_assembly::Settings;
@@ -32,7 +32,7 @@ fn gone(session: &str, reason: &str) -> Value {
     json!({"code": "Gone", "reason": reason, "peerId": {"telephonySessionId": session, "partyId": "p-1"}})
 }
 
-/// Both orders of two notifications, behind others, make the same records.
+/// Both orders of two notifications after others make the same records.
 fn assert_order_is_no_matter(before: &[Note], a: &Note, b: &Note) {
     let one = collect(before.iter().chain([a, b]));
     let other = collect(before.iter().chain([b, a]));
@@ -40,7 +40,7 @@ fn assert_order_is_no_matter(before: &[Note], a: &Note, b: &Note) {
 }
 
 #[test]
-fn a_text_reply_alone_is_no_call_and_is_let_go() {
+fn a_text_reply_alone_is_not_a_call_and_is_evicted() {
     let mut live = Live::new(Settings::default());
     live.receive(&note(
         "s-1",
@@ -70,13 +70,13 @@ fn a_link_may_open_before_its_far_leg_begins_by_another_clock() {
 }
 
 #[test]
-fn copies_of_one_id_that_differ_count_the_same_in_any_order() {
-    let said = |extension| note("s-1", 2, 0, "1", &[party("p-1", extension, json!({"code": "Setup"}))]);
-    assert_order_is_no_matter(&[], &said("62001"), &said("62005"));
+fn deliveries_of_one_id_that_differ_merge_the_same_in_any_order() {
+    let delivery = |extension| note("s-1", 2, 0, "1", &[party("p-1", extension, json!({"code": "Setup"}))]);
+    assert_order_is_no_matter(&[], &delivery("62001"), &delivery("62005"));
 }
 
 #[test]
-fn a_copy_that_does_not_count_links_nothing() {
+fn a_delivery_without_precedence_links_nothing() {
     let begun = note("s-2", 2, 0, "5", &[party("p-1", "62002", json!({"code": "Setup"}))]);
     let answered = note("s-1", 2, 0, "1", &[party("p-1", "62001", json!({"code": "Answered"}))]);
     let gone = note("s-1", 2, 0, "2", &[party("p-1", "62001", gone("s-2", "TakeOver"))]);
@@ -85,7 +85,7 @@ fn a_copy_that_does_not_count_links_nothing() {
 }
 
 #[test]
-fn copies_may_make_a_link_only_together() {
+fn deliveries_may_make_a_link_only_together() {
     let begun = note("s-2", 2, 0, "5", &[party("p-1", "62002", json!({"code": "Setup"}))]);
     let code = note("s-1", 2, 0, "1", &[party("p-1", "62001", json!({"code": "Gone"}))]);
     let peer = json!({"peerId": {"telephonySessionId": "s-2", "partyId": "p-1"}});
@@ -95,7 +95,7 @@ fn copies_may_make_a_link_only_together() {
 }
 
 #[test]
-fn whose_leg_it_is_may_be_known_only_after_what_it_did() {
+fn a_legs_owner_may_arrive_after_its_activity() {
     let dialled = json!({"id": "p-1", "direction": "Outbound", "status": {"code": "Setup"}});
     let dialled = note("s-1", 2, 10, "1", &[dialled]);
     let mut named = party("p-1", "62001", json!({"code": "Answered"}));
@@ -110,8 +110,8 @@ fn whose_leg_it_is_may_be_known_only_after_what_it_did() {
     live.finish();
     let records = collect(&[held, dialled, named]);
     assert_eq!(records.iter().map(|call| call.related.len()).sum::<usize>(), 2);
-    let told: Vec<usize> = live.listener.last_records().iter().map(|call| call.related.len()).collect();
-    assert_eq!(told, [1, 1]);
+    let related: Vec<usize> = live.listener.last_records().iter().map(|call| call.related.len()).collect();
+    assert_eq!(related, [1, 1]);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_conversation_that_began_with_the_last_thing_known_counts() {
 }
 
 #[test]
-fn doors_may_overlap() {
+fn links_may_overlap() {
     let steps = [
         note("s-0", 2, 0, "1", &[party("p-1", "62001", json!({"code": "Setup"}))]),
         note("s-1", 2, 0, "2", &[party("p-3", "62002", json!({"code": "Answered"}))]),

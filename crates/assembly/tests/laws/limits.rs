@@ -1,14 +1,14 @@
-//! Sessions larger than what is kept of one.
+//! Sessions beyond the limits.
 
 use serde_json::{Value, json};
-use wholecall_assembly::limits::{CONVERSATION_SEATS, NOTIFICATIONS_PER_SESSION, SESSIONS_PER_CALL};
+use wholecall_assembly::limits::{MAX_CONVERSATION_SEATS, MAX_SESSIONS_PER_CALL, NOTIFICATIONS_PER_SESSION};
 
 use crate::{
     play::{collect, same, violations},
     stream::Note,
 };
 
-/// So many notifications beyond the limit.
+/// Number of notifications beyond the limit.
 const BEYOND: u32 = 40;
 
 fn note(sequence: u32) -> Note {
@@ -59,7 +59,7 @@ fn small(session: String, sequence: u32, party: Value) -> Note {
 
 #[test]
 fn a_call_has_no_more_sessions_than_its_limit() {
-    let count = SESSIONS_PER_CALL + 1;
+    let count = MAX_SESSIONS_PER_CALL + 1;
     let chained = |at: usize| {
         let peer = json!({"telephonySessionId": format!("s-{}", at + 1)});
         let status = json!({"code": "Gone", "reason": "AttendedTransfer", "peerId": peer});
@@ -76,10 +76,11 @@ fn a_call_has_no_more_sessions_than_its_limit() {
     let calls = collect(&notes);
     let mut sizes: Vec<usize> = calls.iter().map(|call| call.sessions.len()).collect();
     sizes.sort_unstable();
-    assert_eq!(sizes, [1, SESSIONS_PER_CALL]);
-    let told = calls.iter().flat_map(|call| &call.completeness.beyond_limits);
-    let told: Vec<(&str, u64)> = told.map(|beyond| (beyond.what.as_str(), beyond.beyond)).collect();
-    assert_eq!(told, [("sessions", 1)]);
+    assert_eq!(sizes, [1, MAX_SESSIONS_PER_CALL]);
+    let beyond_limits = calls.iter().flat_map(|call| &call.completeness.beyond_limits);
+    let beyond_limits: Vec<(&str, u64)> =
+        beyond_limits.map(|beyond| (beyond.what.as_str(), beyond.beyond)).collect();
+    assert_eq!(beyond_limits, [("sessions", 1)]);
 }
 
 #[test]
@@ -89,7 +90,7 @@ fn a_session_that_listens_to_thousands_costs_no_more_than_the_limit() {
         let status = json!({"code": "Gone", "reason": "Supervising", "peerId": peer});
         small("s-1".to_owned(), at as u32 + 2, party(&format!("p-{at}"), "62001", "Outbound", status))
     };
-    let calls = collect(&(0..5 * SESSIONS_PER_CALL).map(listening).collect::<Vec<_>>());
+    let calls = collect(&(0..5 * MAX_SESSIONS_PER_CALL).map(listening).collect::<Vec<_>>());
     assert_eq!(calls.len(), 1);
     let beyond: Vec<&str> = calls[0].completeness.beyond_limits.iter().map(|limit| &*limit.what).collect();
     assert_eq!(beyond, ["sessions"]);
@@ -98,14 +99,14 @@ fn a_session_that_listens_to_thousands_costs_no_more_than_the_limit() {
 #[test]
 fn conversations_have_no_more_seats_than_their_limit() {
     // Each conversation has one seat more than the one before.
-    let people = (1..).find(|n| n * (n + 1) / 2 > CONVERSATION_SEATS).unwrap_or_default();
+    let people = (1..).find(|n| n * (n + 1) / 2 > MAX_CONVERSATION_SEATS).unwrap_or_default();
     let joins = |at: usize| {
         let party = party(&format!("p-{at}"), &format!("62{at:04}"), "Inbound", json!({"code": "Answered"}));
         small("s-1".to_owned(), at as u32 + 2, party)
     };
     let calls = collect(&(0..people + 2).map(joins).collect::<Vec<_>>());
     let seats: usize = calls[0].conversations.iter().map(|talk| talk.participants.len()).sum();
-    assert!((CONVERSATION_SEATS - people..=CONVERSATION_SEATS).contains(&seats), "{seats}");
+    assert!((MAX_CONVERSATION_SEATS - people..=MAX_CONVERSATION_SEATS).contains(&seats), "{seats}");
     let beyond = &calls[0].completeness.beyond_limits;
     assert_eq!(beyond.len(), 1, "{beyond:?}");
     assert_eq!((beyond[0].what.as_str(), beyond[0].beyond > 0), ("conversations", true));

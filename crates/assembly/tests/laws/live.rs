@@ -1,4 +1,4 @@
-//! What is told while calls happen.
+//! What is published while calls happen.
 
 use proptest::prelude::*;
 use wholecall_assembly::Settings;
@@ -26,7 +26,7 @@ proptest! {
         play(&mut live, &stream.notes, &order);
         live.finish();
         same(&as_if_read_from_files(live.listener.last_records()), &collect(&stream.notes))?;
-        prop_assert!(live.listener.silent().is_empty(), "merged into silence: {:?}", live.listener.silent());
+        prop_assert!(live.listener.never_published().is_empty(), "merged into silence: {:?}", live.listener.never_published());
     }
 
     #[test]
@@ -39,7 +39,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_told_makes_sense((stream, order) in shuffled_streams()) {
+    fn published_changes_are_consistent((stream, order) in shuffled_streams()) {
         let mut live = Live::with_long_memory();
         play(&mut live, &stream.notes, &order);
         live.finish();
@@ -47,7 +47,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_told_makes_sense_without_live_versions((stream, order) in shuffled_streams()) {
+    fn published_changes_are_consistent_without_live_versions((stream, order) in shuffled_streams()) {
         let mut live = Live::new(Settings { keep_closed_ms: i64::MAX / 4, live: false, ..Settings::default() });
         play(&mut live, &stream.notes, &order);
         live.finish();
@@ -56,7 +56,7 @@ proptest! {
     }
 
     #[test]
-    fn everything_is_let_go_in_the_end((stream, order) in shuffled_streams()) {
+    fn everything_is_evicted_in_the_end((stream, order) in shuffled_streams()) {
         let mut live = Live::new(Settings::default());
         play(&mut live, &stream.notes, &order);
         live.run_out();

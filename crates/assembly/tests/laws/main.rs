@@ -1,16 +1,16 @@
-//! What is true of every record, whatever stream it was made from.
+//! Laws: properties of every record, whatever stream it was made from.
 //!
-//! `PROPTEST_CASES` sets how many streams each law is tried on.
+//! `PROPTEST_CASES` sets the number of streams per law.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what a test cannot go on without fails it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed unwrap fails the test")]
 
 mod accounts;
 mod bytes;
 mod found;
 mod limits;
 mod live;
+mod lookups;
 mod play;
-mod reports;
 mod restore;
 mod set;
 mod stream;
@@ -23,7 +23,7 @@ use proptest::{
 
 use crate::stream::{Recipe, Stream};
 
-/// As many cases as the environment asks for; failures are kept beside the tests.
+/// The number of cases is taken from the environment; failures are stored beside the tests.
 fn config() -> Config {
     let failure_persistence = Some(Box::new(FileFailurePersistence::WithSource("failures")) as Box<_>);
     Config {
@@ -40,7 +40,7 @@ fn streams() -> impl Strategy<Value = Stream> {
     (any::<[u8; 16]>(), steps).prop_map(|(cast, steps)| Recipe { cast, steps }.stream())
 }
 
-/// A stream, and its notifications in another order, each with a number to do something with.
+/// A stream, and its notifications in another order, each with a number for the law to use.
 fn shuffled_streams() -> impl Strategy<Value = (Stream, Vec<(usize, u8)>)> {
     streams().prop_map(|stream| {
         let turns = stream.notes.iter().map(|note| note.turn);

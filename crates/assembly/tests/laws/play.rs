@@ -16,12 +16,12 @@ use wholecall_record::{
 
 use crate::stream::{BEGIN, Note};
 
-/// Reads a notification and hands it on.
+/// Reads a notification and passes it on.
 pub(crate) fn with<T>(note: &Note, use_it: impl FnOnce(&Notification<'_, '_>) -> T) -> T {
     with_json(&note.json(), use_it)
 }
 
-/// Reads a notification, or an answer to a question, and hands it on.
+/// Reads a notification or a lookup answer and passes it on.
 pub(crate) fn with_json<T>(json: &str, use_it: impl FnOnce(&Notification<'_, '_>) -> T) -> T {
     let document = Document::parse(json).unwrap_or_else(|problem| panic!("{problem}: {json}"));
     match document.message() {
@@ -39,7 +39,7 @@ pub(crate) fn collect<'n>(notes: impl IntoIterator<Item = &'n Note>) -> Vec<Call
     records_of(collection)
 }
 
-/// The records of a collection, from which nothing had to be taken out.
+/// The records of a collection, which must be free of contradictions.
 pub(crate) fn records_of(collection: Collection) -> Vec<Call> {
     let calls = collection.finish();
     let records = calls.records().collect();
@@ -47,7 +47,7 @@ pub(crate) fn records_of(collection: Collection) -> Vec<Call> {
     records
 }
 
-/// A record as JSON, without what the notifications alone do not decide.
+/// A record as JSON, without what does not follow from the notifications alone.
 pub(crate) fn text(call: &Call) -> String {
     let mut call = call.clone();
     call.version = 0;
@@ -57,7 +57,7 @@ pub(crate) fn text(call: &Call) -> String {
     String::from_utf8(json).expect("records are UTF-8")
 }
 
-/// Where records differ.
+/// The differences between records.
 #[derive(Debug)]
 pub(crate) struct Different(Vec<String>);
 
@@ -69,10 +69,10 @@ impl fmt::Display for Different {
 
 impl Error for Different {}
 
-/// Compares records byte for byte; where they differ, tells where.
+/// Compares records byte for byte; returns the differences.
 pub(crate) fn same(left: &[Call], right: &[Call]) -> Result<(), Different> {
-    // By their own starts: of a conversation that another server's clock puts before the first event of its call, the
-    // collection does not know before it makes the record.
+    // By their own starts: the collection sorts by the first event, and a conversation may begin before that by
+    // another server's clock.
     let texts = |calls: &[Call]| {
         let mut calls: Vec<&Call> = calls.iter().collect();
         calls.sort_by_key(|call| (call.start_time, &call.id, &call.account_id));
@@ -106,7 +106,7 @@ fn compare(path: &str, left: &Value, right: &Value, differences: &mut Vec<String
     }
 }
 
-/// Everything in these records that contradicts itself.
+/// Every contradiction in these records.
 pub(crate) fn violations<'c>(calls: impl IntoIterator<Item = &'c Call>) -> Vec<String> {
     calls
         .into_iter()
@@ -121,7 +121,7 @@ pub(crate) fn violations<'c>(calls: impl IntoIterator<Item = &'c Call>) -> Vec<S
 
 type Id = (Option<String>, String);
 
-/// What was told of one call.
+/// What was published of one call.
 #[derive(Debug, Default)]
 struct Thread {
     version: u64,
@@ -129,31 +129,31 @@ struct Thread {
     last: Option<Call>,
 }
 
-/// Listens to an assembler and checks that what it tells makes sense.
+/// Receives an assembler's changes and checks that they are consistent.
 #[derive(Debug, Default)]
 pub(crate) struct Listener {
     threads: BTreeMap<Id, Thread>,
-    /// What made no sense, each with all that was told before.
+    /// Inconsistent changes, each with everything published before.
     pub(crate) complaints: Vec<String>,
-    pub(crate) told: Vec<String>,
-    /// Ids that are gone.
+    pub(crate) published: Vec<String>,
+    /// Ids that were merged away.
     merged: BTreeSet<Id>,
 }
 
 impl Listener {
-    pub(crate) fn hear(&mut self, changes: Changes) {
+    pub(crate) fn record(&mut self, changes: Changes) {
         for change in changes {
             let known = self.complaints.len();
-            self.told.push(in_short(&change));
-            self.hear_one(change);
-            let told = self.told.join(", ");
+            self.published.push(in_short(&change));
+            self.record_one(change);
+            let published = self.published.join(", ");
             self.complaints[known..]
                 .iter_mut()
-                .for_each(|complaint| complaint.push_str(&format!(" ({told})")));
+                .for_each(|complaint| complaint.push_str(&format!(" ({published})")));
         }
     }
 
-    fn hear_one(&mut self, change: Change) {
+    fn record_one(&mut self, change: Change) {
         let Some(call) = change.call() else {
             if let Change::Merged { account, id, into } = change {
                 let account = account.as_deref().map(str::to_owned);
@@ -164,7 +164,7 @@ impl Listener {
         let id = (call.account_id.as_deref().map(str::to_owned), call.id.to_string());
         self.complaints.extend(violations([call]));
         if self.merged.remove(&id) {
-            // What was merged has been parted again, since something late told that a link only listened.
+            // A merged call was separated again, since a late notification showed that a link only listened.
             let thread = Thread {
                 version: call.version,
                 is_completed: !matches!(change, Change::Started(_) | Change::Updated(_)),
@@ -203,10 +203,10 @@ impl Listener {
 
     fn merge(&mut self, gone: Id, into: Id) {
         let Some(old) = self.threads.remove(&gone) else {
-            return self.complaints.push(format!("{gone:?}: merged, but never told of"));
+            return self.complaints.push(format!("{gone:?}: merged, but never published"));
         };
         self.merged.insert(gone);
-        // That is told of next, if it never was.
+        // The surviving call must be published next, if it never was.
         self.merged.remove(&into);
         let thread = self.threads.entry(into).or_default();
         thread.version = thread.version.max(old.version);
@@ -221,8 +221,8 @@ impl Listener {
         records
     }
 
-    /// Merged into something that then told nothing.
-    pub(crate) fn silent(&self) -> Vec<&Id> {
+    /// Ids merged into a call that was not published afterwards.
+    pub(crate) fn never_published(&self) -> Vec<&Id> {
         self.threads.iter().filter(|(_, thread)| thread.last.is_none()).map(|(id, _)| id).collect()
     }
 }
@@ -244,7 +244,7 @@ pub(crate) struct Live {
     pub(crate) listener: Listener,
 }
 
-/// Time passes between arrivals: bursts, pauses longer than each of the timers.
+/// Delays between arrivals: bursts, and pauses longer than each of the timers.
 pub(crate) const DELAYS: [i64; 16] =
     [0, 0, 0, 5, 40, 300, 900, 1_000, 1_100, 3_000, 9_999, 12_000, 59_000, 61_000, 4_000_000, 8 * 3_600_000];
 
@@ -257,15 +257,15 @@ impl Live {
         }
     }
 
-    /// Never lets a closed call go.
+    /// Never evicts a closed call.
     pub(crate) fn with_long_memory() -> Self {
         Self::new(Settings { keep_closed_ms: i64::MAX / 4, ..Settings::default() })
     }
 
-    /// Lets time pass and does what is due.
+    /// Advances the time and handles the deadlines.
     pub(crate) fn wait(&mut self, delay: u8) {
         self.now = self.now + DELAYS[usize::from(delay & 15)];
-        // Whoever drives it may be late.
+        // The caller may be late.
         if delay & 0x30 == 0x30 {
             return self.tick(self.now);
         }
@@ -276,8 +276,8 @@ impl Live {
 
     fn tick(&mut self, now: Time) {
         let changes = self.assembler.tick(now);
-        self.listener.hear(changes);
-        self.complain_of_contradictions();
+        self.listener.record(changes);
+        self.collect_contradictions();
         let overdue = self.assembler.next_due().filter(|due| *due <= now);
         assert_eq!(overdue, None, "a tick leaves nothing that is due");
     }
@@ -288,24 +288,24 @@ impl Live {
 
     pub(crate) fn receive_json(&mut self, json: &str) {
         let changes = with_json(json, |notification| self.assembler.receive(self.now, notification));
-        self.listener.hear(changes);
-        self.complain_of_contradictions();
+        self.listener.record(changes);
+        self.collect_contradictions();
     }
 
-    /// Nothing had to be taken out of a record.
-    fn complain_of_contradictions(&mut self) {
+    /// Checks that no contradiction was removed from a record.
+    fn collect_contradictions(&mut self) {
         let contradictions = self.assembler.take_contradictions();
         self.listener.complaints.extend(contradictions.iter().map(|found| format!("{found:?}")));
     }
 
-    /// The input ends.
+    /// Ends the input.
     pub(crate) fn finish(&mut self) {
         let changes = self.assembler.finish(self.now);
-        self.listener.hear(changes);
-        self.complain_of_contradictions();
+        self.listener.record(changes);
+        self.collect_contradictions();
     }
 
-    /// Nothing comes any more; every timer runs out.
+    /// Lets every timer run out without further input.
     pub(crate) fn run_out(&mut self) {
         for _ in 0..10_000 {
             let Some(due) = self.assembler.next_due() else { return };
@@ -320,7 +320,7 @@ impl Live {
     }
 }
 
-/// Live, a call may have been given up for silence; read from files, it is incomplete since the input ended.
+/// Live, a call may have been closed because it was idle; read from files, it is incomplete because the input ended.
 pub(crate) fn as_if_read_from_files(mut calls: Vec<Call>) -> Vec<Call> {
     for call in &mut calls {
         call.completeness.reason = call.completeness.reason.map(|_| ClosedBecause::EndOfInput);

@@ -1,4 +1,4 @@
-//! Streams of notifications made of a few bytes: plausible ones, and ones no telephone system would send.
+//! Streams of notifications made of a few bytes: plausible ones, and ones that no telephone system would send.
 //!
 //! Bytes, so that the property tests can shrink them and the fuzzer can mutate them.
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 /// What a stream is made of.
 #[derive(Clone)]
 pub(crate) struct Recipe {
-    /// Who the legs belong to, and how the sessions came about.
+    /// Who owns the legs, and how the sessions were created.
     pub(crate) cast: [u8; 16],
     /// What happens, one after the other.
     pub(crate) steps: Vec<[u8; 10]>,
@@ -25,9 +25,9 @@ pub(crate) struct Stream {
 /// A notification.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Note {
-    /// The account in the path; none in a bare body.
+    /// The account in the path. `None` in a bare body.
     pub(crate) account: Option<&'static str>,
-    /// Its own id.
+    /// Its id.
     pub(crate) uuid: Option<String>,
     /// `telephonySessionId`.
     pub(crate) session: String,
@@ -41,7 +41,7 @@ pub(crate) struct Note {
     pub(crate) legacy_id: String,
     /// What happened to whom.
     pub(crate) parties: Vec<Value>,
-    /// Where it comes in another order, and a number to do something with.
+    /// Its position in another order, and a number for the law to use.
     pub(crate) turn: [u8; 2],
 }
 
@@ -105,12 +105,12 @@ const ORIGINS: [Option<&str>; 8] = [
     Some("Zoom"),
     Some("Call"),
 ];
-/// Mostly forward; now and then a server's clock is wrong.
+/// Mostly forward; sometimes a server's clock is wrong.
 const PAUSES: [i64; 16] =
     [0, 0, 20, 150, 400, 1_000, 1_700, 5_000, 9_000, 30_000, 61_000, 700_000, 3, -40, -2_000, -4_000_000];
 
-/// What a leg usually does next.
-fn usual(last: Option<&str>) -> &'static [&'static str] {
+/// The frequent next codes of a leg.
+fn common_codes(last: Option<&str>) -> &'static [&'static str] {
     match last {
         None => &["Setup", "Proceeding", "Setup", "Answered"],
         Some("Setup") => &["Proceeding", "Answered", "Proceeding", "Voicemail", "Disconnected"],
@@ -122,7 +122,7 @@ fn usual(last: Option<&str>) -> &'static [&'static str] {
     }
 }
 
-/// An id that is no order of anything. A second subscription's begin with 9, see [`Note::again`].
+/// An id that follows no order. A second subscription's begin with 9, see [`Note::again`].
 fn uuid(step: [u8; 10], salt: u64) -> String {
     let number = step
         .iter()
@@ -131,7 +131,7 @@ fn uuid(step: [u8; 10], salt: u64) -> String {
     (number >> 40).to_string().replace('9', "8")
 }
 
-struct Making<'r> {
+struct Builder<'r> {
     cast: &'r [u8; 16],
     /// By account and session: the last sequence.
     sequences: [[u32; 4]; 2],
@@ -139,8 +139,8 @@ struct Making<'r> {
     codes: [[[Option<&'static str>; 4]; 4]; 2],
     time: i64,
     turn: [u8; 2],
-    /// By account and session: the last change told of a text reply. Of that there is one copy only: a leg
-    /// that was told of does not turn out not to have been one.
+    /// By account and session: the last change that reports a text reply. It is delivered only once: a reported leg
+    /// does not turn out to be a text reply.
     text_replies: [[bool; 4]; 2],
     notes: Vec<Note>,
 }
@@ -148,7 +148,7 @@ struct Making<'r> {
 impl Recipe {
     /// The stream.
     pub(crate) fn stream(&self) -> Stream {
-        let mut making = Making {
+        let mut making = Builder {
             cast: &self.cast,
             sequences: [[1; 4]; 2],
             codes: Default::default(),
@@ -162,18 +162,18 @@ impl Recipe {
     }
 }
 
-impl Making<'_> {
+impl Builder<'_> {
     fn step(&mut self, step: [u8; 10]) {
         let [place, choice, wild, peer, pause, copy, shape, reason, turn @ ..] = step;
         self.turn = turn;
         let [session, leg] = [place & 3, place >> 2 & 3].map(usize::from);
-        // Every eighth stream has two accounts, with the same sessions' ids.
+        // Every eighth stream has two accounts with the same session ids.
         let account = usize::from(self.cast[1] & 7 == 1 && place >> 4 & 3 == 3);
         self.time += PAUSES[usize::from(pause & 15)];
-        let usual = usual(self.codes[account][session][leg]);
+        let common = common_codes(self.codes[account][session][leg]);
         let code = match wild {
             232.. => CODES[usize::from(choice) % CODES.len()],
-            _ => usual[usize::from(choice) % usual.len()],
+            _ => common[usize::from(choice) % common.len()],
         };
         self.codes[account][session][leg] = Some(code);
         let last = &mut self.sequences[account][session];
@@ -196,7 +196,7 @@ impl Making<'_> {
             self.answer_link(account, back, uuid(step, 1), &note);
         }
         if !is_text_reply {
-            self.copies(&note, copy, uuid(step, 2));
+            self.add_deliveries(&note, copy, uuid(step, 2));
         }
         // Some servers batch.
         match self.notes.last_mut().filter(|last| shape & 15 == 14 && last.batches_with(&note)) {
@@ -243,7 +243,7 @@ impl Making<'_> {
             }
             Value::from(side)
         };
-        // Later notifications leave out what was said before.
+        // Later notifications leave out fields that were sent before.
         if shape & 0x30 != 0x10 {
             party.insert("from".into(), side(0, outbound));
             party.insert("to".into(), side(session + 1, !outbound));
@@ -265,7 +265,7 @@ impl Making<'_> {
         party.into()
     }
 
-    /// The other end of a link says so too.
+    /// The other end of a link reports it too.
     fn answer_link(&mut self, account: usize, ends: [usize; 4], uuid: String, note: &Note) {
         let [session, leg, to_session, to_leg] = ends;
         self.sequences[account][session] += 1;
@@ -277,8 +277,8 @@ impl Making<'_> {
         self.notes.push(back);
     }
 
-    /// Copies of a change that say something else, under ids of their own.
-    fn copies(&mut self, note: &Note, copy: u8, uuid: String) {
+    /// Deliveries of a change with other content, under ids of their own.
+    fn add_deliveries(&mut self, note: &Note, copy: u8, uuid: String) {
         let mut other = note.clone();
         other.uuid = Some(uuid);
         other.turn[0] ^= copy.reverse_bits();
@@ -307,7 +307,7 @@ impl Making<'_> {
     }
 }
 
-/// What a party has become.
+/// The status of a party.
 fn status(code: &str, session: usize, peer: u8, reason: u8, wild: u8) -> Value {
     let mut status = Map::new();
     if !code.is_empty() {
@@ -356,13 +356,13 @@ fn both_sides(session: usize, leg: usize, peer: u8, reason: u8, code: &str) -> O
 }
 
 impl Stream {
-    /// Whether all that was said of one state change of a leg says the same.
-    pub(crate) fn copies_agree(&self) -> bool {
-        let mut said: BTreeMap<_, &Value> = BTreeMap::new();
+    /// Whether all deliveries of each state change of a leg are equal.
+    pub(crate) fn deliveries_agree(&self) -> bool {
+        let mut statuses: BTreeMap<_, &Value> = BTreeMap::new();
         self.notes.iter().all(|note| {
             note.parties.iter().all(|party| {
                 let change = (note.account, &note.session, note.sequence, party["id"].as_str());
-                *said.entry(change).or_insert(&party["status"]) == &party["status"]
+                *statuses.entry(change).or_insert(&party["status"]) == &party["status"]
             })
         })
     }
@@ -407,7 +407,7 @@ impl Note {
         note.to_string()
     }
 
-    /// The same again for a second subscription: under an id of its own, which comes later in order.
+    /// The same delivery by a second subscription: under an id of its own, which is later in order.
     pub(crate) fn again(&self) -> Self {
         Self { uuid: self.uuid.as_ref().map(|uuid| format!("9{uuid}")), ..self.clone() }
     }

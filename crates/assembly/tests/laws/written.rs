@@ -1,4 +1,4 @@
-//! Whatever is accepted makes records that can be written and read back as they were.
+//! Accepted notifications make records that can be written and read back unchanged.
 
 use serde_json::{Value, json};
 use wholecall_assembly::{Assembler, Change, Collection, Settings};
@@ -7,10 +7,10 @@ use wholecall_record::{Call, Time, WriteJson};
 
 use crate::stream::{BEGIN, Recipe};
 
-/// More would only be slower.
+/// Maximum number of steps; more are only slower.
 const MOST_STEPS: usize = 24;
 
-/// What stands where something else was expected.
+/// Values of unexpected types.
 fn odd_values() -> Vec<Value> {
     let texts = [
         "9999-12-31T23:59:59.999Z",
@@ -37,7 +37,7 @@ fn odd_values() -> Vec<Value> {
     values
 }
 
-/// The leaf of that number, counted round and round.
+/// The leaf with that number, modulo the number of leaves.
 fn leaf(value: &mut Value, number: usize) -> &mut Value {
     fn count(value: &Value) -> usize {
         match value {
@@ -70,8 +70,8 @@ fn leaf(value: &mut Value, number: usize) -> &mut Value {
     find(value, number % leaves)
 }
 
-/// Makes notifications of bytes, puts odd values into them, and reads back whatever is written of them. Bytes that are
-/// text are taken as notifications too, one a line.
+/// Makes notifications from bytes, puts odd values into them, and reads the written records back. Bytes that are text
+/// are also read as notifications, one per line.
 pub(crate) fn check(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         read_back(text.lines().map(str::to_owned));
@@ -110,7 +110,7 @@ fn read_back(bodies: impl Iterator<Item = String>) {
     collection.finish().records().for_each(|call| reads_back(&call));
 }
 
-/// What is no notification is not accepted.
+/// Skips documents that are not notifications.
 fn with_accepted(body: &str, use_it: impl FnOnce(&Notification<'_, '_>)) {
     if let Ok(document) = Document::parse(body)
         && let Ok(Message::Session(notification)) = document.message()

@@ -1,4 +1,4 @@
-//! What only an answer shows has a bound for its time and no length that was made up.
+//! What only a lookup answer shows has a bound for its time and no invented duration.
 
 use serde_json::{Value, json};
 use wholecall_assembly::Collection;
@@ -31,13 +31,13 @@ fn party(number: u32, code: &str) -> Value {
     })
 }
 
-fn snapshot(asked: f64, created: Option<f64>, codes: [&str; 2]) -> Value {
+fn snapshot(lookups: f64, created: Option<f64>, codes: [&str; 2]) -> Value {
     let mut body = json!({ "id": "s-1", "origin": { "type": "Call" },
         "parties": [party(1, codes[0]), party(2, codes[1])] });
     if let Some(created) = created {
         body["creationTime"] = at(created).into();
     }
-    json!({ "uuid": format!("snapshot-{asked}"), "timestamp": at(asked), "body": body,
+    json!({ "uuid": format!("snapshot-{lookups}"), "timestamp": at(lookups), "body": body,
         "event": "/restapi/v1.0/account/800000016/telephony/sessions/s-1" })
 }
 
@@ -58,10 +58,10 @@ fn logged(read: f64, begun: f64, length: f64, more: Value) -> Value {
 }
 
 /// The call of these answers and notifications, which must be the same in the other order.
-fn call(said: &[Value]) -> Call {
-    let collect = |said: &mut dyn Iterator<Item = &Value>| {
+fn call(answers: &[Value]) -> Call {
+    let collect = |answers: &mut dyn Iterator<Item = &Value>| {
         let mut collection = Collection::default();
-        for value in said {
+        for value in answers {
             let json = value.to_string();
             let document = Document::parse(&json).unwrap();
             let Message::Session(notification) = document.message().unwrap() else { panic!("{json}") };
@@ -73,8 +73,8 @@ fn call(said: &[Value]) -> Call {
         assert_eq!(all.len(), 1);
         all.into_iter().next().unwrap()
     };
-    let call = collect(&mut said.iter());
-    let reversed = collect(&mut said.iter().rev());
+    let call = collect(&mut answers.iter());
+    let reversed = collect(&mut answers.iter().rev());
     let same = Call { updated_at: call.updated_at, ..reversed };
     assert_eq!(call, same, "the order does not matter");
     assert_eq!(call.violations(), [""; 0]);
@@ -90,13 +90,13 @@ fn has_bound(call: &Call, what: RepairedFact, seconds: f64) -> bool {
 fn a_call_whose_beginning_was_lost_began_when_its_session_was_made() {
     let rest =
         [change(7, 49.0, 2, "Hold"), change(8, 70.0, 2, "Disconnected"), change(9, 70.1, 1, "Disconnected")];
-    let said = |created| [&[snapshot(35.5, created, ["Answered", "Answered"])], &rest[..]].concat();
-    let known = call(&said(Some(5.05)));
+    let answers = |created| [&[snapshot(35.5, created, ["Answered", "Answered"])], &rest[..]].concat();
+    let known = call(&answers(Some(5.05)));
     assert_eq!(known.start_time, time(5.05));
     assert_eq!(known.answer_time, Some(time(35.5)));
     assert!(known.legs.iter().all(|leg| leg.start_time == Some(time(5.05))));
     assert!(has_bound(&known, RepairedFact::Leg, 5.05) && has_bound(&known, RepairedFact::State, 35.5));
-    let unknown = call(&said(None));
+    let unknown = call(&answers(None));
     assert_eq!(unknown.start_time, time(35.5));
     assert!(unknown.legs.iter().all(|leg| leg.start_time.is_none()));
     assert!(has_bound(&unknown, RepairedFact::Leg, 35.5));
@@ -137,13 +137,14 @@ fn of_a_session_that_was_over_when_it_was_first_seen_nothing_is_made_up() {
     assert_eq!((unknown.result, unknown.durations), (Outcome::Unknown, Default::default()));
     assert_eq!((unknown.start_time, unknown.answer_time), (time(2.0), None));
     assert!(unknown.conversations.is_empty() && has_bound(&unknown, RepairedFact::Leg, 2.0));
-    let told = call(&[over, logged(95.0, 2.0, 55.165, json!({ "result": "Accepted", "finished": true }))]);
-    assert_eq!((told.result, told.durations.total_ms), (Outcome::Answered, 55_165));
-    assert_eq!((told.start_time, told.end_time), (time(2.0), Some(time(57.165))));
-    // The log does not know when it was answered.
-    assert_eq!((told.answer_time, told.durations.wait_ms), (None, 0));
-    assert!(told.conversations.iter().all(|talk| talk.inferred));
-    assert!(has_bound(&told, RepairedFact::State, 57.165));
+    let notified =
+        call(&[over, logged(95.0, 2.0, 55.165, json!({ "result": "Accepted", "finished": true }))]);
+    assert_eq!((notified.result, notified.durations.total_ms), (Outcome::Answered, 55_165));
+    assert_eq!((notified.start_time, notified.end_time), (time(2.0), Some(time(57.165))));
+    // The log does not have the time of the answer.
+    assert_eq!((notified.answer_time, notified.durations.wait_ms), (None, 0));
+    assert!(notified.conversations.iter().all(|talk| talk.inferred));
+    assert!(has_bound(&notified, RepairedFact::State, 57.165));
 }
 
 #[test]
@@ -166,20 +167,21 @@ fn the_log_s_last_word_counts_and_not_its_first() {
 
 #[test]
 fn an_end_that_only_a_snapshot_shows_is_a_bound_until_the_log_knows_it() {
-    let told = [change(2, 0.0, 1, "Setup"), change(3, 0.1, 2, "Proceeding"), change(4, 9.0, 2, "Answered")];
+    let notified =
+        [change(2, 0.0, 1, "Setup"), change(3, 0.1, 2, "Proceeding"), change(4, 9.0, 2, "Answered")];
     let over = snapshot(80.0, Some(0.0), ["Disconnected", "Disconnected"]);
-    let bounded = call(&[&told[..], std::slice::from_ref(&over)].concat());
+    let bounded = call(&[&notified[..], std::slice::from_ref(&over)].concat());
     assert!(has_bound(&bounded, RepairedFact::End, 80.0));
     let record = logged(120.0, 0.0, 55.0, json!({ "result": "Accepted", "finished": true }));
-    let known = call(&[&told[..], &[over, record]].concat());
+    let known = call(&[&notified[..], &[over, record]].concat());
     assert_eq!((known.end_time, known.answer_time), (Some(time(55.0)), Some(time(9.0))));
 }
 
 #[test]
 fn an_answer_that_was_lost_is_known_by_the_log() {
-    let told = [change(2, 0.0, 1, "Setup"), change(3, 0.1, 2, "Proceeding")];
+    let notified = [change(2, 0.0, 1, "Setup"), change(3, 0.1, 2, "Proceeding")];
     let record = logged(120.0, 0.0, 55.0, json!({ "result": "Accepted", "finished": true }));
-    let call = call(&[&told[..], &[record]].concat());
+    let call = call(&[&notified[..], &[record]].concat());
     assert_eq!((call.result, call.answer_time), (Outcome::Answered, None));
     assert_eq!((call.end_time, call.durations.total_ms), (Some(time(55.0)), 55_000));
     assert!(call.conversations[0].inferred && has_bound(&call, RepairedFact::State, 55.0));

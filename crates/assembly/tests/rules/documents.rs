@@ -47,7 +47,7 @@ fn every_decision_names_a_test_that_exists() {
     assert!(rows.len() > 60, "only {} decisions", rows.len());
     for row in rows {
         assert_eq!(row.len(), 3, "{row:?}");
-        // What cannot be tested here says so by a dash.
+        // A decision that cannot be tested here has a dash.
         assert!(tests_named(&row[2]) > 0 || row[2] == "–", "{row:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Which notifications are one, what belongs together, and in which order (`docs/contract.md` §2).
+//! Which notifications are duplicates, what belongs together, and in which order (`docs/contract.md` §2).
 
 use serde_json::json;
 use wholecall_notification::{Document, Unreadable};
@@ -16,27 +16,31 @@ fn answered() -> Play {
 }
 
 #[test]
-fn a_copy_under_another_uuid_is_a_duplicate() {
+fn a_delivery_under_another_uuid_is_a_duplicate() {
     let once = answered();
     let mut twice = answered();
-    for mut copy in answered().sent {
-        copy.json["uuid"] = json!("zz");
-        copy.json["subscriptionId"] = json!("another");
-        twice.sent.push(copy);
+    for mut delivery in answered().sent {
+        delivery.json["uuid"] = json!("zz");
+        delivery.json["subscriptionId"] = json!("another");
+        twice.sent.push(delivery);
     }
     assert_eq!(twice.call(), once.call());
 }
 
 #[test]
-fn where_copies_differ_the_smallest_uuid_counts_and_the_others_fill_its_gaps() {
+fn where_deliveries_differ_the_smallest_uuid_counts_and_the_others_fill_its_gaps() {
     let call = call(&format!(
         "{ANSWERED}
          9 A/2#7 uuid:2 Disconnected/BlindTransfer
          8 A/2#7 uuid:1 Disconnected
          20 A/1 Disconnected"
     ));
-    assert_eq!(at(leg(&call, "A/2").end_time), Some(8.0), "the time of copy 1");
-    assert_eq!(leg(&call, "A/2").end_reason.as_deref(), Some("BlindTransfer"), "the reason only copy 2 has");
+    assert_eq!(at(leg(&call, "A/2").end_time), Some(8.0), "the time of delivery 1");
+    assert_eq!(
+        leg(&call, "A/2").end_reason.as_deref(),
+        Some("BlindTransfer"),
+        "the reason that only delivery 2 has"
+    );
 }
 
 #[test]
@@ -51,7 +55,7 @@ fn the_smallest_uuid_is_the_first_in_text_order() {
 }
 
 #[test]
-fn a_copy_without_uuid_counts_last() {
+fn a_delivery_without_uuid_comes_last() {
     let call = call(&format!(
         "{ANSWERED}
          8 A/2#7 uuid:- Disconnected/Rejected
@@ -122,14 +126,14 @@ fn equal_session_ids_join_nothing() {
     .calls();
     let ids: Vec<&str> = calls.iter().map(|call| call.id.as_str()).collect();
     assert_eq!(ids, ["s-A", "s-B", "s-C", "s-D"]);
-    assert_eq!(calls[0].sessions[0].session_id.as_deref(), Some("0"), "but it is kept");
+    assert_eq!(calls[0].sessions[0].session_id.as_deref(), Some("0"), "but it is stored");
 }
 
 #[test]
 fn party_ids_are_unique_only_within_their_session() {
     let call =
         call(&format!("{ANSWERED}{CONSULTING} 20 B/1 Gone/AttendedTransfer -> A/2; 30 A/1,B/2 Disconnected"));
-    // `A/2` and `B/2` are both called p-2.
+    // `A/2` and `B/2` both have the id p-2.
     assert_eq!(leg(&call, "A/2").end_reason.as_deref(), Some("AttendedTransfer"));
     assert_eq!(leg(&call, "B/2").end_reason, None);
     assert_eq!(at(leg(&call, "B/2").end_time), Some(30.0));
@@ -214,7 +218,7 @@ fn a_party_of_another_account_is_external() {
 }
 
 #[test]
-fn what_nobody_knows_changes_no_state_and_fails_nothing() {
+fn an_unknown_code_changes_no_state_and_fails_nothing() {
     let mut play = play(&format!("{ANSWERED} 5 A/2 Tds/Strange; 6 A/1 Whatever; 30 A/1,A/2 Disconnected"));
     play.sent[3].json["body"]["parties"][0]["novelty"] = json!({"deep": [1, 2]});
     play.sent[0].json["body"]["origin"]["type"] = json!("Zoom");
@@ -225,7 +229,7 @@ fn what_nobody_knows_changes_no_state_and_fails_nothing() {
 }
 
 #[test]
-fn an_unknown_reason_is_kept() {
+fn an_unknown_reason_is_stored() {
     let call = call(&format!("{ANSWERED} 30 A/2 Disconnected/SomethingNew; 30 A/1 Disconnected"));
     assert_eq!(leg(&call, "A/2").end_reason.as_deref(), Some("SomethingNew"));
 }
@@ -251,7 +255,7 @@ fn a_text_reply_never_starts_a_call_or_a_leg() {
     let call = call(&format!("{ANSWERED}{ENDED}; 40 A/3 in 104 +1404>104 Setup/CallReplied"));
     assert_eq!(call.legs.len(), 2);
     assert_eq!(at(call.end_time), Some(30.0));
-    assert!(call.completeness.missing_sequences.is_empty(), "but it is kept");
+    assert!(call.completeness.missing_sequences.is_empty(), "but it is stored");
 }
 
 #[test]
@@ -323,7 +327,7 @@ fn a_missing_event_time_is_the_sending_time() {
     assert_eq!(at(leg(&play.call(), "A/2").answer_time), Some(4.5));
 }
 
-/// Why the first notification is refused once a field of it is changed.
+/// Why the first notification is refused after a field of it is changed.
 fn refused(change: impl FnOnce(&mut serde_json::Value)) -> Unreadable {
     let mut json = answered().sent[0].json.clone();
     change(&mut json);

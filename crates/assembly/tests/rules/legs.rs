@@ -1,4 +1,4 @@
-//! What a leg is doing, when it is on the line, and what is counted of it (`docs/contract.md` §3 and §5).
+//! The states of a leg, when it is connected, and its durations (`docs/contract.md` §3 and §5).
 
 use wholecall_record::{
     Call,
@@ -71,7 +71,7 @@ fn a_supervisors_leg_or_a_leg_in_a_bridge_originates_nothing() {
     ",
     );
     assert_eq!(outcome(&supervisor, "A/3"), Some(LegOutcome::Monitoring));
-    assert_eq!(talks(&supervisor), ["1–9: 104 +1404"], "the caller is implied: no originating leg was seen");
+    assert_eq!(talks(&supervisor), ["1–9: 104 +1404"], "the caller is inferred: no originating leg was seen");
     let host = call(
         "K is Conference
         0 K/1 out 104 104>conference Setup; 1 K/9 out 106 106>conference Answered; 9 K/1,K/9 Disconnected
@@ -81,7 +81,7 @@ fn a_supervisors_leg_or_a_leg_in_a_bridge_originates_nothing() {
 }
 
 #[test]
-fn a_leg_that_goes_on_for_the_same_owner_originates_nothing() {
+fn a_leg_that_continues_for_the_same_owner_originates_nothing() {
     for reason in ["CallSwitch", "CallFlip", "Pickup"] {
         let call = call(&format!(
             "0 A/2 in 104 +1404>+1650=104 Proceeding; 3 A/2 Answered; 9 A/2 Disconnected/{reason}
@@ -133,7 +133,7 @@ fn a_repeated_proceeding_does_not_reset_the_start_of_ringing() {
 }
 
 #[test]
-fn a_menu_leg_ends_without_a_reason_while_the_call_goes_on() {
+fn a_menu_leg_ends_without_a_reason_while_the_call_continues() {
     let call = call("
         0 A/1 out - +1404>+1800=700 Setup; 0.1 A/2 in 700 +1404>+1800=700 Setup; 0.2 A/1 Answered
         8 A/2 Disconnected; 8 A/3 in 104 +1404>+1800=104 Setup; 9 A/3 Proceeding; 12 A/3 Answered; 20 A/3,A/1 Disconnected
@@ -187,7 +187,7 @@ fn a_leg_keeps_its_direction_and_its_device() {
     assert_eq!(leg(&call, "A/2").device_id.as_deref(), Some("phone-of-104"));
 }
 
-/// How 104's leg came out that rang from 1 on and ended so, while A/3 of 106 may do something.
+/// The outcome of 104's leg that rang from 1 on and ended this way, while A/3 of 106 may do something.
 fn unanswered(end: &str) -> Option<LegOutcome> {
     let call = call(&format!(
         "0 A/1 out - +1404>+1650 Setup; 1 A/2 in 104 +1404>+1650=104 Proceeding; {end}; 30 A/1 Disconnected"
@@ -249,7 +249,7 @@ fn an_outsider_who_was_not_reached_was_cancelled() {
 }
 
 #[test]
-fn a_link_that_only_the_other_end_tells_of_gives_the_leg_its_reason() {
+fn a_link_that_only_the_other_end_reports_gives_the_leg_its_reason() {
     let call = call(&format!(
         "{ANSWERED}{CONSULTING} 20 B/1 Gone/AttendedTransfer -> A/2; 20.1 A/2 Disconnected; 30 A/1,B/2 Disconnected"
     ));
@@ -258,7 +258,7 @@ fn a_link_that_only_the_other_end_tells_of_gives_the_leg_its_reason() {
 }
 
 #[test]
-fn a_leg_heard_of_only_after_its_link_has_no_negative_life() {
+fn a_leg_that_arrives_after_its_link_has_no_negative_duration() {
     let call = call(&format!(
         "{ANSWERED} 10 B/2 in 106 104>106 Answered; 20 A/2 Gone/AttendedTransfer -> B/1
          25 B/1 out 104 104>106 Disconnected; 30 A/1,B/2 Disconnected"
@@ -268,7 +268,7 @@ fn a_leg_heard_of_only_after_its_link_has_no_negative_life() {
 }
 
 #[test]
-fn seats_of_a_bridge_are_nobodys() {
+fn seats_of_a_bridge_have_no_participant() {
     let call = call(&format!("{ANSWERED}{CONSULTING}{BRIDGED} 30 A/1,A/2,B/1,B/2,K/1 Disconnected"));
     assert_eq!(leg(&call, "K/2").participant, None);
     assert_eq!(outcome(&call, "K/2"), Some(LegOutcome::Routed));
@@ -276,7 +276,7 @@ fn seats_of_a_bridge_are_nobodys() {
 }
 
 #[test]
-fn who_left_by_a_door_was_answered_even_where_that_was_lost() {
+fn a_leg_that_left_by_a_link_was_answered_even_if_that_was_lost() {
     let lost = "0 A/1 out - +1404>104 Setup; 1 A/2 in 104 +1404>104 Proceeding; 9 B/1 out 104 104>106 Setup
                 10 B/2 in 106 104>106 Answered";
     for gone in

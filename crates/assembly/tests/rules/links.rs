@@ -1,10 +1,10 @@
-//! Doors between sessions: when they open and close, what they mean, whom they let through (`docs/contract.md` §4).
+//! Links between sessions: when they open and close, what they mean, and whom they connect (`docs/contract.md` §4).
 
 use wholecall_record::call::LinkKind;
 
 use crate::play::{ANSWERED, BRIDGED, CONSULTING, at, call, leg, links, moves, play, segments, talks};
 
-/// The record when 104's two legs say so at 20, and the others hang up at 30.
+/// The record when 104's two legs report this at 20, and the others hang up at 30.
 fn transferred(how: &str) -> wholecall_record::Call {
     call(&format!("{ANSWERED}{CONSULTING} {how}; 30 A/1,B/2 Disconnected"))
 }
@@ -52,7 +52,7 @@ fn only_a_later_answered_of_a_leg_that_said_gone_closes_the_link() {
     let call = transferred(
         "20 A/2 Gone/AttendedTransfer -> B/1; 21 B/1 Answered; 25 A/2 Answered; 30 A/2 Disconnected",
     );
-    assert_eq!(links(&call), ["AttendedTransfer A/2–B/1 20–25"], "B/1 had not said Gone");
+    assert_eq!(links(&call), ["AttendedTransfer A/2–B/1 20–25"], "B/1 had not reported Gone");
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn links_of_those_who_stay_never_end() {
 fn of_two_reasons_the_named_one_counts() {
     let call = transferred("20 A/2 Gone -> B/1; 21 B/1 Gone/AttendedTransfer -> A/2");
     assert_eq!(call.links[0].kind, LinkKind::AttendedTransfer);
-    assert_eq!(links(&call), ["AttendedTransfer A/2–B/1 20–"], "though the other said so first");
+    assert_eq!(links(&call), ["AttendedTransfer A/2–B/1 20–"], "though the other reported it first");
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn the_host_is_present_by_the_leg_in_the_bridge() {
     assert_eq!(
         talks(&call),
         ["3–9: 104 +1404", "13–14: 104 106", "21–22: 104 +1404", "22–30: 104 106 +1404", "30–40: 106 +1404"],
-        "the others go on without the host"
+        "the others continue without the host"
     );
 }
 
@@ -192,7 +192,7 @@ fn a_bridge_that_collapses_hands_the_last_room_back() {
 }
 
 #[test]
-fn whoever_picks_up_a_ringing_call_stays_by_the_state_of_that_leg() {
+fn the_party_that_picks_up_a_ringing_call_stays_by_the_state_of_that_leg() {
     let call = call(
         "
         0 A/1 out - +1404>+1650=104 Setup; 1 A/2 in 104 +1404>+1650=104 Proceeding
@@ -201,11 +201,11 @@ fn whoever_picks_up_a_ringing_call_stays_by_the_state_of_that_leg() {
     ",
     );
     assert_eq!(talks(&call), ["6–9: 107 +1404", "12–20: 107 +1404"]);
-    assert_eq!(call.participants.len(), 3, "nobody is implied behind the pickup code");
+    assert_eq!(call.participants.len(), 3, "no party is inferred behind the pickup code");
 }
 
 #[test]
-fn who_stayed_ends_with_the_others_where_its_own_end_is_missing() {
+fn a_leg_that_stayed_ends_with_the_others_if_its_own_end_is_missing() {
     let call = call("
         0 A/1 out - +1404>+1650=104 Setup; 1 A/2 in 104 +1404>+1650=104 Proceeding
         5 P/1 out 107 107>**104 Setup; 6 P/1 Gone/Pickup -> A/2; 6 A/2 Disconnected/Pickup; 20 A/1 Disconnected
@@ -233,7 +233,7 @@ fn gone_without_a_peer_leaves_and_is_reported() {
 }
 
 #[test]
-fn a_later_copy_with_the_peer_fills_it() {
+fn a_later_delivery_with_the_peer_fills_it() {
     let call =
         transferred("20 A/2#8 Gone/AttendedTransfer uuid:1; 20 A/2#8 Gone/AttendedTransfer uuid:2 -> B/1");
     assert_eq!(links(&call), ["AttendedTransfer A/2–B/1 20–"]);
@@ -279,34 +279,34 @@ fn the_root_is_the_seen_session_that_began_first() {
 
 #[test]
 fn two_calls_merged_without_a_bridge_keep_their_host() {
-    for told in [
+    for script in [
         "20 A/2 Gone/Conference -> B/1; 20 B/1 Gone/Conference -> A/2",
         "20 B/1 Gone/Conference -> A/2; 20.1 A/2 Gone/Conference -> B/1",
     ] {
         let call = call(&format!(
-            "{ANSWERED}{CONSULTING} {told}; 25 A/2,B/1 Disconnected; 30 A/1 Disconnected; 40 B/2 Disconnected"
+            "{ANSWERED}{CONSULTING} {script}; 25 A/2,B/1 Disconnected; 30 A/1 Disconnected; 40 B/2 Disconnected"
         ));
-        assert_eq!(talks(&call)[2..], ["20–30: 104 106 +1404", "30–40: 104 106"], "{told}");
-        assert_eq!(moves(&call), ["Conference 104→106", "Conference 104→+1404"], "{told}");
+        assert_eq!(talks(&call)[2..], ["20–30: 104 106 +1404", "30–40: 104 106"], "{script}");
+        assert_eq!(moves(&call), ["Conference 104→106", "Conference 104→+1404"], "{script}");
     }
 }
 
 #[test]
 fn where_no_end_names_a_party_both_legs_of_the_owner_are_meant() {
-    for told in [
+    for script in [
         "20 A/2 Gone/AttendedTransfer -> B",
         "20 B/1 Gone/AttendedTransfer -> A",
         "20 A/2 Gone/AttendedTransfer -> B; 20 B/1 Gone/AttendedTransfer -> A",
     ] {
-        let call = transferred(told);
-        assert_eq!(talks(&call), ["3–9: 104 +1404", "13–20: 104 106", "20–30: 106 +1404"], "{told}");
-        assert_eq!(moves(&call), ["AttendedTransfer 104→106"], "{told}");
-        assert_eq!(call.completeness.reason, None, "both legs have ended: {told}");
+        let call = transferred(script);
+        assert_eq!(talks(&call), ["3–9: 104 +1404", "13–20: 104 106", "20–30: 106 +1404"], "{script}");
+        assert_eq!(moves(&call), ["AttendedTransfer 104→106"], "{script}");
+        assert_eq!(call.completeness.reason, None, "both legs have ended: {script}");
     }
 }
 
 #[test]
-fn a_peer_that_names_no_party_means_nobody_elses_leg() {
+fn a_peer_without_a_party_never_means_another_owners_leg() {
     let call = crate::play::call(&format!(
         "{ANSWERED}{CONSULTING} 20 A/2 Gone/AttendedTransfer -> B; 30 A/1,B/2 Disconnected"
     ));

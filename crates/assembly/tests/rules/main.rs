@@ -1,6 +1,6 @@
 //! Every rule of the contract (`docs/contract.md`), shown by a played call.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what a test cannot go on without fails it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed unwrap fails the test")]
 
 mod bounds;
 mod completion;

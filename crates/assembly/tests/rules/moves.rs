@@ -1,4 +1,4 @@
-//! Every kind of step by which a call passes on (`docs/contract.md` §5, moves).
+//! Every kind of move (`docs/contract.md` §5, moves).
 
 use wholecall_record::Call;
 
@@ -19,7 +19,7 @@ fn a_blind_transfer_goes_to_the_next_new_leg() {
 }
 
 #[test]
-fn a_blind_transfer_nobody_answers_is_told_as_that() {
+fn a_blind_transfer_that_is_not_answered_is_a_move_without_an_answer() {
     let call = call(&format!(
         "{ANSWERED} 9 A/2 Disconnected/BlindTransfer; 9 A/3 in 106 +1404>106 Proceeding; 20 A/1,A/3 Disconnected"
     ));
@@ -85,9 +85,9 @@ fn if_no_leg_is_new_the_latest_begun_and_not_yet_answered_is_the_target() {
 }
 
 #[test]
-fn a_blind_transfer_to_nobody_seen_has_no_target() {
+fn a_blind_transfer_without_a_next_leg_has_no_target() {
     let call = call(&format!("{ANSWERED} 9 A/2 Disconnected/BlindTransfer; 20 A/1 Disconnected"));
-    assert_eq!(moves(&call), ["BlindTransfer 104→nobody"]);
+    assert_eq!(moves(&call), ["BlindTransfer 104→none"]);
     assert_eq!(call.moves[0].answered, None, "what followed was not seen");
 }
 
@@ -99,7 +99,7 @@ fn attended(consultation: &str, end: &str) -> Call {
 }
 
 #[test]
-fn an_attended_transfer_goes_to_whoever_was_consulted() {
+fn an_attended_transfer_goes_to_the_consulted_party() {
     let call = attended(CONSULTING, "30 A/1,B/2 Disconnected");
     assert_eq!(moves(&call), ["AttendedTransfer 104→106"]);
     assert_eq!(call.moves[0].evidence.len(), 2);
@@ -139,7 +139,7 @@ fn an_attended_transfer_to_a_queue_goes_to_the_queue_until_an_agent_answers() {
 }
 
 #[test]
-fn an_implied_side_is_consulted_before_somebody_who_rings() {
+fn an_inferred_party_is_consulted_before_one_who_rings() {
     let call = call(&format!(
         "{ANSWERED} 5 B/2 in 104 +1505>104 Answered; 6 B/3 in 106 +1505>106 Proceeding
          9 A/2 Gone/AttendedTransfer -> B/2; 20 A/1,B/3 Disconnected"
@@ -148,7 +148,7 @@ fn an_implied_side_is_consulted_before_somebody_who_rings() {
 }
 
 #[test]
-fn if_nobody_is_left_in_the_consultation_whoever_is_joined_with_it_was_consulted() {
+fn if_the_consultation_is_empty_a_party_joined_with_it_was_consulted() {
     let call = call(&format!(
         "{ANSWERED}{CONSULTING} 15 B/2 Hold; 15 C/1 out 106 106>107 Setup; 16 C/2 in 107 106>107 Answered
          18 B/2 Gone/AttendedTransfer -> C/1; 20 A/2 Gone/AttendedTransfer -> B/1; 30 A/1,C/2 Disconnected"
@@ -156,7 +156,7 @@ fn if_nobody_is_left_in_the_consultation_whoever_is_joined_with_it_was_consulted
     assert_eq!(
         moves(&call),
         ["AttendedTransfer 106→107", "AttendedTransfer 104→107"],
-        "nobody is left in B but 104"
+        "only 104 is left in B"
     );
 }
 
@@ -192,7 +192,7 @@ fn where_the_mover_dialled_both_or_neither_the_later_is_the_consultation() {
 #[test]
 fn an_unseen_consultation_has_no_target() {
     let call = call(&format!("{ANSWERED} 9 A/2 Gone/AttendedTransfer -> B/1; 20 A/1 Disconnected"));
-    assert_eq!(moves(&call), ["AttendedTransfer 104→nobody"]);
+    assert_eq!(moves(&call), ["AttendedTransfer 104→none"]);
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn the_direction_of_an_unseen_movers_leg_is_inferred() {
         play(&format!("{ANSWERED}{CONSULTING} 20 A/2 Gone/AttendedTransfer -> B/1; 30 A/1,B/2 Disconnected"))
             .without(&["B/1"])
             .call();
-    assert_eq!(moves(&call), ["AttendedTransfer 104→106"], "nobody else is known to have begun B");
+    assert_eq!(moves(&call), ["AttendedTransfer 104→106"], "no other party is known to have begun B");
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn a_pickup_goes_to_the_taker() {
 }
 
 #[test]
-fn a_pickup_told_by_several_ringing_legs_is_one_move() {
+fn a_pickup_reported_by_several_ringing_legs_is_one_move() {
     let call = call("
         0 A/1 out - +1404>+1650 Setup; 1 A/2 in 104 +1404>+1650 Proceeding; 1 A/3 in 106 +1404>+1650 Proceeding
         5 A/2 Disconnected/Pickup; 5 A/4 in 107 +1404>+1650 Answered; 5.1 A/3 Disconnected/Pickup; 20 A/1,A/4 Disconnected
@@ -263,7 +263,7 @@ fn a_pickup_told_by_several_ringing_legs_is_one_move() {
 }
 
 #[test]
-fn a_pickup_by_link_is_one_move_whoever_tells_it() {
+fn a_pickup_by_link_is_one_move_whichever_end_reports_it() {
     let call = call("
         0 A/1 out - +1404>+1650 Setup; 1 A/2 in 104 +1404>+1650 Proceeding; 1 A/3 in 106 +1404>+1650 Proceeding
         5 P/1 out 107 107>**104 Setup; 6 P/1 Gone/Pickup -> A/2; 6.1 A/2,A/3 Disconnected/Pickup; 20 P/1,A/1 Disconnected
@@ -333,7 +333,7 @@ fn moves_are_in_order_of_time_then_kind_then_ids() {
 }
 
 #[test]
-fn a_supervisor_is_nobodys_next_leg() {
+fn a_supervisor_is_never_the_next_leg() {
     let call = call(&format!(
         "{ANSWERED} 9 A/2 Disconnected/BlindTransfer; 9.1 A/3 out 109 109>104 Answered/Supervising
          9.2 A/4 in 106 +1404>106 Answered; 20 A/1,A/3,A/4 Disconnected"
@@ -346,5 +346,5 @@ fn a_parked_call_is_moved_by_who_parks_and_who_retrieves() {
     let call = call(&format!(
         "{ANSWERED}{PARKED} 20 P/1 out 107 107>*801 Setup; 20.2 P/1 Gone/Pickup -> A/1; 30 P/1,A/1 Disconnected"
     ));
-    assert_eq!(moves(&call), ["Park 104→nobody", "Retrieve 107→107"]);
+    assert_eq!(moves(&call), ["Park 104→none", "Retrieve 107→107"]);
 }

@@ -1,4 +1,4 @@
-//! What names of extensions are learnt from notifications, and how they serve other calls (docs/decisions.md).
+//! Which names of extensions are learnt from notifications, and how other calls use them (docs/decisions.md).
 
 use serde_json::{Value, json};
 use wholecall_assembly::{Collection, Directory, Entry, Names};
@@ -117,7 +117,7 @@ fn a_name_confirmed_later_is_later() {
 }
 
 #[test]
-fn a_queue_call_names_the_queue_and_nobody_else() {
+fn a_queue_call_names_only_the_queue() {
     let offer = |to_extension: &str, to_name: &str| {
         notification(
             "aa",
@@ -156,7 +156,7 @@ fn what_is_no_name_is_not_learnt() {
 }
 
 #[test]
-fn what_an_account_may_be_called_takes_limited_memory() {
+fn the_names_of_an_account_take_limited_memory() {
     let mut names = Names::limited_to(1_000);
     let texts: Vec<String> =
         (0..50).map(|nth| named("aa", nth % 60, &format!("{}", 100 + nth), Some("Ada"))).collect();
@@ -168,12 +168,12 @@ fn what_an_account_may_be_called_takes_limited_memory() {
 }
 
 #[test]
-fn changes_are_taken_up_soon_but_seldom_where_they_never_end() {
+fn changes_are_taken_at_growing_intervals_while_they_continue() {
     let mut names = Names::default();
     let (mut taken, mut flips) = (Vec::new(), 0);
     for second in 0_i64..3_600 {
         let now = Time::from_millis(second * 1_000);
-        // An extension that goes by two names in turn.
+        // An extension with two names in turn.
         let name = if second % 2 == 0 { "Ada" } else { "Adele" };
         let text = named("aa", 1, "104", Some(name)).replace("09:00:01.000", &{
             format!("{:02}:{:02}:{:02}.000", 9 + second / 3_600, second / 60 % 60, second % 60)

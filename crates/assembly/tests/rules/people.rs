@@ -44,7 +44,7 @@ fn an_inbound_leg_that_only_passed_on_is_a_routers() {
     ",
     );
     assert_eq!(person(&call, "700").kind, Kind::Router);
-    assert_eq!(person(&call, "104").kind, Kind::User, "whoever was rung is a user");
+    assert_eq!(person(&call, "104").kind, Kind::User, "a rung extension is a user");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn who_withholds_the_number_is_known_by_the_leg() {
 }
 
 #[test]
-fn an_empty_number_is_none() {
+fn an_empty_number_counts_as_missing() {
     let mut play = play("0 A/1 out - +1404>+1650=104 Setup; 9 A/1 Disconnected");
     for sent in &mut play.sent {
         sent.json["body"]["parties"][0]["from"]["phoneNumber"] = "".into();
@@ -163,7 +163,7 @@ fn the_older_owner_object_serves_as_well() {
 }
 
 #[test]
-fn a_leg_whose_direction_nobody_told_calls_if_its_owner_stands_in_from() {
+fn a_leg_without_a_direction_is_outbound_if_from_names_its_owner() {
     let mut play = play("0 A/1 out 104 104>106 Setup; 1 A/2 in 106 104>106 Answered; 9 A/1,A/2 Disconnected");
     for sent in &mut play.sent {
         sent.json["body"]["parties"][0]["direction"].take();
@@ -174,7 +174,7 @@ fn a_leg_whose_direction_nobody_told_calls_if_its_owner_stands_in_from() {
 }
 
 #[test]
-fn everybody_has_the_roles_of_the_story() {
+fn every_participant_has_the_roles_of_the_story() {
     let call = call(&format!(
         "{ANSWERED}{CONSULTING} 20 A/2 Gone/AttendedTransfer -> B/1; 25 B/2 Disconnected/BlindTransfer
          25 B/3 in 107 104>107 Answered; 30 A/1,B/3 Disconnected"
@@ -186,7 +186,7 @@ fn everybody_has_the_roles_of_the_story() {
 }
 
 #[test]
-fn a_full_number_tells_more_than_a_short_one() {
+fn a_full_number_takes_precedence_over_a_short_one() {
     let call = call("
         0 A/1 out 104 104>106 Setup; 1 A/1 +1650=104>106 Answered; 2 A/2 in 106 104>106 Answered; 9 A/1,A/2 Disconnected
     ");

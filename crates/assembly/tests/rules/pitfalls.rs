@@ -1,4 +1,4 @@
-//! Pitfalls of the stream (`docs/pitfalls.md`) that no rule of its own speaks of.
+//! Pitfalls of the stream (`docs/pitfalls.md`) that have no rule of their own.
 
 use serde_json::json;
 use wholecall_record::call::{LegOutcome, MoveKind, Outcome};
@@ -17,7 +17,7 @@ fn an_outbound_answer_of_an_outsider_is_real() {
 }
 
 #[test]
-fn a_queues_name_before_the_callers_is_kept_as_it_came() {
+fn a_queues_name_before_the_callers_is_not_part_of_it() {
     let mut play = play(
         "
         0 A/1 out - +1404>+1650=500 Setup; 0.1 A/2 in 500 +1404>+1650=500 Setup
@@ -62,12 +62,12 @@ fn a_park_number_may_stand_in_either_place_or_nowhere() {
         let mut play = play(&script);
         let party = &mut play.sent[5].json["body"]["parties"][0];
         (party["park"], party["status"]["parkData"]) = (park, json!(park_data));
-        assert_eq!(moves(&play.call()), ["Park 104→nobody"]);
+        assert_eq!(moves(&play.call()), ["Park 104→none"]);
     }
 }
 
 #[test]
-fn a_bridges_seats_are_told_from_the_host_they_are_named_after() {
+fn a_bridges_seats_differ_from_the_host_they_are_named_after() {
     let call = call("K is Conference
         0 K/1 out 104 104>conference Answered; 1 K/2 in - 104>conference Setup; 2 K/3 in - 104>conference Setup
         9 K/1,K/2,K/3 Disconnected
@@ -144,7 +144,7 @@ fn the_wrapper_of_the_older_documents_is_read_as_well() {
 }
 
 #[test]
-fn a_recording_is_named_once_however_often_it_is_told() {
+fn a_recording_is_listed_once_however_often_it_is_reported() {
     let call = call(&format!(
         "{ANSWERED} 5 A/2 rec:77 Answered; 8 A/2 rec:77 Answered; 9 A/2 rec:78 Answered; {ENDED}"
     ));
@@ -170,7 +170,7 @@ fn ones_own_outbound_call_that_rings_as_inbound_is_one_call() {
 }
 
 #[test]
-fn a_call_at_a_main_numbers_prompt_has_an_implied_callee() {
+fn a_call_at_a_main_numbers_prompt_has_an_inferred_callee() {
     let call = call("0 A/1 out 104 104>+1888 Setup; 1 A/1 Answered; 9 A/1 Disconnected");
     assert_eq!(talks(&call), ["1–9: 104 +1888"]);
     assert!(!person(&call, "+1888").observed);

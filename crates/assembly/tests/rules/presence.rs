@@ -128,7 +128,7 @@ fn queues_are_never_implied() {
 }
 
 #[test]
-fn ring_outs_and_conferences_imply_nobody() {
+fn ring_outs_and_conferences_imply_no_party() {
     for origin in ["RingOut", "RingMe", "Conference"] {
         let call = call(&format!(
             "A is {origin}; 0 A/1 in 104 +1505>104 Proceeding; 1 A/1 Answered; 9 A/1 Disconnected"
@@ -136,12 +136,12 @@ fn ring_outs_and_conferences_imply_nobody() {
         let dialled: &[&str] =
             if origin == "RingMe" || origin == "RingOut" { &["+1505 external"] } else { &[] };
         assert_eq!(participants(&call), [&["104 user"], dialled].concat(), "{origin}");
-        assert!(call.conversations.is_empty(), "nobody is implied to be on the line: {origin}");
+        assert!(call.conversations.is_empty(), "no party is inferred to be connected: {origin}");
     }
 }
 
 #[test]
-fn nobody_is_implied_behind_a_pickup_a_take_over_or_a_supervisors_door() {
+fn no_party_is_inferred_behind_a_pickup_a_take_over_or_a_supervisors_link() {
     for reason in ["Pickup", "TakeOver", "Supervising"] {
         let call = call(&format!(
             "0 P/1 out 107 107>102 Setup; 1 P/1 Answered; 2 P/1 Gone/{reason} -> A/1; 9 P/1 Disconnected"
@@ -168,7 +168,7 @@ fn an_implied_extension_is_a_user() {
 }
 
 #[test]
-fn a_first_notification_that_says_disconnected_is_kept() {
+fn a_first_notification_that_says_disconnected_makes_a_leg() {
     let call = call("9 A/2 in 104 +1404>+1650=104 Disconnected/CallerDropped");
     assert_eq!(at(call.end_time), Some(9.0));
     assert_eq!(call.result, Outcome::Abandoned);

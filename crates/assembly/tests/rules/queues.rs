@@ -62,7 +62,7 @@ fn the_caller_may_give_up() {
 }
 
 #[test]
-fn a_queue_may_overflow_to_somebody_else() {
+fn a_queue_may_overflow_to_another_user() {
     let call = call(&format!(
         "{WAITING} 9 A/3,A/4 Disconnected/AgentDropped; 10 A/2 Disconnected; 10 A/5 in 106 +1404>106 Proceeding
          12 A/5 Answered; 20 A/1,A/5 Disconnected"
@@ -151,7 +151,7 @@ fn a_queue_whose_own_leg_was_not_seen_is_known_by_its_offers() {
 }
 
 #[test]
-fn where_only_an_offer_was_seen_a_visits_outcome_is_what_the_offer_tells() {
+fn where_only_an_offer_was_seen_it_decides_a_visits_outcome() {
     let seen = |end: &str| play(&format!("{WAITING} 9 A/3 Disconnected{end}")).seen_by(&["111"]).call();
     assert_eq!(visit(&seen("/AgentAnswered")).outcome, Some(QueueOutcome::Answered));
     assert_eq!(visit(&seen("/AgentAnswered")).answered_by, None, "by whom was not seen");

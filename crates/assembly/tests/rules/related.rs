@@ -1,4 +1,4 @@
-//! Calls that look related though no id says so: named, never joined (`docs/contract.md` §2.7).
+//! Calls that look related although no id proves it: named, never joined (`docs/contract.md` §2.7).
 
 use wholecall_record::{Call, call::RelatedKind};
 
@@ -27,7 +27,7 @@ fn a_consultation_that_was_linked_is_the_same_call_and_not_related() {
 }
 
 #[test]
-fn a_call_dialled_while_nobody_was_on_hold_is_not_related() {
+fn a_call_dialled_without_a_hold_is_not_related() {
     let play = play(&format!(
         "{ANSWERED} 5 A/2 Hold; 8 A/2 Answered; 10 B/1 out 104 104>106 Setup; 30 A/1,A/2,B/1 Disconnected"
     ));
@@ -35,7 +35,7 @@ fn a_call_dialled_while_nobody_was_on_hold_is_not_related() {
 }
 
 #[test]
-fn a_call_somebody_else_dialled_meanwhile_is_not_related() {
+fn a_call_that_another_user_dialled_during_a_hold_is_not_related() {
     let play =
         play(&format!("{ANSWERED} 5 A/2 Hold; 10 B/1 out 107 107>106 Setup; 30 A/1,A/2,B/1 Disconnected"));
     assert!(related(&play.call_of("A")).is_empty());
@@ -53,7 +53,7 @@ fn a_consultation_belongs_to_the_latest_hold() {
     assert!(of_w.iter().all(|(_, kind)| *kind != RelatedKind::Consultation), "{of_w:?}");
 }
 
-/// A RingOut to +1505 and the session of its other side, begun so much later with that legacy id.
+/// A RingOut to +1505, and the session of its other side, which begins `later` seconds later with that legacy id.
 fn ring_out(later: f64, legacy_id: u64, from: &str) -> Play {
     play(&format!(
         "R is RingOut; R sessionId 10000; T sessionId {legacy_id}
@@ -80,7 +80,7 @@ fn a_ring_outs_twin_has_mirrored_numbers_and_is_near() {
     assert!(related(&other_extension.call_of("R")).is_empty(), "it is another user's");
 }
 
-/// A caller on hold, as many more held after them but no longer, and then a consultation.
+/// A caller on hold, `others` held later but not longer, and then a consultation.
 fn after_other_holds(others: usize) -> Play {
     let others: String = (1..=others)
         .map(|at| {
@@ -91,7 +91,7 @@ fn after_other_holds(others: usize) -> Play {
 }
 
 #[test]
-fn eight_holds_before_a_consultation_are_looked_at() {
+fn eight_holds_before_a_consultation_are_compared() {
     assert_eq!(related(&after_other_holds(7).call_of("B")), [("A", RelatedKind::Consultation)]);
     assert!(related(&after_other_holds(8).call_of("B")).is_empty());
 }
@@ -115,8 +115,8 @@ fn a_person_in_two_calls_at_once_is_concurrent_in_both() {
 }
 
 #[test]
-fn a_supervisor_who_listens_is_nobody_to_talk_to() {
-    // The caller has left: with 104 there is only the supervisor.
+fn a_supervisor_who_listens_is_not_in_a_conversation() {
+    // The caller has left: 104 is alone with the supervisor.
     let play = play(&format!(
         "{ANSWERED} 5 A/3 out 108 108>104 Answered/Supervising; 8 A/1 Disconnected/BlindTransfer;
          {IN_TWO_CALLS} 20 B/1,B/2 Disconnected; 30 A/2,A/3 Disconnected"
@@ -125,7 +125,7 @@ fn a_supervisor_who_listens_is_nobody_to_talk_to() {
 }
 
 #[test]
-fn whether_a_person_was_in_two_calls_is_not_said_where_a_hold_may_be_missing() {
+fn two_calls_at_once_are_not_related_if_a_hold_may_be_missing() {
     let play = play(&format!(
         "{ANSWERED} 5 A/2#9 Answered; {IN_TWO_CALLS} 20 B/1,B/2 Disconnected; 30 A/1,A/2 Disconnected"
     ));

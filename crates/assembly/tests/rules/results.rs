@@ -1,4 +1,4 @@
-//! Who called whom, and how it came out (`docs/contract.md` §5: caller, direction, from, to, result).
+//! Who called whom, and with which result (`docs/contract.md` §5: caller, direction, from, to, result).
 
 use wholecall_record::{
     Call,
@@ -16,12 +16,12 @@ fn result(script: &str) -> Outcome {
 }
 
 fn from_and_to(call: &Call) -> (&str, &str) {
-    let [from, to] = [&call.from, &call.to].map(|side| side.participant.as_deref().unwrap_or("nobody"));
+    let [from, to] = [&call.from, &call.to].map(|side| side.participant.as_deref().unwrap_or("none"));
     (from, to)
 }
 
 #[test]
-fn an_outsiders_call_is_inbound_whoever_is_called() {
+fn an_outsiders_call_is_inbound_for_any_callee() {
     assert_eq!(direction(ANSWERED), Direction::Inbound);
     assert_eq!(
         direction("0 A/1 out - +1404>+1777 Setup; 1 A/2 in - +1404>+1777 Proceeding"),
@@ -117,7 +117,7 @@ fn to_is_the_queue_where_an_agent_was_the_first_to_be_seen() {
 }
 
 #[test]
-fn to_is_the_callers_to_where_nobody_else_was_seen() {
+fn to_is_the_callers_to_if_only_the_caller_was_seen() {
     let call = call("0 A/1 out - +1404>+1650=104 Setup; 9 A/1 Disconnected");
     assert_eq!(call.to.phone_number.as_deref(), Some("+1650"));
     assert_eq!(call.to.extension_id.as_deref(), Some("104"));
@@ -126,9 +126,9 @@ fn to_is_the_callers_to_where_nobody_else_was_seen() {
 #[test]
 fn a_live_call_without_a_conversation_is_in_progress() {
     let mut live = crate::play::Live::new();
-    live.hear("0 A/1 out - +1404>+1650=104 Setup; 0.1 A/2 in 104 +1404>+1650=104 Proceeding");
+    live.receive("0 A/1 out - +1404>+1650=104 Setup; 0.1 A/2 in 104 +1404>+1650=104 Proceeding");
     assert_eq!(live.last("A").result, Outcome::InProgress);
-    live.hear("3 A/2 Answered");
+    live.receive("3 A/2 Answered");
     assert_eq!(live.last("A").result, Outcome::Answered);
 }
 
@@ -190,7 +190,7 @@ fn if_every_one_rejected_it_was_rejected_if_every_one_was_busy_busy() {
 }
 
 #[test]
-fn if_nobody_was_rung_it_was_abandoned() {
+fn if_no_one_was_rung_it_was_abandoned() {
     let menu = "0 A/1 out - +1404>+1800 Setup; 0.1 A/2 in 700 +1404>+1800 Setup; 5 A/2 Disconnected/CallerDropped; 5 A/1 Disconnected";
     assert_eq!(result(menu), Outcome::Abandoned);
     let busy = "0 A/1 out 104 104>106 Setup; 0.1 A/2 in 106 104>106 Setup; 1 A/2 Disconnected/TargetBusy; 1 A/1 Disconnected";
@@ -198,14 +198,14 @@ fn if_nobody_was_rung_it_was_abandoned() {
 }
 
 #[test]
-fn the_initiators_own_leg_of_a_ring_out_rings_nobody() {
+fn the_initiators_own_leg_of_a_ring_out_does_not_count_as_rung() {
     let script = "R is RingOut; 0 R/1 in 104 106>104 role:Initiator Proceeding; 9 R/1 Disconnected/Rejected";
     assert_eq!(call(script).direction, Direction::Internal);
     assert_eq!(result(script), Outcome::Abandoned);
 }
 
 #[test]
-fn the_callers_own_ringing_is_not_somebody_rung() {
+fn the_callers_own_ringing_does_not_count_as_rung() {
     let script = "0 A/1 out 104 104>106 Proceeding; 5 A/1 Disconnected";
     assert_eq!(result(script), Outcome::Abandoned);
 }

@@ -1,10 +1,10 @@
-//! Longer and stranger calls, each against the record worked out by hand.
+//! Long and unusual calls, each compared with a record worked out by hand.
 
 use crate::play::{
     ANSWERED, BRIDGED, CONSULTING, PARKED, at, call, leg, links, moves, play, segments, talks,
 };
 
-/// After `ANSWERED` and `CONSULTING`: the caller is 106's from 20 on.
+/// After `ANSWERED` and `CONSULTING`: the caller is with 106 from 20 on.
 const TRANSFERRED: &str = "
     20 A/2 Gone/AttendedTransfer -> B/1
     20 B/1 Gone/AttendedTransfer -> A/2
@@ -108,7 +108,7 @@ fn a_member_who_leaves_a_conference_and_comes_back() {
 }
 
 #[test]
-fn a_host_who_goes_on_at_another_device() {
+fn a_host_who_continues_at_another_device() {
     let call = call(&format!(
         "{ANSWERED}{CONSULTING}{BRIDGED} 30 K/1 Disconnected/CallSwitch; 30 K/9 out 104 104>conference Answered
          40 A/1,B/2,K/9 Disconnected"
@@ -124,7 +124,7 @@ fn a_conference_that_collapses_is_parked_and_retrieved() {
          35 A/1 Parked/CallPark; 35 A/2 Disconnected; 45 P/1 out 107 107>*801 Answered; 45 P/1 Gone/Pickup -> A/1
          60 A/1,P/1 Disconnected"
     ));
-    assert_eq!(moves(&call)[2..], ["Park 104→nobody", "Retrieve 107→107"]);
+    assert_eq!(moves(&call)[2..], ["Park 104→none", "Retrieve 107→107"]);
     assert_eq!(talks(&call)[3..], ["22–30: 104 106 +1404", "30–35: 104 +1404", "45–60: 107 +1404"]);
 }
 
@@ -178,7 +178,7 @@ fn a_switch_while_holding_then_a_transfer_from_the_new_device() {
     );
     let expected = ["3–9: 104 +1404", "12–13: 104 +1404", "17–20: 104 106", "20–30: 106 +1404"];
     assert_eq!(talks(&call(&script)), expected);
-    assert_eq!(talks(&play(&script).seen_by(&["104", "106"]).call()), expected, "the caller implied");
+    assert_eq!(talks(&play(&script).seen_by(&["104", "106"]).call()), expected, "the caller is inferred");
 }
 
 #[test]
@@ -257,13 +257,7 @@ fn a_parked_call_transferred_and_parked_again() {
     ));
     assert_eq!(
         moves(&call),
-        [
-            "Park 104→nobody",
-            "Retrieve 107→107",
-            "BlindTransfer 107→108",
-            "Park 108→nobody",
-            "Retrieve 109→109"
-        ]
+        ["Park 104→none", "Retrieve 107→107", "BlindTransfer 107→108", "Park 108→none", "Retrieve 109→109"]
     );
     assert_eq!(talks(&call), ["3–10: 104 +1404", "20–25: 107 +1404", "25–30: 108 +1404", "40–50: 109 +1404"]);
     assert_eq!(
@@ -281,7 +275,7 @@ fn an_abrupt_end_right_after_a_transfer_is_still_an_answered_transfer() {
 }
 
 #[test]
-fn the_customers_call_goes_on_when_the_consultation_survives_it() {
+fn the_customers_call_continues_when_the_consultation_survives_it() {
     let play = play(&format!("{ANSWERED}{CONSULTING} 18 A/1,A/2 Disconnected; 40 B/1,B/2 Disconnected"));
     assert_eq!(at(play.call_of("A").end_time), Some(18.0));
     assert_eq!(talks(&play.call_of("B")), ["13–40: 104 106"]);

@@ -37,7 +37,7 @@ fn a_supervisor_who_dialled_in_is_treated_the_same() {
     assert_eq!(
         participants(&call),
         ["104 user", "109 supervisor", "+1404 external"],
-        "the star code implies nobody"
+        "no party is inferred behind the star code"
     );
     assert_eq!(at(call.end_time), Some(30.0));
     assert_eq!(at(leg(&call, "S/1").end_time), Some(40.0), "it ends with its own Disconnected");
@@ -82,7 +82,7 @@ fn a_session_that_begins_with_a_supervisor_and_holds_people_is_the_call() {
 }
 
 #[test]
-fn a_supervisor_alone_is_a_call_of_nobody_else() {
+fn a_supervisor_alone_is_a_call_of_its_own() {
     let call = call("0 S/1 out 109 109>*80 Setup/Supervising; 9 S/1 Disconnected");
     assert_eq!(&*call.id, "s-S");
     assert_eq!(person(&call, "109").kind, Kind::Supervisor);
@@ -109,7 +109,7 @@ fn after_a_take_over_the_supervising_link_joins() {
 }
 
 #[test]
-fn a_take_over_told_by_the_supervisors_own_link_counts_from_then() {
+fn a_take_over_reported_by_the_supervisors_own_link_counts_from_then() {
     let call = call(&format!(
         "{ANSWERED}{DIALLED} 18 S/1 Gone/TakeOver -> A/2; 20 A/2 Disconnected/TakeOver; 30 A/1,S/1 Disconnected"
     ));

@@ -1,4 +1,4 @@
-//! Times and lengths of a call and of its participants (`docs/contract.md` §5, durations).
+//! Times and durations of a call and its participants (`docs/contract.md` §5, durations).
 
 use wholecall_record::call::Outcome;
 
@@ -99,7 +99,7 @@ fn a_participants_ringing_is_the_union_over_its_legs() {
 }
 
 #[test]
-fn time_in_voicemail_and_park_is_told() {
+fn time_in_voicemail_and_park_is_in_the_record() {
     let call = call("
         0 A/1 out - +1404>+1650 Setup; 1 A/2 in 104 +1404>+1650 Proceeding; 5 A/2 Voicemail; 9 A/1 Parked; 12 A/2,A/1 Disconnected
     ");
@@ -108,7 +108,7 @@ fn time_in_voicemail_and_park_is_told() {
 }
 
 #[test]
-fn in_a_bridge_everybodys_time_is_their_own() {
+fn in_a_bridge_every_participants_time_is_separate() {
     let call = call(&format!(
         "{ANSWERED}{CONSULTING}{BRIDGED} 30 A/1,A/2 Disconnected; 40 B/2,B/1,K/1 Disconnected"
     ));
@@ -120,7 +120,7 @@ fn in_a_bridge_everybodys_time_is_their_own() {
 #[test]
 fn while_live_open_stretches_run_to_the_last_event() {
     let mut live = Live::new();
-    live.hear(&format!("{ANSWERED} 5 A/2 Hold; 8 A/1 Answered"));
+    live.receive(&format!("{ANSWERED} 5 A/2 Hold; 8 A/1 Answered"));
     let call = live.last("A");
     assert_eq!(call.end_time, None);
     assert_eq!(call.durations.total_ms, 8_000);
@@ -142,7 +142,7 @@ fn sessions_begin_and_end_for_themselves() {
 }
 
 #[test]
-fn what_is_told_of_a_call_cut_at_its_answer_agrees() {
+fn the_record_of_a_call_cut_at_its_answer_is_consistent() {
     let rung = "0 A/1 out - +1404>+1650=104 Setup; 0.1 A/2 in 104 +1404>+1650=104 Proceeding";
     let cut = call(&format!("{rung}; 3 A/2 Answered; 3 A/1,A/2 Disconnected"));
     assert_eq!(talks(&cut), Vec::<String>::new());
@@ -152,7 +152,7 @@ fn what_is_told_of_a_call_cut_at_its_answer_agrees() {
     let open = call(&format!("{rung}; 3 A/2 Answered"));
     assert_eq!((open.result, at(open.answer_time)), (Outcome::Answered, Some(3.0)));
     let mut live = Live::new();
-    live.hear(&format!("{rung}; 3 A/2 Answered"));
+    live.receive(&format!("{rung}; 3 A/2 Answered"));
     live.wait_until("4");
     assert_eq!((live.last("A").result, at(live.last("A").answer_time)), (Outcome::Answered, Some(3.0)));
 }

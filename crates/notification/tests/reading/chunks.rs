@@ -1,4 +1,4 @@
-//! It does not matter in what pieces a stream arrives.
+//! The pieces in which a stream arrives do not matter.
 
 use std::{
     convert::Infallible,
@@ -8,7 +8,7 @@ use std::{
 
 use wholecall_notification::Stream;
 
-/// Hands out bytes in pieces of given lengths, over and over; a length of zero is an interruption.
+/// Returns bytes in pieces of given lengths, repeatedly; a length of zero is an interruption.
 struct Pieces<'a> {
     bytes: &'a [u8],
     lengths: &'a [u8],
@@ -32,27 +32,27 @@ impl Read for Pieces<'_> {
     }
 }
 
-/// Everything a stream says, with its places.
-fn said(input: impl Read) -> Vec<String> {
-    let mut said = Vec::new();
+/// Everything that a stream returns, with positions.
+fn outcomes(input: impl Read) -> Vec<String> {
+    let mut outcomes = Vec::new();
     let read = Stream::new(input).for_each(|located| {
         let message = match &located.message {
             Ok(message) => message.kind().to_owned(),
             Err(problem) => problem.to_string(),
         };
-        said.push(format!("{}: {message}: {}", located.place.line(), located.place.document()));
+        outcomes.push(format!("{}: {message}: {}", located.place.line(), located.place.document()));
         ControlFlow::<Infallible>::Continue(())
     });
     assert!(read.is_ok());
-    said
+    outcomes
 }
 
-/// Reads bytes in one piece, and in the pieces the first few of them ask for.
+/// Reads bytes in one piece, and in the pieces that the first bytes define.
 pub(crate) fn check(data: &[u8]) {
     let Some((&count, rest)) = data.split_first() else { return };
     let (lengths, bytes) = rest.split_at(usize::from(count & 15).min(rest.len()));
-    let whole = said(bytes);
-    let pieces = said(Pieces { bytes, lengths, next: 0, interrupted: false });
+    let whole = outcomes(bytes);
+    let pieces = outcomes(Pieces { bytes, lengths, next: 0, interrupted: false });
     let same = pieces.iter().zip(&whole).take_while(|(a, b)| a == b).count();
     assert_eq!(pieces.get(same), whole.get(same), "in {lengths:?} of {:?}", String::from_utf8_lossy(bytes));
 }

@@ -1,4 +1,4 @@
-//! Our reader of JSON accepts what serde_json accepts, and nothing else.
+//! The reader accepts what serde_json accepts, and nothing else.
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use wholecall_notification::{Document, JsonError, JsonProblem, Unreadable};
 pub(crate) fn check(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let document = Document::parse(text);
-    // Whatever it is, to ask what it says must not fail.
+    // Classifying a document must not panic.
     if let Ok(document) = &document {
         let _ = document.message();
     }
@@ -33,20 +33,20 @@ fn compare(text: &str, ours: Result<(), JsonError>) {
     match (serde_json::from_str::<Value>(text), serde_json::from_str::<IgnoredAny>(text)) {
         (Ok(_), _) => assert_eq!(ours, Ok(()), "refused: {text:?}"),
         (Err(error), Err(_)) => assert!(ours.is_err(), "accepted in spite of {error}: {text:?}"),
-        // What serde_json can skip but not hold: numbers no f64 holds, half surrogate pairs, deep nesting.
+        // What serde_json can skip but not represent: numbers beyond f64, half surrogate pairs, deep nesting.
         (Err(error), Ok(_)) => match error.to_string() {
             reason if reason.starts_with("number out of range") => {
                 let escape = ours.is_err_and(|error| error.problem == JsonProblem::Escape);
                 assert!(ours.is_ok() || escape || too_deep, "{ours:?}: {text:?}");
             }
-            // We go one level deeper.
+            // The reader accepts one level more.
             reason if reason.starts_with("recursion limit") => {}
             reason => assert!(ours.is_err(), "accepted in spite of {reason}: {text:?}"),
         },
     }
 }
 
-/// A string field of which there is no other with the same key says the same.
+/// String fields whose key occurs once have the same value.
 fn compare_fields(text: &str, document: &Document<'_>, value: &Value) {
     for (key, field) in [("subscriptionId", &document.subscription_id), ("ownerId", &document.owner_id)] {
         let is_sole = text.matches(key).count() == 1 && !text.contains("\\u") && !text.contains("pn_apns");

@@ -1,11 +1,11 @@
-//! Reading whatever comes: what the fuzzer tries for hours, tried here for a moment, always the same.
+//! Reading any bytes: a short and repeatable version of what the fuzzer does.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what a test cannot go on without fails it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed unwrap fails the test")]
 
 mod chunks;
 mod json;
 
-/// Xorshift, as simple as a source of numbers can be.
+/// Xorshift random numbers.
 struct Numbers(u64);
 
 impl Numbers {
@@ -83,7 +83,7 @@ const NOTIFICATION: &[u8] = br#"{"uuid": "17", "event": "/restapi/v1.0/account/8
 "status": {"code": "Gone", "peerId": {"sessionId": "s-2"}}, "muted": false, "nothing": [1.5, null, {}]}]}}
 "#;
 
-/// Something like JSON: pieces at random, or a notification with a few of them in it.
+/// Nearly JSON: random pieces, or a notification with a few of them in it.
 fn nearly_json(numbers: &mut Numbers) -> Vec<u8> {
     let mut bytes = Vec::new();
     if numbers.next(2) == 0 {

@@ -1,4 +1,4 @@
-//! Calls as they happen: what is told when.
+//! Calls as they happen: what is published when.
 
 use wholecall_assembly::{Assembler, Change, Directory, Left, Settings};
 use wholecall_record::{Call, Time, call::State};
@@ -12,7 +12,7 @@ use super::{
 pub(crate) struct Live {
     assembler: Assembler,
     script: Script,
-    heard: Vec<Sent>,
+    received: Vec<Sent>,
     records: Vec<Call>,
 }
 
@@ -23,15 +23,16 @@ impl Live {
 
     pub(crate) fn with(settings: Settings) -> Self {
         let assembler = Assembler::new(settings);
-        Self { assembler, script: Script::default(), heard: Vec::new(), records: Vec::new() }
+        Self { assembler, script: Script::default(), received: Vec::new(), records: Vec::new() }
     }
 
-    /// Names extensions from now on.
+    /// Sets the directory.
     pub(crate) fn set_directory(&mut self, directory: Directory) {
         self.assembler.set_directory(Some("1"), directory);
     }
 
-    /// Another assembler goes on with the only call there was; `directory` is the one that its record names.
+    /// Replaces the assembler by another one, which restores the only call; `directory` is the one that its record
+    /// refers to.
     pub(crate) fn restart(&mut self, session: &str, directory: Directory) {
         self.assembler = Assembler::new(self.assembler.settings().clone());
         let record = self.last(session).clone();
@@ -42,24 +43,24 @@ impl Live {
             directory: Some(directory.into()),
         };
         let mut restoring = self.assembler.restore(left);
-        for sent in &self.heard {
+        for sent in &self.received {
             read(sent, |notification| restoring.add(sent.arrives, true, &notification));
         }
         restoring.finish();
     }
 
-    /// Hears a part of a script; tells what is told of it: `0 started A 1` is time, what, call, version.
-    pub(crate) fn hear(&mut self, script: &str) -> Vec<String> {
+    /// Applies a part of a script; returns what is published: `0 started A 1` is time, change, call, version.
+    pub(crate) fn receive(&mut self, script: &str) -> Vec<String> {
         let sent = self.script.read(script);
-        sent.iter().flat_map(|sent| self.hear_one(sent)).collect()
+        sent.iter().flat_map(|sent| self.receive_one(sent)).collect()
     }
 
-    fn hear_one(&mut self, sent: &Sent) -> Vec<String> {
-        self.heard.push(sent.clone());
-        let mut told = self.run_until(sent.arrives);
+    fn receive_one(&mut self, sent: &Sent) -> Vec<String> {
+        self.received.push(sent.clone());
+        let mut published = self.run_until(sent.arrives);
         let changes = read(sent, |notification| self.assembler.receive(sent.arrives, &notification));
-        told.extend(self.tell(sent.arrives, changes));
-        told
+        published.extend(self.publish(sent.arrives, changes));
+        published
     }
 
     /// Lets time pass.
@@ -68,30 +69,30 @@ impl Live {
     }
 
     fn run_until(&mut self, time: Time) -> Vec<String> {
-        let mut told = Vec::new();
+        let mut published = Vec::new();
         while let Some(due) = self.assembler.next_due().filter(|due| *due <= time) {
             let changes = self.assembler.tick(due);
-            told.extend(self.tell(due, changes));
+            published.extend(self.publish(due, changes));
         }
-        told
+        published
     }
 
-    /// The sessions that were asked for since this was last called.
-    pub(crate) fn asked(&mut self) -> Vec<String> {
+    /// The sessions to be looked up since the last call of this method.
+    pub(crate) fn lookups(&mut self) -> Vec<String> {
         let questions = self.assembler.take_questions().into_iter();
         questions.map(|question| question.session[2..].to_owned()).collect()
     }
 
-    /// The record of a call as it was told last.
+    /// The last published record of a call.
     pub(crate) fn last(&self, session: &str) -> &Call {
         let found = self.records.iter().rfind(|call| call.id[2..] == *session);
-        found.unwrap_or_else(|| panic!("nothing was told of {session}"))
+        found.unwrap_or_else(|| panic!("nothing was published of {session}"))
     }
 
-    fn tell(&mut self, time: Time, changes: Vec<Change>) -> Vec<String> {
+    fn publish(&mut self, time: Time, changes: Vec<Change>) -> Vec<String> {
         assert_eq!(self.assembler.take_contradictions(), [], "nothing has to be taken out of a record");
         let time = super::when(time);
-        let told = changes.iter().map(|change| match change {
+        let published = changes.iter().map(|change| match change {
             Change::Started(call) => format!("{time} started {}", name(call)),
             Change::Updated(call) => format!("{time} updated {}", name(call)),
             Change::Completed(call) => format!("{time} {} {}", state(call), name(call)),
@@ -100,12 +101,12 @@ impl Live {
             }
             Change::Merged { id, into, .. } => format!("{time} merged {} into {}", &id[2..], &into[2..]),
         });
-        let told = told.collect();
+        let published = published.collect();
         for call in changes.iter().filter_map(Change::call) {
             assert_eq!(call.violations(), Vec::<String>::new());
             self.records.push(call.clone());
         }
-        told
+        published
     }
 }
 

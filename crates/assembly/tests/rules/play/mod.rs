@@ -1,4 +1,4 @@
-//! Played calls: a script of notifications, the records that come of it, and words for what they say.
+//! Played calls: a script of notifications, the resulting records, and short forms of what they contain.
 
 mod live;
 mod scenes;
@@ -17,7 +17,7 @@ pub(crate) use self::{
     words::{at, leg, links, moves, participants, person, segments, talks, when},
 };
 
-/// Notifications, and what is known besides.
+/// Notifications, and a directory.
 pub(crate) struct Play {
     pub(crate) sent: Vec<Sent>,
     pub(crate) directory: Option<Directory>,
@@ -34,7 +34,7 @@ pub(crate) fn call(script: &str) -> Call {
 }
 
 impl Play {
-    /// What somebody sees who may only see an extension's own legs.
+    /// Reduces it to the view of a subscription to some extensions' own legs.
     pub(crate) fn seen_by(mut self, extensions: &[&str]) -> Self {
         self.sent.retain(|sent| {
             sent.json["body"]["parties"][0]["extensionId"]
@@ -74,8 +74,8 @@ impl Play {
         found.unwrap_or_else(|| panic!("no call {id}"))
     }
 
-    /// The records. Every one is sound, and the same whatever the order, however often told, and whether
-    /// told at once or live.
+    /// The records. Every one is free of contradictions, and the same for any order, with duplicates, and whether
+    /// assembled at once or live.
     pub(crate) fn calls(&self) -> Vec<Call> {
         let calls = self.collect(&self.sent);
         for call in &calls {
@@ -83,8 +83,8 @@ impl Play {
         }
         let mut again: Vec<Sent> = self.sent.iter().rev().cloned().collect();
         again.extend(self.sent.iter().map(under_a_second_subscription));
-        assert_same(&self.collect(&again), &calls, "told backwards and twice");
-        assert_same(&self.live(), &timeless(calls.clone()), "told live");
+        assert_same(&self.collect(&again), &calls, "in reverse order and with duplicates");
+        assert_same(&self.live(), &timeless(calls.clone()), "live");
         calls
     }
 
@@ -128,7 +128,7 @@ impl Play {
     }
 }
 
-/// Reads a notification as it came over the wire.
+/// Reads a notification as it arrives.
 fn read<T>(sent: &Sent, with: impl FnOnce(Notification<'_, '_>) -> T) -> T {
     let json = sent.json.to_string();
     let document = Document::parse(&json).expect("a document");
@@ -138,25 +138,25 @@ fn read<T>(sent: &Sent, with: impl FnOnce(Notification<'_, '_>) -> T) -> T {
     }
 }
 
-/// Compares line by line, so that what differs can be seen.
-fn assert_same(told: &[Call], expected: &[Call], how: &str) {
+/// Compares line by line, so that a failure shows the difference.
+fn assert_same(actual: &[Call], expected: &[Call], how: &str) {
     let lines = |calls: &[Call]| serde_json::to_string_pretty(calls).expect("records can be written");
-    let (told, expected) = (lines(told), lines(expected));
-    if let Some((told, expected)) =
-        told.lines().zip(expected.lines()).find(|(told, expected)| told != expected)
+    let (actual, expected) = (lines(actual), lines(expected));
+    if let Some((actual, expected)) =
+        actual.lines().zip(expected.lines()).find(|(actual, expected)| actual != expected)
     {
-        panic!("{how}:{told}, not{expected}");
+        panic!("{how}:{actual}, not{expected}");
     }
-    assert_eq!(told.len(), expected.len(), "{how}: other calls");
+    assert_eq!(actual.len(), expected.len(), "{how}: other calls");
 }
 
-/// The same notification under an id that counts later.
+/// The same notification under an id that takes less precedence.
 fn under_a_second_subscription(sent: &Sent) -> Sent {
-    let mut copy = sent.clone();
-    if let Some(uuid) = copy.json["uuid"].as_str().map(|uuid| format!("z{uuid}")) {
-        copy.json["uuid"] = uuid.into();
+    let mut delivery = sent.clone();
+    if let Some(uuid) = delivery.json["uuid"].as_str().map(|uuid| format!("z{uuid}")) {
+        delivery.json["uuid"] = uuid.into();
     }
-    copy
+    delivery
 }
 
 fn timeless(mut calls: Vec<Call>) -> Vec<Call> {

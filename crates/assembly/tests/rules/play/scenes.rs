@@ -1,4 +1,4 @@
-//! Beginnings that many stories share.
+//! Beginnings that many scripts share.
 
 /// +1404 calls 104, who answers at 3.
 pub(crate) const ANSWERED: &str = "

@@ -16,7 +16,7 @@
 //! description), `@12` (arrives then, for live calls), and as peer also `-> B` (no party), `=> B/1` (REST's
 //! spelling), `-> B/1 "0"` (its `sessionId`).
 //!
-//! What RingCentral answers when it is asked:
+//! Lookup answers:
 //!
 //! ```text
 //! 30  snapshot A | 1 Answered | 3 in 106 +1404>106 Answered      each leg as it is then; without any, there is no A
@@ -28,8 +28,8 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 use wholecall_record::Time;
 
-/// What the time 0 of all scripts is.
-pub(crate) const DAWN: i64 = 1_767_225_600_000;
+/// The time 0 of all scripts.
+pub(crate) const START_MS: i64 = 1_767_225_600_000;
 
 /// A notification, and when it arrives.
 #[derive(Clone)]
@@ -38,7 +38,7 @@ pub(crate) struct Sent {
     pub(crate) json: Value,
 }
 
-/// What a script has told so far.
+/// What the script has defined so far.
 #[derive(Default)]
 pub(crate) struct Script {
     sessions: HashMap<String, Session>,
@@ -54,7 +54,7 @@ struct Session {
 }
 
 impl Script {
-    /// Reads on.
+    /// Reads a further part.
     pub(crate) fn read(&mut self, text: &str) -> Vec<Sent> {
         text.split(['\n', ';']).flat_map(|line| self.read_line(line)).collect()
     }
@@ -93,13 +93,13 @@ impl Script {
     fn snapshot(&mut self, line: &str, time: Time, session: &str) -> Sent {
         let parties = line.split('|').skip(1).map(|party| {
             let words: Vec<&str> = party.split_whitespace().collect();
-            let mut told = Told::default();
-            told.read(line, &words[1..], |_| None);
+            let mut parsed = Parsed::default();
+            parsed.read(line, &words[1..], |_| None);
             let known = self.sessions.get(session).and_then(|session| session.legs.get(words[0]));
             let mut party = known.cloned().unwrap_or_default();
-            party.extend(told.described);
+            party.extend(parsed.described);
             party.insert("id".into(), json!(format!("p-{}", words[0])));
-            party.insert("status".into(), Value::Object(told.status));
+            party.insert("status".into(), Value::Object(parsed.status));
             Value::Object(party)
         });
         let parties: Vec<Value> = parties.collect();
@@ -113,9 +113,9 @@ impl Script {
     fn logged(&mut self, time: Time, session: &str, words: [&str; 5]) -> Sent {
         let [when, direction, result, owner, sides] = words;
         let Some((start, length)) = when.split_once('+') else { panic!("no start+length: {when}") };
-        let mut told = Told::default();
-        told.read(when, &[direction, owner, sides], |_| None);
-        let mut body = told.described;
+        let mut parsed = Parsed::default();
+        parsed.read(when, &[direction, owner, sides], |_| None);
+        let mut body = parsed.described;
         let owner = body.remove("extensionId");
         body.insert(
             "extension".into(),
@@ -134,21 +134,21 @@ impl Script {
             leg.split_once('#').map_or((leg, None), |(leg, number)| (leg, number.parse().ok()));
         let Some((name, party)) = leg.split_once('/') else { panic!("no session/party: {line}") };
         self.sent += 1;
-        let mut told =
-            Told { arrives: time, uuid: Some(format!("{}", 1_000 + self.sent)), ..Told::default() };
+        let mut parsed =
+            Parsed { arrives: time, uuid: Some(format!("{}", 1_000 + self.sent)), ..Parsed::default() };
         let legacy_ids: HashMap<String, String> =
             self.sessions.iter().map(|(name, session)| (name.clone(), session.legacy_id())).collect();
-        told.read(line, words, |session| legacy_ids.get(session).cloned());
+        parsed.read(line, words, |session| legacy_ids.get(session).cloned());
         let session = self.sessions.entry(name.to_owned()).or_default();
         let sequence = number.unwrap_or(session.sequence.max(1) + 1);
         session.sequence = session.sequence.max(sequence);
         let known = session.legs.entry(party.to_owned()).or_default();
-        known.extend(told.described);
-        let mut body_party = if told.bare { Map::new() } else { known.clone() };
-        body_party.extend(told.once);
+        known.extend(parsed.described);
+        let mut body_party = if parsed.bare { Map::new() } else { known.clone() };
+        body_party.extend(parsed.once);
         body_party.insert("id".into(), json!(format!("p-{party}")));
-        body_party.insert("status".into(), Value::Object(told.status));
-        let path = match known.get("extensionId").and_then(Value::as_str).filter(|_| !told.bare) {
+        body_party.insert("status".into(), Value::Object(parsed.status));
+        let path = match known.get("extensionId").and_then(Value::as_str).filter(|_| !parsed.bare) {
             Some(owner) => format!("/restapi/v1.0/account/1/extension/{owner}/telephony/sessions"),
             None => "/restapi/v1.0/account/1/telephony/sessions".to_owned(),
         };
@@ -160,22 +160,22 @@ impl Script {
                 "origin": {"type": session.origin.as_deref().unwrap_or("Call")},
             },
         });
-        if let Some(uuid) = told.uuid {
+        if let Some(uuid) = parsed.uuid {
             json["uuid"] = json!(uuid);
         }
-        Sent { arrives: told.arrives, json }
+        Sent { arrives: parsed.arrives, json }
     }
 }
 
 impl Session {
     fn legacy_id(&self) -> String {
-        let usual = if self.origin.as_deref() == Some("Conference") { "0" } else { "77" };
-        self.legacy_id.clone().unwrap_or(usual.to_owned())
+        let common = if self.origin.as_deref() == Some("Conference") { "0" } else { "77" };
+        self.legacy_id.clone().unwrap_or(common.to_owned())
     }
 }
 
-/// What a line says.
-struct Told {
+/// The content of a line.
+struct Parsed {
     arrives: Time,
     uuid: Option<String>,
     bare: bool,
@@ -184,14 +184,14 @@ struct Told {
     status: Map<String, Value>,
 }
 
-impl Default for Told {
+impl Default for Parsed {
     fn default() -> Self {
         let (described, once, status) = (Map::new(), Map::new(), Map::new());
         Self { arrives: Time::from_millis(0), uuid: None, bare: false, described, once, status }
     }
 }
 
-impl Told {
+impl Parsed {
     fn read(&mut self, line: &str, words: &[&str], legacy_id: impl Fn(&str) -> Option<String>) {
         let mut words = words.iter().peekable();
         while let Some(&word) = words.next() {
@@ -288,5 +288,5 @@ fn endpoint(side: &str) -> Option<Value> {
 /// A time of a script.
 pub(crate) fn seconds(text: &str) -> Time {
     let Ok(seconds) = text.parse::<f64>() else { panic!("not a time: {text}") };
-    Time::from_millis(DAWN + (seconds * 1_000.0).round() as i64)
+    Time::from_millis(START_MS + (seconds * 1_000.0).round() as i64)
 }

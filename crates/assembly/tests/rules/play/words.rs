@@ -1,15 +1,15 @@
-//! What records say, in few words.
+//! Short forms of what records contain.
 
 use wholecall_record::{
     Call, ParticipantId, Time,
     call::{Leg, Participant},
 };
 
-use super::script::DAWN;
+use super::script::START_MS;
 
 /// A time in seconds of the script.
 pub(crate) fn when(time: Time) -> f64 {
-    (time.as_millis() - DAWN) as f64 / 1_000.0
+    (time.as_millis() - START_MS) as f64 / 1_000.0
 }
 
 /// The same, if there is one.
@@ -35,10 +35,9 @@ pub(crate) fn talks(call: &Call) -> Vec<String> {
     call.conversations.iter().map(talk).collect()
 }
 
-/// The moves: `AttendedTransfer 104→106`, `Park 104→nobody`.
+/// The moves: `AttendedTransfer 104→106`, `Park 104→none`.
 pub(crate) fn moves(call: &Call) -> Vec<String> {
-    let name =
-        |id: &Option<ParticipantId>| id.as_ref().map_or("nobody".to_owned(), |id| short(id).to_owned());
+    let name = |id: &Option<ParticipantId>| id.as_ref().map_or("none".to_owned(), |id| short(id).to_owned());
     call.moves
         .iter()
         .map(|step| format!("{} {}→{}", step.kind.as_str(), name(&step.by), name(&step.target)))

@@ -1,7 +1,7 @@
-//! Everything that has been heard, by account and session, grouped into calls.
+//! All sessions by account and id, grouped into calls.
 //!
-//! A book is a set: the same notifications in any order make the same book. It knows nothing of time
-//! passing; [`crate::Assembler`] adds that.
+//! The graph depends on the set of notifications and not on their order. It does not know the time;
+//! [`crate::Assembler`] adds that.
 
 mod grouping;
 
@@ -14,85 +14,85 @@ use wholecall_record::{AccountId, SessionId, Time};
 
 use crate::{
     directory::Directory,
-    fold::{Fold, Material},
-    relations::{Relations, Traces},
-    session::{Heard, News, Session},
+    fold::{Fold, FoldInput},
+    related::{ActivityIndex, SessionActivities},
+    session::{Applied, Novelty, Session},
 };
 
 pub(crate) type SessionKey = usize;
 pub(crate) type CallKey = usize;
 type AccountKey = usize;
 
-/// Sessions grouped into calls. `S` is what the owner of the book keeps with each call.
+/// Sessions grouped into calls. `S` is the state that the graph's owner stores with each call.
 #[derive(Debug)]
-pub(crate) struct Book<S> {
+pub(crate) struct SessionGraph<S> {
     pub(crate) accounts: Vec<Account>,
     account_keys: HashMap<Option<AccountId>, AccountKey>,
-    pub(crate) sessions: Slab<Held>,
-    pub(crate) calls: Slab<Group<S>>,
-    /// Sessions whose place among the related ones must be looked at again.
+    pub(crate) sessions: Slab<SessionNode>,
+    pub(crate) calls: Slab<CallGroup<S>>,
+    /// Sessions whose entries in the index of related calls must be updated.
     dirty: Vec<SessionKey>,
-    /// For accounts that have none of their own.
+    /// The directory for accounts without one of their own.
     directory: Option<Arc<Directory>>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Account {
-    /// None for notifications that name no account at all.
+    /// `None` for notifications that name no account.
     id: Option<AccountId>,
     sessions: HashMap<SessionId, SessionKey>,
     directory: Option<Arc<Directory>>,
-    pub(crate) relations: Relations,
+    pub(crate) activity_index: ActivityIndex,
 }
 
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct SessionNode {
     pub(crate) session: Session,
     pub(crate) account: AccountKey,
     pub(crate) call: CallKey,
-    /// Most sessions have no link.
-    links: Option<Box<Neighbours>>,
-    /// A leg of it is, or was once said to be, a supervisor's: which calls it joins may change.
+    /// `None` if there is no link; most sessions have none.
+    links: Option<Box<LinkEdges>>,
+    /// A leg of it is, or was once reported as, a supervisor's: which calls it joins may change.
     supervision: bool,
-    /// It is in the list of those to be looked at again.
+    /// It is in the list of sessions to be updated.
     dirty: bool,
-    /// Where it stands among the related ones.
-    pub(crate) traces: Option<Box<Traces>>,
+    /// Its entries in the index of related calls.
+    pub(crate) activities: Option<Box<SessionActivities>>,
 }
 
-/// The sessions on the other side of a session's links.
+/// The sessions at the other ends of a session's links.
 #[derive(Debug, Default)]
-struct Neighbours {
-    /// Those whose links name this one.
+struct LinkEdges {
+    /// Sessions whose links lead to this one.
     named_by: Vec<SessionKey>,
-    /// Those this one's links name.
+    /// Sessions that this one's links lead to.
     names: Vec<SessionKey>,
 }
 
 /// The sessions of one call.
 #[derive(Debug)]
-pub(crate) struct Group<S> {
+pub(crate) struct CallGroup<S> {
     account: AccountKey,
     pub(crate) sessions: Vec<SessionKey>,
-    /// Joins that were refused since the call is too large.
+    /// Number of joins that were refused because the call is too large.
     refused: u64,
     pub(crate) status: S,
 }
 
-/// What came of adding a notification.
+/// The effects of adding a notification.
 #[derive(Debug)]
-pub(crate) struct Added<S> {
-    /// The call it belongs to.
+pub(crate) struct GraphUpdate<S> {
+    /// The call that it belongs to.
     pub(crate) call: CallKey,
-    /// Whether it told anything new.
-    pub(crate) news: bool,
-    /// Calls whose sessions are now part of others: what was kept of each, and one of its sessions.
+    /// Whether it was new.
+    pub(crate) is_new: bool,
+    /// Calls that became part of others: the state stored with each, and one of its sessions.
     pub(crate) absorbed: Vec<(S, SessionKey)>,
-    /// Other calls that gained or lost sessions, or look related to what is new.
-    pub(crate) touched: Vec<CallKey>,
+    /// Other calls that gained or lost sessions, or whose related calls changed.
+    pub(crate) affected: Vec<CallKey>,
 }
 
-impl<S: Default> Book<S> {
+impl<S: Default> SessionGraph<S> {
     pub(crate) fn new() -> Self {
         Self {
             accounts: Vec::new(),
@@ -104,114 +104,130 @@ impl<S: Default> Book<S> {
         }
     }
 
-    /// Adds what a notification says.
-    pub(crate) fn add(&mut self, notification: &Notification<'_, '_>) -> Added<S> {
+    /// Adds a notification.
+    pub(crate) fn add(&mut self, notification: &Notification<'_, '_>) -> GraphUpdate<S> {
         let key = self.session_of(notification);
-        let mut added =
-            Added { call: self.sessions[key].call, news: false, absorbed: Vec::new(), touched: Vec::new() };
-        let root = self.root_if_known(added.call);
+        let mut added = GraphUpdate {
+            call: self.sessions[key].call,
+            is_new: false,
+            absorbed: Vec::new(),
+            affected: Vec::new(),
+        };
+        let root = self.root_if_related(added.call);
         match notification.sequence() {
-            Some(sequence) => self.add_change(key, sequence, notification, &mut added),
-            None => self.add_report(key, notification, &mut added),
+            Some(sequence) => self.add_state_change(key, sequence, notification, &mut added),
+            None => self.add_lookup(key, notification, &mut added),
         }
         added.call = self.sessions[key].call;
-        // Other calls know this one by its root.
-        if root.is_some() && self.root_if_known(added.call) != root {
+        // Other calls refer to this one by its root.
+        if root.is_some() && self.root_if_related(added.call) != root {
             for key in self.calls[added.call].sessions.clone() {
                 self.mark_dirty(key);
             }
         }
-        added.touched.retain(|call| *call != added.call && self.calls.contains(*call));
-        added.touched.sort_unstable();
-        added.touched.dedup();
+        added.affected.retain(|call| *call != added.call && self.calls.contains(*call));
+        added.affected.sort_unstable();
+        added.affected.dedup();
         added
     }
 
-    /// Adds a change that was told, with its place in the session's order.
-    fn add_change(
+    /// Adds a notification of a state change with its position in the session's sequence.
+    fn add_state_change(
         &mut self,
         key: SessionKey,
         sequence: u32,
         notification: &Notification<'_, '_>,
-        added: &mut Added<S>,
+        added: &mut GraphUpdate<S>,
     ) {
         let is_ring_out = matches!(notification.body().origin(), Some(Origin::RingOut | Origin::RingMe));
         for party in &notification.body().parties {
-            let heard = self.sessions[key].session.hear(notification, sequence, party);
-            added.news |= heard != Heard::Duplicate;
-            let Heard::News { of, last, described } = heard else { continue };
+            let applied = self.sessions[key].session.apply(notification, sequence, party);
+            added.is_new |= applied != Applied::Duplicate;
+            let Applied::New { what, is_last, is_described } = applied else { continue };
             let supervises = party.status.reason() == Some(Reason::Supervising);
             self.sessions[key].supervision |= supervises;
             let peer = party.status.peer_id.as_deref().and_then(|peer| peer.session_id());
             match peer.filter(|_| party.status.code() == Some(Code::Gone)) {
-                // What a copy says need not be what all copies taken together say.
-                _ if of == News::Copy || self.sessions[key].session.reports().name_peers() => {
-                    self.link_anew(key, added);
+                // What one delivery reports need not be what all deliveries merge to.
+                _ if what == Novelty::Merged || self.sessions[key].session.lookups().have_peers() => {
+                    self.replace_links(key, added);
                 }
-                _ if of == News::Detail => {}
+                _ if what == Novelty::Detail => {}
                 Some(peer) => self.link(key, peer, added),
-                // What comes late may tell that another leg was the session's first.
-                None if (of == News::Leg || supervises || !last) && self.is_near_supervision(key) => {
+                // A late notification may show that another leg was the session's first.
+                None if (what == Novelty::Leg || supervises || !is_last) && self.is_near_supervision(key) => {
                     self.regroup(key, added);
                 }
                 None => {}
             }
-            if self.sessions[key].supervision && (of != News::Change || described) {
-                // The calls it listens to name its supervisor.
-                let listened = self.sessions[key].neighbours().map(|&other| self.sessions[other].call);
-                added.touched.extend(listened);
+            if self.sessions[key].supervision && (what != Novelty::Change || is_described) {
+                // The calls it listens to list its supervisor.
+                let listened = self.sessions[key].linked_sessions().map(|&other| self.sessions[other].call);
+                added.affected.extend(listened);
             }
-            // Only what an extension began, held or answered can relate sessions.
+            // Sessions are related only through what an extension dialled, held or answered.
             let answers = party.status.code() == Some(Code::Answered);
-            let did = match of {
-                News::Leg => party.direction() == Some(Direction::Outbound) || is_ring_out || answers,
-                // Whose leg it is may be known only now.
-                News::Change => described || answers,
-                News::Copy | News::Detail => true,
+            let is_relevant = match what {
+                Novelty::Leg => party.direction() == Some(Direction::Outbound) || is_ring_out || answers,
+                // The leg's owner may have become known just now.
+                Novelty::Change => is_described || answers,
+                Novelty::Merged | Novelty::Detail => true,
             };
             let holds = party.status.code() == Some(Code::Hold);
-            let moves_traces = |traces: &Traces| !last || traces.hold() || traces.are_related();
-            // A leg that an answer told of first is none that is new.
-            let is_reported = !self.sessions[key].session.reports().is_empty();
-            if did || holds || is_reported || self.sessions[key].traces.as_deref().is_some_and(moves_traces) {
+            let affects_activities =
+                |activities: &SessionActivities| !is_last || activities.has_hold() || activities.is_related();
+            // A leg that a lookup answer showed before is not new.
+            let has_lookups = !self.sessions[key].session.lookups().is_empty();
+            if is_relevant
+                || holds
+                || has_lookups
+                || self.sessions[key].activities.as_deref().is_some_and(affects_activities)
+            {
                 self.mark_dirty(key);
             }
         }
     }
 
-    /// Adds what RingCentral answered when it was asked about a session.
-    fn add_report(&mut self, key: SessionKey, notification: &Notification<'_, '_>, added: &mut Added<S>) {
-        added.news = self.sessions[key].session.hear_report(notification);
-        if !added.news {
+    /// Adds a lookup answer about a session.
+    fn add_lookup(
+        &mut self,
+        key: SessionKey,
+        notification: &Notification<'_, '_>,
+        added: &mut GraphUpdate<S>,
+    ) {
+        added.is_new = self.sessions[key].session.apply_lookup(notification);
+        if !added.is_new {
             return;
         }
         let mut reasons = notification.body().parties.iter().map(|party| party.status.reason());
         self.sessions[key].supervision |= reasons.any(|reason| reason == Some(Reason::Supervising));
-        self.link_anew(key, added);
+        self.replace_links(key, added);
         self.mark_dirty(key);
     }
 
-    /// The root by which other calls know a call of several sessions; a call of one has no other.
-    fn root_if_known(&self, call: CallKey) -> Option<SessionKey> {
+    /// The root by which related calls refer to a call of several sessions. `None` for a call of one session, whose
+    /// root cannot change.
+    fn root_if_related(&self, call: CallKey) -> Option<SessionKey> {
         let sessions = &self.calls[call].sessions;
-        let is_known =
-            |key: &SessionKey| self.sessions[*key].traces.as_deref().is_some_and(Traces::are_related);
-        (sessions.len() > 1 && sessions.iter().any(is_known)).then(|| self.root(call)).flatten()
+        let is_related_to = |key: &SessionKey| {
+            self.sessions[*key].activities.as_deref().is_some_and(SessionActivities::is_related)
+        };
+        (sessions.len() > 1 && sessions.iter().any(is_related_to)).then(|| self.root(call)).flatten()
     }
 
-    /// The session a notification is about, new if need be.
+    /// The session that a notification belongs to, created if it is new.
     fn session_of(&mut self, notification: &Notification<'_, '_>) -> SessionKey {
         let id = notification.session_id();
         let Some(account) = notification.account_id() else { return self.session_of_unknown_account(id) };
         let account = self.account(Some(account));
         match self.accounts[account].sessions.get(id) {
             Some(&key) => key,
-            None => self.adopt(account, id).unwrap_or_else(|| self.begin_session(account, id)),
+            None => self.move_to_account(account, id).unwrap_or_else(|| self.create_session(account, id)),
         }
     }
 
     fn account(&mut self, id: Option<&str>) -> AccountKey {
-        // Nearly all notifications of a stream are one account's.
+        // Nearly all notifications of a stream are of one account.
         if let Some(last) = self.accounts.last()
             && last.id.as_deref() == id
         {
@@ -227,7 +243,7 @@ impl<S: Default> Book<S> {
             id,
             sessions: HashMap::new(),
             directory: None,
-            relations: Relations::default(),
+            activity_index: ActivityIndex::default(),
         });
         key
     }
@@ -237,14 +253,14 @@ impl<S: Default> Book<S> {
         let known = self.accounts.iter().find_map(|account| account.sessions.get(id));
         known.copied().unwrap_or_else(|| {
             let account = self.account(None);
-            self.begin_session(account, id)
+            self.create_session(account, id)
         })
     }
 
-    /// Takes over, into its account, what notifications without an account have told of a session.
-    fn adopt(&mut self, account: AccountKey, id: &str) -> Option<SessionKey> {
-        let orphans = *self.account_keys.get(&None)?;
-        let key = *self.accounts[orphans].sessions.get(id)?;
+    /// Moves to an account the sessions of a call whose earlier notifications did not name it.
+    fn move_to_account(&mut self, account: AccountKey, id: &str) -> Option<SessionKey> {
+        let unassigned = *self.account_keys.get(&None)?;
+        let key = *self.accounts[unassigned].sessions.get(id)?;
         let call = self.sessions[key].call;
         for member in self.calls[call].sessions.clone() {
             let id = self.sessions[member].session.id.clone();
@@ -254,28 +270,28 @@ impl<S: Default> Book<S> {
         }
         for member in self.calls[call].sessions.clone() {
             let id = self.sessions[member].session.id.clone();
-            self.accounts[orphans].sessions.remove(&id);
+            self.accounts[unassigned].sessions.remove(&id);
             self.accounts[account].sessions.insert(id, member);
             self.sessions[member].account = account;
-            self.sessions[member].session.forget_rank();
+            self.sessions[member].session.invalidate_rank();
         }
         self.calls[call].account = account;
         Some(key)
     }
 
-    fn begin_session(&mut self, account: AccountKey, id: &str) -> SessionKey {
+    fn create_session(&mut self, account: AccountKey, id: &str) -> SessionKey {
         let id = SessionId::from(id);
         let call = self.calls.vacant_key();
-        let key = self.sessions.insert(Held {
+        let key = self.sessions.insert(SessionNode {
             session: Session::new(id.clone()),
             account,
             call,
             links: None,
             supervision: false,
             dirty: false,
-            traces: None,
+            activities: None,
         });
-        self.calls.insert(Group { account, sessions: vec![key], refused: 0, status: S::default() });
+        self.calls.insert(CallGroup { account, sessions: vec![key], refused: 0, status: S::default() });
         self.accounts[account].sessions.insert(id, key);
         key
     }
@@ -286,19 +302,19 @@ impl<S: Default> Book<S> {
         }
     }
 
-    /// The sessions to be looked at again, once.
+    /// Takes the sessions to be updated, each once.
     pub(crate) fn take_dirty(&mut self) -> Vec<SessionKey> {
         let mut dirty = std::mem::take(&mut self.dirty);
-        dirty.retain(|&key| self.sessions.get_mut(key).is_some_and(|held| std::mem::take(&mut held.dirty)));
+        dirty.retain(|&key| self.sessions.get_mut(key).is_some_and(|node| std::mem::take(&mut node.dirty)));
         dirty
     }
 
-    /// Everything that is known of a call, understood; none if no leg of it was seen.
+    /// The fold of a call. `None` if no leg of it was observed.
     pub(crate) fn fold(&self, call: CallKey) -> Option<Fold<'_>> {
         self.fold_with(call, self.directory_of(call).map(Arc::as_ref))
     }
 
-    /// The same, with another directory than the account's own of now.
+    /// The fold of a call with another directory than the account's current one.
     pub(crate) fn fold_with<'a>(
         &'a self,
         call: CallKey,
@@ -306,12 +322,12 @@ impl<S: Default> Book<S> {
     ) -> Option<Fold<'a>> {
         let group = &self.calls[call];
         let account = &self.accounts[group.account];
-        let listeners = group.sessions.iter().flat_map(|&key| self.sessions[key].neighbours());
+        let listeners = group.sessions.iter().flat_map(|&key| self.sessions[key].linked_sessions());
         let listeners =
             distinct(listeners.copied().filter(|&key| {
                 self.sessions[key].call != call && self.sessions[key].session.is_supervising()
             }));
-        Fold::new(Material {
+        Fold::new(FoldInput {
             account: account.id.as_ref(),
             sessions: group.sessions.iter().map(|&key| &self.sessions[key].session).collect(),
             related: self.related(call, &listeners),
@@ -321,8 +337,8 @@ impl<S: Default> Book<S> {
         })
     }
 
-    /// The session a call is named after: of the seen ones of the first [`Rank`](crate::fold::Rank), the one that began
-    /// earliest.
+    /// The session that a call is named after: of its observed sessions with the first [`Rank`](crate::fold::Rank),
+    /// the one that began first.
     pub(crate) fn root(&self, call: CallKey) -> Option<SessionKey> {
         let keys = &self.calls[call].sessions;
         let mut seen = keys.iter().filter_map(|&key| Some((self.sessions[key].session.start()?, key)));
@@ -342,28 +358,27 @@ impl<S: Default> Book<S> {
         Some(root.0)
     }
 
-    /// When a call began: the first event of any of its sessions, a supervisor's own aside.
+    /// When a call began: the first event of any of its sessions, if possible one that is not a supervisor's.
     pub(crate) fn start(&self, call: CallKey) -> Option<Time> {
         let sessions = self.calls[call].sessions.iter().map(|&key| &self.sessions[key].session);
         let starts = sessions.filter_map(|session| Some((session.is_supervising(), session.start()?)));
         starts.min().map(|(_, start)| start)
     }
 
-    /// Whether every leg of a call may have ended, as far as can be told without looking closely.
+    /// Whether every leg of a call may have ended, by a cheap check.
     pub(crate) fn may_have_ended(&self, call: CallKey) -> bool {
         let mut sessions = self.calls[call].sessions.iter().map(|&key| &self.sessions[key]);
-        // A link, or an answer to a question, may end a leg that never said so itself.
-        sessions.clone().any(|held| held.links.is_some() || !held.session.reports().is_empty())
-            || sessions.all(|held| held.session.open_legs() == 0)
+        // A link or a lookup answer may end a leg that has no notification of its end.
+        sessions.clone().any(|node| node.links.is_some() || !node.session.lookups().is_empty())
+            || sessions.all(|node| node.session.open_legs() == 0)
     }
 
-    /// The account a call belongs to.
+    /// The account that a call belongs to.
     pub(crate) fn account_id(&self, call: CallKey) -> Option<&AccountId> {
         self.accounts[self.calls[call].account].id.as_ref()
     }
 
-    /// Gives an account's extensions their names and kinds; without an account, those of all accounts that
-    /// have no directory of their own.
+    /// Sets an account's directory; without an account, the one for all accounts without a directory of their own.
     pub(crate) fn set_directory(&mut self, account: Option<&str>, directory: Arc<Directory>) {
         match account {
             Some(_) => {
@@ -380,22 +395,22 @@ impl<S: Default> Book<S> {
         account.directory.as_ref().or(self.directory.as_ref())
     }
 
-    /// Whether a link of another call names one of a call's sessions.
-    pub(crate) fn is_named(&self, call: CallKey) -> bool {
+    /// Whether a link of another call leads to one of a call's sessions.
+    pub(crate) fn is_link_target(&self, call: CallKey) -> bool {
         let sessions = self.calls[call].sessions.iter().map(|&key| &self.sessions[key]);
-        let mut named_by = sessions.filter_map(|held| held.links.as_ref()).flat_map(|links| &links.named_by);
+        let mut named_by = sessions.filter_map(|node| node.links.as_ref()).flat_map(|links| &links.named_by);
         named_by.any(|&by| self.sessions[by].call != call)
     }
 
-    /// Whether a notification of a session was heard; a link may name it before.
-    pub(crate) fn has_heard_of(&self, account: Option<&str>, id: &str) -> bool {
-        let is_heard = |key: &SessionKey| self.sessions[*key].session.is_heard_of();
-        let in_account = |account: &Account| account.sessions.get(id).is_some_and(is_heard);
+    /// Whether anything is known of a session besides links that name it.
+    pub(crate) fn contains_session(&self, account: Option<&str>, id: &str) -> bool {
+        let is_observed = |key: &SessionKey| self.sessions[*key].session.is_observed();
+        let in_account = |account: &Account| account.sessions.get(id).is_some_and(is_observed);
         match account.map(|id| self.account_keys.get(&Some(AccountId::from(id)))) {
             None => self.accounts.iter().any(in_account),
             Some(named) => {
-                let orphans = self.account_keys.get(&None);
-                named.into_iter().chain(orphans).any(|&account| in_account(&self.accounts[account]))
+                let unassigned = self.account_keys.get(&None);
+                named.into_iter().chain(unassigned).any(|&account| in_account(&self.accounts[account]))
             }
         }
     }
@@ -406,25 +421,25 @@ impl<S: Default> Book<S> {
         self.accounts[account].sessions.get(id).map(|&key| self.sessions[key].call)
     }
 
-    /// Other calls whose records say something of this one, or whose sessions its own speaks of.
-    pub(crate) fn company(&self, call: CallKey) -> Vec<CallKey> {
-        let mut company = Vec::new();
+    /// Other calls that this call's record depends on, or whose records depend on it.
+    pub(crate) fn related_calls(&self, call: CallKey) -> Vec<CallKey> {
+        let mut related = Vec::new();
         for &key in &self.calls[call].sessions {
-            let held = &self.sessions[key];
-            let others = held.neighbours().copied().chain(self.relatives_of(key));
-            company.extend(others.map(|other| self.sessions[other].call).filter(|other| *other != call));
+            let node = &self.sessions[key];
+            let others = node.linked_sessions().copied().chain(self.related_sessions(key));
+            related.extend(others.map(|other| self.sessions[other].call).filter(|other| *other != call));
         }
-        company
+        related
     }
 
-    /// Lets a call go.
-    pub(crate) fn forget(&mut self, call: CallKey) -> Group<S> {
+    /// Removes a call and its sessions.
+    pub(crate) fn remove_call(&mut self, call: CallKey) -> CallGroup<S> {
         let group = self.calls.remove(call);
         for &key in &group.sessions {
-            self.forget_traces(key);
-            let held = self.sessions.remove(key);
-            self.accounts[held.account].sessions.remove(&held.session.id);
-            for &other in held.neighbours() {
+            self.remove_activities(key);
+            let node = self.sessions.remove(key);
+            self.accounts[node.account].sessions.remove(&node.session.id);
+            for &other in node.linked_sessions() {
                 if let Some(links) = self.sessions.get_mut(other).and_then(|other| other.links.as_mut()) {
                     links.named_by.retain(|&by| by != key);
                     links.names.retain(|&named| named != key);
@@ -435,8 +450,8 @@ impl<S: Default> Book<S> {
     }
 }
 
-impl Held {
-    fn neighbours(&self) -> impl Iterator<Item = &SessionKey> {
+impl SessionNode {
+    fn linked_sessions(&self) -> impl Iterator<Item = &SessionKey> {
         self.links.iter().flat_map(|links| links.named_by.iter().chain(&links.names))
     }
 }

@@ -1,10 +1,11 @@
-//! No record that contradicts itself goes out: it goes out with what remains true, and what was wrong is remembered.
+//! Keeps contradictory records from being published: what contradicts the rest is removed from the record, and
+//! reported as a [`Contradiction`].
 
 use std::sync::{Mutex, PoisonError};
 
 use wholecall_record::{Call, CallId};
 
-use crate::fold::{Fold, Standing};
+use crate::fold::{Fold, RecordStatus};
 
 /// A record that contradicted itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,28 +16,28 @@ pub struct Contradiction {
     pub what: Vec<String>,
 }
 
-/// Lets records out, and remembers those it had to take something out of.
+/// Makes records consistent and collects the contradictions.
 #[derive(Debug, Default)]
-pub(crate) struct Gate(Mutex<Vec<Contradiction>>);
+pub(crate) struct ConsistencyCheck(Mutex<Vec<Contradiction>>);
 
-/// So many are remembered until somebody asks for them.
-const REMEMBERED: usize = 1_000;
+/// Maximum number of contradictions that are stored until they are taken.
+const MAX_CONTRADICTIONS: usize = 1_000;
 
-impl Gate {
-    /// The record of a call.
-    pub(crate) fn record(&self, fold: &Fold<'_>, standing: Standing) -> Call {
-        let mut call = fold.record(standing);
+impl ConsistencyCheck {
+    /// The record of a call, without contradictions.
+    pub(crate) fn record(&self, fold: &Fold<'_>, status: RecordStatus) -> Call {
+        let mut call = fold.record(status);
         let what = call.make_sound();
         if !what.is_empty() {
             let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if found.len() < REMEMBERED {
+            if found.len() < MAX_CONTRADICTIONS {
                 found.push(Contradiction { call: call.id.clone(), what });
             }
         }
         call
     }
 
-    /// The records that contradicted themselves since this was asked last.
+    /// The contradictions since the last call of this method.
     pub(crate) fn take_contradictions(&self) -> Vec<Contradiction> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -3,17 +3,17 @@
 use hashbrown::{HashMap, HashSet};
 use wholecall_record::SessionId;
 
-use super::{Added, Book, CallKey, Group, SessionKey, distinct};
+use super::{CallGroup, CallKey, GraphUpdate, SessionGraph, SessionKey, distinct};
 use crate::{
-    fold::{Fold, Material},
+    fold::{Fold, FoldInput},
     limits,
-    parts::Parts,
+    union_find::UnionFind,
 };
 
-impl<S: Default> Book<S> {
-    /// Follows a link from a session to the one it names.
-    pub(super) fn link(&mut self, from: SessionKey, to: &str, added: &mut Added<S>) {
-        let to = self.neighbour(from, to);
+impl<S: Default> SessionGraph<S> {
+    /// Adds a link from a session to another.
+    pub(super) fn link(&mut self, from: SessionKey, to: &str, added: &mut GraphUpdate<S>) {
+        let to = self.linked_session(from, to);
         if self.is_near_supervision(from) || self.is_near_supervision(to) {
             return self.regroup(from, added);
         }
@@ -25,35 +25,35 @@ impl<S: Default> Book<S> {
 
     /// Whether supervision may decide which call a session belongs to.
     pub(super) fn is_near_supervision(&self, key: SessionKey) -> bool {
-        let held = &self.sessions[key];
-        held.supervision || held.neighbours().any(|&other| self.sessions[other].supervision)
+        let node = &self.sessions[key];
+        node.supervision || node.linked_sessions().any(|&other| self.sessions[other].supervision)
     }
 
-    /// Follows all links of a session after a copy has changed what they say: that may part what they joined.
-    pub(super) fn link_anew(&mut self, from: SessionKey, added: &mut Added<S>) {
+    /// Replaces all links of a session after a delivery has changed them: that may split a call.
+    pub(super) fn replace_links(&mut self, from: SessionKey, added: &mut GraphUpdate<S>) {
         let links = self.sessions[from].links.as_mut();
         let before = links.map(|links| std::mem::take(&mut links.names)).unwrap_or_default();
         for &to in &before {
-            added.touched.push(self.sessions[to].call);
+            added.affected.push(self.sessions[to].call);
             if let Some(links) = &mut self.sessions[to].links {
                 links.named_by.retain(|&by| by != from);
             }
         }
         let peers: Vec<SessionId> = self.sessions[from].session.peers().into_iter().cloned().collect();
         for peer in &peers {
-            self.neighbour(from, peer);
+            self.linked_session(from, peer);
         }
         if self.sessions[from].links.is_some() {
             self.regroup(from, added);
         }
     }
 
-    /// The session a link names, new if need be.
-    fn neighbour(&mut self, from: SessionKey, to: &str) -> SessionKey {
+    /// The session that a link leads to, created if it is new.
+    fn linked_session(&mut self, from: SessionKey, to: &str) -> SessionKey {
         let account = self.sessions[from].account;
         let to = match self.accounts[account].sessions.get(to) {
             Some(&key) => key,
-            None => self.begin_session(account, to),
+            None => self.create_session(account, to),
         };
         if from != to {
             let names = &mut self.sessions[from].links.get_or_insert_default().names;
@@ -65,11 +65,11 @@ impl<S: Default> Book<S> {
         to
     }
 
-    /// Makes two calls one.
-    fn join(&mut self, a: CallKey, b: CallKey, added: &mut Added<S>) {
+    /// Joins two calls.
+    fn join(&mut self, a: CallKey, b: CallKey, added: &mut GraphUpdate<S>) {
         let size = |call: CallKey| self.calls[call].sessions.len();
         let (into, from) = if size(a) >= size(b) { (a, b) } else { (b, a) };
-        if size(a) + size(b) > limits::SESSIONS_PER_CALL {
+        if size(a) + size(b) > limits::MAX_SESSIONS_PER_CALL {
             self.calls[into].refused += 1;
             return;
         }
@@ -85,61 +85,61 @@ impl<S: Default> Book<S> {
         added.absorbed.extend(group.sessions.first().map(|&key| (group.status, key)));
     }
 
-    /// Finds out anew which sessions make one call, for the calls around a session.
+    /// Recomputes which sessions make one call, for the calls around a session.
     ///
     /// A supervising session never joins two calls: it belongs to the call of its first link.
-    pub(super) fn regroup(&mut self, around: SessionKey, added: &mut Added<S>) {
-        let Some(keys) = self.neighbourhood(around) else {
+    pub(super) fn regroup(&mut self, around: SessionKey, added: &mut GraphUpdate<S>) {
+        let Some(keys) = self.connected_sessions(around) else {
             let call = self.sessions[around].call;
             self.calls[call].refused += 1;
             return;
         };
         let calls: Vec<CallKey> = distinct(keys.iter().map(|&key| self.sessions[key].call));
         let parts = self.partition(&keys);
-        // A part goes on as the call whose root it has, so that no id wanders.
+        // A part continues as the call whose root it contains, so that ids do not move.
         let roots: Vec<Option<SessionKey>> = calls.iter().map(|&call| self.root(call)).collect();
         let named_after: HashMap<SessionKey, CallKey> =
             roots.iter().zip(&calls).filter_map(|(root, &call)| Some(((*root)?, call))).collect();
         let mut grouped = Vec::with_capacity(parts.len());
         for part in parts {
-            let goes_on = part.iter().filter_map(|key| named_after.get(key)).min();
-            let call = goes_on.copied().unwrap_or_else(|| {
+            let surviving = part.iter().filter_map(|key| named_after.get(key)).min();
+            let call = surviving.copied().unwrap_or_else(|| {
                 let account = self.sessions[part[0]].account;
                 let (sessions, status) = (Vec::new(), S::default());
-                self.calls.insert(Group { account, sessions, refused: 0, status })
+                self.calls.insert(CallGroup { account, sessions, refused: 0, status })
             });
             grouped.push((call, part));
         }
-        let goes_on: HashSet<CallKey> = grouped.iter().map(|&(call, _)| call).collect();
+        let surviving: HashSet<CallKey> = grouped.iter().map(|&(call, _)| call).collect();
         for (call, part) in grouped {
             for &key in &part {
                 self.sessions[key].call = call;
                 self.mark_dirty(key);
             }
             self.calls[call].sessions = part;
-            added.touched.push(call);
+            added.affected.push(call);
         }
-        for (call, root) in calls.into_iter().zip(roots).filter(|(call, _)| !goes_on.contains(call)) {
+        for (call, root) in calls.into_iter().zip(roots).filter(|(call, _)| !surviving.contains(call)) {
             let group = self.calls.remove(call);
-            // Its id is its root's.
+            // Its id was its root's.
             added.absorbed.extend(root.or(group.sessions.first().copied()).map(|key| (group.status, key)));
         }
     }
 
-    /// All sessions of all calls that are connected by any link at all; none if they are too many to look at.
-    fn neighbourhood(&self, around: SessionKey) -> Option<Vec<SessionKey>> {
+    /// All sessions of all calls that are connected by any link. `None` if there are too many.
+    fn connected_sessions(&self, around: SessionKey) -> Option<Vec<SessionKey>> {
         let (mut seen, mut calls) = (HashSet::<SessionKey>::new(), HashSet::<CallKey>::new());
         seen.insert(around);
         let mut keys = vec![around];
-        let mut looked_at = 0;
-        while let Some(&key) = keys.get(looked_at) {
-            looked_at += 1;
-            let held = &self.sessions[key];
-            if calls.insert(held.call) {
-                keys.extend(self.calls[held.call].sessions.iter().filter(|&&key| seen.insert(key)));
+        let mut visited = 0;
+        while let Some(&key) = keys.get(visited) {
+            visited += 1;
+            let node = &self.sessions[key];
+            if calls.insert(node.call) {
+                keys.extend(self.calls[node.call].sessions.iter().filter(|&&key| seen.insert(key)));
             }
-            keys.extend(held.neighbours().filter(|&&key| seen.insert(key)));
-            if keys.len() > limits::SESSIONS_PER_CALL {
+            keys.extend(node.linked_sessions().filter(|&&key| seen.insert(key)));
+            if keys.len() > limits::MAX_SESSIONS_PER_CALL {
                 return None;
             }
         }
@@ -148,7 +148,7 @@ impl<S: Default> Book<S> {
     }
 
     fn partition(&self, keys: &[SessionKey]) -> Vec<Vec<SessionKey>> {
-        let material = Material {
+        let input = FoldInput {
             account: None,
             sessions: keys.iter().map(|&key| &self.sessions[key].session).collect(),
             listeners: Vec::new(),
@@ -158,15 +158,15 @@ impl<S: Default> Book<S> {
         };
         let place: HashMap<&str, usize> =
             keys.iter().enumerate().map(|(at, &key)| (self.sessions[key].session.id.as_str(), at)).collect();
-        let mut parts = Parts::new(keys.len());
-        for pair in Fold::joins(material) {
+        let mut sets = UnionFind::new(keys.len());
+        for pair in Fold::joins(input) {
             if let [Some(&a), Some(&b)] = pair.each_ref().map(|id| place.get(id.as_str())) {
-                parts.join([a, b]);
+                sets.unite([a, b]);
             }
         }
         let mut grouped = vec![Vec::new(); keys.len()];
         for (at, &key) in keys.iter().enumerate() {
-            grouped[parts.of(at)].push(key);
+            grouped[sets.find(at)].push(key);
         }
         grouped.retain(|part| !part.is_empty());
         grouped

@@ -1,10 +1,10 @@
-//! The macro that declares what can be read from a JSON object.
+//! The macro that declares structs that are read from JSON objects.
 
-/// Declares a struct that reads itself from a JSON object by the given keys.
+/// Declares a struct that is read from a JSON object by the given keys.
 ///
-/// Fields may be missing, null or of a wrong type: they are then absent. A value that is not an object
-/// leaves the struct empty. Keys that are not listed are kept in `unknown`, as they were written.
-macro_rules! object {
+/// A field that is missing, null or of a wrong type is absent. A value that is not an object leaves the struct empty.
+/// Keys that are not listed are stored in `unknown`, as they are written.
+macro_rules! lenient_struct {
     (
         $(#[$meta:meta])*
         pub struct $name:ident {
@@ -15,11 +15,11 @@ macro_rules! object {
         #[derive(Debug, Clone, Default)]
         pub struct $name<'a> {
             $( $(#[$field_meta])* pub $field: $type, )*
-            /// Fields this crate has no name for, in the order they came.
+            /// Fields that this crate does not know, in order of arrival.
             pub unknown: Vec<(&'a str, crate::Raw<'a>)>,
         }
 
-        impl<'a> crate::text::Tolerant<'a> for $name<'a> {
+        impl<'a> crate::text::Lenient<'a> for $name<'a> {
             fn fill(&mut self, json: &mut crate::json::Reader<'a>) -> Result<(), crate::JsonError> {
                 if json.kind()? != crate::json::Kind::Object {
                     return json.skip();
@@ -41,7 +41,7 @@ macro_rules! object {
                 json: &mut crate::json::Reader<'a>,
             ) -> Result<(), crate::JsonError> {
                 match key {
-                    $( $key => crate::text::Tolerant::fill(&mut self.$field, json)?, )*
+                    $( $key => crate::text::Lenient::fill(&mut self.$field, json)?, )*
                     _ => self.unknown.push((key, json.raw()?)),
                 }
                 Ok(())
@@ -50,4 +50,4 @@ macro_rules! object {
     };
 }
 
-pub(crate) use object;
+pub(crate) use lenient_struct;

@@ -1,4 +1,4 @@
-//! What RingCentral answers when it is asked is evidence like any other: its order does not matter either.
+//! Lookup answers are evidence like notifications: their order does not matter either.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -12,10 +12,10 @@ use crate::{
     stream::{BEGIN, Note, Stream},
 };
 
-/// Some notifications are lost, and some sessions are asked for, of which RingCentral answers what it would have told,
-/// that there is none such, or what its call log says.
-fn asked(stream: &Stream, order: &[(usize, u8)]) -> Vec<String> {
-    let told = order.iter().map(|&(at, number)| {
+/// Drops some notifications, and looks some sessions up: RingCentral answers with the dropped notification's content,
+/// with an unknown session, or with a record of its call log.
+fn with_answers(stream: &Stream, order: &[(usize, u8)]) -> Vec<String> {
+    let answers = order.iter().map(|&(at, number)| {
         let note = &stream.notes[at];
         match number % 8 {
             0 => vec![snapshot(note, number)],
@@ -25,7 +25,7 @@ fn asked(stream: &Stream, order: &[(usize, u8)]) -> Vec<String> {
             _ => vec![note.json()],
         }
     });
-    told.flatten().collect()
+    answers.flatten().collect()
 }
 
 fn moment(note: &Note, number: u8) -> Time {
@@ -70,7 +70,7 @@ proptest! {
 
     #[test]
     fn answers_come_in_any_order_and_twice((stream, order) in shuffled_streams()) {
-        let all = asked(&stream, &order);
+        let all = with_answers(&stream, &order);
         let records = collect(&all);
         same(&records, &collect(all.iter().rev()))?;
         same(&records, &collect(all.iter().chain(&all)))?;
@@ -78,12 +78,12 @@ proptest! {
 
     #[test]
     fn no_record_with_answers_contradicts_itself((stream, order) in shuffled_streams()) {
-        prop_assert_eq!(violations(&collect(&asked(&stream, &order))), Vec::<String>::new());
+        prop_assert_eq!(violations(&collect(&with_answers(&stream, &order))), Vec::<String>::new());
     }
 
     #[test]
     fn live_records_with_answers_are_those_of_the_set((stream, order) in shuffled_streams()) {
-        let all = asked(&stream, &order);
+        let all = with_answers(&stream, &order);
         let mut live = Live::with_long_memory();
         for (json, (_, delay)) in all.iter().zip(order.iter().cycle()) {
             live.wait(*delay);

@@ -1,4 +1,5 @@
-//! The side of a session that is not seen, where only the other is: whom the visible legs' `from` or `to` names.
+//! Parties that were not observed: if only one side of a session is visible, the legs' `from` or `to` names the
+//! other.
 
 use smallvec::SmallVec;
 use wholecall_notification::{Code, Reason};
@@ -14,49 +15,49 @@ use super::{
     sides::may_be_ours,
 };
 
-/// A person at the far side of a session, for some time.
+/// A participant at the far side of a session, for some time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Implied {
+pub(crate) struct InferredParty {
     pub(crate) room: usize,
     /// The visible leg whose `from` or `to` names the far side.
     pub(crate) from_leg: usize,
-    /// Calls, or is called.
+    /// Whether it is the caller.
     pub(crate) is_caller: bool,
     pub(crate) person: usize,
-    /// From when on it is at the far side; none for the one that is named first.
+    /// When it came to the far side. `None` for the one that is named first.
     pub(crate) since: Option<Time>,
     /// When another takes its place.
     pub(crate) until: Option<Time>,
-    /// False for a callee within the account: that its telephone was answered is not shown.
+    /// False for a callee within the account: it is not shown whether its phone was answered.
     pub(crate) can_be_heard: bool,
-    /// When it is taken to be on the line.
+    /// When it is taken to be connected.
     pub(crate) present: Vec<(Time, Option<Time>)>,
 }
 
-impl Implied {
-    /// Whether it is on the line just before a time.
-    pub(crate) fn is_there_before(&self, time: Time) -> bool {
+impl InferredParty {
+    /// Whether it is connected just before a time.
+    pub(crate) fn is_present_before(&self, time: Time) -> bool {
         self.present.iter().any(|(start, end)| *start < time && end.is_none_or(|end| time <= end))
     }
 
-    /// Whether it is on the line and nothing has ended that.
-    pub(crate) fn is_there_still(&self) -> bool {
+    /// Whether it is connected and nothing ended that.
+    pub(crate) fn is_still_present(&self) -> bool {
         self.present.iter().any(|(_, end)| end.is_none())
     }
 }
 
 impl<'a> Fold<'a> {
-    /// Sessions of which only one side is visible: the other is whom that side's `from` or `to` names.
-    pub(super) fn mention_implied_sides(&self, mentions: &mut Vec<Mention<'a>>) {
+    /// Adds the far side of each session of which only one side is visible.
+    pub(super) fn mention_inferred_parties(&self, mentions: &mut Vec<Mention<'a>>) {
         for room in 0..self.rooms.len() {
             let Some((from_leg, is_caller)) = self.one_sided(room) else { continue };
             let leg = &self.legs[from_leg];
             let side = if is_caller { leg.description.from } else { leg.description.to };
             let id = self.side_id(side, &self.rooms[room].session.id, leg);
-            let is_ours = id.extension_id().is_some() || may_be_ours(side, self.material.directory);
+            let is_ours = id.extension_id().is_some() || may_be_ours(side, self.input.directory);
             let kind = if is_ours { Kind::User } else { Kind::External };
             let changes = self.other_side_changes(room);
-            let implied = Implied {
+            let inferred = InferredParty {
                 room,
                 from_leg,
                 is_caller,
@@ -66,26 +67,27 @@ impl<'a> Fold<'a> {
                 can_be_heard: is_caller || !is_ours,
                 present: Vec::new(),
             };
-            // A short number that no directory has names no participant.
+            // A short number without a directory names no participant.
             if is_caller || !is_ours || id.extension_id().is_some() {
                 mentions.push(Mention {
                     id,
                     kind,
                     side: Some(side),
-                    by: Mentioned::Implied(implied.clone()),
+                    by: Mentioned::Inferred(inferred.clone()),
                 });
             }
             for (at, (since, id)) in changes.iter().enumerate() {
                 let until = changes.get(at + 1).map(|(time, _)| *time);
-                let implied = Implied { since: Some(*since), until, can_be_heard: true, ..implied.clone() };
-                let by = Mentioned::Implied(implied);
+                let inferred =
+                    InferredParty { since: Some(*since), until, can_be_heard: true, ..inferred.clone() };
+                let by = Mentioned::Inferred(inferred);
                 mentions.push(Mention { id: id.clone(), kind: Kind::Unknown, side: None, by });
             }
         }
     }
 
-    /// The leg whose far side is not seen, and whether the far side is the caller. `None` if both sides are seen, or if
-    /// the far side is a machine.
+    /// The leg whose far side was not observed, and whether the far side is the caller. `None` if both sides were
+    /// observed, or if the far side is a machine.
     fn one_sided(&self, room: usize) -> Option<(usize, bool)> {
         let legs = self.rooms[room].legs.clone();
         if self.rooms[room].is_conference || legs.is_empty() {
@@ -112,16 +114,16 @@ impl<'a> Fold<'a> {
         (!none).then_some((from_leg, is_caller))
     }
 
-    /// Whether of a RingOut only the legs of whom it is to reach were seen: the platform rings them once whoever began
-    /// it is on the line.
+    /// Whether only legs of a RingOut's target were observed: the platform rings them once the initiator is
+    /// connected.
     fn is_target_only(&self, room: usize) -> bool {
         let mut roles = self.rooms[room].legs.clone().map(|leg| self.legs[leg].description.ring_out_role);
         roles.clone().any(|role| role == Some(wholecall_notification::Role::Target))
             && !roles.any(|role| role == Some(wholecall_notification::Role::Initiator))
     }
 
-    /// When another person took the place at the far side of a session: a visible leg is `Answered` with the reason
-    /// `AttendedTransfer`, and no link of the session shows who. Each with an id of its own.
+    /// When another party took the place at the far side of a session: a visible leg is `Answered` with the reason
+    /// `AttendedTransfer`, and no link of the session shows the new party. Each gets an id of its own.
     fn other_side_changes(&self, room: usize) -> Vec<(Time, ParticipantId)> {
         let is_linked = self.links.iter().any(|link| link.ends().iter().any(|end| end.room == room));
         if is_linked {
@@ -131,8 +133,8 @@ impl<'a> Fold<'a> {
         for leg in self.rooms[room].legs.clone() {
             let party = &self.legs[leg].party;
             for change in self.changes_of(leg) {
-                let said = &change.event.said;
-                if said.code == Some(Code::Answered) && said.reason == Some(Reason::AttendedTransfer) {
+                let status = &change.event.status;
+                if status.code == Some(Code::Answered) && status.reason == Some(Reason::AttendedTransfer) {
                     let session = &self.rooms[room].session.id;
                     let id = format!("anon:{session}/{party}/{}", change.event.sequence);
                     changes.push((change.time, ParticipantId::from(id)));
@@ -143,10 +145,10 @@ impl<'a> Fold<'a> {
         changes
     }
 
-    /// Finds when each person at a far side is on the line.
-    pub(super) fn find_implied_presence(&mut self) {
-        for index in 0..self.implied.len() {
-            let side = &self.implied[index];
+    /// Finds when each inferred party is connected.
+    pub(super) fn find_inferred_presence(&mut self) {
+        for index in 0..self.inferred_parties.len() {
+            let side = &self.inferred_parties[index];
             let mut present = match side.can_be_heard {
                 true if side.is_caller => self.caller_presence(side.room),
                 true => self.callee_presence(side.room),
@@ -157,13 +159,13 @@ impl<'a> Fold<'a> {
                 *start = since.map_or(*start, |since| since.max(*start));
                 *end = end.map_or(until, |end| Some(until.map_or(end, |until| until.min(end))));
             }
-            self.take_out_movers(&self.implied[index], &mut present);
+            self.take_out_movers(&self.inferred_parties[index], &mut present);
             present.retain(|(start, end)| end.is_none_or(|end| *start < end));
-            self.implied[index].present = present;
+            self.inferred_parties[index].present = present;
         }
     }
 
-    /// An implied caller is on the line from the session's first event until its visible legs have ended.
+    /// An inferred caller is connected from the session's first event until its visible legs have ended.
     fn caller_presence(&self, room: usize) -> Vec<(Time, Option<Time>)> {
         let room = &self.rooms[room];
         let visible = room.legs.clone().filter(|&leg| self.legs[leg].kind != Kind::Proxy);
@@ -172,8 +174,8 @@ impl<'a> Fold<'a> {
         room.start.map(|start| (start, end)).into_iter().collect()
     }
 
-    /// An implied callee is on the line from the originating leg's `Answered` until that leg, or the one that its
-    /// owner goes on with at another device, ends or leaves by a link other than a conference's.
+    /// An inferred callee is connected from the originating leg's `Answered` until that leg, or the one by which its
+    /// owner continues at another device, ends or leaves by a link other than a conference's.
     fn callee_presence(&self, room: usize) -> Vec<(Time, Option<Time>)> {
         let owner = self.rooms[room].originator.and_then(|leg| self.legs[leg].person);
         let mut present: Vec<(Time, Option<Time>)> = Vec::new();
@@ -209,14 +211,14 @@ impl<'a> Fold<'a> {
 
     fn last_change(&self, leg: usize, code: Code) -> Option<Time> {
         let mut changes = self.changes_of(leg).iter().rev();
-        changes.find(|change| change.event.said.code == Some(code)).map(|change| change.time)
+        changes.find(|change| change.event.status.code == Some(code)).map(|change| change.time)
     }
 
-    /// Whose leg a link names is out from its start, even if that leg was never seen.
-    fn take_out_movers(&self, side: &Implied, present: &mut Vec<(Time, Option<Time>)>) {
+    /// A party that opened a link is absent from the link's start, even if its leg was not observed.
+    fn take_out_movers(&self, side: &InferredParty, present: &mut Vec<(Time, Option<Time>)>) {
         let names_side = |link: &&super::Link| {
             let is_side = |end: &End| end.room == side.room && end.leg.is_none();
-            link.empties_its_ends()
+            link.removes_both_legs()
                 && link.ends().into_iter().any(is_side)
                 && self.opener_of(link) == Some(side.person)
         };
@@ -225,11 +227,12 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// When a leg's end shows that whoever it talked to has left too: a leg that left by a link leaves the others
-    /// behind, but a conference host's leg that ends behind the link ends the session.
+    /// When a leg's end shows that its far side has left too: a leg that left by a link leaves the others behind, but
+    /// a conference host's leg that ends after the link ends the session.
     fn far_side_left(&self, leg: usize) -> Option<Time> {
-        let change =
-            |code| self.changes_of(leg).iter().rev().find(move |change| change.event.said.code == Some(code));
+        let change = |code| {
+            self.changes_of(leg).iter().rev().find(move |change| change.event.status.code == Some(code))
+        };
         let gone_at = change(Code::Gone).map(|gone| gone.event.sequence);
         let came_back =
             change(Code::Answered).is_some_and(|answered| Some(answered.event.sequence) > gone_at);
@@ -242,7 +245,7 @@ impl<'a> Fold<'a> {
     }
 }
 
-/// A stretch without what lies within another.
+/// A stretch of time without its overlap with another.
 fn cut_out(
     (start, end): (Time, Option<Time>),
     from: Time,

@@ -1,4 +1,4 @@
-//! Calls that were let go, remembered by name only.
+//! Ids of calls that were evicted from memory.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -7,31 +7,31 @@ use std::{
 
 use wholecall_record::CallId;
 
-/// The sessions of calls that were let go last, to tell what comes too late for them.
+/// The sessions of the calls that were evicted last, so that notifications which arrive too late can be attributed.
 #[derive(Debug, Default)]
-pub(crate) struct Forgotten {
+pub(crate) struct EvictedSessions {
     calls: HashMap<u64, CallId>,
     order: VecDeque<u64>,
 }
 
-impl Forgotten {
-    /// More than anything late can hope for, and a few megabytes.
-    const REMEMBERED: usize = 32_768;
+impl EvictedSessions {
+    /// Maximum number of sessions that are remembered: longer than late notifications take, and a few megabytes.
+    const MAX_SESSIONS: usize = 32_768;
 
-    /// Notes a session of a call that is let go.
+    /// Remembers a session of a call that is evicted.
     pub(crate) fn add(&mut self, account: Option<&str>, session: &str, call: &CallId) {
         let key = Self::key(account, session);
         if self.calls.insert(key, call.clone()).is_none() {
             self.order.push_back(key);
         }
-        if self.order.len() > Self::REMEMBERED
+        if self.order.len() > Self::MAX_SESSIONS
             && let Some(oldest) = self.order.pop_front()
         {
             self.calls.remove(&oldest);
         }
     }
 
-    /// The call a session belonged to.
+    /// The call that a session belonged to.
     pub(crate) fn find(&self, account: Option<&str>, session: &str) -> Option<&CallId> {
         if self.calls.is_empty() {
             return None;
@@ -51,15 +51,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_sessions_let_go_are_remembered_and_no_more() {
-        let mut forgotten = Forgotten::default();
+    fn the_last_evicted_sessions_are_remembered_up_to_the_limit() {
+        let mut evicted = EvictedSessions::default();
         let call = CallId::from("s-call");
-        for session in 0..=Forgotten::REMEMBERED {
-            forgotten.add(Some("1"), &format!("s-{session}"), &call);
+        for session in 0..=EvictedSessions::MAX_SESSIONS {
+            evicted.add(Some("1"), &format!("s-{session}"), &call);
         }
-        assert_eq!(forgotten.find(Some("1"), "s-0"), None);
-        assert_eq!(forgotten.find(Some("1"), "s-1"), Some(&call));
-        assert_eq!(forgotten.find(Some("2"), "s-1"), None, "another account's");
-        assert_eq!(forgotten.calls.len(), Forgotten::REMEMBERED);
+        assert_eq!(evicted.find(Some("1"), "s-0"), None);
+        assert_eq!(evicted.find(Some("1"), "s-1"), Some(&call));
+        assert_eq!(evicted.find(Some("2"), "s-1"), None, "another account's");
+        assert_eq!(evicted.calls.len(), EvictedSessions::MAX_SESSIONS);
     }
 }
