@@ -149,7 +149,7 @@ impl Audio {
     }
 
     /// Takes note of who hears whom from a time on. Changes within one millisecond are one change.
-    pub(crate) fn settle(&mut self, now: Millis) {
+    pub(crate) fn observe(&mut self, now: Millis) {
         if !std::mem::take(&mut self.changed) {
             return;
         }
@@ -190,7 +190,7 @@ impl Audio {
         self.current.push(talk);
     }
 
-    /// Whether somebody is heard, just now, in what a mixer reaches; as of the latest [`Audio::settle`].
+    /// Whether somebody is heard, just now, in what a mixer reaches; as of the latest [`Audio::observe`].
     pub(crate) fn is_heard(&self, who: Who, mixer: Mixer) -> bool {
         let reached = self.reach(mixer);
         self.current.iter().any(|talk| talk.people.contains(&who) && reached.contains(&talk.mixer))
@@ -231,7 +231,7 @@ impl Audio {
 
     /// Everything that was heard, once nobody is left.
     pub(crate) fn into_talks(mut self, now: Millis) -> Vec<Talk> {
-        self.settle(now);
+        self.observe(now);
         self.talks.extend(self.current.drain(..).map(|talk| Talk { end: now, ..talk }));
         self.talks.retain(|talk| talk.start < talk.end);
         self.talks
@@ -258,13 +258,13 @@ mod tests {
         let mut audio = Audio::default();
         let room = audio.mixer();
         audio.plug(0, ADA, room);
-        audio.settle(0);
+        audio.observe(0);
         audio.plug(1, CAT, room);
-        audio.settle(100);
+        audio.observe(100);
         audio.set_open(1, false);
-        audio.settle(200);
+        audio.observe(200);
         audio.set_open(1, true);
-        audio.settle(300);
+        audio.observe(300);
         audio.unplug(0);
         assert_eq!(told(audio, 400), [(100, 200, vec![ADA, CAT]), (300, 400, vec![ADA, CAT])]);
     }
@@ -277,11 +277,11 @@ mod tests {
         audio.plug(1, BEN, b);
         audio.plug(2, CAT, c);
         audio.connect(a, b);
-        audio.settle(10);
+        audio.observe(10);
         audio.connect(b, c);
-        audio.settle(20);
+        audio.observe(20);
         audio.disconnect(b, a);
-        audio.settle(30);
+        audio.observe(30);
         assert_eq!(
             told(audio, 40),
             [(10, 20, vec![ADA, BEN]), (20, 30, vec![ADA, BEN, CAT]), (30, 40, vec![BEN, CAT])]
@@ -294,15 +294,15 @@ mod tests {
         let (a, b) = (audio.mixer(), audio.mixer());
         audio.plug(0, ADA, a);
         audio.plug(1, BEN, a);
-        audio.settle(0);
+        audio.observe(0);
         audio.plug(2, ADA, b);
         audio.plug(3, BEN, b);
-        audio.settle(10);
+        audio.observe(10);
         audio.unplug(0);
-        audio.settle(20);
+        audio.observe(20);
         audio.unplug(3);
         audio.plug(0, ADA, a);
-        audio.settle(30);
+        audio.observe(30);
         assert_eq!(told(audio, 40), [(0, 20, vec![ADA, BEN]), (10, 40, vec![ADA, BEN])]);
     }
 
@@ -312,11 +312,11 @@ mod tests {
         let room = audio.mixer();
         audio.plug(0, ADA, room);
         audio.plug(1, ADA, room);
-        audio.settle(0);
+        audio.observe(0);
         audio.plug(2, CAT, room);
-        audio.settle(5);
+        audio.observe(5);
         audio.unplug(0);
-        audio.settle(7);
+        audio.observe(7);
         assert_eq!(told(audio, 9), [(5, 9, vec![ADA, CAT])]);
     }
 }

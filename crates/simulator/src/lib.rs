@@ -20,12 +20,12 @@
 
 mod account;
 mod audio;
-mod exchange;
 mod faults;
 mod id;
 mod listing;
 mod log;
 mod notification;
+mod pbx;
 mod scenario;
 mod time;
 mod traffic;
@@ -34,13 +34,13 @@ mod verify;
 mod view;
 
 pub use account::{Account, Group, Machine, Menu, Queue, RingOrder, User};
-pub use exchange::Play;
 pub use faults::{Fault, Faults, UnknownFault};
 pub use id::{PartyId, SessionId, Who};
 pub use listing::Listed;
 pub use notification::{
     Body, Code, Contact, Notification, Origin, Party, Peer, QueueInfo, Role, Status, Subscription,
 };
+pub use pbx::Play;
 pub use scenario::Scenario;
 pub use time::{Iso, Millis};
 pub use traffic::{Company, Told, Traffic};

@@ -6,9 +6,9 @@ use fastrand::Rng;
 
 use crate::{
     account::Account,
-    exchange::{Play, World},
     faults::Faults,
     notification::Notification,
+    pbx::{Play, World},
     scenario::Scenario,
     time::Millis,
     truth::CallTruth,

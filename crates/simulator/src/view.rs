@@ -6,8 +6,8 @@
 
 use crate::{
     account::{Account, User},
-    exchange::Play,
     notification::{Contact, Notification, Subscription},
+    pbx::Play,
     truth::{CallTruth, Seen},
 };
 

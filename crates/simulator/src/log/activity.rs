@@ -1,10 +1,10 @@
-//! What serves each person in each session, over time.
+//! What each person is doing in each session, over time.
 
 use crate::{id::Who, time::Millis};
 
-/// What a person in a call is doing; of several at once, the first in this order counts.
+/// What a person in a call is doing. If several apply, the first in this order is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Doing {
+pub(crate) enum Activity {
     Talking,
     OnHold,
     Parked,
@@ -12,12 +12,12 @@ pub(crate) enum Doing {
     Queued,
     Ringing,
     Menu,
-    /// A fax machine or an announcement: a record has no word for it.
+    /// Served by a fax machine or an announcement, for which a record has no word.
     Unnamed,
     Nothing,
 }
 
-impl Doing {
+impl Activity {
     /// The record's word.
     pub(crate) fn name(self) -> Option<&'static str> {
         match self {
@@ -38,23 +38,23 @@ impl Doing {
 struct Stretch {
     who: Who,
     session: usize,
-    doing: Doing,
+    activity: Activity,
     until: Millis,
 }
 
-/// Who did what, by person and session.
+/// Activities by person and session.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    current: Vec<(Who, usize, Doing)>,
+    current: Vec<(Who, usize, Activity)>,
     past: Vec<Stretch>,
 }
 
 impl History {
-    /// What goes on from a time on; what went on before and does no more has ended then.
-    pub(super) fn observe(&mut self, now: Millis, current: Vec<(Who, usize, Doing)>) {
-        for (who, session, doing) in std::mem::take(&mut self.current) {
-            if !current.contains(&(who, session, doing)) {
-                self.past.push(Stretch { who, session, doing, until: now });
+    /// Records the activities from a time on; those that are not among them any more end then.
+    pub(super) fn observe(&mut self, now: Millis, current: Vec<(Who, usize, Activity)>) {
+        for (who, session, activity) in std::mem::take(&mut self.current) {
+            if !current.contains(&(who, session, activity)) {
+                self.past.push(Stretch { who, session, activity, until: now });
             }
         }
         self.current = current;
@@ -65,15 +65,15 @@ impl History {
         self.of(who, own).map(|stretch| stretch.until).max()
     }
 
-    /// What served a person last in some sessions.
-    pub(super) fn last(&self, who: Who, own: &impl Fn(usize) -> bool) -> Option<Doing> {
-        let serving = || self.of(who, own).filter(|stretch| stretch.doing != Doing::Nothing);
-        let until = serving().map(|stretch| stretch.until).max();
+    /// The last activity of a person in some sessions, other than none.
+    pub(super) fn last(&self, who: Who, own: &impl Fn(usize) -> bool) -> Option<Activity> {
+        let active = || self.of(who, own).filter(|stretch| stretch.activity != Activity::Nothing);
+        let until = active().map(|stretch| stretch.until).max();
         match until {
             Some(until) => {
-                serving().filter(|stretch| stretch.until == until).map(|stretch| stretch.doing).min()
+                active().filter(|stretch| stretch.until == until).map(|stretch| stretch.activity).min()
             }
-            None => self.end_of(who, own).map(|_| Doing::Nothing),
+            None => self.end_of(who, own).map(|_| Activity::Nothing),
         }
     }
 
@@ -88,27 +88,31 @@ mod tests {
 
     const CUSTOMER: Who = Who::Number(1);
 
-    fn history(steps: &[(Millis, &[(usize, Doing)])]) -> History {
+    fn history(steps: &[(Millis, &[(usize, Activity)])]) -> History {
         let mut history = History::default();
         for (now, current) in steps {
-            history
-                .observe(*now, current.iter().map(|(session, doing)| (CUSTOMER, *session, *doing)).collect());
+            history.observe(
+                *now,
+                current.iter().map(|(session, activity)| (CUSTOMER, *session, *activity)).collect(),
+            );
         }
         history
     }
 
     #[test]
-    fn a_pause_before_the_end_does_not_hide_what_served_last() {
-        let history = history(&[(0, &[(0, Doing::Queued)]), (50, &[(0, Doing::Nothing)]), (90, &[])]);
-        assert_eq!(history.last(CUSTOMER, &|_| true), Some(Doing::Queued));
+    fn a_pause_before_the_end_does_not_hide_the_last_activity() {
+        let history = history(&[(0, &[(0, Activity::Queued)]), (50, &[(0, Activity::Nothing)]), (90, &[])]);
+        assert_eq!(history.last(CUSTOMER, &|_| true), Some(Activity::Queued));
         assert_eq!(history.end_of(CUSTOMER, &|_| true), Some(90));
     }
 
     #[test]
-    fn of_several_at_once_the_first_in_order_counts_and_other_sessions_do_not() {
-        let history =
-            history(&[(0, &[(0, Doing::Ringing), (1, Doing::OnHold), (2, Doing::Talking)]), (90, &[])]);
-        assert_eq!(history.last(CUSTOMER, &|session| session < 2), Some(Doing::OnHold));
+    fn the_first_of_several_activities_counts_and_other_sessions_do_not() {
+        let history = history(&[
+            (0, &[(0, Activity::Ringing), (1, Activity::OnHold), (2, Activity::Talking)]),
+            (90, &[]),
+        ]);
+        assert_eq!(history.last(CUSTOMER, &|session| session < 2), Some(Activity::OnHold));
         assert_eq!(history.last(Who::Number(2), &|_| true), None);
     }
 }

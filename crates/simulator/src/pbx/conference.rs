@@ -7,11 +7,11 @@
 
 use crate::{
     id::Who,
-    log::Placed,
+    log::Placement,
     notification::{Code, Contact, Origin, Role},
 };
 
-use super::{Exchange, LegId, State};
+use super::{LegId, Pbx, State};
 
 /// A bridge with its host and the calls brought in.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ struct Member {
     leg: LegId,
 }
 
-impl Exchange<'_> {
+impl Pbx<'_> {
     /// A host opens a bridge and brings in calls of their own. The host's leg in the bridge.
     pub(crate) fn confer(&mut self, calls: &[LegId]) -> Option<LegId> {
         let first = *calls.first()?;
@@ -41,13 +41,13 @@ impl Exchange<'_> {
         let leg = self.new_leg(session, Some(who), true, Some(from), bridge());
         self.legs[leg].role = Role::ConferenceHost;
         let account = self.world.accounts[account].id;
-        self.log.dials(self.sessions[session].id, account, who, Placed::Bridge, self.now);
-        self.log.joins(self.legs[first].session, session);
-        self.say(leg, Code::Setup);
+        self.log.record_dial(self.sessions[session].id, account, who, Placement::Bridge, self.now);
+        self.log.join_calls(self.legs[first].session, session);
+        self.publish(leg, Code::Setup);
         self.pass(80..300);
         self.legs[leg].state = State::Up;
         self.audio.plug(leg, who, self.sessions[session].mixer);
-        self.say(leg, Code::Answered);
+        self.publish(leg, Code::Answered);
         self.conferences.push(Conference { session, host: leg, members: Vec::new() });
         for &call in calls {
             self.pass(150..500);
@@ -62,7 +62,7 @@ impl Exchange<'_> {
         let from = self.legs[host].from.clone();
         let proxy = self.new_leg(bridge_session, None, false, from, bridge());
         self.legs[proxy].role = Role::ConferenceParticipant;
-        self.say(proxy, Code::Setup);
+        self.publish(proxy, Code::Setup);
         self.pass(25..60);
         let session = self.legs[leg].session;
         if let Some(by) = self.legs[leg].who {
@@ -71,16 +71,16 @@ impl Exchange<'_> {
                 people => people,
             };
             for who in brought {
-                self.log.moves(session, "Conference", self.now, by, Some(who), Vec::new());
+                self.log.record_move(session, "Conference", self.now, by, Some(who), Vec::new());
             }
         }
         self.audio.unplug(leg);
         self.audio.connect(self.sessions[session].mixer, self.sessions[bridge_session].mixer);
-        self.log.joins(session, bridge_session);
-        self.log.ends(session, self.now);
+        self.log.join_calls(session, bridge_session);
+        self.log.extend_end(session, self.now);
         let reason = if self.chance(80) { None } else { Some("Conference") };
-        self.say_gone(proxy, reason, leg);
-        self.say_gone(leg, Some("Conference"), proxy);
+        self.publish_gone(proxy, reason, leg);
+        self.publish_gone(leg, Some("Conference"), proxy);
         self.legs[proxy].state = State::Gone;
         self.legs[leg].state = State::Gone;
         self.conferences[conference].members.push(Member { proxy, leg });
@@ -114,7 +114,7 @@ impl Exchange<'_> {
             return;
         };
         self.release_room(conference, member);
-        self.tidy_conferences();
+        self.release_empty_members();
     }
 
     /// Everybody in a call that was brought in is released.
@@ -129,7 +129,7 @@ impl Exchange<'_> {
             self.pass(2..9);
         }
         self.drop_member(conference, member);
-        self.tidy(room);
+        self.release_unused(room);
     }
 
     /// The host leaves; the others stay together.
@@ -138,7 +138,7 @@ impl Exchange<'_> {
     }
 
     /// Participants who hung up leave the bridge; a bridge with one of them collapses into a plain call.
-    pub(super) fn tidy_conferences(&mut self) {
+    pub(super) fn release_empty_members(&mut self) {
         for index in 0..self.conferences.len() {
             let bridge_session = self.conferences[index].session;
             for member in self.conferences[index].members.clone() {
@@ -183,7 +183,7 @@ impl Exchange<'_> {
             self.sessions[self.conferences[conference].session].mixer,
         );
         self.legs[last.leg].state = State::Up;
-        self.say(last.leg, Code::Answered);
+        self.publish(last.leg, Code::Answered);
         self.conferences[conference].members.clear();
         self.pass(3..6);
         self.release(host, None);

@@ -3,7 +3,7 @@
 //! The legs are those of the people who are rung; each is addressed to the group, or to the user whose line it
 //! is. Whether a group has a leg of its own differs, and none of these shapes is published: they are guesses.
 
-use super::{Exchange, LegId, State};
+use super::{LegId, Pbx, State};
 use crate::{
     account::{Group, User},
     id::Who,
@@ -11,7 +11,7 @@ use crate::{
     notification::{Code, Contact},
 };
 
-impl Exchange<'_> {
+impl Pbx<'_> {
     /// The account's ring group.
     pub(crate) fn group(&self, account: usize) -> Group {
         self.world.accounts[account].group
@@ -32,9 +32,9 @@ impl Exchange<'_> {
         let who = Who::Extension(group.extension);
         let from = self.caller_of(session);
         let leg = self.new_leg(session, Some(who), false, from, to);
-        self.log.reaches(session, who);
-        self.log.passes(session, who);
-        self.say(leg, Code::Setup);
+        self.log.record_target(session, who);
+        self.log.add_ignorable(session, who);
+        self.publish(leg, Code::Setup);
         self.platform_takes(leg);
         leg
     }
@@ -52,12 +52,12 @@ impl Exchange<'_> {
 
     fn address(&mut self, caller: LegId, who: Who, to: Contact) {
         let session = self.legs[caller].session;
-        self.log.reaches(session, who);
-        self.log.passes(session, who);
+        self.log.record_target(session, who);
+        self.log.add_ignorable(session, who);
         self.pass(40..120);
         self.legs[caller].to = to;
         self.legs[caller].state = State::Up;
-        self.say(caller, Code::Answered);
+        self.publish(caller, Code::Answered);
     }
 
     /// A member's telephone rings for whoever the caller's leg is addressed to. The member's leg.
@@ -70,19 +70,19 @@ impl Exchange<'_> {
         let leg = self.new_leg(session, Some(who), false, from, Contact { device_id: None, ..to });
         self.legs[leg].state = State::Ringing;
         self.rings(leg);
-        self.say(leg, Code::Proceeding);
+        self.publish(leg, Code::Proceeding);
         leg
     }
 
     /// A telephone stops ringing; that is posted later.
-    pub(crate) fn falls_silent(&mut self, leg: LegId) {
-        self.log.rang(leg, Outcome::Cancelled, self.now);
+    pub(crate) fn stop_ringing_unpublished(&mut self, leg: LegId) {
+        self.log.end_ring(leg, Outcome::Cancelled, self.now);
         self.legs[leg].missed = true;
         self.legs[leg].state = State::Silent;
     }
 
     /// A member of a paging group hears the page at once, without ringing. Their leg.
-    pub(crate) fn hears_page(&mut self, caller: LegId, member: User) -> LegId {
+    pub(crate) fn join_page(&mut self, caller: LegId, member: User) -> LegId {
         let session = self.legs[caller].session;
         let number = self.legs[caller].to.phone_number.clone();
         let from = self.caller_of(session);
@@ -90,9 +90,9 @@ impl Exchange<'_> {
         let who = Who::Extension(member.extension);
         let leg = self.new_leg(session, Some(who), false, from, member.reached_at(number));
         self.legs[leg].state = State::Up;
-        self.log.comes(session, leg, who, self.now);
+        self.log.record_join(session, leg, who, self.now);
         self.audio.plug(leg, who, self.sessions[session].mixer);
-        self.say(leg, Code::Answered);
+        self.publish(leg, Code::Answered);
         leg
     }
 }

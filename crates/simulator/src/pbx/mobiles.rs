@@ -4,15 +4,15 @@
 //! appears in the session while the user's own leg rings, and that the user's leg ends without a reason once
 //! the mobile is answered, is a guess.
 
-use super::{Exchange, LegId, State};
+use super::{LegId, Pbx, State};
 use crate::{account::User, id::Who, log::Outcome};
 
-impl Exchange<'_> {
+impl Pbx<'_> {
     /// A user's mobile rings beside, or instead of, the telephones of a leg of theirs. The mobile's leg.
     pub(crate) fn ring_mobile(&mut self, leg: LegId, user: User) -> LegId {
         let session = self.legs[leg].session;
         let number = Who::Number(user.mobile);
-        self.log.is_mobile_of(session, number, Who::Extension(user.extension));
+        self.log.record_mobile(session, number, Who::Extension(user.extension));
         self.pass(200..600);
         let from = self.legs[leg].from.clone();
         let mobile = self.new_leg(
@@ -25,7 +25,7 @@ impl Exchange<'_> {
         self.legs[mobile].visit = self.legs[leg].visit;
         self.legs[mobile].state = State::Ringing;
         self.rings(mobile);
-        self.say(mobile, crate::notification::Code::Proceeding);
+        self.publish(mobile, crate::notification::Code::Proceeding);
         mobile
     }
 
@@ -40,8 +40,8 @@ impl Exchange<'_> {
     }
 
     /// None of a user's telephones can be rung, and the call goes on ringing nobody.
-    pub(crate) fn finds_no_telephone(&mut self, leg: LegId) {
-        self.log.is_unreachable(self.legs[leg].session, self.now);
+    pub(crate) fn mark_unreachable(&mut self, leg: LegId) {
+        self.log.record_unreachable(self.legs[leg].session, self.now);
     }
 
     /// The exchange gives up on a user who could not be rung; the caller is told so and hangs up.
@@ -50,6 +50,6 @@ impl Exchange<'_> {
         let session = self.legs[leg].session;
         self.release(leg, reason);
         self.pass(5..30);
-        self.tidy(self.sessions[session].mixer);
+        self.release_unused(self.sessions[session].mixer);
     }
 }

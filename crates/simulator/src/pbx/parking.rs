@@ -13,9 +13,9 @@ use crate::{
     notification::{Code, Contact},
 };
 
-use super::{Exchange, LegId, State};
+use super::{LegId, Pbx, State};
 
-impl Exchange<'_> {
+impl Pbx<'_> {
     /// Parks the one other person of a leg's call in a slot. The parked leg.
     pub(crate) fn park(&mut self, leg: LegId) -> Option<LegId> {
         let slots = self.world.accounts[self.sessions[self.legs[leg].session].account].park_slots.clone();
@@ -32,14 +32,14 @@ impl Exchange<'_> {
         let parked = self.others(leg).into_iter().next()?;
         let session = self.legs[parked].session;
         if let Some(by) = self.legs[leg].who {
-            self.log.moves(session, "Park", self.now, by, None, Vec::new());
+            self.log.record_move(session, "Park", self.now, by, None, Vec::new());
         }
         self.legs[parked].state = State::Parked;
         self.legs[parked].parked_at = slot;
-        self.legs[parked].waits_parked = true;
-        self.log.parks(session, parked, self.now);
+        self.legs[parked].awaits_retrieval = true;
+        self.log.start_parking(session, parked, self.now);
         self.audio.set_open(parked, false);
-        self.say_because(parked, Code::Parked, reason);
+        self.publish_with_reason(parked, Code::Parked, reason);
         self.pass(8..20);
         self.release(leg, None);
         Some(parked)
@@ -51,12 +51,12 @@ impl Exchange<'_> {
         let leg = self.dial(user, &format_compact!("*{slot}"));
         self.legs[leg].state = State::Up;
         self.pass(100..250);
-        self.say(leg, Code::Answered);
+        self.publish(leg, Code::Answered);
         self.pass(100..250);
         self.join_by_pickup(leg, parked, "Retrieve");
         self.unpark(parked);
         if self.chance(70) {
-            self.say(parked, Code::Answered);
+            self.publish(parked, Code::Answered);
         }
         leg
     }
@@ -65,33 +65,33 @@ impl Exchange<'_> {
     pub(super) fn join_by_pickup(&mut self, leg: LegId, peer: LegId, kind: &'static str) {
         let (own, taken) = (self.legs[leg].session, self.legs[peer].session);
         if let Some(by) = self.legs[leg].who {
-            self.log.moves(taken, kind, self.now, by, Some(by), Vec::new());
+            self.log.record_move(taken, kind, self.now, by, Some(by), Vec::new());
             if let Some(visit) = self.legs[peer].visit.filter(|_| kind == "Pickup") {
-                self.log.visited(visit, "Answered", Some(by));
+                self.log.end_visit(visit, "Answered", Some(by));
             }
-            self.log.comes(taken, leg, by, self.now);
+            self.log.record_join(taken, leg, by, self.now);
         }
         // A star code was dialled, whatever its session leads to later.
-        self.log.reaches_nobody(own);
-        self.log.joins(taken, own);
+        self.log.record_no_extension(own);
+        self.log.join_calls(taken, own);
         self.audio.connect(self.sessions[own].mixer, self.sessions[taken].mixer);
-        self.say_gone(leg, Some("Pickup"), peer);
+        self.publish_gone(leg, Some("Pickup"), peer);
         self.legs[leg].state = State::Up;
     }
 
     /// The next stop of whoever is parked in a session begins.
-    pub(super) fn reaches_parked(&mut self, session: usize) {
+    pub(super) fn end_parking_in(&mut self, session: usize) {
         for leg in 0..self.legs.len() {
-            if self.legs[leg].session == session && self.legs[leg].waits_parked {
-                self.legs[leg].waits_parked = false;
-                self.log.unparks(leg, self.now);
+            if self.legs[leg].session == session && self.legs[leg].awaits_retrieval {
+                self.legs[leg].awaits_retrieval = false;
+                self.log.end_parking(leg, self.now);
             }
         }
     }
 
     fn unpark(&mut self, parked: LegId) {
-        self.log.unparks(parked, self.now);
-        self.legs[parked].waits_parked = false;
+        self.log.end_parking(parked, self.now);
+        self.legs[parked].awaits_retrieval = false;
         self.legs[parked].state = State::Up;
         self.legs[parked].parked_at = None;
         self.audio.set_open(parked, true);
@@ -123,9 +123,9 @@ impl Exchange<'_> {
         let who = Who::Extension(user.extension);
         let leg = self.new_leg(session, Some(who), false, from, user.outside());
         self.legs[leg].state = State::Up;
-        self.log.comes(session, leg, who, self.now);
+        self.log.record_join(session, leg, who, self.now);
         self.audio.plug(leg, who, self.sessions[session].mixer);
-        self.say(leg, Code::Answered);
+        self.publish(leg, Code::Answered);
         leg
     }
 

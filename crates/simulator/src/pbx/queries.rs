@@ -1,11 +1,11 @@
 //! What can be seen of the calls just now, for whoever decides what happens next.
 
-use super::{Exchange, LegId, State};
+use super::{LegId, Pbx, State};
 use crate::notification::Role;
 
-impl Exchange<'_> {
+impl Pbx<'_> {
     /// The lines of users who talk or hold.
-    pub(crate) fn lines_of_users(&self) -> Vec<LegId> {
+    pub(crate) fn user_lines(&self) -> Vec<LegId> {
         let active = |&leg: &LegId| {
             matches!(self.legs[leg].state, State::Up | State::Held) && self.audio.is_plugged(leg)
         };
@@ -36,7 +36,7 @@ impl Exchange<'_> {
                 && self.legs[other].role != Role::ConferenceHost
                 && !self.others(other).is_empty()
         };
-        self.lines_of_users().into_iter().filter(own).collect()
+        self.user_lines().into_iter().filter(own).collect()
     }
 
     /// The legs of supervisors who listen.

@@ -14,9 +14,9 @@ use crate::{
     notification::{Code, Contact, QueueInfo},
 };
 
-use super::{Exchange, LegId, Serves, State};
+use super::{LegId, Pbx, Service, State};
 
-impl Exchange<'_> {
+impl Pbx<'_> {
     pub(super) fn queue(&self, session: usize, queue: usize) -> Queue {
         self.world.accounts[self.sessions[session].account].queues[queue].clone()
     }
@@ -26,9 +26,9 @@ impl Exchange<'_> {
         let queue = self.queue(session, queue);
         self.pass(20..120);
         let number = self.sessions[session].number.clone();
-        let visit = self.log.enters_queue(session, Who::Extension(queue.extension), self.now);
+        let visit = self.log.enter_queue(session, Who::Extension(queue.extension), self.now);
         let to = Contact::number(number).named(&format!("{} queue", queue.name));
-        let leg = self.serve(session, queue.extension, to, Serves::Queue);
+        let leg = self.serve(session, queue.extension, to, Service::Queue);
         self.legs[leg].visit = Some(visit);
         leg
     }
@@ -49,26 +49,26 @@ impl Exchange<'_> {
             session,
             menu.extension,
             Contact::number(number).named(&format!("IVR Menu {}", menu.number)),
-            Serves::Menu,
+            Service::Menu,
         )
     }
 
-    pub(super) fn serve(&mut self, session: usize, extension: u64, to: Contact, serves: Serves) -> LegId {
+    pub(super) fn serve(&mut self, session: usize, extension: u64, to: Contact, service: Service) -> LegId {
         let who = Who::Extension(extension);
         let from = self.caller_of(session);
         let leg =
             self.new_leg(session, Some(who), false, from, Contact { extension_id: Some(extension), ..to });
         self.legs[leg].state = State::Serving;
-        self.legs[leg].serves = Some(serves);
-        self.log.reaches(session, who);
-        self.log.passes(session, who);
-        self.say(leg, Code::Setup);
+        self.legs[leg].service = Some(service);
+        self.log.record_target(session, who);
+        self.log.add_ignorable(session, who);
+        self.publish(leg, Code::Setup);
         self.platform_takes(leg);
         leg
     }
 
     /// A menu or a queue hands the call on.
-    pub(crate) fn hand_on(&mut self, leg: LegId, reason: Option<&'static str>) {
+    pub(crate) fn pass_on(&mut self, leg: LegId, reason: Option<&'static str>) {
         self.release(leg, reason);
     }
 
@@ -87,7 +87,7 @@ impl Exchange<'_> {
         self.legs[leg].state = State::Ringing;
         self.legs[leg].visit = self.legs[queue_leg].visit;
         self.rings(leg);
-        self.say(leg, Code::Proceeding);
+        self.publish(leg, Code::Proceeding);
         leg
     }
 
@@ -122,22 +122,22 @@ impl Exchange<'_> {
     pub(crate) fn take_message(&mut self, leg: LegId) -> LegId {
         let session = self.legs[leg].session;
         if self.legs[leg].state == State::Ringing {
-            self.log.rang(leg, Outcome::Message, self.now);
+            self.log.end_ring(leg, Outcome::Message, self.now);
         }
         self.legs[leg].state = State::Serving;
-        self.legs[leg].serves = Some(Serves::Mailbox);
-        self.log.leaves_message(session, self.now);
+        self.legs[leg].service = Some(Service::Mailbox);
+        self.log.record_mailbox(session, self.now);
         let code = if self.chance(50) { Code::Voicemail } else { Code::VoiceMail };
-        self.say(leg, code);
+        self.publish(leg, code);
         leg
     }
 
     /// A fax machine takes the call.
     pub(crate) fn take_fax(&mut self, leg: LegId) {
         self.legs[leg].state = State::Serving;
-        self.legs[leg].serves = Some(Serves::Fax);
-        self.log.faxes(self.legs[leg].session, self.now);
-        self.say(leg, Code::FaxReceive);
+        self.legs[leg].service = Some(Service::Fax);
+        self.log.record_fax(self.legs[leg].session, self.now);
+        self.publish(leg, Code::FaxReceive);
     }
 
     /// The number that reaches a queue from outside.

@@ -7,9 +7,9 @@
 
 use crate::{account::User, id::Who, notification::Code};
 
-use super::{Exchange, LegId, State};
+use super::{LegId, Pbx, State};
 
-impl Exchange<'_> {
+impl Pbx<'_> {
     /// A supervisor listens to a call by the app. Their leg.
     pub(crate) fn supervise(&mut self, user: User, agent: LegId) -> LegId {
         let session = self.legs[agent].session;
@@ -19,11 +19,11 @@ impl Exchange<'_> {
         let leg = self.new_leg(session, Some(who), true, Some(user.outside()), to);
         self.legs[leg].supervises = true;
         self.legs[leg].listens_to = Some(agent);
-        self.log.monitors(session, who);
-        self.say_because(leg, Code::Setup, "Supervising");
+        self.log.add_monitor(session, who);
+        self.publish_with_reason(leg, Code::Setup, "Supervising");
         self.pass(80..250);
         self.legs[leg].state = State::Gone;
-        self.say_because(leg, Code::Answered, "Supervising");
+        self.publish_with_reason(leg, Code::Answered, "Supervising");
         leg
     }
 
@@ -32,17 +32,17 @@ impl Exchange<'_> {
         let leg = self.dial(user, "*80");
         self.audio.withdraw(leg);
         let own = self.legs[leg].session;
-        self.log.listens(own);
+        self.log.mark_listening(own);
         self.legs[leg].supervises = true;
         self.legs[leg].listens_to = Some(agent);
         self.legs[leg].state = State::Gone;
         self.pass(50..150);
-        self.say(leg, Code::Answered);
+        self.publish(leg, Code::Answered);
         self.pass(50..150);
         let session = self.legs[agent].session;
-        self.log.joins(session, own);
-        self.log.monitors(session, Who::Extension(user.extension));
-        self.say_gone(leg, Some("Supervising"), agent);
+        self.log.join_calls(session, own);
+        self.log.add_monitor(session, Who::Extension(user.extension));
+        self.publish_gone(leg, Some("Supervising"), agent);
         leg
     }
 
@@ -53,11 +53,11 @@ impl Exchange<'_> {
         people.extend(self.legs[agent].who);
         people.extend(self.legs[supervisor].who);
         self.wait(5..40);
-        self.log.barged(self.legs[agent].session, start, self.now, people);
+        self.log.record_barge(self.legs[agent].session, start, self.now, people);
     }
 
     /// The agent to whom a supervisor listens, while they are on the line.
-    pub(crate) fn supervised_by(&self, supervisor: LegId) -> Option<LegId> {
+    pub(crate) fn supervised_agent(&self, supervisor: LegId) -> Option<LegId> {
         self.legs[supervisor].listens_to.filter(|&agent| self.audio.is_plugged(agent))
     }
 
@@ -71,7 +71,7 @@ impl Exchange<'_> {
         let session = self.legs[agent].session;
         let own = self.legs[supervisor].session;
         let Some(who) = self.legs[supervisor].who else { return };
-        self.log.moves(session, "TakeOver", self.now, who, Some(who), Vec::new());
+        self.log.record_move(session, "TakeOver", self.now, who, Some(who), Vec::new());
         self.legs[supervisor].supervises = false;
         if own != session {
             self.audio.connect(self.sessions[own].mixer, self.sessions[session].mixer);
@@ -81,7 +81,7 @@ impl Exchange<'_> {
         self.legs[supervisor].state = State::Up;
         if own == session {
             self.pass(5..20);
-            self.say_because(supervisor, Code::Answered, "TakeOver");
+            self.publish_with_reason(supervisor, Code::Answered, "TakeOver");
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     notification::Code,
 };
 
-use super::{Exchange, LegId, State};
+use super::{LegId, Pbx, State};
 
 /// Where somebody sends a call.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +23,7 @@ pub(crate) enum Target {
     Mailbox(User),
 }
 
-impl Exchange<'_> {
+impl Pbx<'_> {
     /// The people whose lines a leg's sound reaches, other than its own.
     pub(crate) fn others(&self, leg: LegId) -> Vec<LegId> {
         let lines = self.audio.lines(self.sessions[self.legs[leg].session].mixer);
@@ -56,7 +56,7 @@ impl Exchange<'_> {
         };
         if let Some(by) = self.legs[leg].who {
             let moved = self.people_with(leg);
-            self.log.moves(session, "BlindTransfer", self.now, by, Some(whom), moved);
+            self.log.record_move(session, "BlindTransfer", self.now, by, Some(whom), moved);
         }
         let remote = self.others(leg).first().and_then(|&other| self.contact_of(other));
         self.release(leg, reason);
@@ -101,35 +101,35 @@ impl Exchange<'_> {
             (true, false) => first,
             _ => second,
         };
-        let target = self.whom_consulted(consulting);
+        let target = self.consulted_party(consulting);
         let kind = if reason == Some("AttendedTransfer") { "AttendedTransfer" } else { "Transfer" };
         if let Some(by) = self.legs[first].who {
             let own = if consulting == first { second } else { first };
             let moved = self.people_with(own);
-            self.log.moves(a, kind, self.now, by, target, moved);
+            self.log.record_move(a, kind, self.now, by, target, moved);
             if self.legs[first].outbound == self.legs[second].outbound {
-                let (target, moved) = (self.whom_consulted(first), self.people_with(second));
-                self.log.moves_instead(b, target, moved);
+                let (target, moved) = (self.consulted_party(first), self.people_with(second));
+                self.log.set_alternative_move(b, target, moved);
             }
         }
         self.audio.unplug(first);
         self.audio.unplug(second);
         self.audio.connect(self.sessions[a].mixer, self.sessions[b].mixer);
-        self.log.joins(a, b);
-        self.log.ends(a, self.now);
-        self.log.ends(b, self.now);
+        self.log.join_calls(a, b);
+        self.log.extend_end(a, self.now);
+        self.log.extend_end(b, self.now);
         let (one, other) = if self.chance(70) { (first, second) } else { (second, first) };
-        self.say_gone(one, reason, other);
+        self.publish_gone(one, reason, other);
         self.legs[one].state = State::Gone;
         self.pass(0..16);
-        self.say_gone(other, reason, one);
+        self.publish_gone(other, reason, one);
         self.legs[other].state = State::Gone;
         let up = |leg: &LegId| {
             self.legs[*leg].state == State::Up && self.legs[*leg].session == self.legs[consulting].session
         };
         if let Some(taker) = self.audio.lines(self.sessions[b].mixer).into_iter().find(up) {
             self.pass(5..40);
-            self.say_because(taker, Code::Answered, reason);
+            self.publish_with_reason(taker, Code::Answered, reason);
         }
         if self.chance(50) {
             self.pass(5..40);
@@ -140,7 +140,7 @@ impl Exchange<'_> {
 
     /// The one at the other end of a consultation, talking or still ringing: in its session if there is one,
     /// else wherever its sound goes.
-    fn whom_consulted(&self, leg: LegId) -> Option<Who> {
+    fn consulted_party(&self, leg: LegId) -> Option<Who> {
         let session = self.legs[leg].session;
         let others = self.others(leg);
         // Whom they called may meanwhile host a conference, and be heard by another line.

@@ -24,19 +24,19 @@
 //!
 //! Disorder, doubles and loss are [`faults`](crate::faults).
 
-mod elsewhere;
-mod many;
-mod moved;
+mod answered_elsewhere;
+mod basic;
+mod multiparty;
 mod parts;
-mod plain;
 mod random;
-mod served;
+mod services;
+mod transfers;
 
 use fastrand::Rng;
 
 use crate::{
     account::Account,
-    exchange::{Exchange, Play, World},
+    pbx::{Pbx, Play, World},
     time::Millis,
 };
 
@@ -51,7 +51,7 @@ pub struct Scenario {
 }
 
 /// Plays a call; `None` if too few people were free to go on. Whatever it leaves open is hung up.
-type Script = fn(&mut Exchange<'_>) -> Option<()>;
+type Script = fn(&mut Pbx<'_>) -> Option<()>;
 
 /// 2026-06-01T12:00:00Z: a Monday morning in most of America.
 const FIRST_MOMENT: Millis = 1_780_315_200_000;
@@ -70,11 +70,11 @@ impl Scenario {
     /// All scenarios, the plain ones first; the last is a random call.
     pub fn all() -> impl Iterator<Item = Self> {
         let groups = [
-            plain::SCENARIOS,
-            moved::SCENARIOS,
-            many::SCENARIOS,
-            elsewhere::SCENARIOS,
-            served::SCENARIOS,
+            basic::SCENARIOS,
+            transfers::SCENARIOS,
+            multiparty::SCENARIOS,
+            answered_elsewhere::SCENARIOS,
+            services::SCENARIOS,
             &[RANDOM],
         ];
         groups.into_iter().flatten().copied()
@@ -106,7 +106,7 @@ impl Scenario {
     }
 
     pub(crate) fn play_in(&self, world: &mut World, start: Millis, rng: Rng) -> Play {
-        let mut exchange = Exchange::new(world, start, rng);
+        let mut exchange = Pbx::new(world, start, rng);
         // A script that stops early leaves a shorter call, which is as true as a long one.
         let _whole = (self.script)(&mut exchange);
         exchange.finish()

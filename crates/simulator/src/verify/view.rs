@@ -366,8 +366,8 @@ impl Judge<'_> {
 fn withheld(view: &str, truth: &CallTruth, records: &[&Record]) -> Vec<String> {
     let mut found = Vec::new();
     let Some(facts) = &truth.facts else { return found };
-    let mut miss = |is_told: bool, what: String| {
-        if !is_told {
+    let mut miss = |is_published: bool, what: String| {
+        if !is_published {
             found.push(format!("{}: {what}.", truth.id));
         }
     };
