@@ -17,7 +17,7 @@ pub enum PictureError {
     #[error("the drawing cannot be read: {0}")]
     Svg(#[from] resvg::usvg::Error),
     /// A side would be longer than [`LARGEST_SIDE`].
-    #[error("the drawing has {0} × {1} pixels; a picture has at most 16384 on a side")]
+    #[error("the drawing has {0} × {1} pixels; a picture has at most {LARGEST_SIDE} on a side")]
     Size(u32, u32),
     /// The PNG cannot be encoded.
     #[error("the picture cannot be written: {0}")]

@@ -271,7 +271,7 @@ fn connection_error(error: &tokio_tungstenite::tungstenite::Error) -> Error {
 }
 
 async fn with_timeout<T>(future: impl Future<Output = T>) -> Result<T> {
-    let late = |_| Error::Unreachable(format!("no answer with_timeout {} s", REPLY_TIMEOUT.as_secs()));
+    let late = |_| Error::Unreachable(format!("no answer within {} s", REPLY_TIMEOUT.as_secs()));
     tokio::time::timeout(REPLY_TIMEOUT, future).await.map_err(late)
 }
 

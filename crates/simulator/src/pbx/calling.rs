@@ -1,8 +1,8 @@
 //! Dialling, ringing, answering, holding, recording.
 //!
-//! The order of codes is that of the public streams (dibyenduroy/csn-data): a call to an extension is
-//! `Answered` on the caller's leg as soon as the platform takes it, before anything rings; a call to the
-//! public network has no `Setup` on its far leg, and the caller's `Answered` follows the far one.
+//! The order of codes is that of the public streams (dibyenduroy/csn-data). In a call to an extension, the
+//! caller's leg is `Answered` as soon as the platform takes the call, before anything rings. In a call to the
+//! public network, the far leg has no `Setup`, and the caller's `Answered` follows that of the far leg.
 
 use compact_str::{CompactString, format_compact};
 
@@ -15,12 +15,12 @@ use crate::{
 
 use super::{LegId, Pbx, State};
 
-/// Names that the public network gives for numbers.
+/// Caller names that the public network provides.
 const CALLER_NAMES: [&str; 6] =
     ["WIRELESS CALLER", "ATLANTA GA", "SMITH JOHN", "NEW YORK NY", "ACME CORP", "TOLL FREE CALL"];
 
 impl Pbx<'_> {
-    /// Somebody outside dials a number of an account; without a number of their own, anonymously.
+    /// An outside caller dials a number of an account; anonymously if `caller` is `None`.
     pub(crate) fn dial_in(&mut self, account: usize, caller: Option<u64>, number: u64) -> LegId {
         let session = self.open_session(account, Origin::Call, &e164(number));
         let id = self.sessions[session].id;
@@ -35,7 +35,7 @@ impl Pbx<'_> {
         self.originate(leg, who)
     }
 
-    /// A call ends at a number of the account before any extension is found for it.
+    /// The call ends at a number of the account before an extension is found for it.
     pub(crate) fn mark_no_extension(&mut self, caller: LegId, number: u64) {
         let session = self.legs[caller].session;
         self.log.add_ignorable(session, Who::Number(number));
@@ -45,12 +45,12 @@ impl Pbx<'_> {
         }
     }
 
-    /// The account does not take a call.
+    /// The account refuses a call.
     pub(crate) fn refuse(&mut self, caller: LegId, reason: &'static str) {
         self.release(caller, Some(reason));
     }
 
-    /// Something far away answers that the platform never tells of.
+    /// A far party answers of which the platform publishes nothing.
     pub(crate) fn answer_unseen(&mut self, caller: LegId, number: u64) {
         let session = self.legs[caller].session;
         let who = Who::Number(number);
@@ -64,17 +64,17 @@ impl Pbx<'_> {
         self.publish(caller, Code::Answered);
     }
 
-    /// Two sessions are the two halves of one call that goes over the public network.
+    /// Marks two sessions as the halves of one call over the public network.
     pub(crate) fn mark_hairpin(&mut self, out: usize, back: usize) {
         self.log.record_hairpin(out, back);
     }
 
-    /// A session ends without showing whom it was meant to reach.
+    /// Marks a session as ending without showing its callee.
     pub(crate) fn hide_callee(&mut self, leg: LegId) {
         self.log.mark_callee_hidden(self.legs[leg].session);
     }
 
-    /// Two sessions are given the same legacy id. The later must not have been told of.
+    /// Gives two sessions the same legacy id. Nothing of the later one may have been published yet.
     pub(crate) fn share_legacy_id(&mut self, session: usize, other: usize) {
         self.sessions[other].legacy = self.sessions[session].legacy;
     }
@@ -84,7 +84,7 @@ impl Pbx<'_> {
         self.dial_from(user, number, Origin::Call)
     }
 
-    /// A user, or a program for them, has a call placed.
+    /// A user, or a program on their behalf, places a call.
     pub(crate) fn dial_from(&mut self, user: User, number: &str, origin: Origin) -> LegId {
         let account = self.account_of(user);
         let session = self.open_session(account, origin, number);
@@ -110,7 +110,7 @@ impl Pbx<'_> {
         leg
     }
 
-    /// A machine of the account dials: nobody is on its line.
+    /// A machine of the account dials: no person is on its line.
     pub(super) fn originate_machine(&mut self, leg: LegId, who: Who) {
         let session = self.legs[leg].session;
         self.sessions[session].originator = Some(leg);
@@ -128,7 +128,7 @@ impl Pbx<'_> {
         self.legs[leg].session
     }
 
-    /// The caller of a session as an inside leg of it is shown them.
+    /// The caller of a session, as inside legs of it are shown them.
     pub(super) fn caller_of(&mut self, session: usize) -> Option<Contact> {
         let leg = self.sessions[session].originator?;
         match self.user_of(leg) {
@@ -137,13 +137,13 @@ impl Pbx<'_> {
         }
     }
 
-    /// A call rings at a user; the platform takes it first, if it has not yet.
+    /// A call rings at a user, after the platform has taken it.
     pub(crate) fn ring(&mut self, session: usize, user: User) -> LegId {
         let (from, to) = self.sides_for(session, user);
         self.ring_as(session, user, from, to)
     }
 
-    /// How a ringing user sees a call: who calls, and the number that was dialled.
+    /// What a ringing user is shown: the caller, and the dialled number.
     fn sides_for(&mut self, session: usize, user: User) -> (Option<Contact>, Contact) {
         let from = self.caller_of(session);
         let from = match from {
@@ -169,7 +169,7 @@ impl Pbx<'_> {
         self.ring_on(leg)
     }
 
-    /// A call reaches a user's rules; nothing rings yet.
+    /// A call reaches a user's rules; no telephone rings yet.
     pub(crate) fn reach(&mut self, session: usize, user: User) -> LegId {
         let (from, to) = self.sides_for(session, user);
         self.set_up(session, user, from, to)
@@ -187,7 +187,7 @@ impl Pbx<'_> {
         leg
     }
 
-    /// A user's telephones begin to ring.
+    /// A user's telephones start to ring.
     pub(crate) fn ring_on(&mut self, leg: LegId) -> LegId {
         self.legs[leg].state = State::Ringing;
         self.rings(leg);
@@ -207,8 +207,8 @@ impl Pbx<'_> {
         }
     }
 
-    /// The platform takes a call for an extension: the caller's leg says `Answered`, with what is known now of
-    /// whom it reached.
+    /// The platform takes a call for an extension: the caller's leg is `Answered`, with what is known of the
+    /// called extension.
     pub(super) fn platform_takes(&mut self, reached: LegId) {
         let session = self.legs[reached].session;
         let Some(caller) = self.sessions[session].originator else { return };
@@ -251,7 +251,7 @@ impl Pbx<'_> {
         leg
     }
 
-    /// Somebody answers a ringing telephone.
+    /// A ringing telephone is answered.
     pub(crate) fn answer(&mut self, leg: LegId) {
         let session = self.legs[leg].session;
         self.legs[leg].state = State::Up;
@@ -279,21 +279,21 @@ impl Pbx<'_> {
         }
     }
 
-    /// Somebody puts the others on hold.
+    /// The person of a leg puts the others on hold.
     pub(crate) fn hold(&mut self, leg: LegId) {
         self.legs[leg].state = State::Held;
         self.audio.set_open(leg, false);
         self.publish(leg, Code::Hold);
     }
 
-    /// Somebody takes the others back from hold.
+    /// The person of a leg resumes the call.
     pub(crate) fn resume(&mut self, leg: LegId) {
         self.legs[leg].state = State::Up;
         self.audio.set_open(leg, true);
         self.publish(leg, Code::Answered);
     }
 
-    /// A recording starts, pauses, or goes on: `Answered` is told once more.
+    /// A recording starts, pauses or continues: `Answered` is published again.
     pub(crate) fn record(&mut self, leg: LegId) {
         let recording =
             self.legs[leg].recording.unwrap_or_else(|| (self.rng.u64(1_000_000_000..9_999_999_999), false));
@@ -301,8 +301,8 @@ impl Pbx<'_> {
         self.publish(leg, Code::Answered);
     }
 
-    /// A user asks the platform to call them and then somebody else (RingOut). Both legs are Inbound, without
-    /// `Setup`. The leg of the user, ringing.
+    /// A user requests that the platform calls them and then somebody else (RingOut). Both legs are Inbound,
+    /// without `Setup`. Returns the user's ringing leg.
     pub(crate) fn ring_out(&mut self, user: User, number: CompactString, target: Who) -> LegId {
         let account = self.account_of(user);
         let session = self.open_session(account, Origin::RingOut, &number);

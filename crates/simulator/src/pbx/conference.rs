@@ -1,9 +1,10 @@
 //! Conferences: several calls of one host in one bridge.
 //!
-//! A conference is a session of its own with legacy id 0. Each call brought in is told by the host's own leg
-//! of that call, `Gone` with reason `Conference`, and by an ownerless proxy in the bridge, `Gone` without a
-//! reason; each names the other as `peerId`. When one participant is left, the host's leg of that call says
-//! `Answered` again and the bridge ends (RingCentral's conference guide; ringcentral-js-widgets, `RcMock`).
+//! A conference is a session of its own with legacy id 0. Each call that is brought in is published by the
+//! host's own leg of that call, `Gone` with reason `Conference`, and by a proxy without an owner in the
+//! bridge, `Gone` without a reason; each names the other as `peerId`. When one participant remains, the
+//! host's leg of that call is `Answered` again and the bridge ends (RingCentral's conference guide;
+//! ringcentral-js-widgets, `RcMock`).
 
 use crate::{
     id::Who,
@@ -31,7 +32,7 @@ struct Member {
 }
 
 impl Pbx<'_> {
-    /// A host opens a bridge and brings in calls of their own. The host's leg in the bridge.
+    /// A host opens a bridge and brings in their own calls. Returns the host's leg in the bridge.
     pub(crate) fn confer(&mut self, calls: &[LegId]) -> Option<LegId> {
         let first = *calls.first()?;
         let (host, who) = (self.user_of(first)?, self.legs[first].who?);
@@ -56,7 +57,7 @@ impl Pbx<'_> {
         Some(leg)
     }
 
-    /// The host brings one more of their calls into the bridge.
+    /// The host brings another of their calls into the bridge.
     pub(crate) fn bring_in(&mut self, conference: usize, leg: LegId) {
         let Conference { session: bridge_session, host, .. } = self.conferences[conference];
         let from = self.legs[host].from.clone();
@@ -91,7 +92,7 @@ impl Pbx<'_> {
         waiting.into_iter().filter_map(|leg| self.legs[leg].who).collect()
     }
 
-    /// The conference that somebody hosts by a leg.
+    /// The conference that is hosted by a leg; `None` if there is none.
     pub(crate) fn conference_of(&self, host: LegId) -> Option<usize> {
         self.conferences.iter().position(|conference| conference.host == host)
     }
@@ -102,23 +103,23 @@ impl Pbx<'_> {
         self.release(host, None);
         for member in self.conferences[conference].members.clone() {
             self.pass(2..12);
-            self.release_room(conference, member);
+            self.release_member_call(conference, member);
         }
     }
 
-    /// The host drops the participants of one of the calls brought in.
+    /// The host drops the participants of one call that was brought in.
     pub(crate) fn drop_from_conference(&mut self, conference: usize, leg: LegId) {
         let Some(member) =
             self.conferences[conference].members.iter().copied().find(|member| member.leg == leg)
         else {
             return;
         };
-        self.release_room(conference, member);
+        self.release_member_call(conference, member);
         self.release_empty_members();
     }
 
-    /// Everybody in a call that was brought in is released.
-    fn release_room(&mut self, conference: usize, member: Member) {
+    /// Releases everybody in a call that was brought in.
+    fn release_member_call(&mut self, conference: usize, member: Member) {
         let room = self.sessions[self.legs[member.leg].session].mixer;
         let bridge = self.sessions[self.conferences[conference].session].mixer;
         self.audio.disconnect(room, bridge);
@@ -132,12 +133,12 @@ impl Pbx<'_> {
         self.release_unused(room);
     }
 
-    /// The host leaves; the others stay together.
+    /// The host leaves; the others remain in the conference.
     pub(crate) fn leave_conference(&mut self, conference: usize) {
         self.hang_up(self.conferences[conference].host);
     }
 
-    /// Participants who hung up leave the bridge; a bridge with one of them collapses into a plain call.
+    /// Releases members who hung up; a bridge with one remaining member collapses into a plain call.
     pub(super) fn release_empty_members(&mut self) {
         for index in 0..self.conferences.len() {
             let bridge_session = self.conferences[index].session;
@@ -170,7 +171,7 @@ impl Pbx<'_> {
         self.conferences[conference].members.retain(|other| other.leg != member.leg);
     }
 
-    /// One participant is left: the host goes on with them in their own call.
+    /// The host continues with the last participant in their own call, and the bridge ends.
     fn collapse(&mut self, conference: usize, last: Member) {
         self.pass(900..2500);
         let host = self.conferences[conference].host;

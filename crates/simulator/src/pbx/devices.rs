@@ -1,8 +1,8 @@
-//! One user, several devices; and calls that ring at one user and are taken by another.
+//! Switching between devices of a user, and calls that ring at one user and are taken by another.
 //!
 //! A switch ends the leg with `CallSwitch`; the user's next leg is `Outbound` even in an inbound call
 //! (ringcentral-js-widgets). A flip goes to another number. A pickup ends the ringing leg with `Pickup`
-//! (RingCentral's guide); who dials a pickup code has a session of their own.
+//! (RingCentral's guide); a user who dials a pickup code has a session of their own.
 
 use compact_str::format_compact;
 
@@ -16,7 +16,7 @@ use crate::{
 use super::{LegId, Pbx, State};
 
 impl Pbx<'_> {
-    /// A user goes on at another device. The new leg.
+    /// A user continues on another device. Returns the new leg.
     pub(crate) fn switch(&mut self, leg: LegId) -> Option<LegId> {
         let user = self.user_of(leg)?;
         let session = self.legs[leg].session;
@@ -37,7 +37,7 @@ impl Pbx<'_> {
         Some(next)
     }
 
-    /// A user flips the call to their mobile number. The new leg.
+    /// A user flips the call to their mobile number. Returns the new leg.
     pub(crate) fn flip(&mut self, leg: LegId) -> Option<LegId> {
         let user = self.user_of(leg)?;
         let session = self.legs[leg].session;
@@ -55,7 +55,7 @@ impl Pbx<'_> {
         Some(next)
     }
 
-    /// Somebody takes a call that rings at another, by a key. Their leg.
+    /// A user picks up a call that rings at another, by a key. Returns their leg.
     pub(crate) fn pick_up(&mut self, user: User, ringing: LegId) -> Option<LegId> {
         let session = self.legs[ringing].session;
         let caller = self.sessions[session].originator?;
@@ -69,7 +69,7 @@ impl Pbx<'_> {
         Some(self.take_in_session(caller, user))
     }
 
-    /// Somebody takes a call that rings at another, by dialling a pickup code. Their leg.
+    /// A user picks up a call that rings at another, by dialling a code. Returns their leg.
     pub(crate) fn dial_pick_up(&mut self, user: User, ringing: LegId) -> LegId {
         let number = self.user_of(ringing).map_or(101, |user| user.number);
         let leg = self.dial(user, &format_compact!("*3{number}"));
@@ -82,7 +82,7 @@ impl Pbx<'_> {
         leg
     }
 
-    /// A user's rule sends a call on to a number outside. The leg that rings there.
+    /// A user's rule forwards a call to an outside number. Returns the leg that rings there.
     pub(crate) fn forward(&mut self, leg: LegId, number: u64) -> LegId {
         let session = self.legs[leg].session;
         if let Some(by) = self.legs[leg].who {
@@ -97,7 +97,7 @@ impl Pbx<'_> {
         self.ring_outside(session, number)
     }
 
-    /// A user who called themself has answered.
+    /// Marks that a user answered their own call.
     pub(crate) fn mark_self_answer(&mut self, leg: LegId) {
         self.log.record_self_answer(self.legs[leg].session);
     }

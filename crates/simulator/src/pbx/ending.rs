@@ -1,7 +1,7 @@
-//! Hanging up, and what the exchange releases when nobody is left to talk to.
+//! Hanging up, and what the PBX releases when nobody remains to talk to.
 //!
-//! The last two `Disconnected` of a call come 3 to 14 ms apart, either side first, and without a reason
-//! (dibyenduroy/csn-data). A leg that left through a door may say `Disconnected` once more
+//! The last two `Disconnected` of a call are 3 to 14 ms apart, in either order, and have no reason
+//! (dibyenduroy/csn-data). A leg that left by a link may be `Disconnected` once more
 //! (PacoVu/ringcentral-voice-apis-demo).
 
 use crate::{
@@ -19,7 +19,7 @@ impl Pbx<'_> {
             return;
         }
         let mixer = self.sessions[self.legs[leg].session].mixer;
-        // A line that shared a mixer through a cord may be cut from it below; look at all of them.
+        // Releasing may cut cords to other mixers, so all that were reached are checked.
         let reached = self.audio.reach(mixer);
         self.release(leg, None);
         self.pass(3..14);
@@ -55,7 +55,7 @@ impl Pbx<'_> {
         self.release(leg, reason);
     }
 
-    /// A telephone stops ringing, or a call cannot be placed, and the caller is told so by a tone and hangs up.
+    /// A telephone stops ringing, or a call cannot be placed; the caller hears a tone and hangs up.
     pub(crate) fn fail(&mut self, leg: LegId, outcome: Outcome, reason: Option<&'static str>) {
         let session = self.legs[leg].session;
         self.stop_ringing(leg, outcome, reason);
@@ -75,8 +75,8 @@ impl Pbx<'_> {
         }
     }
 
-    /// Releases what a mixer no longer needs: members of a conference who left, a person who is left alone,
-    /// telephones that ring for nobody.
+    /// Releases what a mixer does not need any more: members of a conference who left, a person who is alone,
+    /// telephones that ring without a caller.
     pub(super) fn release_unused(&mut self, mixer: usize) {
         self.release_empty_members();
         let lines = self.audio.lines(mixer);
@@ -101,7 +101,7 @@ impl Pbx<'_> {
         lines.iter().all(|&line| self.legs[line].who == self.legs[lines[0]].who)
     }
 
-    /// Legs that ring or serve in the sessions a mixer reaches.
+    /// The legs that ring or serve in what a mixer reaches.
     pub(super) fn waiting(&self, mixer: usize) -> Vec<LegId> {
         let reached = self.audio.reach(mixer);
         let waits = |&id: &LegId| {
@@ -113,7 +113,7 @@ impl Pbx<'_> {
         (0..self.legs.len()).filter(waits).collect()
     }
 
-    /// Nobody waits any more: what rings or serves stops.
+    /// Releases legs that ring or serve without a caller.
     fn cancel(&mut self, waiting: &[LegId]) {
         for &leg in waiting {
             let rang = self.legs[leg].state == State::Ringing;
@@ -127,7 +127,7 @@ impl Pbx<'_> {
         }
     }
 
-    /// Everybody in the sessions of a leg hangs up, whoever may be first.
+    /// Everybody in the sessions of a leg hangs up, in random order.
     pub(crate) fn hang_up_everybody_in(&mut self, leg: LegId) {
         loop {
             let lines = self.audio.lines(self.sessions[self.legs[leg].session].mixer);
@@ -137,7 +137,7 @@ impl Pbx<'_> {
         }
     }
 
-    /// The end of the play.
+    /// Ends the play.
     pub(super) fn hang_up_all_lines(&mut self) {
         for leg in 0..self.legs.len() {
             if self.legs[leg].supervises && self.legs[leg].state != State::Over {

@@ -1,9 +1,10 @@
-//! Parking: a caller waits in a slot until somebody takes them, or until the slot rings back.
+//! Parking: a caller waits in a slot until somebody retrieves them, or until the slot rings back.
 //!
-//! A park is told by the parked party, usually the customer's: `Parked` with reason `CallPark` and the slot as
-//! `parkData`; whoever parked is `Disconnected`. Who takes the call dials the slot, and that session's leg is
-//! `Gone` with reason `Pickup` and the parked session as peer (tylerlong/ringcentral-call-park-monitor). A park
-//! location has no number and no link; a new leg in the same session takes the call (RingCentral's guide).
+//! A park is published by the parked party, usually the customer: `Parked` with reason `CallPark` and the
+//! slot as `parkData`; the leg of the user who parked is `Disconnected`. The user who retrieves the call
+//! dials the slot, and that session's leg is `Gone` with reason `Pickup` and the parked session as peer
+//! (tylerlong/ringcentral-call-park-monitor). A park location has no number and no link; a new leg in the
+//! same session takes the call (RingCentral's guide).
 
 use compact_str::format_compact;
 
@@ -16,14 +17,14 @@ use crate::{
 use super::{LegId, Pbx, State};
 
 impl Pbx<'_> {
-    /// Parks the one other person of a leg's call in a slot. The parked leg.
+    /// Parks the other person of a leg's call in a slot. Returns the parked leg.
     pub(crate) fn park(&mut self, leg: LegId) -> Option<LegId> {
         let slots = self.world.accounts[self.sessions[self.legs[leg].session].account].park_slots.clone();
         let slot = self.rng.u32(slots);
         self.park_in(leg, Some(slot), "CallPark")
     }
 
-    /// Parks the one other person of a leg's call at a location. The parked leg.
+    /// Parks the other person of a leg's call at a location. Returns the parked leg.
     pub(crate) fn park_at_location(&mut self, leg: LegId) -> Option<LegId> {
         self.park_in(leg, None, "ParkLocation")
     }
@@ -45,7 +46,7 @@ impl Pbx<'_> {
         Some(parked)
     }
 
-    /// Somebody dials the slot where a call waits. Their leg.
+    /// A user retrieves a parked call by dialling its slot. Returns their leg.
     pub(crate) fn retrieve(&mut self, user: User, parked: LegId) -> LegId {
         let slot = self.legs[parked].parked_at.unwrap_or(801);
         let leg = self.dial(user, &format_compact!("*{slot}"));
@@ -61,7 +62,7 @@ impl Pbx<'_> {
         leg
     }
 
-    /// A door opens from the session of somebody who stays on the line in it.
+    /// Links a person's own session to that of `peer`; the person stays on the line in their own.
     pub(super) fn join_by_pickup(&mut self, leg: LegId, peer: LegId, kind: &'static str) {
         let (own, taken) = (self.legs[leg].session, self.legs[peer].session);
         if let Some(by) = self.legs[leg].who {
@@ -71,7 +72,7 @@ impl Pbx<'_> {
             }
             self.log.record_join(taken, leg, by, self.now);
         }
-        // A star code was dialled, whatever its session leads to later.
+        // A star code was dialled, whatever its session leads to.
         self.log.record_no_extension(own);
         self.log.join_calls(taken, own);
         self.audio.connect(self.sessions[own].mixer, self.sessions[taken].mixer);
@@ -79,7 +80,7 @@ impl Pbx<'_> {
         self.legs[leg].state = State::Up;
     }
 
-    /// The next stop of whoever is parked in a session begins.
+    /// Ends the parking of the parties of a session, because the call reaches its next stop.
     pub(super) fn end_parking_in(&mut self, session: usize) {
         for leg in 0..self.legs.len() {
             if self.legs[leg].session == session && self.legs[leg].awaits_retrieval {
@@ -97,15 +98,15 @@ impl Pbx<'_> {
         self.audio.set_open(parked, true);
     }
 
-    /// Somebody takes a call from a park location. Their leg. A record has no word for that step: a `Retrieve`
-    /// is one that comes through a link.
+    /// A user takes a call from a park location. Returns their leg. Not a `Retrieve`, which in a record needs
+    /// a link.
     pub(crate) fn retrieve_at_location(&mut self, user: User, parked: LegId) -> LegId {
         let leg = self.take_in_session(parked, user);
         self.unpark(parked);
         leg
     }
 
-    /// Nobody took a parked call: it rings back at whoever parked it, who answers. Their leg.
+    /// An unretrieved call rings back at the user who parked it, who answers. Returns their leg.
     pub(crate) fn ring_back(&mut self, user: User, parked: LegId) -> LegId {
         let session = self.legs[parked].session;
         let from = self.shown(parked);
@@ -116,7 +117,7 @@ impl Pbx<'_> {
         leg
     }
 
-    /// A new leg in the session of another, answered without having rung.
+    /// Adds a leg to the session of another, answered without ringing.
     pub(super) fn take_in_session(&mut self, other: LegId, user: User) -> LegId {
         let session = self.legs[other].session;
         let from = self.shown(other);

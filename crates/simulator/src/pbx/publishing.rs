@@ -1,7 +1,7 @@
-//! The platform's voice: what RingCentral posts when a leg changes.
+//! What RingCentral posts when a leg changes.
 //!
-//! Sequences begin at 2 and rise by one with each notification of a session; a notification is sent 14 to
-//! 113 ms after the change it tells (dibyenduroy/csn-data) and arrives a little later.
+//! Sequences start at 2 and increase by one with each notification of a session. A notification is sent 14 to
+//! 113 ms after its change (dibyenduroy/csn-data) and arrives a little later.
 
 use crate::{
     id::{PartyId, Who},
@@ -11,7 +11,7 @@ use crate::{
 use super::{Leg, LegId, Pbx, Session, State};
 
 impl Pbx<'_> {
-    /// Opens a session for somebody's call.
+    /// Opens a session.
     pub(super) fn open_session(&mut self, account: usize, origin: Origin, number: &str) -> usize {
         let (id, legacy) = self.world.session_ids(self.now, origin == Origin::Conference, &mut self.rng);
         let mixer = self.audio.mixer();
@@ -30,7 +30,7 @@ impl Pbx<'_> {
         self.sessions.len() - 1
     }
 
-    /// A new leg of a session.
+    /// Adds a leg to a session.
     pub(super) fn new_leg(
         &mut self,
         session: usize,
@@ -76,7 +76,7 @@ impl Pbx<'_> {
         self.publish_status(leg, Status { code, reason: reason.into(), peer: None, mobile_pickup: false });
     }
 
-    /// A leg leaves through a door; `peer` is the leg at the door's other end.
+    /// Publishes that a leg leaves by a link; `peer` is the leg at its other end.
     pub(super) fn publish_gone(&mut self, leg: LegId, reason: Option<&'static str>, peer: LegId) {
         let peer = Peer {
             party: self.party_id(peer),

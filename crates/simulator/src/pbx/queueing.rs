@@ -1,9 +1,9 @@
-//! What serves a caller before a person does: menus, queues, mailboxes, fax machines.
+//! Menus, queues, mailboxes and fax machines.
 //!
-//! A menu's leg ends without a reason in the very millisecond in which the next one begins
-//! (dibyenduroy/csn-data). A queue's agents have no `Setup`; their `to` is the queue and the caller's name
-//! carries its name (tylerlong/rc-call-queue-or-direct). The legs of agents who lost the race end with
-//! `AgentAnswered`, of those who did not answer with `AgentDropped`.
+//! A menu's leg ends without a reason in the same millisecond in which the next leg starts
+//! (dibyenduroy/csn-data). A queue's agents have no `Setup`; their `to` is the queue, and the caller's name
+//! includes its name (tylerlong/rc-call-queue-or-direct). The legs of agents who lost the race end with
+//! `AgentAnswered`, those of agents who did not answer with `AgentDropped`.
 
 use compact_str::format_compact;
 
@@ -21,7 +21,7 @@ impl Pbx<'_> {
         self.world.accounts[self.sessions[session].account].queues[queue].clone()
     }
 
-    /// A call enters a queue. The queue's leg.
+    /// A call enters a queue. Returns the queue's leg.
     pub(crate) fn enter_queue(&mut self, session: usize, queue: usize) -> LegId {
         let queue = self.queue(session, queue);
         self.pass(20..120);
@@ -33,14 +33,14 @@ impl Pbx<'_> {
         leg
     }
 
-    /// A user dials a queue of their account. The queue's leg.
+    /// A user dials a queue of their account. Returns the queue's leg.
     pub(crate) fn dial_queue(&mut self, user: User, queue: usize) -> LegId {
         let number = self.world.accounts[self.account_of(user)].queues[queue].number;
         let caller = self.dial(user, &number.to_string());
         self.enter_queue(self.session_of(caller), queue)
     }
 
-    /// A call reaches the account's menu. The menu's leg.
+    /// A call reaches the account's menu. Returns the menu's leg.
     pub(crate) fn enter_menu(&mut self, session: usize) -> LegId {
         let menu = self.world.accounts[self.sessions[session].account].menu;
         self.pass(20..120);
@@ -67,12 +67,12 @@ impl Pbx<'_> {
         leg
     }
 
-    /// A menu or a queue hands the call on.
+    /// A menu or queue passes the call on.
     pub(crate) fn pass_on(&mut self, leg: LegId, reason: Option<&'static str>) {
         self.release(leg, reason);
     }
 
-    /// A queue offers the call to one of its members. The member's leg, ringing.
+    /// A queue offers the call to a member. Returns the member's ringing leg.
     pub(crate) fn offer(&mut self, queue_leg: LegId, user: User) -> LegId {
         let session = self.legs[queue_leg].session;
         let who = Who::Extension(user.extension);
@@ -91,7 +91,8 @@ impl Pbx<'_> {
         leg
     }
 
-    /// Whoever waits in a queue, as its members are shown them: the caller, or somebody who was transferred to it.
+    /// The person waiting in a queue, as its members are shown them: the caller, or a party that was
+    /// transferred to it.
     fn waiting_in(&mut self, queue_leg: LegId) -> Option<Contact> {
         let session = self.legs[queue_leg].session;
         let is_there = self.sessions[session].originator.is_some_and(|caller| self.audio.is_plugged(caller));
@@ -107,7 +108,7 @@ impl Pbx<'_> {
         self.user_among(account, members)
     }
 
-    /// An agent takes a call from a queue; the queue and the other agents are let go.
+    /// An agent takes a call from a queue; the legs of the queue and of the other agents end.
     pub(crate) fn take_from_queue(&mut self, queue_leg: LegId, agent: LegId) {
         self.answer(agent);
         self.pass(4..14);
@@ -118,7 +119,7 @@ impl Pbx<'_> {
         }
     }
 
-    /// A leg that rings, or one whose telephone never rang, takes a message.
+    /// A leg takes a message, after ringing or without.
     pub(crate) fn take_message(&mut self, leg: LegId) -> LegId {
         let session = self.legs[leg].session;
         if self.legs[leg].state == State::Ringing {
@@ -140,7 +141,7 @@ impl Pbx<'_> {
         self.publish(leg, Code::FaxReceive);
     }
 
-    /// The number that reaches a queue from outside.
+    /// The direct number of a queue.
     pub(crate) fn queue_number(&self, account: usize, queue: usize) -> u64 {
         self.world.accounts[account].queues[queue].direct_number
     }

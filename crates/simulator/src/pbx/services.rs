@@ -1,7 +1,7 @@
-//! What is called and is no person: star codes, one's own mailbox, announcements, mailboxes without a user, park
-//! locations; and calls that a machine sends on.
+//! Calls to services: star codes, the caller's own mailbox, announcements, mailboxes without a user, park
+//! locations; and calls that a machine passes on.
 //!
-//! None of these shapes is published but for the legs of a mailbox; they are guesses.
+//! None of these shapes is published except the legs of a mailbox; they are guesses.
 
 use compact_str::format_compact;
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Pbx<'_> {
-    /// A user dials a star code that is served without a further leg. The user's leg.
+    /// A user dials a star code that is served without a further leg. Returns the user's leg.
     pub(crate) fn dial_service(&mut self, user: User, code: &str) -> LegId {
         let leg = self.dial(user, code);
         let session = self.legs[leg].session;
@@ -29,7 +29,7 @@ impl Pbx<'_> {
         leg
     }
 
-    /// A user listens to their own mailbox by calling their own extension. The mailbox's leg.
+    /// A user listens to their own mailbox by calling their own extension. Returns the mailbox's leg.
     pub(crate) fn open_own_mailbox(&mut self, caller: LegId, user: User) -> LegId {
         let session = self.legs[caller].session;
         self.log.mark_service(session);
@@ -41,7 +41,7 @@ impl Pbx<'_> {
         leg
     }
 
-    /// An announcement takes a call, and speaks: its leg says `Answered`.
+    /// An announcement takes a call and plays: its leg is `Answered`.
     pub(crate) fn announce(&mut self, caller: LegId, machine: Machine) -> LegId {
         let session = self.legs[caller].session;
         self.log.mark_service(session);
@@ -51,7 +51,7 @@ impl Pbx<'_> {
         leg
     }
 
-    /// A mailbox that belongs to no user takes a message.
+    /// A mailbox without a user takes a message.
     pub(crate) fn message_only(&mut self, caller: LegId, machine: Machine) -> LegId {
         let leg = self.machine(self.legs[caller].session, machine, Service::Mailbox);
         self.pass(60..150);
@@ -64,7 +64,7 @@ impl Pbx<'_> {
         self.serve(session, machine.extension, Contact::number(number).named(machine.name), service)
     }
 
-    /// An announcement or a menu is over: the caller hears no more and is disconnected.
+    /// An announcement or menu ends: the caller is disconnected.
     pub(crate) fn finish_service(&mut self, machine: LegId) {
         let session = self.legs[machine].session;
         self.release(machine, Some("CallFinished"));
@@ -77,12 +77,12 @@ impl Pbx<'_> {
         self.world.accounts[account].announcement
     }
 
-    /// The account's mailbox that belongs to no user.
+    /// The account's mailbox without a user.
     pub(crate) fn mailbox(&self, account: usize) -> Machine {
         self.world.accounts[account].mailbox
     }
 
-    /// Somebody sends their call to a menu and leaves. The menu's leg.
+    /// The person of a leg transfers their call to a menu. Returns the menu's leg.
     pub(crate) fn transfer_to_menu(&mut self, leg: LegId) -> LegId {
         let session = self.legs[leg].session;
         let menu = self.world.accounts[self.sessions[session].account].menu;
@@ -94,8 +94,8 @@ impl Pbx<'_> {
         self.enter_menu(session)
     }
 
-    /// A user sends a call that rings at them to their own mailbox: no move, for it stays with them. The mailbox's
-    /// leg.
+    /// A user sends a ringing call to their own mailbox: not a move, because the call stays with them.
+    /// Returns the mailbox's leg.
     pub(crate) fn send_to_own_mailbox(&mut self, leg: LegId, user: User) -> LegId {
         let session = self.legs[leg].session;
         self.stop_ringing(leg, Outcome::Redirected, Some("BlindTransfer"));
@@ -104,7 +104,7 @@ impl Pbx<'_> {
         self.take_message(mailbox)
     }
 
-    /// A user listens to a message while it is left.
+    /// A user listens to a message while it is recorded.
     pub(crate) fn screen_message(&mut self, leg: LegId) {
         let session = self.legs[leg].session;
         self.log.end_ring(leg, Outcome::Message, self.now);
@@ -114,7 +114,7 @@ impl Pbx<'_> {
         self.publish(leg, Code::VoiceMailScreening);
     }
 
-    /// The caller leaves whatever serves them by a key.
+    /// The caller leaves a service by pressing a key.
     pub(crate) fn leave_by_key(&mut self, leg: LegId) {
         if let Some(visit) = self.legs[leg].visit {
             self.log.end_visit(visit, "Left", None);
@@ -122,7 +122,7 @@ impl Pbx<'_> {
         self.release(leg, Some("CallerInputRedirect"));
     }
 
-    /// A call for which there is no extension goes to a number outside. The leg that rings there.
+    /// A call to a number without an extension goes to an outside number. Returns the leg that rings there.
     pub(crate) fn send_outside(&mut self, caller: LegId, number: u64) -> LegId {
         let session = self.legs[caller].session;
         self.log.record_no_extension(session);
@@ -133,7 +133,7 @@ impl Pbx<'_> {
         self.ring_outside(session, number)
     }
 
-    /// A queue calls somebody back. The queue's leg and that which rings.
+    /// A queue calls a customer back. Returns the queue's leg and the ringing one.
     pub(crate) fn call_back(&mut self, account: usize, queue: usize, number: u64) -> (LegId, LegId) {
         let called = format_compact!("+{number}");
         let session = self.open_session(account, Origin::CallOut, &called);
@@ -156,7 +156,7 @@ impl Pbx<'_> {
         (leg, far)
     }
 
-    /// Whoever a queue calls back answers, and waits in it.
+    /// The customer answers the call back, and waits in the queue.
     pub(crate) fn answer_call_back(&mut self, queue_leg: LegId, called: LegId) {
         self.answer(called);
         self.pass(10..40);
@@ -164,13 +164,13 @@ impl Pbx<'_> {
         self.publish(queue_leg, Code::Answered);
     }
 
-    /// A member takes the call of somebody who was called back; the queue's leg lives on without serving.
+    /// A member takes the called-back customer's call; the queue's leg stays open without serving.
     pub(crate) fn take_call_back(&mut self, queue_leg: LegId, agent: LegId) {
         self.answer(agent);
         self.legs[queue_leg].state = State::Silent;
     }
 
-    /// A queue that called somebody back offers the call to a member. The member's leg, ringing.
+    /// A queue that called a customer back offers the call to a member. Returns the member's ringing leg.
     pub(crate) fn offer_call_back(&mut self, queue_leg: LegId, called: LegId, user: User) -> LegId {
         let session = self.legs[queue_leg].session;
         let queue = self.legs[queue_leg].from.clone();
@@ -187,7 +187,7 @@ impl Pbx<'_> {
         leg
     }
 
-    /// Parks a call by sending it to a park location, which has a leg of its own. The location's leg.
+    /// Parks a call by sending it to a park location, which has a leg. Returns the location's leg.
     pub(crate) fn send_to_park_location(&mut self, leg: LegId) -> Option<LegId> {
         let waiting = self.others(leg).into_iter().next()?;
         let session = self.legs[leg].session;
@@ -215,7 +215,7 @@ impl Pbx<'_> {
         Some(location)
     }
 
-    /// A user takes a call from the leg of a park location. Their leg.
+    /// A user retrieves a call from a park location's leg. Returns their leg.
     pub(crate) fn retrieve_from_location(&mut self, user: User, location: LegId) -> Option<LegId> {
         let session = self.legs[location].session;
         let waiting = self.others(location).into_iter().next()?;

@@ -1,16 +1,16 @@
-//! Supervisors who listen to a call, and sometimes take it over.
+//! Supervisors who listen in on a call, and may take it over.
 //!
-//! By the app, a supervisor is one more party of the supervised session with reason `Supervising`
-//! (RingCentral's supervision guide); by dialling `*80`, they have a session of their own whose leg is `Gone`
-//! with reason `Supervising` (community.ringcentral.com question 118078). Neither tells who talks and who only
-//! listens. That the agent's leg ends with `TakeOver` is inferred from the list of reasons.
+//! With the app, a supervisor is another party of the supervised session with reason `Supervising`
+//! (RingCentral's supervision guide). A supervisor who dials `*80` has a session of their own whose leg is
+//! `Gone` with reason `Supervising` (community.ringcentral.com question 118078). Neither distinguishes
+//! talking from listening. That the agent's leg ends with `TakeOver` is inferred from the list of reasons.
 
 use crate::{account::User, id::Who, notification::Code};
 
 use super::{LegId, Pbx, State};
 
 impl Pbx<'_> {
-    /// A supervisor listens to a call by the app. Their leg.
+    /// A supervisor listens in with the app. Returns their leg.
     pub(crate) fn supervise(&mut self, user: User, agent: LegId) -> LegId {
         let session = self.legs[agent].session;
         let who = Who::Extension(user.extension);
@@ -27,7 +27,7 @@ impl Pbx<'_> {
         leg
     }
 
-    /// A supervisor dials `*80` to listen to a call. Their leg.
+    /// A supervisor dials `*80` to listen in. Returns their leg.
     pub(crate) fn dial_supervise(&mut self, user: User, agent: LegId) -> LegId {
         let leg = self.dial(user, "*80");
         self.audio.withdraw(leg);
@@ -46,7 +46,7 @@ impl Pbx<'_> {
         leg
     }
 
-    /// A supervisor speaks up for a while: everybody hears them, and nothing is posted.
+    /// A supervisor speaks for a while: everybody hears them, and nothing is published.
     pub(crate) fn barge(&mut self, supervisor: LegId, agent: LegId) {
         let start = self.now;
         let mut people = self.people_with(agent);
@@ -56,7 +56,7 @@ impl Pbx<'_> {
         self.log.record_barge(self.legs[agent].session, start, self.now, people);
     }
 
-    /// The agent to whom a supervisor listens, while they are on the line.
+    /// The agent whom a supervisor listens to, while the agent is on the line.
     pub(crate) fn supervised_agent(&self, supervisor: LegId) -> Option<LegId> {
         self.legs[supervisor].listens_to.filter(|&agent| self.audio.is_plugged(agent))
     }

@@ -1,8 +1,8 @@
 //! Transfers: blind, attended, and of a call that still rings.
 //!
-//! An attended transfer is told by both legs of whoever transfers, `Gone` with each other as `peerId`; both
-//! sessions live on (PacoVu/ringcentral-voice-apis-demo, ringcentral-call-control-js). A blind transfer stays
-//! in the session: the leg is `Disconnected` and a new party follows.
+//! An attended transfer is published by both legs of the transferor, `Gone` with each other as `peerId`; both
+//! sessions continue (PacoVu/ringcentral-voice-apis-demo, ringcentral-call-control-js). A blind transfer
+//! stays in the session: the leg is `Disconnected` and a new party follows.
 
 use crate::{
     account::{User, e164},
@@ -12,31 +12,31 @@ use crate::{
 
 use super::{LegId, Pbx, State};
 
-/// Where somebody sends a call.
+/// The target of a transfer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Target {
     User(User),
     Outside(u64),
-    /// A queue of the account, by its place.
+    /// A queue of the account, by its index.
     Queue(usize),
     /// A user's mailbox.
     Mailbox(User),
 }
 
 impl Pbx<'_> {
-    /// The people whose lines a leg's sound reaches, other than its own.
+    /// The lines that a leg's mixer reaches, except those of the leg's own person.
     pub(crate) fn others(&self, leg: LegId) -> Vec<LegId> {
         let lines = self.audio.lines(self.sessions[self.legs[leg].session].mixer);
         lines.into_iter().filter(|&line| self.legs[line].who != self.legs[leg].who).collect()
     }
 
-    /// The others whose lines are in a leg's own session.
+    /// The other lines in a leg's own session.
     pub(crate) fn others_in_session(&self, leg: LegId) -> Vec<LegId> {
         let here = |&line: &LegId| self.legs[line].session == self.legs[leg].session && line != leg;
         (0..self.legs.len()).filter(|&line| self.audio.is_plugged(line)).filter(here).collect()
     }
 
-    /// The others, as people.
+    /// The people of [`Self::others`].
     pub(crate) fn people_with(&self, leg: LegId) -> Vec<Who> {
         let mut people: Vec<Who> = self.others(leg).iter().filter_map(|&line| self.legs[line].who).collect();
         people.sort_unstable();
@@ -44,7 +44,8 @@ impl Pbx<'_> {
         people
     }
 
-    /// Somebody sends the others of their call to a target and leaves. The leg that rings there, or serves.
+    /// The person of a leg transfers the others to a target and leaves. Returns the leg that rings or serves
+    /// there.
     pub(crate) fn transfer_blind(&mut self, leg: LegId, target: Target) -> LegId {
         const REASONS: [&str; 4] = ["BlindTransfer", "BlindTransfer", "RccTransfer", "DtmfTransfer"];
         let session = self.legs[leg].session;
@@ -79,7 +80,7 @@ impl Pbx<'_> {
         }
     }
 
-    /// How a person of a leg is shown to others.
+    /// How the person of a leg is shown to others.
     fn contact_of(&self, leg: LegId) -> Option<crate::notification::Contact> {
         let shown = match self.legs[leg].outbound {
             true => self.legs[leg].from.clone(),
@@ -88,15 +89,15 @@ impl Pbx<'_> {
         shown.map(|contact| crate::notification::Contact { device_id: None, ..contact })
     }
 
-    /// Somebody connects the others of two of their calls and leaves both. `None` as a reason, or one that
-    /// nobody knows, is told by some exchanges.
+    /// The person of two legs connects their others and leaves both calls. RingCentral may publish no reason,
+    /// or an unknown one.
     pub(crate) fn transfer_attended(&mut self, first: LegId, second: LegId, reason: Option<&'static str>) {
         let (first, second) = match self.legs[first].session < self.legs[second].session {
             true => (first, second),
             false => (second, first),
         };
         let (a, b) = (self.legs[first].session, self.legs[second].session);
-        // Whom they had called in order to hand the call over; of two calls of one kind, the later.
+        // The consultation is the call that they placed; of two calls in the same direction, the later one.
         let consulting = match (self.legs[first].outbound, self.legs[second].outbound) {
             (true, false) => first,
             _ => second,
@@ -138,12 +139,12 @@ impl Pbx<'_> {
         }
     }
 
-    /// The one at the other end of a consultation, talking or still ringing: in its session if there is one,
-    /// else wherever its sound goes.
+    /// The other party of a consultation, talking or still ringing: in its session if there is one, else
+    /// anywhere in what it reaches.
     fn consulted_party(&self, leg: LegId) -> Option<Who> {
         let session = self.legs[leg].session;
         let others = self.others(leg);
-        // Whom they called may meanwhile host a conference, and be heard by another line.
+        // The called party may host a conference meanwhile, and be heard on another line.
         let called = |who: Option<Who>| self.legs.iter().any(|leg| leg.session == session && leg.who == who);
         let near = others.iter().find(|&&other| self.legs[other].session == session);
         let near = near.or_else(|| others.iter().find(|&&other| called(self.legs[other].who)));

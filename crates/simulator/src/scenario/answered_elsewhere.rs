@@ -1,5 +1,5 @@
-//! Calls that are answered elsewhere than where they were addressed to: at a mobile, by a member of a group, by a
-//! delegate, out of another queue, by a call back.
+//! Calls that are not answered where they were addressed: at a mobile, by a member of a group, by a delegate,
+//! out of another queue, by a call back.
 
 use super::Scenario;
 use crate::{
@@ -12,7 +12,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("find_me", "A user's desk phone and mobile ring; the mobile answers.", find_me),
     Scenario::new(
         "find_me_unanswered",
-        "A user's desk phone and mobile ring in vain; the mailbox takes the call.",
+        "A user's desk phone and mobile ring without an answer; the mailbox takes the call.",
         find_me_unanswered,
     ),
     Scenario::new(
@@ -24,7 +24,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("queue_mobile", "A queue's call is answered at a member's mobile.", queue_mobile),
     Scenario::new(
         "queue_mobile_unanswered",
-        "A queue's call rings at a member's mobile in vain; another agent answers, or nobody.",
+        "A queue's call rings at a member's mobile without an answer; another agent answers, or nobody.",
         queue_mobile_unanswered,
     ),
     Scenario::new("ringout_mobile", "A RingOut to a colleague is answered at their mobile.", ringout_mobile),
@@ -40,10 +40,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     Scenario::new("group_given_up", "The caller of a group hangs up while its members ring.", group_given_up),
     Scenario::new("delegate", "A secretary answers the line of a boss.", delegate),
-    Scenario::new("paged", "A user pages a group: all hear it at once.", paged),
+    Scenario::new("paged", "A user pages a group: all members hear it at once.", paged),
     Scenario::new(
         "queue_callback",
-        "A caller asks a queue by a key to be called back; the second call back reaches them.",
+        "A caller requests a call back from a queue by pressing a key; the second attempt reaches them.",
         queue_callback,
     ),
     Scenario::new(
@@ -53,7 +53,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     Scenario::new(
         "queue_declined",
-        "One agent declines, another is busy; the caller waits on and leaves.",
+        "One agent declines, another is busy; the caller continues to wait, then hangs up.",
         queue_declined,
     ),
     Scenario::new("queue_picked_up", "A colleague picks up a call that a queue offers.", queue_picked_up),
@@ -92,7 +92,7 @@ fn find_me_unanswered(x: &mut Pbx<'_>) -> Option<()> {
     Some(())
 }
 
-/// A call reaches a user whose telephones are all off. The caller's leg and the user's.
+/// A call reaches a user whose telephones are all off. Returns the caller's leg and the user's.
 fn reach_phones_off(x: &mut Pbx<'_>) -> Option<(LegId, LegId)> {
     let user = x.user(0)?;
     let caller = if x.chance(60) {
@@ -125,7 +125,7 @@ fn phones_off(x: &mut Pbx<'_>) -> Option<()> {
     Some(())
 }
 
-/// A queue offers its call to a member whose mobile rings too. The member's leg and the mobile's.
+/// A queue offers its call to a member whose mobile rings too. Returns the member's leg and the mobile's.
 fn offer_to_mobile(x: &mut Pbx<'_>, queue_leg: LegId, queue: usize) -> Option<(LegId, LegId)> {
     let member = x.member(0, queue)?;
     let agent = x.offer(queue_leg, member);
@@ -182,7 +182,7 @@ fn ringout_mobile(x: &mut Pbx<'_>) -> Option<()> {
     Some(())
 }
 
-/// Somebody calls the group's number, or a colleague its extension. The caller's leg.
+/// An outside caller calls the group's number, or a colleague its extension. Returns the caller's leg.
 fn call_group(x: &mut Pbx<'_>) -> Option<LegId> {
     let group = x.group(0);
     Some(if x.chance(60) {

@@ -1,4 +1,4 @@
-//! Calls that nobody moves: answered, missed, refused, failed, recorded.
+//! Calls without moves: answered, missed, refused, failed, recorded.
 
 use super::Scenario;
 use crate::{
@@ -9,16 +9,16 @@ use crate::{
 };
 
 pub(super) const SCENARIOS: &[Scenario] = &[
-    Scenario::new("inbound", "A customer calls a user, who answers, holds, and takes them back.", inbound),
+    Scenario::new("inbound", "A customer calls a user, who answers, holds and resumes.", inbound),
     Scenario::new("outbound", "A user calls a customer, holds, and hangs up.", outbound),
     Scenario::new("internal", "One user calls another, who answers after the platform did.", internal),
     Scenario::new(
         "recorded",
-        "A call is recorded, the recording pauses and goes on: Answered is told again.",
+        "A call is recorded, the recording pauses and continues: Answered is published again.",
         recorded,
     ),
     Scenario::new("double_hold", "Both sides of an internal call put each other on hold.", double_hold),
-    Scenario::new("anonymous", "A caller hides the number: the customer's leg has no from.", anonymous),
+    Scenario::new("anonymous", "A caller withholds the number: the customer's leg has no from.", anonymous),
     Scenario::new("missed", "A call rings until the caller gives up.", missed),
     Scenario::new("missed_internal", "An internal call rings until the caller gives up.", missed_internal),
     Scenario::new("rejected", "The called user declines.", rejected),
@@ -43,29 +43,29 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "A second customer calls a user who talks to a first: two calls.",
         call_waiting,
     ),
-    Scenario::new("ringout", "A user has the platform call them first and a customer then.", ringout),
+    Scenario::new("ringout", "A user lets the platform call them first and then a customer.", ringout),
     Scenario::new("ringout_internal", "A RingOut from one user to another.", ringout_internal),
     Scenario::new("ringout_unanswered", "The target of a RingOut does not answer.", ringout_unanswered),
     Scenario::new(
         "ringout_not_taken",
-        "Who asked for a RingOut does not lift: nobody else is called.",
+        "The user who requested a RingOut does not answer: nobody else is called.",
         ringout_not_taken,
     ),
     Scenario::new(
         "ringout_twin",
-        "A RingOut told as two sessions: the user's own ringing leg, and the call to the customer.",
+        "A RingOut as two sessions: the user's own ringing leg, and the call to the customer.",
         ringout_twin,
     ),
-    Scenario::new("call_out", "A program has the platform place a call: its origin is CallOut.", call_out),
+    Scenario::new("call_out", "A program lets the platform place a call: its origin is CallOut.", call_out),
     Scenario::new(
         "ring_group",
-        "A number rings several users at once, each a leg of their own; one answers.",
+        "A number rings several users at once, each with a leg of their own; one answers.",
         ring_group,
     ),
     Scenario::new("inbound_blocked", "The account blocks a caller before anything rings.", inbound_blocked),
     Scenario::new(
         "main_number_prompt",
-        "A user listens to another company's menu: only the user's own leg is ever told.",
+        "A user listens to another company's menu: only the user's own leg is published.",
         main_number_prompt,
     ),
     Scenario::new(

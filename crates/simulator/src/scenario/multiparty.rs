@@ -1,4 +1,4 @@
-//! Calls with more than two people, or with machines before people: menus, queues, conferences, supervisors.
+//! Calls with several people, or with machines before people: menus, queues, conferences, supervisors.
 
 use super::Scenario;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
 };
 
 pub(super) const SCENARIOS: &[Scenario] = &[
-    Scenario::new("menu", "A menu hands the caller to a user: its leg ends without a reason.", menu),
+    Scenario::new("menu", "A menu passes the caller to a user: its leg ends without a reason.", menu),
     Scenario::new("menu_abandoned", "The caller hangs up in the menu.", menu_abandoned),
     Scenario::new("menu_to_queue_to_menu", "Menu, queue, menu again, then a user.", menu_to_queue_to_menu),
     Scenario::new("queue_together", "A queue rings all its agents at once; one answers.", queue_together),
@@ -43,7 +43,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     Scenario::new(
         "conference_participant_transfers",
-        "A participant hands their place in a conference to a colleague.",
+        "A participant transfers their place in a conference to a colleague.",
         participant_transfers,
     ),
     Scenario::new(
@@ -58,7 +58,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     Scenario::new(
         "conference_drops_one",
-        "The host drops one participant from a conference and talks on with the others.",
+        "The host drops one participant from a conference and continues with the others.",
         drops_one,
     ),
     Scenario::new(
@@ -68,14 +68,18 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     Scenario::new(
         "taken_over_and_transferred",
-        "A supervisor takes the call over and hands it on, or parks it.",
+        "A supervisor takes the call over and transfers or parks it.",
         taken_over_and_transferred,
     ),
     Scenario::new("requeued", "A queue's agent sends the caller back into the queue.", requeued),
-    Scenario::new("supervised", "A supervisor listens by the app.", supervised),
-    Scenario::new("supervised_dialled", "A supervisor listens by attempt *80.", supervised_dialled),
-    Scenario::new("barged", "A supervisor listens, then speaks: the stream does not tell.", barged),
-    Scenario::new("taken_over", "A supervisor listens, then takes the call over.", taken_over),
+    Scenario::new("supervised", "A supervisor listens in with the app.", supervised),
+    Scenario::new("supervised_dialled", "A supervisor listens in by dialling *80.", supervised_dialled),
+    Scenario::new(
+        "barged",
+        "A supervisor listens in, then speaks: the notifications do not show it.",
+        barged,
+    ),
+    Scenario::new("taken_over", "A supervisor listens in, then takes the call over.", taken_over),
     Scenario::new(
         "taken_over_dialled",
         "A supervisor who dialled in takes the call over.",
@@ -83,7 +87,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     Scenario::new(
         "supervisor_consulted",
-        "The supervisor of a call is consulted about it by its agent, and listens on.",
+        "The agent of a call consults its supervisor, who continues to listen.",
         supervisor_consulted,
     ),
 ];
@@ -133,9 +137,9 @@ fn menu_to_queue_to_menu(x: &mut Pbx<'_>) -> Option<()> {
     Some(())
 }
 
-/// A queue rings some of its agents at the same moment.
-fn ring_agents(x: &mut Pbx<'_>, queue: usize, queue_leg: LegId, most: usize) -> Vec<LegId> {
-    let count = x.rng.usize(2..=most);
+/// A queue rings some of its agents at the same time.
+fn ring_agents(x: &mut Pbx<'_>, queue: usize, queue_leg: LegId, max_agents: usize) -> Vec<LegId> {
+    let count = x.rng.usize(2..=max_agents);
     let agents: Vec<_> = (0..count).filter_map(|_| x.member(0, queue)).collect();
     agents.into_iter().map(|agent| x.offer(queue_leg, agent)).collect()
 }
@@ -243,7 +247,7 @@ fn queue_agent_holds(x: &mut Pbx<'_>) -> Option<()> {
     Some(())
 }
 
-/// A user with some calls of their own, all but the last one held; brought into a conference.
+/// A user with several calls, all but the last one held, brings them into a conference.
 fn gathered(x: &mut Pbx<'_>, calls: usize) -> Option<(LegId, Vec<LegId>)> {
     let (first, _) = x.some_call()?;
     let mut own = vec![first];
@@ -377,7 +381,7 @@ fn host_consulted(x: &mut Pbx<'_>) -> Option<()> {
     x.transfer_attended(talking.callee, consultation.caller, Some("AttendedTransfer"));
     x.wait(5..30);
     if x.chance(50) {
-        // Somebody comes into the consultation later: they were not the ones consulted.
+        // A person who joins the consultation later was not the one consulted.
         let other = x.others_in_session(third.caller).first().copied()?;
         x.hang_up(other);
         x.wait(3..9);

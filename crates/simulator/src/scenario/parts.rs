@@ -1,11 +1,11 @@
-//! What most scenarios are made of: a call that is answered, a consultation, an end.
+//! Building blocks of scenarios: a call that is answered, a consultation, an end.
 
 use crate::{
     account::User,
     pbx::{LegId, Pbx},
 };
 
-/// Two people who talk: a leg of whoever called and one of whoever answered.
+/// Two people who talk: the caller's leg and the callee's.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Talking {
     pub(super) caller: LegId,
@@ -68,7 +68,7 @@ impl Pbx<'_> {
         Some(talking)
     }
 
-    /// Some call with a user in it: the user's leg, and the other's.
+    /// A random call with a user in it. Returns the user's leg and the other's.
     pub(super) fn some_call(&mut self) -> Option<(LegId, LegId)> {
         match self.rng.u32(0..4) {
             0 | 1 => self.customer_calls().map(|talking| (talking.callee, talking.caller)),
@@ -98,7 +98,7 @@ impl Pbx<'_> {
         Some(talking)
     }
 
-    /// A user holds one call and talks to somebody outside.
+    /// A user holds one call and talks to an outside party.
     pub(super) fn consult_outside(&mut self, leg: LegId) -> Option<Talking> {
         let user = self.user_of(leg)?;
         let other = self.external_number();
@@ -107,7 +107,7 @@ impl Pbx<'_> {
         self.call_outside(user, other)
     }
 
-    /// A customer calls a queue's number. The customer's leg and the queue's.
+    /// A customer calls a queue's number. Returns the customer's leg and the queue's.
     pub(super) fn customer_queues(&mut self, queue: usize) -> (LegId, LegId) {
         let customer = self.external_number();
         let number = self.queue_number(0, queue);
@@ -117,7 +117,7 @@ impl Pbx<'_> {
         (caller, queue_leg)
     }
 
-    /// A customer calls the main number and listens to the menu. The customer's leg and the menu's.
+    /// A customer calls the main number and listens to the menu. Returns the customer's leg and the menu's.
     pub(super) fn customer_at_menu(&mut self) -> (LegId, LegId) {
         let customer = self.external_number();
         let number = self.main_number(0);
@@ -127,7 +127,7 @@ impl Pbx<'_> {
         (caller, menu)
     }
 
-    /// They talk on for a while, and all hang up.
+    /// They continue for a while, and all hang up.
     pub(super) fn talk_and_end(&mut self, leg: LegId) {
         self.wait(5..60);
         self.hang_up_everybody_in(leg);

@@ -1,4 +1,4 @@
-//! Random calls: people do, one step after another, whatever they physically can.
+//! Random calls: a sequence of steps that are possible at the time.
 
 use crate::{
     id::Who,
@@ -6,7 +6,7 @@ use crate::{
     pbx::{LegId, Pbx, Target},
 };
 
-/// What somebody could do next.
+/// A possible next step.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Hold,
@@ -91,7 +91,7 @@ fn begin(x: &mut Pbx<'_>) -> Option<()> {
     Some(())
 }
 
-/// Something that somebody can do now.
+/// A random step that is possible now.
 fn next(x: &mut Pbx<'_>) -> Option<(LegId, Step)> {
     let mut possible: Vec<(LegId, Step, u32)> = Vec::new();
     for leg in x.user_lines() {
@@ -134,11 +134,11 @@ fn steps_of(x: &Pbx<'_>, leg: LegId) -> Vec<(Step, u32)> {
     steps.push((Step::TransferBlind, 3));
     if !held {
         steps.extend([(Step::Record, 2), (Step::Switch, 2)]);
-        // Nothing tells whose mobile it is that rings while several users are called.
+        // While several users ring, nothing shows whose mobile rings.
         if x.is_only_called_user(leg) {
             steps.push((Step::Flip, 1));
         }
-        // Of several supervisors, nothing tells which one takes over.
+        // With several supervisors, nothing shows which one takes over.
         if !x.was_supervised() {
             steps.push((Step::Supervise, 1));
         }
@@ -232,7 +232,7 @@ fn transfer_blind(x: &mut Pbx<'_>, leg: LegId) -> Option<()> {
     Some(())
 }
 
-/// A queue rings one member in vain, perhaps, and another who answers.
+/// A queue may ring one member without an answer, and rings another who answers.
 fn serve_from_queue(x: &mut Pbx<'_>, queue_leg: LegId, queue: usize) -> Option<()> {
     if x.chance(30) {
         let missed = x.member(0, queue)?;

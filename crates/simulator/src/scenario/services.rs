@@ -1,5 +1,5 @@
-//! Calls that something other than a person serves: mailboxes, announcements, star codes, park locations; and calls
-//! that are merged or mixed with earlier ones.
+//! Calls served by machines: mailboxes, announcements, star codes, park locations; and calls that are merged
+//! or mixed with earlier ones.
 
 use super::Scenario;
 use crate::{
@@ -8,16 +8,24 @@ use crate::{
 };
 
 pub(super) const SCENARIOS: &[Scenario] = &[
-    Scenario::new("own_mailbox", "A user listens to their own mailbox by calling themself.", own_mailbox),
+    Scenario::new(
+        "own_mailbox",
+        "A user listens to their own mailbox by calling their own extension.",
+        own_mailbox,
+    ),
     Scenario::new("star_mailbox", "A user listens to their own mailbox by a star code.", star_mailbox),
     Scenario::new(
         "star_hidden",
-        "A user hides their number by a star code before the one they call.",
+        "A user withholds their number by a star code before the dialled number.",
         star_hidden,
     ),
-    Scenario::new("emergency", "A user calls an emergency number, which answers or is given up.", emergency),
-    Scenario::new("announcement", "An announcement answers, and speaks to the caller.", announcement),
-    Scenario::new("message_only", "A mailbox that belongs to no user takes a message.", message_only),
+    Scenario::new(
+        "emergency",
+        "A user calls an emergency number, which answers, or the user hangs up.",
+        emergency,
+    ),
+    Scenario::new("announcement", "An announcement answers and plays to the caller.", announcement),
+    Scenario::new("message_only", "A mailbox without a user takes a message.", message_only),
     Scenario::new(
         "sent_to_own_mailbox",
         "A user sends a ringing call to their own mailbox.",
@@ -30,19 +38,23 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     Scenario::new(
         "mailbox_left_by_key",
-        "A caller leaves a mailbox by a key and rings at the operator, who may answer.",
+        "A caller leaves a mailbox by pressing a key and rings at the operator, who may answer.",
         mailbox_left_by_key,
     ),
-    Scenario::new("screened", "A user listens to a message while it is left, then takes the call.", screened),
+    Scenario::new(
+        "screened",
+        "A user listens to a message while it is recorded, then takes the call.",
+        screened,
+    ),
     Scenario::new("menu_transferred_to", "A user transfers a caller to a menu, who leaves there.", to_menu),
     Scenario::new(
         "park_location_leg",
-        "A call is parked at a location that has a leg of its own, and taken from there.",
+        "A call is parked at a location that has a leg of its own, and retrieved from there.",
         park_location_leg,
     ),
     Scenario::new(
         "park_reverted_to_voicemail",
-        "A parked call rings back at whoever parked it, whose mailbox takes it.",
+        "A parked call rings back at the user who parked it, whose mailbox takes it.",
         park_reverted_to_voicemail,
     ),
     Scenario::new(
@@ -63,7 +75,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     Scenario::new(
         "transferred_into_earlier",
-        "A customer's call is handed over to a colleague of an internal call that began before it.",
+        "A customer's call is transferred to the other user of an internal call that started before it.",
         transferred_into_earlier,
     ),
     Scenario::new(
@@ -279,8 +291,8 @@ fn hairpin(x: &mut Pbx<'_>) -> Option<()> {
     Some(())
 }
 
-/// A user talks to a colleague, whom they called; a customer calls the user, who holds the colleague and answers.
-/// The user's legs of the first call and of the second, and the customer's.
+/// A user calls a colleague; a customer calls the user, who holds the colleague and answers. Returns the legs
+/// of both calls.
 fn customer_comes_later(x: &mut Pbx<'_>) -> Option<(Talking, Talking)> {
     let first = x.colleagues_talk()?;
     let user = x.user_of(first.caller)?;

@@ -1,4 +1,4 @@
-//! Calls that somebody moves: transfers of every kind, forwards, switches, pickups, parks.
+//! Moved calls: transfers of every kind, forwards, switches, pickups, parks.
 
 use super::Scenario;
 use crate::{
@@ -8,8 +8,8 @@ use crate::{
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("blind", "A user transfers a call blind to a colleague.", blind),
-    Scenario::new("blind_by_caller", "Whoever placement the call transfers it blind.", blind_by_caller),
-    Scenario::new("blind_outside", "A user transfers a customer blind to a number outside.", blind_outside),
+    Scenario::new("blind_by_caller", "The caller transfers the call blind.", blind_by_caller),
+    Scenario::new("blind_outside", "A user transfers a customer blind to an outside number.", blind_outside),
     Scenario::new(
         "blind_unanswered",
         "The target of a blind transfer does not answer; it rings back.",
@@ -24,15 +24,19 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("attended", "A user consults a colleague, then connects the customer with them.", attended),
     Scenario::new(
         "attended_by_caller",
-        "Whoever placement the call consults and transfers it.",
+        "The caller consults a colleague and transfers the call.",
         attended_by_caller,
     ),
     Scenario::new(
         "attended_outside",
-        "A user consults somebody outside and transfers the customer there.",
+        "A user consults an outside party and transfers the customer there.",
         attended_outside,
     ),
-    Scenario::new("attended_undefined", "A transfer is told with a reason nobody knows.", attended_undefined),
+    Scenario::new(
+        "attended_undefined",
+        "A transfer is published with an unknown reason.",
+        attended_undefined,
+    ),
     Scenario::new(
         "semi_attended",
         "The transfer is completed while the consulted colleague still rings.",
@@ -40,12 +44,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     Scenario::new(
         "semi_attended_unanswered",
-        "So it is, and the colleague never answers.",
+        "The transfer is completed while the colleague still rings, who never answers.",
         semi_attended_unanswered,
     ),
     Scenario::new(
         "consult_abandoned",
-        "A user consults a colleague and goes back to the customer: two calls.",
+        "A user consults a colleague and returns to the customer: two calls.",
         consult_abandoned,
     ),
     Scenario::new(
@@ -55,7 +59,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     Scenario::new(
         "hung_up_during_consult",
-        "The customer hangs up while the user consults: the consultation goes on.",
+        "The customer hangs up while the user consults: the consultation continues.",
         hung_up_during_consult,
     ),
     Scenario::new("chain", "One call goes through four users, blind and attended.", chain),
@@ -64,25 +68,21 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "A call is transferred while its recording is paused.",
         transfer_while_recording,
     ),
-    Scenario::new("forwarded", "A user's rule sends every call to a number outside.", forwarded),
+    Scenario::new("forwarded", "A user's rule forwards every call to an outside number.", forwarded),
     Scenario::new(
         "forwarded_unanswered",
-        "A user does not answer; the call goes on to a number outside.",
+        "A user does not answer; the call is forwarded to an outside number.",
         forwarded_unanswered,
     ),
     Scenario::new("pickup", "A colleague takes a ringing call by a key.", pickup),
-    Scenario::new("pickup_dialled", "A colleague takes a ringing call by attempt a code.", pickup_dialled),
-    Scenario::new("switched", "A user goes on at another device: the new leg is Outbound.", switched),
-    Scenario::new(
-        "switched_by_caller",
-        "Whoever placement the call goes on at another device.",
-        switched_by_caller,
-    ),
+    Scenario::new("pickup_dialled", "A colleague takes a ringing call by dialling a code.", pickup_dialled),
+    Scenario::new("switched", "A user continues on another device: the new leg is Outbound.", switched),
+    Scenario::new("switched_by_caller", "The caller continues on another device.", switched_by_caller),
     Scenario::new("flipped", "A user flips the call to the mobile number.", flipped),
-    Scenario::new("parked", "A call is parked, and a colleague takes it from the slot.", parked),
+    Scenario::new("parked", "A call is parked, and a colleague retrieves it from the slot.", parked),
     Scenario::new(
         "parked_twice",
-        "A parked call is taken, parked again, and taken by a third.",
+        "A parked call is retrieved, parked again, and retrieved by a third user.",
         parked_twice,
     ),
     Scenario::new(
@@ -93,7 +93,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("park_abandoned", "The parked customer hangs up.", park_abandoned),
     Scenario::new(
         "park_reverted",
-        "Nobody takes a parked call: it rings back at whoever parked it.",
+        "Nobody retrieves a parked call: it rings back at the user who parked it.",
         park_reverted,
     ),
 ];
@@ -173,7 +173,7 @@ fn attended(x: &mut Pbx<'_>) -> Option<()> {
     Some(())
 }
 
-/// A user consults a colleague and transfers the call to them. The colleague's leg.
+/// A user consults a colleague and transfers the call to them. Returns the colleague's leg.
 fn hand_over(x: &mut Pbx<'_>, user: LegId) -> Option<LegId> {
     let consultation = x.consult(user)?;
     if x.chance(40) {
@@ -217,7 +217,7 @@ fn semi_attended(x: &mut Pbx<'_>) -> Option<()> {
         x.wait(1..9);
         x.answer(consultation.callee);
     } else {
-        // So quick that nothing rings yet.
+        // Before anything rings.
         let (own, colleague) = (x.user_of(user)?, x.user(0)?);
         x.hold(user);
         x.pass(400..3000);
