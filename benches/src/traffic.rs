@@ -1,5 +1,8 @@
 //! Notifications to measure with: the example calls, played over and over with ids and times of their own.
 
+pub mod neighbours;
+pub mod service;
+
 use std::{cmp::Reverse, collections::BinaryHeap, fmt::Write as _, fs, path::Path, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
@@ -59,6 +62,17 @@ pub fn as_they_happen(plays: Vec<String>, gap: Duration) -> impl Iterator<Item =
             waiting.push(Reverse((gap * call as u32 + *after, call, place + 1)));
         }
         Some(renumber_people(&renumber(&play[place].1, call), call / plays.len()))
+    })
+}
+
+/// So many calls, in portions to import.
+pub fn fill(calls: usize) -> impl Iterator<Item = Vec<u8>> {
+    const PORTION: usize = 20_000;
+    let is_begun = move |line: &String| call_number(line).is_none_or(|call| call < calls);
+    let mut lines = as_they_happen(examples(), Duration::from_secs(3)).take_while(is_begun);
+    std::iter::from_fn(move || {
+        let portion: Vec<String> = lines.by_ref().take(PORTION).collect();
+        (!portion.is_empty()).then(|| portion.join("\n").into_bytes())
     })
 }
 

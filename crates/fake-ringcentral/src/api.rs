@@ -75,7 +75,7 @@ async fn handle(
             let reply = answer(&platform, &request).await;
             let reply = reply.with("rcrequestid", "fake").with("routingkey", "FAKE01");
             // Clients tell by it what time the calls have.
-            let date = jiff::Timestamp::from_millisecond(platform.clock.call_time()).ok();
+            let date = jiff::Timestamp::from_millisecond(platform.clock.date()).ok();
             let printed =
                 date.and_then(|date| DateTimePrinter::new().timestamp_to_rfc9110_string(&date).ok());
             printed.map(|date| reply.clone().with("date", date)).unwrap_or(reply)

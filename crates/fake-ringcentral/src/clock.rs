@@ -14,6 +14,8 @@ pub(crate) struct Clock {
     base: Millis,
     speed: f64,
     advanced: AtomicI64,
+    /// By how much the times in `Date` are ahead.
+    date_ahead: AtomicI64,
 }
 
 impl Clock {
@@ -25,6 +27,7 @@ impl Clock {
             base: Millis::try_from(since.as_millis()).unwrap_or(0),
             speed,
             advanced: AtomicI64::new(0),
+            date_ahead: AtomicI64::new(0),
         }
     }
 
@@ -38,6 +41,16 @@ impl Clock {
     pub(crate) fn call_time(&self) -> Millis {
         let passed = self.begun.elapsed().as_secs_f64() * 1000.0 * self.speed;
         self.base + passed as Millis + self.advanced.load(Ordering::Relaxed)
+    }
+
+    /// What answers say in `Date`.
+    pub(crate) fn date(&self) -> Millis {
+        self.call_time() + self.date_ahead.load(Ordering::Relaxed)
+    }
+
+    /// From now on `Date` is ahead by so much; nothing else changes.
+    pub(crate) fn set_date_ahead(&self, by: Millis) {
+        self.date_ahead.store(by, Ordering::Relaxed);
     }
 
     /// How long to wait, in life, for a time of calls.

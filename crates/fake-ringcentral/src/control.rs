@@ -34,6 +34,10 @@ pub(crate) fn answer(platform: &Arc<Platform>, path: &str, request: &Request) ->
             platform.advance(seconds(0.0).max(0));
             Reply::ok(json!({ "now": Iso(platform.clock.now()).to_string() }))
         }
+        (&Method::POST, "date") => {
+            platform.clock.set_date_ahead(seconds(0.0));
+            Reply::ok(json!({ "date": Iso(platform.clock.date()).to_string() }))
+        }
         (&Method::POST, "blacklist") => {
             let mut state = platform.state();
             let wanted = body["subscription"].as_str();

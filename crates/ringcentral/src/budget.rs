@@ -60,6 +60,10 @@ const WINDOW_MARGIN_MS: i64 = 1_000;
 /// Delay after a refusal (status 429) that has no `Retry-After`.
 const DEFAULT_PENALTY_MS: i64 = 30_000;
 
+/// Maximum delay after a refusal, whatever its `Retry-After` says.
+const MAX_PENALTY_S: i64 = 3_600;
+const MAX_PENALTY_MS: i64 = MAX_PENALTY_S * 1_000 + WINDOW_MARGIN_MS;
+
 /// What the headers of an answer say about the limits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct RateLimitHeaders {
@@ -113,6 +117,7 @@ impl Budget {
         let window = bucket.window_ms.unwrap_or(DEFAULT_WINDOW_MS) + WINDOW_MARGIN_MS;
         // After the clock was set back, requests "of the future" must not block for longer than a window.
         bucket.sent_ms.retain(|sent_ms| (now_ms - window < *sent_ms) && *sent_ms <= now_ms);
+        bucket.closed_until_ms = bucket.closed_until_ms.min(now_ms + MAX_PENALTY_MS);
         if now_ms < bucket.closed_until_ms {
             return Err(bucket.closed_until_ms);
         }
@@ -133,7 +138,7 @@ impl Budget {
         bucket.window_ms = window.or(bucket.window_ms);
         let window = bucket.window_ms.unwrap_or(DEFAULT_WINDOW_MS) + WINDOW_MARGIN_MS;
         if let Some(after_s) = headers.retry_after_s {
-            let wait = after_s.map_or(DEFAULT_PENALTY_MS, |seconds| seconds.clamp(1, 3_600) * 1_000)
+            let wait = after_s.map_or(DEFAULT_PENALTY_MS, |seconds| seconds.clamp(1, MAX_PENALTY_S) * 1_000)
                 + WINDOW_MARGIN_MS;
             bucket.closed_until_ms = bucket.closed_until_ms.max(now_ms + wait);
             return Some(bucket.closed_until_ms);
@@ -183,6 +188,33 @@ mod tests {
         assert_eq!(taken(&mut budget, Group::Heavy, 100..200), 5);
         assert_eq!(budget.check_half(Group::Heavy, 61_000), Err(61_100), "others count too");
         assert_eq!(budget.check_half(Group::Medium, 100), Ok(()));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_blocks_for_the_maximum_penalty_at_most() {
+        const DAY: i64 = 86_400_000;
+        let mut rng = fastrand::Rng::with_seed(3);
+        for _ in 0..200 {
+            let mut budget = Budget::default();
+            let mut offset_ms = 90 * DAY;
+            for second in 0..200_i64 {
+                let now_ms = offset_ms + second * 1_000;
+                if budget.take(Group::Heavy, now_ms).is_err_and(|until_ms| {
+                    assert!(until_ms - now_ms <= MAX_PENALTY_MS, "{} ms", until_ms - now_ms);
+                    rng.u32(0..10) == 0
+                }) {
+                    offset_ms += rng.i64(-30 * DAY..30 * DAY);
+                }
+                if rng.u32(0..50) == 0 {
+                    let retry_after_s = Some(Some(rng.i64(1..100_000)));
+                    budget.apply(
+                        Group::Heavy,
+                        &RateLimitHeaders { retry_after_s, ..RateLimitHeaders::default() },
+                        offset_ms + second * 1_000,
+                    );
+                }
+            }
+        }
     }
 
     #[test]

@@ -24,6 +24,9 @@ use crate::{
 /// Returns the time, in milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
+/// Receives by how many milliseconds RingCentral's clock is ahead of ours, after each answer that states the time.
+pub type ClockObserver = Arc<dyn Fn(i64) + Send + Sync>;
+
 /// The credentials of an app and a user. `Debug` shows none of them.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Credentials {
@@ -54,6 +57,7 @@ pub struct Client {
     budget: Mutex<Budget>,
     /// How far RingCentral's clock is ahead of ours, from its last answer.
     clock_ahead_ms: AtomicI64,
+    observer: Option<ClockObserver>,
 }
 
 impl fmt::Debug for Client {
@@ -80,7 +84,13 @@ impl Client {
             token: Default::default(),
             budget: Mutex::default(),
             clock_ahead_ms: AtomicI64::new(0),
+            observer: None,
         })
+    }
+
+    /// Reports RingCentral's clock to an observer.
+    pub fn observed_by(self, observer: ClockObserver) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
     /// The time by the client's clock, in milliseconds since 1970.
@@ -98,6 +108,7 @@ impl Client {
         if let Ok(date) = jiff::fmt::rfc2822::parse(date) {
             let clock_ahead_ms = date.timestamp().as_millisecond() + 500 - self.now_ms();
             self.clock_ahead_ms.store(clock_ahead_ms, Ordering::Relaxed);
+            self.observer.iter().for_each(|observer| observer(clock_ahead_ms));
         }
     }
 

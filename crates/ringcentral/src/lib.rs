@@ -24,7 +24,7 @@ mod token;
 pub use backoff::Backoff;
 pub use budget::Group;
 pub use calls::{Finality, Logged, Session, session_path};
-pub use client::{Client, Clock, Credentials};
+pub use client::{Client, Clock, ClockObserver, Credentials};
 pub use directory::{Device, Directory, Extension, Forwarding, MissingPart, PhoneNumber, Queue, Reading};
 pub use error::{Error, Refusal, Result};
 pub use forwarding::{ForwardingNumbers, ForwardingReading};

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use wholecall_record::Time;
-use wholecall_store::{NewTenant, SecretKind, Store, StoreError, Tenant, TenantSettings};
+use wholecall_store::{
+    NewSecret, NewTenant, Scope, Secret, SecretKind, Store, StoreError, Tenant, TenantSettings, TenantView,
+};
 
 use crate::{clock, secret};
 
@@ -23,6 +25,12 @@ pub enum AdminError {
     /// Too short to be a secret.
     #[error("a verification token has 8 to 255 visible characters")]
     Token,
+    /// Not a name for a key.
+    #[error("a key's name has 1 to 64 letters, digits, spaces and . _ -, and no telephone number in it")]
+    KeyName,
+    /// It would never be good.
+    #[error("a key has to expire in the future")]
+    Expiry,
     /// No random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(#[from] getrandom::Error),
@@ -43,17 +51,23 @@ pub struct Added {
     pub api_key: String,
     /// For RingCentral.
     pub verification_token: String,
+    /// What is wrong with what was chosen.
+    pub warning: Option<&'static str>,
 }
 
 impl Added {
     /// As `{"tenant", "hookUrl", "apiKey", "verificationToken"}`.
     pub fn to_json(&self, base_url: &str) -> Value {
-        json!({
+        let mut answer = json!({
             "tenant": self.name,
             "hookUrl": format!("{}/hooks/{}", base_url.trim_end_matches('/'), self.name),
             "apiKey": self.api_key,
             "verificationToken": self.verification_token,
-        })
+        });
+        if let Some(warning) = self.warning {
+            answer["warning"] = warning.into();
+        }
+        answer
     }
 }
 
@@ -74,6 +88,7 @@ pub fn add_tenant(
         return Err(AdminError::Name(name.to_owned()));
     }
     check_accounts(accounts)?;
+    let warning = verification_token.as_deref().and_then(warning_of);
     let verification_token = match verification_token {
         Some(token) => checked(token)?,
         None => secret::generate("wcv_")?,
@@ -90,7 +105,7 @@ pub fn add_tenant(
         settings: TenantSettings::default(),
         pseudonym_salt: secret::random_key()?,
     })?;
-    Ok(Added { name: name.to_owned(), api_key, verification_token })
+    Ok(Added { name: name.to_owned(), api_key, verification_token, warning })
 }
 
 fn check_accounts(accounts: &[String]) -> Result<(), AdminError> {
@@ -108,6 +123,14 @@ pub fn set_accounts(store: &Store, name: &str, accounts: &[String]) -> Result<Te
     let tenant = find(store, name)?;
     store.set_accounts(tenant.id, accounts.to_vec())?;
     find(store, name)
+}
+
+/// What is to be said of a verification token that was chosen.
+pub fn warning_of(token: &str) -> Option<&'static str> {
+    const SHORT: usize = 16;
+    (token.len() < SHORT).then_some(
+        "the verification token has fewer than 16 characters and might be guessed; without one of your own, a random one is made",
+    )
 }
 
 fn checked(token: String) -> Result<String, AdminError> {
@@ -138,14 +161,84 @@ pub fn rotate(
     Ok(secret)
 }
 
-/// Removes the secrets of a kind that are older than the newest; tells how many there were.
+/// Removes the secrets of a kind that are older than the newest, of keys those without a name of their own; returns their
+/// number.
 pub fn remove_old(store: &Store, name: &str, kind: SecretKind) -> Result<usize, AdminError> {
     let tenant = find(store, name)?;
-    let of_kind = tenant.secrets.iter().filter(|secret| secret.kind == kind);
+    // Keys with names of their own are not rotated.
+    let is_rotated = |secret: &&Secret| secret.kind == kind && secret.name == secret::DEFAULT_NAME;
+    let of_kind = tenant.secrets.iter().filter(is_rotated);
     let mut numbers: Vec<i64> = of_kind.map(|secret| secret.number).collect();
     numbers.sort_unstable();
     numbers.pop();
     Ok(store.remove_secrets(tenant.id, numbers)?)
+}
+
+/// Adds an API key to a tenant; the answer describes it, with the key itself as `apiKey`. Blocks.
+pub fn add_key(
+    view: &TenantView,
+    name: &str,
+    scope: Scope,
+    expires_ms: Option<i64>,
+) -> Result<Value, AdminError> {
+    if !is_key_name(name) {
+        return Err(AdminError::KeyName);
+    }
+    let now_ms = clock::now().as_millis();
+    if expires_ms.is_some_and(|expires_ms| expires_ms <= now_ms) {
+        return Err(AdminError::Expiry);
+    }
+    let key = secret::generate("wck_")?;
+    let stored = secret::to_store(SecretKind::Key, &key);
+    let number =
+        view.add_key(NewSecret { name: name.to_owned(), scope, expires_ms, ..stored.clone() }, now_ms)?;
+    let mut described = describe_key(
+        &Secret {
+            number,
+            kind: SecretKind::Key,
+            hash: stored.hash,
+            hint: stored.hint,
+            created_ms: now_ms,
+            name: name.to_owned(),
+            scope,
+            expires_ms,
+            used_ms: None,
+        },
+        None,
+    );
+    described["apiKey"] = key.into();
+    Ok(described)
+}
+
+/// Names are in the audit log, which an erasure does not rewrite.
+fn is_key_name(name: &str) -> bool {
+    const NUMBER_DIGITS: usize = 7;
+    let is_plain = |c: char| c.is_alphanumeric() || " ._-".contains(c);
+    let is_long = |part: &str| part.chars().filter(char::is_ascii_digit).count() >= NUMBER_DIGITS;
+    let is_number = |part: &str| is_long(part) && !is_day(part.trim_matches([' ', '.', '_', '-']));
+    (1..=64).contains(&name.chars().count())
+        && name.trim() == name
+        && name.chars().all(is_plain)
+        && !name.split(char::is_alphabetic).any(is_number)
+}
+
+/// Whether it is written like 2027-01-31.
+fn is_day(text: &str) -> bool {
+    text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok()
+}
+
+/// An API key, without the key itself. `used_ms` is when a running service saw it last.
+pub fn describe_key(key: &Secret, used_ms: Option<i64>) -> Value {
+    let time = |ms: i64| Time::from_millis(ms).to_string();
+    json!({
+        "id": key.number.to_string(),
+        "hint": key.hint,
+        "name": key.name,
+        "scope": key.scope.as_str(),
+        "createdAt": time(key.created_ms),
+        "expiresAt": key.expires_ms.map(time),
+        "lastUsedAt": key.used_ms.max(used_ms).map(time),
+    })
 }
 
 /// A tenant, without anything that is secret.
@@ -158,12 +251,40 @@ pub fn describe(tenant: &Tenant) -> Value {
             })
             .collect()
     };
+    let keys = tenant.secrets.iter().filter(|secret| secret.kind == SecretKind::Key);
     json!({
         "name": tenant.name,
         "createdAt": Time::from_millis(tenant.created_ms).to_string(),
         "accounts": tenant.accounts,
-        "apiKeys": secrets(SecretKind::Key),
+        "apiKeys": keys.map(|key| describe_key(key, None)).collect::<Vec<_>>(),
         "verificationTokens": secrets(SecretKind::Verification),
         "settings": tenant.settings,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_a_key_holds_no_telephone_number() {
+        for name in ["crm", "Wallboard 2", "export until 2027-01-31", "Zürich", "a-b_c.d", "queue 104"] {
+            assert!(is_key_name(name), "{name}");
+        }
+        let longer = "x".repeat(65);
+        for name in [
+            "",
+            " crm",
+            "a\nb",
+            "<b>",
+            "+14045550145",
+            "404-555-0145",
+            "555 0145",
+            "of 14045550145",
+            "5550145x",
+            &longer,
+        ] {
+            assert!(!is_key_name(name), "{name}");
+        }
+    }
 }

@@ -99,6 +99,9 @@ fn look(store: &Store, repair: bool, watch: &mut impl FnMut(Progress)) -> Result
     for problem in store.feed_problems()? {
         check.find("changes", problem);
     }
+    for problem in store.journal_problems()? {
+        check.find("notifications", problem);
+    }
     let (notifications, calls) = store.counts()?;
     let mut position = Position::default();
     loop {

@@ -4,8 +4,12 @@
 //! they should whatever happens to the wall clock. That is followed at once where it differs by a second at most, and
 //! where it was set to another time only once it has stayed there for half a minute.
 
+pub(crate) mod comparison;
+#[cfg(test)]
+pub(crate) mod simulated;
+
 use std::{
-    sync::{LazyLock, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -21,21 +25,79 @@ const FOLLOWED_AFTER: Duration = Duration::from_secs(30);
 pub(crate) const SETTLED_AFTER: Duration = Duration::from_secs(600);
 
 static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
-static STEADY: LazyLock<Mutex<Steady>> =
-    LazyLock::new(|| Mutex::new(Steady::new(wall_ms(), BEGAN.elapsed())));
+static MACHINES: LazyLock<Clock> =
+    LazyLock::new(|| Clock::new(Box::new(|| Reading { wall_ms: wall_ms(), elapsed: BEGAN.elapsed() })));
 
-/// Now.
+/// Now, by the machine's clock.
 pub(crate) fn now() -> Time {
-    let mut steady = STEADY.lock().unwrap_or_else(PoisonError::into_inner);
-    Time::from_millis(steady.now(wall_ms(), BEGAN.elapsed()))
+    MACHINES.now()
 }
 
-/// Whether the clock has not jumped for a while. That is not so either when the process has just begun.
-pub(crate) fn is_settled() -> bool {
-    let mut steady = STEADY.lock().unwrap_or_else(PoisonError::into_inner);
-    let elapsed = BEGAN.elapsed();
-    steady.now(wall_ms(), elapsed);
-    steady.is_settled(elapsed)
+/// What the clocks show: the wall clock, and how much has elapsed on the monotonic one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading {
+    pub(crate) wall_ms: i64,
+    pub(crate) elapsed: Duration,
+}
+
+type Source = Box<dyn Fn() -> Reading + Send + Sync>;
+
+/// A clock: the machine's, or in tests one that jumps when it is told to. Clones are the same clock.
+#[derive(Clone)]
+pub(crate) struct Clock(Arc<Inner>);
+
+struct Inner {
+    source: Source,
+    steady: Mutex<Steady>,
+}
+
+impl Clock {
+    /// The machine's.
+    pub(crate) fn machines() -> Self {
+        MACHINES.clone()
+    }
+
+    /// One that reads its time from there.
+    pub(crate) fn new(source: Source) -> Self {
+        let Reading { wall_ms, elapsed } = source();
+        Self(Arc::new(Inner { steady: Mutex::new(Steady::new(wall_ms, elapsed)), source }))
+    }
+
+    /// Now.
+    pub(crate) fn now(&self) -> Time {
+        let (mut steady, Reading { wall_ms, elapsed }) = (self.steady(), (self.0.source)());
+        Time::from_millis(steady.now(wall_ms, elapsed))
+    }
+
+    /// Whether it has not jumped for a while. That is not so either when the process has just begun.
+    pub(crate) fn is_settled(&self) -> bool {
+        let (mut steady, Reading { wall_ms, elapsed }) = (self.steady(), (self.0.source)());
+        steady.now(wall_ms, elapsed);
+        steady.is_settled(elapsed)
+    }
+
+    fn moment(&self) -> Moment {
+        let (steady, Reading { elapsed, .. }) = (self.steady(), (self.0.source)());
+        Moment { elapsed, times_set: steady.times_set }
+    }
+
+    fn steady(&self) -> MutexGuard<'_, Steady> {
+        self.0.steady.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A moment of the monotonic clock, and of which setting of the wall clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment {
+    elapsed: Duration,
+    /// How often the wall clock was set to another time that was followed.
+    times_set: u64,
+}
+
+impl Moment {
+    fn now() -> Self {
+        MACHINES.moment()
+    }
 }
 
 fn wall_ms() -> i64 {
@@ -54,11 +116,20 @@ struct Steady {
     differs_since: Option<Duration>,
     /// When it jumped last, or when this began.
     jumped: Duration,
+    /// How often a jump was followed.
+    times_set: u64,
 }
 
 impl Steady {
     fn new(wall_ms: i64, elapsed: Duration) -> Self {
-        Self { time_ms: wall_ms, at: elapsed, last_ms: wall_ms, differs_since: None, jumped: elapsed }
+        Self {
+            time_ms: wall_ms,
+            at: elapsed,
+            last_ms: wall_ms,
+            differs_since: None,
+            jumped: elapsed,
+            times_set: 0,
+        }
     }
 
     /// The time, where the wall clock shows a time and so much has elapsed on the monotonic clock.
@@ -66,7 +137,10 @@ impl Steady {
         let steady_ms = self.time_ms + elapsed.saturating_sub(self.at).as_millis() as i64;
         let difference_ms = wall_ms - steady_ms;
         if difference_ms.abs() <= FOLLOWED_AT_ONCE_MS {
-            (self.time_ms, self.at, self.differs_since) = (wall_ms, elapsed, None);
+            (self.time_ms, self.at) = (wall_ms, elapsed);
+            if self.differs_since.take().is_some() {
+                self.jumped = elapsed;
+            }
             self.last_ms = self.last_ms.max(wall_ms);
             return self.last_ms;
         }
@@ -77,6 +151,7 @@ impl Steady {
             // The one thing that may go back.
             (self.time_ms, self.at, self.last_ms) = (wall_ms, elapsed, wall_ms);
             self.differs_since = None;
+            self.times_set += 1;
             return wall_ms;
         }
         self.last_ms = self.last_ms.max(steady_ms);
@@ -121,34 +196,6 @@ mod tests {
             assert_eq!(steady.now(BEGIN_MS + 41_000 + jump_ms, elapsed(41_000)), BEGIN_MS + 41_000 + jump_ms);
             assert!(!steady.is_settled(elapsed(41_000)));
             assert!(steady.is_settled(elapsed(31_000) + SETTLED_AFTER));
-        }
-    }
-
-    /// However the wall clock jumps, what lasts is at most as much too short or too long as the clock was set by.
-    #[test]
-    fn durations_are_right_whatever_the_wall_clock_does() {
-        let mut rng = fastrand::Rng::with_seed(11);
-        for _ in 0..200 {
-            let mut steady = Steady::new(BEGIN_MS, Duration::ZERO);
-            let (mut ms, mut offset_ms, mut changed_ms) = (0, 0, 0);
-            let mut last_ms = BEGIN_MS;
-            for _ in 0..500 {
-                let step_ms = rng.i64(1..3_000);
-                ms += step_ms;
-                if rng.u32(0..40) == 0 {
-                    (offset_ms, changed_ms) = (rng.i64(-48 * HOUR_MS..48 * HOUR_MS), ms);
-                }
-                let now_ms = steady.now(BEGIN_MS + ms + offset_ms, elapsed(ms));
-                let lasted_ms = now_ms - last_ms;
-                let is_followed = now_ms == BEGIN_MS + ms + offset_ms;
-                // It goes on with the monotonic clock, or is where the wall clock has been set to.
-                let goes_on = (lasted_ms - step_ms).abs() <= 2 * FOLLOWED_AT_ONCE_MS;
-                assert!(goes_on || is_followed, "{lasted_ms} in {step_ms}");
-                if ms - changed_ms > FOLLOWED_AFTER.as_millis() as i64 + 6_000 {
-                    assert!((now_ms - BEGIN_MS - ms - offset_ms).abs() <= FOLLOWED_AT_ONCE_MS);
-                }
-                last_ms = now_ms;
-            }
         }
     }
 }

@@ -151,6 +151,7 @@ pub fn rotate(
         settings: Some(endpoint.settings.clone()),
         sealed: Some(sealed.seal(key, id)?),
         enabled: None,
+        is_rotation: true,
     };
     view.change_endpoint(id, change)?;
     let name = match endpoint.settings.signing {

@@ -5,6 +5,7 @@
 
 pub mod admin;
 mod api;
+pub mod audit;
 pub mod check;
 mod clock;
 pub mod connection;
@@ -116,6 +117,7 @@ pub(crate) struct Service {
     /// To the assembler, who alone may change what was assembled.
     pub(crate) assembler: mpsc::UnboundedSender<pipeline::Request>,
     pub(crate) pages: Arc<pages::Pages>,
+    pub(crate) audit: Arc<audit::AuditLog>,
     pub(crate) connections: connection::Signals,
     pub(crate) on_the_way: deliver::OnTheWay,
     pub(crate) feeds: Arc<feeds::Feeds>,
@@ -153,6 +155,7 @@ pub struct Running {
     refresh: JoinHandle<()>,
     retries: JoinHandle<()>,
     retention: JoinHandle<()>,
+    audit: JoinHandle<()>,
     deliverer: JoinHandle<()>,
     connections: JoinHandle<()>,
     assembler: thread::JoinHandle<()>,
@@ -180,6 +183,9 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     let refresh = tokio::spawn(follow_tenants(store.clone(), tenants.clone()));
     let retries = tokio::spawn(rejected::follow_marks(store.clone(), tenants.clone()));
     let retention = tokio::spawn(retention::keep_removing(store.clone(), tenants.clone()));
+    let audit_log: Arc<audit::AuditLog> = Arc::default();
+    let audit = audit::keep_writing(store.clone(), audit_log.clone(), tenants.clone(), drained.subscribe());
+    let audit = tokio::spawn(audit);
     let context =
         deliver::Context::new(store.clone(), tenants.clone(), metrics.clone(), settings.judge.clone())
             .at(settings.public_url.clone())
@@ -195,7 +201,8 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
         asker,
         to_assembler.clone(),
     )?
-    .through(settings.proxies.clone())?;
+    .through(settings.proxies.clone())?
+    .comparing(metrics.clock.clone());
     let (signals, connections) = connection::start(Arc::new(accounts), questions, stopped.clone());
     let (tls, admin_key) = (watch::Sender::new(settings.tls.clone()), watch::Sender::new(settings.admin_key));
     let feed_store = store.clone();
@@ -208,6 +215,7 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
         settings: Arc::new(settings),
         assembler: to_assembler,
         pages: Arc::default(),
+        audit: audit_log,
         connections: signals,
         on_the_way,
         shares: Arc::default(),
@@ -229,6 +237,7 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
         refresh,
         retries,
         retention,
+        audit,
         deliverer,
         connections,
         assembler,
@@ -279,6 +288,9 @@ impl Running {
         }
         // Only now is the journal complete.
         self.drained.send_replace(true);
+        if self.audit.await.is_err() {
+            tracing::error!("the audit log ended by a panic");
+        }
         let joined = tokio::task::spawn_blocking(|| self.assembler.join()).await;
         if !matches!(joined, Ok(Ok(()))) {
             tracing::error!("the assembler ended by a panic");

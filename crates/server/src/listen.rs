@@ -26,6 +26,8 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
+use wholecall_store::What;
+
 pub use self::clients::ConnectionLimits;
 pub(crate) use self::{clients::network, who::bearer};
 use self::{
@@ -225,6 +227,7 @@ async fn respond(
     }
     let shows_wrong = !is_shown && wrong::shows_any(request.headers());
     if shows_wrong && answering.wrong.are_too_many(from.ip()) {
+        answering.note_refused(from, receive::hook(&request));
         let detail = "too many wrong keys or tokens came from this address; try again in a minute";
         let mut response = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).into_response();
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
@@ -235,7 +238,7 @@ async fn respond(
     // RingCentral's webhooks are most of what is asked: they go the short way.
     if let Some(name) = receive::hook(&request).map(str::to_owned) {
         let response = receive::answer(service, &name, request).await;
-        answering.refused(&response, from, &path, shows_wrong);
+        answering.refused(&response, from, &path, shows_wrong.then_some(Some(&name)));
         return Ok(response);
     }
     use tower_service::Service as _;
@@ -244,16 +247,26 @@ async fn respond(
     request.extensions_mut().insert(Peer(from));
     let response = as_document(router.call(request).await?).await;
     drop(unproven);
-    answering.refused(&response, from, &path, shows_wrong);
+    answering.refused(&response, from, &path, shows_wrong.then_some(None));
     Ok(response)
 }
 
 impl Answering {
-    /// Takes note of an answer to a request that showed a key or a token which was not in memory.
-    fn refused(&self, response: &Response, from: SocketAddr, path: &str, shows_wrong: bool) {
-        if shows_wrong && response.status() == StatusCode::UNAUTHORIZED {
+    /// Takes note of an answer to a request that showed a key, or a token to a hook, which was not in memory.
+    fn refused(&self, response: &Response, from: SocketAddr, path: &str, wrong: Option<Option<&String>>) {
+        if let Some(hook) = wrong.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
             self.wrong.count(from.ip(), path);
+            self.note_refused(from, hook.map(String::as_str));
         }
+    }
+
+    /// Enters a wrong key, or a wrong token for a hook, into the audit log. Names of hooks that there are not are anything.
+    fn note_refused(&self, from: SocketAddr, hook: Option<&str>) {
+        let audit = &self.service.audit;
+        let Some(hook) = hook else { return audit.refused_to(from.ip(), None, What::KeyUse, "") };
+        let tenant = self.service.tenants.now().by_name.get(hook).map(|tenant| tenant.id);
+        let object = if tenant.is_some() { "" } else { "of no tenant" };
+        audit.refused_to(from.ip(), tenant, What::TokenUse, object);
     }
 }
 

@@ -9,7 +9,7 @@ use prometheus_client::{
 };
 use wholecall_store::{ChangeKind, Made, VersionKind};
 
-use crate::health::Health;
+use crate::{clock::comparison::Comparison, health::Health};
 
 /// What became of a request to a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -60,6 +60,8 @@ pub(crate) struct Metrics {
     deliveries: Family<Delivery, Counter>,
     pub(crate) streams: Gauge,
     pub(crate) health: Arc<Health>,
+    /// The clock against others.
+    pub(crate) clock: Arc<Comparison>,
 }
 
 impl Metrics {
@@ -75,6 +77,7 @@ impl Metrics {
             deliveries: Family::default(),
             streams: Gauge::default(),
             health: Arc::default(),
+            clock: Arc::default(),
         };
         let mut registry = Registry::with_prefix("wholecall");
         registry.register(
@@ -104,6 +107,12 @@ impl Metrics {
             "open_streams",
             "Clients that follow changes as they come",
             metrics.streams.clone(),
+        );
+        registry.register_with_unit(
+            "clock_offset",
+            "By how much this machine's clock is ahead of RingCentral's, and of those of receivers of webhooks; an alarm above 60",
+            Unit::Seconds,
+            metrics.clock.offsets.clone(),
         );
         Self { registry: Arc::new(registry), ..metrics }
     }

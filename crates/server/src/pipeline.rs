@@ -19,11 +19,11 @@ use wholecall_notification::{Document, Message};
 use wholecall_record::Time;
 use wholecall_store::{
     Assembled, ChangeKind, Committing, Entry, Erasure, Made, Position, Store, StoreError, StoredCall,
-    TenantId, VersionKind,
+    TenantId, VersionKind, Who,
 };
 
 use crate::{
-    clock,
+    clock::Clock,
     connection::{Asker, Asking},
     directories::Directories,
     erase,
@@ -67,6 +67,8 @@ pub(crate) enum Request {
         number: String,
         found: erase::FoundIn,
         pseudonym_key: Vec<u8>,
+        /// Who wants it.
+        who: Who,
         reply: oneshot::Sender<Result<Erasure, StoreError>>,
         /// Counts it until it is done, whether anybody waits for it or not.
         erasing: Erasing,
@@ -107,6 +109,7 @@ pub(crate) struct Pipeline {
     /// Nothing is received after a commit that failed, until one is durable: it is tried with whatever there is.
     must_commit: bool,
     tenants_changed: watch::Receiver<i64>,
+    clock: Clock,
 }
 
 impl Pipeline {
@@ -136,7 +139,13 @@ impl Pipeline {
             is_stale: true,
             must_commit: false,
             tenants_changed,
+            clock: Clock::machines(),
         }
+    }
+
+    /// One that goes by another clock.
+    fn by(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Restores what the last one had in memory.
@@ -228,7 +237,7 @@ impl Pipeline {
         }
         let due =
             self.due.keys().next().map(|(time, _)| *time).into_iter().chain(self.names.next_due()).min();
-        let due = due.map(|time| (time - clock::now()).max(0) as u64);
+        let due = due.map(|time| (time - self.clock.now()).max(0) as u64);
         let sleep = Duration::from_millis(due.unwrap_or(60_000));
         tokio::select! {
             _ = journal.changed() => {}
@@ -243,10 +252,11 @@ impl Pipeline {
     /// Between two steps what is in the store can be changed there and read back, once it is all there.
     fn answer(&mut self, request: Request) {
         match request {
-            Request::Erase { tenant, number, found, pseudonym_key, reply, erasing } => {
+            Request::Erase { tenant, number, found, pseudonym_key, who, reply, erasing } => {
                 let caught_up = self.catch_up();
-                let result = caught_up
-                    .and_then(|()| erase::erase(&self.store, tenant, &number, found, &pseudonym_key));
+                let store = self.store.acting_as(who);
+                let result =
+                    caught_up.and_then(|()| erase::erase(&store, tenant, &number, found, &pseudonym_key));
                 self.is_stale = true;
                 if let Ok(erasure) = &result {
                     let Erasure { pseudonym, calls, notifications, .. } = erasure;
@@ -299,8 +309,9 @@ impl Pipeline {
     fn start_over(&mut self) -> Result<(), StoreError> {
         // Why it failed has been told, or the next one will fail by it.
         let _ = self.finish_commit();
-        let Self { store, tenants, metrics, asker, .. } = &*self;
-        *self = Self::new(store.clone(), tenants.clone(), metrics.clone(), asker.clone());
+        let Self { store, tenants, metrics, asker, clock, .. } = &*self;
+        let anew = Self::new(store.clone(), tenants.clone(), metrics.clone(), asker.clone());
+        *self = anew.by(clock.clone());
         self.resume()?;
         self.must_commit = true;
         Ok(())
@@ -317,7 +328,7 @@ impl Pipeline {
         let entries = self.store.journal_portion(before, READ_AT_ONCE, READ_AT_ONCE_BYTES)?;
         self.keep_pace(entries.first());
         for entry in &entries {
-            let arrived = arrival(entry);
+            let arrived = self.arrival(entry);
             // What is let go of can be read back: it is in the store by then.
             if self.unwritten_since.is_some_and(|since| arrived - since > KEEP_CLOSED_MS / 2) {
                 self.begin_commit()?;
@@ -333,13 +344,13 @@ impl Pipeline {
         self.metrics.assembled(entries.len());
         let is_behind = entries.last().is_some_and(|last| last.position < head);
         if !is_behind {
-            let now = clock::now();
+            let now = self.clock.now();
             self.take_up_names(now)?;
             self.tick(now);
         }
         if self.position != before || !self.made.is_empty() || self.must_commit {
             self.begin_commit()?;
-            self.unwritten_since = entries.first().map(arrival);
+            self.unwritten_since = entries.first().map(|entry| self.arrival(entry));
         }
         // While there is more to do, it is done while this is being written.
         if !is_behind {
@@ -367,7 +378,7 @@ impl Pipeline {
     /// The further assembling is behind, the more seldom live calls are told of: what nobody has heard yet may be left
     /// out, and that is how it catches up. What is over is told as soon as ever.
     fn keep_pace(&mut self, next: Option<&Entry>) {
-        let behind_ms = next.map_or(0, |entry| clock::now() - Time::from_millis(entry.arrived_ms));
+        let behind_ms = next.map_or(0, |entry| self.clock.now() - Time::from_millis(entry.arrived_ms));
         let usual_ms = Settings::default().version_every_ms;
         let every_ms = usual_ms * (1 + behind_ms.max(0) / BEHIND_MS).min(SELDOM);
         if self.version_every_ms != every_ms {
@@ -396,7 +407,7 @@ impl Pipeline {
     }
 
     fn receive(&mut self, entry: &Entry) -> Result<(), StoreError> {
-        let (tenant, arrived) = (entry.tenant, arrival(entry));
+        let (tenant, arrived) = (entry.tenant, self.arrival(entry));
         // What is restored is as of before this entry, what is made is as of after it.
         let before = std::mem::replace(&mut self.position, entry.position);
         let Ok(document) = Document::parse(&entry.body) else { return Ok(()) };
@@ -455,6 +466,11 @@ impl Pipeline {
         }
     }
 
+    /// When a notification arrived.
+    fn arrival(&self, entry: &Entry) -> Time {
+        not_ahead(&self.clock, entry.arrived_ms)
+    }
+
     fn assembler(&mut self, tenant: TenantId) -> Result<&mut Assembler, StoreError> {
         match self.assemblers.entry(tenant) {
             std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
@@ -489,7 +505,7 @@ impl Pipeline {
                 None => None,
             };
             let Some(assembler) = self.assemblers.get_mut(&tenant) else { return Ok(()) };
-            let made_at = not_ahead(call.made_ms);
+            let made_at = not_ahead(&self.clock, call.made_ms);
             let mut restoring = assembler.restore(Left {
                 record: call.record,
                 made_at,
@@ -500,7 +516,7 @@ impl Pipeline {
                 let Ok(document) = Document::parse(&entry.body) else { continue };
                 let Ok(Message::Session(notification)) = document.message() else { continue };
                 // What was learnt from it may not have been taken up before.
-                let arrived = arrival(entry);
+                let arrived = not_ahead(&self.clock, entry.arrived_ms);
                 self.names.learn(tenant, arrived, &notification)?;
                 let told = entry.position <= call.position;
                 restoring.add(arrived, told, &notification);
@@ -517,14 +533,9 @@ impl Pipeline {
     }
 }
 
-/// When a notification arrived.
-fn arrival(entry: &Entry) -> Time {
-    not_ahead(entry.arrived_ms)
-}
-
 /// A time that was kept; one ahead of the clock counts as now, since the clock was wrong then.
-fn not_ahead(kept_ms: i64) -> Time {
-    Time::from_millis(kept_ms).min(clock::now())
+fn not_ahead(clock: &Clock, kept_ms: i64) -> Time {
+    Time::from_millis(kept_ms).min(clock.now())
 }
 
 fn is_known(assembler: &Assembler, body: &str) -> bool {
@@ -562,3 +573,6 @@ fn to_store(change: Change) -> VersionKind {
         Change::Merged { id, into, .. } => VersionKind::Merged { id, into },
     }
 }
+
+#[cfg(test)]
+mod tests;

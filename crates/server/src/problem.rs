@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use wholecall_store::StoreError;
+use wholecall_store::{Scope, StoreError};
 
 /// What went wrong, for people and for programs.
 #[derive(Debug, Clone, Serialize)]
@@ -36,6 +36,15 @@ impl Problem {
         Self::new(
             StatusCode::UNAUTHORIZED,
             "an API key is needed: `Authorization: Bearer wck_…` (`wholecall tenant add` shows it once)",
+        )
+    }
+
+    /// A key that may not do what it was shown for.
+    pub(crate) fn needs_scope(needed: Scope, has: Scope) -> Self {
+        let (needed, has) = (needed.as_str(), has.as_str());
+        Self::new(
+            StatusCode::FORBIDDEN,
+            format!("this needs a key with the scope `{needed}`; the scope of this one is `{has}`"),
         )
     }
 

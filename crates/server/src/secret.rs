@@ -2,7 +2,10 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
-use wholecall_store::{NewSecret, SecretKind};
+use wholecall_store::{NewSecret, Scope, SecretKind};
+
+/// The name of a key that was given none.
+pub const DEFAULT_NAME: &str = "default";
 
 /// The SHA-256 of a secret: all that is kept of it. A secret has 256 random bits, so nothing slower is needed.
 pub fn hash(secret: &str) -> [u8; 32] {
@@ -23,10 +26,18 @@ pub fn random_key() -> Result<[u8; 32], getrandom::Error> {
     Ok(bytes)
 }
 
-/// A secret as the store keeps it: its hash, and its first characters to tell it by.
+/// A secret as the store keeps it: its hash, and its first characters to recognize it by. A key may do everything, without end,
+/// unless that is changed.
 pub fn to_store(kind: SecretKind, secret: &str) -> NewSecret {
     // A short secret would be given away by its beginning.
     let shown = if secret.len() >= 24 { 8 } else { 2 };
     let hint = format!("{}…", secret.chars().take(shown).collect::<String>());
-    NewSecret { kind, hash: hash(secret), hint }
+    NewSecret {
+        kind,
+        hash: hash(secret),
+        hint,
+        name: DEFAULT_NAME.to_owned(),
+        scope: Scope::Admin,
+        expires_ms: None,
+    }
 }

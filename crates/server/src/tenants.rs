@@ -4,19 +4,26 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Arc, PoisonError, RwLock},
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
 use subtle::ConstantTimeEq;
 use tokio::{sync::watch, time::Instant};
-use wholecall_store::{SecretKind, Store, StoreError, TenantId, TenantSettings};
+use wholecall_store::{Actor, Scope, SecretKind, Store, StoreError, TenantId, TenantSettings, Who};
 
-use crate::secret;
+use crate::{clock, secret};
 
 /// The store is looked at for unknown keys and names at most this often: all requests that show one in between wait for
 /// the same look. So wrong keys cost nothing that others could notice, whatever their number.
 const LOOKS_APART: Duration = Duration::from_millis(50);
+
+/// When a key was used last is kept to so much.
+const USE_KEPT_TO_MS: i64 = 60_000;
+
+/// Whether a key has expired is looked at so often, in case that the clock is set.
+const EXPIRY_LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
 
 /// All tenants, as of the last look at the store.
 #[derive(Debug)]
@@ -26,6 +33,14 @@ pub(crate) struct Tenants {
     version: watch::Sender<i64>,
     /// When the last look for an unknown key or name began.
     last_look: tokio::sync::Mutex<Option<Instant>>,
+    uses: Mutex<HashMap<i64, Use>>,
+}
+
+/// When a key was used last, and what of that is written.
+#[derive(Debug, Default)]
+struct Use {
+    last_ms: i64,
+    written_ms: i64,
 }
 
 /// The tenants at one time.
@@ -34,7 +49,7 @@ pub(crate) struct Known {
     version: i64,
     pub(crate) by_name: BTreeMap<String, Arc<Tenant>>,
     pub(crate) by_id: HashMap<TenantId, Arc<Tenant>>,
-    by_key: HashMap<[u8; 32], Arc<Tenant>>,
+    by_key: HashMap<[u8; 32], Arc<Key>>,
 }
 
 /// A tenant, as far as a request needs to know.
@@ -45,6 +60,43 @@ pub(crate) struct Tenant {
     pub(crate) accounts: BTreeSet<String>,
     pub(crate) settings: TenantSettings,
     tokens: Vec<[u8; 32]>,
+}
+
+/// An API key.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) tenant: Arc<Tenant>,
+    pub(crate) scope: Scope,
+    number: i64,
+    hint: String,
+    name: String,
+    /// From when on it counts as removed.
+    expires_ms: Option<i64>,
+}
+
+impl Key {
+    /// How long it is still good; none: without end.
+    fn good_for(&self, now_ms: i64) -> Option<Duration> {
+        self.expires_ms.map(|expires_ms| Duration::from_millis((expires_ms - now_ms).max(0).unsigned_abs()))
+    }
+
+    fn is_good(&self) -> bool {
+        self.good_for(clock::now().as_millis()) != Some(Duration::ZERO)
+    }
+
+    /// Its holder, at an address.
+    pub(crate) fn shown_from(&self, address: Option<IpAddr>) -> Who {
+        let Self { number, hint, name, .. } = self;
+        let actor = Actor::Key { number: *number, hint: hint.clone(), name: name.clone() };
+        Who { actor, address }
+    }
+}
+
+impl Known {
+    /// The key with that hash, unless it has expired.
+    fn key(&self, hash: &[u8; 32]) -> Option<&Arc<Key>> {
+        self.by_key.get(hash).filter(|key| key.is_good())
+    }
 }
 
 impl Tenant {
@@ -64,7 +116,7 @@ impl Tenants {
         let known = read(&store)?;
         let version = watch::Sender::new(known.version);
         let known = RwLock::new(Arc::new(known));
-        Ok(Self { store, known, version, last_look: Default::default() })
+        Ok(Self { store, known, version, last_look: Default::default(), uses: Default::default() })
     }
 
     pub(crate) fn now(&self) -> Arc<Known> {
@@ -122,32 +174,89 @@ impl Tenants {
             .await
     }
 
-    /// The tenant that has the API key with that hash. How long it takes to find it tells nothing of other keys.
+    /// The API key with that hash, which is used now. How long it takes to find it tells nothing of other keys.
     pub(crate) async fn with_key_hash(
         self: &Arc<Self>,
         hash: &[u8; 32],
-    ) -> Result<Option<Arc<Tenant>>, StoreError> {
-        self.find(|known| known.by_key.get(hash).cloned()).await
+    ) -> Result<Option<Arc<Key>>, StoreError> {
+        let key = self.find(|known| known.key(hash).cloned()).await?;
+        if let Some(key) = &key {
+            self.uses().entry(key.number).or_default().last_ms = clock::now().as_millis();
+        }
+        Ok(key)
     }
 
-    /// Returns once no tenant has the API key with that hash.
+    /// Returns once no tenant has the API key with that hash, or it has expired.
     pub(crate) async fn removed(&self, hash: &[u8; 32]) {
         let mut version = self.watch();
-        while self.now().by_key.contains_key(hash) {
-            if version.changed().await.is_err() {
-                return;
+        loop {
+            let Some(key) = self.key(hash) else { return };
+            let good_for = key.good_for(clock::now().as_millis());
+            let looked_at = async {
+                match good_for {
+                    Some(rest) => tokio::time::sleep(rest.min(EXPIRY_LOOKED_AT_EVERY)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                changed = version.changed() => if changed.is_err() { return },
+                () = looked_at => {}
             }
         }
     }
 
+    /// The API key with that hash, as far as is in memory.
+    pub(crate) fn key(&self, hash: &[u8; 32]) -> Option<Arc<Key>> {
+        self.now().key(hash).cloned()
+    }
+
     /// Whose API key has that hash, as far as is in memory.
     pub(crate) fn owner_of(&self, hash: &[u8; 32]) -> Option<TenantId> {
-        self.now().by_key.get(hash).map(|tenant| tenant.id)
+        self.now().key(hash).map(|key| key.tenant.id)
     }
 
     /// Whether a tenant has the API key with that hash, as far as is in memory.
     pub(crate) fn is_key(&self, hash: &[u8; 32]) -> bool {
-        self.now().by_key.contains_key(hash)
+        self.now().key(hash).is_some()
+    }
+
+    /// When a key was used last, as far as this service knows.
+    pub(crate) fn last_used_ms(&self, key: i64) -> Option<i64> {
+        self.uses().get(&key).map(|used| used.last_ms)
+    }
+
+    fn uses(&self) -> std::sync::MutexGuard<'_, HashMap<i64, Use>> {
+        self.uses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes when keys were used last where what is written is too old, or at the end where it is older at all.
+    pub(crate) async fn write_uses(&self, is_over: bool) {
+        let kept_to_ms = if is_over { 1 } else { USE_KEPT_TO_MS };
+        let newer = |used: &Use| (used.last_ms - used.written_ms).abs() >= kept_to_ms;
+        let uses: Vec<(i64, i64)> = self
+            .uses()
+            .iter()
+            .filter(|(_, used)| newer(used))
+            .map(|(key, used)| (*key, used.last_ms))
+            .collect();
+        if uses.is_empty() {
+            return;
+        }
+        let written = match self.store.note_keys_used(uses.clone()) {
+            Ok(durable) => durable.await.unwrap_or(Err(StoreError::Closed)),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
+            tracing::warn!(%error, "when keys were used last could not be written; it will be tried again");
+            return;
+        }
+        let mut known = self.uses();
+        for (key, written_ms) in uses {
+            known.entry(key).or_default().written_ms = written_ms;
+        }
+        // Of keys that are gone nothing is to be known.
+        let all = self.now();
+        known.retain(|number, _| all.by_key.values().any(|key| key.number == *number));
     }
 
     /// The tenant with that id, if it is in memory: it is for whoever had it from here.
@@ -178,7 +287,17 @@ fn read(store: &Store) -> Result<Known, StoreError> {
             settings: stored.settings.clone(),
             tokens: hashes(SecretKind::Verification).chain(hashes(SecretKind::Subscription)).collect(),
         });
-        known.by_key.extend(hashes(SecretKind::Key).map(|hash| (hash, tenant.clone())));
+        for secret in stored.secrets.iter().filter(|secret| secret.kind == SecretKind::Key) {
+            let key = Key {
+                tenant: tenant.clone(),
+                scope: secret.scope,
+                number: secret.number,
+                hint: secret.hint.clone(),
+                name: secret.name.clone(),
+                expires_ms: secret.expires_ms,
+            };
+            known.by_key.insert(secret.hash, Arc::new(key));
+        }
         known.by_id.insert(stored.id, tenant.clone());
         known.by_name.insert(stored.name, tenant);
     }

@@ -75,6 +75,15 @@ pub(crate) struct End {
     pub(crate) arrived_ms: i64,
 }
 
+/// What the file said when it was opened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ArrivalsFound {
+    /// Up to where everything had moved into the journal.
+    pub(crate) journaled: Position,
+    /// The last that it has or had; 0 where it is empty.
+    pub(crate) end: Position,
+}
+
 /// The file, and the thread that writes it. Dropped, it waits until everything handed in is written.
 #[derive(Debug)]
 pub(crate) struct Arrivals {
@@ -84,17 +93,17 @@ pub(crate) struct Arrivals {
     backlog: Arc<Backlog>,
     reader: Mutex<Connection>,
     damages: Arc<Damages>,
-    /// Up to where everything had moved into the journal when the file was opened.
-    journaled_before: Position,
+    found: ArrivalsFound,
     /// Why the last that arrived could not be kept.
     failure: Arc<Mutex<Option<StoreError>>>,
 }
 
 impl Arrivals {
-    /// Goes on after the end of the journal; `news` is told how far it has grown with what arrives.
+    /// Goes on after the end of the journal, and after what was known to be durable; `news` is told how far it has grown with what arrives.
     pub(crate) fn open(
         folder: &Path,
         journal: End,
+        known: Position,
         news: watch::Sender<Position>,
         damages: Arc<Damages>,
     ) -> Result<Self> {
@@ -103,9 +112,9 @@ impl Arrivals {
         file::take_over_rows(&mut connection)?;
         let reader = Mutex::new(schema::open_reader(&path)?);
         let waiting = Arc::new(Mutex::new(Waiting::from(journal.position)));
-        let journaled_before = file::journaled(&connection)?;
-        // Places are never given twice, whatever became of the journal.
-        let journal = End { position: journal.position.max(journaled_before), ..journal };
+        let found = file::found(&connection)?;
+        // Places are never given twice, whatever became of the journal, or of this file.
+        let journal = End { position: journal.position.max(found.journaled).max(known), ..journal };
         let failure: Arc<Mutex<Option<StoreError>>> = Arc::default();
         let writer =
             Writer::new(connection, journal, waiting.clone(), news, damages.clone(), failure.clone())?;
@@ -121,7 +130,7 @@ impl Arrivals {
             backlog: Arc::default(),
             reader,
             damages,
-            journaled_before,
+            found,
             failure,
         })
     }
@@ -138,9 +147,9 @@ impl Arrivals {
         Ok(is_durable)
     }
 
-    /// Up to where everything had moved into the journal when the file was opened.
-    pub(crate) fn journaled_before(&self) -> Position {
-        self.journaled_before
+    /// What the file said when it was opened.
+    pub(crate) fn found(&self) -> ArrivalsFound {
+        self.found
     }
 
     /// Why the last that arrived could not be kept; if so, it is tried whether anything can be now. Blocks.
@@ -193,8 +202,31 @@ impl Arrivals {
             }));
             stored.len() < limit && bytes < limit_bytes
         })?;
+        drop(reader);
+        self.note_gaps(position, &stored);
         stored.truncate(limit);
         Ok(stored)
+    }
+
+    /// What waits is without a gap, from the end of the journal on: where there is one, something has vanished.
+    fn note_gaps(&self, position: Position, stored: &[Received]) {
+        // After reading: what has moved into the journal meanwhile may have been forgotten.
+        let mut last = lock(&self.waiting).journaled().max(position);
+        for received in stored {
+            if received.position > last.next() {
+                let place = format!("notifications {} to {}", last.next().0, received.position.0 - 1);
+                let gone = StoreError::Damaged("they are not in arrivals.db any more".to_owned());
+                self.damages.note(None, place, &gone);
+            }
+            last = last.max(received.position);
+        }
+    }
+
+    /// What SQLite finds wrong with the file.
+    pub(crate) fn file_problems(&self) -> Result<Vec<String>> {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let problems = schema::integrity_problems(&reader)?;
+        Ok(problems.into_iter().map(|problem| format!("{FILE_NAME}: {problem}")).collect())
     }
 
     /// Reads everything that waits, also what was set aside, so that what is damaged is noted.

@@ -159,6 +159,7 @@ impl Store {
         packed: Vec<Vec<u8>>,
     ) -> Result<Started<()>> {
         let received = self.shared.arrivals.until(checkpoint)?;
+        let arrived = *self.shared.journal.borrow();
         self.writer().start_job(move |transaction, memory| {
             for (made, packed) in made.iter().zip(&packed) {
                 match &made.what {
@@ -171,8 +172,10 @@ impl Store {
             // Most of their sessions have been claimed by now.
             received.iter().try_for_each(|received| journal::add(transaction, memory, received))?;
             transaction
-                .prepare_cached("UPDATE checkpoint SET position = max(position, ?1), cursor = ?2")?
-                .execute(params![checkpoint.0, memory.cursor.0])?;
+                .prepare_cached(
+                    "UPDATE checkpoint SET position = max(position, ?1), cursor = ?2, arrived = max(arrived, ?3)",
+                )?
+                .execute(params![checkpoint.0, memory.cursor.0, arrived.0])?;
             Ok(())
         })
     }

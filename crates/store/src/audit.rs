@@ -60,9 +60,24 @@ pub struct Stray {
 const SETTLED_MS: i64 = 120_000;
 
 impl Store {
-    /// What SQLite finds wrong with the file; nothing if it is sound.
+    /// What SQLite finds wrong with the files; nothing if they are sound.
     pub fn file_problems(&self) -> Result<Vec<String>> {
-        self.read(|connection| schema::integrity_problems(connection))
+        let mut problems = self.read(|connection| schema::integrity_problems(connection))?;
+        problems.extend(self.shared.arrivals.file_problems()?);
+        Ok(problems)
+    }
+
+    /// What is wrong with the journal as a whole: every place is a notification's, but for those that were removed.
+    pub fn journal_problems(&self) -> Result<Vec<String>> {
+        let (end, removed, there): (i64, i64, i64) = self.read(|connection| {
+            let sql = "SELECT max(position, (SELECT coalesce(max(position), 0) FROM journal)), removed_notifications,
+                 (SELECT count(*) FROM journal) FROM checkpoint";
+            Ok(connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?)
+        })?;
+        Ok(match end - removed - there {
+            0 => Vec::new(),
+            missing => vec![format!("{} should be there, {there} are: {missing} are missing", end - removed)],
+        })
     }
 
     /// How many notifications and how many calls there are.

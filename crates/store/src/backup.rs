@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 use crate::{
     Position, Store,
     arrivals::Received,
+    audit_log::{What, note},
     error::{Result, StoreError},
     journal, private, schema,
     writer::Memory,
@@ -48,9 +49,11 @@ impl Store {
             Ok(about) => {
                 let name = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
                 let name = name.to_string_lossy().into_owned();
+                let who = self.who.clone();
                 self.writer().run(move |transaction, _| {
                     let insert = "INSERT INTO backups (made_ms, file) VALUES (?1, ?2)";
-                    Ok(transaction.execute(insert, params![now_ms, name])?)
+                    transaction.execute(insert, params![now_ms, name])?;
+                    note(transaction, &who, None, What::Backup, &name)
                 })?;
                 Ok(about.len())
             }

@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use crate::{
     Store, TenantId, TenantView,
+    audit_log::{What, note},
     damage::Reading,
     error::{Result, StoreError},
     tenants::add_account,
@@ -50,6 +51,7 @@ pub struct Gap {
 impl Store {
     /// Listens to an account from now on, or with other credentials; the account is the tenant's from then on.
     pub fn connect(&self, new: ConnectedAccount) -> Result<()> {
+        let who = self.who.clone();
         self.change_tenants(move |transaction, _| {
             add_account(transaction, new.tenant.0, &new.account)?;
             transaction
@@ -67,16 +69,26 @@ impl Store {
                     new.heard_ms,
                     new.directory
                 ])?;
-            Ok(())
+            note(transaction, &who, Some(new.tenant.0), What::ConnectionAdd, &format!("account {}", new.account))
         })
     }
 
     /// Listens to an account no longer; tells whether it did.
     pub fn disconnect(&self, tenant: TenantId, account: String) -> Result<bool> {
+        let who = self.who.clone();
         self.change_tenants(move |transaction, _| {
             let removed = transaction
                 .prepare_cached("DELETE FROM connections WHERE tenant = ?1 AND account = ?2")?
                 .execute(params![tenant.0, account])?;
+            if removed > 0 {
+                note(
+                    transaction,
+                    &who,
+                    Some(tenant.0),
+                    What::ConnectionRemove,
+                    &format!("account {account}"),
+                )?;
+            }
             Ok(removed > 0)
         })
     }

@@ -71,6 +71,11 @@ impl Damages {
         !self.lock().by_place.is_empty()
     }
 
+    /// Whether a row was passed over.
+    pub(crate) fn has(&self, tenant: Option<TenantId>, place: &str) -> bool {
+        self.lock().by_place.contains_key(&(tenant.map(|tenant| tenant.0), place.to_owned()))
+    }
+
     /// What was read, or nothing where the row is damaged, which is noted. Any other failure is one of the store.
     pub(crate) fn pass_over<T>(
         &self,

@@ -366,6 +366,35 @@ impl Store {
         })
     }
 
+    /// What of an endpoint was not due yet is due so much later, since the clock was set by that.
+    pub fn shift_due(&self, endpoint: EndpointId, after_ms: i64, by_ms: i64) -> Result<()> {
+        if self.next_due(endpoint, after_ms)?.is_none() {
+            return Ok(());
+        }
+        self.writer().run(move |transaction, _| {
+            transaction.execute(
+                "UPDATE deliveries SET next_ms = next_ms + ?3
+                 WHERE endpoint = ?1 AND state = 'pending' AND next_ms > ?2",
+                params![endpoint.0, after_ms, by_ms],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Nothing of an endpoint that waits is due later than at a time: the clock was ahead when that was decided.
+    pub fn pull_in(&self, endpoint: EndpointId, latest_ms: i64) -> Result<()> {
+        if self.next_due(endpoint, latest_ms)?.is_none() {
+            return Ok(());
+        }
+        self.writer().run(move |transaction, _| {
+            transaction.execute(
+                "UPDATE deliveries SET next_ms = ?2 WHERE endpoint = ?1 AND state = 'pending' AND next_ms > ?2",
+                params![endpoint.0, latest_ms],
+            )?;
+            Ok(())
+        })
+    }
+
     /// Which of some calls have something that waits.
     pub fn blocked(&self, endpoint: EndpointId, events: &[Outgoing]) -> Result<Vec<bool>> {
         self.read(|connection| {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Position, Store, TenantId, TenantView,
+    audit_log::{What, note},
     damage::Reading,
     deliveries::kind,
     error::{Result, StoreError},
@@ -181,6 +182,8 @@ pub struct EndpointChange {
     pub sealed: Option<Vec<u8>>,
     /// Whether anything is to be delivered. Enabled again, it is told what it has missed.
     pub enabled: Option<bool>,
+    /// Whether it gets another secret.
+    pub is_rotation: bool,
 }
 
 /// A tenant has so many endpoints at most.
@@ -282,7 +285,7 @@ impl TenantView {
 
     /// Adds an endpoint; tells whether there was room for one more. Blocks.
     pub fn add_endpoint(&self, new: NewEndpoint) -> Result<bool> {
-        let tenant = self.tenant.0;
+        let (tenant, who) = (self.tenant.0, self.store.who.clone());
         self.store.change_tenants(move |transaction, _| {
             let added = transaction
                 .prepare_cached(
@@ -298,13 +301,16 @@ impl TenantView {
                     new.sealed,
                     MAX_ENDPOINTS
                 ])?;
+            if added > 0 {
+                note(transaction, &who, Some(tenant), What::EndpointAdd, &new.id)?;
+            }
             Ok(added > 0)
         })
     }
 
     /// Changes an endpoint; tells whether there is one of that name. Blocks.
     pub fn change_endpoint(&self, id: &str, change: EndpointChange) -> Result<bool> {
-        let (tenant, id) = (self.tenant.0, id.to_owned());
+        let (tenant, id, who) = (self.tenant.0, id.to_owned(), self.store.who.clone());
         self.store.change_tenants(move |transaction, _| {
             let settings = change.settings.as_ref().map(to_json).transpose()?;
             let changed = transaction
@@ -316,13 +322,17 @@ impl TenantView {
                      WHERE tenant = ?1 AND id = ?2",
                 )?
                 .execute(params![tenant, id, settings, change.sealed, change.enabled])?;
+            if changed > 0 {
+                let what = if change.is_rotation { What::EndpointRotate } else { What::EndpointChange };
+                note(transaction, &who, Some(tenant), what, &id)?;
+            }
             Ok(changed > 0)
         })
     }
 
     /// Removes an endpoint with what is known of its deliveries; tells whether there was one. Blocks.
     pub fn remove_endpoint(&self, id: &str) -> Result<bool> {
-        let (tenant, id) = (self.tenant.0, id.to_owned());
+        let (tenant, id, who) = (self.tenant.0, id.to_owned(), self.store.who.clone());
         self.store.change_tenants(move |transaction, _| {
             let removed: Option<i64> = transaction
                 .prepare_cached("DELETE FROM endpoints WHERE tenant = ?1 AND id = ?2 RETURNING endpoint")?
@@ -332,6 +342,7 @@ impl TenantView {
             for table in ["attempts", "deliveries"] {
                 transaction.execute(&format!("DELETE FROM {table} WHERE endpoint = ?1"), [endpoint])?;
             }
+            note(transaction, &who, Some(tenant), What::EndpointRemove, &id)?;
             Ok(true)
         })
     }
@@ -340,7 +351,7 @@ impl TenantView {
     /// Blocks.
     pub fn test_endpoint(&self, id: &str, now_ms: i64) -> Result<TestSent> {
         let Some(endpoint) = self.endpoint(id)? else { return Ok(TestSent::Unknown) };
-        let tenant = self.tenant;
+        let (tenant, who) = (self.tenant, self.store.who.clone());
         self.store.change_tenants(move |transaction, _| {
             let recent: i64 = transaction
                 .prepare_cached(
@@ -351,6 +362,7 @@ impl TenantView {
                 return Ok(TestSent::TooMany);
             }
             remove_old_tests(transaction, endpoint.number)?;
+            note(transaction, &who, Some(tenant.0), What::EndpointTest, &endpoint.id)?;
             let data = serde_json::json!({ "endpoint": endpoint.id });
             let to = [endpoint.number];
             add_notice(transaction, tenant, kind::ENDPOINT_TEST, &data, now_ms, &to).map(TestSent::Sent)

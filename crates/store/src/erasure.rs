@@ -10,6 +10,7 @@ use crate::{
     Backup, Disabled, EndpointSettings, Filter, Position, Store, TenantId, TenantView, announcements,
     assembled::Columns,
     audit,
+    audit_log::{What, note},
     calls::entries_of_call,
     changes::{self, ChangeKind, StoredChange},
     codec::{self, Kind},
@@ -314,6 +315,7 @@ impl Store {
     /// Notes that a person was erased, and wipes what was there before from the log that transactions go through, and from
     /// where it had arrived. Blocks.
     pub fn log_erasure(&self, erasure: Erasure) -> Result<()> {
+        let who = self.who.clone();
         self.writer().run(move |transaction, memory| {
             memory.must_empty_log = true;
             transaction.execute(
@@ -326,7 +328,7 @@ impl Store {
                     erasure.notifications as i64
                 ],
             )?;
-            Ok(())
+            note(transaction, &who, Some(erasure.tenant.0), What::PersonErase, &erasure.pseudonym)
         })?;
         self.shared.arrivals.wipe()
     }

@@ -3,10 +3,12 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, config::DbConfig};
 
 use crate::{
     Position, Store,
+    arrivals::ArrivalsFound,
+    audit_log::{What, note},
     error::{Result, StoreError},
     event_names::Incarnation,
     wal,
@@ -21,14 +23,18 @@ pub(crate) struct Opened {
     losses: Vec<String>,
     /// Up to which notification that was found before.
     accepted: Position,
-    /// Up to where everything had moved into the journal when what arrives was written last.
-    journaled: Position,
+    /// Up to which notification one was known to be durable when something was assembled last.
+    arrived: Position,
+    /// Up to which notification any of the two files has had one.
+    known: Position,
 }
 
 impl Opened {
-    /// Looks at the logs of a folder's files, before anybody opens them.
-    pub(crate) fn in_logs_of(files: &[&Path]) -> Self {
+    /// Looks at the logs of a folder's files, before anybody opens them, and has SQLite read them. It reads a log once, up
+    /// to what is not as it was written, and writes over the rest: as long as the connections are open, that is settled.
+    pub(crate) fn in_logs_of(files: &[&Path]) -> Result<(Self, Vec<Connection>)> {
         let mut found = Self::default();
+        let mut connections = Vec::new();
         for file in files {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
             match wal::tail(file) {
@@ -36,11 +42,12 @@ impl Opened {
                     "the log of {name} is damaged: {} transactions after that place are lost",
                     tail.lost_commits
                 )),
+                Ok(tail) if tail.frames > 0 => connections.push(recover(file, tail.frames)?),
                 Ok(_) => {}
                 Err(error) => found.losses.push(format!("the log of {name} cannot be looked at: {error}")),
             }
         }
-        found
+        Ok((found, connections))
     }
 
     /// Looks at the file itself.
@@ -49,19 +56,65 @@ impl Opened {
         let (name, is_copy, is_renewed, accepted): (String, bool, bool, i64) =
             connection.query_row(row, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
         (self.is_copy, self.accepted) = (is_copy, Position(accepted));
+        let arrived = connection.query_row("SELECT arrived FROM checkpoint", [], |row| row.get(0))?;
+        self.arrived = Position(arrived);
         Ok(Incarnation::new(&name, is_renewed))
     }
 
-    /// Compares where the journal ends with where it had come to when what arrives was written last.
-    pub(crate) fn compare(&mut self, journal: Position, journaled: Position) {
-        self.journaled = journaled;
+    /// Up to which notification one was known to be durable when something was assembled last.
+    pub(crate) fn arrived(&self) -> Position {
+        self.arrived
+    }
+
+    /// Compares the two files: neither may end before what the other knows of it.
+    pub(crate) fn compare(&mut self, journal: Position, arrivals: ArrivalsFound) {
+        let ArrivalsFound { journaled, end } = arrivals;
+        self.known = journal.max(journaled).max(end).max(self.arrived);
         if journal.max(self.accepted) < journaled {
             self.losses.push(format!(
                 "wholecall.db ends at notification {}, but {} had been reached: it has lost its end, or is an older file",
                 journal.0, journaled.0
             ));
         }
+        // A copy comes without the other file, and has what was in it.
+        if self.is_copy {
+            return;
+        }
+        let (nothing, had) = (Position::default(), journal.max(self.arrived));
+        // What has moved into the journal was durable there before. An empty file may be one that was just made.
+        let is_older = end > nothing && end.max(self.accepted) < journal;
+        let is_missing = journal.max(end).max(self.accepted) < self.arrived;
+        if is_older || is_missing {
+            self.losses.push(format!(
+                "arrivals.db ends at notification {}, but {} had been reached: it has lost its end, or is an older file",
+                end.0, had.0
+            ));
+        }
     }
+}
+
+/// A log is read again so often where less was read than lies there: what was read may be wrong where what is there is not.
+const READINGS: usize = 3;
+
+/// Has SQLite read the log of a file, in which so many frames are to be read.
+fn recover(file: &Path, frames: u64) -> Result<Connection> {
+    let mut read = 0;
+    for _ in 0..READINGS {
+        let connection = Connection::open(file)?;
+        // Who closes it last would write what was read into the file, and remove the log.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        let recovered = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+        let counted = recovered
+            .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1)));
+        read = counted.map_or(0, |count: i64| count.unsigned_abs());
+        if read >= frames {
+            return Ok(connection);
+        }
+    }
+    Err(StoreError::Damaged(format!(
+        "the log of {} has {frames} pages, of which {read} can be read",
+        file.file_name().unwrap_or_default().to_string_lossy()
+    )))
 }
 
 impl Store {
@@ -95,20 +148,35 @@ impl Store {
     /// Needs a store that no server runs on. Blocks.
     pub fn restore(&self) -> Result<()> {
         self.claim()?;
-        self.renew(|transaction| Ok(transaction.execute("DELETE FROM losses", []).map(drop)?))
+        let who = self.who.clone();
+        self.renew(move |transaction| {
+            transaction.execute("DELETE FROM losses", [])?;
+            note(transaction, &who, None, What::Restore, "")
+        })
     }
 
     fn renew(
         &self,
         also: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<()> + Send + 'static,
     ) -> Result<()> {
-        let journaled = self.shared.opened.journaled.0;
+        let known = self.shared.opened.known.0;
+        // What was found to be missing is so once, and places beyond it are given.
+        let journal = self.read(|connection| {
+            let end =
+                "SELECT max(position, (SELECT coalesce(max(position), 0) FROM journal)) FROM checkpoint";
+            Ok(Position(connection.query_row(end, [], |row| row.get(0))?))
+        })?;
+        let waiting = self.shared.arrivals.stored_after(journal, usize::MAX >> 1, usize::MAX)?.len();
+        let known = known.max(journal.0);
         let name = self.writer().run(move |transaction, _| {
             also(transaction)?;
+            let missing =
+                "UPDATE checkpoint SET removed_notifications = ?1 - ?2 - (SELECT count(*) FROM journal)";
+            transaction.execute(missing, [known, waiting as i64])?;
             let renew =
                 "UPDATE incarnation SET name = lower(hex(randomblob(4))), is_copy = 0, is_renewed = 1,
                      accepted = max(accepted, ?1) RETURNING name";
-            Ok(transaction.query_row(renew, [journaled], |row| row.get::<_, String>(0))?)
+            Ok(transaction.query_row(renew, [known], |row| row.get::<_, String>(0))?)
         })?;
         *self.shared.incarnation.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
             Incarnation::new(&name, true);
@@ -144,7 +212,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Arrival, Assembled, FILE_NAME, TenantId};
+    use crate::{Arrival, Assembled, Expiry, FILE_NAME, TenantId};
 
     fn receive(store: &Store, count: i64) {
         let arrival = |number| Arrival {
@@ -252,6 +320,137 @@ mod tests {
         // Places are never given twice.
         receive(&mixed, 1);
         assert_eq!(*mixed.watch_journal().borrow(), Position(21));
+    }
+
+    fn wait(store: &Store, count: i64) {
+        let checkpoint = store.checkpoint().unwrap();
+        let arrival = |number| Arrival {
+            tenant: TenantId(1),
+            arrived_ms: number,
+            session: format!("s-{number}").into(),
+            body: "x".repeat(2_000).into(),
+        };
+        for number in 0..count {
+            store.append(vec![arrival(number)]).unwrap().blocking_recv().unwrap().unwrap();
+        }
+        store.commit(Assembled { checkpoint, made: Vec::new() }).unwrap();
+    }
+
+    /// What a folder looks like once one of its files is replaced by what it was before.
+    fn with_older(file: &str, between: impl Fn(&Store), after: impl Fn(&Store)) -> tempfile::TempDir {
+        let (folder, older) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = Store::open(folder.path()).unwrap();
+        between(&store);
+        drop(store);
+        std::fs::copy(folder.path().join(file), older.path().join(file)).unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        after(&store);
+        drop(store);
+        std::fs::copy(older.path().join(file), folder.path().join(file)).unwrap();
+        folder
+    }
+
+    fn expect_noticed_once(folder: &Path, last: i64) {
+        // Whoever only looks changes nothing.
+        for _ in 0..2 {
+            let losses = Store::open(folder).unwrap().losses().unwrap();
+            assert!(losses.len() == 1 && losses[0].contains("arrivals.db ends at"), "{losses:?}");
+        }
+        let mixed = Store::open(folder).unwrap();
+        let before = name(&mixed);
+        mixed.claim().unwrap();
+        assert_ne!(name(&mixed), before);
+        receive(&mixed, 1);
+        assert!(*mixed.watch_journal().borrow() > Position(last), "places are never given twice");
+        let after = name(&mixed);
+        drop(mixed);
+        let again = Store::open(folder).unwrap();
+        again.claim().unwrap();
+        assert_eq!((again.losses().unwrap().len(), name(&again)), (1, after), "it is the same loss");
+    }
+
+    #[test]
+    fn older_arrivals_beside_a_newer_file_are_noticed() {
+        // Everything was assembled in between.
+        let folder = with_older("arrivals.db", |store| receive(store, 10), |store| receive(store, 10));
+        expect_noticed_once(folder.path(), 20);
+        // Some still waited.
+        let folder = with_older("arrivals.db", |store| receive(store, 10), |store| wait(store, 5));
+        expect_noticed_once(folder.path(), 15);
+    }
+
+    #[test]
+    fn older_arrivals_that_still_have_what_was_assembled_since_are_noticed() {
+        let (folder, older) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = Store::open(folder.path()).unwrap();
+        wait(&store, 10);
+        as_they_are(folder.path(), older.path());
+        receive(&store, 10);
+        drop(store);
+        for log in ["arrivals.db", "arrivals.db-wal"] {
+            std::fs::copy(older.path().join(log), folder.path().join(log)).unwrap();
+        }
+        expect_noticed_once(folder.path(), 20);
+    }
+
+    #[test]
+    fn a_batch_that_has_vanished_between_others_is_noticed_for_good() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        receive(&store, 4);
+        wait(&store, 6);
+        drop(store);
+        let arrivals = Connection::open(folder.path().join("arrivals.db")).unwrap();
+        assert_eq!(arrivals.execute("DELETE FROM batches WHERE last IN (7, 8)", []).unwrap(), 2);
+        drop(arrivals);
+        let store = Store::open(folder.path()).unwrap();
+        assert_eq!(store.journal_after(Position(4), 100).unwrap().len(), 4);
+        let noticed = store.take_damage_news();
+        assert!(noticed.len() == 1 && noticed[0].place == "notifications 7 to 8", "{noticed:?}");
+        let checkpoint = *store.watch_journal().borrow();
+        store.commit(Assembled { checkpoint, made: Vec::new() }).unwrap();
+        drop(store);
+        let again = Store::open(folder.path()).unwrap();
+        let problems = again.journal_problems().unwrap();
+        assert_eq!(problems, ["10 should be there, 8 are: 2 are missing"]);
+    }
+
+    #[test]
+    fn what_was_removed_on_purpose_is_not_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        receive(&store, 10);
+        wait(&store, 3);
+        let all = Expiry { tenant: TenantId(1), before_ms: i64::MAX, quiet_since_ms: i64::MAX };
+        assert_eq!(store.remove_strays(all, 4).unwrap(), 4);
+        assert_eq!(store.journal_problems().unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn missing_arrivals_are_noticed_where_something_waited_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        receive(&store, 10);
+        wait(&store, 5);
+        drop(store);
+        std::fs::remove_file(folder.path().join("arrivals.db")).unwrap();
+        expect_noticed_once(folder.path(), 15);
+    }
+
+    #[test]
+    fn a_store_that_was_only_looked_at_or_crashed_has_lost_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        receive(&store, 10);
+        wait(&store, 5);
+        for _ in 0..2 {
+            let crashed = tempfile::tempdir().unwrap();
+            as_they_are(folder.path(), crashed.path());
+            for _ in 0..2 {
+                assert_eq!(Store::open(crashed.path()).unwrap().losses().unwrap(), [""; 0]);
+            }
+            receive(&store, 5);
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod announcements;
 mod arrivals;
 mod assembled;
 mod audit;
+mod audit_log;
 mod backup;
 mod calls;
 mod changes;
@@ -25,6 +26,7 @@ mod event_names;
 mod filter;
 mod integrity;
 mod journal;
+mod keys;
 mod lately;
 mod log;
 mod priority;
@@ -53,6 +55,7 @@ pub use arrivals::Arrival;
 use arrivals::{Arrivals, End};
 pub use assembled::{Assembled, Committing, Made, VersionKind};
 pub use audit::{AuditedCall, AuditedEntry, Stray};
+pub use audit_log::{Actor, AuditEntry, AuditQuery, MAX_DONE, MAX_REFUSED, NewAuditEntry, What, Who};
 pub use backup::Backup;
 pub use calls::{CallPage, Found, StoredVersion};
 pub use changes::{ChangeKind, Published, StoredChange};
@@ -75,6 +78,7 @@ use event_names::Incarnation;
 pub use filter::Filter;
 use integrity::Opened;
 pub use journal::Entry;
+pub use keys::{MAX_KEYS, Scope};
 use log::Checkpointer;
 pub use priority::step_back;
 pub use readers::Cancel;
@@ -101,6 +105,8 @@ impl Position {
 #[derive(Debug, Clone)]
 pub struct Store {
     shared: Arc<Shared>,
+    /// Who makes changes through this copy.
+    who: Arc<Who>,
 }
 
 #[derive(Debug)]
@@ -147,9 +153,9 @@ impl Store {
         let path = folder.join(FILE_NAME);
         // Somebody who writes changes the logs while they are looked at.
         let is_quiet = !claim::is_claimed(&path);
-        let mut opened = match is_quiet {
-            true => Opened::in_logs_of(&[&path, &folder.join(arrivals::FILE_NAME)]),
-            false => Opened::default(),
+        let (mut opened, _recovered) = match is_quiet {
+            true => Opened::in_logs_of(&[&path, &folder.join(arrivals::FILE_NAME)])?,
+            false => (Opened::default(), Vec::new()),
         };
         let connection = schema::open_writer(&path)?;
         let damages: Arc<Damages> = Arc::default();
@@ -171,9 +177,10 @@ impl Store {
             rewrites: watch::Sender::new(memory.rewrites),
         };
         let journal_news = watch::Sender::new(journal.position);
-        let arrivals = Arrivals::open(folder, journal, journal_news.clone(), damages.clone())?;
+        let arrivals =
+            Arrivals::open(folder, journal, opened.arrived(), journal_news.clone(), damages.clone())?;
         if is_quiet {
-            opened.compare(journal.position, arrivals.journaled_before());
+            opened.compare(journal.position, arrivals.found());
         }
         let readers = Readers::open(&path, READERS)?;
         let tenant_readers = Readers::open(&path, 1)?;
@@ -193,7 +200,7 @@ impl Store {
             claim: Claim::default(),
             problem: Mutex::default(),
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self { shared: Arc::new(shared), who: Arc::default() })
     }
 
     /// Where the data is.

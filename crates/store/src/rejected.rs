@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     Store, TenantId, TenantView,
+    audit_log::{What, note},
     codec::{self, Kind},
     damage::Reading,
     error::{Result, StoreError},
@@ -145,16 +146,20 @@ impl Store {
 
     /// Has some of what was rejected, or all of it, judged again by a service that runs, or by the next one; tells how much.
     pub fn mark_for_retry(&self, tenant: TenantId, ids: Option<Vec<i64>>) -> Result<usize> {
-        self.change_tenants(move |transaction, _| match ids {
-            None => Ok(transaction
-                .prepare_cached("UPDATE quarantine SET retry = 1 WHERE tenant = ?1 AND retry = 0")?
-                .execute([tenant.0])?),
-            Some(ids) => for_each(
-                transaction,
-                "UPDATE quarantine SET retry = 1 WHERE tenant = ?1 AND position = ?2",
-                tenant,
-                &ids,
-            ),
+        let who = self.who.clone();
+        self.change_tenants(move |transaction, _| {
+            note(transaction, &who, Some(tenant.0), What::RejectedRetry, &listed(ids.as_deref()))?;
+            match ids {
+                None => Ok(transaction
+                    .prepare_cached("UPDATE quarantine SET retry = 1 WHERE tenant = ?1 AND retry = 0")?
+                    .execute([tenant.0])?),
+                Some(ids) => for_each(
+                    transaction,
+                    "UPDATE quarantine SET retry = 1 WHERE tenant = ?1 AND position = ?2",
+                    tenant,
+                    &ids,
+                ),
+            }
         })
     }
 
@@ -173,7 +178,9 @@ impl Store {
 
     /// Removes some of what was rejected; tells how much there was. Blocks.
     pub fn remove_rejected(&self, tenant: TenantId, ids: Vec<i64>) -> Result<usize> {
+        let who = self.who.clone();
         self.writer().run(move |transaction, _| {
+            note(transaction, &who, Some(tenant.0), What::RejectedRemove, &listed(Some(&ids)))?;
             for_each(transaction, "DELETE FROM quarantine WHERE tenant = ?1 AND position = ?2", tenant, &ids)
         })
     }
@@ -188,6 +195,14 @@ impl Store {
                 )?
                 .execute(params![before_ms, limit as i64])?)
         })
+    }
+}
+
+/// Ids in the audit log, which cuts what is long.
+fn listed(ids: Option<&[i64]>) -> String {
+    match ids {
+        None => "all".to_owned(),
+        Some(ids) => ids.iter().take(20).map(i64::to_string).collect::<Vec<_>>().join(" "),
     }
 }
 

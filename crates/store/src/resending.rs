@@ -1,9 +1,10 @@
 //! What a tenant sees of its deliveries, and what it wants sent again.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::{
-    EndpointId, EventId, Position, StoredChange, TenantView,
+    EndpointId, EventId, Position, StoredChange, TenantView, Who,
+    audit_log::{What, note},
     damage::Reading,
     deliveries::{Attempt, Delivery, DeliveryState},
     error::{Result, StoreError},
@@ -58,7 +59,7 @@ impl TenantView {
 
     /// Sends an event to an endpoint once more, now; tells whether the endpoint was to have it. Blocks.
     pub fn resend(&self, endpoint: EndpointId, event: EventId, now_ms: i64) -> Result<bool> {
-        let tenant = self.tenant.0;
+        let (tenant, who, object) = (self.tenant.0, self.store.who.clone(), self.event_id(event));
         self.store.change_tenants(move |transaction, _| {
             let due = transaction
                 .prepare_cached(
@@ -67,21 +68,26 @@ impl TenantView {
                          AND endpoint IN (SELECT endpoint FROM endpoints WHERE tenant = ?1)",
                 )?
                 .execute(params![tenant, endpoint.0, event.0, now_ms])?;
+            if due > 0 {
+                note_resent(transaction, &who, tenant, endpoint, What::DeliveryResend, &object)?;
+            }
             Ok(due > 0)
         })
     }
 
     /// Sends everything that was given up once more, and what waits now; tells how many that is. Blocks.
     pub fn resend_failed(&self, endpoint: EndpointId, since_ms: i64, now_ms: i64) -> Result<usize> {
-        let tenant = self.tenant.0;
+        let (tenant, who) = (self.tenant.0, self.store.who.clone());
         self.store.change_tenants(move |transaction, _| {
-            Ok(transaction
+            let due = transaction
                 .prepare_cached(
                     "UPDATE deliveries SET state = 'pending', step = 0, next_ms = ?4
                      WHERE endpoint = ?2 AND state IN ('pending', 'exhausted') AND made_ms >= ?3
                          AND endpoint IN (SELECT endpoint FROM endpoints WHERE tenant = ?1)",
                 )?
-                .execute(params![tenant, endpoint.0, since_ms, now_ms])?)
+                .execute(params![tenant, endpoint.0, since_ms, now_ms])?;
+            note_resent(transaction, &who, tenant, endpoint, What::EndpointReplay, "failed")?;
+            Ok(due)
         })
     }
 
@@ -102,9 +108,10 @@ impl TenantView {
                 .query_row(params![tenant, replay.since_ms], |row| row.get(0))?)
         })?;
         let (mut after, mut count) = (Position(first - 1), 0);
+        let (tenant, mut who) = (self.tenant.0, Some(self.store.who.clone()));
         loop {
             let changes = self.changes_after(after, AT_ONCE)?;
-            let Some(last) = changes.last() else { return Ok(count) };
+            let Some(last) = changes.last() else { break };
             after = last.cursor;
             let due: Vec<_> = changes
                 .into_iter()
@@ -119,7 +126,8 @@ impl TenantView {
                     Some((change, ids))
                 })
                 .collect();
-            let tenant = self.tenant.0;
+            // With the first part.
+            let who = who.take();
             count += self.store.change_tenants(move |transaction, _| {
                 let mut insert = transaction.prepare_cached(
                     "INSERT INTO deliveries SELECT endpoint, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 0, ?8
@@ -127,6 +135,9 @@ impl TenantView {
                          OR EXISTS (SELECT 1 FROM deliveries WHERE endpoint = ?1 AND event = ?2))
                      ON CONFLICT (endpoint, event) DO UPDATE SET state = 'pending', step = 0, next_ms = ?8",
                 )?;
+                if let Some(who) = who {
+                    note_resent(transaction, &who, tenant, endpoint, What::EndpointReplay, "")?;
+                }
                 let mut count = 0;
                 for (change, ids) in &due {
                     count += insert.execute(params![
@@ -144,7 +155,24 @@ impl TenantView {
                 Ok(count)
             })?;
         }
+        Ok(count)
     }
+}
+
+/// Enters into the audit log that something is sent again to an endpoint.
+fn note_resent(
+    transaction: &Transaction<'_>,
+    who: &Who,
+    tenant: i64,
+    endpoint: EndpointId,
+    what: What,
+    object: &str,
+) -> Result<()> {
+    let id: Option<String> = transaction
+        .prepare_cached("SELECT id FROM endpoints WHERE endpoint = ?1 AND tenant = ?2")?
+        .query_row(params![endpoint.0, tenant], |row| row.get(0))
+        .optional()?;
+    note(transaction, who, Some(tenant), what, format!("{} {object}", id.unwrap_or_default()).trim())
 }
 
 fn select(

@@ -22,6 +22,8 @@ const STEPS: &[&str] = &[
     include_str!("schema/10.sql"),
     include_str!("schema/11.sql"),
     include_str!("schema/12.sql"),
+    include_str!("schema/13.sql"),
+    include_str!("schema/14.sql"),
 ];
 
 /// Opens the file for writing, makes it if it is not there, and brings it up to date.

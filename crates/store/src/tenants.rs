@@ -4,9 +4,11 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Store,
+    Scope, Store, Who,
+    audit_log::{What, note},
     damage::Reading,
     error::{Result, StoreError},
+    keys,
     writer::Memory,
 };
 
@@ -74,6 +76,12 @@ impl SecretKind {
             Self::Key => "key",
         }
     }
+
+    fn from_word(word: &str) -> Result<Self> {
+        let known = [Self::Verification, Self::Subscription, Self::Key];
+        let found = known.into_iter().find(|kind| kind.as_str() == word);
+        found.ok_or_else(|| StoreError::Damaged(format!("a secret that is a {word:?}")))
+    }
 }
 
 /// A secret, of which only the hash is kept.
@@ -89,6 +97,14 @@ pub struct Secret {
     pub hint: String,
     /// When it was added, milliseconds since 1970.
     pub created_ms: i64,
+    /// What people call it; `default` where it was given no name.
+    pub name: String,
+    /// What a key may do.
+    pub scope: Scope,
+    /// From when on it counts as removed, milliseconds since 1970; none: never.
+    pub expires_ms: Option<i64>,
+    /// When a key was used last, to a minute or so; none: not yet.
+    pub used_ms: Option<i64>,
 }
 
 /// A secret to be added.
@@ -100,6 +116,12 @@ pub struct NewSecret {
     pub hash: [u8; 32],
     /// How it begins.
     pub hint: String,
+    /// What people call it.
+    pub name: String,
+    /// What a key may do.
+    pub scope: Scope,
+    /// From when on it counts as removed; none: never.
+    pub expires_ms: Option<i64>,
 }
 
 /// A tenant to be added.
@@ -122,6 +144,7 @@ pub struct NewTenant {
 impl Store {
     /// Adds a tenant.
     pub fn add_tenant(&self, new: NewTenant) -> Result<TenantId> {
+        let who = self.who.clone();
         self.change_tenants(move |transaction, _| {
             if find(transaction, &new.name)?.is_some() {
                 return Err(StoreError::Exists(format!("there is a tenant named {} already", new.name)));
@@ -137,6 +160,7 @@ impl Store {
             for secret in &new.secrets {
                 add_secret(transaction, tenant, secret, new.created_ms)?;
             }
+            note(transaction, &who, Some(tenant), What::TenantAdd, &new.name)?;
             Ok(TenantId(tenant))
         })
     }
@@ -179,11 +203,16 @@ impl Store {
 
     /// Adds a RingCentral account to a tenant.
     pub fn add_account(&self, tenant: TenantId, account: String) -> Result<()> {
-        self.change_tenants(move |transaction, _| add_account(transaction, tenant.0, &account))
+        let who = self.who.clone();
+        self.change_tenants(move |transaction, _| {
+            add_account(transaction, tenant.0, &account)?;
+            note(transaction, &who, Some(tenant.0), What::TenantChange, "accounts")
+        })
     }
 
     /// Gives a tenant other RingCentral accounts than it had. Those that are connected have to stay.
     pub fn set_accounts(&self, tenant: TenantId, accounts: Vec<String>) -> Result<()> {
+        let who = self.who.clone();
         self.change_tenants(move |transaction, _| {
             if let Some(account) =
                 connected(transaction, tenant.0)?.iter().find(|one| !accounts.contains(one))
@@ -193,23 +222,32 @@ impl Store {
                 )));
             }
             transaction.prepare_cached("DELETE FROM accounts WHERE tenant = ?1")?.execute([tenant.0])?;
-            accounts.iter().try_for_each(|account| add_account(transaction, tenant.0, account))
+            accounts.iter().try_for_each(|account| add_account(transaction, tenant.0, account))?;
+            note(transaction, &who, Some(tenant.0), What::TenantChange, "accounts")
         })
     }
 
     /// Adds a secret to a tenant, beside those it has; its number.
     pub fn add_secret(&self, tenant: TenantId, secret: NewSecret, now_ms: i64) -> Result<i64> {
-        self.change_tenants(move |transaction, _| add_secret(transaction, tenant.0, &secret, now_ms))
+        let who = self.who.clone();
+        self.change_tenants(move |transaction, _| {
+            if secret.kind == SecretKind::Key {
+                keys::expect_room(transaction, tenant.0)?;
+            }
+            let number = add_secret(transaction, tenant.0, &secret, now_ms)?;
+            let object = described(secret.kind, &secret.hint, &secret.name, secret.scope);
+            keys::note_change(transaction, &who, tenant.0, secret.kind, true, &object)?;
+            Ok(number)
+        })
     }
 
     /// Takes secrets away; tells how many there were.
     pub fn remove_secrets(&self, tenant: TenantId, numbers: Vec<i64>) -> Result<usize> {
+        let who = self.who.clone();
         self.change_tenants(move |transaction, _| {
-            let mut delete =
-                transaction.prepare_cached("DELETE FROM secrets WHERE tenant = ?1 AND secret = ?2")?;
             let mut removed = 0;
             for number in numbers {
-                removed += delete.execute(params![tenant.0, number])?;
+                removed += usize::from(remove_secret(transaction, &who, tenant.0, number)?);
             }
             Ok(removed)
         })
@@ -217,17 +255,20 @@ impl Store {
 
     /// Changes what a tenant wants otherwise than others.
     pub fn set_tenant_settings(&self, tenant: TenantId, settings: TenantSettings) -> Result<()> {
+        let who = self.who.clone();
         self.change_tenants(move |transaction, _| {
             transaction
                 .prepare_cached("UPDATE tenants SET settings = ?2 WHERE tenant = ?1")?
                 .execute(params![tenant.0, to_json(&settings)?])?;
-            Ok(())
+            note(transaction, &who, Some(tenant.0), What::TenantChange, "settings")
         })
     }
 
     /// Removes a tenant with everything that was kept of it.
     pub fn remove_tenant(&self, tenant: TenantId) -> Result<()> {
+        let who = self.who.clone();
         self.change_tenants(move |transaction, memory| {
+            note(transaction, &who, Some(tenant.0), What::TenantRemove, "")?;
             transaction.prepare_cached("DELETE FROM tenants WHERE tenant = ?1")?.execute([tenant.0])?;
             remove_orphans(transaction)?;
             memory.sessions = Default::default();
@@ -323,9 +364,56 @@ pub(crate) fn add_account(transaction: &Transaction<'_>, tenant: i64, account: &
 fn add_secret(transaction: &Transaction<'_>, tenant: i64, secret: &NewSecret, now_ms: i64) -> Result<i64> {
     Ok(transaction
         .prepare_cached(
-            "INSERT INTO secrets (tenant, kind, hash, hint, created_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO secrets (tenant, kind, hash, hint, created_ms, name, scope, expires_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
-        .insert(params![tenant, secret.kind.as_str(), secret.hash, secret.hint, now_ms])?)
+        .insert(params![
+            tenant,
+            secret.kind.as_str(),
+            secret.hash,
+            secret.hint,
+            now_ms,
+            secret.name,
+            secret.scope.as_str(),
+            secret.expires_ms
+        ])?)
+}
+
+/// Removes a secret of a tenant; false if there is none of that number.
+pub(crate) fn remove_secret(
+    transaction: &Transaction<'_>,
+    who: &Who,
+    tenant: i64,
+    number: i64,
+) -> Result<bool> {
+    let removed = transaction
+        .prepare_cached(
+            "DELETE FROM secrets WHERE tenant = ?1 AND secret = ?2 RETURNING kind, hint, name, scope",
+        )?
+        .query_row(params![tenant, number], |row| {
+            Ok((
+                row.get::<_, String>(0)?,
+                row.get::<_, String>(1)?,
+                row.get::<_, String>(2)?,
+                row.get::<_, String>(3)?,
+            ))
+        })
+        .optional()?;
+    let Some((kind, hint, name, scope)) = removed else { return Ok(false) };
+    // One that is damaged goes too.
+    if let (Ok(kind), Some(scope)) = (SecretKind::from_word(&kind), Scope::from_word(&scope)) {
+        let object = described(kind, &hint, &name, scope);
+        keys::note_change(transaction, who, tenant, kind, false, &object)?;
+    }
+    Ok(true)
+}
+
+/// A secret in the audit log.
+fn described(kind: SecretKind, hint: &str, name: &str, scope: Scope) -> String {
+    match kind {
+        SecretKind::Key => format!("{hint} {name} ({})", scope.as_str()),
+        SecretKind::Verification | SecretKind::Subscription => hint.to_owned(),
+    }
 }
 
 /// From `tenant, name, created_ms, settings`. One whose settings are damaged has those of everybody, and is served.
@@ -360,22 +448,25 @@ fn connected(connection: &Connection, tenant: i64) -> Result<Vec<String>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-fn secrets(connection: &Reading<'_>, tenant: i64) -> Result<Vec<Secret>> {
+pub(crate) fn secrets(connection: &Reading<'_>, tenant: i64) -> Result<Vec<Secret>> {
     let mut statement = connection.prepare_cached(
-        "SELECT secret, kind, hash, hint, created_ms FROM secrets WHERE tenant = ?1 ORDER BY secret",
+        "SELECT secret, kind, hash, hint, created_ms, name, scope, expires_ms, used_ms FROM secrets
+         WHERE tenant = ?1 ORDER BY secret",
     )?;
-    let read = |row: &Row<'_>| {
-        let kind = match row.get_ref(1)?.as_str() {
-            Ok("verification") => SecretKind::Verification,
-            Ok("subscription") => SecretKind::Subscription,
-            _ => SecretKind::Key,
-        };
+    // One of which it is not known what it may do may do nothing.
+    let read = |row: &Row<'_>| -> Result<Secret> {
+        let scope: String = row.get(6)?;
         Ok(Secret {
             number: row.get(0)?,
-            kind,
+            kind: SecretKind::from_word(&row.get::<_, String>(1)?)?,
             hash: row.get(2)?,
             hint: row.get(3)?,
             created_ms: row.get(4)?,
+            name: row.get(5)?,
+            scope: Scope::from_word(&scope)
+                .ok_or_else(|| StoreError::Damaged(format!("a key that may {scope:?}")))?,
+            expires_ms: row.get(7)?,
+            used_ms: row.get(8)?,
         })
     };
     let mut rows = statement.query([tenant])?;

@@ -3,62 +3,195 @@
 //! the log still shows that there was more.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, BufReader, ErrorKind, Read},
+    os::unix::fs::FileExt,
     path::Path,
 };
 
 const HEADER_BYTES: usize = 32;
 const FRAME_HEADER_BYTES: usize = 24;
+const OUR_PAGE_BYTES: usize = 4_096;
 
 /// The file's first word; the last bit says how checksums are counted.
 const MAGIC: u32 = 0x377f_0682;
 
+/// The header of a log, and that of a frame, as far as they say what belongs together.
+type Salts = [u8; 8];
+
 /// What a log says of its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Tail {
-    /// Transactions that were written whole after a frame that is not as it was written.
+    /// Transactions that were durable, and that are not read any more, since something before them is damaged.
     pub(crate) lost_commits: u64,
+    /// Frames up to the end of the last transaction that is read.
+    pub(crate) frames: u64,
 }
 
 /// Looks at the log of a database file; there may be none.
+///
+/// A log also ends with what is not as it was written when the power failed: sectors of a transaction that nobody was
+/// told of, some of them there and some not, or what had been brought into the file before the log was begun anew. So
+/// something is lost only
+/// * where a single bit that has flipped explains what is wrong, or two transactions follow each other: the second was
+///   begun when the first was durable;
+/// * and not all of it is in the file.
 pub(crate) fn tail(database: &Path) -> io::Result<Tail> {
     let mut name = database.as_os_str().to_owned();
     name.push("-wal");
-    match File::open(name) {
-        Ok(file) => read(BufReader::new(file)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Tail::default()),
-        Err(error) => Err(error),
+    let log = match File::open(name) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Tail::default()),
+        Err(error) => return Err(error),
+    };
+    let Rest { commits, pages, page_bytes, frames } = rest(BufReader::new(&log))?;
+    let is_lost = commits > 0 && !are_in_file(&log, database, &pages, page_bytes)?;
+    Ok(Tail { lost_commits: if is_lost { commits } else { 0 }, frames })
+}
+
+/// What follows in a log after what is read of it.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Rest {
+    /// Transactions that were durable.
+    commits: u64,
+    /// Where the last version of each page begins.
+    pages: BTreeMap<u32, u64>,
+    page_bytes: usize,
+    /// Frames before it, up to the end of a transaction.
+    frames: u64,
+}
+
+impl Rest {
+    fn add(&mut self, frame: &[u8], at: u64) {
+        self.pages.insert(word(frame, 0), at + FRAME_HEADER_BYTES as u64);
     }
 }
 
-fn read(mut log: impl Read) -> io::Result<Tail> {
-    let mut header = [0; HEADER_BYTES];
-    if !fill(&mut log, &mut header)? || word(&header, 0) & !1 != MAGIC {
-        return Ok(Tail::default());
+/// Frames that were written one after the other.
+#[derive(Debug, Default)]
+struct Run {
+    commits: u64,
+    /// As many are needed, or nothing was durable.
+    needed: u64,
+}
+
+impl Run {
+    fn add(&mut self, frame: &[u8]) {
+        self.commits += u64::from(word(frame, 4) != 0);
     }
-    let is_big_endian = word(&header, 0) & 1 == 1;
-    // No page is longer than this: anything else is no log.
-    let page_bytes = Some(word(&header, 8) as usize).filter(|bytes| (512..=65_536).contains(bytes));
-    let Some(page_bytes) = page_bytes else { return Ok(Tail::default()) };
-    let salts = (word(&header, 16), word(&header, 20));
-    let mut sum = Sum { is_big_endian, one: 0, two: 0 };
-    sum.add(&header[..24]);
-    let mut is_sound = true;
-    let mut tail = Tail::default();
+
+    fn durable(&self) -> u64 {
+        if self.commits >= self.needed { self.commits } else { 0 }
+    }
+}
+
+fn rest(mut log: impl Read) -> io::Result<Rest> {
+    let mut header = [0; HEADER_BYTES];
+    if !fill(&mut log, &mut header)? {
+        return Ok(Rest::default());
+    }
+    let is_whole = is_header(&header);
+    let is_flipped = !is_whole && cure(&mut header, is_header);
+    // No page is longer than this; where the header says nothing, they are as long as ours are.
+    let page_bytes =
+        Some(word(&header, 8) as usize).filter(|bytes| is_whole || is_flipped && *bytes <= 65_536);
+    let page_bytes = page_bytes.unwrap_or(OUR_PAGE_BYTES);
+    let mut rest = Rest { page_bytes, ..Rest::default() };
+    let mut salts: Option<Salts> = (is_whole || is_flipped).then(|| salts(&header, 16));
+    let mut sum = Sum { is_big_endian: word(&header, 0) & 1 == 1, ..Sum::default() };
+    sum.stored(&header, 24);
+    let mut run = (!is_whole).then_some(Run { commits: 0, needed: if is_flipped { 1 } else { 2 } });
     let mut frame = vec![0; FRAME_HEADER_BYTES + page_bytes];
+    let mut at = HEADER_BYTES as u64;
     while fill(&mut log, &mut frame)? {
-        let has_salts = (word(&frame, 8), word(&frame, 12)) == salts;
-        if is_sound {
-            sum.add(&frame[..8]);
-            sum.add(&frame[FRAME_HEADER_BYTES..]);
-            is_sound = has_salts && (sum.one, sum.two) == (word(&frame, 16), word(&frame, 20));
-        } else if has_salts && word(&frame, 4) != 0 {
-            // Frames of an earlier round of the log have other salts.
-            tail.lost_commits += 1;
+        let expected = *salts.get_or_insert_with(|| self::salts(&frame, 8));
+        let is_next = |frame: &[u8]| self::salts(frame, 8) == expected && sum.is_followed_by(frame);
+        let mut follows = is_next(&frame);
+        match &mut run {
+            // Everything up to here is read.
+            None if follows => {
+                if word(&frame, 4) != 0 {
+                    rest.frames = (at - HEADER_BYTES as u64) / frame.len() as u64 + 1;
+                }
+            }
+            None => {
+                let is_flipped = cure(&mut frame, is_next);
+                follows = is_flipped || self::salts(&frame, 8) == expected;
+                run = Some(Run { commits: 0, needed: if is_flipped { 1 } else { 2 } });
+            }
+            Some(before) if !follows => {
+                rest.commits = rest.commits.max(before.durable());
+                *before = Run { commits: 0, needed: 2 };
+                // Where the header says nothing, any frame may be the first that is as it was written.
+                let is_any = !is_whole && !is_flipped;
+                salts = Some(if is_any { self::salts(&frame, 8) } else { expected });
+                follows = Some(self::salts(&frame, 8)) == salts;
+            }
+            Some(_) => {}
+        }
+        if let Some(run) = &mut run
+            && follows
+        {
+            run.add(&frame);
+            rest.add(&frame, at);
+        }
+        sum.stored(&frame, 16);
+        at += frame.len() as u64;
+    }
+    rest.commits = rest.commits.max(run.map_or(0, |run| run.durable()));
+    Ok(rest)
+}
+
+/// Whether everything that is not read was brought into the file before.
+fn are_in_file(
+    log: &File,
+    database: &Path,
+    pages: &BTreeMap<u32, u64>,
+    page_bytes: usize,
+) -> io::Result<bool> {
+    let file = match File::open(database) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let (mut logged, mut filed) = (vec![0; page_bytes], vec![0; page_bytes]);
+    for (page, at) in pages {
+        let place = u64::from(page.saturating_sub(1)) * page_bytes as u64;
+        log.read_exact_at(&mut logged, *at)?;
+        match file.read_exact_at(&mut filed, place) {
+            Ok(()) if logged == filed => {}
+            Err(error) if error.kind() != ErrorKind::UnexpectedEof => return Err(error),
+            _ => return Ok(false),
         }
     }
-    Ok(tail)
+    Ok(true)
+}
+
+fn salts(bytes: &[u8], at: usize) -> Salts {
+    bytes.get(at..at + 8).and_then(|salts| salts.try_into().ok()).unwrap_or_default()
+}
+
+/// Whether the header of a log is as it was written.
+fn is_header(header: &[u8]) -> bool {
+    let mut sum = Sum { is_big_endian: word(header, 0) & 1 == 1, ..Sum::default() };
+    sum.add(&header[..24]);
+    let page_bytes = word(header, 8);
+    word(header, 0) & !1 == MAGIC
+        && (512..=65_536).contains(&page_bytes)
+        && (sum.one, sum.two) == (word(header, 24), word(header, 28))
+}
+
+/// Flips the one bit that makes it as it was written, if there is one.
+fn cure(bytes: &mut [u8], is_whole: impl Fn(&[u8]) -> bool) -> bool {
+    for bit in 0..8 * bytes.len() {
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        if is_whole(bytes) {
+            return true;
+        }
+        bytes[bit / 8] ^= 1 << (bit % 8);
+    }
+    false
 }
 
 /// Whether there was enough to fill it with.
@@ -75,6 +208,7 @@ fn word(bytes: &[u8], at: usize) -> u32 {
 }
 
 /// SQLite's checksum of a log, which goes on from frame to frame.
+#[derive(Debug, Clone, Copy, Default)]
 struct Sum {
     is_big_endian: bool,
     one: u32,
@@ -82,6 +216,18 @@ struct Sum {
 }
 
 impl Sum {
+    /// Goes on from what is written at a place.
+    fn stored(&mut self, bytes: &[u8], at: usize) {
+        (self.one, self.two) = (word(bytes, at), word(bytes, at + 4));
+    }
+
+    /// Whether a frame was written after what this is the sum of.
+    fn is_followed_by(mut self, frame: &[u8]) -> bool {
+        self.add(&frame[..8]);
+        self.add(&frame[FRAME_HEADER_BYTES..]);
+        (self.one, self.two) == (word(frame, 16), word(frame, 20))
+    }
+
     fn add(&mut self, bytes: &[u8]) {
         let count = |word: [u8; 4]| match self.is_big_endian {
             true => u32::from_be_bytes(word),
@@ -101,28 +247,112 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_flipped_bit_is_noticed_wherever_something_follows_it() {
+    /// A log of 20 transactions, of which none is in the file, and where each of its frames begins.
+    fn log() -> (tempfile::TempDir, Vec<u8>, Connection) {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file.db");
-        let writer = Connection::open(&path).unwrap();
+        let writer = Connection::open(folder.path().join("file.db")).unwrap();
         writer.pragma_update(None, "journal_mode", "WAL").unwrap();
         writer.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
         writer.execute_batch("CREATE TABLE bodies (body BLOB)").unwrap();
         for _ in 0..20 {
-            writer.execute("INSERT INTO bodies VALUES (zeroblob(9000))", []).unwrap();
+            writer.execute("INSERT INTO bodies VALUES (randomblob(9000))", []).unwrap();
         }
-        let log = folder.path().join("file.db-wal");
-        let whole = std::fs::read(&log).unwrap();
-        assert_eq!(tail(&path).unwrap(), Tail::default());
-        assert_eq!(read(&whole[..whole.len() - 100]).unwrap(), Tail::default(), "torn while it was written");
-        for percent in [1, 5, 20, 40, 80] {
+        let whole = std::fs::read(folder.path().join("file.db-wal")).unwrap();
+        (folder, whole, writer)
+    }
+
+    const FRAME_BYTES: usize = FRAME_HEADER_BYTES + OUR_PAGE_BYTES;
+
+    fn lost(log: &[u8]) -> u64 {
+        rest(log).unwrap().commits
+    }
+
+    #[test]
+    fn a_flipped_bit_is_noticed_wherever_it_is() {
+        let (folder, whole, _writer) = log();
+        let path = folder.path().join("file.db");
+        let frames = ((whole.len() - HEADER_BYTES) / FRAME_BYTES) as u64;
+        assert_eq!(tail(&path).unwrap(), Tail { lost_commits: 0, frames });
+        let places = (0..whole.len()).step_by(997).chain([4, 9, 17, 26, whole.len() - 1]);
+        for place in places {
             let mut damaged = whole.clone();
-            damaged[whole.len() * percent / 100] ^= 4;
-            let lost = read(&*damaged).unwrap().lost_commits;
-            assert!(lost > 0, "{percent} %");
+            damaged[place] ^= 4;
+            assert!(lost(&damaged) > 0, "{place} of {}", whole.len());
         }
         assert_eq!(tail(&folder.path().join("none.db")).unwrap(), Tail::default());
-        assert_eq!(read(&b"no log at all, but some text of some length"[..]).unwrap(), Tail::default());
+        assert_eq!(lost(b"no log at all, but some text of some length"), 0);
+    }
+
+    #[test]
+    fn a_destroyed_page_is_noticed_where_two_transactions_follow_it() {
+        let (_folder, whole, _writer) = log();
+        for percent in [0, 1, 20, 50, 80] {
+            let mut damaged = whole.clone();
+            let start = whole.len() * percent / 100;
+            damaged[start..start + OUR_PAGE_BYTES].fill(0);
+            assert!(lost(&damaged) > 0, "{percent} %");
+        }
+    }
+
+    /// Sectors of it are there, and others are not.
+    #[test]
+    fn a_transaction_that_was_never_durable_is_no_loss() {
+        let (_folder, whole, _writer) = log();
+        assert_eq!(lost(&whole[..whole.len() - 100]), 0);
+        let frames: Vec<usize> = (HEADER_BYTES..whole.len()).step_by(FRAME_BYTES).collect();
+        let commits: Vec<usize> = frames.iter().copied().filter(|at| word(&whole, at + 4) != 0).collect();
+        let last = commits[commits.len() - 2] + FRAME_BYTES;
+        for sector in (last / 512 + 1)..whole.len() / 512 {
+            let mut torn = whole.clone();
+            torn[sector * 512..(sector + 1) * 512].fill(0);
+            assert_eq!(lost(&torn), 0, "sector {sector}");
+        }
+    }
+
+    #[test]
+    fn what_a_failed_sync_has_left_behind_the_end_is_no_loss() {
+        let (_folder, whole, _writer) = log();
+        let frames: Vec<usize> = (HEADER_BYTES..whole.len()).step_by(FRAME_BYTES).collect();
+        let commits: Vec<usize> = frames.iter().copied().filter(|at| word(&whole, at + 4) != 0).collect();
+        // Three transactions that each began at the same place: what of the earlier ones is longer stays behind.
+        let start = commits[commits.len() - 2] + FRAME_BYTES;
+        let mut sum = Sum { is_big_endian: word(&whole, 0) & 1 == 1, ..Sum::default() };
+        let mut log = whole[..start].to_vec();
+        for frames in [8, 4, 2] {
+            sum.stored(&whole, start - FRAME_BYTES + 16);
+            for number in 0..frames {
+                let mut frame = whole[start - FRAME_BYTES..start].to_vec();
+                frame[..4].copy_from_slice(&(number as u32 + 2).to_be_bytes());
+                frame[4..8].copy_from_slice(&u32::to_be_bytes(if number + 1 == frames { 70 } else { 0 }));
+                frame[100] = frames as u8;
+                sum.add(&frame[..8]);
+                sum.add(&frame[FRAME_HEADER_BYTES..]);
+                frame[16..20].copy_from_slice(&sum.one.to_be_bytes());
+                frame[20..24].copy_from_slice(&sum.two.to_be_bytes());
+                let at = start + number * FRAME_BYTES;
+                log.resize(log.len().max(at + FRAME_BYTES), 0);
+                log[at..at + FRAME_BYTES].copy_from_slice(&frame);
+            }
+        }
+        assert_eq!((log.len() - start) / FRAME_BYTES, 8);
+        assert_eq!(lost(&log), 0);
+    }
+
+    #[test]
+    fn what_was_brought_into_the_file_is_no_loss() {
+        let (folder, mut whole, writer) = log();
+        let path = folder.path().join("file.db");
+        let log = folder.path().join("file.db-wal");
+        // The first frame of the log that is begun anew is there, and its header is not.
+        whole[HEADER_BYTES..HEADER_BYTES + FRAME_BYTES].fill(7);
+        std::fs::write(&log, &whole).unwrap();
+        assert!(tail(&path).unwrap().lost_commits > 0);
+        std::fs::remove_file(&log).unwrap();
+        drop(writer);
+        let (folder, mut whole, writer) = self::log();
+        writer.query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(())).unwrap();
+        whole[HEADER_BYTES..HEADER_BYTES + FRAME_BYTES].fill(7);
+        std::fs::write(folder.path().join("file.db-wal"), &whole).unwrap();
+        assert_eq!(tail(&folder.path().join("file.db")).unwrap().lost_commits, 0);
     }
 }

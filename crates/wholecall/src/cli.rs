@@ -1,6 +1,7 @@
 //! The commands and their arguments.
 
 mod connection;
+mod keys;
 mod rejected;
 mod service;
 mod simulated;
@@ -13,7 +14,7 @@ use clap_complete::Shell;
 use jiff::SignedDuration;
 
 use self::values::length;
-pub(crate) use self::{connection::*, rejected::*, service::*, simulated::*, values::Wanted};
+pub(crate) use self::{connection::*, keys::*, rejected::*, service::*, simulated::*, values::Wanted};
 
 /// Whole calls from RingCentral's telephony session notifications.
 #[derive(Debug, Parser)]
@@ -35,6 +36,10 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Add and look after the customers whose notifications are received
     Tenant(TenantArgs),
+    /// Add, list and remove the API keys of tenants
+    Key(KeyArgs),
+    /// Who did what: signed in, exported, erased, changed tenants, keys, endpoints, connections
+    Audit(AuditArgs),
     /// List, explain and retry what was posted to a tenant's hook and not taken
     Rejected(RejectedArgs),
     /// Add and look after the endpoints that customers are told of their calls at

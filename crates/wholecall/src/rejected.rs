@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 use wholecall_record::screen::harmless;
 use wholecall_server::{admin, rejected};
-use wholecall_store::Store;
+use wholecall_store::{Store, Who};
 
 use crate::{
     cli::{RejectedAction, RejectedArgs},
@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub(crate) fn run(arguments: &RejectedArgs) -> anyhow::Result<Tally> {
-    let store = Store::open_existing(&arguments.data)?;
+    let store = Store::open_existing(&arguments.data)?.acting_as(Who::at_the_command_line());
     let answer = match &arguments.action {
         RejectedAction::List { tenant, limit } => {
             let view = store.of(admin::find(&store, tenant)?.id);

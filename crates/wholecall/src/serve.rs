@@ -70,8 +70,8 @@ async fn serve(
         let data = config.data.display();
         println!(
             "\nNo tenant yet. In another terminal:\n  \
-             wholecall tenant add acme --account 400131426008 --verification-token let-me-in --data {data}\n  \
-             curl {scheme}://{address}/hooks/acme -H 'Verification-Token: let-me-in' -d \"$(head -1 examples/direct.ndjson)\"\n  \
+             wholecall tenant add acme --account 400131426008 --data {data}\n  \
+             curl {scheme}://{address}/hooks/acme -H \"Verification-Token: $TOKEN\" -d \"$(head -1 examples/direct.ndjson)\"\n  \
              curl {scheme}://{address}/v1/calls -H \"Authorization: Bearer $API_KEY\""
         );
     }

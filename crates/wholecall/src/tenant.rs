@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use serde_json::{Value, json};
 use wholecall_record::screen::harmless;
 use wholecall_server::admin;
-use wholecall_store::{SecretKind, Store, TenantSettings};
+use wholecall_store::{SecretKind, Store, TenantSettings, Who};
 
 use crate::{
     cli::{SecretName, SettingsArgs, TenantAction, TenantArgs, Wanted},
@@ -21,7 +21,7 @@ pub(crate) const TOKEN_VARIABLE: &str = "WHOLECALL_VERIFICATION_TOKEN";
 const USUAL_ADDRESS: &str = "http://127.0.0.1:8080";
 
 pub(crate) fn run(arguments: &TenantArgs) -> anyhow::Result<Tally> {
-    let store = Store::open(&arguments.data)?;
+    let store = Store::open(&arguments.data)?.acting_as(Who::at_the_command_line());
     match &arguments.action {
         TenantAction::Add { name, accounts, verification_token, verification_token_file } => {
             let file = verification_token_file.as_deref();
@@ -29,6 +29,7 @@ pub(crate) fn run(arguments: &TenantArgs) -> anyhow::Result<Tally> {
             let added = admin::add_tenant(&store, name, accounts, token)?;
             let noted = || noted_address(&arguments.data).unwrap_or_else(|| USUAL_ADDRESS.to_owned());
             let address = arguments.public_url.clone().unwrap_or_else(noted);
+            added.warning.iter().for_each(|warning| eprintln!("wholecall: {warning}"));
             print(arguments.json, &added.to_json(&address))?;
         }
         TenantAction::List => {
@@ -54,7 +55,14 @@ pub(crate) fn run(arguments: &TenantArgs) -> anyhow::Result<Tally> {
                 true => json!({ "tenant": name, "removed": admin::remove_old(&store, name, kind)? }),
                 false => {
                     let token = secrets::given(token.as_deref(), token_file.as_deref(), TOKEN_VARIABLE)?;
-                    json!({ "tenant": name, key: admin::rotate(&store, name, kind, token)? })
+                    let warning = token.as_deref().and_then(admin::warning_of);
+                    let mut answer =
+                        json!({ "tenant": name, key: admin::rotate(&store, name, kind, token)? });
+                    if let Some(warning) = warning {
+                        eprintln!("wholecall: {warning}");
+                        answer["warning"] = warning.into();
+                    }
+                    answer
                 }
             };
             print(arguments.json, &result)?;

@@ -10,6 +10,7 @@ use wholecall_record::{Call, WriteJson, csv::CsvWriter, vcon};
 use wholecall_store::{Entry, Found};
 
 use super::{
+    Reader,
     access::Access,
     compute, json,
     parameters::{CallQuery, Parameters, limit, place_from_cursor, place_to_cursor, time},
@@ -36,8 +37,18 @@ impl Format {
         (Self::Vcon, "vcon", "application/vcon+json"),
     ];
 
-    /// As `format` says, else as `Accept` does.
-    fn wanted(parameter: Option<&str>, headers: &HeaderMap) -> Result<Self, Problem> {
+    /// As `format` says, else as `Accept` does; if the key is for that.
+    fn wanted(parameter: Option<&str>, headers: &HeaderMap, view: &Reader) -> Result<Self, Problem> {
+        let wanted = Self::asked_for(parameter, headers)?;
+        match wanted {
+            Self::Json | Self::Ndjson => {}
+            Self::Csv => view.export("calls as CSV")?,
+            Self::Vcon => view.export("calls as vCon")?,
+        }
+        Ok(wanted)
+    }
+
+    fn asked_for(parameter: Option<&str>, headers: &HeaderMap) -> Result<Self, Problem> {
         if let Some(name) = parameter {
             let known = Self::ALL.into_iter().find(|(_, other, _)| *other == name);
             return known.map(|(format, ..)| format).ok_or_else(|| {
@@ -110,7 +121,7 @@ pub(super) async fn list(
     Parameters(query): Parameters<CallQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let format = Format::wanted(query.format.as_deref(), &headers)?;
+    let format = Format::wanted(query.format.as_deref(), &headers, &view)?;
     let filter = query.filter()?;
     let as_of = time("as_of", query.as_of.as_deref())?;
     let limit = limit(query.limit, CALLS, MOST_CALLS)?;
@@ -146,7 +157,7 @@ pub(super) async fn one(
     Parameters(query): Parameters<OneQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let format = Format::wanted(query.format.as_deref(), &headers)?;
+    let format = Format::wanted(query.format.as_deref(), &headers, &view)?;
     let as_of = time("as_of", query.as_of.as_deref())?;
     compute(view, move |view| match view.call(&id, as_of)? {
         Some(Found::Call(version)) => match format {

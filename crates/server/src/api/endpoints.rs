@@ -8,7 +8,9 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wholecall_record::Call;
-use wholecall_store::{ChangeKind, DeliveryState, EventId, Filter, Listed, Replay, Signing, TenantView};
+use wholecall_store::{
+    ChangeKind, DeliveryState, EventId, Filter, Listed, Replay, Signing, TenantView, What,
+};
 
 use super::{
     access::Access,
@@ -245,6 +247,8 @@ pub(super) async fn resend(
     blocking(&service, move |service| {
         let endpoint = endpoints::find(&view, &id)?;
         if service.on_the_way.want_again(endpoint.number, wanted) {
+            // It is on its way, and goes out again after that: nothing changes in the store.
+            view.note(What::DeliveryResend, format!("{id} {}", view.event_id(wanted)));
             return Ok(());
         }
         match view.resend(endpoint.number, wanted, clock::now().as_millis())? {

@@ -1,16 +1,25 @@
-//! `GET /v1/health`: how well a tenant's notifications come in, and how its connections stand.
+//! `GET /v1/health`: how well a tenant's notifications come in, and how its connections stand; for the operator, what
+//! concerns the installation.
 
 use axum::{extract::State, response::Response};
-use serde_json::json;
+use serde_json::{Value, json};
 use wholecall_record::Time;
 
-use super::{access::Access, json as respond, read};
+use super::{
+    access::{Access, Operator},
+    json as respond, read,
+};
 use crate::{Service, clock, connection, problem::Problem};
 
 pub(super) async fn health(
     State(service): State<Service>,
-    Access(view): Access,
+    operator: Result<Operator, Problem>,
+    access: Result<Access, Problem>,
 ) -> Result<Response, Problem> {
+    if operator.is_ok() {
+        return Ok(respond(of_installation(&service).to_string()));
+    }
+    let Access(view) = access?;
     let figures = service.metrics.health.figures(view.tenant(), clock::now());
     let name = service.tenants.with_id(view.tenant()).map_or_else(String::new, |tenant| tenant.name.clone());
     let unreadable: Vec<_> = view
@@ -46,4 +55,16 @@ pub(super) async fn health(
         })
         .to_string(),
     ))
+}
+
+/// What concerns all tenants: the clock.
+fn of_installation(service: &Service) -> Value {
+    let clock = service.metrics.clock.last().map(|compared| {
+        json!({
+            "offsetMs": compared.offset_ms,
+            "comparedWith": compared.with.as_str(),
+            "problem": compared.problem(),
+        })
+    });
+    json!({ "clock": clock })
 }

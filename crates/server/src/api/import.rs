@@ -15,7 +15,7 @@ use axum::{
 use futures_util::StreamExt;
 use serde_json::json;
 use tokio::sync::oneshot;
-use wholecall_store::{Arrival, StoreError};
+use wholecall_store::{Arrival, StoreError, What};
 
 use super::{access::Access, json as respond};
 use crate::{
@@ -104,6 +104,7 @@ pub(super) async fn import(
     lines.read(&mut import, &rest).await?;
     import.line(&lines.rest, lines.is_too_long).await?;
     import.hand_in().await?;
+    view.note(What::Import, "notifications");
     while let Some(durable) = import.waiting.pop_front() {
         finish(durable).await?;
     }

@@ -1,6 +1,7 @@
 //! Queries over HTTP.
 
-mod access;
+pub(crate) mod access;
+mod audit;
 pub(crate) mod calls;
 mod changes;
 mod directory;
@@ -9,15 +10,18 @@ pub(crate) mod drawing;
 mod endpoints;
 mod health;
 mod import;
+mod keys;
 mod numbers;
 pub(crate) mod openapi;
 mod openapi_connections;
 mod openapi_endpoints;
 mod openapi_events;
+mod openapi_keys;
 mod openapi_rejected;
 pub(crate) mod parameters;
 mod ready;
 mod rejected;
+mod routes;
 pub(crate) mod stats;
 pub(crate) mod story;
 mod tenants;
@@ -25,53 +29,26 @@ mod tenants;
 use std::{ops::Deref, sync::Arc};
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{DefaultBodyLimit, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{delete, get, patch, post},
+    routing::get,
 };
-use wholecall_store::{StoreError, TenantId, TenantView};
+use wholecall_store::{Scope, Store, StoreError, TenantId, TenantView, What, Who};
 
-use crate::{Service, pages, problem::Problem, receive, tenants::Tenants, work::Work};
+use self::access::Needs;
+use crate::{Service, audit::AuditLog, pages, problem::Problem, tenants::Tenants, work::Work};
 
 pub(crate) fn router(service: Service) -> Router {
     Router::new()
-        .route("/hooks/{tenant}", post(receive::receive))
-        .route("/v1/calls", get(calls::list))
-        .route("/v1/calls/{id}", get(calls::one))
-        .route("/v1/calls/{id}/versions", get(calls::versions))
-        .route("/v1/calls/{id}/notifications", get(calls::notifications))
-        .route("/v1/calls/{id}/drawing.svg", get(drawing::svg))
-        .route("/v1/calls/{id}/drawing.png", get(drawing::png))
-        .route("/v1/calls/{id}/explain", get(story::explain))
-        .route("/v1/calls/{id}/deliveries", get(endpoints::of_call))
-        .route("/v1/endpoints", get(endpoints::list).post(endpoints::add))
-        .route("/v1/endpoints/{id}", get(endpoints::one).patch(endpoints::change).delete(endpoints::remove))
-        .route("/v1/endpoints/{id}/rotate", post(endpoints::rotate))
-        .route("/v1/endpoints/{id}/test", post(endpoints::test))
-        .route("/v1/endpoints/{id}/replay", post(endpoints::replay))
-        .route("/v1/endpoints/{id}/deliveries", get(endpoints::deliveries))
-        .route("/v1/endpoints/{id}/deliveries/{message}/resend", post(endpoints::resend))
-        .route("/v1/changes", get(changes::changes))
-        .route("/v1/stream", get(changes::stream))
-        .route("/v1/notifications", post(import::import))
-        .route("/v1/numbers/{number}", delete(numbers::erase))
-        .route("/v1/directory", get(directory::directory))
-        .route("/v1/health", get(health::health))
-        .route("/v1/rejected", get(rejected::list))
-        .route("/v1/rejected/retry", post(rejected::retry_all))
-        .route("/v1/rejected/{id}", get(rejected::one).delete(rejected::remove))
-        .route("/v1/rejected/{id}/retry", post(rejected::retry))
-        .route("/v1/stats", get(stats::stats))
-        .route("/v1/tenants", get(tenants::list).post(tenants::add))
-        .route("/v1/tenants/{name}", patch(tenants::change))
+        .merge(routes::router())
         .route("/openapi.json", get(openapi::openapi))
         .route("/docs", get(docs::docs))
         .route("/healthz", get(healthz))
         .route("/readyz", get(ready::readyz))
         .merge(pages::routes())
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(metrics).layer(Extension(Needs::Operator)))
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(1024 * 1024))
@@ -96,22 +73,66 @@ async fn wrong_method() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address is asked with another method")
 }
 
-/// A tenant's data, and the threads that read it, fold it and draw it.
+/// A tenant's data, for the holder of a key, and the threads that read it, fold it and draw it.
 #[derive(Debug, Clone)]
 pub(crate) struct Reader {
     view: TenantView,
+    store: Store,
     queries: Work,
     pictures: Work,
     tenants: Arc<Tenants>,
+    audit: Arc<AuditLog>,
     /// The hash of the key that was shown.
     key: [u8; 32],
+    scope: Scope,
+    who: Who,
 }
 
 impl Reader {
     /// For whoever has shown a key.
-    pub(crate) fn new(service: &Service, tenant: TenantId, key: [u8; 32]) -> Self {
-        let (queries, pictures) = (service.queries.clone(), service.pictures.clone());
-        Self { view: service.store.of(tenant), queries, pictures, tenants: service.tenants.clone(), key }
+    pub(crate) fn new(service: &Service, tenant: TenantId, key: [u8; 32], scope: Scope, who: Who) -> Self {
+        let store = service.store.acting_as(who.clone());
+        Self {
+            view: store.of(tenant),
+            store,
+            queries: service.queries.clone(),
+            pictures: service.pictures.clone(),
+            tenants: service.tenants.clone(),
+            audit: service.audit.clone(),
+            key,
+            scope,
+            who,
+        }
+    }
+
+    /// The tenant's data; changes of it are entered into the audit log as made with the key.
+    pub(crate) fn view(&self) -> TenantView {
+        self.view.clone()
+    }
+
+    /// The store; the same holds for changes there.
+    pub(crate) fn store(&self) -> Store {
+        self.store.clone()
+    }
+
+    pub(crate) fn who(&self) -> Who {
+        self.who.clone()
+    }
+
+    /// Data goes out in the form of another program, which is entered into the audit log; or it may not.
+    pub(crate) fn export(&self, what: &str) -> Result<(), Problem> {
+        let tenant = Some(self.tenant());
+        if self.scope < Scope::Export {
+            self.audit.refused(tenant, self.who(), What::KeyUse, "needs export");
+            return Err(Problem::needs_scope(Scope::Export, self.scope));
+        }
+        self.audit.done(tenant, self.who(), What::Export, what);
+        Ok(())
+    }
+
+    /// Takes note of what was done where the store does not.
+    pub(crate) fn note(&self, what: What, object: impl Into<String>) {
+        self.audit.done(Some(self.tenant()), self.who(), what, object);
     }
 
     /// The hash of the key.

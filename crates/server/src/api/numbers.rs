@@ -29,11 +29,12 @@ pub(super) async fn erase(
     }
     let erasing = service.shares.erase(view.tenant())?;
     let (reply, answer) = oneshot::channel();
+    let who = view.who();
     let (tenant, key) = (view.tenant(), service.settings.secret_key.clone());
     let wanted = number.clone();
     let looked = read(view, move |view| Ok((find(view, &wanted)?, key.pseudonym_key(view)?)));
     let (found, pseudonym_key) = looked.await?;
-    let request = Request::Erase { tenant, number, found, pseudonym_key, reply, erasing };
+    let request = Request::Erase { tenant, number, found, pseudonym_key, who, reply, erasing };
     service.assembler.send(request).map_err(|_| StoreError::Closed)?;
     let erasure = answer.await.map_err(|_| StoreError::Closed)??;
     let backup = |backup: &Backup| json!({ "file": backup.file, "madeAt": Time::from_millis(backup.made_ms).to_string() });

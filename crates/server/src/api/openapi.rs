@@ -7,8 +7,9 @@ use wholecall_record::{
     call::{Direction, EndState, MoveKind, Outcome, State},
     schema,
 };
+use wholecall_store::Scope;
 
-use super::json as respond;
+use super::{access::Needs, json as respond};
 
 /// `GET /openapi.json`.
 pub(super) async fn openapi() -> Response {
@@ -34,11 +35,13 @@ pub fn document() -> Value {
             "license": { "name": "Apache-2.0 OR MIT" },
         },
         "security": [{ "apiKey": [] }],
-        "paths": paths(),
+        "paths": guarded(paths()),
         "webhooks": super::openapi_events::webhooks(),
         "components": {
             "securitySchemes": {
-                "apiKey": { "type": "http", "scheme": "bearer", "description": "A tenant's API key, `wck_…`." },
+                "apiKey": { "type": "http", "scheme": "bearer", "description":
+                    "A tenant's API key, `wck_…`, with the scope that each operation names: `read`, `export`, `write` or \
+                    `admin`, of which each includes those before it. CSV and vCon need `export`." },
                 "adminKey": { "type": "http", "scheme": "bearer", "description": "The installation's admin key." },
             },
             "schemas": schemas,
@@ -52,8 +55,48 @@ fn paths() -> Value {
         paths.extend(super::openapi_endpoints::paths());
         paths.extend(super::openapi_connections::paths());
         paths.extend(super::openapi_rejected::paths());
+        paths.extend(super::openapi_keys::paths());
     }
     paths
+}
+
+/// Says of each operation which key it needs, as its route does.
+fn guarded(mut paths: Value) -> Value {
+    for route in super::routes::routes() {
+        let Some(operation) = paths.get_mut(route.path).and_then(|path| path.get_mut(route.method)) else {
+            continue;
+        };
+        let (security, unauthorized, forbidden) = match route.needs {
+            Needs::Nothing => {
+                operation["security"] = json!([]);
+                continue;
+            }
+            Needs::Operator => (
+                json!([{ "adminKey": [] }]),
+                "That is not the admin key.".to_owned(),
+                "This installation has no admin key.".to_owned(),
+            ),
+            Needs::Key(scope) => (json!([{ "apiKey": [scope.as_str()] }]), no_key(), too_narrow(scope)),
+            Needs::OperatorOrKey(scope) => {
+                (json!([{ "apiKey": [scope.as_str()] }, { "adminKey": [] }]), no_key(), too_narrow(scope))
+            }
+        };
+        operation["security"] = security;
+        operation["responses"]["401"] = problem_answer(&unauthorized);
+        operation["responses"]["403"] = problem_answer(&forbidden);
+    }
+    paths
+}
+
+fn no_key() -> String {
+    "No key was shown, or none that is good.".to_owned()
+}
+
+fn too_narrow(scope: Scope) -> String {
+    format!(
+        "The key's scope is not enough: this needs `{}`, or more where CSV or vCon is asked for.",
+        scope.as_str()
+    )
 }
 
 fn calls_and_changes() -> Value {
@@ -133,7 +176,8 @@ fn calls_and_changes() -> Value {
                 "410": foreign_cursor(),
             })) },
         "/v1/health": { "get": operation("getHealth",
-            "How well notifications come in, since the service began, and how connections to RingCentral stand",
+            "How well notifications come in, since the service began, and how connections to RingCentral stand; with the \
+             admin key, only what concerns the installation",
             vec![], json!({
                 "200": answer("The figures; delays are those of the last 20,000 notifications.", json!({
                     "type": "object",
@@ -162,8 +206,18 @@ fn calls_and_changes() -> Value {
                         "unreadable": { "type": "array", "items": { "type": "object", "properties": {
                             "place": { "type": "string" }, "problem": { "type": "string" } } } },
                         "connections": { "type": "array", "items": super::openapi_connections::connection() },
+                        "clock": {
+                            "type": ["object", "null"],
+                            "description": "Only for the admin key: the machine's clock compared with RingCentral's or, \
+                                without a connection, with those of receivers of webhooks; null before it was compared.",
+                            "properties": {
+                                "offsetMs": { "type": "integer", "description": "By how much the machine's clock is ahead." },
+                                "comparedWith": { "type": "string", "enum": ["ringcentral", "receivers"] },
+                                "problem": { "type": ["string", "null"], "description": "What is wrong, and what to do." },
+                            },
+                        },
                     },
-                    "required": ["connections"],
+                    "anyOf": [{ "required": ["connections"] }, { "required": ["clock"] }],
                 })),
             })) },
         "/v1/notifications": { "post": with_body(operation("importNotifications",
@@ -211,7 +265,7 @@ fn calls_and_changes() -> Value {
                 })),
                 "400": problem_answer("That is no number."),
             })) },
-        "/hooks/{tenant}": { "post": with_body(open(operation("receive",
+        "/hooks/{tenant}": { "post": with_body(operation("receive",
             "RingCentral's webhook: with `Verification-Token`; a `Validation-Token` with an empty body comes back", vec![
                 path_parameter("tenant", "The tenant's name."),
             ], json!({
@@ -219,16 +273,17 @@ fn calls_and_changes() -> Value {
                     see `/v1/rejected`. `Content-Encoding` may be gzip or deflate." },
                 "401": problem_answer("No such tenant, or not its token."),
                 "503": problem_answer("It could not be kept; send it again."),
-            }))), "application/json", json!({ "type": "object" })) },
+            })), "application/json", json!({ "type": "object" })) },
         "/v1/tenants": {
-            "get": for_operators(operation("listTenants", "All tenants", vec![], json!({
+            "get": operation("listTenants", "All tenants", vec![], json!({
                 "200": answer("Without their secrets.", list_of("tenants", json!({ "type": "object" }))),
-            }))),
-            "post": for_operators(with_body(operation("addTenant", "Add a tenant", vec![], json!({
+            })),
+            "post": with_body(operation("addTenant", "Add a tenant", vec![], json!({
                 "201": answer("Its secrets, shown once.", json!({
                     "type": "object",
                     "properties": {
                         "tenant": text(), "hookUrl": text(), "apiKey": text(), "verificationToken": text(),
+                        "warning": { "type": "string", "description": "What is wrong with a token that was chosen." },
                     },
                 })),
                 "409": problem_answer("There is one of that name."),
@@ -240,9 +295,9 @@ fn calls_and_changes() -> Value {
                     "verificationToken": { "type": ["string", "null"] },
                 },
                 "required": ["name", "accounts"],
-            }))),
+            })),
         },
-        "/v1/tenants/{name}": { "patch": for_operators(with_body(operation("changeTenant",
+        "/v1/tenants/{name}": { "patch": with_body(operation("changeTenant",
             "Give a tenant other accounts; what was rejected for them can be retried then",
             vec![path_parameter("name", "The tenant's name.")], json!({
                 "200": answer("The tenant, without its secrets.", json!({ "type": "object" })),
@@ -252,7 +307,7 @@ fn calls_and_changes() -> Value {
                 "type": "object",
                 "properties": { "accounts": { "type": "array", "items": text() } },
                 "required": ["accounts"],
-            }))) },
+            })) },
         "/healthz": { "get": open(operation("health", "The process runs", vec![], plain_text())) },
         "/readyz": { "get": open(operation("readiness", "Notifications are taken and queries answered", vec![], plain_text())) },
         "/metrics": { "get": open(operation("metrics", "For Prometheus", vec![], json!({
@@ -320,12 +375,6 @@ pub(super) fn with_body(operation: Value, kind: &str, schema: Value) -> Value {
 /// Nobody has to say who they are.
 fn open(operation: Value) -> Value {
     with_member(operation, "security", json!([]))
-}
-
-fn for_operators(mut operation: Value) -> Value {
-    operation["responses"]["401"] = problem_answer("That is not the admin key.");
-    operation["responses"]["403"] = problem_answer("This installation has no admin key.");
-    with_member(operation, "security", json!([{ "adminKey": [] }]))
 }
 
 pub(super) fn parameter(name: &str, about: &str, schema: Value) -> Value {

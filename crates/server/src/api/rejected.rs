@@ -7,6 +7,7 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::json;
+use wholecall_store::What;
 
 use super::{
     access::Access,
@@ -62,28 +63,22 @@ pub(super) async fn retry(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let tenant = tenant(&service, view.tenant())?;
+    view.note(What::RejectedRetry, id.as_str());
     let judged = rejected::retry(&service.store, &tenant, number(&id)?).await?.ok_or_else(|| none(&id))?;
     Ok(respond(json!({ "id": id, "accepted": judged.is_ok(), "reason": judged.err() }).to_string()))
 }
 
 /// Has all of them judged again, one after the other.
-pub(super) async fn retry_all(
-    State(service): State<Service>,
-    Access(view): Access,
-) -> Result<(StatusCode, Response), Problem> {
+pub(super) async fn retry_all(Access(view): Access) -> Result<(StatusCode, Response), Problem> {
     let tenant = view.tenant();
-    let marked = blocking(move || service.store.mark_for_retry(tenant, None)).await?;
+    let marked = blocking(move || view.store().mark_for_retry(tenant, None)).await?;
     Ok((StatusCode::ACCEPTED, respond(json!({ "marked": marked }).to_string())))
 }
 
 /// Removes one of them.
-pub(super) async fn remove(
-    State(service): State<Service>,
-    Access(view): Access,
-    Path(id): Path<String>,
-) -> Result<StatusCode, Problem> {
+pub(super) async fn remove(Access(view): Access, Path(id): Path<String>) -> Result<StatusCode, Problem> {
     let (tenant, number) = (view.tenant(), number(&id)?);
-    match blocking(move || service.store.remove_rejected(tenant, vec![number])).await? {
+    match blocking(move || view.store().remove_rejected(tenant, vec![number])).await? {
         0 => Err(none(&id)),
         _ => Ok(StatusCode::NO_CONTENT),
     }

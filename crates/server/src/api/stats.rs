@@ -77,6 +77,9 @@ pub(super) async fn stats(
         Some("csv") => true,
         Some(other) => return Err(Problem::bad_request(format!("format: {other:?} is none of json, csv"))),
     };
+    if is_csv {
+        view.export("figures as CSV")?;
+    }
     let from = moment("from", query.from.as_deref(), &zone)?.unwrap_or(i64::MIN);
     let to = moment("to", query.to.as_deref(), &zone)?.unwrap_or(i64::MAX);
     compute(view, move |view| {

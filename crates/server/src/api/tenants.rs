@@ -13,8 +13,8 @@ use super::{access::Operator, json as respond, parameters::Json};
 use crate::{Service, admin, problem::Problem};
 
 /// All tenants, without their secrets.
-pub(super) async fn list(_: Operator, State(service): State<Service>) -> Result<Response, Problem> {
-    let store = service.store.clone();
+pub(super) async fn list(operator: Operator, State(service): State<Service>) -> Result<Response, Problem> {
+    let store = operator.store(&service);
     let tenants = tokio::task::spawn_blocking(move || store.tenants()).await;
     let tenants = tenants.unwrap_or(Err(StoreError::Closed))?;
     let tenants: Vec<_> = tenants.iter().map(admin::describe).collect();
@@ -33,11 +33,11 @@ pub(super) struct NewTenant {
 
 /// Adds a tenant; its secrets are in the answer and never shown again.
 pub(super) async fn add(
-    _: Operator,
+    operator: Operator,
     State(service): State<Service>,
     Json(new): Json<NewTenant>,
 ) -> Result<(StatusCode, Response), Problem> {
-    let store = service.store.clone();
+    let store = operator.store(&service);
     let added = tokio::task::spawn_blocking(move || {
         admin::add_tenant(&store, &new.name, &new.accounts, new.verification_token)
     })
@@ -56,12 +56,12 @@ pub(super) struct Change {
 
 /// Gives a tenant other accounts.
 pub(super) async fn change(
-    _: Operator,
+    operator: Operator,
     State(service): State<Service>,
     Path(name): Path<String>,
     Json(change): Json<Change>,
 ) -> Result<Response, Problem> {
-    let (store, tenants) = (service.store.clone(), service.tenants.clone());
+    let (store, tenants) = (operator.store(&service), service.tenants.clone());
     let changed = tokio::task::spawn_blocking(move || {
         let changed = admin::set_accounts(&store, &name, &change.accounts)?;
         tenants.refresh()?;
@@ -74,7 +74,7 @@ pub(super) async fn change(
     Ok(respond(admin::describe(&tenant).to_string()))
 }
 
-fn problem(error: admin::AdminError) -> Problem {
+pub(super) fn problem(error: admin::AdminError) -> Problem {
     match error {
         admin::AdminError::Store(error) => error.into(),
         error @ admin::AdminError::Unknown(_) => Problem::not_found(error.to_string()),

@@ -245,7 +245,7 @@ impl Account {
             },
         };
         match renew {
-            Some(own) if self.client.now_ms() >= own.renew_ms => {
+            Some(own) if own.is_to_be_renewed(self.client.now_ms()) => {
                 let renewed = self.client.renew(&own.id).await?;
                 let (renew_ms, expires_ms) = self.times(&renewed);
                 if let Some(own) = &mut self.state.subscription {

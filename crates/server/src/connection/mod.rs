@@ -47,7 +47,13 @@ pub(crate) use self::{
     connect::{opens, statuses_of},
     repair::{Asker, Asking},
 };
-use crate::{clock, deliver::SecretKey, pipeline, receive::Signal, tenants::Tenants};
+use crate::{
+    clock::{self, comparison::Comparison},
+    deliver::SecretKey,
+    pipeline,
+    receive::Signal,
+    tenants::Tenants,
+};
 
 /// How often an account is looked at when nothing is to be done.
 const LOOK_EVERY: Duration = Duration::from_secs(300);
@@ -80,6 +86,8 @@ pub(crate) struct Context {
     wakers: Mutex<HashMap<TenantId, Arc<Notify>>>,
     /// To those who read an account's directory.
     extensions: Mutex<HashMap<(TenantId, String), Arc<Notify>>>,
+    /// Where RingCentral's clock is compared with ours.
+    comparison: Arc<Comparison>,
     /// To who assembles.
     assembler: mpsc::UnboundedSender<pipeline::Request>,
 }
@@ -118,6 +126,7 @@ impl Context {
             waiting: Mutex::default(),
             wakers: Mutex::default(),
             extensions: Mutex::default(),
+            comparison: Arc::default(),
             assembler,
         })
     }
@@ -127,6 +136,11 @@ impl Context {
         Ok(Self { http: Http::through(proxies)?, ..self })
     }
 
+    /// Compares RingCentral's clock with ours there.
+    pub(crate) fn comparing(self, comparison: Arc<Comparison>) -> Self {
+        Self { comparison, ..self }
+    }
+
     /// The client of a user of an app: one, whoever asks.
     fn client(&self, credentials: Credentials) -> Result<Arc<Client>, wholecall_ringcentral::Error> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
@@ -134,7 +148,10 @@ impl Context {
             return Ok(client);
         }
         clients.retain(|_, client| client.strong_count() > 0);
-        let client = Arc::new(Client::new(self.http.clone(), credentials.clone(), self.clock.clone())?);
+        let (comparison, server) = (self.comparison.clone(), credentials.server.clone());
+        let client = Client::new(self.http.clone(), credentials.clone(), self.clock.clone())?
+            .observed_by(Arc::new(move |ahead_ms| comparison.ringcentral(&server, ahead_ms)));
+        let client = Arc::new(client);
         clients.insert(credentials, Arc::downgrade(&client));
         Ok(client)
     }

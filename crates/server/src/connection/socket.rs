@@ -135,7 +135,7 @@ impl Account {
     /// Renews, and looks whether RingCentral still has the subscription.
     async fn look_after_socket(&mut self) -> Result<bool, Trouble> {
         let Some(own) = self.state.subscription.clone() else { return Ok(false) };
-        if self.client.now_ms() >= own.renew_ms {
+        if own.is_to_be_renewed(self.client.now_ms()) {
             match self.client.renew(&own.id).await {
                 Ok(renewed) => {
                     let (renew_ms, expires_ms) = self.times(&renewed);

@@ -74,6 +74,15 @@ pub(super) struct Subscribed {
     pub(super) expires_ms: i64,
 }
 
+impl Subscribed {
+    /// Whether it is time. It is renewed before half of its life is over; a clock that shows a time before it was renewed
+    /// last was set back, and may have been so by any length.
+    pub(super) fn is_to_be_renewed(&self, now_ms: i64) -> bool {
+        let renewed_ms = 2 * self.renew_ms - self.expires_ms;
+        now_ms >= self.renew_ms || now_ms < renewed_ms
+    }
+}
+
 /// An account as people are told, without anything that is secret.
 pub(super) fn describe(tenant: &str, connection: &ConnectedAccount, state: &State, gaps: &[Gap]) -> Value {
     let time = |ms: i64| Time::from_millis(ms).to_string();

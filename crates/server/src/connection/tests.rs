@@ -33,6 +33,8 @@ struct World {
     running: Running,
     account: Account,
     ahead_ms: Arc<AtomicI64>,
+    /// How much was let pass.
+    passed_ms: AtomicI64,
     address: String,
     /// When the account wants to be looked after next.
     due: i64,
@@ -150,6 +152,7 @@ impl World {
             fake,
             running,
             ahead_ms,
+            passed_ms: AtomicI64::new(0),
             due: 0,
             played: Vec::new(),
         }
@@ -160,6 +163,7 @@ impl World {
     }
 
     fn pass(&self, ms: i64) {
+        self.passed_ms.fetch_add(ms, Ordering::Relaxed);
         self.ahead_ms.fetch_add(ms, Ordering::Relaxed);
         self.fake.advance(Duration::from_millis(ms.unsigned_abs()));
     }
@@ -290,6 +294,34 @@ async fn a_year_of_renewals_blacklistings_outages_and_storms_loses_no_call_unrep
     assert_eq!(subscriptions.len(), 1, "what was replaced was ended");
     let tenant = block_in_place(|| admin::find(&world.account.context.store, "acme")).unwrap();
     assert_eq!(tenant.secrets.len(), 3, "and its tokens with it");
+    world.end().await;
+}
+
+/// Our clock is set wrong, in both directions, by hours and by weeks, and RingCentral's is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_jumps_costs_neither_a_subscription_nor_a_token_nor_a_call() {
+    let mut world = World::days_ago(120).await;
+    let mut rng = fastrand::Rng::with_seed(11);
+    world.live(MINUTE).await;
+    for _ in 0..12 {
+        let right_ms = -120 * DAY + world.passed_ms.load(Ordering::Relaxed);
+        let wrong_by_ms = match rng.u32(0..3) {
+            0 => rng.i64(-20 * DAY..20 * DAY),
+            1 => rng.i64(-2 * HOUR..2 * HOUR),
+            _ => 0,
+        };
+        // Whoever sleeps, sleeps by the monotonic clock.
+        world.due += right_ms + wrong_by_ms - world.ahead_ms.swap(right_ms + wrong_by_ms, Ordering::Relaxed);
+        world.control("expire-tokens", json!({})).await;
+        world.live(rng.i64(HOUR..5 * DAY)).await;
+        world.call("inbound").await;
+        let state = &world.account.state;
+        assert_eq!(state.status, Status::Live, "wrong by {wrong_by_ms}: {:?}", state.problem);
+    }
+    assert_eq!(world.violations().await, 0);
+    assert!(world.unknown().is_empty(), "{:?} of {} are lost", world.unknown(), world.played.len());
+    assert!(world.repaired().is_empty(), "all were told of as they happened");
+    assert_eq!(world.account.client.subscriptions().await.unwrap().len(), 1);
     world.end().await;
 }
 

@@ -97,14 +97,19 @@ pub(super) async fn attempt(
     sending: Sending,
 ) -> Result<Finished, StoreError> {
     let Sending { events, rewrites, request, mode } = sending;
-    let sent_ms = (context.now_ms)();
+    let sent_ms = context.now_ms();
     let started = Instant::now();
     let post = target
         .request(&events, sent_ms)
         .map_err(|error| StoreError::Damaged(format!("a record cannot be read: {error}")))?;
     let outcome = (context.post)(post).await;
     let duration_ms = started.elapsed().as_millis() as i64;
-    let now_ms = sent_ms + duration_ms;
+    // By the clock as it is now: it may have been set meanwhile.
+    let now_ms = context.now_ms();
+    if let Some(ahead_ms) = outcome.ahead_ms {
+        let (tenant, host) = (target.endpoint.tenant, target.host());
+        context.metrics.clock.receiver(tenant, host, ahead_ms);
+    }
     let attempt = Attempt {
         started_ms: sent_ms,
         duration_ms,

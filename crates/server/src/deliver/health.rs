@@ -114,6 +114,13 @@ impl Health {
             && self.failing_since_ms.is_some_and(|since| now_ms - since >= DISABLED_AFTER_MS)
     }
 
+    /// The clock was set: how long something has lasted stays as it was.
+    pub(crate) fn shift(&mut self, by_ms: i64) {
+        let times = [&mut self.tried_ms, &mut self.probed_ms, &mut self.paused_until_ms];
+        let since = self.failing_since_ms.iter_mut();
+        times.into_iter().chain(since).for_each(|time_ms| *time_ms = time_ms.saturating_add(by_ms));
+    }
+
     /// Nothing is left to probe with: new events are tried again.
     pub(crate) fn give_another_chance(&mut self) {
         self.failures = 0;

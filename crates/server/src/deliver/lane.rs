@@ -15,7 +15,7 @@ use super::{
     blocking,
     health::{Failure, Health},
     queue::Queue,
-    schedule::Pace,
+    schedule::{MAX_DELAY_MS, Pace},
     target::Target,
 };
 
@@ -31,6 +31,9 @@ const NOTE_EVERY_MS: i64 = 1_000;
 
 /// So long a stop waits for requests that are on their way; what is not noted is sent again.
 const DRAIN: Duration = Duration::from_secs(2);
+
+/// A difference from the monotonic clock by which the clock was set.
+const CLOCK_IS_SET_MS: i64 = 1_500;
 
 /// After an error of the store.
 const REST: Duration = Duration::from_secs(1);
@@ -96,6 +99,8 @@ struct Lane {
     due_ms: Option<i64>,
     noted: (Position, Option<i64>),
     noted_ms: i64,
+    /// When the clock was looked at last, by itself and by the monotonic one.
+    looked: (i64, Instant),
     rewrites: watch::Receiver<u64>,
     /// How often the store had rewritten things before the first of what is at hand was read.
     rewrites_seen: u64,
@@ -120,6 +125,7 @@ impl Lane {
             due_ms: Some(0),
             noted,
             noted_ms: 0,
+            looked: (context.now_ms(), Instant::now()),
             rewrites,
             rewrites_seen,
             context,
@@ -128,7 +134,7 @@ impl Lane {
     }
 
     fn now_ms(&self) -> i64 {
-        (self.context.now_ms)()
+        self.context.now_ms()
     }
 
     async fn serve(
@@ -138,11 +144,13 @@ impl Lane {
     ) -> Result<End, StoreError> {
         let mut feed = self.context.store.watch_changes();
         let mut tenants = self.context.tenants.watch();
+        self.pull_in(self.now_ms()).await?;
         loop {
             while let Some(done) = self.running.try_join_next() {
                 self.finish(joined(done)?).await?;
             }
             let now_ms = self.now_ms();
+            self.follow_clock(now_ms).await?;
             self.read_due(now_ms).await?;
             self.read_feed(now_ms).await?;
             self.follow_rewrites(now_ms);
@@ -173,6 +181,30 @@ impl Lane {
                 self.finish(joined(done)?).await?;
             }
         }
+    }
+
+    /// The clock was set, perhaps: what waits, waits as long as before.
+    async fn follow_clock(&mut self, now_ms: i64) -> Result<(), StoreError> {
+        let (looked_ms, at) = std::mem::replace(&mut self.looked, (now_ms, Instant::now()));
+        let set_by_ms = now_ms - looked_ms - at.elapsed().as_millis() as i64;
+        if set_by_ms.abs() <= CLOCK_IS_SET_MS {
+            return Ok(());
+        }
+        self.health.shift(set_by_ms);
+        self.pace.shift(set_by_ms);
+        self.queue.shift(set_by_ms);
+        self.noted_ms = now_ms;
+        self.due_ms = Some(now_ms);
+        let (store, number) = (self.context.store.clone(), self.target.endpoint.number);
+        blocking(move || store.shift_due(number, now_ms - set_by_ms, set_by_ms)).await?;
+        self.pull_in(now_ms).await
+    }
+
+    /// What waits in the store waits for no longer than the longest back-off, whatever the clock showed when it failed: it
+    /// may have been set while nothing ran.
+    async fn pull_in(&mut self, now_ms: i64) -> Result<(), StoreError> {
+        let (store, number) = (self.context.store.clone(), self.target.endpoint.number);
+        blocking(move || store.pull_in(number, now_ms + MAX_DELAY_MS)).await
     }
 
     /// Until something has to be done though nothing happens.
@@ -378,7 +410,9 @@ impl Lane {
             });
             let why = match outcome.status {
                 Some(410) => Some(Disabled::Gone),
-                _ => self.health.is_hopeless(now_ms).then_some(Disabled::Failing),
+                // Days that only a clock has seen which was just set are none.
+                _ => (self.health.is_hopeless(now_ms) && self.context.clock.is_settled())
+                    .then_some(Disabled::Failing),
             };
             if let Some(why) = why {
                 self.disable(why, now_ms).await?;

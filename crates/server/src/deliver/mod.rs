@@ -44,7 +44,11 @@ pub(crate) use self::{
     sign::EndpointSecret,
     target::{Sealed, is_own_header, parse_filter, parse_url},
 };
-use crate::{clock, metrics::Metrics, tenants::Tenants};
+use crate::{
+    clock::{self, Clock},
+    metrics::Metrics,
+    tenants::Tenants,
+};
 
 type Posted = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
@@ -55,7 +59,7 @@ pub(crate) struct Context {
     metrics: Metrics,
     pub(crate) on_the_way: OnTheWay,
     post: Box<dyn Fn(Post) -> Posted + Send + Sync>,
-    now_ms: Box<dyn Fn() -> i64 + Send + Sync>,
+    clock: Clock,
     /// Under which address others reach the service.
     public_url: Option<String>,
 }
@@ -72,14 +76,13 @@ impl Context {
     }
 
     pub(crate) fn new(store: Store, tenants: Arc<Tenants>, metrics: Metrics, judge: Judge) -> Self {
-        let now_ms = || clock::now().as_millis();
         Self {
             store,
             tenants,
             metrics,
             on_the_way: OnTheWay::default(),
             post: posting(Sender::new(judge, system_resolver())),
-            now_ms: Box::new(now_ms),
+            clock: Clock::machines(),
             public_url: None,
         }
     }
@@ -93,6 +96,10 @@ fn posting(sender: Sender) -> Box<dyn Fn(Post) -> Posted + Send + Sync> {
 }
 
 impl Context {
+    fn now_ms(&self) -> i64 {
+        self.clock.now().as_millis()
+    }
+
     fn open(&self, key: &SecretKey, endpoint: Endpoint) -> Result<Target, String> {
         Target::open(&self.store, &self.tenants, key, self.public_url.as_deref(), endpoint)
     }

@@ -50,6 +50,11 @@ impl Queue {
         waiting.chain(self.on_the_way.iter().copied()).filter_map(EventId::cursor).min()
     }
 
+    /// The clock was set.
+    pub(crate) fn shift(&mut self, by_ms: i64) {
+        self.live_sent_ms.values_mut().for_each(|sent_ms| *sent_ms += by_ms);
+    }
+
     /// Adds an event. A live version that still waits gives way to a later version.
     pub(crate) fn push(&mut self, event: Outgoing) {
         if event.version > 0 {

@@ -7,6 +7,9 @@ const DELAYS_MS: [i64; 10] = {
     [0, 5_000, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR]
 };
 
+/// Nothing waits for longer than this.
+pub(crate) const MAX_DELAY_MS: i64 = DELAYS_MS[DELAYS_MS.len() - 1] / 10 * 11;
+
 /// How long to wait after so many attempts, of which none got through; none: it is given up. `jitter` is from 0 to 1 and
 /// shifts the time by up to a tenth, so that what failed together does not come back together.
 pub(crate) fn delay_ms(attempts: u32, jitter: f64) -> Option<i64> {
@@ -29,6 +32,11 @@ impl Pace {
     /// When the next request may go.
     pub(crate) fn free_at_ms(&self) -> i64 {
         self.next_us.div_euclid(1_000)
+    }
+
+    /// The clock was set.
+    pub(crate) fn shift(&mut self, by_ms: i64) {
+        self.next_us = self.next_us.saturating_add(by_ms.saturating_mul(1_000));
     }
 
     /// Lets a request go, if one may.

@@ -20,6 +20,7 @@ use super::{
     judge::Judge,
     window::MAX_REQUESTS,
 };
+use crate::clock;
 
 /// For a whole attempt, from resolving the name to the status.
 const WITHIN: Duration = Duration::from_secs(15);
@@ -50,6 +51,8 @@ pub(crate) struct Outcome {
     pub(crate) problem: Option<String>,
     pub(crate) answer: Option<String>,
     pub(crate) retry_after_ms: Option<i64>,
+    /// By how much the receiver's clock was ahead of ours, where it said what time it is.
+    pub(crate) ahead_ms: Option<i64>,
 }
 
 impl Outcome {
@@ -102,8 +105,10 @@ impl Sender {
             _ => Some(format!("the answer was {status}")),
         };
         let retry_after_ms = response.headers().get(header::RETRY_AFTER).and_then(|at| wait_ms(at, now_ms));
+        let date = response.headers().get(header::DATE).and_then(|date| date.to_str().ok());
+        let ahead_ms = date.and_then(ms_of_date).map(|date_ms| date_ms - clock::now().as_millis());
         let answer = beginning(response.into_body()).await;
-        Outcome { status: Some(status.as_u16()), problem, answer, retry_after_ms }
+        Outcome { status: Some(status.as_u16()), problem, answer, retry_after_ms, ahead_ms }
     }
 
     /// Asks for JSON.
@@ -148,8 +153,11 @@ fn wait_ms(value: &HeaderValue, now_ms: i64) -> Option<i64> {
     if let Ok(seconds) = text.parse::<u32>() {
         return Some(i64::from(seconds) * 1_000);
     }
-    let date = jiff::fmt::rfc2822::parse(text).ok()?;
-    Some((date.timestamp().as_millisecond() - now_ms).max(0))
+    Some((ms_of_date(text)? - now_ms).max(0))
+}
+
+fn ms_of_date(text: &str) -> Option<i64> {
+    Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_millisecond())
 }
 
 async fn beginning(mut body: Incoming) -> Option<String> {

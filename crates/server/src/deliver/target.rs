@@ -162,6 +162,11 @@ impl Target {
         })
     }
 
+    /// Whose clock is read in its answers.
+    pub(crate) fn host(&self) -> &str {
+        self.url.host().unwrap_or_default()
+    }
+
     /// Whether a change is for this endpoint: its call passes the filter, or passed it in a version that was delivered, or
     /// it is one that goes to every endpoint. Blocks.
     pub(crate) fn wants(&self, store: &Store, event: &Outgoing) -> Result<bool, StoreError> {

@@ -6,6 +6,8 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 
+use wholecall_store::Scope;
+
 use super::session::{Viewer, Visitor};
 use crate::problem::Problem;
 
@@ -32,6 +34,9 @@ pub(super) struct Frame {
     /// The tenants there are to choose from.
     pub(super) choice: Vec<String>,
     pub(super) zone: String,
+    /// What the key is for.
+    pub(super) may_export: bool,
+    pub(super) may_write: bool,
 }
 
 impl Frame {
@@ -48,6 +53,8 @@ impl Frame {
             tenant,
             choice: if visitor.is_operator { names.collect() } else { Vec::new() },
             zone: visitor.zone.name.clone(),
+            may_export: visitor.scope >= Scope::Export,
+            may_write: visitor.scope >= Scope::Write,
         }
     }
 

@@ -202,6 +202,7 @@ pub(super) async fn calls(viewer: Viewer, Query(search): Query<Search>) -> Resul
 /// All calls of a search, for spreadsheets.
 pub(super) async fn csv(viewer: Viewer, Query(search): Query<Search>) -> Result<Response, Response> {
     let filter = search.filter(&viewer.visitor.zone)?;
+    viewer.view.export("calls as CSV")?;
     let out = compute(viewer.view, move |view| table_of(view, &filter)).await?;
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8"),

@@ -1,10 +1,6 @@
 //! What a tenant's endpoints were told, as the pages show it, and the button that sends it once more.
 
-use axum::{
-    extract::{Path, State},
-    http::HeaderMap,
-    response::Response,
-};
+use axum::{extract::Path, http::HeaderMap, response::Response};
 use wholecall_record::words;
 use wholecall_store::{Delivery, DeliveryState, Endpoint, TenantView};
 
@@ -12,7 +8,7 @@ use super::{
     answers::{Frame, fault, go_to, is_from_us, not_ours},
     session::{Viewer, Zone},
 };
-use crate::{Service, clock, endpoints, problem::Problem};
+use crate::{clock, endpoints, problem::Problem};
 
 /// A delivery.
 pub(super) struct Shown {
@@ -69,7 +65,6 @@ pub(super) fn state(endpoint: &Endpoint, zone: &Zone) -> (String, bool) {
 
 /// Sends one once more, and goes back to its call.
 pub(super) async fn resend(
-    State(service): State<Service>,
     viewer: Viewer,
     headers: HeaderMap,
     Path((call, endpoint, message)): Path<(String, String, String)>,
@@ -79,7 +74,7 @@ pub(super) async fn resend(
     }
     let back = Frame::new("calls", &viewer).to(format!("/calls/{call}")) + "#deliveries";
     let unknown = || fault(&Problem::not_found("there is no such delivery"));
-    let view = service.store.of(viewer.tenant.id);
+    let view = viewer.view.view();
     let event = view.parse_event_id(&message).ok_or_else(unknown)?;
     let sent = tokio::task::spawn_blocking(move || {
         let endpoint = endpoints::find(&view, &endpoint).map_err(Problem::from)?;

@@ -11,13 +11,7 @@ use super::{
     deliveries,
     session::Visitor,
 };
-use crate::{
-    Service,
-    api::{Reader, read},
-    clock,
-    connection::statuses_of,
-    health::Figures,
-};
+use crate::{Service, api::read, clock, connection::statuses_of, health::Figures};
 
 /// So many of the bodies in quarantine are named.
 const NAMED: usize = 5;
@@ -51,6 +45,8 @@ struct Health {
     frame: Frame,
     lines: Vec<Line>,
     now_ms: i64,
+    /// What is wrong with the machine's clock.
+    clock: Option<String>,
 }
 
 /// A connection as `connection status` tells it, in a line.
@@ -76,7 +72,7 @@ pub(super) async fn health(State(service): State<Service>, visitor: Visitor) -> 
     for tenant in shown {
         let name = tenant.name.clone();
         let (quarantined, refused, changed_ms, endpoints, connections) =
-            read(Reader::new(&service, tenant.id, visitor.key), move |view| {
+            read(visitor.reader(&service, tenant), move |view| {
                 let (count, refused) = view.quarantined(NAMED)?;
                 let connections = statuses_of(view, &name)?;
                 Ok((count, refused, view.last_made_ms()?, view.endpoints()?, connections))
@@ -120,5 +116,7 @@ pub(super) async fn health(State(service): State<Service>, visitor: Visitor) -> 
         [only] => Some(only.name.clone()),
         _ => None,
     };
-    Ok(page(&Health { frame: Frame::around("health", &visitor, tenant), lines, now_ms: now.as_millis() }))
+    let clock = service.metrics.clock.last().and_then(|compared| compared.problem());
+    let frame = Frame::around("health", &visitor, tenant);
+    Ok(page(&Health { frame, lines, now_ms: now.as_millis(), clock }))
 }

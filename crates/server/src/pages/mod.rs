@@ -17,14 +17,16 @@ mod sign_in;
 use std::sync::LazyLock;
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::DefaultBodyLimit,
     http::HeaderMap,
     response::Response,
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 
-use crate::Service;
+use wholecall_store::Scope;
+
+use crate::{Service, api::access::Needs};
 
 /// The hash of the key whose session a request shows.
 pub(crate) fn key_of_session(service: &Service, headers: &HeaderMap) -> Option<[u8; 32]> {
@@ -48,21 +50,29 @@ static STYLE: LazyLock<String> = LazyLock::new(|| {
 });
 const ICON: &str = include_str!("../../assets/icon.svg");
 
+/// A page, or what is done from one, for those whose key has a scope.
+fn needing(scope: Scope, page: MethodRouter<Service>) -> MethodRouter<Service> {
+    page.route_layer(Extension(Needs::Key(scope)))
+}
+
 /// The addresses of the pages.
 pub(crate) fn routes() -> Router<Service> {
     Router::new()
-        .route("/", get(live::live))
-        .route("/live/rows", get(live::rows))
-        .route("/live/today", get(live::today))
-        .route("/calls", get(calls::calls))
-        .route("/calls.csv", get(calls::csv))
-        .route("/calls/{id}", get(call::call))
-        .route("/calls/{id}/drawing.svg", get(call::svg))
-        .route("/calls/{id}/drawing.png", get(call::png))
-        .route("/calls/{id}/deliveries/{endpoint}/{message}/resend", post(deliveries::resend))
-        .route("/numbers", get(numbers::numbers))
-        .route("/numbers.csv", get(numbers::csv))
-        .route("/health", get(health::health))
+        .route("/", needing(Scope::Read, get(live::live)))
+        .route("/live/rows", needing(Scope::Read, get(live::rows)))
+        .route("/live/today", needing(Scope::Read, get(live::today)))
+        .route("/calls", needing(Scope::Read, get(calls::calls)))
+        .route("/calls.csv", needing(Scope::Export, get(calls::csv)))
+        .route("/calls/{id}", needing(Scope::Read, get(call::call)))
+        .route("/calls/{id}/drawing.svg", needing(Scope::Read, get(call::svg)))
+        .route("/calls/{id}/drawing.png", needing(Scope::Read, get(call::png)))
+        .route(
+            "/calls/{id}/deliveries/{endpoint}/{message}/resend",
+            needing(Scope::Write, post(deliveries::resend)),
+        )
+        .route("/numbers", needing(Scope::Read, get(numbers::numbers)))
+        .route("/numbers.csv", needing(Scope::Export, get(numbers::csv)))
+        .route("/health", needing(Scope::Read, get(health::health)))
         .route("/sign-in", get(sign_in::form).post(sign_in::sign_in).layer(DefaultBodyLimit::max(FORM_BYTES)))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/assets/wholecall.js", get(script))

@@ -256,6 +256,7 @@ pub(super) async fn csv(viewer: Viewer, Query(range): Query<Range>) -> Result<Re
     let by = By::from_word(&range.by)?;
     let (from, to) = days(&range, &zone)?;
     let span = times(from, to, &zone)?;
+    viewer.view.export("figures as CSV")?;
     let rows = read(viewer.view, move |view| stats::rows(view, span, by, &zone.zone)).await?;
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8"),

@@ -17,11 +17,15 @@ use axum::{
 use jiff::{Timestamp, tz::TimeZone};
 use subtle::ConstantTimeEq;
 use wholecall_record::svg::Clock;
+use wholecall_store::{Actor, Scope, What, Who};
 
 use super::answers;
 use crate::{
     Service,
-    api::Reader,
+    api::{
+        Reader,
+        access::{Needs, address},
+    },
     clock,
     listen::{Peer, network},
     problem::Problem,
@@ -88,11 +92,16 @@ impl Sessions {
         key: &str,
     ) -> Result<String, Refused> {
         let now_ms = clock::now().as_millis();
-        let from = network(from);
+        let (address, from) = (from, network(from));
         let key = secret::hash(key.trim());
         match who(service, &key).await {
-            Ok(Some(_)) => {}
+            Ok(Some(holder)) => {
+                let tenant = holder.tenant();
+                let who = Who { actor: holder.actor, address: Some(address) };
+                service.audit.done(tenant, who, What::SignIn, "");
+            }
             Ok(None) => {
+                service.audit.refused_to(address, None, What::SignIn, "");
                 // A right key is let in whoever showed wrong ones from the same address.
                 self.count_wrong(from, now_ms);
                 let is_too_often = self.shown_wrong(from, now_ms) > WRONG_KEYS;
@@ -117,9 +126,14 @@ impl Sessions {
     }
 
     /// Ends the session of a browser, if it has one.
-    pub(super) fn sign_out(&self, service: &Service, headers: &HeaderMap) {
-        if let Some(token) = cookie(headers, cookie_name(service)) {
-            self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&secret::hash(token));
+    pub(super) async fn sign_out(&self, service: &Service, from: IpAddr, headers: &HeaderMap) {
+        let Some(token) = cookie(headers, cookie_name(service)) else { return };
+        let ended = self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&secret::hash(token));
+        let Some(session) = ended else { return };
+        if let Ok(Some(holder)) = who(service, &session.key).await {
+            let tenant = holder.tenant();
+            let who = Who { actor: holder.actor, address: Some(from) };
+            service.audit.done(tenant, who, What::SignOut, "");
         }
     }
 
@@ -156,18 +170,45 @@ impl Sessions {
     }
 }
 
-/// What a key opens: one tenant, or all.
-async fn who(service: &Service, key: &[u8; 32]) -> Result<Option<Vec<Arc<Tenant>>>, Problem> {
+/// The holder of a key, and what it opens: one tenant, or all.
+struct Holder {
+    tenants: Vec<Arc<Tenant>>,
+    actor: Actor,
+    scope: Scope,
+}
+
+impl Holder {
+    /// Whose affair it is what is done with the key.
+    fn tenant(&self) -> Option<wholecall_store::TenantId> {
+        match (&self.actor, &self.tenants[..]) {
+            (Actor::Key { .. }, [only]) => Some(only.id),
+            _ => None,
+        }
+    }
+}
+
+async fn who(service: &Service, key: &[u8; 32]) -> Result<Option<Holder>, Problem> {
     let admin_key = *service.admin_key.borrow();
     if let Some(admin) = admin_key
         && bool::from(admin.ct_eq(key))
     {
-        return Ok(Some(service.tenants.now().by_name.values().cloned().collect()));
+        let tenants = service.tenants.now().by_name.values().cloned().collect();
+        return Ok(Some(Holder { tenants, actor: Actor::Operator, scope: Scope::Admin }));
     }
-    Ok(service.tenants.with_key_hash(key).await?.map(|tenant| vec![tenant]))
+    let key = service.tenants.with_key_hash(key).await?;
+    Ok(key.map(|key| Holder {
+        tenants: vec![key.tenant.clone()],
+        actor: key.shown_from(None).actor,
+        scope: key.scope,
+    }))
 }
 
 impl Visitor {
+    /// The data of a tenant that may be seen.
+    pub(super) fn reader(&self, service: &Service, tenant: &Tenant) -> Reader {
+        Reader::new(service, tenant.id, self.key, self.scope, self.who.clone())
+    }
+
     /// Whether the session goes on: nobody has signed out, its time is not up, and its key is still there.
     pub(super) fn is_still_allowed(&self, service: &Service) -> bool {
         let is_open = service.pages.sessions.key(&self.token, clock::now().as_millis()).is_some();
@@ -191,6 +232,9 @@ pub(super) struct Visitor {
     /// What may be seen: one tenant's data or, for an operator, everybody's.
     pub(super) tenants: Vec<Arc<Tenant>>,
     pub(super) is_operator: bool,
+    /// What the key is for.
+    pub(super) scope: Scope,
+    pub(super) who: Who,
     /// The hash of the key that was shown, and of the session's token.
     pub(super) key: [u8; 32],
     pub(super) token: [u8; 32],
@@ -237,7 +281,16 @@ impl FromRequestParts<Service> for Visitor {
             }
             None => None,
         };
-        let Some((key, tenants)) = found else { return Err(answers::sign_in_first(parts)) };
+        let Some((key, holder)) = found else { return Err(answers::sign_in_first(parts)) };
+        let Holder { tenants, scope, .. } = &holder;
+        let (tenants, scope, tenant) = (tenants.clone(), *scope, holder.tenant());
+        let who = Who { actor: holder.actor, address: address(parts) };
+        let needed = Needs::of(parts).map_err(|problem| answers::fault(&problem))?.scope();
+        if let Some(needed) = needed.filter(|needed| scope < *needed) {
+            let object = format!("needs {}", needed.as_str());
+            service.audit.refused(tenant, who, What::KeyUse, object);
+            return Err(answers::fault(&Problem::needs_scope(needed, scope)));
+        }
         let is_operator = service.admin_key.borrow().is_some_and(|admin| bool::from(admin.ct_eq(&key)));
         let parameters = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map(|query| query.0);
         let parameters = parameters.unwrap_or_default();
@@ -248,6 +301,8 @@ impl FromRequestParts<Service> for Visitor {
         Ok(Self {
             tenants,
             is_operator,
+            scope,
+            who,
             key,
             token,
             named: parameter("tenant").filter(|name| !name.is_empty()).cloned(),
@@ -277,7 +332,7 @@ impl FromRequestParts<Service> for Viewer {
         };
         let tenant =
             tenant.ok_or_else(|| answers::fault(&Problem::not_found("there is no such tenant for you")))?;
-        let view = Reader::new(service, tenant.id, visitor.key);
+        let view = visitor.reader(service, &tenant);
         Ok(Self { visitor, tenant, view })
     }
 }

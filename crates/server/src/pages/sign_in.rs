@@ -60,7 +60,7 @@ pub(super) async fn sign_in(
     match service.pages.sessions.sign_in(&service, address, &filled.key).await {
         Ok(token) => {
             // One browser has one session.
-            service.pages.sessions.sign_out(&service, &headers);
+            service.pages.sessions.sign_out(&service, address, &headers).await;
             let mut response = go_to(next);
             set_cookie(&service, &mut response, &format!("{token}; Max-Age=43200"));
             response
@@ -78,11 +78,15 @@ pub(super) async fn sign_in(
     }
 }
 
-pub(super) async fn sign_out(State(service): State<Service>, headers: HeaderMap) -> Response {
+pub(super) async fn sign_out(
+    State(service): State<Service>,
+    SentFrom(address): SentFrom,
+    headers: HeaderMap,
+) -> Response {
     if !answers::is_from_us(&headers) {
         return answers::not_ours();
     }
-    service.pages.sessions.sign_out(&service, &headers);
+    service.pages.sessions.sign_out(&service, address, &headers).await;
     let mut response = go_to("/sign-in");
     // What pages have left in the browser goes too.
     response.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"cache\", \"storage\""));

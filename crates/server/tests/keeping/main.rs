@@ -4,6 +4,7 @@
 
 mod bad_rows;
 mod check;
+mod damaged_pages;
 mod directories;
 mod erase;
 mod integrity;

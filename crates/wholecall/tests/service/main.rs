@@ -4,15 +4,19 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
 
+mod auditing;
 mod calls;
 mod changes;
+mod clocks;
 mod connecting;
 mod crash;
 mod directory;
 mod document;
 mod harness;
 mod isolation;
+mod keys;
 mod live_calls;
+mod neighbours;
 mod operating;
 #[path = "../pages/mod.rs"]
 mod pages;

@@ -1,6 +1,7 @@
 //! Hours and days of an endpoint, in simulated time: the clock and the receivers are handed in, the store is real.
 
 mod batches;
+mod clocks;
 mod filters;
 mod outages;
 mod payloads;
@@ -17,7 +18,12 @@ use wholecall_store::{
 };
 
 use super::super::{Context, EndpointSecret, Post, SecretKey, sealed_for_tests, sender::Outcome, start};
-use crate::{admin, metrics::Metrics, tenants::Tenants};
+use crate::{
+    admin,
+    clock::{Clock, Reading},
+    metrics::Metrics,
+    tenants::Tenants,
+};
 
 const MIDNIGHT: i64 = 1_780_272_000_000;
 const SECOND: Duration = Duration::from_secs(1);
@@ -71,11 +77,30 @@ impl Simulation {
         Self::start_with_bodies(hosts, wanted, move |host, at, _| answer(host, at))
     }
 
+    /// The same, with a wall clock that is wrong at a time.
+    fn start_with_clock(
+        hosts: &[&str],
+        wanted: &Value,
+        answer: impl Fn(&str, Duration) -> Answer + Send + Sync + 'static,
+        wrong_by_ms: impl Fn(Duration) -> i64 + Send + Sync + 'static,
+    ) -> Self {
+        Self::start_with(hosts, wanted, move |host, at, _| answer(host, at), wrong_by_ms)
+    }
+
     /// The same, with answers that depend on what is posted.
     fn start_with_bodies(
         hosts: &[&str],
         wanted: &Value,
         answer: impl Fn(&str, Duration, &Value) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        Self::start_with(hosts, wanted, answer, |_| 0)
+    }
+
+    fn start_with(
+        hosts: &[&str],
+        wanted: &Value,
+        answer: impl Fn(&str, Duration, &Value) -> Answer + Send + Sync + 'static,
+        wrong_by_ms: impl Fn(Duration) -> i64 + Send + Sync + 'static,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
@@ -106,14 +131,17 @@ impl Simulation {
                 Outcome { status, answer: text, ..Outcome::default() }
             })
         };
-        let now_ms = move || MIDNIGHT + started.elapsed().as_millis() as i64;
+        let clock = move || {
+            let elapsed = started.elapsed();
+            Reading { wall_ms: MIDNIGHT + elapsed.as_millis() as i64 + wrong_by_ms(elapsed), elapsed }
+        };
         let context = Context {
             store: store.clone(),
             tenants: tenants.clone(),
             metrics: Metrics::new(),
             on_the_way: Default::default(),
             post: Box::new(post),
-            now_ms: Box::new(now_ms),
+            clock: Clock::new(Box::new(clock)),
             public_url: Some("https://calls.example/".to_owned()),
         };
         let (stop, stopped) = tokio::sync::watch::channel(false);

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     process::{Child, ChildStdout, Command, Stdio},
     sync::{
         Arc, Mutex,
@@ -76,25 +76,30 @@ impl Answer {
 
 /// A receiver in this process.
 pub(crate) struct Receiver {
-    port: u16,
+    address: SocketAddr,
     requests: Arc<Mutex<Vec<Request>>>,
     answer: Arc<Mutex<Answer>>,
 }
 
 impl Receiver {
     pub(crate) fn start(answer: Answer) -> Self {
-        Self::listen(answer, None)
+        Self::listen([127, 0, 0, 1], answer, None)
+    }
+
+    /// One at another address of this machine.
+    pub(crate) fn at(address: [u8; 4], answer: Answer) -> Self {
+        Self::listen(address, answer, None)
     }
 
     /// One that is spoken to by TLS.
     pub(crate) fn with_tls(answer: Answer, tls: ServerConfig) -> Self {
-        Self::listen(answer, Some(Arc::new(tls)))
+        Self::listen([127, 0, 0, 1], answer, Some(Arc::new(tls)))
     }
 
-    fn listen(answer: Answer, tls: Option<Arc<ServerConfig>>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let receiver = Self { port, requests: Arc::default(), answer: Arc::new(Mutex::new(answer)) };
+    fn listen(address: [u8; 4], answer: Answer, tls: Option<Arc<ServerConfig>>) -> Self {
+        let listener = TcpListener::bind(SocketAddr::from((address, 0))).unwrap();
+        let address = listener.local_addr().unwrap();
+        let receiver = Self { address, requests: Arc::default(), answer: Arc::new(Mutex::new(answer)) };
         let (requests, answer) = (receiver.requests.clone(), receiver.answer.clone());
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -112,11 +117,11 @@ impl Receiver {
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.address.port()
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/calls", self.port)
+        format!("http://{}/calls", self.address)
     }
 
     pub(crate) fn now_answers(&self, answer: Answer) {

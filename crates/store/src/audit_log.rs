@@ -1,0 +1,475 @@
+//! The audit log: who did what, to what, from where, and when. A change and its entry are written in one transaction.
+//!
+//! There is nothing secret in it and no telephone number. It is bounded: of each tenant, and of the installation, the oldest
+//! entries go when there are too many, and what was refused never drives out what was done.
+
+use std::net::IpAddr;
+
+use rusqlite::{Row, Transaction, params};
+use tokio::sync::oneshot;
+
+use crate::{
+    Store, TenantId, TenantView,
+    damage::Reading,
+    error::{Result, StoreError},
+};
+
+/// The number of entries of what was done that are kept of each tenant, and of the installation.
+pub const MAX_DONE: i64 = 20_000;
+/// The same for what was refused, which anybody can bring about.
+pub const MAX_REFUSED: i64 = 2_000;
+
+/// The object of an entry is cut after so much.
+const MAX_OBJECT_CHARS: usize = 200;
+
+/// Who acts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub enum Actor {
+    /// The service, by itself: what it does is in its own log.
+    #[default]
+    Service,
+    /// Someone on the machine, with `wholecall`.
+    CommandLine,
+    /// The holder of the operator's key.
+    Operator,
+    /// The holder of an API key.
+    Key {
+        /// Its number.
+        number: i64,
+        /// How it begins.
+        hint: String,
+        /// Its name.
+        name: String,
+    },
+    /// Someone without a valid key.
+    Unknown,
+}
+
+impl Actor {
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::CommandLine => "commandLine",
+            Self::Operator => "operator",
+            Self::Key { .. } => "key",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Who acts, and from where.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Who {
+    /// Who.
+    pub actor: Actor,
+    /// From where, as far as it comes over the network.
+    pub address: Option<IpAddr>,
+}
+
+impl Who {
+    /// Someone on the machine.
+    pub fn at_the_command_line() -> Self {
+        Self { actor: Actor::CommandLine, address: None }
+    }
+}
+
+macro_rules! whats {
+    ($($(#[$about:meta])* $name:ident = $word:literal),* $(,)?) => {
+        /// What was done or tried.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum What { $($(#[$about])* $name),* }
+
+        impl What {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// As a word.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word),* }
+            }
+        }
+    };
+}
+
+whats! {
+    /// Signing in to the pages.
+    SignIn = "signIn",
+    /// Signing out.
+    SignOut = "signOut",
+    /// A request with a key: of no tenant, or without the scope that is needed.
+    KeyUse = "key.use",
+    /// A request to a hook with a token that is not the tenant's.
+    TokenUse = "token.use",
+    /// Data as CSV or vCon.
+    Export = "export",
+    /// Notifications that were imported.
+    Import = "import",
+    /// A delivery that is sent once more.
+    DeliveryResend = "delivery.resend",
+    /// Deliveries that are sent once more.
+    EndpointReplay = "endpoint.replay",
+    /// An endpoint that was added.
+    EndpointAdd = "endpoint.add",
+    /// An endpoint that was changed.
+    EndpointChange = "endpoint.change",
+    /// An endpoint that got another secret.
+    EndpointRotate = "endpoint.rotate",
+    /// An endpoint that was removed.
+    EndpointRemove = "endpoint.remove",
+    /// A test event.
+    EndpointTest = "endpoint.test",
+    /// What was rejected and is judged again.
+    RejectedRetry = "rejected.retry",
+    /// What was rejected and removed.
+    RejectedRemove = "rejected.remove",
+    /// A person that was erased.
+    PersonErase = "person.erase",
+    /// A tenant that was added.
+    TenantAdd = "tenant.add",
+    /// A tenant that was changed.
+    TenantChange = "tenant.change",
+    /// A tenant that was removed.
+    TenantRemove = "tenant.remove",
+    /// An API key that was added.
+    KeyAdd = "key.add",
+    /// An API key that was removed.
+    KeyRemove = "key.remove",
+    /// A verification token that was added.
+    TokenAdd = "token.add",
+    /// A verification token that was removed.
+    TokenRemove = "token.remove",
+    /// An account that was connected.
+    ConnectionAdd = "connection.add",
+    /// An account that was disconnected.
+    ConnectionRemove = "connection.remove",
+    /// A copy of everything.
+    Backup = "backup",
+    /// A copy that took the place of what was there.
+    Restore = "restore",
+}
+
+impl What {
+    /// The one of a word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|what| what.as_str() == word)
+    }
+}
+
+/// An entry to be written by itself, where nothing in the store changes with it.
+#[derive(Debug, Clone)]
+pub struct NewAuditEntry {
+    /// When first, milliseconds since 1970.
+    pub at_ms: i64,
+    /// When last.
+    pub last_ms: i64,
+    /// Whose affair it is; none: the installation's.
+    pub tenant: Option<TenantId>,
+    /// Who did it.
+    pub who: Who,
+    /// What.
+    pub what: What,
+    /// To what.
+    pub object: String,
+    /// Whether it was refused.
+    pub is_refused: bool,
+    /// How often.
+    pub count: u64,
+}
+
+/// An entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Its number: the later, the higher.
+    pub number: i64,
+    /// When first, milliseconds since 1970.
+    pub at_ms: i64,
+    /// When last.
+    pub last_ms: i64,
+    /// The name of the tenant whose affair it is; none: the installation's.
+    pub tenant: Option<String>,
+    /// Who: `key`, `operator`, `commandLine` or `unknown`.
+    pub actor: String,
+    /// The number, the beginning and the name of the key.
+    pub key: Option<(i64, String, String)>,
+    /// From where.
+    pub address: Option<String>,
+    /// What was done or tried.
+    pub what: String,
+    /// To what.
+    pub object: String,
+    /// `done` or `refused`.
+    pub result: String,
+    /// How often.
+    pub count: i64,
+}
+
+/// Which entries.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AuditQuery {
+    /// Only of this.
+    pub what: Option<What>,
+    /// Only of this time or later, milliseconds since 1970.
+    pub since_ms: Option<i64>,
+    /// Only of before this time.
+    pub until_ms: Option<i64>,
+    /// Only those before the one of that number.
+    pub before: Option<i64>,
+    /// The most that are wanted.
+    pub limit: usize,
+}
+
+impl Store {
+    /// The same store; changes made through it are entered into the audit log as made by `who`.
+    pub fn acting_as(&self, who: Who) -> Self {
+        Self { shared: self.shared.clone(), who: who.into() }
+    }
+
+    /// Enters what changes nothing in the store; the receiver learns when that is durable. Does not block.
+    pub fn note_audit(&self, entries: Vec<NewAuditEntry>) -> Result<oneshot::Receiver<Result<()>>> {
+        self.writer().submit(move |transaction, _| {
+            entries
+                .iter()
+                .try_for_each(|entry| insert(transaction, entry, entry.tenant.map(|tenant| tenant.0)))
+        })
+    }
+
+    /// Entries of all tenants or of one, the latest first. Blocks.
+    pub fn audit(&self, tenant: Option<TenantId>, query: AuditQuery) -> Result<Vec<AuditEntry>> {
+        self.read(|connection| entries(connection, tenant.map(|tenant| tenant.0), query))
+    }
+
+    /// Entries of a tenant by its name, which may have been removed since. Blocks.
+    pub fn audit_of_name(&self, name: &str, query: AuditQuery) -> Result<Vec<AuditEntry>> {
+        self.read(|connection| {
+            let latest = "SELECT tenant FROM audit WHERE tenant_name = ?1 ORDER BY entry DESC LIMIT 1";
+            let known = "SELECT tenant FROM tenants WHERE name = ?1";
+            let sql = format!("SELECT coalesce(({known}), ({latest}), -1)");
+            let tenant: i64 = connection.prepare_cached(&sql)?.query_row([name], |row| row.get(0))?;
+            entries(connection, Some(tenant), query)
+        })
+    }
+
+    /// Removes up to `limit` entries of before a time; returns their number. Blocks.
+    pub fn remove_audit_before(&self, before_ms: i64, limit: usize) -> Result<usize> {
+        self.writer().run(move |transaction, _| {
+            Ok(transaction
+                .prepare_cached(
+                    "DELETE FROM audit WHERE entry IN (SELECT entry FROM audit WHERE last_ms < ?1 LIMIT ?2)",
+                )?
+                .execute(params![before_ms, limit as i64])?)
+        })
+    }
+}
+
+impl TenantView {
+    /// The tenant's entries, the latest first. Blocks.
+    pub fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>> {
+        self.read(|connection, tenant| entries(connection, Some(tenant), query))
+    }
+}
+
+/// Enters a change into the log, in the transaction that makes it. What the service does by itself is not entered.
+pub(crate) fn note(
+    transaction: &Transaction<'_>,
+    who: &Who,
+    tenant: Option<i64>,
+    what: What,
+    object: &str,
+) -> Result<()> {
+    if who.actor == Actor::Service {
+        return Ok(());
+    }
+    let now = "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)";
+    let at_ms = transaction.prepare_cached(now)?.query_row([], |row| row.get(0))?;
+    let entry = NewAuditEntry {
+        at_ms,
+        last_ms: at_ms,
+        tenant: None,
+        who: who.clone(),
+        what,
+        object: object.to_owned(),
+        is_refused: false,
+        count: 1,
+    };
+    insert(transaction, &entry, tenant)
+}
+
+fn insert(transaction: &Transaction<'_>, entry: &NewAuditEntry, tenant: Option<i64>) -> Result<()> {
+    let tenant = tenant.unwrap_or(0);
+    let (key, hint, name) = match &entry.who.actor {
+        Actor::Key { number, hint, name } => (Some(number), Some(hint), Some(name)),
+        _ => (None, None, None),
+    };
+    let object: String = entry.object.chars().take(MAX_OBJECT_CHARS).collect();
+    let result = if entry.is_refused { "refused" } else { "done" };
+    transaction
+        .prepare_cached(
+            "INSERT INTO audit (at_ms, last_ms, tenant, tenant_name, actor, key, key_hint, key_name, address, what,
+                 object, result, count)
+             VALUES (?1, ?2, ?3, (SELECT name FROM tenants WHERE tenant = ?3), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        )?
+        .execute(params![
+            entry.at_ms,
+            entry.last_ms,
+            tenant,
+            entry.who.actor.as_str(),
+            key,
+            hint,
+            name,
+            entry.who.address.map(|address| address.to_string()),
+            entry.what.as_str(),
+            object,
+            result,
+            entry.count as i64,
+        ])?;
+    make_room(transaction, tenant, result, if entry.is_refused { MAX_REFUSED } else { MAX_DONE })
+}
+
+/// Removes the oldest of a tenant's entries until as many are left as may be.
+fn make_room(transaction: &Transaction<'_>, tenant: i64, result: &str, most: i64) -> Result<()> {
+    let kept: i64 = transaction
+        .prepare_cached("SELECT entries FROM audit_kept WHERE tenant = ?1 AND result = ?2")?
+        .query_row(params![tenant, result], |row| row.get(0))?;
+    if kept > most {
+        transaction
+            .prepare_cached(
+                "DELETE FROM audit WHERE entry IN (
+                     SELECT entry FROM audit WHERE tenant = ?1 AND result = ?2 ORDER BY entry LIMIT ?3)",
+            )?
+            .execute(params![tenant, result, kept - most])?;
+    }
+    Ok(())
+}
+
+fn entries(connection: &Reading<'_>, tenant: Option<i64>, query: AuditQuery) -> Result<Vec<AuditEntry>> {
+    // Of a tenant by the index; of all, in the order of the table.
+    let of = if tenant.is_some() { "tenant = ?1 AND result IN ('done', 'refused')" } else { "?1 IS NULL" };
+    let sql = format!(
+        "SELECT entry, at_ms, last_ms, tenant_name, actor, key, key_hint, key_name, address, what, object, result, count
+         FROM audit WHERE {of} AND (?2 IS NULL OR what = ?2) AND last_ms >= ?3 AND at_ms < ?4 AND entry < ?5
+         ORDER BY entry DESC LIMIT ?6"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![
+        tenant,
+        query.what.map(What::as_str),
+        query.since_ms.unwrap_or(i64::MIN),
+        query.until_ms.unwrap_or(i64::MAX),
+        query.before.unwrap_or(i64::MAX),
+        query.limit as i64,
+    ])?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next()? {
+        let place = || format!("entry {} of the audit log", row.get::<_, i64>(0).unwrap_or_default());
+        entries.extend(connection.pass_over(
+            entry(row).map_err(StoreError::from),
+            tenant.unwrap_or(0),
+            place,
+        )?);
+    }
+    Ok(entries)
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {
+    let (number, hint, name): (Option<i64>, Option<String>, Option<String>) =
+        (row.get(5)?, row.get(6)?, row.get(7)?);
+    Ok(AuditEntry {
+        number: row.get(0)?,
+        at_ms: row.get(1)?,
+        last_ms: row.get(2)?,
+        tenant: row.get(3)?,
+        actor: row.get(4)?,
+        key: number.map(|number| (number, hint.unwrap_or_default(), name.unwrap_or_default())),
+        address: row.get(8)?,
+        what: row.get(9)?,
+        object: row.get(10)?,
+        result: row.get(11)?,
+        count: row.get(12)?,
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use super::*;
+    use crate::{NewTenant, TenantSettings};
+
+    fn tenant(store: &Store, name: &str) -> TenantId {
+        let new = NewTenant {
+            name: name.to_owned(),
+            created_ms: 0,
+            accounts: vec!["1".to_owned()],
+            secrets: Vec::new(),
+            settings: TenantSettings::default(),
+            pseudonym_salt: [0; 32],
+        };
+        store.add_tenant(new).unwrap()
+    }
+
+    fn refused(tenant: Option<TenantId>, at_ms: i64) -> NewAuditEntry {
+        NewAuditEntry {
+            at_ms,
+            last_ms: at_ms,
+            tenant,
+            who: Who { actor: Actor::Unknown, address: Some(IpAddr::from([192, 0, 2, 1])) },
+            what: What::KeyUse,
+            object: "x".repeat(10_000),
+            is_refused: true,
+            count: 3,
+        }
+    }
+
+    fn all(limit: usize) -> AuditQuery {
+        AuditQuery { limit, ..AuditQuery::default() }
+    }
+
+    #[test]
+    fn what_was_refused_is_bounded_and_drives_out_nothing_that_was_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let by_hand = store.acting_as(Who::at_the_command_line());
+        let (acme, bob) = (tenant(&by_hand, "acme"), tenant(&by_hand, "bob"));
+        store.note_audit(vec![refused(Some(bob), 1)]).unwrap().blocking_recv().unwrap().unwrap();
+        for round in 0..3 {
+            let entries = (0..1_500).map(|at_ms| refused(Some(acme), round * 1_500 + at_ms)).collect();
+            store.note_audit(entries).unwrap().blocking_recv().unwrap().unwrap();
+        }
+        let of_acme = store.of(acme).audit(all(100_000)).unwrap();
+        assert_eq!(of_acme.len() as i64, MAX_REFUSED + 1);
+        assert_eq!(of_acme[0].at_ms, 4_499, "the latest stay");
+        assert_eq!(of_acme.last().unwrap().what, "tenant.add");
+        assert!(of_acme.iter().all(|entry| entry.object.chars().count() <= MAX_OBJECT_CHARS));
+        assert_eq!(store.of(bob).audit(all(10)).unwrap().len(), 2, "those of others stay");
+        assert_eq!(store.audit(None, all(100_000)).unwrap().len() as i64, MAX_REFUSED + 3);
+    }
+
+    #[test]
+    fn entries_are_found_by_what_when_and_whose_and_outlive_their_tenant() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let by_hand = store.acting_as(Who::at_the_command_line());
+        let acme = tenant(&by_hand, "acme");
+        tenant(&store, "quiet");
+        store
+            .note_audit((0..5).map(|at_ms| refused(None, at_ms)).collect())
+            .unwrap()
+            .blocking_recv()
+            .unwrap()
+            .unwrap();
+        by_hand.remove_tenant(acme).unwrap();
+        let whats =
+            |entries: Vec<AuditEntry>| entries.into_iter().map(|entry| entry.what).collect::<Vec<_>>();
+        assert_eq!(whats(store.audit_of_name("acme", all(10)).unwrap()), ["tenant.remove", "tenant.add"]);
+        assert!(
+            store.audit_of_name("quiet", all(10)).unwrap().is_empty(),
+            "what the service does is in its log"
+        );
+        let keys = AuditQuery { what: Some(What::KeyUse), since_ms: Some(1), until_ms: Some(4), ..all(2) };
+        let first = store.audit(None, keys).unwrap();
+        assert_eq!(first.iter().map(|entry| entry.at_ms).collect::<Vec<_>>(), [3, 2]);
+        let rest = store.audit(None, AuditQuery { before: Some(first[1].number), ..keys }).unwrap();
+        assert_eq!(rest.iter().map(|entry| (entry.at_ms, entry.count)).collect::<Vec<_>>(), [(1, 3)]);
+        assert_eq!(store.remove_audit_before(2, 10).unwrap(), 2);
+        assert_eq!(store.audit(None, all(10)).unwrap().len(), 5);
+    }
+}

@@ -1,0 +1,85 @@
+//! What is found in a folder after a store's life in it.
+
+use std::path::Path;
+
+use wholecall_store::{Filter, Listed, Position, Store};
+
+use crate::life::{assemble, key};
+
+/// All that a store holds, in order; what is there twice is twice in it.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) tenants: Vec<String>,
+    pub(crate) notifications: Vec<((String, u64), String)>,
+    pub(crate) versions: Vec<(String, u64)>,
+    pub(crate) endpoints: Vec<String>,
+    pub(crate) deliveries: Vec<(String, u64)>,
+    pub(crate) rejected: Vec<String>,
+    /// What the store says is wrong with it.
+    pub(crate) problems: Vec<String>,
+}
+
+impl Found {
+    /// Starts the store in a folder as a service does, assembles what waits, and looks at everything.
+    pub(crate) fn look(folder: &Path) -> Result<Self, String> {
+        let in_words = |error: wholecall_store::StoreError| error.to_string();
+        let store = Store::open(folder).map_err(in_words)?;
+        store.claim().map_err(in_words)?;
+        assemble(&store).map_err(in_words)?;
+        let mut found = Self::default();
+        found.read(&store).map_err(in_words)?;
+        found.check(&store).map_err(in_words)?;
+        Ok(found)
+    }
+
+    fn read(&mut self, store: &Store) -> Result<(), wholecall_store::StoreError> {
+        for entry in store.journal_after(Position(0), 1_000_000)? {
+            match key(&entry.body) {
+                Some(key) => self.notifications.push((key, entry.body)),
+                None => self.problems.push(format!("notification {} makes no sense", entry.position.0)),
+            }
+        }
+        for tenant in store.tenants()? {
+            let view = store.of(tenant.id);
+            for record in view.calls(&Filter::default(), None, None, 1_000)?.records {
+                let record: serde_json::Value = serde_json::from_str(&record).unwrap_or_default();
+                let id = record["id"].as_str().unwrap_or_default();
+                let versions = view.versions(id)?.unwrap_or_default();
+                self.versions.extend(versions.iter().map(|version| (id.to_owned(), version.version)));
+            }
+            for endpoint in view.endpoints()? {
+                let listed = Listed { state: None, before: None, limit: 1_000 };
+                let deliveries = view.deliveries(endpoint.number, listed)?;
+                self.deliveries.extend(deliveries.into_iter().map(|told| (told.call_id, told.version)));
+                self.endpoints.push(endpoint.id);
+            }
+            for refused in view.rejected(None, 1_000)? {
+                if let Some((_, body)) = view.rejected_body(refused.id)? {
+                    self.rejected.push(String::from_utf8_lossy(&body).into_owned());
+                }
+            }
+            self.tenants.push(tenant.name);
+        }
+        self.notifications.sort();
+        self.versions.sort();
+        Ok(())
+    }
+
+    /// What `wholecall check` asks the store.
+    fn check(&mut self, store: &Store) -> Result<(), wholecall_store::StoreError> {
+        self.problems.extend(store.losses()?);
+        self.problems.extend(store.file_problems()?);
+        self.problems.extend(store.journal_problems()?);
+        self.problems.extend(store.feed_problems()?);
+        for entry in store.audit_journal(Position(0), 1_000_000)? {
+            self.problems.extend(entry.entry.err().map(|error| error.to_string()));
+        }
+        for call in store.audit_calls(0, 1_000_000)? {
+            self.problems.extend(call.problems);
+            self.problems.extend(call.stored.err().map(|error| error.to_string()));
+        }
+        let damages = store.audit_rest()?.into_iter().chain(store.take_damage_news());
+        self.problems.extend(damages.map(|damage| format!("{}: {}", damage.place, damage.problem)));
+        Ok(())
+    }
+}

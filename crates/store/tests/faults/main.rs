@@ -1,0 +1,233 @@
+//! Every read, write, sync, truncation, deletion and opening of a store's life fails once: afterwards everything that was
+//! acknowledged is there exactly once, or what is damaged is named.
+//!
+//! With `WHOLECALL_FAULTS=all` each of them does, otherwise some of each kind.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
+
+mod found;
+mod ledger;
+mod life;
+
+use std::{env, fs, path::Path};
+
+use tempfile::TempDir;
+use wholecall_faulty_disk::{Disk, Fault, Kind, Loss, Operation};
+use wholecall_store::Store;
+
+use self::{found::Found, ledger::Ledger};
+
+/// As many of each kind are tried, spread evenly, unless all are.
+const SAMPLED: u64 = 5;
+
+/// A store's life on a disk that has planned something.
+struct Lived {
+    _folder: TempDir,
+    _durable: TempDir,
+    disk: Disk,
+    ledger: Ledger,
+}
+
+fn live(faults: &[Fault]) -> Lived {
+    let (folder, durable) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    // Named otherwise than the temporary folder may be, through links.
+    let disk = Disk::of(folder.path(), durable.path()).unwrap();
+    disk.plan(faults);
+    let mut ledger = Ledger::default();
+    life::live(folder.path(), &mut ledger, "");
+    Lived { _folder: folder, _durable: durable, disk, ledger }
+}
+
+/// Looks at what is left after a life.
+fn find_in(lived: &Lived, loss: Loss) -> Result<Found, String> {
+    let left = tempfile::tempdir().unwrap();
+    lived.disk.crash(left.path(), loss).unwrap();
+    Found::look(left.path())
+}
+
+fn samples(count: u64) -> Vec<u64> {
+    if env::var("WHOLECALL_FAULTS").is_ok_and(|which| which == "all") || count <= SAMPLED {
+        return (1..=count).collect();
+    }
+    (0..SAMPLED).map(|part| 1 + part * (count - 1) / (SAMPLED - 1)).collect()
+}
+
+/// Every place at which an operation fails in that way.
+fn faults(operation: Operation, kind: Kind, times: u64) -> Vec<Fault> {
+    let whole = live(&[]);
+    let count = whole.disk.count(operation);
+    samples(count).into_iter().map(|at| Fault { operation, kind, at, times }).collect()
+}
+
+/// What was acknowledged is there, and nothing is called damaged.
+fn expect_everything(fault: Fault, losses: &[Loss]) {
+    let lived = live(&[fault]);
+    for loss in losses {
+        let struck = lived.disk.struck();
+        let at = || format!("{fault}, {loss:?}, {struck:?}");
+        let found = find_in(&lived, *loss).unwrap_or_else(|error| panic!("{}: {error}", at()));
+        assert_eq!(found.problems, [""; 0], "{}", at());
+        assert_eq!(lived.ledger.differences(&found), [""; 0], "{}", at());
+    }
+}
+
+/// The losses of a power failure.
+fn power_failures(seed: u64) -> [Loss; 4] {
+    [Loss::Nothing, Loss::Everything, Loss::Some(seed), Loss::Some(seed + 1_000)]
+}
+
+#[test]
+fn without_a_fault_everything_is_acknowledged_and_there() {
+    let lived = live(&[]);
+    assert_eq!(lived.ledger.unknown(), 0);
+    for loss in power_failures(1) {
+        let found = find_in(&lived, loss).unwrap();
+        assert_eq!((found.problems.clone(), lived.ledger.differences(&found)), (vec![], vec![]), "{loss:?}");
+        assert!(found.notifications.len() > 50 && found.versions.len() > 50, "{loss:?}");
+    }
+}
+
+fn each_fails_once(kind: Kind) {
+    for operation in Operation::ALL.into_iter().filter(|operation| kind.fits(*operation)) {
+        for fault in faults(operation, kind, 1) {
+            expect_everything(fault, &[Loss::Nothing, Loss::Everything, Loss::Some(fault.at)]);
+        }
+    }
+}
+
+#[test]
+fn an_error_of_the_device_loses_nothing() {
+    each_fails_once(Kind::Error);
+}
+
+#[test]
+fn a_full_disk_loses_nothing() {
+    each_fails_once(Kind::Full);
+}
+
+#[test]
+fn a_torn_write_loses_nothing() {
+    each_fails_once(Kind::Short);
+}
+
+#[test]
+fn a_disk_that_fails_for_a_while_loses_nothing() {
+    for operation in Operation::ALL {
+        for fault in faults(operation, Kind::Error, 7) {
+            expect_everything(fault, &[Loss::Nothing, Loss::Everything, Loss::Some(fault.at)]);
+        }
+    }
+}
+
+#[test]
+fn a_power_failure_loses_nothing_that_was_acknowledged() {
+    for operation in Operation::ALL {
+        for fault in faults(operation, Kind::PowerCut, 1) {
+            expect_everything(fault, &power_failures(fault.at));
+        }
+    }
+}
+
+/// Everything is as it was acknowledged, or something says that it is not.
+#[test]
+fn a_flipped_bit_is_never_silent() {
+    let mut silent = Vec::new();
+    for fault in faults(Operation::Read, Kind::FlippedBit, 1) {
+        let lived = live(&[fault]);
+        let Ok(found) = find_in(&lived, Loss::Nothing) else { continue };
+        let differences = lived.ledger.differences(&found);
+        if !differences.is_empty() && found.problems.is_empty() {
+            silent.push((lived.disk.struck(), differences));
+        }
+    }
+    assert!(silent.is_empty(), "{}: {silent:#?}", silent.len());
+}
+
+/// What waits is read again before it is passed over: what is on the disk is whole.
+#[test]
+fn a_bit_that_flips_while_what_waits_is_read_costs_nothing() {
+    let whole = read_what_waits(None);
+    let mut count = 0;
+    for at in 1..=whole.disk.count(Operation::Read).min(READ_WHILE_WAITING) {
+        let lived = read_what_waits(Some(Fault::once(Operation::Read, Kind::FlippedBit, at)));
+        let struck = lived.disk.struck();
+        if !struck.iter().any(|struck| struck.contains("arrivals.db")) {
+            continue;
+        }
+        count += 1;
+        let found = find_in(&lived, Loss::Nothing).unwrap_or_else(|error| panic!("{struck:?}: {error}"));
+        let lost = lived.ledger.differences(&found);
+        assert!(lost.is_empty() && found.problems.is_empty(), "{struck:?}: {lost:?} {:?}", found.problems);
+    }
+    assert!(count > 5, "{count} reads of what waits");
+}
+
+/// SQLite takes what it cannot read for the end of the log.
+#[test]
+fn a_bit_that_flips_while_a_log_is_recovered_costs_nothing() {
+    let (folder, durable) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let disk = Disk::of(folder.path(), durable.path()).unwrap();
+    let mut ledger = Ledger::default();
+    life::receive_until(folder.path(), &mut ledger, || disk.cut());
+    let reads = |at: u64| {
+        let (again, durable) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        disk.crash(again.path(), Loss::Everything).unwrap();
+        let faulty = Disk::of(again.path(), durable.path()).unwrap();
+        faulty.plan(&[Fault::once(Operation::Read, Kind::FlippedBit, at)]);
+        // What cannot be opened now can be later.
+        if let Ok(store) = Store::open(again.path()) {
+            let _ = store.claim().and_then(|()| life::assemble(&store));
+        }
+        (faulty.count(Operation::Read), faulty.struck(), Found::look(again.path()))
+    };
+    let all = reads(u64::MAX).0;
+    for at in samples(all.min(RECOVERED)) {
+        let (_, struck, found) = reads(at);
+        let Ok(found) = found else { continue };
+        let differences = ledger.differences(&found);
+        assert!(differences.is_empty() || !found.problems.is_empty(), "{struck:?}: {differences:?}");
+    }
+}
+
+/// In so many reads both logs are recovered, or nearly.
+const RECOVERED: u64 = 250;
+
+/// Later reads are rarely of what waits.
+const READ_WHILE_WAITING: u64 = 40;
+
+/// A store that is opened with much that waits, which is then assembled on a disk that fails.
+fn read_what_waits(fault: Option<Fault>) -> Lived {
+    let (folder, durable) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let disk = Disk::of(folder.path(), durable.path()).unwrap();
+    let mut ledger = Ledger::default();
+    life::receive_only(folder.path(), &mut ledger);
+    let store = Store::open(folder.path()).unwrap();
+    store.claim().unwrap();
+    disk.plan(fault.as_slice());
+    // What cannot be assembled now can be later.
+    let _ = life::assemble(&store);
+    drop(store);
+    Lived { _folder: folder, _durable: durable, disk, ledger }
+}
+
+/// A folder whose files are those of another moment, one by one.
+fn copy(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+#[test]
+fn a_life_can_be_lived_again_on_what_a_crash_has_left() {
+    let fault = Fault::once(Operation::Sync, Kind::PowerCut, 40);
+    let lived = live(&[fault]);
+    let left = tempfile::tempdir().unwrap();
+    lived.disk.crash(left.path(), Loss::Some(3)).unwrap();
+    let again = tempfile::tempdir().unwrap();
+    copy(left.path(), again.path());
+    let mut ledger = lived.ledger;
+    life::live(again.path(), &mut ledger, "-anew");
+    let found = Found::look(again.path()).unwrap();
+    assert_eq!((found.problems.clone(), ledger.differences(&found)), (vec![], vec![]));
+}

@@ -1,0 +1,62 @@
+//! What a store holds, and what was acknowledged.
+
+use std::{collections::HashMap, path::Path};
+
+use tempfile::TempDir;
+use wholecall_store::{Position, Store, StoreError};
+
+use crate::{load::Load, service};
+
+#[derive(Debug, Default)]
+pub(crate) struct Comparison {
+    /// Acknowledged more often than it is there.
+    pub(crate) lost: u64,
+    /// There more often than it was sent.
+    pub(crate) doubled: u64,
+    /// What the store says that it has lost.
+    pub(crate) losses: Vec<String>,
+    /// Why it cannot be read.
+    pub(crate) problem: Option<String>,
+}
+
+/// Opens a store as a service does, and compares.
+pub(crate) fn compare(data: &Path, load: &Load) -> Comparison {
+    let mut comparison = Comparison::default();
+    if let Err(error) = look(data, load, &mut comparison) {
+        comparison.problem = Some(error.to_string());
+    }
+    comparison
+}
+
+fn look(data: &Path, load: &Load, comparison: &mut Comparison) -> Result<(), StoreError> {
+    let store = Store::open_existing(data)?;
+    comparison.losses = store.losses()?;
+    let entries = store.journal_after(Position(0), usize::MAX >> 1)?;
+    let tenants = store.tenants()?;
+    for (tenant, posting) in &load.postings {
+        let Some(id) = tenants.iter().find(|other| other.name == tenant.name).map(|tenant| tenant.id) else {
+            comparison.problem = Some(format!("tenant {} is gone", tenant.name));
+            continue;
+        };
+        let mut kept: HashMap<&str, u64> = HashMap::new();
+        let own = entries.iter().filter(|entry| entry.tenant == id);
+        own.for_each(|entry| *kept.entry(&entry.body).or_default() += 1);
+        let posting = posting.lock().unwrap();
+        for (body, times) in &posting.acknowledged {
+            comparison.lost += times.saturating_sub(kept.get(body.as_str()).copied().unwrap_or(0));
+        }
+        for (body, times) in &kept {
+            comparison.doubled += times.saturating_sub(posting.sent.get(*body).copied().unwrap_or(0));
+        }
+    }
+    let damages = store.take_damage_news();
+    if !damages.is_empty() {
+        comparison.problem = Some(format!("{damages:?}"));
+    }
+    Ok(())
+}
+
+/// What `wholecall check` finds.
+pub(crate) fn check(copy: &TempDir) -> String {
+    service::check(copy.path())
+}
