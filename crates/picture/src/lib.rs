@@ -1,7 +1,7 @@
-//! Drawings as PNG, with a typeface of their own: no font need be installed.
+//! Renders SVG drawings as PNG with an embedded typeface: no font needs to be installed.
 //!
-//! The typeface is Inter (SIL Open Font License, `fonts/OFL.txt`), reduced to Latin, Greek and Cyrillic. Characters of
-//! other scripts are drawn as boxes; in an SVG the reader's own fonts show them.
+//! The typeface is Inter (SIL Open Font License, `fonts/OFL.txt`), reduced to Latin, Greek and Cyrillic.
+//! Characters of other scripts are drawn as boxes; an SVG uses the reader's own fonts for them.
 
 use std::sync::{Arc, LazyLock};
 
@@ -10,21 +10,21 @@ use resvg::{
     usvg::{Options, Tree, fontdb},
 };
 
-/// Why there is no picture.
+/// Why a drawing could not be rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum PictureError {
-    /// It is no SVG.
+    /// The input is not SVG.
     #[error("the drawing cannot be read: {0}")]
     Svg(#[from] resvg::usvg::Error),
-    /// It is larger than [`LARGEST_SIDE`].
-    #[error("the drawing is {0} × {1} pixels, more than a picture may have")]
+    /// A side would be longer than [`LARGEST_SIDE`].
+    #[error("the drawing has {0} × {1} pixels; a picture has at most {LARGEST_SIDE} on a side")]
     Size(u32, u32),
-    /// It cannot be packed.
+    /// The PNG cannot be encoded.
     #[error("the picture cannot be written: {0}")]
     Png(String),
 }
 
-/// A picture has at most so many pixels on either side.
+/// Maximum width and height of a picture, in pixels.
 pub const LARGEST_SIDE: u32 = 16_384;
 
 static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
@@ -35,8 +35,8 @@ static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
     Arc::new(fonts)
 });
 
-/// An SVG as PNG, each of its units so many pixels wide: 2 is sharp on most screens. Drawings too large for that are
-/// drawn with one pixel per unit.
+/// Renders an SVG as PNG with `scale` pixels per unit: 2 is sharp on most screens. A drawing that would be
+/// too large is rendered with one pixel per unit.
 pub fn png(svg: &str, scale: f32) -> Result<Vec<u8>, PictureError> {
     let options = Options { font_family: "Inter".to_owned(), fontdb: FONTS.clone(), ..Options::default() };
     let tree = Tree::from_str(svg, &options)?;
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_drawn_is_told() {
+    fn a_drawing_that_cannot_be_rendered_is_an_error() {
         assert!(matches!(png("<svg", 1.0), Err(PictureError::Svg(_))));
         let vast = HELLO.replace("width='40' height='20'>", "width='40' height='99999'>");
         assert!(matches!(png(&vast, 2.0), Err(PictureError::Size(40, 99_999))));

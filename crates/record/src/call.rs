@@ -1,117 +1,119 @@
-//! The record of a whole call, as `docs/contract.md` §5 has it.
+//! The record of a whole call, as `docs/contract.md` §5 defines it.
 //!
-//! All times are when things happened (`eventTime`), all lengths are milliseconds.
+//! All times are those of the events (`eventTime`), all durations are in milliseconds.
 
 mod completeness;
 mod leg;
-mod passing;
+mod transfers;
 
 use compact_str::CompactString;
 
 use crate::{
     id::{AccountId, CallId, LegId, ParticipantId, PartyId, SessionId},
-    json::{IsEmpty, object, words},
+    json::{IsEmpty, json_struct, string_enum},
     time::Time,
 };
 
 pub use completeness::{BeyondLimit, ClosedBecause, Completeness, Gap, Repaired, RepairedFact, UnlinkedGone};
 pub use leg::{Endpoint, Leg, LegDirection, LegOutcome, LegState, Segment};
-pub use passing::{Evidence, EvidenceKind, Link, LinkEnd, LinkKind, Move, MoveKind};
+pub use transfers::{Evidence, EvidenceKind, Link, LinkEnd, LinkKind, Move, MoveKind};
 
-/// The name and version of this shape.
+/// Name and version of the record's format.
 pub const SCHEMA: &str = "wholecall.call/1";
 
-object! {
-    /// A whole call: the story over all its sessions.
+json_struct! {
+    /// A whole call, over all its sessions.
     pub struct Call {
         /// [`SCHEMA`].
         "schema" => pub schema: CompactString,
         /// The call's root session.
         "id" => pub id: CallId,
-        /// The account whose call it is; null where no notification names one.
+        /// The account; null if no notification names it.
         "accountId" => pub account_id: Option<AccountId>,
-        /// Rises with every published change.
+        /// Increases with every published change.
         "version" => pub version: u64,
-        /// When we learnt the last thing in this record, by our clock.
+        /// When the latest information in this record was received, by the receiver's clock.
         "updatedAt" => pub updated_at: Time,
-        /// The version of the account's directory that names and kinds of extensions are from; left out where none was
-        /// known.
+        /// The version of the account's directory that names and kinds of extensions come from; left out if
+        /// there was none.
         "directoryVersion" => @"IsEmpty::is_empty" pub directory_version: Option<u64>,
-        /// Whether it is over.
+        /// Whether the call has ended.
         "state" => pub state: State,
-        /// As the account sees it.
+        /// The direction, as the account sees it.
         "direction" => pub direction: Direction,
         /// What the notifications show: the whole account, or one extension's part of the call.
         "view" => +default pub view: View,
-        /// How it came out.
+        /// The result.
         "result" => pub result: Outcome,
         /// The caller.
         "from" => pub from: Side,
-        /// What was dialled; who was reached is in `answeredBy`.
+        /// What was dialled. Who answered is in `answeredBy`.
         "to" => pub to: Side,
         /// The participant who first talked with the caller; null if none is known.
         "answeredBy" => +default pub answered_by: Option<ParticipantId>,
-        /// The people of the caller's last conversation, without the caller.
+        /// The other people in the caller's last conversation.
         "lastWith" => +default pub last_with: Vec<ParticipantId>,
         /// The person outside the account; null in a call between extensions.
         "customer" => +default pub customer: Option<ParticipantId>,
-        /// Extensions of the people who talked, in the order in which they came on the line.
+        /// The users who talked, in the order in which they joined.
         "users" => +default pub users: Vec<ParticipantId>,
-        /// What served the customer (without one: the caller) last before their own last leg ended; null while live.
+        /// What the customer (or the caller, if there is no customer) was doing when their last leg ended;
+        /// null while live.
         "endState" => +default pub end_state: Option<EndState>,
-        /// What the customer (without one: the caller) is doing now; null when closed.
+        /// What the customer (or the caller, if there is no customer) is doing now; null when closed.
         "activity" => +default pub activity: Option<EndState>,
-        /// First event.
+        /// Time of the first event.
         "startTime" => pub start_time: Time,
         /// Start of the first conversation.
         "answerTime" => pub answer_time: Option<Time>,
-        /// End of the last leg; none while live.
+        /// End of the last leg; null while live.
         "endTime" => pub end_time: Option<Time>,
-        /// Lengths of the call's stretches.
+        /// Durations of the parts of the call.
         "durations" => pub durations: Durations,
-        /// Every person and thing that took part.
+        /// Everyone and everything that took part.
         "participants" => pub participants: Vec<Participant>,
         /// Every leg of every session.
         "legs" => pub legs: Vec<Leg>,
-        /// Doors between sessions.
+        /// Links between sessions.
         "links" => pub links: Vec<Link>,
-        /// Steps by which the call passed from one participant to another.
+        /// Moves of the call from one participant to another.
         "moves" => pub moves: Vec<Move>,
-        /// The last transfer or forward that moved the customer (without one: the caller); null without one.
+        /// The last transfer or forward that moved the customer (or the caller, if there is no customer);
+        /// null if there was none.
         "transfer" => +default pub transfer: Option<Move>,
-        /// People of the account who were rung for this call and whose leg ended `Missed`.
+        /// Users who were rung for this call and whose leg ended `Missed`.
         "missedBy" => +default pub missed_by: Vec<ParticipantId>,
-        /// Stretches in which one fixed set of people heard each other.
+        /// Stretches of time in which the same people heard each other.
         "conversations" => pub conversations: Vec<Conversation>,
         /// Visits to queues.
         "queues" => pub queues: Vec<QueueVisit>,
-        /// Supervisors who listened.
+        /// Supervisors who listened in.
         "monitors" => pub monitors: Vec<ParticipantId>,
-        /// Recordings begun.
+        /// Recordings that were started.
         "recordings" => pub recordings: Vec<Recording>,
-        /// The sessions it is made of.
+        /// The sessions that the call consists of.
         "sessions" => pub sessions: Vec<Session>,
-        /// Calls that look connected, without an id to prove it.
+        /// Calls that look connected although no id proves it.
         "related" => pub related: Vec<Related>,
         /// What is missing.
         "completeness" => pub completeness: Completeness,
     }
 }
 
-words! {
-    /// Whether a call is over.
+string_enum! {
+    /// Whether a call has ended.
     #[derive(Hash)]
     pub enum State {
-        /// Some leg has not ended.
+        /// At least one leg has not ended.
         Live = "live",
         /// Every leg has ended.
         Complete = "complete",
-        /// Closed although some leg never said that it ended.
+        /// Closed although the end of at least one leg was not reported.
         Incomplete = "incomplete",
     }
 }
 
-words! {
+string_enum! {
     /// The direction of a call, as the account sees it.
     #[derive(Hash)]
     pub enum Direction {
@@ -124,21 +126,21 @@ words! {
     }
 }
 
-words! {
-    /// What the notifications of a call show of it.
+string_enum! {
+    /// What part of a call the notifications show.
     #[derive(Hash, Default)]
     pub enum View {
-        /// The root's originating leg was seen: the account's subscription.
+        /// The root's originating leg was seen: the whole account's subscription.
         #[default]
         Account = "account",
-        /// It was not: one person's subscription, or a beginning that was lost.
+        /// It was not seen: one person's subscription, or notifications of the beginning were lost.
         Extension = "extension",
     }
 }
 
-words! {
-    /// How a caller was left when a call ended, or what a live call is doing. Of several at once the first in this
-    /// order counts.
+string_enum! {
+    /// What a participant was doing when the call ended, or is doing in a live call. If several apply, the
+    /// first in this order is used.
     #[derive(Hash, PartialOrd, Ord)]
     pub enum EndState {
         /// In a conversation.
@@ -151,28 +153,28 @@ words! {
         Voicemail = "voicemail",
         /// In a queue.
         Queued = "queued",
-        /// A telephone was ringing.
+        /// Waiting while a telephone rings.
         Ringing = "ringing",
         /// In a menu.
         Menu = "menu",
-        /// Nothing served the caller, or others went on talking without them.
+        /// Nothing of these, or others went on talking without the participant.
         Nothing = "none",
     }
 }
 
-words! {
-    /// How a call came out.
+string_enum! {
+    /// The result of a call.
     #[derive(Hash)]
     pub enum Outcome {
-        /// Live, nobody has talked yet.
+        /// Live, and nobody has talked yet.
         InProgress = "InProgress",
         /// People talked.
         Answered = "Answered",
-        /// A machine took a message.
+        /// A voicemail box answered.
         Voicemail = "Voicemail",
         /// A fax.
         Fax = "Fax",
-        /// Somebody was rung, nobody answered.
+        /// At least one person was rung and nobody answered.
         Missed = "Missed",
         /// The caller left before anybody was rung.
         Abandoned = "Abandoned",
@@ -182,67 +184,67 @@ words! {
         Busy = "Busy",
         /// An outbound call that nobody answered.
         NoAnswer = "NoAnswer",
-        /// An outbound call the caller gave up.
+        /// An outbound call that the caller cancelled.
         Cancelled = "Cancelled",
-        /// No such number, or the platform failed.
+        /// The number does not exist, or the platform failed.
         Failed = "Failed",
         /// Not allowed.
         Blocked = "Blocked",
         /// A service answered: a star code, the caller's own mailbox, an announcement.
         Service = "Service",
-        /// A person who was not seen took the call that rang at the one who was.
+        /// A person who was not seen answered the call that rang at the one who was.
         AnsweredElsewhere = "AnsweredElsewhere",
-        /// Handed on to where the notifications do not show.
+        /// Passed on to where the notifications do not reach.
         Forwarded = "Forwarded",
-        /// The notifications do not show how the call came out.
+        /// The notifications do not show the result.
         Unknown = "Unknown",
     }
 }
 
-object! {
+json_struct! {
     /// The caller, or what was dialled.
     #[derive(Default)]
     pub struct Side {
-        /// Who, among the participants.
+        /// The participant.
         "participant" => pub participant: Option<ParticipantId>,
-        /// Public number; in `to` what was dialled, also a short number or a star code.
+        /// Public number; in `to` what was dialled, which may be a short number or a star code.
         "phoneNumber" => pub phone_number: Option<CompactString>,
-        /// Short number within the account.
+        /// Extension number within the account.
         "extensionNumber" => +default pub extension_number: Option<CompactString>,
         /// Name.
         "name" => pub name: Option<CompactString>,
-        /// Name for a reader: the name, else the number, else the extension, else `Anonymous`.
+        /// Name to display: the name, else the number, else the extension, else `Anonymous`.
         "displayName" => +default pub display_name: CompactString,
-        /// Extension of the account.
+        /// Extension id within the account.
         "extensionId" => pub extension_id: Option<CompactString>,
     }
 }
 
-object! {
-    /// Lengths of a call's stretches, in milliseconds. While a call is live, open stretches run to its last
+json_struct! {
+    /// Durations of the parts of a call, in milliseconds. While a call is live, open parts end at its last
     /// event.
     #[derive(Copy, Default, Eq)]
     pub struct Durations {
-        /// Start to end.
+        /// From the start to the end.
         "totalMs" => pub total_ms: i64,
-        /// Start to answer, or to end.
+        /// From the start to the answer, or to the end.
         "waitMs" => pub wait_ms: i64,
         /// Union of the conversations.
         "talkMs" => pub talk_ms: i64,
-        /// Union of the legs' holding stretches.
+        /// Union of the legs' holding segments.
         "holdMs" => pub hold_ms: i64,
-        /// Union of the legs' parked stretches.
+        /// Union of the legs' parked segments.
         "parkedMs" => pub parked_ms: i64,
-        /// Union of the legs' voicemail stretches.
+        /// Union of the legs' voicemail segments.
         "voicemailMs" => pub voicemail_ms: i64,
     }
 }
 
-words! {
+string_enum! {
     /// What a leg or a participant is.
     #[derive(PartialOrd, Ord, Hash)]
     pub enum Kind {
-        /// A person of the account.
+        /// A user of the account.
         User = "user",
         /// A person outside.
         External = "external",
@@ -250,30 +252,30 @@ words! {
         Queue = "queue",
         /// A menu (IVR).
         Menu = "menu",
-        /// Listens in.
+        /// A supervisor who listens in.
         Supervisor = "supervisor",
-        /// A seat in a conference bridge that stands for a room, not for a person.
+        /// A place in a conference bridge that stands for a session, not for a person.
         Proxy = "proxy",
-        /// A menu or a rule; the stream does not say which.
+        /// A menu or a rule; the notifications do not say which.
         Router = "router",
-        /// A group of users that is rung as one.
+        /// A group of users that are rung together.
         Group = "group",
-        /// An extension that the directory lists as no person: an announcement, a park location, a site.
+        /// An extension that, by the directory, is not a person: an announcement, a park location, a site.
         Machine = "machine",
-        /// A person of whom only the presence is known.
+        /// A person of whom only their presence is known.
         Unknown = "unknown",
     }
 }
 
 impl Kind {
-    /// Whether it is somebody who can talk.
+    /// Whether it can talk.
     pub fn is_person(self) -> bool {
         matches!(self, Self::User | Self::External | Self::Unknown)
     }
 }
 
-object! {
-    /// One person or thing, over all its legs.
+json_struct! {
+    /// A participant, over all its legs.
     pub struct Participant {
         /// `ext:…`, `tel:…` or `anon:…`.
         "id" => pub id: ParticipantId,
@@ -281,38 +283,39 @@ object! {
         "kind" => pub kind: Kind,
         /// Public number.
         "phoneNumber" => pub phone_number: Option<CompactString>,
-        /// Short number within the account.
+        /// Extension number within the account.
         "extensionNumber" => +default pub extension_number: Option<CompactString>,
-        /// Extension of the account.
+        /// Extension id within the account.
         "extensionId" => pub extension_id: Option<CompactString>,
         /// Name.
         "name" => pub name: Option<CompactString>,
-        /// Name for a reader: the name, else the number, else the extension, else `Anonymous`.
+        /// Name to display: the name, else the number, else the extension, else `Anonymous`.
         "displayName" => +default pub display_name: CompactString,
-        /// The user whose call rings at this outside telephone: find-me, forwarding to a mobile.
+        /// The user whose calls ring at this outside telephone (find-me, forwarding to a mobile); null if
+        /// none is known.
         "onBehalfOf" => +default pub on_behalf_of: Option<ParticipantId>,
-        /// Whether `onBehalfOf` or a length in `talkMs` is inferred rather than shown by a notification.
+        /// Whether `onBehalfOf` or a part of `talkMs` is inferred, not shown by a notification.
         "inferred" => +default pub inferred: bool,
-        /// False where it is only implied by the other side's `from` or `to`.
+        /// False if it is only known from another leg's `from` or `to`.
         "observed" => pub observed: bool,
         /// What it did in the call.
         "roles" => pub roles: Vec<Role>,
         /// Its legs.
         "legs" => pub legs: Vec<LegId>,
-        /// Union of its legs' ringing.
+        /// Union of its legs' ringing segments.
         "ringMs" => pub ring_ms: i64,
-        /// Union of the conversations that name it.
+        /// Union of its conversations.
         "talkMs" => pub talk_ms: i64,
-        /// Union of its legs' holding.
+        /// Union of its legs' holding segments.
         "holdMs" => pub hold_ms: i64,
     }
 }
 
-words! {
+string_enum! {
     /// What a participant did in the call.
     #[derive(PartialOrd, Ord, Hash)]
     pub enum Role {
-        /// Called.
+        /// Placed the call.
         Caller = "caller",
         /// Was dialled.
         Callee = "callee",
@@ -343,91 +346,91 @@ words! {
     }
 }
 
-object! {
-    /// A stretch in which one fixed set of people heard each other.
+json_struct! {
+    /// A stretch of time in which the same people heard each other.
     #[derive(Eq)]
     pub struct Conversation {
         /// From.
         "startTime" => pub start_time: Time,
-        /// To; none while it lasts.
+        /// To; null while it lasts.
         "endTime" => pub end_time: Option<Time>,
-        /// Who, sorted.
+        /// The people, in order of their ids.
         "participants" => pub participants: Vec<ParticipantId>,
-        /// Whether it rests on a person who was not seen on the line: then its length is an upper bound.
+        /// Whether one of them was not seen on the line: then the duration is an upper bound.
         "inferred" => +default pub inferred: bool,
     }
 }
 
-object! {
+json_struct! {
     /// One visit to a queue.
     pub struct QueueVisit {
         /// The queue.
         "participant" => pub participant: ParticipantId,
         /// Its name.
         "name" => pub name: Option<CompactString>,
-        /// When the call came in.
+        /// When the call entered the queue.
         "enterTime" => pub enter_time: Time,
-        /// When it was answered or left; none while it waits.
+        /// When it was answered or left the queue; null while it waits.
         "leaveTime" => pub leave_time: Option<Time>,
-        /// In between.
+        /// From the entry to the answer or the end of the visit.
         "waitMs" => pub wait_ms: i64,
-        /// How it came out; null while the caller waits, and where the notifications do not show it.
+        /// The outcome; null while the caller waits, and if the notifications do not show it.
         "outcome" => pub outcome: Option<QueueOutcome>,
-        /// How often an agent was rung.
+        /// Number of times that an agent was rung.
         "offers" => pub offers: u32,
-        /// Who came on the line with the caller out of the queue; null where that was not seen.
+        /// The agent who answered the caller; null if that was not seen.
         "answeredBy" => pub answered_by: Option<ParticipantId>,
     }
 }
 
-words! {
-    /// How a visit to a queue came out.
+string_enum! {
+    /// The outcome of a visit to a queue.
     #[derive(Hash)]
     pub enum QueueOutcome {
-        /// The caller was answered out of the queue.
+        /// An agent answered.
         Answered = "Answered",
-        /// The caller left while waiting in it.
+        /// The caller hung up while waiting.
         Abandoned = "Abandoned",
-        /// The caller left it by a key.
+        /// The caller left the queue by pressing a key.
         Left = "Left",
         /// The queue sent the call elsewhere.
         Overflowed = "Overflowed",
     }
 }
 
-object! {
-    /// A recording begun.
+json_struct! {
+    /// A recording that was started.
     #[derive(Eq)]
     pub struct Recording {
         /// Its id.
         "id" => pub id: CompactString,
-        /// The session it was begun in.
+        /// The session in which it was started.
         "telephonySessionId" => pub telephony_session_id: SessionId,
         /// The leg that recorded.
         "partyId" => pub party_id: PartyId,
     }
 }
 
-object! {
+json_struct! {
     /// A session of the call.
     #[derive(Eq)]
     pub struct Session {
-        /// Its key.
+        /// Its id, which identifies it.
         "telephonySessionId" => pub telephony_session_id: SessionId,
-        /// The legacy id: data, never a key; "0" for every conference.
+        /// The legacy id: informational, not unique ("0" for every conference).
         "sessionId" => pub session_id: Option<CompactString>,
-        /// How it came about.
+        /// How the session was created.
         "origin" => pub origin: Option<CompactString>,
-        /// First event.
+        /// Time of the first event.
         "startTime" => pub start_time: Option<Time>,
         /// End of its last leg.
         "endTime" => pub end_time: Option<Time>,
-        /// False where a link names it and nothing of it came.
+        /// False if a link names it and none of its notifications was received.
         "seen" => pub seen: bool,
     }
 }
 
-object! {
+json_struct! {
     /// Another call that looks connected.
     #[derive(Eq)]
     pub struct Related {
@@ -435,24 +438,24 @@ object! {
         "id" => pub id: CallId,
         /// In what way.
         "kind" => pub kind: RelatedKind,
-        /// What makes it look so.
+        /// The indication.
         "why" => pub why: CompactString,
     }
 }
 
-words! {
+string_enum! {
     /// In what way two calls look connected.
     #[derive(PartialOrd, Ord, Hash)]
     pub enum RelatedKind {
-        /// One was begun while the other was on hold.
+        /// One was started while the other was on hold.
         Consultation = "consultation",
         /// The other session of a RingOut.
         RingOutTwin = "ringOutTwin",
         /// A supervisor listened to both.
         Supervision = "supervision",
-        /// One person of the account was connected in both at once.
+        /// A user was connected in both at the same time.
         Concurrent = "concurrent",
-        /// The other side of a call to a number of the account itself over the public network.
+        /// The other side of a call from the account to one of its own numbers over the public network.
         Hairpin = "hairpin",
     }
 }

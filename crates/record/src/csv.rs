@@ -1,4 +1,4 @@
-//! Calls as rows of CSV, for spreadsheets and imports: each row can be read without looking anything up.
+//! Calls as CSV rows, for spreadsheets and imports: a row needs no look-up to be read.
 
 use std::io::{self, Write};
 
@@ -7,19 +7,19 @@ use compact_str::CompactString;
 use crate::{
     ParticipantId, Time,
     call::{Call, Participant, QueueOutcome, Side},
-    screen::is_harmful,
+    screen::alters_display,
     words,
 };
 
-/// Between several ids in one cell.
-const BETWEEN_IDS: &str = " ";
-/// Between several names in one cell.
-const BETWEEN_NAMES: &str = "; ";
+/// Separator of ids in one cell.
+const ID_SEPARATOR: &str = " ";
+/// Separator of names in one cell.
+const NAME_SEPARATOR: &str = "; ";
 
-/// A cell: where in a row it stands, and what it says of a call.
+/// A column: its name, and its cell for a call.
 type Column = (&'static str, fn(&Call) -> Cell);
 
-/// What one cell says.
+/// The value of a cell.
 enum Cell {
     Text(String),
     Number(i64),
@@ -72,16 +72,16 @@ const COLUMNS: &[Column] = &[
     ("queueNames", |call| names(call, call.queues.iter().map(|visit| &visit.participant))),
     ("queueOutcomes", queue_outcomes),
     ("moves", moves),
-    ("recordings", |call| list(call.recordings.iter().map(|recording| &*recording.id), BETWEEN_IDS)),
+    ("recordings", |call| list(call.recordings.iter().map(|recording| &*recording.id), ID_SEPARATOR)),
 ];
 
-/// Writes calls as CSV, the names of the columns first.
+/// Writes calls as CSV with a header row.
 pub struct CsvWriter<W: Write> {
     rows: Rows<W>,
 }
 
 impl<W: Write> CsvWriter<W> {
-    /// Writes the names of the columns.
+    /// Writes the header row.
     pub fn new(output: W) -> io::Result<Self> {
         Ok(Self { rows: Rows::new(output, COLUMNS.iter().map(|(name, _)| *name))? })
     }
@@ -96,31 +96,31 @@ impl<W: Write> CsvWriter<W> {
         self.rows.write(cells)
     }
 
-    /// Writes what is still held back.
+    /// Writes what is buffered.
     pub fn flush(&mut self) -> io::Result<()> {
         self.rows.flush()
     }
 }
 
-/// Rows of CSV of which no cell is taken for a formula.
+/// Writes CSV rows. No cell can be taken for a formula.
 pub struct Rows<W: Write> {
     csv: csv::Writer<W>,
 }
 
 impl<W: Write> Rows<W> {
-    /// Writes the names of the columns.
+    /// Writes the header row.
     pub fn new<'n>(output: W, columns: impl IntoIterator<Item = &'n str>) -> io::Result<Self> {
         let mut csv = csv::Writer::from_writer(output);
-        csv.write_record(columns.into_iter().map(str::as_bytes)).map_err(own)?;
+        csv.write_record(columns.into_iter().map(str::as_bytes)).map_err(io_error)?;
         Ok(Self { csv })
     }
 
     /// Writes a row.
     pub fn write(&mut self, cells: impl IntoIterator<Item = String>) -> io::Result<()> {
-        self.csv.write_record(cells.into_iter().map(guarded)).map_err(own)
+        self.csv.write_record(cells.into_iter().map(escape_formula)).map_err(io_error)
     }
 
-    /// Writes what is still held back.
+    /// Writes what is buffered.
     pub fn flush(&mut self) -> io::Result<()> {
         self.csv.flush()
     }
@@ -134,19 +134,19 @@ fn id(id: Option<&ParticipantId>) -> Cell {
     text(id.map_or("", |id| id))
 }
 
-fn list<'t>(texts: impl Iterator<Item = &'t str>, between: &str) -> Cell {
-    Cell::Text(texts.collect::<Vec<_>>().join(between))
+fn list<'t>(texts: impl Iterator<Item = &'t str>, separator: &str) -> Cell {
+    Cell::Text(texts.collect::<Vec<_>>().join(separator))
 }
 
 fn ids<'p>(ids: impl IntoIterator<Item = &'p ParticipantId>) -> Cell {
-    list(ids.into_iter().map(|id| &**id), BETWEEN_IDS)
+    list(ids.into_iter().map(|id| &**id), ID_SEPARATOR)
 }
 
 fn names<'p>(call: &Call, ids: impl IntoIterator<Item = &'p ParticipantId>) -> Cell {
-    Cell::Text(ids.into_iter().map(|id| call.name(Some(id))).collect::<Vec<_>>().join(BETWEEN_NAMES))
+    Cell::Text(ids.into_iter().map(|id| call.name(Some(id))).collect::<Vec<_>>().join(NAME_SEPARATOR))
 }
 
-/// A participant's name. A number is in a column of its own and is not repeated as a name.
+/// A participant's name. A name that only repeats the number is left out: the number has a column.
 fn name(call: &Call, id: Option<&ParticipantId>) -> Cell {
     let participant = id.and_then(|id| call.participant(id));
     Cell::Text(participant.and_then(own_name).unwrap_or_default().to_owned())
@@ -190,9 +190,9 @@ fn on_behalf_of(call: &Call) -> Vec<&ParticipantId> {
     users
 }
 
-/// How each visit to a queue came out, in the order of the queues' columns; `-` where that is not known.
+/// The outcome of each visit to a queue, in the order of the queue columns; `-` if it is not known.
 fn queue_outcomes(call: &Call) -> Cell {
-    list(call.queues.iter().map(|visit| visit.outcome.map_or("-", QueueOutcome::as_str)), BETWEEN_NAMES)
+    list(call.queues.iter().map(|visit| visit.outcome.map_or("-", QueueOutcome::as_str)), NAME_SEPARATOR)
 }
 
 fn moves(call: &Call) -> Cell {
@@ -204,39 +204,41 @@ fn moves(call: &Call) -> Cell {
     Cell::Text(moves.collect::<Vec<_>>().join("; "))
 }
 
-/// The error of whoever is written to, as it was before it was wrapped.
-fn own(error: csv::Error) -> io::Error {
+/// Unwraps the I/O error of the output.
+fn io_error(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
         kind => io::Error::other(format!("{kind:?}")),
     }
 }
 
-/// Names and numbers come from outside; a spreadsheet must not take one for a formula. A sign that is followed by
-/// digits only, as in a telephone number, stays.
-fn guarded(text: String) -> String {
-    let text = shown(text);
+/// Names and numbers come from outside, and a spreadsheet must not take one for a formula. A sign followed
+/// only by digits, as in a phone number, stays.
+fn escape_formula(text: String) -> String {
+    let text = replace_controls(text);
     let is_number = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
     let signed = text.strip_prefix(['+', '-']).is_some_and(is_number);
     if !signed && looks_like_formula(&text) { format!("'{text}") } else { text }
 }
 
-/// A program that ignores what is before a sign, or that takes a full-width sign for the usual one, sees a formula too.
+/// Programs that skip leading characters, or accept full-width signs, see formulas in more texts.
 fn looks_like_formula(text: &str) -> bool {
-    let is_passed_over = |character: char| {
+    let is_skipped = |character: char| {
         character.is_whitespace()
             || matches!(character, '·' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
     };
-    let seen = text.trim_start_matches(is_passed_over);
+    let visible = text.trim_start_matches(is_skipped);
     text != "-"
-        && (text.starts_with(['\t', '\n']) || seen.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']))
+        && (text.starts_with(['\t', '\n'])
+            || visible.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']))
 }
 
-/// What a terminal or a spreadsheet would take as a command or not show is shown as a dot; lines stay lines.
-fn shown(text: String) -> String {
-    let is_hidden = |character| is_harmful(character) && !matches!(character, '\n' | '\t');
-    match text.contains(is_hidden) {
-        true => text.replace(is_hidden, "·"),
+/// Replaces characters that a terminal or a spreadsheet would interpret or not display by a dot; line breaks
+/// stay.
+fn replace_controls(text: String) -> String {
+    let is_replaced = |character| alters_display(character) && !matches!(character, '\n' | '\t');
+    match text.contains(is_replaced) {
+        true => text.replace(is_replaced, "·"),
         false => text,
     }
 }
@@ -246,20 +248,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_never_a_formula() {
-        let guarded = |text: &str| guarded(text.to_owned());
-        assert_eq!(guarded("=HYPERLINK(\"http://x\")"), "'=HYPERLINK(\"http://x\")");
-        assert_eq!(guarded("+1+2"), "'+1+2");
-        assert_eq!(guarded("-2+3+cmd"), "'-2+3+cmd");
-        assert_eq!(guarded("\n=1"), "'\n=1");
-        assert_eq!(guarded("\0=1"), "'·=1");
-        assert_eq!(guarded("\r=1"), "'·=1");
-        assert_eq!(guarded(" \u{feff}=1"), "' \u{feff}=1");
-        assert_eq!(guarded("＝1+1"), "'＝1+1");
-        assert_eq!(guarded("＠SUM(A1)"), "'＠SUM(A1)");
-        assert_eq!(guarded("a\u{1b}[31m\u{202e}"), "a·[31m·");
-        assert_eq!(guarded("+14045550104"), "+14045550104");
-        assert_eq!(guarded("-250"), "-250");
-        assert_eq!(guarded("Ann"), "Ann");
+    fn a_name_is_never_taken_for_a_formula() {
+        let escape_formula = |text: &str| escape_formula(text.to_owned());
+        assert_eq!(escape_formula("=HYPERLINK(\"http://x\")"), "'=HYPERLINK(\"http://x\")");
+        assert_eq!(escape_formula("+1+2"), "'+1+2");
+        assert_eq!(escape_formula("-2+3+cmd"), "'-2+3+cmd");
+        assert_eq!(escape_formula("\n=1"), "'\n=1");
+        assert_eq!(escape_formula("\0=1"), "'·=1");
+        assert_eq!(escape_formula("\r=1"), "'·=1");
+        assert_eq!(escape_formula(" \u{feff}=1"), "' \u{feff}=1");
+        assert_eq!(escape_formula("＝1+1"), "'＝1+1");
+        assert_eq!(escape_formula("＠SUM(A1)"), "'＠SUM(A1)");
+        assert_eq!(escape_formula("a\u{1b}[31m\u{202e}"), "a·[31m·");
+        assert_eq!(escape_formula("+14045550104"), "+14045550104");
+        assert_eq!(escape_formula("-250"), "-250");
+        assert_eq!(escape_formula("Ann"), "Ann");
     }
 }

@@ -1,4 +1,4 @@
-//! One call drawn in a terminal.
+//! Draws a call in a terminal.
 
 use unicode_width::UnicodeWidthStr;
 
@@ -10,7 +10,7 @@ use crate::{
     words,
 };
 
-/// The call as a drawing: who it was, a lane per participant over a time axis, doors marked below.
+/// Draws a call: who called whom, a lane per participant over a time axis, and moves marked below.
 pub fn draw(call: &Call, screen: Screen) -> String {
     let lanes = Lanes::of(call);
     let widest = lanes.lanes.iter().map(|lane| harmless(&lane.name).width()).max().unwrap_or(0);
@@ -59,8 +59,8 @@ fn header(call: &Call, screen: Screen) -> String {
     )
 }
 
-/// Who answered, what served the customer (without one: the caller) last, for whom outside telephones ring; each on a
-/// line of its own, if the record states it.
+/// Who answered, the last state of the customer (or the caller, if there is no customer), and for whom
+/// outside telephones rang: each on its own line, if the record states it.
 fn people(call: &Call) -> String {
     let answered = call.answered_by.as_ref().map(|id| format!("answered by {}", call.name_and_user(id)));
     let serving = call.end_state.or(call.activity).filter(|state| *state != EndState::Nothing);
@@ -79,9 +79,9 @@ fn people(call: &Call) -> String {
 struct Canvas<'l> {
     lanes: &'l Lanes,
     screen: Screen,
-    /// Columns of the names.
+    /// Width of the names, in columns.
     label: usize,
-    /// Columns of the time axis.
+    /// Width of the time axis, in columns.
     columns: usize,
 }
 
@@ -91,7 +91,7 @@ impl Canvas<'_> {
         (from.max(0) * self.columns as i64 / whole).min(self.columns as i64 - 1) as usize
     }
 
-    /// Marks of whole seconds, minutes or hours since the start, as many as fit.
+    /// Writes marks of whole seconds, minutes or hours since the start, as many as fit.
     fn axis(&self, text: &mut String) {
         const STEPS_S: [i64; 15] =
             [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 14_400];
@@ -121,7 +121,7 @@ impl Canvas<'_> {
             let mut cells: Vec<Option<Activity>> = vec![None; self.columns];
             for stretch in &lane.stretches {
                 let first = self.column(stretch.start);
-                // What is short is still seen.
+                // A short stretch takes at least one column.
                 let last = self.column(stretch.end).max(first + 1).min(self.columns);
                 cells[first..last].fill(Some(stretch.activity));
             }
@@ -145,7 +145,7 @@ impl Canvas<'_> {
         let name = |index: usize| b"abcdefghijklmnopqrstuvwxyz".get(index).copied().unwrap_or(b'+');
         for (index, door) in self.lanes.doors.iter().enumerate() {
             let wanted = self.column(door.time);
-            // Beside the one before, if they fall together.
+            // A mark whose column is taken goes to the next free one.
             let free = (wanted..self.columns).chain((0..wanted).rev()).find(|&column| row[column] == b' ');
             if let Some(column) = free {
                 row[column] = name(index);

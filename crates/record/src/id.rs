@@ -1,4 +1,4 @@
-//! Ids, one type each, so that none is taken for another.
+//! Ids, each kind with a type of its own.
 
 use std::{fmt, ops::Deref, sync::Arc};
 
@@ -10,7 +10,7 @@ macro_rules! ids {
     ($( $(#[$meta:meta])* $name:ident, )*) => { $(
         $(#[$meta])*
         ///
-        /// Cheap to clone: all copies share one text.
+        /// Cheap to clone: all copies share one string.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
 
@@ -86,14 +86,14 @@ ids! {
     SessionId,
     /// A party of a session; unique within that session only.
     PartyId,
-    /// A person or thing that takes part: `ext:<extensionId>`, `tel:<number>` or `anon:<leg>`.
+    /// A participant: `ext:<extensionId>`, `tel:<number>` or `anon:<leg>`.
     ParticipantId,
 }
 
-/// A call is named after its root session.
+/// The id of a call is that of its root session.
 pub type CallId = SessionId;
 
-/// A party named together with its session, written `s-…/p-…`.
+/// A party with its session, written `s-…/p-…`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LegId {
     /// The session.
@@ -137,12 +137,12 @@ impl<'de> Deserialize<'de> for LegId {
 }
 
 impl ParticipantId {
-    /// The extension, if it is one of the account's.
+    /// The extension id; `None` if it is not an extension of the account.
     pub fn extension_id(&self) -> Option<&str> {
         self.strip_prefix("ext:")
     }
 
-    /// The number, if it is known by one.
+    /// The number; `None` if the participant is not identified by a number.
     pub fn number(&self) -> Option<&str> {
         self.strip_prefix("tel:")
     }

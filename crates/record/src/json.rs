@@ -1,24 +1,26 @@
-//! Records as compact JSON, fast.
+//! Fast writing of records as compact JSON.
 //!
-//! A record is about as long as the notifications it is made from. A general JSON writer would take a
-//! quarter of the whole work from notification to record, most of it in looking byte by byte at keys and ids
-//! that need no escaping. So the types of the record write themselves: [`object`] and [`words`] declare a
-//! type, its serde form, its JSON Schema, and its writer from one list of names. The output is what `serde_json` writes, byte
-//! for byte but for characters that a terminal takes as commands, which are escaped; tests hold it to that.
+//! A record is about as long as the notifications that it is assembled from. A general JSON writer would take
+//! a quarter of the total time from notification to record, most of it for checking keys and ids, byte by
+//! byte, that need no escaping. So the types of the record have writers of their own: [`json_struct`] and
+//! [`string_enum`] declare a type, its serde form, its JSON Schema and its writer in one list of names. The
+//! output equals that of `serde_json` byte for byte, except that characters that a terminal interprets as
+//! commands are escaped; tests compare the two.
 
 use compact_str::CompactString;
 
-use crate::screen::is_harmful;
+use crate::screen::alters_display;
 
-/// What can be written into a record.
+/// A value that can be written into a record.
 pub trait WriteJson {
     /// Appends the value as compact JSON.
     fn write_json(&self, out: &mut Vec<u8>);
 }
 
-/// Declares a struct that is a JSON object. A key marked `@"IsEmpty::is_empty"` is left out where its value is
-/// empty. A key marked `+default` is always written, and may be missing in records that an earlier version wrote.
-macro_rules! object {
+/// Declares a struct that is a JSON object. A key marked `@"IsEmpty::is_empty"` is left out if its value is
+/// empty. A key marked `+default` is always written, and may be missing in records that an earlier version
+/// wrote.
+macro_rules! json_struct {
     (
         $(#[doc = $doc:literal])*
         $(#[derive($($derive:ident),*)])?
@@ -72,8 +74,8 @@ macro_rules! object {
     };
 }
 
-/// Declares an enum that is one of several words.
-macro_rules! words {
+/// Declares an enum that is written as one of several strings.
+macro_rules! string_enum {
     (
         $(#[$meta:meta])*
         pub enum $name:ident {
@@ -90,14 +92,14 @@ macro_rules! words {
             /// All values, in the order of their declaration.
             pub const ALL: &'static [Self] = &[$( Self::$variant, )*];
 
-            /// The word as the record writes it.
+            /// The string that the record contains.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $( Self::$variant => $word, )*
                 }
             }
 
-            /// The value that is written so.
+            /// The value of a string; `None` if there is no such value.
             pub fn from_word(word: &str) -> Option<Self> {
                 match word {
                     $( $word => Some(Self::$variant), )*
@@ -124,9 +126,9 @@ macro_rules! words {
     };
 }
 
-pub(crate) use {object, words};
+pub(crate) use {json_struct, string_enum};
 
-/// Replaces the comma behind the last member, if there is one, by the bracket that closes.
+/// Closes an object or list: replaces the comma after the last member, if there is one, by the bracket.
 pub(crate) fn close(out: &mut Vec<u8>, bracket: u8) {
     match out.last_mut() {
         Some(last @ b',') => *last = bracket,
@@ -150,7 +152,7 @@ fn needs_escape(bytes: [u8; 8]) -> bool {
 fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
     match bytes.last_chunk::<8>() {
-        // The last eight may overlap those before.
+        // The last eight bytes may overlap those before.
         Some(last) => {
             !needs_escape(*last) && !bytes.as_chunks::<8>().0.iter().any(|word| needs_escape(*word))
         }
@@ -166,24 +168,25 @@ impl WriteJson for str {
     }
 }
 
-/// Appends a text that is part of a longer one.
+/// Appends a part of a string, without quotes.
 pub(crate) fn write_within_quotes(text: &str, out: &mut Vec<u8>) {
     if is_plain(text) {
         out.extend_from_slice(text.as_bytes());
     } else if let Ok(quoted) = serde_json::to_string(text) {
-        write_shown(&quoted[1..quoted.len() - 1], out);
+        write_displayable(&quoted[1..quoted.len() - 1], out);
     }
 }
 
-/// JSON allows characters that a terminal takes as commands, and signs of direction: those are escaped.
-fn write_shown(text: &str, out: &mut Vec<u8>) {
+/// Appends an escaped string. JSON allows characters that a terminal interprets as commands, and
+/// bidirectional controls: these are escaped too.
+fn write_displayable(text: &str, out: &mut Vec<u8>) {
     let mut rest = text;
-    // What is harmful in ASCII is escaped already, but for DEL, which does nothing.
-    let is_hidden = |character: char| !character.is_ascii() && is_harmful(character);
-    while let Some((at, harmful)) = rest.char_indices().find(|(_, character)| is_hidden(*character)) {
+    // ASCII control characters are escaped already, except DEL, which has no effect.
+    let needs_escape_too = |character: char| !character.is_ascii() && alters_display(character);
+    while let Some((at, control)) = rest.char_indices().find(|(_, character)| needs_escape_too(*character)) {
         out.extend_from_slice(&rest.as_bytes()[..at]);
-        out.extend_from_slice(format!("\\u{:04x}", u32::from(harmful)).as_bytes());
-        rest = &rest[at + harmful.len_utf8()..];
+        out.extend_from_slice(format!("\\u{:04x}", u32::from(control)).as_bytes());
+        rest = &rest[at + control.len_utf8()..];
     }
     out.extend_from_slice(rest.as_bytes());
 }
@@ -251,7 +254,7 @@ impl<T: WriteJson> WriteJson for Vec<T> {
     }
 }
 
-/// What a key may be left out for.
+/// A value whose key may be left out.
 pub(crate) trait IsEmpty {
     fn is_empty(&self) -> bool;
 }
@@ -279,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn every_text_is_written_as_serde_json_writes_it() {
+    fn every_string_is_written_as_serde_json_writes_it() {
         for length in 0..20 {
             for byte in 0..=127u8 {
                 for place in 0..length {
@@ -297,13 +300,13 @@ mod tests {
     }
 
     #[test]
-    fn what_a_terminal_would_obey_is_escaped_and_read_back_as_it_was() {
+    fn terminal_commands_are_escaped_and_read_back_unchanged() {
         for text in
             ["\u{9b}31m\u{202e}", "in the middle \u{85} of a longer text", "Zoë\u{2066}\"\n", "\u{7f}ü\u{80}"]
         {
             let written = written(text);
             assert!(
-                !written.contains(|character| !char::is_ascii(&character) && is_harmful(character)),
+                !written.contains(|character| !char::is_ascii(&character) && alters_display(character)),
                 "{written}"
             );
             assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text);

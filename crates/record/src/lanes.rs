@@ -1,6 +1,5 @@
-//! A call as it is drawn: a lane per participant over a time axis, and doors between them.
-//!
-//! Whatever draws a call (a terminal, a page) draws this.
+//! The layout of a call's drawing: a lane per participant over a time axis, and moves between the lanes. All
+//! drawings (terminal, SVG) render this layout.
 
 use crate::{
     ParticipantId, Time,
@@ -8,14 +7,14 @@ use crate::{
     words,
 };
 
-/// A drawing without a size.
+/// The layout, without a size.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lanes {
-    /// Where the time axis begins.
+    /// Start of the time axis.
     pub start: Time,
-    /// Where it ends: with the call, or with the last thing known of it.
+    /// End of the time axis: the end of the call, or the last known time.
     pub end: Time,
-    /// The lanes, in the order in which participants came in.
+    /// The lanes, in the order in which participants joined.
     pub lanes: Vec<Lane>,
     /// The conversations, in order.
     pub talks: Vec<Talk>,
@@ -23,25 +22,25 @@ pub struct Lanes {
     pub doors: Vec<Door>,
 }
 
-/// A stretch in which some lanes heard each other.
+/// A conversation between lanes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Talk {
     /// From.
     pub start: Time,
     /// To.
     pub end: Time,
-    /// Who, by lane, from top to bottom.
+    /// Indices of the lanes, from top to bottom.
     pub lanes: Vec<usize>,
-    /// Whether its length is an upper bound.
+    /// Whether its duration is an upper bound.
     pub inferred: bool,
 }
 
-/// What one participant did when.
+/// The activities of one participant over time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lane {
-    /// Whose it is.
+    /// The participant.
     pub participant: ParticipantId,
-    /// What people call it.
+    /// The name to display.
     pub name: String,
     /// What it is.
     pub kind: Kind,
@@ -49,10 +48,10 @@ pub struct Lane {
     pub stretches: Vec<Stretch>,
 }
 
-/// A stretch of a lane.
+/// A stretch of a lane with one activity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stretch {
-    /// What was done.
+    /// The activity.
     pub activity: Activity,
     /// From.
     pub start: Time,
@@ -60,22 +59,22 @@ pub struct Stretch {
     pub end: Time,
 }
 
-/// What a participant does, as it is coloured.
+/// What a participant does, as drawings distinguish it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Activity {
-    /// On the line without anybody to talk to: dialling, listening to ringing, to a menu, to music.
+    /// On the line without anybody to talk to: dialling, or hearing ringing, a menu or music.
     Waiting,
     /// A menu, queue or rule has the call.
     Routing,
     /// Being rung.
     Ringing,
-    /// On the line while somebody has put the others on hold.
+    /// On hold: somebody else has put the others on hold.
     OnHold,
     /// Has put the others on hold.
     Holding,
     /// Parked.
     Parked,
-    /// Leaves a message, or takes one.
+    /// Leaves or takes a message.
     Voicemail,
     /// Receives a fax.
     Fax,
@@ -86,7 +85,7 @@ pub enum Activity {
 }
 
 impl Activity {
-    /// All of them, in the order of the legend.
+    /// All activities, in the order of the legend.
     pub const ALL: [Self; 10] = [
         Self::Ringing,
         Self::Talking,
@@ -100,7 +99,7 @@ impl Activity {
         Self::Fax,
     ];
 
-    /// What it is called in a legend.
+    /// The name in a legend.
     pub fn name(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
@@ -117,23 +116,23 @@ impl Activity {
     }
 }
 
-/// A move as it is drawn.
+/// A move in a drawing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Door {
     /// When.
     pub time: Time,
-    /// What kind of move.
+    /// The kind.
     pub kind: MoveKind,
-    /// Lane of who did it.
+    /// Lane of who made the move; `None` if that is not known.
     pub by: Option<usize>,
-    /// Lane of who has the call after it.
+    /// Lane of who has the call after it; `None` if that is not known.
     pub target: Option<usize>,
-    /// In a sentence.
+    /// The move in a sentence.
     pub sentence: String,
 }
 
 impl Lanes {
-    /// Lays a call out.
+    /// Computes the layout of a call.
     pub fn of(call: &Call) -> Self {
         let known = call.legs.iter().flat_map(|leg| {
             let segments =
@@ -203,8 +202,8 @@ pub fn sentence(call: &Call, step: &crate::call::Move) -> String {
     }
 }
 
-/// Whether a leg that is ringing is the caller's own: there the far end is heard ringing. That it originated the call is
-/// its outcome, which a live leg has not yet.
+/// Whether a ringing leg is the caller's own, on which the ringing of the other side is heard. A leg's
+/// outcome shows that it originated the call, but a live leg has none.
 pub fn hears_ringing(call: &Call, leg: &Leg) -> bool {
     match leg.outcome {
         Some(outcome) => outcome == LegOutcome::Originated,
@@ -216,12 +215,13 @@ pub fn hears_ringing(call: &Call, leg: &Leg) -> bool {
     }
 }
 
-/// What a participant did when, where it did several things at once the most telling.
+/// The activities of a participant over time. If several overlap, the one that is last in the order of
+/// [`Activity`] is shown.
 fn stretches(call: &Call, participant: &Participant, end: Time) -> Vec<Stretch> {
-    let mut doings: Vec<Stretch> = Vec::new();
+    let mut activities: Vec<Stretch> = Vec::new();
     let mut add = |activity, start: Time, until: Option<Time>| {
         let stretch = Stretch { activity, start, end: until.unwrap_or(end) };
-        doings.extend((stretch.start < stretch.end).then_some(stretch));
+        activities.extend((stretch.start < stretch.end).then_some(stretch));
     };
     for talk in call.conversations.iter().filter(|talk| talk.participants.contains(&participant.id)) {
         add(Activity::Talking, talk.start_time, talk.end_time);
@@ -255,9 +255,9 @@ fn stretches(call: &Call, participant: &Participant, end: Time) -> Vec<Stretch> 
         .filter(|segment| segment.state == LegState::Holding)
         .map(|segment| (segment.start_time, segment.end_time.unwrap_or(end)))
         .collect();
-    let mut times: Vec<Time> = doings
+    let mut times: Vec<Time> = activities
         .iter()
-        .flat_map(|doing| [doing.start, doing.end])
+        .flat_map(|stretch| [stretch.start, stretch.end])
         .chain(holds.iter().flat_map(|(start, end)| [*start, *end]))
         .collect();
     times.sort_unstable();
@@ -265,8 +265,8 @@ fn stretches(call: &Call, participant: &Participant, end: Time) -> Vec<Stretch> 
     let mut lane: Vec<Stretch> = Vec::new();
     for pair in times.windows(2) {
         let (start, end) = (pair[0], pair[1]);
-        let doing = doings.iter().filter(|doing| doing.start <= start && end <= doing.end);
-        let Some(mut activity) = doing.map(|doing| doing.activity).max() else { continue };
+        let current = activities.iter().filter(|stretch| stretch.start <= start && end <= stretch.end);
+        let Some(mut activity) = current.map(|stretch| stretch.activity).max() else { continue };
         if activity == Activity::Waiting && holds.iter().any(|(from, to)| *from <= start && end <= *to) {
             activity = Activity::OnHold;
         }

@@ -1,19 +1,20 @@
-//! The record of a whole call: what goes out.
+//! The record of a whole call.
 //!
-//! The types in [`call`] are the contract (`docs/contract.md`) in Rust; [`Call::violations`] tells what contradicts
-//! itself in a record. The other modules show records to people and to other programs: [`table`], [`drawing`] and [`svg`]
-//! (of [`lanes`]), [`story`], [`csv`], [`vcon`]. Nothing here knows where a record came from.
+//! The types in [`call`] are the contract (`docs/contract.md`) in Rust; [`Call::violations`] lists the
+//! contradictions in a record. The other modules render records for people and for other programs: [`table`],
+//! [`drawing`] and [`svg`] (of [`lanes`]), [`story`], [`csv`], [`vcon`]. Nothing here knows where a record
+//! came from.
 
 pub mod call;
-mod check;
 pub mod csv;
 pub mod drawing;
 pub mod id;
+mod invariants;
 mod json;
 pub mod lanes;
+mod repair;
 pub mod schema;
 pub mod screen;
-mod sound;
 pub mod story;
 pub mod svg;
 pub mod table;

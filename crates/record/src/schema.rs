@@ -1,7 +1,7 @@
-//! The record's shape as JSON Schema, made from the same list of names as its types.
+//! The record's JSON Schema, generated from the same declarations as its types.
 //!
-//! It is open: within one version of the format, objects may get further members and enumerations further values. What this
-//! version writes is described by [`close`]d schemas.
+//! It is open: within one version of the format, objects may get further members and enumerations further
+//! values. [`close`]d schemas describe exactly what this version writes.
 
 use compact_str::CompactString;
 use serde_json::{Map, Value, json};
@@ -12,27 +12,27 @@ use crate::{
     time::Time,
 };
 
-/// Shapes by name.
+/// Schemas by name.
 pub type Definitions = Map<String, Value>;
 
-/// What has a shape in JSON.
+/// A type with a JSON Schema.
 pub trait Schema {
-    /// The shape; named parts of it are entered in the definitions.
+    /// The schema; named types in it are added to the definitions.
     fn schema(definitions: &mut Definitions) -> Value;
 }
 
-/// The shapes that a record consists of; the record's own is `Call`. They refer to each other as
-/// `#/components/schemas/…`, as an OpenAPI document wants it.
+/// The schemas of all types in a record; the record's own is `Call`. References have the form
+/// `#/components/schemas/…`, as in an OpenAPI document.
 pub fn definitions() -> Definitions {
     let mut definitions = Definitions::new();
     Call::schema(&mut definitions);
     definitions
 }
 
-/// Marks an alternative that stands for what a later version may add.
+/// Marks an alternative that stands for values that a later version may add.
 pub const ADDED_LATER: &str = "x-added-later";
 
-/// One of these words, or one that is added later.
+/// One of these values, or one that a later version adds.
 pub fn open_words(words: &[&str]) -> Value {
     json!({
         "anyOf": [{ "type": "string", "enum": words }, { "type": "string", ADDED_LATER: true }],
@@ -40,7 +40,7 @@ pub fn open_words(words: &[&str]) -> Value {
     })
 }
 
-/// Makes a schema say what this version writes and nothing else: for tests of what is written.
+/// Restricts a schema to exactly what this version writes, for tests of the output.
 pub fn close(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
@@ -65,16 +65,16 @@ pub(crate) struct Member {
     pub(crate) required: bool,
 }
 
-/// Enters a shape under its name, once, and refers to it.
+/// Adds a schema under its name, once, and returns a reference to it.
 pub(crate) fn define(
     definitions: &mut Definitions,
     name: &str,
-    shape: impl FnOnce(&mut Definitions) -> Value,
+    schema: impl FnOnce(&mut Definitions) -> Value,
 ) -> Value {
     if !definitions.contains_key(name) {
         definitions.insert(name.to_owned(), Value::Null);
-        let shape = shape(definitions);
-        definitions.insert(name.to_owned(), shape);
+        let schema = schema(definitions);
+        definitions.insert(name.to_owned(), schema);
     }
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
@@ -97,7 +97,7 @@ pub(crate) fn object(about: &str, members: Vec<Member>) -> Value {
     })
 }
 
-/// A doc comment as plain text: its lines begin with a blank, and it may link to code.
+/// A doc comment as plain text: without leading blanks and links to code.
 fn plain(comment: &str) -> String {
     let text = comment.split_whitespace().collect::<Vec<_>>().join(" ");
     text.replace("[`", "`").replace("`]", "`")
@@ -115,17 +115,17 @@ impl<T: Schema> Schema for Vec<T> {
     }
 }
 
-macro_rules! plain_shapes {
-    ($( $type:ty => $shape:tt, )*) => { $(
+macro_rules! plain_schemas {
+    ($( $type:ty => $schema:tt, )*) => { $(
         impl Schema for $type {
             fn schema(_: &mut Definitions) -> Value {
-                json!($shape)
+                json!($schema)
             }
         }
     )* };
 }
 
-plain_shapes! {
+plain_schemas! {
     CompactString => { "type": "string" },
     AccountId => { "type": "string" },
     SessionId => { "type": "string" },
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shape_is_open_and_closed_where_that_is_wanted() {
+    fn a_schema_is_open_until_it_is_closed() {
         let open = Value::Object(definitions());
         assert!(!open.to_string().contains("additionalProperties"));
         assert_eq!(open["Outcome"]["anyOf"][1], json!({ "type": "string", ADDED_LATER: true }));
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reference_leads_somewhere() {
+    fn every_reference_has_a_definition() {
         let definitions = definitions();
         let text = Value::Object(definitions.clone()).to_string();
         let references = text.split("\"#/components/schemas/").skip(1);

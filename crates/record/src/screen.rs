@@ -1,8 +1,8 @@
-//! What a screen can show, and writing on it.
+//! Text output for terminals: colours, width, and safe characters.
 
 use unicode_width::UnicodeWidthStr;
 
-/// How to write for people: in colour or not, how wide, with which characters.
+/// What the terminal can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Screen {
     /// Columns.
@@ -14,10 +14,10 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// For a pipe or a file: no colours.
+    /// A pipe or a file: no colours.
     pub const PLAIN: Self = Self { width: 100, color: false, unicode: true };
 
-    /// A text in a colour, if there are colours.
+    /// Colours a text, if colours are shown.
     pub fn paint(self, text: &str, color: Color) -> String {
         match (self.color, color) {
             (false, _) | (_, Color::None) => text.to_owned(),
@@ -26,10 +26,10 @@ impl Screen {
     }
 }
 
-/// A colour of the terminal's own palette, which is readable on light and on dark.
+/// A colour of the terminal's own palette, which is readable on light and dark backgrounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Color {
-    /// As it is.
+    /// The default colour.
     None,
     /// Bold.
     Strong,
@@ -65,12 +65,12 @@ impl Color {
     }
 }
 
-/// Cuts or fills a text to a number of columns.
+/// Truncates or pads a text to a number of columns.
 pub fn fit(text: &str, columns: usize, unicode: bool) -> String {
     if text.width() <= columns {
         return format!("{text}{}", " ".repeat(columns - text.width()));
     }
-    let more = if unicode { "…" } else { "~" };
+    let ellipsis = if unicode { "…" } else { "~" };
     let mut cut = String::new();
     for character in text.chars() {
         if cut.width() + unicode_width::UnicodeWidthChar::width(character).unwrap_or(0) + 1 > columns {
@@ -78,18 +78,18 @@ pub fn fit(text: &str, columns: usize, unicode: bool) -> String {
         }
         cut.push(character);
     }
-    let filling = columns.saturating_sub(cut.width() + 1);
-    format!("{cut}{more}{}", " ".repeat(filling))
+    let padding = columns.saturating_sub(cut.width() + 1);
+    format!("{cut}{ellipsis}{}", " ".repeat(padding))
 }
 
-/// Control characters in names would move the cursor, and signs of direction would turn what follows around: they are shown
-/// as a dot.
+/// Replaces control characters and bidirectional controls by a dot: in names they would move the cursor or
+/// reverse the text that follows.
 pub fn harmless(text: &str) -> String {
-    text.chars().map(|character| if is_harmful(character) { '·' } else { character }).collect()
+    text.chars().map(|character| if alters_display(character) { '·' } else { character }).collect()
 }
 
-/// Whether a character changes how others are shown instead of being shown.
-pub(crate) fn is_harmful(character: char) -> bool {
+/// Whether a character alters how others are displayed instead of being displayed.
+pub(crate) fn alters_display(character: char) -> bool {
     character.is_control() || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_is_shown_changes_what_is_around_it() {
+    fn displayed_text_never_alters_the_text_around_it() {
         let text = "a\u{1b}[31mb\rc\u{9b}2Jd\u{202e}e\u{2066}f\0g\u{7f}";
         assert_eq!(harmless(text), "a·[31mb·c·2Jd·e·f·g·");
         assert_eq!(harmless("Zoë – עברית"), "Zoë – עברית");

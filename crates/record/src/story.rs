@@ -1,54 +1,54 @@
-//! A call told in sentences, each with the notifications that prove it.
+//! The explanation of a call in sentences, each with the notifications that prove it.
 
 use compact_str::CompactString;
 
 use crate::{
     call::Evidence,
     id::{CallId, SessionId},
-    json::object,
+    json::json_struct,
     screen::{Color, Screen, harmless},
     time::Time,
     words,
 };
 
-object! {
-    /// The story of a call.
+json_struct! {
+    /// The explanation of a call.
     pub struct Story {
         /// The call.
         "id" => pub id: CallId,
-        /// In one sentence.
+        /// The call in one sentence.
         "title" => pub title: CompactString,
-        /// The sessions, in the order in which the story names them by letter.
+        /// The sessions, in the order of their letters in the text.
         "sessions" => pub sessions: Vec<SessionId>,
         /// What happened, in order.
         "steps" => pub steps: Vec<Step>,
-        /// What was concluded from what happened, and by which rule.
+        /// What was concluded from the steps, and by which rules.
         "conclusions" => pub conclusions: Vec<Conclusion>,
         /// What is missing.
         "missing" => pub missing: Vec<CompactString>,
     }
 }
 
-object! {
+json_struct! {
     /// Something that happened.
     pub struct Step {
         /// When.
         "time" => pub time: Time,
-        /// In a sentence.
+        /// The sentence.
         "text" => pub text: CompactString,
-        /// The rule by which it is known, where it is more than what a notification says.
+        /// The rule by which it is known; null if a notification reports it.
         "rule" => pub rule: Option<CompactString>,
-        /// Whether it is inferred rather than told.
+        /// Whether it is inferred, not reported.
         "inferred" => pub inferred: bool,
-        /// The notifications that say so.
+        /// The notifications that prove it.
         "evidence" => pub evidence: Vec<Evidence>,
     }
 }
 
-object! {
-    /// Something that follows.
+json_struct! {
+    /// A conclusion.
     pub struct Conclusion {
-        /// In a sentence.
+        /// The sentence.
         "text" => pub text: CompactString,
         /// The rule by which it follows.
         "rule" => pub rule: CompactString,
@@ -56,7 +56,8 @@ object! {
 }
 
 impl Story {
-    /// The story as text: one line per step, its proof in brackets, each rule written once at the end.
+    /// The explanation as text: one line per step with its evidence in brackets, and each rule once at the
+    /// end.
     pub fn text(&self, screen: Screen) -> String {
         let mut text = format!("{}\n\n", screen.paint(&harmless(&self.title), Color::Strong));
         for (index, session) in self.sessions.iter().enumerate() {
@@ -76,7 +77,7 @@ impl Story {
             .conclusions
             .iter()
             .map(|conclusion| {
-                let rule = screen.paint(&rules.named(&conclusion.rule), Color::Faint);
+                let rule = screen.paint(&rules.number_of(&conclusion.rule), Color::Faint);
                 format!("{}  {rule}", harmless(&conclusion.text))
             })
             .collect();
@@ -92,24 +93,24 @@ impl Story {
         text
     }
 
-    /// One step: `20:01:01.683   User 104 … [A 8]  (rule 3)`; what is inferred is marked `~`.
+    /// One step: `20:01:01.683   User 104 … [A 8]  (rule 3)`; an inferred one is marked `~`.
     fn line<'a>(&'a self, step: &'a Step, rules: &mut Rules<'a>, screen: Screen) -> String {
         let time = format!("{}{}", words::time_of_day(step.time), &step.time.to_string()[19..23]);
         let mark = if step.inferred { "~" } else { " " };
         let mut line = format!("{} {mark} {}", screen.paint(&time, Color::Faint), harmless(&step.text));
-        let proof = self.proof(&step.evidence);
-        if !proof.is_empty() {
-            line.push_str(&format!("  {}", screen.paint(&proof, Color::Cyan)));
+        let evidence_text = self.evidence_text(&step.evidence);
+        if !evidence_text.is_empty() {
+            line.push_str(&format!("  {}", screen.paint(&evidence_text, Color::Cyan)));
         }
         if let Some(rule) = &step.rule {
-            line.push_str(&format!("  {}", screen.paint(&rules.named(rule), Color::Faint)));
+            line.push_str(&format!("  {}", screen.paint(&rules.number_of(rule), Color::Faint)));
         }
         line.push('\n');
         line
     }
 
-    /// Notifications by letter of session and sequence: `[A 8, B 7]`.
-    fn proof(&self, evidence: &[Evidence]) -> String {
+    /// The evidence as letters of sessions and sequence numbers: `[A 8, B 7]`.
+    fn evidence_text(&self, evidence: &[Evidence]) -> String {
         let names: Vec<String> = evidence
             .iter()
             .map(|proof| {
@@ -122,12 +123,12 @@ impl Story {
     }
 }
 
-/// The rules that a story refers to, numbered as they first come up.
+/// The rules of an explanation, numbered in order of their first use.
 #[derive(Default)]
 struct Rules<'a>(Vec<&'a str>);
 
 impl<'a> Rules<'a> {
-    fn named(&mut self, rule: &'a str) -> String {
+    fn number_of(&mut self, rule: &'a str) -> String {
         let number = self.0.iter().position(|known| *known == rule).unwrap_or_else(|| {
             self.0.push(rule);
             self.0.len() - 1
@@ -144,7 +145,7 @@ fn section(title: &str, lines: &[String], screen: Screen) -> String {
     format!("\n{}\n{lines}", screen.paint(title, Color::Strong))
 }
 
-/// What a story calls the session at that place: A, B, …, Z, A1, …
+/// The letter of the session with an index: A, B, …, Z, A1, …
 pub fn letter(index: usize) -> String {
     let letter = char::from(b'A' + (index % 26) as u8);
     match index / 26 {

@@ -1,5 +1,5 @@
-//! One call drawn as SVG: a lane for each participant over a time axis, what they did in colours, who talks with whom
-//! as bands that join lanes, moves as marked crossings. Whatever the picture shows, it also says in words.
+//! Draws a call as SVG: a lane for each participant over a time axis, coloured by activity, conversations as
+//! bands that join lanes, moves as marked crossings. The drawing also contains everything in words.
 
 mod canvas;
 mod colors;
@@ -15,33 +15,33 @@ use self::{
 pub use self::{colors::style_sheet, sentences::Clock};
 use crate::{call::Call, lanes::Lanes};
 
-/// How a call is drawn.
+/// Options of a drawing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Drawing {
-    /// The clock by which times of day are told.
+    /// The clock for times of day.
     pub clock: Clock,
-    /// Where it will be seen.
+    /// Where it will be displayed.
     pub place: Place,
 }
 
-/// Where a drawing will be seen.
+/// Where a drawing will be displayed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Place {
-    /// In a file of its own: as light or as dark as the reader's screen.
+    /// In a file of its own: light or dark, as the reader's screen.
     #[default]
     Alone,
-    /// In a picture of dots: light, without a style sheet, for programs that cannot read one.
+    /// In a bitmap: light, without a style sheet, for programs that do not support one.
     Picture,
-    /// In a page, which has [`style_sheet`] among its own and tells of the call around it.
+    /// In a page that includes [`style_sheet`] and describes the call around the drawing.
     Page,
 }
 
-/// A drawing has at most so many lanes: what it takes grows with their square, and nobody could read more.
+/// Maximum number of lanes of a drawing: its size grows with their square, and more would be unreadable.
 pub const MOST_LANES: usize = 1_000;
 
-/// How wide a drawing is.
+/// Width of a drawing.
 const WIDTH: f64 = 1080.0;
-/// Around it.
+/// Margin around a drawing.
 const MARGIN: f64 = 24.0;
 
 impl Drawing {
@@ -68,16 +68,17 @@ impl Drawing {
         }
         canvas.text((MARGIN, y), Type::new(13.0, MUTED), &sentences::facts(call, self.clock));
         y += 22.0;
-        let told = format!("{} {}", sentences::answer(call, self.clock), sentences::ending(call, self.clock));
-        for line in wrapped(&told, 14.0, room) {
+        let summary =
+            format!("{} {}", sentences::answer(call, self.clock), sentences::ending(call, self.clock));
+        for line in wrapped(&summary, 14.0, room) {
             canvas.text((MARGIN, y), Type::new(14.0, TEXT), &line);
             y += 20.0;
         }
         y
     }
 
-    /// The element around what was drawn, with its words for who cannot see it.
-    fn frame(self, call: &Call, lanes: &Lanes, bottom: f64, drawn: &str) -> String {
+    /// The SVG element around the content, with a description for those who cannot see it.
+    fn frame(self, call: &Call, lanes: &Lanes, bottom: f64, content: &str) -> String {
         let height = (bottom + MARGIN).ceil();
         let title = escape(&sentences::title(call));
         let description = escape(&sentences::description(call, lanes, self.clock));
@@ -94,7 +95,7 @@ impl Drawing {
             "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"wc\" viewBox=\"0 0 {WIDTH} {height}\" \
              width=\"{WIDTH}\" height=\"{height}\" role=\"{role}\" aria-labelledby=\"wc-title wc-desc\" \
              font-family=\"Inter,system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif\">\
-             <title id=\"wc-title\">{title}</title><desc id=\"wc-desc\">{description}</desc>{style}{}{drawn}</svg>",
+             <title id=\"wc-title\">{title}</title><desc id=\"wc-desc\">{description}</desc>{style}{}{content}</svg>",
             paper.svg
         )
     }

@@ -1,4 +1,4 @@
-//! Many calls in a table.
+//! Renders calls as a table.
 
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, TableStyle, Width};
 
@@ -8,7 +8,7 @@ use crate::{
     words,
 };
 
-/// Calls as rows: when, from whom, to whom, who answered, how it came out, how the caller was left.
+/// Calls as rows: time, caller, dialled, who answered, result, last state.
 pub struct Table {
     table: comfy_table::Table,
     columns: Vec<Column>,
@@ -46,7 +46,7 @@ impl Column {
         Self::Moves,
     ];
 
-    /// Whether there is room for it on a screen; the least important ones go first.
+    /// Whether a screen of this width shows the column; the least important ones are left out first.
     fn fits(self, width: usize) -> bool {
         match self {
             Self::Wait | Self::Total => width >= 110,
@@ -72,13 +72,13 @@ impl Column {
         }
     }
 
-    fn is_length(self) -> bool {
+    fn is_duration(self) -> bool {
         matches!(self, Self::Wait | Self::Talk | Self::Total)
     }
 
-    /// Whether breaking its lines would make it unreadable.
-    fn is_whole(self) -> bool {
-        matches!(self, Self::Start | Self::Direction | Self::Result | Self::Last) || self.is_length()
+    /// Whether its cells must not be wrapped.
+    fn is_unwrapped(self) -> bool {
+        matches!(self, Self::Start | Self::Direction | Self::Result | Self::Last) || self.is_duration()
     }
 }
 
@@ -95,27 +95,27 @@ impl Table {
         for (place, column) in columns.iter().enumerate() {
             let Some(settings) = table.column_mut(place) else { continue };
             settings.set_padding((0, 1));
-            if column.is_whole() {
+            if column.is_unwrapped() {
                 settings.set_constraint(ColumnConstraint::ContentWidth);
             }
             if matches!(column, Column::From | Column::To) {
-                // A telephone number fits.
+                // Wide enough for a phone number.
                 settings.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(16)));
             }
-            if column.is_length() {
+            if column.is_duration() {
                 settings.set_cell_alignment(CellAlignment::Right);
             }
         }
         Self { table, columns, screen }
     }
 
-    /// Adds a row.
+    /// Adds a call as a row.
     pub fn add(&mut self, call: &Call) {
         let cells = self.columns.iter().map(|&column| Cell::new(cell(call, column, self.screen)));
         self.table.add_row(cells.collect::<Vec<Cell>>());
     }
 
-    /// Whether there is no row in it.
+    /// Whether the table has no rows.
     pub fn is_empty(&self) -> bool {
         self.table.is_empty()
     }
@@ -143,7 +143,7 @@ fn cell(call: &Call, column: Column, screen: Screen) -> String {
     }
 }
 
-/// An arrow for a direction: into the account, out of it, within it.
+/// The arrow of a direction: into the account, out of it, within it.
 pub fn direction_sign(of: Direction) -> &'static str {
     direction(of, Screen::PLAIN)
 }
@@ -182,42 +182,43 @@ fn result(call: &Call, screen: Screen) -> String {
     screen.paint(&format!("{}{state}", call.result.as_str()), color)
 }
 
-/// What people call one end of a call.
+/// The name to display for one side of a call.
 pub fn side(call: &Call, side: &Side) -> String {
     let participant = side.participant.as_ref().and_then(|id| call.participant(id));
     harmless(&participant.map_or_else(|| words::name_of_side(side), words::name_of))
 }
 
-/// Who answered, and for whom that telephone rang; nothing where nobody is known to have.
+/// Who answered, and for whom that telephone rang; empty if nobody is known to have answered.
 pub fn answered_by(call: &Call) -> String {
     harmless(&call.answered_by.as_ref().map(|id| call.name_and_user(id)).unwrap_or_default())
 }
 
-/// What served the customer (without one: the caller) last, or while the call is live, what does.
+/// The end state of the customer (or the caller, if there is no customer), or the current activity of a live
+/// call.
 pub fn last_state(call: &Call) -> &'static str {
     call.end_state.or(call.activity).map_or("-", words::name_of_end_state)
 }
 
-/// How long people talked; marked where that is an upper bound.
+/// The talk time, marked if it is an upper bound.
 pub fn talk(call: &Call, screen: Screen) -> String {
     let at_most = if screen.unicode { "≤" } else { "<=" };
     let length = words::clock_length(call.durations.talk_ms);
     if call.is_talk_inferred() && call.durations.talk_ms > 0 { format!("{at_most}{length}") } else { length }
 }
 
-/// What happened to the call, and to whom it passed.
+/// The moves of the call and their targets.
 pub fn moves(call: &Call, screen: Screen) -> String {
     let arrow = if screen.unicode { "→" } else { "->" };
-    let mut passed: Vec<(MoveKind, Vec<String>)> = Vec::new();
+    let mut moves: Vec<(MoveKind, Vec<String>)> = Vec::new();
     for step in &call.moves {
         let target = step.target.as_ref().filter(|target| step.by.as_ref() != Some(target));
         let target = target.map(|target| call.name(Some(target)));
-        match passed.last_mut() {
+        match moves.last_mut() {
             Some((kind, targets)) if *kind == step.kind => targets.extend(target),
-            _ => passed.push((step.kind, target.into_iter().collect())),
+            _ => moves.push((step.kind, target.into_iter().collect())),
         }
     }
-    let words = passed.iter().map(|(kind, targets)| match &targets[..] {
+    let words = moves.iter().map(|(kind, targets)| match &targets[..] {
         [] => words::name_of_move(*kind).to_owned(),
         targets => format!("{} {arrow} {}", words::name_of_move(*kind), targets.join(", ")),
     });

@@ -1,4 +1,4 @@
-//! Points in time and lengths of time, to the millisecond.
+//! Times and durations, to the millisecond.
 
 use std::{
     fmt,
@@ -14,7 +14,7 @@ use crate::json::WriteJson;
 pub struct Time(i64);
 
 impl Time {
-    /// The time so many milliseconds after the epoch.
+    /// The time a number of milliseconds after the epoch.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
@@ -34,7 +34,7 @@ impl Sub for Time {
     }
 }
 
-/// So many milliseconds later.
+/// A number of milliseconds later.
 impl Add<i64> for Time {
     type Output = Self;
 
@@ -68,14 +68,13 @@ impl<'de> Deserialize<'de> for Time {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
         match text.parse::<jiff::Timestamp>() {
             Ok(timestamp) => Ok(Self(timestamp.as_millisecond())),
-            Err(error) => read_back(&text).ok_or_else(|| de::Error::custom(error)),
+            Err(error) => parse_written(&text).ok_or_else(|| de::Error::custom(error)),
         }
     }
 }
 
-/// Reads what [`Text`] writes also where the general parser does not: it knows no time of the last 26 hours of the year
-/// 9999.
-fn read_back(text: &str) -> Option<Time> {
+/// Reads what [`Text`] writes and the general parser refuses: the last 26 hours of the year 9999.
+fn parse_written(text: &str) -> Option<Time> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
     let date: jiff::civil::Date = date.parse().ok()?;
     let time: jiff::civil::Time = time.parse().ok()?;
@@ -85,18 +84,18 @@ fn read_back(text: &str) -> Option<Time> {
     Some(Time(i64::from(days) * 86_400_000 + in_day_ms))
 }
 
-/// The 24 characters of a time. A record holds some fifty times; a general formatter would take a third
-/// of the whole work of writing it.
+/// The 24 characters of a time. A record contains some fifty times; a general formatter would take a third of
+/// the total time of writing it.
 struct Text {
     bytes: [u8; 24],
 }
 
 impl Text {
     fn of(time: Time) -> Self {
-        // Beyond the years that four digits can tell, the nearest one that can.
-        const FIRST: i64 = -62_167_219_200_000;
-        const LAST: i64 = 253_402_300_799_999;
-        let millis = time.0.clamp(FIRST, LAST);
+        // A time beyond the four-digit years becomes the nearest one within.
+        const MIN_MS: i64 = -62_167_219_200_000;
+        const MAX_MS: i64 = 253_402_300_799_999;
+        let millis = time.0.clamp(MIN_MS, MAX_MS);
         let days = millis.div_euclid(86_400_000);
         let in_day = (millis - days * 86_400_000) as u32;
         let (year, month, day) = civil_from_days(days as i32);
@@ -116,14 +115,14 @@ impl Text {
     }
 
     fn as_str(&self) -> &str {
-        // Digits and separators only.
+        // The bytes are ASCII digits and separators.
         std::str::from_utf8(&self.bytes).unwrap_or_default()
     }
 }
 
 /// The two digits of a number below 100.
 fn two_digits(value: u32) -> [u8; 2] {
-    // As long as an index of seven bits can reach.
+    // 128 entries, so that an index of seven bits needs no bounds check.
     const DIGITS: [[u8; 2]; 128] = {
         let mut digits = [[b'0'; 2]; 128];
         let mut value = 0;
@@ -136,9 +135,9 @@ fn two_digits(value: u32) -> [u8; 2] {
     DIGITS[value as usize & 127]
 }
 
-/// The date so many days after 1970-01-01, in the proleptic Gregorian calendar, from year 0 on.
+/// The date a number of days after 1970-01-01, in the proleptic Gregorian calendar, from year 0 on.
 ///
-/// Years begin in March inside, so that the leap day is the last; whole centuries and years are found by
+/// Internally, years begin in March, so that the leap day is the last; centuries and years are found by
 /// multiplication (Neri and Schneider, "Euclidean affine functions and their application to calendar
 /// algorithms", 2022).
 fn civil_from_days(days: i32) -> (u32, u32, u32) {
@@ -161,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_day_is_written_as_the_calendar_has_it() {
+    fn every_day_is_written_as_a_general_calendar_writes_it() {
         let mut millis = -5_000_000_000_123;
         while millis < 5_000_000_000_000 {
             let expected = format!("{:.3}", jiff::Timestamp::from_millisecond(millis).unwrap());
@@ -184,11 +183,11 @@ mod tests {
     }
 
     #[test]
-    fn whatever_can_be_written_can_be_read_back() {
-        const FIRST_MS: i64 = -62_167_219_200_000;
-        const LAST_MS: i64 = 253_402_300_799_999;
-        let spread = (0..20_000).map(|step| FIRST_MS + step * ((LAST_MS - FIRST_MS) / 20_000));
-        let ends = (0..200).flat_map(|hour| [FIRST_MS + hour * 3_600_000, LAST_MS - hour * 3_600_000]);
+    fn every_time_that_can_be_written_can_be_read_back() {
+        const MIN_MS: i64 = -62_167_219_200_000;
+        const MAX_MS: i64 = 253_402_300_799_999;
+        let spread = (0..20_000).map(|step| MIN_MS + step * ((MAX_MS - MIN_MS) / 20_000));
+        let ends = (0..200).flat_map(|hour| [MIN_MS + hour * 3_600_000, MAX_MS - hour * 3_600_000]);
         for millis in spread.chain(ends) {
             let text = serde_json::to_string(&Time::from_millis(millis)).unwrap();
             let read = serde_json::from_str::<Time>(&text).unwrap_or_else(|error| panic!("{text}: {error}"));

@@ -1,9 +1,9 @@
 //! A call as a vCon, the IETF's container for conversations (draft-ietf-vcon-vcon-core-03, syntax 0.4.0).
 //!
-//! Every conversation of the record is a `recording` dialog without media; one `recording-set` dialog has all of them,
-//! with everybody who took part and when. A call that was over before a conversation is an `incomplete` dialog, where
-//! one of the draft's dispositions is true of it. A transfer is a `transfer` dialog that names who transferred whom to
-//! whom, and the dialogs before, beside and after it.
+//! Every conversation of the record is a `recording` dialog without media. One `recording-set` dialog
+//! contains them all, with everybody who took part and when. A call that ended before a conversation is an
+//! `incomplete` dialog if one of the draft's dispositions applies. A transfer is a `transfer` dialog with
+//! transferor, transferee and target, and the dialogs before, during and after it.
 
 mod history;
 mod parties;
@@ -16,16 +16,16 @@ use crate::{
     call::{Call, Conversation, LegOutcome, Move, MoveKind, Outcome, State},
 };
 
-/// RingCentral's recordings are MP3. The draft's libraries want a media type of every recording, also of one that is not
-/// in the vCon.
+/// RingCentral's recordings are MP3. Libraries for the draft require a media type for every recording, even
+/// if the vCon does not contain it.
 const MEDIA_TYPE: &str = "audio/x-mp3";
 
 /// The call as an unsigned vCon.
 pub fn vcon(call: &Call) -> Value {
-    let mut parts = Parts { call, parties: parties::of(call), dialogs: Vec::new() };
-    parts.add_conversations();
+    let mut builder = Builder { call, parties: parties::of(call), dialogs: Vec::new() };
+    builder.add_conversations();
     for step in &call.moves {
-        parts.add_transfer(step);
+        builder.add_transfer(step);
     }
     let subject = format!(
         "{} call from {} to {}",
@@ -39,14 +39,14 @@ pub fn vcon(call: &Call) -> Value {
         "created_at": call.start_time,
         "updated_at": call.updated_at,
         "subject": subject,
-        "parties": parts.parties,
-        "dialog": parts.dialogs,
+        "parties": builder.parties,
+        "dialog": builder.dialogs,
         "analysis": [],
         "attachments": [],
     })
 }
 
-/// Always the same for the same call: a version 8 UUID of its start and its id.
+/// A version 8 UUID of the call's start and id: the same for every vCon of the call.
 fn uuid_of(call: &Call) -> String {
     let account = call.account_id.as_deref().unwrap_or_default();
     let name = format!("ringcentral:{account}/{}", call.id);
@@ -56,24 +56,24 @@ fn uuid_of(call: &Call) -> String {
     uuid::Uuid::new_v8(bytes).to_string()
 }
 
-struct Parts<'c> {
+struct Builder<'c> {
     call: &'c Call,
     parties: Vec<Value>,
     dialogs: Vec<Value>,
 }
 
-impl Parts<'_> {
+impl Builder<'_> {
     fn index(&self, id: &ParticipantId) -> Option<usize> {
         self.call.participants.iter().position(|participant| participant.id == *id)
     }
 
-    /// The conversations and the set of them; or that there was none, and why.
+    /// Adds the conversations and the set of them, or one dialog that states why there was none.
     fn add_conversations(&mut self) {
         let call = self.call;
         let set = call.conversations.len();
         self.dialogs = call.conversations.iter().map(|talk| self.talk(talk, set)).collect();
         let dialog = match (set, call.state) {
-            // How it will come out is not known yet.
+            // The result is not known yet.
             (0, State::Live) => return,
             (0, _) => disposition(call.result).map_or_else(|| self.set(), |reason| self.incomplete(reason)),
             _ => self.set(),
@@ -92,14 +92,14 @@ impl Parts<'_> {
             "application": "RingCentral",
             "recording_set": set,
         });
-        // Where it is inferred, its length is only an upper bound.
+        // The duration of an inferred conversation is only an upper bound.
         if let Some(end) = talk.end_time.filter(|_| !talk.inferred) {
             dialog["duration"] = seconds(end - talk.start_time);
         }
         dialog
     }
 
-    /// The whole call: everybody, and when they were in a conversation.
+    /// The whole call: everybody who took part, and when they were in a conversation.
     fn set(&self) -> Value {
         let call = self.call;
         let everybody = (0..call.participants.len()).collect();
@@ -131,7 +131,7 @@ impl Parts<'_> {
         })
     }
 
-    /// The first party of a dialog is its originator: the caller, where they take part.
+    /// Sorts the caller first, if they take part: the first party of a dialog is its originator.
     fn originator_first(&self, mut people: Vec<usize>) -> Vec<usize> {
         let caller = self.call.from.participant.as_ref().and_then(|id| self.index(id));
         people.sort_by_key(|person| Some(*person) != caller);
@@ -186,7 +186,7 @@ impl Parts<'_> {
         self.dialogs.push(transfer);
     }
 
-    /// A party nobody knows anything of has a place of its own all the same.
+    /// The index of a participant; a new, empty party if it is not known.
     fn party_or_new(&mut self, id: Option<&ParticipantId>) -> usize {
         id.and_then(|id| self.index(id)).unwrap_or_else(|| {
             self.parties.push(json!({}));
@@ -194,7 +194,7 @@ impl Parts<'_> {
         })
     }
 
-    /// So has a dialog.
+    /// The dialogs, or a new one if there are none.
     fn dialogs_or_new(&mut self, mut dialogs: Vec<usize>, new: Value) -> Vec<usize> {
         if dialogs.is_empty() {
             self.dialogs.push(new);
@@ -203,7 +203,7 @@ impl Parts<'_> {
         dialogs
     }
 
-    /// That the target of a transfer was rung and did not answer, where its leg says so.
+    /// The dialog of a transfer's target that was rung and did not answer; `None` if its leg does not say so.
     fn unanswered(&self, step: &Move) -> Option<Value> {
         let target = step.target.as_ref()?;
         let legs = self.call.legs.iter().filter(|leg| leg.participant.as_ref() == Some(target));
@@ -224,8 +224,8 @@ impl Parts<'_> {
     }
 }
 
-/// The draft's word for why there was no conversation, where one of them is true. Who hung up is not known, and whether a
-/// message was left neither.
+/// The draft's disposition for a call without a conversation; `None` if none applies. The record does not say
+/// who hung up, or whether a message was left.
 fn disposition(result: Outcome) -> Option<&'static str> {
     match result {
         Outcome::Missed | Outcome::NoAnswer | Outcome::Abandoned | Outcome::Cancelled | Outcome::Rejected => {
@@ -244,7 +244,7 @@ fn disposition(result: Outcome) -> Option<&'static str> {
     }
 }
 
-/// Milliseconds as seconds, whole ones without a fraction.
+/// Milliseconds as seconds; whole seconds without a fraction.
 fn seconds(millis: i64) -> Value {
     let millis = millis.max(0);
     if millis % 1_000 == 0 { json!(millis / 1_000) } else { json!(millis as f64 / 1_000.0) }

@@ -1,11 +1,11 @@
-//! Times, lengths and names as people read them.
+//! Times, durations and names in readable form.
 
 use crate::{
     ParticipantId, Time,
     call::{Call, EndState, Kind, MoveKind, Outcome, Participant, Side},
 };
 
-/// A length of time: `7.4 s`, `1 m 43 s`, `2 h 05 m`.
+/// A duration: `7.4 s`, `1 m 43 s`, `2 h 05 m`.
 pub fn length(millis: i64) -> String {
     let seconds = (millis + 500) / 1_000;
     match millis {
@@ -17,7 +17,7 @@ pub fn length(millis: i64) -> String {
     }
 }
 
-/// A length of time in little room: `0:07`, `1:43`, `2:15:30`; nothing at all is `-`.
+/// A duration in short form: `0:07`, `1:43`, `2:15:30`; `-` for zero.
 pub fn clock_length(millis: i64) -> String {
     let seconds = (millis + 500) / 1_000;
     match seconds {
@@ -37,7 +37,7 @@ pub fn date_and_time(time: Time) -> String {
     time.to_string()[..19].replace('T', " ")
 }
 
-/// What people call a step by which a call passed on.
+/// The name of a kind of move.
 pub fn name_of_move(kind: MoveKind) -> &'static str {
     match kind {
         MoveKind::AttendedTransfer => "attended transfer",
@@ -54,7 +54,7 @@ pub fn name_of_move(kind: MoveKind) -> &'static str {
     }
 }
 
-/// What a person who reads a record calls somebody: the name, else the number, else the extension, else `Anonymous`.
+/// The name to display: the name, else the number, else the extension, else `Anonymous`.
 pub fn display_name(name: Option<&str>, number: Option<&str>, extension: Option<&str>) -> String {
     match (name, number, extension) {
         (Some(name), ..) => name.to_owned(),
@@ -64,8 +64,8 @@ pub fn display_name(name: Option<&str>, number: Option<&str>, extension: Option<
     }
 }
 
-/// A telephone number as people write it: `+1 212 555 0147`. Only numbers of the North American Numbering Plan are
-/// grouped; how others are is not the same in every country.
+/// A phone number with groups: `+1 212 555 0147`. Only numbers of the North American Numbering Plan are
+/// grouped, because grouping differs between countries.
 pub fn phone_number(number: &str) -> String {
     match number.strip_prefix("+1") {
         Some(rest) if rest.len() == 10 && rest.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -75,7 +75,7 @@ pub fn phone_number(number: &str) -> String {
     }
 }
 
-/// A result in lower case, in words: `answered elsewhere`.
+/// The name of a result: `answered elsewhere`.
 pub fn name_of_result(result: Outcome) -> &'static str {
     match result {
         Outcome::InProgress => "in progress",
@@ -97,7 +97,7 @@ pub fn name_of_result(result: Outcome) -> &'static str {
     }
 }
 
-/// What people call a kind of participant.
+/// The name of a kind of participant.
 pub fn name_of_kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Router => "menu or rule",
@@ -107,7 +107,7 @@ pub fn name_of_kind(kind: Kind) -> &'static str {
     }
 }
 
-/// What people call what served a caller, in a column.
+/// The name of an end state, for a column.
 pub fn name_of_end_state(state: EndState) -> &'static str {
     match state {
         EndState::Talking => "talking",
@@ -121,8 +121,8 @@ pub fn name_of_end_state(state: EndState) -> &'static str {
     }
 }
 
-/// The name for a reader. Records made before there was a `displayName` have none: then its name, else its number, else
-/// what it is.
+/// The name to display. Records of earlier versions have no `displayName`: then the name, else the number,
+/// else the kind.
 pub fn name_of(participant: &Participant) -> String {
     if !participant.display_name.is_empty() {
         return participant.display_name.to_string();
@@ -140,7 +140,7 @@ pub fn name_of(participant: &Participant) -> String {
     }
 }
 
-/// The name, and the number where that says more.
+/// The name, with the number if that adds something.
 pub fn name_and_number(participant: &Participant) -> String {
     match (&participant.name, &participant.phone_number) {
         (Some(name), Some(number)) if !is_same_number(name, number) => {
@@ -150,32 +150,32 @@ pub fn name_and_number(participant: &Participant) -> String {
     }
 }
 
-/// Whether a name only repeats a number, however that is spelled: `+1 212-555-0147`, `(212) 555-0147`.
+/// Whether a name only repeats a number, in any spelling: `+1 212-555-0147`, `(212) 555-0147`.
 pub fn is_same_number(name: &str, number: &str) -> bool {
-    let is_spelled = |text: &str| text.chars().all(|c| c.is_ascii_digit() || "+-(). /".contains(c));
+    let is_number_like = |text: &str| text.chars().all(|c| c.is_ascii_digit() || "+-(). /".contains(c));
     let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
     let (name_digits, number_digits) = (digits(name), digits(number));
-    // A national number is the end of its international one.
-    const NATIONAL_DIGITS: usize = 7;
+    // A national number is a suffix of its international form.
+    const MIN_NATIONAL_DIGITS: usize = 7;
     name == number
-        || is_spelled(name)
+        || is_number_like(name)
             && (name_digits == number_digits
-                || name_digits.len() >= NATIONAL_DIGITS && number_digits.ends_with(&name_digits))
+                || name_digits.len() >= MIN_NATIONAL_DIGITS && number_digits.ends_with(&name_digits))
 }
 
 impl Call {
-    /// A participant of the call.
+    /// The participant with an id; `None` if it is not in the record.
     pub fn participant(&self, id: &ParticipantId) -> Option<&Participant> {
         self.participants.iter().find(|participant| participant.id == *id)
     }
 
-    /// What people call a participant of the call.
+    /// The name to display for a participant of the call.
     pub fn name(&self, id: Option<&ParticipantId>) -> String {
         let Some(id) = id else { return "an unknown party".to_owned() };
         self.participant(id).map_or_else(|| id.to_string(), name_of)
     }
 
-    /// The same, and for whom an outside telephone rings: `+1 917-555-0166 (for Ben Booth)`.
+    /// The same with the user for whom an outside telephone rings: `+1 917-555-0166 (for Ben Booth)`.
     pub fn name_and_user(&self, id: &ParticipantId) -> String {
         let user = self.participant(id).and_then(|participant| participant.on_behalf_of.as_ref());
         match user {
@@ -184,14 +184,14 @@ impl Call {
         }
     }
 
-    /// For whom an outside telephone rings, in words.
+    /// `rings for …`, for an outside telephone; `None` for any other participant.
     pub fn rings_for(&self, participant: &Participant) -> Option<String> {
         let user = participant.on_behalf_of.as_ref()?;
         let inferred = if participant.inferred { " (inferred)" } else { "" };
         Some(format!("rings for {}{inferred}", self.name(Some(user))))
     }
 
-    /// The caller's name and number, or those of what was dialled.
+    /// Name and number of the caller, or of what was dialled.
     pub fn side_in_full(&self, side: &Side) -> String {
         match side.participant.as_ref().and_then(|id| self.participant(id)) {
             Some(participant) => name_and_number(participant),
@@ -199,22 +199,23 @@ impl Call {
         }
     }
 
-    /// Whose activity and end state the record states: the customer, else the caller.
+    /// The participant whose activity and end state the record states: the customer, else the caller.
     pub fn served(&self) -> Option<&ParticipantId> {
         self.customer.as_ref().or(self.from.participant.as_ref())
     }
 
-    /// Whether the length of the talk is an upper bound: a conversation rests on somebody who was not seen on the line.
+    /// Whether the talk time is an upper bound: a conversation includes somebody who was not seen on the
+    /// line.
     pub fn is_talk_inferred(&self) -> bool {
         self.conversations.iter().any(|talk| talk.inferred)
     }
 }
 
-/// What people call one end of a call of which no participant is known.
+/// The name to display for a side of a call without a known participant.
 pub fn name_of_side(side: &Side) -> String {
-    let spelled = Some(&*side.display_name).filter(|name| !name.is_empty());
+    let displayed = Some(&*side.display_name).filter(|name| !name.is_empty());
     let known =
-        [spelled, side.name.as_deref(), side.phone_number.as_deref(), side.extension_number.as_deref()];
+        [displayed, side.name.as_deref(), side.phone_number.as_deref(), side.extension_number.as_deref()];
     known.into_iter().flatten().next().unwrap_or("unknown").to_owned()
 }
 
@@ -223,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_read_naturally() {
+    fn durations_are_readable() {
         let lengths =
             [0, 99, 7_432, 59_999, 60_000, 103_153, 3_599_400, 3_600_000, 8_130_000, -1_000].map(length);
         assert_eq!(
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_no_name() {
+    fn a_number_is_not_a_name() {
         for name in ["+12125550147", "12125550147", "+1 212-555-0147", "(212) 555-0147"] {
             assert!(is_same_number(name, "+12125550147"), "{name}");
         }

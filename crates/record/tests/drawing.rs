@@ -1,8 +1,7 @@
-//! Drawings of large calls: everything is drawn, and no label covers another.
-//!
-//! `WHOLECALL_DRAWINGS=folder` keeps what they draw.
+//! Drawings of large calls: everything is drawn, and no label covers another. `WHOLECALL_DRAWINGS=folder`
+//! stores the drawings.
 
-#![allow(clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
+#![allow(clippy::unwrap_used, reason = "a test fails without it")]
 
 use std::{env, fs, path::Path};
 
@@ -118,7 +117,7 @@ fn texts(svg: &str) -> Vec<(f64, f64, f64, f64, String)> {
             rest.split('<').next().unwrap().replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
         let number = |name: &str| attribute(attributes, name).unwrap().parse::<f64>().unwrap();
         let size = number("font-size");
-        // Narrower than any typeface has it: what is told to overlap here does.
+        // Narrower than any typeface, so that a reported overlap is one.
         let width = words.chars().count() as f64 * size * 0.45;
         let left = if attributes.contains("text-anchor") { number("x") - width / 2.0 } else { number("x") };
         found.push((left, left + width, number("y") - size * 0.7, number("y"), words));
@@ -139,7 +138,7 @@ fn expect_no_overlap(svg: &str) {
 }
 
 #[test]
-fn a_chain_of_ten_transfers() {
+fn a_chain_of_ten_transfers_is_drawn_without_overlaps() {
     let svg = drawn("chain", &chain());
     expect_no_overlap(&svg);
     for (letter, number) in ('a'..='j').zip(2..) {
@@ -150,28 +149,28 @@ fn a_chain_of_ten_transfers() {
 }
 
 #[test]
-fn a_conference_of_ten() {
+fn a_conference_of_ten_is_drawn_without_overlaps() {
     let svg = drawn("conference", &conference());
     expect_no_overlap(&svg);
     assert_eq!(svg.matches("into the conference</text>").count(), 8);
 }
 
 #[test]
-fn names_are_never_markup() {
+fn names_in_a_drawing_are_never_markup() {
     let svg = drawn("names", &chain());
     assert!(svg.contains("Eve &lt;Quality &amp; Co.&gt;") && !svg.contains("<Quality"));
 }
 
 #[test]
-fn the_words_say_what_the_picture_shows() {
+fn the_description_says_what_the_picture_shows() {
     let svg = drawn("words", &chain());
     let description = svg.split("<desc id=\"wc-desc\">").nth(1).unwrap().split("</desc>").next().unwrap();
-    for told in [
+    for expected in [
         "Ben Okafor 1 answered at 15:00:05 UTC, 5.0 s after the start.",
         "From 15:00:05 to 15:01:05 Ada Moreno 0, Ben Okafor 1 hear each other.",
         "At 15:01:05 Ben Okafor 1 transfers the call to Chloe Lindqvist-van der Meulen 2 (attended).",
         "Ended at 15:08:00 UTC",
     ] {
-        assert!(description.contains(told), "{told} is not in {description}");
+        assert!(description.contains(expected), "{expected} is not in {description}");
     }
 }

@@ -1,7 +1,7 @@
-//! What table, drawings and CSV say of the fields that state who answered, whose telephone rang for whom, and how the
-//! caller was left.
+//! How table, drawings, CSV and vCon render the fields that state who answered, whose telephone rang for
+//! whom, and what the caller was doing last.
 
-#![allow(clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
+#![allow(clippy::unwrap_used, reason = "a test fails without it")]
 
 use serde_json::{Value, json};
 use wholecall_record::{
@@ -83,7 +83,7 @@ fn row(call: &Call) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_row_of_csv_needs_no_look_up() {
+fn a_csv_row_needs_no_look_up() {
     let row = row(&call());
     let cell = |name: &str| row.iter().find(|(column, _)| column == name).unwrap().1.as_str();
     for (column, expected) in [
@@ -115,7 +115,7 @@ fn a_row_of_csv_needs_no_look_up() {
 }
 
 #[test]
-fn a_drawing_says_who_answered_for_whom_and_how_the_caller_was_left() {
+fn a_drawing_says_who_answered_for_whom_and_the_last_state() {
     for text in [Drawing::default().svg(&call()), draw(&call(), Screen::PLAIN)] {
         assert!(text.contains("+19175550166 (for Ben Booth)"), "{text}");
         assert!(text.contains("rings for Ben Booth (inferred)"), "{text}");
@@ -152,7 +152,7 @@ fn a_drawing_says_no_more_than_the_fields() {
 }
 
 #[test]
-fn a_table_has_the_one_who_answered_and_the_last_state() {
+fn a_table_shows_who_answered_and_the_last_state() {
     let mut table = Table::new(Screen { width: 160, ..Screen::PLAIN });
     table.add(&call());
     let text = table.text();
@@ -162,7 +162,7 @@ fn a_table_has_the_one_who_answered_and_the_last_state() {
 }
 
 #[test]
-fn a_vcon_gives_the_length_of_no_inferred_conversation_and_shares_no_number() {
+fn a_vcon_has_no_inferred_duration_and_no_shared_number() {
     let vcon = vcon(&changed(&json!({ "participants": [
         participant("ext:9", "queue", Some("Sales Queue"), Some("+14155550100")),
         participant("ext:101", "user", Some("Ann Avery"), Some("+14155550100")),

@@ -1,12 +1,13 @@
-//! How many requests may still be made: RingCentral's rate limits, kept from this side.
+//! RingCentral's rate limits, observed by the client.
 //!
-//! RingCentral counts requests per minute, for each group and for each user of each app, and answers the first one
-//! too many with a penalty of a minute that every further request begins anew. Whether its minute slides is not
-//! documented, so ours does: what fits into every sliding minute fits into any.
+//! RingCentral counts requests per minute, for each group and for each user of each app. The first request
+//! beyond the limit is answered with a penalty of a minute, which every further request restarts. Whether
+//! RingCentral's window slides is not documented, so ours does: what fits into every sliding minute fits into
+//! any fixed one.
 
 use std::{collections::VecDeque, fmt};
 
-/// How much a request weighs (RingCentral's guide to rate limits).
+/// The group of a request in RingCentral's rate limits: each has a limit of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
     /// Single subscriptions, sessions, extensions.
@@ -20,11 +21,11 @@ pub enum Group {
 }
 
 impl Group {
-    /// All there are.
+    /// All groups.
     const ALL: [Self; 4] = [Self::Light, Self::Medium, Self::Heavy, Self::Auth];
 
-    /// What is allowed in a minute until an answer says otherwise.
-    fn usual_limit(self) -> usize {
+    /// Requests per minute, until the headers of an answer state another limit.
+    fn default_limit(self) -> usize {
         match self {
             Self::Light => 50,
             Self::Medium => 40,
@@ -33,7 +34,7 @@ impl Group {
         }
     }
 
-    /// The group of this name, in any case.
+    /// The group with this name, in any case; `None` if there is no such group.
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|group| group.to_string().eq_ignore_ascii_case(name))
     }
@@ -51,21 +52,21 @@ impl fmt::Display for Group {
     }
 }
 
-const USUAL_WINDOW_MS: i64 = 60_000;
+const DEFAULT_WINDOW_MS: i64 = 60_000;
 
-/// A request takes a moment to arrive, and the window begins there.
-const MARGIN_MS: i64 = 1_000;
+/// Added to the window, which begins when a request arrives at RingCentral: later than it was sent.
+const WINDOW_MARGIN_MS: i64 = 1_000;
 
-/// What is waited where a refusal does not say how long.
-const USUAL_PENALTY_MS: i64 = 30_000;
+/// Delay after a refusal (status 429) that has no `Retry-After`.
+const DEFAULT_PENALTY_MS: i64 = 30_000;
 
-/// What is waited at most, whatever was asked for.
-const LONGEST_PENALTY_S: i64 = 3_600;
-const LONGEST_PENALTY_MS: i64 = LONGEST_PENALTY_S * 1_000 + MARGIN_MS;
+/// Maximum delay after a refusal, whatever its `Retry-After` says.
+const MAX_PENALTY_S: i64 = 3_600;
+const MAX_PENALTY_MS: i64 = MAX_PENALTY_S * 1_000 + WINDOW_MARGIN_MS;
 
-/// What an answer tells of the limits, by its headers.
+/// What the headers of an answer say about the limits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct RateLimitHeaders {
     /// `X-Rate-Limit-Group`.
     pub(crate) group: Option<Group>,
     /// `X-Rate-Limit-Limit`.
@@ -74,11 +75,12 @@ pub(crate) struct Told {
     pub(crate) remaining: Option<usize>,
     /// `X-Rate-Limit-Window`, in seconds.
     pub(crate) window_s: Option<i64>,
-    /// Seconds to wait, of a refusal (status 429): what `Retry-After` says, if it is there.
-    pub(crate) refused: Option<Option<i64>>,
+    /// Of a refusal (status 429): the seconds in its `Retry-After`, if it has one. `None` if the answer is
+    /// not a refusal.
+    pub(crate) retry_after_s: Option<Option<i64>>,
 }
 
-/// What one user of one app may still ask.
+/// The requests that one user of one app may still send.
 #[derive(Debug, Default)]
 pub(crate) struct Budget {
     groups: [Bucket; 4],
@@ -86,63 +88,64 @@ pub(crate) struct Budget {
 
 #[derive(Debug, Default)]
 struct Bucket {
-    /// When the requests of the last window were made.
-    made: VecDeque<i64>,
+    /// When the requests of the last window were sent.
+    sent_ms: VecDeque<i64>,
     limit: Option<usize>,
     window_ms: Option<i64>,
-    /// Nothing before then.
-    closed_until: i64,
+    /// No request is sent before this time.
+    closed_until_ms: i64,
 }
 
 impl Budget {
-    /// Takes one request out of the budget; or when there is one again.
+    /// Takes one request out of the budget; `Err` has the time of the next free request.
     pub(crate) fn take(&mut self, group: Group, now_ms: i64) -> Result<(), i64> {
-        self.room(group, now_ms, 1)?;
-        self.groups[group as usize].made.push_back(now_ms);
+        self.check_share(group, now_ms, 1)?;
+        self.groups[group as usize].sent_ms.push_back(now_ms);
         Ok(())
     }
 
-    /// Whether half of the budget is left; or when it is again. For what can wait: what cannot wait finds room then.
-    pub(crate) fn is_half_left(&mut self, group: Group, now_ms: i64) -> Result<(), i64> {
-        self.room(group, now_ms, 2)
+    /// Checks that half of the budget is left; `Err` has the time when it is. For requests that can wait, so
+    /// that those that cannot find budget.
+    pub(crate) fn check_half(&mut self, group: Group, now_ms: i64) -> Result<(), i64> {
+        self.check_share(group, now_ms, 2)
     }
 
-    /// Whether there is room in a half (2) or all (1) of the limit; or when there is.
-    fn room(&mut self, group: Group, now_ms: i64, share: usize) -> Result<(), i64> {
+    /// Checks that a request fits into all (`share` 1) or half (2) of the limit; `Err` has the time when it
+    /// does.
+    fn check_share(&mut self, group: Group, now_ms: i64, share: usize) -> Result<(), i64> {
         let bucket = &mut self.groups[group as usize];
-        let window = bucket.window_ms.unwrap_or(USUAL_WINDOW_MS) + MARGIN_MS;
-        // A clock that was set back must not close anything for longer than a window.
-        bucket.made.retain(|made| (now_ms - window < *made) && *made <= now_ms);
-        bucket.closed_until = bucket.closed_until.min(now_ms + LONGEST_PENALTY_MS);
-        if now_ms < bucket.closed_until {
-            return Err(bucket.closed_until);
+        let window = bucket.window_ms.unwrap_or(DEFAULT_WINDOW_MS) + WINDOW_MARGIN_MS;
+        // After the clock was set back, requests "of the future" must not block for longer than a window.
+        bucket.sent_ms.retain(|sent_ms| (now_ms - window < *sent_ms) && *sent_ms <= now_ms);
+        bucket.closed_until_ms = bucket.closed_until_ms.min(now_ms + MAX_PENALTY_MS);
+        if now_ms < bucket.closed_until_ms {
+            return Err(bucket.closed_until_ms);
         }
-        let limit = (bucket.limit.unwrap_or(group.usual_limit()) / share).max(1);
-        match bucket.made.len().checked_sub(limit) {
+        let limit = (bucket.limit.unwrap_or(group.default_limit()) / share).max(1);
+        match bucket.sent_ms.len().checked_sub(limit) {
             None => Ok(()),
-            Some(oldest) => Err(bucket.made.get(oldest).map_or(now_ms, |oldest| oldest + window)),
+            Some(oldest) => Err(bucket.sent_ms.get(oldest).map_or(now_ms, |oldest| oldest + window)),
         }
     }
 
-    /// Takes note of what an answer told; `asked` is the group the request was thought to be of. When a refusal
-    /// lets one ask again.
-    pub(crate) fn hear(&mut self, asked: Group, told: &Told, now_ms: i64) -> Option<i64> {
-        let bucket = &mut self.groups[told.group.unwrap_or(asked) as usize];
-        bucket.limit = told.limit.filter(|limit| *limit > 0).or(bucket.limit);
+    /// Applies the headers of an answer; `assumed` is the group that the request was counted in. Returns the
+    /// time of the next allowed request if the answer is a refusal.
+    pub(crate) fn apply(&mut self, assumed: Group, headers: &RateLimitHeaders, now_ms: i64) -> Option<i64> {
+        let bucket = &mut self.groups[headers.group.unwrap_or(assumed) as usize];
+        bucket.limit = headers.limit.filter(|limit| *limit > 0).or(bucket.limit);
         let window =
-            told.window_s.filter(|seconds| (1..=3_600).contains(seconds)).map(|seconds| seconds * 1_000);
+            headers.window_s.filter(|seconds| (1..=3_600).contains(seconds)).map(|seconds| seconds * 1_000);
         bucket.window_ms = window.or(bucket.window_ms);
-        let window = bucket.window_ms.unwrap_or(USUAL_WINDOW_MS) + MARGIN_MS;
-        if let Some(after_s) = told.refused {
-            let wait = after_s
-                .map_or(USUAL_PENALTY_MS, |seconds| seconds.clamp(1, LONGEST_PENALTY_S) * 1_000)
-                + MARGIN_MS;
-            bucket.closed_until = bucket.closed_until.max(now_ms + wait);
-            return Some(bucket.closed_until);
+        let window = bucket.window_ms.unwrap_or(DEFAULT_WINDOW_MS) + WINDOW_MARGIN_MS;
+        if let Some(after_s) = headers.retry_after_s {
+            let wait = after_s.map_or(DEFAULT_PENALTY_MS, |seconds| seconds.clamp(1, MAX_PENALTY_S) * 1_000)
+                + WINDOW_MARGIN_MS;
+            bucket.closed_until_ms = bucket.closed_until_ms.max(now_ms + wait);
+            return Some(bucket.closed_until_ms);
         }
-        // Others who are the same user of the same app use the budget too; only these headers tell.
-        if told.remaining == Some(0) {
-            bucket.closed_until = bucket.closed_until.max(now_ms + window);
+        // Other processes with the same user and app use the same limits; only these headers show it.
+        if headers.remaining == Some(0) {
+            bucket.closed_until_ms = bucket.closed_until_ms.max(now_ms + window);
         }
         None
     }
@@ -159,14 +162,14 @@ mod tests {
     #[test]
     fn no_sliding_minute_has_more_than_the_limit() {
         let mut budget = Budget::default();
-        let made: Vec<i64> =
+        let sent_ms: Vec<i64> =
             (0..600_000).step_by(500).filter(|now| budget.take(Group::Heavy, *now).is_ok()).collect();
-        assert!(made.windows(11).all(|eleven| eleven[10] - eleven[0] >= 60_000), "{made:?}");
-        assert!(made.len() > 95, "the budget is used: {}", made.len());
+        assert!(sent_ms.windows(11).all(|eleven| eleven[10] - eleven[0] >= 60_000), "{sent_ms:?}");
+        assert!(sent_ms.len() > 95, "the budget is used: {}", sent_ms.len());
     }
 
     #[test]
-    fn who_comes_too_early_hears_when_to_come_again() {
+    fn a_request_beyond_the_limit_gets_the_time_of_the_next_free_one() {
         let mut budget = Budget::default();
         assert_eq!(taken(&mut budget, Group::Auth, 0..5), 5);
         assert_eq!(budget.take(Group::Auth, 10), Err(61_000));
@@ -175,20 +178,20 @@ mod tests {
     }
 
     #[test]
-    fn what_can_wait_leaves_half_to_what_cannot() {
+    fn requests_that_can_wait_leave_half_to_those_that_cannot() {
         let mut budget = Budget::default();
-        let made = (0..100).filter(|now| {
-            budget.is_half_left(Group::Heavy, *now).is_ok() && budget.take(Group::Heavy, *now).is_ok()
+        let sent_ms = (0..100).filter(|now| {
+            budget.check_half(Group::Heavy, *now).is_ok() && budget.take(Group::Heavy, *now).is_ok()
         });
-        assert_eq!(made.count(), 5);
-        assert_eq!(budget.is_half_left(Group::Heavy, 100), Err(61_000));
+        assert_eq!(sent_ms.count(), 5);
+        assert_eq!(budget.check_half(Group::Heavy, 100), Err(61_000));
         assert_eq!(taken(&mut budget, Group::Heavy, 100..200), 5);
-        assert_eq!(budget.is_half_left(Group::Heavy, 61_000), Err(61_100), "others count too");
-        assert_eq!(budget.is_half_left(Group::Medium, 100), Ok(()));
+        assert_eq!(budget.check_half(Group::Heavy, 61_000), Err(61_100), "others count too");
+        assert_eq!(budget.check_half(Group::Medium, 100), Ok(()));
     }
 
     #[test]
-    fn a_clock_that_is_set_back_closes_nothing_for_longer_than_the_longest_penalty() {
+    fn a_clock_that_was_set_back_blocks_for_the_maximum_penalty_at_most() {
         const DAY: i64 = 86_400_000;
         let mut rng = fastrand::Rng::with_seed(3);
         for _ in 0..200 {
@@ -197,16 +200,16 @@ mod tests {
             for second in 0..200_i64 {
                 let now_ms = offset_ms + second * 1_000;
                 if budget.take(Group::Heavy, now_ms).is_err_and(|until_ms| {
-                    assert!(until_ms - now_ms <= LONGEST_PENALTY_MS, "{} ms", until_ms - now_ms);
+                    assert!(until_ms - now_ms <= MAX_PENALTY_MS, "{} ms", until_ms - now_ms);
                     rng.u32(0..10) == 0
                 }) {
                     offset_ms += rng.i64(-30 * DAY..30 * DAY);
                 }
                 if rng.u32(0..50) == 0 {
-                    let refused = Some(Some(rng.i64(1..100_000)));
-                    budget.hear(
+                    let retry_after_s = Some(Some(rng.i64(1..100_000)));
+                    budget.apply(
                         Group::Heavy,
-                        &Told { refused, ..Told::default() },
+                        &RateLimitHeaders { retry_after_s, ..RateLimitHeaders::default() },
                         offset_ms + second * 1_000,
                     );
                 }
@@ -217,32 +220,41 @@ mod tests {
     #[test]
     fn a_penalty_is_never_prolonged() {
         let mut budget = Budget::default();
-        let refused = Told { refused: Some(Some(60)), ..Told::default() };
+        let retry_after_s = RateLimitHeaders { retry_after_s: Some(Some(60)), ..RateLimitHeaders::default() };
         assert_eq!(budget.take(Group::Heavy, 0), Ok(()));
-        assert_eq!(budget.hear(Group::Heavy, &refused, 0), Some(61_000));
+        assert_eq!(budget.apply(Group::Heavy, &retry_after_s, 0), Some(61_000));
         assert!((1..61_000).step_by(777).all(|now| budget.take(Group::Heavy, now) == Err(61_000)));
         assert_eq!(budget.take(Group::Heavy, 61_000), Ok(()));
         assert_eq!(
-            budget.hear(Group::Heavy, &Told { refused: Some(None), ..Told::default() }, 61_000),
+            budget.apply(
+                Group::Heavy,
+                &RateLimitHeaders { retry_after_s: Some(None), ..RateLimitHeaders::default() },
+                61_000
+            ),
             Some(92_000)
         );
     }
 
     #[test]
-    fn what_others_used_is_learnt_from_the_headers() {
+    fn what_other_processes_used_is_learnt_from_the_headers() {
         let mut budget = Budget::default();
-        let told = Told { limit: Some(20), remaining: Some(0), window_s: Some(30), ..Told::default() };
+        let headers = RateLimitHeaders {
+            limit: Some(20),
+            remaining: Some(0),
+            window_s: Some(30),
+            ..RateLimitHeaders::default()
+        };
         assert_eq!(budget.take(Group::Light, 0), Ok(()));
-        assert_eq!(budget.hear(Group::Light, &told, 0), None);
+        assert_eq!(budget.apply(Group::Light, &headers, 0), None);
         assert_eq!(budget.take(Group::Light, 1), Err(31_000));
         assert_eq!(taken(&mut budget, Group::Light, 31_000..31_100), 20);
-        let of_other_group = Told { group: Group::named("HEAVY"), ..told };
-        budget.hear(Group::Light, &of_other_group, 40_000);
+        let of_other_group = RateLimitHeaders { group: Group::named("HEAVY"), ..headers };
+        budget.apply(Group::Light, &of_other_group, 40_000);
         assert_eq!(budget.take(Group::Heavy, 40_001), Err(71_000));
     }
 
     #[test]
-    fn a_clock_that_is_set_back_closes_nothing_for_long() {
+    fn a_clock_that_was_set_back_blocks_for_one_window_at_most() {
         let mut budget = Budget::default();
         assert_eq!(taken(&mut budget, Group::Heavy, 1_000_000..1_000_010), 10);
         assert_eq!(budget.take(Group::Heavy, 5_000), Ok(()));

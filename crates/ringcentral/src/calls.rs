@@ -1,4 +1,4 @@
-//! What RingCentral knows of calls apart from what it tells by itself.
+//! Lookups of calls: sessions, the call log, and the list of active calls.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -11,17 +11,17 @@ use crate::{
     id::{is_requestable, segment},
 };
 
-/// An answer about a session, in RingCentral's words.
+/// A session, as RingCentral describes it.
 #[derive(Debug, Clone)]
 pub struct Session {
-    /// The JSON as it came.
+    /// The JSON, unchanged.
     pub json: Box<str>,
-    /// When it was given, by RingCentral's clock; milliseconds since 1970.
+    /// When RingCentral answered, by its clock; milliseconds since 1970.
     pub at_ms: i64,
 }
 
 impl Session {
-    /// Whether every party of it has left.
+    /// Whether every party has left the session.
     pub fn is_over(&self) -> bool {
         let Ok(parties) = serde_json::from_str::<Parties>(&self.json) else { return false };
         let has_left = |party: &PartyOfSession| {
@@ -54,19 +54,19 @@ struct PartyStatus {
 pub struct Logged {
     /// The record's id.
     pub id: String,
-    /// The session it is about; old records name none.
+    /// The id of its session; `None` in old records.
     pub session: Option<String>,
-    /// Whether it says of itself that it is final; none where it does not say.
+    /// The record's own `finished` member; `None` if it has none.
     pub finished: Option<bool>,
     /// When the call began; milliseconds since 1970.
     pub started_ms: Option<i64>,
-    /// From there to its end; none while it goes on.
+    /// The call's duration; `None` if it has not ended.
     pub length_ms: Option<i64>,
     /// `Inbound` or `Outbound`, as the account sees it.
     pub direction: String,
-    /// What kind of call it was.
+    /// The kind of call.
     pub action: String,
-    /// How it came out; `In Progress` while it goes on.
+    /// The call's result; `In Progress` until it ends.
     pub result: String,
     /// The calling number.
     pub from: Option<String>,
@@ -76,47 +76,47 @@ pub struct Logged {
     pub is_voice: bool,
     /// The types of its legs, in a detailed view.
     pub leg_types: Vec<String>,
-    /// The JSON as it came.
+    /// The JSON, unchanged.
     pub json: Box<str>,
 }
 
-/// Whether what a record says is its last word, as far as it says so itself.
+/// Whether a record is final, as far as it says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finality {
     /// The call is over, and the record says so.
     Final,
-    /// The call goes on, or the record is an early one.
+    /// The call has not ended, or the record is provisional.
     Open,
-    /// The record looks like that of a call that is over, and does not say whether it is.
+    /// The record looks like that of an ended call, and does not say whether it is final.
     Unsaid,
 }
 
 impl Logged {
-    /// Whether what it says is its last word.
+    /// Whether the record is final.
     pub fn finality(&self) -> Finality {
-        let goes_on = self.result.eq_ignore_ascii_case("In Progress") || self.length_ms.is_none();
+        let is_in_progress = self.result.eq_ignore_ascii_case("In Progress") || self.length_ms.is_none();
         match self.finished {
-            _ if goes_on || self.has_early_shape() => Finality::Open,
+            _ if is_in_progress || self.looks_provisional() => Finality::Open,
             Some(true) => Finality::Final,
             Some(false) => Finality::Open,
             None => Finality::Unsaid,
         }
     }
 
-    /// The shape that the record of a queue's call has while it goes on: only the agents' telephones that have stopped
-    /// ringing.
-    fn has_early_shape(&self) -> bool {
+    /// Whether the record lists only agents' telephones that have stopped ringing, as that of a queue's call
+    /// does until it ends.
+    fn looks_provisional(&self) -> bool {
         let is_ring_out = self.direction == "Outbound" && self.action.eq_ignore_ascii_case("VoIP Call");
         let is_unanswered =
             ["Stopped", "IP Phone Offline"].iter().any(|word| self.result.eq_ignore_ascii_case(word));
-        let only_agents = match self.leg_types.is_empty() {
+        let has_only_agents = match self.leg_types.is_empty() {
             true => is_unanswered,
             false => self.leg_types.iter().all(|kind| kind == "PstnToSip"),
         };
-        is_ring_out && only_agents
+        is_ring_out && has_only_agents
     }
 
-    /// When the call was over, as it says; milliseconds since 1970.
+    /// When the call ended, by the record; milliseconds since 1970.
     pub fn ended_ms(&self) -> Option<i64> {
         self.started_ms?.checked_add(self.length_ms?)
     }
@@ -175,17 +175,17 @@ struct Page {
     navigation: Value,
 }
 
-/// RingCentral's largest page of a detailed list; of a simple one it is four times as much.
-const PER_PAGE: usize = 250;
+/// RingCentral's maximum page size of a detailed list; that of a simple one is four times as much.
+const RECORDS_PER_PAGE: usize = 250;
 
-/// What a session is read from.
+/// The path of a session.
 pub fn session_path(account: &str, session: &str) -> String {
     format!("/restapi/v1.0/account/{}/telephony/sessions/{}", segment(account), segment(session))
 }
 
 impl Client {
-    /// A session and its parties; none if RingCentral does not know it (any more), or cannot: an id that does not look like
-    /// RingCentral's is never asked for.
+    /// Looks up a session and its parties; `None` if RingCentral does not know it (any more), or if the id
+    /// does not look like one of RingCentral's: such an id is never requested.
     pub async fn session(&self, account: &str, session: &str) -> Result<Option<Session>> {
         if !is_requestable(session) || !(account == "~" || is_requestable(account)) {
             return Ok(None);
@@ -197,20 +197,21 @@ impl Client {
         }
     }
 
-    /// A page of the account's calls that go on, newest first, from 1 on, and whether there is another.
+    /// A page (from 1) of the account's active calls, newest first, and whether there is another page.
     pub async fn active_calls(&self, page: usize) -> Result<(Vec<Logged>, bool)> {
         self.log("/restapi/v1.0/account/~/active-calls?view=Simple", page).await
     }
 
-    /// A page of the account's calls that began within a time (`2026-06-01T12:00:00.000Z`), newest first, from 1 on, and
-    /// whether there is another.
+    /// A page (from 1) of the account's calls that began between two times (`2026-06-01T12:00:00.000Z`),
+    /// newest first, and whether there is another page.
     pub async fn logged_calls(&self, from: &str, until: &str, page: usize) -> Result<(Vec<Logged>, bool)> {
         let path = format!("/restapi/v1.0/account/~/call-log?view=Detailed&dateFrom={from}&dateTo={until}");
         self.log(&path, page).await
     }
 
     async fn log(&self, path: &str, page: usize) -> Result<(Vec<Logged>, bool)> {
-        let found: Page = self.get(Group::Heavy, &format!("{path}&page={page}&perPage={PER_PAGE}")).await?;
+        let found: Page =
+            self.get(Group::Heavy, &format!("{path}&page={page}&perPage={RECORDS_PER_PAGE}")).await?;
         let records = found.records.iter().filter_map(|raw| read(raw.get()));
         Ok((records.collect(), !found.navigation["nextPage"].is_null()))
     }
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_final_where_it_says_so_and_has_not_the_shape_of_an_early_one() {
+    fn a_record_is_final_if_it_says_so_and_does_not_look_provisional() {
         let inbound = r#""direction":"Inbound","action":"Phone Call","result":"Accepted","duration":48"#;
         assert_eq!(finality(inbound), Finality::Unsaid);
         assert_eq!(finality(&format!(r#"{inbound},"finished":true"#)), Finality::Final);

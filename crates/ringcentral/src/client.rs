@@ -1,4 +1,4 @@
-//! One user of one app: logged in, within the limits, asking.
+//! One user of one app: sends requests within the rate limits, and logs in when needed.
 
 use std::{
     fmt,
@@ -15,28 +15,28 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    budget::{Budget, Group, Told},
+    budget::{Budget, Group, RateLimitHeaders},
     error::{Error, Refusal, Result},
     http::{Answer, Http},
-    token::{Granted, Token, Way},
+    token::{Token, TokenAction, TokenResponse},
 };
 
-/// What time it is, in milliseconds since 1970.
+/// Returns the time, in milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
-/// Told by how many milliseconds RingCentral's clock is ahead of ours, with each answer that says what time it is.
+/// Receives by how many milliseconds RingCentral's clock is ahead of ours, after each answer that states the time.
 pub type ClockObserver = Arc<dyn Fn(i64) + Send + Sync>;
 
-/// What an app and a user are known by. It shows none of it when it is printed.
+/// The credentials of an app and a user. `Debug` shows none of them.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Credentials {
-    /// `https://platform.ringcentral.com`, a sandbox, or a fake.
+    /// The server's URL: `https://platform.ringcentral.com`, a sandbox, or a simulated platform.
     pub server: String,
-    /// The app.
+    /// The app's client id.
     pub client_id: String,
-    /// The app's secret.
+    /// The app's client secret.
     pub client_secret: String,
-    /// The user's JWT credential, made in RingCentral's console.
+    /// The user's JWT credential, from RingCentral's console.
     pub jwt: String,
 }
 
@@ -46,17 +46,17 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// A user of an app. Whoever asks for the same user and app shares one: RingCentral keeps few logins of each at a
-/// time, a refresh token is good only once, and the limits are theirs together.
+/// A user of an app. All code that uses the same user and app must share one `Client`: RingCentral allows few
+/// logins per user and app, a refresh token can be used once, and the limits are counted together.
 pub struct Client {
     pub(crate) http: Http,
     credentials: Credentials,
     clock: Clock,
-    /// Held while a token is being had, so that there is one who refreshes.
+    /// Locked while a token is obtained, so that only one task refreshes it.
     token: tokio::sync::Mutex<Option<Token>>,
     budget: Mutex<Budget>,
-    /// How far RingCentral's clock is ahead of ours, as its last answer has it.
-    ahead_ms: AtomicI64,
+    /// How far RingCentral's clock is ahead of ours, from its last answer.
+    clock_ahead_ms: AtomicI64,
     observer: Option<ClockObserver>,
 }
 
@@ -67,7 +67,7 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client that has not asked for anything yet.
+    /// Creates a client; it sends nothing yet.
     pub fn new(http: Http, credentials: Credentials, clock: Clock) -> Result<Self> {
         let server = credentials.server.trim_end_matches('/').to_owned();
         let is_address = server.parse::<Uri>().is_ok_and(|uri| {
@@ -83,59 +83,59 @@ impl Client {
             clock,
             token: Default::default(),
             budget: Mutex::default(),
-            ahead_ms: AtomicI64::new(0),
+            clock_ahead_ms: AtomicI64::new(0),
             observer: None,
         })
     }
 
-    /// Tells somebody what RingCentral's clock shows.
+    /// Reports RingCentral's clock to an observer.
     pub fn observed_by(self, observer: ClockObserver) -> Self {
         Self { observer: Some(observer), ..self }
     }
 
-    /// What time it is.
+    /// The time by the client's clock, in milliseconds since 1970.
     pub fn now_ms(&self) -> i64 {
         (self.clock)()
     }
 
-    /// What time it is for RingCentral, to a second.
+    /// The time by RingCentral's clock, to a second; milliseconds since 1970.
     pub fn server_now_ms(&self) -> i64 {
-        self.now_ms() + self.ahead_ms.load(Ordering::Relaxed)
+        self.now_ms() + self.clock_ahead_ms.load(Ordering::Relaxed)
     }
 
-    /// Takes note of RingCentral's clock: a `Date` has no fractions, so that it is half a second slow on average.
+    /// Sets RingCentral's clock from a `Date` header. It has no fractions, so half a second is added.
     fn set_clock(&self, date: &str) {
         if let Ok(date) = jiff::fmt::rfc2822::parse(date) {
-            let ahead_ms = date.timestamp().as_millisecond() + 500 - self.now_ms();
-            self.ahead_ms.store(ahead_ms, Ordering::Relaxed);
-            self.observer.iter().for_each(|observer| observer(ahead_ms));
+            let clock_ahead_ms = date.timestamp().as_millisecond() + 500 - self.now_ms();
+            self.clock_ahead_ms.store(clock_ahead_ms, Ordering::Relaxed);
+            self.observer.iter().for_each(|observer| observer(clock_ahead_ms));
         }
     }
 
-    /// Logs in, if that is not done yet; the permissions the app was granted, as OAuth's scope names them.
+    /// Logs in, and returns the permissions that the app was granted (OAuth's scope).
     pub async fn log_in(&self) -> Result<Vec<String>> {
-        let mut held = self.token.lock().await;
+        let mut current = self.token.lock().await;
         let jwt = self.credentials.jwt.as_str();
         let granted = self.grant(&[("grant_type", JWT_BEARER), ("assertion", jwt)]).await?;
         let scope = granted.scope.split_whitespace().map(str::to_owned).collect();
-        *held = Some(Token::new(granted, self.now_ms()));
+        *current = Some(Token::new(granted, self.now_ms()));
         Ok(scope)
     }
 
-    /// Ends the login, if there is one.
+    /// Revokes the access token, if there is one.
     pub async fn log_out(&self) -> Result<()> {
         let Some(token) = self.token.lock().await.take() else { return Ok(()) };
         let form = form(&[("token", token.access())]);
         self.send(Group::Auth, self.oauth("/restapi/oauth/revoke", form)?).await.map(drop)
     }
 
-    /// Asks for JSON of a shape.
+    /// Requests a JSON document of type `T`.
     pub(crate) async fn get<T: DeserializeOwned>(&self, group: Group, path: &str) -> Result<T> {
-        read(&self.ask(group, Method::GET, path, None).await?)
+        read(&self.request(group, Method::GET, path, None).await?)
     }
 
-    /// Asks for something at a path of the server, or at an address the server gave.
-    pub(crate) async fn ask(
+    /// Sends a request to a path of the server and returns the body. A refused access token is replaced once.
+    pub(crate) async fn request(
         &self,
         group: Group,
         method: Method,
@@ -145,15 +145,15 @@ impl Client {
         let mut has_new_token = false;
         loop {
             let access = self.access_token().await?;
-            let mut request = Request::new(Full::from(body.map(Value::to_string).unwrap_or_default()));
-            *request.method_mut() = method.clone();
-            *request.uri_mut() = self.uri(path)?;
-            insert(request.headers_mut(), header::AUTHORIZATION, format!("Bearer {access}"));
+            let mut message = Request::new(Full::from(body.map(Value::to_string).unwrap_or_default()));
+            *message.method_mut() = method.clone();
+            *message.uri_mut() = self.uri(path)?;
+            insert(message.headers_mut(), header::AUTHORIZATION, format!("Bearer {access}"));
             if body.is_some() {
-                insert(request.headers_mut(), header::CONTENT_TYPE, "application/json".to_owned());
+                insert(message.headers_mut(), header::CONTENT_TYPE, "application/json".to_owned());
             }
-            match self.send(group, request).await {
-                Err(Error::Refused(refusal)) if refusal.is_of_token() && !has_new_token => {
+            match self.send(group, message).await {
+                Err(Error::Refused(refusal)) if refusal.is_invalid_token() && !has_new_token => {
                     has_new_token = true;
                     self.token.lock().await.iter_mut().for_each(|token| token.reject(&access));
                 }
@@ -162,17 +162,17 @@ impl Client {
         }
     }
 
-    /// A token that is good now.
+    /// A valid access token: the current one, or a new one.
     async fn access_token(&self) -> Result<String> {
-        let mut held = self.token.lock().await;
-        let way = held.as_ref().map_or(Way::LogIn, |token| token.way(self.now_ms()));
-        let granted = match way {
-            Way::Use(access) => return Ok(access.to_owned()),
-            Way::LogIn => None,
-            Way::Refresh(token) => {
+        let mut current = self.token.lock().await;
+        let action = current.as_ref().map_or(TokenAction::LogIn, |token| token.action(self.now_ms()));
+        let granted = match action {
+            TokenAction::Use(access) => return Ok(access.to_owned()),
+            TokenAction::LogIn => None,
+            TokenAction::Refresh(token) => {
                 match self.grant(&[("grant_type", "refresh_token"), ("refresh_token", token)]).await {
                     Ok(granted) => Some(granted),
-                    // Used before, or ended by too many logins elsewhere: the credentials tell.
+                    // The refresh token was used before, or ended by too many logins elsewhere: log in.
                     Err(Error::Login(_)) => None,
                     Err(error) => return Err(error),
                 }
@@ -181,20 +181,20 @@ impl Client {
         let granted = match granted {
             Some(granted) => granted,
             None => {
-                *held = None;
+                *current = None;
                 let jwt = self.credentials.jwt.as_str();
                 self.grant(&[("grant_type", JWT_BEARER), ("assertion", jwt)]).await?
             }
         };
         let token = Token::new(granted, self.now_ms());
         let access = token.access().to_owned();
-        *held = Some(token);
+        *current = Some(token);
         Ok(access)
     }
 
-    async fn grant(&self, fields: &[(&str, &str)]) -> Result<Granted> {
+    async fn grant(&self, fields: &[(&str, &str)]) -> Result<TokenResponse> {
         match self.send(Group::Auth, self.oauth("/restapi/oauth/token", form(fields))?).await {
-            // What cannot be read may be a token: nothing of it is told.
+            // The body may contain a token, so the error does not quote it.
             Ok(body) => serde_json::from_slice(&body)
                 .map_err(|_| Error::Unreadable("the login was answered without a token".to_owned())),
             Err(Error::Refused(refusal)) if !refusal.is_outage() && !refusal.is_unknown() => {
@@ -216,7 +216,7 @@ impl Client {
         Ok(request)
     }
 
-    /// Sends within the limits. The body of a good answer.
+    /// Sends a request within the rate limits; returns the body of a successful answer.
     async fn send(&self, group: Group, mut request: Request<Full<Bytes>>) -> Result<Bytes> {
         self.take(group)?;
         insert(request.headers_mut(), header::ACCEPT, "application/json".to_owned());
@@ -228,45 +228,45 @@ impl Client {
         let Answer { status, headers, body } = self.http.send(request).await?;
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         header("date").inspect(|date| self.set_clock(date));
-        self.hear(group, status.as_u16(), header)?;
+        self.apply_limits(group, status.as_u16(), header)?;
         match status.is_success() {
             true => Ok(body),
             false => {
-                let said = serde_json::from_slice(&body).unwrap_or_default();
-                Err(Error::Refused(Refusal::read(status.as_u16(), &said)))
+                let error_body = serde_json::from_slice(&body).unwrap_or_default();
+                Err(Error::Refused(Refusal::read(status.as_u16(), &error_body)))
             }
         }
     }
 
-    /// Takes a request out of the budget.
+    /// Takes one request out of the budget.
     pub(crate) fn take(&self, group: Group) -> Result<()> {
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
         budget.take(group, self.now_ms()).map_err(|until_ms| Error::Later { group, until_ms })
     }
 
-    /// Whether half of a group's budget is left.
-    pub(crate) fn leave_half(&self, group: Group) -> Result<()> {
+    /// Checks that half of a group's budget is left, for requests that can wait.
+    pub(crate) fn reserve_half(&self, group: Group) -> Result<()> {
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        budget.is_half_left(group, self.now_ms()).map_err(|until_ms| Error::Later { group, until_ms })
+        budget.check_half(group, self.now_ms()).map_err(|until_ms| Error::Later { group, until_ms })
     }
 
-    /// Takes note of what the headers of an answer tell of the limits.
-    pub(crate) fn hear<'h>(
+    /// Applies the rate-limit headers of an answer. A refusal (status 429) is an error.
+    pub(crate) fn apply_limits<'h>(
         &self,
         group: Group,
         status: u16,
         header: impl Fn(&str) -> Option<&'h str>,
     ) -> Result<()> {
-        let told = Told {
+        let limits = RateLimitHeaders {
             group: header("x-rate-limit-group").and_then(Group::named),
             limit: header("x-rate-limit-limit").and_then(|text| text.parse().ok()),
             remaining: header("x-rate-limit-remaining").and_then(|text| text.parse().ok()),
             window_s: header("x-rate-limit-window").and_then(|text| text.parse().ok()),
-            refused: (status == 429).then(|| header("retry-after").and_then(|text| text.parse().ok())),
+            retry_after_s: (status == 429).then(|| header("retry-after").and_then(|text| text.parse().ok())),
         };
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        match budget.hear(group, &told, self.now_ms()) {
-            Some(until_ms) => Err(Error::Later { group: told.group.unwrap_or(group), until_ms }),
+        match budget.apply(group, &limits, self.now_ms()) {
+            Some(until_ms) => Err(Error::Later { group: limits.group.unwrap_or(group), until_ms }),
             None => Ok(()),
         }
     }
@@ -278,12 +278,13 @@ impl Client {
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
-/// Reads JSON of a shape.
+/// Parses JSON as a `T`.
 pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     serde_json::from_slice(body).map_err(|error| Error::Unreadable(error.to_string()))
 }
 
-/// Sets a header; what cannot stand in one (a credential with a line break) is left out, and refused by the server.
+/// Sets a header. A value that is not valid in one (a credential with a line break) is left out; the server
+/// refuses the request.
 fn insert(headers: &mut HeaderMap, name: header::HeaderName, value: String) {
     if let Ok(mut value) = header::HeaderValue::try_from(value) {
         value.set_sensitive(name == header::AUTHORIZATION);
@@ -291,7 +292,7 @@ fn insert(headers: &mut HeaderMap, name: header::HeaderName, value: String) {
     }
 }
 
-/// `application/x-www-form-urlencoded`: everything but what never needs escaping is escaped.
+/// `application/x-www-form-urlencoded`, with everything escaped that may need it.
 fn form(fields: &[(&str, &str)]) -> String {
     let escape = |text: &str| -> String {
         let escaped = text.bytes().map(|byte| match byte {

@@ -1,4 +1,4 @@
-//! What can go wrong with a request. No text here holds a credential or a token.
+//! Errors of requests. No text contains a credential or a token.
 
 use std::fmt;
 
@@ -6,27 +6,27 @@ use serde_json::Value;
 
 use crate::budget::Group;
 
-/// What a request comes to.
+/// Result of a request.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a request was not answered as hoped.
+/// Why a request failed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {
-    /// The address of the server is none.
-    #[error("{0:?} is no address of a RingCentral server; it looks like https://platform.ringcentral.com")]
+    /// The server's address is not a URL of a server.
+    #[error("{0:?} is not the address of a RingCentral server, for example https://platform.ringcentral.com")]
     Address(String),
-    /// No connection, or it broke off, or nobody answered in time.
+    /// No connection, a connection that broke, or no answer in time.
     #[error("RingCentral cannot be reached: {0}")]
     Unreachable(String),
     /// The rate limits do not allow it yet.
-    #[error("RingCentral's limit for {group} requests is used up for now; in a minute there is room again")]
+    #[error("RingCentral's limit for {group} requests is used up; the next one is allowed in about a minute")]
     Later {
-        /// Of which kind too many were made.
+        /// The group whose limit is used up.
         group: Group,
-        /// When it may be tried again, by the client's clock, in milliseconds.
+        /// When the request is allowed again, by the client's clock; milliseconds since 1970.
         until_ms: i64,
     },
-    /// The credentials are not taken.
+    /// RingCentral refuses the credentials.
     #[error("RingCentral refuses the login: {0}")]
     Login(Refusal),
     /// The request was refused.
@@ -44,14 +44,14 @@ pub struct Refusal {
     pub status: u16,
     /// RingCentral's code: `CMN-401`, `SUB-521`.
     pub code: String,
-    /// What it says.
+    /// RingCentral's message.
     pub message: String,
-    /// The permission that is missing, where one is.
+    /// The permission that is missing; `None` if that is not the reason.
     pub permission: Option<String>,
 }
 
 impl Refusal {
-    /// Reads the body of an error: a list of errors, of which the first counts, or what OAuth knows (RFC 6749).
+    /// Reads the body of an error: the first of RingCentral's list of errors, or OAuth's form (RFC 6749).
     pub(crate) fn read(status: u16, body: &Value) -> Self {
         let first = &body["errors"][0];
         let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -66,17 +66,17 @@ impl Refusal {
         Self { status, code: code.unwrap_or_default(), message, permission }
     }
 
-    /// Whether the access token is to blame: it has expired, was revoked, or was never one.
-    pub(crate) fn is_of_token(&self) -> bool {
+    /// Whether the access token is expired, revoked or invalid.
+    pub(crate) fn is_invalid_token(&self) -> bool {
         self.status == 401
     }
 
-    /// Whether it is RingCentral's trouble, which passes.
+    /// Whether RingCentral has an outage, which is transient.
     pub fn is_outage(&self) -> bool {
         self.status >= 500
     }
 
-    /// Whether there is no such thing (any more).
+    /// Whether the requested object does not exist (any more).
     pub fn is_unknown(&self) -> bool {
         self.status == 404
     }
@@ -101,7 +101,7 @@ impl fmt::Display for Refusal {
 }
 
 impl Error {
-    /// The refusal, if it is one.
+    /// RingCentral's refusal; `None` if the error is another one.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Refused(refusal) | Self::Login(refusal) => Some(refusal),
@@ -109,12 +109,12 @@ impl Error {
         }
     }
 
-    /// Whether there is no such thing (any more).
+    /// Whether the requested object does not exist (any more).
     pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Refused(refusal) if refusal.is_unknown())
     }
 
-    /// Whether it passes by itself.
+    /// Whether the error is transient, so that a retry can succeed.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::Later { .. } | Self::Unreadable(_) => true,

@@ -1,4 +1,4 @@
-//! HTTP with TLS, by this machine's trusted certificates. All clients of a process share one.
+//! HTTP with TLS. It trusts this machine's certificates; all clients of a process share one.
 
 use std::{
     error::Error as _,
@@ -24,18 +24,19 @@ use crate::{
     proxy::Proxies,
 };
 
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// For a whole request. RingCentral calls the webhook while it answers the creation of a subscription.
-const WITHIN: Duration = Duration::from_secs(30);
+/// Maximum duration of a request with its answer. RingCentral calls the webhook before it answers the
+/// creation of a subscription.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A connection is closed soon: with many accounts, most are idle most of the time.
-const IDLE: Duration = Duration::from_secs(10);
+/// Idle connections are closed after this time: with many accounts, most are idle most of the time.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A page of a list has some hundred KB.
+/// Maximum size of an answer. A page of a list has some hundred KB.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
 
-/// The way to RingCentral. Clones share their connections.
+/// The HTTP client. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Http {
     client: Client<HttpsConnector<Connector>, Full<Bytes>>,
@@ -43,7 +44,7 @@ pub struct Http {
     connector: Connector,
 }
 
-/// An answer, whatever it says.
+/// An answer of any status.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -52,12 +53,12 @@ pub(crate) struct Answer {
 }
 
 impl Http {
-    /// Trusts whom this machine trusts, and connects directly.
+    /// A client that trusts this machine's certificates and connects directly.
     pub fn new() -> Result<Self> {
         Self::through(Proxies::default())
     }
 
-    /// Trusts whom this machine trusts, and connects through proxies.
+    /// A client that trusts this machine's certificates and connects through proxies.
     pub fn through(proxies: Proxies) -> Result<Self> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -71,7 +72,7 @@ impl Http {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT_WITHIN));
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
         let connector = Connector { tcp, proxies: Arc::new(proxies) };
         let with_tls = HttpsConnectorBuilder::new()
             .with_tls_config((*tls).clone())
@@ -80,36 +81,36 @@ impl Http {
             .wrap_connector(connector.clone());
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .build(with_tls);
         Ok(Self { client, tls, connector })
     }
 
-    /// For WebSockets, which make their own connections.
+    /// The TLS configuration, for WebSockets.
     pub(crate) fn tls(&self) -> Arc<rustls::ClientConfig> {
         self.tls.clone()
     }
 
-    /// A connection to a host, for a WebSocket.
+    /// Opens a connection to a host, for a WebSocket.
     pub(crate) async fn connect(&self, address: &Uri) -> Result<TcpStream> {
         let connected = self.connector.clone().call(address.clone()).await;
         Ok(connected.map_err(|error| Error::Unreachable(error.to_string()))?.into_inner())
     }
 
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer> {
-        let asked = async {
+        let exchange = async {
             let response = self.client.request(request).await.map_err(|error| unreachable(&error))?;
             let (head, body) = response.into_parts();
             let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
             let body = body.map_err(|error| Error::Unreachable(error.to_string()))?.to_bytes();
             Ok(Answer { status: head.status, headers: head.headers, body })
         };
-        let late = || Error::Unreachable(format!("no answer within {} s", WITHIN.as_secs()));
-        tokio::time::timeout(WITHIN, asked).await.unwrap_or_else(|_| Err(late()))
+        let late = || Error::Unreachable(format!("no answer within {} s", REQUEST_TIMEOUT.as_secs()));
+        tokio::time::timeout(REQUEST_TIMEOUT, exchange).await.unwrap_or_else(|_| Err(late()))
     }
 }
 
-/// Connects directly, trying a name's addresses beside each other, or through a proxy.
+/// Connects directly, to a name's addresses in parallel, or through a proxy.
 #[derive(Debug, Clone)]
 struct Connector {
     tcp: HttpConnector,
@@ -139,7 +140,7 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// The address with the port of its scheme, which the connector for HTTP does not know of WebSockets.
+/// Adds the default port of the scheme. The HTTP connector does not know those of WebSockets.
 fn with_port(uri: &Uri, is_tls: bool) -> io::Result<Uri> {
     let port = if is_tls { 443 } else { 80 };
     match (uri.authority(), uri.port()) {
@@ -151,7 +152,8 @@ fn with_port(uri: &Uri, is_tls: bool) -> io::Result<Uri> {
     }
 }
 
-/// The innermost cause says most: "connection refused", not "tcp connect error".
+/// Reduces an error to its innermost cause, which is the most specific: "connection refused", not "tcp
+/// connect error".
 fn innermost(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
     let mut cause: &dyn std::error::Error = &error;
     while let Some(source) = cause.source() {
@@ -163,7 +165,7 @@ fn innermost(error: impl std::error::Error + Send + Sync + 'static) -> io::Error
     }
 }
 
-/// The innermost cause says most: "connection refused", not "client error".
+/// Reduces an error to its innermost cause: "connection refused", not "client error".
 fn unreachable(error: &hyper_util::client::legacy::Error) -> Error {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {

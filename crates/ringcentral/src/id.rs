@@ -1,16 +1,16 @@
-//! Ids as parts of addresses. Those of sessions come from notifications, which whoever has a tenant's key or token can write:
-//! they must lead nowhere else with the login of the account's administrator.
+//! Ids as parts of request paths. Session ids come from notifications, which anybody with a tenant's key or
+//! verification token can send: they must not direct the administrator's login to another path.
 
-/// RingCentral's longest have some forty characters.
+/// Maximum length of an id that is requested. RingCentral's longest have some forty characters.
 const MAX_ID_BYTES: usize = 256;
 
-/// Whether an id has only characters that RingCentral's have; what else there is, is never requested.
+/// Whether an id has only characters that RingCentral's ids have. Any other id is never requested.
 pub fn is_requestable(id: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     (1..=MAX_ID_BYTES).contains(&id.len()) && id.bytes().all(is_plain)
 }
 
-/// An id as one segment of a path. A dot is escaped too: two of them lead out of it.
+/// Escapes an id for one segment of a path. A dot is escaped too, because `..` leaves the segment.
 pub(crate) fn segment(id: &str) -> String {
     let escaped = id.bytes().map(|byte| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'~' => char::from(byte).to_string(),
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_leads_elsewhere_is_escaped_and_never_requested() {
+    fn an_id_that_leads_elsewhere_is_escaped_and_never_requested() {
         for id in
             ["../../extension/~", "s-x?access=1", "s-y#frag", "a/b", "a%2Fb", "..", "", "ü", "a b", "a\nb"]
         {

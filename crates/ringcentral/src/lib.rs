@@ -1,8 +1,9 @@
-//! RingCentral asked as a client: logins, limits, subscriptions, the WebSocket gateway, sessions and logs.
+//! A client of RingCentral's API: logins, rate limits, subscriptions, the WebSocket gateway, sessions and
+//! logs.
 //!
-//! A [`Client`] is one user of one app. It never waits for its turn: what the rate limits do not allow now is
-//! answered with [`Error::Later`], and whoever asks decides what to do meanwhile. It knows nothing of calls, and
-//! of time only what its [`Clock`] says.
+//! A [`Client`] is one user of one app. It never waits for the rate limits: a request that they do not allow
+//! now returns [`Error::Later`], and the caller decides what to do meanwhile. The crate has no notion of
+//! calls, and takes the time from its [`Clock`].
 //!
 //! Sources: RingCentral's developer guide and its OpenAPI specification.
 

@@ -1,4 +1,5 @@
-//! Proxies for what goes out: connections through them are tunnels (CONNECT), so that a proxy sees names and no contents.
+//! Proxies for outgoing connections. Each connection is a tunnel (CONNECT), so that a proxy sees host names
+//! and no contents.
 
 use std::{fmt, io, time::Duration};
 
@@ -10,13 +11,14 @@ use tokio::{
     time::timeout,
 };
 
-/// For the connection to the proxy and its answer.
+/// Timeout of connecting to a proxy and of its answer.
 const TUNNEL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The head of a proxy's answer has so many bytes at most.
+/// Maximum size of the head of a proxy's answer.
 const MAX_HEAD_BYTES: usize = 16 * 1_024;
 
-/// Which connections go through which proxy; by default none does, whatever the environment says.
+/// The proxy of each scheme, and the hosts that are connected to directly. By default there is no proxy,
+/// whatever the environment says.
 #[derive(Debug, Clone, Default)]
 pub struct Proxies {
     https: Option<Proxy>,
@@ -25,8 +27,9 @@ pub struct Proxies {
 }
 
 impl Proxies {
-    /// For `https://` and `http://` addresses, each `http://[user:password@]host[:port]`. `direct` are hosts without a
-    /// proxy: `example.com` for the name and all below it, an address, a network as in `10.0.0.0/8`, or `*`.
+    /// Proxies for `https://` and `http://` addresses, each as `http://[user:password@]host[:port]`. `direct`
+    /// lists hosts without a proxy: `example.com` for the name and its subdomains, an address, a network such
+    /// as `10.0.0.0/8`, or `*`.
     pub fn new(https: Option<&str>, http: Option<&str>, direct: &[String]) -> Result<Self, String> {
         Ok(Self {
             https: https.map(Proxy::parse).transpose()?,
@@ -35,7 +38,7 @@ impl Proxies {
         })
     }
 
-    /// The proxy for a host; none: it is connected to directly.
+    /// The proxy for a host; `None` if it is connected to directly.
     pub fn of(&self, is_tls: bool, host: &str) -> Option<&Proxy> {
         let proxy = if is_tls { &self.https } else { &self.http };
         proxy.as_ref().filter(|_| !self.direct.iter().any(|direct| direct.is_for(host)))
@@ -62,7 +65,7 @@ impl Direct {
                 let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
                 match !name.is_empty() && name.bytes().all(is_name) {
                     true => Ok(Self::Name(name)),
-                    false => Err(format!("no_proxy: {text:?} is no host, address or network")),
+                    false => Err(format!("no_proxy: {text:?} is not a host name, address or network")),
                 }
             }
         }
@@ -84,7 +87,7 @@ impl Direct {
     }
 }
 
-/// A proxy. It shows no password when it is printed.
+/// A proxy. `Debug` does not show its password.
 #[derive(Clone)]
 pub struct Proxy {
     host: String,
@@ -100,15 +103,15 @@ impl fmt::Debug for Proxy {
 
 impl Proxy {
     fn parse(text: &str) -> Result<Self, String> {
-        // A password is not repeated.
-        let unfit = || "a proxy is http://host:port, or http://user:password@host:port".to_owned();
-        let uri: Uri = text.trim().parse().map_err(|_| unfit())?;
+        // The error does not quote the text, which may contain a password.
+        let malformed = || "a proxy is written http://host:port or http://user:password@host:port".to_owned();
+        let uri: Uri = text.trim().parse().map_err(|_| malformed())?;
         let is_plain =
             uri.scheme_str() == Some("http") && matches!(uri.path(), "" | "/") && uri.query().is_none();
-        let authority = uri.authority().filter(|_| is_plain).ok_or_else(unfit)?;
+        let authority = uri.authority().filter(|_| is_plain).ok_or_else(malformed)?;
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         if host.is_empty() {
-            return Err(unfit());
+            return Err(malformed());
         }
         let user = authority.as_str().rsplit_once('@').map(|(user, _)| user);
         let authorization = user.map(|user| BASE64_STANDARD.encode(percent_decoded(user)));
@@ -117,13 +120,14 @@ impl Proxy {
 
     /// Connects to a host and port through the proxy.
     pub async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
-        let late = |_| io::Error::new(io::ErrorKind::TimedOut, format!("no answer from the proxy {self:?}"));
-        timeout(TUNNEL_TIMEOUT, self.tunnel(host, port)).await.map_err(late)?
+        let timed_out =
+            |_| io::Error::new(io::ErrorKind::TimedOut, format!("no answer from the proxy {self:?}"));
+        timeout(TUNNEL_TIMEOUT, self.tunnel(host, port)).await.map_err(timed_out)?
     }
 
     async fn tunnel(&self, host: &str, port: u16) -> io::Result<TcpStream> {
-        let unreached = |error| io::Error::other(format!("the proxy {self:?} cannot be reached: {error}"));
-        let mut stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(unreached)?;
+        let unreachable = |error| io::Error::other(format!("the proxy {self:?} cannot be reached: {error}"));
+        let mut stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(unreachable)?;
         stream.set_nodelay(true)?;
         let target = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
@@ -144,12 +148,12 @@ impl Proxy {
     }
 }
 
-/// Reads up to the empty line, and nothing of what follows it.
+/// Reads up to and including the empty line, and nothing beyond it.
 async fn read_head(stream: &mut TcpStream) -> io::Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         if head.len() == MAX_HEAD_BYTES {
-            return Err(io::Error::other("the proxy's answer has no end"));
+            return Err(io::Error::other("the head of the proxy's answer is too large"));
         }
         head.push(stream.read_u8().await?);
     }
@@ -181,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_are_reached_through_the_proxy_of_their_scheme_or_directly() {
+    fn hosts_are_connected_to_through_the_proxy_of_their_scheme_or_directly() {
         let direct = ["example.com", "*.internal", "10.0.0.0/8", "192.0.2.7"].map(str::to_owned);
         let proxies = Proxies::new(Some("http://p:3128"), None, &direct).unwrap();
         for host in
@@ -198,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_proxy_is_refused_and_passwords_are_not_shown() {
+    fn a_malformed_proxy_is_refused_and_passwords_are_not_shown() {
         for bad in ["p:3128", "https://p", "socks5://p:1080", "http://", "http://p/path", "http://p?x"] {
             assert!(Proxies::new(Some(bad), None, &[]).is_err(), "{bad}");
         }
@@ -209,7 +213,7 @@ mod tests {
         assert_eq!(proxy.authorization.as_deref(), Some(BASE64_STANDARD.encode("me:s@fe").as_str()));
     }
 
-    /// Answers one CONNECT, then echoes; the head that it got.
+    /// Answers one CONNECT; the task returns the head of the request.
     async fn one_connect(answer: &'static str) -> (String, tokio::task::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://u:p@{}", listener.local_addr().unwrap());

@@ -1,7 +1,7 @@
-//! The WebSocket gateway: one connection, requests and notifications in frames.
+//! The WebSocket gateway: one connection for requests and notifications.
 //!
-//! Every frame is a JSON list of a header and, mostly, a body. A connection that was lost can be taken up again for
-//! three minutes, in which RingCentral keeps the latest hundred notifications.
+//! Every frame is a JSON list of a header and, mostly, a body. A lost connection can be resumed within three
+//! minutes, for which RingCentral buffers the latest hundred notifications.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -19,28 +19,28 @@ use crate::{
     budget::Group,
     client::{Client, read},
     error::{Error, Refusal, Result},
-    subscription::{Subscription, Transport, wanted},
+    subscription::{Subscription, Transport, subscription_request},
 };
 
-/// After so much silence a sign of life is asked for; after as much again the connection counts as lost.
-const SILENCE: Duration = Duration::from_secs(30);
+/// Maximum silence before a heartbeat is sent; after as much again the connection counts as lost.
+const HEARTBEAT_AFTER: Duration = Duration::from_secs(30);
 
-/// For the connection, the first frame, and the answer to a request.
-const WITHIN: Duration = Duration::from_secs(20);
+/// Timeout of connecting, of the first frame, and of the answer to a request.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// RingCentral keeps so many notifications for a connection that was lost.
-const RECOVERY_BUFFER: usize = 100;
+/// Notifications that RingCentral buffers for a lost connection.
+const RECOVERY_BUFFER_ITEMS: usize = 100;
 
-/// A notification has a few KB; one connection per account should cost little.
+/// A notification has a few KB, and each account has a connection.
 const READ_BUFFER_BYTES: usize = 4 << 10;
 const MAX_MESSAGE_BYTES: usize = 1 << 20;
 
-/// How taking up an earlier connection went.
+/// Result of resuming an earlier connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recovery {
-    /// There was none to take up, or RingCentral has forgotten it.
+    /// There was no earlier connection, or RingCentral does not know it any more.
     New,
-    /// It goes on; what was missed meanwhile comes now.
+    /// The connection is resumed: RingCentral sends what was missed.
     TakenUp,
 }
 
@@ -48,16 +48,16 @@ pub enum Recovery {
 pub struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
     token: Option<String>,
-    /// Came while an answer was waited for.
-    waiting: VecDeque<Box<str>>,
-    heard: Instant,
-    asked_for_life: bool,
-    messages: u64,
+    /// Notifications received while an answer was awaited.
+    buffered: VecDeque<Box<str>>,
+    last_frame_at: Instant,
+    heartbeat_sent: bool,
+    message_count: u64,
 }
 
 impl std::fmt::Debug for Socket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Socket").field("messages", &self.messages).finish_non_exhaustive()
+        f.debug_struct("Socket").field("message_count", &self.message_count).finish_non_exhaustive()
     }
 }
 
@@ -90,15 +90,17 @@ struct Wsc {
 }
 
 impl Socket {
-    /// RingCentral keeps so many notifications for a connection that was lost; who misses as many may miss more.
-    pub const KEPT: usize = RECOVERY_BUFFER;
+    /// Notifications that RingCentral buffers for a lost connection; if this many were missed, more may be
+    /// lost.
+    pub const KEPT: usize = RECOVERY_BUFFER_ITEMS;
 
-    /// Connects; with the [token](Self::recovery_token) of an earlier connection, takes that up if it can.
+    /// Connects; with the [token](Self::recovery_token) of an earlier connection, resumes it if possible.
     pub async fn open(client: &Client, earlier: Option<&str>) -> Result<(Self, Recovery)> {
-        let answer = client.ask(Group::Auth, Method::POST, "/restapi/oauth/wstoken", None).await?;
-        // What cannot be read may be a token: nothing of it is told.
-        let access: Access = serde_json::from_slice(&answer)
-            .map_err(|_| Error::Unreadable("no address of the WebSocket gateway".to_owned()))?;
+        let answer = client.request(Group::Auth, Method::POST, "/restapi/oauth/wstoken", None).await?;
+        // The body may contain a token, so the error does not quote it.
+        let access: Access = serde_json::from_slice(&answer).map_err(|_| {
+            Error::Unreadable("the answer has no address of the WebSocket gateway".to_owned())
+        })?;
         let separator = if access.uri.contains('?') { '&' } else { '?' };
         let mut address = format!("{}{separator}access_token={}", access.uri, access.token);
         if let Some(earlier) = earlier {
@@ -110,44 +112,44 @@ impl Socket {
             .write_buffer_size(0)
             .max_message_size(Some(MAX_MESSAGE_BYTES));
         let connector = Connector::Rustls(client.http.tls());
-        let gateway = address
-            .parse()
-            .map_err(|_| Error::Unreadable("no address of the WebSocket gateway".to_owned()))?;
-        let tcp = within(client.http.connect(&gateway)).await??;
+        let gateway = address.parse().map_err(|_| {
+            Error::Unreadable("the answer has no address of the WebSocket gateway".to_owned())
+        })?;
+        let tcp = with_timeout(client.http.connect(&gateway)).await??;
         tcp.set_nodelay(true).map_err(|error| Error::Unreachable(error.to_string()))?;
         let connecting = client_async_tls_with_config(address, tcp, Some(config), Some(connector));
-        let (stream, _) = within(connecting).await?.map_err(|error| lost(&error))?;
+        let (stream, _) = with_timeout(connecting).await?.map_err(|error| connection_error(&error))?;
         let mut socket = Self {
             stream,
             token: None,
-            waiting: VecDeque::new(),
-            heard: Instant::now(),
-            asked_for_life: false,
-            messages: 0,
+            buffered: VecDeque::new(),
+            last_frame_at: Instant::now(),
+            heartbeat_sent: false,
+            message_count: 0,
         };
-        let (header, body) = within(socket.frame()).await??;
+        let (header, body) = with_timeout(socket.frame()).await??;
         if header.kind != "ConnectionDetails" {
-            return Err(refused(&header, body.as_deref()));
+            return Err(refusal_of(&header, body.as_deref()));
         }
         socket.token = header.wsc.map(|wsc| wsc.token);
         let details: Value =
             body.as_deref().map(|body| read(body.get().as_bytes())).transpose()?.unwrap_or_default();
-        let is_taken_up = details["recoveryState"] == "Successful";
-        Ok((socket, if is_taken_up { Recovery::TakenUp } else { Recovery::New }))
+        let is_resumed = details["recoveryState"] == "Successful";
+        Ok((socket, if is_resumed { Recovery::TakenUp } else { Recovery::New }))
     }
 
-    /// With which this connection can be taken up again.
+    /// The token that resumes this connection; `None` if RingCentral gave none.
     pub fn recovery_token(&self) -> Option<&str> {
         self.token.as_deref()
     }
 
     /// Subscribes to all calls of the user's account; an earlier subscription of this connection ends.
     pub async fn subscribe(&mut self, client: &Client) -> Result<Subscription> {
-        let body = wanted(&Transport::WebSocket);
-        self.ask(client, Group::Medium, "POST", "/restapi/v1.0/subscription", Some(body)).await
+        let body = subscription_request(&Transport::WebSocket);
+        self.request(client, Group::Medium, "POST", "/restapi/v1.0/subscription", Some(body)).await
     }
 
-    async fn ask<T: DeserializeOwned>(
+    async fn request<T: DeserializeOwned>(
         &mut self,
         client: &Client,
         group: Group,
@@ -156,120 +158,121 @@ impl Socket {
         body: Option<Value>,
     ) -> Result<T> {
         client.take(group)?;
-        self.messages += 1;
-        let id = format!("wholecall-{}", self.messages);
+        self.message_count += 1;
+        let id = format!("wholecall-{}", self.message_count);
         let header = json!({ "type": "ClientRequest", "messageId": id, "method": method, "path": path });
         let frame = match body {
             Some(body) => json!([header, body]),
             None => json!([header]),
         };
         self.send(frame.to_string()).await?;
-        within(self.answer(client, group, &id)).await?
+        with_timeout(self.answer(client, group, &id)).await?
     }
 
     async fn answer<T: DeserializeOwned>(&mut self, client: &Client, group: Group, id: &str) -> Result<T> {
         loop {
             let (header, body) = self.frame().await?;
             match header.kind.as_str() {
-                "ServerNotification" => self.waiting.extend(body.map(|body| body.get().into())),
+                "ServerNotification" => self.buffered.extend(body.map(|body| body.get().into())),
                 _ if header.message_id != id => {}
                 _ => {
-                    let told = |name: &str| {
+                    let header_value = |name: &str| {
                         let headers = header.headers.as_object().into_iter().flatten();
                         let mut found = headers.filter(|(other, _)| other.eq_ignore_ascii_case(name));
                         found.find_map(|(_, value)| value.as_str())
                     };
-                    client.hear(group, header.status, told)?;
+                    client.apply_limits(group, header.status, header_value)?;
                     return match (&body, header.status) {
                         (Some(body), 200..300) => read(body.get().as_bytes()),
-                        _ => Err(refused(&header, body.as_deref())),
+                        _ => Err(refusal_of(&header, body.as_deref())),
                     };
                 }
             }
         }
     }
 
-    /// The next notification, as it came. An error ends the connection.
+    /// Waits for the next notification and returns its body unchanged. An error ends the connection.
     pub async fn next(&mut self) -> Result<Box<str>> {
         loop {
-            if let Some(waiting) = self.waiting.pop_front() {
-                return Ok(waiting);
+            if let Some(body) = self.buffered.pop_front() {
+                return Ok(body);
             }
-            let until = self.heard + if self.asked_for_life { 2 * SILENCE } else { SILENCE };
+            let until =
+                self.last_frame_at + if self.heartbeat_sent { 2 * HEARTBEAT_AFTER } else { HEARTBEAT_AFTER };
             match tokio::time::timeout_at(until, self.frame()).await {
                 Ok(frame) => {
                     let (header, body) = frame?;
                     match (header.kind.as_str(), body) {
                         ("ServerNotification", Some(body)) => return Ok(body.get().into()),
-                        ("Error", body) => return Err(refused(&header, body.as_deref())),
+                        ("Error", body) => return Err(refusal_of(&header, body.as_deref())),
                         _ => {}
                     }
                 }
-                Err(_) if self.asked_for_life => {
-                    return Err(Error::Unreachable("the WebSocket has fallen silent".to_owned()));
+                Err(_) if self.heartbeat_sent => {
+                    return Err(Error::Unreachable("the WebSocket does not answer a heartbeat".to_owned()));
                 }
                 Err(_) => {
-                    self.asked_for_life = true;
-                    self.messages += 1;
-                    let id = format!("wholecall-{}", self.messages);
+                    self.heartbeat_sent = true;
+                    self.message_count += 1;
+                    let id = format!("wholecall-{}", self.message_count);
                     self.send(json!([{ "type": "Heartbeat", "messageId": id }]).to_string()).await?;
                 }
             }
         }
     }
 
-    /// The next frame. Nothing is lost where the caller stops waiting.
+    /// The next frame. Cancelling the future loses nothing.
     async fn frame(&mut self) -> Result<(Header, Option<Box<RawValue>>)> {
         loop {
             let message = self.stream.next().await;
             let message = message.ok_or_else(|| Error::Unreachable("the WebSocket was closed".to_owned()))?;
-            let message = message.map_err(|error| lost(&error))?;
-            (self.heard, self.asked_for_life) = (Instant::now(), false);
+            let message = message.map_err(|error| connection_error(&error))?;
+            (self.last_frame_at, self.heartbeat_sent) = (Instant::now(), false);
             match message {
                 Message::Text(text) => return split(&text),
                 Message::Close(_) => return Err(Error::Unreachable("the WebSocket was closed".to_owned())),
-                // Pings are answered by the library, with the next message that is read.
+                // The library answers pings when the next message is read.
                 _ => {}
             }
         }
     }
 
     async fn send(&mut self, text: String) -> Result<()> {
-        within(self.stream.send(Message::text(text))).await?.map_err(|error| lost(&error))
+        with_timeout(self.stream.send(Message::text(text))).await?.map_err(|error| connection_error(&error))
     }
 
-    /// Ends the connection; what is subscribed by it ends soon after.
+    /// Closes the connection; RingCentral ends its subscription soon after.
     pub async fn close(mut self) {
-        // RingCentral notices in any case.
-        let _ = within(self.stream.close(None)).await;
+        // RingCentral notices the end even if this fails.
+        let _ = with_timeout(self.stream.close(None)).await;
     }
 }
 
-/// A frame's header and body.
+/// Splits a frame into header and body.
 fn split(text: &str) -> Result<(Header, Option<Box<RawValue>>)> {
     let mut parts: VecDeque<Box<RawValue>> = read(text.as_bytes())?;
-    let header = parts.pop_front().ok_or_else(|| Error::Unreadable("an empty frame".to_owned()))?;
+    let header = parts.pop_front().ok_or_else(|| Error::Unreadable("the frame is empty".to_owned()))?;
     Ok((read(header.get().as_bytes())?, parts.pop_front()))
 }
 
-fn refused(header: &Header, body: Option<&RawValue>) -> Error {
-    let said: Value = body.and_then(|body| serde_json::from_str(body.get()).ok()).unwrap_or_default();
-    Error::Refused(Refusal::read(header.status, &said))
+fn refusal_of(header: &Header, body: Option<&RawValue>) -> Error {
+    let error_body: Value = body.and_then(|body| serde_json::from_str(body.get()).ok()).unwrap_or_default();
+    Error::Refused(Refusal::read(header.status, &error_body))
 }
 
-/// Without the address, which holds a token.
-fn lost(error: &tokio_tungstenite::tungstenite::Error) -> Error {
+/// Leaves out the address, which contains a token.
+fn connection_error(error: &tokio_tungstenite::tungstenite::Error) -> Error {
     use tokio_tungstenite::tungstenite::Error as Ws;
     Error::Unreachable(match error {
-        Ws::Url(_) => "the address of the WebSocket gateway is none".to_owned(),
+        Ws::Url(_) => "the WebSocket gateway's address is not valid".to_owned(),
         Ws::Http(response) => format!("the WebSocket gateway answers {}", response.status()),
         other => other.to_string(),
     })
 }
 
-async fn within<T>(doing: impl Future<Output = T>) -> Result<T> {
-    let late = |_| Error::Unreachable(format!("no answer within {} s", WITHIN.as_secs()));
-    tokio::time::timeout(WITHIN, doing).await.map_err(late)
+async fn with_timeout<T>(future: impl Future<Output = T>) -> Result<T> {
+    let late = |_| Error::Unreachable(format!("no answer within {} s", REPLY_TIMEOUT.as_secs()));
+    tokio::time::timeout(REPLY_TIMEOUT, future).await.map_err(late)
 }
 
 #[cfg(test)]
@@ -277,7 +280,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_are_split_and_bodies_kept_as_they_came() {
+    fn frames_are_split_and_bodies_stay_unchanged() {
         let (header, body) =
             split(r#"[{"type":"ServerNotification","messageId":"1"}, {"b" : 1.0,"a":2}]"#).unwrap();
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Subscriptions: made, renewed, looked after, ended.
+//! Subscriptions: creating, renewing, checking and ending them.
 
 use hyper::Method;
 use serde::Deserialize;
@@ -11,52 +11,52 @@ use crate::{
     id::segment,
 };
 
-/// How long a webhook's subscription is asked for.
+/// Requested lifetime of a webhook's subscription.
 pub const WEBHOOK_SECONDS: i64 = 604_800;
 
-/// What a whole account's calls are told by.
-const SESSIONS: &str = "/restapi/v1.0/account/~/telephony/sessions";
+/// Event filter: state changes of all sessions of the account.
+const SESSIONS_FILTER: &str = "/restapi/v1.0/account/~/telephony/sessions";
 
-/// To be told of changed extensions.
-const EXTENSIONS: &str = "/restapi/v1.0/account/~/extension";
+/// Event filter: changed extensions.
+const EXTENSIONS_FILTER: &str = "/restapi/v1.0/account/~/extension";
 
-const SUBSCRIPTION: &str = "/restapi/v1.0/subscription";
+const SUBSCRIPTION_PATH: &str = "/restapi/v1.0/subscription";
 
-/// How notifications come.
+/// How RingCentral delivers notifications.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Transport {
-    /// They are posted.
+    /// By HTTP POST.
     Webhook {
-        /// Where.
+        /// The URL.
         address: String,
-        /// What is shown with each.
+        /// The `Verification-Token` header of each notification.
         verification_token: String,
     },
-    /// They come through the WebSocket by which the subscription was made.
+    /// Through the WebSocket that the subscription was created on.
     WebSocket,
 }
 
-/// A subscription as RingCentral tells it.
+/// A subscription, as RingCentral describes it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Subscription {
     /// Its id.
     pub id: String,
-    /// `Active`; anything else is dead.
+    /// `Active`; with any other status nothing is delivered.
     pub status: String,
-    /// What it tells, with real ids in place of `~`.
+    /// The event filters in force, with real ids in place of `~`.
     pub event_filters: Vec<String>,
-    /// What it does not tell though it was asked for.
+    /// Requested event filters that are not in force.
     #[serde(default)]
     pub disabled_filters: Vec<DisabledFilter>,
-    /// How many seconds it has left.
+    /// Seconds until it expires.
     pub expires_in: i64,
     #[serde(default)]
     blacklisted_data: Option<Blacklisted>,
     delivery_mode: DeliveryMode,
 }
 
-/// A filter that is not in force.
+/// An event filter that is not in force.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct DisabledFilter {
     /// The filter.
@@ -65,7 +65,7 @@ pub struct DisabledFilter {
     /// RingCentral's code.
     #[serde(default)]
     pub reason: String,
-    /// In words.
+    /// RingCentral's message.
     #[serde(default)]
     pub message: String,
 }
@@ -83,20 +83,20 @@ struct DeliveryMode {
 }
 
 impl Subscription {
-    /// Where a webhook's notifications are posted to.
+    /// The URL of a webhook; `None` if the subscription is not a webhook's.
     pub fn address(&self) -> Option<&str> {
         self.delivery_mode.address.as_deref()
     }
 
-    /// Whether calls of a whole account are told, all of them.
-    fn tells_sessions(&self) -> bool {
-        // Of `/restapi/v1.0/account/~/telephony/sessions` RingCentral shows the account's id for `~`.
-        let is_wanted = |filter: &String| {
+    /// Whether the subscription covers all sessions of the whole account.
+    fn covers_sessions(&self) -> bool {
+        // In `/restapi/v1.0/account/~/telephony/sessions` RingCentral replaces `~` by the account's id.
+        let is_of_all_sessions = |filter: &String| {
             let rest = filter.strip_prefix("/restapi/v1.0/account/").unwrap_or_default();
-            rest.split_once('/').is_some_and(|(_, what)| what == "telephony/sessions")
+            rest.split_once('/').is_some_and(|(_, resource)| resource == "telephony/sessions")
         };
         let is_disabled = self.disabled_sessions().is_some();
-        self.event_filters.iter().any(is_wanted) && !is_disabled
+        self.event_filters.iter().any(is_of_all_sessions) && !is_disabled
     }
 
     fn disabled_sessions(&self) -> Option<&DisabledFilter> {
@@ -104,30 +104,30 @@ impl Subscription {
     }
 }
 
-/// How a subscription stands.
+/// The state of a subscription.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Health {
-    /// As it should be; so many seconds are left.
+    /// In force.
     Fine {
-        /// Seconds.
+        /// Seconds until it expires.
         expires_in: i64,
     },
-    /// There is none (any more).
+    /// It does not exist (any more).
     Lost,
-    /// RingCentral has given it up, for a reason.
+    /// RingCentral stopped delivering, for this reason.
     Blacklisted(String),
-    /// Somebody has changed it: calls are not told any more.
+    /// Its event filters were changed: it does not cover all sessions any more.
     Changed,
-    /// RingCentral does not let this user be told of calls.
+    /// RingCentral does not let this user subscribe to sessions.
     Disabled {
-        /// The permission that is missing, where it says so.
+        /// The permission that is missing; `None` if RingCentral does not name it.
         permission: Option<String>,
-        /// What it says.
+        /// RingCentral's message.
         message: String,
     },
 }
 
-/// How a subscription stands in the list of all.
+/// The state of the subscription with an id, given the list of all.
 pub fn judge(list: &[Subscription], id: &str) -> Health {
     let Some(own) = list.iter().find(|subscription| subscription.id == id) else { return Health::Lost };
     if !own.status.eq_ignore_ascii_case("active") {
@@ -138,14 +138,14 @@ pub fn judge(list: &[Subscription], id: &str) -> Health {
         let message = disabled.message.clone();
         return Health::Disabled { permission: permission_in(&message), message };
     }
-    match own.tells_sessions() {
+    match own.covers_sessions() {
         true => Health::Fine { expires_in: own.expires_in },
         false => Health::Changed,
     }
 }
 
-/// When a subscription that has so many seconds left is renewed: at half of them, somewhat earlier for some than for
-/// others (`jitter` from 0 to 1).
+/// When to renew a subscription that expires in `expires_in` seconds: at half of them, up to a fifth earlier
+/// (`jitter` from 0 to 1), so that many are not renewed at once.
 pub fn renew_at_ms(now_ms: i64, expires_in: i64, jitter: f64) -> i64 {
     let half = (expires_in.max(0) * 500) as f64;
     now_ms + (half * (1.0 - 0.2 * jitter.clamp(0.0, 1.0))) as i64
@@ -156,14 +156,15 @@ struct List {
     records: Vec<Subscription>,
 }
 
-/// What to ask for: sessions, changed extensions, and a reminder while a tenth of the time is left.
-pub(crate) fn wanted(transport: &Transport) -> Value {
+/// The body of a request to subscribe: sessions, changed extensions and, for a webhook, reminders in the last
+/// tenth of its lifetime.
+pub(crate) fn subscription_request(transport: &Transport) -> Value {
     match transport {
         Transport::Webhook { address, verification_token } => {
             let (threshold, interval) = (WEBHOOK_SECONDS / 10, WEBHOOK_SECONDS / 40);
-            let reminder = format!("{SUBSCRIPTION}/~?threshold={threshold}&interval={interval}");
+            let reminder = format!("{SUBSCRIPTION_PATH}/~?threshold={threshold}&interval={interval}");
             json!({
-                "eventFilters": [SESSIONS, EXTENSIONS, reminder],
+                "eventFilters": [SESSIONS_FILTER, EXTENSIONS_FILTER, reminder],
                 "deliveryMode": {
                     "transportType": "WebHook", "address": address, "verificationToken": verification_token
                 },
@@ -171,36 +172,46 @@ pub(crate) fn wanted(transport: &Transport) -> Value {
             })
         }
         Transport::WebSocket => json!({
-            "eventFilters": [SESSIONS, EXTENSIONS], "deliveryMode": { "transportType": "WebSocket" }
+            "eventFilters": [SESSIONS_FILTER, EXTENSIONS_FILTER], "deliveryMode": { "transportType": "WebSocket" }
         }),
     }
 }
 
 impl Client {
-    /// Subscribes to all calls of the user's account, by webhook. RingCentral asks the webhook before it answers.
+    /// Subscribes a webhook to all sessions of the user's account. RingCentral calls the webhook before it
+    /// answers.
     pub async fn subscribe(&self, address: &str, verification_token: &str) -> Result<Subscription> {
         let transport = Transport::Webhook {
             address: address.to_owned(),
             verification_token: verification_token.to_owned(),
         };
-        read(&self.ask(Group::Medium, Method::POST, SUBSCRIPTION, Some(&wanted(&transport))).await?)
+        read(
+            &self
+                .request(
+                    Group::Medium,
+                    Method::POST,
+                    SUBSCRIPTION_PATH,
+                    Some(&subscription_request(&transport)),
+                )
+                .await?,
+        )
     }
 
-    /// All subscriptions of this user by this app.
+    /// All subscriptions of this user and app.
     pub async fn subscriptions(&self) -> Result<Vec<Subscription>> {
-        Ok(self.get::<List>(Group::Light, SUBSCRIPTION).await?.records)
+        Ok(self.get::<List>(Group::Light, SUBSCRIPTION_PATH).await?.records)
     }
 
-    /// Gives a subscription its full time again.
+    /// Renews a subscription for its full lifetime.
     pub async fn renew(&self, id: &str) -> Result<Subscription> {
-        let path = format!("{SUBSCRIPTION}/{}/renew", segment(id));
-        read(&self.ask(Group::Light, Method::POST, &path, None).await?)
+        let path = format!("{SUBSCRIPTION_PATH}/{}/renew", segment(id));
+        read(&self.request(Group::Light, Method::POST, &path, None).await?)
     }
 
-    /// Ends a subscription; that there is none is as good.
+    /// Ends a subscription. One that does not exist is not an error.
     pub async fn unsubscribe(&self, id: &str) -> Result<()> {
-        let path = format!("{SUBSCRIPTION}/{}", segment(id));
-        match self.ask(Group::Medium, Method::DELETE, &path, None).await {
+        let path = format!("{SUBSCRIPTION_PATH}/{}", segment(id));
+        match self.request(Group::Medium, Method::DELETE, &path, None).await {
             Err(error) if !error.is_unknown() => Err(error),
             _ => Ok(()),
         }
@@ -224,14 +235,14 @@ mod tests {
     }
 
     #[test]
-    fn one_that_tells_calls_is_fine() {
+    fn a_subscription_that_covers_all_sessions_is_fine() {
         assert_eq!(judge(&[subscription(json!({}))], "a"), Health::Fine { expires_in: 604_799 });
         assert_eq!(judge(&[subscription(json!({}))], "b"), Health::Lost);
         assert_eq!(subscription(json!({})).address(), Some("https://hooks.example/hooks/acme"));
     }
 
     #[test]
-    fn whatever_is_not_active_is_dead() {
+    fn a_subscription_that_is_not_active_is_blacklisted() {
         let suspended = subscription(json!({ "status": "Suspended" }));
         assert_eq!(judge(&[suspended], "a"), Health::Blacklisted("Suspended".to_owned()));
         let reason = "Webhook responses with code: [404], reason: [Not Found]";
@@ -241,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_was_changed_or_is_not_allowed_is_told_apart() {
+    fn changed_and_disabled_subscriptions_are_distinguished() {
         let narrowed = ["/restapi/v1.0/account/8/telephony/sessions?direction=Inbound"];
         assert_eq!(judge(&[subscription(json!({ "eventFilters": narrowed }))], "a"), Health::Changed);
         let of_one = ["/restapi/v1.0/account/8/extension/9/telephony/sessions"];
@@ -260,10 +271,12 @@ mod tests {
     }
 
     #[test]
-    fn reminders_keep_to_what_ringcentral_allows() {
-        let wanted =
-            wanted(&Transport::Webhook { address: String::new(), verification_token: String::new() });
-        let filter = wanted["eventFilters"][2].as_str().unwrap();
+    fn reminders_respect_ringcentrals_minimum_interval() {
+        let request = subscription_request(&Transport::Webhook {
+            address: String::new(),
+            verification_token: String::new(),
+        });
+        let filter = request["eventFilters"][2].as_str().unwrap();
         let number = |name: &str| -> i64 {
             filter.split(['?', '&']).find_map(|part| part.strip_prefix(name)).unwrap().parse().unwrap()
         };

@@ -1,13 +1,13 @@
-//! Access tokens, and when which is to be had how.
+//! Access tokens: how long they are used, and how the next one is obtained.
 
 use serde::Deserialize;
 
-/// An access token is replaced so long before its end.
-const MARGIN_MS: i64 = 60_000;
+/// An access token is replaced this long before it expires.
+const RENEWAL_MARGIN_MS: i64 = 60_000;
 
-/// What `POST /restapi/oauth/token` answers. Only lengths of time count: the server's clock may be off.
+/// The answer to `POST /restapi/oauth/token`. Only its durations are used: the server's clock may be off.
 #[derive(Deserialize)]
-pub(crate) struct Granted {
+pub(crate) struct TokenResponse {
     access_token: String,
     expires_in: i64,
     #[serde(default)]
@@ -18,56 +18,58 @@ pub(crate) struct Granted {
     pub(crate) scope: String,
 }
 
-/// Tokens in hand.
+/// An access token, and the refresh token that came with it.
 pub(crate) struct Token {
     access: String,
     refresh: Option<(String, i64)>,
     granted_ms: i64,
-    until_ms: i64,
+    expires_ms: i64,
 }
 
-/// How to get an access token now.
+/// How to obtain an access token now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way<'a> {
-    /// The one in hand is good.
+pub(crate) enum TokenAction<'a> {
+    /// The current token is valid.
     Use(&'a str),
-    /// By a refresh token, which is good only once.
+    /// With the refresh token, which can be used once.
     Refresh(&'a str),
-    /// By the credentials.
+    /// With the credentials.
     LogIn,
 }
 
 impl Token {
-    pub(crate) fn new(granted: Granted, now_ms: i64) -> Self {
-        let life = granted.expires_in.max(0) * 1_000;
-        let refresh_life = granted.refresh_token_expires_in.unwrap_or(604_800).max(0) * 1_000;
+    pub(crate) fn new(response: TokenResponse, now_ms: i64) -> Self {
+        let life_ms = response.expires_in.max(0) * 1_000;
+        let refresh_life_ms = response.refresh_token_expires_in.unwrap_or(604_800).max(0) * 1_000;
         Self {
-            access: granted.access_token,
-            refresh: granted.refresh_token.map(|token| (token, now_ms + refresh_life - MARGIN_MS)),
+            access: response.access_token,
+            refresh: response
+                .refresh_token
+                .map(|token| (token, now_ms + refresh_life_ms - RENEWAL_MARGIN_MS)),
             granted_ms: now_ms,
-            until_ms: now_ms + life - MARGIN_MS.min(life / 2),
+            expires_ms: now_ms + life_ms - RENEWAL_MARGIN_MS.min(life_ms / 2),
         }
     }
 
-    /// What to do at a time. A clock that was set back makes the token's age unknown.
-    pub(crate) fn way(&self, now_ms: i64) -> Way<'_> {
-        if (self.granted_ms..self.until_ms).contains(&now_ms) {
-            return Way::Use(&self.access);
+    /// What to do at a time. If the clock was set back, the token's age is unknown and it is replaced.
+    pub(crate) fn action(&self, now_ms: i64) -> TokenAction<'_> {
+        if (self.granted_ms..self.expires_ms).contains(&now_ms) {
+            return TokenAction::Use(&self.access);
         }
         match &self.refresh {
-            Some((token, until_ms)) if now_ms < *until_ms => Way::Refresh(token),
-            _ => Way::LogIn,
+            Some((token, expires_ms)) if now_ms < *expires_ms => TokenAction::Refresh(token),
+            _ => TokenAction::LogIn,
         }
     }
 
-    /// The server does not take this access token any more.
+    /// Marks the access token as expired, because the server refused it.
     pub(crate) fn reject(&mut self, access: &str) {
         if self.access == access {
-            self.until_ms = self.granted_ms;
+            self.expires_ms = self.granted_ms;
         }
     }
 
-    /// What to revoke.
+    /// The access token.
     pub(crate) fn access(&self) -> &str {
         &self.access
     }
@@ -78,51 +80,51 @@ mod tests {
     use super::*;
 
     fn token(refresh: Option<i64>) -> Token {
-        let granted = Granted {
+        let response = TokenResponse {
             access_token: "A".to_owned(),
             expires_in: 3_600,
             refresh_token: refresh.map(|_| "R".to_owned()),
             refresh_token_expires_in: refresh,
             scope: String::new(),
         };
-        Token::new(granted, 1_000_000)
+        Token::new(response, 1_000_000)
     }
 
     #[test]
-    fn it_is_used_until_shortly_before_its_end_then_refreshed_then_there_is_a_login() {
+    fn a_token_is_used_until_shortly_before_it_expires_then_refreshed_then_replaced_by_a_login() {
         let with_refresh = token(Some(7_200));
-        assert_eq!(with_refresh.way(1_000_000), Way::Use("A"));
-        assert_eq!(with_refresh.way(1_000_000 + 3_539_999), Way::Use("A"));
-        assert_eq!(with_refresh.way(1_000_000 + 3_540_000), Way::Refresh("R"));
-        assert_eq!(with_refresh.way(1_000_000 + 7_139_999), Way::Refresh("R"));
-        assert_eq!(with_refresh.way(1_000_000 + 7_140_000), Way::LogIn);
-        assert_eq!(token(None).way(1_000_000 + 3_540_000), Way::LogIn);
+        assert_eq!(with_refresh.action(1_000_000), TokenAction::Use("A"));
+        assert_eq!(with_refresh.action(1_000_000 + 3_539_999), TokenAction::Use("A"));
+        assert_eq!(with_refresh.action(1_000_000 + 3_540_000), TokenAction::Refresh("R"));
+        assert_eq!(with_refresh.action(1_000_000 + 7_139_999), TokenAction::Refresh("R"));
+        assert_eq!(with_refresh.action(1_000_000 + 7_140_000), TokenAction::LogIn);
+        assert_eq!(token(None).action(1_000_000 + 3_540_000), TokenAction::LogIn);
     }
 
     #[test]
-    fn a_clock_that_was_set_back_makes_it_old() {
-        assert_eq!(token(Some(7_200)).way(999_999), Way::Refresh("R"));
+    fn a_token_is_replaced_after_the_clock_was_set_back() {
+        assert_eq!(token(Some(7_200)).action(999_999), TokenAction::Refresh("R"));
     }
 
     #[test]
-    fn only_the_token_that_was_refused_is_given_up() {
+    fn only_the_refused_token_is_marked_as_expired() {
         let mut token = token(Some(7_200));
         token.reject("older");
-        assert_eq!(token.way(1_000_001), Way::Use("A"));
+        assert_eq!(token.action(1_000_001), TokenAction::Use("A"));
         token.reject("A");
-        assert_eq!(token.way(1_000_001), Way::Refresh("R"));
+        assert_eq!(token.action(1_000_001), TokenAction::Refresh("R"));
     }
 
     #[test]
     fn a_token_of_a_few_seconds_is_used_for_half_of_them() {
-        let granted = Granted {
+        let response = TokenResponse {
             access_token: "A".to_owned(),
             expires_in: 10,
             refresh_token: None,
             refresh_token_expires_in: None,
             scope: String::new(),
         };
-        let token = Token::new(granted, 0);
-        assert_eq!((token.way(4_999), token.way(5_000)), (Way::Use("A"), Way::LogIn));
+        let token = Token::new(response, 0);
+        assert_eq!((token.action(4_999), token.action(5_000)), (TokenAction::Use("A"), TokenAction::LogIn));
     }
 }

@@ -1,6 +1,6 @@
-//! Directories, read from a platform that is none.
+//! Reading directories from a simulated platform.
 
-#![allow(clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
+#![allow(clippy::unwrap_used, reason = "a test fails without it")]
 
 use std::{
     sync::{
@@ -19,7 +19,7 @@ use wholecall_ringcentral::{
     Client, Credentials, Directory, Error, ForwardingNumbers, ForwardingReading, Http, PhoneNumber, Reading,
 };
 
-/// A platform, and a client of its first account's administrator, whose clock is the test's.
+/// A simulated platform, and a client of its first account's administrator. Both use the test's clock.
 struct World {
     fake: Fake,
     client: Client,
@@ -60,7 +60,7 @@ impl World {
         answer
     }
 
-    /// Reads within the limits; the directory, and how often it had to wait.
+    /// Reads the directory within the limits; returns it and the number of waits.
     async fn read(&self) -> (Directory, usize) {
         let (mut reading, mut waits) = (Reading::default(), 0);
         loop {
@@ -77,7 +77,7 @@ impl World {
 }
 
 impl World {
-    /// Reads all users' forwarding numbers within the limits; and how often that had to wait.
+    /// Reads all users' forwarding numbers within the limits; returns them and the number of waits.
     async fn forwarding(&self, directory: &Directory) -> (ForwardingNumbers, usize) {
         let (mut reading, mut waits) = (ForwardingReading::of(directory), 0);
         loop {
@@ -98,7 +98,7 @@ fn kinds(directory: &Directory, kind: &str) -> usize {
 }
 
 #[tokio::test]
-async fn everything_that_has_an_extension_is_read_within_the_limits() {
+async fn all_extensions_are_read_within_the_limits() {
     // More than a page of extensions and of numbers.
     let world = World::of(2_500).await;
     let (directory, _) = world.read().await;
@@ -128,12 +128,12 @@ async fn everything_that_has_an_extension_is_read_within_the_limits() {
     assert_eq!(again, directory, "the same whenever it is read");
     assert!(waits > 0, "two readings in a minute are more than half of what is allowed");
     assert!(world.control("GET", "counts", "").await.contains(r#""rateLimitViolations":0"#));
-    let kept = serde_json::to_string(&directory).unwrap();
-    assert_eq!(serde_json::from_str::<Directory>(&kept).unwrap(), directory);
+    let stored = serde_json::to_string(&directory).unwrap();
+    assert_eq!(serde_json::from_str::<Directory>(&stored).unwrap(), directory);
 }
 
 #[tokio::test]
-async fn what_needs_a_permission_that_is_missing_is_left_out_and_named() {
+async fn parts_without_permission_are_left_out_and_listed() {
     let world = World::of(24).await;
     let (whole, _) = world.read().await;
     world.control("POST", "deny", r#"{"path":"phone-number","permission":"ReadAccounts"}"#).await;
@@ -145,7 +145,7 @@ async fn what_needs_a_permission_that_is_missing_is_left_out_and_named() {
         (missing.len(), missing[0].part.as_str(), missing[0].permission.as_deref()),
         (1, "phoneNumbers", Some("ReadAccounts"))
     );
-    // Queues whose members may not be read would be queues without members.
+    // Without the members, every queue would look like one without members.
     world.control("POST", "deny", r#"{"path":"members","permission":"ReadCallQueues"}"#).await;
     let (directory, _) = world.read().await;
     assert!(directory.queues.is_empty());
@@ -169,7 +169,7 @@ async fn without_the_list_of_extensions_there_is_no_directory() {
 }
 
 #[tokio::test]
-async fn a_name_that_was_changed_is_read() {
+async fn a_changed_name_is_read() {
     let world = World::of(24).await;
     let (before, _) = world.read().await;
     world.control("POST", "rename", r#"{"extensionNumber":"9001","name":"Help desk"}"#).await;
@@ -197,8 +197,8 @@ async fn every_users_forwarding_numbers_are_read_within_half_of_the_limit() {
     directory.forwarding = numbers.users;
     let reached: Vec<_> = directory.reached_at().filter(|(id, _)| *id == user.extension_id).collect();
     assert_eq!(reached.len(), 3, "both, and the line again as that of a device");
-    let kept = serde_json::to_string(&directory).unwrap();
-    assert_eq!(serde_json::from_str::<Directory>(&kept).unwrap(), directory);
+    let stored = serde_json::to_string(&directory).unwrap();
+    assert_eq!(serde_json::from_str::<Directory>(&stored).unwrap(), directory);
 }
 
 #[tokio::test]
@@ -207,7 +207,7 @@ async fn without_the_permission_there_are_no_forwarding_numbers() {
     world.control("POST", "deny", r#"{"path":"forwarding-number","permission":"ReadAccounts"}"#).await;
     let (directory, _) = world.read().await;
     let (numbers, waits) = world.forwarding(&directory).await;
-    assert_eq!((numbers.users.len(), waits), (0, 0), "nobody asks 24 times what is refused");
+    assert_eq!((numbers.users.len(), waits), (0, 0), "a refused request is not repeated for each user");
     let missing = numbers.missing.unwrap();
     assert_eq!(
         (missing.part.as_str(), missing.permission.as_deref()),
@@ -226,8 +226,5 @@ fn a_directory_of_an_earlier_version_is_read() {
     let directory: Directory = serde_json::from_str(old).unwrap();
     assert_eq!((directory.extensions.len(), directory.devices.len(), directory.forwarding.len()), (1, 0, 0));
     let written = serde_json::to_string(&directory).unwrap();
-    assert!(
-        !written.contains("devices") && !written.contains("forwarding"),
-        "what is not there adds nothing"
-    );
+    assert!(!written.contains("devices") && !written.contains("forwarding"), "empty lists are left out");
 }

@@ -1,6 +1,6 @@
-//! What is asked for is what was meant, whatever ids there are.
+//! A request goes to the intended path, whatever the ids contain.
 
-#![allow(clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
+#![allow(clippy::unwrap_used, reason = "a test fails without it")]
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use wholecall_ringcentral::{Client, Credentials, Http, session_path};
 
 #[tokio::test]
-async fn a_session_whose_id_leads_elsewhere_is_never_asked_for() {
+async fn a_session_whose_id_leads_elsewhere_is_never_requested() {
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let credentials = Credentials {
         server: format!("http://{}", server.local_addr().unwrap()),
@@ -33,12 +33,12 @@ async fn a_session_whose_id_leads_elsewhere_is_never_asked_for() {
         );
     }
     assert!(client.session("8/../9", "s-1").await.unwrap().is_none());
-    let asked = tokio::time::timeout(Duration::from_millis(200), server.accept()).await;
-    assert!(asked.is_err(), "something was requested");
-    // And a plain one is.
-    let (asked, _) = tokio::join!(
+    let accepted = tokio::time::timeout(Duration::from_millis(200), server.accept()).await;
+    assert!(accepted.is_err(), "something was requested");
+    // A regular id is requested.
+    let (accepted, _) = tokio::join!(
         tokio::time::timeout(Duration::from_secs(10), server.accept()),
         tokio::time::timeout(Duration::from_millis(500), client.session("800000016", "s-1")),
     );
-    assert!(asked.unwrap().is_ok());
+    assert!(accepted.unwrap().is_ok());
 }

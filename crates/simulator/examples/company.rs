@@ -1,5 +1,5 @@
-//! Prints the notifications of a company's calls over some days up to now, where now is half past one: some calls are
-//! in progress.
+//! Prints the notifications of a company's calls over some days until now, where now is half past one and
+//! some calls are in progress.
 //!
 //! `cargo run --release --package wholecall-simulator --example company -- USERS DAYS`
 

@@ -1,4 +1,4 @@
-//! The accounts that calls are played in: users with devices, queues, menus, park slots, numbers.
+//! The accounts in which calls are played: users with devices, queues, menus, park slots, numbers.
 
 use compact_str::{CompactString, format_compact};
 use fastrand::Rng;
@@ -10,7 +10,7 @@ use crate::notification::Contact;
 pub struct Account {
     /// Its id.
     pub id: u64,
-    /// Tells it from other accounts of the same world.
+    /// Distinguishes it from other accounts of the same world.
     pub(crate) index: u64,
     /// The number of the company, answered by its menu.
     pub main_number: u64,
@@ -22,9 +22,9 @@ pub struct Account {
     pub menu: Menu,
     /// A number that rings several users at once.
     pub group: Group,
-    /// An announcement: whoever calls it hears a text.
+    /// An announcement: its callers hear a text.
     pub announcement: Machine,
-    /// A mailbox that belongs to no user.
+    /// A mailbox without a user.
     pub mailbox: Machine,
     /// Park extensions: `*801` to `*809`.
     pub park_slots: std::ops::Range<u32>,
@@ -37,13 +37,13 @@ pub struct User {
     pub extension: u64,
     /// The extension's number.
     pub number: u32,
-    /// The direct number, shown to whoever is called outside.
+    /// The direct number, shown to outside parties that the user calls.
     pub direct_number: u64,
     /// The telephone on the desk.
     pub desk_phone: u64,
     /// The app on the mobile telephone.
     pub app: u64,
-    /// The mobile telephone's own number, which belongs to the world outside.
+    /// The mobile telephone's own number, an outside number.
     pub mobile: u64,
     name: (&'static str, &'static str),
 }
@@ -87,7 +87,7 @@ pub struct Group {
     pub name: &'static str,
 }
 
-/// An extension that is no person and hands no call on.
+/// An extension that is not a person and does not pass calls on.
 #[derive(Debug, Clone, Copy)]
 pub struct Machine {
     /// The extension's id.
@@ -123,7 +123,7 @@ impl Account {
     /// The id of the first company's account, whatever the seed; the other company it calls has 801000016.
     pub const FIRST_ID: u64 = 800_000_016;
 
-    /// An account of so many users. Accounts of different `index` share no id and no number.
+    /// An account with a number of users. Accounts with different `index` share no id and no number.
     pub fn new(index: u64, users: usize, rng: &mut Rng) -> Self {
         let people: Vec<User> = (0..users).map(|user| User::new(index, user as u64, rng)).collect();
         let queues = if users > 100 { 4 } else { 2 };
@@ -157,10 +157,10 @@ impl Account {
 
     /// The user who owns an extension.
     pub fn user(&self, extension: u64) -> Option<&User> {
-        self.place_of(extension).map(|place| &self.users[place])
+        self.index_of(extension).map(|place| &self.users[place])
     }
 
-    /// The place to park calls at.
+    /// The park location.
     pub fn park_location(&self) -> Machine {
         let Menu { extension, number } = self.menu;
         Machine { extension: extension + 1_000_000, number: number + 100, direct_number: 0, name: "Park 1" }
@@ -175,8 +175,8 @@ impl Account {
             || self.users.iter().any(|user| user.direct_number == number)
     }
 
-    /// The place of a user among [`users`](Self::users).
-    pub(crate) fn place_of(&self, extension: u64) -> Option<usize> {
+    /// The index of a user in [`users`](Self::users).
+    pub(crate) fn index_of(&self, extension: u64) -> Option<usize> {
         let nth = extension.checked_sub(extension_id(self.index, 1))? / 1000;
         let place = usize::try_from(nth).ok()?;
         self.users.get(place).filter(|user| user.extension == extension).map(|_| place)
@@ -192,7 +192,7 @@ fn machine(index: u64, nth: u64, name: &'static str) -> Machine {
     }
 }
 
-/// A direct number of something that is neither a user nor a queue.
+/// A direct number of an extension that is neither a user nor a queue.
 fn special_number(index: u64, nth: u64) -> u64 {
     12_090_000_000 + index * 1_000_000 + 970_000 + nth
 }
@@ -201,7 +201,7 @@ fn extension_id(account: u64, nth: u64) -> u64 {
     62_000_000_016 + account * 1_000_000_000 + nth * 1000
 }
 
-/// An extension number that is no number of a public service (911, 112, …): a company gives nobody one of those.
+/// An extension number that is not the number of a public service (911, 112, …), as companies assign them.
 fn short_number(number: u32) -> u32 {
     const PUBLIC_SERVICES: [u32; 16] =
         [110, 111, 112, 118, 119, 211, 311, 411, 511, 611, 711, 811, 911, 933, 988, 999];
@@ -245,12 +245,12 @@ impl User {
 }
 
 impl Contact {
-    /// A number of which nothing more is known.
+    /// A number without a name or an extension.
     pub(crate) fn number(number: CompactString) -> Self {
         Self { phone_number: number, name: None, extension_id: None, device_id: None }
     }
 
-    /// A number of the world outside.
+    /// An outside number.
     pub(crate) fn outside(number: u64) -> Self {
         Self::number(e164(number))
     }

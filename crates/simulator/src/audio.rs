@@ -1,33 +1,33 @@
 //! Who hears whom: lines plugged into mixers, and cords between mixers.
 //!
-//! This is the ground truth of a play. It knows nothing of notifications, legs, links or reasons: a person's
+//! This is the ground truth of a play. It has no notion of notifications, legs, links or reasons: a person's
 //! line is plugged into a mixer or not, it is open or closed (a person who holds has closed it), and a cord
-//! carries sound between two mixers. Everybody whose open line reaches the same sound hears each other.
+//! carries sound between two mixers. All people whose open lines reach the same mixers hear each other.
 
 use crate::{id::Who, time::Millis};
 
-/// A mixer: the sound of one room.
+/// A mixer: the sound of one session.
 pub(crate) type Mixer = usize;
 
-/// A line: what one device of one person says and hears.
+/// A line: the sound of one device of one person.
 pub(crate) type Line = usize;
 
-/// A stretch in which one fixed set of people heard each other.
+/// A stretch of time in which the same people hear each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Talk {
     pub(crate) start: Millis,
     pub(crate) end: Millis,
-    /// In order.
+    /// In order of their ids.
     pub(crate) people: Vec<Who>,
     /// A mixer that carried it.
     pub(crate) mixer: Mixer,
-    /// The mixers that carried it, each with the time from which on it did.
+    /// The mixers that carried it, each with the time since when it did.
     pub(crate) rooms: Vec<(Mixer, Millis)>,
-    /// The people in the order in which they came on the line.
+    /// The people, in the order in which they joined.
     pub(crate) by_arrival: Vec<Who>,
 }
 
-/// Somebody comes on the line.
+/// A person who joined a mixer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Arrival {
     line: Line,
@@ -41,37 +41,37 @@ struct Plug {
     who: Who,
     mixer: Mixer,
     open: bool,
-    /// The place of its [`Arrival`].
+    /// The index of its [`Arrival`].
     arrival: usize,
 }
 
-/// People who hear each other just now.
+/// A group of people who hear each other now.
 #[derive(Debug)]
-struct Hearing {
-    /// In order.
+struct AudibleGroup {
+    /// In order of their ids.
     people: Vec<Who>,
-    /// The same, in the order in which they came on the line.
+    /// The people, in the order in which they joined.
     by_arrival: Vec<Who>,
     /// The mixers that carry it; never empty.
     reached: Vec<Mixer>,
 }
 
-/// The sound of all rooms of a play.
+/// The sound of all mixers of a play.
 #[derive(Debug, Default)]
 pub(crate) struct Audio {
     mixers: usize,
     plugs: Vec<Plug>,
     cords: Vec<(Mixer, Mixer)>,
-    /// What is being heard since when.
+    /// The conversations that are in progress.
     current: Vec<Talk>,
     talks: Vec<Talk>,
-    /// Who came on the line where, in order.
+    /// Who joined which mixer, in order.
     arrivals: Vec<Arrival>,
     changed: bool,
 }
 
 impl Audio {
-    /// A new mixer.
+    /// Adds a mixer.
     pub(crate) fn mixer(&mut self) -> Mixer {
         self.mixers += 1;
         self.mixers - 1
@@ -86,16 +86,16 @@ impl Audio {
         self.changed = true;
     }
 
-    /// Takes a line out.
+    /// Unplugs a line.
     pub(crate) fn unplug(&mut self, line: Line) {
         self.plugs.retain(|plug| plug.line != line);
         self.changed = true;
     }
 
-    /// Takes a line out that was never meant to be heard: nobody came on the line by it.
+    /// Unplugs a line that was never meant to be heard: nobody joined by it.
     pub(crate) fn withdraw(&mut self, line: Line) {
         self.unplug(line);
-        // It is the last to have come: the places of the others stay what they are.
+        // It is the latest arrival: the indices of the others stay the same.
         if self.arrivals.last().is_some_and(|last| last.line == line) {
             self.arrivals.pop();
         }
@@ -114,19 +114,19 @@ impl Audio {
         self.plugs.iter().any(|plug| plug.line == line)
     }
 
-    /// Carries sound between two mixers.
+    /// Connects two mixers by a cord.
     pub(crate) fn connect(&mut self, a: Mixer, b: Mixer) {
         self.cords.push((a, b));
         self.changed = true;
     }
 
-    /// Takes the cord between two mixers away.
+    /// Removes the cord between two mixers.
     pub(crate) fn disconnect(&mut self, a: Mixer, b: Mixer) {
         self.cords.retain(|&cord| cord != (a, b) && cord != (b, a));
         self.changed = true;
     }
 
-    /// All mixers whose sound reaches a mixer.
+    /// All mixers that are connected with a mixer, itself included.
     pub(crate) fn reach(&self, mixer: Mixer) -> Vec<Mixer> {
         let mut reached = vec![mixer];
         let mut next = 0;
@@ -142,34 +142,34 @@ impl Audio {
         reached
     }
 
-    /// The lines plugged into what a mixer reaches, open or closed.
+    /// The lines plugged into the mixers that a mixer reaches, open or closed.
     pub(crate) fn lines(&self, mixer: Mixer) -> Vec<Line> {
         let reached = self.reach(mixer);
         self.plugs.iter().filter(|plug| reached.contains(&plug.mixer)).map(|plug| plug.line).collect()
     }
 
-    /// Takes note of who hears whom from a time on. Changes within one millisecond are one change.
-    pub(crate) fn settle(&mut self, now: Millis) {
+    /// Records who hears whom from a time on. Changes within one millisecond count as one.
+    pub(crate) fn observe(&mut self, now: Millis) {
         if !std::mem::take(&mut self.changed) {
             return;
         }
-        let mut heard = self.hearing();
+        let mut groups = self.hearing();
         let mut others = Vec::new();
-        // The same people may talk in two rooms at once: a talk goes on first of all where it was.
+        // The same people may talk in two mixers at once: a conversation is continued in its own mixer first.
         for talk in std::mem::take(&mut self.current) {
-            let same = |set: &Hearing| set.people == talk.people && set.reached.contains(&talk.mixer);
-            match heard.iter().position(same) {
-                Some(same) => self.go_on(talk, &heard.swap_remove(same), now),
+            let same = |set: &AudibleGroup| set.people == talk.people && set.reached.contains(&talk.mixer);
+            match groups.iter().position(same) {
+                Some(same) => self.continue_talk(talk, &groups.swap_remove(same), now),
                 None => others.push(talk),
             }
         }
         for talk in others {
-            match heard.iter().position(|set| set.people == talk.people) {
-                Some(same) => self.go_on(talk, &heard.swap_remove(same), now),
+            match groups.iter().position(|set| set.people == talk.people) {
+                Some(same) => self.continue_talk(talk, &groups.swap_remove(same), now),
                 None => self.talks.push(Talk { end: now, ..talk }),
             }
         }
-        let begin = |set: Hearing| Talk {
+        let new_talk = |set: AudibleGroup| Talk {
             start: now,
             end: now,
             people: set.people,
@@ -177,10 +177,10 @@ impl Audio {
             rooms: set.reached.iter().map(|&mixer| (mixer, now)).collect(),
             by_arrival: set.by_arrival,
         };
-        self.current.extend(heard.into_iter().map(begin));
+        self.current.extend(groups.into_iter().map(new_talk));
     }
 
-    fn go_on(&mut self, mut talk: Talk, set: &Hearing, now: Millis) {
+    fn continue_talk(&mut self, mut talk: Talk, set: &AudibleGroup, now: Millis) {
         talk.mixer = set.reached[0];
         for &mixer in &set.reached {
             if !talk.rooms.iter().any(|(room, _)| *room == mixer) {
@@ -190,19 +190,19 @@ impl Audio {
         self.current.push(talk);
     }
 
-    /// Whether somebody is heard, just now, in what a mixer reaches; as of the latest [`Audio::settle`].
+    /// Whether a person is audible in what a mixer reaches, as of the latest [`Audio::observe`].
     pub(crate) fn is_heard(&self, who: Who, mixer: Mixer) -> bool {
         let reached = self.reach(mixer);
         self.current.iter().any(|talk| talk.people.contains(&who) && reached.contains(&talk.mixer))
     }
 
-    /// Who came on the line where, in order.
+    /// Who joined which mixer, in order.
     pub(crate) fn arrivals(&self) -> Vec<Arrival> {
         self.arrivals.clone()
     }
 
-    /// The sets of at least two people who hear each other just now.
-    fn hearing(&self) -> Vec<Hearing> {
+    /// The groups of at least two people who hear each other now.
+    fn hearing(&self) -> Vec<AudibleGroup> {
         let mut sets = Vec::new();
         let mut done: Vec<Mixer> = Vec::new();
         for plug in &self.plugs {
@@ -223,15 +223,15 @@ impl Audio {
             people.sort_unstable();
             done.extend_from_slice(&reached);
             if people.len() > 1 {
-                sets.push(Hearing { people, by_arrival, reached });
+                sets.push(AudibleGroup { people, by_arrival, reached });
             }
         }
         sets
     }
 
-    /// Everything that was heard, once nobody is left.
+    /// All conversations of the play, which ends now.
     pub(crate) fn into_talks(mut self, now: Millis) -> Vec<Talk> {
-        self.settle(now);
+        self.observe(now);
         self.talks.extend(self.current.drain(..).map(|talk| Talk { end: now, ..talk }));
         self.talks.retain(|talk| talk.start < talk.end);
         self.talks
@@ -246,7 +246,7 @@ mod tests {
     const BEN: Who = Who::Extension(2);
     const CAT: Who = Who::Number(3);
 
-    fn told(audio: Audio, now: Millis) -> Vec<(Millis, Millis, Vec<Who>)> {
+    fn talks_of(audio: Audio, now: Millis) -> Vec<(Millis, Millis, Vec<Who>)> {
         let mut talks: Vec<_> =
             audio.into_talks(now).into_iter().map(|talk| (talk.start, talk.end, talk.people)).collect();
         talks.sort();
@@ -254,19 +254,19 @@ mod tests {
     }
 
     #[test]
-    fn nobody_hears_a_closed_line_and_nobody_talks_alone() {
+    fn a_closed_line_is_not_heard_and_one_person_is_no_conversation() {
         let mut audio = Audio::default();
         let room = audio.mixer();
         audio.plug(0, ADA, room);
-        audio.settle(0);
+        audio.observe(0);
         audio.plug(1, CAT, room);
-        audio.settle(100);
+        audio.observe(100);
         audio.set_open(1, false);
-        audio.settle(200);
+        audio.observe(200);
         audio.set_open(1, true);
-        audio.settle(300);
+        audio.observe(300);
         audio.unplug(0);
-        assert_eq!(told(audio, 400), [(100, 200, vec![ADA, CAT]), (300, 400, vec![ADA, CAT])]);
+        assert_eq!(talks_of(audio, 400), [(100, 200, vec![ADA, CAT]), (300, 400, vec![ADA, CAT])]);
     }
 
     #[test]
@@ -277,13 +277,13 @@ mod tests {
         audio.plug(1, BEN, b);
         audio.plug(2, CAT, c);
         audio.connect(a, b);
-        audio.settle(10);
+        audio.observe(10);
         audio.connect(b, c);
-        audio.settle(20);
+        audio.observe(20);
         audio.disconnect(b, a);
-        audio.settle(30);
+        audio.observe(30);
         assert_eq!(
-            told(audio, 40),
+            talks_of(audio, 40),
             [(10, 20, vec![ADA, BEN]), (20, 30, vec![ADA, BEN, CAT]), (30, 40, vec![BEN, CAT])]
         );
     }
@@ -294,29 +294,29 @@ mod tests {
         let (a, b) = (audio.mixer(), audio.mixer());
         audio.plug(0, ADA, a);
         audio.plug(1, BEN, a);
-        audio.settle(0);
+        audio.observe(0);
         audio.plug(2, ADA, b);
         audio.plug(3, BEN, b);
-        audio.settle(10);
+        audio.observe(10);
         audio.unplug(0);
-        audio.settle(20);
+        audio.observe(20);
         audio.unplug(3);
         audio.plug(0, ADA, a);
-        audio.settle(30);
-        assert_eq!(told(audio, 40), [(0, 20, vec![ADA, BEN]), (10, 40, vec![ADA, BEN])]);
+        audio.observe(30);
+        assert_eq!(talks_of(audio, 40), [(0, 20, vec![ADA, BEN]), (10, 40, vec![ADA, BEN])]);
     }
 
     #[test]
-    fn one_person_with_two_lines_is_one_and_a_change_of_line_is_none() {
+    fn two_lines_of_a_person_count_once_and_a_change_of_line_is_not_a_pause() {
         let mut audio = Audio::default();
         let room = audio.mixer();
         audio.plug(0, ADA, room);
         audio.plug(1, ADA, room);
-        audio.settle(0);
+        audio.observe(0);
         audio.plug(2, CAT, room);
-        audio.settle(5);
+        audio.observe(5);
         audio.unplug(0);
-        audio.settle(7);
-        assert_eq!(told(audio, 9), [(5, 9, vec![ADA, CAT])]);
+        audio.observe(7);
+        assert_eq!(talks_of(audio, 9), [(5, 9, vec![ADA, CAT])]);
     }
 }

@@ -1,8 +1,8 @@
-//! What can go wrong between the platform and its receiver.
+//! Faults between the platform and a receiver.
 //!
-//! RingCentral promises neither order nor delivery: later sequences may come first, overlapping subscriptions
-//! deliver a change twice, and nothing is sent again to a receiver that was away or whose subscription was
-//! blacklisted (RingCentral's guides to telephony session notifications and to webhooks).
+//! RingCentral guarantees neither order nor delivery: later sequences may arrive first, overlapping
+//! subscriptions deliver a change twice, and nothing is sent again to a receiver that was away or whose
+//! subscription was blacklisted (RingCentral's guides to telephony session notifications and to webhooks).
 
 use std::{fmt, ops::Range, str::FromStr};
 
@@ -15,36 +15,36 @@ use crate::{
     time::Millis,
 };
 
-/// One thing that goes wrong.
+/// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Half of the notifications come up to three seconds late.
+    /// Half of the notifications arrive up to three seconds late.
     Reorder,
-    /// One in twenty comes seconds to hours late.
+    /// One in twenty arrives seconds to hours late.
     Delay,
-    /// One in five comes twice, under the same uuid.
+    /// One in five is delivered twice, with the same uuid.
     Duplicate,
-    /// Extensions have subscriptions of their own beside the account's: what is about them comes twice, under
-    /// another uuid.
+    /// Extensions have subscriptions in addition to the account's: their notifications are delivered twice,
+    /// with different uuids.
     Overlap,
     /// The clocks of the platform's servers differ by up to [`Fault::SKEW`].
     Skew,
     /// One notification in thirty is lost.
     Drop,
-    /// One leg of each play is never told of.
+    /// All notifications of one leg of each play are lost.
     DropLeg,
     /// The last notification of each play is lost.
     DropLast,
-    /// One session of each play is never told of.
+    /// All notifications of one session of each play are lost.
     DropSession,
-    /// The receiver restarts: a few seconds are lost.
+    /// The receiver restarts: the notifications of a few seconds are lost.
     Restart,
-    /// The subscription is blacklisted and made anew: minutes are lost.
+    /// The subscription is blacklisted and renewed: the notifications of minutes are lost.
     Blacklist,
 }
 
 impl Fault {
-    /// All of them.
+    /// All faults.
     pub const ALL: [Self; 11] = [
         Self::Reorder,
         Self::Delay,
@@ -59,7 +59,7 @@ impl Fault {
         Self::Blacklist,
     ];
 
-    /// By how much a server's clock may be wrong, in milliseconds.
+    /// Maximum error of a server's clock, in milliseconds.
     pub const SKEW: Millis = 250;
 
     /// Its name, as [`Faults::from_str`] reads it.
@@ -79,21 +79,21 @@ impl Fault {
         }
     }
 
-    /// Whether notifications never arrive.
+    /// Whether notifications are lost.
     pub fn loses(self) -> bool {
         !matches!(self, Self::Reorder | Self::Delay | Self::Duplicate | Self::Overlap | Self::Skew)
     }
 }
 
-/// Things that go wrong together. Reads `reorder,duplicate,drop-leg`; nothing goes wrong by default.
+/// A set of faults. Parsed from `reorder,duplicate,drop-leg`; empty by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Faults(Vec<Fault>);
 
-/// A name that is no fault's.
+/// A name that is not the name of a fault.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("there is no fault \"{name}\"; there are {}", Faults::all())]
 pub struct UnknownFault {
-    /// What was asked for.
+    /// The unknown name.
     pub name: String,
 }
 
@@ -124,68 +124,68 @@ impl From<Fault> for Faults {
 }
 
 impl Faults {
-    /// Everything at once.
+    /// All faults together.
     pub fn all() -> Self {
         Self(Fault::ALL.to_vec())
     }
 
-    /// Whether nothing goes wrong.
+    /// Whether there is no fault.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether a fault is among them.
+    /// Whether a fault is in the set.
     pub fn has(&self, fault: Fault) -> bool {
         self.0.contains(&fault)
     }
 
-    /// Whether notifications never arrive.
+    /// Whether notifications are lost.
     pub fn lose(&self) -> bool {
         self.0.iter().any(|fault| fault.loses())
     }
 
-    /// By how much times may be wrong between two servers.
+    /// Maximum difference of times between two servers.
     pub fn skew(&self) -> Millis {
         if self.has(Fault::Skew) { 2 * Fault::SKEW } else { 0 }
     }
 
-    /// What arrives of the notifications of one play, in order of arrival.
+    /// Applies the faults to the notifications of one play; returns those that arrive, in order of arrival.
     pub fn apply(&self, notifications: Vec<Notification>, seed: u64) -> Vec<Notification> {
         let mut rng = Rng::with_seed(seed);
-        let arrivals = notifications.iter().map(|told| told.arrival);
+        let arrivals = notifications.iter().map(|notification| notification.arrival);
         let whole = arrivals.clone().min().unwrap_or_default()..arrivals.max().unwrap_or_default();
         let windows = self.windows(whole, &mut rng);
-        let mut arrived = self.disturb(notifications, &mut rng);
-        arrived.retain(|told| !windows.iter().any(|window| window.contains(&told.arrival)));
+        let mut arrived = self.inject(notifications, &mut rng);
+        arrived.retain(|notification| !windows.iter().any(|window| window.contains(&notification.arrival)));
         arrived
     }
 
-    /// What arrives but for the [windows](Self::windows), in order of arrival.
-    pub(crate) fn disturb(&self, mut told: Vec<Notification>, rng: &mut Rng) -> Vec<Notification> {
+    /// Applies all faults except the [windows](Self::windows); returns the notifications in order of arrival.
+    pub(crate) fn inject(&self, mut notifications: Vec<Notification>, rng: &mut Rng) -> Vec<Notification> {
         for fault in self.0.iter().filter(|fault| fault.loses()) {
-            lose(*fault, &mut told, rng);
+            lose(*fault, &mut notifications, rng);
         }
         if self.has(Fault::Skew) {
-            skew(&mut told, rng.u64(..));
+            skew(&mut notifications, rng.u64(..));
         }
         if self.has(Fault::Overlap) {
-            overlap(&mut told, rng);
+            overlap(&mut notifications, rng);
         }
         if self.has(Fault::Duplicate) {
-            duplicate(&mut told, rng);
+            duplicate(&mut notifications, rng);
         }
         if self.has(Fault::Reorder) {
-            late(&mut told, rng, 2, |rng| rng.i64(0..3000));
+            delay_some(&mut notifications, rng, 2, |rng| rng.i64(0..3000));
         }
         if self.has(Fault::Delay) {
-            // From a second to about four hours, each scale as often as another.
-            late(&mut told, rng, 20, |rng| (1000.0 * 14_400_f64.powf(rng.f64())) as Millis);
+            // From a second to about four hours, on a logarithmic scale.
+            delay_some(&mut notifications, rng, 20, |rng| (1000.0 * 14_400_f64.powf(rng.f64())) as Millis);
         }
-        told.sort_by_key(|told| told.arrival);
-        told
+        notifications.sort_by_key(|notification| notification.arrival);
+        notifications
     }
 
-    /// Stretches of time in which nothing arrives.
+    /// Random times in which nothing arrives.
     pub(crate) fn windows(&self, whole: Range<Millis>, rng: &mut Rng) -> Vec<Range<Millis>> {
         let length = whole.end - whole.start;
         let mut windows = Vec::new();
@@ -203,47 +203,52 @@ impl Faults {
     }
 }
 
-fn lose(fault: Fault, told: &mut Vec<Notification>, rng: &mut Rng) {
+fn lose(fault: Fault, notifications: &mut Vec<Notification>, rng: &mut Rng) {
     match fault {
-        Fault::Drop => told.retain(|_| rng.u32(0..30) > 0),
+        Fault::Drop => notifications.retain(|_| rng.u32(0..30) > 0),
         Fault::DropLeg => {
-            let mut legs: Vec<PartyId> = told.iter().map(|told| told.body.party.id).collect();
+            let mut legs: Vec<PartyId> =
+                notifications.iter().map(|notification| notification.body.party.id).collect();
             legs.sort_unstable();
             legs.dedup();
             let lost = rng.choice(legs);
-            told.retain(|told| Some(told.body.party.id) != lost);
+            notifications.retain(|notification| Some(notification.body.party.id) != lost);
         }
         Fault::DropLast => {
-            let last =
-                told.iter().enumerate().max_by_key(|(_, told)| (told.body.event_time, told.body.sequence));
+            let last = notifications
+                .iter()
+                .enumerate()
+                .max_by_key(|(_, notification)| (notification.body.event_time, notification.body.sequence));
             if let Some((last, _)) = last {
-                told.remove(last);
+                notifications.remove(last);
             }
         }
         Fault::DropSession => {
-            let mut sessions: Vec<SessionId> = told.iter().map(|told| told.body.session).collect();
+            let mut sessions: Vec<SessionId> =
+                notifications.iter().map(|notification| notification.body.session).collect();
             sessions.sort_unstable();
             sessions.dedup();
             let lost = rng.choice(sessions);
-            told.retain(|told| Some(told.body.session) != lost);
+            notifications.retain(|notification| Some(notification.body.session) != lost);
         }
-        // Windows are cut out of what arrives.
+        // These are windows, which `windows` applies.
         Fault::Restart | Fault::Blacklist => {}
         Fault::Reorder | Fault::Delay | Fault::Duplicate | Fault::Overlap | Fault::Skew => {}
     }
 }
 
-/// All sessions of one server are wrong by the same time.
-fn skew(told: &mut [Notification], seed: u64) {
-    for told in told {
-        let offset = Rng::with_seed(seed ^ u64::from(told.body.server)).i64(-Fault::SKEW..=Fault::SKEW);
-        told.body.event_time += offset;
-        told.timestamp += offset;
+/// Shifts all sessions of a server by the same time.
+fn skew(notifications: &mut [Notification], seed: u64) {
+    for notification in notifications {
+        let offset =
+            Rng::with_seed(seed ^ u64::from(notification.body.server)).i64(-Fault::SKEW..=Fault::SKEW);
+        notification.body.event_time += offset;
+        notification.timestamp += offset;
     }
 }
 
-fn overlap(told: &mut Vec<Notification>, rng: &mut Rng) {
-    let again: Vec<Notification> = told
+fn overlap(notifications: &mut Vec<Notification>, rng: &mut Rng) {
+    let again: Vec<Notification> = notifications
         .iter()
         .filter_map(|first| {
             let extension = first.body.party.extension?;
@@ -259,21 +264,26 @@ fn overlap(told: &mut Vec<Notification>, rng: &mut Rng) {
             })
         })
         .collect();
-    told.extend(again);
+    notifications.extend(again);
 }
 
-fn duplicate(told: &mut Vec<Notification>, rng: &mut Rng) {
-    let again: Vec<Notification> = told.iter().filter(|_| rng.u32(0..5) == 0).cloned().collect();
-    told.extend(
+fn duplicate(notifications: &mut Vec<Notification>, rng: &mut Rng) {
+    let again: Vec<Notification> = notifications.iter().filter(|_| rng.u32(0..5) == 0).cloned().collect();
+    notifications.extend(
         again.into_iter().map(|first| Notification { arrival: first.arrival + rng.i64(0..60_000), ..first }),
     );
 }
 
-/// One of `one_in` comes late.
-fn late(told: &mut [Notification], rng: &mut Rng, one_in: u32, by: impl Fn(&mut Rng) -> Millis) {
-    for told in told {
+/// Delays one of `one_in` notifications.
+fn delay_some(
+    notifications: &mut [Notification],
+    rng: &mut Rng,
+    one_in: u32,
+    by: impl Fn(&mut Rng) -> Millis,
+) {
+    for notification in notifications {
         if rng.u32(0..one_in) == 0 {
-            told.arrival += by(rng);
+            notification.arrival += by(rng);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Ids as the platform spells them, and who is meant by them.
+//! Ids of sessions and parties in the platform's spelling, and of participants in that of records.
 
 use std::fmt;
 
@@ -9,9 +9,9 @@ use serde::{Serialize, Serializer};
 pub struct SessionId {
     /// When the session began, in milliseconds since 1970.
     pub created: i64,
-    /// Tells apart sessions of the same millisecond.
+    /// Distinguishes sessions of the same millisecond.
     pub ordinal: u32,
-    /// Anything; 40 bits are written.
+    /// Any number; 40 bits of it are written.
     pub salt: u64,
 }
 
@@ -57,16 +57,16 @@ impl Serialize for PartyId {
     }
 }
 
-/// Somebody or something that a call can reach, named as a call record names it.
+/// A participant, named as in call records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Who {
     /// An extension of the account by its id: a user, a queue, a menu. `ext:62000101016`.
     Extension(u64),
-    /// A telephone number of the world outside. `tel:+14045550104`.
+    /// An outside number. `tel:+14045550104`.
     Number(u64),
     /// A short number of a public service, such as 911. `tel:911`.
     Service(u16),
-    /// A caller who hides the number, by the session of the call. `anon:s-…/p-…-1`.
+    /// A caller who withholds the number, named by the session of the call. `anon:s-…/p-…-1`.
     Anonymous(SessionId),
 }
 

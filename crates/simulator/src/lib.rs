@@ -1,8 +1,9 @@
-//! A telephone exchange that plays calls, posts what RingCentral would post for them, and knows the truth.
+//! A simulated PBX that plays calls, publishes what RingCentral would post for them, and records the truth.
 //!
-//! People lift, dial, hold, transfer and confer; lines and cords carry their voices; a separate voice of the
-//! platform tells of it in RingCentral's words. What is true (who heard whom when, who moved whom, who was
-//! rung, how it came out) is kept by the people and the sound, so it can judge whoever reads the words.
+//! People dial, answer, hold, transfer and confer; lines and cords carry their voices; a separate part
+//! publishes it in RingCentral's words. The truth (who heard whom when, who moved whom, who was rung, the
+//! result) is derived from the people's actions and the audio alone, so it can judge records that are
+//! assembled from the notifications.
 //!
 //! ```
 //! use wholecall_simulator::Scenario;
@@ -12,20 +13,20 @@
 //! assert_eq!(play.truths[0].moves[0].kind, "AttendedTransfer");
 //! ```
 //!
-//! The grammar of what is posted is that of RingCentral's guide to telephony session notifications
-//! (`ringcentral-api-docs`), of the public streams (`dibyenduroy/csn-data`, `tylerlong/rc-call-queue-or-direct`,
-//! `tylerlong/ringcentral-call-park-monitor`), and of RingCentral's own clients (`ringcentral-call-control-js`,
-//! `ringcentral-js-widgets`) and demos (`PacoVu/ringcentral-voice-apis-demo`). Each module names what it is
-//! taken from, and what is only inferred.
+//! The grammar of the notifications is that of RingCentral's guide to telephony session notifications
+//! (`ringcentral-api-docs`), of the public streams (`dibyenduroy/csn-data`,
+//! `tylerlong/rc-call-queue-or-direct`, `tylerlong/ringcentral-call-park-monitor`), and of RingCentral's own
+//! clients (`ringcentral-call-control-js`, `ringcentral-js-widgets`) and demos
+//! (`PacoVu/ringcentral-voice-apis-demo`). Each module names its sources, and what is only inferred.
 
 mod account;
 mod audio;
-mod exchange;
 mod faults;
 mod id;
 mod listing;
 mod log;
 mod notification;
+mod pbx;
 mod scenario;
 mod time;
 mod traffic;
@@ -34,13 +35,13 @@ mod verify;
 mod view;
 
 pub use account::{Account, Group, Machine, Menu, Queue, RingOrder, User};
-pub use exchange::Play;
 pub use faults::{Fault, Faults, UnknownFault};
 pub use id::{PartyId, SessionId, Who};
 pub use listing::Listed;
 pub use notification::{
     Body, Code, Contact, Notification, Origin, Party, Peer, QueueInfo, Role, Status, Subscription,
 };
+pub use pbx::Play;
 pub use scenario::Scenario;
 pub use time::{Iso, Millis};
 pub use traffic::{Company, Told, Traffic};

@@ -1,4 +1,4 @@
-//! The extensions of an account as RingCentral lists them.
+//! The extensions of an account, as RingCentral lists them.
 
 use serde_json::{Value, json};
 
@@ -17,12 +17,12 @@ pub struct Listed {
     pub kind: &'static str,
     /// Its public number, as `+` and digits.
     pub direct_number: Option<String>,
-    /// A number outside at which a user is reached too, as `+` and digits.
+    /// An outside number at which the user is reached too, as `+` and digits.
     pub mobile: Option<String>,
 }
 
 impl Account {
-    /// All extensions: users, queues, the menu, the group, and what is no person.
+    /// All extensions: users, queues, the menu, the group, and machines.
     pub fn listing(&self) -> Vec<Listed> {
         let plain = |extension, number, name: &str, kind, direct: u64| Listed {
             extension,
@@ -55,7 +55,7 @@ impl Account {
         users.chain(queues).chain([menu, group]).chain(machines).collect()
     }
 
-    /// The list of extensions as RingCentral gives it.
+    /// The list of extensions in RingCentral's format.
     pub fn extension_list(&self) -> Value {
         let records = self.listing().into_iter().map(|listed| {
             json!({
@@ -69,7 +69,7 @@ impl Account {
         })
     }
 
-    /// The list of the account's public numbers as RingCentral gives it: the company's, and those of extensions.
+    /// The list of the account's public numbers in RingCentral's format: the company's and the extensions'.
     pub fn phone_number_list(&self) -> Value {
         let company = json!({
             "id": self.id, "phoneNumber": e164(self.main_number).to_string(), "usageType": "MainCompanyNumber",

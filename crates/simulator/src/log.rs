@@ -1,37 +1,37 @@
-//! What people did, as it happens; in the end, the truth about each call of a play.
+//! Records what people do during a play, and derives the truth about each of its calls.
 
-mod doing;
+mod activity;
 mod outcome;
 mod truths;
 
-pub(crate) use self::{doing::Doing, truths::Heard};
+pub(crate) use self::{activity::Activity, truths::AudioTrace};
 use crate::{
     id::{SessionId, Who},
     time::Millis,
 };
 
-/// What became of one telephone that rang.
+/// The outcome of one ringing telephone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Answered,
     Rejected,
     Busy,
     NoAnswer,
-    /// The caller, or whoever rang it, gave up; or another telephone took the call.
+    /// The caller hung up, or another telephone took the call.
     Cancelled,
     Failed,
     Blocked,
-    /// A colleague took the call that rang there.
+    /// A colleague picked up the call.
     PickedUp,
-    /// The call was sent on while it rang.
+    /// The call was redirected while it rang.
     Redirected,
     /// The mailbox of the extension took the call.
     Message,
 }
 
-/// How a call is placed.
+/// What kind of number a call is placed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Placed {
+pub(crate) enum Placement {
     /// To a number of the public network.
     Outside,
     /// To an extension, a star code or a park slot.
@@ -40,21 +40,21 @@ pub(crate) enum Placed {
     Bridge,
 }
 
-/// A call that somebody dialled: one session.
+/// A dialled call: one session.
 #[derive(Debug)]
-struct Dialling {
+struct DialAttempt {
     id: SessionId,
     account: u64,
     start: Millis,
     end: Millis,
     caller: Who,
     dialled: Option<Who>,
-    placed: Placed,
-    /// No extension was found for what was dialled.
-    for_nobody: bool,
-    /// Dialled in order to listen to another call.
+    placement: Placement,
+    /// The dialled number belongs to no extension.
+    has_no_extension: bool,
+    /// Dialled to listen to another call.
     listens: bool,
-    /// The session it became one call with.
+    /// An earlier session of the same call; `None` if there is none.
     joined_to: Option<usize>,
 }
 
@@ -62,19 +62,19 @@ struct Dialling {
 #[derive(Debug)]
 struct Ring {
     session: usize,
-    /// Which telephone, by its leg.
+    /// The leg of the telephone.
     phone: usize,
     who: Who,
     since: Millis,
     until: Millis,
     outcome: Option<Outcome>,
-    /// The queue visit that it was offered out of.
+    /// The queue visit that offered the call; `None` if it rang directly.
     visit: Option<usize>,
-    /// The telephone is that of the person who asked for the call.
-    asked: bool,
+    /// The telephone belongs to the person who requested the call (RingOut).
+    is_initiator: bool,
 }
 
-/// A stay of a caller in a queue.
+/// A visit to a queue.
 #[derive(Debug)]
 struct Visit {
     session: usize,
@@ -85,13 +85,13 @@ struct Visit {
 }
 
 impl Visit {
-    /// How it ended; whoever was never passed on has given up.
+    /// The outcome. A caller who was never passed on has abandoned the queue.
     fn outcome(&self) -> &'static str {
         self.outcome.unwrap_or("Abandoned")
     }
 }
 
-/// A machine that took a caller in.
+/// A machine that took a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Machine {
     Mailbox,
@@ -101,87 +101,94 @@ enum Machine {
 }
 
 #[derive(Debug)]
-struct Step {
+struct MoveEntry {
     kind: &'static str,
     time: Millis,
     by: Who,
     target: Option<Who>,
-    /// The people who were passed on by it.
+    /// The people who were moved.
     moved: Vec<Who>,
-    /// Target and people passed on if the call began with this session.
+    /// Target and moved people if this session is the root of the call.
     instead: Option<(usize, Option<Who>, Vec<Who>)>,
 }
 
 /// Everything that happened in a play, by session.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    diallings: Vec<Dialling>,
+    dial_attempts: Vec<DialAttempt>,
     rings: Vec<Ring>,
-    /// Who came on the line in a session: telephone and time, in order.
-    comes: Vec<(usize, usize, Millis)>,
+    /// Who joined a session: telephone and time, in order.
+    joins: Vec<(usize, usize, Millis)>,
     present: Vec<(usize, Who)>,
     passed: Vec<(usize, Who)>,
     monitors: Vec<(usize, Who)>,
-    moves: Vec<(usize, Step)>,
+    moves: Vec<(usize, MoveEntry)>,
     barges: Vec<(usize, Millis, Millis, Vec<Who>)>,
     visits: Vec<Visit>,
     machines: Vec<(usize, Machine, Millis)>,
     services: Vec<usize>,
     self_answers: Vec<usize>,
-    /// Telephones of the world outside that are a user's own: the number, and the user.
+    /// Outside telephones that are a user's own: session, number, user.
     mobiles: Vec<(usize, Who, Who)>,
     parkings: Vec<(usize, usize, Millis, Option<Millis>)>,
     hairpins: Vec<(usize, usize)>,
-    /// Sessions that show nothing of whom they were meant to reach.
+    /// Sessions that do not show their callee.
     unknown: Vec<usize>,
-    doing: doing::History,
+    doing: activity::History,
 }
 
 impl Log {
-    pub(crate) fn dials(&mut self, id: SessionId, account: u64, caller: Who, placed: Placed, start: Millis) {
+    pub(crate) fn record_dial(
+        &mut self,
+        id: SessionId,
+        account: u64,
+        caller: Who,
+        placement: Placement,
+        start: Millis,
+    ) {
         let (end, dialled, listens, joined_to) = (start, None, false, None);
-        self.diallings.push(Dialling {
+        self.dial_attempts.push(DialAttempt {
             id,
             account,
             start,
             end,
             caller,
             dialled,
-            placed,
-            for_nobody: false,
+            placement,
+            has_no_extension: false,
             listens,
             joined_to,
         });
-        self.present.push((self.diallings.len() - 1, caller));
+        self.present.push((self.dial_attempts.len() - 1, caller));
     }
 
-    /// Whom a session was meant for; the first one counts.
-    pub(crate) fn reaches(&mut self, session: usize, who: Who) {
-        let dialling = &mut self.diallings[session];
-        if !dialling.for_nobody {
-            dialling.dialled.get_or_insert(who);
+    /// Records what a session was dialled to reach; the first call of this method counts.
+    pub(crate) fn record_target(&mut self, session: usize, who: Who) {
+        let attempt = &mut self.dial_attempts[session];
+        if !attempt.has_no_extension {
+            attempt.dialled.get_or_insert(who);
         }
     }
 
-    /// What was dialled belongs to no extension, whatever the call reaches later.
-    pub(crate) fn reaches_nobody(&mut self, session: usize) {
-        self.diallings[session].for_nobody = true;
+    /// Records that the dialled number belongs to no extension, whatever the call reaches later.
+    pub(crate) fn record_no_extension(&mut self, session: usize) {
+        self.dial_attempts[session].has_no_extension = true;
     }
 
-    pub(crate) fn listens(&mut self, session: usize) {
-        self.diallings[session].listens = true;
+    pub(crate) fn mark_listening(&mut self, session: usize) {
+        self.dial_attempts[session].listens = true;
     }
 
-    /// Two sessions are one call from now on.
-    pub(crate) fn joins(&mut self, a: usize, b: usize) {
+    /// Makes the calls of two sessions one.
+    pub(crate) fn join_calls(&mut self, a: usize, b: usize) {
         let (a, b) = (self.call_of(a), self.call_of(b));
         if a != b {
-            self.diallings[a.max(b)].joined_to = Some(a.min(b));
+            self.dial_attempts[a.max(b)].joined_to = Some(a.min(b));
         }
     }
 
-    /// A telephone begins to ring; `visit` is the stay in a queue out of which the call is offered there.
-    pub(crate) fn rings(
+    /// Records that a telephone starts to ring; `visit` is the queue visit that offers the call.
+    pub(crate) fn record_ring(
         &mut self,
         session: usize,
         phone: usize,
@@ -189,55 +196,55 @@ impl Log {
         visit: Option<usize>,
         now: Millis,
     ) {
-        let (since, until, outcome, asked) = (now, now, None, false);
-        self.rings.push(Ring { session, phone, who, since, until, outcome, visit, asked });
+        let (since, until, outcome, is_initiator) = (now, now, None, false);
+        self.rings.push(Ring { session, phone, who, since, until, outcome, visit, is_initiator });
         if visit.is_none() {
-            self.leaves_queue(session);
+            self.overflow_open_visit(session);
         }
-        self.is_there(session, who);
+        self.add_participant(session, who);
     }
 
-    /// The telephone of the person who asked for a call rings first.
-    pub(crate) fn rings_back_to_asker(&mut self, session: usize, phone: usize, who: Who, now: Millis) {
-        self.rings(session, phone, who, None, now);
+    /// Records that the telephone of the person who requested a call rings (RingOut).
+    pub(crate) fn record_initiator_ring(&mut self, session: usize, phone: usize, who: Who, now: Millis) {
+        self.record_ring(session, phone, who, None, now);
         if let Some(ring) = self.rings.last_mut() {
-            ring.asked = true;
+            ring.is_initiator = true;
         }
     }
 
-    pub(crate) fn rang(&mut self, phone: usize, outcome: Outcome, now: Millis) {
+    pub(crate) fn end_ring(&mut self, phone: usize, outcome: Outcome, now: Millis) {
         let ringing = |ring: &&mut Ring| ring.phone == phone && ring.outcome.is_none();
         if let Some(ring) = self.rings.iter_mut().rev().find(ringing) {
             (ring.outcome, ring.until) = (Some(outcome), now);
         }
     }
 
-    /// Somebody comes on the line.
-    pub(crate) fn comes(&mut self, session: usize, phone: usize, who: Who, now: Millis) {
-        self.comes.push((session, phone, now));
-        self.is_there(session, who);
+    /// Records that somebody joins a session.
+    pub(crate) fn record_join(&mut self, session: usize, phone: usize, who: Who, now: Millis) {
+        self.joins.push((session, phone, now));
+        self.add_participant(session, who);
     }
 
-    pub(crate) fn is_there(&mut self, session: usize, who: Who) {
+    pub(crate) fn add_participant(&mut self, session: usize, who: Who) {
         self.present.push((session, who));
     }
 
-    /// A menu, a queue, or a rule of a user handled the call, or the call was only addressed to it.
-    pub(crate) fn passes(&mut self, session: usize, who: Who) {
+    /// Adds a menu, queue or user's rule that handled the call, or that it was only addressed to.
+    pub(crate) fn add_ignorable(&mut self, session: usize, who: Who) {
         self.passed.push((session, who));
     }
 
-    pub(crate) fn monitors(&mut self, session: usize, who: Who) {
+    pub(crate) fn add_monitor(&mut self, session: usize, who: Who) {
         self.monitors.push((session, who));
-        self.is_there(session, who);
+        self.add_participant(session, who);
     }
 
-    pub(crate) fn barged(&mut self, session: usize, from: Millis, to: Millis, people: Vec<Who>) {
+    pub(crate) fn record_barge(&mut self, session: usize, from: Millis, to: Millis, people: Vec<Who>) {
         self.barges.push((session, from, to, people));
     }
 
-    /// The call passes from one participant to another; `moved` are the people who are passed on.
-    pub(crate) fn moves(
+    /// Records a move; `moved` are the people who are moved.
+    pub(crate) fn record_move(
         &mut self,
         session: usize,
         kind: &'static str,
@@ -246,100 +253,100 @@ impl Log {
         target: Option<Who>,
         moved: Vec<Who>,
     ) {
-        self.moves.push((session, Step { kind, time, by, target, moved, instead: None }));
+        self.moves.push((session, MoveEntry { kind, time, by, target, moved, instead: None }));
     }
 
-    /// The latest move, whose two calls are of one kind, was the other way round if the call began with a session:
-    /// whoever the call began with is moved, and the others were consulted.
-    pub(crate) fn moves_instead(&mut self, root: usize, target: Option<Who>, moved: Vec<Who>) {
+    /// Sets the alternative of the latest move, whose two calls have the same direction: if the call began
+    /// with `root`, the others were consulted and its people are moved.
+    pub(crate) fn set_alternative_move(&mut self, root: usize, target: Option<Who>, moved: Vec<Who>) {
         if let Some((_, step)) = self.moves.last_mut() {
             step.instead = Some((root, target, moved));
         }
     }
 
-    /// A caller enters a queue. The stay.
-    pub(crate) fn enters_queue(&mut self, session: usize, queue: Who, now: Millis) -> usize {
-        self.leaves_queue(session);
+    /// Records that a caller enters a queue; returns the visit.
+    pub(crate) fn enter_queue(&mut self, session: usize, queue: Who, now: Millis) -> usize {
+        self.overflow_open_visit(session);
         self.visits.push(Visit { session, queue, since: now, outcome: None, answered_by: None });
         self.visits.len() - 1
     }
 
-    /// A stay in a queue comes to an end; the first outcome counts.
-    pub(crate) fn visited(&mut self, visit: usize, outcome: &'static str, answered_by: Option<Who>) {
+    /// Records the end of a queue visit; the first outcome counts.
+    pub(crate) fn end_visit(&mut self, visit: usize, outcome: &'static str, answered_by: Option<Who>) {
         let visit = &mut self.visits[visit];
         if visit.outcome.is_none() {
             (visit.outcome, visit.answered_by) = (Some(outcome), answered_by);
         }
     }
 
-    /// The caller's next stop begins: whatever queue they were in has passed them on.
-    fn leaves_queue(&mut self, session: usize) {
+    /// Closes an open queue visit as overflowed: the call reaches its next stop.
+    fn overflow_open_visit(&mut self, session: usize) {
         let waits = |visit: &&mut Visit| visit.session == session && visit.outcome.is_none();
         self.visits.iter_mut().filter(waits).for_each(|visit| visit.outcome = Some("Overflowed"));
     }
 
-    pub(crate) fn leaves_message(&mut self, session: usize, now: Millis) {
-        self.leaves_queue(session);
+    pub(crate) fn record_mailbox(&mut self, session: usize, now: Millis) {
+        self.overflow_open_visit(session);
         self.machines.push((session, Machine::Mailbox, now));
     }
 
-    pub(crate) fn faxes(&mut self, session: usize, now: Millis) {
+    pub(crate) fn record_fax(&mut self, session: usize, now: Millis) {
         self.machines.push((session, Machine::Fax, now));
     }
 
-    /// None of a user's telephones can be rung.
-    pub(crate) fn is_unreachable(&mut self, session: usize, now: Millis) {
+    /// Records that none of a user's telephones can be rung.
+    pub(crate) fn record_unreachable(&mut self, session: usize, now: Millis) {
         self.machines.push((session, Machine::Unreachable, now));
     }
 
-    /// The session calls something that is no person: a star code, the caller's own mailbox, an announcement.
-    pub(crate) fn is_service(&mut self, session: usize) {
+    /// Records that the session reaches a service: a star code, the caller's own mailbox, an announcement.
+    pub(crate) fn mark_service(&mut self, session: usize) {
         self.services.push(session);
     }
 
-    /// A session shows nothing of whom it was meant to reach.
-    pub(crate) fn shows_no_callee(&mut self, session: usize) {
+    /// Records that a session does not show its callee.
+    pub(crate) fn mark_callee_hidden(&mut self, session: usize) {
         self.unknown.push(session);
     }
 
-    /// Somebody called themself, and answered.
-    pub(crate) fn answers_self(&mut self, session: usize) {
+    /// Records that somebody answered their own call.
+    pub(crate) fn record_self_answer(&mut self, session: usize) {
         self.self_answers.push(session);
     }
 
-    /// A number outside is a user's own telephone, and rings on their behalf.
-    pub(crate) fn is_mobile_of(&mut self, session: usize, number: Who, user: Who) {
+    /// Records that an outside number is a user's own telephone, which rings on their behalf.
+    pub(crate) fn record_mobile(&mut self, session: usize, number: Who, user: Who) {
         self.mobiles.push((session, number, user));
     }
 
-    pub(crate) fn parks(&mut self, session: usize, line: usize, now: Millis) {
+    pub(crate) fn start_parking(&mut self, session: usize, line: usize, now: Millis) {
         self.parkings.push((session, line, now, None));
     }
 
-    /// A parked line waits no longer; the first time counts.
-    pub(crate) fn unparks(&mut self, line: usize, now: Millis) {
+    /// Records that a parked line is no longer parked; the first time counts.
+    pub(crate) fn end_parking(&mut self, line: usize, now: Millis) {
         for (.., until) in self.parkings.iter_mut().filter(|(_, other, ..)| *other == line) {
             until.get_or_insert(now);
         }
     }
 
-    /// Two sessions are the two halves of one call that went over the public network.
-    pub(crate) fn is_hairpin(&mut self, out: usize, back: usize) {
+    /// Records that two sessions are the halves of one call over the public network.
+    pub(crate) fn record_hairpin(&mut self, out: usize, back: usize) {
         self.hairpins.push((out, back));
     }
 
-    /// What each person in each session is doing from now on.
-    pub(crate) fn does(&mut self, now: Millis, current: Vec<(Who, usize, Doing)>) {
+    /// Records what each person in each session is doing from now on.
+    pub(crate) fn record_activities(&mut self, now: Millis, current: Vec<(Who, usize, Activity)>) {
         self.doing.observe(now, current);
     }
 
-    pub(crate) fn ends(&mut self, session: usize, time: Millis) {
-        self.diallings[session].end = self.diallings[session].end.max(time);
+    pub(crate) fn extend_end(&mut self, session: usize, time: Millis) {
+        self.dial_attempts[session].end = self.dial_attempts[session].end.max(time);
     }
 
     fn call_of(&self, session: usize) -> usize {
         let mut call = session;
-        while let Some(next) = self.diallings[call].joined_to {
+        while let Some(next) = self.dial_attempts[call].joined_to {
             call = next;
         }
         call

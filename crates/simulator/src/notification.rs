@@ -1,8 +1,8 @@
-//! What RingCentral would post: one telephony session notification, typed, and written as its JSON.
+//! A telephony session notification as RingCentral would post it, typed and as JSON.
 //!
 //! The shape is that of the public streams of 2020 to 2026 (dibyenduroy/csn-data, tylerlong's
-//! rc-call-queue-or-direct) and of RingCentral's guide to telephony session notifications. Each
-//! notification tells the state of exactly one party.
+//! rc-call-queue-or-direct) and of RingCentral's guide to telephony session notifications. Each notification
+//! reports the state of exactly one party.
 
 use compact_str::CompactString;
 use serde::{Serialize, Serializer, ser::SerializeSeq};
@@ -12,52 +12,52 @@ use crate::{
     time::{self, Millis},
 };
 
-/// One notification on its way.
+/// A notification in flight.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Notification {
-    /// When it reaches the receiver; not part of what is posted.
+    /// When it reaches the receiver; not part of the JSON.
     pub arrival: Millis,
-    /// Its number, the documented key against duplicates.
+    /// Its id, the documented key for detecting duplicates.
     pub uuid: u64,
-    /// The account it is posted for.
+    /// The account.
     pub account: u64,
     /// When it was sent.
     pub timestamp: Millis,
-    /// The subscription that asked for it.
+    /// The subscription that it is delivered for.
     pub subscription: Subscription,
-    /// What happened.
+    /// The state change.
     pub body: Body,
 }
 
-/// Who asked for notifications.
+/// A subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subscription {
-    /// A number from which its UUID is written.
+    /// The number that its UUID is made from.
     pub number: u64,
-    /// The extension whose token made it.
+    /// The extension that created it.
     pub owner: u64,
 }
 
 /// The state of one party after a change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Body {
-    /// Rises by one with every change in the session; the first is 2.
+    /// Increases by one with every change in the session; the first is 2.
     pub sequence: u32,
     /// The legacy id; 0 for every conference.
     pub legacy_session: u64,
     /// The session.
     pub session: SessionId,
-    /// The node of the platform that told it.
+    /// The platform's server that published it.
     pub server: u16,
-    /// When it happened.
+    /// Time of the change.
     pub event_time: Millis,
-    /// How the session came to be.
+    /// How the session was created.
     pub origin: Origin,
     /// The party that changed.
     pub party: Party,
 }
 
-/// How a session came to be.
+/// How a session was created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "RingCentral's own words")]
 pub enum Origin {
@@ -72,38 +72,38 @@ pub enum Origin {
 pub struct Party {
     /// Its id.
     pub id: PartyId,
-    /// The extension that owns it; none for the world outside and for a conference's proxies.
+    /// The extension that owns it; `None` for outside parties and a conference's proxies.
     pub extension: Option<u64>,
-    /// Whether the party came to be by dialling.
+    /// Whether the party was created by dialling.
     pub outbound: bool,
-    /// Who calls, as this party sees it; none if the number is hidden.
+    /// The caller, as this party sees it; `None` if the number is withheld.
     pub from: Option<Contact>,
-    /// Who is called, as this party sees it.
+    /// The callee, as this party sees it.
     pub to: Contact,
     /// Its state.
     pub status: Status,
-    /// Whether it rang in vain.
+    /// Whether it rang without an answer.
     pub missed: bool,
-    /// The queue that offers the call by this party.
+    /// The queue that offers the call to this party.
     pub queue: Option<QueueInfo>,
-    /// A recording of it, and whether it is running.
+    /// Id of its recording, and whether the recording is active.
     pub recording: Option<(u64, bool)>,
-    /// A park extension where it waits.
+    /// The park extension where it is parked.
     pub parked_at: Option<u32>,
-    /// What it is for.
+    /// Its role.
     pub role: Role,
 }
 
-/// A side of a call as a party sees it.
+/// One side of a call, as a party sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Contact {
     /// A number in E.164 form, an extension number, a star code, or `conference`.
     pub phone_number: CompactString,
-    /// A name, where one is known yet.
+    /// The name; `None` if it is not known yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<CompactString>,
-    /// The extension behind it, where it is known yet.
+    /// The extension; `None` if it is not known yet.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "digits")]
     pub extension_id: Option<u64>,
     /// The device in use.
@@ -116,11 +116,11 @@ pub struct Contact {
 pub struct QueueInfo {
     /// Its name.
     pub name: CompactString,
-    /// The caller's number as the agent is shown it.
+    /// The caller's number, as shown to the agent.
     pub caller: CompactString,
 }
 
-/// What a party is for.
+/// The role of a party.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "RingCentral's own words")]
 pub enum Role {
@@ -136,15 +136,15 @@ pub enum Role {
 pub struct Status {
     /// The state.
     pub code: Code,
-    /// Why.
+    /// The reason.
     pub reason: Option<&'static str>,
-    /// The party at the other end of a door between two sessions.
+    /// The party at the other end of a link between sessions.
     pub peer: Option<Peer>,
-    /// How a mobile app could take the call, told while it rings.
+    /// Whether it includes data for a mobile app to take the ringing call.
     pub mobile_pickup: bool,
 }
 
-/// The party at the other end of a door.
+/// The party at the other end of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
     /// The party, and its session.
@@ -163,9 +163,9 @@ pub enum Code {
     Hold,
     Parked,
     Voicemail,
-    /// The same as [`Code::Voicemail`] in the other spelling that occurs.
+    /// [`Code::Voicemail`] in another spelling that occurs.
     VoiceMail,
-    /// A user listens to the message while it is left.
+    /// A user listens to the message while it is recorded.
     VoiceMailScreening,
     FaxReceive,
     Gone,
@@ -173,7 +173,7 @@ pub enum Code {
 }
 
 impl Subscription {
-    /// Its id as it is written: a UUID.
+    /// Its id: a UUID.
     pub fn id(&self) -> String {
         SubscriptionId(self.number).to_string()
     }
@@ -182,7 +182,7 @@ impl Subscription {
 impl Notification {
     /// Appends the JSON document that RingCentral would post.
     pub fn write_json(&self, out: &mut Vec<u8>) {
-        // A vector takes everything, and nothing here fails to serialize.
+        // Writing to a vector cannot fail, and plain data serializes.
         let written = serde_json::to_writer(out, &Envelope::of(self));
         debug_assert!(written.is_ok(), "a notification is plain data: {written:?}");
     }
@@ -212,28 +212,29 @@ struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    fn of(told: &'a Notification) -> Self {
-        let Body { sequence, legacy_session, session, server, event_time, origin, party } = &told.body;
+    fn of(notification: &'a Notification) -> Self {
+        let Body { sequence, legacy_session, session, server, event_time, origin, party } =
+            &notification.body;
         Self {
-            uuid: told.uuid,
-            event: Path { account: told.account, extension: party.extension },
-            timestamp: told.timestamp,
-            subscription_id: SubscriptionId(told.subscription.number),
-            owner_id: told.subscription.owner,
+            uuid: notification.uuid,
+            event: Path { account: notification.account, extension: party.extension },
+            timestamp: notification.timestamp,
+            subscription_id: SubscriptionId(notification.subscription.number),
+            owner_id: notification.subscription.owner,
             body: BodyJson {
                 sequence: *sequence,
                 session_id: *legacy_session,
                 telephony_session_id: *session,
                 server_id: Server(*server),
                 event_time: *event_time,
-                parties: [PartyJson::of(told.account, party)],
+                parties: [PartyJson::of(notification.account, party)],
                 origin: OriginJson { r#type: *origin },
             },
         }
     }
 }
 
-/// Under an account's subscription the path names the extension that owns the party.
+/// The event path. Under an account's subscription, it names the extension that owns the party.
 struct Path {
     account: u64,
     extension: Option<u64>,
@@ -451,7 +452,7 @@ fn text<S: Serializer>(value: &impl std::fmt::Display, serializer: S) -> Result<
     serializer.collect_str(value)
 }
 
-/// Ids are strings of digits.
+/// Writes an id as a string of digits.
 fn digits<S: Serializer>(value: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
     match value {
         Some(value) => serializer.collect_str(value),

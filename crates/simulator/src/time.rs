@@ -1,4 +1,4 @@
-//! Virtual time: milliseconds since 1970, written as the platform writes times.
+//! Virtual time: milliseconds since 1970, written in the platform's format.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serializer, de::Error};
 /// Milliseconds since 1970.
 pub type Millis = i64;
 
-/// A time in words: `2026-06-03T20:00:08.846Z`.
+/// A time in ISO 8601 format: `2026-06-03T20:00:08.846Z`.
 #[derive(Debug, Clone, Copy)]
 pub struct Iso(pub Millis);
 
@@ -20,7 +20,7 @@ impl fmt::Display for Iso {
     }
 }
 
-/// Reads a time written by [`Iso`], or any other ISO 8601 spelling.
+/// Parses a time written by [`Iso`], or in any other ISO 8601 spelling.
 pub(crate) fn parse(text: &str) -> Result<Millis, jiff::Error> {
     Ok(text.parse::<jiff::Timestamp>()?.as_millisecond())
 }

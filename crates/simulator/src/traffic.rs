@@ -1,4 +1,4 @@
-//! A company's day: calls as they come, over the hours, with the people who are free.
+//! A company's traffic: calls over the hours of a day, with the users who are free.
 
 use std::{cmp::Reverse, collections::BinaryHeap, collections::VecDeque, ops::Range};
 
@@ -6,9 +6,9 @@ use fastrand::Rng;
 
 use crate::{
     account::Account,
-    exchange::{Play, World},
     faults::Faults,
     notification::Notification,
+    pbx::{Play, World},
     scenario::Scenario,
     time::Millis,
     truth::CallTruth,
@@ -17,87 +17,87 @@ use crate::{
 /// A company whose calls are simulated.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Company {
-    /// How many users it has.
+    /// Number of users.
     pub users: usize,
-    /// How many calls begin on a day, for each user; 0: only those that are [played](Traffic::play).
+    /// Calls per day and user; with 0, only those that are [played](Traffic::play).
     pub calls_per_user: f64,
-    /// Which company of the world it is: companies of different numbers share no id and no telephone number.
+    /// The company's number: companies with different numbers share no id and no telephone number.
     pub number: u64,
 }
 
 impl Company {
-    /// A company of so many users, each with a dozen calls a day.
+    /// A company with a number of users and a dozen calls per user and day.
     pub fn of(users: usize) -> Self {
         Self { users, calls_per_user: 12.0, number: 0 }
     }
 }
 
-/// One thing told by [`Traffic`].
+/// An event of [`Traffic`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Told {
     /// A notification arrives.
     Notification(Notification),
-    /// What will have been true of a call that begins about now.
+    /// The truth about a call that starts about now.
     Truth(CallTruth),
 }
 
-/// The calls of a company over some time, told one by one in order of arrival. It keeps in memory only what is
-/// on its way.
+/// The calls of a company over some time, event by event in order of arrival. Only notifications in flight
+/// are kept in memory.
 #[derive(Debug)]
 pub struct Traffic {
     world: World,
     rng: Rng,
     company: Company,
     faults: Faults,
-    /// When nothing arrives.
+    /// The times in which nothing arrives.
     windows: Vec<Range<Millis>>,
-    kinds: Vec<(Scenario, u32)>,
-    /// When its first day begins.
+    scenarios: Vec<(Scenario, u32)>,
+    /// Midnight of its first day.
     midnight: Millis,
-    /// When the next call begins.
+    /// Start of the next call.
     next: Millis,
     end: Millis,
-    on_its_way: BinaryHeap<Reverse<Arriving>>,
+    in_flight: BinaryHeap<Reverse<InFlight>>,
     truths: VecDeque<CallTruth>,
 }
 
-/// A notification by its arrival; the number keeps the order of those that arrive together.
+/// A notification in flight, ordered by arrival; `number` orders those that arrive at the same time.
 #[derive(Debug, PartialEq)]
-struct Arriving {
+struct InFlight {
     notification: Notification,
     number: u64,
 }
 
-impl Arriving {
+impl InFlight {
     fn key(&self) -> (Millis, u64) {
         (self.notification.arrival, self.number)
     }
 }
 
-impl Eq for Arriving {}
+impl Eq for InFlight {}
 
-impl Ord for Arriving {
+impl Ord for InFlight {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.key().cmp(&other.key())
     }
 }
 
-impl PartialOrd for Arriving {
+impl PartialOrd for InFlight {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-/// How busy the hours of a day are, from midnight on.
-const HOURS: [f64; 24] = [
+/// Relative number of calls in each hour of a day, from midnight on.
+const HOURLY_LOAD: [f64; 24] = [
     0.2, 0.1, 0.1, 0.1, 0.2, 0.5, 1.5, 4.0, 9.0, 12.0, 12.5, 10.5, 7.5, 9.5, 11.0, 10.5, 9.0, 6.0, 3.0, 1.8,
     1.2, 0.9, 0.6, 0.4,
 ];
 
-const HOUR: f64 = 3_600_000.0;
+const HOUR_MS: f64 = 3_600_000.0;
 
-/// How often a call is of a kind; kinds that are not named come once in a thousand calls each.
-const OFTEN: [(&str, u32); 29] = [
+/// Relative frequency of scenarios, in thousandths; a scenario that is not listed has 1.
+const SCENARIO_WEIGHTS: [(&str, u32); 29] = [
     ("outbound", 200),
     ("inbound", 140),
     ("internal", 140),
@@ -130,92 +130,93 @@ const OFTEN: [(&str, u32); 29] = [
 ];
 
 impl Traffic {
-    /// The traffic of a company from one time to another. Hours are those of `from`'s day: let it be midnight.
+    /// The traffic of a company between two times. `from` must be midnight, because the hours are counted
+    /// from it.
     pub fn new(company: Company, from: Millis, until: Millis, seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let (own, other) = (2 * company.number, 2 * company.number + 1);
         let accounts =
             vec![Account::new(own, company.users.max(2), &mut rng), Account::new(other, 40, &mut rng)];
-        let often = |scenario: &Scenario| OFTEN.iter().find(|(name, _)| *name == scenario.name);
-        let kinds =
-            Scenario::all().map(|scenario| (scenario, often(&scenario).map_or(1, |(_, often)| *often)));
+        let weight = |scenario: &Scenario| SCENARIO_WEIGHTS.iter().find(|(name, _)| *name == scenario.name);
+        let scenarios =
+            Scenario::all().map(|scenario| (scenario, weight(&scenario).map_or(1, |(_, weight)| *weight)));
         let mut traffic = Self {
             world: World::new(accounts),
             company,
             faults: Faults::default(),
             windows: Vec::new(),
-            kinds: kinds.collect(),
+            scenarios: scenarios.collect(),
             midnight: from,
             next: from,
             end: until,
-            on_its_way: BinaryHeap::new(),
+            in_flight: BinaryHeap::new(),
             truths: VecDeque::new(),
             rng,
         };
-        traffic.next = traffic.following(from);
+        traffic.next = traffic.next_start(from);
         traffic
     }
 
-    /// Lets the traffic begin at another hour of the day than midnight.
+    /// Starts the traffic at another hour than midnight.
     pub fn from_hour(mut self, hour: u8) -> Self {
         let begin = self.midnight;
-        self.midnight -= i64::from(hour) * HOUR as Millis;
-        self.next = self.following(begin);
+        self.midnight -= i64::from(hour) * HOUR_MS as Millis;
+        self.next = self.next_start(begin);
         self
     }
 
-    /// The company's account, then that of another company it calls.
+    /// The company's account, and that of another company that it calls.
     pub fn accounts(&self) -> &[Account] {
         &self.world.accounts
     }
 
-    /// Plays a call from a time on, beside those that come by themselves. What it tells is due at its time; what
-    /// is true of it is returned, and due at once.
+    /// Plays a call in addition to the traffic. Its notifications are due at their times; its truths are
+    /// returned, and due at once.
     pub fn play(&mut self, scenario: &Scenario, start: Millis) -> Vec<CallTruth> {
         let rng = self.rng.fork();
         let Play { notifications, truths } = scenario.play_in(&mut self.world, start, rng);
-        for notification in self.faults.disturb(notifications, &mut self.rng) {
+        for notification in self.faults.inject(notifications, &mut self.rng) {
             if !self.windows.iter().any(|window| window.contains(&notification.arrival)) {
                 let number = self.rng.u64(..);
-                self.on_its_way.push(Reverse(Arriving { notification, number }));
+                self.in_flight.push(Reverse(InFlight { notification, number }));
             }
         }
         self.truths.extend(truths.iter().cloned());
         truths
     }
 
-    /// Lets things go wrong on the way. Restarts and blacklistings come once.
+    /// Injects faults. Restarts and blacklistings happen once.
     pub fn with_faults(mut self, faults: Faults) -> Self {
         self.windows = faults.windows(self.next..self.end, &mut self.rng);
         self.faults = faults;
         self
     }
 
-    /// When the call after a time begins: calls come at random, more often in busy hours.
-    fn following(&mut self, time: Millis) -> Millis {
+    /// The start of the call after a time: calls start at random, more often in busy hours.
+    fn next_start(&mut self, time: Millis) -> Millis {
         if self.company.calls_per_user <= 0.0 {
             return self.end;
         }
-        let busiest = HOURS.iter().copied().fold(0.0, f64::max);
-        let sum: f64 = HOURS.iter().sum();
+        let busiest = HOURLY_LOAD.iter().copied().fold(0.0, f64::max);
+        let sum: f64 = HOURLY_LOAD.iter().sum();
         let daily = (self.company.users as f64 * self.company.calls_per_user).max(1.0);
-        let mean_gap = HOUR * sum / (daily * busiest);
+        let mean_gap = HOUR_MS * sum / (daily * busiest);
         let mut time = time as f64;
         loop {
             time += -(1.0 - self.rng.f64()).ln() * mean_gap;
-            let hour = ((time - self.midnight as f64) / HOUR) as usize % 24;
-            if self.rng.f64() * busiest < HOURS[hour] || time > self.end as f64 {
+            let hour = ((time - self.midnight as f64) / HOUR_MS) as usize % 24;
+            if self.rng.f64() * busiest < HOURLY_LOAD[hour] || time > self.end as f64 {
                 return time as Millis;
             }
         }
     }
 
     fn play_next(&mut self) {
-        let total = self.kinds.iter().map(|(_, often)| often).sum();
+        let total = self.scenarios.iter().map(|(_, weight)| weight).sum();
         let mut at = self.rng.u32(0..total);
-        let chosen = self.kinds.iter().find(|(_, often)| {
-            let found = at < *often;
-            at = at.saturating_sub(*often);
+        let chosen = self.scenarios.iter().find(|(_, weight)| {
+            let found = at < *weight;
+            at = at.saturating_sub(*weight);
             found
         });
         if let Some((scenario, _)) = chosen {
@@ -224,30 +225,30 @@ impl Traffic {
         }
     }
 
-    /// When something is due that was not told yet; the truth about a call is due as soon as it is known.
+    /// When the next event is due; the truth about a call is due as soon as it is known.
     pub fn next_due(&self) -> Option<Millis> {
         if !self.truths.is_empty() {
             return Some(Millis::MIN);
         }
-        let arrives = self.on_its_way.peek().map(|Reverse(first)| first.notification.arrival);
+        let arrives = self.in_flight.peek().map(|Reverse(first)| first.notification.arrival);
         let begins = Some(self.next).filter(|next| *next < self.end);
         arrives.into_iter().chain(begins).min()
     }
 
-    /// What is due by a time and was not told yet, one by one.
+    /// The next event that is due by a time; `None` if there is none yet.
     pub fn due(&mut self, now: Millis) -> Option<Told> {
         loop {
             if let Some(truth) = self.truths.pop_front() {
                 return Some(Told::Truth(truth));
             }
             let due = self.next_due().filter(|due| *due <= now)?;
-            // What a call to come tells cannot arrive before it begins, but for a clock that is wrong.
+            // A notification arrives after the start of its call, unless a clock is wrong.
             if self.next < self.end && self.next <= due {
                 self.play_next();
-                self.next = self.following(self.next);
+                self.next = self.next_start(self.next);
                 continue;
             }
-            return self.on_its_way.pop().map(|Reverse(first)| Told::Notification(first.notification));
+            return self.in_flight.pop().map(|Reverse(first)| Told::Notification(first.notification));
         }
     }
 }
@@ -277,7 +278,7 @@ mod tests {
     #[test]
     fn a_day_has_its_calls_most_of_them_in_busy_hours() {
         let starts: Vec<Millis> = day(100, 1)
-            .filter_map(|told| match told {
+            .filter_map(|event| match event {
                 Told::Truth(truth) => Some(truth.start_time),
                 Told::Notification(_) => None,
             })
@@ -290,23 +291,23 @@ mod tests {
 
     #[test]
     fn notifications_arrive_in_order_and_each_has_a_call() {
-        let (mut last, mut sessions, mut told_of) = (0, BTreeSet::new(), BTreeSet::new());
-        for told in day(60, 2) {
-            match told {
-                Told::Notification(told) => {
-                    assert!(told.arrival >= last);
-                    last = told.arrival;
-                    told_of.insert(told.body.session.to_string());
+        let (mut last, mut sessions, mut notified) = (0, BTreeSet::new(), BTreeSet::new());
+        for event in day(60, 2) {
+            match event {
+                Told::Notification(event) => {
+                    assert!(event.arrival >= last);
+                    last = event.arrival;
+                    notified.insert(event.body.session.to_string());
                 }
                 Told::Truth(truth) => sessions.extend(truth.sessions),
             }
         }
-        assert_eq!(told_of, sessions);
+        assert_eq!(notified, sessions);
     }
 
     #[test]
-    fn nobody_takes_part_in_two_plays_at_once() {
-        // A company of few users is short of people, and must still not lend anybody out twice.
+    fn no_user_takes_part_in_two_plays_at_once() {
+        // In a company with few users most are busy, and still none may take part in two plays.
         let mut traffic = day(12, 3);
         let mut talks = 0;
         while traffic.next < traffic.end {
@@ -317,20 +318,20 @@ mod tests {
             for talk in traffic.truths.drain(..).flat_map(|truth| truth.conversations) {
                 for (user, free) in users.iter().zip(&free_from) {
                     if talk.participants.contains(&format!("ext:{}", user.extension)) {
-                        assert!(talk.start_time >= *free, "{} is lent out twice", user.extension);
+                        assert!(talk.start_time >= *free, "{} takes part in two plays", user.extension);
                         talks += 1;
                     }
                 }
             }
-            traffic.next = traffic.following(traffic.next);
+            traffic.next = traffic.next_start(traffic.next);
         }
         assert!(talks > 50, "{talks} talks");
     }
 
     #[test]
-    fn the_same_seed_tells_the_same_day() {
-        let told = |seed| day(30, seed).with_faults(Faults::all()).take(2000).collect::<Vec<_>>();
-        assert_eq!(told(5), told(5));
-        assert_ne!(told(5), told(6));
+    fn the_same_seed_plays_the_same_day() {
+        let event = |seed| day(30, seed).with_faults(Faults::all()).take(2000).collect::<Vec<_>>();
+        assert_eq!(event(5), event(5));
+        assert_ne!(event(5), event(6));
     }
 }

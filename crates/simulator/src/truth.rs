@@ -1,4 +1,4 @@
-//! What really happened in a call: the facts that its record must tell.
+//! What really happened in a call: the facts that its record is compared with.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::{
     time::{self, Millis},
 };
 
-/// The first line of a truth file: how what follows was played.
+/// The first line of a truth file: how the calls were played.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TruthHeader {
@@ -17,11 +17,11 @@ pub struct TruthHeader {
     pub schema: String,
     /// The seed.
     pub seed: u64,
-    /// What went wrong on the way, as `--faults` names it.
+    /// The faults, as `--faults` names them.
     pub faults: String,
-    /// By how many milliseconds times may differ because of the faults.
+    /// Maximum difference of times because of the faults, in milliseconds.
     pub skew_ms: Millis,
-    /// The one person whose subscription received what was played, as records name them; none at account level.
+    /// The user whose subscription received the play, as records name them; `None` at account level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<String>,
 }
@@ -41,7 +41,7 @@ impl TruthHeader {
         }
     }
 
-    /// The header of a play that was received by one person's subscription.
+    /// The header of a play as a user's subscription receives it.
     pub fn seen_by(self, view: &str) -> Self {
         Self { view: Some(view.to_owned()), ..self }
     }
@@ -51,16 +51,16 @@ impl TruthHeader {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CallTruth {
-    /// The session with which the call began.
+    /// The root session.
     pub id: String,
-    /// Whose call it is.
+    /// The account.
     #[serde(default)]
     pub account_id: Option<String>,
     /// All its sessions, in order.
     pub sessions: Vec<String>,
     /// `Inbound`, `Outbound` or `Internal`.
     pub direction: String,
-    /// How it came out, in the words of the record.
+    /// The result, as in the record.
     pub result: String,
     /// When somebody dialled.
     #[serde(with = "time")]
@@ -76,80 +76,81 @@ pub struct CallTruth {
     /// Who was dialled.
     #[serde(default)]
     pub dialled: Option<String>,
-    /// The people who were on a line, were rung, or listened; in order.
+    /// The people who were on a line, were rung, or listened in; in order of their ids.
     pub participants: Vec<String>,
-    /// Menus, queues and rules that the call passed; a record may name them or not.
+    /// Menus, queues and rules that the call passed; a record may contain them or not.
     pub ignorable: Vec<String>,
-    /// The people whose telephone rang, in order; none in a truth that does not tell.
+    /// The people whose telephone rang, in order of their ids; `None` if the truth does not include it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rung: Option<Vec<String>>,
-    /// Supervisors who listened, in order.
+    /// Supervisors who listened in, in order of their ids.
     pub monitors: Vec<String>,
     /// Who heard whom when.
     pub conversations: Vec<Conversation>,
-    /// Who moved the call to whom, in order of time.
+    /// The moves, in order of time.
     pub moves: Vec<Move>,
-    /// Stretches in which a supervisor was heard by the others. Nothing in the stream tells a supervisor who
-    /// talks from one who listens, so no record can know them.
+    /// Stretches of time in which a supervisor was heard by the others. Notifications do not distinguish a
+    /// supervisor who talks from one who listens, so no record is compared with these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub barges: Vec<Conversation>,
-    /// What else a record says of the call; none in a truth that does not say.
+    /// Further facts of the record; `None` if the truth does not include them.
     #[serde(flatten)]
     pub facts: Option<Box<Facts>>,
-    /// Each session by itself, in the order of [`CallTruth::sessions`]; none in a truth that does not say.
+    /// Each session by itself, in the order of [`CallTruth::sessions`]; empty if the truth does not include
+    /// them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rooms: Vec<Room>,
 }
 
-/// The facts of a call that readers of a call log look for first.
+/// The facts of a call that readers of a call log need first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Facts {
-    /// Who first talked with the caller.
+    /// The participant who first talked with the caller.
     pub answered_by: Option<String>,
-    /// The people of the caller's last conversation, without the caller; in order.
+    /// The other people in the caller's last conversation, in order of their ids.
     pub last_with: Vec<String>,
-    /// The outsider.
+    /// The outside participant.
     pub customer: Option<String>,
-    /// The users who talked, in the order in which they came on the line.
+    /// The users who talked, in the order in which they joined.
     pub users: Vec<String>,
-    /// What served the customer, or without one the caller, last.
+    /// What the customer (or the caller, if there is no customer) was doing last.
     pub end_state: String,
-    /// For how long the caller waited for the first conversation, or for the end.
+    /// Time from the start to the first conversation, or to the end.
     pub wait_ms: Millis,
-    /// For how long somebody was parked.
+    /// Time in which somebody was parked.
     pub parked_ms: Millis,
-    /// The last transfer or forward that moved the customer, or without one the caller.
+    /// The last transfer or forward that moved the customer (or the caller, if there is no customer).
     pub transfer: Option<Move>,
-    /// The users whose telephone rang in vain; in order.
+    /// The users whose telephone rang without an answer, in order of their ids.
     pub missed_by: Vec<String>,
-    /// Stays in queues, in order of time.
+    /// Visits to queues, in order of time.
     pub queues: Vec<Visit>,
-    /// The users on whose behalf a telephone outside rang, by that telephone.
+    /// The user of each outside telephone that rang on a user's behalf.
     pub on_behalf_of: BTreeMap<String, String>,
-    /// `concurrent` and `hairpin`, if there are other calls of that kind.
+    /// `concurrent` and `hairpin`, if there are related calls of that kind.
     pub related: Vec<String>,
-    /// Those of these facts, by their names here, that no record can be expected to know.
+    /// The names of the facts that no record can be expected to know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leaves_open: Vec<String>,
 }
 
-/// A stay of a caller in a queue.
+/// A visit to a queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Visit {
     /// The queue.
     pub participant: String,
-    /// When the caller came.
+    /// When the caller entered it.
     #[serde(with = "time")]
     pub enter_time: Millis,
-    /// `Answered`, `Left`, `Overflowed` or `Abandoned`; none in a record that cannot know.
+    /// `Answered`, `Left`, `Overflowed` or `Abandoned`; `None` in a record that cannot know it.
     pub outcome: Option<String>,
-    /// Who answered out of it.
+    /// The agent who answered.
     pub answered_by: Option<String>,
 }
 
-/// A session by itself, as whoever sees no other session of the call sees it.
+/// A session by itself, as seen without the other sessions of the call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Room {
@@ -164,23 +165,23 @@ pub struct Room {
     /// When it was dialled.
     #[serde(with = "time")]
     pub start_time: Millis,
-    /// What the one person whose subscription is played sees of it; none at account level, and where they had no
+    /// What the user whose subscription is played sees of it; `None` at account level, and if they had no
     /// telephone in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Seen>,
 }
 
-/// What a person's own parties show of a session.
+/// What a user's own parties show of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Seen {
-    /// Whether nothing but the caller's beginning can have come before what is seen.
+    /// Whether only the caller's first state change can have preceded what is seen.
     pub from_start: bool,
-    /// Who the first of these parties was shown at the other end: the caller, or whoever was passed on to it.
+    /// The other end that the first of these parties was shown: the caller, or the party passed on to it.
     pub other: Option<String>,
 }
 
-/// A stretch in which one fixed set of people heard each other.
+/// A stretch of time in which the same people heard each other.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Conversation {
@@ -190,27 +191,27 @@ pub struct Conversation {
     /// Its end.
     #[serde(with = "time")]
     pub end_time: Millis,
-    /// Who, in order.
+    /// The people, in order of their ids.
     pub participants: Vec<String>,
-    /// Whether a record only infers it; never so in a truth.
+    /// Whether a record only infers it; always false in a truth.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub inferred: bool,
 }
 
-/// A step by which the call passed from one participant to another.
+/// A move of the call from one participant to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Move {
     /// `BlindTransfer`, `AttendedTransfer`, …
     pub kind: String,
-    /// When; none in a truth that only tells the order.
+    /// When; `None` in a truth that only states the order.
     #[serde(default, with = "time::option")]
     pub time: Option<Millis>,
-    /// Who did it.
+    /// Who made it.
     pub by: Option<String>,
-    /// To whom the call went.
+    /// Who has the call after it.
     pub target: Option<String>,
-    /// Whether the target talked before the next move; none if it is not known.
+    /// Whether the target talked before the next move; `None` if it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered: Option<bool>,
 }

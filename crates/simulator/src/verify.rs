@@ -1,7 +1,7 @@
-//! Records against the truth: what they tell wrong, in sentences.
+//! Compares records with the truth and reports differences in sentences.
 //!
-//! A record is read from its JSON by types of this module's own, so that nothing of whoever made the record
-//! takes part in judging it.
+//! A record is read from its JSON by types of this module, so that no code of the program that made the
+//! record takes part in judging it.
 
 mod drawing;
 mod facts;
@@ -22,12 +22,12 @@ use crate::{
     truth::{CallTruth, Conversation, Move},
 };
 
-/// How exact a record must be.
+/// Tolerances of the comparison.
 #[derive(Debug, Clone, Copy)]
 pub struct Tolerance {
-    /// By how many milliseconds times may differ: the skew of the clocks that told them.
+    /// Maximum difference of times in milliseconds: the skew of the servers' clocks.
     pub times: Millis,
-    /// By how many milliseconds a call's end may differ, for it hangs on which of several last `Disconnected`
+    /// Maximum difference of a call's end in milliseconds: it depends on which of several last `Disconnected`
     /// counts.
     pub end: Millis,
 }
@@ -38,24 +38,24 @@ impl Default for Tolerance {
     }
 }
 
-/// What was found about all calls.
+/// The result of comparing all calls.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// How many calls there truly were.
+    /// Number of calls in the truth.
     pub calls: usize,
     /// The calls whose records are not exact, in order of their ids.
     pub wrong: Vec<Verdict>,
-    /// Records of calls that never were.
+    /// Number of records of calls that did not happen.
     pub invented: usize,
 }
 
 impl Report {
-    /// How many calls have an exact record.
+    /// Number of calls with an exact record.
     pub fn exact(&self) -> usize {
         self.calls - (self.wrong.len() - self.invented)
     }
 
-    /// How many differences there are.
+    /// Number of differences.
     pub fn differences(&self) -> usize {
         self.wrong.iter().map(|verdict| verdict.differences.len()).sum()
     }
@@ -77,16 +77,16 @@ impl fmt::Display for Report {
     }
 }
 
-/// A record that is not exact, or is not there.
+/// A record that is not exact, or is missing.
 #[derive(Debug, Clone)]
 pub struct Verdict {
     /// The call.
     pub id: String,
-    /// What differs, each in a sentence.
+    /// The differences, each in a sentence.
     pub differences: Vec<String>,
-    /// Whether the record says that something is missing.
+    /// Whether the record states that something is missing.
     pub admitted: bool,
-    /// Who talked when, by the truth and by the record; lines of text, none if nobody talked.
+    /// Who talked when, by the truth and by the record; empty if nobody talked.
     pub drawing: String,
 }
 
@@ -113,7 +113,7 @@ fn latest(records: impl IntoIterator<Item = Record>) -> BTreeMap<String, Record>
     by_id
 }
 
-/// Compares records with the truth. Of several versions of one record the highest counts.
+/// Compares records with the truth. Of several versions of a record, the highest is used.
 pub fn verify(
     truths: impl IntoIterator<Item = CallTruth>,
     records: impl IntoIterator<Item = Record>,
@@ -153,7 +153,7 @@ pub fn verify(
     report
 }
 
-/// What one record tells wrong.
+/// The differences of one record.
 fn differences(truth: &CallTruth, record: &Record, tolerance: Tolerance) -> Vec<String> {
     let mut found = Vec::new();
     let mut same = |what: &str, truth: &str, record: &str| {
@@ -164,28 +164,28 @@ fn differences(truth: &CallTruth, record: &Record, tolerance: Tolerance) -> Vec<
     same("direction", &truth.direction, &record.direction);
     same("result", &truth.result, &record.result);
     same("caller", &truth.caller, record.from.participant.as_deref().unwrap_or("nobody"));
-    same_time("start", Some(truth.start_time), Some(record.start_time), tolerance.times, &mut found);
-    same_time("answer", truth.answer_time, record.answer_time, tolerance.times, &mut found);
-    same_time("end", Some(truth.end_time), record.end_time, tolerance.times + tolerance.end, &mut found);
+    compare_time("start", Some(truth.start_time), Some(record.start_time), tolerance.times, &mut found);
+    compare_time("answer", truth.answer_time, record.answer_time, tolerance.times, &mut found);
+    compare_time("end", Some(truth.end_time), record.end_time, tolerance.times + tolerance.end, &mut found);
     let seen = record.sessions.iter().filter(|session| session.seen);
     let seen = seen.map(|session| session.telephony_session_id.as_str());
-    same_names("belongs to the call", &truth.sessions, seen, &mut found);
+    compare_names("belongs to the call", &truth.sessions, seen, &mut found);
     let people = record.participants.iter().map(|participant| participant.id.as_str());
     let people = people.filter(|id| !truth.ignorable.iter().any(|ignorable| ignorable == id));
-    same_names("took part", &truth.participants, people, &mut found);
+    compare_names("took part", &truth.participants, people, &mut found);
     if let Some(rung) = &truth.rung {
-        same_names("was rung", rung, record.rung().into_iter(), &mut found);
+        compare_names("was rung", rung, record.rung().into_iter(), &mut found);
     }
-    same_names("listened", &truth.monitors, record.monitors.iter().map(String::as_str), &mut found);
-    same_conversations(&truth.conversations, &record.conversations, tolerance.times, &mut found);
-    same_moves(&truth.moves, &record.moves, tolerance.times, &mut found);
+    compare_names("listened", &truth.monitors, record.monitors.iter().map(String::as_str), &mut found);
+    compare_conversations(&truth.conversations, &record.conversations, tolerance.times, &mut found);
+    compare_moves(&truth.moves, &record.moves, tolerance.times, &mut found);
     if let Some(facts) = &truth.facts {
         found.extend(facts::differences(truth, facts, record, tolerance.times));
     }
     found
 }
 
-fn same_time(
+fn compare_time(
     what: &str,
     truth: Option<Millis>,
     record: Option<Millis>,
@@ -202,7 +202,7 @@ fn same_time(
     }
 }
 
-fn same_names<'a>(
+fn compare_names<'a>(
     what: &str,
     truth: &[String],
     record: impl Iterator<Item = &'a str>,
@@ -216,24 +216,24 @@ fn same_names<'a>(
     );
 }
 
-fn same_conversations(
+fn compare_conversations(
     truth: &[Conversation],
     record: &[Conversation],
     tolerance: Millis,
     found: &mut Vec<String>,
 ) {
     if tolerance > 0 {
-        return same_away_from_changes(truth, record, tolerance, found);
+        return compare_away_from_changes(truth, record, tolerance, found);
     }
     let missing = truth.iter().filter(|talk| !record.contains(talk));
-    found.extend(missing.map(|talk| format!("{}; the record does not say so.", heard(talk))));
+    found.extend(missing.map(|talk| format!("{}; the record does not say so.", describe_talk(talk))));
     let invented = record.iter().filter(|talk| !truth.contains(talk));
-    found.extend(invented.map(|talk| format!("The record says: {}; it is not so.", heard(talk))));
+    found.extend(invented.map(|talk| format!("The record says: {}; it is not so.", describe_talk(talk))));
 }
 
-/// Further from any true change than the clocks are apart, the record must tell who hears whom; near one, it
-/// cannot know in which order things changed.
-fn same_away_from_changes(
+/// Compares who hears whom at times that are further from any true change than the clocks may differ; closer
+/// to one, a record cannot know the order of changes.
+fn compare_away_from_changes(
     truth: &[Conversation],
     record: &[Conversation],
     tolerance: Millis,
@@ -253,20 +253,20 @@ fn same_away_from_changes(
         let touches = |talk: &&Conversation| talk.start_time < to && from < talk.end_time;
         for talk in truth.iter().filter(covers) {
             if !whole.iter().filter(covers).any(|other| other.participants == talk.participants) {
-                found.push(format!("{}; the record does not say so.", heard(talk)));
+                found.push(format!("{}; the record does not say so.", describe_talk(talk)));
             }
         }
-        // What lasts no longer than the clocks are apart may not have been.
+        // A conversation that is not longer than the clocks differ may be an artefact.
         let long = |talk: &&Conversation| talk.end_time - talk.start_time > tolerance;
         for other in record.iter().filter(long).filter(touches) {
             if !truth.iter().filter(covers).any(|talk| talk.participants == other.participants) {
-                found.push(format!("The record says: {}; it is not so.", heard(other)));
+                found.push(format!("The record says: {}; it is not so.", describe_talk(other)));
             }
         }
     }
 }
 
-/// A talk that goes on by another session, told by another clock, seems to pause.
+/// Joins conversations that seem to pause because they continue in a session with another clock.
 fn without_gaps(talks: &[Conversation], tolerance: Millis) -> Vec<Conversation> {
     let mut whole: Vec<Conversation> = Vec::with_capacity(talks.len());
     for talk in talks {
@@ -279,23 +279,23 @@ fn without_gaps(talks: &[Conversation], tolerance: Millis) -> Vec<Conversation> 
     whole
 }
 
-fn heard(talk: &Conversation) -> String {
+fn describe_talk(talk: &Conversation) -> String {
     let people = talk.participants.join(", ");
     format!("{people} heard each other from {} to {}", Iso(talk.start_time), Iso(talk.end_time))
 }
 
-fn same_moves(truth: &[Move], record: &[Move], tolerance: Millis, found: &mut Vec<String>) {
+fn compare_moves(truth: &[Move], record: &[Move], tolerance: Millis, found: &mut Vec<String>) {
     let near = |a: &Move, b: &Move| match (a.time, b.time) {
         (Some(a), Some(b)) => (a - b).abs() <= tolerance,
         _ => true,
     };
-    // Nor, then, which of a conversation and the next step came first.
+    // With different clocks, the order of a conversation and the next move is not known.
     let as_answered = |a: &Move, b: &Move| tolerance > 0 || a.answered.is_none() || a.answered == b.answered;
     let same = |a: &Move, b: &Move| {
         a.kind == b.kind && a.by == b.by && a.target == b.target && as_answered(a, b) && near(a, b)
     };
     let in_order = truth.len() == record.len() && truth.iter().zip(record).all(|(a, b)| same(a, b));
-    // With clocks that are apart, the order of steps of several sessions is not known.
+    // With different clocks, the order of moves in several sessions is not known.
     if in_order || (tolerance > 0 && is_permutation(truth, record, same)) {
         return;
     }

@@ -1,18 +1,19 @@
-//! What one person's subscription receives of a play.
+//! What one user's subscription receives of a play.
 //!
-//! A subscription to an extension's telephony sessions receives what is about that extension's own parties, under
-//! the ids and sequences that everybody sees (RingCentral's guide to telephony session notifications): of the
-//! others' legs it sees nothing, so its sequences have gaps.
+//! A subscription to an extension's telephony sessions receives the notifications about that extension's own
+//! parties, with the ids and sequences that everybody sees (RingCentral's guide to telephony session
+//! notifications). It receives nothing about other legs, so its sequences have gaps.
 
 use crate::{
     account::{Account, User},
-    exchange::Play,
     notification::{Contact, Notification, Subscription},
+    pbx::Play,
     truth::{CallTruth, Seen},
 };
 
 impl Notification {
-    /// As the subscription of an extension receives it; none if it is not about that extension's own party.
+    /// The notification as an extension's subscription receives it; `None` if it is not about that
+    /// extension's own party.
     pub fn seen_by(&self, extension: u64) -> Option<Self> {
         let subscription = Subscription { number: extension, owner: extension };
         let is_own = self.body.party.extension == Some(extension);
@@ -21,19 +22,19 @@ impl Notification {
 }
 
 impl CallTruth {
-    /// The whole truth about a call of which an extension's subscription receives something, with the sessions that
-    /// it sees; none if it receives nothing.
+    /// The truth about a call with the sessions that an extension's subscription sees; `None` if it receives
+    /// nothing of the call.
     pub fn seen_by(&self, received: &[Notification]) -> Option<Self> {
         let mut truth = self.clone();
         for room in &mut truth.rooms {
-            let own = received.iter().filter(|told| told.body.session.to_string() == room.id);
-            room.seen = own.min_by_key(|told| told.body.sequence).map(seen);
+            let own = received.iter().filter(|notification| notification.body.session.to_string() == room.id);
+            room.seen = own.min_by_key(|notification| notification.body.sequence).map(seen);
         }
         truth.rooms.iter().any(|room| room.seen.is_some()).then_some(truth)
     }
 }
 
-/// What the first notification that is received of a session shows.
+/// What the first received notification of a session shows.
 fn seen(first: &Notification) -> Seen {
     let party = &first.body.party;
     let other = if party.outbound { Some(&party.to) } else { party.from.as_ref() };
@@ -41,15 +42,17 @@ fn seen(first: &Notification) -> Seen {
         Some(extension) => format!("ext:{extension}"),
         None => format!("tel:{}", contact.phone_number),
     };
-    // The first of a session is 2, and it is the caller's.
+    // The first sequence of a session is 2, and it is the caller's.
     Seen { from_start: first.body.sequence <= 3, other: other.map(name) }
 }
 
 impl Play {
-    /// The users of some accounts who receive anything of this play by subscriptions of their own, in order.
+    /// The users of some accounts whose own subscriptions receive anything of this play, in order.
     pub fn people<'a>(&self, accounts: &'a [Account]) -> Vec<&'a User> {
         let receives = |user: &&User| {
-            self.notifications.iter().any(|told| told.body.party.extension == Some(user.extension))
+            self.notifications
+                .iter()
+                .any(|notification| notification.body.party.extension == Some(user.extension))
         };
         accounts.iter().flat_map(|account| &account.users).filter(receives).collect()
     }
@@ -57,7 +60,7 @@ impl Play {
     /// This play as the subscription of one extension receives it.
     pub fn seen_by(&self, extension: u64) -> Self {
         let notifications: Vec<Notification> =
-            self.notifications.iter().filter_map(|told| told.seen_by(extension)).collect();
+            self.notifications.iter().filter_map(|notification| notification.seen_by(extension)).collect();
         let truths = self.truths.iter().filter_map(|truth| truth.seen_by(&notifications)).collect();
         Self { notifications, truths }
     }
@@ -70,7 +73,7 @@ mod tests {
     use crate::Scenario;
 
     #[test]
-    fn a_view_has_only_the_own_party_and_the_sessions_of_it() {
+    fn a_view_contains_only_the_users_own_party_and_its_sessions() {
         let scenario = Scenario::named("attended").unwrap();
         let (play, accounts) = (scenario.play(4), scenario.accounts(4));
         let people = play.people(&accounts);
@@ -79,16 +82,16 @@ mod tests {
             let view = play.seen_by(user.extension);
             assert!(!view.notifications.is_empty() && view.notifications.len() < play.notifications.len());
             let path = format!("/extension/{}/telephony/sessions", user.extension);
-            assert!(view.notifications.iter().all(|told| told.to_json().contains(&path)));
+            assert!(view.notifications.iter().all(|notification| notification.to_json().contains(&path)));
             let sessions: BTreeSet<String> =
-                view.notifications.iter().map(|told| told.body.session.to_string()).collect();
+                view.notifications.iter().map(|notification| notification.body.session.to_string()).collect();
             let rooms = view.truths.iter().flat_map(|truth| &truth.rooms).filter(|room| room.seen.is_some());
             assert_eq!(rooms.map(|room| room.id.clone()).collect::<BTreeSet<_>>(), sessions);
         }
     }
 
     #[test]
-    fn whoever_takes_no_part_receives_nothing() {
+    fn a_user_who_takes_no_part_receives_nothing() {
         let view = Scenario::named("inbound").unwrap().play(1).seen_by(1);
         assert!(view.notifications.is_empty() && view.truths.is_empty());
     }

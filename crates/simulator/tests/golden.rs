@@ -1,16 +1,16 @@
-//! The grammar of the plays against that of played calls which others wrote: for each of theirs, some play of
-//! ours tells the same codes of the same legs in the same order.
+//! Compares the grammar of the plays with that of the golden cases: for each case, some play has the same
+//! codes of the same legs in the same order.
 
 use std::fs;
 
 use serde_json::Value;
 use wholecall_simulator::{Notification, Scenario};
 
-/// The example calls of the repository.
+/// The golden cases of the repository.
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden");
 
-/// Their name, and ours.
-const SAME: [(&str, &str); 24] = [
+/// Names of golden cases, and of the scenarios that play the same.
+const SCENARIO_OF_CASE: [(&str, &str); 24] = [
     ("attended", "attended"),
     ("blind", "blind"),
     ("call_waiting", "call_waiting"),
@@ -42,9 +42,9 @@ const SAME: [(&str, &str); 24] = [
 type Change = (u32, String, bool, String, String, bool);
 
 /// The changes of each session, in order of their sequence; sessions in no order.
-fn shape(told: impl Iterator<Item = Value>) -> Vec<Vec<Change>> {
+fn shape(notifications: impl Iterator<Item = Value>) -> Vec<Vec<Change>> {
     let mut sessions: std::collections::BTreeMap<String, Vec<(u64, Change)>> = Default::default();
-    for document in told {
+    for document in notifications {
         let body = &document["body"];
         let party = &body["parties"][0];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -66,51 +66,59 @@ fn shape(told: impl Iterator<Item = Value>) -> Vec<Vec<Change>> {
     shapes
 }
 
-/// Reasons that mean the same are one.
+/// Replaces reasons that mean the same by one of them.
 fn reason(reason: &str) -> String {
     match reason {
         "RccTransfer" | "DtmfTransfer" => "BlindTransfer",
         "SomethingNew" | "Undefined" => "",
-        // Told or not, on a leg that stops ringing and on the host's proxy.
+        // These may be missing on a leg that stops ringing and on the host's proxy.
         "CallerDropped" | "CallerInputRedirect" => "",
         other => other,
     }
     .to_owned()
 }
 
-/// Without what may come any number of times or not at all: holds, recordings, a `Disconnected` after `Gone`;
-/// and with those who hang up together in one order.
+/// Removes changes that may be missing or repeated (holds, recordings, a `Disconnected` after `Gone`), and
+/// sorts those who hang up together.
 fn plain(mut changes: Vec<(u64, Change)>) -> Vec<Change> {
     changes.sort();
-    let mut kept: Vec<Change> = Vec::new();
+    let mut changes_left: Vec<Change> = Vec::new();
     for (_, change) in changes {
         let (ordinal, _, _, code, reason, _) = &change;
-        let said = |code: &str| kept.iter().any(|(other, _, _, said, ..)| other == ordinal && said == code);
-        let repeats =
-            code == "Answered" && reason.is_empty() && said("Answered") && !said("Gone") && !said("Parked");
-        let after_gone = code == "Disconnected" && said("Gone");
+        let has_code = |code: &str| {
+            changes_left.iter().any(|(other, _, _, known, ..)| other == ordinal && known == code)
+        };
+        let repeats = code == "Answered"
+            && reason.is_empty()
+            && has_code("Answered")
+            && !has_code("Gone")
+            && !has_code("Parked");
+        let after_gone = code == "Disconnected" && has_code("Gone");
         if code != "Hold" && !repeats && !after_gone {
-            kept.push(change);
+            changes_left.push(change);
         }
     }
     let ends = |change: &Change| change.3 == "Disconnected" && change.4.is_empty();
-    for run in kept.chunk_by_mut(|a, b| ends(a) && ends(b)) {
+    for run in changes_left.chunk_by_mut(|a, b| ends(a) && ends(b)) {
         run.sort();
     }
-    kept
+    changes_left
 }
 
 #[test]
-fn every_played_call_of_others_is_among_our_plays() {
+fn every_golden_case_has_a_play_with_the_same_grammar() {
     let mut unknown = Vec::new();
-    for (theirs, ours) in SAME {
+    for (theirs, ours) in SCENARIO_OF_CASE {
         let file = fs::read_to_string(format!("{GOLDEN}/{theirs}/events.ndjson")).expect("a played call");
         let golden = shape(file.lines().map(|line| serde_json::from_str(line).expect("JSON")));
         let scenario = Scenario::named(ours).expect("is listed");
         let is_same = |seed: &u64| {
-            let told = scenario.play(*seed).notifications;
+            let notifications = scenario.play(*seed).notifications;
             shape(
-                told.iter().map(Notification::to_json).map(|json| serde_json::from_str(&json).expect("JSON")),
+                notifications
+                    .iter()
+                    .map(Notification::to_json)
+                    .map(|json| serde_json::from_str(&json).expect("JSON")),
             ) == golden
         };
         if !(0..3000).any(|seed| is_same(&seed)) {

@@ -2,38 +2,39 @@
 
 use compact_str::CompactString;
 
-use super::passing::Evidence;
+use super::transfers::Evidence;
 use crate::{
     id::{CallId, PartyId, SessionId},
-    json::{IsEmpty, object, words},
+    json::{IsEmpty, json_struct, string_enum},
     time::Time,
 };
 
-object! {
+json_struct! {
     /// What is known to be missing.
     #[derive(Default, Eq)]
     pub struct Completeness {
         /// Whether nothing is known to be missing and every leg ended.
         "complete" => +default pub complete: bool,
-        /// Gaps in the order of a session's notifications: a hint, not a proof.
+        /// Missing sequence numbers of sessions: an indication of lost notifications, not a proof.
         "missingSequences" => pub missing_sequences: Vec<Gap>,
-        /// Sessions that links name and nothing of which came.
+        /// Sessions that links name and of which no notification was received.
         "unseenSessions" => pub unseen_sessions: Vec<SessionId>,
-        /// Legs that left for a session nobody named.
+        /// Legs that left for a session that no notification names.
         "unlinkedGone" => pub unlinked_gone: Vec<UnlinkedGone>,
         /// Why the call was closed although a leg had not ended.
         "reason" => pub reason: Option<ClosedBecause>,
-        /// What came too late for a record that had been let go; then this is a record of its own.
+        /// The call that this record's notifications were too late for, because its data had been evicted;
+        /// then this is a separate record.
         "lateFor" => @"IsEmpty::is_empty" pub late_for: Option<CallId>,
-        /// What was beyond a stated limit and is counted, not kept.
+        /// What exceeded a documented limit, and is counted but not stored.
         "beyondLimits" => @"IsEmpty::is_empty" pub beyond_limits: Vec<BeyondLimit>,
-        /// What no notification told, and RingCentral did when it was asked.
+        /// What no notification reported, and a lookup at RingCentral did.
         "repaired" => @"IsEmpty::is_empty" pub repaired: Vec<Repaired>,
     }
 }
 
-object! {
-    /// A gap in a session's order.
+json_struct! {
+    /// A range of missing sequence numbers.
     #[derive(Eq)]
     pub struct Gap {
         /// The session.
@@ -45,49 +46,49 @@ object! {
     }
 }
 
-object! {
-    /// A leg that left for a session nobody named.
+json_struct! {
+    /// A leg that left for a session that no notification names.
     #[derive(Eq)]
     pub struct UnlinkedGone {
         /// The session.
         "telephonySessionId" => pub telephony_session_id: SessionId,
         /// The leg.
         "partyId" => pub party_id: PartyId,
-        /// The notification that says so.
+        /// The sequence number of the notification that reports it.
         "sequence" => pub sequence: u32,
     }
 }
 
-object! {
-    /// Something of a leg that no notification told.
+json_struct! {
+    /// A fact about a leg that a lookup reported and no notification did.
     #[derive(Eq)]
     pub struct Repaired {
         /// The session.
         "telephonySessionId" => pub telephony_session_id: SessionId,
         /// The leg.
         "partyId" => pub party_id: PartyId,
-        /// What of it.
+        /// The fact.
         "what" => pub what: RepairedFact,
-        /// Where the record puts it in time. None for a description.
+        /// Its time in the record; null for a description.
         "time" => pub time: Option<Time>,
-        /// Whether the time is a bound: it was so then, and may have been so before.
+        /// Whether the time is an upper bound: the fact held then, and may have held before.
         "atOrBefore" => +default pub at_or_before: bool,
-        /// The answer that tells it.
+        /// The lookup's answer that reports it.
         "evidence" => pub evidence: Evidence,
     }
 }
 
-words! {
-    /// What of a leg was repaired.
+string_enum! {
+    /// What a lookup reported about a leg.
     #[derive(PartialOrd, Ord, Hash)]
     pub enum RepairedFact {
-        /// All that is known of it.
+        /// The leg itself.
         Leg = "leg",
-        /// That its session began before anything that is known of its legs.
+        /// That its session began before anything else that is known of its legs.
         Start = "start",
-        /// A state it was in.
+        /// A state that it was in.
         State = "state",
-        /// That it left by a link, and to where.
+        /// That it left by a link, and to which session.
         Link = "link",
         /// That it has ended.
         End = "end",
@@ -96,30 +97,30 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// Why a call was closed although a leg had not ended.
     #[derive(Hash)]
     pub enum ClosedBecause {
         /// The input ended.
         EndOfInput = "endOfInput",
-        /// One leg of several was left, and nothing more came of it.
+        /// Only one leg of several was still open, and nothing arrived for the shorter idle timeout.
         LastLegSilent = "lastLegSilent",
-        /// Nothing more came for hours.
+        /// Nothing arrived for the longer idle timeout.
         Silent = "silent",
     }
 }
 
-object! {
-    /// What was beyond a stated limit.
+json_struct! {
+    /// What exceeded a documented limit.
     #[derive(Eq)]
     pub struct BeyondLimit {
-        /// What there was too much of.
+        /// The kind of item.
         "what" => pub what: CompactString,
-        /// The session it was in, if it was in one.
+        /// The session that it belongs to; left out if it belongs to none.
         "telephonySessionId" => @"IsEmpty::is_empty" pub telephony_session_id: Option<SessionId>,
-        /// How much is kept.
+        /// Maximum number that is stored.
         "limit" => pub limit: u64,
-        /// How much is not.
+        /// Number that is not stored.
         "beyond" => pub beyond: u64,
     }
 }

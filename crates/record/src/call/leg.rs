@@ -5,15 +5,15 @@ use compact_str::CompactString;
 use super::Kind;
 use crate::{
     id::{LegId, ParticipantId, PartyId, SessionId},
-    json::{IsEmpty, object, words},
+    json::{IsEmpty, json_struct, string_enum},
     time::Time,
 };
 
-object! {
+json_struct! {
     /// One end of a call in `from` and `to` of a leg.
     #[derive(Default)]
     pub struct Endpoint {
-        /// Number or short number.
+        /// Public number or extension number.
         "phoneNumber" => @"IsEmpty::is_empty" pub phone_number: Option<CompactString>,
         /// Name.
         "name" => @"IsEmpty::is_empty" pub name: Option<CompactString>,
@@ -22,7 +22,7 @@ object! {
     }
 }
 
-object! {
+json_struct! {
     /// One party of one session.
     pub struct Leg {
         /// `s-…/p-…`.
@@ -31,7 +31,7 @@ object! {
         "telephonySessionId" => pub telephony_session_id: SessionId,
         /// The party.
         "partyId" => pub party_id: PartyId,
-        /// Whose leg it is; none for a proxy.
+        /// The participant; null for a proxy.
         "participant" => pub participant: Option<ParticipantId>,
         /// What it is.
         "kind" => pub kind: Kind,
@@ -41,17 +41,17 @@ object! {
         "from" => pub from: Endpoint,
         /// The called side.
         "to" => pub to: Endpoint,
-        /// First event; null where only an answer of RingCentral shows the leg and not when it began.
+        /// Time of the first event; null if only a lookup shows the leg, and not when it began.
         "startTime" => pub start_time: Option<Time>,
         /// First `Proceeding`.
         "ringTime" => pub ring_time: Option<Time>,
         /// First `Answered`.
         "answerTime" => pub answer_time: Option<Time>,
-        /// When it left for good.
+        /// When it ended.
         "endTime" => pub end_time: Option<Time>,
-        /// The reason it left with, as RingCentral words it.
+        /// The reason of the end, in RingCentral's words.
         "endReason" => pub end_reason: Option<CompactString>,
-        /// How it came out; none while it lives.
+        /// The outcome; null until it ends.
         "outcome" => pub outcome: Option<LegOutcome>,
         /// `Proceeding` to the first `Answered` or the end.
         "ringMs" => pub ring_ms: i64,
@@ -59,35 +59,35 @@ object! {
         "talkMs" => pub talk_ms: i64,
         /// Every `Hold` to `Answered` or the end.
         "holdMs" => pub hold_ms: i64,
-        /// Stretches in one state, without holes.
+        /// Stretches of time in one state, without gaps.
         "segments" => pub segments: Vec<Segment>,
-        /// The queue that offered the call.
+        /// The queue that offered the call to this leg.
         "queue" => pub queue: Option<ParticipantId>,
-        /// The device, once it is known.
+        /// The device; null if it is not known.
         "deviceId" => pub device_id: Option<CompactString>,
     }
 }
 
-words! {
+string_enum! {
     /// The technical direction of a leg: a caller's leg is `Outbound` even when an outsider calls in.
     #[derive(Hash)]
     pub enum LegDirection {
-        /// The side that is called.
+        /// The called side.
         Inbound = "Inbound",
-        /// The side that calls.
+        /// The calling side.
         Outbound = "Outbound",
     }
 }
 
-words! {
-    /// How a leg came out.
+string_enum! {
+    /// The outcome of a leg.
     #[derive(Hash)]
     pub enum LegOutcome {
         /// Answered.
         Answered = "Answered",
         /// Rang until somebody else answered.
         AnsweredElsewhere = "AnsweredElsewhere",
-        /// Rang in vain.
+        /// Rang without an answer.
         Missed = "Missed",
         /// Took a message.
         Voicemail = "Voicemail",
@@ -95,11 +95,11 @@ words! {
         Rejected = "Rejected",
         /// Busy.
         Busy = "Busy",
-        /// Rang until somebody else picked the call up.
+        /// Rang until somebody else picked up the call.
         PickedUp = "PickedUp",
-        /// A menu, queue or rule that handed the call on.
+        /// A menu, queue or rule that passed the call on.
         Routed = "Routed",
-        /// Given up.
+        /// The caller cancelled.
         Cancelled = "Cancelled",
         /// Could not be reached.
         Failed = "Failed",
@@ -112,21 +112,21 @@ words! {
     }
 }
 
-object! {
-    /// A stretch of one leg in one state.
+json_struct! {
+    /// A stretch of time in which a leg is in one state.
     #[derive(Copy, Eq)]
     pub struct Segment {
         /// The state.
         "state" => pub state: LegState,
         /// From.
         "startTime" => pub start_time: Time,
-        /// To; none while it lasts.
+        /// To; null while it lasts.
         "endTime" => pub end_time: Option<Time>,
     }
 }
 
-words! {
-    /// What a leg is doing.
+string_enum! {
+    /// The state of a leg.
     #[derive(Hash)]
     pub enum LegState {
         /// Created.
@@ -135,7 +135,7 @@ words! {
         Ringing = "ringing",
         /// Connected.
         Connected = "connected",
-        /// Put the others on hold.
+        /// Has put the others on hold.
         Holding = "holding",
         /// Parked.
         Parked = "parked",
@@ -143,7 +143,7 @@ words! {
         Voicemail = "voicemail",
         /// Receiving a fax.
         Fax = "fax",
-        /// In another room, see `links`.
+        /// In another session, see `links`.
         Gone = "gone",
     }
 }

@@ -1,17 +1,17 @@
-//! Elements of SVG, written one after the other.
+//! Writes SVG elements.
 
 use std::fmt::Write;
 
 use super::colors::Ink;
 use crate::screen::harmless;
 
-/// What is written, from back to front.
+/// The elements so far, from back to front.
 #[derive(Debug, Default)]
 pub(super) struct Canvas {
     pub(super) svg: String,
 }
 
-/// How a text is set.
+/// The style of a text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Type {
     pub(super) size: f64,
@@ -35,7 +35,7 @@ impl Type {
 }
 
 impl Canvas {
-    /// Whatever is formatted; writing to a `String` cannot fail.
+    /// Appends markup; writing to a `String` cannot fail.
     pub(super) fn add(&mut self, markup: std::fmt::Arguments<'_>) {
         let _ = self.svg.write_fmt(markup);
     }
@@ -89,7 +89,7 @@ impl Canvas {
     }
 }
 
-/// A text within markup; control characters, which XML forbids, are shown as a dot.
+/// Escapes a text for markup; control characters, which XML forbids, become dots.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in harmless(text).chars() {
@@ -105,8 +105,8 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
-/// How wide the characters from space to `~` are in Inter SemiBold, in thousandths of its size: wider than most
-/// typefaces for screens.
+/// Widths of the characters from space to `~` in Inter SemiBold, in thousandths of the font size: wider than
+/// most screen typefaces.
 const WIDTHS: [u16; 95] = [
     252, 321, 523, 644, 650, 1004, 663, 326, 373, 373, 540, 673, 319, 465, 319, 379, 660, 423, 623, 636, 666,
     612, 640, 576, 640, 640, 319, 329, 673, 673, 673, 543, 999, 728, 659, 737, 722, 605, 588, 749, 746, 277,
@@ -115,7 +115,7 @@ const WIDTHS: [u16; 95] = [
     353, 612, 587, 839, 569, 588, 566, 455, 359, 455, 673,
 ];
 
-/// About how wide a text is; rather too wide.
+/// Estimated width of a text, rather too large.
 pub(super) fn width(text: &str, size: f64) -> f64 {
     let of = |character: char| match character {
         '0'..='9' => 660.0,
@@ -126,32 +126,32 @@ pub(super) fn width(text: &str, size: f64) -> f64 {
     text.chars().map(of).sum::<f64>() * size / 1_000.0
 }
 
-/// A text cut to a width.
-pub(super) fn cut(text: &str, size: f64, room: f64) -> String {
-    if width(text, size) <= room {
+/// Truncates a text to a width.
+pub(super) fn cut(text: &str, size: f64, max_width: f64) -> String {
+    if width(text, size) <= max_width {
         return text.to_owned();
     }
-    let mut kept = String::new();
+    let mut cut = String::new();
     for character in text.chars() {
-        kept.push(character);
-        if width(&kept, size) + width("…", size) > room {
-            kept.pop();
+        cut.push(character);
+        if width(&cut, size) + width("…", size) > max_width {
+            cut.pop();
             break;
         }
     }
-    format!("{}…", kept.trim_end())
+    format!("{}…", cut.trim_end())
 }
 
-/// A text in lines that fit a width, broken at blanks; a word too long for a line is cut.
-pub(super) fn wrapped(text: &str, size: f64, room: f64) -> Vec<String> {
+/// Breaks a text at blanks into lines that fit a width; a word that is too long is truncated.
+pub(super) fn wrapped(text: &str, size: f64, max_width: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {
-            Some(line) if width(line, size) + width(word, size) + width(" ", size) <= room => {
+            Some(line) if width(line, size) + width(word, size) + width(" ", size) <= max_width => {
                 line.push(' ');
                 line.push_str(word);
             }
-            _ => lines.push(cut(word, size, room)),
+            _ => lines.push(cut(word, size, max_width)),
         }
     }
     lines

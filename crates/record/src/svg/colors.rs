@@ -1,11 +1,12 @@
-//! The colours of a drawing, on light and on dark paper.
+//! The colours of a drawing, on light and dark backgrounds.
 //!
-//! Every element has its light colour as an attribute, so that whatever reads SVG shows it. Where style sheets are
-//! read, a class gives it a custom property (`--wc-ink`, …) that a page may set, and the dark colours on a dark screen.
+//! Every element has its light colour as an attribute, so that every SVG reader shows it. If style sheets are
+//! supported, a class gives the element a custom property (`--wc-ink`, …) that a page may set, and the dark
+//! colour on a dark screen.
 
 use crate::lanes::Activity;
 
-/// What something is drawn in: the name of its class and custom property, its light and its dark colour.
+/// A colour: the name of its class and custom property, and its light and dark values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ink {
     pub(super) name: &'static str,
@@ -39,7 +40,7 @@ const LISTENING: (Ink, Ink) =
 const ROUTING: (Ink, Ink) = (ink("routing", "#a9b6d0", "#6d7d9c"), ink("on-routing", "#1c2842", "#f4f7fd"));
 const FAX: (Ink, Ink) = (ink("fax", "#826534", "#cdab73"), ink("on-fax", "#ffffff", "#251802"));
 
-/// What a stretch is filled with, and what is written on it.
+/// The colour of an activity, and that of the text on it.
 pub(super) fn of(activity: Activity) -> (Ink, Ink) {
     match activity {
         Activity::Talking => TALKING,
@@ -55,7 +56,7 @@ pub(super) fn of(activity: Activity) -> (Ink, Ink) {
     }
 }
 
-/// The style sheet: for a page that has drawings in it, or within an SVG that stands alone.
+/// The style sheet for a page that contains drawings, or within a stand-alone SVG.
 pub fn style_sheet() -> String {
     let plain = [PAPER, PANEL, TEXT, MUTED, GRID, DOOR, ON_DOOR, BAND];
     let inks =

@@ -1,4 +1,4 @@
-//! Below the picture: what its letters, numbers and colours mean.
+//! The lists below a drawing: what its letters, numbers and colours mean.
 
 use super::{
     MARGIN, Place, WIDTH,
@@ -12,16 +12,17 @@ use crate::{
     lanes::{Activity, Lanes},
 };
 
-const LINE: f64 = 21.0;
-/// More talks or moves than these are counted, not listed: the record has them all.
-const LISTED: usize = 60;
+const LINE_HEIGHT: f64 = 21.0;
+/// Maximum number of conversations or moves that are listed; the others are counted, and the record has them
+/// all.
+const MAX_LISTED: usize = 60;
 
-/// What the move at that place is called: a, b, …, z, a1, …
+/// The letter of the move with an index: a, b, …, z, a1, …
 pub(super) fn letter(index: usize) -> String {
     crate::story::letter(index).to_lowercase()
 }
 
-/// Draws the lists from a height on; tells where they end.
+/// Draws the lists from `top` on; returns where they end.
 pub(super) fn draw(
     canvas: &mut Canvas,
     call: &Call,
@@ -49,12 +50,12 @@ pub(super) fn draw(
     list.section("Who talked together", colors::of(Activity::Talking), talks.collect());
     if place != Place::Page {
         list.canvas.text((MARGIN, list.y), Type::new(11.0, MUTED), &format!("call {}", call.id));
-        list.y += LINE;
+        list.y += LINE_HEIGHT;
     }
-    list.y - LINE
+    list.y - LINE_HEIGHT
 }
 
-/// Since the start, and the time of day.
+/// The time since the start, and the time of day.
 fn list_time(lanes: &Lanes, clock: Clock, time: Time) -> String {
     let seconds = (time - lanes.start) / 1_000;
     format!("{}:{:02} ({})", seconds / 60, seconds % 60, clock.time(time))
@@ -74,7 +75,7 @@ struct List<'c> {
 }
 
 impl List<'_> {
-    /// The colours that occur.
+    /// Draws the colours that occur in the drawing.
     fn legend(&mut self) {
         let used = |activity: &Activity| {
             let mut stretches = self.lanes.lanes.iter().flat_map(|lane| &lane.stretches);
@@ -86,7 +87,7 @@ impl List<'_> {
             self.canvas.text((x + 20.0, self.y), Type::new(12.0, MUTED), activity.name());
             x += 42.0 + width(activity.name(), 12.0);
         }
-        self.y += LINE + 10.0;
+        self.y += LINE_HEIGHT + 10.0;
     }
 
     fn section(&mut self, title: &str, (fill, on): (colors::Ink, colors::Ink), items: Vec<Item>) {
@@ -95,11 +96,11 @@ impl List<'_> {
         }
         let title = format!("{title}, at which time since the start ({})", self.clock.name());
         self.canvas.text((MARGIN, self.y), Type::new(12.0, MUTED), &title);
-        self.y += LINE;
+        self.y += LINE_HEIGHT;
         let left = MARGIN + 30.0;
         let text = left + 16.0 + items.iter().map(|item| width(&item.when, 13.0)).fold(0.0, f64::max);
-        let beyond = items.len().saturating_sub(LISTED);
-        for item in items.into_iter().take(LISTED) {
+        let beyond = items.len().saturating_sub(MAX_LISTED);
+        for item in items.into_iter().take(MAX_LISTED) {
             let room = (width(&item.mark, 11.0) + 8.0).max(18.0);
             self.canvas.rect((MARGIN, self.y - 13.0), (room, 17.0), 8.5, fill);
             let middle = (MARGIN + room / 2.0, self.y);
@@ -107,13 +108,13 @@ impl List<'_> {
             self.canvas.text((left, self.y), Type::new(13.0, MUTED), &item.when);
             for line in wrapped(&item.text, 13.0, WIDTH - MARGIN - text) {
                 self.canvas.text((text, self.y), Type::new(13.0, TEXT), &line);
-                self.y += LINE;
+                self.y += LINE_HEIGHT;
             }
         }
         if beyond > 0 {
             let more = format!("… and {beyond} more, which the record has");
             self.canvas.text((left, self.y), Type::new(13.0, MUTED), &more);
-            self.y += LINE;
+            self.y += LINE_HEIGHT;
         }
         self.y += 10.0;
     }

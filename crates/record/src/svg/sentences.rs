@@ -1,4 +1,4 @@
-//! What a drawing says in words: the same as its picture.
+//! The words of a drawing, which say the same as its picture.
 
 use crate::{
     call::{Call, Direction, EndState, Outcome, Participant, Role, State, View},
@@ -6,10 +6,10 @@ use crate::{
     words,
 };
 
-/// A clock some time ahead of UTC.
+/// A clock with a fixed offset from UTC.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Clock {
-    /// By so many seconds; behind it if negative.
+    /// Seconds ahead of UTC; negative if behind.
     pub offset_s: i32,
 }
 
@@ -40,7 +40,7 @@ pub(super) fn title(call: &Call) -> String {
     format!("{} → {}", call.side_in_full(&call.from), call.side_in_full(&call.to))
 }
 
-/// When, in which direction, how it came out, and how long things took.
+/// Time, direction, result and durations.
 pub(super) fn facts(call: &Call, clock: Clock) -> String {
     let direction = match call.direction {
         Direction::Inbound => "inbound",
@@ -59,7 +59,7 @@ pub(super) fn facts(call: &Call, clock: Clock) -> String {
     )
 }
 
-/// Who answered when; without a conversation, how the call came out.
+/// Who answered and when; without a conversation, the result.
 pub(super) fn answer(call: &Call, clock: Clock) -> String {
     let Some(time) = call.answer_time else { return outcome(call.result).to_owned() };
     let when = format!("at {} {}", clock.time(time), clock.name());
@@ -70,7 +70,7 @@ pub(super) fn answer(call: &Call, clock: Clock) -> String {
     }
 }
 
-/// How a call came out in which nobody talked with the caller, as far as it was seen.
+/// The result of a call without a conversation with the caller.
 fn outcome(result: Outcome) -> &'static str {
     match result {
         Outcome::InProgress => "No conversation yet.",
@@ -92,7 +92,7 @@ fn outcome(result: Outcome) -> &'static str {
     }
 }
 
-/// How it ended, and what served the customer (without one: the caller) last.
+/// How the call ended, and the last state of the customer (or the caller, if there is no customer).
 pub(super) fn ending(call: &Call, clock: Clock) -> String {
     let Some(end) = call.end_time.filter(|_| call.state != State::Live) else {
         return match call.activity.and_then(served) {
@@ -112,7 +112,7 @@ pub(super) fn ending(call: &Call, clock: Clock) -> String {
     }
 }
 
-/// What serves somebody, in a sentence; nothing where nothing does.
+/// The state in a sentence; `None` for [`EndState::Nothing`].
 fn served(state: EndState) -> Option<&'static str> {
     Some(match state {
         EndState::Talking => "in a conversation",
@@ -126,13 +126,13 @@ fn served(state: EndState) -> Option<&'static str> {
     })
 }
 
-/// Who hear each other, and for how long at most where that is not certain.
+/// The duration of a conversation, marked if it is an upper bound.
 pub(super) fn talk_length(talk: &Talk) -> String {
     let at_most = if talk.inferred { "at most " } else { "" };
     format!("{at_most}{}", words::length(talk.end - talk.start))
 }
 
-/// What a participant is in a call, in few words.
+/// A participant's roles in a few words.
 pub(super) fn role(call: &Call, participant: &Participant) -> String {
     let roles = participant.roles.iter().map(|role| match role {
         Role::Caller => "caller",
@@ -161,7 +161,7 @@ pub(super) fn role(call: &Call, participant: &Participant) -> String {
     if words.is_empty() { crate::words::name_of_kind(participant.kind).to_owned() } else { words.join(", ") }
 }
 
-/// Everything the drawing shows, for who cannot see it.
+/// Everything that the drawing shows, for those who cannot see it.
 pub(super) fn description(call: &Call, lanes: &Lanes, clock: Clock) -> String {
     let mut text = format!("{} {}", facts(call, clock), answer(call, clock));
     for talk in &lanes.talks {

@@ -1,4 +1,4 @@
-//! Who joined a conversation when, was put on hold, and dropped out.
+//! When parties joined conversations, were put on hold, and dropped out.
 
 use serde_json::{Value, json};
 
@@ -7,8 +7,8 @@ use crate::{
     call::{Call, Conversation, LegState},
 };
 
-/// Of one conversation: everybody joins as it starts; as it ends, those whom somebody then holds are on hold, and the
-/// others drop out of it.
+/// The history of one conversation: everybody joins at its start. At its end, those who are then put on hold
+/// are on hold, and the others drop out.
 pub(super) fn history_of_talk(
     call: &Call,
     talk: &Conversation,
@@ -24,7 +24,8 @@ pub(super) fn history_of_talk(
     history
 }
 
-/// Of all conversations: who goes on in the next one neither drops out nor joins again.
+/// The history of all conversations. A party that continues in the next one neither drops out nor joins
+/// again.
 pub(super) fn history_of_call(call: &Call, index: impl Fn(&ParticipantId) -> Option<usize>) -> Vec<Value> {
     let mut events: Vec<(Time, usize, &str)> = Vec::new();
     for participant in &call.participants {
@@ -37,9 +38,9 @@ pub(super) fn history_of_call(call: &Call, index: impl Fn(&ParticipantId) -> Opt
                 Some((_, true)) => events.push((talk.start_time, party, "unhold")),
                 _ => events.push((talk.start_time, party, "join")),
             }
-            let goes_on = talks().nth(place + 1).map(|next| next.start_time);
+            let next_start = talks().nth(place + 1).map(|next| next.start_time);
             let held = is_held_after(call, talk, &participant.id);
-            if let Some(end) = talk.end_time.filter(|end| goes_on != Some(*end)) {
+            if let Some(end) = talk.end_time.filter(|end| next_start != Some(*end)) {
                 events.push((end, party, if held { "hold" } else { "drop" }));
             }
             before = Some((talk.end_time, held));
@@ -58,7 +59,7 @@ fn to_json(party: usize, time: Time, event: &str) -> Value {
     json!({ "party": party, "time": time, "event": event })
 }
 
-/// Whether somebody of a conversation puts this one on hold as it ends.
+/// Whether another participant of a conversation puts this one on hold as it ends.
 fn is_held_after(call: &Call, talk: &Conversation, id: &ParticipantId) -> bool {
     let held = call.legs.iter().filter(|leg| {
         let holds = |segment: &crate::call::Segment| {

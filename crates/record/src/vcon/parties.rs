@@ -20,8 +20,9 @@ pub(super) fn of(call: &Call) -> Vec<Value> {
     call.participants.iter().enumerate().map(party).collect()
 }
 
-/// Which participant a number is the number of. Some phone systems give everybody who is reached through it the company's
-/// main number: it stays with the outsider who has it, else with the one queue, menu or group that has it.
+/// The owner of each number. Some phone systems report the company's main number for everybody who is reached
+/// through it: then its owner is the outside participant that has it, else the only queue, menu or group that
+/// has it.
 fn owners(call: &Call) -> HashMap<&CompactString, Option<usize>> {
     let mut owners: HashMap<&CompactString, Option<usize>> = HashMap::new();
     for number in call.participants.iter().filter_map(|participant| participant.phone_number.as_ref()) {
@@ -47,7 +48,7 @@ fn party(participant: &Participant, number: Option<&CompactString>) -> Value {
         party.insert("name".into(), json!("anonymous"));
         return party.into();
     }
-    // A short number is no telephone number outside its account.
+    // An extension number is not a phone number outside its account.
     if let Some(number) = number.filter(|number| number.starts_with('+')) {
         party.insert("tel".into(), json!(number));
     }
@@ -66,7 +67,7 @@ fn party(participant: &Participant, number: Option<&CompactString>) -> Value {
     party.into()
 }
 
-/// Whether it is somebody who hides who they are; of an unknown person that is not known.
+/// Whether the participant withholds their identity; an unknown person does not.
 fn is_anonymous(participant: &Participant) -> bool {
     let nothing_known = participant.name.is_none() && participant.phone_number.is_none();
     nothing_known && participant.id.starts_with("anon:") && participant.kind != Kind::Unknown

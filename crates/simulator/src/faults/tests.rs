@@ -7,13 +7,13 @@ fn played() -> Vec<Notification> {
     Scenario::named("conference").unwrap().play(4).notifications
 }
 
-/// A change of state, whoever tells it.
-fn changes(told: &[Notification]) -> BTreeSet<(SessionId, u32)> {
-    told.iter().map(|told| (told.body.session, told.body.sequence)).collect()
+/// The state changes of notifications, without duplicates.
+fn changes(notifications: &[Notification]) -> BTreeSet<(SessionId, u32)> {
+    notifications.iter().map(|one| (one.body.session, one.body.sequence)).collect()
 }
 
 #[test]
-fn every_name_is_read_back_and_others_are_refused_with_the_list() {
+fn every_name_is_parsed_and_others_are_refused_with_the_list() {
     let all = Faults::all();
     assert_eq!(all.to_string().parse::<Faults>(), Ok(all));
     assert_eq!("".parse::<Faults>(), Ok(Faults::default()));
@@ -32,7 +32,7 @@ fn nothing_changes_without_a_fault_and_the_same_seed_does_the_same() {
 }
 
 #[test]
-fn what_loses_nothing_tells_every_change_and_what_loses_does_not() {
+fn every_change_arrives_unless_the_fault_loses_notifications() {
     let whole = changes(&played());
     for fault in Fault::ALL {
         let arrived: Vec<_> =
@@ -44,39 +44,39 @@ fn what_loses_nothing_tells_every_change_and_what_loses_does_not() {
 }
 
 #[test]
-fn arrivals_are_in_order_and_disorder_is_real() {
-    let order = |told: &[Notification]| -> Vec<_> {
-        told.iter().map(|told| (told.body.session, told.body.sequence, told.uuid)).collect()
+fn faults_change_the_order_and_arrivals_stay_sorted() {
+    let order = |notifications: &[Notification]| -> Vec<_> {
+        notifications.iter().map(|one| (one.body.session, one.body.sequence, one.uuid)).collect()
     };
     for fault in [Fault::Reorder, Fault::Delay, Fault::Duplicate, Fault::Overlap] {
         let arrived: Vec<_> = (0..20).map(|seed| Faults::from(fault).apply(played(), seed)).collect();
-        assert!(arrived.iter().all(|told| told.is_sorted_by_key(|told| told.arrival)));
-        let disturbed = arrived.iter().any(|told| order(told) != order(&played()));
+        assert!(arrived.iter().all(|arrived| arrived.is_sorted_by_key(|one| one.arrival)));
+        let disturbed = arrived.iter().any(|arrived| order(arrived) != order(&played()));
         assert!(disturbed, "{}", fault.name());
     }
 }
 
 #[test]
-fn a_second_subscription_has_its_own_uuids_and_tells_only_of_extensions() {
+fn a_second_subscription_has_its_own_uuids_and_covers_only_extensions() {
     let arrived = Faults::from(Fault::Overlap).apply(played(), 3);
-    let uuids: BTreeSet<u64> = arrived.iter().map(|told| told.uuid).collect();
+    let uuids: BTreeSet<u64> = arrived.iter().map(|one| one.uuid).collect();
     assert_eq!(uuids.len(), arrived.len());
     let account = played()[0].subscription;
-    let second = arrived.iter().filter(|told| told.subscription != account);
+    let second = arrived.iter().filter(|one| one.subscription != account);
     assert!(second.clone().count() > 0);
-    assert!(second.into_iter().all(|told| told.body.party.extension == Some(told.subscription.owner)));
+    assert!(second.into_iter().all(|one| one.body.party.extension == Some(one.subscription.owner)));
 }
 
 #[test]
-fn a_server_is_wrong_by_one_time_throughout() {
+fn the_clock_error_of_a_server_is_constant() {
     let skewed = Faults::from(Fault::Skew).apply(played(), 11);
-    let time = |told: &[Notification], server| -> Vec<Millis> {
-        let mut own: Vec<_> = told.iter().filter(|told| told.body.server == server).collect();
-        own.sort_by_key(|told| (told.body.session, told.body.sequence));
-        own.into_iter().map(|told| told.body.event_time).collect()
+    let time = |notifications: &[Notification], server| -> Vec<Millis> {
+        let mut own: Vec<_> = notifications.iter().filter(|one| one.body.server == server).collect();
+        own.sort_by_key(|one| (one.body.session, one.body.sequence));
+        own.into_iter().map(|one| one.body.event_time).collect()
     };
     let mut moved = false;
-    for server in played().iter().map(|told| told.body.server) {
+    for server in played().iter().map(|one| one.body.server) {
         let (before, after) = (time(&played(), server), time(&skewed, server));
         let by: BTreeSet<Millis> = before.iter().zip(&after).map(|(before, after)| after - before).collect();
         assert_eq!(by.len(), 1);

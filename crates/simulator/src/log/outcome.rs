@@ -1,9 +1,9 @@
-//! How a call came out, by what the caller came to last.
+//! Derives the result of a call from what the caller reached last.
 
-use super::{Dialling, Log, Machine, Outcome, Ring, truths::direction};
+use super::{DialAttempt, Log, Machine, Outcome, Ring, truths::direction};
 use crate::time::Millis;
 
-/// What a caller came to.
+/// What a caller reached.
 enum Stop {
     Mailbox,
     Fax,
@@ -18,7 +18,7 @@ impl Log {
     pub(super) fn result(
         &self,
         own: &impl Fn(usize) -> bool,
-        root: &Dialling,
+        root: &DialAttempt,
         talked: bool,
         is_shown: bool,
     ) -> &'static str {
@@ -29,7 +29,7 @@ impl Log {
         if !is_shown {
             return "Unknown";
         }
-        let rung = || self.rings.iter().filter(|ring| own(ring.session) && !ring.asked);
+        let rung = || self.rings.iter().filter(|ring| own(ring.session) && !ring.is_initiator);
         if in_call(&self.services) && rung().next().is_none() {
             return "Service";
         }
@@ -47,7 +47,7 @@ impl Log {
         }
     }
 
-    /// Why a call to the outside did not come about.
+    /// Why an outbound call failed.
     fn failure(&self, own: &impl Fn(usize) -> bool) -> &'static str {
         let rung = self.rings.iter().filter(|ring| own(ring.session) && ring.outcome.is_some());
         match rung.max_by_key(|ring| ring.until).and_then(|ring| ring.outcome) {
@@ -77,10 +77,10 @@ impl Log {
     }
 
     fn rung_directly(&self, own: &impl Fn(usize) -> bool) -> impl Iterator<Item = &Ring> {
-        self.rings.iter().filter(move |ring| own(ring.session) && !ring.asked && ring.visit.is_none())
+        self.rings.iter().filter(move |ring| own(ring.session) && !ring.is_initiator && ring.visit.is_none())
     }
 
-    /// How those refused who were rung last, and at the same time.
+    /// The result if the telephones that rang last, at the same time, were not answered.
     fn refusal(&self, own: &impl Fn(usize) -> bool) -> &'static str {
         let mut rung: Vec<&Ring> = self.rung_directly(own).collect();
         rung.sort_by_key(|ring| std::cmp::Reverse(ring.since));

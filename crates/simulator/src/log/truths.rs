@@ -1,30 +1,30 @@
-//! The truth about each call, from what people did and who could hear whom.
+//! Derives the truth about each call from what people did and who could hear whom.
 
 use std::collections::BTreeSet;
 
-use super::{Dialling, Log, Outcome, Placed, Ring, Step};
+use super::{DialAttempt, Log, MoveEntry, Outcome, Placement, Ring};
 use crate::{
     audio::{Arrival, Talk},
     id::Who,
-    log::Doing,
+    log::Activity,
     time::Millis,
     truth::{CallTruth, Conversation, Facts, Move, Room, Visit},
 };
 
-/// A conversation shorter than this is not yet one, when it is asked who talked last.
-const SHORT_TALK_MS: Millis = 1000;
+/// Minimum duration of a conversation that counts as the caller's last one.
+const MIN_LAST_TALK_MS: Millis = 1000;
 
-/// Everything that was heard in a play.
-pub(crate) struct Heard<'a> {
-    /// By mixer, of which each session has one.
+/// Everything that was audible in a play.
+pub(crate) struct AudioTrace<'a> {
+    /// The conversations, by mixer: each session has one.
     pub(crate) talks: &'a [Talk],
-    /// Who came on the line where, in order.
+    /// Who joined which mixer, in order.
     pub(crate) arrivals: &'a [Arrival],
-    /// The numbers of the world outside that are the account's own.
+    /// Whether a public number belongs to an account.
     pub(crate) is_ours: &'a dyn Fn(u64, u64) -> bool,
 }
 
-/// One call: its sessions, and what was heard in it.
+/// One call: its sessions and conversations.
 struct Call<'a> {
     log: &'a Log,
     call: usize,
@@ -32,48 +32,49 @@ struct Call<'a> {
     sessions: Vec<usize>,
     /// In order.
     talks: Vec<&'a Talk>,
-    heard: &'a Heard<'a>,
+    audio: &'a AudioTrace<'a>,
     leaves_open: BTreeSet<&'static str>,
 }
 
 impl Log {
     /// The truth about each call.
-    pub(crate) fn into_truths(self, heard: &Heard<'_>) -> Vec<CallTruth> {
-        let calls: BTreeSet<usize> = (0..self.diallings.len()).map(|session| self.call_of(session)).collect();
-        calls.into_iter().map(|call| Call::new(&self, call, heard).truth()).collect()
+    pub(crate) fn into_truths(self, audio: &AudioTrace<'_>) -> Vec<CallTruth> {
+        let calls: BTreeSet<usize> =
+            (0..self.dial_attempts.len()).map(|session| self.call_of(session)).collect();
+        calls.into_iter().map(|call| Call::new(&self, call, audio).truth()).collect()
     }
 
     fn root_of(&self, sessions: &[usize]) -> usize {
         let rank = |&session: &usize| {
-            let dialling = &self.diallings[session];
-            let kind = match direction(dialling) {
-                _ if dialling.placed == Placed::Bridge => 2,
+            let attempt = &self.dial_attempts[session];
+            let kind = match direction(attempt) {
+                _ if attempt.placement == Placement::Bridge => 2,
                 "Internal" => 1,
                 _ => 0,
             };
-            (dialling.listens, kind, dialling.start, dialling.id)
+            (attempt.listens, kind, attempt.start, attempt.id)
         };
         sessions.iter().copied().min_by_key(rank).unwrap_or_default()
     }
 }
 
 impl<'a> Call<'a> {
-    fn new(log: &'a Log, call: usize, heard: &'a Heard<'a>) -> Self {
+    fn new(log: &'a Log, call: usize, audio: &'a AudioTrace<'a>) -> Self {
         let sessions: Vec<usize> =
-            (0..log.diallings.len()).filter(|&session| log.call_of(session) == call).collect();
+            (0..log.dial_attempts.len()).filter(|&session| log.call_of(session) == call).collect();
         let mut talks: Vec<&Talk> =
-            heard.talks.iter().filter(|talk| log.call_of(talk.mixer) == call).collect();
+            audio.talks.iter().filter(|talk| log.call_of(talk.mixer) == call).collect();
         talks.sort_by_key(|talk| (talk.start, talk.end));
         let root = log.root_of(&sessions);
-        Self { log, call, root, sessions, talks, heard, leaves_open: BTreeSet::new() }
+        Self { log, call, root, sessions, talks, audio, leaves_open: BTreeSet::new() }
     }
 
     fn owns(&self, session: usize) -> bool {
         self.log.call_of(session) == self.call
     }
 
-    fn root(&self) -> &'a Dialling {
-        &self.log.diallings[self.root]
+    fn root(&self) -> &'a DialAttempt {
+        &self.log.dial_attempts[self.root]
     }
 
     fn rings(&self) -> impl Iterator<Item = &'a Ring> {
@@ -89,16 +90,16 @@ impl<'a> Call<'a> {
         let call = self.call;
         let own = move |session: usize| log.call_of(session) == call;
         let root = self.root();
-        let diallings = || self.sessions.iter().map(|&session| &log.diallings[session]);
-        let start_time = diallings().map(|session| session.start).min().unwrap_or(root.start);
-        let end_time = diallings().map(|session| session.end).max().unwrap_or(root.end);
+        let dial_attempts = || self.sessions.iter().map(|&session| &log.dial_attempts[session]);
+        let start_time = dial_attempts().map(|session| session.start).min().unwrap_or(root.start);
+        let end_time = dial_attempts().map(|session| session.end).max().unwrap_or(root.end);
         let participants = names(self.of(&log.present).copied());
         let mut conversations: Vec<Conversation> =
             self.talks.iter().map(|talk| conversation(talk.start, talk.end, &talk.people)).collect();
         conversations.sort();
-        let mut sessions: Vec<String> = diallings().map(|session| session.id.to_string()).collect();
+        let mut sessions: Vec<String> = dial_attempts().map(|session| session.id.to_string()).collect();
         sessions.sort();
-        let mut rooms: Vec<Room> = diallings().map(room).collect();
+        let mut rooms: Vec<Room> = dial_attempts().map(room).collect();
         rooms.sort_by(|a, b| a.id.cmp(&b.id));
         let is_shown = !log.unknown.iter().any(|&session| own(session));
         let result = log.result(&own, root, !self.talks.is_empty(), is_shown);
@@ -125,14 +126,14 @@ impl<'a> Call<'a> {
             rung: Some(names(self.rings().map(|ring| ring.who))),
             monitors: names(self.of(&log.monitors).copied()),
             conversations,
-            moves: moves.into_iter().map(|(told, _)| told).collect(),
+            moves: moves.into_iter().map(|(made, _)| made).collect(),
             barges,
             facts: Some(Box::new(facts)),
             rooms,
         }
     }
 
-    fn facts(&mut self, moves: &[(Move, &Step)], end: Millis) -> Facts {
+    fn facts(&mut self, moves: &[(Move, &MoveEntry)], end: Millis) -> Facts {
         let log = self.log;
         let root = self.root();
         let customer = self.customer();
@@ -148,13 +149,13 @@ impl<'a> Call<'a> {
             self.leaves_open.insert("endState");
         }
         let related = self.related();
-        self.leave_mobiles_open(&own);
-        if root.dialled.is_none() && !root.for_nobody && !log.services.contains(&self.root) {
+        self.leave_mobile_facts_open(&own);
+        if root.dialled.is_none() && !root.has_no_extension && !log.services.contains(&self.root) {
             self.leaves_open.insert("to");
         }
         let mobiles = log.mobiles.iter().filter(|(session, ..)| own(*session));
         let transfer =
-            moves.iter().rev().find(|(_, step)| is_transfer(step) && self.way(step).1.contains(&served));
+            moves.iter().rev().find(|(_, step)| is_transfer(step) && self.resolved(step).1.contains(&served));
         Facts {
             answered_by: answer.and_then(|(_, talk)| self.answered_by(talk)).map(|who| who.to_string()),
             last_with: last_with.unwrap_or_default(),
@@ -163,7 +164,7 @@ impl<'a> Call<'a> {
             end_state: end_state.unwrap_or_default().to_owned(),
             wait_ms: answer.map_or(end, |(time, _)| time) - root.start,
             parked_ms: self.parked(end),
-            transfer: transfer.map(|(told, _)| told.clone()),
+            transfer: transfer.map(|(made, _)| made.clone()),
             missed_by: self.missed_by(),
             queues: self.queues(),
             on_behalf_of: mobiles.map(|(_, number, user)| (number.to_string(), user.to_string())).collect(),
@@ -172,11 +173,11 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// When the caller first talked in the first session, or in one that was connected to it; if a queue calls,
+    /// When the caller first talked in the root session, or in one connected to it; if a queue calls back,
     /// when anybody did.
     fn answer(&self) -> Option<(Millis, &'a Talk)> {
         let caller = self.root().caller;
-        let is_machine = !self.heard.arrivals.iter().any(|arrival| arrival.who == caller);
+        let is_machine = !self.audio.arrivals.iter().any(|arrival| arrival.who == caller);
         let with_caller = |talk: &&&Talk| is_machine || talk.people.contains(&caller);
         let in_root = self.talks.iter().filter(with_caller).filter_map(|&talk| {
             let reached = talk.rooms.iter().find(|(room, _)| *room == self.root);
@@ -185,18 +186,18 @@ impl<'a> Call<'a> {
         in_root.min_by_key(|(time, talk)| (*time, talk.end))
     }
 
-    /// Of those whom the caller talked to first, the one who came on the line last.
+    /// Of those whom the caller talked with first, the one who joined last.
     fn answered_by(&self, talk: &Talk) -> Option<Who> {
         let caller = self.root().caller;
         let others = talk.by_arrival.iter().rev().copied().filter(|_| talk.people.contains(&caller));
         others.into_iter().find(|who| *who != caller)
     }
 
-    /// With whom the caller talked last; none if that was with several sets of people at once.
+    /// With whom the caller talked last; `None` if that was with several sets of people at once.
     fn last_with(&self) -> Option<Vec<String>> {
         let caller = self.root().caller;
         let own: Vec<&&Talk> = self.talks.iter().filter(|talk| talk.people.contains(&caller)).collect();
-        let long = |talk: &&&&Talk| talk.end - talk.start >= SHORT_TALK_MS;
+        let long = |talk: &&&&Talk| talk.end - talk.start >= MIN_LAST_TALK_MS;
         let last = own.iter().filter(long).max_by_key(|talk| talk.start).or(own.last());
         let ends_last = own.iter().filter(long).max_by_key(|talk| talk.end).or(own.last());
         match (last, ends_last) {
@@ -211,13 +212,13 @@ impl<'a> Call<'a> {
         mobiles.filter(|(_, number, _)| *number == who).map(|(.., user)| *user).next()
     }
 
-    /// Somebody of the world outside.
+    /// Whether a participant is outside the account.
     fn is_outsider(&self, who: Who) -> bool {
         match who {
             Who::Extension(_) => false,
             Who::Anonymous(_) | Who::Service(_) => true,
             Who::Number(number) => {
-                !(self.heard.is_ours)(self.root().account, number) && self.mobile_of(who).is_none()
+                !(self.audio.is_ours)(self.root().account, number) && self.mobile_of(who).is_none()
             }
         }
     }
@@ -225,7 +226,7 @@ impl<'a> Call<'a> {
     fn customer(&self) -> Option<Who> {
         let root = self.root();
         let rung = self.rings().map(|ring| (ring.since, ring.who));
-        let comes = self.heard.arrivals.iter().filter(|arrival| self.owns(arrival.mixer));
+        let comes = self.audio.arrivals.iter().filter(|arrival| self.owns(arrival.mixer));
         let mut others: Vec<(Millis, Who)> = rung.collect();
         others.sort_by_key(|(since, _)| *since);
         let others = others.into_iter().map(|(_, who)| who).chain(comes.map(|arrival| arrival.who));
@@ -236,11 +237,11 @@ impl<'a> Call<'a> {
             .find(|&who| self.is_outsider(who))
     }
 
-    /// The users who talked, in the order in which they, or a telephone of their own, came on the line.
+    /// The users who talked, in the order in which they, or their own outside telephones, joined.
     fn users(&self) -> Vec<String> {
         let talked: BTreeSet<Who> = self.talks.iter().flat_map(|talk| talk.people.iter().copied()).collect();
         let mut users: Vec<Who> = Vec::new();
-        for arrival in self.heard.arrivals.iter().filter(|arrival| self.owns(arrival.mixer)) {
+        for arrival in self.audio.arrivals.iter().filter(|arrival| self.owns(arrival.mixer)) {
             let user = match self.mobile_of(arrival.who) {
                 Some(user) if talked.contains(&arrival.who) => user,
                 _ => arrival.who,
@@ -256,16 +257,16 @@ impl<'a> Call<'a> {
     fn end_state(&self, served: Who, own: &impl Fn(usize) -> bool) -> Option<&'static str> {
         let end = self.log.doing.end_of(served, own)?;
         let after = || self.talks.iter().filter(|talk| talk.end > end && !talk.people.contains(&served));
-        if after().any(|talk| talk.end - talk.start.max(end) >= SHORT_TALK_MS) {
-            return Doing::Nothing.name();
+        if after().any(|talk| talk.end - talk.start.max(end) >= MIN_LAST_TALK_MS) {
+            return Activity::Nothing.name();
         }
         if after().next().is_some() {
             return None;
         }
-        self.log.doing.last(served, own).and_then(Doing::name)
+        self.log.doing.last(served, own).and_then(Activity::name)
     }
 
-    /// For how long somebody was parked, however many were.
+    /// Total time in which at least one participant was parked.
     fn parked(&self, end: Millis) -> Millis {
         let own = self.log.parkings.iter().filter(|(session, ..)| self.owns(*session));
         let mut stretches: Vec<(Millis, Millis)> =
@@ -280,10 +281,10 @@ impl<'a> Call<'a> {
         length
     }
 
-    /// The users whose telephone rang in vain.
+    /// The users whose telephone rang without an answer.
     fn missed_by(&self) -> Vec<String> {
         let elsewhere = |ring: &Ring| {
-            self.log.comes.iter().any(|(session, phone, time)| {
+            self.log.joins.iter().any(|(session, phone, time)| {
                 *session == ring.session
                     && *phone != ring.phone
                     && (ring.since..=ring.until).contains(time)
@@ -292,7 +293,7 @@ impl<'a> Call<'a> {
         };
         let missed = self.rings().filter(|ring| {
             matches!(ring.who, Who::Extension(_))
-                && !ring.asked
+                && !ring.is_initiator
                 && matches!(ring.outcome, None | Some(Outcome::NoAnswer | Outcome::Cancelled))
                 && !elsewhere(ring)
         });
@@ -310,38 +311,39 @@ impl<'a> Call<'a> {
         .collect()
     }
 
-    /// Each move with how it was done, in order.
-    fn moves(&self) -> Vec<(Move, &'a Step)> {
-        let mut steps: Vec<(Move, &Step)> = self
+    /// Each move with its log entry, in order.
+    fn moves(&self) -> Vec<(Move, &'a MoveEntry)> {
+        let mut steps: Vec<(Move, &MoveEntry)> = self
             .of(&self.log.moves)
             .map(|step| {
-                let (by, target) = (Some(step.by.to_string()), self.way(step).0.map(|who| who.to_string()));
-                let told =
+                let (by, target) =
+                    (Some(step.by.to_string()), self.resolved(step).0.map(|who| who.to_string()));
+                let made =
                     Move { kind: step.kind.to_owned(), time: Some(step.time), by, target, answered: None };
-                (told, step)
+                (made, step)
             })
             .collect();
         steps.sort_by(|(a, _), (b, _)| {
             (a.time, &a.kind, &a.by, &a.target).cmp(&(b.time, &b.kind, &b.by, &b.target))
         });
         let times: Vec<Millis> = steps.iter().map(|(_, step)| step.time).collect();
-        for (told, step) in &mut steps {
+        for (made, step) in &mut steps {
             let next = times.iter().copied().find(|time| *time > step.time).unwrap_or(Millis::MAX);
-            let (target, _) = self.way(step);
-            told.answered = Some(target.is_some_and(|target| self.is_answered(target, step.time, next)));
+            let (target, _) = self.resolved(step);
+            made.answered = Some(target.is_some_and(|target| self.is_answered(target, step.time, next)));
         }
         steps
     }
 
-    /// To whom a move led, and who was moved.
-    fn way(&self, step: &'a Step) -> (Option<Who>, &'a [Who]) {
+    /// Target and moved people of a move.
+    fn resolved(&self, step: &'a MoveEntry) -> (Option<Who>, &'a [Who]) {
         match &step.instead {
             Some((root, target, moved)) if *root == self.root => (*target, moved),
             _ => (step.target, &step.moved),
         }
     }
 
-    /// Whether whoever a call was moved to talked, or answered out of the queue that it was moved to.
+    /// Whether the target of a move talked, or answered the call from the queue that it was moved to.
     fn is_answered(&self, target: Who, from: Millis, until: Millis) -> bool {
         let mut visits = self.log.visits.iter().filter(|visit| self.owns(visit.session));
         if let Some(visit) = visits.find(|visit| visit.queue == target && visit.since >= from) {
@@ -353,8 +355,9 @@ impl<'a> Call<'a> {
             .any(|talk| talk.end > from && talk.start < until && talk.people.iter().any(is_target))
     }
 
-    /// Where several users were rung, only a list of their numbers shows for whom a mobile telephone rang.
-    fn leave_mobiles_open(&mut self, own: &dyn Fn(usize) -> bool) {
+    /// Leaves facts open if several users were rung: only a list of their numbers shows for whom a mobile
+    /// rang.
+    fn leave_mobile_facts_open(&mut self, own: &dyn Fn(usize) -> bool) {
         let log = self.log;
         for (session, ..) in log.mobiles.iter().filter(|(session, ..)| own(*session)) {
             let rings = log.rings.iter().filter(|ring| ring.session == *session);
@@ -366,28 +369,28 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Kinds of other calls that this one is connected with, without being one with them.
+    /// The kinds of relation to other calls.
     fn related(&mut self) -> Vec<String> {
         let halves =
             self.log.hairpins.iter().map(|&(out, back)| (self.log.call_of(out), self.log.call_of(back)));
         let is_hairpin = halves.into_iter().any(|(out, back)| out == self.call || back == self.call);
-        // Only a list of the account's numbers shows that nobody outside took part.
+        // Only a list of the account's numbers shows that no outsider took part.
         if is_hairpin {
             self.leaves_open.insert("customer");
         }
         let mixed = self.talks.iter().any(|talk| {
             let elsewhere =
-                self.heard.talks.iter().filter(|other| self.log.call_of(other.mixer) != self.call);
+                self.audio.talks.iter().filter(|other| self.log.call_of(other.mixer) != self.call);
             elsewhere.into_iter().any(|other| {
                 let together = talk.end.min(other.end) - talk.start.max(other.start);
                 let in_both = |who: &&Who| matches!(who, Who::Extension(_)) && other.people.contains(who);
-                together >= SHORT_TALK_MS && talk.people.iter().any(|who| in_both(&who))
+                together >= MIN_LAST_TALK_MS && talk.people.iter().any(|who| in_both(&who))
             })
         });
-        // A person may be in a call that was moved on, or has several sessions, by one that shows no telephone of
+        // A moved call, or one of several sessions, may include a person without showing a telephone of
         // theirs.
-        let calls = (0..self.log.diallings.len()).map(|session| self.log.call_of(session));
-        let several = calls.collect::<BTreeSet<_>>().len() < self.log.diallings.len();
+        let calls = (0..self.log.dial_attempts.len()).map(|session| self.log.call_of(session));
+        let several = calls.collect::<BTreeSet<_>>().len() < self.log.dial_attempts.len();
         if mixed && (is_hairpin || several || !self.log.moves.is_empty()) {
             self.leaves_open.insert("related");
         }
@@ -396,27 +399,27 @@ impl<'a> Call<'a> {
     }
 }
 
-fn is_transfer(step: &Step) -> bool {
+fn is_transfer(step: &MoveEntry) -> bool {
     matches!(step.kind, "BlindTransfer" | "AttendedTransfer" | "Transfer" | "Forward")
 }
 
-fn room(dialling: &Dialling) -> Room {
+fn room(attempt: &DialAttempt) -> Room {
     Room {
-        id: dialling.id.to_string(),
-        direction: direction(dialling).to_owned(),
-        caller: dialling.caller.to_string(),
-        dialled: dialling.dialled.map(|who| who.to_string()),
-        start_time: dialling.start,
+        id: attempt.id.to_string(),
+        direction: direction(attempt).to_owned(),
+        caller: attempt.caller.to_string(),
+        dialled: attempt.dialled.map(|who| who.to_string()),
+        start_time: attempt.start,
         seen: None,
     }
 }
 
-pub(super) fn direction(root: &Dialling) -> &'static str {
+pub(super) fn direction(root: &DialAttempt) -> &'static str {
     match (root.caller, root.dialled) {
         (Who::Number(_) | Who::Service(_) | Who::Anonymous(_), _) => "Inbound",
         (Who::Extension(_), Some(Who::Extension(_))) => "Internal",
         (Who::Extension(_), Some(_)) => "Outbound",
-        (Who::Extension(_), None) if root.placed == Placed::Outside => "Outbound",
+        (Who::Extension(_), None) if root.placement == Placement::Outside => "Outbound",
         (Who::Extension(_), None) => "Internal",
     }
 }

@@ -1,22 +1,22 @@
-//! What most scenarios are made of: a call that is answered, a consultation, an end.
+//! Building blocks of scenarios: a call that is answered, a consultation, an end.
 
 use crate::{
     account::User,
-    exchange::{Exchange, LegId},
+    pbx::{LegId, Pbx},
 };
 
-/// Two people who talk: a leg of whoever called and one of whoever answered.
+/// Two people who talk: the caller's leg and the callee's.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Talking {
     pub(super) caller: LegId,
     pub(super) callee: LegId,
 }
 
-impl Exchange<'_> {
+impl Pbx<'_> {
     /// A customer calls a user's direct number, and it rings.
     pub(super) fn customer_rings(&mut self) -> Option<Talking> {
         let user = self.user(0)?;
-        let customer = self.stranger();
+        let customer = self.external_number();
         let caller = self.dial_in(0, Some(customer), user.direct_number);
         let callee = self.ring(self.session_of(caller), user);
         Some(Talking { caller, callee })
@@ -34,7 +34,7 @@ impl Exchange<'_> {
     /// A user calls a customer, who answers. `caller` is the user's leg.
     pub(super) fn user_calls_customer(&mut self) -> Option<Talking> {
         let user = self.user(0)?;
-        let customer = self.stranger();
+        let customer = self.external_number();
         self.call_outside(user, customer)
     }
 
@@ -68,7 +68,7 @@ impl Exchange<'_> {
         Some(talking)
     }
 
-    /// Some call with a user in it: the user's leg, and the other's.
+    /// A random call with a user in it. Returns the user's leg and the other's.
     pub(super) fn some_call(&mut self) -> Option<(LegId, LegId)> {
         match self.rng.u32(0..4) {
             0 | 1 => self.customer_calls().map(|talking| (talking.callee, talking.caller)),
@@ -98,18 +98,18 @@ impl Exchange<'_> {
         Some(talking)
     }
 
-    /// A user holds one call and talks to somebody outside.
+    /// A user holds one call and talks to an outside party.
     pub(super) fn consult_outside(&mut self, leg: LegId) -> Option<Talking> {
         let user = self.user_of(leg)?;
-        let other = self.stranger();
+        let other = self.external_number();
         self.hold(leg);
         self.pass(400..3000);
         self.call_outside(user, other)
     }
 
-    /// A customer calls a queue's number. The customer's leg and the queue's.
+    /// A customer calls a queue's number. Returns the customer's leg and the queue's.
     pub(super) fn customer_queues(&mut self, queue: usize) -> (LegId, LegId) {
-        let customer = self.stranger();
+        let customer = self.external_number();
         let number = self.queue_number(0, queue);
         let caller = self.dial_in(0, Some(customer), number);
         let queue_leg = self.enter_queue(self.session_of(caller), queue);
@@ -117,9 +117,9 @@ impl Exchange<'_> {
         (caller, queue_leg)
     }
 
-    /// A customer calls the main number and listens to the menu. The customer's leg and the menu's.
+    /// A customer calls the main number and listens to the menu. Returns the customer's leg and the menu's.
     pub(super) fn customer_at_menu(&mut self) -> (LegId, LegId) {
-        let customer = self.stranger();
+        let customer = self.external_number();
         let number = self.main_number(0);
         let caller = self.dial_in(0, Some(customer), number);
         let menu = self.enter_menu(self.session_of(caller));
@@ -127,9 +127,9 @@ impl Exchange<'_> {
         (caller, menu)
     }
 
-    /// They talk on for a while, and all hang up.
+    /// They continue for a while, and all hang up.
     pub(super) fn talk_and_end(&mut self, leg: LegId) {
         self.wait(5..60);
-        self.all_hang_up(leg);
+        self.hang_up_everybody_in(leg);
     }
 }

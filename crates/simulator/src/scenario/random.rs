@@ -1,12 +1,12 @@
-//! Random calls: people do, one step after another, whatever they physically can.
+//! Random calls: a sequence of steps that are possible at the time.
 
 use crate::{
-    exchange::{Exchange, LegId, Target},
     id::Who,
     log::Outcome,
+    pbx::{LegId, Pbx, Target},
 };
 
-/// What somebody could do next.
+/// A possible next step.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Hold,
@@ -27,7 +27,7 @@ enum Step {
 }
 
 /// A long call of random steps.
-pub(super) fn call(x: &mut Exchange<'_>) -> Option<()> {
+pub(super) fn call(x: &mut Pbx<'_>) -> Option<()> {
     begin(x)?;
     for _ in 0..x.rng.usize(1..14) {
         let Some((leg, step)) = next(x) else { break };
@@ -37,7 +37,7 @@ pub(super) fn call(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn begin(x: &mut Exchange<'_>) -> Option<()> {
+fn begin(x: &mut Pbx<'_>) -> Option<()> {
     match x.rng.u32(0..20) {
         0..=11 => {
             x.some_call()?;
@@ -52,7 +52,7 @@ fn begin(x: &mut Exchange<'_>) -> Option<()> {
         }
         15 | 16 => {
             let (caller, menu) = x.customer_at_menu();
-            x.hand_on(menu, None);
+            x.pass_on(menu, None);
             let user = x.user(0)?;
             let callee = x.ring(x.session_of(caller), user);
             x.wait(2..9);
@@ -71,7 +71,7 @@ fn begin(x: &mut Exchange<'_>) -> Option<()> {
         18 => {
             let talking = x.colleague_rings()?;
             x.wait(5..15);
-            let number = x.stranger();
+            let number = x.external_number();
             let next = x.forward(talking.callee, number);
             x.wait(2..9);
             x.answer(next);
@@ -91,10 +91,10 @@ fn begin(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-/// Something that somebody can do now.
-fn next(x: &mut Exchange<'_>) -> Option<(LegId, Step)> {
+/// A random step that is possible now.
+fn next(x: &mut Pbx<'_>) -> Option<(LegId, Step)> {
     let mut possible: Vec<(LegId, Step, u32)> = Vec::new();
-    for leg in x.lines_of_users() {
+    for leg in x.user_lines() {
         possible.extend(steps_of(x, leg).into_iter().map(|(step, weight)| (leg, step, weight)));
     }
     possible.extend(x.supervisors().into_iter().map(|leg| (leg, Step::TakeOver, 3)));
@@ -112,7 +112,7 @@ fn next(x: &mut Exchange<'_>) -> Option<(LegId, Step)> {
     None
 }
 
-fn steps_of(x: &Exchange<'_>, leg: LegId) -> Vec<(Step, u32)> {
+fn steps_of(x: &Pbx<'_>, leg: LegId) -> Vec<(Step, u32)> {
     let held = x.is_held(leg);
     let mut steps = vec![if held { (Step::Resume, 8) } else { (Step::Hold, 4) }, (Step::HangUp, 1)];
     let alone = x.others(leg).is_empty() || x.is_waiting(leg) || x.dialled_to_listen(leg);
@@ -134,11 +134,11 @@ fn steps_of(x: &Exchange<'_>, leg: LegId) -> Vec<(Step, u32)> {
     steps.push((Step::TransferBlind, 3));
     if !held {
         steps.extend([(Step::Record, 2), (Step::Switch, 2)]);
-        // Nothing tells whose mobile it is that rings while several users are called.
+        // While several users ring, nothing shows whose mobile rings.
         if x.is_only_called_user(leg) {
             steps.push((Step::Flip, 1));
         }
-        // Of several supervisors, nothing tells which one takes over.
+        // With several supervisors, nothing shows which one takes over.
         if !x.was_supervised() {
             steps.push((Step::Supervise, 1));
         }
@@ -150,7 +150,7 @@ fn steps_of(x: &Exchange<'_>, leg: LegId) -> Vec<(Step, u32)> {
     steps
 }
 
-fn take(x: &mut Exchange<'_>, leg: LegId, step: Step) -> Option<()> {
+fn take(x: &mut Pbx<'_>, leg: LegId, step: Step) -> Option<()> {
     match step {
         Step::Hold => x.hold(leg),
         Step::Resume => x.resume(leg),
@@ -198,7 +198,7 @@ fn take(x: &mut Exchange<'_>, leg: LegId, step: Step) -> Option<()> {
                 x.dial_supervise(supervisor, leg)
             };
         }
-        Step::TakeOver => match x.supervised_by(leg) {
+        Step::TakeOver => match x.supervised_agent(leg) {
             Some(agent) if x.chance(30) => x.take_over(leg, agent),
             _ => x.stop_listening(leg),
         },
@@ -206,10 +206,10 @@ fn take(x: &mut Exchange<'_>, leg: LegId, step: Step) -> Option<()> {
     Some(())
 }
 
-fn transfer_blind(x: &mut Exchange<'_>, leg: LegId) -> Option<()> {
+fn transfer_blind(x: &mut Pbx<'_>, leg: LegId) -> Option<()> {
     let transferor = x.user_of(leg)?;
     let target = match x.rng.u32(0..6) {
-        0 => Target::Outside(x.stranger()),
+        0 => Target::Outside(x.external_number()),
         1 => Target::Queue(1),
         2 if x.others(leg).len() == 1 => Target::Mailbox(x.user(0)?),
         _ => Target::User(x.user(0)?),
@@ -232,8 +232,8 @@ fn transfer_blind(x: &mut Exchange<'_>, leg: LegId) -> Option<()> {
     Some(())
 }
 
-/// A queue rings one member in vain, perhaps, and another who answers.
-fn serve_from_queue(x: &mut Exchange<'_>, queue_leg: LegId, queue: usize) -> Option<()> {
+/// A queue may ring one member without an answer, and rings another who answers.
+fn serve_from_queue(x: &mut Pbx<'_>, queue_leg: LegId, queue: usize) -> Option<()> {
     if x.chance(30) {
         let missed = x.member(0, queue)?;
         let missed = x.offer(queue_leg, missed);
@@ -248,7 +248,7 @@ fn serve_from_queue(x: &mut Exchange<'_>, queue_leg: LegId, queue: usize) -> Opt
     Some(())
 }
 
-fn consult(x: &mut Exchange<'_>, leg: LegId) -> Option<()> {
+fn consult(x: &mut Pbx<'_>, leg: LegId) -> Option<()> {
     if !x.is_held(leg) {
         x.hold(leg);
         x.pass(400..2000);
@@ -256,7 +256,7 @@ fn consult(x: &mut Exchange<'_>, leg: LegId) -> Option<()> {
     let user = x.user_of(leg)?;
     match x.rng.u32(0..10) {
         0..=2 => {
-            let other = x.stranger();
+            let other = x.external_number();
             x.call_outside(user, other)?;
             return Some(());
         }
@@ -286,7 +286,7 @@ fn consult(x: &mut Exchange<'_>, leg: LegId) -> Option<()> {
     Some(())
 }
 
-fn park(x: &mut Exchange<'_>, leg: LegId) -> Option<()> {
+fn park(x: &mut Pbx<'_>, leg: LegId) -> Option<()> {
     let parker = x.user_of(leg)?;
     let parked = if x.chance(85) { x.park(leg)? } else { x.park_at_location(leg)? };
     x.wait(3..60);

@@ -29,9 +29,12 @@ fn the_same_seed_plays_the_same_and_another_plays_another() {
 fn sequences_run_from_two_without_a_gap_and_times_never_go_back() {
     for (scenario, seed, play) in plays() {
         let mut sessions: BTreeMap<SessionId, Vec<_>> = BTreeMap::new();
-        for told in &play.notifications {
-            sessions.entry(told.body.session).or_default().push((told.body.sequence, told.body.event_time));
-            let delay = told.timestamp - told.body.event_time;
+        for notification in &play.notifications {
+            sessions
+                .entry(notification.body.session)
+                .or_default()
+                .push((notification.body.sequence, notification.body.event_time));
+            let delay = notification.timestamp - notification.body.event_time;
             assert!((14..=113).contains(&delay), "{} {seed}: sent after {delay} ms", scenario.name);
         }
         for mut changes in sessions.into_values() {
@@ -48,10 +51,10 @@ fn sequences_run_from_two_without_a_gap_and_times_never_go_back() {
 fn every_leg_ends_and_every_play_has_a_truth() {
     for (scenario, seed, play) in plays() {
         let mut last: BTreeMap<_, Code> = BTreeMap::new();
-        let mut told = play.notifications.clone();
-        told.sort_by_key(|told| (told.body.session, told.body.sequence));
-        for told in &told {
-            last.insert(told.body.party.id, told.body.party.status.code);
+        let mut notifications = play.notifications.clone();
+        notifications.sort_by_key(|one| (one.body.session, one.body.sequence));
+        for notification in &notifications {
+            last.insert(notification.body.party.id, notification.body.party.status.code);
         }
         for (party, code) in last {
             let is_late_text = scenario.name == "text_reply" && code == Code::Setup;
@@ -63,7 +66,7 @@ fn every_leg_ends_and_every_play_has_a_truth() {
 }
 
 #[test]
-fn whoever_talks_takes_part_and_conversations_lie_within_the_call() {
+fn everyone_who_talks_takes_part_and_conversations_lie_within_the_call() {
     for (scenario, seed, play) in plays() {
         for truth in &play.truths {
             for talk in &truth.conversations {

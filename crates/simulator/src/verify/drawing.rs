@@ -1,4 +1,4 @@
-//! What was heard and what a record tells of it, one below the other.
+//! Draws the true and the recorded conversations one below the other.
 
 use std::{collections::BTreeSet, fmt::Write};
 
@@ -8,11 +8,11 @@ use crate::{
     truth::{CallTruth, Conversation},
 };
 
-/// Into how many columns a call's length is divided.
+/// Number of columns of a drawing.
 const COLUMNS: i64 = 64;
 
-/// Draws who talked when: a lane for each person where both agree, one of the truth and one of the record where
-/// they do not. Nothing if nobody talked.
+/// Draws who talked when: one lane for each person if truth and record agree, else one each. Empty if nobody
+/// talked.
 pub(super) fn draw(truth: &CallTruth, record: &Record) -> String {
     let both = [truth.conversations.as_slice(), record.conversations.as_slice()];
     let people: BTreeSet<&str> = both.iter().flat_map(|talks| people(talks)).collect();
@@ -23,16 +23,16 @@ pub(super) fn draw(truth: &CallTruth, record: &Record) -> String {
     let width = people.iter().map(|who| who.chars().count()).max().unwrap_or(0);
     let mut drawing = format!("  {:width$}         from {} to {}\n", "", Iso(start), Iso(end));
     let mut lane = |who: &str, source: &str, bars: &str| {
-        // A string takes everything.
+        // Writing to a string cannot fail.
         let _infallible = writeln!(drawing, "  {who:width$} {source:6}  {bars}");
     };
     for who in people {
-        let [true_bars, told_bars] = both.map(|talks| bars(talks, who, start, end));
-        if true_bars == told_bars {
+        let [true_bars, record_bars] = both.map(|talks| bars(talks, who, start, end));
+        if true_bars == record_bars {
             lane(who, "", &true_bars);
         } else {
             lane(who, "truth", &true_bars);
-            lane("", "record", &told_bars);
+            lane("", "record", &record_bars);
         }
     }
     drawing

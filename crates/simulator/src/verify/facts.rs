@@ -1,4 +1,4 @@
-//! The facts that readers of a call log look for first: the record's against the true ones.
+//! Compares the facts that readers of a call log need first.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::{
     truth::{CallTruth, Facts, Move},
 };
 
-/// What a record says wrong of these facts, each in a sentence. Facts that the truth leaves open are not compared.
+/// The differences of these facts, each in a sentence. Facts that the truth leaves open are not compared.
 pub(super) fn differences(
     truth: &CallTruth,
     facts: &Facts,
@@ -34,15 +34,15 @@ pub(super) fn differences(
         .map(|visit| stay(&visit.participant, visit.outcome.as_deref(), visit.answered_by.as_deref()));
     found.same("queues", &list(&queues.collect::<Vec<_>>()), &list(&stays.collect::<Vec<_>>()));
     let behalf = facts.on_behalf_of.iter().map(|(number, user)| format!("{number} of {user}"));
-    let said = record.participants.iter().filter_map(|participant| {
+    let stated = record.participants.iter().filter_map(|participant| {
         participant.on_behalf_of.as_ref().map(|user| format!("{} of {user}", participant.id))
     });
-    found.same("onBehalfOf", &set(&behalf.collect::<Vec<_>>()), &set(&said.collect::<Vec<_>>()));
+    found.same("onBehalfOf", &set(&behalf.collect::<Vec<_>>()), &set(&stated.collect::<Vec<_>>()));
     let related = record.related.iter().map(|related| related.kind.clone());
     let related = related.filter(|kind| matches!(kind.as_str(), "concurrent" | "hairpin"));
     found.same("related", &set(&facts.related), &set(&related.collect::<Vec<_>>()));
     found.same_length("waitMs", facts.wait_ms, record.durations.wait_ms, 2 * tolerance);
-    // Each stretch of it begins and ends by a clock.
+    // Each parked stretch starts and ends by a clock.
     let clocks = 2 * tolerance * Millis::try_from(truth.moves.len()).unwrap_or(1).max(1);
     found.same_length("parkedMs", facts.parked_ms, record.durations.parked_ms, clocks);
     found.found
@@ -50,7 +50,7 @@ pub(super) fn differences(
 
 struct Differences<'a> {
     facts: &'a Facts,
-    /// Which of two things was the last is not known where clocks differ.
+    /// With different clocks, which of two events was the last is not known.
     clocks_differ: bool,
     found: Vec<String>,
 }
@@ -68,7 +68,7 @@ impl Differences<'_> {
     }
 
     fn same_length(&mut self, name: &str, truth: Millis, record: Millis, tolerance: Millis) {
-        // The end of a call is known no better.
+        // The end of a call is not known more exactly.
         if (truth - record).abs() > tolerance + 100 && !self.is_open(name) {
             self.found.push(format!("`{name}` is {truth}; the record says {record}."));
         }

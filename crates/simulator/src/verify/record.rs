@@ -1,4 +1,4 @@
-//! What is read of a call record, in order to judge it.
+//! The parts of a call record that are compared.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::{
     truth::{Conversation, Move},
 };
 
-/// What a call record tells, as far as it is judged.
+/// A call record, as far as it is compared.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
@@ -128,12 +128,12 @@ impl Record {
         serde_json::from_str(json)
     }
 
-    /// The sessions it tells as one call, seen or only named by a link.
+    /// The sessions of the call, seen or only named by a link.
     pub fn sessions(&self) -> impl Iterator<Item = &str> {
         self.sessions.iter().map(|session| session.telephony_session_id.as_str())
     }
 
-    /// Whether the record itself says that something is missing.
+    /// Whether the record states that something is missing.
     pub fn admits_loss(&self) -> bool {
         let Completeness { missing_sequences, unseen_sessions, unlinked_gone, reason } = &self.completeness;
         self.state == "incomplete"

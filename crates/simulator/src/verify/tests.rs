@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::Scenario;
 
-/// A record that tells exactly the truth.
+/// A record that equals the truth.
 fn record_of(truth: &CallTruth) -> Value {
     let time = |time: Millis| json!(Iso(time).to_string());
     let facts = truth.facts.clone().unwrap_or_default();
@@ -29,7 +29,7 @@ fn record_of(truth: &CallTruth) -> Value {
     })
 }
 
-fn judged(truth: &CallTruth, record: &Value, tolerance: Millis) -> Report {
+fn checked(truth: &CallTruth, record: &Value, tolerance: Millis) -> Report {
     let record = Record::from_json(&record.to_string()).unwrap();
     verify([truth.clone()], [record], Tolerance { times: tolerance, ..Tolerance::default() })
 }
@@ -42,14 +42,14 @@ fn attended() -> CallTruth {
 fn a_true_record_has_no_difference() {
     for scenario in Scenario::all() {
         for truth in scenario.play(5).truths {
-            let report = judged(&truth, &record_of(&truth), 0);
+            let report = checked(&truth, &record_of(&truth), 0);
             assert_eq!((report.exact(), report.differences()), (1, 0), "{}: {report}", scenario.name);
         }
     }
 }
 
 #[test]
-fn every_falsehood_is_found_and_told() {
+fn every_falsehood_is_found_and_reported() {
     let truth = attended();
     let falsehoods: [(&str, Value, &str); 9] = [
         ("/result", json!("Missed"), "The result was Answered; the record says Missed."),
@@ -65,7 +65,7 @@ fn every_falsehood_is_found_and_told() {
     for (at, value, sentence) in falsehoods {
         let mut record = record_of(&truth);
         *record.pointer_mut(at).unwrap() = value;
-        let report = judged(&truth, &record, 0);
+        let report = checked(&truth, &record, 0);
         assert_eq!(report.exact(), 0, "{at}");
         assert!(report.to_string().contains(sentence), "{at}: {report}");
     }
@@ -81,12 +81,12 @@ fn times_may_differ_by_the_tolerance_and_no_more() {
     }
     late.answer_time = late.answer_time.map(|time| time + 7);
     let record = record_of(&late);
-    assert_eq!(judged(&truth, &record, 7).exact(), 1);
-    assert_eq!(judged(&truth, &record, 6).exact(), 0);
+    assert_eq!(checked(&truth, &record, 7).exact(), 1);
+    assert_eq!(checked(&truth, &record, 6).exact(), 0);
 }
 
 #[test]
-fn what_is_missing_and_what_is_invented_counts() {
+fn missing_and_invented_records_count() {
     let (truth, other) = (attended(), Scenario::named("inbound").unwrap().play(1).truths.remove(0));
     let invented = Record::from_json(&record_of(&other).to_string()).unwrap();
     let report = verify([truth], [invented], Tolerance::default());
@@ -95,7 +95,7 @@ fn what_is_missing_and_what_is_invented_counts() {
 }
 
 #[test]
-fn the_highest_version_of_a_record_counts() {
+fn the_highest_version_of_a_record_is_compared() {
     let truth = attended();
     let mut old = record_of(&truth);
     old["version"] = json!(2);

@@ -1,8 +1,8 @@
-//! Records made of one person's subscription, against the whole truth: what they say is so, is contradicted by the
-//! truth, or is left open.
+//! Compares records of one user's subscription with the whole truth: each statement agrees with the truth, is
+//! contradicted by it, or is left open.
 //!
-//! Such a subscription receives only what is about that person's own parties. What it cannot know it may leave
-//! open; what it says must not be wrong.
+//! Such a subscription receives only what is about that user's own parties. A record may leave open what it
+//! cannot know; what it states must not be wrong.
 
 use std::fmt;
 
@@ -12,10 +12,10 @@ use crate::{
     truth::{CallTruth, Conversation, Facts, Move, Room, Visit},
 };
 
-/// A stretch that no longer lasts may be due to the order in which things were posted.
-const SHORT_MS: Millis = 1000;
+/// Maximum duration of a difference that may result from the order of posting.
+const MAX_ORDER_GAP_MS: Millis = 1000;
 
-/// Results that deny that a person of the view talked.
+/// Results which state that the user of the view did not talk.
 const DENIALS: [&str; 13] = [
     "Missed",
     "Rejected",
@@ -32,23 +32,23 @@ const DENIALS: [&str; 13] = [
     "AnsweredElsewhere",
 ];
 
-/// What was found about the records of some views.
+/// The result of comparing the records of some views.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ViewReport {
-    /// How many views were judged.
+    /// Number of views.
     pub views: usize,
-    /// Statements that are so.
+    /// Number of statements that agree with the truth.
     pub agreeing: usize,
-    /// Statements that the truth neither confirms nor contradicts, and facts that are left open.
+    /// Number of statements that the truth neither confirms nor contradicts, and of facts that are left open.
     pub open: usize,
-    /// Facts that are left open although the view shows them.
+    /// Facts that are left open although the view shows them, each in a sentence.
     pub withheld: Vec<String>,
     /// Statements that the truth contradicts, each in a sentence that names the record.
     pub contradicted: Vec<String>,
 }
 
 impl ViewReport {
-    /// Adds what was found about other views.
+    /// Adds the result of other views.
     pub fn add(&mut self, other: Self) {
         self.views += other.views;
         self.agreeing += other.agreeing;
@@ -72,15 +72,15 @@ impl fmt::Display for ViewReport {
     }
 }
 
-/// What the truth says of a statement.
+/// How a statement compares with the truth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Judged {
+enum Assessment {
     Agrees,
     Open,
     Contradicted,
 }
 
-impl Judged {
+impl Assessment {
     fn of(agrees: bool, contradicted: bool) -> Self {
         match (agrees, contradicted) {
             (true, _) => Self::Agrees,
@@ -90,7 +90,8 @@ impl Judged {
     }
 }
 
-/// Judges the records of one person's view. Of several versions of one record the highest counts.
+/// Compares the records of one user's view with the truth. Of several versions of a record, the highest is
+/// used.
 pub fn verify_view(
     view: &str,
     truths: &[CallTruth],
@@ -105,7 +106,7 @@ pub fn verify_view(
             .find(|truth| record.sessions().any(|id| truth.sessions.iter().any(|own| own == id)));
         match truth.and_then(|truth| Some((truth, truth.facts.as_ref()?))) {
             Some((truth, facts)) => {
-                Judge { view, truth, facts, record, tolerance, report: &mut report }.judge();
+                ViewCheck { view, truth, facts, record, tolerance, report: &mut report }.run();
             }
             None => report.contradicted.push(format!("{}: there never was such a call.", record.id)),
         }
@@ -113,13 +114,13 @@ pub fn verify_view(
     for truth in truths {
         let of_call =
             |record: &&Record| record.sessions().any(|id| truth.sessions.iter().any(|own| own == id));
-        let told: Vec<&Record> = records.values().filter(of_call).collect();
-        report.withheld.extend(withheld(view, truth, &told));
+        let stated: Vec<&Record> = records.values().filter(of_call).collect();
+        report.withheld.extend(withheld(view, truth, &stated));
     }
     report
 }
 
-struct Judge<'a> {
+struct ViewCheck<'a> {
     view: &'a str,
     truth: &'a CallTruth,
     facts: &'a Facts,
@@ -128,28 +129,28 @@ struct Judge<'a> {
     report: &'a mut ViewReport,
 }
 
-impl Judge<'_> {
-    fn note(&mut self, what: &str, said: &str, judged: Judged) {
-        match judged {
-            Judged::Agrees => self.report.agreeing += 1,
-            Judged::Open => self.report.open += 1,
-            Judged::Contradicted => {
+impl ViewCheck<'_> {
+    fn count(&mut self, what: &str, stated: &str, assessment: Assessment) {
+        match assessment {
+            Assessment::Agrees => self.report.agreeing += 1,
+            Assessment::Open => self.report.open += 1,
+            Assessment::Contradicted => {
                 let id = &self.record.id;
-                self.report.contradicted.push(format!("{id}: `{what}` {said}."));
+                self.report.contradicted.push(format!("{id}: `{what}` {stated}."));
             }
         }
     }
 
-    fn judge(&mut self) {
+    fn run(&mut self) {
         self.sides();
         self.times();
         self.result();
         self.people();
         self.end_state();
         for talk in self.record.conversations.clone() {
-            let judged = self.conversation(&talk);
+            let assessment = self.conversation(&talk);
             let kind = if talk.inferred { "inferred conversation" } else { "conversation" };
-            self.note(kind, &super::heard(&talk), judged);
+            self.count(kind, &super::describe_talk(&talk), assessment);
         }
         for step in self.record.moves.clone() {
             self.step(&step);
@@ -161,7 +162,7 @@ impl Judge<'_> {
         self.truth.rooms.iter().find(|room| room.id == self.record.id)
     }
 
-    /// Direction, caller and callee are those of the session that the record has as its first.
+    /// Compares direction, caller and callee with those of the record's root session.
     fn sides(&mut self) {
         let Some(room) = self.room().cloned() else { return };
         let (direction, from, to) = (
@@ -169,57 +170,59 @@ impl Judge<'_> {
             self.record.from.participant.clone(),
             self.record.to.participant.clone(),
         );
-        // Of a call that reached the person later, no more can be known than who was passed on to them.
+        // Of a call that reached the user later, no more can be known than who was passed on to them.
         let passed_on = room
             .seen
             .as_ref()
             .is_some_and(|seen| !seen.from_start && seen.other.as_ref() != Some(&room.caller));
-        let judged = Judged::of(direction == room.direction, !passed_on);
-        self.note("direction", &format!("{direction}, was {}", room.direction), judged);
-        let judged = match &from {
-            Some(from) if is_unknown(from) => Judged::Open,
+        let assessment = Assessment::of(direction == room.direction, !passed_on);
+        self.count("direction", &format!("{direction}, was {}", room.direction), assessment);
+        let assessment = match &from {
+            Some(from) if is_unknown(from) => Assessment::Open,
             Some(from) => {
                 let shown = room.seen.as_ref().is_some_and(|seen| seen.other.as_ref() == Some(from));
-                Judged::of(*from == room.caller, !(passed_on && shown))
+                Assessment::of(*from == room.caller, !(passed_on && shown))
             }
-            None => Judged::Open,
+            None => Assessment::Open,
         };
-        self.note("from", &format!("{from:?}, was {}", room.caller), judged);
-        let judged = match (&to, &room.dialled) {
+        self.count("from", &format!("{from:?}, was {}", room.caller), assessment);
+        let assessment = match (&to, &room.dialled) {
             (Some(to), Some(dialled)) => {
-                // Whoever is offered a call by a queue knows of none before it; a number of the account may be
-                // named by its owner.
+                // An agent of a queue cannot know of earlier stops; a number of the account may be named by
+                // its owner.
                 let is_queue = |visit: &Visit| visit.participant == *to;
                 let offered = (self.facts.queues.iter().any(is_queue) || *to == room.caller)
                     && room.seen.as_ref().is_some_and(|seen| !seen.from_start);
                 let owner = is_in(&self.facts.related, "hairpin") && to.starts_with("ext:");
-                Judged::of(to == dialled, !(is_unknown(to) || offered || owner))
+                Assessment::of(to == dialled, !(is_unknown(to) || offered || owner))
             }
-            _ => Judged::Open,
+            _ => Assessment::Open,
         };
-        self.note("to", &format!("{to:?}, was {:?}", room.dialled), judged);
+        self.count("to", &format!("{to:?}, was {:?}", room.dialled), assessment);
     }
 
     fn times(&mut self) {
         let slack = self.tolerance.times + self.tolerance.end;
         let (start, end) = (self.record.start_time, self.record.end_time);
-        let judged =
-            Judged::of(start >= self.truth.start_time - slack && start <= self.truth.end_time + slack, true);
-        self.note("startTime", &Iso(start).to_string(), judged);
-        // A supervisor's own leg is no part of the call.
+        let assessment = Assessment::of(
+            start >= self.truth.start_time - slack && start <= self.truth.end_time + slack,
+            true,
+        );
+        self.count("startTime", &Iso(start).to_string(), assessment);
+        // A supervisor's own leg is not part of the call.
         if let Some(end) = end.filter(|_| !is_in(&self.truth.monitors, self.view)) {
-            let judged = Judged::of(end <= self.truth.end_time + slack, true);
-            self.note("endTime", &Iso(end).to_string(), judged);
+            let assessment = Assessment::of(end <= self.truth.end_time + slack, true);
+            self.count("endTime", &Iso(end).to_string(), assessment);
         }
         if let Some(answer) = self.record.answer_time {
             let within =
                 |talk: &Conversation| (talk.start_time - slack..=talk.end_time + slack).contains(&answer);
-            let judged = Judged::of(self.truth.conversations.iter().any(within), true);
-            self.note("answerTime", &Iso(answer).to_string(), judged);
+            let assessment = Assessment::of(self.truth.conversations.iter().any(within), true);
+            self.count("answerTime", &Iso(answer).to_string(), assessment);
         }
     }
 
-    /// Whether the person of the view talked while the record's call went on.
+    /// Whether the user of the view talked during the record's call.
     fn talked(&self) -> bool {
         let end = self.record.end_time.unwrap_or(Millis::MAX);
         self.truth.conversations.iter().any(|talk| {
@@ -232,16 +235,16 @@ impl Judge<'_> {
     fn result(&mut self) {
         let result = self.record.result.clone();
         let (same, talked) = (result == self.truth.result, self.talked());
-        let judged = match result.as_str() {
-            "Answered" => Judged::of(talked || same && self.truth.conversations.is_empty(), true),
-            "AnsweredElsewhere" => Judged::of(!talked && self.truth.result == "Answered", true),
-            denial if DENIALS.contains(&denial) => Judged::of(!talked && same, talked),
-            _ => Judged::Open,
+        let assessment = match result.as_str() {
+            "Answered" => Assessment::of(talked || same && self.truth.conversations.is_empty(), true),
+            "AnsweredElsewhere" => Assessment::of(!talked && self.truth.result == "Answered", true),
+            denial if DENIALS.contains(&denial) => Assessment::of(!talked && same, talked),
+            _ => Assessment::Open,
         };
-        self.note("result", &format!("{result}, was {}", self.truth.result), judged);
+        self.count("result", &format!("{result}, was {}", self.truth.result), assessment);
     }
 
-    /// Whether somebody talked at all.
+    /// Whether a participant talked at all.
     fn was_on_line(&self, who: &str) -> bool {
         is_unknown(who)
             || is_in(&self.facts.users, who)
@@ -251,134 +254,137 @@ impl Judge<'_> {
     fn people(&mut self) {
         let record = self.record;
         if let Some(by) = &record.answered_by {
-            let judged = Judged::of(self.facts.answered_by.as_ref() == Some(by), !self.was_on_line(by));
-            self.note("answeredBy", by, judged);
+            let assessment =
+                Assessment::of(self.facts.answered_by.as_ref() == Some(by), !self.was_on_line(by));
+            self.count("answeredBy", by, assessment);
         }
         for (what, names) in [("lastWith", &record.last_with), ("users", &record.users)] {
             for who in names {
-                let judged = Judged::of(self.was_on_line(who) && !is_unknown(who), !self.was_on_line(who));
-                self.note(what, who, judged);
+                let assessment =
+                    Assessment::of(self.was_on_line(who) && !is_unknown(who), !self.was_on_line(who));
+                self.count(what, who, assessment);
             }
         }
         if let Some(customer) = &record.customer {
             let is_ours = customer.starts_with("ext:")
                 || self.facts.on_behalf_of.contains_key(customer)
                 || self.facts.customer.is_none();
-            let judged = Judged::of(self.facts.customer.as_ref() == Some(customer), is_ours);
-            self.note("customer", customer, judged);
+            let assessment = Assessment::of(self.facts.customer.as_ref() == Some(customer), is_ours);
+            self.count("customer", customer, assessment);
         }
         for who in &record.monitors {
-            let judged = Judged::of(is_in(&self.truth.monitors, who), true);
-            self.note("monitors", who, judged);
+            let assessment = Assessment::of(is_in(&self.truth.monitors, who), true);
+            self.count("monitors", who, assessment);
         }
         for who in &record.missed_by {
             let rung = self.truth.rung.as_ref().is_none_or(|rung| is_in(rung, who));
-            let judged = Judged::of(is_in(&self.facts.missed_by, who), !rung);
-            self.note("missedBy", who, judged);
+            let assessment = Assessment::of(is_in(&self.facts.missed_by, who), !rung);
+            self.count("missedBy", who, assessment);
         }
         for participant in &record.participants {
             if let Some(user) = &participant.on_behalf_of {
-                let judged = Judged::of(self.facts.on_behalf_of.get(&participant.id) == Some(user), true);
-                self.note("onBehalfOf", &format!("{} of {user}", participant.id), judged);
+                let assessment =
+                    Assessment::of(self.facts.on_behalf_of.get(&participant.id) == Some(user), true);
+                self.count("onBehalfOf", &format!("{} of {user}", participant.id), assessment);
             }
         }
     }
 
     fn end_state(&mut self) {
         let Some(state) = self.record.end_state.clone() else { return };
-        let judged = Judged::of(state == self.facts.end_state, state == "talking" && !self.talked());
-        self.note("endState", &state, judged);
+        let assessment = Assessment::of(state == self.facts.end_state, state == "talking" && !self.talked());
+        self.count("endState", &state, assessment);
     }
 
-    fn conversation(&self, talk: &Conversation) -> Judged {
+    fn conversation(&self, talk: &Conversation) -> Assessment {
         let known: Vec<&str> =
             talk.participants.iter().map(String::as_str).filter(|who| !is_unknown(who)).collect();
         let overlapping =
             |other: &&Conversation| other.start_time < talk.end_time && other.end_time > talk.start_time;
         let true_talks = self.truth.conversations.iter().filter(overlapping);
         if talk.inferred {
-            // An upper bound: somebody may have been on hold, unseen.
+            // An upper bound: a participant may have been on hold, unseen.
             let owner = if known.contains(&self.view) {
                 self.view
             } else {
                 known.first().copied().unwrap_or_default()
             };
             let mut with_owner = true_talks.filter(|other| is_in(&other.participants, owner));
-            return Judged::of(with_owner.next().is_some(), owner == self.view);
+            return Assessment::of(with_owner.next().is_some(), owner == self.view);
         }
         let mut covered: Vec<(Millis, Millis)> = true_talks
             .filter(|other| known.iter().all(|who| is_in(&other.participants, who)))
             .map(|other| (other.start_time, other.end_time))
             .collect();
         covered.sort_unstable();
-        let slack = SHORT_MS + 2 * self.tolerance.times;
+        let slack = MAX_ORDER_GAP_MS + 2 * self.tolerance.times;
         let mut at = talk.start_time;
         for (from, to) in covered {
             if from > at + slack {
-                return Judged::Contradicted;
+                return Assessment::Contradicted;
             }
             at = at.max(to);
         }
-        Judged::of(at + slack >= talk.end_time, true)
+        Assessment::of(at + slack >= talk.end_time, true)
     }
 
     fn step(&mut self, step: &Move) {
         let same_kind = |other: &&Move| other.kind == step.kind && (step.by.is_none() || other.by == step.by);
         let alike: Vec<&Move> = self.truth.moves.iter().filter(same_kind).collect();
         let same = alike.iter().find(|other| other.target == step.target).copied();
-        // Of whoever was consulted unseen, the view only shows that they were dialled.
+        // Of a party that was consulted unseen, the view only shows that they were dialled.
         let unseen =
             |id: &str| self.record.participants.iter().any(|known| known.id == id && !known.observed);
         let no_target = step.target.as_deref().is_none_or(|target| is_unknown(target) || unseen(target));
-        let judged = match (alike.is_empty(), same) {
-            (true, _) => Judged::Contradicted,
-            (false, Some(_)) => Judged::Agrees,
-            (false, None) => Judged::of(false, !no_target),
+        let assessment = match (alike.is_empty(), same) {
+            (true, _) => Assessment::Contradicted,
+            (false, Some(_)) => Assessment::Agrees,
+            (false, None) => Assessment::of(false, !no_target),
         };
-        self.note("move", &super::sentence(step), judged);
-        if let (Some(said), Some(answered)) = (step.answered, same.and_then(|same| same.answered)) {
+        self.count("move", &super::sentence(step), assessment);
+        if let (Some(stated), Some(answered)) = (step.answered, same.and_then(|same| same.answered)) {
             let several = alike.len() > 1;
-            let judged = Judged::of(said == answered, !several);
-            self.note("move's answered", &super::sentence(step), judged);
+            let assessment = Assessment::of(stated == answered, !several);
+            self.count("move's answered", &super::sentence(step), assessment);
         }
     }
 
     fn queues(&mut self) {
         for stay in self.record.queues.clone() {
             let visits = self.facts.queues.iter().filter(|visit| visit.participant == stay.participant);
-            let judged = match &stay.outcome {
+            let assessment = match &stay.outcome {
                 Some(outcome) => {
-                    Judged::of(visits.clone().any(|visit| visit.outcome.as_ref() == Some(outcome)), true)
+                    Assessment::of(visits.clone().any(|visit| visit.outcome.as_ref() == Some(outcome)), true)
                 }
-                None => Judged::of(false, visits.clone().next().is_none()),
+                None => Assessment::of(false, visits.clone().next().is_none()),
             };
-            self.note("queue", &format!("{} {:?}", stay.participant, stay.outcome), judged);
+            self.count("queue", &format!("{} {:?}", stay.participant, stay.outcome), assessment);
             if let Some(by) = &stay.answered_by {
-                let judged =
-                    Judged::of(visits.clone().any(|visit| visit.answered_by.as_ref() == Some(by)), true);
-                self.note("queue's answeredBy", by, judged);
+                let assessment =
+                    Assessment::of(visits.clone().any(|visit| visit.answered_by.as_ref() == Some(by)), true);
+                self.count("queue's answeredBy", by, assessment);
             }
         }
     }
 }
 
-/// Facts of a call that a person's own parties show, and that no record of the view states.
+/// The facts of a call that the user's own parties show and that no record of the view states.
 fn withheld(view: &str, truth: &CallTruth, records: &[&Record]) -> Vec<String> {
     let mut found = Vec::new();
     let Some(facts) = &truth.facts else { return found };
-    let mut miss = |is_told: bool, what: String| {
-        if !is_told {
+    let mut miss = |is_published: bool, what: String| {
+        if !is_published {
             found.push(format!("{}: {what}.", truth.id));
         }
     };
-    // Whoever calls an extension cannot see whether a person answers there.
+    // A caller cannot see whether a person answers at an extension.
     let blind = |room: &Room| room.caller == view && room.direction != "Outbound";
     let seen = || truth.rooms.iter().filter(|room| room.seen.is_some());
     let shows_talk = seen().next().is_some() && seen().all(|room| !blind(room));
     if is_in(&facts.users, view) && shows_talk {
-        let told = records.iter().any(|record| is_in(&record.users, view) && record.result == "Answered");
+        let stated = records.iter().any(|record| is_in(&record.users, view) && record.result == "Answered");
         let on_own_telephone = truth.conversations.iter().any(|talk| is_in(&talk.participants, view));
-        miss(told || !on_own_telephone, format!("that {view} talked"));
+        miss(stated || !on_own_telephone, format!("that {view} talked"));
     }
     let is_called = |room: &&Room| {
         let seen = room.seen.as_ref();
@@ -386,22 +392,22 @@ fn withheld(view: &str, truth: &CallTruth, records: &[&Record]) -> Vec<String> {
     };
     for room in seen().filter(is_called) {
         let own = records.iter().filter(|record| record.id == room.id);
-        let told = own.clone().all(|record| record.from.participant.as_ref() == Some(&room.caller));
-        miss(told, format!("that {} called", room.caller));
+        let stated = own.clone().all(|record| record.from.participant.as_ref() == Some(&room.caller));
+        miss(stated, format!("that {} called", room.caller));
     }
     for step in truth.moves.iter().filter(|step| step.by.as_deref() == Some(view)) {
-        let told = records
+        let stated = records
             .iter()
-            .any(|record| record.moves.iter().any(|said| said.kind == step.kind && said.by == step.by));
-        miss(told, format!("that there was {}", super::sentence(step)));
+            .any(|record| record.moves.iter().any(|stated| stated.kind == step.kind && stated.by == step.by));
+        miss(stated, format!("that there was {}", super::sentence(step)));
     }
     for visit in facts.queues.iter().filter(|visit| visit.answered_by.as_deref() == Some(view)) {
-        let told = records.iter().any(|record| {
+        let stated = records.iter().any(|record| {
             record.queues.iter().any(|stay| {
                 stay.participant == visit.participant && stay.outcome.as_deref() == Some("Answered")
             })
         });
-        miss(told, format!("that {view} answered out of {}", visit.participant));
+        miss(stated, format!("that {view} answered out of {}", visit.participant));
     }
     found
 }
@@ -410,7 +416,7 @@ fn is_in(names: &[String], who: &str) -> bool {
     names.iter().any(|name| name == who)
 }
 
-/// Somebody of whom the record says that nothing is known.
+/// Whether the record identifies a participant by nothing.
 fn is_unknown(who: &str) -> bool {
     who.starts_with("anon:")
 }

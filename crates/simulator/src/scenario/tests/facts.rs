@@ -1,9 +1,9 @@
-//! The facts of scenarios, as whoever knows what was played must find them.
+//! The expected facts of scenarios.
 
 use super::*;
 use crate::truth::{CallTruth, Facts};
 
-/// Checks each call of twenty plays of a scenario that began with a call of a direction, and that there is one.
+/// Checks each call with a root in a direction, over twenty plays of a scenario, and that there is one.
 fn expect(name: &str, direction: &str, check: impl Fn(&CallTruth, &Facts) -> bool) {
     let scenario = Scenario::named(name).unwrap();
     let mut calls = 0;
@@ -26,7 +26,7 @@ fn moves(truth: &CallTruth) -> Vec<(&str, Option<bool>)> {
 }
 
 #[test]
-fn a_plain_call_is_answered_by_whoever_was_called() {
+fn a_plain_call_is_answered_by_the_callee() {
     expect("inbound", "Inbound", |truth, facts| {
         let callee = truth.dialled.clone().unwrap();
         facts.answered_by.as_ref() == Some(&callee)
@@ -47,7 +47,7 @@ fn a_plain_call_is_answered_by_whoever_was_called() {
         facts.missed_by == [truth.dialled.clone().unwrap()] && facts.end_state == "ringing"
     });
     expect("queue_agent_holds", "Inbound", |_, facts| facts.end_state == "onHold");
-    // Of an internal call, whoever was parked is not the caller.
+    // In an internal call, the parked party is not the caller.
     expect("park_abandoned", "Internal", |_, facts| {
         facts.end_state == "parked" || facts.leaves_open == ["endState"]
     });
@@ -109,7 +109,7 @@ fn a_group_or_a_boss_is_dialled_and_a_member_answers() {
 }
 
 #[test]
-fn a_stay_in_a_queue_ends_in_one_way() {
+fn a_queue_visit_has_one_outcome() {
     expect("queue_overflow_early", "Inbound", |_, facts| outcomes(facts) == ["Overflowed", "Answered"]);
     expect("queue_overflow", "Inbound", |_, facts| outcomes(facts) == ["Overflowed", "Answered"]);
     expect("queue_voicemail", "Inbound", |truth, facts| {
@@ -135,7 +135,7 @@ fn a_stay_in_a_queue_ends_in_one_way() {
 }
 
 #[test]
-fn what_is_no_person_serves_and_the_last_stop_decides() {
+fn the_last_stop_decides_the_result_of_a_call_served_by_machines() {
     expect("own_mailbox", "Internal", |truth, facts| {
         truth.result == "Service" && truth.dialled.as_ref() == Some(&truth.caller) && facts.users.is_empty()
     });
@@ -232,7 +232,7 @@ fn a_customers_call_comes_first_and_other_calls_are_only_related() {
 }
 
 #[test]
-fn a_supervisor_comes_on_the_line_by_taking_over() {
+fn a_supervisor_joins_by_taking_over() {
     for name in ["taken_over", "taken_over_dialled"] {
         expect(name, "Inbound", |truth, facts| {
             facts.users.len() == 2

@@ -3,8 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::Scenario;
 
-/// A queue's call that is answered at the first agent's telephone: the truth as that agent's view has it, and who
-/// that is.
+/// The truth of a queue's call that its first agent answers, as that agent's view has it, and the agent.
 fn answered_out_of_queue() -> (CallTruth, String) {
     let scenario = Scenario::named("queue_together").unwrap();
     let play = scenario.play(3);
@@ -13,7 +12,7 @@ fn answered_out_of_queue() -> (CallTruth, String) {
     (play.seen_by(extension).truths.remove(0), agent)
 }
 
-/// What an agent's view can say at most.
+/// The most that a record of the agent's view can state.
 fn record_of(truth: &CallTruth, agent: &str) -> Value {
     let facts = truth.facts.as_ref().unwrap();
     let time = |time: Millis| json!(Iso(time).to_string());
@@ -28,7 +27,7 @@ fn record_of(truth: &CallTruth, agent: &str) -> Value {
     })
 }
 
-fn judged(truth: &CallTruth, agent: &str, record: &Value) -> ViewReport {
+fn checked(truth: &CallTruth, agent: &str, record: &Value) -> ViewReport {
     let record = Record::from_json(&record.to_string()).unwrap();
     verify_view(agent, std::slice::from_ref(truth), [record], Tolerance::default())
 }
@@ -36,7 +35,7 @@ fn judged(truth: &CallTruth, agent: &str, record: &Value) -> ViewReport {
 #[test]
 fn what_is_so_is_not_contradicted() {
     let (truth, agent) = answered_out_of_queue();
-    let report = judged(&truth, &agent, &record_of(&truth, &agent));
+    let report = checked(&truth, &agent, &record_of(&truth, &agent));
     assert_eq!((report.contradicted.len(), report.withheld.len()), (0, 0), "{report}");
     assert!(report.agreeing > 10, "{report}");
 }
@@ -61,27 +60,27 @@ fn each_false_statement_is_found() {
     for (at, value) in falsehoods {
         let mut record = record_of(&truth, &agent);
         *record.pointer_mut(at).unwrap() = value.clone();
-        let report = judged(&truth, &agent, &record);
+        let report = checked(&truth, &agent, &record);
         assert!(!report.contradicted.is_empty(), "{at} {value}");
     }
 }
 
 #[test]
-fn what_is_left_open_is_no_falsehood_but_counts_where_the_view_shows_it() {
+fn an_open_fact_is_no_falsehood_but_counts_if_the_view_shows_it() {
     let (truth, agent) = answered_out_of_queue();
     let mut record = record_of(&truth, &agent);
     record["result"] = json!("Unknown");
     record["from"]["participant"] = json!(null);
     record["queues"] = json!([]);
-    let report = judged(&truth, &agent, &record);
+    let report = checked(&truth, &agent, &record);
     assert_eq!(report.contradicted.len(), 0, "{report}");
     assert_eq!(report.withheld.len(), 3, "{report}");
 }
 
 #[test]
-fn a_record_of_no_call_is_false() {
+fn a_record_of_a_call_that_did_not_happen_is_false() {
     let (truth, agent) = answered_out_of_queue();
     let mut record = record_of(&truth, &agent);
     record["sessions"][0]["telephonySessionId"] = json!("s-none");
-    assert!(!judged(&truth, &agent, &record).contradicted.is_empty());
+    assert!(!checked(&truth, &agent, &record).contradicted.is_empty());
 }

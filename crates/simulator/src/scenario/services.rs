@@ -1,23 +1,31 @@
-//! Calls that something other than a person serves: mailboxes, announcements, star codes, park locations; and calls
-//! that are merged or mixed with earlier ones.
+//! Calls served by machines: mailboxes, announcements, star codes, park locations; and calls that are merged
+//! or mixed with earlier ones.
 
 use super::Scenario;
 use crate::{
-    exchange::{Exchange, LegId},
+    pbx::{LegId, Pbx},
     scenario::parts::Talking,
 };
 
 pub(super) const SCENARIOS: &[Scenario] = &[
-    Scenario::new("own_mailbox", "A user listens to their own mailbox by calling themself.", own_mailbox),
+    Scenario::new(
+        "own_mailbox",
+        "A user listens to their own mailbox by calling their own extension.",
+        own_mailbox,
+    ),
     Scenario::new("star_mailbox", "A user listens to their own mailbox by a star code.", star_mailbox),
     Scenario::new(
         "star_hidden",
-        "A user hides their number by a star code before the one they call.",
+        "A user withholds their number by a star code before the dialled number.",
         star_hidden,
     ),
-    Scenario::new("emergency", "A user calls an emergency number, which answers or is given up.", emergency),
-    Scenario::new("announcement", "An announcement answers, and speaks to the caller.", announcement),
-    Scenario::new("message_only", "A mailbox that belongs to no user takes a message.", message_only),
+    Scenario::new(
+        "emergency",
+        "A user calls an emergency number, which answers, or the user hangs up.",
+        emergency,
+    ),
+    Scenario::new("announcement", "An announcement answers and plays to the caller.", announcement),
+    Scenario::new("message_only", "A mailbox without a user takes a message.", message_only),
     Scenario::new(
         "sent_to_own_mailbox",
         "A user sends a ringing call to their own mailbox.",
@@ -30,19 +38,23 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     Scenario::new(
         "mailbox_left_by_key",
-        "A caller leaves a mailbox by a key and rings at the operator, who may answer.",
+        "A caller leaves a mailbox by pressing a key and rings at the operator, who may answer.",
         mailbox_left_by_key,
     ),
-    Scenario::new("screened", "A user listens to a message while it is left, then takes the call.", screened),
+    Scenario::new(
+        "screened",
+        "A user listens to a message while it is recorded, then takes the call.",
+        screened,
+    ),
     Scenario::new("menu_transferred_to", "A user transfers a caller to a menu, who leaves there.", to_menu),
     Scenario::new(
         "park_location_leg",
-        "A call is parked at a location that has a leg of its own, and taken from there.",
+        "A call is parked at a location that has a leg of its own, and retrieved from there.",
         park_location_leg,
     ),
     Scenario::new(
         "park_reverted_to_voicemail",
-        "A parked call rings back at whoever parked it, whose mailbox takes it.",
+        "A parked call rings back at the user who parked it, whose mailbox takes it.",
         park_reverted_to_voicemail,
     ),
     Scenario::new(
@@ -63,7 +75,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     Scenario::new(
         "transferred_into_earlier",
-        "A customer's call is handed over to a colleague of an internal call that began before it.",
+        "A customer's call is transferred to the other user of an internal call that started before it.",
         transferred_into_earlier,
     ),
     Scenario::new(
@@ -73,7 +85,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
 ];
 
-fn own_mailbox(x: &mut Exchange<'_>) -> Option<()> {
+fn own_mailbox(x: &mut Pbx<'_>) -> Option<()> {
     let user = x.user(0)?;
     let caller = x.dial(user, &user.number.to_string());
     x.open_own_mailbox(caller, user);
@@ -82,7 +94,7 @@ fn own_mailbox(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn star_mailbox(x: &mut Exchange<'_>) -> Option<()> {
+fn star_mailbox(x: &mut Pbx<'_>) -> Option<()> {
     let user = x.user(0)?;
     let caller = x.dial_service(user, "*86");
     x.wait(5..60);
@@ -90,9 +102,9 @@ fn star_mailbox(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn star_hidden(x: &mut Exchange<'_>) -> Option<()> {
+fn star_hidden(x: &mut Pbx<'_>) -> Option<()> {
     let user = x.user(0)?;
-    let customer = x.stranger();
+    let customer = x.external_number();
     let caller = x.dial(user, &format!("*67{customer}"));
     let callee = x.ring_outside(x.session_of(caller), customer);
     x.wait(2..15);
@@ -101,7 +113,7 @@ fn star_hidden(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn emergency(x: &mut Exchange<'_>) -> Option<()> {
+fn emergency(x: &mut Pbx<'_>) -> Option<()> {
     let user = x.user(0)?;
     let number = x.rng.choice([911, 112, 988]).unwrap_or(911);
     let caller = x.dial(user, &number.to_string());
@@ -116,22 +128,22 @@ fn emergency(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn announcement(x: &mut Exchange<'_>) -> Option<()> {
-    let customer = x.stranger();
+fn announcement(x: &mut Pbx<'_>) -> Option<()> {
+    let customer = x.external_number();
     let machine = x.announcement(0);
     let caller = x.dial_in(0, Some(customer), machine.direct_number);
     let speaks = x.announce(caller, machine);
     x.wait(4..30);
     if x.chance(50) {
-        x.finishes(speaks);
+        x.finish_service(speaks);
     } else {
         x.hang_up(caller);
     }
     Some(())
 }
 
-fn message_only(x: &mut Exchange<'_>) -> Option<()> {
-    let customer = x.stranger();
+fn message_only(x: &mut Pbx<'_>) -> Option<()> {
+    let customer = x.external_number();
     let machine = x.mailbox(0);
     let caller = x.dial_in(0, Some(customer), machine.direct_number);
     x.message_only(caller, machine);
@@ -140,7 +152,7 @@ fn message_only(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn sent_to_own_mailbox(x: &mut Exchange<'_>) -> Option<()> {
+fn sent_to_own_mailbox(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_rings()?;
     let user = x.user_of(talking.callee)?;
     x.wait(2..9);
@@ -150,8 +162,8 @@ fn sent_to_own_mailbox(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn after_hours(x: &mut Exchange<'_>) -> Option<()> {
-    let (customer, service) = (x.stranger(), x.stranger());
+fn after_hours(x: &mut Pbx<'_>) -> Option<()> {
+    let (customer, service) = (x.external_number(), x.external_number());
     let number = x.main_number(0);
     let caller = x.dial_in(0, Some(customer), number);
     let far = x.send_outside(caller, service);
@@ -161,12 +173,12 @@ fn after_hours(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn mailbox_left_by_key(x: &mut Exchange<'_>) -> Option<()> {
+fn mailbox_left_by_key(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_rings()?;
     x.wait(12..25);
     x.take_message(talking.callee);
     x.wait(2..9);
-    x.leaves_by_key(talking.callee);
+    x.leave_by_key(talking.callee);
     let operator = x.user(0)?;
     let rings = x.ring(x.session_of(talking.caller), operator);
     x.wait(3..20);
@@ -179,7 +191,7 @@ fn mailbox_left_by_key(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn screened(x: &mut Exchange<'_>) -> Option<()> {
+fn screened(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_rings()?;
     x.wait(12..20);
     x.screen_message(talking.callee);
@@ -193,7 +205,7 @@ fn screened(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn to_menu(x: &mut Exchange<'_>) -> Option<()> {
+fn to_menu(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     x.transfer_to_menu(talking.callee);
     x.wait(4..40);
@@ -201,7 +213,7 @@ fn to_menu(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn park_location_leg(x: &mut Exchange<'_>) -> Option<()> {
+fn park_location_leg(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     let location = x.send_to_park_location(talking.callee)?;
     x.wait(5..60);
@@ -211,7 +223,7 @@ fn park_location_leg(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn park_reverted_to_voicemail(x: &mut Exchange<'_>) -> Option<()> {
+fn park_reverted_to_voicemail(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     let user = x.user_of(talking.callee)?;
     let parked = x.park(talking.callee)?;
@@ -224,7 +236,7 @@ fn park_reverted_to_voicemail(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn queue_parked(x: &mut Exchange<'_>) -> Option<()> {
+fn queue_parked(x: &mut Pbx<'_>) -> Option<()> {
     let (caller, queue) = x.customer_queues(1);
     let agent = x.member(0, 1)?;
     let agent = x.offer(queue, agent);
@@ -245,9 +257,9 @@ fn queue_parked(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn dialler_parked(x: &mut Exchange<'_>) -> Option<()> {
+fn dialler_parked(x: &mut Pbx<'_>) -> Option<()> {
     let (dialler, agent) = (x.user(0)?, x.user(0)?);
-    let customer = x.stranger();
+    let customer = x.external_number();
     let caller = x.dial_from(dialler, &format!("+{customer}"), crate::notification::Origin::CallOut);
     let callee = x.ring_outside(x.session_of(caller), customer);
     x.wait(3..12);
@@ -260,13 +272,13 @@ fn dialler_parked(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn hairpin(x: &mut Exchange<'_>) -> Option<()> {
+fn hairpin(x: &mut Pbx<'_>) -> Option<()> {
     let (user, colleague) = (x.user(0)?, x.user(0)?);
-    let caller = x.dial(user, &Exchange::direct(colleague));
+    let caller = x.dial(user, &Pbx::direct(colleague));
     let out = x.session_of(caller);
     let far = x.ring_outside(out, colleague.direct_number);
     let arrival = x.dial_in(0, Some(user.direct_number), colleague.direct_number);
-    x.is_hairpin(out, x.session_of(arrival));
+    x.mark_hairpin(out, x.session_of(arrival));
     let callee = x.ring(x.session_of(arrival), colleague);
     x.wait(2..9);
     x.answer(callee);
@@ -279,12 +291,12 @@ fn hairpin(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-/// A user talks to a colleague, whom they called; a customer calls the user, who holds the colleague and answers.
-/// The user's legs of the first call and of the second, and the customer's.
-fn customer_comes_later(x: &mut Exchange<'_>) -> Option<(Talking, Talking)> {
+/// A user calls a colleague; a customer calls the user, who holds the colleague and answers. Returns the legs
+/// of both calls.
+fn customer_comes_later(x: &mut Pbx<'_>) -> Option<(Talking, Talking)> {
     let first = x.colleagues_talk()?;
     let user = x.user_of(first.caller)?;
-    let customer = x.stranger();
+    let customer = x.external_number();
     let caller = x.dial_in(0, Some(customer), user.direct_number);
     let callee = x.ring(x.session_of(caller), user);
     x.wait(2..9);
@@ -295,22 +307,22 @@ fn customer_comes_later(x: &mut Exchange<'_>) -> Option<(Talking, Talking)> {
     Some((first, Talking { caller, callee }))
 }
 
-fn merged_into_earlier(x: &mut Exchange<'_>) -> Option<()> {
+fn merged_into_earlier(x: &mut Pbx<'_>) -> Option<()> {
     let (first, second) = customer_comes_later(x)?;
     let bridge = x.confer(&[second.callee, first.caller])?;
     x.wait(10..60);
-    x.all_hang_up(bridge);
+    x.hang_up_everybody_in(bridge);
     Some(())
 }
 
-fn transferred_into_earlier(x: &mut Exchange<'_>) -> Option<()> {
+fn transferred_into_earlier(x: &mut Pbx<'_>) -> Option<()> {
     let (first, second) = customer_comes_later(x)?;
     x.transfer_attended(first.caller, second.callee, Some("AttendedTransfer"));
     x.talk_and_end(second.caller);
     Some(())
 }
 
-fn mixed_in_phone(x: &mut Exchange<'_>) -> Option<()> {
+fn mixed_in_phone(x: &mut Pbx<'_>) -> Option<()> {
     let (first, second) = customer_comes_later(x)?;
     x.resume(first.caller);
     x.wait(10..60);

@@ -1,24 +1,23 @@
-//! The exchange: it plays calls.
+//! The simulated PBX: it plays calls.
 //!
-//! What people do are methods ([`Exchange::answer`], [`Exchange::hold`], [`Exchange::transfer_blind`], …). Each does
-//! three separate things: it moves lines and cords in the [`Audio`], it writes down in the [`Log`] who did
-//! what, and it lets the platform's [`voice`] say what RingCentral would post. The truth comes from the first
-//! two alone.
+//! What people do are methods ([`Pbx::answer`], [`Pbx::hold`], [`Pbx::transfer_blind`], …). Each does three
+//! separate things: it changes lines and cords in the [`Audio`], it records in the [`Log`] who did what, and
+//! it [publishes](publishing) what RingCentral would post. The truth comes from the first two alone.
 
-mod asking;
+mod activity;
 mod calling;
 mod conference;
 mod devices;
 mod ending;
 mod groups;
 mod mobiles;
-mod observing;
 mod parking;
+mod publishing;
+mod queries;
 mod queueing;
 mod services;
 mod supervision;
 mod transfer;
-mod voice;
 mod world;
 
 use compact_str::CompactString;
@@ -29,13 +28,13 @@ use crate::{
     account::User,
     audio::{Audio, Mixer},
     id::{SessionId, Who},
-    log::{Heard, Log},
+    log::{AudioTrace, Log},
     notification::{Contact, Notification, Origin, QueueInfo, Role},
     time::Millis,
     truth::CallTruth,
 };
 
-/// A leg by its place in [`Exchange::legs`]; its line in the audio has the same number.
+/// A leg by its index in [`Pbx::legs`]; its line in the audio has the same index.
 pub(crate) type LegId = usize;
 
 /// A session of a play.
@@ -43,16 +42,16 @@ pub(crate) type LegId = usize;
 pub(crate) struct Session {
     id: SessionId,
     legacy: u64,
-    /// Which of the world's accounts it belongs to.
+    /// Index of its account in the world.
     account: usize,
     origin: Origin,
     server: u16,
     /// The sequence of the latest notification.
     sequence: u32,
     mixer: Mixer,
-    /// How many parties it had so far.
+    /// Number of parties so far.
     parties: u32,
-    /// The leg of whoever dialled.
+    /// The caller's leg.
     originator: Option<LegId>,
     /// What was dialled.
     number: CompactString,
@@ -65,25 +64,25 @@ pub(crate) enum State {
     New,
     /// A telephone rings; the originator hears it.
     Ringing,
-    /// Its person is on the line.
+    /// On the line.
     Up,
-    /// Its person has put the others on hold.
+    /// Has put the others on hold.
     Held,
     /// Waits in a park slot.
     Parked,
     /// A mailbox, a fax machine, a menu or a queue serves the caller.
     Serving,
-    /// Left through a door to another session.
+    /// Left by a link to another session.
     Gone,
-    /// No longer rings or serves; nothing was posted of that yet.
+    /// No longer rings or serves, which is not published yet.
     Silent,
     /// Disconnected.
     Over,
 }
 
-/// What serves a caller by a leg that is [`State::Serving`].
+/// The service that a leg in [`State::Serving`] provides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Serves {
+pub(crate) enum Service {
     Menu,
     Queue,
     Mailbox,
@@ -92,12 +91,12 @@ pub(crate) enum Serves {
     ParkLocation,
 }
 
-/// One line of somebody into a session.
+/// A leg: one party's line into a session.
 #[derive(Debug)]
 pub(crate) struct Leg {
     session: usize,
     ordinal: u32,
-    /// Nobody for a conference's proxies.
+    /// `None` for a conference's proxies.
     who: Option<Who>,
     outbound: bool,
     from: Option<Contact>,
@@ -109,21 +108,21 @@ pub(crate) struct Leg {
     parked_at: Option<u32>,
     role: Role,
     supervises: bool,
-    /// Whether anything is posted of it.
-    is_told: bool,
-    /// What it is, if it serves.
-    serves: Option<Serves>,
-    /// The stay in a queue that it stands for, or out of which the call is offered to it.
+    /// Whether its changes are published.
+    is_published: bool,
+    /// The service it provides; `None` if it is a person's leg.
+    service: Option<Service>,
+    /// The queue visit that it stands for, or that offers the call to it.
     visit: Option<usize>,
-    /// Parked, and nothing was done about it yet.
-    waits_parked: bool,
+    /// Parked, and not picked up or moved yet.
+    awaits_retrieval: bool,
     /// The agent's leg to which a supervisor listens.
     listens_to: Option<LegId>,
 }
 
-/// Calls being played.
+/// The calls of one play.
 #[derive(Debug)]
-pub(crate) struct Exchange<'a> {
+pub(crate) struct Pbx<'a> {
     pub(crate) rng: Rng,
     pub(crate) now: Millis,
     world: &'a mut World,
@@ -132,12 +131,12 @@ pub(crate) struct Exchange<'a> {
     audio: Audio,
     log: Log,
     conferences: Vec<Conference>,
-    told: Vec<Notification>,
-    /// Extensions that take part in this play.
-    engaged: Vec<(usize, u64)>,
+    notifications: Vec<Notification>,
+    /// The extensions that take part in this play.
+    participants: Vec<(usize, u64)>,
 }
 
-/// A play: what was posted, in order of arrival, and what was true.
+/// The result of a play.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Play {
     /// The notifications, in order of arrival.
@@ -146,8 +145,8 @@ pub struct Play {
     pub truths: Vec<CallTruth>,
 }
 
-impl<'a> Exchange<'a> {
-    /// An exchange at a time.
+impl<'a> Pbx<'a> {
+    /// A PBX at a time.
     pub(crate) fn new(world: &'a mut World, now: Millis, rng: Rng) -> Self {
         Self {
             rng,
@@ -158,40 +157,40 @@ impl<'a> Exchange<'a> {
             audio: Audio::default(),
             log: Log::default(),
             conferences: Vec::new(),
-            told: Vec::new(),
-            engaged: Vec::new(),
+            notifications: Vec::new(),
+            participants: Vec::new(),
         }
     }
 
-    /// Lets some milliseconds pass.
+    /// Advances the time by some milliseconds.
     pub(crate) fn pass(&mut self, millis: std::ops::Range<i64>) {
-        self.settle();
+        self.observe();
         self.now += self.rng.i64(millis);
     }
 
-    /// Lets some seconds pass.
+    /// Advances the time by some seconds.
     pub(crate) fn wait(&mut self, seconds: std::ops::Range<i64>) {
         self.pass(seconds.start * 1000..seconds.end * 1000);
     }
 
-    /// Whether something happens that does so this often in a hundred times.
+    /// Returns true with a probability in percent.
     pub(crate) fn chance(&mut self, percent: u32) -> bool {
         self.rng.u32(0..100) < percent
     }
 
-    /// A free user of an account, who is engaged from now on.
+    /// A free user of an account, who takes part in this play from now on; `None` if none is found.
     pub(crate) fn user(&mut self, account: usize) -> Option<User> {
         let users = 0..self.world.accounts[account].users.len();
         self.user_among(account, users)
     }
 
-    /// A free user among some.
+    /// A free user of a range; `None` if none is found.
     pub(crate) fn user_among(&mut self, account: usize, users: std::ops::Range<usize>) -> Option<User> {
         for _ in 0..24 {
             let index = self.rng.usize(users.clone());
             let user = self.world.accounts[account].users[index];
             if self.is_free(account, index) {
-                self.engaged.push((account, user.extension));
+                self.participants.push((account, user.extension));
                 return Some(user);
             }
         }
@@ -200,15 +199,16 @@ impl<'a> Exchange<'a> {
 
     fn is_free(&self, account: usize, index: usize) -> bool {
         let user = self.world.accounts[account].users[index];
-        self.world.is_free(account, index, self.now) && !self.engaged.contains(&(account, user.extension))
+        self.world.is_free(account, index, self.now)
+            && !self.participants.contains(&(account, user.extension))
     }
 
-    /// A telephone number of the world outside.
-    pub(crate) fn stranger(&mut self) -> u64 {
+    /// A random outside number.
+    pub(crate) fn external_number(&mut self) -> u64 {
         14_040_000_000 + self.rng.u64(2_000_000..9_999_999)
     }
 
-    /// The user of a leg.
+    /// The user of a leg; `None` if it is not a user's.
     pub(crate) fn user_of(&self, leg: LegId) -> Option<User> {
         let account = &self.world.accounts[self.sessions[self.legs[leg].session].account];
         match self.legs[leg].who {
@@ -217,22 +217,22 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Everybody hangs up: what was told, and what was true.
+    /// Ends the play: hangs up all lines, and returns notifications and truths.
     pub(crate) fn finish(mut self) -> Play {
-        self.everybody_hangs_up();
-        for (account, extension) in std::mem::take(&mut self.engaged) {
+        self.hang_up_all_lines();
+        for (account, extension) in std::mem::take(&mut self.participants) {
             self.world.set_busy(account, extension, self.now);
         }
-        self.settle();
+        self.observe();
         let arrivals = self.audio.arrivals();
         let talks = self.audio.into_talks(self.now);
-        let mut notifications = self.told;
-        notifications.sort_by_key(|told| told.arrival);
+        let mut notifications = self.notifications;
+        notifications.sort_by_key(|notifications| notifications.arrival);
         let accounts = &self.world.accounts;
         let is_ours = |account: u64, number: u64| {
             accounts.iter().any(|known| known.id == account && known.has_number(number))
         };
-        let heard = Heard { talks: &talks, arrivals: &arrivals, is_ours: &is_ours };
-        Play { notifications, truths: self.log.into_truths(&heard) }
+        let audio = AudioTrace { talks: &talks, arrivals: &arrivals, is_ours: &is_ours };
+        Play { notifications, truths: self.log.into_truths(&audio) }
     }
 }

@@ -1,18 +1,18 @@
-//! A user's own telephone in the world outside: it rings on behalf of the user, beside the desk phone or alone.
+//! A user's own outside telephone: it rings on behalf of the user, in addition to the desk phone or alone.
 //!
-//! RingCentral has published no notifications of find-me rules that ring a mobile number; that the outside leg
-//! appears in the session while the user's own leg rings, and that the user's leg ends without a reason once
-//! the mobile is answered, is a guess.
+//! RingCentral has published no notifications of find-me rules that ring a mobile number. It is a guess that
+//! the outside leg appears in the session while the user's own leg rings, and that the user's leg ends
+//! without a reason once the mobile is answered.
 
-use super::{Exchange, LegId, State};
+use super::{LegId, Pbx, State};
 use crate::{account::User, id::Who, log::Outcome};
 
-impl Exchange<'_> {
-    /// A user's mobile rings beside, or instead of, the telephones of a leg of theirs. The mobile's leg.
+impl Pbx<'_> {
+    /// A user's mobile rings in addition to, or instead of, their other telephones. Returns the mobile's leg.
     pub(crate) fn ring_mobile(&mut self, leg: LegId, user: User) -> LegId {
         let session = self.legs[leg].session;
         let number = Who::Number(user.mobile);
-        self.log.is_mobile_of(session, number, Who::Extension(user.extension));
+        self.log.record_mobile(session, number, Who::Extension(user.extension));
         self.pass(200..600);
         let from = self.legs[leg].from.clone();
         let mobile = self.new_leg(
@@ -25,7 +25,7 @@ impl Exchange<'_> {
         self.legs[mobile].visit = self.legs[leg].visit;
         self.legs[mobile].state = State::Ringing;
         self.rings(mobile);
-        self.say(mobile, crate::notification::Code::Proceeding);
+        self.publish(mobile, crate::notification::Code::Proceeding);
         mobile
     }
 
@@ -39,17 +39,17 @@ impl Exchange<'_> {
         }
     }
 
-    /// None of a user's telephones can be rung, and the call goes on ringing nobody.
-    pub(crate) fn finds_no_telephone(&mut self, leg: LegId) {
-        self.log.is_unreachable(self.legs[leg].session, self.now);
+    /// None of a user's telephones can be rung; the call continues without ringing.
+    pub(crate) fn mark_unreachable(&mut self, leg: LegId) {
+        self.log.record_unreachable(self.legs[leg].session, self.now);
     }
 
-    /// The exchange gives up on a user who could not be rung; the caller is told so and hangs up.
+    /// The PBX gives up on a user who could not be rung; the caller hears that and hangs up.
     pub(crate) fn give_up_on(&mut self, leg: LegId, reason: Option<&'static str>) {
         self.legs[leg].missed = true;
         let session = self.legs[leg].session;
         self.release(leg, reason);
         self.pass(5..30);
-        self.tidy(self.sessions[session].mixer);
+        self.release_unused(self.sessions[session].mixer);
     }
 }

@@ -1,9 +1,9 @@
-//! What serves a caller before a person does: menus, queues, mailboxes, fax machines.
+//! Menus, queues, mailboxes and fax machines.
 //!
-//! A menu's leg ends without a reason in the very millisecond in which the next one begins
-//! (dibyenduroy/csn-data). A queue's agents have no `Setup`; their `to` is the queue and the caller's name
-//! carries its name (tylerlong/rc-call-queue-or-direct). The legs of agents who lost the race end with
-//! `AgentAnswered`, of those who did not answer with `AgentDropped`.
+//! A menu's leg ends without a reason in the same millisecond in which the next leg starts
+//! (dibyenduroy/csn-data). A queue's agents have no `Setup`; their `to` is the queue, and the caller's name
+//! includes its name (tylerlong/rc-call-queue-or-direct). The legs of agents who lost the race end with
+//! `AgentAnswered`, those of agents who did not answer with `AgentDropped`.
 
 use compact_str::format_compact;
 
@@ -14,33 +14,33 @@ use crate::{
     notification::{Code, Contact, QueueInfo},
 };
 
-use super::{Exchange, LegId, Serves, State};
+use super::{LegId, Pbx, Service, State};
 
-impl Exchange<'_> {
+impl Pbx<'_> {
     pub(super) fn queue(&self, session: usize, queue: usize) -> Queue {
         self.world.accounts[self.sessions[session].account].queues[queue].clone()
     }
 
-    /// A call enters a queue. The queue's leg.
+    /// A call enters a queue. Returns the queue's leg.
     pub(crate) fn enter_queue(&mut self, session: usize, queue: usize) -> LegId {
         let queue = self.queue(session, queue);
         self.pass(20..120);
         let number = self.sessions[session].number.clone();
-        let visit = self.log.enters_queue(session, Who::Extension(queue.extension), self.now);
+        let visit = self.log.enter_queue(session, Who::Extension(queue.extension), self.now);
         let to = Contact::number(number).named(&format!("{} queue", queue.name));
-        let leg = self.serve(session, queue.extension, to, Serves::Queue);
+        let leg = self.serve(session, queue.extension, to, Service::Queue);
         self.legs[leg].visit = Some(visit);
         leg
     }
 
-    /// A user dials a queue of their account. The queue's leg.
+    /// A user dials a queue of their account. Returns the queue's leg.
     pub(crate) fn dial_queue(&mut self, user: User, queue: usize) -> LegId {
         let number = self.world.accounts[self.account_of(user)].queues[queue].number;
         let caller = self.dial(user, &number.to_string());
         self.enter_queue(self.session_of(caller), queue)
     }
 
-    /// A call reaches the account's menu. The menu's leg.
+    /// A call reaches the account's menu. Returns the menu's leg.
     pub(crate) fn enter_menu(&mut self, session: usize) -> LegId {
         let menu = self.world.accounts[self.sessions[session].account].menu;
         self.pass(20..120);
@@ -49,30 +49,30 @@ impl Exchange<'_> {
             session,
             menu.extension,
             Contact::number(number).named(&format!("IVR Menu {}", menu.number)),
-            Serves::Menu,
+            Service::Menu,
         )
     }
 
-    pub(super) fn serve(&mut self, session: usize, extension: u64, to: Contact, serves: Serves) -> LegId {
+    pub(super) fn serve(&mut self, session: usize, extension: u64, to: Contact, service: Service) -> LegId {
         let who = Who::Extension(extension);
         let from = self.caller_of(session);
         let leg =
             self.new_leg(session, Some(who), false, from, Contact { extension_id: Some(extension), ..to });
         self.legs[leg].state = State::Serving;
-        self.legs[leg].serves = Some(serves);
-        self.log.reaches(session, who);
-        self.log.passes(session, who);
-        self.say(leg, Code::Setup);
+        self.legs[leg].service = Some(service);
+        self.log.record_target(session, who);
+        self.log.add_ignorable(session, who);
+        self.publish(leg, Code::Setup);
         self.platform_takes(leg);
         leg
     }
 
-    /// A menu or a queue hands the call on.
-    pub(crate) fn hand_on(&mut self, leg: LegId, reason: Option<&'static str>) {
+    /// A menu or queue passes the call on.
+    pub(crate) fn pass_on(&mut self, leg: LegId, reason: Option<&'static str>) {
         self.release(leg, reason);
     }
 
-    /// A queue offers the call to one of its members. The member's leg, ringing.
+    /// A queue offers the call to a member. Returns the member's ringing leg.
     pub(crate) fn offer(&mut self, queue_leg: LegId, user: User) -> LegId {
         let session = self.legs[queue_leg].session;
         let who = Who::Extension(user.extension);
@@ -87,11 +87,12 @@ impl Exchange<'_> {
         self.legs[leg].state = State::Ringing;
         self.legs[leg].visit = self.legs[queue_leg].visit;
         self.rings(leg);
-        self.say(leg, Code::Proceeding);
+        self.publish(leg, Code::Proceeding);
         leg
     }
 
-    /// Whoever waits in a queue, as its members are shown them: the caller, or somebody who was transferred to it.
+    /// The person waiting in a queue, as its members are shown them: the caller, or a party that was
+    /// transferred to it.
     fn waiting_in(&mut self, queue_leg: LegId) -> Option<Contact> {
         let session = self.legs[queue_leg].session;
         let is_there = self.sessions[session].originator.is_some_and(|caller| self.audio.is_plugged(caller));
@@ -107,7 +108,7 @@ impl Exchange<'_> {
         self.user_among(account, members)
     }
 
-    /// An agent takes a call from a queue; the queue and the other agents are let go.
+    /// An agent takes a call from a queue; the legs of the queue and of the other agents end.
     pub(crate) fn take_from_queue(&mut self, queue_leg: LegId, agent: LegId) {
         self.answer(agent);
         self.pass(4..14);
@@ -118,29 +119,29 @@ impl Exchange<'_> {
         }
     }
 
-    /// A leg that rings, or one whose telephone never rang, takes a message.
+    /// A leg takes a message, after ringing or without.
     pub(crate) fn take_message(&mut self, leg: LegId) -> LegId {
         let session = self.legs[leg].session;
         if self.legs[leg].state == State::Ringing {
-            self.log.rang(leg, Outcome::Message, self.now);
+            self.log.end_ring(leg, Outcome::Message, self.now);
         }
         self.legs[leg].state = State::Serving;
-        self.legs[leg].serves = Some(Serves::Mailbox);
-        self.log.leaves_message(session, self.now);
+        self.legs[leg].service = Some(Service::Mailbox);
+        self.log.record_mailbox(session, self.now);
         let code = if self.chance(50) { Code::Voicemail } else { Code::VoiceMail };
-        self.say(leg, code);
+        self.publish(leg, code);
         leg
     }
 
     /// A fax machine takes the call.
     pub(crate) fn take_fax(&mut self, leg: LegId) {
         self.legs[leg].state = State::Serving;
-        self.legs[leg].serves = Some(Serves::Fax);
-        self.log.faxes(self.legs[leg].session, self.now);
-        self.say(leg, Code::FaxReceive);
+        self.legs[leg].service = Some(Service::Fax);
+        self.log.record_fax(self.legs[leg].session, self.now);
+        self.publish(leg, Code::FaxReceive);
     }
 
-    /// The number that reaches a queue from outside.
+    /// The direct number of a queue.
     pub(crate) fn queue_number(&self, account: usize, queue: usize) -> u64 {
         self.world.accounts[account].queues[queue].direct_number
     }

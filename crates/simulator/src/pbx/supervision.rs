@@ -1,16 +1,16 @@
-//! Supervisors who listen to a call, and sometimes take it over.
+//! Supervisors who listen in on a call, and may take it over.
 //!
-//! By the app, a supervisor is one more party of the supervised session with reason `Supervising`
-//! (RingCentral's supervision guide); by dialling `*80`, they have a session of their own whose leg is `Gone`
-//! with reason `Supervising` (community.ringcentral.com question 118078). Neither tells who talks and who only
-//! listens. That the agent's leg ends with `TakeOver` is inferred from the list of reasons.
+//! With the app, a supervisor is another party of the supervised session with reason `Supervising`
+//! (RingCentral's supervision guide). A supervisor who dials `*80` has a session of their own whose leg is
+//! `Gone` with reason `Supervising` (community.ringcentral.com question 118078). Neither distinguishes
+//! talking from listening. That the agent's leg ends with `TakeOver` is inferred from the list of reasons.
 
 use crate::{account::User, id::Who, notification::Code};
 
-use super::{Exchange, LegId, State};
+use super::{LegId, Pbx, State};
 
-impl Exchange<'_> {
-    /// A supervisor listens to a call by the app. Their leg.
+impl Pbx<'_> {
+    /// A supervisor listens in with the app. Returns their leg.
     pub(crate) fn supervise(&mut self, user: User, agent: LegId) -> LegId {
         let session = self.legs[agent].session;
         let who = Who::Extension(user.extension);
@@ -19,45 +19,45 @@ impl Exchange<'_> {
         let leg = self.new_leg(session, Some(who), true, Some(user.outside()), to);
         self.legs[leg].supervises = true;
         self.legs[leg].listens_to = Some(agent);
-        self.log.monitors(session, who);
-        self.say_because(leg, Code::Setup, "Supervising");
+        self.log.add_monitor(session, who);
+        self.publish_with_reason(leg, Code::Setup, "Supervising");
         self.pass(80..250);
         self.legs[leg].state = State::Gone;
-        self.say_because(leg, Code::Answered, "Supervising");
+        self.publish_with_reason(leg, Code::Answered, "Supervising");
         leg
     }
 
-    /// A supervisor dials `*80` to listen to a call. Their leg.
+    /// A supervisor dials `*80` to listen in. Returns their leg.
     pub(crate) fn dial_supervise(&mut self, user: User, agent: LegId) -> LegId {
         let leg = self.dial(user, "*80");
         self.audio.withdraw(leg);
         let own = self.legs[leg].session;
-        self.log.listens(own);
+        self.log.mark_listening(own);
         self.legs[leg].supervises = true;
         self.legs[leg].listens_to = Some(agent);
         self.legs[leg].state = State::Gone;
         self.pass(50..150);
-        self.say(leg, Code::Answered);
+        self.publish(leg, Code::Answered);
         self.pass(50..150);
         let session = self.legs[agent].session;
-        self.log.joins(session, own);
-        self.log.monitors(session, Who::Extension(user.extension));
-        self.say_gone(leg, Some("Supervising"), agent);
+        self.log.join_calls(session, own);
+        self.log.add_monitor(session, Who::Extension(user.extension));
+        self.publish_gone(leg, Some("Supervising"), agent);
         leg
     }
 
-    /// A supervisor speaks up for a while: everybody hears them, and nothing is posted.
+    /// A supervisor speaks for a while: everybody hears them, and nothing is published.
     pub(crate) fn barge(&mut self, supervisor: LegId, agent: LegId) {
         let start = self.now;
         let mut people = self.people_with(agent);
         people.extend(self.legs[agent].who);
         people.extend(self.legs[supervisor].who);
         self.wait(5..40);
-        self.log.barged(self.legs[agent].session, start, self.now, people);
+        self.log.record_barge(self.legs[agent].session, start, self.now, people);
     }
 
-    /// The agent to whom a supervisor listens, while they are on the line.
-    pub(crate) fn supervised_by(&self, supervisor: LegId) -> Option<LegId> {
+    /// The agent whom a supervisor listens to, while the agent is on the line.
+    pub(crate) fn supervised_agent(&self, supervisor: LegId) -> Option<LegId> {
         self.legs[supervisor].listens_to.filter(|&agent| self.audio.is_plugged(agent))
     }
 
@@ -71,7 +71,7 @@ impl Exchange<'_> {
         let session = self.legs[agent].session;
         let own = self.legs[supervisor].session;
         let Some(who) = self.legs[supervisor].who else { return };
-        self.log.moves(session, "TakeOver", self.now, who, Some(who), Vec::new());
+        self.log.record_move(session, "TakeOver", self.now, who, Some(who), Vec::new());
         self.legs[supervisor].supervises = false;
         if own != session {
             self.audio.connect(self.sessions[own].mixer, self.sessions[session].mixer);
@@ -81,7 +81,7 @@ impl Exchange<'_> {
         self.legs[supervisor].state = State::Up;
         if own == session {
             self.pass(5..20);
-            self.say_because(supervisor, Code::Answered, "TakeOver");
+            self.publish_with_reason(supervisor, Code::Answered, "TakeOver");
         }
     }
 }

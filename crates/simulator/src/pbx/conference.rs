@@ -1,17 +1,18 @@
 //! Conferences: several calls of one host in one bridge.
 //!
-//! A conference is a session of its own with legacy id 0. Each call brought in is told by the host's own leg
-//! of that call, `Gone` with reason `Conference`, and by an ownerless proxy in the bridge, `Gone` without a
-//! reason; each names the other as `peerId`. When one participant is left, the host's leg of that call says
-//! `Answered` again and the bridge ends (RingCentral's conference guide; ringcentral-js-widgets, `RcMock`).
+//! A conference is a session of its own with legacy id 0. Each call that is brought in is published by the
+//! host's own leg of that call, `Gone` with reason `Conference`, and by a proxy without an owner in the
+//! bridge, `Gone` without a reason; each names the other as `peerId`. When one participant remains, the
+//! host's leg of that call is `Answered` again and the bridge ends (RingCentral's conference guide;
+//! ringcentral-js-widgets, `RcMock`).
 
 use crate::{
     id::Who,
-    log::Placed,
+    log::Placement,
     notification::{Code, Contact, Origin, Role},
 };
 
-use super::{Exchange, LegId, State};
+use super::{LegId, Pbx, State};
 
 /// A bridge with its host and the calls brought in.
 #[derive(Debug)]
@@ -30,8 +31,8 @@ struct Member {
     leg: LegId,
 }
 
-impl Exchange<'_> {
-    /// A host opens a bridge and brings in calls of their own. The host's leg in the bridge.
+impl Pbx<'_> {
+    /// A host opens a bridge and brings in their own calls. Returns the host's leg in the bridge.
     pub(crate) fn confer(&mut self, calls: &[LegId]) -> Option<LegId> {
         let first = *calls.first()?;
         let (host, who) = (self.user_of(first)?, self.legs[first].who?);
@@ -41,13 +42,13 @@ impl Exchange<'_> {
         let leg = self.new_leg(session, Some(who), true, Some(from), bridge());
         self.legs[leg].role = Role::ConferenceHost;
         let account = self.world.accounts[account].id;
-        self.log.dials(self.sessions[session].id, account, who, Placed::Bridge, self.now);
-        self.log.joins(self.legs[first].session, session);
-        self.say(leg, Code::Setup);
+        self.log.record_dial(self.sessions[session].id, account, who, Placement::Bridge, self.now);
+        self.log.join_calls(self.legs[first].session, session);
+        self.publish(leg, Code::Setup);
         self.pass(80..300);
         self.legs[leg].state = State::Up;
         self.audio.plug(leg, who, self.sessions[session].mixer);
-        self.say(leg, Code::Answered);
+        self.publish(leg, Code::Answered);
         self.conferences.push(Conference { session, host: leg, members: Vec::new() });
         for &call in calls {
             self.pass(150..500);
@@ -56,13 +57,13 @@ impl Exchange<'_> {
         Some(leg)
     }
 
-    /// The host brings one more of their calls into the bridge.
+    /// The host brings another of their calls into the bridge.
     pub(crate) fn bring_in(&mut self, conference: usize, leg: LegId) {
         let Conference { session: bridge_session, host, .. } = self.conferences[conference];
         let from = self.legs[host].from.clone();
         let proxy = self.new_leg(bridge_session, None, false, from, bridge());
         self.legs[proxy].role = Role::ConferenceParticipant;
-        self.say(proxy, Code::Setup);
+        self.publish(proxy, Code::Setup);
         self.pass(25..60);
         let session = self.legs[leg].session;
         if let Some(by) = self.legs[leg].who {
@@ -71,16 +72,16 @@ impl Exchange<'_> {
                 people => people,
             };
             for who in brought {
-                self.log.moves(session, "Conference", self.now, by, Some(who), Vec::new());
+                self.log.record_move(session, "Conference", self.now, by, Some(who), Vec::new());
             }
         }
         self.audio.unplug(leg);
         self.audio.connect(self.sessions[session].mixer, self.sessions[bridge_session].mixer);
-        self.log.joins(session, bridge_session);
-        self.log.ends(session, self.now);
+        self.log.join_calls(session, bridge_session);
+        self.log.extend_end(session, self.now);
         let reason = if self.chance(80) { None } else { Some("Conference") };
-        self.say_gone(proxy, reason, leg);
-        self.say_gone(leg, Some("Conference"), proxy);
+        self.publish_gone(proxy, reason, leg);
+        self.publish_gone(leg, Some("Conference"), proxy);
         self.legs[proxy].state = State::Gone;
         self.legs[leg].state = State::Gone;
         self.conferences[conference].members.push(Member { proxy, leg });
@@ -91,7 +92,7 @@ impl Exchange<'_> {
         waiting.into_iter().filter_map(|leg| self.legs[leg].who).collect()
     }
 
-    /// The conference that somebody hosts by a leg.
+    /// The conference that is hosted by a leg; `None` if there is none.
     pub(crate) fn conference_of(&self, host: LegId) -> Option<usize> {
         self.conferences.iter().position(|conference| conference.host == host)
     }
@@ -102,23 +103,23 @@ impl Exchange<'_> {
         self.release(host, None);
         for member in self.conferences[conference].members.clone() {
             self.pass(2..12);
-            self.release_room(conference, member);
+            self.release_member_call(conference, member);
         }
     }
 
-    /// The host drops the participants of one of the calls brought in.
+    /// The host drops the participants of one call that was brought in.
     pub(crate) fn drop_from_conference(&mut self, conference: usize, leg: LegId) {
         let Some(member) =
             self.conferences[conference].members.iter().copied().find(|member| member.leg == leg)
         else {
             return;
         };
-        self.release_room(conference, member);
-        self.tidy_conferences();
+        self.release_member_call(conference, member);
+        self.release_empty_members();
     }
 
-    /// Everybody in a call that was brought in is released.
-    fn release_room(&mut self, conference: usize, member: Member) {
+    /// Releases everybody in a call that was brought in.
+    fn release_member_call(&mut self, conference: usize, member: Member) {
         let room = self.sessions[self.legs[member.leg].session].mixer;
         let bridge = self.sessions[self.conferences[conference].session].mixer;
         self.audio.disconnect(room, bridge);
@@ -129,16 +130,16 @@ impl Exchange<'_> {
             self.pass(2..9);
         }
         self.drop_member(conference, member);
-        self.tidy(room);
+        self.release_unused(room);
     }
 
-    /// The host leaves; the others stay together.
+    /// The host leaves; the others remain in the conference.
     pub(crate) fn leave_conference(&mut self, conference: usize) {
         self.hang_up(self.conferences[conference].host);
     }
 
-    /// Participants who hung up leave the bridge; a bridge with one of them collapses into a plain call.
-    pub(super) fn tidy_conferences(&mut self) {
+    /// Releases members who hung up; a bridge with one remaining member collapses into a plain call.
+    pub(super) fn release_empty_members(&mut self) {
         for index in 0..self.conferences.len() {
             let bridge_session = self.conferences[index].session;
             for member in self.conferences[index].members.clone() {
@@ -170,7 +171,7 @@ impl Exchange<'_> {
         self.conferences[conference].members.retain(|other| other.leg != member.leg);
     }
 
-    /// One participant is left: the host goes on with them in their own call.
+    /// The host continues with the last participant in their own call, and the bridge ends.
     fn collapse(&mut self, conference: usize, last: Member) {
         self.pass(900..2500);
         let host = self.conferences[conference].host;
@@ -183,7 +184,7 @@ impl Exchange<'_> {
             self.sessions[self.conferences[conference].session].mixer,
         );
         self.legs[last.leg].state = State::Up;
-        self.say(last.leg, Code::Answered);
+        self.publish(last.leg, Code::Answered);
         self.conferences[conference].members.clear();
         self.pass(3..6);
         self.release(host, None);

@@ -1,74 +1,74 @@
-//! How a call passes on: links between sessions, and moves between participants.
+//! How a call is passed on: links between sessions, and moves between participants.
 
 use compact_str::CompactString;
 
 use crate::{
     id::{ParticipantId, PartyId, SessionId},
-    json::{IsEmpty, object, words},
+    json::{IsEmpty, json_struct, string_enum},
     time::Time,
 };
 
-words! {
+string_enum! {
     /// The kind of a link.
     #[derive(PartialOrd, Ord, Hash)]
     pub enum LinkKind {
-        /// Warm transfer: who opened the door leaves.
+        /// Warm transfer: the party that created the link leaves.
         AttendedTransfer = "AttendedTransfer",
-        /// Into a bridge: who opened the door stays.
+        /// Into a conference bridge: the party that created the link stays.
         Conference = "Conference",
-        /// Retrieved or picked up: who opened the door stays.
+        /// Retrieved or picked up: the party that created the link stays.
         Pickup = "Pickup",
-        /// Listens, is not heard.
+        /// Listens and is not heard.
         Supervising = "Supervising",
         /// Took the call over.
         TakeOver = "TakeOver",
-        /// Any other reason, or none: who opened the door leaves.
+        /// Any other reason, or none: the party that created the link leaves.
         Transfer = "Transfer",
     }
 }
 
-object! {
+json_struct! {
     /// An edge between two sessions.
     pub struct Link {
-        /// What it means.
+        /// The kind.
         "kind" => pub kind: LinkKind,
-        /// The reason as RingCentral words it.
+        /// The reason, in RingCentral's words.
         "reason" => pub reason: Option<CompactString>,
         /// From.
         "startTime" => pub start_time: Time,
-        /// Until; none for a link that stays.
+        /// To; null for a link that stays.
         "endTime" => pub end_time: Option<Time>,
-        /// The end that opened it.
+        /// The end that created it.
         "a" => pub a: LinkEnd,
         /// The other end.
         "b" => pub b: LinkEnd,
-        /// The notifications that say so.
+        /// The notifications that prove it.
         "evidence" => pub evidence: Vec<Evidence>,
     }
 }
 
-object! {
+json_struct! {
     /// One end of a link.
     #[derive(Eq)]
     pub struct LinkEnd {
         /// The session.
         "telephonySessionId" => pub telephony_session_id: SessionId,
-        /// The leg, if it was named.
+        /// The leg; null if it is not named.
         "partyId" => pub party_id: Option<PartyId>,
     }
 }
 
-object! {
-    /// A notification, or an answer of RingCentral, that proves something.
+json_struct! {
+    /// A notification, or a lookup's answer, that proves a statement.
     #[derive(Eq)]
     pub struct Evidence {
         /// The session.
         "telephonySessionId" => pub telephony_session_id: SessionId,
-        /// The place in its order; none for what RingCentral answered when it was asked.
+        /// The sequence number in the session; left out for a lookup's answer.
         "sequence" => @"IsEmpty::is_empty" pub sequence: Option<u32>,
-        /// What it is, if it is no notification.
+        /// The kind of lookup; left out for a notification.
         "kind" => @"IsEmpty::is_empty" pub kind: Option<EvidenceKind>,
-        /// The notification; the smallest id where several copies came.
+        /// The notification's id, the smallest one if it was delivered several times.
         "uuid" => pub uuid: Option<CompactString>,
     }
 }
@@ -84,19 +84,19 @@ impl Evidence {
     }
 }
 
-words! {
-    /// What RingCentral said when it was asked.
+string_enum! {
+    /// The kind of a lookup's answer.
     #[derive(PartialOrd, Ord, Hash)]
     pub enum EvidenceKind {
-        /// How a session was at a time.
+        /// The state of a session at a time.
         Snapshot = "snapshot",
         /// The call log's record of a session.
         CallLog = "callLog",
     }
 }
 
-words! {
-    /// How the call passed on.
+string_enum! {
+    /// The kind of a move.
     #[derive(PartialOrd, Ord, Hash)]
     pub enum MoveKind {
         /// Warm transfer.
@@ -119,26 +119,26 @@ words! {
         Switch = "Switch",
         /// A supervisor took it.
         TakeOver = "TakeOver",
-        /// Joined by a link of an unknown reason.
+        /// Joined by a link with an unknown reason.
         Transfer = "Transfer",
     }
 }
 
-object! {
-    /// One step by which the call passed from one participant to another.
+json_struct! {
+    /// A move of the call from one participant to another.
     pub struct Move {
-        /// What kind of step.
+        /// The kind.
         "kind" => pub kind: MoveKind,
         /// When.
         "time" => pub time: Time,
-        /// Who did it.
+        /// Who made it.
         "by" => pub by: Option<ParticipantId>,
         /// Who has the call after it.
         "target" => pub target: Option<ParticipantId>,
-        /// Whether the target was in a conversation after it and before the next move; null where what followed was
-        /// not seen.
+        /// Whether the target was in a conversation between this move and the next; null if that was not
+        /// seen.
         "answered" => pub answered: Option<bool>,
-        /// The notifications that say so.
+        /// The notifications that prove it.
         "evidence" => pub evidence: Vec<Evidence>,
     }
 }

@@ -1,7 +1,7 @@
-//! Hanging up, and what the exchange releases when nobody is left to talk to.
+//! Hanging up, and what the PBX releases when nobody remains to talk to.
 //!
-//! The last two `Disconnected` of a call come 3 to 14 ms apart, either side first, and without a reason
-//! (dibyenduroy/csn-data). A leg that left through a door may say `Disconnected` once more
+//! The last two `Disconnected` of a call are 3 to 14 ms apart, in either order, and have no reason
+//! (dibyenduroy/csn-data). A leg that left by a link may be `Disconnected` once more
 //! (PacoVu/ringcentral-voice-apis-demo).
 
 use crate::{
@@ -10,21 +10,21 @@ use crate::{
     notification::{Code, Role},
 };
 
-use super::{Exchange, LegId, State};
+use super::{LegId, Pbx, State};
 
-impl Exchange<'_> {
+impl Pbx<'_> {
     /// A person hangs up.
     pub(crate) fn hang_up(&mut self, leg: LegId) {
         if !self.audio.is_plugged(leg) {
             return;
         }
         let mixer = self.sessions[self.legs[leg].session].mixer;
-        // A line that shared a mixer through a cord may be cut from it below; look at all of them.
+        // Releasing may cut cords to other mixers, so all that were reached are checked.
         let reached = self.audio.reach(mixer);
         self.release(leg, None);
         self.pass(3..14);
         for mixer in reached {
-            self.tidy(mixer);
+            self.release_unused(mixer);
         }
     }
 
@@ -37,30 +37,30 @@ impl Exchange<'_> {
             && !self.legs[leg].supervises
             && (self.legs[leg].state != State::Gone || self.audio.is_plugged(leg));
         if counts {
-            self.log.ends(self.legs[leg].session, self.now);
+            self.log.extend_end(self.legs[leg].session, self.now);
         }
         self.legs[leg].state = State::Over;
-        self.log.unparks(leg, self.now);
+        self.log.end_parking(leg, self.now);
         self.audio.unplug(leg);
-        self.say_because(leg, Code::Disconnected, reason);
+        self.publish_with_reason(leg, Code::Disconnected, reason);
     }
 
     /// A telephone stops ringing.
     pub(crate) fn stop_ringing(&mut self, leg: LegId, outcome: Outcome, reason: Option<&'static str>) {
         if self.legs[leg].state == State::Ringing {
-            self.log.rang(leg, outcome, self.now);
+            self.log.end_ring(leg, outcome, self.now);
         }
         self.legs[leg].missed =
             !matches!(outcome, Outcome::Failed | Outcome::Blocked) && self.user_of(leg).is_some();
         self.release(leg, reason);
     }
 
-    /// A telephone stops ringing, or a call cannot be placed, and the caller is told so by a tone and hangs up.
+    /// A telephone stops ringing, or a call cannot be placed; the caller hears a tone and hangs up.
     pub(crate) fn fail(&mut self, leg: LegId, outcome: Outcome, reason: Option<&'static str>) {
         let session = self.legs[leg].session;
         self.stop_ringing(leg, outcome, reason);
         self.pass(5..1500);
-        self.tidy(self.sessions[session].mixer);
+        self.release_unused(self.sessions[session].mixer);
     }
 
     /// The caller of a session hangs up before anybody answered.
@@ -71,14 +71,14 @@ impl Exchange<'_> {
             let mixer = self.sessions[self.legs[caller].session].mixer;
             self.release(caller, Some("CallerDropped"));
             self.pass(5..15);
-            self.tidy(mixer);
+            self.release_unused(mixer);
         }
     }
 
-    /// Releases what a mixer no longer needs: members of a conference who left, a person who is left alone,
-    /// telephones that ring for nobody.
-    pub(super) fn tidy(&mut self, mixer: usize) {
-        self.tidy_conferences();
+    /// Releases what a mixer does not need any more: members of a conference who left, a person who is alone,
+    /// telephones that ring without a caller.
+    pub(super) fn release_unused(&mut self, mixer: usize) {
+        self.release_empty_members();
         let lines = self.audio.lines(mixer);
         let waiting = self.waiting(mixer);
         match lines[..] {
@@ -86,12 +86,12 @@ impl Exchange<'_> {
             [last] if waiting.is_empty() && self.legs[last].state != State::Parked => {
                 self.release(last, None);
                 self.pass(1..6);
-                self.tidy(mixer);
+                self.release_unused(mixer);
             }
             _ if self.is_one_person(&lines) && waiting.is_empty() => {
                 self.release(lines[0], None);
                 self.pass(1..6);
-                self.tidy(mixer);
+                self.release_unused(mixer);
             }
             _ => {}
         }
@@ -101,7 +101,7 @@ impl Exchange<'_> {
         lines.iter().all(|&line| self.legs[line].who == self.legs[lines[0]].who)
     }
 
-    /// Legs that ring or serve in the sessions a mixer reaches.
+    /// The legs that ring or serve in what a mixer reaches.
     pub(super) fn waiting(&self, mixer: usize) -> Vec<LegId> {
         let reached = self.audio.reach(mixer);
         let waits = |&id: &LegId| {
@@ -113,7 +113,7 @@ impl Exchange<'_> {
         (0..self.legs.len()).filter(waits).collect()
     }
 
-    /// Nobody waits any more: what rings or serves stops.
+    /// Releases legs that ring or serve without a caller.
     fn cancel(&mut self, waiting: &[LegId]) {
         for &leg in waiting {
             let rang = self.legs[leg].state == State::Ringing;
@@ -127,8 +127,8 @@ impl Exchange<'_> {
         }
     }
 
-    /// Everybody in the sessions of a leg hangs up, whoever may be first.
-    pub(crate) fn all_hang_up(&mut self, leg: LegId) {
+    /// Everybody in the sessions of a leg hangs up, in random order.
+    pub(crate) fn hang_up_everybody_in(&mut self, leg: LegId) {
         loop {
             let lines = self.audio.lines(self.sessions[self.legs[leg].session].mixer);
             let Some(&next) = self.rng.choice(&lines) else { return };
@@ -137,8 +137,8 @@ impl Exchange<'_> {
         }
     }
 
-    /// The end of the play.
-    pub(super) fn everybody_hangs_up(&mut self) {
+    /// Ends the play.
+    pub(super) fn hang_up_all_lines(&mut self) {
         for leg in 0..self.legs.len() {
             if self.legs[leg].supervises && self.legs[leg].state != State::Over {
                 self.stop_listening(leg);
@@ -154,6 +154,6 @@ impl Exchange<'_> {
             })
             .collect();
         self.cancel(&left);
-        self.settle();
+        self.observe();
     }
 }

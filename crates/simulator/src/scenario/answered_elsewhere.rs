@@ -1,18 +1,18 @@
-//! Calls that are answered elsewhere than where they were addressed to: at a mobile, by a member of a group, by a
-//! delegate, out of another queue, by a call back.
+//! Calls that are not answered where they were addressed: at a mobile, by a member of a group, by a delegate,
+//! out of another queue, by a call back.
 
 use super::Scenario;
 use crate::{
-    exchange::{Exchange, LegId, Target},
     id::Who,
     log::Outcome,
+    pbx::{LegId, Pbx, Target},
 };
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("find_me", "A user's desk phone and mobile ring; the mobile answers.", find_me),
     Scenario::new(
         "find_me_unanswered",
-        "A user's desk phone and mobile ring in vain; the mailbox takes the call.",
+        "A user's desk phone and mobile ring without an answer; the mailbox takes the call.",
         find_me_unanswered,
     ),
     Scenario::new(
@@ -24,7 +24,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("queue_mobile", "A queue's call is answered at a member's mobile.", queue_mobile),
     Scenario::new(
         "queue_mobile_unanswered",
-        "A queue's call rings at a member's mobile in vain; another agent answers, or nobody.",
+        "A queue's call rings at a member's mobile without an answer; another agent answers, or nobody.",
         queue_mobile_unanswered,
     ),
     Scenario::new("ringout_mobile", "A RingOut to a colleague is answered at their mobile.", ringout_mobile),
@@ -40,10 +40,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     Scenario::new("group_given_up", "The caller of a group hangs up while its members ring.", group_given_up),
     Scenario::new("delegate", "A secretary answers the line of a boss.", delegate),
-    Scenario::new("paged", "A user pages a group: all hear it at once.", paged),
+    Scenario::new("paged", "A user pages a group: all members hear it at once.", paged),
     Scenario::new(
         "queue_callback",
-        "A caller asks a queue by a key to be called back; the second call back reaches them.",
+        "A caller requests a call back from a queue by pressing a key; the second attempt reaches them.",
         queue_callback,
     ),
     Scenario::new(
@@ -53,7 +53,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     Scenario::new(
         "queue_declined",
-        "One agent declines, another is busy; the caller waits on and leaves.",
+        "One agent declines, another is busy; the caller continues to wait, then hangs up.",
         queue_declined,
     ),
     Scenario::new("queue_picked_up", "A colleague picks up a call that a queue offers.", queue_picked_up),
@@ -69,7 +69,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
 ];
 
-fn find_me(x: &mut Exchange<'_>) -> Option<()> {
+fn find_me(x: &mut Pbx<'_>) -> Option<()> {
     let talking = if x.chance(60) { x.customer_rings()? } else { x.colleague_rings()? };
     let user = x.user_of(talking.callee)?;
     let mobile = x.ring_mobile(talking.callee, user);
@@ -79,7 +79,7 @@ fn find_me(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn find_me_unanswered(x: &mut Exchange<'_>) -> Option<()> {
+fn find_me_unanswered(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_rings()?;
     let user = x.user_of(talking.callee)?;
     let mobile = x.ring_mobile(talking.callee, user);
@@ -92,11 +92,11 @@ fn find_me_unanswered(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-/// A call reaches a user whose telephones are all off. The caller's leg and the user's.
-fn reach_phones_off(x: &mut Exchange<'_>) -> Option<(LegId, LegId)> {
+/// A call reaches a user whose telephones are all off. Returns the caller's leg and the user's.
+fn reach_phones_off(x: &mut Pbx<'_>) -> Option<(LegId, LegId)> {
     let user = x.user(0)?;
     let caller = if x.chance(60) {
-        let customer = x.stranger();
+        let customer = x.external_number();
         x.dial_in(0, Some(customer), user.direct_number)
     } else {
         let colleague = x.user(0)?;
@@ -106,7 +106,7 @@ fn reach_phones_off(x: &mut Exchange<'_>) -> Option<(LegId, LegId)> {
     Some((caller, callee))
 }
 
-fn phones_off_mobile(x: &mut Exchange<'_>) -> Option<()> {
+fn phones_off_mobile(x: &mut Pbx<'_>) -> Option<()> {
     let (caller, callee) = reach_phones_off(x)?;
     let user = x.user_of(callee)?;
     let mobile = x.ring_mobile(callee, user);
@@ -116,17 +116,17 @@ fn phones_off_mobile(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn phones_off(x: &mut Exchange<'_>) -> Option<()> {
+fn phones_off(x: &mut Pbx<'_>) -> Option<()> {
     let (_, callee) = reach_phones_off(x)?;
-    x.finds_no_telephone(callee);
+    x.mark_unreachable(callee);
     x.wait(4..8);
     let reason = x.chance(50).then_some("NoAnswer");
     x.give_up_on(callee, reason);
     Some(())
 }
 
-/// A queue offers its call to a member whose mobile rings too. The member's leg and the mobile's.
-fn offer_to_mobile(x: &mut Exchange<'_>, queue_leg: LegId, queue: usize) -> Option<(LegId, LegId)> {
+/// A queue offers its call to a member whose mobile rings too. Returns the member's leg and the mobile's.
+fn offer_to_mobile(x: &mut Pbx<'_>, queue_leg: LegId, queue: usize) -> Option<(LegId, LegId)> {
     let member = x.member(0, queue)?;
     let agent = x.offer(queue_leg, member);
     let mobile = x.ring_mobile(agent, member);
@@ -134,20 +134,20 @@ fn offer_to_mobile(x: &mut Exchange<'_>, queue_leg: LegId, queue: usize) -> Opti
     Some((agent, mobile))
 }
 
-fn queue_mobile(x: &mut Exchange<'_>) -> Option<()> {
+fn queue_mobile(x: &mut Pbx<'_>) -> Option<()> {
     let (caller, queue) = x.customer_queues(1);
     let (agent, mobile) = offer_to_mobile(x, queue, 1)?;
     x.answer(mobile);
     x.pass(10..30);
     let reason = x.chance(50).then_some("AgentAnswered");
-    x.hand_on(queue, reason);
+    x.pass_on(queue, reason);
     x.pass(5..20);
     x.stop_ringing(agent, Outcome::Cancelled, None);
     x.talk_and_end(caller);
     Some(())
 }
 
-fn queue_mobile_unanswered(x: &mut Exchange<'_>) -> Option<()> {
+fn queue_mobile_unanswered(x: &mut Pbx<'_>) -> Option<()> {
     let (caller, queue) = x.customer_queues(1);
     let (agent, mobile) = offer_to_mobile(x, queue, 1)?;
     x.stop_ringing(mobile, Outcome::NoAnswer, None);
@@ -166,7 +166,7 @@ fn queue_mobile_unanswered(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn ringout_mobile(x: &mut Exchange<'_>) -> Option<()> {
+fn ringout_mobile(x: &mut Pbx<'_>) -> Option<()> {
     let (user, colleague) = (x.user(0)?, x.user(0)?);
     let target = colleague.inside();
     let who = Who::Extension(colleague.extension);
@@ -182,11 +182,11 @@ fn ringout_mobile(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-/// Somebody calls the group's number, or a colleague its extension. The caller's leg.
-fn call_group(x: &mut Exchange<'_>) -> Option<LegId> {
+/// An outside caller calls the group's number, or a colleague its extension. Returns the caller's leg.
+fn call_group(x: &mut Pbx<'_>) -> Option<LegId> {
     let group = x.group(0);
     Some(if x.chance(60) {
-        let customer = x.stranger();
+        let customer = x.external_number();
         x.dial_in(0, Some(customer), group.direct_number)
     } else {
         let user = x.user(0)?;
@@ -194,13 +194,13 @@ fn call_group(x: &mut Exchange<'_>) -> Option<LegId> {
     })
 }
 
-fn ring_members(x: &mut Exchange<'_>, caller: LegId) -> Vec<LegId> {
+fn ring_members(x: &mut Pbx<'_>, caller: LegId) -> Vec<LegId> {
     let count = x.rng.usize(2..5);
     let members: Vec<_> = (0..count).filter_map(|_| x.user(0)).collect();
     members.into_iter().map(|member| x.ring_for(caller, member)).collect()
 }
 
-fn group_line(x: &mut Exchange<'_>) -> Option<()> {
+fn group_line(x: &mut Pbx<'_>) -> Option<()> {
     let caller = call_group(x)?;
     let group = x.group(0);
     let line = x.enter_group(caller, group);
@@ -212,10 +212,10 @@ fn group_line(x: &mut Exchange<'_>) -> Option<()> {
     x.answer(answered);
     let late = x.chance(50);
     if late {
-        ringing.iter().for_each(|&loser| x.falls_silent(loser));
+        ringing.iter().for_each(|&loser| x.stop_ringing_unpublished(loser));
     }
     x.pass(5..20);
-    x.hand_on(line, None);
+    x.pass_on(line, None);
     if !late {
         lose(x, ringing);
     }
@@ -223,14 +223,14 @@ fn group_line(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn lose(x: &mut Exchange<'_>, ringing: Vec<LegId>) {
+fn lose(x: &mut Pbx<'_>, ringing: Vec<LegId>) {
     for loser in ringing {
         x.pass(2..20);
         x.stop_ringing(loser, Outcome::Cancelled, None);
     }
 }
 
-fn group_without_leg(x: &mut Exchange<'_>) -> Option<()> {
+fn group_without_leg(x: &mut Pbx<'_>) -> Option<()> {
     let caller = call_group(x)?;
     let group = x.group(0);
     x.reach_group(caller, group);
@@ -245,7 +245,7 @@ fn group_without_leg(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn group_given_up(x: &mut Exchange<'_>) -> Option<()> {
+fn group_given_up(x: &mut Pbx<'_>) -> Option<()> {
     let caller = call_group(x)?;
     let group = x.group(0);
     if x.chance(50) {
@@ -259,10 +259,10 @@ fn group_given_up(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn delegate(x: &mut Exchange<'_>) -> Option<()> {
+fn delegate(x: &mut Pbx<'_>) -> Option<()> {
     let (boss, secretary) = (x.user(0)?, x.user(0)?);
     let caller = if x.chance(60) {
-        let customer = x.stranger();
+        let customer = x.external_number();
         x.dial_in(0, Some(customer), boss.direct_number)
     } else {
         let colleague = x.user(0)?;
@@ -282,21 +282,21 @@ fn delegate(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn paged(x: &mut Exchange<'_>) -> Option<()> {
+fn paged(x: &mut Pbx<'_>) -> Option<()> {
     let user = x.user(0)?;
     let caller = x.dial_service(user, "*849801");
     x.pass(100..300);
     let members: Vec<_> = (0..3).filter_map(|_| x.user(0)).collect();
     for member in members {
-        x.hears_page(caller, member);
+        x.join_page(caller, member);
     }
     x.wait(5..20);
-    x.all_hang_up(caller);
+    x.hang_up_everybody_in(caller);
     Some(())
 }
 
-fn queue_callback(x: &mut Exchange<'_>) -> Option<()> {
-    let customer = x.stranger();
+fn queue_callback(x: &mut Pbx<'_>) -> Option<()> {
+    let customer = x.external_number();
     let number = x.queue_number(0, 1);
     let caller = x.dial_in(0, Some(customer), number);
     let queue = x.enter_queue(x.session_of(caller), 1);
@@ -306,7 +306,7 @@ fn queue_callback(x: &mut Exchange<'_>) -> Option<()> {
     x.wait(8..15);
     x.stop_ringing(agent, Outcome::NoAnswer, Some("AgentDropped"));
     x.wait(5..40);
-    x.leaves_by_key(queue);
+    x.leave_by_key(queue);
     x.wait(1..5);
     x.hang_up(caller);
     x.wait(60..300);
@@ -327,7 +327,7 @@ fn queue_callback(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn queue_overflow_early(x: &mut Exchange<'_>) -> Option<()> {
+fn queue_overflow_early(x: &mut Pbx<'_>) -> Option<()> {
     let (caller, first) = x.customer_queues(0);
     let member = x.member(0, 0)?;
     let ringing = x.offer(first, member);
@@ -341,14 +341,14 @@ fn queue_overflow_early(x: &mut Exchange<'_>) -> Option<()> {
     x.pass(4..14);
     x.stop_ringing(ringing, Outcome::Cancelled, None);
     x.pass(4..14);
-    x.hand_on(second, Some("AgentAnswered"));
+    x.pass_on(second, Some("AgentAnswered"));
     x.pass(4..14);
-    x.hand_on(first, None);
+    x.pass_on(first, None);
     x.talk_and_end(caller);
     Some(())
 }
 
-fn queue_declined(x: &mut Exchange<'_>) -> Option<()> {
+fn queue_declined(x: &mut Pbx<'_>) -> Option<()> {
     let (caller, queue) = x.customer_queues(1);
     for (outcome, reason) in [(Outcome::Rejected, "Rejected"), (Outcome::Busy, "TargetBusy")] {
         if x.chance(80) {
@@ -363,7 +363,7 @@ fn queue_declined(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn queue_picked_up(x: &mut Exchange<'_>) -> Option<()> {
+fn queue_picked_up(x: &mut Pbx<'_>) -> Option<()> {
     let (caller, queue) = x.customer_queues(1);
     let agent = x.member(0, 1)?;
     let agent = x.offer(queue, agent);
@@ -371,12 +371,12 @@ fn queue_picked_up(x: &mut Exchange<'_>) -> Option<()> {
     let colleague = x.user(0)?;
     x.pick_up(colleague, agent)?;
     x.pass(4..14);
-    x.hand_on(queue, Some("AgentAnswered"));
+    x.pass_on(queue, Some("AgentAnswered"));
     x.talk_and_end(caller);
     Some(())
 }
 
-fn silent_accept(x: &mut Exchange<'_>) -> Option<()> {
+fn silent_accept(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_rings()?;
     x.wait(3..12);
     x.answer(talking.callee);
@@ -388,7 +388,7 @@ fn silent_accept(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn blind_to_mobile(x: &mut Exchange<'_>) -> Option<()> {
+fn blind_to_mobile(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     let colleague = x.user(0)?;
     let target = x.transfer_blind(talking.callee, Target::User(colleague));

@@ -1,8 +1,8 @@
 //! Transfers: blind, attended, and of a call that still rings.
 //!
-//! An attended transfer is told by both legs of whoever transfers, `Gone` with each other as `peerId`; both
-//! sessions live on (PacoVu/ringcentral-voice-apis-demo, ringcentral-call-control-js). A blind transfer stays
-//! in the session: the leg is `Disconnected` and a new party follows.
+//! An attended transfer is published by both legs of the transferor, `Gone` with each other as `peerId`; both
+//! sessions continue (PacoVu/ringcentral-voice-apis-demo, ringcentral-call-control-js). A blind transfer
+//! stays in the session: the leg is `Disconnected` and a new party follows.
 
 use crate::{
     account::{User, e164},
@@ -10,33 +10,33 @@ use crate::{
     notification::Code,
 };
 
-use super::{Exchange, LegId, State};
+use super::{LegId, Pbx, State};
 
-/// Where somebody sends a call.
+/// The target of a transfer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Target {
     User(User),
     Outside(u64),
-    /// A queue of the account, by its place.
+    /// A queue of the account, by its index.
     Queue(usize),
     /// A user's mailbox.
     Mailbox(User),
 }
 
-impl Exchange<'_> {
-    /// The people whose lines a leg's sound reaches, other than its own.
+impl Pbx<'_> {
+    /// The lines that a leg's mixer reaches, except those of the leg's own person.
     pub(crate) fn others(&self, leg: LegId) -> Vec<LegId> {
         let lines = self.audio.lines(self.sessions[self.legs[leg].session].mixer);
         lines.into_iter().filter(|&line| self.legs[line].who != self.legs[leg].who).collect()
     }
 
-    /// The others whose lines are in a leg's own session.
+    /// The other lines in a leg's own session.
     pub(crate) fn others_in_session(&self, leg: LegId) -> Vec<LegId> {
         let here = |&line: &LegId| self.legs[line].session == self.legs[leg].session && line != leg;
         (0..self.legs.len()).filter(|&line| self.audio.is_plugged(line)).filter(here).collect()
     }
 
-    /// The others, as people.
+    /// The people of [`Self::others`].
     pub(crate) fn people_with(&self, leg: LegId) -> Vec<Who> {
         let mut people: Vec<Who> = self.others(leg).iter().filter_map(|&line| self.legs[line].who).collect();
         people.sort_unstable();
@@ -44,7 +44,8 @@ impl Exchange<'_> {
         people
     }
 
-    /// Somebody sends the others of their call to a target and leaves. The leg that rings there, or serves.
+    /// The person of a leg transfers the others to a target and leaves. Returns the leg that rings or serves
+    /// there.
     pub(crate) fn transfer_blind(&mut self, leg: LegId, target: Target) -> LegId {
         const REASONS: [&str; 4] = ["BlindTransfer", "BlindTransfer", "RccTransfer", "DtmfTransfer"];
         let session = self.legs[leg].session;
@@ -56,7 +57,7 @@ impl Exchange<'_> {
         };
         if let Some(by) = self.legs[leg].who {
             let moved = self.people_with(leg);
-            self.log.moves(session, "BlindTransfer", self.now, by, Some(whom), moved);
+            self.log.record_move(session, "BlindTransfer", self.now, by, Some(whom), moved);
         }
         let remote = self.others(leg).first().and_then(|&other| self.contact_of(other));
         self.release(leg, reason);
@@ -79,7 +80,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// How a person of a leg is shown to others.
+    /// How the person of a leg is shown to others.
     fn contact_of(&self, leg: LegId) -> Option<crate::notification::Contact> {
         let shown = match self.legs[leg].outbound {
             true => self.legs[leg].from.clone(),
@@ -88,48 +89,48 @@ impl Exchange<'_> {
         shown.map(|contact| crate::notification::Contact { device_id: None, ..contact })
     }
 
-    /// Somebody connects the others of two of their calls and leaves both. `None` as a reason, or one that
-    /// nobody knows, is told by some exchanges.
+    /// The person of two legs connects their others and leaves both calls. RingCentral may publish no reason,
+    /// or an unknown one.
     pub(crate) fn transfer_attended(&mut self, first: LegId, second: LegId, reason: Option<&'static str>) {
         let (first, second) = match self.legs[first].session < self.legs[second].session {
             true => (first, second),
             false => (second, first),
         };
         let (a, b) = (self.legs[first].session, self.legs[second].session);
-        // Whom they had called in order to hand the call over; of two calls of one kind, the later.
+        // The consultation is the call that they placed; of two calls in the same direction, the later one.
         let consulting = match (self.legs[first].outbound, self.legs[second].outbound) {
             (true, false) => first,
             _ => second,
         };
-        let target = self.whom_consulted(consulting);
+        let target = self.consulted_party(consulting);
         let kind = if reason == Some("AttendedTransfer") { "AttendedTransfer" } else { "Transfer" };
         if let Some(by) = self.legs[first].who {
             let own = if consulting == first { second } else { first };
             let moved = self.people_with(own);
-            self.log.moves(a, kind, self.now, by, target, moved);
+            self.log.record_move(a, kind, self.now, by, target, moved);
             if self.legs[first].outbound == self.legs[second].outbound {
-                let (target, moved) = (self.whom_consulted(first), self.people_with(second));
-                self.log.moves_instead(b, target, moved);
+                let (target, moved) = (self.consulted_party(first), self.people_with(second));
+                self.log.set_alternative_move(b, target, moved);
             }
         }
         self.audio.unplug(first);
         self.audio.unplug(second);
         self.audio.connect(self.sessions[a].mixer, self.sessions[b].mixer);
-        self.log.joins(a, b);
-        self.log.ends(a, self.now);
-        self.log.ends(b, self.now);
+        self.log.join_calls(a, b);
+        self.log.extend_end(a, self.now);
+        self.log.extend_end(b, self.now);
         let (one, other) = if self.chance(70) { (first, second) } else { (second, first) };
-        self.say_gone(one, reason, other);
+        self.publish_gone(one, reason, other);
         self.legs[one].state = State::Gone;
         self.pass(0..16);
-        self.say_gone(other, reason, one);
+        self.publish_gone(other, reason, one);
         self.legs[other].state = State::Gone;
         let up = |leg: &LegId| {
             self.legs[*leg].state == State::Up && self.legs[*leg].session == self.legs[consulting].session
         };
         if let Some(taker) = self.audio.lines(self.sessions[b].mixer).into_iter().find(up) {
             self.pass(5..40);
-            self.say_because(taker, Code::Answered, reason);
+            self.publish_with_reason(taker, Code::Answered, reason);
         }
         if self.chance(50) {
             self.pass(5..40);
@@ -138,12 +139,12 @@ impl Exchange<'_> {
         }
     }
 
-    /// The one at the other end of a consultation, talking or still ringing: in its session if there is one,
-    /// else wherever its sound goes.
-    fn whom_consulted(&self, leg: LegId) -> Option<Who> {
+    /// The other party of a consultation, talking or still ringing: in its session if there is one, else
+    /// anywhere in what it reaches.
+    fn consulted_party(&self, leg: LegId) -> Option<Who> {
         let session = self.legs[leg].session;
         let others = self.others(leg);
-        // Whom they called may meanwhile host a conference, and be heard by another line.
+        // The called party may host a conference meanwhile, and be heard on another line.
         let called = |who: Option<Who>| self.legs.iter().any(|leg| leg.session == session && leg.who == who);
         let near = others.iter().find(|&&other| self.legs[other].session == session);
         let near = near.or_else(|| others.iter().find(|&&other| called(self.legs[other].who)));

@@ -1,4 +1,4 @@
-//! What outlives a play: the accounts, who is busy, and the numbers that ids are made from.
+//! What plays share: the accounts, who is busy, and the numbers from which ids are made.
 
 use fastrand::Rng;
 
@@ -19,7 +19,7 @@ impl World {
         Self { accounts, busy_until, sessions: 0, legacy_sessions: 1_160_000_000_016 }
     }
 
-    /// Two accounts of some users: enough for any scenario.
+    /// Two accounts with enough users for any scenario.
     pub(crate) fn small(rng: &mut Rng) -> Self {
         Self::new(vec![Account::new(0, 24, rng), Account::new(1, 6, rng)])
     }
@@ -28,13 +28,13 @@ impl World {
         self.busy_until(account, user) <= now
     }
 
-    /// Since when, or from when on, a user takes part in no play.
+    /// The time from which a user takes part in no play.
     pub(crate) fn busy_until(&self, account: usize, user: usize) -> Millis {
         self.busy_until[account][user]
     }
 
     pub(crate) fn set_busy(&mut self, account: usize, extension: u64, until: Millis) {
-        if let Some(user) = self.accounts[account].place_of(extension) {
+        if let Some(user) = self.accounts[account].index_of(extension) {
             let busy = &mut self.busy_until[account][user];
             *busy = until.max(*busy);
         }

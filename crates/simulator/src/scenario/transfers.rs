@@ -1,15 +1,15 @@
-//! Calls that somebody moves: transfers of every kind, forwards, switches, pickups, parks.
+//! Moved calls: transfers of every kind, forwards, switches, pickups, parks.
 
 use super::Scenario;
 use crate::{
-    exchange::{Exchange, LegId, Target},
     log::Outcome,
+    pbx::{LegId, Pbx, Target},
 };
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("blind", "A user transfers a call blind to a colleague.", blind),
-    Scenario::new("blind_by_caller", "Whoever placed the call transfers it blind.", blind_by_caller),
-    Scenario::new("blind_outside", "A user transfers a customer blind to a number outside.", blind_outside),
+    Scenario::new("blind_by_caller", "The caller transfers the call blind.", blind_by_caller),
+    Scenario::new("blind_outside", "A user transfers a customer blind to an outside number.", blind_outside),
     Scenario::new(
         "blind_unanswered",
         "The target of a blind transfer does not answer; it rings back.",
@@ -24,15 +24,19 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("attended", "A user consults a colleague, then connects the customer with them.", attended),
     Scenario::new(
         "attended_by_caller",
-        "Whoever placed the call consults and transfers it.",
+        "The caller consults a colleague and transfers the call.",
         attended_by_caller,
     ),
     Scenario::new(
         "attended_outside",
-        "A user consults somebody outside and transfers the customer there.",
+        "A user consults an outside party and transfers the customer there.",
         attended_outside,
     ),
-    Scenario::new("attended_undefined", "A transfer is told with a reason nobody knows.", attended_undefined),
+    Scenario::new(
+        "attended_undefined",
+        "A transfer is published with an unknown reason.",
+        attended_undefined,
+    ),
     Scenario::new(
         "semi_attended",
         "The transfer is completed while the consulted colleague still rings.",
@@ -40,12 +44,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     Scenario::new(
         "semi_attended_unanswered",
-        "So it is, and the colleague never answers.",
+        "The transfer is completed while the colleague still rings, who never answers.",
         semi_attended_unanswered,
     ),
     Scenario::new(
         "consult_abandoned",
-        "A user consults a colleague and goes back to the customer: two calls.",
+        "A user consults a colleague and returns to the customer: two calls.",
         consult_abandoned,
     ),
     Scenario::new(
@@ -55,7 +59,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     Scenario::new(
         "hung_up_during_consult",
-        "The customer hangs up while the user consults: the consultation goes on.",
+        "The customer hangs up while the user consults: the consultation continues.",
         hung_up_during_consult,
     ),
     Scenario::new("chain", "One call goes through four users, blind and attended.", chain),
@@ -64,25 +68,21 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "A call is transferred while its recording is paused.",
         transfer_while_recording,
     ),
-    Scenario::new("forwarded", "A user's rule sends every call to a number outside.", forwarded),
+    Scenario::new("forwarded", "A user's rule forwards every call to an outside number.", forwarded),
     Scenario::new(
         "forwarded_unanswered",
-        "A user does not answer; the call goes on to a number outside.",
+        "A user does not answer; the call is forwarded to an outside number.",
         forwarded_unanswered,
     ),
     Scenario::new("pickup", "A colleague takes a ringing call by a key.", pickup),
     Scenario::new("pickup_dialled", "A colleague takes a ringing call by dialling a code.", pickup_dialled),
-    Scenario::new("switched", "A user goes on at another device: the new leg is Outbound.", switched),
-    Scenario::new(
-        "switched_by_caller",
-        "Whoever placed the call goes on at another device.",
-        switched_by_caller,
-    ),
+    Scenario::new("switched", "A user continues on another device: the new leg is Outbound.", switched),
+    Scenario::new("switched_by_caller", "The caller continues on another device.", switched_by_caller),
     Scenario::new("flipped", "A user flips the call to the mobile number.", flipped),
-    Scenario::new("parked", "A call is parked, and a colleague takes it from the slot.", parked),
+    Scenario::new("parked", "A call is parked, and a colleague retrieves it from the slot.", parked),
     Scenario::new(
         "parked_twice",
-        "A parked call is taken, parked again, and taken by a third.",
+        "A parked call is retrieved, parked again, and retrieved by a third user.",
         parked_twice,
     ),
     Scenario::new(
@@ -93,17 +93,17 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("park_abandoned", "The parked customer hangs up.", park_abandoned),
     Scenario::new(
         "park_reverted",
-        "Nobody takes a parked call: it rings back at whoever parked it.",
+        "Nobody retrieves a parked call: it rings back at the user who parked it.",
         park_reverted,
     ),
 ];
 
-fn blind(x: &mut Exchange<'_>) -> Option<()> {
+fn blind(x: &mut Pbx<'_>) -> Option<()> {
     let (user, other) = x.some_call()?;
     send_blind(x, user, other)
 }
 
-fn send_blind(x: &mut Exchange<'_>, user: LegId, other: LegId) -> Option<()> {
+fn send_blind(x: &mut Pbx<'_>, user: LegId, other: LegId) -> Option<()> {
     let colleague = x.user(0)?;
     let target = x.transfer_blind(user, Target::User(colleague));
     x.wait(2..10);
@@ -112,14 +112,14 @@ fn send_blind(x: &mut Exchange<'_>, user: LegId, other: LegId) -> Option<()> {
     Some(())
 }
 
-fn blind_by_caller(x: &mut Exchange<'_>) -> Option<()> {
+fn blind_by_caller(x: &mut Pbx<'_>) -> Option<()> {
     let talking = if x.chance(50) { x.user_calls_customer()? } else { x.colleagues_talk()? };
     send_blind(x, talking.caller, talking.callee)
 }
 
-fn blind_outside(x: &mut Exchange<'_>) -> Option<()> {
+fn blind_outside(x: &mut Pbx<'_>) -> Option<()> {
     let (user, other) = x.some_call()?;
-    let number = x.stranger();
+    let number = x.external_number();
     let target = x.transfer_blind(user, Target::Outside(number));
     x.wait(3..15);
     x.answer(target);
@@ -127,7 +127,7 @@ fn blind_outside(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn blind_unanswered(x: &mut Exchange<'_>) -> Option<()> {
+fn blind_unanswered(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     let (user, colleague) = (x.user_of(talking.callee)?, x.user(0)?);
     let target = x.transfer_blind(talking.callee, Target::User(colleague));
@@ -140,7 +140,7 @@ fn blind_unanswered(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn blind_to_voicemail(x: &mut Exchange<'_>) -> Option<()> {
+fn blind_to_voicemail(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     let colleague = x.user(0)?;
     x.transfer_blind(talking.callee, Target::Mailbox(colleague));
@@ -149,7 +149,7 @@ fn blind_to_voicemail(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn blind_to_queue(x: &mut Exchange<'_>) -> Option<()> {
+fn blind_to_queue(x: &mut Pbx<'_>) -> Option<()> {
     let (user, other) = x.some_call()?;
     let queue_leg = x.transfer_blind(user, Target::Queue(1));
     x.wait(2..9);
@@ -166,15 +166,15 @@ fn blind_to_queue(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn attended(x: &mut Exchange<'_>) -> Option<()> {
+fn attended(x: &mut Pbx<'_>) -> Option<()> {
     let (user, other) = x.some_call()?;
     hand_over(x, user)?;
     x.talk_and_end(other);
     Some(())
 }
 
-/// A user consults a colleague and transfers the call to them. The colleague's leg.
-fn hand_over(x: &mut Exchange<'_>, user: LegId) -> Option<LegId> {
+/// A user consults a colleague and transfers the call to them. Returns the colleague's leg.
+fn hand_over(x: &mut Pbx<'_>, user: LegId) -> Option<LegId> {
     let consultation = x.consult(user)?;
     if x.chance(40) {
         x.hold(consultation.caller);
@@ -184,14 +184,14 @@ fn hand_over(x: &mut Exchange<'_>, user: LegId) -> Option<LegId> {
     Some(consultation.callee)
 }
 
-fn attended_by_caller(x: &mut Exchange<'_>) -> Option<()> {
+fn attended_by_caller(x: &mut Pbx<'_>) -> Option<()> {
     let talking = if x.chance(50) { x.user_calls_customer()? } else { x.colleagues_talk()? };
     hand_over(x, talking.caller)?;
     x.talk_and_end(talking.callee);
     Some(())
 }
 
-fn attended_outside(x: &mut Exchange<'_>) -> Option<()> {
+fn attended_outside(x: &mut Pbx<'_>) -> Option<()> {
     let (user, other) = x.some_call()?;
     let consultation = x.consult_outside(user)?;
     x.transfer_attended(user, consultation.caller, Some("AttendedTransfer"));
@@ -199,7 +199,7 @@ fn attended_outside(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn attended_undefined(x: &mut Exchange<'_>) -> Option<()> {
+fn attended_undefined(x: &mut Pbx<'_>) -> Option<()> {
     let (user, other) = x.some_call()?;
     let consultation = x.consult(user)?;
     let reason = x.rng.choice([Some("Undefined"), None]).flatten();
@@ -208,7 +208,7 @@ fn attended_undefined(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn semi_attended(x: &mut Exchange<'_>) -> Option<()> {
+fn semi_attended(x: &mut Pbx<'_>) -> Option<()> {
     let (user, other) = x.some_call()?;
     if x.chance(70) {
         let consultation = x.consult_rings(user)?;
@@ -217,7 +217,7 @@ fn semi_attended(x: &mut Exchange<'_>) -> Option<()> {
         x.wait(1..9);
         x.answer(consultation.callee);
     } else {
-        // So quick that nothing rings yet.
+        // Before anything rings.
         let (own, colleague) = (x.user_of(user)?, x.user(0)?);
         x.hold(user);
         x.pass(400..3000);
@@ -234,7 +234,7 @@ fn semi_attended(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn semi_attended_unanswered(x: &mut Exchange<'_>) -> Option<()> {
+fn semi_attended_unanswered(x: &mut Pbx<'_>) -> Option<()> {
     let (user, other) = x.some_call()?;
     let consultation = x.consult_rings(user)?;
     x.wait(1..6);
@@ -248,7 +248,7 @@ fn semi_attended_unanswered(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn consult_abandoned(x: &mut Exchange<'_>) -> Option<()> {
+fn consult_abandoned(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     let consultation =
         if x.chance(60) { x.consult(talking.callee)? } else { x.consult_rings(talking.callee)? };
@@ -260,7 +260,7 @@ fn consult_abandoned(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn consult_failed(x: &mut Exchange<'_>) -> Option<()> {
+fn consult_failed(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     let first = x.consult_rings(talking.callee)?;
     x.wait(2..6);
@@ -273,7 +273,7 @@ fn consult_failed(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn hung_up_during_consult(x: &mut Exchange<'_>) -> Option<()> {
+fn hung_up_during_consult(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     let consultation = x.consult(talking.callee)?;
     x.hang_up(talking.caller);
@@ -281,7 +281,7 @@ fn hung_up_during_consult(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn chain(x: &mut Exchange<'_>) -> Option<()> {
+fn chain(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     let mut holder = talking.callee;
     for _ in 0..x.rng.usize(3..5) {
@@ -300,7 +300,7 @@ fn chain(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn transfer_while_recording(x: &mut Exchange<'_>) -> Option<()> {
+fn transfer_while_recording(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     x.record(talking.callee);
     x.wait(5..20);
@@ -311,23 +311,23 @@ fn transfer_while_recording(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn forwarded(x: &mut Exchange<'_>) -> Option<()> {
+fn forwarded(x: &mut Pbx<'_>) -> Option<()> {
     let user = x.user(0)?;
-    let customer = x.stranger();
+    let customer = x.external_number();
     let caller = x.dial_in(0, Some(customer), user.direct_number);
     let rules = x.reach(x.session_of(caller), user);
     x.pass(30..120);
     forward_outside(x, rules, caller)
 }
 
-fn forwarded_unanswered(x: &mut Exchange<'_>) -> Option<()> {
+fn forwarded_unanswered(x: &mut Pbx<'_>) -> Option<()> {
     let talking = if x.chance(50) { x.customer_rings()? } else { x.colleague_rings()? };
     x.wait(8..20);
     forward_outside(x, talking.callee, talking.caller)
 }
 
-fn forward_outside(x: &mut Exchange<'_>, leg: LegId, caller: LegId) -> Option<()> {
-    let number = x.stranger();
+fn forward_outside(x: &mut Pbx<'_>, leg: LegId, caller: LegId) -> Option<()> {
+    let number = x.external_number();
     let next = x.forward(leg, number);
     x.wait(3..15);
     if x.chance(75) {
@@ -339,7 +339,7 @@ fn forward_outside(x: &mut Exchange<'_>, leg: LegId, caller: LegId) -> Option<()
     Some(())
 }
 
-fn pickup(x: &mut Exchange<'_>) -> Option<()> {
+fn pickup(x: &mut Pbx<'_>) -> Option<()> {
     let talking = if x.chance(60) { x.customer_rings()? } else { x.colleague_rings()? };
     let colleague = x.user(0)?;
     x.wait(2..9);
@@ -348,7 +348,7 @@ fn pickup(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn pickup_dialled(x: &mut Exchange<'_>) -> Option<()> {
+fn pickup_dialled(x: &mut Pbx<'_>) -> Option<()> {
     let talking = if x.chance(60) { x.customer_rings()? } else { x.colleague_rings()? };
     let colleague = x.user(0)?;
     x.wait(2..9);
@@ -357,7 +357,7 @@ fn pickup_dialled(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn switched(x: &mut Exchange<'_>) -> Option<()> {
+fn switched(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     let mut leg = talking.callee;
     for _ in 0..x.rng.usize(1..4) {
@@ -371,21 +371,21 @@ fn switched(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn switched_by_caller(x: &mut Exchange<'_>) -> Option<()> {
+fn switched_by_caller(x: &mut Pbx<'_>) -> Option<()> {
     let talking = if x.chance(60) { x.user_calls_customer()? } else { x.colleagues_talk()? };
     let leg = x.switch(talking.caller)?;
     x.talk_and_end(leg);
     Some(())
 }
 
-fn flipped(x: &mut Exchange<'_>) -> Option<()> {
+fn flipped(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     let leg = x.flip(talking.callee)?;
     x.talk_and_end(leg);
     Some(())
 }
 
-fn parked(x: &mut Exchange<'_>) -> Option<()> {
+fn parked(x: &mut Pbx<'_>) -> Option<()> {
     let (user, other) = x.some_call()?;
     let parked = x.park(user)?;
     x.wait(5..60);
@@ -395,7 +395,7 @@ fn parked(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn parked_twice(x: &mut Exchange<'_>) -> Option<()> {
+fn parked_twice(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     let mut holder = talking.callee;
     for _ in 0..2 {
@@ -409,7 +409,7 @@ fn parked_twice(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn parked_at_location(x: &mut Exchange<'_>) -> Option<()> {
+fn parked_at_location(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     let parked = x.park_at_location(talking.callee)?;
     x.wait(5..60);
@@ -419,7 +419,7 @@ fn parked_at_location(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn park_abandoned(x: &mut Exchange<'_>) -> Option<()> {
+fn park_abandoned(x: &mut Pbx<'_>) -> Option<()> {
     let (user, _) = x.some_call()?;
     let parked = x.park(user)?;
     x.wait(5..60);
@@ -427,7 +427,7 @@ fn park_abandoned(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn park_reverted(x: &mut Exchange<'_>) -> Option<()> {
+fn park_reverted(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     let user = x.user_of(talking.callee)?;
     let parked = x.park(talking.callee)?;

@@ -1,13 +1,13 @@
-//! Calls with more than two people, or with machines before people: menus, queues, conferences, supervisors.
+//! Calls with several people, or with machines before people: menus, queues, conferences, supervisors.
 
 use super::Scenario;
 use crate::{
-    exchange::{Exchange, LegId, Target},
     log::Outcome,
+    pbx::{LegId, Pbx, Target},
 };
 
 pub(super) const SCENARIOS: &[Scenario] = &[
-    Scenario::new("menu", "A menu hands the caller to a user: its leg ends without a reason.", menu),
+    Scenario::new("menu", "A menu passes the caller to a user: its leg ends without a reason.", menu),
     Scenario::new("menu_abandoned", "The caller hangs up in the menu.", menu_abandoned),
     Scenario::new("menu_to_queue_to_menu", "Menu, queue, menu again, then a user.", menu_to_queue_to_menu),
     Scenario::new("queue_together", "A queue rings all its agents at once; one answers.", queue_together),
@@ -43,7 +43,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     Scenario::new(
         "conference_participant_transfers",
-        "A participant hands their place in a conference to a colleague.",
+        "A participant transfers their place in a conference to a colleague.",
         participant_transfers,
     ),
     Scenario::new(
@@ -58,7 +58,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     Scenario::new(
         "conference_drops_one",
-        "The host drops one participant from a conference and talks on with the others.",
+        "The host drops one participant from a conference and continues with the others.",
         drops_one,
     ),
     Scenario::new(
@@ -68,14 +68,18 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     Scenario::new(
         "taken_over_and_transferred",
-        "A supervisor takes the call over and hands it on, or parks it.",
+        "A supervisor takes the call over and transfers or parks it.",
         taken_over_and_transferred,
     ),
     Scenario::new("requeued", "A queue's agent sends the caller back into the queue.", requeued),
-    Scenario::new("supervised", "A supervisor listens by the app.", supervised),
-    Scenario::new("supervised_dialled", "A supervisor listens by dialling *80.", supervised_dialled),
-    Scenario::new("barged", "A supervisor listens, then speaks: the stream does not tell.", barged),
-    Scenario::new("taken_over", "A supervisor listens, then takes the call over.", taken_over),
+    Scenario::new("supervised", "A supervisor listens in with the app.", supervised),
+    Scenario::new("supervised_dialled", "A supervisor listens in by dialling *80.", supervised_dialled),
+    Scenario::new(
+        "barged",
+        "A supervisor listens in, then speaks: the notifications do not show it.",
+        barged,
+    ),
+    Scenario::new("taken_over", "A supervisor listens in, then takes the call over.", taken_over),
     Scenario::new(
         "taken_over_dialled",
         "A supervisor who dialled in takes the call over.",
@@ -83,15 +87,15 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     Scenario::new(
         "supervisor_consulted",
-        "The supervisor of a call is consulted about it by its agent, and listens on.",
+        "The agent of a call consults its supervisor, who continues to listen.",
         supervisor_consulted,
     ),
 ];
 
-fn menu(x: &mut Exchange<'_>) -> Option<()> {
+fn menu(x: &mut Pbx<'_>) -> Option<()> {
     let (caller, menu) = x.customer_at_menu();
     let reason = if x.chance(30) { Some("CallerInputRedirect") } else { None };
-    x.hand_on(menu, reason);
+    x.pass_on(menu, reason);
     let user = x.user(0)?;
     let callee = x.ring(x.session_of(caller), user);
     x.wait(2..12);
@@ -100,20 +104,20 @@ fn menu(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn menu_abandoned(x: &mut Exchange<'_>) -> Option<()> {
+fn menu_abandoned(x: &mut Pbx<'_>) -> Option<()> {
     let (caller, menu) = x.customer_at_menu();
     if x.chance(60) {
-        x.hand_on(menu, Some("CallerDropped"));
+        x.pass_on(menu, Some("CallerDropped"));
         x.pass(3..14);
     }
     x.hang_up(caller);
     Some(())
 }
 
-fn menu_to_queue_to_menu(x: &mut Exchange<'_>) -> Option<()> {
+fn menu_to_queue_to_menu(x: &mut Pbx<'_>) -> Option<()> {
     let (caller, menu) = x.customer_at_menu();
     let session = x.session_of(caller);
-    x.hand_on(menu, None);
+    x.pass_on(menu, None);
     let queue = x.enter_queue(session, 1);
     x.wait(2..8);
     let agent = x.member(0, 1)?;
@@ -121,10 +125,10 @@ fn menu_to_queue_to_menu(x: &mut Exchange<'_>) -> Option<()> {
     x.wait(8..15);
     x.stop_ringing(agent, Outcome::NoAnswer, Some("AgentDropped"));
     x.pass(20..90);
-    x.hand_on(queue, None);
+    x.pass_on(queue, None);
     let again = x.enter_menu(session);
     x.wait(2..9);
-    x.hand_on(again, None);
+    x.pass_on(again, None);
     let user = x.user(0)?;
     let callee = x.ring(session, user);
     x.wait(2..12);
@@ -133,14 +137,14 @@ fn menu_to_queue_to_menu(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-/// A queue rings some of its agents at the same moment.
-fn ring_agents(x: &mut Exchange<'_>, queue: usize, queue_leg: LegId, most: usize) -> Vec<LegId> {
-    let count = x.rng.usize(2..=most);
+/// A queue rings some of its agents at the same time.
+fn ring_agents(x: &mut Pbx<'_>, queue: usize, queue_leg: LegId, max_agents: usize) -> Vec<LegId> {
+    let count = x.rng.usize(2..=max_agents);
     let agents: Vec<_> = (0..count).filter_map(|_| x.member(0, queue)).collect();
     agents.into_iter().map(|agent| x.offer(queue_leg, agent)).collect()
 }
 
-fn queue_together(x: &mut Exchange<'_>) -> Option<()> {
+fn queue_together(x: &mut Pbx<'_>) -> Option<()> {
     let (caller, queue) = x.customer_queues(0);
     let agents = ring_agents(x, 0, queue, 5);
     x.wait(2..12);
@@ -150,7 +154,7 @@ fn queue_together(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn queue_in_turn(x: &mut Exchange<'_>) -> Option<()> {
+fn queue_in_turn(x: &mut Pbx<'_>) -> Option<()> {
     let (caller, queue) = x.customer_queues(1);
     for _ in 0..x.rng.usize(1..4) {
         let agent = x.member(0, 1)?;
@@ -167,7 +171,7 @@ fn queue_in_turn(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn queue_rounds(x: &mut Exchange<'_>) -> Option<()> {
+fn queue_rounds(x: &mut Pbx<'_>) -> Option<()> {
     let (caller, queue) = x.customer_queues(0);
     let agents: Vec<_> = (0..3).filter_map(|_| x.member(0, 0)).collect();
     for _ in 0..x.rng.usize(1..4) {
@@ -187,7 +191,7 @@ fn queue_rounds(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn queue_abandoned(x: &mut Exchange<'_>) -> Option<()> {
+fn queue_abandoned(x: &mut Pbx<'_>) -> Option<()> {
     let (caller, queue) = x.customer_queues(0);
     if x.chance(70) {
         ring_agents(x, 0, queue, 4);
@@ -197,7 +201,7 @@ fn queue_abandoned(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn drop_agents(x: &mut Exchange<'_>, agents: Vec<LegId>) {
+fn drop_agents(x: &mut Pbx<'_>, agents: Vec<LegId>) {
     x.wait(12..25);
     for agent in agents {
         x.stop_ringing(agent, Outcome::NoAnswer, Some("AgentDropped"));
@@ -205,11 +209,11 @@ fn drop_agents(x: &mut Exchange<'_>, agents: Vec<LegId>) {
     }
 }
 
-fn queue_overflow(x: &mut Exchange<'_>) -> Option<()> {
+fn queue_overflow(x: &mut Pbx<'_>) -> Option<()> {
     let (caller, queue) = x.customer_queues(0);
     let agents = ring_agents(x, 0, queue, 4);
     drop_agents(x, agents);
-    x.hand_on(queue, None);
+    x.pass_on(queue, None);
     let next = x.enter_queue(x.session_of(caller), 1);
     x.wait(1..5);
     let agent = x.member(0, 1)?;
@@ -220,7 +224,7 @@ fn queue_overflow(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn queue_voicemail(x: &mut Exchange<'_>) -> Option<()> {
+fn queue_voicemail(x: &mut Pbx<'_>) -> Option<()> {
     let (caller, queue) = x.customer_queues(0);
     let agents = ring_agents(x, 0, queue, 4);
     drop_agents(x, agents);
@@ -230,7 +234,7 @@ fn queue_voicemail(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn queue_agent_holds(x: &mut Exchange<'_>) -> Option<()> {
+fn queue_agent_holds(x: &mut Pbx<'_>) -> Option<()> {
     let (caller, queue) = x.customer_queues(1);
     let agent = x.member(0, 1)?;
     let agent = x.offer(queue, agent);
@@ -243,8 +247,8 @@ fn queue_agent_holds(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-/// A user with some calls of their own, all but the last one held; brought into a conference.
-fn gathered(x: &mut Exchange<'_>, calls: usize) -> Option<(LegId, Vec<LegId>)> {
+/// A user with several calls, all but the last one held, brings them into a conference.
+fn gathered(x: &mut Pbx<'_>, calls: usize) -> Option<(LegId, Vec<LegId>)> {
     let (first, _) = x.some_call()?;
     let mut own = vec![first];
     for nth in 1..calls {
@@ -261,7 +265,7 @@ fn gathered(x: &mut Exchange<'_>, calls: usize) -> Option<(LegId, Vec<LegId>)> {
     Some((bridge, own))
 }
 
-fn conference(x: &mut Exchange<'_>) -> Option<()> {
+fn conference(x: &mut Pbx<'_>) -> Option<()> {
     let calls = x.rng.usize(2..5);
     let (bridge, own) = gathered(x, calls)?;
     if x.chance(40) {
@@ -279,7 +283,7 @@ fn conference(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn conference_host_leaves(x: &mut Exchange<'_>) -> Option<()> {
+fn conference_host_leaves(x: &mut Pbx<'_>) -> Option<()> {
     let calls = x.rng.usize(2..4);
     let (bridge, own) = gathered(x, calls)?;
     let conference = x.conference_of(bridge)?;
@@ -288,7 +292,7 @@ fn conference_host_leaves(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn conference_ended(x: &mut Exchange<'_>) -> Option<()> {
+fn conference_ended(x: &mut Pbx<'_>) -> Option<()> {
     let calls = x.rng.usize(2..4);
     let (bridge, _) = gathered(x, calls)?;
     let conference = x.conference_of(bridge)?;
@@ -296,7 +300,7 @@ fn conference_ended(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn conference_grows(x: &mut Exchange<'_>) -> Option<()> {
+fn conference_grows(x: &mut Pbx<'_>) -> Option<()> {
     let (bridge, _) = gathered(x, 2)?;
     let conference = x.conference_of(bridge)?;
     let next = if x.chance(50) { x.consult(bridge)? } else { x.consult_outside(bridge)? };
@@ -308,7 +312,7 @@ fn conference_grows(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn participant_transfers(x: &mut Exchange<'_>) -> Option<()> {
+fn participant_transfers(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.colleagues_talk()?;
     let other = x.consult_outside(talking.caller)?;
     let bridge = x.confer(&[talking.caller, other.caller])?;
@@ -323,20 +327,20 @@ fn participant_transfers(x: &mut Exchange<'_>) -> Option<()> {
         x.answer(target);
     }
     x.wait(5..40);
-    x.all_hang_up(bridge);
+    x.hang_up_everybody_in(bridge);
     Some(())
 }
 
-fn drops_one(x: &mut Exchange<'_>) -> Option<()> {
+fn drops_one(x: &mut Pbx<'_>) -> Option<()> {
     let (bridge, own) = gathered(x, 3)?;
     let conference = x.conference_of(bridge)?;
     x.drop_from_conference(conference, own[1]);
     x.wait(5..40);
-    x.all_hang_up(bridge);
+    x.hang_up_everybody_in(bridge);
     Some(())
 }
 
-fn conferences_chained(x: &mut Exchange<'_>) -> Option<()> {
+fn conferences_chained(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.colleagues_talk()?;
     let third = x.consult_outside(talking.caller)?;
     let one = x.confer(&[talking.caller, third.caller])?;
@@ -344,11 +348,11 @@ fn conferences_chained(x: &mut Exchange<'_>) -> Option<()> {
     let fourth = x.consult_outside(talking.callee)?;
     x.confer(&[talking.callee, fourth.caller])?;
     x.wait(5..30);
-    x.all_hang_up(one);
+    x.hang_up_everybody_in(one);
     Some(())
 }
 
-fn requeued(x: &mut Exchange<'_>) -> Option<()> {
+fn requeued(x: &mut Pbx<'_>) -> Option<()> {
     let (caller, queue) = x.customer_queues(0);
     let mut queue = queue;
     for _ in 0..2 {
@@ -368,7 +372,7 @@ fn requeued(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn host_consulted(x: &mut Exchange<'_>) -> Option<()> {
+fn host_consulted(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     let consultation = x.consult(talking.callee)?;
     let third = x.consult_outside(consultation.callee)?;
@@ -377,7 +381,7 @@ fn host_consulted(x: &mut Exchange<'_>) -> Option<()> {
     x.transfer_attended(talking.callee, consultation.caller, Some("AttendedTransfer"));
     x.wait(5..30);
     if x.chance(50) {
-        // Somebody comes into the consultation later: they were not the ones consulted.
+        // A person who joins the consultation later was not the one consulted.
         let other = x.others_in_session(third.caller).first().copied()?;
         x.hang_up(other);
         x.wait(3..9);
@@ -387,11 +391,11 @@ fn host_consulted(x: &mut Exchange<'_>) -> Option<()> {
         x.answer(target);
     }
     x.wait(5..30);
-    x.all_hang_up(talking.caller);
+    x.hang_up_everybody_in(talking.caller);
     Some(())
 }
 
-fn conference_of_parked(x: &mut Exchange<'_>) -> Option<()> {
+fn conference_of_parked(x: &mut Pbx<'_>) -> Option<()> {
     let (first, second) = (x.customer_calls()?, x.customer_calls()?);
     let (one, two) = (x.park(first.callee)?, x.park(second.callee)?);
     x.wait(5..40);
@@ -406,11 +410,11 @@ fn conference_of_parked(x: &mut Exchange<'_>) -> Option<()> {
     x.pass(500..2000);
     let bridge = x.confer(&[own, next])?;
     x.wait(5..40);
-    x.all_hang_up(bridge);
+    x.hang_up_everybody_in(bridge);
     Some(())
 }
 
-fn supervised(x: &mut Exchange<'_>) -> Option<()> {
+fn supervised(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     let supervisor = x.user(0)?;
     let listening = x.supervise(supervisor, talking.callee);
@@ -422,7 +426,7 @@ fn supervised(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn supervised_dialled(x: &mut Exchange<'_>) -> Option<()> {
+fn supervised_dialled(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     let supervisor = x.user(0)?;
     let listening = x.dial_supervise(supervisor, talking.callee);
@@ -434,7 +438,7 @@ fn supervised_dialled(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn barged(x: &mut Exchange<'_>) -> Option<()> {
+fn barged(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     let supervisor = x.user(0)?;
     let listening = x.supervise(supervisor, talking.callee);
@@ -445,7 +449,7 @@ fn barged(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn taken_over(x: &mut Exchange<'_>) -> Option<()> {
+fn taken_over(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     let supervisor = x.user(0)?;
     let listening = x.supervise(supervisor, talking.callee);
@@ -455,7 +459,7 @@ fn taken_over(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn taken_over_and_transferred(x: &mut Exchange<'_>) -> Option<()> {
+fn taken_over_and_transferred(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     let supervisor = x.user(0)?;
     let listening = x.supervise(supervisor, talking.callee);
@@ -476,7 +480,7 @@ fn taken_over_and_transferred(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn taken_over_dialled(x: &mut Exchange<'_>) -> Option<()> {
+fn taken_over_dialled(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     let supervisor = x.user(0)?;
     let listening = x.dial_supervise(supervisor, talking.callee);
@@ -486,7 +490,7 @@ fn taken_over_dialled(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn supervisor_consulted(x: &mut Exchange<'_>) -> Option<()> {
+fn supervisor_consulted(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     let supervisor = x.user(0)?;
     let agent = x.user_of(talking.callee)?;

@@ -1,9 +1,9 @@
-//! Numbers that ring several people: ring groups, shared lines, delegates, paging groups.
+//! Numbers that ring several users: ring groups, shared lines, delegates, paging groups.
 //!
-//! The legs are those of the people who are rung; each is addressed to the group, or to the user whose line it
-//! is. Whether a group has a leg of its own differs, and none of these shapes is published: they are guesses.
+//! Each user who is rung has a leg, which is addressed to the group or to the owner of the line. Groups with
+//! and without a leg of their own occur, and none of these shapes is published: they are guesses.
 
-use super::{Exchange, LegId, State};
+use super::{LegId, Pbx, State};
 use crate::{
     account::{Group, User},
     id::Who,
@@ -11,20 +11,20 @@ use crate::{
     notification::{Code, Contact},
 };
 
-impl Exchange<'_> {
+impl Pbx<'_> {
     /// The account's ring group.
     pub(crate) fn group(&self, account: usize) -> Group {
         self.world.accounts[account].group
     }
 
-    /// A call is taken for a group that has no leg of its own: the caller's leg names it.
+    /// A group without a leg of its own takes a call: the caller's leg names it.
     pub(crate) fn reach_group(&mut self, caller: LegId, group: Group) {
         let session = self.legs[caller].session;
         let to = self.group_at(session, group);
         self.address(caller, Who::Extension(group.extension), to);
     }
 
-    /// A group takes a call with a leg of its own. That leg.
+    /// A group with a leg of its own takes a call. Returns that leg.
     pub(crate) fn enter_group(&mut self, caller: LegId, group: Group) -> LegId {
         let session = self.legs[caller].session;
         let to = self.group_at(session, group);
@@ -32,9 +32,9 @@ impl Exchange<'_> {
         let who = Who::Extension(group.extension);
         let from = self.caller_of(session);
         let leg = self.new_leg(session, Some(who), false, from, to);
-        self.log.reaches(session, who);
-        self.log.passes(session, who);
-        self.say(leg, Code::Setup);
+        self.log.record_target(session, who);
+        self.log.add_ignorable(session, who);
+        self.publish(leg, Code::Setup);
         self.platform_takes(leg);
         leg
     }
@@ -44,7 +44,7 @@ impl Exchange<'_> {
         Contact { extension_id: Some(group.extension), ..Contact::number(number).named(group.name) }
     }
 
-    /// A call is taken for a user whose line others answer: the caller's leg names the user, who is not rung.
+    /// A user whose line others answer is reached: the caller's leg names the user, who is not rung.
     pub(crate) fn reach_line_of(&mut self, caller: LegId, owner: User) {
         let number = self.sessions[self.legs[caller].session].number.clone();
         self.address(caller, Who::Extension(owner.extension), owner.reached_at(number));
@@ -52,15 +52,15 @@ impl Exchange<'_> {
 
     fn address(&mut self, caller: LegId, who: Who, to: Contact) {
         let session = self.legs[caller].session;
-        self.log.reaches(session, who);
-        self.log.passes(session, who);
+        self.log.record_target(session, who);
+        self.log.add_ignorable(session, who);
         self.pass(40..120);
         self.legs[caller].to = to;
         self.legs[caller].state = State::Up;
-        self.say(caller, Code::Answered);
+        self.publish(caller, Code::Answered);
     }
 
-    /// A member's telephone rings for whoever the caller's leg is addressed to. The member's leg.
+    /// A member's telephone rings for the addressee of the caller's leg. Returns the member's leg.
     pub(crate) fn ring_for(&mut self, caller: LegId, member: User) -> LegId {
         let session = self.legs[caller].session;
         let to = self.legs[caller].to.clone();
@@ -70,19 +70,19 @@ impl Exchange<'_> {
         let leg = self.new_leg(session, Some(who), false, from, Contact { device_id: None, ..to });
         self.legs[leg].state = State::Ringing;
         self.rings(leg);
-        self.say(leg, Code::Proceeding);
+        self.publish(leg, Code::Proceeding);
         leg
     }
 
-    /// A telephone stops ringing; that is posted later.
-    pub(crate) fn falls_silent(&mut self, leg: LegId) {
-        self.log.rang(leg, Outcome::Cancelled, self.now);
+    /// A telephone stops ringing; that is published later.
+    pub(crate) fn stop_ringing_unpublished(&mut self, leg: LegId) {
+        self.log.end_ring(leg, Outcome::Cancelled, self.now);
         self.legs[leg].missed = true;
         self.legs[leg].state = State::Silent;
     }
 
-    /// A member of a paging group hears the page at once, without ringing. Their leg.
-    pub(crate) fn hears_page(&mut self, caller: LegId, member: User) -> LegId {
+    /// A member of a paging group hears the page at once, without ringing. Returns their leg.
+    pub(crate) fn join_page(&mut self, caller: LegId, member: User) -> LegId {
         let session = self.legs[caller].session;
         let number = self.legs[caller].to.phone_number.clone();
         let from = self.caller_of(session);
@@ -90,9 +90,9 @@ impl Exchange<'_> {
         let who = Who::Extension(member.extension);
         let leg = self.new_leg(session, Some(who), false, from, member.reached_at(number));
         self.legs[leg].state = State::Up;
-        self.log.comes(session, leg, who, self.now);
+        self.log.record_join(session, leg, who, self.now);
         self.audio.plug(leg, who, self.sessions[session].mixer);
-        self.say(leg, Code::Answered);
+        self.publish(leg, Code::Answered);
         leg
     }
 }

@@ -1,26 +1,26 @@
 //! Dialling, ringing, answering, holding, recording.
 //!
-//! The order of codes is that of the public streams (dibyenduroy/csn-data): a call to an extension is
-//! `Answered` on the caller's leg as soon as the platform takes it, before anything rings; a call to the
-//! public network has no `Setup` on its far leg, and the caller's `Answered` follows the far one.
+//! The order of codes is that of the public streams (dibyenduroy/csn-data). In a call to an extension, the
+//! caller's leg is `Answered` as soon as the platform takes the call, before anything rings. In a call to the
+//! public network, the far leg has no `Setup`, and the caller's `Answered` follows that of the far leg.
 
 use compact_str::{CompactString, format_compact};
 
 use crate::{
     account::{User, e164},
     id::Who,
-    log::{Outcome, Placed},
+    log::{Outcome, Placement},
     notification::{Code, Contact, Origin, Role, Status},
 };
 
-use super::{Exchange, LegId, State};
+use super::{LegId, Pbx, State};
 
-/// Names that the public network gives for numbers.
+/// Caller names that the public network provides.
 const CALLER_NAMES: [&str; 6] =
     ["WIRELESS CALLER", "ATLANTA GA", "SMITH JOHN", "NEW YORK NY", "ACME CORP", "TOLL FREE CALL"];
 
-impl Exchange<'_> {
-    /// Somebody outside dials a number of an account; without a number of their own, anonymously.
+impl Pbx<'_> {
+    /// An outside caller dials a number of an account; anonymously if `caller` is `None`.
     pub(crate) fn dial_in(&mut self, account: usize, caller: Option<u64>, number: u64) -> LegId {
         let session = self.open_session(account, Origin::Call, &e164(number));
         let id = self.sessions[session].id;
@@ -35,46 +35,46 @@ impl Exchange<'_> {
         self.originate(leg, who)
     }
 
-    /// A call ends at a number of the account before any extension is found for it.
-    pub(crate) fn reaches_nobody(&mut self, caller: LegId, number: u64) {
+    /// The call ends at a number of the account before an extension is found for it.
+    pub(crate) fn mark_no_extension(&mut self, caller: LegId, number: u64) {
         let session = self.legs[caller].session;
-        self.log.passes(session, Who::Number(number));
+        self.log.add_ignorable(session, Who::Number(number));
         let users = &self.world.accounts[self.sessions[session].account].users;
         if let Some(owner) = users.iter().find(|user| user.direct_number == number) {
-            self.log.passes(session, Who::Extension(owner.extension));
+            self.log.add_ignorable(session, Who::Extension(owner.extension));
         }
     }
 
-    /// The account does not take a call.
+    /// The account refuses a call.
     pub(crate) fn refuse(&mut self, caller: LegId, reason: &'static str) {
         self.release(caller, Some(reason));
     }
 
-    /// Something far away answers that the platform never tells of.
-    pub(crate) fn hear_unseen(&mut self, caller: LegId, number: u64) {
+    /// A far party answers of which the platform publishes nothing.
+    pub(crate) fn answer_unseen(&mut self, caller: LegId, number: u64) {
         let session = self.legs[caller].session;
         let who = Who::Number(number);
         let leg = self.new_leg(session, Some(who), false, None, Contact::outside(number));
-        self.legs[leg].is_told = false;
+        self.legs[leg].is_published = false;
         self.legs[leg].state = State::Up;
         self.legs[caller].state = State::Up;
-        self.log.reaches(session, who);
-        self.log.comes(session, leg, who, self.now);
+        self.log.record_target(session, who);
+        self.log.record_join(session, leg, who, self.now);
         self.audio.plug(leg, who, self.sessions[session].mixer);
-        self.say(caller, Code::Answered);
+        self.publish(caller, Code::Answered);
     }
 
-    /// Two sessions are the two halves of one call that goes over the public network.
-    pub(crate) fn is_hairpin(&mut self, out: usize, back: usize) {
-        self.log.is_hairpin(out, back);
+    /// Marks two sessions as the halves of one call over the public network.
+    pub(crate) fn mark_hairpin(&mut self, out: usize, back: usize) {
+        self.log.record_hairpin(out, back);
     }
 
-    /// A session ends without showing whom it was meant to reach.
-    pub(crate) fn shows_no_callee(&mut self, leg: LegId) {
-        self.log.shows_no_callee(self.legs[leg].session);
+    /// Marks a session as ending without showing its callee.
+    pub(crate) fn hide_callee(&mut self, leg: LegId) {
+        self.log.mark_callee_hidden(self.legs[leg].session);
     }
 
-    /// Two sessions are given the same legacy id. The later must not have been told of.
+    /// Gives two sessions the same legacy id. Nothing of the later one may have been published yet.
     pub(crate) fn share_legacy_id(&mut self, session: usize, other: usize) {
         self.sessions[other].legacy = self.sessions[session].legacy;
     }
@@ -84,7 +84,7 @@ impl Exchange<'_> {
         self.dial_from(user, number, Origin::Call)
     }
 
-    /// A user, or a program for them, has a call placed.
+    /// A user, or a program on their behalf, places a call.
     pub(crate) fn dial_from(&mut self, user: User, number: &str, origin: Origin) -> LegId {
         let account = self.account_of(user);
         let session = self.open_session(account, origin, number);
@@ -99,21 +99,24 @@ impl Exchange<'_> {
         let session = self.legs[leg].session;
         self.sessions[session].originator = Some(leg);
         let account = self.world.accounts[self.sessions[session].account].id;
-        let placed =
-            if self.sessions[session].number.starts_with('+') { Placed::Outside } else { Placed::Inside };
-        self.log.dials(self.sessions[session].id, account, who, placed, self.now);
+        let placement = if self.sessions[session].number.starts_with('+') {
+            Placement::Outside
+        } else {
+            Placement::Inside
+        };
+        self.log.record_dial(self.sessions[session].id, account, who, placement, self.now);
         self.audio.plug(leg, who, self.sessions[session].mixer);
-        self.say(leg, Code::Setup);
+        self.publish(leg, Code::Setup);
         leg
     }
 
-    /// A machine of the account dials: nobody is on its line.
+    /// A machine of the account dials: no person is on its line.
     pub(super) fn originate_machine(&mut self, leg: LegId, who: Who) {
         let session = self.legs[leg].session;
         self.sessions[session].originator = Some(leg);
         let account = self.world.accounts[self.sessions[session].account].id;
-        self.log.dials(self.sessions[session].id, account, who, Placed::Outside, self.now);
-        self.say(leg, Code::Setup);
+        self.log.record_dial(self.sessions[session].id, account, who, Placement::Outside, self.now);
+        self.publish(leg, Code::Setup);
     }
 
     pub(super) fn account_of(&self, user: User) -> usize {
@@ -125,7 +128,7 @@ impl Exchange<'_> {
         self.legs[leg].session
     }
 
-    /// The caller of a session as an inside leg of it is shown them.
+    /// The caller of a session, as inside legs of it are shown them.
     pub(super) fn caller_of(&mut self, session: usize) -> Option<Contact> {
         let leg = self.sessions[session].originator?;
         match self.user_of(leg) {
@@ -134,13 +137,13 @@ impl Exchange<'_> {
         }
     }
 
-    /// A call rings at a user; the platform takes it first, if it has not yet.
+    /// A call rings at a user, after the platform has taken it.
     pub(crate) fn ring(&mut self, session: usize, user: User) -> LegId {
         let (from, to) = self.sides_for(session, user);
         self.ring_as(session, user, from, to)
     }
 
-    /// How a ringing user sees a call: who calls, and the number that was dialled.
+    /// What a ringing user is shown: the caller, and the dialled number.
     fn sides_for(&mut self, session: usize, user: User) -> (Option<Contact>, Contact) {
         let from = self.caller_of(session);
         let from = match from {
@@ -166,7 +169,7 @@ impl Exchange<'_> {
         self.ring_on(leg)
     }
 
-    /// A call reaches a user's rules; nothing rings yet.
+    /// A call reaches a user's rules; no telephone rings yet.
     pub(crate) fn reach(&mut self, session: usize, user: User) -> LegId {
         let (from, to) = self.sides_for(session, user);
         self.set_up(session, user, from, to)
@@ -175,34 +178,37 @@ impl Exchange<'_> {
     fn set_up(&mut self, session: usize, user: User, from: Option<Contact>, to: Contact) -> LegId {
         let who = Who::Extension(user.extension);
         self.pass(14..41);
-        self.reaches_parked(session);
+        self.end_parking_in(session);
         let leg = self.new_leg(session, Some(who), false, from, to);
-        self.log.reaches(session, who);
-        self.log.passes(session, who);
-        self.say(leg, Code::Setup);
+        self.log.record_target(session, who);
+        self.log.add_ignorable(session, who);
+        self.publish(leg, Code::Setup);
         self.platform_takes(leg);
         leg
     }
 
-    /// A user's telephones begin to ring.
+    /// A user's telephones start to ring.
     pub(crate) fn ring_on(&mut self, leg: LegId) -> LegId {
         self.legs[leg].state = State::Ringing;
         self.rings(leg);
         let is_mobile = self.legs[leg].from.as_ref().is_none_or(|from| from.extension_id.is_none());
-        self.post(leg, Status { code: Code::Proceeding, reason: None, peer: None, mobile_pickup: is_mobile });
+        self.publish_status(
+            leg,
+            Status { code: Code::Proceeding, reason: None, peer: None, mobile_pickup: is_mobile },
+        );
         leg
     }
 
     pub(super) fn rings(&mut self, leg: LegId) {
         let session = self.legs[leg].session;
         if let Some(who) = self.legs[leg].who {
-            self.log.reaches(session, who);
-            self.log.rings(session, leg, who, self.legs[leg].visit, self.now);
+            self.log.record_target(session, who);
+            self.log.record_ring(session, leg, who, self.legs[leg].visit, self.now);
         }
     }
 
-    /// The platform takes a call for an extension: the caller's leg says `Answered`, with what is known now of
-    /// whom it reached.
+    /// The platform takes a call for an extension: the caller's leg is `Answered`, with what is known of the
+    /// called extension.
     pub(super) fn platform_takes(&mut self, reached: LegId) {
         let session = self.legs[reached].session;
         let Some(caller) = self.sessions[session].originator else { return };
@@ -215,7 +221,7 @@ impl Exchange<'_> {
             Contact { name: to.name.clone(), extension_id: to.extension_id, ..self.legs[caller].to.clone() };
         self.legs[caller].to = known;
         self.legs[caller].state = State::Up;
-        self.say(caller, Code::Answered);
+        self.publish(caller, Code::Answered);
     }
 
     /// A call goes out to the public network, and rings there.
@@ -234,18 +240,18 @@ impl Exchange<'_> {
         let leg = self.new_leg(session, Some(who), false, from, to);
         self.legs[leg].state = State::Ringing;
         self.rings(leg);
-        self.say(leg, Code::Proceeding);
+        self.publish(leg, Code::Proceeding);
         if let Some(caller) =
             self.sessions[session].originator.filter(|caller| self.legs[*caller].state == State::New)
         {
             self.pass(900..3500);
             self.legs[caller].state = State::Ringing;
-            self.say(caller, Code::Proceeding);
+            self.publish(caller, Code::Proceeding);
         }
         leg
     }
 
-    /// Somebody answers a ringing telephone.
+    /// A ringing telephone is answered.
     pub(crate) fn answer(&mut self, leg: LegId) {
         let session = self.legs[leg].session;
         self.legs[leg].state = State::Up;
@@ -254,49 +260,49 @@ impl Exchange<'_> {
         }
         if let Some(who) = self.legs[leg].who {
             if self.legs[leg].role != Role::RingOutInitiator {
-                self.log.rang(leg, Outcome::Answered, self.now);
+                self.log.end_ring(leg, Outcome::Answered, self.now);
             }
-            self.log.comes(session, leg, who, self.now);
+            self.log.record_join(session, leg, who, self.now);
             if let Some(visit) = self.legs[leg].visit {
-                self.log.visited(visit, "Answered", Some(who));
+                self.log.end_visit(visit, "Answered", Some(who));
             }
             self.audio.plug(leg, who, self.sessions[session].mixer);
         }
-        self.say(leg, Code::Answered);
+        self.publish(leg, Code::Answered);
         let caller = self.sessions[session].originator;
         if let Some(caller) =
             caller.filter(|&caller| self.legs[caller].state == State::Ringing && caller != leg)
         {
             self.pass(20..90);
             self.legs[caller].state = State::Up;
-            self.say(caller, Code::Answered);
+            self.publish(caller, Code::Answered);
         }
     }
 
-    /// Somebody puts the others on hold.
+    /// The person of a leg puts the others on hold.
     pub(crate) fn hold(&mut self, leg: LegId) {
         self.legs[leg].state = State::Held;
         self.audio.set_open(leg, false);
-        self.say(leg, Code::Hold);
+        self.publish(leg, Code::Hold);
     }
 
-    /// Somebody takes the others back from hold.
+    /// The person of a leg resumes the call.
     pub(crate) fn resume(&mut self, leg: LegId) {
         self.legs[leg].state = State::Up;
         self.audio.set_open(leg, true);
-        self.say(leg, Code::Answered);
+        self.publish(leg, Code::Answered);
     }
 
-    /// A recording starts, pauses, or goes on: `Answered` is told once more.
+    /// A recording starts, pauses or continues: `Answered` is published again.
     pub(crate) fn record(&mut self, leg: LegId) {
         let recording =
             self.legs[leg].recording.unwrap_or_else(|| (self.rng.u64(1_000_000_000..9_999_999_999), false));
         self.legs[leg].recording = Some((recording.0, !recording.1));
-        self.say(leg, Code::Answered);
+        self.publish(leg, Code::Answered);
     }
 
-    /// A user asks the platform to call them and then somebody else (RingOut). Both legs are Inbound, without
-    /// `Setup`. The leg of the user, ringing.
+    /// A user requests that the platform calls them and then somebody else (RingOut). Both legs are Inbound,
+    /// without `Setup`. Returns the user's ringing leg.
     pub(crate) fn ring_out(&mut self, user: User, number: CompactString, target: Who) -> LegId {
         let account = self.account_of(user);
         let session = self.open_session(account, Origin::RingOut, &number);
@@ -304,13 +310,14 @@ impl Exchange<'_> {
         let leg = self.new_leg(session, Some(who), false, Some(Contact::number(number)), user.outside());
         self.legs[leg].role = Role::RingOutInitiator;
         self.legs[leg].state = State::Ringing;
-        let placed = if matches!(target, Who::Extension(_)) { Placed::Inside } else { Placed::Outside };
+        let placement =
+            if matches!(target, Who::Extension(_)) { Placement::Inside } else { Placement::Outside };
         let account = self.world.accounts[account].id;
-        self.log.dials(self.sessions[session].id, account, who, placed, self.now);
-        self.log.reaches(session, target);
-        self.log.passes(session, target);
-        self.log.rings_back_to_asker(session, leg, who, self.now);
-        self.say(leg, Code::Proceeding);
+        self.log.record_dial(self.sessions[session].id, account, who, placement, self.now);
+        self.log.record_target(session, target);
+        self.log.add_ignorable(session, target);
+        self.log.record_initiator_ring(session, leg, who, self.now);
+        self.publish(leg, Code::Proceeding);
         leg
     }
 
@@ -321,7 +328,7 @@ impl Exchange<'_> {
         self.legs[leg].role = Role::RingOutTarget;
         self.legs[leg].state = State::Ringing;
         self.rings(leg);
-        self.say(leg, Code::Proceeding);
+        self.publish(leg, Code::Proceeding);
         leg
     }
 }

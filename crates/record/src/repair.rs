@@ -1,4 +1,4 @@
-//! What remains of a record that contradicts itself: everything that the contradiction does not touch.
+//! Repairs a record that contradicts itself: keeps everything that the contradiction does not affect.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,25 +8,25 @@ use crate::{
 };
 
 impl Call {
-    /// Takes out of the record what contradicts itself; returns what that was. A sound record stays as it is.
+    /// Removes contradictions from the record and returns them. A valid record stays unchanged.
     pub fn make_sound(&mut self) -> Vec<String> {
         let found = self.violations();
         if found.is_empty() {
             return found;
         }
-        self.drop_unresolved();
-        self.legs.iter_mut().for_each(sound_leg);
-        self.drop_impossible_talks();
-        self.span_what_is_known();
-        self.count_anew();
+        self.remove_unresolved_references();
+        self.legs.iter_mut().for_each(repair_leg);
+        self.remove_invalid_conversations();
+        self.extend_bounds();
+        self.recompute_durations();
         if !self.violations().is_empty() {
-            self.drop_all_lengths();
+            self.remove_all_durations();
         }
         found
     }
 
-    /// Whoever is named and is not in the list, and legs that are nobody's.
-    fn drop_unresolved(&mut self) {
+    /// Removes references to participants that are not in the list, and legs without a participant.
+    fn remove_unresolved_references(&mut self) {
         let known: HashSet<ParticipantId> =
             self.participants.iter().map(|person| person.id.clone()).collect();
         let drop = |id: &mut Option<ParticipantId>| {
@@ -66,37 +66,37 @@ impl Call {
             if person.kind != Kind::Supervisor || !person.legs.is_empty() {
                 person.observed = !person.legs.is_empty();
             }
-            let lengths = [&mut person.ring_ms, &mut person.talk_ms, &mut person.hold_ms];
-            lengths.into_iter().for_each(|ms| *ms = (*ms).max(0));
+            let durations = [&mut person.ring_ms, &mut person.talk_ms, &mut person.hold_ms];
+            durations.into_iter().for_each(|ms| *ms = (*ms).max(0));
         }
     }
 
-    fn drop_impossible_talks(&mut self) {
+    fn remove_invalid_conversations(&mut self) {
         let known: HashSet<&ParticipantId> = self.participants.iter().map(|person| &person.id).collect();
         let is_live = self.state == State::Live;
-        let last_known = self.end_time;
-        let mut until: HashMap<Vec<ParticipantId>, Option<Time>> = HashMap::new();
+        let call_end = self.end_time;
+        let mut end_by_people: HashMap<Vec<ParticipantId>, Option<Time>> = HashMap::new();
         let before = self.conversations.len();
         self.conversations.retain_mut(|talk| {
             talk.participants.retain(|id| known.contains(id));
             talk.participants.sort_unstable();
-            let is_last = |end: Time| Some(end) == last_known && talk.start_time == end;
+            let is_last = |end: Time| Some(end) == call_end && talk.start_time == end;
             let has_length = talk.end_time.map_or(is_live, |end| talk.start_time < end || is_last(end));
             let is_possible = has_length && talk.participants.len() >= 2;
-            let last = until.get(&talk.participants);
-            let is_apart = last.is_none_or(|last| last.is_some_and(|last| last <= talk.start_time));
-            if is_possible && is_apart {
-                until.insert(talk.participants.clone(), talk.end_time);
+            let last = end_by_people.get(&talk.participants);
+            let follows_last = last.is_none_or(|last| last.is_some_and(|last| last <= talk.start_time));
+            if is_possible && follows_last {
+                end_by_people.insert(talk.participants.clone(), talk.end_time);
             }
-            is_possible && is_apart
+            is_possible && follows_last
         });
         if self.conversations.is_empty() && before > 0 && self.result == Outcome::Answered {
             self.result = Outcome::Unknown;
         }
     }
 
-    /// The call lasts from the earliest to the latest that is known of it.
-    fn span_what_is_known(&mut self) {
+    /// Extends the call to the earliest and latest known times.
+    fn extend_bounds(&mut self) {
         let starts = self.conversations.iter().map(|talk| talk.start_time);
         self.start_time = starts.chain([self.start_time]).min().unwrap_or(self.start_time);
         let ends = self.conversations.iter().filter_map(|talk| talk.end_time);
@@ -111,37 +111,37 @@ impl Call {
         }
     }
 
-    fn count_anew(&mut self) {
-        let stretches = |talks: &mut dyn Iterator<Item = &Conversation>| {
-            crate::check::union(talks.map(|talk| (talk.start_time, talk.end_time)))
+    fn recompute_durations(&mut self) {
+        let union_of = |talks: &mut dyn Iterator<Item = &Conversation>| {
+            crate::invariants::union(talks.map(|talk| (talk.start_time, talk.end_time)))
         };
         for person in &mut self.participants {
             let mut own = self.conversations.iter().filter(|talk| talk.participants.contains(&person.id));
-            person.talk_ms = stretches(&mut own).unwrap_or(person.talk_ms);
+            person.talk_ms = union_of(&mut own).unwrap_or(person.talk_ms);
         }
         let root = self.sessions.iter().find(|session| session.telephony_session_id == self.id);
         let root_start = root.and_then(|root| root.start_time).unwrap_or(self.start_time);
-        let lengths = &mut self.durations;
+        let durations = &mut self.durations;
         if let Some(end) = self.end_time {
-            lengths.total_ms = end - self.start_time;
-            lengths.wait_ms = (self.answer_time.unwrap_or(end) - root_start).max(0);
+            durations.total_ms = end - self.start_time;
+            durations.wait_ms = (self.answer_time.unwrap_or(end) - root_start).max(0);
         }
-        lengths.total_ms = lengths.total_ms.max(0);
-        let total_ms = lengths.total_ms;
-        let talk_ms = stretches(&mut self.conversations.iter());
-        lengths.talk_ms = talk_ms.unwrap_or(lengths.talk_ms.min(total_ms));
-        for ms in [&mut lengths.hold_ms, &mut lengths.parked_ms, &mut lengths.voicemail_ms] {
+        durations.total_ms = durations.total_ms.max(0);
+        let total_ms = durations.total_ms;
+        let talk_ms = union_of(&mut self.conversations.iter());
+        durations.talk_ms = talk_ms.unwrap_or(durations.talk_ms.min(total_ms));
+        for ms in [&mut durations.hold_ms, &mut durations.parked_ms, &mut durations.voicemail_ms] {
             *ms = (*ms).max(0);
         }
         if self.end_time.is_none() {
-            lengths.wait_ms = lengths.wait_ms.clamp(0, total_ms);
-            let talk_ms = lengths.talk_ms;
+            durations.wait_ms = durations.wait_ms.clamp(0, total_ms);
+            let talk_ms = durations.talk_ms;
             self.participants.iter_mut().for_each(|person| person.talk_ms = person.talk_ms.min(talk_ms));
         }
     }
 
-    /// What is left where the contradiction cannot be found: who and what there was, and no length.
-    fn drop_all_lengths(&mut self) {
+    /// If the contradiction cannot be located: keeps who and what took part, and removes all durations.
+    fn remove_all_durations(&mut self) {
         self.result = Outcome::Unknown;
         self.durations = Default::default();
         self.answer_time = None;
@@ -156,8 +156,8 @@ impl Call {
     }
 }
 
-/// A leg without what lies outside of it.
-fn sound_leg(leg: &mut Leg) {
+/// Removes what lies outside the leg.
+fn repair_leg(leg: &mut Leg) {
     if leg.end_time.zip(leg.start_time).is_some_and(|(end, start)| end < start) {
         leg.start_time = None;
     }
@@ -167,13 +167,13 @@ fn sound_leg(leg: &mut Leg) {
             && segment.end_time.is_none_or(|end| segment.start_time < end)
             && end.is_none_or(|end| segment.end_time.is_some_and(|last| last <= end))
     };
-    let mut until = Some(Time::from_millis(i64::MIN));
+    let mut last_end = Some(Time::from_millis(i64::MIN));
     leg.segments.retain(|segment| {
-        let is_sound = is_inside(segment) && until.is_some_and(|until| until <= segment.start_time);
-        if is_sound {
-            until = segment.end_time;
+        let is_valid = is_inside(segment) && last_end.is_some_and(|last_end| last_end <= segment.start_time);
+        if is_valid {
+            last_end = segment.end_time;
         }
-        is_sound
+        is_valid
     });
     for ms in [&mut leg.ring_ms, &mut leg.talk_ms, &mut leg.hold_ms] {
         *ms = (*ms).max(0);

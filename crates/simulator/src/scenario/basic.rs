@@ -1,24 +1,24 @@
-//! Calls that nobody moves: answered, missed, refused, failed, recorded.
+//! Calls without moves: answered, missed, refused, failed, recorded.
 
 use super::Scenario;
 use crate::{
-    exchange::Exchange,
     id::Who,
     log::Outcome,
     notification::{Code, Contact, Origin},
+    pbx::Pbx,
 };
 
 pub(super) const SCENARIOS: &[Scenario] = &[
-    Scenario::new("inbound", "A customer calls a user, who answers, holds, and takes them back.", inbound),
+    Scenario::new("inbound", "A customer calls a user, who answers, holds and resumes.", inbound),
     Scenario::new("outbound", "A user calls a customer, holds, and hangs up.", outbound),
     Scenario::new("internal", "One user calls another, who answers after the platform did.", internal),
     Scenario::new(
         "recorded",
-        "A call is recorded, the recording pauses and goes on: Answered is told again.",
+        "A call is recorded, the recording pauses and continues: Answered is published again.",
         recorded,
     ),
     Scenario::new("double_hold", "Both sides of an internal call put each other on hold.", double_hold),
-    Scenario::new("anonymous", "A caller hides the number: the customer's leg has no from.", anonymous),
+    Scenario::new("anonymous", "A caller withholds the number: the customer's leg has no from.", anonymous),
     Scenario::new("missed", "A call rings until the caller gives up.", missed),
     Scenario::new("missed_internal", "An internal call rings until the caller gives up.", missed_internal),
     Scenario::new("rejected", "The called user declines.", rejected),
@@ -43,29 +43,29 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "A second customer calls a user who talks to a first: two calls.",
         call_waiting,
     ),
-    Scenario::new("ringout", "A user has the platform call them first and a customer then.", ringout),
+    Scenario::new("ringout", "A user lets the platform call them first and then a customer.", ringout),
     Scenario::new("ringout_internal", "A RingOut from one user to another.", ringout_internal),
     Scenario::new("ringout_unanswered", "The target of a RingOut does not answer.", ringout_unanswered),
     Scenario::new(
         "ringout_not_taken",
-        "Who asked for a RingOut does not lift: nobody else is called.",
+        "The user who requested a RingOut does not answer: nobody else is called.",
         ringout_not_taken,
     ),
     Scenario::new(
         "ringout_twin",
-        "A RingOut told as two sessions: the user's own ringing leg, and the call to the customer.",
+        "A RingOut as two sessions: the user's own ringing leg, and the call to the customer.",
         ringout_twin,
     ),
-    Scenario::new("call_out", "A program has the platform place a call: its origin is CallOut.", call_out),
+    Scenario::new("call_out", "A program lets the platform place a call: its origin is CallOut.", call_out),
     Scenario::new(
         "ring_group",
-        "A number rings several users at once, each a leg of their own; one answers.",
+        "A number rings several users at once, each with a leg of their own; one answers.",
         ring_group,
     ),
     Scenario::new("inbound_blocked", "The account blocks a caller before anything rings.", inbound_blocked),
     Scenario::new(
         "main_number_prompt",
-        "A user listens to another company's menu: only the user's own leg is ever told.",
+        "A user listens to another company's menu: only the user's own leg is published.",
         main_number_prompt,
     ),
     Scenario::new(
@@ -85,7 +85,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
 ];
 
-fn inbound(x: &mut Exchange<'_>) -> Option<()> {
+fn inbound(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     x.hold(talking.callee);
     x.wait(3..30);
@@ -94,7 +94,7 @@ fn inbound(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn outbound(x: &mut Exchange<'_>) -> Option<()> {
+fn outbound(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.user_calls_customer()?;
     x.hold(talking.caller);
     x.wait(1..20);
@@ -103,13 +103,13 @@ fn outbound(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn internal(x: &mut Exchange<'_>) -> Option<()> {
+fn internal(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.colleagues_talk()?;
     x.talk_and_end(talking.caller);
     Some(())
 }
 
-fn recorded(x: &mut Exchange<'_>) -> Option<()> {
+fn recorded(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_calls()?;
     for _ in 0..x.rng.usize(2..5) {
         x.record(talking.callee);
@@ -119,7 +119,7 @@ fn recorded(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn double_hold(x: &mut Exchange<'_>) -> Option<()> {
+fn double_hold(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.colleagues_talk()?;
     x.hold(talking.caller);
     x.wait(1..9);
@@ -134,7 +134,7 @@ fn double_hold(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn anonymous(x: &mut Exchange<'_>) -> Option<()> {
+fn anonymous(x: &mut Pbx<'_>) -> Option<()> {
     let user = x.user(0)?;
     let caller = x.dial_in(0, None, user.direct_number);
     let callee = x.ring(x.session_of(caller), user);
@@ -144,44 +144,44 @@ fn anonymous(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn missed(x: &mut Exchange<'_>) -> Option<()> {
+fn missed(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_rings()?;
     x.wait(5..30);
     x.give_up(talking.caller);
     Some(())
 }
 
-fn missed_internal(x: &mut Exchange<'_>) -> Option<()> {
+fn missed_internal(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.colleague_rings()?;
     x.wait(5..30);
     x.give_up(talking.caller);
     Some(())
 }
 
-fn rejected(x: &mut Exchange<'_>) -> Option<()> {
+fn rejected(x: &mut Pbx<'_>) -> Option<()> {
     let talking = if x.chance(50) { x.customer_rings()? } else { x.colleague_rings()? };
     x.wait(1..6);
     x.fail(talking.callee, Outcome::Rejected, Some("Rejected"));
     Some(())
 }
 
-fn busy(x: &mut Exchange<'_>) -> Option<()> {
+fn busy(x: &mut Pbx<'_>) -> Option<()> {
     let talking = if x.chance(50) { x.customer_rings()? } else { x.colleague_rings()? };
     x.pass(20..90);
     x.fail(talking.callee, Outcome::Busy, Some("TargetBusy"));
     Some(())
 }
 
-fn text_reply(x: &mut Exchange<'_>) -> Option<()> {
+fn text_reply(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_rings()?;
     x.wait(2..9);
     x.fail(talking.callee, Outcome::NoAnswer, Some("CallReplied"));
     x.pass(300..2000);
-    x.say_because(talking.callee, Code::Setup, "CallReplied");
+    x.publish_with_reason(talking.callee, Code::Setup, "CallReplied");
     Some(())
 }
 
-fn voicemail(x: &mut Exchange<'_>) -> Option<()> {
+fn voicemail(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_rings()?;
     x.wait(12..25);
     x.take_message(talking.callee);
@@ -190,9 +190,9 @@ fn voicemail(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn voicemail_at_once(x: &mut Exchange<'_>) -> Option<()> {
+fn voicemail_at_once(x: &mut Pbx<'_>) -> Option<()> {
     let user = x.user(0)?;
-    let customer = x.stranger();
+    let customer = x.external_number();
     let caller = x.dial_in(0, Some(customer), user.direct_number);
     let mailbox = x.reach(x.session_of(caller), user);
     x.pass(20..300);
@@ -202,9 +202,9 @@ fn voicemail_at_once(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn fax(x: &mut Exchange<'_>) -> Option<()> {
+fn fax(x: &mut Pbx<'_>) -> Option<()> {
     let user = x.user(0)?;
-    let sender = x.stranger();
+    let sender = x.external_number();
     let caller = x.dial_in(0, Some(sender), user.direct_number);
     let machine = x.reach(x.session_of(caller), user);
     x.pass(100..900);
@@ -214,42 +214,42 @@ fn fax(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn hung_up_at_once(x: &mut Exchange<'_>) -> Option<()> {
-    let customer = x.stranger();
+fn hung_up_at_once(x: &mut Pbx<'_>) -> Option<()> {
+    let customer = x.external_number();
     let number = x.main_number(0);
     let caller = x.dial_in(0, Some(customer), number);
-    x.reaches_nobody(caller, number);
+    x.mark_no_extension(caller, number);
     x.pass(40..900);
     x.hang_up(caller);
     Some(())
 }
 
-fn outbound_cancelled(x: &mut Exchange<'_>) -> Option<()> {
+fn outbound_cancelled(x: &mut Pbx<'_>) -> Option<()> {
     outbound_fails(x, Outcome::Cancelled, None)
 }
 
-fn outbound_busy(x: &mut Exchange<'_>) -> Option<()> {
+fn outbound_busy(x: &mut Pbx<'_>) -> Option<()> {
     outbound_fails(x, Outcome::Busy, Some("TargetBusy"))
 }
 
-fn outbound_no_answer(x: &mut Exchange<'_>) -> Option<()> {
+fn outbound_no_answer(x: &mut Pbx<'_>) -> Option<()> {
     let reason = if x.chance(50) { "NoAnswer" } else { "Timeout" };
     outbound_fails(x, Outcome::NoAnswer, Some(reason))
 }
 
-fn outbound_failed(x: &mut Exchange<'_>) -> Option<()> {
+fn outbound_failed(x: &mut Pbx<'_>) -> Option<()> {
     let reason = x.rng.choice(["InvalidNumber", "NoSuchUser", "InternalError"]);
     outbound_fails(x, Outcome::Failed, reason)
 }
 
-fn outbound_blocked(x: &mut Exchange<'_>) -> Option<()> {
+fn outbound_blocked(x: &mut Pbx<'_>) -> Option<()> {
     let reason = x.rng.choice(["InternationalDisabled", "DestinationBlocked", "NotEnoughFunds"]);
     outbound_fails(x, Outcome::Blocked, reason)
 }
 
-fn outbound_fails(x: &mut Exchange<'_>, outcome: Outcome, reason: Option<&'static str>) -> Option<()> {
+fn outbound_fails(x: &mut Pbx<'_>, outcome: Outcome, reason: Option<&'static str>) -> Option<()> {
     let user = x.user(0)?;
-    let customer = x.stranger();
+    let customer = x.external_number();
     let caller = x.dial(user, &format!("+{customer}"));
     let callee = x.ring_outside(x.session_of(caller), customer);
     x.wait(1..20);
@@ -260,22 +260,22 @@ fn outbound_fails(x: &mut Exchange<'_>, outcome: Outcome, reason: Option<&'stati
     Some(())
 }
 
-fn self_call(x: &mut Exchange<'_>) -> Option<()> {
+fn self_call(x: &mut Pbx<'_>) -> Option<()> {
     let user = x.user(0)?;
     let caller = x.dial(user, &user.number.to_string());
     let callee = x.ring(x.session_of(caller), user);
     x.wait(1..6);
     x.answer(callee);
-    x.answers_self(callee);
+    x.mark_self_answer(callee);
     x.wait(2..20);
     x.hang_up(caller);
     Some(())
 }
 
-fn call_waiting(x: &mut Exchange<'_>) -> Option<()> {
+fn call_waiting(x: &mut Pbx<'_>) -> Option<()> {
     let first = x.customer_calls()?;
     let user = x.user_of(first.callee)?;
-    let other = x.stranger();
+    let other = x.external_number();
     let caller = x.dial_in(0, Some(other), user.direct_number);
     let callee = x.ring(x.session_of(caller), user);
     x.wait(2..8);
@@ -290,9 +290,9 @@ fn call_waiting(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn ringout(x: &mut Exchange<'_>) -> Option<()> {
+fn ringout(x: &mut Pbx<'_>) -> Option<()> {
     let user = x.user(0)?;
-    let customer = x.stranger();
+    let customer = x.external_number();
     let target = Contact::outside(customer);
     let initiator = x.ring_out(user, target.phone_number.clone(), Who::Number(customer));
     x.wait(2..10);
@@ -304,7 +304,7 @@ fn ringout(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn ringout_internal(x: &mut Exchange<'_>) -> Option<()> {
+fn ringout_internal(x: &mut Pbx<'_>) -> Option<()> {
     let (user, colleague) = (x.user(0)?, x.user(0)?);
     let target = colleague.inside();
     let who = Who::Extension(colleague.extension);
@@ -318,9 +318,9 @@ fn ringout_internal(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn ringout_unanswered(x: &mut Exchange<'_>) -> Option<()> {
+fn ringout_unanswered(x: &mut Pbx<'_>) -> Option<()> {
     let user = x.user(0)?;
-    let customer = x.stranger();
+    let customer = x.external_number();
     let target = Contact::outside(customer);
     let initiator = x.ring_out(user, target.phone_number.clone(), Who::Number(customer));
     x.wait(2..10);
@@ -331,9 +331,9 @@ fn ringout_unanswered(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn other_company(x: &mut Exchange<'_>) -> Option<()> {
+fn other_company(x: &mut Pbx<'_>) -> Option<()> {
     let (ours, theirs) = (x.user(0)?, x.user(1)?);
-    let caller = x.dial(ours, &Exchange::direct(theirs));
+    let caller = x.dial(ours, &Pbx::direct(theirs));
     let out = x.session_of(caller);
     x.pass(20..90);
     let arrival = x.dial_in(1, Some(ours.direct_number), theirs.direct_number);
@@ -350,28 +350,28 @@ fn other_company(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn inbound_blocked(x: &mut Exchange<'_>) -> Option<()> {
+fn inbound_blocked(x: &mut Pbx<'_>) -> Option<()> {
     let user = x.user(0)?;
-    let customer = x.stranger();
+    let customer = x.external_number();
     let caller = x.dial_in(0, Some(customer), user.direct_number);
-    x.reaches_nobody(caller, user.direct_number);
+    x.mark_no_extension(caller, user.direct_number);
     x.pass(40..200);
     x.refuse(caller, "DestinationBlocked");
     Some(())
 }
 
-fn main_number_prompt(x: &mut Exchange<'_>) -> Option<()> {
+fn main_number_prompt(x: &mut Pbx<'_>) -> Option<()> {
     let user = x.user(0)?;
-    let company = x.stranger();
+    let company = x.external_number();
     let caller = x.dial(user, &format!("+{company}"));
     x.pass(300..1500);
-    x.hear_unseen(caller, company);
+    x.answer_unseen(caller, company);
     x.wait(5..60);
     x.hang_up(caller);
     Some(())
 }
 
-fn two_devices(x: &mut Exchange<'_>) -> Option<()> {
+fn two_devices(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_rings()?;
     let user = x.user_of(talking.callee)?;
     x.wait(2..6);
@@ -385,9 +385,9 @@ fn two_devices(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn call_out(x: &mut Exchange<'_>) -> Option<()> {
+fn call_out(x: &mut Pbx<'_>) -> Option<()> {
     let user = x.user(0)?;
-    let customer = x.stranger();
+    let customer = x.external_number();
     let caller = x.dial_from(user, &format!("+{customer}"), Origin::CallOut);
     let callee = x.ring_outside(x.session_of(caller), customer);
     x.wait(2..15);
@@ -396,7 +396,7 @@ fn call_out(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn ring_group(x: &mut Exchange<'_>) -> Option<()> {
+fn ring_group(x: &mut Pbx<'_>) -> Option<()> {
     let talking = x.customer_rings()?;
     let session = x.session_of(talking.caller);
     let mut ringing = vec![talking.callee];
@@ -415,14 +415,14 @@ fn ring_group(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn same_legacy_id(x: &mut Exchange<'_>) -> Option<()> {
+fn same_legacy_id(x: &mut Pbx<'_>) -> Option<()> {
     let user = x.user(0)?;
-    let caller = x.dial(user, &Exchange::direct(user));
+    let caller = x.dial(user, &Pbx::direct(user));
     let out = x.session_of(caller);
     x.pass(20..90);
     let arrival = x.dial_in(0, Some(user.direct_number), user.direct_number);
     x.share_legacy_id(out, x.session_of(arrival));
-    x.is_hairpin(out, x.session_of(arrival));
+    x.mark_hairpin(out, x.session_of(arrival));
     let callee = x.ring(x.session_of(arrival), user);
     let far = x.ring_outside(out, user.direct_number);
     x.wait(2..9);
@@ -436,23 +436,23 @@ fn same_legacy_id(x: &mut Exchange<'_>) -> Option<()> {
     Some(())
 }
 
-fn ringout_not_taken(x: &mut Exchange<'_>) -> Option<()> {
+fn ringout_not_taken(x: &mut Pbx<'_>) -> Option<()> {
     let user = x.user(0)?;
-    let customer = x.stranger();
+    let customer = x.external_number();
     let initiator = x.ring_out(user, Contact::outside(customer).phone_number, Who::Number(customer));
     x.wait(10..30);
-    x.hand_on(initiator, None);
+    x.pass_on(initiator, None);
     Some(())
 }
 
-fn ringout_twin(x: &mut Exchange<'_>) -> Option<()> {
+fn ringout_twin(x: &mut Pbx<'_>) -> Option<()> {
     let user = x.user(0)?;
-    let customer = x.stranger();
+    let customer = x.external_number();
     let number = Contact::outside(customer).phone_number;
     let initiator = x.ring_out(user, number, Who::Number(customer));
     x.wait(2..10);
     x.answer(initiator);
-    x.shows_no_callee(initiator);
+    x.hide_callee(initiator);
     x.pass(80..300);
     let talking = x.call_outside(user, customer)?;
     x.hang_up(talking.caller);

@@ -1,17 +1,17 @@
-//! The platform's voice: what RingCentral posts when a leg changes.
+//! What RingCentral posts when a leg changes.
 //!
-//! Sequences begin at 2 and rise by one with each notification of a session; a notification is sent 14 to
-//! 113 ms after the change it tells (dibyenduroy/csn-data) and arrives a little later.
+//! Sequences start at 2 and increase by one with each notification of a session. A notification is sent 14 to
+//! 113 ms after its change (dibyenduroy/csn-data) and arrives a little later.
 
 use crate::{
     id::{PartyId, Who},
     notification::{Body, Code, Contact, Notification, Origin, Party, Peer, Role, Status},
 };
 
-use super::{Exchange, Leg, LegId, Session, State};
+use super::{Leg, LegId, Pbx, Session, State};
 
-impl Exchange<'_> {
-    /// Opens a session for somebody's call.
+impl Pbx<'_> {
+    /// Opens a session.
     pub(super) fn open_session(&mut self, account: usize, origin: Origin, number: &str) -> usize {
         let (id, legacy) = self.world.session_ids(self.now, origin == Origin::Conference, &mut self.rng);
         let mixer = self.audio.mixer();
@@ -30,7 +30,7 @@ impl Exchange<'_> {
         self.sessions.len() - 1
     }
 
-    /// A new leg of a session.
+    /// Adds a leg to a session.
     pub(super) fn new_leg(
         &mut self,
         session: usize,
@@ -54,30 +54,35 @@ impl Exchange<'_> {
             parked_at: None,
             role: Role::Plain,
             supervises: false,
-            is_told: true,
-            serves: None,
+            is_published: true,
+            service: None,
             visit: None,
-            waits_parked: false,
+            awaits_retrieval: false,
             listens_to: None,
         });
         self.legs.len() - 1
     }
 
-    pub(super) fn say(&mut self, leg: LegId, code: Code) {
-        self.post(leg, Status { code, reason: None, peer: None, mobile_pickup: false });
+    pub(super) fn publish(&mut self, leg: LegId, code: Code) {
+        self.publish_status(leg, Status { code, reason: None, peer: None, mobile_pickup: false });
     }
 
-    pub(crate) fn say_because(&mut self, leg: LegId, code: Code, reason: impl Into<Option<&'static str>>) {
-        self.post(leg, Status { code, reason: reason.into(), peer: None, mobile_pickup: false });
+    pub(crate) fn publish_with_reason(
+        &mut self,
+        leg: LegId,
+        code: Code,
+        reason: impl Into<Option<&'static str>>,
+    ) {
+        self.publish_status(leg, Status { code, reason: reason.into(), peer: None, mobile_pickup: false });
     }
 
-    /// A leg leaves through a door; `peer` is the leg at the door's other end.
-    pub(super) fn say_gone(&mut self, leg: LegId, reason: Option<&'static str>, peer: LegId) {
+    /// Publishes that a leg leaves by a link; `peer` is the leg at its other end.
+    pub(super) fn publish_gone(&mut self, leg: LegId, reason: Option<&'static str>, peer: LegId) {
         let peer = Peer {
             party: self.party_id(peer),
             legacy_session: self.sessions[self.legs[peer].session].legacy,
         };
-        self.post(leg, Status { code: Code::Gone, reason, peer: Some(peer), mobile_pickup: false });
+        self.publish_status(leg, Status { code: Code::Gone, reason, peer: Some(peer), mobile_pickup: false });
     }
 
     pub(super) fn party_id(&self, leg: LegId) -> PartyId {
@@ -85,10 +90,10 @@ impl Exchange<'_> {
         PartyId { session: self.sessions[session].id, ordinal }
     }
 
-    pub(super) fn post(&mut self, id: LegId, status: Status) {
+    pub(super) fn publish_status(&mut self, id: LegId, status: Status) {
         let party_id = self.party_id(id);
         let leg = &self.legs[id];
-        if !leg.is_told {
+        if !leg.is_published {
             return;
         }
         let session = &mut self.sessions[leg.session];
@@ -110,7 +115,7 @@ impl Exchange<'_> {
             role: leg.role,
         };
         let timestamp = self.now + self.rng.i64(14..=113);
-        self.told.push(Notification {
+        self.notifications.push(Notification {
             arrival: timestamp + self.rng.i64(1..=25),
             uuid: self.rng.u64(1..1 << 63),
             account: self.world.accounts[session.account].id,
