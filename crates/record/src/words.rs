@@ -12,7 +12,8 @@ pub fn length(millis: i64) -> String {
         ..0 => format!("-{}", length(-millis)),
         0 => "0 s".to_owned(),
         1..60_000 => format!("{}.{} s", millis / 1_000, millis % 1_000 / 100),
-        60_000..3_600_000 => format!("{} m {:02} s", seconds / 60, seconds % 60),
+        // What rounds to an hour is one.
+        60_000..3_599_500 => format!("{} m {:02} s", seconds / 60, seconds % 60),
         _ => format!("{} h {:02} m", seconds / 3_600, seconds / 60 % 60),
     }
 }
@@ -226,7 +227,8 @@ mod tests {
     #[test]
     fn durations_are_readable() {
         let lengths =
-            [0, 99, 7_432, 59_999, 60_000, 103_153, 3_599_400, 3_600_000, 8_130_000, -1_000].map(length);
+            [0, 99, 7_432, 59_999, 60_000, 103_153, 3_599_400, 3_599_980, 3_600_000, 8_130_000, -1_000]
+                .map(length);
         assert_eq!(
             lengths,
             [
@@ -237,6 +239,7 @@ mod tests {
                 "1 m 00 s",
                 "1 m 43 s",
                 "59 m 59 s",
+                "1 h 00 m",
                 "1 h 00 m",
                 "2 h 15 m",
                 "-1.0 s"

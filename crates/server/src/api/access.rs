@@ -113,15 +113,15 @@ impl FromRequestParts<Service> for Operator {
     }
 }
 
-/// A reader of the audit log: of all tenants, or of one.
-pub(super) enum Auditor {
+/// The operator or a tenant, where a route answers both.
+pub(super) enum KeyHolder {
     /// The operator.
     Operator(Operator),
     /// A tenant.
     Tenant(Reader),
 }
 
-impl FromRequestParts<Service> for Auditor {
+impl FromRequestParts<Service> for KeyHolder {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use wholecall_store::{AuditQuery, StoreError, What};
 
 use super::{
-    access::Auditor,
+    access::KeyHolder,
     json as respond,
     parameters::{Parameters, limit, time},
     read,
@@ -31,7 +31,7 @@ pub(super) struct Query {
 /// A page of them, the latest first.
 pub(super) async fn list(
     State(service): State<Service>,
-    auditor: Auditor,
+    holder: KeyHolder,
     Parameters(query): Parameters<Query>,
 ) -> Result<Response, Problem> {
     let what = query.what.as_deref().map(|word| {
@@ -50,12 +50,12 @@ pub(super) async fn list(
         before: before.transpose()?,
         limit: limit(query.limit, ENTRIES, MOST_ENTRIES)?,
     };
-    let (entries, is_tenant) = match auditor {
-        Auditor::Tenant(_) if query.tenant.is_some() => {
+    let (entries, is_tenant) = match holder {
+        KeyHolder::Tenant(_) if query.tenant.is_some() => {
             return Err(Problem::bad_request("tenant: a tenant's key sees the tenant's own entries only"));
         }
-        Auditor::Tenant(view) => (read(view, move |view| view.audit(wanted)).await?, true),
-        Auditor::Operator(operator) => {
+        KeyHolder::Tenant(view) => (read(view, move |view| view.audit(wanted)).await?, true),
+        KeyHolder::Operator(operator) => {
             let store = operator.store(&service);
             let found = tokio::task::spawn_blocking(move || match &query.tenant {
                 Some(name) => store.audit_of_name(name, wanted),

@@ -5,21 +5,14 @@ use axum::{extract::State, response::Response};
 use serde_json::{Value, json};
 use wholecall_record::Time;
 
-use super::{
-    access::{Access, Operator},
-    json as respond, read,
-};
+use super::{access::KeyHolder, json as respond, read};
 use crate::{Service, clock, connection, problem::Problem};
 
-pub(super) async fn health(
-    State(service): State<Service>,
-    operator: Result<Operator, Problem>,
-    access: Result<Access, Problem>,
-) -> Result<Response, Problem> {
-    if operator.is_ok() {
-        return Ok(respond(of_installation(&service).to_string()));
-    }
-    let Access(view) = access?;
+pub(super) async fn health(State(service): State<Service>, holder: KeyHolder) -> Result<Response, Problem> {
+    let view = match holder {
+        KeyHolder::Operator(_) => return Ok(respond(of_installation(&service).to_string())),
+        KeyHolder::Tenant(view) => view,
+    };
     let figures = service.metrics.health.figures(view.tenant(), clock::now());
     let name = service.tenants.with_id(view.tenant()).map_or_else(String::new, |tenant| tenant.name.clone());
     let unreadable: Vec<_> = view

@@ -64,7 +64,7 @@ pub(super) fn routes() -> Vec<Route> {
         post("/v1/notifications", WRITE, import::import),
         delete("/v1/numbers/{number}", ADMIN, numbers::erase),
         get("/v1/directory", READ, directory::directory),
-        get("/v1/health", READ, health::health),
+        get("/v1/health", Needs::OperatorOrKey(Scope::Read), health::health),
         get("/v1/rejected", READ, rejected::list),
         post("/v1/rejected/retry", WRITE, rejected::retry_all),
         get("/v1/rejected/{id}", READ, rejected::one),

@@ -94,7 +94,12 @@ fn each_scope_may_do_on_each_route_what_its_declaration_says() {
                     drop(client.stream(holder, &path, &[]));
                     continue;
                 }
-                let reply = client.send(holder, &method.to_uppercase(), &path, &json!({})).unwrap();
+                // A body that is not read ends its connection: a query has none.
+                let reply = match method.as_str() {
+                    "get" => client.try_get(holder, &path, &[]),
+                    _ => client.send(holder, &method.to_uppercase(), &path, &json!({})),
+                };
+                let reply = reply.unwrap_or_else(|error| panic!("{about}: {error}"));
                 match needed {
                     None => assert_eq!(reply.status, 401, "{about}: {reply:?}"),
                     Some(_) if is_enough => {
