@@ -171,9 +171,10 @@ async fn take(
         std::future::pending::<()>().await;
     }
     let text = String::from_utf8_lossy(&body);
-    let id = text.split("\"id\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+    // The call's, not the message's.
+    let id = text.split("\"id\":\"s-").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
     if let (Ok(ended), Ok(mut latencies)) = (board.ended.lock(), board.latencies.lock())
-        && let Some(at) = ended.get(id)
+        && let Some(at) = ended.get(&format!("s-{id}"))
     {
         latencies.push(at.elapsed());
     }
