@@ -3,102 +3,30 @@
 //! of the account itself over the public network. Also lists the supervisor's sessions that listened to a call.
 //! Related calls stay separate; each names the other in its record.
 
-use std::{
-    collections::HashMap,
-    hash::{DefaultHasher, Hash, Hasher},
-    ops::RangeInclusive,
-    sync::LazyLock,
-};
+mod activity;
+mod connected;
+
+use std::{collections::HashMap, sync::LazyLock};
 
 use compact_str::CompactString;
-use smallvec::SmallVec;
-use wholecall_notification::{Code, Direction, Reason, Role};
+use wholecall_notification::{Code, Direction};
 use wholecall_record::{
     SessionId, Time,
     call::{Related, RelatedKind},
 };
 
+pub(crate) use self::activity::ActivityIndex;
+use self::{
+    activity::{Activity, ActivityKind, Actor, activities_of, public_numbers},
+    connected::connected_periods,
+};
 use crate::{
     description::Description,
     legs::LegKey,
     limits,
-    phone_number::normalized_phone_number,
     session::Session,
     session_graph::{CallKey, SessionGraph, SessionKey, SessionNode},
 };
-
-/// Index of what the extensions of an account did: when, and in which session.
-#[derive(Debug, Default)]
-pub(crate) struct ActivityIndex(hashbrown::HashMap<u64, Sessions>);
-
-/// Sessions in order of time. Most numbers call each other once.
-type Sessions = SmallVec<[(Time, SessionKey); 1]>;
-
-impl ActivityIndex {
-    /// Calls arrive roughly in order of their times, so most entries are appended.
-    fn add(&mut self, activity: &Activity, key: SessionKey) {
-        let list = self.0.entry(activity.actor.list_key(activity.kind)).or_default();
-        let entry = (activity.time, key);
-        match list.last().is_none_or(|last| *last < entry) {
-            true => list.push(entry),
-            false => {
-                if let Err(place) = list.binary_search(&entry) {
-                    list.insert(place, entry);
-                }
-            }
-        }
-    }
-
-    fn remove(&mut self, activity: &Activity, key: SessionKey) {
-        let list_key = activity.actor.list_key(activity.kind);
-        let Some(list) = self.0.get_mut(&list_key) else { return };
-        if let Ok(place) = list.binary_search(&(activity.time, key)) {
-            list.remove(place);
-        }
-        if list.is_empty() {
-            self.0.remove(&list_key);
-        }
-    }
-
-    /// The sessions in which an extension did something within a range of time, in that order.
-    fn sessions_within(
-        &self,
-        actor: Actor,
-        kind: ActivityKind,
-        within: RangeInclusive<Time>,
-    ) -> impl DoubleEndedIterator<Item = (Time, SessionKey)> {
-        let list = self.0.get(&actor.list_key(kind)).map_or(&[][..], |list| list.as_slice());
-        let start = list.partition_point(|(time, _)| time < within.start());
-        let end = list.partition_point(|(time, _)| time <= within.end());
-        list.get(start..end).unwrap_or_default().iter().copied()
-    }
-
-    /// Sessions in which an extension did something at about a time.
-    fn sessions_near(
-        &self,
-        actor: Actor,
-        kind: ActivityKind,
-        time: Time,
-    ) -> impl Iterator<Item = SessionKey> {
-        let within = time + -MAX_TWIN_DISTANCE_MS..=time + MAX_TWIN_DISTANCE_MS;
-        self.sessions_within(actor, kind, within).take(MAX_CANDIDATES).map(|(_, key)| key)
-    }
-}
-
-/// What an extension did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum ActivityKind {
-    /// Began a session.
-    Dial,
-    /// Put the others of a session on hold.
-    Hold,
-    /// Requested a RingOut.
-    RingOut,
-    /// Was connected.
-    Connect,
-    /// Dialled a public number, or was dialled by one: the two numbers stand for the extension.
-    Public,
-}
 
 /// A session's entries in its account's [`ActivityIndex`], and its relations to other sessions.
 #[derive(Debug, Default)]
@@ -119,33 +47,6 @@ impl SessionActivities {
     /// Whether this session is related to any other.
     pub(crate) fn is_related(&self) -> bool {
         !self.to.is_empty() || !self.from.is_empty()
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Activity {
-    actor: Actor,
-    kind: ActivityKind,
-    time: Time,
-    /// The leg that did it.
-    leg: LegKey,
-}
-
-/// Hash of an extension id or of two public numbers: comparing hashes is cheaper than comparing text. Index entries
-/// are always compared by text too, so collisions do no harm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Actor(u64);
-
-impl Actor {
-    fn of(name: impl Hash) -> Self {
-        let mut hasher = DefaultHasher::new();
-        name.hash(&mut hasher);
-        Self(hasher.finish())
-    }
-
-    /// The key of the list of sessions in which it did something.
-    fn list_key(self, kind: ActivityKind) -> u64 {
-        self.0.rotate_left(8) ^ kind as u64
     }
 }
 
@@ -191,7 +92,7 @@ impl<S: Default> SessionGraph<S> {
     pub(crate) fn update_relations(&mut self) -> Vec<CallKey> {
         let dirty = self.take_dirty();
         // If the index is empty, as after reading a file, only the sessions added now can be related.
-        let again = match self.accounts.iter().all(|account| account.activity_index.0.is_empty()) {
+        let again = match self.accounts.iter().all(|account| account.activity_index.is_empty()) {
             true => self.index_all(&dirty),
             false => self.reindex(&dirty),
         };
@@ -524,89 +425,10 @@ impl Relation {
     }
 }
 
-/// A session's first Outbound leg between two public numbers, and the numbers.
-fn public_numbers(session: &Session) -> Option<(LegKey, [CompactString; 2])> {
-    // A leg often has several events in a row.
-    let mut last = None;
-    let mut legs = session.events().map(|event| event.leg).filter(|leg| last.replace(*leg) != Some(*leg));
-    let leg = legs.find(|&leg| session.legs.direction(leg) == Some(Direction::Outbound))?;
-    let [from, to] = session.legs.numbers(leg);
-    Some((leg, [normalized_phone_number(from?)?, normalized_phone_number(to?)?]))
-}
-
 /// When the last leg of a session ended. `None` while a leg is open.
 fn end_of(session: &Session) -> Option<Time> {
     let last = session.events().map(|event| event.status.time).max();
     last.filter(|_| session.open_legs() == 0)
-}
-
-/// When an extension and another party were connected in a session, with no one on hold. A machine is connected
-/// without ringing, so an extension counts only if it rang or dialled. Ends at the first missing notification.
-fn connected_periods(session: &Session, extension: &str) -> Vec<(Time, Option<Time>)> {
-    let mut tracked_legs: SmallVec<[TrackedLeg; 8]> = SmallVec::new();
-    let mut periods: Vec<(Time, Option<Time>)> = Vec::new();
-    let mut effective = Time::from_millis(i64::MIN);
-    let has_others = session.events().any(|event| session.legs.extension(event.leg) != Some(extension));
-    // 1 is never delivered.
-    let mut last_sequence = 1;
-    for event in session.events() {
-        if event.sequence > last_sequence + 1 {
-            // The missing notification may have put a party on hold.
-            break;
-        }
-        last_sequence = event.sequence;
-        effective = effective.max(event.status.time);
-        let Some(code) = event.status.code.filter(|code| *code != Code::Other) else { continue };
-        match tracked_legs.iter_mut().find(|tracked| tracked.leg == event.leg) {
-            Some(tracked) => {
-                (tracked.code, tracked.rang) = (code, tracked.rang || code == Code::Proceeding);
-                tracked.listens = event.status.reason == Some(Reason::Supervising);
-            }
-            None => tracked_legs.push(TrackedLeg {
-                leg: event.leg,
-                is_own: session.legs.extension(event.leg) == Some(extension),
-                dials: session.legs.direction(event.leg) == Some(Direction::Outbound),
-                code,
-                rang: code == Code::Proceeding,
-                listens: event.status.reason == Some(Reason::Supervising),
-            }),
-        }
-        let mut own = tracked_legs.iter().filter(|tracked| tracked.is_own && tracked.is_connected());
-        let own = own.find(|tracked| tracked.rang || tracked.dials);
-        let others = || tracked_legs.iter().any(|tracked| !tracked.is_own && tracked.is_connected());
-        let on_hold = tracked_legs.iter().any(|tracked| tracked.code == Code::Hold);
-        let connected_now = own.is_some_and(|own| !has_others && !own.dials || others()) && !on_hold;
-        match periods.last_mut() {
-            Some((_, end @ None)) if !connected_now => *end = Some(effective),
-            Some((_, None)) => {}
-            _ if connected_now => periods.push((effective, None)),
-            _ => {}
-        }
-    }
-    if last_sequence < session.last_sequence()
-        && let Some((_, end @ None)) = periods.last_mut()
-    {
-        *end = Some(effective);
-    }
-    periods
-}
-
-/// The state of a leg as far as it shows who is connected.
-struct TrackedLeg {
-    leg: LegKey,
-    is_own: bool,
-    dials: bool,
-    code: Code,
-    rang: bool,
-    /// A supervisor's, who listens and is not heard.
-    listens: bool,
-}
-
-impl TrackedLeg {
-    /// A parked party is resumed by the next party that is connected.
-    fn is_connected(&self) -> bool {
-        self.code == Code::Answered && !self.listens || self.code == Code::Parked && !self.is_own
-    }
 }
 
 fn mirrored(a: &Session, b: &Session) -> bool {
@@ -622,51 +444,6 @@ fn mirrored(a: &Session, b: &Session) -> bool {
 fn extension_legs(session: &Session, direction: Direction) -> Vec<Description<'_>> {
     let legs = (0..session.legs.len()).map(|leg| session.legs.description(leg as LegKey));
     legs.filter(|leg| leg.extension.is_some() && leg.direction == Some(direction)).collect()
-}
-
-/// What a session's extensions did, with effective times.
-fn activities_of(session: &Session) -> Box<[Activity]> {
-    let mut activities: SmallVec<[Activity; 8]> = SmallVec::new();
-    if let (Some((leg, numbers)), Some(time)) = (public_numbers(session), session.start())
-        && !session.is_conference()
-    {
-        activities.push(Activity { actor: Actor::of(numbers), kind: ActivityKind::Public, time, leg });
-    }
-    let mut effective = Time::from_millis(i64::MIN);
-    let mut started = false;
-    for event in session.events() {
-        effective = effective.max(event.status.time);
-        let (legs, leg) = (&session.legs, event.leg);
-        let mut activity = |kind| {
-            let actor = legs.extension(leg).map(Actor::of);
-            activities.extend(actor.map(|actor| Activity { actor, kind, time: effective, leg }));
-        };
-        match event.status.code {
-            Some(Code::Hold) => activity(ActivityKind::Hold),
-            Some(Code::Answered) if event.status.reason != Some(Reason::Supervising) => {
-                activity(ActivityKind::Connect)
-            }
-            _ => {}
-        }
-        if started || event.is_text_reply() {
-            continue;
-        }
-        let direction = legs.direction(leg);
-        if session.is_ring_out() {
-            started = legs.ring_out_role(leg) != Some(Role::Target);
-            if started {
-                activity(ActivityKind::RingOut);
-            }
-        } else if direction == Some(Direction::Outbound) {
-            started = true;
-            if !session.is_conference() {
-                activity(ActivityKind::Dial);
-            }
-        }
-    }
-    activities.sort_unstable();
-    activities.dedup_by_key(|activity| Activity { leg: LegKey::MIN, ..*activity });
-    activities.into_boxed_slice()
 }
 
 /// Whether an extension has the others of a session on hold at a time.

@@ -65,13 +65,13 @@ fn collect(arguments: &AssembleArgs) -> anyhow::Result<Tally> {
 
 /// Writes the records of all calls: those of one batch while the processors make the next.
 fn write_all(calls: &Calls, output: &mut Output<impl Write>) -> io::Result<()> {
-    const BATCH: usize = 64;
+    const BATCH_CALLS: usize = 64;
     let make = |start: usize| -> Vec<Call> {
-        let places = start..calls.len().min(start + BATCH);
+        let places = start..calls.len().min(start + BATCH_CALLS);
         places.into_par_iter().filter_map(|place| calls.record_at(place)).collect()
     };
     let mut made = make(0);
-    for next in (BATCH..calls.len() + BATCH).step_by(BATCH) {
+    for next in (BATCH_CALLS..calls.len() + BATCH_CALLS).step_by(BATCH_CALLS) {
         let batch = std::mem::take(&mut made);
         rayon::in_place_scope(|scope| {
             scope.spawn(|_| made = make(next.min(calls.len())));
