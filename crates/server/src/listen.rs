@@ -162,6 +162,9 @@ pub(crate) async fn serve(
                 }
             })),
         }
+        // The requests of those that are open are read before more connections are accepted: a flood of connections closes
+        // those whose request showed no valid key.
+        tokio::task::yield_now().await;
     }
     drop(listener);
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
@@ -216,7 +219,8 @@ async fn respond(
     let is_shown = shown.is_some();
     match shown {
         Some(owner) if !client.is_of_proxy() => client.belongs_to(owner),
-        None if client.is_of_proxy() => match client.unproven_request(from.ip()) {
+        None if !client.is_of_proxy() => client.has_asked(),
+        None => match client.unproven_request(from.ip()) {
             Some(counted) => unproven = Some(counted),
             None => {
                 let detail = "too many requests without a valid key are being answered to this address";

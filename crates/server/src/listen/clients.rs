@@ -1,8 +1,9 @@
 //! How many connections there may be, and which one is closed where there are too many.
 //!
 //! A connection belongs to the address it comes from until a request shows a valid key, token or session; then to that
-//! tenant. Where a limit is reached the oldest connection of whoever has the most is closed, and never the new one: so
-//! whoever opens connections without end closes their own, and a request with a valid key finds its way in.
+//! tenant. Where a limit is reached, a connection of the owner with the most is closed, and never the new one: the oldest
+//! of those whose request showed no valid key, else the oldest of those that have not sent a request yet. So a client that
+//! opens connections without end closes its own, and a request with a valid key from the same address gets through.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -82,16 +83,22 @@ struct Open {
     next: u64,
     all: usize,
     unproven: usize,
-    /// By owner, oldest first, each with what closes it.
-    of: HashMap<Owner, BTreeMap<u64, Arc<Notify>>>,
+    /// By owner, in the order in which they are closed, each with what closes it.
+    of: HashMap<Owner, BTreeMap<Turn, Arc<Notify>>>,
+}
+
+/// When a connection is closed where there are too many: those that have sent a request first, then the oldest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
+    is_silent: bool,
+    number: u64,
 }
 
 /// An open connection; dropped, it is counted no more.
 #[derive(Debug)]
 pub(crate) struct Client {
     clients: Arc<Clients>,
-    number: u64,
-    owner: Mutex<Owner>,
+    place: Mutex<(Owner, Turn)>,
     /// Told when it is to be closed.
     pub(super) close: Arc<Notify>,
 }
@@ -111,7 +118,7 @@ impl Clients {
         let mut open = self.open();
         if let Owner::Address(_) = owner {
             if open.of.get(&owner).map_or(0, BTreeMap::len) >= self.limits.unproven_per_address {
-                open.close_oldest(owner);
+                open.close_first(owner);
             }
             if open.unproven >= self.limits.unproven {
                 open.close_one(|owner| matches!(owner, Owner::Address(_)));
@@ -120,11 +127,11 @@ impl Clients {
         if open.all >= self.limits.all && !open.close_one(|owner| *owner != Owner::Proxy) {
             return None;
         }
-        let (number, close) = (open.next, Arc::new(Notify::new()));
+        let (turn, close) = (Turn { is_silent: true, number: open.next }, Arc::new(Notify::new()));
         open.next += 1;
-        open.add(owner, number, close.clone());
+        open.add(owner, turn, close.clone());
         drop(open);
-        Some(Client { clients: self.clone(), number, owner: Mutex::new(owner), close })
+        Some(Client { clients: self.clone(), place: Mutex::new((owner, turn)), close })
     }
 
     fn requests(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -137,16 +144,16 @@ impl Clients {
 }
 
 impl Open {
-    fn add(&mut self, owner: Owner, number: u64, close: Arc<Notify>) {
+    fn add(&mut self, owner: Owner, turn: Turn, close: Arc<Notify>) {
         self.all += 1;
         self.unproven += usize::from(matches!(owner, Owner::Address(_)));
-        self.of.entry(owner).or_default().insert(number, close);
+        self.of.entry(owner).or_default().insert(turn, close);
     }
 
     /// Nothing if it was closed already.
-    fn remove(&mut self, owner: Owner, number: u64) -> Option<Arc<Notify>> {
+    fn remove(&mut self, owner: Owner, turn: Turn) -> Option<Arc<Notify>> {
         let of_owner = self.of.get_mut(&owner)?;
-        let close = of_owner.remove(&number)?;
+        let close = of_owner.remove(&turn)?;
         if of_owner.is_empty() {
             self.of.remove(&owner);
         }
@@ -155,25 +162,25 @@ impl Open {
         Some(close)
     }
 
-    fn close_oldest(&mut self, owner: Owner) {
-        let oldest = self.of.get(&owner).and_then(|of_owner| of_owner.keys().next().copied());
-        if let Some(close) = oldest.and_then(|number| self.remove(owner, number)) {
-            // Remembered, if nobody waits for it yet.
+    fn close_first(&mut self, owner: Owner) {
+        let first = self.of.get(&owner).and_then(|of_owner| of_owner.keys().next().copied());
+        if let Some(close) = first.and_then(|turn| self.remove(owner, turn)) {
+            // The permit is kept until the connection's task waits for it.
             close.notify_one();
         }
     }
 
-    /// Closes the oldest connection of whoever has the most; false if there is nobody.
+    /// Closes a connection of the owner with the most; false if no owner may be chosen.
     fn close_one(&mut self, may_close: impl Fn(&Owner) -> bool) -> bool {
         let owners = self.of.iter().filter(|(owner, _)| may_close(owner));
         let most = owners.max_by_key(|(_, of_owner)| of_owner.len()).map(|(owner, _)| *owner);
-        most.inspect(|owner| self.close_oldest(*owner)).is_some()
+        most.inspect(|owner| self.close_first(*owner)).is_some()
     }
 }
 
 impl Client {
     pub(super) fn is_of_proxy(&self) -> bool {
-        *self.owner.lock().unwrap_or_else(PoisonError::into_inner) == Owner::Proxy
+        self.place().0 == Owner::Proxy
     }
 
     /// Counts a request without a valid key that came through a proxy; none if there are too many from its address.
@@ -190,22 +197,37 @@ impl Client {
 
     /// A request on it showed whose it is.
     pub(super) fn belongs_to(&self, owner: Owner) {
-        let mut own = self.owner.lock().unwrap_or_else(PoisonError::into_inner);
-        if *own == owner {
+        let turn = self.place().1;
+        self.move_to(owner, Turn { is_silent: false, ..turn });
+    }
+
+    /// A request on it showed no valid key.
+    pub(super) fn has_asked(&self) {
+        let (owner, turn) = *self.place();
+        self.move_to(owner, Turn { is_silent: false, ..turn });
+    }
+
+    fn move_to(&self, owner: Owner, turn: Turn) {
+        let mut place = self.place();
+        if *place == (owner, turn) {
             return;
         }
         let mut open = self.clients.open();
-        if let Some(close) = open.remove(*own, self.number) {
-            open.add(owner, self.number, close);
+        if let Some(close) = open.remove(place.0, place.1) {
+            open.add(owner, turn, close);
         }
-        *own = owner;
+        *place = (owner, turn);
+    }
+
+    fn place(&self) -> MutexGuard<'_, (Owner, Turn)> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        let owner = *self.owner.lock().unwrap_or_else(PoisonError::into_inner);
-        self.clients.open().remove(owner, self.number);
+        let (owner, turn) = *self.place();
+        self.clients.open().remove(owner, turn);
     }
 }
 
@@ -259,6 +281,20 @@ mod tests {
         let opened: Vec<Client> = (0..20).map(|_| clients.admit(address(1)).unwrap()).collect();
         assert!(!is_closed(&victim));
         assert_eq!(opened.iter().filter(|client| !is_closed(client)).count(), 4);
+    }
+
+    #[test]
+    fn a_connection_that_has_not_sent_its_request_outlives_those_that_have() {
+        let clients = Clients::new(LIMITS);
+        let new = clients.admit(address(1)).unwrap();
+        let flood = |_| {
+            let client = clients.admit(address(1)).unwrap();
+            client.has_asked();
+            client
+        };
+        let flood: Vec<Client> = (0..20).map(flood).collect();
+        assert!(!is_closed(&new));
+        assert_eq!(flood.iter().filter(|client| !is_closed(client)).count(), 3);
     }
 
     #[test]
