@@ -5,7 +5,7 @@ use compact_str::CompactString;
 use wholecall_notification::{Direction, Endpoint, Party, Role, Text};
 use wholecall_record::call;
 
-use crate::numbers::is_star_code;
+use wholecall_record::phone::is_star_code;
 
 /// The descriptive fields that notifications give a leg.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,6 +1,7 @@
 //! Which numbers may belong to extensions, and which belong to public services.
 
 use compact_str::CompactString;
+use wholecall_record::phone::{is_star_code, without_caller_id_code};
 
 use crate::{directory::Directory, phone_number::normalized_phone_number};
 
@@ -15,9 +16,6 @@ const PUBLIC_SERVICES: [&str; 18] = [
 /// Without a directory, a number of at most this many digits is taken for an extension number.
 const MAX_EXTENSION_DIGITS: usize = 5;
 
-/// Prefixes of a dialled number that show or hide the caller's own number; they are not part of the number.
-const CALLER_ID_CODES: [&str; 2] = ["*67", "*82"];
-
 /// Whether a number without further description belongs to an extension: the directory has it; without a directory,
 /// it is short and not a public service.
 pub(crate) fn is_extension_number(number: &str, directory: Option<&Directory>) -> bool {
@@ -31,23 +29,12 @@ pub(crate) fn is_extension_number(number: &str, directory: Option<&Directory>) -
     }
 }
 
-/// A dialled number without the prefix that shows or hides the caller's own number.
-pub(crate) fn without_caller_id_code(number: &str) -> &str {
-    let stripped = CALLER_ID_CODES.iter().find_map(|code| number.strip_prefix(code));
-    stripped.filter(|rest| !rest.is_empty()).unwrap_or(number)
-}
-
 /// The number dialled after such a prefix, normalized if it is a public number; any other number as it was dialled.
 pub(crate) fn number_without_code(number: &str) -> CompactString {
     match without_caller_id_code(number) {
         rest if rest == number => CompactString::from(number),
         rest => normalized_phone_number(rest).unwrap_or_else(|| CompactString::from(rest)),
     }
-}
-
-/// Whether a number is a star code: a service of the platform.
-pub(crate) fn is_star_code(number: &str) -> bool {
-    without_caller_id_code(number).starts_with('*')
 }
 
 /// Whether a star code names more than the service: an extension, a group, a park location.
@@ -82,10 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_id_code_is_no_part_of_the_number() {
-        assert_eq!(without_caller_id_code("*6712125550147"), "12125550147");
-        assert_eq!(without_caller_id_code("*67"), "*67");
-        assert!(!is_star_code("*82+12125550147") && is_star_code("*86") && is_star_code("*67"));
+    fn a_star_code_with_more_digits_names_more_than_the_service() {
         assert!(
             star_code_carries_more("*84450")
                 && star_code_carries_more("*801")

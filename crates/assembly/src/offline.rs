@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use wholecall_notification::Notification;
 use wholecall_record::{
-    AccountId, Call, CallId, SessionId, Time,
+    AccountId, Call, CallId, Explanation, SessionId, Time,
     call::{ClosedBecause, State},
-    story::Story,
 };
 
 use crate::{
@@ -127,12 +126,12 @@ impl Calls {
         Some(self.consistency.record(&fold, status))
     }
 
-    /// The story of a published call, with the state of its record: a live call is not closed because its
+    /// The explanation of a published call, with the state of its record: a live call is not closed because its
     /// notifications end here. `None` if no call has its id, nor a session with that id.
-    pub fn story_of(&self, published: &Call) -> Option<Story> {
+    pub fn explain(&self, published: &Call) -> Option<Explanation> {
         let fold = self.graph.fold(self.key_of(published).or_else(|| self.key(&published.id))?)?;
         let status = status_of(published, fold.is_live());
-        Some(fold.story(status))
+        Some(fold.explanation(status))
     }
 
     fn key_of(&self, published: &Call) -> Option<CallKey> {
@@ -143,11 +142,11 @@ impl Calls {
         self.order.iter().copied().find(|&key| is_meant(key))
     }
 
-    /// The story of a call. `None` if no call has that id.
-    pub fn story(&self, id: &str) -> Option<Story> {
+    /// The explanation of a call. `None` if no call has that id.
+    pub fn explanation(&self, id: &str) -> Option<Explanation> {
         let key = self.key(id)?;
         let fold = self.graph.fold(key)?;
-        Some(fold.story(self.status(key, fold.is_live())))
+        Some(fold.explanation(self.status(key, fold.is_live())))
     }
 
     /// The ids of all calls, in order of their start.

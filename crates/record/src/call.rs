@@ -4,6 +4,7 @@
 
 mod completeness;
 mod leg;
+pub mod names;
 mod transfers;
 
 use compact_str::CompactString;

@@ -9,7 +9,7 @@
 
 use compact_str::CompactString;
 
-use crate::screen::alters_display;
+use crate::display::alters_display;
 
 /// A value that can be written into a record.
 pub trait WriteJson {

@@ -1,28 +1,22 @@
-//! The record of a whole call.
+//! The record of a whole call: its types and its invariants.
 //!
-//! The types in [`call`] are the contract (`docs/contract.md`) in Rust; [`Call::violations`] lists the
-//! contradictions in a record. The other modules render records for people and for other programs: [`table`],
-//! [`drawing`] and [`svg`] (of [`lanes`]), [`story`], [`csv`], [`vcon`]. Nothing here knows where a record
-//! came from.
+//! The types in [`call`] are the contract (`docs/contract.md`) in Rust; [`Call::violations`] lists the contradictions
+//! in a record; [`explanation`] has the facts behind one. Nothing here knows where a record came from or how it is
+//! displayed.
 
 pub mod call;
-pub mod csv;
-pub mod drawing;
+pub mod display;
+pub mod explanation;
 pub mod id;
 mod invariants;
 mod json;
-pub mod lanes;
+pub mod phone;
 mod repair;
 pub mod schema;
-pub mod screen;
-pub mod story;
-pub mod svg;
-pub mod table;
 pub mod time;
-pub mod vcon;
-pub mod words;
 
 pub use call::Call;
+pub use explanation::Explanation;
 pub use id::{AccountId, CallId, LegId, ParticipantId, PartyId, SessionId};
 pub use json::WriteJson;
 pub use time::Time;

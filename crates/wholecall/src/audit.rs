@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use wholecall_record::{Time, screen::harmless};
+use wholecall_record::{Time, display::escape_control};
 use wholecall_server::audit::describe;
 use wholecall_store::{AuditEntry, AuditQuery, Store};
 
@@ -54,5 +54,5 @@ fn row(entry: &AuditEntry) -> [String; 7] {
         entry.object.clone(),
         format!("{}{often}", entry.result),
     ]
-    .map(|cell| harmless(&cell).to_string())
+    .map(|cell| escape_control(&cell).to_string())
 }

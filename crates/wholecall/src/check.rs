@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use wholecall_record::screen::harmless;
+use wholecall_record::display::escape_control;
 use wholecall_server::check::{self, Finding, Progress, Step};
 use wholecall_store::Store;
 
@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &CheckArgs) -> anyhow::Result<Tally> {
     for tenant in store.tenants()? {
         let (count, last) = store.of(tenant.id).quarantined(1)?;
         if let Some(last) = last.first() {
-            let (name, reason) = (&tenant.name, harmless(&last.reason));
+            let (name, reason) = (&tenant.name, escape_control(&last.reason));
             println!(
                 "{name}: {count} bodies were rejected, the last since {reason}; `wholecall rejected list {name}`"
             );

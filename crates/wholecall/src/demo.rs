@@ -6,7 +6,8 @@ use anyhow::Context;
 use console::Term;
 use jiff::Timestamp;
 use wholecall_fake_ringcentral::Webhook;
-use wholecall_record::{Call, call::State, table::Table};
+use wholecall_record::{Call, call::State};
+use wholecall_render::table::Table;
 use wholecall_ringcentral::Proxies;
 use wholecall_server::{
     ConnectionLimits, Settings, admin,

@@ -11,7 +11,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 use wholecall_notification::{Message, Notification, Place, Stream};
-use wholecall_record::screen::harmless;
+use wholecall_record::display::escape_control;
 
 /// Of an input that is no such thing at all, every line is a problem.
 const PROBLEMS_NAMED: u64 = 1_000;
@@ -90,7 +90,7 @@ impl Reader {
     ) -> ControlFlow<Stopped> {
         self.tally.problems += 1;
         if self.tally.problems <= PROBLEMS_NAMED {
-            let told = harmless(&format!("{place}: {problem}"));
+            let told = escape_control(&format!("{place}: {problem}"));
             self.progress.suspend(|| eprintln!("{told}"));
         }
         if self.strict { ControlFlow::Break(Stopped) } else { ControlFlow::Continue(()) }

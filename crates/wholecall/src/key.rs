@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
-use wholecall_record::screen::harmless;
+use wholecall_record::display::escape_control;
 use wholecall_server::admin;
 use wholecall_store::{Secret, Store, TenantView, Who};
 
@@ -54,8 +54,8 @@ fn number(keys: &[Secret], id: Option<i64>, name: Option<&str>) -> anyhow::Resul
 }
 
 fn line(key: &Value) -> String {
-    let text = |name: &str| harmless(key[name].as_str().unwrap_or_default());
-    let or = |name: &str, none: &str| harmless(key[name].as_str().unwrap_or(none));
+    let text = |name: &str| escape_control(key[name].as_str().unwrap_or_default());
+    let or = |name: &str, none: &str| escape_control(key[name].as_str().unwrap_or(none));
     format!(
         "{:>4}  {:<10}  {:<6}  expires {:<24}  used {:<24}  {}",
         text("id"),

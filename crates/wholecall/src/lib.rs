@@ -35,7 +35,7 @@ mod verify;
 use std::{io, process::ExitCode};
 
 use clap::Parser;
-use wholecall_record::screen::harmless;
+use wholecall_record::display::escape_control;
 
 use crate::cli::{Cli, Command};
 
@@ -77,7 +77,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // It may name what was read, which anybody may have written.
             let told = format!("wholecall: {error:#}");
-            told.lines().for_each(|line| eprintln!("{}", harmless(line)));
+            told.lines().for_each(|line| eprintln!("{}", escape_control(line)));
             let unreadable = error.is::<input::Stopped>();
             ExitCode::from(if unreadable { PART_UNREADABLE } else { 1 })
         }

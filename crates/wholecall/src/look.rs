@@ -9,10 +9,11 @@ use std::{
 
 use anyhow::Context;
 use wholecall_assembly::{Calls, Collection, Names};
-use wholecall_record::{
-    CallId,
+use wholecall_record::CallId;
+use wholecall_render::{
     drawing::draw,
-    svg::{Drawing, Place},
+    explanation,
+    svg::{Drawing, RenderTarget},
 };
 
 use crate::{
@@ -28,13 +29,13 @@ const PIXELS_PER_UNIT: f32 = 2.0;
 /// Draws calls.
 pub(crate) fn show(arguments: &ShowArgs) -> anyhow::Result<Tally> {
     if let Some(file) = &arguments.png {
-        return look_at_one(&arguments.look, Place::Picture, |svg| {
-            let picture = wholecall_picture::png(svg, PIXELS_PER_UNIT)?;
+        return look_at_one(&arguments.look, RenderTarget::Picture, |svg| {
+            let picture = wholecall_render::png::png(svg, PIXELS_PER_UNIT)?;
             fs::write(file, picture).with_context(|| format!("{} cannot be written", file.display()))
         });
     }
     if arguments.svg {
-        return look_at_one(&arguments.look, Place::Alone, |svg| Ok(writeln!(io::stdout(), "{svg}")?));
+        return look_at_one(&arguments.look, RenderTarget::Alone, |svg| Ok(writeln!(io::stdout(), "{svg}")?));
     }
     let screen = terminal::screen();
     look(&arguments.look, |calls, id| calls.get(id).map(|call| draw(&call, screen)))
@@ -43,7 +44,7 @@ pub(crate) fn show(arguments: &ShowArgs) -> anyhow::Result<Tally> {
 /// Draws the one call that is asked for, or the only one there is.
 fn look_at_one(
     arguments: &LookArgs,
-    place: Place,
+    place: RenderTarget,
     write: impl FnOnce(&str) -> anyhow::Result<()>,
 ) -> anyhow::Result<Tally> {
     let (id, files) = call_and_files(&arguments.call_and_files)?;
@@ -62,7 +63,9 @@ fn look_at_one(
 /// Tells the stories of calls.
 pub(crate) fn explain(arguments: &LookArgs) -> anyhow::Result<Tally> {
     let screen = terminal::screen();
-    look(arguments, |calls, id| calls.story(id).map(|story| story.text(screen)))
+    look(arguments, |calls, id| {
+        calls.explanation(id).map(|facts| explanation::text(&explanation::worded(&facts), screen))
+    })
 }
 
 fn look(arguments: &LookArgs, text: impl Fn(&Calls, &str) -> Option<String>) -> anyhow::Result<Tally> {

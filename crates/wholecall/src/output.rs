@@ -2,7 +2,8 @@
 
 use std::io::{self, BufWriter, Write};
 
-use wholecall_record::{Call, CallId, WriteJson, csv::CsvWriter, screen::harmless, table::Table, vcon::vcon};
+use wholecall_record::{Call, CallId, WriteJson, display::escape_control};
+use wholecall_render::{csv::CsvWriter, table::Table, vcon::vcon};
 
 use crate::{cli::Format, signing::Signer, terminal};
 
@@ -78,7 +79,7 @@ impl<W: Write> Output<W> {
                 writeln!(to, "{merged}")
             }
             _ => {
-                let (id, into) = (harmless(id.as_str()), harmless(into.as_str()));
+                let (id, into) = (escape_control(id.as_str()), escape_control(into.as_str()));
                 eprintln!("wholecall: call {id} turned out to be part of {into}, whose record follows");
                 Ok(())
             }

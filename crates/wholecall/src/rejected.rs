@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anyhow::Context;
 use serde_json::{Value, json};
-use wholecall_record::screen::harmless;
+use wholecall_record::display::escape_control;
 use wholecall_server::{admin, rejected};
 use wholecall_store::{Store, Who};
 
@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &RejectedArgs) -> anyhow::Result<Tally> {
 }
 
 fn line(described: &Value) -> String {
-    let text = |name: &str| harmless(described[name].as_str().unwrap_or_default());
+    let text = |name: &str| escape_control(described[name].as_str().unwrap_or_default());
     let marked = if described["isToBeRetried"] == true { "  (to be retried)" } else { "" };
     format!("{:>8}  {}  {}{marked}", text("id"), text("arrivedAt"), text("reason"))
 }

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use serde_json::{Value, json};
-use wholecall_record::screen::harmless;
+use wholecall_record::display::escape_control;
 use wholecall_server::admin;
 use wholecall_store::{SecretKind, Store, TenantSettings, Who};
 
@@ -111,7 +111,7 @@ pub(crate) fn print(as_json: bool, value: &Value) -> io::Result<()> {
             let width = members.keys().map(String::len).max().unwrap_or(0);
             for (name, value) in members {
                 let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                writeln!(out, "{name:width$}  {}", harmless(&value))?;
+                writeln!(out, "{name:width$}  {}", escape_control(&value))?;
             }
         }
     }

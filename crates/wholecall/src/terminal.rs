@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, stderr, stdout};
 
 use console::Term;
-use wholecall_record::screen::Screen;
+use wholecall_render::terminal::Screen;
 
 /// The screen behind standard output: coloured and as wide as the terminal, plain where it is piped.
 /// `NO_COLOR` and `CLICOLOR_FORCE` are honoured.

@@ -11,13 +11,10 @@ use wholecall_notification::{Document, Message};
 use wholecall_record::{
     Call, ParticipantId, Time,
     call::{Outcome, State},
-    csv::CsvWriter,
-    drawing::draw,
-    screen::Screen,
-    story::Story,
-    svg::Drawing,
-    table::Table,
-    vcon::vcon,
+    explanation::WordedExplanation,
+};
+use wholecall_render::{
+    csv::CsvWriter, drawing::draw, explanation, svg::Drawing, table::Table, terminal::Screen, vcon::vcon,
 };
 use wholecall_simulator::{Notification, Scenario};
 
@@ -39,7 +36,7 @@ fn collected(documents: &[String]) -> wholecall_assembly::Calls {
 }
 
 /// Everything that is written for people or other programs about a call, by what it is.
-fn renderings(call: &Call, story: &Story) -> BTreeMap<&'static str, String> {
+fn renderings(call: &Call, story: &WordedExplanation) -> BTreeMap<&'static str, String> {
     let mut table = Table::new(SCREEN);
     table.add(call);
     BTreeMap::from([
@@ -48,7 +45,7 @@ fn renderings(call: &Call, story: &Story) -> BTreeMap<&'static str, String> {
         ("svg", words_of(&Drawing::default().svg(call))),
         ("csv", csv(call)),
         ("vcon", vcon(call).to_string()),
-        ("story", story.text(SCREEN)),
+        ("story", explanation::text(story, SCREEN)),
     ])
 }
 
@@ -89,7 +86,7 @@ fn nothing_says_who_hung_up() {
         let documents: Vec<String> = notifications.iter().map(Notification::to_json).collect();
         let calls = collected(&documents);
         for call in calls.records() {
-            let story = calls.story(&call.id).unwrap();
+            let story = explanation::worded(&calls.explanation(&call.id).unwrap());
             for (kind, text) in renderings(&call, &story) {
                 let lower = text.to_lowercase();
                 for words in ["hung up", "hung-up", "hangs up", "hang up"] {
@@ -188,10 +185,13 @@ fn a_live_call_is_not_said_to_be_over() {
 /// Looks at the live versions among changes; tells how many there are.
 fn expect_all_live(name: &str, changes: &[Change], documents: &[String]) -> usize {
     let live = changes.iter().filter_map(Change::call).filter(|call| call.state == State::Live);
-    live.map(|call| expect_live(name, call, &collected(documents).story_of(call).unwrap())).count()
+    live.map(|call| {
+        expect_live(name, call, &explanation::worded(&collected(documents).explain(call).unwrap()))
+    })
+    .count()
 }
 
-fn expect_live(name: &str, call: &Call, story: &Story) {
+fn expect_live(name: &str, call: &Call, story: &WordedExplanation) {
     for (kind, text) in renderings(call, story) {
         for words in [
             "Ended",
@@ -213,7 +213,7 @@ fn expect_live(name: &str, call: &Call, story: &Story) {
     let concluded: Vec<&str> = of_result.map(|one| one.text.rsplit(' ').next().unwrap()).collect();
     let other = |word: &&str| *word != call.result.as_str();
     for word in final_results().filter(other) {
-        assert!(!concluded.contains(&word), "{name}: {word}\n{}", story.text(SCREEN));
+        assert!(!concluded.contains(&word), "{name}: {word}\n{}", explanation::text(story, SCREEN));
         let told = story.title.rsplit(": ").next().unwrap();
         assert!(!told.eq_ignore_ascii_case(word), "{name}: {}", story.title);
     }

@@ -10,13 +10,14 @@
 //! 4. [`spans`]: the state of each leg over time, and when it ended;
 //! 5. [`presence`]: who was connected in which room, and so who heard whom;
 //! 6. [`moves`], [`queues`], [`outcomes`]: how the call was moved, and how it came out;
-//! 7. [`closing`]: whether it is over; [`record`], with its [`participants`] and its [`completeness`], and [`story`]: the
+//! 7. [`closing`]: whether it is over; [`record`], with its [`participants`] and its [`completeness`], and [`explanation`]: the
 //!    results.
 
 mod bounds;
 mod closing;
 mod completeness;
 mod conclusions;
+mod explanation;
 mod headline;
 mod inferred_parties;
 mod legs;
@@ -32,7 +33,6 @@ mod record;
 mod result;
 mod sides;
 mod spans;
-mod story;
 
 use wholecall_notification::Code;
 use wholecall_record::{AccountId, CallId, ParticipantId, Time, call};

@@ -3,7 +3,10 @@
 use compact_str::CompactString;
 use smallvec::SmallVec;
 use wholecall_notification::{Code, Reason};
-use wholecall_record::{ParticipantId, SessionId, call::Kind, words};
+use wholecall_record::{
+    ParticipantId, SessionId,
+    call::{Kind, names},
+};
 
 use super::{Fold, inferred_parties::InferredParty, legs::Leg};
 use crate::{
@@ -327,7 +330,7 @@ impl Person {
     /// The name under which a record shows it.
     pub(super) fn display_name(&self) -> CompactString {
         let extension = self.extension_number.as_deref().or(self.extension.as_deref());
-        CompactString::from(words::display_name(self.name.as_deref(), self.number.as_deref(), extension))
+        CompactString::from(names::display_name(self.name.as_deref(), self.number.as_deref(), extension))
     }
 
     fn new(mention: &Mention<'_>) -> Self {

@@ -7,9 +7,8 @@ use wholecall_record::{
     Call, LegId, ParticipantId, Time,
     call::{
         Conversation, Durations, Kind, LegDirection, LegState, Link, LinkEnd, Move, MoveKind, QueueOutcome,
-        QueueVisit, Recording, SCHEMA, Segment, Session, Side, State, View,
+        QueueVisit, Recording, SCHEMA, Segment, Session, Side, State, View, names,
     },
-    words,
 };
 
 use super::{
@@ -178,7 +177,7 @@ impl Fold<'_> {
     fn side(&self, side: Side) -> Side {
         let number = side.phone_number.as_deref();
         let extension = side.extension_number.as_deref().or(side.extension_id.as_deref());
-        let display_name = words::display_name(side.name.as_deref(), number, extension);
+        let display_name = names::display_name(side.name.as_deref(), number, extension);
         Side { display_name: CompactString::from(display_name), ..side }
     }
 

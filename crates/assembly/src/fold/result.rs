@@ -5,6 +5,7 @@ use wholecall_notification::{Code, Reason};
 use wholecall_record::{
     Time,
     call::{Direction, Kind, LegState, Outcome, QueueOutcome, State},
+    phone::is_star_code,
 };
 
 use super::{
@@ -13,10 +14,7 @@ use super::{
     queues::Visit,
     sides::{Caller, Dialled, may_be_ours},
 };
-use crate::{
-    directory::EntryKind,
-    numbers::{is_star_code, star_code_carries_more},
-};
+use crate::{directory::EntryKind, numbers::star_code_carries_more};
 
 /// What decides the result of a call.
 pub(super) struct OutcomeInput<'f, 'a> {

@@ -4,17 +4,14 @@ use wholecall_notification::Role;
 use wholecall_record::{
     ParticipantId,
     call::{Direction, LinkKind},
+    phone::is_star_code,
 };
 
 use super::{
     Fold,
     people::{extension_id, own_side},
 };
-use crate::{
-    description::Side,
-    directory::Directory,
-    numbers::{is_extension_number, is_star_code},
-};
+use crate::{description::Side, directory::Directory, numbers::is_extension_number};
 
 /// The rank of a session among those of its call. The call is named after the session with the first rank; of
 /// several, the one that began first.

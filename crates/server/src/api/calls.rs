@@ -6,7 +6,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
-use wholecall_record::{Call, WriteJson, csv::CsvWriter, vcon};
+use wholecall_record::{Call, WriteJson};
+use wholecall_render::{csv::CsvWriter, vcon};
 use wholecall_store::{Entry, Found};
 
 use super::{

@@ -5,10 +5,8 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use wholecall_record::{
-    Call,
-    svg::{Drawing, MOST_LANES, Place},
-};
+use wholecall_record::Call;
+use wholecall_render::svg::{Drawing, MAX_LANES, RenderTarget};
 use wholecall_store::{Found, TenantView};
 
 use super::{
@@ -62,8 +60,8 @@ pub(crate) async fn png_of(
 ) -> Result<Response, Problem> {
     draw(reader, move |view| {
         let call = current(view, &id)?;
-        let svg = svg_text(&call, Drawing { place: Place::Picture, ..choose(&call) })?;
-        let png = wholecall_picture::png(&svg, PIXELS_PER_UNIT)
+        let svg = svg_text(&call, Drawing { place: RenderTarget::Picture, ..choose(&call) })?;
+        let png = wholecall_render::png::png(&svg, PIXELS_PER_UNIT)
             .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))?;
         Ok((POLICY, [(header::CONTENT_TYPE, "image/png")], png).into_response())
     })
@@ -73,8 +71,8 @@ pub(crate) async fn png_of(
 /// The drawing as text, unless it would have too many lanes.
 pub(crate) fn svg_text(call: &Call, drawing: Drawing) -> Result<String, Problem> {
     let lanes = call.participants.len();
-    if lanes > MOST_LANES {
-        let detail = format!("the call has {lanes} participants; a drawing has {MOST_LANES} lanes at most");
+    if lanes > MAX_LANES {
+        let detail = format!("the call has {lanes} participants; a drawing has {MAX_LANES} lanes at most");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
     }
     Ok(drawing.svg(call))

@@ -9,7 +9,7 @@ use axum::{
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use wholecall_record::csv::Rows;
+use wholecall_render::csv::Rows;
 use wholecall_store::{CountedFor, Stats, TenantView};
 
 use super::{

@@ -5,7 +5,9 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use wholecall_record::{WriteJson, screen::Screen, story::Story};
+use wholecall_record::WriteJson;
+use wholecall_record::explanation::WordedExplanation;
+use wholecall_render::{explanation, terminal::Screen};
 use wholecall_store::{StoreError, StoredCall, TenantView};
 
 use super::{access::Access, calls::no_call, compute, json};
@@ -22,7 +24,7 @@ pub(super) async fn explain(
     compute(view, move |view| {
         let story = story_of(view, &id)?.ok_or_else(|| no_call(&id))?;
         if is_text {
-            return Ok(story.text(Screen::PLAIN).into_response());
+            return Ok(explanation::text(&story, Screen::PLAIN).into_response());
         }
         let mut text = Vec::new();
         story.write_json(&mut text);
@@ -33,10 +35,11 @@ pub(super) async fn explain(
 
 /// The story of a call as its current record has it: of the notifications that are in the record, with the directory and
 /// in the state that it was made with.
-pub(crate) fn story_of(view: &TenantView, id: &str) -> Result<Option<Story>, StoreError> {
+pub(crate) fn story_of(view: &TenantView, id: &str) -> Result<Option<WordedExplanation>, StoreError> {
     let Some(StoredCall { record: Some(record), entries, .. }) = view.call_with_its_notifications(id)? else {
         return Ok(None);
     };
     let directory = directories::of_version(view, record.account_id.as_deref(), record.directory_version)?;
-    Ok(collect(&entries, directory.map(Into::into)).finish().story_of(&record))
+    let facts = collect(&entries, directory.map(Into::into)).finish().explain(&record);
+    Ok(facts.as_ref().map(explanation::worded))
 }

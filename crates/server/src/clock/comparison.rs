@@ -14,7 +14,7 @@ use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue},
     metrics::{family::Family, gauge::Gauge},
 };
-use wholecall_record::words;
+use wholecall_render::humanize;
 use wholecall_store::TenantId;
 
 use super::Moment;
@@ -83,7 +83,7 @@ impl Compared {
             Others::RingCentral => "RingCentral's",
             Others::Receivers => "the clocks of those who receive webhooks",
         };
-        let length = words::length(self.offset_ms.abs());
+        let length = humanize::duration(self.offset_ms.abs());
         self.is_alarm.then(|| {
             format!(
                 "this machine's clock is {length} {direction} {whose}: set it, and keep it right with NTP \

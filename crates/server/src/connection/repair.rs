@@ -15,7 +15,7 @@ use tokio::{
     sync::{Semaphore, mpsc, watch},
     task::JoinSet,
 };
-use wholecall_record::{Time, screen::harmless};
+use wholecall_record::{Time, display::escape_control};
 use wholecall_ringcentral::{Client, Error, Logged, Session, is_requestable, session_path};
 use wholecall_store::{StoreError, TenantId};
 
@@ -79,7 +79,7 @@ pub(super) async fn run(
         };
         // Whoever may post a notification chooses its ids; the request would be made as the administrator.
         if !is_requestable(&asking.session) {
-            tracing::info!(session = %harmless(&asking.session), "RingCentral is not asked for a session with such an id");
+            tracing::info!(session = %escape_control(&asking.session), "RingCentral is not asked for a session with such an id");
             continue;
         }
         let Some(client) = context.client_of(asking.tenant, &asking.account) else { continue };

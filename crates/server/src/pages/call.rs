@@ -6,10 +6,13 @@ use serde_json::Value;
 use wholecall_notification::{Document, Message, Notification, Source};
 use wholecall_record::{
     Call, SessionId, Time,
-    call::{Evidence, EvidenceKind},
-    story::{Story, letter},
-    svg::{Drawing, Place},
-    words,
+    call::{Evidence, EvidenceKind, names},
+    explanation::{WordedExplanation, WordedStep},
+};
+use wholecall_render::{
+    explanation::letter,
+    humanize,
+    svg::{Drawing, RenderTarget},
 };
 use wholecall_store::{Entry, Found, StoredChange, TenantView};
 
@@ -74,7 +77,7 @@ struct Page<'c> {
     drawing: String,
     clock: String,
     steps: Vec<Step>,
-    story: Story,
+    story: WordedExplanation,
     people: Vec<Person>,
     /// By letter and id.
     sessions: Vec<(String, String)>,
@@ -116,7 +119,7 @@ fn write(view: &TenantView, id: &str, frame: Frame, zone: &Zone) -> Result<Respo
         frame,
         title: story.title.to_string(),
         facts: facts(&call, zone),
-        drawing: drawing::svg_text(&call, Drawing { clock, place: Place::Page })
+        drawing: drawing::svg_text(&call, Drawing { clock, place: RenderTarget::Page })
             .unwrap_or_else(|problem| format!("<p>Not drawn: {}.</p>", problem.detail())),
         clock: clock.name(),
         steps: story.steps.iter().map(|step| shown_step(&story, step, zone)).collect(),
@@ -141,23 +144,23 @@ fn write(view: &TenantView, id: &str, frame: Frame, zone: &Zone) -> Result<Respo
 
 fn facts(call: &Call, zone: &Zone) -> Vec<(&'static str, String)> {
     let lengths = call.durations;
-    let has_been = |millis: i64| Some(millis).filter(|millis| *millis > 0).map(words::length);
+    let has_been = |millis: i64| Some(millis).filter(|millis| *millis > 0).map(humanize::duration);
     let end = call.end_time.map_or_else(|| "–".to_owned(), |end| zone.show(end.as_millis()));
     let at_most = if call.is_talk_inferred() { "at most " } else { "" };
     let mut facts = vec![
-        ("Result", words::name_of_result(call.result).to_owned()),
+        ("Result", humanize::name_of_result(call.result).to_owned()),
         ("State", call.state.as_str().to_owned()),
         ("Direction", call.direction.as_str().to_owned()),
         ("Began", zone.show(call.start_time.as_millis())),
         ("Ended", end),
-        ("In all", words::length(lengths.total_ms)),
-        ("Waited", words::length(lengths.wait_ms)),
-        ("Talked", format!("{at_most}{}", words::length(lengths.talk_ms))),
+        ("In all", humanize::duration(lengths.total_ms)),
+        ("Waited", humanize::duration(lengths.wait_ms)),
+        ("Talked", format!("{at_most}{}", humanize::duration(lengths.talk_ms))),
     ];
     facts.extend(call.answered_by.as_ref().map(|id| ("Answered by", call.name_and_user(id))));
     facts.extend(call.customer.as_ref().map(|id| ("Customer", call.name(Some(id)))));
-    facts.extend(call.end_state.map(|state| ("Last state", words::name_of_end_state(state).to_owned())));
-    facts.extend(call.activity.map(|state| ("Now", words::name_of_end_state(state).to_owned())));
+    facts.extend(call.end_state.map(|state| ("Last state", humanize::name_of_end_state(state).to_owned())));
+    facts.extend(call.activity.map(|state| ("Now", humanize::name_of_end_state(state).to_owned())));
     facts.extend(has_been(lengths.hold_ms).map(|length| ("Held", length)));
     facts.extend(has_been(lengths.parked_ms).map(|length| ("Parked", length)));
     facts
@@ -167,14 +170,14 @@ fn person(call: &Call, participant: &wholecall_record::call::Participant) -> Per
     let mut roles: Vec<String> = participant.roles.iter().map(|role| role.as_str().to_owned()).collect();
     roles.extend(call.rings_for(participant));
     Person {
-        name: words::name_of(participant),
-        kind: words::name_of_kind(participant.kind),
+        name: names::name_of(participant),
+        kind: humanize::name_of_kind(participant.kind),
         number: participant.phone_number.as_deref().unwrap_or_default().to_owned(),
         extension: participant.extension_id.as_deref().unwrap_or_default().to_owned(),
         roles: roles.join(", "),
-        ring: words::clock_length(participant.ring_ms),
-        talk: words::clock_length(participant.talk_ms),
-        hold: words::clock_length(participant.hold_ms),
+        ring: humanize::short_duration(participant.ring_ms),
+        talk: humanize::short_duration(participant.talk_ms),
+        hold: humanize::short_duration(participant.hold_ms),
     }
 }
 
@@ -185,7 +188,7 @@ fn exact(time: Time, zone: &Zone) -> String {
 }
 
 /// What a notification is called: `A 8`; and where it stands on the page.
-fn named(story: &Story, proof: &Evidence) -> (String, String) {
+fn named(story: &WordedExplanation, proof: &Evidence) -> (String, String) {
     let session = &proof.telephony_session_id;
     let place = story.sessions.iter().position(|known| known == session);
     let session = place.map_or_else(|| session.to_string(), letter);
@@ -210,7 +213,7 @@ fn as_evidence(notification: &Notification<'_, '_>) -> Evidence {
     }
 }
 
-fn shown_step(story: &Story, step: &wholecall_record::story::Step, zone: &Zone) -> Step {
+fn shown_step(story: &WordedExplanation, step: &WordedStep, zone: &Zone) -> Step {
     let proofs = step.evidence.iter().map(|proof| {
         let (name, anchor) = named(story, proof);
         (name, format!("#{anchor}"))
@@ -224,7 +227,7 @@ fn shown_step(story: &Story, step: &wholecall_record::story::Step, zone: &Zone) 
     }
 }
 
-fn told(story: &Story, entry: &Entry, zone: &Zone) -> Option<Told> {
+fn told(story: &WordedExplanation, entry: &Entry, zone: &Zone) -> Option<Told> {
     let document = Document::parse(&entry.body).ok()?;
     let Ok(Message::Session(notification)) = document.message() else { return None };
     let own = as_evidence(&notification);
@@ -252,7 +255,7 @@ fn told(story: &Story, entry: &Entry, zone: &Zone) -> Option<Told> {
         name,
         anchor,
         arrived: exact(Time::from_millis(entry.arrived_ms), zone),
-        delay: words::length(delay_ms),
+        delay: humanize::duration(delay_ms),
         says: says.collect::<Vec<_>>().join(", "),
         proves: proves.map(|(index, step)| (index, step.text.to_string())).collect(),
         body: serde_json::to_string_pretty(&body).unwrap_or_default(),
@@ -284,14 +287,18 @@ fn shown_versions(versions: &[StoredChange], zone: &Zone) -> Vec<Version> {
 /// The drawing alone.
 pub(super) async fn svg(viewer: Viewer, Path(id): Path<String>) -> Result<Response, Response> {
     let zone = viewer.visitor.zone;
-    let choose =
-        move |call: &Call| Drawing { clock: zone.clock(call.start_time.as_millis()), place: Place::Alone };
+    let choose = move |call: &Call| Drawing {
+        clock: zone.clock(call.start_time.as_millis()),
+        place: RenderTarget::Alone,
+    };
     drawing::svg_of(viewer.view, id, choose).await.map_err(Response::from)
 }
 
 pub(super) async fn png(viewer: Viewer, Path(id): Path<String>) -> Result<Response, Response> {
     let zone = viewer.visitor.zone;
-    let choose =
-        move |call: &Call| Drawing { clock: zone.clock(call.start_time.as_millis()), place: Place::Picture };
+    let choose = move |call: &Call| Drawing {
+        clock: zone.clock(call.start_time.as_millis()),
+        place: RenderTarget::Picture,
+    };
     drawing::png_of(viewer.view, id, choose).await.map_err(Response::from)
 }

@@ -10,10 +10,8 @@ use serde::Deserialize;
 use wholecall_record::{
     Call,
     call::{Direction, EndState, MoveKind, Outcome, State},
-    csv::CsvWriter,
-    screen::Screen,
-    table, words,
 };
+use wholecall_render::{csv::CsvWriter, humanize, table, terminal::Screen};
 use wholecall_store::{Filter, TenantView};
 
 use super::{
@@ -146,7 +144,7 @@ impl Line {
             answered_by: table::answered_by(call),
             result: call.result.as_str(),
             state: call.state,
-            wait: words::clock_length(call.durations.wait_ms),
+            wait: humanize::short_duration(call.durations.wait_ms),
             last_state: table::last_state(call),
             talk: table::talk(call, Screen::PLAIN),
             moves: table::moves(call, Screen::PLAIN),
@@ -192,7 +190,7 @@ pub(super) async fn calls(viewer: Viewer, Query(search): Query<Search>) -> Resul
         end_states: EndState::ALL.iter().map(|word| word.as_str()).collect(),
         people: search.people(),
         directions: Direction::ALL.iter().map(|word| word.as_str()).collect(),
-        steps: MoveKind::ALL.iter().map(|word| (word.as_str(), words::name_of_move(*word))).collect(),
+        steps: MoveKind::ALL.iter().map(|word| (word.as_str(), humanize::name_of_move(*word))).collect(),
         states: State::ALL.iter().map(|word| word.as_str()).collect(),
         search,
         frame,

@@ -1,7 +1,7 @@
 //! What a tenant's endpoints were told, as the pages show it, and the button that sends it once more.
 
 use axum::{extract::Path, http::HeaderMap, response::Response};
-use wholecall_record::words;
+use wholecall_render::humanize;
 use wholecall_store::{Delivery, DeliveryState, Endpoint, TenantView};
 
 use super::{
@@ -33,7 +33,7 @@ pub(super) struct Tried {
 pub(super) fn shown(view: &TenantView, delivery: &Delivery, zone: &Zone) -> Shown {
     let attempts = delivery.attempts.iter().map(|attempt| Tried {
         time: zone.show(attempt.started_ms),
-        took: words::length(attempt.duration_ms),
+        took: humanize::duration(attempt.duration_ms),
         came: match (attempt.status, &attempt.problem) {
             (Some(status), None) => status.to_string(),
             (Some(status), Some(problem)) => format!("{status}: {problem}"),

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{extract::State, response::Response};
 use serde_json::Value;
-use wholecall_record::words;
+use wholecall_render::humanize;
 use wholecall_store::{Damage, Refused};
 
 use super::{
@@ -36,7 +36,7 @@ struct Line {
 }
 
 fn delay(delay_ms: Option<i64>) -> String {
-    delay_ms.map_or_else(|| "–".to_owned(), words::length)
+    delay_ms.map_or_else(|| "–".to_owned(), humanize::duration)
 }
 
 #[derive(Template)]

@@ -46,7 +46,7 @@ pub(crate) struct Pages {
 /// The script and the style of all pages.
 static SCRIPT: &str = include_str!("../../assets/wholecall.js");
 static STYLE: LazyLock<String> = LazyLock::new(|| {
-    include_str!("../../assets/wholecall.css").to_owned() + &wholecall_record::svg::style_sheet()
+    include_str!("../../assets/wholecall.css").to_owned() + &wholecall_render::svg::style_sheet()
 });
 const ICON: &str = include_str!("../../assets/icon.svg");
 

@@ -4,10 +4,9 @@ use askama::Template;
 use wholecall_record::{
     Call, ParticipantId, Time,
     call::{EndState, Kind, Leg, LegState},
-    lanes,
-    screen::harmless,
-    table,
+    display::escape_control,
 };
+use wholecall_render::{lanes, table};
 
 /// What a call is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,7 +208,7 @@ impl<'a> Row<'a> {
             from: table::side(call, &call.from),
             to: table::side(call, &call.to),
             doing,
-            with: harmless(&with),
+            with: escape_control(&with),
             since_ms: since.as_millis(),
             start_ms: call.start_time.as_millis(),
         }

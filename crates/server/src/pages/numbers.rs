@@ -10,7 +10,8 @@ use axum::{
 };
 use jiff::{Timestamp, ToSpan, civil::Date};
 use serde::Deserialize;
-use wholecall_record::{Call, words};
+use wholecall_record::{Call, call::names};
+use wholecall_render::humanize;
 use wholecall_store::{CountedFor, Filter, Stats, StoreError, TenantView};
 
 use super::{
@@ -70,11 +71,11 @@ impl Part {
     }
 
     fn wait(&self, percent: usize) -> String {
-        self.stats.wait_ms(percent).map_or_else(|| "–".to_owned(), words::clock_length)
+        self.stats.wait_ms(percent).map_or_else(|| "–".to_owned(), humanize::short_duration)
     }
 
     fn talk(&self) -> String {
-        words::clock_length(self.stats.talk_ms)
+        humanize::short_duration(self.stats.talk_ms)
     }
 }
 
@@ -245,7 +246,7 @@ pub(super) fn names_of(
         let Some(last) = seen.next() else { continue };
         let best =
             if last.name.is_some() { None } else { seen.find(|participant| participant.name.is_some()) };
-        names.insert(id, words::name_of(&best.unwrap_or(last)));
+        names.insert(id, names::name_of(&best.unwrap_or(last)));
     }
     Ok(names)
 }

@@ -16,7 +16,7 @@ use axum::{
 };
 use jiff::{Timestamp, tz::TimeZone};
 use subtle::ConstantTimeEq;
-use wholecall_record::svg::Clock;
+use wholecall_render::svg::Clock;
 use wholecall_store::{Actor, Scope, What, Who};
 
 use super::answers;

@@ -1,10 +1,9 @@
 //! The layout of a call's drawing: a lane per participant over a time axis, and moves between the lanes. All
 //! drawings (terminal, SVG) render this layout.
 
-use crate::{
+use wholecall_record::{
     ParticipantId, Time,
-    call::{Call, Kind, Leg, LegDirection, LegOutcome, LegState, MoveKind, Participant},
-    words,
+    call::{Call, Kind, Leg, LegDirection, LegOutcome, LegState, MoveKind, Participant, names},
 };
 
 /// The layout, without a size.
@@ -166,7 +165,7 @@ impl Lanes {
         let talks = talks.collect();
         let lanes = present.iter().map(|(_, participant)| Lane {
             participant: participant.id.clone(),
-            name: words::name_of(participant),
+            name: names::name_of(participant),
             kind: participant.kind,
             stretches: stretches(call, participant, end),
         });
@@ -181,7 +180,7 @@ fn first_seen(call: &Call, participant: &Participant) -> Option<Time> {
 }
 
 /// A move in a sentence.
-pub fn sentence(call: &Call, step: &crate::call::Move) -> String {
+pub fn sentence(call: &Call, step: &wholecall_record::call::Move) -> String {
     let by = call.name(step.by.as_ref());
     let to =
         step.target.as_ref().map(|target| format!(" to {}", call.name(Some(target)))).unwrap_or_default();

@@ -6,7 +6,8 @@
 use std::{env, fs, path::Path};
 
 use serde_json::{Value, json};
-use wholecall_record::{Call, svg::Drawing};
+use wholecall_record::Call;
+use wholecall_render::svg::Drawing;
 
 fn time(second: usize) -> String {
     format!("2026-11-16T15:{:02}:{:02}.250Z", second / 60, second % 60)

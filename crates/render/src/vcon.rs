@@ -11,7 +11,7 @@ mod parties;
 use serde_json::{Value, json};
 
 use self::history::{history_of_call, history_of_talk};
-use crate::{
+use wholecall_record::{
     ParticipantId,
     call::{Call, Conversation, LegOutcome, Move, MoveKind, Outcome, State},
 };

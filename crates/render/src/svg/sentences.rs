@@ -1,9 +1,10 @@
 //! The words of a drawing, which say the same as its picture.
 
+use wholecall_record::call::{Call, Direction, EndState, Outcome, Participant, Role, State, View};
+
 use crate::{
-    call::{Call, Direction, EndState, Outcome, Participant, Role, State, View},
+    humanize,
     lanes::{Lanes, Talk},
-    words,
 };
 
 /// A clock with a fixed offset from UTC.
@@ -15,13 +16,13 @@ pub struct Clock {
 
 impl Clock {
     /// The time of day that the clock shows.
-    pub fn time(self, time: crate::Time) -> String {
-        words::time_of_day(time + i64::from(self.offset_s) * 1_000)
+    pub fn time(self, time: wholecall_record::Time) -> String {
+        humanize::time_of_day(time + i64::from(self.offset_s) * 1_000)
     }
 
     /// Date and time of day that the clock shows.
-    pub fn date_and_time(self, time: crate::Time) -> String {
-        words::date_and_time(time + i64::from(self.offset_s) * 1_000)
+    pub fn date_and_time(self, time: wholecall_record::Time) -> String {
+        humanize::date_and_time(time + i64::from(self.offset_s) * 1_000)
     }
 
     /// `UTC`, `UTC-5`, `UTC+5:30`.
@@ -52,10 +53,10 @@ pub(super) fn facts(call: &Call, clock: Clock) -> String {
         "{} {} · {direction} · {} · {} in all · {at_most}{} talked · {} waited",
         clock.date_and_time(call.start_time),
         clock.name(),
-        words::name_of_result(call.result),
-        words::length(call.durations.total_ms),
-        words::length(call.durations.talk_ms),
-        words::length(call.durations.wait_ms)
+        humanize::name_of_result(call.result),
+        humanize::duration(call.durations.total_ms),
+        humanize::duration(call.durations.talk_ms),
+        humanize::duration(call.durations.wait_ms)
     )
 }
 
@@ -63,7 +64,7 @@ pub(super) fn facts(call: &Call, clock: Clock) -> String {
 pub(super) fn answer(call: &Call, clock: Clock) -> String {
     let Some(time) = call.answer_time else { return outcome(call.result).to_owned() };
     let when = format!("at {} {}", clock.time(time), clock.name());
-    let waited = words::length(time - call.start_time);
+    let waited = humanize::duration(time - call.start_time);
     match &call.answered_by {
         Some(id) => format!("{} answered {when}, {waited} after the start.", call.name_and_user(id)),
         None => format!("Answered {when}, {waited} after the start."),
@@ -129,7 +130,7 @@ fn served(state: EndState) -> Option<&'static str> {
 /// The duration of a conversation, marked if it is an upper bound.
 pub(super) fn talk_length(talk: &Talk) -> String {
     let at_most = if talk.inferred { "at most " } else { "" };
-    format!("{at_most}{}", words::length(talk.end - talk.start))
+    format!("{at_most}{}", humanize::duration(talk.end - talk.start))
 }
 
 /// A participant's roles in a few words.
@@ -158,7 +159,7 @@ pub(super) fn role(call: &Call, participant: &Participant) -> String {
     });
     let rings_for = call.rings_for(participant);
     words.extend(rings_for.as_deref());
-    if words.is_empty() { crate::words::name_of_kind(participant.kind).to_owned() } else { words.join(", ") }
+    if words.is_empty() { humanize::name_of_kind(participant.kind).to_owned() } else { words.join(", ") }
 }
 
 /// Everything that the drawing shows, for those who cannot see it.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::colors::Ink;
-use crate::screen::harmless;
+use wholecall_record::display::escape_control;
 
 /// The elements so far, from back to front.
 #[derive(Debug, Default)]
@@ -92,7 +92,7 @@ impl Canvas {
 /// Escapes a text for markup; control characters, which XML forbids, become dots.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for character in harmless(text).chars() {
+    for character in escape_control(text).chars() {
         match character {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),

@@ -13,7 +13,9 @@ use self::{
     plot::Plot,
 };
 pub use self::{colors::style_sheet, sentences::Clock};
-use crate::{call::Call, lanes::Lanes};
+use wholecall_record::call::Call;
+
+use crate::lanes::Lanes;
 
 /// Options of a drawing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,12 +23,12 @@ pub struct Drawing {
     /// The clock for times of day.
     pub clock: Clock,
     /// Where it will be displayed.
-    pub place: Place,
+    pub place: RenderTarget,
 }
 
 /// Where a drawing will be displayed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Place {
+pub enum RenderTarget {
     /// In a file of its own: light or dark, as the reader's screen.
     #[default]
     Alone,
@@ -37,7 +39,7 @@ pub enum Place {
 }
 
 /// Maximum number of lanes of a drawing: its size grows with their square, and more would be unreadable.
-pub const MOST_LANES: usize = 1_000;
+pub const MAX_LANES: usize = 1_000;
 
 /// Width of a drawing.
 const WIDTH: f64 = 1080.0;
@@ -50,7 +52,7 @@ impl Drawing {
         let lanes = Lanes::of(call);
         let mut canvas = Canvas::default();
         let mut top = MARGIN;
-        if self.place != Place::Page {
+        if self.place != RenderTarget::Page {
             top = self.header(&mut canvas, call, top);
         }
         let plot = Plot::new(call, &lanes, self.clock, top);
@@ -83,14 +85,14 @@ impl Drawing {
         let title = escape(&sentences::title(call));
         let description = escape(&sentences::description(call, lanes, self.clock));
         let mut paper = Canvas::default();
-        if self.place != Place::Page {
+        if self.place != RenderTarget::Page {
             paper.rect((0.0, 0.0), (WIDTH, height), 0.0, PAPER);
         }
         let style = match self.place {
-            Place::Alone => format!("<style>{}</style>", style_sheet()),
-            Place::Picture | Place::Page => String::new(),
+            RenderTarget::Alone => format!("<style>{}</style>", style_sheet()),
+            RenderTarget::Picture | RenderTarget::Page => String::new(),
         };
-        let role = if self.place == Place::Page { "group" } else { "img" };
+        let role = if self.place == RenderTarget::Page { "group" } else { "img" };
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"wc\" viewBox=\"0 0 {WIDTH} {height}\" \
              width=\"{WIDTH}\" height=\"{height}\" role=\"{role}\" aria-labelledby=\"wc-title wc-desc\" \

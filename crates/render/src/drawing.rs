@@ -1,19 +1,22 @@
 //! Draws a call in a terminal.
 
 use unicode_width::UnicodeWidthStr;
+use wholecall_record::{
+    Time,
+    call::{Call, Direction, EndState, State, names},
+    display::escape_control,
+};
 
 use crate::{
-    Time,
-    call::{Call, Direction, EndState, State},
+    humanize,
     lanes::{Activity, Lanes},
-    screen::{Color, Screen, fit, harmless},
-    words,
+    terminal::{Color, Screen, fit},
 };
 
 /// Draws a call: who called whom, a lane per participant over a time axis, and moves marked below.
 pub fn draw(call: &Call, screen: Screen) -> String {
     let lanes = Lanes::of(call);
-    let widest = lanes.lanes.iter().map(|lane| harmless(&lane.name).width()).max().unwrap_or(0);
+    let widest = lanes.lanes.iter().map(|lane| escape_control(&lane.name).width()).max().unwrap_or(0);
     let label = widest.clamp(4, (screen.width / 3).clamp(4, 32));
     let canvas =
         Canvas { lanes: &lanes, screen, label, columns: screen.width.saturating_sub(label + 2).max(10) };
@@ -27,7 +30,7 @@ pub fn draw(call: &Call, screen: Screen) -> String {
 
 fn header(call: &Call, screen: Screen) -> String {
     let arrow = if screen.unicode { "→" } else { "->" };
-    let side = |side| harmless(&call.side_in_full(side));
+    let side = |side| escape_control(&call.side_in_full(side));
     let who = format!("{} {arrow} {}", side(&call.from), side(&call.to));
     let direction = match call.direction {
         Direction::Inbound => "inbound",
@@ -45,17 +48,17 @@ fn header(call: &Call, screen: Screen) -> String {
     let at_most = if call.is_talk_inferred() { "at most " } else { "" };
     let facts = format!(
         "{} UTC, {direction}, {}{state}, {} in all, {at_most}{} talked, {} waited{}",
-        words::date_and_time(call.start_time),
-        words::name_of_result(call.result),
-        words::length(call.durations.total_ms),
-        words::length(call.durations.talk_ms),
-        words::length(call.durations.wait_ms),
+        humanize::date_and_time(call.start_time),
+        humanize::name_of_result(call.result),
+        humanize::duration(call.durations.total_ms),
+        humanize::duration(call.durations.talk_ms),
+        humanize::duration(call.durations.wait_ms),
         people(call),
     );
     format!(
         "{}\n{facts}\n{}\n\n",
         screen.paint(&who, Color::Strong),
-        screen.paint(&harmless(&call.id), Color::Faint)
+        screen.paint(&escape_control(&call.id), Color::Faint)
     )
 }
 
@@ -66,14 +69,14 @@ fn people(call: &Call) -> String {
     let serving = call.end_state.or(call.activity).filter(|state| *state != EndState::Nothing);
     let serving = serving.zip(call.served()).map(|(state, served)| {
         let last = if call.end_state.is_some() { "last state of" } else { "now," };
-        format!("{last} {}: {}", call.name(Some(served)), words::name_of_end_state(state))
+        format!("{last} {}: {}", call.name(Some(served)), humanize::name_of_end_state(state))
     });
     let rings = call.participants.iter().filter_map(|participant| {
         let rings_for = call.rings_for(participant)?;
-        Some(format!("{} {rings_for}", words::name_of(participant)))
+        Some(format!("{} {rings_for}", names::name_of(participant)))
     });
     let lines = answered.into_iter().chain(serving).chain(rings);
-    lines.map(|line| format!("\n{}", harmless(&line))).collect()
+    lines.map(|line| format!("\n{}", escape_control(&line))).collect()
 }
 
 struct Canvas<'l> {
@@ -125,7 +128,7 @@ impl Canvas<'_> {
                 let last = self.column(stretch.end).max(first + 1).min(self.columns);
                 cells[first..last].fill(Some(stretch.activity));
             }
-            text.push_str(&fit(&harmless(&lane.name), self.label, self.screen.unicode));
+            text.push_str(&fit(&escape_control(&lane.name), self.label, self.screen.unicode));
             text.push_str("  ");
             for run in cells.chunk_by(|a, b| a == b) {
                 let (mark, color) = run[0].map_or((' ', Color::None), |activity| self.mark(activity));
@@ -157,8 +160,8 @@ impl Canvas<'_> {
         text.push_str("\n\n");
         for (index, door) in self.lanes.doors.iter().enumerate() {
             let letter = self.screen.paint(&char::from(name(index)).to_string(), Color::Strong);
-            let sentence = harmless(&door.sentence);
-            text.push_str(&format!("{letter}  {}  {sentence}\n", words::time_of_day(door.time)));
+            let sentence = escape_control(&door.sentence);
+            text.push_str(&format!("{letter}  {}  {sentence}\n", humanize::time_of_day(door.time)));
         }
     }
 

@@ -4,8 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails without it")]
 
 use serde_json::{Value, json};
-use wholecall_record::{
-    Call, csv::CsvWriter, drawing::draw, screen::Screen, svg::Drawing, table::Table, vcon::vcon,
+use wholecall_record::Call;
+use wholecall_render::{
+    csv::CsvWriter, drawing::draw, svg::Drawing, table::Table, terminal::Screen, vcon::vcon,
 };
 
 fn time(second: u32) -> String {
@@ -176,6 +177,6 @@ fn a_vcon_has_no_inferred_duration_and_no_shared_number() {
     assert_eq!((&parties[2]["tel"], parties[2].get("name")), (&json!("+12125550147"), None));
     let voicemail =
         json!({ "result": "Voicemail", "answerTime": null, "answeredBy": null, "conversations": [] });
-    let dialogs = wholecall_record::vcon::vcon(&changed(&voicemail))["dialog"].clone();
+    let dialogs = wholecall_render::vcon::vcon(&changed(&voicemail))["dialog"].clone();
     assert_eq!((&dialogs[0]["type"], &dialogs[0]["recordings"]), (&json!("recording-set"), &json!([])));
 }

@@ -1,16 +1,14 @@
 //! The lists below a drawing: what its letters, numbers and colours mean.
 
 use super::{
-    MARGIN, Place, WIDTH,
+    MARGIN, RenderTarget, WIDTH,
     canvas::{Canvas, Type, width, wrapped},
     colors::{self, DOOR, MUTED, ON_DOOR, TEXT},
     sentences::{Clock, talk_length},
 };
-use crate::{
-    Time,
-    call::Call,
-    lanes::{Activity, Lanes},
-};
+use wholecall_record::{Time, call::Call};
+
+use crate::lanes::{Activity, Lanes};
 
 const LINE_HEIGHT: f64 = 21.0;
 /// Maximum number of conversations or moves that are listed; the others are counted, and the record has them
@@ -19,7 +17,7 @@ const MAX_LISTED: usize = 60;
 
 /// The letter of the move with an index: a, b, …, z, a1, …
 pub(super) fn letter(index: usize) -> String {
-    crate::story::letter(index).to_lowercase()
+    crate::explanation::letter(index).to_lowercase()
 }
 
 /// Draws the lists from `top` on; returns where they end.
@@ -29,7 +27,7 @@ pub(super) fn draw(
     lanes: &Lanes,
     clock: Clock,
     top: f64,
-    place: Place,
+    place: RenderTarget,
 ) -> f64 {
     let mut list = List { canvas, lanes, clock, y: top + 18.0 };
     list.legend();
@@ -48,7 +46,7 @@ pub(super) fn draw(
         }
     });
     list.section("Who talked together", colors::of(Activity::Talking), talks.collect());
-    if place != Place::Page {
+    if place != RenderTarget::Page {
         list.canvas.text((MARGIN, list.y), Type::new(11.0, MUTED), &format!("call {}", call.id));
         list.y += LINE_HEIGHT;
     }

@@ -6,11 +6,14 @@ use super::{
     colors::{self, BAND, DOOR, GRID, MUTED, ON_DOOR, PANEL, TEXT},
     sentences::{self, Clock},
 };
-use crate::{
+use wholecall_record::{
     Time,
-    call::Call,
+    call::{Call, names},
+};
+
+use crate::{
+    humanize,
     lanes::{Activity, Lane, Lanes, Stretch},
-    words,
 };
 
 const LANE_HEIGHT: f64 = 46.0;
@@ -26,8 +29,8 @@ fn caption(call: &Call, lane: &Lane) -> String {
     let Some(participant) = call.participant(&lane.participant) else { return String::new() };
     let role = sentences::role(call, participant);
     let number = participant.phone_number.as_deref();
-    match number.filter(|number| !words::is_same_number(&lane.name, number)) {
-        Some(number) => format!("{} · {role}", words::phone_number(number)),
+    match number.filter(|number| !names::is_same_number(&lane.name, number)) {
+        Some(number) => format!("{} · {role}", names::phone_number(number)),
         None => role,
     }
 }
@@ -246,7 +249,7 @@ impl<'c> Plot<'c> {
         let name = stretch.activity.name();
         let from = self.x(stretch.start);
         let length = self.x(stretch.end) - from;
-        let timed = format!("{name} {}", words::clock_length(stretch.end - stretch.start));
+        let timed = format!("{name} {}", humanize::short_duration(stretch.end - stretch.start));
         let fits = |text: &str| width(text, 11.0) + 12.0 <= length;
         if let Some(text) = [timed.as_str(), name].into_iter().find(|text| fits(text)) {
             let place = (from + length / 2.0, y + 4.0);
@@ -284,7 +287,7 @@ impl<'c> Plot<'c> {
             lane.name,
             self.clock.time(stretch.start),
             self.clock.time(stretch.end),
-            words::length(stretch.end - stretch.start)
+            humanize::duration(stretch.end - stretch.start)
         );
         canvas.add(format_args!("<g class=\"wc-hint\" tabindex=\"0\"><title>{}</title>", escape(&hint)));
         canvas.rect((from, y - height / 2.0), (length, height), 3.0, fill);

@@ -16,8 +16,8 @@ pub enum PictureError {
     /// The input is not SVG.
     #[error("the drawing cannot be read: {0}")]
     Svg(#[from] resvg::usvg::Error),
-    /// A side would be longer than [`LARGEST_SIDE`].
-    #[error("the drawing has {0} × {1} pixels; a picture has at most {LARGEST_SIDE} on a side")]
+    /// A side would be longer than [`MAX_SIDE_PIXELS`].
+    #[error("the drawing has {0} × {1} pixels; a picture has at most {MAX_SIDE_PIXELS} on a side")]
     Size(u32, u32),
     /// The PNG cannot be encoded.
     #[error("the picture cannot be written: {0}")]
@@ -25,7 +25,7 @@ pub enum PictureError {
 }
 
 /// Maximum width and height of a picture, in pixels.
-pub const LARGEST_SIDE: u32 = 16_384;
+pub const MAX_SIDE_PIXELS: u32 = 16_384;
 
 static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
     let mut fonts = fontdb::Database::new();
@@ -41,11 +41,11 @@ pub fn png(svg: &str, scale: f32) -> Result<Vec<u8>, PictureError> {
     let options = Options { font_family: "Inter".to_owned(), fontdb: FONTS.clone(), ..Options::default() };
     let tree = Tree::from_str(svg, &options)?;
     let side = tree.size().width().max(tree.size().height());
-    let scale = if side * scale > LARGEST_SIDE as f32 { 1.0 } else { scale };
+    let scale = if side * scale > MAX_SIDE_PIXELS as f32 { 1.0 } else { scale };
     let pixels = |length: f32| (length * scale).ceil() as u32;
     let (width, height) = (pixels(tree.size().width()), pixels(tree.size().height()));
     let too_large = || PictureError::Size(width, height);
-    if width.max(height) > LARGEST_SIDE {
+    if width.max(height) > MAX_SIDE_PIXELS {
         return Err(too_large());
     }
     let mut pixmap = Pixmap::new(width, height).ok_or_else(too_large)?;

@@ -4,11 +4,7 @@ use std::collections::HashMap;
 
 use compact_str::CompactString;
 use serde_json::{Map, Value, json};
-
-use crate::{
-    call::{Call, Kind, Participant},
-    words,
-};
+use wholecall_record::call::{Call, Kind, Participant, names};
 
 /// The parties, in the order of the record's participants.
 pub(super) fn of(call: &Call) -> Vec<Value> {
@@ -53,7 +49,7 @@ fn party(participant: &Participant, number: Option<&CompactString>) -> Value {
         party.insert("tel".into(), json!(number));
     }
     let known = participant.phone_number.as_deref().unwrap_or_default();
-    if let Some(name) = participant.name.as_deref().filter(|name| !words::is_same_number(name, known)) {
+    if let Some(name) = participant.name.as_deref().filter(|name| !names::is_same_number(name, known)) {
         party.insert("name".into(), json!(name));
         party.insert("validation".into(), json!("none"));
     }

@@ -3,12 +3,10 @@
 use std::io::{self, Write};
 
 use compact_str::CompactString;
-
-use crate::{
+use wholecall_record::{
     ParticipantId, Time,
-    call::{Call, Participant, QueueOutcome, Side},
-    screen::alters_display,
-    words,
+    call::{Call, Participant, QueueOutcome, Side, names},
+    display::alters_display,
 };
 
 /// Separator of ids in one cell.
@@ -154,7 +152,7 @@ fn name(call: &Call, id: Option<&ParticipantId>) -> Cell {
 
 fn own_name(participant: &Participant) -> Option<&str> {
     let number = participant.phone_number.as_deref();
-    let is_number = |name: &str| number.is_some_and(|number| words::is_same_number(name, number));
+    let is_number = |name: &str| number.is_some_and(|number| names::is_same_number(name, number));
     participant.name.as_deref().filter(|name| !is_number(name))
 }
 
@@ -171,7 +169,7 @@ fn first(numbers: [&Option<CompactString>; 2]) -> &str {
 fn side_name(call: &Call, side: &Side) -> String {
     let participant = side.participant.as_ref().and_then(|id| call.participant(id));
     let known = side.name.as_deref().or_else(|| participant.and_then(own_name));
-    let is_number = |name: &&str| !side.phone_number.iter().any(|number| words::is_same_number(name, number));
+    let is_number = |name: &&str| !side.phone_number.iter().any(|number| names::is_same_number(name, number));
     known.filter(is_number).unwrap_or_default().to_owned()
 }
 

@@ -1,8 +1,7 @@
 //! When parties joined conversations, were put on hold, and dropped out.
 
 use serde_json::{Value, json};
-
-use crate::{
+use wholecall_record::{
     ParticipantId, Time,
     call::{Call, Conversation, LegState},
 };
@@ -62,7 +61,7 @@ fn to_json(party: usize, time: Time, event: &str) -> Value {
 /// Whether another participant of a conversation puts this one on hold as it ends.
 fn is_held_after(call: &Call, talk: &Conversation, id: &ParticipantId) -> bool {
     let held = call.legs.iter().filter(|leg| {
-        let holds = |segment: &crate::call::Segment| {
+        let holds = |segment: &wholecall_record::call::Segment| {
             segment.state == LegState::Holding && Some(segment.start_time) == talk.end_time
         };
         leg.segments.iter().any(holds)

@@ -1,11 +1,14 @@
 //! Renders calls as a table.
 
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, TableStyle, Width};
+use wholecall_record::{
+    call::{Call, Direction, MoveKind, Outcome, Side, State, names},
+    display::escape_control,
+};
 
 use crate::{
-    call::{Call, Direction, MoveKind, Outcome, Side, State},
-    screen::{Color, Screen, harmless},
-    words,
+    humanize,
+    terminal::{Color, Screen},
 };
 
 /// Calls as rows: time, caller, dialled, who answered, result, last state.
@@ -129,16 +132,16 @@ impl Table {
 
 fn cell(call: &Call, column: Column, screen: Screen) -> String {
     match column {
-        Column::Start => words::date_and_time(call.start_time)[5..].to_owned(),
+        Column::Start => humanize::date_and_time(call.start_time)[5..].to_owned(),
         Column::Direction => direction(call.direction, screen).to_owned(),
         Column::From => side(call, &call.from),
         Column::To => side(call, &call.to),
         Column::AnsweredBy => answered_by(call),
         Column::Result => result(call, screen),
         Column::Last => last_state(call).to_owned(),
-        Column::Wait => words::clock_length(call.durations.wait_ms),
+        Column::Wait => humanize::short_duration(call.durations.wait_ms),
         Column::Talk => talk(call, screen),
-        Column::Total => words::clock_length(call.durations.total_ms),
+        Column::Total => humanize::short_duration(call.durations.total_ms),
         Column::Moves => moves(call, screen),
     }
 }
@@ -185,24 +188,24 @@ fn result(call: &Call, screen: Screen) -> String {
 /// The name to display for one side of a call.
 pub fn side(call: &Call, side: &Side) -> String {
     let participant = side.participant.as_ref().and_then(|id| call.participant(id));
-    harmless(&participant.map_or_else(|| words::name_of_side(side), words::name_of))
+    escape_control(&participant.map_or_else(|| names::name_of_side(side), names::name_of))
 }
 
 /// Who answered, and for whom that telephone rang; empty if nobody is known to have answered.
 pub fn answered_by(call: &Call) -> String {
-    harmless(&call.answered_by.as_ref().map(|id| call.name_and_user(id)).unwrap_or_default())
+    escape_control(&call.answered_by.as_ref().map(|id| call.name_and_user(id)).unwrap_or_default())
 }
 
 /// The end state of the customer (or the caller, if there is no customer), or the current activity of a live
 /// call.
 pub fn last_state(call: &Call) -> &'static str {
-    call.end_state.or(call.activity).map_or("-", words::name_of_end_state)
+    call.end_state.or(call.activity).map_or("-", humanize::name_of_end_state)
 }
 
 /// The talk time, marked if it is an upper bound.
 pub fn talk(call: &Call, screen: Screen) -> String {
     let at_most = if screen.unicode { "≤" } else { "<=" };
-    let length = words::clock_length(call.durations.talk_ms);
+    let length = humanize::short_duration(call.durations.talk_ms);
     if call.is_talk_inferred() && call.durations.talk_ms > 0 { format!("{at_most}{length}") } else { length }
 }
 
@@ -219,8 +222,8 @@ pub fn moves(call: &Call, screen: Screen) -> String {
         }
     }
     let words = moves.iter().map(|(kind, targets)| match &targets[..] {
-        [] => words::name_of_move(*kind).to_owned(),
-        targets => format!("{} {arrow} {}", words::name_of_move(*kind), targets.join(", ")),
+        [] => humanize::name_of_move(*kind).to_owned(),
+        targets => format!("{} {arrow} {}", humanize::name_of_move(*kind), targets.join(", ")),
     });
-    harmless(&words.collect::<Vec<_>>().join("; "))
+    escape_control(&words.collect::<Vec<_>>().join("; "))
 }

@@ -1,0 +1,63 @@
+//! What a record lacks, in sentences.
+
+use compact_str::{CompactString, format_compact};
+use wholecall_record::{Call, call::RepairedFact};
+
+pub(super) fn worded(call: &Call) -> Vec<CompactString> {
+    let completeness = &call.completeness;
+    let mut missing = Vec::new();
+    for gap in &completeness.missing_sequences {
+        let which = match gap.from == gap.to {
+            true => format!("notification {}", gap.from),
+            false => format!("notifications {} to {}", gap.from, gap.to),
+        };
+        missing.push(format_compact!(
+            "{which} of {}: lost, late, or not delivered to this subscription",
+            gap.telephony_session_id
+        ));
+    }
+    for session in &completeness.unseen_sessions {
+        missing.push(format_compact!("everything of {session}, a session that a link names"));
+    }
+    for gone in &completeness.unlinked_gone {
+        missing.push(format_compact!(
+            "where {}/{} went (notification {})",
+            gone.telephony_session_id,
+            gone.party_id,
+            gone.sequence
+        ));
+    }
+    for repaired in &completeness.repaired {
+        let what = match repaired.what {
+            RepairedFact::Leg => "all notifications",
+            RepairedFact::Start => "the start",
+            RepairedFact::State => "a change",
+            RepairedFact::Link => "where it went: the notification",
+            RepairedFact::End => "the end",
+            RepairedFact::Description => "a name or number",
+        };
+        missing.push(format_compact!(
+            "{what} of {}/{}, which the {} shows",
+            repaired.telephony_session_id,
+            repaired.party_id,
+            repaired.evidence.place()
+        ));
+    }
+    if let Some(reason) = completeness.reason {
+        missing.push(format_compact!("the end of a leg; the call was closed because of {}", reason.as_str()));
+    }
+    if let Some(call) = &completeness.late_for {
+        missing.push(format_compact!(
+            "the rest of this call: it came too late for {call}, which was no longer in memory"
+        ));
+    }
+    for beyond in &completeness.beyond_limits {
+        missing.push(format_compact!(
+            "{} {} beyond the {} that are stored",
+            beyond.beyond,
+            beyond.what,
+            beyond.limit
+        ));
+    }
+    missing
+}
