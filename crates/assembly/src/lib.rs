@@ -38,3 +38,8 @@ pub use names::{LearntName, Names};
 pub use offline::{Calls, Collection};
 pub use phone_number::normalized_phone_number;
 pub use settings::Settings;
+
+/// Reads the notifications: the version of the crate that this one uses.
+pub use wholecall_notification as notification;
+/// The record: the version of the crate that this one uses.
+pub use wholecall_record as record;
