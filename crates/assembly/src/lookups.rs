@@ -85,7 +85,7 @@ impl Lookups {
         let uuid = notification.uuid().map(Uuid::new);
         let time = Time::from_millis(notification.event_time().as_millis());
         let digest = digest(notification);
-        let moment = |moment: wholecall_notification::Moment| Time::from_millis(moment.as_millis());
+        let moment = |moment: wholecall_notification::Time| Time::from_millis(moment.as_millis());
         let read_at = notification.timestamp().map(moment);
         let applicable = self.applicable_log_record().map(LookupAnswer::rank);
         let is_same =

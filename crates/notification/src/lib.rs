@@ -24,17 +24,16 @@ mod json;
 mod lenient_struct;
 mod log_record;
 mod message;
-mod moment;
 mod names;
 mod notification;
 mod stream;
 mod text;
+mod time;
 mod unreadable;
 
 pub use json::{JsonError, JsonProblem};
 pub use log_record::{LogExtension, LogRecord, LogResult, LogSide};
 pub use message::Message;
-pub use moment::Moment;
 pub use names::{Code, Direction, Origin, Reason, Role};
 pub use notification::{
     Attributes, Body, CallInfo, CallInfoLine, Document, Endpoint, Notification, OriginObject, Owner, Park,
@@ -43,3 +42,4 @@ pub use notification::{
 pub use stream::{MAX_DOCUMENT_BYTES, Place, SourcedMessage, Stream};
 pub use text::{Raw, Text};
 pub use unreadable::Unreadable;
+pub use wholecall_time::Time;

@@ -3,7 +3,7 @@
 //! Source: RingCentral's API reference (`CallLogRecord`). The log has neither the time of the answer nor holds.
 
 use crate::{
-    Body, Direction, Moment, Text, json::Reader, lenient_struct::lenient_struct, notification::non_empty,
+    Body, Direction, Text, Time, json::Reader, lenient_struct::lenient_struct, notification::non_empty,
 };
 
 lenient_struct! {
@@ -12,7 +12,7 @@ lenient_struct! {
         /// The record's id.
         "id" => pub id: Option<Text<'a>>,
         /// When the call began.
-        "startTime" => pub start_time: Option<Moment>,
+        "startTime" => pub start_time: Option<Time>,
         /// Seconds from the start to the end, rounded; absent while the call is in progress.
         "duration" => pub duration: Option<i64>,
         /// The same in milliseconds, since 2023.
@@ -91,13 +91,13 @@ impl<'a> LogRecord<'a> {
     }
 
     /// When the call ended. `None` while it is in progress.
-    pub(crate) fn end(&self) -> Option<Moment> {
+    pub(crate) fn end(&self) -> Option<Time> {
         let in_progress =
             non_empty(&self.result).is_some_and(|result| result.eq_ignore_ascii_case("In Progress"));
         let is_over = self.finished.unwrap_or(!in_progress);
         let length_ms = self.duration_ms.or_else(|| self.duration?.checked_mul(1_000))?;
         let end_ms = self.start_time?.as_millis().checked_add(length_ms.max(0))?;
-        is_over.then_some(Moment::from_millis(end_ms))
+        is_over.then_some(Time::from_millis(end_ms))
     }
 
     /// The direction as seen from the account.

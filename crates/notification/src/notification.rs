@@ -5,7 +5,7 @@
 //! `peerId.sessionId` may contain a telephony session id.
 
 use crate::{
-    Code, Direction, LogRecord, Moment, Origin, Raw, Reason, Role, Text, Unreadable,
+    Code, Direction, LogRecord, Origin, Raw, Reason, Role, Text, Time, Unreadable,
     lenient_struct::lenient_struct,
 };
 
@@ -19,7 +19,7 @@ pub struct Notification<'d, 'a> {
     pub document: &'d Document<'a>,
     session_id: &'d str,
     source: Source,
-    event_time: Moment,
+    event_time: Time,
 }
 
 /// Where a statement about a session comes from.
@@ -86,7 +86,7 @@ impl<'d, 'a> Notification<'d, 'a> {
     }
 
     /// When RingCentral sent it.
-    pub fn timestamp(&self) -> Option<Moment> {
+    pub fn timestamp(&self) -> Option<Time> {
         self.document.timestamp
     }
 
@@ -109,13 +109,13 @@ impl<'d, 'a> Notification<'d, 'a> {
     }
 
     /// When the change happened; when a snapshot was taken; when a logged call ended.
-    pub fn event_time(&self) -> Moment {
+    pub fn event_time(&self) -> Time {
         self.event_time
     }
 
     /// When the call had begun at the latest, according to a lookup answer: the session's creation, or the start in
     /// the list of active calls or in the call log; the earliest if there are several.
-    pub fn begun(&self) -> Option<Moment> {
+    pub fn begun(&self) -> Option<Time> {
         match self.source {
             Source::Change { .. } => None,
             Source::Snapshot => self.body().creation_time.into_iter().chain(self.document.start_time).min(),
@@ -124,7 +124,7 @@ impl<'d, 'a> Notification<'d, 'a> {
     }
 
     /// All times that may become part of a record.
-    pub fn times(&self) -> impl Iterator<Item = Moment> + use<'d, 'a> {
+    pub fn times(&self) -> impl Iterator<Item = Time> + use<'d, 'a> {
         [Some(self.event_time), self.document.timestamp, self.document.start_time, self.begun()]
             .into_iter()
             .chain([self.body().creation_time])
@@ -170,9 +170,9 @@ lenient_struct! {
         /// Path of the changed resource.
         "event" => pub event: Option<Text<'a>>,
         /// When it was sent.
-        "timestamp" => pub timestamp: Option<Moment>,
+        "timestamp" => pub timestamp: Option<Time>,
         /// With an answer to a request for a session: when the call began, from the list of active calls.
-        "startTime" => pub start_time: Option<Moment>,
+        "startTime" => pub start_time: Option<Time>,
         /// Subscription.
         "subscriptionId" => pub subscription_id: Option<Text<'a>>,
         /// Owner of the subscription.
@@ -191,7 +191,7 @@ lenient_struct! {
         /// Of a bare body.
         "serverId" => pub server_id: Option<Text<'a>>,
         /// Of a bare body.
-        "eventTime" => pub event_time: Option<Moment>,
+        "eventTime" => pub event_time: Option<Time>,
         /// Of a bare body.
         "parties" => pub parties: Vec<Party<'a>>,
         /// Of a bare body.
@@ -213,7 +213,7 @@ lenient_struct! {
         /// The node that handles the session.
         "serverId" => pub server_id: Option<Text<'a>>,
         /// When the change happened.
-        "eventTime" => pub event_time: Option<Moment>,
+        "eventTime" => pub event_time: Option<Time>,
         /// The changed parties; one in every stream recorded so far.
         "parties" => pub parties: Vec<Party<'a>>,
         /// How the session was created.
@@ -221,7 +221,7 @@ lenient_struct! {
         /// Only in samples of 2018.
         "accountId" => pub account_id: Option<Text<'a>>,
         /// Only in the answer to a request for a session: when the session was created.
-        "creationTime" => pub creation_time: Option<Moment>,
+        "creationTime" => pub creation_time: Option<Time>,
     }
 }
 

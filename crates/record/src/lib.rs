@@ -13,7 +13,7 @@ mod json;
 pub mod phone;
 mod repair;
 pub mod schema;
-pub mod time;
+mod time;
 
 pub use call::Call;
 pub use explanation::Explanation;

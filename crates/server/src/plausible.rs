@@ -1,8 +1,7 @@
 //! Which times a notification may state. One that is years off would sort its call before or after all others for good,
 //! and keep retention from ever removing it.
 
-use wholecall_notification::{Moment, Notification};
-use wholecall_record::Time;
+use wholecall_notification::{Notification, Time};
 
 /// 1990-01-01: years before RingCentral existed.
 const EARLIEST_MS: i64 = 631_152_000_000;
@@ -23,7 +22,7 @@ pub(crate) fn implausible_time(notification: &Notification<'_, '_>, now: Time) -
         ..MADE_MS => LATEST_MS,
         now_ms => now_ms.saturating_add(AHEAD_MS),
     };
-    let is_plausible = |time: &Moment| (EARLIEST_MS..=latest_ms).contains(&time.as_millis());
+    let is_plausible = |time: &Time| (EARLIEST_MS..=latest_ms).contains(&time.as_millis());
     let time = notification.times().find(|time| !is_plausible(time))?;
     let [time, earliest, latest] = [time.as_millis(), EARLIEST_MS, latest_ms].map(Time::from_millis);
     Some(format!(

@@ -1,57 +1,8 @@
-//! A point in time, to the millisecond.
-
-use std::fmt;
-
-use crate::{
-    json::{JsonError, Kind, Reader},
-    text::Lenient,
-};
-
-/// Milliseconds since 1970-01-01T00:00:00Z; further digits are cut off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Moment(i64);
-
-impl Moment {
-    /// The moment with this many milliseconds since the epoch.
-    pub const fn from_millis(millis: i64) -> Self {
-        Self(millis)
-    }
-
-    /// Milliseconds since the epoch.
-    pub const fn as_millis(self) -> i64 {
-        self.0
-    }
-
-    /// Parses any ISO 8601 date and time with an offset: with or without a fraction, `Z`, `+02:00` or `+0000`.
-    ///
-    /// ```
-    /// # use wholecall_notification::Moment;
-    /// let moment = Moment::parse("2026-05-30T12:31:12.509Z").unwrap();
-    /// assert_eq!(moment.as_millis(), 1_780_144_272_509);
-    /// assert_eq!(Moment::parse("2026-05-30T14:31:12.509+0200"), Some(moment));
-    /// assert_eq!(Moment::parse("12:31"), None);
-    /// ```
-    pub fn parse(text: &str) -> Option<Self> {
-        parse_common(text.as_bytes()).map(Self).or_else(|| {
-            let timestamp: jiff::Timestamp = text.trim().parse().ok()?;
-            // Rounds toward the past, as cutting off digits of a date after 1970 does.
-            Some(Self(timestamp.as_nanosecond().div_euclid(1_000_000) as i64))
-        })
-    }
-}
-
-impl fmt::Display for Moment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_millisecond(self.0) {
-            Ok(timestamp) => write!(f, "{timestamp:.3}"),
-            Err(_) => write!(f, "{} ms after 1970", self.0),
-        }
-    }
-}
+//! Parses ISO 8601 dates and times.
 
 /// Parses the spelling of nearly all notifications, `2026-05-30T12:31:12.509Z`: a general parser takes a tenth of the
 /// time per notification.
-fn parse_common(text: &[u8]) -> Option<i64> {
+pub(crate) fn common(text: &[u8]) -> Option<i64> {
     let text: &[u8; 24] = text.try_into().ok()?;
     let has_punctuation = [text[4], text[7], text[10], text[13], text[16], text[19], text[23]] == *b"--T::.Z";
     // A byte other than a digit sets the high bit.
@@ -100,36 +51,44 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
-impl<'a> Lenient<'a> for Option<Moment> {
-    fn fill(&mut self, json: &mut Reader<'a>) -> Result<(), JsonError> {
-        match json.kind()? {
-            Kind::String => *self = Moment::parse(&json.string()?),
-            _ => json.skip()?,
-        }
-        Ok(())
-    }
+/// Parses any other spelling.
+pub(crate) fn general(text: &str) -> Option<i64> {
+    let timestamp: jiff::Timestamp = text.trim().parse().ok()?;
+    // Rounds toward the past, as cutting off digits of a date after 1970 does.
+    Some(timestamp.as_nanosecond().div_euclid(1_000_000) as i64)
+}
+
+/// Reads what [`crate::TimeText`] writes and the general parser refuses: the last 26 hours of the year 9999.
+pub(crate) fn end_of_9999(text: &str) -> Option<i64> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let date: jiff::civil::Date = date.parse().ok()?;
+    let time: jiff::civil::Time = time.parse().ok()?;
+    let days = date.since((jiff::Unit::Day, jiff::civil::date(1970, 1, 1))).ok()?.get_days();
+    let [hour, minute, second] = [time.hour(), time.minute(), time.second()].map(i64::from);
+    let in_day_ms = ((hour * 60 + minute) * 60 + second) * 1_000 + i64::from(time.millisecond());
+    Some(i64::from(days) * 86_400_000 + in_day_ms)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::Time;
 
     #[test]
     fn the_common_spelling_agrees_with_the_general_parser_on_every_day() {
-        let mut moment = Moment::parse("1896-02-27T23:59:59.999Z").unwrap().as_millis();
-        let end = Moment::parse("2105-03-02T00:00:00.000Z").unwrap().as_millis();
-        while moment < end {
-            let text = Moment::from_millis(moment).to_string();
+        let mut millis = Time::parse("1896-02-27T23:59:59.999Z").unwrap().as_millis();
+        let end = Time::parse("2105-03-02T00:00:00.000Z").unwrap().as_millis();
+        while millis < end {
+            let text = Time::from_millis(millis).to_string();
             let general: jiff::Timestamp = text.parse().unwrap();
-            assert_eq!(general.as_millisecond(), moment, "{text}");
-            assert_eq!(Moment::parse(&text), Some(Moment::from_millis(moment)), "{text}");
-            moment += 86_400_000 / 2 + 7_919;
+            assert_eq!(general.as_millisecond(), millis, "{text}");
+            assert_eq!(Time::parse(&text), Some(Time::from_millis(millis)), "{text}");
+            millis += 86_400_000 / 2 + 7_919;
         }
     }
 
     #[test]
     fn times_come_with_or_without_fraction_and_in_any_offset() {
-        let expected = Moment::from_millis(1_599_515_402_000);
+        let expected = Time::from_millis(1_599_515_402_000);
         for text in [
             "2020-09-07T21:50:02Z",
             "2020-09-07T21:50:02.000Z",
@@ -138,14 +97,14 @@ mod tests {
             "2020-09-07T21:50:02.000+0000",
             "2020-09-07T14:50:02-07:00",
         ] {
-            assert_eq!(Moment::parse(text), Some(expected), "{text}");
+            assert_eq!(Time::parse(text), Some(expected), "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_time_is_not_guessed_at() {
+    fn text_that_is_not_a_time_is_refused() {
         for text in ["", "yesterday", "2020-09-07", "2020-13-07T21:50:02.000Z", "2020-02-30T21:50:02.000Z"] {
-            assert_eq!(Moment::parse(text), None, "{text}");
+            assert_eq!(Time::parse(text), None, "{text}");
         }
     }
 }
