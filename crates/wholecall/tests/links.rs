@@ -57,7 +57,8 @@ fn every_relative_link_leads_to_a_file_or_heading() {
         let links = text.split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(link, _)| link));
         for link in links.filter(|link| !link.contains("://") && !link.starts_with("mailto:")) {
             checked += 1;
-            let (path, heading) = link.split_once('#').map_or((link, None), |(path, part)| (path, Some(part)));
+            let (path, heading) =
+                link.split_once('#').map_or((link, None), |(path, part)| (path, Some(part)));
             let target = if path.is_empty() { document.clone() } else { document.with_file_name(path) };
             let is_heading = |heading| target.is_file() && anchors(&target).iter().any(|one| one == heading);
             if !target.exists() || heading.is_some_and(|heading| !is_heading(heading)) {
