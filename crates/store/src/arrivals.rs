@@ -1,6 +1,6 @@
-//! What was received and is not assembled yet, in a file of its own: whoever waits for a notification to be durable
-//! never waits for what is written of calls. What was assembled moves into the journal, in the transaction that keeps
-//! what came of it.
+//! Arrivals: notifications that are acknowledged and not assembled yet, in a file of their own, so that acknowledging
+//! one never waits for the writing of calls. When assembled, they move into the journal in the transaction that
+//! commits the calls.
 
 mod backlog;
 mod batch;
@@ -30,26 +30,27 @@ use crate::{
     schema,
 };
 
-/// The file within the data folder.
+/// The file in the data folder.
 pub(crate) const FILE_NAME: &str = "arrivals.db";
 
-/// So many requests may wait; RingCentral gives up after three seconds, and memory is not endless.
+/// Maximum number of queued requests; further ones are refused. RingCentral gives up after three seconds, and memory
+/// is limited.
 const QUEUED: usize = 16_384;
 
 /// A notification that was posted to a tenant's hook.
 #[derive(Debug)]
 pub struct Arrival {
-    /// Whose hook.
+    /// The tenant of the hook.
     pub tenant: TenantId,
-    /// When, milliseconds since 1970.
+    /// When it arrived, milliseconds since 1970.
     pub arrived_ms: i64,
-    /// The `telephonySessionId` that it is about.
+    /// Its `telephonySessionId`.
     pub session: Arc<str>,
-    /// What was posted.
+    /// The body that was posted.
     pub body: Arc<str>,
 }
 
-/// What was received, at its place in the journal.
+/// A notification with its position in the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Received {
     pub(crate) position: Position,
@@ -60,31 +61,31 @@ pub(crate) struct Received {
 }
 
 impl Received {
-    /// As whoever assembles wants it.
+    /// The journal entry that the assembler reads.
     pub(crate) fn entry(&self) -> Entry {
         let Self { position, tenant, arrived_ms, ref body, .. } = *self;
         Entry { position, tenant, arrived_ms, body: body.as_ref().to_owned() }
     }
 }
 
-/// Where the journal ends.
+/// The end of the journal.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct End {
     pub(crate) position: Position,
-    /// When that arrived, milliseconds since 1970: the journal is in order of time.
+    /// When the last notification arrived, milliseconds since 1970; the journal is in order of time.
     pub(crate) arrived_ms: i64,
 }
 
-/// What the file said when it was opened.
+/// The extent of the file when it was opened.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ArrivalsFound {
-    /// Up to where everything had moved into the journal.
+    /// Everything up to this position had moved into the journal.
     pub(crate) journaled: Position,
-    /// The last that it has or had; 0 where it is empty.
+    /// The last position that the file contains or contained; 0 if it is empty.
     pub(crate) end: Position,
 }
 
-/// The file, and the thread that writes it. Dropped, it waits until everything handed in is written.
+/// The file and the thread that writes it. Dropping it waits until all queued notifications are written.
 #[derive(Debug)]
 pub(crate) struct Arrivals {
     queue: Option<mpsc::Sender<Work>>,
@@ -94,12 +95,13 @@ pub(crate) struct Arrivals {
     reader: Mutex<Connection>,
     damages: Arc<Damages>,
     found: ArrivalsFound,
-    /// Why the last that arrived could not be kept.
+    /// Why the last write failed. `None` if it succeeded.
     failure: Arc<Mutex<Option<StoreError>>>,
 }
 
 impl Arrivals {
-    /// Goes on after the end of the journal, and after what was known to be durable; `news` is told how far it has grown with what arrives.
+    /// Assigns positions after the end of the journal, and after `known`, the last position that is known to have
+    /// been durable. `positions` receives the position of the last durable notification.
     pub(crate) fn open(
         folder: &Path,
         journal: End,
@@ -113,7 +115,7 @@ impl Arrivals {
         let reader = Mutex::new(schema::open_reader(&path)?);
         let waiting = Arc::new(Mutex::new(Waiting::from(journal.position)));
         let found = file::found(&connection)?;
-        // Places are never given twice, whatever became of the journal, or of this file.
+        // Positions are never assigned twice, even if the journal or this file was replaced by an older one.
         let journal = End { position: journal.position.max(found.journaled).max(known), ..journal };
         let failure: Arc<Mutex<Option<StoreError>>> = Arc::default();
         let writer =
@@ -122,7 +124,7 @@ impl Arrivals {
         let thread = thread::Builder::new()
             .name("store-arrivals".to_owned())
             .spawn(move || writer.write_until_closed(work))
-            .map_err(|error| StoreError::Failed(format!("no thread for arrivals: {error}")))?;
+            .map_err(|error| StoreError::Failed(format!("cannot start the arrivals thread: {error}")))?;
         Ok(Self {
             queue: Some(queue),
             thread: Some(thread),
@@ -135,7 +137,7 @@ impl Arrivals {
         })
     }
 
-    /// Hands in without waiting; the receiver hears when it is durable.
+    /// Queues notifications without waiting; the receiver gets the result when they are durable.
     pub(crate) fn keep(&self, arrivals: Vec<Arrival>) -> Result<oneshot::Receiver<Result<()>>> {
         let (durable, is_durable) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
@@ -147,12 +149,12 @@ impl Arrivals {
         Ok(is_durable)
     }
 
-    /// What the file said when it was opened.
+    /// The extent of the file when it was opened.
     pub(crate) fn found(&self) -> ArrivalsFound {
         self.found
     }
 
-    /// Why the last that arrived could not be kept; if so, it is tried whether anything can be now. Blocks.
+    /// Why writes fail: if the last one failed, tries an empty write. `None` if writes succeed. Blocks.
     pub(crate) fn write_problem(&self) -> Option<StoreError> {
         let failed = || self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         failed().as_ref()?;
@@ -164,12 +166,12 @@ impl Arrivals {
         }
     }
 
-    /// Whether more of a tenant may wait.
+    /// Whether a tenant may queue more notifications.
     pub(crate) fn has_room_for(&self, tenant: TenantId) -> bool {
         self.backlog.has_room_for(tenant)
     }
 
-    /// Leaves nothing here of what is in the journal. Blocks.
+    /// Physically removes what is in the journal from this file and its log. Blocks.
     pub(crate) fn wipe(&self) -> Result<()> {
         let (done, is_done) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
@@ -177,14 +179,14 @@ impl Arrivals {
         is_done.blocking_recv().map_err(|_| StoreError::Closed)
     }
 
-    /// What follows a position, if it is at hand.
+    /// The buffered entries after a position.
     pub(crate) fn at_hand_after(&self, position: Position, limit: usize) -> Vec<Entry> {
-        // Nobody who keeps something waits for more than this.
+        // The lock is held only while entries are cloned.
         let received = lock(&self.waiting).after(position, limit);
         received.iter().map(Received::entry).collect()
     }
 
-    /// What follows a position, from the file: so many notifications at most, and no more once they have so many bytes.
+    /// Reads notifications after a position from the file: at most `limit`, and no more once they have `limit_bytes`.
     pub(crate) fn stored_after(
         &self,
         position: Position,
@@ -208,35 +210,35 @@ impl Arrivals {
         Ok(stored)
     }
 
-    /// What waits is without a gap, from the end of the journal on: where there is one, something has vanished.
+    /// Arrivals are consecutive from the end of the journal on: reports positions that are missing.
     fn note_gaps(&self, position: Position, stored: &[Received]) {
-        // After reading: what has moved into the journal meanwhile may have been forgotten.
+        // After reading: notifications that moved into the journal meanwhile may have been deleted.
         let mut last = lock(&self.waiting).journaled().max(position);
         for received in stored {
             if received.position > last.next() {
                 let place = format!("notifications {} to {}", last.next().0, received.position.0 - 1);
-                let gone = StoreError::Damaged("they are not in arrivals.db any more".to_owned());
+                let gone = StoreError::Damaged("they are missing in arrivals.db".to_owned());
                 self.damages.note(None, place, &gone);
             }
             last = last.max(received.position);
         }
     }
 
-    /// What SQLite finds wrong with the file.
+    /// Problems that SQLite's integrity check finds in the file.
     pub(crate) fn file_problems(&self) -> Result<Vec<String>> {
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let problems = schema::integrity_problems(&reader)?;
         Ok(problems.into_iter().map(|problem| format!("{FILE_NAME}: {problem}")).collect())
     }
 
-    /// Reads everything that waits, also what was set aside, so that what is damaged is noted.
+    /// Reads all notifications, and those that were saved as unreadable, so that damage is reported.
     pub(crate) fn look_through(&self, damages: &Damages) -> Result<()> {
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         file::read_after(&reader, damages, Position::default(), |_| true)?;
         file::note_set_aside(&reader, damages)
     }
 
-    /// The sessions of a tenant of which something waits.
+    /// The sessions of a tenant that have notifications waiting here.
     pub(crate) fn sessions_of(&self, tenant: TenantId) -> Result<HashSet<Arc<str>>> {
         let mut sessions = HashSet::new();
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
@@ -248,13 +250,13 @@ impl Arrivals {
         Ok(sessions)
     }
 
-    /// Has at hand what was read from the file, where it goes on from there.
+    /// Adds notifications that were read from the file to the buffer, if they continue it.
     pub(crate) fn have_at_hand(&self, stored: Vec<Received>) {
         let mut waiting = lock(&self.waiting);
         stored.into_iter().for_each(|received| waiting.add(received));
     }
 
-    /// What is not in the journal yet, up to a position.
+    /// Notifications that are not in the journal yet, up to a position.
     pub(crate) fn until(&self, position: Position) -> Result<Vec<Received>> {
         let waiting = lock(&self.waiting);
         if let Some(received) = waiting.until(position) {
@@ -264,12 +266,12 @@ impl Arrivals {
         drop(waiting);
         let places = usize::try_from(position.0 - journaled.0).unwrap_or(0);
         let mut received = self.stored_after(journaled, places, usize::MAX)?;
-        // Where something that cannot be read is passed over, there are fewer than there are places.
+        // Unreadable notifications are skipped, so there may be fewer than positions.
         received.retain(|received| received.position <= position);
         Ok(received)
     }
 
-    /// Everything up to a position is in the journal now.
+    /// Marks everything up to a position as moved into the journal.
     pub(crate) fn are_journaled(&self, position: Position) {
         lock(&self.waiting).forget(position);
     }
@@ -279,7 +281,7 @@ impl Drop for Arrivals {
     fn drop(&mut self) {
         self.queue = None;
         if let Some(thread) = self.thread.take() {
-            // A panic there has been answered with errors already.
+            // Requests to a thread that panicked were already answered with errors.
             let _ = thread.join();
         }
     }

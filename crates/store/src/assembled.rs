@@ -1,5 +1,5 @@
-//! What was assembled becomes part of the store: records, the feed of changes, what calls are found by, and
-//! the checkpoint, all in one transaction.
+//! Commits what was assembled: records, the feed of changes, the search index and the checkpoint, all in one
+//! transaction.
 
 use std::borrow::Cow;
 
@@ -21,34 +21,34 @@ use crate::{
     writer::{Memory, Started},
 };
 
-/// What came of the journal up to a position.
+/// The result of assembling the journal up to a position.
 #[derive(Debug)]
 pub struct Assembled {
-    /// Up to where the journal has been assembled.
+    /// The position up to which the journal has been assembled.
     pub checkpoint: Position,
-    /// What came of it, in the order in which it is to be told.
+    /// The new versions and mergings, in the order in which they are published.
     pub made: Vec<Made>,
 }
 
-/// One version of a call, or a merging.
+/// A new version of a call, or a merging.
 #[derive(Debug)]
 pub struct Made {
-    /// Whose call it is.
+    /// The tenant of the call.
     pub tenant: TenantId,
-    /// When it was made, milliseconds since 1970.
+    /// When it was created, milliseconds since 1970.
     pub at_ms: i64,
-    /// Up to where the journal is in it.
+    /// The journal position up to which notifications are included.
     pub position: Position,
-    /// What it is.
+    /// The content.
     pub what: VersionKind,
 }
 
-/// What was made.
+/// The content of a change.
 #[derive(Debug)]
 pub enum VersionKind {
     /// A version of a call.
     Version {
-        /// What kind of version; never [`ChangeKind::Merged`].
+        /// The kind of version; never [`ChangeKind::Merged`].
         kind: ChangeKind,
         /// The record.
         call: Box<Call>,
@@ -62,7 +62,7 @@ pub enum VersionKind {
     },
 }
 
-/// What of a record is in the columns of `calls`.
+/// The parts of a record that are columns of `calls`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Columns {
     pub(crate) start_ms: i64,
@@ -97,7 +97,7 @@ impl Columns {
     }
 }
 
-/// A call's row, as it was before.
+/// A call's row before a commit.
 #[derive(Debug, Clone)]
 pub(crate) struct Before {
     call: i64,
@@ -109,13 +109,13 @@ pub(crate) struct Before {
 }
 
 impl Before {
-    /// Whether the indexes have it where it belongs.
+    /// Whether no indexed column changes.
     fn is_listed_as(&self, columns: &Columns) -> bool {
         (self.start_ms, &*self.state, &*self.result) == (columns.start_ms, columns.state, columns.result)
     }
 }
 
-/// What is being committed.
+/// A commit that has been started.
 #[derive(Debug)]
 pub struct Committing {
     store: Store,
@@ -124,7 +124,7 @@ pub struct Committing {
 }
 
 impl Committing {
-    /// Waits until it is durable. If it fails, nothing is appended until another is. Blocks.
+    /// Waits until it is durable. After a failure nothing is appended until a later commit succeeds. Blocks.
     pub fn wait(self) -> Result<()> {
         let Self { store, checkpoint, started } = self;
         let result = started.and_then(Started::wait);
@@ -136,16 +136,15 @@ impl Committing {
 }
 
 impl Store {
-    /// Adds what was assembled, moves what it was assembled from into the journal, and waits until that is durable.
-    /// Blocks.
+    /// Writes what was assembled, moves its notifications into the journal, and waits until both are durable. Blocks.
     pub fn commit(&self, assembled: Assembled) -> Result<()> {
         self.begin_commit(assembled, None)?.wait()
     }
 
-    /// The same, but does not wait for it: only for the one before, if that is still under way. Blocks as long.
+    /// The same without waiting, except for `before`, the previous commit. Blocks.
     pub fn begin_commit(&self, assembled: Assembled, before: Option<Committing>) -> Result<Committing> {
         let Assembled { checkpoint, made } = assembled;
-        // Packed here: others wait for the writer, too.
+        // Compressed here, because other callers wait for the writer.
         let packed = made.iter().map(|made| pack(&made.what)).collect::<Result<Vec<_>>>();
         before.map_or(Ok(()), Committing::wait)?;
         let started = packed.and_then(|packed| self.start_commit(checkpoint, made, packed));
@@ -169,7 +168,7 @@ impl Store {
                     VersionKind::Merged { id, into } => merge(transaction, memory, made, id, into, packed)?,
                 }
             }
-            // Most of their sessions have been claimed by now.
+            // After the versions: most of the sessions have been assigned to calls by now.
             received.iter().try_for_each(|received| journal::add(transaction, memory, received))?;
             transaction
                 .prepare_cached(
@@ -181,7 +180,7 @@ impl Store {
     }
 }
 
-/// What the feed says, packed.
+/// The feed's record, compressed.
 fn pack(what: &VersionKind) -> Result<Vec<u8>> {
     let mut text = Vec::new();
     match what {
@@ -246,7 +245,7 @@ fn add_version(
         terms::to_bytes(&terms),
         columns.end_state,
     ])?;
-    // Of what is over, few hear more.
+    // Completed calls rarely change again.
     if completed {
         memory.calls.forget(tenant, &[&record.id]);
     } else {
@@ -260,7 +259,7 @@ fn add_version(
 const INSERT_CALL: &str = "INSERT INTO calls
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 
-/// Touches no index.
+/// Changes no indexed column.
 const UPDATE_CALL: &str =
     "UPDATE calls SET cursor = ?4, position = ?5, completed = ?6, end_ms = ?8, direction = ?10,
     wait_ms = ?12, talk_ms = ?13, hold_ms = ?14, transfers = ?15, terms = ?16, end_state = ?17 WHERE call = ?1";
@@ -269,8 +268,8 @@ const UPDATE_LISTED_CALL: &str = "UPDATE calls SET cursor = ?4, position = ?5, c
     end_ms = ?8, state = ?9, direction = ?10, result = ?11, wait_ms = ?12, talk_ms = ?13, hold_ms = ?14,
     transfers = ?15, terms = ?16, end_state = ?17 WHERE call = ?1";
 
-/// The sessions of a call are its own, also those that only a link names: should they be heard of, they are this
-/// call's, unless they are another's.
+/// Assigns sessions to a call, also those that only a link names: if one of these is received later, it belongs to
+/// this call unless another call has it.
 fn claim_sessions(
     transaction: &Transaction<'_>,
     memory: &mut Memory,
@@ -298,7 +297,7 @@ fn claim_sessions(
 }
 
 fn next_call(transaction: &Transaction<'_>, memory: &mut Memory) -> Result<i64> {
-    // Rows of `changes` outlive the call of an id that was merged: its number is not given again.
+    // Rows of `changes` remain after their call was merged away: its number must not be assigned again.
     let last = "SELECT max((SELECT coalesce(max(call), 0) FROM calls), (SELECT coalesce(max(call), 0) FROM changes))";
     let last = match memory.last_call {
         Some(last) => last,
@@ -308,7 +307,8 @@ fn next_call(transaction: &Transaction<'_>, memory: &mut Memory) -> Result<i64> 
     Ok(last + 1)
 }
 
-/// What a call is found by. Where that list is damaged, what it was entered under is removed, and it is entered again.
+/// The terms of a call. If the list is damaged, the call's index entries are removed, and the next version enters it
+/// again.
 fn terms_or_none(
     transaction: &Transaction<'_>,
     damages: &Damages,
@@ -341,7 +341,7 @@ fn before(transaction: &Transaction<'_>, damages: &Damages, tenant: i64, id: &st
     }))
 }
 
-/// A line of the feed.
+/// An entry of the feed.
 struct Told<'a> {
     call: i64,
     kind: ChangeKind,
@@ -364,7 +364,7 @@ fn add_change(
     Ok(cursor)
 }
 
-/// The call that was known by an id is part of another now: it keeps its versions in the feed, but is found no more.
+/// Merges a call into another: its versions stay in the feed, but it is no longer found.
 fn merge(
     transaction: &Transaction<'_>,
     memory: &mut Memory,
@@ -377,7 +377,7 @@ fn merge(
     transaction
         .prepare_cached("INSERT OR REPLACE INTO merged VALUES (?1, ?2, ?3)")?
         .execute(params![tenant, &**id, &**into])?;
-    // An id that was merged away once may be a call's own again.
+    // An id that was merged away may become a call's own again.
     transaction
         .prepare_cached("DELETE FROM merged WHERE tenant = ?1 AND id = ?2")?
         .execute(params![tenant, &**into])?;

@@ -1,4 +1,4 @@
-//! What `wholecall check` looks at. Damage is told of, and never keeps the rest from being read.
+//! The checks of `wholecall check`. Damage is reported and does not prevent the rest from being read.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -20,20 +20,20 @@ use crate::{
 /// A row of the journal.
 #[derive(Debug)]
 pub struct AuditedEntry {
-    /// Its place.
+    /// Its position.
     pub position: Position,
-    /// Whose it is.
+    /// The tenant.
     pub tenant: TenantId,
-    /// What it holds, or why that cannot be read.
+    /// The notification, or why it cannot be read.
     pub entry: Result<Entry>,
 }
 
-/// A call as it is kept, all of it read at one connection.
+/// A stored call, read in one transaction.
 #[derive(Debug)]
 pub struct AuditedCall {
-    /// Its number, to go on from.
+    /// Its number, with which the next page starts.
     pub number: i64,
-    /// Whose it is.
+    /// The tenant.
     pub tenant: TenantId,
     /// Its id.
     pub id: String,
@@ -41,33 +41,33 @@ pub struct AuditedCall {
     pub version: u64,
     /// Its record and the notifications in it, or why they cannot be read.
     pub stored: Result<StoredCall>,
-    /// What is wrong with how it is kept, apart from what its record says.
+    /// Problems of its rows, apart from what its record says.
     pub problems: Vec<String>,
-    /// So many of the notifications in its record cannot be read.
+    /// Number of notifications in its record that cannot be read.
     pub unreadable: u64,
 }
 
-/// Notifications that no call claims.
+/// Notifications of a tenant that belong to no call.
 #[derive(Debug)]
 pub struct Stray {
-    /// Whose they are.
+    /// The tenant.
     pub tenant: TenantId,
     /// In order of arrival.
     pub entries: Vec<Entry>,
 }
 
-/// So long after its last notification a call has its record, whatever it waits for.
+/// Minimum time after its last notification from which a call must have a record.
 const SETTLED_MS: i64 = 120_000;
 
 impl Store {
-    /// What SQLite finds wrong with the files; nothing if they are sound.
+    /// Problems that SQLite's integrity check finds in the files.
     pub fn file_problems(&self) -> Result<Vec<String>> {
         let mut problems = self.read(|connection| schema::integrity_problems(connection))?;
         problems.extend(self.shared.arrivals.file_problems()?);
         Ok(problems)
     }
 
-    /// What is wrong with the journal as a whole: every place is a notification's, but for those that were removed.
+    /// Problems of the journal as a whole: every position must have a notification unless it was removed.
     pub fn journal_problems(&self) -> Result<Vec<String>> {
         let (end, removed, there): (i64, i64, i64) = self.read(|connection| {
             let sql = "SELECT max(position, (SELECT coalesce(max(position), 0) FROM journal)), removed_notifications,
@@ -76,11 +76,11 @@ impl Store {
         })?;
         Ok(match end - removed - there {
             0 => Vec::new(),
-            missing => vec![format!("{} should be there, {there} are: {missing} are missing", end - removed)],
+            missing => vec![format!("{} notifications are expected, {there} were found: {missing} are missing", end - removed)],
         })
     }
 
-    /// How many notifications and how many calls there are.
+    /// The number of notifications and of calls.
     pub fn counts(&self) -> Result<(u64, u64)> {
         self.read(|connection| {
             let sql = "SELECT (SELECT count(*) FROM journal), (SELECT count(*) FROM calls)";
@@ -105,7 +105,7 @@ impl Store {
         })
     }
 
-    /// The next calls after the one with that number; 0 is before the first.
+    /// The next calls after a call number; 0 is before the first.
     pub fn audit_calls(&self, after: i64, limit: usize) -> Result<Vec<AuditedCall>> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
@@ -121,9 +121,8 @@ impl Store {
         })
     }
 
-    /// Reads everything that others may ask for and that is in no call's current record: the feed of each tenant with all
-    /// versions, directories, deliveries and their attempts, rejected bodies, what waits to be assembled. Answers what
-    /// cannot be read.
+    /// Reads everything that is not in a call's current record: the feed with all versions, directories, deliveries
+    /// and attempts, rejected bodies, arrivals. Returns what cannot be read.
     pub fn audit_rest(&self) -> Result<Vec<Damage>> {
         let damages = Damages::default();
         self.shared.readers.with(|connection| {
@@ -139,8 +138,8 @@ impl Store {
         Ok(damages.take_news())
     }
 
-    /// Takes versions out of the feed that cannot be read and are no call's current one, and keeps them apart as they are;
-    /// tells how many there were. Blocks.
+    /// Moves unreadable versions that are not a call's current one from the feed to a table of their own; returns
+    /// their number. Blocks.
     pub fn set_aside_unreadable_changes(&self) -> Result<usize> {
         let damages = Damages::default();
         let unreadable: Vec<i64> = self.shared.readers.with(|connection| {
@@ -169,7 +168,7 @@ impl Store {
         })
     }
 
-    /// What is wrong with the feed of changes as a whole: none may be missing, and a call's versions rise.
+    /// Problems of the feed as a whole: no change may be missing, and a call's versions must rise.
     pub fn feed_problems(&self) -> Result<Vec<String>> {
         self.read(|connection| {
             let mut problems = Vec::new();
@@ -180,10 +179,10 @@ impl Store {
                 |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
             )?;
             if last > made {
-                problems.push(format!("the last change is {last}, but only {made} were made"));
+                problems.push(format!("the last change is {last}, but only {made} were created"));
             }
             if made - removed != there {
-                problems.push(format!("{} changes should be there, {there} are", made - removed));
+                problems.push(format!("{} changes are expected, {there} were found", made - removed));
             }
             let mut statement = connection.prepare(
                 "SELECT a.cursor FROM changes AS a
@@ -193,14 +192,14 @@ impl Store {
             )?;
             let rows = statement.query_map([], |row| row.get::<_, i64>(0))?;
             for cursor in rows {
-                problems.push(format!("change {} has no higher version than one before it", cursor?));
+                problems.push(format!("change {} does not have a higher version than an earlier change of its call", cursor?));
             }
             Ok(problems)
         })
     }
 
-    /// Notifications that have been assembled and had time to settle, but that are no call's, by tenant. Text replies
-    /// are such, and sessions that a link merely names.
+    /// Notifications that were assembled and belong to no call although they had time to settle, by tenant. Text
+    /// replies are such, and sessions that only a link names.
     pub fn strays(&self) -> Result<Vec<Stray>> {
         self.read(|connection| {
             let mut statement = connection.prepare(
@@ -233,8 +232,8 @@ impl Store {
         })
     }
 
-    /// Forgets what a call is found by, so that its next version enters it anew. For a call whose terms are damaged:
-    /// looks through all terms of all calls. Blocks.
+    /// Removes the index entries of a call whose terms are damaged, so that its next version is indexed again. Reads
+    /// all terms of all calls. Blocks.
     pub fn forget_terms(&self, call: &AuditedCall) -> Result<()> {
         let number = call.number;
         self.writer().run(move |transaction, memory| {
@@ -247,7 +246,7 @@ impl Store {
     }
 }
 
-/// Reads every change; answers those that cannot be read.
+/// Reads every change; returns those that cannot be read.
 fn audit_changes(reading: &Reading<'_>) -> Result<Vec<i64>> {
     let mut statement = reading
         .prepare("SELECT cursor, kind, version, made_ms, record, tenant FROM changes ORDER BY cursor")?;
@@ -266,7 +265,7 @@ fn audit_changes(reading: &Reading<'_>) -> Result<Vec<i64>> {
     Ok(unreadable)
 }
 
-/// Reads a packed text of each row of a table, given its number, its tenant and that text.
+/// Reads the compressed text of each row of a table, from the columns number, tenant and text.
 fn audit_packed(reading: &Reading<'_>, table: &str, columns: &str, what: &str) -> Result<()> {
     let mut statement = reading.prepare(&format!("SELECT {columns} FROM {table}"))?;
     let mut rows = statement.query([])?;
@@ -279,7 +278,7 @@ fn audit_packed(reading: &Reading<'_>, table: &str, columns: &str, what: &str) -
     Ok(())
 }
 
-/// Reads what is kept as JSON.
+/// Reads the columns that contain JSON.
 fn audit_texts(reading: &Reading<'_>) -> Result<()> {
     let texts = [
         ("SELECT tenant, tenant, settings FROM tenants", "settings of tenant"),
@@ -312,7 +311,7 @@ fn audit_texts(reading: &Reading<'_>) -> Result<()> {
         let event: i64 = row.get(0)?;
         let state: String = row.get(2)?;
         let read = DeliveryState::from_word(&state)
-            .ok_or_else(|| StoreError::Damaged(format!("a delivery that is {state:?}")));
+            .ok_or_else(|| StoreError::Damaged(format!("a delivery in the unknown state {state:?}")));
         reading.pass_over(read, row.get(1)?, || format!("delivery of event {event}"))?;
     }
     Ok(())
@@ -336,14 +335,14 @@ fn audit_call(connection: &Reading<'_>, number: i64, tenant: TenantId, id: Strin
         if let Some(record) = &stored.record {
             let ours = kept_columns(connection, number, record)?;
             if !ours {
-                problems.push("its columns do not say what its record says".to_owned());
+                problems.push("its columns differ from its record".to_owned());
             }
             match terms::problem(connection, tenant.0, number, record) {
                 Ok(problem) => problems.extend(problem),
                 Err(error) => problems.push(error.to_string()),
             }
             if !visits::are_those_of(connection, number, record)? {
-                problems.push("its visits to queues are not those of its record".to_owned());
+                problems.push("its queue visits differ from its record".to_owned());
             }
         }
     }
@@ -358,7 +357,7 @@ fn audit_call(connection: &Reading<'_>, number: i64, tenant: TenantId, id: Strin
     })
 }
 
-/// How many of a call's notifications were passed over, given those that were read.
+/// The number of a call's notifications that were skipped, given those that were read.
 pub(crate) fn unreadable_entries(
     connection: &Connection,
     call: i64,
@@ -372,9 +371,9 @@ pub(crate) fn unreadable_entries(
     Ok(there.unsigned_abs().saturating_sub(read))
 }
 
-/// A call with the notifications that are in its record.
+/// A call with the notifications that its record includes.
 pub(crate) fn stored(connection: &Reading<'_>, call: i64, tenant: TenantId) -> Result<(StoredCall, i64)> {
-    let gone = || StoreError::Damaged("its current record is gone".to_owned());
+    let gone = || StoreError::Damaged("its current record is missing".to_owned());
     let (change, position, completed) = current(connection, call)?.ok_or_else(gone)?;
     let StoredChange { cursor, made_ms, record, .. } = change;
     let record = serde_json::from_str(&record)
@@ -384,7 +383,7 @@ pub(crate) fn stored(connection: &Reading<'_>, call: i64, tenant: TenantId) -> R
     Ok((StoredCall { tenant, record: Some(record), made_ms, position, completed, entries }, cursor.0))
 }
 
-/// Whether the columns are those of the record.
+/// Whether the columns agree with the record.
 fn kept_columns(connection: &Connection, call: i64, record: &wholecall_record::Call) -> Result<bool> {
     let columns = Columns::of(record);
     let completed = record.state != wholecall_record::call::State::Live;

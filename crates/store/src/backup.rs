@@ -1,4 +1,4 @@
-//! A copy of everything, as of one moment, while others go on reading and writing.
+//! Backups: a copy of everything in one snapshot, made while the service runs.
 
 use std::{fs, path::Path};
 
@@ -13,17 +13,17 @@ use crate::{
     writer::Memory,
 };
 
-/// A copy that was made.
+/// A backup that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backup {
     /// When, milliseconds since 1970.
     pub made_ms: i64,
-    /// Where to.
+    /// The file's path.
     pub file: String,
 }
 
 impl Store {
-    /// The copies that were made before a time, latest first.
+    /// The backups that were made before a time, latest first.
     pub fn backups_before(&self, before_ms: i64) -> Result<Vec<Backup>> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
@@ -35,11 +35,11 @@ impl Store {
         })
     }
 
-    /// Copies everything to a new file, as of one moment, and reads the copy back. Returns its length in bytes. Blocks.
+    /// Copies everything to a new file in one snapshot, and checks the copy. Returns its length in bytes. Blocks.
     pub fn backup(&self, file: &Path, now_ms: i64) -> Result<u64> {
         let failed =
             |error: std::io::Error| StoreError::Open { path: file.to_owned(), problem: error.to_string() };
-        // Made here, so that no file is ever written over.
+        // Created here, so that no file is overwritten.
         let copy = private::new_file().open(file).map_err(failed)?;
         let written = self.copy_to(file).and_then(|()| {
             copy.sync_all().map_err(failed)?;
@@ -58,7 +58,7 @@ impl Store {
                 Ok(about.len())
             }
             Err(error) => {
-                // What is not whole is no backup.
+                // An incomplete file is not a backup.
                 let _ = fs::remove_file(file);
                 Err(error)
             }
@@ -68,20 +68,20 @@ impl Store {
     fn copy_to(&self, file: &Path) -> Result<()> {
         let name =
             file.to_str().ok_or_else(|| StoreError::Failed("the backup's name is not UTF-8".to_owned()))?;
-        // Before the rest: what moves into the journal meanwhile is in both.
+        // Arrivals first: what moves into the journal meanwhile is in both.
         let arrived = self.shared.arrivals.stored_after(Position::default(), usize::MAX >> 1, usize::MAX)?;
-        // Not within a transaction, which VACUUM refuses; it sees one moment itself.
+        // VACUUM refuses to run in a transaction; it reads one snapshot itself.
         self.shared.readers.with(|connection| Ok(connection.execute("VACUUM INTO ?1", [name])?))?;
         add_to_journal(&mut Connection::open(file)?, &arrived)?;
         let problems = schema::integrity_problems(&schema::open_reader(file)?)?;
         match problems.first() {
             None => Ok(()),
-            Some(problem) => Err(StoreError::Failed(format!("the copy is not sound: {problem}"))),
+            Some(problem) => Err(StoreError::Failed(format!("the copy is damaged: {problem}"))),
         }
     }
 }
 
-/// What had arrived and was not assembled becomes part of the copy's journal: whoever goes on from there assembles it.
+/// Moves the arrivals into the copy's journal, so that a service started on the copy assembles them.
 fn add_to_journal(copy: &mut Connection, arrived: &[Received]) -> Result<()> {
     let transaction = copy.transaction()?;
     transaction.execute("UPDATE incarnation SET is_copy = 1", [])?;

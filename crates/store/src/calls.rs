@@ -1,4 +1,4 @@
-//! Calls as they are, as they were, and the notifications behind them.
+//! Queries for calls, their versions, and their notifications.
 
 use std::collections::HashSet;
 
@@ -20,31 +20,32 @@ use crate::{
 pub struct CallPage {
     /// Their records as JSON.
     pub records: Vec<String>,
-    /// Where the next page begins; none after the last.
+    /// Where the next page starts. `None` after the last one.
     pub next: Option<(i64, i64)>,
 }
 
-/// What is known of an id.
+/// The result of looking up a call's id.
 #[derive(Debug, Clone)]
 pub enum Found {
     /// The call's current version.
     Call(StoredVersion),
-    /// It is part of the call with this id.
+    /// It was merged into the call with this id.
     Merged(String),
 }
 
 /// A version of a call.
 pub type StoredVersion = StoredChange;
 
-/// So many calls are looked at for one page; a rare combination in a long history goes on with the next page.
+/// Maximum number of candidates that are examined for one page; a rare combination of filters continues on the next
+/// page.
 const LOOKED_AT: usize = 20_000;
 
-/// So many terms are looked for at once: names and numbers that have the wanted part.
+/// Maximum number of terms that a partial name or number may match.
 const TERMS_AT_ONCE: usize = 400;
 
 impl TenantView {
-    /// Calls that match, newest first, from a place on; no more once they have 16 MiB. With `as_of_ms`, as they were known
-    /// then.
+    /// Calls that match, newest first, starting after `after`: at most `limit`, and no more once they have 16 MiB.
+    /// With `as_of_ms`, as they were known at that time.
     pub fn calls(
         &self,
         filter: &Filter,
@@ -81,7 +82,7 @@ impl TenantView {
         })
     }
 
-    /// A call by its id, or where the id has gone. With `as_of_ms`, as it was known then.
+    /// A call by its id, or the call that it was merged into. With `as_of_ms`, as it was known at that time.
     pub fn call(&self, id: &str, as_of_ms: Option<i64>) -> Result<Option<Found>> {
         self.read(|connection, tenant| {
             if let Some(call) = call_number(connection, tenant, id)? {
@@ -91,7 +92,7 @@ impl TenantView {
         })
     }
 
-    /// Every version of a call that was published, oldest first; none if there is no such call.
+    /// Every published version of a call, oldest first. `None` if there is no such call.
     pub fn versions(&self, id: &str) -> Result<Option<Vec<StoredVersion>>> {
         self.read(|connection, tenant| {
             let Some(call) = call_number(connection, tenant, id)? else { return Ok(None) };
@@ -108,8 +109,8 @@ impl TenantView {
         })
     }
 
-    /// A call as it is now, with the notifications that are in its record; none if there is no such call. Others may have
-    /// arrived since.
+    /// The current version of a call, with the notifications that its record includes; later ones are left out.
+    /// `None` if there is no such call.
     pub fn call_with_its_notifications(&self, id: &str) -> Result<Option<StoredCall>> {
         self.read(|connection, tenant| {
             let Some(call) = call_number(connection, tenant, id)? else { return Ok(None) };
@@ -117,7 +118,7 @@ impl TenantView {
         })
     }
 
-    /// The notifications of a call, in order of arrival; none if there is no such call.
+    /// The notifications of a call, in order of arrival. `None` if there is no such call.
     pub fn notifications(&self, id: &str) -> Result<Option<Vec<Entry>>> {
         self.read(|connection, tenant| {
             let Some(call) = call_number(connection, tenant, id)? else { return Ok(None) };
@@ -147,7 +148,7 @@ pub(crate) fn call_number(connection: &Connection, tenant: i64, id: &str) -> Res
         .optional()?)
 }
 
-/// The call an id has gone into, however often that has gone into others.
+/// The call that an id was merged into, directly or through others. `None` if it was not.
 fn merged_into(connection: &Connection, tenant: i64, id: &str) -> Result<Option<String>> {
     let mut statement =
         connection.prepare_cached("SELECT into_id FROM merged WHERE tenant = ?1 AND id = ?2")?;
@@ -172,18 +173,18 @@ fn version(connection: &Connection, call: i64, as_of_ms: Option<i64>) -> Result<
     rows.next()?.map(StoredChange::read).transpose()
 }
 
-/// A search, ready to look at calls.
+/// A prepared search.
 struct Search<'a> {
     connection: &'a Reading<'a>,
     tenant: i64,
     filter: &'a Filter,
     as_of_ms: Option<i64>,
-    /// Of each of these a call has at least one; the first is what candidates are found by.
+    /// A matching call has at least one term of each list; candidates are found by the first list.
     terms: Vec<Vec<i64>>,
 }
 
 impl<'a> Search<'a> {
-    /// None if nothing can match.
+    /// `None` if nothing can match.
     fn new(
         connection: &'a Reading<'a>,
         tenant: i64,
@@ -210,7 +211,7 @@ impl<'a> Search<'a> {
         Ok(Some(Self { connection, tenant, filter, as_of_ms, terms }))
     }
 
-    /// The next calls, newest first, that may match, from a place on.
+    /// The next calls after a position that may match, newest first.
     fn candidates(&self, after: (i64, i64), limit: usize) -> Result<Vec<(i64, i64)>> {
         let from = self.filter.from_ms.unwrap_or(i64::MIN);
         let after = match self.filter.to_ms {
@@ -241,7 +242,7 @@ impl<'a> Search<'a> {
             .to_owned();
         let mut values: Vec<Value> =
             vec![self.tenant.into(), from.into(), after.0.into(), after.1.into(), (limit as i64).into()];
-        // As they were known once, calls had other results.
+        // Earlier versions may have had another result.
         if self.as_of_ms.is_none() {
             if let Some(result) = self.filter.result {
                 values.push(result.as_str().to_owned().into());
@@ -257,7 +258,7 @@ impl<'a> Search<'a> {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The record of a candidate, if it matches.
+    /// The record of a candidate. `None` if it does not match.
     fn look(&self, candidate: (i64, i64)) -> Result<Option<String>> {
         let found = self.connection.pass_over(self.read(candidate), self.tenant, || {
             let id = "SELECT id FROM calls WHERE call = ?1";
@@ -272,7 +273,7 @@ impl<'a> Search<'a> {
             return Ok(None);
         }
         let Some(version) = version(self.connection, call, self.as_of_ms)? else { return Ok(None) };
-        // Terms say who took part, also in earlier versions, and not in which part.
+        // Terms include participants of earlier versions, and do not tell their roles.
         if self.as_of_ms.is_some() || self.filter.people().next().is_some() {
             let then: Call = serde_json::from_str(&version.record)
                 .map_err(|error| StoreError::Damaged(format!("a record cannot be read: {error}")))?;
@@ -283,7 +284,7 @@ impl<'a> Search<'a> {
         Ok(Some(version.record))
     }
 
-    /// Whether a call as it is matches what it is not found by.
+    /// Checks the filter conditions that the index lookup did not cover, against the call's current columns.
     fn matches_now(&self, call: i64) -> Result<bool> {
         let row = self
             .connection
@@ -309,12 +310,12 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Numbers that end so.
+/// The terms of numbers that end with some digits.
 fn numbers(connection: &Connection, tenant: i64, digits: &str) -> Result<Vec<i64>> {
     let mut statement = connection.prepare_cached(
         "SELECT term, value FROM terms WHERE tenant = ?1 AND kind = ?2 AND value >= ?3 AND value < ?4 LIMIT ?5",
     )?;
-    // After the digits comes ':'.
+    // ':' is the character after '9'.
     let mut rows = statement.query(params![
         tenant,
         TermKind::Number.as_str(),
@@ -331,7 +332,7 @@ fn numbers(connection: &Connection, tenant: i64, digits: &str) -> Result<Vec<i64
     Ok(terms)
 }
 
-/// What a call has one of in which somebody takes part; none if that cannot be looked up.
+/// The terms that identify a person; a call needs one of them. `None` if the person cannot be found by terms.
 fn person_terms(connection: &Connection, tenant: i64, person: &str) -> Result<Option<Vec<i64>>> {
     let extension = match person.split_once(':') {
         None => Some(person),
@@ -354,7 +355,7 @@ fn person_terms(connection: &Connection, tenant: i64, person: &str) -> Result<Op
     Ok(Some(found))
 }
 
-/// Names that have a part.
+/// The terms of names that contain a text.
 fn names(connection: &Connection, tenant: i64, part: &str) -> Result<Vec<i64>> {
     let mut statement = connection.prepare_cached(
         "SELECT term FROM terms WHERE tenant = ?1 AND kind = ?2 AND instr(value, ?3) > 0 LIMIT ?4",

@@ -1,5 +1,5 @@
-//! One process at a time may receive and assemble: it remembers where the journal and the changes end.
-//! Whoever only looks after tenants, checks or makes a backup needs no claim.
+//! One process at a time may receive and assemble, because it caches where the journal and the feed end. Managing
+//! tenants, checking and making a backup need no lock.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -15,25 +15,25 @@ use crate::{
     private,
 };
 
-/// The file within the data folder that is locked by whoever assembles; the system unlocks it when that ends.
+/// The lock file in the data folder; the system unlocks it when the process ends.
 const FILE_NAME: &str = "wholecall.lock";
 
-/// So often is looked again whether it is still held, each time after so long.
+/// Maximum number of further attempts to lock, and the interval between them.
 const LOOKS: u32 = 10;
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
-/// Whether a process has claimed the store that has its file at a path.
+/// Whether a process holds the lock of the store whose database is at a path.
 pub(crate) fn is_claimed(path: &Path) -> bool {
     let lock = File::open(path.with_file_name(FILE_NAME));
     lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
-/// The lock, once it is held.
+/// The lock. `None` inside if it is not held.
 #[derive(Debug, Default)]
 pub(crate) struct Claim(Mutex<Option<File>>);
 
 impl Store {
-    /// Claims the store for this process, for as long as it is open: nobody else may append or commit.
+    /// Locks the store for this process, as long as it is open: no other process may append or commit.
     pub fn claim(&self) -> Result<()> {
         let mut held = self.shared.claim.0.lock().unwrap_or_else(PoisonError::into_inner);
         if held.is_some() {
@@ -46,7 +46,7 @@ impl Store {
         let file = private::make_file(&path).and_then(|()| open()).map_err(failed)?;
         let mut locked = file.try_lock();
         for _ in 0..LOOKS {
-            // Whoever only looks holds it for a moment.
+            // A process that only tests the lock holds it for a moment.
             if !matches!(locked, Err(TryLockError::WouldBlock)) {
                 break;
             }

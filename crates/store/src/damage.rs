@@ -1,5 +1,5 @@
-//! Rows that cannot be read are passed over: one of them costs what it held, and nothing else. Each is noted here once,
-//! for the log, for whoever asks whether the service is well, and for `wholecall check`.
+//! Damaged rows are skipped, so that one of them loses its own content and nothing else. Each is noted once, for the
+//! log, the health of the service, and `wholecall check`.
 
 use std::{
     collections::BTreeMap,
@@ -14,13 +14,13 @@ use crate::{
     error::{Result, StoreError},
 };
 
-/// As many are named; beyond these they are only counted.
+/// Maximum number of rows that are named; further ones are only counted.
 const NAMED: usize = 1_000;
 
-/// A row that could not be read.
+/// A damaged row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
-    /// Whose it is, where that is known.
+    /// The tenant. `None` if it is unknown.
     pub tenant: Option<TenantId>,
     /// Which row.
     pub place: String,
@@ -28,14 +28,14 @@ pub struct Damage {
     pub problem: String,
 }
 
-/// What was passed over since the store was opened.
+/// The rows that were skipped since the store was opened.
 #[derive(Debug, Default)]
 pub(crate) struct Damages(Mutex<Found>);
 
 #[derive(Debug, Default)]
 struct Found {
     by_place: BTreeMap<(Option<i64>, String), String>,
-    /// In the order in which they were found, those that nobody has taken up yet.
+    /// Rows that were not taken by [`DamageLog::take_unreported`] yet, in order of discovery.
     news: Vec<Damage>,
     beyond: u64,
 }
@@ -45,7 +45,7 @@ impl Damages {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a row once, however often it is met.
+    /// Notes a row, unless it was noted before.
     pub(crate) fn note(&self, tenant: Option<TenantId>, place: String, problem: &StoreError) {
         let problem = problem.damage().unwrap_or_else(|| problem.to_string());
         let mut found = self.lock();
@@ -61,22 +61,22 @@ impl Damages {
         found.by_place.insert(key, problem);
     }
 
-    /// Those that nobody has taken up yet.
+    /// Returns the rows that were not returned before.
     pub(crate) fn take_news(&self) -> Vec<Damage> {
         std::mem::take(&mut self.lock().news)
     }
 
-    /// Whether anything was passed over.
+    /// Whether any row was skipped.
     pub(crate) fn has_any(&self) -> bool {
         !self.lock().by_place.is_empty()
     }
 
-    /// Whether a row was passed over.
+    /// Whether a row was skipped.
     pub(crate) fn has(&self, tenant: Option<TenantId>, place: &str) -> bool {
         self.lock().by_place.contains_key(&(tenant.map(|tenant| tenant.0), place.to_owned()))
     }
 
-    /// What was read, or nothing where the row is damaged, which is noted. Any other failure is one of the store.
+    /// Returns `None` for a damaged row, and notes it. Other errors are returned.
     pub(crate) fn pass_over<T>(
         &self,
         read: Result<T>,
@@ -94,7 +94,7 @@ impl Damages {
     }
 }
 
-/// A connection, and where to note what cannot be read at it.
+/// A connection, with the log for the damaged rows that are skipped.
 pub(crate) struct Reading<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) damages: &'a Damages,
@@ -109,7 +109,7 @@ impl Deref for Reading<'_> {
 }
 
 impl Reading<'_> {
-    /// What was read of a row of a tenant, or nothing where that is damaged.
+    /// Returns `None` for a damaged row of a tenant, and notes it.
     pub(crate) fn pass_over<T>(
         &self,
         read: Result<T>,
@@ -121,25 +121,25 @@ impl Reading<'_> {
 }
 
 impl Store {
-    /// Notes a row that was read, but whose contents make no sense to whoever wanted them.
+    /// Notes a row whose contents the caller cannot use.
     pub fn note_damage(&self, tenant: Option<TenantId>, place: String, problem: &StoreError) {
         self.shared.damages.note(tenant, place, problem);
     }
 
-    /// How many rows were passed over since the store was opened.
+    /// Number of rows that were skipped since the store was opened.
     pub fn damage_count(&self) -> u64 {
         let found = self.shared.damages.lock();
         found.by_place.len() as u64 + found.beyond
     }
 
-    /// The rows that were passed over and that nobody has taken up yet.
+    /// Returns the skipped rows that were not returned before.
     pub fn take_damage_news(&self) -> Vec<Damage> {
         self.shared.damages.take_news()
     }
 }
 
 impl TenantView {
-    /// The rows of the tenant that were passed over since the store was opened.
+    /// The tenant's rows that were skipped since the store was opened.
     pub fn damages(&self) -> Vec<Damage> {
         let found = self.store.shared.damages.lock();
         let of_tenant = found.by_place.iter().filter(|((tenant, _), _)| *tenant == Some(self.tenant.0));
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_is_noted_once_and_more_than_can_be_named_are_counted() {
+    fn row_is_noted_once_and_rows_beyond_the_maximum_are_counted() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let problem = StoreError::Damaged("it is torn".to_owned());

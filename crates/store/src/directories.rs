@@ -1,4 +1,4 @@
-//! Directories: what RingCentral accounts consist of, in versions that records name.
+//! Directories of RingCentral accounts, in versions that records refer to.
 
 use rusqlite::{Row, params};
 
@@ -17,21 +17,20 @@ pub struct StoredDirectory {
     pub account: String,
     /// 1, 2, …
     pub version: u64,
-    /// When RingCentral told it first, milliseconds since 1970.
+    /// When it was first fetched, milliseconds since 1970.
     pub read_ms: i64,
-    /// What it says, as JSON.
+    /// Its contents, as JSON.
     pub contents: String,
 }
 
 const COLUMNS: &str = "account, version, read_ms, contents";
 
-/// A version that was replaced goes when nothing is left that was made before, and some time on top: who assembles may
-/// still have it in hand.
+/// Minimum time that a replaced version is retained after it may be needed: an assembler may still have it in memory.
 const REPLACED_FOR_MS: i64 = 86_400_000;
 
 impl Store {
-    /// Keeps what is known of an account now, which `contents_after` makes of the contents that were the newest; the
-    /// version it has, and whether that is a new one. Blocks.
+    /// Stores the directory that `contents_after` makes of the newest contents, unless it is unchanged; returns its
+    /// version, and whether that is new. Blocks.
     pub fn add_directory(
         &self,
         tenant: TenantId,
@@ -60,7 +59,8 @@ impl Store {
         })
     }
 
-    /// Keeps how reading an account's directory went, as JSON. That it is not listened to any more is no error. Blocks.
+    /// Stores the state of an account's directory sync, as JSON; does nothing if the account was disconnected.
+    /// Blocks.
     pub fn keep_reading(&self, tenant: TenantId, account: String, state: String) -> Result<()> {
         self.writer().run(move |transaction, _| {
             transaction
@@ -70,7 +70,7 @@ impl Store {
         })
     }
 
-    /// Writes all versions of a tenant's directories anew; tells how many changed. Blocks.
+    /// Rewrites all versions of a tenant's directories; returns how many changed. Blocks.
     pub fn rewrite_directories(
         &self,
         tenant: TenantId,
@@ -101,8 +101,8 @@ impl Store {
         })
     }
 
-    /// Removes versions that nothing that is kept can name any more: those that were replaced before the oldest change
-    /// was made. The newest of each account stays. Blocks.
+    /// Removes versions that no stored record can refer to: those that were replaced before the oldest change was
+    /// created. The newest version of each account remains. Blocks.
     pub fn remove_directories(&self, tenant: TenantId) -> Result<usize> {
         self.writer().run(move |transaction, _| {
             Ok(transaction
@@ -140,7 +140,7 @@ impl TenantView {
         })
     }
 
-    /// Looks at what each version of each directory says, as JSON.
+    /// Calls `look` with the contents of each version of each directory, as JSON.
     pub fn look_through_directories(&self, mut look: impl FnMut(&str)) -> Result<()> {
         self.read(|connection, tenant| {
             let mut statement =
@@ -161,7 +161,7 @@ impl TenantView {
         self.read(|connection, tenant| newest(connection, tenant, account))
     }
 
-    /// A version of an account's directory; none if there is no such version (any more).
+    /// A version of an account's directory. `None` if there is no such version any more.
     pub fn directory(&self, account: &str, version: u64) -> Result<Option<StoredDirectory>> {
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(&format!(
@@ -174,7 +174,7 @@ impl TenantView {
     }
 }
 
-/// The newest that can be read.
+/// The newest version that can be read.
 fn newest(connection: &Reading<'_>, tenant: i64, account: &str) -> Result<Option<StoredDirectory>> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM directories WHERE tenant = ?1 AND account = ?2 ORDER BY version DESC"
@@ -205,5 +205,5 @@ fn read(row: &Row<'_>) -> Result<StoredDirectory> {
 fn contents(row: &Row<'_>, column: usize) -> Result<String> {
     let packed = row.get_ref(column)?.as_blob().map_err(|error| StoreError::Damaged(error.to_string()))?;
     String::from_utf8(codec::unpack(packed)?)
-        .map_err(|_| StoreError::Damaged("a directory that is not UTF-8".to_owned()))
+        .map_err(|_| StoreError::Damaged("a directory is not UTF-8".to_owned()))
 }

@@ -1,4 +1,4 @@
-//! Writing anew, in place, what is kept of a person: the one exception from what was kept being never changed.
+//! Erasure of persons: the only code that modifies journal entries and published versions in place.
 
 use std::collections::BTreeSet;
 
@@ -23,66 +23,66 @@ use crate::{
     writer::Memory,
 };
 
-/// Everything that is kept of a call, or of no call. Bodies and records may be changed, nothing else.
+/// Everything stored of a call, or of no call. A rewrite may change bodies and records, nothing else.
 #[derive(Debug, Clone, Default)]
 pub struct Kept {
     /// Its notifications, in order of arrival.
     pub entries: Vec<Entry>,
     /// Its versions, oldest first; the last is the current one.
     pub versions: Vec<StoredChange>,
-    /// Up to where the journal is in the current one.
+    /// The journal position up to which the current version includes notifications.
     pub position: Position,
-    /// So many rows cannot be read, and are in neither list.
+    /// Number of rows that cannot be read and are in neither list.
     pub unreadable: u64,
-    /// For whoever rewrites: in so many places something had to stay.
+    /// Number of places where the person's data had to remain; counted by the rewrite.
     pub left: u64,
 }
 
-/// What came of rewriting.
+/// The result of a rewrite.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rewritten {
-    /// So many notifications are otherwise now.
+    /// Number of notifications that were changed.
     pub notifications: u64,
-    /// Whether anything is.
+    /// Whether anything was changed.
     pub changed: bool,
-    /// So many rows could not be read.
+    /// Number of rows that could not be read.
     pub unreadable: u64,
-    /// In so many places something had to stay.
+    /// Number of places where the person's data had to remain.
     pub left: u64,
 }
 
-/// That a person was erased.
+/// A completed erasure.
 #[derive(Debug, Clone, Default)]
 pub struct Erasure {
-    /// Whose calls the person took part in.
+    /// The tenant.
     pub tenant: TenantId,
-    /// When, milliseconds since 1970.
+    /// When it was done, milliseconds since 1970.
     pub erased_ms: i64,
-    /// What stands for the number now.
+    /// The pseudonym that replaces the number.
     pub pseudonym: String,
-    /// In how many calls.
+    /// Number of calls that were changed.
     pub calls: u64,
-    /// In how many notifications.
+    /// Number of notifications that were changed.
     pub notifications: u64,
-    /// Endpoints, by their ids, in whose settings the person stood: for whoever asked, not for the log.
+    /// Ids of endpoints whose settings contained the person's data: returned to the caller, not logged.
     pub endpoints: Vec<String>,
-    /// Rows that could not be read, and so were not rewritten.
+    /// Number of rows that could not be read, and so were not rewritten.
     pub unreadable: u64,
-    /// Places where the number is part of an id, and stays.
+    /// Number of places where the number is part of an id, and remains.
     pub left: u64,
-    /// Copies that were made before, in which the person is still.
+    /// Earlier backups, which still contain the person's data.
     pub backups: Vec<Backup>,
 }
 
-/// A number is not taken for the end of a longer one with fewer digits.
+/// Minimum number of digits from which a number may match the end of a longer one.
 const SHORTEST_DIGITS: usize = 7;
 
-/// As many notifications are read at one moment.
+/// Number of journal rows that are read in one transaction.
 const READ_AT_ONCE: i64 = 2_000;
 
 impl TenantView {
-    /// The numbers of the calls in any version of which a telephone number took part, written in any way by which a search
-    /// finds it.
+    /// The numbers of the calls in which a telephone number took part, in any version and in any spelling that a
+    /// search matches.
     pub fn calls_with_number(&self, number: &str) -> Result<Vec<i64>> {
         let Some(digits) = terms::reversed_digits(number) else { return Ok(Vec::new()) };
         self.read(|connection, tenant| {
@@ -90,7 +90,7 @@ impl TenantView {
                 "SELECT call, value FROM terms JOIN call_terms USING (term)
                  WHERE tenant = ?1 AND kind = ?2 AND value >= ?3 AND value < ?4",
             )?;
-            // They end alike, so they begin alike last digit first; after the digits comes ':'.
+            // Terms have the last digit first, so equal ends are equal prefixes; ':' is the character after '9'.
             let first = &digits[..digits.len().min(SHORTEST_DIGITS)];
             let range = params![tenant, TermKind::Number.as_str(), first, format!("{first}:")];
             let mut rows = statement.query(range)?;
@@ -105,8 +105,8 @@ impl TenantView {
         })
     }
 
-    /// The numbers of the calls with a notification after a place of the journal that has something, and up to where that
-    /// was looked for. Reads all of the tenant's notifications from there on, some at a time.
+    /// The numbers of the calls that have a notification after a journal position for which `has` returns `true`, and
+    /// the position up to which was read. Reads all of the tenant's notifications from there on, in portions.
     pub fn calls_of_notifications(
         &self,
         after: Position,
@@ -151,7 +151,7 @@ impl TenantView {
         Ok((calls, after))
     }
 
-    /// The numbers of the calls in any version of which an extension took part.
+    /// The numbers of the calls in which an extension took part, in any version.
     pub fn calls_with_extension(&self, extension_id: &str) -> Result<Vec<i64>> {
         self.calls_with(TermKind::Extension, extension_id)
     }
@@ -167,7 +167,7 @@ impl TenantView {
         })
     }
 
-    /// What the key of the tenant's pseudonyms is derived with.
+    /// The salt from which the key of the tenant's pseudonyms is derived.
     pub fn pseudonym_salt(&self) -> Result<Vec<u8>> {
         self.read(|connection, tenant| {
             let salt = "SELECT pseudonym_salt FROM tenants WHERE tenant = ?1";
@@ -177,13 +177,13 @@ impl TenantView {
 }
 
 impl Store {
-    /// How often something that was kept was rewritten or removed. Whoever holds copies of it reads them again then.
+    /// Watches the number of times that stored data was rewritten or removed. Readers with copies read them again
+    /// when it rises.
     pub fn watch_rewrites(&self) -> watch::Receiver<u64> {
         self.shared.news.rewrites.subscribe()
     }
 
-    /// Writes a call anew. The feed says of which calls a
-    /// record changed once that is announced ([`Store::announce`]). Blocks.
+    /// Rewrites a call in place. The change is published with [`Store::announce`]. Blocks.
     pub fn rewrite_call(
         &self,
         tenant: TenantId,
@@ -223,9 +223,8 @@ impl Store {
         })
     }
 
-    /// Writes anew what is kept of a tenant and is no call's: notifications that make none, versions of calls that are
-    /// part of others now, bodies that were refused. Tells how many notifications changed. Blocks; looks through all of
-    /// the tenant's sessions and changes.
+    /// Rewrites a tenant's data that belongs to no call: notifications without a call, versions of calls that were
+    /// merged away, rejected bodies. Blocks; reads all of the tenant's sessions and changes.
     pub fn rewrite_unclaimed(
         &self,
         tenant: TenantId,
@@ -262,7 +261,7 @@ impl Store {
                     kept.unreadable += 1;
                     continue;
                 };
-                // A reason may repeat what was posted.
+                // A reason may quote the body.
                 let reason = Entry { body: row.get(4)?, ..entry.clone() };
                 let mut refused = Kept { entries: vec![entry, reason], ..Kept::default() };
                 let before = refused.entries.clone();
@@ -283,8 +282,8 @@ impl Store {
         })
     }
 
-    /// Writes the settings of a tenant's endpoints anew; tells which have changed, by their ids. One whose address has is
-    /// disabled: nobody has said that anything is to be sent where it leads now. Blocks.
+    /// Rewrites the settings of a tenant's endpoints; returns the ids of those that changed. An endpoint whose
+    /// address changed is disabled, because its owner never asked for deliveries to the new one. Blocks.
     pub fn rewrite_endpoints(
         &self,
         tenant: TenantId,
@@ -312,8 +311,8 @@ impl Store {
         })
     }
 
-    /// Notes that a person was erased, and wipes what was there before from the log that transactions go through, and from
-    /// where it had arrived. Blocks.
+    /// Stores an erasure, and removes the old data physically from the write-ahead logs and from `arrivals.db`.
+    /// Blocks.
     pub fn log_erasure(&self, erasure: Erasure) -> Result<()> {
         let who = self.who.clone();
         self.writer().run(move |transaction, memory| {
@@ -334,7 +333,8 @@ impl Store {
     }
 }
 
-/// What receivers answered to the events of a call may repeat what they were told; of no call: to those of none.
+/// Removes receivers' answers to the events of a call, because they may repeat its data; without a call, the answers
+/// to events of calls that no longer exist.
 fn forget_answers(transaction: &Transaction<'_>, tenant: TenantId, call: Option<i64>) -> Result<()> {
     let events = match call {
         Some(_) => "call = ?2",
@@ -352,8 +352,8 @@ fn forget_answers(transaction: &Transaction<'_>, tenant: TenantId, call: Option<
     Ok(())
 }
 
-/// A request may have told of several events, and its answer repeat any of them: what was forgotten for one of them is
-/// forgotten for all.
+/// A request may have carried several events, and its answer repeat any of them: an answer that was removed for one
+/// event is removed for all.
 fn forget_shared_answers(transaction: &Transaction<'_>, tenant: TenantId) -> Result<()> {
     let own = "endpoint IN (SELECT endpoint FROM endpoints WHERE tenant = ?1)";
     transaction
@@ -366,7 +366,7 @@ fn forget_shared_answers(transaction: &Transaction<'_>, tenant: TenantId) -> Res
     Ok(())
 }
 
-/// Whether pages that are given up are wiped from the file as well: not worth its time but for a person.
+/// Sets whether freed pages are overwritten. That costs time, and is needed only for an erasure.
 pub(crate) fn wipe(transaction: &Transaction<'_>, wipe: bool) -> Result<()> {
     let mode = if wipe { "ON" } else { "FAST" };
     Ok(transaction.pragma_update_and_check(None, "secure_delete", mode, |_| Ok(()))?)
@@ -383,7 +383,8 @@ fn versions(reading: &Reading<'_>, tenant: TenantId, which: &str, value: i64) ->
     Ok(versions)
 }
 
-/// A rejected body, from `position, tenant, arrived_ms, body`; what is no text in it is replaced, but only if the rest is.
+/// A rejected body, from the columns id, tenant, arrival time and body. Invalid UTF-8 is replaced, but written back
+/// only if the rest changes.
 fn any_text(reading: &Reading<'_>, row: &Row<'_>) -> Result<Option<Entry>> {
     let (position, tenant) = (row.get(0)?, row.get(1)?);
     let body = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from).map_err(StoreError::from);
@@ -411,7 +412,7 @@ fn unclaimed_entries(reading: &Reading<'_>, tenant: TenantId) -> Result<Vec<Entr
     Ok(entries)
 }
 
-/// Writes what has changed, over what was there; tells how many notifications, and whether any record.
+/// Writes what changed in place; returns the number of notifications, and whether any record changed.
 fn write(transaction: &Transaction<'_>, before: &Kept, after: &Kept) -> Result<(u64, bool)> {
     let mut entries = 0;
     for (old, new) in before.entries.iter().zip(&after.entries).filter(|(old, new)| old.body != new.body) {
@@ -442,7 +443,7 @@ fn note_erasure(transaction: &Transaction<'_>, tenant: TenantId, call: i64, kept
     announcements::note(transaction, tenant, ChangeKind::Erased, &id, current.version)
 }
 
-/// Enters a call under what its versions say now, and under nothing else.
+/// Replaces the index entries of a call by those of its rewritten versions.
 fn enter_anew(
     transaction: &Transaction<'_>,
     memory: &mut Memory,

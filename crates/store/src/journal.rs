@@ -1,4 +1,4 @@
-//! Every notification, in the order of arrival.
+//! The journal: every notification, in order of arrival.
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use tokio::sync::{oneshot, watch};
@@ -13,7 +13,7 @@ use crate::{
     writer::{Memory, Session},
 };
 
-/// What was received takes its place in the journal.
+/// Moves an arrival into the journal.
 pub(crate) fn add(transaction: &Transaction<'_>, memory: &mut Memory, received: &Received) -> Result<()> {
     let Received { position, tenant, arrived_ms, session, body } = received;
     let session = give_number(transaction, memory, tenant.0, session)?;
@@ -24,7 +24,7 @@ pub(crate) fn add(transaction: &Transaction<'_>, memory: &mut Memory, received: 
     Ok(())
 }
 
-/// The number of a session, given at first sight.
+/// The number of a session, assigned with its first notification.
 fn give_number(transaction: &Transaction<'_>, memory: &mut Memory, tenant: i64, id: &str) -> Result<i64> {
     if let Some(session) = memory.sessions.find(tenant, &[id]) {
         return Ok(session.number);
@@ -39,21 +39,21 @@ fn give_number(transaction: &Transaction<'_>, memory: &mut Memory, tenant: i64, 
     Ok(number)
 }
 
-/// A notification as it was kept.
+/// A notification in the journal.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// Its place in the journal.
+    /// Its position in the journal.
     pub position: Position,
-    /// Whose it is.
+    /// The tenant.
     pub tenant: TenantId,
     /// When it arrived, milliseconds since 1970.
     pub arrived_ms: i64,
-    /// What was posted.
+    /// The body that was posted.
     pub body: String,
 }
 
 impl Entry {
-    /// The same, or nothing where the row is damaged.
+    /// Reads a row. `None` if it is damaged.
     pub(crate) fn read_or_pass_over(reading: &Reading<'_>, row: &Row<'_>) -> Result<Option<Self>> {
         let tenant = row.get(1).unwrap_or_default();
         reading.pass_over(Self::read(row), tenant, || {
@@ -61,7 +61,7 @@ impl Entry {
         })
     }
 
-    /// From `position, tenant, arrived_ms, body`.
+    /// Reads the columns `position, tenant, arrived_ms, body`.
     pub(crate) fn read(row: &Row<'_>) -> Result<Self> {
         let packed = row.get_ref(3)?.as_blob().map_err(|error| StoreError::Damaged(error.to_string()))?;
         Ok(Self {
@@ -74,8 +74,8 @@ impl Entry {
 }
 
 impl Store {
-    /// Keeps what has arrived. The receiver hears when it is durable; that much may wait is limited
-    /// ([`StoreError::Overloaded`]), and so it is while nothing of it could be assembled.
+    /// Stores arrivals; the receiver gets the result when they are durable. Fails with [`StoreError::Overloaded`] if
+    /// too many are waiting, and with the error of the last commit as long as commits fail.
     pub fn append(&self, arrivals: Vec<Arrival>) -> Result<oneshot::Receiver<Result<()>>> {
         match &*self.problem() {
             Some(problem) => Err(problem.repeat()),
@@ -83,17 +83,17 @@ impl Store {
         }
     }
 
-    /// Whether more of a tenant may wait to be written.
+    /// Whether a tenant may queue more notifications.
     pub fn has_room_for(&self, tenant: TenantId) -> bool {
         self.shared.arrivals.has_room_for(tenant)
     }
 
-    /// How far the journal has grown, as it grows.
+    /// Watches the position of the last durable notification.
     pub fn watch_journal(&self) -> watch::Receiver<Position> {
         self.shared.journal.subscribe()
     }
 
-    /// When the last notification of the journal arrived, milliseconds since 1970.
+    /// When the last notification of the journal arrived, milliseconds since 1970. `None` if it is empty.
     pub fn last_arrival_ms(&self) -> Result<Option<i64>> {
         self.read(|connection| {
             let sql = "SELECT arrived_ms FROM journal ORDER BY position DESC LIMIT 1";
@@ -101,7 +101,7 @@ impl Store {
         })
     }
 
-    /// Up to where the journal has been assembled.
+    /// The position up to which the journal has been assembled.
     pub fn checkpoint(&self) -> Result<Position> {
         self.read(|connection| {
             let position = connection.query_row("SELECT position FROM checkpoint", [], |row| row.get(0))?;
@@ -114,7 +114,7 @@ impl Store {
         self.journal_portion(position, limit, usize::MAX)
     }
 
-    /// The next entries after a position, in order: no more once they have so many bytes.
+    /// The next entries after a position, in order: at most `limit`, and no more once they have `limit_bytes`.
     pub fn journal_portion(
         &self,
         position: Position,
@@ -126,13 +126,13 @@ impl Store {
         if !at_hand.is_empty() {
             return Ok(at_hand);
         }
-        // What moves into the journal meanwhile is found here, or there, or in both.
+        // Arrivals first: what moves into the journal meanwhile is found in one of the two, or in both.
         let arrived = arrivals.stored_after(position, limit, limit_bytes)?;
         let mut entries = self.journaled_after(position, limit, limit_bytes)?;
         let last = entries.last().map_or(position, |entry| entry.position);
         let following = arrived.iter().skip_while(|received| received.position <= last);
         let mut bytes: usize = entries.iter().map(|entry| entry.body.len()).sum();
-        // What is in the journal may have been cut off: what arrived later than the rest of it has to wait.
+        // If the byte limit cut off the journal, arrivals must wait until the rest of it is read.
         if bytes < limit_bytes {
             let following = following.take(limit - entries.len()).take_while(|received| {
                 let has_room = bytes < limit_bytes;

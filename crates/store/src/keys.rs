@@ -1,4 +1,4 @@
-//! API keys: what each of them may do, until when, and when it was used last.
+//! API keys: their scope, expiry and last use.
 
 use rusqlite::{Transaction, params};
 use tokio::sync::oneshot;
@@ -10,19 +10,19 @@ use crate::{
     tenants,
 };
 
-/// The most API keys of a tenant.
+/// Maximum number of API keys of a tenant.
 pub const MAX_KEYS: i64 = 100;
 
-/// What a key may do. Each scope includes those before it.
+/// What a key permits. Each scope includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// Read the tenant's data.
     Read,
-    /// Take it away in the forms of other programs: CSV and vCon.
+    /// Export it as CSV and vCon.
     Export,
-    /// Change endpoints, import, send again, retry.
+    /// Change endpoints, import, redeliver, retry.
     Write,
-    /// Erase, and manage keys.
+    /// Erase persons and manage keys.
     Admin,
 }
 
@@ -30,7 +30,7 @@ impl Scope {
     /// All of them, the narrowest first.
     pub const ALL: [Self; 4] = [Self::Read, Self::Export, Self::Write, Self::Admin];
 
-    /// As a word.
+    /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -40,14 +40,15 @@ impl Scope {
         }
     }
 
-    /// The scope of a word.
+    /// The scope with a name.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.as_str() == word)
     }
 }
 
 impl Store {
-    /// Notes when keys were used last, by their numbers; the receiver learns when that is durable. No tenant changes by it.
+    /// Stores when keys were last used, by their numbers; the receiver gets the result when that is durable. Does not
+    /// raise the tenants' version.
     pub fn note_keys_used(&self, used: Vec<(i64, i64)>) -> Result<oneshot::Receiver<Result<()>>> {
         self.writer().submit(move |transaction, _| {
             let mut update = transaction.prepare_cached(
@@ -60,7 +61,7 @@ impl Store {
 }
 
 impl TenantView {
-    /// The tenant's API keys, the oldest first.
+    /// The tenant's API keys, oldest first.
     pub fn keys(&self) -> Result<Vec<Secret>> {
         let mut secrets =
             self.store.read_tenants(|connection| tenants::secrets(connection, self.tenant.0))?;
@@ -68,12 +69,12 @@ impl TenantView {
         Ok(secrets)
     }
 
-    /// Adds an API key to the tenant; its number. Blocks.
+    /// Adds an API key; returns its number. Blocks.
     pub fn add_key(&self, key: NewSecret, now_ms: i64) -> Result<i64> {
         self.store.add_secret(self.tenant, key, now_ms)
     }
 
-    /// Removes an API key of the tenant; false if there is none of that number. Blocks.
+    /// Removes an API key; returns whether it existed. Blocks.
     pub fn remove_key(&self, number: i64) -> Result<bool> {
         let (tenant, who) = (self.tenant, self.store.who.clone());
         self.store.change_tenants(move |transaction, _| {
@@ -86,7 +87,7 @@ impl TenantView {
     }
 }
 
-/// Refuses one key more than there may be.
+/// Refuses a key beyond the maximum.
 pub(crate) fn expect_room(transaction: &Transaction<'_>, tenant: i64) -> Result<()> {
     let count = "SELECT count(*) FROM secrets WHERE tenant = ?1 AND kind = 'key'";
     let keys: i64 = transaction.prepare_cached(count)?.query_row([tenant], |row| row.get(0))?;
@@ -96,7 +97,7 @@ pub(crate) fn expect_room(transaction: &Transaction<'_>, tenant: i64) -> Result<
     }
 }
 
-/// Enters into the audit log that a secret was added or removed.
+/// Adds to the audit log that a secret was added or removed.
 pub(crate) fn note_change(
     transaction: &Transaction<'_>,
     who: &crate::Who,
@@ -106,7 +107,7 @@ pub(crate) fn note_change(
     object: &str,
 ) -> Result<()> {
     let what = match (kind, is_added) {
-        // The service renews them by itself.
+        // The service replaces these by itself.
         (SecretKind::Subscription, _) => return Ok(()),
         (SecretKind::Key, true) => What::KeyAdd,
         (SecretKind::Key, false) => What::KeyRemove,

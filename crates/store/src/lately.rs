@@ -1,10 +1,11 @@
-//! What was found lately under a tenant's words, so that it is not looked up again: the more recent half is kept.
+//! Bounded cache keyed by (tenant, words). It has two generations: when the young one is full, it replaces the old
+//! one, which is dropped.
 
 use std::fmt::Write;
 
 use hashbrown::HashMap;
 
-/// Values of what came up lately.
+/// Values by tenant and words.
 #[derive(Debug)]
 pub(crate) struct Lately<T> {
     recent: HashMap<Box<str>, T>,
@@ -19,7 +20,7 @@ impl<T> Default for Lately<T> {
 }
 
 impl<T> Lately<T> {
-    /// At least so many are remembered.
+    /// Minimum number of recent entries that are retained; the maximum is twice this.
     const REMEMBERED: usize = 100_000;
 
     pub(crate) fn find(&mut self, tenant: i64, words: &[&str]) -> Option<&mut T> {
@@ -47,7 +48,7 @@ impl<T> Lately<T> {
 
     fn write_key(&mut self, tenant: i64, words: &[&str]) {
         self.key.clear();
-        // A text takes whatever is written to it.
+        // Writing to a string cannot fail.
         let _ = write!(self.key, "{tenant}");
         for word in words {
             self.key.push('/');
@@ -61,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_recent_ones_are_remembered_and_each_tenant_has_its_own() {
+    fn recent_entries_are_retained_per_tenant() {
         let mut lately = Lately::default();
         for number in 0..3 * Lately::<usize>::REMEMBERED {
             lately.remember(1, &["a", &number.to_string()], number);

@@ -1,9 +1,8 @@
-//! What must not be lost: the journal of notifications, the calls assembled from it with all their
-//! versions, the feed of changes, and the tenants they belong to.
+//! The store: the journal of notifications, the calls assembled from it with all their versions, the feed of changes,
+//! and the tenants they belong to.
 //!
-//! One way in for what arrives ([`Store::append`]), one for what was assembled ([`Store::commit`]), and
-//! for a tenant's own data one way out: [`Store::of`] gives a view that can see nothing else. That the data lies in an
-//! SQLite file is this crate's own affair; nothing of it shows in these types.
+//! Notifications enter by [`Store::append`], assembled calls by [`Store::commit`]. A tenant's data is read through
+//! [`Store::of`], whose view sees only that tenant. No type of the interface shows that the data is in SQLite files.
 
 mod announcements;
 mod arrivals;
@@ -91,7 +90,7 @@ pub use stats::{CountedFor, Stats};
 pub use tenants::{NewSecret, NewTenant, Secret, SecretKind, Tenant, TenantId, TenantSettings};
 use writer::{Memory, News, Writer};
 
-/// A place in the journal or in the feed of changes; 0 is before the first.
+/// A position in the journal or in the feed of changes; 0 is before the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Position(pub i64);
 
@@ -101,11 +100,11 @@ impl Position {
     }
 }
 
-/// The store. Copies share one.
+/// The store. Clones share the same connections.
 #[derive(Debug, Clone)]
 pub struct Store {
     shared: Arc<Shared>,
-    /// Who makes changes through this copy.
+    /// The actor that the audit log names for changes made through this handle.
     who: Arc<Who>,
 }
 
@@ -118,40 +117,40 @@ struct Shared {
     arrivals: Arrivals,
     writer: Writer,
     readers: Readers,
-    /// For looking up tenants, which never waits for anybody's query.
+    /// Used to look up tenants, so that a lookup never waits for another query.
     tenant_readers: Readers,
-    /// How far the journal has grown with what arrives.
+    /// The position of the last notification that is durable.
     journal: watch::Sender<Position>,
     news: News,
     claim: Claim,
-    /// Why what was assembled last could not be kept.
+    /// Why the last commit of assembled calls failed. `None` if it succeeded.
     problem: Mutex<Option<StoreError>>,
 }
 
-/// The file within the data folder.
+/// The database file in the data folder.
 pub const FILE_NAME: &str = "wholecall.db";
 
-/// So many queries may run at once. The server answers requests with half of them at most, so that deliveries and the
-/// assembler never wait for what tenants ask.
+/// Maximum number of concurrent queries. The server uses at most half of them for requests, so that deliveries and
+/// the assembler never wait for a tenant's query.
 const READERS: usize = 8;
 
 impl Store {
-    /// Opens the store in a folder, which must be there: for looking after it, not for beginning one.
+    /// Opens the store in a folder that already has one: for administration, not for creating it.
     pub fn open_existing(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE_NAME);
         match path.is_file() {
             true => Self::open(folder),
-            false => Err(StoreError::Open { path, problem: "there is no such file".to_owned() }),
+            false => Err(StoreError::Open { path, problem: "the file does not exist".to_owned() }),
         }
     }
 
-    /// Opens the store in a folder; makes both if they are not there.
+    /// Opens the store in a folder; creates both if they do not exist.
     pub fn open(folder: &Path) -> Result<Self> {
         let cannot =
             |error: std::io::Error| StoreError::Open { path: folder.to_owned(), problem: error.to_string() };
         private::make_folder(folder).map_err(cannot)?;
         let path = folder.join(FILE_NAME);
-        // Somebody who writes changes the logs while they are looked at.
+        // A process that writes changes the write-ahead logs while they are checked.
         let is_quiet = !claim::is_claimed(&path);
         let (mut opened, _recovered) = match is_quiet {
             true => Opened::in_logs_of(&[&path, &folder.join(arrivals::FILE_NAME)])?,
@@ -159,7 +158,7 @@ impl Store {
         };
         let connection = schema::open_writer(&path)?;
         let damages: Arc<Damages> = Arc::default();
-        // What retention has removed is not counted again: the checkpoint knows how far both had come.
+        // Positions of removed rows are not assigned again: the checkpoint has the highest ones.
         let (journal, memory) = connection.query_row(
             "SELECT max(position, (SELECT coalesce(max(position), 0) FROM journal)), cursor,
                  coalesce((SELECT arrived_ms FROM journal ORDER BY position DESC LIMIT 1), 0)
@@ -203,12 +202,12 @@ impl Store {
         Ok(Self { shared: Arc::new(shared), who: Arc::default() })
     }
 
-    /// Where the data is.
+    /// The path of the database file.
     pub fn path(&self) -> &Path {
         &self.shared.path
     }
 
-    /// How many bytes more the disk takes; none where that cannot be found out.
+    /// Free bytes on the disk. `None` if that cannot be determined.
     pub fn free_bytes(&self) -> Option<u64> {
         #[cfg(target_os = "linux")]
         {
@@ -219,7 +218,7 @@ impl Store {
         None
     }
 
-    /// A tenant's own data, and nothing else.
+    /// A view of one tenant's data.
     pub fn of(&self, tenant: TenantId) -> TenantView {
         TenantView { store: self.clone(), tenant }
     }
@@ -232,12 +231,12 @@ impl Store {
         self.shared.problem.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads; all that `read` sees is of one moment.
+    /// Reads in one transaction: `read` sees a single snapshot.
     fn read<T>(&self, read: impl FnOnce(&Reading<'_>) -> Result<T>) -> Result<T> {
         self.at_one_moment(&self.shared.readers, read)
     }
 
-    /// The same for what every request waits for: who it is that asks.
+    /// The same for looking up tenants and keys, which every request waits for.
     fn read_tenants<T>(&self, read: impl FnOnce(&Reading<'_>) -> Result<T>) -> Result<T> {
         self.at_one_moment(&self.shared.tenant_readers, read)
     }
@@ -252,7 +251,7 @@ impl Store {
     }
 }
 
-/// What belongs to one tenant.
+/// The data of one tenant.
 #[derive(Debug, Clone)]
 pub struct TenantView {
     store: Store,
@@ -260,7 +259,7 @@ pub struct TenantView {
 }
 
 impl TenantView {
-    /// Whose data this is.
+    /// The tenant whose data this is.
     pub fn tenant(&self) -> TenantId {
         self.tenant
     }

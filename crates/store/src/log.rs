@@ -1,4 +1,4 @@
-//! The write-ahead log is kept short, beside the writer, so that nobody who waits for a transaction waits for that.
+//! Keeps the write-ahead log short on a thread of its own, so that jobs do not wait for checkpoints.
 
 use std::{
     sync::{
@@ -15,28 +15,28 @@ use crate::{
     priority::step_back,
 };
 
-/// After so many pages (4 MB) what is in the log is brought into the file. A page that was written often since is
-/// brought there once; but who waits for the disk meanwhile, waits for all of them.
+/// Number of pages in the log (4 MB) from which a checkpoint is made. A page that was written several times is copied
+/// once; but writers wait for the disk meanwhile.
 const WORTH_IT: i64 = 1_000;
 
-/// So few pages are brought there by the writer itself: only it can finish, and then begin the log anew, while
-/// others would always find something that came in between.
+/// Maximum number of pages that the writer itself checkpoints. Only the writer can complete a checkpoint and restart
+/// the log: the other thread always finds newer frames.
 const FEW: i64 = 250;
 
-/// With so many pages in the log (128 MB) the writer brings them there however many they are: it is faster than the
-/// disk.
+/// Maximum number of pages in the log (128 MB); beyond it the writer checkpoints regardless of their number, because
+/// it writes faster than the disk.
 const FAR_TOO_MANY: i64 = 32_000;
 
-/// Brings what is in the log into the file, on a thread of its own.
+/// Checkpoints the write-ahead log on its own thread.
 #[derive(Debug)]
 pub(crate) struct Checkpointer {
-    /// Locked while it makes a checkpoint.
+    /// Locked during a checkpoint.
     connection: Arc<Mutex<Connection>>,
     wake: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// How many pages the log has, and how many of them are in the file.
+/// Pages in the log, and how many of them are checkpointed.
 struct Pages {
     written: i64,
     copied: i64,
@@ -52,36 +52,35 @@ impl Checkpointer {
             .spawn(move || {
                 step_back();
                 while woken.recv().is_ok() {
-                    // What fails now is tried again when more has come; a full disk is the writer's to report.
+                    // A checkpoint that fails is tried again after more pages; the writer reports a full disk.
                     let _ = checkpoint(&ours.lock().unwrap_or_else(PoisonError::into_inner), "PASSIVE");
                 }
             })
-            .map_err(|error| StoreError::Failed(format!("no thread for checkpoints: {error}")))?;
+            .map_err(|error| StoreError::Failed(format!("cannot start the checkpoint thread: {error}")))?;
         Ok(Self { connection, wake: Some(wake), thread: Some(thread) })
     }
 
-    /// After each transaction of the writer, on its connection.
+    /// Called on the writer's connection after each of its transactions.
     pub(crate) fn follow(&self, writer: &Connection) -> Result<()> {
         let Pages { written, copied } = checkpoint(writer, "NOOP")?;
         let waiting = written - copied;
         if written >= FAR_TOO_MANY {
-            // However little the other one is let come to, it is waited for.
+            // Wait for the other thread, however slowly it progresses.
             let _other_is_done = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
             checkpoint(writer, "PASSIVE")?;
         } else if written >= WORTH_IT && waiting < FEW {
-            // Does nothing while the other one is at it, nor what somebody still reads in the log stands against.
+            // Does nothing while the other thread checkpoints, and stops at the first page that a reader still needs.
             checkpoint(writer, "PASSIVE")?;
         } else if waiting >= WORTH_IT
             && let Some(wake) = &self.wake
         {
-            // Nobody takes it while the last checkpoint is still being made.
+            // Not received while the previous checkpoint is running.
             let _ = wake.try_send(());
         }
         Ok(())
     }
 
-    /// Brings everything into the file and leaves the log empty. Tells whether that was possible: it is not while
-    /// somebody reads in the log for longer than a moment.
+    /// Checkpoints everything and truncates the log. Returns `false` if a reader still needs the log.
     pub(crate) fn empty(&self) -> Result<bool> {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let mut statement = connection.prepare_cached("PRAGMA wal_checkpoint(TRUNCATE)")?;
@@ -108,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_log_stays_short_however_long_somebody_writes() {
+    fn log_stays_short_under_continuous_writes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file.db");
         let open = || {

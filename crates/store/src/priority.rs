@@ -1,13 +1,14 @@
-//! Receiving goes first: what is received can be assembled later, but RingCentral stops sending to whoever answers late.
+//! Receiving has priority: notifications can be assembled later, but RingCentral stops sending to a service that
+//! answers late.
 
-/// Lets others have the processor before the calling thread wherever both want it.
+/// Lowers the priority of the calling thread, if the system supports that per thread.
 pub fn step_back() {
-    // Elsewhere that would be said of the whole process.
+    // On other systems `nice` applies to the whole process.
     #[cfg(target_os = "linux")]
     {
-        /// The share is a tenth of another thread's then, so that it goes on whatever comes.
+        /// Gives the thread about a tenth of another thread's share, so that it still makes progress.
         const BACK: i32 = 10;
-        // It is no more than a wish.
+        // The thread works without it, too.
         let _ = rustix::process::nice(BACK);
     }
 }

@@ -1,4 +1,4 @@
-//! The files of the store are for nobody but whoever runs the service, whatever the umask.
+//! Only the user who runs the service may access the store's files, whatever the umask.
 
 use std::{
     fs::{self, DirBuilder, OpenOptions, Permissions},
@@ -10,19 +10,19 @@ use std::{
 const OWNER_ONLY: u32 = 0o600;
 const FOLDER_OWNER_ONLY: u32 = 0o700;
 
-/// What group and others may do.
+/// The permission bits of group and others.
 const OTHERS: u32 = 0o077;
 
-/// How the names of our files begin.
+/// Prefixes of the names of the store's files.
 const OWN_NAMES: [&str; 2] = ["wholecall.", "arrivals.db"];
 
-/// Makes a folder, if it is not there, and the folders that it is in.
+/// Creates a folder and its parents if they do not exist.
 pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(FOLDER_OWNER_ONLY).create(folder)?;
     tighten(folder)
 }
 
-/// Makes a file, if it is not there: SQLite then gives its logs the same permissions.
+/// Creates a file if it does not exist; SQLite gives its logs the same permissions.
 pub(crate) fn make_file(path: &Path) -> io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
@@ -30,15 +30,15 @@ pub(crate) fn make_file(path: &Path) -> io::Result<()> {
     }
 }
 
-/// How files are made that must not be there yet.
+/// Options for creating a file that must not exist yet.
 pub(crate) fn new_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(OWNER_ONLY);
     options
 }
 
-/// Takes from group and others what an earlier version, or somebody who copied files, had let them do. The folder itself
-/// is left as it is if anything in it is not ours. Who does not own the files leaves them alone, too.
+/// Removes the permissions that an earlier version, or a copy, gave to group and others. The folder itself is left
+/// alone if it contains other files. Files of another owner are left alone, too.
 fn tighten(folder: &Path) -> io::Result<()> {
     let mut is_all_ours = true;
     for entry in fs::read_dir(folder)? {
@@ -56,7 +56,7 @@ fn tighten(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What cannot be changed is somebody else's, who decides.
+/// A file whose permissions cannot be changed belongs to another user, who decides.
 fn keep_from_others(path: &Path) {
     if let Ok(about) = fs::metadata(path)
         && about.permissions().mode() & OTHERS != 0
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_else_may_read_what_is_stored_nor_a_backup_of_it() {
+    fn only_the_owner_may_read_the_store_and_its_backups() {
         let around = tempfile::tempdir().unwrap();
         let folder = around.path().join("data").join("deep");
         let store = Store::open(&folder).unwrap();
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_an_earlier_version_are_closed_to_others() {
+    fn permissions_of_older_files_are_restricted_when_opened() {
         let around = tempfile::tempdir().unwrap();
         let folder = around.path().join("data");
         drop(Store::open(&folder).unwrap());
@@ -102,7 +102,7 @@ mod tests {
         open(&folder, 0o755);
         drop(Store::open(&folder).unwrap());
         assert!(modes(&folder).iter().all(|(_, mode)| mode & OTHERS == 0), "{:?}", modes(&folder));
-        // A folder with other things in it is somebody's, who may have reasons.
+        // A folder with other files may have its permissions for a reason.
         fs::write(folder.join("notes.txt"), "x").unwrap();
         open(&folder.join("notes.txt"), 0o644);
         open(&folder, 0o755);

@@ -1,4 +1,4 @@
-//! What an assembler needs to go on where another left off: the calls that matter, with their notifications.
+//! Reads what an assembler needs to continue after a restart: recent calls with their notifications.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use wholecall_record::Call;
@@ -12,26 +12,26 @@ use crate::{
     journal::Entry,
 };
 
-/// A call as an assembler left it.
+/// A stored call, for an assembler to continue.
 #[derive(Debug, Clone)]
 pub struct StoredCall {
-    /// Whose it is.
+    /// The tenant.
     pub tenant: TenantId,
-    /// The last record that was published; none where nothing was told of its sessions yet.
+    /// The last published record. `None` if nothing was published of its sessions yet.
     pub record: Option<Box<Call>>,
-    /// When that was made, milliseconds since 1970.
+    /// When the record was created, milliseconds since 1970.
     pub made_ms: i64,
-    /// Up to where the journal is in it.
+    /// The journal position up to which the record includes notifications.
     pub position: Position,
-    /// Whether `call.completed` was told of it.
+    /// Whether `call.completed` was published.
     pub completed: bool,
-    /// Its notifications up to the position asked for, in order of arrival.
+    /// Its notifications up to the requested position, in order of arrival.
     pub entries: Vec<Entry>,
 }
 
 impl Store {
-    /// The calls that are live, or of which a notification arrived in the last `within_ms` before the last arrival, as
-    /// of a position of the journal. How long nothing has arrived since does not count.
+    /// The calls that are live, or that have a notification within `within_ms` before the last arrival, as of a
+    /// position of the journal. Time without any arrivals does not count.
     pub fn recent_calls(&self, position: Position, within_ms: i64) -> Result<Vec<RecentCall>> {
         self.read(|connection| {
             let last: Option<i64> = connection
@@ -40,7 +40,7 @@ impl Store {
                 })
                 .optional()?;
             let since = arrived_before(connection, last.unwrap_or(0).saturating_sub(within_ms), position)?;
-            // A session that is no call's yet stands for itself.
+            // A session without a call counts as a call.
             let mut statement = connection.prepare(
                 "SELECT min(session) FROM sessions WHERE session IN (
                      SELECT session FROM sessions JOIN calls USING (call) WHERE state = 'live'
@@ -54,8 +54,8 @@ impl Store {
         })
     }
 
-    /// One of the [`recent_calls`](Self::recent_calls). Each is read by itself, so that no more than one call's
-    /// notifications are in memory beside what the assembler keeps.
+    /// One of the [`recent_calls`](Self::recent_calls). They are read one by one, so that the notifications of only
+    /// one are in memory beside those of the assembler.
     pub fn recent_call(&self, call: RecentCall, position: Position) -> Result<Option<StoredCall>> {
         self.read(|connection| {
             let loaded = load(connection, call.0, position);
@@ -64,14 +64,14 @@ impl Store {
     }
 }
 
-/// A call that an assembler goes on with, by one of its sessions.
+/// A call that an assembler continues, identified by one of its sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecentCall(i64);
 
 impl TenantView {
-    /// The call that a session belongs to, as of a position of the journal; none if the session was never heard of.
+    /// The call of a session, as of a position of the journal. `None` if the session was never received.
     pub fn call_of_session(&self, id: &str, position: Position) -> Result<Option<StoredCall>> {
-        // Most are heard of for the first time: that is found out in one look.
+        // Most sessions are new: one query without a transaction finds that out.
         let tenant = self.tenant.0;
         if self.store.shared.readers.with(|connection| session_number(connection, tenant, id))?.is_none() {
             return Ok(None);
@@ -83,7 +83,7 @@ impl TenantView {
     }
 }
 
-/// The number of a session, if it was heard of.
+/// The number of a session. `None` if it was never received.
 pub(crate) fn session_number(connection: &Connection, tenant: i64, id: &str) -> Result<Option<i64>> {
     Ok(connection
         .prepare_cached("SELECT session FROM sessions WHERE tenant = ?1 AND id = ?2")?
@@ -91,12 +91,12 @@ pub(crate) fn session_number(connection: &Connection, tenant: i64, id: &str) -> 
         .optional()?)
 }
 
-/// The last position, up to one, of what arrived before a time. Arrivals are in order of time.
+/// The last position up to `until` that arrived before a time. Arrivals are in order of time.
 fn arrived_before(connection: &Connection, time_ms: i64, until: Position) -> Result<Position> {
     let mut statement = connection.prepare_cached(
         "SELECT position, arrived_ms FROM journal WHERE position >= ?1 ORDER BY position LIMIT 1",
     )?;
-    // What is at `low` arrived before, or there is nothing; what is after `high` did not.
+    // `low` arrived before the time, or is 0; everything after `high` did not.
     let (mut low, mut high) = (0, until.0);
     while low < high {
         let middle = low + (high - low + 1) / 2;
@@ -110,7 +110,7 @@ fn arrived_before(connection: &Connection, time_ms: i64, until: Position) -> Res
     Ok(Position(low))
 }
 
-/// The call of a session, and something that is its alone.
+/// The call of a session, or the session alone if it has no call.
 fn load(connection: &Reading<'_>, session: i64, position: Position) -> Result<StoredCall> {
     let (tenant, call): (i64, Option<i64>) = connection
         .prepare_cached("SELECT tenant, call FROM sessions WHERE session = ?1")?
@@ -134,8 +134,8 @@ fn load(connection: &Reading<'_>, session: i64, position: Position) -> Result<St
 }
 
 impl StoredCall {
-    /// Adds the current record. Where that cannot be read, an earlier one takes its place: what is told next has a higher
-    /// number than both.
+    /// Adds the current record, or the last readable one with the number of the current one, so that the next version
+    /// has a higher number than both.
     fn add_record(&mut self, connection: &Reading<'_>, call: i64) -> Result<()> {
         let kept = "SELECT position, completed FROM calls WHERE call = ?1";
         let kept = connection
@@ -164,7 +164,7 @@ impl StoredCall {
     }
 }
 
-/// A call's current version, up to where the journal is in it, and whether `call.completed` was told.
+/// A call's current version, the journal position that it includes, and whether `call.completed` was published.
 pub(crate) fn current(connection: &Connection, call: i64) -> Result<Option<(StoredChange, Position, bool)>> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {}, calls.position, calls.completed FROM calls JOIN changes USING (cursor) WHERE calls.call = ?1",

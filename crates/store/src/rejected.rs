@@ -1,5 +1,6 @@
-//! What was posted to a hook with the right token and is no notification of the tenant: acknowledged, and kept for a while, so
-//! that somebody can look at it and have it judged again. Each tenant's share is bounded in bytes: the oldest goes first.
+//! Rejected bodies: posted to a hook with the right token, acknowledged, but not notifications of the tenant. They
+//! are stored for some time, to be looked at or accepted later. Each tenant's share is limited in bytes: the oldest
+//! are removed first.
 
 use rusqlite::{Connection, OptionalExtension, Row, Rows, Transaction, params};
 use tokio::sync::oneshot;
@@ -12,49 +13,49 @@ use crate::{
     error::{Result, StoreError},
 };
 
-/// For each tenant.
+/// Maximum bytes of rejected bodies of a tenant.
 const MAX_TENANT_BYTES: i64 = 32 << 20;
 
-/// A reason may repeat what was posted.
+/// Maximum length of a reason, which may quote the body.
 const MAX_REASON_CHARS: usize = 300;
 
-/// A body that is no notification of the tenant, packed and ready to be kept apart.
+/// A rejected body, compressed and ready to be stored.
 #[derive(Debug)]
 pub struct Refusal {
     tenant: TenantId,
     arrived_ms: i64,
     reason: String,
     body: Vec<u8>,
-    /// How much was posted, where that is more than is kept.
+    /// Number of bytes that were posted. `None` if the whole body is stored.
     posted_bytes: Option<i64>,
 }
 
 impl Refusal {
-    /// Says why it was not taken.
+    /// Compresses a body.
     pub fn new(tenant: TenantId, arrived_ms: i64, reason: String, body: &[u8]) -> Result<Self> {
         let body = codec::pack(Kind::Notification, body)?;
         let reason = reason.chars().take(MAX_REASON_CHARS).collect();
         Ok(Self { tenant, arrived_ms, reason, body, posted_bytes: None })
     }
 
-    /// Of which only the beginning is kept: this many bytes were posted, as far as they were read.
+    /// Marks the body as the beginning of a longer one, of which `posted_bytes` were read.
     pub fn cut_from(self, posted_bytes: usize) -> Self {
         Self { posted_bytes: Some(posted_bytes as i64), ..self }
     }
 }
 
-/// A body that was posted and is no notification of the tenant.
+/// A stored rejected body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// To name it by; never given twice.
+    /// Its id; never assigned twice.
     pub id: i64,
     /// When it arrived, milliseconds since 1970.
     pub arrived_ms: i64,
-    /// Why it was not taken.
+    /// Why it was rejected.
     pub reason: String,
-    /// How many bytes were posted, where only the beginning is kept.
+    /// Number of bytes that were posted. `None` if the whole body is stored.
     pub cut_from_bytes: Option<i64>,
-    /// Whether it is to be judged again as soon as a service runs.
+    /// Whether a running service is to classify it again.
     pub is_marked: bool,
 }
 
@@ -70,7 +71,7 @@ fn refused(row: &Row<'_>) -> rusqlite::Result<Refused> {
     })
 }
 
-/// Those of the rows that can be read.
+/// Reads the rows, without damaged ones.
 fn readable(reading: &Reading<'_>, tenant: i64, mut rows: Rows<'_>) -> Result<Vec<Refused>> {
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
@@ -82,7 +83,7 @@ fn readable(reading: &Reading<'_>, tenant: i64, mut rows: Rows<'_>) -> Result<Ve
 }
 
 impl TenantView {
-    /// How many bodies were rejected, and the last of them, newest first.
+    /// The number of rejected bodies, and the latest of them, newest first.
     pub fn quarantined(&self, limit: usize) -> Result<(u64, Vec<Refused>)> {
         let count: i64 = self.read(|connection, tenant| {
             Ok(connection
@@ -92,7 +93,7 @@ impl TenantView {
         Ok((count as u64, self.rejected(None, limit)?))
     }
 
-    /// What was rejected, newest first; `before` an id of the page before.
+    /// Rejected bodies, newest first. `before` is the last id of the previous page.
     pub fn rejected(&self, before: Option<i64>, limit: usize) -> Result<Vec<Refused>> {
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(&format!(
@@ -104,7 +105,7 @@ impl TenantView {
         })
     }
 
-    /// One of them, and what of it is kept.
+    /// A rejected body by its id.
     pub fn rejected_body(&self, id: i64) -> Result<Option<(Refused, Vec<u8>)>> {
         self.read(|connection, tenant| {
             let found = connection
@@ -117,7 +118,7 @@ impl TenantView {
         })
     }
 
-    /// Those after an id that are to be judged again, oldest first.
+    /// Bodies after an id that are to be classified again, oldest first.
     pub fn rejected_to_retry(&self, after: i64, limit: usize) -> Result<Vec<Refused>> {
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(&format!(
@@ -131,7 +132,7 @@ impl TenantView {
 }
 
 impl Store {
-    /// Keeps a body apart that was posted and is no notification. The receiver hears when it is durable.
+    /// Stores a rejected body; the receiver gets the result when it is durable.
     pub fn quarantine(&self, refusal: Refusal) -> Result<oneshot::Receiver<Result<()>>> {
         self.writer().submit(move |transaction, _| {
             let Refusal { tenant, arrived_ms, reason, body, posted_bytes } = refusal;
@@ -144,7 +145,8 @@ impl Store {
         })
     }
 
-    /// Has some of what was rejected, or all of it, judged again by a service that runs, or by the next one; tells how much.
+    /// Marks rejected bodies, or all of them, to be classified again by a service that runs now or later; returns
+    /// their number.
     pub fn mark_for_retry(&self, tenant: TenantId, ids: Option<Vec<i64>>) -> Result<usize> {
         let who = self.who.clone();
         self.change_tenants(move |transaction, _| {
@@ -163,7 +165,7 @@ impl Store {
         })
     }
 
-    /// Notes that one of them was judged again, and why it is still not taken. Blocks.
+    /// Stores why a body was rejected again. Blocks.
     pub fn note_rejected_again(&self, tenant: TenantId, id: i64, reason: String) -> Result<()> {
         self.writer().run(move |transaction, _| {
             let reason: String = reason.chars().take(MAX_REASON_CHARS).collect();
@@ -176,7 +178,7 @@ impl Store {
         })
     }
 
-    /// Removes some of what was rejected; tells how much there was. Blocks.
+    /// Removes rejected bodies; returns their number. Blocks.
     pub fn remove_rejected(&self, tenant: TenantId, ids: Vec<i64>) -> Result<usize> {
         let who = self.who.clone();
         self.writer().run(move |transaction, _| {
@@ -185,7 +187,7 @@ impl Store {
         })
     }
 
-    /// Removes up to so much of what was rejected before a time, of all tenants; tells how much there was. Blocks.
+    /// Removes up to `limit` bodies of all tenants that were rejected before a time; returns their number. Blocks.
     pub fn remove_rejected_before(&self, before_ms: i64, limit: usize) -> Result<usize> {
         self.writer().run(move |transaction, _| {
             Ok(transaction
@@ -198,7 +200,7 @@ impl Store {
     }
 }
 
-/// Ids in the audit log, which cuts what is long.
+/// Lists ids for the audit log, which limits the length.
 fn listed(ids: Option<&[i64]>) -> String {
     match ids {
         None => "all".to_owned(),
@@ -211,7 +213,7 @@ fn for_each(transaction: &Transaction<'_>, sql: &str, tenant: TenantId, ids: &[i
     ids.iter().try_fold(0, |done, id| Ok(done + statement.execute(params![tenant.0, id])?))
 }
 
-/// Removes the oldest of a tenant's until the rest is within its bounds.
+/// Removes a tenant's oldest bodies until the rest is within the limit.
 fn make_room(transaction: &Transaction<'_>, tenant: i64) -> Result<()> {
     while kept_bytes(transaction, tenant)? > MAX_TENANT_BYTES {
         let removed = transaction
@@ -221,7 +223,7 @@ fn make_room(transaction: &Transaction<'_>, tenant: i64) -> Result<()> {
             )?
             .execute([tenant])?;
         if removed == 0 {
-            return Err(StoreError::Damaged("more is counted as rejected than there is".to_owned()));
+            return Err(StoreError::Damaged("the bytes counted as rejected exceed those stored".to_owned()));
         }
     }
     Ok(())
@@ -258,7 +260,7 @@ mod tests {
         store.quarantine(refusal).unwrap().blocking_recv().unwrap().unwrap();
     }
 
-    /// Bytes that cannot be packed.
+    /// Bytes that cannot be compressed.
     fn noise(seed: u64, length: usize) -> Vec<u8> {
         let mut state = seed;
         let mut next = || {
@@ -269,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_goes_when_a_tenant_has_used_up_its_bytes() {
+    fn oldest_bodies_are_removed_beyond_the_tenant_s_limit() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let (acme, bob) = (tenant(&store, "acme"), tenant(&store, "bob"));
@@ -295,11 +297,11 @@ mod tests {
         assert_eq!(store.remove_rejected(acme, ids.clone()).unwrap(), ids.len());
         assert_eq!(store.read(|connection| kept_bytes(connection, acme.0)).unwrap(), 0);
         reject(&store, acme, b"a further one");
-        assert!(store.of(acme).rejected(None, 1).unwrap()[0].id > ids[0], "a number was given twice");
+        assert!(store.of(acme).rejected(None, 1).unwrap()[0].id > ids[0], "an id was assigned twice");
     }
 
     #[test]
-    fn what_is_kept_long_enough_expires() {
+    fn bodies_expire() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let acme = tenant(&store, "acme");
@@ -310,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_reason_is_cut_and_a_cut_body_says_so() {
+    fn long_reason_is_cut_and_a_cut_body_states_its_length() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let acme = tenant(&store, "acme");
@@ -321,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_marked_is_found_until_it_was_judged_again() {
+    fn marked_bodies_are_listed_until_classified_again() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let acme = tenant(&store, "acme");
@@ -329,7 +331,7 @@ mod tests {
         let version = store.tenants_version().unwrap();
         let second = store.of(acme).rejected(None, 10).unwrap()[1].id;
         assert_eq!(store.mark_for_retry(acme, Some(vec![second, 99])).unwrap(), 1);
-        assert!(store.tenants_version().unwrap() > version, "a service beside it has to notice");
+        assert!(store.tenants_version().unwrap() > version, "a running service must notice");
         assert_eq!(store.of(acme).rejected_to_retry(0, 10).unwrap()[0].id, second);
         store.note_rejected_again(acme, second, "still".to_owned()).unwrap();
         assert!(store.of(acme).rejected_to_retry(0, 10).unwrap().is_empty());

@@ -1,4 +1,4 @@
-//! What a tenant sees of its deliveries, and what it wants sent again.
+//! Lists deliveries, and redelivers them on request.
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
@@ -10,29 +10,29 @@ use crate::{
     error::{Result, StoreError},
 };
 
-/// Which deliveries of an endpoint.
+/// Selects deliveries of an endpoint.
 #[derive(Debug, Clone, Copy)]
 pub struct Listed {
-    /// Only those that are in this state.
+    /// Only those in this state. `None` for all.
     pub state: Option<DeliveryState>,
-    /// Only those of before this event.
+    /// Only those before this event. `None` to start with the latest.
     pub before: Option<EventId>,
-    /// So many at most.
+    /// Maximum number of deliveries.
     pub limit: usize,
 }
 
-/// What is to be sent again to an endpoint, of what it wants by its settings.
+/// Selects the events of a replay, among those that the endpoint's settings ask for.
 #[derive(Debug, Clone)]
 pub struct Replay {
-    /// Only changes that were made at this time or later, milliseconds since 1970.
+    /// Only changes created at this time or later, milliseconds since 1970.
     pub since_ms: i64,
-    /// Only changes that were made before this time.
+    /// Only changes created before this time.
     pub until_ms: i64,
-    /// Only types among these, and those that go to every endpoint.
+    /// Only these types, and those that go to every endpoint.
     pub kinds: Vec<String>,
 }
 
-/// So many are made due in one transaction.
+/// Maximum number of changes that are scheduled in one transaction.
 const AT_ONCE: usize = 500;
 
 impl TenantView {
@@ -47,17 +47,17 @@ impl TenantView {
         })
     }
 
-    /// Everything that any endpoint was told of a call, latest first.
+    /// Deliveries of a call's events to any endpoint, latest first.
     pub fn deliveries_of_call(&self, call_id: &str) -> Result<Vec<Delivery>> {
         self.read(|connection, tenant| {
-            // By the tenant's few endpoints: deliveries are found by endpoint and call.
+            // Through the tenant's few endpoints, because the index is by endpoint and call.
             let which = "deliveries.endpoint IN (SELECT endpoint FROM endpoints WHERE tenant = ?1)
                  AND call_id = ?2 ORDER BY event DESC, deliveries.endpoint";
             select(connection, tenant, which, params![tenant, call_id])
         })
     }
 
-    /// Sends an event to an endpoint once more, now; tells whether the endpoint was to have it. Blocks.
+    /// Redelivers an event to an endpoint now; returns `false` if the endpoint has no such delivery. Blocks.
     pub fn resend(&self, endpoint: EndpointId, event: EventId, now_ms: i64) -> Result<bool> {
         let (tenant, who, object) = (self.tenant.0, self.store.who.clone(), self.event_id(event));
         self.store.change_tenants(move |transaction, _| {
@@ -75,7 +75,7 @@ impl TenantView {
         })
     }
 
-    /// Sends everything that was given up once more, and what waits now; tells how many that is. Blocks.
+    /// Redelivers all exhausted deliveries and makes pending ones due; returns their number. Blocks.
     pub fn resend_failed(&self, endpoint: EndpointId, since_ms: i64, now_ms: i64) -> Result<usize> {
         let (tenant, who) = (self.tenant.0, self.store.who.clone());
         self.store.change_tenants(move |transaction, _| {
@@ -91,9 +91,9 @@ impl TenantView {
         })
     }
 
-    /// Sends a part of the feed once more: what the endpoint has had, and what it had not asked for then. `wants` tells
-    /// whether a change is meant. What is still to come to it anyway is left alone. Tells how many
-    /// there are. Blocks.
+    /// Delivers a part of the feed again: events that the endpoint received, and events that its settings did not ask
+    /// for then. `wants` returns whether a change is selected. Changes that the endpoint has not reached yet are left
+    /// alone. Returns the number of deliveries. Blocks.
     pub fn replay(
         &self,
         endpoint: EndpointId,
@@ -126,7 +126,7 @@ impl TenantView {
                     Some((change, ids))
                 })
                 .collect();
-            // With the first part.
+            // Logged with the first portion.
             let who = who.take();
             count += self.store.change_tenants(move |transaction, _| {
                 let mut insert = transaction.prepare_cached(
@@ -159,7 +159,7 @@ impl TenantView {
     }
 }
 
-/// Enters into the audit log that something is sent again to an endpoint.
+/// Adds a redelivery to the audit log.
 fn note_resent(
     transaction: &Transaction<'_>,
     who: &Who,

@@ -1,4 +1,4 @@
-//! What has been kept long enough goes, a little at a time, so that whoever writes is never held up for long.
+//! Retention: removes expired data in portions, so that the writer is never blocked for long.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -6,21 +6,22 @@ use crate::{
     Store, TenantId, announcements, changes::ChangeKind, error::Result, lately::Lately, terms, writer::Memory,
 };
 
-/// What is to go.
+/// Selects what has expired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expiry {
-    /// Whose.
+    /// The tenant.
     pub tenant: TenantId,
-    /// Calls that ended before this, and what arrived before this and is no call; milliseconds since 1970.
+    /// Calls that ended before this, and notifications without a call that arrived before this; milliseconds since
+    /// 1970.
     pub before_ms: i64,
-    /// But nothing that was touched since this: somebody may have it in memory.
+    /// Nothing that changed since this time is removed: an assembler may have it in memory.
     pub quiet_since_ms: i64,
 }
 
 impl Store {
-    /// Removes up to so many calls, oldest first, with their versions, what they are found by, their sessions and their
-    /// notifications. Answers with how many there were; fewer than asked for when that was all. The feed says so once it
-    /// is announced ([`Store::announce`]). Blocks.
+    /// Removes up to `limit` calls, oldest first, with their versions, index entries, sessions and notifications;
+    /// returns their number, which is below `limit` if these were all. The removal is published with
+    /// [`Store::announce`]. Blocks.
     pub fn remove_calls(&self, expiry: Expiry, limit: usize) -> Result<usize> {
         self.writer().run(move |transaction, memory| {
             let mut statement = transaction.prepare_cached(
@@ -47,8 +48,8 @@ impl Store {
         })
     }
 
-    /// Removes up to so many sessions that are no call's, with their notifications. Blocks; looks through all sessions of
-    /// the tenant, outside of the writer's thread.
+    /// Removes up to `limit` sessions that belong to no call, with their notifications. Blocks; reads all sessions of
+    /// the tenant outside of the writer thread.
     pub fn remove_strays(&self, expiry: Expiry, limit: usize) -> Result<usize> {
         let Expiry { tenant, before_ms, quiet_since_ms } = expiry;
         let before_ms = before_ms.min(quiet_since_ms);
@@ -66,7 +67,7 @@ impl Store {
         let count = strays.len();
         self.writer().run(move |transaction, memory| {
             for session in strays {
-                // Something may have arrived in between.
+                // A notification may have arrived meanwhile.
                 let late: Option<i64> = transaction
                     .prepare_cached("SELECT 1 FROM journal WHERE session = ?1 AND arrived_ms >= ?2")?
                     .query_row([session, before_ms], |row| row.get(0))
@@ -80,7 +81,7 @@ impl Store {
         Ok(count)
     }
 
-    /// Removes up to so many bodies that were no notifications, and as many changes of calls that are part of others now.
+    /// Removes up to `limit` rejected bodies, and as many changes of calls that were merged away, and notices.
     /// Blocks.
     pub fn remove_leftovers(&self, expiry: Expiry, limit: usize) -> Result<usize> {
         self.writer().run(move |transaction, memory| {
@@ -148,7 +149,7 @@ fn remove_call(
     Ok(())
 }
 
-/// What was sent of a call goes with it.
+/// Removes the deliveries of a call.
 fn remove_deliveries(transaction: &Transaction<'_>, tenant: TenantId, call_id: &str) -> Result<()> {
     for endpoint in endpoints_of(transaction, tenant)? {
         let events = transaction
@@ -162,7 +163,7 @@ fn remove_deliveries(transaction: &Transaction<'_>, tenant: TenantId, call_id: &
     Ok(())
 }
 
-/// The endpoints that a tenant's events may have been sent to.
+/// The endpoints of a tenant.
 fn endpoints_of(transaction: &Transaction<'_>, tenant: TenantId) -> Result<Vec<i64>> {
     let mut statement = transaction.prepare_cached("SELECT endpoint FROM endpoints WHERE tenant = ?1")?;
     let rows = statement.query_map([tenant.0], |row| row.get(0))?;
@@ -180,8 +181,8 @@ fn forget_event(transaction: &Transaction<'_>, endpoints: &[i64], event: i64) ->
     Ok(())
 }
 
-/// The check counts changes: those that were removed are not missing. Whoever reads the feed and has not come as far is
-/// told so.
+/// Counts removed changes, so that the check does not report them as missing, and so that a cursor before them is
+/// refused as expired.
 fn count_removed(transaction: &Transaction<'_>, tenant: TenantId, changes: &[i64]) -> Result<()> {
     let Some(last) = changes.iter().max() else { return Ok(()) };
     transaction
@@ -207,12 +208,12 @@ fn remove_session(
         .prepare_cached("DELETE FROM sessions WHERE session = ?1 RETURNING id")?
         .query_row([session], |row| row.get(0))
         .optional()?;
-    // Its number may be given to another.
+    // Its number may be assigned to another session.
     id.into_iter().for_each(|id| memory.sessions.forget(tenant.0, &[&id]));
     Ok(())
 }
 
-/// Ids that were found to be part of a call go with it, and those that were part of those.
+/// Removes the ids that were merged into a call, directly or through others.
 fn remove_merged(transaction: &Transaction<'_>, tenant: TenantId, id: &str) -> Result<()> {
     transaction
         .prepare_cached(

@@ -1,4 +1,4 @@
-//! The tables, and how an older file becomes a newer one.
+//! Opens the database files, and migrates older ones.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::{
     private,
 };
 
-/// One step per version of the schema; the file's `user_version` counts the steps taken.
+/// The migrations; `user_version` of a file is the number of migrations applied to it.
 const STEPS: &[&str] = &[
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
@@ -26,19 +26,20 @@ const STEPS: &[&str] = &[
     include_str!("schema/14.sql"),
 ];
 
-/// Opens the file for writing, makes it if it is not there, and brings it up to date.
+/// Opens the main database for writing, creates it if it does not exist, and migrates it.
 pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
     make_file(path)?;
     let opened = Connection::open(path).and_then(|connection| {
         connection.busy_timeout(BUSY)?;
-        // Before the first table. Of what a transaction changes, most are single rows here and there, of which each
-        // costs a page in the log: larger pages would be read less often, but written more.
+        // Must be set before the first table is created. Most changes are of single rows, each of which costs one
+        // page in the log: with larger pages, less would be read and more written.
         connection.pragma_update(None, "page_size", 4_096)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "cache_size", -16_000)?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-        // What moves within the file leaves nothing behind, so that whoever is erased later is not found there.
+        // Content that moves within the file is overwritten, so that nothing of a person who is erased later remains
+        // there.
         connection.pragma_update_and_check(None, "secure_delete", "FAST", |_| Ok(()))?;
         keep_statements(&connection)?;
         Ok(connection)
@@ -51,7 +52,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Opens the file of what is not assembled yet, and makes it if it is not there.
+/// Opens the database of arrivals for writing, creates it if it does not exist, and migrates it.
 pub(crate) fn open_arrivals(path: &Path) -> Result<Connection> {
     make_file(path)?;
     let opened = Connection::open(path).and_then(|connection| {
@@ -65,7 +66,7 @@ pub(crate) fn open_arrivals(path: &Path) -> Result<Connection> {
     opened.map_err(|error| cannot_open(path, &error))
 }
 
-/// Opens a file that is up to date, for reading only.
+/// Opens a migrated database for reading.
 pub(crate) fn open_reader(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
@@ -77,10 +78,10 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection> {
     opened.map_err(|error| cannot_open(path, &error))
 }
 
-/// Opens a file that is up to date, for bringing what is in the log into it.
+/// Opens a migrated database for checkpointing its log.
 pub(crate) fn open_checkpointer(path: &Path) -> Result<Connection> {
     let opened = Connection::open(path).and_then(|connection| {
-        // The writer may be waiting meanwhile.
+        // Short, because the writer may be waiting for this connection.
         connection.busy_timeout(std::time::Duration::from_millis(100))?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         Ok(connection)
@@ -88,13 +89,13 @@ pub(crate) fn open_checkpointer(path: &Path) -> Result<Connection> {
     opened.map_err(|error| cannot_open(path, &error))
 }
 
-/// A statement is prepared once, whatever is bound to it.
+/// Lets statements be prepared once: their plans do not depend on bound values.
 fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
-/// What SQLite finds wrong with a file.
+/// Problems that SQLite's integrity check finds in a file.
 pub(crate) fn integrity_problems(connection: &Connection) -> Result<Vec<String>> {
     let mut statement = connection.prepare("PRAGMA integrity_check")?;
     let rows = statement.query_map([], |row| row.get(0))?;
@@ -102,10 +103,11 @@ pub(crate) fn integrity_problems(connection: &Connection) -> Result<Vec<String>>
     Ok(lines.into_iter().filter(|line| line != "ok").collect())
 }
 
-/// Another process may be writing: `wholecall tenant add` beside a running server.
+/// Maximum time to wait for another writing process, such as `wholecall tenant add` beside a running server.
 const BUSY: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// So many statements there are at most of which a connection needs each again and again.
+/// Capacity of the cache of prepared statements; must exceed the number of statements that a connection uses
+/// repeatedly.
 const STATEMENTS: usize = 64;
 
 fn make_file(path: &Path) -> Result<()> {
@@ -132,11 +134,11 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     Ok(transaction.commit()?)
 }
 
-/// What SQLite says repeats the whole step.
+/// SQLite's own message would repeat the whole migration.
 fn not_of_version(found: i64, error: &rusqlite::Error) -> StoreError {
     match error {
         rusqlite::Error::SqlInputError { msg, .. } => StoreError::Damaged(format!(
-            "it says that it is of version {found}, and its tables are not: {msg}"
+            "its schema version is {found}, but its tables are of another version: {msg}"
         )),
         other => StoreError::Failed(other.to_string()),
     }
@@ -147,17 +149,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_whose_number_is_wrong_is_told_in_a_sentence() {
+    fn wrong_schema_version_is_reported_in_one_sentence() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("wholecall.db");
         drop(open_writer(&path).unwrap());
         Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 0").unwrap();
-        let told = open_writer(&path).unwrap_err().to_string();
-        assert!(told.contains("version 0") && told.len() < 400 && !told.contains("CREATE"), "{told}");
+        let message = open_writer(&path).unwrap_err().to_string();
+        assert!(message.contains("version is 0") && message.len() < 400 && !message.contains("CREATE"), "{message}");
     }
 
     #[test]
-    fn a_file_of_an_earlier_version_is_brought_up_to_date() {
+    fn queue_visits_are_migrated_from_schema_6() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("wholecall.db");
         let old = Connection::open(&path).unwrap();

@@ -1,4 +1,4 @@
-//! Tenants, the accounts they listen to, and the secrets they are known by.
+//! Tenants, their RingCentral accounts and their secrets.
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
@@ -12,13 +12,13 @@ use crate::{
     writer::Memory,
 };
 
-/// A tenant. Whoever holds one may see that tenant's data: it comes only from a name that an operator gave or from a
-/// secret that was shown.
+/// The id of a tenant. Code that has one may read the tenant's data: it is obtained only from a name given by the
+/// operator, or from a valid secret.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TenantId(pub(crate) i64);
 
 impl TenantId {
-    /// As a number, for logs and metrics.
+    /// The plain number, for logs and metrics.
     pub fn number(self) -> i64 {
         self.0
     }
@@ -33,38 +33,38 @@ pub struct Tenant {
     pub name: String,
     /// When it was added, milliseconds since 1970.
     pub created_ms: i64,
-    /// The RingCentral accounts whose notifications it gets.
+    /// The RingCentral accounts whose notifications it receives.
     pub accounts: Vec<String>,
     /// Its verification tokens and API keys, hashed.
     pub secrets: Vec<Secret>,
-    /// What it wants otherwise than others.
+    /// Its settings.
     pub settings: TenantSettings,
 }
 
-/// What a tenant may want otherwise; none means as everybody.
+/// Settings of a tenant. `None` in a field: the installation's default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct TenantSettings {
-    /// After a call's last notification, before it counts as complete, in milliseconds.
+    /// Time after a call's last notification before it counts as complete, in milliseconds.
     pub settle_ms: Option<i64>,
-    /// The same, where something is missing.
+    /// The same for a call of which notifications are missing.
     pub gap_settle_ms: Option<i64>,
-    /// Silence after which a call is given up of which one leg of several has not ended.
+    /// Time without notifications after which a call is closed although one leg of several is open.
     pub last_leg_stale_ms: Option<i64>,
-    /// Silence after which any call is given up.
+    /// Time without notifications after which any call is closed as incomplete.
     pub stale_ms: Option<i64>,
-    /// For how many days calls and notifications are kept; none: for ever.
+    /// Number of days that calls and notifications are retained. `None` for an unlimited time.
     pub retention_days: Option<u32>,
 }
 
-/// What a secret is for.
+/// The purpose of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretKind {
-    /// RingCentral shows it with each notification.
+    /// A verification token that RingCentral sends with each notification.
     Verification,
-    /// The same, of one subscription that the service has made by itself.
+    /// The same, of one subscription that the service created.
     Subscription,
-    /// The tenant's programs show it with each query.
+    /// An API key of the tenant's programs.
     Key,
 }
 
@@ -80,64 +80,64 @@ impl SecretKind {
     fn from_word(word: &str) -> Result<Self> {
         let known = [Self::Verification, Self::Subscription, Self::Key];
         let found = known.into_iter().find(|kind| kind.as_str() == word);
-        found.ok_or_else(|| StoreError::Damaged(format!("a secret that is a {word:?}")))
+        found.ok_or_else(|| StoreError::Damaged(format!("a secret of the unknown kind {word:?}")))
     }
 }
 
-/// A secret, of which only the hash is kept.
+/// A secret, of which only the hash is stored.
 #[derive(Debug, Clone)]
 pub struct Secret {
-    /// To name it by.
+    /// Its number.
     pub number: i64,
-    /// What it is for.
+    /// Its purpose.
     pub kind: SecretKind,
     /// Its SHA-256.
     pub hash: [u8; 32],
-    /// How it begins, to tell it by.
+    /// Its first characters, for recognition.
     pub hint: String,
     /// When it was added, milliseconds since 1970.
     pub created_ms: i64,
-    /// What people call it; `default` where it was given no name.
+    /// Its name; `default` if it was given none.
     pub name: String,
-    /// What a key may do.
+    /// What a key permits.
     pub scope: Scope,
-    /// From when on it counts as removed, milliseconds since 1970; none: never.
+    /// When it expires, milliseconds since 1970. `None` if never.
     pub expires_ms: Option<i64>,
-    /// When a key was used last, to a minute or so; none: not yet.
+    /// When a key was last used, to about a minute. `None` if never.
     pub used_ms: Option<i64>,
 }
 
 /// A secret to be added.
 #[derive(Debug, Clone)]
 pub struct NewSecret {
-    /// What it is for.
+    /// Its purpose.
     pub kind: SecretKind,
     /// Its SHA-256.
     pub hash: [u8; 32],
-    /// How it begins.
+    /// Its first characters.
     pub hint: String,
-    /// What people call it.
+    /// Its name.
     pub name: String,
-    /// What a key may do.
+    /// What a key permits.
     pub scope: Scope,
-    /// From when on it counts as removed; none: never.
+    /// When it expires, milliseconds since 1970. `None` if never.
     pub expires_ms: Option<i64>,
 }
 
 /// A tenant to be added.
 #[derive(Debug, Clone)]
 pub struct NewTenant {
-    /// Its name: small letters, digits and hyphens.
+    /// Its name: lower-case letters, digits and hyphens.
     pub name: String,
     /// When, milliseconds since 1970.
     pub created_ms: i64,
-    /// The RingCentral accounts whose notifications it gets.
+    /// The RingCentral accounts whose notifications it receives.
     pub accounts: Vec<String>,
     /// Its first secrets.
     pub secrets: Vec<NewSecret>,
-    /// What it wants otherwise than others.
+    /// Its settings.
     pub settings: TenantSettings,
-    /// What the key of its pseudonyms is derived with, for the numbers that it erases.
+    /// The salt from which the key of its pseudonyms is derived.
     pub pseudonym_salt: [u8; 32],
 }
 
@@ -147,7 +147,7 @@ impl Store {
         let who = self.who.clone();
         self.change_tenants(move |transaction, _| {
             if find(transaction, &new.name)?.is_some() {
-                return Err(StoreError::Exists(format!("there is a tenant named {} already", new.name)));
+                return Err(StoreError::Exists(format!("a tenant named {} already exists", new.name)));
             }
             let tenant = transaction
                 .prepare_cached(
@@ -165,7 +165,8 @@ impl Store {
         })
     }
 
-    /// A number that rises whenever a tenant or a secret changes, whichever process changed it.
+    /// A number that rises with each change of a tenant, secret, endpoint or connection, whichever process makes it.
+    /// Running services poll it.
     pub fn tenants_version(&self) -> Result<i64> {
         self.read_tenants(|connection| {
             let count = "SELECT count FROM tenant_changes";
@@ -173,7 +174,7 @@ impl Store {
         })
     }
 
-    /// Changes tenants, and says so to whoever watches.
+    /// Runs a job and raises the version that running services poll.
     pub(crate) fn change_tenants<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Transaction<'_>, &mut Memory) -> Result<T> + Send + 'static,
@@ -210,7 +211,7 @@ impl Store {
         })
     }
 
-    /// Gives a tenant other RingCentral accounts than it had. Those that are connected have to stay.
+    /// Replaces a tenant's RingCentral accounts. Connected accounts must be among the new ones.
     pub fn set_accounts(&self, tenant: TenantId, accounts: Vec<String>) -> Result<()> {
         let who = self.who.clone();
         self.change_tenants(move |transaction, _| {
@@ -218,7 +219,7 @@ impl Store {
                 connected(transaction, tenant.0)?.iter().find(|one| !accounts.contains(one))
             {
                 return Err(StoreError::Exists(format!(
-                    "account {account} is connected: `wholecall disconnect` comes first"
+                    "account {account} is connected: run `wholecall disconnect` first"
                 )));
             }
             transaction.prepare_cached("DELETE FROM accounts WHERE tenant = ?1")?.execute([tenant.0])?;
@@ -227,7 +228,7 @@ impl Store {
         })
     }
 
-    /// Adds a secret to a tenant, beside those it has; its number.
+    /// Adds a secret to a tenant; returns its number.
     pub fn add_secret(&self, tenant: TenantId, secret: NewSecret, now_ms: i64) -> Result<i64> {
         let who = self.who.clone();
         self.change_tenants(move |transaction, _| {
@@ -241,7 +242,7 @@ impl Store {
         })
     }
 
-    /// Takes secrets away; tells how many there were.
+    /// Removes secrets; returns the number of those that existed.
     pub fn remove_secrets(&self, tenant: TenantId, numbers: Vec<i64>) -> Result<usize> {
         let who = self.who.clone();
         self.change_tenants(move |transaction, _| {
@@ -253,7 +254,7 @@ impl Store {
         })
     }
 
-    /// Changes what a tenant wants otherwise than others.
+    /// Replaces a tenant's settings.
     pub fn set_tenant_settings(&self, tenant: TenantId, settings: TenantSettings) -> Result<()> {
         let who = self.who.clone();
         self.change_tenants(move |transaction, _| {
@@ -264,7 +265,7 @@ impl Store {
         })
     }
 
-    /// Removes a tenant with everything that was kept of it.
+    /// Removes a tenant with all its data.
     pub fn remove_tenant(&self, tenant: TenantId) -> Result<()> {
         let who = self.who.clone();
         self.change_tenants(move |transaction, memory| {
@@ -276,8 +277,8 @@ impl Store {
         })
     }
 
-    /// Removes what a service kept of tenants before it heard that they were removed beside it; tells how many rows
-    /// there were. Blocks; whoever writes is held up only if there are any.
+    /// Removes rows that a running service stored for tenants after another process had removed them; returns their
+    /// number. Blocks; the writer is used only if there are any.
     pub fn remove_orphans(&self) -> Result<usize> {
         if self.read(|connection| has_orphans(connection))? {
             return self.writer().run(|transaction, _| remove_orphans(transaction));
@@ -286,7 +287,7 @@ impl Store {
     }
 }
 
-/// Whether anything is nobody's. Goes from tenant to tenant by the indexes.
+/// Whether there are rows of removed tenants. Uses the indexes, one step per tenant.
 fn has_orphans(connection: &Connection) -> Result<bool> {
     for table in ["sessions", "changes", "quarantine", "endpoints", "notices", "directories", "unannounced"] {
         let found = connection
@@ -306,7 +307,7 @@ fn has_orphans(connection: &Connection) -> Result<bool> {
     Ok(false)
 }
 
-/// Removes everything that is nobody's.
+/// Removes all rows of removed tenants.
 fn remove_orphans(transaction: &Transaction<'_>) -> Result<usize> {
     const ORPHAN: &str = "tenant NOT IN (SELECT tenant FROM tenants)";
     transaction.execute(
@@ -379,7 +380,7 @@ fn add_secret(transaction: &Transaction<'_>, tenant: i64, secret: &NewSecret, no
         ])?)
 }
 
-/// Removes a secret of a tenant; false if there is none of that number.
+/// Removes a secret of a tenant; returns whether it existed.
 pub(crate) fn remove_secret(
     transaction: &Transaction<'_>,
     who: &Who,
@@ -400,7 +401,7 @@ pub(crate) fn remove_secret(
         })
         .optional()?;
     let Some((kind, hint, name, scope)) = removed else { return Ok(false) };
-    // One that is damaged goes too.
+    // A damaged one is removed, too.
     if let (Ok(kind), Some(scope)) = (SecretKind::from_word(&kind), Scope::from_word(&scope)) {
         let object = described(kind, &hint, &name, scope);
         keys::note_change(transaction, who, tenant, kind, false, &object)?;
@@ -408,7 +409,7 @@ pub(crate) fn remove_secret(
     Ok(true)
 }
 
-/// A secret in the audit log.
+/// Describes a secret for the audit log.
 fn described(kind: SecretKind, hint: &str, name: &str, scope: Scope) -> String {
     match kind {
         SecretKind::Key => format!("{hint} {name} ({})", scope.as_str()),
@@ -416,7 +417,7 @@ fn described(kind: SecretKind, hint: &str, name: &str, scope: Scope) -> String {
     }
 }
 
-/// From `tenant, name, created_ms, settings`. One whose settings are damaged has those of everybody, and is served.
+/// Reads the columns `tenant, name, created_ms, settings`. A tenant whose settings are damaged gets the defaults.
 fn tenant(connection: &Reading<'_>, id: i64, row: &Row<'_>) -> Result<Tenant> {
     let settings = row.get::<_, String>(3).map_err(StoreError::from).and_then(|settings| {
         serde_json::from_str(&settings)
@@ -440,7 +441,7 @@ fn accounts(connection: &Connection, tenant: i64) -> Result<Vec<String>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The accounts that are listened to with credentials.
+/// The accounts that are connected with credentials.
 fn connected(connection: &Connection, tenant: i64) -> Result<Vec<String>> {
     let mut statement =
         connection.prepare_cached("SELECT account FROM connections WHERE tenant = ?1 ORDER BY account")?;
@@ -453,7 +454,7 @@ pub(crate) fn secrets(connection: &Reading<'_>, tenant: i64) -> Result<Vec<Secre
         "SELECT secret, kind, hash, hint, created_ms, name, scope, expires_ms, used_ms FROM secrets
          WHERE tenant = ?1 ORDER BY secret",
     )?;
-    // One of which it is not known what it may do may do nothing.
+    // A secret with an unknown scope is invalid.
     let read = |row: &Row<'_>| -> Result<Secret> {
         let scope: String = row.get(6)?;
         Ok(Secret {
@@ -464,7 +465,7 @@ pub(crate) fn secrets(connection: &Reading<'_>, tenant: i64) -> Result<Vec<Secre
             created_ms: row.get(4)?,
             name: row.get(5)?,
             scope: Scope::from_word(&scope)
-                .ok_or_else(|| StoreError::Damaged(format!("a key that may {scope:?}")))?,
+                .ok_or_else(|| StoreError::Damaged(format!("a key with the unknown scope {scope:?}")))?,
             expires_ms: row.get(7)?,
             used_ms: row.get(8)?,
         })

@@ -1,4 +1,4 @@
-//! What a call can be found by.
+//! The search index: the terms by which calls are found.
 
 use std::collections::BTreeMap;
 
@@ -14,15 +14,14 @@ use crate::{
     visits,
 };
 
-/// A kind of thing that calls are found by.
+/// A kind of term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum TermKind {
-    /// The digits of a participant's number, last first, so that a number is found by however much of its end
-    /// somebody writes.
+    /// The digits of a participant's number, last digit first, so that a number is found by any of its ends.
     Number,
     /// A participant's extension id.
     Extension,
-    /// A participant's name, in small letters.
+    /// A participant's name in lower case.
     Name,
     /// A queue's extension id.
     Queue,
@@ -42,7 +41,7 @@ impl TermKind {
     }
 }
 
-/// An extension's part in a call that is over.
+/// The figures of an extension in a completed call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Part {
     pub(crate) outcome: &'static str,
@@ -53,13 +52,13 @@ pub(crate) struct Part {
 
 pub(crate) type Term = (TermKind, String);
 
-/// The digits of a number, last first; none if it has none.
+/// The digits of a number, last digit first. `None` if it has none.
 pub(crate) fn reversed_digits(number: &str) -> Option<String> {
     let digits: String = number.chars().rev().filter(char::is_ascii_digit).collect();
     (!digits.is_empty()).then_some(digits)
 }
 
-/// Everything a call can be found by, with the parts of extensions where it is over.
+/// All terms of a call; with the figures of extensions if it is completed.
 pub(crate) fn terms_of(call: &Call) -> BTreeMap<Term, Option<Part>> {
     let is_over = call.state != State::Live;
     let mut terms = BTreeMap::new();
@@ -97,7 +96,7 @@ fn part_of(call: &Call, participant: &Participant) -> Part {
     Part { outcome, wait_ms: participant.ring_ms, talk_ms: participant.talk_ms, hold_ms: participant.hold_ms }
 }
 
-/// The number of a term; none if no call has it.
+/// The id of a term. `None` if no call has it.
 pub(crate) fn find(connection: &Connection, tenant: i64, kind: TermKind, value: &str) -> Result<Option<i64>> {
     Ok(connection
         .prepare_cached("SELECT term FROM terms WHERE tenant = ?1 AND kind = ?2 AND value = ?3")?
@@ -125,19 +124,19 @@ fn number_of(
     Ok(term)
 }
 
-/// A call's place among those that are found by something.
+/// Identifies a call's entries in the index.
 pub(crate) struct Place<'a> {
     pub(crate) tenant: i64,
     pub(crate) call: i64,
     pub(crate) start_ms: i64,
-    /// Where it began when it was entered last, and under which terms.
+    /// Its start and terms when it was indexed last. `None` if it was not.
     pub(crate) before: Option<(i64, &'a [i64])>,
-    /// Whether it was over once: then parts are entered that may not be true any more.
+    /// Whether it was completed before: then its entries may have outdated figures.
     pub(crate) was_over: bool,
 }
 
-/// Enters a call under everything it can be found by. What it could once be found by stays: an earlier
-/// version said so. Returns its terms, in order.
+/// Adds a call to the index. Terms of earlier versions remain, because those versions can be queried. Returns its
+/// terms, sorted.
 pub(crate) fn enter(
     transaction: &Transaction<'_>,
     lately: &mut Lately<i64>,
@@ -188,7 +187,7 @@ pub(crate) fn enter(
     Ok(all)
 }
 
-/// What is wrong with how a call is entered; nothing if its record is found by what it says.
+/// A problem of a call's index entries. `None` if they agree with its record.
 pub(crate) fn problem(
     connection: &Connection,
     tenant: i64,
@@ -203,7 +202,7 @@ pub(crate) fn problem(
     for ((kind, value), part) in terms_of(record) {
         match find(connection, tenant, kind, &value)? {
             Some(term) => wanted.insert(term, part),
-            None => return Ok(Some(format!("it is not found by its {}", kind.as_str()))),
+            None => return Ok(Some(format!("its {} is not in the search index", kind.as_str()))),
         };
     }
     if let Some(missing) = wanted.keys().find(|term| listed.binary_search(term).is_err()) {
@@ -227,13 +226,13 @@ pub(crate) fn problem(
             _ => None,
         };
         if entered.is_none() || found != expected {
-            return Ok(Some(format!("term {term} does not say of it what its record says")));
+            return Ok(Some(format!("the index entry of term {term} differs from its record")));
         }
     }
     Ok(None)
 }
 
-/// Takes a call out of where it was entered.
+/// Removes a call from the index.
 pub(crate) fn remove(transaction: &Transaction<'_>, call: i64, start_ms: i64, terms: &[i64]) -> Result<()> {
     let mut delete = transaction
         .prepare_cached("DELETE FROM call_terms WHERE term = ?1 AND start_ms = ?2 AND call = ?3")?;
@@ -243,7 +242,7 @@ pub(crate) fn remove(transaction: &Transaction<'_>, call: i64, start_ms: i64, te
     visits::remove(transaction, call)
 }
 
-/// Forgets those of some terms that no call has any more: they may be somebody's number or name.
+/// Deletes those terms that no call has any more: they may be a person's number or name.
 pub(crate) fn forget_unused(
     transaction: &Transaction<'_>,
     lately: &mut Lately<i64>,
@@ -260,7 +259,7 @@ pub(crate) fn forget_unused(
     Ok(())
 }
 
-/// Terms as they are kept with a call: numbers of seven bits each, the difference to the one before.
+/// Encodes sorted terms for the row of a call: differences, in groups of seven bits.
 pub(crate) fn to_bytes(terms: &[i64]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(terms.len() * 3);
     let mut before = 0;
@@ -276,13 +275,13 @@ pub(crate) fn to_bytes(terms: &[i64]) -> Vec<u8> {
     bytes
 }
 
-/// Terms as they were kept.
+/// Decodes the terms of a call.
 pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Vec<i64>> {
     let mut terms = Vec::new();
     let (mut before, mut value, mut shift) = (0_i64, 0_u64, 0_u32);
     for byte in bytes {
         if shift > 56 {
-            return Err(StoreError::Damaged("a call's list of terms".to_owned()));
+            return Err(StoreError::Damaged("a call's list of terms cannot be read".to_owned()));
         }
         value |= u64::from(byte & 0x7f) << shift;
         shift += 7;
@@ -300,14 +299,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn terms_come_back_as_they_were() {
+    fn terms_round_trip() {
         for terms in [vec![], vec![1], vec![3, 4, 900, 1 << 40]] {
             assert_eq!(from_bytes(&to_bytes(&terms)).unwrap(), terms);
         }
     }
 
     #[test]
-    fn numbers_are_digits_from_the_end() {
+    fn number_terms_have_the_last_digit_first() {
         assert_eq!(reversed_digits("+1 (404) 555-0145").as_deref(), Some("54105554041"));
         assert_eq!(reversed_digits("anonymous"), None);
     }

@@ -1,6 +1,6 @@
-//! A write-ahead log as it lies on disk. SQLite reads it up to the first frame that is not as it was written, and takes that
-//! for the end: what follows a single bit that has flipped is gone, and nobody is told. Looked at before SQLite opens it,
-//! the log still shows that there was more.
+//! Examines a write-ahead log file before SQLite opens it. SQLite reads a log up to the first invalid frame and takes
+//! that for the end: everything after a single flipped bit is lost without an error. The file itself still shows that
+//! there was more.
 
 use std::{
     collections::BTreeMap,
@@ -14,29 +14,29 @@ const HEADER_BYTES: usize = 32;
 const FRAME_HEADER_BYTES: usize = 24;
 const OUR_PAGE_BYTES: usize = 4_096;
 
-/// The file's first word; the last bit says how checksums are counted.
+/// The first word of the file; its last bit is the byte order of the checksums.
 const MAGIC: u32 = 0x377f_0682;
 
-/// The header of a log, and that of a frame, as far as they say what belongs together.
+/// The salts in the header of a log and of each frame; they are equal if the frame belongs to the log.
 type Salts = [u8; 8];
 
-/// What a log says of its end.
+/// What was found at the end of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Tail {
-    /// Transactions that were durable, and that are not read any more, since something before them is damaged.
+    /// Durable transactions that SQLite does not read because something before them is damaged.
     pub(crate) lost_commits: u64,
-    /// Frames up to the end of the last transaction that is read.
+    /// Number of frames up to the end of the last transaction that SQLite reads.
     pub(crate) frames: u64,
 }
 
-/// Looks at the log of a database file; there may be none.
+/// Examines the log of a database file, which may not exist.
 ///
-/// A log also ends with what is not as it was written when the power failed: sectors of a transaction that nobody was
-/// told of, some of them there and some not, or what had been brought into the file before the log was begun anew. So
-/// something is lost only
-/// * where a single bit that has flipped explains what is wrong, or two transactions follow each other: the second was
-///   begun when the first was durable;
-/// * and not all of it is in the file.
+/// A log may also end with invalid frames after a power failure: a transaction that was never acknowledged, of which
+/// only some sectors were written, or frames that were already checkpointed before the log was restarted. So
+/// transactions are lost only
+/// * if a single flipped bit explains the invalid frame, or if two transactions follow it: the second was begun
+///   when the first was durable;
+/// * and if not all of their pages are in the database file.
 pub(crate) fn tail(database: &Path) -> io::Result<Tail> {
     let mut name = database.as_os_str().to_owned();
     name.push("-wal");
@@ -50,12 +50,12 @@ pub(crate) fn tail(database: &Path) -> io::Result<Tail> {
     Ok(Tail { lost_commits: if is_lost { commits } else { 0 }, frames })
 }
 
-/// What follows in a log after what is read of it.
+/// The part of a log after the frames that SQLite reads.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Rest {
-    /// Transactions that were durable.
+    /// Durable transactions.
     commits: u64,
-    /// Where the last version of each page begins.
+    /// Offset of the last version of each page.
     pages: BTreeMap<u32, u64>,
     page_bytes: usize,
     /// Frames before it, up to the end of a transaction.
@@ -68,11 +68,11 @@ impl Rest {
     }
 }
 
-/// Frames that were written one after the other.
+/// Consecutive valid frames.
 #[derive(Debug, Default)]
 struct Run {
     commits: u64,
-    /// As many are needed, or nothing was durable.
+    /// Minimum number of commits from which they were durable.
     needed: u64,
 }
 
@@ -93,7 +93,7 @@ fn rest(mut log: impl Read) -> io::Result<Rest> {
     }
     let is_whole = is_header(&header);
     let is_flipped = !is_whole && cure(&mut header, is_header);
-    // No page is longer than this; where the header says nothing, they are as long as ours are.
+    // If the header is invalid, the pages have our size; 65,536 bytes is the maximum.
     let page_bytes =
         Some(word(&header, 8) as usize).filter(|bytes| is_whole || is_flipped && *bytes <= 65_536);
     let page_bytes = page_bytes.unwrap_or(OUR_PAGE_BYTES);
@@ -109,7 +109,7 @@ fn rest(mut log: impl Read) -> io::Result<Rest> {
         let is_next = |frame: &[u8]| self::salts(frame, 8) == expected && sum.is_followed_by(frame);
         let mut follows = is_next(&frame);
         match &mut run {
-            // Everything up to here is read.
+            // SQLite reads everything up to here.
             None if follows => {
                 if word(&frame, 4) != 0 {
                     rest.frames = (at - HEADER_BYTES as u64) / frame.len() as u64 + 1;
@@ -123,7 +123,7 @@ fn rest(mut log: impl Read) -> io::Result<Rest> {
             Some(before) if !follows => {
                 rest.commits = rest.commits.max(before.durable());
                 *before = Run { commits: 0, needed: 2 };
-                // Where the header says nothing, any frame may be the first that is as it was written.
+                // If the header is invalid, any frame may be the first valid one.
                 let is_any = !is_whole && !is_flipped;
                 salts = Some(if is_any { self::salts(&frame, 8) } else { expected });
                 follows = Some(self::salts(&frame, 8)) == salts;
@@ -143,7 +143,7 @@ fn rest(mut log: impl Read) -> io::Result<Rest> {
     Ok(rest)
 }
 
-/// Whether everything that is not read was brought into the file before.
+/// Whether all pages that are not read were checkpointed.
 fn are_in_file(
     log: &File,
     database: &Path,
@@ -172,7 +172,7 @@ fn salts(bytes: &[u8], at: usize) -> Salts {
     bytes.get(at..at + 8).and_then(|salts| salts.try_into().ok()).unwrap_or_default()
 }
 
-/// Whether the header of a log is as it was written.
+/// Whether the header of a log is valid.
 fn is_header(header: &[u8]) -> bool {
     let mut sum = Sum { is_big_endian: word(header, 0) & 1 == 1, ..Sum::default() };
     sum.add(&header[..24]);
@@ -182,7 +182,7 @@ fn is_header(header: &[u8]) -> bool {
         && (sum.one, sum.two) == (word(header, 24), word(header, 28))
 }
 
-/// Flips the one bit that makes it as it was written, if there is one.
+/// Flips the single bit that makes the bytes valid; returns whether there is one.
 fn cure(bytes: &mut [u8], is_whole: impl Fn(&[u8]) -> bool) -> bool {
     for bit in 0..8 * bytes.len() {
         bytes[bit / 8] ^= 1 << (bit % 8);
@@ -194,7 +194,7 @@ fn cure(bytes: &mut [u8], is_whole: impl Fn(&[u8]) -> bool) -> bool {
     false
 }
 
-/// Whether there was enough to fill it with.
+/// Fills the buffer; returns `false` at the end of the file.
 fn fill(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
     match from.read_exact(buffer) {
         Ok(()) => Ok(true),
@@ -207,7 +207,7 @@ fn word(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..at + 4).and_then(|word| word.try_into().ok()).map_or(0, u32::from_be_bytes)
 }
 
-/// SQLite's checksum of a log, which goes on from frame to frame.
+/// SQLite's checksum of a log, which continues from frame to frame.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sum {
     is_big_endian: bool,
@@ -216,12 +216,12 @@ struct Sum {
 }
 
 impl Sum {
-    /// Goes on from what is written at a place.
+    /// Continues from the checksum stored at an offset.
     fn stored(&mut self, bytes: &[u8], at: usize) {
         (self.one, self.two) = (word(bytes, at), word(bytes, at + 4));
     }
 
-    /// Whether a frame was written after what this is the sum of.
+    /// Whether a frame continues this checksum.
     fn is_followed_by(mut self, frame: &[u8]) -> bool {
         self.add(&frame[..8]);
         self.add(&frame[FRAME_HEADER_BYTES..]);
@@ -247,7 +247,7 @@ mod tests {
 
     use super::*;
 
-    /// A log of 20 transactions, of which none is in the file, and where each of its frames begins.
+    /// A log of 20 transactions, none of them checkpointed.
     fn log() -> (tempfile::TempDir, Vec<u8>, Connection) {
         let folder = tempfile::tempdir().unwrap();
         let writer = Connection::open(folder.path().join("file.db")).unwrap();
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flipped_bit_is_noticed_wherever_it_is() {
+    fn flipped_bit_is_detected_at_any_offset() {
         let (folder, whole, _writer) = log();
         let path = folder.path().join("file.db");
         let frames = ((whole.len() - HEADER_BYTES) / FRAME_BYTES) as u64;
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_destroyed_page_is_noticed_where_two_transactions_follow_it() {
+    fn destroyed_page_is_detected_if_two_transactions_follow() {
         let (_folder, whole, _writer) = log();
         for percent in [0, 1, 20, 50, 80] {
             let mut damaged = whole.clone();
@@ -294,9 +294,9 @@ mod tests {
         }
     }
 
-    /// Sectors of it are there, and others are not.
+    /// Some of its sectors were written.
     #[test]
-    fn a_transaction_that_was_never_durable_is_no_loss() {
+    fn partly_written_last_transaction_is_not_a_loss() {
         let (_folder, whole, _writer) = log();
         assert_eq!(lost(&whole[..whole.len() - 100]), 0);
         let frames: Vec<usize> = (HEADER_BYTES..whole.len()).step_by(FRAME_BYTES).collect();
@@ -310,11 +310,11 @@ mod tests {
     }
 
     #[test]
-    fn what_a_failed_sync_has_left_behind_the_end_is_no_loss() {
+    fn frames_left_behind_the_end_by_a_failed_sync_are_not_a_loss() {
         let (_folder, whole, _writer) = log();
         let frames: Vec<usize> = (HEADER_BYTES..whole.len()).step_by(FRAME_BYTES).collect();
         let commits: Vec<usize> = frames.iter().copied().filter(|at| word(&whole, at + 4) != 0).collect();
-        // Three transactions that each began at the same place: what of the earlier ones is longer stays behind.
+        // Three transactions that each began at the same offset: the longer ones leave frames behind the last one.
         let start = commits[commits.len() - 2] + FRAME_BYTES;
         let mut sum = Sum { is_big_endian: word(&whole, 0) & 1 == 1, ..Sum::default() };
         let mut log = whole[..start].to_vec();
@@ -339,11 +339,11 @@ mod tests {
     }
 
     #[test]
-    fn what_was_brought_into_the_file_is_no_loss() {
+    fn checkpointed_frames_are_not_a_loss() {
         let (folder, mut whole, writer) = log();
         let path = folder.path().join("file.db");
         let log = folder.path().join("file.db-wal");
-        // The first frame of the log that is begun anew is there, and its header is not.
+        // The first frame of the restarted log was written, its header was not.
         whole[HEADER_BYTES..HEADER_BYTES + FRAME_BYTES].fill(7);
         std::fs::write(&log, &whole).unwrap();
         assert!(tail(&path).unwrap().lost_commits > 0);

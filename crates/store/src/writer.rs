@@ -1,5 +1,5 @@
-//! The one thread that writes. What comes while a transaction is being written to disk goes into the next,
-//! so that many wait for one fsync and none for a timer.
+//! The writer thread. Jobs that arrive while a transaction is being committed go into the next one, so that many jobs
+//! share one fsync and none waits for a timer.
 
 use std::{sync::Arc, thread};
 
@@ -16,16 +16,17 @@ use crate::{
     priority::step_back,
 };
 
-/// So many may wait; RingCentral gives up after three seconds, and memory is not endless.
+/// Maximum number of queued jobs; further ones are refused. RingCentral gives up after three seconds, and memory is
+/// limited.
 const WAITING: usize = 16_384;
 
-/// So many are written at once.
+/// Maximum number of jobs in one transaction.
 const AT_ONCE: usize = 4_096;
 
-/// Something to be done to the tables, and whom to tell when it is durable, or why it is not.
+/// A change to the tables, and the callback that receives its result when it is durable.
 ///
-/// A job that refuses (with [`StoreError::Exists`]) must not have written anything; any other error takes back the
-/// whole transaction, with all jobs in it.
+/// A job that fails with [`StoreError::Exists`] must not have written anything; any other error rolls back the
+/// transaction with all its jobs.
 struct Work {
     job: Job,
     reply: Box<dyn FnOnce(Result<()>) + Send>,
@@ -33,52 +34,52 @@ struct Work {
 
 type Job = Box<dyn FnOnce(&Transaction<'_>, &mut Memory) -> Result<()> + Send>;
 
-/// Who is told what has become durable.
+/// Signals sent after a transaction is durable.
 #[derive(Debug, Clone)]
 pub(crate) struct News {
-    /// How far the changes have grown.
+    /// The position of the last change in the feed.
     pub(crate) changes: watch::Sender<Position>,
-    /// How often something that was kept was changed or removed.
+    /// Number of times stored data was rewritten or removed; readers with copies read them again when it rises.
     pub(crate) rewrites: watch::Sender<u64>,
 }
 
-/// Hands work to the writing thread. Dropped, it waits until everything handed in is written.
+/// Queues jobs for the writer thread. Dropping it waits until all queued jobs are written.
 #[derive(Debug)]
 pub(crate) struct Writer {
     queue: Option<mpsc::Sender<Work>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
-/// What the thread remembers from one transaction to the next.
+/// What the writer thread caches between transactions.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    /// The last change.
+    /// The position of the last change.
     pub(crate) cursor: Position,
-    /// Where rows are noted that cannot be read.
+    /// Receives the rows that cannot be read.
     pub(crate) damages: Arc<Damages>,
-    /// How often something that was kept was changed or removed.
+    /// Number of times stored data was rewritten or removed; readers with copies read them again when it rises.
     pub(crate) rewrites: u64,
-    /// The sessions that were heard of lately, by their ids.
+    /// Recently received sessions, by id.
     pub(crate) sessions: Lately<Session>,
-    /// The rows of calls that were written lately, by their ids.
+    /// Recently written rows of `calls`, by the call's id.
     pub(crate) calls: Lately<Before>,
-    /// The last call that got a number, once one has.
+    /// The last call number that was assigned. `None` if none was since the start.
     pub(crate) last_call: Option<i64>,
-    /// The numbers of terms, by kind and value.
+    /// Ids of terms, by kind and value.
     pub(crate) terms: Lately<i64>,
-    /// Somebody was erased, but what was there before is still in the log.
+    /// A person was erased, but the write-ahead log may still contain the old data.
     pub(crate) must_empty_log: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Session {
     pub(crate) number: i64,
-    /// The call that claimed it, as far as is remembered.
+    /// The call that it belongs to. `None` if that is not known here.
     pub(crate) call: Option<i64>,
 }
 
 impl Memory {
-    /// The writer's connection, as those read it who pass over what cannot be read.
+    /// The writer's connection, reading with damaged rows skipped.
     pub(crate) fn reading<'a>(&'a self, transaction: &'a Transaction<'_>) -> Reading<'a> {
         Reading { connection: transaction, damages: &self.damages }
     }
@@ -96,7 +97,7 @@ impl Writer {
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || write_until_closed(connection, &checkpointer, work, memory, &news))
-            .map_err(|error| StoreError::Failed(format!("no thread for writing: {error}")))?;
+            .map_err(|error| StoreError::Failed(format!("cannot start the writer thread: {error}")))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
@@ -104,7 +105,7 @@ impl Writer {
         self.queue.as_ref().ok_or(StoreError::Closed)
     }
 
-    /// Hands in a job without waiting; the receiver hears when it is durable.
+    /// Queues a job without waiting; the receiver gets the result when it is durable.
     pub(crate) fn submit(
         &self,
         job: impl FnOnce(&Transaction<'_>, &mut Memory) -> Result<()> + Send + 'static,
@@ -118,7 +119,7 @@ impl Writer {
         Ok(answer)
     }
 
-    /// Hands in a job; what it made can be waited for. Blocks while too much is waiting: not for async tasks.
+    /// Queues a job whose result can be waited for. Blocks while the queue is full: not for async tasks.
     pub(crate) fn start_job<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Transaction<'_>, &mut Memory) -> Result<T> + Send + 'static,
@@ -143,7 +144,7 @@ impl Writer {
     }
 }
 
-/// A job that was handed in.
+/// A queued job.
 #[derive(Debug)]
 pub(crate) struct Started<T> {
     value: std::sync::mpsc::Receiver<T>,
@@ -151,7 +152,7 @@ pub(crate) struct Started<T> {
 }
 
 impl<T> Started<T> {
-    /// Waits until it is durable; what it made. Blocks.
+    /// Waits until the job is durable; returns its value. Blocks.
     pub(crate) fn wait(self) -> Result<T> {
         self.answer.recv().map_err(|_| StoreError::Closed)??;
         self.value.recv().map_err(|_| StoreError::Closed)
@@ -162,7 +163,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.queue = None;
         if let Some(thread) = self.thread.take() {
-            // A panic there has been answered with errors already.
+            // Jobs of a thread that panicked were already answered with errors.
             let _ = thread.join();
         }
     }
@@ -193,11 +194,12 @@ fn write_until_closed(
                     memory.must_empty_log = !checkpointer.empty().unwrap_or(false);
                 }
                 replies.into_iter().zip(results).for_each(|(reply, result)| reply(result));
-                // What fails here is tried again after the next transaction, and fails that if it goes on.
+                // A checkpoint that fails is tried again after the next transaction; if it keeps failing, so does
+                // that transaction.
                 let _ = checkpointer.follow(&connection);
             }
             Err(error) => {
-                // Numbers given in a transaction that never was are nobody's.
+                // The transaction was rolled back: drop caches that may hold its row ids.
                 let must_empty_log = memory.must_empty_log;
                 let rewrites = rewritten;
                 let damages = memory.damages.clone();
@@ -206,11 +208,11 @@ fn write_until_closed(
             }
         }
     }
-    // What fails here is done at the next start.
+    // If this fails, the next start does it.
     let _ = checkpointer.empty();
 }
 
-/// Does the jobs in one transaction: all of them, but for those that refuse, or none.
+/// Runs the jobs in one transaction. A job that refuses is left out; any other error rolls back all of them.
 fn write(connection: &mut Connection, memory: &mut Memory, jobs: Vec<Job>) -> Result<Vec<Result<()>>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut results = Vec::with_capacity(jobs.len());

@@ -1,6 +1,6 @@
-//! What calls are found by and counted for: records are committed as an assembler would, and asked for.
+//! Searches and statistics over records that are committed as an assembler would commit them.
 
-#![allow(clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -33,7 +33,7 @@ impl Calls {
         Self { view: store.of(tenant), store, made: 0, _folder: folder }
     }
 
-    /// A version of a call, which differs from a plain one in some members.
+    /// Commits a version of a call, a plain one with some members replaced.
     fn make(&mut self, id: &str, members: Value) {
         self.made += 1;
         let mut record: Value =
@@ -81,7 +81,7 @@ impl Calls {
     }
 }
 
-/// The plain call's customer and the user who talked.
+/// The plain call's customer, and the user who talked.
 const CUSTOMER: &str = "tel:+17705550132";
 const USER: &str = "ext:400131426104";
 
@@ -90,10 +90,10 @@ fn some(text: &str) -> Option<String> {
 }
 
 #[test]
-fn people_are_found_in_the_part_that_they_have_in_a_call() {
+fn people_are_found_by_their_role_in_a_call() {
     let mut calls = Calls::new();
     calls.make("s-1", json!({ "customer": CUSTOMER, "answeredBy": USER, "users": [USER] }));
-    // The same people, but the customer answered; and a record of an earlier version, which does not say.
+    // The same people, but the customer answered; and a record of an earlier version without these members.
     calls.make("s-2", json!({ "customer": CUSTOMER, "answeredBy": CUSTOMER, "users": [USER] }));
     calls.make("s-3", json!({}));
     for customer in [CUSTOMER, "+17705550132", "(770) 555-0132"] {
@@ -109,12 +109,12 @@ fn people_are_found_in_the_part_that_they_have_in_a_call() {
     let user = Filter { user: some(USER), ..Filter::default() };
     assert_eq!(calls.found(&user), ["s-1", "s-2"]);
     let nobody = Filter { user: some(CUSTOMER), ..Filter::default() };
-    assert_eq!(calls.found(&nobody), [""; 0], "a customer is no user");
+    assert_eq!(calls.found(&nobody), [""; 0], "a customer is not a user");
     let both = Filter { answered_by: some(USER), ..user.clone() };
     assert_eq!(calls.found(&both), ["s-1"]);
     let extension = Filter { extension: some("400131426104"), ..Filter::default() };
-    assert_eq!(calls.found(&extension).len(), 3, "what was found before still is");
-    // What a record said before does not count for it as it is, but as of then.
+    assert_eq!(calls.found(&extension).len(), 3, "other filters still match");
+    // An earlier version does not match a query of the current one, but matches one as of its time.
     calls.make("s-1", json!({ "customer": CUSTOMER, "answeredBy": null, "users": [] }));
     assert_eq!(calls.found(&both), [""; 0]);
     assert_eq!(calls.found_as_of(&both, Some(2)), ["s-1"]);
@@ -122,7 +122,7 @@ fn people_are_found_in_the_part_that_they_have_in_a_call() {
 }
 
 #[test]
-fn a_short_number_is_found_also_where_it_has_a_member_of_its_own() {
+fn extension_number_in_its_own_member_is_found() {
     let mut calls = Calls::new();
     let person = json!([{
         "id": USER, "kind": "user", "phoneNumber": "+14045550114", "extensionNumber": "104",
@@ -138,7 +138,7 @@ fn a_short_number_is_found_also_where_it_has_a_member_of_its_own() {
 }
 
 #[test]
-fn calls_are_found_by_how_the_customer_was_left() {
+fn calls_are_found_by_end_state() {
     let mut calls = Calls::new();
     calls.make("s-1", json!({ "endState": "queued" }));
     calls.make("s-2", json!({ "endState": "talking" }));
@@ -162,9 +162,9 @@ fn visit(queue: &str, outcome: Option<&str>, wait_ms: i64) -> Value {
 }
 
 #[test]
-fn a_queue_s_columns_add_up() {
+fn queue_statistics_add_up() {
     let mut calls = Calls::new();
-    // Twice in one queue, and in another between.
+    // Two visits to one queue, and one to another between.
     let visits = [
         visit("7", Some("Overflowed"), 5_000),
         visit("8", Some("Left"), 1_000),
@@ -190,7 +190,8 @@ fn a_queue_s_columns_add_up() {
     );
     assert_eq!((columns(eight), eight.offered), ([0, 1, 0, 0, 0, 0], 1));
     calls.expect_sound();
-    // A live call's visit that is answered is open no more; a visit that turns out to be none is none.
+    // A live call's visit is no longer open when it is answered; a visit that a later version does not contain is
+    // removed.
     calls.make("s-4", live(Some("Answered")));
     calls.make("s-1", json!({ "queues": [visit("7", Some("Answered"), 14_000)] }));
     let queues = calls.queues();

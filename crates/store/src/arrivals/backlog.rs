@@ -1,4 +1,4 @@
-//! How many bytes wait to be written, so that whoever posts a lot does not take the memory of all.
+//! Limits the bytes that wait to be written, so that one tenant cannot use up the memory.
 
 use std::{
     collections::HashMap,
@@ -8,14 +8,14 @@ use std::{
 use super::Arrival;
 use crate::TenantId;
 
-/// So many bytes of a tenant's notifications may wait, and of all tenants'.
+/// Maximum bytes waiting to be written, of one tenant and of all together.
 const TENANT_BYTES: usize = 16 << 20;
 const ALL_BYTES: usize = 64 << 20;
 
-/// What one notification takes beside its body, or nearly.
+/// Approximate bytes that a notification takes beside its body.
 const EACH_BYTES: usize = 256;
 
-/// The bytes that wait.
+/// The bytes that wait to be written.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog(Mutex<Waiting>);
 
@@ -32,7 +32,7 @@ impl Waiting {
     }
 }
 
-/// Bytes that are counted for as long as this is kept.
+/// Bytes that are counted until this is dropped.
 #[derive(Debug)]
 pub(super) struct Counted {
     backlog: Arc<Backlog>,
@@ -40,8 +40,8 @@ pub(super) struct Counted {
 }
 
 impl Backlog {
-    /// Counts notifications until what is returned is dropped; none if too much is waiting already. Whoever has nothing
-    /// waiting is never refused for the size of what is handed in.
+    /// Counts the bytes of notifications until the reservation is dropped. `None` if too many bytes are waiting
+    /// already. A tenant with nothing waiting is never refused, whatever the size of its notifications.
     pub(super) fn count(self: &Arc<Self>, arrivals: &[Arrival]) -> Option<Counted> {
         let mut of_tenants: Vec<(TenantId, usize)> = Vec::new();
         for arrival in arrivals {
@@ -63,7 +63,7 @@ impl Backlog {
         Some(Counted { backlog: self.clone(), of_tenants })
     }
 
-    /// Whether more of a tenant may wait.
+    /// Whether a tenant may queue more notifications.
     pub(super) fn has_room_for(&self, tenant: TenantId) -> bool {
         self.lock().has_room_for(tenant)
     }
@@ -98,14 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_that_has_too_much_waiting_is_refused_and_the_others_are_not() {
+    fn tenant_over_its_limit_is_refused_and_others_are_not() {
         let backlog = Arc::new(Backlog::default());
         let mut counted = Vec::new();
         while let Some(more) = backlog.count(&arrival(1, 1 << 20)) {
             counted.push(more);
             assert!(counted.len() <= 17);
         }
-        assert_eq!(counted.len(), 16, "as many as have 16 MiB");
+        assert_eq!(counted.len(), 16, "16 MiB");
         let other = backlog.count(&arrival(2, 1)).unwrap();
         counted.pop();
         assert!(backlog.count(&arrival(1, 1)).is_some());
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn all_tenants_together_have_a_limit() {
+    fn all_tenants_together_are_limited() {
         let backlog = Arc::new(Backlog::default());
         let counted: Vec<_> =
             (0..100).filter_map(|tenant| backlog.count(&arrival(tenant, 1 << 20))).collect();

@@ -1,4 +1,4 @@
-//! What is kept at once is packed together: notifications of the same moment say much the same.
+//! Notifications that are written together are compressed together: they repeat much of each other.
 
 use super::Received;
 use crate::{
@@ -7,16 +7,16 @@ use crate::{
     error::{Result, StoreError},
 };
 
-/// So long a batch gets, in bytes before packing; what one notification has beyond it comes on top.
+/// Maximum bytes of a batch before compression; the notification that exceeds it is still included.
 const LONG: usize = 256 << 10;
 
-/// So many bytes the numbers of a row take at most, or nearly.
+/// Approximate maximum of the bytes that the numbers of a row take.
 const NUMBERS: usize = 16;
 
-/// Tenant, arrival, session, body.
+/// Tenant, arrival time, session, body.
 type Row<'a> = (i64, i64, &'a str, &'a str);
 
-/// What is kept at once, in batches that are not too long.
+/// Splits notifications into batches of limited length.
 pub(super) fn split(received: &[Received]) -> impl Iterator<Item = &[Received]> {
     let mut bytes = 0;
     received.chunk_by(move |one, _| {
@@ -36,11 +36,11 @@ pub(super) fn pack(batch: &[Received]) -> Result<Vec<u8>> {
     codec::pack(Kind::Notification, &text)
 }
 
-/// A batch again, of which the place of the last is known.
+/// Reads a batch, given the position of its last notification.
 pub(super) fn unpack(last: Position, packed: &[u8]) -> Result<Vec<Received>> {
     let text = codec::unpack(packed)?;
     let rows: Vec<Row<'_>> = postcard::from_bytes(&text).map_err(|error| {
-        StoreError::Damaged(format!("what arrived up to {} cannot be read: {error}", last.0))
+        StoreError::Damaged(format!("arrivals up to {} cannot be read: {error}", last.0))
     })?;
     let first = last.0 + 1 - rows.len() as i64;
     let received = (first..).zip(rows).map(|(place, (tenant, arrived_ms, session, body))| Received {
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_comes_back_as_it_was_and_damage_is_told() {
+    fn batch_round_trips_and_damage_is_an_error() {
         let received: Vec<Received> = (1..=20)
             .map(|place| Received {
                 position: Position(place),
@@ -70,7 +70,7 @@ mod tests {
             .collect();
         let batches: Vec<&[Received]> = split(&received).collect();
         assert_eq!(batches.concat(), received);
-        // A million bytes, of which some come after each quarter.
+        // A million bytes: four batches.
         assert_eq!(batches.len(), 4);
         for batch in batches {
             let last = batch.last().unwrap().position;

@@ -1,5 +1,5 @@
-//! The one thread that writes the file: what comes while a transaction is being written to disk goes into the next,
-//! so that many wait for one fsync and none for a timer.
+//! The thread that writes the file: requests that arrive while a transaction is being committed go into the next one,
+//! so that many share one fsync and none waits for a timer.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -16,16 +16,16 @@ use crate::{
     error::{Result, StoreError},
 };
 
-/// So many are written at once.
+/// Maximum number of requests in one transaction.
 const AT_ONCE: usize = 4_096;
 
-/// So many at least are forgotten at once: of what was assembled late, the rest goes with what arrives later, so that
-/// nobody waits for all of it.
+/// Minimum number of journaled notifications that are deleted with one write. After a backlog the rest is deleted
+/// with later writes, so that no write waits for all of it.
 const FORGOTTEN_AT_ONCE: i64 = 4_096;
 
-/// So long is waited for whoever still reads when the file is closed.
+/// Maximum time to wait for readers when the file is closed.
 const CLOSING: Duration = Duration::from_millis(100);
-/// If what arrived last is further ahead than so many milliseconds, the clock was wrong then.
+/// Maximum time that the last arrival may be ahead of a new one; beyond it the clock was wrong then.
 const AHEAD_MS: i64 = 5_000;
 
 #[derive(Debug)]
@@ -36,18 +36,18 @@ pub(super) enum Work {
         /// Counts their bytes until they are written.
         counted: Counted,
     },
-    /// Nothing of what is in the journal may be left in this file or its log.
+    /// Nothing that is in the journal may be left in this file or its log.
     Wipe { done: oneshot::Sender<()> },
 }
 
-/// Writes the file.
+/// Owns the writing connection.
 pub(super) struct Writer {
     connection: Connection,
     waiting: Arc<Mutex<Waiting>>,
     end: End,
-    /// Up to where everything was forgotten.
+    /// Everything up to this position was deleted.
     forgotten: Position,
-    /// The last that this file has or had.
+    /// The last position that this file contains or contained.
     had: Position,
     news: watch::Sender<Position>,
     must_wipe: bool,
@@ -56,7 +56,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Goes on after what is in the file, or after the journal.
+    /// Assigns positions after the last one in the file or in the journal.
     pub(super) fn new(
         connection: Connection,
         journal: End,
@@ -109,7 +109,7 @@ impl Writer {
             if self.must_wipe && written.is_ok() {
                 self.must_wipe = !self.wipe().unwrap_or(false);
             }
-            // Whoever does not wait any longer has gone.
+            // A caller may have stopped waiting.
             for done in wiping {
                 let _ = done.send(());
             }
@@ -120,20 +120,21 @@ impl Writer {
         self.close();
     }
 
-    /// Leaves everything in the file and nothing in its log. What fails here is done at the next start.
+    /// Checkpoints and truncates the log. If this fails, the next start does it.
     fn close(&mut self) {
         let _ = self.write(Vec::new());
         let _ = self.connection.busy_timeout(CLOSING);
         let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     }
 
-    /// Keeps what has arrived, and forgets what is in the journal. Numbers given in a transaction that never was are
-    /// nobody's.
+    /// Writes arrivals and deletes what is in the journal. Positions assigned in a transaction that fails are
+    /// assigned again.
     fn write(&mut self, arrivals: Vec<Arrival>) -> Result<()> {
         let mut end = self.end;
         let mut received = Vec::with_capacity(arrivals.len());
         for Arrival { tenant, arrived_ms, session, body } in arrivals {
-            // The journal is in order of time, but for arrivals under a clock that was ahead: those count as now.
+            // The journal is in order of time, except after a clock that was ahead: later arrivals have their own
+            // time.
             let is_ahead = end.arrived_ms - arrived_ms > AHEAD_MS;
             let arrived_ms = if is_ahead { arrived_ms } else { arrived_ms.max(end.arrived_ms) };
             end = End { position: end.position.next(), arrived_ms };
@@ -149,7 +150,8 @@ impl Writer {
         let gone =
             transaction.prepare_cached("DELETE FROM batches WHERE last <= ?1")?.execute([forgotten.0])?;
         if gone > 0 || received.is_empty() {
-            // Never beyond what this file has had: where it is older than the journal, that can still be seen.
+            // Never beyond the last position of this file, so that a file that is older than the journal is
+            // recognized.
             note_progress(&transaction, journaled.min(self.had))?;
         }
         if self.must_wipe {
@@ -167,7 +169,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Tells whether it was possible: it is not while somebody reads the file for longer than a moment.
+    /// Vacuums the file and truncates its log. Returns `false` if a reader still needs the log.
     fn wipe(&self) -> Result<bool> {
         self.connection.execute_batch("VACUUM")?;
         let mut statement = self.connection.prepare_cached("PRAGMA wal_checkpoint(TRUNCATE)")?;
@@ -175,7 +177,7 @@ impl Writer {
     }
 }
 
-/// Notes up to where everything is in the journal.
+/// Stores up to which position everything is in the journal.
 fn note_progress(transaction: &Transaction<'_>, journaled: Position) -> Result<()> {
     transaction
         .prepare_cached(
@@ -186,7 +188,7 @@ fn note_progress(transaction: &Transaction<'_>, journaled: Position) -> Result<(
     Ok(())
 }
 
-/// What the file says of itself.
+/// Reads the extent of the file.
 pub(super) fn found(connection: &Connection) -> Result<ArrivalsFound> {
     let sql = "SELECT (SELECT coalesce(max(journaled), 0) FROM progress), (SELECT coalesce(max(last), 0) FROM batches)";
     let (journaled, last) = connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -208,7 +210,7 @@ fn insert(transaction: &Transaction<'_>, received: &[Received]) -> Result<()> {
     Ok(())
 }
 
-/// Of a batch that is in the journal in part, leaves the rest.
+/// Removes the journaled part of a batch that is in the journal only in part.
 fn trim(transaction: &Transaction<'_>, damages: &Damages, journaled: Position) -> Result<()> {
     let mut batch = Vec::new();
     read_after(transaction, damages, journaled, |first| {
@@ -226,9 +228,9 @@ fn trim(transaction: &Transaction<'_>, damages: &Damages, journaled: Position) -
     Ok(())
 }
 
-/// Reads on, batch by batch, from the one that has what follows a position, as long as `read` wants more. A batch that
-/// cannot be read is read again from the disk before it is passed over: what was read may be wrong where what is there is
-/// not.
+/// Reads batches, starting with the one that contains the notification after a position, while `read` returns `true`.
+/// A damaged batch is read from the disk a second time before it is skipped: the first read may have been wrong
+/// although the file is intact.
 pub(super) fn read_after(
     connection: &Connection,
     damages: &Damages,
@@ -243,7 +245,7 @@ pub(super) fn read_after(
     Ok(())
 }
 
-/// The same, up to a batch that cannot be read, but for one that could not be read before, either. Answers which it is.
+/// The same, up to a damaged batch, which is returned; a `suspect` that is still damaged is skipped.
 fn read_until_unreadable(
     connection: &Connection,
     damages: &Damages,
@@ -268,7 +270,7 @@ fn read_until_unreadable(
     Ok(None)
 }
 
-/// A batch, or nothing where it is damaged: whose notifications those were is not known any more.
+/// A batch. `None` if it is damaged: then the tenants of its notifications are unknown.
 fn unpack(damages: &Damages, last: Position, packed: &[u8]) -> Result<Option<Vec<Received>>> {
     damages.pass_over(batch::unpack(last, packed), None, || place(last.0))
 }
@@ -277,7 +279,7 @@ fn place(last: i64) -> String {
     format!("batch of arrivals up to {last}")
 }
 
-/// What cannot be read and would be forgotten, since what follows it is in the journal, is kept apart.
+/// Saves damaged batches that would be deleted because later ones are in the journal.
 fn set_aside(transaction: &Transaction<'_>, damages: &Damages, forgotten: Position) -> Result<()> {
     if !damages.has_any() {
         return Ok(());
@@ -287,7 +289,7 @@ fn set_aside(transaction: &Transaction<'_>, damages: &Damages, forgotten: Positi
     let mut rows = statement.query([forgotten.0])?;
     while let Some(row) = rows.next()? {
         let (last, packed): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
-        // Also what can be read now, but could not when its turn came.
+        // Also a batch that was skipped then although it can be read now.
         let was_passed_over = damages.has(None, &place(last));
         if unpack(damages, Position(last), &packed)?.is_none() || was_passed_over {
             transaction
@@ -298,24 +300,24 @@ fn set_aside(transaction: &Transaction<'_>, damages: &Damages, forgotten: Positi
     Ok(())
 }
 
-/// Notes what was set aside.
+/// Reports the batches that were saved as unreadable.
 pub(super) fn note_set_aside(connection: &Connection, damages: &Damages) -> Result<()> {
     let mut statement = connection.prepare_cached("SELECT last FROM damaged ORDER BY last")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        damages.note(None, place(row.get(0)?), &StoreError::Damaged("it was set aside".to_owned()));
+        damages.note(None, place(row.get(0)?), &StoreError::Damaged("it was saved as unreadable when later arrivals were assembled".to_owned()));
     }
     Ok(())
 }
 
-/// Earlier each notification had a row of its own: what such a file has left becomes batches.
+/// Converts the rows of an older file, which had one row per notification, to batches.
 pub(super) fn take_over_rows(connection: &mut Connection) -> Result<()> {
     let is_there = |connection: &Connection| connection.table_exists(None, "arrivals");
     if !is_there(connection)? {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Another process may have done it by now.
+    // Another process may have converted them meanwhile.
     if !is_there(&transaction)? {
         return Ok(());
     }
@@ -345,7 +347,7 @@ mod tests {
     use crate::{arrivals::backlog::Backlog, codec::Kind, schema};
 
     #[test]
-    fn what_an_older_file_has_row_by_row_is_taken_over() {
+    fn rows_of_an_older_file_are_converted_to_batches() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("arrivals.db");
         let mut connection = schema::open_arrivals(&path).unwrap();
@@ -381,7 +383,7 @@ mod tests {
             })
             .unwrap();
             assert_eq!(read, received);
-            // Half a million bytes: more than one batch has.
+            // Half a million bytes: two batches.
             assert_eq!(batches, 2);
         }
         let waiting = Arc::new(Mutex::new(Waiting::from(Position(0))));
@@ -399,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_assembled_late_is_forgotten_little_by_little_but_for_an_erasure_at_once() {
+    fn journaled_backlog_is_deleted_in_portions_but_at_once_for_an_erasure() {
         const AT_ONCE: usize = 512;
         let folder = tempfile::tempdir().unwrap();
         let connection = schema::open_arrivals(&folder.path().join("arrivals.db")).unwrap();
@@ -442,7 +444,7 @@ mod tests {
         }
         let until = writer.end.position;
         lock(&waiting).forget(until);
-        // The last of them came together with what is not assembled yet.
+        // The last of them share a batch with notifications that are not assembled yet.
         arrive(&mut writer, AT_ONCE);
         let part = Position(until.0 + 100);
         lock(&waiting).forget(part);
@@ -453,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_wiped_is_wiped_with_what_comes_next() {
+    fn purge_blocked_by_a_reader_is_done_with_the_next_write() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("arrivals.db");
         let connection = schema::open_arrivals(&path).unwrap();
@@ -487,7 +489,7 @@ mod tests {
         let (done, is_done) = oneshot::channel();
         queue.blocking_send(Work::Wipe { done }).unwrap();
         is_done.blocking_recv().unwrap();
-        assert!(log() > 0, "somebody still reads in it");
+        assert!(log() > 0, "a reader still needs it");
         drop(reader);
         arrive();
         assert_eq!(log(), 0);

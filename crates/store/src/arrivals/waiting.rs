@@ -1,20 +1,20 @@
-//! What waits to be assembled and moved into the journal, as far as it is at hand in memory.
+//! Buffers the first arrivals that are not in the journal, so that the assembler need not read them from the file.
 
 use std::collections::VecDeque;
 
 use super::Received;
 use crate::Position;
 
-/// So much is at hand: notifications, and bytes of them.
+/// Maximum number and bytes of buffered notifications.
 const AT_HAND: usize = 4_096;
 const AT_HAND_BYTES: usize = 4 << 20;
 
-/// A window on what was received.
+/// A window on the arrivals.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    /// Up to where everything is in the journal.
+    /// Everything up to this position is in the journal.
     journaled: Position,
-    /// What follows there, without a gap, as far as there is room.
+    /// The consecutive arrivals after it, up to the limits.
     at_hand: VecDeque<Received>,
     bytes: usize,
 }
@@ -28,7 +28,7 @@ impl Waiting {
         self.journaled
     }
 
-    /// What follows a position without a gap, as far as it is at hand.
+    /// The consecutive buffered arrivals after a position.
     pub(super) fn after(&self, position: Position, limit: usize) -> Vec<Received> {
         let following = self.at_hand.range(self.place_after(position)..).take(limit);
         let following = following.zip(position.0 + 1..);
@@ -38,7 +38,7 @@ impl Waiting {
             .collect()
     }
 
-    /// What is not in the journal yet, up to a position; none unless all of it is at hand.
+    /// The arrivals up to a position. `None` if not all of them are buffered.
     pub(super) fn until(&self, position: Position) -> Option<Vec<Received>> {
         let is_at_hand = self.end() >= position;
         is_at_hand.then(|| self.at_hand.range(..self.place_after(position)).cloned().collect())
@@ -53,7 +53,7 @@ impl Waiting {
         }
     }
 
-    /// Everything up to a position is in the journal.
+    /// Evicts arrivals up to a position, which are in the journal.
     pub(super) fn forget(&mut self, position: Position) {
         self.journaled = self.journaled.max(position);
         while let Some(first) = self.at_hand.front()
@@ -64,7 +64,7 @@ impl Waiting {
         }
     }
 
-    /// Up to where everything is in the journal or at hand.
+    /// Everything up to this position is in the journal or buffered.
     fn end(&self) -> Position {
         self.at_hand.back().map_or(self.journaled, |last| last.position)
     }

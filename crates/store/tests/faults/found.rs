@@ -1,4 +1,4 @@
-//! What is found in a folder after a store's life in it.
+//! The contents of a store, read after its scenario.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use wholecall_store::{Filter, Listed, Position, Store};
 
 use crate::life::{assemble, key};
 
-/// All that a store holds, in order; what is there twice is twice in it.
+/// Everything in a store, in order; what is stored twice is listed twice.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) tenants: Vec<String>,
@@ -15,12 +15,12 @@ pub(crate) struct Found {
     pub(crate) endpoints: Vec<String>,
     pub(crate) deliveries: Vec<(String, u64)>,
     pub(crate) rejected: Vec<String>,
-    /// What the store says is wrong with it.
+    /// The problems that the store reports.
     pub(crate) problems: Vec<String>,
 }
 
 impl Found {
-    /// Starts the store in a folder as a service does, assembles what waits, and looks at everything.
+    /// Opens a store as a service does, assembles its arrivals, and reads everything.
     pub(crate) fn look(folder: &Path) -> Result<Self, String> {
         let in_words = |error: wholecall_store::StoreError| error.to_string();
         let store = Store::open(folder).map_err(in_words)?;
@@ -36,7 +36,7 @@ impl Found {
         for entry in store.journal_after(Position(0), 1_000_000)? {
             match key(&entry.body) {
                 Some(key) => self.notifications.push((key, entry.body)),
-                None => self.problems.push(format!("notification {} makes no sense", entry.position.0)),
+                None => self.problems.push(format!("notification {} has unexpected contents", entry.position.0)),
             }
         }
         for tenant in store.tenants()? {
@@ -65,7 +65,7 @@ impl Found {
         Ok(())
     }
 
-    /// What `wholecall check` asks the store.
+    /// Runs the checks of `wholecall check`.
     fn check(&mut self, store: &Store) -> Result<(), wholecall_store::StoreError> {
         self.problems.extend(store.losses()?);
         self.problems.extend(store.file_problems()?);

@@ -1,5 +1,5 @@
-//! The life of a store, in short: it is made, receives, assembles, delivers, rejects, erases, removes, is copied, stopped
-//! in good order and started again. What fails is tried again as a service does, and then left.
+//! The scenario: a store is created, receives, assembles, delivers, rejects, erases, removes, and is stopped and
+//! started again. Operations that fail are retried as a service would, and then given up.
 
 use std::{path::Path, sync::LazyLock};
 
@@ -12,7 +12,7 @@ use wholecall_store::{
 
 use crate::ledger::{Ledger, note};
 
-/// Whoever is erased.
+/// The person who is erased.
 pub(crate) const PERSON: &str = "Erin Cooper";
 
 pub(crate) const TENANTS: [&str; 2] = ["acme", "bob"];
@@ -35,7 +35,7 @@ fn again<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
     result
 }
 
-/// Its sessions have names that end alike.
+/// Runs the scenario; the names of its sessions end with `end`.
 pub(crate) fn live(folder: &Path, ledger: &mut Ledger, end: &str) {
     if let Ok(store) = again(|| Store::open(folder).and_then(|store| store.claim().map(|()| store))) {
         add_tenants(&store, ledger);
@@ -49,7 +49,7 @@ pub(crate) fn live(folder: &Path, ledger: &mut Ledger, end: &str) {
             erase(&store, ledger);
             remove(&store, ledger);
         }
-        // What waits for its assembler when the store is closed.
+        // Not assembled when the store is closed.
         receive_one(&store, ledger, "acme", &format!("s-acme-waiting{end}"), 1);
     }
     if let Ok(store) = again(|| Store::open(folder).and_then(|store| store.claim().map(|()| store))) {
@@ -58,12 +58,12 @@ pub(crate) fn live(folder: &Path, ledger: &mut Ledger, end: &str) {
     }
 }
 
-/// Its beginning only: nothing is assembled.
+/// Only receives: nothing is assembled.
 pub(crate) fn receive_only(folder: &Path, ledger: &mut Ledger) {
     receive_until(folder, ledger, || {});
 }
 
-/// The same, until something happens before it is stopped.
+/// The same; calls `happens` before the store is closed.
 pub(crate) fn receive_until(folder: &Path, ledger: &mut Ledger, happens: impl FnOnce()) {
     let store = Store::open(folder).unwrap();
     add_tenants(&store, ledger);
@@ -95,7 +95,8 @@ fn add_tenants(store: &Store, ledger: &mut Ledger) {
     }
 }
 
-/// A few sessions of each tenant, of three notifications each, of which the first two come alone and the others together.
+/// Sessions of each tenant, of three notifications each: those of the first two sessions are appended one by one, the
+/// others together.
 fn receive(store: &Store, ledger: &mut Ledger, when: &str) {
     for name in TENANTS {
         for number in 0..2 {
@@ -122,7 +123,7 @@ fn receive_one(store: &Store, ledger: &mut Ledger, name: &str, session: &str, pl
 }
 
 fn arrival(tenant: TenantId, name: &str, session: &str, place: u64) -> Arrival {
-    // Something that cannot be packed well, so that pages fill.
+    // Text that compresses badly, so that pages fill.
     let mut rng = fastrand::Rng::with_seed(place + session.bytes().map(u64::from).sum::<u64>());
     let noise: String = (0..600).map(|_| rng.alphanumeric()).collect();
     let body =
@@ -135,13 +136,13 @@ fn keep(store: &Store, arrivals: Vec<Arrival>) -> bool {
     store.append(arrivals).is_ok_and(|kept| matches!(kept.blocking_recv(), Ok(Ok(()))))
 }
 
-/// The session and the place of a notification.
+/// The session and the number of a notification.
 pub(crate) fn key(body: &str) -> Option<(String, u64)> {
     let body: Value = serde_json::from_str(body).ok()?;
     Some((body["session"].as_str()?.to_owned(), body["place"].as_u64()?))
 }
 
-/// Makes a version of each notification that is not assembled yet.
+/// Commits a version for each notification that is not assembled yet.
 pub(crate) fn assemble(store: &Store) -> Result<()> {
     loop {
         let assembled = again(|| {
@@ -183,7 +184,7 @@ fn record(session: &str, place: u64) -> Call {
     serde_json::from_value(record).unwrap()
 }
 
-/// 2026-11-16T00:00:00Z: all calls but one are younger.
+/// 2026-11-16T00:00:00Z: all calls but one start later.
 const REMOVED_BEFORE_MS: i64 = 1_794_787_200_000;
 const REMOVED: &str = "s-bob-early-0";
 const ERASED: &str = "s-acme-early-1";
@@ -222,8 +223,8 @@ fn endpoint(store: &Store, tenant: TenantId) -> Option<Endpoint> {
 fn reject(store: &Store, ledger: &mut Ledger, end: &str) {
     let Some(tenant) = tenant(store, "bob") else { return };
     for number in 0..3 {
-        let body = format!("no notification, number {number}{end}");
-        let refusal = Refusal::new(tenant, NOW_MS, "it is none".to_owned(), body.as_bytes()).unwrap();
+        let body = format!("not a notification, number {number}{end}");
+        let refusal = Refusal::new(tenant, NOW_MS, "not a notification".to_owned(), body.as_bytes()).unwrap();
         let kept = store.quarantine(refusal);
         let is_kept = kept.is_ok_and(|kept| matches!(kept.blocking_recv(), Ok(Ok(()))));
         note(&mut ledger.rejected, body, is_kept);
@@ -232,7 +233,7 @@ fn reject(store: &Store, ledger: &mut Ledger, end: &str) {
 
 fn erase(store: &Store, ledger: &mut Ledger) {
     let Some(tenant) = tenant(store, "acme") else { return };
-    // As the service does: what waits is assembled first.
+    // As in the service, arrivals are assembled first.
     let mut is_erased = assemble(store).is_ok();
     let has_session = |body: &str| body.contains(ERASED);
     let calls = again(|| store.of(tenant).calls_of_notifications(Position(0), has_session));

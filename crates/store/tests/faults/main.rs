@@ -1,9 +1,9 @@
-//! Every read, write, sync, truncation, deletion and opening of a store's life fails once: afterwards everything that was
-//! acknowledged is there exactly once, or what is damaged is named.
+//! Fails every read, write, sync, truncation, deletion and opening of a store's scenario once: afterwards everything
+//! that was acknowledged is stored exactly once, or the damage is reported.
 //!
-//! With `WHOLECALL_FAULTS=all` each of them does, otherwise some of each kind.
+//! With `WHOLECALL_FAULTS=all` each of them fails, otherwise some of each kind.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod found;
 mod ledger;
@@ -17,10 +17,10 @@ use wholecall_store::Store;
 
 use self::{found::Found, ledger::Ledger};
 
-/// As many of each kind are tried, spread evenly, unless all are.
+/// Number of operations of each kind that fail, spread evenly, unless all do.
 const SAMPLED: u64 = 5;
 
-/// A store's life on a disk that has planned something.
+/// A scenario that ran on a disk with planned faults.
 struct Lived {
     _folder: TempDir,
     _durable: TempDir,
@@ -30,7 +30,7 @@ struct Lived {
 
 fn live(faults: &[Fault]) -> Lived {
     let (folder, durable) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    // Named otherwise than the temporary folder may be, through links.
+    // The canonical path may differ from that of the temporary folder.
     let disk = Disk::of(folder.path(), durable.path()).unwrap();
     disk.plan(faults);
     let mut ledger = Ledger::default();
@@ -38,7 +38,7 @@ fn live(faults: &[Fault]) -> Lived {
     Lived { _folder: folder, _durable: durable, disk, ledger }
 }
 
-/// Looks at what is left after a life.
+/// Reads the store as a crash leaves it.
 fn find_in(lived: &Lived, loss: Loss) -> Result<Found, String> {
     let left = tempfile::tempdir().unwrap();
     lived.disk.crash(left.path(), loss).unwrap();
@@ -52,14 +52,14 @@ fn samples(count: u64) -> Vec<u64> {
     (0..SAMPLED).map(|part| 1 + part * (count - 1) / (SAMPLED - 1)).collect()
 }
 
-/// Every place at which an operation fails in that way.
+/// The faults of one kind, at each selected operation.
 fn faults(operation: Operation, kind: Kind, times: u64) -> Vec<Fault> {
     let whole = live(&[]);
     let count = whole.disk.count(operation);
     samples(count).into_iter().map(|at| Fault { operation, kind, at, times }).collect()
 }
 
-/// What was acknowledged is there, and nothing is called damaged.
+/// Expects that everything acknowledged is stored and no damage is reported.
 fn expect_everything(fault: Fault, losses: &[Loss]) {
     let lived = live(&[fault]);
     for loss in losses {
@@ -71,13 +71,13 @@ fn expect_everything(fault: Fault, losses: &[Loss]) {
     }
 }
 
-/// The losses of a power failure.
+/// The possible losses of a power failure.
 fn power_failures(seed: u64) -> [Loss; 4] {
     [Loss::Nothing, Loss::Everything, Loss::Some(seed), Loss::Some(seed + 1_000)]
 }
 
 #[test]
-fn without_a_fault_everything_is_acknowledged_and_there() {
+fn without_faults_everything_is_acknowledged_and_stored() {
     let lived = live(&[]);
     assert_eq!(lived.ledger.unknown(), 0);
     for loss in power_failures(1) {
@@ -96,22 +96,22 @@ fn each_fails_once(kind: Kind) {
 }
 
 #[test]
-fn an_error_of_the_device_loses_nothing() {
+fn device_error_loses_nothing() {
     each_fails_once(Kind::Error);
 }
 
 #[test]
-fn a_full_disk_loses_nothing() {
+fn full_disk_loses_nothing() {
     each_fails_once(Kind::Full);
 }
 
 #[test]
-fn a_torn_write_loses_nothing() {
+fn torn_write_loses_nothing() {
     each_fails_once(Kind::Short);
 }
 
 #[test]
-fn a_disk_that_fails_for_a_while_loses_nothing() {
+fn temporary_disk_failure_loses_nothing() {
     for operation in Operation::ALL {
         for fault in faults(operation, Kind::Error, 7) {
             expect_everything(fault, &[Loss::Nothing, Loss::Everything, Loss::Some(fault.at)]);
@@ -120,7 +120,7 @@ fn a_disk_that_fails_for_a_while_loses_nothing() {
 }
 
 #[test]
-fn a_power_failure_loses_nothing_that_was_acknowledged() {
+fn power_failure_loses_nothing_acknowledged() {
     for operation in Operation::ALL {
         for fault in faults(operation, Kind::PowerCut, 1) {
             expect_everything(fault, &power_failures(fault.at));
@@ -128,9 +128,9 @@ fn a_power_failure_loses_nothing_that_was_acknowledged() {
     }
 }
 
-/// Everything is as it was acknowledged, or something says that it is not.
+/// Everything is as acknowledged, or a problem is reported.
 #[test]
-fn a_flipped_bit_is_never_silent() {
+fn flipped_bit_is_never_silent() {
     let mut silent = Vec::new();
     for fault in faults(Operation::Read, Kind::FlippedBit, 1) {
         let lived = live(&[fault]);
@@ -143,9 +143,9 @@ fn a_flipped_bit_is_never_silent() {
     assert!(silent.is_empty(), "{}: {silent:#?}", silent.len());
 }
 
-/// What waits is read again before it is passed over: what is on the disk is whole.
+/// A damaged batch is read again before it is skipped, because the disk has it intact.
 #[test]
-fn a_bit_that_flips_while_what_waits_is_read_costs_nothing() {
+fn bit_flipped_while_reading_arrivals_loses_nothing() {
     let whole = read_what_waits(None);
     let mut count = 0;
     for at in 1..=whole.disk.count(Operation::Read).min(READ_WHILE_WAITING) {
@@ -159,12 +159,12 @@ fn a_bit_that_flips_while_what_waits_is_read_costs_nothing() {
         let lost = lived.ledger.differences(&found);
         assert!(lost.is_empty() && found.problems.is_empty(), "{struck:?}: {lost:?} {:?}", found.problems);
     }
-    assert!(count > 5, "{count} reads of what waits");
+    assert!(count > 5, "{count} reads of arrivals");
 }
 
-/// SQLite takes what it cannot read for the end of the log.
+/// SQLite takes an unreadable frame for the end of the log.
 #[test]
-fn a_bit_that_flips_while_a_log_is_recovered_costs_nothing() {
+fn bit_flipped_during_log_recovery_loses_nothing_silently() {
     let (folder, durable) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let disk = Disk::of(folder.path(), durable.path()).unwrap();
     let mut ledger = Ledger::default();
@@ -174,7 +174,7 @@ fn a_bit_that_flips_while_a_log_is_recovered_costs_nothing() {
         disk.crash(again.path(), Loss::Everything).unwrap();
         let faulty = Disk::of(again.path(), durable.path()).unwrap();
         faulty.plan(&[Fault::once(Operation::Read, Kind::FlippedBit, at)]);
-        // What cannot be opened now can be later.
+        // A store that cannot be opened now can be opened later.
         if let Ok(store) = Store::open(again.path()) {
             let _ = store.claim().and_then(|()| life::assemble(&store));
         }
@@ -189,13 +189,13 @@ fn a_bit_that_flips_while_a_log_is_recovered_costs_nothing() {
     }
 }
 
-/// In so many reads both logs are recovered, or nearly.
+/// Approximate number of reads in which both logs are recovered.
 const RECOVERED: u64 = 250;
 
-/// Later reads are rarely of what waits.
+/// Maximum number of reads that are tried; later ones are rarely of arrivals.
 const READ_WHILE_WAITING: u64 = 40;
 
-/// A store that is opened with much that waits, which is then assembled on a disk that fails.
+/// Opens a store with many arrivals, which are then assembled on a failing disk.
 fn read_what_waits(fault: Option<Fault>) -> Lived {
     let (folder, durable) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let disk = Disk::of(folder.path(), durable.path()).unwrap();
@@ -204,13 +204,13 @@ fn read_what_waits(fault: Option<Fault>) -> Lived {
     let store = Store::open(folder.path()).unwrap();
     store.claim().unwrap();
     disk.plan(fault.as_slice());
-    // What cannot be assembled now can be later.
+    // What cannot be assembled now can be assembled later.
     let _ = life::assemble(&store);
     drop(store);
     Lived { _folder: folder, _durable: durable, disk, ledger }
 }
 
-/// A folder whose files are those of another moment, one by one.
+/// Copies the files of a folder.
 fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -219,7 +219,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn a_life_can_be_lived_again_on_what_a_crash_has_left() {
+fn scenario_runs_again_on_a_crashed_store() {
     let fault = Fault::once(Operation::Sync, Kind::PowerCut, 40);
     let lived = live(&[fault]);
     let left = tempfile::tempdir().unwrap();
@@ -227,7 +227,7 @@ fn a_life_can_be_lived_again_on_what_a_crash_has_left() {
     let again = tempfile::tempdir().unwrap();
     copy(left.path(), again.path());
     let mut ledger = lived.ledger;
-    life::live(again.path(), &mut ledger, "-anew");
+    life::live(again.path(), &mut ledger, "-again");
     let found = Found::look(again.path()).unwrap();
     assert_eq!((found.problems.clone(), ledger.differences(&found)), (vec![], vec![]));
 }

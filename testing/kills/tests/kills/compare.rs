@@ -1,4 +1,4 @@
-//! What a store holds, and what was acknowledged.
+//! Compares the content of a store with what it acknowledged.
 
 use std::{collections::HashMap, path::Path};
 
@@ -9,17 +9,17 @@ use crate::{load::Load, service};
 
 #[derive(Debug, Default)]
 pub(crate) struct Comparison {
-    /// Acknowledged more often than it is there.
+    /// Number of acknowledged notifications that are missing.
     pub(crate) lost: u64,
-    /// There more often than it was sent.
+    /// Number of notifications that are stored more often than they were sent.
     pub(crate) doubled: u64,
-    /// What the store says that it has lost.
+    /// The losses that the store reports.
     pub(crate) losses: Vec<String>,
-    /// Why it cannot be read.
+    /// Why it cannot be read. `None` if it can.
     pub(crate) problem: Option<String>,
 }
 
-/// Opens a store as a service does, and compares.
+/// Opens a store and compares it with the load.
 pub(crate) fn compare(data: &Path, load: &Load) -> Comparison {
     let mut comparison = Comparison::default();
     if let Err(error) = look(data, load, &mut comparison) {
@@ -35,7 +35,7 @@ fn look(data: &Path, load: &Load, comparison: &mut Comparison) -> Result<(), Sto
     let tenants = store.tenants()?;
     for (tenant, posting) in &load.postings {
         let Some(id) = tenants.iter().find(|other| other.name == tenant.name).map(|tenant| tenant.id) else {
-            comparison.problem = Some(format!("tenant {} is gone", tenant.name));
+            comparison.problem = Some(format!("tenant {} is missing", tenant.name));
             continue;
         };
         let mut kept: HashMap<&str, u64> = HashMap::new();
@@ -56,7 +56,7 @@ fn look(data: &Path, load: &Load, comparison: &mut Comparison) -> Result<(), Sto
     Ok(())
 }
 
-/// What `wholecall check` finds.
+/// The findings of `wholecall check`.
 pub(crate) fn check(copy: &TempDir) -> String {
     service::check(copy.path())
 }
