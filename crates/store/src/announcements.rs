@@ -11,7 +11,7 @@ use crate::{
     changes::ChangeKind,
     codec::{self, Kind},
     error::Result,
-    writer::Memory,
+    writer::WriterCaches,
 };
 
 /// Maximum number of calls in one event.
@@ -22,11 +22,11 @@ impl Store {
     pub fn announce(&self, tenant: TenantId, now_ms: i64) -> Result<usize> {
         let mut events = 0;
         for kind in ChangeKind::OF_MANY {
-            while self.writer().run(move |transaction, memory| {
+            while self.writer().run(move |transaction, caches| {
                 let calls = take(transaction, tenant, kind)?;
                 match calls.is_empty() {
                     true => Ok(false),
-                    false => add_event(transaction, memory, tenant, kind, &calls, now_ms).map(|()| true),
+                    false => add_event(transaction, caches, tenant, kind, &calls, now_ms).map(|()| true),
                 }
             })? {
                 events += 1;
@@ -72,13 +72,13 @@ fn take(transaction: &Transaction<'_>, tenant: TenantId, kind: ChangeKind) -> Re
 
 fn add_event(
     transaction: &Transaction<'_>,
-    memory: &mut Memory,
+    caches: &mut WriterCaches,
     tenant: TenantId,
     kind: ChangeKind,
     calls: &[Value],
     now_ms: i64,
 ) -> Result<()> {
-    let cursor = Position(memory.cursor.0 + 1);
+    let cursor = Position(caches.cursor.0 + 1);
     let data = codec::pack(Kind::Record, json!({ "calls": calls }).to_string().as_bytes())?;
     transaction.prepare_cached("INSERT INTO changes VALUES (?1, ?2, 0, ?3, 0, ?4, ?5)")?.execute(params![
         cursor.0,
@@ -88,7 +88,7 @@ fn add_event(
         data
     ])?;
     transaction.prepare_cached("UPDATE checkpoint SET cursor = ?1")?.execute([cursor.0])?;
-    memory.cursor = cursor;
+    caches.cursor = cursor;
     Ok(())
 }
 

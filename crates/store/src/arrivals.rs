@@ -4,8 +4,8 @@
 
 mod backlog;
 mod batch;
+mod buffer;
 mod file;
-mod waiting;
 
 use std::{
     collections::HashSet,
@@ -19,12 +19,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use self::{
     backlog::Backlog,
-    file::{Work, Writer},
-    waiting::Waiting,
+    buffer::ReadAheadBuffer,
+    file::{Request, Writer},
 };
 use crate::{
     Position, TenantId,
-    damage::Damages,
+    damage::DamageLog,
     error::{Result, StoreError},
     journal::Entry,
     schema,
@@ -35,7 +35,7 @@ pub(crate) const FILE_NAME: &str = "arrivals.db";
 
 /// Maximum number of queued requests; further ones are refused. RingCentral gives up after three seconds, and memory
 /// is limited.
-const QUEUED: usize = 16_384;
+const MAX_QUEUED_REQUESTS: usize = 16_384;
 
 /// A notification that was posted to a tenant's hook.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub struct Arrival {
 
 /// A notification with its position in the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Received {
+pub(crate) struct StoredArrival {
     pub(crate) position: Position,
     pub(crate) tenant: TenantId,
     pub(crate) arrived_ms: i64,
@@ -60,9 +60,9 @@ pub(crate) struct Received {
     pub(crate) body: Arc<str>,
 }
 
-impl Received {
+impl StoredArrival {
     /// The journal entry that the assembler reads.
-    pub(crate) fn entry(&self) -> Entry {
+    pub(crate) fn to_entry(&self) -> Entry {
         let Self { position, tenant, arrived_ms, ref body, .. } = *self;
         Entry { position, tenant, arrived_ms, body: body.as_ref().to_owned() }
     }
@@ -70,7 +70,7 @@ impl Received {
 
 /// The end of the journal.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct End {
+pub(crate) struct JournalEnd {
     pub(crate) position: Position,
     /// When the last notification arrived, milliseconds since 1970; the journal is in order of time.
     pub(crate) arrived_ms: i64,
@@ -78,7 +78,7 @@ pub(crate) struct End {
 
 /// The extent of the file when it was opened.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ArrivalsFound {
+pub(crate) struct ArrivalsExtent {
     /// Everything up to this position had moved into the journal.
     pub(crate) journaled: Position,
     /// The last position that the file contains or contained; 0 if it is empty.
@@ -88,13 +88,13 @@ pub(crate) struct ArrivalsFound {
 /// The file and the thread that writes it. Dropping it waits until all queued notifications are written.
 #[derive(Debug)]
 pub(crate) struct Arrivals {
-    queue: Option<mpsc::Sender<Work>>,
+    queue: Option<mpsc::Sender<Request>>,
     thread: Option<JoinHandle<()>>,
-    waiting: Arc<Mutex<Waiting>>,
+    buffer: Arc<Mutex<ReadAheadBuffer>>,
     backlog: Arc<Backlog>,
     reader: Mutex<Connection>,
-    damages: Arc<Damages>,
-    found: ArrivalsFound,
+    damages: Arc<DamageLog>,
+    extent: ArrivalsExtent,
     /// Why the last write failed. `None` if it succeeded.
     failure: Arc<Mutex<Option<StoreError>>>,
 }
@@ -104,45 +104,45 @@ impl Arrivals {
     /// been durable. `positions` receives the position of the last durable notification.
     pub(crate) fn open(
         folder: &Path,
-        journal: End,
+        journal: JournalEnd,
         known: Position,
-        news: watch::Sender<Position>,
-        damages: Arc<Damages>,
+        positions: watch::Sender<Position>,
+        damages: Arc<DamageLog>,
     ) -> Result<Self> {
         let path = folder.join(FILE_NAME);
         let mut connection = schema::open_arrivals(&path)?;
-        file::take_over_rows(&mut connection)?;
+        file::convert_single_rows(&mut connection)?;
         let reader = Mutex::new(schema::open_reader(&path)?);
-        let waiting = Arc::new(Mutex::new(Waiting::from(journal.position)));
-        let found = file::found(&connection)?;
+        let buffer = Arc::new(Mutex::new(ReadAheadBuffer::from(journal.position)));
+        let extent = file::read_extent(&connection)?;
         // Positions are never assigned twice, even if the journal or this file was replaced by an older one.
-        let journal = End { position: journal.position.max(found.journaled).max(known), ..journal };
+        let journal = JournalEnd { position: journal.position.max(extent.journaled).max(known), ..journal };
         let failure: Arc<Mutex<Option<StoreError>>> = Arc::default();
         let writer =
-            Writer::new(connection, journal, waiting.clone(), news, damages.clone(), failure.clone())?;
-        let (queue, work) = mpsc::channel(QUEUED);
+            Writer::new(connection, journal, buffer.clone(), positions, damages.clone(), failure.clone())?;
+        let (queue, requests) = mpsc::channel(MAX_QUEUED_REQUESTS);
         let thread = thread::Builder::new()
             .name("store-arrivals".to_owned())
-            .spawn(move || writer.write_until_closed(work))
+            .spawn(move || writer.write_until_closed(requests))
             .map_err(|error| StoreError::Failed(format!("cannot start the arrivals thread: {error}")))?;
         Ok(Self {
             queue: Some(queue),
             thread: Some(thread),
-            waiting,
+            buffer,
             backlog: Arc::default(),
             reader,
             damages,
-            found,
+            extent,
             failure,
         })
     }
 
     /// Queues notifications without waiting; the receiver gets the result when they are durable.
-    pub(crate) fn keep(&self, arrivals: Vec<Arrival>) -> Result<oneshot::Receiver<Result<()>>> {
+    pub(crate) fn append(&self, arrivals: Vec<Arrival>) -> Result<oneshot::Receiver<Result<()>>> {
         let (durable, is_durable) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
-        let counted = self.backlog.count(&arrivals).ok_or(StoreError::Overloaded)?;
-        queue.try_send(Work::Keep { arrivals, durable, counted }).map_err(|error| match error {
+        let reservation = self.backlog.reserve(&arrivals).ok_or(StoreError::Overloaded)?;
+        queue.try_send(Request::Append { arrivals, durable, reservation }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
         })?;
@@ -150,15 +150,15 @@ impl Arrivals {
     }
 
     /// The extent of the file when it was opened.
-    pub(crate) fn found(&self) -> ArrivalsFound {
-        self.found
+    pub(crate) fn extent_at_open(&self) -> ArrivalsExtent {
+        self.extent
     }
 
     /// Why writes fail: if the last one failed, tries an empty write. `None` if writes succeed. Blocks.
     pub(crate) fn write_problem(&self) -> Option<StoreError> {
         let failed = || self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         failed().as_ref()?;
-        let tried = self.keep(Vec::new()).map(|durable| durable.blocking_recv());
+        let tried = self.append(Vec::new()).map(|durable| durable.blocking_recv());
         match tried {
             Ok(Ok(Ok(()))) => None,
             Ok(Ok(Err(error))) | Err(error) => Some(error),
@@ -172,18 +172,18 @@ impl Arrivals {
     }
 
     /// Physically removes what is in the journal from this file and its log. Blocks.
-    pub(crate) fn wipe(&self) -> Result<()> {
+    pub(crate) fn purge(&self) -> Result<()> {
         let (done, is_done) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
-        queue.blocking_send(Work::Wipe { done }).map_err(|_| StoreError::Closed)?;
+        queue.blocking_send(Request::Purge { done }).map_err(|_| StoreError::Closed)?;
         is_done.blocking_recv().map_err(|_| StoreError::Closed)
     }
 
     /// The buffered entries after a position.
-    pub(crate) fn at_hand_after(&self, position: Position, limit: usize) -> Vec<Entry> {
+    pub(crate) fn buffered_after(&self, position: Position, limit: usize) -> Vec<Entry> {
         // The lock is held only while entries are cloned.
-        let received = lock(&self.waiting).after(position, limit);
-        received.iter().map(Received::entry).collect()
+        let received = lock(&self.buffer).after(position, limit);
+        received.iter().map(StoredArrival::to_entry).collect()
     }
 
     /// Reads notifications after a position from the file: at most `limit`, and no more once they have `limit_bytes`.
@@ -192,8 +192,8 @@ impl Arrivals {
         position: Position,
         limit: usize,
         limit_bytes: usize,
-    ) -> Result<Vec<Received>> {
-        let mut stored: Vec<Received> = Vec::new();
+    ) -> Result<Vec<StoredArrival>> {
+        let mut stored: Vec<StoredArrival> = Vec::new();
         let mut bytes = 0;
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         file::read_after(&reader, &self.damages, position, |batch| {
@@ -205,20 +205,20 @@ impl Arrivals {
             stored.len() < limit && bytes < limit_bytes
         })?;
         drop(reader);
-        self.note_gaps(position, &stored);
+        self.report_missing(position, &stored);
         stored.truncate(limit);
         Ok(stored)
     }
 
     /// Arrivals are consecutive from the end of the journal on: reports positions that are missing.
-    fn note_gaps(&self, position: Position, stored: &[Received]) {
+    fn report_missing(&self, position: Position, stored: &[StoredArrival]) {
         // After reading: notifications that moved into the journal meanwhile may have been deleted.
-        let mut last = lock(&self.waiting).journaled().max(position);
+        let mut last = lock(&self.buffer).journaled().max(position);
         for received in stored {
             if received.position > last.next() {
                 let place = format!("notifications {} to {}", last.next().0, received.position.0 - 1);
-                let gone = StoreError::Damaged("they are missing in arrivals.db".to_owned());
-                self.damages.note(None, place, &gone);
+                let missing = StoreError::Damaged("they are missing in arrivals.db".to_owned());
+                self.damages.note(None, place, &missing);
             }
             last = last.max(received.position);
         }
@@ -232,10 +232,10 @@ impl Arrivals {
     }
 
     /// Reads all notifications, and those that were saved as unreadable, so that damage is reported.
-    pub(crate) fn look_through(&self, damages: &Damages) -> Result<()> {
+    pub(crate) fn audit(&self, damages: &DamageLog) -> Result<()> {
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         file::read_after(&reader, damages, Position::default(), |_| true)?;
-        file::note_set_aside(&reader, damages)
+        file::report_saved_unreadable(&reader, damages)
     }
 
     /// The sessions of a tenant that have notifications waiting here.
@@ -251,29 +251,29 @@ impl Arrivals {
     }
 
     /// Adds notifications that were read from the file to the buffer, if they continue it.
-    pub(crate) fn have_at_hand(&self, stored: Vec<Received>) {
-        let mut waiting = lock(&self.waiting);
-        stored.into_iter().for_each(|received| waiting.add(received));
+    pub(crate) fn buffer(&self, stored: Vec<StoredArrival>) {
+        let mut buffer = lock(&self.buffer);
+        stored.into_iter().for_each(|received| buffer.push(received));
     }
 
     /// Notifications that are not in the journal yet, up to a position.
-    pub(crate) fn until(&self, position: Position) -> Result<Vec<Received>> {
-        let waiting = lock(&self.waiting);
-        if let Some(received) = waiting.until(position) {
+    pub(crate) fn unjournaled_until(&self, position: Position) -> Result<Vec<StoredArrival>> {
+        let buffer = lock(&self.buffer);
+        if let Some(received) = buffer.until(position) {
             return Ok(received);
         }
-        let journaled = waiting.journaled();
-        drop(waiting);
-        let places = usize::try_from(position.0 - journaled.0).unwrap_or(0);
-        let mut received = self.stored_after(journaled, places, usize::MAX)?;
+        let journaled = buffer.journaled();
+        drop(buffer);
+        let count = usize::try_from(position.0 - journaled.0).unwrap_or(0);
+        let mut received = self.stored_after(journaled, count, usize::MAX)?;
         // Unreadable notifications are skipped, so there may be fewer than positions.
         received.retain(|received| received.position <= position);
         Ok(received)
     }
 
     /// Marks everything up to a position as moved into the journal.
-    pub(crate) fn are_journaled(&self, position: Position) {
-        lock(&self.waiting).forget(position);
+    pub(crate) fn mark_journaled(&self, position: Position) {
+        lock(&self.buffer).mark_journaled(position);
     }
 }
 
@@ -287,6 +287,6 @@ impl Drop for Arrivals {
     }
 }
 
-fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(buffer: &Mutex<ReadAheadBuffer>) -> MutexGuard<'_, ReadAheadBuffer> {
+    buffer.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     Store, TenantId, TenantView,
-    damage::Reading,
+    damage::TolerantConnection,
     error::{Result, StoreError},
 };
 
@@ -73,7 +73,7 @@ impl Who {
     }
 }
 
-macro_rules! whats {
+macro_rules! actions {
     ($($(#[$about:meta])* $name:ident = $word:literal),* $(,)?) => {
         /// An action, done or refused.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -91,7 +91,7 @@ macro_rules! whats {
     };
 }
 
-whats! {
+actions! {
     /// A sign-in to the pages.
     SignIn = "signIn",
     /// A sign-out.
@@ -323,26 +323,30 @@ fn insert(transaction: &Transaction<'_>, entry: &NewAuditEntry, tenant: Option<i
             result,
             entry.count as i64,
         ])?;
-    make_room(transaction, tenant, result, if entry.is_refused { MAX_REFUSED } else { MAX_DONE })
+    enforce_limit(transaction, tenant, result, if entry.is_refused { MAX_REFUSED } else { MAX_DONE })
 }
 
 /// Removes the oldest entries of a tenant beyond the maximum.
-fn make_room(transaction: &Transaction<'_>, tenant: i64, result: &str, most: i64) -> Result<()> {
-    let kept: i64 = transaction
+fn enforce_limit(transaction: &Transaction<'_>, tenant: i64, result: &str, max: i64) -> Result<()> {
+    let count: i64 = transaction
         .prepare_cached("SELECT entries FROM audit_kept WHERE tenant = ?1 AND result = ?2")?
         .query_row(params![tenant, result], |row| row.get(0))?;
-    if kept > most {
+    if count > max {
         transaction
             .prepare_cached(
                 "DELETE FROM audit WHERE entry IN (
                      SELECT entry FROM audit WHERE tenant = ?1 AND result = ?2 ORDER BY entry LIMIT ?3)",
             )?
-            .execute(params![tenant, result, kept - most])?;
+            .execute(params![tenant, result, count - max])?;
     }
     Ok(())
 }
 
-fn entries(connection: &Reading<'_>, tenant: Option<i64>, query: AuditQuery) -> Result<Vec<AuditEntry>> {
+fn entries(
+    connection: &TolerantConnection<'_>,
+    tenant: Option<i64>,
+    query: AuditQuery,
+) -> Result<Vec<AuditEntry>> {
     // One tenant's by the index; all in the order of the table.
     let of = if tenant.is_some() { "tenant = ?1 AND result IN ('done', 'refused')" } else { "?1 IS NULL" };
     let sql = format!(
@@ -362,7 +366,7 @@ fn entries(connection: &Reading<'_>, tenant: Option<i64>, query: AuditQuery) -> 
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
         let place = || format!("entry {} of the audit log", row.get::<_, i64>(0).unwrap_or_default());
-        entries.extend(connection.pass_over(
+        entries.extend(connection.skip_damaged(
             entry(row).map_err(StoreError::from),
             tenant.unwrap_or(0),
             place,
@@ -458,9 +462,9 @@ mod tests {
             .unwrap()
             .unwrap();
         by_hand.remove_tenant(acme).unwrap();
-        let whats =
+        let actions =
             |entries: Vec<AuditEntry>| entries.into_iter().map(|entry| entry.what).collect::<Vec<_>>();
-        assert_eq!(whats(store.audit_of_name("acme", all(10)).unwrap()), ["tenant.remove", "tenant.add"]);
+        assert_eq!(actions(store.audit_of_name("acme", all(10)).unwrap()), ["tenant.remove", "tenant.add"]);
         assert!(
             store.audit_of_name("quiet", all(10)).unwrap().is_empty(),
             "actions of the service are not logged here"

@@ -6,11 +6,11 @@ use rusqlite::{Connection, params};
 
 use crate::{
     Position, Store,
-    arrivals::Received,
+    arrivals::StoredArrival,
     audit_log::{What, note},
     error::{Result, StoreError},
-    journal, private, schema,
-    writer::Memory,
+    file_permissions, journal, schema,
+    writer::WriterCaches,
 };
 
 /// A backup that was made.
@@ -40,13 +40,13 @@ impl Store {
         let failed =
             |error: std::io::Error| StoreError::Open { path: file.to_owned(), problem: error.to_string() };
         // Created here, so that no file is overwritten.
-        let copy = private::new_file().open(file).map_err(failed)?;
+        let copy = file_permissions::new_file_options().open(file).map_err(failed)?;
         let written = self.copy_to(file).and_then(|()| {
             copy.sync_all().map_err(failed)?;
             copy.metadata().map_err(failed)
         });
         match written {
-            Ok(about) => {
+            Ok(metadata) => {
                 let name = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
                 let name = name.to_string_lossy().into_owned();
                 let who = self.who.clone();
@@ -55,7 +55,7 @@ impl Store {
                     transaction.execute(insert, params![now_ms, name])?;
                     note(transaction, &who, None, What::Backup, &name)
                 })?;
-                Ok(about.len())
+                Ok(metadata.len())
             }
             Err(error) => {
                 // An incomplete file is not a backup.
@@ -69,10 +69,10 @@ impl Store {
         let name =
             file.to_str().ok_or_else(|| StoreError::Failed("the backup's name is not UTF-8".to_owned()))?;
         // Arrivals first: what moves into the journal meanwhile is in both.
-        let arrived = self.shared.arrivals.stored_after(Position::default(), usize::MAX >> 1, usize::MAX)?;
+        let arrivals = self.shared.arrivals.stored_after(Position::default(), usize::MAX >> 1, usize::MAX)?;
         // VACUUM refuses to run in a transaction; it reads one snapshot itself.
         self.shared.readers.with(|connection| Ok(connection.execute("VACUUM INTO ?1", [name])?))?;
-        add_to_journal(&mut Connection::open(file)?, &arrived)?;
+        add_to_journal(&mut Connection::open(file)?, &arrivals)?;
         let problems = schema::integrity_problems(&schema::open_reader(file)?)?;
         match problems.first() {
             None => Ok(()),
@@ -82,7 +82,7 @@ impl Store {
 }
 
 /// Moves the arrivals into the copy's journal, so that a service started on the copy assembles them.
-fn add_to_journal(copy: &mut Connection, arrived: &[Received]) -> Result<()> {
+fn add_to_journal(copy: &mut Connection, arrivals: &[StoredArrival]) -> Result<()> {
     let transaction = copy.transaction()?;
     transaction.execute("UPDATE incarnation SET is_copy = 1", [])?;
     let journaled = transaction.query_row(
@@ -90,9 +90,9 @@ fn add_to_journal(copy: &mut Connection, arrived: &[Received]) -> Result<()> {
         [],
         |row| row.get(0).map(Position),
     )?;
-    let mut memory = Memory::default();
-    for received in arrived.iter().filter(|received| received.position > journaled) {
-        journal::add(&transaction, &mut memory, received)?;
+    let mut caches = WriterCaches::default();
+    for received in arrivals.iter().filter(|received| received.position > journaled) {
+        journal::add(&transaction, &mut caches, received)?;
     }
     Ok(transaction.commit()?)
 }

@@ -6,13 +6,14 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter, types::V
 use wholecall_record::Call;
 
 use crate::{
-    StoredCall, TenantId, TenantView, audit,
+    StoredCall, TenantId, TenantView,
     changes::{self, PAGE_BYTES, StoredChange},
-    damage::Reading,
+    check,
+    damage::TolerantConnection,
     error::{Result, StoreError},
     filter::{Filter, digits_of, number_matches},
     journal::Entry,
-    terms::{self, TermKind},
+    search_index::{self, TermKind},
 };
 
 /// A page of calls, newest first.
@@ -38,10 +39,10 @@ pub type StoredVersion = StoredChange;
 
 /// Maximum number of candidates that are examined for one page; a rare combination of filters continues on the next
 /// page.
-const LOOKED_AT: usize = 20_000;
+const MAX_CANDIDATES_PER_PAGE: usize = 20_000;
 
 /// Maximum number of terms that a partial name or number may match.
-const TERMS_AT_ONCE: usize = 400;
+const MAX_MATCHING_TERMS: usize = 400;
 
 impl TenantView {
     /// Calls that match, newest first, starting after `after`: at most `limit`, and no more once they have 16 MiB.
@@ -58,23 +59,23 @@ impl TenantView {
             let mut page = CallPage { records: Vec::new(), next: None };
             let Some(search) = search else { return Ok(page) };
             let mut place = after.unwrap_or((i64::MAX, i64::MAX));
-            let mut looked_at = 0;
+            let mut examined = 0;
             let mut bytes = 0;
             loop {
                 let candidates = search.candidates(place, (limit * 2).clamp(64, 1_000))?;
                 let Some(&last) = candidates.last() else { return Ok(page) };
-                looked_at += candidates.len();
+                examined += candidates.len();
                 for candidate in candidates {
                     if page.records.len() == limit || bytes >= PAGE_BYTES {
                         page.next = Some(place);
                         return Ok(page);
                     }
-                    let found = search.look(candidate)?;
+                    let found = search.matching_record(candidate)?;
                     bytes += found.as_ref().map_or(0, String::len);
                     page.records.extend(found);
                     place = candidate;
                 }
-                if looked_at >= LOOKED_AT {
+                if examined >= MAX_CANDIDATES_PER_PAGE {
                     page.next = Some(last);
                     return Ok(page);
                 }
@@ -103,7 +104,7 @@ impl TenantView {
             let mut rows = statement.query([call])?;
             let mut versions = Vec::new();
             while let Some(row) = rows.next()? {
-                versions.extend(StoredChange::read_or_pass_over(connection, tenant, row)?);
+                versions.extend(StoredChange::read_or_skip(connection, tenant, row)?);
             }
             Ok(Some(versions))
         })
@@ -114,7 +115,7 @@ impl TenantView {
     pub fn call_with_its_notifications(&self, id: &str) -> Result<Option<StoredCall>> {
         self.read(|connection, tenant| {
             let Some(call) = call_number(connection, tenant, id)? else { return Ok(None) };
-            audit::stored(connection, call, TenantId(tenant)).map(|(stored, _)| Some(stored))
+            check::stored(connection, call, TenantId(tenant)).map(|(stored, _)| Some(stored))
         })
     }
 
@@ -128,7 +129,7 @@ impl TenantView {
 }
 
 /// The notifications of a call's sessions, in order of arrival.
-pub(crate) fn entries_of_call(connection: &Reading<'_>, call: i64) -> Result<Vec<Entry>> {
+pub(crate) fn entries_of_call(connection: &TolerantConnection<'_>, call: i64) -> Result<Vec<Entry>> {
     let mut statement = connection.prepare_cached(
         "SELECT position, journal.tenant, arrived_ms, body FROM sessions JOIN journal USING (session)
          WHERE call = ?1 ORDER BY position",
@@ -136,7 +137,7 @@ pub(crate) fn entries_of_call(connection: &Reading<'_>, call: i64) -> Result<Vec
     let mut rows = statement.query([call])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
-        entries.extend(Entry::read_or_pass_over(connection, row)?);
+        entries.extend(Entry::read_or_skip(connection, row)?);
     }
     Ok(entries)
 }
@@ -175,7 +176,7 @@ fn version(connection: &Connection, call: i64, as_of_ms: Option<i64>) -> Result<
 
 /// A prepared search.
 struct Search<'a> {
-    connection: &'a Reading<'a>,
+    connection: &'a TolerantConnection<'a>,
     tenant: i64,
     filter: &'a Filter,
     as_of_ms: Option<i64>,
@@ -186,7 +187,7 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     /// `None` if nothing can match.
     fn new(
-        connection: &'a Reading<'a>,
+        connection: &'a TolerantConnection<'a>,
         tenant: i64,
         filter: &'a Filter,
         as_of_ms: Option<i64>,
@@ -197,7 +198,7 @@ impl<'a> Search<'a> {
             terms.push(numbers(connection, tenant, &digits)?);
         }
         for (kind, value) in filter.exact_terms() {
-            terms.push(terms::find(connection, tenant, kind, value)?.into_iter().collect());
+            terms.push(search_index::find_term(connection, tenant, kind, value)?.into_iter().collect());
         }
         if let Some(name) = &filter.name {
             terms.push(names(connection, tenant, name)?);
@@ -259,8 +260,8 @@ impl<'a> Search<'a> {
     }
 
     /// The record of a candidate. `None` if it does not match.
-    fn look(&self, candidate: (i64, i64)) -> Result<Option<String>> {
-        let found = self.connection.pass_over(self.read(candidate), self.tenant, || {
+    fn matching_record(&self, candidate: (i64, i64)) -> Result<Option<String>> {
+        let found = self.connection.skip_damaged(self.read(candidate), self.tenant, || {
             let id = "SELECT id FROM calls WHERE call = ?1";
             let id = self.connection.query_row(id, [candidate.1], |row| row.get::<_, String>(0));
             format!("call {}", id.unwrap_or_else(|_| format!("number {}", candidate.1)))
@@ -305,7 +306,7 @@ impl<'a> Search<'a> {
         if !words || self.terms.len() < 2 {
             return Ok(words);
         }
-        let terms = terms::from_bytes(&terms)?;
+        let terms = search_index::decode_terms(&terms)?;
         Ok(self.terms[1..].iter().all(|wanted| wanted.iter().any(|term| terms.binary_search(term).is_ok())))
     }
 }
@@ -321,7 +322,7 @@ fn numbers(connection: &Connection, tenant: i64, digits: &str) -> Result<Vec<i64
         TermKind::Number.as_str(),
         digits,
         format!("{digits}:"),
-        TERMS_AT_ONCE as i64
+        MAX_MATCHING_TERMS as i64
     ])?;
     let mut terms = Vec::new();
     while let Some(row) = rows.next()? {
@@ -341,7 +342,7 @@ fn person_terms(connection: &Connection, tenant: i64, person: &str) -> Result<Op
     };
     let mut found = Vec::new();
     if let Some(id) = extension {
-        found.extend(terms::find(connection, tenant, TermKind::Extension, id)?);
+        found.extend(search_index::find_term(connection, tenant, TermKind::Extension, id)?);
     }
     match person.split_once(':') {
         None | Some(("tel", _)) => {
@@ -362,6 +363,6 @@ fn names(connection: &Connection, tenant: i64, part: &str) -> Result<Vec<i64>> {
     )?;
     let name = TermKind::Name.as_str();
     let rows = statement
-        .query_map(params![tenant, name, part.to_lowercase(), TERMS_AT_ONCE as i64], |row| row.get(0))?;
+        .query_map(params![tenant, name, part.to_lowercase(), MAX_MATCHING_TERMS as i64], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

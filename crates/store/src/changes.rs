@@ -6,7 +6,7 @@ use wholecall_record::Call;
 
 use crate::{
     Position, Store, TenantView, codec,
-    damage::Reading,
+    damage::TolerantConnection,
     error::{Result, StoreError},
 };
 
@@ -129,17 +129,17 @@ impl StoredChange {
     }
 
     /// Reads a row. `None` if it is damaged.
-    pub(crate) fn read_or_pass_over(
-        reading: &Reading<'_>,
+    pub(crate) fn read_or_skip(
+        reader: &TolerantConnection<'_>,
         tenant: i64,
         row: &Row<'_>,
     ) -> Result<Option<Self>> {
         let read = Self::read(row).and_then(|change| change.json().map(|()| change));
-        reading.pass_over(read, tenant, || format!("change {}", row.get::<_, i64>(0).unwrap_or_default()))
+        reader.skip_damaged(read, tenant, || format!("change {}", row.get::<_, i64>(0).unwrap_or_default()))
     }
 
     /// Adds the version that a revision replaces, unless that cannot be read.
-    pub(crate) fn with_before(mut self, connection: &Reading<'_>, tenant: i64) -> Result<Self> {
+    pub(crate) fn with_before(mut self, connection: &TolerantConnection<'_>, tenant: i64) -> Result<Self> {
         if self.kind == ChangeKind::Revised {
             let mut statement = connection.prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM changes WHERE call = (SELECT call FROM changes WHERE cursor = ?1)
@@ -147,7 +147,7 @@ impl StoredChange {
             ))?;
             let mut rows = statement.query([self.cursor.0])?;
             let before = match rows.next()? {
-                Some(row) => Self::read_or_pass_over(connection, tenant, row)?,
+                Some(row) => Self::read_or_skip(connection, tenant, row)?,
                 None => None,
             };
             self.before =
@@ -163,7 +163,7 @@ pub(crate) const PAGE_BYTES: usize = 16 << 20;
 impl Store {
     /// Watches the position of the last change over all tenants.
     pub fn watch_changes(&self) -> watch::Receiver<Position> {
-        self.shared.news.changes.subscribe()
+        self.shared.signals.changes.subscribe()
     }
 }
 
@@ -181,7 +181,7 @@ impl TenantView {
                 && bytes < PAGE_BYTES
                 && let Some(row) = rows.next()?
             {
-                if let Some(change) = StoredChange::read_or_pass_over(connection, tenant, row)? {
+                if let Some(change) = StoredChange::read_or_skip(connection, tenant, row)? {
                     let change = change.with_before(connection, tenant)?;
                     bytes += change.record.len();
                     changes.push(change);

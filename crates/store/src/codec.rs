@@ -23,10 +23,10 @@ pub(crate) enum Kind {
 const LEVEL: i32 = 1;
 
 /// Maximum size of the buffer that is retained between texts; few texts need more.
-const MUCH_ROOM: usize = 64 << 10;
+const MAX_RETAINED_BUFFER_BYTES: usize = 64 << 10;
 
 /// Maximum length of a text; a longer one can only be damage.
-const LONGEST: usize = 256 << 20;
+const MAX_TEXT_BYTES: usize = 256 << 20;
 
 static DICTIONARIES: LazyLock<[Dictionary; 4]> = LazyLock::new(|| {
     [
@@ -62,7 +62,7 @@ impl Kind {
 #[derive(Default)]
 struct Packer {
     compressors: [Option<Compressor<'static>>; 4],
-    room: Vec<u8>,
+    buffer: Vec<u8>,
 }
 
 thread_local! {
@@ -72,28 +72,28 @@ thread_local! {
 
 /// Compresses a text.
 pub(crate) fn pack(kind: Kind, text: &[u8]) -> Result<Vec<u8>> {
-    PACKER.with_borrow_mut(|Packer { compressors, room }| {
+    PACKER.with_borrow_mut(|Packer { compressors, buffer }| {
         let number = kind.number();
         let place = usize::from(number) - 1;
         let compressor = match &mut compressors[place] {
             Some(compressor) => compressor,
-            none => {
+            missing => {
                 let dictionary = &DICTIONARIES[place].encoder;
                 let mut compressor = Compressor::with_prepared_dictionary(dictionary).map_err(failed)?;
                 // Four bytes that detect flipped bits.
                 compressor.include_checksum(true).map_err(failed)?;
-                none.insert(compressor)
+                missing.insert(compressor)
             }
         };
-        let most = 1 + zstd::zstd_safe::compress_bound(text.len());
-        if room.len() < most {
-            room.resize(most, 0);
+        let max_length = 1 + zstd::zstd_safe::compress_bound(text.len());
+        if buffer.len() < max_length {
+            buffer.resize(max_length, 0);
         }
-        room[0] = number;
-        let length = compressor.compress_to_buffer(text, &mut room[1..]).map_err(failed)?;
-        let packed = room[..1 + length].to_vec();
-        if room.len() > MUCH_ROOM {
-            *room = Vec::new();
+        buffer[0] = number;
+        let length = compressor.compress_to_buffer(text, &mut buffer[1..]).map_err(failed)?;
+        let packed = buffer[..1 + length].to_vec();
+        if buffer.len() > MAX_RETAINED_BUFFER_BYTES {
+            *buffer = Vec::new();
         }
         Ok(packed)
     })
@@ -112,14 +112,15 @@ pub(crate) fn unpack(packed: &[u8]) -> Result<Vec<u8>> {
         };
         let unpacker = match &mut unpackers[place] {
             Some(unpacker) => unpacker,
-            none => {
+            missing => {
                 let dictionary = &DICTIONARIES[place].decoder;
-                none.insert(Decompressor::with_prepared_dictionary(dictionary).map_err(failed)?)
+                missing.insert(Decompressor::with_prepared_dictionary(dictionary).map_err(failed)?)
             }
         };
         let damaged = || StoreError::Damaged("a compressed text cannot be decompressed".to_owned());
-        let length =
-            Decompressor::upper_bound(frame).filter(|length| *length <= LONGEST).ok_or_else(damaged)?;
+        let length = Decompressor::upper_bound(frame)
+            .filter(|length| *length <= MAX_TEXT_BYTES)
+            .ok_or_else(damaged)?;
         unpacker.decompress(frame, length).map_err(|_| damaged())
     })
 }

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use crate::{
     Store, TenantId, TenantView,
     audit_log::{What, note},
-    damage::Reading,
+    damage::TolerantConnection,
     error::{Result, StoreError},
     tenants::add_account,
 };
@@ -53,7 +53,7 @@ impl Store {
     /// Connects an account, or replaces its credentials. The account is added to the tenant.
     pub fn connect(&self, new: ConnectedAccount) -> Result<()> {
         let who = self.who.clone();
-        self.change_tenants(move |transaction, _| {
+        self.change_configuration(move |transaction, _| {
             add_account(transaction, new.tenant.0, &new.account)?;
             transaction
                 .prepare_cached(
@@ -77,7 +77,7 @@ impl Store {
     /// Disconnects an account; returns whether it was connected.
     pub fn disconnect(&self, tenant: TenantId, account: String) -> Result<bool> {
         let who = self.who.clone();
-        self.change_tenants(move |transaction, _| {
+        self.change_configuration(move |transaction, _| {
             let removed = transaction
                 .prepare_cached("DELETE FROM connections WHERE tenant = ?1 AND account = ?2")?
                 .execute(params![tenant.0, account])?;
@@ -176,7 +176,7 @@ impl TenantView {
             let mut gaps = Vec::new();
             while let Some(row) = rows.next()? {
                 let place = || format!("gap {}", row.get::<_, i64>(0).unwrap_or_default());
-                gaps.extend(connection.pass_over(gap(row), tenant, place)?);
+                gaps.extend(connection.skip_damaged(gap(row), tenant, place)?);
             }
             Ok(gaps)
         })
@@ -194,7 +194,7 @@ impl TenantView {
             let mut gaps = Vec::new();
             while let Some(row) = rows.next()? {
                 let place = || format!("gap {}", row.get::<_, i64>(0).unwrap_or_default());
-                gaps.extend(connection.pass_over(gap(row), tenant, place)?);
+                gaps.extend(connection.skip_damaged(gap(row), tenant, place)?);
             }
             Ok(gaps)
         })
@@ -247,7 +247,7 @@ impl TenantView {
 }
 
 /// The connected accounts of a tenant or of all.
-fn connections(connection: &Reading<'_>, tenant: Option<i64>) -> Result<Vec<ConnectedAccount>> {
+fn connections(connection: &TolerantConnection<'_>, tenant: Option<i64>) -> Result<Vec<ConnectedAccount>> {
     let mut statement = connection.prepare_cached(
         "SELECT tenant, account, connected_ms, credentials, state, heard_ms, directory FROM connections
          WHERE ?1 IS NULL OR tenant = ?1 ORDER BY tenant, account",
@@ -267,7 +267,7 @@ fn connections(connection: &Reading<'_>, tenant: Option<i64>) -> Result<Vec<Conn
     let mut connections = Vec::new();
     while let Some(row) = rows.next()? {
         let place = || format!("connection to account {}", row.get::<_, String>(1).unwrap_or_default());
-        connections.extend(connection.pass_over(read(row), row.get(0).unwrap_or_default(), place)?);
+        connections.extend(connection.skip_damaged(read(row), row.get(0).unwrap_or_default(), place)?);
     }
     Ok(connections)
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Maximum number of rows that are named; further ones are only counted.
-const NAMED: usize = 1_000;
+const MAX_NAMED_ROWS: usize = 1_000;
 
 /// A damaged row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,18 +30,18 @@ pub struct Damage {
 
 /// The rows that were skipped since the store was opened.
 #[derive(Debug, Default)]
-pub(crate) struct Damages(Mutex<Found>);
+pub(crate) struct DamageLog(Mutex<Rows>);
 
 #[derive(Debug, Default)]
-struct Found {
+struct Rows {
     by_place: BTreeMap<(Option<i64>, String), String>,
     /// Rows that were not taken by [`DamageLog::take_unreported`] yet, in order of discovery.
-    news: Vec<Damage>,
-    beyond: u64,
+    unreported: Vec<Damage>,
+    unnamed_count: u64,
 }
 
-impl Damages {
-    fn lock(&self) -> MutexGuard<'_, Found> {
+impl DamageLog {
+    fn lock(&self) -> MutexGuard<'_, Rows> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -53,17 +53,17 @@ impl Damages {
         if found.by_place.contains_key(&key) {
             return;
         }
-        if found.by_place.len() == NAMED {
-            found.beyond += 1;
+        if found.by_place.len() == MAX_NAMED_ROWS {
+            found.unnamed_count += 1;
             return;
         }
-        found.news.push(Damage { tenant, place: key.1.clone(), problem: problem.clone() });
+        found.unreported.push(Damage { tenant, place: key.1.clone(), problem: problem.clone() });
         found.by_place.insert(key, problem);
     }
 
     /// Returns the rows that were not returned before.
-    pub(crate) fn take_news(&self) -> Vec<Damage> {
-        std::mem::take(&mut self.lock().news)
+    pub(crate) fn take_unreported(&self) -> Vec<Damage> {
+        std::mem::take(&mut self.lock().unreported)
     }
 
     /// Whether any row was skipped.
@@ -77,7 +77,7 @@ impl Damages {
     }
 
     /// Returns `None` for a damaged row, and notes it. Other errors are returned.
-    pub(crate) fn pass_over<T>(
+    pub(crate) fn skip_damaged<T>(
         &self,
         read: Result<T>,
         tenant: Option<i64>,
@@ -95,12 +95,12 @@ impl Damages {
 }
 
 /// A connection, with the log for the damaged rows that are skipped.
-pub(crate) struct Reading<'a> {
+pub(crate) struct TolerantConnection<'a> {
     pub(crate) connection: &'a Connection,
-    pub(crate) damages: &'a Damages,
+    pub(crate) damages: &'a DamageLog,
 }
 
-impl Deref for Reading<'_> {
+impl Deref for TolerantConnection<'_> {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
@@ -108,15 +108,15 @@ impl Deref for Reading<'_> {
     }
 }
 
-impl Reading<'_> {
+impl TolerantConnection<'_> {
     /// Returns `None` for a damaged row of a tenant, and notes it.
-    pub(crate) fn pass_over<T>(
+    pub(crate) fn skip_damaged<T>(
         &self,
         read: Result<T>,
         tenant: i64,
         place: impl FnOnce() -> String,
     ) -> Result<Option<T>> {
-        self.damages.pass_over(read, Some(tenant), place)
+        self.damages.skip_damaged(read, Some(tenant), place)
     }
 }
 
@@ -129,12 +129,12 @@ impl Store {
     /// Number of rows that were skipped since the store was opened.
     pub fn damage_count(&self) -> u64 {
         let found = self.shared.damages.lock();
-        found.by_place.len() as u64 + found.beyond
+        found.by_place.len() as u64 + found.unnamed_count
     }
 
     /// Returns the skipped rows that were not returned before.
     pub fn take_damage_news(&self) -> Vec<Damage> {
-        self.shared.damages.take_news()
+        self.shared.damages.take_unreported()
     }
 }
 
@@ -163,19 +163,19 @@ mod tests {
         let store = Store::open(folder.path()).unwrap();
         let problem = StoreError::Damaged("it is torn".to_owned());
         for round in 0..2 {
-            for place in 0..NAMED + 10 {
+            for place in 0..MAX_NAMED_ROWS + 10 {
                 store.note_damage(Some(TenantId(1)), format!("row {place:05}"), &problem);
             }
-            let news = store.take_damage_news();
-            assert_eq!(news.len(), if round == 0 { NAMED } else { 0 });
+            let unreported = store.take_damage_news();
+            assert_eq!(unreported.len(), if round == 0 { MAX_NAMED_ROWS } else { 0 });
         }
         let view = store.of(TenantId(1));
         let damages = view.damages();
         assert_eq!(
             (damages.len(), &*damages[7].place, &*damages[7].problem),
-            (NAMED, "row 00007", "it is torn")
+            (MAX_NAMED_ROWS, "row 00007", "it is torn")
         );
         assert_eq!(store.of(TenantId(2)).damages(), []);
-        assert!(store.damage_count() >= NAMED as u64);
+        assert!(store.damage_count() >= MAX_NAMED_ROWS as u64);
     }
 }

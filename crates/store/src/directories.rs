@@ -5,7 +5,7 @@ use rusqlite::{Row, params};
 use crate::{
     Store, TenantId, TenantView,
     codec::{self, Kind},
-    damage::Reading,
+    damage::TolerantConnection,
     erasure,
     error::{Result, StoreError},
 };
@@ -26,7 +26,7 @@ pub struct StoredDirectory {
 const COLUMNS: &str = "account, version, read_ms, contents";
 
 /// Minimum time that a replaced version is retained after it may be needed: an assembler may still have it in memory.
-const REPLACED_FOR_MS: i64 = 86_400_000;
+const MIN_RETENTION_AFTER_REPLACEMENT_MS: i64 = 86_400_000;
 
 impl Store {
     /// Stores the directory that `contents_after` makes of the newest contents, unless it is unchanged; returns its
@@ -38,11 +38,11 @@ impl Store {
         read_ms: i64,
         contents_after: impl FnOnce(Option<&str>) -> Result<String> + Send + 'static,
     ) -> Result<(u64, bool)> {
-        self.writer().run(move |transaction, memory| {
+        self.writer().run(move |transaction, caches| {
             let last = "SELECT coalesce(max(version), 0) FROM directories WHERE tenant = ?1 AND account = ?2";
             let last: i64 =
                 transaction.prepare_cached(last)?.query_row(params![tenant.0, account], |row| row.get(0))?;
-            let newest = newest(&memory.reading(transaction), tenant.0, &account)?;
+            let newest = newest(&caches.tolerant(transaction), tenant.0, &account)?;
             let contents = contents_after(newest.as_ref().map(|newest| newest.contents.as_str()))?;
             let is_last = |newest: &StoredDirectory| newest.version == last.unsigned_abs();
             if newest.filter(is_last).is_some_and(|newest| newest.contents == contents) {
@@ -76,15 +76,15 @@ impl Store {
         tenant: TenantId,
         rewrite: impl Fn(&mut String) + Send + 'static,
     ) -> Result<u64> {
-        self.writer().run(move |transaction, memory| {
-            erasure::wipe(transaction, true)?;
+        self.writer().run(move |transaction, caches| {
+            erasure::set_secure_delete(transaction, true)?;
             let mut statement =
                 transaction.prepare("SELECT directory, contents FROM directories WHERE tenant = ?1")?;
             let mut rows = statement.query([tenant.0])?;
             let mut changed = 0;
             while let Some(row) = rows.next()? {
                 let place = || format!("directory {}", row.get::<_, i64>(0).unwrap_or_default());
-                let before = memory.damages.pass_over(contents(row, 1), Some(tenant.0), place)?;
+                let before = caches.damages.skip_damaged(contents(row, 1), Some(tenant.0), place)?;
                 let Some(before) = before else { continue };
                 let mut after = before.clone();
                 rewrite(&mut after);
@@ -96,7 +96,7 @@ impl Store {
                     changed += 1;
                 }
             }
-            erasure::wipe(transaction, false)?;
+            erasure::set_secure_delete(transaction, false)?;
             Ok(changed)
         })
     }
@@ -115,7 +115,7 @@ impl Store {
                                  (SELECT made_ms FROM changes WHERE tenant = ?1 ORDER BY cursor LIMIT 1),
                                  9223372036854775807))",
                 )?
-                .execute([tenant.0, REPLACED_FOR_MS])?)
+                .execute([tenant.0, MIN_RETENTION_AFTER_REPLACEMENT_MS])?)
         })
     }
 }
@@ -134,7 +134,7 @@ impl TenantView {
             let mut directories = Vec::new();
             while let Some(row) = rows.next()? {
                 let place = || directory_place(row);
-                directories.extend(connection.pass_over(read(row), tenant, place)?);
+                directories.extend(connection.skip_damaged(read(row), tenant, place)?);
             }
             Ok(directories)
         })
@@ -148,7 +148,7 @@ impl TenantView {
             let mut rows = statement.query([tenant])?;
             while let Some(row) = rows.next()? {
                 let place = || format!("directory {}", row.get::<_, i64>(1).unwrap_or_default());
-                if let Some(contents) = connection.pass_over(contents(row, 0), tenant, place)? {
+                if let Some(contents) = connection.skip_damaged(contents(row, 0), tenant, place)? {
                     look(&contents);
                 }
             }
@@ -169,19 +169,23 @@ impl TenantView {
             ))?;
             let mut rows = statement.query(params![tenant, account, version as i64])?;
             let Some(row) = rows.next()? else { return Ok(None) };
-            connection.pass_over(read(row), tenant, || directory_place(row))
+            connection.skip_damaged(read(row), tenant, || directory_place(row))
         })
     }
 }
 
 /// The newest version that can be read.
-fn newest(connection: &Reading<'_>, tenant: i64, account: &str) -> Result<Option<StoredDirectory>> {
+fn newest(
+    connection: &TolerantConnection<'_>,
+    tenant: i64,
+    account: &str,
+) -> Result<Option<StoredDirectory>> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM directories WHERE tenant = ?1 AND account = ?2 ORDER BY version DESC"
     ))?;
     let mut rows = statement.query(params![tenant, account])?;
     while let Some(row) = rows.next()? {
-        if let Some(found) = connection.pass_over(read(row), tenant, || directory_place(row))? {
+        if let Some(found) = connection.skip_damaged(read(row), tenant, || directory_place(row))? {
             return Ok(Some(found));
         }
     }

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Position, Store, TenantId, TenantView,
     audit_log::{What, note},
-    damage::Reading,
-    deliveries::kind,
+    damage::TolerantConnection,
     error::{Result, StoreError},
+    events::kind,
 };
 
 /// The number of an endpoint.
@@ -156,7 +156,9 @@ impl Disabled {
 
     fn from_word(word: &str) -> Result<Self> {
         let known = Self::ALL.into_iter().find(|why| why.as_str() == word);
-        known.ok_or_else(|| StoreError::Damaged(format!("an endpoint disabled for an unknown reason {word:?}")))
+        known.ok_or_else(|| {
+            StoreError::Damaged(format!("an endpoint disabled for an unknown reason {word:?}"))
+        })
     }
 }
 
@@ -191,7 +193,7 @@ pub const MAX_ENDPOINTS: i64 = 100;
 
 /// Maximum number of test events per minute of an endpoint, and of test events that are retained.
 const MAX_TESTS_PER_MINUTE: i64 = 10;
-const MAX_TESTS_KEPT: i64 = 100;
+const MAX_RETAINED_TESTS: i64 = 100;
 
 const COLUMNS: &str =
     "endpoint, tenant, id, created_ms, settings, sealed, disabled, failing_since_ms, cursor";
@@ -243,7 +245,7 @@ impl Store {
 
     /// Disables an endpoint, and notifies the tenant's other endpoints. Blocks.
     pub fn disable_endpoint(&self, endpoint: EndpointId, why: Disabled, now_ms: i64) -> Result<()> {
-        self.change_tenants(move |transaction, memory| {
+        self.change_configuration(move |transaction, caches| {
             let disabled: Option<(i64, String, Option<i64>)> = transaction
                 .prepare_cached(
                     "UPDATE endpoints SET disabled = ?2 WHERE endpoint = ?1 AND disabled IS NULL
@@ -259,7 +261,7 @@ impl Store {
                 "reason": why.as_str(),
                 "failingSince": failing_since_ms.map(|since| wholecall_record::Time::from_millis(since).to_string()),
             });
-            let others: Vec<EndpointId> = select(&memory.reading(transaction), "tenant = ?1", tenant)?
+            let others: Vec<EndpointId> = select(&caches.tolerant(transaction), "tenant = ?1", tenant)?
                 .into_iter()
                 .filter(|other| other.disabled.is_none())
                 .map(|other| other.number)
@@ -286,7 +288,7 @@ impl TenantView {
     /// Adds an endpoint; returns `false` if the tenant has the maximum number. Blocks.
     pub fn add_endpoint(&self, new: NewEndpoint) -> Result<bool> {
         let (tenant, who) = (self.tenant.0, self.store.who.clone());
-        self.store.change_tenants(move |transaction, _| {
+        self.store.change_configuration(move |transaction, _| {
             let added = transaction
                 .prepare_cached(
                     "INSERT INTO endpoints (tenant, id, created_ms, settings, sealed, cursor)
@@ -311,7 +313,7 @@ impl TenantView {
     /// Changes an endpoint; returns whether it exists. Blocks.
     pub fn change_endpoint(&self, id: &str, change: EndpointChange) -> Result<bool> {
         let (tenant, id, who) = (self.tenant.0, id.to_owned(), self.store.who.clone());
-        self.store.change_tenants(move |transaction, _| {
+        self.store.change_configuration(move |transaction, _| {
             let settings = change.settings.as_ref().map(to_json).transpose()?;
             let changed = transaction
                 .prepare_cached(
@@ -333,7 +335,7 @@ impl TenantView {
     /// Removes an endpoint with its deliveries; returns whether it existed. Blocks.
     pub fn remove_endpoint(&self, id: &str) -> Result<bool> {
         let (tenant, id, who) = (self.tenant.0, id.to_owned(), self.store.who.clone());
-        self.store.change_tenants(move |transaction, _| {
+        self.store.change_configuration(move |transaction, _| {
             let removed: Option<i64> = transaction
                 .prepare_cached("DELETE FROM endpoints WHERE tenant = ?1 AND id = ?2 RETURNING endpoint")?
                 .query_row(params![tenant, id], |row| row.get(0))
@@ -352,7 +354,7 @@ impl TenantView {
     pub fn test_endpoint(&self, id: &str, now_ms: i64) -> Result<TestSent> {
         let Some(endpoint) = self.endpoint(id)? else { return Ok(TestSent::Unknown) };
         let (tenant, who) = (self.tenant, self.store.who.clone());
-        self.store.change_tenants(move |transaction, _| {
+        self.store.change_configuration(move |transaction, _| {
             let recent: i64 = transaction
                 .prepare_cached(
                     "SELECT count(*) FROM deliveries WHERE endpoint = ?1 AND event < 0 AND kind = ?2 AND made_ms > ?3",
@@ -374,7 +376,7 @@ impl TenantView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TestSent {
     /// It is queued with this id.
-    Sent(crate::EventId),
+    Sent(crate::events::EventId),
     /// There is no such endpoint.
     Unknown,
     /// There were too many within the last minute.
@@ -389,7 +391,7 @@ fn remove_old_tests(transaction: &Transaction<'_>, endpoint: EndpointId) -> Resu
             "SELECT event FROM deliveries WHERE endpoint = ?1 AND event < 0 AND kind = ?2
              ORDER BY event LIMIT 1 OFFSET ?3",
         )?
-        .query_row(params![endpoint.0, kind::ENDPOINT_TEST, MAX_TESTS_KEPT - 1], |row| row.get(0))
+        .query_row(params![endpoint.0, kind::ENDPOINT_TEST, MAX_RETAINED_TESTS - 1], |row| row.get(0))
         .optional()?;
     let Some(last) = last else { return Ok(()) };
     let old = "SELECT event FROM deliveries WHERE endpoint = ?1 AND event < 0 AND event >= ?2 AND kind = ?3";
@@ -410,7 +412,7 @@ fn add_notice(
     data: &serde_json::Value,
     now_ms: i64,
     to: &[EndpointId],
-) -> Result<crate::EventId> {
+) -> Result<crate::events::EventId> {
     let notice = transaction
         .prepare_cached("INSERT INTO notices (tenant, kind, made_ms, data) VALUES (?1, ?2, ?3, ?4)")?
         .insert(params![tenant.0, kind, now_ms, data.to_string()])?;
@@ -419,10 +421,10 @@ fn add_notice(
             .prepare_cached("INSERT INTO deliveries VALUES (?1, ?2, ?3, 0, '', NULL, ?4, 'pending', 0, ?4)")?
             .execute(params![endpoint.0, -notice, kind, now_ms])?;
     }
-    Ok(crate::EventId(-notice))
+    Ok(crate::events::EventId(-notice))
 }
 
-pub(crate) fn select(connection: &Reading<'_>, which: &str, value: i64) -> Result<Vec<Endpoint>> {
+pub(crate) fn select(connection: &TolerantConnection<'_>, which: &str, value: i64) -> Result<Vec<Endpoint>> {
     let sql = format!("SELECT {COLUMNS} FROM endpoints WHERE {which} ORDER BY endpoint");
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query([value])?;
@@ -430,7 +432,7 @@ pub(crate) fn select(connection: &Reading<'_>, which: &str, value: i64) -> Resul
     while let Some(row) = rows.next()? {
         let (number, tenant) = (row.get::<_, i64>(0).unwrap_or_default(), row.get(1).unwrap_or_default());
         let read = Endpoint::read(row);
-        endpoints.extend(connection.pass_over(read, tenant, || format!("endpoint number {number}"))?);
+        endpoints.extend(connection.skip_damaged(read, tenant, || format!("endpoint number {number}"))?);
     }
     Ok(endpoints)
 }

@@ -8,19 +8,19 @@ use wholecall_record::Call;
 
 use crate::{
     Backup, Disabled, EndpointSettings, Filter, Position, Store, TenantId, TenantView, announcements,
-    assembled::Columns,
-    audit,
     audit_log::{What, note},
     calls::entries_of_call,
     changes::{self, ChangeKind, StoredChange},
+    check,
     codec::{self, Kind},
-    damage::Reading,
+    commit::Columns,
+    damage::TolerantConnection,
     endpoints,
     error::{Result, StoreError},
     journal::Entry,
-    lately::Lately,
-    terms::{self, Place, TermKind},
-    writer::Memory,
+    recent_cache::RecentCache,
+    search_index::{self, IndexEntry, TermKind},
+    writer::WriterCaches,
 };
 
 /// Everything stored of a call, or of no call. A rewrite may change bodies and records, nothing else.
@@ -75,23 +75,23 @@ pub struct Erasure {
 }
 
 /// Minimum number of digits from which a number may match the end of a longer one.
-const SHORTEST_DIGITS: usize = 7;
+const MIN_NUMBER_DIGITS: usize = 7;
 
 /// Number of journal rows that are read in one transaction.
-const READ_AT_ONCE: i64 = 2_000;
+const READ_PAGE_ROWS: i64 = 2_000;
 
 impl TenantView {
     /// The numbers of the calls in which a telephone number took part, in any version and in any spelling that a
     /// search matches.
     pub fn calls_with_number(&self, number: &str) -> Result<Vec<i64>> {
-        let Some(digits) = terms::reversed_digits(number) else { return Ok(Vec::new()) };
+        let Some(digits) = search_index::reversed_digits(number) else { return Ok(Vec::new()) };
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(
                 "SELECT call, value FROM terms JOIN call_terms USING (term)
                  WHERE tenant = ?1 AND kind = ?2 AND value >= ?3 AND value < ?4",
             )?;
             // Terms have the last digit first, so equal ends are equal prefixes; ':' is the character after '9'.
-            let first = &digits[..digits.len().min(SHORTEST_DIGITS)];
+            let first = &digits[..digits.len().min(MIN_NUMBER_DIGITS)];
             let range = params![tenant, TermKind::Number.as_str(), first, format!("{first}:")];
             let mut rows = statement.query(range)?;
             let mut calls = BTreeSet::new();
@@ -119,7 +119,7 @@ impl TenantView {
                     "SELECT position, tenant, arrived_ms, body, session FROM journal WHERE position > ?1
                      ORDER BY position LIMIT ?2",
                 )?;
-                let mut rows = statement.query([after.0, READ_AT_ONCE])?;
+                let mut rows = statement.query([after.0, READ_PAGE_ROWS])?;
                 let mut count = 0;
                 while let Some(row) = rows.next()? {
                     (count, after) = (count + 1, Position(row.get(0)?));
@@ -127,14 +127,14 @@ impl TenantView {
                         continue;
                     }
                     let session: i64 = row.get(4)?;
-                    let entry = Entry::read_or_pass_over(connection, row)?;
+                    let entry = Entry::read_or_skip(connection, row)?;
                     if entry.is_some_and(|entry| !sessions.contains(&session) && has(&entry.body)) {
                         sessions.insert(session);
                     }
                 }
                 Ok(count)
             })?;
-            if count < READ_AT_ONCE {
+            if count < READ_PAGE_ROWS {
                 break;
             }
         }
@@ -158,7 +158,7 @@ impl TenantView {
 
     fn calls_with(&self, kind: TermKind, value: &str) -> Result<Vec<i64>> {
         self.read(|connection, tenant| {
-            let Some(term) = terms::find(connection, tenant, kind, value)? else {
+            let Some(term) = search_index::find_term(connection, tenant, kind, value)? else {
                 return Ok(Vec::new());
             };
             let mut statement = connection.prepare_cached("SELECT call FROM call_terms WHERE term = ?1")?;
@@ -180,7 +180,7 @@ impl Store {
     /// Watches the number of times that stored data was rewritten or removed. Readers with copies read them again
     /// when it rises.
     pub fn watch_rewrites(&self) -> watch::Receiver<u64> {
-        self.shared.news.rewrites.subscribe()
+        self.shared.signals.data_epoch.subscribe()
     }
 
     /// Rewrites a call in place. The change is published with [`Store::announce`]. Blocks.
@@ -190,11 +190,11 @@ impl Store {
         call: i64,
         rewrite: impl FnOnce(&mut Kept) + Send + 'static,
     ) -> Result<Rewritten> {
-        self.writer().run(move |transaction, memory| {
-            wipe(transaction, true)?;
+        self.writer().run(move |transaction, caches| {
+            set_secure_delete(transaction, true)?;
             let mut kept = Kept {
-                entries: entries_of_call(&memory.reading(transaction), call)?,
-                versions: versions(&memory.reading(transaction), tenant, "call = ?1 AND version > 0", call)?,
+                entries: entries_of_call(&caches.tolerant(transaction), call)?,
+                versions: versions(&caches.tolerant(transaction), tenant, "call = ?1 AND version > 0", call)?,
                 position: transaction
                     .prepare_cached("SELECT position FROM calls WHERE call = ?1")?
                     .query_row([call], |row| row.get(0).map(Position))?,
@@ -203,17 +203,17 @@ impl Store {
             let count = "SELECT count(*) FROM changes WHERE call = ?1 AND version > 0";
             let there: i64 = transaction.prepare_cached(count)?.query_row([call], |row| row.get(0))?;
             kept.unreadable = there.unsigned_abs().saturating_sub(kept.versions.len() as u64)
-                + audit::unreadable_entries(transaction, call, Position(i64::MAX), &kept.entries)?;
+                + check::unreadable_entries(transaction, call, Position(i64::MAX), &kept.entries)?;
             let before = kept.clone();
             rewrite(&mut kept);
             let (entries, records) = write(transaction, &before, &kept)?;
             if records {
-                memory.rewrites += 1;
-                forget_answers(transaction, tenant, Some(call))?;
-                enter_anew(transaction, memory, tenant, call, &kept)?;
-                note_erasure(transaction, tenant, call, &kept)?;
+                caches.data_epoch += 1;
+                clear_answers(transaction, tenant, Some(call))?;
+                reindex(transaction, caches, tenant, call, &kept)?;
+                note_erased_call(transaction, tenant, call, &kept)?;
             }
-            wipe(transaction, false)?;
+            set_secure_delete(transaction, false)?;
             Ok(Rewritten {
                 notifications: entries,
                 changed: records || entries > 0,
@@ -230,16 +230,16 @@ impl Store {
         tenant: TenantId,
         rewrite: impl Fn(&mut Kept) + Send + 'static,
     ) -> Result<Rewritten> {
-        self.writer().run(move |transaction, memory| {
-            wipe(transaction, true)?;
-            let unclaimed =
+        self.writer().run(move |transaction, caches| {
+            set_secure_delete(transaction, true)?;
+            let unassigned =
                 "tenant = ?1 AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.call = changes.call)";
             let mut kept = Kept {
-                entries: unclaimed_entries(&memory.reading(transaction), tenant)?,
+                entries: unassigned_entries(&caches.tolerant(transaction), tenant)?,
                 versions: versions(
-                    &memory.reading(transaction),
+                    &caches.tolerant(transaction),
                     tenant,
-                    &format!("{unclaimed} AND version > 0"),
+                    &format!("{unassigned} AND version > 0"),
                     tenant.0,
                 )?,
                 ..Kept::default()
@@ -248,16 +248,16 @@ impl Store {
             rewrite(&mut kept);
             let (entries, records) = write(transaction, &before, &kept)?;
             if records {
-                memory.rewrites += 1;
-                forget_answers(transaction, tenant, None)?;
+                caches.data_epoch += 1;
+                clear_answers(transaction, tenant, None)?;
             }
-            forget_shared_answers(transaction, tenant)?;
+            clear_shared_answers(transaction, tenant)?;
             let mut statement = transaction.prepare(
                 "SELECT position, tenant, arrived_ms, body, reason FROM quarantine WHERE tenant = ?1",
             )?;
             let mut rows = statement.query([tenant.0])?;
             while let Some(row) = rows.next()? {
-                let Some(entry) = any_text(&memory.reading(transaction), row)? else {
+                let Some(entry) = rejected_body(&caches.tolerant(transaction), row)? else {
                     kept.unreadable += 1;
                     continue;
                 };
@@ -276,7 +276,7 @@ impl Store {
                     .prepare_cached("UPDATE quarantine SET body = ?2, reason = ?3 WHERE position = ?1")?
                     .execute(params![entry.position.0, body, reason.body])?;
             }
-            wipe(transaction, false)?;
+            set_secure_delete(transaction, false)?;
             let changed = records || entries > 0;
             Ok(Rewritten { notifications: entries, changed, unreadable: kept.unreadable, left: kept.left })
         })
@@ -289,10 +289,10 @@ impl Store {
         tenant: TenantId,
         rewrite: impl Fn(&mut EndpointSettings) + Send + 'static,
     ) -> Result<Vec<String>> {
-        self.change_tenants(move |transaction, memory| {
-            wipe(transaction, true)?;
+        self.change_configuration(move |transaction, caches| {
+            set_secure_delete(transaction, true)?;
             let mut changed = Vec::new();
-            for endpoint in endpoints::select(&memory.reading(transaction), "tenant = ?1", tenant.0)? {
+            for endpoint in endpoints::select(&caches.tolerant(transaction), "tenant = ?1", tenant.0)? {
                 let mut settings = endpoint.settings.clone();
                 rewrite(&mut settings);
                 if settings == endpoint.settings {
@@ -306,7 +306,7 @@ impl Store {
                     .execute(params![endpoint.number.0, endpoints::to_json(&settings)?, disabled])?;
                 changed.push(endpoint.id);
             }
-            wipe(transaction, false)?;
+            set_secure_delete(transaction, false)?;
             Ok(changed)
         })
     }
@@ -315,8 +315,8 @@ impl Store {
     /// Blocks.
     pub fn log_erasure(&self, erasure: Erasure) -> Result<()> {
         let who = self.who.clone();
-        self.writer().run(move |transaction, memory| {
-            memory.must_empty_log = true;
+        self.writer().run(move |transaction, caches| {
+            caches.must_truncate_wal = true;
             transaction.execute(
                 "INSERT INTO erasures (tenant, erased_ms, pseudonym, calls, notifications) VALUES (?1, ?2, ?3, ?4, ?5)",
                 params![
@@ -329,13 +329,13 @@ impl Store {
             )?;
             note(transaction, &who, Some(erasure.tenant.0), What::PersonErase, &erasure.pseudonym)
         })?;
-        self.shared.arrivals.wipe()
+        self.shared.arrivals.purge()
     }
 }
 
 /// Removes receivers' answers to the events of a call, because they may repeat its data; without a call, the answers
 /// to events of calls that no longer exist.
-fn forget_answers(transaction: &Transaction<'_>, tenant: TenantId, call: Option<i64>) -> Result<()> {
+fn clear_answers(transaction: &Transaction<'_>, tenant: TenantId, call: Option<i64>) -> Result<()> {
     let events = match call {
         Some(_) => "call = ?2",
         None => {
@@ -354,7 +354,7 @@ fn forget_answers(transaction: &Transaction<'_>, tenant: TenantId, call: Option<
 
 /// A request may have carried several events, and its answer repeat any of them: an answer that was removed for one
 /// event is removed for all.
-fn forget_shared_answers(transaction: &Transaction<'_>, tenant: TenantId) -> Result<()> {
+fn clear_shared_answers(transaction: &Transaction<'_>, tenant: TenantId) -> Result<()> {
     let own = "endpoint IN (SELECT endpoint FROM endpoints WHERE tenant = ?1)";
     transaction
         .prepare_cached(&format!(
@@ -367,29 +367,34 @@ fn forget_shared_answers(transaction: &Transaction<'_>, tenant: TenantId) -> Res
 }
 
 /// Sets whether freed pages are overwritten. That costs time, and is needed only for an erasure.
-pub(crate) fn wipe(transaction: &Transaction<'_>, wipe: bool) -> Result<()> {
-    let mode = if wipe { "ON" } else { "FAST" };
+pub(crate) fn set_secure_delete(transaction: &Transaction<'_>, enabled: bool) -> Result<()> {
+    let mode = if enabled { "ON" } else { "FAST" };
     Ok(transaction.pragma_update_and_check(None, "secure_delete", mode, |_| Ok(()))?)
 }
 
-fn versions(reading: &Reading<'_>, tenant: TenantId, which: &str, value: i64) -> Result<Vec<StoredChange>> {
+fn versions(
+    reader: &TolerantConnection<'_>,
+    tenant: TenantId,
+    which: &str,
+    value: i64,
+) -> Result<Vec<StoredChange>> {
     let sql = format!("SELECT {} FROM changes WHERE {which} ORDER BY cursor", changes::COLUMNS);
-    let mut statement = reading.prepare_cached(&sql)?;
+    let mut statement = reader.prepare_cached(&sql)?;
     let mut rows = statement.query([value])?;
     let mut versions = Vec::new();
     while let Some(row) = rows.next()? {
-        versions.extend(StoredChange::read_or_pass_over(reading, tenant.0, row)?);
+        versions.extend(StoredChange::read_or_skip(reader, tenant.0, row)?);
     }
     Ok(versions)
 }
 
 /// A rejected body, from the columns id, tenant, arrival time and body. Invalid UTF-8 is replaced, but written back
 /// only if the rest changes.
-fn any_text(reading: &Reading<'_>, row: &Row<'_>) -> Result<Option<Entry>> {
+fn rejected_body(reader: &TolerantConnection<'_>, row: &Row<'_>) -> Result<Option<Entry>> {
     let (position, tenant) = (row.get(0)?, row.get(1)?);
     let body = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from).map_err(StoreError::from);
     let body = body.and_then(codec::unpack);
-    let body = reading.pass_over(body, tenant, || format!("rejected body {position}"))?;
+    let body = reader.skip_damaged(body, tenant, || format!("rejected body {position}"))?;
     Ok(body.map(|body| Entry {
         position: Position(position),
         tenant: TenantId(tenant),
@@ -398,8 +403,8 @@ fn any_text(reading: &Reading<'_>, row: &Row<'_>) -> Result<Option<Entry>> {
     }))
 }
 
-fn unclaimed_entries(reading: &Reading<'_>, tenant: TenantId) -> Result<Vec<Entry>> {
-    let mut statement = reading.prepare(
+fn unassigned_entries(reader: &TolerantConnection<'_>, tenant: TenantId) -> Result<Vec<Entry>> {
+    let mut statement = reader.prepare(
         "SELECT journal.position, journal.tenant, arrived_ms, body
          FROM sessions LEFT JOIN calls USING (call) JOIN journal USING (session)
          WHERE sessions.tenant = ?1 AND calls.call IS NULL ORDER BY journal.position",
@@ -407,7 +412,7 @@ fn unclaimed_entries(reading: &Reading<'_>, tenant: TenantId) -> Result<Vec<Entr
     let mut rows = statement.query([tenant.0])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
-        entries.extend(Entry::read_or_pass_over(reading, row)?);
+        entries.extend(Entry::read_or_skip(reader, row)?);
     }
     Ok(entries)
 }
@@ -435,7 +440,7 @@ fn write(transaction: &Transaction<'_>, before: &Kept, after: &Kept) -> Result<(
     Ok((entries, records))
 }
 
-fn note_erasure(transaction: &Transaction<'_>, tenant: TenantId, call: i64, kept: &Kept) -> Result<()> {
+fn note_erased_call(transaction: &Transaction<'_>, tenant: TenantId, call: i64, kept: &Kept) -> Result<()> {
     let Some(current) = kept.versions.last() else { return Ok(()) };
     let id: String = transaction
         .prepare_cached("SELECT id FROM calls WHERE call = ?1")?
@@ -444,39 +449,39 @@ fn note_erasure(transaction: &Transaction<'_>, tenant: TenantId, call: i64, kept
 }
 
 /// Replaces the index entries of a call by those of its rewritten versions.
-fn enter_anew(
+fn reindex(
     transaction: &Transaction<'_>,
-    memory: &mut Memory,
+    caches: &mut WriterCaches,
     tenant: TenantId,
     call: i64,
     kept: &Kept,
 ) -> Result<()> {
-    let (start_ms, found_by): (i64, Vec<u8>) = transaction
+    let (start_ms, encoded_terms): (i64, Vec<u8>) = transaction
         .prepare_cached("SELECT start_ms, terms FROM calls WHERE call = ?1")?
         .query_row([call], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    memory.calls = Lately::default();
-    let old = terms::from_bytes(&found_by)?;
-    terms::remove(transaction, call, start_ms, &old)?;
+    caches.calls = RecentCache::default();
+    let old = search_index::decode_terms(&encoded_terms)?;
+    search_index::remove(transaction, call, start_ms, &old)?;
     let mut before: Option<(i64, Vec<i64>)> = None;
     for version in &kept.versions {
         let record = serde_json::from_str(&version.record)
             .map_err(|error| StoreError::Damaged(format!("its record cannot be read: {error}")));
         let place = || format!("change {}", version.cursor.0);
-        let record: Option<Call> = memory.damages.pass_over(record, Some(tenant.0), place)?;
+        let record: Option<Call> = caches.damages.skip_damaged(record, Some(tenant.0), place)?;
         let Some(record) = record else { continue };
         let start_ms = Columns::of(&record).start_ms;
-        let place = Place {
+        let place = IndexEntry {
             tenant: tenant.0,
             call,
             start_ms,
             before: before.as_ref().map(|(start, terms)| (*start, &terms[..])),
             was_over: true,
         };
-        let entered = terms::enter(transaction, &mut memory.terms, &place, &record)?;
+        let entered = search_index::upsert(transaction, &mut caches.terms, &place, &record)?;
         before = Some((start_ms, entered));
     }
-    terms::forget_unused(transaction, &mut memory.terms, &old)?;
-    let all = before.map_or_else(Vec::new, |(_, terms)| terms::to_bytes(&terms));
+    search_index::delete_orphaned_terms(transaction, &mut caches.terms, &old)?;
+    let all = before.map_or_else(Vec::new, |(_, terms)| search_index::encode_terms(&terms));
     transaction.prepare_cached("UPDATE calls SET terms = ?2 WHERE call = ?1")?.execute(params![call, all])?;
     Ok(())
 }

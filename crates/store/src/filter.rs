@@ -5,7 +5,7 @@ use wholecall_record::{
     call::{Direction, EndState, MoveKind, Outcome, State},
 };
 
-use crate::terms::{self, TermKind};
+use crate::search_index::{self, TermKind};
 
 /// Conditions that a call must match. `None` in a field: not limited by it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Filter {
 
     /// Whether the filter's number matches a full number.
     pub fn names(&self, number: &str) -> bool {
-        let (digits, number) = (self.number_digits(), terms::reversed_digits(number));
+        let (digits, number) = (self.number_digits(), search_index::reversed_digits(number));
         digits.zip(number).is_some_and(|(digits, number)| number_matches(&number, &digits))
     }
 
@@ -78,7 +78,7 @@ impl Filter {
     /// Whether a record matches.
     pub fn matches(&self, call: &Call) -> bool {
         let start_ms = call.start_time.as_millis();
-        let terms = terms::terms_of(call);
+        let terms = search_index::terms_of(call);
         let has = |kind: TermKind, is: &dyn Fn(&str) -> bool| {
             terms.keys().any(|(other, value)| *other == kind && is(value))
         };
@@ -106,7 +106,7 @@ impl Filter {
 /// What people write before the significant digits is dropped: `+`, the international prefix `00`, a trunk `0` as in
 /// `020 7946 0000` or `+44 (0)20`.
 pub(crate) fn digits_of(number: &str) -> Option<String> {
-    let digits = terms::reversed_digits(&number.replace("(0)", ""))?;
+    let digits = search_index::reversed_digits(&number.replace("(0)", ""))?;
     let significant = digits.trim_end_matches('0');
     Some(if significant.is_empty() || digits.len() <= 6 { digits } else { significant.to_owned() })
 }
@@ -122,7 +122,10 @@ fn is_named_by(call: &Call, id: &ParticipantId, text: &str) -> bool {
     let participant = call.participant(id);
     let known = participant.and_then(|one| one.phone_number.as_deref()).into_iter().chain(id.number());
     let short = participant.and_then(|one| one.extension_number.as_deref());
-    known.chain(short).filter_map(terms::reversed_digits).any(|number| number_matches(&number, &digits))
+    known
+        .chain(short)
+        .filter_map(search_index::reversed_digits)
+        .any(|number| number_matches(&number, &digits))
 }
 
 /// Whether a number ends with some digits, both last digit first; up to six digits are an extension and must match as

@@ -7,11 +7,11 @@ use rusqlite::{Connection, config::DbConfig};
 
 use crate::{
     Position, Store,
-    arrivals::ArrivalsFound,
+    arrivals::ArrivalsExtent,
     audit_log::{What, note},
     error::{Result, StoreError},
-    event_names::Incarnation,
-    wal,
+    external_ids::Incarnation,
+    wal_tail,
 };
 
 /// What was found when a store was opened.
@@ -33,12 +33,12 @@ impl Opened {
     /// Examines the logs of a folder's files before any of them is opened, and lets SQLite recover them. SQLite
     /// recovers a log once, up to the first invalid frame, and overwrites the rest: what it found stays valid while
     /// the connections are open.
-    pub(crate) fn in_logs_of(files: &[&Path]) -> Result<(Self, Vec<Connection>)> {
+    pub(crate) fn examine_logs(files: &[&Path]) -> Result<(Self, Vec<Connection>)> {
         let mut found = Self::default();
         let mut connections = Vec::new();
         for file in files {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
-            match wal::tail(file) {
+            match wal_tail::tail(file) {
                 Ok(tail) if tail.lost_commits > 0 => found.losses.push(format!(
                     "the log of {name} is damaged: {} transactions after that place are lost",
                     tail.lost_commits
@@ -52,7 +52,7 @@ impl Opened {
     }
 
     /// Reads the name and the marks in the main database.
-    pub(crate) fn look_at(&mut self, connection: &Connection) -> Result<Incarnation> {
+    pub(crate) fn read_incarnation(&mut self, connection: &Connection) -> Result<Incarnation> {
         let row = "SELECT name, is_copy, is_renewed, accepted FROM incarnation";
         let (name, is_copy, is_renewed, accepted): (String, bool, bool, i64) =
             connection.query_row(row, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
@@ -68,8 +68,8 @@ impl Opened {
     }
 
     /// Compares the two files: neither may end before a position that the other has recorded for it.
-    pub(crate) fn compare(&mut self, journal: Position, arrivals: ArrivalsFound) {
-        let ArrivalsFound { journaled, end } = arrivals;
+    pub(crate) fn compare_files(&mut self, journal: Position, arrivals: ArrivalsExtent) {
+        let ArrivalsExtent { journaled, end } = arrivals;
         self.known = journal.max(journaled).max(end).max(self.arrived);
         if journal.max(self.accepted) < journaled {
             self.losses.push(format!(
@@ -97,12 +97,12 @@ impl Opened {
 
 /// Maximum number of attempts to recover a log, if fewer frames were read than the file has: a read may fail although
 /// the file is intact.
-const READINGS: usize = 3;
+const MAX_RECOVERY_ATTEMPTS: usize = 3;
 
 /// Lets SQLite recover the log of a file, of which `frames` are expected.
 fn recover(file: &Path, frames: u64) -> Result<Connection> {
     let mut read = 0;
-    for _ in 0..READINGS {
+    for _ in 0..MAX_RECOVERY_ATTEMPTS {
         let connection = Connection::open(file)?;
         // Otherwise the last connection that closes would checkpoint the log and remove it.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -205,7 +205,7 @@ impl Store {
 
     /// Why writes fail. `None` if they succeed. Blocks.
     pub fn write_problem(&self) -> Option<StoreError> {
-        if let Some(problem) = &*self.problem() {
+        if let Some(problem) = &*self.commit_failure() {
             return Some(problem.repeat());
         }
         self.shared.arrivals.write_problem()
@@ -369,7 +369,11 @@ mod tests {
         drop(mixed);
         let again = Store::open(folder).unwrap();
         again.claim().unwrap();
-        assert_eq!((again.losses().unwrap().len(), name(&again)), (1, after), "the same loss is reported once");
+        assert_eq!(
+            (again.losses().unwrap().len(), name(&again)),
+            (1, after),
+            "the same loss is reported once"
+        );
     }
 
     #[test]

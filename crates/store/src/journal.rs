@@ -5,18 +5,22 @@ use tokio::sync::{oneshot, watch};
 
 use crate::{
     Position, Store, TenantId,
-    arrivals::{Arrival, Received},
+    arrivals::{Arrival, StoredArrival},
     codec::{self, Kind},
-    damage::Reading,
+    damage::TolerantConnection,
     error::{Result, StoreError},
-    recovery,
-    writer::{Memory, Session},
+    warm_start,
+    writer::{CachedSession, WriterCaches},
 };
 
 /// Moves an arrival into the journal.
-pub(crate) fn add(transaction: &Transaction<'_>, memory: &mut Memory, received: &Received) -> Result<()> {
-    let Received { position, tenant, arrived_ms, session, body } = received;
-    let session = give_number(transaction, memory, tenant.0, session)?;
+pub(crate) fn add(
+    transaction: &Transaction<'_>,
+    caches: &mut WriterCaches,
+    received: &StoredArrival,
+) -> Result<()> {
+    let StoredArrival { position, tenant, arrived_ms, session, body } = received;
+    let session = session_number_or_new(transaction, caches, tenant.0, session)?;
     let packed = codec::pack(Kind::Notification, body.as_bytes())?;
     transaction
         .prepare_cached("INSERT INTO journal VALUES (?1, ?2, ?3, ?4, ?5)")?
@@ -25,17 +29,22 @@ pub(crate) fn add(transaction: &Transaction<'_>, memory: &mut Memory, received: 
 }
 
 /// The number of a session, assigned with its first notification.
-fn give_number(transaction: &Transaction<'_>, memory: &mut Memory, tenant: i64, id: &str) -> Result<i64> {
-    if let Some(session) = memory.sessions.find(tenant, &[id]) {
+fn session_number_or_new(
+    transaction: &Transaction<'_>,
+    caches: &mut WriterCaches,
+    tenant: i64,
+    id: &str,
+) -> Result<i64> {
+    if let Some(session) = caches.sessions.get(tenant, &[id]) {
         return Ok(session.number);
     }
-    let number = match recovery::session_number(transaction, tenant, id)? {
+    let number = match warm_start::session_number(transaction, tenant, id)? {
         Some(number) => number,
         None => transaction
             .prepare_cached("INSERT INTO sessions (tenant, id) VALUES (?1, ?2)")?
             .insert(params![tenant, id])?,
     };
-    memory.sessions.remember(tenant, &[id], Session { number, call: None });
+    caches.sessions.insert(tenant, &[id], CachedSession { number, call: None });
     Ok(number)
 }
 
@@ -54,9 +63,9 @@ pub struct Entry {
 
 impl Entry {
     /// Reads a row. `None` if it is damaged.
-    pub(crate) fn read_or_pass_over(reading: &Reading<'_>, row: &Row<'_>) -> Result<Option<Self>> {
+    pub(crate) fn read_or_skip(reader: &TolerantConnection<'_>, row: &Row<'_>) -> Result<Option<Self>> {
         let tenant = row.get(1).unwrap_or_default();
-        reading.pass_over(Self::read(row), tenant, || {
+        reader.skip_damaged(Self::read(row), tenant, || {
             format!("notification {}", row.get::<_, i64>(0).unwrap_or_default())
         })
     }
@@ -77,9 +86,9 @@ impl Store {
     /// Stores arrivals; the receiver gets the result when they are durable. Fails with [`StoreError::Overloaded`] if
     /// too many are waiting, and with the error of the last commit as long as commits fail.
     pub fn append(&self, arrivals: Vec<Arrival>) -> Result<oneshot::Receiver<Result<()>>> {
-        match &*self.problem() {
+        match &*self.commit_failure() {
             Some(problem) => Err(problem.repeat()),
-            None => self.shared.arrivals.keep(arrivals),
+            None => self.shared.arrivals.append(arrivals),
         }
     }
 
@@ -122,9 +131,9 @@ impl Store {
         limit_bytes: usize,
     ) -> Result<Vec<Entry>> {
         let arrivals = &self.shared.arrivals;
-        let at_hand = arrivals.at_hand_after(position, limit);
-        if !at_hand.is_empty() {
-            return Ok(at_hand);
+        let buffered = arrivals.buffered_after(position, limit);
+        if !buffered.is_empty() {
+            return Ok(buffered);
         }
         // Arrivals first: what moves into the journal meanwhile is found in one of the two, or in both.
         let arrived = arrivals.stored_after(position, limit, limit_bytes)?;
@@ -139,9 +148,9 @@ impl Store {
                 bytes += received.body.len();
                 has_room
             });
-            entries.extend(following.map(Received::entry));
+            entries.extend(following.map(StoredArrival::to_entry));
         }
-        arrivals.have_at_hand(arrived);
+        arrivals.buffer(arrived);
         Ok(entries)
     }
 
@@ -157,7 +166,7 @@ impl Store {
                 && bytes < limit_bytes
                 && let Some(row) = rows.next()?
             {
-                if let Some(entry) = Entry::read_or_pass_over(connection, row)? {
+                if let Some(entry) = Entry::read_or_skip(connection, row)? {
                     bytes += entry.body.len();
                     entries.push(entry);
                 }

@@ -77,7 +77,7 @@ impl TenantView {
     /// Removes an API key; returns whether it existed. Blocks.
     pub fn remove_key(&self, number: i64) -> Result<bool> {
         let (tenant, who) = (self.tenant, self.store.who.clone());
-        self.store.change_tenants(move |transaction, _| {
+        self.store.change_configuration(move |transaction, _| {
             let is_key = "SELECT 1 FROM secrets WHERE tenant = ?1 AND secret = ?2 AND kind = 'key'";
             if !transaction.prepare_cached(is_key)?.exists(params![tenant.0, number])? {
                 return Ok(false);
@@ -88,7 +88,7 @@ impl TenantView {
 }
 
 /// Refuses a key beyond the maximum.
-pub(crate) fn expect_room(transaction: &Transaction<'_>, tenant: i64) -> Result<()> {
+pub(crate) fn expect_below_maximum(transaction: &Transaction<'_>, tenant: i64) -> Result<()> {
     let count = "SELECT count(*) FROM secrets WHERE tenant = ?1 AND kind = 'key'";
     let keys: i64 = transaction.prepare_cached(count)?.query_row([tenant], |row| row.get(0))?;
     match keys < MAX_KEYS {

@@ -6,14 +6,14 @@
 
 mod announcements;
 mod arrivals;
-mod assembled;
-mod audit;
 mod audit_log;
 mod backup;
 mod calls;
 mod changes;
-mod claim;
+mod check;
 mod codec;
+mod commit;
+mod configuration;
 mod connections;
 mod damage;
 mod deliveries;
@@ -21,26 +21,27 @@ mod directories;
 mod endpoints;
 mod erasure;
 mod error;
-mod event_names;
+mod events;
+mod external_ids;
+mod file_permissions;
 mod filter;
+mod instance_lock;
 mod integrity;
 mod journal;
 mod keys;
-mod lately;
-mod log;
-mod priority;
-mod private;
+mod queue_visits;
 mod readers;
-mod recovery;
+mod recent_cache;
 mod rejected;
-mod resending;
 mod retention;
 mod schema;
+mod search_index;
 mod stats;
 mod tenants;
-mod terms;
-mod visits;
-mod wal;
+mod thread_priority;
+mod wal_checkpointer;
+mod wal_tail;
+mod warm_start;
 mod writer;
 
 use std::{
@@ -51,19 +52,18 @@ use std::{
 use tokio::sync::watch;
 
 pub use arrivals::Arrival;
-use arrivals::{Arrivals, End};
-pub use assembled::{Assembled, Committing, Made, VersionKind};
-pub use audit::{AuditedCall, AuditedEntry, Stray};
+use arrivals::{Arrivals, JournalEnd};
 pub use audit_log::{Actor, AuditEntry, AuditQuery, MAX_DONE, MAX_REFUSED, NewAuditEntry, What, Who};
 pub use backup::Backup;
 pub use calls::{CallPage, Found, StoredVersion};
 pub use changes::{ChangeKind, Published, StoredChange};
-use claim::Claim;
+pub use check::{AuditedCall, AuditedEntry, Stray};
+pub use commit::{Assembled, Committing, Made, VersionKind};
 pub use connections::{ConnectedAccount, Gap};
 pub use damage::Damage;
-use damage::{Damages, Reading};
+use damage::{DamageLog, TolerantConnection};
 pub use deliveries::{
-    Attempt, Delivery, DeliveryState, EventId, Fed, Outgoing, Recorded, Tried, Verdict, kind,
+    Attempt, Delivery, DeliveryState, Fed, Listed, Outgoing, Recorded, Replay, Tried, Verdict,
 };
 pub use directories::StoredDirectory;
 pub use endpoints::{
@@ -72,23 +72,24 @@ pub use endpoints::{
 };
 pub use erasure::{Erasure, Kept, Rewritten};
 pub use error::{Result, StoreError};
-pub use event_names::CursorError;
-use event_names::Incarnation;
+pub use events::{EventId, kind};
+pub use external_ids::CursorError;
+use external_ids::Incarnation;
 pub use filter::Filter;
+use instance_lock::InstanceLock;
 use integrity::Opened;
 pub use journal::Entry;
 pub use keys::{MAX_KEYS, Scope};
-use log::Checkpointer;
-pub use priority::step_back;
 pub use readers::Cancel;
 use readers::Readers;
-pub use recovery::{RecentCall, StoredCall};
 pub use rejected::{Refusal, Refused};
-pub use resending::{Listed, Replay};
 pub use retention::Expiry;
 pub use stats::{CountedFor, Stats};
 pub use tenants::{NewSecret, NewTenant, Secret, SecretKind, Tenant, TenantId, TenantSettings};
-use writer::{Memory, News, Writer};
+pub use thread_priority::step_back;
+use wal_checkpointer::WalCheckpointer;
+pub use warm_start::{RecentCall, StoredCall};
+use writer::{CommitSignals, Writer, WriterCaches};
 
 /// A position in the journal or in the feed of changes; 0 is before the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -113,7 +114,7 @@ struct Shared {
     path: PathBuf,
     incarnation: RwLock<Incarnation>,
     opened: Opened,
-    damages: Arc<Damages>,
+    damages: Arc<DamageLog>,
     arrivals: Arrivals,
     writer: Writer,
     readers: Readers,
@@ -121,10 +122,10 @@ struct Shared {
     tenant_readers: Readers,
     /// The position of the last notification that is durable.
     journal: watch::Sender<Position>,
-    news: News,
-    claim: Claim,
+    signals: CommitSignals,
+    instance_lock: InstanceLock,
     /// Why the last commit of assembled calls failed. `None` if it succeeded.
-    problem: Mutex<Option<StoreError>>,
+    commit_failure: Mutex<Option<StoreError>>,
 }
 
 /// The database file in the data folder.
@@ -132,7 +133,7 @@ pub const FILE_NAME: &str = "wholecall.db";
 
 /// Maximum number of concurrent queries. The server uses at most half of them for requests, so that deliveries and
 /// the assembler never wait for a tenant's query.
-const READERS: usize = 8;
+const MAX_CONCURRENT_QUERIES: usize = 8;
 
 impl Store {
     /// Opens the store in a folder that already has one: for administration, not for creating it.
@@ -146,45 +147,45 @@ impl Store {
 
     /// Opens the store in a folder; creates both if they do not exist.
     pub fn open(folder: &Path) -> Result<Self> {
-        let cannot =
+        let open_error =
             |error: std::io::Error| StoreError::Open { path: folder.to_owned(), problem: error.to_string() };
-        private::make_folder(folder).map_err(cannot)?;
+        file_permissions::create_folder(folder).map_err(open_error)?;
         let path = folder.join(FILE_NAME);
         // A process that writes changes the write-ahead logs while they are checked.
-        let is_quiet = !claim::is_claimed(&path);
-        let (mut opened, _recovered) = match is_quiet {
-            true => Opened::in_logs_of(&[&path, &folder.join(arrivals::FILE_NAME)])?,
+        let has_no_writer = !instance_lock::is_locked(&path);
+        let (mut opened, _recovered) = match has_no_writer {
+            true => Opened::examine_logs(&[&path, &folder.join(arrivals::FILE_NAME)])?,
             false => (Opened::default(), Vec::new()),
         };
         let connection = schema::open_writer(&path)?;
-        let damages: Arc<Damages> = Arc::default();
+        let damages: Arc<DamageLog> = Arc::default();
         // Positions of removed rows are not assigned again: the checkpoint has the highest ones.
-        let (journal, memory) = connection.query_row(
+        let (journal, caches) = connection.query_row(
             "SELECT max(position, (SELECT coalesce(max(position), 0) FROM journal)), cursor,
                  coalesce((SELECT arrived_ms FROM journal ORDER BY position DESC LIMIT 1), 0)
              FROM checkpoint",
             [],
             |row| {
                 let cursor = Position(row.get(1)?);
-                let memory = Memory { cursor, damages: damages.clone(), ..Memory::default() };
-                Ok((End { position: Position(row.get(0)?), arrived_ms: row.get(2)? }, memory))
+                let caches = WriterCaches { cursor, damages: damages.clone(), ..WriterCaches::default() };
+                Ok((JournalEnd { position: Position(row.get(0)?), arrived_ms: row.get(2)? }, caches))
             },
         )?;
-        let incarnation = opened.look_at(&connection)?;
-        let news = News {
-            changes: watch::Sender::new(memory.cursor),
-            rewrites: watch::Sender::new(memory.rewrites),
+        let incarnation = opened.read_incarnation(&connection)?;
+        let signals = CommitSignals {
+            changes: watch::Sender::new(caches.cursor),
+            data_epoch: watch::Sender::new(caches.data_epoch),
         };
-        let journal_news = watch::Sender::new(journal.position);
+        let journal_position = watch::Sender::new(journal.position);
         let arrivals =
-            Arrivals::open(folder, journal, opened.arrived(), journal_news.clone(), damages.clone())?;
-        if is_quiet {
-            opened.compare(journal.position, arrivals.found());
+            Arrivals::open(folder, journal, opened.arrived(), journal_position.clone(), damages.clone())?;
+        if has_no_writer {
+            opened.compare_files(journal.position, arrivals.extent_at_open());
         }
-        let readers = Readers::open(&path, READERS)?;
+        let readers = Readers::open(&path, MAX_CONCURRENT_QUERIES)?;
         let tenant_readers = Readers::open(&path, 1)?;
-        let checkpointer = Checkpointer::start(schema::open_checkpointer(&path)?)?;
-        let writer = Writer::start(connection, checkpointer, memory, news.clone())?;
+        let checkpointer = WalCheckpointer::start(schema::open_checkpointer(&path)?)?;
+        let writer = Writer::start(connection, checkpointer, caches, signals.clone())?;
         let shared = Shared {
             path,
             incarnation: RwLock::new(incarnation),
@@ -194,10 +195,10 @@ impl Store {
             writer,
             readers,
             tenant_readers,
-            journal: journal_news,
-            news,
-            claim: Claim::default(),
-            problem: Mutex::default(),
+            journal: journal_position,
+            signals,
+            instance_lock: InstanceLock::default(),
+            commit_failure: Mutex::default(),
         };
         Ok(Self { shared: Arc::new(shared), who: Arc::default() })
     }
@@ -211,8 +212,8 @@ impl Store {
     pub fn free_bytes(&self) -> Option<u64> {
         #[cfg(target_os = "linux")]
         {
-            let about = rustix::fs::statvfs(self.path()).ok()?;
-            Some(about.f_bavail.saturating_mul(about.f_frsize))
+            let stats = rustix::fs::statvfs(self.path()).ok()?;
+            Some(stats.f_bavail.saturating_mul(stats.f_frsize))
         }
         #[cfg(not(target_os = "linux"))]
         None
@@ -227,25 +228,29 @@ impl Store {
         &self.shared.writer
     }
 
-    fn problem(&self) -> MutexGuard<'_, Option<StoreError>> {
-        self.shared.problem.lock().unwrap_or_else(PoisonError::into_inner)
+    fn commit_failure(&self) -> MutexGuard<'_, Option<StoreError>> {
+        self.shared.commit_failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads in one transaction: `read` sees a single snapshot.
-    fn read<T>(&self, read: impl FnOnce(&Reading<'_>) -> Result<T>) -> Result<T> {
-        self.at_one_moment(&self.shared.readers, read)
+    fn read<T>(&self, read: impl FnOnce(&TolerantConnection<'_>) -> Result<T>) -> Result<T> {
+        self.in_snapshot(&self.shared.readers, read)
     }
 
     /// The same for looking up tenants and keys, which every request waits for.
-    fn read_tenants<T>(&self, read: impl FnOnce(&Reading<'_>) -> Result<T>) -> Result<T> {
-        self.at_one_moment(&self.shared.tenant_readers, read)
+    fn read_tenants<T>(&self, read: impl FnOnce(&TolerantConnection<'_>) -> Result<T>) -> Result<T> {
+        self.in_snapshot(&self.shared.tenant_readers, read)
     }
 
-    fn at_one_moment<T>(&self, readers: &Readers, read: impl FnOnce(&Reading<'_>) -> Result<T>) -> Result<T> {
+    fn in_snapshot<T>(
+        &self,
+        readers: &Readers,
+        read: impl FnOnce(&TolerantConnection<'_>) -> Result<T>,
+    ) -> Result<T> {
         readers.with(|connection| {
-            let moment = connection.unchecked_transaction()?;
-            let found = read(&Reading { connection: &moment, damages: &self.shared.damages })?;
-            moment.finish()?;
+            let snapshot = connection.unchecked_transaction()?;
+            let found = read(&TolerantConnection { connection: &snapshot, damages: &self.shared.damages })?;
+            snapshot.finish()?;
             Ok(found)
         })
     }
@@ -264,7 +269,7 @@ impl TenantView {
         self.tenant
     }
 
-    fn read<T>(&self, read: impl FnOnce(&Reading<'_>, i64) -> Result<T>) -> Result<T> {
+    fn read<T>(&self, read: impl FnOnce(&TolerantConnection<'_>, i64) -> Result<T>) -> Result<T> {
         self.store.read(|connection| read(connection, self.tenant.0))
     }
 }

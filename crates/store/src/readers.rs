@@ -23,38 +23,38 @@ pub(crate) struct Readers {
     free: Mutex<Vec<Connection>>,
     freed: Condvar,
     /// Whether a service uses it, whose async tasks must not block.
-    serves: AtomicBool,
+    is_serving: AtomicBool,
 }
 
 impl Readers {
     pub(crate) fn open(path: &Path, count: usize) -> Result<Self> {
         let free = (0..count).map(|_| schema::open_reader(path)).collect::<Result<_>>()?;
-        Ok(Self { free: Mutex::new(free), freed: Condvar::new(), serves: AtomicBool::new(false) })
+        Ok(Self { free: Mutex::new(free), freed: Condvar::new(), is_serving: AtomicBool::new(false) })
     }
 
     /// Marks it as used by a service.
-    pub(crate) fn serve(&self) {
-        self.serves.store(true, Ordering::Relaxed);
+    pub(crate) fn mark_serving(&self) {
+        self.is_serving.store(true, Ordering::Relaxed);
     }
 
     /// Reads with one of the connections. Blocks: must not be called on a thread that runs async tasks.
     pub(crate) fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        if self.serves.load(Ordering::Relaxed) {
+        if self.is_serving.load(Ordering::Relaxed) {
             assert_may_block();
         }
-        let lent = self.lend();
-        let Some(connection) = &lent.connection else { return Err(StoreError::Closed) };
+        let borrowed = self.borrow();
+        let Some(connection) = &borrowed.connection else { return Err(StoreError::Closed) };
         match CURRENT.with_borrow(Clone::clone) {
             None => read(connection),
             Some(cancel) => cancel.guard(connection, read),
         }
     }
 
-    fn lend(&self) -> Lent<'_> {
+    fn borrow(&self) -> Borrowed<'_> {
         let mut free = lock(&self.free);
         loop {
             match free.pop() {
-                Some(connection) => return Lent { readers: self, connection: Some(connection) },
+                Some(connection) => return Borrowed { readers: self, connection: Some(connection) },
                 None => free = self.freed.wait(free).unwrap_or_else(PoisonError::into_inner),
             }
         }
@@ -62,12 +62,12 @@ impl Readers {
 }
 
 /// A borrowed connection; it returns to the pool when dropped, also by a panic of the query.
-struct Lent<'r> {
+struct Borrowed<'r> {
     readers: &'r Readers,
     connection: Option<Connection>,
 }
 
-impl Drop for Lent<'_> {
+impl Drop for Borrowed<'_> {
     fn drop(&mut self) {
         lock(&self.readers.free).extend(self.connection.take());
         self.readers.freed.notify_one();
@@ -216,7 +216,7 @@ mod tests {
     fn query_on_an_async_thread_panics_in_debug_builds() {
         let folder = tempfile::tempdir().unwrap();
         let readers = readers(folder.path(), 1);
-        readers.serve();
+        readers.mark_serving();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let query = || runtime.block_on(async { readers.with(|_| Ok(())) });
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(query)).is_err());

@@ -9,7 +9,7 @@ use crate::{
     Store, TenantId, TenantView,
     audit_log::{What, note},
     codec::{self, Kind},
-    damage::Reading,
+    damage::TolerantConnection,
     error::{Result, StoreError},
 };
 
@@ -72,12 +72,12 @@ fn refused(row: &Row<'_>) -> rusqlite::Result<Refused> {
 }
 
 /// Reads the rows, without damaged ones.
-fn readable(reading: &Reading<'_>, tenant: i64, mut rows: Rows<'_>) -> Result<Vec<Refused>> {
+fn read_rows(reader: &TolerantConnection<'_>, tenant: i64, mut rows: Rows<'_>) -> Result<Vec<Refused>> {
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let read = refused(row).map_err(StoreError::from);
         let place = || format!("rejected body {}", row.get::<_, i64>(0).unwrap_or_default());
-        found.extend(reading.pass_over(read, tenant, place)?);
+        found.extend(reader.skip_damaged(read, tenant, place)?);
     }
     Ok(found)
 }
@@ -101,7 +101,7 @@ impl TenantView {
                  ORDER BY position DESC LIMIT ?3"
             ))?;
             let rows = statement.query(params![tenant, before.unwrap_or(i64::MAX), limit as i64])?;
-            readable(connection, tenant, rows)
+            read_rows(connection, tenant, rows)
         })
     }
 
@@ -126,7 +126,7 @@ impl TenantView {
                  ORDER BY position LIMIT ?3"
             ))?;
             let rows = statement.query(params![tenant, after, limit as i64])?;
-            readable(connection, tenant, rows)
+            read_rows(connection, tenant, rows)
         })
     }
 }
@@ -141,7 +141,7 @@ impl Store {
                     "INSERT INTO quarantine (tenant, arrived_ms, reason, body, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
                 )?
                 .execute(params![tenant.0, arrived_ms, reason, body, posted_bytes])?;
-            make_room(transaction, tenant.0)
+            enforce_limit(transaction, tenant.0)
         })
     }
 
@@ -149,13 +149,13 @@ impl Store {
     /// their number.
     pub fn mark_for_retry(&self, tenant: TenantId, ids: Option<Vec<i64>>) -> Result<usize> {
         let who = self.who.clone();
-        self.change_tenants(move |transaction, _| {
+        self.change_configuration(move |transaction, _| {
             note(transaction, &who, Some(tenant.0), What::RejectedRetry, &listed(ids.as_deref()))?;
             match ids {
                 None => Ok(transaction
                     .prepare_cached("UPDATE quarantine SET retry = 1 WHERE tenant = ?1 AND retry = 0")?
                     .execute([tenant.0])?),
-                Some(ids) => for_each(
+                Some(ids) => execute_for_each(
                     transaction,
                     "UPDATE quarantine SET retry = 1 WHERE tenant = ?1 AND position = ?2",
                     tenant,
@@ -183,7 +183,12 @@ impl Store {
         let who = self.who.clone();
         self.writer().run(move |transaction, _| {
             note(transaction, &who, Some(tenant.0), What::RejectedRemove, &listed(Some(&ids)))?;
-            for_each(transaction, "DELETE FROM quarantine WHERE tenant = ?1 AND position = ?2", tenant, &ids)
+            execute_for_each(
+                transaction,
+                "DELETE FROM quarantine WHERE tenant = ?1 AND position = ?2",
+                tenant,
+                &ids,
+            )
         })
     }
 
@@ -208,14 +213,19 @@ fn listed(ids: Option<&[i64]>) -> String {
     }
 }
 
-fn for_each(transaction: &Transaction<'_>, sql: &str, tenant: TenantId, ids: &[i64]) -> Result<usize> {
+fn execute_for_each(
+    transaction: &Transaction<'_>,
+    sql: &str,
+    tenant: TenantId,
+    ids: &[i64],
+) -> Result<usize> {
     let mut statement = transaction.prepare_cached(sql)?;
     ids.iter().try_fold(0, |done, id| Ok(done + statement.execute(params![tenant.0, id])?))
 }
 
 /// Removes a tenant's oldest bodies until the rest is within the limit.
-fn make_room(transaction: &Transaction<'_>, tenant: i64) -> Result<()> {
-    while kept_bytes(transaction, tenant)? > MAX_TENANT_BYTES {
+fn enforce_limit(transaction: &Transaction<'_>, tenant: i64) -> Result<()> {
+    while stored_bytes(transaction, tenant)? > MAX_TENANT_BYTES {
         let removed = transaction
             .prepare_cached(
                 "DELETE FROM quarantine WHERE position IN (
@@ -229,7 +239,7 @@ fn make_room(transaction: &Transaction<'_>, tenant: i64) -> Result<()> {
     Ok(())
 }
 
-fn kept_bytes(connection: &Connection, tenant: i64) -> Result<i64> {
+fn stored_bytes(connection: &Connection, tenant: i64) -> Result<i64> {
     let bytes = connection
         .prepare_cached("SELECT bytes FROM quarantine_bytes WHERE tenant = ?1")?
         .query_row([tenant], |row| row.get(0))
@@ -283,7 +293,7 @@ mod tests {
         assert!((100..130).contains(&kept.len()), "{}", kept.len());
         assert_eq!(store.of(acme).rejected_body(kept[0].id).unwrap().unwrap().1, noise(140, 256 << 10));
         assert_eq!(store.of(bob).rejected(None, 10).unwrap().len(), 1);
-        let bytes = store.read(|connection| kept_bytes(connection, acme.0)).unwrap();
+        let bytes = store.read(|connection| stored_bytes(connection, acme.0)).unwrap();
         let sum: i64 = store
             .read(|connection| {
                 let sql = "SELECT sum(length(body) + 300) FROM quarantine WHERE tenant = ?1";
@@ -295,7 +305,7 @@ mod tests {
         let ids: Vec<i64> = kept.iter().map(|refused| refused.id).collect();
         assert_eq!(store.remove_rejected(bob, ids.clone()).unwrap(), 0, "another tenant's");
         assert_eq!(store.remove_rejected(acme, ids.clone()).unwrap(), ids.len());
-        assert_eq!(store.read(|connection| kept_bytes(connection, acme.0)).unwrap(), 0);
+        assert_eq!(store.read(|connection| stored_bytes(connection, acme.0)).unwrap(), 0);
         reject(&store, acme, b"a further one");
         assert!(store.of(acme).rejected(None, 1).unwrap()[0].id > ids[0], "an id was assigned twice");
     }

@@ -3,7 +3,8 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::{
-    Store, TenantId, announcements, changes::ChangeKind, error::Result, lately::Lately, terms, writer::Memory,
+    Store, TenantId, announcements, changes::ChangeKind, error::Result, recent_cache::RecentCache,
+    search_index, writer::WriterCaches,
 };
 
 /// Selects what has expired.
@@ -23,7 +24,7 @@ impl Store {
     /// returns their number, which is below `limit` if these were all. The removal is published with
     /// [`Store::announce`]. Blocks.
     pub fn remove_calls(&self, expiry: Expiry, limit: usize) -> Result<usize> {
-        self.writer().run(move |transaction, memory| {
+        self.writer().run(move |transaction, caches| {
             let mut statement = transaction.prepare_cached(
                 "SELECT calls.call, start_ms, calls.id, terms FROM calls JOIN changes USING (cursor)
                  WHERE calls.tenant = ?1 AND start_ms < ?2 AND end_ms < ?2 AND state != 'live' AND made_ms < ?3
@@ -39,11 +40,11 @@ impl Store {
                 .collect::<rusqlite::Result<Vec<_>>>()?;
             for (call, start_ms, id, terms) in &rows {
                 remove_deliveries(transaction, tenant, id)?;
-                remove_call(transaction, memory, tenant, *call, *start_ms, &terms::from_bytes(terms).unwrap_or_default())?;
+                remove_call(transaction, caches, tenant, *call, *start_ms, &search_index::decode_terms(terms).unwrap_or_default())?;
                 remove_merged(transaction, tenant, id)?;
                 announcements::note(transaction, tenant, ChangeKind::Deleted, id, 0)?;
             }
-            memory.rewrites += u64::from(!rows.is_empty());
+            caches.data_epoch += u64::from(!rows.is_empty());
             Ok(rows.len())
         })
     }
@@ -53,7 +54,7 @@ impl Store {
     pub fn remove_strays(&self, expiry: Expiry, limit: usize) -> Result<usize> {
         let Expiry { tenant, before_ms, quiet_since_ms } = expiry;
         let before_ms = before_ms.min(quiet_since_ms);
-        let strays: Vec<i64> = self.read(|connection| {
+        let unassigned: Vec<i64> = self.read(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT session FROM sessions LEFT JOIN calls USING (call)
                  WHERE sessions.tenant = ?1 AND calls.call IS NULL
@@ -64,16 +65,16 @@ impl Store {
             let rows = statement.query_map(params![tenant.0, before_ms, limit as i64], |row| row.get(0))?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })?;
-        let count = strays.len();
-        self.writer().run(move |transaction, memory| {
-            for session in strays {
+        let count = unassigned.len();
+        self.writer().run(move |transaction, caches| {
+            for session in unassigned {
                 // A notification may have arrived meanwhile.
                 let late: Option<i64> = transaction
                     .prepare_cached("SELECT 1 FROM journal WHERE session = ?1 AND arrived_ms >= ?2")?
                     .query_row([session, before_ms], |row| row.get(0))
                     .optional()?;
                 if late.is_none() {
-                    remove_session(transaction, memory, tenant, session)?;
+                    remove_session(transaction, caches, tenant, session)?;
                 }
             }
             Ok(())
@@ -84,15 +85,15 @@ impl Store {
     /// Removes up to `limit` rejected bodies, and as many changes of calls that were merged away, and notices.
     /// Blocks.
     pub fn remove_leftovers(&self, expiry: Expiry, limit: usize) -> Result<usize> {
-        self.writer().run(move |transaction, memory| {
+        self.writer().run(move |transaction, caches| {
             let Expiry { tenant, before_ms, quiet_since_ms } = expiry;
-            let refused = transaction
+            let rejected = transaction
                 .prepare_cached(
                     "DELETE FROM quarantine WHERE position IN (SELECT position FROM quarantine
                          WHERE tenant = ?1 AND arrived_ms < ?2 LIMIT ?3)",
                 )?
                 .execute(params![tenant.0, before_ms, limit as i64])?;
-            let orphans = transaction
+            let changes = transaction
                 .prepare_cached(
                     "DELETE FROM changes WHERE cursor IN (SELECT cursor FROM changes
                          WHERE tenant = ?1 AND made_ms < ?2
@@ -101,9 +102,9 @@ impl Store {
                 )?
                 .query_map(params![tenant.0, before_ms.min(quiet_since_ms), limit as i64], |row| row.get(0))?
                 .collect::<rusqlite::Result<Vec<i64>>>()?;
-            let told = endpoints_of(transaction, tenant)?;
-            for cursor in &orphans {
-                forget_event(transaction, &told, *cursor)?;
+            let endpoints = endpoints_of(transaction, tenant)?;
+            for cursor in &changes {
+                remove_event(transaction, &endpoints, *cursor)?;
             }
             let notices = transaction
                 .prepare_cached(
@@ -114,36 +115,36 @@ impl Store {
                 .query_map(params![tenant.0, before_ms, limit as i64], |row| row.get(0))?
                 .collect::<rusqlite::Result<Vec<i64>>>()?;
             for notice in &notices {
-                forget_event(transaction, &told, -notice)?;
+                remove_event(transaction, &endpoints, -notice)?;
             }
-            memory.rewrites += u64::from(!orphans.is_empty() || !notices.is_empty());
-            count_removed(transaction, tenant, &orphans)?;
-            let orphans = orphans.len();
-            Ok(refused.max(orphans).max(notices.len()))
+            caches.data_epoch += u64::from(!changes.is_empty() || !notices.is_empty());
+            count_removed_changes(transaction, tenant, &changes)?;
+            let changes = changes.len();
+            Ok(rejected.max(changes).max(notices.len()))
         })
     }
 }
 
 fn remove_call(
     transaction: &Transaction<'_>,
-    memory: &mut Memory,
+    caches: &mut WriterCaches,
     tenant: TenantId,
     call: i64,
     start_ms: i64,
-    found_by: &[i64],
+    terms: &[i64],
 ) -> Result<()> {
-    memory.calls = Lately::default();
-    terms::remove(transaction, call, start_ms, found_by)?;
-    terms::forget_unused(transaction, &mut memory.terms, found_by)?;
+    caches.calls = RecentCache::default();
+    search_index::remove(transaction, call, start_ms, terms)?;
+    search_index::delete_orphaned_terms(transaction, &mut caches.terms, terms)?;
     let changes = transaction
         .prepare_cached("DELETE FROM changes WHERE call = ?1 RETURNING cursor")?
         .query_map([call], |row| row.get(0))?
         .collect::<rusqlite::Result<Vec<i64>>>()?;
-    count_removed(transaction, tenant, &changes)?;
+    count_removed_changes(transaction, tenant, &changes)?;
     let mut statement = transaction.prepare_cached("SELECT session FROM sessions WHERE call = ?1")?;
     let sessions = statement.query_map([call], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
     for session in sessions {
-        remove_session(transaction, memory, tenant, session)?;
+        remove_session(transaction, caches, tenant, session)?;
     }
     transaction.prepare_cached("DELETE FROM calls WHERE call = ?1")?.execute([call])?;
     Ok(())
@@ -157,7 +158,7 @@ fn remove_deliveries(transaction: &Transaction<'_>, tenant: TenantId, call_id: &
             .query_map(params![endpoint, call_id], |row| row.get(0))?
             .collect::<rusqlite::Result<Vec<i64>>>()?;
         for event in events {
-            forget_event(transaction, &[endpoint], event)?;
+            remove_event(transaction, &[endpoint], event)?;
         }
     }
     Ok(())
@@ -170,7 +171,7 @@ fn endpoints_of(transaction: &Transaction<'_>, tenant: TenantId) -> Result<Vec<i
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-fn forget_event(transaction: &Transaction<'_>, endpoints: &[i64], event: i64) -> Result<()> {
+fn remove_event(transaction: &Transaction<'_>, endpoints: &[i64], event: i64) -> Result<()> {
     for table in ["attempts", "deliveries"] {
         let sql = format!("DELETE FROM {table} WHERE endpoint = ?1 AND event = ?2");
         let mut delete = transaction.prepare_cached(&sql)?;
@@ -183,7 +184,7 @@ fn forget_event(transaction: &Transaction<'_>, endpoints: &[i64], event: i64) ->
 
 /// Counts removed changes, so that the check does not report them as missing, and so that a cursor before them is
 /// refused as expired.
-fn count_removed(transaction: &Transaction<'_>, tenant: TenantId, changes: &[i64]) -> Result<()> {
+fn count_removed_changes(transaction: &Transaction<'_>, tenant: TenantId, changes: &[i64]) -> Result<()> {
     let Some(last) = changes.iter().max() else { return Ok(()) };
     transaction
         .prepare_cached("UPDATE checkpoint SET removed = removed + ?1")?
@@ -199,7 +200,7 @@ fn count_removed(transaction: &Transaction<'_>, tenant: TenantId, changes: &[i64
 
 fn remove_session(
     transaction: &Transaction<'_>,
-    memory: &mut Memory,
+    caches: &mut WriterCaches,
     tenant: TenantId,
     session: i64,
 ) -> Result<()> {
@@ -209,7 +210,7 @@ fn remove_session(
         .query_row([session], |row| row.get(0))
         .optional()?;
     // Its number may be assigned to another session.
-    id.into_iter().for_each(|id| memory.sessions.forget(tenant.0, &[&id]));
+    id.into_iter().for_each(|id| caches.sessions.remove(tenant.0, &[&id]));
     Ok(())
 }
 

@@ -6,11 +6,11 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use crate::{
     error::{Result, StoreError},
-    private,
+    file_permissions,
 };
 
 /// The migrations; `user_version` of a file is the number of migrations applied to it.
-const STEPS: &[&str] = &[
+const MIGRATIONS: &[&str] = &[
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
@@ -28,9 +28,9 @@ const STEPS: &[&str] = &[
 
 /// Opens the main database for writing, creates it if it does not exist, and migrates it.
 pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
-    make_file(path)?;
+    create_file(path)?;
     let opened = Connection::open(path).and_then(|connection| {
-        connection.busy_timeout(BUSY)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
         // Must be set before the first table is created. Most changes are of single rows, each of which costs one
         // page in the log: with larger pages, less would be read and more written.
         connection.pragma_update(None, "page_size", 4_096)?;
@@ -41,10 +41,10 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
         // Content that moves within the file is overwritten, so that nothing of a person who is erased later remains
         // there.
         connection.pragma_update_and_check(None, "secure_delete", "FAST", |_| Ok(()))?;
-        keep_statements(&connection)?;
+        cache_statements(&connection)?;
         Ok(connection)
     });
-    let mut connection = opened.map_err(|error| cannot_open(path, &error))?;
+    let mut connection = opened.map_err(|error| open_error(path, &error))?;
     migrate(&mut connection, path).map_err(|error| match error {
         error @ StoreError::Newer { .. } => error,
         error => StoreError::Open { path: path.to_owned(), problem: error.to_string() },
@@ -54,28 +54,28 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
 
 /// Opens the database of arrivals for writing, creates it if it does not exist, and migrates it.
 pub(crate) fn open_arrivals(path: &Path) -> Result<Connection> {
-    make_file(path)?;
+    create_file(path)?;
     let opened = Connection::open(path).and_then(|connection| {
-        connection.busy_timeout(BUSY)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.execute_batch(include_str!("schema/arrivals.sql"))?;
-        keep_statements(&connection)?;
+        cache_statements(&connection)?;
         Ok(connection)
     });
-    opened.map_err(|error| cannot_open(path, &error))
+    opened.map_err(|error| open_error(path, &error))
 }
 
 /// Opens a migrated database for reading.
 pub(crate) fn open_reader(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
-        connection.busy_timeout(BUSY)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update(None, "cache_size", -8_000)?;
-        keep_statements(&connection)?;
+        cache_statements(&connection)?;
         Ok(connection)
     });
-    opened.map_err(|error| cannot_open(path, &error))
+    opened.map_err(|error| open_error(path, &error))
 }
 
 /// Opens a migrated database for checkpointing its log.
@@ -86,12 +86,12 @@ pub(crate) fn open_checkpointer(path: &Path) -> Result<Connection> {
         connection.pragma_update(None, "synchronous", "FULL")?;
         Ok(connection)
     });
-    opened.map_err(|error| cannot_open(path, &error))
+    opened.map_err(|error| open_error(path, &error))
 }
 
 /// Lets statements be prepared once: their plans do not depend on bound values.
-fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+fn cache_statements(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE_CAPACITY);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
@@ -104,38 +104,38 @@ pub(crate) fn integrity_problems(connection: &Connection) -> Result<Vec<String>>
 }
 
 /// Maximum time to wait for another writing process, such as `wholecall tenant add` beside a running server.
-const BUSY: std::time::Duration = std::time::Duration::from_secs(10);
+const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Capacity of the cache of prepared statements; must exceed the number of statements that a connection uses
 /// repeatedly.
-const STATEMENTS: usize = 64;
+const STATEMENT_CACHE_CAPACITY: usize = 64;
 
-fn make_file(path: &Path) -> Result<()> {
+fn create_file(path: &Path) -> Result<()> {
     let failed =
         |error: std::io::Error| StoreError::Open { path: path.to_owned(), problem: error.to_string() };
-    private::make_file(path).map_err(failed)
+    file_permissions::create_file(path).map_err(failed)
 }
 
-fn cannot_open(path: &Path, error: &rusqlite::Error) -> StoreError {
+fn open_error(path: &Path, error: &rusqlite::Error) -> StoreError {
     StoreError::Open { path: path.to_owned(), problem: error.to_string() }
 }
 
 fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
-    let known = STEPS.len() as i64;
+    let known = MIGRATIONS.len() as i64;
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let found: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if found > known {
         return Err(StoreError::Newer { path: path.to_owned(), found, known });
     }
-    for step in &STEPS[usize::try_from(found).unwrap_or(0)..] {
-        transaction.execute_batch(step).map_err(|error| not_of_version(found, &error))?;
+    for migration in &MIGRATIONS[usize::try_from(found).unwrap_or(0)..] {
+        transaction.execute_batch(migration).map_err(|error| wrong_version(found, &error))?;
     }
     transaction.pragma_update(None, "user_version", known)?;
     Ok(transaction.commit()?)
 }
 
 /// SQLite's own message would repeat the whole migration.
-fn not_of_version(found: i64, error: &rusqlite::Error) -> StoreError {
+fn wrong_version(found: i64, error: &rusqlite::Error) -> StoreError {
     match error {
         rusqlite::Error::SqlInputError { msg, .. } => StoreError::Damaged(format!(
             "its schema version is {found}, but its tables are of another version: {msg}"
@@ -155,7 +155,10 @@ mod tests {
         drop(open_writer(&path).unwrap());
         Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 0").unwrap();
         let message = open_writer(&path).unwrap_err().to_string();
-        assert!(message.contains("version is 0") && message.len() < 400 && !message.contains("CREATE"), "{message}");
+        assert!(
+            message.contains("version is 0") && message.len() < 400 && !message.contains("CREATE"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -163,7 +166,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("wholecall.db");
         let old = Connection::open(&path).unwrap();
-        STEPS[..6].iter().for_each(|step| old.execute_batch(step).unwrap());
+        MIGRATIONS[..6].iter().for_each(|migration| old.execute_batch(migration).unwrap());
         old.execute_batch(
             "INSERT INTO terms VALUES (1, 1, 'queue', '7'), (2, 1, 'queue', '8'), (3, 1, 'extension', '104');
              INSERT INTO calls VALUES (5, 1, 's-5', 1, 1, 1, 100, 200, 'complete', 'Inbound', 'Answered', 1, 2, 3, 0, x'');

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::Range};
 
 use rusqlite::{Connection, Row, params};
 
-use crate::{TenantView, error::Result, terms::TermKind, visits::OPEN};
+use crate::{TenantView, error::Result, queue_visits::OPEN, search_index::TermKind};
 
 /// What calls are grouped by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

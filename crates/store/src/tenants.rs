@@ -6,10 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Scope, Store, Who,
     audit_log::{What, note},
-    damage::Reading,
+    damage::TolerantConnection,
     error::{Result, StoreError},
     keys,
-    writer::Memory,
 };
 
 /// The id of a tenant. Code that has one may read the tenant's data: it is obtained only from a name given by the
@@ -145,7 +144,7 @@ impl Store {
     /// Adds a tenant.
     pub fn add_tenant(&self, new: NewTenant) -> Result<TenantId> {
         let who = self.who.clone();
-        self.change_tenants(move |transaction, _| {
+        self.change_configuration(move |transaction, _| {
             if find(transaction, &new.name)?.is_some() {
                 return Err(StoreError::Exists(format!("a tenant named {} already exists", new.name)));
             }
@@ -165,27 +164,6 @@ impl Store {
         })
     }
 
-    /// A number that rises with each change of a tenant, secret, endpoint or connection, whichever process makes it.
-    /// Running services poll it.
-    pub fn tenants_version(&self) -> Result<i64> {
-        self.read_tenants(|connection| {
-            let count = "SELECT count FROM tenant_changes";
-            Ok(connection.prepare_cached(count)?.query_row([], |row| row.get(0))?)
-        })
-    }
-
-    /// Runs a job and raises the version that running services poll.
-    pub(crate) fn change_tenants<T: Send + 'static>(
-        &self,
-        change: impl FnOnce(&Transaction<'_>, &mut Memory) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        self.writer().run(move |transaction, memory| {
-            let value = change(transaction, memory)?;
-            transaction.execute("UPDATE tenant_changes SET count = count + 1", [])?;
-            Ok(value)
-        })
-    }
-
     /// All tenants, by name.
     pub fn tenants(&self) -> Result<Vec<Tenant>> {
         self.read_tenants(|connection| {
@@ -196,7 +174,7 @@ impl Store {
             while let Some(row) = rows.next()? {
                 let id = row.get(0)?;
                 let read = tenant(connection, id, row);
-                tenants.extend(connection.pass_over(read, id, || format!("tenant number {id}"))?);
+                tenants.extend(connection.skip_damaged(read, id, || format!("tenant number {id}"))?);
             }
             Ok(tenants)
         })
@@ -205,7 +183,7 @@ impl Store {
     /// Adds a RingCentral account to a tenant.
     pub fn add_account(&self, tenant: TenantId, account: String) -> Result<()> {
         let who = self.who.clone();
-        self.change_tenants(move |transaction, _| {
+        self.change_configuration(move |transaction, _| {
             add_account(transaction, tenant.0, &account)?;
             note(transaction, &who, Some(tenant.0), What::TenantChange, "accounts")
         })
@@ -214,7 +192,7 @@ impl Store {
     /// Replaces a tenant's RingCentral accounts. Connected accounts must be among the new ones.
     pub fn set_accounts(&self, tenant: TenantId, accounts: Vec<String>) -> Result<()> {
         let who = self.who.clone();
-        self.change_tenants(move |transaction, _| {
+        self.change_configuration(move |transaction, _| {
             if let Some(account) =
                 connected(transaction, tenant.0)?.iter().find(|one| !accounts.contains(one))
             {
@@ -231,9 +209,9 @@ impl Store {
     /// Adds a secret to a tenant; returns its number.
     pub fn add_secret(&self, tenant: TenantId, secret: NewSecret, now_ms: i64) -> Result<i64> {
         let who = self.who.clone();
-        self.change_tenants(move |transaction, _| {
+        self.change_configuration(move |transaction, _| {
             if secret.kind == SecretKind::Key {
-                keys::expect_room(transaction, tenant.0)?;
+                keys::expect_below_maximum(transaction, tenant.0)?;
             }
             let number = add_secret(transaction, tenant.0, &secret, now_ms)?;
             let object = described(secret.kind, &secret.hint, &secret.name, secret.scope);
@@ -245,7 +223,7 @@ impl Store {
     /// Removes secrets; returns the number of those that existed.
     pub fn remove_secrets(&self, tenant: TenantId, numbers: Vec<i64>) -> Result<usize> {
         let who = self.who.clone();
-        self.change_tenants(move |transaction, _| {
+        self.change_configuration(move |transaction, _| {
             let mut removed = 0;
             for number in numbers {
                 removed += usize::from(remove_secret(transaction, &who, tenant.0, number)?);
@@ -257,7 +235,7 @@ impl Store {
     /// Replaces a tenant's settings.
     pub fn set_tenant_settings(&self, tenant: TenantId, settings: TenantSettings) -> Result<()> {
         let who = self.who.clone();
-        self.change_tenants(move |transaction, _| {
+        self.change_configuration(move |transaction, _| {
             transaction
                 .prepare_cached("UPDATE tenants SET settings = ?2 WHERE tenant = ?1")?
                 .execute(params![tenant.0, to_json(&settings)?])?;
@@ -268,11 +246,11 @@ impl Store {
     /// Removes a tenant with all its data.
     pub fn remove_tenant(&self, tenant: TenantId) -> Result<()> {
         let who = self.who.clone();
-        self.change_tenants(move |transaction, memory| {
+        self.change_configuration(move |transaction, caches| {
             note(transaction, &who, Some(tenant.0), What::TenantRemove, "")?;
             transaction.prepare_cached("DELETE FROM tenants WHERE tenant = ?1")?.execute([tenant.0])?;
             remove_orphans(transaction)?;
-            memory.sessions = Default::default();
+            caches.sessions = Default::default();
             Ok(())
         })
     }
@@ -418,12 +396,12 @@ fn described(kind: SecretKind, hint: &str, name: &str, scope: Scope) -> String {
 }
 
 /// Reads the columns `tenant, name, created_ms, settings`. A tenant whose settings are damaged gets the defaults.
-fn tenant(connection: &Reading<'_>, id: i64, row: &Row<'_>) -> Result<Tenant> {
+fn tenant(connection: &TolerantConnection<'_>, id: i64, row: &Row<'_>) -> Result<Tenant> {
     let settings = row.get::<_, String>(3).map_err(StoreError::from).and_then(|settings| {
         serde_json::from_str(&settings)
             .map_err(|error| StoreError::Damaged(format!("the settings cannot be read: {error}")))
     });
-    let settings = connection.pass_over(settings, id, || format!("settings of tenant number {id}"))?;
+    let settings = connection.skip_damaged(settings, id, || format!("settings of tenant number {id}"))?;
     Ok(Tenant {
         id: TenantId(id),
         name: row.get(1)?,
@@ -449,7 +427,7 @@ fn connected(connection: &Connection, tenant: i64) -> Result<Vec<String>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-pub(crate) fn secrets(connection: &Reading<'_>, tenant: i64) -> Result<Vec<Secret>> {
+pub(crate) fn secrets(connection: &TolerantConnection<'_>, tenant: i64) -> Result<Vec<Secret>> {
     let mut statement = connection.prepare_cached(
         "SELECT secret, kind, hash, hint, created_ms, name, scope, expires_ms, used_ms FROM secrets
          WHERE tenant = ?1 ORDER BY secret",
@@ -474,7 +452,7 @@ pub(crate) fn secrets(connection: &Reading<'_>, tenant: i64) -> Result<Vec<Secre
     let mut secrets = Vec::new();
     while let Some(row) = rows.next()? {
         let place = || format!("secret {}", row.get::<_, i64>(0).unwrap_or_default());
-        secrets.extend(connection.pass_over(read(row), tenant, place)?);
+        secrets.extend(connection.skip_damaged(read(row), tenant, place)?);
     }
     Ok(secrets)
 }

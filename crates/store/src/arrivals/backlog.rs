@@ -9,32 +9,32 @@ use super::Arrival;
 use crate::TenantId;
 
 /// Maximum bytes waiting to be written, of one tenant and of all together.
-const TENANT_BYTES: usize = 16 << 20;
-const ALL_BYTES: usize = 64 << 20;
+const MAX_TENANT_BYTES: usize = 16 << 20;
+const MAX_TOTAL_BYTES: usize = 64 << 20;
 
 /// Approximate bytes that a notification takes beside its body.
-const EACH_BYTES: usize = 256;
+const NOTIFICATION_OVERHEAD_BYTES: usize = 256;
 
 /// The bytes that wait to be written.
 #[derive(Debug, Default)]
-pub(crate) struct Backlog(Mutex<Waiting>);
+pub(crate) struct Backlog(Mutex<PendingBytes>);
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct PendingBytes {
     bytes: usize,
     of_tenants: HashMap<TenantId, usize>,
 }
 
-impl Waiting {
+impl PendingBytes {
     fn has_room_for(&self, tenant: TenantId) -> bool {
         let of_tenant = self.of_tenants.get(&tenant).copied().unwrap_or(0);
-        self.bytes < ALL_BYTES && of_tenant < TENANT_BYTES
+        self.bytes < MAX_TOTAL_BYTES && of_tenant < MAX_TENANT_BYTES
     }
 }
 
 /// Bytes that are counted until this is dropped.
 #[derive(Debug)]
-pub(super) struct Counted {
+pub(super) struct Reservation {
     backlog: Arc<Backlog>,
     of_tenants: Vec<(TenantId, usize)>,
 }
@@ -42,25 +42,25 @@ pub(super) struct Counted {
 impl Backlog {
     /// Counts the bytes of notifications until the reservation is dropped. `None` if too many bytes are waiting
     /// already. A tenant with nothing waiting is never refused, whatever the size of its notifications.
-    pub(super) fn count(self: &Arc<Self>, arrivals: &[Arrival]) -> Option<Counted> {
+    pub(super) fn reserve(self: &Arc<Self>, arrivals: &[Arrival]) -> Option<Reservation> {
         let mut of_tenants: Vec<(TenantId, usize)> = Vec::new();
         for arrival in arrivals {
-            let bytes = arrival.body.len() + EACH_BYTES;
+            let bytes = arrival.body.len() + NOTIFICATION_OVERHEAD_BYTES;
             match of_tenants.last_mut() {
                 Some((tenant, counted)) if *tenant == arrival.tenant => *counted += bytes,
                 _ => of_tenants.push((arrival.tenant, bytes)),
             }
         }
-        let mut waiting = self.lock();
-        if !of_tenants.iter().all(|(tenant, _)| waiting.has_room_for(*tenant)) {
+        let mut pending = self.lock();
+        if !of_tenants.iter().all(|(tenant, _)| pending.has_room_for(*tenant)) {
             return None;
         }
         for (tenant, bytes) in &of_tenants {
-            waiting.bytes += bytes;
-            *waiting.of_tenants.entry(*tenant).or_default() += bytes;
+            pending.bytes += bytes;
+            *pending.of_tenants.entry(*tenant).or_default() += bytes;
         }
-        drop(waiting);
-        Some(Counted { backlog: self.clone(), of_tenants })
+        drop(pending);
+        Some(Reservation { backlog: self.clone(), of_tenants })
     }
 
     /// Whether a tenant may queue more notifications.
@@ -68,20 +68,20 @@ impl Backlog {
         self.lock().has_room_for(tenant)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, PendingBytes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Counted {
+impl Drop for Reservation {
     fn drop(&mut self) {
-        let mut waiting = self.backlog.lock();
+        let mut pending = self.backlog.lock();
         for (tenant, bytes) in &self.of_tenants {
-            waiting.bytes -= bytes;
-            if let Some(left) = waiting.of_tenants.get_mut(tenant) {
+            pending.bytes -= bytes;
+            if let Some(left) = pending.of_tenants.get_mut(tenant) {
                 *left -= bytes;
                 if *left == 0 {
-                    waiting.of_tenants.remove(tenant);
+                    pending.of_tenants.remove(tenant);
                 }
             }
         }
@@ -101,14 +101,14 @@ mod tests {
     fn tenant_over_its_limit_is_refused_and_others_are_not() {
         let backlog = Arc::new(Backlog::default());
         let mut counted = Vec::new();
-        while let Some(more) = backlog.count(&arrival(1, 1 << 20)) {
+        while let Some(more) = backlog.reserve(&arrival(1, 1 << 20)) {
             counted.push(more);
             assert!(counted.len() <= 17);
         }
         assert_eq!(counted.len(), 16, "16 MiB");
-        let other = backlog.count(&arrival(2, 1)).unwrap();
+        let other = backlog.reserve(&arrival(2, 1)).unwrap();
         counted.pop();
-        assert!(backlog.count(&arrival(1, 1)).is_some());
+        assert!(backlog.reserve(&arrival(1, 1)).is_some());
         drop((counted, other));
         assert_eq!(backlog.lock().bytes, 0);
         assert!(backlog.lock().of_tenants.is_empty());
@@ -118,7 +118,7 @@ mod tests {
     fn all_tenants_together_are_limited() {
         let backlog = Arc::new(Backlog::default());
         let counted: Vec<_> =
-            (0..100).filter_map(|tenant| backlog.count(&arrival(tenant, 1 << 20))).collect();
+            (0..100).filter_map(|tenant| backlog.reserve(&arrival(tenant, 1 << 20))).collect();
         assert_eq!(counted.len(), 64);
     }
 }

@@ -36,7 +36,9 @@ impl Found {
         for entry in store.journal_after(Position(0), 1_000_000)? {
             match key(&entry.body) {
                 Some(key) => self.notifications.push((key, entry.body)),
-                None => self.problems.push(format!("notification {} has unexpected contents", entry.position.0)),
+                None => {
+                    self.problems.push(format!("notification {} has unexpected contents", entry.position.0))
+                }
             }
         }
         for tenant in store.tenants()? {

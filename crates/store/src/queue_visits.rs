@@ -38,13 +38,13 @@ pub(crate) fn visits_of(call: &Call) -> impl Iterator<Item = (String, Visit)> + 
 }
 
 /// Stores the visits of a call in place of its earlier ones. `term_of` has the terms of its queues.
-pub(crate) fn enter(
+pub(crate) fn replace(
     transaction: &Transaction<'_>,
     call: i64,
     start_ms: i64,
     record: &Call,
     term_of: &BTreeMap<String, i64>,
-    may_have_had: bool,
+    may_have_visits: bool,
 ) -> Result<()> {
     let mut count = 0;
     for (queue, visit) in visits_of(record) {
@@ -54,7 +54,7 @@ pub(crate) fn enter(
             .execute(params![call, count, term, start_ms, visit.outcome, visit.wait_ms])?;
         count += 1;
     }
-    if may_have_had {
+    if may_have_visits {
         transaction
             .prepare_cached("DELETE FROM queue_visits WHERE call = ?1 AND number >= ?2")?
             .execute(params![call, count])?;
@@ -69,14 +69,14 @@ pub(crate) fn remove(connection: &Connection, call: i64) -> Result<()> {
 }
 
 /// Whether the stored visits of a call are those of its record.
-pub(crate) fn are_those_of(connection: &Connection, call: i64, record: &Call) -> Result<bool> {
+pub(crate) fn match_record(connection: &Connection, call: i64, record: &Call) -> Result<bool> {
     let mut statement = connection.prepare_cached(
         "SELECT value, outcome, queue_visits.wait_ms FROM queue_visits JOIN terms USING (term)
          WHERE call = ?1 ORDER BY number",
     )?;
-    let kept = statement
+    let stored = statement
         .query_map([call], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<rusqlite::Result<Vec<(String, String, i64)>>>()?;
     let wanted = visits_of(record).map(|(queue, visit)| (queue, visit.outcome.to_owned(), visit.wait_ms));
-    Ok(wanted.eq(kept))
+    Ok(wanted.eq(stored))
 }

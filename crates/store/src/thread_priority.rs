@@ -7,8 +7,8 @@ pub fn step_back() {
     #[cfg(target_os = "linux")]
     {
         /// Gives the thread about a tenth of another thread's share, so that it still makes progress.
-        const BACK: i32 = 10;
+        const NICENESS: i32 = 10;
         // The thread works without it, too.
-        let _ = rustix::process::nice(BACK);
+        let _ = rustix::process::nice(NICENESS);
     }
 }

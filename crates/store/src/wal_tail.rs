@@ -12,7 +12,7 @@ use std::{
 
 const HEADER_BYTES: usize = 32;
 const FRAME_HEADER_BYTES: usize = 24;
-const OUR_PAGE_BYTES: usize = 4_096;
+const DEFAULT_PAGE_BYTES: usize = 4_096;
 
 /// The first word of the file; its last bit is the byte order of the checksums.
 const MAGIC: u32 = 0x377f_0682;
@@ -45,14 +45,14 @@ pub(crate) fn tail(database: &Path) -> io::Result<Tail> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Tail::default()),
         Err(error) => return Err(error),
     };
-    let Rest { commits, pages, page_bytes, frames } = rest(BufReader::new(&log))?;
-    let is_lost = commits > 0 && !are_in_file(&log, database, &pages, page_bytes)?;
+    let UnreadPart { commits, pages, page_bytes, frames } = unread_part(BufReader::new(&log))?;
+    let is_lost = commits > 0 && !are_checkpointed(&log, database, &pages, page_bytes)?;
     Ok(Tail { lost_commits: if is_lost { commits } else { 0 }, frames })
 }
 
 /// The part of a log after the frames that SQLite reads.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Rest {
+struct UnreadPart {
     /// Durable transactions.
     commits: u64,
     /// Offset of the last version of each page.
@@ -62,7 +62,7 @@ struct Rest {
     frames: u64,
 }
 
-impl Rest {
+impl UnreadPart {
     fn add(&mut self, frame: &[u8], at: u64) {
         self.pages.insert(word(frame, 0), at + FRAME_HEADER_BYTES as u64);
     }
@@ -70,38 +70,39 @@ impl Rest {
 
 /// Consecutive valid frames.
 #[derive(Debug, Default)]
-struct Run {
+struct FrameRun {
     commits: u64,
     /// Minimum number of commits from which they were durable.
-    needed: u64,
+    min_commits: u64,
 }
 
-impl Run {
+impl FrameRun {
     fn add(&mut self, frame: &[u8]) {
         self.commits += u64::from(word(frame, 4) != 0);
     }
 
     fn durable(&self) -> u64 {
-        if self.commits >= self.needed { self.commits } else { 0 }
+        if self.commits >= self.min_commits { self.commits } else { 0 }
     }
 }
 
-fn rest(mut log: impl Read) -> io::Result<Rest> {
+fn unread_part(mut log: impl Read) -> io::Result<UnreadPart> {
     let mut header = [0; HEADER_BYTES];
     if !fill(&mut log, &mut header)? {
-        return Ok(Rest::default());
+        return Ok(UnreadPart::default());
     }
-    let is_whole = is_header(&header);
-    let is_flipped = !is_whole && cure(&mut header, is_header);
+    let is_valid = is_header(&header);
+    let has_flipped_bit = !is_valid && repair_bit(&mut header, is_header);
     // If the header is invalid, the pages have our size; 65,536 bytes is the maximum.
     let page_bytes =
-        Some(word(&header, 8) as usize).filter(|bytes| is_whole || is_flipped && *bytes <= 65_536);
-    let page_bytes = page_bytes.unwrap_or(OUR_PAGE_BYTES);
-    let mut rest = Rest { page_bytes, ..Rest::default() };
-    let mut salts: Option<Salts> = (is_whole || is_flipped).then(|| salts(&header, 16));
-    let mut sum = Sum { is_big_endian: word(&header, 0) & 1 == 1, ..Sum::default() };
+        Some(word(&header, 8) as usize).filter(|bytes| is_valid || has_flipped_bit && *bytes <= 65_536);
+    let page_bytes = page_bytes.unwrap_or(DEFAULT_PAGE_BYTES);
+    let mut rest = UnreadPart { page_bytes, ..UnreadPart::default() };
+    let mut salts: Option<Salts> = (is_valid || has_flipped_bit).then(|| salts(&header, 16));
+    let mut sum = Checksum { is_big_endian: word(&header, 0) & 1 == 1, ..Checksum::default() };
     sum.stored(&header, 24);
-    let mut run = (!is_whole).then_some(Run { commits: 0, needed: if is_flipped { 1 } else { 2 } });
+    let mut run =
+        (!is_valid).then_some(FrameRun { commits: 0, min_commits: if has_flipped_bit { 1 } else { 2 } });
     let mut frame = vec![0; FRAME_HEADER_BYTES + page_bytes];
     let mut at = HEADER_BYTES as u64;
     while fill(&mut log, &mut frame)? {
@@ -116,15 +117,15 @@ fn rest(mut log: impl Read) -> io::Result<Rest> {
                 }
             }
             None => {
-                let is_flipped = cure(&mut frame, is_next);
-                follows = is_flipped || self::salts(&frame, 8) == expected;
-                run = Some(Run { commits: 0, needed: if is_flipped { 1 } else { 2 } });
+                let has_flipped_bit = repair_bit(&mut frame, is_next);
+                follows = has_flipped_bit || self::salts(&frame, 8) == expected;
+                run = Some(FrameRun { commits: 0, min_commits: if has_flipped_bit { 1 } else { 2 } });
             }
             Some(before) if !follows => {
                 rest.commits = rest.commits.max(before.durable());
-                *before = Run { commits: 0, needed: 2 };
+                *before = FrameRun { commits: 0, min_commits: 2 };
                 // If the header is invalid, any frame may be the first valid one.
-                let is_any = !is_whole && !is_flipped;
+                let is_any = !is_valid && !has_flipped_bit;
                 salts = Some(if is_any { self::salts(&frame, 8) } else { expected });
                 follows = Some(self::salts(&frame, 8)) == salts;
             }
@@ -144,7 +145,7 @@ fn rest(mut log: impl Read) -> io::Result<Rest> {
 }
 
 /// Whether all pages that are not read were checkpointed.
-fn are_in_file(
+fn are_checkpointed(
     log: &File,
     database: &Path,
     pages: &BTreeMap<u32, u64>,
@@ -174,7 +175,7 @@ fn salts(bytes: &[u8], at: usize) -> Salts {
 
 /// Whether the header of a log is valid.
 fn is_header(header: &[u8]) -> bool {
-    let mut sum = Sum { is_big_endian: word(header, 0) & 1 == 1, ..Sum::default() };
+    let mut sum = Checksum { is_big_endian: word(header, 0) & 1 == 1, ..Checksum::default() };
     sum.add(&header[..24]);
     let page_bytes = word(header, 8);
     word(header, 0) & !1 == MAGIC
@@ -183,10 +184,10 @@ fn is_header(header: &[u8]) -> bool {
 }
 
 /// Flips the single bit that makes the bytes valid; returns whether there is one.
-fn cure(bytes: &mut [u8], is_whole: impl Fn(&[u8]) -> bool) -> bool {
+fn repair_bit(bytes: &mut [u8], is_valid: impl Fn(&[u8]) -> bool) -> bool {
     for bit in 0..8 * bytes.len() {
         bytes[bit / 8] ^= 1 << (bit % 8);
-        if is_whole(bytes) {
+        if is_valid(bytes) {
             return true;
         }
         bytes[bit / 8] ^= 1 << (bit % 8);
@@ -209,13 +210,13 @@ fn word(bytes: &[u8], at: usize) -> u32 {
 
 /// SQLite's checksum of a log, which continues from frame to frame.
 #[derive(Debug, Clone, Copy, Default)]
-struct Sum {
+struct Checksum {
     is_big_endian: bool,
     one: u32,
     two: u32,
 }
 
-impl Sum {
+impl Checksum {
     /// Continues from the checksum stored at an offset.
     fn stored(&mut self, bytes: &[u8], at: usize) {
         (self.one, self.two) = (word(bytes, at), word(bytes, at + 4));
@@ -261,10 +262,10 @@ mod tests {
         (folder, whole, writer)
     }
 
-    const FRAME_BYTES: usize = FRAME_HEADER_BYTES + OUR_PAGE_BYTES;
+    const FRAME_BYTES: usize = FRAME_HEADER_BYTES + DEFAULT_PAGE_BYTES;
 
     fn lost(log: &[u8]) -> u64 {
-        rest(log).unwrap().commits
+        unread_part(log).unwrap().commits
     }
 
     #[test]
@@ -289,7 +290,7 @@ mod tests {
         for percent in [0, 1, 20, 50, 80] {
             let mut damaged = whole.clone();
             let start = whole.len() * percent / 100;
-            damaged[start..start + OUR_PAGE_BYTES].fill(0);
+            damaged[start..start + DEFAULT_PAGE_BYTES].fill(0);
             assert!(lost(&damaged) > 0, "{percent} %");
         }
     }
@@ -316,7 +317,7 @@ mod tests {
         let commits: Vec<usize> = frames.iter().copied().filter(|at| word(&whole, at + 4) != 0).collect();
         // Three transactions that each began at the same offset: the longer ones leave frames behind the last one.
         let start = commits[commits.len() - 2] + FRAME_BYTES;
-        let mut sum = Sum { is_big_endian: word(&whole, 0) & 1 == 1, ..Sum::default() };
+        let mut sum = Checksum { is_big_endian: word(&whole, 0) & 1 == 1, ..Checksum::default() };
         let mut log = whole[..start].to_vec();
         for frames in [8, 4, 2] {
             sum.stored(&whole, start - FRAME_BYTES + 16);

@@ -2,26 +2,26 @@
 
 use std::collections::VecDeque;
 
-use super::Received;
+use super::StoredArrival;
 use crate::Position;
 
 /// Maximum number and bytes of buffered notifications.
-const AT_HAND: usize = 4_096;
-const AT_HAND_BYTES: usize = 4 << 20;
+const MAX_NOTIFICATIONS: usize = 4_096;
+const MAX_BYTES: usize = 4 << 20;
 
 /// A window on the arrivals.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(super) struct ReadAheadBuffer {
     /// Everything up to this position is in the journal.
     journaled: Position,
     /// The consecutive arrivals after it, up to the limits.
-    at_hand: VecDeque<Received>,
+    notifications: VecDeque<StoredArrival>,
     bytes: usize,
 }
 
-impl Waiting {
+impl ReadAheadBuffer {
     pub(super) fn from(journaled: Position) -> Self {
-        Self { journaled, at_hand: VecDeque::new(), bytes: 0 }
+        Self { journaled, notifications: VecDeque::new(), bytes: 0 }
     }
 
     pub(super) fn journaled(&self) -> Position {
@@ -29,47 +29,47 @@ impl Waiting {
     }
 
     /// The consecutive buffered arrivals after a position.
-    pub(super) fn after(&self, position: Position, limit: usize) -> Vec<Received> {
-        let following = self.at_hand.range(self.place_after(position)..).take(limit);
+    pub(super) fn after(&self, position: Position, limit: usize) -> Vec<StoredArrival> {
+        let following = self.notifications.range(self.index_after(position)..).take(limit);
         let following = following.zip(position.0 + 1..);
         following
-            .take_while(|(received, place)| received.position.0 == *place)
+            .take_while(|(received, expected)| received.position.0 == *expected)
             .map(|(one, _)| one.clone())
             .collect()
     }
 
     /// The arrivals up to a position. `None` if not all of them are buffered.
-    pub(super) fn until(&self, position: Position) -> Option<Vec<Received>> {
-        let is_at_hand = self.end() >= position;
-        is_at_hand.then(|| self.at_hand.range(..self.place_after(position)).cloned().collect())
+    pub(super) fn until(&self, position: Position) -> Option<Vec<StoredArrival>> {
+        let has_all = self.end() >= position;
+        has_all.then(|| self.notifications.range(..self.index_after(position)).cloned().collect())
     }
 
-    pub(super) fn add(&mut self, received: Received) {
+    pub(super) fn push(&mut self, received: StoredArrival) {
         let bytes = received.body.len();
-        let has_room = self.at_hand.len() < AT_HAND && self.bytes + bytes <= AT_HAND_BYTES;
+        let has_room = self.notifications.len() < MAX_NOTIFICATIONS && self.bytes + bytes <= MAX_BYTES;
         if has_room && received.position == self.end().next() {
             self.bytes += bytes;
-            self.at_hand.push_back(received);
+            self.notifications.push_back(received);
         }
     }
 
     /// Evicts arrivals up to a position, which are in the journal.
-    pub(super) fn forget(&mut self, position: Position) {
+    pub(super) fn mark_journaled(&mut self, position: Position) {
         self.journaled = self.journaled.max(position);
-        while let Some(first) = self.at_hand.front()
+        while let Some(first) = self.notifications.front()
             && first.position <= position
         {
             self.bytes -= first.body.len();
-            self.at_hand.pop_front();
+            self.notifications.pop_front();
         }
     }
 
     /// Everything up to this position is in the journal or buffered.
     fn end(&self) -> Position {
-        self.at_hand.back().map_or(self.journaled, |last| last.position)
+        self.notifications.back().map_or(self.journaled, |last| last.position)
     }
 
-    fn place_after(&self, position: Position) -> usize {
-        self.at_hand.partition_point(|received| received.position <= position)
+    fn index_after(&self, position: Position) -> usize {
+        self.notifications.partition_point(|received| received.position <= position)
     }
 }

@@ -11,19 +11,19 @@ const OWNER_ONLY: u32 = 0o600;
 const FOLDER_OWNER_ONLY: u32 = 0o700;
 
 /// The permission bits of group and others.
-const OTHERS: u32 = 0o077;
+const GROUP_AND_OTHERS: u32 = 0o077;
 
 /// Prefixes of the names of the store's files.
-const OWN_NAMES: [&str; 2] = ["wholecall.", "arrivals.db"];
+const STORE_FILE_PREFIXES: [&str; 2] = ["wholecall.", "arrivals.db"];
 
 /// Creates a folder and its parents if they do not exist.
-pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(FOLDER_OWNER_ONLY).create(folder)?;
-    tighten(folder)
+    restrict_existing(folder)
 }
 
 /// Creates a file if it does not exist; SQLite gives its logs the same permissions.
-pub(crate) fn make_file(path: &Path) -> io::Result<()> {
+pub(crate) fn create_file(path: &Path) -> io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
@@ -31,7 +31,7 @@ pub(crate) fn make_file(path: &Path) -> io::Result<()> {
 }
 
 /// Options for creating a file that must not exist yet.
-pub(crate) fn new_file() -> OpenOptions {
+pub(crate) fn new_file_options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(OWNER_ONLY);
     options
@@ -39,29 +39,32 @@ pub(crate) fn new_file() -> OpenOptions {
 
 /// Removes the permissions that an earlier version, or a copy, gave to group and others. The folder itself is left
 /// alone if it contains other files. Files of another owner are left alone, too.
-fn tighten(folder: &Path) -> io::Result<()> {
+fn restrict_existing(folder: &Path) -> io::Result<()> {
     let mut is_all_ours = true;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
-        let is_ours = OWN_NAMES.iter().any(|own| name.to_string_lossy().starts_with(own));
+        let is_ours = STORE_FILE_PREFIXES.iter().any(|own| name.to_string_lossy().starts_with(own));
         is_all_ours &= is_ours;
         if is_ours && entry.file_type()?.is_file() {
-            keep_from_others(&entry.path());
+            restrict(&entry.path());
         }
     }
     if is_all_ours {
-        keep_from_others(folder);
+        restrict(folder);
     }
     Ok(())
 }
 
 /// A file whose permissions cannot be changed belongs to another user, who decides.
-fn keep_from_others(path: &Path) {
-    if let Ok(about) = fs::metadata(path)
-        && about.permissions().mode() & OTHERS != 0
+fn restrict(path: &Path) {
+    if let Ok(metadata) = fs::metadata(path)
+        && metadata.permissions().mode() & GROUP_AND_OTHERS != 0
     {
-        let _ = fs::set_permissions(path, Permissions::from_mode(about.permissions().mode() & !OTHERS));
+        let _ = fs::set_permissions(
+            path,
+            Permissions::from_mode(metadata.permissions().mode() & !GROUP_AND_OTHERS),
+        );
     }
 }
 
@@ -87,7 +90,7 @@ mod tests {
         store.backup(&around.path().join("backup.db"), 1).unwrap();
         let found = modes(&folder);
         assert!(found.len() > 4, "{found:?}");
-        assert!(found.iter().all(|(_, mode)| mode & OTHERS == 0), "{found:?}");
+        assert!(found.iter().all(|(_, mode)| mode & GROUP_AND_OTHERS == 0), "{found:?}");
         let backup = fs::metadata(around.path().join("backup.db")).unwrap();
         assert_eq!(backup.permissions().mode() & 0o777, OWNER_ONLY);
     }
@@ -101,7 +104,7 @@ mod tests {
         fs::read_dir(&folder).unwrap().for_each(|entry| open(&entry.unwrap().path(), 0o644));
         open(&folder, 0o755);
         drop(Store::open(&folder).unwrap());
-        assert!(modes(&folder).iter().all(|(_, mode)| mode & OTHERS == 0), "{:?}", modes(&folder));
+        assert!(modes(&folder).iter().all(|(_, mode)| mode & GROUP_AND_OTHERS == 0), "{:?}", modes(&folder));
         // A folder with other files may have its permissions for a reason.
         fs::write(folder.join("notes.txt"), "x").unwrap();
         open(&folder.join("notes.txt"), 0o644);

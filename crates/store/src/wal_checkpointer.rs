@@ -12,24 +12,24 @@ use rusqlite::Connection;
 
 use crate::{
     error::{Result, StoreError},
-    priority::step_back,
+    thread_priority::step_back,
 };
 
 /// Number of pages in the log (4 MB) from which a checkpoint is made. A page that was written several times is copied
 /// once; but writers wait for the disk meanwhile.
-const WORTH_IT: i64 = 1_000;
+const CHECKPOINT_AT_PAGES: i64 = 1_000;
 
 /// Maximum number of pages that the writer itself checkpoints. Only the writer can complete a checkpoint and restart
 /// the log: the other thread always finds newer frames.
-const FEW: i64 = 250;
+const MAX_INLINE_CHECKPOINT_PAGES: i64 = 250;
 
 /// Maximum number of pages in the log (128 MB); beyond it the writer checkpoints regardless of their number, because
 /// it writes faster than the disk.
-const FAR_TOO_MANY: i64 = 32_000;
+const MAX_WAL_PAGES: i64 = 32_000;
 
 /// Checkpoints the write-ahead log on its own thread.
 #[derive(Debug)]
-pub(crate) struct Checkpointer {
+pub(crate) struct WalCheckpointer {
     /// Locked during a checkpoint.
     connection: Arc<Mutex<Connection>>,
     wake: Option<SyncSender<()>>,
@@ -42,18 +42,19 @@ struct Pages {
     copied: i64,
 }
 
-impl Checkpointer {
+impl WalCheckpointer {
     pub(crate) fn start(connection: Connection) -> Result<Self> {
-        let (wake, woken) = mpsc::sync_channel(0);
+        let (wake, wake_ups) = mpsc::sync_channel(0);
         let connection = Arc::new(Mutex::new(connection));
-        let ours = connection.clone();
+        let own_connection = connection.clone();
         let thread = thread::Builder::new()
             .name("store-checkpoint".to_owned())
             .spawn(move || {
                 step_back();
-                while woken.recv().is_ok() {
+                while wake_ups.recv().is_ok() {
                     // A checkpoint that fails is tried again after more pages; the writer reports a full disk.
-                    let _ = checkpoint(&ours.lock().unwrap_or_else(PoisonError::into_inner), "PASSIVE");
+                    let _ =
+                        checkpoint(&own_connection.lock().unwrap_or_else(PoisonError::into_inner), "PASSIVE");
                 }
             })
             .map_err(|error| StoreError::Failed(format!("cannot start the checkpoint thread: {error}")))?;
@@ -61,17 +62,17 @@ impl Checkpointer {
     }
 
     /// Called on the writer's connection after each of its transactions.
-    pub(crate) fn follow(&self, writer: &Connection) -> Result<()> {
+    pub(crate) fn after_commit(&self, writer: &Connection) -> Result<()> {
         let Pages { written, copied } = checkpoint(writer, "NOOP")?;
-        let waiting = written - copied;
-        if written >= FAR_TOO_MANY {
+        let pending = written - copied;
+        if written >= MAX_WAL_PAGES {
             // Wait for the other thread, however slowly it progresses.
-            let _other_is_done = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+            let _other_thread_is_idle = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
             checkpoint(writer, "PASSIVE")?;
-        } else if written >= WORTH_IT && waiting < FEW {
+        } else if written >= CHECKPOINT_AT_PAGES && pending < MAX_INLINE_CHECKPOINT_PAGES {
             // Does nothing while the other thread checkpoints, and stops at the first page that a reader still needs.
             checkpoint(writer, "PASSIVE")?;
-        } else if waiting >= WORTH_IT
+        } else if pending >= CHECKPOINT_AT_PAGES
             && let Some(wake) = &self.wake
         {
             // Not received while the previous checkpoint is running.
@@ -81,14 +82,14 @@ impl Checkpointer {
     }
 
     /// Checkpoints everything and truncates the log. Returns `false` if a reader still needs the log.
-    pub(crate) fn empty(&self) -> Result<bool> {
+    pub(crate) fn truncate(&self) -> Result<bool> {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let mut statement = connection.prepare_cached("PRAGMA wal_checkpoint(TRUNCATE)")?;
         Ok(statement.query_row([], |row| row.get::<_, i64>(0))? == 0)
     }
 }
 
-impl Drop for Checkpointer {
+impl Drop for WalCheckpointer {
     fn drop(&mut self) {
         self.wake = None;
         if let Some(thread) = self.thread.take() {
@@ -120,17 +121,17 @@ mod tests {
         writer.pragma_update(None, "journal_mode", "WAL").unwrap();
         writer.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
         writer.execute_batch("CREATE TABLE bodies (body BLOB)").unwrap();
-        let checkpointer = Checkpointer::start(open()).unwrap();
+        let checkpointer = WalCheckpointer::start(open()).unwrap();
         let (mut longest, mut pages) = (0, 0);
-        while pages < 4 * FAR_TOO_MANY {
+        while pages < 4 * MAX_WAL_PAGES {
             writer.execute("INSERT INTO bodies VALUES (zeroblob(100 * 508))", []).unwrap();
-            checkpointer.follow(&writer).unwrap();
+            checkpointer.after_commit(&writer).unwrap();
             longest = longest.max(checkpoint(&writer, "NOOP").unwrap().written);
             pages += 100;
         }
-        assert!(longest > WORTH_IT, "{longest} pages");
-        assert!(longest < FAR_TOO_MANY + 1_000, "{longest} pages");
-        assert!(checkpointer.empty().unwrap());
+        assert!(longest > CHECKPOINT_AT_PAGES, "{longest} pages");
+        assert!(longest < MAX_WAL_PAGES + 1_000, "{longest} pages");
+        assert!(checkpointer.truncate().unwrap());
         assert_eq!(std::fs::metadata(folder.path().join("file.db-wal")).unwrap().len(), 0);
     }
 }

@@ -12,30 +12,30 @@ use std::{
 use crate::{
     Store,
     error::{Result, StoreError},
-    private,
+    file_permissions,
 };
 
 /// The lock file in the data folder; the system unlocks it when the process ends.
 const FILE_NAME: &str = "wholecall.lock";
 
 /// Maximum number of further attempts to lock, and the interval between them.
-const LOOKS: u32 = 10;
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(20);
+const MAX_LOCK_RETRIES: u32 = 10;
+const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Whether a process holds the lock of the store whose database is at a path.
-pub(crate) fn is_claimed(path: &Path) -> bool {
+pub(crate) fn is_locked(path: &Path) -> bool {
     let lock = File::open(path.with_file_name(FILE_NAME));
     lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// The lock. `None` inside if it is not held.
 #[derive(Debug, Default)]
-pub(crate) struct Claim(Mutex<Option<File>>);
+pub(crate) struct InstanceLock(Mutex<Option<File>>);
 
 impl Store {
     /// Locks the store for this process, as long as it is open: no other process may append or commit.
     pub fn claim(&self) -> Result<()> {
-        let mut held = self.shared.claim.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.shared.instance_lock.0.lock().unwrap_or_else(PoisonError::into_inner);
         if held.is_some() {
             return Ok(());
         }
@@ -43,14 +43,14 @@ impl Store {
         let failed =
             |error: std::io::Error| StoreError::Open { path: path.clone(), problem: error.to_string() };
         let open = || OpenOptions::new().write(true).open(&path);
-        let file = private::make_file(&path).and_then(|()| open()).map_err(failed)?;
+        let file = file_permissions::create_file(&path).and_then(|()| open()).map_err(failed)?;
         let mut locked = file.try_lock();
-        for _ in 0..LOOKS {
+        for _ in 0..MAX_LOCK_RETRIES {
             // A process that only tests the lock holds it for a moment.
             if !matches!(locked, Err(TryLockError::WouldBlock)) {
                 break;
             }
-            thread::sleep(LOOK_AGAIN_AFTER);
+            thread::sleep(LOCK_RETRY_INTERVAL);
             locked = file.try_lock();
         }
         match locked {
@@ -58,8 +58,8 @@ impl Store {
                 *held = Some(file);
                 drop(held);
                 self.renew_if_needed()?;
-                self.shared.readers.serve();
-                self.shared.tenant_readers.serve();
+                self.shared.readers.mark_serving();
+                self.shared.tenant_readers.mark_serving();
                 Ok(())
             }
             Err(TryLockError::WouldBlock) => Err(StoreError::Claimed(self.path().to_owned())),

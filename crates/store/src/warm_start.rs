@@ -7,7 +7,7 @@ use crate::{
     Position, Store, TenantId, TenantView,
     calls::entries_of_call,
     changes::{self, StoredChange},
-    damage::Reading,
+    damage::TolerantConnection,
     error::{Result, StoreError},
     journal::Entry,
 };
@@ -59,7 +59,7 @@ impl Store {
     pub fn recent_call(&self, call: RecentCall, position: Position) -> Result<Option<StoredCall>> {
         self.read(|connection| {
             let loaded = load(connection, call.0, position);
-            connection.damages.pass_over(loaded, None, || format!("session {}", call.0))
+            connection.damages.skip_damaged(loaded, None, || format!("session {}", call.0))
         })
     }
 }
@@ -111,7 +111,7 @@ fn arrived_before(connection: &Connection, time_ms: i64, until: Position) -> Res
 }
 
 /// The call of a session, or the session alone if it has no call.
-fn load(connection: &Reading<'_>, session: i64, position: Position) -> Result<StoredCall> {
+fn load(connection: &TolerantConnection<'_>, session: i64, position: Position) -> Result<StoredCall> {
     let (tenant, call): (i64, Option<i64>) = connection
         .prepare_cached("SELECT tenant, call FROM sessions WHERE session = ?1")?
         .query_row([session], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -136,7 +136,7 @@ fn load(connection: &Reading<'_>, session: i64, position: Position) -> Result<St
 impl StoredCall {
     /// Adds the current record, or the last readable one with the number of the current one, so that the next version
     /// has a higher number than both.
-    fn add_record(&mut self, connection: &Reading<'_>, call: i64) -> Result<()> {
+    fn add_record(&mut self, connection: &TolerantConnection<'_>, call: i64) -> Result<()> {
         let kept = "SELECT position, completed FROM calls WHERE call = ?1";
         let kept = connection
             .prepare_cached(kept)?
@@ -154,7 +154,7 @@ impl StoredCall {
             last = last.max(row.get::<_, i64>(2).unwrap_or_default().unsigned_abs());
             let read = StoredChange::read(row).and_then(|change| Ok((change.made_ms, change.call()?)));
             let place = || format!("change {}", row.get::<_, i64>(0).unwrap_or_default());
-            if let Some((made_ms, mut record)) = connection.pass_over(read, self.tenant.0, place)? {
+            if let Some((made_ms, mut record)) = connection.skip_damaged(read, self.tenant.0, place)? {
                 record.version = last;
                 (self.made_ms, self.record) = (made_ms, Some(Box::new(record)));
                 return Ok(());
@@ -177,7 +177,7 @@ pub(crate) fn current(connection: &Connection, call: i64) -> Result<Option<(Stor
 
 /// The notifications of a session up to a position of the journal.
 pub(crate) fn entries_of_session(
-    connection: &Reading<'_>,
+    connection: &TolerantConnection<'_>,
     session: i64,
     until: Position,
 ) -> Result<Vec<Entry>> {
@@ -188,7 +188,7 @@ pub(crate) fn entries_of_session(
     let mut rows = statement.query([session, until.0])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
-        entries.extend(Entry::read_or_pass_over(connection, row)?);
+        entries.extend(Entry::read_or_skip(connection, row)?);
     }
     Ok(entries)
 }

@@ -13,12 +13,11 @@ use crate::{
     Position, Store, TenantId,
     changes::ChangeKind,
     codec::{self, Kind},
-    damage::Damages,
+    damage::DamageLog,
     error::{Result, StoreError},
-    journal,
-    terms::{self, Place},
-    visits,
-    writer::{Memory, Started},
+    journal, queue_visits,
+    search_index::{self, IndexEntry},
+    writer::{Started, WriterCaches},
 };
 
 /// The result of assembling the journal up to a position.
@@ -91,7 +90,7 @@ impl Columns {
             wait_ms: record.durations.wait_ms,
             talk_ms: record.durations.talk_ms,
             hold_ms: record.durations.hold_ms,
-            transfers: record.moves.iter().filter(|step| is_transfer(step.kind)).count() as i64,
+            transfers: record.moves.iter().filter(|found| is_transfer(found.kind)).count() as i64,
             end_state: record.end_state.map(EndState::as_str),
         }
     }
@@ -99,7 +98,7 @@ impl Columns {
 
 /// A call's row before a commit.
 #[derive(Debug, Clone)]
-pub(crate) struct Before {
+pub(crate) struct CallRow {
     call: i64,
     start_ms: i64,
     state: Cow<'static, str>,
@@ -108,9 +107,9 @@ pub(crate) struct Before {
     completed: bool,
 }
 
-impl Before {
+impl CallRow {
     /// Whether no indexed column changes.
-    fn is_listed_as(&self, columns: &Columns) -> bool {
+    fn index_keys_unchanged(&self, columns: &Columns) -> bool {
         (self.start_ms, &*self.state, &*self.result) == (columns.start_ms, columns.state, columns.result)
     }
 }
@@ -128,9 +127,9 @@ impl Committing {
     pub fn wait(self) -> Result<()> {
         let Self { store, checkpoint, started } = self;
         let result = started.and_then(Started::wait);
-        *store.problem() = result.as_ref().err().map(StoreError::repeat);
+        *store.commit_failure() = result.as_ref().err().map(StoreError::repeat);
         result?;
-        store.shared.arrivals.are_journaled(checkpoint);
+        store.shared.arrivals.mark_journaled(checkpoint);
         Ok(())
     }
 }
@@ -157,24 +156,24 @@ impl Store {
         made: Vec<Made>,
         packed: Vec<Vec<u8>>,
     ) -> Result<Started<()>> {
-        let received = self.shared.arrivals.until(checkpoint)?;
+        let received = self.shared.arrivals.unjournaled_until(checkpoint)?;
         let arrived = *self.shared.journal.borrow();
-        self.writer().start_job(move |transaction, memory| {
+        self.writer().start_job(move |transaction, caches| {
             for (made, packed) in made.iter().zip(&packed) {
                 match &made.what {
                     VersionKind::Version { kind, call } => {
-                        add_version(transaction, memory, made, *kind, call, packed)?
+                        add_version(transaction, caches, made, *kind, call, packed)?
                     }
-                    VersionKind::Merged { id, into } => merge(transaction, memory, made, id, into, packed)?,
+                    VersionKind::Merged { id, into } => merge(transaction, caches, made, id, into, packed)?,
                 }
             }
             // After the versions: most of the sessions have been assigned to calls by now.
-            received.iter().try_for_each(|received| journal::add(transaction, memory, received))?;
+            received.iter().try_for_each(|received| journal::add(transaction, caches, received))?;
             transaction
                 .prepare_cached(
                     "UPDATE checkpoint SET position = max(position, ?1), cursor = ?2, arrived = max(arrived, ?3)",
                 )?
-                .execute(params![checkpoint.0, memory.cursor.0, arrived.0])?;
+                .execute(params![checkpoint.0, caches.cursor.0, arrived.0])?;
             Ok(())
         })
     }
@@ -194,37 +193,38 @@ fn pack(what: &VersionKind) -> Result<Vec<u8>> {
 
 fn add_version(
     transaction: &Transaction<'_>,
-    memory: &mut Memory,
+    caches: &mut WriterCaches,
     made: &Made,
     kind: ChangeKind,
     record: &Call,
     packed: &[u8],
 ) -> Result<()> {
     let tenant = made.tenant.0;
-    let before = match memory.calls.find(tenant, &[&record.id]) {
+    let before = match caches.calls.get(tenant, &[&record.id]) {
         Some(before) => Some(before.clone()),
-        None => before(transaction, &memory.damages, tenant, &record.id)?,
+        None => call_row(transaction, &caches.damages, tenant, &record.id)?,
     };
     let call = match &before {
         Some(before) => before.call,
-        None => next_call(transaction, memory)?,
+        None => next_call(transaction, caches)?,
     };
     let columns = Columns::of(record);
-    let place = Place {
+    let index_entry = IndexEntry {
         tenant,
         call,
         start_ms: columns.start_ms,
         before: before.as_ref().map(|before| (before.start_ms, &before.terms[..])),
         was_over: before.as_ref().is_some_and(|before| before.completed),
     };
-    let terms = terms::enter(transaction, &mut memory.terms, &place, record)?;
-    let cursor = add_change(transaction, memory, made, Told { call, kind, version: record.version, packed })?;
+    let terms = search_index::upsert(transaction, &mut caches.terms, &index_entry, record)?;
+    let cursor =
+        add_change(transaction, caches, made, FeedEntry { call, kind, version: record.version, packed })?;
     let completed = matches!(kind, ChangeKind::Completed | ChangeKind::Revised)
         || before.as_ref().is_some_and(|before| before.completed);
     let sql = match &before {
         None => INSERT_CALL,
-        Some(before) if before.is_listed_as(&columns) => UPDATE_CALL,
-        Some(_) => UPDATE_LISTED_CALL,
+        Some(before) if before.index_keys_unchanged(&columns) => UPDATE_CALL,
+        Some(_) => UPDATE_INDEXED_CALL,
     };
     transaction.prepare_cached(sql)?.execute(params![
         call,
@@ -242,18 +242,18 @@ fn add_version(
         columns.talk_ms,
         columns.hold_ms,
         columns.transfers,
-        terms::to_bytes(&terms),
+        search_index::encode_terms(&terms),
         columns.end_state,
     ])?;
     // Completed calls rarely change again.
     if completed {
-        memory.calls.forget(tenant, &[&record.id]);
+        caches.calls.remove(tenant, &[&record.id]);
     } else {
         let Columns { start_ms, state, result, .. } = columns;
-        let now = Before { call, start_ms, state: state.into(), result: result.into(), terms, completed };
-        memory.calls.remember(tenant, &[&record.id], now);
+        let now = CallRow { call, start_ms, state: state.into(), result: result.into(), terms, completed };
+        caches.calls.insert(tenant, &[&record.id], now);
     }
-    claim_sessions(transaction, memory, tenant, call, record)
+    assign_sessions(transaction, caches, tenant, call, record)
 }
 
 const INSERT_CALL: &str = "INSERT INTO calls
@@ -264,85 +264,91 @@ const UPDATE_CALL: &str =
     "UPDATE calls SET cursor = ?4, position = ?5, completed = ?6, end_ms = ?8, direction = ?10,
     wait_ms = ?12, talk_ms = ?13, hold_ms = ?14, transfers = ?15, terms = ?16, end_state = ?17 WHERE call = ?1";
 
-const UPDATE_LISTED_CALL: &str = "UPDATE calls SET cursor = ?4, position = ?5, completed = ?6, start_ms = ?7,
+const UPDATE_INDEXED_CALL: &str =
+    "UPDATE calls SET cursor = ?4, position = ?5, completed = ?6, start_ms = ?7,
     end_ms = ?8, state = ?9, direction = ?10, result = ?11, wait_ms = ?12, talk_ms = ?13, hold_ms = ?14,
     transfers = ?15, terms = ?16, end_state = ?17 WHERE call = ?1";
 
 /// Assigns sessions to a call, also those that only a link names: if one of these is received later, it belongs to
 /// this call unless another call has it.
-fn claim_sessions(
+fn assign_sessions(
     transaction: &Transaction<'_>,
-    memory: &mut Memory,
+    caches: &mut WriterCaches,
     tenant: i64,
     call: i64,
     record: &Call,
 ) -> Result<()> {
-    let mut claim = transaction.prepare_cached(
+    let mut assign = transaction.prepare_cached(
         "INSERT INTO sessions (call, tenant, id) VALUES (?1, ?2, ?3)
          ON CONFLICT (tenant, id) DO UPDATE SET call = excluded.call
          WHERE call IS NOT excluded.call AND (?4 OR call IS NULL)",
     )?;
     for session in &record.sessions {
         let id = &*session.telephony_session_id;
-        let remembered = memory.sessions.find(tenant, &[id]);
-        if remembered.as_ref().is_some_and(|remembered| remembered.call == Some(call)) {
+        let cached = caches.sessions.get(tenant, &[id]);
+        if cached.as_ref().is_some_and(|cached| cached.call == Some(call)) {
             continue;
         }
-        claim.execute(params![call, tenant, id, session.seen])?;
-        if let Some(remembered) = remembered.filter(|_| session.seen) {
-            remembered.call = Some(call);
+        assign.execute(params![call, tenant, id, session.seen])?;
+        if let Some(cached) = cached.filter(|_| session.seen) {
+            cached.call = Some(call);
         }
     }
     Ok(())
 }
 
-fn next_call(transaction: &Transaction<'_>, memory: &mut Memory) -> Result<i64> {
+fn next_call(transaction: &Transaction<'_>, caches: &mut WriterCaches) -> Result<i64> {
     // Rows of `changes` remain after their call was merged away: its number must not be assigned again.
     let last = "SELECT max((SELECT coalesce(max(call), 0) FROM calls), (SELECT coalesce(max(call), 0) FROM changes))";
-    let last = match memory.last_call {
+    let last = match caches.last_call {
         Some(last) => last,
         None => transaction.prepare_cached(last)?.query_row([], |row| row.get(0))?,
     };
-    memory.last_call = Some(last + 1);
+    caches.last_call = Some(last + 1);
     Ok(last + 1)
 }
 
 /// The terms of a call. If the list is damaged, the call's index entries are removed, and the next version enters it
 /// again.
-fn terms_or_none(
+fn readable_terms(
     transaction: &Transaction<'_>,
-    damages: &Damages,
+    damages: &DamageLog,
     tenant: i64,
     call: i64,
     listed: Vec<u8>,
 ) -> Result<Vec<i64>> {
-    let read = terms::from_bytes(&listed);
-    let terms = damages.pass_over(read, Some(tenant), || format!("terms of call number {call}"))?;
+    let read = search_index::decode_terms(&listed);
+    let terms = damages.skip_damaged(read, Some(tenant), || format!("terms of call number {call}"))?;
     if terms.is_none() {
         transaction.execute("DELETE FROM call_terms WHERE call = ?1", [call])?;
-        visits::remove(transaction, call)?;
+        queue_visits::remove(transaction, call)?;
     }
     Ok(terms.unwrap_or_default())
 }
 
-fn before(transaction: &Transaction<'_>, damages: &Damages, tenant: i64, id: &str) -> Result<Option<Before>> {
+fn call_row(
+    transaction: &Transaction<'_>,
+    damages: &DamageLog,
+    tenant: i64,
+    id: &str,
+) -> Result<Option<CallRow>> {
     let sql =
         "SELECT call, start_ms, state, result, terms, completed FROM calls WHERE tenant = ?1 AND id = ?2";
     let mut statement = transaction.prepare_cached(sql)?;
     let mut rows = statement.query(params![tenant, id])?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    Ok(Some(Before {
+    Ok(Some(CallRow {
         call: row.get(0)?,
         start_ms: row.get(1)?,
         state: row.get::<_, String>(2)?.into(),
         result: row.get::<_, String>(3)?.into(),
-        terms: terms_or_none(transaction, damages, tenant, row.get(0)?, row.get(4)?)?,
+        terms: readable_terms(transaction, damages, tenant, row.get(0)?, row.get(4)?)?,
         completed: row.get(5)?,
     }))
 }
 
 /// An entry of the feed.
-struct Told<'a> {
+struct FeedEntry<'a> {
     call: i64,
     kind: ChangeKind,
     version: u64,
@@ -351,23 +357,23 @@ struct Told<'a> {
 
 fn add_change(
     transaction: &Transaction<'_>,
-    memory: &mut Memory,
+    caches: &mut WriterCaches,
     made: &Made,
-    told: Told<'_>,
+    entry: FeedEntry<'_>,
 ) -> Result<Position> {
-    let cursor = memory.cursor.next();
-    let Told { call, kind, version, packed } = told;
+    let cursor = caches.cursor.next();
+    let FeedEntry { call, kind, version, packed } = entry;
     transaction
         .prepare_cached("INSERT INTO changes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
         .execute(params![cursor.0, made.tenant.0, call, kind.as_str(), version as i64, made.at_ms, packed])?;
-    memory.cursor = cursor;
+    caches.cursor = cursor;
     Ok(cursor)
 }
 
 /// Merges a call into another: its versions stay in the feed, but it is no longer found.
 fn merge(
     transaction: &Transaction<'_>,
-    memory: &mut Memory,
+    caches: &mut WriterCaches,
     made: &Made,
     id: &CallId,
     into: &CallId,
@@ -381,17 +387,17 @@ fn merge(
     transaction
         .prepare_cached("DELETE FROM merged WHERE tenant = ?1 AND id = ?2")?
         .execute(params![tenant, &**into])?;
-    let gone = before(transaction, &memory.damages, tenant, id)?;
-    memory.calls.forget(tenant, &[id]);
-    let call = match &gone {
-        Some(gone) => {
-            terms::remove(transaction, gone.call, gone.start_ms, &gone.terms)?;
-            terms::forget_unused(transaction, &mut memory.terms, &gone.terms)?;
-            transaction.prepare_cached("DELETE FROM calls WHERE call = ?1")?.execute([gone.call])?;
-            gone.call
+    let merged_call = call_row(transaction, &caches.damages, tenant, id)?;
+    caches.calls.remove(tenant, &[id]);
+    let call = match &merged_call {
+        Some(merged_call) => {
+            search_index::remove(transaction, merged_call.call, merged_call.start_ms, &merged_call.terms)?;
+            search_index::delete_orphaned_terms(transaction, &mut caches.terms, &merged_call.terms)?;
+            transaction.prepare_cached("DELETE FROM calls WHERE call = ?1")?.execute([merged_call.call])?;
+            merged_call.call
         }
         None => 0,
     };
-    add_change(transaction, memory, made, Told { call, kind: ChangeKind::Merged, version: 0, packed })?;
+    add_change(transaction, caches, made, FeedEntry { call, kind: ChangeKind::Merged, version: 0, packed })?;
     Ok(())
 }

@@ -4,17 +4,18 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{
     Position, Store, TenantId,
-    assembled::Columns,
     calls::entries_of_call,
     changes::StoredChange,
     codec,
-    damage::{Damage, Damages, Reading},
+    commit::Columns,
+    damage::{Damage, DamageLog, TolerantConnection},
     deliveries::DeliveryState,
     error::{Result, StoreError},
     journal::Entry,
-    lately::Lately,
-    recovery::{StoredCall, current, entries_of_session},
-    schema, terms, visits,
+    queue_visits,
+    recent_cache::RecentCache,
+    schema, search_index,
+    warm_start::{StoredCall, current, entries_of_session},
 };
 
 /// A row of the journal.
@@ -57,7 +58,7 @@ pub struct Stray {
 }
 
 /// Minimum time after its last notification from which a call must have a record.
-const SETTLED_MS: i64 = 120_000;
+const SETTLED_AFTER_MS: i64 = 120_000;
 
 impl Store {
     /// Problems that SQLite's integrity check finds in the files.
@@ -76,7 +77,10 @@ impl Store {
         })?;
         Ok(match end - removed - there {
             0 => Vec::new(),
-            missing => vec![format!("{} notifications are expected, {there} were found: {missing} are missing", end - removed)],
+            missing => vec![format!(
+                "{} notifications are expected, {there} were found: {missing} are missing",
+                end - removed
+            )],
         })
     }
 
@@ -124,31 +128,31 @@ impl Store {
     /// Reads everything that is not in a call's current record: the feed with all versions, directories, deliveries
     /// and attempts, rejected bodies, arrivals. Returns what cannot be read.
     pub fn audit_rest(&self) -> Result<Vec<Damage>> {
-        let damages = Damages::default();
+        let damages = DamageLog::default();
         self.shared.readers.with(|connection| {
             let moment = connection.unchecked_transaction()?;
-            let reading = Reading { connection: &moment, damages: &damages };
-            audit_changes(&reading)?;
-            audit_packed(&reading, "quarantine", "position, tenant, body", "rejected body")?;
-            audit_packed(&reading, "directories", "directory, tenant, contents", "directory")?;
-            audit_texts(&reading)?;
+            let reader = TolerantConnection { connection: &moment, damages: &damages };
+            audit_changes(&reader)?;
+            audit_compressed(&reader, "quarantine", "position, tenant, body", "rejected body")?;
+            audit_compressed(&reader, "directories", "directory, tenant, contents", "directory")?;
+            audit_texts(&reader)?;
             Ok(moment.finish()?)
         })?;
-        self.shared.arrivals.look_through(&damages)?;
-        Ok(damages.take_news())
+        self.shared.arrivals.audit(&damages)?;
+        Ok(damages.take_unreported())
     }
 
     /// Moves unreadable versions that are not a call's current one from the feed to a table of their own; returns
     /// their number. Blocks.
     pub fn set_aside_unreadable_changes(&self) -> Result<usize> {
-        let damages = Damages::default();
+        let damages = DamageLog::default();
         let unreadable: Vec<i64> = self.shared.readers.with(|connection| {
             let moment = connection.unchecked_transaction()?;
-            let found = audit_changes(&Reading { connection: &moment, damages: &damages })?;
+            let found = audit_changes(&TolerantConnection { connection: &moment, damages: &damages })?;
             moment.finish()?;
             Ok(found)
         })?;
-        self.writer().run(move |transaction, memory| {
+        self.writer().run(move |transaction, caches| {
             let mut count = 0;
             for cursor in unreadable {
                 let is_past = "cursor = ?1 AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.cursor = changes.cursor)";
@@ -163,7 +167,7 @@ impl Store {
             transaction
                 .prepare_cached("UPDATE checkpoint SET removed = removed + ?1")?
                 .execute([count as i64])?;
-            memory.rewrites += u64::from(count > 0);
+            caches.data_epoch += u64::from(count > 0);
             Ok(count)
         })
     }
@@ -172,17 +176,17 @@ impl Store {
     pub fn feed_problems(&self) -> Result<Vec<String>> {
         self.read(|connection| {
             let mut problems = Vec::new();
-            let (made, removed, last, there): (i64, i64, i64, i64) = connection.query_row(
+            let (created, removed, last, there): (i64, i64, i64, i64) = connection.query_row(
                 "SELECT cursor, removed, (SELECT coalesce(max(cursor), 0) FROM changes), (SELECT count(*) FROM changes)
                  FROM checkpoint",
                 [],
                 |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
             )?;
-            if last > made {
-                problems.push(format!("the last change is {last}, but only {made} were created"));
+            if last > created {
+                problems.push(format!("the last change is {last}, but only {created} were created"));
             }
-            if made - removed != there {
-                problems.push(format!("{} changes are expected, {there} were found", made - removed));
+            if created - removed != there {
+                problems.push(format!("{} changes are expected, {there} were found", created - removed));
             }
             let mut statement = connection.prepare(
                 "SELECT a.cursor FROM changes AS a
@@ -217,8 +221,9 @@ impl Store {
             for row in rows {
                 let (tenant, session) = row?;
                 let entries = entries_of_session(connection, session, Position(i64::MAX))?;
-                let settled =
-                    |entry: &Entry| entry.position.0 <= checkpoint && entry.arrived_ms < now_ms - SETTLED_MS;
+                let settled = |entry: &Entry| {
+                    entry.position.0 <= checkpoint && entry.arrived_ms < now_ms - SETTLED_AFTER_MS
+                };
                 if !entries.iter().all(settled) {
                     continue;
                 }
@@ -236,10 +241,10 @@ impl Store {
     /// all terms of all calls. Blocks.
     pub fn forget_terms(&self, call: &AuditedCall) -> Result<()> {
         let number = call.number;
-        self.writer().run(move |transaction, memory| {
-            memory.calls = Lately::default();
+        self.writer().run(move |transaction, caches| {
+            caches.calls = RecentCache::default();
             transaction.execute("DELETE FROM call_terms WHERE call = ?1", [number])?;
-            visits::remove(transaction, number)?;
+            queue_visits::remove(transaction, number)?;
             transaction.execute("UPDATE calls SET terms = x'' WHERE call = ?1", [number])?;
             Ok(())
         })
@@ -247,8 +252,8 @@ impl Store {
 }
 
 /// Reads every change; returns those that cannot be read.
-fn audit_changes(reading: &Reading<'_>) -> Result<Vec<i64>> {
-    let mut statement = reading
+fn audit_changes(reader: &TolerantConnection<'_>) -> Result<Vec<i64>> {
+    let mut statement = reader
         .prepare("SELECT cursor, kind, version, made_ms, record, tenant FROM changes ORDER BY cursor")?;
     let mut rows = statement.query([])?;
     let mut unreadable = Vec::new();
@@ -258,7 +263,7 @@ fn audit_changes(reading: &Reading<'_>) -> Result<Vec<i64>> {
             _ => change.call().map(drop),
         });
         let cursor: i64 = row.get(0)?;
-        if reading.pass_over(read, row.get(5)?, || format!("change {cursor}"))?.is_none() {
+        if reader.skip_damaged(read, row.get(5)?, || format!("change {cursor}"))?.is_none() {
             unreadable.push(cursor);
         }
     }
@@ -266,20 +271,20 @@ fn audit_changes(reading: &Reading<'_>) -> Result<Vec<i64>> {
 }
 
 /// Reads the compressed text of each row of a table, from the columns number, tenant and text.
-fn audit_packed(reading: &Reading<'_>, table: &str, columns: &str, what: &str) -> Result<()> {
-    let mut statement = reading.prepare(&format!("SELECT {columns} FROM {table}"))?;
+fn audit_compressed(reader: &TolerantConnection<'_>, table: &str, columns: &str, what: &str) -> Result<()> {
+    let mut statement = reader.prepare(&format!("SELECT {columns} FROM {table}"))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let number: i64 = row.get(0)?;
         let packed = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from).map_err(StoreError::from);
         let read = packed.and_then(codec::unpack);
-        reading.pass_over(read, row.get(1)?, || format!("{what} {number}"))?;
+        reader.skip_damaged(read, row.get(1)?, || format!("{what} {number}"))?;
     }
     Ok(())
 }
 
 /// Reads the columns that contain JSON.
-fn audit_texts(reading: &Reading<'_>) -> Result<()> {
+fn audit_texts(reader: &TolerantConnection<'_>) -> Result<()> {
     let texts = [
         ("SELECT tenant, tenant, settings FROM tenants", "settings of tenant"),
         ("SELECT endpoint, tenant, settings FROM endpoints", "settings of endpoint"),
@@ -288,7 +293,7 @@ fn audit_texts(reading: &Reading<'_>) -> Result<()> {
         ("SELECT account, tenant, state FROM connections", "connection to account"),
     ];
     for (sql, what) in texts {
-        let mut statement = reading.prepare(sql)?;
+        let mut statement = reader.prepare(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let number: rusqlite::types::Value = row.get(0)?;
@@ -297,7 +302,7 @@ fn audit_texts(reading: &Reading<'_>) -> Result<()> {
                 serde_json::from_str::<serde::de::IgnoredAny>(text)
                     .map_err(|error| StoreError::Damaged(format!("it cannot be read: {error}")))
             });
-            reading.pass_over(read, row.get(1)?, || match number {
+            reader.skip_damaged(read, row.get(1)?, || match number {
                 rusqlite::types::Value::Text(name) => format!("{what} {name}"),
                 rusqlite::types::Value::Integer(number) => format!("{what} number {number}"),
                 _ => what.to_owned(),
@@ -305,19 +310,24 @@ fn audit_texts(reading: &Reading<'_>) -> Result<()> {
         }
     }
     let states = "SELECT event, endpoints.tenant, state FROM deliveries JOIN endpoints USING (endpoint)";
-    let mut statement = reading.prepare(states)?;
+    let mut statement = reader.prepare(states)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let event: i64 = row.get(0)?;
         let state: String = row.get(2)?;
         let read = DeliveryState::from_word(&state)
             .ok_or_else(|| StoreError::Damaged(format!("a delivery in the unknown state {state:?}")));
-        reading.pass_over(read, row.get(1)?, || format!("delivery of event {event}"))?;
+        reader.skip_damaged(read, row.get(1)?, || format!("delivery of event {event}"))?;
     }
     Ok(())
 }
 
-fn audit_call(connection: &Reading<'_>, number: i64, tenant: TenantId, id: String) -> Result<AuditedCall> {
+fn audit_call(
+    connection: &TolerantConnection<'_>,
+    number: i64,
+    tenant: TenantId,
+    id: String,
+) -> Result<AuditedCall> {
     let last: Option<(i64, i64)> = connection
         .prepare_cached(
             "SELECT cursor, version FROM changes WHERE call = ?1 AND version > 0 ORDER BY cursor DESC LIMIT 1",
@@ -333,15 +343,15 @@ fn audit_call(connection: &Reading<'_>, number: i64, tenant: TenantId, id: Strin
             problems.push("its current record is not its last version".to_owned());
         }
         if let Some(record) = &stored.record {
-            let ours = kept_columns(connection, number, record)?;
-            if !ours {
+            let agrees = columns_agree(connection, number, record)?;
+            if !agrees {
                 problems.push("its columns differ from its record".to_owned());
             }
-            match terms::problem(connection, tenant.0, number, record) {
+            match search_index::find_problem(connection, tenant.0, number, record) {
                 Ok(problem) => problems.extend(problem),
                 Err(error) => problems.push(error.to_string()),
             }
-            if !visits::are_those_of(connection, number, record)? {
+            if !queue_visits::match_record(connection, number, record)? {
                 problems.push("its queue visits differ from its record".to_owned());
             }
         }
@@ -372,7 +382,11 @@ pub(crate) fn unreadable_entries(
 }
 
 /// A call with the notifications that its record includes.
-pub(crate) fn stored(connection: &Reading<'_>, call: i64, tenant: TenantId) -> Result<(StoredCall, i64)> {
+pub(crate) fn stored(
+    connection: &TolerantConnection<'_>,
+    call: i64,
+    tenant: TenantId,
+) -> Result<(StoredCall, i64)> {
     let gone = || StoreError::Damaged("its current record is missing".to_owned());
     let (change, position, completed) = current(connection, call)?.ok_or_else(gone)?;
     let StoredChange { cursor, made_ms, record, .. } = change;
@@ -384,7 +398,7 @@ pub(crate) fn stored(connection: &Reading<'_>, call: i64, tenant: TenantId) -> R
 }
 
 /// Whether the columns agree with the record.
-fn kept_columns(connection: &Connection, call: i64, record: &wholecall_record::Call) -> Result<bool> {
+fn columns_agree(connection: &Connection, call: i64, record: &wholecall_record::Call) -> Result<bool> {
     let columns = Columns::of(record);
     let completed = record.state != wholecall_record::call::State::Live;
     let sql = "SELECT count(*) FROM calls WHERE call = ?1 AND id = ?2 AND start_ms = ?3 AND end_ms = ?4 AND state = ?5
