@@ -305,7 +305,7 @@ fn insert(transaction: &Transaction<'_>, entry: &NewAuditEntry, tenant: Option<i
     let result = if entry.is_refused { "refused" } else { "done" };
     transaction
         .prepare_cached(
-            "INSERT INTO audit (at_ms, last_ms, tenant, tenant_name, actor, key, key_hint, key_name, address, what,
+            "INSERT INTO audit (first_ms, last_ms, tenant, tenant_name, actor, key, key_hint, key_name, address, action,
                  object, result, count)
              VALUES (?1, ?2, ?3, (SELECT name FROM tenants WHERE tenant = ?3), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
@@ -329,7 +329,7 @@ fn insert(transaction: &Transaction<'_>, entry: &NewAuditEntry, tenant: Option<i
 /// Removes the oldest entries of a tenant beyond the maximum.
 fn enforce_limit(transaction: &Transaction<'_>, tenant: i64, result: &str, max: i64) -> Result<()> {
     let count: i64 = transaction
-        .prepare_cached("SELECT entries FROM audit_kept WHERE tenant = ?1 AND result = ?2")?
+        .prepare_cached("SELECT entries FROM audit_counts WHERE tenant = ?1 AND result = ?2")?
         .query_row(params![tenant, result], |row| row.get(0))?;
     if count > max {
         transaction
@@ -350,8 +350,8 @@ fn entries(
     // One tenant's by the index; all in the order of the table.
     let of = if tenant.is_some() { "tenant = ?1 AND result IN ('done', 'refused')" } else { "?1 IS NULL" };
     let sql = format!(
-        "SELECT entry, at_ms, last_ms, tenant_name, actor, key, key_hint, key_name, address, what, object, result, count
-         FROM audit WHERE {of} AND (?2 IS NULL OR what = ?2) AND last_ms >= ?3 AND at_ms < ?4 AND entry < ?5
+        "SELECT entry, first_ms, last_ms, tenant_name, actor, key, key_hint, key_name, address, action, object, result, count
+         FROM audit WHERE {of} AND (?2 IS NULL OR action = ?2) AND last_ms >= ?3 AND first_ms < ?4 AND entry < ?5
          ORDER BY entry DESC LIMIT ?6"
     );
     let mut statement = connection.prepare_cached(&sql)?;

@@ -27,7 +27,7 @@ impl Store {
     pub fn backups_before(&self, before_ms: i64) -> Result<Vec<Backup>> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT made_ms, file FROM backups WHERE made_ms <= ?1 ORDER BY backup DESC",
+                "SELECT created_ms, file FROM backups WHERE created_ms <= ?1 ORDER BY backup DESC",
             )?;
             let rows = statement
                 .query_map([before_ms], |row| Ok(Backup { made_ms: row.get(0)?, file: row.get(1)? }))?;
@@ -51,7 +51,7 @@ impl Store {
                 let name = name.to_string_lossy().into_owned();
                 let who = self.who.clone();
                 self.writer().run(move |transaction, _| {
-                    let insert = "INSERT INTO backups (made_ms, file) VALUES (?1, ?2)";
+                    let insert = "INSERT INTO backups (created_ms, file) VALUES (?1, ?2)";
                     transaction.execute(insert, params![now_ms, name])?;
                     note(transaction, &who, None, What::Backup, &name)
                 })?;

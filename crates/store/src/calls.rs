@@ -167,7 +167,7 @@ fn merged_into(connection: &Connection, tenant: i64, id: &str) -> Result<Option<
 /// The current version of a call, or the one that was current at a time.
 fn version(connection: &Connection, call: i64, as_of_ms: Option<i64>) -> Result<Option<StoredVersion>> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {} FROM changes WHERE call = ?1 AND version > 0 AND made_ms <= ?2 ORDER BY cursor DESC LIMIT 1",
+        "SELECT {} FROM changes WHERE call = ?1 AND version > 0 AND created_ms <= ?2 ORDER BY cursor DESC LIMIT 1",
         changes::COLUMNS
     ))?;
     let mut rows = statement.query(params![call, as_of_ms.unwrap_or(i64::MAX)])?;

@@ -100,7 +100,7 @@ pub struct Published {
 }
 
 /// The columns that [`StoredChange::read`] expects.
-pub(crate) const COLUMNS: &str = "cursor, kind, version, made_ms, record";
+pub(crate) const COLUMNS: &str = "cursor, kind, version, created_ms, record";
 
 impl StoredChange {
     pub(crate) fn read(row: &Row<'_>) -> Result<Self> {
@@ -204,7 +204,7 @@ impl TenantView {
     /// When the tenant's last change was created, milliseconds since 1970. `None` if there is none.
     pub fn last_made_ms(&self) -> Result<Option<i64>> {
         self.read(|connection, tenant| {
-            let sql = "SELECT made_ms FROM changes WHERE tenant = ?1 ORDER BY cursor DESC LIMIT 1";
+            let sql = "SELECT created_ms FROM changes WHERE tenant = ?1 ORDER BY cursor DESC LIMIT 1";
             Ok(connection.prepare_cached(sql)?.query_row([tenant], |row| row.get(0)).optional()?)
         })
     }

@@ -133,7 +133,7 @@ impl Store {
             let moment = connection.unchecked_transaction()?;
             let reader = TolerantConnection { connection: &moment, damages: &damages };
             audit_changes(&reader)?;
-            audit_compressed(&reader, "quarantine", "position, tenant, body", "rejected body")?;
+            audit_compressed(&reader, "rejected", "id, tenant, body", "rejected body")?;
             audit_compressed(&reader, "directories", "directory, tenant, contents", "directory")?;
             audit_texts(&reader)?;
             Ok(moment.finish()?)
@@ -156,16 +156,16 @@ impl Store {
             let mut count = 0;
             for cursor in unreadable {
                 let is_past = "cursor = ?1 AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.cursor = changes.cursor)";
-                let copy = format!("INSERT OR REPLACE INTO set_aside SELECT * FROM changes WHERE {is_past}");
+                let copy = format!("INSERT OR REPLACE INTO unreadable_changes SELECT * FROM changes WHERE {is_past}");
                 transaction.prepare_cached(&copy)?.execute([cursor])?;
                 let delete = format!("DELETE FROM changes WHERE {is_past}");
                 count += transaction.prepare_cached(&delete)?.execute([cursor])?;
                 transaction
-                    .prepare_cached("UPDATE deliveries SET state = 'exhausted', next_ms = NULL WHERE event = ?1 AND state = 'pending'")?
+                    .prepare_cached("UPDATE deliveries SET state = 'exhausted', next_attempt_ms = NULL WHERE event = ?1 AND state = 'pending'")?
                     .execute([cursor])?;
             }
             transaction
-                .prepare_cached("UPDATE checkpoint SET removed = removed + ?1")?
+                .prepare_cached("UPDATE checkpoint SET removed_changes = removed_changes + ?1")?
                 .execute([count as i64])?;
             caches.data_epoch += u64::from(count > 0);
             Ok(count)
@@ -177,7 +177,7 @@ impl Store {
         self.read(|connection| {
             let mut problems = Vec::new();
             let (created, removed, last, there): (i64, i64, i64, i64) = connection.query_row(
-                "SELECT cursor, removed, (SELECT coalesce(max(cursor), 0) FROM changes), (SELECT count(*) FROM changes)
+                "SELECT cursor, removed_changes, (SELECT coalesce(max(cursor), 0) FROM changes), (SELECT count(*) FROM changes)
                  FROM checkpoint",
                 [],
                 |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
@@ -254,7 +254,7 @@ impl Store {
 /// Reads every change; returns those that cannot be read.
 fn audit_changes(reader: &TolerantConnection<'_>) -> Result<Vec<i64>> {
     let mut statement = reader
-        .prepare("SELECT cursor, kind, version, made_ms, record, tenant FROM changes ORDER BY cursor")?;
+        .prepare("SELECT cursor, kind, version, created_ms, record, tenant FROM changes ORDER BY cursor")?;
     let mut rows = statement.query([])?;
     let mut unreadable = Vec::new();
     while let Some(row) = rows.next()? {
@@ -289,7 +289,7 @@ fn audit_texts(reader: &TolerantConnection<'_>) -> Result<()> {
         ("SELECT tenant, tenant, settings FROM tenants", "settings of tenant"),
         ("SELECT endpoint, tenant, settings FROM endpoints", "settings of endpoint"),
         ("SELECT notice, tenant, data FROM notices", "notice"),
-        ("SELECT gap, tenant, missing FROM gaps", "gap"),
+        ("SELECT gap, tenant, missing_sessions FROM gaps", "gap"),
         ("SELECT account, tenant, state FROM connections", "connection to account"),
     ];
     for (sql, what) in texts {

@@ -157,7 +157,7 @@ impl Store {
         packed: Vec<Vec<u8>>,
     ) -> Result<Started<()>> {
         let received = self.shared.arrivals.unjournaled_until(checkpoint)?;
-        let arrived = *self.shared.journal.borrow();
+        let durable = *self.shared.journal.borrow();
         self.writer().start_job(move |transaction, caches| {
             for (made, packed) in made.iter().zip(&packed) {
                 match &made.what {
@@ -171,9 +171,9 @@ impl Store {
             received.iter().try_for_each(|received| journal::add(transaction, caches, received))?;
             transaction
                 .prepare_cached(
-                    "UPDATE checkpoint SET position = max(position, ?1), cursor = ?2, arrived = max(arrived, ?3)",
+                    "UPDATE checkpoint SET position = max(position, ?1), cursor = ?2, durable_position = max(durable_position, ?3)",
                 )?
-                .execute(params![checkpoint.0, caches.cursor.0, arrived.0])?;
+                .execute(params![checkpoint.0, caches.cursor.0, durable.0])?;
             Ok(())
         })
     }

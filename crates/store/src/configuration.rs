@@ -9,8 +9,8 @@ impl Store {
     /// Running services poll it.
     pub fn tenants_version(&self) -> Result<i64> {
         self.read_tenants(|connection| {
-            let count = "SELECT count FROM tenant_changes";
-            Ok(connection.prepare_cached(count)?.query_row([], |row| row.get(0))?)
+            let version = "SELECT version FROM configuration_version";
+            Ok(connection.prepare_cached(version)?.query_row([], |row| row.get(0))?)
         })
     }
 
@@ -21,7 +21,7 @@ impl Store {
     ) -> Result<T> {
         self.writer().run(move |transaction, caches| {
             let value = change(transaction, caches)?;
-            transaction.execute("UPDATE tenant_changes SET count = count + 1", [])?;
+            transaction.execute("UPDATE configuration_version SET version = version + 1", [])?;
             Ok(value)
         })
     }

@@ -57,7 +57,8 @@ impl Store {
             add_account(transaction, new.tenant.0, &new.account)?;
             transaction
                 .prepare_cached(
-                    "INSERT INTO connections (tenant, account, connected_ms, credentials, state, heard_ms, directory)
+                    "INSERT INTO connections (tenant, account, connected_ms, credentials, state, complete_until_ms,
+                         directory_state)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                      ON CONFLICT DO UPDATE SET credentials = excluded.credentials",
                 )?
@@ -113,7 +114,7 @@ impl Store {
     pub fn connections_heard(&self, heard: Vec<(TenantId, String, i64)>) -> Result<()> {
         self.writer().run(move |transaction, _| {
             let mut update = transaction.prepare_cached(
-                "UPDATE connections SET heard_ms = max(heard_ms, ?3) WHERE tenant = ?1 AND account = ?2",
+                "UPDATE connections SET complete_until_ms = max(complete_until_ms, ?3) WHERE tenant = ?1 AND account = ?2",
             )?;
             heard.iter().try_for_each(|(tenant, account, heard_ms)| {
                 update.execute(params![tenant.0, account, heard_ms]).map(drop)
@@ -152,7 +153,7 @@ impl Store {
             serde_json::to_string(&missing).map_err(|error| StoreError::Failed(error.to_string()))?;
         self.writer().run(move |transaction, _| {
             transaction
-                .prepare_cached("UPDATE gaps SET examined_ms = ?2, logged = ?3, missing = ?4 WHERE gap = ?1")?
+                .prepare_cached("UPDATE gaps SET reconciled_ms = ?2, logged_sessions = ?3, missing_sessions = ?4 WHERE gap = ?1")?
                 .execute(params![gap, at_ms, i64::try_from(logged).unwrap_or(i64::MAX), missing])?;
             Ok(())
         })
@@ -169,7 +170,7 @@ impl TenantView {
     pub fn gaps(&self, account: &str, limit: usize) -> Result<Vec<Gap>> {
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(
-                "SELECT gap, from_ms, until_ms, reason, examined_ms, logged, missing FROM gaps
+                "SELECT gap, from_ms, until_ms, reason, reconciled_ms, logged_sessions, missing_sessions FROM gaps
                  WHERE tenant = ?1 AND account = ?2 ORDER BY from_ms DESC, gap DESC LIMIT ?3",
             )?;
             let mut rows = statement.query(params![tenant, account, limit as i64])?;
@@ -186,8 +187,8 @@ impl TenantView {
     pub fn gaps_to_examine(&self, account: &str, before_ms: i64, limit: usize) -> Result<Vec<Gap>> {
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(
-                "SELECT gap, from_ms, until_ms, reason, examined_ms, logged, missing FROM gaps
-                 WHERE tenant = ?1 AND account = ?2 AND examined_ms IS NULL AND until_ms < ?3
+                "SELECT gap, from_ms, until_ms, reason, reconciled_ms, logged_sessions, missing_sessions FROM gaps
+                 WHERE tenant = ?1 AND account = ?2 AND reconciled_ms IS NULL AND until_ms < ?3
                  ORDER BY from_ms LIMIT ?4",
             )?;
             let mut rows = statement.query(params![tenant, account, before_ms, limit as i64])?;
@@ -249,7 +250,7 @@ impl TenantView {
 /// The connected accounts of a tenant or of all.
 fn connections(connection: &TolerantConnection<'_>, tenant: Option<i64>) -> Result<Vec<ConnectedAccount>> {
     let mut statement = connection.prepare_cached(
-        "SELECT tenant, account, connected_ms, credentials, state, heard_ms, directory FROM connections
+        "SELECT tenant, account, connected_ms, credentials, state, complete_until_ms, directory_state FROM connections
          WHERE ?1 IS NULL OR tenant = ?1 ORDER BY tenant, account",
     )?;
     let read = |row: &Row<'_>| -> Result<ConnectedAccount> {

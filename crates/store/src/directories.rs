@@ -23,7 +23,7 @@ pub struct StoredDirectory {
     pub contents: String,
 }
 
-const COLUMNS: &str = "account, version, read_ms, contents";
+const COLUMNS: &str = "account, version, fetched_ms, contents";
 
 /// Minimum time that a replaced version is retained after it may be needed: an assembler may still have it in memory.
 const MIN_RETENTION_AFTER_REPLACEMENT_MS: i64 = 86_400_000;
@@ -51,7 +51,7 @@ impl Store {
             let packed = codec::pack(Kind::Record, contents.as_bytes())?;
             transaction
                 .prepare_cached(
-                    "INSERT INTO directories (tenant, account, version, read_ms, contents)
+                    "INSERT INTO directories (tenant, account, version, fetched_ms, contents)
                      VALUES (?1, ?2, ?3, ?4, ?5)",
                 )?
                 .execute(params![tenant.0, account, last + 1, read_ms, packed])?;
@@ -64,7 +64,9 @@ impl Store {
     pub fn keep_reading(&self, tenant: TenantId, account: String, state: String) -> Result<()> {
         self.writer().run(move |transaction, _| {
             transaction
-                .prepare_cached("UPDATE connections SET directory = ?3 WHERE tenant = ?1 AND account = ?2")?
+                .prepare_cached(
+                    "UPDATE connections SET directory_state = ?3 WHERE tenant = ?1 AND account = ?2",
+                )?
                 .execute(params![tenant.0, account, state])?;
             Ok(())
         })
@@ -111,8 +113,8 @@ impl Store {
                          SELECT 1 FROM directories AS next
                          WHERE next.tenant = ?1 AND next.account = directories.account
                              AND next.version > directories.version
-                             AND next.read_ms + ?2 < coalesce(
-                                 (SELECT made_ms FROM changes WHERE tenant = ?1 ORDER BY cursor LIMIT 1),
+                             AND next.fetched_ms + ?2 < coalesce(
+                                 (SELECT created_ms FROM changes WHERE tenant = ?1 ORDER BY cursor LIMIT 1),
                                  9223372036854775807))",
                 )?
                 .execute([tenant.0, MIN_RETENTION_AFTER_REPLACEMENT_MS])?)

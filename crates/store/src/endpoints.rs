@@ -357,7 +357,7 @@ impl TenantView {
         self.store.change_configuration(move |transaction, _| {
             let recent: i64 = transaction
                 .prepare_cached(
-                    "SELECT count(*) FROM deliveries WHERE endpoint = ?1 AND event < 0 AND kind = ?2 AND made_ms > ?3",
+                    "SELECT count(*) FROM deliveries WHERE endpoint = ?1 AND event < 0 AND kind = ?2 AND created_ms > ?3",
                 )?
                 .query_row(params![endpoint.number.0, kind::ENDPOINT_TEST, now_ms - 60_000], |row| row.get(0))?;
             if recent >= MAX_TESTS_PER_MINUTE {
@@ -414,7 +414,7 @@ fn add_notice(
     to: &[EndpointId],
 ) -> Result<crate::events::EventId> {
     let notice = transaction
-        .prepare_cached("INSERT INTO notices (tenant, kind, made_ms, data) VALUES (?1, ?2, ?3, ?4)")?
+        .prepare_cached("INSERT INTO notices (tenant, kind, created_ms, data) VALUES (?1, ?2, ?3, ?4)")?
         .insert(params![tenant.0, kind, now_ms, data.to_string()])?;
     for endpoint in to {
         transaction

@@ -252,9 +252,8 @@ impl Store {
                 clear_answers(transaction, tenant, None)?;
             }
             clear_shared_answers(transaction, tenant)?;
-            let mut statement = transaction.prepare(
-                "SELECT position, tenant, arrived_ms, body, reason FROM quarantine WHERE tenant = ?1",
-            )?;
+            let mut statement = transaction
+                .prepare("SELECT id, tenant, arrived_ms, body, reason FROM rejected WHERE tenant = ?1")?;
             let mut rows = statement.query([tenant.0])?;
             while let Some(row) = rows.next()? {
                 let Some(entry) = rejected_body(&caches.tolerant(transaction), row)? else {
@@ -273,7 +272,7 @@ impl Store {
                 }
                 let body = codec::pack(Kind::Notification, entry.body.as_bytes())?;
                 transaction
-                    .prepare_cached("UPDATE quarantine SET body = ?2, reason = ?3 WHERE position = ?1")?
+                    .prepare_cached("UPDATE rejected SET body = ?2, reason = ?3 WHERE id = ?1")?
                     .execute(params![entry.position.0, body, reason.body])?;
             }
             set_secure_delete(transaction, false)?;

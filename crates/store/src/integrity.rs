@@ -22,9 +22,9 @@ pub(crate) struct Opened {
     /// Descriptions of durable data that is missing.
     losses: Vec<String>,
     /// The position up to which missing data was reported before.
-    accepted: Position,
+    reported: Position,
     /// The last position that was known to be durable in `arrivals.db` at the last commit.
-    arrived: Position,
+    durable: Position,
     /// The last position in either file.
     known: Position,
 }
@@ -40,7 +40,7 @@ impl Opened {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
             match wal_tail::tail(file) {
                 Ok(tail) if tail.lost_commits > 0 => found.losses.push(format!(
-                    "the log of {name} is damaged: {} transactions after that place are lost",
+                    "the log of {name} is damaged: {} transactions after the damaged place are lost",
                     tail.lost_commits
                 )),
                 Ok(tail) if tail.frames > 0 => connections.push(recover(file, tail.frames)?),
@@ -53,25 +53,26 @@ impl Opened {
 
     /// Reads the name and the marks in the main database.
     pub(crate) fn read_incarnation(&mut self, connection: &Connection) -> Result<Incarnation> {
-        let row = "SELECT name, is_copy, is_renewed, accepted FROM incarnation";
-        let (name, is_copy, is_renewed, accepted): (String, bool, bool, i64) =
+        let row = "SELECT name, is_copy, is_renewed, reported_position FROM incarnation";
+        let (name, is_copy, is_renewed, reported): (String, bool, bool, i64) =
             connection.query_row(row, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
-        (self.is_copy, self.accepted) = (is_copy, Position(accepted));
-        let arrived = connection.query_row("SELECT arrived FROM checkpoint", [], |row| row.get(0))?;
-        self.arrived = Position(arrived);
+        (self.is_copy, self.reported) = (is_copy, Position(reported));
+        let durable =
+            connection.query_row("SELECT durable_position FROM checkpoint", [], |row| row.get(0))?;
+        self.durable = Position(durable);
         Ok(Incarnation::new(&name, is_renewed))
     }
 
     /// The last position that was known to be durable in `arrivals.db` at the last commit.
-    pub(crate) fn arrived(&self) -> Position {
-        self.arrived
+    pub(crate) fn durable(&self) -> Position {
+        self.durable
     }
 
     /// Compares the two files: neither may end before a position that the other has recorded for it.
     pub(crate) fn compare_files(&mut self, journal: Position, arrivals: ArrivalsExtent) {
         let ArrivalsExtent { journaled, end } = arrivals;
-        self.known = journal.max(journaled).max(end).max(self.arrived);
-        if journal.max(self.accepted) < journaled {
+        self.known = journal.max(journaled).max(end).max(self.durable);
+        if journal.max(self.reported) < journaled {
             self.losses.push(format!(
                 "wholecall.db ends at notification {}, but {} had been reached: it has lost its end, or is an older file",
                 journal.0, journaled.0
@@ -81,11 +82,11 @@ impl Opened {
         if self.is_copy {
             return;
         }
-        let (nothing, had) = (Position::default(), journal.max(self.arrived));
+        let (nothing, had) = (Position::default(), journal.max(self.durable));
         // Everything in the journal was durable in `arrivals.db` before. An empty file may have been created just
         // now.
-        let is_older = end > nothing && end.max(self.accepted) < journal;
-        let is_missing = journal.max(end).max(self.accepted) < self.arrived;
+        let is_older = end > nothing && end.max(self.reported) < journal;
+        let is_missing = journal.max(end).max(self.reported) < self.durable;
         if is_older || is_missing {
             self.losses.push(format!(
                 "arrivals.db ends at notification {}, but {} had been reached: it has lost its end, or is an older file",
@@ -124,7 +125,7 @@ impl Store {
     /// Descriptions of durable data that is missing, found now and before.
     pub fn losses(&self) -> Result<Vec<String>> {
         let mut losses = self.read(|connection| {
-            let mut statement = connection.prepare_cached("SELECT what FROM losses ORDER BY loss")?;
+            let mut statement = connection.prepare_cached("SELECT description FROM losses ORDER BY loss")?;
             let rows = statement.query_map([], |row| row.get(0))?;
             Ok(rows.collect::<rusqlite::Result<Vec<String>>>()?)
         })?;
@@ -141,7 +142,7 @@ impl Store {
         }
         let losses = found.losses.clone();
         self.renew(move |transaction| {
-            let mut insert = transaction.prepare_cached("INSERT INTO losses (what) VALUES (?1)")?;
+            let mut insert = transaction.prepare_cached("INSERT INTO losses (description) VALUES (?1)")?;
             losses.iter().try_for_each(|loss| insert.execute([loss]).map(drop))?;
             Ok(())
         })
@@ -178,7 +179,7 @@ impl Store {
             transaction.execute(missing, [known, waiting as i64])?;
             let renew =
                 "UPDATE incarnation SET name = lower(hex(randomblob(4))), is_copy = 0, is_renewed = 1,
-                     accepted = max(accepted, ?1) RETURNING name";
+                     reported_position = max(reported_position, ?1) RETURNING name";
             Ok(transaction.query_row(renew, [known], |row| row.get::<_, String>(0))?)
         })?;
         *self.shared.incarnation.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
@@ -408,7 +409,7 @@ mod tests {
         wait(&store, 6);
         drop(store);
         let arrivals = Connection::open(folder.path().join("arrivals.db")).unwrap();
-        assert_eq!(arrivals.execute("DELETE FROM batches WHERE last IN (7, 8)", []).unwrap(), 2);
+        assert_eq!(arrivals.execute("DELETE FROM batches WHERE last_position IN (7, 8)", []).unwrap(), 2);
         drop(arrivals);
         let store = Store::open(folder.path()).unwrap();
         assert_eq!(store.journal_after(Position(4), 100).unwrap().len(), 4);
@@ -419,7 +420,7 @@ mod tests {
         drop(store);
         let again = Store::open(folder.path()).unwrap();
         let problems = again.journal_problems().unwrap();
-        assert_eq!(problems, ["10 should be there, 8 are: 2 are missing"]);
+        assert_eq!(problems, ["10 notifications are expected, 8 were found: 2 are missing"]);
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl Store {
     pub fn note_keys_used(&self, used: Vec<(i64, i64)>) -> Result<oneshot::Receiver<Result<()>>> {
         self.writer().submit(move |transaction, _| {
             let mut update = transaction.prepare_cached(
-                "UPDATE secrets SET used_ms = max(coalesce(used_ms, 0), ?2) WHERE secret = ?1",
+                "UPDATE secrets SET last_used_ms = max(coalesce(last_used_ms, 0), ?2) WHERE secret = ?1",
             )?;
             used.iter().try_for_each(|(key, used_ms)| update.execute(params![key, used_ms]).map(drop))?;
             Ok(())

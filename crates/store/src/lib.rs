@@ -178,7 +178,7 @@ impl Store {
         };
         let journal_position = watch::Sender::new(journal.position);
         let arrivals =
-            Arrivals::open(folder, journal, opened.arrived(), journal_position.clone(), damages.clone())?;
+            Arrivals::open(folder, journal, opened.durable(), journal_position.clone(), damages.clone())?;
         if has_no_writer {
             opened.compare_files(journal.position, arrivals.extent_at_open());
         }

@@ -59,7 +59,7 @@ pub struct Refused {
     pub is_marked: bool,
 }
 
-const COLUMNS: &str = "position, arrived_ms, reason, bytes, retry";
+const COLUMNS: &str = "id, arrived_ms, reason, posted_bytes, retry";
 
 fn refused(row: &Row<'_>) -> rusqlite::Result<Refused> {
     Ok(Refused {
@@ -87,7 +87,7 @@ impl TenantView {
     pub fn quarantined(&self, limit: usize) -> Result<(u64, Vec<Refused>)> {
         let count: i64 = self.read(|connection, tenant| {
             Ok(connection
-                .prepare_cached("SELECT count(*) FROM quarantine WHERE tenant = ?1")?
+                .prepare_cached("SELECT count(*) FROM rejected WHERE tenant = ?1")?
                 .query_row([tenant], |row| row.get(0))?)
         })?;
         Ok((count as u64, self.rejected(None, limit)?))
@@ -97,8 +97,8 @@ impl TenantView {
     pub fn rejected(&self, before: Option<i64>, limit: usize) -> Result<Vec<Refused>> {
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM quarantine WHERE tenant = ?1 AND position < ?2
-                 ORDER BY position DESC LIMIT ?3"
+                "SELECT {COLUMNS} FROM rejected WHERE tenant = ?1 AND id < ?2
+                 ORDER BY id DESC LIMIT ?3"
             ))?;
             let rows = statement.query(params![tenant, before.unwrap_or(i64::MAX), limit as i64])?;
             read_rows(connection, tenant, rows)
@@ -110,7 +110,7 @@ impl TenantView {
         self.read(|connection, tenant| {
             let found = connection
                 .prepare_cached(&format!(
-                    "SELECT {COLUMNS}, body FROM quarantine WHERE tenant = ?1 AND position = ?2"
+                    "SELECT {COLUMNS}, body FROM rejected WHERE tenant = ?1 AND id = ?2"
                 ))?
                 .query_row(params![tenant, id], |row| Ok((refused(row)?, row.get::<_, Vec<u8>>(5)?)))
                 .optional()?;
@@ -122,8 +122,8 @@ impl TenantView {
     pub fn rejected_to_retry(&self, after: i64, limit: usize) -> Result<Vec<Refused>> {
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM quarantine WHERE tenant = ?1 AND retry = 1 AND position > ?2
-                 ORDER BY position LIMIT ?3"
+                "SELECT {COLUMNS} FROM rejected WHERE tenant = ?1 AND retry = 1 AND id > ?2
+                 ORDER BY id LIMIT ?3"
             ))?;
             let rows = statement.query(params![tenant, after, limit as i64])?;
             read_rows(connection, tenant, rows)
@@ -138,7 +138,7 @@ impl Store {
             let Refusal { tenant, arrived_ms, reason, body, posted_bytes } = refusal;
             transaction
                 .prepare_cached(
-                    "INSERT INTO quarantine (tenant, arrived_ms, reason, body, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
+                    "INSERT INTO rejected (tenant, arrived_ms, reason, body, posted_bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
                 )?
                 .execute(params![tenant.0, arrived_ms, reason, body, posted_bytes])?;
             enforce_limit(transaction, tenant.0)
@@ -153,11 +153,11 @@ impl Store {
             note(transaction, &who, Some(tenant.0), What::RejectedRetry, &listed(ids.as_deref()))?;
             match ids {
                 None => Ok(transaction
-                    .prepare_cached("UPDATE quarantine SET retry = 1 WHERE tenant = ?1 AND retry = 0")?
+                    .prepare_cached("UPDATE rejected SET retry = 1 WHERE tenant = ?1 AND retry = 0")?
                     .execute([tenant.0])?),
                 Some(ids) => execute_for_each(
                     transaction,
-                    "UPDATE quarantine SET retry = 1 WHERE tenant = ?1 AND position = ?2",
+                    "UPDATE rejected SET retry = 1 WHERE tenant = ?1 AND id = ?2",
                     tenant,
                     &ids,
                 ),
@@ -170,9 +170,7 @@ impl Store {
         self.writer().run(move |transaction, _| {
             let reason: String = reason.chars().take(MAX_REASON_CHARS).collect();
             transaction
-                .prepare_cached(
-                    "UPDATE quarantine SET retry = 0, reason = ?3 WHERE tenant = ?1 AND position = ?2",
-                )?
+                .prepare_cached("UPDATE rejected SET retry = 0, reason = ?3 WHERE tenant = ?1 AND id = ?2")?
                 .execute(params![tenant.0, id, reason])?;
             Ok(())
         })
@@ -183,12 +181,7 @@ impl Store {
         let who = self.who.clone();
         self.writer().run(move |transaction, _| {
             note(transaction, &who, Some(tenant.0), What::RejectedRemove, &listed(Some(&ids)))?;
-            execute_for_each(
-                transaction,
-                "DELETE FROM quarantine WHERE tenant = ?1 AND position = ?2",
-                tenant,
-                &ids,
-            )
+            execute_for_each(transaction, "DELETE FROM rejected WHERE tenant = ?1 AND id = ?2", tenant, &ids)
         })
     }
 
@@ -197,8 +190,8 @@ impl Store {
         self.writer().run(move |transaction, _| {
             Ok(transaction
                 .prepare_cached(
-                    "DELETE FROM quarantine WHERE position IN (
-                         SELECT position FROM quarantine WHERE arrived_ms < ?1 LIMIT ?2)",
+                    "DELETE FROM rejected WHERE id IN (
+                         SELECT id FROM rejected WHERE arrived_ms < ?1 LIMIT ?2)",
                 )?
                 .execute(params![before_ms, limit as i64])?)
         })
@@ -228,8 +221,8 @@ fn enforce_limit(transaction: &Transaction<'_>, tenant: i64) -> Result<()> {
     while stored_bytes(transaction, tenant)? > MAX_TENANT_BYTES {
         let removed = transaction
             .prepare_cached(
-                "DELETE FROM quarantine WHERE position IN (
-                     SELECT position FROM quarantine WHERE tenant = ?1 ORDER BY position LIMIT 8)",
+                "DELETE FROM rejected WHERE id IN (
+                     SELECT id FROM rejected WHERE tenant = ?1 ORDER BY id LIMIT 8)",
             )?
             .execute([tenant])?;
         if removed == 0 {
@@ -241,7 +234,7 @@ fn enforce_limit(transaction: &Transaction<'_>, tenant: i64) -> Result<()> {
 
 fn stored_bytes(connection: &Connection, tenant: i64) -> Result<i64> {
     let bytes = connection
-        .prepare_cached("SELECT bytes FROM quarantine_bytes WHERE tenant = ?1")?
+        .prepare_cached("SELECT bytes FROM rejected_bytes WHERE tenant = ?1")?
         .query_row([tenant], |row| row.get(0))
         .optional()?;
     Ok(bytes.unwrap_or(0))
@@ -296,7 +289,7 @@ mod tests {
         let bytes = store.read(|connection| stored_bytes(connection, acme.0)).unwrap();
         let sum: i64 = store
             .read(|connection| {
-                let sql = "SELECT sum(length(body) + 300) FROM quarantine WHERE tenant = ?1";
+                let sql = "SELECT sum(length(body) + 300) FROM rejected WHERE tenant = ?1";
                 Ok(connection.query_row(sql, [acme.0], |row| row.get(0))?)
             })
             .unwrap();

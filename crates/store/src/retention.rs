@@ -27,7 +27,7 @@ impl Store {
         self.writer().run(move |transaction, caches| {
             let mut statement = transaction.prepare_cached(
                 "SELECT calls.call, start_ms, calls.id, terms FROM calls JOIN changes USING (cursor)
-                 WHERE calls.tenant = ?1 AND start_ms < ?2 AND end_ms < ?2 AND state != 'live' AND made_ms < ?3
+                 WHERE calls.tenant = ?1 AND start_ms < ?2 AND end_ms < ?2 AND state != 'live' AND created_ms < ?3
                      AND NOT EXISTS (SELECT 1 FROM sessions JOIN journal USING (session)
                          WHERE sessions.call = calls.call AND arrived_ms >= ?3)
                  ORDER BY start_ms, calls.call LIMIT ?4",
@@ -89,14 +89,14 @@ impl Store {
             let Expiry { tenant, before_ms, quiet_since_ms } = expiry;
             let rejected = transaction
                 .prepare_cached(
-                    "DELETE FROM quarantine WHERE position IN (SELECT position FROM quarantine
+                    "DELETE FROM rejected WHERE id IN (SELECT id FROM rejected
                          WHERE tenant = ?1 AND arrived_ms < ?2 LIMIT ?3)",
                 )?
                 .execute(params![tenant.0, before_ms, limit as i64])?;
             let changes = transaction
                 .prepare_cached(
                     "DELETE FROM changes WHERE cursor IN (SELECT cursor FROM changes
-                         WHERE tenant = ?1 AND made_ms < ?2
+                         WHERE tenant = ?1 AND created_ms < ?2
                              AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.call = changes.call) LIMIT ?3)
                      RETURNING cursor",
                 )?
@@ -109,7 +109,7 @@ impl Store {
             let notices = transaction
                 .prepare_cached(
                     "DELETE FROM notices WHERE notice IN (
-                         SELECT notice FROM notices WHERE tenant = ?1 AND made_ms < ?2 LIMIT ?3)
+                         SELECT notice FROM notices WHERE tenant = ?1 AND created_ms < ?2 LIMIT ?3)
                      RETURNING notice",
                 )?
                 .query_map(params![tenant.0, before_ms, limit as i64], |row| row.get(0))?
@@ -187,7 +187,7 @@ fn remove_event(transaction: &Transaction<'_>, endpoints: &[i64], event: i64) ->
 fn count_removed_changes(transaction: &Transaction<'_>, tenant: TenantId, changes: &[i64]) -> Result<()> {
     let Some(last) = changes.iter().max() else { return Ok(()) };
     transaction
-        .prepare_cached("UPDATE checkpoint SET removed = removed + ?1")?
+        .prepare_cached("UPDATE checkpoint SET removed_changes = removed_changes + ?1")?
         .execute([changes.len() as i64])?;
     transaction
         .prepare_cached(

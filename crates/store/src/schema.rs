@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig};
 
 use crate::{
     error::{Result, StoreError},
     file_permissions,
 };
 
-/// The migrations; `user_version` of a file is the number of migrations applied to it.
+/// The migrations; `user_version` of a file is the number of migrations applied to it. The file names skip 9.
 const MIGRATIONS: &[&str] = &[
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/12.sql"),
     include_str!("schema/13.sql"),
     include_str!("schema/14.sql"),
+    include_str!("schema/15.sql"),
 ];
 
 /// Opens the main database for writing, creates it if it does not exist, and migrates it.
@@ -55,15 +56,50 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
 /// Opens the database of arrivals for writing, creates it if it does not exist, and migrates it.
 pub(crate) fn open_arrivals(path: &Path) -> Result<Connection> {
     create_file(path)?;
-    let opened = Connection::open(path).and_then(|connection| {
+    let opened = Connection::open(path).and_then(|mut connection| {
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
+        rename_arrivals(&mut connection)?;
         connection.execute_batch(include_str!("schema/arrivals.sql"))?;
         cache_statements(&connection)?;
         Ok(connection)
     });
     opened.map_err(|error| open_error(path, &error))
+}
+
+/// Columns of an `arrivals.db` that was written before schema/15.sql, with what renames each and its table.
+const ARRIVALS_RENAMES: &[(&str, &str, &str)] = &[
+    ("batches", "last", "ALTER TABLE batches RENAME COLUMN last TO last_position"),
+    (
+        "damaged",
+        "last",
+        "ALTER TABLE damaged RENAME TO unreadable_batches;
+         ALTER TABLE unreadable_batches RENAME COLUMN last TO last_position",
+    ),
+    (
+        "progress",
+        "one",
+        "ALTER TABLE progress RENAME COLUMN one TO singleton;
+         ALTER TABLE progress RENAME COLUMN journaled TO journaled_position",
+    ),
+];
+
+fn rename_arrivals(connection: &mut Connection) -> rusqlite::Result<()> {
+    let pending = |connection: &Connection| -> rusqlite::Result<Vec<&str>> {
+        let mut pending = Vec::new();
+        for &(table, column, rename) in ARRIVALS_RENAMES {
+            pending.extend(connection.column_exists(None, table, column)?.then_some(rename));
+        }
+        Ok(pending)
+    };
+    if pending(connection)?.is_empty() {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Looked up again: another process may have renamed them meanwhile.
+    pending(&transaction)?.into_iter().try_for_each(|rename| transaction.execute_batch(rename))?;
+    transaction.commit()
 }
 
 /// Opens a migrated database for reading.
@@ -122,7 +158,7 @@ fn open_error(path: &Path, error: &rusqlite::Error) -> StoreError {
 
 fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     let known = MIGRATIONS.len() as i64;
-    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if found > known {
         return Err(StoreError::Newer { path: path.to_owned(), found, known });
@@ -147,6 +183,7 @@ fn wrong_version(found: i64, error: &rusqlite::Error) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Assembled, AuditQuery, Position, Refusal, Store, codec};
 
     #[test]
     fn wrong_schema_version_is_reported_in_one_sentence() {
@@ -159,6 +196,126 @@ mod tests {
             message.contains("version is 0") && message.len() < 400 && !message.contains("CREATE"),
             "{message}"
         );
+    }
+
+    /// A data folder with content of each kind, as the program with schema/14.sql left it.
+    fn folder_of_schema_14() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let old = Connection::open(folder.path().join("wholecall.db")).unwrap();
+        old.pragma_update(None, "journal_mode", "WAL").unwrap();
+        let count = MIGRATIONS.len() - 1;
+        MIGRATIONS[..count].iter().for_each(|migration| old.execute_batch(migration).unwrap());
+        old.pragma_update(None, "user_version", count as i64).unwrap();
+        let text = |text: &str| codec::pack(codec::Kind::Record, text.as_bytes()).unwrap();
+        old.execute_batch(
+            "INSERT INTO tenants VALUES (1, 'acme', 5, '{}', zeroblob(32));
+             INSERT INTO secrets VALUES (3, 1, 'key', zeroblob(32), 'wck_', 5, 'default', 'admin', NULL, 77);
+             INSERT INTO connections VALUES (1, '400131426008', 1, x'00', '{}', 88, '{\"a\":1}');
+             INSERT INTO gaps VALUES (1, 1, '400131426008', 10, 20, 'restart', 99, 4, '[\"s-9\"]');
+             INSERT INTO endpoints VALUES (6, 1, 'ep_1', 5, '{\"url\":\"https://example.com\",\"events\":[\"call.deleted\"]}', x'00', NULL, NULL, 1);
+             INSERT INTO deliveries VALUES (6, 1, 'call.deleted', 0, '', NULL, 40, 'pending', 2, 50);
+             INSERT INTO backups VALUES (1, 60, '/backup.db');
+             INSERT INTO losses (what) VALUES ('the end of it');
+             INSERT INTO audit VALUES (1, 70, 71, 1, 'acme', 'operator', NULL, NULL, NULL, NULL, 'tenant.add', '', 'done', 1);
+             INSERT INTO removed_changes VALUES (1, 0);
+             UPDATE checkpoint SET cursor = 1, arrived = 2;
+             UPDATE tenant_changes SET count = 12;
+             INSERT INTO terms VALUES (1, 1, 'extension', '104');",
+        )
+        .unwrap();
+        let change = "INSERT INTO changes VALUES (1, 1, 0, 'call.deleted', 0, 40, ?1)";
+        old.execute(change, [text(r#"{"calls":[{"id":"s-1"}]}"#)]).unwrap();
+        old.execute("INSERT INTO directories VALUES (1, 1, '400131426008', 1, 30, ?1)", [text("{}")])
+            .unwrap();
+        let rejected = "INSERT INTO quarantine (position, tenant, arrived_ms, reason, body, bytes) VALUES (8, 1, 5, 'x', ?1, 900)";
+        old.execute(rejected, [text("hello")]).unwrap();
+        let arrivals = Connection::open(folder.path().join("arrivals.db")).unwrap();
+        arrivals
+            .execute_batch(
+                "CREATE TABLE batches (last INTEGER PRIMARY KEY, notifications BLOB NOT NULL) STRICT;
+                 CREATE TABLE damaged (last INTEGER PRIMARY KEY, notifications BLOB NOT NULL) STRICT;
+                 CREATE TABLE progress (one INTEGER PRIMARY KEY CHECK (one = 1), journaled INTEGER NOT NULL) STRICT;
+                 INSERT INTO progress VALUES (1, 0);",
+            )
+            .unwrap();
+        let rows =
+            postcard::to_allocvec(&[(1_i64, 9_i64, "s-1", "{}"), (1, 9, "s-2", "{}")].to_vec()).unwrap();
+        let batch = codec::pack(codec::Kind::Notification, &rows).unwrap();
+        arrivals.execute("INSERT INTO batches VALUES (2, ?1)", [batch]).unwrap();
+        folder
+    }
+
+    #[test]
+    fn data_folder_of_schema_14_is_migrated_and_checks_clean() {
+        let folder = folder_of_schema_14();
+        for round in 0..2 {
+            let store = Store::open(folder.path()).unwrap();
+            store.claim().unwrap();
+            assert_eq!(store.losses().unwrap(), ["the end of it"]);
+            let problems = [store.file_problems(), store.journal_problems(), store.feed_problems()];
+            assert_eq!(problems.map(Result::unwrap), [const { Vec::<String>::new() }; 3]);
+            assert_eq!(store.audit_rest().unwrap(), []);
+            let tenant = store.tenants().unwrap().remove(0);
+            assert_eq!((tenant.name.as_str(), tenant.secrets[0].used_ms), ("acme", Some(77)));
+            let view = store.of(tenant.id);
+            let connection = view.connections().unwrap().remove(0);
+            assert_eq!((connection.heard_ms, connection.directory.as_str()), (88, r#"{"a":1}"#));
+            let gap = view.gaps("400131426008", 9).unwrap().remove(0);
+            assert_eq!((gap.examined_ms, gap.logged, gap.missing), (Some(99), 4, vec!["s-9".to_owned()]));
+            let endpoint = view.endpoints().unwrap().remove(0);
+            let due = store.due(&endpoint, 50, 9).unwrap().remove(0);
+            assert_eq!((due.made_ms, due.step, due.due_ms), (40, 2, Some(50)));
+            assert_eq!(view.changes_after(Position(0), 9).unwrap()[0].made_ms, 40);
+            assert_eq!(view.newest_directory("400131426008").unwrap().unwrap().read_ms, 30);
+            assert_eq!(store.backups_before(60).unwrap()[0].made_ms, 60);
+            let entry =
+                store.audit(None, AuditQuery { limit: 9, ..AuditQuery::default() }).unwrap().remove(0);
+            assert_eq!((entry.at_ms, entry.what.as_str()), (70, "tenant.add"));
+            assert_eq!(store.tenants_version().unwrap(), 12);
+            assert_eq!(view.resume_at("0").unwrap(), Ok(Position(0)));
+            let rejected = view.rejected(None, 9).unwrap();
+            assert_eq!(
+                (rejected.last().unwrap().id, rejected.last().unwrap().cut_from_bytes),
+                (8, Some(900))
+            );
+            assert_eq!(rejected.len(), 1 + round);
+            let again = Refusal::new(tenant.id, 6, "y".to_owned(), b"more").unwrap();
+            store.quarantine(again).unwrap().blocking_recv().unwrap().unwrap();
+            assert_eq!(
+                view.rejected(None, 9).unwrap()[0].id,
+                9 + round as i64,
+                "ids continue after the old ones"
+            );
+            let waiting = store.journal_after(Position(0), 9).unwrap();
+            assert_eq!(waiting.iter().map(|entry| entry.position.0).collect::<Vec<_>>(), [1, 2]);
+            if round == 1 {
+                store.commit(Assembled { checkpoint: Position(2), made: Vec::new() }).unwrap();
+                assert_eq!(store.counts().unwrap(), (2, 0));
+                assert_eq!(store.journal_problems().unwrap(), [""; 0]);
+            }
+        }
+    }
+
+    #[test]
+    fn migrated_tables_have_the_names_of_a_new_file() {
+        let (old, new) = (folder_of_schema_14(), tempfile::tempdir().unwrap());
+        drop((Store::open(old.path()).unwrap(), Store::open(new.path()).unwrap()));
+        let columns = |folder: &Path, file: &str| -> Vec<String> {
+            let connection = Connection::open(folder.join(file)).unwrap();
+            let sql = "SELECT s.name || '.' || c.name || ' ' || c.type || ' ' || c.pk FROM sqlite_schema AS s, pragma_table_info(s.name) AS c
+                 WHERE s.type = 'table' ORDER BY 1";
+            let mut statement = connection.prepare(sql).unwrap();
+            statement.query_map([], |row| row.get(0)).unwrap().map(rusqlite::Result::unwrap).collect()
+        };
+        for file in ["wholecall.db", "arrivals.db"] {
+            let found = columns(old.path(), file);
+            assert_eq!(found, columns(new.path(), file));
+            let old_words = ["made_ms", "heard", "quarantine", ".one ", "set_aside"];
+            assert!(
+                !found.iter().any(|column| old_words.iter().any(|word| column.contains(word))),
+                "{found:?}"
+            );
+        }
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl TermKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ParticipantStats {
     pub(crate) outcome: &'static str,
-    pub(crate) wait_ms: i64,
+    pub(crate) ring_ms: i64,
     pub(crate) talk_ms: i64,
     pub(crate) hold_ms: i64,
 }
@@ -95,7 +95,7 @@ fn stats_of(call: &Call, participant: &Participant) -> ParticipantStats {
     };
     ParticipantStats {
         outcome,
-        wait_ms: participant.ring_ms,
+        ring_ms: participant.ring_ms,
         talk_ms: participant.talk_ms,
         hold_ms: participant.hold_ms,
     }
@@ -166,7 +166,7 @@ pub(crate) fn upsert(
     }
     if index_entry.was_over {
         let mut clear = transaction.prepare_cached(
-            "UPDATE call_terms SET outcome = NULL, wait_ms = NULL, talk_ms = NULL, hold_ms = NULL
+            "UPDATE call_terms SET outcome = NULL, ring_ms = NULL, talk_ms = NULL, hold_ms = NULL
              WHERE term = ?1 AND start_ms = ?2 AND call = ?3 AND outcome IS NOT NULL",
         )?;
         for term in &all {
@@ -183,9 +183,9 @@ pub(crate) fn upsert(
         if is_new {
             all.push(term);
         }
-        let (outcome, wait_ms, talk_ms, hold_ms) = match &figures {
+        let (outcome, ring_ms, talk_ms, hold_ms) = match &figures {
             Some(figures) => {
-                (Some(figures.outcome), Some(figures.wait_ms), Some(figures.talk_ms), Some(figures.hold_ms))
+                (Some(figures.outcome), Some(figures.ring_ms), Some(figures.talk_ms), Some(figures.hold_ms))
             }
             None => (None, None, None, None),
         };
@@ -197,7 +197,7 @@ pub(crate) fn upsert(
                     index_entry.start_ms,
                     index_entry.call,
                     outcome,
-                    wait_ms,
+                    ring_ms,
                     talk_ms,
                     hold_ms
                 ])?;
@@ -237,7 +237,7 @@ pub(crate) fn find_problem(
         return Ok(Some(format!("its list of terms lacks {missing}")));
     }
     let mut statement = connection.prepare_cached(
-        "SELECT outcome, wait_ms, talk_ms, hold_ms FROM call_terms WHERE term = ?1 AND start_ms = ?2 AND call = ?3",
+        "SELECT outcome, ring_ms, talk_ms, hold_ms FROM call_terms WHERE term = ?1 AND start_ms = ?2 AND call = ?3",
     )?;
     for term in listed {
         let indexed = statement
@@ -247,7 +247,7 @@ pub(crate) fn find_problem(
             .optional()?;
         let figures = wanted.get(&term).and_then(Option::as_ref);
         let expected =
-            figures.map(|figures| (figures.outcome, figures.wait_ms, figures.talk_ms, figures.hold_ms));
+            figures.map(|figures| (figures.outcome, figures.ring_ms, figures.talk_ms, figures.hold_ms));
         let found = match &indexed {
             Some((Some(outcome), Some(wait), Some(talk), Some(hold))) => {
                 Some((outcome.as_str(), *wait, *talk, *hold))

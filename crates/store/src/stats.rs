@@ -136,9 +136,9 @@ impl TenantView {
 
 fn extensions(connection: &Connection, tenant: i64, time: &Range<i64>) -> Result<BTreeMap<String, Stats>> {
     let mut statement = connection.prepare_cached(
-        "SELECT value, outcome, part.wait_ms, part.talk_ms, part.hold_ms, transfers
-         FROM terms JOIN call_terms AS part USING (term) JOIN calls USING (call)
-         WHERE terms.tenant = ?1 AND kind = ?2 AND part.start_ms >= ?3 AND part.start_ms < ?4
+        "SELECT value, outcome, figures.ring_ms, figures.talk_ms, figures.hold_ms, transfers
+         FROM terms JOIN call_terms AS figures USING (term) JOIN calls USING (call)
+         WHERE terms.tenant = ?1 AND kind = ?2 AND figures.start_ms >= ?3 AND figures.start_ms < ?4
              AND outcome NOT NULL AND state != 'live'",
     )?;
     let kind = TermKind::Extension.as_str();

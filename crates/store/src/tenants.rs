@@ -267,7 +267,7 @@ impl Store {
 
 /// Whether there are rows of removed tenants. Uses the indexes, one step per tenant.
 fn has_orphans(connection: &Connection) -> Result<bool> {
-    for table in ["sessions", "changes", "quarantine", "endpoints", "notices", "directories", "unannounced"] {
+    for table in ["sessions", "changes", "rejected", "endpoints", "notices", "directories", "unannounced"] {
         let found = connection
             .prepare_cached(&format!(
                 "WITH RECURSIVE owners (tenant) AS (
@@ -289,7 +289,7 @@ fn has_orphans(connection: &Connection) -> Result<bool> {
 fn remove_orphans(transaction: &Transaction<'_>) -> Result<usize> {
     const ORPHAN: &str = "tenant NOT IN (SELECT tenant FROM tenants)";
     transaction.execute(
-        &format!("UPDATE checkpoint SET removed = removed + (SELECT count(*) FROM changes WHERE {ORPHAN})"),
+        &format!("UPDATE checkpoint SET removed_changes = removed_changes + (SELECT count(*) FROM changes WHERE {ORPHAN})"),
         [],
     )?;
     let terms = format!("DELETE FROM call_terms WHERE term IN (SELECT term FROM terms WHERE {ORPHAN})");
@@ -306,8 +306,8 @@ fn remove_orphans(transaction: &Transaction<'_>) -> Result<usize> {
         "changes",
         "merged",
         "calls",
-        "quarantine",
-        "quarantine_bytes",
+        "rejected",
+        "rejected_bytes",
         "removed_changes",
         "journal",
         "sessions",
@@ -318,7 +318,7 @@ fn remove_orphans(transaction: &Transaction<'_>) -> Result<usize> {
         "gaps",
         "directories",
         "unannounced",
-        "set_aside",
+        "unreadable_changes",
         "removed_changes",
     ] {
         removed += transaction.execute(&format!("DELETE FROM {table} WHERE {ORPHAN}"), [])?;
@@ -429,7 +429,7 @@ fn connected(connection: &Connection, tenant: i64) -> Result<Vec<String>> {
 
 pub(crate) fn secrets(connection: &TolerantConnection<'_>, tenant: i64) -> Result<Vec<Secret>> {
     let mut statement = connection.prepare_cached(
-        "SELECT secret, kind, hash, hint, created_ms, name, scope, expires_ms, used_ms FROM secrets
+        "SELECT secret, kind, hash, hint, created_ms, name, scope, expires_ms, last_used_ms FROM secrets
          WHERE tenant = ?1 ORDER BY secret",
     )?;
     // A secret with an unknown scope is invalid.

@@ -69,9 +69,11 @@ impl Writer {
         failure: Arc<Mutex<Option<StoreError>>>,
     ) -> Result<Self> {
         let last: Option<(i64, Vec<u8>)> = connection
-            .query_row("SELECT last, notifications FROM batches ORDER BY last DESC LIMIT 1", [], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
+            .query_row(
+                "SELECT last_position, notifications FROM batches ORDER BY last_position DESC LIMIT 1",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
             .optional()?;
         let mut end = journal;
         if let Some((last, packed)) = last {
@@ -83,7 +85,7 @@ impl Writer {
             };
         }
         let first: Option<i64> =
-            connection.query_row("SELECT min(last) FROM batches", [], |row| row.get(0))?;
+            connection.query_row("SELECT min(last_position) FROM batches", [], |row| row.get(0))?;
         let deleted = first.map_or(end.position, |first| Position(first - 1));
         positions.send_replace(end.position);
         let highest = read_extent(&connection)?.end;
@@ -150,8 +152,9 @@ impl Writer {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         insert(&transaction, &received)?;
         save_unreadable(&transaction, &self.damages, deleted)?;
-        let count =
-            transaction.prepare_cached("DELETE FROM batches WHERE last <= ?1")?.execute([deleted.0])?;
+        let count = transaction
+            .prepare_cached("DELETE FROM batches WHERE last_position <= ?1")?
+            .execute([deleted.0])?;
         if count > 0 || received.is_empty() {
             // Never beyond the last position of this file, so that a file that is older than the journal is
             // recognized.
@@ -185,7 +188,8 @@ fn save_progress(transaction: &Transaction<'_>, journaled: Position) -> Result<(
     transaction
         .prepare_cached(
             "INSERT INTO progress VALUES (1, ?1)
-             ON CONFLICT (one) DO UPDATE SET journaled = max(journaled, excluded.journaled)",
+             ON CONFLICT (singleton) DO UPDATE
+                 SET journaled_position = max(journaled_position, excluded.journaled_position)",
         )?
         .execute([journaled.0])?;
     Ok(())
@@ -193,7 +197,8 @@ fn save_progress(transaction: &Transaction<'_>, journaled: Position) -> Result<(
 
 /// Reads the extent of the file.
 pub(super) fn read_extent(connection: &Connection) -> Result<ArrivalsExtent> {
-    let sql = "SELECT (SELECT coalesce(max(journaled), 0) FROM progress), (SELECT coalesce(max(last), 0) FROM batches)";
+    let sql = "SELECT (SELECT coalesce(max(journaled_position), 0) FROM progress),
+             (SELECT coalesce(max(last_position), 0) FROM batches)";
     let (journaled, last) = connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (journaled, last) = (Position(journaled), Position(last));
     Ok(ArrivalsExtent { journaled, end: journaled.max(last) })
@@ -225,7 +230,7 @@ fn trim_partial_batch(transaction: &Transaction<'_>, damages: &DamageLog, journa
         && let Some(last) = rest.last()
     {
         transaction
-            .prepare_cached("UPDATE batches SET notifications = ?2 WHERE last = ?1")?
+            .prepare_cached("UPDATE batches SET notifications = ?2 WHERE last_position = ?1")?
             .execute(params![last.position.0, batch::pack(rest)?])?;
     }
     Ok(())
@@ -256,8 +261,9 @@ fn read_until_unreadable(
     suspect: Option<Position>,
     read: &mut impl FnMut(Vec<StoredArrival>) -> bool,
 ) -> Result<Option<Position>> {
-    let mut statement =
-        connection.prepare_cached("SELECT last, notifications FROM batches WHERE last > ?1 ORDER BY last")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT last_position, notifications FROM batches WHERE last_position > ?1 ORDER BY last_position",
+    )?;
     let mut rows = statement.query([position.0])?;
     while let Some(row) = rows.next()? {
         let last = Position(row.get(0)?);
@@ -287,8 +293,8 @@ fn save_unreadable(transaction: &Transaction<'_>, damages: &DamageLog, deleted: 
     if !damages.has_any() {
         return Ok(());
     }
-    let mut statement =
-        transaction.prepare_cached("SELECT last, notifications FROM batches WHERE last <= ?1")?;
+    let mut statement = transaction
+        .prepare_cached("SELECT last_position, notifications FROM batches WHERE last_position <= ?1")?;
     let mut rows = statement.query([deleted.0])?;
     while let Some(row) = rows.next()? {
         let (last, packed): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
@@ -296,7 +302,7 @@ fn save_unreadable(transaction: &Transaction<'_>, damages: &DamageLog, deleted: 
         let was_skipped = damages.has(None, &batch_name(last));
         if unpack(damages, Position(last), &packed)?.is_none() || was_skipped {
             transaction
-                .prepare_cached("INSERT OR IGNORE INTO damaged VALUES (?1, ?2)")?
+                .prepare_cached("INSERT OR IGNORE INTO unreadable_batches VALUES (?1, ?2)")?
                 .execute(params![last, packed])?;
         }
     }
@@ -305,7 +311,8 @@ fn save_unreadable(transaction: &Transaction<'_>, damages: &DamageLog, deleted: 
 
 /// Reports the batches that were saved as unreadable.
 pub(super) fn report_saved_unreadable(connection: &Connection, damages: &DamageLog) -> Result<()> {
-    let mut statement = connection.prepare_cached("SELECT last FROM damaged ORDER BY last")?;
+    let mut statement =
+        connection.prepare_cached("SELECT last_position FROM unreadable_batches ORDER BY last_position")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         damages.note(

@@ -98,7 +98,8 @@ pub(super) fn write(
              WHERE EXISTS (SELECT 1 FROM changes WHERE cursor = ?2)
                  OR EXISTS (SELECT 1 FROM notices WHERE notice = -?2)
              ON CONFLICT (endpoint, event) DO UPDATE
-                 SET state = excluded.state, step = excluded.step, next_ms = excluded.next_ms
+                 SET state = excluded.state, schedule_step = excluded.schedule_step,
+                     next_attempt_ms = excluded.next_attempt_ms
                  -- A delivery that was superseded during an attempt stays superseded.
                  WHERE deliveries.state != 'superseded' OR excluded.state != 'pending'",
         )?

@@ -28,7 +28,8 @@ impl Store {
     /// Deliveries that are due and not blocked by an earlier one of the same call, the longest due first.
     pub fn due(&self, endpoint: &Endpoint, now_ms: i64, limit: usize) -> Result<Vec<Outgoing>> {
         self.waiting(endpoint, |connection| {
-            let which = format!("next_ms <= ?2 AND NOT ({BLOCKED}) ORDER BY next_ms, event LIMIT ?3");
+            let which =
+                format!("next_attempt_ms <= ?2 AND NOT ({BLOCKED}) ORDER BY next_attempt_ms, event LIMIT ?3");
             pending(connection, endpoint.number, &which, now_ms, limit)
         })
     }
@@ -68,7 +69,7 @@ impl Store {
             let Some(due_ms) = due_ms.filter(|_| limit > 1) else {
                 return Ok(first);
             };
-            let which = format!("next_ms = ?2 AND NOT ({BLOCKED}) ORDER BY event LIMIT ?3");
+            let which = format!("next_attempt_ms = ?2 AND NOT ({BLOCKED}) ORDER BY event LIMIT ?3");
             pending(connection, endpoint.number, &which, due_ms, limit)
         })
     }
@@ -78,7 +79,7 @@ impl Store {
         self.read(|connection| {
             Ok(connection
                 .prepare_cached(
-                    "SELECT min(next_ms) FROM deliveries WHERE endpoint = ?1 AND state = 'pending' AND next_ms > ?2",
+                    "SELECT min(next_attempt_ms) FROM deliveries WHERE endpoint = ?1 AND state = 'pending' AND next_attempt_ms > ?2",
                 )?
                 .query_row(params![endpoint.0, after_ms], |row| row.get(0))?)
         })
@@ -143,7 +144,7 @@ struct Pending {
 /// Marks deliveries whose events cannot be read as exhausted.
 fn give_up(transaction: &Transaction<'_>, endpoint: EndpointId, events: &[i64]) -> Result<()> {
     let mut update = transaction.prepare_cached(
-        "UPDATE deliveries SET state = 'exhausted', next_ms = NULL WHERE endpoint = ?1 AND event = ?2",
+        "UPDATE deliveries SET state = 'exhausted', next_attempt_ms = NULL WHERE endpoint = ?1 AND event = ?2",
     )?;
     for event in events {
         update.execute([endpoint.0, *event])?;
@@ -159,7 +160,7 @@ fn pending(
     limit: usize,
 ) -> Result<Pending> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT event, kind, version, made_ms, call_id, into_id, step, next_ms, tenant
+        "SELECT event, kind, version, deliveries.created_ms, call_id, into_id, schedule_step, next_attempt_ms, tenant
          FROM deliveries JOIN endpoints USING (endpoint)
          WHERE endpoint = ?1 AND state = 'pending' AND {which}"
     ))?;

@@ -50,7 +50,7 @@ fn select(
     parameters: impl rusqlite::Params,
 ) -> Result<Vec<Delivery>> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT deliveries.endpoint, endpoints.id, event, kind, version, call_id, made_ms, state, next_ms
+        "SELECT deliveries.endpoint, endpoints.id, event, kind, version, call_id, deliveries.created_ms, state, next_attempt_ms
          FROM deliveries JOIN endpoints USING (endpoint) WHERE endpoints.tenant = ?1 AND {which}"
     ))?;
     let mut rows = statement.query(parameters)?;

@@ -29,7 +29,7 @@ impl TenantView {
         self.store.change_configuration(move |transaction, _| {
             let due = transaction
                 .prepare_cached(
-                    "UPDATE deliveries SET state = 'pending', step = 0, next_ms = ?4
+                    "UPDATE deliveries SET state = 'pending', schedule_step = 0, next_attempt_ms = ?4
                      WHERE endpoint = ?2 AND event = ?3
                          AND endpoint IN (SELECT endpoint FROM endpoints WHERE tenant = ?1)",
                 )?
@@ -47,8 +47,8 @@ impl TenantView {
         self.store.change_configuration(move |transaction, _| {
             let due = transaction
                 .prepare_cached(
-                    "UPDATE deliveries SET state = 'pending', step = 0, next_ms = ?4
-                     WHERE endpoint = ?2 AND state IN ('pending', 'exhausted') AND made_ms >= ?3
+                    "UPDATE deliveries SET state = 'pending', schedule_step = 0, next_attempt_ms = ?4
+                     WHERE endpoint = ?2 AND state IN ('pending', 'exhausted') AND created_ms >= ?3
                          AND endpoint IN (SELECT endpoint FROM endpoints WHERE tenant = ?1)",
                 )?
                 .execute(params![tenant, endpoint.0, since_ms, now_ms])?;
@@ -68,7 +68,7 @@ impl TenantView {
         mut wants: impl FnMut(&StoredChange) -> bool,
     ) -> Result<usize> {
         let first: i64 = self.read(|connection, tenant| {
-            let first = "SELECT coalesce(min(cursor), 1) FROM changes WHERE tenant = ?1 AND made_ms >= ?2";
+            let first = "SELECT coalesce(min(cursor), 1) FROM changes WHERE tenant = ?1 AND created_ms >= ?2";
             Ok(connection
                 .prepare_cached(first)?
                 .query_row(params![tenant, replay.since_ms], |row| row.get(0))?)
@@ -99,7 +99,7 @@ impl TenantView {
                     "INSERT INTO deliveries SELECT endpoint, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 0, ?8
                      FROM endpoints WHERE endpoint = ?1 AND tenant = ?9 AND (cursor >= ?2
                          OR EXISTS (SELECT 1 FROM deliveries WHERE endpoint = ?1 AND event = ?2))
-                     ON CONFLICT (endpoint, event) DO UPDATE SET state = 'pending', step = 0, next_ms = ?8",
+                     ON CONFLICT (endpoint, event) DO UPDATE SET state = 'pending', schedule_step = 0, next_attempt_ms = ?8",
                 )?;
                 if let Some(who) = who {
                     note_redelivery(transaction, &who, tenant, endpoint, What::EndpointReplay, "")?;

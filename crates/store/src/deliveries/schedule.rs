@@ -20,8 +20,8 @@ impl Store {
         }
         self.writer().run(move |transaction, _| {
             transaction.execute(
-                "UPDATE deliveries SET next_ms = next_ms + ?3
-                 WHERE endpoint = ?1 AND state = 'pending' AND next_ms > ?2",
+                "UPDATE deliveries SET next_attempt_ms = next_attempt_ms + ?3
+                 WHERE endpoint = ?1 AND state = 'pending' AND next_attempt_ms > ?2",
                 params![endpoint.0, after_ms, by_ms],
             )?;
             Ok(())
@@ -36,7 +36,7 @@ impl Store {
         }
         self.writer().run(move |transaction, _| {
             transaction.execute(
-                "UPDATE deliveries SET next_ms = ?2 WHERE endpoint = ?1 AND state = 'pending' AND next_ms > ?2",
+                "UPDATE deliveries SET next_attempt_ms = ?2 WHERE endpoint = ?1 AND state = 'pending' AND next_attempt_ms > ?2",
                 params![endpoint.0, latest_ms],
             )?;
             Ok(())
@@ -54,7 +54,7 @@ impl Store {
                 if event.version > 0 {
                     transaction
                         .prepare_cached(
-                            "UPDATE deliveries SET state = 'superseded', next_ms = NULL
+                            "UPDATE deliveries SET state = 'superseded', next_attempt_ms = NULL
                              WHERE endpoint = ?1 AND call_id = ?2 AND event < ?3 AND state = 'pending' AND kind = ?4",
                         )?
                         .execute(params![
@@ -75,9 +75,9 @@ impl Store {
         self.writer().run(move |transaction, _| {
             transaction
                 .prepare_cached(
-                    "UPDATE deliveries SET next_ms = ?2 - later FROM (
-                         SELECT event, dense_rank() OVER (ORDER BY next_ms DESC) - 1 AS later FROM deliveries
-                         WHERE endpoint = ?1 AND state = 'pending' AND next_ms > ?2) AS waiting
+                    "UPDATE deliveries SET next_attempt_ms = ?2 - later FROM (
+                         SELECT event, dense_rank() OVER (ORDER BY next_attempt_ms DESC) - 1 AS later FROM deliveries
+                         WHERE endpoint = ?1 AND state = 'pending' AND next_attempt_ms > ?2) AS waiting
                      WHERE endpoint = ?1 AND deliveries.event = waiting.event",
                 )?
                 .execute(params![endpoint.0, now_ms])?;
