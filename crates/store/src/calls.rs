@@ -274,7 +274,7 @@ impl<'a> Search<'a> {
             return Ok(None);
         }
         let Some(version) = version(self.connection, call, self.as_of_ms)? else { return Ok(None) };
-        // Terms include participants of earlier versions, and do not tell their roles.
+        // Terms include participants of earlier versions, and do not contain roles.
         if self.as_of_ms.is_some() || self.filter.people().next().is_some() {
             let then: Call = serde_json::from_str(&version.record)
                 .map_err(|error| StoreError::Damaged(format!("a record cannot be read: {error}")))?;

@@ -130,13 +130,13 @@ impl Store {
     pub fn audit_rest(&self) -> Result<Vec<Damage>> {
         let damages = DamageLog::default();
         self.shared.readers.with(|connection| {
-            let moment = connection.unchecked_transaction()?;
-            let reader = TolerantConnection { connection: &moment, damages: &damages };
+            let snapshot = connection.unchecked_transaction()?;
+            let reader = TolerantConnection { connection: &snapshot, damages: &damages };
             audit_changes(&reader)?;
             audit_compressed(&reader, "rejected", "id, tenant, body", "rejected body")?;
             audit_compressed(&reader, "directories", "directory, tenant, contents", "directory")?;
             audit_texts(&reader)?;
-            Ok(moment.finish()?)
+            Ok(snapshot.finish()?)
         })?;
         self.shared.arrivals.audit(&damages)?;
         Ok(damages.take_unreported())
@@ -147,18 +147,18 @@ impl Store {
     pub fn set_aside_unreadable_changes(&self) -> Result<usize> {
         let damages = DamageLog::default();
         let unreadable: Vec<i64> = self.shared.readers.with(|connection| {
-            let moment = connection.unchecked_transaction()?;
-            let found = audit_changes(&TolerantConnection { connection: &moment, damages: &damages })?;
-            moment.finish()?;
+            let snapshot = connection.unchecked_transaction()?;
+            let found = audit_changes(&TolerantConnection { connection: &snapshot, damages: &damages })?;
+            snapshot.finish()?;
             Ok(found)
         })?;
         self.writer().run(move |transaction, caches| {
             let mut count = 0;
             for cursor in unreadable {
-                let is_past = "cursor = ?1 AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.cursor = changes.cursor)";
-                let copy = format!("INSERT OR REPLACE INTO unreadable_changes SELECT * FROM changes WHERE {is_past}");
+                let is_not_current = "cursor = ?1 AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.cursor = changes.cursor)";
+                let copy = format!("INSERT OR REPLACE INTO unreadable_changes SELECT * FROM changes WHERE {is_not_current}");
                 transaction.prepare_cached(&copy)?.execute([cursor])?;
-                let delete = format!("DELETE FROM changes WHERE {is_past}");
+                let delete = format!("DELETE FROM changes WHERE {is_not_current}");
                 count += transaction.prepare_cached(&delete)?.execute([cursor])?;
                 transaction
                     .prepare_cached("UPDATE deliveries SET state = 'exhausted', next_attempt_ms = NULL WHERE event = ?1 AND state = 'pending'")?
@@ -217,7 +217,7 @@ impl Store {
                 [],
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )?;
-            let mut strays: Vec<Stray> = Vec::new();
+            let mut groups: Vec<Stray> = Vec::new();
             for row in rows {
                 let (tenant, session) = row?;
                 let entries = entries_of_session(connection, session, Position(i64::MAX))?;
@@ -227,13 +227,13 @@ impl Store {
                 if !entries.iter().all(settled) {
                     continue;
                 }
-                match strays.last_mut().filter(|stray| stray.tenant.0 == tenant) {
-                    Some(stray) => stray.entries.extend(entries),
-                    None => strays.push(Stray { tenant: TenantId(tenant), entries }),
+                match groups.last_mut().filter(|group| group.tenant.0 == tenant) {
+                    Some(group) => group.entries.extend(entries),
+                    None => groups.push(Stray { tenant: TenantId(tenant), entries }),
                 }
             }
-            strays.iter_mut().for_each(|stray| stray.entries.sort_by_key(|entry| entry.position));
-            Ok(strays)
+            groups.iter_mut().for_each(|group| group.entries.sort_by_key(|entry| entry.position));
+            Ok(groups)
         })
     }
 

@@ -52,11 +52,11 @@ pub enum VersionKind {
         /// The record.
         call: Box<Call>,
     },
-    /// A published call turned out to be part of another.
+    /// A published call was merged into another.
     Merged {
-        /// The id that is gone.
+        /// The id of the call that was merged.
         id: CallId,
-        /// The id that stays.
+        /// The id of the remaining call.
         into: CallId,
     },
 }
@@ -90,7 +90,7 @@ impl Columns {
             wait_ms: record.durations.wait_ms,
             talk_ms: record.durations.talk_ms,
             hold_ms: record.durations.hold_ms,
-            transfers: record.moves.iter().filter(|found| is_transfer(found.kind)).count() as i64,
+            transfers: record.moves.iter().filter(|call_move| is_transfer(call_move.kind)).count() as i64,
             end_state: record.end_state.map(EndState::as_str),
         }
     }
@@ -214,7 +214,7 @@ fn add_version(
         call,
         start_ms: columns.start_ms,
         before: before.as_ref().map(|before| (before.start_ms, &before.terms[..])),
-        was_over: before.as_ref().is_some_and(|before| before.completed),
+        was_completed: before.as_ref().is_some_and(|before| before.completed),
     };
     let terms = search_index::upsert(transaction, &mut caches.terms, &index_entry, record)?;
     let cursor =

@@ -424,8 +424,12 @@ fn add_notice(
     Ok(crate::events::EventId(-notice))
 }
 
-pub(crate) fn select(connection: &TolerantConnection<'_>, which: &str, value: i64) -> Result<Vec<Endpoint>> {
-    let sql = format!("SELECT {COLUMNS} FROM endpoints WHERE {which} ORDER BY endpoint");
+pub(crate) fn select(
+    connection: &TolerantConnection<'_>,
+    condition: &str,
+    value: i64,
+) -> Result<Vec<Endpoint>> {
+    let sql = format!("SELECT {COLUMNS} FROM endpoints WHERE {condition} ORDER BY endpoint");
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query([value])?;
     let mut endpoints = Vec::new();

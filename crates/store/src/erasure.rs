@@ -105,7 +105,7 @@ impl TenantView {
         })
     }
 
-    /// The numbers of the calls that have a notification after a journal position for which `has` returns `true`, and
+    /// The numbers of the calls that have a notification after a journal position for condition `has` returns `true`, and
     /// the position up to which was read. Reads all of the tenant's notifications from there on, in portions.
     pub fn calls_of_notifications(
         &self,
@@ -192,7 +192,7 @@ impl Store {
     ) -> Result<Rewritten> {
         self.writer().run(move |transaction, caches| {
             set_secure_delete(transaction, true)?;
-            let mut kept = Kept {
+            let mut history = Kept {
                 entries: entries_of_call(&caches.tolerant(transaction), call)?,
                 versions: versions(&caches.tolerant(transaction), tenant, "call = ?1 AND version > 0", call)?,
                 position: transaction
@@ -201,24 +201,24 @@ impl Store {
                 ..Kept::default()
             };
             let count = "SELECT count(*) FROM changes WHERE call = ?1 AND version > 0";
-            let there: i64 = transaction.prepare_cached(count)?.query_row([call], |row| row.get(0))?;
-            kept.unreadable = there.unsigned_abs().saturating_sub(kept.versions.len() as u64)
-                + check::unreadable_entries(transaction, call, Position(i64::MAX), &kept.entries)?;
-            let before = kept.clone();
-            rewrite(&mut kept);
-            let (entries, records) = write(transaction, &before, &kept)?;
+            let stored: i64 = transaction.prepare_cached(count)?.query_row([call], |row| row.get(0))?;
+            history.unreadable = stored.unsigned_abs().saturating_sub(history.versions.len() as u64)
+                + check::unreadable_entries(transaction, call, Position(i64::MAX), &history.entries)?;
+            let before = history.clone();
+            rewrite(&mut history);
+            let (entries, records) = write(transaction, &before, &history)?;
             if records {
                 caches.data_epoch += 1;
                 clear_answers(transaction, tenant, Some(call))?;
-                reindex(transaction, caches, tenant, call, &kept)?;
-                note_erased_call(transaction, tenant, call, &kept)?;
+                reindex(transaction, caches, tenant, call, &history)?;
+                note_erased_call(transaction, tenant, call, &history)?;
             }
             set_secure_delete(transaction, false)?;
             Ok(Rewritten {
                 notifications: entries,
                 changed: records || entries > 0,
-                unreadable: kept.unreadable,
-                left: kept.left,
+                unreadable: history.unreadable,
+                left: history.left,
             })
         })
     }
@@ -234,7 +234,7 @@ impl Store {
             set_secure_delete(transaction, true)?;
             let unassigned =
                 "tenant = ?1 AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.call = changes.call)";
-            let mut kept = Kept {
+            let mut history = Kept {
                 entries: unassigned_entries(&caches.tolerant(transaction), tenant)?,
                 versions: versions(
                     &caches.tolerant(transaction),
@@ -244,9 +244,9 @@ impl Store {
                 )?,
                 ..Kept::default()
             };
-            let before = kept.clone();
-            rewrite(&mut kept);
-            let (entries, records) = write(transaction, &before, &kept)?;
+            let before = history.clone();
+            rewrite(&mut history);
+            let (entries, records) = write(transaction, &before, &history)?;
             if records {
                 caches.data_epoch += 1;
                 clear_answers(transaction, tenant, None)?;
@@ -257,16 +257,16 @@ impl Store {
             let mut rows = statement.query([tenant.0])?;
             while let Some(row) = rows.next()? {
                 let Some(entry) = rejected_body(&caches.tolerant(transaction), row)? else {
-                    kept.unreadable += 1;
+                    history.unreadable += 1;
                     continue;
                 };
                 // A reason may quote the body.
                 let reason = Entry { body: row.get(4)?, ..entry.clone() };
-                let mut refused = Kept { entries: vec![entry, reason], ..Kept::default() };
-                let before = refused.entries.clone();
-                rewrite(&mut refused);
-                kept.left += refused.left;
-                let [entry, reason] = &refused.entries[..] else { continue };
+                let mut rejected = Kept { entries: vec![entry, reason], ..Kept::default() };
+                let before = rejected.entries.clone();
+                rewrite(&mut rejected);
+                history.left += rejected.left;
+                let [entry, reason] = &rejected.entries[..] else { continue };
                 if entry.body == before[0].body && reason.body == before[1].body {
                     continue;
                 }
@@ -277,7 +277,12 @@ impl Store {
             }
             set_secure_delete(transaction, false)?;
             let changed = records || entries > 0;
-            Ok(Rewritten { notifications: entries, changed, unreadable: kept.unreadable, left: kept.left })
+            Ok(Rewritten {
+                notifications: entries,
+                changed,
+                unreadable: history.unreadable,
+                left: history.left,
+            })
         })
     }
 
@@ -374,10 +379,10 @@ pub(crate) fn set_secure_delete(transaction: &Transaction<'_>, enabled: bool) ->
 fn versions(
     reader: &TolerantConnection<'_>,
     tenant: TenantId,
-    which: &str,
+    condition: &str,
     value: i64,
 ) -> Result<Vec<StoredChange>> {
-    let sql = format!("SELECT {} FROM changes WHERE {which} ORDER BY cursor", changes::COLUMNS);
+    let sql = format!("SELECT {} FROM changes WHERE {condition} ORDER BY cursor", changes::COLUMNS);
     let mut statement = reader.prepare_cached(&sql)?;
     let mut rows = statement.query([value])?;
     let mut versions = Vec::new();
@@ -439,8 +444,13 @@ fn write(transaction: &Transaction<'_>, before: &Kept, after: &Kept) -> Result<(
     Ok((entries, records))
 }
 
-fn note_erased_call(transaction: &Transaction<'_>, tenant: TenantId, call: i64, kept: &Kept) -> Result<()> {
-    let Some(current) = kept.versions.last() else { return Ok(()) };
+fn note_erased_call(
+    transaction: &Transaction<'_>,
+    tenant: TenantId,
+    call: i64,
+    history: &Kept,
+) -> Result<()> {
+    let Some(current) = history.versions.last() else { return Ok(()) };
     let id: String = transaction
         .prepare_cached("SELECT id FROM calls WHERE call = ?1")?
         .query_row([call], |row| row.get(0))?;
@@ -453,7 +463,7 @@ fn reindex(
     caches: &mut WriterCaches,
     tenant: TenantId,
     call: i64,
-    kept: &Kept,
+    history: &Kept,
 ) -> Result<()> {
     let (start_ms, encoded_terms): (i64, Vec<u8>) = transaction
         .prepare_cached("SELECT start_ms, terms FROM calls WHERE call = ?1")?
@@ -462,22 +472,22 @@ fn reindex(
     let old = search_index::decode_terms(&encoded_terms)?;
     search_index::remove(transaction, call, start_ms, &old)?;
     let mut before: Option<(i64, Vec<i64>)> = None;
-    for version in &kept.versions {
+    for version in &history.versions {
         let record = serde_json::from_str(&version.record)
             .map_err(|error| StoreError::Damaged(format!("its record cannot be read: {error}")));
         let place = || format!("change {}", version.cursor.0);
         let record: Option<Call> = caches.damages.skip_damaged(record, Some(tenant.0), place)?;
         let Some(record) = record else { continue };
         let start_ms = Columns::of(&record).start_ms;
-        let place = IndexEntry {
+        let entry = IndexEntry {
             tenant: tenant.0,
             call,
             start_ms,
             before: before.as_ref().map(|(start, terms)| (*start, &terms[..])),
-            was_over: true,
+            was_completed: true,
         };
-        let entered = search_index::upsert(transaction, &mut caches.terms, &place, &record)?;
-        before = Some((start_ms, entered));
+        let terms = search_index::upsert(transaction, &mut caches.terms, &entry, &record)?;
+        before = Some((start_ms, terms));
     }
     search_index::delete_orphaned_terms(transaction, &mut caches.terms, &old)?;
     let all = before.map_or_else(Vec::new, |(_, terms)| search_index::encode_terms(&terms));

@@ -61,7 +61,7 @@ impl Filter {
         terms
     }
 
-    /// The persons whose role must be checked in the record, because terms do not tell roles.
+    /// The persons whose role must be checked in the record, because terms do not contain roles.
     pub(crate) fn people(&self) -> impl Iterator<Item = &str> {
         [&self.customer, &self.answered_by, &self.user].into_iter().filter_map(Option::as_deref)
     }

@@ -28,7 +28,7 @@ pub(crate) fn is_locked(path: &Path) -> bool {
     lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
-/// The lock. `None` inside if it is not held.
+/// The locked file. `None` if the lock is not held.
 #[derive(Debug, Default)]
 pub(crate) struct InstanceLock(Mutex<Option<File>>);
 
@@ -40,10 +40,10 @@ impl Store {
             return Ok(());
         }
         let path = self.path().with_file_name(FILE_NAME);
-        let failed =
+        let open_error =
             |error: std::io::Error| StoreError::Open { path: path.clone(), problem: error.to_string() };
         let open = || OpenOptions::new().write(true).open(&path);
-        let file = file_permissions::create_file(&path).and_then(|()| open()).map_err(failed)?;
+        let file = file_permissions::create_file(&path).and_then(|()| open()).map_err(open_error)?;
         let mut locked = file.try_lock();
         for _ in 0..MAX_LOCK_RETRIES {
             // A process that only tests the lock holds it for a moment.
@@ -63,7 +63,7 @@ impl Store {
                 Ok(())
             }
             Err(TryLockError::WouldBlock) => Err(StoreError::Claimed(self.path().to_owned())),
-            Err(TryLockError::Error(error)) => Err(failed(error)),
+            Err(TryLockError::Error(error)) => Err(open_error(error)),
         }
     }
 }

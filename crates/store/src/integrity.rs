@@ -16,7 +16,7 @@ use crate::{
 
 /// What was found when a store was opened.
 #[derive(Debug, Default)]
-pub(crate) struct Opened {
+pub(crate) struct StartupCheck {
     /// It is a copy that no service has run on.
     is_copy: bool,
     /// Descriptions of durable data that is missing.
@@ -29,7 +29,7 @@ pub(crate) struct Opened {
     known: Position,
 }
 
-impl Opened {
+impl StartupCheck {
     /// Examines the logs of a folder's files before any of them is opened, and lets SQLite recover them. SQLite
     /// recovers a log once, up to the first invalid frame, and overwrites the rest: what it found stays valid while
     /// the connections are open.
@@ -82,15 +82,15 @@ impl Opened {
         if self.is_copy {
             return;
         }
-        let (nothing, had) = (Position::default(), journal.max(self.durable));
+        let reached = journal.max(self.durable);
         // Everything in the journal was durable in `arrivals.db` before. An empty file may have been created just
         // now.
-        let is_older = end > nothing && end.max(self.reported) < journal;
+        let is_older = end > Position::default() && end.max(self.reported) < journal;
         let is_missing = journal.max(end).max(self.reported) < self.durable;
         if is_older || is_missing {
             self.losses.push(format!(
                 "arrivals.db ends at notification {}, but {} had been reached: it has lost its end, or is an older file",
-                end.0, had.0
+                end.0, reached.0
             ));
         }
     }
@@ -129,18 +129,18 @@ impl Store {
             let rows = statement.query_map([], |row| row.get(0))?;
             Ok(rows.collect::<rusqlite::Result<Vec<String>>>()?)
         })?;
-        let found = &self.shared.opened.losses;
+        let found = &self.shared.startup.losses;
         losses.extend(found.iter().filter(|loss| !losses.contains(loss)).cloned().collect::<Vec<_>>());
         Ok(losses)
     }
 
     /// Gives the store a new name if it is a copy or lost something, and stores the losses. Blocks.
     pub(crate) fn renew_if_needed(&self) -> Result<()> {
-        let found = &self.shared.opened;
-        if !found.is_copy && found.losses.is_empty() {
+        let startup = &self.shared.startup;
+        if !startup.is_copy && startup.losses.is_empty() {
             return Ok(());
         }
-        let losses = found.losses.clone();
+        let losses = startup.losses.clone();
         self.renew(move |transaction| {
             let mut insert = transaction.prepare_cached("INSERT INTO losses (description) VALUES (?1)")?;
             losses.iter().try_for_each(|loss| insert.execute([loss]).map(drop))?;
@@ -163,20 +163,20 @@ impl Store {
         &self,
         also: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<()> + Send + 'static,
     ) -> Result<()> {
-        let known = self.shared.opened.known.0;
+        let known = self.shared.startup.known.0;
         // Reported positions are not reported again, and are not assigned again.
         let journal = self.read(|connection| {
             let end =
                 "SELECT max(position, (SELECT coalesce(max(position), 0) FROM journal)) FROM checkpoint";
             Ok(Position(connection.query_row(end, [], |row| row.get(0))?))
         })?;
-        let waiting = self.shared.arrivals.stored_after(journal, usize::MAX >> 1, usize::MAX)?.len();
+        let unjournaled = self.shared.arrivals.stored_after(journal, usize::MAX >> 1, usize::MAX)?.len();
         let known = known.max(journal.0);
         let name = self.writer().run(move |transaction, _| {
             also(transaction)?;
             let missing =
                 "UPDATE checkpoint SET removed_notifications = ?1 - ?2 - (SELECT count(*) FROM journal)";
-            transaction.execute(missing, [known, waiting as i64])?;
+            transaction.execute(missing, [known, unjournaled as i64])?;
             let renew =
                 "UPDATE incarnation SET name = lower(hex(randomblob(4))), is_copy = 0, is_renewed = 1,
                      reported_position = max(reported_position, ?1) RETURNING name";

@@ -77,7 +77,7 @@ pub use external_ids::CursorError;
 use external_ids::Incarnation;
 pub use filter::Filter;
 use instance_lock::InstanceLock;
-use integrity::Opened;
+use integrity::StartupCheck;
 pub use journal::Entry;
 pub use keys::{MAX_KEYS, Scope};
 pub use readers::Cancel;
@@ -113,7 +113,7 @@ pub struct Store {
 struct Shared {
     path: PathBuf,
     incarnation: RwLock<Incarnation>,
-    opened: Opened,
+    startup: StartupCheck,
     damages: Arc<DamageLog>,
     arrivals: Arrivals,
     writer: Writer,
@@ -153,9 +153,9 @@ impl Store {
         let path = folder.join(FILE_NAME);
         // A process that writes changes the write-ahead logs while they are checked.
         let has_no_writer = !instance_lock::is_locked(&path);
-        let (mut opened, _recovered) = match has_no_writer {
-            true => Opened::examine_logs(&[&path, &folder.join(arrivals::FILE_NAME)])?,
-            false => (Opened::default(), Vec::new()),
+        let (mut startup, _recovered) = match has_no_writer {
+            true => StartupCheck::examine_logs(&[&path, &folder.join(arrivals::FILE_NAME)])?,
+            false => (StartupCheck::default(), Vec::new()),
         };
         let connection = schema::open_writer(&path)?;
         let damages: Arc<DamageLog> = Arc::default();
@@ -171,16 +171,16 @@ impl Store {
                 Ok((JournalEnd { position: Position(row.get(0)?), arrived_ms: row.get(2)? }, caches))
             },
         )?;
-        let incarnation = opened.read_incarnation(&connection)?;
+        let incarnation = startup.read_incarnation(&connection)?;
         let signals = CommitSignals {
             changes: watch::Sender::new(caches.cursor),
             data_epoch: watch::Sender::new(caches.data_epoch),
         };
         let journal_position = watch::Sender::new(journal.position);
         let arrivals =
-            Arrivals::open(folder, journal, opened.durable(), journal_position.clone(), damages.clone())?;
+            Arrivals::open(folder, journal, startup.durable(), journal_position.clone(), damages.clone())?;
         if has_no_writer {
-            opened.compare_files(journal.position, arrivals.extent_at_open());
+            startup.compare_files(journal.position, arrivals.extent_at_open());
         }
         let readers = Readers::open(&path, MAX_CONCURRENT_QUERIES)?;
         let tenant_readers = Readers::open(&path, 1)?;
@@ -189,7 +189,7 @@ impl Store {
         let shared = Shared {
             path,
             incarnation: RwLock::new(incarnation),
-            opened,
+            startup,
             damages,
             arrivals,
             writer,

@@ -1,5 +1,5 @@
 //! Rejected bodies: posted to a hook with the right token, acknowledged, but not notifications of the tenant. They
-//! are stored for some time, to be looked at or accepted later. Each tenant's share is limited in bytes: the oldest
+//! are stored for some time, to be read or accepted later. Each tenant's share is limited in bytes: the oldest
 //! are removed first.
 
 use rusqlite::{Connection, OptionalExtension, Row, Rows, Transaction, params};
@@ -61,7 +61,7 @@ pub struct Refused {
 
 const COLUMNS: &str = "id, arrived_ms, reason, posted_bytes, retry";
 
-fn refused(row: &Row<'_>) -> rusqlite::Result<Refused> {
+fn read_row(row: &Row<'_>) -> rusqlite::Result<Refused> {
     Ok(Refused {
         id: row.get(0)?,
         arrived_ms: row.get(1)?,
@@ -75,7 +75,7 @@ fn refused(row: &Row<'_>) -> rusqlite::Result<Refused> {
 fn read_rows(reader: &TolerantConnection<'_>, tenant: i64, mut rows: Rows<'_>) -> Result<Vec<Refused>> {
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let read = refused(row).map_err(StoreError::from);
+        let read = read_row(row).map_err(StoreError::from);
         let place = || format!("rejected body {}", row.get::<_, i64>(0).unwrap_or_default());
         found.extend(reader.skip_damaged(read, tenant, place)?);
     }
@@ -112,7 +112,7 @@ impl TenantView {
                 .prepare_cached(&format!(
                     "SELECT {COLUMNS}, body FROM rejected WHERE tenant = ?1 AND id = ?2"
                 ))?
-                .query_row(params![tenant, id], |row| Ok((refused(row)?, row.get::<_, Vec<u8>>(5)?)))
+                .query_row(params![tenant, id], |row| Ok((read_row(row)?, row.get::<_, Vec<u8>>(5)?)))
                 .optional()?;
             found.map(|(refused, packed)| Ok((refused, codec::unpack(&packed)?))).transpose()
         })
@@ -282,9 +282,9 @@ mod tests {
         for seed in 0..140 {
             reject(&store, acme, &noise(seed + 1, 256 << 10));
         }
-        let kept = store.of(acme).rejected(None, 1_000).unwrap();
-        assert!((100..130).contains(&kept.len()), "{}", kept.len());
-        assert_eq!(store.of(acme).rejected_body(kept[0].id).unwrap().unwrap().1, noise(140, 256 << 10));
+        let stored = store.of(acme).rejected(None, 1_000).unwrap();
+        assert!((100..130).contains(&stored.len()), "{}", stored.len());
+        assert_eq!(store.of(acme).rejected_body(stored[0].id).unwrap().unwrap().1, noise(140, 256 << 10));
         assert_eq!(store.of(bob).rejected(None, 10).unwrap().len(), 1);
         let bytes = store.read(|connection| stored_bytes(connection, acme.0)).unwrap();
         let sum: i64 = store
@@ -295,7 +295,7 @@ mod tests {
             .unwrap();
         assert_eq!(bytes, sum);
         assert!(bytes <= MAX_TENANT_BYTES);
-        let ids: Vec<i64> = kept.iter().map(|refused| refused.id).collect();
+        let ids: Vec<i64> = stored.iter().map(|refused| refused.id).collect();
         assert_eq!(store.remove_rejected(bob, ids.clone()).unwrap(), 0, "another tenant's");
         assert_eq!(store.remove_rejected(acme, ids.clone()).unwrap(), ids.len());
         assert_eq!(store.read(|connection| stored_bytes(connection, acme.0)).unwrap(), 0);

@@ -209,7 +209,7 @@ fn remove_session(
         .prepare_cached("DELETE FROM sessions WHERE session = ?1 RETURNING id")?
         .query_row([session], |row| row.get(0))
         .optional()?;
-    // Its number may be assigned to another session.
+    // The cached row does not exist any more.
     id.into_iter().for_each(|id| caches.sessions.remove(tenant.0, &[&id]));
     Ok(())
 }
@@ -218,10 +218,10 @@ fn remove_session(
 fn remove_merged(transaction: &Transaction<'_>, tenant: TenantId, id: &str) -> Result<()> {
     transaction
         .prepare_cached(
-            "WITH RECURSIVE gone(id) AS (
+            "WITH RECURSIVE merged_ids(id) AS (
                  SELECT id FROM merged WHERE tenant = ?1 AND into_id = ?2
-                 UNION SELECT merged.id FROM merged JOIN gone ON merged.into_id = gone.id WHERE tenant = ?1)
-             DELETE FROM merged WHERE tenant = ?1 AND id IN (SELECT id FROM gone)",
+                 UNION SELECT merged.id FROM merged JOIN merged_ids ON merged.into_id = merged_ids.id WHERE tenant = ?1)
+             DELETE FROM merged WHERE tenant = ?1 AND id IN (SELECT id FROM merged_ids)",
         )?
         .execute(params![tenant.0, id])?;
     Ok(())

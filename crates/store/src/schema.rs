@@ -345,7 +345,7 @@ mod tests {
         assert_eq!(name.len(), 8);
         drop(new);
         let again = open_writer(&path).unwrap();
-        let kept: String = again.query_row("SELECT name FROM incarnation", [], |row| row.get(0)).unwrap();
-        assert_eq!(kept, name, "opened again, it is the same store");
+        let stored: String = again.query_row("SELECT name FROM incarnation", [], |row| row.get(0)).unwrap();
+        assert_eq!(stored, name, "opened again, it is the same store");
     }
 }

@@ -60,7 +60,7 @@ pub(crate) fn reversed_digits(number: &str) -> Option<String> {
 
 /// All terms of a call; with the figures of extensions if it is completed.
 pub(crate) fn terms_of(call: &Call) -> BTreeMap<Term, Option<ParticipantStats>> {
-    let is_over = call.state != State::Live;
+    let is_completed = call.state != State::Live;
     let mut terms = BTreeMap::new();
     for participant in &call.participants {
         let number = participant.phone_number.as_deref().and_then(reversed_digits);
@@ -70,7 +70,7 @@ pub(crate) fn terms_of(call: &Call) -> BTreeMap<Term, Option<ParticipantStats>> 
             terms.insert((TermKind::Number, number), None);
         }
         if let Some(extension) = &participant.extension_id {
-            let figures = is_over.then(|| stats_of(call, participant));
+            let figures = is_completed.then(|| stats_of(call, participant));
             terms.insert((TermKind::Extension, extension.to_string()), figures);
         }
         if let Some(name) = &participant.name {
@@ -80,8 +80,8 @@ pub(crate) fn terms_of(call: &Call) -> BTreeMap<Term, Option<ParticipantStats>> 
     for visit in &call.queues {
         terms.insert((TermKind::Queue, queue_visits::queue_of(visit)), None);
     }
-    for found in &call.moves {
-        terms.insert((TermKind::Move, found.kind.as_str().to_owned()), None);
+    for call_move in &call.moves {
+        terms.insert((TermKind::Move, call_move.kind.as_str().to_owned()), None);
     }
     terms
 }
@@ -142,7 +142,7 @@ pub(crate) struct IndexEntry<'a> {
     /// Its start and terms when it was indexed last. `None` if it was not.
     pub(crate) before: Option<(i64, &'a [i64])>,
     /// Whether it was completed before: then its entries may have outdated figures.
-    pub(crate) was_over: bool,
+    pub(crate) was_completed: bool,
 }
 
 /// Adds a call to the index. Terms of earlier versions remain, because those versions can be queried. Returns its
@@ -150,32 +150,31 @@ pub(crate) struct IndexEntry<'a> {
 pub(crate) fn upsert(
     transaction: &Transaction<'_>,
     cache: &mut RecentCache<i64>,
-    index_entry: &IndexEntry<'_>,
+    entry: &IndexEntry<'_>,
     call: &Call,
 ) -> Result<Vec<i64>> {
-    let (start_before, mut all) = index_entry
-        .before
-        .map_or((index_entry.start_ms, Vec::new()), |(start, terms)| (start, terms.to_vec()));
-    if start_before != index_entry.start_ms {
-        remove(transaction, index_entry.call, start_before, &all)?;
+    let (start_before, mut all) =
+        entry.before.map_or((entry.start_ms, Vec::new()), |(start, terms)| (start, terms.to_vec()));
+    if start_before != entry.start_ms {
+        remove(transaction, entry.call, start_before, &all)?;
         let mut insert = transaction
             .prepare_cached("INSERT INTO call_terms (term, start_ms, call) VALUES (?1, ?2, ?3)")?;
         for term in &all {
-            insert.execute(params![term, index_entry.start_ms, index_entry.call])?;
+            insert.execute(params![term, entry.start_ms, entry.call])?;
         }
     }
-    if index_entry.was_over {
+    if entry.was_completed {
         let mut clear = transaction.prepare_cached(
             "UPDATE call_terms SET outcome = NULL, ring_ms = NULL, talk_ms = NULL, hold_ms = NULL
              WHERE term = ?1 AND start_ms = ?2 AND call = ?3 AND outcome IS NOT NULL",
         )?;
         for term in &all {
-            clear.execute(params![term, index_entry.start_ms, index_entry.call])?;
+            clear.execute(params![term, entry.start_ms, entry.call])?;
         }
     }
     let mut queues = BTreeMap::new();
     for (named, figures) in terms_of(call) {
-        let term = term_id(transaction, cache, index_entry.tenant, &named)?;
+        let term = term_id(transaction, cache, entry.tenant, &named)?;
         if named.0 == TermKind::Queue {
             queues.insert(named.1, term);
         }
@@ -192,25 +191,10 @@ pub(crate) fn upsert(
         if is_new || figures.is_some() {
             transaction
                 .prepare_cached("INSERT OR REPLACE INTO call_terms VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
-                .execute(params![
-                    term,
-                    index_entry.start_ms,
-                    index_entry.call,
-                    outcome,
-                    ring_ms,
-                    talk_ms,
-                    hold_ms
-                ])?;
+                .execute(params![term, entry.start_ms, entry.call, outcome, ring_ms, talk_ms, hold_ms])?;
         }
     }
-    queue_visits::replace(
-        transaction,
-        index_entry.call,
-        index_entry.start_ms,
-        call,
-        &queues,
-        index_entry.before.is_some(),
-    )?;
+    queue_visits::replace(transaction, entry.call, entry.start_ms, call, &queues, entry.before.is_some())?;
     all.sort_unstable();
     Ok(all)
 }

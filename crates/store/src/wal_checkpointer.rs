@@ -15,16 +15,16 @@ use crate::{
     thread_priority::step_back,
 };
 
-/// Number of pages in the log (4 MB) from which a checkpoint is made. A page that was written several times is copied
-/// once; but writers wait for the disk meanwhile.
+/// Minimum number of pages in the log (4 MB) for a checkpoint. The more there are, the more pages were written several
+/// times and are copied once; but the longer is the disk busy with them.
 const CHECKPOINT_AT_PAGES: i64 = 1_000;
 
 /// Maximum number of pages that the writer itself checkpoints. Only the writer can complete a checkpoint and restart
 /// the log: the other thread always finds newer frames.
 const MAX_INLINE_CHECKPOINT_PAGES: i64 = 250;
 
-/// Maximum number of pages in the log (128 MB); beyond it the writer checkpoints regardless of their number, because
-/// it writes faster than the disk.
+/// Maximum number of pages in the log (128 MB); beyond it the writer checkpoints all of them itself, so that it writes no
+/// faster than the disk.
 const MAX_WAL_PAGES: i64 = 32_000;
 
 /// Checkpoints the write-ahead log on its own thread.

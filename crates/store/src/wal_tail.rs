@@ -34,8 +34,8 @@ pub(crate) struct Tail {
 /// A log may also end with invalid frames after a power failure: a transaction that was never acknowledged, of which
 /// only some sectors were written, or frames that were already checkpointed before the log was restarted. So
 /// transactions are lost only
-/// * if a single flipped bit explains the invalid frame, or if two transactions follow it: the second was begun
-///   when the first was durable;
+/// * if a single flipped bit explains the invalid frame, or if two transactions follow it: the second was
+///   started when the first was durable;
 /// * and if not all of their pages are in the database file.
 pub(crate) fn tail(database: &Path) -> io::Result<Tail> {
     let mut name = database.as_os_str().to_owned();
@@ -100,7 +100,7 @@ fn unread_part(mut log: impl Read) -> io::Result<UnreadPart> {
     let mut rest = UnreadPart { page_bytes, ..UnreadPart::default() };
     let mut salts: Option<Salts> = (is_valid || has_flipped_bit).then(|| salts(&header, 16));
     let mut sum = Checksum { is_big_endian: word(&header, 0) & 1 == 1, ..Checksum::default() };
-    sum.stored(&header, 24);
+    sum.continue_from(&header, 24);
     let mut run =
         (!is_valid).then_some(FrameRun { commits: 0, min_commits: if has_flipped_bit { 1 } else { 2 } });
     let mut frame = vec![0; FRAME_HEADER_BYTES + page_bytes];
@@ -137,7 +137,7 @@ fn unread_part(mut log: impl Read) -> io::Result<UnreadPart> {
             run.add(&frame);
             rest.add(&frame, at);
         }
-        sum.stored(&frame, 16);
+        sum.continue_from(&frame, 16);
         at += frame.len() as u64;
     }
     rest.commits = rest.commits.max(run.map_or(0, |run| run.durable()));
@@ -156,12 +156,12 @@ fn are_checkpointed(
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
     };
-    let (mut logged, mut filed) = (vec![0; page_bytes], vec![0; page_bytes]);
+    let (mut in_log, mut in_file) = (vec![0; page_bytes], vec![0; page_bytes]);
     for (page, at) in pages {
-        let place = u64::from(page.saturating_sub(1)) * page_bytes as u64;
-        log.read_exact_at(&mut logged, *at)?;
-        match file.read_exact_at(&mut filed, place) {
-            Ok(()) if logged == filed => {}
+        let offset = u64::from(page.saturating_sub(1)) * page_bytes as u64;
+        log.read_exact_at(&mut in_log, *at)?;
+        match file.read_exact_at(&mut in_file, offset) {
+            Ok(()) if in_log == in_file => {}
             Err(error) if error.kind() != ErrorKind::UnexpectedEof => return Err(error),
             _ => return Ok(false),
         }
@@ -180,7 +180,7 @@ fn is_header(header: &[u8]) -> bool {
     let page_bytes = word(header, 8);
     word(header, 0) & !1 == MAGIC
         && (512..=65_536).contains(&page_bytes)
-        && (sum.one, sum.two) == (word(header, 24), word(header, 28))
+        && (sum.first, sum.second) == (word(header, 24), word(header, 28))
 }
 
 /// Flips the single bit that makes the bytes valid; returns whether there is one.
@@ -212,21 +212,21 @@ fn word(bytes: &[u8], at: usize) -> u32 {
 #[derive(Debug, Clone, Copy, Default)]
 struct Checksum {
     is_big_endian: bool,
-    one: u32,
-    two: u32,
+    first: u32,
+    second: u32,
 }
 
 impl Checksum {
     /// Continues from the checksum stored at an offset.
-    fn stored(&mut self, bytes: &[u8], at: usize) {
-        (self.one, self.two) = (word(bytes, at), word(bytes, at + 4));
+    fn continue_from(&mut self, bytes: &[u8], at: usize) {
+        (self.first, self.second) = (word(bytes, at), word(bytes, at + 4));
     }
 
     /// Whether a frame continues this checksum.
     fn is_followed_by(mut self, frame: &[u8]) -> bool {
         self.add(&frame[..8]);
         self.add(&frame[FRAME_HEADER_BYTES..]);
-        (self.one, self.two) == (word(frame, 16), word(frame, 20))
+        (self.first, self.second) == (word(frame, 16), word(frame, 20))
     }
 
     fn add(&mut self, bytes: &[u8]) {
@@ -236,8 +236,8 @@ impl Checksum {
         };
         for pair in bytes.as_chunks::<8>().0 {
             let [a, b, c, d, e, f, g, h] = *pair;
-            self.one = self.one.wrapping_add(count([a, b, c, d])).wrapping_add(self.two);
-            self.two = self.two.wrapping_add(count([e, f, g, h])).wrapping_add(self.one);
+            self.first = self.first.wrapping_add(count([a, b, c, d])).wrapping_add(self.second);
+            self.second = self.second.wrapping_add(count([e, f, g, h])).wrapping_add(self.first);
         }
     }
 }
@@ -320,7 +320,7 @@ mod tests {
         let mut sum = Checksum { is_big_endian: word(&whole, 0) & 1 == 1, ..Checksum::default() };
         let mut log = whole[..start].to_vec();
         for frames in [8, 4, 2] {
-            sum.stored(&whole, start - FRAME_BYTES + 16);
+            sum.continue_from(&whole, start - FRAME_BYTES + 16);
             for number in 0..frames {
                 let mut frame = whole[start - FRAME_BYTES..start].to_vec();
                 frame[..4].copy_from_slice(&(number as u32 + 2).to_be_bytes());
@@ -328,8 +328,8 @@ mod tests {
                 frame[100] = frames as u8;
                 sum.add(&frame[..8]);
                 sum.add(&frame[FRAME_HEADER_BYTES..]);
-                frame[16..20].copy_from_slice(&sum.one.to_be_bytes());
-                frame[20..24].copy_from_slice(&sum.two.to_be_bytes());
+                frame[16..20].copy_from_slice(&sum.first.to_be_bytes());
+                frame[20..24].copy_from_slice(&sum.second.to_be_bytes());
                 let at = start + number * FRAME_BYTES;
                 log.resize(log.len().max(at + FRAME_BYTES), 0);
                 log[at..at + FRAME_BYTES].copy_from_slice(&frame);

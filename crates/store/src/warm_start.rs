@@ -137,12 +137,12 @@ impl StoredCall {
     /// Adds the current record, or the last readable one with the number of the current one, so that the next version
     /// has a higher number than both.
     fn add_record(&mut self, connection: &TolerantConnection<'_>, call: i64) -> Result<()> {
-        let kept = "SELECT position, completed FROM calls WHERE call = ?1";
-        let kept = connection
-            .prepare_cached(kept)?
+        let row = "SELECT position, completed FROM calls WHERE call = ?1";
+        let row = connection
+            .prepare_cached(row)?
             .query_row([call], |row| Ok((Position(row.get(0)?), row.get(1)?)))
             .optional()?;
-        let Some((position, completed)) = kept else { return Ok(()) };
+        let Some((position, completed)) = row else { return Ok(()) };
         (self.position, self.completed) = (position, completed);
         let mut statement = connection.prepare_cached(&format!(
             "SELECT {} FROM changes WHERE call = ?1 AND version > 0 ORDER BY cursor DESC",

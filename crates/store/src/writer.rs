@@ -202,7 +202,6 @@ fn write_until_closed(
             Err(error) => {
                 // The transaction was rolled back: drop caches that may hold its row ids.
                 let must_truncate_wal = caches.must_truncate_wal;
-
                 let damages = caches.damages.clone();
                 caches = WriterCaches {
                     cursor,

@@ -122,7 +122,7 @@ impl Disk {
 }
 
 impl State {
-    fn strike(&mut self, what: String) {
+    fn report(&mut self, what: String) {
         if let Some(log) = &mut self.log {
             // The log is informational; faults occur as planned.
             let _ = writeln!(log, "{what}");
@@ -155,7 +155,7 @@ impl Shared {
         let Some(fault) = state.faults.iter().find(|fault| fault.strikes(operation, number)).copied() else {
             return Fate::Done;
         };
-        state.strike(format!("{fault} in {file} at {about}"));
+        state.report(format!("{fault} in {file} at {about}"));
         match fault.kind {
             Kind::Error => {
                 if operation == Operation::Sync {
@@ -192,19 +192,19 @@ impl Shared {
         // SQLite's own VFS syncs the folder with the first sync of a log: then created and removed files are durable,
         // too.
         let syncs_folder = file.ends_with("-wal") && !durable.exists();
-        let kept = image::keep(&durable, bytes, dirty, read);
-        let kept = kept.and_then(|()| match syncs_folder {
-            true => image::forget_removed(&self.folder, &self.durable),
+        let saved = image::save(&durable, bytes, dirty, read);
+        let saved = saved.and_then(|()| match syncs_folder {
+            true => image::remove_deleted(&self.folder, &self.durable),
             false => Ok(()),
         });
-        if let Err(error) = kept {
-            state.strike(format!("the durable content of {file} cannot be stored: {error}"));
+        if let Err(error) = saved {
+            state.report(format!("the durable content of {file} cannot be stored: {error}"));
             state.is_cut = true;
         }
     }
 
     /// Notes that a file was created, or removed durably.
-    pub(crate) fn begun(&self, file: &str) {
+    pub(crate) fn recreated_or_removed(&self, file: &str) {
         self.lock().dirty.remove(file);
         // It may not exist.
         let _ = fs::remove_file(self.durable.join(file));

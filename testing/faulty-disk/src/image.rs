@@ -39,7 +39,7 @@ pub(crate) fn files(folder: &Path) -> io::Result<Vec<String>> {
 }
 
 /// Updates the durable content of a file.
-pub(crate) fn keep(
+pub(crate) fn save(
     durable: &Path,
     bytes: u64,
     dirty: BTreeSet<u64>,
@@ -53,7 +53,7 @@ pub(crate) fn keep(
 }
 
 /// Removes the durable content of files that were removed from the folder.
-pub(crate) fn forget_removed(folder: &Path, durable: &Path) -> io::Result<()> {
+pub(crate) fn remove_deleted(folder: &Path, durable: &Path) -> io::Result<()> {
     let mut gone = files(durable)?.into_iter().filter(|name| !folder.join(name).exists());
     gone.try_for_each(|name| fs::remove_file(durable.join(name)))
 }
@@ -70,18 +70,18 @@ pub fn leave_what_a_crash_leaves(folder: &Path, durable: &Path, to: &Path, loss:
     }
     let mut rng = Rng::with_seed(if let Loss::Some(seed) = loss { seed } else { 0 });
     for name in names {
-        let (written, kept) = (folder.join(&name), durable.join(&name));
+        let (written, synced) = (folder.join(&name), durable.join(&name));
         if loss == Loss::Nothing || !is_observed(&name) {
             fs::copy(&written, to.join(&name))?;
             continue;
         }
         let read = |path: &Path| path.is_file().then(|| fs::read(path)).transpose();
         let lost = |rng: &mut Rng| loss == Loss::Everything || rng.bool();
-        let left = match (read(&written)?, read(&kept)?) {
-            (Some(written), Some(kept)) => Some(mix(&written, &kept, || lost(&mut rng))),
+        let left = match (read(&written)?, read(&synced)?) {
+            (Some(written), Some(synced)) => Some(mix(&written, &synced, || lost(&mut rng))),
             // Created or removed, and not synced yet.
             (Some(written), None) => (!lost(&mut rng)).then(|| mix(&written, &[], || lost(&mut rng))),
-            (None, Some(kept)) => lost(&mut rng).then_some(kept),
+            (None, Some(synced)) => lost(&mut rng).then_some(synced),
             (None, None) => None,
         };
         if let Some(left) = left {
@@ -91,16 +91,16 @@ pub fn leave_what_a_crash_leaves(folder: &Path, durable: &Path, to: &Path, loss:
     Ok(())
 }
 
-fn mix(written: &[u8], kept: &[u8], mut is_lost: impl FnMut() -> bool) -> Vec<u8> {
-    let is_length_lost = written.len() != kept.len() && is_lost();
-    let mut left = vec![0; if is_length_lost { kept.len() } else { written.len() }];
+fn mix(written: &[u8], synced: &[u8], mut is_lost: impl FnMut() -> bool) -> Vec<u8> {
+    let is_length_lost = written.len() != synced.len() && is_lost();
+    let mut left = vec![0; if is_length_lost { synced.len() } else { written.len() }];
     for (number, sector) in left.chunks_mut(SECTOR_BYTES as usize).enumerate() {
         let start = number * SECTOR_BYTES as usize;
         let of = |bytes: &[u8]| {
             let end = bytes.len().min(start + SECTOR_BYTES as usize);
             bytes.get(start..end).unwrap_or_default().to_vec()
         };
-        let (new, old) = (of(written), of(kept));
+        let (new, old) = (of(written), of(synced));
         // If a truncation is lost, the content that it cut off remains.
         let is_cut_off = start >= written.len();
         let chosen = if new != old && (is_cut_off || is_lost()) { old } else { new };

@@ -121,7 +121,7 @@ unsafe fn inner(file: *mut sqlite3_file) -> *mut sqlite3_file {
 }
 
 /// Calls a method of the inner file, or returns a code if it is missing.
-macro_rules! pass_on {
+macro_rules! call_inner {
     ($file:expr, $method:ident, $missing:expr $(, $argument:expr)*) => {{
         // SAFETY: the file is open, and its methods are those that SQLite's own VFS gave it.
         unsafe {
@@ -185,7 +185,7 @@ unsafe extern "C" fn open(
                 return SQLITE_CANTOPEN;
             }
             if !exists(name) {
-                disk.begun(own);
+                disk.recreated_or_removed(own);
             }
         }
         let vfs = inner_vfs(vfs);
@@ -202,7 +202,7 @@ unsafe extern "C" fn open(
 }
 
 unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
-    let code = pass_on!(file, xClose, SQLITE_IOERR_CLOSE);
+    let code = call_inner!(file, xClose, SQLITE_IOERR_CLOSE);
     // SAFETY: SQLite does not use it after this.
     unsafe {
         ManuallyDrop::drop(&mut (*file.cast::<File>()).observed);
@@ -221,7 +221,7 @@ unsafe extern "C" fn read(
     if !matches!(fate, Fate::Done | Fate::Flipped(_)) {
         return SQLITE_IOERR_READ;
     }
-    let code = pass_on!(file, xRead, SQLITE_IOERR_READ, to, bytes, offset);
+    let code = call_inner!(file, xRead, SQLITE_IOERR_READ, to, bytes, offset);
     if let Fate::Flipped(seed) = fate
         && code == SQLITE_OK
         && bytes > 0
@@ -254,14 +254,14 @@ unsafe extern "C" fn write(
         }
     };
     note();
-    let code = pass_on!(file, xWrite, SQLITE_IOERR_WRITE, from, bytes, offset);
+    let code = call_inner!(file, xWrite, SQLITE_IOERR_WRITE, from, bytes, offset);
     note();
     if fate == Fate::Short { SQLITE_IOERR_WRITE } else { code }
 }
 
 unsafe extern "C" fn truncate(file: *mut sqlite3_file, bytes: sqlite3_int64) -> c_int {
     match fate(file, Operation::Truncate, bytes) {
-        Fate::Done => pass_on!(file, xTruncate, SQLITE_IOERR_TRUNCATE, bytes),
+        Fate::Done => call_inner!(file, xTruncate, SQLITE_IOERR_TRUNCATE, bytes),
         _ => SQLITE_IOERR_TRUNCATE,
     }
 }
@@ -276,10 +276,10 @@ unsafe extern "C" fn sync(file: *mut sqlite3_file, flags: c_int) -> c_int {
     let _ = flags;
     // SAFETY: the file is open.
     let Some(Observed { disk, name }) = (unsafe { observed(file) }) else {
-        return pass_on!(file, xSync, SQLITE_IOERR_FSYNC, flags);
+        return call_inner!(file, xSync, SQLITE_IOERR_FSYNC, flags);
     };
     let mut length = 0;
-    let code = pass_on!(file, xFileSize, SQLITE_IOERR_FSTAT, &mut length);
+    let code = call_inner!(file, xFileSize, SQLITE_IOERR_FSTAT, &mut length);
     if code != SQLITE_OK {
         return code;
     }
@@ -288,38 +288,38 @@ unsafe extern "C" fn sync(file: *mut sqlite3_file, flags: c_int) -> c_int {
         let to = bytes.as_mut_ptr().cast();
         let offset = (sector * SECTOR_BYTES) as sqlite3_int64;
         // A read beyond the end of the file fills the rest with zeros.
-        pass_on!(file, xRead, SQLITE_IOERR_READ, to, SECTOR_BYTES as c_int, offset);
+        call_inner!(file, xRead, SQLITE_IOERR_READ, to, SECTOR_BYTES as c_int, offset);
         bytes
     });
     SQLITE_OK
 }
 
 unsafe extern "C" fn file_size(file: *mut sqlite3_file, bytes: *mut sqlite3_int64) -> c_int {
-    pass_on!(file, xFileSize, SQLITE_IOERR_FSTAT, bytes)
+    call_inner!(file, xFileSize, SQLITE_IOERR_FSTAT, bytes)
 }
 
 unsafe extern "C" fn lock(file: *mut sqlite3_file, level: c_int) -> c_int {
-    pass_on!(file, xLock, SQLITE_OK, level)
+    call_inner!(file, xLock, SQLITE_OK, level)
 }
 
 unsafe extern "C" fn unlock(file: *mut sqlite3_file, level: c_int) -> c_int {
-    pass_on!(file, xUnlock, SQLITE_OK, level)
+    call_inner!(file, xUnlock, SQLITE_OK, level)
 }
 
 unsafe extern "C" fn check_reserved_lock(file: *mut sqlite3_file, is_held: *mut c_int) -> c_int {
-    pass_on!(file, xCheckReservedLock, SQLITE_OK, is_held)
+    call_inner!(file, xCheckReservedLock, SQLITE_OK, is_held)
 }
 
 unsafe extern "C" fn file_control(file: *mut sqlite3_file, operation: c_int, argument: *mut c_void) -> c_int {
-    pass_on!(file, xFileControl, SQLITE_NOTFOUND, operation, argument)
+    call_inner!(file, xFileControl, SQLITE_NOTFOUND, operation, argument)
 }
 
 unsafe extern "C" fn sector_size(file: *mut sqlite3_file) -> c_int {
-    pass_on!(file, xSectorSize, 0)
+    call_inner!(file, xSectorSize, 0)
 }
 
 unsafe extern "C" fn device_characteristics(file: *mut sqlite3_file) -> c_int {
-    pass_on!(file, xDeviceCharacteristics, 0)
+    call_inner!(file, xDeviceCharacteristics, 0)
 }
 
 unsafe extern "C" fn shm_map(
@@ -329,19 +329,19 @@ unsafe extern "C" fn shm_map(
     extend: c_int,
     to: *mut *mut c_void,
 ) -> c_int {
-    pass_on!(file, xShmMap, SQLITE_CANTOPEN, region, bytes, extend, to)
+    call_inner!(file, xShmMap, SQLITE_CANTOPEN, region, bytes, extend, to)
 }
 
 unsafe extern "C" fn shm_lock(file: *mut sqlite3_file, offset: c_int, count: c_int, flags: c_int) -> c_int {
-    pass_on!(file, xShmLock, SQLITE_CANTOPEN, offset, count, flags)
+    call_inner!(file, xShmLock, SQLITE_CANTOPEN, offset, count, flags)
 }
 
 unsafe extern "C" fn shm_barrier(file: *mut sqlite3_file) {
-    pass_on!(file, xShmBarrier, ())
+    call_inner!(file, xShmBarrier, ())
 }
 
 unsafe extern "C" fn shm_unmap(file: *mut sqlite3_file, delete: c_int) -> c_int {
-    pass_on!(file, xShmUnmap, SQLITE_OK, delete)
+    call_inner!(file, xShmUnmap, SQLITE_OK, delete)
 }
 
 unsafe extern "C" fn delete(vfs: *mut sqlite3_vfs, name: *const c_char, sync_folder: c_int) -> c_int {
@@ -360,13 +360,13 @@ unsafe extern "C" fn delete(vfs: *mut sqlite3_vfs, name: *const c_char, sync_fol
         && sync_folder != 0
         && let Some(Observed { disk, name }) = &observed
     {
-        disk.begun(name);
+        disk.recreated_or_removed(name);
     }
     code
 }
 
 /// Defines functions of the VFS that only call SQLite's own.
-macro_rules! same {
+macro_rules! forward {
     ($name:ident, $method:ident, $missing:expr $(, $argument:ident: $type:ty)*) => {
         unsafe extern "C" fn $name(vfs: *mut sqlite3_vfs $(, $argument: $type)*) -> c_int {
             // SAFETY: the arguments are passed on unchanged.
@@ -378,10 +378,10 @@ macro_rules! same {
     };
 }
 
-same!(access, xAccess, ffi::SQLITE_IOERR_ACCESS, name: *const c_char, flags: c_int, found: *mut c_int);
-same!(full_pathname, xFullPathname, SQLITE_CANTOPEN, name: *const c_char, room: c_int, to: *mut c_char);
-same!(randomness, xRandomness, 0, bytes: c_int, to: *mut c_char);
-same!(sleep, xSleep, 0, microseconds: c_int);
-same!(current_time, xCurrentTime, ffi::SQLITE_ERROR, to: *mut f64);
-same!(last_error, xGetLastError, 0, room: c_int, to: *mut c_char);
-same!(current_time_int64, xCurrentTimeInt64, ffi::SQLITE_ERROR, to: *mut sqlite3_int64);
+forward!(access, xAccess, ffi::SQLITE_IOERR_ACCESS, name: *const c_char, flags: c_int, found: *mut c_int);
+forward!(full_pathname, xFullPathname, SQLITE_CANTOPEN, name: *const c_char, room: c_int, to: *mut c_char);
+forward!(randomness, xRandomness, 0, bytes: c_int, to: *mut c_char);
+forward!(sleep, xSleep, 0, microseconds: c_int);
+forward!(current_time, xCurrentTime, ffi::SQLITE_ERROR, to: *mut f64);
+forward!(last_error, xGetLastError, 0, room: c_int, to: *mut c_char);
+forward!(current_time_int64, xCurrentTimeInt64, ffi::SQLITE_ERROR, to: *mut sqlite3_int64);

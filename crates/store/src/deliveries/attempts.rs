@@ -57,7 +57,7 @@ impl Store {
         data_epoch: u64,
     ) -> Result<Recorded> {
         self.writer().submit(move |transaction, caches| {
-            if !is_known(transaction, endpoint)? {
+            if !endpoint_exists(transaction, endpoint)? {
                 return Ok(());
             }
             attempt.answer = attempt.answer.take().filter(|_| caches.data_epoch == data_epoch);
@@ -69,7 +69,7 @@ impl Store {
                     Verdict::Unchanged => None,
                 };
                 if let Some((state, step, next_ms)) = outcome {
-                    write(transaction, endpoint, event, state, step, next_ms)?;
+                    save_state(transaction, endpoint, event, state, step, next_ms)?;
                 }
                 add_attempt(transaction, endpoint, event.id, &attempt)?;
             }
@@ -79,12 +79,12 @@ impl Store {
 }
 
 /// Whether an endpoint still exists: it may have been removed during an attempt.
-pub(super) fn is_known(transaction: &Transaction<'_>, endpoint: EndpointId) -> Result<bool> {
+pub(super) fn endpoint_exists(transaction: &Transaction<'_>, endpoint: EndpointId) -> Result<bool> {
     Ok(transaction.prepare_cached("SELECT 1 FROM endpoints WHERE endpoint = ?1")?.exists([endpoint.0])?)
 }
 
 /// Stores the state of a delivery, unless its event was removed meanwhile.
-pub(super) fn write(
+pub(super) fn save_state(
     transaction: &Transaction<'_>,
     endpoint: EndpointId,
     event: &Outgoing,

@@ -27,26 +27,26 @@ const BLOCKED: &str = "EXISTS (
 impl Store {
     /// Deliveries that are due and not blocked by an earlier one of the same call, the longest due first.
     pub fn due(&self, endpoint: &Endpoint, now_ms: i64, limit: usize) -> Result<Vec<Outgoing>> {
-        self.waiting(endpoint, |connection| {
-            let which =
+        self.read_pending(endpoint, |connection| {
+            let condition =
                 format!("next_attempt_ms <= ?2 AND NOT ({BLOCKED}) ORDER BY next_attempt_ms, event LIMIT ?3");
-            pending(connection, endpoint.number, &which, now_ms, limit)
+            pending(connection, endpoint.number, &condition, now_ms, limit)
         })
     }
 
     /// Reads pending deliveries. Those whose event cannot be read are marked as exhausted, so that they block nothing.
-    fn waiting(
+    fn read_pending(
         &self,
         endpoint: &Endpoint,
         read: impl Fn(&TolerantConnection<'_>) -> Result<Pending>,
     ) -> Result<Vec<Outgoing>> {
         loop {
-            let Pending { found, unreadable } = self.read(&read)?;
+            let Pending { events, unreadable } = self.read(&read)?;
             if unreadable.is_empty() {
-                return Ok(found);
+                return Ok(events);
             }
             let number = endpoint.number;
-            self.writer().run(move |transaction, _| give_up(transaction, number, &unreadable))?;
+            self.writer().run(move |transaction, _| exhaust_unreadable(transaction, number, &unreadable))?;
         }
     }
 
@@ -58,19 +58,19 @@ impl Store {
         after: Option<EventId>,
         limit: usize,
     ) -> Result<Vec<Outgoing>> {
-        self.waiting(endpoint, |connection| {
-            let which = format!("abs(event) > ?2 AND NOT ({BLOCKED}) ORDER BY abs(event) LIMIT ?3");
-            let first_after = |after: i64| pending(connection, endpoint.number, &which, after, 1);
+        self.read_pending(endpoint, |connection| {
+            let condition = format!("abs(event) > ?2 AND NOT ({BLOCKED}) ORDER BY abs(event) LIMIT ?3");
+            let first_after = |after: i64| pending(connection, endpoint.number, &condition, after, 1);
             let mut first = first_after(after.map_or(0, EventId::age_order))?;
-            if first.found.is_empty() && first.unreadable.is_empty() && after.is_some() {
+            if first.events.is_empty() && first.unreadable.is_empty() && after.is_some() {
                 first = first_after(0)?;
             }
-            let due_ms = first.found.first().and_then(|first| first.due_ms);
+            let due_ms = first.events.first().and_then(|first| first.due_ms);
             let Some(due_ms) = due_ms.filter(|_| limit > 1) else {
                 return Ok(first);
             };
-            let which = format!("next_attempt_ms = ?2 AND NOT ({BLOCKED}) ORDER BY event LIMIT ?3");
-            pending(connection, endpoint.number, &which, due_ms, limit)
+            let condition = format!("next_attempt_ms = ?2 AND NOT ({BLOCKED}) ORDER BY event LIMIT ?3");
+            pending(connection, endpoint.number, &condition, due_ms, limit)
         })
     }
 
@@ -88,12 +88,12 @@ impl Store {
     /// For each event, whether a delivery of one of its calls is pending.
     pub fn blocked(&self, endpoint: EndpointId, events: &[Outgoing]) -> Result<Vec<bool>> {
         self.read(|connection| {
-            let mut any = connection
+            let mut any_pending = connection
                 .prepare_cached("SELECT 1 FROM deliveries WHERE endpoint = ?1 AND state = 'pending' LIMIT 1")?;
-            if !any.exists([endpoint.0])? {
+            if !any_pending.exists([endpoint.0])? {
                 return Ok(vec![false; events.len()]);
             }
-            let mut waits = connection.prepare_cached(
+            let mut is_pending = connection.prepare_cached(
                 "SELECT 1 FROM deliveries WHERE endpoint = ?1 AND call_id = ?2 AND state = 'pending'
                  UNION ALL SELECT 1 FROM deliveries WHERE endpoint = ?1 AND into_id = ?2 AND state = 'pending'",
             )?;
@@ -101,7 +101,7 @@ impl Store {
             for event in events {
                 let mut is_blocked = false;
                 for call in event.own_calls() {
-                    is_blocked |= waits.exists(params![endpoint.0, call])?;
+                    is_blocked |= is_pending.exists(params![endpoint.0, call])?;
                 }
                 blocked.push(is_blocked);
             }
@@ -136,13 +136,13 @@ fn change(
 
 /// Pending deliveries with their events.
 struct Pending {
-    found: Vec<Outgoing>,
+    events: Vec<Outgoing>,
     /// The events that cannot be read.
     unreadable: Vec<i64>,
 }
 
 /// Marks deliveries whose events cannot be read as exhausted.
-fn give_up(transaction: &Transaction<'_>, endpoint: EndpointId, events: &[i64]) -> Result<()> {
+fn exhaust_unreadable(transaction: &Transaction<'_>, endpoint: EndpointId, events: &[i64]) -> Result<()> {
     let mut update = transaction.prepare_cached(
         "UPDATE deliveries SET state = 'exhausted', next_attempt_ms = NULL WHERE endpoint = ?1 AND event = ?2",
     )?;
@@ -155,32 +155,32 @@ fn give_up(transaction: &Transaction<'_>, endpoint: EndpointId, events: &[i64]) 
 fn pending(
     connection: &TolerantConnection<'_>,
     endpoint: EndpointId,
-    which: &str,
+    condition: &str,
     value: i64,
     limit: usize,
 ) -> Result<Pending> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT event, kind, version, deliveries.created_ms, call_id, into_id, schedule_step, next_attempt_ms, tenant
          FROM deliveries JOIN endpoints USING (endpoint)
-         WHERE endpoint = ?1 AND state = 'pending' AND {which}"
+         WHERE endpoint = ?1 AND state = 'pending' AND {condition}"
     ))?;
     let mut rows = statement.query(params![endpoint.0, value, limit as i64])?;
-    let (mut found, mut unreadable) = (Vec::new(), Vec::new());
+    let (mut events, mut unreadable) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
         let event: i64 = row.get(0)?;
         let read = read(connection, row);
         match connection.skip_damaged(read, row.get(8)?, || format!("delivery of event {event}"))? {
-            Some(outgoing) => found.push(outgoing),
+            Some(outgoing) => events.push(outgoing),
             None => unreadable.push(event),
         }
     }
-    Ok(Pending { found, unreadable })
+    Ok(Pending { events, unreadable })
 }
 
 fn read(connection: &TolerantConnection<'_>, row: &Row<'_>) -> Result<Outgoing> {
     let (id, kind): (_, String) = (EventId(row.get(0)?), row.get(1)?);
     // Retention removes deliveries in the transaction that removes their calls.
-    let missing = || StoreError::Damaged(format!("event {} is not there", id.0));
+    let missing = || StoreError::Damaged(format!("event {} is missing", id.0));
     let (data, before) = contents(connection, TenantId(row.get(8)?), id)?.ok_or_else(missing)?;
     Ok(Outgoing {
         id,

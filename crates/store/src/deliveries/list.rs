@@ -24,11 +24,16 @@ impl TenantView {
     /// Deliveries to an endpoint, latest events first.
     pub fn deliveries(&self, endpoint: EndpointId, listed: Listed) -> Result<Vec<Delivery>> {
         self.read(|connection, tenant| {
-            let which = "deliveries.endpoint = ?2 AND (?3 IS NULL OR state = ?3) AND event < ?4
+            let condition = "deliveries.endpoint = ?2 AND (?3 IS NULL OR state = ?3) AND event < ?4
                  ORDER BY event DESC LIMIT ?5";
             let state = listed.state.map(DeliveryState::as_str);
             let before = listed.before.map_or(i64::MAX, |event| event.0);
-            select(connection, tenant, which, params![tenant, endpoint.0, state, before, listed.limit as i64])
+            select(
+                connection,
+                tenant,
+                condition,
+                params![tenant, endpoint.0, state, before, listed.limit as i64],
+            )
         })
     }
 
@@ -36,9 +41,9 @@ impl TenantView {
     pub fn deliveries_of_call(&self, call_id: &str) -> Result<Vec<Delivery>> {
         self.read(|connection, tenant| {
             // Through the tenant's few endpoints, because the index is by endpoint and call.
-            let which = "deliveries.endpoint IN (SELECT endpoint FROM endpoints WHERE tenant = ?1)
+            let condition = "deliveries.endpoint IN (SELECT endpoint FROM endpoints WHERE tenant = ?1)
                  AND call_id = ?2 ORDER BY event DESC, deliveries.endpoint";
-            select(connection, tenant, which, params![tenant, call_id])
+            select(connection, tenant, condition, params![tenant, call_id])
         })
     }
 }
@@ -46,12 +51,12 @@ impl TenantView {
 fn select(
     connection: &TolerantConnection<'_>,
     tenant: i64,
-    which: &str,
+    condition: &str,
     parameters: impl rusqlite::Params,
 ) -> Result<Vec<Delivery>> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT deliveries.endpoint, endpoints.id, event, kind, version, call_id, deliveries.created_ms, state, next_attempt_ms
-         FROM deliveries JOIN endpoints USING (endpoint) WHERE endpoints.tenant = ?1 AND {which}"
+         FROM deliveries JOIN endpoints USING (endpoint) WHERE endpoints.tenant = ?1 AND {condition}"
     ))?;
     let mut rows = statement.query(parameters)?;
     let mut deliveries = Vec::new();

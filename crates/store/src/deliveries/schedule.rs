@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::attempts::{is_known, write};
+use super::attempts::{endpoint_exists, save_state};
 use crate::{
     Store,
     changes::ChangeKind,
@@ -47,7 +47,7 @@ impl Store {
     /// version. Blocks.
     pub fn hold(&self, endpoint: EndpointId, events: Vec<Outgoing>, now_ms: i64) -> Result<()> {
         self.writer().run(move |transaction, _| {
-            if !is_known(transaction, endpoint)? {
+            if !endpoint_exists(transaction, endpoint)? {
                 return Ok(());
             }
             for event in &events {
@@ -64,7 +64,7 @@ impl Store {
                             ChangeKind::Updated.as_str()
                         ])?;
                 }
-                write(transaction, endpoint, event, DeliveryState::Pending, event.step, Some(now_ms))?;
+                save_state(transaction, endpoint, event, DeliveryState::Pending, event.step, Some(now_ms))?;
             }
             Ok(())
         })
@@ -75,10 +75,10 @@ impl Store {
         self.writer().run(move |transaction, _| {
             transaction
                 .prepare_cached(
-                    "UPDATE deliveries SET next_attempt_ms = ?2 - later FROM (
-                         SELECT event, dense_rank() OVER (ORDER BY next_attempt_ms DESC) - 1 AS later FROM deliveries
-                         WHERE endpoint = ?1 AND state = 'pending' AND next_attempt_ms > ?2) AS waiting
-                     WHERE endpoint = ?1 AND deliveries.event = waiting.event",
+                    "UPDATE deliveries SET next_attempt_ms = ?2 - rank FROM (
+                         SELECT event, dense_rank() OVER (ORDER BY next_attempt_ms DESC) - 1 AS rank FROM deliveries
+                         WHERE endpoint = ?1 AND state = 'pending' AND next_attempt_ms > ?2) AS pending
+                     WHERE endpoint = ?1 AND deliveries.event = pending.event",
                 )?
                 .execute(params![endpoint.0, now_ms])?;
             Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::found::Found;
+use crate::contents::StoreContents;
 
 /// The result of an operation: acknowledged, or failed, so that it may or may not be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Ledger {
     }
 
     /// The differences of a store from what was acknowledged.
-    pub(crate) fn differences(&self, found: &Found) -> Vec<String> {
+    pub(crate) fn differences(&self, found: &StoreContents) -> Vec<String> {
         let mut differences = Vec::new();
         compare("tenant", &self.tenants, &found.tenants, &mut differences);
         compare("endpoint", &self.endpoints, &found.endpoints, &mut differences);
@@ -77,7 +77,7 @@ impl Ledger {
             let names = found
                 .notifications
                 .iter()
-                .filter(|((other, _), body)| other == session && body.contains(crate::life::PERSON));
+                .filter(|((other, _), body)| other == session && body.contains(crate::scenario::PERSON));
             if *done == Done::Acknowledged && names.count() > 0 {
                 differences.push(format!("{session} still contains the erased person"));
             }

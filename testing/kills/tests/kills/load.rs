@@ -17,7 +17,7 @@ use crate::service::{Installation, Server, Tenant};
 const CONNECTIONS: usize = 3;
 
 /// Maximum time to wait for an answer; it never takes that long.
-const PATIENCE: Duration = Duration::from_secs(20);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// 2026-06-01T00:00:00Z.
 const MIDNIGHT: i64 = 1_780_272_000_000;
@@ -44,7 +44,7 @@ impl Load {
             let mut accounts = BTreeSet::new();
             let traffic = Traffic::new(Company::of(USERS), MIDNIGHT, MIDNIGHT + DAY, seed);
             let waiting = traffic
-                .filter_map(|told| match told {
+                .filter_map(|event| match event {
                     Told::Notification(notification) => {
                         accounts.insert(notification.account.to_string());
                         Some(notification.to_json())
@@ -88,7 +88,8 @@ pub(crate) fn post(load: &Load, server: &Server, within: Option<Duration>) -> (u
 }
 
 fn post_until(server: &Server, tenant: &Tenant, posting: &Mutex<Posting>, ended: &AtomicBool) {
-    let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE));
+    let config =
+        ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(ANSWER_TIMEOUT));
     let agent: ureq::Agent = config.build().into();
     let url = format!("{}/hooks/{}", server.base, tenant.name);
     let mut refused = 0;

@@ -24,7 +24,7 @@ use self::{
 };
 
 /// Number of rounds on the same data; then the service is stopped cleanly and everything is checked.
-const ROUNDS_EACH: u64 = 10;
+const ROUNDS_PER_INSTALLATION: u64 = 10;
 
 /// The totals of all rounds.
 #[derive(Debug, Default)]
@@ -37,9 +37,9 @@ struct Figures {
     posted: u64,
     acknowledged: u64,
     lost: u64,
-    doubled: u64,
+    duplicated: u64,
     undetected: u64,
-    named: u64,
+    reported: u64,
     checks: u64,
 }
 
@@ -55,17 +55,17 @@ fn service_killed_on_a_failing_disk_loses_and_duplicates_nothing() {
     let mut figures = Figures::default();
     let mut done = 0;
     while done < rounds {
-        let here = ROUNDS_EACH.min(rounds - done);
-        done += live(seed.wrapping_mul(1_000_003).wrapping_add(done), here, &mut figures);
+        let here = ROUNDS_PER_INSTALLATION.min(rounds - done);
+        done += run_rounds(seed.wrapping_mul(1_000_003).wrapping_add(done), here, &mut figures);
         println!("{done} of {rounds} rounds, {:.0} s: {figures:?}", started.elapsed().as_secs_f64());
     }
-    assert_eq!((figures.lost, figures.doubled, figures.undetected), (0, 0, 0), "{figures:#?}");
+    assert_eq!((figures.lost, figures.duplicated, figures.undetected), (0, 0, 0), "{figures:#?}");
     assert!(figures.acknowledged > 20 * rounds, "too few were acknowledged: {figures:#?}");
 }
 
 /// Rounds on the same data. Ends early if the data is damaged and the damage is reported, because an operator would
 /// then restore a backup. Returns the number of rounds.
-fn live(seed: u64, rounds: u64, figures: &mut Figures) -> u64 {
+fn run_rounds(seed: u64, rounds: u64, figures: &mut Figures) -> u64 {
     let mut rng = Rng::with_seed(seed);
     let installation = Installation::new();
     let mut load = Load::of(&installation, seed);
@@ -83,7 +83,7 @@ fn live(seed: u64, rounds: u64, figures: &mut Figures) -> u64 {
             assert!(!problem.contains("panicked"), "{what}: {problem}");
         }
         crash(&installation, &plan, figures);
-        if !is_as_acknowledged(&installation, &load, has_flipped, &what, figures) {
+        if !matches_acknowledged(&installation, &load, has_flipped, &what, figures) {
             return round;
         }
     }
@@ -117,7 +117,7 @@ fn crash(installation: &Installation, plan: &Plan, figures: &mut Figures) {
 }
 
 /// Compares a copy, so that the next start recovers the data itself.
-fn is_as_acknowledged(
+fn matches_acknowledged(
     installation: &Installation,
     load: &Load,
     has_flipped: bool,
@@ -125,20 +125,20 @@ fn is_as_acknowledged(
     figures: &mut Figures,
 ) -> bool {
     let copy = installation.copy();
-    let Comparison { lost, doubled, losses, problem } = compare(copy.path(), load);
-    if lost == 0 && doubled == 0 && losses.is_empty() && problem.is_none() {
+    let Comparison { lost, duplicated, losses, problem } = compare(copy.path(), load);
+    if lost == 0 && duplicated == 0 && losses.is_empty() && problem.is_none() {
         return true;
     }
     // Only flipped bits may damage data, and then the damage must be reported.
     let findings = check(&installation.copy());
-    let is_named = problem.is_some() || !losses.is_empty() || !findings.is_empty();
-    if has_flipped && is_named {
-        figures.named += 1;
+    let is_reported = problem.is_some() || !losses.is_empty() || !findings.is_empty();
+    if has_flipped && is_reported {
+        figures.reported += 1;
         return false;
     }
-    eprintln!("{what}: {lost} lost, {doubled} doubled, {losses:?}, {problem:?}, {findings}");
+    eprintln!("{what}: {lost} lost, {duplicated} duplicated, {losses:?}, {problem:?}, {findings}");
     figures.lost += lost;
-    figures.doubled += doubled;
+    figures.duplicated += duplicated;
     figures.undetected += 1;
     false
 }
@@ -153,7 +153,7 @@ fn finish(
 ) {
     let server = match installation.start() {
         Ok(server) => server,
-        Err(problem) if has_flipped => return figures.named += u64::from(!problem.is_empty()),
+        Err(problem) if has_flipped => return figures.reported += u64::from(!problem.is_empty()),
         Err(problem) => panic!("{what}: it does not start: {problem}"),
     };
     let (posted, acknowledged) = post(load, &server, None);
@@ -165,14 +165,16 @@ fn finish(
     let findings = check(&installation.copy());
     if !findings.is_empty() {
         assert!(has_flipped, "{what}: {findings}");
-        figures.named += 1;
+        figures.reported += 1;
         return;
     }
-    let Comparison { lost, doubled, losses, problem } = compare(installation.copy().path(), load);
-    if lost > 0 || doubled > 0 || !losses.is_empty() || problem.is_some() {
-        eprintln!("{what}: {lost} lost, {doubled} doubled, {losses:?}, {problem:?}, and `wholecall check` finds nothing");
+    let Comparison { lost, duplicated, losses, problem } = compare(installation.copy().path(), load);
+    if lost > 0 || duplicated > 0 || !losses.is_empty() || problem.is_some() {
+        eprintln!(
+            "{what}: {lost} lost, {duplicated} duplicated, {losses:?}, {problem:?}, and `wholecall check` finds nothing"
+        );
         figures.lost += lost;
-        figures.doubled += doubled;
+        figures.duplicated += duplicated;
         figures.undetected += 1;
     }
 }

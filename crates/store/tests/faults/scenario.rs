@@ -18,15 +18,15 @@ pub(crate) const PERSON: &str = "Erin Cooper";
 pub(crate) const TENANTS: [&str; 2] = ["acme", "bob"];
 
 const NOW_MS: i64 = 1_796_000_000_000;
-const TRIES: usize = 3;
+const MAX_ATTEMPTS: usize = 3;
 
 static RECORD: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../../server/src/deliver/lane/call.json")).unwrap()
 });
 
-fn again<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+fn retry<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
     let mut result = attempt();
-    for _ in 1..TRIES {
+    for _ in 1..MAX_ATTEMPTS {
         if result.is_ok() {
             break;
         }
@@ -36,8 +36,8 @@ fn again<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
 }
 
 /// Runs the scenario; the names of its sessions end with `end`.
-pub(crate) fn live(folder: &Path, ledger: &mut Ledger, end: &str) {
-    if let Ok(store) = again(|| Store::open(folder).and_then(|store| store.claim().map(|()| store))) {
+pub(crate) fn run(folder: &Path, ledger: &mut Ledger, end: &str) {
+    if let Ok(store) = retry(|| Store::open(folder).and_then(|store| store.claim().map(|()| store))) {
         add_tenants(&store, ledger);
         receive(&store, ledger, &format!("early{end}"));
         let _ = assemble(&store);
@@ -52,7 +52,7 @@ pub(crate) fn live(folder: &Path, ledger: &mut Ledger, end: &str) {
         // Not assembled when the store is closed.
         receive_one(&store, ledger, "acme", &format!("s-acme-waiting{end}"), 1);
     }
-    if let Ok(store) = again(|| Store::open(folder).and_then(|store| store.claim().map(|()| store))) {
+    if let Ok(store) = retry(|| Store::open(folder).and_then(|store| store.claim().map(|()| store))) {
         receive(&store, ledger, &format!("again{end}"));
         let _ = assemble(&store);
     }
@@ -72,7 +72,7 @@ pub(crate) fn receive_until(folder: &Path, ledger: &mut Ledger, happens: impl Fn
 }
 
 pub(crate) fn tenant(store: &Store, name: &str) -> Option<TenantId> {
-    let tenants = again(|| store.tenants()).ok()?;
+    let tenants = retry(|| store.tenants()).ok()?;
     tenants.iter().find(|tenant| tenant.name == name).map(|tenant| tenant.id)
 }
 
@@ -86,7 +86,7 @@ fn add_tenants(store: &Store, ledger: &mut Ledger) {
             settings: TenantSettings::default(),
             pseudonym_salt: [0; 32],
         };
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             if tenant(store, name).is_some() {
                 break;
             }
@@ -110,15 +110,15 @@ fn receive(store: &Store, ledger: &mut Ledger, when: &str) {
             .flat_map(|number| (1..=3).map(move |place| (format!("s-{name}-{when}-{number}"), place)))
             .collect();
         let arrivals = keys.iter().map(|(session, place)| arrival(tenant, name, session, *place)).collect();
-        let is_kept = keep(store, arrivals);
-        keys.into_iter().for_each(|key| note(&mut ledger.notifications, key, is_kept));
+        let is_stored = append(store, arrivals);
+        keys.into_iter().for_each(|key| note(&mut ledger.notifications, key, is_stored));
     }
 }
 
 fn receive_one(store: &Store, ledger: &mut Ledger, name: &str, session: &str, place: u64) {
     if let Some(tenant) = tenant(store, name) {
-        let is_kept = keep(store, vec![arrival(tenant, name, session, place)]);
-        note(&mut ledger.notifications, (session.to_owned(), place), is_kept);
+        let is_stored = append(store, vec![arrival(tenant, name, session, place)]);
+        note(&mut ledger.notifications, (session.to_owned(), place), is_stored);
     }
 }
 
@@ -132,8 +132,8 @@ fn arrival(tenant: TenantId, name: &str, session: &str, place: u64) -> Arrival {
     Arrival { tenant, arrived_ms, session: session.into(), body: body.to_string().into() }
 }
 
-fn keep(store: &Store, arrivals: Vec<Arrival>) -> bool {
-    store.append(arrivals).is_ok_and(|kept| matches!(kept.blocking_recv(), Ok(Ok(()))))
+fn append(store: &Store, arrivals: Vec<Arrival>) -> bool {
+    store.append(arrivals).is_ok_and(|result| matches!(result.blocking_recv(), Ok(Ok(()))))
 }
 
 /// The session and the number of a notification.
@@ -145,7 +145,7 @@ pub(crate) fn key(body: &str) -> Option<(String, u64)> {
 /// Commits a version for each notification that is not assembled yet.
 pub(crate) fn assemble(store: &Store) -> Result<()> {
     loop {
-        let assembled = again(|| {
+        let assembled = retry(|| {
             let entries = store.journal_after(store.checkpoint()?, 16)?;
             let Some(last) = entries.last() else { return Ok(false) };
             let checkpoint = last.position;
@@ -196,7 +196,7 @@ fn deliver(store: &Store, ledger: &mut Ledger) {
     }))
     .unwrap();
     let new = NewEndpoint { id: "ep_1".to_owned(), created_ms: NOW_MS, settings, sealed: vec![1, 2, 3] };
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         if endpoint(store, tenant).is_some() {
             break;
         }
@@ -204,7 +204,7 @@ fn deliver(store: &Store, ledger: &mut Ledger) {
         note(&mut ledger.endpoints, new.id.clone(), matches!(added, Ok(true)));
     }
     let Some(endpoint) = endpoint(store, tenant) else { return };
-    let Ok(fed) = again(|| store.feed(&endpoint, Default::default(), 8)) else { return };
+    let Ok(fed) = retry(|| store.feed(&endpoint, Default::default(), 8)) else { return };
     for event in fed.events {
         let key = (event.call_id.clone(), event.version);
         let attempt =
@@ -217,7 +217,7 @@ fn deliver(store: &Store, ledger: &mut Ledger) {
 }
 
 fn endpoint(store: &Store, tenant: TenantId) -> Option<Endpoint> {
-    again(|| store.of(tenant).endpoint("ep_1")).ok()?
+    retry(|| store.of(tenant).endpoint("ep_1")).ok()?
 }
 
 fn reject(store: &Store, ledger: &mut Ledger, end: &str) {
@@ -225,9 +225,9 @@ fn reject(store: &Store, ledger: &mut Ledger, end: &str) {
     for number in 0..3 {
         let body = format!("not a notification, number {number}{end}");
         let refusal = Refusal::new(tenant, NOW_MS, "not a notification".to_owned(), body.as_bytes()).unwrap();
-        let kept = store.quarantine(refusal);
-        let is_kept = kept.is_ok_and(|kept| matches!(kept.blocking_recv(), Ok(Ok(()))));
-        note(&mut ledger.rejected, body, is_kept);
+        let result = store.quarantine(refusal);
+        let is_stored = result.is_ok_and(|result| matches!(result.blocking_recv(), Ok(Ok(()))));
+        note(&mut ledger.rejected, body, is_stored);
     }
 }
 
@@ -236,12 +236,12 @@ fn erase(store: &Store, ledger: &mut Ledger) {
     // As in the service, arrivals are assembled first.
     let mut is_erased = assemble(store).is_ok();
     let has_session = |body: &str| body.contains(ERASED);
-    let calls = again(|| store.of(tenant).calls_of_notifications(Position(0), has_session));
+    let calls = retry(|| store.of(tenant).calls_of_notifications(Position(0), has_session));
     let calls = calls.map(|(calls, _)| calls).unwrap_or_default();
     is_erased &= !calls.is_empty();
     for call in calls {
-        let rewritten = store.rewrite_call(tenant, call, |kept| {
-            for entry in &mut kept.entries {
+        let rewritten = store.rewrite_call(tenant, call, |history| {
+            for entry in &mut history.entries {
                 entry.body = entry.body.replace(PERSON, "erased");
             }
         });
