@@ -11,7 +11,7 @@ use crate::{
     changes::ChangeKind,
     codec::{self, Kind},
     error::Result,
-    writer::WriterCaches,
+    writer_caches::WriterCaches,
 };
 
 /// Maximum number of calls in one event.

@@ -2,6 +2,7 @@
 //! one never waits for the writing of calls. When assembled, they move into the journal in the transaction that
 //! commits the calls.
 
+mod arrival;
 mod backlog;
 mod batch;
 mod buffer;
@@ -10,23 +11,24 @@ mod file;
 use std::{
     collections::HashSet,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
 };
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use self::arrival::Arrival;
+pub(crate) use self::arrival::{ArrivalsExtent, JournalEnd, StoredArrival};
 use self::{
     backlog::Backlog,
-    buffer::ReadAheadBuffer,
+    buffer::{ReadAheadBuffer, lock},
     file::{Request, Writer},
 };
 use crate::{
     Position, TenantId,
     damage::DamageLog,
     error::{Result, StoreError},
-    journal::Entry,
     schema,
 };
 
@@ -36,54 +38,6 @@ pub(crate) const FILE_NAME: &str = "arrivals.db";
 /// Maximum number of queued requests; further ones are refused. RingCentral gives up after three seconds, and memory
 /// is limited.
 const MAX_QUEUED_REQUESTS: usize = 16_384;
-
-/// A notification that was posted to a tenant's hook.
-#[derive(Debug)]
-pub struct Arrival {
-    /// The tenant of the hook.
-    pub tenant: TenantId,
-    /// When it arrived, milliseconds since 1970.
-    pub arrived_ms: i64,
-    /// Its `telephonySessionId`.
-    pub session: Arc<str>,
-    /// The body that was posted.
-    pub body: Arc<str>,
-}
-
-/// A notification with its position in the journal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct StoredArrival {
-    pub(crate) position: Position,
-    pub(crate) tenant: TenantId,
-    pub(crate) arrived_ms: i64,
-    pub(crate) session: Arc<str>,
-    pub(crate) body: Arc<str>,
-}
-
-impl StoredArrival {
-    /// The journal entry that the assembler reads.
-    pub(crate) fn to_entry(&self) -> Entry {
-        let Self { position, tenant, arrived_ms, ref body, .. } = *self;
-        Entry { position, tenant, arrived_ms, body: body.as_ref().to_owned() }
-    }
-}
-
-/// The end of the journal.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct JournalEnd {
-    pub(crate) position: Position,
-    /// When the last notification arrived, milliseconds since 1970; the journal is in order of time.
-    pub(crate) arrived_ms: i64,
-}
-
-/// The extent of the file when it was opened.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ArrivalsExtent {
-    /// Everything up to this position had moved into the journal.
-    pub(crate) journaled: Position,
-    /// The last position that the file contains or contained; 0 if it is empty.
-    pub(crate) end: Position,
-}
 
 /// The file and the thread that writes it. Dropping it waits until all queued notifications are written.
 #[derive(Debug)]
@@ -179,11 +133,10 @@ impl Arrivals {
         is_done.blocking_recv().map_err(|_| StoreError::Closed)
     }
 
-    /// The buffered entries after a position.
-    pub(crate) fn buffered_after(&self, position: Position, limit: usize) -> Vec<Entry> {
-        // The lock is held only while entries are cloned.
-        let received = lock(&self.buffer).after(position, limit);
-        received.iter().map(StoredArrival::to_entry).collect()
+    /// The buffered arrivals after a position.
+    pub(crate) fn buffered_after(&self, position: Position, limit: usize) -> Vec<StoredArrival> {
+        // The lock is held only while arrivals are cloned, not their texts.
+        lock(&self.buffer).after(position, limit)
     }
 
     /// Reads notifications after a position from the file: at most `limit`, and no more once they have `limit_bytes`.
@@ -285,8 +238,4 @@ impl Drop for Arrivals {
             let _ = thread.join();
         }
     }
-}
-
-fn lock(buffer: &Mutex<ReadAheadBuffer>) -> MutexGuard<'_, ReadAheadBuffer> {
-    buffer.lock().unwrap_or_else(PoisonError::into_inner)
 }

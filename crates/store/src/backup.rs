@@ -10,7 +10,7 @@ use crate::{
     audit_log::{What, note},
     error::{Result, StoreError},
     file_permissions, journal, schema,
-    writer::WriterCaches,
+    writer_caches::WriterCaches,
 };
 
 /// A backup that was made.

@@ -6,14 +6,14 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter, types::V
 use wholecall_record::Call;
 
 use crate::{
-    StoredCall, TenantId, TenantView,
+    TenantId, TenantView,
     changes::{self, PAGE_BYTES, StoredChange},
-    check,
     damage::TolerantConnection,
     error::{Result, StoreError},
     filter::{Filter, digits_of, number_matches},
-    journal::Entry,
+    journal_entries::{Entry, entries_of_call},
     search_index::{self, TermKind},
+    stored_call::{self, StoredCall},
 };
 
 /// A page of calls, newest first.
@@ -115,7 +115,8 @@ impl TenantView {
     pub fn call_with_its_notifications(&self, id: &str) -> Result<Option<StoredCall>> {
         self.read(|connection, tenant| {
             let Some(call) = call_number(connection, tenant, id)? else { return Ok(None) };
-            check::stored(connection, call, TenantId(tenant)).map(|(stored, _)| Some(stored))
+            stored_call::with_included_entries(connection, call, TenantId(tenant))
+                .map(|(stored, _)| Some(stored))
         })
     }
 
@@ -126,20 +127,6 @@ impl TenantView {
             entries_of_call(connection, call).map(Some)
         })
     }
-}
-
-/// The notifications of a call's sessions, in order of arrival.
-pub(crate) fn entries_of_call(connection: &TolerantConnection<'_>, call: i64) -> Result<Vec<Entry>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT position, journal.tenant, arrived_ms, body FROM sessions JOIN journal USING (session)
-         WHERE call = ?1 ORDER BY position",
-    )?;
-    let mut rows = statement.query([call])?;
-    let mut entries = Vec::new();
-    while let Some(row) = rows.next()? {
-        entries.extend(Entry::read_or_skip(connection, row)?);
-    }
-    Ok(entries)
 }
 
 pub(crate) fn call_number(connection: &Connection, tenant: i64, id: &str) -> Result<Option<i64>> {

@@ -4,18 +4,17 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{
     Position, Store, TenantId,
-    calls::entries_of_call,
+    call_row::Columns,
     changes::StoredChange,
     codec,
-    commit::Columns,
     damage::{Damage, DamageLog, TolerantConnection},
     deliveries::DeliveryState,
     error::{Result, StoreError},
-    journal::Entry,
+    journal_entries::{Entry, entries_of_session},
     queue_visits,
     recent_cache::RecentCache,
     schema, search_index,
-    warm_start::{StoredCall, current, entries_of_session},
+    stored_call::{self, StoredCall, unreadable_entries},
 };
 
 /// A row of the journal.
@@ -335,7 +334,7 @@ fn audit_call(
         .query_row([number], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let mut problems = Vec::new();
-    let stored = stored(connection, number, tenant);
+    let stored = stored_call::with_included_entries(connection, number, tenant);
     let mut unreadable = 0;
     if let Ok((stored, cursor)) = &stored {
         unreadable = unreadable_entries(connection, number, stored.position, &stored.entries)?;
@@ -365,36 +364,6 @@ fn audit_call(
         problems,
         unreadable,
     })
-}
-
-/// The number of a call's notifications that were skipped, given those that were read.
-pub(crate) fn unreadable_entries(
-    connection: &Connection,
-    call: i64,
-    until: Position,
-    read: &[Entry],
-) -> Result<u64> {
-    let count =
-        "SELECT count(*) FROM sessions JOIN journal USING (session) WHERE call = ?1 AND position <= ?2";
-    let there: i64 = connection.prepare_cached(count)?.query_row([call, until.0], |row| row.get(0))?;
-    let read = read.iter().filter(|entry| entry.position <= until).count() as u64;
-    Ok(there.unsigned_abs().saturating_sub(read))
-}
-
-/// A call with the notifications that its record includes.
-pub(crate) fn stored(
-    connection: &TolerantConnection<'_>,
-    call: i64,
-    tenant: TenantId,
-) -> Result<(StoredCall, i64)> {
-    let gone = || StoreError::Damaged("its current record is missing".to_owned());
-    let (change, position, completed) = current(connection, call)?.ok_or_else(gone)?;
-    let StoredChange { cursor, made_ms, record, .. } = change;
-    let record = serde_json::from_str(&record)
-        .map_err(|error| StoreError::Damaged(format!("its record cannot be read: {error}")))?;
-    let mut entries = entries_of_call(connection, call)?;
-    entries.retain(|entry| entry.position <= position);
-    Ok((StoredCall { tenant, record: Some(record), made_ms, position, completed, entries }, cursor.0))
 }
 
 /// Whether the columns agree with the record.

@@ -1,23 +1,20 @@
 //! Commits what was assembled: records, the feed of changes, the search index and the checkpoint, all in one
 //! transaction.
 
-use std::borrow::Cow;
-
 use rusqlite::{Transaction, params};
-use wholecall_record::{
-    Call, CallId, WriteJson,
-    call::{EndState, MoveKind},
-};
+use wholecall_record::{Call, CallId, WriteJson};
 
 use crate::{
     Position, Store, TenantId,
+    call_row::{CallRow, Columns},
     changes::ChangeKind,
     codec::{self, Kind},
     damage::DamageLog,
     error::{Result, StoreError},
     journal, queue_visits,
     search_index::{self, IndexEntry},
-    writer::{Started, WriterCaches},
+    writer::Started,
+    writer_caches::WriterCaches,
 };
 
 /// The result of assembling the journal up to a position.
@@ -59,59 +56,6 @@ pub enum VersionKind {
         /// The id of the remaining call.
         into: CallId,
     },
-}
-
-/// The parts of a record that are columns of `calls`.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Columns {
-    pub(crate) start_ms: i64,
-    pub(crate) end_ms: i64,
-    pub(crate) state: &'static str,
-    pub(crate) direction: &'static str,
-    pub(crate) result: &'static str,
-    pub(crate) wait_ms: i64,
-    pub(crate) talk_ms: i64,
-    pub(crate) hold_ms: i64,
-    pub(crate) transfers: i64,
-    pub(crate) end_state: Option<&'static str>,
-}
-
-impl Columns {
-    pub(crate) fn of(record: &Call) -> Self {
-        use MoveKind::{AttendedTransfer, BlindTransfer, Transfer};
-        let is_transfer = |kind| matches!(kind, AttendedTransfer | BlindTransfer | Transfer);
-        let start_ms = record.start_time.as_millis();
-        Self {
-            start_ms,
-            end_ms: record.end_time.map_or(start_ms + record.durations.total_ms, |end| end.as_millis()),
-            state: record.state.as_str(),
-            direction: record.direction.as_str(),
-            result: record.result.as_str(),
-            wait_ms: record.durations.wait_ms,
-            talk_ms: record.durations.talk_ms,
-            hold_ms: record.durations.hold_ms,
-            transfers: record.moves.iter().filter(|call_move| is_transfer(call_move.kind)).count() as i64,
-            end_state: record.end_state.map(EndState::as_str),
-        }
-    }
-}
-
-/// A call's row before a commit.
-#[derive(Debug, Clone)]
-pub(crate) struct CallRow {
-    call: i64,
-    start_ms: i64,
-    state: Cow<'static, str>,
-    result: Cow<'static, str>,
-    terms: Vec<i64>,
-    completed: bool,
-}
-
-impl CallRow {
-    /// Whether no indexed column changes.
-    fn index_keys_unchanged(&self, columns: &Columns) -> bool {
-        (self.start_ms, &*self.state, &*self.result) == (columns.start_ms, columns.state, columns.result)
-    }
 }
 
 /// A commit that has been started.

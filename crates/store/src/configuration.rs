@@ -2,7 +2,7 @@
 
 use rusqlite::Transaction;
 
-use crate::{Store, error::Result, writer::WriterCaches};
+use crate::{Store, error::Result, writer_caches::WriterCaches};
 
 impl Store {
     /// A number that rises with each change of a tenant, secret, endpoint or connection, whichever process makes it.

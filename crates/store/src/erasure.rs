@@ -9,18 +9,17 @@ use wholecall_record::Call;
 use crate::{
     Backup, Disabled, EndpointSettings, Filter, Position, Store, TenantId, TenantView, announcements,
     audit_log::{What, note},
-    calls::entries_of_call,
+    call_row::Columns,
     changes::{self, ChangeKind, StoredChange},
-    check,
     codec::{self, Kind},
-    commit::Columns,
     damage::TolerantConnection,
     endpoints,
     error::{Result, StoreError},
-    journal::Entry,
+    journal_entries::{Entry, entries_of_call},
     recent_cache::RecentCache,
     search_index::{self, IndexEntry, TermKind},
-    writer::WriterCaches,
+    stored_call,
+    writer_caches::WriterCaches,
 };
 
 /// Everything stored of a call, or of no call. A rewrite may change bodies and records, nothing else.
@@ -203,7 +202,7 @@ impl Store {
             let count = "SELECT count(*) FROM changes WHERE call = ?1 AND version > 0";
             let stored: i64 = transaction.prepare_cached(count)?.query_row([call], |row| row.get(0))?;
             history.unreadable = stored.unsigned_abs().saturating_sub(history.versions.len() as u64)
-                + check::unreadable_entries(transaction, call, Position(i64::MAX), &history.entries)?;
+                + stored_call::unreadable_entries(transaction, call, Position(i64::MAX), &history.entries)?;
             let before = history.clone();
             rewrite(&mut history);
             let (entries, records) = write(transaction, &before, &history)?;

@@ -1,16 +1,15 @@
 //! The journal: every notification, in order of arrival.
 
-use rusqlite::{OptionalExtension, Row, Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 use tokio::sync::{oneshot, watch};
 
 use crate::{
     Position, Store, TenantId,
     arrivals::{Arrival, StoredArrival},
     codec::{self, Kind},
-    damage::TolerantConnection,
-    error::{Result, StoreError},
-    warm_start,
-    writer::{CachedSession, WriterCaches},
+    error::Result,
+    journal_entries::{Entry, session_number},
+    writer_caches::{CachedSession, WriterCaches},
 };
 
 /// Moves an arrival into the journal.
@@ -38,7 +37,7 @@ fn session_number_or_new(
     if let Some(session) = caches.sessions.get(tenant, &[id]) {
         return Ok(session.number);
     }
-    let number = match warm_start::session_number(transaction, tenant, id)? {
+    let number = match session_number(transaction, tenant, id)? {
         Some(number) => number,
         None => transaction
             .prepare_cached("INSERT INTO sessions (tenant, id) VALUES (?1, ?2)")?
@@ -48,37 +47,10 @@ fn session_number_or_new(
     Ok(number)
 }
 
-/// A notification in the journal.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    /// Its position in the journal.
-    pub position: Position,
-    /// The tenant.
-    pub tenant: TenantId,
-    /// When it arrived, milliseconds since 1970.
-    pub arrived_ms: i64,
-    /// The body that was posted.
-    pub body: String,
-}
-
-impl Entry {
-    /// Reads a row. `None` if it is damaged.
-    pub(crate) fn read_or_skip(reader: &TolerantConnection<'_>, row: &Row<'_>) -> Result<Option<Self>> {
-        let tenant = row.get(1).unwrap_or_default();
-        reader.skip_damaged(Self::read(row), tenant, || {
-            format!("notification {}", row.get::<_, i64>(0).unwrap_or_default())
-        })
-    }
-
-    /// Reads the columns `position, tenant, arrived_ms, body`.
-    pub(crate) fn read(row: &Row<'_>) -> Result<Self> {
-        let packed = row.get_ref(3)?.as_blob().map_err(|error| StoreError::Damaged(error.to_string()))?;
-        Ok(Self {
-            position: Position(row.get(0)?),
-            tenant: TenantId(row.get(1)?),
-            arrived_ms: row.get(2)?,
-            body: codec::unpack_text(packed)?,
-        })
+impl From<&StoredArrival> for Entry {
+    fn from(arrival: &StoredArrival) -> Self {
+        let StoredArrival { position, tenant, arrived_ms, ref body, .. } = *arrival;
+        Self { position, tenant, arrived_ms, body: body.as_ref().to_owned() }
     }
 }
 
@@ -133,7 +105,7 @@ impl Store {
         let arrivals = &self.shared.arrivals;
         let buffered = arrivals.buffered_after(position, limit);
         if !buffered.is_empty() {
-            return Ok(buffered);
+            return Ok(buffered.iter().map(Entry::from).collect());
         }
         // Arrivals first: what moves into the journal meanwhile is found in one of the two, or in both.
         let arrived = arrivals.stored_after(position, limit, limit_bytes)?;
@@ -148,7 +120,7 @@ impl Store {
                 bytes += received.body.len();
                 has_room
             });
-            entries.extend(following.map(StoredArrival::to_entry));
+            entries.extend(following.map(Entry::from));
         }
         arrivals.buffer(arrived);
         Ok(entries)

@@ -1,50 +1,13 @@
 //! API keys: their scope, expiry and last use.
 
-use rusqlite::{Transaction, params};
+use rusqlite::params;
 use tokio::sync::oneshot;
 
 use crate::{
-    NewSecret, Secret, SecretKind, Store, TenantView,
-    audit_log::{What, note},
-    error::{Result, StoreError},
-    tenants,
+    Store, TenantView,
+    error::Result,
+    secrets::{self, NewSecret, Secret, SecretKind},
 };
-
-/// Maximum number of API keys of a tenant.
-pub const MAX_KEYS: i64 = 100;
-
-/// What a key permits. Each scope includes those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Scope {
-    /// Read the tenant's data.
-    Read,
-    /// Export it as CSV and vCon.
-    Export,
-    /// Change endpoints, import, redeliver, retry.
-    Write,
-    /// Erase persons and manage keys.
-    Admin,
-}
-
-impl Scope {
-    /// All of them, the narrowest first.
-    pub const ALL: [Self; 4] = [Self::Read, Self::Export, Self::Write, Self::Admin];
-
-    /// Its name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Export => "export",
-            Self::Write => "write",
-            Self::Admin => "admin",
-        }
-    }
-
-    /// The scope with a name.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == word)
-    }
-}
 
 impl Store {
     /// Stores when keys were last used, by their numbers; the receiver gets the result when that is durable. Does not
@@ -64,7 +27,7 @@ impl TenantView {
     /// The tenant's API keys, oldest first.
     pub fn keys(&self) -> Result<Vec<Secret>> {
         let mut secrets =
-            self.store.read_tenants(|connection| tenants::secrets(connection, self.tenant.0))?;
+            self.store.read_tenants(|connection| secrets::secrets(connection, self.tenant.0))?;
         secrets.retain(|secret| secret.kind == SecretKind::Key);
         Ok(secrets)
     }
@@ -82,37 +45,7 @@ impl TenantView {
             if !transaction.prepare_cached(is_key)?.exists(params![tenant.0, number])? {
                 return Ok(false);
             }
-            tenants::remove_secret(transaction, &who, tenant.0, number)
+            secrets::remove_secret(transaction, &who, tenant.0, number)
         })
     }
-}
-
-/// Refuses a key beyond the maximum.
-pub(crate) fn expect_below_maximum(transaction: &Transaction<'_>, tenant: i64) -> Result<()> {
-    let count = "SELECT count(*) FROM secrets WHERE tenant = ?1 AND kind = 'key'";
-    let keys: i64 = transaction.prepare_cached(count)?.query_row([tenant], |row| row.get(0))?;
-    match keys < MAX_KEYS {
-        true => Ok(()),
-        false => Err(StoreError::Exists(format!("a tenant has {MAX_KEYS} API keys at most"))),
-    }
-}
-
-/// Adds to the audit log that a secret was added or removed.
-pub(crate) fn note_change(
-    transaction: &Transaction<'_>,
-    who: &crate::Who,
-    tenant: i64,
-    kind: SecretKind,
-    is_added: bool,
-    object: &str,
-) -> Result<()> {
-    let what = match (kind, is_added) {
-        // The service replaces these by itself.
-        (SecretKind::Subscription, _) => return Ok(()),
-        (SecretKind::Key, true) => What::KeyAdd,
-        (SecretKind::Key, false) => What::KeyRemove,
-        (SecretKind::Verification, true) => What::TokenAdd,
-        (SecretKind::Verification, false) => What::TokenRemove,
-    };
-    note(transaction, who, Some(tenant), what, object)
 }

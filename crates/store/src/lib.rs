@@ -8,6 +8,7 @@ mod announcements;
 mod arrivals;
 mod audit_log;
 mod backup;
+mod call_row;
 mod calls;
 mod changes;
 mod check;
@@ -28,6 +29,7 @@ mod filter;
 mod instance_lock;
 mod integrity;
 mod journal;
+mod journal_entries;
 mod keys;
 mod queue_visits;
 mod readers;
@@ -36,13 +38,17 @@ mod rejected;
 mod retention;
 mod schema;
 mod search_index;
+mod secrets;
 mod stats;
+mod stored_call;
+mod tenant_id;
 mod tenants;
 mod thread_priority;
 mod wal_checkpointer;
 mod wal_tail;
 mod warm_start;
 mod writer;
+mod writer_caches;
 
 use std::{
     path::{Path, PathBuf},
@@ -78,18 +84,21 @@ use external_ids::Incarnation;
 pub use filter::Filter;
 use instance_lock::InstanceLock;
 use integrity::StartupCheck;
-pub use journal::Entry;
-pub use keys::{MAX_KEYS, Scope};
+pub use journal_entries::Entry;
 pub use readers::Cancel;
 use readers::Readers;
 pub use rejected::{Refusal, Refused};
 pub use retention::Expiry;
+pub use secrets::{MAX_KEYS, NewSecret, Scope, Secret, SecretKind};
 pub use stats::{CountedFor, Stats};
-pub use tenants::{NewSecret, NewTenant, Secret, SecretKind, Tenant, TenantId, TenantSettings};
+pub use stored_call::StoredCall;
+pub use tenant_id::TenantId;
+pub use tenants::{NewTenant, Tenant, TenantSettings};
 pub use thread_priority::step_back;
 use wal_checkpointer::WalCheckpointer;
-pub use warm_start::{RecentCall, StoredCall};
-use writer::{CommitSignals, Writer, WriterCaches};
+pub use warm_start::RecentCall;
+use writer::{CommitSignals, Writer};
+use writer_caches::WriterCaches;
 
 /// A position in the journal or in the feed of changes; 0 is before the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::{
     Store, TenantId, announcements, changes::ChangeKind, error::Result, recent_cache::RecentCache,
-    search_index, writer::WriterCaches,
+    search_index, writer_caches::WriterCaches,
 };
 
 /// Selects what has expired.

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::Arrival;
+use super::arrival::Arrival;
 use crate::TenantId;
 
 /// Maximum bytes waiting to be written, of one tenant and of all together.

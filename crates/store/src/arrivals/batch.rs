@@ -1,6 +1,6 @@
 //! Notifications that are written together are compressed together: they repeat much of each other.
 
-use super::StoredArrival;
+use super::arrival::StoredArrival;
 use crate::{
     Position, TenantId,
     codec::{self, Kind},

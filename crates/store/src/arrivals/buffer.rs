@@ -1,8 +1,11 @@
 //! Buffers the first arrivals that are not in the journal, so that the assembler need not read them from the file.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
-use super::StoredArrival;
+use super::arrival::StoredArrival;
 use crate::Position;
 
 /// Maximum number and bytes of buffered notifications.
@@ -72,4 +75,8 @@ impl ReadAheadBuffer {
     fn index_after(&self, position: Position) -> usize {
         self.notifications.partition_point(|received| received.position <= position)
     }
+}
+
+pub(super) fn lock(buffer: &Mutex<ReadAheadBuffer>) -> MutexGuard<'_, ReadAheadBuffer> {
+    buffer.lock().unwrap_or_else(PoisonError::into_inner)
 }

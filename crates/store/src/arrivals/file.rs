@@ -10,8 +10,10 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Arrival, ArrivalsExtent, JournalEnd, StoredArrival, backlog::Reservation, batch, buffer::ReadAheadBuffer,
-    lock,
+    arrival::{Arrival, ArrivalsExtent, JournalEnd, StoredArrival},
+    backlog::Reservation,
+    batch,
+    buffer::{ReadAheadBuffer, lock},
 };
 use crate::{
     Position, TenantId, codec,

@@ -3,13 +3,11 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 use tokio::sync::oneshot;
 
-use crate::{
-    Store,
-    deliveries::{Attempt, DeliveryState, Outgoing},
-    endpoints::EndpointId,
-    error::Result,
-    events::EventId,
+use super::{
+    delivery::{Attempt, DeliveryState},
+    outgoing::Outgoing,
 };
+use crate::{Store, endpoints::EndpointId, error::Result, events::EventId};
 
 /// Maximum number of attempts that are retained of a delivery, the latest ones: an endpoint that is down is probed for
 /// days.

@@ -2,12 +2,11 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::outgoing::CallIds;
+use super::outgoing::{CallIds, Outgoing};
 use crate::{
     Store, TenantId,
     changes::{self, Published, StoredChange},
     damage::TolerantConnection,
-    deliveries::Outgoing,
     endpoints::{Endpoint, EndpointId},
     error::{Result, StoreError},
     events::EventId,

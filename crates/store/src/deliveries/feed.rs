@@ -2,10 +2,10 @@
 
 use rusqlite::params;
 
+use super::outgoing::Outgoing;
 use crate::{
     Position, Store,
     changes::{self, ChangeKind, StoredChange},
-    deliveries::Outgoing,
     endpoints::Endpoint,
     error::Result,
 };

@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, Row, params};
 
+use super::delivery::{Attempt, Delivery, DeliveryState};
 use crate::{
     EndpointId, EventId, TenantView,
     damage::TolerantConnection,
-    deliveries::{Attempt, Delivery, DeliveryState},
     error::{Result, StoreError},
 };
 

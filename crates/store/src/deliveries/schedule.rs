@@ -2,14 +2,12 @@
 
 use rusqlite::params;
 
-use super::attempts::{endpoint_exists, save_state};
-use crate::{
-    Store,
-    changes::ChangeKind,
-    deliveries::{DeliveryState, Outgoing},
-    endpoints::EndpointId,
-    error::Result,
+use super::{
+    attempts::{endpoint_exists, save_state},
+    delivery::DeliveryState,
+    outgoing::Outgoing,
 };
+use crate::{Store, changes::ChangeKind, endpoints::EndpointId, error::Result};
 
 impl Store {
     /// Shifts the pending deliveries of an endpoint that are due after a time, because the clock was changed by that
