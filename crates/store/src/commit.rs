@@ -1,4 +1,4 @@
-//! Commits what was assembled: records, the feed of changes, the search index and the checkpoint, all in one
+//! Commits assembled calls: records, the feed of changes, the search index and the checkpoint, all in one
 //! transaction.
 
 use rusqlite::{Transaction, params};
@@ -79,7 +79,7 @@ impl Committing {
 }
 
 impl Store {
-    /// Writes what was assembled, moves its notifications into the journal, and waits until both are durable. Blocks.
+    /// Writes assembled calls, moves their notifications into the journal, and waits until both are durable. Blocks.
     pub fn commit(&self, assembled: Assembled) -> Result<()> {
         self.begin_commit(assembled, None)?.wait()
     }

@@ -39,7 +39,7 @@ pub struct Gap {
     pub from_ms: i64,
     /// Its end.
     pub until_ms: i64,
-    /// What caused it.
+    /// Its cause.
     pub reason: String,
     /// When it was reconciled with the call log, milliseconds since 1970. `None` if it was not yet.
     pub examined_ms: Option<i64>,
@@ -110,7 +110,7 @@ impl Store {
         })
     }
 
-    /// Stores for accounts up to which time no notification is known to be missing.
+    /// Stores for accounts the time before which no notification is known to be missing.
     pub fn connections_heard(&self, heard: Vec<(TenantId, String, i64)>) -> Result<()> {
         self.writer().run(move |transaction, _| {
             let mut update = transaction.prepare_cached(

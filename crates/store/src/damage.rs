@@ -22,7 +22,7 @@ const MAX_NAMED_ROWS: usize = 1_000;
 pub struct Damage {
     /// The tenant. `None` if it is unknown.
     pub tenant: Option<TenantId>,
-    /// Which row.
+    /// The row.
     pub place: String,
     /// Why it cannot be read.
     pub problem: String,

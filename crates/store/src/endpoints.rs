@@ -45,7 +45,7 @@ pub struct Endpoint {
     pub cursor: Position,
 }
 
-/// What an endpoint's owner wants.
+/// The settings of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EndpointSettings {
@@ -137,7 +137,7 @@ pub enum Disabled {
     Gone,
     /// It failed for days.
     Failing,
-    /// Its address contained an erased person's data; what replaced it leads to no known place.
+    /// Its address contained an erased person's data, and its owner has not confirmed the address that replaced it.
     Erased,
 }
 
@@ -223,7 +223,7 @@ impl Store {
         self.read(|connection| select(connection, "?1 = 0", 0))
     }
 
-    /// Stores up to which position the feed was taken over for an endpoint. Blocks.
+    /// Stores the position up to which the feed was read for an endpoint. Blocks.
     pub fn set_endpoint_cursor(&self, endpoint: EndpointId, cursor: Position) -> Result<()> {
         self.writer().run(move |transaction, _| {
             transaction

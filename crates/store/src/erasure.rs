@@ -420,7 +420,7 @@ fn unassigned_entries(reader: &TolerantConnection<'_>, tenant: TenantId) -> Resu
     Ok(entries)
 }
 
-/// Writes what changed in place; returns the number of notifications, and whether any record changed.
+/// Writes changed bodies and records in place; returns the number of notifications, and whether any record changed.
 fn write(transaction: &Transaction<'_>, before: &Kept, after: &Kept) -> Result<(u64, bool)> {
     let mut entries = 0;
     for (old, new) in before.entries.iter().zip(&after.entries).filter(|(old, new)| old.body != new.body) {

@@ -17,7 +17,7 @@ pub enum StoreError {
     },
     /// The file was written by a newer version of Wholecall.
     #[error(
-        "{path} was written by a newer Wholecall (schema {found}, this one knows up to {known}); use that one, or restore a backup",
+        "{path} was written by a newer Wholecall (schema {found}, this version supports up to {known}); use that one, or restore a backup",
         path = path.display()
     )]
     Newer {
@@ -29,10 +29,10 @@ pub enum StoreError {
         known: i64,
     },
     /// Another process runs the service on this store.
-    #[error("a wholecall is running on {path} already; stop it first", path = .0.display())]
+    #[error("another wholecall process is running on {path}; stop it first", path = .0.display())]
     Claimed(PathBuf),
     /// Too much is waiting to be written.
-    #[error("more is waiting to be written than the disk can follow; try again later")]
+    #[error("too much is waiting to be written: the disk is too slow; try again later")]
     Overloaded,
     /// The store is being closed.
     #[error("the store is closed")]
@@ -41,7 +41,7 @@ pub enum StoreError {
     #[error("the query was cancelled")]
     Cancelled,
     /// The disk is full.
-    #[error("there is no room left on the disk; nothing was written")]
+    #[error("the disk is full; nothing was written")]
     Full,
     /// The file is read-only.
     #[error("the file cannot be written to; nothing was written")]
@@ -70,7 +70,7 @@ impl StoreError {
 }
 
 impl StoreError {
-    /// What is damaged, without the advice to check. `None` if it is another error.
+    /// The description of the damage, without the advice to check. `None` if it is another error.
     pub(crate) fn damage(&self) -> Option<String> {
         match self {
             Self::Damaged(what) => Some(what.clone()),

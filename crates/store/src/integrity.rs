@@ -14,7 +14,7 @@ use crate::{
     wal_tail,
 };
 
-/// What was found when a store was opened.
+/// The findings of opening a store.
 #[derive(Debug, Default)]
 pub(crate) struct StartupCheck {
     /// It is a copy that no service has run on.

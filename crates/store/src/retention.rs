@@ -7,7 +7,7 @@ use crate::{
     search_index, writer_caches::WriterCaches,
 };
 
-/// Selects what has expired.
+/// Selects expired data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expiry {
     /// The tenant.

@@ -12,7 +12,7 @@ use crate::{
 /// Maximum number of API keys of a tenant.
 pub const MAX_KEYS: i64 = 100;
 
-/// What a key permits. Each scope includes those before it.
+/// The permissions of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// Read the tenant's data.
@@ -87,7 +87,7 @@ pub struct Secret {
     pub created_ms: i64,
     /// Its name; `default` if it was given none.
     pub name: String,
-    /// What a key permits.
+    /// The permissions of a key.
     pub scope: Scope,
     /// When it expires, milliseconds since 1970. `None` if never.
     pub expires_ms: Option<i64>,
@@ -106,7 +106,7 @@ pub struct NewSecret {
     pub hint: String,
     /// Its name.
     pub name: String,
-    /// What a key permits.
+    /// The permissions of a key.
     pub scope: Scope,
     /// When it expires, milliseconds since 1970. `None` if never.
     pub expires_ms: Option<i64>,

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, params};
 
 use crate::{TenantView, error::Result, queue_visits::OPEN, search_index::TermKind};
 
-/// What calls are grouped by.
+/// The key by which calls are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CountedFor {
     /// Each extension that took part, with its own ringing, talk and hold.

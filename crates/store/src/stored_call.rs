@@ -92,8 +92,8 @@ pub(crate) fn with_included_entries(
     call: i64,
     tenant: TenantId,
 ) -> Result<(StoredCall, i64)> {
-    let gone = || StoreError::Damaged("its current record is missing".to_owned());
-    let (change, position, completed) = current(connection, call)?.ok_or_else(gone)?;
+    let missing = || StoreError::Damaged("its current record is missing".to_owned());
+    let (change, position, completed) = current(connection, call)?.ok_or_else(missing)?;
     let StoredChange { cursor, made_ms, record, .. } = change;
     let record = serde_json::from_str(&record)
         .map_err(|error| StoreError::Damaged(format!("its record cannot be read: {error}")))?;

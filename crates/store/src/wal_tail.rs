@@ -20,7 +20,7 @@ const MAGIC: u32 = 0x377f_0682;
 /// The salts in the header of a log and of each frame; they are equal if the frame belongs to the log.
 type Salts = [u8; 8];
 
-/// What was found at the end of a log.
+/// The findings at the end of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Tail {
     /// Durable transactions that SQLite does not read because something before them is damaged.
@@ -274,11 +274,11 @@ mod tests {
         let path = folder.path().join("file.db");
         let frames = ((whole.len() - HEADER_BYTES) / FRAME_BYTES) as u64;
         assert_eq!(tail(&path).unwrap(), Tail { lost_commits: 0, frames });
-        let places = (0..whole.len()).step_by(997).chain([4, 9, 17, 26, whole.len() - 1]);
-        for place in places {
+        let offsets = (0..whole.len()).step_by(997).chain([4, 9, 17, 26, whole.len() - 1]);
+        for offset in offsets {
             let mut damaged = whole.clone();
-            damaged[place] ^= 4;
-            assert!(lost(&damaged) > 0, "{place} of {}", whole.len());
+            damaged[offset] ^= 4;
+            assert!(lost(&damaged) > 0, "{offset} of {}", whole.len());
         }
         assert_eq!(tail(&folder.path().join("none.db")).unwrap(), Tail::default());
         assert_eq!(lost(b"no log at all, but some text of some length"), 0);

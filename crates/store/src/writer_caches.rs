@@ -11,7 +11,7 @@ use crate::{
     recent_cache::RecentCache,
 };
 
-/// What the writer thread caches between transactions.
+/// The values that the writer thread caches.
 #[derive(Debug, Default)]
 pub(crate) struct WriterCaches {
     /// The position of the last change.

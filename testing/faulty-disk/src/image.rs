@@ -13,7 +13,7 @@ use fastrand::Rng;
 /// Size of a disk's atomic write: after a power failure a sector has its old or its new content.
 pub(crate) const SECTOR_BYTES: u64 = 512;
 
-/// Which unsynced writes a crash loses.
+/// The unsynced writes that a crash loses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
     /// None: only the process ended.

@@ -185,7 +185,7 @@ impl Writer {
     }
 }
 
-/// Stores up to which position everything is in the journal.
+/// Stores the position up to which everything is in the journal.
 fn save_progress(transaction: &Transaction<'_>, journaled: Position) -> Result<()> {
     transaction
         .prepare_cached(
@@ -371,20 +371,26 @@ mod tests {
             arrived_ms INTEGER NOT NULL, body BLOB NOT NULL) STRICT";
         connection.execute_batch(before).unwrap();
         let received: Vec<StoredArrival> = (7..1_000)
-            .map(|place| StoredArrival {
-                position: Position(place),
-                tenant: TenantId(place % 3),
-                arrived_ms: 1_000 + place,
-                session: format!("s-{place}").into(),
-                body: format!("{{\"body\":\"{}\"}}", "x".repeat(place as usize)).into(),
+            .map(|number| StoredArrival {
+                position: Position(number),
+                tenant: TenantId(number % 3),
+                arrived_ms: 1_000 + number,
+                session: format!("s-{number}").into(),
+                body: format!("{{\"body\":\"{}\"}}", "x".repeat(number as usize)).into(),
             })
             .collect();
-        for one in &received {
-            let packed = codec::pack(Kind::Notification, one.body.as_bytes()).unwrap();
+        for arrival in &received {
+            let packed = codec::pack(Kind::Notification, arrival.body.as_bytes()).unwrap();
             connection
                 .execute(
                     "INSERT INTO arrivals VALUES (?1, ?2, ?3, ?4, ?5)",
-                    params![one.position.0, one.tenant.0, &*one.session, one.arrived_ms, packed],
+                    params![
+                        arrival.position.0,
+                        arrival.tenant.0,
+                        &*arrival.session,
+                        arrival.arrived_ms,
+                        packed
+                    ],
                 )
                 .unwrap();
         }

@@ -1,4 +1,4 @@
-//! What a store acknowledged, and what failed and may or may not be stored.
+//! The operations that a store acknowledged, and those that failed, whose data may or may not be stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,7 +53,7 @@ impl Ledger {
         compare("tenant", &self.tenants, &found.tenants, &mut differences);
         compare("endpoint", &self.endpoints, &found.endpoints, &mut differences);
         compare("rejected body", &self.rejected, &found.rejected, &mut differences);
-        // What was removed must be missing completely, with its deliveries.
+        // Removed calls must be missing completely, with their deliveries.
         let is_gone = |session: &String| match self.removed.get(session) {
             Some(Done::Acknowledged) => true,
             Some(Done::Unknown) => !found.notifications.iter().any(|((other, _), _)| other == session),
@@ -86,7 +86,7 @@ impl Ledger {
     }
 }
 
-/// What was acknowledged must be stored exactly once, what failed at most once, and nothing else.
+/// Acknowledged entries must be stored exactly once, failed ones at most once, and no others.
 fn compare<K: Ord + std::fmt::Debug>(
     what: &str,
     done: &BTreeMap<K, Done>,
