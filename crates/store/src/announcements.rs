@@ -1,7 +1,7 @@
-//! What the feed says of many calls at once: that a person was erased from them, or that retention removed them.
+//! Changes that list many calls: those from which a person was erased, and those that retention removed.
 //!
-//! Each call is noted in the transaction that changed it and said later, many in one event; so nothing is left unsaid when
-//! the process ends in between.
+//! Each call is noted in the transaction that changes it and published later, many in one event, so that none is lost
+//! when the process ends in between.
 
 use rusqlite::{Transaction, params};
 use serde_json::{Value, json};
@@ -11,22 +11,22 @@ use crate::{
     changes::ChangeKind,
     codec::{self, Kind},
     error::Result,
-    writer::Memory,
+    writer_caches::WriterCaches,
 };
 
-/// The largest number of calls in one event.
+/// Maximum number of calls in one event.
 const CALLS_PER_EVENT: usize = 1_000;
 
 impl Store {
-    /// Adds to the feed what is noted of a tenant's calls; answers with the number of events. Blocks.
+    /// Publishes the noted calls of a tenant; returns the number of events. Blocks.
     pub fn announce(&self, tenant: TenantId, now_ms: i64) -> Result<usize> {
         let mut events = 0;
         for kind in ChangeKind::OF_MANY {
-            while self.writer().run(move |transaction, memory| {
+            while self.writer().run(move |transaction, caches| {
                 let calls = take(transaction, tenant, kind)?;
                 match calls.is_empty() {
                     true => Ok(false),
-                    false => add_event(transaction, memory, tenant, kind, &calls, now_ms).map(|()| true),
+                    false => add_event(transaction, caches, tenant, kind, &calls, now_ms).map(|()| true),
                 }
             })? {
                 events += 1;
@@ -36,7 +36,7 @@ impl Store {
     }
 }
 
-/// Notes that something was done to a call which readers of the feed have to know of.
+/// Notes that a call was erased from or deleted, for a later event.
 pub(crate) fn note(
     transaction: &Transaction<'_>,
     tenant: TenantId,
@@ -50,7 +50,7 @@ pub(crate) fn note(
     Ok(())
 }
 
-/// Takes out as many of the noted calls as go into one event, as that event lists them.
+/// Removes the noted calls of one event; returns them as the event lists them.
 fn take(transaction: &Transaction<'_>, tenant: TenantId, kind: ChangeKind) -> Result<Vec<Value>> {
     let mut calls = transaction
         .prepare_cached(
@@ -72,13 +72,13 @@ fn take(transaction: &Transaction<'_>, tenant: TenantId, kind: ChangeKind) -> Re
 
 fn add_event(
     transaction: &Transaction<'_>,
-    memory: &mut Memory,
+    caches: &mut WriterCaches,
     tenant: TenantId,
     kind: ChangeKind,
     calls: &[Value],
     now_ms: i64,
 ) -> Result<()> {
-    let cursor = Position(memory.cursor.0 + 1);
+    let cursor = Position(caches.cursor.0 + 1);
     let data = codec::pack(Kind::Record, json!({ "calls": calls }).to_string().as_bytes())?;
     transaction.prepare_cached("INSERT INTO changes VALUES (?1, ?2, 0, ?3, 0, ?4, ?5)")?.execute(params![
         cursor.0,
@@ -88,7 +88,7 @@ fn add_event(
         data
     ])?;
     transaction.prepare_cached("UPDATE checkpoint SET cursor = ?1")?.execute([cursor.0])?;
-    memory.cursor = cursor;
+    caches.cursor = cursor;
     Ok(())
 }
 
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn many_calls_are_said_in_parts_and_also_after_a_restart() {
+    fn noted_calls_are_published_in_portions_even_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let (tenant, other) = (TenantId(1), TenantId(2));
         let store = Store::open(folder.path()).unwrap();
@@ -121,7 +121,7 @@ mod tests {
         drop(store);
         let store = Store::open(folder.path()).unwrap();
         let feed = || store.of(tenant).changes_after(Position(0), 100).unwrap();
-        assert!(feed().is_empty(), "nothing is said before it is announced");
+        assert!(feed().is_empty(), "nothing is published before it is announced");
         assert_eq!(store.announce(tenant, 7).unwrap(), 4);
         assert_eq!(store.announce(tenant, 8).unwrap(), 0, "once");
         let feed = feed();
@@ -131,7 +131,7 @@ mod tests {
         assert!(feed.iter().all(|change| change.version == 0 && change.made_ms == 7));
         assert_eq!(store.of(other).changes_after(Position(0), 100).unwrap().len(), 0);
         assert_eq!(store.feed_problems().unwrap(), [""; 0]);
-        // Opened again, the feed goes on after them.
+        // After a restart, the feed continues after them.
         drop(store);
         let store = Store::open(folder.path()).unwrap();
         store.announce(other, 9).unwrap();

@@ -1,7 +1,7 @@
 //! The audit log: who did what, to what, from where, and when. A change and its entry are written in one transaction.
 //!
-//! There is nothing secret in it and no telephone number. It is bounded: of each tenant, and of the installation, the oldest
-//! entries go when there are too many, and what was refused never drives out what was done.
+//! It contains no secrets and no telephone numbers. It is bounded: the oldest entries of each tenant, and of the
+//! installation, are removed when there are too many; refused requests never displace entries of what was done.
 
 use std::net::IpAddr;
 
@@ -10,38 +10,38 @@ use tokio::sync::oneshot;
 
 use crate::{
     Store, TenantId, TenantView,
-    damage::Reading,
+    damage::TolerantConnection,
     error::{Result, StoreError},
 };
 
-/// The number of entries of what was done that are kept of each tenant, and of the installation.
+/// Maximum number of entries of what was done, of each tenant and of the installation.
 pub const MAX_DONE: i64 = 20_000;
-/// The same for what was refused, which anybody can bring about.
+/// Maximum number of entries of what was refused, which any client can cause.
 pub const MAX_REFUSED: i64 = 2_000;
 
-/// The object of an entry is cut after so much.
+/// Maximum length of an entry's object; a longer one is cut.
 const MAX_OBJECT_CHARS: usize = 200;
 
-/// Who acts.
+/// The actor of a change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum Actor {
-    /// The service, by itself: what it does is in its own log.
+    /// The service itself, whose actions are in its own log.
     #[default]
     Service,
-    /// Someone on the machine, with `wholecall`.
+    /// A user of `wholecall` on the machine.
     CommandLine,
-    /// The holder of the operator's key.
+    /// A client with the operator's key.
     Operator,
-    /// The holder of an API key.
+    /// A client with an API key.
     Key {
         /// Its number.
         number: i64,
-        /// How it begins.
+        /// Its first characters.
         hint: String,
         /// Its name.
         name: String,
     },
-    /// Someone without a valid key.
+    /// A client without a valid key.
     Unknown,
 }
 
@@ -57,33 +57,33 @@ impl Actor {
     }
 }
 
-/// Who acts, and from where.
+/// The actor and its address.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Who {
-    /// Who.
+    /// The actor.
     pub actor: Actor,
-    /// From where, as far as it comes over the network.
+    /// The address. `None` for an actor on the machine.
     pub address: Option<IpAddr>,
 }
 
 impl Who {
-    /// Someone on the machine.
+    /// A user of `wholecall` on the machine.
     pub fn at_the_command_line() -> Self {
         Self { actor: Actor::CommandLine, address: None }
     }
 }
 
-macro_rules! whats {
+macro_rules! actions {
     ($($(#[$about:meta])* $name:ident = $word:literal),* $(,)?) => {
-        /// What was done or tried.
+        /// An action, done or refused.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum What { $($(#[$about])* $name),* }
 
         impl What {
-            /// All of them.
+            /// All actions.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// As a word.
+            /// Its name.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $word),* }
             }
@@ -91,140 +91,141 @@ macro_rules! whats {
     };
 }
 
-whats! {
-    /// Signing in to the pages.
+actions! {
+    /// A sign-in to the pages.
     SignIn = "signIn",
-    /// Signing out.
+    /// A sign-out.
     SignOut = "signOut",
-    /// A request with a key: of no tenant, or without the scope that is needed.
+    /// A request with an unknown key, or without the required scope.
     KeyUse = "key.use",
     /// A request to a hook with a token that is not the tenant's.
     TokenUse = "token.use",
-    /// Data as CSV or vCon.
+    /// An export of data as CSV or vCon.
     Export = "export",
-    /// Notifications that were imported.
+    /// An import of notifications.
     Import = "import",
-    /// A delivery that is sent once more.
+    /// A redelivery of one event.
     DeliveryResend = "delivery.resend",
-    /// Deliveries that are sent once more.
+    /// A replay, or a redelivery of all failed events.
     EndpointReplay = "endpoint.replay",
-    /// An endpoint that was added.
+    /// An endpoint was added.
     EndpointAdd = "endpoint.add",
-    /// An endpoint that was changed.
+    /// An endpoint was changed.
     EndpointChange = "endpoint.change",
-    /// An endpoint that got another secret.
+    /// An endpoint's secret was replaced.
     EndpointRotate = "endpoint.rotate",
-    /// An endpoint that was removed.
+    /// An endpoint was removed.
     EndpointRemove = "endpoint.remove",
-    /// A test event.
+    /// A test event was requested.
     EndpointTest = "endpoint.test",
-    /// What was rejected and is judged again.
+    /// Rejected bodies are to be classified again.
     RejectedRetry = "rejected.retry",
-    /// What was rejected and removed.
+    /// Rejected bodies were removed.
     RejectedRemove = "rejected.remove",
-    /// A person that was erased.
+    /// A person was erased.
     PersonErase = "person.erase",
-    /// A tenant that was added.
+    /// A tenant was added.
     TenantAdd = "tenant.add",
-    /// A tenant that was changed.
+    /// A tenant was changed.
     TenantChange = "tenant.change",
-    /// A tenant that was removed.
+    /// A tenant was removed.
     TenantRemove = "tenant.remove",
-    /// An API key that was added.
+    /// An API key was added.
     KeyAdd = "key.add",
-    /// An API key that was removed.
+    /// An API key was removed.
     KeyRemove = "key.remove",
-    /// A verification token that was added.
+    /// A verification token was added.
     TokenAdd = "token.add",
-    /// A verification token that was removed.
+    /// A verification token was removed.
     TokenRemove = "token.remove",
-    /// An account that was connected.
+    /// An account was connected.
     ConnectionAdd = "connection.add",
-    /// An account that was disconnected.
+    /// An account was disconnected.
     ConnectionRemove = "connection.remove",
-    /// A copy of everything.
+    /// A backup was made.
     Backup = "backup",
-    /// A copy that took the place of what was there.
+    /// A backup was restored.
     Restore = "restore",
 }
 
 impl What {
-    /// The one of a word.
+    /// The action with a name.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|what| what.as_str() == word)
     }
 }
 
-/// An entry to be written by itself, where nothing in the store changes with it.
+/// An entry without a change in the store.
 #[derive(Debug, Clone)]
 pub struct NewAuditEntry {
-    /// When first, milliseconds since 1970.
+    /// The first time, milliseconds since 1970.
     pub at_ms: i64,
-    /// When last.
+    /// The last time.
     pub last_ms: i64,
-    /// Whose affair it is; none: the installation's.
+    /// The tenant. `None` for the installation.
     pub tenant: Option<TenantId>,
-    /// Who did it.
+    /// The actor and its address.
     pub who: Who,
-    /// What.
+    /// The action.
     pub what: What,
-    /// To what.
+    /// The object of the action.
     pub object: String,
     /// Whether it was refused.
     pub is_refused: bool,
-    /// How often.
+    /// The number of times.
     pub count: u64,
 }
 
-/// An entry.
+/// An entry of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// Its number: the later, the higher.
+    /// Its number, in order of time.
     pub number: i64,
-    /// When first, milliseconds since 1970.
+    /// The first time, milliseconds since 1970.
     pub at_ms: i64,
-    /// When last.
+    /// The last time.
     pub last_ms: i64,
-    /// The name of the tenant whose affair it is; none: the installation's.
+    /// The tenant's name. `None` for the installation.
     pub tenant: Option<String>,
-    /// Who: `key`, `operator`, `commandLine` or `unknown`.
+    /// The actor: `key`, `operator`, `commandLine` or `unknown`.
     pub actor: String,
-    /// The number, the beginning and the name of the key.
+    /// The number, first characters and name of the key. `None` for other actors.
     pub key: Option<(i64, String, String)>,
-    /// From where.
+    /// The address. `None` if it is unknown.
     pub address: Option<String>,
-    /// What was done or tried.
+    /// The action.
     pub what: String,
-    /// To what.
+    /// The object of the action.
     pub object: String,
     /// `done` or `refused`.
     pub result: String,
-    /// How often.
+    /// The number of times.
     pub count: i64,
 }
 
-/// Which entries.
+/// Selects entries. `None` in a field: not limited by it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AuditQuery {
-    /// Only of this.
+    /// Only this action.
     pub what: Option<What>,
-    /// Only of this time or later, milliseconds since 1970.
+    /// Only at this time or later, milliseconds since 1970.
     pub since_ms: Option<i64>,
-    /// Only of before this time.
+    /// Only before this time.
     pub until_ms: Option<i64>,
-    /// Only those before the one of that number.
+    /// Only entries before this number.
     pub before: Option<i64>,
-    /// The most that are wanted.
+    /// Maximum number of entries.
     pub limit: usize,
 }
 
 impl Store {
-    /// The same store; changes made through it are entered into the audit log as made by `who`.
+    /// The same store; the audit log names `who` for changes made through the returned handle.
     pub fn acting_as(&self, who: Who) -> Self {
         Self { shared: self.shared.clone(), who: who.into() }
     }
 
-    /// Enters what changes nothing in the store; the receiver learns when that is durable. Does not block.
+    /// Adds entries without a change in the store; the receiver gets the result when they are durable. Does not
+    /// block.
     pub fn note_audit(&self, entries: Vec<NewAuditEntry>) -> Result<oneshot::Receiver<Result<()>>> {
         self.writer().submit(move |transaction, _| {
             entries
@@ -233,12 +234,12 @@ impl Store {
         })
     }
 
-    /// Entries of all tenants or of one, the latest first. Blocks.
+    /// Entries of one tenant or of all, latest first. Blocks.
     pub fn audit(&self, tenant: Option<TenantId>, query: AuditQuery) -> Result<Vec<AuditEntry>> {
         self.read(|connection| entries(connection, tenant.map(|tenant| tenant.0), query))
     }
 
-    /// Entries of a tenant by its name, which may have been removed since. Blocks.
+    /// Entries of a tenant by its name, also after the tenant was removed. Blocks.
     pub fn audit_of_name(&self, name: &str, query: AuditQuery) -> Result<Vec<AuditEntry>> {
         self.read(|connection| {
             let latest = "SELECT tenant FROM audit WHERE tenant_name = ?1 ORDER BY entry DESC LIMIT 1";
@@ -249,7 +250,7 @@ impl Store {
         })
     }
 
-    /// Removes up to `limit` entries of before a time; returns their number. Blocks.
+    /// Removes up to `limit` entries before a time; returns their number. Blocks.
     pub fn remove_audit_before(&self, before_ms: i64, limit: usize) -> Result<usize> {
         self.writer().run(move |transaction, _| {
             Ok(transaction
@@ -262,13 +263,13 @@ impl Store {
 }
 
 impl TenantView {
-    /// The tenant's entries, the latest first. Blocks.
+    /// The tenant's entries, latest first. Blocks.
     pub fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>> {
         self.read(|connection, tenant| entries(connection, Some(tenant), query))
     }
 }
 
-/// Enters a change into the log, in the transaction that makes it. What the service does by itself is not entered.
+/// Adds an entry in the transaction of the change. Actions of the service itself are not logged.
 pub(crate) fn note(
     transaction: &Transaction<'_>,
     who: &Who,
@@ -304,7 +305,7 @@ fn insert(transaction: &Transaction<'_>, entry: &NewAuditEntry, tenant: Option<i
     let result = if entry.is_refused { "refused" } else { "done" };
     transaction
         .prepare_cached(
-            "INSERT INTO audit (at_ms, last_ms, tenant, tenant_name, actor, key, key_hint, key_name, address, what,
+            "INSERT INTO audit (first_ms, last_ms, tenant, tenant_name, actor, key, key_hint, key_name, address, action,
                  object, result, count)
              VALUES (?1, ?2, ?3, (SELECT name FROM tenants WHERE tenant = ?3), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
@@ -322,31 +323,35 @@ fn insert(transaction: &Transaction<'_>, entry: &NewAuditEntry, tenant: Option<i
             result,
             entry.count as i64,
         ])?;
-    make_room(transaction, tenant, result, if entry.is_refused { MAX_REFUSED } else { MAX_DONE })
+    enforce_limit(transaction, tenant, result, if entry.is_refused { MAX_REFUSED } else { MAX_DONE })
 }
 
-/// Removes the oldest of a tenant's entries until as many are left as may be.
-fn make_room(transaction: &Transaction<'_>, tenant: i64, result: &str, most: i64) -> Result<()> {
-    let kept: i64 = transaction
-        .prepare_cached("SELECT entries FROM audit_kept WHERE tenant = ?1 AND result = ?2")?
+/// Removes the oldest entries of a tenant beyond the maximum.
+fn enforce_limit(transaction: &Transaction<'_>, tenant: i64, result: &str, max: i64) -> Result<()> {
+    let count: i64 = transaction
+        .prepare_cached("SELECT entries FROM audit_counts WHERE tenant = ?1 AND result = ?2")?
         .query_row(params![tenant, result], |row| row.get(0))?;
-    if kept > most {
+    if count > max {
         transaction
             .prepare_cached(
                 "DELETE FROM audit WHERE entry IN (
                      SELECT entry FROM audit WHERE tenant = ?1 AND result = ?2 ORDER BY entry LIMIT ?3)",
             )?
-            .execute(params![tenant, result, kept - most])?;
+            .execute(params![tenant, result, count - max])?;
     }
     Ok(())
 }
 
-fn entries(connection: &Reading<'_>, tenant: Option<i64>, query: AuditQuery) -> Result<Vec<AuditEntry>> {
-    // Of a tenant by the index; of all, in the order of the table.
+fn entries(
+    connection: &TolerantConnection<'_>,
+    tenant: Option<i64>,
+    query: AuditQuery,
+) -> Result<Vec<AuditEntry>> {
+    // One tenant's by the index; all in the order of the table.
     let of = if tenant.is_some() { "tenant = ?1 AND result IN ('done', 'refused')" } else { "?1 IS NULL" };
     let sql = format!(
-        "SELECT entry, at_ms, last_ms, tenant_name, actor, key, key_hint, key_name, address, what, object, result, count
-         FROM audit WHERE {of} AND (?2 IS NULL OR what = ?2) AND last_ms >= ?3 AND at_ms < ?4 AND entry < ?5
+        "SELECT entry, first_ms, last_ms, tenant_name, actor, key, key_hint, key_name, address, action, object, result, count
+         FROM audit WHERE {of} AND (?2 IS NULL OR action = ?2) AND last_ms >= ?3 AND first_ms < ?4 AND entry < ?5
          ORDER BY entry DESC LIMIT ?6"
     );
     let mut statement = connection.prepare_cached(&sql)?;
@@ -361,7 +366,7 @@ fn entries(connection: &Reading<'_>, tenant: Option<i64>, query: AuditQuery) -> 
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
         let place = || format!("entry {} of the audit log", row.get::<_, i64>(0).unwrap_or_default());
-        entries.extend(connection.pass_over(
+        entries.extend(connection.skip_damaged(
             entry(row).map_err(StoreError::from),
             tenant.unwrap_or(0),
             place,
@@ -424,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_refused_is_bounded_and_drives_out_nothing_that_was_done() {
+    fn refused_entries_are_bounded_and_never_displace_done_ones() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let by_hand = store.acting_as(Who::at_the_command_line());
@@ -436,15 +441,15 @@ mod tests {
         }
         let of_acme = store.of(acme).audit(all(100_000)).unwrap();
         assert_eq!(of_acme.len() as i64, MAX_REFUSED + 1);
-        assert_eq!(of_acme[0].at_ms, 4_499, "the latest stay");
+        assert_eq!(of_acme[0].at_ms, 4_499, "the latest are retained");
         assert_eq!(of_acme.last().unwrap().what, "tenant.add");
         assert!(of_acme.iter().all(|entry| entry.object.chars().count() <= MAX_OBJECT_CHARS));
-        assert_eq!(store.of(bob).audit(all(10)).unwrap().len(), 2, "those of others stay");
+        assert_eq!(store.of(bob).audit(all(10)).unwrap().len(), 2, "other tenants' entries are retained");
         assert_eq!(store.audit(None, all(100_000)).unwrap().len() as i64, MAX_REFUSED + 3);
     }
 
     #[test]
-    fn entries_are_found_by_what_when_and_whose_and_outlive_their_tenant() {
+    fn entries_are_filtered_by_action_time_and_tenant_and_outlive_their_tenant() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let by_hand = store.acting_as(Who::at_the_command_line());
@@ -457,12 +462,12 @@ mod tests {
             .unwrap()
             .unwrap();
         by_hand.remove_tenant(acme).unwrap();
-        let whats =
+        let actions =
             |entries: Vec<AuditEntry>| entries.into_iter().map(|entry| entry.what).collect::<Vec<_>>();
-        assert_eq!(whats(store.audit_of_name("acme", all(10)).unwrap()), ["tenant.remove", "tenant.add"]);
+        assert_eq!(actions(store.audit_of_name("acme", all(10)).unwrap()), ["tenant.remove", "tenant.add"]);
         assert!(
             store.audit_of_name("quiet", all(10)).unwrap().is_empty(),
-            "what the service does is in its log"
+            "actions of the service are not logged here"
         );
         let keys = AuditQuery { what: Some(What::KeyUse), since_ms: Some(1), until_ms: Some(4), ..all(2) };
         let first = store.audit(None, keys).unwrap();

@@ -1,4 +1,4 @@
-//! A copy of everything, as of one moment, while others go on reading and writing.
+//! Backups: a copy of everything in one snapshot, made while the service runs.
 
 use std::{fs, path::Path};
 
@@ -6,28 +6,28 @@ use rusqlite::{Connection, params};
 
 use crate::{
     Position, Store,
-    arrivals::Received,
+    arrivals::StoredArrival,
     audit_log::{What, note},
     error::{Result, StoreError},
-    journal, private, schema,
-    writer::Memory,
+    file_permissions, journal, schema,
+    writer_caches::WriterCaches,
 };
 
-/// A copy that was made.
+/// A backup that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backup {
     /// When, milliseconds since 1970.
     pub made_ms: i64,
-    /// Where to.
+    /// The file's path.
     pub file: String,
 }
 
 impl Store {
-    /// The copies that were made before a time, latest first.
+    /// The backups that were made before a time, latest first.
     pub fn backups_before(&self, before_ms: i64) -> Result<Vec<Backup>> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT made_ms, file FROM backups WHERE made_ms <= ?1 ORDER BY backup DESC",
+                "SELECT created_ms, file FROM backups WHERE created_ms <= ?1 ORDER BY backup DESC",
             )?;
             let rows = statement
                 .query_map([before_ms], |row| Ok(Backup { made_ms: row.get(0)?, file: row.get(1)? }))?;
@@ -35,30 +35,30 @@ impl Store {
         })
     }
 
-    /// Copies everything to a new file, as of one moment, and reads the copy back. Returns its length in bytes. Blocks.
+    /// Copies everything to a new file in one snapshot, and checks the copy. Returns its length in bytes. Blocks.
     pub fn backup(&self, file: &Path, now_ms: i64) -> Result<u64> {
         let failed =
             |error: std::io::Error| StoreError::Open { path: file.to_owned(), problem: error.to_string() };
-        // Made here, so that no file is ever written over.
-        let copy = private::new_file().open(file).map_err(failed)?;
+        // Created here, so that no file is overwritten.
+        let copy = file_permissions::new_file_options().open(file).map_err(failed)?;
         let written = self.copy_to(file).and_then(|()| {
             copy.sync_all().map_err(failed)?;
             copy.metadata().map_err(failed)
         });
         match written {
-            Ok(about) => {
+            Ok(metadata) => {
                 let name = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
                 let name = name.to_string_lossy().into_owned();
                 let who = self.who.clone();
                 self.writer().run(move |transaction, _| {
-                    let insert = "INSERT INTO backups (made_ms, file) VALUES (?1, ?2)";
+                    let insert = "INSERT INTO backups (created_ms, file) VALUES (?1, ?2)";
                     transaction.execute(insert, params![now_ms, name])?;
                     note(transaction, &who, None, What::Backup, &name)
                 })?;
-                Ok(about.len())
+                Ok(metadata.len())
             }
             Err(error) => {
-                // What is not whole is no backup.
+                // An incomplete file is not a backup.
                 let _ = fs::remove_file(file);
                 Err(error)
             }
@@ -68,21 +68,21 @@ impl Store {
     fn copy_to(&self, file: &Path) -> Result<()> {
         let name =
             file.to_str().ok_or_else(|| StoreError::Failed("the backup's name is not UTF-8".to_owned()))?;
-        // Before the rest: what moves into the journal meanwhile is in both.
-        let arrived = self.shared.arrivals.stored_after(Position::default(), usize::MAX >> 1, usize::MAX)?;
-        // Not within a transaction, which VACUUM refuses; it sees one moment itself.
+        // Arrivals first: what moves into the journal meanwhile is in both.
+        let arrivals = self.shared.arrivals.stored_after(Position::default(), usize::MAX >> 1, usize::MAX)?;
+        // VACUUM refuses to run in a transaction; it reads one snapshot itself.
         self.shared.readers.with(|connection| Ok(connection.execute("VACUUM INTO ?1", [name])?))?;
-        add_to_journal(&mut Connection::open(file)?, &arrived)?;
+        add_to_journal(&mut Connection::open(file)?, &arrivals)?;
         let problems = schema::integrity_problems(&schema::open_reader(file)?)?;
         match problems.first() {
             None => Ok(()),
-            Some(problem) => Err(StoreError::Failed(format!("the copy is not sound: {problem}"))),
+            Some(problem) => Err(StoreError::Failed(format!("the copy is damaged: {problem}"))),
         }
     }
 }
 
-/// What had arrived and was not assembled becomes part of the copy's journal: whoever goes on from there assembles it.
-fn add_to_journal(copy: &mut Connection, arrived: &[Received]) -> Result<()> {
+/// Moves the arrivals into the copy's journal, so that a service started on the copy assembles them.
+fn add_to_journal(copy: &mut Connection, arrivals: &[StoredArrival]) -> Result<()> {
     let transaction = copy.transaction()?;
     transaction.execute("UPDATE incarnation SET is_copy = 1", [])?;
     let journaled = transaction.query_row(
@@ -90,9 +90,9 @@ fn add_to_journal(copy: &mut Connection, arrived: &[Received]) -> Result<()> {
         [],
         |row| row.get(0).map(Position),
     )?;
-    let mut memory = Memory::default();
-    for received in arrived.iter().filter(|received| received.position > journaled) {
-        journal::add(&transaction, &mut memory, received)?;
+    let mut caches = WriterCaches::default();
+    for received in arrivals.iter().filter(|received| received.position > journaled) {
+        journal::add(&transaction, &mut caches, received)?;
     }
     Ok(transaction.commit()?)
 }

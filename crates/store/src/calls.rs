@@ -1,4 +1,4 @@
-//! Calls as they are, as they were, and the notifications behind them.
+//! Queries for calls, their versions, and their notifications.
 
 use std::collections::HashSet;
 
@@ -6,13 +6,14 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter, types::V
 use wholecall_record::Call;
 
 use crate::{
-    StoredCall, TenantId, TenantView, audit,
+    TenantId, TenantView,
     changes::{self, PAGE_BYTES, StoredChange},
-    damage::Reading,
+    damage::TolerantConnection,
     error::{Result, StoreError},
     filter::{Filter, digits_of, number_matches},
-    journal::Entry,
-    terms::{self, TermKind},
+    journal_entries::{Entry, entries_of_call},
+    search_index::{self, TermKind},
+    stored_call::{self, StoredCall},
 };
 
 /// A page of calls, newest first.
@@ -20,31 +21,32 @@ use crate::{
 pub struct CallPage {
     /// Their records as JSON.
     pub records: Vec<String>,
-    /// Where the next page begins; none after the last.
+    /// Where the next page starts. `None` after the last one.
     pub next: Option<(i64, i64)>,
 }
 
-/// What is known of an id.
+/// The result of looking up a call's id.
 #[derive(Debug, Clone)]
 pub enum Found {
     /// The call's current version.
     Call(StoredVersion),
-    /// It is part of the call with this id.
+    /// It was merged into the call with this id.
     Merged(String),
 }
 
 /// A version of a call.
 pub type StoredVersion = StoredChange;
 
-/// So many calls are looked at for one page; a rare combination in a long history goes on with the next page.
-const LOOKED_AT: usize = 20_000;
+/// Maximum number of candidates that are examined for one page; a rare combination of filters continues on the next
+/// page.
+const MAX_CANDIDATES_PER_PAGE: usize = 20_000;
 
-/// So many terms are looked for at once: names and numbers that have the wanted part.
-const TERMS_AT_ONCE: usize = 400;
+/// Maximum number of terms that a partial name or number may match.
+const MAX_MATCHING_TERMS: usize = 400;
 
 impl TenantView {
-    /// Calls that match, newest first, from a place on; no more once they have 16 MiB. With `as_of_ms`, as they were known
-    /// then.
+    /// Calls that match, newest first, starting after `after`: at most `limit`, and no more once they have 16 MiB.
+    /// With `as_of_ms`, as they were known at that time.
     pub fn calls(
         &self,
         filter: &Filter,
@@ -57,23 +59,23 @@ impl TenantView {
             let mut page = CallPage { records: Vec::new(), next: None };
             let Some(search) = search else { return Ok(page) };
             let mut place = after.unwrap_or((i64::MAX, i64::MAX));
-            let mut looked_at = 0;
+            let mut examined = 0;
             let mut bytes = 0;
             loop {
                 let candidates = search.candidates(place, (limit * 2).clamp(64, 1_000))?;
                 let Some(&last) = candidates.last() else { return Ok(page) };
-                looked_at += candidates.len();
+                examined += candidates.len();
                 for candidate in candidates {
                     if page.records.len() == limit || bytes >= PAGE_BYTES {
                         page.next = Some(place);
                         return Ok(page);
                     }
-                    let found = search.look(candidate)?;
+                    let found = search.matching_record(candidate)?;
                     bytes += found.as_ref().map_or(0, String::len);
                     page.records.extend(found);
                     place = candidate;
                 }
-                if looked_at >= LOOKED_AT {
+                if examined >= MAX_CANDIDATES_PER_PAGE {
                     page.next = Some(last);
                     return Ok(page);
                 }
@@ -81,7 +83,7 @@ impl TenantView {
         })
     }
 
-    /// A call by its id, or where the id has gone. With `as_of_ms`, as it was known then.
+    /// A call by its id, or the call that it was merged into. With `as_of_ms`, as it was known at that time.
     pub fn call(&self, id: &str, as_of_ms: Option<i64>) -> Result<Option<Found>> {
         self.read(|connection, tenant| {
             if let Some(call) = call_number(connection, tenant, id)? {
@@ -91,7 +93,7 @@ impl TenantView {
         })
     }
 
-    /// Every version of a call that was published, oldest first; none if there is no such call.
+    /// Every published version of a call, oldest first. `None` if there is no such call.
     pub fn versions(&self, id: &str) -> Result<Option<Vec<StoredVersion>>> {
         self.read(|connection, tenant| {
             let Some(call) = call_number(connection, tenant, id)? else { return Ok(None) };
@@ -102,42 +104,29 @@ impl TenantView {
             let mut rows = statement.query([call])?;
             let mut versions = Vec::new();
             while let Some(row) = rows.next()? {
-                versions.extend(StoredChange::read_or_pass_over(connection, tenant, row)?);
+                versions.extend(StoredChange::read_or_skip(connection, tenant, row)?);
             }
             Ok(Some(versions))
         })
     }
 
-    /// A call as it is now, with the notifications that are in its record; none if there is no such call. Others may have
-    /// arrived since.
+    /// The current version of a call, with the notifications that its record includes; later ones are left out.
+    /// `None` if there is no such call.
     pub fn call_with_its_notifications(&self, id: &str) -> Result<Option<StoredCall>> {
         self.read(|connection, tenant| {
             let Some(call) = call_number(connection, tenant, id)? else { return Ok(None) };
-            audit::stored(connection, call, TenantId(tenant)).map(|(stored, _)| Some(stored))
+            stored_call::with_included_entries(connection, call, TenantId(tenant))
+                .map(|(stored, _)| Some(stored))
         })
     }
 
-    /// The notifications of a call, in order of arrival; none if there is no such call.
+    /// The notifications of a call, in order of arrival. `None` if there is no such call.
     pub fn notifications(&self, id: &str) -> Result<Option<Vec<Entry>>> {
         self.read(|connection, tenant| {
             let Some(call) = call_number(connection, tenant, id)? else { return Ok(None) };
             entries_of_call(connection, call).map(Some)
         })
     }
-}
-
-/// The notifications of a call's sessions, in order of arrival.
-pub(crate) fn entries_of_call(connection: &Reading<'_>, call: i64) -> Result<Vec<Entry>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT position, journal.tenant, arrived_ms, body FROM sessions JOIN journal USING (session)
-         WHERE call = ?1 ORDER BY position",
-    )?;
-    let mut rows = statement.query([call])?;
-    let mut entries = Vec::new();
-    while let Some(row) = rows.next()? {
-        entries.extend(Entry::read_or_pass_over(connection, row)?);
-    }
-    Ok(entries)
 }
 
 pub(crate) fn call_number(connection: &Connection, tenant: i64, id: &str) -> Result<Option<i64>> {
@@ -147,7 +136,7 @@ pub(crate) fn call_number(connection: &Connection, tenant: i64, id: &str) -> Res
         .optional()?)
 }
 
-/// The call an id has gone into, however often that has gone into others.
+/// The call that an id was merged into, directly or through others. `None` if it was not.
 fn merged_into(connection: &Connection, tenant: i64, id: &str) -> Result<Option<String>> {
     let mut statement =
         connection.prepare_cached("SELECT into_id FROM merged WHERE tenant = ?1 AND id = ?2")?;
@@ -165,27 +154,27 @@ fn merged_into(connection: &Connection, tenant: i64, id: &str) -> Result<Option<
 /// The current version of a call, or the one that was current at a time.
 fn version(connection: &Connection, call: i64, as_of_ms: Option<i64>) -> Result<Option<StoredVersion>> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {} FROM changes WHERE call = ?1 AND version > 0 AND made_ms <= ?2 ORDER BY cursor DESC LIMIT 1",
+        "SELECT {} FROM changes WHERE call = ?1 AND version > 0 AND created_ms <= ?2 ORDER BY cursor DESC LIMIT 1",
         changes::COLUMNS
     ))?;
     let mut rows = statement.query(params![call, as_of_ms.unwrap_or(i64::MAX)])?;
     rows.next()?.map(StoredChange::read).transpose()
 }
 
-/// A search, ready to look at calls.
+/// A prepared search.
 struct Search<'a> {
-    connection: &'a Reading<'a>,
+    connection: &'a TolerantConnection<'a>,
     tenant: i64,
     filter: &'a Filter,
     as_of_ms: Option<i64>,
-    /// Of each of these a call has at least one; the first is what candidates are found by.
+    /// A matching call has at least one term of each list; candidates are found by the first list.
     terms: Vec<Vec<i64>>,
 }
 
 impl<'a> Search<'a> {
-    /// None if nothing can match.
+    /// `None` if nothing can match.
     fn new(
-        connection: &'a Reading<'a>,
+        connection: &'a TolerantConnection<'a>,
         tenant: i64,
         filter: &'a Filter,
         as_of_ms: Option<i64>,
@@ -196,7 +185,7 @@ impl<'a> Search<'a> {
             terms.push(numbers(connection, tenant, &digits)?);
         }
         for (kind, value) in filter.exact_terms() {
-            terms.push(terms::find(connection, tenant, kind, value)?.into_iter().collect());
+            terms.push(search_index::find_term(connection, tenant, kind, value)?.into_iter().collect());
         }
         if let Some(name) = &filter.name {
             terms.push(names(connection, tenant, name)?);
@@ -210,7 +199,7 @@ impl<'a> Search<'a> {
         Ok(Some(Self { connection, tenant, filter, as_of_ms, terms }))
     }
 
-    /// The next calls, newest first, that may match, from a place on.
+    /// The next calls after a position that may match, newest first.
     fn candidates(&self, after: (i64, i64), limit: usize) -> Result<Vec<(i64, i64)>> {
         let from = self.filter.from_ms.unwrap_or(i64::MIN);
         let after = match self.filter.to_ms {
@@ -241,7 +230,7 @@ impl<'a> Search<'a> {
             .to_owned();
         let mut values: Vec<Value> =
             vec![self.tenant.into(), from.into(), after.0.into(), after.1.into(), (limit as i64).into()];
-        // As they were known once, calls had other results.
+        // Earlier versions may have had another result.
         if self.as_of_ms.is_none() {
             if let Some(result) = self.filter.result {
                 values.push(result.as_str().to_owned().into());
@@ -257,9 +246,9 @@ impl<'a> Search<'a> {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The record of a candidate, if it matches.
-    fn look(&self, candidate: (i64, i64)) -> Result<Option<String>> {
-        let found = self.connection.pass_over(self.read(candidate), self.tenant, || {
+    /// The record of a candidate. `None` if it does not match.
+    fn matching_record(&self, candidate: (i64, i64)) -> Result<Option<String>> {
+        let found = self.connection.skip_damaged(self.read(candidate), self.tenant, || {
             let id = "SELECT id FROM calls WHERE call = ?1";
             let id = self.connection.query_row(id, [candidate.1], |row| row.get::<_, String>(0));
             format!("call {}", id.unwrap_or_else(|_| format!("number {}", candidate.1)))
@@ -272,7 +261,7 @@ impl<'a> Search<'a> {
             return Ok(None);
         }
         let Some(version) = version(self.connection, call, self.as_of_ms)? else { return Ok(None) };
-        // Terms say who took part, also in earlier versions, and not in which part.
+        // Terms include participants of earlier versions, and do not contain roles.
         if self.as_of_ms.is_some() || self.filter.people().next().is_some() {
             let then: Call = serde_json::from_str(&version.record)
                 .map_err(|error| StoreError::Damaged(format!("a record cannot be read: {error}")))?;
@@ -283,7 +272,7 @@ impl<'a> Search<'a> {
         Ok(Some(version.record))
     }
 
-    /// Whether a call as it is matches what it is not found by.
+    /// Checks the filter conditions that the index lookup did not cover, against the call's current columns.
     fn matches_now(&self, call: i64) -> Result<bool> {
         let row = self
             .connection
@@ -304,23 +293,23 @@ impl<'a> Search<'a> {
         if !words || self.terms.len() < 2 {
             return Ok(words);
         }
-        let terms = terms::from_bytes(&terms)?;
+        let terms = search_index::decode_terms(&terms)?;
         Ok(self.terms[1..].iter().all(|wanted| wanted.iter().any(|term| terms.binary_search(term).is_ok())))
     }
 }
 
-/// Numbers that end so.
+/// The terms of numbers that end with some digits.
 fn numbers(connection: &Connection, tenant: i64, digits: &str) -> Result<Vec<i64>> {
     let mut statement = connection.prepare_cached(
         "SELECT term, value FROM terms WHERE tenant = ?1 AND kind = ?2 AND value >= ?3 AND value < ?4 LIMIT ?5",
     )?;
-    // After the digits comes ':'.
+    // ':' is the character after '9'.
     let mut rows = statement.query(params![
         tenant,
         TermKind::Number.as_str(),
         digits,
         format!("{digits}:"),
-        TERMS_AT_ONCE as i64
+        MAX_MATCHING_TERMS as i64
     ])?;
     let mut terms = Vec::new();
     while let Some(row) = rows.next()? {
@@ -331,7 +320,7 @@ fn numbers(connection: &Connection, tenant: i64, digits: &str) -> Result<Vec<i64
     Ok(terms)
 }
 
-/// What a call has one of in which somebody takes part; none if that cannot be looked up.
+/// The terms that identify a person; a call needs one of them. `None` if the person cannot be found by terms.
 fn person_terms(connection: &Connection, tenant: i64, person: &str) -> Result<Option<Vec<i64>>> {
     let extension = match person.split_once(':') {
         None => Some(person),
@@ -340,7 +329,7 @@ fn person_terms(connection: &Connection, tenant: i64, person: &str) -> Result<Op
     };
     let mut found = Vec::new();
     if let Some(id) = extension {
-        found.extend(terms::find(connection, tenant, TermKind::Extension, id)?);
+        found.extend(search_index::find_term(connection, tenant, TermKind::Extension, id)?);
     }
     match person.split_once(':') {
         None | Some(("tel", _)) => {
@@ -354,13 +343,13 @@ fn person_terms(connection: &Connection, tenant: i64, person: &str) -> Result<Op
     Ok(Some(found))
 }
 
-/// Names that have a part.
+/// The terms of names that contain a text.
 fn names(connection: &Connection, tenant: i64, part: &str) -> Result<Vec<i64>> {
     let mut statement = connection.prepare_cached(
         "SELECT term FROM terms WHERE tenant = ?1 AND kind = ?2 AND instr(value, ?3) > 0 LIMIT ?4",
     )?;
     let name = TermKind::Name.as_str();
     let rows = statement
-        .query_map(params![tenant, name, part.to_lowercase(), TERMS_AT_ONCE as i64], |row| row.get(0))?;
+        .query_map(params![tenant, name, part.to_lowercase(), MAX_MATCHING_TERMS as i64], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -1,4 +1,4 @@
-//! The feed of changes: every version of every call, in the order in which they were made.
+//! The feed of changes: every version of every call, in order of creation.
 
 use rusqlite::{OptionalExtension, Row, params};
 use tokio::sync::watch;
@@ -6,22 +6,22 @@ use wholecall_record::Call;
 
 use crate::{
     Position, Store, TenantView, codec,
-    damage::Reading,
+    damage::TolerantConnection,
     error::{Result, StoreError},
 };
 
-/// What a change is.
+/// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ChangeKind {
     /// The first version of a call.
     Started,
-    /// A further version of a live call.
+    /// A later version of a live call.
     Updated,
-    /// The call is over.
+    /// The call is completed.
     Completed,
-    /// A call that was over has changed.
+    /// A completed call has changed.
     Revised,
-    /// A published call turned out to be part of another.
+    /// A published call was merged into another.
     Merged,
     /// A person was erased from some calls.
     Erased,
@@ -30,7 +30,7 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
-    /// All there are.
+    /// All kinds.
     pub const ALL: [Self; 7] = [
         Self::Started,
         Self::Updated,
@@ -41,8 +41,8 @@ impl ChangeKind {
         Self::Deleted,
     ];
 
-    /// Those that list many calls. They go to every endpoint, whatever types and calls it asks for: each may have a copy
-    /// of what is gone.
+    /// Kinds that list many calls. They go to every endpoint, whatever types and calls it asks for, because its
+    /// receiver may have copies of what was erased or deleted.
     pub const OF_MANY: [Self; 2] = [Self::Erased, Self::Deleted];
 
     /// Whether it lists many calls.
@@ -50,7 +50,7 @@ impl ChangeKind {
         Self::OF_MANY.contains(&self)
     }
 
-    /// Its name as an event type: `call.started` and so on.
+    /// The event type: `call.started` and so on.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Started => "call.started",
@@ -63,44 +63,44 @@ impl ChangeKind {
         }
     }
 
-    /// The kind of that name.
+    /// The kind of an event type. `None` if it is not one of a change.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
     fn read(word: &str) -> Result<Self> {
-        Self::from_word(word).ok_or_else(|| StoreError::Damaged(format!("a change of kind {word:?}")))
+        Self::from_word(word).ok_or_else(|| StoreError::Damaged(format!("unknown kind of change {word:?}")))
     }
 }
 
-/// A change as it was kept.
+/// A stored change.
 #[derive(Debug, Clone)]
 pub struct StoredChange {
-    /// Its place in the feed.
+    /// Its position in the feed.
     pub cursor: Position,
-    /// What it is.
+    /// Its kind.
     pub kind: ChangeKind,
-    /// The record's version; 0 where it is no version of a call.
+    /// The record's version; 0 if it is not a version of a call.
     pub version: u64,
-    /// When it was made, milliseconds since 1970.
+    /// When it was created, milliseconds since 1970.
     pub made_ms: i64,
-    /// The record as JSON; `{"id", "into"}` for a merging; for what lists many calls, `{"calls"}`.
+    /// The record as JSON; `{"id", "into"}` for a merging; `{"calls"}` for a change that lists many calls.
     pub record: String,
-    /// For a revision in the feed, the version that was published before it.
+    /// For a revision in the feed, the version that was published before it. `None` otherwise.
     pub before: Option<Box<Published>>,
 }
 
 /// A version of a call that was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
-    /// Its number.
+    /// The version number.
     pub version: u64,
     /// The record as JSON.
     pub record: String,
 }
 
-/// The columns that [`StoredChange::read`] wants.
-pub(crate) const COLUMNS: &str = "cursor, kind, version, made_ms, record";
+/// The columns that [`StoredChange::read`] expects.
+pub(crate) const COLUMNS: &str = "cursor, kind, version, created_ms, record";
 
 impl StoredChange {
     pub(crate) fn read(row: &Row<'_>) -> Result<Self> {
@@ -115,31 +115,31 @@ impl StoredChange {
         })
     }
 
-    /// The record of a version.
+    /// Parses the record of a version.
     pub(crate) fn call(&self) -> Result<Call> {
         serde_json::from_str(&self.record)
             .map_err(|error| StoreError::Damaged(format!("its record cannot be read: {error}")))
     }
 
-    /// Whether it is JSON.
+    /// Checks that the record is JSON.
     pub(crate) fn json(&self) -> Result<()> {
         serde_json::from_str::<serde::de::IgnoredAny>(&self.record)
             .map(drop)
-            .map_err(|error| StoreError::Damaged(format!("what it says cannot be read: {error}")))
+            .map_err(|error| StoreError::Damaged(format!("its contents cannot be read: {error}")))
     }
 
-    /// Reads a row, or nothing where it is damaged.
-    pub(crate) fn read_or_pass_over(
-        reading: &Reading<'_>,
+    /// Reads a row. `None` if it is damaged.
+    pub(crate) fn read_or_skip(
+        reader: &TolerantConnection<'_>,
         tenant: i64,
         row: &Row<'_>,
     ) -> Result<Option<Self>> {
         let read = Self::read(row).and_then(|change| change.json().map(|()| change));
-        reading.pass_over(read, tenant, || format!("change {}", row.get::<_, i64>(0).unwrap_or_default()))
+        reader.skip_damaged(read, tenant, || format!("change {}", row.get::<_, i64>(0).unwrap_or_default()))
     }
 
-    /// Looks up what a revision revises; where that cannot be read, it revises nothing that is known.
-    pub(crate) fn with_before(mut self, connection: &Reading<'_>, tenant: i64) -> Result<Self> {
+    /// Adds the version that a revision replaces, unless that cannot be read.
+    pub(crate) fn with_before(mut self, connection: &TolerantConnection<'_>, tenant: i64) -> Result<Self> {
         if self.kind == ChangeKind::Revised {
             let mut statement = connection.prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM changes WHERE call = (SELECT call FROM changes WHERE cursor = ?1)
@@ -147,7 +147,7 @@ impl StoredChange {
             ))?;
             let mut rows = statement.query([self.cursor.0])?;
             let before = match rows.next()? {
-                Some(row) => Self::read_or_pass_over(connection, tenant, row)?,
+                Some(row) => Self::read_or_skip(connection, tenant, row)?,
                 None => None,
             };
             self.before =
@@ -157,18 +157,18 @@ impl StoredChange {
     }
 }
 
-/// No more records are read at once when they have so many bytes.
+/// Maximum bytes of records per page; the record that exceeds it is still included.
 pub(crate) const PAGE_BYTES: usize = 16 << 20;
 
 impl Store {
-    /// How far the feed has grown, over all tenants, as it grows.
+    /// Watches the position of the last change over all tenants.
     pub fn watch_changes(&self) -> watch::Receiver<Position> {
-        self.shared.news.changes.subscribe()
+        self.shared.signals.changes.subscribe()
     }
 }
 
 impl TenantView {
-    /// The next changes after a place in the feed, in order; no more once they have 16 MiB.
+    /// The next changes after a position in the feed, in order: at most `limit`, and no more once they have 16 MiB.
     pub fn changes_after(&self, cursor: Position, limit: usize) -> Result<Vec<StoredChange>> {
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(&format!(
@@ -181,7 +181,7 @@ impl TenantView {
                 && bytes < PAGE_BYTES
                 && let Some(row) = rows.next()?
             {
-                if let Some(change) = StoredChange::read_or_pass_over(connection, tenant, row)? {
+                if let Some(change) = StoredChange::read_or_skip(connection, tenant, row)? {
                     let change = change.with_before(connection, tenant)?;
                     bytes += change.record.len();
                     changes.push(change);
@@ -191,7 +191,7 @@ impl TenantView {
         })
     }
 
-    /// The last change of the tenant's feed; 0 where there is none.
+    /// The position of the last change of the tenant's feed; 0 if it is empty.
     pub fn last_change(&self) -> Result<Position> {
         self.read(|connection, tenant| {
             let last = connection
@@ -201,10 +201,10 @@ impl TenantView {
         })
     }
 
-    /// When the tenant's last change was made, milliseconds since 1970.
+    /// When the tenant's last change was created, milliseconds since 1970. `None` if there is none.
     pub fn last_made_ms(&self) -> Result<Option<i64>> {
         self.read(|connection, tenant| {
-            let sql = "SELECT made_ms FROM changes WHERE tenant = ?1 ORDER BY cursor DESC LIMIT 1";
+            let sql = "SELECT created_ms FROM changes WHERE tenant = ?1 ORDER BY cursor DESC LIMIT 1";
             Ok(connection.prepare_cached(sql)?.query_row([tenant], |row| row.get(0)).optional()?)
         })
     }

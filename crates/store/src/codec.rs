@@ -1,8 +1,8 @@
-//! Notifications and records take little room: they repeat the same words, so they are packed with a
-//! dictionary of typical ones (`scripts/dictionaries` makes it).
+//! Compresses notifications and records. They repeat the same words, so they are compressed with a dictionary of
+//! typical ones (`scripts/dictionaries` makes it).
 //!
-//! The first byte names the dictionary. A dictionary is never changed, only followed by a better one, or what
-//! was packed with it could not be read again.
+//! The first byte is the number of the dictionary. A dictionary is never changed, only superseded: texts compressed
+//! with it could not be read again.
 
 use std::{cell::RefCell, sync::LazyLock};
 
@@ -13,7 +13,7 @@ use zstd::{
 
 use crate::error::{Result, StoreError};
 
-/// What is packed.
+/// The kind of text that is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Notification,
@@ -22,11 +22,11 @@ pub(crate) enum Kind {
 
 const LEVEL: i32 = 1;
 
-/// What is packed is rarely longer than this.
-const MUCH_ROOM: usize = 64 << 10;
+/// Maximum size of the buffer that is retained between texts; few texts need more.
+const MAX_RETAINED_BUFFER_BYTES: usize = 64 << 10;
 
-/// Nothing that was stored is longer; more can only be damage.
-const LONGEST: usize = 256 << 20;
+/// Maximum length of a text; a longer one can only be damage.
+const MAX_TEXT_BYTES: usize = 256 << 20;
 
 static DICTIONARIES: LazyLock<[Dictionary; 4]> = LazyLock::new(|| {
     [
@@ -49,7 +49,7 @@ impl Dictionary {
 }
 
 impl Kind {
-    /// The number of the dictionary that is packed with today; the first is 1.
+    /// The number of the current dictionary; the first is 1.
     fn number(self) -> u8 {
         match self {
             Self::Notification => 3,
@@ -58,11 +58,11 @@ impl Kind {
     }
 }
 
-/// Packs with each dictionary that is needed, and has room for what they make.
+/// A compressor per dictionary, and a buffer for the output.
 #[derive(Default)]
 struct Packer {
     compressors: [Option<Compressor<'static>>; 4],
-    room: Vec<u8>,
+    buffer: Vec<u8>,
 }
 
 thread_local! {
@@ -70,64 +70,65 @@ thread_local! {
     static UNPACKERS: RefCell<[Option<Decompressor<'static>>; 4]> = RefCell::default();
 }
 
-/// Packs a text.
+/// Compresses a text.
 pub(crate) fn pack(kind: Kind, text: &[u8]) -> Result<Vec<u8>> {
-    PACKER.with_borrow_mut(|Packer { compressors, room }| {
+    PACKER.with_borrow_mut(|Packer { compressors, buffer }| {
         let number = kind.number();
         let place = usize::from(number) - 1;
         let compressor = match &mut compressors[place] {
             Some(compressor) => compressor,
-            none => {
+            missing => {
                 let dictionary = &DICTIONARIES[place].encoder;
                 let mut compressor = Compressor::with_prepared_dictionary(dictionary).map_err(failed)?;
-                // Four bytes, by which a bit that has flipped is noticed.
+                // Four bytes that detect flipped bits.
                 compressor.include_checksum(true).map_err(failed)?;
-                none.insert(compressor)
+                missing.insert(compressor)
             }
         };
-        let most = 1 + zstd::zstd_safe::compress_bound(text.len());
-        if room.len() < most {
-            room.resize(most, 0);
+        let max_length = 1 + zstd::zstd_safe::compress_bound(text.len());
+        if buffer.len() < max_length {
+            buffer.resize(max_length, 0);
         }
-        room[0] = number;
-        let length = compressor.compress_to_buffer(text, &mut room[1..]).map_err(failed)?;
-        let packed = room[..1 + length].to_vec();
-        if room.len() > MUCH_ROOM {
-            *room = Vec::new();
+        buffer[0] = number;
+        let length = compressor.compress_to_buffer(text, &mut buffer[1..]).map_err(failed)?;
+        let packed = buffer[..1 + length].to_vec();
+        if buffer.len() > MAX_RETAINED_BUFFER_BYTES {
+            *buffer = Vec::new();
         }
         Ok(packed)
     })
 }
 
-/// What was packed.
+/// Decompresses a text.
 pub(crate) fn unpack(packed: &[u8]) -> Result<Vec<u8>> {
     UNPACKERS.with_borrow_mut(|unpackers| {
         let (place, frame) = match packed {
             [number @ 1..=4, frame @ ..] if !frame.is_empty() => (usize::from(*number) - 1, frame),
             _ => {
                 return Err(StoreError::Damaged(
-                    "a packed text is empty or names no known dictionary".to_owned(),
+                    "a compressed text is empty or names no known dictionary".to_owned(),
                 ));
             }
         };
         let unpacker = match &mut unpackers[place] {
             Some(unpacker) => unpacker,
-            none => {
+            missing => {
                 let dictionary = &DICTIONARIES[place].decoder;
-                none.insert(Decompressor::with_prepared_dictionary(dictionary).map_err(failed)?)
+                missing.insert(Decompressor::with_prepared_dictionary(dictionary).map_err(failed)?)
             }
         };
-        let damaged = || StoreError::Damaged("a packed text cannot be unpacked".to_owned());
-        let length =
-            Decompressor::upper_bound(frame).filter(|length| *length <= LONGEST).ok_or_else(damaged)?;
+        let damaged = || StoreError::Damaged("a compressed text cannot be decompressed".to_owned());
+        let length = Decompressor::upper_bound(frame)
+            .filter(|length| *length <= MAX_TEXT_BYTES)
+            .ok_or_else(damaged)?;
         unpacker.decompress(frame, length).map_err(|_| damaged())
     })
 }
 
-/// What was packed, where that was a text.
+/// Decompresses a text that must be UTF-8.
 pub(crate) fn unpack_text(packed: &[u8]) -> Result<String> {
     String::from_utf8(unpack(packed)?)
-        .map_err(|_| StoreError::Damaged("a packed text that is not UTF-8".to_owned()))
+        .map_err(|_| StoreError::Damaged("a compressed text is not UTF-8".to_owned()))
 }
 
 fn failed(error: std::io::Error) -> StoreError {
@@ -139,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_come_back_as_they_were() {
+    fn texts_round_trip() {
         for kind in [Kind::Notification, Kind::Record] {
             for text in [&b""[..], b"{}", &[0xff; 100_000], include_bytes!("schema/1.sql")] {
                 assert_eq!(unpack(&pack(kind, text).unwrap()).unwrap(), text);
@@ -147,9 +148,9 @@ mod tests {
         }
     }
 
-    /// Of files that are out there.
+    /// Existing files contain such texts.
     #[test]
-    fn what_was_packed_with_an_older_dictionary_is_read() {
+    fn texts_packed_with_an_older_dictionary_are_read() {
         let text = br#"{"uuid":"4805193143269049553","event":"/restapi/v1.0/account/400131426008/telephony/sessions"}"#;
         for (place, dictionary) in DICTIONARIES.iter().enumerate() {
             let mut packed = vec![place as u8 + 1];
@@ -160,15 +161,15 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_told() {
+    fn damage_is_detected() {
         assert!(unpack(b"").is_err());
         assert!(unpack(b"\x02").is_err());
         assert!(unpack(b"\x07abc").is_err());
-        let mut packed = pack(Kind::Record, b"a record, or what passes for one").unwrap();
+        let mut packed = pack(Kind::Record, b"some text in the place of a record").unwrap();
         for bit in 0..8 * packed.len() {
             packed[bit / 8] ^= 1 << (bit % 8);
             if let Ok(text) = unpack(&packed) {
-                assert_eq!(text, b"a record, or what passes for one", "bit {bit} has flipped unnoticed");
+                assert_eq!(text, b"some text in the place of a record", "flipped bit {bit} was not detected");
             }
             packed[bit / 8] ^= 1 << (bit % 8);
         }

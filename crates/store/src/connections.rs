@@ -1,62 +1,64 @@
-//! RingCentral accounts that are listened to with credentials of a user's own, and what may be missing of them.
+//! Connected RingCentral accounts, to which the service subscribes with a user's credentials, and gaps in what was
+//! received from them.
 
 use rusqlite::{OptionalExtension, Row, params};
 
 use crate::{
     Store, TenantId, TenantView,
     audit_log::{What, note},
-    damage::Reading,
+    damage::TolerantConnection,
     error::{Result, StoreError},
     tenants::add_account,
 };
 
-/// A RingCentral account that is listened to.
+/// A connected RingCentral account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectedAccount {
-    /// Whose calls they are.
+    /// The tenant.
     pub tenant: TenantId,
     /// The RingCentral account.
     pub account: String,
-    /// Since when, milliseconds since 1970.
+    /// When it was connected, milliseconds since 1970.
     pub connected_ms: i64,
-    /// The credentials, sealed.
+    /// The credentials, encrypted.
     pub credentials: Vec<u8>,
-    /// How the service has left it, as JSON.
+    /// The state that the service stored, as JSON.
     pub state: String,
-    /// Up to when nothing is known to be missing, milliseconds since 1970.
+    /// No notification before this time is known to be missing, milliseconds since 1970.
     pub heard_ms: i64,
-    /// How reading its directory went last, as JSON.
+    /// The state of the last directory sync, as JSON.
     pub directory: String,
 }
 
-/// A time of which notifications may be missing.
+/// A period of which notifications may be missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gap {
-    /// To name it by.
+    /// Its number.
     pub number: i64,
-    /// From when, milliseconds since 1970.
+    /// Its start, milliseconds since 1970.
     pub from_ms: i64,
-    /// Until when.
+    /// Its end.
     pub until_ms: i64,
-    /// What happened.
+    /// Its cause.
     pub reason: String,
-    /// When it was compared with the call log; none: not yet.
+    /// When it was reconciled with the call log, milliseconds since 1970. `None` if it was not yet.
     pub examined_ms: Option<i64>,
-    /// How many sessions the call log has of that time.
+    /// Number of sessions that the call log has of that period.
     pub logged: u64,
-    /// Those of them that were never heard of.
+    /// The ids of those sessions that were never received.
     pub missing: Vec<String>,
 }
 
 impl Store {
-    /// Listens to an account from now on, or with other credentials; the account is the tenant's from then on.
+    /// Connects an account, or replaces its credentials. The account is added to the tenant.
     pub fn connect(&self, new: ConnectedAccount) -> Result<()> {
         let who = self.who.clone();
-        self.change_tenants(move |transaction, _| {
+        self.change_configuration(move |transaction, _| {
             add_account(transaction, new.tenant.0, &new.account)?;
             transaction
                 .prepare_cached(
-                    "INSERT INTO connections (tenant, account, connected_ms, credentials, state, heard_ms, directory)
+                    "INSERT INTO connections (tenant, account, connected_ms, credentials, state, complete_until_ms,
+                         directory_state)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                      ON CONFLICT DO UPDATE SET credentials = excluded.credentials",
                 )?
@@ -73,10 +75,10 @@ impl Store {
         })
     }
 
-    /// Listens to an account no longer; tells whether it did.
+    /// Disconnects an account; returns whether it was connected.
     pub fn disconnect(&self, tenant: TenantId, account: String) -> Result<bool> {
         let who = self.who.clone();
-        self.change_tenants(move |transaction, _| {
+        self.change_configuration(move |transaction, _| {
             let removed = transaction
                 .prepare_cached("DELETE FROM connections WHERE tenant = ?1 AND account = ?2")?
                 .execute(params![tenant.0, account])?;
@@ -93,12 +95,12 @@ impl Store {
         })
     }
 
-    /// All accounts that are listened to.
+    /// The connected accounts of all tenants.
     pub fn connections(&self) -> Result<Vec<ConnectedAccount>> {
         self.read(|connection| connections(connection, None))
     }
 
-    /// Keeps how an account was left. That it is not listened to any more is no error.
+    /// Stores the state of a connected account; does nothing if it was disconnected.
     pub fn keep_connection(&self, tenant: TenantId, account: String, state: String) -> Result<()> {
         self.writer().run(move |transaction, _| {
             transaction
@@ -108,11 +110,11 @@ impl Store {
         })
     }
 
-    /// Keeps up to when nothing is known to be missing of accounts.
+    /// Stores for accounts the time before which no notification is known to be missing.
     pub fn connections_heard(&self, heard: Vec<(TenantId, String, i64)>) -> Result<()> {
         self.writer().run(move |transaction, _| {
             let mut update = transaction.prepare_cached(
-                "UPDATE connections SET heard_ms = max(heard_ms, ?3) WHERE tenant = ?1 AND account = ?2",
+                "UPDATE connections SET complete_until_ms = max(complete_until_ms, ?3) WHERE tenant = ?1 AND account = ?2",
             )?;
             heard.iter().try_for_each(|(tenant, account, heard_ms)| {
                 update.execute(params![tenant.0, account, heard_ms]).map(drop)
@@ -121,7 +123,7 @@ impl Store {
         })
     }
 
-    /// Takes note that notifications of an account may be missing; the gap's number.
+    /// Stores a gap of an account; returns its number.
     pub fn add_gap(
         &self,
         tenant: TenantId,
@@ -139,7 +141,7 @@ impl Store {
         })
     }
 
-    /// Keeps what a comparison with the call log came to, and when it was made if the log's word was final.
+    /// Stores the result of comparing a gap with the call log; with a time if the result is final.
     pub fn examined_gap(
         &self,
         gap: i64,
@@ -151,7 +153,7 @@ impl Store {
             serde_json::to_string(&missing).map_err(|error| StoreError::Failed(error.to_string()))?;
         self.writer().run(move |transaction, _| {
             transaction
-                .prepare_cached("UPDATE gaps SET examined_ms = ?2, logged = ?3, missing = ?4 WHERE gap = ?1")?
+                .prepare_cached("UPDATE gaps SET reconciled_ms = ?2, logged_sessions = ?3, missing_sessions = ?4 WHERE gap = ?1")?
                 .execute(params![gap, at_ms, i64::try_from(logged).unwrap_or(i64::MAX), missing])?;
             Ok(())
         })
@@ -159,7 +161,7 @@ impl Store {
 }
 
 impl TenantView {
-    /// The tenant's accounts that are listened to.
+    /// The tenant's connected accounts.
     pub fn connections(&self) -> Result<Vec<ConnectedAccount>> {
         self.read(|connection, tenant| connections(connection, Some(tenant)))
     }
@@ -168,38 +170,38 @@ impl TenantView {
     pub fn gaps(&self, account: &str, limit: usize) -> Result<Vec<Gap>> {
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(
-                "SELECT gap, from_ms, until_ms, reason, examined_ms, logged, missing FROM gaps
+                "SELECT gap, from_ms, until_ms, reason, reconciled_ms, logged_sessions, missing_sessions FROM gaps
                  WHERE tenant = ?1 AND account = ?2 ORDER BY from_ms DESC, gap DESC LIMIT ?3",
             )?;
             let mut rows = statement.query(params![tenant, account, limit as i64])?;
             let mut gaps = Vec::new();
             while let Some(row) = rows.next()? {
                 let place = || format!("gap {}", row.get::<_, i64>(0).unwrap_or_default());
-                gaps.extend(connection.pass_over(gap(row), tenant, place)?);
+                gaps.extend(connection.skip_damaged(gap(row), tenant, place)?);
             }
             Ok(gaps)
         })
     }
 
-    /// Gaps of an account that ended before a time and were not compared with the call log yet, oldest first.
+    /// Gaps of an account that ended before a time and are not reconciled yet, oldest first.
     pub fn gaps_to_examine(&self, account: &str, before_ms: i64, limit: usize) -> Result<Vec<Gap>> {
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(
-                "SELECT gap, from_ms, until_ms, reason, examined_ms, logged, missing FROM gaps
-                 WHERE tenant = ?1 AND account = ?2 AND examined_ms IS NULL AND until_ms < ?3
+                "SELECT gap, from_ms, until_ms, reason, reconciled_ms, logged_sessions, missing_sessions FROM gaps
+                 WHERE tenant = ?1 AND account = ?2 AND reconciled_ms IS NULL AND until_ms < ?3
                  ORDER BY from_ms LIMIT ?4",
             )?;
             let mut rows = statement.query(params![tenant, account, before_ms, limit as i64])?;
             let mut gaps = Vec::new();
             while let Some(row) = rows.next()? {
                 let place = || format!("gap {}", row.get::<_, i64>(0).unwrap_or_default());
-                gaps.extend(connection.pass_over(gap(row), tenant, place)?);
+                gaps.extend(connection.skip_damaged(gap(row), tenant, place)?);
             }
             Ok(gaps)
         })
     }
 
-    /// Whether RingCentral can be asked about the tenant's calls.
+    /// Whether the tenant has a connection for lookups.
     pub fn is_connected(&self) -> Result<bool> {
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached("SELECT 1 FROM connections WHERE tenant = ?1")?;
@@ -207,7 +209,7 @@ impl TenantView {
         })
     }
 
-    /// Those of some sessions whose calls have not ended, as far as is known.
+    /// Those of some sessions whose calls are not complete.
     pub fn unended_sessions(&self, ids: Vec<String>) -> Result<Vec<String>> {
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(
@@ -224,9 +226,9 @@ impl TenantView {
         })
     }
 
-    /// Those of some sessions that were never heard of.
+    /// Those of some sessions that were never received.
     pub fn unknown_sessions(&self, mut ids: Vec<String>) -> Result<Vec<String>> {
-        // What moves into the journal meanwhile is found here, or there, or in both.
+        // Arrivals first: what moves into the journal meanwhile is found in one of the two, or in both.
         let arrived = self.store.shared.arrivals.sessions_of(self.tenant)?;
         ids.retain(|id| !arrived.contains(id.as_str()));
         self.read(|connection, tenant| {
@@ -245,10 +247,10 @@ impl TenantView {
     }
 }
 
-/// The accounts that are listened to, of a tenant or of all.
-fn connections(connection: &Reading<'_>, tenant: Option<i64>) -> Result<Vec<ConnectedAccount>> {
+/// The connected accounts of a tenant or of all.
+fn connections(connection: &TolerantConnection<'_>, tenant: Option<i64>) -> Result<Vec<ConnectedAccount>> {
     let mut statement = connection.prepare_cached(
-        "SELECT tenant, account, connected_ms, credentials, state, heard_ms, directory FROM connections
+        "SELECT tenant, account, connected_ms, credentials, state, complete_until_ms, directory_state FROM connections
          WHERE ?1 IS NULL OR tenant = ?1 ORDER BY tenant, account",
     )?;
     let read = |row: &Row<'_>| -> Result<ConnectedAccount> {
@@ -266,7 +268,7 @@ fn connections(connection: &Reading<'_>, tenant: Option<i64>) -> Result<Vec<Conn
     let mut connections = Vec::new();
     while let Some(row) = rows.next()? {
         let place = || format!("connection to account {}", row.get::<_, String>(1).unwrap_or_default());
-        connections.extend(connection.pass_over(read(row), row.get(0).unwrap_or_default(), place)?);
+        connections.extend(connection.skip_damaged(read(row), row.get(0).unwrap_or_default(), place)?);
     }
     Ok(connections)
 }
@@ -281,6 +283,6 @@ fn gap(row: &Row<'_>) -> Result<Gap> {
         examined_ms: row.get(4)?,
         logged: row.get::<_, i64>(5)?.unsigned_abs(),
         missing: serde_json::from_str(&missing)
-            .map_err(|error| StoreError::Damaged(format!("a gap's sessions: {error}")))?,
+            .map_err(|error| StoreError::Damaged(format!("the sessions of a gap cannot be read: {error}")))?,
     })
 }

@@ -1,5 +1,5 @@
-//! Rows that cannot be read are passed over: one of them costs what it held, and nothing else. Each is noted here once,
-//! for the log, for whoever asks whether the service is well, and for `wholecall check`.
+//! Damaged rows are skipped, so that one of them loses its own content and nothing else. Each is noted once, for the
+//! log, the health of the service, and `wholecall check`.
 
 use std::{
     collections::BTreeMap,
@@ -14,38 +14,38 @@ use crate::{
     error::{Result, StoreError},
 };
 
-/// As many are named; beyond these they are only counted.
-const NAMED: usize = 1_000;
+/// Maximum number of rows that are named; further ones are only counted.
+const MAX_NAMED_ROWS: usize = 1_000;
 
-/// A row that could not be read.
+/// A damaged row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
-    /// Whose it is, where that is known.
+    /// The tenant. `None` if it is unknown.
     pub tenant: Option<TenantId>,
-    /// Which row.
+    /// The row.
     pub place: String,
     /// Why it cannot be read.
     pub problem: String,
 }
 
-/// What was passed over since the store was opened.
+/// The rows that were skipped since the store was opened.
 #[derive(Debug, Default)]
-pub(crate) struct Damages(Mutex<Found>);
+pub(crate) struct DamageLog(Mutex<Rows>);
 
 #[derive(Debug, Default)]
-struct Found {
+struct Rows {
     by_place: BTreeMap<(Option<i64>, String), String>,
-    /// In the order in which they were found, those that nobody has taken up yet.
-    news: Vec<Damage>,
-    beyond: u64,
+    /// Rows that were not taken by [`DamageLog::take_unreported`] yet, in order of discovery.
+    unreported: Vec<Damage>,
+    unnamed_count: u64,
 }
 
-impl Damages {
-    fn lock(&self) -> MutexGuard<'_, Found> {
+impl DamageLog {
+    fn lock(&self) -> MutexGuard<'_, Rows> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a row once, however often it is met.
+    /// Notes a row, unless it was noted before.
     pub(crate) fn note(&self, tenant: Option<TenantId>, place: String, problem: &StoreError) {
         let problem = problem.damage().unwrap_or_else(|| problem.to_string());
         let mut found = self.lock();
@@ -53,31 +53,31 @@ impl Damages {
         if found.by_place.contains_key(&key) {
             return;
         }
-        if found.by_place.len() == NAMED {
-            found.beyond += 1;
+        if found.by_place.len() == MAX_NAMED_ROWS {
+            found.unnamed_count += 1;
             return;
         }
-        found.news.push(Damage { tenant, place: key.1.clone(), problem: problem.clone() });
+        found.unreported.push(Damage { tenant, place: key.1.clone(), problem: problem.clone() });
         found.by_place.insert(key, problem);
     }
 
-    /// Those that nobody has taken up yet.
-    pub(crate) fn take_news(&self) -> Vec<Damage> {
-        std::mem::take(&mut self.lock().news)
+    /// Returns the rows that were not returned before.
+    pub(crate) fn take_unreported(&self) -> Vec<Damage> {
+        std::mem::take(&mut self.lock().unreported)
     }
 
-    /// Whether anything was passed over.
+    /// Whether any row was skipped.
     pub(crate) fn has_any(&self) -> bool {
         !self.lock().by_place.is_empty()
     }
 
-    /// Whether a row was passed over.
+    /// Whether a row was skipped.
     pub(crate) fn has(&self, tenant: Option<TenantId>, place: &str) -> bool {
         self.lock().by_place.contains_key(&(tenant.map(|tenant| tenant.0), place.to_owned()))
     }
 
-    /// What was read, or nothing where the row is damaged, which is noted. Any other failure is one of the store.
-    pub(crate) fn pass_over<T>(
+    /// Returns `None` for a damaged row, and notes it. Other errors are returned.
+    pub(crate) fn skip_damaged<T>(
         &self,
         read: Result<T>,
         tenant: Option<i64>,
@@ -94,13 +94,13 @@ impl Damages {
     }
 }
 
-/// A connection, and where to note what cannot be read at it.
-pub(crate) struct Reading<'a> {
+/// A connection, with the log for the damaged rows that are skipped.
+pub(crate) struct TolerantConnection<'a> {
     pub(crate) connection: &'a Connection,
-    pub(crate) damages: &'a Damages,
+    pub(crate) damages: &'a DamageLog,
 }
 
-impl Deref for Reading<'_> {
+impl Deref for TolerantConnection<'_> {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
@@ -108,38 +108,38 @@ impl Deref for Reading<'_> {
     }
 }
 
-impl Reading<'_> {
-    /// What was read of a row of a tenant, or nothing where that is damaged.
-    pub(crate) fn pass_over<T>(
+impl TolerantConnection<'_> {
+    /// Returns `None` for a damaged row of a tenant, and notes it.
+    pub(crate) fn skip_damaged<T>(
         &self,
         read: Result<T>,
         tenant: i64,
         place: impl FnOnce() -> String,
     ) -> Result<Option<T>> {
-        self.damages.pass_over(read, Some(tenant), place)
+        self.damages.skip_damaged(read, Some(tenant), place)
     }
 }
 
 impl Store {
-    /// Notes a row that was read, but whose contents make no sense to whoever wanted them.
+    /// Notes a row whose contents the caller cannot use.
     pub fn note_damage(&self, tenant: Option<TenantId>, place: String, problem: &StoreError) {
         self.shared.damages.note(tenant, place, problem);
     }
 
-    /// How many rows were passed over since the store was opened.
+    /// Number of rows that were skipped since the store was opened.
     pub fn damage_count(&self) -> u64 {
         let found = self.shared.damages.lock();
-        found.by_place.len() as u64 + found.beyond
+        found.by_place.len() as u64 + found.unnamed_count
     }
 
-    /// The rows that were passed over and that nobody has taken up yet.
+    /// Returns the skipped rows that were not returned before.
     pub fn take_damage_news(&self) -> Vec<Damage> {
-        self.shared.damages.take_news()
+        self.shared.damages.take_unreported()
     }
 }
 
 impl TenantView {
-    /// The rows of the tenant that were passed over since the store was opened.
+    /// The tenant's rows that were skipped since the store was opened.
     pub fn damages(&self) -> Vec<Damage> {
         let found = self.store.shared.damages.lock();
         let of_tenant = found.by_place.iter().filter(|((tenant, _), _)| *tenant == Some(self.tenant.0));
@@ -158,24 +158,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_is_noted_once_and_more_than_can_be_named_are_counted() {
+    fn row_is_noted_once_and_rows_beyond_the_maximum_are_counted() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let problem = StoreError::Damaged("it is torn".to_owned());
         for round in 0..2 {
-            for place in 0..NAMED + 10 {
+            for place in 0..MAX_NAMED_ROWS + 10 {
                 store.note_damage(Some(TenantId(1)), format!("row {place:05}"), &problem);
             }
-            let news = store.take_damage_news();
-            assert_eq!(news.len(), if round == 0 { NAMED } else { 0 });
+            let unreported = store.take_damage_news();
+            assert_eq!(unreported.len(), if round == 0 { MAX_NAMED_ROWS } else { 0 });
         }
         let view = store.of(TenantId(1));
         let damages = view.damages();
         assert_eq!(
             (damages.len(), &*damages[7].place, &*damages[7].problem),
-            (NAMED, "row 00007", "it is torn")
+            (MAX_NAMED_ROWS, "row 00007", "it is torn")
         );
         assert_eq!(store.of(TenantId(2)).damages(), []);
-        assert!(store.damage_count() >= NAMED as u64);
+        assert!(store.damage_count() >= MAX_NAMED_ROWS as u64);
     }
 }

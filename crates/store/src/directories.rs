@@ -1,11 +1,11 @@
-//! Directories: what RingCentral accounts consist of, in versions that records name.
+//! Directories of RingCentral accounts, in versions that records refer to.
 
 use rusqlite::{Row, params};
 
 use crate::{
     Store, TenantId, TenantView,
     codec::{self, Kind},
-    damage::Reading,
+    damage::TolerantConnection,
     erasure,
     error::{Result, StoreError},
 };
@@ -17,21 +17,20 @@ pub struct StoredDirectory {
     pub account: String,
     /// 1, 2, …
     pub version: u64,
-    /// When RingCentral told it first, milliseconds since 1970.
+    /// When it was first fetched, milliseconds since 1970.
     pub read_ms: i64,
-    /// What it says, as JSON.
+    /// Its contents, as JSON.
     pub contents: String,
 }
 
-const COLUMNS: &str = "account, version, read_ms, contents";
+const COLUMNS: &str = "account, version, fetched_ms, contents";
 
-/// A version that was replaced goes when nothing is left that was made before, and some time on top: who assembles may
-/// still have it in hand.
-const REPLACED_FOR_MS: i64 = 86_400_000;
+/// Minimum time that a replaced version is retained after it may be needed: an assembler may still have it in memory.
+const MIN_RETENTION_AFTER_REPLACEMENT_MS: i64 = 86_400_000;
 
 impl Store {
-    /// Keeps what is known of an account now, which `contents_after` makes of the contents that were the newest; the
-    /// version it has, and whether that is a new one. Blocks.
+    /// Stores the directory that `contents_after` makes of the newest contents, unless it is unchanged; returns its
+    /// version, and whether that is new. Blocks.
     pub fn add_directory(
         &self,
         tenant: TenantId,
@@ -39,11 +38,11 @@ impl Store {
         read_ms: i64,
         contents_after: impl FnOnce(Option<&str>) -> Result<String> + Send + 'static,
     ) -> Result<(u64, bool)> {
-        self.writer().run(move |transaction, memory| {
+        self.writer().run(move |transaction, caches| {
             let last = "SELECT coalesce(max(version), 0) FROM directories WHERE tenant = ?1 AND account = ?2";
             let last: i64 =
                 transaction.prepare_cached(last)?.query_row(params![tenant.0, account], |row| row.get(0))?;
-            let newest = newest(&memory.reading(transaction), tenant.0, &account)?;
+            let newest = newest(&caches.tolerant(transaction), tenant.0, &account)?;
             let contents = contents_after(newest.as_ref().map(|newest| newest.contents.as_str()))?;
             let is_last = |newest: &StoredDirectory| newest.version == last.unsigned_abs();
             if newest.filter(is_last).is_some_and(|newest| newest.contents == contents) {
@@ -52,7 +51,7 @@ impl Store {
             let packed = codec::pack(Kind::Record, contents.as_bytes())?;
             transaction
                 .prepare_cached(
-                    "INSERT INTO directories (tenant, account, version, read_ms, contents)
+                    "INSERT INTO directories (tenant, account, version, fetched_ms, contents)
                      VALUES (?1, ?2, ?3, ?4, ?5)",
                 )?
                 .execute(params![tenant.0, account, last + 1, read_ms, packed])?;
@@ -60,31 +59,34 @@ impl Store {
         })
     }
 
-    /// Keeps how reading an account's directory went, as JSON. That it is not listened to any more is no error. Blocks.
+    /// Stores the state of an account's directory sync, as JSON; does nothing if the account was disconnected.
+    /// Blocks.
     pub fn keep_reading(&self, tenant: TenantId, account: String, state: String) -> Result<()> {
         self.writer().run(move |transaction, _| {
             transaction
-                .prepare_cached("UPDATE connections SET directory = ?3 WHERE tenant = ?1 AND account = ?2")?
+                .prepare_cached(
+                    "UPDATE connections SET directory_state = ?3 WHERE tenant = ?1 AND account = ?2",
+                )?
                 .execute(params![tenant.0, account, state])?;
             Ok(())
         })
     }
 
-    /// Writes all versions of a tenant's directories anew; tells how many changed. Blocks.
+    /// Rewrites all versions of a tenant's directories; returns how many changed. Blocks.
     pub fn rewrite_directories(
         &self,
         tenant: TenantId,
         rewrite: impl Fn(&mut String) + Send + 'static,
     ) -> Result<u64> {
-        self.writer().run(move |transaction, memory| {
-            erasure::wipe(transaction, true)?;
+        self.writer().run(move |transaction, caches| {
+            erasure::set_secure_delete(transaction, true)?;
             let mut statement =
                 transaction.prepare("SELECT directory, contents FROM directories WHERE tenant = ?1")?;
             let mut rows = statement.query([tenant.0])?;
             let mut changed = 0;
             while let Some(row) = rows.next()? {
                 let place = || format!("directory {}", row.get::<_, i64>(0).unwrap_or_default());
-                let before = memory.damages.pass_over(contents(row, 1), Some(tenant.0), place)?;
+                let before = caches.damages.skip_damaged(contents(row, 1), Some(tenant.0), place)?;
                 let Some(before) = before else { continue };
                 let mut after = before.clone();
                 rewrite(&mut after);
@@ -96,13 +98,13 @@ impl Store {
                     changed += 1;
                 }
             }
-            erasure::wipe(transaction, false)?;
+            erasure::set_secure_delete(transaction, false)?;
             Ok(changed)
         })
     }
 
-    /// Removes versions that nothing that is kept can name any more: those that were replaced before the oldest change
-    /// was made. The newest of each account stays. Blocks.
+    /// Removes versions that no stored record can refer to: those that were replaced before the oldest change was
+    /// created. The newest version of each account remains. Blocks.
     pub fn remove_directories(&self, tenant: TenantId) -> Result<usize> {
         self.writer().run(move |transaction, _| {
             Ok(transaction
@@ -111,11 +113,11 @@ impl Store {
                          SELECT 1 FROM directories AS next
                          WHERE next.tenant = ?1 AND next.account = directories.account
                              AND next.version > directories.version
-                             AND next.read_ms + ?2 < coalesce(
-                                 (SELECT made_ms FROM changes WHERE tenant = ?1 ORDER BY cursor LIMIT 1),
+                             AND next.fetched_ms + ?2 < coalesce(
+                                 (SELECT created_ms FROM changes WHERE tenant = ?1 ORDER BY cursor LIMIT 1),
                                  9223372036854775807))",
                 )?
-                .execute([tenant.0, REPLACED_FOR_MS])?)
+                .execute([tenant.0, MIN_RETENTION_AFTER_REPLACEMENT_MS])?)
         })
     }
 }
@@ -134,13 +136,13 @@ impl TenantView {
             let mut directories = Vec::new();
             while let Some(row) = rows.next()? {
                 let place = || directory_place(row);
-                directories.extend(connection.pass_over(read(row), tenant, place)?);
+                directories.extend(connection.skip_damaged(read(row), tenant, place)?);
             }
             Ok(directories)
         })
     }
 
-    /// Looks at what each version of each directory says, as JSON.
+    /// Calls `look` with the contents of each version of each directory, as JSON.
     pub fn look_through_directories(&self, mut look: impl FnMut(&str)) -> Result<()> {
         self.read(|connection, tenant| {
             let mut statement =
@@ -148,7 +150,7 @@ impl TenantView {
             let mut rows = statement.query([tenant])?;
             while let Some(row) = rows.next()? {
                 let place = || format!("directory {}", row.get::<_, i64>(1).unwrap_or_default());
-                if let Some(contents) = connection.pass_over(contents(row, 0), tenant, place)? {
+                if let Some(contents) = connection.skip_damaged(contents(row, 0), tenant, place)? {
                     look(&contents);
                 }
             }
@@ -161,7 +163,7 @@ impl TenantView {
         self.read(|connection, tenant| newest(connection, tenant, account))
     }
 
-    /// A version of an account's directory; none if there is no such version (any more).
+    /// A version of an account's directory. `None` if there is no such version any more.
     pub fn directory(&self, account: &str, version: u64) -> Result<Option<StoredDirectory>> {
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(&format!(
@@ -169,19 +171,23 @@ impl TenantView {
             ))?;
             let mut rows = statement.query(params![tenant, account, version as i64])?;
             let Some(row) = rows.next()? else { return Ok(None) };
-            connection.pass_over(read(row), tenant, || directory_place(row))
+            connection.skip_damaged(read(row), tenant, || directory_place(row))
         })
     }
 }
 
-/// The newest that can be read.
-fn newest(connection: &Reading<'_>, tenant: i64, account: &str) -> Result<Option<StoredDirectory>> {
+/// The newest version that can be read.
+fn newest(
+    connection: &TolerantConnection<'_>,
+    tenant: i64,
+    account: &str,
+) -> Result<Option<StoredDirectory>> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM directories WHERE tenant = ?1 AND account = ?2 ORDER BY version DESC"
     ))?;
     let mut rows = statement.query(params![tenant, account])?;
     while let Some(row) = rows.next()? {
-        if let Some(found) = connection.pass_over(read(row), tenant, || directory_place(row))? {
+        if let Some(found) = connection.skip_damaged(read(row), tenant, || directory_place(row))? {
             return Ok(Some(found));
         }
     }
@@ -205,5 +211,5 @@ fn read(row: &Row<'_>) -> Result<StoredDirectory> {
 fn contents(row: &Row<'_>, column: usize) -> Result<String> {
     let packed = row.get_ref(column)?.as_blob().map_err(|error| StoreError::Damaged(error.to_string()))?;
     String::from_utf8(codec::unpack(packed)?)
-        .map_err(|_| StoreError::Damaged("a directory that is not UTF-8".to_owned()))
+        .map_err(|_| StoreError::Damaged("a directory is not UTF-8".to_owned()))
 }

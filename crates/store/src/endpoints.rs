@@ -1,4 +1,4 @@
-//! Endpoints: where tenants want to be told of their calls, and how.
+//! Endpoints: the addresses that tenants want events delivered to, and their settings.
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
@@ -6,80 +6,80 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Position, Store, TenantId, TenantView,
     audit_log::{What, note},
-    damage::Reading,
-    deliveries::kind,
+    damage::TolerantConnection,
     error::{Result, StoreError},
+    events::kind,
 };
 
-/// An endpoint, as the store numbers it.
+/// The number of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EndpointId(pub(crate) i64);
 
 impl EndpointId {
-    /// As a number, for logs.
+    /// The plain number, for logs.
     pub fn number(self) -> i64 {
         self.0
     }
 }
 
-/// Where a tenant wants to be told.
+/// An endpoint.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     /// Its number.
     pub number: EndpointId,
-    /// Whose it is.
+    /// The tenant.
     pub tenant: TenantId,
     /// Its name in the API, `ep_…`.
     pub id: String,
     /// When it was added, milliseconds since 1970.
     pub created_ms: i64,
-    /// What its owner wants.
+    /// Its settings.
     pub settings: EndpointSettings,
-    /// Its secrets and headers, encrypted by whoever stores them.
+    /// Its secrets and headers, encrypted by the caller.
     pub sealed: Vec<u8>,
-    /// Why nothing is delivered to it.
+    /// Why it is disabled. `None` if it is enabled.
     pub disabled: Option<Disabled>,
-    /// The first failure since the last success, milliseconds since 1970.
+    /// The first failure since the last success, milliseconds since 1970. `None` if the last attempt succeeded.
     pub failing_since_ms: Option<i64>,
-    /// Up to here the feed was taken over into deliveries.
+    /// The position up to which the feed's changes for it are in `deliveries`.
     pub cursor: Position,
 }
 
-/// What an endpoint's owner wants.
+/// The settings of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EndpointSettings {
-    /// Where to post.
+    /// The address that events are posted to.
     pub url: String,
-    /// The types of events it wants, `call.completed` and so on.
+    /// The types of events it subscribes to, `call.completed` and so on.
     pub events: Vec<String>,
-    /// Of which calls.
+    /// Limits the calls.
     #[serde(default)]
     pub filter: EndpointFilter,
-    /// For people.
+    /// A description for people.
     #[serde(default)]
     pub description: String,
     /// How deliveries are signed.
     #[serde(default)]
     pub signing: Signing,
-    /// At most so many requests a second; none: as fast as it answers.
+    /// Maximum number of requests per second. `None` if unlimited.
     #[serde(default)]
     pub rate_limit: Option<u32>,
-    /// So many events at most in one request; none: one, unwrapped.
+    /// Maximum number of events in one request. `None` for one event that is not wrapped in a list.
     #[serde(default)]
     pub batch: Option<u32>,
-    /// Whether numbers are masked and names dropped.
+    /// Whether numbers are masked and names removed.
     #[serde(default)]
     pub redact: bool,
-    /// How much of its events it is sent.
+    /// How much of each event is sent.
     #[serde(default)]
     pub payload: Payload,
-    /// What would be more bytes than this is sent with less detail; none: whatever it is.
+    /// Maximum bytes of a request; a longer one is sent with less detail. `None` if unlimited.
     #[serde(default)]
     pub max_bytes: Option<u32>,
 }
 
-/// How much of its events an endpoint is sent.
+/// How much of each event an endpoint receives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Payload {
@@ -92,7 +92,7 @@ pub enum Payload {
     Thin,
 }
 
-/// Which calls an endpoint wants to be told of; whatever is none does not matter.
+/// Limits the calls of which an endpoint receives events. `None` in a field: not limited by it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct EndpointFilter {
@@ -108,18 +108,18 @@ pub struct EndpointFilter {
     pub number: Option<String>,
     /// The customer: number, participant id or extension id.
     pub customer: Option<String>,
-    /// Who answered: the same.
+    /// The participant who answered: number, participant id or extension id.
     pub answered_by: Option<String>,
-    /// A person of the account who talked: the same.
+    /// A person of the account who talked: number, participant id or extension id.
     pub user: Option<String>,
-    /// How the customer was left.
+    /// The customer's state when the call ended.
     pub end_state: Option<String>,
 }
 
 /// How deliveries are signed (Standard Webhooks 1.0).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Signing {
-    /// HMAC-SHA256 with a secret that both know.
+    /// HMAC-SHA256 with a shared secret.
     #[default]
     #[serde(rename = "v1")]
     Hmac,
@@ -128,23 +128,23 @@ pub enum Signing {
     Ed25519,
 }
 
-/// Why nothing is delivered to an endpoint.
+/// Why an endpoint is disabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disabled {
-    /// Its owner wants it so.
+    /// Its owner disabled it.
     Owner,
     /// It answered 410.
     Gone,
     /// It failed for days.
     Failing,
-    /// Its address named a person who was erased, and leads nowhere known now.
+    /// Its address contained an erased person's data, and its owner has not confirmed the address that replaced it.
     Erased,
 }
 
 impl Disabled {
     const ALL: [Self; 4] = [Self::Owner, Self::Gone, Self::Failing, Self::Erased];
 
-    /// As a word.
+    /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Owner => "owner",
@@ -156,42 +156,44 @@ impl Disabled {
 
     fn from_word(word: &str) -> Result<Self> {
         let known = Self::ALL.into_iter().find(|why| why.as_str() == word);
-        known.ok_or_else(|| StoreError::Damaged(format!("an endpoint disabled for {word:?}")))
+        known.ok_or_else(|| {
+            StoreError::Damaged(format!("an endpoint disabled for an unknown reason {word:?}"))
+        })
     }
 }
 
-/// An endpoint to be added; it is told what happens from now on.
+/// An endpoint to be added. It receives events from then on.
 #[derive(Debug, Clone)]
 pub struct NewEndpoint {
     /// Its name in the API.
     pub id: String,
-    /// When, milliseconds since 1970.
+    /// When it is added, milliseconds since 1970.
     pub created_ms: i64,
-    /// What its owner wants.
+    /// Its settings.
     pub settings: EndpointSettings,
     /// Its secrets and headers, encrypted.
     pub sealed: Vec<u8>,
 }
 
-/// What is to be changed of an endpoint; none: not that.
+/// Changes of an endpoint. `None` in a field: no change of that.
 #[derive(Debug, Clone, Default)]
 pub struct EndpointChange {
-    /// What its owner wants.
+    /// Its settings.
     pub settings: Option<EndpointSettings>,
     /// Its secrets and headers, encrypted.
     pub sealed: Option<Vec<u8>>,
-    /// Whether anything is to be delivered. Enabled again, it is told what it has missed.
+    /// Whether it is enabled. An endpoint that is enabled again receives the events that it missed.
     pub enabled: Option<bool>,
-    /// Whether it gets another secret.
+    /// Whether its secret is replaced.
     pub is_rotation: bool,
 }
 
-/// A tenant has so many endpoints at most.
+/// Maximum number of endpoints of a tenant.
 pub const MAX_ENDPOINTS: i64 = 100;
 
-/// An endpoint is sent so many tests in a minute at most, and so many are kept.
+/// Maximum number of test events per minute of an endpoint, and of test events that are retained.
 const MAX_TESTS_PER_MINUTE: i64 = 10;
-const MAX_TESTS_KEPT: i64 = 100;
+const MAX_RETAINED_TESTS: i64 = 100;
 
 const COLUMNS: &str =
     "endpoint, tenant, id, created_ms, settings, sealed, disabled, failing_since_ms, cursor";
@@ -216,12 +218,12 @@ impl Endpoint {
 }
 
 impl Store {
-    /// The endpoints of all tenants, in the order in which they were added.
+    /// The endpoints of all tenants, in order of creation.
     pub fn endpoints(&self) -> Result<Vec<Endpoint>> {
         self.read(|connection| select(connection, "?1 = 0", 0))
     }
 
-    /// Notes up to where the feed was taken over for an endpoint. Blocks.
+    /// Stores the position up to which the feed was read for an endpoint. Blocks.
     pub fn set_endpoint_cursor(&self, endpoint: EndpointId, cursor: Position) -> Result<()> {
         self.writer().run(move |transaction, _| {
             transaction
@@ -231,7 +233,7 @@ impl Store {
         })
     }
 
-    /// Notes since when an endpoint fails; none: it does not. Blocks.
+    /// Stores since when an endpoint fails. `None` if it does not. Blocks.
     pub fn set_endpoint_failing(&self, endpoint: EndpointId, since_ms: Option<i64>) -> Result<()> {
         self.writer().run(move |transaction, _| {
             transaction
@@ -241,9 +243,9 @@ impl Store {
         })
     }
 
-    /// Delivers nothing more to an endpoint, and tells the tenant's others. Blocks.
+    /// Disables an endpoint, and notifies the tenant's other endpoints. Blocks.
     pub fn disable_endpoint(&self, endpoint: EndpointId, why: Disabled, now_ms: i64) -> Result<()> {
-        self.change_tenants(move |transaction, memory| {
+        self.change_configuration(move |transaction, caches| {
             let disabled: Option<(i64, String, Option<i64>)> = transaction
                 .prepare_cached(
                     "UPDATE endpoints SET disabled = ?2 WHERE endpoint = ?1 AND disabled IS NULL
@@ -259,7 +261,7 @@ impl Store {
                 "reason": why.as_str(),
                 "failingSince": failing_since_ms.map(|since| wholecall_record::Time::from_millis(since).to_string()),
             });
-            let others: Vec<EndpointId> = select(&memory.reading(transaction), "tenant = ?1", tenant)?
+            let others: Vec<EndpointId> = select(&caches.tolerant(transaction), "tenant = ?1", tenant)?
                 .into_iter()
                 .filter(|other| other.disabled.is_none())
                 .map(|other| other.number)
@@ -273,20 +275,20 @@ impl Store {
 }
 
 impl TenantView {
-    /// The tenant's endpoints, in the order in which they were added.
+    /// The tenant's endpoints, in order of creation.
     pub fn endpoints(&self) -> Result<Vec<Endpoint>> {
         self.read(|connection, tenant| select(connection, "tenant = ?1", tenant))
     }
 
-    /// The endpoint of that name.
+    /// The endpoint with an id.
     pub fn endpoint(&self, id: &str) -> Result<Option<Endpoint>> {
         Ok(self.endpoints()?.into_iter().find(|endpoint| endpoint.id == id))
     }
 
-    /// Adds an endpoint; tells whether there was room for one more. Blocks.
+    /// Adds an endpoint; returns `false` if the tenant has the maximum number. Blocks.
     pub fn add_endpoint(&self, new: NewEndpoint) -> Result<bool> {
         let (tenant, who) = (self.tenant.0, self.store.who.clone());
-        self.store.change_tenants(move |transaction, _| {
+        self.store.change_configuration(move |transaction, _| {
             let added = transaction
                 .prepare_cached(
                     "INSERT INTO endpoints (tenant, id, created_ms, settings, sealed, cursor)
@@ -308,10 +310,10 @@ impl TenantView {
         })
     }
 
-    /// Changes an endpoint; tells whether there is one of that name. Blocks.
+    /// Changes an endpoint; returns whether it exists. Blocks.
     pub fn change_endpoint(&self, id: &str, change: EndpointChange) -> Result<bool> {
         let (tenant, id, who) = (self.tenant.0, id.to_owned(), self.store.who.clone());
-        self.store.change_tenants(move |transaction, _| {
+        self.store.change_configuration(move |transaction, _| {
             let settings = change.settings.as_ref().map(to_json).transpose()?;
             let changed = transaction
                 .prepare_cached(
@@ -330,10 +332,10 @@ impl TenantView {
         })
     }
 
-    /// Removes an endpoint with what is known of its deliveries; tells whether there was one. Blocks.
+    /// Removes an endpoint with its deliveries; returns whether it existed. Blocks.
     pub fn remove_endpoint(&self, id: &str) -> Result<bool> {
         let (tenant, id, who) = (self.tenant.0, id.to_owned(), self.store.who.clone());
-        self.store.change_tenants(move |transaction, _| {
+        self.store.change_configuration(move |transaction, _| {
             let removed: Option<i64> = transaction
                 .prepare_cached("DELETE FROM endpoints WHERE tenant = ?1 AND id = ?2 RETURNING endpoint")?
                 .query_row(params![tenant, id], |row| row.get(0))
@@ -347,15 +349,15 @@ impl TenantView {
         })
     }
 
-    /// Sends a test event to an endpoint, unless it was sent many in the last minute. Only the latest tests are kept.
-    /// Blocks.
+    /// Queues a test event for an endpoint, unless it had the maximum of the last minute. Only the latest test events
+    /// are retained. Blocks.
     pub fn test_endpoint(&self, id: &str, now_ms: i64) -> Result<TestSent> {
         let Some(endpoint) = self.endpoint(id)? else { return Ok(TestSent::Unknown) };
         let (tenant, who) = (self.tenant, self.store.who.clone());
-        self.store.change_tenants(move |transaction, _| {
+        self.store.change_configuration(move |transaction, _| {
             let recent: i64 = transaction
                 .prepare_cached(
-                    "SELECT count(*) FROM deliveries WHERE endpoint = ?1 AND event < 0 AND kind = ?2 AND made_ms > ?3",
+                    "SELECT count(*) FROM deliveries WHERE endpoint = ?1 AND event < 0 AND kind = ?2 AND created_ms > ?3",
                 )?
                 .query_row(params![endpoint.number.0, kind::ENDPOINT_TEST, now_ms - 60_000], |row| row.get(0))?;
             if recent >= MAX_TESTS_PER_MINUTE {
@@ -370,18 +372,18 @@ impl TenantView {
     }
 }
 
-/// What came of a wish for a test event.
+/// The result of a request for a test event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TestSent {
-    /// It is sent, under this number.
-    Sent(crate::EventId),
+    /// It is queued with this id.
+    Sent(crate::events::EventId),
     /// There is no such endpoint.
     Unknown,
-    /// There were too many within a minute.
+    /// There were too many within the last minute.
     TooMany,
 }
 
-/// Leaves the latest tests of an endpoint.
+/// Removes all but the latest test events of an endpoint.
 fn remove_old_tests(transaction: &Transaction<'_>, endpoint: EndpointId) -> Result<()> {
     // The later a notice, the smaller its number.
     let last: Option<i64> = transaction
@@ -389,7 +391,7 @@ fn remove_old_tests(transaction: &Transaction<'_>, endpoint: EndpointId) -> Resu
             "SELECT event FROM deliveries WHERE endpoint = ?1 AND event < 0 AND kind = ?2
              ORDER BY event LIMIT 1 OFFSET ?3",
         )?
-        .query_row(params![endpoint.0, kind::ENDPOINT_TEST, MAX_TESTS_KEPT - 1], |row| row.get(0))
+        .query_row(params![endpoint.0, kind::ENDPOINT_TEST, MAX_RETAINED_TESTS - 1], |row| row.get(0))
         .optional()?;
     let Some(last) = last else { return Ok(()) };
     let old = "SELECT event FROM deliveries WHERE endpoint = ?1 AND event < 0 AND event >= ?2 AND kind = ?3";
@@ -402,7 +404,7 @@ fn remove_old_tests(transaction: &Transaction<'_>, endpoint: EndpointId) -> Resu
     Ok(())
 }
 
-/// Something that a tenant is told beside the changes of its calls, due at once.
+/// Adds a notice, an event that is not a change of a call, and a delivery to each endpoint that is due at once.
 fn add_notice(
     transaction: &Transaction<'_>,
     tenant: TenantId,
@@ -410,27 +412,31 @@ fn add_notice(
     data: &serde_json::Value,
     now_ms: i64,
     to: &[EndpointId],
-) -> Result<crate::EventId> {
+) -> Result<crate::events::EventId> {
     let notice = transaction
-        .prepare_cached("INSERT INTO notices (tenant, kind, made_ms, data) VALUES (?1, ?2, ?3, ?4)")?
+        .prepare_cached("INSERT INTO notices (tenant, kind, created_ms, data) VALUES (?1, ?2, ?3, ?4)")?
         .insert(params![tenant.0, kind, now_ms, data.to_string()])?;
     for endpoint in to {
         transaction
             .prepare_cached("INSERT INTO deliveries VALUES (?1, ?2, ?3, 0, '', NULL, ?4, 'pending', 0, ?4)")?
             .execute(params![endpoint.0, -notice, kind, now_ms])?;
     }
-    Ok(crate::EventId(-notice))
+    Ok(crate::events::EventId(-notice))
 }
 
-pub(crate) fn select(connection: &Reading<'_>, which: &str, value: i64) -> Result<Vec<Endpoint>> {
-    let sql = format!("SELECT {COLUMNS} FROM endpoints WHERE {which} ORDER BY endpoint");
+pub(crate) fn select(
+    connection: &TolerantConnection<'_>,
+    condition: &str,
+    value: i64,
+) -> Result<Vec<Endpoint>> {
+    let sql = format!("SELECT {COLUMNS} FROM endpoints WHERE {condition} ORDER BY endpoint");
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query([value])?;
     let mut endpoints = Vec::new();
     while let Some(row) = rows.next()? {
         let (number, tenant) = (row.get::<_, i64>(0).unwrap_or_default(), row.get(1).unwrap_or_default());
         let read = Endpoint::read(row);
-        endpoints.extend(connection.pass_over(read, tenant, || format!("endpoint number {number}"))?);
+        endpoints.extend(connection.skip_damaged(read, tenant, || format!("endpoint number {number}"))?);
     }
     Ok(endpoints)
 }

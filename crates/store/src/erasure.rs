@@ -1,4 +1,4 @@
-//! Writing anew, in place, what is kept of a person: the one exception from what was kept being never changed.
+//! Erasure of persons: the only code that modifies journal entries and published versions in place.
 
 use std::collections::BTreeSet;
 
@@ -8,90 +8,89 @@ use wholecall_record::Call;
 
 use crate::{
     Backup, Disabled, EndpointSettings, Filter, Position, Store, TenantId, TenantView, announcements,
-    assembled::Columns,
-    audit,
     audit_log::{What, note},
-    calls::entries_of_call,
+    call_row::Columns,
     changes::{self, ChangeKind, StoredChange},
     codec::{self, Kind},
-    damage::Reading,
+    damage::TolerantConnection,
     endpoints,
     error::{Result, StoreError},
-    journal::Entry,
-    lately::Lately,
-    terms::{self, Place, TermKind},
-    writer::Memory,
+    journal_entries::{Entry, entries_of_call},
+    recent_cache::RecentCache,
+    search_index::{self, IndexEntry, TermKind},
+    stored_call,
+    writer_caches::WriterCaches,
 };
 
-/// Everything that is kept of a call, or of no call. Bodies and records may be changed, nothing else.
+/// Everything stored of a call, or of no call. A rewrite may change bodies and records, nothing else.
 #[derive(Debug, Clone, Default)]
 pub struct Kept {
     /// Its notifications, in order of arrival.
     pub entries: Vec<Entry>,
     /// Its versions, oldest first; the last is the current one.
     pub versions: Vec<StoredChange>,
-    /// Up to where the journal is in the current one.
+    /// The journal position up to which the current version includes notifications.
     pub position: Position,
-    /// So many rows cannot be read, and are in neither list.
+    /// Number of rows that cannot be read and are in neither list.
     pub unreadable: u64,
-    /// For whoever rewrites: in so many places something had to stay.
+    /// Number of places where the person's data had to remain; counted by the rewrite.
     pub left: u64,
 }
 
-/// What came of rewriting.
+/// The result of a rewrite.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rewritten {
-    /// So many notifications are otherwise now.
+    /// Number of notifications that were changed.
     pub notifications: u64,
-    /// Whether anything is.
+    /// Whether anything was changed.
     pub changed: bool,
-    /// So many rows could not be read.
+    /// Number of rows that could not be read.
     pub unreadable: u64,
-    /// In so many places something had to stay.
+    /// Number of places where the person's data had to remain.
     pub left: u64,
 }
 
-/// That a person was erased.
+/// A completed erasure.
 #[derive(Debug, Clone, Default)]
 pub struct Erasure {
-    /// Whose calls the person took part in.
+    /// The tenant.
     pub tenant: TenantId,
-    /// When, milliseconds since 1970.
+    /// When it was done, milliseconds since 1970.
     pub erased_ms: i64,
-    /// What stands for the number now.
+    /// The pseudonym that replaces the number.
     pub pseudonym: String,
-    /// In how many calls.
+    /// Number of calls that were changed.
     pub calls: u64,
-    /// In how many notifications.
+    /// Number of notifications that were changed.
     pub notifications: u64,
-    /// Endpoints, by their ids, in whose settings the person stood: for whoever asked, not for the log.
+    /// Ids of endpoints whose settings contained the person's data: returned to the caller, not logged.
     pub endpoints: Vec<String>,
-    /// Rows that could not be read, and so were not rewritten.
+    /// Number of rows that could not be read, and so were not rewritten.
     pub unreadable: u64,
-    /// Places where the number is part of an id, and stays.
+    /// Number of places where the number is part of an id, and remains.
     pub left: u64,
-    /// Copies that were made before, in which the person is still.
+    /// Earlier backups, which still contain the person's data.
     pub backups: Vec<Backup>,
 }
 
-/// A number is not taken for the end of a longer one with fewer digits.
-const SHORTEST_DIGITS: usize = 7;
+/// Minimum number of digits from which a number may match the end of a longer one.
+const MIN_NUMBER_DIGITS: usize = 7;
 
-/// As many notifications are read at one moment.
-const READ_AT_ONCE: i64 = 2_000;
+/// Number of journal rows that are read in one transaction.
+const READ_PAGE_ROWS: i64 = 2_000;
 
 impl TenantView {
-    /// The numbers of the calls in any version of which a telephone number took part, written in any way by which a search
-    /// finds it.
+    /// The numbers of the calls in which a telephone number took part, in any version and in any spelling that a
+    /// search matches.
     pub fn calls_with_number(&self, number: &str) -> Result<Vec<i64>> {
-        let Some(digits) = terms::reversed_digits(number) else { return Ok(Vec::new()) };
+        let Some(digits) = search_index::reversed_digits(number) else { return Ok(Vec::new()) };
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(
                 "SELECT call, value FROM terms JOIN call_terms USING (term)
                  WHERE tenant = ?1 AND kind = ?2 AND value >= ?3 AND value < ?4",
             )?;
-            // They end alike, so they begin alike last digit first; after the digits comes ':'.
-            let first = &digits[..digits.len().min(SHORTEST_DIGITS)];
+            // Terms have the last digit first, so equal ends are equal prefixes; ':' is the character after '9'.
+            let first = &digits[..digits.len().min(MIN_NUMBER_DIGITS)];
             let range = params![tenant, TermKind::Number.as_str(), first, format!("{first}:")];
             let mut rows = statement.query(range)?;
             let mut calls = BTreeSet::new();
@@ -105,8 +104,8 @@ impl TenantView {
         })
     }
 
-    /// The numbers of the calls with a notification after a place of the journal that has something, and up to where that
-    /// was looked for. Reads all of the tenant's notifications from there on, some at a time.
+    /// The numbers of the calls that have a notification after a journal position for condition `has` returns `true`, and
+    /// the position up to which was read. Reads all of the tenant's notifications from there on, in portions.
     pub fn calls_of_notifications(
         &self,
         after: Position,
@@ -119,7 +118,7 @@ impl TenantView {
                     "SELECT position, tenant, arrived_ms, body, session FROM journal WHERE position > ?1
                      ORDER BY position LIMIT ?2",
                 )?;
-                let mut rows = statement.query([after.0, READ_AT_ONCE])?;
+                let mut rows = statement.query([after.0, READ_PAGE_ROWS])?;
                 let mut count = 0;
                 while let Some(row) = rows.next()? {
                     (count, after) = (count + 1, Position(row.get(0)?));
@@ -127,14 +126,14 @@ impl TenantView {
                         continue;
                     }
                     let session: i64 = row.get(4)?;
-                    let entry = Entry::read_or_pass_over(connection, row)?;
+                    let entry = Entry::read_or_skip(connection, row)?;
                     if entry.is_some_and(|entry| !sessions.contains(&session) && has(&entry.body)) {
                         sessions.insert(session);
                     }
                 }
                 Ok(count)
             })?;
-            if count < READ_AT_ONCE {
+            if count < READ_PAGE_ROWS {
                 break;
             }
         }
@@ -151,14 +150,14 @@ impl TenantView {
         Ok((calls, after))
     }
 
-    /// The numbers of the calls in any version of which an extension took part.
+    /// The numbers of the calls in which an extension took part, in any version.
     pub fn calls_with_extension(&self, extension_id: &str) -> Result<Vec<i64>> {
         self.calls_with(TermKind::Extension, extension_id)
     }
 
     fn calls_with(&self, kind: TermKind, value: &str) -> Result<Vec<i64>> {
         self.read(|connection, tenant| {
-            let Some(term) = terms::find(connection, tenant, kind, value)? else {
+            let Some(term) = search_index::find_term(connection, tenant, kind, value)? else {
                 return Ok(Vec::new());
             };
             let mut statement = connection.prepare_cached("SELECT call FROM call_terms WHERE term = ?1")?;
@@ -167,7 +166,7 @@ impl TenantView {
         })
     }
 
-    /// What the key of the tenant's pseudonyms is derived with.
+    /// The salt from which the key of the tenant's pseudonyms is derived.
     pub fn pseudonym_salt(&self) -> Result<Vec<u8>> {
         self.read(|connection, tenant| {
             let salt = "SELECT pseudonym_salt FROM tenants WHERE tenant = ?1";
@@ -177,123 +176,126 @@ impl TenantView {
 }
 
 impl Store {
-    /// How often something that was kept was rewritten or removed. Whoever holds copies of it reads them again then.
+    /// Watches the number of times that stored data was rewritten or removed. Readers with copies read them again
+    /// when it rises.
     pub fn watch_rewrites(&self) -> watch::Receiver<u64> {
-        self.shared.news.rewrites.subscribe()
+        self.shared.signals.data_epoch.subscribe()
     }
 
-    /// Writes a call anew. The feed says of which calls a
-    /// record changed once that is announced ([`Store::announce`]). Blocks.
+    /// Rewrites a call in place. The change is published with [`Store::announce`]. Blocks.
     pub fn rewrite_call(
         &self,
         tenant: TenantId,
         call: i64,
         rewrite: impl FnOnce(&mut Kept) + Send + 'static,
     ) -> Result<Rewritten> {
-        self.writer().run(move |transaction, memory| {
-            wipe(transaction, true)?;
-            let mut kept = Kept {
-                entries: entries_of_call(&memory.reading(transaction), call)?,
-                versions: versions(&memory.reading(transaction), tenant, "call = ?1 AND version > 0", call)?,
+        self.writer().run(move |transaction, caches| {
+            set_secure_delete(transaction, true)?;
+            let mut history = Kept {
+                entries: entries_of_call(&caches.tolerant(transaction), call)?,
+                versions: versions(&caches.tolerant(transaction), tenant, "call = ?1 AND version > 0", call)?,
                 position: transaction
                     .prepare_cached("SELECT position FROM calls WHERE call = ?1")?
                     .query_row([call], |row| row.get(0).map(Position))?,
                 ..Kept::default()
             };
             let count = "SELECT count(*) FROM changes WHERE call = ?1 AND version > 0";
-            let there: i64 = transaction.prepare_cached(count)?.query_row([call], |row| row.get(0))?;
-            kept.unreadable = there.unsigned_abs().saturating_sub(kept.versions.len() as u64)
-                + audit::unreadable_entries(transaction, call, Position(i64::MAX), &kept.entries)?;
-            let before = kept.clone();
-            rewrite(&mut kept);
-            let (entries, records) = write(transaction, &before, &kept)?;
+            let stored: i64 = transaction.prepare_cached(count)?.query_row([call], |row| row.get(0))?;
+            history.unreadable = stored.unsigned_abs().saturating_sub(history.versions.len() as u64)
+                + stored_call::unreadable_entries(transaction, call, Position(i64::MAX), &history.entries)?;
+            let before = history.clone();
+            rewrite(&mut history);
+            let (entries, records) = write(transaction, &before, &history)?;
             if records {
-                memory.rewrites += 1;
-                forget_answers(transaction, tenant, Some(call))?;
-                enter_anew(transaction, memory, tenant, call, &kept)?;
-                note_erasure(transaction, tenant, call, &kept)?;
+                caches.data_epoch += 1;
+                clear_answers(transaction, tenant, Some(call))?;
+                reindex(transaction, caches, tenant, call, &history)?;
+                note_erased_call(transaction, tenant, call, &history)?;
             }
-            wipe(transaction, false)?;
+            set_secure_delete(transaction, false)?;
             Ok(Rewritten {
                 notifications: entries,
                 changed: records || entries > 0,
-                unreadable: kept.unreadable,
-                left: kept.left,
+                unreadable: history.unreadable,
+                left: history.left,
             })
         })
     }
 
-    /// Writes anew what is kept of a tenant and is no call's: notifications that make none, versions of calls that are
-    /// part of others now, bodies that were refused. Tells how many notifications changed. Blocks; looks through all of
-    /// the tenant's sessions and changes.
+    /// Rewrites a tenant's data that belongs to no call: notifications without a call, versions of calls that were
+    /// merged away, rejected bodies. Blocks; reads all of the tenant's sessions and changes.
     pub fn rewrite_unclaimed(
         &self,
         tenant: TenantId,
         rewrite: impl Fn(&mut Kept) + Send + 'static,
     ) -> Result<Rewritten> {
-        self.writer().run(move |transaction, memory| {
-            wipe(transaction, true)?;
-            let unclaimed =
+        self.writer().run(move |transaction, caches| {
+            set_secure_delete(transaction, true)?;
+            let unassigned =
                 "tenant = ?1 AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.call = changes.call)";
-            let mut kept = Kept {
-                entries: unclaimed_entries(&memory.reading(transaction), tenant)?,
+            let mut history = Kept {
+                entries: unassigned_entries(&caches.tolerant(transaction), tenant)?,
                 versions: versions(
-                    &memory.reading(transaction),
+                    &caches.tolerant(transaction),
                     tenant,
-                    &format!("{unclaimed} AND version > 0"),
+                    &format!("{unassigned} AND version > 0"),
                     tenant.0,
                 )?,
                 ..Kept::default()
             };
-            let before = kept.clone();
-            rewrite(&mut kept);
-            let (entries, records) = write(transaction, &before, &kept)?;
+            let before = history.clone();
+            rewrite(&mut history);
+            let (entries, records) = write(transaction, &before, &history)?;
             if records {
-                memory.rewrites += 1;
-                forget_answers(transaction, tenant, None)?;
+                caches.data_epoch += 1;
+                clear_answers(transaction, tenant, None)?;
             }
-            forget_shared_answers(transaction, tenant)?;
-            let mut statement = transaction.prepare(
-                "SELECT position, tenant, arrived_ms, body, reason FROM quarantine WHERE tenant = ?1",
-            )?;
+            clear_shared_answers(transaction, tenant)?;
+            let mut statement = transaction
+                .prepare("SELECT id, tenant, arrived_ms, body, reason FROM rejected WHERE tenant = ?1")?;
             let mut rows = statement.query([tenant.0])?;
             while let Some(row) = rows.next()? {
-                let Some(entry) = any_text(&memory.reading(transaction), row)? else {
-                    kept.unreadable += 1;
+                let Some(entry) = rejected_body(&caches.tolerant(transaction), row)? else {
+                    history.unreadable += 1;
                     continue;
                 };
-                // A reason may repeat what was posted.
+                // A reason may quote the body.
                 let reason = Entry { body: row.get(4)?, ..entry.clone() };
-                let mut refused = Kept { entries: vec![entry, reason], ..Kept::default() };
-                let before = refused.entries.clone();
-                rewrite(&mut refused);
-                kept.left += refused.left;
-                let [entry, reason] = &refused.entries[..] else { continue };
+                let mut rejected = Kept { entries: vec![entry, reason], ..Kept::default() };
+                let before = rejected.entries.clone();
+                rewrite(&mut rejected);
+                history.left += rejected.left;
+                let [entry, reason] = &rejected.entries[..] else { continue };
                 if entry.body == before[0].body && reason.body == before[1].body {
                     continue;
                 }
                 let body = codec::pack(Kind::Notification, entry.body.as_bytes())?;
                 transaction
-                    .prepare_cached("UPDATE quarantine SET body = ?2, reason = ?3 WHERE position = ?1")?
+                    .prepare_cached("UPDATE rejected SET body = ?2, reason = ?3 WHERE id = ?1")?
                     .execute(params![entry.position.0, body, reason.body])?;
             }
-            wipe(transaction, false)?;
+            set_secure_delete(transaction, false)?;
             let changed = records || entries > 0;
-            Ok(Rewritten { notifications: entries, changed, unreadable: kept.unreadable, left: kept.left })
+            Ok(Rewritten {
+                notifications: entries,
+                changed,
+                unreadable: history.unreadable,
+                left: history.left,
+            })
         })
     }
 
-    /// Writes the settings of a tenant's endpoints anew; tells which have changed, by their ids. One whose address has is
-    /// disabled: nobody has said that anything is to be sent where it leads now. Blocks.
+    /// Rewrites the settings of a tenant's endpoints; returns the ids of those that changed. An endpoint whose
+    /// address changed is disabled, because its owner never asked for deliveries to the new one. Blocks.
     pub fn rewrite_endpoints(
         &self,
         tenant: TenantId,
         rewrite: impl Fn(&mut EndpointSettings) + Send + 'static,
     ) -> Result<Vec<String>> {
-        self.change_tenants(move |transaction, memory| {
-            wipe(transaction, true)?;
+        self.change_configuration(move |transaction, caches| {
+            set_secure_delete(transaction, true)?;
             let mut changed = Vec::new();
-            for endpoint in endpoints::select(&memory.reading(transaction), "tenant = ?1", tenant.0)? {
+            for endpoint in endpoints::select(&caches.tolerant(transaction), "tenant = ?1", tenant.0)? {
                 let mut settings = endpoint.settings.clone();
                 rewrite(&mut settings);
                 if settings == endpoint.settings {
@@ -307,17 +309,17 @@ impl Store {
                     .execute(params![endpoint.number.0, endpoints::to_json(&settings)?, disabled])?;
                 changed.push(endpoint.id);
             }
-            wipe(transaction, false)?;
+            set_secure_delete(transaction, false)?;
             Ok(changed)
         })
     }
 
-    /// Notes that a person was erased, and wipes what was there before from the log that transactions go through, and from
-    /// where it had arrived. Blocks.
+    /// Stores an erasure, and removes the old data physically from the write-ahead logs and from `arrivals.db`.
+    /// Blocks.
     pub fn log_erasure(&self, erasure: Erasure) -> Result<()> {
         let who = self.who.clone();
-        self.writer().run(move |transaction, memory| {
-            memory.must_empty_log = true;
+        self.writer().run(move |transaction, caches| {
+            caches.must_truncate_wal = true;
             transaction.execute(
                 "INSERT INTO erasures (tenant, erased_ms, pseudonym, calls, notifications) VALUES (?1, ?2, ?3, ?4, ?5)",
                 params![
@@ -330,12 +332,13 @@ impl Store {
             )?;
             note(transaction, &who, Some(erasure.tenant.0), What::PersonErase, &erasure.pseudonym)
         })?;
-        self.shared.arrivals.wipe()
+        self.shared.arrivals.purge()
     }
 }
 
-/// What receivers answered to the events of a call may repeat what they were told; of no call: to those of none.
-fn forget_answers(transaction: &Transaction<'_>, tenant: TenantId, call: Option<i64>) -> Result<()> {
+/// Removes receivers' answers to the events of a call, because they may repeat its data; without a call, the answers
+/// to events of calls that no longer exist.
+fn clear_answers(transaction: &Transaction<'_>, tenant: TenantId, call: Option<i64>) -> Result<()> {
     let events = match call {
         Some(_) => "call = ?2",
         None => {
@@ -352,9 +355,9 @@ fn forget_answers(transaction: &Transaction<'_>, tenant: TenantId, call: Option<
     Ok(())
 }
 
-/// A request may have told of several events, and its answer repeat any of them: what was forgotten for one of them is
-/// forgotten for all.
-fn forget_shared_answers(transaction: &Transaction<'_>, tenant: TenantId) -> Result<()> {
+/// A request may have carried several events, and its answer repeat any of them: an answer that was removed for one
+/// event is removed for all.
+fn clear_shared_answers(transaction: &Transaction<'_>, tenant: TenantId) -> Result<()> {
     let own = "endpoint IN (SELECT endpoint FROM endpoints WHERE tenant = ?1)";
     transaction
         .prepare_cached(&format!(
@@ -366,29 +369,35 @@ fn forget_shared_answers(transaction: &Transaction<'_>, tenant: TenantId) -> Res
     Ok(())
 }
 
-/// Whether pages that are given up are wiped from the file as well: not worth its time but for a person.
-pub(crate) fn wipe(transaction: &Transaction<'_>, wipe: bool) -> Result<()> {
-    let mode = if wipe { "ON" } else { "FAST" };
+/// Sets whether freed pages are overwritten. That costs time, and is needed only for an erasure.
+pub(crate) fn set_secure_delete(transaction: &Transaction<'_>, enabled: bool) -> Result<()> {
+    let mode = if enabled { "ON" } else { "FAST" };
     Ok(transaction.pragma_update_and_check(None, "secure_delete", mode, |_| Ok(()))?)
 }
 
-fn versions(reading: &Reading<'_>, tenant: TenantId, which: &str, value: i64) -> Result<Vec<StoredChange>> {
-    let sql = format!("SELECT {} FROM changes WHERE {which} ORDER BY cursor", changes::COLUMNS);
-    let mut statement = reading.prepare_cached(&sql)?;
+fn versions(
+    reader: &TolerantConnection<'_>,
+    tenant: TenantId,
+    condition: &str,
+    value: i64,
+) -> Result<Vec<StoredChange>> {
+    let sql = format!("SELECT {} FROM changes WHERE {condition} ORDER BY cursor", changes::COLUMNS);
+    let mut statement = reader.prepare_cached(&sql)?;
     let mut rows = statement.query([value])?;
     let mut versions = Vec::new();
     while let Some(row) = rows.next()? {
-        versions.extend(StoredChange::read_or_pass_over(reading, tenant.0, row)?);
+        versions.extend(StoredChange::read_or_skip(reader, tenant.0, row)?);
     }
     Ok(versions)
 }
 
-/// A rejected body, from `position, tenant, arrived_ms, body`; what is no text in it is replaced, but only if the rest is.
-fn any_text(reading: &Reading<'_>, row: &Row<'_>) -> Result<Option<Entry>> {
+/// A rejected body, from the columns id, tenant, arrival time and body. Invalid UTF-8 is replaced, but written back
+/// only if the rest changes.
+fn rejected_body(reader: &TolerantConnection<'_>, row: &Row<'_>) -> Result<Option<Entry>> {
     let (position, tenant) = (row.get(0)?, row.get(1)?);
     let body = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from).map_err(StoreError::from);
     let body = body.and_then(codec::unpack);
-    let body = reading.pass_over(body, tenant, || format!("rejected body {position}"))?;
+    let body = reader.skip_damaged(body, tenant, || format!("rejected body {position}"))?;
     Ok(body.map(|body| Entry {
         position: Position(position),
         tenant: TenantId(tenant),
@@ -397,8 +406,8 @@ fn any_text(reading: &Reading<'_>, row: &Row<'_>) -> Result<Option<Entry>> {
     }))
 }
 
-fn unclaimed_entries(reading: &Reading<'_>, tenant: TenantId) -> Result<Vec<Entry>> {
-    let mut statement = reading.prepare(
+fn unassigned_entries(reader: &TolerantConnection<'_>, tenant: TenantId) -> Result<Vec<Entry>> {
+    let mut statement = reader.prepare(
         "SELECT journal.position, journal.tenant, arrived_ms, body
          FROM sessions LEFT JOIN calls USING (call) JOIN journal USING (session)
          WHERE sessions.tenant = ?1 AND calls.call IS NULL ORDER BY journal.position",
@@ -406,12 +415,12 @@ fn unclaimed_entries(reading: &Reading<'_>, tenant: TenantId) -> Result<Vec<Entr
     let mut rows = statement.query([tenant.0])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
-        entries.extend(Entry::read_or_pass_over(reading, row)?);
+        entries.extend(Entry::read_or_skip(reader, row)?);
     }
     Ok(entries)
 }
 
-/// Writes what has changed, over what was there; tells how many notifications, and whether any record.
+/// Writes changed bodies and records in place; returns the number of notifications, and whether any record changed.
 fn write(transaction: &Transaction<'_>, before: &Kept, after: &Kept) -> Result<(u64, bool)> {
     let mut entries = 0;
     for (old, new) in before.entries.iter().zip(&after.entries).filter(|(old, new)| old.body != new.body) {
@@ -434,48 +443,53 @@ fn write(transaction: &Transaction<'_>, before: &Kept, after: &Kept) -> Result<(
     Ok((entries, records))
 }
 
-fn note_erasure(transaction: &Transaction<'_>, tenant: TenantId, call: i64, kept: &Kept) -> Result<()> {
-    let Some(current) = kept.versions.last() else { return Ok(()) };
+fn note_erased_call(
+    transaction: &Transaction<'_>,
+    tenant: TenantId,
+    call: i64,
+    history: &Kept,
+) -> Result<()> {
+    let Some(current) = history.versions.last() else { return Ok(()) };
     let id: String = transaction
         .prepare_cached("SELECT id FROM calls WHERE call = ?1")?
         .query_row([call], |row| row.get(0))?;
     announcements::note(transaction, tenant, ChangeKind::Erased, &id, current.version)
 }
 
-/// Enters a call under what its versions say now, and under nothing else.
-fn enter_anew(
+/// Replaces the index entries of a call by those of its rewritten versions.
+fn reindex(
     transaction: &Transaction<'_>,
-    memory: &mut Memory,
+    caches: &mut WriterCaches,
     tenant: TenantId,
     call: i64,
-    kept: &Kept,
+    history: &Kept,
 ) -> Result<()> {
-    let (start_ms, found_by): (i64, Vec<u8>) = transaction
+    let (start_ms, encoded_terms): (i64, Vec<u8>) = transaction
         .prepare_cached("SELECT start_ms, terms FROM calls WHERE call = ?1")?
         .query_row([call], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    memory.calls = Lately::default();
-    let old = terms::from_bytes(&found_by)?;
-    terms::remove(transaction, call, start_ms, &old)?;
+    caches.calls = RecentCache::default();
+    let old = search_index::decode_terms(&encoded_terms)?;
+    search_index::remove(transaction, call, start_ms, &old)?;
     let mut before: Option<(i64, Vec<i64>)> = None;
-    for version in &kept.versions {
+    for version in &history.versions {
         let record = serde_json::from_str(&version.record)
             .map_err(|error| StoreError::Damaged(format!("its record cannot be read: {error}")));
         let place = || format!("change {}", version.cursor.0);
-        let record: Option<Call> = memory.damages.pass_over(record, Some(tenant.0), place)?;
+        let record: Option<Call> = caches.damages.skip_damaged(record, Some(tenant.0), place)?;
         let Some(record) = record else { continue };
         let start_ms = Columns::of(&record).start_ms;
-        let place = Place {
+        let entry = IndexEntry {
             tenant: tenant.0,
             call,
             start_ms,
             before: before.as_ref().map(|(start, terms)| (*start, &terms[..])),
-            was_over: true,
+            was_completed: true,
         };
-        let entered = terms::enter(transaction, &mut memory.terms, &place, &record)?;
-        before = Some((start_ms, entered));
+        let terms = search_index::upsert(transaction, &mut caches.terms, &entry, &record)?;
+        before = Some((start_ms, terms));
     }
-    terms::forget_unused(transaction, &mut memory.terms, &old)?;
-    let all = before.map_or_else(Vec::new, |(_, terms)| terms::to_bytes(&terms));
+    search_index::delete_orphaned_terms(transaction, &mut caches.terms, &old)?;
+    let all = before.map_or_else(Vec::new, |(_, terms)| search_index::encode_terms(&terms));
     transaction.prepare_cached("UPDATE calls SET terms = ?2 WHERE call = ?1")?.execute(params![call, all])?;
     Ok(())
 }

@@ -1,64 +1,64 @@
-//! What can go wrong with what is stored.
+//! Errors of the store.
 
 use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 
-/// Why the store could not do it.
+/// Why an operation of the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The file cannot be opened or made.
+    /// The file cannot be opened or created.
     #[error("{path}: {problem}", path = path.display())]
     Open {
         /// The file.
         path: PathBuf,
-        /// What was wrong with it.
+        /// The problem.
         problem: String,
     },
     /// The file was written by a newer version of Wholecall.
     #[error(
-        "{path} was written by a newer Wholecall (schema {found}, this one knows up to {known}); use that one, or restore a backup",
+        "{path} was written by a newer Wholecall (schema {found}, this version supports up to {known}); use that one, or restore a backup",
         path = path.display()
     )]
     Newer {
         /// The file.
         path: PathBuf,
-        /// The schema it has.
+        /// The schema version of the file.
         found: i64,
-        /// The newest this program knows.
+        /// The newest schema version that this program knows.
         known: i64,
     },
-    /// Another process receives and assembles.
-    #[error("a wholecall is running on {path} already; stop it first", path = .0.display())]
+    /// Another process runs the service on this store.
+    #[error("another wholecall process is running on {path}; stop it first", path = .0.display())]
     Claimed(PathBuf),
-    /// More is waiting to be written than may wait.
-    #[error("more is waiting to be written than the disk can follow; try again later")]
+    /// Too much is waiting to be written.
+    #[error("too much is waiting to be written: the disk is too slow; try again later")]
     Overloaded,
     /// The store is being closed.
     #[error("the store is closed")]
     Closed,
-    /// Whoever asked no longer waits for it.
+    /// The caller cancelled the query.
     #[error("the query was cancelled")]
     Cancelled,
-    /// There is no room on the disk.
-    #[error("there is no room left on the disk; nothing was written")]
+    /// The disk is full.
+    #[error("the disk is full; nothing was written")]
     Full,
-    /// The file cannot be written to.
+    /// The file is read-only.
     #[error("the file cannot be written to; nothing was written")]
     ReadOnly,
-    /// What was read is not what was written.
+    /// Stored data is damaged.
     #[error("the file is damaged ({0}); run `wholecall check`, or restore a backup")]
     Damaged(String),
-    /// There is such a thing already.
+    /// The request conflicts with what is stored; the text says why.
     #[error("{0}")]
     Exists(String),
-    /// Anything else that SQLite has to say.
+    /// Any other error of SQLite.
     #[error("the store failed: {0}")]
     Failed(String),
 }
 
 impl StoreError {
-    /// The same, for another who waited for the same transaction.
+    /// The same error, for another caller of the same transaction.
     pub(crate) fn repeat(&self) -> Self {
         match self {
             Self::Full => Self::Full,
@@ -70,7 +70,7 @@ impl StoreError {
 }
 
 impl StoreError {
-    /// What is damaged, without the advice to check; none if that is not it.
+    /// The description of the damage, without the advice to check. `None` if it is another error.
     pub(crate) fn damage(&self) -> Option<String> {
         match self {
             Self::Damaged(what) => Some(what.clone()),
@@ -105,5 +105,5 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// The store's answers.
+/// A result of the store.
 pub type Result<T> = std::result::Result<T, StoreError>;

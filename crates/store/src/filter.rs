@@ -1,16 +1,16 @@
-//! Which calls are asked for.
+//! The filter of call queries.
 
 use wholecall_record::{
     Call, ParticipantId,
     call::{Direction, EndState, MoveKind, Outcome, State},
 };
 
-use crate::terms::{self, TermKind};
+use crate::search_index::{self, TermKind};
 
-/// Which calls are asked for; whatever is none does not matter.
+/// Conditions that a call must match. `None` in a field: not limited by it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// A participant's number, in any spelling, or an extension's short one: at least its last digits.
+    /// The end of a participant's number in any spelling, or a whole short number of an extension.
     pub number: Option<String>,
     /// A participant's extension id.
     pub extension: Option<String>,
@@ -28,11 +28,11 @@ pub struct Filter {
     pub state: Option<State>,
     /// The customer: participant id, extension id, or number in any spelling.
     pub customer: Option<String>,
-    /// Who answered first: the same.
+    /// The participant who answered first: id, extension id or number.
     pub answered_by: Option<String>,
-    /// A person of the account who talked: the same.
+    /// A person of the account who talked: id, extension id or number.
     pub user: Option<String>,
-    /// How the customer was left.
+    /// The customer's state when the call ended.
     pub end_state: Option<EndState>,
     /// Started at this time or later, milliseconds since 1970.
     pub from_ms: Option<i64>,
@@ -41,18 +41,18 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// The digits that the number must end with, last first.
+    /// The digits that the number must end with, last digit first. `None` without a number.
     pub(crate) fn number_digits(&self) -> Option<String> {
         digits_of(self.number.as_deref()?)
     }
 
-    /// Whether `number` is a way to write a full number.
+    /// Whether the filter's number matches a full number.
     pub fn names(&self, number: &str) -> bool {
-        let (digits, number) = (self.number_digits(), terms::reversed_digits(number));
+        let (digits, number) = (self.number_digits(), search_index::reversed_digits(number));
         digits.zip(number).is_some_and(|(digits, number)| number_matches(&number, &digits))
     }
 
-    /// The terms a call must have one of each of, but for names and numbers, which are looked up by a part.
+    /// The terms that a call must have, except names and numbers, which may match in part.
     pub(crate) fn exact_terms(&self) -> Vec<(TermKind, &str)> {
         let mut terms = Vec::new();
         terms.extend(self.extension.as_deref().map(|value| (TermKind::Extension, value)));
@@ -61,7 +61,7 @@ impl Filter {
         terms
     }
 
-    /// Those of the wanted people that a call's terms do not tell apart from others who took part.
+    /// The persons whose role must be checked in the record, because terms do not contain roles.
     pub(crate) fn people(&self) -> impl Iterator<Item = &str> {
         [&self.customer, &self.answered_by, &self.user].into_iter().filter_map(Option::as_deref)
     }
@@ -75,10 +75,10 @@ impl Filter {
             && is(&self.user, &call.users)
     }
 
-    /// Whether a record is one of those asked for.
+    /// Whether a record matches.
     pub fn matches(&self, call: &Call) -> bool {
         let start_ms = call.start_time.as_millis();
-        let terms = terms::terms_of(call);
+        let terms = search_index::terms_of(call);
         let has = |kind: TermKind, is: &dyn Fn(&str) -> bool| {
             terms.keys().any(|(other, value)| *other == kind && is(value))
         };
@@ -101,12 +101,12 @@ impl Filter {
     }
 }
 
-/// The digits that a number must end with, last first.
+/// The digits that a number must end with, last digit first. `None` if the text has no digits.
 ///
-/// What people write before the digits that matter is dropped: `+`, the international prefix `00`, a trunk `0`
-/// as in `020 7946 0000` or `+44 (0)20`.
+/// What people write before the significant digits is dropped: `+`, the international prefix `00`, a trunk `0` as in
+/// `020 7946 0000` or `+44 (0)20`.
 pub(crate) fn digits_of(number: &str) -> Option<String> {
-    let digits = terms::reversed_digits(&number.replace("(0)", ""))?;
+    let digits = search_index::reversed_digits(&number.replace("(0)", ""))?;
     let significant = digits.trim_end_matches('0');
     Some(if significant.is_empty() || digits.len() <= 6 { digits } else { significant.to_owned() })
 }
@@ -122,10 +122,14 @@ fn is_named_by(call: &Call, id: &ParticipantId, text: &str) -> bool {
     let participant = call.participant(id);
     let known = participant.and_then(|one| one.phone_number.as_deref()).into_iter().chain(id.number());
     let short = participant.and_then(|one| one.extension_number.as_deref());
-    known.chain(short).filter_map(terms::reversed_digits).any(|number| number_matches(&number, &digits))
+    known
+        .chain(short)
+        .filter_map(search_index::reversed_digits)
+        .any(|number| number_matches(&number, &digits))
 }
 
-/// Whether a number ends so; short ones are extensions and match only whole. Both last digit first.
+/// Whether a number ends with some digits, both last digit first; up to six digits are an extension and must match as
+/// a whole.
 pub(crate) fn number_matches(number: &str, digits: &str) -> bool {
     match digits.len() {
         ..=6 => number == digits,
@@ -143,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn any_spelling_of_a_number_ends_alike() {
+    fn all_spellings_of_a_number_have_the_same_end() {
         for spelling in ["+1 404 555 0145", "(404) 555-0145", "404.555.0145", "4045550145", "0014045550145"] {
             let wanted = digits(spelling);
             assert!("14045550145".ends_with(&wanted), "{spelling}: {wanted}");

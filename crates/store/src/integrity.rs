@@ -1,5 +1,5 @@
-//! Whether everything that was durable is still there. A store that has lost something, or is a copy of another, goes on
-//! under another name: whoever follows its feed then notices that it is not the one from before.
+//! Detects loss of durable data when a store is opened. A store that lost something, or is a copy of another,
+//! continues under another name, so that readers of its feed recognize that it is not the one from before.
 
 use std::path::Path;
 
@@ -7,101 +7,105 @@ use rusqlite::{Connection, config::DbConfig};
 
 use crate::{
     Position, Store,
-    arrivals::ArrivalsFound,
+    arrivals::ArrivalsExtent,
     audit_log::{What, note},
     error::{Result, StoreError},
-    event_names::Incarnation,
-    wal,
+    external_ids::Incarnation,
+    wal_tail,
 };
 
-/// What a store was when it was opened.
+/// The findings of opening a store.
 #[derive(Debug, Default)]
-pub(crate) struct Opened {
-    /// It is a copy that nobody has started before.
+pub(crate) struct StartupCheck {
+    /// It is a copy that no service has run on.
     is_copy: bool,
-    /// What was durable once and is not there.
+    /// Descriptions of durable data that is missing.
     losses: Vec<String>,
-    /// Up to which notification that was found before.
-    accepted: Position,
-    /// Up to which notification one was known to be durable when something was assembled last.
-    arrived: Position,
-    /// Up to which notification any of the two files has had one.
+    /// The position up to which missing data was reported before.
+    reported: Position,
+    /// The last position that was known to be durable in `arrivals.db` at the last commit.
+    durable: Position,
+    /// The last position in either file.
     known: Position,
 }
 
-impl Opened {
-    /// Looks at the logs of a folder's files, before anybody opens them, and has SQLite read them. It reads a log once, up
-    /// to what is not as it was written, and writes over the rest: as long as the connections are open, that is settled.
-    pub(crate) fn in_logs_of(files: &[&Path]) -> Result<(Self, Vec<Connection>)> {
+impl StartupCheck {
+    /// Examines the logs of a folder's files before any of them is opened, and lets SQLite recover them. SQLite
+    /// recovers a log once, up to the first invalid frame, and overwrites the rest: what it found stays valid while
+    /// the connections are open.
+    pub(crate) fn examine_logs(files: &[&Path]) -> Result<(Self, Vec<Connection>)> {
         let mut found = Self::default();
         let mut connections = Vec::new();
         for file in files {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
-            match wal::tail(file) {
+            match wal_tail::tail(file) {
                 Ok(tail) if tail.lost_commits > 0 => found.losses.push(format!(
-                    "the log of {name} is damaged: {} transactions after that place are lost",
+                    "the log of {name} is damaged: {} transactions after the damaged place are lost",
                     tail.lost_commits
                 )),
                 Ok(tail) if tail.frames > 0 => connections.push(recover(file, tail.frames)?),
                 Ok(_) => {}
-                Err(error) => found.losses.push(format!("the log of {name} cannot be looked at: {error}")),
+                Err(error) => found.losses.push(format!("the log of {name} cannot be examined: {error}")),
             }
         }
         Ok((found, connections))
     }
 
-    /// Looks at the file itself.
-    pub(crate) fn look_at(&mut self, connection: &Connection) -> Result<Incarnation> {
-        let row = "SELECT name, is_copy, is_renewed, accepted FROM incarnation";
-        let (name, is_copy, is_renewed, accepted): (String, bool, bool, i64) =
+    /// Reads the name and the marks in the main database.
+    pub(crate) fn read_incarnation(&mut self, connection: &Connection) -> Result<Incarnation> {
+        let row = "SELECT name, is_copy, is_renewed, reported_position FROM incarnation";
+        let (name, is_copy, is_renewed, reported): (String, bool, bool, i64) =
             connection.query_row(row, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
-        (self.is_copy, self.accepted) = (is_copy, Position(accepted));
-        let arrived = connection.query_row("SELECT arrived FROM checkpoint", [], |row| row.get(0))?;
-        self.arrived = Position(arrived);
+        (self.is_copy, self.reported) = (is_copy, Position(reported));
+        let durable =
+            connection.query_row("SELECT durable_position FROM checkpoint", [], |row| row.get(0))?;
+        self.durable = Position(durable);
         Ok(Incarnation::new(&name, is_renewed))
     }
 
-    /// Up to which notification one was known to be durable when something was assembled last.
-    pub(crate) fn arrived(&self) -> Position {
-        self.arrived
+    /// The last position that was known to be durable in `arrivals.db` at the last commit.
+    pub(crate) fn durable(&self) -> Position {
+        self.durable
     }
 
-    /// Compares the two files: neither may end before what the other knows of it.
-    pub(crate) fn compare(&mut self, journal: Position, arrivals: ArrivalsFound) {
-        let ArrivalsFound { journaled, end } = arrivals;
-        self.known = journal.max(journaled).max(end).max(self.arrived);
-        if journal.max(self.accepted) < journaled {
+    /// Compares the two files: neither may end before a position that the other has recorded for it.
+    pub(crate) fn compare_files(&mut self, journal: Position, arrivals: ArrivalsExtent) {
+        let ArrivalsExtent { journaled, end } = arrivals;
+        self.known = journal.max(journaled).max(end).max(self.durable);
+        if journal.max(self.reported) < journaled {
             self.losses.push(format!(
                 "wholecall.db ends at notification {}, but {} had been reached: it has lost its end, or is an older file",
                 journal.0, journaled.0
             ));
         }
-        // A copy comes without the other file, and has what was in it.
+        // A copy consists of the main database alone, with the arrivals moved into it.
         if self.is_copy {
             return;
         }
-        let (nothing, had) = (Position::default(), journal.max(self.arrived));
-        // What has moved into the journal was durable there before. An empty file may be one that was just made.
-        let is_older = end > nothing && end.max(self.accepted) < journal;
-        let is_missing = journal.max(end).max(self.accepted) < self.arrived;
+        let reached = journal.max(self.durable);
+        // Everything in the journal was durable in `arrivals.db` before. An empty file may have been created just
+        // now.
+        let is_older = end > Position::default() && end.max(self.reported) < journal;
+        let is_missing = journal.max(end).max(self.reported) < self.durable;
         if is_older || is_missing {
             self.losses.push(format!(
                 "arrivals.db ends at notification {}, but {} had been reached: it has lost its end, or is an older file",
-                end.0, had.0
+                end.0, reached.0
             ));
         }
     }
 }
 
-/// A log is read again so often where less was read than lies there: what was read may be wrong where what is there is not.
-const READINGS: usize = 3;
+/// Maximum number of attempts to recover a log, if fewer frames were read than the file has: a read may fail although
+/// the file is intact.
+const MAX_RECOVERY_ATTEMPTS: usize = 3;
 
-/// Has SQLite read the log of a file, in which so many frames are to be read.
+/// Lets SQLite recover the log of a file, of which `frames` are expected.
 fn recover(file: &Path, frames: u64) -> Result<Connection> {
     let mut read = 0;
-    for _ in 0..READINGS {
+    for _ in 0..MAX_RECOVERY_ATTEMPTS {
         let connection = Connection::open(file)?;
-        // Who closes it last would write what was read into the file, and remove the log.
+        // Otherwise the last connection that closes would checkpoint the log and remove it.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         let recovered = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
         let counted = recovered
@@ -118,34 +122,34 @@ fn recover(file: &Path, frames: u64) -> Result<Connection> {
 }
 
 impl Store {
-    /// What was found to be missing of what had been durable, now and before.
+    /// Descriptions of durable data that is missing, found now and before.
     pub fn losses(&self) -> Result<Vec<String>> {
         let mut losses = self.read(|connection| {
-            let mut statement = connection.prepare_cached("SELECT what FROM losses ORDER BY loss")?;
+            let mut statement = connection.prepare_cached("SELECT description FROM losses ORDER BY loss")?;
             let rows = statement.query_map([], |row| row.get(0))?;
             Ok(rows.collect::<rusqlite::Result<Vec<String>>>()?)
         })?;
-        let found = &self.shared.opened.losses;
+        let found = &self.shared.startup.losses;
         losses.extend(found.iter().filter(|loss| !losses.contains(loss)).cloned().collect::<Vec<_>>());
         Ok(losses)
     }
 
-    /// Goes on as another store where this one is a copy or has lost something, and keeps what was lost. Blocks.
+    /// Gives the store a new name if it is a copy or lost something, and stores the losses. Blocks.
     pub(crate) fn renew_if_needed(&self) -> Result<()> {
-        let found = &self.shared.opened;
-        if !found.is_copy && found.losses.is_empty() {
+        let startup = &self.shared.startup;
+        if !startup.is_copy && startup.losses.is_empty() {
             return Ok(());
         }
-        let losses = found.losses.clone();
+        let losses = startup.losses.clone();
         self.renew(move |transaction| {
-            let mut insert = transaction.prepare_cached("INSERT INTO losses (what) VALUES (?1)")?;
+            let mut insert = transaction.prepare_cached("INSERT INTO losses (description) VALUES (?1)")?;
             losses.iter().try_for_each(|loss| insert.execute([loss]).map(drop))?;
             Ok(())
         })
     }
 
-    /// Goes on as another store: for a copy that was made otherwise than by a backup. What was lost before is forgotten.
-    /// Needs a store that no server runs on. Blocks.
+    /// Gives the store a new name and forgets its losses: for a copy that was not made by a backup. Needs a store
+    /// that no service runs on. Blocks.
     pub fn restore(&self) -> Result<()> {
         self.claim()?;
         let who = self.who.clone();
@@ -159,23 +163,23 @@ impl Store {
         &self,
         also: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<()> + Send + 'static,
     ) -> Result<()> {
-        let known = self.shared.opened.known.0;
-        // What was found to be missing is so once, and places beyond it are given.
+        let known = self.shared.startup.known.0;
+        // Reported positions are not reported again, and are not assigned again.
         let journal = self.read(|connection| {
             let end =
                 "SELECT max(position, (SELECT coalesce(max(position), 0) FROM journal)) FROM checkpoint";
             Ok(Position(connection.query_row(end, [], |row| row.get(0))?))
         })?;
-        let waiting = self.shared.arrivals.stored_after(journal, usize::MAX >> 1, usize::MAX)?.len();
+        let unjournaled = self.shared.arrivals.stored_after(journal, usize::MAX >> 1, usize::MAX)?.len();
         let known = known.max(journal.0);
         let name = self.writer().run(move |transaction, _| {
             also(transaction)?;
             let missing =
                 "UPDATE checkpoint SET removed_notifications = ?1 - ?2 - (SELECT count(*) FROM journal)";
-            transaction.execute(missing, [known, waiting as i64])?;
+            transaction.execute(missing, [known, unjournaled as i64])?;
             let renew =
                 "UPDATE incarnation SET name = lower(hex(randomblob(4))), is_copy = 0, is_renewed = 1,
-                     accepted = max(accepted, ?1) RETURNING name";
+                     reported_position = max(reported_position, ?1) RETURNING name";
             Ok(transaction.query_row(renew, [known], |row| row.get::<_, String>(0))?)
         })?;
         *self.shared.incarnation.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
@@ -183,7 +187,7 @@ impl Store {
         Ok(())
     }
 
-    /// Something known, sealed with the key of this store; none before there was one.
+    /// A known text, encrypted with the store's key. `None` if there is no key yet.
     pub fn key_check(&self) -> Result<Option<Vec<u8>>> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached("SELECT sealed FROM key_check")?;
@@ -192,7 +196,7 @@ impl Store {
         })
     }
 
-    /// Keeps it, if there is none yet. Blocks.
+    /// Stores it if there is none yet. Blocks.
     pub fn set_key_check(&self, sealed: Vec<u8>) -> Result<()> {
         self.writer().run(move |transaction, _| {
             transaction.execute("INSERT OR IGNORE INTO key_check VALUES (1, ?1)", [sealed])?;
@@ -200,9 +204,9 @@ impl Store {
         })
     }
 
-    /// Why nothing can be written; nothing if it can. Blocks.
+    /// Why writes fail. `None` if they succeed. Blocks.
     pub fn write_problem(&self) -> Option<StoreError> {
-        if let Some(problem) = &*self.problem() {
+        if let Some(problem) = &*self.commit_failure() {
             return Some(problem.repeat());
         }
         self.shared.arrivals.write_problem()
@@ -233,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clean_stop_leaves_everything_in_the_file() {
+    fn clean_stop_checkpoints_everything() {
         let (folder, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let store = Store::open(folder.path()).unwrap();
         receive(&store, 50);
@@ -250,8 +254,8 @@ mod tests {
         assert_eq!(again.losses().unwrap(), [""; 0]);
     }
 
-    /// Copies the files as they are while they are written, as a power failure leaves them.
-    fn as_they_are(from: &Path, to: &Path) {
+    /// Copies the files while they are being written, as a power failure leaves them.
+    fn copy_files(from: &Path, to: &Path) {
         for file in std::fs::read_dir(from).unwrap() {
             let file = file.unwrap();
             let name = file.file_name();
@@ -262,13 +266,13 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_end_is_noticed_and_the_store_goes_on_under_another_name() {
+    fn lost_end_is_detected_and_the_store_gets_a_new_name() {
         for log in ["wholecall.db-wal", "arrivals.db-wal"] {
             for percent in [5, 20, 60] {
                 let (folder, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
                 let store = Store::open(folder.path()).unwrap();
                 receive(&store, 50);
-                as_they_are(folder.path(), crashed.path());
+                copy_files(folder.path(), crashed.path());
                 let before = name(&store);
                 let path = crashed.path().join(log);
                 let mut bytes = std::fs::read(&path).unwrap();
@@ -282,7 +286,7 @@ mod tests {
                 assert_ne!(name(&damaged), before, "{log}, {percent} %");
                 drop(damaged);
                 let again = Store::open(crashed.path()).unwrap();
-                assert_eq!(again.losses().unwrap(), losses, "it is not forgotten");
+                assert_eq!(again.losses().unwrap(), losses, "losses are stored");
                 again.restore().unwrap();
                 assert_eq!(again.losses().unwrap(), [""; 0]);
             }
@@ -290,18 +294,18 @@ mod tests {
     }
 
     #[test]
-    fn a_crash_that_lost_nothing_is_no_loss() {
+    fn crash_without_loss_reports_none() {
         let (folder, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let store = Store::open(folder.path()).unwrap();
         receive(&store, 50);
-        as_they_are(folder.path(), crashed.path());
+        copy_files(folder.path(), crashed.path());
         let after = Store::open(crashed.path()).unwrap();
         after.claim().unwrap();
         assert_eq!((after.losses().unwrap(), name(&after)), (Vec::new(), name(&store)));
     }
 
     #[test]
-    fn an_older_file_beside_newer_arrivals_is_noticed() {
+    fn older_main_file_beside_newer_arrivals_is_detected() {
         let (folder, older) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let store = Store::open(folder.path()).unwrap();
         receive(&store, 10);
@@ -317,7 +321,7 @@ mod tests {
         assert!(losses[0].contains("ends at notification 10, but 20"), "{losses:?}");
         mixed.claim().unwrap();
         assert_ne!(name(&mixed), before);
-        // Places are never given twice.
+        // Positions are never assigned twice.
         receive(&mixed, 1);
         assert_eq!(*mixed.watch_journal().borrow(), Position(21));
     }
@@ -336,7 +340,7 @@ mod tests {
         store.commit(Assembled { checkpoint, made: Vec::new() }).unwrap();
     }
 
-    /// What a folder looks like once one of its files is replaced by what it was before.
+    /// A folder in which one file was replaced by its earlier version.
     fn with_older(file: &str, between: impl Fn(&Store), after: impl Fn(&Store)) -> tempfile::TempDir {
         let (folder, older) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let store = Store::open(folder.path()).unwrap();
@@ -350,8 +354,8 @@ mod tests {
         folder
     }
 
-    fn expect_noticed_once(folder: &Path, last: i64) {
-        // Whoever only looks changes nothing.
+    fn expect_reported_once(folder: &Path, last: i64) {
+        // Opening without the lock changes nothing.
         for _ in 0..2 {
             let losses = Store::open(folder).unwrap().losses().unwrap();
             assert!(losses.len() == 1 && losses[0].contains("arrivals.db ends at"), "{losses:?}");
@@ -361,62 +365,66 @@ mod tests {
         mixed.claim().unwrap();
         assert_ne!(name(&mixed), before);
         receive(&mixed, 1);
-        assert!(*mixed.watch_journal().borrow() > Position(last), "places are never given twice");
+        assert!(*mixed.watch_journal().borrow() > Position(last), "positions are never assigned twice");
         let after = name(&mixed);
         drop(mixed);
         let again = Store::open(folder).unwrap();
         again.claim().unwrap();
-        assert_eq!((again.losses().unwrap().len(), name(&again)), (1, after), "it is the same loss");
+        assert_eq!(
+            (again.losses().unwrap().len(), name(&again)),
+            (1, after),
+            "the same loss is reported once"
+        );
     }
 
     #[test]
-    fn older_arrivals_beside_a_newer_file_are_noticed() {
+    fn older_arrivals_beside_a_newer_main_file_are_detected() {
         // Everything was assembled in between.
         let folder = with_older("arrivals.db", |store| receive(store, 10), |store| receive(store, 10));
-        expect_noticed_once(folder.path(), 20);
-        // Some still waited.
+        expect_reported_once(folder.path(), 20);
+        // Some were still waiting.
         let folder = with_older("arrivals.db", |store| receive(store, 10), |store| wait(store, 5));
-        expect_noticed_once(folder.path(), 15);
+        expect_reported_once(folder.path(), 15);
     }
 
     #[test]
-    fn older_arrivals_that_still_have_what_was_assembled_since_are_noticed() {
+    fn older_arrivals_with_notifications_assembled_since_are_detected() {
         let (folder, older) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let store = Store::open(folder.path()).unwrap();
         wait(&store, 10);
-        as_they_are(folder.path(), older.path());
+        copy_files(folder.path(), older.path());
         receive(&store, 10);
         drop(store);
         for log in ["arrivals.db", "arrivals.db-wal"] {
             std::fs::copy(older.path().join(log), folder.path().join(log)).unwrap();
         }
-        expect_noticed_once(folder.path(), 20);
+        expect_reported_once(folder.path(), 20);
     }
 
     #[test]
-    fn a_batch_that_has_vanished_between_others_is_noticed_for_good() {
+    fn batch_missing_between_others_is_reported_permanently() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         receive(&store, 4);
         wait(&store, 6);
         drop(store);
         let arrivals = Connection::open(folder.path().join("arrivals.db")).unwrap();
-        assert_eq!(arrivals.execute("DELETE FROM batches WHERE last IN (7, 8)", []).unwrap(), 2);
+        assert_eq!(arrivals.execute("DELETE FROM batches WHERE last_position IN (7, 8)", []).unwrap(), 2);
         drop(arrivals);
         let store = Store::open(folder.path()).unwrap();
         assert_eq!(store.journal_after(Position(4), 100).unwrap().len(), 4);
-        let noticed = store.take_damage_news();
-        assert!(noticed.len() == 1 && noticed[0].place == "notifications 7 to 8", "{noticed:?}");
+        let reported = store.take_damage_news();
+        assert!(reported.len() == 1 && reported[0].place == "notifications 7 to 8", "{reported:?}");
         let checkpoint = *store.watch_journal().borrow();
         store.commit(Assembled { checkpoint, made: Vec::new() }).unwrap();
         drop(store);
         let again = Store::open(folder.path()).unwrap();
         let problems = again.journal_problems().unwrap();
-        assert_eq!(problems, ["10 should be there, 8 are: 2 are missing"]);
+        assert_eq!(problems, ["10 notifications are expected, 8 were found: 2 are missing"]);
     }
 
     #[test]
-    fn what_was_removed_on_purpose_is_not_missing() {
+    fn removed_notifications_are_not_missing() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         receive(&store, 10);
@@ -427,25 +435,25 @@ mod tests {
     }
 
     #[test]
-    fn missing_arrivals_are_noticed_where_something_waited_there() {
+    fn missing_arrivals_file_is_detected_if_it_had_unassembled_notifications() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         receive(&store, 10);
         wait(&store, 5);
         drop(store);
         std::fs::remove_file(folder.path().join("arrivals.db")).unwrap();
-        expect_noticed_once(folder.path(), 15);
+        expect_reported_once(folder.path(), 15);
     }
 
     #[test]
-    fn a_store_that_was_only_looked_at_or_crashed_has_lost_nothing() {
+    fn opening_a_crashed_store_without_the_lock_reports_no_loss() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         receive(&store, 10);
         wait(&store, 5);
         for _ in 0..2 {
             let crashed = tempfile::tempdir().unwrap();
-            as_they_are(folder.path(), crashed.path());
+            copy_files(folder.path(), crashed.path());
             for _ in 0..2 {
                 assert_eq!(Store::open(crashed.path()).unwrap().losses().unwrap(), [""; 0]);
             }
@@ -454,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_starts_a_backup_is_another_store() {
+    fn started_backup_gets_a_new_name() {
         let (folder, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let store = Store::open(folder.path()).unwrap();
         receive(&store, 3);
@@ -466,6 +474,6 @@ mod tests {
         drop(started);
         let again = Store::open(copy.path()).unwrap();
         again.claim().unwrap();
-        assert_eq!(name(&again), other, "and stays that one");
+        assert_eq!(name(&again), other, "the new name is stored");
     }
 }

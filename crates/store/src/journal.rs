@@ -1,22 +1,25 @@
-//! Every notification, in the order of arrival.
+//! The journal: every notification, in order of arrival.
 
-use rusqlite::{OptionalExtension, Row, Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 use tokio::sync::{oneshot, watch};
 
 use crate::{
     Position, Store, TenantId,
-    arrivals::{Arrival, Received},
+    arrivals::{Arrival, StoredArrival},
     codec::{self, Kind},
-    damage::Reading,
-    error::{Result, StoreError},
-    recovery,
-    writer::{Memory, Session},
+    error::Result,
+    journal_entries::{Entry, session_number},
+    writer_caches::{CachedSession, WriterCaches},
 };
 
-/// What was received takes its place in the journal.
-pub(crate) fn add(transaction: &Transaction<'_>, memory: &mut Memory, received: &Received) -> Result<()> {
-    let Received { position, tenant, arrived_ms, session, body } = received;
-    let session = give_number(transaction, memory, tenant.0, session)?;
+/// Moves an arrival into the journal.
+pub(crate) fn add(
+    transaction: &Transaction<'_>,
+    caches: &mut WriterCaches,
+    received: &StoredArrival,
+) -> Result<()> {
+    let StoredArrival { position, tenant, arrived_ms, session, body } = received;
+    let session = session_number_or_new(transaction, caches, tenant.0, session)?;
     let packed = codec::pack(Kind::Notification, body.as_bytes())?;
     transaction
         .prepare_cached("INSERT INTO journal VALUES (?1, ?2, ?3, ?4, ?5)")?
@@ -24,76 +27,54 @@ pub(crate) fn add(transaction: &Transaction<'_>, memory: &mut Memory, received: 
     Ok(())
 }
 
-/// The number of a session, given at first sight.
-fn give_number(transaction: &Transaction<'_>, memory: &mut Memory, tenant: i64, id: &str) -> Result<i64> {
-    if let Some(session) = memory.sessions.find(tenant, &[id]) {
+/// The number of a session, assigned with its first notification.
+fn session_number_or_new(
+    transaction: &Transaction<'_>,
+    caches: &mut WriterCaches,
+    tenant: i64,
+    id: &str,
+) -> Result<i64> {
+    if let Some(session) = caches.sessions.get(tenant, &[id]) {
         return Ok(session.number);
     }
-    let number = match recovery::session_number(transaction, tenant, id)? {
+    let number = match session_number(transaction, tenant, id)? {
         Some(number) => number,
         None => transaction
             .prepare_cached("INSERT INTO sessions (tenant, id) VALUES (?1, ?2)")?
             .insert(params![tenant, id])?,
     };
-    memory.sessions.remember(tenant, &[id], Session { number, call: None });
+    caches.sessions.insert(tenant, &[id], CachedSession { number, call: None });
     Ok(number)
 }
 
-/// A notification as it was kept.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    /// Its place in the journal.
-    pub position: Position,
-    /// Whose it is.
-    pub tenant: TenantId,
-    /// When it arrived, milliseconds since 1970.
-    pub arrived_ms: i64,
-    /// What was posted.
-    pub body: String,
-}
-
-impl Entry {
-    /// The same, or nothing where the row is damaged.
-    pub(crate) fn read_or_pass_over(reading: &Reading<'_>, row: &Row<'_>) -> Result<Option<Self>> {
-        let tenant = row.get(1).unwrap_or_default();
-        reading.pass_over(Self::read(row), tenant, || {
-            format!("notification {}", row.get::<_, i64>(0).unwrap_or_default())
-        })
-    }
-
-    /// From `position, tenant, arrived_ms, body`.
-    pub(crate) fn read(row: &Row<'_>) -> Result<Self> {
-        let packed = row.get_ref(3)?.as_blob().map_err(|error| StoreError::Damaged(error.to_string()))?;
-        Ok(Self {
-            position: Position(row.get(0)?),
-            tenant: TenantId(row.get(1)?),
-            arrived_ms: row.get(2)?,
-            body: codec::unpack_text(packed)?,
-        })
+impl From<&StoredArrival> for Entry {
+    fn from(arrival: &StoredArrival) -> Self {
+        let StoredArrival { position, tenant, arrived_ms, ref body, .. } = *arrival;
+        Self { position, tenant, arrived_ms, body: body.as_ref().to_owned() }
     }
 }
 
 impl Store {
-    /// Keeps what has arrived. The receiver hears when it is durable; that much may wait is limited
-    /// ([`StoreError::Overloaded`]), and so it is while nothing of it could be assembled.
+    /// Stores arrivals; the receiver gets the result when they are durable. Fails with [`StoreError::Overloaded`] if
+    /// too many are waiting, and with the error of the last commit as long as commits fail.
     pub fn append(&self, arrivals: Vec<Arrival>) -> Result<oneshot::Receiver<Result<()>>> {
-        match &*self.problem() {
+        match &*self.commit_failure() {
             Some(problem) => Err(problem.repeat()),
-            None => self.shared.arrivals.keep(arrivals),
+            None => self.shared.arrivals.append(arrivals),
         }
     }
 
-    /// Whether more of a tenant may wait to be written.
+    /// Whether a tenant may queue more notifications.
     pub fn has_room_for(&self, tenant: TenantId) -> bool {
         self.shared.arrivals.has_room_for(tenant)
     }
 
-    /// How far the journal has grown, as it grows.
+    /// Watches the position of the last durable notification.
     pub fn watch_journal(&self) -> watch::Receiver<Position> {
         self.shared.journal.subscribe()
     }
 
-    /// When the last notification of the journal arrived, milliseconds since 1970.
+    /// When the last notification of the journal arrived, milliseconds since 1970. `None` if it is empty.
     pub fn last_arrival_ms(&self) -> Result<Option<i64>> {
         self.read(|connection| {
             let sql = "SELECT arrived_ms FROM journal ORDER BY position DESC LIMIT 1";
@@ -101,7 +82,7 @@ impl Store {
         })
     }
 
-    /// Up to where the journal has been assembled.
+    /// The position up to which the journal has been assembled.
     pub fn checkpoint(&self) -> Result<Position> {
         self.read(|connection| {
             let position = connection.query_row("SELECT position FROM checkpoint", [], |row| row.get(0))?;
@@ -114,7 +95,7 @@ impl Store {
         self.journal_portion(position, limit, usize::MAX)
     }
 
-    /// The next entries after a position, in order: no more once they have so many bytes.
+    /// The next entries after a position, in order: at most `limit`, and no more once they have `limit_bytes`.
     pub fn journal_portion(
         &self,
         position: Position,
@@ -122,26 +103,26 @@ impl Store {
         limit_bytes: usize,
     ) -> Result<Vec<Entry>> {
         let arrivals = &self.shared.arrivals;
-        let at_hand = arrivals.at_hand_after(position, limit);
-        if !at_hand.is_empty() {
-            return Ok(at_hand);
+        let buffered = arrivals.buffered_after(position, limit);
+        if !buffered.is_empty() {
+            return Ok(buffered.iter().map(Entry::from).collect());
         }
-        // What moves into the journal meanwhile is found here, or there, or in both.
+        // Arrivals first: what moves into the journal meanwhile is found in one of the two, or in both.
         let arrived = arrivals.stored_after(position, limit, limit_bytes)?;
         let mut entries = self.journaled_after(position, limit, limit_bytes)?;
         let last = entries.last().map_or(position, |entry| entry.position);
         let following = arrived.iter().skip_while(|received| received.position <= last);
         let mut bytes: usize = entries.iter().map(|entry| entry.body.len()).sum();
-        // What is in the journal may have been cut off: what arrived later than the rest of it has to wait.
+        // If the byte limit cut off the journal, arrivals must wait until the rest of it is read.
         if bytes < limit_bytes {
             let following = following.take(limit - entries.len()).take_while(|received| {
                 let has_room = bytes < limit_bytes;
                 bytes += received.body.len();
                 has_room
             });
-            entries.extend(following.map(Received::entry));
+            entries.extend(following.map(Entry::from));
         }
-        arrivals.have_at_hand(arrived);
+        arrivals.buffer(arrived);
         Ok(entries)
     }
 
@@ -157,7 +138,7 @@ impl Store {
                 && bytes < limit_bytes
                 && let Some(row) = rows.next()?
             {
-                if let Some(entry) = Entry::read_or_pass_over(connection, row)? {
+                if let Some(entry) = Entry::read_or_skip(connection, row)? {
                     bytes += entry.body.len();
                     entries.push(entry);
                 }

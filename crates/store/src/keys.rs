@@ -1,57 +1,21 @@
-//! API keys: what each of them may do, until when, and when it was used last.
+//! API keys: their scope, expiry and last use.
 
-use rusqlite::{Transaction, params};
+use rusqlite::params;
 use tokio::sync::oneshot;
 
 use crate::{
-    NewSecret, Secret, SecretKind, Store, TenantView,
-    audit_log::{What, note},
-    error::{Result, StoreError},
-    tenants,
+    Store, TenantView,
+    error::Result,
+    secrets::{self, NewSecret, Secret, SecretKind},
 };
 
-/// The most API keys of a tenant.
-pub const MAX_KEYS: i64 = 100;
-
-/// What a key may do. Each scope includes those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Scope {
-    /// Read the tenant's data.
-    Read,
-    /// Take it away in the forms of other programs: CSV and vCon.
-    Export,
-    /// Change endpoints, import, send again, retry.
-    Write,
-    /// Erase, and manage keys.
-    Admin,
-}
-
-impl Scope {
-    /// All of them, the narrowest first.
-    pub const ALL: [Self; 4] = [Self::Read, Self::Export, Self::Write, Self::Admin];
-
-    /// As a word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Export => "export",
-            Self::Write => "write",
-            Self::Admin => "admin",
-        }
-    }
-
-    /// The scope of a word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == word)
-    }
-}
-
 impl Store {
-    /// Notes when keys were used last, by their numbers; the receiver learns when that is durable. No tenant changes by it.
+    /// Stores when keys were last used, by their numbers; the receiver gets the result when that is durable. Does not
+    /// raise the tenants' version.
     pub fn note_keys_used(&self, used: Vec<(i64, i64)>) -> Result<oneshot::Receiver<Result<()>>> {
         self.writer().submit(move |transaction, _| {
             let mut update = transaction.prepare_cached(
-                "UPDATE secrets SET used_ms = max(coalesce(used_ms, 0), ?2) WHERE secret = ?1",
+                "UPDATE secrets SET last_used_ms = max(coalesce(last_used_ms, 0), ?2) WHERE secret = ?1",
             )?;
             used.iter().try_for_each(|(key, used_ms)| update.execute(params![key, used_ms]).map(drop))?;
             Ok(())
@@ -60,58 +24,28 @@ impl Store {
 }
 
 impl TenantView {
-    /// The tenant's API keys, the oldest first.
+    /// The tenant's API keys, oldest first.
     pub fn keys(&self) -> Result<Vec<Secret>> {
         let mut secrets =
-            self.store.read_tenants(|connection| tenants::secrets(connection, self.tenant.0))?;
+            self.store.read_tenants(|connection| secrets::secrets(connection, self.tenant.0))?;
         secrets.retain(|secret| secret.kind == SecretKind::Key);
         Ok(secrets)
     }
 
-    /// Adds an API key to the tenant; its number. Blocks.
+    /// Adds an API key; returns its number. Blocks.
     pub fn add_key(&self, key: NewSecret, now_ms: i64) -> Result<i64> {
         self.store.add_secret(self.tenant, key, now_ms)
     }
 
-    /// Removes an API key of the tenant; false if there is none of that number. Blocks.
+    /// Removes an API key; returns whether it existed. Blocks.
     pub fn remove_key(&self, number: i64) -> Result<bool> {
         let (tenant, who) = (self.tenant, self.store.who.clone());
-        self.store.change_tenants(move |transaction, _| {
+        self.store.change_configuration(move |transaction, _| {
             let is_key = "SELECT 1 FROM secrets WHERE tenant = ?1 AND secret = ?2 AND kind = 'key'";
             if !transaction.prepare_cached(is_key)?.exists(params![tenant.0, number])? {
                 return Ok(false);
             }
-            tenants::remove_secret(transaction, &who, tenant.0, number)
+            secrets::remove_secret(transaction, &who, tenant.0, number)
         })
     }
-}
-
-/// Refuses one key more than there may be.
-pub(crate) fn expect_room(transaction: &Transaction<'_>, tenant: i64) -> Result<()> {
-    let count = "SELECT count(*) FROM secrets WHERE tenant = ?1 AND kind = 'key'";
-    let keys: i64 = transaction.prepare_cached(count)?.query_row([tenant], |row| row.get(0))?;
-    match keys < MAX_KEYS {
-        true => Ok(()),
-        false => Err(StoreError::Exists(format!("a tenant has {MAX_KEYS} API keys at most"))),
-    }
-}
-
-/// Enters into the audit log that a secret was added or removed.
-pub(crate) fn note_change(
-    transaction: &Transaction<'_>,
-    who: &crate::Who,
-    tenant: i64,
-    kind: SecretKind,
-    is_added: bool,
-    object: &str,
-) -> Result<()> {
-    let what = match (kind, is_added) {
-        // The service renews them by itself.
-        (SecretKind::Subscription, _) => return Ok(()),
-        (SecretKind::Key, true) => What::KeyAdd,
-        (SecretKind::Key, false) => What::KeyRemove,
-        (SecretKind::Verification, true) => What::TokenAdd,
-        (SecretKind::Verification, false) => What::TokenRemove,
-    };
-    note(transaction, who, Some(tenant), what, object)
 }

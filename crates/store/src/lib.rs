@@ -1,20 +1,20 @@
-//! What must not be lost: the journal of notifications, the calls assembled from it with all their
-//! versions, the feed of changes, and the tenants they belong to.
+//! The store: the journal of notifications, the calls assembled from it with all their versions, the feed of changes,
+//! and the tenants they belong to.
 //!
-//! One way in for what arrives ([`Store::append`]), one for what was assembled ([`Store::commit`]), and
-//! for a tenant's own data one way out: [`Store::of`] gives a view that can see nothing else. That the data lies in an
-//! SQLite file is this crate's own affair; nothing of it shows in these types.
+//! Notifications enter by [`Store::append`], assembled calls by [`Store::commit`]. A tenant's data is read through
+//! [`Store::of`], whose view sees only that tenant. No type of the interface shows that the data is in SQLite files.
 
 mod announcements;
 mod arrivals;
-mod assembled;
-mod audit;
 mod audit_log;
 mod backup;
+mod call_row;
 mod calls;
 mod changes;
-mod claim;
+mod check;
 mod codec;
+mod commit;
+mod configuration;
 mod connections;
 mod damage;
 mod deliveries;
@@ -22,27 +22,33 @@ mod directories;
 mod endpoints;
 mod erasure;
 mod error;
-mod event_names;
+mod events;
+mod external_ids;
+mod file_permissions;
 mod filter;
+mod instance_lock;
 mod integrity;
 mod journal;
+mod journal_entries;
 mod keys;
-mod lately;
-mod log;
-mod priority;
-mod private;
+mod queue_visits;
 mod readers;
-mod recovery;
+mod recent_cache;
 mod rejected;
-mod resending;
 mod retention;
 mod schema;
+mod search_index;
+mod secrets;
 mod stats;
+mod stored_call;
+mod tenant_id;
 mod tenants;
-mod terms;
-mod visits;
-mod wal;
+mod thread_priority;
+mod wal_checkpointer;
+mod wal_tail;
+mod warm_start;
 mod writer;
+mod writer_caches;
 
 use std::{
     path::{Path, PathBuf},
@@ -52,19 +58,18 @@ use std::{
 use tokio::sync::watch;
 
 pub use arrivals::Arrival;
-use arrivals::{Arrivals, End};
-pub use assembled::{Assembled, Committing, Made, VersionKind};
-pub use audit::{AuditedCall, AuditedEntry, Stray};
+use arrivals::{Arrivals, JournalEnd};
 pub use audit_log::{Actor, AuditEntry, AuditQuery, MAX_DONE, MAX_REFUSED, NewAuditEntry, What, Who};
 pub use backup::Backup;
 pub use calls::{CallPage, Found, StoredVersion};
 pub use changes::{ChangeKind, Published, StoredChange};
-use claim::Claim;
+pub use check::{AuditedCall, AuditedEntry, Stray};
+pub use commit::{Assembled, Committing, Made, VersionKind};
 pub use connections::{ConnectedAccount, Gap};
 pub use damage::Damage;
-use damage::{Damages, Reading};
+use damage::{DamageLog, TolerantConnection};
 pub use deliveries::{
-    Attempt, Delivery, DeliveryState, EventId, Fed, Outgoing, Recorded, Tried, Verdict, kind,
+    Attempt, Delivery, DeliveryState, Fed, Listed, Outgoing, Recorded, Replay, Tried, Verdict,
 };
 pub use directories::StoredDirectory;
 pub use endpoints::{
@@ -73,25 +78,29 @@ pub use endpoints::{
 };
 pub use erasure::{Erasure, Kept, Rewritten};
 pub use error::{Result, StoreError};
-pub use event_names::CursorError;
-use event_names::Incarnation;
+pub use events::{EventId, kind};
+pub use external_ids::CursorError;
+use external_ids::Incarnation;
 pub use filter::Filter;
-use integrity::Opened;
-pub use journal::Entry;
-pub use keys::{MAX_KEYS, Scope};
-use log::Checkpointer;
-pub use priority::step_back;
+use instance_lock::InstanceLock;
+use integrity::StartupCheck;
+pub use journal_entries::Entry;
 pub use readers::Cancel;
 use readers::Readers;
-pub use recovery::{RecentCall, StoredCall};
 pub use rejected::{Refusal, Refused};
-pub use resending::{Listed, Replay};
 pub use retention::Expiry;
+pub use secrets::{MAX_KEYS, NewSecret, Scope, Secret, SecretKind};
 pub use stats::{CountedFor, Stats};
-pub use tenants::{NewSecret, NewTenant, Secret, SecretKind, Tenant, TenantId, TenantSettings};
-use writer::{Memory, News, Writer};
+pub use stored_call::StoredCall;
+pub use tenant_id::TenantId;
+pub use tenants::{NewTenant, Tenant, TenantSettings};
+pub use thread_priority::step_back;
+use wal_checkpointer::WalCheckpointer;
+pub use warm_start::RecentCall;
+use writer::{CommitSignals, Writer};
+use writer_caches::WriterCaches;
 
-/// A place in the journal or in the feed of changes; 0 is before the first.
+/// A position in the journal or in the feed of changes; 0 is before the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Position(pub i64);
 
@@ -101,11 +110,11 @@ impl Position {
     }
 }
 
-/// The store. Copies share one.
+/// The store. Clones share the same connections.
 #[derive(Debug, Clone)]
 pub struct Store {
     shared: Arc<Shared>,
-    /// Who makes changes through this copy.
+    /// The actor that the audit log names for changes made through this handle.
     who: Arc<Who>,
 }
 
@@ -113,113 +122,113 @@ pub struct Store {
 struct Shared {
     path: PathBuf,
     incarnation: RwLock<Incarnation>,
-    opened: Opened,
-    damages: Arc<Damages>,
+    startup: StartupCheck,
+    damages: Arc<DamageLog>,
     arrivals: Arrivals,
     writer: Writer,
     readers: Readers,
-    /// For looking up tenants, which never waits for anybody's query.
+    /// Used to look up tenants, so that a lookup never waits for another query.
     tenant_readers: Readers,
-    /// How far the journal has grown with what arrives.
+    /// The position of the last notification that is durable.
     journal: watch::Sender<Position>,
-    news: News,
-    claim: Claim,
-    /// Why what was assembled last could not be kept.
-    problem: Mutex<Option<StoreError>>,
+    signals: CommitSignals,
+    instance_lock: InstanceLock,
+    /// Why the last commit of assembled calls failed. `None` if it succeeded.
+    commit_failure: Mutex<Option<StoreError>>,
 }
 
-/// The file within the data folder.
+/// The database file in the data folder.
 pub const FILE_NAME: &str = "wholecall.db";
 
-/// So many queries may run at once. The server answers requests with half of them at most, so that deliveries and the
-/// assembler never wait for what tenants ask.
-const READERS: usize = 8;
+/// Maximum number of concurrent queries. The server uses at most half of them for requests, so that deliveries and
+/// the assembler never wait for a tenant's query.
+const MAX_CONCURRENT_QUERIES: usize = 8;
 
 impl Store {
-    /// Opens the store in a folder, which must be there: for looking after it, not for beginning one.
+    /// Opens the store in a folder that already has one: for administration, not for creating it.
     pub fn open_existing(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE_NAME);
         match path.is_file() {
             true => Self::open(folder),
-            false => Err(StoreError::Open { path, problem: "there is no such file".to_owned() }),
+            false => Err(StoreError::Open { path, problem: "the file does not exist".to_owned() }),
         }
     }
 
-    /// Opens the store in a folder; makes both if they are not there.
+    /// Opens the store in a folder; creates both if they do not exist.
     pub fn open(folder: &Path) -> Result<Self> {
-        let cannot =
+        let open_error =
             |error: std::io::Error| StoreError::Open { path: folder.to_owned(), problem: error.to_string() };
-        private::make_folder(folder).map_err(cannot)?;
+        file_permissions::create_folder(folder).map_err(open_error)?;
         let path = folder.join(FILE_NAME);
-        // Somebody who writes changes the logs while they are looked at.
-        let is_quiet = !claim::is_claimed(&path);
-        let (mut opened, _recovered) = match is_quiet {
-            true => Opened::in_logs_of(&[&path, &folder.join(arrivals::FILE_NAME)])?,
-            false => (Opened::default(), Vec::new()),
+        // A process that writes changes the write-ahead logs while they are checked.
+        let has_no_writer = !instance_lock::is_locked(&path);
+        let (mut startup, _recovered) = match has_no_writer {
+            true => StartupCheck::examine_logs(&[&path, &folder.join(arrivals::FILE_NAME)])?,
+            false => (StartupCheck::default(), Vec::new()),
         };
         let connection = schema::open_writer(&path)?;
-        let damages: Arc<Damages> = Arc::default();
-        // What retention has removed is not counted again: the checkpoint knows how far both had come.
-        let (journal, memory) = connection.query_row(
+        let damages: Arc<DamageLog> = Arc::default();
+        // Positions of removed rows are not assigned again: the checkpoint has the highest ones.
+        let (journal, caches) = connection.query_row(
             "SELECT max(position, (SELECT coalesce(max(position), 0) FROM journal)), cursor,
                  coalesce((SELECT arrived_ms FROM journal ORDER BY position DESC LIMIT 1), 0)
              FROM checkpoint",
             [],
             |row| {
                 let cursor = Position(row.get(1)?);
-                let memory = Memory { cursor, damages: damages.clone(), ..Memory::default() };
-                Ok((End { position: Position(row.get(0)?), arrived_ms: row.get(2)? }, memory))
+                let caches = WriterCaches { cursor, damages: damages.clone(), ..WriterCaches::default() };
+                Ok((JournalEnd { position: Position(row.get(0)?), arrived_ms: row.get(2)? }, caches))
             },
         )?;
-        let incarnation = opened.look_at(&connection)?;
-        let news = News {
-            changes: watch::Sender::new(memory.cursor),
-            rewrites: watch::Sender::new(memory.rewrites),
+        let incarnation = startup.read_incarnation(&connection)?;
+        let signals = CommitSignals {
+            changes: watch::Sender::new(caches.cursor),
+            data_epoch: watch::Sender::new(caches.data_epoch),
         };
-        let journal_news = watch::Sender::new(journal.position);
+        let journal_position = watch::Sender::new(journal.position);
         let arrivals =
-            Arrivals::open(folder, journal, opened.arrived(), journal_news.clone(), damages.clone())?;
-        if is_quiet {
-            opened.compare(journal.position, arrivals.found());
+            Arrivals::open(folder, journal, startup.durable(), journal_position.clone(), damages.clone())?;
+        if has_no_writer {
+            startup.compare_files(journal.position, arrivals.extent_at_open());
         }
-        let readers = Readers::open(&path, READERS)?;
+        let readers = Readers::open(&path, MAX_CONCURRENT_QUERIES)?;
         let tenant_readers = Readers::open(&path, 1)?;
-        let checkpointer = Checkpointer::start(schema::open_checkpointer(&path)?)?;
-        let writer = Writer::start(connection, checkpointer, memory, news.clone())?;
+        let checkpointer = WalCheckpointer::start(schema::open_checkpointer(&path)?)?;
+        let writer = Writer::start(connection, checkpointer, caches, signals.clone())?;
         let shared = Shared {
             path,
             incarnation: RwLock::new(incarnation),
-            opened,
+            startup,
             damages,
             arrivals,
             writer,
             readers,
             tenant_readers,
-            journal: journal_news,
-            news,
-            claim: Claim::default(),
-            problem: Mutex::default(),
+            journal: journal_position,
+            signals,
+            instance_lock: InstanceLock::default(),
+            commit_failure: Mutex::default(),
         };
         Ok(Self { shared: Arc::new(shared), who: Arc::default() })
     }
 
-    /// Where the data is.
+    /// The path of the database file.
     pub fn path(&self) -> &Path {
         &self.shared.path
     }
 
-    /// How many bytes more the disk takes; none where that cannot be found out.
+    /// Free bytes on the disk. `None` if that cannot be determined.
     pub fn free_bytes(&self) -> Option<u64> {
         #[cfg(target_os = "linux")]
         {
-            let about = rustix::fs::statvfs(self.path()).ok()?;
-            Some(about.f_bavail.saturating_mul(about.f_frsize))
+            let stats = rustix::fs::statvfs(self.path()).ok()?;
+            Some(stats.f_bavail.saturating_mul(stats.f_frsize))
         }
         #[cfg(not(target_os = "linux"))]
         None
     }
 
-    /// A tenant's own data, and nothing else.
+    /// A view of one tenant's data.
     pub fn of(&self, tenant: TenantId) -> TenantView {
         TenantView { store: self.clone(), tenant }
     }
@@ -228,31 +237,35 @@ impl Store {
         &self.shared.writer
     }
 
-    fn problem(&self) -> MutexGuard<'_, Option<StoreError>> {
-        self.shared.problem.lock().unwrap_or_else(PoisonError::into_inner)
+    fn commit_failure(&self) -> MutexGuard<'_, Option<StoreError>> {
+        self.shared.commit_failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads; all that `read` sees is of one moment.
-    fn read<T>(&self, read: impl FnOnce(&Reading<'_>) -> Result<T>) -> Result<T> {
-        self.at_one_moment(&self.shared.readers, read)
+    /// Reads in one transaction: `read` sees a single snapshot.
+    fn read<T>(&self, read: impl FnOnce(&TolerantConnection<'_>) -> Result<T>) -> Result<T> {
+        self.in_snapshot(&self.shared.readers, read)
     }
 
-    /// The same for what every request waits for: who it is that asks.
-    fn read_tenants<T>(&self, read: impl FnOnce(&Reading<'_>) -> Result<T>) -> Result<T> {
-        self.at_one_moment(&self.shared.tenant_readers, read)
+    /// The same for looking up tenants and keys, which every request waits for.
+    fn read_tenants<T>(&self, read: impl FnOnce(&TolerantConnection<'_>) -> Result<T>) -> Result<T> {
+        self.in_snapshot(&self.shared.tenant_readers, read)
     }
 
-    fn at_one_moment<T>(&self, readers: &Readers, read: impl FnOnce(&Reading<'_>) -> Result<T>) -> Result<T> {
+    fn in_snapshot<T>(
+        &self,
+        readers: &Readers,
+        read: impl FnOnce(&TolerantConnection<'_>) -> Result<T>,
+    ) -> Result<T> {
         readers.with(|connection| {
-            let moment = connection.unchecked_transaction()?;
-            let found = read(&Reading { connection: &moment, damages: &self.shared.damages })?;
-            moment.finish()?;
+            let snapshot = connection.unchecked_transaction()?;
+            let found = read(&TolerantConnection { connection: &snapshot, damages: &self.shared.damages })?;
+            snapshot.finish()?;
             Ok(found)
         })
     }
 }
 
-/// What belongs to one tenant.
+/// The data of one tenant.
 #[derive(Debug, Clone)]
 pub struct TenantView {
     store: Store,
@@ -260,12 +273,12 @@ pub struct TenantView {
 }
 
 impl TenantView {
-    /// Whose data this is.
+    /// The tenant whose data this is.
     pub fn tenant(&self) -> TenantId {
         self.tenant
     }
 
-    fn read<T>(&self, read: impl FnOnce(&Reading<'_>, i64) -> Result<T>) -> Result<T> {
+    fn read<T>(&self, read: impl FnOnce(&TolerantConnection<'_>, i64) -> Result<T>) -> Result<T> {
         self.store.read(|connection| read(connection, self.tenant.0))
     }
 }

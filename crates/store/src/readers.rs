@@ -1,4 +1,4 @@
-//! Connections that only read, and how a query ends whose caller no longer waits for it.
+//! A pool of read-only connections, and the cancellation of queries whose callers stopped waiting.
 
 use std::{
     cell::RefCell,
@@ -17,71 +17,71 @@ use crate::{
     schema,
 };
 
-/// A pool of read-only connections. Whoever needs one blocks until one is free.
+/// A pool of read-only connections. Blocks until one is free.
 #[derive(Debug)]
 pub(crate) struct Readers {
     free: Mutex<Vec<Connection>>,
     freed: Condvar,
-    /// Whether a service runs on it, which has async tasks that nothing may block.
-    serves: AtomicBool,
+    /// Whether a service uses it, whose async tasks must not block.
+    is_serving: AtomicBool,
 }
 
 impl Readers {
     pub(crate) fn open(path: &Path, count: usize) -> Result<Self> {
         let free = (0..count).map(|_| schema::open_reader(path)).collect::<Result<_>>()?;
-        Ok(Self { free: Mutex::new(free), freed: Condvar::new(), serves: AtomicBool::new(false) })
+        Ok(Self { free: Mutex::new(free), freed: Condvar::new(), is_serving: AtomicBool::new(false) })
     }
 
-    /// From now on a service runs on it.
-    pub(crate) fn serve(&self) {
-        self.serves.store(true, Ordering::Relaxed);
+    /// Marks it as used by a service.
+    pub(crate) fn mark_serving(&self) {
+        self.is_serving.store(true, Ordering::Relaxed);
     }
 
-    /// Reads with one of the connections. Blocks: never call it on a thread that runs async tasks.
+    /// Reads with one of the connections. Blocks: must not be called on a thread that runs async tasks.
     pub(crate) fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        if self.serves.load(Ordering::Relaxed) {
+        if self.is_serving.load(Ordering::Relaxed) {
             assert_may_block();
         }
-        let lent = self.lend();
-        let Some(connection) = &lent.connection else { return Err(StoreError::Closed) };
+        let borrowed = self.borrow();
+        let Some(connection) = &borrowed.connection else { return Err(StoreError::Closed) };
         match CURRENT.with_borrow(Clone::clone) {
             None => read(connection),
             Some(cancel) => cancel.guard(connection, read),
         }
     }
 
-    fn lend(&self) -> Lent<'_> {
+    fn borrow(&self) -> Borrowed<'_> {
         let mut free = lock(&self.free);
         loop {
             match free.pop() {
-                Some(connection) => return Lent { readers: self, connection: Some(connection) },
+                Some(connection) => return Borrowed { readers: self, connection: Some(connection) },
                 None => free = self.freed.wait(free).unwrap_or_else(PoisonError::into_inner),
             }
         }
     }
 }
 
-/// A connection in use; dropped, also by a panic of the query, it is free again.
-struct Lent<'r> {
+/// A borrowed connection; it returns to the pool when dropped, also by a panic of the query.
+struct Borrowed<'r> {
     readers: &'r Readers,
     connection: Option<Connection>,
 }
 
-impl Drop for Lent<'_> {
+impl Drop for Borrowed<'_> {
     fn drop(&mut self) {
         lock(&self.readers.free).extend(self.connection.take());
         self.readers.freed.notify_one();
     }
 }
 
-/// Cancels queries. Copies share one.
+/// Cancels queries. Clones share their state.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel(Arc<Mutex<Cancelling>>);
 
 #[derive(Default)]
 struct Cancelling {
     is_cancelled: bool,
-    /// Interrupts the query that is running.
+    /// Interrupts the running query.
     running: Option<InterruptHandle>,
 }
 
@@ -92,12 +92,12 @@ impl fmt::Debug for Cancelling {
 }
 
 thread_local! {
-    /// What cancels the queries of this thread.
+    /// Cancels the queries of this thread.
     static CURRENT: RefCell<Option<Cancel>> = const { RefCell::new(None) };
 }
 
 impl Cancel {
-    /// The query that is running ends with [`StoreError::Cancelled`], and so does each that is begun later.
+    /// Ends the running query with [`StoreError::Cancelled`], and each later one.
     pub fn cancel(&self) {
         let mut state = lock(&self.0);
         state.is_cancelled = true;
@@ -111,7 +111,7 @@ impl Cancel {
         lock(&self.0).is_cancelled
     }
 
-    /// Does something on this thread, whose queries can be cancelled meanwhile.
+    /// Runs work on this thread; its queries can be cancelled meanwhile.
     pub fn cover<T>(&self, work: impl FnOnce() -> T) -> T {
         struct Restore(Option<Cancel>);
         impl Drop for Restore {
@@ -142,8 +142,8 @@ impl Cancel {
     }
 }
 
-/// In debug builds, panics on a thread that runs async tasks: whoever waits there for the disk or for a free connection
-/// stops every task of that thread, those that receive notifications among them.
+/// In debug builds, panics on a thread that runs async tasks: waiting there for the disk or for a connection stops
+/// all tasks of the thread, including those that receive notifications.
 fn assert_may_block() {
     #[cfg(debug_assertions)]
     {
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_that_is_cancelled_ends_and_its_connection_can_be_used_again() {
+    fn cancelled_query_ends_and_its_connection_is_reusable() {
         let folder = tempfile::tempdir().unwrap();
         let readers = readers(folder.path(), 1);
         let cancel = Cancel::default();
@@ -194,14 +194,14 @@ mod tests {
         });
         assert!(matches!(ended, Err(StoreError::Cancelled)), "{ended:?}");
         assert!(began.elapsed() < Duration::from_secs(5));
-        // What comes later for the same caller is not even begun, and others are not concerned.
+        // Later queries of the same caller do not start, and other callers are not affected.
         assert!(matches!(cancel.cover(|| readers.with(endless)), Err(StoreError::Cancelled)));
         let one = |connection: &Connection| Ok(connection.query_row("SELECT 1", [], |row| row.get(0))?);
         assert_eq!(readers.with::<i64>(one).unwrap(), 1);
     }
 
     #[test]
-    fn a_query_that_panics_gives_its_connection_back() {
+    fn panicking_query_returns_its_connection() {
         let folder = tempfile::tempdir().unwrap();
         let readers = readers(folder.path(), 1);
         for _ in 0..3 {
@@ -213,10 +213,10 @@ mod tests {
 
     #[cfg(debug_assertions)]
     #[test]
-    fn a_query_on_a_thread_that_runs_async_tasks_is_a_fault() {
+    fn query_on_an_async_thread_panics_in_debug_builds() {
         let folder = tempfile::tempdir().unwrap();
         let readers = readers(folder.path(), 1);
-        readers.serve();
+        readers.mark_serving();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let query = || runtime.block_on(async { readers.with(|_| Ok(())) });
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(query)).is_err());

@@ -1,5 +1,6 @@
-//! What was posted to a hook with the right token and is no notification of the tenant: acknowledged, and kept for a while, so
-//! that somebody can look at it and have it judged again. Each tenant's share is bounded in bytes: the oldest goes first.
+//! Rejected bodies: posted to a hook with the right token, acknowledged, but not notifications of the tenant. They
+//! are stored for some time, to be read or accepted later. Each tenant's share is limited in bytes: the oldest
+//! are removed first.
 
 use rusqlite::{Connection, OptionalExtension, Row, Rows, Transaction, params};
 use tokio::sync::oneshot;
@@ -8,59 +9,59 @@ use crate::{
     Store, TenantId, TenantView,
     audit_log::{What, note},
     codec::{self, Kind},
-    damage::Reading,
+    damage::TolerantConnection,
     error::{Result, StoreError},
 };
 
-/// For each tenant.
+/// Maximum bytes of rejected bodies of a tenant.
 const MAX_TENANT_BYTES: i64 = 32 << 20;
 
-/// A reason may repeat what was posted.
+/// Maximum length of a reason, which may quote the body.
 const MAX_REASON_CHARS: usize = 300;
 
-/// A body that is no notification of the tenant, packed and ready to be kept apart.
+/// A rejected body, compressed and ready to be stored.
 #[derive(Debug)]
 pub struct Refusal {
     tenant: TenantId,
     arrived_ms: i64,
     reason: String,
     body: Vec<u8>,
-    /// How much was posted, where that is more than is kept.
+    /// Number of bytes that were posted. `None` if the whole body is stored.
     posted_bytes: Option<i64>,
 }
 
 impl Refusal {
-    /// Says why it was not taken.
+    /// Compresses a body.
     pub fn new(tenant: TenantId, arrived_ms: i64, reason: String, body: &[u8]) -> Result<Self> {
         let body = codec::pack(Kind::Notification, body)?;
         let reason = reason.chars().take(MAX_REASON_CHARS).collect();
         Ok(Self { tenant, arrived_ms, reason, body, posted_bytes: None })
     }
 
-    /// Of which only the beginning is kept: this many bytes were posted, as far as they were read.
+    /// Marks the body as the beginning of a longer one, of which `posted_bytes` were read.
     pub fn cut_from(self, posted_bytes: usize) -> Self {
         Self { posted_bytes: Some(posted_bytes as i64), ..self }
     }
 }
 
-/// A body that was posted and is no notification of the tenant.
+/// A stored rejected body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// To name it by; never given twice.
+    /// Its id; never assigned twice.
     pub id: i64,
     /// When it arrived, milliseconds since 1970.
     pub arrived_ms: i64,
-    /// Why it was not taken.
+    /// Why it was rejected.
     pub reason: String,
-    /// How many bytes were posted, where only the beginning is kept.
+    /// Number of bytes that were posted. `None` if the whole body is stored.
     pub cut_from_bytes: Option<i64>,
-    /// Whether it is to be judged again as soon as a service runs.
+    /// Whether a running service is to classify it again.
     pub is_marked: bool,
 }
 
-const COLUMNS: &str = "position, arrived_ms, reason, bytes, retry";
+const COLUMNS: &str = "id, arrived_ms, reason, posted_bytes, retry";
 
-fn refused(row: &Row<'_>) -> rusqlite::Result<Refused> {
+fn read_row(row: &Row<'_>) -> rusqlite::Result<Refused> {
     Ok(Refused {
         id: row.get(0)?,
         arrived_ms: row.get(1)?,
@@ -70,92 +71,93 @@ fn refused(row: &Row<'_>) -> rusqlite::Result<Refused> {
     })
 }
 
-/// Those of the rows that can be read.
-fn readable(reading: &Reading<'_>, tenant: i64, mut rows: Rows<'_>) -> Result<Vec<Refused>> {
+/// Reads the rows, without damaged ones.
+fn read_rows(reader: &TolerantConnection<'_>, tenant: i64, mut rows: Rows<'_>) -> Result<Vec<Refused>> {
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let read = refused(row).map_err(StoreError::from);
+        let read = read_row(row).map_err(StoreError::from);
         let place = || format!("rejected body {}", row.get::<_, i64>(0).unwrap_or_default());
-        found.extend(reading.pass_over(read, tenant, place)?);
+        found.extend(reader.skip_damaged(read, tenant, place)?);
     }
     Ok(found)
 }
 
 impl TenantView {
-    /// How many bodies were rejected, and the last of them, newest first.
+    /// The number of rejected bodies, and the latest of them, newest first.
     pub fn quarantined(&self, limit: usize) -> Result<(u64, Vec<Refused>)> {
         let count: i64 = self.read(|connection, tenant| {
             Ok(connection
-                .prepare_cached("SELECT count(*) FROM quarantine WHERE tenant = ?1")?
+                .prepare_cached("SELECT count(*) FROM rejected WHERE tenant = ?1")?
                 .query_row([tenant], |row| row.get(0))?)
         })?;
         Ok((count as u64, self.rejected(None, limit)?))
     }
 
-    /// What was rejected, newest first; `before` an id of the page before.
+    /// Rejected bodies, newest first. `before` is the last id of the previous page.
     pub fn rejected(&self, before: Option<i64>, limit: usize) -> Result<Vec<Refused>> {
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM quarantine WHERE tenant = ?1 AND position < ?2
-                 ORDER BY position DESC LIMIT ?3"
+                "SELECT {COLUMNS} FROM rejected WHERE tenant = ?1 AND id < ?2
+                 ORDER BY id DESC LIMIT ?3"
             ))?;
             let rows = statement.query(params![tenant, before.unwrap_or(i64::MAX), limit as i64])?;
-            readable(connection, tenant, rows)
+            read_rows(connection, tenant, rows)
         })
     }
 
-    /// One of them, and what of it is kept.
+    /// A rejected body by its id.
     pub fn rejected_body(&self, id: i64) -> Result<Option<(Refused, Vec<u8>)>> {
         self.read(|connection, tenant| {
             let found = connection
                 .prepare_cached(&format!(
-                    "SELECT {COLUMNS}, body FROM quarantine WHERE tenant = ?1 AND position = ?2"
+                    "SELECT {COLUMNS}, body FROM rejected WHERE tenant = ?1 AND id = ?2"
                 ))?
-                .query_row(params![tenant, id], |row| Ok((refused(row)?, row.get::<_, Vec<u8>>(5)?)))
+                .query_row(params![tenant, id], |row| Ok((read_row(row)?, row.get::<_, Vec<u8>>(5)?)))
                 .optional()?;
             found.map(|(refused, packed)| Ok((refused, codec::unpack(&packed)?))).transpose()
         })
     }
 
-    /// Those after an id that are to be judged again, oldest first.
+    /// Bodies after an id that are to be classified again, oldest first.
     pub fn rejected_to_retry(&self, after: i64, limit: usize) -> Result<Vec<Refused>> {
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM quarantine WHERE tenant = ?1 AND retry = 1 AND position > ?2
-                 ORDER BY position LIMIT ?3"
+                "SELECT {COLUMNS} FROM rejected WHERE tenant = ?1 AND retry = 1 AND id > ?2
+                 ORDER BY id LIMIT ?3"
             ))?;
             let rows = statement.query(params![tenant, after, limit as i64])?;
-            readable(connection, tenant, rows)
+            read_rows(connection, tenant, rows)
         })
     }
 }
 
 impl Store {
-    /// Keeps a body apart that was posted and is no notification. The receiver hears when it is durable.
+    /// Stores a rejected body; the receiver gets the result when it is durable.
     pub fn quarantine(&self, refusal: Refusal) -> Result<oneshot::Receiver<Result<()>>> {
         self.writer().submit(move |transaction, _| {
             let Refusal { tenant, arrived_ms, reason, body, posted_bytes } = refusal;
             transaction
                 .prepare_cached(
-                    "INSERT INTO quarantine (tenant, arrived_ms, reason, body, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
+                    "INSERT INTO rejected (tenant, arrived_ms, reason, body, posted_bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
                 )?
                 .execute(params![tenant.0, arrived_ms, reason, body, posted_bytes])?;
-            make_room(transaction, tenant.0)
+            enforce_limit(transaction, tenant.0)
         })
     }
 
-    /// Has some of what was rejected, or all of it, judged again by a service that runs, or by the next one; tells how much.
+    /// Marks rejected bodies, or all of them, to be classified again by a service that runs now or later; returns
+    /// their number.
     pub fn mark_for_retry(&self, tenant: TenantId, ids: Option<Vec<i64>>) -> Result<usize> {
         let who = self.who.clone();
-        self.change_tenants(move |transaction, _| {
+        self.change_configuration(move |transaction, _| {
             note(transaction, &who, Some(tenant.0), What::RejectedRetry, &listed(ids.as_deref()))?;
             match ids {
                 None => Ok(transaction
-                    .prepare_cached("UPDATE quarantine SET retry = 1 WHERE tenant = ?1 AND retry = 0")?
+                    .prepare_cached("UPDATE rejected SET retry = 1 WHERE tenant = ?1 AND retry = 0")?
                     .execute([tenant.0])?),
-                Some(ids) => for_each(
+                Some(ids) => execute_for_each(
                     transaction,
-                    "UPDATE quarantine SET retry = 1 WHERE tenant = ?1 AND position = ?2",
+                    "UPDATE rejected SET retry = 1 WHERE tenant = ?1 AND id = ?2",
                     tenant,
                     &ids,
                 ),
@@ -163,42 +165,40 @@ impl Store {
         })
     }
 
-    /// Notes that one of them was judged again, and why it is still not taken. Blocks.
+    /// Stores why a body was rejected again. Blocks.
     pub fn note_rejected_again(&self, tenant: TenantId, id: i64, reason: String) -> Result<()> {
         self.writer().run(move |transaction, _| {
             let reason: String = reason.chars().take(MAX_REASON_CHARS).collect();
             transaction
-                .prepare_cached(
-                    "UPDATE quarantine SET retry = 0, reason = ?3 WHERE tenant = ?1 AND position = ?2",
-                )?
+                .prepare_cached("UPDATE rejected SET retry = 0, reason = ?3 WHERE tenant = ?1 AND id = ?2")?
                 .execute(params![tenant.0, id, reason])?;
             Ok(())
         })
     }
 
-    /// Removes some of what was rejected; tells how much there was. Blocks.
+    /// Removes rejected bodies; returns their number. Blocks.
     pub fn remove_rejected(&self, tenant: TenantId, ids: Vec<i64>) -> Result<usize> {
         let who = self.who.clone();
         self.writer().run(move |transaction, _| {
             note(transaction, &who, Some(tenant.0), What::RejectedRemove, &listed(Some(&ids)))?;
-            for_each(transaction, "DELETE FROM quarantine WHERE tenant = ?1 AND position = ?2", tenant, &ids)
+            execute_for_each(transaction, "DELETE FROM rejected WHERE tenant = ?1 AND id = ?2", tenant, &ids)
         })
     }
 
-    /// Removes up to so much of what was rejected before a time, of all tenants; tells how much there was. Blocks.
+    /// Removes up to `limit` bodies of all tenants that were rejected before a time; returns their number. Blocks.
     pub fn remove_rejected_before(&self, before_ms: i64, limit: usize) -> Result<usize> {
         self.writer().run(move |transaction, _| {
             Ok(transaction
                 .prepare_cached(
-                    "DELETE FROM quarantine WHERE position IN (
-                         SELECT position FROM quarantine WHERE arrived_ms < ?1 LIMIT ?2)",
+                    "DELETE FROM rejected WHERE id IN (
+                         SELECT id FROM rejected WHERE arrived_ms < ?1 LIMIT ?2)",
                 )?
                 .execute(params![before_ms, limit as i64])?)
         })
     }
 }
 
-/// Ids in the audit log, which cuts what is long.
+/// Lists ids for the audit log, which limits the length.
 fn listed(ids: Option<&[i64]>) -> String {
     match ids {
         None => "all".to_owned(),
@@ -206,30 +206,35 @@ fn listed(ids: Option<&[i64]>) -> String {
     }
 }
 
-fn for_each(transaction: &Transaction<'_>, sql: &str, tenant: TenantId, ids: &[i64]) -> Result<usize> {
+fn execute_for_each(
+    transaction: &Transaction<'_>,
+    sql: &str,
+    tenant: TenantId,
+    ids: &[i64],
+) -> Result<usize> {
     let mut statement = transaction.prepare_cached(sql)?;
     ids.iter().try_fold(0, |done, id| Ok(done + statement.execute(params![tenant.0, id])?))
 }
 
-/// Removes the oldest of a tenant's until the rest is within its bounds.
-fn make_room(transaction: &Transaction<'_>, tenant: i64) -> Result<()> {
-    while kept_bytes(transaction, tenant)? > MAX_TENANT_BYTES {
+/// Removes a tenant's oldest bodies until the rest is within the limit.
+fn enforce_limit(transaction: &Transaction<'_>, tenant: i64) -> Result<()> {
+    while stored_bytes(transaction, tenant)? > MAX_TENANT_BYTES {
         let removed = transaction
             .prepare_cached(
-                "DELETE FROM quarantine WHERE position IN (
-                     SELECT position FROM quarantine WHERE tenant = ?1 ORDER BY position LIMIT 8)",
+                "DELETE FROM rejected WHERE id IN (
+                     SELECT id FROM rejected WHERE tenant = ?1 ORDER BY id LIMIT 8)",
             )?
             .execute([tenant])?;
         if removed == 0 {
-            return Err(StoreError::Damaged("more is counted as rejected than there is".to_owned()));
+            return Err(StoreError::Damaged("the bytes counted as rejected exceed those stored".to_owned()));
         }
     }
     Ok(())
 }
 
-fn kept_bytes(connection: &Connection, tenant: i64) -> Result<i64> {
+fn stored_bytes(connection: &Connection, tenant: i64) -> Result<i64> {
     let bytes = connection
-        .prepare_cached("SELECT bytes FROM quarantine_bytes WHERE tenant = ?1")?
+        .prepare_cached("SELECT bytes FROM rejected_bytes WHERE tenant = ?1")?
         .query_row([tenant], |row| row.get(0))
         .optional()?;
     Ok(bytes.unwrap_or(0))
@@ -258,7 +263,7 @@ mod tests {
         store.quarantine(refusal).unwrap().blocking_recv().unwrap().unwrap();
     }
 
-    /// Bytes that cannot be packed.
+    /// Bytes that cannot be compressed.
     fn noise(seed: u64, length: usize) -> Vec<u8> {
         let mut state = seed;
         let mut next = || {
@@ -269,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_goes_when_a_tenant_has_used_up_its_bytes() {
+    fn oldest_bodies_are_removed_beyond_the_tenant_s_limit() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let (acme, bob) = (tenant(&store, "acme"), tenant(&store, "bob"));
@@ -277,29 +282,29 @@ mod tests {
         for seed in 0..140 {
             reject(&store, acme, &noise(seed + 1, 256 << 10));
         }
-        let kept = store.of(acme).rejected(None, 1_000).unwrap();
-        assert!((100..130).contains(&kept.len()), "{}", kept.len());
-        assert_eq!(store.of(acme).rejected_body(kept[0].id).unwrap().unwrap().1, noise(140, 256 << 10));
+        let stored = store.of(acme).rejected(None, 1_000).unwrap();
+        assert!((100..130).contains(&stored.len()), "{}", stored.len());
+        assert_eq!(store.of(acme).rejected_body(stored[0].id).unwrap().unwrap().1, noise(140, 256 << 10));
         assert_eq!(store.of(bob).rejected(None, 10).unwrap().len(), 1);
-        let bytes = store.read(|connection| kept_bytes(connection, acme.0)).unwrap();
+        let bytes = store.read(|connection| stored_bytes(connection, acme.0)).unwrap();
         let sum: i64 = store
             .read(|connection| {
-                let sql = "SELECT sum(length(body) + 300) FROM quarantine WHERE tenant = ?1";
+                let sql = "SELECT sum(length(body) + 300) FROM rejected WHERE tenant = ?1";
                 Ok(connection.query_row(sql, [acme.0], |row| row.get(0))?)
             })
             .unwrap();
         assert_eq!(bytes, sum);
         assert!(bytes <= MAX_TENANT_BYTES);
-        let ids: Vec<i64> = kept.iter().map(|refused| refused.id).collect();
+        let ids: Vec<i64> = stored.iter().map(|refused| refused.id).collect();
         assert_eq!(store.remove_rejected(bob, ids.clone()).unwrap(), 0, "another tenant's");
         assert_eq!(store.remove_rejected(acme, ids.clone()).unwrap(), ids.len());
-        assert_eq!(store.read(|connection| kept_bytes(connection, acme.0)).unwrap(), 0);
+        assert_eq!(store.read(|connection| stored_bytes(connection, acme.0)).unwrap(), 0);
         reject(&store, acme, b"a further one");
-        assert!(store.of(acme).rejected(None, 1).unwrap()[0].id > ids[0], "a number was given twice");
+        assert!(store.of(acme).rejected(None, 1).unwrap()[0].id > ids[0], "an id was assigned twice");
     }
 
     #[test]
-    fn what_is_kept_long_enough_expires() {
+    fn bodies_expire() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let acme = tenant(&store, "acme");
@@ -310,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_reason_is_cut_and_a_cut_body_says_so() {
+    fn long_reason_is_cut_and_a_cut_body_states_its_length() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let acme = tenant(&store, "acme");
@@ -321,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_marked_is_found_until_it_was_judged_again() {
+    fn marked_bodies_are_listed_until_classified_again() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let acme = tenant(&store, "acme");
@@ -329,7 +334,7 @@ mod tests {
         let version = store.tenants_version().unwrap();
         let second = store.of(acme).rejected(None, 10).unwrap()[1].id;
         assert_eq!(store.mark_for_retry(acme, Some(vec![second, 99])).unwrap(), 1);
-        assert!(store.tenants_version().unwrap() > version, "a service beside it has to notice");
+        assert!(store.tenants_version().unwrap() > version, "a running service must notice");
         assert_eq!(store.of(acme).rejected_to_retry(0, 10).unwrap()[0].id, second);
         store.note_rejected_again(acme, second, "still".to_owned()).unwrap();
         assert!(store.of(acme).rejected_to_retry(0, 10).unwrap().is_empty());

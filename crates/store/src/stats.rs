@@ -1,54 +1,55 @@
-//! How many calls there were, how they came out, and how long they took. From columns: no record is read.
+//! Statistics of calls: numbers, outcomes and durations. Computed from columns, without reading records.
 
 use std::{collections::BTreeMap, ops::Range};
 
 use rusqlite::{Connection, Row, params};
 
-use crate::{TenantView, error::Result, terms::TermKind, visits::OPEN};
+use crate::{TenantView, error::Result, queue_visits::OPEN, search_index::TermKind};
 
-/// What calls are counted by.
+/// The key by which calls are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CountedFor {
-    /// Each extension that took part. Its figures are its own part in the call: its ringing, talk and hold.
+    /// Each extension that took part, with its own ringing, talk and hold.
     Extension,
-    /// Each queue that was visited. Its figures are those of the visits: how they came out, how long callers waited.
+    /// Each queue that was visited, with the outcomes and waits of the visits.
     Queue,
 }
 
-/// The figures of some calls. Only calls that are over count, but for queues, which count visits.
+/// Figures of a group of calls. Only completed calls count; for queues, each visit counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// How many.
+    /// Number of calls.
     pub calls: u64,
-    /// In which people talked.
+    /// Number of calls in which people talked.
     pub answered: u64,
-    /// In which somebody was rung in vain.
+    /// Number of calls that rang and were not answered.
     pub missed: u64,
-    /// Whose caller left before anybody was rung, or while waiting in the queue.
+    /// Number of calls whose caller hung up before anything rang, or while waiting in the queue.
     pub abandoned: u64,
-    /// That a machine took a message of.
+    /// Number of calls that went to voicemail.
     pub voicemail: u64,
-    /// For a queue: how many visits there were. They are `answered`, `left`, `overflowed`, `abandoned`, `unknown` or `open`.
+    /// For a queue: number of visits. Each is one of `answered`, `left`, `overflowed`, `abandoned`, `unknown` or
+    /// `open`.
     pub offered: u64,
-    /// Visits that the caller left by a key.
+    /// Number of visits that the caller left by pressing a key.
     pub left: u64,
-    /// Visits after which the queue sent the call elsewhere.
+    /// Number of visits after which the queue sent the call elsewhere.
     pub overflowed: u64,
-    /// Visits of which it is not known how they came out.
+    /// Number of visits with an unknown outcome.
     pub unknown: u64,
-    /// Visits of live calls that have not come out yet.
+    /// Number of visits of live calls that have not ended.
     pub open: u64,
-    /// All their talk.
+    /// Total talk time.
     pub talk_ms: i64,
-    /// All their hold.
+    /// Total hold time.
     pub hold_ms: i64,
-    /// All transfers in them, blind or attended.
+    /// Total number of transfers, blind or attended.
     pub transfers: u64,
     waits_ms: Vec<i64>,
 }
 
 impl Stats {
-    /// From `outcome, wait_ms, talk_ms, hold_ms, transfers`, from a column on.
+    /// Adds a call from the columns `outcome, wait_ms, talk_ms, hold_ms, transfers`, starting at `first`.
     fn add(&mut self, row: &Row<'_>, first: usize) -> Result<()> {
         self.calls += 1;
         match row.get_ref(first)?.as_str().unwrap_or_default() {
@@ -65,7 +66,7 @@ impl Stats {
         Ok(())
     }
 
-    /// Adds a visit to a queue: `outcome, wait_ms`, from a column on.
+    /// Adds a queue visit from the columns `outcome, wait_ms`, starting at `first`.
     fn add_visit(&mut self, row: &Row<'_>, first: usize) -> Result<()> {
         self.offered += 1;
         match row.get_ref(first)?.as_str().unwrap_or_default() {
@@ -73,7 +74,7 @@ impl Stats {
             "Left" => self.left += 1,
             "Overflowed" => self.overflowed += 1,
             "Abandoned" => self.abandoned += 1,
-            // Its wait is not over.
+            // Its wait has not ended.
             OPEN => {
                 self.open += 1;
                 return Ok(());
@@ -89,7 +90,7 @@ impl Stats {
         self
     }
 
-    /// How long at most so many in a hundred waited: the nearest rank, a wait that there was. None without calls.
+    /// The percentile of the waits, by nearest rank. `None` without calls.
     pub fn wait_ms(&self, percent: usize) -> Option<i64> {
         let rank = (self.waits_ms.len() * percent).div_ceil(100).max(1);
         self.waits_ms.get(rank - 1).copied()
@@ -97,12 +98,12 @@ impl Stats {
 }
 
 impl TenantView {
-    /// The calls that began within a time, by stretches of it. `stretch` says which stretch a time is in: from and up to
-    /// when; one that it is asked for again goes on. Stretches without calls are left out.
+    /// The calls that started within a range, grouped by interval. `interval_of` returns the interval that contains a
+    /// time. Intervals without calls are left out.
     pub fn stats_by_time(
         &self,
         time: Range<i64>,
-        stretch: impl Fn(i64) -> Range<i64>,
+        interval_of: impl Fn(i64) -> Range<i64>,
     ) -> Result<Vec<(i64, Stats)>> {
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(
@@ -113,18 +114,18 @@ impl TenantView {
             let mut buckets: Vec<(Range<i64>, Stats)> = Vec::new();
             while let Some(row) = rows.next()? {
                 let start_ms = row.get(0)?;
-                if buckets.last().is_none_or(|(stretch, _)| !stretch.contains(&start_ms)) {
-                    buckets.push((stretch(start_ms), Stats::default()));
+                if buckets.last().is_none_or(|(interval, _)| !interval.contains(&start_ms)) {
+                    buckets.push((interval_of(start_ms), Stats::default()));
                 }
                 if let Some((_, stats)) = buckets.last_mut() {
                     stats.add(row, 1)?;
                 }
             }
-            Ok(buckets.into_iter().map(|(stretch, stats)| (stretch.start, stats.finish())).collect())
+            Ok(buckets.into_iter().map(|(interval, stats)| (interval.start, stats.finish())).collect())
         })
     }
 
-    /// The calls that began within a time, by extension or queue, which are named by their ids.
+    /// The calls that started within a range, grouped by the id of the extension or queue.
     pub fn stats_by_part(&self, time: Range<i64>, by: CountedFor) -> Result<BTreeMap<String, Stats>> {
         self.read(|connection, tenant| match by {
             CountedFor::Extension => extensions(connection, tenant, &time),
@@ -135,9 +136,9 @@ impl TenantView {
 
 fn extensions(connection: &Connection, tenant: i64, time: &Range<i64>) -> Result<BTreeMap<String, Stats>> {
     let mut statement = connection.prepare_cached(
-        "SELECT value, outcome, part.wait_ms, part.talk_ms, part.hold_ms, transfers
-         FROM terms JOIN call_terms AS part USING (term) JOIN calls USING (call)
-         WHERE terms.tenant = ?1 AND kind = ?2 AND part.start_ms >= ?3 AND part.start_ms < ?4
+        "SELECT value, outcome, figures.ring_ms, figures.talk_ms, figures.hold_ms, transfers
+         FROM terms JOIN call_terms AS figures USING (term) JOIN calls USING (call)
+         WHERE terms.tenant = ?1 AND kind = ?2 AND figures.start_ms >= ?3 AND figures.start_ms < ?4
              AND outcome NOT NULL AND state != 'live'",
     )?;
     let kind = TermKind::Extension.as_str();
@@ -149,7 +150,7 @@ fn extensions(connection: &Connection, tenant: i64, time: &Range<i64>) -> Result
     Ok(stats.into_iter().map(|(value, stats)| (value, stats.finish())).collect())
 }
 
-/// Visits by their queues; `calls` are those that they are of.
+/// Visits grouped by queue; `calls` counts the calls that they are of.
 fn queues(connection: &Connection, tenant: i64, time: &Range<i64>) -> Result<BTreeMap<String, Stats>> {
     let mut statement = connection.prepare_cached(
         "SELECT value, outcome, visit.wait_ms, call
@@ -176,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranks_of_waits() {
+    fn percentiles_of_waits_use_the_nearest_rank() {
         let of = |waits: &[i64]| Stats { waits_ms: waits.to_vec(), ..Stats::default() };
         assert_eq!(of(&[]).wait_ms(50), None);
         assert_eq!((of(&[7]).wait_ms(50), of(&[7]).wait_ms(90)), (Some(7), Some(7)));

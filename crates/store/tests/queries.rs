@@ -1,6 +1,6 @@
-//! What calls are found by and counted for: records are committed as an assembler would, and asked for.
+//! Searches and statistics over records that are committed as an assembler would commit them.
 
-#![allow(clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -13,7 +13,7 @@ use wholecall_store::{
 struct Calls {
     view: TenantView,
     store: Store,
-    made: i64,
+    count: i64,
     _folder: TempDir,
 }
 
@@ -30,16 +30,16 @@ impl Calls {
             pseudonym_salt: [0; 32],
         };
         let tenant = store.add_tenant(new).unwrap();
-        Self { view: store.of(tenant), store, made: 0, _folder: folder }
+        Self { view: store.of(tenant), store, count: 0, _folder: folder }
     }
 
-    /// A version of a call, which differs from a plain one in some members.
-    fn make(&mut self, id: &str, members: Value) {
-        self.made += 1;
+    /// Commits a version of a call, a plain one with some members replaced.
+    fn commit(&mut self, id: &str, members: Value) {
+        self.count += 1;
         let mut record: Value =
             serde_json::from_str(include_str!("../../server/src/deliver/lane/call.json")).unwrap();
         record["id"] = json!(id);
-        record["version"] = json!(self.made);
+        record["version"] = json!(self.count);
         for (name, value) in members.as_object().unwrap() {
             record[name] = value.clone();
         }
@@ -47,11 +47,11 @@ impl Calls {
         let call: Call = serde_json::from_value(record).unwrap();
         let made = Made {
             tenant: self.view.tenant(),
-            at_ms: self.made,
-            position: Position(self.made),
+            at_ms: self.count,
+            position: Position(self.count),
             what: VersionKind::Version { kind, call: Box::new(call) },
         };
-        self.store.commit(Assembled { checkpoint: Position(self.made), made: vec![made] }).unwrap();
+        self.store.commit(Assembled { checkpoint: Position(self.count), made: vec![made] }).unwrap();
     }
 
     fn found(&self, filter: &Filter) -> Vec<String> {
@@ -74,14 +74,14 @@ impl Calls {
         self.view.stats_by_part(all, CountedFor::Queue).unwrap().into_iter().collect()
     }
 
-    fn expect_sound(&self) {
+    fn expect_no_problems(&self) {
         for call in self.store.audit_calls(0, 100).unwrap() {
             assert_eq!(call.problems, [""; 0], "{}", call.id);
         }
     }
 }
 
-/// The plain call's customer and the user who talked.
+/// The plain call's customer, and the user who talked.
 const CUSTOMER: &str = "tel:+17705550132";
 const USER: &str = "ext:400131426104";
 
@@ -90,12 +90,12 @@ fn some(text: &str) -> Option<String> {
 }
 
 #[test]
-fn people_are_found_in_the_part_that_they_have_in_a_call() {
+fn people_are_found_by_their_role_in_a_call() {
     let mut calls = Calls::new();
-    calls.make("s-1", json!({ "customer": CUSTOMER, "answeredBy": USER, "users": [USER] }));
-    // The same people, but the customer answered; and a record of an earlier version, which does not say.
-    calls.make("s-2", json!({ "customer": CUSTOMER, "answeredBy": CUSTOMER, "users": [USER] }));
-    calls.make("s-3", json!({}));
+    calls.commit("s-1", json!({ "customer": CUSTOMER, "answeredBy": USER, "users": [USER] }));
+    // The same people, but the customer answered; and a record of an earlier version without these members.
+    calls.commit("s-2", json!({ "customer": CUSTOMER, "answeredBy": CUSTOMER, "users": [USER] }));
+    calls.commit("s-3", json!({}));
     for customer in [CUSTOMER, "+17705550132", "(770) 555-0132"] {
         let filter = Filter { customer: some(customer), ..Filter::default() };
         assert_eq!(calls.found(&filter), ["s-1", "s-2"], "{customer}");
@@ -108,29 +108,29 @@ fn people_are_found_in_the_part_that_they_have_in_a_call() {
     assert_eq!(calls.found(&filter), ["s-2"]);
     let user = Filter { user: some(USER), ..Filter::default() };
     assert_eq!(calls.found(&user), ["s-1", "s-2"]);
-    let nobody = Filter { user: some(CUSTOMER), ..Filter::default() };
-    assert_eq!(calls.found(&nobody), [""; 0], "a customer is no user");
+    let not_a_user = Filter { user: some(CUSTOMER), ..Filter::default() };
+    assert_eq!(calls.found(&not_a_user), [""; 0], "a customer is not a user");
     let both = Filter { answered_by: some(USER), ..user.clone() };
     assert_eq!(calls.found(&both), ["s-1"]);
     let extension = Filter { extension: some("400131426104"), ..Filter::default() };
-    assert_eq!(calls.found(&extension).len(), 3, "what was found before still is");
-    // What a record said before does not count for it as it is, but as of then.
-    calls.make("s-1", json!({ "customer": CUSTOMER, "answeredBy": null, "users": [] }));
+    assert_eq!(calls.found(&extension).len(), 3, "other filters still match");
+    // An earlier version does not match a query of the current one, but matches one as of its time.
+    calls.commit("s-1", json!({ "customer": CUSTOMER, "answeredBy": null, "users": [] }));
     assert_eq!(calls.found(&both), [""; 0]);
     assert_eq!(calls.found_as_of(&both, Some(2)), ["s-1"]);
-    calls.expect_sound();
+    calls.expect_no_problems();
 }
 
 #[test]
-fn a_short_number_is_found_also_where_it_has_a_member_of_its_own() {
+fn extension_number_in_its_own_member_is_found() {
     let mut calls = Calls::new();
     let person = json!([{
         "id": USER, "kind": "user", "phoneNumber": "+14045550114", "extensionNumber": "104",
         "extensionId": "400131426104", "name": null, "displayName": "Extension 104", "observed": true,
         "roles": [], "legs": [], "ringMs": 0, "talkMs": 0, "holdMs": 0,
     }]);
-    calls.make("s-1", json!({ "participants": person, "answeredBy": USER }));
-    calls.make("s-2", json!({}));
+    calls.commit("s-1", json!({ "participants": person, "answeredBy": USER }));
+    calls.commit("s-2", json!({}));
     let number = Filter { number: some("104"), ..Filter::default() };
     assert_eq!(calls.found(&number), ["s-1"]);
     let answered_by = Filter { answered_by: some("104"), ..Filter::default() };
@@ -138,19 +138,19 @@ fn a_short_number_is_found_also_where_it_has_a_member_of_its_own() {
 }
 
 #[test]
-fn calls_are_found_by_how_the_customer_was_left() {
+fn calls_are_found_by_end_state() {
     let mut calls = Calls::new();
-    calls.make("s-1", json!({ "endState": "queued" }));
-    calls.make("s-2", json!({ "endState": "talking" }));
-    calls.make("s-3", json!({}));
+    calls.commit("s-1", json!({ "endState": "queued" }));
+    calls.commit("s-2", json!({ "endState": "talking" }));
+    calls.commit("s-3", json!({}));
     let queued = Filter { end_state: Some(EndState::Queued), ..Filter::default() };
     assert_eq!(calls.found(&queued), ["s-1"]);
-    calls.make("s-1", json!({ "endState": "none" }));
+    calls.commit("s-1", json!({ "endState": "none" }));
     assert_eq!(calls.found(&queued), [""; 0]);
     assert_eq!(calls.found_as_of(&queued, Some(2)), ["s-1"]);
     let nothing = Filter { end_state: Some(EndState::Nothing), ..Filter::default() };
     assert_eq!(calls.found(&nothing), ["s-1"]);
-    calls.expect_sound();
+    calls.expect_no_problems();
 }
 
 fn visit(queue: &str, outcome: Option<&str>, wait_ms: i64) -> Value {
@@ -162,19 +162,19 @@ fn visit(queue: &str, outcome: Option<&str>, wait_ms: i64) -> Value {
 }
 
 #[test]
-fn a_queue_s_columns_add_up() {
+fn queue_statistics_add_up() {
     let mut calls = Calls::new();
-    // Twice in one queue, and in another between.
+    // Two visits to one queue, and one to another between.
     let visits = [
         visit("7", Some("Overflowed"), 5_000),
         visit("8", Some("Left"), 1_000),
         visit("7", Some("Answered"), 9_000),
     ];
-    calls.make("s-1", json!({ "queues": visits }));
-    calls.make("s-2", json!({ "queues": [visit("7", None, 700)] }));
-    calls.make("s-3", json!({ "queues": [visit("7", Some("Abandoned"), 3_000)] }));
+    calls.commit("s-1", json!({ "queues": visits }));
+    calls.commit("s-2", json!({ "queues": [visit("7", None, 700)] }));
+    calls.commit("s-3", json!({ "queues": [visit("7", Some("Abandoned"), 3_000)] }));
     let live = |outcome| json!({ "state": "live", "endTime": null, "queues": [visit("7", outcome, 60_000)] });
-    calls.make("s-4", live(None));
+    calls.commit("s-4", live(None));
     let queues = calls.queues();
     let [(first, seven), (second, eight)] = &queues[..] else { panic!("{queues:?}") };
     assert_eq!((first.as_str(), second.as_str()), ("7", "8"));
@@ -189,12 +189,13 @@ fn a_queue_s_columns_add_up() {
         "open waits do not count"
     );
     assert_eq!((columns(eight), eight.offered), ([0, 1, 0, 0, 0, 0], 1));
-    calls.expect_sound();
-    // A live call's visit that is answered is open no more; a visit that turns out to be none is none.
-    calls.make("s-4", live(Some("Answered")));
-    calls.make("s-1", json!({ "queues": [visit("7", Some("Answered"), 14_000)] }));
+    calls.expect_no_problems();
+    // A live call's visit is no longer open when it is answered; a visit that a later version does not contain is
+    // removed.
+    calls.commit("s-4", live(Some("Answered")));
+    calls.commit("s-1", json!({ "queues": [visit("7", Some("Answered"), 14_000)] }));
     let queues = calls.queues();
     assert_eq!(queues.len(), 1);
     assert_eq!((columns(&queues[0].1), queues[0].1.offered), ([2, 0, 0, 1, 1, 0], 4));
-    calls.expect_sound();
+    calls.expect_no_problems();
 }

@@ -1,4 +1,4 @@
-//! A folder under observation: what is planned for it, what happened, and what of it is durable.
+//! An observed folder: its planned faults, what happened, and what is durable.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -18,7 +18,7 @@ use crate::{
 
 static OBSERVED: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
 
-/// A folder under observation, as long as this is not dropped. Folders within it are not.
+/// An observed folder, until this is dropped. Its subfolders are not observed.
 #[derive(Debug)]
 pub struct Disk {
     shared: Arc<Shared>,
@@ -27,7 +27,7 @@ pub struct Disk {
 #[derive(Debug)]
 pub(crate) struct Shared {
     folder: PathBuf,
-    /// Where the durable part of each file is.
+    /// The folder with the durable content of each file.
     durable: PathBuf,
     state: Mutex<State>,
 }
@@ -37,28 +37,28 @@ struct State {
     faults: Vec<Fault>,
     counts: HashMap<Operation, u64>,
     struck: Vec<String>,
-    /// Where that is written, too: for whoever will end this process.
+    /// A file that also lists them, for a test that kills this process.
     log: Option<fs::File>,
     is_cut: bool,
-    /// Sectors of each file that were written since it was synced.
+    /// Sectors of each file that were written since its last sync.
     dirty: HashMap<String, BTreeSet<u64>>,
     rng: Rng,
 }
 
-/// What becomes of an operation.
+/// The result of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     Done,
     Error,
     Full,
     Short,
-    /// With a number by which the bit is chosen.
+    /// With a number that selects the bit.
     Flipped(u64),
 }
 
 impl Disk {
-    /// Observes a folder, which must be there; `durable`, an empty folder or none yet, gets what a power failure would
-    /// leave of it. What lies in the folder now is taken for durable.
+    /// Observes a folder, which must exist. `durable`, an empty or missing folder, receives what a power failure
+    /// would leave. The present content of the folder counts as durable.
     pub fn of(folder: &Path, durable: &Path) -> io::Result<Self> {
         vfs::install();
         fs::create_dir_all(durable)?;
@@ -82,39 +82,39 @@ impl Disk {
         Ok(Self { shared })
     }
 
-    /// Plans faults, in the place of those that were planned before, and counts from here on.
+    /// Replaces the planned faults and resets the counts.
     pub fn plan(&self, faults: &[Fault]) {
         let mut state = self.shared.lock();
         state.faults = faults.to_vec();
         state.counts.clear();
         state.struck.clear();
-        // Which bit flips depends on the plan only.
+        // Which bit flips depends only on the plan.
         let seed = faults.iter().fold(1_u64, |seed, fault| seed.wrapping_mul(31).wrapping_add(fault.at));
         state.rng = Rng::with_seed(seed);
     }
 
-    /// How many of those operations there were since faults were planned last.
+    /// Number of operations of a kind since the last plan.
     pub fn count(&self, operation: Operation) -> u64 {
         self.shared.lock().counts.get(&operation).copied().unwrap_or(0)
     }
 
-    /// Which faults have struck, and what.
+    /// Descriptions of the faults that occurred.
     pub fn struck(&self) -> Vec<String> {
         self.shared.lock().struck.clone()
     }
 
-    /// Writes to a file, too, which faults have struck.
+    /// Also writes the faults that occur to a file.
     pub fn log_to(&self, file: &Path) -> io::Result<()> {
         self.shared.lock().log = Some(fs::OpenOptions::new().create(true).append(true).open(file)?);
         Ok(())
     }
 
-    /// Cuts the power: nothing changes any more.
+    /// Cuts the power: every later operation fails.
     pub fn cut(&self) {
         self.shared.lock().is_cut = true;
     }
 
-    /// Makes a folder of what is left after a crash now.
+    /// Cuts the power and makes a folder as a crash leaves it.
     pub fn crash(&self, to: &Path, loss: Loss) -> io::Result<()> {
         self.cut();
         image::leave_what_a_crash_leaves(&self.shared.folder, &self.shared.durable, to, loss)
@@ -122,9 +122,9 @@ impl Disk {
 }
 
 impl State {
-    fn strike(&mut self, what: String) {
+    fn report(&mut self, what: String) {
         if let Some(log) = &mut self.log {
-            // It is for people; the faults strike as planned.
+            // The log is informational; faults occur as planned.
             let _ = writeln!(log, "{what}");
         }
         self.struck.push(what);
@@ -132,7 +132,7 @@ impl State {
 }
 
 impl Shared {
-    /// Whose folder a file is in.
+    /// The observed folder that contains a file. `None` if there is none.
     pub(crate) fn observing(file: &Path) -> Option<Arc<Self>> {
         let observed = OBSERVED.lock().unwrap_or_else(PoisonError::into_inner);
         let mut observed = observed.iter().filter_map(Weak::upgrade);
@@ -143,7 +143,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts an operation, and says what is to become of it.
+    /// Counts an operation and returns its planned result.
     pub(crate) fn fate(&self, operation: Operation, file: &str, about: u64) -> Fate {
         let mut state = self.lock();
         if state.is_cut {
@@ -155,7 +155,7 @@ impl Shared {
         let Some(fault) = state.faults.iter().find(|fault| fault.strikes(operation, number)).copied() else {
             return Fate::Done;
         };
-        state.strike(format!("{fault} struck {file} at {about}"));
+        state.report(format!("{fault} in {file} at {about}"));
         match fault.kind {
             Kind::Error => {
                 if operation == Operation::Sync {
@@ -173,7 +173,7 @@ impl Shared {
         }
     }
 
-    /// Part of a file was written.
+    /// Notes that a part of a file was written.
     pub(crate) fn written(&self, file: &str, offset: u64, bytes: u64) {
         if bytes > 0 {
             let sectors = offset / SECTOR_BYTES..=(offset + bytes - 1) / SECTOR_BYTES;
@@ -181,7 +181,7 @@ impl Shared {
         }
     }
 
-    /// A file was synced: it has so many bytes, of which `read` reads a sector.
+    /// Notes that a file of `bytes` bytes was synced; `read` reads one of its sectors.
     pub(crate) fn synced(&self, file: &str, bytes: u64, read: impl FnMut(u64) -> Vec<u8>) {
         let mut state = self.lock();
         if state.is_cut {
@@ -189,23 +189,24 @@ impl Shared {
         }
         let dirty = state.dirty.remove(file).unwrap_or_default();
         let durable = self.durable.join(file);
-        // As SQLite's own VFS does with the first sync of a log: what was made and removed in the folder is durable, too.
+        // SQLite's own VFS syncs the folder with the first sync of a log: then created and removed files are durable,
+        // too.
         let syncs_folder = file.ends_with("-wal") && !durable.exists();
-        let kept = image::keep(&durable, bytes, dirty, read);
-        let kept = kept.and_then(|()| match syncs_folder {
-            true => image::forget_removed(&self.folder, &self.durable),
+        let saved = image::save(&durable, bytes, dirty, read);
+        let saved = saved.and_then(|()| match syncs_folder {
+            true => image::remove_deleted(&self.folder, &self.durable),
             false => Ok(()),
         });
-        if let Err(error) = kept {
-            state.strike(format!("what is durable of {file} cannot be kept: {error}"));
+        if let Err(error) = saved {
+            state.report(format!("the durable content of {file} cannot be stored: {error}"));
             state.is_cut = true;
         }
     }
 
-    /// A file was made, or removed for good.
-    pub(crate) fn begun(&self, file: &str) {
+    /// Notes that a file was created, or removed durably.
+    pub(crate) fn recreated_or_removed(&self, file: &str) {
         self.lock().dirty.remove(file);
-        // There may be none.
+        // It may not exist.
         let _ = fs::remove_file(self.durable.join(file));
     }
 }

@@ -1,26 +1,26 @@
-//! What is to fail, and when.
+//! Planned faults.
 
 use std::{fmt, str::FromStr};
 
-/// Something that SQLite asks of a file system.
+/// An operation of the file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
-    /// Part of a file is read.
+    /// Reads a part of a file.
     Read,
-    /// Part of a file is written.
+    /// Writes a part of a file.
     Write,
-    /// What was written is made durable.
+    /// Makes the written content of a file durable.
     Sync,
-    /// A file is cut.
+    /// Truncates a file.
     Truncate,
-    /// A file is removed.
+    /// Removes a file.
     Delete,
-    /// A file is opened, or made.
+    /// Opens or creates a file.
     Open,
 }
 
 impl Operation {
-    /// All there are.
+    /// All of them.
     pub const ALL: [Self; 6] =
         [Self::Read, Self::Write, Self::Sync, Self::Truncate, Self::Delete, Self::Open];
 
@@ -36,27 +36,27 @@ impl Operation {
     }
 }
 
-/// How it fails.
+/// The kind of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// With an error of the device (EIO). A sync that fails so has lost what was written: a later one does not make it
-    /// durable, as on Linux.
+    /// A device error (EIO). A sync that fails so loses what was written: a later sync does not make it durable, as
+    /// on Linux.
     Error,
-    /// With a full disk (ENOSPC).
+    /// A full disk (ENOSPC).
     Full,
-    /// Only the first half is written, and the rest fails.
+    /// Only the first half is written; the operation fails.
     Short,
-    /// One bit of what is read is not what was written. Nothing else says so.
+    /// One bit that is read differs from what was written; the operation succeeds.
     FlippedBit,
-    /// The power fails: this and everything after it does nothing.
+    /// A power failure: this operation and all later ones have no effect.
     PowerCut,
 }
 
 impl Kind {
-    /// All there are.
+    /// All of them.
     pub const ALL: [Self; 5] = [Self::Error, Self::Full, Self::Short, Self::FlippedBit, Self::PowerCut];
 
-    /// Whether that can happen to it.
+    /// Whether an operation can fail in this way.
     pub fn fits(self, operation: Operation) -> bool {
         match self {
             Self::Error | Self::PowerCut => true,
@@ -77,21 +77,21 @@ impl Kind {
     }
 }
 
-/// One thing that fails. As text: `write:error:17:1`.
+/// A planned fault. As text: `write:error:17:1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fault {
-    /// What fails.
+    /// The operation that fails.
     pub operation: Operation,
-    /// How.
+    /// How it fails.
     pub kind: Kind,
-    /// Which of those operations, counted from 1 on since the fault was planned.
+    /// The number of the first operation that fails, counted from 1 since the fault was planned.
     pub at: u64,
-    /// So many of them, one after the other.
+    /// Number of consecutive operations that fail.
     pub times: u64,
 }
 
 impl Fault {
-    /// What fails once.
+    /// A fault of one operation.
     pub fn once(operation: Operation, kind: Kind, at: u64) -> Self {
         Self { operation, kind, at, times: 1 }
     }
@@ -112,7 +112,7 @@ impl FromStr for Fault {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no fault: operation:kind:number:times");
+        let wrong = || format!("{text:?} is not a fault (operation:kind:number:times)");
         let mut parts = text.split(':');
         let mut next = || parts.next().ok_or_else(wrong);
         let (operation, kind) = (next()?, next()?);

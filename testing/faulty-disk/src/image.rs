@@ -1,4 +1,4 @@
-//! What a crash leaves of a folder.
+//! The content of a folder after a crash.
 
 use std::{
     collections::BTreeSet,
@@ -10,21 +10,21 @@ use std::{
 
 use fastrand::Rng;
 
-/// What a disk writes at once: after a power failure it is as before, or as it was to be.
+/// Size of a disk's atomic write: after a power failure a sector has its old or its new content.
 pub(crate) const SECTOR_BYTES: u64 = 512;
 
-/// What is lost in a crash of what was written and not synced.
+/// The unsynced writes that a crash loses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
-    /// Nothing: only the process ended.
+    /// None: only the process ended.
     Nothing,
-    /// Everything.
+    /// All.
     Everything,
-    /// Any sectors, by a seed, and any changes of lengths.
+    /// Random sectors and changes of length, by a seed.
     Some(u64),
 }
 
-/// The files in a folder that hold data; SQLite makes the others again.
+/// The files in a folder that contain data; SQLite creates the others again.
 pub(crate) fn files(folder: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -38,8 +38,8 @@ pub(crate) fn files(folder: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Brings the durable part of a file up to date.
-pub(crate) fn keep(
+/// Updates the durable content of a file.
+pub(crate) fn save(
     durable: &Path,
     bytes: u64,
     dirty: BTreeSet<u64>,
@@ -52,36 +52,36 @@ pub(crate) fn keep(
     file.set_len(bytes)
 }
 
-/// What is not in the folder any more is gone for good.
-pub(crate) fn forget_removed(folder: &Path, durable: &Path) -> io::Result<()> {
+/// Removes the durable content of files that were removed from the folder.
+pub(crate) fn remove_deleted(folder: &Path, durable: &Path) -> io::Result<()> {
     let mut gone = files(durable)?.into_iter().filter(|name| !folder.join(name).exists());
     gone.try_for_each(|name| fs::remove_file(durable.join(name)))
 }
 
-/// Makes a folder of what a crash leaves: of what lies in `folder`, and what of it is durable. Nobody may have the files
-/// open.
+/// Makes a folder as a crash leaves it, from the content of `folder` and its durable content. No process may have the
+/// files open.
 pub fn leave_what_a_crash_leaves(folder: &Path, durable: &Path, to: &Path, loss: Loss) -> io::Result<()> {
     fs::create_dir_all(to)?;
     let mut names: BTreeSet<String> = files(folder)?.into_iter().collect();
-    // What SQLite never opened is nobody's concern here.
+    // Files that SQLite does not open are copied.
     let is_observed = |name: &str| name.contains(".db");
     if loss != Loss::Nothing {
         names.extend(files(durable)?);
     }
     let mut rng = Rng::with_seed(if let Loss::Some(seed) = loss { seed } else { 0 });
     for name in names {
-        let (written, kept) = (folder.join(&name), durable.join(&name));
+        let (written, synced) = (folder.join(&name), durable.join(&name));
         if loss == Loss::Nothing || !is_observed(&name) {
             fs::copy(&written, to.join(&name))?;
             continue;
         }
         let read = |path: &Path| path.is_file().then(|| fs::read(path)).transpose();
         let lost = |rng: &mut Rng| loss == Loss::Everything || rng.bool();
-        let left = match (read(&written)?, read(&kept)?) {
-            (Some(written), Some(kept)) => Some(mix(&written, &kept, || lost(&mut rng))),
-            // Made and not synced yet, or removed and that not synced yet.
+        let left = match (read(&written)?, read(&synced)?) {
+            (Some(written), Some(synced)) => Some(mix(&written, &synced, || lost(&mut rng))),
+            // Created or removed, and not synced yet.
             (Some(written), None) => (!lost(&mut rng)).then(|| mix(&written, &[], || lost(&mut rng))),
-            (None, Some(kept)) => lost(&mut rng).then_some(kept),
+            (None, Some(synced)) => lost(&mut rng).then_some(synced),
             (None, None) => None,
         };
         if let Some(left) = left {
@@ -91,17 +91,17 @@ pub fn leave_what_a_crash_leaves(folder: &Path, durable: &Path, to: &Path, loss:
     Ok(())
 }
 
-fn mix(written: &[u8], kept: &[u8], mut is_lost: impl FnMut() -> bool) -> Vec<u8> {
-    let is_length_lost = written.len() != kept.len() && is_lost();
-    let mut left = vec![0; if is_length_lost { kept.len() } else { written.len() }];
+fn mix(written: &[u8], synced: &[u8], mut is_lost: impl FnMut() -> bool) -> Vec<u8> {
+    let is_length_lost = written.len() != synced.len() && is_lost();
+    let mut left = vec![0; if is_length_lost { synced.len() } else { written.len() }];
     for (number, sector) in left.chunks_mut(SECTOR_BYTES as usize).enumerate() {
         let start = number * SECTOR_BYTES as usize;
         let of = |bytes: &[u8]| {
             let end = bytes.len().min(start + SECTOR_BYTES as usize);
             bytes.get(start..end).unwrap_or_default().to_vec()
         };
-        let (new, old) = (of(written), of(kept));
-        // What was cut off is there as it was, if the cut is lost.
+        let (new, old) = (of(written), of(synced));
+        // If a truncation is lost, the content that it cut off remains.
         let is_cut_off = start >= written.len();
         let chosen = if new != old && (is_cut_off || is_lost()) { old } else { new };
         let bytes = chosen.len().min(sector.len());

@@ -1,9 +1,9 @@
-//! A disk that fails when it is told to, for tests only: nothing that is released depends on this crate.
+//! A disk that fails as planned, for tests only: no released crate depends on this one.
 //!
-//! [`Disk::of`] puts a folder under observation. Every read, write, sync, truncation, deletion and opening of a file in
-//! it by SQLite then goes through a VFS of this crate, which passes it on to SQLite's own, counts it, and fails it where
-//! a [`Fault`] says so. Beside the folder it keeps what a power failure would leave: what was synced. [`Disk::crash`]
-//! makes a folder of that.
+//! [`Disk::of`] observes a folder. Every read, write, sync, truncation, deletion and opening of a file in it by
+//! SQLite then goes through a VFS of this crate, which counts it, fails it if a [`Fault`] says so, and otherwise
+//! passes it to SQLite's own VFS. A second folder has what a power failure would leave: what was synced.
+//! [`Disk::crash`] makes a folder as a crash leaves it.
 
 mod disk;
 mod fault;

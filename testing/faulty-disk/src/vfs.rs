@@ -1,8 +1,8 @@
-//! The VFS: everything is passed on to SQLite's own, but for what an observed folder has planned.
+//! The VFS: passes everything to SQLite's own one, except planned faults in observed folders.
 //!
-//! What SQLite promises, and all that is relied on here: `xOpen` gets room of `szOsFile` bytes for a file, aligned for
-//! anything; a file's methods are called with that pointer, by one thread at a time, until `xClose`; a name is a text
-//! that ends with NUL, and stays as it is until then.
+//! It relies on these guarantees of SQLite: `xOpen` gets `szOsFile` bytes for a file, aligned for any type; a file's
+//! methods are called with that pointer, by one thread at a time, until `xClose`; a name is a text that ends with NUL
+//! and does not change until then.
 
 #![allow(unsafe_code, reason = "SQLite calls a VFS through pointers")]
 
@@ -27,7 +27,7 @@ use crate::{
     image::SECTOR_BYTES,
 };
 
-/// A file of ours; that of SQLite's own VFS follows it.
+/// A file of this VFS; the file of SQLite's own VFS follows it in memory.
 #[repr(C, align(16))]
 struct File {
     methods: *const sqlite3_io_methods,
@@ -41,16 +41,16 @@ struct Observed {
 
 const OWN_BYTES: usize = size_of::<File>();
 
-/// Makes the VFS the one that files are opened with from now on, once.
+/// Registers the VFS as the default one, once.
 pub(crate) fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
-        // SAFETY: the VFS that SQLite has by itself stays for ever, and so does ours, which is never freed.
+        // SAFETY: SQLite's own VFS is never freed, and neither is this one.
         unsafe {
             let inner = ffi::sqlite3_vfs_find(ptr::null());
             assert!(!inner.is_null(), "SQLite has a VFS");
             let own = Box::leak(Box::new(sqlite3_vfs {
-                // No functions for replacing system calls.
+                // Without the functions that replace system calls.
                 iVersion: 2,
                 szOsFile: OWN_BYTES as c_int + (*inner).szOsFile,
                 pNext: ptr::null_mut(),
@@ -79,7 +79,7 @@ pub(crate) fn install() {
     });
 }
 
-/// Version 2: with the memory that connections share, without files mapped into memory, whose reading nobody would see.
+/// Version 2: with shared memory, but without memory-mapped files, whose reads could not be observed.
 static METHODS: sqlite3_io_methods = sqlite3_io_methods {
     iVersion: 2,
     xClose: Some(close),
@@ -107,7 +107,7 @@ static METHODS: sqlite3_io_methods = sqlite3_io_methods {
 /// # Safety
 /// `vfs` is the one that `install` has made.
 unsafe fn inner_vfs(vfs: *mut sqlite3_vfs) -> *mut sqlite3_vfs {
-    // SAFETY: it holds what `install` put there.
+    // SAFETY: `install` set it.
     unsafe { (*vfs).pAppData.cast() }
 }
 
@@ -116,12 +116,12 @@ unsafe fn inner_vfs(vfs: *mut sqlite3_vfs) -> *mut sqlite3_vfs {
 /// # Safety
 /// `file` has the room that `xOpen` was given.
 unsafe fn inner(file: *mut sqlite3_file) -> *mut sqlite3_file {
-    // SAFETY: the room of `szOsFile` bytes has it after ours.
+    // SAFETY: the `szOsFile` bytes contain it after this VFS's own file.
     unsafe { file.byte_add(OWN_BYTES) }
 }
 
-/// Calls a method of the inner file, or answers with a code where it has none.
-macro_rules! pass_on {
+/// Calls a method of the inner file, or returns a code if it is missing.
+macro_rules! call_inner {
     ($file:expr, $method:ident, $missing:expr $(, $argument:expr)*) => {{
         // SAFETY: the file is open, and its methods are those that SQLite's own VFS gave it.
         unsafe {
@@ -134,25 +134,25 @@ macro_rules! pass_on {
     }};
 }
 
-/// What is observed of a file.
+/// The observed folder and the name of a file. `None` if it is not observed.
 ///
 /// # Safety
 /// `file` is one that `open` has opened.
 unsafe fn observed<'a>(file: *mut sqlite3_file) -> Option<&'a Observed> {
-    // SAFETY: `open` has made a `File` there, which stays until `close`.
+    // SAFETY: `open` wrote a `File` there, which is valid until `close`.
     unsafe { (*file.cast::<File>()).observed.as_deref() }
 }
 
-/// What becomes of an operation on a file.
+/// The result of an operation on a file.
 fn fate(file: *mut sqlite3_file, operation: Operation, about: sqlite3_int64) -> Fate {
-    // SAFETY: SQLite calls methods with files that are open.
+    // SAFETY: SQLite calls methods only with open files.
     match unsafe { observed(file) } {
         Some(Observed { disk, name }) => disk.fate(operation, name, about.unsigned_abs()),
         None => Fate::Done,
     }
 }
 
-/// The disk and the name of a file in an observed folder.
+/// The observed folder and the name of a file. `None` if it is not observed.
 fn find(name: *const c_char) -> Option<Observed> {
     if name.is_null() {
         return None;
@@ -176,7 +176,7 @@ unsafe extern "C" fn open(
     flags: c_int,
     out_flags: *mut c_int,
 ) -> c_int {
-    // SAFETY: `file` has room for both files; nothing is made of it unless it was opened.
+    // SAFETY: `file` has space for both files; it is not used unless it was opened.
     unsafe {
         (*file).pMethods = ptr::null();
         let observed = find(name);
@@ -185,7 +185,7 @@ unsafe extern "C" fn open(
                 return SQLITE_CANTOPEN;
             }
             if !exists(name) {
-                disk.begun(own);
+                disk.recreated_or_removed(own);
             }
         }
         let vfs = inner_vfs(vfs);
@@ -194,7 +194,7 @@ unsafe extern "C" fn open(
         if (*inner(file)).pMethods.is_null() {
             return code;
         }
-        // SQLite closes what has methods, also where it could not be opened.
+        // SQLite closes a file that has methods, even if opening it failed.
         let observed = ManuallyDrop::new(observed.map(Box::new));
         file.cast::<File>().write(File { methods: &METHODS, observed });
         code
@@ -202,8 +202,8 @@ unsafe extern "C" fn open(
 }
 
 unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
-    let code = pass_on!(file, xClose, SQLITE_IOERR_CLOSE);
-    // SAFETY: nobody uses it after this.
+    let code = call_inner!(file, xClose, SQLITE_IOERR_CLOSE);
+    // SAFETY: SQLite does not use it after this.
     unsafe {
         ManuallyDrop::drop(&mut (*file.cast::<File>()).observed);
         (*file).pMethods = ptr::null();
@@ -221,13 +221,13 @@ unsafe extern "C" fn read(
     if !matches!(fate, Fate::Done | Fate::Flipped(_)) {
         return SQLITE_IOERR_READ;
     }
-    let code = pass_on!(file, xRead, SQLITE_IOERR_READ, to, bytes, offset);
+    let code = call_inner!(file, xRead, SQLITE_IOERR_READ, to, bytes, offset);
     if let Fate::Flipped(seed) = fate
         && code == SQLITE_OK
         && bytes > 0
     {
         let place = seed as usize % (8 * bytes as usize);
-        // SAFETY: `to` has room for so many bytes.
+        // SAFETY: `to` has `bytes` bytes.
         unsafe { *to.cast::<u8>().add(place / 8) ^= 1 << (place % 8) };
     }
     code
@@ -246,7 +246,7 @@ unsafe extern "C" fn write(
         Fate::Error => return SQLITE_IOERR_WRITE,
         Fate::Full => return SQLITE_FULL,
     };
-    // Before and after: whoever syncs meanwhile takes either.
+    // Noted before and after, because another thread may sync meanwhile.
     let note = || {
         // SAFETY: the file is open.
         if let Some(Observed { disk, name }) = unsafe { observed(file) } {
@@ -254,14 +254,14 @@ unsafe extern "C" fn write(
         }
     };
     note();
-    let code = pass_on!(file, xWrite, SQLITE_IOERR_WRITE, from, bytes, offset);
+    let code = call_inner!(file, xWrite, SQLITE_IOERR_WRITE, from, bytes, offset);
     note();
     if fate == Fate::Short { SQLITE_IOERR_WRITE } else { code }
 }
 
 unsafe extern "C" fn truncate(file: *mut sqlite3_file, bytes: sqlite3_int64) -> c_int {
     match fate(file, Operation::Truncate, bytes) {
-        Fate::Done => pass_on!(file, xTruncate, SQLITE_IOERR_TRUNCATE, bytes),
+        Fate::Done => call_inner!(file, xTruncate, SQLITE_IOERR_TRUNCATE, bytes),
         _ => SQLITE_IOERR_TRUNCATE,
     }
 }
@@ -272,14 +272,14 @@ unsafe extern "C" fn sync(file: *mut sqlite3_file, flags: c_int) -> c_int {
         Fate::Full => return SQLITE_FULL,
         _ => return SQLITE_IOERR_FSYNC,
     }
-    // The durable copy stands for the disk: a real sync would only take long.
+    // The durable copy represents the disk: a real sync would only take time.
     let _ = flags;
     // SAFETY: the file is open.
     let Some(Observed { disk, name }) = (unsafe { observed(file) }) else {
-        return pass_on!(file, xSync, SQLITE_IOERR_FSYNC, flags);
+        return call_inner!(file, xSync, SQLITE_IOERR_FSYNC, flags);
     };
     let mut length = 0;
-    let code = pass_on!(file, xFileSize, SQLITE_IOERR_FSTAT, &mut length);
+    let code = call_inner!(file, xFileSize, SQLITE_IOERR_FSTAT, &mut length);
     if code != SQLITE_OK {
         return code;
     }
@@ -287,39 +287,39 @@ unsafe extern "C" fn sync(file: *mut sqlite3_file, flags: c_int) -> c_int {
         let mut bytes = vec![0_u8; SECTOR_BYTES as usize];
         let to = bytes.as_mut_ptr().cast();
         let offset = (sector * SECTOR_BYTES) as sqlite3_int64;
-        // What is beyond the end is filled with zeros.
-        pass_on!(file, xRead, SQLITE_IOERR_READ, to, SECTOR_BYTES as c_int, offset);
+        // A read beyond the end of the file fills the rest with zeros.
+        call_inner!(file, xRead, SQLITE_IOERR_READ, to, SECTOR_BYTES as c_int, offset);
         bytes
     });
     SQLITE_OK
 }
 
 unsafe extern "C" fn file_size(file: *mut sqlite3_file, bytes: *mut sqlite3_int64) -> c_int {
-    pass_on!(file, xFileSize, SQLITE_IOERR_FSTAT, bytes)
+    call_inner!(file, xFileSize, SQLITE_IOERR_FSTAT, bytes)
 }
 
 unsafe extern "C" fn lock(file: *mut sqlite3_file, level: c_int) -> c_int {
-    pass_on!(file, xLock, SQLITE_OK, level)
+    call_inner!(file, xLock, SQLITE_OK, level)
 }
 
 unsafe extern "C" fn unlock(file: *mut sqlite3_file, level: c_int) -> c_int {
-    pass_on!(file, xUnlock, SQLITE_OK, level)
+    call_inner!(file, xUnlock, SQLITE_OK, level)
 }
 
 unsafe extern "C" fn check_reserved_lock(file: *mut sqlite3_file, is_held: *mut c_int) -> c_int {
-    pass_on!(file, xCheckReservedLock, SQLITE_OK, is_held)
+    call_inner!(file, xCheckReservedLock, SQLITE_OK, is_held)
 }
 
 unsafe extern "C" fn file_control(file: *mut sqlite3_file, operation: c_int, argument: *mut c_void) -> c_int {
-    pass_on!(file, xFileControl, SQLITE_NOTFOUND, operation, argument)
+    call_inner!(file, xFileControl, SQLITE_NOTFOUND, operation, argument)
 }
 
 unsafe extern "C" fn sector_size(file: *mut sqlite3_file) -> c_int {
-    pass_on!(file, xSectorSize, 0)
+    call_inner!(file, xSectorSize, 0)
 }
 
 unsafe extern "C" fn device_characteristics(file: *mut sqlite3_file) -> c_int {
-    pass_on!(file, xDeviceCharacteristics, 0)
+    call_inner!(file, xDeviceCharacteristics, 0)
 }
 
 unsafe extern "C" fn shm_map(
@@ -329,19 +329,19 @@ unsafe extern "C" fn shm_map(
     extend: c_int,
     to: *mut *mut c_void,
 ) -> c_int {
-    pass_on!(file, xShmMap, SQLITE_CANTOPEN, region, bytes, extend, to)
+    call_inner!(file, xShmMap, SQLITE_CANTOPEN, region, bytes, extend, to)
 }
 
 unsafe extern "C" fn shm_lock(file: *mut sqlite3_file, offset: c_int, count: c_int, flags: c_int) -> c_int {
-    pass_on!(file, xShmLock, SQLITE_CANTOPEN, offset, count, flags)
+    call_inner!(file, xShmLock, SQLITE_CANTOPEN, offset, count, flags)
 }
 
 unsafe extern "C" fn shm_barrier(file: *mut sqlite3_file) {
-    pass_on!(file, xShmBarrier, ())
+    call_inner!(file, xShmBarrier, ())
 }
 
 unsafe extern "C" fn shm_unmap(file: *mut sqlite3_file, delete: c_int) -> c_int {
-    pass_on!(file, xShmUnmap, SQLITE_OK, delete)
+    call_inner!(file, xShmUnmap, SQLITE_OK, delete)
 }
 
 unsafe extern "C" fn delete(vfs: *mut sqlite3_vfs, name: *const c_char, sync_folder: c_int) -> c_int {
@@ -351,7 +351,7 @@ unsafe extern "C" fn delete(vfs: *mut sqlite3_vfs, name: *const c_char, sync_fol
     {
         return SQLITE_IOERR_DELETE;
     }
-    // SAFETY: it is passed on as it came.
+    // SAFETY: the arguments are passed on unchanged.
     let code = unsafe {
         let vfs = inner_vfs(vfs);
         (*vfs).xDelete.map_or(SQLITE_IOERR_DELETE, |delete| delete(vfs, name, sync_folder))
@@ -360,16 +360,16 @@ unsafe extern "C" fn delete(vfs: *mut sqlite3_vfs, name: *const c_char, sync_fol
         && sync_folder != 0
         && let Some(Observed { disk, name }) = &observed
     {
-        disk.begun(name);
+        disk.recreated_or_removed(name);
     }
     code
 }
 
-/// Functions of the VFS that are passed on as they are.
-macro_rules! same {
+/// Defines functions of the VFS that only call SQLite's own.
+macro_rules! forward {
     ($name:ident, $method:ident, $missing:expr $(, $argument:ident: $type:ty)*) => {
         unsafe extern "C" fn $name(vfs: *mut sqlite3_vfs $(, $argument: $type)*) -> c_int {
-            // SAFETY: it is passed on as it came.
+            // SAFETY: the arguments are passed on unchanged.
             unsafe {
                 let vfs = inner_vfs(vfs);
                 (*vfs).$method.map_or($missing, |call| call(vfs $(, $argument)*))
@@ -378,10 +378,10 @@ macro_rules! same {
     };
 }
 
-same!(access, xAccess, ffi::SQLITE_IOERR_ACCESS, name: *const c_char, flags: c_int, found: *mut c_int);
-same!(full_pathname, xFullPathname, SQLITE_CANTOPEN, name: *const c_char, room: c_int, to: *mut c_char);
-same!(randomness, xRandomness, 0, bytes: c_int, to: *mut c_char);
-same!(sleep, xSleep, 0, microseconds: c_int);
-same!(current_time, xCurrentTime, ffi::SQLITE_ERROR, to: *mut f64);
-same!(last_error, xGetLastError, 0, room: c_int, to: *mut c_char);
-same!(current_time_int64, xCurrentTimeInt64, ffi::SQLITE_ERROR, to: *mut sqlite3_int64);
+forward!(access, xAccess, ffi::SQLITE_IOERR_ACCESS, name: *const c_char, flags: c_int, found: *mut c_int);
+forward!(full_pathname, xFullPathname, SQLITE_CANTOPEN, name: *const c_char, room: c_int, to: *mut c_char);
+forward!(randomness, xRandomness, 0, bytes: c_int, to: *mut c_char);
+forward!(sleep, xSleep, 0, microseconds: c_int);
+forward!(current_time, xCurrentTime, ffi::SQLITE_ERROR, to: *mut f64);
+forward!(last_error, xGetLastError, 0, room: c_int, to: *mut c_char);
+forward!(current_time_int64, xCurrentTimeInt64, ffi::SQLITE_ERROR, to: *mut sqlite3_int64);

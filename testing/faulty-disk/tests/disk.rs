@@ -1,6 +1,6 @@
-//! The disk itself: what it fails, counts, and leaves.
+//! Tests of the disk itself.
 
-#![allow(clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::path::Path;
 
@@ -41,7 +41,7 @@ fn observe() -> Observed {
 }
 
 #[test]
-fn each_kind_of_fault_strikes_the_operation_that_it_is_planned_for() {
+fn each_kind_of_fault_affects_the_planned_operation() {
     let Observed { folder, durable: _durable, disk } = observe();
     let connection = open(folder.path());
     disk.plan(&[]);
@@ -62,14 +62,14 @@ fn each_kind_of_fault_strikes_the_operation_that_it_is_planned_for() {
     add(&connection, 3).unwrap();
     drop(connection);
     assert_eq!(numbers(folder.path()), [1, 3]);
-    // Nothing is in memory of a connection that is opened.
+    // A new connection has an empty cache.
     disk.plan(&[Fault::once(Operation::Read, Kind::FlippedBit, 1)]);
     let _ = Connection::open(folder.path().join("file.db")).unwrap().execute_batch("SELECT * FROM numbers");
     assert_eq!(disk.struck().len(), 1, "{:?}", disk.struck());
 }
 
 #[test]
-fn a_power_cut_leaves_what_was_synced_and_any_of_the_rest() {
+fn power_cut_leaves_synced_content_and_any_of_the_rest() {
     let Observed { folder, durable: _durable, disk } = observe();
     let connection = open(folder.path());
     connection.pragma_update(None, "wal_autocheckpoint", 4).unwrap();
@@ -92,7 +92,7 @@ fn a_power_cut_leaves_what_was_synced_and_any_of_the_rest() {
 }
 
 #[test]
-fn a_fault_is_read_as_it_is_written() {
+fn faults_round_trip_as_text() {
     for operation in Operation::ALL {
         for kind in Kind::ALL.into_iter().filter(|kind| kind.fits(operation)) {
             let fault = Fault { operation, kind, at: 17, times: 3 };

@@ -1,9 +1,9 @@
-//! `wholecall` on a disk that fails as the environment says. For tests only; `wholecall` itself knows nothing of it.
+//! `wholecall` on a disk that fails as environment variables say. For tests only.
 //!
-//! * `FAULTY_DISK_FOLDER`: the folder with the data; without it, this is `wholecall`.
-//! * `FAULTY_DISK_DURABLE`: where what a power failure would leave is kept.
-//! * `FAULTY_DISK_FAULTS`: what fails, separated by spaces.
-//! * `FAULTY_DISK_LOG`: where it is written what has failed.
+//! * `FAULTY_DISK_FOLDER`: the data folder. Without it, this is plain `wholecall`.
+//! * `FAULTY_DISK_DURABLE`: the folder for what a power failure would leave.
+//! * `FAULTY_DISK_FAULTS`: the faults, separated by spaces.
+//! * `FAULTY_DISK_LOG`: the file that lists the faults that occurred.
 
 use std::{env, path::Path, process::ExitCode};
 
@@ -25,7 +25,7 @@ fn observe() -> Result<Option<Disk>, String> {
 
 fn main() -> ExitCode {
     match observe() {
-        // Observed until the end.
+        // Observed until the program ends.
         Ok(_disk) => wholecall::main(),
         Err(problem) => {
             eprintln!("wholecall-on-faulty-disk: {problem}");

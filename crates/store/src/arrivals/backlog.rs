@@ -1,87 +1,87 @@
-//! How many bytes wait to be written, so that whoever posts a lot does not take the memory of all.
+//! Limits the bytes that wait to be written, so that one tenant cannot use up the memory.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::Arrival;
+use super::arrival::Arrival;
 use crate::TenantId;
 
-/// So many bytes of a tenant's notifications may wait, and of all tenants'.
-const TENANT_BYTES: usize = 16 << 20;
-const ALL_BYTES: usize = 64 << 20;
+/// Maximum bytes waiting to be written, of one tenant and of all together.
+const MAX_TENANT_BYTES: usize = 16 << 20;
+const MAX_TOTAL_BYTES: usize = 64 << 20;
 
-/// What one notification takes beside its body, or nearly.
-const EACH_BYTES: usize = 256;
+/// Approximate bytes that a notification takes beside its body.
+const NOTIFICATION_OVERHEAD_BYTES: usize = 256;
 
-/// The bytes that wait.
+/// The bytes that wait to be written.
 #[derive(Debug, Default)]
-pub(crate) struct Backlog(Mutex<Waiting>);
+pub(crate) struct Backlog(Mutex<PendingBytes>);
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct PendingBytes {
     bytes: usize,
     of_tenants: HashMap<TenantId, usize>,
 }
 
-impl Waiting {
+impl PendingBytes {
     fn has_room_for(&self, tenant: TenantId) -> bool {
         let of_tenant = self.of_tenants.get(&tenant).copied().unwrap_or(0);
-        self.bytes < ALL_BYTES && of_tenant < TENANT_BYTES
+        self.bytes < MAX_TOTAL_BYTES && of_tenant < MAX_TENANT_BYTES
     }
 }
 
-/// Bytes that are counted for as long as this is kept.
+/// Bytes that are counted until this is dropped.
 #[derive(Debug)]
-pub(super) struct Counted {
+pub(super) struct Reservation {
     backlog: Arc<Backlog>,
     of_tenants: Vec<(TenantId, usize)>,
 }
 
 impl Backlog {
-    /// Counts notifications until what is returned is dropped; none if too much is waiting already. Whoever has nothing
-    /// waiting is never refused for the size of what is handed in.
-    pub(super) fn count(self: &Arc<Self>, arrivals: &[Arrival]) -> Option<Counted> {
+    /// Counts the bytes of notifications until the reservation is dropped. `None` if too many bytes are waiting
+    /// already. A tenant with nothing waiting is never refused, whatever the size of its notifications.
+    pub(super) fn reserve(self: &Arc<Self>, arrivals: &[Arrival]) -> Option<Reservation> {
         let mut of_tenants: Vec<(TenantId, usize)> = Vec::new();
         for arrival in arrivals {
-            let bytes = arrival.body.len() + EACH_BYTES;
+            let bytes = arrival.body.len() + NOTIFICATION_OVERHEAD_BYTES;
             match of_tenants.last_mut() {
                 Some((tenant, counted)) if *tenant == arrival.tenant => *counted += bytes,
                 _ => of_tenants.push((arrival.tenant, bytes)),
             }
         }
-        let mut waiting = self.lock();
-        if !of_tenants.iter().all(|(tenant, _)| waiting.has_room_for(*tenant)) {
+        let mut pending = self.lock();
+        if !of_tenants.iter().all(|(tenant, _)| pending.has_room_for(*tenant)) {
             return None;
         }
         for (tenant, bytes) in &of_tenants {
-            waiting.bytes += bytes;
-            *waiting.of_tenants.entry(*tenant).or_default() += bytes;
+            pending.bytes += bytes;
+            *pending.of_tenants.entry(*tenant).or_default() += bytes;
         }
-        drop(waiting);
-        Some(Counted { backlog: self.clone(), of_tenants })
+        drop(pending);
+        Some(Reservation { backlog: self.clone(), of_tenants })
     }
 
-    /// Whether more of a tenant may wait.
+    /// Whether a tenant may queue more notifications.
     pub(super) fn has_room_for(&self, tenant: TenantId) -> bool {
         self.lock().has_room_for(tenant)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, PendingBytes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Counted {
+impl Drop for Reservation {
     fn drop(&mut self) {
-        let mut waiting = self.backlog.lock();
+        let mut pending = self.backlog.lock();
         for (tenant, bytes) in &self.of_tenants {
-            waiting.bytes -= bytes;
-            if let Some(left) = waiting.of_tenants.get_mut(tenant) {
+            pending.bytes -= bytes;
+            if let Some(left) = pending.of_tenants.get_mut(tenant) {
                 *left -= bytes;
                 if *left == 0 {
-                    waiting.of_tenants.remove(tenant);
+                    pending.of_tenants.remove(tenant);
                 }
             }
         }
@@ -98,27 +98,27 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_that_has_too_much_waiting_is_refused_and_the_others_are_not() {
+    fn tenant_over_its_limit_is_refused_and_others_are_not() {
         let backlog = Arc::new(Backlog::default());
         let mut counted = Vec::new();
-        while let Some(more) = backlog.count(&arrival(1, 1 << 20)) {
+        while let Some(more) = backlog.reserve(&arrival(1, 1 << 20)) {
             counted.push(more);
             assert!(counted.len() <= 17);
         }
-        assert_eq!(counted.len(), 16, "as many as have 16 MiB");
-        let other = backlog.count(&arrival(2, 1)).unwrap();
+        assert_eq!(counted.len(), 16, "16 MiB");
+        let other = backlog.reserve(&arrival(2, 1)).unwrap();
         counted.pop();
-        assert!(backlog.count(&arrival(1, 1)).is_some());
+        assert!(backlog.reserve(&arrival(1, 1)).is_some());
         drop((counted, other));
         assert_eq!(backlog.lock().bytes, 0);
         assert!(backlog.lock().of_tenants.is_empty());
     }
 
     #[test]
-    fn all_tenants_together_have_a_limit() {
+    fn all_tenants_together_are_limited() {
         let backlog = Arc::new(Backlog::default());
         let counted: Vec<_> =
-            (0..100).filter_map(|tenant| backlog.count(&arrival(tenant, 1 << 20))).collect();
+            (0..100).filter_map(|tenant| backlog.reserve(&arrival(tenant, 1 << 20))).collect();
         assert_eq!(counted.len(), 64);
     }
 }

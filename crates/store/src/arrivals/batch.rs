@@ -1,50 +1,56 @@
-//! What is kept at once is packed together: notifications of the same moment say much the same.
+//! Notifications that are written together are compressed together: they repeat much of each other.
 
-use super::Received;
+use super::arrival::StoredArrival;
 use crate::{
     Position, TenantId,
     codec::{self, Kind},
     error::{Result, StoreError},
 };
 
-/// So long a batch gets, in bytes before packing; what one notification has beyond it comes on top.
-const LONG: usize = 256 << 10;
+/// Maximum bytes of a batch before compression; the notification that exceeds it is still included.
+const MAX_BATCH_BYTES: usize = 256 << 10;
 
-/// So many bytes the numbers of a row take at most, or nearly.
-const NUMBERS: usize = 16;
+/// Approximate maximum of the bytes that the numbers of a row take.
+const ROW_OVERHEAD_BYTES: usize = 16;
 
-/// Tenant, arrival, session, body.
+/// Tenant, arrival time, session, body.
 type Row<'a> = (i64, i64, &'a str, &'a str);
 
-/// What is kept at once, in batches that are not too long.
-pub(super) fn split(received: &[Received]) -> impl Iterator<Item = &[Received]> {
+/// Splits notifications into batches of limited length.
+pub(super) fn split(received: &[StoredArrival]) -> impl Iterator<Item = &[StoredArrival]> {
     let mut bytes = 0;
-    received.chunk_by(move |one, _| {
-        bytes += one.body.len();
-        let has_room = bytes < LONG;
+    received.chunk_by(move |notification, _| {
+        bytes += notification.body.len();
+        let has_room = bytes < MAX_BATCH_BYTES;
         bytes *= usize::from(has_room);
         has_room
     })
 }
 
-pub(super) fn pack(batch: &[Received]) -> Result<Vec<u8>> {
-    let rows: Vec<Row<'_>> =
-        batch.iter().map(|one| (one.tenant.0, one.arrived_ms, &*one.session, &*one.body)).collect();
-    let bytes: usize = batch.iter().map(|one| one.session.len() + one.body.len() + NUMBERS).sum();
+pub(super) fn pack(batch: &[StoredArrival]) -> Result<Vec<u8>> {
+    let rows: Vec<Row<'_>> = batch
+        .iter()
+        .map(|notification| {
+            (notification.tenant.0, notification.arrived_ms, &*notification.session, &*notification.body)
+        })
+        .collect();
+    let bytes: usize = batch
+        .iter()
+        .map(|notification| notification.session.len() + notification.body.len() + ROW_OVERHEAD_BYTES)
+        .sum();
     let text = postcard::to_extend(&rows, Vec::with_capacity(bytes))
         .map_err(|error| StoreError::Failed(error.to_string()))?;
     codec::pack(Kind::Notification, &text)
 }
 
-/// A batch again, of which the place of the last is known.
-pub(super) fn unpack(last: Position, packed: &[u8]) -> Result<Vec<Received>> {
+/// Reads a batch, given the position of its last notification.
+pub(super) fn unpack(last: Position, packed: &[u8]) -> Result<Vec<StoredArrival>> {
     let text = codec::unpack(packed)?;
-    let rows: Vec<Row<'_>> = postcard::from_bytes(&text).map_err(|error| {
-        StoreError::Damaged(format!("what arrived up to {} cannot be read: {error}", last.0))
-    })?;
+    let rows: Vec<Row<'_>> = postcard::from_bytes(&text)
+        .map_err(|error| StoreError::Damaged(format!("arrivals up to {} cannot be read: {error}", last.0)))?;
     let first = last.0 + 1 - rows.len() as i64;
-    let received = (first..).zip(rows).map(|(place, (tenant, arrived_ms, session, body))| Received {
-        position: Position(place),
+    let received = (first..).zip(rows).map(|(position, (tenant, arrived_ms, session, body))| StoredArrival {
+        position: Position(position),
         tenant: TenantId(tenant),
         arrived_ms,
         session: session.into(),
@@ -58,19 +64,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_comes_back_as_it_was_and_damage_is_told() {
-        let received: Vec<Received> = (1..=20)
-            .map(|place| Received {
-                position: Position(place),
-                tenant: TenantId(place % 3),
-                arrived_ms: 1_780_272_000_000 + place,
-                session: format!("s-{place}").into(),
-                body: "x".repeat(place as usize * 5_000).into(),
+    fn batch_round_trips_and_damage_is_an_error() {
+        let received: Vec<StoredArrival> = (1..=20)
+            .map(|position| StoredArrival {
+                position: Position(position),
+                tenant: TenantId(position % 3),
+                arrived_ms: 1_780_272_000_000 + position,
+                session: format!("s-{position}").into(),
+                body: "x".repeat(position as usize * 5_000).into(),
             })
             .collect();
-        let batches: Vec<&[Received]> = split(&received).collect();
+        let batches: Vec<&[StoredArrival]> = split(&received).collect();
         assert_eq!(batches.concat(), received);
-        // A million bytes, of which some come after each quarter.
+        // A million bytes: four batches.
         assert_eq!(batches.len(), 4);
         for batch in batches {
             let last = batch.last().unwrap().position;

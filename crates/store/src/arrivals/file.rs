@@ -1,5 +1,5 @@
-//! The one thread that writes the file: what comes while a transaction is being written to disk goes into the next,
-//! so that many wait for one fsync and none for a timer.
+//! The thread that writes the file: requests that arrive while a transaction is being committed go into the next one,
+//! so that many share one fsync and none waits for a timer.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -9,196 +9,208 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Arrival, ArrivalsFound, End, Received, backlog::Counted, batch, lock, waiting::Waiting};
+use super::{
+    arrival::{Arrival, ArrivalsExtent, JournalEnd, StoredArrival},
+    backlog::Reservation,
+    batch,
+    buffer::{ReadAheadBuffer, lock},
+};
 use crate::{
     Position, TenantId, codec,
-    damage::Damages,
+    damage::DamageLog,
     error::{Result, StoreError},
 };
 
-/// So many are written at once.
-const AT_ONCE: usize = 4_096;
+/// Maximum number of requests in one transaction.
+const MAX_BATCH_REQUESTS: usize = 4_096;
 
-/// So many at least are forgotten at once: of what was assembled late, the rest goes with what arrives later, so that
-/// nobody waits for all of it.
-const FORGOTTEN_AT_ONCE: i64 = 4_096;
+/// Minimum number of journaled notifications that are deleted with one write. After a backlog the rest is deleted
+/// with later writes, so that no write waits for all of it.
+const MIN_DELETED_NOTIFICATIONS: i64 = 4_096;
 
-/// So long is waited for whoever still reads when the file is closed.
-const CLOSING: Duration = Duration::from_millis(100);
-/// If what arrived last is further ahead than so many milliseconds, the clock was wrong then.
-const AHEAD_MS: i64 = 5_000;
+/// Maximum time to wait for readers when the file is closed.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(100);
+/// Maximum time that the last arrival may be ahead of a new one; beyond it the clock was wrong then.
+const MAX_CLOCK_LEAD_MS: i64 = 5_000;
 
 #[derive(Debug)]
-pub(super) enum Work {
-    Keep {
+pub(super) enum Request {
+    Append {
         arrivals: Vec<Arrival>,
         durable: oneshot::Sender<Result<()>>,
         /// Counts their bytes until they are written.
-        counted: Counted,
+        reservation: Reservation,
     },
-    /// Nothing of what is in the journal may be left in this file or its log.
-    Wipe { done: oneshot::Sender<()> },
+    /// Nothing that is in the journal may be left in this file or its log.
+    Purge { done: oneshot::Sender<()> },
 }
 
-/// Writes the file.
+/// Owns the writing connection.
 pub(super) struct Writer {
     connection: Connection,
-    waiting: Arc<Mutex<Waiting>>,
-    end: End,
-    /// Up to where everything was forgotten.
-    forgotten: Position,
-    /// The last that this file has or had.
-    had: Position,
-    news: watch::Sender<Position>,
-    must_wipe: bool,
-    damages: Arc<Damages>,
+    buffer: Arc<Mutex<ReadAheadBuffer>>,
+    end: JournalEnd,
+    /// Everything up to this position was deleted.
+    deleted: Position,
+    /// The last position that this file contains or contained.
+    highest: Position,
+    positions: watch::Sender<Position>,
+    must_purge: bool,
+    damages: Arc<DamageLog>,
     failure: Arc<Mutex<Option<StoreError>>>,
 }
 
 impl Writer {
-    /// Goes on after what is in the file, or after the journal.
+    /// Assigns positions after the last one in the file or in the journal.
     pub(super) fn new(
         connection: Connection,
-        journal: End,
-        waiting: Arc<Mutex<Waiting>>,
-        news: watch::Sender<Position>,
-        damages: Arc<Damages>,
+        journal: JournalEnd,
+        buffer: Arc<Mutex<ReadAheadBuffer>>,
+        positions: watch::Sender<Position>,
+        damages: Arc<DamageLog>,
         failure: Arc<Mutex<Option<StoreError>>>,
     ) -> Result<Self> {
         let last: Option<(i64, Vec<u8>)> = connection
-            .query_row("SELECT last, notifications FROM batches ORDER BY last DESC LIMIT 1", [], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
+            .query_row(
+                "SELECT last_position, notifications FROM batches ORDER BY last_position DESC LIMIT 1",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
             .optional()?;
         let mut end = journal;
         if let Some((last, packed)) = last {
             let arrived = unpack(&damages, Position(last), &packed)?.unwrap_or_default();
             let arrived_ms = arrived.last().map_or(0, |last| last.arrived_ms);
-            end = End {
+            end = JournalEnd {
                 position: end.position.max(Position(last)),
                 arrived_ms: end.arrived_ms.max(arrived_ms),
             };
         }
         let first: Option<i64> =
-            connection.query_row("SELECT min(last) FROM batches", [], |row| row.get(0))?;
-        let forgotten = first.map_or(end.position, |first| Position(first - 1));
-        news.send_replace(end.position);
-        let had = found(&connection)?.end;
-        Ok(Self { connection, waiting, end, forgotten, had, news, must_wipe: false, damages, failure })
+            connection.query_row("SELECT min(last_position) FROM batches", [], |row| row.get(0))?;
+        let deleted = first.map_or(end.position, |first| Position(first - 1));
+        positions.send_replace(end.position);
+        let highest = read_extent(&connection)?.end;
+        Ok(Self { connection, buffer, end, deleted, highest, positions, must_purge: false, damages, failure })
     }
 
-    pub(super) fn write_until_closed(mut self, mut queue: mpsc::Receiver<Work>) {
-        let mut work = Vec::new();
-        while queue.blocking_recv_many(&mut work, AT_ONCE) > 0 {
-            let (mut arrivals, mut waiting, mut wiping) = (Vec::new(), Vec::new(), Vec::new());
-            let mut all_counted = Vec::new();
-            for work in work.drain(..) {
-                match work {
-                    Work::Keep { arrivals: more, durable, counted } => {
-                        all_counted.push(counted);
+    pub(super) fn write_until_closed(mut self, mut queue: mpsc::Receiver<Request>) {
+        let mut requests = Vec::new();
+        while queue.blocking_recv_many(&mut requests, MAX_BATCH_REQUESTS) > 0 {
+            let (mut arrivals, mut callers, mut purges) = (Vec::new(), Vec::new(), Vec::new());
+            let mut reservations = Vec::new();
+            for request in requests.drain(..) {
+                match request {
+                    Request::Append { arrivals: more, durable, reservation } => {
+                        reservations.push(reservation);
                         arrivals.extend(more);
-                        waiting.push(durable);
+                        callers.push(durable);
                     }
-                    Work::Wipe { done } => wiping.push(done),
+                    Request::Purge { done } => purges.push(done),
                 }
             }
-            self.must_wipe |= !wiping.is_empty();
+            self.must_purge |= !purges.is_empty();
             let written = self.write(arrivals);
-            drop(all_counted);
+            drop(reservations);
             *lock_failure(&self.failure) = written.as_ref().err().map(StoreError::repeat);
-            if self.must_wipe && written.is_ok() {
-                self.must_wipe = !self.wipe().unwrap_or(false);
+            if self.must_purge && written.is_ok() {
+                self.must_purge = !self.purge().unwrap_or(false);
             }
-            // Whoever does not wait any longer has gone.
-            for done in wiping {
+            // A caller may have stopped waiting.
+            for done in purges {
                 let _ = done.send(());
             }
-            for durable in waiting {
+            for durable in callers {
                 let _ = durable.send(written.as_ref().map_err(StoreError::repeat).copied());
             }
         }
         self.close();
     }
 
-    /// Leaves everything in the file and nothing in its log. What fails here is done at the next start.
+    /// Checkpoints and truncates the log. If this fails, the next start does it.
     fn close(&mut self) {
         let _ = self.write(Vec::new());
-        let _ = self.connection.busy_timeout(CLOSING);
+        let _ = self.connection.busy_timeout(CLOSE_TIMEOUT);
         let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     }
 
-    /// Keeps what has arrived, and forgets what is in the journal. Numbers given in a transaction that never was are
-    /// nobody's.
+    /// Writes arrivals and deletes what is in the journal. Positions assigned in a transaction that fails are
+    /// assigned again.
     fn write(&mut self, arrivals: Vec<Arrival>) -> Result<()> {
         let mut end = self.end;
         let mut received = Vec::with_capacity(arrivals.len());
         for Arrival { tenant, arrived_ms, session, body } in arrivals {
-            // The journal is in order of time, but for arrivals under a clock that was ahead: those count as now.
-            let is_ahead = end.arrived_ms - arrived_ms > AHEAD_MS;
+            // The journal is in order of time, except after a clock that was ahead: later arrivals have their own
+            // time.
+            let is_ahead = end.arrived_ms - arrived_ms > MAX_CLOCK_LEAD_MS;
             let arrived_ms = if is_ahead { arrived_ms } else { arrived_ms.max(end.arrived_ms) };
-            end = End { position: end.position.next(), arrived_ms };
-            let End { position, arrived_ms } = end;
-            received.push(Received { position, tenant, arrived_ms, session, body });
+            end = JournalEnd { position: end.position.next(), arrived_ms };
+            let JournalEnd { position, arrived_ms } = end;
+            received.push(StoredArrival { position, tenant, arrived_ms, session, body });
         }
-        let journaled = lock(&self.waiting).journaled();
-        let few = Position(self.forgotten.0 + FORGOTTEN_AT_ONCE.max(2 * received.len() as i64));
-        let forgotten = if self.must_wipe { journaled } else { journaled.min(few) };
+        let journaled = lock(&self.buffer).journaled();
+        let limit = Position(self.deleted.0 + MIN_DELETED_NOTIFICATIONS.max(2 * received.len() as i64));
+        let deleted = if self.must_purge { journaled } else { journaled.min(limit) };
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         insert(&transaction, &received)?;
-        set_aside(&transaction, &self.damages, forgotten)?;
-        let gone =
-            transaction.prepare_cached("DELETE FROM batches WHERE last <= ?1")?.execute([forgotten.0])?;
-        if gone > 0 || received.is_empty() {
-            // Never beyond what this file has had: where it is older than the journal, that can still be seen.
-            note_progress(&transaction, journaled.min(self.had))?;
+        save_unreadable(&transaction, &self.damages, deleted)?;
+        let count = transaction
+            .prepare_cached("DELETE FROM batches WHERE last_position <= ?1")?
+            .execute([deleted.0])?;
+        if count > 0 || received.is_empty() {
+            // Never beyond the last position of this file, so that a file that is older than the journal is
+            // recognized.
+            save_progress(&transaction, journaled.min(self.highest))?;
         }
-        if self.must_wipe {
-            trim(&transaction, &self.damages, journaled)?;
+        if self.must_purge {
+            trim_partial_batch(&transaction, &self.damages, journaled)?;
         }
         transaction.commit()?;
-        self.forgotten = forgotten.max(self.forgotten);
-        let mut waiting = lock(&self.waiting);
-        received.into_iter().for_each(|received| waiting.add(received));
-        drop(waiting);
+        self.deleted = deleted.max(self.deleted);
+        let mut buffer = lock(&self.buffer);
+        received.into_iter().for_each(|received| buffer.push(received));
+        drop(buffer);
         if end.position != self.end.position {
-            (self.end, self.had) = (end, end.position);
-            self.news.send_replace(end.position);
+            (self.end, self.highest) = (end, end.position);
+            self.positions.send_replace(end.position);
         }
         Ok(())
     }
 
-    /// Tells whether it was possible: it is not while somebody reads the file for longer than a moment.
-    fn wipe(&self) -> Result<bool> {
+    /// Vacuums the file and truncates its log. Returns `false` if a reader still needs the log.
+    fn purge(&self) -> Result<bool> {
         self.connection.execute_batch("VACUUM")?;
         let mut statement = self.connection.prepare_cached("PRAGMA wal_checkpoint(TRUNCATE)")?;
         Ok(statement.query_row([], |row| row.get::<_, i64>(0))? == 0)
     }
 }
 
-/// Notes up to where everything is in the journal.
-fn note_progress(transaction: &Transaction<'_>, journaled: Position) -> Result<()> {
+/// Stores the position up to which everything is in the journal.
+fn save_progress(transaction: &Transaction<'_>, journaled: Position) -> Result<()> {
     transaction
         .prepare_cached(
             "INSERT INTO progress VALUES (1, ?1)
-             ON CONFLICT (one) DO UPDATE SET journaled = max(journaled, excluded.journaled)",
+             ON CONFLICT (singleton) DO UPDATE
+                 SET journaled_position = max(journaled_position, excluded.journaled_position)",
         )?
         .execute([journaled.0])?;
     Ok(())
 }
 
-/// What the file says of itself.
-pub(super) fn found(connection: &Connection) -> Result<ArrivalsFound> {
-    let sql = "SELECT (SELECT coalesce(max(journaled), 0) FROM progress), (SELECT coalesce(max(last), 0) FROM batches)";
+/// Reads the extent of the file.
+pub(super) fn read_extent(connection: &Connection) -> Result<ArrivalsExtent> {
+    let sql = "SELECT (SELECT coalesce(max(journaled_position), 0) FROM progress),
+             (SELECT coalesce(max(last_position), 0) FROM batches)";
     let (journaled, last) = connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (journaled, last) = (Position(journaled), Position(last));
-    Ok(ArrivalsFound { journaled, end: journaled.max(last) })
+    Ok(ArrivalsExtent { journaled, end: journaled.max(last) })
 }
 
 fn lock_failure(failure: &Mutex<Option<StoreError>>) -> MutexGuard<'_, Option<StoreError>> {
     failure.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn insert(transaction: &Transaction<'_>, received: &[Received]) -> Result<()> {
+fn insert(transaction: &Transaction<'_>, received: &[StoredArrival]) -> Result<()> {
     let mut insert = transaction.prepare_cached("INSERT INTO batches VALUES (?1, ?2)")?;
     for batch in batch::split(received) {
         if let Some(last) = batch.last() {
@@ -208,8 +220,8 @@ fn insert(transaction: &Transaction<'_>, received: &[Received]) -> Result<()> {
     Ok(())
 }
 
-/// Of a batch that is in the journal in part, leaves the rest.
-fn trim(transaction: &Transaction<'_>, damages: &Damages, journaled: Position) -> Result<()> {
+/// Removes the journaled part of a batch that is in the journal only in part.
+fn trim_partial_batch(transaction: &Transaction<'_>, damages: &DamageLog, journaled: Position) -> Result<()> {
     let mut batch = Vec::new();
     read_after(transaction, damages, journaled, |first| {
         batch = first;
@@ -220,20 +232,20 @@ fn trim(transaction: &Transaction<'_>, damages: &Damages, journaled: Position) -
         && let Some(last) = rest.last()
     {
         transaction
-            .prepare_cached("UPDATE batches SET notifications = ?2 WHERE last = ?1")?
+            .prepare_cached("UPDATE batches SET notifications = ?2 WHERE last_position = ?1")?
             .execute(params![last.position.0, batch::pack(rest)?])?;
     }
     Ok(())
 }
 
-/// Reads on, batch by batch, from the one that has what follows a position, as long as `read` wants more. A batch that
-/// cannot be read is read again from the disk before it is passed over: what was read may be wrong where what is there is
-/// not.
+/// Reads batches, starting with the one that contains the notification after a position, while `read` returns `true`.
+/// A damaged batch is read from the disk a second time before it is skipped: the first read may have been wrong
+/// although the file is intact.
 pub(super) fn read_after(
     connection: &Connection,
-    damages: &Damages,
+    damages: &DamageLog,
     position: Position,
-    mut read: impl FnMut(Vec<Received>) -> bool,
+    mut read: impl FnMut(Vec<StoredArrival>) -> bool,
 ) -> Result<()> {
     let (mut after, mut suspect) = (position, None);
     while let Some(unreadable) = read_until_unreadable(connection, damages, after, suspect, &mut read)? {
@@ -243,23 +255,24 @@ pub(super) fn read_after(
     Ok(())
 }
 
-/// The same, up to a batch that cannot be read, but for one that could not be read before, either. Answers which it is.
+/// The same, up to a damaged batch, which is returned; a `suspect` that is still damaged is skipped.
 fn read_until_unreadable(
     connection: &Connection,
-    damages: &Damages,
+    damages: &DamageLog,
     position: Position,
     suspect: Option<Position>,
-    read: &mut impl FnMut(Vec<Received>) -> bool,
+    read: &mut impl FnMut(Vec<StoredArrival>) -> bool,
 ) -> Result<Option<Position>> {
-    let mut statement =
-        connection.prepare_cached("SELECT last, notifications FROM batches WHERE last > ?1 ORDER BY last")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT last_position, notifications FROM batches WHERE last_position > ?1 ORDER BY last_position",
+    )?;
     let mut rows = statement.query([position.0])?;
     while let Some(row) = rows.next()? {
         let last = Position(row.get(0)?);
         let packed = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
         let batch = match batch::unpack(last, packed) {
             Err(StoreError::Damaged(_)) if suspect != Some(last) => return Ok(Some(last)),
-            batch => damages.pass_over(batch, None, || place(last.0))?,
+            batch => damages.skip_damaged(batch, None, || batch_name(last.0))?,
         };
         if batch.is_some_and(|batch| !read(batch)) {
             break;
@@ -268,55 +281,60 @@ fn read_until_unreadable(
     Ok(None)
 }
 
-/// A batch, or nothing where it is damaged: whose notifications those were is not known any more.
-fn unpack(damages: &Damages, last: Position, packed: &[u8]) -> Result<Option<Vec<Received>>> {
-    damages.pass_over(batch::unpack(last, packed), None, || place(last.0))
+/// A batch. `None` if it is damaged: then the tenants of its notifications are unknown.
+fn unpack(damages: &DamageLog, last: Position, packed: &[u8]) -> Result<Option<Vec<StoredArrival>>> {
+    damages.skip_damaged(batch::unpack(last, packed), None, || batch_name(last.0))
 }
 
-fn place(last: i64) -> String {
+fn batch_name(last: i64) -> String {
     format!("batch of arrivals up to {last}")
 }
 
-/// What cannot be read and would be forgotten, since what follows it is in the journal, is kept apart.
-fn set_aside(transaction: &Transaction<'_>, damages: &Damages, forgotten: Position) -> Result<()> {
+/// Saves damaged batches that would be deleted because later ones are in the journal.
+fn save_unreadable(transaction: &Transaction<'_>, damages: &DamageLog, deleted: Position) -> Result<()> {
     if !damages.has_any() {
         return Ok(());
     }
-    let mut statement =
-        transaction.prepare_cached("SELECT last, notifications FROM batches WHERE last <= ?1")?;
-    let mut rows = statement.query([forgotten.0])?;
+    let mut statement = transaction
+        .prepare_cached("SELECT last_position, notifications FROM batches WHERE last_position <= ?1")?;
+    let mut rows = statement.query([deleted.0])?;
     while let Some(row) = rows.next()? {
         let (last, packed): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
-        // Also what can be read now, but could not when its turn came.
-        let was_passed_over = damages.has(None, &place(last));
-        if unpack(damages, Position(last), &packed)?.is_none() || was_passed_over {
+        // Also a batch that was skipped then although it can be read now.
+        let was_skipped = damages.has(None, &batch_name(last));
+        if unpack(damages, Position(last), &packed)?.is_none() || was_skipped {
             transaction
-                .prepare_cached("INSERT OR IGNORE INTO damaged VALUES (?1, ?2)")?
+                .prepare_cached("INSERT OR IGNORE INTO unreadable_batches VALUES (?1, ?2)")?
                 .execute(params![last, packed])?;
         }
     }
     Ok(())
 }
 
-/// Notes what was set aside.
-pub(super) fn note_set_aside(connection: &Connection, damages: &Damages) -> Result<()> {
-    let mut statement = connection.prepare_cached("SELECT last FROM damaged ORDER BY last")?;
+/// Reports the batches that were saved as unreadable.
+pub(super) fn report_saved_unreadable(connection: &Connection, damages: &DamageLog) -> Result<()> {
+    let mut statement =
+        connection.prepare_cached("SELECT last_position FROM unreadable_batches ORDER BY last_position")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        damages.note(None, place(row.get(0)?), &StoreError::Damaged("it was set aside".to_owned()));
+        damages.note(
+            None,
+            batch_name(row.get(0)?),
+            &StoreError::Damaged("it was saved as unreadable when later arrivals were assembled".to_owned()),
+        );
     }
     Ok(())
 }
 
-/// Earlier each notification had a row of its own: what such a file has left becomes batches.
-pub(super) fn take_over_rows(connection: &mut Connection) -> Result<()> {
-    let is_there = |connection: &Connection| connection.table_exists(None, "arrivals");
-    if !is_there(connection)? {
+/// Converts the rows of an older file, which had one row per notification, to batches.
+pub(super) fn convert_single_rows(connection: &mut Connection) -> Result<()> {
+    let has_old_table = |connection: &Connection| connection.table_exists(None, "arrivals");
+    if !has_old_table(connection)? {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Another process may have done it by now.
-    if !is_there(&transaction)? {
+    // Another process may have converted them meanwhile.
+    if !has_old_table(&transaction)? {
         return Ok(());
     }
     let mut received = Vec::new();
@@ -325,7 +343,7 @@ pub(super) fn take_over_rows(connection: &mut Connection) -> Result<()> {
             .prepare("SELECT position, tenant, arrived_ms, session, body FROM arrivals ORDER BY position")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            received.push(Received {
+            received.push(StoredArrival {
                 position: Position(row.get(0)?),
                 tenant: TenantId(row.get(1)?),
                 arrived_ms: row.get(2)?,
@@ -345,51 +363,57 @@ mod tests {
     use crate::{arrivals::backlog::Backlog, codec::Kind, schema};
 
     #[test]
-    fn what_an_older_file_has_row_by_row_is_taken_over() {
+    fn rows_of_an_older_file_are_converted_to_batches() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("arrivals.db");
         let mut connection = schema::open_arrivals(&path).unwrap();
         let before = "CREATE TABLE arrivals (position INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, session TEXT NOT NULL,
             arrived_ms INTEGER NOT NULL, body BLOB NOT NULL) STRICT";
         connection.execute_batch(before).unwrap();
-        let received: Vec<Received> = (7..1_000)
-            .map(|place| Received {
-                position: Position(place),
-                tenant: TenantId(place % 3),
-                arrived_ms: 1_000 + place,
-                session: format!("s-{place}").into(),
-                body: format!("{{\"body\":\"{}\"}}", "x".repeat(place as usize)).into(),
+        let received: Vec<StoredArrival> = (7..1_000)
+            .map(|number| StoredArrival {
+                position: Position(number),
+                tenant: TenantId(number % 3),
+                arrived_ms: 1_000 + number,
+                session: format!("s-{number}").into(),
+                body: format!("{{\"body\":\"{}\"}}", "x".repeat(number as usize)).into(),
             })
             .collect();
-        for one in &received {
-            let packed = codec::pack(Kind::Notification, one.body.as_bytes()).unwrap();
+        for arrival in &received {
+            let packed = codec::pack(Kind::Notification, arrival.body.as_bytes()).unwrap();
             connection
                 .execute(
                     "INSERT INTO arrivals VALUES (?1, ?2, ?3, ?4, ?5)",
-                    params![one.position.0, one.tenant.0, &*one.session, one.arrived_ms, packed],
+                    params![
+                        arrival.position.0,
+                        arrival.tenant.0,
+                        &*arrival.session,
+                        arrival.arrived_ms,
+                        packed
+                    ],
                 )
                 .unwrap();
         }
         for _ in 0..2 {
-            take_over_rows(&mut connection).unwrap();
+            convert_single_rows(&mut connection).unwrap();
             let mut batches = 0;
             let mut read = Vec::new();
-            read_after(&connection, &Damages::default(), Position(0), |batch| {
+            read_after(&connection, &DamageLog::default(), Position(0), |batch| {
                 batches += 1;
                 read.extend(batch);
                 true
             })
             .unwrap();
             assert_eq!(read, received);
-            // Half a million bytes: more than one batch has.
+            // Half a million bytes: two batches.
             assert_eq!(batches, 2);
         }
-        let waiting = Arc::new(Mutex::new(Waiting::from(Position(0))));
-        let journal = End { position: Position(0), arrived_ms: 0 };
+        let buffer = Arc::new(Mutex::new(ReadAheadBuffer::from(Position(0))));
+        let journal = JournalEnd { position: Position(0), arrived_ms: 0 };
         let writer = Writer::new(
             connection,
             journal,
-            waiting,
+            buffer,
             watch::Sender::new(Position(0)),
             Arc::default(),
             Arc::default(),
@@ -399,16 +423,16 @@ mod tests {
     }
 
     #[test]
-    fn what_was_assembled_late_is_forgotten_little_by_little_but_for_an_erasure_at_once() {
-        const AT_ONCE: usize = 512;
+    fn journaled_backlog_is_deleted_in_portions_but_at_once_for_an_erasure() {
+        const MAX_BATCH_REQUESTS: usize = 512;
         let folder = tempfile::tempdir().unwrap();
         let connection = schema::open_arrivals(&folder.path().join("arrivals.db")).unwrap();
-        let waiting = Arc::new(Mutex::new(Waiting::from(Position(0))));
-        let journal = End { position: Position(0), arrived_ms: 0 };
+        let buffer = Arc::new(Mutex::new(ReadAheadBuffer::from(Position(0))));
+        let journal = JournalEnd { position: Position(0), arrived_ms: 0 };
         let mut writer = Writer::new(
             connection,
             journal,
-            waiting.clone(),
+            buffer.clone(),
             watch::Sender::new(Position(0)),
             Arc::default(),
             Arc::default(),
@@ -416,80 +440,80 @@ mod tests {
         .unwrap();
         let arrival =
             |_| Arrival { tenant: TenantId(1), arrived_ms: 1_000, session: "s-1".into(), body: "{}".into() };
-        let arrive =
+        let append =
             |writer: &mut Writer, count: usize| writer.write((0..count).map(arrival).collect()).unwrap();
         let left = |writer: &Writer, until: Position| -> usize {
             let mut left = 0;
-            let count = |batch: Vec<Received>| {
+            let count = |batch: Vec<StoredArrival>| {
                 left += batch.iter().filter(|received| received.position <= until).count();
                 true
             };
             read_after(&writer.connection, &writer.damages, Position(0), count).unwrap();
             left
         };
-        let many = 3 * FORGOTTEN_AT_ONCE as usize;
-        for _ in 0..many / AT_ONCE {
-            arrive(&mut writer, AT_ONCE);
+        let backlog = 3 * MIN_DELETED_NOTIFICATIONS as usize;
+        for _ in 0..backlog / MAX_BATCH_REQUESTS {
+            append(&mut writer, MAX_BATCH_REQUESTS);
         }
         let until = writer.end.position;
-        lock(&waiting).forget(until);
-        for expected in [2 * many / 3, many / 3, 0] {
-            arrive(&mut writer, 1);
+        lock(&buffer).mark_journaled(until);
+        for expected in [2 * backlog / 3, backlog / 3, 0] {
+            append(&mut writer, 1);
             assert_eq!(left(&writer, until), expected);
         }
-        for _ in 0..many / AT_ONCE {
-            arrive(&mut writer, AT_ONCE);
+        for _ in 0..backlog / MAX_BATCH_REQUESTS {
+            append(&mut writer, MAX_BATCH_REQUESTS);
         }
         let until = writer.end.position;
-        lock(&waiting).forget(until);
-        // The last of them came together with what is not assembled yet.
-        arrive(&mut writer, AT_ONCE);
+        lock(&buffer).mark_journaled(until);
+        // The last of them share a batch with notifications that are not assembled yet.
+        append(&mut writer, MAX_BATCH_REQUESTS);
         let part = Position(until.0 + 100);
-        lock(&waiting).forget(part);
-        writer.must_wipe = true;
-        arrive(&mut writer, 0);
+        lock(&buffer).mark_journaled(part);
+        writer.must_purge = true;
+        append(&mut writer, 0);
         assert_eq!(left(&writer, part), 0);
-        assert_eq!(left(&writer, writer.end.position), AT_ONCE - 100);
+        assert_eq!(left(&writer, writer.end.position), MAX_BATCH_REQUESTS - 100);
     }
 
     #[test]
-    fn what_cannot_be_wiped_is_wiped_with_what_comes_next() {
+    fn purge_blocked_by_a_reader_is_done_with_the_next_write() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("arrivals.db");
         let connection = schema::open_arrivals(&path).unwrap();
         connection.busy_timeout(std::time::Duration::ZERO).unwrap();
-        let waiting = Arc::new(Mutex::new(Waiting::from(Position(0))));
-        let journal = End { position: Position(0), arrived_ms: 0 };
+        let buffer = Arc::new(Mutex::new(ReadAheadBuffer::from(Position(0))));
+        let journal = JournalEnd { position: Position(0), arrived_ms: 0 };
         let writer = Writer::new(
             connection,
             journal,
-            waiting.clone(),
+            buffer.clone(),
             watch::Sender::new(Position(0)),
             Arc::default(),
             Arc::default(),
         )
         .unwrap();
-        let (queue, work) = mpsc::channel(1);
-        let thread = std::thread::spawn(move || writer.write_until_closed(work));
-        let arrive = || {
+        let (queue, requests) = mpsc::channel(1);
+        let thread = std::thread::spawn(move || writer.write_until_closed(requests));
+        let append = || {
             let (durable, is_durable) = oneshot::channel();
             let (session, body) = ("s-1".into(), "{}".into());
             let arrivals = vec![Arrival { tenant: TenantId(1), arrived_ms: 1_000, session, body }];
-            let counted = Arc::new(Backlog::default()).count(&arrivals).unwrap();
-            queue.blocking_send(Work::Keep { arrivals, durable, counted }).unwrap();
+            let reservation = Arc::new(Backlog::default()).reserve(&arrivals).unwrap();
+            queue.blocking_send(Request::Append { arrivals, durable, reservation }).unwrap();
             is_durable.blocking_recv().unwrap().unwrap();
         };
         let log = || std::fs::metadata(folder.path().join("arrivals.db-wal")).unwrap().len();
-        arrive();
+        append();
         let reader = schema::open_reader(&path).unwrap();
         reader.execute_batch("BEGIN; SELECT count(*) FROM batches").unwrap();
-        lock(&waiting).forget(Position(1));
+        lock(&buffer).mark_journaled(Position(1));
         let (done, is_done) = oneshot::channel();
-        queue.blocking_send(Work::Wipe { done }).unwrap();
+        queue.blocking_send(Request::Purge { done }).unwrap();
         is_done.blocking_recv().unwrap();
-        assert!(log() > 0, "somebody still reads in it");
+        assert!(log() > 0, "a reader still needs it");
         drop(reader);
-        arrive();
+        append();
         assert_eq!(log(), 0);
         drop(queue);
         thread.join().unwrap();

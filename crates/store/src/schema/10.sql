@@ -1,4 +1,4 @@
--- What pseudonyms are made with is derived from the sealing key from now on, with a salt that is kept here. What was kept
--- before was the key itself: with it, whoever had this file could try numbers until one gave the pseudonym.
+-- The key of pseudonyms is derived from the sealing key and a salt from now on; the salt is stored. The earlier
+-- column had the key itself: with it, a reader of this file could have tried numbers until one gave the pseudonym.
 ALTER TABLE tenants RENAME COLUMN pseudonym_key TO pseudonym_salt;
 UPDATE tenants SET pseudonym_salt = randomblob(32);

@@ -1,12 +1,12 @@
--- What was rejected is listed, looked at, accepted later, or expires: each under a number that is never given again, with how
--- much was posted (more than is kept, where only the beginning is) and whether it is to be judged again.
+-- Rejected bodies can be listed, read, and accepted later, and they expire. Ids are never assigned twice. `bytes` is
+-- the length of the posted body if only its beginning is stored; `retry` marks a body that is to be classified again.
 CREATE TABLE rejected (
     position    INTEGER PRIMARY KEY AUTOINCREMENT,
     tenant      INTEGER NOT NULL,
     arrived_ms  INTEGER NOT NULL,
     reason      TEXT    NOT NULL,
     body        BLOB    NOT NULL,
-    bytes       INTEGER,                        -- none: as many as are kept
+    bytes       INTEGER,                        -- NULL if the whole body is stored
     retry       INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 INSERT INTO rejected (position, tenant, arrived_ms, reason, body)
@@ -16,7 +16,7 @@ ALTER TABLE rejected RENAME TO quarantine;
 CREATE INDEX quarantine_by_tenant ON quarantine (tenant);
 CREATE INDEX quarantine_to_retry ON quarantine (tenant) WHERE retry = 1;
 
--- How much is kept of each tenant's, with what a row takes apart from its body.
+-- Bytes of each tenant's bodies, including the other columns of a row.
 CREATE TABLE quarantine_bytes (
     tenant  INTEGER PRIMARY KEY,
     bytes   INTEGER NOT NULL

@@ -1,5 +1,5 @@
--- API keys have a name, a scope, an expiry and a last use; keys from before may do everything. Numbers are never given again:
--- the audit log and requests to remove a key name them.
+-- API keys get a name, a scope, an expiry and a last use; existing keys permit everything. Ids are never assigned
+-- twice: the audit log and requests to remove a key refer to them.
 CREATE TABLE new_secrets (
     secret      INTEGER PRIMARY KEY AUTOINCREMENT,
     tenant      INTEGER NOT NULL,
@@ -8,9 +8,9 @@ CREATE TABLE new_secrets (
     hint        TEXT    NOT NULL,
     created_ms  INTEGER NOT NULL,
     name        TEXT    NOT NULL,
-    scope       TEXT    NOT NULL,               -- of keys: 'read', 'export', 'write' or 'admin'
-    expires_ms  INTEGER,                        -- none: never
-    used_ms     INTEGER                         -- none: not yet
+    scope       TEXT    NOT NULL,               -- of a key: 'read', 'export', 'write' or 'admin'
+    expires_ms  INTEGER,                        -- NULL if never
+    used_ms     INTEGER                         -- NULL if never
 ) STRICT;
 INSERT INTO new_secrets (secret, tenant, kind, hash, hint, created_ms, name, scope)
     SELECT secret, tenant, kind, hash, hint, created_ms, 'default', 'admin' FROM secrets;
@@ -18,12 +18,12 @@ DROP TABLE secrets;
 ALTER TABLE new_secrets RENAME TO secrets;
 CREATE INDEX secrets_by_hash ON secrets (hash);
 
--- Who did what. Without secrets and telephone numbers; what happened several times within a while is one row.
+-- The audit log, without secrets and telephone numbers. Repeated actions within some time are one row.
 CREATE TABLE audit (
     entry        INTEGER PRIMARY KEY AUTOINCREMENT,
     at_ms        INTEGER NOT NULL,
     last_ms      INTEGER NOT NULL,
-    tenant       INTEGER NOT NULL,              -- 0: the installation
+    tenant       INTEGER NOT NULL,              -- 0 for the installation
     tenant_name  TEXT,
     actor        TEXT    NOT NULL,
     key          INTEGER,
@@ -38,7 +38,7 @@ CREATE TABLE audit (
 CREATE INDEX audit_by_tenant ON audit (tenant, result, entry);
 CREATE INDEX audit_by_time ON audit (last_ms);
 
--- How many entries there are of each tenant and result.
+-- Number of entries of each tenant and result.
 CREATE TABLE audit_kept (
     tenant   INTEGER NOT NULL,
     result   TEXT    NOT NULL,

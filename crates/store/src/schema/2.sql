@@ -1,4 +1,4 @@
--- Where tenants want to be told of their calls.
+-- Addresses that tenants want events delivered to.
 CREATE TABLE endpoints (
     endpoint          INTEGER PRIMARY KEY AUTOINCREMENT,
     tenant            INTEGER NOT NULL,
@@ -6,15 +6,15 @@ CREATE TABLE endpoints (
     created_ms        INTEGER NOT NULL,
     settings          TEXT    NOT NULL,         -- JSON
     sealed            BLOB    NOT NULL,         -- secrets and headers, encrypted
-    disabled          TEXT,                     -- why nothing is delivered; NULL: it is
+    disabled          TEXT,                     -- the reason; NULL if it is enabled
     failing_since_ms  INTEGER,                  -- the first failure since the last success
-    cursor            INTEGER NOT NULL          -- what is later in the feed, and not in `deliveries`, is still to be sent
+    cursor            INTEGER NOT NULL          -- later changes that are not in `deliveries` are still to be sent
 ) STRICT;
 CREATE INDEX endpoints_by_tenant ON endpoints (tenant);
 
--- What a tenant is told that is no change of a call.
+-- Events that are not changes of calls.
 CREATE TABLE notices (
-    notice   INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice: receivers know them by it
+    notice   INTEGER PRIMARY KEY AUTOINCREMENT, -- never assigned twice: receivers recognize events by it
     tenant   INTEGER NOT NULL,
     kind     TEXT    NOT NULL,
     made_ms  INTEGER NOT NULL,
@@ -22,18 +22,18 @@ CREATE TABLE notices (
 ) STRICT;
 CREATE INDEX notices_by_tenant ON notices (tenant);
 
--- What was sent to whom, or waits to be sent again. What a first attempt delivers is written once.
+-- Deliveries that were made or are pending. One that succeeds with the first attempt is written once, after it.
 CREATE TABLE deliveries (
     endpoint  INTEGER NOT NULL,
-    event     INTEGER NOT NULL,                 -- a change's cursor, or a notice's number below zero
+    event     INTEGER NOT NULL,                 -- a change's cursor, or a notice's negated number
     kind      TEXT    NOT NULL,
     version   INTEGER NOT NULL,
-    call_id   TEXT    NOT NULL,                 -- of a notice: empty
-    into_id   TEXT,                             -- of a merging: the id that stays
+    call_id   TEXT    NOT NULL,                 -- empty for a notice
+    into_id   TEXT,                             -- of a merging: the id of the remaining call
     made_ms   INTEGER NOT NULL,
     state     TEXT    NOT NULL,                 -- 'pending', 'delivered', 'exhausted' or 'superseded'
-    step      INTEGER NOT NULL,                 -- so many attempts of the schedule were made
-    next_ms   INTEGER,                          -- when the next is due; of pending ones only
+    step      INTEGER NOT NULL,                 -- number of attempts of the retry schedule that were made
+    next_ms   INTEGER,                          -- when the next attempt is due; NULL unless pending
     PRIMARY KEY (endpoint, event)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX deliveries_by_call ON deliveries (endpoint, call_id, event);
@@ -46,7 +46,7 @@ CREATE TABLE attempts (
     number       INTEGER NOT NULL,
     started_ms   INTEGER NOT NULL,
     duration_ms  INTEGER NOT NULL,
-    status       INTEGER,                       -- none: there was no answer
+    status       INTEGER,                       -- NULL if there was no answer
     problem      TEXT,                          -- why it failed
     answer       TEXT,                          -- its beginning
     PRIMARY KEY (endpoint, event, number)

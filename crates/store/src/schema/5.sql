@@ -1,2 +1,2 @@
--- What is not assembled yet is in arrivals.db from now on, whose version is that of this file. Nothing changes here; but who
--- does not know of the other file must not open this one: it would give the places of what waits there to others.
+-- Version bump only: older programs do not read `arrivals.db`, which has the notifications that are not assembled
+-- yet, and would reuse journal positions already assigned there.

@@ -1,2 +1,2 @@
--- In arrivals.db what was kept at once is one row from now on. Nothing changes here, but whoever would look there for a row per
--- notification must not open this one.
+-- Version bump only: `arrivals.db` has batches of notifications from now on, and older programs expect one row per
+-- notification.

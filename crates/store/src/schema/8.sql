@@ -1,10 +1,10 @@
--- How the customer was left, of calls whose records say so.
+-- The customer's state when the call ended; NULL in records of an earlier version.
 ALTER TABLE calls ADD COLUMN end_state TEXT;
 
--- Each visit of a call to a queue: how it came out ('' where that is not known, 'open' while it lasts), and its wait.
+-- The visits of calls to queues. The outcome is '' if it is unknown, and 'open' as long as the visit lasts.
 CREATE TABLE queue_visits (
     call      INTEGER NOT NULL,
-    number    INTEGER NOT NULL,                 -- its place in the record
+    number    INTEGER NOT NULL,                 -- its index in the record
     term      INTEGER NOT NULL,                 -- the queue
     start_ms  INTEGER NOT NULL,                 -- of the call
     outcome   TEXT    NOT NULL,
@@ -13,7 +13,7 @@ CREATE TABLE queue_visits (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX queue_visits_by_queue ON queue_visits (term, start_ms);
 
--- What was known of them so far: one visit of a call to each queue.
+-- Until now, one visit of a call to each queue was known.
 INSERT INTO queue_visits
     SELECT call, row_number() OVER (PARTITION BY call ORDER BY term) - 1, term, start_ms, outcome, wait_ms
     FROM call_terms JOIN terms USING (term) WHERE kind = 'queue' AND outcome IS NOT NULL;

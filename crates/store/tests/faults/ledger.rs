@@ -1,10 +1,10 @@
-//! What a store has acknowledged, and what it may or may not have done.
+//! The operations that a store acknowledged, and those that failed, whose data may or may not be stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::found::Found;
+use crate::contents::StoreContents;
 
-/// Whether something was acknowledged, or failed, which leaves open whether it was done.
+/// The result of an operation: acknowledged, or failed, so that it may or may not be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Done {
     Acknowledged,
@@ -14,19 +14,19 @@ pub(crate) enum Done {
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pub(crate) tenants: BTreeMap<String, Done>,
-    /// By session and number within it.
+    /// By session and number in it.
     pub(crate) notifications: BTreeMap<(String, u64), Done>,
     pub(crate) endpoints: BTreeMap<String, Done>,
     /// By call and version.
     pub(crate) deliveries: BTreeMap<(String, u64), Done>,
     pub(crate) rejected: BTreeMap<String, Done>,
-    /// Sessions whose person was erased.
+    /// Sessions from which the person was erased.
     pub(crate) erased: BTreeMap<String, Done>,
-    /// Sessions whose time was over.
+    /// Sessions that expired.
     pub(crate) removed: BTreeMap<String, Done>,
 }
 
-/// Keeps the better of what is known.
+/// Stores a result; an acknowledgement is never replaced.
 pub(crate) fn note<K: Ord>(done: &mut BTreeMap<K, Done>, key: K, is_acknowledged: bool) {
     let entry = done.entry(key).or_insert(Done::Unknown);
     if is_acknowledged {
@@ -35,7 +35,7 @@ pub(crate) fn note<K: Ord>(done: &mut BTreeMap<K, Done>, key: K, is_acknowledged
 }
 
 impl Ledger {
-    /// How much was not acknowledged.
+    /// The number of operations that were not acknowledged.
     pub(crate) fn unknown(&self) -> usize {
         let of = |all: Vec<&Done>| all.into_iter().filter(|done| **done == Done::Unknown).count();
         of(self.tenants.values().collect())
@@ -47,13 +47,13 @@ impl Ledger {
             + of(self.removed.values().collect())
     }
 
-    /// In what a store differs from this; nothing if everything is as it was acknowledged.
-    pub(crate) fn differences(&self, found: &Found) -> Vec<String> {
+    /// The differences of a store from what was acknowledged.
+    pub(crate) fn differences(&self, found: &StoreContents) -> Vec<String> {
         let mut differences = Vec::new();
         compare("tenant", &self.tenants, &found.tenants, &mut differences);
         compare("endpoint", &self.endpoints, &found.endpoints, &mut differences);
         compare("rejected body", &self.rejected, &found.rejected, &mut differences);
-        // What was removed is gone altogether, with what was told of it.
+        // Removed calls must be missing completely, with their deliveries.
         let is_gone = |session: &String| match self.removed.get(session) {
             Some(Done::Acknowledged) => true,
             Some(Done::Unknown) => !found.notifications.iter().any(|((other, _), _)| other == session),
@@ -71,22 +71,22 @@ impl Ledger {
             let (versions, keys): (BTreeSet<_>, BTreeSet<_>) =
                 (found.versions.iter().collect(), keys.iter().collect());
             let odd: Vec<_> = versions.symmetric_difference(&keys).collect();
-            differences.push(format!("versions are not those of the notifications: {odd:?}"));
+            differences.push(format!("versions differ from the notifications: {odd:?}"));
         }
         for (session, done) in &self.erased {
             let names = found
                 .notifications
                 .iter()
-                .filter(|((other, _), body)| other == session && body.contains(crate::life::PERSON));
+                .filter(|((other, _), body)| other == session && body.contains(crate::scenario::PERSON));
             if *done == Done::Acknowledged && names.count() > 0 {
-                differences.push(format!("{session} still has the person who was erased"));
+                differences.push(format!("{session} still contains the erased person"));
             }
         }
         differences
     }
 }
 
-/// What was acknowledged is there once, what was not is there once at most, and nothing else is there.
+/// Acknowledged entries must be stored exactly once, failed ones at most once, and no others.
 fn compare<K: Ord + std::fmt::Debug>(
     what: &str,
     done: &BTreeMap<K, Done>,
@@ -97,10 +97,10 @@ fn compare<K: Ord + std::fmt::Debug>(
     found.iter().for_each(|key| *counts.entry(key).or_default() += 1);
     for (key, count) in &counts {
         if *count > 1 {
-            differences.push(format!("{what} {key:?} is there {count} times"));
+            differences.push(format!("{what} {key:?} is stored {count} times"));
         }
         if !done.contains_key(*key) {
-            differences.push(format!("{what} {key:?} is there, and should not be"));
+            differences.push(format!("{what} {key:?} is stored, but was never sent"));
         }
     }
     let missing = done.iter().filter(|(key, done)| **done == Done::Acknowledged && !counts.contains_key(key));

@@ -1,13 +1,13 @@
-//! Every read, write, sync, truncation, deletion and opening of a store's life fails once: afterwards everything that was
-//! acknowledged is there exactly once, or what is damaged is named.
+//! Fails every read, write, sync, truncation, deletion and opening of a store's scenario once: afterwards everything
+//! that was acknowledged is stored exactly once, or the damage is reported.
 //!
-//! With `WHOLECALL_FAULTS=all` each of them does, otherwise some of each kind.
+//! With `WHOLECALL_FAULTS=all` each of them fails, otherwise some of each kind.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
-mod found;
+mod contents;
 mod ledger;
-mod life;
+mod scenario;
 
 use std::{env, fs, path::Path};
 
@@ -15,74 +15,74 @@ use tempfile::TempDir;
 use wholecall_faulty_disk::{Disk, Fault, Kind, Loss, Operation};
 use wholecall_store::Store;
 
-use self::{found::Found, ledger::Ledger};
+use self::{contents::StoreContents, ledger::Ledger};
 
-/// As many of each kind are tried, spread evenly, unless all are.
-const SAMPLED: u64 = 5;
+/// Number of operations of each kind that fail, spread evenly, unless all do.
+const MAX_SAMPLES: u64 = 5;
 
-/// A store's life on a disk that has planned something.
-struct Lived {
+/// A scenario that ran on a disk with planned faults.
+struct Run {
     _folder: TempDir,
     _durable: TempDir,
     disk: Disk,
     ledger: Ledger,
 }
 
-fn live(faults: &[Fault]) -> Lived {
+fn run(faults: &[Fault]) -> Run {
     let (folder, durable) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    // Named otherwise than the temporary folder may be, through links.
+    // The canonical path may differ from that of the temporary folder.
     let disk = Disk::of(folder.path(), durable.path()).unwrap();
     disk.plan(faults);
     let mut ledger = Ledger::default();
-    life::live(folder.path(), &mut ledger, "");
-    Lived { _folder: folder, _durable: durable, disk, ledger }
+    scenario::run(folder.path(), &mut ledger, "");
+    Run { _folder: folder, _durable: durable, disk, ledger }
 }
 
-/// Looks at what is left after a life.
-fn find_in(lived: &Lived, loss: Loss) -> Result<Found, String> {
+/// Reads the store as a crash leaves it.
+fn contents_after(run: &Run, loss: Loss) -> Result<StoreContents, String> {
     let left = tempfile::tempdir().unwrap();
-    lived.disk.crash(left.path(), loss).unwrap();
-    Found::look(left.path())
+    run.disk.crash(left.path(), loss).unwrap();
+    StoreContents::read(left.path())
 }
 
 fn samples(count: u64) -> Vec<u64> {
-    if env::var("WHOLECALL_FAULTS").is_ok_and(|which| which == "all") || count <= SAMPLED {
+    if env::var("WHOLECALL_FAULTS").is_ok_and(|which| which == "all") || count <= MAX_SAMPLES {
         return (1..=count).collect();
     }
-    (0..SAMPLED).map(|part| 1 + part * (count - 1) / (SAMPLED - 1)).collect()
+    (0..MAX_SAMPLES).map(|part| 1 + part * (count - 1) / (MAX_SAMPLES - 1)).collect()
 }
 
-/// Every place at which an operation fails in that way.
+/// The faults of one kind, at each selected operation.
 fn faults(operation: Operation, kind: Kind, times: u64) -> Vec<Fault> {
-    let whole = live(&[]);
+    let whole = run(&[]);
     let count = whole.disk.count(operation);
     samples(count).into_iter().map(|at| Fault { operation, kind, at, times }).collect()
 }
 
-/// What was acknowledged is there, and nothing is called damaged.
-fn expect_everything(fault: Fault, losses: &[Loss]) {
-    let lived = live(&[fault]);
+/// Expects that everything acknowledged is stored and no damage is reported.
+fn expect_nothing_lost(fault: Fault, losses: &[Loss]) {
+    let run = run(&[fault]);
     for loss in losses {
-        let struck = lived.disk.struck();
+        let struck = run.disk.struck();
         let at = || format!("{fault}, {loss:?}, {struck:?}");
-        let found = find_in(&lived, *loss).unwrap_or_else(|error| panic!("{}: {error}", at()));
+        let found = contents_after(&run, *loss).unwrap_or_else(|error| panic!("{}: {error}", at()));
         assert_eq!(found.problems, [""; 0], "{}", at());
-        assert_eq!(lived.ledger.differences(&found), [""; 0], "{}", at());
+        assert_eq!(run.ledger.differences(&found), [""; 0], "{}", at());
     }
 }
 
-/// The losses of a power failure.
+/// The possible losses of a power failure.
 fn power_failures(seed: u64) -> [Loss; 4] {
     [Loss::Nothing, Loss::Everything, Loss::Some(seed), Loss::Some(seed + 1_000)]
 }
 
 #[test]
-fn without_a_fault_everything_is_acknowledged_and_there() {
-    let lived = live(&[]);
-    assert_eq!(lived.ledger.unknown(), 0);
+fn without_faults_everything_is_acknowledged_and_stored() {
+    let run = run(&[]);
+    assert_eq!(run.ledger.unknown(), 0);
     for loss in power_failures(1) {
-        let found = find_in(&lived, loss).unwrap();
-        assert_eq!((found.problems.clone(), lived.ledger.differences(&found)), (vec![], vec![]), "{loss:?}");
+        let found = contents_after(&run, loss).unwrap();
+        assert_eq!((found.problems.clone(), run.ledger.differences(&found)), (vec![], vec![]), "{loss:?}");
         assert!(found.notifications.len() > 50 && found.versions.len() > 50, "{loss:?}");
     }
 }
@@ -90,98 +90,98 @@ fn without_a_fault_everything_is_acknowledged_and_there() {
 fn each_fails_once(kind: Kind) {
     for operation in Operation::ALL.into_iter().filter(|operation| kind.fits(*operation)) {
         for fault in faults(operation, kind, 1) {
-            expect_everything(fault, &[Loss::Nothing, Loss::Everything, Loss::Some(fault.at)]);
+            expect_nothing_lost(fault, &[Loss::Nothing, Loss::Everything, Loss::Some(fault.at)]);
         }
     }
 }
 
 #[test]
-fn an_error_of_the_device_loses_nothing() {
+fn device_error_loses_nothing() {
     each_fails_once(Kind::Error);
 }
 
 #[test]
-fn a_full_disk_loses_nothing() {
+fn full_disk_loses_nothing() {
     each_fails_once(Kind::Full);
 }
 
 #[test]
-fn a_torn_write_loses_nothing() {
+fn torn_write_loses_nothing() {
     each_fails_once(Kind::Short);
 }
 
 #[test]
-fn a_disk_that_fails_for_a_while_loses_nothing() {
+fn temporary_disk_failure_loses_nothing() {
     for operation in Operation::ALL {
         for fault in faults(operation, Kind::Error, 7) {
-            expect_everything(fault, &[Loss::Nothing, Loss::Everything, Loss::Some(fault.at)]);
+            expect_nothing_lost(fault, &[Loss::Nothing, Loss::Everything, Loss::Some(fault.at)]);
         }
     }
 }
 
 #[test]
-fn a_power_failure_loses_nothing_that_was_acknowledged() {
+fn power_failure_loses_nothing_acknowledged() {
     for operation in Operation::ALL {
         for fault in faults(operation, Kind::PowerCut, 1) {
-            expect_everything(fault, &power_failures(fault.at));
+            expect_nothing_lost(fault, &power_failures(fault.at));
         }
     }
 }
 
-/// Everything is as it was acknowledged, or something says that it is not.
+/// Everything is as acknowledged, or a problem is reported.
 #[test]
-fn a_flipped_bit_is_never_silent() {
+fn flipped_bit_is_never_silent() {
     let mut silent = Vec::new();
     for fault in faults(Operation::Read, Kind::FlippedBit, 1) {
-        let lived = live(&[fault]);
-        let Ok(found) = find_in(&lived, Loss::Nothing) else { continue };
-        let differences = lived.ledger.differences(&found);
+        let run = run(&[fault]);
+        let Ok(found) = contents_after(&run, Loss::Nothing) else { continue };
+        let differences = run.ledger.differences(&found);
         if !differences.is_empty() && found.problems.is_empty() {
-            silent.push((lived.disk.struck(), differences));
+            silent.push((run.disk.struck(), differences));
         }
     }
     assert!(silent.is_empty(), "{}: {silent:#?}", silent.len());
 }
 
-/// What waits is read again before it is passed over: what is on the disk is whole.
+/// A damaged batch is read again before it is skipped, because the disk has it intact.
 #[test]
-fn a_bit_that_flips_while_what_waits_is_read_costs_nothing() {
-    let whole = read_what_waits(None);
+fn bit_flipped_while_reading_arrivals_loses_nothing() {
+    let whole = assemble_with_fault(None);
     let mut count = 0;
-    for at in 1..=whole.disk.count(Operation::Read).min(READ_WHILE_WAITING) {
-        let lived = read_what_waits(Some(Fault::once(Operation::Read, Kind::FlippedBit, at)));
-        let struck = lived.disk.struck();
+    for at in 1..=whole.disk.count(Operation::Read).min(MAX_ASSEMBLY_READS) {
+        let run = assemble_with_fault(Some(Fault::once(Operation::Read, Kind::FlippedBit, at)));
+        let struck = run.disk.struck();
         if !struck.iter().any(|struck| struck.contains("arrivals.db")) {
             continue;
         }
         count += 1;
-        let found = find_in(&lived, Loss::Nothing).unwrap_or_else(|error| panic!("{struck:?}: {error}"));
-        let lost = lived.ledger.differences(&found);
+        let found = contents_after(&run, Loss::Nothing).unwrap_or_else(|error| panic!("{struck:?}: {error}"));
+        let lost = run.ledger.differences(&found);
         assert!(lost.is_empty() && found.problems.is_empty(), "{struck:?}: {lost:?} {:?}", found.problems);
     }
-    assert!(count > 5, "{count} reads of what waits");
+    assert!(count > 5, "{count} reads of arrivals");
 }
 
-/// SQLite takes what it cannot read for the end of the log.
+/// SQLite takes an unreadable frame for the end of the log.
 #[test]
-fn a_bit_that_flips_while_a_log_is_recovered_costs_nothing() {
+fn bit_flipped_during_log_recovery_loses_nothing_silently() {
     let (folder, durable) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let disk = Disk::of(folder.path(), durable.path()).unwrap();
     let mut ledger = Ledger::default();
-    life::receive_until(folder.path(), &mut ledger, || disk.cut());
+    scenario::receive_until(folder.path(), &mut ledger, || disk.cut());
     let reads = |at: u64| {
         let (again, durable) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         disk.crash(again.path(), Loss::Everything).unwrap();
         let faulty = Disk::of(again.path(), durable.path()).unwrap();
         faulty.plan(&[Fault::once(Operation::Read, Kind::FlippedBit, at)]);
-        // What cannot be opened now can be later.
+        // A store that cannot be opened now can be opened later.
         if let Ok(store) = Store::open(again.path()) {
-            let _ = store.claim().and_then(|()| life::assemble(&store));
+            let _ = store.claim().and_then(|()| scenario::assemble(&store));
         }
-        (faulty.count(Operation::Read), faulty.struck(), Found::look(again.path()))
+        (faulty.count(Operation::Read), faulty.struck(), StoreContents::read(again.path()))
     };
     let all = reads(u64::MAX).0;
-    for at in samples(all.min(RECOVERED)) {
+    for at in samples(all.min(MAX_RECOVERY_READS)) {
         let (_, struck, found) = reads(at);
         let Ok(found) = found else { continue };
         let differences = ledger.differences(&found);
@@ -189,28 +189,28 @@ fn a_bit_that_flips_while_a_log_is_recovered_costs_nothing() {
     }
 }
 
-/// In so many reads both logs are recovered, or nearly.
-const RECOVERED: u64 = 250;
+/// Approximate number of reads in which both logs are recovered.
+const MAX_RECOVERY_READS: u64 = 250;
 
-/// Later reads are rarely of what waits.
-const READ_WHILE_WAITING: u64 = 40;
+/// Maximum number of reads that are tried; later ones are rarely of arrivals.
+const MAX_ASSEMBLY_READS: u64 = 40;
 
-/// A store that is opened with much that waits, which is then assembled on a disk that fails.
-fn read_what_waits(fault: Option<Fault>) -> Lived {
+/// Opens a store with many arrivals, which are then assembled on a failing disk.
+fn assemble_with_fault(fault: Option<Fault>) -> Run {
     let (folder, durable) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let disk = Disk::of(folder.path(), durable.path()).unwrap();
     let mut ledger = Ledger::default();
-    life::receive_only(folder.path(), &mut ledger);
+    scenario::receive_only(folder.path(), &mut ledger);
     let store = Store::open(folder.path()).unwrap();
     store.claim().unwrap();
     disk.plan(fault.as_slice());
-    // What cannot be assembled now can be later.
-    let _ = life::assemble(&store);
+    // What cannot be assembled now can be assembled later.
+    let _ = scenario::assemble(&store);
     drop(store);
-    Lived { _folder: folder, _durable: durable, disk, ledger }
+    Run { _folder: folder, _durable: durable, disk, ledger }
 }
 
-/// A folder whose files are those of another moment, one by one.
+/// Copies the files of a folder.
 fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -219,15 +219,15 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn a_life_can_be_lived_again_on_what_a_crash_has_left() {
+fn scenario_runs_again_on_a_crashed_store() {
     let fault = Fault::once(Operation::Sync, Kind::PowerCut, 40);
-    let lived = live(&[fault]);
+    let run = run(&[fault]);
     let left = tempfile::tempdir().unwrap();
-    lived.disk.crash(left.path(), Loss::Some(3)).unwrap();
+    run.disk.crash(left.path(), Loss::Some(3)).unwrap();
     let again = tempfile::tempdir().unwrap();
     copy(left.path(), again.path());
-    let mut ledger = lived.ledger;
-    life::live(again.path(), &mut ledger, "-anew");
-    let found = Found::look(again.path()).unwrap();
+    let mut ledger = run.ledger;
+    scenario::run(again.path(), &mut ledger, "-again");
+    let found = StoreContents::read(again.path()).unwrap();
     assert_eq!((found.problems.clone(), ledger.differences(&found)), (vec![], vec![]));
 }

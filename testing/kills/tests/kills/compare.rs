@@ -1,4 +1,4 @@
-//! What a store holds, and what was acknowledged.
+//! Compares the content of a store with what it acknowledged.
 
 use std::{collections::HashMap, path::Path};
 
@@ -9,44 +9,44 @@ use crate::{load::Load, service};
 
 #[derive(Debug, Default)]
 pub(crate) struct Comparison {
-    /// Acknowledged more often than it is there.
+    /// Number of acknowledged notifications that are missing.
     pub(crate) lost: u64,
-    /// There more often than it was sent.
-    pub(crate) doubled: u64,
-    /// What the store says that it has lost.
+    /// Number of notifications that are stored more often than they were sent.
+    pub(crate) duplicated: u64,
+    /// The losses that the store reports.
     pub(crate) losses: Vec<String>,
-    /// Why it cannot be read.
+    /// Why it cannot be read. `None` if it can.
     pub(crate) problem: Option<String>,
 }
 
-/// Opens a store as a service does, and compares.
+/// Opens a store and compares it with the load.
 pub(crate) fn compare(data: &Path, load: &Load) -> Comparison {
     let mut comparison = Comparison::default();
-    if let Err(error) = look(data, load, &mut comparison) {
+    if let Err(error) = read(data, load, &mut comparison) {
         comparison.problem = Some(error.to_string());
     }
     comparison
 }
 
-fn look(data: &Path, load: &Load, comparison: &mut Comparison) -> Result<(), StoreError> {
+fn read(data: &Path, load: &Load, comparison: &mut Comparison) -> Result<(), StoreError> {
     let store = Store::open_existing(data)?;
     comparison.losses = store.losses()?;
     let entries = store.journal_after(Position(0), usize::MAX >> 1)?;
     let tenants = store.tenants()?;
     for (tenant, posting) in &load.postings {
         let Some(id) = tenants.iter().find(|other| other.name == tenant.name).map(|tenant| tenant.id) else {
-            comparison.problem = Some(format!("tenant {} is gone", tenant.name));
+            comparison.problem = Some(format!("tenant {} is missing", tenant.name));
             continue;
         };
-        let mut kept: HashMap<&str, u64> = HashMap::new();
+        let mut stored: HashMap<&str, u64> = HashMap::new();
         let own = entries.iter().filter(|entry| entry.tenant == id);
-        own.for_each(|entry| *kept.entry(&entry.body).or_default() += 1);
+        own.for_each(|entry| *stored.entry(&entry.body).or_default() += 1);
         let posting = posting.lock().unwrap();
         for (body, times) in &posting.acknowledged {
-            comparison.lost += times.saturating_sub(kept.get(body.as_str()).copied().unwrap_or(0));
+            comparison.lost += times.saturating_sub(stored.get(body.as_str()).copied().unwrap_or(0));
         }
-        for (body, times) in &kept {
-            comparison.doubled += times.saturating_sub(posting.sent.get(*body).copied().unwrap_or(0));
+        for (body, times) in &stored {
+            comparison.duplicated += times.saturating_sub(posting.sent.get(*body).copied().unwrap_or(0));
         }
     }
     let damages = store.take_damage_news();
@@ -56,7 +56,7 @@ fn look(data: &Path, load: &Load, comparison: &mut Comparison) -> Result<(), Sto
     Ok(())
 }
 
-/// What `wholecall check` finds.
+/// The findings of `wholecall check`.
 pub(crate) fn check(copy: &TempDir) -> String {
     service::check(copy.path())
 }

@@ -1,4 +1,4 @@
-//! What is posted, and what became of it.
+//! The notifications that are posted, and how they were answered.
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -16,15 +16,15 @@ use crate::service::{Installation, Server, Tenant};
 
 const CONNECTIONS: usize = 3;
 
-/// Each notification is waited for so long: longer than it ever takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Maximum time to wait for an answer; it never takes that long.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// 2026-06-01T00:00:00Z.
 const MIDNIGHT: i64 = 1_780_272_000_000;
 const DAY: i64 = 24 * 3_600_000;
 const USERS: usize = 25;
 
-/// The notifications of some tenants.
+/// The notifications of the tenants.
 pub(crate) struct Load {
     pub(crate) postings: Vec<(Tenant, Mutex<Posting>)>,
 }
@@ -33,18 +33,18 @@ pub(crate) struct Load {
 pub(crate) struct Posting {
     waiting: VecDeque<String>,
     pub(crate) acknowledged: HashMap<String, u64>,
-    /// How often each was sent; more than once where the answer did not come.
+    /// How often each was sent: more than once if there was no answer.
     pub(crate) sent: HashMap<String, u64>,
 }
 
 impl Load {
-    /// A day of two companies.
+    /// A day of traffic of two companies.
     pub(crate) fn of(installation: &Installation, seed: u64) -> Self {
         let postings = ["one", "other"].iter().zip([seed, seed + 500]).map(|(name, seed)| {
             let mut accounts = BTreeSet::new();
             let traffic = Traffic::new(Company::of(USERS), MIDNIGHT, MIDNIGHT + DAY, seed);
             let waiting = traffic
-                .filter_map(|told| match told {
+                .filter_map(|event| match event {
                     Told::Notification(notification) => {
                         accounts.insert(notification.account.to_string());
                         Some(notification.to_json())
@@ -63,7 +63,8 @@ impl Load {
     }
 }
 
-/// Posts for some time, and then kills the service, or until everything is acknowledged. Answers how many were sent, and how many acknowledged.
+/// Posts for some time and then kills the service, or posts until everything is acknowledged. Returns the number of
+/// posted and of acknowledged notifications.
 pub(crate) fn post(load: &Load, server: &Server, within: Option<Duration>) -> (u64, u64) {
     let ended = AtomicBool::new(false);
     let count = |which: fn(&Posting) -> &HashMap<String, u64>| -> u64 {
@@ -78,7 +79,7 @@ pub(crate) fn post(load: &Load, server: &Server, within: Option<Duration>) -> (u
         }
         if let Some(within) = within {
             thread::sleep(within);
-            // While others post.
+            // While the other threads post.
             server.kill();
             ended.store(true, Ordering::SeqCst);
         }
@@ -87,7 +88,8 @@ pub(crate) fn post(load: &Load, server: &Server, within: Option<Duration>) -> (u
 }
 
 fn post_until(server: &Server, tenant: &Tenant, posting: &Mutex<Posting>, ended: &AtomicBool) {
-    let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE));
+    let config =
+        ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(ANSWER_TIMEOUT));
     let agent: ureq::Agent = config.build().into();
     let url = format!("{}/hooks/{}", server.base, tenant.name);
     let mut refused = 0;

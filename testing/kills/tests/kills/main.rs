@@ -1,9 +1,10 @@
-//! `kill -9` of a service under load whose disk fails, again and again: no notification that was acknowledged is lost, none
-//! is there twice, and whatever damage a disk does is named.
+//! Kills (`kill -9`) a service under load on a failing disk, repeatedly: no acknowledged notification is lost, none
+//! is stored twice, and damage by the disk is reported.
 //!
-//! `WHOLECALL_KILL_ROUNDS` sets how often (5 by default; `scripts/proof kills`), `WHOLECALL_KILL_SEED` which faults.
+//! `WHOLECALL_KILL_ROUNDS` sets the number of rounds (5 by default; `scripts/proof kills`), `WHOLECALL_KILL_SEED` the
+//! faults.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod compare;
 mod load;
@@ -22,10 +23,10 @@ use self::{
     service::Installation,
 };
 
-/// As many rounds are on the same data; then it is stopped in good order, and everything is checked.
-const ROUNDS_EACH: u64 = 10;
+/// Number of rounds on the same data; then the service is stopped cleanly and everything is checked.
+const ROUNDS_PER_INSTALLATION: u64 = 10;
 
-/// What happened, all in all.
+/// The totals of all rounds.
 #[derive(Debug, Default)]
 struct Figures {
     kills: u64,
@@ -36,9 +37,9 @@ struct Figures {
     posted: u64,
     acknowledged: u64,
     lost: u64,
-    doubled: u64,
+    duplicated: u64,
     undetected: u64,
-    named: u64,
+    reported: u64,
     checks: u64,
 }
 
@@ -47,24 +48,24 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 #[test]
-fn killed_on_a_disk_that_fails_it_loses_nothing_and_doubles_nothing() {
+fn service_killed_on_a_failing_disk_loses_and_duplicates_nothing() {
     let rounds = number("WHOLECALL_KILL_ROUNDS", 5);
     let seed = number("WHOLECALL_KILL_SEED", 1);
     let started = Instant::now();
     let mut figures = Figures::default();
     let mut done = 0;
     while done < rounds {
-        let here = ROUNDS_EACH.min(rounds - done);
-        done += live(seed.wrapping_mul(1_000_003).wrapping_add(done), here, &mut figures);
+        let here = ROUNDS_PER_INSTALLATION.min(rounds - done);
+        done += run_rounds(seed.wrapping_mul(1_000_003).wrapping_add(done), here, &mut figures);
         println!("{done} of {rounds} rounds, {:.0} s: {figures:?}", started.elapsed().as_secs_f64());
     }
-    assert_eq!((figures.lost, figures.doubled, figures.undetected), (0, 0, 0), "{figures:#?}");
-    assert!(figures.acknowledged > 20 * rounds, "hardly anything was acknowledged: {figures:#?}");
+    assert_eq!((figures.lost, figures.duplicated, figures.undetected), (0, 0, 0), "{figures:#?}");
+    assert!(figures.acknowledged > 20 * rounds, "too few were acknowledged: {figures:#?}");
 }
 
-/// Some rounds on the same data. Ends early where the data is damaged and that is named, as an operator would then restore
-/// a backup. Answers how many there were.
-fn live(seed: u64, rounds: u64, figures: &mut Figures) -> u64 {
+/// Rounds on the same data. Ends early if the data is damaged and the damage is reported, because an operator would
+/// then restore a backup. Returns the number of rounds.
+fn run_rounds(seed: u64, rounds: u64, figures: &mut Figures) -> u64 {
     let mut rng = Rng::with_seed(seed);
     let installation = Installation::new();
     let mut load = Load::of(&installation, seed);
@@ -77,12 +78,12 @@ fn live(seed: u64, rounds: u64, figures: &mut Figures) -> u64 {
         let what = format!("seed {seed}, round {round}, {plan:?}, {:?}", installation.struck());
         figures.struck += installation.struck().len() as u64;
         if let Some(problem) = problem {
-            // A start that fails says so; what is on the disk is looked at all the same.
+            // A failed start reports why; the data on the disk is checked anyway.
             figures.starts_refused += 1;
             assert!(!problem.contains("panicked"), "{what}: {problem}");
         }
         crash(&installation, &plan, figures);
-        if !is_as_acknowledged(&installation, &load, has_flipped, &what, figures) {
+        if !matches_acknowledged(&installation, &load, has_flipped, &what, figures) {
             return round;
         }
     }
@@ -90,7 +91,7 @@ fn live(seed: u64, rounds: u64, figures: &mut Figures) -> u64 {
     rounds
 }
 
-/// Starts it with the faults, posts, and kills it. Answers why it did not start.
+/// Starts the service with faults, posts, and kills it. Returns why it did not start.
 fn run(installation: &Installation, plan: &Plan, load: &mut Load, figures: &mut Figures) -> Option<String> {
     let server = match installation.start_on_faulty_disk(&plan.faults) {
         Ok(server) => server,
@@ -104,7 +105,7 @@ fn run(installation: &Installation, plan: &Plan, load: &mut Load, figures: &mut 
     None
 }
 
-/// Leaves of the data what the end of the process, or of the power, leaves.
+/// Replaces the data by what a crash of the process, or a power failure, leaves.
 fn crash(installation: &Installation, plan: &Plan, figures: &mut Figures) {
     let is_power_failure = plan.loss != wholecall_faulty_disk::Loss::Nothing;
     figures.kills += 1;
@@ -115,8 +116,8 @@ fn crash(installation: &Installation, plan: &Plan, figures: &mut Figures) {
     fs::rename(left, installation.data()).unwrap();
 }
 
-/// Looks at a copy: the next start recovers the data itself.
-fn is_as_acknowledged(
+/// Compares a copy, so that the next start recovers the data itself.
+fn matches_acknowledged(
     installation: &Installation,
     load: &Load,
     has_flipped: bool,
@@ -124,25 +125,25 @@ fn is_as_acknowledged(
     figures: &mut Figures,
 ) -> bool {
     let copy = installation.copy();
-    let Comparison { lost, doubled, losses, problem } = compare(copy.path(), load);
-    if lost == 0 && doubled == 0 && losses.is_empty() && problem.is_none() {
+    let Comparison { lost, duplicated, losses, problem } = compare(copy.path(), load);
+    if lost == 0 && duplicated == 0 && losses.is_empty() && problem.is_none() {
         return true;
     }
-    // Only a disk that reads otherwise than was written may damage anything, and then that is named.
+    // Only flipped bits may damage data, and then the damage must be reported.
     let findings = check(&installation.copy());
-    let is_named = problem.is_some() || !losses.is_empty() || !findings.is_empty();
-    if has_flipped && is_named {
-        figures.named += 1;
+    let is_reported = problem.is_some() || !losses.is_empty() || !findings.is_empty();
+    if has_flipped && is_reported {
+        figures.reported += 1;
         return false;
     }
-    eprintln!("{what}: {lost} lost, {doubled} doubled, {losses:?}, {problem:?}, {findings}");
+    eprintln!("{what}: {lost} lost, {duplicated} duplicated, {losses:?}, {problem:?}, {findings}");
     figures.lost += lost;
-    figures.doubled += doubled;
+    figures.duplicated += duplicated;
     figures.undetected += 1;
     false
 }
 
-/// Without any fault it takes everything that is left, stops in good order, and all is as it should be.
+/// Starts the service without faults: it must accept the rest, stop cleanly, and be complete.
 fn finish(
     installation: &Installation,
     load: &mut Load,
@@ -152,32 +153,34 @@ fn finish(
 ) {
     let server = match installation.start() {
         Ok(server) => server,
-        Err(problem) if has_flipped => return figures.named += u64::from(!problem.is_empty()),
+        Err(problem) if has_flipped => return figures.reported += u64::from(!problem.is_empty()),
         Err(problem) => panic!("{what}: it does not start: {problem}"),
     };
     let (posted, acknowledged) = post(load, &server, None);
     figures.posted += posted;
     figures.acknowledged += acknowledged;
-    assert!(load.is_all_acknowledged() || has_flipped, "{what}: something was not taken");
+    assert!(load.is_all_acknowledged() || has_flipped, "{what}: a notification was not accepted");
     server.stop();
     figures.checks += 1;
     let findings = check(&installation.copy());
     if !findings.is_empty() {
         assert!(has_flipped, "{what}: {findings}");
-        figures.named += 1;
+        figures.reported += 1;
         return;
     }
-    let Comparison { lost, doubled, losses, problem } = compare(installation.copy().path(), load);
-    if lost > 0 || doubled > 0 || !losses.is_empty() || problem.is_some() {
-        eprintln!("{what}: {lost} lost, {doubled} doubled, {losses:?}, {problem:?}, and nothing is found");
+    let Comparison { lost, duplicated, losses, problem } = compare(installation.copy().path(), load);
+    if lost > 0 || duplicated > 0 || !losses.is_empty() || problem.is_some() {
+        eprintln!(
+            "{what}: {lost} lost, {duplicated} duplicated, {losses:?}, {problem:?}, and `wholecall check` finds nothing"
+        );
         figures.lost += lost;
-        figures.doubled += doubled;
+        figures.duplicated += duplicated;
         figures.undetected += 1;
     }
 }
 
 #[test]
-fn a_plan_says_whether_it_flips_bits() {
+fn plan_knows_whether_it_flips_bits() {
     let mut rng = Rng::with_seed(7);
     let plans: Vec<Plan> = (0..200).map(|_| Plan::any(&mut rng)).collect();
     let flipping = plans.iter().filter(|plan| plan.flips_bits()).count();

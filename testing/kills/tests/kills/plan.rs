@@ -1,4 +1,4 @@
-//! What fails in a round.
+//! The faults of a round.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use wholecall_faulty_disk::{Fault, Kind, Loss, Operation};
 pub(crate) struct Plan {
     pub(crate) faults: Vec<Fault>,
     pub(crate) kill_after: Option<Duration>,
-    /// The end of the process, or of the power.
+    /// The end of the process, or a power failure.
     pub(crate) loss: Loss,
 }
 
-/// How far the numbers of operations go at which one fails: about as many there are in a round.
+/// Maximum number of the operation that fails: about as many occur in a round.
 fn reach(operation: Operation) -> u64 {
     match operation {
         Operation::Read => 600,
@@ -25,7 +25,7 @@ fn reach(operation: Operation) -> u64 {
     }
 }
 
-/// One fault in so many that reads do not give what was written.
+/// One fault in this many flips a bit.
 const FLIPS_ONE_IN: usize = 8;
 
 pub(crate) fn is_flipped(fault: &Fault) -> bool {

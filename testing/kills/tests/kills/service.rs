@@ -1,4 +1,4 @@
-//! An installation of the service whose disk fails.
+//! An installation of the service on a failing disk.
 
 use std::{
     fs::{self, File},
@@ -37,18 +37,18 @@ impl Installation {
         self.folder().join("data")
     }
 
-    /// What a power failure would leave of it.
+    /// The folder with what a power failure would leave.
     pub(crate) fn durable(&self) -> PathBuf {
         self.folder().join("durable")
     }
 
-    /// What has failed since the last start.
+    /// The faults that occurred since the last start.
     pub(crate) fn struck(&self) -> Vec<String> {
         let log = fs::read_to_string(self.folder().join("struck")).unwrap_or_default();
         log.lines().map(str::to_owned).collect()
     }
 
-    /// A copy of the data as it lies.
+    /// A copy of the data.
     pub(crate) fn copy(&self) -> TempDir {
         let copy = tempfile::tempdir().unwrap();
         for entry in fs::read_dir(self.data()).unwrap() {
@@ -81,7 +81,7 @@ impl Installation {
     }
 
     pub(crate) fn start_on_faulty_disk(&self, faults: &[Fault]) -> Result<Server, String> {
-        // What lies there when it starts is durable.
+        // The content at the start is durable.
         let _ = fs::remove_dir_all(self.durable());
         let struck = self.folder().join("struck");
         let _ = fs::remove_file(&struck);
@@ -96,7 +96,7 @@ impl Installation {
     }
 }
 
-/// A service that runs; killed when it is dropped.
+/// A running service; killed when dropped.
 pub(crate) struct Server {
     process: Child,
     _stdout: BufReader<ChildStdout>,
@@ -129,13 +129,13 @@ impl Server {
         kill_process(Pid::from_child(&self.process), Signal::KILL).unwrap();
     }
 
-    /// What it has said on standard error, once it has ended.
+    /// Waits for its end and returns its standard error.
     pub(crate) fn last_words(mut self) -> String {
         self.process.wait().unwrap();
         read_from_start(self.log.try_clone().unwrap())
     }
 
-    /// Asks it to stop, and expects that it does so in good order.
+    /// Asks it to stop and expects success.
     pub(crate) fn stop(mut self) {
         kill_process(Pid::from_child(&self.process), Signal::TERM).unwrap();
         let status = self.process.wait().unwrap();
@@ -157,7 +157,7 @@ fn read_from_start(mut file: File) -> String {
     text
 }
 
-/// `wholecall check`: what it says if it finds anything.
+/// The output of `wholecall check` if it finds anything.
 pub(crate) fn check(data: &Path) -> String {
     let output = Command::new(PROGRAM).args(["check", "--data"]).arg(data).output().unwrap();
     if output.status.success() {

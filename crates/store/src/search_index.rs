@@ -1,4 +1,4 @@
-//! What a call can be found by.
+//! The search index: the terms by which calls are found.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,18 @@ use wholecall_record::{
 
 use crate::{
     error::{Result, StoreError},
-    lately::Lately,
-    visits,
+    queue_visits,
+    recent_cache::RecentCache,
 };
 
-/// A kind of thing that calls are found by.
+/// A kind of term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum TermKind {
-    /// The digits of a participant's number, last first, so that a number is found by however much of its end
-    /// somebody writes.
+    /// The digits of a participant's number, last digit first, so that a number is found by any of its ends.
     Number,
     /// A participant's extension id.
     Extension,
-    /// A participant's name, in small letters.
+    /// A participant's name in lower case.
     Name,
     /// A queue's extension id.
     Queue,
@@ -42,130 +41,140 @@ impl TermKind {
     }
 }
 
-/// An extension's part in a call that is over.
+/// The figures of an extension in a completed call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Part {
+pub(crate) struct ParticipantStats {
     pub(crate) outcome: &'static str,
-    pub(crate) wait_ms: i64,
+    pub(crate) ring_ms: i64,
     pub(crate) talk_ms: i64,
     pub(crate) hold_ms: i64,
 }
 
 pub(crate) type Term = (TermKind, String);
 
-/// The digits of a number, last first; none if it has none.
+/// The digits of a number, last digit first. `None` if it has none.
 pub(crate) fn reversed_digits(number: &str) -> Option<String> {
     let digits: String = number.chars().rev().filter(char::is_ascii_digit).collect();
     (!digits.is_empty()).then_some(digits)
 }
 
-/// Everything a call can be found by, with the parts of extensions where it is over.
-pub(crate) fn terms_of(call: &Call) -> BTreeMap<Term, Option<Part>> {
-    let is_over = call.state != State::Live;
+/// All terms of a call; with the figures of extensions if it is completed.
+pub(crate) fn terms_of(call: &Call) -> BTreeMap<Term, Option<ParticipantStats>> {
+    let is_completed = call.state != State::Live;
     let mut terms = BTreeMap::new();
     for participant in &call.participants {
         let number = participant.phone_number.as_deref().and_then(reversed_digits);
-        let also = participant.id.number().and_then(reversed_digits);
-        let short = participant.extension_number.as_deref().and_then(reversed_digits);
-        for number in number.into_iter().chain(also).chain(short) {
+        let id_number = participant.id.number().and_then(reversed_digits);
+        let extension_number = participant.extension_number.as_deref().and_then(reversed_digits);
+        for number in number.into_iter().chain(id_number).chain(extension_number) {
             terms.insert((TermKind::Number, number), None);
         }
         if let Some(extension) = &participant.extension_id {
-            let part = is_over.then(|| part_of(call, participant));
-            terms.insert((TermKind::Extension, extension.to_string()), part);
+            let figures = is_completed.then(|| stats_of(call, participant));
+            terms.insert((TermKind::Extension, extension.to_string()), figures);
         }
         if let Some(name) = &participant.name {
             terms.insert((TermKind::Name, name.as_str().to_lowercase()), None);
         }
     }
     for visit in &call.queues {
-        terms.insert((TermKind::Queue, visits::queue_of(visit)), None);
+        terms.insert((TermKind::Queue, queue_visits::queue_of(visit)), None);
     }
-    for step in &call.moves {
-        terms.insert((TermKind::Move, step.kind.as_str().to_owned()), None);
+    for call_move in &call.moves {
+        terms.insert((TermKind::Move, call_move.kind.as_str().to_owned()), None);
     }
     terms
 }
 
-fn part_of(call: &Call, participant: &Participant) -> Part {
+fn stats_of(call: &Call, participant: &Participant) -> ParticipantStats {
     let legs = || call.legs.iter().filter(|leg| leg.participant.as_ref() == Some(&participant.id));
     let outcome = match participant.talk_ms > 0 {
         true => "Answered",
         false if participant.kind != Kind::User => "",
         false => legs().find_map(|leg| leg.outcome).map_or("", LegOutcome::as_str),
     };
-    Part { outcome, wait_ms: participant.ring_ms, talk_ms: participant.talk_ms, hold_ms: participant.hold_ms }
+    ParticipantStats {
+        outcome,
+        ring_ms: participant.ring_ms,
+        talk_ms: participant.talk_ms,
+        hold_ms: participant.hold_ms,
+    }
 }
 
-/// The number of a term; none if no call has it.
-pub(crate) fn find(connection: &Connection, tenant: i64, kind: TermKind, value: &str) -> Result<Option<i64>> {
+/// The id of a term. `None` if no call has it.
+pub(crate) fn find_term(
+    connection: &Connection,
+    tenant: i64,
+    kind: TermKind,
+    value: &str,
+) -> Result<Option<i64>> {
     Ok(connection
         .prepare_cached("SELECT term FROM terms WHERE tenant = ?1 AND kind = ?2 AND value = ?3")?
         .query_row(params![tenant, kind.as_str(), value], |row| row.get(0))
         .optional()?)
 }
 
-fn number_of(
+fn term_id(
     transaction: &Transaction<'_>,
-    lately: &mut Lately<i64>,
+    cache: &mut RecentCache<i64>,
     tenant: i64,
     (kind, value): &Term,
 ) -> Result<i64> {
     let words = [kind.as_str(), value];
-    if let Some(term) = lately.find(tenant, &words) {
+    if let Some(term) = cache.get(tenant, &words) {
         return Ok(*term);
     }
-    let term = match find(transaction, tenant, *kind, value)? {
+    let term = match find_term(transaction, tenant, *kind, value)? {
         Some(term) => term,
         None => transaction
             .prepare_cached("INSERT INTO terms (tenant, kind, value) VALUES (?1, ?2, ?3)")?
             .insert(params![tenant, kind.as_str(), value])?,
     };
-    lately.remember(tenant, &words, term);
+    cache.insert(tenant, &words, term);
     Ok(term)
 }
 
-/// A call's place among those that are found by something.
-pub(crate) struct Place<'a> {
+/// Identifies a call's entries in the index.
+pub(crate) struct IndexEntry<'a> {
     pub(crate) tenant: i64,
     pub(crate) call: i64,
     pub(crate) start_ms: i64,
-    /// Where it began when it was entered last, and under which terms.
+    /// Its start and terms when it was indexed last. `None` if it was not.
     pub(crate) before: Option<(i64, &'a [i64])>,
-    /// Whether it was over once: then parts are entered that may not be true any more.
-    pub(crate) was_over: bool,
+    /// Whether it was completed before: then its entries may have outdated figures.
+    pub(crate) was_completed: bool,
 }
 
-/// Enters a call under everything it can be found by. What it could once be found by stays: an earlier
-/// version said so. Returns its terms, in order.
-pub(crate) fn enter(
+/// Adds a call to the index. Terms of earlier versions remain, because those versions can be queried. Returns its
+/// terms, sorted.
+pub(crate) fn upsert(
     transaction: &Transaction<'_>,
-    lately: &mut Lately<i64>,
-    place: &Place<'_>,
+    cache: &mut RecentCache<i64>,
+    entry: &IndexEntry<'_>,
     call: &Call,
 ) -> Result<Vec<i64>> {
     let (start_before, mut all) =
-        place.before.map_or((place.start_ms, Vec::new()), |(start, terms)| (start, terms.to_vec()));
-    if start_before != place.start_ms {
-        remove(transaction, place.call, start_before, &all)?;
+        entry.before.map_or((entry.start_ms, Vec::new()), |(start, terms)| (start, terms.to_vec()));
+    if start_before != entry.start_ms {
+        remove(transaction, entry.call, start_before, &all)?;
         let mut insert = transaction
             .prepare_cached("INSERT INTO call_terms (term, start_ms, call) VALUES (?1, ?2, ?3)")?;
         for term in &all {
-            insert.execute(params![term, place.start_ms, place.call])?;
+            insert.execute(params![term, entry.start_ms, entry.call])?;
         }
     }
-    if place.was_over {
+    if entry.was_completed {
         let mut clear = transaction.prepare_cached(
-            "UPDATE call_terms SET outcome = NULL, wait_ms = NULL, talk_ms = NULL, hold_ms = NULL
+            "UPDATE call_terms SET outcome = NULL, ring_ms = NULL, talk_ms = NULL, hold_ms = NULL
              WHERE term = ?1 AND start_ms = ?2 AND call = ?3 AND outcome IS NOT NULL",
         )?;
         for term in &all {
-            clear.execute(params![term, place.start_ms, place.call])?;
+            clear.execute(params![term, entry.start_ms, entry.call])?;
         }
     }
     let mut queues = BTreeMap::new();
-    for (named, part) in terms_of(call) {
-        let term = number_of(transaction, lately, place.tenant, &named)?;
+    for (named, figures) in terms_of(call) {
+        let term = term_id(transaction, cache, entry.tenant, &named)?;
         if named.0 == TermKind::Queue {
             queues.insert(named.1, term);
         }
@@ -173,23 +182,25 @@ pub(crate) fn enter(
         if is_new {
             all.push(term);
         }
-        let (outcome, wait_ms, talk_ms, hold_ms) = match &part {
-            Some(part) => (Some(part.outcome), Some(part.wait_ms), Some(part.talk_ms), Some(part.hold_ms)),
+        let (outcome, ring_ms, talk_ms, hold_ms) = match &figures {
+            Some(figures) => {
+                (Some(figures.outcome), Some(figures.ring_ms), Some(figures.talk_ms), Some(figures.hold_ms))
+            }
             None => (None, None, None, None),
         };
-        if is_new || part.is_some() {
+        if is_new || figures.is_some() {
             transaction
                 .prepare_cached("INSERT OR REPLACE INTO call_terms VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
-                .execute(params![term, place.start_ms, place.call, outcome, wait_ms, talk_ms, hold_ms])?;
+                .execute(params![term, entry.start_ms, entry.call, outcome, ring_ms, talk_ms, hold_ms])?;
         }
     }
-    visits::enter(transaction, place.call, place.start_ms, call, &queues, place.before.is_some())?;
+    queue_visits::replace(transaction, entry.call, entry.start_ms, call, &queues, entry.before.is_some())?;
     all.sort_unstable();
     Ok(all)
 }
 
-/// What is wrong with how a call is entered; nothing if its record is found by what it says.
-pub(crate) fn problem(
+/// A problem of a call's index entries. `None` if they agree with its record.
+pub(crate) fn find_problem(
     connection: &Connection,
     tenant: i64,
     call: i64,
@@ -198,55 +209,56 @@ pub(crate) fn problem(
     let (start_ms, listed): (i64, Vec<u8>) = connection
         .prepare_cached("SELECT start_ms, terms FROM calls WHERE call = ?1")?
         .query_row([call], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let listed = from_bytes(&listed)?;
+    let listed = decode_terms(&listed)?;
     let mut wanted = BTreeMap::new();
-    for ((kind, value), part) in terms_of(record) {
-        match find(connection, tenant, kind, &value)? {
-            Some(term) => wanted.insert(term, part),
-            None => return Ok(Some(format!("it is not found by its {}", kind.as_str()))),
+    for ((kind, value), figures) in terms_of(record) {
+        match find_term(connection, tenant, kind, &value)? {
+            Some(term) => wanted.insert(term, figures),
+            None => return Ok(Some(format!("its {} is not in the search index", kind.as_str()))),
         };
     }
     if let Some(missing) = wanted.keys().find(|term| listed.binary_search(term).is_err()) {
         return Ok(Some(format!("its list of terms lacks {missing}")));
     }
     let mut statement = connection.prepare_cached(
-        "SELECT outcome, wait_ms, talk_ms, hold_ms FROM call_terms WHERE term = ?1 AND start_ms = ?2 AND call = ?3",
+        "SELECT outcome, ring_ms, talk_ms, hold_ms FROM call_terms WHERE term = ?1 AND start_ms = ?2 AND call = ?3",
     )?;
     for term in listed {
-        let entered = statement
+        let indexed = statement
             .query_row(params![term, start_ms, call], |row| {
                 Ok((row.get::<_, Option<String>>(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
             })
             .optional()?;
-        let part = wanted.get(&term).and_then(Option::as_ref);
-        let expected = part.map(|part| (part.outcome, part.wait_ms, part.talk_ms, part.hold_ms));
-        let found = match &entered {
+        let figures = wanted.get(&term).and_then(Option::as_ref);
+        let expected =
+            figures.map(|figures| (figures.outcome, figures.ring_ms, figures.talk_ms, figures.hold_ms));
+        let found = match &indexed {
             Some((Some(outcome), Some(wait), Some(talk), Some(hold))) => {
                 Some((outcome.as_str(), *wait, *talk, *hold))
             }
             _ => None,
         };
-        if entered.is_none() || found != expected {
-            return Ok(Some(format!("term {term} does not say of it what its record says")));
+        if indexed.is_none() || found != expected {
+            return Ok(Some(format!("the index entry of term {term} differs from its record")));
         }
     }
     Ok(None)
 }
 
-/// Takes a call out of where it was entered.
+/// Removes a call from the index.
 pub(crate) fn remove(transaction: &Transaction<'_>, call: i64, start_ms: i64, terms: &[i64]) -> Result<()> {
     let mut delete = transaction
         .prepare_cached("DELETE FROM call_terms WHERE term = ?1 AND start_ms = ?2 AND call = ?3")?;
     for term in terms {
         delete.execute(params![term, start_ms, call])?;
     }
-    visits::remove(transaction, call)
+    queue_visits::remove(transaction, call)
 }
 
-/// Forgets those of some terms that no call has any more: they may be somebody's number or name.
-pub(crate) fn forget_unused(
+/// Deletes those terms that no call has any more: they may be a person's number or name.
+pub(crate) fn delete_orphaned_terms(
     transaction: &Transaction<'_>,
-    lately: &mut Lately<i64>,
+    cache: &mut RecentCache<i64>,
     terms: &[i64],
 ) -> Result<()> {
     let mut delete = transaction.prepare_cached(
@@ -254,14 +266,14 @@ pub(crate) fn forget_unused(
     )?;
     for term in terms {
         if delete.execute([term])? > 0 {
-            *lately = Lately::default();
+            *cache = RecentCache::default();
         }
     }
     Ok(())
 }
 
-/// Terms as they are kept with a call: numbers of seven bits each, the difference to the one before.
-pub(crate) fn to_bytes(terms: &[i64]) -> Vec<u8> {
+/// Encodes sorted terms for the row of a call: differences, in groups of seven bits.
+pub(crate) fn encode_terms(terms: &[i64]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(terms.len() * 3);
     let mut before = 0;
     for term in terms {
@@ -276,13 +288,13 @@ pub(crate) fn to_bytes(terms: &[i64]) -> Vec<u8> {
     bytes
 }
 
-/// Terms as they were kept.
-pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Vec<i64>> {
+/// Decodes the terms of a call.
+pub(crate) fn decode_terms(bytes: &[u8]) -> Result<Vec<i64>> {
     let mut terms = Vec::new();
     let (mut before, mut value, mut shift) = (0_i64, 0_u64, 0_u32);
     for byte in bytes {
         if shift > 56 {
-            return Err(StoreError::Damaged("a call's list of terms".to_owned()));
+            return Err(StoreError::Damaged("a call's list of terms cannot be read".to_owned()));
         }
         value |= u64::from(byte & 0x7f) << shift;
         shift += 7;
@@ -300,14 +312,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn terms_come_back_as_they_were() {
+    fn terms_round_trip() {
         for terms in [vec![], vec![1], vec![3, 4, 900, 1 << 40]] {
-            assert_eq!(from_bytes(&to_bytes(&terms)).unwrap(), terms);
+            assert_eq!(decode_terms(&encode_terms(&terms)).unwrap(), terms);
         }
     }
 
     #[test]
-    fn numbers_are_digits_from_the_end() {
+    fn number_terms_have_the_last_digit_first() {
         assert_eq!(reversed_digits("+1 (404) 555-0145").as_deref(), Some("54105554041"));
         assert_eq!(reversed_digits("anonymous"), None);
     }

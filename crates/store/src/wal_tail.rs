@@ -1,6 +1,6 @@
-//! A write-ahead log as it lies on disk. SQLite reads it up to the first frame that is not as it was written, and takes that
-//! for the end: what follows a single bit that has flipped is gone, and nobody is told. Looked at before SQLite opens it,
-//! the log still shows that there was more.
+//! Examines a write-ahead log file before SQLite opens it. SQLite reads a log up to the first invalid frame and takes
+//! that for the end: everything after a single flipped bit is lost without an error. The file itself still shows that
+//! there was more.
 
 use std::{
     collections::BTreeMap,
@@ -12,31 +12,31 @@ use std::{
 
 const HEADER_BYTES: usize = 32;
 const FRAME_HEADER_BYTES: usize = 24;
-const OUR_PAGE_BYTES: usize = 4_096;
+const DEFAULT_PAGE_BYTES: usize = 4_096;
 
-/// The file's first word; the last bit says how checksums are counted.
+/// The first word of the file; its last bit is the byte order of the checksums.
 const MAGIC: u32 = 0x377f_0682;
 
-/// The header of a log, and that of a frame, as far as they say what belongs together.
+/// The salts in the header of a log and of each frame; they are equal if the frame belongs to the log.
 type Salts = [u8; 8];
 
-/// What a log says of its end.
+/// The findings at the end of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Tail {
-    /// Transactions that were durable, and that are not read any more, since something before them is damaged.
+    /// Durable transactions that SQLite does not read because something before them is damaged.
     pub(crate) lost_commits: u64,
-    /// Frames up to the end of the last transaction that is read.
+    /// Number of frames up to the end of the last transaction that SQLite reads.
     pub(crate) frames: u64,
 }
 
-/// Looks at the log of a database file; there may be none.
+/// Examines the log of a database file, which may not exist.
 ///
-/// A log also ends with what is not as it was written when the power failed: sectors of a transaction that nobody was
-/// told of, some of them there and some not, or what had been brought into the file before the log was begun anew. So
-/// something is lost only
-/// * where a single bit that has flipped explains what is wrong, or two transactions follow each other: the second was
-///   begun when the first was durable;
-/// * and not all of it is in the file.
+/// A log may also end with invalid frames after a power failure: a transaction that was never acknowledged, of which
+/// only some sectors were written, or frames that were already checkpointed before the log was restarted. So
+/// transactions are lost only
+/// * if a single flipped bit explains the invalid frame, or if two transactions follow it: the second was
+///   started when the first was durable;
+/// * and if not all of their pages are in the database file.
 pub(crate) fn tail(database: &Path) -> io::Result<Tail> {
     let mut name = database.as_os_str().to_owned();
     name.push("-wal");
@@ -45,63 +45,64 @@ pub(crate) fn tail(database: &Path) -> io::Result<Tail> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Tail::default()),
         Err(error) => return Err(error),
     };
-    let Rest { commits, pages, page_bytes, frames } = rest(BufReader::new(&log))?;
-    let is_lost = commits > 0 && !are_in_file(&log, database, &pages, page_bytes)?;
+    let UnreadPart { commits, pages, page_bytes, frames } = unread_part(BufReader::new(&log))?;
+    let is_lost = commits > 0 && !are_checkpointed(&log, database, &pages, page_bytes)?;
     Ok(Tail { lost_commits: if is_lost { commits } else { 0 }, frames })
 }
 
-/// What follows in a log after what is read of it.
+/// The part of a log after the frames that SQLite reads.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Rest {
-    /// Transactions that were durable.
+struct UnreadPart {
+    /// Durable transactions.
     commits: u64,
-    /// Where the last version of each page begins.
+    /// Offset of the last version of each page.
     pages: BTreeMap<u32, u64>,
     page_bytes: usize,
     /// Frames before it, up to the end of a transaction.
     frames: u64,
 }
 
-impl Rest {
+impl UnreadPart {
     fn add(&mut self, frame: &[u8], at: u64) {
         self.pages.insert(word(frame, 0), at + FRAME_HEADER_BYTES as u64);
     }
 }
 
-/// Frames that were written one after the other.
+/// Consecutive valid frames.
 #[derive(Debug, Default)]
-struct Run {
+struct FrameRun {
     commits: u64,
-    /// As many are needed, or nothing was durable.
-    needed: u64,
+    /// Minimum number of commits from which they were durable.
+    min_commits: u64,
 }
 
-impl Run {
+impl FrameRun {
     fn add(&mut self, frame: &[u8]) {
         self.commits += u64::from(word(frame, 4) != 0);
     }
 
     fn durable(&self) -> u64 {
-        if self.commits >= self.needed { self.commits } else { 0 }
+        if self.commits >= self.min_commits { self.commits } else { 0 }
     }
 }
 
-fn rest(mut log: impl Read) -> io::Result<Rest> {
+fn unread_part(mut log: impl Read) -> io::Result<UnreadPart> {
     let mut header = [0; HEADER_BYTES];
     if !fill(&mut log, &mut header)? {
-        return Ok(Rest::default());
+        return Ok(UnreadPart::default());
     }
-    let is_whole = is_header(&header);
-    let is_flipped = !is_whole && cure(&mut header, is_header);
-    // No page is longer than this; where the header says nothing, they are as long as ours are.
+    let is_valid = is_header(&header);
+    let has_flipped_bit = !is_valid && repair_bit(&mut header, is_header);
+    // If the header is invalid, the pages have our size; 65,536 bytes is the maximum.
     let page_bytes =
-        Some(word(&header, 8) as usize).filter(|bytes| is_whole || is_flipped && *bytes <= 65_536);
-    let page_bytes = page_bytes.unwrap_or(OUR_PAGE_BYTES);
-    let mut rest = Rest { page_bytes, ..Rest::default() };
-    let mut salts: Option<Salts> = (is_whole || is_flipped).then(|| salts(&header, 16));
-    let mut sum = Sum { is_big_endian: word(&header, 0) & 1 == 1, ..Sum::default() };
-    sum.stored(&header, 24);
-    let mut run = (!is_whole).then_some(Run { commits: 0, needed: if is_flipped { 1 } else { 2 } });
+        Some(word(&header, 8) as usize).filter(|bytes| is_valid || has_flipped_bit && *bytes <= 65_536);
+    let page_bytes = page_bytes.unwrap_or(DEFAULT_PAGE_BYTES);
+    let mut rest = UnreadPart { page_bytes, ..UnreadPart::default() };
+    let mut salts: Option<Salts> = (is_valid || has_flipped_bit).then(|| salts(&header, 16));
+    let mut sum = Checksum { is_big_endian: word(&header, 0) & 1 == 1, ..Checksum::default() };
+    sum.continue_from(&header, 24);
+    let mut run =
+        (!is_valid).then_some(FrameRun { commits: 0, min_commits: if has_flipped_bit { 1 } else { 2 } });
     let mut frame = vec![0; FRAME_HEADER_BYTES + page_bytes];
     let mut at = HEADER_BYTES as u64;
     while fill(&mut log, &mut frame)? {
@@ -109,22 +110,22 @@ fn rest(mut log: impl Read) -> io::Result<Rest> {
         let is_next = |frame: &[u8]| self::salts(frame, 8) == expected && sum.is_followed_by(frame);
         let mut follows = is_next(&frame);
         match &mut run {
-            // Everything up to here is read.
+            // SQLite reads everything up to here.
             None if follows => {
                 if word(&frame, 4) != 0 {
                     rest.frames = (at - HEADER_BYTES as u64) / frame.len() as u64 + 1;
                 }
             }
             None => {
-                let is_flipped = cure(&mut frame, is_next);
-                follows = is_flipped || self::salts(&frame, 8) == expected;
-                run = Some(Run { commits: 0, needed: if is_flipped { 1 } else { 2 } });
+                let has_flipped_bit = repair_bit(&mut frame, is_next);
+                follows = has_flipped_bit || self::salts(&frame, 8) == expected;
+                run = Some(FrameRun { commits: 0, min_commits: if has_flipped_bit { 1 } else { 2 } });
             }
             Some(before) if !follows => {
                 rest.commits = rest.commits.max(before.durable());
-                *before = Run { commits: 0, needed: 2 };
-                // Where the header says nothing, any frame may be the first that is as it was written.
-                let is_any = !is_whole && !is_flipped;
+                *before = FrameRun { commits: 0, min_commits: 2 };
+                // If the header is invalid, any frame may be the first valid one.
+                let is_any = !is_valid && !has_flipped_bit;
                 salts = Some(if is_any { self::salts(&frame, 8) } else { expected });
                 follows = Some(self::salts(&frame, 8)) == salts;
             }
@@ -136,15 +137,15 @@ fn rest(mut log: impl Read) -> io::Result<Rest> {
             run.add(&frame);
             rest.add(&frame, at);
         }
-        sum.stored(&frame, 16);
+        sum.continue_from(&frame, 16);
         at += frame.len() as u64;
     }
     rest.commits = rest.commits.max(run.map_or(0, |run| run.durable()));
     Ok(rest)
 }
 
-/// Whether everything that is not read was brought into the file before.
-fn are_in_file(
+/// Whether all pages that are not read were checkpointed.
+fn are_checkpointed(
     log: &File,
     database: &Path,
     pages: &BTreeMap<u32, u64>,
@@ -155,12 +156,12 @@ fn are_in_file(
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
     };
-    let (mut logged, mut filed) = (vec![0; page_bytes], vec![0; page_bytes]);
+    let (mut in_log, mut in_file) = (vec![0; page_bytes], vec![0; page_bytes]);
     for (page, at) in pages {
-        let place = u64::from(page.saturating_sub(1)) * page_bytes as u64;
-        log.read_exact_at(&mut logged, *at)?;
-        match file.read_exact_at(&mut filed, place) {
-            Ok(()) if logged == filed => {}
+        let offset = u64::from(page.saturating_sub(1)) * page_bytes as u64;
+        log.read_exact_at(&mut in_log, *at)?;
+        match file.read_exact_at(&mut in_file, offset) {
+            Ok(()) if in_log == in_file => {}
             Err(error) if error.kind() != ErrorKind::UnexpectedEof => return Err(error),
             _ => return Ok(false),
         }
@@ -172,21 +173,21 @@ fn salts(bytes: &[u8], at: usize) -> Salts {
     bytes.get(at..at + 8).and_then(|salts| salts.try_into().ok()).unwrap_or_default()
 }
 
-/// Whether the header of a log is as it was written.
+/// Whether the header of a log is valid.
 fn is_header(header: &[u8]) -> bool {
-    let mut sum = Sum { is_big_endian: word(header, 0) & 1 == 1, ..Sum::default() };
+    let mut sum = Checksum { is_big_endian: word(header, 0) & 1 == 1, ..Checksum::default() };
     sum.add(&header[..24]);
     let page_bytes = word(header, 8);
     word(header, 0) & !1 == MAGIC
         && (512..=65_536).contains(&page_bytes)
-        && (sum.one, sum.two) == (word(header, 24), word(header, 28))
+        && (sum.first, sum.second) == (word(header, 24), word(header, 28))
 }
 
-/// Flips the one bit that makes it as it was written, if there is one.
-fn cure(bytes: &mut [u8], is_whole: impl Fn(&[u8]) -> bool) -> bool {
+/// Flips the single bit that makes the bytes valid; returns whether there is one.
+fn repair_bit(bytes: &mut [u8], is_valid: impl Fn(&[u8]) -> bool) -> bool {
     for bit in 0..8 * bytes.len() {
         bytes[bit / 8] ^= 1 << (bit % 8);
-        if is_whole(bytes) {
+        if is_valid(bytes) {
             return true;
         }
         bytes[bit / 8] ^= 1 << (bit % 8);
@@ -194,7 +195,7 @@ fn cure(bytes: &mut [u8], is_whole: impl Fn(&[u8]) -> bool) -> bool {
     false
 }
 
-/// Whether there was enough to fill it with.
+/// Fills the buffer; returns `false` at the end of the file.
 fn fill(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
     match from.read_exact(buffer) {
         Ok(()) => Ok(true),
@@ -207,25 +208,25 @@ fn word(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..at + 4).and_then(|word| word.try_into().ok()).map_or(0, u32::from_be_bytes)
 }
 
-/// SQLite's checksum of a log, which goes on from frame to frame.
+/// SQLite's checksum of a log, which continues from frame to frame.
 #[derive(Debug, Clone, Copy, Default)]
-struct Sum {
+struct Checksum {
     is_big_endian: bool,
-    one: u32,
-    two: u32,
+    first: u32,
+    second: u32,
 }
 
-impl Sum {
-    /// Goes on from what is written at a place.
-    fn stored(&mut self, bytes: &[u8], at: usize) {
-        (self.one, self.two) = (word(bytes, at), word(bytes, at + 4));
+impl Checksum {
+    /// Continues from the checksum stored at an offset.
+    fn continue_from(&mut self, bytes: &[u8], at: usize) {
+        (self.first, self.second) = (word(bytes, at), word(bytes, at + 4));
     }
 
-    /// Whether a frame was written after what this is the sum of.
+    /// Whether a frame continues this checksum.
     fn is_followed_by(mut self, frame: &[u8]) -> bool {
         self.add(&frame[..8]);
         self.add(&frame[FRAME_HEADER_BYTES..]);
-        (self.one, self.two) == (word(frame, 16), word(frame, 20))
+        (self.first, self.second) == (word(frame, 16), word(frame, 20))
     }
 
     fn add(&mut self, bytes: &[u8]) {
@@ -235,8 +236,8 @@ impl Sum {
         };
         for pair in bytes.as_chunks::<8>().0 {
             let [a, b, c, d, e, f, g, h] = *pair;
-            self.one = self.one.wrapping_add(count([a, b, c, d])).wrapping_add(self.two);
-            self.two = self.two.wrapping_add(count([e, f, g, h])).wrapping_add(self.one);
+            self.first = self.first.wrapping_add(count([a, b, c, d])).wrapping_add(self.second);
+            self.second = self.second.wrapping_add(count([e, f, g, h])).wrapping_add(self.first);
         }
     }
 }
@@ -247,7 +248,7 @@ mod tests {
 
     use super::*;
 
-    /// A log of 20 transactions, of which none is in the file, and where each of its frames begins.
+    /// A log of 20 transactions, none of them checkpointed.
     fn log() -> (tempfile::TempDir, Vec<u8>, Connection) {
         let folder = tempfile::tempdir().unwrap();
         let writer = Connection::open(folder.path().join("file.db")).unwrap();
@@ -261,42 +262,42 @@ mod tests {
         (folder, whole, writer)
     }
 
-    const FRAME_BYTES: usize = FRAME_HEADER_BYTES + OUR_PAGE_BYTES;
+    const FRAME_BYTES: usize = FRAME_HEADER_BYTES + DEFAULT_PAGE_BYTES;
 
     fn lost(log: &[u8]) -> u64 {
-        rest(log).unwrap().commits
+        unread_part(log).unwrap().commits
     }
 
     #[test]
-    fn a_flipped_bit_is_noticed_wherever_it_is() {
+    fn flipped_bit_is_detected_at_any_offset() {
         let (folder, whole, _writer) = log();
         let path = folder.path().join("file.db");
         let frames = ((whole.len() - HEADER_BYTES) / FRAME_BYTES) as u64;
         assert_eq!(tail(&path).unwrap(), Tail { lost_commits: 0, frames });
-        let places = (0..whole.len()).step_by(997).chain([4, 9, 17, 26, whole.len() - 1]);
-        for place in places {
+        let offsets = (0..whole.len()).step_by(997).chain([4, 9, 17, 26, whole.len() - 1]);
+        for offset in offsets {
             let mut damaged = whole.clone();
-            damaged[place] ^= 4;
-            assert!(lost(&damaged) > 0, "{place} of {}", whole.len());
+            damaged[offset] ^= 4;
+            assert!(lost(&damaged) > 0, "{offset} of {}", whole.len());
         }
         assert_eq!(tail(&folder.path().join("none.db")).unwrap(), Tail::default());
         assert_eq!(lost(b"no log at all, but some text of some length"), 0);
     }
 
     #[test]
-    fn a_destroyed_page_is_noticed_where_two_transactions_follow_it() {
+    fn destroyed_page_is_detected_if_two_transactions_follow() {
         let (_folder, whole, _writer) = log();
         for percent in [0, 1, 20, 50, 80] {
             let mut damaged = whole.clone();
             let start = whole.len() * percent / 100;
-            damaged[start..start + OUR_PAGE_BYTES].fill(0);
+            damaged[start..start + DEFAULT_PAGE_BYTES].fill(0);
             assert!(lost(&damaged) > 0, "{percent} %");
         }
     }
 
-    /// Sectors of it are there, and others are not.
+    /// Some of its sectors were written.
     #[test]
-    fn a_transaction_that_was_never_durable_is_no_loss() {
+    fn partly_written_last_transaction_is_not_a_loss() {
         let (_folder, whole, _writer) = log();
         assert_eq!(lost(&whole[..whole.len() - 100]), 0);
         let frames: Vec<usize> = (HEADER_BYTES..whole.len()).step_by(FRAME_BYTES).collect();
@@ -310,16 +311,16 @@ mod tests {
     }
 
     #[test]
-    fn what_a_failed_sync_has_left_behind_the_end_is_no_loss() {
+    fn frames_left_behind_the_end_by_a_failed_sync_are_not_a_loss() {
         let (_folder, whole, _writer) = log();
         let frames: Vec<usize> = (HEADER_BYTES..whole.len()).step_by(FRAME_BYTES).collect();
         let commits: Vec<usize> = frames.iter().copied().filter(|at| word(&whole, at + 4) != 0).collect();
-        // Three transactions that each began at the same place: what of the earlier ones is longer stays behind.
+        // Three transactions that each began at the same offset: the longer ones leave frames behind the last one.
         let start = commits[commits.len() - 2] + FRAME_BYTES;
-        let mut sum = Sum { is_big_endian: word(&whole, 0) & 1 == 1, ..Sum::default() };
+        let mut sum = Checksum { is_big_endian: word(&whole, 0) & 1 == 1, ..Checksum::default() };
         let mut log = whole[..start].to_vec();
         for frames in [8, 4, 2] {
-            sum.stored(&whole, start - FRAME_BYTES + 16);
+            sum.continue_from(&whole, start - FRAME_BYTES + 16);
             for number in 0..frames {
                 let mut frame = whole[start - FRAME_BYTES..start].to_vec();
                 frame[..4].copy_from_slice(&(number as u32 + 2).to_be_bytes());
@@ -327,8 +328,8 @@ mod tests {
                 frame[100] = frames as u8;
                 sum.add(&frame[..8]);
                 sum.add(&frame[FRAME_HEADER_BYTES..]);
-                frame[16..20].copy_from_slice(&sum.one.to_be_bytes());
-                frame[20..24].copy_from_slice(&sum.two.to_be_bytes());
+                frame[16..20].copy_from_slice(&sum.first.to_be_bytes());
+                frame[20..24].copy_from_slice(&sum.second.to_be_bytes());
                 let at = start + number * FRAME_BYTES;
                 log.resize(log.len().max(at + FRAME_BYTES), 0);
                 log[at..at + FRAME_BYTES].copy_from_slice(&frame);
@@ -339,11 +340,11 @@ mod tests {
     }
 
     #[test]
-    fn what_was_brought_into_the_file_is_no_loss() {
+    fn checkpointed_frames_are_not_a_loss() {
         let (folder, mut whole, writer) = log();
         let path = folder.path().join("file.db");
         let log = folder.path().join("file.db-wal");
-        // The first frame of the log that is begun anew is there, and its header is not.
+        // The first frame of the restarted log was written, its header was not.
         whole[HEADER_BYTES..HEADER_BYTES + FRAME_BYTES].fill(7);
         std::fs::write(&log, &whole).unwrap();
         assert!(tail(&path).unwrap().lost_commits > 0);

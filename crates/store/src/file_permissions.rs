@@ -1,4 +1,4 @@
-//! The files of the store are for nobody but whoever runs the service, whatever the umask.
+//! Only the user who runs the service may access the store's files, whatever the umask.
 
 use std::{
     fs::{self, DirBuilder, OpenOptions, Permissions},
@@ -10,58 +10,61 @@ use std::{
 const OWNER_ONLY: u32 = 0o600;
 const FOLDER_OWNER_ONLY: u32 = 0o700;
 
-/// What group and others may do.
-const OTHERS: u32 = 0o077;
+/// The permission bits of group and others.
+const GROUP_AND_OTHERS: u32 = 0o077;
 
-/// How the names of our files begin.
-const OWN_NAMES: [&str; 2] = ["wholecall.", "arrivals.db"];
+/// Prefixes of the names of the store's files.
+const STORE_FILE_PREFIXES: [&str; 2] = ["wholecall.", "arrivals.db"];
 
-/// Makes a folder, if it is not there, and the folders that it is in.
-pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
+/// Creates a folder and its parents if they do not exist.
+pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(FOLDER_OWNER_ONLY).create(folder)?;
-    tighten(folder)
+    restrict_existing(folder)
 }
 
-/// Makes a file, if it is not there: SQLite then gives its logs the same permissions.
-pub(crate) fn make_file(path: &Path) -> io::Result<()> {
+/// Creates a file if it does not exist; SQLite gives its logs the same permissions.
+pub(crate) fn create_file(path: &Path) -> io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
 }
 
-/// How files are made that must not be there yet.
-pub(crate) fn new_file() -> OpenOptions {
+/// Options for creating a file that must not exist yet.
+pub(crate) fn new_file_options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(OWNER_ONLY);
     options
 }
 
-/// Takes from group and others what an earlier version, or somebody who copied files, had let them do. The folder itself
-/// is left as it is if anything in it is not ours. Who does not own the files leaves them alone, too.
-fn tighten(folder: &Path) -> io::Result<()> {
+/// Removes the permissions that an earlier version, or a copy, gave to group and others. The folder itself is left
+/// alone if it contains other files. Files of another owner are left alone, too.
+fn restrict_existing(folder: &Path) -> io::Result<()> {
     let mut is_all_ours = true;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
-        let is_ours = OWN_NAMES.iter().any(|own| name.to_string_lossy().starts_with(own));
+        let is_ours = STORE_FILE_PREFIXES.iter().any(|own| name.to_string_lossy().starts_with(own));
         is_all_ours &= is_ours;
         if is_ours && entry.file_type()?.is_file() {
-            keep_from_others(&entry.path());
+            restrict(&entry.path());
         }
     }
     if is_all_ours {
-        keep_from_others(folder);
+        restrict(folder);
     }
     Ok(())
 }
 
-/// What cannot be changed is somebody else's, who decides.
-fn keep_from_others(path: &Path) {
-    if let Ok(about) = fs::metadata(path)
-        && about.permissions().mode() & OTHERS != 0
+/// A file whose permissions cannot be changed belongs to another user, who decides.
+fn restrict(path: &Path) {
+    if let Ok(metadata) = fs::metadata(path)
+        && metadata.permissions().mode() & GROUP_AND_OTHERS != 0
     {
-        let _ = fs::set_permissions(path, Permissions::from_mode(about.permissions().mode() & !OTHERS));
+        let _ = fs::set_permissions(
+            path,
+            Permissions::from_mode(metadata.permissions().mode() & !GROUP_AND_OTHERS),
+        );
     }
 }
 
@@ -79,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_else_may_read_what_is_stored_nor_a_backup_of_it() {
+    fn only_the_owner_may_read_the_store_and_its_backups() {
         let around = tempfile::tempdir().unwrap();
         let folder = around.path().join("data").join("deep");
         let store = Store::open(&folder).unwrap();
@@ -87,13 +90,13 @@ mod tests {
         store.backup(&around.path().join("backup.db"), 1).unwrap();
         let found = modes(&folder);
         assert!(found.len() > 4, "{found:?}");
-        assert!(found.iter().all(|(_, mode)| mode & OTHERS == 0), "{found:?}");
+        assert!(found.iter().all(|(_, mode)| mode & GROUP_AND_OTHERS == 0), "{found:?}");
         let backup = fs::metadata(around.path().join("backup.db")).unwrap();
         assert_eq!(backup.permissions().mode() & 0o777, OWNER_ONLY);
     }
 
     #[test]
-    fn files_of_an_earlier_version_are_closed_to_others() {
+    fn permissions_of_older_files_are_restricted_when_opened() {
         let around = tempfile::tempdir().unwrap();
         let folder = around.path().join("data");
         drop(Store::open(&folder).unwrap());
@@ -101,8 +104,8 @@ mod tests {
         fs::read_dir(&folder).unwrap().for_each(|entry| open(&entry.unwrap().path(), 0o644));
         open(&folder, 0o755);
         drop(Store::open(&folder).unwrap());
-        assert!(modes(&folder).iter().all(|(_, mode)| mode & OTHERS == 0), "{:?}", modes(&folder));
-        // A folder with other things in it is somebody's, who may have reasons.
+        assert!(modes(&folder).iter().all(|(_, mode)| mode & GROUP_AND_OTHERS == 0), "{:?}", modes(&folder));
+        // A folder with other files may have its permissions for a reason.
         fs::write(folder.join("notes.txt"), "x").unwrap();
         open(&folder.join("notes.txt"), 0o644);
         open(&folder, 0o755);

@@ -1,11 +1,11 @@
-//! How events and places in the feed are written for others. Both texts are opaque to readers: they begin with the name of
-//! this store, so that an id or a cursor of another store is recognized.
+//! Event ids and cursors as texts. Clients treat them as opaque; they begin with the store's name, so that those of
+//! another store are recognized.
 
 use std::sync::{Arc, PoisonError};
 
 use crate::{EventId, Position, TenantId, TenantView, error::Result};
 
-/// The name that a store got when it was made.
+/// The name of a store's incarnation.
 #[derive(Debug, Clone)]
 pub(crate) struct Incarnation {
     name: Arc<str>,
@@ -23,16 +23,16 @@ impl Incarnation {
     }
 }
 
-/// Why a text is no cursor of this feed.
+/// Why a text is not a valid cursor of this feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CursorError {
-    /// It has not the form of one.
+    /// It does not have the form of a cursor.
     Malformed,
-    /// It is one of another store, or of this one before it lost something.
+    /// It is from another store, or from this one before it lost data.
     Foreign,
-    /// It is after everything that there is.
+    /// It is after the end of the feed.
     Ahead,
-    /// Changes that follow it were removed, since their time was over.
+    /// Changes after it were removed by retention.
     Expired,
 }
 
@@ -41,13 +41,13 @@ impl TenantView {
         self.store.shared.incarnation.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// An event's id, as in `webhook-id`.
+    /// An event's id, as in the header `webhook-id`.
     pub fn event_id(&self, event: EventId) -> String {
         let prefix = self.incarnation().prefix(self.tenant);
         if event.0 < 0 { format!("{prefix}n{}", -event.0) } else { format!("{prefix}{}", event.0) }
     }
 
-    /// The event with that id; none if it is not one of this tenant's.
+    /// Parses an event's id. `None` if it is not one of this tenant's.
     pub fn parse_event_id(&self, text: &str) -> Option<EventId> {
         let number = text.strip_prefix(&self.incarnation().prefix(self.tenant))?;
         match number.strip_prefix('n') {
@@ -56,12 +56,12 @@ impl TenantView {
         }
     }
 
-    /// A place in the feed, for a reader to go on from.
+    /// The cursor of a position in the feed.
     pub fn cursor(&self, position: Position) -> String {
         format!("{}-{}", self.incarnation().name, position.0)
     }
 
-    /// The place that a reader hands back. A number alone, as earlier versions gave, is taken too; 0 is the beginning.
+    /// Parses a cursor. A plain number, as earlier versions gave, is accepted, too; 0 is the beginning.
     pub fn parse_cursor(&self, text: &str) -> std::result::Result<Position, CursorError> {
         let (name, number) = match text.split_once('-') {
             Some(("", _)) => return Err(CursorError::Malformed),
@@ -78,7 +78,8 @@ impl TenantView {
         }
     }
 
-    /// The same, if the feed has come as far and everything that follows is still there; from the beginning on, what there is.
+    /// The same, and checks that the feed has reached the position and that everything after it is still there. 0 is
+    /// always valid.
     pub fn resume_at(&self, text: &str) -> Result<std::result::Result<Position, CursorError>> {
         let position = match self.parse_cursor(text) {
             Ok(position) => position,
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_and_cursors_come_back_and_those_of_others_do_not() {
+    fn ids_and_cursors_round_trip_and_foreign_ones_are_refused() {
         let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (own, foreign) = (view(folder.path(), 1), view(other.path(), 1));
         for event in [EventId(7), EventId(-7)] {
@@ -128,7 +129,7 @@ mod tests {
             assert_eq!(view(folder.path(), 1).event_id(event), id, "opened again");
         }
         let cursor = own.cursor(Position(12));
-        assert_eq!(own.resume_at(&cursor).unwrap(), Err(CursorError::Ahead), "nothing was made yet");
+        assert_eq!(own.resume_at(&cursor).unwrap(), Err(CursorError::Ahead), "the feed is empty");
         assert_eq!(own.parse_cursor(&cursor), Ok(Position(12)));
         assert_eq!(foreign.parse_cursor(&cursor), Err(CursorError::Foreign));
         assert_eq!(own.parse_cursor("0"), Ok(Position(0)));

@@ -1,42 +1,44 @@
-//! What is found in a folder after a store's life in it.
+//! The contents of a store, read after its scenario.
 
 use std::path::Path;
 
 use wholecall_store::{Filter, Listed, Position, Store};
 
-use crate::life::{assemble, key};
+use crate::scenario::{assemble, key};
 
-/// All that a store holds, in order; what is there twice is twice in it.
+/// Everything in a store, in order; what is stored twice is listed twice.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct StoreContents {
     pub(crate) tenants: Vec<String>,
     pub(crate) notifications: Vec<((String, u64), String)>,
     pub(crate) versions: Vec<(String, u64)>,
     pub(crate) endpoints: Vec<String>,
     pub(crate) deliveries: Vec<(String, u64)>,
     pub(crate) rejected: Vec<String>,
-    /// What the store says is wrong with it.
+    /// The problems that the store reports.
     pub(crate) problems: Vec<String>,
 }
 
-impl Found {
-    /// Starts the store in a folder as a service does, assembles what waits, and looks at everything.
-    pub(crate) fn look(folder: &Path) -> Result<Self, String> {
-        let in_words = |error: wholecall_store::StoreError| error.to_string();
-        let store = Store::open(folder).map_err(in_words)?;
-        store.claim().map_err(in_words)?;
-        assemble(&store).map_err(in_words)?;
+impl StoreContents {
+    /// Opens a store as a service does, assembles its arrivals, and reads everything.
+    pub(crate) fn read(folder: &Path) -> Result<Self, String> {
+        let to_text = |error: wholecall_store::StoreError| error.to_string();
+        let store = Store::open(folder).map_err(to_text)?;
+        store.claim().map_err(to_text)?;
+        assemble(&store).map_err(to_text)?;
         let mut found = Self::default();
-        found.read(&store).map_err(in_words)?;
-        found.check(&store).map_err(in_words)?;
+        found.read_all(&store).map_err(to_text)?;
+        found.check(&store).map_err(to_text)?;
         Ok(found)
     }
 
-    fn read(&mut self, store: &Store) -> Result<(), wholecall_store::StoreError> {
+    fn read_all(&mut self, store: &Store) -> Result<(), wholecall_store::StoreError> {
         for entry in store.journal_after(Position(0), 1_000_000)? {
             match key(&entry.body) {
                 Some(key) => self.notifications.push((key, entry.body)),
-                None => self.problems.push(format!("notification {} makes no sense", entry.position.0)),
+                None => {
+                    self.problems.push(format!("notification {} has unexpected contents", entry.position.0))
+                }
             }
         }
         for tenant in store.tenants()? {
@@ -50,7 +52,8 @@ impl Found {
             for endpoint in view.endpoints()? {
                 let listed = Listed { state: None, before: None, limit: 1_000 };
                 let deliveries = view.deliveries(endpoint.number, listed)?;
-                self.deliveries.extend(deliveries.into_iter().map(|told| (told.call_id, told.version)));
+                self.deliveries
+                    .extend(deliveries.into_iter().map(|delivery| (delivery.call_id, delivery.version)));
                 self.endpoints.push(endpoint.id);
             }
             for refused in view.rejected(None, 1_000)? {
@@ -65,7 +68,7 @@ impl Found {
         Ok(())
     }
 
-    /// What `wholecall check` asks the store.
+    /// Runs the checks of `wholecall check`.
     fn check(&mut self, store: &Store) -> Result<(), wholecall_store::StoreError> {
         self.problems.extend(store.losses()?);
         self.problems.extend(store.file_problems()?);

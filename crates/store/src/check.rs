@@ -1,39 +1,39 @@
-//! What `wholecall check` looks at. Damage is told of, and never keeps the rest from being read.
+//! The checks of `wholecall check`. Damage is reported and does not prevent the rest from being read.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{
     Position, Store, TenantId,
-    assembled::Columns,
-    calls::entries_of_call,
+    call_row::Columns,
     changes::StoredChange,
     codec,
-    damage::{Damage, Damages, Reading},
+    damage::{Damage, DamageLog, TolerantConnection},
     deliveries::DeliveryState,
     error::{Result, StoreError},
-    journal::Entry,
-    lately::Lately,
-    recovery::{StoredCall, current, entries_of_session},
-    schema, terms, visits,
+    journal_entries::{Entry, entries_of_session},
+    queue_visits,
+    recent_cache::RecentCache,
+    schema, search_index,
+    stored_call::{self, StoredCall, unreadable_entries},
 };
 
 /// A row of the journal.
 #[derive(Debug)]
 pub struct AuditedEntry {
-    /// Its place.
+    /// Its position.
     pub position: Position,
-    /// Whose it is.
+    /// The tenant.
     pub tenant: TenantId,
-    /// What it holds, or why that cannot be read.
+    /// The notification, or why it cannot be read.
     pub entry: Result<Entry>,
 }
 
-/// A call as it is kept, all of it read at one connection.
+/// A stored call, read in one transaction.
 #[derive(Debug)]
 pub struct AuditedCall {
-    /// Its number, to go on from.
+    /// Its number, with which the next page starts.
     pub number: i64,
-    /// Whose it is.
+    /// The tenant.
     pub tenant: TenantId,
     /// Its id.
     pub id: String,
@@ -41,33 +41,33 @@ pub struct AuditedCall {
     pub version: u64,
     /// Its record and the notifications in it, or why they cannot be read.
     pub stored: Result<StoredCall>,
-    /// What is wrong with how it is kept, apart from what its record says.
+    /// Problems of its rows, apart from what its record says.
     pub problems: Vec<String>,
-    /// So many of the notifications in its record cannot be read.
+    /// Number of notifications in its record that cannot be read.
     pub unreadable: u64,
 }
 
-/// Notifications that no call claims.
+/// Notifications of a tenant that belong to no call.
 #[derive(Debug)]
 pub struct Stray {
-    /// Whose they are.
+    /// The tenant.
     pub tenant: TenantId,
     /// In order of arrival.
     pub entries: Vec<Entry>,
 }
 
-/// So long after its last notification a call has its record, whatever it waits for.
-const SETTLED_MS: i64 = 120_000;
+/// Minimum time after its last notification from which a call must have a record.
+const SETTLED_AFTER_MS: i64 = 120_000;
 
 impl Store {
-    /// What SQLite finds wrong with the files; nothing if they are sound.
+    /// Problems that SQLite's integrity check finds in the files.
     pub fn file_problems(&self) -> Result<Vec<String>> {
         let mut problems = self.read(|connection| schema::integrity_problems(connection))?;
         problems.extend(self.shared.arrivals.file_problems()?);
         Ok(problems)
     }
 
-    /// What is wrong with the journal as a whole: every place is a notification's, but for those that were removed.
+    /// Problems of the journal as a whole: every position must have a notification unless it was removed.
     pub fn journal_problems(&self) -> Result<Vec<String>> {
         let (end, removed, there): (i64, i64, i64) = self.read(|connection| {
             let sql = "SELECT max(position, (SELECT coalesce(max(position), 0) FROM journal)), removed_notifications,
@@ -76,11 +76,14 @@ impl Store {
         })?;
         Ok(match end - removed - there {
             0 => Vec::new(),
-            missing => vec![format!("{} should be there, {there} are: {missing} are missing", end - removed)],
+            missing => vec![format!(
+                "{} notifications are expected, {there} were found: {missing} are missing",
+                end - removed
+            )],
         })
     }
 
-    /// How many notifications and how many calls there are.
+    /// The number of notifications and of calls.
     pub fn counts(&self) -> Result<(u64, u64)> {
         self.read(|connection| {
             let sql = "SELECT (SELECT count(*) FROM journal), (SELECT count(*) FROM calls)";
@@ -105,7 +108,7 @@ impl Store {
         })
     }
 
-    /// The next calls after the one with that number; 0 is before the first.
+    /// The next calls after a call number; 0 is before the first.
     pub fn audit_calls(&self, after: i64, limit: usize) -> Result<Vec<AuditedCall>> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
@@ -121,69 +124,68 @@ impl Store {
         })
     }
 
-    /// Reads everything that others may ask for and that is in no call's current record: the feed of each tenant with all
-    /// versions, directories, deliveries and their attempts, rejected bodies, what waits to be assembled. Answers what
-    /// cannot be read.
+    /// Reads everything that is not in a call's current record: the feed with all versions, directories, deliveries
+    /// and attempts, rejected bodies, arrivals. Returns what cannot be read.
     pub fn audit_rest(&self) -> Result<Vec<Damage>> {
-        let damages = Damages::default();
+        let damages = DamageLog::default();
         self.shared.readers.with(|connection| {
-            let moment = connection.unchecked_transaction()?;
-            let reading = Reading { connection: &moment, damages: &damages };
-            audit_changes(&reading)?;
-            audit_packed(&reading, "quarantine", "position, tenant, body", "rejected body")?;
-            audit_packed(&reading, "directories", "directory, tenant, contents", "directory")?;
-            audit_texts(&reading)?;
-            Ok(moment.finish()?)
+            let snapshot = connection.unchecked_transaction()?;
+            let reader = TolerantConnection { connection: &snapshot, damages: &damages };
+            audit_changes(&reader)?;
+            audit_compressed(&reader, "rejected", "id, tenant, body", "rejected body")?;
+            audit_compressed(&reader, "directories", "directory, tenant, contents", "directory")?;
+            audit_texts(&reader)?;
+            Ok(snapshot.finish()?)
         })?;
-        self.shared.arrivals.look_through(&damages)?;
-        Ok(damages.take_news())
+        self.shared.arrivals.audit(&damages)?;
+        Ok(damages.take_unreported())
     }
 
-    /// Takes versions out of the feed that cannot be read and are no call's current one, and keeps them apart as they are;
-    /// tells how many there were. Blocks.
+    /// Moves unreadable versions that are not a call's current one from the feed to a table of their own; returns
+    /// their number. Blocks.
     pub fn set_aside_unreadable_changes(&self) -> Result<usize> {
-        let damages = Damages::default();
+        let damages = DamageLog::default();
         let unreadable: Vec<i64> = self.shared.readers.with(|connection| {
-            let moment = connection.unchecked_transaction()?;
-            let found = audit_changes(&Reading { connection: &moment, damages: &damages })?;
-            moment.finish()?;
+            let snapshot = connection.unchecked_transaction()?;
+            let found = audit_changes(&TolerantConnection { connection: &snapshot, damages: &damages })?;
+            snapshot.finish()?;
             Ok(found)
         })?;
-        self.writer().run(move |transaction, memory| {
+        self.writer().run(move |transaction, caches| {
             let mut count = 0;
             for cursor in unreadable {
-                let is_past = "cursor = ?1 AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.cursor = changes.cursor)";
-                let copy = format!("INSERT OR REPLACE INTO set_aside SELECT * FROM changes WHERE {is_past}");
+                let is_not_current = "cursor = ?1 AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.cursor = changes.cursor)";
+                let copy = format!("INSERT OR REPLACE INTO unreadable_changes SELECT * FROM changes WHERE {is_not_current}");
                 transaction.prepare_cached(&copy)?.execute([cursor])?;
-                let delete = format!("DELETE FROM changes WHERE {is_past}");
+                let delete = format!("DELETE FROM changes WHERE {is_not_current}");
                 count += transaction.prepare_cached(&delete)?.execute([cursor])?;
                 transaction
-                    .prepare_cached("UPDATE deliveries SET state = 'exhausted', next_ms = NULL WHERE event = ?1 AND state = 'pending'")?
+                    .prepare_cached("UPDATE deliveries SET state = 'exhausted', next_attempt_ms = NULL WHERE event = ?1 AND state = 'pending'")?
                     .execute([cursor])?;
             }
             transaction
-                .prepare_cached("UPDATE checkpoint SET removed = removed + ?1")?
+                .prepare_cached("UPDATE checkpoint SET removed_changes = removed_changes + ?1")?
                 .execute([count as i64])?;
-            memory.rewrites += u64::from(count > 0);
+            caches.data_epoch += u64::from(count > 0);
             Ok(count)
         })
     }
 
-    /// What is wrong with the feed of changes as a whole: none may be missing, and a call's versions rise.
+    /// Problems of the feed as a whole: no change may be missing, and a call's versions must rise.
     pub fn feed_problems(&self) -> Result<Vec<String>> {
         self.read(|connection| {
             let mut problems = Vec::new();
-            let (made, removed, last, there): (i64, i64, i64, i64) = connection.query_row(
-                "SELECT cursor, removed, (SELECT coalesce(max(cursor), 0) FROM changes), (SELECT count(*) FROM changes)
+            let (created, removed, last, there): (i64, i64, i64, i64) = connection.query_row(
+                "SELECT cursor, removed_changes, (SELECT coalesce(max(cursor), 0) FROM changes), (SELECT count(*) FROM changes)
                  FROM checkpoint",
                 [],
                 |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
             )?;
-            if last > made {
-                problems.push(format!("the last change is {last}, but only {made} were made"));
+            if last > created {
+                problems.push(format!("the last change is {last}, but only {created} were created"));
             }
-            if made - removed != there {
-                problems.push(format!("{} changes should be there, {there} are", made - removed));
+            if created - removed != there {
+                problems.push(format!("{} changes are expected, {there} were found", created - removed));
             }
             let mut statement = connection.prepare(
                 "SELECT a.cursor FROM changes AS a
@@ -193,14 +195,14 @@ impl Store {
             )?;
             let rows = statement.query_map([], |row| row.get::<_, i64>(0))?;
             for cursor in rows {
-                problems.push(format!("change {} has no higher version than one before it", cursor?));
+                problems.push(format!("change {} does not have a higher version than an earlier change of its call", cursor?));
             }
             Ok(problems)
         })
     }
 
-    /// Notifications that have been assembled and had time to settle, but that are no call's, by tenant. Text replies
-    /// are such, and sessions that a link merely names.
+    /// Notifications that were assembled and belong to no call although they had time to settle, by tenant. Text
+    /// replies are such, and sessions that only a link names.
     pub fn strays(&self) -> Result<Vec<Stray>> {
         self.read(|connection| {
             let mut statement = connection.prepare(
@@ -214,43 +216,44 @@ impl Store {
                 [],
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )?;
-            let mut strays: Vec<Stray> = Vec::new();
+            let mut groups: Vec<Stray> = Vec::new();
             for row in rows {
                 let (tenant, session) = row?;
                 let entries = entries_of_session(connection, session, Position(i64::MAX))?;
-                let settled =
-                    |entry: &Entry| entry.position.0 <= checkpoint && entry.arrived_ms < now_ms - SETTLED_MS;
+                let settled = |entry: &Entry| {
+                    entry.position.0 <= checkpoint && entry.arrived_ms < now_ms - SETTLED_AFTER_MS
+                };
                 if !entries.iter().all(settled) {
                     continue;
                 }
-                match strays.last_mut().filter(|stray| stray.tenant.0 == tenant) {
-                    Some(stray) => stray.entries.extend(entries),
-                    None => strays.push(Stray { tenant: TenantId(tenant), entries }),
+                match groups.last_mut().filter(|group| group.tenant.0 == tenant) {
+                    Some(group) => group.entries.extend(entries),
+                    None => groups.push(Stray { tenant: TenantId(tenant), entries }),
                 }
             }
-            strays.iter_mut().for_each(|stray| stray.entries.sort_by_key(|entry| entry.position));
-            Ok(strays)
+            groups.iter_mut().for_each(|group| group.entries.sort_by_key(|entry| entry.position));
+            Ok(groups)
         })
     }
 
-    /// Forgets what a call is found by, so that its next version enters it anew. For a call whose terms are damaged:
-    /// looks through all terms of all calls. Blocks.
+    /// Removes the index entries of a call whose terms are damaged, so that its next version is indexed again. Reads
+    /// all terms of all calls. Blocks.
     pub fn forget_terms(&self, call: &AuditedCall) -> Result<()> {
         let number = call.number;
-        self.writer().run(move |transaction, memory| {
-            memory.calls = Lately::default();
+        self.writer().run(move |transaction, caches| {
+            caches.calls = RecentCache::default();
             transaction.execute("DELETE FROM call_terms WHERE call = ?1", [number])?;
-            visits::remove(transaction, number)?;
+            queue_visits::remove(transaction, number)?;
             transaction.execute("UPDATE calls SET terms = x'' WHERE call = ?1", [number])?;
             Ok(())
         })
     }
 }
 
-/// Reads every change; answers those that cannot be read.
-fn audit_changes(reading: &Reading<'_>) -> Result<Vec<i64>> {
-    let mut statement = reading
-        .prepare("SELECT cursor, kind, version, made_ms, record, tenant FROM changes ORDER BY cursor")?;
+/// Reads every change; returns those that cannot be read.
+fn audit_changes(reader: &TolerantConnection<'_>) -> Result<Vec<i64>> {
+    let mut statement = reader
+        .prepare("SELECT cursor, kind, version, created_ms, record, tenant FROM changes ORDER BY cursor")?;
     let mut rows = statement.query([])?;
     let mut unreadable = Vec::new();
     while let Some(row) = rows.next()? {
@@ -259,37 +262,37 @@ fn audit_changes(reading: &Reading<'_>) -> Result<Vec<i64>> {
             _ => change.call().map(drop),
         });
         let cursor: i64 = row.get(0)?;
-        if reading.pass_over(read, row.get(5)?, || format!("change {cursor}"))?.is_none() {
+        if reader.skip_damaged(read, row.get(5)?, || format!("change {cursor}"))?.is_none() {
             unreadable.push(cursor);
         }
     }
     Ok(unreadable)
 }
 
-/// Reads a packed text of each row of a table, given its number, its tenant and that text.
-fn audit_packed(reading: &Reading<'_>, table: &str, columns: &str, what: &str) -> Result<()> {
-    let mut statement = reading.prepare(&format!("SELECT {columns} FROM {table}"))?;
+/// Reads the compressed text of each row of a table, from the columns number, tenant and text.
+fn audit_compressed(reader: &TolerantConnection<'_>, table: &str, columns: &str, what: &str) -> Result<()> {
+    let mut statement = reader.prepare(&format!("SELECT {columns} FROM {table}"))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let number: i64 = row.get(0)?;
         let packed = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from).map_err(StoreError::from);
         let read = packed.and_then(codec::unpack);
-        reading.pass_over(read, row.get(1)?, || format!("{what} {number}"))?;
+        reader.skip_damaged(read, row.get(1)?, || format!("{what} {number}"))?;
     }
     Ok(())
 }
 
-/// Reads what is kept as JSON.
-fn audit_texts(reading: &Reading<'_>) -> Result<()> {
+/// Reads the columns that contain JSON.
+fn audit_texts(reader: &TolerantConnection<'_>) -> Result<()> {
     let texts = [
         ("SELECT tenant, tenant, settings FROM tenants", "settings of tenant"),
         ("SELECT endpoint, tenant, settings FROM endpoints", "settings of endpoint"),
         ("SELECT notice, tenant, data FROM notices", "notice"),
-        ("SELECT gap, tenant, missing FROM gaps", "gap"),
+        ("SELECT gap, tenant, missing_sessions FROM gaps", "gap"),
         ("SELECT account, tenant, state FROM connections", "connection to account"),
     ];
     for (sql, what) in texts {
-        let mut statement = reading.prepare(sql)?;
+        let mut statement = reader.prepare(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let number: rusqlite::types::Value = row.get(0)?;
@@ -298,7 +301,7 @@ fn audit_texts(reading: &Reading<'_>) -> Result<()> {
                 serde_json::from_str::<serde::de::IgnoredAny>(text)
                     .map_err(|error| StoreError::Damaged(format!("it cannot be read: {error}")))
             });
-            reading.pass_over(read, row.get(1)?, || match number {
+            reader.skip_damaged(read, row.get(1)?, || match number {
                 rusqlite::types::Value::Text(name) => format!("{what} {name}"),
                 rusqlite::types::Value::Integer(number) => format!("{what} number {number}"),
                 _ => what.to_owned(),
@@ -306,19 +309,24 @@ fn audit_texts(reading: &Reading<'_>) -> Result<()> {
         }
     }
     let states = "SELECT event, endpoints.tenant, state FROM deliveries JOIN endpoints USING (endpoint)";
-    let mut statement = reading.prepare(states)?;
+    let mut statement = reader.prepare(states)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let event: i64 = row.get(0)?;
         let state: String = row.get(2)?;
         let read = DeliveryState::from_word(&state)
-            .ok_or_else(|| StoreError::Damaged(format!("a delivery that is {state:?}")));
-        reading.pass_over(read, row.get(1)?, || format!("delivery of event {event}"))?;
+            .ok_or_else(|| StoreError::Damaged(format!("a delivery in the unknown state {state:?}")));
+        reader.skip_damaged(read, row.get(1)?, || format!("delivery of event {event}"))?;
     }
     Ok(())
 }
 
-fn audit_call(connection: &Reading<'_>, number: i64, tenant: TenantId, id: String) -> Result<AuditedCall> {
+fn audit_call(
+    connection: &TolerantConnection<'_>,
+    number: i64,
+    tenant: TenantId,
+    id: String,
+) -> Result<AuditedCall> {
     let last: Option<(i64, i64)> = connection
         .prepare_cached(
             "SELECT cursor, version FROM changes WHERE call = ?1 AND version > 0 ORDER BY cursor DESC LIMIT 1",
@@ -326,7 +334,7 @@ fn audit_call(connection: &Reading<'_>, number: i64, tenant: TenantId, id: Strin
         .query_row([number], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let mut problems = Vec::new();
-    let stored = stored(connection, number, tenant);
+    let stored = stored_call::with_included_entries(connection, number, tenant);
     let mut unreadable = 0;
     if let Ok((stored, cursor)) = &stored {
         unreadable = unreadable_entries(connection, number, stored.position, &stored.entries)?;
@@ -334,16 +342,16 @@ fn audit_call(connection: &Reading<'_>, number: i64, tenant: TenantId, id: Strin
             problems.push("its current record is not its last version".to_owned());
         }
         if let Some(record) = &stored.record {
-            let ours = kept_columns(connection, number, record)?;
-            if !ours {
-                problems.push("its columns do not say what its record says".to_owned());
+            let agrees = columns_agree(connection, number, record)?;
+            if !agrees {
+                problems.push("its columns differ from its record".to_owned());
             }
-            match terms::problem(connection, tenant.0, number, record) {
+            match search_index::find_problem(connection, tenant.0, number, record) {
                 Ok(problem) => problems.extend(problem),
                 Err(error) => problems.push(error.to_string()),
             }
-            if !visits::are_those_of(connection, number, record)? {
-                problems.push("its visits to queues are not those of its record".to_owned());
+            if !queue_visits::match_record(connection, number, record)? {
+                problems.push("its queue visits differ from its record".to_owned());
             }
         }
     }
@@ -358,34 +366,8 @@ fn audit_call(connection: &Reading<'_>, number: i64, tenant: TenantId, id: Strin
     })
 }
 
-/// How many of a call's notifications were passed over, given those that were read.
-pub(crate) fn unreadable_entries(
-    connection: &Connection,
-    call: i64,
-    until: Position,
-    read: &[Entry],
-) -> Result<u64> {
-    let count =
-        "SELECT count(*) FROM sessions JOIN journal USING (session) WHERE call = ?1 AND position <= ?2";
-    let there: i64 = connection.prepare_cached(count)?.query_row([call, until.0], |row| row.get(0))?;
-    let read = read.iter().filter(|entry| entry.position <= until).count() as u64;
-    Ok(there.unsigned_abs().saturating_sub(read))
-}
-
-/// A call with the notifications that are in its record.
-pub(crate) fn stored(connection: &Reading<'_>, call: i64, tenant: TenantId) -> Result<(StoredCall, i64)> {
-    let gone = || StoreError::Damaged("its current record is gone".to_owned());
-    let (change, position, completed) = current(connection, call)?.ok_or_else(gone)?;
-    let StoredChange { cursor, made_ms, record, .. } = change;
-    let record = serde_json::from_str(&record)
-        .map_err(|error| StoreError::Damaged(format!("its record cannot be read: {error}")))?;
-    let mut entries = entries_of_call(connection, call)?;
-    entries.retain(|entry| entry.position <= position);
-    Ok((StoredCall { tenant, record: Some(record), made_ms, position, completed, entries }, cursor.0))
-}
-
-/// Whether the columns are those of the record.
-fn kept_columns(connection: &Connection, call: i64, record: &wholecall_record::Call) -> Result<bool> {
+/// Whether the columns agree with the record.
+fn columns_agree(connection: &Connection, call: i64, record: &wholecall_record::Call) -> Result<bool> {
     let columns = Columns::of(record);
     let completed = record.state != wholecall_record::call::State::Live;
     let sql = "SELECT count(*) FROM calls WHERE call = ?1 AND id = ?2 AND start_ms = ?3 AND end_ms = ?4 AND state = ?5

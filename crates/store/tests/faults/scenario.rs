@@ -1,5 +1,5 @@
-//! The life of a store, in short: it is made, receives, assembles, delivers, rejects, erases, removes, is copied, stopped
-//! in good order and started again. What fails is tried again as a service does, and then left.
+//! The scenario: a store is created, receives, assembles, delivers, rejects, erases, removes, and is stopped and
+//! started again. Operations that fail are retried as a service would, and then given up.
 
 use std::{path::Path, sync::LazyLock};
 
@@ -12,21 +12,21 @@ use wholecall_store::{
 
 use crate::ledger::{Ledger, note};
 
-/// Whoever is erased.
+/// The person who is erased.
 pub(crate) const PERSON: &str = "Erin Cooper";
 
 pub(crate) const TENANTS: [&str; 2] = ["acme", "bob"];
 
 const NOW_MS: i64 = 1_796_000_000_000;
-const TRIES: usize = 3;
+const MAX_ATTEMPTS: usize = 3;
 
 static RECORD: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../../server/src/deliver/lane/call.json")).unwrap()
 });
 
-fn again<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+fn retry<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
     let mut result = attempt();
-    for _ in 1..TRIES {
+    for _ in 1..MAX_ATTEMPTS {
         if result.is_ok() {
             break;
         }
@@ -35,9 +35,9 @@ fn again<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
     result
 }
 
-/// Its sessions have names that end alike.
-pub(crate) fn live(folder: &Path, ledger: &mut Ledger, end: &str) {
-    if let Ok(store) = again(|| Store::open(folder).and_then(|store| store.claim().map(|()| store))) {
+/// Runs the scenario; the names of its sessions end with `end`.
+pub(crate) fn run(folder: &Path, ledger: &mut Ledger, end: &str) {
+    if let Ok(store) = retry(|| Store::open(folder).and_then(|store| store.claim().map(|()| store))) {
         add_tenants(&store, ledger);
         receive(&store, ledger, &format!("early{end}"));
         let _ = assemble(&store);
@@ -49,21 +49,21 @@ pub(crate) fn live(folder: &Path, ledger: &mut Ledger, end: &str) {
             erase(&store, ledger);
             remove(&store, ledger);
         }
-        // What waits for its assembler when the store is closed.
+        // Not assembled when the store is closed.
         receive_one(&store, ledger, "acme", &format!("s-acme-waiting{end}"), 1);
     }
-    if let Ok(store) = again(|| Store::open(folder).and_then(|store| store.claim().map(|()| store))) {
+    if let Ok(store) = retry(|| Store::open(folder).and_then(|store| store.claim().map(|()| store))) {
         receive(&store, ledger, &format!("again{end}"));
         let _ = assemble(&store);
     }
 }
 
-/// Its beginning only: nothing is assembled.
+/// Only receives: nothing is assembled.
 pub(crate) fn receive_only(folder: &Path, ledger: &mut Ledger) {
     receive_until(folder, ledger, || {});
 }
 
-/// The same, until something happens before it is stopped.
+/// The same; calls `happens` before the store is closed.
 pub(crate) fn receive_until(folder: &Path, ledger: &mut Ledger, happens: impl FnOnce()) {
     let store = Store::open(folder).unwrap();
     add_tenants(&store, ledger);
@@ -72,7 +72,7 @@ pub(crate) fn receive_until(folder: &Path, ledger: &mut Ledger, happens: impl Fn
 }
 
 pub(crate) fn tenant(store: &Store, name: &str) -> Option<TenantId> {
-    let tenants = again(|| store.tenants()).ok()?;
+    let tenants = retry(|| store.tenants()).ok()?;
     tenants.iter().find(|tenant| tenant.name == name).map(|tenant| tenant.id)
 }
 
@@ -86,7 +86,7 @@ fn add_tenants(store: &Store, ledger: &mut Ledger) {
             settings: TenantSettings::default(),
             pseudonym_salt: [0; 32],
         };
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             if tenant(store, name).is_some() {
                 break;
             }
@@ -95,7 +95,8 @@ fn add_tenants(store: &Store, ledger: &mut Ledger) {
     }
 }
 
-/// A few sessions of each tenant, of three notifications each, of which the first two come alone and the others together.
+/// Sessions of each tenant, of three notifications each: those of the first two sessions are appended one by one, the
+/// others together.
 fn receive(store: &Store, ledger: &mut Ledger, when: &str) {
     for name in TENANTS {
         for number in 0..2 {
@@ -109,20 +110,20 @@ fn receive(store: &Store, ledger: &mut Ledger, when: &str) {
             .flat_map(|number| (1..=3).map(move |place| (format!("s-{name}-{when}-{number}"), place)))
             .collect();
         let arrivals = keys.iter().map(|(session, place)| arrival(tenant, name, session, *place)).collect();
-        let is_kept = keep(store, arrivals);
-        keys.into_iter().for_each(|key| note(&mut ledger.notifications, key, is_kept));
+        let is_stored = append(store, arrivals);
+        keys.into_iter().for_each(|key| note(&mut ledger.notifications, key, is_stored));
     }
 }
 
 fn receive_one(store: &Store, ledger: &mut Ledger, name: &str, session: &str, place: u64) {
     if let Some(tenant) = tenant(store, name) {
-        let is_kept = keep(store, vec![arrival(tenant, name, session, place)]);
-        note(&mut ledger.notifications, (session.to_owned(), place), is_kept);
+        let is_stored = append(store, vec![arrival(tenant, name, session, place)]);
+        note(&mut ledger.notifications, (session.to_owned(), place), is_stored);
     }
 }
 
 fn arrival(tenant: TenantId, name: &str, session: &str, place: u64) -> Arrival {
-    // Something that cannot be packed well, so that pages fill.
+    // Text that compresses badly, so that pages fill.
     let mut rng = fastrand::Rng::with_seed(place + session.bytes().map(u64::from).sum::<u64>());
     let noise: String = (0..600).map(|_| rng.alphanumeric()).collect();
     let body =
@@ -131,20 +132,20 @@ fn arrival(tenant: TenantId, name: &str, session: &str, place: u64) -> Arrival {
     Arrival { tenant, arrived_ms, session: session.into(), body: body.to_string().into() }
 }
 
-fn keep(store: &Store, arrivals: Vec<Arrival>) -> bool {
-    store.append(arrivals).is_ok_and(|kept| matches!(kept.blocking_recv(), Ok(Ok(()))))
+fn append(store: &Store, arrivals: Vec<Arrival>) -> bool {
+    store.append(arrivals).is_ok_and(|result| matches!(result.blocking_recv(), Ok(Ok(()))))
 }
 
-/// The session and the place of a notification.
+/// The session and the number of a notification.
 pub(crate) fn key(body: &str) -> Option<(String, u64)> {
     let body: Value = serde_json::from_str(body).ok()?;
     Some((body["session"].as_str()?.to_owned(), body["place"].as_u64()?))
 }
 
-/// Makes a version of each notification that is not assembled yet.
+/// Commits a version for each notification that is not assembled yet.
 pub(crate) fn assemble(store: &Store) -> Result<()> {
     loop {
-        let assembled = again(|| {
+        let assembled = retry(|| {
             let entries = store.journal_after(store.checkpoint()?, 16)?;
             let Some(last) = entries.last() else { return Ok(false) };
             let checkpoint = last.position;
@@ -183,7 +184,7 @@ fn record(session: &str, place: u64) -> Call {
     serde_json::from_value(record).unwrap()
 }
 
-/// 2026-11-16T00:00:00Z: all calls but one are younger.
+/// 2026-11-16T00:00:00Z: all calls but one start later.
 const REMOVED_BEFORE_MS: i64 = 1_794_787_200_000;
 const REMOVED: &str = "s-bob-early-0";
 const ERASED: &str = "s-acme-early-1";
@@ -195,7 +196,7 @@ fn deliver(store: &Store, ledger: &mut Ledger) {
     }))
     .unwrap();
     let new = NewEndpoint { id: "ep_1".to_owned(), created_ms: NOW_MS, settings, sealed: vec![1, 2, 3] };
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         if endpoint(store, tenant).is_some() {
             break;
         }
@@ -203,7 +204,7 @@ fn deliver(store: &Store, ledger: &mut Ledger) {
         note(&mut ledger.endpoints, new.id.clone(), matches!(added, Ok(true)));
     }
     let Some(endpoint) = endpoint(store, tenant) else { return };
-    let Ok(fed) = again(|| store.feed(&endpoint, Default::default(), 8)) else { return };
+    let Ok(fed) = retry(|| store.feed(&endpoint, Default::default(), 8)) else { return };
     for event in fed.events {
         let key = (event.call_id.clone(), event.version);
         let attempt =
@@ -216,31 +217,31 @@ fn deliver(store: &Store, ledger: &mut Ledger) {
 }
 
 fn endpoint(store: &Store, tenant: TenantId) -> Option<Endpoint> {
-    again(|| store.of(tenant).endpoint("ep_1")).ok()?
+    retry(|| store.of(tenant).endpoint("ep_1")).ok()?
 }
 
 fn reject(store: &Store, ledger: &mut Ledger, end: &str) {
     let Some(tenant) = tenant(store, "bob") else { return };
     for number in 0..3 {
-        let body = format!("no notification, number {number}{end}");
-        let refusal = Refusal::new(tenant, NOW_MS, "it is none".to_owned(), body.as_bytes()).unwrap();
-        let kept = store.quarantine(refusal);
-        let is_kept = kept.is_ok_and(|kept| matches!(kept.blocking_recv(), Ok(Ok(()))));
-        note(&mut ledger.rejected, body, is_kept);
+        let body = format!("not a notification, number {number}{end}");
+        let refusal = Refusal::new(tenant, NOW_MS, "not a notification".to_owned(), body.as_bytes()).unwrap();
+        let result = store.quarantine(refusal);
+        let is_stored = result.is_ok_and(|result| matches!(result.blocking_recv(), Ok(Ok(()))));
+        note(&mut ledger.rejected, body, is_stored);
     }
 }
 
 fn erase(store: &Store, ledger: &mut Ledger) {
     let Some(tenant) = tenant(store, "acme") else { return };
-    // As the service does: what waits is assembled first.
+    // As in the service, arrivals are assembled first.
     let mut is_erased = assemble(store).is_ok();
     let has_session = |body: &str| body.contains(ERASED);
-    let calls = again(|| store.of(tenant).calls_of_notifications(Position(0), has_session));
+    let calls = retry(|| store.of(tenant).calls_of_notifications(Position(0), has_session));
     let calls = calls.map(|(calls, _)| calls).unwrap_or_default();
     is_erased &= !calls.is_empty();
     for call in calls {
-        let rewritten = store.rewrite_call(tenant, call, |kept| {
-            for entry in &mut kept.entries {
+        let rewritten = store.rewrite_call(tenant, call, |history| {
+            for entry in &mut history.entries {
                 entry.body = entry.body.replace(PERSON, "erased");
             }
         });
