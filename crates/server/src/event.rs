@@ -1,5 +1,5 @@
-//! Events as every reader gets them: `{"id","type","timestamp","tenant","cursor","data"}`, the same text by webhook, in the
-//! feed, in the stream and within a batch.
+//! Writes events: `{"id","type","timestamp","tenant","cursor","data"}`, with the same text in webhooks, batches, the feed and
+//! the stream.
 
 use serde_json::{Map, Value, json};
 use wholecall_record::Time;
@@ -7,15 +7,12 @@ use wholecall_store::{ChangeKind, EventId, Outgoing, Position, Published, Stored
 
 use crate::{
     detail::{self, Detail},
-    erase,
+    privacy::pseudonym::{PseudonymKey, pseudonym},
 };
 
-/// Keyed hash input with which numbers are replaced where they are masked.
-pub(crate) type Pseudonyms = Vec<u8>;
-
-/// A change or a notice, as it is kept.
+/// A stored change or notice.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Kept<'a> {
+pub(crate) struct StoredEvent<'a> {
     id: EventId,
     kind: &'a str,
     made_ms: i64,
@@ -23,14 +20,14 @@ pub(crate) struct Kept<'a> {
     before: Option<&'a Published>,
 }
 
-impl<'a> From<&'a Outgoing> for Kept<'a> {
+impl<'a> From<&'a Outgoing> for StoredEvent<'a> {
     fn from(event: &'a Outgoing) -> Self {
         let Outgoing { id, kind, made_ms, data, before, .. } = event;
         Self { id: *id, kind, made_ms: *made_ms, data, before: before.as_deref() }
     }
 }
 
-impl<'a> From<&'a StoredChange> for Kept<'a> {
+impl<'a> From<&'a StoredChange> for StoredEvent<'a> {
     fn from(change: &'a StoredChange) -> Self {
         let StoredChange { cursor, kind, made_ms, record, before, .. } = change;
         let id = EventId::of_change(*cursor);
@@ -38,56 +35,55 @@ impl<'a> From<&'a StoredChange> for Kept<'a> {
     }
 }
 
-/// Writes a tenant's events.
+/// Writes the events of a tenant.
 #[derive(Debug, Clone)]
 pub(crate) struct EventWriter {
     view: TenantView,
-    /// The tenant's name, as JSON.
+    /// The tenant's name as a JSON string.
     tenant: String,
-    /// The address of the service, for links; empty where it is not known.
-    base: String,
+    /// The address of the service, for links; empty if it is not configured.
+    base_url: String,
 }
 
 impl EventWriter {
     pub(crate) fn new(view: TenantView, tenant: &str) -> Self {
-        Self { view, tenant: json!(tenant).to_string(), base: String::new() }
+        Self { view, tenant: json!(tenant).to_string(), base_url: String::new() }
     }
 
-    /// With links that begin with an address.
+    /// Sets the address that links begin with.
     pub(crate) fn at(self, public_url: Option<&str>) -> Self {
-        Self { base: public_url.unwrap_or_default().trim_end_matches('/').to_owned(), ..self }
+        Self { base_url: public_url.unwrap_or_default().trim_end_matches('/').to_owned(), ..self }
     }
 
-    /// Whose events.
     pub(crate) fn tenant(&self) -> wholecall_store::TenantId {
         self.view.tenant()
     }
 
-    /// An event's id, as in `webhook-id`.
+    /// The id of an event, as in `webhook-id`.
     pub(crate) fn id(&self, event: EventId) -> String {
         self.view.event_id(event)
     }
 
-    /// An event; with `mask`, without names and numbers. The same event gives the same text whenever it is written, unless
-    /// a person is erased from its call in between.
+    /// Writes an event; with `mask`, without names and numbers. An event always has the same text, unless a person is erased
+    /// from its call in between.
     pub(crate) fn write(
         &self,
-        event: Kept<'_>,
-        mask: Option<&Pseudonyms>,
+        event: StoredEvent<'_>,
+        mask: Option<&PseudonymKey>,
     ) -> Result<String, serde_json::Error> {
         self.write_in(event, mask, Detail::Full)
     }
 
-    /// An event with as much as is wanted of it.
+    /// Writes an event in a level of detail.
     pub(crate) fn write_in(
         &self,
-        event: Kept<'_>,
-        mask: Option<&Pseudonyms>,
+        event: StoredEvent<'_>,
+        mask: Option<&PseudonymKey>,
         detail: Detail,
     ) -> Result<String, serde_json::Error> {
         let cursor = match event.id.cursor() {
             Some(position) => format!("\"{}\"", self.view.cursor(position)),
-            // A notice is not in the feed.
+            // Notices are not in the feed.
             None => "null".to_owned(),
         };
         Ok(format!(
@@ -102,14 +98,14 @@ impl EventWriter {
 
     fn data(
         &self,
-        event: Kept<'_>,
-        mask: Option<&Pseudonyms>,
+        event: StoredEvent<'_>,
+        mask: Option<&PseudonymKey>,
         detail: Detail,
     ) -> Result<String, serde_json::Error> {
         use ChangeKind::{Completed, Deleted, Erased, Revised, Started, Updated};
         match (detail, ChangeKind::from_word(event.kind)) {
             (Detail::Thin | Detail::Link, Some(kind @ (Started | Updated | Completed | Revised))) => {
-                let mut thin = detail::thin_call(&serde_json::from_str(event.data)?, &self.base);
+                let mut thin = detail::thin_call(&serde_json::from_str(event.data)?, &self.base_url);
                 if kind == Revised {
                     thin["fromVersion"] = json!(event.before.map(|before| before.version));
                     thin["changed"] = Value::Null;
@@ -120,7 +116,7 @@ impl EventWriter {
                 let position = event.id.cursor().map_or(0, |cursor| cursor.0);
                 let before = self.view.cursor(Position(position - 1));
                 let link =
-                    detail::link_to_list(kind, &serde_json::from_str(event.data)?, &self.base, &before);
+                    detail::link_to_list(kind, &serde_json::from_str(event.data)?, &self.base_url, &before);
                 link.map_or_else(|| data(event, mask, detail), |link| Ok(link.to_string()))
             }
             _ => data(event, mask, detail),
@@ -128,7 +124,11 @@ impl EventWriter {
     }
 }
 
-fn data(event: Kept<'_>, mask: Option<&Pseudonyms>, detail: Detail) -> Result<String, serde_json::Error> {
+fn data(
+    event: StoredEvent<'_>,
+    mask: Option<&PseudonymKey>,
+    detail: Detail,
+) -> Result<String, serde_json::Error> {
     let read = |text: &str| {
         let mut value = read_masked(text, mask)?;
         if detail == Detail::WithoutLegs {
@@ -136,7 +136,7 @@ fn data(event: Kept<'_>, mask: Option<&Pseudonyms>, detail: Detail) -> Result<St
         }
         Ok::<_, serde_json::Error>(value)
     };
-    // What is stored is JSON as it is to be sent.
+    // Stored JSON is sent unchanged where possible.
     let stored = |text: &str| match (mask, detail) {
         (None, Detail::Full) => Ok(text.to_owned()),
         _ => read(text).map(|value| value.to_string()),
@@ -155,12 +155,12 @@ fn data(event: Kept<'_>, mask: Option<&Pseudonyms>, detail: Detail) -> Result<St
             };
             Ok(format!(r#"{{"call":{},"fromVersion":{version},"changed":{changed}}}"#, stored(event.data)?))
         }
-        // Ids only; and notices, which name endpoints.
+        // These contain only ids; notices (`None`) only name endpoints.
         Some(ChangeKind::Merged | ChangeKind::Erased | ChangeKind::Deleted) | None => stored(event.data),
     }
 }
 
-fn read_masked(text: &str, mask: Option<&Pseudonyms>) -> Result<Value, serde_json::Error> {
+fn read_masked(text: &str, mask: Option<&PseudonymKey>) -> Result<Value, serde_json::Error> {
     let mut value = serde_json::from_str(text)?;
     if let Some(key) = mask {
         mask_all(&mut value, None, key);
@@ -168,14 +168,14 @@ fn read_masked(text: &str, mask: Option<&Pseudonyms>) -> Result<Value, serde_jso
     Ok(value)
 }
 
-/// The types of all events: changes of calls first, then notices.
+/// All event types: changes of calls, then notices.
 pub(crate) fn types() -> impl Iterator<Item = &'static str> {
     let notices = [kind::ENDPOINT_DISABLED, kind::ENDPOINT_TEST];
     ChangeKind::ALL.into_iter().map(ChangeKind::as_str).chain(notices)
 }
 
-/// Masks numbers and drops names, wherever they stand.
-fn mask_all(value: &mut Value, member: Option<&str>, key: &Pseudonyms) {
+/// Masks all numbers and removes all names.
+fn mask_all(value: &mut Value, member: Option<&str>, key: &PseudonymKey) {
     match value {
         Value::String(_) if member == Some("name") => *value = Value::Null,
         Value::String(text) => {
@@ -190,16 +190,16 @@ fn mask_all(value: &mut Value, member: Option<&str>, key: &Pseudonyms) {
         Value::Object(members) => {
             members.iter_mut().for_each(|(name, value)| mask_all(value, Some(name), key));
             if members.contains_key("displayName") {
-                let shown = nameless(members);
-                members.insert("displayName".to_owned(), shown.into());
+                let name = masked_display_name(members);
+                members.insert("displayName".to_owned(), name.into());
             }
         }
         _ => {}
     }
 }
 
-/// What somebody without a name is shown as.
-fn nameless(members: &Map<String, Value>) -> String {
+/// The display name of a participant without a name.
+fn masked_display_name(members: &Map<String, Value>) -> String {
     let text = |name: &str| members.get(name).and_then(Value::as_str);
     let extension = || text("extensionNumber").or_else(|| text("extensionId"));
     match (text("phoneNumber"), extension()) {
@@ -209,17 +209,17 @@ fn nameless(members: &Map<String, Value>) -> String {
     }
 }
 
-/// The number's pseudonym; short ones are extensions, which are nobody's number.
-fn masked(number: &str, key: &Pseudonyms) -> String {
+/// The number's pseudonym. Short numbers are extensions, which identify no person outside, and stay.
+fn masked(number: &str, key: &PseudonymKey) -> String {
     let digits = number.bytes().filter(u8::is_ascii_digit).count();
     match digits {
         0..=6 => number.to_owned(),
-        _ => erase::pseudonym(key, number).unwrap_or_default(),
+        _ => pseudonym(key, number).unwrap_or_default(),
     }
 }
 
-/// A text in which each full number is masked.
-fn without_numbers(text: &str, key: &Pseudonyms) -> String {
+/// A text in which each complete number is masked.
+fn without_numbers(text: &str, key: &PseudonymKey) -> String {
     let mut parts = text.split('+');
     let mut new = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -250,20 +250,20 @@ mod tests {
         work(&EventWriter::new(view, "acme"))
     }
 
-    fn written(event: Kept<'_>, mask: Option<&Pseudonyms>) -> Value {
+    fn written(event: StoredEvent<'_>, mask: Option<&PseudonymKey>) -> Value {
         with_writer(|writer| serde_json::from_str(&writer.write(event, mask).unwrap()).unwrap())
     }
 
-    fn kept<'a>(kind: &'a str, data: &'a str) -> Kept<'a> {
+    fn stored<'a>(kind: &'a str, data: &'a str) -> StoredEvent<'a> {
         let id = EventId::of_change(Position(9));
-        Kept { id, kind, made_ms: 1_780_272_000_000, data, before: None }
+        StoredEvent { id, kind, made_ms: 1_780_272_000_000, data, before: None }
     }
 
     #[test]
     fn every_event_has_the_same_members() {
         for kind in types() {
             with_writer(|writer| {
-                let event = kept(kind, r#"{"id":"s-1"}"#);
+                let event = stored(kind, r#"{"id":"s-1"}"#);
                 let text = writer.write(event, None).unwrap();
                 let value: Value = serde_json::from_str(&text).unwrap();
                 let members: Vec<&String> = value.as_object().unwrap().keys().collect();
@@ -277,31 +277,31 @@ mod tests {
         }
         let call = json!({ "call": { "id": "s-1" } });
         for kind in ["call.started", "call.updated", COMPLETED] {
-            assert_eq!(written(kept(kind, r#"{"id":"s-1"}"#), None)["data"], call);
+            assert_eq!(written(stored(kind, r#"{"id":"s-1"}"#), None)["data"], call);
         }
     }
 
     #[test]
-    fn a_revision_leads_from_the_version_published_before() {
+    fn the_patch_of_a_revision_applies_to_the_version_published_before() {
         let (old, new) = (
             json!({ "id": "s-1", "moves": [], "result": "Missed" }).to_string(),
             json!({ "id": "s-1", "moves": [1] }).to_string(),
         );
         let before = Published { version: 2, record: old.clone() };
-        let revised = Kept { before: Some(&before), ..kept("call.revised", &new) };
+        let revised = StoredEvent { before: Some(&before), ..stored("call.revised", &new) };
         let data = &written(revised, None)["data"];
         assert_eq!((&data["call"].to_string(), &data["fromVersion"]), (&new, &json!(2)));
         let patch: json_patch::Patch = serde_json::from_value(data["changed"].clone()).unwrap();
         let mut patched: Value = serde_json::from_str(&old).unwrap();
         json_patch::patch(&mut patched, &patch).unwrap();
         assert_eq!(patched, data["call"]);
-        // Retention is removing what came before.
-        let alone = &written(kept("call.revised", &new), None)["data"];
+        // The version before was removed by retention.
+        let alone = &written(stored("call.revised", &new), None)["data"];
         assert_eq!((&alone["fromVersion"], &alone["changed"]), (&Value::Null, &Value::Null));
     }
 
     #[test]
-    fn redacted_records_have_no_names_and_no_numbers_but_tell_people_apart() {
+    fn redacted_records_contain_no_names_or_numbers_but_distinguish_people() {
         let data = json!({
             "id": "s-a0d7811c0e05c4d5z19f3ea24153cz000000010000",
             "from": {
@@ -314,15 +314,15 @@ mod tests {
             ],
             "related": [{ "why": "dialled +14045550145, from 4" }],
         });
-        let text = data.to_string();
-        let before = Published { version: 1, record: text.clone() };
+        let record = data.to_string();
+        let before = Published { version: 1, record: record.clone() };
         for kind in [COMPLETED, "call.revised"] {
-            let event = Kept { before: Some(&before), ..kept(kind, &text) };
+            let event = StoredEvent { before: Some(&before), ..stored(kind, &record) };
             let masked = written(event, Some(&vec![7; 32]));
-            let said = masked.to_string();
+            let text = masked.to_string();
             assert!(
-                !said.contains("404555") && !said.contains("Ada") && !said.contains("555-0145"),
-                "{said}"
+                !text.contains("404555") && !text.contains("Ada") && !text.contains("555-0145"),
+                "{text}"
             );
             let call = &masked["data"]["call"];
             assert_eq!(call["id"], data["id"]);

@@ -39,19 +39,19 @@ use self::{
     directory::{Reader, Standing},
     state::State,
 };
+pub(crate) use self::{
+    connect::statuses_of,
+    repair::{Asker, Asking},
+};
 pub use self::{
     connect::{Checked, ConnectError, Disconnected, Missing, check, connect, disconnect, statuses},
     state::Status,
 };
-pub(crate) use self::{
-    connect::{opens, statuses_of},
-    repair::{Asker, Asking},
-};
 use crate::{
     clock::{self, comparison::Comparison},
-    deliver::SecretKey,
     pipeline,
     receive::Signal,
+    security::SecretKey,
     tenants::Tenants,
 };
 
