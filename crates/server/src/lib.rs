@@ -49,6 +49,7 @@ use wholecall_ringcentral::Proxies;
 use wholecall_store::{Damage, Store, StoreError, TenantId};
 
 use self::{
+    blocking::{blocking, run_blocking},
     metrics::Metrics,
     pipeline::Pipeline,
     security::{EgressPolicy, SealError, SecretKey},
@@ -168,15 +169,13 @@ pub struct Running {
 /// Starts the service.
 pub async fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
     let (claimed, key) = (store.clone(), settings.secret_key.clone());
-    let claiming = tokio::task::spawn_blocking(move || take_over(&claimed, &key));
-    claiming.await.map_err(|error| StartError::Thread(std::io::Error::other(error)))??;
+    run_blocking(move || take_over(&claimed, &key)).await??;
     let address = settings.listen;
     let listener =
         TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
     let address = listener.local_addr().unwrap_or(address);
     let opening = store.clone();
-    let opened = tokio::task::spawn_blocking(move || Tenants::open(opening));
-    let tenants = Arc::new(opened.await.unwrap_or(Err(StoreError::Closed))?);
+    let tenants = Arc::new(blocking(move || Tenants::open(opening)).await?);
     let metrics = Metrics::new();
     let (stop, stopped) = watch::channel(false);
     let (drained, is_drained) = watch::channel(false);
@@ -316,8 +315,7 @@ async fn follow_tenants(store: Store, tenants: Arc<Tenants>) {
     loop {
         ticks.tick().await;
         let tenants = tenants.clone();
-        let refreshed = tokio::task::spawn_blocking(move || tenants.refresh()).await;
-        if let Ok(Err(error)) = refreshed {
+        if let Err(error) = blocking(move || tenants.refresh()).await {
             tracing::warn!(%error, "tenants could not be read");
         }
         for damage in store.take_damage_news() {

@@ -5,6 +5,7 @@ use std::{sync::Arc, thread, time::Duration};
 use wholecall_store::{Expiry, Store, StoreError};
 
 use crate::{
+    blocking::blocking,
     clock::{Clock, SETTLED_AFTER},
     tenants::Tenants,
 };
@@ -34,8 +35,7 @@ pub(crate) async fn keep_removing(store: Store, tenants: Arc<Tenants>) {
     let clock = Clock::system();
     loop {
         let (store, tenants, by) = (store.clone(), tenants.clone(), clock.clone());
-        let removed = tokio::task::spawn_blocking(move || remove_expired(&store, &tenants, &by)).await;
-        if let Ok(Err(error)) = removed {
+        if let Err(error) = blocking(move || remove_expired(&store, &tenants, &by)).await {
             tracing::warn!(%error, "what is to be kept no longer could not be removed; it will be tried again");
         }
         let pause = if clock.is_settled() { EVERY } else { SETTLED_AFTER };

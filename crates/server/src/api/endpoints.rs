@@ -18,7 +18,9 @@ use super::{
     parameters::{Json, Parameters, limit, time},
 };
 use crate::{
-    Service, clock,
+    Service,
+    blocking::run_blocking,
+    clock,
     deliver::{InFlight, parse_filter, parse_url},
     endpoints::{self, EndpointError},
     problem::Problem,
@@ -49,18 +51,12 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce(&Service) -> Result<T, EndpointError> + Send + 'static,
 ) -> Result<T, Problem> {
     let service = service.clone();
-    let done = tokio::task::spawn_blocking(move || {
+    let done = run_blocking(move || {
         let done = work(&service)?;
         service.tenants.refresh()?;
         Ok::<_, EndpointError>(done)
     });
-    match done.await {
-        Ok(done) => Ok(done?),
-        Err(error) => {
-            tracing::error!(%error, "a request ended by a panic");
-            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "it failed; the log says how"))
-        }
-    }
+    Ok(done.await??)
 }
 
 /// A literal address that no delivery could reach is refused at once; names are judged when they are connected to.

@@ -310,9 +310,7 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce(&Context) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     let context = context.clone();
-    tokio::task::spawn_blocking(move || work(&context))
-        .await
-        .unwrap_or_else(|panic| Err(StoreError::Failed(panic.to_string())))
+    crate::blocking::blocking(move || work(&context)).await
 }
 
 /// Reads what was kept of an account.
