@@ -1,29 +1,35 @@
 //! Writes events: `{"id","type","timestamp","tenant","cursor","data"}`, with the same text in webhooks, batches, the feed and
 //! the stream.
 
-use serde_json::{Map, Value, json};
+use serde::de::Error as _;
+use serde_json::{Value, json};
 use wholecall_record::Time;
-use wholecall_store::{ChangeKind, EventId, Outgoing, Position, Published, StoredChange, TenantView, kind};
+use wholecall_store::{ChangeKind, EventId, Outgoing, Position, Published, StoredChange, TenantView};
 
 use crate::{
     detail::{self, Detail},
-    privacy::pseudonym::{PseudonymKey, pseudonym},
+    event_type::EventType,
+    privacy::{masking, pseudonym::PseudonymKey},
 };
 
 /// A stored change or notice.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StoredEvent<'a> {
     id: EventId,
-    kind: &'a str,
+    event_type: EventType,
     made_ms: i64,
     data: &'a str,
     before: Option<&'a Published>,
 }
 
-impl<'a> From<&'a Outgoing> for StoredEvent<'a> {
-    fn from(event: &'a Outgoing) -> Self {
+impl<'a> TryFrom<&'a Outgoing> for StoredEvent<'a> {
+    type Error = serde_json::Error;
+
+    fn try_from(event: &'a Outgoing) -> Result<Self, serde_json::Error> {
         let Outgoing { id, kind, made_ms, data, before, .. } = event;
-        Self { id: *id, kind, made_ms: *made_ms, data, before: before.as_deref() }
+        let unknown = || serde_json::Error::custom(format!("unknown event type {kind:?}"));
+        let event_type = EventType::from_word(kind).ok_or_else(unknown)?;
+        Ok(Self { id: *id, event_type, made_ms: *made_ms, data, before: before.as_deref() })
     }
 }
 
@@ -31,7 +37,8 @@ impl<'a> From<&'a StoredChange> for StoredEvent<'a> {
     fn from(change: &'a StoredChange) -> Self {
         let StoredChange { cursor, kind, made_ms, record, before, .. } = change;
         let id = EventId::of_change(*cursor);
-        Self { id, kind: kind.as_str(), made_ms: *made_ms, data: record, before: before.as_deref() }
+        let event_type = EventType::Change(*kind);
+        Self { id, event_type, made_ms: *made_ms, data: record, before: before.as_deref() }
     }
 }
 
@@ -89,7 +96,7 @@ impl EventWriter {
         Ok(format!(
             r#"{{"id":"{}","type":"{}","timestamp":"{}","tenant":{},"cursor":{cursor},"data":{}}}"#,
             self.id(event.id),
-            event.kind,
+            event.event_type.as_str(),
             Time::from_millis(event.made_ms),
             self.tenant,
             self.data(event, mask, detail)?
@@ -103,8 +110,11 @@ impl EventWriter {
         detail: Detail,
     ) -> Result<String, serde_json::Error> {
         use ChangeKind::{Completed, Deleted, Erased, Revised, Started, Updated};
-        match (detail, ChangeKind::from_word(event.kind)) {
-            (Detail::Thin | Detail::Link, Some(kind @ (Started | Updated | Completed | Revised))) => {
+        match (detail, event.event_type) {
+            (
+                Detail::Thin | Detail::Link,
+                EventType::Change(kind @ (Started | Updated | Completed | Revised)),
+            ) => {
                 let mut thin = detail::thin_call(&serde_json::from_str(event.data)?, &self.base_url);
                 if kind == Revised {
                     thin["fromVersion"] = json!(event.before.map(|before| before.version));
@@ -112,7 +122,7 @@ impl EventWriter {
                 }
                 Ok(thin.to_string())
             }
-            (Detail::Link, Some(kind @ (Erased | Deleted))) => {
+            (Detail::Link, EventType::Change(kind @ (Erased | Deleted))) => {
                 let position = event.id.cursor().map_or(0, |cursor| cursor.0);
                 let before = self.view.cursor(Position(position - 1));
                 let link =
@@ -141,11 +151,11 @@ fn data(
         (None, Detail::Full) => Ok(text.to_owned()),
         _ => read(text).map(|value| value.to_string()),
     };
-    match ChangeKind::from_word(event.kind) {
-        Some(ChangeKind::Started | ChangeKind::Updated | ChangeKind::Completed) => {
+    match event.event_type {
+        EventType::Change(ChangeKind::Started | ChangeKind::Updated | ChangeKind::Completed) => {
             Ok(format!(r#"{{"call":{}}}"#, stored(event.data)?))
         }
-        Some(ChangeKind::Revised) => {
+        EventType::Change(ChangeKind::Revised) => {
             let (version, changed) = match event.before {
                 None => (Value::Null, Value::Null),
                 Some(before) => {
@@ -155,92 +165,29 @@ fn data(
             };
             Ok(format!(r#"{{"call":{},"fromVersion":{version},"changed":{changed}}}"#, stored(event.data)?))
         }
-        // These contain only ids; notices (`None`) only name endpoints.
-        Some(ChangeKind::Merged | ChangeKind::Erased | ChangeKind::Deleted) | None => stored(event.data),
+        // Lists of ids, and notices, which only name endpoints.
+        EventType::Change(ChangeKind::Merged | ChangeKind::Erased | ChangeKind::Deleted)
+        | EventType::EndpointDisabled
+        | EventType::EndpointTest => stored(event.data),
     }
 }
 
 fn read_masked(text: &str, mask: Option<&PseudonymKey>) -> Result<Value, serde_json::Error> {
     let mut value = serde_json::from_str(text)?;
     if let Some(key) = mask {
-        mask_all(&mut value, None, key);
+        masking::mask(&mut value, key);
     }
     Ok(value)
 }
 
-/// All event types: changes of calls, then notices.
-pub(crate) fn types() -> impl Iterator<Item = &'static str> {
-    let notices = [kind::ENDPOINT_DISABLED, kind::ENDPOINT_TEST];
-    ChangeKind::ALL.into_iter().map(ChangeKind::as_str).chain(notices)
-}
-
-/// Masks all numbers and removes all names.
-fn mask_all(value: &mut Value, member: Option<&str>, key: &PseudonymKey) {
-    match value {
-        Value::String(_) if member == Some("name") => *value = Value::Null,
-        Value::String(text) => {
-            let masked = match text.strip_prefix("tel:") {
-                Some(number) => format!("tel:{}", masked(number, key)),
-                None if member == Some("phoneNumber") => masked(text, key),
-                None => without_numbers(text, key),
-            };
-            *text = masked;
-        }
-        Value::Array(values) => values.iter_mut().for_each(|value| mask_all(value, member, key)),
-        Value::Object(members) => {
-            members.iter_mut().for_each(|(name, value)| mask_all(value, Some(name), key));
-            if members.contains_key("displayName") {
-                let name = masked_display_name(members);
-                members.insert("displayName".to_owned(), name.into());
-            }
-        }
-        _ => {}
-    }
-}
-
-/// The display name of a participant without a name.
-fn masked_display_name(members: &Map<String, Value>) -> String {
-    let text = |name: &str| members.get(name).and_then(Value::as_str);
-    let extension = || text("extensionNumber").or_else(|| text("extensionId"));
-    match (text("phoneNumber"), extension()) {
-        (Some(number), _) => number.to_owned(),
-        (None, Some(extension)) => format!("Extension {extension}"),
-        (None, None) => "Anonymous".to_owned(),
-    }
-}
-
-/// The number's pseudonym. Short numbers are extensions, which identify no person outside, and stay.
-fn masked(number: &str, key: &PseudonymKey) -> String {
-    let digits = number.bytes().filter(u8::is_ascii_digit).count();
-    match digits {
-        0..=6 => number.to_owned(),
-        _ => pseudonym(key, number).unwrap_or_default(),
-    }
-}
-
-/// A text in which each complete number is masked.
-fn without_numbers(text: &str, key: &PseudonymKey) -> String {
-    let mut parts = text.split('+');
-    let mut new = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
-        let (digits, rest) = part.split_at(end);
-        match digits.len() {
-            8..=15 => new.push_str(&masked(&format!("+{digits}"), key)),
-            _ => new.extend(["+", digits]),
-        }
-        new.push_str(rest);
-    }
-    new
-}
-
 #[cfg(test)]
 mod tests {
-    use wholecall_store::Store;
+    use wholecall_store::{
+        ChangeKind::{Completed, Revised, Started, Updated},
+        Store,
+    };
 
     use super::*;
-
-    const COMPLETED: &str = "call.completed";
 
     fn with_writer<T>(work: impl FnOnce(&EventWriter) -> T) -> T {
         let folder = tempfile::tempdir().unwrap();
@@ -254,21 +201,31 @@ mod tests {
         with_writer(|writer| serde_json::from_str(&writer.write(event, mask).unwrap()).unwrap())
     }
 
-    fn stored<'a>(kind: &'a str, data: &'a str) -> StoredEvent<'a> {
+    fn stored(kind: ChangeKind, data: &str) -> StoredEvent<'_> {
         let id = EventId::of_change(Position(9));
-        StoredEvent { id, kind, made_ms: 1_780_272_000_000, data, before: None }
+        StoredEvent {
+            id,
+            event_type: EventType::Change(kind),
+            made_ms: 1_780_272_000_000,
+            data,
+            before: None,
+        }
     }
 
     #[test]
     fn every_event_has_the_same_members() {
-        for kind in types() {
+        for event_type in EventType::all() {
             with_writer(|writer| {
-                let event = stored(kind, r#"{"id":"s-1"}"#);
+                let event = StoredEvent { event_type, ..stored(Completed, r#"{"id":"s-1"}"#) };
                 let text = writer.write(event, None).unwrap();
                 let value: Value = serde_json::from_str(&text).unwrap();
                 let members: Vec<&String> = value.as_object().unwrap().keys().collect();
-                assert_eq!(members, ["cursor", "data", "id", "tenant", "timestamp", "type"], "{kind}");
-                assert_eq!((&value["type"], &value["tenant"]), (&json!(kind), &json!("acme")));
+                assert_eq!(
+                    members,
+                    ["cursor", "data", "id", "tenant", "timestamp", "type"],
+                    "{event_type:?}"
+                );
+                assert_eq!((&value["type"], &value["tenant"]), (&json!(event_type.as_str()), &json!("acme")));
                 assert_eq!(value["timestamp"], "2026-06-01T00:00:00.000Z");
                 assert_eq!(value["id"], writer.id(event.id));
                 let cursor = value["cursor"].as_str().unwrap();
@@ -276,7 +233,7 @@ mod tests {
             });
         }
         let call = json!({ "call": { "id": "s-1" } });
-        for kind in ["call.started", "call.updated", COMPLETED] {
+        for kind in [Started, Updated, Completed] {
             assert_eq!(written(stored(kind, r#"{"id":"s-1"}"#), None)["data"], call);
         }
     }
@@ -288,7 +245,7 @@ mod tests {
             json!({ "id": "s-1", "moves": [1] }).to_string(),
         );
         let before = Published { version: 2, record: old.clone() };
-        let revised = StoredEvent { before: Some(&before), ..stored("call.revised", &new) };
+        let revised = StoredEvent { before: Some(&before), ..stored(Revised, &new) };
         let data = &written(revised, None)["data"];
         assert_eq!((&data["call"].to_string(), &data["fromVersion"]), (&new, &json!(2)));
         let patch: json_patch::Patch = serde_json::from_value(data["changed"].clone()).unwrap();
@@ -296,7 +253,7 @@ mod tests {
         json_patch::patch(&mut patched, &patch).unwrap();
         assert_eq!(patched, data["call"]);
         // The version before was removed by retention.
-        let alone = &written(stored("call.revised", &new), None)["data"];
+        let alone = &written(stored(Revised, &new), None)["data"];
         assert_eq!((&alone["fromVersion"], &alone["changed"]), (&Value::Null, &Value::Null));
     }
 
@@ -316,7 +273,7 @@ mod tests {
         });
         let record = data.to_string();
         let before = Published { version: 1, record: record.clone() };
-        for kind in [COMPLETED, "call.revised"] {
+        for kind in [Completed, Revised] {
             let event = StoredEvent { before: Some(&before), ..stored(kind, &record) };
             let masked = written(event, Some(&vec![7; 32]));
             let text = masked.to_string();

@@ -15,6 +15,7 @@ mod detail;
 mod directories;
 pub mod endpoints;
 mod event;
+mod event_type;
 mod feeds;
 mod headers;
 mod health;

@@ -10,11 +10,12 @@ use hyper::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use wholecall_record::Time;
-use wholecall_store::{ChangeKind, Signing};
+use wholecall_store::Signing;
 
 use crate::{
     clock,
     deliver::{EndpointSecret, Sender, Signer, base_headers, parse_url, signed, system_resolver},
+    event_type::EventType,
     security::EgressPolicy,
 };
 
@@ -156,7 +157,8 @@ impl LocalForwarder {
     /// Forwards an event; `None` if its type is not to be forwarded.
     async fn forward(&self, event: &RawValue) -> Option<Forwarded> {
         let EventSummary { id, kind, data } = serde_json::from_str(event.get()).ok()?;
-        let is_for_every_endpoint = ChangeKind::from_word(&kind).is_some_and(ChangeKind::is_of_many);
+        let is_for_every_endpoint =
+            EventType::from_word(&kind).is_some_and(EventType::is_sent_to_every_endpoint);
         if !is_for_every_endpoint && !self.events.contains(&kind) {
             return None;
         }

@@ -186,7 +186,7 @@ impl DeliveryTarget {
     fn write(&self, events: &[Outgoing]) -> Result<Vec<String>, serde_json::Error> {
         let settings = &self.endpoint.settings;
         let write =
-            |event: &Outgoing, detail| self.writer.write_in(event.into(), self.redact.as_ref(), detail);
+            |event: &Outgoing, detail| self.writer.write_in(event.try_into()?, self.redact.as_ref(), detail);
         let mut details = vec![Detail::from(settings.payload); events.len()];
         let written = events.iter().map(|event| write(event, settings.payload.into()));
         let mut written = written.collect::<Result<Vec<_>, _>>()?;
