@@ -1,4 +1,4 @@
-//! Assembles calls from stored notifications.
+//! Assembles calls again from stored notifications.
 
 use std::sync::Arc;
 
@@ -6,8 +6,7 @@ use wholecall_assembly::{Collection, Directory};
 use wholecall_notification::{Document, Message};
 use wholecall_store::Entry;
 
-/// Collects a set of notifications, with one directory for all accounts. Entries that are not readable telephony
-/// session notifications are left out.
+/// Collects notifications, with a directory for all accounts. Entries that are not notifications are left out.
 pub(crate) fn collect<'a>(
     entries: impl IntoIterator<Item = &'a Entry>,
     directory: Option<Arc<Directory>>,

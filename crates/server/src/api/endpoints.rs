@@ -18,9 +18,7 @@ use super::{
     parameters::{Json, Parameters, limit, time},
 };
 use crate::{
-    Service,
-    blocking::run_blocking,
-    clock,
+    Service, clock,
     deliver::{InFlight, parse_filter, parse_url},
     endpoints::{self, EndpointError},
     problem::Problem,
@@ -51,12 +49,18 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce(&Service) -> Result<T, EndpointError> + Send + 'static,
 ) -> Result<T, Problem> {
     let service = service.clone();
-    let done = run_blocking(move || {
+    let done = tokio::task::spawn_blocking(move || {
         let done = work(&service)?;
         service.tenants.refresh()?;
         Ok::<_, EndpointError>(done)
     });
-    Ok(done.await??)
+    match done.await {
+        Ok(done) => Ok(done?),
+        Err(error) => {
+            tracing::error!(%error, "a request ended by a panic");
+            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "it failed; the log says how"))
+        }
+    }
 }
 
 /// A literal address that no delivery could reach is refused at once; names are judged when they are connected to.

@@ -15,7 +15,7 @@ use super::{
     parameters::{Parameters, limit},
     read,
 };
-use crate::{Service, blocking::blocking, problem::Problem, rejected, tenants::Tenant};
+use crate::{Service, problem::Problem, rejected, tenants::Tenant};
 
 const REJECTED: usize = 50;
 const MOST_REJECTED: usize = 1_000;
@@ -99,4 +99,11 @@ fn before(id: &str) -> Result<i64, Problem> {
 
 fn none(id: &str) -> Problem {
     Problem::not_found(format!("nothing rejected has the id {id}"))
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, wholecall_store::StoreError> + Send + 'static,
+) -> Result<T, Problem> {
+    let done = tokio::task::spawn_blocking(work).await;
+    Ok(done.unwrap_or(Err(wholecall_store::StoreError::Closed))?)
 }

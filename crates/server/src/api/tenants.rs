@@ -7,18 +7,16 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::json;
+use wholecall_store::StoreError;
 
 use super::{access::Operator, json as respond, parameters::Json};
-use crate::{
-    Service, admin,
-    blocking::{blocking, run_blocking},
-    problem::Problem,
-};
+use crate::{Service, admin, problem::Problem};
 
 /// All tenants, without their secrets.
 pub(super) async fn list(operator: Operator, State(service): State<Service>) -> Result<Response, Problem> {
     let store = operator.store(&service);
-    let tenants = blocking(move || store.tenants()).await?;
+    let tenants = tokio::task::spawn_blocking(move || store.tenants()).await;
+    let tenants = tenants.unwrap_or(Err(StoreError::Closed))?;
     let tenants: Vec<_> = tenants.iter().map(admin::describe).collect();
     Ok(respond(json!({ "tenants": tenants }).to_string()))
 }
@@ -40,9 +38,12 @@ pub(super) async fn add(
     Json(new): Json<NewTenant>,
 ) -> Result<(StatusCode, Response), Problem> {
     let store = operator.store(&service);
-    let added =
-        run_blocking(move || admin::add_tenant(&store, &new.name, &new.accounts, new.verification_token));
-    let added = added.await?.map_err(problem)?;
+    let added = tokio::task::spawn_blocking(move || {
+        admin::add_tenant(&store, &new.name, &new.accounts, new.verification_token)
+    })
+    .await
+    .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the tenant could not be added"))?;
+    let added = added.map_err(problem)?;
     Ok((StatusCode::CREATED, respond(added.to_json(&service.base_url()).to_string())))
 }
 
@@ -61,12 +62,15 @@ pub(super) async fn change(
     Json(change): Json<Change>,
 ) -> Result<Response, Problem> {
     let (store, tenants) = (operator.store(&service), service.tenants.clone());
-    let changed = run_blocking(move || {
+    let changed = tokio::task::spawn_blocking(move || {
         let changed = admin::set_accounts(&store, &name, &change.accounts)?;
         tenants.refresh()?;
         Ok(changed)
     });
-    let tenant = changed.await?.map_err(problem)?;
+    let changed = changed
+        .await
+        .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the tenant could not be changed"))?;
+    let tenant = changed.map_err(problem)?;
     Ok(respond(admin::describe(&tenant).to_string()))
 }
 

@@ -172,7 +172,7 @@ impl DeliveryTarget {
 
     /// Whether an event is sent to this endpoint: its call passes the filter, or passed it in a version that was delivered,
     /// or events of its type are sent to every endpoint. Blocks.
-    pub(crate) fn wants(&self, store: &Store, event: &Outgoing) -> Result<bool, StoreError> {
+    pub(crate) fn should_receive(&self, store: &Store, event: &Outgoing) -> Result<bool, StoreError> {
         let Some(filter) = &self.filter else { return Ok(true) };
         let passes = || {
             let call: Result<Call, _> = serde_json::from_str(&event.data);

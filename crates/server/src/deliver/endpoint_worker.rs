@@ -282,7 +282,7 @@ impl EndpointWorker {
             let has_more = fed.events.len() == MAX_READ_EVENTS;
             let mut events = Vec::with_capacity(fed.events.len());
             for event in fed.events {
-                if target.wants(&store, &event)? {
+                if target.should_receive(&store, &event)? {
                     events.push(event);
                 }
             }

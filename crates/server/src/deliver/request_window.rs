@@ -70,20 +70,20 @@ impl RequestWindow {
 mod tests {
     use super::*;
 
-    /// Sends one request of each of `calls` calls to a receiver that accepts `room` requests at once. Returns the number
+    /// Sends one request of each of `calls` calls to a receiver that accepts `capacity` requests at once. Returns the number
     /// of refused requests and of rounds.
-    fn drain(calls: usize, room: usize) -> (usize, usize) {
+    fn drain(calls: usize, capacity: usize) -> (usize, usize) {
         let (mut window, mut waiting, mut refused, mut rounds) = (RequestWindow::single(), calls, 0, 0);
         while waiting > 0 {
             rounds += 1;
             let sent = window.size().min(waiting);
-            let taken = sent.min(room);
+            let accepted = sent.min(capacity);
             let now_ms = 100 * rounds as i64;
-            for call in 0..sent - taken {
+            for call in 0..sent - accepted {
                 window.failed(now_ms, now_ms - 50, &format!("refused-{call}"), false);
             }
-            (0..taken).for_each(|_| window.succeeded());
-            (waiting, refused) = (waiting - taken, refused + sent - taken);
+            (0..accepted).for_each(|_| window.succeeded());
+            (waiting, refused) = (waiting - accepted, refused + sent - accepted);
         }
         (refused, rounds)
     }

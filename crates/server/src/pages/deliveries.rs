@@ -8,7 +8,7 @@ use super::{
     answers::{Frame, fault, go_to, is_from_us, not_ours},
     session::{Viewer, Zone},
 };
-use crate::{blocking::run_blocking, clock, endpoints, problem::Problem};
+use crate::{clock, endpoints, problem::Problem};
 
 /// A delivery.
 pub(super) struct Shown {
@@ -76,7 +76,7 @@ pub(super) async fn resend(
     let unknown = || fault(&Problem::not_found("there is no such delivery"));
     let view = viewer.view.view();
     let event = view.parse_event_id(&message).ok_or_else(unknown)?;
-    let sent = run_blocking(move || {
+    let sent = tokio::task::spawn_blocking(move || {
         let endpoint = endpoints::find(&view, &endpoint).map_err(Problem::from)?;
         view.resend(endpoint.number, event, clock::now().as_millis()).map_err(Problem::from)
     });
@@ -84,6 +84,9 @@ pub(super) async fn resend(
         Ok(Ok(true)) => Ok(go_to(&back)),
         Ok(Ok(false)) => Err(unknown()),
         Ok(Err(problem)) => Err(fault(&problem)),
-        Err(error) => Err(fault(&error.into())),
+        Err(_) => Err(fault(&Problem::new(
+            axum::http::StatusCode::INTERNAL_SERVER_ERROR,
+            "sending it failed; the log says how",
+        ))),
     }
 }

@@ -46,7 +46,7 @@ async fn an_event_that_is_always_refused_delays_no_other_call() {
     }
 }
 
-/// So many refusals that the endpoint appears to be down.
+/// Enough refusals for the endpoint to appear down.
 #[tokio::test(start_paused = true)]
 async fn many_refused_events_delay_other_calls_for_less_than_half_a_minute() {
     let answer = |_: &str, _: Duration, body: &Value| {
