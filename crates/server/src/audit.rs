@@ -1,7 +1,8 @@
-//! What goes into the audit log and changes nothing in the store: signing in, exports, keys and tokens that were refused.
+//! Audit log entries of actions that do not change the store: sign-ins, exports, refused keys and tokens.
 //!
-//! It is gathered in memory and written by the second, so that no request waits for it. What is the same becomes one entry
-//! with a count; of what is refused, an address has one entry a minute, and only a limited number of addresses have one of their own.
+//! They are collected in memory and written every second, so that no request waits for them. Equal actions become one entry
+//! with a count. Refusals to one address become one entry a minute, and only a limited number of addresses have an entry
+//! of their own.
 
 use std::{
     collections::HashMap,
@@ -17,21 +18,22 @@ use wholecall_store::{Actor, AuditEntry, NewAuditEntry, Store, TenantId, What, W
 
 use crate::{clock, listen::network, tenants::Tenants};
 
-const WRITTEN_EVERY: Duration = Duration::from_secs(1);
-/// When keys were used last is written this often.
-const USES_WRITTEN_EVERY: Duration = Duration::from_secs(20);
+/// Interval at which entries are written.
+const WRITE_INTERVAL: Duration = Duration::from_secs(1);
+/// Interval at which the last use of each key is written.
+const KEY_USES_WRITE_INTERVAL: Duration = Duration::from_secs(20);
 
-/// What is refused once more within this time is counted, and written when it is over.
-const REFUSED_WITHIN: Duration = Duration::from_secs(60);
+/// Interval in which equal refusals are counted, and after which their number is written.
+const REFUSAL_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The number of different refusals with an entry of their own within that time; the rest share one for each kind.
-const MOST_REFUSED: usize = 100;
-/// The number of different entries that may wait to be written; the rest share one for each kind.
-const MOST_WAITING: usize = 5_000;
+/// Maximum number of different refusals with their own entry in that interval. The others share one entry for each kind.
+const MAX_REFUSALS: usize = 100;
+/// Maximum number of different entries that wait to be written. The others share one entry for each kind.
+const MAX_PENDING: usize = 5_000;
 
-/// Something that happened, as far as it is the same when it happens again.
+/// An action, by what makes two actions equal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Happened {
+struct Action {
     tenant: Option<TenantId>,
     who: Who,
     what: What,
@@ -44,93 +46,92 @@ struct Times {
     at_ms: i64,
     last_ms: i64,
     count: u64,
-    /// When it is to be written.
+    /// When the entry is written.
     due: Instant,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
-    waiting: HashMap<Happened, Times>,
-    /// Refusals that have an entry, and until when those alike are counted for the next.
-    refused: HashMap<Happened, Instant>,
+struct Pending {
+    entries: HashMap<Action, Times>,
+    /// Refusals that have an entry, and the time until which equal ones are counted for the next entry.
+    refused: HashMap<Action, Instant>,
 }
 
-/// What waits to be written.
+/// The entries that are waiting to be written.
 #[derive(Debug, Default)]
-pub(crate) struct AuditLog(Mutex<Waiting>);
+pub(crate) struct AuditLog(Mutex<Pending>);
 
 impl AuditLog {
-    /// Takes note of what was done.
+    /// Records an action.
     pub(crate) fn done(&self, tenant: Option<TenantId>, who: Who, what: What, object: impl Into<String>) {
-        self.note(Happened { tenant, who, what, object: object.into(), is_refused: false }, Instant::now());
+        self.record(Action { tenant, who, what, object: object.into(), is_refused: false }, Instant::now());
     }
 
-    /// Takes note of what was refused.
+    /// Records a refused action.
     pub(crate) fn refused(&self, tenant: Option<TenantId>, who: Who, what: What, object: impl Into<String>) {
-        self.note(Happened { tenant, who, what, object: object.into(), is_refused: true }, Instant::now());
+        self.record(Action { tenant, who, what, object: object.into(), is_refused: true }, Instant::now());
     }
 
-    /// Takes note of what was refused to an address without a valid key. An IPv6 network counts as one address.
+    /// Records an action that was refused to an address without a valid key. An IPv6 network counts as one address.
     pub(crate) fn refused_to(&self, address: IpAddr, tenant: Option<TenantId>, what: What, object: &str) {
         let who = Who { actor: Actor::Unknown, address: Some(network(address)) };
         self.refused(tenant, who, what, object);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, Pending> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, happened: Happened, now: Instant) {
+    fn record(&self, action: Action, now: Instant) {
         let now_ms = clock::now().as_millis();
-        let mut all = self.lock();
-        let Waiting { waiting, refused } = &mut *all;
-        let is_known = waiting.contains_key(&happened) || refused.contains_key(&happened);
-        let is_full = waiting.len() >= MOST_WAITING || (happened.is_refused && refused.len() >= MOST_REFUSED);
-        let happened = match !is_known && is_full {
-            true => of_all_others(happened),
-            false => happened,
+        let mut pending = self.lock();
+        let Pending { entries, refused } = &mut *pending;
+        let is_known = entries.contains_key(&action) || refused.contains_key(&action);
+        let is_full = entries.len() >= MAX_PENDING || (action.is_refused && refused.len() >= MAX_REFUSALS);
+        let action = match !is_known && is_full {
+            true => shared(action),
+            false => action,
         };
-        let due = match refused.get(&happened) {
+        let due = match refused.get(&action) {
             Some(until) => *until,
-            None => now + WRITTEN_EVERY,
+            None => now + WRITE_INTERVAL,
         };
-        if happened.is_refused {
-            refused.entry(happened.clone()).or_insert(now + REFUSED_WITHIN);
+        if action.is_refused {
+            refused.entry(action.clone()).or_insert(now + REFUSAL_INTERVAL);
         }
-        let times =
-            waiting.entry(happened).or_insert(Times { at_ms: now_ms, last_ms: now_ms, count: 0, due });
+        let times = entries.entry(action).or_insert(Times { at_ms: now_ms, last_ms: now_ms, count: 0, due });
         times.count += 1;
         times.last_ms = now_ms;
     }
 
-    /// What is due, or everything.
+    /// Removes and returns the entries that are due, or all.
     fn take(&self, now: Instant, all: bool) -> Vec<NewAuditEntry> {
-        let mut waiting = self.lock();
-        waiting.refused.retain(|_, until| *until > now);
-        let due = waiting.waiting.extract_if(|_, times| all || times.due <= now);
-        let due: Vec<(Happened, Times)> = due.collect();
-        // From the time of an entry on, what is alike is counted for the next.
-        let refused = due.iter().filter(|(happened, _)| happened.is_refused);
-        let counted = refused.map(|(happened, _)| (happened.clone(), now + REFUSED_WITHIN));
-        waiting.refused.extend(counted);
+        let mut pending = self.lock();
+        pending.refused.retain(|_, until| *until > now);
+        let due = pending.entries.extract_if(|_, times| all || times.due <= now);
+        let due: Vec<(Action, Times)> = due.collect();
+        // Refusals that equal an entry written now are counted for the next entry.
+        let refused = due.iter().filter(|(action, _)| action.is_refused);
+        let counted = refused.map(|(action, _)| (action.clone(), now + REFUSAL_INTERVAL));
+        pending.refused.extend(counted);
         let mut due: Vec<NewAuditEntry> =
-            due.into_iter().map(|(happened, times)| entry(happened, &times)).collect();
+            due.into_iter().map(|(action, times)| entry(action, &times)).collect();
         due.sort_by_key(|entry| entry.at_ms);
         due
     }
 
-    /// Those that could not be written wait for the next time.
-    fn give_back(&self, entries: Vec<NewAuditEntry>) {
+    /// Adds entries again that could not be written.
+    fn restore(&self, entries: Vec<NewAuditEntry>) {
         let now = Instant::now();
-        let mut waiting = self.lock();
+        let mut pending = self.lock();
         for entry in entries {
             let NewAuditEntry { at_ms, last_ms, tenant, who, what, object, is_refused, count } = entry;
-            let mut happened = Happened { tenant, who, what, object, is_refused };
-            if waiting.waiting.len() >= MOST_WAITING && !waiting.waiting.contains_key(&happened) {
-                happened = of_all_others(happened);
+            let mut action = Action { tenant, who, what, object, is_refused };
+            if pending.entries.len() >= MAX_PENDING && !pending.entries.contains_key(&action) {
+                action = shared(action);
             }
-            let new = Times { at_ms, last_ms, count: 0, due: now + WRITTEN_EVERY };
-            let times = waiting.waiting.entry(happened).or_insert(new);
+            let new = Times { at_ms, last_ms, count: 0, due: now + WRITE_INTERVAL };
+            let times = pending.entries.entry(action).or_insert(new);
             times.at_ms = times.at_ms.min(at_ms);
             times.last_ms = times.last_ms.max(last_ms);
             times.count += count;
@@ -138,20 +139,20 @@ impl AuditLog {
     }
 }
 
-/// What many have in common.
-fn of_all_others(happened: Happened) -> Happened {
+/// The action that stands for all others of its kind.
+fn shared(action: Action) -> Action {
     let who = Who { actor: Actor::Unknown, address: None };
-    Happened { tenant: None, who, object: "others, counted together".to_owned(), ..happened }
+    Action { tenant: None, who, object: "others, counted together".to_owned(), ..action }
 }
 
-fn entry(happened: Happened, times: &Times) -> NewAuditEntry {
-    let Happened { tenant, who, what, object, is_refused } = happened;
+fn entry(action: Action, times: &Times) -> NewAuditEntry {
+    let Action { tenant, who, what, object, is_refused } = action;
     let Times { at_ms, last_ms, count, .. } = *times;
     NewAuditEntry { at_ms, last_ms, tenant, who, what, object, is_refused, count }
 }
 
-/// Writes what waits, until the service has ended; then the rest.
-pub(crate) async fn keep_writing(
+/// Writes entries until the service has ended, then the remaining ones.
+pub(crate) async fn run_writer(
     store: Store,
     log: Arc<AuditLog>,
     tenants: Arc<Tenants>,
@@ -160,11 +161,11 @@ pub(crate) async fn keep_writing(
     let mut uses_written = Instant::now();
     loop {
         let is_over = tokio::select! {
-            () = tokio::time::sleep(WRITTEN_EVERY) => false,
+            () = tokio::time::sleep(WRITE_INTERVAL) => false,
             _ = end.wait_for(|end| *end) => true,
         };
         write(&store, &log, is_over).await;
-        if is_over || uses_written.elapsed() >= USES_WRITTEN_EVERY {
+        if is_over || uses_written.elapsed() >= KEY_USES_WRITE_INTERVAL {
             uses_written = Instant::now();
             tenants.write_uses(is_over).await;
         }
@@ -184,12 +185,12 @@ async fn write(store: &Store, log: &AuditLog, all: bool) {
         Err(error) => Err(error),
     };
     if let Err(error) = written {
-        tracing::warn!(%error, "the audit log could not be written; it will be tried again");
-        log.give_back(entries);
+        tracing::warn!(%error, "the audit log could not be written; it will be retried");
+        log.restore(entries);
     }
 }
 
-/// An entry, as operators see it.
+/// Describes an entry.
 pub fn describe(entry: &AuditEntry) -> Value {
     let time = |ms: i64| Time::from_millis(ms).to_string();
     let key = entry.key.as_ref();
@@ -215,12 +216,12 @@ mod tests {
     fn refused_from(log: &AuditLog, number: u32, now: Instant) {
         let who = Who { actor: Actor::Unknown, address: Some(IpAddr::from(number.to_be_bytes())) };
         let what = What::KeyUse;
-        let happened = Happened { tenant: None, who, what, object: "api".to_owned(), is_refused: true };
-        log.note(happened, now);
+        let action = Action { tenant: None, who, what, object: "api".to_owned(), is_refused: true };
+        log.record(action, now);
     }
 
     #[test]
-    fn a_flood_of_refusals_becomes_few_entries_and_none_is_lost() {
+    fn a_flood_of_refusals_becomes_few_entries_that_count_all_of_them() {
         let log = AuditLog::default();
         let began = Instant::now();
         let (mut entries, mut count) = (0, 0);
@@ -234,19 +235,19 @@ mod tests {
             count += written.iter().map(|entry| entry.count).sum::<u64>();
         }
         count += log.take(began, true).iter().map(|entry| entry.count).sum::<u64>();
-        assert_eq!(count, 180 * 2_000, "each is counted");
-        assert!(entries <= 4 * (MOST_REFUSED + 1) && entries > MOST_REFUSED, "{entries}");
+        assert_eq!(count, 180 * 2_000, "every refusal is counted");
+        assert!(entries <= 4 * (MAX_REFUSALS + 1) && entries > MAX_REFUSALS, "{entries}");
     }
 
     #[test]
-    fn what_could_not_be_written_is_not_lost() {
+    fn entries_that_could_not_be_written_are_written_later() {
         let log = AuditLog::default();
         let now = Instant::now();
         refused_from(&log, 1, now);
         let taken = log.take(now, true);
-        log.give_back(taken);
+        log.restore(taken);
         refused_from(&log, 1, now);
-        let [only] = &log.take(now, true)[..] else { panic!("not one") };
+        let [only] = &log.take(now, true)[..] else { panic!("expected one entry") };
         assert_eq!(only.count, 2);
     }
 }

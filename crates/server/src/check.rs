@@ -1,16 +1,14 @@
 //! Whether what is stored is true: every call must be what a fresh assembly makes of its notifications.
 
-use std::sync::Arc;
-
-use wholecall_assembly::{Collection, Directory};
-use wholecall_notification::{Document, Message};
+use wholecall_assembly::Collection;
+use wholecall_notification::Document;
 use wholecall_record::{Call, WriteJson};
 use wholecall_store::{
     Assembled, AuditedCall, ChangeKind, Damage, Entry, Made, Position, Store, StoreError, StoredCall,
     TenantId, VersionKind,
 };
 
-use crate::{clock, directories::Directories};
+use crate::{clock, directories::Directories, reassemble::collect};
 
 /// So much is read at once.
 const ENTRIES_AT_ONCE: usize = 2_000;
@@ -281,23 +279,6 @@ fn problem_of(error: &StoreError) -> String {
 fn unreadable(body: &str) -> Option<String> {
     let message = Document::parse(body).and_then(|document| document.message().map(|message| message.kind()));
     message.err().map(|problem| problem.to_string())
-}
-
-/// What a set of notifications makes, with a directory for all accounts.
-pub(crate) fn collect<'a>(
-    entries: impl IntoIterator<Item = &'a Entry>,
-    directory: Option<Arc<Directory>>,
-) -> Collection {
-    let mut collection = Collection::default();
-    directory.into_iter().for_each(|directory| collection.set_directory(None, directory));
-    for entry in entries {
-        if let Ok(document) = Document::parse(&entry.body)
-            && let Ok(Message::Session(notification)) = document.message()
-        {
-            collection.add(&notification);
-        }
-    }
-    collection
 }
 
 /// The first member in which two records differ.

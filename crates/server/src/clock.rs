@@ -1,8 +1,8 @@
-//! The time; the only place that reads the wall clock.
+//! The current time. Only this module reads the wall clock.
 //!
-//! Within the process the time goes on with the monotonic clock, so that settling, retries and sessions last as long as
-//! they should whatever happens to the wall clock. That is followed at once where it differs by a second at most, and
-//! where it was set to another time only once it has stayed there for half a minute.
+//! Within the process the time advances with the monotonic clock, so that settling, retries and sessions last as long as
+//! they should when the wall clock is set. A difference of at most a second is followed at once; a larger one only after
+//! it has lasted for half a minute.
 
 pub(crate) mod comparison;
 #[cfg(test)]
@@ -15,25 +15,25 @@ use std::{
 
 use wholecall_record::Time;
 
-/// The wall clock is followed at once where it differs by so much at most, in milliseconds.
-const FOLLOWED_AT_ONCE_MS: i64 = 1_000;
+/// Maximum difference from the wall clock that is followed at once.
+const MAX_SLEW_MS: i64 = 1_000;
 
-/// A jump of the wall clock is followed after so long.
-const FOLLOWED_AFTER: Duration = Duration::from_secs(30);
+/// Minimum time after which a jump of the wall clock is followed.
+const JUMP_FOLLOWED_AFTER: Duration = Duration::from_secs(30);
 
-/// The clock counts as right once it has not jumped for so long.
+/// Minimum time without a jump after which the clock is trusted.
 pub(crate) const SETTLED_AFTER: Duration = Duration::from_secs(600);
 
-static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
-static MACHINES: LazyLock<Clock> =
-    LazyLock::new(|| Clock::new(Box::new(|| Reading { wall_ms: wall_ms(), elapsed: BEGAN.elapsed() })));
+static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
+static SYSTEM: LazyLock<Clock> =
+    LazyLock::new(|| Clock::new(Box::new(|| Reading { wall_ms: wall_ms(), elapsed: STARTED.elapsed() })));
 
-/// Now, by the machine's clock.
+/// The current time of the system's clock.
 pub(crate) fn now() -> Time {
-    MACHINES.now()
+    SYSTEM.now()
 }
 
-/// What the clocks show: the wall clock, and how much has elapsed on the monotonic one.
+/// A reading of the wall clock, and of the monotonic clock at the same time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reading {
     pub(crate) wall_ms: i64,
@@ -42,61 +42,61 @@ pub(crate) struct Reading {
 
 type Source = Box<dyn Fn() -> Reading + Send + Sync>;
 
-/// A clock: the machine's, or in tests one that jumps when it is told to. Clones are the same clock.
+/// The system's clock, or a simulated one in tests. Clones are the same clock.
 #[derive(Clone)]
 pub(crate) struct Clock(Arc<Inner>);
 
 struct Inner {
     source: Source,
-    steady: Mutex<Steady>,
+    smoothed: Mutex<SmoothedTime>,
 }
 
 impl Clock {
-    /// The machine's.
-    pub(crate) fn machines() -> Self {
-        MACHINES.clone()
+    /// The system's clock.
+    pub(crate) fn system() -> Self {
+        SYSTEM.clone()
     }
 
-    /// One that reads its time from there.
+    /// A clock that reads its time from `source`.
     pub(crate) fn new(source: Source) -> Self {
         let Reading { wall_ms, elapsed } = source();
-        Self(Arc::new(Inner { steady: Mutex::new(Steady::new(wall_ms, elapsed)), source }))
+        Self(Arc::new(Inner { smoothed: Mutex::new(SmoothedTime::new(wall_ms, elapsed)), source }))
     }
 
-    /// Now.
+    /// The current time.
     pub(crate) fn now(&self) -> Time {
-        let (mut steady, Reading { wall_ms, elapsed }) = (self.steady(), (self.0.source)());
-        Time::from_millis(steady.now(wall_ms, elapsed))
+        let (mut smoothed, Reading { wall_ms, elapsed }) = (self.smoothed(), (self.0.source)());
+        Time::from_millis(smoothed.now(wall_ms, elapsed))
     }
 
-    /// Whether it has not jumped for a while. That is not so either when the process has just begun.
+    /// Whether the clock can be trusted: it has not jumped since `SETTLED_AFTER`, and the process runs at least that long.
     pub(crate) fn is_settled(&self) -> bool {
-        let (mut steady, Reading { wall_ms, elapsed }) = (self.steady(), (self.0.source)());
-        steady.now(wall_ms, elapsed);
-        steady.is_settled(elapsed)
+        let (mut smoothed, Reading { wall_ms, elapsed }) = (self.smoothed(), (self.0.source)());
+        smoothed.now(wall_ms, elapsed);
+        smoothed.is_settled(elapsed)
     }
 
-    fn moment(&self) -> Moment {
-        let (steady, Reading { elapsed, .. }) = (self.steady(), (self.0.source)());
-        Moment { elapsed, times_set: steady.times_set }
+    fn stamp(&self) -> MonotonicStamp {
+        let (smoothed, Reading { elapsed, .. }) = (self.smoothed(), (self.0.source)());
+        MonotonicStamp { elapsed, times_set: smoothed.times_set }
     }
 
-    fn steady(&self) -> MutexGuard<'_, Steady> {
-        self.0.steady.lock().unwrap_or_else(PoisonError::into_inner)
+    fn smoothed(&self) -> MutexGuard<'_, SmoothedTime> {
+        self.0.smoothed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A moment of the monotonic clock, and of which setting of the wall clock.
+/// A time of the monotonic clock, together with the current setting of the wall clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Moment {
+pub(crate) struct MonotonicStamp {
     elapsed: Duration,
-    /// How often the wall clock was set to another time that was followed.
+    /// How often the wall clock was set and followed before.
     times_set: u64,
 }
 
-impl Moment {
+impl MonotonicStamp {
     fn now() -> Self {
-        MACHINES.moment()
+        SYSTEM.stamp()
     }
 }
 
@@ -104,62 +104,62 @@ fn wall_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64
 }
 
-/// A clock that follows the wall clock, but no jump that is taken back soon.
+/// A time that follows the wall clock, except for jumps that are soon reverted.
 #[derive(Debug)]
-struct Steady {
-    /// The time at some moment of the monotonic clock.
+struct SmoothedTime {
+    /// The time when the monotonic clock was at `at`.
     time_ms: i64,
     at: Duration,
-    /// The last time that was given.
+    /// The last time that was returned.
     last_ms: i64,
-    /// Since when the wall clock shows another time.
+    /// Since when the wall clock differs; `None` if it does not.
     differs_since: Option<Duration>,
-    /// When it jumped last, or when this began.
-    jumped: Duration,
+    /// The last time at which the wall clock differed, or the start.
+    jumped_at: Duration,
     /// How often a jump was followed.
     times_set: u64,
 }
 
-impl Steady {
+impl SmoothedTime {
     fn new(wall_ms: i64, elapsed: Duration) -> Self {
         Self {
             time_ms: wall_ms,
             at: elapsed,
             last_ms: wall_ms,
             differs_since: None,
-            jumped: elapsed,
+            jumped_at: elapsed,
             times_set: 0,
         }
     }
 
-    /// The time, where the wall clock shows a time and so much has elapsed on the monotonic clock.
+    /// The time for a reading of both clocks.
     fn now(&mut self, wall_ms: i64, elapsed: Duration) -> i64 {
-        let steady_ms = self.time_ms + elapsed.saturating_sub(self.at).as_millis() as i64;
-        let difference_ms = wall_ms - steady_ms;
-        if difference_ms.abs() <= FOLLOWED_AT_ONCE_MS {
+        let expected_ms = self.time_ms + elapsed.saturating_sub(self.at).as_millis() as i64;
+        let difference_ms = wall_ms - expected_ms;
+        if difference_ms.abs() <= MAX_SLEW_MS {
             (self.time_ms, self.at) = (wall_ms, elapsed);
             if self.differs_since.take().is_some() {
-                self.jumped = elapsed;
+                self.jumped_at = elapsed;
             }
             self.last_ms = self.last_ms.max(wall_ms);
             return self.last_ms;
         }
         let since = *self.differs_since.get_or_insert(elapsed);
-        self.jumped = elapsed;
-        if elapsed.saturating_sub(since) >= FOLLOWED_AFTER {
+        self.jumped_at = elapsed;
+        if elapsed.saturating_sub(since) >= JUMP_FOLLOWED_AFTER {
             tracing::warn!(difference_ms, "the clock was set to another time");
-            // The one thing that may go back.
+            // Only here may the time go back.
             (self.time_ms, self.at, self.last_ms) = (wall_ms, elapsed, wall_ms);
             self.differs_since = None;
             self.times_set += 1;
             return wall_ms;
         }
-        self.last_ms = self.last_ms.max(steady_ms);
+        self.last_ms = self.last_ms.max(expected_ms);
         self.last_ms
     }
 
     fn is_settled(&self, elapsed: Duration) -> bool {
-        self.differs_since.is_none() && elapsed.saturating_sub(self.jumped) >= SETTLED_AFTER
+        self.differs_since.is_none() && elapsed.saturating_sub(self.jumped_at) >= SETTLED_AFTER
     }
 }
 
@@ -167,7 +167,7 @@ impl Steady {
 mod tests {
     use super::*;
 
-    const BEGIN_MS: i64 = 1_780_272_000_000;
+    const START_MS: i64 = 1_780_272_000_000;
     const HOUR_MS: i64 = 3_600_000;
 
     fn elapsed(ms: i64) -> Duration {
@@ -175,27 +175,30 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_that_is_taken_back_soon_is_not_noticed_in_either_direction() {
+    fn a_jump_that_is_soon_reverted_is_ignored_in_either_direction() {
         for jump_ms in [HOUR_MS, -HOUR_MS, 24 * HOUR_MS, 60_000, -2_000] {
-            let mut steady = Steady::new(BEGIN_MS, Duration::ZERO);
+            let mut smoothed = SmoothedTime::new(START_MS, Duration::ZERO);
             for ms in (0..60_000).step_by(10) {
                 let is_wrong = (5_000..30_000).contains(&ms);
-                let wall_ms = BEGIN_MS + ms + if is_wrong { jump_ms } else { 0 };
-                assert_eq!(steady.now(wall_ms, elapsed(ms)), BEGIN_MS + ms, "{jump_ms} at {ms}");
+                let wall_ms = START_MS + ms + if is_wrong { jump_ms } else { 0 };
+                assert_eq!(smoothed.now(wall_ms, elapsed(ms)), START_MS + ms, "{jump_ms} at {ms}");
             }
         }
     }
 
     #[test]
-    fn a_clock_that_was_set_is_followed_and_counts_as_right_after_a_while() {
+    fn a_clock_that_was_set_is_followed_and_trusted_after_a_while() {
         for jump_ms in [HOUR_MS, -HOUR_MS] {
-            let mut steady = Steady::new(BEGIN_MS, Duration::ZERO);
+            let mut smoothed = SmoothedTime::new(START_MS, Duration::ZERO);
             for ms in (0..=40_000).step_by(100) {
-                steady.now(BEGIN_MS + ms + jump_ms, elapsed(ms));
+                smoothed.now(START_MS + ms + jump_ms, elapsed(ms));
             }
-            assert_eq!(steady.now(BEGIN_MS + 41_000 + jump_ms, elapsed(41_000)), BEGIN_MS + 41_000 + jump_ms);
-            assert!(!steady.is_settled(elapsed(41_000)));
-            assert!(steady.is_settled(elapsed(31_000) + SETTLED_AFTER));
+            assert_eq!(
+                smoothed.now(START_MS + 41_000 + jump_ms, elapsed(41_000)),
+                START_MS + 41_000 + jump_ms
+            );
+            assert!(!smoothed.is_settled(elapsed(41_000)));
+            assert!(smoothed.is_settled(elapsed(31_000) + SETTLED_AFTER));
         }
     }
 }

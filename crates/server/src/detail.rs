@@ -1,18 +1,18 @@
-//! How much of its events an endpoint is sent: whole records, records without their legs, or ids and a link.
+//! The level of detail of events that an endpoint is sent: whole records, records without their legs, or ids and a link.
 
 use serde_json::{Value, json};
 use wholecall_store::{ChangeKind, Payload};
 
-/// From most to least.
+/// Levels of detail, from most to least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Detail {
-    /// Everything.
+    /// Whole records.
     Full,
-    /// Records have no `legs`.
+    /// Records without `legs`.
     WithoutLegs,
-    /// In place of a record its id, its version and a link to it.
+    /// The id and version of a record, and a link to it.
     Thin,
-    /// In place of many ids their number and a link to them.
+    /// Also lists of ids are replaced by their length and a link.
     Link,
 }
 
@@ -27,8 +27,8 @@ impl From<Payload> for Detail {
 }
 
 impl Detail {
-    /// The next smaller one.
-    pub(crate) fn less(self) -> Option<Self> {
+    /// The next lower level; `None` if there is none.
+    pub(crate) fn reduced(self) -> Option<Self> {
         match self {
             Self::Full => Some(Self::WithoutLegs),
             Self::WithoutLegs => Some(Self::Thin),
@@ -38,24 +38,25 @@ impl Detail {
     }
 }
 
-/// Takes the legs out of a record.
+/// Removes the legs from a record.
 pub(crate) fn without_legs(record: &mut Value) {
     if let Some(members) = record.as_object_mut() {
         members.remove("legs");
     }
 }
 
-/// What a record is replaced by. `base` is the address of the service, as far as it is known.
-pub(crate) fn thin_call(record: &Value, base: &str) -> Value {
+/// The replacement of a record. `base_url` is the address of the service; empty if it is not configured.
+pub(crate) fn thin_call(record: &Value, base_url: &str) -> Value {
     let id = record["id"].as_str().unwrap_or_default();
-    let link = format!("{base}/v1/calls/{}", percent_encoded(id));
+    let link = format!("{base_url}/v1/calls/{}", percent_encoded(id));
     json!({ "call": { "id": id, "version": record["version"] }, "link": link })
 }
 
-/// What a list of calls is replaced by: the link leads to the event with the list in it. `before` is the cursor before.
-pub(crate) fn link_to_list(kind: ChangeKind, data: &Value, base: &str, before: &str) -> Option<Value> {
+/// The replacement of a list of calls; `None` for events without a list. The link leads to the whole event; `before` is
+/// the cursor before it.
+pub(crate) fn link_to_list(kind: ChangeKind, data: &Value, base_url: &str, before: &str) -> Option<Value> {
     let count = data["calls"].as_array().filter(|_| kind.is_of_many())?.len();
-    let link = format!("{base}/v1/changes?after={before}&limit=1");
+    let link = format!("{base_url}/v1/changes?after={before}&limit=1");
     Some(json!({ "calls": [], "count": count, "link": link }))
 }
 
@@ -71,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_lead_to_the_call_whatever_its_id() {
+    fn links_escape_the_id_of_the_call() {
         let thin =
             thin_call(&json!({ "id": "s-1/../é?", "version": 3, "legs": [1] }), "https://calls.example");
         let link = "https://calls.example/v1/calls/s-1%2F..%2F%C3%A9%3F";

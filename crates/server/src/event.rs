@@ -1,99 +1,102 @@
-//! Events as every reader gets them: `{"id","type","timestamp","tenant","cursor","data"}`, the same text by webhook, in the
-//! feed, in the stream and within a batch.
+//! Writes events: `{"id","type","timestamp","tenant","cursor","data"}`, with the same text in webhooks, batches, the feed and
+//! the stream.
 
-use serde_json::{Map, Value, json};
+use serde::de::Error as _;
+use serde_json::{Value, json};
 use wholecall_record::Time;
-use wholecall_store::{ChangeKind, EventId, Outgoing, Position, Published, StoredChange, TenantView, kind};
+use wholecall_store::{ChangeKind, EventId, Outgoing, Position, Published, StoredChange, TenantView};
 
 use crate::{
     detail::{self, Detail},
-    erase,
+    event_type::EventType,
+    privacy::{masking, pseudonym::PseudonymKey},
 };
 
-/// Keyed hash input with which numbers are replaced where they are masked.
-pub(crate) type Pseudonyms = Vec<u8>;
-
-/// A change or a notice, as it is kept.
+/// A stored change or notice.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Kept<'a> {
+pub(crate) struct StoredEvent<'a> {
     id: EventId,
-    kind: &'a str,
+    event_type: EventType,
     made_ms: i64,
     data: &'a str,
     before: Option<&'a Published>,
 }
 
-impl<'a> From<&'a Outgoing> for Kept<'a> {
-    fn from(event: &'a Outgoing) -> Self {
+impl<'a> TryFrom<&'a Outgoing> for StoredEvent<'a> {
+    type Error = serde_json::Error;
+
+    fn try_from(event: &'a Outgoing) -> Result<Self, serde_json::Error> {
         let Outgoing { id, kind, made_ms, data, before, .. } = event;
-        Self { id: *id, kind, made_ms: *made_ms, data, before: before.as_deref() }
+        let unknown = || serde_json::Error::custom(format!("unknown event type {kind:?}"));
+        let event_type = EventType::from_word(kind).ok_or_else(unknown)?;
+        Ok(Self { id: *id, event_type, made_ms: *made_ms, data, before: before.as_deref() })
     }
 }
 
-impl<'a> From<&'a StoredChange> for Kept<'a> {
+impl<'a> From<&'a StoredChange> for StoredEvent<'a> {
     fn from(change: &'a StoredChange) -> Self {
         let StoredChange { cursor, kind, made_ms, record, before, .. } = change;
         let id = EventId::of_change(*cursor);
-        Self { id, kind: kind.as_str(), made_ms: *made_ms, data: record, before: before.as_deref() }
+        let event_type = EventType::Change(*kind);
+        Self { id, event_type, made_ms: *made_ms, data: record, before: before.as_deref() }
     }
 }
 
-/// Writes a tenant's events.
+/// Writes the events of a tenant.
 #[derive(Debug, Clone)]
 pub(crate) struct EventWriter {
     view: TenantView,
-    /// The tenant's name, as JSON.
+    /// The tenant's name as a JSON string.
     tenant: String,
-    /// The address of the service, for links; empty where it is not known.
-    base: String,
+    /// The address of the service, for links; empty if it is not configured.
+    base_url: String,
 }
 
 impl EventWriter {
     pub(crate) fn new(view: TenantView, tenant: &str) -> Self {
-        Self { view, tenant: json!(tenant).to_string(), base: String::new() }
+        Self { view, tenant: json!(tenant).to_string(), base_url: String::new() }
     }
 
-    /// With links that begin with an address.
+    /// Sets the address that links begin with.
     pub(crate) fn at(self, public_url: Option<&str>) -> Self {
-        Self { base: public_url.unwrap_or_default().trim_end_matches('/').to_owned(), ..self }
+        Self { base_url: public_url.unwrap_or_default().trim_end_matches('/').to_owned(), ..self }
     }
 
-    /// Whose events.
     pub(crate) fn tenant(&self) -> wholecall_store::TenantId {
         self.view.tenant()
     }
 
-    /// An event's id, as in `webhook-id`.
+    /// The id of an event, as in `webhook-id`.
     pub(crate) fn id(&self, event: EventId) -> String {
         self.view.event_id(event)
     }
 
-    /// An event; with `mask`, without names and numbers. The same event gives the same text whenever it is written, unless
-    /// a person is erased from its call in between.
+    /// Writes an event; with `mask`, without names and numbers. An event always has the same text, unless a person is erased
+    /// from its call in between.
     pub(crate) fn write(
         &self,
-        event: Kept<'_>,
-        mask: Option<&Pseudonyms>,
+        event: StoredEvent<'_>,
+        mask: Option<&PseudonymKey>,
     ) -> Result<String, serde_json::Error> {
         self.write_in(event, mask, Detail::Full)
     }
 
-    /// An event with as much as is wanted of it.
+    /// Writes an event in a level of detail.
     pub(crate) fn write_in(
         &self,
-        event: Kept<'_>,
-        mask: Option<&Pseudonyms>,
+        event: StoredEvent<'_>,
+        mask: Option<&PseudonymKey>,
         detail: Detail,
     ) -> Result<String, serde_json::Error> {
         let cursor = match event.id.cursor() {
             Some(position) => format!("\"{}\"", self.view.cursor(position)),
-            // A notice is not in the feed.
+            // Notices are not in the feed.
             None => "null".to_owned(),
         };
         Ok(format!(
             r#"{{"id":"{}","type":"{}","timestamp":"{}","tenant":{},"cursor":{cursor},"data":{}}}"#,
             self.id(event.id),
-            event.kind,
+            event.event_type.as_str(),
             Time::from_millis(event.made_ms),
             self.tenant,
             self.data(event, mask, detail)?
@@ -102,25 +105,28 @@ impl EventWriter {
 
     fn data(
         &self,
-        event: Kept<'_>,
-        mask: Option<&Pseudonyms>,
+        event: StoredEvent<'_>,
+        mask: Option<&PseudonymKey>,
         detail: Detail,
     ) -> Result<String, serde_json::Error> {
         use ChangeKind::{Completed, Deleted, Erased, Revised, Started, Updated};
-        match (detail, ChangeKind::from_word(event.kind)) {
-            (Detail::Thin | Detail::Link, Some(kind @ (Started | Updated | Completed | Revised))) => {
-                let mut thin = detail::thin_call(&serde_json::from_str(event.data)?, &self.base);
+        match (detail, event.event_type) {
+            (
+                Detail::Thin | Detail::Link,
+                EventType::Change(kind @ (Started | Updated | Completed | Revised)),
+            ) => {
+                let mut thin = detail::thin_call(&serde_json::from_str(event.data)?, &self.base_url);
                 if kind == Revised {
                     thin["fromVersion"] = json!(event.before.map(|before| before.version));
                     thin["changed"] = Value::Null;
                 }
                 Ok(thin.to_string())
             }
-            (Detail::Link, Some(kind @ (Erased | Deleted))) => {
+            (Detail::Link, EventType::Change(kind @ (Erased | Deleted))) => {
                 let position = event.id.cursor().map_or(0, |cursor| cursor.0);
                 let before = self.view.cursor(Position(position - 1));
                 let link =
-                    detail::link_to_list(kind, &serde_json::from_str(event.data)?, &self.base, &before);
+                    detail::link_to_list(kind, &serde_json::from_str(event.data)?, &self.base_url, &before);
                 link.map_or_else(|| data(event, mask, detail), |link| Ok(link.to_string()))
             }
             _ => data(event, mask, detail),
@@ -128,7 +134,11 @@ impl EventWriter {
     }
 }
 
-fn data(event: Kept<'_>, mask: Option<&Pseudonyms>, detail: Detail) -> Result<String, serde_json::Error> {
+fn data(
+    event: StoredEvent<'_>,
+    mask: Option<&PseudonymKey>,
+    detail: Detail,
+) -> Result<String, serde_json::Error> {
     let read = |text: &str| {
         let mut value = read_masked(text, mask)?;
         if detail == Detail::WithoutLegs {
@@ -136,16 +146,16 @@ fn data(event: Kept<'_>, mask: Option<&Pseudonyms>, detail: Detail) -> Result<St
         }
         Ok::<_, serde_json::Error>(value)
     };
-    // What is stored is JSON as it is to be sent.
+    // Stored JSON is sent unchanged where possible.
     let stored = |text: &str| match (mask, detail) {
         (None, Detail::Full) => Ok(text.to_owned()),
         _ => read(text).map(|value| value.to_string()),
     };
-    match ChangeKind::from_word(event.kind) {
-        Some(ChangeKind::Started | ChangeKind::Updated | ChangeKind::Completed) => {
+    match event.event_type {
+        EventType::Change(ChangeKind::Started | ChangeKind::Updated | ChangeKind::Completed) => {
             Ok(format!(r#"{{"call":{}}}"#, stored(event.data)?))
         }
-        Some(ChangeKind::Revised) => {
+        EventType::Change(ChangeKind::Revised) => {
             let (version, changed) = match event.before {
                 None => (Value::Null, Value::Null),
                 Some(before) => {
@@ -155,92 +165,29 @@ fn data(event: Kept<'_>, mask: Option<&Pseudonyms>, detail: Detail) -> Result<St
             };
             Ok(format!(r#"{{"call":{},"fromVersion":{version},"changed":{changed}}}"#, stored(event.data)?))
         }
-        // Ids only; and notices, which name endpoints.
-        Some(ChangeKind::Merged | ChangeKind::Erased | ChangeKind::Deleted) | None => stored(event.data),
+        // Lists of ids, and notices, which only name endpoints.
+        EventType::Change(ChangeKind::Merged | ChangeKind::Erased | ChangeKind::Deleted)
+        | EventType::EndpointDisabled
+        | EventType::EndpointTest => stored(event.data),
     }
 }
 
-fn read_masked(text: &str, mask: Option<&Pseudonyms>) -> Result<Value, serde_json::Error> {
+fn read_masked(text: &str, mask: Option<&PseudonymKey>) -> Result<Value, serde_json::Error> {
     let mut value = serde_json::from_str(text)?;
     if let Some(key) = mask {
-        mask_all(&mut value, None, key);
+        masking::mask(&mut value, key);
     }
     Ok(value)
 }
 
-/// The types of all events: changes of calls first, then notices.
-pub(crate) fn types() -> impl Iterator<Item = &'static str> {
-    let notices = [kind::ENDPOINT_DISABLED, kind::ENDPOINT_TEST];
-    ChangeKind::ALL.into_iter().map(ChangeKind::as_str).chain(notices)
-}
-
-/// Masks numbers and drops names, wherever they stand.
-fn mask_all(value: &mut Value, member: Option<&str>, key: &Pseudonyms) {
-    match value {
-        Value::String(_) if member == Some("name") => *value = Value::Null,
-        Value::String(text) => {
-            let masked = match text.strip_prefix("tel:") {
-                Some(number) => format!("tel:{}", masked(number, key)),
-                None if member == Some("phoneNumber") => masked(text, key),
-                None => without_numbers(text, key),
-            };
-            *text = masked;
-        }
-        Value::Array(values) => values.iter_mut().for_each(|value| mask_all(value, member, key)),
-        Value::Object(members) => {
-            members.iter_mut().for_each(|(name, value)| mask_all(value, Some(name), key));
-            if members.contains_key("displayName") {
-                let shown = nameless(members);
-                members.insert("displayName".to_owned(), shown.into());
-            }
-        }
-        _ => {}
-    }
-}
-
-/// What somebody without a name is shown as.
-fn nameless(members: &Map<String, Value>) -> String {
-    let text = |name: &str| members.get(name).and_then(Value::as_str);
-    let extension = || text("extensionNumber").or_else(|| text("extensionId"));
-    match (text("phoneNumber"), extension()) {
-        (Some(number), _) => number.to_owned(),
-        (None, Some(extension)) => format!("Extension {extension}"),
-        (None, None) => "Anonymous".to_owned(),
-    }
-}
-
-/// The number's pseudonym; short ones are extensions, which are nobody's number.
-fn masked(number: &str, key: &Pseudonyms) -> String {
-    let digits = number.bytes().filter(u8::is_ascii_digit).count();
-    match digits {
-        0..=6 => number.to_owned(),
-        _ => erase::pseudonym(key, number).unwrap_or_default(),
-    }
-}
-
-/// A text in which each full number is masked.
-fn without_numbers(text: &str, key: &Pseudonyms) -> String {
-    let mut parts = text.split('+');
-    let mut new = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
-        let (digits, rest) = part.split_at(end);
-        match digits.len() {
-            8..=15 => new.push_str(&masked(&format!("+{digits}"), key)),
-            _ => new.extend(["+", digits]),
-        }
-        new.push_str(rest);
-    }
-    new
-}
-
 #[cfg(test)]
 mod tests {
-    use wholecall_store::Store;
+    use wholecall_store::{
+        ChangeKind::{Completed, Revised, Started, Updated},
+        Store,
+    };
 
     use super::*;
-
-    const COMPLETED: &str = "call.completed";
 
     fn with_writer<T>(work: impl FnOnce(&EventWriter) -> T) -> T {
         let folder = tempfile::tempdir().unwrap();
@@ -250,25 +197,35 @@ mod tests {
         work(&EventWriter::new(view, "acme"))
     }
 
-    fn written(event: Kept<'_>, mask: Option<&Pseudonyms>) -> Value {
+    fn written(event: StoredEvent<'_>, mask: Option<&PseudonymKey>) -> Value {
         with_writer(|writer| serde_json::from_str(&writer.write(event, mask).unwrap()).unwrap())
     }
 
-    fn kept<'a>(kind: &'a str, data: &'a str) -> Kept<'a> {
+    fn stored(kind: ChangeKind, data: &str) -> StoredEvent<'_> {
         let id = EventId::of_change(Position(9));
-        Kept { id, kind, made_ms: 1_780_272_000_000, data, before: None }
+        StoredEvent {
+            id,
+            event_type: EventType::Change(kind),
+            made_ms: 1_780_272_000_000,
+            data,
+            before: None,
+        }
     }
 
     #[test]
     fn every_event_has_the_same_members() {
-        for kind in types() {
+        for event_type in EventType::all() {
             with_writer(|writer| {
-                let event = kept(kind, r#"{"id":"s-1"}"#);
+                let event = StoredEvent { event_type, ..stored(Completed, r#"{"id":"s-1"}"#) };
                 let text = writer.write(event, None).unwrap();
                 let value: Value = serde_json::from_str(&text).unwrap();
                 let members: Vec<&String> = value.as_object().unwrap().keys().collect();
-                assert_eq!(members, ["cursor", "data", "id", "tenant", "timestamp", "type"], "{kind}");
-                assert_eq!((&value["type"], &value["tenant"]), (&json!(kind), &json!("acme")));
+                assert_eq!(
+                    members,
+                    ["cursor", "data", "id", "tenant", "timestamp", "type"],
+                    "{event_type:?}"
+                );
+                assert_eq!((&value["type"], &value["tenant"]), (&json!(event_type.as_str()), &json!("acme")));
                 assert_eq!(value["timestamp"], "2026-06-01T00:00:00.000Z");
                 assert_eq!(value["id"], writer.id(event.id));
                 let cursor = value["cursor"].as_str().unwrap();
@@ -276,32 +233,32 @@ mod tests {
             });
         }
         let call = json!({ "call": { "id": "s-1" } });
-        for kind in ["call.started", "call.updated", COMPLETED] {
-            assert_eq!(written(kept(kind, r#"{"id":"s-1"}"#), None)["data"], call);
+        for kind in [Started, Updated, Completed] {
+            assert_eq!(written(stored(kind, r#"{"id":"s-1"}"#), None)["data"], call);
         }
     }
 
     #[test]
-    fn a_revision_leads_from_the_version_published_before() {
+    fn the_patch_of_a_revision_applies_to_the_version_published_before() {
         let (old, new) = (
             json!({ "id": "s-1", "moves": [], "result": "Missed" }).to_string(),
             json!({ "id": "s-1", "moves": [1] }).to_string(),
         );
         let before = Published { version: 2, record: old.clone() };
-        let revised = Kept { before: Some(&before), ..kept("call.revised", &new) };
+        let revised = StoredEvent { before: Some(&before), ..stored(Revised, &new) };
         let data = &written(revised, None)["data"];
         assert_eq!((&data["call"].to_string(), &data["fromVersion"]), (&new, &json!(2)));
         let patch: json_patch::Patch = serde_json::from_value(data["changed"].clone()).unwrap();
         let mut patched: Value = serde_json::from_str(&old).unwrap();
         json_patch::patch(&mut patched, &patch).unwrap();
         assert_eq!(patched, data["call"]);
-        // Retention is removing what came before.
-        let alone = &written(kept("call.revised", &new), None)["data"];
+        // The version before was removed by retention.
+        let alone = &written(stored(Revised, &new), None)["data"];
         assert_eq!((&alone["fromVersion"], &alone["changed"]), (&Value::Null, &Value::Null));
     }
 
     #[test]
-    fn redacted_records_have_no_names_and_no_numbers_but_tell_people_apart() {
+    fn redacted_records_contain_no_names_or_numbers_but_distinguish_people() {
         let data = json!({
             "id": "s-a0d7811c0e05c4d5z19f3ea24153cz000000010000",
             "from": {
@@ -314,15 +271,15 @@ mod tests {
             ],
             "related": [{ "why": "dialled +14045550145, from 4" }],
         });
-        let text = data.to_string();
-        let before = Published { version: 1, record: text.clone() };
-        for kind in [COMPLETED, "call.revised"] {
-            let event = Kept { before: Some(&before), ..kept(kind, &text) };
+        let record = data.to_string();
+        let before = Published { version: 1, record: record.clone() };
+        for kind in [Completed, Revised] {
+            let event = StoredEvent { before: Some(&before), ..stored(kind, &record) };
             let masked = written(event, Some(&vec![7; 32]));
-            let said = masked.to_string();
+            let text = masked.to_string();
             assert!(
-                !said.contains("404555") && !said.contains("Ada") && !said.contains("555-0145"),
-                "{said}"
+                !text.contains("404555") && !text.contains("Ada") && !text.contains("555-0145"),
+                "{text}"
             );
             let call = &masked["data"]["call"];
             assert_eq!(call["id"], data["id"]);

@@ -1,4 +1,4 @@
-//! Who waits for a tenant's next change: woken when there is one, and by nobody else's; how many may wait.
+//! Clients that wait for a tenant's next change. Each is woken by changes of its own tenant only, and their number is limited.
 
 use std::{
     collections::HashMap,
@@ -9,24 +9,24 @@ use axum::http::StatusCode;
 use tokio::sync::watch;
 use wholecall_store::{Position, Store, StoreError, TenantId};
 
-use crate::problem::Problem;
+use crate::{blocking::blocking, problem::Problem};
 
-/// So many streams and waiting requests a tenant may have open.
-const OPEN_PER_TENANT: usize = 256;
+/// Maximum number of open streams and waiting requests of a tenant.
+const MAX_FOLLOWERS_PER_TENANT: usize = 256;
 
-/// The ends of the feeds that are waited for.
+/// The ends of the feeds that have followers.
 #[derive(Debug, Default)]
 pub(crate) struct Feeds {
-    of: Mutex<HashMap<TenantId, Feed>>,
+    by_tenant: Mutex<HashMap<TenantId, Feed>>,
 }
 
 #[derive(Debug, Default)]
 struct Feed {
     end: watch::Sender<Position>,
-    open: usize,
+    followers: usize,
 }
 
-/// One who follows a tenant's feed. Dropped, another may.
+/// A client that follows a tenant's feed; dropped when it stops.
 #[derive(Debug)]
 pub(crate) struct Follower {
     feeds: Arc<Feeds>,
@@ -36,42 +36,43 @@ pub(crate) struct Follower {
 }
 
 impl Feeds {
-    /// Begins to watch the store.
+    /// Starts watching the store.
     pub(crate) fn start(store: Store, stop: watch::Receiver<bool>) -> Arc<Self> {
         let feeds = Arc::new(Self::default());
-        tokio::spawn(follow(feeds.clone(), store, stop));
+        tokio::spawn(watch_store(feeds.clone(), store, stop));
         feeds
     }
 
-    /// Follows a tenant's feed for a client. What was there before is not news.
+    /// Follows a tenant's feed for a client, which is woken by changes from now on.
     pub(crate) fn follow(self: &Arc<Self>, tenant: TenantId) -> Result<Follower, Problem> {
-        let mut of = self.lock();
-        let feed = of.entry(tenant).or_default();
-        if feed.open >= OPEN_PER_TENANT {
-            let detail =
-                format!("{OPEN_PER_TENANT} streams and waiting requests of this tenant are open already");
+        let mut feeds = self.lock();
+        let feed = feeds.entry(tenant).or_default();
+        if feed.followers >= MAX_FOLLOWERS_PER_TENANT {
+            let detail = format!(
+                "{MAX_FOLLOWERS_PER_TENANT} streams and waiting requests of this tenant are already open"
+            );
             return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail));
         }
-        feed.open += 1;
+        feed.followers += 1;
         let grown = feed.end.subscribe();
-        drop(of);
+        drop(feeds);
         Ok(Follower { feeds: self.clone(), tenant, grown })
     }
 
-    /// The end of a tenant's feed for the service itself, which is not counted.
+    /// Follows a tenant's feed for the service itself, which is not counted.
     pub(crate) fn watch(&self, tenant: TenantId) -> watch::Receiver<Position> {
         self.lock().entry(tenant).or_default().end.subscribe()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<TenantId, Feed>> {
-        self.of.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_tenant.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The tenants whose feed somebody waits for.
+    /// The tenants whose feed has followers.
     fn watched(&self) -> Vec<TenantId> {
-        let mut of = self.lock();
-        of.retain(|_, feed| feed.open > 0 || feed.end.receiver_count() > 0);
-        of.keys().copied().collect()
+        let mut feeds = self.lock();
+        feeds.retain(|_, feed| feed.followers > 0 || feed.end.receiver_count() > 0);
+        feeds.keys().copied().collect()
     }
 
     fn has_grown(&self, tenant: TenantId, end: Position) {
@@ -84,13 +85,13 @@ impl Feeds {
 impl Drop for Follower {
     fn drop(&mut self) {
         if let Some(feed) = self.feeds.lock().get_mut(&self.tenant) {
-            feed.open -= 1;
+            feed.followers -= 1;
         }
     }
 }
 
-/// Looks once for each growth of the store, whoever waits, at the feeds that anybody waits for.
-async fn follow(feeds: Arc<Feeds>, store: Store, mut stop: watch::Receiver<bool>) {
+/// After each commit reads the ends of the feeds that have followers, once for all followers.
+async fn watch_store(feeds: Arc<Feeds>, store: Store, mut stop: watch::Receiver<bool>) {
     let mut grown = store.watch_changes();
     loop {
         tokio::select! {
@@ -102,11 +103,11 @@ async fn follow(feeds: Arc<Feeds>, store: Store, mut stop: watch::Receiver<bool>
             continue;
         }
         let store = store.clone();
-        let look = move || {
+        let read_ends = move || {
             let end = |tenant: TenantId| Ok((tenant, store.of(tenant).last_change()?));
             watched.into_iter().map(end).collect::<Result<Vec<_>, StoreError>>()
         };
-        match tokio::task::spawn_blocking(look).await.unwrap_or(Err(StoreError::Closed)) {
+        match blocking(read_ends).await {
             Ok(ends) => ends.into_iter().for_each(|(tenant, end)| feeds.has_grown(tenant, end)),
             Err(error) => tracing::warn!(%error, "the ends of the feeds could not be read"),
         }
@@ -118,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tenant_may_have_so_many_streams_and_others_have_their_own() {
+    fn the_number_of_streams_is_limited_for_each_tenant() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         for name in ["a", "b"] {
@@ -126,13 +127,13 @@ mod tests {
         }
         let ids: Vec<TenantId> = store.tenants().unwrap().iter().map(|tenant| tenant.id).collect();
         let feeds = Arc::new(Feeds::default());
-        let mut open: Vec<_> = (0..OPEN_PER_TENANT).map(|_| feeds.follow(ids[0]).unwrap()).collect();
+        let mut open: Vec<_> = (0..MAX_FOLLOWERS_PER_TENANT).map(|_| feeds.follow(ids[0]).unwrap()).collect();
         let refused = feeds.follow(ids[0]).unwrap_err();
         assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
         let other = feeds.follow(ids[1]).unwrap();
         open.pop();
         open.push(feeds.follow(ids[0]).unwrap());
-        // Only who waits for it is woken, and only once.
+        // Only followers of that tenant are woken, once.
         feeds.has_grown(ids[0], Position(3));
         assert!(open[0].grown.has_changed().unwrap() && !other.grown.has_changed().unwrap());
         open[0].grown.mark_unchanged();

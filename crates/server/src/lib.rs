@@ -6,30 +6,34 @@
 pub mod admin;
 mod api;
 pub mod audit;
+mod blocking;
 pub mod check;
 mod clock;
 pub mod connection;
-pub mod deliver;
+mod deliver;
 mod detail;
 mod directories;
 pub mod endpoints;
-mod erase;
 mod event;
+mod event_type;
 mod feeds;
 mod headers;
 mod health;
+mod learnt_names;
 mod listen;
+pub mod local_forwarder;
 mod metrics;
-mod names;
 mod pages;
 mod pipeline;
 mod plausible;
+mod privacy;
 mod problem;
+mod quotas;
+mod reassemble;
 mod receive;
 pub mod rejected;
 mod retention;
-pub mod secret;
-mod share;
+pub mod security;
 mod tenants;
 mod unpack;
 mod work;
@@ -46,14 +50,16 @@ use wholecall_ringcentral::Proxies;
 use wholecall_store::{Damage, Store, StoreError, TenantId};
 
 use self::{
-    deliver::{Judge, SecretKey},
+    blocking::{blocking, run_blocking},
     metrics::Metrics,
     pipeline::Pipeline,
+    security::{EgressPolicy, SealError, SecretKey},
     tenants::Tenants,
     work::Work,
 };
 pub use api::openapi::document as openapi_document;
 pub use listen::{ConnectionLimits, Tls, TlsError};
+pub use security::secret;
 
 /// How to run.
 #[derive(Debug)]
@@ -69,7 +75,7 @@ pub struct Settings {
     /// The key that the secrets of webhooks and the credentials of connections are sealed with.
     pub secret_key: SecretKey,
     /// Where webhooks may be sent.
-    pub judge: Judge,
+    pub egress_policy: EgressPolicy,
     /// Through which proxies webhooks and requests to RingCentral go.
     pub proxies: Proxies,
     /// How many connections there may be.
@@ -97,7 +103,7 @@ pub enum StartError {
     RingCentral(#[from] wholecall_ringcentral::Error),
     /// The key is not the one that secrets were sealed with.
     #[error(transparent)]
-    Key(#[from] deliver::SealError),
+    Key(#[from] SealError),
     /// There is no thread to be had.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
@@ -119,9 +125,9 @@ pub(crate) struct Service {
     pub(crate) pages: Arc<pages::Pages>,
     pub(crate) audit: Arc<audit::AuditLog>,
     pub(crate) connections: connection::Signals,
-    pub(crate) on_the_way: deliver::OnTheWay,
+    pub(crate) in_flight: deliver::InFlight,
     pub(crate) feeds: Arc<feeds::Feeds>,
-    pub(crate) shares: Arc<share::Shares>,
+    pub(crate) quotas: Arc<quotas::TenantQuotas>,
     pub(crate) queries: Work,
     pub(crate) pictures: Work,
     /// Turns true when the service is to end.
@@ -164,15 +170,13 @@ pub struct Running {
 /// Starts the service.
 pub async fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
     let (claimed, key) = (store.clone(), settings.secret_key.clone());
-    let claiming = tokio::task::spawn_blocking(move || take_over(&claimed, &key));
-    claiming.await.map_err(|error| StartError::Thread(std::io::Error::other(error)))??;
+    run_blocking(move || take_over(&claimed, &key)).await??;
     let address = settings.listen;
     let listener =
         TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
     let address = listener.local_addr().unwrap_or(address);
     let opening = store.clone();
-    let opened = tokio::task::spawn_blocking(move || Tenants::open(opening));
-    let tenants = Arc::new(opened.await.unwrap_or(Err(StoreError::Closed))?);
+    let tenants = Arc::new(blocking(move || Tenants::open(opening)).await?);
     let metrics = Metrics::new();
     let (stop, stopped) = watch::channel(false);
     let (drained, is_drained) = watch::channel(false);
@@ -181,16 +185,20 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     let (to_assembler, requests) = mpsc::unbounded_channel();
     let assembler = pipeline.start(is_drained, requests).map_err(StartError::Thread)?;
     let refresh = tokio::spawn(follow_tenants(store.clone(), tenants.clone()));
-    let retries = tokio::spawn(rejected::follow_marks(store.clone(), tenants.clone()));
+    let retries = tokio::spawn(rejected::run_retries(store.clone(), tenants.clone()));
     let retention = tokio::spawn(retention::keep_removing(store.clone(), tenants.clone()));
     let audit_log: Arc<audit::AuditLog> = Arc::default();
-    let audit = audit::keep_writing(store.clone(), audit_log.clone(), tenants.clone(), drained.subscribe());
+    let audit = audit::run_writer(store.clone(), audit_log.clone(), tenants.clone(), drained.subscribe());
     let audit = tokio::spawn(audit);
-    let context =
-        deliver::Context::new(store.clone(), tenants.clone(), metrics.clone(), settings.judge.clone())
-            .at(settings.public_url.clone())
-            .through(settings.judge.clone(), settings.proxies.clone());
-    let on_the_way = context.on_the_way.clone();
+    let context = deliver::Context::new(
+        store.clone(),
+        tenants.clone(),
+        metrics.clone(),
+        settings.egress_policy.clone(),
+    )
+    .at(settings.public_url.clone())
+    .through(settings.egress_policy.clone(), settings.proxies.clone());
+    let in_flight = context.in_flight.clone();
     let deliverer = deliver::start(context, settings.secret_key.clone(), stopped.clone());
     let key = settings.secret_key.clone();
     let accounts = connection::Context::new(
@@ -217,8 +225,8 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
         pages: Arc::default(),
         audit: audit_log,
         connections: signals,
-        on_the_way,
-        shares: Arc::default(),
+        in_flight,
+        quotas: Arc::default(),
         feeds: feeds::Feeds::start(feed_store, stopped.clone()),
         queries: Work::start("queries", work::QUERIES).map_err(StartError::Thread)?,
         pictures: Work::start("pictures", work::PICTURES).map_err(StartError::Thread)?,
@@ -308,8 +316,7 @@ async fn follow_tenants(store: Store, tenants: Arc<Tenants>) {
     loop {
         ticks.tick().await;
         let tenants = tenants.clone();
-        let refreshed = tokio::task::spawn_blocking(move || tenants.refresh()).await;
-        if let Ok(Err(error)) = refreshed {
+        if let Err(error) = blocking(move || tenants.refresh()).await {
             tracing::warn!(%error, "tenants could not be read");
         }
         for damage in store.take_damage_news() {

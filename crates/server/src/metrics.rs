@@ -149,7 +149,7 @@ impl Metrics {
                     }
                     kind.as_str()
                 }
-                VersionKind::Merged { .. } => "call.merged",
+                VersionKind::Merged { .. } => ChangeKind::Merged.as_str(),
             };
             self.changes.get_or_create(&Change { kind: kind.to_owned() }).inc();
         }

@@ -26,10 +26,10 @@ use crate::{
     clock::Clock,
     connection::{Asker, Asking},
     directories::Directories,
-    erase,
+    learnt_names::LearntNames,
     metrics::Metrics,
-    names::LearntNames,
-    share::Erasing,
+    privacy::erasure,
+    quotas::PendingErasure,
     tenants::{Tenant, Tenants},
 };
 
@@ -65,13 +65,13 @@ pub(crate) enum Request {
     Erase {
         tenant: TenantId,
         number: String,
-        found: erase::FoundIn,
+        found: erasure::NumberSearch,
         pseudonym_key: Vec<u8>,
         /// Who wants it.
         who: Who,
         reply: oneshot::Sender<Result<Erasure, StoreError>>,
         /// Counts it until it is done, whether anybody waits for it or not.
-        erasing: Erasing,
+        erasing: PendingErasure,
     },
     /// There is a newer directory of an account.
     Directory { tenant: TenantId, account: String },
@@ -139,7 +139,7 @@ impl Pipeline {
             is_stale: true,
             must_commit: false,
             tenants_changed,
-            clock: Clock::machines(),
+            clock: Clock::system(),
         }
     }
 
@@ -256,7 +256,7 @@ impl Pipeline {
                 let caught_up = self.catch_up();
                 let store = self.store.acting_as(who);
                 let result =
-                    caught_up.and_then(|()| erase::erase(&store, tenant, &number, found, &pseudonym_key));
+                    caught_up.and_then(|()| erasure::erase(&store, tenant, &number, found, &pseudonym_key));
                 self.is_stale = true;
                 if let Ok(erasure) = &result {
                     let Erasure { pseudonym, calls, notifications, .. } = erasure;
@@ -287,7 +287,7 @@ impl Pipeline {
 
     /// Takes up the names that were learnt until a time into directories.
     fn take_up_names(&mut self, now: Time) -> Result<(), StoreError> {
-        for (tenant, account) in self.names.take_up(now)? {
+        for (tenant, account) in self.names.store_due(now)? {
             self.follow_directory(tenant, &account)?;
         }
         Ok(())

@@ -1,26 +1,26 @@
-//! Which times a notification may state. One that is years off would sort its call before or after all others for good,
-//! and keep retention from ever removing it.
+//! The times that a notification may contain. A time that is years off would sort its call before or after all others,
+//! and retention would never remove the call.
 
 use wholecall_notification::{Notification, Time};
 
-/// 1990-01-01: years before RingCentral existed.
+/// Minimum time: 1990-01-01, years before RingCentral existed.
 const EARLIEST_MS: i64 = 631_152_000_000;
 
-/// Clocks are wrong by minutes and time zones are mistaken by hours, but not by more than this.
-const AHEAD_MS: i64 = 86_400_000;
+/// Maximum time that a notification may be ahead of the clock. Clocks are wrong by minutes, and time zones by hours.
+const MAX_AHEAD_MS: i64 = 86_400_000;
 
-/// 2026-11-01, shortly before this program was made. A clock that shows an earlier time is wrong: then it is no measure
-/// of what a notification may state, and only what no call can state is refused.
-const MADE_MS: i64 = 1_793_491_200_000;
+/// 2026-11-01, shortly before this program was written. A clock that shows an earlier time is wrong; then times are
+/// checked against `LATEST_MS` instead.
+const WRITTEN_MS: i64 = 1_793_491_200_000;
 
-/// 2200-01-01.
+/// Maximum time if the clock is wrong: 2200-01-01.
 const LATEST_MS: i64 = 7_258_118_400_000;
 
-/// Why the times of a notification that arrives now are implausible; none if they are not.
+/// The reason to reject a notification that arrives now for one of its times; `None` if all are plausible.
 pub(crate) fn implausible_time(notification: &Notification<'_, '_>, now: Time) -> Option<String> {
     let latest_ms = match now.as_millis() {
-        ..MADE_MS => LATEST_MS,
-        now_ms => now_ms.saturating_add(AHEAD_MS),
+        ..WRITTEN_MS => LATEST_MS,
+        now_ms => now_ms.saturating_add(MAX_AHEAD_MS),
     };
     let is_plausible = |time: &Time| (EARLIEST_MS..=latest_ms).contains(&time.as_millis());
     let time = notification.times().find(|time| !is_plausible(time))?;
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn times_of_any_call_are_plausible_and_those_of_none_are_not() {
+    fn only_times_that_a_call_can_have_are_plausible() {
         for time in ["1990-01-01T00:00:00Z", "2026-11-30T23:59:59.999Z", "2026-12-01T23:00:00+00:00"] {
             assert_eq!(reason(&change(time), NOW_MS), None, "{time}");
         }
@@ -65,13 +65,13 @@ mod tests {
             "0000-01-01T00:00:00Z",
             "-000001-01-01T00:00:00Z",
         ] {
-            let reason = reason(&change(time), NOW_MS).unwrap_or_else(|| panic!("{time} is taken"));
+            let reason = reason(&change(time), NOW_MS).unwrap_or_else(|| panic!("{time} is accepted"));
             assert!(reason.contains("implausible"), "{reason}");
         }
     }
 
     #[test]
-    fn times_beside_the_event_count_too() {
+    fn times_beside_the_event_time_are_checked_too() {
         let sent =
             change("2026-11-30T12:00:00Z").replacen('{', r#"{"timestamp":"9999-12-31T23:00:00.000Z","#, 1);
         assert!(reason(&sent, NOW_MS).is_some());
@@ -82,9 +82,9 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_evidently_wrong_refuses_no_call_of_today() {
+    fn a_clock_that_is_evidently_wrong_does_not_reject_current_calls() {
         let body = change("2026-11-30T12:00:00Z");
-        assert_eq!(reason(&body, 0), None, "a clock without a battery begins in 1970");
+        assert_eq!(reason(&body, 0), None, "a clock without a battery starts in 1970");
         assert!(reason(&change("9999-12-31T23:59:59.999Z"), 0).is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! What was posted with the right token and not taken: shown, explained, and judged again.
+//! Bodies that were posted with a valid token but rejected: describes them and retries them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,18 +9,19 @@ use wholecall_record::Time;
 use wholecall_store::{Refused, Store, StoreError, TenantId};
 
 use crate::{
+    blocking::blocking,
     clock,
     receive::{MAX_BODY_BYTES, durable, judge},
     tenants::{Tenant, Tenants},
 };
 
-/// So many that are to be judged again are read at once.
-const AT_ONCE: usize = 100;
+/// Maximum number of bodies to retry that are read at once.
+const MAX_BATCH_BODIES: usize = 100;
 
-/// A store that failed is tried again after this time.
-const PAUSE: Duration = Duration::from_secs(5);
+/// Interval after which retries resume after an error of the store.
+const RESTART_DELAY: Duration = Duration::from_secs(5);
 
-/// One of them, without its body.
+/// Describes a rejected body without its content.
 pub fn describe(refused: &Refused) -> Value {
     json!({
         "id": refused.id.to_string(),
@@ -31,8 +32,13 @@ pub fn describe(refused: &Refused) -> Value {
     })
 }
 
-/// One of them with its body and what can be done about it. `is_own` says whether an account is the tenant's.
-pub fn describe_whole(tenant: &str, is_own: impl Fn(&str) -> bool, refused: &Refused, body: &[u8]) -> Value {
+/// Describes a rejected body with its content and advice. `is_own` returns whether an account belongs to the tenant.
+pub fn describe_with_body(
+    tenant: &str,
+    is_own: impl Fn(&str) -> bool,
+    refused: &Refused,
+    body: &[u8],
+) -> Value {
     let mut described = describe(refused);
     described["advice"] = advice(tenant, is_own, refused, body).into();
     described["postedBytes"] = refused.cut_from_bytes.unwrap_or(body.len() as i64).into();
@@ -43,12 +49,12 @@ pub fn describe_whole(tenant: &str, is_own: impl Fn(&str) -> bool, refused: &Ref
     described
 }
 
-/// What can be done about it.
+/// Advice on how to get a body accepted, or how to prevent further ones.
 fn advice(tenant: &str, is_own: impl Fn(&str) -> bool, refused: &Refused, body: &[u8]) -> String {
     if let Some(bytes) = refused.cut_from_bytes {
         return format!(
-            "of {bytes} bytes that came only the first {} are kept, so it can never be accepted; \
-             a notification has at most {MAX_BODY_BYTES} bytes, unpacked, and comes within 2.5 s",
+            "only the first {} of {bytes} bytes are stored, so it can never be accepted; \
+             a notification has at most {MAX_BODY_BYTES} bytes, uncompressed, and must arrive within 2.5 s",
             body.len()
         );
     }
@@ -56,21 +62,21 @@ fn advice(tenant: &str, is_own: impl Fn(&str) -> bool, refused: &Refused, body: 
     match document.as_ref().map(Document::message) {
         Some(Ok(Message::Session(notification))) => match notification.account_id() {
             Some(account) if !is_own(account) => format!(
-                "if account {account} is the tenant's: `wholecall tenant set {tenant}` with \
-                 `--account {account}` beside its other accounts, then retry"
+                "if account {account} belongs to the tenant: run `wholecall tenant set {tenant}` with \
+                 `--account {account}` and its other accounts, then retry"
             ),
-            _ => "retry it: its account is one of the tenant's now".to_owned(),
+            _ => "retry it: its account belongs to the tenant now".to_owned(),
         },
         Some(Ok(other)) => format!(
-            "it is {}: only telephony session notifications are of use; subscribe this hook to nothing else",
+            "it is {}: only telephony session notifications are assembled; do not subscribe this hook to others",
             other.kind()
         ),
-        Some(Err(_)) | None => "it is not a notification of RingCentral's: look at who posts it".to_owned(),
+        Some(Err(_)) | None => "it is not a notification of RingCentral: find out what posts it".to_owned(),
     }
 }
 
-/// Judges one of them again: what is taken now is in the journal and rejected no more. The reason if it still is not taken;
-/// none of either if there is no such thing.
+/// Retries a rejected body. If it is accepted now, it is appended to the journal and no longer rejected; otherwise the inner
+/// error is the reason. `None` if it does not exist.
 pub(crate) async fn retry(
     store: &Store,
     tenant: &Tenant,
@@ -81,43 +87,37 @@ pub(crate) async fn retry(
         Ok(None) => return Ok(None),
         Ok(Some((Refused { cut_from_bytes: None, .. }, body))) => judge(tenant, clock::now(), &body),
         Ok(Some((refused, _))) => Err(refused.reason),
-        // What cannot be read holds up nothing else that is to be judged again.
+        // An unreadable body must not stop the retries of others.
         Err(error @ StoreError::Damaged(_)) => {
             store.note_damage(Some(tenant.id), format!("rejected body {id}"), &error);
-            Err("what was kept of it cannot be read".to_owned())
+            Err("its stored body cannot be read".to_owned())
         }
         Err(error) => return Err(error),
     };
     let (store, tenant) = (store.clone(), tenant.id);
     match judged {
         Ok(arrival) => {
-            // Should the service end in between, it is judged once more; what comes twice counts once.
+            // If the service ends in between, the body is retried again; a duplicate notification counts once.
             durable(store.append(vec![arrival])?).await?;
             blocking(move || store.remove_rejected(tenant, vec![id])).await?;
             Ok(Some(Ok(())))
         }
         Err(reason) => {
-            let noted = reason.clone();
-            blocking(move || store.note_rejected_again(tenant, id, noted)).await?;
+            let stored = reason.clone();
+            blocking(move || store.note_rejected_again(tenant, id, stored)).await?;
             Ok(Some(Err(reason)))
         }
     }
 }
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(StoreError::Closed))
-}
-
-/// Judges again what is marked, now and whenever more of it is.
-pub(crate) async fn follow_marks(store: Store, tenants: Arc<Tenants>) {
+/// Retries bodies that are marked for it, now and whenever more are marked.
+pub(crate) async fn run_retries(store: Store, tenants: Arc<Tenants>) {
     let mut changes = tenants.watch();
     loop {
         changes.mark_unchanged();
         if let Err(error) = retry_marked(&store, &tenants).await {
-            tracing::warn!(%error, "what was rejected could not be judged again; it will be tried once more");
-            tokio::time::sleep(PAUSE).await;
+            tracing::warn!(%error, "rejected bodies could not be retried; they will be retried later");
+            tokio::time::sleep(RESTART_DELAY).await;
             continue;
         }
         if changes.changed().await.is_err() {
@@ -132,7 +132,7 @@ async fn retry_marked(store: &Store, tenants: &Tenants) -> Result<(), StoreError
         let (mut after, mut accepted, mut rejected) = (0, 0_u64, 0_u64);
         loop {
             let view = store.of(id);
-            let marked = blocking(move || view.rejected_to_retry(after, AT_ONCE)).await?;
+            let marked = blocking(move || view.rejected_to_retry(after, MAX_BATCH_BODIES)).await?;
             let Some(last) = marked.last() else { break };
             after = last.id;
             let Some(tenant) = tenants.with_id(id) else { break };
@@ -145,7 +145,7 @@ async fn retry_marked(store: &Store, tenants: &Tenants) -> Result<(), StoreError
             }
         }
         if accepted + rejected > 0 {
-            tracing::info!(tenant = id.number(), accepted, rejected, "judged again what was rejected");
+            tracing::info!(tenant = id.number(), accepted, rejected, "rejected bodies were retried");
         }
     }
     Ok(())

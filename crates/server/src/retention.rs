@@ -5,6 +5,7 @@ use std::{sync::Arc, thread, time::Duration};
 use wholecall_store::{Expiry, Store, StoreError};
 
 use crate::{
+    blocking::blocking,
     clock::{Clock, SETTLED_AFTER},
     tenants::Tenants,
 };
@@ -31,11 +32,10 @@ const IMPLAUSIBLE_MS: i64 = 7 * DAY_MS;
 
 /// Looks every hour, and once as soon as the clock can be trusted.
 pub(crate) async fn keep_removing(store: Store, tenants: Arc<Tenants>) {
-    let clock = Clock::machines();
+    let clock = Clock::system();
     loop {
         let (store, tenants, by) = (store.clone(), tenants.clone(), clock.clone());
-        let removed = tokio::task::spawn_blocking(move || remove_expired(&store, &tenants, &by)).await;
-        if let Ok(Err(error)) = removed {
+        if let Err(error) = blocking(move || remove_expired(&store, &tenants, &by)).await {
             tracing::warn!(%error, "what is to be kept no longer could not be removed; it will be tried again");
         }
         let pause = if clock.is_settled() { EVERY } else { SETTLED_AFTER };
@@ -120,7 +120,7 @@ mod tests {
     use wholecall_store::Position;
 
     use super::*;
-    use crate::clock::simulated::{BEGIN_MS, Hand, offsets};
+    use crate::clock::simulated::{BEGIN_MS, ClockControl, offsets};
 
     #[test]
     fn a_clock_that_is_implausibly_ahead_removes_nothing() {
@@ -138,7 +138,7 @@ mod tests {
         let settings = wholecall_store::TenantSettings { retention_days: Some(1), ..tenant.settings };
         store.set_tenant_settings(tenant.id, settings).unwrap();
         let body = "{}".into();
-        let clock = Clock::machines();
+        let clock = Clock::system();
         let now_ms = clock.now().as_millis();
         let arrived_ms = now_ms - 3 * DAY_MS;
         let arrival = wholecall_store::Arrival { tenant: tenant.id, arrived_ms, session: "s-1".into(), body };
@@ -166,7 +166,7 @@ mod tests {
             let tenant = crate::admin::find(&store, "acme").unwrap();
             let settings = wholecall_store::TenantSettings { retention_days: Some(1), ..tenant.settings };
             store.set_tenant_settings(tenant.id, settings).unwrap();
-            let hand = Hand::default();
+            let hand = ClockControl::default();
             let clock = hand.clock();
             let tenants = Tenants::open(store.clone()).unwrap();
             let mut steady_since_ms = 0;

@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq;
 use tokio::{sync::watch, time::Instant};
 use wholecall_store::{Actor, Scope, SecretKind, Store, StoreError, TenantId, TenantSettings, Who};
 
-use crate::{clock, secret};
+use crate::{blocking::blocking, clock, secret};
 
 /// The store is looked at for unknown keys and names at most this often: all requests that show one in between wait for
 /// the same look. So wrong keys cost nothing that others could notice, whatever their number.
@@ -160,7 +160,7 @@ impl Tenants {
         }
         *last = Some(Instant::now());
         let tenants = self.clone();
-        tokio::task::spawn_blocking(move || tenants.refresh()).await.unwrap_or(Err(StoreError::Closed))
+        blocking(move || tenants.refresh()).await
     }
 
     /// The tenant with that name, if the token is one of its own. That there is no such tenant and that the token is

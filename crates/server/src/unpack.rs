@@ -1,11 +1,11 @@
-//! `Content-Encoding` undone: gzip and deflate, with a limit for what they unpack to.
+//! Decompresses bodies by their `Content-Encoding` (gzip, deflate), up to a maximum size.
 
 use std::io::{self, Write};
 
 use axum::http::{HeaderMap, header};
 use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
-/// How a body is packed.
+/// The compression of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {
     Identity,
@@ -13,11 +13,11 @@ pub(crate) enum Encoding {
     Deflate,
 }
 
-/// Fed piece by piece, so that little of what a piece unpacks to is in memory at once.
-const PIECE_BYTES: usize = 1024;
+/// Maximum number of compressed bytes that are decompressed at once, which limits the memory for the result.
+const CHUNK_BYTES: usize = 1024;
 
 impl Encoding {
-    /// How the body with these headers is packed, or the name of a way that is not supported.
+    /// Reads the encoding from the headers. The error names an encoding that is not supported.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, String> {
         let values = headers.get_all(header::CONTENT_ENCODING).iter();
         let names = values.flat_map(|value| {
@@ -35,7 +35,7 @@ impl Encoding {
                 _ => return Err(format!("Content-Encoding {name:?} is not supported")),
             };
             if found != Self::Identity {
-                return Err("a Content-Encoding of several layers is not supported".to_owned());
+                return Err("more than one Content-Encoding is not supported".to_owned());
             }
             found = encoding;
         }
@@ -43,39 +43,39 @@ impl Encoding {
     }
 }
 
-/// Why a body cannot be unpacked.
+/// Why a body cannot be decompressed.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Unreadable {
-    /// It unpacks to more than is allowed; its beginning.
+pub(crate) enum UnpackError {
+    /// The result exceeds the maximum size; its beginning.
     TooLong(Vec<u8>),
-    /// It is not what its header says.
+    /// The body is not in the encoding of its header.
     Damaged(String),
 }
 
-/// Unpacks a whole body to at most so many bytes.
-pub(crate) fn unpack(encoding: Encoding, packed: &[u8], limit_bytes: usize) -> Result<Vec<u8>, Unreadable> {
+/// Decompresses a whole body to at most `limit_bytes`.
+pub(crate) fn unpack(encoding: Encoding, packed: &[u8], limit_bytes: usize) -> Result<Vec<u8>, UnpackError> {
     let mut unpacker = Unpacker::new(encoding);
     let mut whole = Vec::new();
-    let result = unpacker.feed(packed, |piece| {
-        whole.extend_from_slice(piece);
+    let result = unpacker.feed(packed, |chunk| {
+        whole.extend_from_slice(chunk);
         whole.len() <= limit_bytes
     });
-    match result.and_then(|()| unpacker.finish(|piece| whole.extend_from_slice(piece))) {
+    match result.and_then(|()| unpacker.finish(|chunk| whole.extend_from_slice(chunk))) {
         Ok(()) if whole.len() <= limit_bytes => Ok(whole),
-        Err(error) if whole.len() <= limit_bytes => Err(Unreadable::Damaged(error.to_string())),
-        _ => Err(Unreadable::TooLong(whole)),
+        Err(error) if whole.len() <= limit_bytes => Err(UnpackError::Damaged(error.to_string())),
+        _ => Err(UnpackError::TooLong(whole)),
     }
 }
 
-/// Unpacks a stream.
+/// Decompresses a stream.
 pub(crate) struct Unpacker {
-    form: Form,
+    decoder: Decoder,
 }
 
-enum Form {
+enum Decoder {
     Identity,
     Gzip(MultiGzDecoder<Vec<u8>>),
-    /// Nothing came yet: whether there is a zlib header, as RFC 9110 has it, or none, shows in the first byte.
+    /// Before the first byte of `deflate`, which shows whether there is a zlib header (RFC 9110) or not.
     Undecided,
     Zlib(ZlibDecoder<Vec<u8>>),
     Raw(DeflateDecoder<Vec<u8>>),
@@ -83,60 +83,60 @@ enum Form {
 
 impl Unpacker {
     pub(crate) fn new(encoding: Encoding) -> Self {
-        let form = match encoding {
-            Encoding::Identity => Form::Identity,
-            Encoding::Gzip => Form::Gzip(MultiGzDecoder::new(Vec::new())),
-            Encoding::Deflate => Form::Undecided,
+        let decoder = match encoding {
+            Encoding::Identity => Decoder::Identity,
+            Encoding::Gzip => Decoder::Gzip(MultiGzDecoder::new(Vec::new())),
+            Encoding::Deflate => Decoder::Undecided,
         };
-        Self { form }
+        Self { decoder }
     }
 
-    /// Hands over what a part of the body unpacks to, in pieces, for as long as `take` wants more.
+    /// Decompresses a part of the body and passes the result to `take` in chunks, until `take` returns false.
     pub(crate) fn feed(&mut self, packed: &[u8], mut take: impl FnMut(&[u8]) -> bool) -> io::Result<()> {
-        if matches!(self.form, Form::Identity) {
+        if matches!(self.decoder, Decoder::Identity) {
             take(packed);
             return Ok(());
         }
-        for piece in packed.chunks(PIECE_BYTES) {
-            if !take(&self.unpacked(piece)?) {
+        for chunk in packed.chunks(CHUNK_BYTES) {
+            if !take(&self.unpacked(chunk)?) {
                 break;
             }
         }
         Ok(())
     }
 
-    fn unpacked(&mut self, piece: &[u8]) -> io::Result<Vec<u8>> {
-        if matches!(self.form, Form::Undecided) {
-            let is_zlib = piece.first().is_some_and(|byte| byte & 0x0f == 8 && byte >> 4 <= 7);
-            self.form = match is_zlib {
-                true => Form::Zlib(ZlibDecoder::new(Vec::new())),
-                false => Form::Raw(DeflateDecoder::new(Vec::new())),
+    fn unpacked(&mut self, chunk: &[u8]) -> io::Result<Vec<u8>> {
+        if matches!(self.decoder, Decoder::Undecided) {
+            let is_zlib = chunk.first().is_some_and(|byte| byte & 0x0f == 8 && byte >> 4 <= 7);
+            self.decoder = match is_zlib {
+                true => Decoder::Zlib(ZlibDecoder::new(Vec::new())),
+                false => Decoder::Raw(DeflateDecoder::new(Vec::new())),
             };
         }
-        Ok(match &mut self.form {
-            Form::Identity | Form::Undecided => piece.to_vec(),
-            Form::Gzip(decoder) => {
-                decoder.write_all(piece)?;
+        Ok(match &mut self.decoder {
+            Decoder::Identity | Decoder::Undecided => chunk.to_vec(),
+            Decoder::Gzip(decoder) => {
+                decoder.write_all(chunk)?;
                 std::mem::take(decoder.get_mut())
             }
-            Form::Zlib(decoder) => {
-                decoder.write_all(piece)?;
+            Decoder::Zlib(decoder) => {
+                decoder.write_all(chunk)?;
                 std::mem::take(decoder.get_mut())
             }
-            Form::Raw(decoder) => {
-                decoder.write_all(piece)?;
+            Decoder::Raw(decoder) => {
+                decoder.write_all(chunk)?;
                 std::mem::take(decoder.get_mut())
             }
         })
     }
 
-    /// Hands over the rest; an error if the body broke off.
+    /// Passes the remaining bytes to `take`. Fails if the body is incomplete.
     pub(crate) fn finish(self, take: impl FnOnce(&[u8])) -> io::Result<()> {
-        let rest = match self.form {
-            Form::Identity | Form::Undecided => return Ok(()),
-            Form::Gzip(decoder) => decoder.finish()?,
-            Form::Zlib(decoder) => decoder.finish()?,
-            Form::Raw(decoder) => decoder.finish()?,
+        let rest = match self.decoder {
+            Decoder::Identity | Decoder::Undecided => return Ok(()),
+            Decoder::Gzip(decoder) => decoder.finish()?,
+            Decoder::Zlib(decoder) => decoder.finish()?,
+            Decoder::Raw(decoder) => decoder.finish()?,
         };
         take(&rest);
         Ok(())
@@ -171,33 +171,33 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_is_unpacked() {
+    fn a_compressed_body_is_decompressed_up_to_the_limit() {
         let text = "a notification of some length, ".repeat(300);
         for (encoding, packed) in packed(text.as_bytes()) {
             assert_eq!(unpack(encoding, &packed, text.len()).unwrap(), text.as_bytes());
             assert!(matches!(
                 unpack(encoding, &packed, text.len() - 1),
-                Err(Unreadable::TooLong(beginning)) if text.as_bytes().starts_with(&beginning)
+                Err(UnpackError::TooLong(beginning)) if text.as_bytes().starts_with(&beginning)
             ));
         }
         assert_eq!(unpack(Encoding::Identity, b"as it is", 8).unwrap(), b"as it is");
     }
 
     #[test]
-    fn what_is_damaged_or_broken_off_is_an_error() {
+    fn a_damaged_or_incomplete_body_is_an_error() {
         for (encoding, packed) in packed(&b"0123456789".repeat(100)) {
-            let broken_off = unpack(encoding, &packed[..packed.len() / 2], 10_000);
-            assert!(matches!(broken_off, Err(Unreadable::Damaged(_))), "{encoding:?}: {broken_off:?}");
+            let incomplete = unpack(encoding, &packed[..packed.len() / 2], 10_000);
+            assert!(matches!(incomplete, Err(UnpackError::Damaged(_))), "{encoding:?}: {incomplete:?}");
         }
-        assert!(matches!(unpack(Encoding::Gzip, b"{\"plain\":1}", 100), Err(Unreadable::Damaged(_))));
-        assert!(matches!(unpack(Encoding::Gzip, b"", 100), Err(Unreadable::Damaged(_))));
+        assert!(matches!(unpack(Encoding::Gzip, b"{\"plain\":1}", 100), Err(UnpackError::Damaged(_))));
+        assert!(matches!(unpack(Encoding::Gzip, b"", 100), Err(UnpackError::Damaged(_))));
     }
 
     #[test]
-    fn a_bomb_is_not_held_in_memory() {
+    fn a_decompression_bomb_is_not_held_in_memory() {
         for (encoding, packed) in packed(&vec![b' '; 64 << 20]) {
             match unpack(encoding, &packed, 1_000) {
-                Err(Unreadable::TooLong(beginning)) => {
+                Err(UnpackError::TooLong(beginning)) => {
                     assert!(beginning.len() < 2 << 20, "{}", beginning.len())
                 }
                 other => panic!("{encoding:?}: {other:?}"),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_supported_is_named() {
+    fn an_unsupported_encoding_is_named() {
         let of = |value: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::CONTENT_ENCODING, value.parse().unwrap());

@@ -12,7 +12,7 @@ use wholecall_ringcentral::Proxies;
 use wholecall_server::{
     ConnectionLimits, Settings, admin,
     admin::Added,
-    deliver::{Judge, SecretKey},
+    security::{EgressPolicy, SecretKey},
 };
 use wholecall_simulator::{Account, Company, Millis, Traffic};
 use wholecall_store::{Filter, Store, TenantView};
@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &DemoArgs) -> anyhow::Result<Tally> {
         public_url: None,
         secret_key: SecretKey::of_folder(folder.path())?,
         // Whoever tries it out has a receiver on this machine.
-        judge: Judge { allow_all: true, ..Judge::default() },
+        egress_policy: EgressPolicy { allow_all: true, ..EgressPolicy::default() },
         proxies: Proxies::default(),
         connections: ConnectionLimits::for_open_files(raise_open_files()),
         trusted_proxies: Vec::new(),

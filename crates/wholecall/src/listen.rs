@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
-use wholecall_server::deliver::relay::{Forwarded, Relay};
+use wholecall_server::local_forwarder::{Forwarded, LocalForwarder};
 
 use crate::{cli::ListenArgs, input::Tally, terminal};
 
@@ -16,12 +16,13 @@ pub(crate) fn run(arguments: &ListenArgs) -> anyhow::Result<Tally> {
         .build()
         .context("the runtime cannot be started")?;
     let events = arguments.events.clone();
-    let relay = Relay::new(&arguments.server, &arguments.api_key, &arguments.forward_to, events)?;
+    let relay = LocalForwarder::new(&arguments.server, &arguments.api_key, &arguments.forward_to, events)?;
     // What is posted to must know it first.
     println!("secret {}", relay.secret());
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
-        let ready = |_: &Relay| println!("listening at {} for {}", arguments.server, arguments.forward_to);
+        let ready =
+            |_: &LocalForwarder| println!("listening at {} for {}", arguments.server, arguments.forward_to);
         tokio::select! {
             ended = relay.run(ready, |forwarded| println!("{}", line(forwarded))) => ended?,
             _ = tokio::signal::ctrl_c() => {}

@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &RejectedArgs) -> anyhow::Result<Tally> {
             let found = store.of(tenant.id).rejected_body(*id)?;
             let (refused, body) = found.with_context(|| format!("nothing rejected has the id {id}"))?;
             let is_own = |account: &str| tenant.accounts.iter().any(|own| own == account);
-            rejected::describe_whole(&tenant.name, is_own, &refused, &body)
+            rejected::describe_with_body(&tenant.name, is_own, &refused, &body)
         }
         RejectedAction::Retry { tenant, ids, all } => {
             let id = admin::find(&store, tenant)?.id;

@@ -13,9 +13,8 @@ use tracing_subscriber::{
     EnvFilter, Registry, layer::SubscriberExt as _, reload, util::SubscriberInitExt as _,
 };
 use wholecall_server::{
-    ConnectionLimits, Running, Settings, Tls,
-    deliver::{Judge, SecretKey},
-    secret,
+    ConnectionLimits, Running, Settings, Tls, secret,
+    security::{EgressPolicy, SecretKey},
 };
 use wholecall_store::Store;
 
@@ -234,7 +233,7 @@ fn settings(config: &Config, store: &Store) -> anyhow::Result<Settings> {
             format!("trusted_proxies: {text:?} is no address and no network like 10.1.0.0/16")
         })
     };
-    let judge = Judge {
+    let egress_policy = EgressPolicy {
         allow_all: config.allow_private_webhooks,
         allowed: config.webhook_networks.iter().map(network).collect::<anyhow::Result<_>>()?,
     };
@@ -244,7 +243,7 @@ fn settings(config: &Config, store: &Store) -> anyhow::Result<Settings> {
         admin_key: admin_key(config)?,
         public_url: config.public_url.clone(),
         secret_key: secret_key(store)?,
-        judge,
+        egress_policy,
         proxies: config.proxies()?,
         connections: ConnectionLimits::for_open_files(raise_open_files()),
         trusted_proxies: config.trusted_proxies.iter().map(proxy).collect::<anyhow::Result<_>>()?,

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     Service, clock,
-    deliver::{OnTheWay, parse_filter, parse_url},
+    deliver::{InFlight, parse_filter, parse_url},
     endpoints::{self, EndpointError},
     problem::Problem,
 };
@@ -33,7 +33,7 @@ impl From<EndpointError> for Problem {
             EndpointError::Store(error) => error.into(),
             EndpointError::Unknown(_) => Self::not_found(error.to_string()),
             EndpointError::TooManyTests => Self::new(StatusCode::TOO_MANY_REQUESTS, error.to_string()),
-            EndpointError::Unfit(why) => Self::bad_request(why),
+            EndpointError::Invalid(why) => Self::bad_request(why),
             EndpointError::Seal(error) => {
                 tracing::error!(%error, "an endpoint's secrets cannot be used");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the secrets cannot be used; the log says why")
@@ -66,13 +66,13 @@ async fn blocking<T: Send + 'static>(
 /// A literal address that no delivery could reach is refused at once; names are judged when they are connected to.
 fn judge(service: &Service, wanted: &Value) -> Result<(), EndpointError> {
     let Some(url) = wanted["url"].as_str() else { return Ok(()) };
-    let url = parse_url(url).map_err(EndpointError::Unfit)?;
+    let url = parse_url(url).map_err(EndpointError::Invalid)?;
     let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     if let Ok(address) = host.parse()
-        && let Err(kind) = service.settings.judge.judge(address)
+        && let Err(kind) = service.settings.egress_policy.check(address)
     {
         let why = format!("url: {address} is {kind} and may not be connected to");
-        return Err(EndpointError::Unfit(why));
+        return Err(EndpointError::Invalid(why));
     }
     Ok(())
 }
@@ -170,7 +170,7 @@ pub(super) async fn test(
     Access(view): Access,
     Path(id): Path<String>,
 ) -> Result<(StatusCode, Response), Problem> {
-    service.shares.test(view.tenant())?;
+    service.quotas.test(view.tenant())?;
     let event = blocking(&service, move |_| endpoints::test(&view, &id)).await?;
     Ok((StatusCode::ACCEPTED, respond(json!({ "id": event }).to_string())))
 }
@@ -246,7 +246,7 @@ pub(super) async fn resend(
     let wanted = event(&view, &message)?;
     blocking(&service, move |service| {
         let endpoint = endpoints::find(&view, &id)?;
-        if service.on_the_way.want_again(endpoint.number, wanted) {
+        if service.in_flight.request_redelivery(endpoint.number, wanted) {
             // It is on its way, and goes out again after that: nothing changes in the store.
             view.note(What::DeliveryResend, format!("{id} {}", view.event_id(wanted)));
             return Ok(());
@@ -296,14 +296,14 @@ pub(super) async fn replay(
         if again.failed {
             return Ok(view.resend_failed(endpoint.number, since_ms, now_ms)?);
         }
-        let own = parse_filter(&endpoint.settings.filter).map_err(EndpointError::Unfit)?;
+        let own = parse_filter(&endpoint.settings.filter).map_err(EndpointError::Invalid)?;
         let filters: Vec<Filter> = [filter, own].into_iter().flatten().collect();
         let replay = Replay {
             since_ms,
             until_ms: until_ms.unwrap_or(i64::MAX),
             kinds: endpoint.settings.events.clone(),
         };
-        Ok(replayed(&view, &service.on_the_way, &endpoint, &replay, now_ms, &filters)?)
+        Ok(replayed(&view, &service.in_flight, &endpoint, &replay, now_ms, &filters)?)
     })
     .await?;
     Ok((StatusCode::ACCEPTED, respond(json!({ "deliveries": count }).to_string())))
@@ -311,7 +311,7 @@ pub(super) async fn replay(
 
 fn replayed(
     view: &TenantView,
-    on_the_way: &OnTheWay,
+    in_flight: &InFlight,
     endpoint: &wholecall_store::Endpoint,
     replay: &Replay,
     now_ms: i64,
@@ -325,7 +325,7 @@ fn replayed(
         let has_no_record = change.kind == ChangeKind::Merged || change.kind.is_of_many();
         let is_wanted = filters.is_empty() || has_no_record || passes();
         if is_wanted {
-            on_the_way.want_again(endpoint.number, EventId::of_change(change.cursor));
+            in_flight.request_redelivery(endpoint.number, EventId::of_change(change.cursor));
         }
         is_wanted
     })

@@ -12,8 +12,8 @@ use wholecall_store::{Backup, StoreError};
 use super::{access::Access, json as respond, read};
 use crate::{
     Service,
-    erase::{find, is_number},
     pipeline::Request,
+    privacy::erasure::{find, is_number},
     problem::Problem,
 };
 
@@ -27,7 +27,7 @@ pub(super) async fn erase(
     if !is_number(&number) {
         return Err(Problem::bad_request("a number is written as +14045550123: + and 8 to 15 digits"));
     }
-    let erasing = service.shares.erase(view.tenant())?;
+    let erasing = service.quotas.erase(view.tenant())?;
     let (reply, answer) = oneshot::channel();
     let who = view.who();
     let (tenant, key) = (view.tenant(), service.settings.secret_key.clone());

@@ -5,7 +5,7 @@ use wholecall_record::schema::ADDED_LATER;
 use wholecall_store::{ChangeKind, kind};
 
 use super::openapi::{date_time, list_of, operation, reference, text};
-use crate::event;
+use crate::event_type::EventType;
 
 /// Whatever carries events carries any of these.
 pub(super) fn schemas() -> Map<String, Value> {
@@ -148,7 +148,7 @@ fn batch() -> Value {
 
 /// The requests that endpoints get.
 pub(super) fn webhooks() -> Map<String, Value> {
-    let of_type = event::types().map(|kind| (kind, schema_of(kind)));
+    let of_type = EventType::all().map(EventType::as_str).map(|kind| (kind, schema_of(kind)));
     let all = of_type.chain([("batch", "Batch")]);
     all.map(|(kind, schema)| (kind.to_owned(), json!({ "post": webhook(kind, schema) }))).collect()
 }
@@ -200,7 +200,7 @@ mod tests {
     fn every_type_of_event_has_its_shape() {
         let schemas = schemas();
         let webhooks = webhooks();
-        for kind in event::types() {
+        for kind in EventType::all().map(EventType::as_str) {
             let shape = &schemas[schema_of(kind)];
             assert!(shape["properties"]["type"]["enum"].as_array().unwrap().contains(&json!(kind)), "{kind}");
             assert!(webhooks.contains_key(kind), "{kind}");

@@ -53,7 +53,7 @@ pub(super) async fn one(
     let (refused, body) =
         read(view, move |view| view.rejected_body(number)).await?.ok_or_else(|| none(&id))?;
     let is_own = |account: &str| tenant.accounts.contains(account);
-    Ok(respond(rejected::describe_whole(&tenant.name, is_own, &refused, &body).to_string()))
+    Ok(respond(rejected::describe_with_body(&tenant.name, is_own, &refused, &body).to_string()))
 }
 
 /// Judges one of them again, now.

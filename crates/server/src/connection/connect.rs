@@ -13,7 +13,7 @@ use super::{
 use crate::{
     admin::{self, Added, AdminError},
     clock,
-    deliver::{SealError, SecretKey},
+    security::{SealError, SecretKey, connection_owner},
 };
 
 /// So many gaps are told of an account.
@@ -92,19 +92,10 @@ struct Sealed {
     jwt: String,
 }
 
-/// Where sealed credentials belong: they cannot be opened as those of another.
-pub(super) fn place(tenant: i64, account: &str) -> String {
-    format!("connection {tenant}/{account}")
-}
-
-/// Whether it is the key that an account's credentials are sealed with.
-pub(crate) fn opens(key: &SecretKey, connection: &ConnectedAccount) -> bool {
-    open(key, connection).is_ok()
-}
-
 /// The credentials of an account.
 pub(super) fn open(key: &SecretKey, connection: &ConnectedAccount) -> Result<Credentials, SealError> {
-    let text = key.open(&place(connection.tenant.number(), &connection.account), &connection.credentials)?;
+    let text = key
+        .open(&connection_owner(connection.tenant.number(), &connection.account), &connection.credentials)?;
     let Sealed { server, client_id, client_secret, jwt } =
         serde_json::from_slice(&text).map_err(|_| SealError::OtherKey)?;
     Ok(Credentials { server, client_id, client_secret, jwt })
@@ -159,7 +150,7 @@ pub fn connect(
         tenant: tenant.id,
         account: account.to_owned(),
         connected_ms: now,
-        credentials: seal(key, &place(tenant.id.number(), account), credentials)?,
+        credentials: seal(key, &connection_owner(tenant.id.number(), account), credentials)?,
         state: json!(State::default()).to_string(),
         heard_ms: now,
         directory: json!(Standing::default()).to_string(),

@@ -39,19 +39,19 @@ use self::{
     directory::{Reader, Standing},
     state::State,
 };
+pub(crate) use self::{
+    connect::statuses_of,
+    repair::{Asker, Asking},
+};
 pub use self::{
     connect::{Checked, ConnectError, Disconnected, Missing, check, connect, disconnect, statuses},
     state::Status,
 };
-pub(crate) use self::{
-    connect::{opens, statuses_of},
-    repair::{Asker, Asking},
-};
 use crate::{
     clock::{self, comparison::Comparison},
-    deliver::SecretKey,
     pipeline,
     receive::Signal,
+    security::SecretKey,
     tenants::Tenants,
 };
 
@@ -310,9 +310,7 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce(&Context) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     let context = context.clone();
-    tokio::task::spawn_blocking(move || work(&context))
-        .await
-        .unwrap_or_else(|panic| Err(StoreError::Failed(panic.to_string())))
+    crate::blocking::blocking(move || work(&context)).await
 }
 
 /// Reads what was kept of an account.

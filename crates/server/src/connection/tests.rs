@@ -19,7 +19,10 @@ use wholecall_simulator::Scenario;
 use wholecall_store::{Filter, Gap};
 
 use super::*;
-use crate::{Running, Settings, admin, deliver::SecretKey};
+use crate::{
+    Running, Settings, admin,
+    security::{SecretKey, connection_owner},
+};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -109,7 +112,7 @@ impl World {
             admin_key: None,
             public_url: None,
             secret_key: key.clone(),
-            judge: Default::default(),
+            egress_policy: Default::default(),
             proxies: Default::default(),
             connections: Default::default(),
             trusted_proxies: Vec::new(),
@@ -137,7 +140,7 @@ impl World {
         let connected = ConnectedAccount {
             tenant,
             connected_ms: now,
-            credentials: connect::seal(&key, &connect::place(tenant.number(), &account_id), credentials)
+            credentials: connect::seal(&key, &connection_owner(tenant.number(), &account_id), credentials)
                 .unwrap(),
             account: account_id,
             state: "{}".to_owned(),

@@ -1,4 +1,5 @@
-//! One request of a lane: sent, judged, and written down. A call's next event is sent only then.
+//! One request of an endpoint worker: sends events and stores the result. The next event of a call is sent only after
+//! that.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -6,50 +7,51 @@ use tokio::{task::JoinError, time::Instant};
 use wholecall_store::{Attempt, EventId, Outgoing, StoreError, Tried, Verdict};
 
 use super::{
-    Context, health::MAX_PAUSE_MS, on_the_way::Request, schedule::delay_ms, sender::Outcome, target::Target,
+    Context, delivery_target::DeliveryTarget, endpoint_health::MAX_PAUSE_MS, in_flight::RequestInFlight,
+    retry::retry_delay_ms, sender::Outcome,
 };
 
-/// How long an event waits that an endpoint refused because it had too much at once.
+/// Minimum delay before an event is sent again that an overloaded endpoint refused; jitter at most doubles it.
 const OVERLOAD_DELAY_MS: i64 = 1_000;
 
-/// So often that costs an event none of its attempts.
-const MAX_EXCUSES: u8 = 5;
+/// Maximum number of failures of an event that do not count as attempts of its schedule.
+const MAX_EXCUSED_FAILURES: u8 = 5;
 
-/// How soon the parts of a batch are tried that was refused as a whole.
-const PART_DELAY_MS: i64 = 1_000;
+/// Delay before the halves of a batch are sent after the batch was refused as a whole.
+const SPLIT_DELAY_MS: i64 = 1_000;
 
 /// Events that are sent in one request.
-pub(super) struct Sending {
+pub(super) struct AttemptRequest {
     pub(super) events: Vec<Outgoing>,
-    /// How often the store had rewritten things when they were read.
+    /// The store's number of rewrites when the events were read.
     pub(super) rewrites: u64,
-    pub(super) request: Request,
+    pub(super) in_flight: RequestInFlight,
     pub(super) mode: Mode,
 }
 
-/// What a failure of a request says.
+/// How a failure of a request is interpreted.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Mode {
-    /// It is only to see whether the endpoint is back: the events go on waiting as they did.
+    /// The request only tests whether the endpoint is available: a failure leaves the events' schedules unchanged.
     pub(super) is_probe: bool,
-    /// The endpoint is recovering and may have too much at once: the events keep their attempts.
+    /// The endpoint is recovering and may be overloaded: a failure does not count as an attempt.
     pub(super) is_excused: bool,
-    /// No other call fails, so that the fault is in one of the events.
+    /// No other call fails, so the cause is in one of the events.
     pub(super) is_alone: bool,
 }
 
-/// A request that is over, and what was written of it.
-pub(super) struct Finished {
+/// A completed attempt, after its result was stored.
+pub(super) struct CompletedAttempt {
     pub(super) events: Vec<Outgoing>,
     pub(super) outcome: Outcome,
     pub(super) sent_ms: i64,
-    /// When what failed is tried again; none: it is not.
+    /// When the events are retried; `None` if none of them is.
     pub(super) next_ms: Option<i64>,
     pub(super) mode: Mode,
 }
 
-impl Finished {
-    /// What the endpoint's health counts it under: all events of a batch fail together.
+impl CompletedAttempt {
+    /// The call that the endpoint's health counts the attempt under: all events of a batch fail together.
     pub(super) fn call(&self) -> String {
         let call = self.events.first().map(|event| match event.call_id.as_str() {
             "" => format!("{:?}", event.id),
@@ -59,20 +61,19 @@ impl Finished {
     }
 }
 
-/// How often events were excused, until they get through.
+/// Number of excused failures of each event until it is delivered.
 #[derive(Debug, Default)]
-pub(super) struct Excuses(HashMap<EventId, u8>);
+pub(super) struct ExcusedFailures(HashMap<EventId, u8>);
 
-impl Excuses {
-    /// Whether events may be excused once more.
+impl ExcusedFailures {
+    /// Whether another failure of these events may be excused.
     pub(super) fn are_left(&self, events: &[Outgoing]) -> bool {
-        events.iter().all(|event| self.0.get(&event.id).is_none_or(|count| *count < MAX_EXCUSES))
+        events.iter().all(|event| self.0.get(&event.id).is_none_or(|count| *count < MAX_EXCUSED_FAILURES))
     }
 
-    /// Counts a request that is over.
-    pub(super) fn count(&mut self, finished: &Finished) {
-        for event in &finished.events {
-            match (finished.next_ms, finished.mode.is_excused) {
+    pub(super) fn count(&mut self, completed: &CompletedAttempt) {
+        for event in &completed.events {
+            match (completed.next_ms, completed.mode.is_excused) {
                 (None, _) => drop(self.0.remove(&event.id)),
                 (Some(_), true) => *self.0.entry(event.id).or_default() += 1,
                 (Some(_), false) => {}
@@ -80,23 +81,26 @@ impl Excuses {
         }
     }
 
-    /// The endpoint is as it should be.
-    pub(super) fn forget(&mut self) {
+    /// Forgets all failures, once the endpoint has recovered.
+    pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 }
 
-pub(super) fn joined(done: Result<Result<Finished, StoreError>, JoinError>) -> Result<Finished, StoreError> {
+/// The result of a task that made an attempt; a panic becomes an error.
+pub(super) fn joined(
+    done: Result<Result<CompletedAttempt, StoreError>, JoinError>,
+) -> Result<CompletedAttempt, StoreError> {
     done.unwrap_or_else(|error| Err(StoreError::Failed(format!("a delivery ended by a panic: {error}"))))
 }
 
-/// Sends events in one request, and writes down what came of it.
+/// Sends events in one request and stores the result.
 pub(super) async fn attempt(
     context: Arc<Context>,
-    target: Arc<Target>,
-    sending: Sending,
-) -> Result<Finished, StoreError> {
-    let Sending { events, rewrites, request, mode } = sending;
+    target: Arc<DeliveryTarget>,
+    request: AttemptRequest,
+) -> Result<CompletedAttempt, StoreError> {
+    let AttemptRequest { events, rewrites, in_flight, mode } = request;
     let sent_ms = context.now_ms();
     let started = Instant::now();
     let post = target
@@ -104,7 +108,7 @@ pub(super) async fn attempt(
         .map_err(|error| StoreError::Damaged(format!("a record cannot be read: {error}")))?;
     let outcome = (context.post)(post).await;
     let duration_ms = started.elapsed().as_millis() as i64;
-    // By the clock as it is now: it may have been set meanwhile.
+    // Read again: the clock may have been set during the request.
     let now_ms = context.now_ms();
     if let Some(ahead_ms) = outcome.ahead_ms {
         let (tenant, host) = (target.endpoint.tenant, target.host());
@@ -117,10 +121,10 @@ pub(super) async fn attempt(
         problem: outcome.problem.clone(),
         answer: outcome.answer.clone(),
     };
-    let mut tried = judge(&events, &outcome, mode, now_ms);
-    let (written, next_ms) = request.arrived(|is_wanted_again| {
+    let mut tried = assess(&events, &outcome, mode, now_ms);
+    let (written, next_ms) = in_flight.complete(|is_redelivery_requested| {
         for Tried { event, verdict } in &mut tried {
-            if is_wanted_again(event.id) {
+            if is_redelivery_requested(event.id) {
                 *verdict = Verdict::Again { next_ms: now_ms, step: 0 };
             }
         }
@@ -133,27 +137,27 @@ pub(super) async fn attempt(
         Ok::<_, StoreError>((written, next_ms))
     })?;
     written.await.map_err(|_| StoreError::Closed)??;
-    Ok(Finished { events, outcome, sent_ms, next_ms, mode })
+    Ok(CompletedAttempt { events, outcome, sent_ms, next_ms, mode })
 }
 
-/// What is to become of events after an attempt. What was tried together is due together, but for a batch that is
-/// refused for what is in it: its halves are tried each by itself, until the event at fault is alone.
-fn judge(events: &[Outgoing], outcome: &Outcome, mode: Mode, now_ms: i64) -> Vec<Tried> {
+/// Decides what happens to events after an attempt. Events that were sent together are retried together, except after a
+/// batch was refused for its content: then each half is sent by itself, until the event at fault is alone.
+fn assess(events: &[Outgoing], outcome: &Outcome, mode: Mode, now_ms: i64) -> Vec<Tried> {
     let jitter = fastrand::f64();
-    let is_tried_before = events.iter().all(|event| event.step > 0);
-    let is_batch_at_fault = outcome.is_events_fault() || (mode.is_alone && is_tried_before);
-    let is_parted = events.len() > 1 && !outcome.is_delivered() && !mode.is_probe && is_batch_at_fault;
-    let judged = |(place, event): (usize, &Outgoing)| {
-        let verdict = match is_parted {
+    let is_retry = events.iter().all(|event| event.step > 0);
+    let is_batch_at_fault = outcome.is_events_fault() || (mode.is_alone && is_retry);
+    let is_split = events.len() > 1 && !outcome.is_delivered() && !mode.is_probe && is_batch_at_fault;
+    let assessed = |(index, event): (usize, &Outgoing)| {
+        let verdict = match is_split {
             true => {
-                let part = i64::from(place >= events.len() / 2);
-                Verdict::Again { next_ms: now_ms + PART_DELAY_MS + part, step: event.step }
+                let half = i64::from(index >= events.len() / 2);
+                Verdict::Again { next_ms: now_ms + SPLIT_DELAY_MS + half, step: event.step }
             }
             false => verdict(outcome, event.step, now_ms, jitter, mode),
         };
         Tried { event: event.clone(), verdict }
     };
-    events.iter().enumerate().map(judged).collect()
+    events.iter().enumerate().map(assessed).collect()
 }
 
 fn verdict(outcome: &Outcome, step: u32, now_ms: i64, jitter: f64, mode: Mode) -> Verdict {
@@ -163,13 +167,13 @@ fn verdict(outcome: &Outcome, step: u32, now_ms: i64, jitter: f64, mode: Mode) -
     if mode.is_probe {
         return Verdict::Unchanged;
     }
-    let wish_ms = outcome.retry_after_ms.unwrap_or(0).min(MAX_PAUSE_MS);
+    let requested_ms = outcome.retry_after_ms.unwrap_or(0).min(MAX_PAUSE_MS);
     if mode.is_excused && !outcome.is_events_fault() {
         let delay_ms = OVERLOAD_DELAY_MS + (jitter * OVERLOAD_DELAY_MS as f64) as i64;
-        return Verdict::Again { next_ms: now_ms + delay_ms.max(wish_ms), step };
+        return Verdict::Again { next_ms: now_ms + delay_ms.max(requested_ms), step };
     }
-    match delay_ms(step + 1, jitter) {
-        Some(delay_ms) => Verdict::Again { next_ms: now_ms + delay_ms.max(wish_ms), step: step + 1 },
+    match retry_delay_ms(step + 1, jitter) {
+        Some(delay_ms) => Verdict::Again { next_ms: now_ms + delay_ms.max(requested_ms), step: step + 1 },
         None => Verdict::Exhausted,
     }
 }

@@ -1,17 +1,17 @@
-//! What a request to a receiver says: one event, or several in a batch, known by one id.
+//! The body and id of a request: one event, or several in a batch.
 
 use sha2::{Digest, Sha256};
 use wholecall_record::Time;
 
-/// What a batch is longer at most than the events in it and a comma for each.
-pub(crate) const FRAME_BYTES: usize = 80;
+/// Maximum number of bytes that a batch has besides its events and a comma for each.
+pub(crate) const BATCH_OVERHEAD_BYTES: usize = 80;
 
-/// Several events in one message, in order.
+/// The body of a batch: its events in order.
 pub(crate) fn batch(events: &[String], now: Time) -> String {
     format!(r#"{{"type":"batch","timestamp":"{now}","data":[{}]}}"#, events.join(","))
 }
 
-/// What a message is known by: the event's id, or one of the ids of all events in it.
+/// The id of a message: the event's id, or a hash of the ids of all events in a batch.
 pub(crate) fn id(events: &[String]) -> String {
     match events {
         [event] => event.clone(),
@@ -31,11 +31,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_has_its_events_as_they_are_and_is_known_by_all_of_them() {
+    fn a_batch_contains_its_events_unchanged_and_its_id_depends_on_all_of_them() {
         let events = [json!({ "id": "msg_9" }), json!({ "id": "msg_10" })];
         let texts = events.each_ref().map(Value::to_string);
         let text = batch(&texts, Time::from_millis(253_402_214_400_000));
-        assert!(text.len() <= texts.iter().map(|text| text.len() + 1).sum::<usize>() + FRAME_BYTES);
+        assert!(text.len() <= texts.iter().map(|text| text.len() + 1).sum::<usize>() + BATCH_OVERHEAD_BYTES);
         let batch: Value = serde_json::from_str(&batch(&texts, Time::from_millis(0))).unwrap();
         assert_eq!((&batch["type"], &batch["data"]), (&json!("batch"), &json!(events)));
         let both = ["msg_9", "msg_10"].map(str::to_owned);

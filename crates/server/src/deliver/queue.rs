@@ -1,20 +1,20 @@
-//! What is at hand for one endpoint, and which of it may be sent: events of one call one after the other, of
-//! different calls side by side.
+//! The events of one endpoint that are in memory, and the order in which they are sent: events of one call one after the
+//! other, events of different calls in parallel.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use wholecall_store::{EventId, Outgoing, Position};
 
-/// Live versions of one call are sent so far apart at least.
-const LIVE_EVERY_MS: i64 = 1_000;
+/// Minimum interval between live versions of one call.
+const MIN_LIVE_INTERVAL_MS: i64 = 1_000;
 
-/// Events that wait for their turn, and those that are on their way.
+/// Events that are waiting to be sent, and those in flight.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     waiting: BTreeMap<EventId, Outgoing>,
-    /// Of which calls something is on its way.
-    busy: HashSet<String>,
-    on_the_way: HashSet<EventId>,
+    /// Calls with an event in flight.
+    busy_calls: HashSet<String>,
+    in_flight: HashSet<EventId>,
     /// When the last live version of a call was sent.
     live_sent_ms: HashMap<String, i64>,
 }
@@ -24,38 +24,38 @@ impl Queue {
         self.waiting.len()
     }
 
-    /// Whether anything waits that was never sent.
+    /// Whether an event is waiting that was never sent.
     pub(crate) fn has_new(&self) -> bool {
         self.waiting.values().any(|event| !event.is_held())
     }
 
-    /// Whether an event is at hand already.
-    pub(crate) fn has(&self, id: EventId) -> bool {
-        self.waiting.contains_key(&id) || self.is_on_the_way(id)
+    /// Whether an event is waiting or in flight.
+    pub(crate) fn contains(&self, id: EventId) -> bool {
+        self.waiting.contains_key(&id) || self.is_in_flight(id)
     }
 
-    /// Whether an event was sent and not finished yet.
-    pub(crate) fn is_on_the_way(&self, id: EventId) -> bool {
-        self.on_the_way.contains(&id)
+    /// Whether an event is in flight.
+    pub(crate) fn is_in_flight(&self, id: EventId) -> bool {
+        self.in_flight.contains(&id)
     }
 
-    /// Forgets what waits: it is to be read again.
-    pub(crate) fn forget_waiting(&mut self) {
+    /// Removes all waiting events, which the caller then reads again.
+    pub(crate) fn clear_waiting(&mut self) {
         self.waiting.clear();
     }
 
-    /// The first change that is at hand: what comes before it in the feed is dealt with.
-    pub(crate) fn oldest(&self) -> Option<Position> {
+    /// The oldest change in memory; `None` if there is none. All changes before it in the feed are processed.
+    pub(crate) fn oldest_change(&self) -> Option<Position> {
         let waiting = self.waiting.values().filter(|event| !event.is_held()).map(|event| event.id);
-        waiting.chain(self.on_the_way.iter().copied()).filter_map(EventId::cursor).min()
+        waiting.chain(self.in_flight.iter().copied()).filter_map(EventId::cursor).min()
     }
 
-    /// The clock was set.
+    /// Follows a clock that was set by `by_ms`.
     pub(crate) fn shift(&mut self, by_ms: i64) {
         self.live_sent_ms.values_mut().for_each(|sent_ms| *sent_ms += by_ms);
     }
 
-    /// Adds an event. A live version that still waits gives way to a later version.
+    /// Adds an event. It replaces waiting live versions of its call, unless they are in the store's queue.
     pub(crate) fn push(&mut self, event: Outgoing) {
         if event.version > 0 {
             let is_outdated = |other: &Outgoing| {
@@ -66,28 +66,29 @@ impl Queue {
         self.waiting.insert(event.id, event);
     }
 
-    /// Takes up to so many events that may be sent now, in order, and marks them as on their way. What was tried
-    /// together is due together and goes together again, with nothing else.
+    /// Takes at most `limit` events that may be sent now, in order, and marks them as in flight. Events that were sent
+    /// together have the same due time and are sent together again, without others.
     pub(crate) fn take(
         &mut self,
         limit: usize,
         now_ms: i64,
-        may_go: impl Fn(&Outgoing) -> bool,
+        may_send: impl Fn(&Outgoing) -> bool,
     ) -> Vec<Outgoing> {
-        let mut behind: HashSet<&str> = HashSet::new();
+        let mut calls_before: HashSet<&str> = HashSet::new();
         let mut ready = Vec::new();
         let mut due_ms = None;
         for (id, event) in &self.waiting {
             if ready.len() == limit {
                 break;
             }
-            let is_free = event.calls().all(|call| !self.busy.contains(call) && !behind.contains(call));
-            let goes_along = due_ms.is_none_or(|due_ms| due_ms == event.due_ms);
-            if is_free && goes_along && may_go(event) && self.live_due_ms(event) <= now_ms {
+            let is_free =
+                event.calls().all(|call| !self.busy_calls.contains(call) && !calls_before.contains(call));
+            let is_same_batch = due_ms.is_none_or(|due_ms| due_ms == event.due_ms);
+            if is_free && is_same_batch && may_send(event) && self.live_due_ms(event) <= now_ms {
                 due_ms = Some(event.due_ms);
                 ready.push(*id);
             }
-            behind.extend(event.calls());
+            calls_before.extend(event.calls());
         }
         ready.into_iter().filter_map(|id| self.send(id, now_ms)).collect()
     }
@@ -96,36 +97,36 @@ impl Queue {
         let event = self.waiting.remove(&id)?;
         self.start(&event);
         if event.is_live_version() {
-            self.live_sent_ms.retain(|_, sent| now_ms - *sent < LIVE_EVERY_MS);
+            self.live_sent_ms.retain(|_, sent| now_ms - *sent < MIN_LIVE_INTERVAL_MS);
             self.live_sent_ms.insert(event.call_id.clone(), now_ms);
         }
         Some(event)
     }
 
-    /// Marks an event as on its way.
+    /// Marks an event as in flight.
     pub(crate) fn start(&mut self, event: &Outgoing) {
-        self.busy.extend(event.calls().map(str::to_owned));
-        self.on_the_way.insert(event.id);
+        self.busy_calls.extend(event.calls().map(str::to_owned));
+        self.in_flight.insert(event.id);
     }
 
-    /// Whether something of an event's calls is on its way.
+    /// Whether an event of one of these calls is in flight.
     pub(crate) fn is_busy(&self, event: &Outgoing) -> bool {
-        event.calls().any(|call| self.busy.contains(call))
+        event.calls().any(|call| self.busy_calls.contains(call))
     }
 
-    /// An event is no longer on its way.
-    pub(crate) fn finished(&mut self, event: &Outgoing) {
+    /// Marks an event as no longer in flight.
+    pub(crate) fn finish(&mut self, event: &Outgoing) {
         for call in event.calls() {
-            self.busy.remove(call);
+            self.busy_calls.remove(call);
         }
-        self.on_the_way.remove(&event.id);
+        self.in_flight.remove(&event.id);
     }
 
-    /// Takes out what waits and is of the same calls as an event.
+    /// Removes and returns the waiting events that have to be sent after an event.
     pub(crate) fn take_followers(&mut self, event: &Outgoing) -> Vec<Outgoing> {
         let mut calls: HashSet<String> = event.calls().map(str::to_owned).collect();
         let mut followers = Vec::new();
-        // In order: what follows a merging follows what the merging follows.
+        // In order: an event that follows a merge also follows what the merge follows.
         let ids: Vec<EventId> = self.waiting.keys().copied().collect();
         for id in ids {
             let follows = self.waiting[&id].calls().any(|call| calls.contains(call));
@@ -137,14 +138,14 @@ impl Queue {
         followers
     }
 
-    /// When the first live version that waits only for its second is due.
+    /// When the next live version is due that waits only for the minimum interval; `None` if none does.
     pub(crate) fn next_live_ms(&self, now_ms: i64) -> Option<i64> {
         self.waiting.values().map(|event| self.live_due_ms(event)).filter(|due| *due > now_ms).min()
     }
 
     fn live_due_ms(&self, event: &Outgoing) -> i64 {
         let sent = self.live_sent_ms.get(&event.call_id).filter(|_| event.is_live_version());
-        sent.map_or(0, |sent| sent + LIVE_EVERY_MS)
+        sent.map_or(0, |sent| sent + MIN_LIVE_INTERVAL_MS)
     }
 }
 
@@ -179,20 +180,20 @@ mod tests {
     }
 
     #[test]
-    fn events_of_one_call_go_one_after_the_other() {
+    fn events_of_one_call_are_sent_one_after_the_other() {
         let events = [event(1, "a", "started"), event(2, "b", "started"), event(3, "a", "completed")];
         let mut queue = queue(events);
         let first = queue.take(10, 0, |_| true);
         assert_eq!(ids(&first), [1, 2]);
         assert!(queue.take(10, 0, |_| true).is_empty());
-        queue.finished(&first[1]);
-        assert!(queue.take(10, 0, |_| true).is_empty(), "it is not that call's turn");
-        queue.finished(&first[0]);
+        queue.finish(&first[1]);
+        assert!(queue.take(10, 0, |_| true).is_empty(), "the first event of the call is still in flight");
+        queue.finish(&first[0]);
         assert_eq!(ids(&queue.take(10, 0, |_| true)), [3]);
     }
 
     #[test]
-    fn what_may_not_go_holds_up_its_call_only() {
+    fn an_event_that_may_not_be_sent_delays_only_its_own_call() {
         let events = [event(1, "a", "started"), event(2, "a", "completed"), event(3, "b", "started")];
         let mut queue = queue(events);
         let taken = queue.take(10, 0, |event| event.id != EventId::of_change(Position(1)));
@@ -200,24 +201,23 @@ mod tests {
     }
 
     #[test]
-    fn a_merging_comes_after_the_one_call_and_before_the_other() {
-        let merging = Outgoing { into_id: Some("b".to_owned()), ..event(3, "a", "merged") };
-        let events =
-            [event(1, "a", "started"), event(2, "b", "started"), merging, event(4, "b", "completed")];
+    fn a_merge_is_sent_after_earlier_events_of_both_calls_and_before_later_ones() {
+        let merge = Outgoing { into_id: Some("b".to_owned()), ..event(3, "a", "merged") };
+        let events = [event(1, "a", "started"), event(2, "b", "started"), merge, event(4, "b", "completed")];
         let mut queue = queue(events);
         let first = queue.take(10, 0, |_| true);
         assert_eq!(ids(&first), [1, 2]);
-        queue.finished(&first[1]);
+        queue.finish(&first[1]);
         assert!(queue.take(10, 0, |_| true).is_empty());
-        queue.finished(&first[0]);
-        let merging = queue.take(10, 0, |_| true);
-        assert_eq!(ids(&merging), [3]);
-        let followers = queue.take_followers(&merging[0]);
+        queue.finish(&first[0]);
+        let merge = queue.take(10, 0, |_| true);
+        assert_eq!(ids(&merge), [3]);
+        let followers = queue.take_followers(&merge[0]);
         assert_eq!(ids(&followers), [4]);
     }
 
     #[test]
-    fn an_event_of_many_calls_waits_for_what_is_on_its_way_of_any() {
+    fn an_event_that_lists_many_calls_waits_for_events_in_flight_of_each() {
         let erased = Outgoing {
             listed: vec!["a".to_owned(), "b".to_owned()],
             call_id: String::new(),
@@ -230,33 +230,33 @@ mod tests {
         let first = queue.take(10, 0, |_| true);
         assert_eq!(ids(&first), [1, 2]);
         assert!(queue.take(10, 0, |_| true).is_empty());
-        queue.finished(&first[0]);
+        queue.finish(&first[0]);
         let second = queue.take(10, 0, |_| true);
         assert_eq!(ids(&second), [3]);
         assert!(queue.take(10, 0, |_| true).is_empty());
-        queue.finished(&second[0]);
+        queue.finish(&second[0]);
         assert_eq!(ids(&queue.take(10, 0, |_| true)), [4]);
     }
 
     #[test]
-    fn live_versions_are_sent_once_a_second_and_the_last_of_them() {
+    fn the_latest_live_version_is_sent_once_a_second() {
         let mut queue = queue([event(1, "a", "updated")]);
         let first = queue.take(10, 5_000, |_| true);
         queue.push(event(2, "a", "updated"));
         queue.push(event(3, "a", "updated"));
-        queue.finished(&first[0]);
+        queue.finish(&first[0]);
         assert!(queue.take(10, 5_999, |_| true).is_empty());
         assert_eq!(queue.next_live_ms(5_999), Some(6_000));
         let second = queue.take(10, 6_000, |_| true);
         assert_eq!(ids(&second), [3]);
-        queue.finished(&second[0]);
+        queue.finish(&second[0]);
         queue.push(event(4, "a", "updated"));
         queue.push(event(5, "a", "completed"));
-        assert_eq!(ids(&queue.take(10, 6_001, |_| true)), [5], "the end does not wait");
+        assert_eq!(ids(&queue.take(10, 6_001, |_| true)), [5], "a completed version does not wait");
     }
 
     #[test]
-    fn what_was_tried_together_goes_together_again_and_with_nothing_else() {
+    fn events_that_were_sent_together_are_retried_together_without_others() {
         let due = |number, call, due_ms| Outgoing { due_ms, ..event(number, call, "completed") };
         let events = [
             due(1, "a", Some(7)),

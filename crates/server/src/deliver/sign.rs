@@ -1,4 +1,4 @@
-//! Signatures as Standard Webhooks 1.0 has them: `v1` by a shared secret, `v1a` by a key pair.
+//! Signatures of Standard Webhooks 1.0: `v1` with a shared secret, `v1a` with a key pair.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ring::{
@@ -8,16 +8,16 @@ use ring::{
 use serde::{Deserialize, Serialize};
 use wholecall_store::Signing;
 
-const SHARED: &str = "whsec_";
-const PRIVATE: &str = "whsk_";
-const PUBLIC: &str = "whpk_";
+const SHARED_PREFIX: &str = "whsec_";
+const PRIVATE_PREFIX: &str = "whsk_";
+const PUBLIC_PREFIX: &str = "whpk_";
 
-/// A secret of an endpoint, as its text; it says by its beginning how it signs.
+/// A signing secret of an endpoint, as text. Its prefix names the kind of signature.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EndpointSecret {
     text: String,
-    /// Until when it signs, milliseconds since 1970; none: until it is followed by another.
+    /// When it stops signing, in milliseconds since 1970; `None` until it is rotated.
     pub(crate) until_ms: Option<i64>,
 }
 
@@ -26,27 +26,29 @@ impl EndpointSecret {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes)?;
         let prefix = match signing {
-            Signing::Hmac => SHARED,
-            Signing::Ed25519 => PRIVATE,
+            Signing::Hmac => SHARED_PREFIX,
+            Signing::Ed25519 => PRIVATE_PREFIX,
         };
         Ok(Self { text: format!("{prefix}{}", STANDARD.encode(bytes)), until_ms: None })
     }
 
-    /// One that somebody gave: `whsec_` and 24 to 64 bytes in base64.
+    /// A secret that the tenant supplied: `whsec_` and 24 to 64 bytes in base64; `None` if it is not of that form.
     pub(crate) fn given(text: &str) -> Option<Self> {
-        let bytes = STANDARD.decode(text.strip_prefix(SHARED)?).ok()?;
+        let bytes = STANDARD.decode(text.strip_prefix(SHARED_PREFIX)?).ok()?;
         (24..=64).contains(&bytes.len()).then(|| Self { text: text.to_owned(), until_ms: None })
     }
 
     pub(crate) fn signing(&self) -> Signing {
-        if self.text.starts_with(PRIVATE) { Signing::Ed25519 } else { Signing::Hmac }
+        if self.text.starts_with(PRIVATE_PREFIX) { Signing::Ed25519 } else { Signing::Hmac }
     }
 
-    /// What a receiver verifies with: the shared secret, or the public key.
+    /// What a receiver verifies signatures with: the shared secret, or the public key.
     pub(crate) fn for_receiver(&self) -> Option<String> {
         match Key::of(self)? {
             Key::Shared(_) => Some(self.text.clone()),
-            Key::Pair(pair) => Some(format!("{PUBLIC}{}", STANDARD.encode(pair.public_key().as_ref()))),
+            Key::Pair(pair) => {
+                Some(format!("{PUBLIC_PREFIX}{}", STANDARD.encode(pair.public_key().as_ref())))
+            }
         }
     }
 }
@@ -58,10 +60,10 @@ enum Key {
 
 impl Key {
     fn of(secret: &EndpointSecret) -> Option<Self> {
-        if let Some(text) = secret.text.strip_prefix(SHARED) {
+        if let Some(text) = secret.text.strip_prefix(SHARED_PREFIX) {
             return Some(Self::Shared(hmac::Key::new(hmac::HMAC_SHA256, &STANDARD.decode(text).ok()?)));
         }
-        let seed = STANDARD.decode(secret.text.strip_prefix(PRIVATE)?).ok()?;
+        let seed = STANDARD.decode(secret.text.strip_prefix(PRIVATE_PREFIX)?).ok()?;
         Ed25519KeyPair::from_seed_unchecked(&seed).ok().map(Self::Pair)
     }
 
@@ -73,7 +75,7 @@ impl Key {
     }
 }
 
-/// Signs with all secrets of an endpoint that are in force: while one is followed by another, with both.
+/// Signs with all active secrets of an endpoint: during a rotation, with the old one and the new one.
 pub(crate) struct Signer {
     keys: Vec<(Key, Option<i64>)>,
 }
@@ -88,8 +90,8 @@ impl Signer {
     pub(crate) fn sign(&self, id: &str, seconds: i64, body: &[u8], now_ms: i64) -> String {
         let mut signed = format!("{id}.{seconds}.").into_bytes();
         signed.extend_from_slice(body);
-        let in_force = self.keys.iter().filter(|(_, until)| until.is_none_or(|until| now_ms < until));
-        in_force.map(|(key, _)| key.sign(&signed)).collect::<Vec<_>>().join(" ")
+        let active = self.keys.iter().filter(|(_, until)| until.is_none_or(|until| now_ms < until));
+        active.map(|(key, _)| key.sign(&signed)).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -101,7 +103,7 @@ mod tests {
 
     /// The example of the Standard Webhooks specification's libraries.
     #[test]
-    fn the_known_example_is_signed_as_everybody_signs_it() {
+    fn the_specification_s_example_has_the_expected_signature() {
         let secret = EndpointSecret::given("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         let signature = Signer::new(&[secret]).sign(
             "msg_p5jXN8AQM9LWM0D4loKWxJek",
@@ -113,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_pair_is_verified_by_its_public_half() {
+    fn a_signature_of_a_key_pair_is_verified_with_its_public_key() {
         let secret = EndpointSecret::generate(Signing::Ed25519).unwrap();
         let public = secret.for_receiver().unwrap();
         let public = STANDARD.decode(public.strip_prefix("whpk_").unwrap()).unwrap();
@@ -123,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn while_a_secret_is_followed_by_another_both_sign() {
+    fn both_secrets_sign_during_a_rotation() {
         let mut old = EndpointSecret::generate(Signing::Hmac).unwrap();
         old.until_ms = Some(1_000);
         let new = EndpointSecret::generate(Signing::Hmac).unwrap();

@@ -6,7 +6,7 @@ use wholecall_store::{Arrival, Filter, TenantSettings};
 use super::*;
 use crate::{
     admin,
-    clock::simulated::{BEGIN_MS, Hand, offsets},
+    clock::simulated::{BEGIN_MS, ClockControl, offsets},
 };
 
 /// When a call is closed that has fallen silent.
@@ -20,7 +20,7 @@ const PASSING_MS: i64 = 25_000;
 
 /// A pipeline whose time is that of a simulated clock.
 struct Simulation {
-    hand: Hand,
+    hand: ClockControl,
     clock: Clock,
     store: Store,
     tenant: TenantId,
@@ -37,7 +37,7 @@ impl Simulation {
         let settings =
             TenantSettings { settle_ms: Some(SETTLE_MS), gap_settle_ms: Some(SETTLE_MS), ..found.settings };
         store.set_tenant_settings(found.id, settings).unwrap();
-        let hand = Hand::default();
+        let hand = ClockControl::default();
         let clock = hand.clock();
         let pipeline = pipeline(&store, &clock);
         Self { hand, clock, store, tenant: found.id, pipeline, _folder: folder }

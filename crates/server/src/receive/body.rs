@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::{
     metrics::Outcome,
-    unpack::{Encoding, Unreadable, unpack},
+    unpack::{Encoding, UnpackError, unpack},
 };
 
 /// RingCentral's notifications have a few KB.
@@ -66,11 +66,11 @@ where
         return Ok(packed);
     }
     unpack(encoding, &packed, MAX_BODY_BYTES).map_err(|problem| match problem {
-        Unreadable::TooLong(beginning) => {
+        UnpackError::TooLong(beginning) => {
             let reason = format!("the body unpacks to more than {MAX_BODY_BYTES} bytes");
             unread(Outcome::TooLong, reason, &beginning)
         }
-        Unreadable::Damaged(problem) => {
+        UnpackError::Damaged(problem) => {
             unread(Outcome::Packed, format!("the body cannot be unpacked: {problem}"), &packed)
         }
     })

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use wholecall_server::{
     ConnectionLimits, Running, Settings, admin,
-    deliver::{Judge, SecretKey},
+    security::{EgressPolicy, SecretKey},
 };
 use wholecall_simulator::{Company, Told, Traffic};
 use wholecall_store::{Arrival, Filter, Store, Tenant, TenantId, TenantSettings};
@@ -181,14 +181,14 @@ fn run(store: &Store) -> (Runtime, Running) {
     let listen = "127.0.0.1:0".parse().unwrap();
     let secret_key = SecretKey::of_folder(store.path().parent().unwrap()).unwrap();
     // Receivers are on this machine.
-    let judge = Judge { allow_all: true, ..Judge::default() };
+    let egress_policy = EgressPolicy { allow_all: true, ..EgressPolicy::default() };
     let settings = Settings {
         listen,
         tls: None,
         admin_key: None,
         public_url: None,
         secret_key,
-        judge,
+        egress_policy,
         proxies: Default::default(),
         connections: ConnectionLimits { all: 200, unproven: 100, unproven_per_address: 50 },
         trusted_proxies: Vec::new(),

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use serde_json::{Value, json};
 use wholecall_ringcentral::Credentials;
-use wholecall_server::{connection, deliver::SecretKey};
+use wholecall_server::{connection, security::SecretKey};
 use wholecall_store::{Store, Who};
 
 use crate::{

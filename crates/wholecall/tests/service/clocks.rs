@@ -103,7 +103,7 @@ fn a_clock_that_differs_from_ringcentral_s_raises_an_alarm_until_it_is_right() {
     assert!(clock.is_some_and(|clock| clock["offsetMs"].as_i64().unwrap().abs() < 10_000));
     assert!(!health_page(&operated.client(), ADMIN_KEY).contains("this machine"));
     assert_eq!(
-        (operated.logged("ahead of RingCentral's"), operated.logged("the clock is right again")),
+        (operated.logged("ahead of RingCentral's"), operated.logged("the clock is correct again")),
         (1, 1)
     );
     operated.server.stop();
@@ -139,7 +139,7 @@ fn receivers_raise_an_alarm_together_and_one_with_a_wrong_clock_never_does() {
     assert!(clock["offsetMs"].as_i64().unwrap() > 20 * 365 * 86_400_000, "{clock}");
     assert_eq!(operated.metric("RingCentral"), None);
     assert!(operated.metric("Receivers").is_some());
-    assert_eq!(operated.logged("the clocks of those who receive webhooks"), 1);
+    assert_eq!(operated.logged("the clocks of webhook receivers"), 1);
     operated.server.stop();
 }
 

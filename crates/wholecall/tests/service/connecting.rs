@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use wholecall_fake_ringcentral::{Config, Fake};
 use wholecall_ringcentral::{Credentials, Http};
-use wholecall_server::{connection, deliver::SecretKey};
+use wholecall_server::{connection, security::SecretKey};
 use wholecall_store::Store;
 
 use crate::harness::{Client, Installation, PROGRAM, SOON, Server, Tenant, eventually};

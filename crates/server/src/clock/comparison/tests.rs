@@ -6,7 +6,7 @@ use super::*;
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// Two tenants: their numbers are given by a store.
+/// Two tenants, created in a store.
 fn tenants() -> [TenantId; 2] {
     static TENANTS: LazyLock<[TenantId; 2]> = LazyLock::new(add_tenants);
     *TENANTS
@@ -21,8 +21,8 @@ fn add_tenants() -> [TenantId; 2] {
     })
 }
 
-fn at(second: u64) -> Moment {
-    Moment { elapsed: Duration::from_secs(second), times_set: 0 }
+fn at(second: u64) -> MonotonicStamp {
+    MonotonicStamp { elapsed: Duration::from_secs(second), times_set: 0 }
 }
 
 fn ringcentral() -> Source {
@@ -30,7 +30,7 @@ fn ringcentral() -> Source {
 }
 
 #[test]
-fn ringcentral_s_clock_counts_by_itself() {
+fn ringcentral_s_clock_alone_raises_an_alarm() {
     for (offset_ms, is_alarm) in
         [(60_000, false), (61_000, true), (-60_000, false), (-61_000, true), (0, false)]
     {
@@ -38,58 +38,58 @@ fn ringcentral_s_clock_counts_by_itself() {
         comparison.answered(ringcentral(), offset_ms, at(1));
         assert_eq!(
             comparison.last(),
-            Some(Compared { offset_ms, with: Others::RingCentral, is_alarm }),
+            Some(ComparisonResult { offset_ms, with: ReferenceClock::RingCentral, is_alarm }),
             "{offset_ms}"
         );
     }
 }
 
 #[test]
-fn an_alarm_says_what_to_do_and_ends_by_evidence_only() {
+fn an_alarm_names_the_solution_and_ends_only_on_evidence() {
     let comparison = Comparison::default();
     comparison.answered(ringcentral(), HOUR_MS, at(1));
     let problem = comparison.last().unwrap().problem().unwrap();
     assert!(problem.contains("ahead of RingCentral's") && problem.contains("set-ntp"), "{problem}");
     comparison.answered(Source::Receiver(tenants()[0], "a.example".to_owned()), 0, at(9_999));
-    assert!(comparison.last().unwrap().is_alarm, "one receiver is no evidence, and silence is none");
+    assert!(comparison.last().unwrap().is_alarm, "one receiver and the lack of answers are no evidence");
     comparison.answered(ringcentral(), 58_000, at(20_000));
-    assert!(comparison.last().unwrap().is_alarm, "it does not begin and end with each answer");
+    assert!(comparison.last().unwrap().is_alarm, "it does not start and end with each answer");
     comparison.answered(ringcentral(), 1_000, at(20_010));
     assert_eq!(comparison.last().unwrap().problem(), None);
 }
 
 #[test]
-fn what_was_compared_before_the_clock_was_set_says_nothing() {
+fn answers_before_the_clock_was_set_do_not_count() {
     let (comparison, tenant) = (Comparison::default(), tenants()[0]);
     let receiver = |name: &str| Source::Receiver(tenant, name.to_owned());
     for name in ["a", "b", "c"] {
         comparison.answered(receiver(name), HOUR_MS, at(1));
     }
     assert!(comparison.last().unwrap().is_alarm);
-    let set = Moment { times_set: 1, ..at(2) };
+    let set = MonotonicStamp { times_set: 1, ..at(2) };
     for name in ["a", "b"] {
         comparison.answered(receiver(name), 0, set);
         assert!(comparison.last().unwrap().is_alarm);
     }
     comparison.answered(receiver("c"), 0, set);
-    assert!(!comparison.last().unwrap().is_alarm, "now three say that it is right");
+    assert!(!comparison.last().unwrap().is_alarm, "three receivers agree that it is correct");
 }
 
 #[test]
-fn receivers_at_one_place_are_one() {
-    assert_eq!(place("Hooks.Acme.example."), "acme.example");
+fn receivers_of_one_domain_count_as_one() {
+    assert_eq!(domain("Hooks.Acme.example."), "acme.example");
     for (host, expected) in [("localhost", "localhost"), ("127.0.0.1", "127.0.0.1"), ("[::1]", "::1")] {
-        assert_eq!(place(host), expected);
+        assert_eq!(domain(host), expected);
     }
     let (comparison, tenant) = (Comparison::default(), tenants()[0]);
     for host in ["a.acme.example", "b.acme.example", "c.acme.example", "acme.example"] {
-        comparison.answered(Source::Receiver(tenant, place(host)), HOUR_MS, at(1));
+        comparison.answered(Source::Receiver(tenant, domain(host)), HOUR_MS, at(1));
     }
     assert_eq!(comparison.last(), None);
 }
 
 #[test]
-fn what_is_remembered_is_bounded_and_no_tenant_pushes_out_another() {
+fn remembered_answers_are_limited_and_no_tenant_displaces_another() {
     let comparison = Comparison::default();
     let [many, few] = tenants();
     for name in ["x", "y", "z"] {
@@ -103,13 +103,13 @@ fn what_is_remembered_is_bounded_and_no_tenant_pushes_out_another() {
     assert!(state.answers.len() <= MAX_SOURCES);
     let of_many =
         state.answers.keys().filter(|source| matches!(source, Source::Receiver(of, _) if *of == many));
-    assert!(of_many.count() <= MAX_OF_A_TENANT);
+    assert!(of_many.count() <= MAX_RECEIVERS_PER_TENANT);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever a minority of receivers says, there is no alarm; and the majority is believed.
+    /// A minority of receivers never raises an alarm, and a majority decides.
     #[test]
     fn a_minority_of_receivers_never_decides(
         right in 3_usize..6,

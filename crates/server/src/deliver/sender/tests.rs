@@ -1,4 +1,4 @@
-//! What an answer asks for, and names that mean something else at every look, with real sockets.
+//! `Retry-After`, and names that resolve differently each time, with real sockets.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -13,25 +13,25 @@ use tokio::{
     net::TcpListener,
 };
 
-use super::{super::connect::Resolved, *};
+use super::{super::connector::Resolved, *};
 
 #[test]
-fn how_long_an_answer_asks_to_be_left_alone() {
-    let wait = |text: &str| wait_ms(&HeaderValue::from_str(text).unwrap(), 1_445_412_470_000);
-    assert_eq!(wait("120"), Some(120_000));
-    assert_eq!(wait("Wed, 21 Oct 2015 07:28:00 GMT"), Some(10_000));
-    assert_eq!(wait("Wed, 21 Oct 2015 07:27:00 GMT"), Some(0));
-    assert_eq!(wait("soon"), None);
-    assert_eq!(wait("-1"), None);
+fn retry_after_is_a_number_of_seconds_or_a_date() {
+    let pause = |text: &str| retry_after_ms(&HeaderValue::from_str(text).unwrap(), 1_445_412_470_000);
+    assert_eq!(pause("120"), Some(120_000));
+    assert_eq!(pause("Wed, 21 Oct 2015 07:28:00 GMT"), Some(10_000));
+    assert_eq!(pause("Wed, 21 Oct 2015 07:27:00 GMT"), Some(0));
+    assert_eq!(pause("soon"), None);
+    assert_eq!(pause("-1"), None);
 }
 
-/// Nobody may be sent here.
+/// An address that is not allowed.
 const PRIVATE: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
-/// Here one may: it stands for the public internet, which no test can listen in.
+/// An allowed address, which stands for the public internet.
 const PERMITTED: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
-/// Counts who connects, and answers 200 to each.
+/// Counts connections, and answers 200 to each.
 async fn receiver(address: SocketAddr) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -49,15 +49,15 @@ async fn receiver(address: SocketAddr) -> (SocketAddr, Arc<AtomicUsize>) {
     (address, count)
 }
 
-/// A resolver that has one answer for each look.
-fn answering(looks: &[&[Ipv4Addr]]) -> (Resolver, Arc<AtomicUsize>) {
-    let answers: Vec<Vec<Ipv4Addr>> = looks.iter().rev().map(|look| look.to_vec()).collect();
+/// A resolver with one answer for each lookup, and the number of lookups.
+fn answering(lookups: &[&[Ipv4Addr]]) -> (Resolver, Arc<AtomicUsize>) {
+    let answers: Vec<Vec<Ipv4Addr>> = lookups.iter().rev().map(|lookup| lookup.to_vec()).collect();
     let (answers, count) = (Mutex::new(answers), Arc::new(AtomicUsize::new(0)));
-    let asked = count.clone();
+    let lookup_count = count.clone();
     let resolver = move |host: String, port: u16| -> Resolved {
         assert_eq!(host, "calls.example");
-        asked.fetch_add(1, SeqCst);
-        let addresses = answers.lock().unwrap().pop().expect("one look for each attempt");
+        lookup_count.fetch_add(1, SeqCst);
+        let addresses = answers.lock().unwrap().pop().expect("one lookup for each attempt");
         Box::pin(async move {
             Ok(addresses.into_iter().map(|address| SocketAddr::from((address, port))).collect())
         })
@@ -66,38 +66,40 @@ fn answering(looks: &[&[Ipv4Addr]]) -> (Resolver, Arc<AtomicUsize>) {
 }
 
 #[tokio::test]
-async fn a_name_that_leads_elsewhere_at_the_next_look_never_leads_into_this_network() {
+async fn a_name_that_resolves_differently_later_never_leads_into_this_network() {
     let (inside, reached_inside) = receiver((PRIVATE, 0).into()).await;
     let port = inside.port();
-    let judge =
-        Judge { allow_all: false, allowed: vec![ipnet::IpNet::from(std::net::IpAddr::from(PERMITTED))] };
-    let (resolver, looks) = answering(&[&[PERMITTED], &[PRIVATE], &[PRIVATE, PERMITTED], &[PERMITTED]]);
-    let sender = Sender::new(judge, resolver);
+    let policy = EgressPolicy {
+        allow_all: false,
+        allowed: vec![ipnet::IpNet::from(std::net::IpAddr::from(PERMITTED))],
+    };
+    let (resolver, lookups) = answering(&[&[PERMITTED], &[PRIVATE], &[PRIVATE, PERMITTED], &[PERMITTED]]);
+    let sender = Sender::new(policy, resolver);
     let post = || {
         let url = format!("http://calls.example:{port}/").parse().unwrap();
         sender.post(Post { url, headers: HeaderMap::new(), body: Bytes::from_static(b"{}") }, 0)
     };
-    // Where it may go nobody listens yet. Whoever looked a second time to connect would be told of the receiver inside.
+    // No receiver listens at the allowed address yet. A second lookup for connecting would return the private address.
     let problem = post().await.problem.unwrap();
     assert!(problem.starts_with(&format!("no connection to 127.0.0.2:{port}: ")), "{problem}");
-    assert_eq!(looks.load(SeqCst), 1, "what was judged is what is connected to");
+    assert_eq!(lookups.load(SeqCst), 1, "the address that was checked is the one that is connected to");
     let problem = post().await.problem.unwrap();
-    assert_eq!(problem, "no address that may be connected to was found for calls.example");
-    // Of several addresses only those count that may be connected to.
+    assert_eq!(problem, "no allowed address was found for calls.example");
+    // Of several addresses only allowed ones are used.
     let problem = post().await.problem.unwrap();
     assert!(problem.starts_with(&format!("no connection to 127.0.0.2:{port}: ")), "{problem}");
     let (_, reached) = receiver((PERMITTED, port).into()).await;
     assert_eq!(post().await.status, Some(200));
-    assert_eq!((looks.load(SeqCst), reached.load(SeqCst)), (4, 1));
+    assert_eq!((lookups.load(SeqCst), reached.load(SeqCst)), (4, 1));
     assert_eq!(reached_inside.load(SeqCst), 0);
 }
 
-/// L11: whether a name is there, and where it leads, is the same to whoever may not connect to it.
+/// The error does not show whether a name exists or what it resolves to.
 #[tokio::test]
 async fn a_tenant_does_not_learn_which_names_this_network_has() {
     let post = |resolver: Resolver, url: &str| {
         let url = url.parse().unwrap();
-        let sender = Sender::new(Judge::default(), resolver);
+        let sender = Sender::new(EgressPolicy::default(), resolver);
         async move { sender.post(Post { url, headers: HeaderMap::new(), body: Bytes::new() }, 0).await.problem }
     };
     let missing: Resolver =
@@ -109,12 +111,12 @@ async fn a_tenant_does_not_learn_which_names_this_network_has() {
     assert_eq!(literal, "127.0.0.1 is loopback and may not be connected to");
 }
 
-/// A proxy that answers CONNECT, and what it was asked for.
+/// A proxy that answers CONNECT, and the requests that it received.
 async fn proxy() -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let heads = asked.clone();
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let log = requests.clone();
     tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
@@ -122,20 +124,20 @@ async fn proxy() -> (String, Arc<Mutex<Vec<String>>>) {
             let length = stream.read(&mut head).await.unwrap();
             let line = String::from_utf8_lossy(&head[..length]).lines().next().unwrap_or_default().to_owned();
             let target = line.split(' ').nth(1).unwrap_or_default().rsplit_once(':').unwrap().1.to_owned();
-            heads.lock().unwrap().push(line);
+            log.lock().unwrap().push(line);
             let mut onward = tokio::net::TcpStream::connect(format!("127.0.0.1:{target}")).await.unwrap();
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
             tokio::spawn(async move { tokio::io::copy_bidirectional(&mut stream, &mut onward).await });
         }
     });
-    (address, asked)
+    (address, requests)
 }
 
-/// L21: where a proxy is set, it is what everything goes through, and what is known to be forbidden is not asked of it.
+/// All requests go through a configured proxy, except those to addresses that are known to be disallowed.
 #[tokio::test]
 async fn webhooks_go_through_the_proxy() {
     let (receiver, reached) = receiver((PERMITTED, 0).into()).await;
-    let (receiver_port, (address, asked)) = (receiver.port(), proxy().await);
+    let (receiver_port, (address, requests)) = (receiver.port(), proxy().await);
     let onward = TcpListener::bind((PRIVATE, receiver_port)).await.unwrap();
     tokio::spawn(async move {
         loop {
@@ -147,15 +149,15 @@ async fn webhooks_go_through_the_proxy() {
     let unknown: Resolver = Arc::new(|_, _| Box::pin(async { Err(std::io::Error::other("no names here")) }));
     let post = |resolver: Resolver, host: &str, direct: &[String]| {
         let proxies = Proxies::new(None, Some(&address), direct).unwrap();
-        let sender = Sender::through(Judge::default(), resolver, proxies);
+        let sender = Sender::through(EgressPolicy::default(), resolver, proxies);
         let url = format!("http://{host}:{receiver_port}/").parse().unwrap();
         async move { sender.post(Post { url, headers: HeaderMap::new(), body: Bytes::new() }, 0).await }
     };
     assert_eq!(post(unknown.clone(), "calls.example", &[]).await.status, Some(200));
-    assert_eq!(*asked.lock().unwrap(), [format!("CONNECT calls.example:{receiver_port} HTTP/1.1")]);
+    assert_eq!(*requests.lock().unwrap(), [format!("CONNECT calls.example:{receiver_port} HTTP/1.1")]);
     let inside = answering(&[&[PRIVATE]]).0;
     assert!(post(inside, "calls.example", &[]).await.problem.is_some());
     assert!(post(unknown.clone(), "127.0.0.1", &[]).await.problem.is_some());
     assert!(post(unknown, "calls.example", &["calls.example".to_owned()]).await.problem.is_some());
-    assert_eq!((asked.lock().unwrap().len(), reached.load(SeqCst)), (1, 1));
+    assert_eq!((requests.lock().unwrap().len(), reached.load(SeqCst)), (1, 1));
 }

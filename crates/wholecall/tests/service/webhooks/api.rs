@@ -254,7 +254,7 @@ fn a_name_that_leads_into_this_network_is_never_connected_to() {
             let page = client.get(&tenant, &path(&added, "/deliveries"));
             page["deliveries"][0]["attempts"][0]["problem"].as_str().map(str::to_owned)
         });
-        assert_eq!(problem, Some(format!("no address that may be connected to was found for {name}")));
+        assert_eq!(problem, Some(format!("no allowed address was found for {name}")));
     }
     assert!(receiver.requests().is_empty());
     server.stop();

@@ -110,8 +110,8 @@ fn only_whoever_this_machine_trusts_is_told_by_tls() {
         "its certificate has expired",
         "its certificate is not valid yet",
         "its certificate is for another name",
-        "its certificate was issued by nobody whom this machine trusts",
-        "its certificate is one of an authority, not of a server: make one with `-addext basicConstraints=CA:FALSE`",
+        "its certificate was issued by an authority that this machine does not trust",
+        "its certificate is a CA certificate, not a server certificate: create one with `-addext basicConstraints=CA:FALSE`",
     ];
     for ((status, problem), expected) in problems[1..].iter().zip(expected) {
         assert!(problem.starts_with(&format!("no TLS with localhost: {expected} (")), "{problem}");
