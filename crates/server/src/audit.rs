@@ -166,7 +166,7 @@ pub(crate) async fn keep_writing(
         write(&store, &log, is_over).await;
         if is_over || uses_written.elapsed() >= USES_WRITTEN_EVERY {
             uses_written = Instant::now();
-            tenants.write_uses(is_over).await;
+            tenants.store_key_uses(is_over).await;
         }
         if is_over {
             return;

@@ -9,7 +9,7 @@ use wholecall_record::{WriteJson, screen::Screen, story::Story};
 use wholecall_store::{StoreError, StoredCall, TenantView};
 
 use super::{access::Access, calls::no_call, compute, json};
-use crate::{check::collect, directories, problem::Problem};
+use crate::{directories, problem::Problem, reassemble::collect};
 
 /// As JSON, or as text for whoever accepts that rather.
 pub(super) async fn explain(

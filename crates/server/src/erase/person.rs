@@ -8,8 +8,8 @@ use wholecall_store::{EndpointSettings, Filter, Kept, StoreError, TenantView};
 
 use super::text::{Scalar, Visit, walk};
 use crate::{
-    check::collect,
     directories::{self, Contents},
+    reassemble::collect,
 };
 
 /// What calls, their parts and whose they are is known by: it stays, or nothing would fit together any more. A number that
