@@ -1,4 +1,4 @@
-//! What an operator does to tenants, from the command line or over HTTP.
+//! Operations on tenants, for the command line and the API.
 
 use std::path::Path;
 
@@ -10,53 +10,53 @@ use wholecall_store::{
 
 use crate::{clock, secret};
 
-/// Why it cannot be done.
+/// Why an operation is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     /// The name cannot be part of an address.
     #[error("a tenant's name has 1 to 64 small letters, digits and hyphens, unlike {0:?}")]
     Name(String),
-    /// No account.
+    /// A tenant without accounts.
     #[error("a tenant needs the RingCentral account ids whose notifications it gets")]
     NoAccount,
-    /// Not an account.
-    #[error("{0:?} is no RingCentral account id: those are digits")]
+    /// Not an account id.
+    #[error("{0:?} is not a RingCentral account id, which has only digits")]
     Account(String),
-    /// Too short to be a secret.
+    /// A verification token of a wrong length, or with other characters.
     #[error("a verification token has 8 to 255 visible characters")]
     Token,
     /// Not a name for a key.
     #[error("a key's name has 1 to 64 letters, digits, spaces and . _ -, and no telephone number in it")]
     KeyName,
-    /// It would never be good.
+    /// The key would never be valid.
     #[error("a key has to expire in the future")]
     Expiry,
-    /// No random numbers.
+    /// The operating system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(#[from] getrandom::Error),
-    /// There is no such tenant.
+    /// The tenant does not exist.
     #[error("there is no tenant named {0:?}")]
     Unknown(String),
-    /// The store.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// A tenant that was added; its secrets are not to be seen again.
+/// A tenant that was added, with its secrets, which are not shown again.
 #[derive(Debug)]
 pub struct Added {
     /// Its name.
     pub name: String,
-    /// For its programs.
+    /// The key for its programs.
     pub api_key: String,
-    /// For RingCentral.
+    /// The token for RingCentral.
     pub verification_token: String,
-    /// What is wrong with what was chosen.
+    /// A weakness of the chosen verification token.
     pub warning: Option<&'static str>,
 }
 
 impl Added {
-    /// As `{"tenant", "hookUrl", "apiKey", "verificationToken"}`.
+    /// The answer `{"tenant", "hookUrl", "apiKey", "verificationToken"}`.
     pub fn to_json(&self, base_url: &str) -> Value {
         let mut answer = json!({
             "tenant": self.name,
@@ -71,7 +71,7 @@ impl Added {
     }
 }
 
-/// Copies a store to a new file; its length in bytes. Blocks.
+/// Copies a store to a new file; returns the file's length in bytes. Blocks.
 pub fn backup(store: &Store, file: &Path) -> Result<u64, StoreError> {
     store.backup(file, clock::now().as_millis())
 }
@@ -117,7 +117,7 @@ fn check_accounts(accounts: &[String]) -> Result<(), AdminError> {
     }
 }
 
-/// Gives a tenant other accounts than it had.
+/// Replaces a tenant's accounts.
 pub fn set_accounts(store: &Store, name: &str, accounts: &[String]) -> Result<Tenant, AdminError> {
     check_accounts(accounts)?;
     let tenant = find(store, name)?;
@@ -125,11 +125,12 @@ pub fn set_accounts(store: &Store, name: &str, accounts: &[String]) -> Result<Te
     find(store, name)
 }
 
-/// What is to be said of a verification token that was chosen.
+/// The warning about a verification token that might be guessed.
 pub fn warning_of(token: &str) -> Option<&'static str> {
-    const SHORT: usize = 16;
-    (token.len() < SHORT).then_some(
-        "the verification token has fewer than 16 characters and might be guessed; without one of your own, a random one is made",
+    /// Minimum length without a warning.
+    const MIN_SAFE_CHARS: usize = 16;
+    (token.len() < MIN_SAFE_CHARS).then_some(
+        "the verification token has fewer than 16 characters and might be guessed; leave it out to get a random one",
     )
 }
 
@@ -138,13 +139,13 @@ fn checked(token: String) -> Result<String, AdminError> {
     if is_fine { Ok(token) } else { Err(AdminError::Token) }
 }
 
-/// The tenant of a name.
+/// The tenant with a name.
 pub fn find(store: &Store, name: &str) -> Result<Tenant, AdminError> {
     let found = store.tenants()?.into_iter().find(|tenant| tenant.name == name);
     found.ok_or_else(|| AdminError::Unknown(name.to_owned()))
 }
 
-/// A new secret of a kind beside the old ones, which go on until they are removed.
+/// Adds a secret of a kind; the old ones stay valid until they are removed.
 pub fn rotate(
     store: &Store,
     name: &str,
@@ -161,11 +162,11 @@ pub fn rotate(
     Ok(secret)
 }
 
-/// Removes the secrets of a kind that are older than the newest, of keys those without a name of their own; returns their
+/// Removes the secrets of a kind that are older than the newest, of keys only those with the default name. Returns their
 /// number.
 pub fn remove_old(store: &Store, name: &str, kind: SecretKind) -> Result<usize, AdminError> {
     let tenant = find(store, name)?;
-    // Keys with names of their own are not rotated.
+    // Keys with other names are not rotated.
     let is_rotated = |secret: &&Secret| secret.kind == kind && secret.name == secret::DEFAULT_NAME;
     let of_kind = tenant.secrets.iter().filter(is_rotated);
     let mut numbers: Vec<i64> = of_kind.map(|secret| secret.number).collect();
@@ -174,7 +175,7 @@ pub fn remove_old(store: &Store, name: &str, kind: SecretKind) -> Result<usize, 
     Ok(store.remove_secrets(tenant.id, numbers)?)
 }
 
-/// Adds an API key to a tenant; the answer describes it, with the key itself as `apiKey`. Blocks.
+/// Adds an API key to a tenant; the answer describes it, and has the key itself as `apiKey`. Blocks.
 pub fn add_key(
     view: &TenantView,
     name: &str,
@@ -210,11 +211,13 @@ pub fn add_key(
     Ok(described)
 }
 
-/// Names are in the audit log, which an erasure does not rewrite.
+/// Whether a key may have a name. Telephone numbers are refused, since names are in the audit log, which an erasure does
+/// not rewrite.
 fn is_key_name(name: &str) -> bool {
-    const NUMBER_DIGITS: usize = 7;
+    /// Minimum number of digits of a telephone number.
+    const MIN_NUMBER_DIGITS: usize = 7;
     let is_plain = |c: char| c.is_alphanumeric() || " ._-".contains(c);
-    let is_long = |part: &str| part.chars().filter(char::is_ascii_digit).count() >= NUMBER_DIGITS;
+    let is_long = |part: &str| part.chars().filter(char::is_ascii_digit).count() >= MIN_NUMBER_DIGITS;
     let is_number = |part: &str| is_long(part) && !is_day(part.trim_matches([' ', '.', '_', '-']));
     (1..=64).contains(&name.chars().count())
         && name.trim() == name
@@ -222,12 +225,12 @@ fn is_key_name(name: &str) -> bool {
         && !name.split(char::is_alphabetic).any(is_number)
 }
 
-/// Whether it is written like 2027-01-31.
+/// Whether a text is a date like 2027-01-31.
 fn is_day(text: &str) -> bool {
     text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok()
 }
 
-/// An API key, without the key itself. `used_ms` is when a running service saw it last.
+/// The description of an API key, without the key itself. `used_ms` is its last use in a running service.
 pub fn describe_key(key: &Secret, used_ms: Option<i64>) -> Value {
     let time = |ms: i64| Time::from_millis(ms).to_string();
     json!({
@@ -241,7 +244,7 @@ pub fn describe_key(key: &Secret, used_ms: Option<i64>) -> Value {
     })
 }
 
-/// A tenant, without anything that is secret.
+/// The description of a tenant, without its secrets.
 pub fn describe(tenant: &Tenant) -> Value {
     let secrets = |kind| -> Vec<Value> {
         let of_kind = tenant.secrets.iter().filter(|secret| secret.kind == kind);
@@ -267,7 +270,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_of_a_key_holds_no_telephone_number() {
+    fn a_key_name_contains_no_telephone_number() {
         for name in ["crm", "Wallboard 2", "export until 2027-01-31", "Zürich", "a-b_c.d", "queue 104"] {
             assert!(is_key_name(name), "{name}");
         }

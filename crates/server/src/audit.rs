@@ -167,7 +167,7 @@ pub(crate) async fn run_writer(
         write(&store, &log, is_over).await;
         if is_over || uses_written.elapsed() >= KEY_USES_WRITE_INTERVAL {
             uses_written = Instant::now();
-            tenants.write_uses(is_over).await;
+            tenants.store_key_uses(is_over).await;
         }
         if is_over {
             return;

@@ -1,4 +1,4 @@
-//! Whether what is stored is true: every call must be what a fresh assembly makes of its notifications.
+//! Checks a store: every record must equal what a fresh assembly makes of the call's notifications.
 
 use wholecall_assembly::Collection;
 use wholecall_notification::Document;
@@ -10,25 +10,25 @@ use wholecall_store::{
 
 use crate::{clock, directories::Directories, reassemble::collect};
 
-/// So much is read at once.
-const ENTRIES_AT_ONCE: usize = 2_000;
-const CALLS_AT_ONCE: usize = 100;
+/// Maximum numbers of journal entries and of calls read at once.
+const MAX_ENTRIES_PAGE: usize = 2_000;
+const MAX_CALLS_PAGE: usize = 100;
 
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Where: a part of the file, a notification, a call.
+    /// The place: a part of the file, a notification, a call.
     pub place: String,
-    /// What.
+    /// The problem.
     pub problem: String,
-    /// Whether it was put right.
+    /// Whether it was repaired.
     pub repaired: bool,
 }
 
-/// What is being looked at.
+/// A part of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// The file, as SQLite sees it.
+    /// SQLite's check of the file.
     File,
     /// The notifications.
     Notifications,
@@ -36,75 +36,74 @@ pub enum Step {
     Calls,
 }
 
-/// How far it has come, for whoever watches.
+/// How far a check has come.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {
-    /// At what.
+    /// The part that is being checked.
     pub step: Step,
-    /// How many were looked at.
+    /// How many rows of it were checked.
     pub done: u64,
-    /// Of how many.
+    /// How many rows it has.
     pub of: u64,
 }
 
-/// What was looked at, and what is wrong.
+/// The result of a check.
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// How many notifications were read.
+    /// The number of notifications.
     pub notifications: u64,
-    /// How many calls were assembled anew.
+    /// The number of calls, each of which was assembled again.
     pub calls: u64,
     /// What is wrong.
     pub findings: Vec<Finding>,
 }
 
-/// Checks a store, also beside a running server. With `repair`, calls that are not what their notifications make are told
-/// anew, as further versions; that needs a store that no server runs on. What is then said to be repaired was looked at
-/// once more.
+/// Checks a store, also while a server runs on it. With `repair`, calls that differ from what their notifications make are
+/// published again as further versions, which needs a store that no server runs on; then everything is checked once more,
+/// and only what is right then counts as repaired.
 pub fn check(store: &Store, repair: bool, mut watch: impl FnMut(Progress)) -> Result<Checked, StoreError> {
     if !repair {
-        return look(store, false, &mut watch);
+        return inspect(store, false, &mut watch);
     }
     store.claim()?;
-    let first = look(store, true, &mut watch)?;
+    let first = inspect(store, true, &mut watch)?;
     if first.findings.is_empty() {
         return Ok(first);
     }
-    let again = look(store, false, &mut watch)?;
-    let is_left = |finding: &Finding| {
-        again.findings.iter().any(|left| (&left.place, &left.problem) == (&finding.place, &finding.problem))
-    };
+    let second = inspect(store, false, &mut watch)?;
+    let is_same =
+        |one: &Finding, other: &Finding| (&one.place, &one.problem) == (&other.place, &other.problem);
     let mut findings = first.findings;
-    findings.iter_mut().for_each(|finding| finding.repaired = !is_left(finding));
-    let news = again.findings.into_iter().filter(|left| {
-        !findings.iter().any(|finding| (&left.place, &left.problem) == (&finding.place, &finding.problem))
-    });
-    let news: Vec<Finding> = news.collect();
-    findings.extend(news);
+    for finding in &mut findings {
+        finding.repaired = !second.findings.iter().any(|other| is_same(finding, other));
+    }
+    let is_new = |finding: &Finding| !findings.iter().any(|other| is_same(finding, other));
+    let new: Vec<Finding> = second.findings.into_iter().filter(is_new).collect();
+    findings.extend(new);
     Ok(Checked { findings, ..first })
 }
 
-fn look(store: &Store, repair: bool, watch: &mut impl FnMut(Progress)) -> Result<Checked, StoreError> {
+fn inspect(store: &Store, repair: bool, watch: &mut impl FnMut(Progress)) -> Result<Checked, StoreError> {
     let directories = Directories::new(store.clone());
     let mut check = Check { store, directories, repair, checked: Checked::default() };
     watch(Progress { step: Step::File, done: 0, of: 1 });
     for problem in store.file_problems()? {
-        check.find("file", problem);
+        check.report("file", problem);
     }
     for loss in store.losses()? {
-        check.find("data", loss);
+        check.report("data", loss);
     }
     for problem in store.feed_problems()? {
-        check.find("changes", problem);
+        check.report("changes", problem);
     }
     for problem in store.journal_problems()? {
-        check.find("notifications", problem);
+        check.report("notifications", problem);
     }
     let (notifications, calls) = store.counts()?;
     let mut position = Position::default();
     loop {
         watch(Progress { step: Step::Notifications, done: check.checked.notifications, of: notifications });
-        let entries = store.audit_journal(position, ENTRIES_AT_ONCE)?;
+        let entries = store.audit_journal(position, MAX_ENTRIES_PAGE)?;
         let Some(last) = entries.last() else { break };
         position = last.position;
         for audited in &entries {
@@ -114,26 +113,26 @@ fn look(store: &Store, repair: bool, watch: &mut impl FnMut(Progress)) -> Result
                 Err(error) => Some(problem_of(error)),
             };
             if let Some(problem) = problem {
-                check.find(format!("notification {}", audited.position.0), problem);
+                check.report(format!("notification {}", audited.position.0), problem);
             }
         }
     }
     let mut number = 0;
     loop {
         watch(Progress { step: Step::Calls, done: check.checked.calls, of: calls });
-        let audited = store.audit_calls(number, CALLS_AT_ONCE)?;
+        let audited = store.audit_calls(number, MAX_CALLS_PAGE)?;
         let Some(last) = audited.last() else { break };
         number = last.number;
         for call in &audited {
             check.checked.calls += 1;
-            check.call(call)?;
+            check.check_call(call)?;
         }
     }
-    for stray in store.strays()? {
-        check.strays(stray.tenant, &stray.entries)?;
+    for unassigned in store.strays()? {
+        check.check_unassigned(unassigned.tenant, &unassigned.entries)?;
     }
     for Damage { place, problem, .. } in store.audit_rest()? {
-        check.find(place, problem);
+        check.report(place, problem);
     }
     if repair {
         store.set_aside_unreadable_changes()?;
@@ -149,15 +148,15 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn find(&mut self, place: impl Into<String>, problem: impl Into<String>) {
+    fn report(&mut self, place: impl Into<String>, problem: impl Into<String>) {
         let finding = Finding { place: place.into(), problem: problem.into(), repaired: false };
         self.checked.findings.push(finding);
     }
 
-    fn call(&mut self, call: &AuditedCall) -> Result<(), StoreError> {
+    fn check_call(&mut self, call: &AuditedCall) -> Result<(), StoreError> {
         let mut problems = call.problems.clone();
         let fresh = match &call.stored {
-            // What the others make would say less than its record does.
+            // A record made of the readable ones would contain less than the stored one.
             Ok(_) if call.unreadable > 0 => {
                 problems.push(format!(
                     "{} of its notifications cannot be read: its record stays as it is",
@@ -180,15 +179,15 @@ impl Check<'_> {
         }
         let first = self.checked.findings.len();
         for problem in problems {
-            self.find(format!("call {}", call.id), problem);
+            self.report(format!("call {}", call.id), problem);
         }
         if !self.repair || (call.stored.is_ok() && call.unreadable > 0) {
             return Ok(());
         }
         let (fresh, position, completed) = match (&call.stored, fresh) {
             (Ok(stored), Some(fresh)) => (fresh, stored.position, stored.completed),
-            // Its record is lost: all notifications that were assembled count.
-            _ => match self.assemble_anew(call)? {
+            // The record is lost and is made from all notifications that were assembled.
+            _ => match self.reassemble(call)? {
                 Some((fresh, position)) => (fresh, position, true),
                 None => return Ok(()),
             },
@@ -199,41 +198,44 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Compares a call with a fresh assembly of its notifications and the directory that its record names, but for what
-    /// these cannot tell: its version and when that was made, whether a clock has closed it, what other calls it looks
-    /// related to. Answers the fresh one, and what is wrong.
+    /// Compares a call with a fresh assembly of its notifications and the directory that its record names, except for what
+    /// these do not determine: its version and the time of that, whether it was closed by a timeout, and its related calls.
+    /// Returns the fresh record and what is wrong.
     fn compare(&mut self, stored: &StoredCall) -> Result<(Option<Call>, Option<String>), StoreError> {
-        let Some(told) = &stored.record else { return Ok((None, Some("it has no record".to_owned()))) };
-        let directory = self.directories.of_record(stored.tenant, told)?;
-        let Some(mut fresh) = collect(&stored.entries, directory).finish().retold(told) else {
+        let Some(published) = &stored.record else {
+            return Ok((None, Some("it has no record".to_owned())));
+        };
+        let directory = self.directories.of_record(stored.tenant, published)?;
+        let Some(mut fresh) = collect(&stored.entries, directory).finish().retold(published) else {
             return Ok((None, Some("its notifications do not make a call of its id".to_owned())));
         };
-        fresh.related.clone_from(&told.related);
-        let problem = first_difference(told, &fresh)
+        fresh.related.clone_from(&published.related);
+        let problem = first_difference(published, &fresh)
             .map(|member| format!("`{member}` is not what its notifications make of it"));
         Ok((Some(fresh), problem))
     }
 
-    /// A call whose record cannot be read, from what was assembled of it.
-    fn assemble_anew(&mut self, call: &AuditedCall) -> Result<Option<(Call, Position)>, StoreError> {
+    /// Assembles a call whose record cannot be read, from the notifications that were assembled. Returns the position of the
+    /// last one too.
+    fn reassemble(&mut self, call: &AuditedCall) -> Result<Option<(Call, Position)>, StoreError> {
         let mut entries = match self.store.of(call.tenant).notifications(&call.id) {
             Ok(Some(entries)) => entries,
             Ok(None) | Err(StoreError::Damaged(_)) => return Ok(None),
             Err(error) => return Err(error),
         };
         let checkpoint = self.store.checkpoint()?;
-        // What cannot be read was passed over; the rest is what is known of the call.
+        // Without those that cannot be read.
         entries.retain(|entry| entry.position <= checkpoint);
-        let fresh = self.collect_anew(call.tenant, &entries)?.finish().get(&call.id);
+        let fresh = self.collect_now(call.tenant, &entries)?.finish().get(&call.id);
         Ok(fresh.zip(entries.last().map(|entry| entry.position)))
     }
 
-    /// What no call claims must make no call.
-    fn strays(&mut self, tenant: TenantId, entries: &[Entry]) -> Result<(), StoreError> {
+    /// Reports calls that notifications make which no call is assigned to.
+    fn check_unassigned(&mut self, tenant: TenantId, entries: &[Entry]) -> Result<(), StoreError> {
         let position = entries.last().map_or(Position::default(), |entry| entry.position);
-        let calls = self.collect_anew(tenant, entries)?.finish();
+        let calls = self.collect_now(tenant, entries)?.finish();
         for fresh in calls.records() {
-            self.find(format!("call {}", fresh.id), "its notifications are there, but it is not");
+            self.report(format!("call {}", fresh.id), "its notifications are stored, but it is not");
             if self.repair {
                 self.publish(tenant, fresh, 0, position, true)?;
                 self.checked.findings.last_mut().into_iter().for_each(|finding| finding.repaired = true);
@@ -242,8 +244,8 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// What notifications make today, with the directories of today.
-    fn collect_anew(&mut self, tenant: TenantId, entries: &[Entry]) -> Result<Collection, StoreError> {
+    /// Collects notifications with the newest directories.
+    fn collect_now(&mut self, tenant: TenantId, entries: &[Entry]) -> Result<Collection, StoreError> {
         let mut collection = collect(entries, None);
         for (account, directory) in self.directories.newest(tenant)? {
             collection.set_directory(Some(&account), directory);
@@ -268,7 +270,7 @@ impl Check<'_> {
     }
 }
 
-/// What is damaged, without the advice to check.
+/// A problem in the words of its error, without the advice to run a check.
 fn problem_of(error: &StoreError) -> String {
     match error {
         StoreError::Damaged(what) => what.clone(),
@@ -282,20 +284,20 @@ fn unreadable(body: &str) -> Option<String> {
 }
 
 /// The first member in which two records differ.
-fn first_difference(told: &Call, fresh: &Call) -> Option<String> {
+fn first_difference(published: &Call, fresh: &Call) -> Option<String> {
     let text = |call: &Call| {
         let mut text = Vec::new();
         call.write_json(&mut text);
         text
     };
-    let (told, fresh) = (text(told), text(fresh));
-    if told == fresh {
+    let (published, fresh) = (text(published), text(fresh));
+    if published == fresh {
         return None;
     }
     let members = |text: &[u8]| {
         serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(text).unwrap_or_default()
     };
-    let (told, fresh) = (members(&told), members(&fresh));
-    let differs = fresh.iter().find(|(name, value)| told.get(*name) != Some(value));
+    let (published, fresh) = (members(&published), members(&fresh));
+    let differs = fresh.iter().find(|(name, value)| published.get(*name) != Some(value));
     Some(differs.map_or_else(|| "record".to_owned(), |(name, _)| name.clone()))
 }

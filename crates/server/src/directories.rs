@@ -1,5 +1,5 @@
-//! Directories of accounts as records are made with them, in versions: what RingCentral lists, and the names that
-//! notifications gave.
+//! The directories of accounts, in versions: what RingCentral lists, and names that were learnt from notifications. A
+//! record names the version that it was made with.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -12,34 +12,34 @@ use wholecall_record::{Call, Time};
 use wholecall_ringcentral::Extension;
 use wholecall_store::{Store, StoreError, StoredDirectory, TenantId, TenantView};
 
-/// So many versions are at hand; who looks through old calls meets the same few again and again.
-const AT_HAND: usize = 64;
+/// Maximum number of cached versions; beyond it the cache starts again.
+const MAX_CACHED_VERSIONS: usize = 64;
 
-/// Directories out of the store, those looked at lately at hand.
+/// Reads directories from the store, with a cache.
 #[derive(Debug)]
 pub(crate) struct Directories {
     store: Store,
-    at_hand: HashMap<(TenantId, String, u64), Arc<Directory>>,
+    cache: HashMap<(TenantId, String, u64), Arc<Directory>>,
 }
 
 impl Directories {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, at_hand: HashMap::new() }
+        Self { store, cache: HashMap::new() }
     }
 
-    /// The newest of each of a tenant's accounts.
+    /// The newest version of each of a tenant's accounts.
     pub(crate) fn newest(&mut self, tenant: TenantId) -> Result<Vec<(String, Arc<Directory>)>, StoreError> {
         let stored = self.store.of(tenant).directories()?;
         let mut newest = Vec::new();
         for stored in stored {
             let Some(directory) = self.read(tenant, &stored)? else { continue };
-            self.remember((tenant, stored.account.clone(), stored.version), &directory);
+            self.add_to_cache((tenant, stored.account.clone(), stored.version), &directory);
             newest.push((stored.account, directory));
         }
         Ok(newest)
     }
 
-    /// A version as it is stored, or nothing where it makes no sense: calls are then made without names.
+    /// Reads a stored version. `None` if it is damaged, which is reported: calls are assembled without names then.
     fn read(&self, tenant: TenantId, stored: &StoredDirectory) -> Result<Option<Arc<Directory>>, StoreError> {
         match read(stored) {
             Ok(directory) => Ok(Some(Arc::new(directory))),
@@ -52,7 +52,7 @@ impl Directories {
         }
     }
 
-    /// The newest of an account.
+    /// The newest version of an account.
     pub(crate) fn newest_of(
         &mut self,
         tenant: TenantId,
@@ -60,11 +60,11 @@ impl Directories {
     ) -> Result<Option<Arc<Directory>>, StoreError> {
         let Some(stored) = self.store.of(tenant).newest_directory(account)? else { return Ok(None) };
         let Some(directory) = self.read(tenant, &stored)? else { return Ok(None) };
-        self.remember((tenant, stored.account, stored.version), &directory);
+        self.add_to_cache((tenant, stored.account, stored.version), &directory);
         Ok(Some(directory))
     }
 
-    /// The one that a record was made with.
+    /// The version that a record was made with.
     pub(crate) fn of_record(
         &mut self,
         tenant: TenantId,
@@ -74,37 +74,37 @@ impl Directories {
             return Ok(None);
         };
         let key = (tenant, account.to_string(), version);
-        if let Some(directory) = self.at_hand.get(&key) {
+        if let Some(directory) = self.cache.get(&key) {
             return Ok(Some(directory.clone()));
         }
         let Some(stored) = self.store.of(tenant).directory(account, version)? else { return Ok(None) };
         let directory = self.read(tenant, &stored)?;
-        directory.iter().for_each(|directory| self.remember(key.clone(), directory));
+        directory.iter().for_each(|directory| self.add_to_cache(key.clone(), directory));
         Ok(directory)
     }
 
-    fn remember(&mut self, key: (TenantId, String, u64), directory: &Arc<Directory>) {
-        if self.at_hand.len() >= AT_HAND {
-            self.at_hand.clear();
+    fn add_to_cache(&mut self, key: (TenantId, String, u64), directory: &Arc<Directory>) {
+        if self.cache.len() >= MAX_CACHED_VERSIONS {
+            self.cache.clear();
         }
-        self.at_hand.insert(key, directory.clone());
+        self.cache.insert(key, directory.clone());
     }
 }
 
-/// What a record tells of the directory it was made with.
+/// The fields of a record that name the directory it was made with.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct MadeWith {
+struct DirectoryReference {
     account_id: Option<String>,
     #[serde(default)]
     directory_version: Option<u64>,
 }
 
-/// The directory that a record, as it is stored, was made with.
+/// The directory that a stored record was made with.
 pub(crate) fn of_record(view: &TenantView, record: &str) -> Result<Option<Directory>, StoreError> {
-    let made_with: MadeWith =
+    let reference: DirectoryReference =
         serde_json::from_str(record).map_err(|error| StoreError::Damaged(error.to_string()))?;
-    of_version(view, made_with.account_id.as_deref(), made_with.directory_version)
+    of_version(view, reference.account_id.as_deref(), reference.directory_version)
 }
 
 /// A version of the directory of an account.
@@ -117,26 +117,26 @@ pub(crate) fn of_version(
     view.directory(account, version)?.as_ref().map(read).transpose()
 }
 
-/// A version as it is stored.
+/// The stored form of a version.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Contents {
     /// What RingCentral lists.
     #[serde(flatten)]
     pub(crate) listed: wholecall_ringcentral::Directory,
-    /// The names that notifications gave extensions which RingCentral lists without a name or not at all.
+    /// Names from notifications, of extensions that RingCentral lists without a name or not at all.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) learnt_names: BTreeMap<String, StoredName>,
 }
 
-/// A name that notifications gave an extension.
+/// An extension's name from notifications.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StoredName {
     pub(crate) name: String,
-    /// The event time of the notification that gave it, milliseconds since 1970.
+    /// The event time of the notification, milliseconds since 1970.
     pub(crate) at_ms: i64,
-    /// Public numbers that stood beside it, by which it is found when a person is erased.
+    /// Public numbers in the same notifications, by which an erasure finds the name.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) numbers: BTreeSet<String>,
 }
@@ -151,12 +151,12 @@ impl Contents {
         })
     }
 
-    /// What a version says; one that cannot be read says nothing.
+    /// Parses a version; one that cannot be read counts as empty.
     pub(crate) fn of_text(text: &str) -> Self {
         serde_json::from_str(text).unwrap_or_default()
     }
 
-    /// The text of a version after a change; the same text if nothing is different.
+    /// The text of a version after a change; the same text if the change has no effect.
     pub(crate) fn changed(
         newest: Option<&str>,
         change: impl FnOnce(&mut Self),
@@ -164,15 +164,15 @@ impl Contents {
         let before = newest.map(Self::of_text).unwrap_or_default();
         let mut after = before.clone();
         change(&mut after);
-        after.forget_listed_names();
+        after.remove_listed_names();
         match newest {
             Some(text) if after == before => Ok(text.to_owned()),
             _ => serde_json::to_string(&after).map_err(|error| StoreError::Failed(error.to_string())),
         }
     }
 
-    /// Forgets the learnt names that a name of RingCentral's comes before.
-    fn forget_listed_names(&mut self) {
+    /// Removes learnt names of extensions that RingCentral lists with a name.
+    fn remove_listed_names(&mut self) {
         let is_named = |name: &Option<String>| name.as_ref().is_some_and(|name| !name.is_empty());
         for extension in self.listed.extensions.iter().filter(|extension| is_named(&extension.name)) {
             self.learnt_names.remove(&extension.id);
@@ -209,7 +209,7 @@ impl StoredName {
         LearntName { name: self.name.as_str().into(), at: Time::from_millis(self.at_ms), numbers }
     }
 
-    /// Adds the names that are stored for a tenant's accounts.
+    /// Adds the stored names of a tenant's accounts.
     pub(crate) fn add_stored(names: &mut Names, view: &TenantView) -> Result<(), StoreError> {
         for stored in view.directories()? {
             for (extension, name) in &Contents::of_text(&stored.contents).learnt_names {
@@ -220,7 +220,7 @@ impl StoredName {
     }
 }
 
-/// What a directory tells records of an extension.
+/// What records need of a listed extension.
 pub(crate) fn entry(extension: &Extension) -> Entry {
     let Extension { extension_number, name, kind, .. } = extension;
     Entry::listed(kind.as_deref(), name.as_deref(), extension_number.as_deref())

@@ -1,29 +1,28 @@
-//! What every answer tells a browser, whichever part of the service gives it and whether it is one of success: headers that an
-//! answer has already are left as they are.
+//! Headers that every response has, successful or not. A header that a response already has is left as it is.
 
 use axum::{
     http::{HeaderName, HeaderValue, header},
     response::Response,
 };
 
-/// What is no page has nothing to load, and is never framed.
+/// The policy of responses that are not pages: they load nothing, and are never framed.
 const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
-const USUAL: [(HeaderName, HeaderValue); 4] = [
+const DEFAULTS: [(HeaderName, HeaderValue); 4] = [
     (header::CONTENT_SECURITY_POLICY, POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    // Nearly every answer holds what is a tenant's own.
+    // Most responses hold a tenant's data.
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
 
-/// For a year, without subdomains: those may be others' affair.
+/// For a year, without subdomains, which may belong to other services.
 const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Adds what an answer has not said. `is_secure`: browsers come by HTTPS.
+/// Adds the headers that a response lacks. `is_secure` is whether browsers use HTTPS.
 pub(crate) fn complete(response: &mut Response, is_secure: bool) {
     let headers = response.headers_mut();
-    for (name, value) in USUAL {
+    for (name, value) in DEFAULTS {
         headers.entry(name).or_insert(value);
     }
     if is_secure {
@@ -38,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_an_answer_says_itself_stays() {
+    fn a_header_that_a_response_has_is_not_replaced() {
         let mut response =
             ([(header::CACHE_CONTROL, "public, max-age=31536000, immutable")], "").into_response();
         complete(&mut response, true);

@@ -1,7 +1,7 @@
-//! The service: receives notifications and keeps them, assembles calls as they happen, answers queries.
+//! The service: receives and stores notifications, assembles calls as they happen, answers queries, delivers events.
 //!
-//! The data goes one way: `receive` → the store's journal → `pipeline` → the store's calls and changes →
-//! `api`. Nothing here knows anything that is not in the store, or could not be made from it again.
+//! The data goes one way: `receive` → the store's journal → `pipeline` → the store's calls and changes → `api` and
+//! `deliver`. All state in memory can be rebuilt from the store.
 
 pub mod admin;
 mod api;
@@ -18,7 +18,7 @@ mod event;
 mod event_type;
 mod feeds;
 mod headers;
-mod health;
+mod ingest_stats;
 mod learnt_names;
 mod listen;
 pub mod local_forwarder;
@@ -32,11 +32,12 @@ mod quotas;
 mod reassemble;
 mod receive;
 pub mod rejected;
+mod request_id;
 mod retention;
 pub mod security;
 mod tenants;
 mod unpack;
-mod work;
+mod work_pool;
 mod zone;
 
 use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
@@ -47,38 +48,38 @@ use tokio::{
     task::JoinHandle,
 };
 use wholecall_ringcentral::Proxies;
-use wholecall_store::{Damage, Store, StoreError, TenantId};
+use wholecall_store::{Damage, Store, StoreError};
 
 use self::{
     blocking::{blocking, run_blocking},
     metrics::Metrics,
-    pipeline::Pipeline,
+    pipeline::{Pipeline, handle::AssemblerRequest, lookup::LookupQueue},
     security::{EgressPolicy, SealError, SecretKey},
     tenants::Tenants,
-    work::Work,
+    work_pool::{PICTURE_LIMITS, QUERY_LIMITS, WorkPool},
 };
 pub use api::openapi::document as openapi_document;
 pub use listen::{ConnectionLimits, Tls, TlsError};
 pub use security::secret;
 
-/// How to run.
+/// The settings of a service.
 #[derive(Debug)]
 pub struct Settings {
-    /// Where to listen.
+    /// The address to listen at.
     pub listen: SocketAddr,
-    /// The certificate to serve with; none behind a proxy that has it, or on a laptop.
+    /// The certificate. `None` if the service speaks plain HTTP, as behind a proxy that has the certificate.
     pub tls: Option<Tls>,
-    /// The SHA-256 of the key for operators; none: no operator comes in over HTTP.
+    /// The SHA-256 of the operator's key. `None` if operators may not use the API.
     pub admin_key: Option<[u8; 32]>,
-    /// Under which address others reach the hooks: `https://calls.example.com`.
+    /// The address at which RingCentral and browsers reach the service: `https://calls.example.com`.
     pub public_url: Option<String>,
     /// The key that the secrets of webhooks and the credentials of connections are sealed with.
     pub secret_key: SecretKey,
-    /// Where webhooks may be sent.
+    /// Decides where webhooks may be sent.
     pub egress_policy: EgressPolicy,
-    /// Through which proxies webhooks and requests to RingCentral go.
+    /// The proxies for webhooks and for requests to RingCentral.
     pub proxies: Proxies,
-    /// How many connections there may be.
+    /// Limits of client connections.
     pub connections: ConnectionLimits,
     /// Proxies that name the client's address in `X-Forwarded-For`.
     pub trusted_proxies: Vec<ipnet::IpNet>,
@@ -87,73 +88,73 @@ pub struct Settings {
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The address cannot be listened at.
+    /// The service cannot listen at the address.
     #[error("cannot listen at {address}: {source}")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// There is no way to RingCentral.
+    /// The client for RingCentral cannot be created.
     #[error(transparent)]
     RingCentral(#[from] wholecall_ringcentral::Error),
     /// The key is not the one that secrets were sealed with.
     #[error(transparent)]
     Key(#[from] SealError),
-    /// There is no thread to be had.
+    /// A thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
 }
 
-/// What every request may need.
+/// The state that requests share.
 #[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) store: Store,
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) metrics: Metrics,
     pub(crate) settings: Arc<Settings>,
-    /// Where it listens.
+    /// The address that the service listens at.
     pub(crate) address: SocketAddr,
-    /// The SHA-256 of the key for operators, as it is now.
+    /// The SHA-256 of the operator's key, which may be replaced.
     pub(crate) admin_key: watch::Receiver<Option<[u8; 32]>>,
-    /// To the assembler, who alone may change what was assembled.
-    pub(crate) assembler: mpsc::UnboundedSender<pipeline::Request>,
+    /// Requests to the assembler, the only writer of calls.
+    pub(crate) assembler: mpsc::UnboundedSender<AssemblerRequest>,
     pub(crate) pages: Arc<pages::Pages>,
     pub(crate) audit: Arc<audit::AuditLog>,
-    pub(crate) connections: connection::Signals,
+    pub(crate) connections: connection::ConnectionHandle,
     pub(crate) in_flight: deliver::InFlight,
     pub(crate) feeds: Arc<feeds::Feeds>,
     pub(crate) quotas: Arc<quotas::TenantQuotas>,
-    pub(crate) queries: Work,
-    pub(crate) pictures: Work,
-    /// Turns true when the service is to end.
+    pub(crate) queries: WorkPool,
+    pub(crate) pictures: WorkPool,
+    /// Turns true when the service is to stop.
     pub(crate) stop: watch::Receiver<bool>,
 }
 
 impl Service {
-    /// Under which address it is reached.
+    /// The address at which clients reach the service.
     pub(crate) fn base_url(&self) -> String {
         let scheme = if self.settings.tls.is_some() { "https" } else { "http" };
         self.settings.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", self.address))
     }
 
-    /// Whether browsers come by HTTPS, to this service or to a proxy before it.
+    /// Whether browsers use HTTPS, to this service or to a proxy before it.
     pub(crate) fn is_secure(&self) -> bool {
         let is_public = self.settings.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
         is_public || self.settings.tls.is_some()
     }
 }
 
-/// The running service.
+/// A running service.
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
     stop: watch::Sender<bool>,
-    /// Turns true when nothing is accepted any more.
+    /// Turns true when no notifications are accepted any more.
     drained: watch::Sender<bool>,
     tls: watch::Sender<Option<Tls>>,
     admin_key: watch::Sender<Option<[u8; 32]>>,
@@ -170,7 +171,7 @@ pub struct Running {
 /// Starts the service.
 pub async fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
     let (claimed, key) = (store.clone(), settings.secret_key.clone());
-    run_blocking(move || take_over(&claimed, &key)).await??;
+    run_blocking(move || claim(&claimed, &key)).await??;
     let address = settings.listen;
     let listener =
         TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
@@ -180,13 +181,13 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     let metrics = Metrics::new();
     let (stop, stopped) = watch::channel(false);
     let (drained, is_drained) = watch::channel(false);
-    let (asker, questions) = connection::Asker::new();
-    let pipeline = Pipeline::new(store.clone(), tenants.clone(), metrics.clone(), asker.clone());
+    let (lookups, lookup_requests) = LookupQueue::new();
+    let pipeline = Pipeline::new(store.clone(), tenants.clone(), metrics.clone(), lookups.clone());
     let (to_assembler, requests) = mpsc::unbounded_channel();
     let assembler = pipeline.start(is_drained, requests).map_err(StartError::Thread)?;
     let refresh = tokio::spawn(follow_tenants(store.clone(), tenants.clone()));
     let retries = tokio::spawn(rejected::run_retries(store.clone(), tenants.clone()));
-    let retention = tokio::spawn(retention::keep_removing(store.clone(), tenants.clone()));
+    let retention = tokio::spawn(retention::run(store.clone(), tenants.clone()));
     let audit_log: Arc<audit::AuditLog> = Arc::default();
     let audit = audit::run_writer(store.clone(), audit_log.clone(), tenants.clone(), drained.subscribe());
     let audit = tokio::spawn(audit);
@@ -201,17 +202,18 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     let in_flight = context.in_flight.clone();
     let deliverer = deliver::start(context, settings.secret_key.clone(), stopped.clone());
     let key = settings.secret_key.clone();
-    let accounts = connection::Context::new(
+    let connections = connection::ConnectionContext::new(
         store.clone(),
         tenants.clone(),
         key,
         settings.public_url.clone(),
-        asker,
+        lookups,
         to_assembler.clone(),
     )?
     .through(settings.proxies.clone())?
     .comparing(metrics.clock.clone());
-    let (signals, connections) = connection::start(Arc::new(accounts), questions, stopped.clone());
+    let (connection_handle, connections) =
+        connection::start(Arc::new(connections), lookup_requests, stopped.clone());
     let (tls, admin_key) = (watch::Sender::new(settings.tls.clone()), watch::Sender::new(settings.admin_key));
     let feed_store = store.clone();
     let service = Service {
@@ -224,17 +226,17 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
         assembler: to_assembler,
         pages: Arc::default(),
         audit: audit_log,
-        connections: signals,
+        connections: connection_handle,
         in_flight,
         quotas: Arc::default(),
         feeds: feeds::Feeds::start(feed_store, stopped.clone()),
-        queries: Work::start("queries", work::QUERIES).map_err(StartError::Thread)?,
-        pictures: Work::start("pictures", work::PICTURES).map_err(StartError::Thread)?,
+        queries: WorkPool::start("queries", QUERY_LIMITS).map_err(StartError::Thread)?,
+        pictures: WorkPool::start("pictures", PICTURE_LIMITS).map_err(StartError::Thread)?,
         stop: stopped.clone(),
     };
     let is_secure = service.is_secure();
-    let answering = listen::Answering::new(service.clone(), api::router(service), is_secure);
-    let server = tokio::spawn(listen::serve(listener, tls.subscribe(), answering, stopped));
+    let app = listen::HttpApp::new(service.clone(), api::router(service), is_secure);
+    let server = tokio::spawn(listen::serve(listener, tls.subscribe(), app, stopped));
     Ok(Running {
         address,
         stop,
@@ -252,81 +254,84 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
     })
 }
 
-/// Makes sure that nobody else works on the store, that the key is its own, and says what of it was lost. Blocks.
-fn take_over(store: &Store, key: &SecretKey) -> Result<(), StartError> {
+/// Claims the store, so that no other process writes to it, checks the key, and reports what was lost. Blocks.
+fn claim(store: &Store, key: &SecretKey) -> Result<(), StartError> {
     store.claim()?;
     key.adopt(store)?;
     for loss in store.losses()? {
-        tracing::error!(loss, "something that was durable is not there; the feed has a new name");
+        tracing::error!(
+            loss,
+            "something that was durable is missing; cursors of the feed are refused from now on"
+        );
     }
     Ok(())
 }
 
 impl Running {
-    /// Where it listens.
+    /// The address that the service listens at.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Takes another certificate for connections from now on, and another key for operators. Whether it serves TLS at all stays
-    /// as it is: false if anything else was asked for.
+    /// Replaces the certificate for new connections, and the operator's key. Returns false if TLS would be switched on or
+    /// off, which needs a restart.
     pub fn reload(&self, tls: Option<Tls>, admin_key: Option<[u8; 32]>) -> bool {
-        let keeps_kind = self.tls.borrow().is_some() == tls.is_some();
-        if keeps_kind {
+        let is_same_protocol = self.tls.borrow().is_some() == tls.is_some();
+        if is_same_protocol {
             self.tls.send_replace(tls);
         }
         self.admin_key.send_replace(admin_key);
-        keeps_kind
+        is_same_protocol
     }
 
-    /// Ends it: requests are answered, what was accepted is assembled and written.
+    /// Stops the service: requests in flight are answered, and accepted notifications are assembled and written.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         self.refresh.abort();
         self.retries.abort();
         self.retention.abort();
         if self.server.await.is_err() {
-            tracing::error!("the server ended by a panic");
+            tracing::error!("the listener panicked");
         }
         if self.deliverer.await.is_err() {
-            tracing::error!("the deliveries ended by a panic");
+            tracing::error!("the deliveries panicked");
         }
         if self.connections.await.is_err() {
-            tracing::error!("the connections ended by a panic");
+            tracing::error!("the connections panicked");
         }
-        // Only now is the journal complete.
+        // The journal is complete now.
         self.drained.send_replace(true);
         if self.audit.await.is_err() {
-            tracing::error!("the audit log ended by a panic");
+            tracing::error!("the audit log panicked");
         }
         let joined = tokio::task::spawn_blocking(|| self.assembler.join()).await;
         if !matches!(joined, Ok(Ok(()))) {
-            tracing::error!("the assembler ended by a panic");
+            tracing::error!("the assembler panicked");
         }
     }
 }
 
-/// What was taken away ends within a second, with every stream of it.
-const TENANTS_EVERY: Duration = Duration::from_millis(500);
+/// Interval at which changes of tenants by other processes are noticed: a removed key or tenant loses access, and its
+/// streams end, within a second.
+const TENANT_REFRESH_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Notices what other processes did to tenants. What was added is found when it is asked for; this is for what was
-/// taken away. Names in the log what was passed over meanwhile.
+/// Follows changes of tenants by other processes. Additions are also found when they are first used; this is for
+/// removals. Logs the rows that could not be read meanwhile.
 async fn follow_tenants(store: Store, tenants: Arc<Tenants>) {
-    let mut ticks = tokio::time::interval(TENANTS_EVERY);
+    let mut ticks = tokio::time::interval(TENANT_REFRESH_INTERVAL);
     loop {
         ticks.tick().await;
-        let tenants = tenants.clone();
-        if let Err(error) = blocking(move || tenants.refresh()).await {
+        let refreshed = tenants.clone();
+        if let Err(error) = blocking(move || refreshed.refresh()).await {
             tracing::warn!(%error, "tenants could not be read");
         }
-        for damage in store.take_damage_news() {
-            let Damage { tenant, place, problem } = damage;
-            let tenant = tenant.map(TenantId::number);
+        for Damage { tenant, place, problem } in store.take_damage_news() {
+            let tenant = tenant.and_then(|id| tenants.with_id(id)).map(|tenant| tenant.name.clone());
             tracing::error!(
                 tenant,
                 place,
                 problem,
-                "a row cannot be read and was passed over; run `wholecall check`"
+                "a row cannot be read and was skipped; run `wholecall check`"
             );
         }
     }

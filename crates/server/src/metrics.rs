@@ -1,4 +1,4 @@
-//! What the service counts, for Prometheus.
+//! The service's metrics for Prometheus.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,58 +9,58 @@ use prometheus_client::{
 };
 use wholecall_store::{ChangeKind, Made, VersionKind};
 
-use crate::{clock::comparison::Comparison, health::Health};
+use crate::{clock::comparison::Comparison, ingest_stats::IngestStats};
 
-/// What became of a request to a hook.
+/// The outcome of a request to a hook. The names are the label's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub(crate) enum Outcome {
+pub(crate) enum HookOutcome {
     Kept,
     Quarantined,
     Unverified,
-    /// More than a body may have.
+    /// The body is longer than the maximum.
     TooLong,
-    /// Not all of it came in time.
+    /// The body did not arrive in time.
     TooSlow,
-    /// Packed in a way that could not be undone.
+    /// The body could not be decompressed.
     Packed,
     Failed,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Received {
-    outcome: Outcome,
+struct HookLabels {
+    outcome: HookOutcome,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Change {
+struct ChangeLabels {
     kind: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Delivery {
-    outcome: Taken,
+struct DeliveryLabels {
+    outcome: DeliveryOutcome,
 }
 
-/// Whether an event was taken.
+/// The outcome of an event's delivery. The names are the label's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
-enum Taken {
+enum DeliveryOutcome {
     Delivered,
     Failed,
 }
 
-/// The counters; copies count together.
+/// The metrics; clones count together.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
     registry: Arc<Registry>,
-    received: Family<Received, Counter>,
-    acknowledged: Histogram,
+    hook_requests: Family<HookLabels, Counter>,
+    acknowledgements: Histogram,
     assembled: Counter,
-    changes: Family<Change, Counter>,
+    changes: Family<ChangeLabels, Counter>,
     contradictions: Counter,
-    deliveries: Family<Delivery, Counter>,
+    deliveries: Family<DeliveryLabels, Counter>,
     pub(crate) streams: Gauge,
-    pub(crate) health: Arc<Health>,
-    /// The clock against others.
+    pub(crate) ingest: Arc<IngestStats>,
+    /// Compares this machine's clock with others.
     pub(crate) clock: Arc<Comparison>,
 }
 
@@ -69,93 +69,85 @@ impl Metrics {
         let seconds = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 3.0];
         let metrics = Self {
             registry: Arc::default(),
-            received: Family::default(),
-            acknowledged: Histogram::new(seconds),
+            hook_requests: Family::default(),
+            acknowledgements: Histogram::new(seconds),
             assembled: Counter::default(),
             changes: Family::default(),
             contradictions: Counter::default(),
             deliveries: Family::default(),
             streams: Gauge::default(),
-            health: Arc::default(),
+            ingest: Arc::default(),
             clock: Arc::default(),
         };
         let mut registry = Registry::with_prefix("wholecall");
-        registry.register(
-            "hook_requests",
-            "Requests to hooks, by what became of them",
-            metrics.received.clone(),
-        );
+        registry.register("hook_requests", "Requests to hooks by outcome", metrics.hook_requests.clone());
         registry.register_with_unit(
             "hook_acknowledge",
             "Time from the end of a request to its durable acknowledgement",
             Unit::Seconds,
-            metrics.acknowledged.clone(),
+            metrics.acknowledgements.clone(),
         );
         registry.register("notifications_assembled", "Notifications assembled", metrics.assembled.clone());
-        registry.register("changes", "Changes made to calls, by kind", metrics.changes.clone());
+        registry.register("changes", "Published changes of calls by kind", metrics.changes.clone());
         registry.register(
             "contradictory_records",
-            "Records that contradicted themselves and were published with what remained true",
+            "Records that contradicted themselves and were published without the contradictory parts",
             metrics.contradictions.clone(),
         );
         registry.register(
             "webhook_events",
-            "Events sent to endpoints, by what became of them",
+            "Events sent to endpoints by outcome",
             metrics.deliveries.clone(),
         );
-        registry.register(
-            "open_streams",
-            "Clients that follow changes as they come",
-            metrics.streams.clone(),
-        );
+        registry.register("open_streams", "Open streams of changes", metrics.streams.clone());
         registry.register_with_unit(
             "clock_offset",
-            "By how much this machine's clock is ahead of RingCentral's, and of those of receivers of webhooks; an alarm above 60",
+            "Offset of this machine's clock from RingCentral's and from those of webhook receivers; above 60 is a fault",
             Unit::Seconds,
             metrics.clock.offsets.clone(),
         );
         Self { registry: Arc::new(registry), ..metrics }
     }
 
-    pub(crate) fn received(&self, outcome: Outcome) {
-        self.received.get_or_create(&Received { outcome }).inc();
+    pub(crate) fn count_hook_request(&self, outcome: HookOutcome) {
+        self.hook_requests.get_or_create(&HookLabels { outcome }).inc();
     }
 
-    pub(crate) fn acknowledged(&self, after: Duration) {
-        self.acknowledged.observe(after.as_secs_f64());
+    pub(crate) fn observe_acknowledgement(&self, time: Duration) {
+        self.acknowledgements.observe(time.as_secs_f64());
     }
 
-    pub(crate) fn delivered(&self, is_taken: bool, events: usize) {
-        let outcome = if is_taken { Taken::Delivered } else { Taken::Failed };
-        self.deliveries.get_or_create(&Delivery { outcome }).inc_by(events as u64);
+    pub(crate) fn count_deliveries(&self, is_delivered: bool, events: usize) {
+        let outcome = if is_delivered { DeliveryOutcome::Delivered } else { DeliveryOutcome::Failed };
+        self.deliveries.get_or_create(&DeliveryLabels { outcome }).inc_by(events as u64);
     }
 
-    pub(crate) fn assembled(&self, notifications: usize) {
+    pub(crate) fn count_assembled(&self, notifications: usize) {
         self.assembled.inc_by(notifications as u64);
     }
 
-    /// Records of a tenant contradicted themselves.
-    pub(crate) fn contradicted(&self, tenant: wholecall_store::TenantId, records: u64) {
+    /// Counts records that contradicted themselves.
+    pub(crate) fn count_contradictions(&self, tenant: wholecall_store::TenantId, records: u64) {
         self.contradictions.inc_by(records);
-        self.health.contradicted(tenant, records);
+        self.ingest.count_contradictions(tenant, records);
     }
 
-    pub(crate) fn made(&self, made: &[Made]) {
+    pub(crate) fn count_changes(&self, made: &[Made]) {
         for made in made {
             let kind = match &made.what {
                 VersionKind::Version { kind, call } => {
                     if *kind == ChangeKind::Completed {
-                        self.health.closed(made.tenant, call);
+                        self.ingest.count_closed(made.tenant, call);
                     }
                     kind.as_str()
                 }
                 VersionKind::Merged { .. } => ChangeKind::Merged.as_str(),
             };
-            self.changes.get_or_create(&Change { kind: kind.to_owned() }).inc();
+            self.changes.get_or_create(&ChangeLabels { kind: kind.to_owned() }).inc();
         }
     }
 
-    /// Everything as Prometheus reads it.
+    /// All metrics in Prometheus' text format.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         if let Err(error) = encode(&mut text, &self.registry) {

@@ -7,7 +7,7 @@ use axum::{
 use serde::Serialize;
 use wholecall_store::{Scope, StoreError};
 
-/// What went wrong, for people and for programs.
+/// A problem document, for people and for programs.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Problem {
     /// Always `about:blank`: the status says which kind it is.
@@ -39,7 +39,7 @@ impl Problem {
         )
     }
 
-    /// A key that may not do what it was shown for.
+    /// The answer to a key whose scope does not allow the request.
     pub(crate) fn needs_scope(needed: Scope, has: Scope) -> Self {
         let (needed, has) = (needed.as_str(), has.as_str());
         Self::new(
@@ -65,9 +65,9 @@ impl Problem {
     }
 }
 
-/// What the framework says of a request that it cannot read, as a problem document too.
+/// Turns the framework's plain-text answer to a request that it cannot read into a problem document.
 pub(crate) async fn as_document(response: Response) -> Response {
-    /// What it says has some ten words.
+    /// Maximum size of a text, of which the framework's have some ten words.
     const MAX_DETAIL_BYTES: usize = 4 << 10;
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
@@ -77,12 +77,12 @@ pub(crate) async fn as_document(response: Response) -> Response {
         return response;
     }
     let (mut head, body) = response.into_parts();
-    let said = axum::body::to_bytes(body, MAX_DETAIL_BYTES).await.unwrap_or_default();
-    let said = match said.is_empty() {
+    let text = axum::body::to_bytes(body, MAX_DETAIL_BYTES).await.unwrap_or_default();
+    let text = match text.is_empty() {
         true => status.canonical_reason().unwrap_or_default().into(),
-        false => String::from_utf8_lossy(&said).into_owned(),
+        false => String::from_utf8_lossy(&text).into_owned(),
     };
-    let mut document = Problem::new(status, said).into_response();
+    let mut document = Problem::new(status, text).into_response();
     head.headers.remove(header::CONTENT_TYPE);
     head.headers.remove(header::CONTENT_LENGTH);
     document.headers_mut().extend(head.headers);
@@ -97,13 +97,13 @@ impl From<StoreError> for Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "the query was cancelled: it took too long")
             }
             StoreError::Overloaded | StoreError::Full | StoreError::ReadOnly | StoreError::Closed => {
-                tracing::warn!(%error, "the store cannot take it");
+                tracing::warn!(%error, "the store cannot accept a request");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
             }
             _ => {
                 tracing::error!(%error, "the store failed");
-                // What SQLite says may name files.
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the store failed; the log says how")
+                // SQLite's message may name files.
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the store failed; the log has the cause")
             }
         }
     }

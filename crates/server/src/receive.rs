@@ -1,8 +1,11 @@
-//! RingCentral's webhooks. A 200 means that the notification survives whatever happens to this machine short
-//! of losing its disk. RingCentral stops sending to a hook that answers with errors: with a right token, whatever is wrong
-//! with a body is answered 200, and the body is kept as rejected.
+//! RingCentral's webhooks. A 200 means that the notification is durable unless the disk is lost. RingCentral stops sending
+//! to a hook that answers with errors, so every request with a valid token is answered 200; a body that is not a
+//! notification is stored as rejected.
 
 mod body;
+mod classify;
+mod control_event;
+mod ingest;
 
 use axum::{
     BoxError,
@@ -11,26 +14,25 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use hyper::body::Body;
-use wholecall_notification::{Document, Message, Notification};
-use wholecall_record::Time;
-use wholecall_store::{Arrival, Refusal, Store, StoreError, TenantId};
+use wholecall_store::{Refusal, StoreError};
 
-pub(crate) use self::body::MAX_BODY_BYTES;
-use self::body::{DEADLINE, KEPT_BYTES, Unread};
+pub(crate) use self::{
+    body::MAX_BODY_BYTES,
+    classify::{classify, too_long_reason},
+    control_event::ControlEvent,
+    ingest::{ingest, wait_until_durable},
+};
+use self::{body::UnreadBody, ingest::store_body};
 use crate::{
-    Service, clock,
-    health::RefusalKind,
-    metrics::Outcome,
-    plausible::implausible_time,
-    problem::Problem,
-    tenants::{Tenant, Tenants},
+    Service, clock, ingest_stats::RefusalKind, metrics::HookOutcome, problem::Problem, request_id,
+    tenants::Tenant,
 };
 
-/// RingCentral wants head and body of the answer within 1,024 bytes; the token comes back as it was.
+/// Maximum length of a validation token, which is returned: RingCentral accepts responses with at most 1,024 bytes of
+/// headers and body.
 const MAX_TOKEN_BYTES: usize = 512;
 
-/// An id has some ten characters to forty.
-const MAX_ID_BYTES: usize = 256;
+const PATH: &str = "/hooks/";
 
 /// `POST /hooks/{tenant}`.
 pub(crate) async fn receive(
@@ -41,14 +43,12 @@ pub(crate) async fn receive(
     answer(&service, &name, request).await
 }
 
-/// Which tenant's hook a request is for, where that is plain to see.
+/// The tenant whose hook a request is for. `None` for any other path, and for names that only the router can decode.
 pub(crate) fn hook<B>(request: &Request<B>) -> Option<&str> {
     let name = request.uri().path().strip_prefix(PATH).filter(|_| request.method() == Method::POST)?;
     let name = name.strip_suffix('/').unwrap_or(name);
     name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)).then_some(name)
 }
-
-const PATH: &str = "/hooks/";
 
 /// Answers a request to a tenant's hook.
 pub(crate) async fn answer<B>(service: &Service, name: &str, request: Request<B>) -> Response
@@ -58,8 +58,8 @@ where
     let (Parts { headers, .. }, body) = request.into_parts();
     let validation = headers.get("validation-token").filter(|token| token.len() <= MAX_TOKEN_BYTES);
     let result = match verified(service, name, &headers).await {
-        Ok(Some(tenant)) => take(service, &tenant, &headers, body).await,
-        // RingCentral asks before a subscription, and so its token, is there.
+        Ok(Some(tenant)) => accept(service, &tenant, &headers, body).await,
+        // RingCentral validates the address before the subscription, and so its token, exists.
         Ok(None) if validation.is_some() && body::is_empty(body).await => return accepted(validation),
         Ok(None) => return unverified(service, name, &headers),
         Err(error) => Err(error),
@@ -67,15 +67,16 @@ where
     match result {
         Ok(()) => accepted(validation),
         Err(error) => {
-            service.metrics.received(Outcome::Failed);
-            tracing::warn!(tenant = name, %error, "a notification was not taken");
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the notification could not be kept; send it again")
-                .into_response()
+            service.metrics.count_hook_request(HookOutcome::Failed);
+            let request = request_id::of(&headers);
+            tracing::warn!(tenant = name, request, %error, "a notification could not be stored");
+            let detail = "the notification could not be stored; send it again";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
         }
     }
 }
 
-/// The tenant whose hook it is, if the request has its verification token.
+/// The tenant of a hook. `None` if the request does not have its verification token.
 async fn verified(
     service: &Service,
     name: &str,
@@ -85,68 +86,68 @@ async fn verified(
     service.tenants.verified(name, token).await
 }
 
-/// The answer to a request without a token of the tenant; who reads the tenant's health learns of it.
+/// The answer to a request without a valid verification token, which is counted in the tenant's statistics.
 fn unverified(service: &Service, name: &str, headers: &HeaderMap) -> Response {
-    service.metrics.received(Outcome::Unverified);
-    if let Some(tenant) = service.tenants.now().by_name.get(name) {
+    service.metrics.count_hook_request(HookOutcome::Unverified);
+    if let Some(tenant) = service.tenants.snapshot().by_name.get(name) {
         let reason = match headers.contains_key("verification-token") {
             true => "the verification token is not one of the tenant's",
             false => "there was no verification token",
         };
         let now_ms = clock::now().as_millis();
-        service.metrics.health.refused(tenant.id, RefusalKind::WrongToken, now_ms, reason);
+        service.metrics.ingest.count_refusal(tenant.id, RefusalKind::WrongToken, now_ms, reason);
     }
-    let detail = "no hook of that name takes notifications with this verification token";
+    let detail = "no hook of that name accepts this verification token";
     Problem::new(StatusCode::UNAUTHORIZED, detail).into_response()
 }
 
-/// Takes what the tenant's own RingCentral posts, whatever it is.
-async fn take<B>(service: &Service, tenant: &Tenant, headers: &HeaderMap, body: B) -> Result<(), StoreError>
+/// Accepts a request with a valid verification token, whatever its body is.
+async fn accept<B>(service: &Service, tenant: &Tenant, headers: &HeaderMap, body: B) -> Result<(), StoreError>
 where
     B: Body<Error: Into<BoxError>>,
 {
     let body = match body::read(headers, body).await {
         Ok(body) => body,
-        Err(unread) => return keep_unread(service, tenant, unread).await,
+        Err(unread) => return reject_unread(service, tenant, unread).await,
     };
     if body.is_empty() && headers.contains_key("validation-token") {
         return Ok(());
     }
     let started = std::time::Instant::now();
-    let judged = judge(tenant, clock::now(), &body);
-    if judged.is_err()
-        && let Some(signal) = Signal::of(&body)
+    let classified = classify(tenant, clock::now(), &body);
+    if classified.is_err()
+        && let Some(event) = ControlEvent::of(&body)
     {
-        service.connections.hear(tenant.id, &signal);
+        service.connections.notify(tenant.id, &event);
         return Ok(());
     }
-    if let Err(reason) = &judged {
+    if let Err(reason) = &classified {
         let now_ms = clock::now().as_millis();
-        service.metrics.health.refused(tenant.id, RefusalKind::NotTaken, now_ms, reason);
+        service.metrics.ingest.count_refusal(tenant.id, RefusalKind::NotTaken, now_ms, reason);
     }
-    let outcome = keep(&service.store, tenant, &body, judged).await?;
-    service.metrics.received(outcome);
-    service.metrics.acknowledged(started.elapsed());
+    let outcome = store_body(&service.store, tenant, &body, classified).await?;
+    service.metrics.count_hook_request(outcome);
+    service.metrics.observe_acknowledgement(started.elapsed());
     Ok(())
 }
 
-/// Keeps the beginning of a body that could not be read.
-async fn keep_unread(service: &Service, tenant: &Tenant, unread: Unread) -> Result<(), StoreError> {
-    let Unread { outcome, reason, kept, posted_bytes } = unread;
+/// Stores the beginning of a body that could not be read.
+async fn reject_unread(service: &Service, tenant: &Tenant, unread: UnreadBody) -> Result<(), StoreError> {
+    let UnreadBody { outcome, reason, beginning, posted_bytes } = unread;
     let kind = match outcome {
-        Outcome::TooLong => RefusalKind::TooLong,
-        Outcome::Packed => RefusalKind::Packed,
+        HookOutcome::TooLong => RefusalKind::TooLong,
+        HookOutcome::Packed => RefusalKind::Packed,
         _ => RefusalKind::TooSlow,
     };
     let now_ms = clock::now().as_millis();
-    service.metrics.received(outcome);
-    service.metrics.health.refused(tenant.id, kind, now_ms, &reason);
+    service.metrics.count_hook_request(outcome);
+    service.metrics.ingest.count_refusal(tenant.id, kind, now_ms, &reason);
     tracing::info!(tenant = tenant.name, reason, posted_bytes, "a body was rejected");
-    let refusal = Refusal::new(tenant.id, now_ms, reason, &kept)?.cut_from(posted_bytes);
-    durable(service.store.quarantine(refusal)?).await
+    let refusal = Refusal::new(tenant.id, now_ms, reason, &beginning)?.cut_from(posted_bytes);
+    wait_until_durable(service.store.quarantine(refusal)?).await
 }
 
-/// An empty answer in the shape RingCentral wants.
+/// The empty answer that RingCentral expects.
 fn accepted(validation: Option<&HeaderValue>) -> Response {
     let mut response = StatusCode::OK.into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -154,151 +155,4 @@ fn accepted(validation: Option<&HeaderValue>) -> Response {
         response.headers_mut().insert("validation-token", token.clone());
     }
     response
-}
-
-/// Takes in what a WebSocket tells a tenant: the same journal, whichever way it comes.
-pub(crate) async fn take_in(
-    store: &Store,
-    tenants: &Tenants,
-    tenant: TenantId,
-    body: &str,
-) -> Result<(), StoreError> {
-    match tenants.with_id(tenant) {
-        Some(tenant) => {
-            let body = body.as_bytes();
-            keep(store, &tenant, body, judge(&tenant, clock::now(), body)).await.map(drop)
-        }
-        None => Ok(()),
-    }
-}
-
-/// What RingCentral tells of an account that is of no call.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Signal {
-    /// A subscription is to be renewed.
-    Renew,
-    /// Extensions have changed: of an account or, where none is named, of the one whose it is told.
-    Extensions { account: Option<String> },
-}
-
-impl Signal {
-    /// The signal that a body is, if it is one.
-    pub(crate) fn of(body: &[u8]) -> Option<Self> {
-        let document = Document::parse(std::str::from_utf8(body).ok()?).ok()?;
-        match document.message() {
-            Ok(Message::Reminder { .. }) => Some(Self::Renew),
-            Ok(Message::Other { event }) => {
-                let account = event.trim_end_matches('/').strip_suffix("/extension")?.rsplit('/').next()?;
-                let is_named = account.bytes().all(|byte| byte.is_ascii_digit());
-                Some(Self::Extensions { account: is_named.then(|| account.to_owned()) })
-            }
-            _ => None,
-        }
-    }
-}
-
-/// Keeps a body; what is no notification of the tenant is kept apart, with the reason. RingCentral gets a 200 for
-/// either: it stops sending to whoever answers with errors.
-async fn keep(
-    store: &Store,
-    tenant: &Tenant,
-    body: &[u8],
-    judged: Result<Arrival, String>,
-) -> Result<Outcome, StoreError> {
-    let (durable, outcome) = match judged {
-        Ok(arrival) => (store.append(vec![arrival])?, Outcome::Kept),
-        Err(reason) => {
-            tracing::info!(tenant = tenant.name, reason, "a body was put into quarantine");
-            let refusal = refusal(tenant, reason, body)?;
-            (store.quarantine(refusal)?, Outcome::Quarantined)
-        }
-    };
-    self::durable(durable).await.map(|()| outcome)
-}
-
-/// What is kept of a body that is not taken: of one that is too long, as a WebSocket may bring it, the beginning.
-fn refusal(tenant: &Tenant, reason: String, body: &[u8]) -> Result<Refusal, StoreError> {
-    let now_ms = clock::now().as_millis();
-    match body.len() > MAX_BODY_BYTES {
-        true => Ok(Refusal::new(tenant.id, now_ms, reason, &body[..KEPT_BYTES])?.cut_from(body.len())),
-        false => Refusal::new(tenant.id, now_ms, reason, body),
-    }
-}
-
-/// Waits until it is durable, as long as RingCentral would.
-pub(crate) async fn durable(
-    kept: tokio::sync::oneshot::Receiver<Result<(), StoreError>>,
-) -> Result<(), StoreError> {
-    match tokio::time::timeout(DEADLINE, kept).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(StoreError::Closed),
-        Err(_) => Err(StoreError::Overloaded),
-    }
-}
-
-/// A body as a notification that arrives now, or why it is none of the tenant's.
-pub(crate) fn judge(tenant: &Tenant, now: Time, body: &[u8]) -> Result<Arrival, String> {
-    if body.len() > MAX_BODY_BYTES {
-        return Err(too_long_reason());
-    }
-    let text = std::str::from_utf8(body).map_err(|error| format!("not UTF-8: {error}"))?;
-    let document = Document::parse(text).map_err(|problem| problem.to_string())?;
-    match document.message().map_err(|problem| problem.to_string())? {
-        Message::Session(notification) => {
-            has_plausible_ids(&notification)?;
-            implausible_time(&notification, now).map_or(Ok(()), Err)?;
-            match notification.account_id() {
-                Some(account) if !tenant.accounts.contains(account) => {
-                    Err(format!("account {account} is not one of the tenant's"))
-                }
-                _ => Ok(Arrival {
-                    tenant: tenant.id,
-                    arrived_ms: now.as_millis(),
-                    session: notification.session_id().into(),
-                    body: text.into(),
-                }),
-            }
-        }
-        other => Err(format!("{}, not a telephony session notification", other.kind())),
-    }
-}
-
-/// Ids are part of addresses, indexes and messages, so their length has a limit.
-fn has_plausible_ids(notification: &Notification<'_, '_>) -> Result<(), String> {
-    let body = notification.body();
-    let parties = body.parties.iter().map(|party| ("a party's id", party.id()));
-    let ids = [("telephonySessionId", notification.session_id())];
-    let account = notification.account_id().map(|account| ("the account's id", account));
-    match ids.into_iter().chain(account).chain(parties).find(|(_, id)| id.len() > MAX_ID_BYTES) {
-        Some((what, id)) => Err(format!("{what} has {} bytes, of {MAX_ID_BYTES} at most", id.len())),
-        None => Ok(()),
-    }
-}
-
-pub(crate) fn too_long_reason() -> String {
-    format!("longer than {} KiB", MAX_BODY_BYTES / 1024)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reminders_and_changed_extensions_are_told_from_calls_and_from_what_is_none() {
-        let reminder = br#"{"uuid":"1","event":"/restapi/v1.0/subscription/~?threshold=60&interval=15",
-            "subscriptionId":"a","body":{"id":"a","expiresIn":59}}"#;
-        let extension =
-            br#"{"uuid":"1","event":"/restapi/v1.0/account/8/extension","body":{"extensions":[]}}"#;
-        let call =
-            br#"{"event":"/restapi/v1.0/account/8/telephony/sessions","body":{"telephonySessionId":"s-1",
-            "sequence":2,"eventTime":"2026-05-30T12:31:12.509Z","parties":[{"id":"p-1-1"}]}}"#;
-        assert_eq!(Signal::of(reminder), Some(Signal::Renew));
-        assert_eq!(Signal::of(extension), Some(Signal::Extensions { account: Some("8".to_owned()) }));
-        let of_own = br#"{"event":"/restapi/v1.0/account/~/extension","body":{}}"#;
-        assert_eq!(Signal::of(of_own), Some(Signal::Extensions { account: None }));
-        let voicemail = br#"{"event":"/restapi/v1.0/account/8/extension/9/voicemail","body":{}}"#;
-        for other in [&call[..], b"{}", b"", b"\xff", voicemail] {
-            assert_eq!(Signal::of(other), None);
-        }
-    }
 }

@@ -11,7 +11,7 @@ use wholecall_store::{Refused, Store, StoreError, TenantId};
 use crate::{
     blocking::blocking,
     clock,
-    receive::{MAX_BODY_BYTES, durable, judge},
+    receive::{MAX_BODY_BYTES, classify, wait_until_durable},
     tenants::{Tenant, Tenants},
 };
 
@@ -85,7 +85,7 @@ pub(crate) async fn retry(
     let view = store.of(tenant.id);
     let judged = match blocking(move || view.rejected_body(id)).await {
         Ok(None) => return Ok(None),
-        Ok(Some((Refused { cut_from_bytes: None, .. }, body))) => judge(tenant, clock::now(), &body),
+        Ok(Some((Refused { cut_from_bytes: None, .. }, body))) => classify(tenant, clock::now(), &body),
         Ok(Some((refused, _))) => Err(refused.reason),
         // An unreadable body must not stop the retries of others.
         Err(error @ StoreError::Damaged(_)) => {
@@ -98,7 +98,7 @@ pub(crate) async fn retry(
     match judged {
         Ok(arrival) => {
             // If the service ends in between, the body is retried again; a duplicate notification counts once.
-            durable(store.append(vec![arrival])?).await?;
+            wait_until_durable(store.append(vec![arrival])?).await?;
             blocking(move || store.remove_rejected(tenant, vec![id])).await?;
             Ok(Some(Ok(())))
         }
@@ -127,7 +127,7 @@ pub(crate) async fn run_retries(store: Store, tenants: Arc<Tenants>) {
 }
 
 async fn retry_marked(store: &Store, tenants: &Tenants) -> Result<(), StoreError> {
-    let ids: Vec<TenantId> = tenants.now().by_id.keys().copied().collect();
+    let ids: Vec<TenantId> = tenants.snapshot().by_id.keys().copied().collect();
     for id in ids {
         let (mut after, mut accepted, mut rejected) = (0, 0_u64, 0_u64);
         loop {

@@ -1,4 +1,4 @@
-//! Removes what tenants do not want to keep any longer.
+//! Removes stored data whose retention period is over.
 
 use std::{sync::Arc, thread, time::Duration};
 
@@ -10,107 +10,112 @@ use crate::{
     tenants::Tenants,
 };
 
-const EVERY: Duration = Duration::from_secs(3_600);
+/// Interval between two runs.
+const RUN_INTERVAL: Duration = Duration::from_secs(3_600);
 
-/// So many are removed in one transaction, and so long others have the disk before the next.
-const AT_ONCE: usize = 50;
-const PAUSE: Duration = Duration::from_millis(20);
+/// Maximum number of rows removed in a transaction, and interval before the next, in which other writers have the disk.
+const MAX_BATCH_ROWS: usize = 50;
+const BATCH_INTERVAL: Duration = Duration::from_millis(20);
 
 const DAY_MS: i64 = 86_400_000;
 
-/// The assembler keeps closed calls for minutes: nothing that was touched in the last hour is removed.
-const QUIET_MS: i64 = 3_600_000;
+/// Minimum interval since a call was last changed before it is removed: the assembler has closed calls in memory for
+/// minutes.
+const MIN_QUIET_MS: i64 = 3_600_000;
 
-/// What was rejected is kept for this long.
+/// Retention period of rejected bodies.
 const REJECTED_DAYS: i64 = 30;
 
-/// Entries of the audit log are kept for this long.
+/// Retention period of the audit log.
 const AUDIT_DAYS: i64 = 400;
 
-/// If nothing has arrived for longer than this, the clock is taken to be wrong.
-const IMPLAUSIBLE_MS: i64 = 7 * DAY_MS;
+/// Maximum plausible interval since the last notification; after a longer one the clock is taken to be wrong.
+const MAX_PLAUSIBLE_SILENCE_MS: i64 = 7 * DAY_MS;
 
-/// Looks every hour, and once as soon as the clock can be trusted.
-pub(crate) async fn keep_removing(store: Store, tenants: Arc<Tenants>) {
+/// Runs every hour, and once as soon as the clock has settled.
+pub(crate) async fn run(store: Store, tenants: Arc<Tenants>) {
     let clock = Clock::system();
     loop {
         let (store, tenants, by) = (store.clone(), tenants.clone(), clock.clone());
         if let Err(error) = blocking(move || remove_expired(&store, &tenants, &by)).await {
-            tracing::warn!(%error, "what is to be kept no longer could not be removed; it will be tried again");
+            tracing::warn!(%error, "expired data could not be removed; it is tried again");
         }
-        let pause = if clock.is_settled() { EVERY } else { SETTLED_AFTER };
-        tokio::time::sleep(pause).await;
+        let interval = if clock.is_settled() { RUN_INTERVAL } else { SETTLED_AFTER };
+        tokio::time::sleep(interval).await;
     }
 }
 
-/// Removes what is over its time now.
+/// Removes everything that has expired.
 fn remove_expired(store: &Store, tenants: &Tenants, clock: &Clock) -> Result<(), StoreError> {
     let now_ms = clock.now().as_millis();
     let orphans = store.remove_orphans()?;
     if orphans > 0 {
-        tracing::info!(rows = orphans, "removed what came for tenants that are gone");
+        tracing::info!(rows = orphans, "removed data of tenants that do not exist any more");
     }
     let may_remove = clock.is_settled() && is_plausible(store.last_arrival_ms()?, now_ms);
     let rejected_before_ms = now_ms - REJECTED_DAYS * DAY_MS;
     let rejected = match may_remove {
-        true => all(|| store.remove_rejected_before(rejected_before_ms, AT_ONCE))?,
+        true => remove_all(|| store.remove_rejected_before(rejected_before_ms, MAX_BATCH_ROWS))?,
         false => 0,
     };
     if rejected > 0 {
-        tracing::info!(
-            rejected,
-            "removed what was rejected and looked at by nobody for {REJECTED_DAYS} days"
-        );
+        tracing::info!(rejected, "removed rejected bodies that are older than {REJECTED_DAYS} days");
     }
     if may_remove {
-        let audit = all(|| store.remove_audit_before(now_ms - AUDIT_DAYS * DAY_MS, AT_ONCE))?;
+        let audit = remove_all(|| store.remove_audit_before(now_ms - AUDIT_DAYS * DAY_MS, MAX_BATCH_ROWS))?;
         if audit > 0 {
             tracing::info!(audit, "removed entries of the audit log that are older than {AUDIT_DAYS} days");
         }
     }
-    for tenant in tenants.now().by_name.values() {
-        // Also what was left when the service stopped in between.
+    for tenant in tenants.snapshot().by_name.values() {
+        // Removals that were not announced before the service stopped.
         store.announce(tenant.id, now_ms)?;
         let Some(days) = tenant.settings.retention_days.filter(|_| may_remove) else { continue };
         let before_ms = now_ms - i64::from(days) * DAY_MS;
-        let expiry = Expiry { tenant: tenant.id, before_ms, quiet_since_ms: now_ms - QUIET_MS };
-        let calls = all(|| store.remove_calls(expiry, AT_ONCE));
-        // Whatever could be removed, readers of the feed have to know.
+        let expiry = Expiry { tenant: tenant.id, before_ms, quiet_since_ms: now_ms - MIN_QUIET_MS };
+        let calls = remove_all(|| store.remove_calls(expiry, MAX_BATCH_ROWS));
+        // Also after an error: the calls that were removed before it must be announced.
         store.announce(tenant.id, now_ms)?;
         let calls = calls?;
-        let strays = all(|| store.remove_strays(expiry, AT_ONCE))?;
-        let leftovers = all(|| store.remove_leftovers(expiry, AT_ONCE))?;
+        let strays = remove_all(|| store.remove_strays(expiry, MAX_BATCH_ROWS))?;
+        let leftovers = remove_all(|| store.remove_leftovers(expiry, MAX_BATCH_ROWS))?;
         store.remove_directories(tenant.id)?;
         if calls + strays + leftovers > 0 {
-            tracing::info!(tenant = tenant.name, calls, strays, leftovers, "removed what was over its time");
+            tracing::info!(
+                tenant = tenant.name,
+                calls,
+                notifications = strays,
+                other_rows = leftovers,
+                "removed expired data"
+            );
         }
     }
     Ok(())
 }
 
-/// Whether a time may be now, where the last notification arrived at another. A clock that is weeks ahead would remove for
-/// good what is to be kept.
+/// Whether the clock's time is plausible after the arrival of the last notification. A clock that is weeks ahead would make
+/// data expire too early.
 fn is_plausible(last_arrival_ms: Option<i64>, now_ms: i64) -> bool {
-    let is_plausible = last_arrival_ms.is_none_or(|last| now_ms - last <= IMPLAUSIBLE_MS);
+    let is_plausible = last_arrival_ms.is_none_or(|last| now_ms - last <= MAX_PLAUSIBLE_SILENCE_MS);
     if !is_plausible {
-        let days = IMPLAUSIBLE_MS / DAY_MS;
+        let days = MAX_PLAUSIBLE_SILENCE_MS / DAY_MS;
         tracing::warn!(
-            "nothing has arrived for more than {days} days, so the clock may be wrong: nothing is removed by age"
+            "no notification has arrived for more than {days} days, so the clock may be wrong: nothing is removed by age"
         );
     }
     is_plausible
 }
 
-/// Removes until there is no more; tells how many there were.
-fn all(remove: impl Fn() -> Result<usize, StoreError>) -> Result<usize, StoreError> {
+/// Removes batches until there is nothing left; returns the number of removed rows.
+fn remove_all(remove: impl Fn() -> Result<usize, StoreError>) -> Result<usize, StoreError> {
     let mut removed = 0;
     loop {
         let count = remove()?;
         removed += count;
-        if count < AT_ONCE {
+        if count < MAX_BATCH_ROWS {
             return Ok(removed);
         }
-        thread::sleep(PAUSE);
+        thread::sleep(BATCH_INTERVAL);
     }
 }
 
@@ -124,13 +129,13 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_implausibly_ahead_removes_nothing() {
-        assert!(is_plausible(Some(0), IMPLAUSIBLE_MS) && is_plausible(None, i64::MAX));
+        assert!(is_plausible(Some(0), MAX_PLAUSIBLE_SILENCE_MS) && is_plausible(None, i64::MAX));
         assert!(is_plausible(Some(DAY_MS), 0), "a clock that is behind removes too little");
         assert!(!is_plausible(Some(0), 60 * DAY_MS));
     }
 
     #[test]
-    fn nothing_is_removed_right_after_the_start() {
+    fn nothing_is_removed_by_age_right_after_the_start() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         crate::admin::add_tenant(&store, "acme", &["1".to_owned()], None).unwrap();
@@ -148,14 +153,14 @@ mod tests {
         remove_expired(&store, &tenants, &clock).unwrap();
         assert_eq!(store.counts().unwrap().0, 1, "the clock may have been set wrong");
         let before_ms = now_ms - DAY_MS;
-        let expiry = Expiry { tenant: tenant.id, before_ms, quiet_since_ms: now_ms - QUIET_MS };
-        assert_eq!(store.remove_strays(expiry, AT_ONCE).unwrap(), 1, "it is over its time");
+        let expiry = Expiry { tenant: tenant.id, before_ms, quiet_since_ms: now_ms - MIN_QUIET_MS };
+        assert_eq!(store.remove_strays(expiry, MAX_BATCH_ROWS).unwrap(), 1, "it has expired");
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
 
-        /// However the clock jumps, nothing is removed by age before it has been steady for ten minutes.
+        /// After any jumps of the clock, nothing is removed by age before it has been steady for ten minutes.
         #[test]
         fn nothing_is_removed_before_the_clock_is_steady(
             steps in proptest::collection::vec((1_i64..400_000, proptest::option::weighted(0.3, offsets())), 1..40),
@@ -172,7 +177,7 @@ mod tests {
             let mut steady_since_ms = 0;
             let mut position = 0;
             for (pass_ms, set) in steps {
-                // Over its time by any clock that is right, but not so old that the clock is implausible.
+                // Expired by the right time, but not so old that the clock is implausible.
                 let arrived_ms = BEGIN_MS + hand.elapsed_ms() - 3 * DAY_MS;
                 let arrival = wholecall_store::Arrival {
                     tenant: tenant.id, arrived_ms, session: format!("s-{position}").into(), body: "{}".into(),
@@ -181,7 +186,7 @@ mod tests {
                 position += 1;
                 let made = Vec::new();
                 store.commit(wholecall_store::Assembled { checkpoint: Position(position), made }).unwrap();
-                let kept = store.counts().unwrap().0;
+                let before = store.counts().unwrap().0;
                 hand.pass(pass_ms);
                 if let Some(set) = set {
                     if (set - hand.offset_ms()).abs() > 2_000 {
@@ -191,7 +196,7 @@ mod tests {
                 }
                 remove_expired(&store, &tenants, &clock).unwrap();
                 let is_steady = hand.elapsed_ms() - steady_since_ms >= SETTLED_AFTER.as_millis() as i64;
-                let removed = kept - store.counts().unwrap().0;
+                let removed = before - store.counts().unwrap().0;
                 prop_assert!(is_steady || removed == 0, "{removed} removed");
             }
             hand.set_wrong_by(0);
@@ -200,7 +205,7 @@ mod tests {
                 clock.now();
             }
             remove_expired(&store, &tenants, &clock).unwrap();
-            prop_assert_eq!(store.counts().unwrap().0, 0, "what is over its time goes in the end");
+            prop_assert_eq!(store.counts().unwrap().0, 0, "expired data is removed in the end");
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Who is who: tenants by the name of their hook, by their API keys and verification tokens.
+//! The tenants with their API keys and verification tokens, in memory.
 //!
-//! They lie in memory and follow the store, which another process may change (`wholecall tenant add`).
+//! The copy follows the store, which another process may change (`wholecall tenant add`).
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -15,44 +15,44 @@ use wholecall_store::{Actor, Scope, SecretKind, Store, StoreError, TenantId, Ten
 
 use crate::{blocking::blocking, clock, secret};
 
-/// The store is looked at for unknown keys and names at most this often: all requests that show one in between wait for
-/// the same look. So wrong keys cost nothing that others could notice, whatever their number.
-const LOOKS_APART: Duration = Duration::from_millis(50);
+/// Minimum interval between two refreshes for unknown keys and names. Requests that show one meanwhile wait for the same
+/// refresh, so that any number of wrong keys costs other requests nothing noticeable.
+const MIN_REFRESH_INTERVAL: Duration = Duration::from_millis(50);
 
-/// When a key was used last is kept to so much.
-const USE_KEPT_TO_MS: i64 = 60_000;
+/// Precision of the stored time of a key's last use.
+const KEY_USE_PRECISION_MS: i64 = 60_000;
 
-/// Whether a key has expired is looked at so often, in case that the clock is set.
-const EXPIRY_LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
+/// Maximum interval between two checks whether a key has expired, since the clock may be set.
+const MAX_EXPIRY_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// All tenants, as of the last look at the store.
+/// All tenants as of the last refresh from the store.
 #[derive(Debug)]
 pub(crate) struct Tenants {
     store: Store,
-    known: RwLock<Arc<Known>>,
+    snapshot: RwLock<Arc<TenantSnapshot>>,
     version: watch::Sender<i64>,
-    /// When the last look for an unknown key or name began.
-    last_look: tokio::sync::Mutex<Option<Instant>>,
-    uses: Mutex<HashMap<i64, Use>>,
+    /// When the last refresh for an unknown key or name started.
+    last_refresh: tokio::sync::Mutex<Option<Instant>>,
+    uses: Mutex<HashMap<i64, KeyUse>>,
 }
 
-/// When a key was used last, and what of that is written.
+/// The last use of a key.
 #[derive(Debug, Default)]
-struct Use {
+struct KeyUse {
     last_ms: i64,
-    written_ms: i64,
+    stored_ms: i64,
 }
 
-/// The tenants at one time.
+/// The tenants at a time.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct TenantSnapshot {
     version: i64,
     pub(crate) by_name: BTreeMap<String, Arc<Tenant>>,
     pub(crate) by_id: HashMap<TenantId, Arc<Tenant>>,
     by_key: HashMap<[u8; 32], Arc<Key>>,
 }
 
-/// A tenant, as far as a request needs to know.
+/// A tenant: what requests need of it.
 #[derive(Debug)]
 pub(crate) struct Tenant {
     pub(crate) id: TenantId,
@@ -70,21 +70,21 @@ pub(crate) struct Key {
     number: i64,
     hint: String,
     name: String,
-    /// From when on it counts as removed.
+    /// When the key counts as removed. `None` if it does not expire.
     expires_ms: Option<i64>,
 }
 
 impl Key {
-    /// How long it is still good; none: without end.
-    fn good_for(&self, now_ms: i64) -> Option<Duration> {
+    /// The time until the key expires. `None` if it does not.
+    fn expires_in(&self, now_ms: i64) -> Option<Duration> {
         self.expires_ms.map(|expires_ms| Duration::from_millis((expires_ms - now_ms).max(0).unsigned_abs()))
     }
 
-    fn is_good(&self) -> bool {
-        self.good_for(clock::now().as_millis()) != Some(Duration::ZERO)
+    fn is_valid(&self) -> bool {
+        self.expires_in(clock::now().as_millis()) != Some(Duration::ZERO)
     }
 
-    /// Its holder, at an address.
+    /// The holder of the key at an address, for the audit log.
     pub(crate) fn shown_from(&self, address: Option<IpAddr>) -> Who {
         let Self { number, hint, name, .. } = self;
         let actor = Actor::Key { number: *number, hint: hint.clone(), name: name.clone() };
@@ -92,15 +92,15 @@ impl Key {
     }
 }
 
-impl Known {
+impl TenantSnapshot {
     /// The key with that hash, unless it has expired.
     fn key(&self, hash: &[u8; 32]) -> Option<&Arc<Key>> {
-        self.by_key.get(hash).filter(|key| key.is_good())
+        self.by_key.get(hash).filter(|key| key.is_valid())
     }
 }
 
 impl Tenant {
-    /// Whether a verification token is one of the tenant's; the time it takes tells nothing of them.
+    /// Whether a verification token is one of the tenant's, compared in constant time.
     pub(crate) fn is_verified_by(&self, token: &str) -> bool {
         let hash = secret::hash(token);
         let mut found = subtle::Choice::from(0);
@@ -113,158 +113,163 @@ impl Tenant {
 
 impl Tenants {
     pub(crate) fn open(store: Store) -> Result<Self, StoreError> {
-        let known = read(&store)?;
-        let version = watch::Sender::new(known.version);
-        let known = RwLock::new(Arc::new(known));
-        Ok(Self { store, known, version, last_look: Default::default(), uses: Default::default() })
+        let snapshot = read(&store)?;
+        let version = watch::Sender::new(snapshot.version);
+        let snapshot = RwLock::new(Arc::new(snapshot));
+        Ok(Self { store, snapshot, version, last_refresh: Default::default(), uses: Default::default() })
     }
 
-    pub(crate) fn now(&self) -> Arc<Known> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn snapshot(&self) -> Arc<TenantSnapshot> {
+        self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Their version, as it changes.
+    /// The version of the tenants; changes can be awaited.
     pub(crate) fn watch(&self) -> watch::Receiver<i64> {
         self.version.subscribe()
     }
 
-    /// Looks whether the store has changed. Blocks, shortly.
+    /// Reads the tenants again if they have changed in the store. Blocks for a short time.
     pub(crate) fn refresh(&self) -> Result<(), StoreError> {
-        if self.store.tenants_version()? != self.now().version {
-            let known = Arc::new(read(&self.store)?);
-            let version = known.version;
-            *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+        if self.store.tenants_version()? != self.snapshot().version {
+            let snapshot = Arc::new(read(&self.store)?);
+            let version = snapshot.version;
+            *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
             self.version.send_replace(version);
         }
         Ok(())
     }
 
-    /// What a look-up finds now or, failing that, after a look at the store.
-    async fn find<T>(self: &Arc<Self>, look: impl Fn(&Known) -> Option<T>) -> Result<Option<T>, StoreError> {
-        if let Some(found) = look(&self.now()) {
+    /// Searches the snapshot, and if nothing is found, a refreshed one.
+    async fn find<T>(
+        self: &Arc<Self>,
+        search: impl Fn(&TenantSnapshot) -> Option<T>,
+    ) -> Result<Option<T>, StoreError> {
+        if let Some(found) = search(&self.snapshot()) {
             return Ok(Some(found));
         }
-        self.look_again().await?;
-        Ok(look(&self.now()))
+        self.refresh_shared().await?;
+        Ok(search(&self.snapshot()))
     }
 
-    /// Returns after a look at the store that began after this was called.
-    async fn look_again(self: &Arc<Self>) -> Result<(), StoreError> {
-        let asked = Instant::now();
-        let mut last = self.last_look.lock().await;
-        if last.is_some_and(|last| last > asked) {
+    /// Returns after a refresh that started after this was called; concurrent callers share one.
+    async fn refresh_shared(self: &Arc<Self>) -> Result<(), StoreError> {
+        let requested = Instant::now();
+        let mut last = self.last_refresh.lock().await;
+        if last.is_some_and(|last| last > requested) {
             return Ok(());
         }
         if let Some(last) = *last {
-            tokio::time::sleep_until(last + LOOKS_APART).await;
+            tokio::time::sleep_until(last + MIN_REFRESH_INTERVAL).await;
         }
         *last = Some(Instant::now());
         let tenants = self.clone();
         blocking(move || tenants.refresh()).await
     }
 
-    /// The tenant with that name, if the token is one of its own. That there is no such tenant and that the token is
-    /// wrong look the same.
+    /// The tenant with that name, if it has the verification token. An unknown name and a wrong token have the same result.
     pub(crate) async fn verified(
         self: &Arc<Self>,
         name: &str,
         token: &str,
     ) -> Result<Option<Arc<Tenant>>, StoreError> {
-        self.find(|known| known.by_name.get(name).filter(|tenant| tenant.is_verified_by(token)).cloned())
-            .await
+        self.find(|snapshot| {
+            snapshot.by_name.get(name).filter(|tenant| tenant.is_verified_by(token)).cloned()
+        })
+        .await
     }
 
-    /// The API key with that hash, which is used now. How long it takes to find it tells nothing of other keys.
+    /// The API key with that hash; notes its use. The time of the search reveals nothing about other keys.
     pub(crate) async fn with_key_hash(
         self: &Arc<Self>,
         hash: &[u8; 32],
     ) -> Result<Option<Arc<Key>>, StoreError> {
-        let key = self.find(|known| known.key(hash).cloned()).await?;
+        let key = self.find(|snapshot| snapshot.key(hash).cloned()).await?;
         if let Some(key) = &key {
             self.uses().entry(key.number).or_default().last_ms = clock::now().as_millis();
         }
         Ok(key)
     }
 
-    /// Returns once no tenant has the API key with that hash, or it has expired.
-    pub(crate) async fn removed(&self, hash: &[u8; 32]) {
+    /// Returns once the API key with that hash was removed or has expired.
+    pub(crate) async fn key_removed(&self, hash: &[u8; 32]) {
         let mut version = self.watch();
         loop {
             let Some(key) = self.key(hash) else { return };
-            let good_for = key.good_for(clock::now().as_millis());
-            let looked_at = async {
-                match good_for {
-                    Some(rest) => tokio::time::sleep(rest.min(EXPIRY_LOOKED_AT_EVERY)).await,
+            let expires_in = key.expires_in(clock::now().as_millis());
+            let expiry_check = async {
+                match expires_in {
+                    Some(rest) => tokio::time::sleep(rest.min(MAX_EXPIRY_CHECK_INTERVAL)).await,
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
                 changed = version.changed() => if changed.is_err() { return },
-                () = looked_at => {}
+                () = expiry_check => {}
             }
         }
     }
 
-    /// The API key with that hash, as far as is in memory.
+    /// The API key with that hash. `None` if it is not in memory.
     pub(crate) fn key(&self, hash: &[u8; 32]) -> Option<Arc<Key>> {
-        self.now().key(hash).cloned()
+        self.snapshot().key(hash).cloned()
     }
 
-    /// Whose API key has that hash, as far as is in memory.
+    /// The tenant of the API key with that hash. `None` if the key is not in memory.
     pub(crate) fn owner_of(&self, hash: &[u8; 32]) -> Option<TenantId> {
-        self.now().key(hash).map(|key| key.tenant.id)
+        self.snapshot().key(hash).map(|key| key.tenant.id)
     }
 
-    /// Whether a tenant has the API key with that hash, as far as is in memory.
+    /// Whether the API key with that hash is in memory.
     pub(crate) fn is_key(&self, hash: &[u8; 32]) -> bool {
-        self.now().key(hash).is_some()
+        self.snapshot().key(hash).is_some()
     }
 
-    /// When a key was used last, as far as this service knows.
+    /// When a key was last used with this service, since it started.
     pub(crate) fn last_used_ms(&self, key: i64) -> Option<i64> {
         self.uses().get(&key).map(|used| used.last_ms)
     }
 
-    fn uses(&self) -> std::sync::MutexGuard<'_, HashMap<i64, Use>> {
+    fn uses(&self) -> std::sync::MutexGuard<'_, HashMap<i64, KeyUse>> {
         self.uses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes when keys were used last where what is written is too old, or at the end where it is older at all.
-    pub(crate) async fn write_uses(&self, is_over: bool) {
-        let kept_to_ms = if is_over { 1 } else { USE_KEPT_TO_MS };
-        let newer = |used: &Use| (used.last_ms - used.written_ms).abs() >= kept_to_ms;
+    /// Stores the times of keys' last uses that differ from the stored ones by more than the precision, or at the end of the
+    /// service by anything.
+    pub(crate) async fn store_key_uses(&self, is_stopping: bool) {
+        let precision_ms = if is_stopping { 1 } else { KEY_USE_PRECISION_MS };
+        let is_outdated = |used: &KeyUse| (used.last_ms - used.stored_ms).abs() >= precision_ms;
         let uses: Vec<(i64, i64)> = self
             .uses()
             .iter()
-            .filter(|(_, used)| newer(used))
+            .filter(|(_, used)| is_outdated(used))
             .map(|(key, used)| (*key, used.last_ms))
             .collect();
         if uses.is_empty() {
             return;
         }
-        let written = match self.store.note_keys_used(uses.clone()) {
+        let stored = match self.store.note_keys_used(uses.clone()) {
             Ok(durable) => durable.await.unwrap_or(Err(StoreError::Closed)),
             Err(error) => Err(error),
         };
-        if let Err(error) = written {
-            tracing::warn!(%error, "when keys were used last could not be written; it will be tried again");
+        if let Err(error) = stored {
+            tracing::warn!(%error, "the last uses of keys could not be stored; it is tried again");
             return;
         }
         let mut known = self.uses();
-        for (key, written_ms) in uses {
-            known.entry(key).or_default().written_ms = written_ms;
+        for (key, stored_ms) in uses {
+            known.entry(key).or_default().stored_ms = stored_ms;
         }
-        // Of keys that are gone nothing is to be known.
-        let all = self.now();
-        known.retain(|number, _| all.by_key.values().any(|key| key.number == *number));
+        let snapshot = self.snapshot();
+        known.retain(|number, _| snapshot.by_key.values().any(|key| key.number == *number));
     }
 
-    /// The tenant with that id, if it is in memory: it is for whoever had it from here.
+    /// The tenant with that id. `None` if it is not in memory, which an id from the snapshot always is until the tenant is
+    /// removed.
     pub(crate) fn with_id(&self, id: TenantId) -> Option<Arc<Tenant>> {
-        self.now().by_id.get(&id).cloned()
+        self.snapshot().by_id.get(&id).cloned()
     }
 
-    /// The same, also if another process added it just now. Blocks.
+    /// The tenant with that id, also if another process has just added it. Blocks.
     pub(crate) fn with_new_id(&self, id: TenantId) -> Result<Option<Arc<Tenant>>, StoreError> {
         if let Some(found) = self.with_id(id) {
             return Ok(Some(found));
@@ -274,9 +279,9 @@ impl Tenants {
     }
 }
 
-fn read(store: &Store) -> Result<Known, StoreError> {
-    // First the number: what changes in between is found the next time.
-    let mut known = Known { version: store.tenants_version()?, ..Known::default() };
+fn read(store: &Store) -> Result<TenantSnapshot, StoreError> {
+    // The version first: a change in between then leads to another refresh.
+    let mut snapshot = TenantSnapshot { version: store.tenants_version()?, ..TenantSnapshot::default() };
     for stored in store.tenants()? {
         let hashes =
             |kind| stored.secrets.iter().filter(move |secret| secret.kind == kind).map(|secret| secret.hash);
@@ -296,10 +301,10 @@ fn read(store: &Store) -> Result<Known, StoreError> {
                 name: secret.name.clone(),
                 expires_ms: secret.expires_ms,
             };
-            known.by_key.insert(secret.hash, Arc::new(key));
+            snapshot.by_key.insert(secret.hash, Arc::new(key));
         }
-        known.by_id.insert(stored.id, tenant.clone());
-        known.by_name.insert(stored.name, tenant);
+        snapshot.by_id.insert(stored.id, tenant.clone());
+        snapshot.by_name.insert(stored.name, tenant);
     }
-    Ok(known)
+    Ok(snapshot)
 }

@@ -1,5 +1,5 @@
-//! Time zones by the names of the IANA: those that come with the program. What else lies in a machine's folder of zones, as
-//! `localtime` does, tells of the machine.
+//! Time zones by their IANA names, from the program's own database. Other files in a machine's folder of zones, such as
+//! `localtime`, would reveal its configuration.
 
 use std::sync::LazyLock;
 
@@ -7,7 +7,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
-/// The zone with that name.
+/// The zone with a name. `None` if the name is not one of the IANA's.
 pub(crate) fn named(name: &str) -> Option<TimeZone> {
     ZONES.get(name).ok()
 }
@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_of_the_iana_are_zones() {
+    fn only_iana_names_are_zones() {
         for name in ["UTC", "America/New_York", "Europe/Berlin", "Etc/GMT+5"] {
             assert!(named(name).is_some(), "{name}");
         }

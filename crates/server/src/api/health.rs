@@ -13,7 +13,7 @@ pub(super) async fn health(State(service): State<Service>, holder: KeyHolder) ->
         KeyHolder::Operator(_) => return Ok(respond(of_installation(&service).to_string())),
         KeyHolder::Tenant(view) => view,
     };
-    let figures = service.metrics.health.figures(view.tenant(), clock::now());
+    let figures = service.metrics.ingest.figures(view.tenant(), clock::now());
     let name = service.tenants.with_id(view.tenant()).map_or_else(String::new, |tenant| tenant.name.clone());
     let unreadable: Vec<_> = view
         .damages()

@@ -21,7 +21,7 @@ use super::{access::Access, json as respond};
 use crate::{
     Service, clock,
     problem::Problem,
-    receive::{MAX_BODY_BYTES, judge, too_long_reason},
+    receive::{MAX_BODY_BYTES, classify, too_long_reason},
     tenants::Tenant,
     unpack::{Encoding, Unpacker},
 };
@@ -157,7 +157,7 @@ impl Import<'_> {
         }
         let judged = match too_long {
             true => Err(too_long_reason()),
-            false => judge(self.tenant, clock::now(), line),
+            false => classify(self.tenant, clock::now(), line),
         };
         match judged {
             Ok(arrival) => {

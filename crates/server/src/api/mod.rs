@@ -38,7 +38,7 @@ use axum::{
 use wholecall_store::{Scope, Store, StoreError, TenantId, TenantView, What, Who};
 
 use self::access::Needs;
-use crate::{Service, audit::AuditLog, pages, problem::Problem, tenants::Tenants, work::Work};
+use crate::{Service, audit::AuditLog, pages, problem::Problem, tenants::Tenants, work_pool::WorkPool};
 
 pub(crate) fn router(service: Service) -> Router {
     Router::new()
@@ -78,8 +78,8 @@ async fn wrong_method() -> Problem {
 pub(crate) struct Reader {
     view: TenantView,
     store: Store,
-    queries: Work,
-    pictures: Work,
+    queries: WorkPool,
+    pictures: WorkPool,
     tenants: Arc<Tenants>,
     audit: Arc<AuditLog>,
     /// The hash of the key that was shown.
@@ -142,7 +142,7 @@ impl Reader {
 
     /// Returns once the key is no longer one of the tenant's.
     pub(crate) async fn revoked(&self) {
-        self.tenants.removed(&self.key).await;
+        self.tenants.key_removed(&self.key).await;
     }
 }
 

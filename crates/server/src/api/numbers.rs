@@ -12,7 +12,7 @@ use wholecall_store::{Backup, StoreError};
 use super::{access::Access, json as respond, read};
 use crate::{
     Service,
-    pipeline::Request,
+    pipeline::handle::AssemblerRequest,
     privacy::erasure::{find, is_number},
     problem::Problem,
 };
@@ -34,7 +34,7 @@ pub(super) async fn erase(
     let wanted = number.clone();
     let looked = read(view, move |view| Ok((find(view, &wanted)?, key.pseudonym_key(view)?)));
     let (found, pseudonym_key) = looked.await?;
-    let request = Request::Erase { tenant, number, found, pseudonym_key, who, reply, erasing };
+    let request = AssemblerRequest::Erase { tenant, number, found, pseudonym_key, who, reply, erasing };
     service.assembler.send(request).map_err(|_| StoreError::Closed)?;
     let erasure = answer.await.map_err(|_| StoreError::Closed)??;
     let backup = |backup: &Backup| json!({ "file": backup.file, "madeAt": Time::from_millis(backup.made_ms).to_string() });

@@ -45,7 +45,7 @@ fn look(service: &Service) -> (Vec<String>, String) {
         problems.push(format!("{free} bytes are free on the disk"));
     }
     let waits = read.is_ok_and(|checkpoint| checkpoint < *store.watch_journal().borrow());
-    if let Some(problem) = service.metrics.health.assembling.problem(waits, STANDS_STILL_AFTER) {
+    if let Some(problem) = service.metrics.ingest.assembling.problem(waits, STANDS_STILL_AFTER) {
         problems.push(problem);
     }
     if let Err(error) = service.settings.secret_key.verify(store) {

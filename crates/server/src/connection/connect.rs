@@ -1,4 +1,4 @@
-//! An account is connected: the credentials are tried, the permissions looked at, and all of it kept, sealed.
+//! Connects and disconnects accounts: checks credentials and the app's permissions, and stores the credentials sealed.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -6,8 +6,8 @@ use wholecall_ringcentral::{Client, Credentials, Error, Http, Proxies};
 use wholecall_store::{ConnectedAccount, Store, StoreError, TenantView};
 
 use super::{
-    directory::Standing,
-    state::{State, describe},
+    directory::DirectorySyncState,
+    state::{ConnectionState, describe},
     state_of,
 };
 use crate::{
@@ -16,35 +16,35 @@ use crate::{
     security::{SealError, SecretKey, connection_owner},
 };
 
-/// So many gaps are told of an account.
-const GAPS_TOLD: usize = 20;
+/// Maximum number of gaps shown of an account.
+const MAX_SHOWN_GAPS: usize = 20;
 
 /// Why an account cannot be connected.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// RingCentral.
+    /// A request to RingCentral failed.
     #[error(transparent)]
     RingCentral(#[from] Error),
-    /// The tenant.
+    /// The tenant does not exist, or cannot be added.
     #[error(transparent)]
     Tenant(#[from] AdminError),
-    /// The credentials cannot be sealed, or not be opened.
+    /// The credentials cannot be sealed or opened.
     #[error(transparent)]
     Seal(#[from] SealError),
-    /// The store.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// What must be allowed is not.
-    #[error("the app may not do what is needed:{}", .0.iter().map(|one| format!("\n  {one}")).collect::<String>())]
-    Missing(Vec<Missing>),
-    /// The tenant has no such account, or more than one.
+    /// The app lacks permissions that are required.
+    #[error("the app lacks permissions:{}", .0.iter().map(|one| format!("\n  {one}")).collect::<String>())]
+    Missing(Vec<MissingPermission>),
+    /// The tenant has no such account, or several.
     #[error("{0}")]
     Account(String),
 }
 
-/// A permission that is missing.
+/// A permission that an app lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Missing {
+pub struct MissingPermission {
     /// Its name in RingCentral's developer console.
     pub permission: &'static str,
     /// What it is needed for.
@@ -53,7 +53,7 @@ pub struct Missing {
     pub is_needed: bool,
 }
 
-impl std::fmt::Display for Missing {
+impl std::fmt::Display for MissingPermission {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { permission, purpose, .. } = self;
         write!(
@@ -64,16 +64,16 @@ impl std::fmt::Display for Missing {
     }
 }
 
-/// Credentials that were tried.
+/// Credentials that RingCentral has accepted.
 #[derive(Debug)]
-pub struct Checked {
+pub struct CheckedCredentials {
     /// The RingCentral account.
     pub account: String,
-    /// What will not work for want of permissions.
-    pub missing: Vec<Missing>,
+    /// Permissions that are missing, but not required.
+    pub missing: Vec<MissingPermission>,
 }
 
-/// An account that was let go of.
+/// An account that was disconnected.
 #[derive(Debug)]
 pub struct Disconnected {
     /// The RingCentral account.
@@ -82,7 +82,7 @@ pub struct Disconnected {
     subscriptions: Vec<String>,
 }
 
-/// The credentials as they are sealed.
+/// The plaintext of sealed credentials.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Sealed {
@@ -112,27 +112,27 @@ fn client(credentials: &Credentials, proxies: Proxies) -> Result<Client, Error> 
     Client::new(Http::through(proxies)?, credentials.clone(), clock)
 }
 
-/// Tries credentials: whose account it is, and what will not work for want of permissions.
+/// Logs in with credentials, and finds out the account and the missing permissions.
 pub async fn check(
     credentials: &Credentials,
     by_webhook: bool,
     proxies: Proxies,
-) -> Result<Checked, ConnectError> {
+) -> Result<CheckedCredentials, ConnectError> {
     let client = client(credentials, proxies)?;
     let granted = client.log_in().await?;
     let missing = missing(&granted, by_webhook);
-    let is_hopeless = missing.iter().any(|one| one.is_needed);
-    let account = if is_hopeless { Ok(String::new()) } else { client.account_id().await };
-    // It has served its purpose; only few logins of a user go on beside each other.
+    let lacks_required = missing.iter().any(|one| one.is_needed);
+    let account = if lacks_required { Ok(String::new()) } else { client.account_id().await };
+    // RingCentral limits a user's simultaneous logins.
     let _ = client.log_out().await;
-    match is_hopeless {
+    match lacks_required {
         true => Err(ConnectError::Missing(missing)),
-        false => Ok(Checked { account: account?, missing }),
+        false => Ok(CheckedCredentials { account: account?, missing }),
     }
 }
 
-/// Connects an account to a tenant, who is added if there is none of that name; the tenant if so. A service that runs on
-/// the same data begins to listen within a second. Blocks.
+/// Connects an account to a tenant. Adds the tenant if it does not exist, and returns it then. A service that runs on the
+/// same data subscribes within a second. Blocks.
 pub fn connect(
     store: &Store,
     key: &SecretKey,
@@ -151,51 +151,51 @@ pub fn connect(
         account: account.to_owned(),
         connected_ms: now,
         credentials: seal(key, &connection_owner(tenant.id.number(), account), credentials)?,
-        state: json!(State::default()).to_string(),
+        state: json!(ConnectionState::default()).to_string(),
         heard_ms: now,
-        directory: json!(Standing::default()).to_string(),
+        directory: json!(DirectorySyncState::default()).to_string(),
     })?;
     Ok(added)
 }
 
-/// Which permissions an app was not granted. RingCentral lists them in the scope of a token; where it lists none,
-/// nothing is known.
-fn missing(granted: &[String], by_webhook: bool) -> Vec<Missing> {
-    let wanted = [
-        ("CallControl", "be told of calls", true),
+/// The permissions that an app lacks. RingCentral lists the granted ones in the scope of a token; where it lists none,
+/// nothing is reported as missing.
+fn missing(granted: &[String], by_webhook: bool) -> Vec<MissingPermission> {
+    let needed = [
+        ("CallControl", "receive notifications of calls", true),
         ("SubscriptionWebhook", "have them posted to this service", by_webhook),
-        ("WebSocket", "have them told by WebSocket", !by_webhook),
-        ("ReadAccounts", "know whose account it is, and the names of its extensions", true),
+        ("WebSocket", "receive them through a WebSocket", !by_webhook),
+        ("ReadAccounts", "read the account's id and the names of its extensions", true),
         ("ReadCallLog", "find out which calls were missed during an outage", false),
     ];
     let is_transport = |name: &str| name == "SubscriptionWebhook" || name == "WebSocket";
-    let is_granted = |wanted: &str| {
-        // `WebSocketsSubscription` is the same by another name.
-        granted.iter().any(|name| name == wanted || wanted == "WebSocket" && name.starts_with("WebSocket"))
+    let is_granted = |needed: &str| {
+        // `WebSocketsSubscription` is another name of `WebSocket`.
+        granted.iter().any(|name| name == needed || needed == "WebSocket" && name.starts_with("WebSocket"))
     };
-    wanted
+    needed
         .into_iter()
         .filter(|(name, _, is_needed)| *is_needed || !is_transport(name))
         .filter(|(name, ..)| !granted.is_empty() && !is_granted(name))
-        .map(|(permission, purpose, is_needed)| Missing { permission, purpose, is_needed })
+        .map(|(permission, purpose, is_needed)| MissingPermission { permission, purpose, is_needed })
         .collect()
 }
 
-/// The connected account of a tenant: the one of that id, or the only one.
+/// The connected account of a tenant: the one with that id, or the only one.
 fn find(store: &Store, tenant: &str, account: Option<&str>) -> Result<ConnectedAccount, ConnectError> {
     let id = admin::find(store, tenant)?.id;
     let mut own = store.connections()?;
     own.retain(|one| one.tenant == id && account.is_none_or(|account| one.account == account));
     match own.len() {
         0 => Err(ConnectError::Account(format!(
-            "{tenant} has no such connection: `connection status` tells all"
+            "{tenant} has no such connection: `wholecall connection status` lists all"
         ))),
         1 => Ok(own.remove(0)),
         _ => Err(ConnectError::Account(format!("{tenant} has several connections: name the account"))),
     }
 }
 
-/// Ends a connection; what was heard stays. Blocks. What it had at RingCentral is ended by [`Disconnected::end`].
+/// Removes a connection; its calls stay. Blocks. [`Disconnected::end`] then ends its subscriptions at RingCentral.
 pub fn disconnect(
     store: &Store,
     key: &SecretKey,
@@ -204,7 +204,7 @@ pub fn disconnect(
 ) -> Result<Disconnected, ConnectError> {
     let connection = find(store, tenant, account)?;
     let credentials = open(key, &connection)?;
-    // First here, so that a running service does not make it again.
+    // Before the subscriptions are ended, so that a running service does not create them again.
     store.disconnect(connection.tenant, connection.account.clone())?;
     let state = state_of(&connection);
     let own: Vec<_> = state.subscription.into_iter().chain(state.retiring).collect();
@@ -214,19 +214,19 @@ pub fn disconnect(
 }
 
 impl Disconnected {
-    /// Ends the subscriptions at RingCentral; if that fails, they end by themselves.
+    /// Ends the subscriptions at RingCentral; if that fails, they expire.
     pub async fn end(&self, proxies: Proxies) -> Result<(), ConnectError> {
         let client = client(&self.credentials, proxies)?;
         for id in &self.subscriptions {
             client.unsubscribe(id).await?;
         }
-        // The login ends by itself within the hour.
+        // If this fails, the login expires within the hour.
         let _ = client.log_out().await;
         Ok(())
     }
 }
 
-/// How all connections stand, or those of one tenant.
+/// The status of all connections, or of those of one tenant.
 pub fn statuses(store: &Store, tenant: Option<&str>) -> Result<Vec<Value>, ConnectError> {
     let tenants = match tenant {
         Some(name) => vec![admin::find(store, name)?],
@@ -239,10 +239,10 @@ pub fn statuses(store: &Store, tenant: Option<&str>) -> Result<Vec<Value>, Conne
     Ok(statuses)
 }
 
-/// How a tenant's connections stand.
+/// The status of a tenant's connections.
 pub(crate) fn statuses_of(view: &TenantView, name: &str) -> Result<Vec<Value>, StoreError> {
     let described = |connection: &ConnectedAccount| {
-        let gaps = view.gaps(&connection.account, GAPS_TOLD)?;
+        let gaps = view.gaps(&connection.account, MAX_SHOWN_GAPS)?;
         Ok(describe(name, connection, &state_of(connection), &gaps))
     };
     view.connections()?.iter().map(described).collect()
@@ -253,19 +253,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_granted_is_told_with_where_to_tick_it() {
+    fn a_missing_permission_is_named_with_the_setting_that_grants_it() {
         let granted = |names: &str| names.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let names = |missing: Vec<Missing>| missing.iter().map(|one| one.permission).collect::<Vec<_>>();
+        let names =
+            |missing: Vec<MissingPermission>| missing.iter().map(|one| one.permission).collect::<Vec<_>>();
         let all = granted("ReadAccounts CallControl ReadCallLog SubscriptionWebhook WebSocketsSubscription");
         assert!(missing(&all, true).is_empty() && missing(&all, false).is_empty());
         let few = granted("CallControl WebSocket");
         assert_eq!(names(missing(&few, false)), ["ReadAccounts", "ReadCallLog"]);
         assert_eq!(names(missing(&few, true)), ["SubscriptionWebhook", "ReadAccounts", "ReadCallLog"]);
-        assert!(missing(&[], true).is_empty(), "nothing is known");
-        let told = ConnectError::Missing(missing(&few, true)).to_string();
+        assert!(missing(&[], true).is_empty(), "RingCentral lists no permissions");
+        let message = ConnectError::Missing(missing(&few, true)).to_string();
         assert!(
-            told.contains("ReadAccounts is missing") && told.contains("developers.ringcentral.com"),
-            "{told}"
+            message.contains("ReadAccounts is missing") && message.contains("developers.ringcentral.com"),
+            "{message}"
         );
     }
 }

@@ -1,8 +1,8 @@
-//! Where a known call says something else than the final record of the call log does.
+//! Fields in which a stored call differs from the final record of the call log.
 //!
-//! The log has a record for each session: it is compared with the call's session of that id. What the two cannot agree
-//! on is not compared: a session that was left through a link ends at another time there, the log has no conferences,
-//! and the caller's own view of a menu is that it has accepted the call.
+//! The log has a record for each session, which is compared with the call's session of that id. Fields that mean something
+//! else in the log are not compared: a session that was left through a link ends at another time there, conferences are
+//! not logged, and the log says of a call to a menu that the menu accepted it.
 
 use wholecall_record::{
     Call,
@@ -10,16 +10,16 @@ use wholecall_record::{
 };
 use wholecall_ringcentral::Logged;
 
-/// The log rounds to seconds, and notifications are some fractions of one apart.
+/// Maximum difference between equal times: the log rounds to seconds, and notifications are fractions of a second apart.
 const TOLERANCE_MS: i64 = 2_000;
 
-/// A number of fewer digits is an extension's or a service's.
-const SHORTEST_NUMBER: usize = 7;
+/// Minimum number of digits of a public number; shorter ones are extensions or services.
+const MIN_PUBLIC_DIGITS: usize = 7;
 
-/// So many last digits of two ways to write a number agree.
-const DIGITS_COMPARED: usize = 9;
+/// Maximum number of last digits compared, so that country and trunk prefixes do not count.
+const MAX_COMPARED_DIGITS: usize = 9;
 
-/// What of a call is otherwise in the log: names of fields.
+/// The names of the fields in which a call differs from its record in the log.
 pub(super) fn differences(call: &Call, record: &Logged) -> Vec<&'static str> {
     let id = record.session.as_deref().unwrap_or_default();
     let Some(session) = call.sessions.iter().find(|session| &*session.telephony_session_id == id) else {
@@ -29,8 +29,8 @@ pub(super) fn differences(call: &Call, record: &Logged) -> Vec<&'static str> {
         return Vec::new();
     }
     let mut found = Vec::new();
-    let mut unless = |agrees: bool, field| {
-        if !agrees {
+    let mut check = |is_equal: bool, field| {
+        if !is_equal {
             found.push(field);
         }
     };
@@ -39,24 +39,24 @@ pub(super) fn differences(call: &Call, record: &Logged) -> Vec<&'static str> {
         _ => true,
     };
     let start = session.start_time.map(|time| time.as_millis());
-    unless(is_near(start, record.started_ms), "startTime");
-    if !is_left_by_a_link(call, session) {
+    check(is_near(start, record.started_ms), "startTime");
+    if !was_left_through_link(call, session) {
         let end = session.end_time.map(|time| time.as_millis());
-        unless(is_near(end.zip(start).map(|(end, start)| end - start), record.length_ms), "duration");
-        unless(is_near(end, record.ended_ms()), "endTime");
+        check(is_near(end.zip(start).map(|(end, start)| end - start), record.length_ms), "duration");
+        check(is_near(end, record.ended_ms()), "endTime");
     }
     let is_whole_call = session.telephony_session_id == call.id
         && call.sessions.iter().filter(|session| session.seen).count() == 1;
     if is_whole_call {
-        unless((call.direction == Direction::Inbound) == (record.direction == "Inbound"), "direction");
-        unless(agrees_on_talk(call, record), "result");
-        unless(same_number(call.from.phone_number.as_deref(), record.from.as_deref()), "from");
-        unless(same_number(call.to.phone_number.as_deref(), record.to.as_deref()), "to");
+        check((call.direction == Direction::Inbound) == (record.direction == "Inbound"), "direction");
+        check(agrees_on_talk(call, record), "result");
+        check(same_number(call.from.phone_number.as_deref(), record.from.as_deref()), "from");
+        check(same_number(call.to.phone_number.as_deref(), record.to.as_deref()), "to");
     }
     found
 }
 
-/// Whether the log has no record of its own of such a session, or one of another kind.
+/// Whether the log has no comparable record of such a session.
 fn is_incomparable(call: &Call, session: &Session) -> bool {
     let mut legs = call.legs.iter().filter(|leg| leg.telephony_session_id == session.telephony_session_id);
     session.origin.as_deref() == Some("Conference")
@@ -64,18 +64,18 @@ fn is_incomparable(call: &Call, session: &Session) -> bool {
         || legs.any(|leg| leg.kind == Kind::Supervisor)
 }
 
-fn is_left_by_a_link(call: &Call, session: &Session) -> bool {
+fn was_left_through_link(call: &Call, session: &Session) -> bool {
     let names =
         |end: &wholecall_record::call::LinkEnd| end.telephony_session_id == session.telephony_session_id;
     call.links.iter().any(|link| names(&link.a) || names(&link.b))
 }
 
-/// Whether both say that people talked, or neither does.
+/// Whether the call and the record agree on whether people talked.
 fn agrees_on_talk(call: &Call, record: &Logged) -> bool {
     let is_person = |leg: &wholecall_record::call::Leg| {
         leg.direction == LegDirection::Inbound && matches!(leg.kind, Kind::User | Kind::External)
     };
-    // A menu or a queue that took the call has accepted it, in the log's words.
+    // The log calls it accepted when a menu or a queue took the call.
     if !call.legs.iter().any(is_person) {
         return true;
     }
@@ -83,13 +83,13 @@ fn agrees_on_talk(call: &Call, record: &Logged) -> bool {
     talked == (call.result == Outcome::Answered)
 }
 
-/// Whether two ways to write a number may mean the same; what is short, masked or missing tells nothing.
+/// Whether two numbers may be the same. A short, masked or missing number matches any.
 fn same_number(ours: Option<&str>, theirs: Option<&str>) -> bool {
     let digits = |text: Option<&str>| -> Option<String> {
         let text = text.filter(|text| !text.contains(['X', 'x', '*']))?;
         let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-        let from = digits.len().saturating_sub(DIGITS_COMPARED);
-        (digits.len() >= SHORTEST_NUMBER).then(|| digits[from..].to_owned())
+        let from = digits.len().saturating_sub(MAX_COMPARED_DIGITS);
+        (digits.len() >= MIN_PUBLIC_DIGITS).then(|| digits[from..].to_owned())
     };
     match (digits(ours), digits(theirs)) {
         (Some(ours), Some(theirs)) => ours.ends_with(&theirs) || theirs.ends_with(&ours),

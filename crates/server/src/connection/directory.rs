@@ -1,4 +1,5 @@
-//! What an account consists of: read when it is connected, once a day, and soon after RingCentral tells of a change.
+//! Reads the directory of a connected account: when it is connected, once a day, and soon after RingCentral reports a
+//! change.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -12,42 +13,43 @@ use wholecall_ringcentral::{
 };
 use wholecall_store::{ConnectedAccount, StoreError, TenantId};
 
-use super::{Context, account::Account, blocking};
-use crate::{directories::Contents, pipeline::Request};
+use super::{ConnectionContext, account::AccountConnection, blocking};
+use crate::{directories::Contents, pipeline::handle::AssemblerRequest};
 
-const EVERY_MS: i64 = 24 * 3_600_000;
+/// Interval between two readings.
+const READ_INTERVAL_MS: i64 = 24 * 3_600_000;
 
-/// A change seldom comes alone: what comes within so much time is read together.
-const COLLECTED: Duration = Duration::from_secs(30);
+/// Interval after a change in which further changes are collected for one reading.
+const CHANGE_WINDOW: Duration = Duration::from_secs(30);
 
-/// After a failure, the directory that is there serves on.
-const FAILED_FIRST_MS: i64 = 60_000;
-const FAILED_LONGEST_MS: i64 = 6 * 3_600_000;
+/// Intervals between attempts after a failure; the stored directory is used meanwhile.
+const MIN_RETRY_MS: i64 = 60_000;
+const MAX_RETRY_MS: i64 = 6 * 3_600_000;
 
-/// How reading went, as it is kept.
+/// The stored result of reading a directory.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct Standing {
-    /// The version it has.
+pub(super) struct DirectorySyncState {
+    /// The newest version.
     pub(super) version: Option<u64>,
     /// When it was last read, milliseconds since 1970.
     pub(super) read_ms: Option<i64>,
-    /// When users' forwarding numbers, which take a request each, were last read.
+    /// When users' forwarding numbers, which need a request each, were last read.
     #[serde(skip_serializing_if = "Option::is_none")]
     forwarding_read_ms: Option<i64>,
-    /// What RingCentral does not tell of it.
+    /// Parts that the user may not read.
     missing: Vec<MissingPart>,
-    /// Why it could not be read since.
+    /// Why the last reading failed. `None` if it did not.
     pub(super) problem: Option<String>,
 }
 
-impl Standing {
-    /// As it was kept. What an earlier version has left and cannot be read is found out anew.
+impl DirectorySyncState {
+    /// The stored state. One of an earlier version that cannot be read is found out again.
     pub(super) fn of(connection: &ConnectedAccount) -> Self {
         serde_json::from_str(&connection.directory).unwrap_or_default()
     }
 
-    /// As people are told.
+    /// The state as the API shows it.
     pub(super) fn describe(&self) -> Value {
         json!({
             "version": self.version,
@@ -58,59 +60,57 @@ impl Standing {
     }
 }
 
-/// Who reads the directory of one account.
-pub(super) struct Reader {
-    context: Arc<Context>,
+/// Reads the directory of one account.
+pub(super) struct DirectoryReader {
+    context: Arc<ConnectionContext>,
     tenant: TenantId,
-    name: String,
     account: String,
     client: Arc<Client>,
-    pub(super) standing: Standing,
-    /// What was read before the limits were used up.
-    begun: Option<Reading>,
-    /// What was read of users' forwarding numbers before the limits were used up.
+    pub(super) sync_state: DirectorySyncState,
+    /// A reading of the lists that the rate limit has interrupted.
+    lists: Option<Reading>,
+    /// A reading of users' forwarding numbers that the rate limit has interrupted.
     forwarding: Option<ForwardingReading>,
-    /// When there is something to do next.
-    pub(super) due_ms: i64,
+    /// The time of the next step.
+    pub(super) next_step_ms: i64,
     /// When the lists are to be read next.
-    lists_due_ms: i64,
+    next_lists_ms: i64,
     backoff: Backoff,
     rng: fastrand::Rng,
 }
 
-impl Reader {
-    pub(super) fn new(account: &Account, standing: Standing) -> Self {
-        let read_ms = standing.read_ms.filter(|_| standing.forwarding_read_ms.is_some());
-        let lists_due_ms = read_ms.map_or(0, |read_ms| read_ms + EVERY_MS);
+impl DirectoryReader {
+    pub(super) fn new(account: &AccountConnection, sync_state: DirectorySyncState) -> Self {
+        let read_ms = sync_state.read_ms.filter(|_| sync_state.forwarding_read_ms.is_some());
+        let next_lists_ms = read_ms.map_or(0, |read_ms| read_ms + READ_INTERVAL_MS);
         Self {
             context: account.context.clone(),
             tenant: account.tenant,
-            name: account.name.clone(),
             account: account.account.clone(),
             client: account.client.clone(),
-            due_ms: lists_due_ms,
-            lists_due_ms,
-            standing,
-            begun: None,
+            next_step_ms: next_lists_ms,
+            next_lists_ms,
+            sync_state,
+            lists: None,
             forwarding: None,
-            backoff: Backoff::new(FAILED_FIRST_MS, FAILED_LONGEST_MS),
+            backoff: Backoff::new(MIN_RETRY_MS, MAX_RETRY_MS),
             rng: fastrand::Rng::new(),
         }
     }
 
-    /// Reads whenever there is reason to, while the account's calls are told, until `stop` turns true.
+    /// Reads the directory when it is due, while the connection is live, until `stop` turns true.
     pub(super) async fn run(mut self, mut is_live: watch::Receiver<bool>, mut stop: watch::Receiver<bool>) {
-        let changed = self.context.extensions(self.tenant, &self.account);
+        let changed = self.context.extension_changes(self.tenant, &self.account);
         let read = async {
             loop {
-                let wait = u64::try_from(self.due_ms - self.client.now_ms()).unwrap_or(0);
+                let wait = u64::try_from(self.next_step_ms - self.client.now_ms()).unwrap_or(0);
                 tokio::select! {
                     () = tokio::time::sleep(Duration::from_millis(wait)) => {}
-                    // What changes while it is being read is read afterwards.
-                    () = changed.notified(), if self.begun.is_none() => {
-                        tokio::time::sleep(COLLECTED).await;
+                    // A change during a reading leads to another one afterwards.
+                    () = changed.notified(), if self.lists.is_none() => {
+                        tokio::time::sleep(CHANGE_WINDOW).await;
                         let _ = changed.notified().now_or_never();
-                        self.lists_due_ms = 0;
+                        self.next_lists_ms = 0;
                     }
                 }
                 if is_live.wait_for(|is_live| *is_live).await.is_err() {
@@ -125,38 +125,37 @@ impl Reader {
         }
     }
 
-    /// Reads on; `due_ms` says when to come again.
+    /// Reads until the end or the rate limit, and sets the time of the next step.
     pub(super) async fn step(&mut self) {
-        let are_lists_due = self.begun.is_some() || self.client.now_ms() >= self.lists_due_ms;
+        let are_lists_due = self.lists.is_some() || self.client.now_ms() >= self.next_lists_ms;
         let read = match self.forwarding.take_if(|_| !are_lists_due) {
             Some(reading) => self.step_forwarding(reading).await,
             None => self.step_lists().await,
         };
         let now = self.client.now_ms();
         match read {
-            Ok(standing) => {
+            Ok(sync_state) => {
                 self.backoff.succeed();
-                self.due_ms = if self.forwarding.is_some() { now } else { self.lists_due_ms };
-                self.stand(standing).await;
+                self.next_step_ms = if self.forwarding.is_some() { now } else { self.next_lists_ms };
+                self.save(sync_state).await;
             }
-            Err(Unread::Later(until_ms)) => self.due_ms = until_ms + self.rng.i64(0..1_000),
-            Err(Unread::Failed(problem)) => {
-                let (tenant, account) = (&self.name, &self.account);
-                tracing::warn!(tenant, account, problem, "the directory could not be read");
-                self.due_ms = now + self.backoff.fail(&mut self.rng);
-                self.stand(Standing { problem: Some(problem), ..self.standing.clone() }).await;
+            Err(ReadError::RateLimited(until_ms)) => self.next_step_ms = until_ms + self.rng.i64(0..1_000),
+            Err(ReadError::Failed(problem)) => {
+                tracing::warn!(problem, "the directory could not be read");
+                self.next_step_ms = now + self.backoff.fail(&mut self.rng);
+                self.save(DirectorySyncState { problem: Some(problem), ..self.sync_state.clone() }).await;
             }
         }
     }
 
-    /// Reads on in the account's lists; what users' calls are forwarded to comes with them where the limits allow that at
-    /// once, else after them: a large account need not wait for it.
-    async fn step_lists(&mut self) -> Result<Standing, Unread> {
-        let mut reading = self.begun.take().unwrap_or_default();
+    /// Reads the account's lists. Users' forwarding numbers are read with them if the rate limits allow that at once, else
+    /// afterwards, so that the lists of a large account are usable before.
+    async fn step_lists(&mut self) -> Result<DirectorySyncState, ReadError> {
+        let mut reading = self.lists.take().unwrap_or_default();
         match self.client.read_directory(&mut reading).await {
             Ok(directory) => {
-                let is_old = |read_ms: i64| self.client.now_ms() - read_ms > EVERY_MS / 2;
-                if self.forwarding.is_none() && self.standing.forwarding_read_ms.is_none_or(is_old) {
+                let is_old = |read_ms: i64| self.client.now_ms() - read_ms > READ_INTERVAL_MS / 2;
+                if self.forwarding.is_none() && self.sync_state.forwarding_read_ms.is_none_or(is_old) {
                     self.forwarding = Some(ForwardingReading::of(&directory));
                 }
                 let part = match self.forwarding_at_once().await {
@@ -164,104 +163,107 @@ impl Reader {
                     None => Part::Lists(directory),
                 };
                 let has_forwarding = matches!(part, Part::All(..));
-                let mut standing = self.keep(part).await?;
+                let mut sync_state = self.store(part).await?;
                 let now = self.client.now_ms();
-                self.lists_due_ms = now + (EVERY_MS as f64 * (0.9 + 0.2 * self.rng.f64())) as i64;
-                standing.read_ms = Some(now);
+                self.next_lists_ms = now + (READ_INTERVAL_MS as f64 * (0.9 + 0.2 * self.rng.f64())) as i64;
+                sync_state.read_ms = Some(now);
                 if has_forwarding {
-                    standing.forwarding_read_ms = Some(now);
+                    sync_state.forwarding_read_ms = Some(now);
                 }
-                Ok(standing)
+                Ok(sync_state)
             }
-            // Its turn comes later: that says nothing of the account.
+            // The client's rate limit was reached, which says nothing about the account.
             Err(Error::Later { until_ms, .. }) => {
-                self.begun = Some(reading);
-                Err(Unread::Later(until_ms))
+                self.lists = Some(reading);
+                Err(ReadError::RateLimited(until_ms))
             }
-            Err(error) => Err(Unread::Failed(error.to_string())),
+            Err(error) => Err(ReadError::Failed(error.to_string())),
         }
     }
 
-    /// What users' calls are forwarded to, if that is to be read and the limits allow it now.
+    /// Users' forwarding numbers. `None` if they are not due, or the rate limits do not allow to read them now.
     async fn forwarding_at_once(&mut self) -> Option<ForwardingNumbers> {
         let numbers = self.client.read_forwarding(self.forwarding.as_mut()?).await.ok()?;
         self.forwarding = None;
         Some(numbers)
     }
 
-    /// Reads on in what users' calls are forwarded to.
-    async fn step_forwarding(&mut self, mut reading: ForwardingReading) -> Result<Standing, Unread> {
+    /// Reads users' forwarding numbers.
+    async fn step_forwarding(
+        &mut self,
+        mut reading: ForwardingReading,
+    ) -> Result<DirectorySyncState, ReadError> {
         match self.client.read_forwarding(&mut reading).await {
             Ok(numbers) => {
-                let mut standing = self.keep(Part::Forwarding(numbers)).await?;
-                standing.forwarding_read_ms = Some(self.client.now_ms());
-                Ok(standing)
+                let mut sync_state = self.store(Part::Forwarding(numbers)).await?;
+                sync_state.forwarding_read_ms = Some(self.client.now_ms());
+                Ok(sync_state)
             }
             Err(Error::Later { until_ms, .. }) => {
                 self.forwarding = Some(reading);
-                Err(Unread::Later(until_ms))
+                Err(ReadError::RateLimited(until_ms))
             }
             Err(error) => {
-                // What was read so far is not read again; after an error that stays, it begins again with the lists.
+                // After an error that may pass, reading continues where it failed; else it starts again with the lists.
                 self.forwarding = Some(reading).filter(|_| error.is_passing());
-                Err(Unread::Failed(error.to_string()))
+                Err(ReadError::Failed(error.to_string()))
             }
         }
     }
 
-    /// Keeps what was read beside what is known, and says so to who assembles if it is new.
-    async fn keep(&self, part: Part) -> Result<Standing, StoreError> {
+    /// Adds a part to the stored directory, and notifies the assembler if that made a new version.
+    async fn store(&self, part: Part) -> Result<DirectorySyncState, StoreError> {
         let (tenant, account, now) = (self.tenant, self.account.clone(), self.client.now_ms());
-        let missing = part.missing(&self.standing.missing);
-        let told = missing.clone();
+        let missing = part.missing(&self.sync_state.missing);
+        let stored_missing = missing.clone();
         let contents_after = move |newest: Option<&str>| {
             Contents::changed(newest, |contents| {
                 part.put_into(&mut contents.listed);
-                contents.listed.missing = told;
+                contents.listed.missing = stored_missing;
             })
         };
-        let added =
-            move |context: &Context| context.store.add_directory(tenant, account, now, contents_after);
+        let added = move |context: &ConnectionContext| {
+            context.store.add_directory(tenant, account, now, contents_after)
+        };
         let (version, is_new) = blocking(&self.context, added).await?;
         if is_new {
-            let (tenant, account) = (&self.name, &self.account);
-            tracing::info!(tenant, account, version, "the directory is another one");
-            let request = Request::Directory { tenant: self.tenant, account: self.account.clone() };
-            // Who assembles may have ended; the next one reads it from the store.
+            tracing::info!(version, "the directory has changed");
+            let request = AssemblerRequest::Directory { tenant: self.tenant, account: self.account.clone() };
+            // If the assembler has ended, the next one reads the directory from the store.
             let _ = self.context.assembler.send(request);
         }
-        Ok(Standing { version: Some(version), missing, problem: None, ..self.standing.clone() })
+        Ok(DirectorySyncState { version: Some(version), missing, problem: None, ..self.sync_state.clone() })
     }
 
-    /// Writes down how it stands, if that has changed.
-    async fn stand(&mut self, standing: Standing) {
-        if standing == self.standing {
+    /// Stores the state if it has changed.
+    async fn save(&mut self, sync_state: DirectorySyncState) {
+        if sync_state == self.sync_state {
             return;
         }
-        self.standing = standing;
-        let Ok(text) = serde_json::to_string(&self.standing) else { return };
+        self.sync_state = sync_state;
+        let Ok(text) = serde_json::to_string(&self.sync_state) else { return };
         let (tenant, account) = (self.tenant, self.account.clone());
-        let kept = blocking(&self.context, move |context| context.store.keep_reading(tenant, account, text));
-        if let Err(error) = kept.await {
-            tracing::warn!(%error, "how reading a directory went could not be written down");
+        let saved = blocking(&self.context, move |context| context.store.keep_reading(tenant, account, text));
+        if let Err(error) = saved.await {
+            tracing::warn!(%error, "the result of reading the directory could not be stored");
         }
     }
 }
 
-/// Why there is nothing to keep yet.
-enum Unread {
-    /// The limits are used up until then.
-    Later(i64),
+/// Why a reading is not complete.
+enum ReadError {
+    /// The rate limit was reached; it allows requests again at this time.
+    RateLimited(i64),
     Failed(String),
 }
 
-impl From<StoreError> for Unread {
+impl From<StoreError> for ReadError {
     fn from(error: StoreError) -> Self {
         Self::Failed(error.to_string())
     }
 }
 
-/// What is read at one time.
+/// A part of a directory that is read at once.
 enum Part {
     Lists(Directory),
     Forwarding(ForwardingNumbers),
@@ -269,7 +271,7 @@ enum Part {
 }
 
 impl Part {
-    /// What is missing with this part, and with the other as it was.
+    /// What is missing of the directory after this part was read, if the other is unchanged.
     fn missing(&self, before: &[MissingPart]) -> Vec<MissingPart> {
         let is_forwarding = |missing: &&MissingPart| missing.part == "forwardingNumbers";
         match self {
@@ -284,7 +286,7 @@ impl Part {
         }
     }
 
-    /// Replaces what was known of this part.
+    /// Replaces this part of a directory.
     fn put_into(self, listed: &mut Directory) {
         match self {
             Self::Lists(lists) => {

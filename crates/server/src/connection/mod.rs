@@ -1,25 +1,25 @@
 //! The live connection to RingCentral: an account is connected once, and stays connected.
 //!
-//! `account` looks after one account, by webhook where others can reach this service, by `socket` where not;
-//! `gaps` finds out what was missed meanwhile, `repair` asks for it; `directory` reads who is in the account; `connect`
-//! takes the credentials in. A task per account sleeps until
-//! there is something to do; all share one way to RingCentral, and whoever logs in as the same user of the same app
-//! shares one client.
+//! A task per account (`account`) maintains its subscription: by webhook if RingCentral can reach this service, else
+//! through a WebSocket (`socket`). `reconcile` records gaps and compares calls with RingCentral's call log (`differences`,
+//! `finality`), `undelivered` detects a subscription that delivers nothing. `lookups` asks for sessions that the assembler
+//! needs, `call_log_lookups` for those that are over. `directory` reads an account's extensions, `connect` takes
+//! credentials. Accounts that use the same user of the same app share one client, and with it the user's rate limits.
 
 mod account;
+mod call_lists;
+mod call_log_lookups;
 mod connect;
 mod differences;
 mod directory;
-mod gaps;
-mod pages;
-mod readings;
-mod repair;
+mod finality;
+mod lookups;
+mod reconcile;
 mod socket;
 mod state;
 #[cfg(test)]
 mod tests;
 mod undelivered;
-mod waiting;
 
 use std::{
     collections::HashMap,
@@ -31,85 +31,90 @@ use tokio::{
     sync::{Notify, mpsc, watch},
     task::JoinHandle,
 };
+use tracing::Instrument as _;
 use wholecall_ringcentral::{Client, Clock, Credentials, Http, Proxies};
 use wholecall_store::{ConnectedAccount, Store, StoreError, TenantId};
 
+pub(crate) use self::connect::statuses_of;
 use self::{
-    account::Account,
-    directory::{Reader, Standing},
-    state::State,
-};
-pub(crate) use self::{
-    connect::statuses_of,
-    repair::{Asker, Asking},
+    account::AccountConnection,
+    directory::{DirectoryReader, DirectorySyncState},
+    state::ConnectionState,
 };
 pub use self::{
-    connect::{Checked, ConnectError, Disconnected, Missing, check, connect, disconnect, statuses},
-    state::Status,
+    connect::{
+        CheckedCredentials, ConnectError, Disconnected, MissingPermission, check, connect, disconnect,
+        statuses,
+    },
+    state::ConnectionStatus,
 };
 use crate::{
     clock::{self, comparison::Comparison},
-    pipeline,
-    receive::Signal,
+    pipeline::{
+        handle::AssemblerRequest,
+        lookup::{LookupQueue, LookupRequest},
+    },
+    receive::ControlEvent,
     security::SecretKey,
     tenants::Tenants,
 };
 
-/// How often an account is looked at when nothing is to be done.
-const LOOK_EVERY: Duration = Duration::from_secs(300);
+/// Maximum interval between two checks of an account's subscription.
+const CHECK_INTERVAL: Duration = Duration::from_secs(300);
 
-/// How often it is written down up to when everything was heard.
-const NOTE_EVERY: Duration = Duration::from_secs(60);
+/// Interval at which the times up to which nothing is missing are stored.
+const SAVE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Accounts are begun one after the other, so far apart, when there are many.
-const APART: Duration = Duration::from_millis(20);
+/// Interval between the starts of two accounts, so that many do not start at once.
+const START_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What all accounts share.
-pub(crate) struct Context {
+/// What all connected accounts share.
+pub(crate) struct ConnectionContext {
     store: Store,
     tenants: Arc<Tenants>,
     key: SecretKey,
-    /// Under which address RingCentral reaches the hooks; none: notifications come by WebSocket.
+    /// The address at which RingCentral reaches the hooks. `None` if notifications come through WebSockets.
     public_url: Option<String>,
     clock: Clock,
-    look_every_ms: i64,
+    check_interval_ms: i64,
     http: Http,
     clients: Mutex<HashMap<Credentials, Weak<Client>>>,
-    /// By whom accounts are asked.
-    clients_of: Mutex<HashMap<(TenantId, String), Weak<Client>>>,
-    asker: Asker,
-    /// Up to when everything of an account was heard, as far as is known, since that was last written down.
-    heard: Mutex<HashMap<(TenantId, String), i64>>,
-    /// Sessions that wait for what the call log says of them.
-    waiting: Mutex<waiting::Waiting>,
-    /// To those who look after a tenant's accounts.
+    account_clients: Mutex<HashMap<AccountKey, Weak<Client>>>,
+    lookups: LookupQueue,
+    /// Times up to which no notification of an account is missing, as far as is known, and that are not stored yet.
+    complete_until: Mutex<HashMap<AccountKey, i64>>,
+    /// Sessions that wait for their record in the call log.
+    call_log_lookups: Mutex<call_log_lookups::PendingLookups>,
+    /// Wakes the tasks of a tenant's accounts.
     wakers: Mutex<HashMap<TenantId, Arc<Notify>>>,
-    /// To those who read an account's directory.
-    extensions: Mutex<HashMap<(TenantId, String), Arc<Notify>>>,
-    /// Where RingCentral's clock is compared with ours.
+    /// Notified when extensions of an account have changed.
+    extension_changes: Mutex<HashMap<AccountKey, Arc<Notify>>>,
+    /// Compares RingCentral's clock with this machine's.
     comparison: Arc<Comparison>,
-    /// To who assembles.
-    assembler: mpsc::UnboundedSender<pipeline::Request>,
+    assembler: mpsc::UnboundedSender<AssemblerRequest>,
 }
 
-/// Where to bring what RingCentral tells that is of no call.
-#[derive(Clone)]
-pub(crate) struct Signals(Arc<Context>);
+/// An account of a tenant.
+type AccountKey = (TenantId, String);
 
-impl Signals {
-    pub(crate) fn hear(&self, tenant: TenantId, signal: &Signal) {
-        self.0.signal(tenant, signal);
+/// Passes control events that arrive at a hook to the connections.
+#[derive(Clone)]
+pub(crate) struct ConnectionHandle(Arc<ConnectionContext>);
+
+impl ConnectionHandle {
+    pub(crate) fn notify(&self, tenant: TenantId, event: &ControlEvent) {
+        self.0.notify(tenant, event);
     }
 }
 
-impl Context {
+impl ConnectionContext {
     pub(crate) fn new(
         store: Store,
         tenants: Arc<Tenants>,
         key: SecretKey,
         public_url: Option<String>,
-        asker: Asker,
-        assembler: mpsc::UnboundedSender<pipeline::Request>,
+        lookups: LookupQueue,
+        assembler: mpsc::UnboundedSender<AssemblerRequest>,
     ) -> Result<Self, wholecall_ringcentral::Error> {
         Ok(Self {
             store,
@@ -117,31 +122,31 @@ impl Context {
             key,
             public_url,
             clock: Arc::new(|| clock::now().as_millis()),
-            look_every_ms: LOOK_EVERY.as_millis() as i64,
+            check_interval_ms: CHECK_INTERVAL.as_millis() as i64,
             http: Http::new()?,
             clients: Mutex::default(),
-            clients_of: Mutex::default(),
-            asker,
-            heard: Mutex::default(),
-            waiting: Mutex::default(),
+            account_clients: Mutex::default(),
+            lookups,
+            complete_until: Mutex::default(),
+            call_log_lookups: Mutex::default(),
             wakers: Mutex::default(),
-            extensions: Mutex::default(),
+            extension_changes: Mutex::default(),
             comparison: Arc::default(),
             assembler,
         })
     }
 
-    /// Asks RingCentral through proxies.
+    /// Sends requests to RingCentral through proxies.
     pub(crate) fn through(self, proxies: Proxies) -> Result<Self, wholecall_ringcentral::Error> {
         Ok(Self { http: Http::through(proxies)?, ..self })
     }
 
-    /// Compares RingCentral's clock with ours there.
+    /// Reports RingCentral's time to a comparison of clocks.
     pub(crate) fn comparing(self, comparison: Arc<Comparison>) -> Self {
         Self { comparison, ..self }
     }
 
-    /// The client of a user of an app: one, whoever asks.
+    /// The one client of a user of an app.
     fn client(&self, credentials: Credentials) -> Result<Arc<Client>, wholecall_ringcentral::Error> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&credentials).and_then(Weak::upgrade) {
@@ -156,16 +161,16 @@ impl Context {
         Ok(client)
     }
 
-    /// An account is asked with a client from now on.
-    fn asks_with(&self, tenant: TenantId, account: &str, client: &Arc<Client>) {
-        let mut clients = self.clients_of.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Sets the client that an account's lookups use.
+    fn set_account_client(&self, tenant: TenantId, account: &str, client: &Arc<Client>) {
+        let mut clients = self.account_clients.lock().unwrap_or_else(PoisonError::into_inner);
         clients.retain(|_, client| client.strong_count() > 0);
         clients.insert((tenant, account.to_owned()), Arc::downgrade(client));
     }
 
-    /// The client that an account is listened to with, while it is.
-    fn client_of(&self, tenant: TenantId, account: &str) -> Option<Arc<Client>> {
-        let clients = self.clients_of.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The client of an account. `None` if the account is not connected.
+    fn account_client(&self, tenant: TenantId, account: &str) -> Option<Arc<Client>> {
+        let clients = self.account_clients.lock().unwrap_or_else(PoisonError::into_inner);
         clients.get(&(tenant, account.to_owned())).and_then(Weak::upgrade)
     }
 
@@ -174,147 +179,161 @@ impl Context {
         wakers.entry(tenant).or_default().clone()
     }
 
-    /// Told whenever extensions of an account have changed.
-    fn extensions(&self, tenant: TenantId, account: &str) -> Arc<Notify> {
-        let mut extensions = self.extensions.lock().unwrap_or_else(PoisonError::into_inner);
-        extensions.entry((tenant, account.to_owned())).or_default().clone()
+    /// Notified when extensions of an account have changed.
+    fn extension_changes(&self, tenant: TenantId, account: &str) -> Arc<Notify> {
+        let mut changes = self.extension_changes.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.entry((tenant, account.to_owned())).or_default().clone()
     }
 
-    /// Wakes those whom a signal is for.
-    fn signal(&self, tenant: TenantId, signal: &Signal) {
-        match signal {
-            Signal::Renew => {
+    /// Wakes the tasks that a control event concerns.
+    fn notify(&self, tenant: TenantId, event: &ControlEvent) {
+        match event {
+            ControlEvent::RenewSubscription => {
                 let wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
                 wakers.get(&tenant).inspect(|waker| waker.notify_waiters());
             }
-            Signal::Extensions { account } => {
-                let extensions = self.extensions.lock().unwrap_or_else(PoisonError::into_inner);
-                let is_meant = |(of, own): &(TenantId, String)| {
+            ControlEvent::ExtensionsChanged { account } => {
+                let changes = self.extension_changes.lock().unwrap_or_else(PoisonError::into_inner);
+                let is_concerned = |(of, own): &AccountKey| {
                     *of == tenant && account.as_ref().is_none_or(|account| account == own)
                 };
-                let meant = extensions.iter().filter(|(key, _)| is_meant(key));
-                meant.for_each(|(_, changed)| changed.notify_one());
+                let concerned = changes.iter().filter(|(key, _)| is_concerned(key));
+                concerned.for_each(|(_, changed)| changed.notify_one());
             }
         }
     }
 
-    /// Everything of an account was heard up to a time.
-    fn heard(&self, tenant: TenantId, account: &str, at_ms: i64) {
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.insert((tenant, account.to_owned()), at_ms);
+    /// Notes that no notification of an account is missing up to a time.
+    fn mark_complete(&self, tenant: TenantId, account: &str, at_ms: i64) {
+        let mut complete = self.complete_until.lock().unwrap_or_else(PoisonError::into_inner);
+        complete.insert((tenant, account.to_owned()), at_ms);
     }
 
-    /// Writes down up to when everything was heard.
-    fn note_heard(&self) -> Result<(), StoreError> {
-        let heard = std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner));
-        if heard.is_empty() {
+    /// Stores the times up to which nothing is missing.
+    fn save_complete_until(&self) -> Result<(), StoreError> {
+        let complete = {
+            let mut complete = self.complete_until.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *complete)
+        };
+        if complete.is_empty() {
             return Ok(());
         }
-        let heard = heard.into_iter().map(|((tenant, account), at_ms)| (tenant, account, at_ms)).collect();
-        self.store.connections_heard(heard)
+        let complete = complete.into_iter().map(|((tenant, account), at_ms)| (tenant, account, at_ms));
+        self.store.connections_heard(complete.collect())
+    }
+
+    /// The span of an account's log lines. At the level of errors, so that lines of every level have it.
+    fn span(&self, tenant: TenantId, account: &str) -> tracing::Span {
+        let tenant = self.tenants.with_id(tenant).map(|tenant| tenant.name.clone());
+        tracing::error_span!("connection", tenant, account)
     }
 }
 
-/// Looks after all connected accounts until `stop` turns true.
+/// Maintains the connections of all accounts, and answers lookups, until `stop` turns true.
 pub(crate) fn start(
-    context: Arc<Context>,
-    questions: mpsc::Receiver<Asking>,
+    context: Arc<ConnectionContext>,
+    requests: mpsc::Receiver<LookupRequest>,
     stop: watch::Receiver<bool>,
-) -> (Signals, JoinHandle<()>) {
-    let repairs = repair::run(context.clone(), questions, stop.clone());
+) -> (ConnectionHandle, JoinHandle<()>) {
+    let lookups = lookups::run(context.clone(), requests, stop.clone());
     let accounts = run(context.clone(), stop);
     let both = async {
-        tokio::join!(accounts, repairs);
+        tokio::join!(accounts, lookups);
     };
-    (Signals(context), tokio::spawn(both))
+    (ConnectionHandle(context), tokio::spawn(both))
 }
 
-async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
+/// The running tasks, each with the connection that it was started for.
+type AccountTasks = HashMap<AccountKey, (ConnectedAccount, JoinHandle<()>)>;
+
+async fn run(context: Arc<ConnectionContext>, mut stop: watch::Receiver<bool>) {
     let mut changed = context.tenants.watch();
-    let mut note = tokio::time::interval(NOTE_EVERY);
-    let mut running: HashMap<(TenantId, String), (ConnectedAccount, JoinHandle<()>)> = HashMap::new();
+    let mut save = tokio::time::interval(SAVE_INTERVAL);
+    let mut tasks = AccountTasks::new();
     loop {
         changed.mark_unchanged();
         match blocking(&context, connections_of_known_tenants).await {
-            Ok(wanted) => follow(&context, &mut running, wanted, &stop),
+            Ok(connections) => update_tasks(&context, &mut tasks, connections, &stop),
             Err(error) => tracing::warn!(%error, "the connected accounts could not be read"),
         }
-        let is_over = tokio::select! {
+        let is_stopping = tokio::select! {
             _ = changed.changed() => false,
-            _ = note.tick() => false,
+            _ = save.tick() => false,
             _ = stop.wait_for(|stop| *stop) => true,
         };
-        if is_over {
-            for (_, (_, task)) in running.drain() {
-                // What panicked has been told of.
+        if is_stopping {
+            for (_, (_, task)) in tasks.drain() {
+                // The panic hook has logged a panic.
                 let _ = task.await;
             }
         }
-        if let Err(error) = blocking(&context, Context::note_heard).await {
-            tracing::warn!(%error, "up to when everything was heard could not be written down");
+        if let Err(error) = blocking(&context, ConnectionContext::save_complete_until).await {
+            tracing::warn!(%error, "the times up to which notifications are complete could not be stored");
         }
-        if is_over {
+        if is_stopping {
             return;
         }
     }
 }
 
-/// Begins what is wanted and ends what is not.
-fn follow(
-    context: &Arc<Context>,
-    running: &mut HashMap<(TenantId, String), (ConnectedAccount, JoinHandle<()>)>,
-    wanted: Vec<ConnectedAccount>,
+/// Ends the tasks of accounts that were removed or got other credentials, and starts those of new ones.
+fn update_tasks(
+    context: &Arc<ConnectionContext>,
+    tasks: &mut AccountTasks,
+    connections: Vec<ConnectedAccount>,
     stop: &watch::Receiver<bool>,
 ) {
-    running.retain(|key, (begun, task)| {
-        let is_wanted = wanted.iter().any(|connection| {
+    tasks.retain(|key, (started, task)| {
+        let is_current = connections.iter().any(|connection| {
             (connection.tenant, &connection.account) == (key.0, &key.1)
-                && connection.credentials == begun.credentials
+                && connection.credentials == started.credentials
         });
-        if !is_wanted {
+        if !is_current {
             task.abort();
         }
-        is_wanted
+        is_current
     });
-    let new = wanted.into_iter().filter(|one| !running.contains_key(&(one.tenant, one.account.clone())));
+    let new = connections.into_iter().filter(|one| !tasks.contains_key(&(one.tenant, one.account.clone())));
     let mut wait = Duration::ZERO;
     for connection in new.collect::<Vec<_>>() {
-        let (context, begun, stop) = (context.clone(), connection.clone(), stop.clone());
+        let (context, started, stop) = (context.clone(), connection.clone(), stop.clone());
         let key = (connection.tenant, connection.account.clone());
-        let task = tokio::spawn(async move {
+        let span = context.span(connection.tenant, &connection.account);
+        let task = async move {
             tokio::time::sleep(wait).await;
-            let standing = Standing::of(&connection);
-            match Account::new(&context, connection) {
+            let sync_state = DirectorySyncState::of(&connection);
+            match AccountConnection::new(&context, connection) {
                 Ok(account) => {
-                    let reader = Reader::new(&account, standing).run(account.is_live(), stop.clone());
+                    let reader =
+                        DirectoryReader::new(&account, sync_state).run(account.is_live(), stop.clone());
                     tokio::join!(account.run(stop), reader);
                 }
-                Err(problem) => tracing::error!(problem, "an account cannot be listened to"),
+                Err(problem) => tracing::error!(problem, "the account cannot be connected"),
             }
-        });
-        running.insert(key, (begun, task));
-        wait += APART;
+        };
+        tasks.insert(key, (started, tokio::spawn(task.instrument(span))));
+        wait += START_INTERVAL;
     }
 }
 
-/// The connections there are; their tenants are in memory then.
-fn connections_of_known_tenants(context: &Context) -> Result<Vec<ConnectedAccount>, StoreError> {
+/// All connections. Their tenants are in memory afterwards.
+fn connections_of_known_tenants(context: &ConnectionContext) -> Result<Vec<ConnectedAccount>, StoreError> {
     let connections = context.store.connections()?;
     context.tenants.refresh()?;
     Ok(connections)
 }
 
-/// Does something with the store where waiting for a disk holds up nobody else.
+/// Runs work with the store on a thread that may block.
 async fn blocking<T: Send + 'static>(
-    context: &Arc<Context>,
-    work: impl FnOnce(&Context) -> Result<T, StoreError> + Send + 'static,
+    context: &Arc<ConnectionContext>,
+    work: impl FnOnce(&ConnectionContext) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     let context = context.clone();
     crate::blocking::blocking(move || work(&context)).await
 }
 
-/// Reads what was kept of an account.
-fn state_of(connection: &ConnectedAccount) -> State {
-    // What an earlier version has left and cannot be read is found out anew.
+/// The stored state of an account.
+fn state_of(connection: &ConnectedAccount) -> ConnectionState {
+    // A state of an earlier version that cannot be read is found out again.
     serde_json::from_str(&connection.state).unwrap_or_default()
 }

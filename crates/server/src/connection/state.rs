@@ -1,4 +1,4 @@
-//! How an account stands: kept in the store, told to people.
+//! The state of a connected account: stored, and shown by the API.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -6,27 +6,27 @@ use wholecall_record::Time;
 use wholecall_ringcentral::Error;
 use wholecall_store::{ConnectedAccount, Gap};
 
-use super::directory::Standing;
+use super::directory::DirectorySyncState;
 
-/// How an account stands.
+/// The status of a connected account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Status {
-    /// It has not been listened to yet: the service looks at it as soon as it runs.
+pub enum ConnectionStatus {
+    /// It has not been connected yet; a running service connects it.
     #[default]
     Connecting,
-    /// Its calls are told.
+    /// Notifications of its calls arrive.
     Live,
-    /// Something fails that may pass by itself.
+    /// An error that may pass by itself.
     Failing,
-    /// RingCentral refuses, and will until somebody changes something there.
+    /// RingCentral refuses requests until something is changed there.
     Refused,
-    /// The credentials are not taken any more.
+    /// RingCentral refuses the credentials.
     LoginRefused,
 }
 
-impl Status {
-    /// What an error makes of an account.
+impl ConnectionStatus {
+    /// The status after an error.
     pub(super) fn of(error: &Error) -> Self {
         match error {
             Error::Login(_) => Self::LoginRefused,
@@ -36,55 +36,60 @@ impl Status {
     }
 }
 
-/// What is kept of an account between two looks.
+/// The stored state of an account.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct State {
-    pub(super) status: Status,
-    /// Since when it is so, milliseconds since 1970.
+pub(super) struct ConnectionState {
+    pub(super) status: ConnectionStatus,
+    /// The time of the last change of the status, milliseconds since 1970.
     pub(super) since_ms: i64,
     /// What is wrong, and what to do.
     pub(super) problem: Option<String>,
-    /// By which notifications come now.
-    pub(super) subscription: Option<Subscribed>,
-    /// Those it has replaced, which go on until nothing can be on its way any more.
-    pub(super) retiring: Vec<Subscribed>,
-    /// Up to when what was heard was compared with the call log.
+    /// The current subscription.
+    pub(super) subscription: Option<StoredSubscription>,
+    /// Replaced subscriptions, which stay until none of their notifications can be in flight.
+    pub(super) retiring: Vec<StoredSubscription>,
+    /// Up to when stored calls were compared with the call log.
     pub(super) compared_ms: Option<i64>,
-    /// How often it was blacklisted.
+    /// How often the webhook was blacklisted.
     pub(super) blacklisted: u32,
-    /// How often calls went on that no notification named, although the subscription stood.
+    /// How often a subscription was replaced that delivered nothing of live calls.
     pub(super) undelivered: u32,
-    /// How many records of the call log said something else than the call that was known.
+    /// How many records of the call log differed from the stored call.
     pub(super) differing: u32,
 }
 
-/// A subscription of ours.
+/// A subscription of this service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Subscribed {
+pub(super) struct StoredSubscription {
     pub(super) id: String,
-    /// Where it posts; none: it tells by WebSocket.
+    /// The hook that it posts to. `None` if it delivers through a WebSocket.
     pub(super) address: Option<String>,
     /// The number of its verification token.
     pub(super) secret: Option<i64>,
-    /// When it was made, or replaced; milliseconds since 1970, as all times here.
+    /// When it was created, or replaced; milliseconds since 1970, as all times here.
     pub(super) at_ms: i64,
     pub(super) renew_ms: i64,
     pub(super) expires_ms: i64,
 }
 
-impl Subscribed {
-    /// Whether it is time. It is renewed before half of its life is over; a clock that shows a time before it was renewed
-    /// last was set back, and may have been so by any length.
-    pub(super) fn is_to_be_renewed(&self, now_ms: i64) -> bool {
+impl StoredSubscription {
+    /// Whether it is to be renewed: before half of its lifetime is over, or if the clock shows a time before the last
+    /// renewal, since it was set back then by an unknown length.
+    pub(super) fn needs_renewal(&self, now_ms: i64) -> bool {
         let renewed_ms = 2 * self.renew_ms - self.expires_ms;
         now_ms >= self.renew_ms || now_ms < renewed_ms
     }
 }
 
-/// An account as people are told, without anything that is secret.
-pub(super) fn describe(tenant: &str, connection: &ConnectedAccount, state: &State, gaps: &[Gap]) -> Value {
+/// An account as the API shows it, without secrets.
+pub(super) fn describe(
+    tenant: &str,
+    connection: &ConnectedAccount,
+    state: &ConnectionState,
+    gaps: &[Gap],
+) -> Value {
     let time = |ms: i64| Time::from_millis(ms).to_string();
     let subscription = state.subscription.as_ref().map(|subscription| {
         json!({
@@ -121,7 +126,7 @@ pub(super) fn describe(tenant: &str, connection: &ConnectedAccount, state: &Stat
         "timesBlacklisted": state.blacklisted,
         "timesUndelivered": state.undelivered,
         "callLogDifferences": state.differing,
-        "directory": Standing::of(connection).describe(),
+        "directory": DirectorySyncState::of(connection).describe(),
         "gaps": gaps,
     })
 }

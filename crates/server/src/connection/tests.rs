@@ -1,4 +1,4 @@
-//! A year with a RingCentral whose clock is ours to turn: renewals, blacklistings, outages, storms.
+//! Connections to a simulated RingCentral over a year of simulated time: renewals, blacklistings, outages, storms.
 
 use std::{
     collections::BTreeSet,
@@ -28,24 +28,24 @@ const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// A service, a platform, and an account that the test looks after in its own time.
+/// A service, a simulated RingCentral, and an account's connection that the test runs in simulated time.
 struct World {
     folder: TempDir,
     fake: Fake,
     http: control::Control,
     running: Running,
-    account: Account,
+    account: AccountConnection,
     ahead_ms: Arc<AtomicI64>,
-    /// How much was let pass.
+    /// How much simulated time has passed.
     passed_ms: AtomicI64,
     address: String,
-    /// When the account wants to be looked after next.
-    due: i64,
-    /// Sessions that were played, and when.
+    /// When the connection is to be checked next.
+    next_check_ms: i64,
+    /// The sessions that were played, with the time.
     played: Vec<(String, i64)>,
 }
 
-/// A hand on the platform.
+/// A client of the simulated RingCentral's control API.
 mod control {
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
@@ -79,7 +79,7 @@ impl World {
         Self::with(24, HOUR, 0).await
     }
 
-    /// A world whose clock is behind by so many days.
+    /// A world whose clock is behind by a number of days.
     async fn days_ago(days: i64) -> Self {
         Self::with(24, HOUR, days * DAY).await
     }
@@ -88,11 +88,11 @@ impl World {
         Self::with(users, HOUR, 0).await
     }
 
-    async fn looking_every(look_every_ms: i64) -> Self {
-        Self::with(24, look_every_ms, 0).await
+    async fn checking_every(check_interval_ms: i64) -> Self {
+        Self::with(24, check_interval_ms, 0).await
     }
 
-    async fn with(users: usize, look_every_ms: i64, behind_ms: i64) -> Self {
+    async fn with(users: usize, check_interval_ms: i64, behind_ms: i64) -> Self {
         let behind = Duration::from_millis(behind_ms.unsigned_abs());
         let config = Config { calls_per_user: 0.0, users, behind, ..Config::default() };
         let fake = Fake::start(config.clone()).await.unwrap();
@@ -121,13 +121,15 @@ impl World {
         let ahead_ms = Arc::new(AtomicI64::new(-behind_ms));
         let ahead = ahead_ms.clone();
         let public_url = format!("http://{}", running.address());
-        let (asker, questions) = Asker::new();
+        let (lookups, requests) = LookupQueue::new();
         let tenants = Arc::new(block_in_place(|| Tenants::open(store.clone())).unwrap());
         let assembler = mpsc::unbounded_channel().0;
-        let context = Arc::new(Context {
+        let context =
+            ConnectionContext::new(store, tenants, key.clone(), Some(public_url.clone()), lookups, assembler);
+        let context = Arc::new(ConnectionContext {
             clock: Arc::new(move || clock::now().as_millis() + ahead.load(Ordering::Relaxed)),
-            look_every_ms,
-            ..Context::new(store, tenants, key.clone(), Some(public_url.clone()), asker, assembler).unwrap()
+            check_interval_ms,
+            ..context.unwrap()
         });
         let credentials = Credentials {
             server: fake.url(),
@@ -135,7 +137,7 @@ impl World {
             client_secret: config.client_secret,
             jwt: fake.jwt(0).unwrap(),
         };
-        tokio::spawn(repair::run(context.clone(), questions, watch::channel(false).1));
+        tokio::spawn(lookups::run(context.clone(), requests, watch::channel(false).1));
         let now = clock::now().as_millis() - behind_ms;
         let connected = ConnectedAccount {
             tenant,
@@ -149,14 +151,14 @@ impl World {
         };
         Self {
             http: control::Control(fake.address()),
-            account: Account::new(&context, connected).unwrap(),
+            account: AccountConnection::new(&context, connected).unwrap(),
             address: format!("{public_url}/hooks/acme"),
             folder,
             fake,
             running,
             ahead_ms,
             passed_ms: AtomicI64::new(0),
-            due: 0,
+            next_check_ms: 0,
             played: Vec::new(),
         }
     }
@@ -171,23 +173,23 @@ impl World {
         self.fake.advance(Duration::from_millis(ms.unsigned_abs()));
     }
 
-    /// Lets a time pass, in which the account is looked after whenever it wants to be.
+    /// Lets time pass, and checks the connection whenever a check is due.
     async fn live(&mut self, ms: i64) {
         let until = self.now() + ms;
         while self.now() < until {
-            if self.now() >= self.due {
-                self.due = self.account.step(&self.address).await;
+            if self.now() >= self.next_check_ms {
+                self.next_check_ms = self.account.check(&self.address).await;
             }
-            let wait = self.due.min(until) - self.now();
+            let wait = self.next_check_ms.min(until) - self.now();
             self.pass(wait.max(0));
-            // In life a call takes its time, and what is told of it arrives meanwhile.
+            // Notifications are posted in real time, and must arrive before more simulated time passes.
             if self.played.last().is_some_and(|(_, at)| self.now() - at < HOUR) {
                 self.all_arrived().await;
             }
         }
     }
 
-    /// What was posted takes its own time to arrive.
+    /// Waits until every posted notification has arrived.
     async fn all_arrived(&self) {
         while self.http.ask("GET", "counts", &Value::Null).await["underway"] != 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -200,7 +202,7 @@ impl World {
         self.played.extend(truths.iter().flat_map(|truth| truth.sessions.iter().map(|id| (id.clone(), now))));
     }
 
-    /// Plays a call, and lets the time pass that it takes.
+    /// Plays a call to its end.
     async fn call(&mut self, scenario: &str) {
         self.play(scenario);
         for _ in 0..8 {
@@ -223,7 +225,7 @@ impl World {
         block_in_place(|| view.unknown_sessions(ids)).unwrap().into_iter().collect()
     }
 
-    /// Sessions of calls of which something was repaired.
+    /// Sessions of calls with repaired parts.
     fn repaired(&self) -> BTreeSet<String> {
         let view = self.account.context.store.of(self.account.tenant);
         let all =
@@ -249,21 +251,21 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_year_of_renewals_blacklistings_outages_and_storms_loses_no_call_unreported() {
-    // The hook takes no calls of a later year than its own.
+    // The hook rejects calls in the future, so the year ends now.
     let mut world = World::days_ago(366).await;
     let mut rng = fastrand::Rng::with_seed(7);
-    let begun = world.now();
+    let started = world.now();
     world.live(MINUTE).await;
     world.call("inbound").await;
-    assert!(world.unknown().is_empty(), "the first call is heard");
-    // What happens on which day: 50 blacklistings, 20 outages, 20 storms, 20 times all tokens are ended.
+    assert!(world.unknown().is_empty(), "the first call is known");
+    // At random times: 50 blacklistings, 20 outages, 20 storms, 20 times all tokens expire.
     let mut events: Vec<(i64, &str)> = Vec::new();
     for (what, count) in [("blacklist", 50), ("outage", 20), ("storm", 20), ("expire-tokens", 20)] {
         events.extend((0..count).map(|_| (rng.i64(1..360) * DAY + rng.i64(0..20 * HOUR), what)));
     }
     events.sort_unstable();
     for (at, what) in events {
-        world.live(begun + at - world.now()).await;
+        world.live(started + at - world.now()).await;
         let length = rng.i64(3 * MINUTE..5 * HOUR);
         let seconds = if what == "outage" { length / 1_000 } else { 200 };
         world.control(what, json!({ "seconds": seconds })).await;
@@ -275,34 +277,34 @@ async fn a_year_of_renewals_blacklistings_outages_and_storms_loses_no_call_unrep
         world.call("blind").await;
         assert_eq!(
             world.account.state.status,
-            Status::Live,
+            ConnectionStatus::Live,
             "after {what}: {:?}",
             world.account.state.problem
         );
     }
-    // Events have outlasted their days; a year has passed, and everything was compared.
-    world.live((begun + 365 * DAY - world.now()).max(DAY)).await;
-    assert_eq!(world.violations().await, 0, "the limits were kept");
+    // To the end of the year, and for a day at least, so that everything was compared.
+    world.live((started + 365 * DAY - world.now()).max(DAY)).await;
+    assert_eq!(world.violations().await, 0, "no rate limit was exceeded");
     assert_eq!(world.account.state.blacklisted, 50);
     let (unknown, gaps) = (world.unknown(), world.gaps());
     assert!(unknown.is_empty(), "{} of {} calls are lost: {unknown:?}", unknown.len(), world.played.len());
     assert!(gaps.iter().all(|gap| gap.examined_ms.is_some()), "every gap was compared with the call log");
     let reported: BTreeSet<String> = gaps.iter().flat_map(|gap| gap.missing.iter().cloned()).collect();
-    assert!(!reported.is_empty(), "calls were lost that nobody could deliver");
-    // Only calls of those days were lost.
+    assert!(!reported.is_empty(), "calls during outages were lost");
+    // Calls outside of outages were not.
     assert!(reported.len() * 4 < world.played.len() * 3, "{} of {}", reported.len(), world.played.len());
     let repaired = world.repaired();
-    assert!(reported.is_subset(&repaired), "what only the call log told is not told as if it had been heard");
+    assert!(reported.is_subset(&repaired), "records say which parts came from the call log");
     let subscriptions = world.account.client.subscriptions().await.unwrap();
-    assert_eq!(subscriptions.len(), 1, "what was replaced was ended");
+    assert_eq!(subscriptions.len(), 1, "replaced subscriptions were ended");
     let tenant = block_in_place(|| admin::find(&world.account.context.store, "acme")).unwrap();
-    assert_eq!(tenant.secrets.len(), 3, "and its tokens with it");
+    assert_eq!(tenant.secrets.len(), 3, "and their tokens removed");
     world.end().await;
 }
 
-/// Our clock is set wrong, in both directions, by hours and by weeks, and RingCentral's is not.
+/// This machine's clock is wrong, in both directions, by hours and by weeks; RingCentral's is right.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_jumps_costs_neither_a_subscription_nor_a_token_nor_a_call() {
+async fn a_clock_that_jumps_loses_no_subscription_token_or_call() {
     let mut world = World::days_ago(120).await;
     let mut rng = fastrand::Rng::with_seed(11);
     world.live(MINUTE).await;
@@ -313,30 +315,31 @@ async fn a_clock_that_jumps_costs_neither_a_subscription_nor_a_token_nor_a_call(
             1 => rng.i64(-2 * HOUR..2 * HOUR),
             _ => 0,
         };
-        // Whoever sleeps, sleeps by the monotonic clock.
-        world.due += right_ms + wrong_by_ms - world.ahead_ms.swap(right_ms + wrong_by_ms, Ordering::Relaxed);
+        // The account's task sleeps by the monotonic clock.
+        world.next_check_ms +=
+            right_ms + wrong_by_ms - world.ahead_ms.swap(right_ms + wrong_by_ms, Ordering::Relaxed);
         world.control("expire-tokens", json!({})).await;
         world.live(rng.i64(HOUR..5 * DAY)).await;
         world.call("inbound").await;
         let state = &world.account.state;
-        assert_eq!(state.status, Status::Live, "wrong by {wrong_by_ms}: {:?}", state.problem);
+        assert_eq!(state.status, ConnectionStatus::Live, "wrong by {wrong_by_ms}: {:?}", state.problem);
     }
     assert_eq!(world.violations().await, 0);
     assert!(world.unknown().is_empty(), "{:?} of {} are lost", world.unknown(), world.played.len());
-    assert!(world.repaired().is_empty(), "all were told of as they happened");
+    assert!(world.repaired().is_empty(), "notifications of all calls arrived");
     assert_eq!(world.account.client.subscriptions().await.unwrap().len(), 1);
     world.end().await;
 }
 
 impl World {
-    /// The calls as they are known, those of which nothing is published left out.
+    /// The published calls.
     fn calls(&self) -> Vec<Call> {
         let view = self.account.context.store.of(self.account.tenant);
         let all = block_in_place(|| view.calls(&Filter::default(), None, None, 1_000)).unwrap().records;
         all.iter().map(|record| serde_json::from_str(record).unwrap()).collect()
     }
 
-    /// Waits, in life, until something holds of the calls.
+    /// Waits in real time until a condition holds.
     async fn eventually(&self, what: &str, holds: impl Fn(&[Call]) -> bool) {
         for _ in 0..2_000 {
             if holds(&self.calls()) {
@@ -349,22 +352,22 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_way_of_delivery_that_has_died_is_noticed_within_six_minutes() {
-    let mut world = World::looking_every(5 * MINUTE).await;
+async fn a_subscription_that_delivers_nothing_is_detected_within_six_minutes() {
+    let mut world = World::checking_every(5 * MINUTE).await;
     world.live(MINUTE).await;
     world.call("inbound").await;
     world.live(20 * MINUTE).await;
-    assert_eq!((world.gaps().len(), world.account.state.undelivered), (0, 0), "silence is none");
+    assert_eq!((world.gaps().len(), world.account.state.undelivered), (0, 0), "no calls, no gap");
     let before = world.account.state.subscription.clone().unwrap();
     world.control("outage", json!({ "seconds": 3 * HOUR / 1_000, "of": "delivery" })).await;
     world.live(7 * MINUTE).await;
-    assert_eq!(world.gaps().len(), 0, "nothing has happened");
+    assert_eq!(world.gaps().len(), 0, "there was no call");
     world.play("inbound");
     let played = world.now();
     world.live(6 * MINUTE).await;
     let gaps = world.gaps();
     assert_eq!(world.account.state.undelivered, 1);
-    assert_eq!(gaps[0].reason, "calls went on that no notification named");
+    assert_eq!(gaps[0].reason, "no notification arrived of calls that were live");
     assert!(gaps[0].from_ms <= played && gaps[0].until_ms <= played + 6 * MINUTE, "{played}: {gaps:?}");
     let after = world.account.state.subscription.clone().unwrap();
     assert!(after.id != before.id && world.account.state.retiring.iter().any(|old| old.id == before.id));
@@ -375,8 +378,8 @@ async fn a_way_of_delivery_that_has_died_is_noticed_within_six_minutes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_is_believed_when_it_is_final_and_a_window_examined_when_all_of_it_was() {
-    let mut world = World::looking_every(5 * MINUTE).await;
+async fn a_gap_is_reconciled_once_all_its_records_in_the_call_log_are_final() {
+    let mut world = World::checking_every(5 * MINUTE).await;
     world.control("omit-finished", json!({ "omit": true })).await;
     world.live(MINUTE).await;
     world.control("outage", json!({ "seconds": 15 * 60, "of": "delivery" })).await;
@@ -388,7 +391,7 @@ async fn the_log_is_believed_when_it_is_final_and_a_window_examined_when_all_of_
     world.live(6 * HOUR).await;
     assert!(is_examined(&world), "{:?}", world.gaps());
     world
-        .eventually("it is told as the log's last word is", |calls| {
+        .eventually("the call has the values of the final record", |calls| {
             let call = calls.iter().find(|call| *call.id == *id);
             call.is_some_and(|call| {
                 call.direction.as_str() == "Inbound"
@@ -402,20 +405,20 @@ async fn the_log_is_believed_when_it_is_final_and_a_window_examined_when_all_of_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_login_is_told_and_not_tried_without_end() {
+async fn a_refused_login_is_reported_and_retried_rarely() {
     let mut world = World::new().await;
     world.live(MINUTE).await;
-    assert_eq!(world.account.state.status, Status::Live);
+    assert_eq!(world.account.state.status, ConnectionStatus::Live);
     let credentials = Credentials {
         server: world.fake.url(),
         client_id: "fake-client".to_owned(),
         client_secret: "fake-secret".to_owned(),
         jwt: "revoked".to_owned(),
     };
-    world.due = 0;
+    world.next_check_ms = 0;
     world.account.client = world.account.context.client(credentials).unwrap();
     world.live(DAY).await;
-    assert_eq!(world.account.state.status, Status::LoginRefused);
+    assert_eq!(world.account.state.status, ConnectionStatus::LoginRefused);
     let problem = world.account.state.problem.clone().unwrap();
     assert!(problem.contains("refuses the login") && !problem.contains("revoked"), "{problem}");
     let requests =
@@ -425,14 +428,14 @@ async fn a_refused_login_is_told_and_not_tried_without_end() {
 }
 
 impl World {
-    /// Lets a time pass, in which the directory is read whenever that is due.
-    async fn read(&self, reader: &mut Reader, ms: i64) {
+    /// Lets time pass, and reads the directory whenever that is due.
+    async fn read(&self, reader: &mut DirectoryReader, ms: i64) {
         let until = self.now() + ms;
         while self.now() < until {
-            if self.now() >= reader.due_ms {
+            if self.now() >= reader.next_step_ms {
                 reader.step().await;
             }
-            self.pass((reader.due_ms.min(until) - self.now()).max(0));
+            self.pass((reader.next_step_ms.min(until) - self.now()).max(0));
         }
     }
 
@@ -443,11 +446,11 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_directory_is_read_daily_and_whatever_fails_the_last_one_serves_on() {
+async fn a_directory_is_read_daily_and_a_failure_leaves_the_last_version() {
     let world = World::new().await;
-    let mut reader = Reader::new(&world.account, Standing::default());
+    let mut reader = DirectoryReader::new(&world.account, DirectorySyncState::default());
     world.read(&mut reader, MINUTE).await;
-    assert_eq!((reader.standing.version, &reader.standing.problem), (Some(1), &None));
+    assert_eq!((reader.sync_state.version, &reader.sync_state.problem), (Some(1), &None));
     let first = world.directory();
     assert!(first.contents.contains("IVR Menu 9501") && first.contents.contains("\"Department\""));
     world.read(&mut reader, 10 * DAY).await;
@@ -457,57 +460,60 @@ async fn a_directory_is_read_daily_and_whatever_fails_the_last_one_serves_on() {
     };
     let read = lists().await;
     assert!((10..=13).contains(&read), "once a day, more or less: {read}");
-    assert_eq!(world.directory(), first, "what is the same is the same version");
+    assert_eq!(world.directory(), first, "an unchanged directory is no new version");
 
     world.control("rename", json!({ "extensionNumber": "9501", "name": "Greeting" })).await;
     world.control("outage", json!({ "seconds": 2 * DAY / 1_000, "of": "api" })).await;
     world.read(&mut reader, 36 * HOUR).await;
     assert_eq!(world.directory(), first);
-    let problem = reader.standing.problem.clone().unwrap();
+    let problem = reader.sync_state.problem.clone().unwrap();
     assert!(problem.contains("Service Temporary Unavailable"), "{problem}");
-    assert!(lists().await < read + 25, "nobody is asked without end");
+    assert!(lists().await < read + 25, "failures are retried rarely");
     world.read(&mut reader, DAY).await;
-    assert_eq!((reader.standing.version, &reader.standing.problem), (Some(2), &None));
+    assert_eq!((reader.sync_state.version, &reader.sync_state.problem), (Some(2), &None));
     assert!(world.directory().contents.contains("Greeting"));
 
     world.control("deny", json!({ "path": "extension", "permission": "ReadAccounts" })).await;
     world.read(&mut reader, 2 * DAY).await;
-    assert!(reader.standing.problem.as_ref().unwrap().contains("[ReadAccounts]"));
+    assert!(reader.sync_state.problem.as_ref().unwrap().contains("[ReadAccounts]"));
     world.control("deny", json!({})).await;
     world.control("deny", json!({ "path": "phone-number", "permission": "ReadAccounts" })).await;
     world.read(&mut reader, DAY).await;
-    let told = reader.standing.describe();
-    assert_eq!((&told["version"], &told["missing"][0]["part"]), (&3.into(), &"phoneNumbers".into()));
-    assert_eq!(told["problem"], Value::Null);
+    let described = reader.sync_state.describe();
+    assert_eq!(
+        (&described["version"], &described["missing"][0]["part"]),
+        (&3.into(), &"phoneNumbers".into())
+    );
+    assert_eq!(described["problem"], Value::Null);
     assert_eq!(world.violations().await, 0);
     world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn forwarding_numbers_come_after_the_lists_and_outlast_them() {
+async fn forwarding_numbers_are_read_after_the_lists_and_stay_when_those_change() {
     let world = World::of(60).await;
-    let mut reader = Reader::new(&world.account, Standing::default());
+    let mut reader = DirectoryReader::new(&world.account, DirectorySyncState::default());
     reader.step().await;
-    assert_eq!(reader.standing.version, Some(1));
-    assert!(!world.directory().contents.contains("forwarding"), "the lists serve at once");
+    assert_eq!(reader.sync_state.version, Some(1));
+    assert!(!world.directory().contents.contains("forwarding"), "the lists are usable at once");
     world.read(&mut reader, 10 * MINUTE).await;
-    assert_eq!(reader.standing.version, Some(2));
+    assert_eq!(reader.sync_state.version, Some(2));
     let with_numbers = world.directory();
     assert!(with_numbers.contents.contains("\"forwarding\":["), "{}", with_numbers.contents);
 
-    // Until the numbers are read again, what was known of them serves on.
+    // The known numbers stay until they are read again.
     world.control("rename", json!({ "extensionNumber": "9501", "name": "Greeting" })).await;
-    let mut again = Reader::new(&world.account, Standing::default());
+    let mut again = DirectoryReader::new(&world.account, DirectorySyncState::default());
     again.step().await;
-    assert_eq!(again.standing.version, Some(3));
+    assert_eq!(again.sync_state.version, Some(3));
     let contents = world.directory().contents;
     assert!(contents.contains("Greeting") && contents.contains("\"forwarding\":["), "{contents}");
     world.control("deny", json!({ "path": "forwarding-number", "permission": "ReadAccounts" })).await;
     world.read(&mut again, 10 * MINUTE).await;
     let contents = world.directory().contents;
-    assert!(!contents.contains("\"forwarding\":["), "who may not know them does not: {contents}");
-    assert!(again.standing.describe()["missing"].to_string().contains("forwardingNumbers"));
-    assert_eq!(again.standing.problem, None);
+    assert!(!contents.contains("\"forwarding\":["), "without the permission they are gone: {contents}");
+    assert!(again.sync_state.describe()["missing"].to_string().contains("forwardingNumbers"));
+    assert_eq!(again.sync_state.problem, None);
     assert_eq!(world.violations().await, 0);
     world.end().await;
 }

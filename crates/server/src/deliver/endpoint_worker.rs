@@ -398,7 +398,7 @@ impl EndpointWorker {
         let call = completed.call();
         let CompletedAttempt { events, outcome, sent_ms, next_ms, mode } = completed;
         let is_delivered = outcome.is_delivered();
-        self.context.metrics.delivered(is_delivered, events.len());
+        self.context.metrics.count_deliveries(is_delivered, events.len());
         let (store, number) = (self.context.store.clone(), self.target.endpoint.number);
         if is_delivered {
             if self.health.succeeded(&call) || mode.is_probe {

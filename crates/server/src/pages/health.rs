@@ -11,7 +11,7 @@ use super::{
     deliveries,
     session::Visitor,
 };
-use crate::{Service, api::read, clock, connection::statuses_of, health::Figures};
+use crate::{Service, api::read, clock, connection::statuses_of, ingest_stats::IngestFigures};
 
 /// So many of the bodies in quarantine are named.
 const NAMED: usize = 5;
@@ -20,7 +20,7 @@ struct Line {
     name: String,
     accounts: String,
     last_ms: Option<i64>,
-    figures: Figures,
+    figures: IngestFigures,
     delay_median: String,
     delay_p99: String,
     quarantined: u64,
@@ -78,7 +78,7 @@ pub(super) async fn health(State(service): State<Service>, visitor: Visitor) -> 
                 Ok((count, refused, view.last_made_ms()?, view.endpoints()?, connections))
             })
             .await?;
-        let figures = service.metrics.health.figures(tenant.id, now);
+        let figures = service.metrics.ingest.figures(tenant.id, now);
         let accounts: Vec<&str> = tenant.accounts.iter().map(String::as_str).collect();
         lines.push(Line {
             name: tenant.name.clone(),

@@ -192,7 +192,7 @@ async fn who(service: &Service, key: &[u8; 32]) -> Result<Option<Holder>, Proble
     if let Some(admin) = admin_key
         && bool::from(admin.ct_eq(key))
     {
-        let tenants = service.tenants.now().by_name.values().cloned().collect();
+        let tenants = service.tenants.snapshot().by_name.values().cloned().collect();
         return Ok(Some(Holder { tenants, actor: Actor::Operator, scope: Scope::Admin }));
     }
     let key = service.tenants.with_key_hash(key).await?;

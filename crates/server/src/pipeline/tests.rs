@@ -9,16 +9,16 @@ use crate::{
     clock::simulated::{BEGIN_MS, ClockControl, offsets},
 };
 
-/// When a call is closed that has fallen silent.
+/// Interval without a notification after which a call is closed.
 const SETTLE_MS: i64 = 20_000;
 
-/// Steps are this long, and whatever is due is done in the next.
+/// Length of a step; a deadline is met in the step after it.
 const STEP_MS: i64 = 1_000;
 
-/// As long as a jump that is taken back may last without being noticed.
-const PASSING_MS: i64 = 25_000;
+/// Maximum length of a jump that is taken back before the clock follows it.
+const MAX_PASSING_JUMP_MS: i64 = 25_000;
 
-/// A pipeline whose time is that of a simulated clock.
+/// A pipeline with a simulated clock.
 struct Simulation {
     hand: ClockControl,
     clock: Clock,
@@ -43,7 +43,7 @@ impl Simulation {
         Self { hand, clock, store, tenant: found.id, pipeline, _folder: folder }
     }
 
-    /// The process ends and begins again, with whatever its clock shows then.
+    /// The process restarts, with the time that the machine's clock shows then.
     fn restart(&mut self) {
         self.clock = self.hand.clock();
         self.pipeline = pipeline(&self.store, &self.clock);
@@ -70,7 +70,7 @@ impl Simulation {
         }
     }
 
-    /// How many calls are closed.
+    /// The number of closed calls.
     fn completed(&self) -> usize {
         let calls = self.store.of(self.tenant).calls(&Filter::default(), None, None, 100).unwrap();
         calls.records.iter().filter(|record| record.contains("\"state\":\"complete\"")).count()
@@ -81,18 +81,18 @@ const SESSION: &str = "s-a0d7728b6ec96c0dz19f3eeccb382z000000010000";
 
 fn pipeline(store: &Store, clock: &Clock) -> Pipeline {
     let tenants = std::sync::Arc::new(Tenants::open(store.clone()).unwrap());
-    Pipeline::new(store.clone(), tenants, Metrics::new(), Asker::new().0).by(clock.clone())
+    Pipeline::new(store.clone(), tenants, Metrics::new(), LookupQueue::new().0).with_clock(clock.clone())
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// A jump that does not last closes nothing early and nothing late.
+    /// A jump that is taken back does not change when a call is closed.
     #[test]
     fn a_jump_that_is_taken_back_closes_no_call_early_or_late(
         offset_ms in offsets(),
         after_ms in 0_i64..15_000,
-        lasts_ms in 1_000..PASSING_MS,
+        lasts_ms in 1_000..MAX_PASSING_JUMP_MS,
     ) {
         let mut simulation = Simulation::start();
         simulation.call(1);
@@ -109,14 +109,14 @@ proptest! {
                 seen_ms.get_or_insert(simulation.hand.elapsed_ms());
             }
         }
-        // A wrong clock of a second is followed at once.
+        // A jump of a second or less is followed at once.
         let closed_ms = seen_ms.expect("it is closed");
         prop_assert!((SETTLE_MS - 2_000..=SETTLE_MS + 3_000).contains(&closed_ms), "closed after {closed_ms} ms");
     }
 
-    /// A jump that lasts costs a call at most its own length, and whatever comes after it nothing.
+    /// A lasting jump moves the end of one call by at most its own length, and that of later calls not at all.
     #[test]
-    fn a_jump_that_lasts_costs_its_own_length_once(offset_ms in -120_000_i64..120_000, after_ms in 0_i64..15_000) {
+    fn a_lasting_jump_delays_one_call_by_its_own_length(offset_ms in -120_000_i64..120_000, after_ms in 0_i64..15_000) {
         let mut simulation = Simulation::start();
         simulation.call(1);
         simulation.pass(after_ms);
@@ -128,7 +128,7 @@ proptest! {
         }
         let (closed_ms, cost_ms) = (closed_ms.expect("it is closed"), offset_ms.abs());
         prop_assert!((closed_ms - SETTLE_MS).abs() <= cost_ms + 3_000, "closed after {closed_ms} ms");
-        // By then it is followed.
+        // By then the clock has followed the jump.
         simulation.pass(35_000);
         let began_ms = simulation.hand.elapsed_ms();
         simulation.call(2);
@@ -140,9 +140,9 @@ proptest! {
         }
     }
 
-    /// After a restart with another time, in either direction, what was live is closed in its usual time.
+    /// After a restart with an earlier or later time, live calls are closed after the normal interval.
     #[test]
-    fn no_jump_before_a_restart_leaves_a_call_live(before_ms in offsets(), after_ms in offsets()) {
+    fn a_jump_before_a_restart_leaves_no_call_live(before_ms in offsets(), after_ms in offsets()) {
         let mut simulation = Simulation::start();
         simulation.hand.set_wrong_by(before_ms);
         simulation.restart();

@@ -1,4 +1,4 @@
-//! The body of a request to a hook: read within limits, unpacked, and never a reason to answer with an error.
+//! Reads and decompresses the body of a request to a hook, within limits.
 
 use std::time::Duration;
 
@@ -8,78 +8,79 @@ use hyper::body::{Body, Buf};
 use tokio::time::Instant;
 
 use crate::{
-    metrics::Outcome,
+    metrics::HookOutcome,
     unpack::{Encoding, UnpackError, unpack},
 };
 
-/// RingCentral's notifications have a few KB.
+/// Maximum size of a body; RingCentral's notifications have a few KB.
 pub(crate) const MAX_BODY_BYTES: usize = 256 * 1024;
 
-/// RingCentral gives up after three seconds, and then sends the same again.
-pub(super) const DEADLINE: Duration = Duration::from_millis(2_500);
+/// Maximum time for the body, and for storing it: RingCentral waits three seconds for an answer, and then sends the same
+/// again.
+pub(super) const HOOK_TIMEOUT: Duration = Duration::from_millis(2_500);
 
-/// So much is kept of a body that cannot be taken for what it is.
-pub(super) const KEPT_BYTES: usize = 64 * 1024;
+/// Maximum size of what is stored of a body that cannot be read.
+pub(super) const MAX_REJECTED_BYTES: usize = 64 * 1024;
 
-/// So much more is read of a body that is too long: who is answered before all is sent may find the connection reset.
+/// Maximum size of what is read and discarded of a body that is too long: a client that is answered before it has sent
+/// everything may get a reset connection instead of the answer.
 const MAX_DISCARDED_BYTES: usize = 8 << 20;
 
-/// A body that cannot be read, or not as a whole.
+/// A body that could not be read as a whole.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unread {
-    pub(super) outcome: Outcome,
+pub(super) struct UnreadBody {
+    pub(super) outcome: HookOutcome,
     pub(super) reason: String,
-    /// Its beginning.
-    pub(super) kept: Vec<u8>,
-    /// How much came.
+    pub(super) beginning: Vec<u8>,
+    /// How many bytes arrived.
     pub(super) posted_bytes: usize,
 }
 
-/// Reads a body and unpacks it.
-pub(super) async fn read<B>(headers: &HeaderMap, body: B) -> Result<Vec<u8>, Unread>
+/// Reads a body and decompresses it.
+pub(super) async fn read<B>(headers: &HeaderMap, body: B) -> Result<Vec<u8>, UnreadBody>
 where
     B: Body<Error: Into<BoxError>>,
 {
-    let (packed, came_bytes, end) = collect(body).await;
-    let unread = |outcome, reason: String, kept: &[u8]| Unread {
+    let (packed, posted_bytes, end) = collect(body).await;
+    let unread = |outcome, reason: String, received: &[u8]| UnreadBody {
         outcome,
         reason,
-        kept: kept[..kept.len().min(KEPT_BYTES)].to_vec(),
-        posted_bytes: came_bytes,
+        beginning: received[..received.len().min(MAX_REJECTED_BYTES)].to_vec(),
+        posted_bytes,
     };
     match end {
-        End::Whole => {}
-        End::TooLong => {
+        BodyEnd::Complete => {}
+        BodyEnd::TooLong => {
             let reason = format!("the body has more than {MAX_BODY_BYTES} bytes");
-            return Err(unread(Outcome::TooLong, reason, &packed));
+            return Err(unread(HookOutcome::TooLong, reason, &packed));
         }
-        End::TooSlow => {
-            let reason = format!("the body did not come within {} ms", DEADLINE.as_millis());
-            return Err(unread(Outcome::TooSlow, reason, &packed));
+        BodyEnd::TooSlow => {
+            let reason = format!("the body did not arrive within {} ms", HOOK_TIMEOUT.as_millis());
+            return Err(unread(HookOutcome::TooSlow, reason, &packed));
         }
-        End::BrokenOff => {
-            return Err(unread(Outcome::TooSlow, "the body broke off".to_owned(), &packed));
+        BodyEnd::BrokenOff => {
+            return Err(unread(HookOutcome::TooSlow, "the body broke off".to_owned(), &packed));
         }
     }
-    let encoding = Encoding::of(headers).map_err(|reason| unread(Outcome::Packed, reason, &packed))?;
+    let encoding = Encoding::of(headers).map_err(|reason| unread(HookOutcome::Packed, reason, &packed))?;
     if encoding == Encoding::Identity {
         return Ok(packed);
     }
     unpack(encoding, &packed, MAX_BODY_BYTES).map_err(|problem| match problem {
         UnpackError::TooLong(beginning) => {
             let reason = format!("the body unpacks to more than {MAX_BODY_BYTES} bytes");
-            unread(Outcome::TooLong, reason, &beginning)
+            unread(HookOutcome::TooLong, reason, &beginning)
         }
         UnpackError::Damaged(problem) => {
-            unread(Outcome::Packed, format!("the body cannot be unpacked: {problem}"), &packed)
+            unread(HookOutcome::Packed, format!("the body cannot be unpacked: {problem}"), &packed)
         }
     })
 }
 
-/// Whether a body has nothing in it; whoever has no token is not listened to any longer than it takes to see that.
+/// Whether a body is empty. Stops reading at the first byte, since the client has shown no token.
 pub(super) async fn is_empty<B: Body>(body: B) -> bool {
     let mut body = std::pin::pin!(body);
-    let deadline = Instant::now() + DEADLINE;
+    let deadline = Instant::now() + HOOK_TIMEOUT;
     loop {
         match tokio::time::timeout_at(deadline, body.frame()).await {
             Ok(None) => return true,
@@ -89,42 +90,43 @@ pub(super) async fn is_empty<B: Body>(body: B) -> bool {
     }
 }
 
-enum End {
-    Whole,
+/// How reading a body ended.
+enum BodyEnd {
+    Complete,
     TooLong,
     TooSlow,
     BrokenOff,
 }
 
-/// What came of a body up to the limit, how many bytes that were in all, and how it ended.
-async fn collect<B>(body: B) -> (Vec<u8>, usize, End)
+/// Reads a body: its bytes up to the limit, the number of all bytes that arrived, and how it ended.
+async fn collect<B>(body: B) -> (Vec<u8>, usize, BodyEnd)
 where
     B: Body<Error: Into<BoxError>>,
 {
     let mut body = std::pin::pin!(body);
-    let (mut kept, mut came_bytes) = (Vec::new(), 0);
-    let deadline = Instant::now() + DEADLINE;
+    let (mut received, mut posted_bytes) = (Vec::new(), 0);
+    let deadline = Instant::now() + HOOK_TIMEOUT;
     loop {
-        let is_too_long = came_bytes > MAX_BODY_BYTES;
+        let is_too_long = posted_bytes > MAX_BODY_BYTES;
         match tokio::time::timeout_at(deadline, body.frame()).await {
-            Err(_) if !is_too_long => return (kept, came_bytes, End::TooSlow),
-            Ok(Some(Err(_))) if !is_too_long => return (kept, came_bytes, End::BrokenOff),
-            Ok(None) if !is_too_long => return (kept, came_bytes, End::Whole),
-            Err(_) | Ok(Some(Err(_)) | None) => return (kept, came_bytes, End::TooLong),
+            Err(_) if !is_too_long => return (received, posted_bytes, BodyEnd::TooSlow),
+            Ok(Some(Err(_))) if !is_too_long => return (received, posted_bytes, BodyEnd::BrokenOff),
+            Ok(None) if !is_too_long => return (received, posted_bytes, BodyEnd::Complete),
+            Err(_) | Ok(Some(Err(_)) | None) => return (received, posted_bytes, BodyEnd::TooLong),
             Ok(Some(Ok(frame))) => {
                 let Ok(mut data) = frame.into_data() else { continue };
-                came_bytes += data.remaining();
-                while data.has_remaining() && kept.len() < MAX_BODY_BYTES {
+                posted_bytes += data.remaining();
+                while data.has_remaining() && received.len() < MAX_BODY_BYTES {
                     let chunk = data.chunk();
-                    let length = chunk.len().min(MAX_BODY_BYTES - kept.len());
-                    kept.extend_from_slice(&chunk[..length]);
+                    let length = chunk.len().min(MAX_BODY_BYTES - received.len());
+                    received.extend_from_slice(&chunk[..length]);
                     data.advance(length);
                 }
-                if came_bytes > MAX_BODY_BYTES {
-                    kept.truncate(KEPT_BYTES);
+                if posted_bytes > MAX_BODY_BYTES {
+                    received.truncate(MAX_REJECTED_BYTES);
                 }
-                if came_bytes > MAX_BODY_BYTES + MAX_DISCARDED_BYTES {
-                    return (kept, came_bytes, End::TooLong);
+                if posted_bytes > MAX_BODY_BYTES + MAX_DISCARDED_BYTES {
+                    return (received, posted_bytes, BodyEnd::TooLong);
                 }
             }
         }
@@ -143,7 +145,7 @@ mod tests {
 
     use super::*;
 
-    async fn read_whole(body: Vec<u8>) -> Result<Vec<u8>, Unread> {
+    async fn read_whole(body: Vec<u8>) -> Result<Vec<u8>, UnreadBody> {
         read(&HeaderMap::new(), Full::new(Bytes::from(body))).await
     }
 
@@ -155,31 +157,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_limit_is_exact_and_the_beginning_of_what_is_beyond_it_is_kept() {
+    async fn the_limit_is_exact_and_of_a_longer_body_the_beginning_is_stored() {
         assert_eq!(read_whole(vec![b'x'; MAX_BODY_BYTES]).await.unwrap().len(), MAX_BODY_BYTES);
         let unread = read_whole(vec![b'x'; MAX_BODY_BYTES + 1]).await.unwrap_err();
-        assert_eq!(unread.outcome, Outcome::TooLong);
-        assert_eq!((unread.kept.len(), unread.posted_bytes), (KEPT_BYTES, MAX_BODY_BYTES + 1));
+        assert_eq!(unread.outcome, HookOutcome::TooLong);
+        assert_eq!((unread.beginning.len(), unread.posted_bytes), (MAX_REJECTED_BYTES, MAX_BODY_BYTES + 1));
         let many = StreamBody::new(in_frames((0..100).map(|_| vec![b'y'; 10_000])));
         let unread = read(&HeaderMap::new(), many).await.unwrap_err();
-        assert_eq!((unread.kept.len(), unread.posted_bytes), (KEPT_BYTES, 1_000_000));
+        assert_eq!((unread.beginning.len(), unread.posted_bytes), (MAX_REJECTED_BYTES, 1_000_000));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_too_slow_or_breaks_off_is_kept_as_far_as_it_came() {
+    async fn of_a_slow_or_interrupted_body_the_received_part_is_stored() {
         let stalled = StreamBody::new(in_frames([b"{\"begun\":".to_vec()]).chain(stream::pending()));
         let unread = read(&HeaderMap::new(), stalled).await.unwrap_err();
-        assert_eq!((unread.outcome, &unread.kept[..]), (Outcome::TooSlow, &b"{\"begun\":"[..]));
+        assert_eq!((unread.outcome, &unread.beginning[..]), (HookOutcome::TooSlow, &b"{\"begun\":"[..]));
         let broken = in_frames([b"{".to_vec()]).chain(stream::iter([Err(io::Error::other("reset"))]));
         let unread = read(&HeaderMap::new(), StreamBody::new(broken)).await.unwrap_err();
         assert_eq!(unread.reason, "the body broke off");
         let endless = stream::repeat_with(|| Ok::<_, Infallible>(Frame::data(Bytes::from(vec![0; 1 << 20]))));
         let unread = read(&HeaderMap::new(), StreamBody::new(endless)).await.unwrap_err();
-        assert_eq!(unread.outcome, Outcome::TooLong);
+        assert_eq!(unread.outcome, HookOutcome::TooLong);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn of_a_body_that_should_be_empty_no_more_than_the_first_part_is_read() {
+    async fn a_body_that_should_be_empty_is_read_to_its_first_bytes_only() {
         assert!(is_empty(Full::new(Bytes::new())).await);
         assert!(is_empty(StreamBody::new(in_frames([Vec::new(), Vec::new()]))).await);
         let then_failing = stream::once(async { Ok(Frame::data(Bytes::from_static(b"x"))) })
@@ -190,14 +192,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_be_unpacked_is_kept_as_it_came() {
+    async fn a_body_that_cannot_be_decompressed_is_stored_as_received() {
         let read = async |encoding: &'static str, body: &'static [u8]| {
             let mut headers = HeaderMap::new();
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
             read(&headers, Full::new(Bytes::from_static(body))).await
         };
         let unread = read("gzip", b"{\"plain\":1}").await.unwrap_err();
-        assert_eq!((unread.outcome, &unread.kept[..]), (Outcome::Packed, &b"{\"plain\":1}"[..]));
+        assert_eq!((unread.outcome, &unread.beginning[..]), (HookOutcome::Packed, &b"{\"plain\":1}"[..]));
         let unread = read("br", b"whatever").await.unwrap_err();
         assert!(unread.reason.contains("\"br\""), "{}", unread.reason);
         assert_eq!(read("identity", b"{}").await.unwrap(), b"{}");

@@ -1,4 +1,4 @@
-//! Whose a request is, as far as its head and memory show: nothing here waits for anything.
+//! Finds out the client of a request from its head and from what is in memory, without waiting.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,26 +6,26 @@ use axum::http::{HeaderMap, Request, header};
 use ipnet::IpNet;
 use subtle::ConstantTimeEq;
 
-use super::clients::Owner;
+use super::clients::ConnectionOwner;
 use crate::{Service, pages, receive, secret};
 
-/// The owner of the key, token or session that a request shows; none if it shows no valid one.
-pub(super) fn shown<B>(service: &Service, request: &Request<B>) -> Option<Owner> {
+/// The owner of the key, token or session that a request shows. `None` if it shows no valid one.
+pub(super) fn owner<B>(service: &Service, request: &Request<B>) -> Option<ConnectionOwner> {
     let headers = request.headers();
     if let Some(name) = receive::hook(request) {
-        let known = service.tenants.now();
-        let tenant = known.by_name.get(name)?;
+        let snapshot = service.tenants.snapshot();
+        let tenant = snapshot.by_name.get(name)?;
         let token = headers.get("verification-token")?.to_str().ok()?;
-        return tenant.is_verified_by(token).then_some(Owner::Tenant(tenant.id));
+        return tenant.is_verified_by(token).then_some(ConnectionOwner::Tenant(tenant.id));
     }
     let key = match bearer(headers) {
         Some(key) => secret::hash(key),
         None => pages::key_of_session(service, headers)?,
     };
     if service.admin_key.borrow().is_some_and(|admin| bool::from(admin.ct_eq(&key))) {
-        return Some(Owner::Operator);
+        return Some(ConnectionOwner::Operator);
     }
-    service.tenants.owner_of(&key).map(Owner::Tenant)
+    service.tenants.owner_of(&key).map(ConnectionOwner::Tenant)
 }
 
 /// The API key that a request shows.
@@ -35,15 +35,15 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
-/// The address of the client: through trusted proxies the last one that they name and that is none of theirs.
-pub(super) fn client(trusted: &[IpNet], peer: SocketAddr, headers: &HeaderMap) -> SocketAddr {
+/// The address of the client: behind trusted proxies, the last address in `X-Forwarded-For` that is not a trusted proxy's.
+pub(super) fn address(trusted: &[IpNet], peer: SocketAddr, headers: &HeaderMap) -> SocketAddr {
     let is_trusted =
         |address: &IpAddr| trusted.iter().any(|network| network.contains(&address.to_canonical()));
     if !is_trusted(&peer.ip()) {
         return peer;
     }
     let named = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-    let mut named: Vec<IpAddr> = named.flat_map(|value| value.split(',')).filter_map(address).collect();
+    let mut named: Vec<IpAddr> = named.flat_map(|value| value.split(',')).filter_map(parse_address).collect();
     while let Some(address) = named.pop() {
         if !is_trusted(&address) {
             return SocketAddr::new(address, 0);
@@ -52,8 +52,8 @@ pub(super) fn client(trusted: &[IpNet], peer: SocketAddr, headers: &HeaderMap) -
     peer
 }
 
-/// An address as proxies write it: with or without a port.
-fn address(text: &str) -> Option<IpAddr> {
+/// Parses an address with or without a port, since proxies write both.
+fn parse_address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
@@ -68,7 +68,7 @@ mod tests {
             headers.append("x-forwarded-for", value.parse().unwrap());
         }
         let trusted = ["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
-        client(&trusted, peer.parse().unwrap(), &headers).ip().to_string()
+        address(&trusted, peer.parse().unwrap(), &headers).ip().to_string()
     }
 
     #[test]
@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(client_of("10.0.0.1:99", &["203.0.113.7"]), "203.0.113.7");
         assert_eq!(client_of("10.0.0.1:99", &["203.0.113.7:4711, 10.2.2.2"]), "203.0.113.7");
         assert_eq!(client_of("[::1]:99", &["1.1.1.1, 198.51.100.4", "10.9.9.9"]), "198.51.100.4");
-        // What the client itself claims does not count.
+        // An address that the client itself put there does not count.
         assert_eq!(client_of("10.0.0.1:99", &["8.8.8.8, 203.0.113.7"]), "203.0.113.7");
         assert_eq!(client_of("10.0.0.1:99", &["nonsense"]), "10.0.0.1");
         assert_eq!(client_of("[::ffff:10.0.0.1]:99", &["2001:db8::1"]), "2001:db8::1");

@@ -1,4 +1,4 @@
-//! What is over its time goes; what is not stays, and stays true. Settings are taken over while calls are live.
+//! Expired calls are removed, others stay as they are. Changed settings apply to live calls.
 
 use std::{
     collections::BTreeSet,
@@ -18,10 +18,10 @@ pub(crate) fn now_ms() -> i64 {
 }
 
 #[test]
-fn calls_that_ended_before_go_with_all_that_was_kept_of_them() {
+fn expired_calls_are_removed_with_all_their_rows() {
     let service = Service::start();
     let bodies = traffic(20, 12);
-    service.hear(bodies.iter().map(String::as_str));
+    service.receive(bodies.iter().map(String::as_str));
     service.settle();
     let all = service.records();
     // Half of them are over by then.
@@ -37,7 +37,7 @@ fn calls_that_ended_before_go_with_all_that_was_kept_of_them() {
     assert!(before_ms > MIDNIGHT && before_ms < MIDNIGHT + 24 * HOUR);
     let tenant = service.tenant.id;
     let (notifications, _) = service.store.counts().unwrap();
-    // What was touched just now stays whatever its age.
+    // Calls that were changed recently stay.
     let careful = Expiry { tenant, before_ms, quiet_since_ms: now_ms() - HOUR };
     assert_eq!(service.store.remove_calls(careful, 1_000).unwrap(), 0);
     let expiry = Expiry { tenant, before_ms, quiet_since_ms: now_ms() + HOUR };
@@ -49,7 +49,7 @@ fn calls_that_ended_before_go_with_all_that_was_kept_of_them() {
     assert!(removed > all.len() / 3, "{removed} of {}", all.len());
     let left = service.records();
     assert_eq!(left.len(), all.len() - removed);
-    // Readers of the feed are told which.
+    // The feed lists the removed calls.
     assert_eq!(service.store.announce(tenant, now_ms()).unwrap(), 1);
     let deleted = events(&service, "call.deleted").remove(0);
     let listed: Vec<&Value> = deleted["data"]["calls"].as_array().unwrap().iter().collect();
@@ -62,10 +62,10 @@ fn calls_that_ended_before_go_with_all_that_was_kept_of_them() {
     service.store.remove_leftovers(expiry, 1_000).unwrap();
     let checked = check(&service.store, false, |_| {}).unwrap();
     assert_eq!(checked.findings, []);
-    // What arrives for another call afterwards is not mistaken for the removed ones'.
-    service.hear(bodies.iter().rev().take(1).map(String::as_str));
+    // A notification of another call is not assigned to a removed one.
+    service.receive(bodies.iter().rev().take(1).map(String::as_str));
     service.settle();
-    // Everything goes, down to the names that calls were found by.
+    // In the end every row is removed, those of the search index too.
     let expiry = Expiry { tenant, before_ms: now_ms() + HOUR, quiet_since_ms: now_ms() + HOUR };
     while service.store.remove_calls(expiry, 100).unwrap() > 0 {}
     while service.store.remove_strays(expiry, 100).unwrap() > 0 {}
@@ -80,7 +80,7 @@ fn calls_that_ended_before_go_with_all_that_was_kept_of_them() {
 }
 
 #[test]
-fn changed_settings_hold_for_live_calls() {
+fn changed_settings_apply_to_live_calls() {
     let service = Service::start();
     let patient = TenantSettings {
         stale_ms: Some(3_600_000),
@@ -88,11 +88,11 @@ fn changed_settings_hold_for_live_calls() {
         ..TenantSettings::default()
     };
     service.store.set_tenant_settings(service.tenant.id, patient).unwrap();
-    // The service looks once a second.
+    // The service notices changes within a second.
     std::thread::sleep(std::time::Duration::from_millis(1_500));
     let play = Scenario::named("attended").unwrap().play(3);
     let first: Vec<String> = play.notifications.iter().take(3).map(|one| one.to_json()).collect();
-    service.hear(first.iter().map(String::as_str));
+    service.receive(first.iter().map(String::as_str));
     let live = Filter { state: Some(wholecall_record::call::State::Live), ..Filter::default() };
     let count_live =
         || service.store.of(service.tenant.id).calls(&live, None, None, 10).unwrap().records.len();

@@ -1,7 +1,8 @@
-//! What a service keeps: checked, copied, counted, removed when its time is over, and a person erased from it.
+//! A service's stored data: checked, repaired, backed up, counted, removed by retention, and erased.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
 
+mod backlog;
 mod bad_rows;
 mod check;
 mod damaged_pages;
@@ -10,8 +11,8 @@ mod erase;
 mod integrity;
 mod names;
 mod neighbours;
+mod request_ids;
 mod retention;
 mod service;
 mod stats;
-mod told;
-mod waiting;
+mod webhook_history;

@@ -1,4 +1,4 @@
-//! What is said of a store that has lost something, or that cannot do its work.
+//! Answers of a service whose store has lost something, or does not work.
 
 use wholecall_store::Position;
 
@@ -9,9 +9,9 @@ fn status_after(service: &Service, cursor: &str) -> (u16, String) {
 }
 
 #[test]
-fn a_cursor_that_leads_nowhere_is_answered_with_where_to_begin() {
+fn a_cursor_that_is_not_of_this_feed_is_answered_with_the_way_to_start_again() {
     let service = Service::start();
-    service.hear(traffic(5, 10).iter().map(String::as_str));
+    service.receive(traffic(5, 10).iter().map(String::as_str));
     service.settle();
     let view = service.store.of(service.tenant.id);
     let last = view.last_change().unwrap();
@@ -24,9 +24,9 @@ fn a_cursor_that_leads_nowhere_is_answered_with_where_to_begin() {
     assert!(status == 410 && body.contains("/v1/calls"), "{status} {body}");
     assert_eq!(status_after(&service, "deadbeef-1").0, 410, "of another store");
     assert_eq!(service.request("GET", &format!("/v1/stream?after={ahead}")).0, 410);
-    // As long as somebody holds it, the store is not closed.
+    // The view keeps the store open.
     drop(view);
-    // What retention has removed cannot be read any more.
+    // Removed changes cannot be read any more.
     let service = service.restart_after(|store| {
         let sql = "INSERT INTO removed_changes VALUES (1, 5)";
         tamper(store.path().parent().unwrap(), sql);
@@ -36,7 +36,7 @@ fn a_cursor_that_leads_nowhere_is_answered_with_where_to_begin() {
     for good in ["0", &head] {
         assert_eq!(status_after(&service, good).0, 200, "{good}");
     }
-    // Gone on from a copy, it is another feed.
+    // A restored store has another feed.
     let service = service.restart_after(|store| store.restore().unwrap());
     for old in [&head, "7"] {
         assert_eq!(status_after(&service, old).0, 410, "{old}");
@@ -45,27 +45,27 @@ fn a_cursor_that_leads_nowhere_is_answered_with_where_to_begin() {
 }
 
 #[test]
-fn readiness_is_that_of_everything_that_has_to_work() {
+fn the_service_is_ready_only_if_assembling_and_the_key_work() {
     let service = Service::start();
     assert_eq!(service.request("GET", "/readyz"), (200, "ok\n".to_owned()));
-    // Nothing that comes of notifications can be written now.
+    // Calls cannot be written now.
     let folder = service.folder.path().to_owned();
     let rename = |from: &str, to: &str| tamper(&folder, &format!("ALTER TABLE {from} RENAME TO {to}"));
     rename("calls", "away");
-    service.hear(traffic(5, 9).iter().map(String::as_str));
+    service.receive(traffic(5, 9).iter().map(String::as_str));
     service.wait(|| service.request("GET", "/readyz").0 == 503);
     let (_, body) = service.request("GET", "/readyz");
     assert!(body.contains("nothing is assembled") || body.contains("cannot be written"), "{body}");
     rename("away", "calls");
     service.wait(|| service.request("GET", "/readyz").0 == 200);
-    // The key that everything is sealed with is another.
+    // Secrets are sealed with another key.
     tamper(&folder, "UPDATE key_check SET sealed = x'00'");
     let (status, body) = service.request("GET", "/readyz");
     assert!(status == 503 && body.contains("another key"), "{status} {body}");
 }
 
 #[test]
-fn what_was_lost_is_named_by_readiness_and_check() {
+fn a_loss_is_reported_by_readiness_and_check() {
     let service = Service::start();
     let service = service.restart_after(|store| {
         tamper(store.path().parent().unwrap(), "INSERT INTO losses (what) VALUES ('the end of it')");

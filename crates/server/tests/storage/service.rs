@@ -1,4 +1,4 @@
-//! A running service with a tenant whose calls close soon after they fall silent.
+//! A running service with a tenant whose calls are closed soon after their last notification.
 
 use std::{
     io::{Read, Write},
@@ -29,7 +29,7 @@ pub(crate) struct Service {
     running: Server,
 }
 
-/// Keeps notifications as if they had arrived at a time.
+/// Stores notifications that arrived at a time.
 pub(crate) fn append<'a>(
     store: &Store,
     tenant: TenantId,
@@ -44,7 +44,7 @@ pub(crate) fn append<'a>(
     store.append(arrivals.collect()).unwrap().blocking_recv().unwrap().unwrap();
 }
 
-/// The server, stopped at the latest with the test.
+/// The server, which is stopped when it is dropped.
 struct Server(Option<(Runtime, Running)>);
 
 impl Service {
@@ -65,22 +65,22 @@ impl Service {
         Self { folder, store, tenant, key: added.api_key, running }
     }
 
-    /// Stops it, and starts another on the same data.
+    /// Stops the service, and starts another on the same data.
     pub(crate) fn restart(self) -> Self {
         self.restart_after(|_| {})
     }
 
-    /// The same, after something has happened to the data in between.
-    pub(crate) fn restart_after(self, happens: impl FnOnce(&Store)) -> Self {
+    /// Stops the service, changes the data, and starts another service on them.
+    pub(crate) fn restart_after(self, change: impl FnOnce(&Store)) -> Self {
         let Self { folder, store, tenant, key, running } = self;
         drop((running, store));
         let store = Store::open_existing(folder.path()).unwrap();
-        happens(&store);
+        change(&store);
         let running = Server(Some(run(&store)));
         Self { folder, store, tenant, key, running }
     }
 
-    /// Stops it, and opens the store as another process would.
+    /// Stops the service, and opens the store as another process would.
     pub(crate) fn reopen(self) -> (TempDir, Store) {
         let Self { folder, store, running, .. } = self;
         drop((running, store));
@@ -92,8 +92,8 @@ impl Service {
         self.running.0.as_ref().expect("it runs").1.address()
     }
 
-    /// Hands in notifications as if they had just arrived.
-    pub(crate) fn hear<'a>(&self, bodies: impl IntoIterator<Item = &'a str>) {
+    /// Stores notifications that arrive now.
+    pub(crate) fn receive<'a>(&self, bodies: impl IntoIterator<Item = &'a str>) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
         append(&self.store, self.tenant.id, now, bodies);
     }
@@ -110,7 +110,7 @@ impl Service {
     pub(crate) fn wait(&self, until: impl Fn() -> bool) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !until() {
-            assert!(Instant::now() < deadline, "it did not come to that in a minute");
+            assert!(Instant::now() < deadline, "the condition did not hold within a minute");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -121,12 +121,12 @@ impl Service {
         page.records.iter().map(|record| serde_json::from_str(record).unwrap()).collect()
     }
 
-    /// A request; answers with the status and the body.
+    /// Sends a request without a body; returns the status and the body of the answer.
     pub(crate) fn request(&self, method: &str, path: &str) -> (u16, String) {
         self.send(method, path, "")
     }
 
-    /// Posts JSON, which must be taken.
+    /// Posts JSON, which must be accepted.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
         let (status, answer) = self.send("POST", path, &body.to_string());
         assert!((200..300).contains(&status), "{path}: {answer}");
@@ -197,23 +197,23 @@ fn run(store: &Store) -> (Runtime, Running) {
     (runtime, running)
 }
 
-/// The notifications of a company's day until some hour, in order of arrival.
+/// The notifications of a company's day until an hour, in order of arrival.
 pub(crate) fn traffic(users: usize, hours: i64) -> Vec<String> {
     Traffic::new(Company::of(users), MIDNIGHT, MIDNIGHT + hours * HOUR, 5)
-        .filter_map(|told| match told {
+        .filter_map(|event| match event {
             Told::Notification(notification) => Some(notification.to_json()),
             Told::Truth(_) => None,
         })
         .collect()
 }
 
-/// Counts in the file.
+/// The result of a counting query on the file.
 pub(crate) fn count(folder: &Path, sql: &str) -> i64 {
     let connection = rusqlite::Connection::open(folder.join(wholecall_store::FILE_NAME)).unwrap();
     connection.query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
-/// Changes the file behind the store's back.
+/// Changes rows of the file without the store; returns their number.
 pub(crate) fn tamper(folder: &Path, sql: &str) -> usize {
     let connection = rusqlite::Connection::open(folder.join(wholecall_store::FILE_NAME)).unwrap();
     connection.busy_timeout(Duration::from_secs(10)).unwrap();

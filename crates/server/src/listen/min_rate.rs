@@ -1,6 +1,6 @@
-//! Minimum transfer rates: of a request's body, and of a response that the client does not read.
+//! Minimum transfer rates of a request's body, and of a response.
 //!
-//! Only waiting for the other side counts. Waiting uses up patience, and what is transferred gives it back.
+//! Only time in which the service waits for the client counts. Waiting uses up a budget, and transferred bytes refill it.
 
 use std::{
     io,
@@ -16,61 +16,61 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-/// The longest wait for the next part of a body, and for a client to read on.
-const BODY_PATIENCE: Duration = Duration::from_secs(10);
-const RESPONSE_PATIENCE: Duration = Duration::from_secs(20);
+/// Maximum wait for the next part of a request's body, and for a client to read a response.
+const MAX_BODY_WAIT: Duration = Duration::from_secs(10);
+const MAX_RESPONSE_WAIT: Duration = Duration::from_secs(20);
 
-/// Transferred in a second, so many bytes give back a second of patience.
-const BYTES_PER_SECOND: u32 = 1_024;
+/// Minimum rate: this many transferred bytes refill the budget by a second.
+const MIN_BYTES_PER_SECOND: u32 = 1_024;
 
-/// How long the other side may go on waiting.
+/// The time for which the service still waits for the client.
 #[derive(Debug)]
-struct Patience {
-    most: Duration,
+struct WaitBudget {
+    max: Duration,
     left: Duration,
-    /// Since when it is waited for, and the end of that.
+    /// The start of the current wait, and the timer that ends it. `None` if there is none.
     waiting: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
-impl Patience {
-    fn new(most: Duration) -> Self {
-        Self { most, left: most, waiting: None }
+impl WaitBudget {
+    fn new(max: Duration) -> Self {
+        Self { max, left: max, waiting: None }
     }
 
-    /// Something was transferred.
-    fn progressed(&mut self, bytes: usize) {
+    /// Ends a wait, and refills the budget.
+    fn transferred(&mut self, bytes: usize) {
         if let Some((since, _)) = self.waiting.take() {
             self.left = self.left.saturating_sub(since.elapsed());
         }
-        let earned = Duration::from_secs_f64(bytes as f64 / f64::from(BYTES_PER_SECOND));
-        self.left = self.left.saturating_add(earned).min(self.most);
+        let earned = Duration::from_secs_f64(bytes as f64 / f64::from(MIN_BYTES_PER_SECOND));
+        self.left = self.left.saturating_add(earned).min(self.max);
     }
 
-    /// Nothing can be transferred now: ready once it has taken too long.
+    /// Starts or continues a wait. Ready once the budget is used up.
     fn poll_exhausted(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let left = self.left;
-        let begin = || {
+        let start = || {
             let now = Instant::now();
             (now, Box::pin(sleep_until(now + left)))
         };
-        self.waiting.get_or_insert_with(begin).1.as_mut().poll(context)
+        self.waiting.get_or_insert_with(start).1.as_mut().poll(context)
     }
 }
 
-/// A request's body that breaks off if it comes too slowly.
+/// A request's body that fails if it arrives too slowly.
 #[derive(Debug)]
-pub(super) struct PacedBody<B> {
+pub(super) struct MinRateBody<B> {
     body: B,
-    patience: Patience,
+    budget: WaitBudget,
 }
 
-impl<B> PacedBody<B> {
+impl<B> MinRateBody<B> {
     pub(super) fn new(body: B) -> Self {
-        Self { body, patience: Patience::new(BODY_PATIENCE) }
+        Self { body, budget: WaitBudget::new(MAX_BODY_WAIT) }
     }
 }
 
-impl<B: Body<Data: hyper::body::Buf, Error: Into<BoxError>> + Unpin> Body for PacedBody<B> {
+impl<B: Body<Data: hyper::body::Buf, Error: Into<BoxError>> + Unpin> Body for MinRateBody<B> {
     type Data = B::Data;
     type Error = BoxError;
 
@@ -83,12 +83,12 @@ impl<B: Body<Data: hyper::body::Buf, Error: Into<BoxError>> + Unpin> Body for Pa
                 use hyper::body::Buf;
                 let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()).and_then(Frame::data_ref);
                 let bytes = data.map_or(0, Buf::remaining);
-                self.patience.progressed(bytes);
+                self.budget.transferred(bytes);
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
             Poll::Pending => {
-                ready!(self.patience.poll_exhausted(context));
-                Poll::Ready(Some(Err("the body came too slowly".into())))
+                ready!(self.budget.poll_exhausted(context));
+                Poll::Ready(Some(Err("the body arrived too slowly".into())))
             }
         }
     }
@@ -102,25 +102,25 @@ impl<B: Body<Data: hyper::body::Buf, Error: Into<BoxError>> + Unpin> Body for Pa
     }
 }
 
-/// A connection that breaks off if the client does not read what is written to it.
+/// A connection that fails if the client does not read what is written to it.
 #[derive(Debug)]
-pub(super) struct PacedStream<S> {
+pub(super) struct MinRateStream<S> {
     stream: S,
-    patience: Patience,
+    budget: WaitBudget,
 }
 
-impl<S> PacedStream<S> {
+impl<S> MinRateStream<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, patience: Patience::new(RESPONSE_PATIENCE) }
+        Self { stream, budget: WaitBudget::new(MAX_RESPONSE_WAIT) }
     }
 
     fn wait<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        ready!(self.patience.poll_exhausted(context));
+        ready!(self.budget.poll_exhausted(context));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read")))
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for PacedStream<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for MinRateStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -130,7 +130,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for PacedStream<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for PacedStream<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for MinRateStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -138,7 +138,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for PacedStream<S> {
     ) -> Poll<io::Result<usize>> {
         match Pin::new(&mut self.stream).poll_write(context, bytes) {
             Poll::Ready(written) => {
-                self.patience.progressed(*written.as_ref().unwrap_or(&0));
+                self.budget.transferred(*written.as_ref().unwrap_or(&0));
                 Poll::Ready(written)
             }
             Poll::Pending => self.wait(context),
@@ -152,7 +152,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for PacedStream<S> {
     ) -> Poll<io::Result<usize>> {
         match Pin::new(&mut self.stream).poll_write_vectored(context, parts) {
             Poll::Ready(written) => {
-                self.patience.progressed(*written.as_ref().unwrap_or(&0));
+                self.budget.transferred(*written.as_ref().unwrap_or(&0));
                 Poll::Ready(written)
             }
             Poll::Pending => self.wait(context),
@@ -187,7 +187,7 @@ mod tests {
 
     type Part = Result<Frame<axum::body::Bytes>, BoxError>;
 
-    /// A body that comes in parts of so many bytes, each after so long.
+    /// A body that arrives in parts of a size, each after an interval.
     fn slow(
         parts: usize,
         bytes: usize,
@@ -202,9 +202,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_breaks_off_that_is_silent_or_drips() {
+    async fn a_body_that_stalls_or_is_too_slow_fails() {
         for (bytes, after) in [(1, 60_000), (1, 500), (100, 1_000)] {
-            let body = PacedBody::new(slow(1_000, bytes, Duration::from_millis(after)));
+            let body = MinRateBody::new(slow(1_000, bytes, Duration::from_millis(after)));
             let began = Instant::now();
             assert!(body.collect().await.is_err(), "{bytes} bytes each {after} ms");
             assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
@@ -212,23 +212,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_is_taken_however_long_it_is_that_comes_fast_enough() {
+    async fn a_long_body_that_arrives_fast_enough_is_received() {
         for (bytes, after) in [(2_000, 1_000), (16_384, 9_000), (64, 20)] {
-            let body = PacedBody::new(slow(200, bytes, Duration::from_millis(after)));
+            let body = MinRateBody::new(slow(200, bytes, Duration::from_millis(after)));
             assert_eq!(body.collect().await.unwrap().to_bytes().len(), 200 * bytes);
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_does_not_read_is_cut_off_and_one_that_is_told_seldom_is_not() {
+    async fn a_client_that_does_not_read_is_cut_off_and_an_idle_one_is_not() {
         let (client, server) = tokio::io::duplex(1_024);
-        let mut server = PacedStream::new(server);
+        let mut server = MinRateStream::new(server);
         let began = Instant::now();
         assert_eq!(server.write_all(&[0; 4_096]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
-        assert_eq!(began.elapsed().as_secs(), RESPONSE_PATIENCE.as_secs());
+        assert_eq!(began.elapsed().as_secs(), MAX_RESPONSE_WAIT.as_secs());
         drop(client);
         let (mut client, server) = tokio::io::duplex(1_024);
-        let mut server = PacedStream::new(server);
+        let mut server = MinRateStream::new(server);
         for _ in 0..10 {
             server.write_all(b"event").await.unwrap();
             tokio::time::sleep(Duration::from_secs(60)).await;

@@ -1,4 +1,4 @@
-//! What had arrived, but waits to be assembled when the service starts or while it is behind.
+//! Notifications that wait to be assembled, when the service starts or while it is behind.
 
 use std::fs;
 
@@ -18,7 +18,7 @@ fn example(name: &str) -> Vec<String> {
 }
 
 #[test]
-fn hours_that_wait_are_assembled_as_if_somebody_had_listened() {
+fn a_backlog_of_hours_is_assembled_as_if_the_service_had_run() {
     let service = Service::start();
     let tenant = service.tenant.id;
     let mut call = example("direct");
@@ -26,7 +26,7 @@ fn hours_that_wait_are_assembled_as_if_somebody_had_listened() {
     let long_ago = now_ms() - 3 * HOUR;
     let service = service.restart_after(|store| {
         append(store, tenant, long_ago, call.iter().map(String::as_str));
-        // By then the call is over and out of memory, but nothing of it is written yet.
+        // The first call is closed and evicted by then, and must have been written before.
         append(store, tenant, long_ago + HOUR, example("queue").iter().map(String::as_str));
         append(store, tenant, long_ago + HOUR, [late.as_str()]);
     });
@@ -42,12 +42,12 @@ fn hours_that_wait_are_assembled_as_if_somebody_had_listened() {
 }
 
 #[test]
-fn what_waits_is_in_a_backup_and_is_assembled_from_there() {
+fn a_backlog_is_in_a_backup_and_is_assembled_from_there() {
     let service = Service::start();
     let tenant = service.tenant.id;
     let bodies = traffic(6, 5);
     let (first, rest) = bodies.split_at(bodies.len() / 2);
-    service.hear(first.iter().map(String::as_str));
+    service.receive(first.iter().map(String::as_str));
     service.settle();
     let copy = tempfile::tempdir().unwrap();
     let service = service.restart_after(|store| {
@@ -55,19 +55,18 @@ fn what_waits_is_in_a_backup_and_is_assembled_from_there() {
         store.backup(&copy.path().join(wholecall_store::FILE_NAME), 1).unwrap();
     });
     service.settle();
-    let kept = Store::open_existing(copy.path()).unwrap();
-    let entries = kept.journal_after(Position(0), usize::MAX >> 1).unwrap();
+    let backup = Store::open_existing(copy.path()).unwrap();
+    let entries = backup.journal_after(Position(0), usize::MAX >> 1).unwrap();
     let entries: Vec<_> = entries.into_iter().map(|entry| entry.body).collect();
     assert_eq!(entries, bodies);
-    assert!(kept.checkpoint().unwrap().0 < bodies.len() as i64);
+    assert!(backup.checkpoint().unwrap().0 < bodies.len() as i64);
 }
 
 #[test]
-fn who_is_behind_tells_live_calls_more_seldom_and_leaves_out_nothing_else() {
+fn a_backlog_makes_live_updates_rarer_and_leaves_out_nothing_else() {
     let service = Service::start();
     let tenant = service.tenant.id;
-    let usual = TenantSettings::default();
-    service.store.set_tenant_settings(tenant, usual).unwrap();
+    service.store.set_tenant_settings(tenant, TenantSettings::default()).unwrap();
     let call = example("direct");
     let begun = now_ms() - 60_000;
     let service = service.restart_after(|store| {
@@ -78,13 +77,13 @@ fn who_is_behind_tells_live_calls_more_seldom_and_leaves_out_nothing_else() {
     service.settle();
     let changes = service.store.of(tenant).changes_after(Position(0), 1_000).unwrap();
     let kinds: Vec<ChangeKind> = changes.iter().map(|change| change.kind).collect();
-    // One version in ten seconds, where it would be one in a second.
+    // One version in ten seconds instead of one in a second.
     assert_eq!(kinds, [ChangeKind::Started, ChangeKind::Updated, ChangeKind::Completed]);
     assert_eq!(check(&service.store, false, |_| {}).unwrap().findings, []);
 }
 
-/// The same notification of another time.
-fn happening_at(body: &str, ms: i64) -> String {
+/// A notification with another event time.
+fn with_time(body: &str, ms: i64) -> String {
     let mut value: Value = serde_json::from_str(body).unwrap();
     let time = serde_json::to_value(Time::from_millis(ms)).unwrap();
     value["timestamp"] = time.clone();
@@ -92,11 +91,11 @@ fn happening_at(body: &str, ms: i64) -> String {
     value.to_string()
 }
 
-/// By the clock of the arrivals an hour passes: a call in which somebody may talk is not given up in it.
+/// By the arrival times an hour passes without a notification; a call in which people may still talk stays live.
 #[test]
-fn a_talk_of_which_one_side_is_seen_stays_live_for_an_hour() {
+fn a_conversation_of_which_one_side_is_seen_stays_live_for_an_hour() {
     let began = now_ms() - HOUR;
-    let of_now = example("queue").into_iter().take(1).map(|body| happening_at(&body, now_ms()));
+    let of_now = example("queue").into_iter().take(1).map(|body| with_time(&body, now_ms()));
     let of_now: Vec<String> = of_now.collect();
     let session = |body: &String| -> String {
         let value: Value = serde_json::from_str(body).unwrap();
@@ -110,7 +109,7 @@ fn a_talk_of_which_one_side_is_seen_stays_live_for_an_hour() {
             for (body, seconds) in bodies.iter().zip(0..) {
                 append(store, tenant, began + 1_000 * seconds, [body.as_str()]);
             }
-            // Once this is assembled, the hour has passed for the calls before it.
+            // When this is assembled, the hour has passed for the call before it.
             append(store, tenant, now_ms(), of_now.iter().map(String::as_str));
         });
         service.wait(|| service.records().len() == 2);
@@ -118,12 +117,12 @@ fn a_talk_of_which_one_side_is_seen_stays_live_for_an_hour() {
         service.records().into_iter().find(of_call).unwrap()["state"].clone()
     };
     let mut call = example("direct");
-    call.iter_mut().zip(0..).for_each(|(body, seconds)| *body = happening_at(body, began + 1_000 * seconds));
+    call.iter_mut().zip(0..).for_each(|(body, seconds)| *body = with_time(body, began + 1_000 * seconds));
     let answered = &call[..5];
-    // What the subscription of the person who was called receives.
+    // The notifications that the called person's own subscription receives.
     let own: Vec<String> = answered.iter().filter(|body| body.contains("Inbound")).cloned().collect();
     assert_eq!(own.len(), 3);
     assert_eq!(state_after(&own), "live");
-    // Of the same call seen from both sides the caller hangs up, and the last notification is lost.
+    // With both sides seen, the caller hangs up, and the last notification is lost.
     assert_eq!(state_after(&call[..call.len() - 1]), "incomplete");
 }

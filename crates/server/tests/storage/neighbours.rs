@@ -1,4 +1,4 @@
-//! What one tenant does, costs others nothing that could be noticed, and what was taken away ends.
+//! A tenant or client that floods the service does not affect others noticeably, and removed keys lose access.
 
 use std::{
     io::{Read, Write},
@@ -44,7 +44,7 @@ fn crowd(sequence: u32, parties: std::ops::Range<u32>) -> String {
     .to_string()
 }
 
-/// A request whose answer goes on.
+/// Sends a request whose answer does not end at once.
 fn open(service: &Service, path: &str) -> TcpStream {
     let mut stream = TcpStream::connect(service.address()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -57,7 +57,7 @@ fn open(service: &Service, path: &str) -> TcpStream {
     stream
 }
 
-/// Reads to the end of a connection; what came.
+/// Reads to the end of a connection.
 fn rest(mut stream: TcpStream) -> String {
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
@@ -65,7 +65,7 @@ fn rest(mut stream: TcpStream) -> String {
 }
 
 #[test]
-fn streams_and_waiting_requests_end_with_their_key() {
+fn streams_and_waiting_requests_end_when_their_key_is_removed() {
     let service = Service::start();
     let mut stream = open(&service, "/v1/stream");
     let waiting = open(&service, "/v1/changes?after=now&wait=60");
@@ -76,9 +76,9 @@ fn streams_and_waiting_requests_end_with_their_key() {
     admin::rotate(&service.store, "acme", SecretKind::Key, None).unwrap();
     admin::remove_old(&service.store, "acme", SecretKind::Key).unwrap();
     let removed = Instant::now();
-    let told = rest(stream);
+    let received = rest(stream);
     assert!(removed.elapsed() < Duration::from_millis(1_500), "{:?}", removed.elapsed());
-    assert!(!told.contains("event:"), "{told}");
+    assert!(!received.contains("event:"), "{received}");
     let mut answer = [0; 16];
     (&waiting).read_exact(&mut answer).unwrap();
     assert!(removed.elapsed() < Duration::from_millis(2_000), "{:?}", removed.elapsed());
@@ -86,24 +86,24 @@ fn streams_and_waiting_requests_end_with_their_key() {
 }
 
 #[test]
-fn a_stream_is_told_of_its_tenants_calls() {
+fn a_stream_receives_its_tenants_calls() {
     let service = Service::start();
     let mut stream = open(&service, "/v1/stream");
     let mut head = [0; 16];
     stream.read_exact(&mut head).unwrap();
-    service.hear([crowd(1, 0..3).as_str()]);
-    let mut told = String::new();
+    service.receive([crowd(1, 0..3).as_str()]);
+    let mut received = String::new();
     let mut part = [0; 4_096];
     let began = Instant::now();
-    while !told.contains("call.completed") {
+    while !received.contains("call.completed") {
         let count = stream.read(&mut part).unwrap();
-        assert!(count > 0 && began.elapsed() < Duration::from_secs(20), "{told}");
-        told.push_str(&String::from_utf8_lossy(&part[..count]));
+        assert!(count > 0 && began.elapsed() < Duration::from_secs(20), "{received}");
+        received.push_str(&String::from_utf8_lossy(&part[..count]));
     }
 }
 
 #[test]
-fn a_long_line_is_refused_by_an_import_as_by_the_hook() {
+fn an_import_refuses_a_line_that_is_too_long_for_the_hook() {
     let service = Service::start();
     let long = json!({ "pad": "x".repeat(300 << 10) }).to_string();
     let lines = format!("{}\n{long}\n{}\n", crowd(1, 0..1), crowd(2, 0..1));
@@ -115,10 +115,10 @@ fn a_long_line_is_refused_by_an_import_as_by_the_hook() {
 }
 
 #[test]
-fn a_call_of_too_many_is_not_drawn_and_all_else_of_it_is_shown() {
+fn a_call_with_too_many_participants_is_explained_but_not_drawn() {
     let service = Service::start();
     let bodies = [crowd(1, 0..600), crowd(2, 600..1_200)];
-    service.hear(bodies.iter().map(String::as_str));
+    service.receive(bodies.iter().map(String::as_str));
     service.settle();
     let record = &service.records()[0];
     assert!(record["participants"].as_array().unwrap().len() > 1_000);
@@ -134,7 +134,7 @@ fn a_call_of_too_many_is_not_drawn_and_all_else_of_it_is_shown() {
 fn notifications_are_acknowledged_while_calls_are_restored() {
     let service = Service::start();
     let bodies = traffic(150, 10);
-    service.hear(bodies.iter().map(String::as_str));
+    service.receive(bodies.iter().map(String::as_str));
     service.settle();
     let (notifications, _) = service.store.counts().unwrap();
     assert!(notifications > 2_000, "{notifications}");
@@ -145,13 +145,13 @@ fn notifications_are_acknowledged_while_calls_are_restored() {
     let (status, answer) = service.post_to_hook("acme", &token, &body);
     assert_eq!(status, 200, "{answer}");
     let acknowledged = began.elapsed();
-    // It is in the journal once everything before it is restored.
+    // It is assembled once the calls before it are restored.
     service.wait(|| service.store.checkpoint().unwrap() == *service.store.watch_journal().borrow());
     assert!(acknowledged < Duration::from_secs(1), "{acknowledged:?}");
     assert!(acknowledged < began.elapsed());
 }
 
-/// Begins to sign in, and never ends.
+/// A connection that starts to send a sign-in, and never completes it.
 fn silent(service: &Service) -> TcpStream {
     let mut stream = TcpStream::connect(service.address()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -163,7 +163,7 @@ fn silent(service: &Service) -> TcpStream {
 }
 
 #[test]
-fn silent_bodies_keep_nobody_out_and_are_cut_off() {
+fn stalled_bodies_block_no_other_client_and_are_cut_off() {
     let service = Service::start();
     let token = admin::rotate(&service.store, "acme", SecretKind::Verification, None).unwrap();
     let silent: Vec<TcpStream> = (0..300).map(|_| silent(&service)).collect();
@@ -175,7 +175,7 @@ fn silent_bodies_keep_nobody_out_and_are_cut_off() {
     }
     let began = Instant::now();
     for mut stream in silent {
-        // Whether it is answered, closed or reset: it ends.
+        // It ends by an answer, a close or a reset.
         let mut answer = String::new();
         let ended = stream.read_to_string(&mut answer);
         let is_late = ended.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
@@ -184,7 +184,7 @@ fn silent_bodies_keep_nobody_out_and_are_cut_off() {
 }
 
 #[test]
-fn a_right_key_is_let_in_whoever_has_shown_wrong_ones_from_the_same_address() {
+fn a_valid_key_can_sign_in_after_wrong_ones_from_the_same_address() {
     let service = Service::start();
     let sign_in = |key: &str| {
         let body = format!("key={key}");
@@ -202,13 +202,13 @@ fn a_right_key_is_let_in_whoever_has_shown_wrong_ones_from_the_same_address() {
 }
 
 #[test]
-fn a_clock_that_was_ahead_before_a_restart_delays_nothing_after_it() {
+fn a_clock_that_was_ahead_before_a_restart_delays_no_call_after_it() {
     let service = Service::start();
     let ahead_ms = crate::retention::now_ms() + crate::service::HOUR;
     let first = crowd(1, 0..2).replace("s-crowd", "s-ahead");
     crate::service::append(&service.store, service.tenant.id, ahead_ms, [first.as_str()]);
     let service = service.restart();
-    service.hear([crowd(1, 0..2).as_str()]);
+    service.receive([crowd(1, 0..2).as_str()]);
     let began = Instant::now();
     service.settle();
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
@@ -216,7 +216,7 @@ fn a_clock_that_was_ahead_before_a_restart_delays_nothing_after_it() {
 }
 
 #[test]
-fn wrong_keys_are_soon_not_looked_at_and_right_ones_from_there_are_taken() {
+fn many_wrong_tokens_block_further_ones_from_their_address_but_not_valid_ones() {
     let service = Service::start();
     let token = admin::rotate(&service.store, "acme", SecretKind::Verification, None).unwrap();
     assert_eq!(service.post_to_hook("acme", &token, &crowd(1, 0..2)).0, 200);

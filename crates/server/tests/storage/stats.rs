@@ -1,4 +1,4 @@
-//! `GET /v1/stats` over what was stored.
+//! `GET /v1/stats`.
 
 use serde_json::Value;
 
@@ -9,10 +9,10 @@ fn sum(buckets: &[Value], name: &str) -> i64 {
 }
 
 #[test]
-fn figures_are_those_of_the_records() {
+fn figures_equal_the_sums_over_the_records() {
     let service = Service::start();
     let bodies = traffic(20, 12);
-    service.hear(bodies.iter().map(String::as_str));
+    service.receive(bodies.iter().map(String::as_str));
     service.settle();
     let records = service.records();
     let total = |pointer: &str| -> i64 {
@@ -56,10 +56,10 @@ fn figures_are_those_of_the_records() {
 }
 
 #[test]
-fn a_day_in_a_zone_is_that_zones_and_comes_as_a_table_too() {
+fn days_are_those_of_the_requested_zone_in_csv_too() {
     let service = Service::start();
     let bodies = traffic(20, 12);
-    service.hear(bodies.iter().map(String::as_str));
+    service.receive(bodies.iter().map(String::as_str));
     service.settle();
     let starts = service.records();
     // 2026-06-01T04:00:00Z is midnight in New York.

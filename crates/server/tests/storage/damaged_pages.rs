@@ -1,5 +1,5 @@
-//! Pages of the files are overwritten while the service is stopped. Then every call that is served is as it was, or the
-//! damage is named; other calls go on being served, and nothing ends the process.
+//! Pages of the files are damaged while the service is stopped. Afterwards every answer is as before, or the damage is
+//! reported; nothing ends the process.
 
 use std::{collections::BTreeMap, env, fs, path::Path};
 
@@ -14,22 +14,22 @@ use crate::service::{Service, tamper, traffic};
 const PAGE_BYTES: usize = 4_096;
 const FILES: [&str; 2] = [FILE_NAME, "arrivals.db"];
 
-/// As many damages of each kind and file, unless `WHOLECALL_DAMAGES` says otherwise (`scripts/proof pages`).
-const EACH: u64 = 6;
+/// Default number of damages of each kind and file, replaced by `WHOLECALL_DAMAGES` (`scripts/proof pages`).
+const DEFAULT_DAMAGES: u64 = 6;
 
-fn each() -> u64 {
-    let wanted = env::var("WHOLECALL_DAMAGES").ok();
-    wanted.map_or(EACH, |text| text.parse().expect("WHOLECALL_DAMAGES is a number"))
+fn damages_of_each_kind() -> u64 {
+    let count = env::var("WHOLECALL_DAMAGES").ok();
+    count.map_or(DEFAULT_DAMAGES, |text| text.parse().expect("WHOLECALL_DAMAGES is a number"))
 }
 
-/// What a disk may do to a file.
+/// A damage that a disk may do to a file.
 #[derive(Debug, Clone, Copy)]
 enum Damage {
     Zeroed,
     Noise,
-    /// A page as it was before: sound in itself.
+    /// A page with its earlier content, which is valid in itself.
     Older,
-    /// Another page in its place: sound in itself.
+    /// Another page in its place, which is valid in itself.
     Misplaced,
     FlippedBit,
     Cut,
@@ -47,7 +47,7 @@ fn damaged(file: &[u8], older: &[u8], damage: Damage, rng: &mut Rng) -> Vec<u8> 
     let pages = file.len() / PAGE_BYTES;
     let mut damaged = file.to_vec();
     let number = match damage {
-        // One that has changed since.
+        // A page that has changed since.
         Damage::Older => {
             let changed = |number: &usize| {
                 let before = page(older, *number);
@@ -79,7 +79,7 @@ fn damaged(file: &[u8], older: &[u8], damage: Damage, rng: &mut Rng) -> Vec<u8> 
     damaged
 }
 
-/// All that is asked of a store: every call's record, every change, every notification, who is found by name.
+/// The answers of a store: every call's record, every change, every notification, and the calls that a filter finds.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Answers {
     calls: BTreeMap<String, String>,
@@ -108,7 +108,7 @@ fn answers(store: &Store) -> Result<Answers, StoreError> {
     Ok(answers)
 }
 
-/// A stopped service, its answers, and its files as they were some time before.
+/// A stopped service, its answers, and its files at an earlier time.
 struct Stopped {
     folder: tempfile::TempDir,
     older: BTreeMap<&'static str, Vec<u8>>,
@@ -119,17 +119,17 @@ fn stopped() -> Stopped {
     let service = Service::start();
     let bodies = traffic(15, 12);
     let (early, late) = bodies.split_at(bodies.len() / 2);
-    service.hear(early.iter().map(String::as_str));
+    service.receive(early.iter().map(String::as_str));
     service.settle();
     let mut older = BTreeMap::new();
     let service = service.restart_after(|store| {
-        // Everything is in the files then.
+        // So that nothing is in the write-ahead logs only.
         tamper(store.path().parent().unwrap(), "UPDATE checkpoint SET position = position");
     });
     for file in FILES {
         older.insert(file, fs::read(service.folder.path().join(file)).unwrap());
     }
-    service.hear(late.iter().map(String::as_str));
+    service.receive(late.iter().map(String::as_str));
     service.settle();
     let (folder, store) = service.reopen();
     let expected = answers(&store).unwrap();
@@ -145,42 +145,42 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// What the store says is wrong: at the start, when it is asked, or when it is checked.
-fn named(folder: &Path, expected: &Answers) -> (Vec<String>, bool) {
+/// What the store reports as wrong when it is opened, queried, and checked; and whether its answers are right or an error.
+fn reported(folder: &Path, expected: &Answers) -> (Vec<String>, bool) {
     let store = match Store::open_existing(folder) {
         Ok(store) => store,
         Err(error) => return (vec![format!("start: {error}")], true),
     };
-    let mut named: Vec<String> = Vec::new();
+    let mut problems: Vec<String> = Vec::new();
     let is_right = match answers(&store) {
         Ok(found) => found == *expected,
         Err(error) => {
-            named.push(format!("asked: {error}"));
+            problems.push(format!("query: {error}"));
             true
         }
     };
     match check(&store, false, |_| {}) {
         Ok(checked) => {
             let findings = checked.findings.into_iter();
-            named.extend(findings.map(|finding| format!("check: {}: {}", finding.place, finding.problem)));
+            problems.extend(findings.map(|finding| format!("check: {}: {}", finding.place, finding.problem)));
         }
-        Err(error) => named.push(format!("check ends: {error}")),
+        Err(error) => problems.push(format!("check ends: {error}")),
     }
-    (named, is_right)
+    (problems, is_right)
 }
 
 #[test]
-fn a_damaged_page_is_named_or_nothing_is_otherwise() {
+fn a_damaged_page_is_reported_or_changes_no_answer() {
     let Stopped { folder, older, expected } = stopped();
-    let sound = tempfile::tempdir().unwrap();
-    copy(folder.path(), sound.path());
-    assert_eq!(named(sound.path(), &expected), (Vec::new(), true));
+    let intact = tempfile::tempdir().unwrap();
+    copy(folder.path(), intact.path());
+    assert_eq!(reported(intact.path(), &expected), (Vec::new(), true));
     let mut rng = Rng::with_seed(11);
     let (mut silent, mut count) = (Vec::new(), 0);
     for file in FILES {
         let whole = fs::read(folder.path().join(file)).unwrap();
         for damage in DAMAGES {
-            for _ in 0..each() {
+            for _ in 0..damages_of_each_kind() {
                 let bytes = damaged(&whole, &older[file], damage, &mut rng);
                 if bytes == whole {
                     continue;
@@ -189,9 +189,9 @@ fn a_damaged_page_is_named_or_nothing_is_otherwise() {
                 copy(folder.path(), broken.path());
                 fs::write(broken.path().join(file), &bytes).unwrap();
                 let place = bytes.iter().zip(&whole).position(|(one, other)| one != other);
-                let (named, is_right) = named(broken.path(), &expected);
+                let (problems, is_right) = reported(broken.path(), &expected);
                 count += 1;
-                if named.is_empty() && !is_right {
+                if problems.is_empty() && !is_right {
                     silent.push(format!("{damage:?} of {file} from {place:?} on"));
                 }
             }

@@ -1,4 +1,4 @@
-//! What endpoints were told and have answered: it goes with the calls, and with whoever is erased.
+//! Stored deliveries and the receivers' answers: removed with their calls, and erased with a person.
 
 use std::{
     collections::BTreeSet,
@@ -18,33 +18,33 @@ use crate::{
     service::{HOUR, Service, count, traffic},
 };
 
-/// A receiver that answers with all numbers it was told of.
-struct Parrot {
+/// A receiver that answers with all numbers in the request.
+struct EchoReceiver {
     url: String,
-    told: Arc<Mutex<Vec<String>>>,
+    received: Arc<Mutex<Vec<String>>>,
 }
 
-impl Parrot {
+impl EchoReceiver {
     fn start(status: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let heard = told.clone();
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let bodies = received.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let heard = heard.clone();
-                thread::spawn(move || repeat(&stream.unwrap(), status, &heard));
+                let bodies = bodies.clone();
+                thread::spawn(move || echo(&stream.unwrap(), status, &bodies));
             }
         });
-        Self { url, told }
+        Self { url, received }
     }
 
-    fn told(&self) -> Vec<String> {
-        self.told.lock().unwrap().clone()
+    fn received(&self) -> Vec<String> {
+        self.received.lock().unwrap().clone()
     }
 }
 
-fn repeat(stream: &TcpStream, status: u16, told: &Mutex<Vec<String>>) -> Option<()> {
+fn echo(stream: &TcpStream, status: u16, received: &Mutex<Vec<String>>) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let mut length = 0;
@@ -65,14 +65,14 @@ fn repeat(stream: &TcpStream, status: u16, told: &Mutex<Vec<String>>) -> Option<
         let body = String::from_utf8(body).unwrap();
         let numbers = body.split('"').filter(|text| text.starts_with('+'));
         let answer = numbers.collect::<BTreeSet<&str>>().into_iter().collect::<Vec<&str>>().join(" ");
-        told.lock().unwrap().push(body.clone());
+        received.lock().unwrap().push(body.clone());
         let mut stream = stream;
         write!(stream, "HTTP/1.1 {status} Status\r\ncontent-length: {}\r\n\r\n{answer}", answer.len())
             .ok()?;
     }
 }
 
-/// Everything in the file that is text, or a number.
+/// All texts in the file, each with its table.
 fn dump(service: &Service) -> String {
     let connection = rusqlite::Connection::open(service.folder.path().join(FILE_NAME)).unwrap();
     let mut text = String::new();
@@ -93,29 +93,33 @@ fn dump(service: &Service) -> String {
     text
 }
 
-const TOLD: &str = "kind IN ('call.completed', 'call.revised', 'call.merged')";
+/// The changes that endpoints receive by default, as SQL.
+const DELIVERED: &str = "kind IN ('call.completed', 'call.revised', 'call.merged')";
 
-/// Waits until each endpoint was sent everything that there is.
+/// Waits until each endpoint was sent every event.
 fn expect_all_sent(service: &Service, endpoints: i64) {
     service.settle();
     let folder = service.folder.path();
-    let wanted = endpoints * count(folder, &format!("SELECT count(*) FROM changes WHERE {TOLD}"));
-    service.wait(|| count(folder, &format!("SELECT count(*) FROM deliveries WHERE {TOLD}")) == wanted);
+    let expected = endpoints * count(folder, &format!("SELECT count(*) FROM changes WHERE {DELIVERED}"));
+    service.wait(|| count(folder, &format!("SELECT count(*) FROM deliveries WHERE {DELIVERED}")) == expected);
 }
 
-fn endpoint(service: &Service, wanted: &Value) -> String {
-    service.post("/v1/endpoints", wanted)["id"].as_str().unwrap().to_owned()
+fn endpoint(service: &Service, settings: &Value) -> String {
+    service.post("/v1/endpoints", settings)["id"].as_str().unwrap().to_owned()
 }
 
 #[test]
-fn nothing_is_left_of_a_number_in_endpoints_and_in_what_they_answered() {
+fn an_erasure_removes_a_number_from_endpoints_and_their_answers() {
     let service = Service::start();
-    let parrot = Parrot::start(200);
-    endpoint(&service, &json!({ "url": parrot.url }));
-    endpoint(&service, &json!({ "url": parrot.url, "batch": 100 }));
-    service.hear(traffic(20, 12).iter().map(String::as_str));
+    let receiver = EchoReceiver::start(200);
+    endpoint(&service, &json!({ "url": receiver.url }));
+    endpoint(&service, &json!({ "url": receiver.url, "batch": 100 }));
+    service.receive(traffic(20, 12).iter().map(String::as_str));
     expect_all_sent(&service, 2);
-    assert!(parrot.told().iter().any(|body| body.matches("\"id\":\"msg_").count() > 1), "there are batches");
+    assert!(
+        receiver.received().iter().any(|body| body.matches("\"id\":\"msg_").count() > 1),
+        "there are batches"
+    );
     let records = service.records();
     let (number, ..) = busiest(&records);
     let digits = &number[1..];
@@ -123,13 +127,13 @@ fn nothing_is_left_of_a_number_in_endpoints_and_in_what_they_answered() {
     let description = format!("calls of ({}) {}-{}", &area[area.len() - 3..], &rest[..3], &rest[3..]);
     let filtered = endpoint(
         &service,
-        &json!({ "url": parrot.url, "description": description, "filter": { "number": &digits[1..] } }),
+        &json!({ "url": receiver.url, "description": description, "filter": { "number": &digits[1..] } }),
     );
-    let named = endpoint(&service, &json!({ "url": format!("{}of/%2B{digits}", parrot.url) }));
+    let named = endpoint(&service, &json!({ "url": format!("{}of/%2B{digits}", receiver.url) }));
     let before = dump(&service);
     for table in ["attempts", "endpoints"] {
         let mut lines = before.lines().filter(|line| line.starts_with(table));
-        assert!(lines.any(|line| line.contains(digits)), "{table} name the number before");
+        assert!(lines.any(|line| line.contains(digits)), "{table} have the number before");
     }
 
     let (status, answer) = service.request("DELETE", &format!("/v1/numbers/{number}"));
@@ -144,44 +148,44 @@ fn nothing_is_left_of_a_number_in_endpoints_and_in_what_they_answered() {
             "{line}"
         );
     }
-    // Answers that never named that number are kept.
+    // Answers without the number stay.
     assert!(after.lines().any(|line| line.starts_with("attempts: +")));
-    // A filter goes on with what is kept of that person; an address that was changed is not posted to.
+    // A filter now has the pseudonym; an endpoint whose address was changed is disabled.
     let named = service.get(&format!("/v1/endpoints/{named}"));
     assert_eq!((&named["enabled"], &named["disabledBecause"]), (&json!(false), &json!("erased")));
     let shown = service.get(&format!("/v1/endpoints/{filtered}"));
     assert_eq!(shown["filter"]["number"], pseudonym[1..]);
     assert_eq!(shown["description"], format!("calls of {}", &pseudonym[1..]));
-    let told = parrot.told().len();
+    let before = receiver.received().len();
     let since = json!({ "since": "2020-01-01T00:00:00Z" });
     let replayed = service.post(&format!("/v1/endpoints/{filtered}/replay"), &since);
     let replayed = replayed["deliveries"].as_u64().unwrap() as usize;
     assert!(replayed > 0);
-    service.wait(|| parrot.told().len() >= told + replayed);
-    // A merging and an erasure name nobody.
-    let names_nobody = |body: &&String| body.contains("call.merged") || body.contains("call.erased");
-    for body in parrot.told()[told..].iter().filter(|body| !names_nobody(body)) {
+    service.wait(|| receiver.received().len() >= before + replayed);
+    // Events of a merge or an erasure have no numbers.
+    let has_no_number = |body: &&String| body.contains("call.merged") || body.contains("call.erased");
+    for body in receiver.received()[before..].iter().filter(|body| !has_no_number(body)) {
         assert!(body.contains(pseudonym) && !body.contains(&number), "{body}");
     }
 }
 
 #[test]
-fn what_was_sent_of_calls_goes_with_them() {
+fn deliveries_are_removed_with_their_calls() {
     let service = Service::start();
-    let (taken, failed) = (Parrot::start(200), Parrot::start(500));
-    for parrot in [&taken, &failed] {
-        let id = endpoint(&service, &json!({ "url": parrot.url, "batch": 100 }));
+    let (accepting, failing) = (EchoReceiver::start(200), EchoReceiver::start(500));
+    for receiver in [&accepting, &failing] {
+        let id = endpoint(&service, &json!({ "url": receiver.url, "batch": 100 }));
         service.post(&format!("/v1/endpoints/{id}/test"), &json!({}));
     }
-    service.hear(traffic(20, 12).iter().map(String::as_str));
+    service.receive(traffic(20, 12).iter().map(String::as_str));
     service.settle();
     let folder = service.folder.path();
     let rows = |table: &str| count(folder, &format!("SELECT count(*) FROM {table}"));
-    let made = count(folder, &format!("SELECT count(*) FROM changes WHERE {TOLD}"));
-    let taken = "SELECT count(*) FROM deliveries WHERE state = 'delivered'";
-    service.wait(|| count(folder, taken) == made + 1);
+    let made = count(folder, &format!("SELECT count(*) FROM changes WHERE {DELIVERED}"));
+    let delivered = "SELECT count(*) FROM deliveries WHERE state = 'delivered'";
+    service.wait(|| count(folder, delivered) == made + 1);
     assert!(rows("attempts") > made && rows("deliveries") > made + 1 && rows("notices") == 2);
-    // Half of the calls are over their time.
+    // Half of the calls have expired.
     let mut ends: Vec<i64> = service.records().iter().filter_map(ended).collect();
     ends.sort_unstable();
     let expiry = |before_ms| Expiry { tenant: service.tenant.id, before_ms, quiet_since_ms: now_ms() + HOUR };

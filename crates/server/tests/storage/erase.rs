@@ -9,7 +9,7 @@ use wholecall_store::{Arrival, Position, Refusal};
 
 use crate::service::{Service, tamper, traffic};
 
-/// Everything the API tells a tenant, as one text.
+/// Everything that the API returns to a tenant, as one text.
 pub(crate) fn everything(service: &Service) -> String {
     let mut text = String::new();
     for record in service.records() {
@@ -47,7 +47,7 @@ fn participants(records: &[Value]) -> impl Iterator<Item = &Value> {
     records.iter().flat_map(|record| record["participants"].as_array().unwrap())
 }
 
-/// The number that takes part in most calls, in how many, and a name it goes by.
+/// The number in most calls, the number of those calls, and a name that stands beside it.
 pub(crate) fn busiest(records: &[Value]) -> (String, usize, Option<String>) {
     let mut seen: BTreeMap<String, (BTreeSet<&str>, Option<String>)> = BTreeMap::new();
     for record in records {
@@ -73,7 +73,7 @@ fn files_with(service: &Service, text: &str) -> Vec<String> {
     files.filter(has).map(|file| file.file_name().into_string().unwrap()).collect()
 }
 
-/// What is left of a record where no name or number of anybody is looked at.
+/// The parts of a record that have no name or number.
 fn shape(record: &Value) -> String {
     let legs = record["legs"].as_array().unwrap().iter();
     let legs: Vec<_> = legs
@@ -83,23 +83,23 @@ fn shape(record: &Value) -> String {
 }
 
 #[test]
-fn nothing_is_left_of_a_number_but_the_calls_are_what_they_were() {
+fn an_erasure_removes_a_number_everywhere_and_changes_nothing_else_of_calls() {
     let service = Service::start();
     let bodies = traffic(20, 12);
     for portion in bodies.chunks(bodies.len() / 4 + 1) {
-        service.hear(portion.iter().map(String::as_str));
+        service.receive(portion.iter().map(String::as_str));
         std::thread::sleep(std::time::Duration::from_millis(120));
     }
     service.settle();
     let before = service.records();
     let (number, count, name) = busiest(&before);
     assert!(everything(&service).contains(&number));
-    // What numbers are found by is kept as it is; all else is packed.
+    // The search index has numbers uncompressed, last digit first.
     let digits: String = number.chars().skip(1).collect::<Vec<_>>().into_iter().rev().collect();
     assert!(files_with(&service, &digits).contains(&"wholecall.db-wal".to_owned()));
     let (status, answer) = service.request("DELETE", &format!("/v1/numbers/{number}"));
     assert_eq!(status, 200, "{answer}");
-    assert_eq!(files_with(&service, &digits), [""; 0], "nor is anything left in the files");
+    assert_eq!(files_with(&service, &digits), [""; 0], "the files do not have the number either");
     let answer: Value = serde_json::from_str(&answer).unwrap();
     assert_eq!((&answer["unreadable"], &answer["left"]), (&0.into(), &0.into()));
     assert!(answer["notifications"].as_u64().unwrap() >= count as u64);
@@ -123,17 +123,17 @@ fn nothing_is_left_of_a_number_but_the_calls_are_what_they_were() {
             |record: &&Value| record.to_string().contains(&whole) && record.to_string().contains(pseudonym);
         assert_eq!(after.iter().filter(named).count(), 0, "{name}");
     }
-    // Again: nothing is left to do, and the pseudonym is the same.
+    // A second erasure finds nothing, and uses the same pseudonym.
     let (_, again) = service.request("DELETE", &format!("/v1/numbers/{number}"));
     let again: Value = serde_json::from_str(&again).unwrap();
     assert_eq!((&again["calls"], &again["notifications"]), (&Value::from(0), &Value::from(0)));
     assert_eq!(again["pseudonym"], answer["pseudonym"]);
-    // Readers of the feed are told of which calls, once, and how the calls are now.
+    // One event lists the calls with their current version.
     let erased = events(&service, "call.erased");
-    assert_eq!(erased.len(), 1, "nothing is said where nothing was erased");
+    assert_eq!(erased.len(), 1, "an erasure that finds nothing has no event");
     let listed = erased[0]["data"]["calls"].as_array().unwrap();
     assert_eq!(answer["calls"], listed.len());
-    // They are those with the number, and those in which only the name of whoever has it was: no others were changed.
+    // They are those with the number, and those with only the person's name; no others were changed.
     let id = |record: &Value| record["id"].as_str().unwrap().to_owned();
     let is_changed = |(before, after): &(&Value, &Value)| before["participants"] != after["participants"];
     let changed: BTreeSet<String> =
@@ -160,7 +160,7 @@ fn nothing_is_left_of_a_number_but_the_calls_are_what_they_were() {
 }
 
 #[test]
-fn a_live_call_goes_on_under_the_pseudonym() {
+fn a_live_call_continues_with_the_pseudonym() {
     let service = Service::start();
     let patient = wholecall_store::TenantSettings::default();
     service.store.set_tenant_settings(service.tenant.id, patient).unwrap();
@@ -168,16 +168,16 @@ fn a_live_call_goes_on_under_the_pseudonym() {
     let play = Scenario::named("attended").unwrap().play(3);
     let bodies: Vec<String> = play.notifications.iter().map(|one| one.to_json()).collect();
     let (first, rest) = bodies.split_at(3);
-    service.hear(first.iter().map(String::as_str));
+    service.receive(first.iter().map(String::as_str));
     service.wait(|| service.records().len() == 1);
     let (number, ..) = busiest(&service.records());
     let (status, answer) = service.request("DELETE", &format!("/v1/numbers/{number}"));
     assert_eq!(status, 200, "{answer}");
-    // What comes of the call afterwards without the number does not bring it back.
+    // Later notifications without the number do not bring it back.
     let rest: Vec<String> = rest.iter().filter(|body| !body.contains(&number)).cloned().collect();
     let (version, calls) = (service.records()[0]["version"].as_u64().unwrap(), service.records().len());
     assert_eq!(calls, 1);
-    service.hear(rest.iter().map(String::as_str));
+    service.receive(rest.iter().map(String::as_str));
     service
         .wait(|| service.records()[0]["version"].as_u64().unwrap() > version || service.records().len() > 1);
     assert!(!everything(&service).contains(&number));
@@ -185,14 +185,14 @@ fn a_live_call_goes_on_under_the_pseudonym() {
 }
 
 #[test]
-fn only_numbers_are_erased() {
+fn only_complete_numbers_can_be_erased() {
     let service = Service::start();
     for wrong in ["14045550123", "+1404", "809646016", "+809x646016"] {
         assert_eq!(service.request("DELETE", &format!("/v1/numbers/{wrong}")).0, 400, "{wrong}");
     }
 }
 
-/// A direct call of somebody, whose number is written in some way.
+/// A notification of a direct call, with its caller as JSON.
 fn call_of(session: &str, side: &str) -> String {
     format!(
         r#"{{"uuid":"u-{session}","event":"/restapi/v1.0/account/400131426008/telephony/sessions",
@@ -206,7 +206,7 @@ fn call_of(session: &str, side: &str) -> String {
 }
 
 #[test]
-fn whoever_is_erased_is_found_by_no_spelling_and_in_no_field() {
+fn an_erased_person_is_found_by_no_spelling_and_in_no_field() {
     let service = Service::start();
     let sides = [
         r#"{"phoneNumber":"\u002B14045550145","name":"Erin A"}"#,
@@ -230,7 +230,7 @@ fn whoever_is_erased_is_found_by_no_spelling_and_in_no_field() {
     }
     service.settle();
     assert!(service.records().len() > sides.len() - 3, "{} calls", service.records().len());
-    // Bodies that are no notifications, one of them no text.
+    // Bodies that are not notifications, one of them unreadable.
     let reason = "account 14045550145 is not one of the tenant's".to_owned();
     let refusal = Refusal::new(service.tenant.id, 1, reason, b"call (404) 555-0145").unwrap();
     service.store.quarantine(refusal).unwrap().blocking_recv().unwrap().unwrap();
@@ -270,9 +270,9 @@ fn whoever_is_erased_is_found_by_no_spelling_and_in_no_field() {
 }
 
 #[test]
-fn an_erasure_names_older_backups_and_later_ones_have_nothing() {
+fn an_erasure_lists_older_backups_and_later_ones_lack_the_number() {
     let service = Service::start();
-    service.hear([&*call_of("s-1x", r#"{"phoneNumber":"+14045550145","name":"Erin"}"#)]);
+    service.receive([&*call_of("s-1x", r#"{"phoneNumber":"+14045550145","name":"Erin"}"#)]);
     service.wait(|| service.records().len() == 1);
     service.settle();
     let around = tempfile::TempDir::new().unwrap();
@@ -284,7 +284,7 @@ fn an_erasure_names_older_backups_and_later_ones_have_nothing() {
     wholecall_server::admin::backup(&service.store, &later).unwrap();
     let has = |file: &std::path::Path| {
         let bytes = std::fs::read(file).unwrap();
-        // What numbers are found by, last digit first.
+        // The number in the search index, last digit first.
         bytes.windows(11).any(|part| part == b"54105554041")
     };
     assert!(has(&older) && !has(&later));

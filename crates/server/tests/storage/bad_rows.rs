@@ -1,4 +1,4 @@
-//! A row that cannot be read costs what it held, and nobody else anything.
+//! A row that cannot be read affects what it holds and nothing else.
 
 use serde_json::{Value, json};
 use wholecall_server::{admin, check::check};
@@ -6,7 +6,7 @@ use wholecall_store::{Store, Tenant, TenantSettings};
 
 use crate::service::{Service, append, count, tamper, traffic};
 
-/// A notification at a time, of a session of its own.
+/// A notification of a session, with an event time.
 fn notification(session: &str, time: &str) -> String {
     json!({
         "uuid": format!("u-{session}"),
@@ -39,11 +39,11 @@ fn bystander(service: &Service) -> Tenant {
     tenant
 }
 
-/// Calls of both tenants that come now are assembled.
-fn both_go_on(service: &Service, bystander: &Tenant, number: usize) {
+/// Expects that new calls of both tenants are assembled.
+fn expect_assembly(service: &Service, bystander: &Tenant, number: usize) {
     let (own, other) = (format!("s-own-{number}"), format!("s-other-{number}"));
     let time = "2026-06-01T10:00:00.000Z";
-    service.hear([&*notification(&own, time)]);
+    service.receive([&*notification(&own, time)]);
     let body = notification(&other, time).replace("400131426008", "900000000001");
     append(&service.store, bystander.id, 1_796_000_000_000, [&*body]);
     service.wait(|| {
@@ -53,8 +53,8 @@ fn both_go_on(service: &Service, bystander: &Tenant, number: usize) {
     });
 }
 
-/// Everything that a reader may ask for is answered.
-fn is_served(service: &Service) {
+/// Expects that every kind of query is answered.
+fn expect_answers(service: &Service) {
     let (mut after, mut events) = ("0".to_owned(), 0);
     loop {
         let page = service.get(&format!("/v1/changes?limit=500&after={after}"));
@@ -86,34 +86,34 @@ fn implausible_times_are_refused_with_their_reason() {
 }
 
 #[test]
-fn times_that_an_earlier_version_took_stop_nobody() {
+fn implausible_times_stored_by_an_earlier_version_block_nothing() {
     let service = Service::start();
     let bystander = bystander(&service);
     for (number, time) in ["9999-12-31T23:59:59.999Z", "9999-12-30T22:00:01.000Z"].iter().enumerate() {
-        service.hear([&*notification(&format!("s-never-{number}"), time)]);
+        service.receive([&*notification(&format!("s-never-{number}"), time)]);
     }
     service.wait(|| service.records().len() == 2);
     let service = service.restart();
-    both_go_on(&service, &bystander, 1);
+    expect_assembly(&service, &bystander, 1);
     for path in ["/v1/calls", "/v1/calls?as_of=2199-01-01T00:00:00Z", "/v1/calls?format=csv", "/v1/changes"] {
         let (status, body) = service.request("GET", path);
         assert_eq!(status, 200, "{path}: {body}");
     }
     let (status, body) = service.request("DELETE", "/v1/numbers/%2B14045550101");
     assert_eq!(status, 200, "{body}");
-    both_go_on(&service, &bystander, 2);
+    expect_assembly(&service, &bystander, 2);
     let (_folder, store) = service.reopen();
     assert_eq!(check(&store, false, |_| {}).unwrap().findings, []);
 }
 
 #[test]
-fn a_damaged_row_of_any_kind_stops_nobody_and_is_named() {
+fn a_damaged_row_of_any_kind_is_reported_and_blocks_nothing() {
     let mut service = Service::start();
     let bystander = bystander(&service);
     service.post("/v1/endpoints", &json!({ "url": "http://127.0.0.1:9/hook" }));
     let bodies = traffic(10, 11);
     for portion in bodies.chunks(bodies.len() / 3 + 1) {
-        service.hear(portion.iter().map(String::as_str));
+        service.receive(portion.iter().map(String::as_str));
         std::thread::sleep(std::time::Duration::from_millis(150));
     }
     service.settle();
@@ -148,8 +148,8 @@ fn a_damaged_row_of_any_kind_stops_nobody_and_is_named() {
         service = service.restart_after(|store: &Store| {
             assert!(tamper(store.path().parent().unwrap(), sql) > 0, "{sql}");
         });
-        both_go_on(&service, &bystander, number);
-        is_served(&service);
+        expect_assembly(&service, &bystander, number);
+        expect_answers(&service);
         let found = check(&service.store, false, |_| {}).unwrap();
         let named = |place: &str| found.findings.iter().any(|finding| finding.place.contains(place));
         assert!(named(place), "{sql}: {:?}", found.findings);
@@ -160,15 +160,15 @@ fn a_damaged_row_of_any_kind_stops_nobody_and_is_named() {
 }
 
 #[test]
-fn a_call_whose_last_record_is_lost_goes_on_and_is_whole_again_after_its_next_version() {
+fn a_call_whose_last_record_is_lost_is_complete_again_after_its_next_version() {
     let service = Service::start();
-    service.hear([&*notification("s-1", "2026-06-01T10:00:00.000Z")]);
+    service.receive([&*notification("s-1", "2026-06-01T10:00:00.000Z")]);
     service.wait(|| service.records().len() == 1);
     service.settle();
     let more = notification("s-1", "2026-06-01T10:00:05.000Z")
         .replace("u-s-1", "u-2")
         .replace("\"sequence\":2", "\"sequence\":3");
-    service.hear([&*more]);
+    service.receive([&*more]);
     let version =
         |service: &Service| service.records().first().map_or(0, |record| record["version"].as_i64().unwrap());
     service.wait(|| version(&service) > 1);
@@ -182,7 +182,7 @@ fn a_call_whose_last_record_is_lost_goes_on_and_is_whole_again_after_its_next_ve
         .replace("u-2", "u-3")
         .replace("\"sequence\":3", "\"sequence\":4")
         .replace(":05.000Z", ":09.000Z");
-    service.hear([&*again]);
+    service.receive([&*again]);
     service.wait(|| {
         service.records().first().is_some_and(|record| record["version"].as_i64().unwrap() > before)
     });
@@ -190,9 +190,9 @@ fn a_call_whose_last_record_is_lost_goes_on_and_is_whole_again_after_its_next_ve
 }
 
 #[test]
-fn repair_says_what_it_could_not_repair() {
+fn repair_reports_what_it_could_not_repair() {
     let service = Service::start();
-    service.hear([
+    service.receive([
         &*notification("s-1", "2026-06-01T10:00:00.000Z"),
         &*notification("s-2", "2026-06-01T10:00:00.000Z"),
     ]);
@@ -207,5 +207,5 @@ fn repair_says_what_it_could_not_repair() {
     assert!(repaired.findings.iter().all(|finding| !finding.repaired), "{:?}", repaired.findings);
     let again = check(&store, false, |_| {}).unwrap();
     assert_eq!(again.findings.len(), repaired.findings.len());
-    assert_eq!(versions(), before, "a record is not replaced by one that knows less");
+    assert_eq!(versions(), before, "a record is not replaced by one with less content");
 }

@@ -12,9 +12,9 @@ fn checked(store: &Store, repair: bool) -> Checked {
 fn filled() -> Service {
     let service = Service::start();
     let bodies = traffic(20, 12);
-    // In portions, so that calls are live in between and get several versions.
+    // In parts, so that calls are live in between and get several versions.
     for portion in bodies.chunks(bodies.len() / 5 + 1) {
-        service.hear(portion.iter().map(String::as_str));
+        service.receive(portion.iter().map(String::as_str));
         std::thread::sleep(std::time::Duration::from_millis(150));
     }
     service.settle();
@@ -22,7 +22,7 @@ fn filled() -> Service {
 }
 
 #[test]
-fn what_a_service_has_stored_is_true_also_while_it_runs() {
+fn a_running_service_passes_the_check() {
     let service = filled();
     let beside = Store::open_existing(service.folder.path()).unwrap();
     let found = checked(&beside, false);
@@ -32,15 +32,15 @@ fn what_a_service_has_stored_is_true_also_while_it_runs() {
 }
 
 #[test]
-fn only_one_process_may_assemble_or_repair() {
+fn a_store_that_a_service_runs_on_is_not_repaired() {
     let service = Service::start();
     let beside = Store::open_existing(service.folder.path()).unwrap();
     assert!(matches!(check(&beside, true, |_| {}), Err(StoreError::Claimed(_))));
 }
 
 #[test]
-fn what_is_wrong_is_found_and_repaired() {
-    let wrongs = [
+fn damaged_calls_are_found_and_repaired() {
+    let damages = [
         ("UPDATE calls SET talk_ms = talk_ms + 1 WHERE call = #3", "columns"),
         ("UPDATE calls SET terms = x'' WHERE call = #4", "list of terms"),
         ("DELETE FROM call_terms WHERE call = #5", "does not say of it"),
@@ -54,13 +54,13 @@ fn what_is_wrong_is_found_and_repaired() {
         ("DELETE FROM calls WHERE call = #10", "but it is not"),
     ];
     let (folder, store) = filled().reopen();
-    // Long enough ago that no call can be waiting for anything.
+    // Long enough ago that no call waits for a deadline.
     tamper(
         folder.path(),
         "UPDATE journal SET arrived_ms = arrived_ms - 600000 WHERE position < (SELECT max(position) FROM journal)",
     );
-    for (sql, expected) in wrongs {
-        // Calls by their rank: some numbers are those of calls that were merged.
+    for (sql, expected) in damages {
+        // Calls by their rank, since some numbers are those of merged calls.
         let by_rank = |rank: usize| format!("(SELECT call FROM calls ORDER BY call LIMIT 1 OFFSET {rank})");
         let sql =
             (0..20).rev().fold(sql.to_owned(), |sql, rank| sql.replace(&format!("#{rank}"), &by_rank(rank)));
@@ -75,7 +75,7 @@ fn what_is_wrong_is_found_and_repaired() {
 }
 
 #[test]
-fn what_cannot_be_repaired_is_named() {
+fn damage_that_cannot_be_repaired_is_reported() {
     let (folder, store) = filled().reopen();
     tamper(folder.path(), "UPDATE journal SET body = x'01ff' WHERE position = 11");
     tamper(folder.path(), "DELETE FROM changes WHERE cursor = 12");
@@ -87,7 +87,7 @@ fn what_cannot_be_repaired_is_named() {
 }
 
 #[test]
-fn a_backup_is_whole_and_writes_over_nothing() {
+fn a_backup_is_complete_and_overwrites_no_file() {
     let service = filled();
     let elsewhere = tempfile::TempDir::new().unwrap();
     let file = elsewhere.path().join(FILE_NAME);

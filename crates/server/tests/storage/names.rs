@@ -1,4 +1,4 @@
-//! Names that notifications give extensions: taken up into directory versions, kept over a restart, erased.
+//! Names of extensions that are learnt from notifications: stored in directory versions, used after a restart, erased.
 
 use serde_json::{Value, json};
 use wholecall_server::check::check;
@@ -11,7 +11,7 @@ use crate::{
 const ACCOUNT: &str = "400131426008";
 const NUMBER: &str = "+16505550104";
 
-/// A whole call to extension 104, whose leg carries the name if there is one.
+/// A complete call to extension 104, whose leg has the name.
 fn call(session: &str, name: Option<&str>) -> Vec<String> {
     let at = |second: u32| format!("2026-06-01T09:00:{second:02}.000Z");
     let to = json!({ "phoneNumber": NUMBER, "extensionId": "104", "name": name });
@@ -44,8 +44,8 @@ fn call(session: &str, name: Option<&str>) -> Vec<String> {
     ]
 }
 
-fn hear(service: &Service, session: &str, name: Option<&str>) {
-    service.hear(call(session, name).iter().map(String::as_str));
+fn receive_call(service: &Service, session: &str, name: Option<&str>) {
+    service.receive(call(session, name).iter().map(String::as_str));
     service.settle();
 }
 
@@ -54,8 +54,8 @@ fn version(service: &Service) -> Option<u64> {
     newest.map(|stored| stored.version)
 }
 
-/// What the record of a session calls 104, and the version of the directory that it was made with.
-fn told(service: &Service, session: &str) -> (Value, Value) {
+/// The name of extension 104 in the record of a session, and the version of the directory that it was made with.
+fn name_in_record(service: &Service, session: &str) -> (Value, Value) {
     let records = service.records();
     let record = records.iter().find(|record| record["id"] == format!("s-{session}")).unwrap();
     let participants = record["participants"].as_array().unwrap();
@@ -64,28 +64,28 @@ fn told(service: &Service, session: &str) -> (Value, Value) {
 }
 
 #[test]
-fn a_name_serves_later_calls_and_closed_calls_keep_what_they_had() {
+fn a_learnt_name_is_in_later_calls_and_closed_calls_stay_as_they_were() {
     let service = Service::start();
-    hear(&service, "aa", None);
-    assert_eq!(told(&service, "aa"), (Value::Null, Value::Null), "nothing is known of it yet");
-    hear(&service, "bb", Some("Ada"));
+    receive_call(&service, "aa", None);
+    assert_eq!(name_in_record(&service, "aa"), (Value::Null, Value::Null), "no name is known yet");
+    receive_call(&service, "bb", Some("Ada"));
     service.wait(|| version(&service) == Some(1));
-    hear(&service, "cc", None);
-    assert_eq!(told(&service, "cc"), ("Ada".into(), 1.into()));
-    assert_eq!(told(&service, "aa"), (Value::Null, Value::Null), "it was closed before");
+    receive_call(&service, "cc", None);
+    assert_eq!(name_in_record(&service, "cc"), ("Ada".into(), 1.into()));
+    assert_eq!(name_in_record(&service, "aa"), (Value::Null, Value::Null), "it was closed before");
 
     let service = service.restart();
-    hear(&service, "dd", None);
-    assert_eq!(told(&service, "dd"), ("Ada".into(), 1.into()), "another process knows it too");
+    receive_call(&service, "dd", None);
+    assert_eq!(name_in_record(&service, "dd"), ("Ada".into(), 1.into()), "the name is known after a restart");
     assert_eq!(check(&service.store, false, |_| {}).unwrap().findings, []);
 
     let listed = service.get("/v1/directory");
     assert_eq!(listed["accounts"][0]["learntNames"], json!({ "104": "Ada" }));
-    assert_eq!(listed["accounts"][0]["extensions"], json!([]), "RingCentral has listed none");
+    assert_eq!(listed["accounts"][0]["extensions"], json!([]), "RingCentral has listed no extensions");
 }
 
 #[test]
-fn the_name_that_ringcentral_lists_wins() {
+fn a_name_that_ringcentral_lists_takes_precedence() {
     let service = Service::start();
     let listed = json!({ "extensions": [
         { "id": "104", "extensionNumber": "104", "name": "Ada Moreno", "type": "User" },
@@ -95,14 +95,18 @@ fn the_name_that_ringcentral_lists_wins() {
     let added = service.store.add_directory(service.tenant.id, ACCOUNT.to_owned(), 0, |_| Ok(contents));
     assert_eq!(added.unwrap(), (1, true));
     let service = service.restart();
-    hear(&service, "aa", Some("Ada"));
+    receive_call(&service, "aa", Some("Ada"));
     std::thread::sleep(std::time::Duration::from_millis(1_500));
-    hear(&service, "bb", None);
-    assert_eq!(told(&service, "bb"), ("Ada Moreno".into(), 1.into()), "nor is there a version for it");
-    // What RingCentral lists without a name is called as notifications call it.
+    receive_call(&service, "bb", None);
+    assert_eq!(
+        name_in_record(&service, "bb"),
+        ("Ada Moreno".into(), 1.into()),
+        "the learnt name makes no version"
+    );
+    // An extension that RingCentral lists without a name gets the learnt one.
     let nameless = call("cc", Some("Ben")).into_iter().map(|body| body.replace("\"104\"", "\"105\""));
     let nameless: Vec<String> = nameless.collect();
-    service.hear(nameless.iter().map(String::as_str));
+    service.receive(nameless.iter().map(String::as_str));
     service.wait(|| version(&service) == Some(2));
     let stored = service.store.of(service.tenant.id).newest_directory(ACCOUNT).unwrap().unwrap();
     assert!(stored.contents.contains("Ada Moreno") && stored.contents.contains("Ben"), "{}", stored.contents);
@@ -111,9 +115,9 @@ fn the_name_that_ringcentral_lists_wins() {
 }
 
 #[test]
-fn what_was_learnt_and_not_taken_up_is_learnt_again_after_a_restart() {
+fn a_learnt_name_that_was_not_stored_is_learnt_again_after_a_restart() {
     let service = Service::start();
-    service.hear(call("aa", Some("Ada")).iter().take(3).map(String::as_str));
+    service.receive(call("aa", Some("Ada")).iter().take(3).map(String::as_str));
     service.wait(|| !service.records().is_empty());
     let service = service.restart();
     service.wait(|| version(&service) == Some(1));
@@ -122,25 +126,25 @@ fn what_was_learnt_and_not_taken_up_is_learnt_again_after_a_restart() {
 }
 
 #[test]
-fn nothing_is_left_of_a_learnt_name_beside_an_erased_number() {
+fn erasing_a_number_erases_the_learnt_name_beside_it() {
     let service = Service::start();
-    hear(&service, "aa", Some("Zora Quill"));
+    receive_call(&service, "aa", Some("Zora Quill"));
     service.wait(|| version(&service) == Some(1));
-    // A call in which only the directory tells the name.
+    // A call whose name is from the directory only.
     let nameless: Vec<String> =
         call("bb", None).into_iter().map(|body| body.replace(NUMBER, "+18005550100")).collect();
-    service.hear(nameless.iter().map(String::as_str));
+    service.receive(nameless.iter().map(String::as_str));
     service.settle();
-    assert_eq!(told(&service, "bb").0, "Zora Quill");
+    assert_eq!(name_in_record(&service, "bb").0, "Zora Quill");
     let (status, answer) = service.request("DELETE", &format!("/v1/numbers/{NUMBER}"));
     assert_eq!(status, 200, "{answer}");
     let answer: Value = serde_json::from_str(&answer).unwrap();
     assert!(!everything(&service).contains("Zora Quill"));
     let view = service.store.of(service.tenant.id);
     view.look_through_directories(|contents| assert!(!contents.contains("Zora"), "{contents}")).unwrap();
-    assert_eq!(told(&service, "bb").0, answer["pseudonym"]);
+    assert_eq!(name_in_record(&service, "bb").0, answer["pseudonym"]);
     assert_eq!(check(&service.store, false, |_| {}).unwrap().findings, []);
-    hear(&service, "cc", None);
-    assert_ne!(told(&service, "cc").0, "Zora Quill", "nor is it in memory");
+    receive_call(&service, "cc", None);
+    assert_ne!(name_in_record(&service, "cc").0, "Zora Quill", "it is not in memory either");
     assert_eq!(tamper(service.folder.path(), "DELETE FROM directories WHERE version > 9"), 0);
 }

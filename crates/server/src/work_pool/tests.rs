@@ -10,12 +10,12 @@ use wholecall_store::{Store, StoreError};
 
 use super::*;
 
-const LIMITS: Limits = Limits {
+const LIMITS: PoolLimits = PoolLimits {
     threads: 4,
     threads_per_tenant: 2,
     waiting_per_tenant: 8,
     waiting: 12,
-    deadline: Duration::from_secs(5),
+    timeout: Duration::from_secs(5),
 };
 
 fn tenants(count: usize) -> (TempDir, Store, Vec<TenantId>) {
@@ -40,21 +40,21 @@ fn sleep(millis: u64) -> impl FnOnce() -> Result<(), Problem> + Send + 'static {
 }
 
 #[test]
-fn a_tenant_that_asks_little_does_not_wait_for_all_that_others_asked() {
+fn a_tenant_with_one_query_does_not_wait_for_all_queries_of_others() {
     let (_folder, _store, ids) = tenants(3);
-    let work = Work::start("test", LIMITS).unwrap();
+    let pool = WorkPool::start("test", LIMITS).unwrap();
     run_async(async {
         let mut busy = JoinSet::new();
         for tenant in &ids[..2] {
             for _ in 0..6 {
-                let (work, tenant) = (work.clone(), *tenant);
-                busy.spawn(async move { work.run(tenant, sleep(300)).await });
+                let (pool, tenant) = (pool.clone(), *tenant);
+                busy.spawn(async move { pool.run(tenant, sleep(300)).await });
             }
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
         let began = Instant::now();
-        work.run(ids[2], sleep(0)).await.unwrap();
-        // All of the others' work takes 900 ms; a thread is free for whoever has none.
+        pool.run(ids[2], sleep(0)).await.unwrap();
+        // All of the others' work takes 900 ms; the last thread is left to a tenant that has none.
         assert!(began.elapsed() < Duration::from_millis(290), "{:?}", began.elapsed());
         while let Some(done) = busy.join_next().await {
             assert!(done.unwrap().is_ok());
@@ -63,16 +63,16 @@ fn a_tenant_that_asks_little_does_not_wait_for_all_that_others_asked() {
 }
 
 #[test]
-fn a_tenant_has_no_more_threads_than_its_share() {
+fn a_tenant_has_at_most_its_share_of_threads() {
     static RUNNING: AtomicUsize = AtomicUsize::new(0);
     let (_folder, _store, ids) = tenants(1);
-    let work = Work::start("test", LIMITS).unwrap();
+    let pool = WorkPool::start("test", LIMITS).unwrap();
     run_async(async {
         let mut jobs = JoinSet::new();
         for _ in 0..6 {
-            let (work, tenant) = (work.clone(), ids[0]);
+            let (pool, tenant) = (pool.clone(), ids[0]);
             jobs.spawn(async move {
-                work.run(tenant, || {
+                pool.run(tenant, || {
                     let running = RUNNING.fetch_add(1, Ordering::SeqCst) + 1;
                     thread::sleep(Duration::from_millis(30));
                     RUNNING.fetch_sub(1, Ordering::SeqCst);
@@ -90,17 +90,17 @@ fn a_tenant_has_no_more_threads_than_its_share() {
 }
 
 #[test]
-fn what_may_not_wait_is_refused_and_only_to_whoever_asks_too_much() {
+fn only_a_tenant_with_too_many_queries_is_refused() {
     let (_folder, _store, ids) = tenants(2);
-    let work = Work::start("test", LIMITS).unwrap();
+    let pool = WorkPool::start("test", LIMITS).unwrap();
     run_async(async {
         let mut jobs = JoinSet::new();
         for _ in 0..20 {
-            let (work, tenant) = (work.clone(), ids[0]);
-            jobs.spawn(async move { work.run(tenant, sleep(100)).await });
+            let (pool, tenant) = (pool.clone(), ids[0]);
+            jobs.spawn(async move { pool.run(tenant, sleep(100)).await });
         }
         tokio::time::sleep(Duration::from_millis(30)).await;
-        work.run(ids[1], sleep(0)).await.unwrap();
+        pool.run(ids[1], sleep(0)).await.unwrap();
         let mut statuses = Vec::new();
         while let Some(done) = jobs.join_next().await {
             statuses.push(done.unwrap().map_or_else(|problem| problem.status().as_u16(), |()| 200));
@@ -112,17 +112,17 @@ fn what_may_not_wait_is_refused_and_only_to_whoever_asks_too_much() {
 }
 
 #[test]
-fn what_nobody_waits_for_any_more_is_not_done_and_what_runs_is_told() {
+fn abandoned_jobs_are_removed_from_the_queue_and_running_ones_end() {
     let (_folder, _store, ids) = tenants(1);
-    let work = Work::start("test", LIMITS).unwrap();
+    let pool = WorkPool::start("test", LIMITS).unwrap();
     let done = Arc::new(AtomicUsize::new(0));
     let running = Arc::new(AtomicUsize::new(0));
     run_async(async {
         let mut jobs = JoinSet::new();
         for _ in 0..6 {
-            let (work, tenant, done, running) = (work.clone(), ids[0], done.clone(), running.clone());
+            let (pool, tenant, done, running) = (pool.clone(), ids[0], done.clone(), running.clone());
             jobs.spawn(async move {
-                work.run(tenant, move || {
+                pool.run(tenant, move || {
                     running.fetch_add(1, Ordering::SeqCst);
                     thread::sleep(Duration::from_millis(300));
                     done.fetch_add(1, Ordering::SeqCst);
@@ -136,17 +136,17 @@ fn what_nobody_waits_for_any_more_is_not_done_and_what_runs_is_told() {
         }
         jobs.abort_all();
         while jobs.join_next().await.is_some() {}
-        // The two that ran go on to their end; the four that waited are gone.
-        work.run(ids[0], sleep(300)).await.unwrap();
+        // The two that were running end normally; the four that waited are gone.
+        pool.run(ids[0], sleep(300)).await.unwrap();
         assert_eq!(done.load(Ordering::SeqCst), 2);
     });
 }
 
 #[test]
-fn what_takes_too_long_is_cancelled_and_answered_with_when_to_come_back() {
+fn a_job_that_takes_too_long_is_cancelled_and_answered_with_retry_after() {
     let (_folder, store, ids) = tenants(1);
-    let limits = Limits { deadline: Duration::from_millis(50), ..LIMITS };
-    let work = Work::start("test", limits).unwrap();
+    let limits = PoolLimits { timeout: Duration::from_millis(50), ..LIMITS };
+    let pool = WorkPool::start("test", limits).unwrap();
     run_async(async {
         let view = store.of(ids[0]);
         let is_cancelled = Arc::new(AtomicUsize::new(0));
@@ -157,7 +157,7 @@ fn what_takes_too_long_is_cancelled_and_answered_with_when_to_come_back() {
             seen.store(usize::from(matches!(read, Err(StoreError::Cancelled))), Ordering::SeqCst);
             Ok(())
         };
-        let problem = work.run(ids[0], job).await.unwrap_err();
+        let problem = pool.run(ids[0], job).await.unwrap_err();
         assert_eq!(problem.into_response().headers()["retry-after"], "1");
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert_eq!(is_cancelled.load(Ordering::SeqCst), 1);
@@ -165,14 +165,14 @@ fn what_takes_too_long_is_cancelled_and_answered_with_when_to_come_back() {
 }
 
 #[test]
-fn a_job_that_panics_costs_nobody_else_a_thread() {
+fn a_job_that_panics_costs_no_thread() {
     let (_folder, _store, ids) = tenants(1);
-    let work = Work::start("test", LIMITS).unwrap();
+    let pool = WorkPool::start("test", LIMITS).unwrap();
     run_async(async {
         for _ in 0..2 * LIMITS.threads {
-            let problem = work.run::<()>(ids[0], || panic!("a test")).await.unwrap_err();
+            let problem = pool.run::<()>(ids[0], || panic!("a test")).await.unwrap_err();
             assert_eq!(problem.status(), StatusCode::INTERNAL_SERVER_ERROR);
         }
-        work.run(ids[0], sleep(0)).await.unwrap();
+        pool.run(ids[0], sleep(0)).await.unwrap();
     });
 }
