@@ -310,7 +310,7 @@ mod tests {
         for file in ["wholecall.db", "arrivals.db"] {
             let found = columns(old.path(), file);
             assert_eq!(found, columns(new.path(), file));
-            let old_words = ["made_ms", "heard", "quarantine", ".one ", "set_aside"];
+            let old_words = [".made", ".heard", "quarantine", ".one ", "set_aside", ".step "];
             assert!(
                 !found.iter().any(|column| old_words.iter().any(|word| column.contains(word))),
                 "{found:?}"
