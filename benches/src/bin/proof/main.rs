@@ -39,14 +39,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         let Tally { calls, seeds, notifications, differences, examples, .. } = tally;
         println!("| {name} | {calls} | 0–{} | {notifications} | {differences} | {seconds:.1} |", seeds - 1);
         // Of two events at two servers, clocks that differ may turn the order around: who parked, who was still there.
-        let is_by_clocks = faults.skew() > 0 && differences * SKEWED_PER_DIFFERENCE <= calls;
+        let is_by_clocks = faults.max_skew_ms() > 0 && differences * SKEWED_PER_DIFFERENCE <= calls;
         failures += if is_by_clocks { 0 } else { differences };
         tell(&name, examples);
     }
     println!(
         "\nWith `skew`, the clocks of two servers differ by up to {} ms: times may differ by that, everything else is exact\n\
          but in a call in which that turns the order of two events around (at most one of {SKEWED_PER_DIFFERENCE} calls).\n",
-        Faults::from(Fault::Skew).skew()
+        Faults::from(Fault::Skew).max_skew_ms()
     );
     failures += views::run()?;
     println!("## Something is lost\n");

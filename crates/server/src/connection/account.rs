@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
-use wholecall_ringcentral::{Backoff, Client, Error, Health, Subscription, judge, renew_at_ms};
+use wholecall_ringcentral::{Backoff, Client, Error, SubscriptionHealth, Subscription, assess, renew_at_ms};
 use wholecall_store::{ConnectedAccount, SecretKind, StoreError, TenantId};
 
 use super::{
@@ -175,7 +175,7 @@ impl Account {
                 self.state.subscription.as_ref().map_or(look_ms, |own| look_ms.min(own.renew_ms.max(now)))
             }
             // Its turn has not come yet: that says nothing of the account.
-            Err(Trouble::RingCentral(Error::Later { until_ms, .. })) => until_ms + self.rng.i64(0..1_000),
+            Err(Trouble::RingCentral(Error::RateLimited { until_ms, .. })) => until_ms + self.rng.i64(0..1_000),
             Err(trouble) => {
                 let status = match &trouble {
                     Trouble::RingCentral(error) => Status::of(error),
@@ -231,14 +231,14 @@ impl Account {
             Some(own) if own.address.as_deref() != Some(address) => {
                 (None, Some("the service's address has changed".to_owned()))
             }
-            Some(own) => match judge(&list, &own.id) {
-                Health::Fine { .. } => (Some(own), None),
-                Health::Lost => (None, Some("the subscription was gone".to_owned())),
-                Health::Changed => (None, Some("somebody had changed the subscription".to_owned())),
-                Health::Disabled { permission, message } => {
+            Some(own) => match assess(&list, &own.id) {
+                SubscriptionHealth::Fine { .. } => (Some(own), None),
+                SubscriptionHealth::Lost => (None, Some("the subscription was gone".to_owned())),
+                SubscriptionHealth::Changed => (None, Some("somebody had changed the subscription".to_owned())),
+                SubscriptionHealth::Disabled { permission, message } => {
                     return Err(Trouble::Disabled { permission, message });
                 }
-                Health::Blacklisted(reason) => {
+                SubscriptionHealth::Blacklisted(reason) => {
                     self.state.blacklisted += 1;
                     (None, Some(format!("RingCentral had blacklisted the webhook: {reason}")))
                 }

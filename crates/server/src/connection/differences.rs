@@ -8,7 +8,7 @@ use wholecall_record::{
     Call,
     call::{Direction, Kind, LegDirection, Outcome, Session},
 };
-use wholecall_ringcentral::Logged;
+use wholecall_ringcentral::CallLogRecord;
 
 /// The log rounds to seconds, and notifications are some fractions of one apart.
 const TOLERANCE_MS: i64 = 2_000;
@@ -20,7 +20,7 @@ const SHORTEST_NUMBER: usize = 7;
 const DIGITS_COMPARED: usize = 9;
 
 /// What of a call is otherwise in the log: names of fields.
-pub(super) fn differences(call: &Call, record: &Logged) -> Vec<&'static str> {
+pub(super) fn differences(call: &Call, record: &CallLogRecord) -> Vec<&'static str> {
     let id = record.session.as_deref().unwrap_or_default();
     let Some(session) = call.sessions.iter().find(|session| &*session.telephony_session_id == id) else {
         return Vec::new();
@@ -42,7 +42,7 @@ pub(super) fn differences(call: &Call, record: &Logged) -> Vec<&'static str> {
     unless(is_near(start, record.started_ms), "startTime");
     if !is_left_by_a_link(call, session) {
         let end = session.end_time.map(|time| time.as_millis());
-        unless(is_near(end.zip(start).map(|(end, start)| end - start), record.length_ms), "duration");
+        unless(is_near(end.zip(start).map(|(end, start)| end - start), record.duration_ms), "duration");
         unless(is_near(end, record.ended_ms()), "endTime");
     }
     let is_whole_call = session.telephony_session_id == call.id
@@ -71,7 +71,7 @@ fn is_left_by_a_link(call: &Call, session: &Session) -> bool {
 }
 
 /// Whether both say that people talked, or neither does.
-fn agrees_on_talk(call: &Call, record: &Logged) -> bool {
+fn agrees_on_talk(call: &Call, record: &CallLogRecord) -> bool {
     let is_person = |leg: &wholecall_record::call::Leg| {
         leg.direction == LegDirection::Inbound && matches!(leg.kind, Kind::User | Kind::External)
     };

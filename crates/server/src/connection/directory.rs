@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use wholecall_record::Time;
 use wholecall_ringcentral::{
-    Backoff, Client, Directory, Error, ForwardingNumbers, ForwardingReading, MissingPart, Reading,
+    Backoff, Client, Directory, Error, ForwardingNumbers, ForwardingReading, MissingPart, DirectoryReading,
 };
 use wholecall_store::{ConnectedAccount, StoreError, TenantId};
 
@@ -67,7 +67,7 @@ pub(super) struct Reader {
     client: Arc<Client>,
     pub(super) standing: Standing,
     /// What was read before the limits were used up.
-    begun: Option<Reading>,
+    begun: Option<DirectoryReading>,
     /// What was read of users' forwarding numbers before the limits were used up.
     forwarding: Option<ForwardingReading>,
     /// When there is something to do next.
@@ -174,7 +174,7 @@ impl Reader {
                 Ok(standing)
             }
             // Its turn comes later: that says nothing of the account.
-            Err(Error::Later { until_ms, .. }) => {
+            Err(Error::RateLimited { until_ms, .. }) => {
                 self.begun = Some(reading);
                 Err(Unread::Later(until_ms))
             }
@@ -197,13 +197,13 @@ impl Reader {
                 standing.forwarding_read_ms = Some(self.client.now_ms());
                 Ok(standing)
             }
-            Err(Error::Later { until_ms, .. }) => {
+            Err(Error::RateLimited { until_ms, .. }) => {
                 self.forwarding = Some(reading);
                 Err(Unread::Later(until_ms))
             }
             Err(error) => {
                 // What was read so far is not read again; after an error that stays, it begins again with the lists.
-                self.forwarding = Some(reading).filter(|_| error.is_passing());
+                self.forwarding = Some(reading).filter(|_| error.is_transient());
                 Err(Unread::Failed(error.to_string()))
             }
         }

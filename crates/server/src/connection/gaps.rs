@@ -10,7 +10,7 @@ use std::{
 };
 
 use wholecall_record::{Call, Time, call::State};
-use wholecall_ringcentral::Logged;
+use wholecall_ringcentral::CallLogRecord;
 use wholecall_store::{Filter, Found, StoreError, TenantView};
 
 use super::{
@@ -171,7 +171,7 @@ impl Account {
             let oldest = listed.records.iter().filter_map(|record| record.started_ms).min();
             compared.unread_until_ms = oldest.map(|oldest| oldest + 1);
         }
-        let mut logged: BTreeMap<String, Logged> = BTreeMap::new();
+        let mut logged: BTreeMap<String, CallLogRecord> = BTreeMap::new();
         let mut ids: Vec<String> = Vec::new();
         for record in listed.records {
             let Some(session) = record.session.clone() else { continue };
@@ -218,7 +218,7 @@ impl Account {
     }
 
     /// Takes over final records of known calls that say something else than these do.
-    async fn repair_known(&mut self, records: Vec<Logged>) -> Result<(), Trouble> {
+    async fn repair_known(&mut self, records: Vec<CallLogRecord>) -> Result<(), Trouble> {
         let tenant = self.tenant;
         let differing = blocking(&self.context, move |context| {
             let view = context.store.of(tenant);
@@ -253,7 +253,7 @@ impl Account {
         Ok(())
     }
 
-    async fn take_in(&self, record: &Logged) -> Result<(), StoreError> {
+    async fn take_in(&self, record: &CallLogRecord) -> Result<(), StoreError> {
         let body = log_record(&self.account, record);
         receive::take_in(&self.context.store, &self.context.tenants, self.tenant, &body).await.map(drop)
     }

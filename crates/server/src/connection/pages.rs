@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wholecall_ringcentral::{Client, Error, Logged};
+use wholecall_ringcentral::{Client, Error, CallLogRecord};
 
 /// More pages of a list than this are not read at once: each costs a tenth of a minute's heavy requests.
 const MOST_PAGES: usize = 40;
@@ -19,7 +19,7 @@ pub(super) enum List<'a> {
 
 /// What was read of a list, newest first.
 pub(super) struct Listed {
-    pub(super) records: Vec<Logged>,
+    pub(super) records: Vec<CallLogRecord>,
     /// Whether there is no more of it.
     pub(super) is_whole: bool,
 }
@@ -47,14 +47,14 @@ pub(super) async fn read(client: &Client, list: &List<'_>) -> Result<Option<List
 }
 
 /// Reads a page, the first one only if there is room for it in the budget; a list that was begun is read on.
-async fn read_page(client: &Client, list: &List<'_>, page: usize) -> Result<(Vec<Logged>, bool), Error> {
+async fn read_page(client: &Client, list: &List<'_>, page: usize) -> Result<(Vec<CallLogRecord>, bool), Error> {
     loop {
         let read = match list {
             List::Active => client.active_calls(page).await,
             List::Logged { from, until } => client.logged_calls(from, until, page).await,
         };
         match read {
-            Err(Error::Later { until_ms, .. }) if page > 1 => {
+            Err(Error::RateLimited { until_ms, .. }) if page > 1 => {
                 let wait = u64::try_from(until_ms - client.now_ms()).unwrap_or(0).max(10);
                 tokio::time::sleep(Duration::from_millis(wait)).await;
             }

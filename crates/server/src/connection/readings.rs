@@ -9,7 +9,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-use wholecall_ringcentral::{Finality, Logged};
+use wholecall_ringcentral::{Finality, CallLogRecord};
 
 /// After its call's end a record that does not say so is final so much later.
 const SETTLES_AFTER_MS: i64 = 4 * 3_600_000;
@@ -40,11 +40,11 @@ pub(super) enum Worth {
 
 impl Readings {
     /// What a record is worth that was read at a time, by RingCentral's clock.
-    pub(super) fn judge(&mut self, record: &Logged, now_ms: i64) -> Worth {
+    pub(super) fn judge(&mut self, record: &CallLogRecord, now_ms: i64) -> Worth {
         let is_old = record.started_ms.is_some_and(|started| now_ms - started > GIVEN_UP_AFTER_MS);
         match (record.finality(), record.ended_ms()) {
             (Finality::Final, _) => Worth::Final,
-            (Finality::Unsaid, Some(ended)) => {
+            (Finality::Unstated, Some(ended)) => {
                 let is_same = self.remember(record);
                 let settles_at = ended + SETTLES_AFTER_MS;
                 match is_same && now_ms >= settles_at {
@@ -58,7 +58,7 @@ impl Readings {
     }
 
     /// Remembers a reading; returns whether the one before was the same.
-    fn remember(&mut self, record: &Logged) -> bool {
+    fn remember(&mut self, record: &CallLogRecord) -> bool {
         let mut hasher = DefaultHasher::new();
         record.json.hash(&mut hasher);
         let digest = hasher.finish();
@@ -75,15 +75,15 @@ mod tests {
 
     const HOUR_MS: i64 = 3_600_000;
 
-    fn record(finished: Option<bool>, json: &str) -> Logged {
-        Logged {
+    fn record(finished: Option<bool>, json: &str) -> CallLogRecord {
+        CallLogRecord {
             id: "r".to_owned(),
             finished,
             started_ms: Some(0),
-            length_ms: Some(48_000),
+            duration_ms: Some(48_000),
             direction: "Inbound".to_owned(),
             json: json.into(),
-            ..Logged::default()
+            ..CallLogRecord::default()
         }
     }
 

@@ -16,7 +16,7 @@ use tokio::{
     task::JoinSet,
 };
 use wholecall_record::{Time, screen::harmless};
-use wholecall_ringcentral::{Client, Error, Logged, Session, is_requestable, session_path};
+use wholecall_ringcentral::{Client, Error, CallLogRecord, Session, is_requestable, session_path};
 use wholecall_store::{StoreError, TenantId};
 
 use super::{Context, blocking, waiting};
@@ -143,14 +143,14 @@ async fn answer(client: &Client, asking: &Asking, room: &Semaphore) -> Option<An
         let wait_ms = match answered {
             Ok(Some(answer)) => {
                 let body = snapshot(account, session, Some(&answer), answer.at_ms, *begun_ms);
-                return Some(if answer.is_over() { Answer::Over(body) } else { Answer::There(body) });
+                return Some(if answer.has_ended() { Answer::Over(body) } else { Answer::There(body) });
             }
             Ok(None) => {
                 let gone = || snapshot(account, session, None, client.server_now_ms(), *begun_ms);
                 return Some(logged.clone().map_or_else(|| Answer::Over(gone()), Answer::Logged));
             }
-            Err(Error::Later { until_ms, .. }) => until_ms - client.now_ms(),
-            Err(error) if error.is_passing() => 1_000 << attempt,
+            Err(Error::RateLimited { until_ms, .. }) => until_ms - client.now_ms(),
+            Err(error) if error.is_transient() => 1_000 << attempt,
             Err(error) => {
                 tracing::info!(%error, session, "RingCentral does not tell of a session");
                 return None;
@@ -177,7 +177,7 @@ fn snapshot(
 }
 
 /// A record of the call log as the journal has it. The same record is the same evidence, however often it is read.
-pub(super) fn log_record(account: &str, record: &Logged) -> String {
+pub(super) fn log_record(account: &str, record: &CallLogRecord) -> String {
     let path = format!("/restapi/v1.0/account/{account}/call-log/{}", record.id);
     envelope(&format!("call-log-{}", record.id), &path, crate::clock::now().as_millis(), None, &record.json)
 }
@@ -225,7 +225,7 @@ mod tests {
         let json =
             r#"{"id":"r","telephonySessionId":"s-1","startTime":"2026-11-22T10:00:00.000Z","duration":9}"#;
         let record =
-            Logged { id: "r".into(), session: Some("s-1".into()), json: json.into(), ..Logged::default() };
+            CallLogRecord { id: "r".into(), session: Some("s-1".into()), json: json.into(), ..CallLogRecord::default() };
         assert_eq!(source(&log_record("8", &record)), Source::CallLog);
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
-use wholecall_ringcentral::{Error, Health, Recovery, Socket, judge};
+use wholecall_ringcentral::{Error, SubscriptionHealth, Recovery, Socket, assess};
 
 use super::{
     account::{Account, Trouble},
@@ -45,7 +45,7 @@ impl Account {
         let (mut socket, recovery) = Socket::open(&self.client, earlier.as_deref()).await?;
         let opened = Instant::now();
         self.recovery = socket.recovery_token().map(str::to_owned);
-        let is_taken_up = recovery == Recovery::TakenUp && self.state.subscription.is_some();
+        let is_taken_up = recovery == Recovery::Resumed && self.state.subscription.is_some();
         if !is_taken_up {
             let made = socket.subscribe(&self.client).await?;
             let (renew_ms, expires_ms) = self.times(&made);
@@ -103,7 +103,7 @@ impl Account {
                     }
                     self.heard();
                     replayed += usize::from(is_taken_up && opened.elapsed() < REPLAYED_WITHIN);
-                    if replayed == Socket::KEPT {
+                    if replayed == Socket::RECOVERY_BUFFER_ITEMS {
                         let now = self.client.now_ms();
                         self.missed(
                             now - 180_000,
@@ -145,12 +145,12 @@ impl Account {
                 Err(error) => return Err(error.into()),
             }
         }
-        match judge(&self.client.subscriptions().await?, &own.id) {
-            Health::Fine { .. } => {}
-            Health::Disabled { permission, message } => {
+        match assess(&self.client.subscriptions().await?, &own.id) {
+            SubscriptionHealth::Fine { .. } => {}
+            SubscriptionHealth::Disabled { permission, message } => {
                 return Err(Trouble::Disabled { permission, message });
             }
-            Health::Lost | Health::Changed | Health::Blacklisted(_) => return Ok(false),
+            SubscriptionHealth::Lost | SubscriptionHealth::Changed | SubscriptionHealth::Blacklisted(_) => return Ok(false),
         }
         if self.is_undelivered().await? {
             return Ok(false);

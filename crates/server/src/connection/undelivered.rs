@@ -3,7 +3,7 @@
 //! while and was never named shows that the way by which notifications come is dead, whatever the subscription says.
 
 use wholecall_record::Time;
-use wholecall_ringcentral::Logged;
+use wholecall_ringcentral::CallLogRecord;
 
 use super::{
     account::{Account, Trouble},
@@ -38,7 +38,7 @@ impl Account {
         }
         let ahead_ms = self.client.server_now_ms() - now;
         let is_unknown =
-            |call: &&Logged| call.session.as_ref().is_some_and(|session| unknown.contains(session));
+            |call: &&CallLogRecord| call.session.as_ref().is_some_and(|session| unknown.contains(session));
         let began = lasted.iter().filter(is_unknown).filter_map(|call| call.started_ms).min();
         let from_ms = began.map_or(self.heard_ms, |began| self.heard_ms.min(began - ahead_ms));
         self.missed(from_ms, now, "calls went on that no notification named").await;
@@ -52,7 +52,7 @@ impl Account {
     }
 
     /// Calls that have lasted so long by now that they must have been told of; none if nobody may know.
-    async fn lasting_calls(&self) -> Result<Option<Vec<Logged>>, Trouble> {
+    async fn lasting_calls(&self) -> Result<Option<Vec<CallLogRecord>>, Trouble> {
         let server_now = self.client.server_now_ms();
         // What began before was missed, or is asked for, for another reason.
         let since_ms = self.told_from_ms + (server_now - self.client.now_ms());
@@ -64,7 +64,7 @@ impl Account {
             (Time::from_millis(since_ms).to_string(), Time::from_millis(server_now).to_string());
         let ended = pages::read(&self.client, &List::Logged { from: &from, until: &until }).await?;
         let all = active.records.into_iter().chain(ended.into_iter().flat_map(|listed| listed.records));
-        let has_lasted = |call: &Logged| {
+        let has_lasted = |call: &CallLogRecord| {
             let ended_ms = call.ended_ms().unwrap_or(server_now).min(server_now);
             let began = call.started_ms.filter(|began| *began >= since_ms);
             call.is_voice && began.is_some_and(|began| ended_ms - began >= TOLD_WITHIN_MS)

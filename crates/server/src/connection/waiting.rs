@@ -95,7 +95,7 @@ async fn ask_the_log(context: Arc<Context>, client: std::sync::Weak<Client>, key
                 settled.iter().for_each(|session| drop(left.remove(session)));
                 known = left.len();
             }
-            Err(Error::Later { until_ms, .. }) => {
+            Err(Error::RateLimited { until_ms, .. }) => {
                 let wait_ms = u64::try_from(until_ms - client.now_ms()).unwrap_or(0);
                 pause = pause.max(Duration::from_millis(wait_ms));
             }

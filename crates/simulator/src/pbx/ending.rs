@@ -5,7 +5,7 @@
 //! (PacoVu/ringcentral-voice-apis-demo).
 
 use crate::{
-    id::Who,
+    id::ParticipantRef,
     log::Outcome,
     notification::{Code, Role},
 };
@@ -117,7 +117,7 @@ impl Pbx<'_> {
     fn cancel(&mut self, waiting: &[LegId]) {
         for &leg in waiting {
             let rang = self.legs[leg].state == State::Ringing;
-            let inside = matches!(self.legs[leg].who, Some(Who::Extension(_)));
+            let inside = matches!(self.legs[leg].who, Some(ParticipantRef::Extension(_)));
             let reason = (inside && self.chance(30)).then_some("CallerDropped");
             match rang {
                 true => self.stop_ringing(leg, Outcome::Cancelled, reason),

@@ -1,7 +1,7 @@
 //! Random calls: a sequence of steps that are possible at the time.
 
 use crate::{
-    id::Who,
+    id::ParticipantRef,
     log::Outcome,
     pbx::{LegId, Pbx, Target},
 };
@@ -78,7 +78,7 @@ fn begin(x: &mut Pbx<'_>) -> Option<()> {
         }
         _ => {
             let (user, colleague) = (x.user(0)?, x.user(0)?);
-            let (target, who) = (colleague.inside(), Who::Extension(colleague.extension));
+            let (target, who) = (colleague.inside(), ParticipantRef::Extension(colleague.extension));
             let initiator = x.ring_out(user, target.phone_number.clone(), who);
             x.wait(2..9);
             x.answer(initiator);

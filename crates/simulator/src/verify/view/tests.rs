@@ -15,7 +15,7 @@ fn answered_out_of_queue() -> (CallTruth, String) {
 /// The most that a record of the agent's view can state.
 fn record_of(truth: &CallTruth, agent: &str) -> Value {
     let facts = truth.facts.as_ref().unwrap();
-    let time = |time: Millis| json!(Iso(time).to_string());
+    let time = |time: Timestamp| json!(time.to_string());
     json!({
         "id": truth.id, "direction": "Inbound", "result": "Answered", "from": {"participant": truth.caller},
         "to": {"participant": truth.dialled}, "startTime": time(truth.start_time),
