@@ -10,7 +10,7 @@ use wholecall_assembly::{Assembler, Collection, Settings};
 use wholecall_benches::{long_queue, mix};
 use wholecall_notification::{Message, Notification, Stream};
 use wholecall_record::{Time, WriteJson};
-use wholecall_simulator::{Company, TrafficEvent, Traffic};
+use wholecall_simulator::{Company, Traffic, TrafficEvent};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -23,9 +23,11 @@ mod token;
 
 pub use backoff::Backoff;
 pub use budget::Group;
-pub use calls::{Finality, CallLogRecord, Session, session_path};
+pub use calls::{CallLogRecord, Finality, Session, session_path};
 pub use client::{Client, Clock, ClockObserver, Credentials};
-pub use directory::{Device, Directory, Extension, Forwarding, MissingPart, PhoneNumber, Queue, DirectoryReading};
+pub use directory::{
+    Device, Directory, DirectoryReading, Extension, Forwarding, MissingPart, PhoneNumber, Queue,
+};
 pub use error::{Error, Refusal, Result};
 pub use forwarding::{ForwardingNumbers, ForwardingReading};
 pub use http::Http;
@@ -33,5 +35,5 @@ pub use id::is_requestable;
 pub use proxy::{Proxies, Proxy};
 pub use socket::{Recovery, Socket};
 pub use subscription::{
-    DisabledFilter, SubscriptionHealth, Subscription, Transport, WEBHOOK_LIFETIME_S, assess, renew_at_ms,
+    DisabledFilter, Subscription, SubscriptionHealth, Transport, WEBHOOK_LIFETIME_S, assess, renew_at_ms,
 };

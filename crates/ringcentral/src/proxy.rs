@@ -191,13 +191,19 @@ mod tests {
         for host in
             ["platform.ringcentral.com", "notexample.com", "11.0.0.1", "192.0.2.8", "example.com.evil"]
         {
-            assert!(proxies.proxy_for(true, host).is_some() && proxies.proxy_for(false, host).is_none(), "{host}");
+            assert!(
+                proxies.proxy_for(true, host).is_some() && proxies.proxy_for(false, host).is_none(),
+                "{host}"
+            );
         }
         for host in ["example.com", "A.Example.com", "x.internal", "10.1.2.3", "192.0.2.7", "example.com."] {
             assert!(proxies.proxy_for(true, host).is_none(), "{host}");
         }
         let none = Proxies::new(Some("http://p:3128"), Some("http://p"), &["*".to_owned()]).unwrap();
-        assert!(none.proxy_for(true, "calls.example").is_none() && none.proxy_for(false, "calls.example").is_none());
+        assert!(
+            none.proxy_for(true, "calls.example").is_none()
+                && none.proxy_for(false, "calls.example").is_none()
+        );
         assert!(Proxies::default().proxy_for(true, "calls.example").is_none());
     }
 
@@ -242,8 +248,13 @@ mod tests {
         assert!(head.contains("Proxy-Authorization: Basic dTpw\r\n"), "{head}");
         let (address, _task) = one_connect("HTTP/1.1 403 Forbidden\r\n\r\n").await;
         let proxies = Proxies::new(Some(&address), None, &[]).unwrap();
-        let error =
-            proxies.proxy_for(true, "x").unwrap().connect("calls.example", 443).await.unwrap_err().to_string();
+        let error = proxies
+            .proxy_for(true, "x")
+            .unwrap()
+            .connect("calls.example", 443)
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("403 Forbidden") && error.contains("calls.example:443"), "{error}");
     }
 }

@@ -129,7 +129,9 @@ pub enum SubscriptionHealth {
 
 /// The state of the subscription with an id, given the list of all.
 pub fn assess(list: &[Subscription], id: &str) -> SubscriptionHealth {
-    let Some(own) = list.iter().find(|subscription| subscription.id == id) else { return SubscriptionHealth::Lost };
+    let Some(own) = list.iter().find(|subscription| subscription.id == id) else {
+        return SubscriptionHealth::Lost;
+    };
     if !own.status.eq_ignore_ascii_case("active") {
         let reason = own.blacklisted_data.as_ref().map(|data| data.reason.clone());
         return SubscriptionHealth::Blacklisted(reason.unwrap_or_else(|| own.status.clone()));
@@ -254,9 +256,15 @@ mod tests {
     #[test]
     fn changed_and_disabled_subscriptions_are_distinguished() {
         let narrowed = ["/restapi/v1.0/account/8/telephony/sessions?direction=Inbound"];
-        assert_eq!(assess(&[subscription(json!({ "eventFilters": narrowed }))], "a"), SubscriptionHealth::Changed);
+        assert_eq!(
+            assess(&[subscription(json!({ "eventFilters": narrowed }))], "a"),
+            SubscriptionHealth::Changed
+        );
         let of_one = ["/restapi/v1.0/account/8/extension/9/telephony/sessions"];
-        assert_eq!(assess(&[subscription(json!({ "eventFilters": of_one }))], "a"), SubscriptionHealth::Changed);
+        assert_eq!(
+            assess(&[subscription(json!({ "eventFilters": of_one }))], "a"),
+            SubscriptionHealth::Changed
+        );
         let disabled = json!([{ "filter": "/restapi/v1.0/account/8/telephony/sessions", "reason": "SUB-412",
             "message": "Extension permission [HUD] is missing" }]);
         let health = assess(&[subscription(json!({ "disabledFilters": disabled }))], "a");

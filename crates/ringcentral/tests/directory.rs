@@ -16,7 +16,8 @@ use tokio::{
 };
 use wholecall_fake_ringcentral::{Config, Fake};
 use wholecall_ringcentral::{
-    Client, Credentials, Directory, Error, ForwardingNumbers, ForwardingReading, Http, PhoneNumber, DirectoryReading,
+    Client, Credentials, Directory, DirectoryReading, Error, ForwardingNumbers, ForwardingReading, Http,
+    PhoneNumber,
 };
 
 /// A simulated platform, and a client of its first account's administrator. Both use the test's clock.

@@ -163,7 +163,12 @@ impl Account {
     /// The park location.
     pub fn park_location(&self) -> ServiceExtension {
         let Menu { extension, number } = self.menu;
-        ServiceExtension { extension: extension + 1_000_000, number: number + 100, direct_number: 0, name: "Park 1" }
+        ServiceExtension {
+            extension: extension + 1_000_000,
+            number: number + 100,
+            direct_number: 0,
+            name: "Park 1",
+        }
     }
 
     /// Whether a telephone number reaches the account.

@@ -241,8 +241,8 @@ fn lose(fault: Fault, notifications: &mut Vec<Notification>, rng: &mut Rng) {
 /// Shifts all sessions of a server by the same time.
 fn skew(notifications: &mut [Notification], seed: u64) {
     for notification in notifications {
-        let offset =
-            Rng::with_seed(seed ^ u64::from(notification.body.server)).i64(-Fault::MAX_SKEW_MS..=Fault::MAX_SKEW_MS);
+        let offset = Rng::with_seed(seed ^ u64::from(notification.body.server))
+            .i64(-Fault::MAX_SKEW_MS..=Fault::MAX_SKEW_MS);
         notification.body.event_time += offset;
         notification.timestamp += offset;
     }
@@ -276,12 +276,7 @@ fn duplicate(notifications: &mut Vec<Notification>, rng: &mut Rng) {
 }
 
 /// Delays one of `one_in` notifications.
-fn delay_some(
-    notifications: &mut [Notification],
-    rng: &mut Rng,
-    one_in: u32,
-    by: impl Fn(&mut Rng) -> i64,
-) {
+fn delay_some(notifications: &mut [Notification], rng: &mut Rng, one_in: u32, by: impl Fn(&mut Rng) -> i64) {
     for notification in notifications {
         if rng.u32(0..one_in) == 0 {
             notification.arrival += by(rng);

@@ -19,7 +19,13 @@ pub struct SessionId {
 
 impl SessionId {
     fn write_suffix(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a0d{:010x}z{:x}z{:08x}0000", self.salt & 0xff_ffff_ffff, self.created.as_millis(), self.ordinal)
+        write!(
+            f,
+            "a0d{:010x}z{:x}z{:08x}0000",
+            self.salt & 0xff_ffff_ffff,
+            self.created.as_millis(),
+            self.ordinal
+        )
     }
 }
 

@@ -34,9 +34,9 @@ mod truth;
 mod verify;
 mod view;
 
-pub use account::{Account, Group, ServiceExtension, Menu, Queue, RingOrder, User};
+pub use account::{Account, Group, Menu, Queue, RingOrder, ServiceExtension, User};
 pub use faults::{Fault, Faults, UnknownFault};
-pub use id::{PartyId, SessionId, ParticipantRef};
+pub use id::{ParticipantRef, PartyId, SessionId};
 pub use listing::ListedExtension;
 pub use notification::{
     Body, Code, Contact, Notification, Origin, Party, Peer, QueueInfo, Role, Status, Subscription,
@@ -44,6 +44,8 @@ pub use notification::{
 pub use pbx::Play;
 pub use scenario::Scenario;
 pub use time::Timestamp;
-pub use traffic::{Company, TrafficEvent, Traffic};
-pub use truth::{CallTruth, Conversation, CallFacts, Move, SessionTruth, SessionView, TruthHeader, QueueVisit};
+pub use traffic::{Company, Traffic, TrafficEvent};
+pub use truth::{
+    CallFacts, CallTruth, Conversation, Move, QueueVisit, SessionTruth, SessionView, TruthHeader,
+};
 pub use verify::{Record, Report, Tolerance, Verdict, ViewReport, verify, verify_view};

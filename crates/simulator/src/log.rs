@@ -6,7 +6,7 @@ mod truths;
 
 pub(crate) use self::{activity::Activity, truths::AudioTrace};
 use crate::{
-    id::{SessionId, ParticipantRef},
+    id::{ParticipantRef, SessionId},
     time::Timestamp,
 };
 
@@ -205,7 +205,13 @@ impl Log {
     }
 
     /// Records that the telephone of the person who requested a call rings (RingOut).
-    pub(crate) fn record_initiator_ring(&mut self, session: usize, phone: usize, who: ParticipantRef, now: Timestamp) {
+    pub(crate) fn record_initiator_ring(
+        &mut self,
+        session: usize,
+        phone: usize,
+        who: ParticipantRef,
+        now: Timestamp,
+    ) {
         self.record_ring(session, phone, who, None, now);
         if let Some(ring) = self.rings.last_mut() {
             ring.is_initiator = true;
@@ -239,7 +245,13 @@ impl Log {
         self.add_participant(session, who);
     }
 
-    pub(crate) fn record_barge(&mut self, session: usize, from: Timestamp, to: Timestamp, people: Vec<ParticipantRef>) {
+    pub(crate) fn record_barge(
+        &mut self,
+        session: usize,
+        from: Timestamp,
+        to: Timestamp,
+        people: Vec<ParticipantRef>,
+    ) {
         self.barges.push((session, from, to, people));
     }
 
@@ -258,7 +270,12 @@ impl Log {
 
     /// Sets the alternative of the latest move, whose two calls have the same direction: if the call began
     /// with `root`, the others were consulted and its people are moved.
-    pub(crate) fn set_alternative_move(&mut self, root: usize, target: Option<ParticipantRef>, moved: Vec<ParticipantRef>) {
+    pub(crate) fn set_alternative_move(
+        &mut self,
+        root: usize,
+        target: Option<ParticipantRef>,
+        moved: Vec<ParticipantRef>,
+    ) {
         if let Some((_, step)) = self.moves.last_mut() {
             step.instead = Some((root, target, moved));
         }
@@ -272,7 +289,12 @@ impl Log {
     }
 
     /// Records the end of a queue visit; the first outcome counts.
-    pub(crate) fn end_visit(&mut self, visit: usize, outcome: &'static str, answered_by: Option<ParticipantRef>) {
+    pub(crate) fn end_visit(
+        &mut self,
+        visit: usize,
+        outcome: &'static str,
+        answered_by: Option<ParticipantRef>,
+    ) {
         let visit = &mut self.visits[visit];
         if visit.outcome.is_none() {
             (visit.outcome, visit.answered_by) = (Some(outcome), answered_by);
@@ -336,7 +358,11 @@ impl Log {
     }
 
     /// Records what each person in each session is doing from now on.
-    pub(crate) fn record_activities(&mut self, now: Timestamp, current: Vec<(ParticipantRef, usize, Activity)>) {
+    pub(crate) fn record_activities(
+        &mut self,
+        now: Timestamp,
+        current: Vec<(ParticipantRef, usize, Activity)>,
+    ) {
         self.doing.observe(now, current);
     }
 

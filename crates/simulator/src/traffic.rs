@@ -132,12 +132,7 @@ const SCENARIO_WEIGHTS: [(&str, u32); 29] = [
 impl Traffic {
     /// The traffic of a company between two times. `from` must be midnight, because the hours are counted
     /// from it.
-    pub fn new(
-        company: Company,
-        from: impl Into<Timestamp>,
-        until: impl Into<Timestamp>,
-        seed: u64,
-    ) -> Self {
+    pub fn new(company: Company, from: impl Into<Timestamp>, until: impl Into<Timestamp>, seed: u64) -> Self {
         let (from, until) = (from.into(), until.into());
         let mut rng = Rng::with_seed(seed);
         let (own, other) = (2 * company.number, 2 * company.number + 1);

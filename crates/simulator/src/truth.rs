@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    faults::Faults,
-    time::Timestamp,
-};
+use crate::{faults::Faults, time::Timestamp};
 
 /// The first line of a truth file: how the calls were played.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -126,11 +126,9 @@ pub fn verify(
         let record = by_id.remove(&truth.id);
         let differences = match &record {
             Some(record) => differences(&truth, record, tolerance),
-            None => vec![format!(
-                "There is no record of this call of {} at {}.",
-                truth.caller,
-                truth.start_time
-            )],
+            None => {
+                vec![format!("There is no record of this call of {} at {}.", truth.caller, truth.start_time)]
+            }
         };
         if !differences.is_empty() {
             let admitted = record.as_ref().is_some_and(Record::admits_loss);
@@ -240,7 +238,8 @@ fn compare_away_from_changes(
     found: &mut Vec<String>,
 ) {
     let whole = without_gaps(record, tolerance);
-    let mut changes: Vec<Timestamp> = truth.iter().flat_map(|talk| [talk.start_time, talk.end_time]).collect();
+    let mut changes: Vec<Timestamp> =
+        truth.iter().flat_map(|talk| [talk.start_time, talk.end_time]).collect();
     changes.extend([Timestamp::MIN, Timestamp::MAX]);
     changes.sort_unstable();
     changes.dedup();

@@ -27,7 +27,8 @@ impl CallTruth {
     pub fn seen_by(&self, received: &[Notification]) -> Option<Self> {
         let mut truth = self.clone();
         for session in &mut truth.session_truths {
-            let own = received.iter().filter(|notification| notification.body.session.to_string() == session.id);
+            let own =
+                received.iter().filter(|notification| notification.body.session.to_string() == session.id);
             session.seen = own.min_by_key(|notification| notification.body.sequence).map(seen);
         }
         truth.session_truths.iter().any(|session| session.seen.is_some()).then_some(truth)
@@ -85,7 +86,11 @@ mod tests {
             assert!(view.notifications.iter().all(|notification| notification.to_json().contains(&path)));
             let sessions: BTreeSet<String> =
                 view.notifications.iter().map(|notification| notification.body.session.to_string()).collect();
-            let session_truths = view.truths.iter().flat_map(|truth| &truth.session_truths).filter(|session| session.seen.is_some());
+            let session_truths = view
+                .truths
+                .iter()
+                .flat_map(|truth| &truth.session_truths)
+                .filter(|session| session.seen.is_some());
             assert_eq!(session_truths.map(|session| session.id.clone()).collect::<BTreeSet<_>>(), sessions);
         }
     }

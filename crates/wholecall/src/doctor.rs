@@ -7,7 +7,8 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use wholecall_ringcentral::{
-    Client, Directory, Error, SubscriptionHealth, Http, DirectoryReading, Recovery, Socket, Subscription, assess,
+    Client, Directory, DirectoryReading, Error, Http, Recovery, Socket, Subscription, SubscriptionHealth,
+    assess,
 };
 
 use crate::{cli::DoctorArgs, connection, input::Tally};

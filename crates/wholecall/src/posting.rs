@@ -18,7 +18,7 @@ pub(crate) enum Pace {
     /// As fast as the receiver takes it.
     Fast,
     /// Each at its arrival, `speed` times as fast; what arrives before `now` is posted at once.
-    Timed { now: speed: f64 },
+    Timed { now: i64, speed: f64 },
 }
 
 /// What became of it.

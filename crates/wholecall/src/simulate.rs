@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use wholecall_fake_ringcentral::Webhook;
-use wholecall_simulator::{Account, CallTruth, Company, Play, Scenario, TrafficEvent, Traffic, TruthHeader};
+use wholecall_simulator::{Account, CallTruth, Company, Play, Scenario, Traffic, TrafficEvent, TruthHeader};
 
 use crate::{
     cli::{PostArgs, SimulateArgs},
@@ -87,14 +87,19 @@ fn write_directory(path: &Path, accounts: &[Account]) -> anyhow::Result<()> {
 }
 
 /// What is played from a time on.
-fn played(arguments: &SimulateArgs, start: hour: u8) -> Box<dyn Iterator<Item = TrafficEvent>> {
+fn played(arguments: &SimulateArgs, start: i64, hour: u8) -> Box<dyn Iterator<Item = TrafficEvent>> {
     let faults = arguments.faults.clone().unwrap_or_default();
     let seed = arguments.seed;
     match arguments.what.scenario {
         Some(scenario) => {
             let Play { notifications, truths } = scenario.play_at(seed, start);
             let arrived = faults.apply(notifications, seed);
-            Box::new(truths.into_iter().map(TrafficEvent::Truth).chain(arrived.into_iter().map(TrafficEvent::Notification)))
+            Box::new(
+                truths
+                    .into_iter()
+                    .map(TrafficEvent::Truth)
+                    .chain(arrived.into_iter().map(TrafficEvent::Notification)),
+            )
         }
         None => {
             let company = Company::with_users(arguments.users);

@@ -10,8 +10,8 @@ use std::{collections::BTreeSet, fmt::Write, ops::Range};
 use wholecall_assembly::Collection;
 use wholecall_notification::{Document, Message};
 use wholecall_simulator::{
-    Account, Company, Fault, Faults, Notification, Play, Record, Scenario, TrafficEvent, Tolerance, Traffic, verify,
-    verify_view,
+    Account, Company, Fault, Faults, Notification, Play, Record, Scenario, Tolerance, Traffic, TrafficEvent,
+    verify, verify_view,
 };
 
 use crate::listing::directory;
@@ -86,7 +86,8 @@ fn a_company_s_day_is_told_as_it_was() {
     // 2026-06-01T00:00:00Z.
     const MIDNIGHT: i64 = 1_780_272_000_000;
     let faults: Faults = "reorder,delay,duplicate,overlap".parse().expect("known faults");
-    let traffic = Traffic::new(Company::with_users(150), MIDNIGHT, MIDNIGHT + 86_400_000, 7).with_faults(faults);
+    let traffic =
+        Traffic::new(Company::with_users(150), MIDNIGHT, MIDNIGHT + 86_400_000, 7).with_faults(faults);
     let accounts = traffic.accounts().to_vec();
     let (mut arrived, mut truths) = (Vec::new(), Vec::new());
     for told in traffic {

@@ -63,7 +63,8 @@ impl LogView<'_> {
         let ended = session.ended_at.map(|end| end + self.record_delay_ms).filter(|since| *since <= now);
         let unanswered = |state: &&PartyState| state.party.queue.is_some() && state.answered_at.is_none();
         let offers = session.parties.values().filter(unanswered).filter_map(|state| state.ended_at);
-        let provisional = offers.map(|end| end + self.record_delay_ms / 4).filter(|since| *since <= now).min();
+        let provisional =
+            offers.map(|end| end + self.record_delay_ms / 4).filter(|since| *since <= now).min();
         let (stage, since) = match (ended, provisional) {
             (Some(since), _) => (Stage::Final, since),
             (None, Some(since)) => (Stage::Provisional, since),
@@ -92,7 +93,13 @@ impl LogView<'_> {
         self.extension.is_none_or(|extension| session.has_extension(extension))
     }
 
-    fn record(&self, session: &TelephonySession, stage: Stage, shows_recording: bool, now: Timestamp) -> Value {
+    fn record(
+        &self,
+        session: &TelephonySession,
+        stage: Stage,
+        shows_recording: bool,
+        now: Timestamp,
+    ) -> Value {
         let legs = self.legs(session, stage, now);
         let master = legs.iter().find(|leg| leg["master"] == true).or(legs.first()).cloned();
         let mut record = master.unwrap_or_else(|| json!({}));
@@ -167,8 +174,11 @@ impl LogView<'_> {
         stage: Stage,
         now: Timestamp,
     ) -> Value {
-        let result =
-            if stage == Stage::Active && session.ended_at.is_none() { "In Progress" } else { result(session) };
+        let result = if stage == Stage::Active && session.ended_at.is_none() {
+            "In Progress"
+        } else {
+            result(session)
+        };
         let is_internal = is_outbound
             && session
                 .parties
@@ -191,7 +201,9 @@ impl LogView<'_> {
             leg["extension"] = self.extension_json(extension);
         }
         for state in session.parties.values() {
-            let Some(peer) = state.peer_session.as_ref().filter(|_| state.leave_reason == Some("AttendedTransfer")) else {
+            let Some(peer) =
+                state.peer_session.as_ref().filter(|_| state.leave_reason == Some("AttendedTransfer"))
+            else {
                 continue;
             };
             leg[self.peer_role(session, state, peer)] = json!({ "telephonySessionId": peer });
@@ -226,9 +238,16 @@ impl LogView<'_> {
         if is_consultation { "transferee" } else { "transferTarget" }
     }
 
-    fn called_leg(&self, session: &TelephonySession, state: &PartyState, stage: Stage, now: Timestamp) -> Value {
+    fn called_leg(
+        &self,
+        session: &TelephonySession,
+        state: &PartyState,
+        stage: Stage,
+        now: Timestamp,
+    ) -> Value {
         let is_transferred = session.parties.values().any(|other| {
-            other.leave_reason == Some("BlindTransfer") && other.ended_at.is_some_and(|end| end <= state.started_at)
+            other.leave_reason == Some("BlindTransfer")
+                && other.ended_at.is_some_and(|end| end <= state.started_at)
         });
         let (leg_type, action) = if state.is_supervisor() {
             ("Monitoring", "Monitoring")

@@ -147,10 +147,8 @@ pub(crate) fn records(
     let text = parts.fold(String::new(), |text, part| {
         text + &format!("--Boundary_Fake\r\nContent-Type: application/json\r\n\r\n{part}\r\n")
     });
-    let body = Body::Other(
-        "multipart/mixed; boundary=Boundary_Fake",
-        (text + "--Boundary_Fake--\r\n").into_bytes(),
-    );
+    let body =
+        Body::Other("multipart/mixed; boundary=Boundary_Fake", (text + "--Boundary_Fake--\r\n").into_bytes());
     Ok(Reply { status: 207, headers: Vec::new(), body })
 }
 
@@ -292,8 +290,7 @@ fn synced(
 ) -> Reply {
     let query = request.query.iter().map(|(name, value)| format!("{name}={}", escape(value)));
     let query = query.collect::<Vec<_>>().join("&");
-    let mut info =
-        json!({ "syncType": kind, "syncToken": token.text(), "syncTime": token.until });
+    let mut info = json!({ "syncType": kind, "syncToken": token.text(), "syncTime": token.until });
     if let Some(has_more) = has_more {
         info["newerRecordsExist"] = has_more.into();
     }

@@ -26,15 +26,18 @@ pub(crate) fn parse(text: &str) -> Incoming {
         Some("ClientRequest") => {
             Incoming::Request(Box::new(request(header, frame.get(1))), header["messageId"].clone())
         }
-        _ => Incoming::Answered(error(&header["messageId"], 400, "WSG-400", "The frame cannot be understood")),
+        _ => {
+            Incoming::Answered(error(&header["messageId"], 400, "WSG-400", "The frame cannot be understood"))
+        }
     }
 }
 
 fn request(header: &Value, body: Option<&Value>) -> Request {
     let path = header["path"].as_str().unwrap_or_default();
-    let query = header["query"].as_object().into_iter().flatten().map(|(name, value)| {
-        (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-    });
+    let query =
+        header["query"].as_object().into_iter().flatten().map(|(name, value)| {
+            (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        });
     let body = body.filter(|body| !body.is_null()).map(Value::to_string).unwrap_or_default();
     Request {
         method: header["method"].as_str().filter(|name| !name.is_empty()).unwrap_or("GET").to_owned(),

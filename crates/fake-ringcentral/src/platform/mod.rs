@@ -28,13 +28,13 @@ use std::{collections::VecDeque, time::Duration};
 use jiff::fmt::rfc2822::DateTimePrinter;
 use wholecall_simulator::{CallTruth, Scenario, Timestamp};
 
+use self::{gateway::Connection, oauth::OAuth, state::State};
 pub(crate) use self::{
     reply::{Body, Reply},
     request::{Request, query_of},
     state::Outgoing,
     subscription_requests::{Creation, Handshake, HandshakeError},
 };
-use self::{gateway::Connection, oauth::OAuth, state::State};
 use crate::config::Config;
 
 /// The simulated platform.
@@ -118,11 +118,7 @@ impl Inputs<'_> {
 
     /// Connects a client to the WebSocket gateway, and resumes an earlier session if possible; returns its user, or
     /// `None` if the access token is invalid.
-    pub(crate) fn connect(
-        &mut self,
-        access_token: &str,
-        resumed: Option<&str>,
-    ) -> Option<(u64, Connection)> {
+    pub(crate) fn connect(&mut self, access_token: &str, resumed: Option<&str>) -> Option<(u64, Connection)> {
         let now = self.now();
         let new_token = self.state.oauth.secret("WSC");
         let owner = self.state.oauth.web_socket_owner(access_token, now)?;

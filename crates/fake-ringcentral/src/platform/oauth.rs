@@ -124,8 +124,7 @@ impl OAuth {
                 let index = self.logins.iter().position(|login| login.refresh == given);
                 let login =
                     index.and_then(|index| self.logins.remove(index)).filter(|old| now < old.refresh_until);
-                let login =
-                    login.ok_or_else(|| refusal("invalid_grant", "OAU-213", "Token not found"))?;
+                let login = login.ok_or_else(|| refusal("invalid_grant", "OAU-213", "Token not found"))?;
                 Ok(self.log_in(login.owner, &lifetimes, now))
             }
             _ => Err(refusal("unsupported_grant_type", "OAU-125", "Unsupported grant type")),

@@ -13,7 +13,12 @@ use super::{
 const SAMPLE_RATE: u32 = 8000;
 
 /// `GET …/recording/{id}`, after the end of the call.
-pub(crate) fn metadata(account: &AccountState, request: &Request, id: &str, now: Timestamp) -> Result<Reply, Reply> {
+pub(crate) fn metadata(
+    account: &AccountState,
+    request: &Request,
+    id: &str,
+    now: Timestamp,
+) -> Result<Reply, Reply> {
     check(account, id, now)?;
     let uri = format!("{}{}", request.base, request.path);
     Ok(Reply::ok(json!({

@@ -139,8 +139,8 @@ enum Resource<'a> {
 
 /// The resource that a request addresses, and its rate-limit group; `None` if there is no such resource.
 fn resource(request: &Request) -> Option<(Group, Resource<'_>)> {
-    use Resource as R;
     use Group::{Auth, Heavy, Light, Medium};
+    use Resource as R;
     let segments: Vec<&str> = request.path.split('/').skip(1).collect();
     let method = request.method.as_str();
     let in_account = match segments.as_slice() {
@@ -186,12 +186,7 @@ fn resource(request: &Request) -> Option<(Group, Resource<'_>)> {
 }
 
 /// Answers every request that needs no handshake.
-fn read(
-    state: &mut State,
-    owner: u64,
-    request: &Request,
-    resource: Resource<'_>,
-) -> Result<Reply, Reply> {
+fn read(state: &mut State, owner: u64, request: &Request, resource: Resource<'_>) -> Result<Reply, Reply> {
     let now = state.clock.now();
     match resource {
         Resource::WebSocketToken => {
@@ -250,7 +245,8 @@ fn read_account(
         Resource::Extensions => page(request, extensions(request, account_state), true),
         Resource::Extension(id) => {
             let id = extension_id(id)?;
-            let found = directory::extensions(account_state, base).into_iter().find(|other| other["id"] == id);
+            let found =
+                directory::extensions(account_state, base).into_iter().find(|other| other["id"] == id);
             found.map(Reply::ok).ok_or_else(|| Reply::not_found("extensionId"))
         }
         Resource::PhoneNumbers => page(request, directory::phone_numbers(account), true),
@@ -277,13 +273,19 @@ fn read_account(
             let party = session.and_then(|session| session.party_json(party));
             party.cloned().map(Reply::ok).ok_or_else(|| Reply::not_found("partyId"))
         }
-        Resource::ActiveCalls(id) => call_log_requests::active_calls(account_state, &log(id)?, request, call_time),
+        Resource::ActiveCalls(id) => {
+            call_log_requests::active_calls(account_state, &log(id)?, request, call_time)
+        }
         Resource::CallLog(id) => call_log_requests::call_log(account_state, &log(id)?, request, call_time),
-        Resource::CallLogRecords(id, ids) => call_log_requests::records(account_state, &log(id)?, request, ids, call_time),
+        Resource::CallLogRecords(id, ids) => {
+            call_log_requests::records(account_state, &log(id)?, request, ids, call_time)
+        }
         Resource::Sync(id) => call_log_requests::sync(account_state, log(id)?, request, call_time),
         Resource::Recording(id) => recordings::metadata(account_state, request, id, call_time),
         Resource::RecordingContent(id) => recordings::content(account_state, id, call_time),
-        Resource::ExtractSync => call_log_requests::extract_sync(account_state, log(None)?, request, call_time),
+        Resource::ExtractSync => {
+            call_log_requests::extract_sync(account_state, log(None)?, request, call_time)
+        }
         Resource::WebSocketToken
         | Resource::Subscribe
         | Resource::Subscriptions

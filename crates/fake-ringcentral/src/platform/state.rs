@@ -77,11 +77,8 @@ impl State {
     /// A platform that starts at a time.
     pub(crate) fn new(config: Config, started_at: Timestamp) -> Self {
         let account = |index: usize| {
-            let company = Company {
-                users: config.users,
-                calls_per_user: config.calls_per_user,
-                number: index as u64,
-            };
+            let company =
+                Company { users: config.users, calls_per_user: config.calls_per_user, number: index as u64 };
             AccountState::new(company, started_at, config.seed + index as u64)
         };
         Self {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
-use wholecall_ringcentral::{Backoff, Client, Error, SubscriptionHealth, Subscription, assess, renew_at_ms};
+use wholecall_ringcentral::{Backoff, Client, Error, Subscription, SubscriptionHealth, assess, renew_at_ms};
 use wholecall_store::{ConnectedAccount, SecretKind, StoreError, TenantId};
 
 use super::{
@@ -175,7 +175,9 @@ impl Account {
                 self.state.subscription.as_ref().map_or(look_ms, |own| look_ms.min(own.renew_ms.max(now)))
             }
             // Its turn has not come yet: that says nothing of the account.
-            Err(Trouble::RingCentral(Error::RateLimited { until_ms, .. })) => until_ms + self.rng.i64(0..1_000),
+            Err(Trouble::RingCentral(Error::RateLimited { until_ms, .. })) => {
+                until_ms + self.rng.i64(0..1_000)
+            }
             Err(trouble) => {
                 let status = match &trouble {
                     Trouble::RingCentral(error) => Status::of(error),
@@ -234,7 +236,9 @@ impl Account {
             Some(own) => match assess(&list, &own.id) {
                 SubscriptionHealth::Fine { .. } => (Some(own), None),
                 SubscriptionHealth::Lost => (None, Some("the subscription was gone".to_owned())),
-                SubscriptionHealth::Changed => (None, Some("somebody had changed the subscription".to_owned())),
+                SubscriptionHealth::Changed => {
+                    (None, Some("somebody had changed the subscription".to_owned()))
+                }
                 SubscriptionHealth::Disabled { permission, message } => {
                     return Err(Trouble::Disabled { permission, message });
                 }

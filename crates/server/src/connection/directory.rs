@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use wholecall_record::Time;
 use wholecall_ringcentral::{
-    Backoff, Client, Directory, Error, ForwardingNumbers, ForwardingReading, MissingPart, DirectoryReading,
+    Backoff, Client, Directory, DirectoryReading, Error, ForwardingNumbers, ForwardingReading, MissingPart,
 };
 use wholecall_store::{ConnectedAccount, StoreError, TenantId};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wholecall_ringcentral::{Client, Error, CallLogRecord};
+use wholecall_ringcentral::{CallLogRecord, Client, Error};
 
 /// More pages of a list than this are not read at once: each costs a tenth of a minute's heavy requests.
 const MOST_PAGES: usize = 40;
@@ -47,7 +47,11 @@ pub(super) async fn read(client: &Client, list: &List<'_>) -> Result<Option<List
 }
 
 /// Reads a page, the first one only if there is room for it in the budget; a list that was begun is read on.
-async fn read_page(client: &Client, list: &List<'_>, page: usize) -> Result<(Vec<CallLogRecord>, bool), Error> {
+async fn read_page(
+    client: &Client,
+    list: &List<'_>,
+    page: usize,
+) -> Result<(Vec<CallLogRecord>, bool), Error> {
     loop {
         let read = match list {
             List::Active => client.active_calls(page).await,

@@ -9,7 +9,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-use wholecall_ringcentral::{Finality, CallLogRecord};
+use wholecall_ringcentral::{CallLogRecord, Finality};
 
 /// After its call's end a record that does not say so is final so much later.
 const SETTLES_AFTER_MS: i64 = 4 * 3_600_000;

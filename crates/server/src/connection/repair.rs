@@ -16,7 +16,7 @@ use tokio::{
     task::JoinSet,
 };
 use wholecall_record::{Time, screen::harmless};
-use wholecall_ringcentral::{Client, Error, CallLogRecord, Session, is_requestable, session_path};
+use wholecall_ringcentral::{CallLogRecord, Client, Error, Session, is_requestable, session_path};
 use wholecall_store::{StoreError, TenantId};
 
 use super::{Context, blocking, waiting};
@@ -224,8 +224,12 @@ mod tests {
         assert_eq!(source(&snapshot("8", "s-1", None, 1_000, Some(7))), Source::Snapshot);
         let json =
             r#"{"id":"r","telephonySessionId":"s-1","startTime":"2026-11-22T10:00:00.000Z","duration":9}"#;
-        let record =
-            CallLogRecord { id: "r".into(), session: Some("s-1".into()), json: json.into(), ..CallLogRecord::default() };
+        let record = CallLogRecord {
+            id: "r".into(),
+            session: Some("s-1".into()),
+            json: json.into(),
+            ..CallLogRecord::default()
+        };
         assert_eq!(source(&log_record("8", &record)), Source::CallLog);
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
-use wholecall_ringcentral::{Error, SubscriptionHealth, Recovery, Socket, assess};
+use wholecall_ringcentral::{Error, Recovery, Socket, SubscriptionHealth, assess};
 
 use super::{
     account::{Account, Trouble},
@@ -150,7 +150,9 @@ impl Account {
             SubscriptionHealth::Disabled { permission, message } => {
                 return Err(Trouble::Disabled { permission, message });
             }
-            SubscriptionHealth::Lost | SubscriptionHealth::Changed | SubscriptionHealth::Blacklisted(_) => return Ok(false),
+            SubscriptionHealth::Lost | SubscriptionHealth::Changed | SubscriptionHealth::Blacklisted(_) => {
+                return Ok(false);
+            }
         }
         if self.is_undelivered().await? {
             return Ok(false);

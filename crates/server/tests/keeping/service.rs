@@ -14,7 +14,7 @@ use wholecall_server::{
     ConnectionLimits, Running, Settings, admin,
     deliver::{Judge, SecretKey},
 };
-use wholecall_simulator::{Company, TrafficEvent, Traffic};
+use wholecall_simulator::{Company, Traffic, TrafficEvent};
 use wholecall_store::{Arrival, Filter, Store, Tenant, TenantId, TenantSettings};
 
 /// 2026-06-01T00:00:00Z.

@@ -1,6 +1,6 @@
 //! Derives the result of a call from what the caller reached last.
 
-use super::{DialAttempt, Log, RoutingEnd, Outcome, Ring, truths::direction};
+use super::{DialAttempt, Log, Outcome, Ring, RoutingEnd, truths::direction};
 use crate::time::Timestamp;
 
 /// What a caller reached.

@@ -8,7 +8,7 @@ use crate::{
     id::ParticipantRef,
     log::Activity,
     time::Timestamp,
-    truth::{CallTruth, Conversation, CallFacts, Move, SessionTruth, QueueVisit},
+    truth::{CallFacts, CallTruth, Conversation, Move, QueueVisit, SessionTruth},
 };
 
 /// Minimum duration of a conversation that counts as the caller's last one.
@@ -239,7 +239,8 @@ impl<'a> Call<'a> {
 
     /// The users who talked, in the order in which they, or their own outside telephones, joined.
     fn users(&self) -> Vec<String> {
-        let talked: BTreeSet<ParticipantRef> = self.talks.iter().flat_map(|talk| talk.people.iter().copied()).collect();
+        let talked: BTreeSet<ParticipantRef> =
+            self.talks.iter().flat_map(|talk| talk.people.iter().copied()).collect();
         let mut users: Vec<ParticipantRef> = Vec::new();
         for arrival in self.audio.arrivals.iter().filter(|arrival| self.owns(arrival.mixer)) {
             let user = match self.mobile_of(arrival.who) {
@@ -361,8 +362,10 @@ impl<'a> Call<'a> {
         let log = self.log;
         for (session, ..) in log.mobiles.iter().filter(|(session, ..)| own(*session)) {
             let rings = log.rings.iter().filter(|ring| ring.session == *session);
-            let users: BTreeSet<ParticipantRef> =
-                rings.map(|ring| ring.who).filter(|who| matches!(who, ParticipantRef::Extension(_))).collect();
+            let users: BTreeSet<ParticipantRef> = rings
+                .map(|ring| ring.who)
+                .filter(|who| matches!(who, ParticipantRef::Extension(_)))
+                .collect();
             if users.len() > 1 {
                 self.leaves_open.extend(["customer", "users", "onBehalfOf", "endState", "queues"]);
             }
@@ -383,7 +386,9 @@ impl<'a> Call<'a> {
                 self.audio.talks.iter().filter(|other| self.log.call_of(other.mixer) != self.call);
             elsewhere.into_iter().any(|other| {
                 let together = talk.end.min(other.end) - talk.start.max(other.start);
-                let in_both = |who: &&ParticipantRef| matches!(who, ParticipantRef::Extension(_)) && other.people.contains(who);
+                let in_both = |who: &&ParticipantRef| {
+                    matches!(who, ParticipantRef::Extension(_)) && other.people.contains(who)
+                };
                 together >= MIN_LAST_TALK_MS && talk.people.iter().any(|who| in_both(&who))
             })
         });
@@ -416,7 +421,9 @@ fn session_truth(attempt: &DialAttempt) -> SessionTruth {
 
 pub(super) fn direction(root: &DialAttempt) -> &'static str {
     match (root.caller, root.dialled) {
-        (ParticipantRef::Number(_) | ParticipantRef::Service(_) | ParticipantRef::Anonymous(_), _) => "Inbound",
+        (ParticipantRef::Number(_) | ParticipantRef::Service(_) | ParticipantRef::Anonymous(_), _) => {
+            "Inbound"
+        }
         (ParticipantRef::Extension(_), Some(ParticipantRef::Extension(_))) => "Internal",
         (ParticipantRef::Extension(_), Some(_)) => "Outbound",
         (ParticipantRef::Extension(_), None) if root.placement == Placement::Outside => "Outbound",

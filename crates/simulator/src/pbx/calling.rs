@@ -310,8 +310,11 @@ impl Pbx<'_> {
         let leg = self.new_leg(session, Some(who), false, Some(Contact::number(number)), user.outside());
         self.legs[leg].role = Role::RingOutInitiator;
         self.legs[leg].state = State::Ringing;
-        let placement =
-            if matches!(target, ParticipantRef::Extension(_)) { Placement::Inside } else { Placement::Outside };
+        let placement = if matches!(target, ParticipantRef::Extension(_)) {
+            Placement::Inside
+        } else {
+            Placement::Outside
+        };
         let account = self.world.accounts[account].id;
         self.log.record_dial(self.sessions[session].id, account, who, placement, self.now);
         self.log.record_target(session, target);
@@ -322,7 +325,13 @@ impl Pbx<'_> {
     }
 
     /// The second leg of a RingOut, ringing.
-    pub(crate) fn ring_out_target(&mut self, session: usize, user: User, target: ParticipantRef, to: Contact) -> LegId {
+    pub(crate) fn ring_out_target(
+        &mut self,
+        session: usize,
+        user: User,
+        target: ParticipantRef,
+        to: Contact,
+    ) -> LegId {
         self.pass(100..300);
         let leg = self.new_leg(session, Some(target), false, Some(user.outside()), to);
         self.legs[leg].role = Role::RingOutTarget;

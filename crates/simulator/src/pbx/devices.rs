@@ -42,7 +42,11 @@ impl Pbx<'_> {
         let user = self.user_of(leg)?;
         let session = self.legs[leg].session;
         self.hold(leg);
-        self.log.record_mobile(session, ParticipantRef::Number(user.mobile), ParticipantRef::Extension(user.extension));
+        self.log.record_mobile(
+            session,
+            ParticipantRef::Number(user.mobile),
+            ParticipantRef::Extension(user.extension),
+        );
         let next = self.ring_outside(session, user.mobile);
         self.legs[next].from = self.others(leg).first().and_then(|&other| self.shown(other));
         self.wait(2..8);
@@ -87,7 +91,14 @@ impl Pbx<'_> {
         let session = self.legs[leg].session;
         if let Some(by) = self.legs[leg].who {
             let moved = self.people_with(leg);
-            self.log.record_move(session, "Forward", self.now, by, Some(ParticipantRef::Number(number)), moved);
+            self.log.record_move(
+                session,
+                "Forward",
+                self.now,
+                by,
+                Some(ParticipantRef::Number(number)),
+                moved,
+            );
         }
         match self.legs[leg].state {
             State::Ringing => self.stop_ringing(leg, Outcome::Redirected, Some("CallRedirected")),

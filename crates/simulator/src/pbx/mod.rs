@@ -27,7 +27,7 @@ pub(crate) use self::{conference::Conference, transfer::Target, world::World};
 use crate::{
     account::User,
     audio::{Audio, Mixer},
-    id::{SessionId, ParticipantRef},
+    id::{ParticipantRef, SessionId},
     log::{AudioTrace, Log},
     notification::{Contact, Notification, Origin, QueueInfo, Role},
     time::Timestamp,

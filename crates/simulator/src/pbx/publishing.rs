@@ -4,7 +4,7 @@
 //! 113 ms after its change (dibyenduroy/csn-data) and arrives a little later.
 
 use crate::{
-    id::{PartyId, ParticipantRef},
+    id::{ParticipantRef, PartyId},
     notification::{Body, Code, Contact, Notification, Origin, Party, Peer, Role, Status},
 };
 

@@ -148,8 +148,13 @@ impl Pbx<'_> {
         self.legs[leg].service = Some(Service::Queue);
         self.originate_machine(leg, who);
         self.pass(50..150);
-        let far =
-            self.new_leg(session, Some(ParticipantRef::Number(number)), false, Some(from), Contact::outside(number));
+        let far = self.new_leg(
+            session,
+            Some(ParticipantRef::Number(number)),
+            false,
+            Some(from),
+            Contact::outside(number),
+        );
         self.legs[far].state = State::Ringing;
         self.rings(far);
         self.publish(far, Code::Proceeding);
@@ -179,7 +184,8 @@ impl Pbx<'_> {
         let shown = customer.phone_number.clone();
         let from = customer.named(&format!("{name} - WIRELESS CALLER"));
         let to = queue.unwrap_or_else(|| Contact::number(shown.clone()));
-        let leg = self.new_leg(session, Some(ParticipantRef::Extension(user.extension)), false, Some(from), to);
+        let leg =
+            self.new_leg(session, Some(ParticipantRef::Extension(user.extension)), false, Some(from), to);
         self.legs[leg].queue = Some(QueueInfo { name, caller: shown });
         self.legs[leg].state = State::Ringing;
         self.rings(leg);

@@ -38,7 +38,8 @@ impl Pbx<'_> {
 
     /// The people of [`Self::others`].
     pub(crate) fn people_with(&self, leg: LegId) -> Vec<ParticipantRef> {
-        let mut people: Vec<ParticipantRef> = self.others(leg).iter().filter_map(|&line| self.legs[line].who).collect();
+        let mut people: Vec<ParticipantRef> =
+            self.others(leg).iter().filter_map(|&line| self.legs[line].who).collect();
         people.sort_unstable();
         people.dedup();
         people
@@ -145,7 +146,9 @@ impl Pbx<'_> {
         let session = self.legs[leg].session;
         let others = self.others(leg);
         // The called party may host a conference meanwhile, and be heard on another line.
-        let called = |who: Option<ParticipantRef>| self.legs.iter().any(|leg| leg.session == session && leg.who == who);
+        let called = |who: Option<ParticipantRef>| {
+            self.legs.iter().any(|leg| leg.session == session && leg.who == who)
+        };
         let near = others.iter().find(|&&other| self.legs[other].session == session);
         let near = near.or_else(|| others.iter().find(|&&other| called(self.legs[other].who)));
         let ringing = || self.waiting(self.sessions[session].mixer).into_iter().next();

@@ -439,7 +439,8 @@ fn same_legacy_id(x: &mut Pbx<'_>) -> Option<()> {
 fn ringout_not_taken(x: &mut Pbx<'_>) -> Option<()> {
     let user = x.user(0)?;
     let customer = x.external_number();
-    let initiator = x.ring_out(user, Contact::outside(customer).phone_number, ParticipantRef::Number(customer));
+    let initiator =
+        x.ring_out(user, Contact::outside(customer).phone_number, ParticipantRef::Number(customer));
     x.wait(10..30);
     x.pass_on(initiator, None);
     Some(())

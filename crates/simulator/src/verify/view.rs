@@ -9,7 +9,7 @@ use std::fmt;
 use super::{Record, Tolerance};
 use crate::{
     time::Timestamp,
-    truth::{CallTruth, Conversation, CallFacts, Move, SessionTruth, QueueVisit},
+    truth::{CallFacts, CallTruth, Conversation, Move, QueueVisit, SessionTruth},
 };
 
 /// Maximum duration of a difference that may result from the order of posting.

@@ -15,7 +15,7 @@ use fastrand::Rng;
 use serde_json::Value;
 use wholecall_assembly::Collection;
 use wholecall_notification::{Document, Message};
-use wholecall_simulator::{CallTruth, Company, Faults, TrafficEvent, Traffic};
+use wholecall_simulator::{CallTruth, Company, Faults, Traffic, TrafficEvent};
 
 use crate::harness::{Client, Server, Tenant, eventually};
 

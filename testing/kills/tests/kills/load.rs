@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use wholecall_simulator::{Company, TrafficEvent, Traffic};
+use wholecall_simulator::{Company, Traffic, TrafficEvent};
 
 use crate::service::{Installation, Server, Tenant};
 

@@ -1,7 +1,7 @@
 //! The expected facts of scenarios.
 
 use super::*;
-use crate::truth::{CallTruth, CallFacts};
+use crate::truth::{CallFacts, CallTruth};
 
 /// Checks each call with a root in a direction, over twenty plays of a scenario, and that there is one.
 fn expect(name: &str, direction: &str, check: impl Fn(&CallTruth, &CallFacts) -> bool) {
@@ -212,7 +212,8 @@ fn a_customers_call_comes_first_and_other_calls_are_only_related() {
             facts.customer.as_ref() == Some(&truth.caller)
                 && facts.users.len() == 2
                 && facts.answered_by == truth.dialled
-                && truth.start_time < truth.session_truths.iter().find(|session| session.id == truth.id).unwrap().start_time
+                && truth.start_time
+                    < truth.session_truths.iter().find(|session| session.id == truth.id).unwrap().start_time
                 && facts.wait_ms < 15_000
         });
     }
