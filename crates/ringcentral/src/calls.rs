@@ -83,11 +83,11 @@ pub struct CallLogRecord {
 /// Whether a record is final, as far as it says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finality {
-    /// The call is over, and the record says so.
+    /// The call has ended, and the record says that it is final.
     Final,
     /// The call has not ended, or the record is provisional.
     Open,
-    /// The record looks like that of an ended call, and does not say whether it is final.
+    /// The call seems to have ended, and the record does not say whether it is final.
     Unstated,
 }
 
@@ -96,7 +96,7 @@ impl CallLogRecord {
     pub fn finality(&self) -> Finality {
         let is_in_progress = self.result.eq_ignore_ascii_case("In Progress") || self.duration_ms.is_none();
         match self.finished {
-            _ if is_in_progress || self.looks_provisional() => Finality::Open,
+            _ if is_in_progress || self.resembles_provisional() => Finality::Open,
             Some(true) => Finality::Final,
             Some(false) => Finality::Open,
             None => Finality::Unstated,
@@ -105,7 +105,7 @@ impl CallLogRecord {
 
     /// Whether the record lists only agents' telephones that have stopped ringing, as that of a queue's call
     /// does until it ends.
-    fn looks_provisional(&self) -> bool {
+    fn resembles_provisional(&self) -> bool {
         let is_ring_out = self.direction == "Outbound" && self.action.eq_ignore_ascii_case("VoIP Call");
         let is_unanswered =
             ["Stopped", "IP Phone Offline"].iter().any(|word| self.result.eq_ignore_ascii_case(word));
@@ -185,7 +185,7 @@ pub fn session_path(account: &str, session: &str) -> String {
 
 impl Client {
     /// Looks up a session and its parties; `None` if RingCentral does not know it (any more), or if the id
-    /// does not look like one of RingCentral's: such an id is never requested.
+    /// is not in RingCentral's format: such an id is never requested.
     pub async fn session(&self, account: &str, session: &str) -> Result<Option<Session>> {
         if !is_requestable(session) || !(account == "~" || is_requestable(account)) {
             return Ok(None);
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_final_if_it_says_so_and_does_not_look_provisional() {
+    fn a_record_is_final_if_it_says_so_and_is_not_like_a_provisional_one() {
         let inbound = r#""direction":"Inbound","action":"Phone Call","result":"Accepted","duration":48"#;
         assert_eq!(finality(inbound), Finality::Unstated);
         assert_eq!(finality(&format!(r#"{inbound},"finished":true"#)), Finality::Final);
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_over_when_all_have_left() {
+    fn a_session_has_ended_when_all_parties_have_left() {
         let session = |json: &str| Session { json: json.into(), at_ms: 0 }.has_ended();
         let party = |code: &str| format!(r#"{{"id":"p","status":{{"code":"{code}"}}}}"#);
         assert!(session(&format!(r#"{{"parties":[{},{}]}}"#, party("Disconnected"), party("Gone"))));

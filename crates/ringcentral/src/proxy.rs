@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_tunnel_begins_after_the_proxy_s_answer() {
+    async fn a_tunnel_starts_after_the_answer_of_the_proxy() {
         let (address, task) = one_connect("HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\nhello").await;
         let proxies = Proxies::new(Some(&address), None, &[]).unwrap();
         let mut stream = proxies.proxy_for(true, "x").unwrap().connect("2001:db8::1", 443).await.unwrap();

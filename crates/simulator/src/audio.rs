@@ -92,7 +92,7 @@ impl Audio {
         self.changed = true;
     }
 
-    /// Unplugs a line that was never meant to be heard: nobody joined by it.
+    /// Unplugs a line as if it had never been plugged in: its person did not join.
     pub(crate) fn withdraw(&mut self, line: Line) {
         self.unplug(line);
         // It is the latest arrival: the indices of the others stay the same.

@@ -54,7 +54,7 @@ struct DialAttempt {
     has_no_extension: bool,
     /// Dialled to listen to another call.
     listens: bool,
-    /// An earlier session of the same call; `None` if there is none.
+    /// An earlier session of the same call; `None` in the first one.
     joined_to: Option<usize>,
 }
 
@@ -91,7 +91,7 @@ impl VisitEntry {
     }
 }
 
-/// A machine that took a call.
+/// Where a call ended without reaching a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RoutingEnd {
     Mailbox,
@@ -134,7 +134,7 @@ pub(crate) struct Log {
     hairpins: Vec<(usize, usize)>,
     /// Sessions that do not show their callee.
     unknown: Vec<usize>,
-    doing: activity::History,
+    activities: activity::History,
 }
 
 impl Log {
@@ -225,7 +225,7 @@ impl Log {
         }
     }
 
-    /// Records that somebody joins a session.
+    /// Records that a person joins a session.
     pub(crate) fn record_join(&mut self, session: usize, phone: usize, who: ParticipantRef, now: Timestamp) {
         self.joins.push((session, phone, now));
         self.add_participant(session, who);
@@ -331,7 +331,7 @@ impl Log {
         self.unknown.push(session);
     }
 
-    /// Records that somebody answered their own call.
+    /// Records that a caller answered their own call.
     pub(crate) fn record_self_answer(&mut self, session: usize) {
         self.self_answers.push(session);
     }
@@ -363,7 +363,7 @@ impl Log {
         now: Timestamp,
         current: Vec<(ParticipantRef, usize, Activity)>,
     ) {
-        self.doing.observe(now, current);
+        self.activities.observe(now, current);
     }
 
     pub(crate) fn extend_end(&mut self, session: usize, time: Timestamp) {

@@ -42,7 +42,7 @@ pub enum TrafficEvent {
 }
 
 /// The calls of a company over some time, event by event in order of arrival. Only notifications in flight
-/// are kept in memory.
+/// are in memory.
 #[derive(Debug)]
 pub struct Traffic {
     world: World,
@@ -160,9 +160,9 @@ impl Traffic {
 
     /// Starts the traffic at another hour than midnight.
     pub fn from_hour(mut self, hour: u8) -> Self {
-        let begin = self.midnight;
+        let start = self.midnight;
         self.midnight -= i64::from(hour) * HOUR_MS as i64;
-        self.next = self.next_start(begin);
+        self.next = self.next_start(start);
         self
     }
 
@@ -232,11 +232,11 @@ impl Traffic {
             return Some(Timestamp::MIN);
         }
         let arrives = self.in_flight.peek().map(|Reverse(first)| first.notification.arrival);
-        let begins = Some(self.next).filter(|next| *next < self.end);
-        arrives.into_iter().chain(begins).min()
+        let starts = Some(self.next).filter(|next| *next < self.end);
+        arrives.into_iter().chain(starts).min()
     }
 
-    /// The next event that is due by a time; `None` if there is none yet.
+    /// The next event that is due by a time; `None` if no event is due.
     pub fn due(&mut self, now: Timestamp) -> Option<TrafficEvent> {
         loop {
             if let Some(truth) = self.truths.pop_front() {

@@ -59,7 +59,7 @@ pub struct CallTruth {
     pub direction: String,
     /// The result, as in the record.
     pub result: String,
-    /// When somebody dialled.
+    /// When the caller dialled.
     pub start_time: Timestamp,
     /// When two people first heard each other.
     #[serde(deserialize_with = "Option::deserialize")]
@@ -113,7 +113,7 @@ pub struct CallFacts {
     pub end_state: String,
     /// Time from the start to the first conversation, or to the end.
     pub wait_ms: i64,
-    /// Time in which somebody was parked.
+    /// Time in which a participant was parked.
     pub parked_ms: i64,
     /// The last transfer or forward that moved the customer (or the caller, if there is no customer).
     pub transfer: Option<Move>,

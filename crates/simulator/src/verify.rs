@@ -86,7 +86,7 @@ pub struct Verdict {
     pub differences: Vec<String>,
     /// Whether the record states that something is missing.
     pub admitted: bool,
-    /// Who talked when, by the truth and by the record; empty if nobody talked.
+    /// Who talked when, by the truth and by the record; empty if there was no conversation.
     pub drawing: String,
 }
 

@@ -10,7 +10,7 @@ enum Stop {
     Unreachable,
     /// Telephones that rang directly.
     Rung,
-    /// A queue in which somebody was rung.
+    /// A queue in which a member was rung.
     Queue(usize),
 }
 

@@ -256,7 +256,7 @@ impl<'a> Call<'a> {
     }
 
     fn end_state(&self, served: ParticipantRef, own: &impl Fn(usize) -> bool) -> Option<&'static str> {
-        let end = self.log.doing.end_of(served, own)?;
+        let end = self.log.activities.end_of(served, own)?;
         let after = || self.talks.iter().filter(|talk| talk.end > end && !talk.people.contains(&served));
         if after().any(|talk| talk.end - talk.start.max(end) >= MIN_LAST_TALK_MS) {
             return Activity::Nothing.name();
@@ -264,7 +264,7 @@ impl<'a> Call<'a> {
         if after().next().is_some() {
             return None;
         }
-        self.log.doing.last(served, own).and_then(Activity::name)
+        self.log.activities.last(served, own).and_then(Activity::name)
     }
 
     /// Total time in which at least one participant was parked.

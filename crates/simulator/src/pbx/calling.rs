@@ -301,7 +301,7 @@ impl Pbx<'_> {
         self.publish(leg, Code::Answered);
     }
 
-    /// A user requests that the platform calls them and then somebody else (RingOut). Both legs are Inbound,
+    /// A user requests that the platform calls them and then another party (RingOut). Both legs are Inbound,
     /// without `Setup`. Returns the user's ringing leg.
     pub(crate) fn ring_out(&mut self, user: User, number: CompactString, target: ParticipantRef) -> LegId {
         let account = self.account_of(user);

@@ -92,7 +92,7 @@ impl Pbx<'_> {
         waiting.into_iter().filter_map(|leg| self.legs[leg].who).collect()
     }
 
-    /// The conference that is hosted by a leg; `None` if there is none.
+    /// The conference that a leg hosts; `None` if it hosts none.
     pub(crate) fn conference_of(&self, host: LegId) -> Option<usize> {
         self.conferences.iter().position(|conference| conference.host == host)
     }

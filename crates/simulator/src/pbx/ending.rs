@@ -1,4 +1,4 @@
-//! Hanging up, and what the PBX releases when nobody remains to talk to.
+//! Hanging up, and what the PBX releases when no person remains to talk to.
 //!
 //! The last two `Disconnected` of a call are 3 to 14 ms apart, in either order, and have no reason
 //! (dibyenduroy/csn-data). A leg that left by a link may be `Disconnected` once more

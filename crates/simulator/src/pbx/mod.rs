@@ -112,7 +112,7 @@ pub(crate) struct Leg {
     is_published: bool,
     /// The service it provides; `None` if it is a person's leg.
     service: Option<Service>,
-    /// The queue visit that it stands for, or that offers the call to it.
+    /// The queue visit: of a queue's own leg, or the one that offers the call to an agent's leg.
     visit: Option<usize>,
     /// Parked, and not picked up or moved yet.
     awaits_retrieval: bool,

@@ -1,4 +1,4 @@
-//! Parking: a caller waits in a slot until somebody retrieves them, or until the slot rings back.
+//! Parking: a caller waits in a slot until a user retrieves them, or until the slot rings back.
 //!
 //! A park is published by the parked party, usually the customer: `Parked` with reason `CallPark` and the
 //! slot as `parkData`; the leg of the user who parked is `Disconnected`. The user who retrieves the call

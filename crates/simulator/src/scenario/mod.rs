@@ -84,7 +84,7 @@ impl Scenario {
         groups.into_iter().flatten().copied()
     }
 
-    /// The scenario with a name; `None` if there is none.
+    /// The scenario with a name; `None` if there is no such scenario.
     pub fn named(name: &str) -> Option<Self> {
         Self::all().find(|scenario| scenario.name == name)
     }
@@ -110,10 +110,10 @@ impl Scenario {
     }
 
     pub(crate) fn play_in(&self, world: &mut World, start: Timestamp, rng: Rng) -> Play {
-        let mut exchange = Pbx::new(world, start, rng);
+        let mut pbx = Pbx::new(world, start, rng);
         // A script that stops early leaves a shorter call, whose truth is as valid.
-        let _whole = (self.script)(&mut exchange);
-        exchange.finish()
+        let _whole = (self.script)(&mut pbx);
+        pbx.finish()
     }
 
     /// Makes scenarios with the same seed differ.

@@ -28,7 +28,7 @@ enum Step {
 
 /// A long call of random steps.
 pub(super) fn call(x: &mut Pbx<'_>) -> Option<()> {
-    begin(x)?;
+    start_call(x)?;
     for _ in 0..x.rng.usize(1..14) {
         let Some((leg, step)) = next(x) else { break };
         take(x, leg, step)?;
@@ -37,7 +37,7 @@ pub(super) fn call(x: &mut Pbx<'_>) -> Option<()> {
     Some(())
 }
 
-fn begin(x: &mut Pbx<'_>) -> Option<()> {
+fn start_call(x: &mut Pbx<'_>) -> Option<()> {
     match x.rng.u32(0..20) {
         0..=11 => {
             x.some_call()?;

@@ -11,8 +11,8 @@ use crate::{
 /// Number of columns of a drawing.
 const COLUMNS: i64 = 64;
 
-/// Draws who talked when: one lane for each person if truth and record agree, else one each. Empty if nobody
-/// talked.
+/// Draws who talked when: one lane for each person if truth and record agree, else one each. Empty if
+/// there was no conversation.
 pub(super) fn draw(truth: &CallTruth, record: &Record) -> String {
     let both = [truth.conversations.as_slice(), record.conversations.as_slice()];
     let people: BTreeSet<&str> = both.iter().flat_map(|talks| people(talks)).collect();

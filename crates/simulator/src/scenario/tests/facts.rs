@@ -187,7 +187,7 @@ fn the_last_stop_decides_the_result_of_a_call_served_by_machines() {
 }
 
 #[test]
-fn a_park_ends_when_the_next_stop_begins() {
+fn a_park_ends_when_the_next_stop_starts() {
     for name in ["park_location_leg", "queue_parked", "dialler_parked"] {
         let direction = if name == "dialler_parked" { "Outbound" } else { "Inbound" };
         expect(name, direction, |truth, facts| {
