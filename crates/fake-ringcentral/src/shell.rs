@@ -11,7 +11,7 @@ use wholecall_simulator::Timestamp;
 
 use crate::{
     config::Config,
-    platform::{Creation, Handshake, HandshakeError, Inputs, Outgoing, Platform, Reply, Request},
+    platform::{Answer, Handshake, HandshakeError, Inputs, Outgoing, Platform, Reply, Request},
     webhook::Webhook,
 };
 
@@ -127,8 +127,8 @@ impl Shell {
 
     /// Answers a request by HTTP.
     pub(crate) async fn answer(self: &Arc<Self>, request: &Request) -> Reply {
-        let creation = self.input(|platform| platform.answer(request));
-        let reply = self.complete(creation).await;
+        let answer = self.input(|platform| platform.answer(request));
+        let reply = self.complete(answer).await;
         self.input(|platform| platform.add_headers(reply))
     }
 
@@ -139,8 +139,8 @@ impl Shell {
         token: &str,
         request: &Request,
     ) -> Reply {
-        let creation = self.input(|platform| platform.answer_in_session(owner, token, request));
-        self.complete(creation).await
+        let answer = self.input(|platform| platform.answer_in_session(owner, token, request));
+        self.complete(answer).await
     }
 
     /// Answers a request of the test control API.
@@ -150,10 +150,10 @@ impl Shell {
         reply
     }
 
-    async fn complete(self: &Arc<Self>, creation: Creation) -> Reply {
-        match creation {
-            Creation::Done(reply) => reply,
-            Creation::Handshake(handshake) => self.shake_hands(handshake).await,
+    async fn complete(self: &Arc<Self>, answer: Answer) -> Reply {
+        match answer {
+            Answer::Reply(reply) => reply,
+            Answer::Handshake(handshake) => self.shake_hands(handshake).await,
         }
     }
 

@@ -33,7 +33,7 @@ pub(crate) use self::{
     reply::{Body, Reply},
     request::{Request, query_of},
     state::Outgoing,
-    subscription_requests::{Creation, Handshake, HandshakeError},
+    subscription_requests::{Answer, Handshake, HandshakeError},
 };
 use crate::config::Config;
 
@@ -77,12 +77,12 @@ impl Inputs<'_> {
     }
 
     /// Answers a request by HTTP.
-    pub(crate) fn answer(&mut self, request: &Request) -> Creation {
+    pub(crate) fn answer(&mut self, request: &Request) -> Answer {
         routes::answer(self.state, request)
     }
 
     /// Answers a request of a user, which came through a session of the WebSocket gateway.
-    pub(crate) fn answer_in_session(&mut self, owner: u64, token: &str, request: &Request) -> Creation {
+    pub(crate) fn answer_in_session(&mut self, owner: u64, token: &str, request: &Request) -> Answer {
         routes::answer_user(self.state, owner, request, Some(token))
     }
 

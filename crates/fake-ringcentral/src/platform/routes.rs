@@ -1,5 +1,5 @@
-//! RingCentral's REST API: the resources, their rate-limit groups, and who answers for them. Requests are answered
-//! in the same way by HTTP and through a WebSocket.
+//! The resources of RingCentral's REST API with their rate-limit groups, and the answers to requests for them. By HTTP
+//! and through a WebSocket the answers are the same.
 
 use std::collections::BTreeMap;
 
@@ -18,22 +18,22 @@ use super::{
     reply::Reply,
     request::Request,
     state::State,
-    subscription_requests::{self, Creation},
+    subscription_requests::{self, Answer},
 };
 
 /// Answers a request by HTTP, with or without a login.
-pub(crate) fn answer(state: &mut State, request: &Request) -> Creation {
+pub(crate) fn answer(state: &mut State, request: &Request) -> Answer {
     let now = state.clock.now();
     match (request.method.as_str(), request.path.as_str()) {
-        ("GET", "/restapi") => return Creation::Done(Reply::ok(versions(request))),
+        ("GET", "/restapi") => return Answer::Reply(Reply::ok(versions(request))),
         ("POST", "/restapi/oauth/token" | "/restapi/oauth/revoke") => {
-            return Creation::Done(answer_oauth(state, request));
+            return Answer::Reply(answer_oauth(state, request));
         }
         _ => {}
     }
     match state.oauth.caller(request, now) {
         Ok(owner) => answer_user(state, owner, request, None),
-        Err(refused) => Creation::Done(refused),
+        Err(refused) => Answer::Reply(refused),
     }
 }
 
@@ -56,37 +56,32 @@ fn answer_oauth(state: &mut State, request: &Request) -> Reply {
 }
 
 /// Answers a request of a user who is logged in; `socket` is the token of the gateway session through which it came.
-pub(crate) fn answer_user(
-    state: &mut State,
-    owner: u64,
-    request: &Request,
-    socket: Option<&str>,
-) -> Creation {
+pub(crate) fn answer_user(state: &mut State, owner: u64, request: &Request, socket: Option<&str>) -> Answer {
     let Some((group, resource)) = resource(request) else {
-        return Creation::Done(invalid_uri());
+        return Answer::Reply(invalid_uri());
     };
     let now = state.clock.now();
     count(&mut state.request_counts, request);
     if now < state.outage.api_until {
-        return Creation::Done(Reply::error(503, "CMN-201", "Service Temporary Unavailable"));
+        return Answer::Reply(Reply::error(503, "CMN-201", "Service Temporary Unavailable"));
     }
     let headers = match state.limits.count(owner, group, now) {
         Ok(headers) => headers,
-        Err(refused) => return Creation::Done(refused),
+        Err(refused) => return Answer::Reply(refused),
     };
     let answered = match (denial(state, request), resource) {
         (Some(denial), _) => Err(denial),
         (None, Resource::Subscribe) => subscription_requests::create(state, owner, request, socket),
-        (None, resource) => read(state, owner, request, resource).map(Creation::Done),
+        (None, resource) => read(state, owner, request, resource).map(Answer::Reply),
     };
-    match answered.unwrap_or_else(Creation::Done) {
-        Creation::Done(mut reply) => {
+    match answered.unwrap_or_else(Answer::Reply) {
+        Answer::Reply(mut reply) => {
             reply.headers.extend(headers);
-            Creation::Done(reply)
+            Answer::Reply(reply)
         }
-        Creation::Handshake(mut handshake) => {
+        Answer::Handshake(mut handshake) => {
             handshake.headers = headers;
-            Creation::Handshake(handshake)
+            Answer::Handshake(handshake)
         }
     }
 }

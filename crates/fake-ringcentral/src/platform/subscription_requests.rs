@@ -11,11 +11,10 @@ use super::{
 };
 use crate::error::{InvalidWebhook, Refusal};
 
-/// What follows a request to create a subscription.
-pub(crate) enum Creation {
-    /// The request is answered.
-    Done(Reply),
-    /// The webhook must pass the handshake first.
+/// The answer to a request.
+pub(crate) enum Answer {
+    Reply(Reply),
+    /// A webhook must pass the handshake before its subscription is created.
     Handshake(Handshake),
 }
 
@@ -46,13 +45,13 @@ pub(crate) fn create(
     owner: u64,
     request: &Request,
     socket: Option<&str>,
-) -> Result<Creation, Reply> {
+) -> Result<Answer, Reply> {
     let body = request.json()?;
     let delivery = &body["deliveryMode"];
     match delivery["transportType"].as_str() {
         Some("WebHook") => {
             let text = |name: &str| delivery[name].as_str().map(str::to_owned);
-            Ok(Creation::Handshake(Handshake {
+            Ok(Answer::Handshake(Handshake {
                 address: text("address").unwrap_or_default(),
                 verification_token: text("verificationToken"),
                 validation_token: state.oauth.secret(""),
@@ -67,7 +66,7 @@ pub(crate) fn create(
                 Reply::error(400, "SUB-528", "A WebSocket subscription is made through the WebSocket gateway")
             })?;
             let transport = Transport::WebSocket(token.to_owned());
-            add(state, owner, transport, &body, &request.base).map(|(_, reply)| Creation::Done(reply))
+            add(state, owner, transport, &body, &request.base).map(|(_, reply)| Answer::Reply(reply))
         }
         other => Err(Reply::bad_parameter("CMN-101", "transportType", other.unwrap_or_default(), "")),
     }

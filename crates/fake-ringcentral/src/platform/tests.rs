@@ -26,11 +26,11 @@ fn request(method: &str, path: &str, body: Value, authorization: Option<String>)
     }
 }
 
-fn done(creation: Creation) -> Value {
-    match creation {
-        Creation::Done(Reply { body: Body::Json(body), .. }) => body,
-        Creation::Done(other) => panic!("{other:?}"),
-        Creation::Handshake(_) => panic!("a handshake"),
+fn done(answer: Answer) -> Value {
+    match answer {
+        Answer::Reply(Reply { body: Body::Json(body), .. }) => body,
+        Answer::Reply(other) => panic!("{other:?}"),
+        Answer::Handshake(_) => panic!("a handshake"),
     }
 }
 
@@ -56,7 +56,7 @@ impl World {
         self.platform.at(self.elapsed)
     }
 
-    fn subscribe(&mut self, delivery: Value) -> Creation {
+    fn subscribe(&mut self, delivery: Value) -> Answer {
         let body = json!({ "eventFilters": [SESSIONS], "deliveryMode": delivery });
         let (owner, token) = (self.owner, self.token.clone());
         let create = request("POST", "/restapi/v1.0/subscription", body, None);
@@ -99,11 +99,11 @@ fn the_same_inputs_cause_the_same_deliveries() {
 fn a_webhook_is_subscribed_only_after_its_handshake() {
     let mut world = World::start(1);
     let webhook = json!({ "transportType": "WebHook", "address": "http://127.0.0.1/hook" });
-    let Creation::Handshake(handshake) = world.subscribe(webhook.clone()) else { panic!("no handshake") };
+    let Answer::Handshake(handshake) = world.subscribe(webhook.clone()) else { panic!("no handshake") };
     let (number, refused) =
         world.inputs().finish_handshake(handshake, Err(HandshakeError::Refused(crate::Refusal::NoToken)));
     assert_eq!((number, refused.status), (None, 400));
-    let Creation::Handshake(handshake) = world.subscribe(webhook) else { panic!("no handshake") };
+    let Answer::Handshake(handshake) = world.subscribe(webhook) else { panic!("no handshake") };
     let (number, reply) = world.inputs().finish_handshake(handshake, Ok(()));
     assert_eq!(reply.status, 200);
     play(&mut world, "inbound");
