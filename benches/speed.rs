@@ -10,7 +10,7 @@ use wholecall_assembly::{Assembler, Collection, Settings};
 use wholecall_benches::{long_queue, mix};
 use wholecall_notification::{Message, Notification, Stream};
 use wholecall_record::{Time, WriteJson};
-use wholecall_simulator::{Company, Told, Traffic};
+use wholecall_simulator::{Company, Traffic, TrafficEvent};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -79,8 +79,8 @@ fn main() {
 const MIDNIGHT: i64 = 1_780_272_000_000;
 
 /// A day of a company of 500 users.
-fn played() -> impl Iterator<Item = Told> {
-    Traffic::new(Company::of(500), MIDNIGHT, MIDNIGHT + 86_400_000, 1)
+fn played() -> impl Iterator<Item = TrafficEvent> {
+    Traffic::new(Company::with_users(500), MIDNIGHT, MIDNIGHT + 86_400_000, 1)
 }
 
 /// What [`simulate`] writes: only its length matters.
@@ -93,7 +93,7 @@ fn company_day() -> Vec<u8> {
 fn write_day(out: &mut Vec<u8>) -> usize {
     let mut count = 0;
     for told in played() {
-        if let Told::Notification(notification) = told {
+        if let TrafficEvent::Notification(notification) = told {
             notification.write_json(out);
             count += 1;
         }

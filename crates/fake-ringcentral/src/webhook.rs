@@ -1,4 +1,4 @@
-//! Posting to a webhook as RingCentral does: the handshake, and deliveries (RingCentral's guide to webhooks).
+//! Posts to webhooks as RingCentral does (its guide to webhooks): the handshake, and notifications.
 
 use std::time::Duration;
 
@@ -11,10 +11,25 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 
-/// So long a receiver may take to answer.
-const DEADLINE: Duration = Duration::from_secs(3);
+use crate::error::{InvalidWebhook, Refusal};
 
-/// Somebody's webhook. Clones share their connections.
+/// Maximum time for a webhook to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Maximum size of an answer after which the connection is reused.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+
+/// A client that posts to one webhook as RingCentral does. Clones share their connections.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use wholecall_fake_ringcentral::Webhook;
+///
+/// let webhook = Webhook::new("http://127.0.0.1:8080/hooks/acme", Some("verification-token"))?;
+/// webhook.validate("validation-token").await?;
+/// webhook.deliver(r#"{"uuid":"1"}"#.to_owned()).await?;
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Webhook {
     client: Client<HttpConnector, Body>,
@@ -22,55 +37,24 @@ pub struct Webhook {
     verification_token: Option<HeaderValue>,
 }
 
-/// An address or a token that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadWebhook {
-    /// The address is none.
-    #[error("{0:?} is no address; it looks like http://127.0.0.1:8080/hooks/acme")]
-    Address(String),
-    /// It is not plain HTTP.
-    #[error("{0:?}: only plain http:// is spoken here; for https put a proxy in front of your receiver")]
-    Scheme(String),
-    /// The token cannot stand in a header.
-    #[error("the verification token has characters that a header cannot carry")]
-    Token,
-}
-
-/// Why a webhook did not take something; the words are those RingCentral shows for a blacklisted subscription.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// It answered with another status than 2xx.
-    #[error("Webhook responses with code: [{0}], reason: [{1}]")]
-    Status(u16, &'static str),
-    /// It did not answer in time.
-    #[error("I/O operation is failed. Details: [Read timed out]")]
-    TooSlow,
-    /// It cannot be reached.
-    #[error("I/O operation is failed. Details: [{0}]")]
-    Unreachable(String),
-    /// It did not return the validation token.
-    #[error("Webhook does not return the Validation-Token header")]
-    NoToken,
-}
-
 impl Webhook {
-    /// A webhook at an address; the token is shown with everything that is posted.
-    pub fn new(address: &str, verification_token: Option<&str>) -> Result<Self, BadWebhook> {
-        let uri: Uri = address.parse().map_err(|_| BadWebhook::Address(address.to_owned()))?;
+    /// A webhook at an address. The verification token is sent with every request.
+    pub fn new(address: &str, verification_token: Option<&str>) -> Result<Self, InvalidWebhook> {
+        let uri: Uri = address.parse().map_err(|_| InvalidWebhook::Address(address.to_owned()))?;
         match uri.scheme_str() {
             Some("http") if uri.host().is_some() => {}
-            Some("https") => return Err(BadWebhook::Scheme(address.to_owned())),
-            _ => return Err(BadWebhook::Address(address.to_owned())),
+            Some("https") => return Err(InvalidWebhook::Scheme(address.to_owned())),
+            _ => return Err(InvalidWebhook::Address(address.to_owned())),
         }
         let token = verification_token.map(HeaderValue::from_str).transpose();
         Ok(Self {
             client: Client::builder(TokioExecutor::new()).build_http(),
             address: uri,
-            verification_token: token.map_err(|_| BadWebhook::Token)?,
+            verification_token: token.map_err(|_| InvalidWebhook::Token)?,
         })
     }
 
-    /// The handshake: an empty request whose `Validation-Token` must come back.
+    /// Makes the handshake: sends an empty request, whose `Validation-Token` the webhook must return.
     pub async fn validate(&self, validation_token: &str) -> Result<(), Refusal> {
         let reply = self.post(Body::empty(), Some(validation_token)).await?;
         match reply.headers().get("validation-token") {
@@ -79,7 +63,7 @@ impl Webhook {
         }
     }
 
-    /// Posts one notification. RingCentral promises no second attempt, and there is none.
+    /// Posts a notification once: RingCentral does not document a second attempt.
     pub async fn deliver(&self, notification: String) -> Result<(), Refusal> {
         self.post(notification.into(), None).await.map(drop)
     }
@@ -97,7 +81,7 @@ impl Webhook {
             request = request.header("validation-token", token);
         }
         let request = request.body(body).map_err(|error| unreachable(&error))?;
-        let reply = match tokio::time::timeout(DEADLINE, self.client.request(request)).await {
+        let reply = match tokio::time::timeout(ANSWER_TIMEOUT, self.client.request(request)).await {
             Err(_) => return Err(Refusal::TooSlow),
             Ok(Err(error)) => return Err(unreachable(&error)),
             Ok(Ok(reply)) => reply,
@@ -106,9 +90,9 @@ impl Webhook {
         if !status.is_success() {
             return Err(Refusal::Status(status.as_u16(), status.canonical_reason().unwrap_or("Unknown")));
         }
-        // The answer has no say in anything; reading it lets the connection be used again.
+        // The body is read so that the connection can be reused.
         let (head, body) = reply.into_parts();
-        let _ignored = axum::body::to_bytes(Body::new(body), 64 * 1024).await;
+        let _ignored = axum::body::to_bytes(Body::new(body), MAX_ANSWER_BYTES).await;
         Ok(Response::from_parts(head, ()))
     }
 }

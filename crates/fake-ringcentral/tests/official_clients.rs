@@ -1,19 +1,20 @@
-//! RingCentral's own clients, unchanged, against the fake platform: they log in, subscribe by webhook and by
-//! WebSocket, are told of a transfer, read the call log by pages and by synchronization, and get over a 429.
+//! RingCentral's own clients, unchanged, with the simulated platform: they log in, subscribe by webhook and by
+//! WebSocket, receive the notifications of a transfer, read the call log by pages and by synchronization, and recover
+//! from a 429.
 
-#![allow(clippy::expect_used, reason = "what a test cannot go on without fails it")]
+#![allow(clippy::expect_used, reason = "a test fails without it")]
 
 use std::{path::Path, process::Command, time::Duration};
 
 use wholecall_fake_ringcentral::{Config, Fake};
 
-/// Runs a program of `clients/` against a platform of its own, on which a minute takes a second.
+/// Runs a program of `clients/` with a platform on which calls are thirty times as fast as in reality.
 fn run(program: &str, file: &str) {
     let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../clients");
     let installed = clients.join(if file.ends_with("py") { ".venv" } else { "node_modules" });
     assert!(
         installed.is_dir(),
-        "{} is not there: scripts/prepare --with-clients installs it",
+        "{} is missing: scripts/prepare --with-clients installs it",
         installed.display()
     );
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -31,9 +32,8 @@ fn run(program: &str, file: &str) {
                 .output()
         })
         .expect("the program can be run");
-    let (said, complaint) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && said.ends_with("ok\n"), "{file}: {said}{complaint}");
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && stdout.ends_with("ok\n"), "{file}: {stdout}{stderr}");
 }
 
 #[test]

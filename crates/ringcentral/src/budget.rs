@@ -54,7 +54,7 @@ impl fmt::Display for Group {
 
 const DEFAULT_WINDOW_MS: i64 = 60_000;
 
-/// Added to the window, which begins when a request arrives at RingCentral: later than it was sent.
+/// Added to the window, which starts when a request arrives at RingCentral: later than it was sent.
 const WINDOW_MARGIN_MS: i64 = 1_000;
 
 /// Delay after a refusal (status 429) that has no `Retry-After`.

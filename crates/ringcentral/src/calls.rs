@@ -22,7 +22,7 @@ pub struct Session {
 
 impl Session {
     /// Whether every party has left the session.
-    pub fn is_over(&self) -> bool {
+    pub fn has_ended(&self) -> bool {
         let Ok(parties) = serde_json::from_str::<Parties>(&self.json) else { return false };
         let has_left = |party: &PartyOfSession| {
             ["Disconnected", "Gone"].iter().any(|code| party.status.code.eq_ignore_ascii_case(code))
@@ -51,7 +51,7 @@ struct PartyStatus {
 
 /// A record of the call log, or of the list of active calls.
 #[derive(Debug, Clone, Default)]
-pub struct Logged {
+pub struct CallLogRecord {
     /// The record's id.
     pub id: String,
     /// The id of its session; `None` in old records.
@@ -61,7 +61,7 @@ pub struct Logged {
     /// When the call began; milliseconds since 1970.
     pub started_ms: Option<i64>,
     /// The call's duration; `None` if it has not ended.
-    pub length_ms: Option<i64>,
+    pub duration_ms: Option<i64>,
     /// `Inbound` or `Outbound`, as the account sees it.
     pub direction: String,
     /// The kind of call.
@@ -83,29 +83,29 @@ pub struct Logged {
 /// Whether a record is final, as far as it says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finality {
-    /// The call is over, and the record says so.
+    /// The call has ended, and the record says that it is final.
     Final,
     /// The call has not ended, or the record is provisional.
     Open,
-    /// The record looks like that of an ended call, and does not say whether it is final.
-    Unsaid,
+    /// The call seems to have ended, and the record does not say whether it is final.
+    Unstated,
 }
 
-impl Logged {
+impl CallLogRecord {
     /// Whether the record is final.
     pub fn finality(&self) -> Finality {
-        let is_in_progress = self.result.eq_ignore_ascii_case("In Progress") || self.length_ms.is_none();
+        let is_in_progress = self.result.eq_ignore_ascii_case("In Progress") || self.duration_ms.is_none();
         match self.finished {
-            _ if is_in_progress || self.looks_provisional() => Finality::Open,
+            _ if is_in_progress || self.resembles_provisional() => Finality::Open,
             Some(true) => Finality::Final,
             Some(false) => Finality::Open,
-            None => Finality::Unsaid,
+            None => Finality::Unstated,
         }
     }
 
     /// Whether the record lists only agents' telephones that have stopped ringing, as that of a queue's call
     /// does until it ends.
-    fn looks_provisional(&self) -> bool {
+    fn resembles_provisional(&self) -> bool {
         let is_ring_out = self.direction == "Outbound" && self.action.eq_ignore_ascii_case("VoIP Call");
         let is_unanswered =
             ["Stopped", "IP Phone Offline"].iter().any(|word| self.result.eq_ignore_ascii_case(word));
@@ -118,13 +118,13 @@ impl Logged {
 
     /// When the call ended, by the record; milliseconds since 1970.
     pub fn ended_ms(&self) -> Option<i64> {
-        self.started_ms?.checked_add(self.length_ms?)
+        self.started_ms?.checked_add(self.duration_ms?)
     }
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct LogRecord {
+struct RecordJson {
     id: String,
     #[serde(default)]
     telephony_session_id: Option<String>,
@@ -185,7 +185,7 @@ pub fn session_path(account: &str, session: &str) -> String {
 
 impl Client {
     /// Looks up a session and its parties; `None` if RingCentral does not know it (any more), or if the id
-    /// does not look like one of RingCentral's: such an id is never requested.
+    /// is not in RingCentral's format: such an id is never requested.
     pub async fn session(&self, account: &str, session: &str) -> Result<Option<Session>> {
         if !is_requestable(session) || !(account == "~" || is_requestable(account)) {
             return Ok(None);
@@ -198,18 +198,23 @@ impl Client {
     }
 
     /// A page (from 1) of the account's active calls, newest first, and whether there is another page.
-    pub async fn active_calls(&self, page: usize) -> Result<(Vec<Logged>, bool)> {
+    pub async fn active_calls(&self, page: usize) -> Result<(Vec<CallLogRecord>, bool)> {
         self.log("/restapi/v1.0/account/~/active-calls?view=Simple", page).await
     }
 
     /// A page (from 1) of the account's calls that began between two times (`2026-06-01T12:00:00.000Z`),
     /// newest first, and whether there is another page.
-    pub async fn logged_calls(&self, from: &str, until: &str, page: usize) -> Result<(Vec<Logged>, bool)> {
+    pub async fn logged_calls(
+        &self,
+        from: &str,
+        until: &str,
+        page: usize,
+    ) -> Result<(Vec<CallLogRecord>, bool)> {
         let path = format!("/restapi/v1.0/account/~/call-log?view=Detailed&dateFrom={from}&dateTo={until}");
         self.log(&path, page).await
     }
 
-    async fn log(&self, path: &str, page: usize) -> Result<(Vec<Logged>, bool)> {
+    async fn log(&self, path: &str, page: usize) -> Result<(Vec<CallLogRecord>, bool)> {
         let found: Page =
             self.get(Group::Heavy, &format!("{path}&page={page}&perPage={RECORDS_PER_PAGE}")).await?;
         let records = found.records.iter().filter_map(|raw| read(raw.get()));
@@ -217,15 +222,15 @@ impl Client {
     }
 }
 
-fn read(json: &str) -> Option<Logged> {
-    let record: LogRecord = serde_json::from_str(json).ok()?;
+fn read(json: &str) -> Option<CallLogRecord> {
+    let record: RecordJson = serde_json::from_str(json).ok()?;
     let number = |side: Option<Side>| side.and_then(|side| side.phone_number);
-    Some(Logged {
+    Some(CallLogRecord {
         id: record.id,
         session: record.telephony_session_id,
         finished: record.finished,
         started_ms: record.start_time.and_then(|time| time.parse().ok()).map(Timestamp::as_millisecond),
-        length_ms: record.duration_ms.or_else(|| record.duration?.checked_mul(1_000)),
+        duration_ms: record.duration_ms.or_else(|| record.duration?.checked_mul(1_000)),
         direction: record.direction.unwrap_or_default(),
         action: record.action.unwrap_or_default(),
         result: record.result.unwrap_or_default(),
@@ -248,9 +253,9 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_final_if_it_says_so_and_does_not_look_provisional() {
+    fn a_record_is_final_if_it_says_so_and_is_not_like_a_provisional_one() {
         let inbound = r#""direction":"Inbound","action":"Phone Call","result":"Accepted","duration":48"#;
-        assert_eq!(finality(inbound), Finality::Unsaid);
+        assert_eq!(finality(inbound), Finality::Unstated);
         assert_eq!(finality(&format!(r#"{inbound},"finished":true"#)), Finality::Final);
         assert_eq!(finality(&format!(r#"{inbound},"finished":false"#)), Finality::Open);
         assert_eq!(finality(r#""result":"In Progress","finished":true"#), Finality::Open);
@@ -266,8 +271,8 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_over_when_all_have_left() {
-        let session = |json: &str| Session { json: json.into(), at_ms: 0 }.is_over();
+    fn a_session_has_ended_when_all_parties_have_left() {
+        let session = |json: &str| Session { json: json.into(), at_ms: 0 }.has_ended();
         let party = |code: &str| format!(r#"{{"id":"p","status":{{"code":"{code}"}}}}"#);
         assert!(session(&format!(r#"{{"parties":[{},{}]}}"#, party("Disconnected"), party("Gone"))));
         assert!(!session(&format!(r#"{{"parties":[{},{}]}}"#, party("Disconnected"), party("Hold"))));

@@ -241,13 +241,13 @@ impl Client {
     /// Takes one request out of the budget.
     pub(crate) fn take(&self, group: Group) -> Result<()> {
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        budget.take(group, self.now_ms()).map_err(|until_ms| Error::Later { group, until_ms })
+        budget.take(group, self.now_ms()).map_err(|until_ms| Error::RateLimited { group, until_ms })
     }
 
     /// Checks that half of a group's budget is left, for requests that can wait.
     pub(crate) fn reserve_half(&self, group: Group) -> Result<()> {
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        budget.check_half(group, self.now_ms()).map_err(|until_ms| Error::Later { group, until_ms })
+        budget.check_half(group, self.now_ms()).map_err(|until_ms| Error::RateLimited { group, until_ms })
     }
 
     /// Applies the rate-limit headers of an answer. A refusal (status 429) is an error.
@@ -266,7 +266,7 @@ impl Client {
         };
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
         match budget.apply(group, &limits, self.now_ms()) {
-            Some(until_ms) => Err(Error::Later { group: limits.group.unwrap_or(group), until_ms }),
+            Some(until_ms) => Err(Error::RateLimited { group: limits.group.unwrap_or(group), until_ms }),
             None => Ok(()),
         }
     }

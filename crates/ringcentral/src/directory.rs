@@ -110,7 +110,7 @@ pub struct MissingPart {
 
 /// A directory that is partly read. A later call resumes what the rate limits did not allow at once.
 #[derive(Debug, Default)]
-pub struct Reading {
+pub struct DirectoryReading {
     extensions: Pages<Extension>,
     queues: Pages<Id>,
     /// The members of the first queues, in the order of `queues`.
@@ -188,10 +188,10 @@ impl Client {
         Ok(self.get::<Id>(Group::Light, ACCOUNT).await?.id)
     }
 
-    /// Reads the account's directory, with at most half of the rate limits. On [`Error::Later`] and on a
+    /// Reads the account's directory, with at most half of the rate limits. On [`Error::RateLimited`] and on a
     /// transient error, call it again with the same `reading` to resume. Parts for which a permission is
     /// missing are left out and listed in `missing`; without the list of extensions the reading fails.
-    pub async fn read_directory(&self, reading: &mut Reading) -> Result<Directory> {
+    pub async fn read_directory(&self, reading: &mut DirectoryReading) -> Result<Directory> {
         self.read_pages(Group::Medium, "extension", &mut reading.extensions).await?;
         allow_missing(
             self.read_pages(Group::Medium, "call-queues", &mut reading.queues).await,
@@ -306,7 +306,7 @@ impl PhoneNumber {
     }
 }
 
-impl Reading {
+impl DirectoryReading {
     fn finish(self) -> Directory {
         let Self { extensions, queues, members, phone_numbers, devices } = self;
         let of_queues = queues

@@ -20,7 +20,7 @@ pub enum Error {
     Unreachable(String),
     /// The rate limits do not allow it yet.
     #[error("RingCentral's limit for {group} requests is used up; the next one is allowed in about a minute")]
-    Later {
+    RateLimited {
         /// The group whose limit is used up.
         group: Group,
         /// When the request is allowed again, by the client's clock; milliseconds since 1970.
@@ -115,9 +115,9 @@ impl Error {
     }
 
     /// Whether the error is transient, so that a retry can succeed.
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Later { .. } | Self::Unreadable(_) => true,
+            Self::Unreachable(_) | Self::RateLimited { .. } | Self::Unreadable(_) => true,
             Self::Refused(refusal) => refusal.is_outage(),
             Self::Address(_) | Self::Login(_) => false,
         }

@@ -46,7 +46,7 @@ impl ForwardingReading {
 
 impl Client {
     /// Reads users' forwarding numbers, with at most half of the rate limits. On
-    /// [`Error::Later`](crate::Error::Later) and on a transient error, call it again with the same `reading`
+    /// [`Error::RateLimited`](crate::Error::RateLimited) and on a transient error, call it again with the same `reading`
     /// to resume. Users that do not exist any more are left out; without the permission the result is empty
     /// and says so in `missing`.
     pub async fn read_forwarding(&self, reading: &mut ForwardingReading) -> Result<ForwardingNumbers> {

@@ -131,7 +131,7 @@ impl Service<Uri> for Connector {
         Box::pin(async move {
             let is_tls = matches!(uri.scheme_str(), Some("https" | "wss"));
             let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-            let Some(proxy) = proxies.of(is_tls, host) else {
+            let Some(proxy) = proxies.proxy_for(is_tls, host) else {
                 return tcp.call(with_port(&uri, is_tls)?).await.map_err(innermost);
             };
             let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });

@@ -2,7 +2,7 @@
 //! logs.
 //!
 //! A [`Client`] is one user of one app. It never waits for the rate limits: a request that they do not allow
-//! now returns [`Error::Later`], and the caller decides what to do meanwhile. The crate has no notion of
+//! now returns [`Error::RateLimited`], and the caller decides what to do meanwhile. The crate has no notion of
 //! calls, and takes the time from its [`Clock`].
 //!
 //! Sources: RingCentral's developer guide and its OpenAPI specification.
@@ -23,9 +23,11 @@ mod token;
 
 pub use backoff::Backoff;
 pub use budget::Group;
-pub use calls::{Finality, Logged, Session, session_path};
+pub use calls::{CallLogRecord, Finality, Session, session_path};
 pub use client::{Client, Clock, ClockObserver, Credentials};
-pub use directory::{Device, Directory, Extension, Forwarding, MissingPart, PhoneNumber, Queue, Reading};
+pub use directory::{
+    Device, Directory, DirectoryReading, Extension, Forwarding, MissingPart, PhoneNumber, Queue,
+};
 pub use error::{Error, Refusal, Result};
 pub use forwarding::{ForwardingNumbers, ForwardingReading};
 pub use http::Http;
@@ -33,5 +35,5 @@ pub use id::is_requestable;
 pub use proxy::{Proxies, Proxy};
 pub use socket::{Recovery, Socket};
 pub use subscription::{
-    DisabledFilter, Health, Subscription, Transport, WEBHOOK_SECONDS, judge, renew_at_ms,
+    DisabledFilter, Subscription, SubscriptionHealth, Transport, WEBHOOK_LIFETIME_S, assess, renew_at_ms,
 };

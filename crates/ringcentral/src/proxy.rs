@@ -39,7 +39,7 @@ impl Proxies {
     }
 
     /// The proxy for a host; `None` if it is connected to directly.
-    pub fn of(&self, is_tls: bool, host: &str) -> Option<&Proxy> {
+    pub fn proxy_for(&self, is_tls: bool, host: &str) -> Option<&Proxy> {
         let proxy = if is_tls { &self.https } else { &self.http };
         proxy.as_ref().filter(|_| !self.direct.iter().any(|direct| direct.is_for(host)))
     }
@@ -191,14 +191,20 @@ mod tests {
         for host in
             ["platform.ringcentral.com", "notexample.com", "11.0.0.1", "192.0.2.8", "example.com.evil"]
         {
-            assert!(proxies.of(true, host).is_some() && proxies.of(false, host).is_none(), "{host}");
+            assert!(
+                proxies.proxy_for(true, host).is_some() && proxies.proxy_for(false, host).is_none(),
+                "{host}"
+            );
         }
         for host in ["example.com", "A.Example.com", "x.internal", "10.1.2.3", "192.0.2.7", "example.com."] {
-            assert!(proxies.of(true, host).is_none(), "{host}");
+            assert!(proxies.proxy_for(true, host).is_none(), "{host}");
         }
         let none = Proxies::new(Some("http://p:3128"), Some("http://p"), &["*".to_owned()]).unwrap();
-        assert!(none.of(true, "calls.example").is_none() && none.of(false, "calls.example").is_none());
-        assert!(Proxies::default().of(true, "calls.example").is_none());
+        assert!(
+            none.proxy_for(true, "calls.example").is_none()
+                && none.proxy_for(false, "calls.example").is_none()
+        );
+        assert!(Proxies::default().proxy_for(true, "calls.example").is_none());
     }
 
     #[test]
@@ -209,7 +215,7 @@ mod tests {
         assert!(Proxies::new(None, None, &["a b".to_owned()]).is_err());
         let proxies = Proxies::new(Some("http://me:s%40fe@p:3128/"), None, &[]).unwrap();
         assert!(!format!("{proxies:?}").contains("fe"));
-        let proxy = proxies.of(true, "x").unwrap();
+        let proxy = proxies.proxy_for(true, "x").unwrap();
         assert_eq!(proxy.authorization.as_deref(), Some(BASE64_STANDARD.encode("me:s@fe").as_str()));
     }
 
@@ -227,10 +233,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_tunnel_begins_after_the_proxy_s_answer() {
+    async fn a_tunnel_starts_after_the_answer_of_the_proxy() {
         let (address, task) = one_connect("HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\nhello").await;
         let proxies = Proxies::new(Some(&address), None, &[]).unwrap();
-        let mut stream = proxies.of(true, "x").unwrap().connect("2001:db8::1", 443).await.unwrap();
+        let mut stream = proxies.proxy_for(true, "x").unwrap().connect("2001:db8::1", 443).await.unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).await.unwrap();
         assert_eq!(text, "hello");
@@ -242,8 +248,13 @@ mod tests {
         assert!(head.contains("Proxy-Authorization: Basic dTpw\r\n"), "{head}");
         let (address, _task) = one_connect("HTTP/1.1 403 Forbidden\r\n\r\n").await;
         let proxies = Proxies::new(Some(&address), None, &[]).unwrap();
-        let error =
-            proxies.of(true, "x").unwrap().connect("calls.example", 443).await.unwrap_err().to_string();
+        let error = proxies
+            .proxy_for(true, "x")
+            .unwrap()
+            .connect("calls.example", 443)
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("403 Forbidden") && error.contains("calls.example:443"), "{error}");
     }
 }

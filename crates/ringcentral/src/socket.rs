@@ -28,9 +28,6 @@ const HEARTBEAT_AFTER: Duration = Duration::from_secs(30);
 /// Timeout of connecting, of the first frame, and of the answer to a request.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Notifications that RingCentral buffers for a lost connection.
-const RECOVERY_BUFFER_ITEMS: usize = 100;
-
 /// A notification has a few KB, and each account has a connection.
 const READ_BUFFER_BYTES: usize = 4 << 10;
 const MAX_MESSAGE_BYTES: usize = 1 << 20;
@@ -41,7 +38,7 @@ pub enum Recovery {
     /// There was no earlier connection, or RingCentral does not know it any more.
     New,
     /// The connection is resumed: RingCentral sends what was missed.
-    TakenUp,
+    Resumed,
 }
 
 /// A connection to the gateway.
@@ -90,9 +87,9 @@ struct Wsc {
 }
 
 impl Socket {
-    /// Notifications that RingCentral buffers for a lost connection; if this many were missed, more may be
-    /// lost.
-    pub const KEPT: usize = RECOVERY_BUFFER_ITEMS;
+    /// Maximum number of notifications that RingCentral buffers for a lost connection. If this many were
+    /// missed, more may be lost.
+    pub const RECOVERY_BUFFER_ITEMS: usize = 100;
 
     /// Connects; with the [token](Self::recovery_token) of an earlier connection, resumes it if possible.
     pub async fn open(client: &Client, earlier: Option<&str>) -> Result<(Self, Recovery)> {
@@ -135,7 +132,7 @@ impl Socket {
         let details: Value =
             body.as_deref().map(|body| read(body.get().as_bytes())).transpose()?.unwrap_or_default();
         let is_resumed = details["recoveryState"] == "Successful";
-        Ok((socket, if is_resumed { Recovery::TakenUp } else { Recovery::New }))
+        Ok((socket, if is_resumed { Recovery::Resumed } else { Recovery::New }))
     }
 
     /// The token that resumes this connection; `None` if RingCentral gave none.

@@ -11,8 +11,8 @@ use crate::{
     id::segment,
 };
 
-/// Requested lifetime of a webhook's subscription.
-pub const WEBHOOK_SECONDS: i64 = 604_800;
+/// Requested lifetime of a webhook's subscription, in seconds.
+pub const WEBHOOK_LIFETIME_S: i64 = 604_800;
 
 /// Event filter: state changes of all sessions of the account.
 const SESSIONS_FILTER: &str = "/restapi/v1.0/account/~/telephony/sessions";
@@ -106,7 +106,7 @@ impl Subscription {
 
 /// The state of a subscription.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Health {
+pub enum SubscriptionHealth {
     /// In force.
     Fine {
         /// Seconds until it expires.
@@ -128,19 +128,21 @@ pub enum Health {
 }
 
 /// The state of the subscription with an id, given the list of all.
-pub fn judge(list: &[Subscription], id: &str) -> Health {
-    let Some(own) = list.iter().find(|subscription| subscription.id == id) else { return Health::Lost };
+pub fn assess(list: &[Subscription], id: &str) -> SubscriptionHealth {
+    let Some(own) = list.iter().find(|subscription| subscription.id == id) else {
+        return SubscriptionHealth::Lost;
+    };
     if !own.status.eq_ignore_ascii_case("active") {
         let reason = own.blacklisted_data.as_ref().map(|data| data.reason.clone());
-        return Health::Blacklisted(reason.unwrap_or_else(|| own.status.clone()));
+        return SubscriptionHealth::Blacklisted(reason.unwrap_or_else(|| own.status.clone()));
     }
     if let Some(disabled) = own.disabled_sessions() {
         let message = disabled.message.clone();
-        return Health::Disabled { permission: permission_in(&message), message };
+        return SubscriptionHealth::Disabled { permission: permission_in(&message), message };
     }
     match own.covers_sessions() {
-        true => Health::Fine { expires_in: own.expires_in },
-        false => Health::Changed,
+        true => SubscriptionHealth::Fine { expires_in: own.expires_in },
+        false => SubscriptionHealth::Changed,
     }
 }
 
@@ -161,14 +163,14 @@ struct List {
 pub(crate) fn subscription_request(transport: &Transport) -> Value {
     match transport {
         Transport::Webhook { address, verification_token } => {
-            let (threshold, interval) = (WEBHOOK_SECONDS / 10, WEBHOOK_SECONDS / 40);
+            let (threshold, interval) = (WEBHOOK_LIFETIME_S / 10, WEBHOOK_LIFETIME_S / 40);
             let reminder = format!("{SUBSCRIPTION_PATH}/~?threshold={threshold}&interval={interval}");
             json!({
                 "eventFilters": [SESSIONS_FILTER, EXTENSIONS_FILTER, reminder],
                 "deliveryMode": {
                     "transportType": "WebHook", "address": address, "verificationToken": verification_token
                 },
-                "expiresIn": WEBHOOK_SECONDS,
+                "expiresIn": WEBHOOK_LIFETIME_S,
             })
         }
         Transport::WebSocket => json!({
@@ -236,31 +238,37 @@ mod tests {
 
     #[test]
     fn a_subscription_that_covers_all_sessions_is_fine() {
-        assert_eq!(judge(&[subscription(json!({}))], "a"), Health::Fine { expires_in: 604_799 });
-        assert_eq!(judge(&[subscription(json!({}))], "b"), Health::Lost);
+        assert_eq!(assess(&[subscription(json!({}))], "a"), SubscriptionHealth::Fine { expires_in: 604_799 });
+        assert_eq!(assess(&[subscription(json!({}))], "b"), SubscriptionHealth::Lost);
         assert_eq!(subscription(json!({})).address(), Some("https://hooks.example/hooks/acme"));
     }
 
     #[test]
     fn a_subscription_that_is_not_active_is_blacklisted() {
         let suspended = subscription(json!({ "status": "Suspended" }));
-        assert_eq!(judge(&[suspended], "a"), Health::Blacklisted("Suspended".to_owned()));
+        assert_eq!(assess(&[suspended], "a"), SubscriptionHealth::Blacklisted("Suspended".to_owned()));
         let reason = "Webhook responses with code: [404], reason: [Not Found]";
         let blacklisted = subscription(json!({ "status": "Blacklisted",
             "blacklistedData": { "reason": reason, "blacklistedAt": "2026-11-22T12:00:00.000Z" } }));
-        assert_eq!(judge(&[blacklisted], "a"), Health::Blacklisted(reason.to_owned()));
+        assert_eq!(assess(&[blacklisted], "a"), SubscriptionHealth::Blacklisted(reason.to_owned()));
     }
 
     #[test]
     fn changed_and_disabled_subscriptions_are_distinguished() {
         let narrowed = ["/restapi/v1.0/account/8/telephony/sessions?direction=Inbound"];
-        assert_eq!(judge(&[subscription(json!({ "eventFilters": narrowed }))], "a"), Health::Changed);
+        assert_eq!(
+            assess(&[subscription(json!({ "eventFilters": narrowed }))], "a"),
+            SubscriptionHealth::Changed
+        );
         let of_one = ["/restapi/v1.0/account/8/extension/9/telephony/sessions"];
-        assert_eq!(judge(&[subscription(json!({ "eventFilters": of_one }))], "a"), Health::Changed);
+        assert_eq!(
+            assess(&[subscription(json!({ "eventFilters": of_one }))], "a"),
+            SubscriptionHealth::Changed
+        );
         let disabled = json!([{ "filter": "/restapi/v1.0/account/8/telephony/sessions", "reason": "SUB-412",
             "message": "Extension permission [HUD] is missing" }]);
-        let health = judge(&[subscription(json!({ "disabledFilters": disabled }))], "a");
-        assert!(matches!(health, Health::Disabled { permission: Some(hud), .. } if hud == "HUD"));
+        let health = assess(&[subscription(json!({ "disabledFilters": disabled }))], "a");
+        assert!(matches!(health, SubscriptionHealth::Disabled { permission: Some(hud), .. } if hud == "HUD"));
     }
 
     #[test]
@@ -281,6 +289,6 @@ mod tests {
             filter.split(['?', '&']).find_map(|part| part.strip_prefix(name)).unwrap().parse().unwrap()
         };
         let (threshold, interval) = (number("threshold="), number("interval="));
-        assert!(threshold <= WEBHOOK_SECONDS / 2 && interval <= threshold / 2 && interval > 60);
+        assert!(threshold <= WEBHOOK_LIFETIME_S / 2 && interval <= threshold / 2 && interval > 60);
     }
 }

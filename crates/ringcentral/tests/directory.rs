@@ -16,7 +16,8 @@ use tokio::{
 };
 use wholecall_fake_ringcentral::{Config, Fake};
 use wholecall_ringcentral::{
-    Client, Credentials, Directory, Error, ForwardingNumbers, ForwardingReading, Http, PhoneNumber, Reading,
+    Client, Credentials, Directory, DirectoryReading, Error, ForwardingNumbers, ForwardingReading, Http,
+    PhoneNumber,
 };
 
 /// A simulated platform, and a client of its first account's administrator. Both use the test's clock.
@@ -62,11 +63,11 @@ impl World {
 
     /// Reads the directory within the limits; returns it and the number of waits.
     async fn read(&self) -> (Directory, usize) {
-        let (mut reading, mut waits) = (Reading::default(), 0);
+        let (mut reading, mut waits) = (DirectoryReading::default(), 0);
         loop {
             match self.client.read_directory(&mut reading).await {
                 Ok(directory) => return (directory, waits),
-                Err(Error::Later { until_ms, .. }) => {
+                Err(Error::RateLimited { until_ms, .. }) => {
                     waits += 1;
                     self.pass(until_ms - self.client.now_ms());
                 }
@@ -83,7 +84,7 @@ impl World {
         loop {
             match self.client.read_forwarding(&mut reading).await {
                 Ok(numbers) => return (numbers, waits),
-                Err(Error::Later { until_ms, .. }) => {
+                Err(Error::RateLimited { until_ms, .. }) => {
                     waits += 1;
                     self.pass(until_ms - self.client.now_ms());
                 }
@@ -159,13 +160,13 @@ async fn parts_without_permission_are_left_out_and_listed() {
 async fn without_the_list_of_extensions_there_is_no_directory() {
     let world = World::of(24).await;
     world.control("POST", "deny", r#"{"path":"extension","permission":"ReadAccounts"}"#).await;
-    let error = world.client.read_directory(&mut Reading::default()).await.unwrap_err();
+    let error = world.client.read_directory(&mut DirectoryReading::default()).await.unwrap_err();
     let refusal = error.refusal().unwrap();
     assert_eq!((refusal.status, refusal.permission.as_deref()), (403, Some("ReadAccounts")));
     world.control("POST", "deny", "{}").await;
     world.control("POST", "outage", r#"{"seconds":60,"of":"api"}"#).await;
-    let error = world.client.read_directory(&mut Reading::default()).await.unwrap_err();
-    assert!(error.is_passing(), "{error}");
+    let error = world.client.read_directory(&mut DirectoryReading::default()).await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
 }
 
 #[tokio::test]

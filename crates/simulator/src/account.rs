@@ -23,9 +23,9 @@ pub struct Account {
     /// A number that rings several users at once.
     pub group: Group,
     /// An announcement: its callers hear a text.
-    pub announcement: Machine,
+    pub announcement: ServiceExtension,
     /// A mailbox without a user.
-    pub mailbox: Machine,
+    pub mailbox: ServiceExtension,
     /// Park extensions: `*801` to `*809`.
     pub park_slots: std::ops::Range<u32>,
 }
@@ -89,7 +89,7 @@ pub struct Group {
 
 /// An extension that is not a person and does not pass calls on.
 #[derive(Debug, Clone, Copy)]
-pub struct Machine {
+pub struct ServiceExtension {
     /// The extension's id.
     pub extension: u64,
     /// The extension's number.
@@ -149,8 +149,8 @@ impl Account {
                 direct_number: special_number(index, 1),
                 name: "Front desk line",
             },
-            announcement: machine(index, 2, "Holiday announcement"),
-            mailbox: machine(index, 3, "After hours mailbox"),
+            announcement: service_extension(index, 2, "Holiday announcement"),
+            mailbox: service_extension(index, 3, "After hours mailbox"),
             park_slots: 801..810,
         }
     }
@@ -161,9 +161,14 @@ impl Account {
     }
 
     /// The park location.
-    pub fn park_location(&self) -> Machine {
+    pub fn park_location(&self) -> ServiceExtension {
         let Menu { extension, number } = self.menu;
-        Machine { extension: extension + 1_000_000, number: number + 100, direct_number: 0, name: "Park 1" }
+        ServiceExtension {
+            extension: extension + 1_000_000,
+            number: number + 100,
+            direct_number: 0,
+            name: "Park 1",
+        }
     }
 
     /// Whether a telephone number reaches the account.
@@ -183,8 +188,8 @@ impl Account {
     }
 }
 
-fn machine(index: u64, nth: u64, name: &'static str) -> Machine {
-    Machine {
+fn service_extension(index: u64, nth: u64, name: &'static str) -> ServiceExtension {
+    ServiceExtension {
         extension: extension_id(index, 97_000 + nth),
         number: 9700 + nth as u32,
         direct_number: special_number(index, nth),

@@ -4,7 +4,7 @@
 //! line is plugged into a mixer or not, it is open or closed (a person who holds has closed it), and a cord
 //! carries sound between two mixers. All people whose open lines reach the same mixers hear each other.
 
-use crate::{id::Who, time::Millis};
+use crate::{id::ParticipantRef, time::Timestamp};
 
 /// A mixer: the sound of one session.
 pub(crate) type Mixer = usize;
@@ -15,30 +15,30 @@ pub(crate) type Line = usize;
 /// A stretch of time in which the same people hear each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Talk {
-    pub(crate) start: Millis,
-    pub(crate) end: Millis,
+    pub(crate) start: Timestamp,
+    pub(crate) end: Timestamp,
     /// In order of their ids.
-    pub(crate) people: Vec<Who>,
+    pub(crate) people: Vec<ParticipantRef>,
     /// A mixer that carried it.
     pub(crate) mixer: Mixer,
     /// The mixers that carried it, each with the time since when it did.
-    pub(crate) rooms: Vec<(Mixer, Millis)>,
+    pub(crate) mixers: Vec<(Mixer, Timestamp)>,
     /// The people, in the order in which they joined.
-    pub(crate) by_arrival: Vec<Who>,
+    pub(crate) by_arrival: Vec<ParticipantRef>,
 }
 
 /// A person who joined a mixer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Arrival {
     line: Line,
-    pub(crate) who: Who,
+    pub(crate) who: ParticipantRef,
     pub(crate) mixer: Mixer,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Plug {
     line: Line,
-    who: Who,
+    who: ParticipantRef,
     mixer: Mixer,
     open: bool,
     /// The index of its [`Arrival`].
@@ -49,9 +49,9 @@ struct Plug {
 #[derive(Debug)]
 struct AudibleGroup {
     /// In order of their ids.
-    people: Vec<Who>,
+    people: Vec<ParticipantRef>,
     /// The people, in the order in which they joined.
-    by_arrival: Vec<Who>,
+    by_arrival: Vec<ParticipantRef>,
     /// The mixers that carry it; never empty.
     reached: Vec<Mixer>,
 }
@@ -78,7 +78,7 @@ impl Audio {
     }
 
     /// Plugs a line in, open.
-    pub(crate) fn plug(&mut self, line: Line, who: Who, mixer: Mixer) {
+    pub(crate) fn plug(&mut self, line: Line, who: ParticipantRef, mixer: Mixer) {
         self.unplug(line);
         let arrival = self.arrivals.len();
         self.arrivals.push(Arrival { line, who, mixer });
@@ -92,7 +92,7 @@ impl Audio {
         self.changed = true;
     }
 
-    /// Unplugs a line that was never meant to be heard: nobody joined by it.
+    /// Unplugs a line as if it had never been plugged in: its person did not join.
     pub(crate) fn withdraw(&mut self, line: Line) {
         self.unplug(line);
         // It is the latest arrival: the indices of the others stay the same.
@@ -149,7 +149,7 @@ impl Audio {
     }
 
     /// Records who hears whom from a time on. Changes within one millisecond count as one.
-    pub(crate) fn observe(&mut self, now: Millis) {
+    pub(crate) fn observe(&mut self, now: Timestamp) {
         if !std::mem::take(&mut self.changed) {
             return;
         }
@@ -174,24 +174,24 @@ impl Audio {
             end: now,
             people: set.people,
             mixer: set.reached[0],
-            rooms: set.reached.iter().map(|&mixer| (mixer, now)).collect(),
+            mixers: set.reached.iter().map(|&mixer| (mixer, now)).collect(),
             by_arrival: set.by_arrival,
         };
         self.current.extend(groups.into_iter().map(new_talk));
     }
 
-    fn continue_talk(&mut self, mut talk: Talk, set: &AudibleGroup, now: Millis) {
+    fn continue_talk(&mut self, mut talk: Talk, set: &AudibleGroup, now: Timestamp) {
         talk.mixer = set.reached[0];
         for &mixer in &set.reached {
-            if !talk.rooms.iter().any(|(room, _)| *room == mixer) {
-                talk.rooms.push((mixer, now));
+            if !talk.mixers.iter().any(|(known, _)| *known == mixer) {
+                talk.mixers.push((mixer, now));
             }
         }
         self.current.push(talk);
     }
 
     /// Whether a person is audible in what a mixer reaches, as of the latest [`Audio::observe`].
-    pub(crate) fn is_heard(&self, who: Who, mixer: Mixer) -> bool {
+    pub(crate) fn is_heard(&self, who: ParticipantRef, mixer: Mixer) -> bool {
         let reached = self.reach(mixer);
         self.current.iter().any(|talk| talk.people.contains(&who) && reached.contains(&talk.mixer))
     }
@@ -213,7 +213,7 @@ impl Audio {
             let mut open: Vec<&Plug> =
                 self.plugs.iter().filter(|plug| plug.open && reached.contains(&plug.mixer)).collect();
             open.sort_by_key(|plug| plug.arrival);
-            let mut by_arrival: Vec<Who> = Vec::with_capacity(open.len());
+            let mut by_arrival: Vec<ParticipantRef> = Vec::with_capacity(open.len());
             for plug in open {
                 if !by_arrival.contains(&plug.who) {
                     by_arrival.push(plug.who);
@@ -230,7 +230,7 @@ impl Audio {
     }
 
     /// All conversations of the play, which ends now.
-    pub(crate) fn into_talks(mut self, now: Millis) -> Vec<Talk> {
+    pub(crate) fn into_talks(mut self, now: Timestamp) -> Vec<Talk> {
         self.observe(now);
         self.talks.extend(self.current.drain(..).map(|talk| Talk { end: now, ..talk }));
         self.talks.retain(|talk| talk.start < talk.end);
@@ -242,13 +242,18 @@ impl Audio {
 mod tests {
     use super::*;
 
-    const ADA: Who = Who::Extension(1);
-    const BEN: Who = Who::Extension(2);
-    const CAT: Who = Who::Number(3);
+    const ADA: ParticipantRef = ParticipantRef::Extension(1);
+    const BEN: ParticipantRef = ParticipantRef::Extension(2);
+    const CAT: ParticipantRef = ParticipantRef::Number(3);
 
-    fn talks_of(audio: Audio, now: Millis) -> Vec<(Millis, Millis, Vec<Who>)> {
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_millis(ms)
+    }
+
+    fn talks_of(audio: Audio, now_ms: i64) -> Vec<(i64, i64, Vec<ParticipantRef>)> {
+        let talks = audio.into_talks(at(now_ms)).into_iter();
         let mut talks: Vec<_> =
-            audio.into_talks(now).into_iter().map(|talk| (talk.start, talk.end, talk.people)).collect();
+            talks.map(|talk| (talk.start.as_millis(), talk.end.as_millis(), talk.people)).collect();
         talks.sort();
         talks
     }
@@ -256,32 +261,32 @@ mod tests {
     #[test]
     fn a_closed_line_is_not_heard_and_one_person_is_no_conversation() {
         let mut audio = Audio::default();
-        let room = audio.mixer();
-        audio.plug(0, ADA, room);
-        audio.observe(0);
-        audio.plug(1, CAT, room);
-        audio.observe(100);
+        let mixer = audio.mixer();
+        audio.plug(0, ADA, mixer);
+        audio.observe(at(0));
+        audio.plug(1, CAT, mixer);
+        audio.observe(at(100));
         audio.set_open(1, false);
-        audio.observe(200);
+        audio.observe(at(200));
         audio.set_open(1, true);
-        audio.observe(300);
+        audio.observe(at(300));
         audio.unplug(0);
         assert_eq!(talks_of(audio, 400), [(100, 200, vec![ADA, CAT]), (300, 400, vec![ADA, CAT])]);
     }
 
     #[test]
-    fn a_cord_carries_sound_through_several_rooms_until_it_is_taken_away() {
+    fn a_cord_carries_sound_through_several_mixers_until_it_is_taken_away() {
         let mut audio = Audio::default();
         let (a, b, c) = (audio.mixer(), audio.mixer(), audio.mixer());
         audio.plug(0, ADA, a);
         audio.plug(1, BEN, b);
         audio.plug(2, CAT, c);
         audio.connect(a, b);
-        audio.observe(10);
+        audio.observe(at(10));
         audio.connect(b, c);
-        audio.observe(20);
+        audio.observe(at(20));
         audio.disconnect(b, a);
-        audio.observe(30);
+        audio.observe(at(30));
         assert_eq!(
             talks_of(audio, 40),
             [(10, 20, vec![ADA, BEN]), (20, 30, vec![ADA, BEN, CAT]), (30, 40, vec![BEN, CAT])]
@@ -289,34 +294,34 @@ mod tests {
     }
 
     #[test]
-    fn the_same_people_may_talk_in_two_rooms_and_change_rooms() {
+    fn the_same_people_may_talk_in_two_mixers_and_change_mixers() {
         let mut audio = Audio::default();
         let (a, b) = (audio.mixer(), audio.mixer());
         audio.plug(0, ADA, a);
         audio.plug(1, BEN, a);
-        audio.observe(0);
+        audio.observe(at(0));
         audio.plug(2, ADA, b);
         audio.plug(3, BEN, b);
-        audio.observe(10);
+        audio.observe(at(10));
         audio.unplug(0);
-        audio.observe(20);
+        audio.observe(at(20));
         audio.unplug(3);
         audio.plug(0, ADA, a);
-        audio.observe(30);
+        audio.observe(at(30));
         assert_eq!(talks_of(audio, 40), [(0, 20, vec![ADA, BEN]), (10, 40, vec![ADA, BEN])]);
     }
 
     #[test]
     fn two_lines_of_a_person_count_once_and_a_change_of_line_is_not_a_pause() {
         let mut audio = Audio::default();
-        let room = audio.mixer();
-        audio.plug(0, ADA, room);
-        audio.plug(1, ADA, room);
-        audio.observe(0);
-        audio.plug(2, CAT, room);
-        audio.observe(5);
+        let mixer = audio.mixer();
+        audio.plug(0, ADA, mixer);
+        audio.plug(1, ADA, mixer);
+        audio.observe(at(0));
+        audio.plug(2, CAT, mixer);
+        audio.observe(at(5));
         audio.unplug(0);
-        audio.observe(7);
+        audio.observe(at(7));
         assert_eq!(talks_of(audio, 9), [(5, 9, vec![ADA, CAT])]);
     }
 }

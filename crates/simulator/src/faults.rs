@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::{
     id::{PartyId, SessionId},
     notification::{Notification, Subscription},
-    time::Millis,
+    time::Timestamp,
 };
 
 /// A kind of fault.
@@ -27,7 +27,7 @@ pub enum Fault {
     /// Extensions have subscriptions in addition to the account's: their notifications are delivered twice,
     /// with different uuids.
     Overlap,
-    /// The clocks of the platform's servers differ by up to [`Fault::SKEW`].
+    /// The clocks of the platform's servers differ by up to [`Fault::MAX_SKEW_MS`].
     Skew,
     /// One notification in thirty is lost.
     Drop,
@@ -60,7 +60,7 @@ impl Fault {
     ];
 
     /// Maximum error of a server's clock, in milliseconds.
-    pub const SKEW: Millis = 250;
+    pub const MAX_SKEW_MS: i64 = 250;
 
     /// Its name, as [`Faults::from_str`] reads it.
     pub fn name(self) -> &'static str {
@@ -135,25 +135,26 @@ impl Faults {
     }
 
     /// Whether a fault is in the set.
-    pub fn has(&self, fault: Fault) -> bool {
+    pub fn contains(&self, fault: Fault) -> bool {
         self.0.contains(&fault)
     }
 
     /// Whether notifications are lost.
-    pub fn lose(&self) -> bool {
+    pub fn lose_notifications(&self) -> bool {
         self.0.iter().any(|fault| fault.loses())
     }
 
     /// Maximum difference of times between two servers.
-    pub fn skew(&self) -> Millis {
-        if self.has(Fault::Skew) { 2 * Fault::SKEW } else { 0 }
+    pub fn max_skew_ms(&self) -> i64 {
+        if self.contains(Fault::Skew) { 2 * Fault::MAX_SKEW_MS } else { 0 }
     }
 
     /// Applies the faults to the notifications of one play; returns those that arrive, in order of arrival.
     pub fn apply(&self, notifications: Vec<Notification>, seed: u64) -> Vec<Notification> {
         let mut rng = Rng::with_seed(seed);
         let arrivals = notifications.iter().map(|notification| notification.arrival);
-        let whole = arrivals.clone().min().unwrap_or_default()..arrivals.max().unwrap_or_default();
+        let (first, last) = (arrivals.clone().min(), arrivals.max());
+        let whole = first.unwrap_or(Timestamp::MIN)..last.unwrap_or(Timestamp::MIN);
         let windows = self.windows(whole, &mut rng);
         let mut arrived = self.inject(notifications, &mut rng);
         arrived.retain(|notification| !windows.iter().any(|window| window.contains(&notification.arrival)));
@@ -165,38 +166,38 @@ impl Faults {
         for fault in self.0.iter().filter(|fault| fault.loses()) {
             lose(*fault, &mut notifications, rng);
         }
-        if self.has(Fault::Skew) {
+        if self.contains(Fault::Skew) {
             skew(&mut notifications, rng.u64(..));
         }
-        if self.has(Fault::Overlap) {
+        if self.contains(Fault::Overlap) {
             overlap(&mut notifications, rng);
         }
-        if self.has(Fault::Duplicate) {
+        if self.contains(Fault::Duplicate) {
             duplicate(&mut notifications, rng);
         }
-        if self.has(Fault::Reorder) {
+        if self.contains(Fault::Reorder) {
             delay_some(&mut notifications, rng, 2, |rng| rng.i64(0..3000));
         }
-        if self.has(Fault::Delay) {
+        if self.contains(Fault::Delay) {
             // From a second to about four hours, on a logarithmic scale.
-            delay_some(&mut notifications, rng, 20, |rng| (1000.0 * 14_400_f64.powf(rng.f64())) as Millis);
+            delay_some(&mut notifications, rng, 20, |rng| (1000.0 * 14_400_f64.powf(rng.f64())) as i64);
         }
         notifications.sort_by_key(|notification| notification.arrival);
         notifications
     }
 
     /// Random times in which nothing arrives.
-    pub(crate) fn windows(&self, whole: Range<Millis>, rng: &mut Rng) -> Vec<Range<Millis>> {
+    pub(crate) fn windows(&self, whole: Range<Timestamp>, rng: &mut Rng) -> Vec<Range<Timestamp>> {
         let length = whole.end - whole.start;
         let mut windows = Vec::new();
-        let mut window = |lost: Range<Millis>, rng: &mut Rng| {
+        let mut window = |lost: Range<i64>, rng: &mut Rng| {
             let start = whole.start + rng.i64(0..=length.max(0));
             windows.push(start..start + rng.i64(lost));
         };
-        if self.has(Fault::Restart) {
+        if self.contains(Fault::Restart) {
             window(2000..20_000, rng);
         }
-        if self.has(Fault::Blacklist) {
+        if self.contains(Fault::Blacklist) {
             window(120_000..1_800_000, rng);
         }
         windows
@@ -240,8 +241,8 @@ fn lose(fault: Fault, notifications: &mut Vec<Notification>, rng: &mut Rng) {
 /// Shifts all sessions of a server by the same time.
 fn skew(notifications: &mut [Notification], seed: u64) {
     for notification in notifications {
-        let offset =
-            Rng::with_seed(seed ^ u64::from(notification.body.server)).i64(-Fault::SKEW..=Fault::SKEW);
+        let offset = Rng::with_seed(seed ^ u64::from(notification.body.server))
+            .i64(-Fault::MAX_SKEW_MS..=Fault::MAX_SKEW_MS);
         notification.body.event_time += offset;
         notification.timestamp += offset;
     }
@@ -275,12 +276,7 @@ fn duplicate(notifications: &mut Vec<Notification>, rng: &mut Rng) {
 }
 
 /// Delays one of `one_in` notifications.
-fn delay_some(
-    notifications: &mut [Notification],
-    rng: &mut Rng,
-    one_in: u32,
-    by: impl Fn(&mut Rng) -> Millis,
-) {
+fn delay_some(notifications: &mut [Notification], rng: &mut Rng, one_in: u32, by: impl Fn(&mut Rng) -> i64) {
     for notification in notifications {
         if rng.u32(0..one_in) == 0 {
             notification.arrival += by(rng);

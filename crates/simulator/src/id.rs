@@ -4,11 +4,13 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use crate::time::Timestamp;
+
 /// A telephony session's id, `s-<hex>z<its creation in hex ms>z<ordinal>0000`: the spelling seen since 2022.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId {
-    /// When the session began, in milliseconds since 1970.
-    pub created: i64,
+    /// When the session began.
+    pub created: Timestamp,
     /// Distinguishes sessions of the same millisecond.
     pub ordinal: u32,
     /// Any number; 40 bits of it are written.
@@ -17,7 +19,13 @@ pub struct SessionId {
 
 impl SessionId {
     fn write_suffix(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a0d{:010x}z{:x}z{:08x}0000", self.salt & 0xff_ffff_ffff, self.created, self.ordinal)
+        write!(
+            f,
+            "a0d{:010x}z{:x}z{:08x}0000",
+            self.salt & 0xff_ffff_ffff,
+            self.created.as_millis(),
+            self.ordinal
+        )
     }
 }
 
@@ -59,7 +67,7 @@ impl Serialize for PartyId {
 
 /// A participant, named as in call records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Who {
+pub enum ParticipantRef {
     /// An extension of the account by its id: a user, a queue, a menu. `ext:62000101016`.
     Extension(u64),
     /// An outside number. `tel:+14045550104`.
@@ -70,7 +78,7 @@ pub enum Who {
     Anonymous(SessionId),
 }
 
-impl fmt::Display for Who {
+impl fmt::Display for ParticipantRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Extension(id) => write!(f, "ext:{id}"),

@@ -34,16 +34,18 @@ mod truth;
 mod verify;
 mod view;
 
-pub use account::{Account, Group, Machine, Menu, Queue, RingOrder, User};
+pub use account::{Account, Group, Menu, Queue, RingOrder, ServiceExtension, User};
 pub use faults::{Fault, Faults, UnknownFault};
-pub use id::{PartyId, SessionId, Who};
-pub use listing::Listed;
+pub use id::{ParticipantRef, PartyId, SessionId};
+pub use listing::ListedExtension;
 pub use notification::{
     Body, Code, Contact, Notification, Origin, Party, Peer, QueueInfo, Role, Status, Subscription,
 };
 pub use pbx::Play;
 pub use scenario::Scenario;
-pub use time::{Iso, Millis};
-pub use traffic::{Company, Told, Traffic};
-pub use truth::{CallTruth, Conversation, Facts, Move, Room, Seen, TruthHeader, Visit};
+pub use time::Timestamp;
+pub use traffic::{Company, Traffic, TrafficEvent};
+pub use truth::{
+    CallFacts, CallTruth, Conversation, Move, QueueVisit, SessionTruth, SessionView, TruthHeader,
+};
 pub use verify::{Record, Report, Tolerance, Verdict, ViewReport, verify, verify_view};

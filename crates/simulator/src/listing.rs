@@ -6,7 +6,7 @@ use crate::account::{Account, e164};
 
 /// One extension of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedExtension {
     /// Its id.
     pub extension: u64,
     /// Its number.
@@ -23,8 +23,8 @@ pub struct Listed {
 
 impl Account {
     /// All extensions: users, queues, the menu, the group, and machines.
-    pub fn listing(&self) -> Vec<Listed> {
-        let plain = |extension, number, name: &str, kind, direct: u64| Listed {
+    pub fn listing(&self) -> Vec<ListedExtension> {
+        let plain = |extension, number, name: &str, kind, direct: u64| ListedExtension {
             extension,
             number,
             name: name.to_owned(),
@@ -32,7 +32,7 @@ impl Account {
             direct_number: (direct > 0).then(|| e164(direct).to_string()),
             mobile: None,
         };
-        let users = self.users.iter().map(|user| Listed {
+        let users = self.users.iter().map(|user| ListedExtension {
             mobile: Some(e164(user.mobile).to_string()),
             ..plain(user.extension, user.number, &user.name(), "User", user.direct_number)
         });

@@ -6,8 +6,8 @@ mod truths;
 
 pub(crate) use self::{activity::Activity, truths::AudioTrace};
 use crate::{
-    id::{SessionId, Who},
-    time::Millis,
+    id::{ParticipantRef, SessionId},
+    time::Timestamp,
 };
 
 /// The outcome of one ringing telephone.
@@ -45,16 +45,16 @@ pub(crate) enum Placement {
 struct DialAttempt {
     id: SessionId,
     account: u64,
-    start: Millis,
-    end: Millis,
-    caller: Who,
-    dialled: Option<Who>,
+    start: Timestamp,
+    end: Timestamp,
+    caller: ParticipantRef,
+    dialled: Option<ParticipantRef>,
     placement: Placement,
     /// The dialled number belongs to no extension.
     has_no_extension: bool,
     /// Dialled to listen to another call.
     listens: bool,
-    /// An earlier session of the same call; `None` if there is none.
+    /// An earlier session of the same call; `None` in the first one.
     joined_to: Option<usize>,
 }
 
@@ -64,9 +64,9 @@ struct Ring {
     session: usize,
     /// The leg of the telephone.
     phone: usize,
-    who: Who,
-    since: Millis,
-    until: Millis,
+    who: ParticipantRef,
+    since: Timestamp,
+    until: Timestamp,
     outcome: Option<Outcome>,
     /// The queue visit that offered the call; `None` if it rang directly.
     visit: Option<usize>,
@@ -76,24 +76,24 @@ struct Ring {
 
 /// A visit to a queue.
 #[derive(Debug)]
-struct Visit {
+struct VisitEntry {
     session: usize,
-    queue: Who,
-    since: Millis,
+    queue: ParticipantRef,
+    since: Timestamp,
     outcome: Option<&'static str>,
-    answered_by: Option<Who>,
+    answered_by: Option<ParticipantRef>,
 }
 
-impl Visit {
+impl VisitEntry {
     /// The outcome. A caller who was never passed on has abandoned the queue.
     fn outcome(&self) -> &'static str {
         self.outcome.unwrap_or("Abandoned")
     }
 }
 
-/// A machine that took a call.
+/// Where a call ended without reaching a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Machine {
+enum RoutingEnd {
     Mailbox,
     Fax,
     /// A user whose telephones are all off.
@@ -103,13 +103,13 @@ enum Machine {
 #[derive(Debug)]
 struct MoveEntry {
     kind: &'static str,
-    time: Millis,
-    by: Who,
-    target: Option<Who>,
+    time: Timestamp,
+    by: ParticipantRef,
+    target: Option<ParticipantRef>,
     /// The people who were moved.
-    moved: Vec<Who>,
+    moved: Vec<ParticipantRef>,
     /// Target and moved people if this session is the root of the call.
-    instead: Option<(usize, Option<Who>, Vec<Who>)>,
+    instead: Option<(usize, Option<ParticipantRef>, Vec<ParticipantRef>)>,
 }
 
 /// Everything that happened in a play, by session.
@@ -118,23 +118,23 @@ pub(crate) struct Log {
     dial_attempts: Vec<DialAttempt>,
     rings: Vec<Ring>,
     /// Who joined a session: telephone and time, in order.
-    joins: Vec<(usize, usize, Millis)>,
-    present: Vec<(usize, Who)>,
-    passed: Vec<(usize, Who)>,
-    monitors: Vec<(usize, Who)>,
+    joins: Vec<(usize, usize, Timestamp)>,
+    present: Vec<(usize, ParticipantRef)>,
+    passed: Vec<(usize, ParticipantRef)>,
+    monitors: Vec<(usize, ParticipantRef)>,
     moves: Vec<(usize, MoveEntry)>,
-    barges: Vec<(usize, Millis, Millis, Vec<Who>)>,
-    visits: Vec<Visit>,
-    machines: Vec<(usize, Machine, Millis)>,
+    barges: Vec<(usize, Timestamp, Timestamp, Vec<ParticipantRef>)>,
+    visits: Vec<VisitEntry>,
+    routing_ends: Vec<(usize, RoutingEnd, Timestamp)>,
     services: Vec<usize>,
     self_answers: Vec<usize>,
     /// Outside telephones that are a user's own: session, number, user.
-    mobiles: Vec<(usize, Who, Who)>,
-    parkings: Vec<(usize, usize, Millis, Option<Millis>)>,
+    mobiles: Vec<(usize, ParticipantRef, ParticipantRef)>,
+    parkings: Vec<(usize, usize, Timestamp, Option<Timestamp>)>,
     hairpins: Vec<(usize, usize)>,
     /// Sessions that do not show their callee.
     unknown: Vec<usize>,
-    doing: activity::History,
+    activities: activity::History,
 }
 
 impl Log {
@@ -142,9 +142,9 @@ impl Log {
         &mut self,
         id: SessionId,
         account: u64,
-        caller: Who,
+        caller: ParticipantRef,
         placement: Placement,
-        start: Millis,
+        start: Timestamp,
     ) {
         let (end, dialled, listens, joined_to) = (start, None, false, None);
         self.dial_attempts.push(DialAttempt {
@@ -163,7 +163,7 @@ impl Log {
     }
 
     /// Records what a session was dialled to reach; the first call of this method counts.
-    pub(crate) fn record_target(&mut self, session: usize, who: Who) {
+    pub(crate) fn record_target(&mut self, session: usize, who: ParticipantRef) {
         let attempt = &mut self.dial_attempts[session];
         if !attempt.has_no_extension {
             attempt.dialled.get_or_insert(who);
@@ -192,9 +192,9 @@ impl Log {
         &mut self,
         session: usize,
         phone: usize,
-        who: Who,
+        who: ParticipantRef,
         visit: Option<usize>,
-        now: Millis,
+        now: Timestamp,
     ) {
         let (since, until, outcome, is_initiator) = (now, now, None, false);
         self.rings.push(Ring { session, phone, who, since, until, outcome, visit, is_initiator });
@@ -205,41 +205,53 @@ impl Log {
     }
 
     /// Records that the telephone of the person who requested a call rings (RingOut).
-    pub(crate) fn record_initiator_ring(&mut self, session: usize, phone: usize, who: Who, now: Millis) {
+    pub(crate) fn record_initiator_ring(
+        &mut self,
+        session: usize,
+        phone: usize,
+        who: ParticipantRef,
+        now: Timestamp,
+    ) {
         self.record_ring(session, phone, who, None, now);
         if let Some(ring) = self.rings.last_mut() {
             ring.is_initiator = true;
         }
     }
 
-    pub(crate) fn end_ring(&mut self, phone: usize, outcome: Outcome, now: Millis) {
+    pub(crate) fn end_ring(&mut self, phone: usize, outcome: Outcome, now: Timestamp) {
         let ringing = |ring: &&mut Ring| ring.phone == phone && ring.outcome.is_none();
         if let Some(ring) = self.rings.iter_mut().rev().find(ringing) {
             (ring.outcome, ring.until) = (Some(outcome), now);
         }
     }
 
-    /// Records that somebody joins a session.
-    pub(crate) fn record_join(&mut self, session: usize, phone: usize, who: Who, now: Millis) {
+    /// Records that a person joins a session.
+    pub(crate) fn record_join(&mut self, session: usize, phone: usize, who: ParticipantRef, now: Timestamp) {
         self.joins.push((session, phone, now));
         self.add_participant(session, who);
     }
 
-    pub(crate) fn add_participant(&mut self, session: usize, who: Who) {
+    pub(crate) fn add_participant(&mut self, session: usize, who: ParticipantRef) {
         self.present.push((session, who));
     }
 
     /// Adds a menu, queue or user's rule that handled the call, or that it was only addressed to.
-    pub(crate) fn add_ignorable(&mut self, session: usize, who: Who) {
+    pub(crate) fn add_ignorable(&mut self, session: usize, who: ParticipantRef) {
         self.passed.push((session, who));
     }
 
-    pub(crate) fn add_monitor(&mut self, session: usize, who: Who) {
+    pub(crate) fn add_monitor(&mut self, session: usize, who: ParticipantRef) {
         self.monitors.push((session, who));
         self.add_participant(session, who);
     }
 
-    pub(crate) fn record_barge(&mut self, session: usize, from: Millis, to: Millis, people: Vec<Who>) {
+    pub(crate) fn record_barge(
+        &mut self,
+        session: usize,
+        from: Timestamp,
+        to: Timestamp,
+        people: Vec<ParticipantRef>,
+    ) {
         self.barges.push((session, from, to, people));
     }
 
@@ -248,31 +260,41 @@ impl Log {
         &mut self,
         session: usize,
         kind: &'static str,
-        time: Millis,
-        by: Who,
-        target: Option<Who>,
-        moved: Vec<Who>,
+        time: Timestamp,
+        by: ParticipantRef,
+        target: Option<ParticipantRef>,
+        moved: Vec<ParticipantRef>,
     ) {
         self.moves.push((session, MoveEntry { kind, time, by, target, moved, instead: None }));
     }
 
     /// Sets the alternative of the latest move, whose two calls have the same direction: if the call began
     /// with `root`, the others were consulted and its people are moved.
-    pub(crate) fn set_alternative_move(&mut self, root: usize, target: Option<Who>, moved: Vec<Who>) {
+    pub(crate) fn set_alternative_move(
+        &mut self,
+        root: usize,
+        target: Option<ParticipantRef>,
+        moved: Vec<ParticipantRef>,
+    ) {
         if let Some((_, step)) = self.moves.last_mut() {
             step.instead = Some((root, target, moved));
         }
     }
 
     /// Records that a caller enters a queue; returns the visit.
-    pub(crate) fn enter_queue(&mut self, session: usize, queue: Who, now: Millis) -> usize {
+    pub(crate) fn enter_queue(&mut self, session: usize, queue: ParticipantRef, now: Timestamp) -> usize {
         self.overflow_open_visit(session);
-        self.visits.push(Visit { session, queue, since: now, outcome: None, answered_by: None });
+        self.visits.push(VisitEntry { session, queue, since: now, outcome: None, answered_by: None });
         self.visits.len() - 1
     }
 
     /// Records the end of a queue visit; the first outcome counts.
-    pub(crate) fn end_visit(&mut self, visit: usize, outcome: &'static str, answered_by: Option<Who>) {
+    pub(crate) fn end_visit(
+        &mut self,
+        visit: usize,
+        outcome: &'static str,
+        answered_by: Option<ParticipantRef>,
+    ) {
         let visit = &mut self.visits[visit];
         if visit.outcome.is_none() {
             (visit.outcome, visit.answered_by) = (Some(outcome), answered_by);
@@ -281,22 +303,22 @@ impl Log {
 
     /// Closes an open queue visit as overflowed: the call reaches its next stop.
     fn overflow_open_visit(&mut self, session: usize) {
-        let waits = |visit: &&mut Visit| visit.session == session && visit.outcome.is_none();
+        let waits = |visit: &&mut VisitEntry| visit.session == session && visit.outcome.is_none();
         self.visits.iter_mut().filter(waits).for_each(|visit| visit.outcome = Some("Overflowed"));
     }
 
-    pub(crate) fn record_mailbox(&mut self, session: usize, now: Millis) {
+    pub(crate) fn record_mailbox(&mut self, session: usize, now: Timestamp) {
         self.overflow_open_visit(session);
-        self.machines.push((session, Machine::Mailbox, now));
+        self.routing_ends.push((session, RoutingEnd::Mailbox, now));
     }
 
-    pub(crate) fn record_fax(&mut self, session: usize, now: Millis) {
-        self.machines.push((session, Machine::Fax, now));
+    pub(crate) fn record_fax(&mut self, session: usize, now: Timestamp) {
+        self.routing_ends.push((session, RoutingEnd::Fax, now));
     }
 
     /// Records that none of a user's telephones can be rung.
-    pub(crate) fn record_unreachable(&mut self, session: usize, now: Millis) {
-        self.machines.push((session, Machine::Unreachable, now));
+    pub(crate) fn record_unreachable(&mut self, session: usize, now: Timestamp) {
+        self.routing_ends.push((session, RoutingEnd::Unreachable, now));
     }
 
     /// Records that the session reaches a service: a star code, the caller's own mailbox, an announcement.
@@ -309,22 +331,22 @@ impl Log {
         self.unknown.push(session);
     }
 
-    /// Records that somebody answered their own call.
+    /// Records that a caller answered their own call.
     pub(crate) fn record_self_answer(&mut self, session: usize) {
         self.self_answers.push(session);
     }
 
     /// Records that an outside number is a user's own telephone, which rings on their behalf.
-    pub(crate) fn record_mobile(&mut self, session: usize, number: Who, user: Who) {
+    pub(crate) fn record_mobile(&mut self, session: usize, number: ParticipantRef, user: ParticipantRef) {
         self.mobiles.push((session, number, user));
     }
 
-    pub(crate) fn start_parking(&mut self, session: usize, line: usize, now: Millis) {
+    pub(crate) fn start_parking(&mut self, session: usize, line: usize, now: Timestamp) {
         self.parkings.push((session, line, now, None));
     }
 
     /// Records that a parked line is no longer parked; the first time counts.
-    pub(crate) fn end_parking(&mut self, line: usize, now: Millis) {
+    pub(crate) fn end_parking(&mut self, line: usize, now: Timestamp) {
         for (.., until) in self.parkings.iter_mut().filter(|(_, other, ..)| *other == line) {
             until.get_or_insert(now);
         }
@@ -336,11 +358,15 @@ impl Log {
     }
 
     /// Records what each person in each session is doing from now on.
-    pub(crate) fn record_activities(&mut self, now: Millis, current: Vec<(Who, usize, Activity)>) {
-        self.doing.observe(now, current);
+    pub(crate) fn record_activities(
+        &mut self,
+        now: Timestamp,
+        current: Vec<(ParticipantRef, usize, Activity)>,
+    ) {
+        self.activities.observe(now, current);
     }
 
-    pub(crate) fn extend_end(&mut self, session: usize, time: Millis) {
+    pub(crate) fn extend_end(&mut self, session: usize, time: Timestamp) {
         self.dial_attempts[session].end = self.dial_attempts[session].end.max(time);
     }
 

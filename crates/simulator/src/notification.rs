@@ -9,20 +9,20 @@ use serde::{Serialize, Serializer, ser::SerializeSeq};
 
 use crate::{
     id::{PartyId, SessionId},
-    time::{self, Millis},
+    time::Timestamp,
 };
 
 /// A notification in flight.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Notification {
     /// When it reaches the receiver; not part of the JSON.
-    pub arrival: Millis,
+    pub arrival: Timestamp,
     /// Its id, the documented key for detecting duplicates.
     pub uuid: u64,
     /// The account.
     pub account: u64,
     /// When it was sent.
-    pub timestamp: Millis,
+    pub timestamp: Timestamp,
     /// The subscription that it is delivered for.
     pub subscription: Subscription,
     /// The state change.
@@ -50,7 +50,7 @@ pub struct Body {
     /// The platform's server that published it.
     pub server: u16,
     /// Time of the change.
-    pub event_time: Millis,
+    pub event_time: Timestamp,
     /// How the session was created.
     pub origin: Origin,
     /// The party that changed.
@@ -202,8 +202,7 @@ struct Envelope<'a> {
     uuid: u64,
     #[serde(serialize_with = "text")]
     event: Path,
-    #[serde(with = "time")]
-    timestamp: Millis,
+    timestamp: Timestamp,
     #[serde(serialize_with = "text")]
     subscription_id: SubscriptionId,
     #[serde(serialize_with = "text")]
@@ -275,8 +274,7 @@ struct BodyJson<'a> {
     telephony_session_id: SessionId,
     #[serde(serialize_with = "text")]
     server_id: Server,
-    #[serde(with = "time")]
-    event_time: Millis,
+    event_time: Timestamp,
     parties: [PartyJson<'a>; 1],
     origin: OriginJson,
 }

@@ -1,17 +1,78 @@
-//! Virtual time: milliseconds since 1970, written in the platform's format.
+//! Points in time.
 
-use std::fmt;
+use std::{
+    fmt,
+    ops::{Add, AddAssign, Sub, SubAssign},
+};
 
-use serde::{Deserialize, Deserializer, Serializer, de::Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-/// Milliseconds since 1970.
-pub type Millis = i64;
+/// A point in time, in milliseconds since 1970. It is displayed, and written in JSON, in RingCentral's format:
+/// `2026-06-03T20:00:08.846Z`. Adding or subtracting milliseconds saturates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
 
-/// A time in ISO 8601 format: `2026-06-03T20:00:08.846Z`.
-#[derive(Debug, Clone, Copy)]
-pub struct Iso(pub Millis);
+impl Timestamp {
+    /// Before all other times.
+    pub const MIN: Self = Self(i64::MIN);
+    /// After all other times.
+    pub const MAX: Self = Self(i64::MAX);
 
-impl fmt::Display for Iso {
+    /// A time in milliseconds since 1970.
+    pub const fn from_millis(ms: i64) -> Self {
+        Self(ms)
+    }
+
+    /// Milliseconds since 1970.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+}
+
+impl From<i64> for Timestamp {
+    fn from(ms: i64) -> Self {
+        Self(ms)
+    }
+}
+
+impl Add<i64> for Timestamp {
+    type Output = Self;
+
+    fn add(self, ms: i64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+}
+
+impl Sub<i64> for Timestamp {
+    type Output = Self;
+
+    fn sub(self, ms: i64) -> Self {
+        Self(self.0.saturating_sub(ms))
+    }
+}
+
+impl AddAssign<i64> for Timestamp {
+    fn add_assign(&mut self, ms: i64) {
+        *self = *self + ms;
+    }
+}
+
+impl SubAssign<i64> for Timestamp {
+    fn sub_assign(&mut self, ms: i64) {
+        *self = *self - ms;
+    }
+}
+
+impl Sub for Timestamp {
+    type Output = i64;
+
+    /// Milliseconds from `earlier` to this time.
+    fn sub(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_millisecond(self.0) {
             Ok(time) => write!(f, "{time:.3}"),
@@ -20,37 +81,16 @@ impl fmt::Display for Iso {
     }
 }
 
-/// Parses a time written by [`Iso`], or in any other ISO 8601 spelling.
-pub(crate) fn parse(text: &str) -> Result<Millis, jiff::Error> {
-    Ok(text.parse::<jiff::Timestamp>()?.as_millisecond())
-}
-
-pub(crate) fn serialize<S: Serializer>(time: &Millis, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&Iso(*time))
-}
-
-pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Millis, D::Error> {
-    let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-    parse(&text).map_err(D::Error::custom)
-}
-
-/// Times that may be absent.
-pub(crate) mod option {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    use super::{Iso, Millis, parse};
-
-    pub(crate) fn serialize<S: Serializer>(time: &Option<Millis>, serializer: S) -> Result<S::Ok, S::Error> {
-        match time {
-            Some(time) => serializer.collect_str(&Iso(*time)),
-            None => serializer.serialize_none(),
-        }
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
+}
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Millis>, D::Error> {
-        let text = <Option<String>>::deserialize(deserializer)?;
-        text.map(|text| parse(&text).map_err(D::Error::custom)).transpose()
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        let time: jiff::Timestamp = text.parse().map_err(D::Error::custom)?;
+        Ok(Self(time.as_millisecond()))
     }
 }

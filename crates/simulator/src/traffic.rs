@@ -10,7 +10,7 @@ use crate::{
     notification::Notification,
     pbx::{Play, World},
     scenario::Scenario,
-    time::Millis,
+    time::Timestamp,
     truth::CallTruth,
 };
 
@@ -27,14 +27,14 @@ pub struct Company {
 
 impl Company {
     /// A company with a number of users and a dozen calls per user and day.
-    pub fn of(users: usize) -> Self {
+    pub fn with_users(users: usize) -> Self {
         Self { users, calls_per_user: 12.0, number: 0 }
     }
 }
 
 /// An event of [`Traffic`].
 #[derive(Debug, Clone, PartialEq)]
-pub enum Told {
+pub enum TrafficEvent {
     /// A notification arrives.
     Notification(Notification),
     /// The truth about a call that starts about now.
@@ -42,7 +42,7 @@ pub enum Told {
 }
 
 /// The calls of a company over some time, event by event in order of arrival. Only notifications in flight
-/// are kept in memory.
+/// are in memory.
 #[derive(Debug)]
 pub struct Traffic {
     world: World,
@@ -50,13 +50,13 @@ pub struct Traffic {
     company: Company,
     faults: Faults,
     /// The times in which nothing arrives.
-    windows: Vec<Range<Millis>>,
+    windows: Vec<Range<Timestamp>>,
     scenarios: Vec<(Scenario, u32)>,
     /// Midnight of its first day.
-    midnight: Millis,
+    midnight: Timestamp,
     /// Start of the next call.
-    next: Millis,
-    end: Millis,
+    next: Timestamp,
+    end: Timestamp,
     in_flight: BinaryHeap<Reverse<InFlight>>,
     truths: VecDeque<CallTruth>,
 }
@@ -69,7 +69,7 @@ struct InFlight {
 }
 
 impl InFlight {
-    fn key(&self) -> (Millis, u64) {
+    fn key(&self) -> (Timestamp, u64) {
         (self.notification.arrival, self.number)
     }
 }
@@ -132,7 +132,8 @@ const SCENARIO_WEIGHTS: [(&str, u32); 29] = [
 impl Traffic {
     /// The traffic of a company between two times. `from` must be midnight, because the hours are counted
     /// from it.
-    pub fn new(company: Company, from: Millis, until: Millis, seed: u64) -> Self {
+    pub fn new(company: Company, from: impl Into<Timestamp>, until: impl Into<Timestamp>, seed: u64) -> Self {
+        let (from, until) = (from.into(), until.into());
         let mut rng = Rng::with_seed(seed);
         let (own, other) = (2 * company.number, 2 * company.number + 1);
         let accounts =
@@ -159,9 +160,9 @@ impl Traffic {
 
     /// Starts the traffic at another hour than midnight.
     pub fn from_hour(mut self, hour: u8) -> Self {
-        let begin = self.midnight;
-        self.midnight -= i64::from(hour) * HOUR_MS as Millis;
-        self.next = self.next_start(begin);
+        let start = self.midnight;
+        self.midnight -= i64::from(hour) * HOUR_MS as i64;
+        self.next = self.next_start(start);
         self
     }
 
@@ -172,7 +173,7 @@ impl Traffic {
 
     /// Plays a call in addition to the traffic. Its notifications are due at their times; its truths are
     /// returned, and due at once.
-    pub fn play(&mut self, scenario: &Scenario, start: Millis) -> Vec<CallTruth> {
+    pub fn play(&mut self, scenario: &Scenario, start: Timestamp) -> Vec<CallTruth> {
         let rng = self.rng.fork();
         let Play { notifications, truths } = scenario.play_in(&mut self.world, start, rng);
         for notification in self.faults.inject(notifications, &mut self.rng) {
@@ -193,7 +194,7 @@ impl Traffic {
     }
 
     /// The start of the call after a time: calls start at random, more often in busy hours.
-    fn next_start(&mut self, time: Millis) -> Millis {
+    fn next_start(&mut self, time: Timestamp) -> Timestamp {
         if self.company.calls_per_user <= 0.0 {
             return self.end;
         }
@@ -201,12 +202,12 @@ impl Traffic {
         let sum: f64 = HOURLY_LOAD.iter().sum();
         let daily = (self.company.users as f64 * self.company.calls_per_user).max(1.0);
         let mean_gap = HOUR_MS * sum / (daily * busiest);
-        let mut time = time as f64;
+        let mut time = time.as_millis() as f64;
         loop {
             time += -(1.0 - self.rng.f64()).ln() * mean_gap;
-            let hour = ((time - self.midnight as f64) / HOUR_MS) as usize % 24;
-            if self.rng.f64() * busiest < HOURLY_LOAD[hour] || time > self.end as f64 {
-                return time as Millis;
+            let hour = ((time - self.midnight.as_millis() as f64) / HOUR_MS) as usize % 24;
+            if self.rng.f64() * busiest < HOURLY_LOAD[hour] || time > self.end.as_millis() as f64 {
+                return Timestamp::from_millis(time as i64);
             }
         }
     }
@@ -226,20 +227,20 @@ impl Traffic {
     }
 
     /// When the next event is due; the truth about a call is due as soon as it is known.
-    pub fn next_due(&self) -> Option<Millis> {
+    pub fn next_due(&self) -> Option<Timestamp> {
         if !self.truths.is_empty() {
-            return Some(Millis::MIN);
+            return Some(Timestamp::MIN);
         }
         let arrives = self.in_flight.peek().map(|Reverse(first)| first.notification.arrival);
-        let begins = Some(self.next).filter(|next| *next < self.end);
-        arrives.into_iter().chain(begins).min()
+        let starts = Some(self.next).filter(|next| *next < self.end);
+        arrives.into_iter().chain(starts).min()
     }
 
-    /// The next event that is due by a time; `None` if there is none yet.
-    pub fn due(&mut self, now: Millis) -> Option<Told> {
+    /// The next event that is due by a time; `None` if no event is due.
+    pub fn due(&mut self, now: Timestamp) -> Option<TrafficEvent> {
         loop {
             if let Some(truth) = self.truths.pop_front() {
-                return Some(Told::Truth(truth));
+                return Some(TrafficEvent::Truth(truth));
             }
             let due = self.next_due().filter(|due| *due <= now)?;
             // A notification arrives after the start of its call, unless a clock is wrong.
@@ -248,16 +249,16 @@ impl Traffic {
                 self.next = self.next_start(self.next);
                 continue;
             }
-            return self.in_flight.pop().map(|Reverse(first)| Told::Notification(first.notification));
+            return self.in_flight.pop().map(|Reverse(first)| TrafficEvent::Notification(first.notification));
         }
     }
 }
 
 impl Iterator for Traffic {
-    type Item = Told;
+    type Item = TrafficEvent;
 
-    fn next(&mut self) -> Option<Told> {
-        self.due(Millis::MAX)
+    fn next(&mut self) -> Option<TrafficEvent> {
+        self.due(Timestamp::MAX)
     }
 }
 
@@ -268,19 +269,19 @@ mod tests {
     use super::*;
 
     /// 2026-06-01T00:00:00Z.
-    const MIDNIGHT: Millis = 1_780_272_000_000;
-    const DAY: Millis = 86_400_000;
+    const MIDNIGHT: Timestamp = Timestamp::from_millis(1_780_272_000_000);
+    const DAY_MS: i64 = 86_400_000;
 
     fn day(users: usize, seed: u64) -> Traffic {
-        Traffic::new(Company::of(users), MIDNIGHT, MIDNIGHT + DAY, seed)
+        Traffic::new(Company::with_users(users), MIDNIGHT, MIDNIGHT + DAY_MS, seed)
     }
 
     #[test]
     fn a_day_has_its_calls_most_of_them_in_busy_hours() {
-        let starts: Vec<Millis> = day(100, 1)
+        let starts: Vec<Timestamp> = day(100, 1)
             .filter_map(|event| match event {
-                Told::Truth(truth) => Some(truth.start_time),
-                Told::Notification(_) => None,
+                TrafficEvent::Truth(truth) => Some(truth.start_time),
+                TrafficEvent::Notification(_) => None,
             })
             .collect();
         assert!((1000..1800).contains(&starts.len()), "{} calls", starts.len());
@@ -291,15 +292,15 @@ mod tests {
 
     #[test]
     fn notifications_arrive_in_order_and_each_has_a_call() {
-        let (mut last, mut sessions, mut notified) = (0, BTreeSet::new(), BTreeSet::new());
+        let (mut last, mut sessions, mut notified) = (Timestamp::MIN, BTreeSet::new(), BTreeSet::new());
         for event in day(60, 2) {
             match event {
-                Told::Notification(event) => {
+                TrafficEvent::Notification(event) => {
                     assert!(event.arrival >= last);
                     last = event.arrival;
                     notified.insert(event.body.session.to_string());
                 }
-                Told::Truth(truth) => sessions.extend(truth.sessions),
+                TrafficEvent::Truth(truth) => sessions.extend(truth.sessions),
             }
         }
         assert_eq!(notified, sessions);
@@ -312,7 +313,7 @@ mod tests {
         let mut talks = 0;
         while traffic.next < traffic.end {
             let users = traffic.world.accounts[0].users.clone();
-            let free_from: Vec<Millis> =
+            let free_from: Vec<Timestamp> =
                 (0..users.len()).map(|user| traffic.world.busy_until(0, user)).collect();
             traffic.play_next();
             for talk in traffic.truths.drain(..).flat_map(|truth| truth.conversations) {

@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    faults::Faults,
-    time::{self, Millis},
-};
+use crate::{faults::Faults, time::Timestamp};
 
 /// The first line of a truth file: how the calls were played.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +17,7 @@ pub struct TruthHeader {
     /// The faults, as `--faults` names them.
     pub faults: String,
     /// Maximum difference of times because of the faults, in milliseconds.
-    pub skew_ms: Millis,
+    pub skew_ms: i64,
     /// The user whose subscription received the play, as records name them; `None` at account level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<String>,
@@ -36,7 +33,7 @@ impl TruthHeader {
             schema: Self::SCHEMA.to_owned(),
             seed,
             faults: faults.to_string(),
-            skew_ms: faults.skew(),
+            skew_ms: faults.max_skew_ms(),
             view: None,
         }
     }
@@ -62,15 +59,13 @@ pub struct CallTruth {
     pub direction: String,
     /// The result, as in the record.
     pub result: String,
-    /// When somebody dialled.
-    #[serde(with = "time")]
-    pub start_time: Millis,
+    /// When the caller dialled.
+    pub start_time: Timestamp,
     /// When two people first heard each other.
-    #[serde(with = "time::option")]
-    pub answer_time: Option<Millis>,
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub answer_time: Option<Timestamp>,
     /// When the last line was released.
-    #[serde(with = "time")]
-    pub end_time: Millis,
+    pub end_time: Timestamp,
     /// Who called.
     pub caller: String,
     /// Who was dialled.
@@ -95,17 +90,17 @@ pub struct CallTruth {
     pub barges: Vec<Conversation>,
     /// Further facts of the record; `None` if the truth does not include them.
     #[serde(flatten)]
-    pub facts: Option<Box<Facts>>,
+    pub facts: Option<Box<CallFacts>>,
     /// Each session by itself, in the order of [`CallTruth::sessions`]; empty if the truth does not include
     /// them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub rooms: Vec<Room>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty", rename = "rooms")]
+    pub session_truths: Vec<SessionTruth>,
 }
 
 /// The facts of a call that readers of a call log need first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Facts {
+pub struct CallFacts {
     /// The participant who first talked with the caller.
     pub answered_by: Option<String>,
     /// The other people in the caller's last conversation, in order of their ids.
@@ -117,15 +112,15 @@ pub struct Facts {
     /// What the customer (or the caller, if there is no customer) was doing last.
     pub end_state: String,
     /// Time from the start to the first conversation, or to the end.
-    pub wait_ms: Millis,
-    /// Time in which somebody was parked.
-    pub parked_ms: Millis,
+    pub wait_ms: i64,
+    /// Time in which a participant was parked.
+    pub parked_ms: i64,
     /// The last transfer or forward that moved the customer (or the caller, if there is no customer).
     pub transfer: Option<Move>,
     /// The users whose telephone rang without an answer, in order of their ids.
     pub missed_by: Vec<String>,
     /// Visits to queues, in order of time.
-    pub queues: Vec<Visit>,
+    pub queues: Vec<QueueVisit>,
     /// The user of each outside telephone that rang on a user's behalf.
     pub on_behalf_of: BTreeMap<String, String>,
     /// `concurrent` and `hairpin`, if there are related calls of that kind.
@@ -138,12 +133,11 @@ pub struct Facts {
 /// A visit to a queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Visit {
+pub struct QueueVisit {
     /// The queue.
     pub participant: String,
     /// When the caller entered it.
-    #[serde(with = "time")]
-    pub enter_time: Millis,
+    pub enter_time: Timestamp,
     /// `Answered`, `Left`, `Overflowed` or `Abandoned`; `None` in a record that cannot know it.
     pub outcome: Option<String>,
     /// The agent who answered.
@@ -153,7 +147,7 @@ pub struct Visit {
 /// A session by itself, as seen without the other sessions of the call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Room {
+pub struct SessionTruth {
     /// The session.
     pub id: String,
     /// Its direction, taken alone.
@@ -163,18 +157,17 @@ pub struct Room {
     /// Who or what was dialled.
     pub dialled: Option<String>,
     /// When it was dialled.
-    #[serde(with = "time")]
-    pub start_time: Millis,
+    pub start_time: Timestamp,
     /// What the user whose subscription is played sees of it; `None` at account level, and if they had no
     /// telephone in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seen: Option<Seen>,
+    pub seen: Option<SessionView>,
 }
 
 /// What a user's own parties show of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Seen {
+pub struct SessionView {
     /// Whether only the caller's first state change can have preceded what is seen.
     pub from_start: bool,
     /// The other end that the first of these parties was shown: the caller, or the party passed on to it.
@@ -186,11 +179,9 @@ pub struct Seen {
 #[serde(rename_all = "camelCase")]
 pub struct Conversation {
     /// Its start.
-    #[serde(with = "time")]
-    pub start_time: Millis,
+    pub start_time: Timestamp,
     /// Its end.
-    #[serde(with = "time")]
-    pub end_time: Millis,
+    pub end_time: Timestamp,
     /// The people, in order of their ids.
     pub participants: Vec<String>,
     /// Whether a record only infers it; always false in a truth.
@@ -205,8 +196,8 @@ pub struct Move {
     /// `BlindTransfer`, `AttendedTransfer`, …
     pub kind: String,
     /// When; `None` in a truth that only states the order.
-    #[serde(default, with = "time::option")]
-    pub time: Option<Millis>,
+    #[serde(default)]
+    pub time: Option<Timestamp>,
     /// Who made it.
     pub by: Option<String>,
     /// Who has the call after it.

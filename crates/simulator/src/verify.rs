@@ -18,7 +18,7 @@ pub use self::{
     view::{ViewReport, verify_view},
 };
 use crate::{
-    time::{Iso, Millis},
+    time::Timestamp,
     truth::{CallTruth, Conversation, Move},
 };
 
@@ -26,10 +26,10 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub struct Tolerance {
     /// Maximum difference of times in milliseconds: the skew of the servers' clocks.
-    pub times: Millis,
+    pub times: i64,
     /// Maximum difference of a call's end in milliseconds: it depends on which of several last `Disconnected`
     /// counts.
-    pub end: Millis,
+    pub end: i64,
 }
 
 impl Default for Tolerance {
@@ -86,7 +86,7 @@ pub struct Verdict {
     pub differences: Vec<String>,
     /// Whether the record states that something is missing.
     pub admitted: bool,
-    /// Who talked when, by the truth and by the record; empty if nobody talked.
+    /// Who talked when, by the truth and by the record; empty if there was no conversation.
     pub drawing: String,
 }
 
@@ -126,11 +126,9 @@ pub fn verify(
         let record = by_id.remove(&truth.id);
         let differences = match &record {
             Some(record) => differences(&truth, record, tolerance),
-            None => vec![format!(
-                "There is no record of this call of {} at {}.",
-                truth.caller,
-                Iso(truth.start_time)
-            )],
+            None => {
+                vec![format!("There is no record of this call of {} at {}.", truth.caller, truth.start_time)]
+            }
         };
         if !differences.is_empty() {
             let admitted = record.as_ref().is_some_and(Record::admits_loss);
@@ -140,7 +138,7 @@ pub fn verify(
     }
     report.invented = by_id.len();
     report.wrong.extend(by_id.into_values().map(|record| {
-        let started = Iso(record.start_time);
+        let started = record.start_time;
         let difference = format!("There never was a call that began with this session, at {started}.");
         Verdict {
             admitted: record.admits_loss(),
@@ -187,9 +185,9 @@ fn differences(truth: &CallTruth, record: &Record, tolerance: Tolerance) -> Vec<
 
 fn compare_time(
     what: &str,
-    truth: Option<Millis>,
-    record: Option<Millis>,
-    tolerance: Millis,
+    truth: Option<Timestamp>,
+    record: Option<Timestamp>,
+    tolerance: i64,
     found: &mut Vec<String>,
 ) {
     let near = match (truth, record) {
@@ -197,7 +195,7 @@ fn compare_time(
         (truth, record) => truth == record,
     };
     if !near {
-        let time = |time: Option<Millis>| time.map_or("never".to_owned(), |time| format!("at {}", Iso(time)));
+        let time = |time: Option<Timestamp>| time.map_or("never".to_owned(), |time| format!("at {}", time));
         found.push(format!("The {what} was {}; the record says {}.", time(truth), time(record)));
     }
 }
@@ -219,7 +217,7 @@ fn compare_names<'a>(
 fn compare_conversations(
     truth: &[Conversation],
     record: &[Conversation],
-    tolerance: Millis,
+    tolerance: i64,
     found: &mut Vec<String>,
 ) {
     if tolerance > 0 {
@@ -236,16 +234,17 @@ fn compare_conversations(
 fn compare_away_from_changes(
     truth: &[Conversation],
     record: &[Conversation],
-    tolerance: Millis,
+    tolerance: i64,
     found: &mut Vec<String>,
 ) {
     let whole = without_gaps(record, tolerance);
-    let mut changes: Vec<Millis> = truth.iter().flat_map(|talk| [talk.start_time, talk.end_time]).collect();
-    changes.extend([Millis::MIN / 2, Millis::MAX / 2]);
+    let mut changes: Vec<Timestamp> =
+        truth.iter().flat_map(|talk| [talk.start_time, talk.end_time]).collect();
+    changes.extend([Timestamp::MIN, Timestamp::MAX]);
     changes.sort_unstable();
     changes.dedup();
     for (from, to) in changes.iter().zip(&changes[1..]) {
-        let (from, to) = (from + tolerance, to - tolerance);
+        let (from, to) = (*from + tolerance, *to - tolerance);
         if from >= to {
             continue;
         }
@@ -267,7 +266,7 @@ fn compare_away_from_changes(
 }
 
 /// Joins conversations that seem to pause because they continue in a session with another clock.
-fn without_gaps(talks: &[Conversation], tolerance: Millis) -> Vec<Conversation> {
+fn without_gaps(talks: &[Conversation], tolerance: i64) -> Vec<Conversation> {
     let mut whole: Vec<Conversation> = Vec::with_capacity(talks.len());
     for talk in talks {
         let before = whole.iter_mut().rev().find(|before| before.participants == talk.participants);
@@ -281,10 +280,10 @@ fn without_gaps(talks: &[Conversation], tolerance: Millis) -> Vec<Conversation> 
 
 fn describe_talk(talk: &Conversation) -> String {
     let people = talk.participants.join(", ");
-    format!("{people} heard each other from {} to {}", Iso(talk.start_time), Iso(talk.end_time))
+    format!("{people} heard each other from {} to {}", talk.start_time, talk.end_time)
 }
 
-fn compare_moves(truth: &[Move], record: &[Move], tolerance: Millis, found: &mut Vec<String>) {
+fn compare_moves(truth: &[Move], record: &[Move], tolerance: i64, found: &mut Vec<String>) {
     let near = |a: &Move, b: &Move| match (a.time, b.time) {
         (Some(a), Some(b)) => (a - b).abs() <= tolerance,
         _ => true,
@@ -322,7 +321,7 @@ fn is_permutation(truth: &[Move], record: &[Move], same: impl Fn(&Move, &Move) -
 fn sentence(step: &Move) -> String {
     let by = step.by.as_deref().unwrap_or("nobody");
     let target = step.target.as_deref().map(|target| format!(" to {target}")).unwrap_or_default();
-    let time = step.time.map(|time| format!(" at {}", Iso(time))).unwrap_or_default();
+    let time = step.time.map(|time| format!(" at {}", time)).unwrap_or_default();
     let answered = match step.answered {
         Some(true) => " that was answered",
         Some(false) => " that was not answered",

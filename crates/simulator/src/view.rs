@@ -8,7 +8,7 @@ use crate::{
     account::{Account, User},
     notification::{Contact, Notification, Subscription},
     pbx::Play,
-    truth::{CallTruth, Seen},
+    truth::{CallTruth, SessionView},
 };
 
 impl Notification {
@@ -26,16 +26,17 @@ impl CallTruth {
     /// nothing of the call.
     pub fn seen_by(&self, received: &[Notification]) -> Option<Self> {
         let mut truth = self.clone();
-        for room in &mut truth.rooms {
-            let own = received.iter().filter(|notification| notification.body.session.to_string() == room.id);
-            room.seen = own.min_by_key(|notification| notification.body.sequence).map(seen);
+        for session in &mut truth.session_truths {
+            let own =
+                received.iter().filter(|notification| notification.body.session.to_string() == session.id);
+            session.seen = own.min_by_key(|notification| notification.body.sequence).map(seen);
         }
-        truth.rooms.iter().any(|room| room.seen.is_some()).then_some(truth)
+        truth.session_truths.iter().any(|session| session.seen.is_some()).then_some(truth)
     }
 }
 
 /// What the first received notification of a session shows.
-fn seen(first: &Notification) -> Seen {
+fn seen(first: &Notification) -> SessionView {
     let party = &first.body.party;
     let other = if party.outbound { Some(&party.to) } else { party.from.as_ref() };
     let name = |contact: &Contact| match contact.extension_id {
@@ -43,7 +44,7 @@ fn seen(first: &Notification) -> Seen {
         None => format!("tel:{}", contact.phone_number),
     };
     // The first sequence of a session is 2, and it is the caller's.
-    Seen { from_start: first.body.sequence <= 3, other: other.map(name) }
+    SessionView { from_start: first.body.sequence <= 3, other: other.map(name) }
 }
 
 impl Play {
@@ -85,8 +86,12 @@ mod tests {
             assert!(view.notifications.iter().all(|notification| notification.to_json().contains(&path)));
             let sessions: BTreeSet<String> =
                 view.notifications.iter().map(|notification| notification.body.session.to_string()).collect();
-            let rooms = view.truths.iter().flat_map(|truth| &truth.rooms).filter(|room| room.seen.is_some());
-            assert_eq!(rooms.map(|room| room.id.clone()).collect::<BTreeSet<_>>(), sessions);
+            let session_truths = view
+                .truths
+                .iter()
+                .flat_map(|truth| &truth.session_truths)
+                .filter(|session| session.seen.is_some());
+            assert_eq!(session_truths.map(|session| session.id.clone()).collect::<BTreeSet<_>>(), sessions);
         }
     }
 

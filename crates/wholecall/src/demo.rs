@@ -14,7 +14,7 @@ use wholecall_server::{
     admin::Added,
     security::{EgressPolicy, SecretKey},
 };
-use wholecall_simulator::{Account, Company, Millis, Traffic};
+use wholecall_simulator::{Account, Company, Traffic};
 use wholecall_store::{Filter, Store, TenantView};
 
 use crate::{
@@ -25,10 +25,10 @@ use crate::{
     terminal,
 };
 
-const HOUR: Millis = 3_600_000;
+const HOUR: i64 = 3_600_000;
 
 /// So long the company has been calling when the demo begins.
-const BEFORE: Millis = HOUR;
+const BEFORE: i64 = HOUR;
 
 const TENANT: &str = "demo";
 
@@ -72,7 +72,7 @@ async fn demonstrate(
     let hook = format!("http://{address}/hooks/{TENANT}");
     let webhook = Webhook::new(&hook, Some(&added.verification_token))?;
     let now = Timestamp::now().as_millisecond();
-    let company = Company::of(arguments.users);
+    let company = Company::with_users(arguments.users);
     let traffic = Traffic::new(company, now - BEFORE, now + 24 * HOUR, arguments.seed).from_hour(10);
     let pace = Pace::Timed { now, speed: 1.0 };
     tokio::select! {

@@ -7,7 +7,8 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use wholecall_ringcentral::{
-    Client, Directory, Error, Health, Http, Reading, Recovery, Socket, Subscription, judge,
+    Client, Directory, DirectoryReading, Error, Http, Recovery, Socket, Subscription, SubscriptionHealth,
+    assess,
 };
 
 use crate::{cli::DoctorArgs, connection, input::Tally};
@@ -51,7 +52,7 @@ pub(crate) fn run(arguments: &DoctorArgs) -> anyhow::Result<Tally> {
 async fn patiently<T>(client: &Client, mut ask: impl AsyncFnMut() -> Result<T, Error>) -> Result<T, Error> {
     loop {
         match ask().await {
-            Err(Error::Later { until_ms, group }) => {
+            Err(Error::RateLimited { until_ms, group }) => {
                 let wait = Duration::from_millis(u64::try_from(until_ms - client.now_ms()).unwrap_or(0));
                 println!(
                     "…     {} s until RingCentral's limits allow another {group} request",
@@ -93,7 +94,7 @@ async fn examine(client: &Client, public_url: Option<&str>) -> Report {
 
 /// Who is in the account, and what is not told of it.
 async fn directory(client: &Client) -> Seen {
-    let mut reading = Reading::default();
+    let mut reading = DirectoryReading::default();
     let found = patiently(client, async || client.read_directory(&mut reading).await).await?;
     let Directory { extensions, queues, phone_numbers, devices, missing, .. } = found;
     let missing = missing.iter().map(|missing| format!("; without {}: {}", missing.part, missing.reason));
@@ -133,9 +134,9 @@ async fn converse(client: &Client, report: &mut Report) {
     let Subscription { id, expires_in, .. } = &subscription;
     report.tell("WebSocket", begun, &Ok(format!("subscription {id} for {expires_in} s")));
     let begun = Instant::now();
-    let health = client.subscriptions().await.map(|list| judge(&list, id));
+    let health = client.subscriptions().await.map(|list| assess(&list, id));
     let health = health.map(|health| match health {
-        Health::Fine { .. } => "tells of calls".to_owned(),
+        SubscriptionHealth::Fine { .. } => "tells of calls".to_owned(),
         other => format!("{other:?}"),
     });
     report.tell("subscription", begun, &health);
@@ -149,7 +150,7 @@ async fn converse(client: &Client, report: &mut Report) {
         Ok((again, recovery)) => {
             again.close().await;
             Ok(match recovery {
-                Recovery::TakenUp => "a connection that was lost is taken up again".to_owned(),
+                Recovery::Resumed => "a connection that was lost is taken up again".to_owned(),
                 Recovery::New => {
                     "a connection that was closed is not taken up again: gaps are to be expected".to_owned()
                 }

@@ -7,7 +7,7 @@ use tokio::{
     time::Instant,
 };
 use wholecall_fake_ringcentral::{Refusal, Webhook};
-use wholecall_simulator::{CallTruth, Millis, Told};
+use wholecall_simulator::{CallTruth, TrafficEvent};
 
 /// So many notifications are on their way at once.
 const AT_ONCE: u32 = 32;
@@ -18,7 +18,7 @@ pub(crate) enum Pace {
     /// As fast as the receiver takes it.
     Fast,
     /// Each at its arrival, `speed` times as fast; what arrives before `now` is posted at once.
-    Timed { now: Millis, speed: f64 },
+    Timed { now: i64, speed: f64 },
 }
 
 /// What became of it.
@@ -33,7 +33,7 @@ pub(crate) struct Posted {
 /// Posts what an account is told, and hands out the truth about its calls as they begin. Ends with what there is
 /// to tell, or when it is dropped.
 pub(crate) async fn post(
-    told: impl Iterator<Item = Told>,
+    told: impl Iterator<Item = TrafficEvent>,
     account: u64,
     webhook: &Webhook,
     pace: Pace,
@@ -45,16 +45,16 @@ pub(crate) async fn post(
     let account_id = account.to_string();
     for told in told {
         let notification = match told {
-            Told::Truth(call) if call.account_id.as_ref() == Some(&account_id) => {
+            TrafficEvent::Truth(call) if call.account_id.as_ref() == Some(&account_id) => {
                 posted.lock().await.calls += 1;
                 truth(&call)?;
                 continue;
             }
-            Told::Notification(notification) if notification.account == account => notification,
-            Told::Truth(_) | Told::Notification(_) => continue,
+            TrafficEvent::Notification(notification) if notification.account == account => notification,
+            TrafficEvent::Truth(_) | TrafficEvent::Notification(_) => continue,
         };
         if let Pace::Timed { now, speed } = pace {
-            let due = (notification.arrival - now).max(0) as f64 / 1000.0 / speed;
+            let due = (notification.arrival.as_millis() - now).max(0) as f64 / 1000.0 / speed;
             tokio::time::sleep_until(begun + Duration::from_secs_f64(due)).await;
         }
         // The semaphore is never closed.

@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use wholecall_fake_ringcentral::Webhook;
-use wholecall_simulator::{Account, CallTruth, Company, Millis, Play, Scenario, Told, Traffic, TruthHeader};
+use wholecall_simulator::{Account, CallTruth, Company, Play, Scenario, Traffic, TrafficEvent, TruthHeader};
 
 use crate::{
     cli::{PostArgs, SimulateArgs},
@@ -21,10 +21,10 @@ use crate::{
     tenant::TOKEN_VARIABLE,
 };
 
-const DAY: Millis = 86_400_000;
+const DAY: i64 = 86_400_000;
 
 /// 2026-06-01T00:00:00Z, a Monday: what is written to a file is the same whenever it is written.
-const SOME_MONDAY: Millis = 1_780_272_000_000;
+const SOME_MONDAY: i64 = 1_780_272_000_000;
 
 /// The hour with which a day begins that is played as it happens: nobody wants to wait for the morning.
 const BUSY_HOUR: u8 = 10;
@@ -66,7 +66,7 @@ fn accounts(arguments: &SimulateArgs) -> Vec<Account> {
     match arguments.what.scenario {
         Some(scenario) => scenario.accounts(arguments.seed),
         None => {
-            let company = Company::of(arguments.users);
+            let company = Company::with_users(arguments.users);
             let traffic = Traffic::new(company, SOME_MONDAY, SOME_MONDAY + DAY, arguments.seed);
             traffic.accounts().to_vec()
         }
@@ -87,17 +87,22 @@ fn write_directory(path: &Path, accounts: &[Account]) -> anyhow::Result<()> {
 }
 
 /// What is played from a time on.
-fn played(arguments: &SimulateArgs, start: Millis, hour: u8) -> Box<dyn Iterator<Item = Told>> {
+fn played(arguments: &SimulateArgs, start: i64, hour: u8) -> Box<dyn Iterator<Item = TrafficEvent>> {
     let faults = arguments.faults.clone().unwrap_or_default();
     let seed = arguments.seed;
     match arguments.what.scenario {
         Some(scenario) => {
             let Play { notifications, truths } = scenario.play_at(seed, start);
             let arrived = faults.apply(notifications, seed);
-            Box::new(truths.into_iter().map(Told::Truth).chain(arrived.into_iter().map(Told::Notification)))
+            Box::new(
+                truths
+                    .into_iter()
+                    .map(TrafficEvent::Truth)
+                    .chain(arrived.into_iter().map(TrafficEvent::Notification)),
+            )
         }
         None => {
-            let company = Company::of(arguments.users);
+            let company = Company::with_users(arguments.users);
             Box::new(Traffic::new(company, start, start + DAY, seed).from_hour(hour).with_faults(faults))
         }
     }
@@ -112,8 +117,8 @@ fn write(arguments: &SimulateArgs, truths: &mut Truths) -> anyhow::Result<()> {
     let mut line = Vec::with_capacity(2048);
     for told in played(arguments, SOME_MONDAY, 0) {
         match told {
-            Told::Truth(truth) => truths.write(&truth)?,
-            Told::Notification(notification) => {
+            TrafficEvent::Truth(truth) => truths.write(&truth)?,
+            TrafficEvent::Notification(notification) => {
                 line.clear();
                 notification.write_json(&mut line);
                 line.push(b'\n');

@@ -46,11 +46,11 @@ fn begun_at(all: &[Notification], at: usize, shown: Shown) -> Vec<String> {
     for lost in &all[..at] {
         let told: Value = serde_json::from_str(&lost.to_json()).expect("the simulator writes JSON");
         let id = lost.body.session.to_string();
-        let (_, parties) = sessions.entry(id).or_insert((lost.body.event_time, BTreeMap::new()));
+        let (_, parties) = sessions.entry(id).or_insert((lost.body.event_time.as_millis(), BTreeMap::new()));
         let party = told["body"]["parties"][0].clone();
         parties.insert(party["id"].as_str().expect("parties have ids").to_owned(), party);
     }
-    let now = i64::midpoint(all[at - 1].body.event_time, all[at].body.event_time);
+    let now = i64::midpoint(all[at - 1].body.event_time.as_millis(), all[at].body.event_time.as_millis());
     let shown = sessions.iter().map(|(id, (created, parties))| snapshot(id, parties, *created, now, shown));
     shown.map(|value| value.to_string()).chain(all[at..].iter().map(Notification::to_json)).collect()
 }
@@ -108,7 +108,7 @@ fn a_lost_beginning_makes_no_call_later_nor_any_talk_longer() {
     let mut wrong = Vec::new();
     for_each_record(0..8, &mut |place, all, call| {
         let first = all.iter().filter(|one| one.body.session.to_string() == *call.id);
-        let begun = first.map(|one| one.body.event_time).min().map(Time::from_millis);
+        let begun = first.map(|one| one.body.event_time.as_millis()).min().map(Time::from_millis);
         let is_bound = call.completeness.repaired.iter().any(|fact| fact.at_or_before);
         if begun.is_some_and(|begun| begun != call.start_time) && !is_bound {
             wrong.push(format!("{place}: {} began at {begun:?}, not {}", call.id, call.start_time));

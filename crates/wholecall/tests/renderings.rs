@@ -170,7 +170,7 @@ fn a_live_call_is_not_said_to_be_over() {
         let mut documents: Vec<String> = Vec::new();
         for notification in &notifications {
             let json = notification.to_json();
-            let now = Time::from_millis(notification.body.event_time);
+            let now = Time::from_millis(notification.body.event_time.as_millis());
             let mut changes = assembler.tick(now);
             seen += expect_all_live(&name, &changes, &documents);
             documents.push(json);

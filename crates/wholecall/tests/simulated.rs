@@ -10,8 +10,8 @@ use std::{collections::BTreeSet, fmt::Write, ops::Range};
 use wholecall_assembly::Collection;
 use wholecall_notification::{Document, Message};
 use wholecall_simulator::{
-    Account, Company, Fault, Faults, Notification, Play, Record, Scenario, Told, Tolerance, Traffic, verify,
-    verify_view,
+    Account, Company, Fault, Faults, Notification, Play, Record, Scenario, Tolerance, Traffic, TrafficEvent,
+    verify, verify_view,
 };
 
 use crate::listing::directory;
@@ -38,7 +38,7 @@ fn assembled(notifications: &[Notification], accounts: &[Account]) -> Vec<Record
 
 /// Plays scenarios and expects no difference: what there is is told with its seed.
 fn expect_truth(scenarios: impl Iterator<Item = Scenario>, seeds: Range<u64>, faults: &Faults) {
-    let tolerance = Tolerance { times: faults.skew(), ..Tolerance::default() };
+    let tolerance = Tolerance { times: faults.max_skew_ms(), ..Tolerance::default() };
     let (mut wrong, mut story) = (0, String::new());
     for scenario in scenarios {
         let mut told = 0;
@@ -86,13 +86,14 @@ fn a_company_s_day_is_told_as_it_was() {
     // 2026-06-01T00:00:00Z.
     const MIDNIGHT: i64 = 1_780_272_000_000;
     let faults: Faults = "reorder,delay,duplicate,overlap".parse().expect("known faults");
-    let traffic = Traffic::new(Company::of(150), MIDNIGHT, MIDNIGHT + 86_400_000, 7).with_faults(faults);
+    let traffic =
+        Traffic::new(Company::with_users(150), MIDNIGHT, MIDNIGHT + 86_400_000, 7).with_faults(faults);
     let accounts = traffic.accounts().to_vec();
     let (mut arrived, mut truths) = (Vec::new(), Vec::new());
     for told in traffic {
         match told {
-            Told::Notification(notification) => arrived.push(notification),
-            Told::Truth(truth) => truths.push(truth),
+            TrafficEvent::Notification(notification) => arrived.push(notification),
+            TrafficEvent::Truth(truth) => truths.push(truth),
         }
     }
     let report = verify(truths, assembled(&arrived, &accounts), Tolerance::default());

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wholecall_assembly::{Assembler, Change, Changes, Settings};
 use wholecall_notification::{Document, Message};
 use wholecall_record::{Time, call::Call};
-use wholecall_simulator::{CallTruth, Company, Faults, Record, Told, Tolerance, Traffic, verify};
+use wholecall_simulator::{CallTruth, Company, Faults, Record, Tolerance, Traffic, TrafficEvent, verify};
 
 /// 2026-06-01T00:00:00Z.
 const MIDNIGHT: i64 = 1_780_272_000_000;
@@ -58,7 +58,8 @@ impl Receiver {
 
 fn a_day(users: usize, faults: &str, settings: Settings) -> (Vec<CallTruth>, Receiver) {
     let faults: Faults = faults.parse().expect("known faults");
-    let traffic = Traffic::new(Company::of(users), MIDNIGHT, MIDNIGHT + 24 * HOUR, 11).with_faults(faults);
+    let traffic =
+        Traffic::new(Company::with_users(users), MIDNIGHT, MIDNIGHT + 24 * HOUR, 11).with_faults(faults);
     let mut assembler = Assembler::new(settings);
     for account in traffic.accounts() {
         assembler.set_directory(Some(&account.id.to_string()), listing::directory(account));
@@ -66,13 +67,13 @@ fn a_day(users: usize, faults: &str, settings: Settings) -> (Vec<CallTruth>, Rec
     let (mut truths, mut receiver, mut now) = (Vec::new(), Receiver::default(), Time::from_millis(MIDNIGHT));
     for told in traffic {
         let told = match told {
-            Told::Truth(truth) => {
+            TrafficEvent::Truth(truth) => {
                 truths.push(truth);
                 continue;
             }
-            Told::Notification(told) => told,
+            TrafficEvent::Notification(told) => told,
         };
-        now = Time::from_millis(told.arrival);
+        now = Time::from_millis(told.arrival.as_millis());
         while let Some(due) = assembler.next_due().filter(|due| *due <= now) {
             receiver.receive(assembler.tick(due));
         }

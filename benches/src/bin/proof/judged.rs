@@ -53,7 +53,7 @@ impl Tally {
 }
 
 /// Judges a play by what arrived of it.
-pub(crate) fn judge(
+pub(crate) fn assess(
     name: &str,
     told: &[Notification],
     arrived: &[Notification],
@@ -80,7 +80,7 @@ pub(crate) fn judge(
     let ids: BTreeSet<String> = truths.iter().map(|truth| truth.id.clone()).collect();
     let sessions: BTreeMap<String, Vec<String>> =
         truths.iter().map(|truth| (truth.id.clone(), truth.sessions.clone())).collect();
-    let report = verify(truths, records, Tolerance { times: faults.skew(), ..Tolerance::default() });
+    let report = verify(truths, records, Tolerance { times: faults.max_skew_ms(), ..Tolerance::default() });
     tally.differences = report.differences();
     tally.exact = report.exact();
     // Which other calls it is related to depends on what of those was seen.

@@ -8,7 +8,7 @@ mod views;
 
 use std::{error::Error, time::Instant};
 
-use judged::{Tally, directories, judge};
+use judged::{Tally, assess, directories};
 use wholecall_simulator::{Fault, Faults, Play, Scenario};
 
 #[global_allocator]
@@ -39,14 +39,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         let Tally { calls, seeds, notifications, differences, examples, .. } = tally;
         println!("| {name} | {calls} | 0–{} | {notifications} | {differences} | {seconds:.1} |", seeds - 1);
         // Of two events at two servers, clocks that differ may turn the order around: who parked, who was still there.
-        let is_by_clocks = faults.skew() > 0 && differences * SKEWED_PER_DIFFERENCE <= calls;
+        let is_by_clocks = faults.max_skew_ms() > 0 && differences * SKEWED_PER_DIFFERENCE <= calls;
         failures += if is_by_clocks { 0 } else { differences };
         tell(&name, examples);
     }
     println!(
         "\nWith `skew`, the clocks of two servers differ by up to {} ms: times may differ by that. Everything else is exact\n\
          except in a call in which this reverses the order of two events (at most one of {SKEWED_PER_DIFFERENCE} calls).\n",
-        Faults::from(Fault::Skew).skew()
+        Faults::from(Fault::Skew).max_skew_ms()
     );
     failures += views::run()?;
     println!("## Faults with loss\n");
@@ -118,7 +118,7 @@ fn run(faults: &Faults, calls: usize) -> Result<(Tally, f64), Box<dyn Error>> {
         let arrived = faults.apply(notifications.clone(), seed);
         let name = format!("{} with seed {seed}", scenario.name);
         let directories = directories(&scenario.accounts(seed));
-        tally.add(judge(&name, &notifications, &arrived, truths, faults, &directories)?);
+        tally.add(assess(&name, &notifications, &arrived, truths, faults, &directories)?);
         tally.seeds = seed + 1;
     }
     Ok((tally, started.elapsed().as_secs_f64()))

@@ -29,7 +29,7 @@ pub(crate) fn run() -> Result<usize, Box<dyn Error>> {
         let (mut report, mut wrong) = (ViewReport::default(), BTreeSet::new());
         for scenario in Scenario::all() {
             for seed in 0..SEEDS {
-                let views = judge(scenario, seed, &faults)?;
+                let views = assess(scenario, seed, &faults)?;
                 if !views.contradicted.is_empty() {
                     wrong.insert(format!("`{}`", scenario.name));
                 }
@@ -57,7 +57,7 @@ const MEANING: &str = "\
 talked (except in calls to an extension, where the caller sees only that the platform took the call), who called, what\n\
 the person moved, from which queue the person answered.";
 
-fn judge(scenario: Scenario, seed: u64, faults: &Faults) -> Result<ViewReport, Box<dyn Error>> {
+fn assess(scenario: Scenario, seed: u64, faults: &Faults) -> Result<ViewReport, Box<dyn Error>> {
     let (play, accounts) = (scenario.play(seed), scenario.accounts(seed));
     let directories = directories(&accounts);
     let mut report = ViewReport::default();

@@ -1,4 +1,4 @@
-//! A platform of its own for each test, a client to ask it, and a webhook to be told.
+//! A platform for each test, clients of its users, and webhooks.
 
 use std::{
     sync::{
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use wholecall_fake_ringcentral::{Config, Fake};
 
-/// A platform on which nothing happens by itself and nobody is refused, unless a test wants it so.
+/// A platform without calls of its own and without rate limits.
 pub(crate) fn quiet() -> Config {
     Config { calls_per_user: 0.0, users: 24, rate_window: Duration::ZERO, ..Config::default() }
 }
@@ -30,7 +30,7 @@ pub(crate) struct Platform {
     agent: ureq::Agent,
 }
 
-/// An answer.
+/// An answer of the platform.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -68,9 +68,9 @@ impl Platform {
         Reply { status: response.status().as_u16(), body, headers: response.headers().clone() }
     }
 
-    /// Logs the administrator of an account in; the access token and the refresh token.
-    pub(crate) fn log_in(&self, place: usize) -> User<'_> {
-        let jwt = self.fake.jwt(place).unwrap();
+    /// Logs in as the administrator of an account.
+    pub(crate) fn log_in(&self, account: usize) -> User<'_> {
+        let jwt = self.fake.jwt(account).unwrap();
         let reply =
             self.token(&[("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", &jwt)]);
         assert_eq!(reply.status, 200, "{reply:?}");
@@ -78,6 +78,7 @@ impl Platform {
         User { platform: self, access: text("access_token"), refresh: text("refresh_token") }
     }
 
+    /// Requests a token.
     pub(crate) fn token(&self, form: &[(&str, &str)]) -> Reply {
         let request = self.agent.post(self.url("/restapi/oauth/token"));
         // fake-client:fake-secret
@@ -85,6 +86,7 @@ impl Platform {
         Self::reply(request.send_form(form.iter().copied()))
     }
 
+    /// Uses the test control API.
     pub(crate) fn control(&self, path: &str, body: Value) -> Value {
         let reply = Self::reply(self.agent.post(self.url(&format!("/fake/{path}"))).send(body.to_string()));
         assert_eq!(reply.status, 200, "{reply:?}");
@@ -99,12 +101,12 @@ impl Platform {
         self.control("advance", json!({ "seconds": seconds }));
     }
 
-    /// Plays a call in the first account; the truth about it.
+    /// Plays a scenario in the first account; returns the truth about its calls.
     pub(crate) fn play(&self, scenario: &str) -> Value {
         self.control("play", json!({ "scenario": scenario }))["truths"].take()
     }
 
-    /// A webhook that answers with some status.
+    /// Starts a webhook, which answers with 200 until a test sets another status.
     pub(crate) fn webhook(&self) -> Receiver {
         let listener = self.runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let receiver = Receiver {
@@ -113,7 +115,7 @@ impl Platform {
             status: Arc::new(AtomicU16::new(200)),
         };
         let (events, status) = (receiver.events.clone(), receiver.status.clone());
-        let take = move |headers: HeaderMap, body: Bytes| async move {
+        let receive = move |headers: HeaderMap, body: Bytes| async move {
             let status = StatusCode::from_u16(status.load(Ordering::Relaxed)).unwrap();
             match headers.get("validation-token") {
                 Some(token) => (status, [("validation-token", token.clone())]).into_response(),
@@ -123,13 +125,13 @@ impl Platform {
                 }
             }
         };
-        let router = Router::new().route("/hook", post(take));
+        let router = Router::new().route("/hook", post(receive));
         self.runtime.spawn(async move { axum::serve(listener, router).await });
         receiver
     }
 }
 
-/// Somebody who is logged in.
+/// A user who is logged in.
 pub(crate) struct User<'a> {
     platform: &'a Platform,
     pub(crate) access: String,
@@ -146,7 +148,7 @@ impl User<'_> {
         Platform::reply(request.header("Authorization", self.bearer()).call())
     }
 
-    /// What must be there.
+    /// The body of a successful answer.
     pub(crate) fn get(&self, path: &str) -> Value {
         let reply = self.try_get(path);
         assert_eq!(reply.status, 200, "{path}: {reply:?}");
@@ -168,7 +170,7 @@ impl User<'_> {
         Platform::reply(request.header("Authorization", self.bearer()).call())
     }
 
-    /// Subscribes a webhook to some filters.
+    /// Subscribes a webhook to event filters, for some seconds.
     pub(crate) fn subscribe(&self, receiver: &Receiver, filters: &[&str], seconds: i64) -> Reply {
         let delivery = json!({
             "transportType": "WebHook", "address": receiver.address, "verificationToken": "let-me-in"
@@ -180,7 +182,7 @@ impl User<'_> {
     }
 }
 
-/// A webhook.
+/// A webhook that records the notifications it receives.
 pub(crate) struct Receiver {
     pub(crate) address: String,
     pub(crate) events: Arc<Mutex<Vec<Value>>>,
@@ -193,14 +195,14 @@ impl Receiver {
     }
 }
 
-/// It ends a test that fails, and never one on a slow machine.
-const SOON: Duration = Duration::from_secs(60);
+/// Maximum time for a condition to become true; generous, because machines may be slow.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Looks until something is so.
-pub(crate) fn eventually(what: &str, mut look: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !look() {
-        assert!(begun.elapsed() < SOON, "{what}: not within {SOON:?}");
+/// Waits until a condition is true.
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < TIMEOUT, "{what}: not within {TIMEOUT:?}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

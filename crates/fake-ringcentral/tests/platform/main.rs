@@ -1,8 +1,8 @@
-//! The fake platform, asked as a client would, with its clock in the test's hand.
+//! The simulated platform, as its clients use it; each test advances its clock.
 
-#![allow(clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
+#![allow(clippy::unwrap_used, reason = "a test fails without it")]
 
+mod call_log;
 mod harness;
-mod logs;
-mod subscribing;
+mod subscriptions;
 mod tokens;

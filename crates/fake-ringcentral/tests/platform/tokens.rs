@@ -1,4 +1,4 @@
-//! Logging in, and limits.
+//! Logins, rate limits, accounts.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::harness::{Platform, quiet};
 const ACCOUNT: &str = "/restapi/v1.0/account/~";
 
 #[test]
-fn a_refresh_token_is_good_once_and_ends_the_old_access_token() {
+fn a_refresh_token_can_be_used_once_and_ends_the_old_access_token() {
     let platform = Platform::start(quiet());
     let user = platform.log_in(0);
     assert_eq!(user.try_get(ACCOUNT).status, 200);
@@ -35,26 +35,26 @@ fn access_tokens_expire_and_the_sixth_login_ends_the_first() {
 }
 
 #[test]
-fn heavy_requests_are_limited_and_a_penalty_begins_anew_with_each() {
+fn heavy_requests_are_limited_and_a_request_during_a_penalty_restarts_it() {
     let platform = Platform::start(Config { rate_window: Duration::from_secs(60), ..quiet() });
     let user = platform.log_in(0);
-    let ask = || user.try_get(&format!("{ACCOUNT}/active-calls"));
+    let request = || user.try_get(&format!("{ACCOUNT}/active-calls"));
     for left in (0..10).rev() {
-        let reply = ask();
+        let reply = request();
         assert_eq!((reply.status, reply.header("x-rate-limit-remaining")), (200, left.to_string().as_str()));
         assert_eq!(
             (reply.header("x-rate-limit-group"), reply.header("x-rate-limit-window")),
             ("heavy", "60")
         );
     }
-    let refused = ask();
+    let refused = request();
     assert_eq!((refused.error(), refused.header("retry-after")), ((429, "CMN-301"), "60"));
     platform.advance(50.0);
-    assert_eq!(ask().status, 429);
+    assert_eq!(request().status, 429);
     platform.advance(50.0);
-    assert_eq!(ask().status, 429);
+    assert_eq!(request().status, 429);
     platform.advance(61.0);
-    assert_eq!(ask().status, 200);
+    assert_eq!(request().status, 200);
     assert_eq!(user.try_get(ACCOUNT).header("x-rate-limit-group"), "light");
     assert_eq!(platform.counts()["rateLimitViolations"], 3);
 }
@@ -63,7 +63,7 @@ fn heavy_requests_are_limited_and_a_penalty_begins_anew_with_each() {
 fn accounts_do_not_see_each_other_and_errors_have_their_bodies() {
     let platform = Platform::start(Config { accounts: 2, ..quiet() });
     let users = [platform.log_in(0), platform.log_in(1)];
-    let ids = [0, 1].map(|place| platform.fake.account_id(place).unwrap());
+    let ids = [0, 1].map(|account| platform.fake.account_id(account).unwrap());
     assert_ne!(ids[0], ids[1]);
     assert_eq!(users[1].get(ACCOUNT)["id"], ids[1]);
     assert_eq!(users[1].try_get(&format!("/restapi/v1.0/account/{}", ids[0])).error(), (404, "CMN-102"));
@@ -84,7 +84,7 @@ fn accounts_do_not_see_each_other_and_errors_have_their_bodies() {
 }
 
 #[test]
-fn the_directory_names_whoever_calls() {
+fn the_directory_lists_extensions_queues_and_numbers() {
     let platform = Platform::start(quiet());
     let user = platform.log_in(0);
     let extensions = user.get(&format!("{ACCOUNT}/extension?perPage=1000"))["records"].clone();

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
-use wholecall_ringcentral::{Backoff, Client, Error, Health, Subscription, judge, renew_at_ms};
+use wholecall_ringcentral::{Backoff, Client, Error, Subscription, SubscriptionHealth, assess, renew_at_ms};
 use wholecall_store::{ConnectedAccount, SecretKind, StoreError, TenantId};
 
 use super::{
@@ -184,7 +184,7 @@ impl AccountConnection {
                 self.state.subscription.as_ref().map_or(check_ms, |own| check_ms.min(own.renew_ms.max(now)))
             }
             // The client's rate limit was reached, which says nothing about the account.
-            Err(ConnectionError::RingCentral(Error::Later { until_ms, .. })) => {
+            Err(ConnectionError::RingCentral(Error::RateLimited { until_ms, .. })) => {
                 until_ms + self.rng.i64(0..1_000)
             }
             Err(error) => {
@@ -241,14 +241,16 @@ impl AccountConnection {
             Some(own) if own.address.as_deref() != Some(address) => {
                 (None, Some("the service's address has changed".to_owned()))
             }
-            Some(own) => match judge(&list, &own.id) {
-                Health::Fine { .. } => (Some(own), None),
-                Health::Lost => (None, Some("the subscription was gone".to_owned())),
-                Health::Changed => (None, Some("another program had changed the subscription".to_owned())),
-                Health::Disabled { permission, message } => {
+            Some(own) => match assess(&list, &own.id) {
+                SubscriptionHealth::Fine { .. } => (Some(own), None),
+                SubscriptionHealth::Lost => (None, Some("the subscription was gone".to_owned())),
+                SubscriptionHealth::Changed => {
+                    (None, Some("another program had changed the subscription".to_owned()))
+                }
+                SubscriptionHealth::Disabled { permission, message } => {
                     return Err(ConnectionError::Disabled { permission, message });
                 }
-                Health::Blacklisted(reason) => {
+                SubscriptionHealth::Blacklisted(reason) => {
                     self.state.blacklisted += 1;
                     (None, Some(format!("RingCentral had blacklisted the webhook: {reason}")))
                 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wholecall_ringcentral::{Client, Error, Logged};
+use wholecall_ringcentral::{CallLogRecord, Client, Error};
 
 /// Maximum number of pages read of a list: each costs a tenth of a minute's heavy requests.
 const MAX_PAGES: usize = 40;
@@ -12,12 +12,12 @@ pub(super) enum CallList<'a> {
     /// The calls that are live now.
     Active,
     /// The call log's calls that started within a time.
-    Logged { from: &'a str, until: &'a str },
+    CallLogRecord { from: &'a str, until: &'a str },
 }
 
 /// The records that were read of a list, newest first.
 pub(super) struct ListedCalls {
-    pub(super) records: Vec<Logged>,
+    pub(super) records: Vec<CallLogRecord>,
     /// Whether the list has no further records.
     pub(super) is_complete: bool,
 }
@@ -45,14 +45,18 @@ pub(super) async fn read(client: &Client, list: &CallList<'_>) -> Result<Option<
 }
 
 /// Reads a page, and whether there are more. The first page fails where the rate limit is reached; later ones wait for it.
-async fn read_page(client: &Client, list: &CallList<'_>, page: usize) -> Result<(Vec<Logged>, bool), Error> {
+async fn read_page(
+    client: &Client,
+    list: &CallList<'_>,
+    page: usize,
+) -> Result<(Vec<CallLogRecord>, bool), Error> {
     loop {
         let read = match list {
             CallList::Active => client.active_calls(page).await,
-            CallList::Logged { from, until } => client.logged_calls(from, until, page).await,
+            CallList::CallLogRecord { from, until } => client.logged_calls(from, until, page).await,
         };
         match read {
-            Err(Error::Later { until_ms, .. }) if page > 1 => {
+            Err(Error::RateLimited { until_ms, .. }) if page > 1 => {
                 let wait = u64::try_from(until_ms - client.now_ms()).unwrap_or(0).max(10);
                 tokio::time::sleep(Duration::from_millis(wait)).await;
             }

@@ -100,7 +100,7 @@ async fn poll_log(context: Arc<ConnectionContext>, client: Weak<Client>, key: Ac
                 settled.iter().for_each(|session| drop(remaining.remove(session)));
                 known = remaining.len();
             }
-            Err(Error::Later { until_ms, .. }) => {
+            Err(Error::RateLimited { until_ms, .. }) => {
                 let wait_ms = u64::try_from(until_ms - client.now_ms()).unwrap_or(0);
                 interval = interval.max(Duration::from_millis(wait_ms));
             }
@@ -120,7 +120,7 @@ async fn read_log(
     let now = client.server_now_ms();
     let from_ms = sessions.values().map(|session| session.log_from_ms).min().unwrap_or(now);
     let (from, until) = (Time::from_millis(from_ms).to_string(), Time::from_millis(now + 1).to_string());
-    let listed = call_lists::read(client, &CallList::Logged { from: &from, until: &until }).await?;
+    let listed = call_lists::read(client, &CallList::CallLogRecord { from: &from, until: &until }).await?;
     let mut settled = Vec::new();
     let mut bodies: Vec<String> = Vec::new();
     let mut not_final: Vec<String> = Vec::new();

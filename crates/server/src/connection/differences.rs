@@ -8,7 +8,7 @@ use wholecall_record::{
     Call,
     call::{Direction, Kind, LegDirection, Outcome, Session},
 };
-use wholecall_ringcentral::Logged;
+use wholecall_ringcentral::CallLogRecord;
 
 /// Maximum difference between equal times: the log rounds to seconds, and notifications are fractions of a second apart.
 const TOLERANCE_MS: i64 = 2_000;
@@ -20,7 +20,7 @@ const MIN_PUBLIC_DIGITS: usize = 7;
 const MAX_COMPARED_DIGITS: usize = 9;
 
 /// The names of the fields in which a call differs from its record in the log.
-pub(super) fn differences(call: &Call, record: &Logged) -> Vec<&'static str> {
+pub(super) fn differences(call: &Call, record: &CallLogRecord) -> Vec<&'static str> {
     let id = record.session.as_deref().unwrap_or_default();
     let Some(session) = call.sessions.iter().find(|session| &*session.telephony_session_id == id) else {
         return Vec::new();
@@ -42,7 +42,7 @@ pub(super) fn differences(call: &Call, record: &Logged) -> Vec<&'static str> {
     check(is_near(start, record.started_ms), "startTime");
     if !was_left_through_link(call, session) {
         let end = session.end_time.map(|time| time.as_millis());
-        check(is_near(end.zip(start).map(|(end, start)| end - start), record.length_ms), "duration");
+        check(is_near(end.zip(start).map(|(end, start)| end - start), record.duration_ms), "duration");
         check(is_near(end, record.ended_ms()), "endTime");
     }
     let is_whole_call = session.telephony_session_id == call.id
@@ -71,7 +71,7 @@ fn was_left_through_link(call: &Call, session: &Session) -> bool {
 }
 
 /// Whether the call and the record agree on whether people talked.
-fn agrees_on_talk(call: &Call, record: &Logged) -> bool {
+fn agrees_on_talk(call: &Call, record: &CallLogRecord) -> bool {
     let is_person = |leg: &wholecall_record::call::Leg| {
         leg.direction == LegDirection::Inbound && matches!(leg.kind, Kind::User | Kind::External)
     };

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use wholecall_record::Time;
 use wholecall_ringcentral::{
-    Backoff, Client, Directory, Error, ForwardingNumbers, ForwardingReading, MissingPart, Reading,
+    Backoff, Client, Directory, DirectoryReading, Error, ForwardingNumbers, ForwardingReading, MissingPart,
 };
 use wholecall_store::{ConnectedAccount, StoreError, TenantId};
 
@@ -68,7 +68,7 @@ pub(super) struct DirectoryReader {
     client: Arc<Client>,
     pub(super) sync_state: DirectorySyncState,
     /// A reading of the lists that the rate limit has interrupted.
-    lists: Option<Reading>,
+    lists: Option<DirectoryReading>,
     /// A reading of users' forwarding numbers that the rate limit has interrupted.
     forwarding: Option<ForwardingReading>,
     /// The time of the next step.
@@ -173,7 +173,7 @@ impl DirectoryReader {
                 Ok(sync_state)
             }
             // The client's rate limit was reached, which says nothing about the account.
-            Err(Error::Later { until_ms, .. }) => {
+            Err(Error::RateLimited { until_ms, .. }) => {
                 self.lists = Some(reading);
                 Err(ReadError::RateLimited(until_ms))
             }
@@ -199,13 +199,13 @@ impl DirectoryReader {
                 sync_state.forwarding_read_ms = Some(self.client.now_ms());
                 Ok(sync_state)
             }
-            Err(Error::Later { until_ms, .. }) => {
+            Err(Error::RateLimited { until_ms, .. }) => {
                 self.forwarding = Some(reading);
                 Err(ReadError::RateLimited(until_ms))
             }
             Err(error) => {
                 // After an error that may pass, reading continues where it failed; else it starts again with the lists.
-                self.forwarding = Some(reading).filter(|_| error.is_passing());
+                self.forwarding = Some(reading).filter(|_| error.is_transient());
                 Err(ReadError::Failed(error.to_string()))
             }
         }

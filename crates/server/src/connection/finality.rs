@@ -9,7 +9,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-use wholecall_ringcentral::{Finality, Logged};
+use wholecall_ringcentral::{CallLogRecord, Finality};
 
 /// Interval after its call's end after which a record that does not say so counts as final.
 const SETTLE_INTERVAL_MS: i64 = 4 * 3_600_000;
@@ -39,11 +39,11 @@ pub(super) enum Assessment {
 
 impl RecordReadings {
     /// Assesses a record that was read at a time of RingCentral's clock.
-    pub(super) fn assess(&mut self, record: &Logged, now_ms: i64) -> Assessment {
+    pub(super) fn assess(&mut self, record: &CallLogRecord, now_ms: i64) -> Assessment {
         let is_old = record.started_ms.is_some_and(|started| now_ms - started > MAX_OPEN_MS);
         match (record.finality(), record.ended_ms()) {
             (Finality::Final, _) => Assessment::Final,
-            (Finality::Unsaid, Some(ended)) => {
+            (Finality::Unstated, Some(ended)) => {
                 let is_same = self.remember(record);
                 let settles_at = ended + SETTLE_INTERVAL_MS;
                 match is_same && now_ms >= settles_at {
@@ -57,7 +57,7 @@ impl RecordReadings {
     }
 
     /// Remembers a reading; returns whether the previous one was the same.
-    fn remember(&mut self, record: &Logged) -> bool {
+    fn remember(&mut self, record: &CallLogRecord) -> bool {
         let mut hasher = DefaultHasher::new();
         record.json.hash(&mut hasher);
         let digest = hasher.finish();
@@ -74,15 +74,15 @@ mod tests {
 
     const HOUR_MS: i64 = 3_600_000;
 
-    fn record(finished: Option<bool>, json: &str) -> Logged {
-        Logged {
+    fn record(finished: Option<bool>, json: &str) -> CallLogRecord {
+        CallLogRecord {
             id: "r".to_owned(),
             finished,
             started_ms: Some(0),
-            length_ms: Some(48_000),
+            duration_ms: Some(48_000),
             direction: "Inbound".to_owned(),
             json: json.into(),
-            ..Logged::default()
+            ..CallLogRecord::default()
         }
     }
 

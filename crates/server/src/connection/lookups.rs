@@ -18,7 +18,7 @@ use tokio::{
 };
 use tracing::Instrument as _;
 use wholecall_record::{Time, display::escape_control};
-use wholecall_ringcentral::{Client, Error, Logged, Session, is_requestable, session_path};
+use wholecall_ringcentral::{CallLogRecord, Client, Error, Session, is_requestable, session_path};
 use wholecall_store::{StoreError, TenantId};
 
 use super::{ConnectionContext, blocking, call_log_lookups};
@@ -76,7 +76,7 @@ enum Answer {
     /// All parties have left. The answer has neither the time of that, nor what happened before.
     Over(String),
     /// The call log's record of a session that RingCentral does not know any more.
-    Logged(String),
+    CallLogRecord(String),
 }
 
 /// Ingests an answer. A session that is over is looked up in the call log too, which has the time of its end. If nothing
@@ -87,7 +87,7 @@ async fn ingest_answer(
     request: &LookupRequest,
     answer: Answer,
 ) -> Result<(), StoreError> {
-    let (Answer::Open(body) | Answer::Over(body) | Answer::Logged(body)) = &answer;
+    let (Answer::Open(body) | Answer::Over(body) | Answer::CallLogRecord(body)) = &answer;
     let (tenant, session) = (request.tenant, request.session.clone());
     if matches!(answer, Answer::Over(_)) {
         let known = vec![session.clone()];
@@ -113,14 +113,14 @@ async fn look_up(client: &Client, request: &LookupRequest, permits: &Semaphore) 
         let wait_ms = match answered {
             Ok(Some(answer)) => {
                 let body = snapshot(account, session, Some(&answer), answer.at_ms, *started_ms);
-                return Some(if answer.is_over() { Answer::Over(body) } else { Answer::Open(body) });
+                return Some(if answer.has_ended() { Answer::Over(body) } else { Answer::Open(body) });
             }
             Ok(None) => {
                 let unknown = || snapshot(account, session, None, client.server_now_ms(), *started_ms);
-                return Some(logged.clone().map_or_else(|| Answer::Over(unknown()), Answer::Logged));
+                return Some(logged.clone().map_or_else(|| Answer::Over(unknown()), Answer::CallLogRecord));
             }
-            Err(Error::Later { until_ms, .. }) => until_ms - client.now_ms(),
-            Err(error) if error.is_passing() => 1_000 << attempt,
+            Err(Error::RateLimited { until_ms, .. }) => until_ms - client.now_ms(),
+            Err(error) if error.is_transient() => 1_000 << attempt,
             Err(error) => {
                 tracing::info!(%error, session, "a lookup failed");
                 return None;
@@ -148,7 +148,7 @@ fn snapshot(
 }
 
 /// A record of the call log in the journal's form. A record that is read again is a duplicate of the same evidence.
-pub(super) fn log_record(account: &str, record: &Logged) -> String {
+pub(super) fn log_record(account: &str, record: &CallLogRecord) -> String {
     let path = format!("/restapi/v1.0/account/{account}/call-log/{}", record.id);
     envelope(&format!("call-log-{}", record.id), &path, crate::clock::now().as_millis(), None, &record.json)
 }
@@ -195,8 +195,12 @@ mod tests {
         assert_eq!(source(&snapshot("8", "s-1", None, 1_000, Some(7))), Source::Snapshot);
         let json =
             r#"{"id":"r","telephonySessionId":"s-1","startTime":"2026-11-22T10:00:00.000Z","duration":9}"#;
-        let record =
-            Logged { id: "r".into(), session: Some("s-1".into()), json: json.into(), ..Logged::default() };
+        let record = CallLogRecord {
+            id: "r".into(),
+            session: Some("s-1".into()),
+            json: json.into(),
+            ..CallLogRecord::default()
+        };
         assert_eq!(source(&log_record("8", &record)), Source::CallLog);
     }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use wholecall_record::{Call, Time, call::State};
-use wholecall_ringcentral::Logged;
+use wholecall_ringcentral::CallLogRecord;
 use wholecall_store::{Filter, Found, Gap, StoreError, TenantView};
 
 use super::{
@@ -177,7 +177,7 @@ impl AccountConnection {
     ) -> Result<Option<WindowComparison>, ConnectionError> {
         let from = Time::from_millis(from_ms - MAX_CALL_LENGTH_MS).to_string();
         let until = Time::from_millis(until_ms).to_string();
-        let list = CallList::Logged { from: &from, until: &until };
+        let list = CallList::CallLogRecord { from: &from, until: &until };
         let Some(listed) = call_lists::read(&self.client, &list).await? else { return Ok(None) };
         let now = self.client.server_now_ms();
         let ahead_ms = now - self.client.now_ms();
@@ -186,7 +186,7 @@ impl AccountConnection {
             let oldest = listed.records.iter().filter_map(|record| record.started_ms).min();
             compared.unread_until_ms = oldest.map(|oldest| oldest + 1);
         }
-        let mut logged: BTreeMap<String, Logged> = BTreeMap::new();
+        let mut logged: BTreeMap<String, CallLogRecord> = BTreeMap::new();
         let mut ids: Vec<String> = Vec::new();
         for record in listed.records {
             let Some(session) = record.session.clone() else { continue };
@@ -230,7 +230,7 @@ impl AccountConnection {
     }
 
     /// Ingests final records of known calls that differ from what is stored.
-    async fn repair_known(&mut self, records: Vec<Logged>) -> Result<(), ConnectionError> {
+    async fn repair_known(&mut self, records: Vec<CallLogRecord>) -> Result<(), ConnectionError> {
         let tenant = self.tenant;
         let differing = blocking(&self.context, move |context| {
             let view = context.store.of(tenant);
@@ -265,7 +265,7 @@ impl AccountConnection {
         Ok(())
     }
 
-    async fn ingest(&self, record: &Logged) -> Result<(), StoreError> {
+    async fn ingest(&self, record: &CallLogRecord) -> Result<(), StoreError> {
         let body = log_record(&self.account, record);
         receive::ingest(&self.context.store, &self.context.tenants, self.tenant, &body).await
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
-use wholecall_ringcentral::{Error, Health, Recovery, Socket, judge};
+use wholecall_ringcentral::{Error, Recovery, Socket, SubscriptionHealth, assess};
 
 use super::{
     account::{AccountConnection, ConnectionError},
@@ -103,7 +103,7 @@ impl AccountConnection {
         let (mut socket, recovery) = Socket::open(&self.client, previous.as_deref()).await?;
         let opened = Instant::now();
         self.recovery = socket.recovery_token().map(str::to_owned);
-        let is_resumed = recovery == Recovery::TakenUp && self.state.subscription.is_some();
+        let is_resumed = recovery == Recovery::Resumed && self.state.subscription.is_some();
         if !is_resumed {
             let created = socket.subscribe(&self.client).await?;
             let (renew_ms, expires_ms) = self.renewal_times(&created);
@@ -141,7 +141,7 @@ impl AccountConnection {
         }
         self.mark_complete();
         open.replayed += usize::from(open.is_resumed && open.opened.elapsed() < REPLAY_INTERVAL);
-        if open.replayed == Socket::KEPT {
+        if open.replayed == Socket::RECOVERY_BUFFER_ITEMS {
             let now = self.client.now_ms();
             let reason = "more notifications arrived while the WebSocket was lost than RingCentral buffers";
             self.record_gap(now - BUFFERED_MS, now, reason).await;
@@ -164,12 +164,14 @@ impl AccountConnection {
                 Err(error) => return Err(error.into()),
             }
         }
-        match judge(&self.client.subscriptions().await?, &own.id) {
-            Health::Fine { .. } => {}
-            Health::Disabled { permission, message } => {
+        match assess(&self.client.subscriptions().await?, &own.id) {
+            SubscriptionHealth::Fine { .. } => {}
+            SubscriptionHealth::Disabled { permission, message } => {
                 return Err(ConnectionError::Disabled { permission, message });
             }
-            Health::Lost | Health::Changed | Health::Blacklisted(_) => return Ok(false),
+            SubscriptionHealth::Lost | SubscriptionHealth::Changed | SubscriptionHealth::Blacklisted(_) => {
+                return Ok(false);
+            }
         }
         if self.is_undelivered().await? {
             return Ok(false);

@@ -30,7 +30,7 @@ impl ConnectionStatus {
     pub(super) fn of(error: &Error) -> Self {
         match error {
             Error::Login(_) => Self::LoginRefused,
-            error if error.is_passing() => Self::Failing,
+            error if error.is_transient() => Self::Failing,
             _ => Self::Refused,
         }
     }

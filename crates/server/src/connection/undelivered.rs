@@ -3,7 +3,7 @@
 //! some time without a notification shows that delivery has failed.
 
 use wholecall_record::Time;
-use wholecall_ringcentral::Logged;
+use wholecall_ringcentral::CallLogRecord;
 
 use super::{
     account::{AccountConnection, ConnectionError},
@@ -38,7 +38,7 @@ impl AccountConnection {
         }
         let ahead_ms = self.client.server_now_ms() - now;
         let is_unknown =
-            |call: &&Logged| call.session.as_ref().is_some_and(|session| unknown.contains(session));
+            |call: &&CallLogRecord| call.session.as_ref().is_some_and(|session| unknown.contains(session));
         let started = expected.iter().filter(is_unknown).filter_map(|call| call.started_ms).min();
         let complete_ms = self.complete_until_ms;
         let from_ms = started.map_or(complete_ms, |started| complete_ms.min(started - ahead_ms));
@@ -54,7 +54,7 @@ impl AccountConnection {
 
     /// Calls that have lasted so long that a notification of them must have arrived. `None` if it is too early to say, or
     /// if the user may not read the active calls.
-    async fn expected_calls(&self) -> Result<Option<Vec<Logged>>, ConnectionError> {
+    async fn expected_calls(&self) -> Result<Option<Vec<CallLogRecord>>, ConnectionError> {
         let server_now = self.client.server_now_ms();
         // Calls that started before are covered by another gap or lookup.
         let since_ms = self.expects_calls_from_ms + (server_now - self.client.now_ms());
@@ -66,9 +66,10 @@ impl AccountConnection {
         };
         let (from, until) =
             (Time::from_millis(since_ms).to_string(), Time::from_millis(server_now).to_string());
-        let ended = call_lists::read(&self.client, &CallList::Logged { from: &from, until: &until }).await?;
+        let ended =
+            call_lists::read(&self.client, &CallList::CallLogRecord { from: &from, until: &until }).await?;
         let all = active.records.into_iter().chain(ended.into_iter().flat_map(|listed| listed.records));
-        let has_lasted = |call: &Logged| {
+        let has_lasted = |call: &CallLogRecord| {
             let ended_ms = call.ended_ms().unwrap_or(server_now).min(server_now);
             let started = call.started_ms.filter(|started| *started >= since_ms);
             call.is_voice && started.is_some_and(|started| ended_ms - started >= MAX_NOTIFICATION_DELAY_MS)

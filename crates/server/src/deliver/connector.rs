@@ -109,7 +109,7 @@ impl Connector {
         let host = written.trim_start_matches('[').trim_end_matches(']').to_owned();
         let is_tls = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        let stream = match self.proxies.of(is_tls, &host) {
+        let stream = match self.proxies.proxy_for(is_tls, &host) {
             Some(proxy) => self.connect_through(proxy, &host, port).await?,
             None => self.connect_tcp(&host, port).await?,
         };

@@ -14,7 +14,7 @@ use wholecall_server::{
     ConnectionLimits, Running, Settings, admin,
     security::{EgressPolicy, SecretKey},
 };
-use wholecall_simulator::{Company, Told, Traffic};
+use wholecall_simulator::{Company, Traffic, TrafficEvent};
 use wholecall_store::{Arrival, Filter, Store, Tenant, TenantId, TenantSettings};
 
 /// 2026-06-01T00:00:00Z.
@@ -199,10 +199,10 @@ fn run(store: &Store) -> (Runtime, Running) {
 
 /// The notifications of a company's day until an hour, in order of arrival.
 pub(crate) fn traffic(users: usize, hours: i64) -> Vec<String> {
-    Traffic::new(Company::of(users), MIDNIGHT, MIDNIGHT + hours * HOUR, 5)
+    Traffic::new(Company::with_users(users), MIDNIGHT, MIDNIGHT + hours * HOUR, 5)
         .filter_map(|event| match event {
-            Told::Notification(notification) => Some(notification.to_json()),
-            Told::Truth(_) => None,
+            TrafficEvent::Notification(notification) => Some(notification.to_json()),
+            TrafficEvent::Truth(_) => None,
         })
         .collect()
 }

@@ -1,6 +1,6 @@
 //! What each person is doing in each session, over time.
 
-use crate::{id::Who, time::Millis};
+use crate::{id::ParticipantRef, time::Timestamp};
 
 /// What a person in a call is doing. If several apply, the first in this order is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,22 +36,22 @@ impl Activity {
 
 #[derive(Debug)]
 struct Stretch {
-    who: Who,
+    who: ParticipantRef,
     session: usize,
     activity: Activity,
-    until: Millis,
+    until: Timestamp,
 }
 
 /// Activities by person and session.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    current: Vec<(Who, usize, Activity)>,
+    current: Vec<(ParticipantRef, usize, Activity)>,
     past: Vec<Stretch>,
 }
 
 impl History {
     /// Records the activities from a time on; those that are not among them any more end then.
-    pub(super) fn observe(&mut self, now: Millis, current: Vec<(Who, usize, Activity)>) {
+    pub(super) fn observe(&mut self, now: Timestamp, current: Vec<(ParticipantRef, usize, Activity)>) {
         for (who, session, activity) in std::mem::take(&mut self.current) {
             if !current.contains(&(who, session, activity)) {
                 self.past.push(Stretch { who, session, activity, until: now });
@@ -61,12 +61,12 @@ impl History {
     }
 
     /// When a person's last line into some sessions ended.
-    pub(super) fn end_of(&self, who: Who, own: &impl Fn(usize) -> bool) -> Option<Millis> {
+    pub(super) fn end_of(&self, who: ParticipantRef, own: &impl Fn(usize) -> bool) -> Option<Timestamp> {
         self.of(who, own).map(|stretch| stretch.until).max()
     }
 
     /// The last activity of a person in some sessions, other than none.
-    pub(super) fn last(&self, who: Who, own: &impl Fn(usize) -> bool) -> Option<Activity> {
+    pub(super) fn last(&self, who: ParticipantRef, own: &impl Fn(usize) -> bool) -> Option<Activity> {
         let active = || self.of(who, own).filter(|stretch| stretch.activity != Activity::Nothing);
         let until = active().map(|stretch| stretch.until).max();
         match until {
@@ -77,7 +77,7 @@ impl History {
         }
     }
 
-    fn of(&self, who: Who, own: &impl Fn(usize) -> bool) -> impl Iterator<Item = &Stretch> {
+    fn of(&self, who: ParticipantRef, own: &impl Fn(usize) -> bool) -> impl Iterator<Item = &Stretch> {
         self.past.iter().filter(move |stretch| stretch.who == who && own(stretch.session))
     }
 }
@@ -86,13 +86,13 @@ impl History {
 mod tests {
     use super::*;
 
-    const CUSTOMER: Who = Who::Number(1);
+    const CUSTOMER: ParticipantRef = ParticipantRef::Number(1);
 
-    fn history(steps: &[(Millis, &[(usize, Activity)])]) -> History {
+    fn history(steps: &[(i64, &[(usize, Activity)])]) -> History {
         let mut history = History::default();
-        for (now, current) in steps {
+        for (now_ms, current) in steps {
             history.observe(
-                *now,
+                Timestamp::from_millis(*now_ms),
                 current.iter().map(|(session, activity)| (CUSTOMER, *session, *activity)).collect(),
             );
         }
@@ -103,7 +103,7 @@ mod tests {
     fn a_pause_before_the_end_does_not_hide_the_last_activity() {
         let history = history(&[(0, &[(0, Activity::Queued)]), (50, &[(0, Activity::Nothing)]), (90, &[])]);
         assert_eq!(history.last(CUSTOMER, &|_| true), Some(Activity::Queued));
-        assert_eq!(history.end_of(CUSTOMER, &|_| true), Some(90));
+        assert_eq!(history.end_of(CUSTOMER, &|_| true), Some(Timestamp::from_millis(90)));
     }
 
     #[test]
@@ -113,6 +113,6 @@ mod tests {
             (90, &[]),
         ]);
         assert_eq!(history.last(CUSTOMER, &|session| session < 2), Some(Activity::OnHold));
-        assert_eq!(history.last(Who::Number(2), &|_| true), None);
+        assert_eq!(history.last(ParticipantRef::Number(2), &|_| true), None);
     }
 }

@@ -1,7 +1,7 @@
 //! Derives the result of a call from what the caller reached last.
 
-use super::{DialAttempt, Log, Machine, Outcome, Ring, truths::direction};
-use crate::time::Millis;
+use super::{DialAttempt, Log, Outcome, Ring, RoutingEnd, truths::direction};
+use crate::time::Timestamp;
 
 /// What a caller reached.
 enum Stop {
@@ -10,7 +10,7 @@ enum Stop {
     Unreachable,
     /// Telephones that rang directly.
     Rung,
-    /// A queue in which somebody was rung.
+    /// A queue in which a member was rung.
     Queue(usize),
 }
 
@@ -61,19 +61,19 @@ impl Log {
     }
 
     fn last_stop(&self, own: &impl Fn(usize) -> bool) -> Option<Stop> {
-        let machine = |machine: &Machine| match machine {
-            Machine::Mailbox => Stop::Mailbox,
-            Machine::Fax => Stop::Fax,
-            Machine::Unreachable => Stop::Unreachable,
+        let stop = |end: &RoutingEnd| match end {
+            RoutingEnd::Mailbox => Stop::Mailbox,
+            RoutingEnd::Fax => Stop::Fax,
+            RoutingEnd::Unreachable => Stop::Unreachable,
         };
-        let machines = self.machines.iter().filter(|(session, ..)| own(*session));
-        let machines = machines.map(|(_, kind, since)| (*since, machine(kind)));
+        let ends = self.routing_ends.iter().filter(|(session, ..)| own(*session));
+        let ends = ends.map(|(_, end, since)| (*since, stop(end)));
         let rung = self.rung_directly(own).map(|ring| (ring.since, Stop::Rung));
         let has_offers = |visit: usize| self.rings.iter().any(|ring| ring.visit == Some(visit));
         let visits = self.visits.iter().enumerate().filter(|(_, visit)| own(visit.session));
         let visits =
             visits.filter(|(at, _)| has_offers(*at)).map(|(at, visit)| (visit.since, Stop::Queue(at)));
-        machines.chain(rung).chain(visits).max_by_key(|(since, _)| *since).map(|(_, stop)| stop)
+        ends.chain(rung).chain(visits).max_by_key(|(since, _)| *since).map(|(_, stop)| stop)
     }
 
     fn rung_directly(&self, own: &impl Fn(usize) -> bool) -> impl Iterator<Item = &Ring> {
@@ -84,9 +84,9 @@ impl Log {
     fn refusal(&self, own: &impl Fn(usize) -> bool) -> &'static str {
         let mut rung: Vec<&Ring> = self.rung_directly(own).collect();
         rung.sort_by_key(|ring| std::cmp::Reverse(ring.since));
-        let mut since = Millis::MAX;
+        let mut since = Timestamp::MAX;
         let mut last = rung.into_iter().take_while(|ring| {
-            let overlaps = since == Millis::MAX || ring.until > since;
+            let overlaps = since == Timestamp::MAX || ring.until > since;
             since = since.min(ring.since);
             overlaps
         });

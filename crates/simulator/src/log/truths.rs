@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use super::{DialAttempt, Log, MoveEntry, Outcome, Placement, Ring};
 use crate::{
     audio::{Arrival, Talk},
-    id::Who,
+    id::ParticipantRef,
     log::Activity,
-    time::Millis,
-    truth::{CallTruth, Conversation, Facts, Move, Room, Visit},
+    time::Timestamp,
+    truth::{CallFacts, CallTruth, Conversation, Move, QueueVisit, SessionTruth},
 };
 
 /// Minimum duration of a conversation that counts as the caller's last one.
-const MIN_LAST_TALK_MS: Millis = 1000;
+const MIN_LAST_TALK_MS: i64 = 1000;
 
 /// Everything that was audible in a play.
 pub(crate) struct AudioTrace<'a> {
@@ -99,8 +99,8 @@ impl<'a> Call<'a> {
         conversations.sort();
         let mut sessions: Vec<String> = dial_attempts().map(|session| session.id.to_string()).collect();
         sessions.sort();
-        let mut rooms: Vec<Room> = dial_attempts().map(room).collect();
-        rooms.sort_by(|a, b| a.id.cmp(&b.id));
+        let mut session_truths: Vec<SessionTruth> = dial_attempts().map(session_truth).collect();
+        session_truths.sort_by(|a, b| a.id.cmp(&b.id));
         let is_shown = !log.unknown.iter().any(|&session| own(session));
         let result = log.result(&own, root, !self.talks.is_empty(), is_shown);
         let barges = log.barges.iter().filter(|(session, ..)| own(*session));
@@ -129,11 +129,11 @@ impl<'a> Call<'a> {
             moves: moves.into_iter().map(|(made, _)| made).collect(),
             barges,
             facts: Some(Box::new(facts)),
-            rooms,
+            session_truths,
         }
     }
 
-    fn facts(&mut self, moves: &[(Move, &MoveEntry)], end: Millis) -> Facts {
+    fn facts(&mut self, moves: &[(Move, &MoveEntry)], end: Timestamp) -> CallFacts {
         let log = self.log;
         let root = self.root();
         let customer = self.customer();
@@ -156,7 +156,7 @@ impl<'a> Call<'a> {
         let mobiles = log.mobiles.iter().filter(|(session, ..)| own(*session));
         let transfer =
             moves.iter().rev().find(|(_, step)| is_transfer(step) && self.resolved(step).1.contains(&served));
-        Facts {
+        CallFacts {
             answered_by: answer.and_then(|(_, talk)| self.answered_by(talk)).map(|who| who.to_string()),
             last_with: last_with.unwrap_or_default(),
             customer: customer.map(|who| who.to_string()),
@@ -175,19 +175,19 @@ impl<'a> Call<'a> {
 
     /// When the caller first talked in the root session, or in one connected to it; if a queue calls back,
     /// when anybody did.
-    fn answer(&self) -> Option<(Millis, &'a Talk)> {
+    fn answer(&self) -> Option<(Timestamp, &'a Talk)> {
         let caller = self.root().caller;
         let is_machine = !self.audio.arrivals.iter().any(|arrival| arrival.who == caller);
         let with_caller = |talk: &&&Talk| is_machine || talk.people.contains(&caller);
         let in_root = self.talks.iter().filter(with_caller).filter_map(|&talk| {
-            let reached = talk.rooms.iter().find(|(room, _)| *room == self.root);
+            let reached = talk.mixers.iter().find(|(mixer, _)| *mixer == self.root);
             reached.map(|(_, since)| (talk.start.max(*since), talk))
         });
         in_root.min_by_key(|(time, talk)| (*time, talk.end))
     }
 
     /// Of those whom the caller talked with first, the one who joined last.
-    fn answered_by(&self, talk: &Talk) -> Option<Who> {
+    fn answered_by(&self, talk: &Talk) -> Option<ParticipantRef> {
         let caller = self.root().caller;
         let others = talk.by_arrival.iter().rev().copied().filter(|_| talk.people.contains(&caller));
         others.into_iter().find(|who| *who != caller)
@@ -207,27 +207,27 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn mobile_of(&self, who: Who) -> Option<Who> {
+    fn mobile_of(&self, who: ParticipantRef) -> Option<ParticipantRef> {
         let mobiles = self.log.mobiles.iter().filter(|(session, ..)| self.owns(*session));
         mobiles.filter(|(_, number, _)| *number == who).map(|(.., user)| *user).next()
     }
 
     /// Whether a participant is outside the account.
-    fn is_outsider(&self, who: Who) -> bool {
+    fn is_outsider(&self, who: ParticipantRef) -> bool {
         match who {
-            Who::Extension(_) => false,
-            Who::Anonymous(_) | Who::Service(_) => true,
-            Who::Number(number) => {
+            ParticipantRef::Extension(_) => false,
+            ParticipantRef::Anonymous(_) | ParticipantRef::Service(_) => true,
+            ParticipantRef::Number(number) => {
                 !(self.audio.is_ours)(self.root().account, number) && self.mobile_of(who).is_none()
             }
         }
     }
 
-    fn customer(&self) -> Option<Who> {
+    fn customer(&self) -> Option<ParticipantRef> {
         let root = self.root();
         let rung = self.rings().map(|ring| (ring.since, ring.who));
         let comes = self.audio.arrivals.iter().filter(|arrival| self.owns(arrival.mixer));
-        let mut others: Vec<(Millis, Who)> = rung.collect();
+        let mut others: Vec<(Timestamp, ParticipantRef)> = rung.collect();
         others.sort_by_key(|(since, _)| *since);
         let others = others.into_iter().map(|(_, who)| who).chain(comes.map(|arrival| arrival.who));
         [Some(root.caller), root.dialled]
@@ -239,23 +239,24 @@ impl<'a> Call<'a> {
 
     /// The users who talked, in the order in which they, or their own outside telephones, joined.
     fn users(&self) -> Vec<String> {
-        let talked: BTreeSet<Who> = self.talks.iter().flat_map(|talk| talk.people.iter().copied()).collect();
-        let mut users: Vec<Who> = Vec::new();
+        let talked: BTreeSet<ParticipantRef> =
+            self.talks.iter().flat_map(|talk| talk.people.iter().copied()).collect();
+        let mut users: Vec<ParticipantRef> = Vec::new();
         for arrival in self.audio.arrivals.iter().filter(|arrival| self.owns(arrival.mixer)) {
             let user = match self.mobile_of(arrival.who) {
                 Some(user) if talked.contains(&arrival.who) => user,
                 _ => arrival.who,
             };
-            let counts = talked.contains(&arrival.who) && matches!(user, Who::Extension(_));
+            let counts = talked.contains(&arrival.who) && matches!(user, ParticipantRef::Extension(_));
             if counts && !users.contains(&user) {
                 users.push(user);
             }
         }
-        users.iter().map(Who::to_string).collect()
+        users.iter().map(ParticipantRef::to_string).collect()
     }
 
-    fn end_state(&self, served: Who, own: &impl Fn(usize) -> bool) -> Option<&'static str> {
-        let end = self.log.doing.end_of(served, own)?;
+    fn end_state(&self, served: ParticipantRef, own: &impl Fn(usize) -> bool) -> Option<&'static str> {
+        let end = self.log.activities.end_of(served, own)?;
         let after = || self.talks.iter().filter(|talk| talk.end > end && !talk.people.contains(&served));
         if after().any(|talk| talk.end - talk.start.max(end) >= MIN_LAST_TALK_MS) {
             return Activity::Nothing.name();
@@ -263,16 +264,16 @@ impl<'a> Call<'a> {
         if after().next().is_some() {
             return None;
         }
-        self.log.doing.last(served, own).and_then(Activity::name)
+        self.log.activities.last(served, own).and_then(Activity::name)
     }
 
     /// Total time in which at least one participant was parked.
-    fn parked(&self, end: Millis) -> Millis {
+    fn parked(&self, end: Timestamp) -> i64 {
         let own = self.log.parkings.iter().filter(|(session, ..)| self.owns(*session));
-        let mut stretches: Vec<(Millis, Millis)> =
+        let mut stretches: Vec<(Timestamp, Timestamp)> =
             own.map(|(.., since, until)| (*since, until.unwrap_or(end))).collect();
         stretches.sort_unstable();
-        let mut over = Millis::MIN;
+        let mut over = Timestamp::MIN;
         let mut length = 0;
         for (since, until) in stretches {
             length += (until - since.max(over)).max(0);
@@ -292,7 +293,7 @@ impl<'a> Call<'a> {
             })
         };
         let missed = self.rings().filter(|ring| {
-            matches!(ring.who, Who::Extension(_))
+            matches!(ring.who, ParticipantRef::Extension(_))
                 && !ring.is_initiator
                 && matches!(ring.outcome, None | Some(Outcome::NoAnswer | Outcome::Cancelled))
                 && !elsewhere(ring)
@@ -300,9 +301,9 @@ impl<'a> Call<'a> {
         names(missed.map(|ring| ring.who))
     }
 
-    fn queues(&self) -> Vec<Visit> {
+    fn queues(&self) -> Vec<QueueVisit> {
         let own = self.log.visits.iter().filter(|visit| self.owns(visit.session));
-        own.map(|visit| Visit {
+        own.map(|visit| QueueVisit {
             participant: visit.queue.to_string(),
             enter_time: visit.since,
             outcome: Some(visit.outcome().to_owned()),
@@ -326,9 +327,9 @@ impl<'a> Call<'a> {
         steps.sort_by(|(a, _), (b, _)| {
             (a.time, &a.kind, &a.by, &a.target).cmp(&(b.time, &b.kind, &b.by, &b.target))
         });
-        let times: Vec<Millis> = steps.iter().map(|(_, step)| step.time).collect();
+        let times: Vec<Timestamp> = steps.iter().map(|(_, step)| step.time).collect();
         for (made, step) in &mut steps {
-            let next = times.iter().copied().find(|time| *time > step.time).unwrap_or(Millis::MAX);
+            let next = times.iter().copied().find(|time| *time > step.time).unwrap_or(Timestamp::MAX);
             let (target, _) = self.resolved(step);
             made.answered = Some(target.is_some_and(|target| self.is_answered(target, step.time, next)));
         }
@@ -336,7 +337,7 @@ impl<'a> Call<'a> {
     }
 
     /// Target and moved people of a move.
-    fn resolved(&self, step: &'a MoveEntry) -> (Option<Who>, &'a [Who]) {
+    fn resolved(&self, step: &'a MoveEntry) -> (Option<ParticipantRef>, &'a [ParticipantRef]) {
         match &step.instead {
             Some((root, target, moved)) if *root == self.root => (*target, moved),
             _ => (step.target, &step.moved),
@@ -344,12 +345,12 @@ impl<'a> Call<'a> {
     }
 
     /// Whether the target of a move talked, or answered the call from the queue that it was moved to.
-    fn is_answered(&self, target: Who, from: Millis, until: Millis) -> bool {
+    fn is_answered(&self, target: ParticipantRef, from: Timestamp, until: Timestamp) -> bool {
         let mut visits = self.log.visits.iter().filter(|visit| self.owns(visit.session));
         if let Some(visit) = visits.find(|visit| visit.queue == target && visit.since >= from) {
             return visit.outcome == Some("Answered");
         }
-        let is_target = |who: &Who| *who == target || self.mobile_of(*who) == Some(target);
+        let is_target = |who: &ParticipantRef| *who == target || self.mobile_of(*who) == Some(target);
         self.talks
             .iter()
             .any(|talk| talk.end > from && talk.start < until && talk.people.iter().any(is_target))
@@ -361,8 +362,10 @@ impl<'a> Call<'a> {
         let log = self.log;
         for (session, ..) in log.mobiles.iter().filter(|(session, ..)| own(*session)) {
             let rings = log.rings.iter().filter(|ring| ring.session == *session);
-            let users: BTreeSet<Who> =
-                rings.map(|ring| ring.who).filter(|who| matches!(who, Who::Extension(_))).collect();
+            let users: BTreeSet<ParticipantRef> = rings
+                .map(|ring| ring.who)
+                .filter(|who| matches!(who, ParticipantRef::Extension(_)))
+                .collect();
             if users.len() > 1 {
                 self.leaves_open.extend(["customer", "users", "onBehalfOf", "endState", "queues"]);
             }
@@ -383,7 +386,9 @@ impl<'a> Call<'a> {
                 self.audio.talks.iter().filter(|other| self.log.call_of(other.mixer) != self.call);
             elsewhere.into_iter().any(|other| {
                 let together = talk.end.min(other.end) - talk.start.max(other.start);
-                let in_both = |who: &&Who| matches!(who, Who::Extension(_)) && other.people.contains(who);
+                let in_both = |who: &&ParticipantRef| {
+                    matches!(who, ParticipantRef::Extension(_)) && other.people.contains(who)
+                };
                 together >= MIN_LAST_TALK_MS && talk.people.iter().any(|who| in_both(&who))
             })
         });
@@ -403,8 +408,8 @@ fn is_transfer(step: &MoveEntry) -> bool {
     matches!(step.kind, "BlindTransfer" | "AttendedTransfer" | "Transfer" | "Forward")
 }
 
-fn room(attempt: &DialAttempt) -> Room {
-    Room {
+fn session_truth(attempt: &DialAttempt) -> SessionTruth {
+    SessionTruth {
         id: attempt.id.to_string(),
         direction: direction(attempt).to_owned(),
         caller: attempt.caller.to_string(),
@@ -416,19 +421,21 @@ fn room(attempt: &DialAttempt) -> Room {
 
 pub(super) fn direction(root: &DialAttempt) -> &'static str {
     match (root.caller, root.dialled) {
-        (Who::Number(_) | Who::Service(_) | Who::Anonymous(_), _) => "Inbound",
-        (Who::Extension(_), Some(Who::Extension(_))) => "Internal",
-        (Who::Extension(_), Some(_)) => "Outbound",
-        (Who::Extension(_), None) if root.placement == Placement::Outside => "Outbound",
-        (Who::Extension(_), None) => "Internal",
+        (ParticipantRef::Number(_) | ParticipantRef::Service(_) | ParticipantRef::Anonymous(_), _) => {
+            "Inbound"
+        }
+        (ParticipantRef::Extension(_), Some(ParticipantRef::Extension(_))) => "Internal",
+        (ParticipantRef::Extension(_), Some(_)) => "Outbound",
+        (ParticipantRef::Extension(_), None) if root.placement == Placement::Outside => "Outbound",
+        (ParticipantRef::Extension(_), None) => "Internal",
     }
 }
 
-fn conversation(start_time: Millis, end_time: Millis, people: &[Who]) -> Conversation {
+fn conversation(start_time: Timestamp, end_time: Timestamp, people: &[ParticipantRef]) -> Conversation {
     Conversation { start_time, end_time, participants: names(people.iter().copied()), inferred: false }
 }
 
-fn names(who: impl Iterator<Item = Who>) -> Vec<String> {
+fn names(who: impl Iterator<Item = ParticipantRef>) -> Vec<String> {
     let names: BTreeSet<String> = who.map(|who| who.to_string()).collect();
     names.into_iter().collect()
 }

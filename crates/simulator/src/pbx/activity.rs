@@ -1,13 +1,13 @@
 //! What each person is doing now: what they hear, and what rings or serves them.
 
 use super::{LegId, Pbx, Service, State};
-use crate::{id::Who, log::Activity, notification::Role};
+use crate::{id::ParticipantRef, log::Activity, notification::Role};
 
 impl Pbx<'_> {
     /// Records who hears whom, and what each person is doing, from now on.
     pub(super) fn observe(&mut self) {
         self.audio.observe(self.now);
-        let mut current: Vec<(Who, usize, Activity)> = Vec::new();
+        let mut current: Vec<(ParticipantRef, usize, Activity)> = Vec::new();
         for leg in 0..self.legs.len() {
             let Some((who, activity_of)) = self.legs[leg].who.zip(self.activity_of(leg)) else { continue };
             let session = self.legs[leg].session;

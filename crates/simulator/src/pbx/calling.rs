@@ -8,7 +8,7 @@ use compact_str::{CompactString, format_compact};
 
 use crate::{
     account::{User, e164},
-    id::Who,
+    id::ParticipantRef,
     log::{Outcome, Placement},
     notification::{Code, Contact, Origin, Role, Status},
 };
@@ -24,7 +24,7 @@ impl Pbx<'_> {
     pub(crate) fn dial_in(&mut self, account: usize, caller: Option<u64>, number: u64) -> LegId {
         let session = self.open_session(account, Origin::Call, &e164(number));
         let id = self.sessions[session].id;
-        let who = caller.map_or(Who::Anonymous(id), Who::Number);
+        let who = caller.map_or(ParticipantRef::Anonymous(id), ParticipantRef::Number);
         let leg = self.new_leg(
             session,
             Some(who),
@@ -38,10 +38,10 @@ impl Pbx<'_> {
     /// The call ends at a number of the account before an extension is found for it.
     pub(crate) fn mark_no_extension(&mut self, caller: LegId, number: u64) {
         let session = self.legs[caller].session;
-        self.log.add_ignorable(session, Who::Number(number));
+        self.log.add_ignorable(session, ParticipantRef::Number(number));
         let users = &self.world.accounts[self.sessions[session].account].users;
         if let Some(owner) = users.iter().find(|user| user.direct_number == number) {
-            self.log.add_ignorable(session, Who::Extension(owner.extension));
+            self.log.add_ignorable(session, ParticipantRef::Extension(owner.extension));
         }
     }
 
@@ -53,7 +53,7 @@ impl Pbx<'_> {
     /// A far party answers of which the platform publishes nothing.
     pub(crate) fn answer_unseen(&mut self, caller: LegId, number: u64) {
         let session = self.legs[caller].session;
-        let who = Who::Number(number);
+        let who = ParticipantRef::Number(number);
         let leg = self.new_leg(session, Some(who), false, None, Contact::outside(number));
         self.legs[leg].is_published = false;
         self.legs[leg].state = State::Up;
@@ -90,12 +90,12 @@ impl Pbx<'_> {
         let session = self.open_session(account, origin, number);
         let device = if self.chance(50) { user.desk_phone } else { user.app };
         let from = user.outside().with_device(device);
-        let who = Who::Extension(user.extension);
+        let who = ParticipantRef::Extension(user.extension);
         let leg = self.new_leg(session, Some(who), true, Some(from), Contact::number(number.into()));
         self.originate(leg, who)
     }
 
-    fn originate(&mut self, leg: LegId, who: Who) -> LegId {
+    fn originate(&mut self, leg: LegId, who: ParticipantRef) -> LegId {
         let session = self.legs[leg].session;
         self.sessions[session].originator = Some(leg);
         let account = self.world.accounts[self.sessions[session].account].id;
@@ -111,7 +111,7 @@ impl Pbx<'_> {
     }
 
     /// A machine of the account dials: no person is on its line.
-    pub(super) fn originate_machine(&mut self, leg: LegId, who: Who) {
+    pub(super) fn originate_machine(&mut self, leg: LegId, who: ParticipantRef) {
         let session = self.legs[leg].session;
         self.sessions[session].originator = Some(leg);
         let account = self.world.accounts[self.sessions[session].account].id;
@@ -176,7 +176,7 @@ impl Pbx<'_> {
     }
 
     fn set_up(&mut self, session: usize, user: User, from: Option<Contact>, to: Contact) -> LegId {
-        let who = Who::Extension(user.extension);
+        let who = ParticipantRef::Extension(user.extension);
         self.pass(14..41);
         self.end_parking_in(session);
         let leg = self.new_leg(session, Some(who), false, from, to);
@@ -226,15 +226,15 @@ impl Pbx<'_> {
 
     /// A call goes out to the public network, and rings there.
     pub(crate) fn ring_outside(&mut self, session: usize, number: u64) -> LegId {
-        self.ring_far(session, Who::Number(number), Contact::outside(number))
+        self.ring_far(session, ParticipantRef::Number(number), Contact::outside(number))
     }
 
     /// A call goes out to a public service with a short number.
     pub(crate) fn ring_service(&mut self, session: usize, number: u16) -> LegId {
-        self.ring_far(session, Who::Service(number), Contact::number(format_compact!("{number}")))
+        self.ring_far(session, ParticipantRef::Service(number), Contact::number(format_compact!("{number}")))
     }
 
-    fn ring_far(&mut self, session: usize, who: Who, to: Contact) -> LegId {
+    fn ring_far(&mut self, session: usize, who: ParticipantRef, to: Contact) -> LegId {
         self.pass(15..50);
         let from = self.caller_of(session);
         let leg = self.new_leg(session, Some(who), false, from, to);
@@ -301,17 +301,20 @@ impl Pbx<'_> {
         self.publish(leg, Code::Answered);
     }
 
-    /// A user requests that the platform calls them and then somebody else (RingOut). Both legs are Inbound,
+    /// A user requests that the platform calls them and then another party (RingOut). Both legs are Inbound,
     /// without `Setup`. Returns the user's ringing leg.
-    pub(crate) fn ring_out(&mut self, user: User, number: CompactString, target: Who) -> LegId {
+    pub(crate) fn ring_out(&mut self, user: User, number: CompactString, target: ParticipantRef) -> LegId {
         let account = self.account_of(user);
         let session = self.open_session(account, Origin::RingOut, &number);
-        let who = Who::Extension(user.extension);
+        let who = ParticipantRef::Extension(user.extension);
         let leg = self.new_leg(session, Some(who), false, Some(Contact::number(number)), user.outside());
         self.legs[leg].role = Role::RingOutInitiator;
         self.legs[leg].state = State::Ringing;
-        let placement =
-            if matches!(target, Who::Extension(_)) { Placement::Inside } else { Placement::Outside };
+        let placement = if matches!(target, ParticipantRef::Extension(_)) {
+            Placement::Inside
+        } else {
+            Placement::Outside
+        };
         let account = self.world.accounts[account].id;
         self.log.record_dial(self.sessions[session].id, account, who, placement, self.now);
         self.log.record_target(session, target);
@@ -322,7 +325,13 @@ impl Pbx<'_> {
     }
 
     /// The second leg of a RingOut, ringing.
-    pub(crate) fn ring_out_target(&mut self, session: usize, user: User, target: Who, to: Contact) -> LegId {
+    pub(crate) fn ring_out_target(
+        &mut self,
+        session: usize,
+        user: User,
+        target: ParticipantRef,
+        to: Contact,
+    ) -> LegId {
         self.pass(100..300);
         let leg = self.new_leg(session, Some(target), false, Some(user.outside()), to);
         self.legs[leg].role = Role::RingOutTarget;

@@ -7,7 +7,7 @@
 //! ringcentral-js-widgets, `RcMock`).
 
 use crate::{
-    id::Who,
+    id::ParticipantRef,
     log::Placement,
     notification::{Code, Contact, Origin, Role},
 };
@@ -87,12 +87,12 @@ impl Pbx<'_> {
         self.conferences[conference].members.push(Member { proxy, leg });
     }
 
-    fn ringing_with(&self, leg: LegId) -> Vec<Who> {
+    fn ringing_with(&self, leg: LegId) -> Vec<ParticipantRef> {
         let waiting = self.waiting(self.sessions[self.legs[leg].session].mixer);
         waiting.into_iter().filter_map(|leg| self.legs[leg].who).collect()
     }
 
-    /// The conference that is hosted by a leg; `None` if there is none.
+    /// The conference that a leg hosts; `None` if it hosts none.
     pub(crate) fn conference_of(&self, host: LegId) -> Option<usize> {
         self.conferences.iter().position(|conference| conference.host == host)
     }
@@ -120,17 +120,17 @@ impl Pbx<'_> {
 
     /// Releases everybody in a call that was brought in.
     fn release_member_call(&mut self, conference: usize, member: Member) {
-        let room = self.sessions[self.legs[member.leg].session].mixer;
+        let mixer = self.sessions[self.legs[member.leg].session].mixer;
         let bridge = self.sessions[self.conferences[conference].session].mixer;
-        self.audio.disconnect(room, bridge);
-        let lines = self.audio.lines(room);
-        self.audio.connect(room, bridge);
+        self.audio.disconnect(mixer, bridge);
+        let lines = self.audio.lines(mixer);
+        self.audio.connect(mixer, bridge);
         for line in lines {
             self.release(line, None);
             self.pass(2..9);
         }
         self.drop_member(conference, member);
-        self.release_unused(room);
+        self.release_unused(mixer);
     }
 
     /// The host leaves; the others remain in the conference.
@@ -143,11 +143,11 @@ impl Pbx<'_> {
         for index in 0..self.conferences.len() {
             let bridge_session = self.conferences[index].session;
             for member in self.conferences[index].members.clone() {
-                let (room, bridge) =
+                let (mixer, bridge) =
                     (self.sessions[self.legs[member.leg].session].mixer, self.sessions[bridge_session].mixer);
-                self.audio.disconnect(room, bridge);
-                let is_empty = self.audio.lines(room).is_empty() && self.waiting(room).is_empty();
-                self.audio.connect(room, bridge);
+                self.audio.disconnect(mixer, bridge);
+                let is_empty = self.audio.lines(mixer).is_empty() && self.waiting(mixer).is_empty();
+                self.audio.connect(mixer, bridge);
                 if is_empty {
                     self.drop_member(index, member);
                     self.pass(2..10);

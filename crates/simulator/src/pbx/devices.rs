@@ -8,7 +8,7 @@ use compact_str::format_compact;
 
 use crate::{
     account::User,
-    id::Who,
+    id::ParticipantRef,
     log::Outcome,
     notification::{Code, Contact},
 };
@@ -20,7 +20,7 @@ impl Pbx<'_> {
     pub(crate) fn switch(&mut self, leg: LegId) -> Option<LegId> {
         let user = self.user_of(leg)?;
         let session = self.legs[leg].session;
-        let who = Who::Extension(user.extension);
+        let who = ParticipantRef::Extension(user.extension);
         let remote = match self.legs[leg].outbound {
             true => self.legs[leg].to.clone(),
             false => self.legs[leg].from.clone().unwrap_or(Contact::number("anonymous".into())),
@@ -42,14 +42,18 @@ impl Pbx<'_> {
         let user = self.user_of(leg)?;
         let session = self.legs[leg].session;
         self.hold(leg);
-        self.log.record_mobile(session, Who::Number(user.mobile), Who::Extension(user.extension));
+        self.log.record_mobile(
+            session,
+            ParticipantRef::Number(user.mobile),
+            ParticipantRef::Extension(user.extension),
+        );
         let next = self.ring_outside(session, user.mobile);
         self.legs[next].from = self.others(leg).first().and_then(|&other| self.shown(other));
         self.wait(2..8);
         self.answer(next);
         self.pass(200..2500);
-        let target = Who::Number(user.mobile);
-        let who = Who::Extension(user.extension);
+        let target = ParticipantRef::Number(user.mobile);
+        let who = ParticipantRef::Extension(user.extension);
         self.log.record_move(session, "Flip", self.now, who, Some(target), Vec::new());
         self.release(leg, Some("CallFlip"));
         Some(next)
@@ -59,7 +63,7 @@ impl Pbx<'_> {
     pub(crate) fn pick_up(&mut self, user: User, ringing: LegId) -> Option<LegId> {
         let session = self.legs[ringing].session;
         let caller = self.sessions[session].originator?;
-        let who = Who::Extension(user.extension);
+        let who = ParticipantRef::Extension(user.extension);
         self.log.record_move(session, "Pickup", self.now, who, Some(who), Vec::new());
         if let Some(visit) = self.legs[ringing].visit {
             self.log.end_visit(visit, "Answered", Some(who));
@@ -87,7 +91,14 @@ impl Pbx<'_> {
         let session = self.legs[leg].session;
         if let Some(by) = self.legs[leg].who {
             let moved = self.people_with(leg);
-            self.log.record_move(session, "Forward", self.now, by, Some(Who::Number(number)), moved);
+            self.log.record_move(
+                session,
+                "Forward",
+                self.now,
+                by,
+                Some(ParticipantRef::Number(number)),
+                moved,
+            );
         }
         match self.legs[leg].state {
             State::Ringing => self.stop_ringing(leg, Outcome::Redirected, Some("CallRedirected")),

@@ -1,11 +1,11 @@
-//! Hanging up, and what the PBX releases when nobody remains to talk to.
+//! Hanging up, and what the PBX releases when no person remains to talk to.
 //!
 //! The last two `Disconnected` of a call are 3 to 14 ms apart, in either order, and have no reason
 //! (dibyenduroy/csn-data). A leg that left by a link may be `Disconnected` once more
 //! (PacoVu/ringcentral-voice-apis-demo).
 
 use crate::{
-    id::Who,
+    id::ParticipantRef,
     log::Outcome,
     notification::{Code, Role},
 };
@@ -117,7 +117,7 @@ impl Pbx<'_> {
     fn cancel(&mut self, waiting: &[LegId]) {
         for &leg in waiting {
             let rang = self.legs[leg].state == State::Ringing;
-            let inside = matches!(self.legs[leg].who, Some(Who::Extension(_)));
+            let inside = matches!(self.legs[leg].who, Some(ParticipantRef::Extension(_)));
             let reason = (inside && self.chance(30)).then_some("CallerDropped");
             match rang {
                 true => self.stop_ringing(leg, Outcome::Cancelled, reason),

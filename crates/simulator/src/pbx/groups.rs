@@ -6,7 +6,7 @@
 use super::{LegId, Pbx, State};
 use crate::{
     account::{Group, User},
-    id::Who,
+    id::ParticipantRef,
     log::Outcome,
     notification::{Code, Contact},
 };
@@ -21,7 +21,7 @@ impl Pbx<'_> {
     pub(crate) fn reach_group(&mut self, caller: LegId, group: Group) {
         let session = self.legs[caller].session;
         let to = self.group_at(session, group);
-        self.address(caller, Who::Extension(group.extension), to);
+        self.address(caller, ParticipantRef::Extension(group.extension), to);
     }
 
     /// A group with a leg of its own takes a call. Returns that leg.
@@ -29,7 +29,7 @@ impl Pbx<'_> {
         let session = self.legs[caller].session;
         let to = self.group_at(session, group);
         self.pass(20..90);
-        let who = Who::Extension(group.extension);
+        let who = ParticipantRef::Extension(group.extension);
         let from = self.caller_of(session);
         let leg = self.new_leg(session, Some(who), false, from, to);
         self.log.record_target(session, who);
@@ -47,10 +47,10 @@ impl Pbx<'_> {
     /// A user whose line others answer is reached: the caller's leg names the user, who is not rung.
     pub(crate) fn reach_line_of(&mut self, caller: LegId, owner: User) {
         let number = self.sessions[self.legs[caller].session].number.clone();
-        self.address(caller, Who::Extension(owner.extension), owner.reached_at(number));
+        self.address(caller, ParticipantRef::Extension(owner.extension), owner.reached_at(number));
     }
 
-    fn address(&mut self, caller: LegId, who: Who, to: Contact) {
+    fn address(&mut self, caller: LegId, who: ParticipantRef, to: Contact) {
         let session = self.legs[caller].session;
         self.log.record_target(session, who);
         self.log.add_ignorable(session, who);
@@ -66,7 +66,7 @@ impl Pbx<'_> {
         let to = self.legs[caller].to.clone();
         let from = self.caller_of(session);
         self.pass(5..40);
-        let who = Who::Extension(member.extension);
+        let who = ParticipantRef::Extension(member.extension);
         let leg = self.new_leg(session, Some(who), false, from, Contact { device_id: None, ..to });
         self.legs[leg].state = State::Ringing;
         self.rings(leg);
@@ -87,7 +87,7 @@ impl Pbx<'_> {
         let number = self.legs[caller].to.phone_number.clone();
         let from = self.caller_of(session);
         self.pass(5..20);
-        let who = Who::Extension(member.extension);
+        let who = ParticipantRef::Extension(member.extension);
         let leg = self.new_leg(session, Some(who), false, from, member.reached_at(number));
         self.legs[leg].state = State::Up;
         self.log.record_join(session, leg, who, self.now);

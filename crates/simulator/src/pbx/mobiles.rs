@@ -5,14 +5,14 @@
 //! without a reason once the mobile is answered.
 
 use super::{LegId, Pbx, State};
-use crate::{account::User, id::Who, log::Outcome};
+use crate::{account::User, id::ParticipantRef, log::Outcome};
 
 impl Pbx<'_> {
     /// A user's mobile rings in addition to, or instead of, their other telephones. Returns the mobile's leg.
     pub(crate) fn ring_mobile(&mut self, leg: LegId, user: User) -> LegId {
         let session = self.legs[leg].session;
-        let number = Who::Number(user.mobile);
-        self.log.record_mobile(session, number, Who::Extension(user.extension));
+        let number = ParticipantRef::Number(user.mobile);
+        self.log.record_mobile(session, number, ParticipantRef::Extension(user.extension));
         self.pass(200..600);
         let from = self.legs[leg].from.clone();
         let mobile = self.new_leg(

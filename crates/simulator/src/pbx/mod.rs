@@ -27,10 +27,10 @@ pub(crate) use self::{conference::Conference, transfer::Target, world::World};
 use crate::{
     account::User,
     audio::{Audio, Mixer},
-    id::{SessionId, Who},
+    id::{ParticipantRef, SessionId},
     log::{AudioTrace, Log},
     notification::{Contact, Notification, Origin, QueueInfo, Role},
-    time::Millis,
+    time::Timestamp,
     truth::CallTruth,
 };
 
@@ -97,7 +97,7 @@ pub(crate) struct Leg {
     session: usize,
     ordinal: u32,
     /// `None` for a conference's proxies.
-    who: Option<Who>,
+    who: Option<ParticipantRef>,
     outbound: bool,
     from: Option<Contact>,
     to: Contact,
@@ -112,7 +112,7 @@ pub(crate) struct Leg {
     is_published: bool,
     /// The service it provides; `None` if it is a person's leg.
     service: Option<Service>,
-    /// The queue visit that it stands for, or that offers the call to it.
+    /// The queue visit: of a queue's own leg, or the one that offers the call to an agent's leg.
     visit: Option<usize>,
     /// Parked, and not picked up or moved yet.
     awaits_retrieval: bool,
@@ -124,7 +124,7 @@ pub(crate) struct Leg {
 #[derive(Debug)]
 pub(crate) struct Pbx<'a> {
     pub(crate) rng: Rng,
-    pub(crate) now: Millis,
+    pub(crate) now: Timestamp,
     world: &'a mut World,
     sessions: Vec<Session>,
     legs: Vec<Leg>,
@@ -147,7 +147,7 @@ pub struct Play {
 
 impl<'a> Pbx<'a> {
     /// A PBX at a time.
-    pub(crate) fn new(world: &'a mut World, now: Millis, rng: Rng) -> Self {
+    pub(crate) fn new(world: &'a mut World, now: Timestamp, rng: Rng) -> Self {
         Self {
             rng,
             now,
@@ -212,7 +212,7 @@ impl<'a> Pbx<'a> {
     pub(crate) fn user_of(&self, leg: LegId) -> Option<User> {
         let account = &self.world.accounts[self.sessions[self.legs[leg].session].account];
         match self.legs[leg].who {
-            Some(Who::Extension(extension)) => account.user(extension).copied(),
+            Some(ParticipantRef::Extension(extension)) => account.user(extension).copied(),
             _ => None,
         }
     }

@@ -1,4 +1,4 @@
-//! Parking: a caller waits in a slot until somebody retrieves them, or until the slot rings back.
+//! Parking: a caller waits in a slot until a user retrieves them, or until the slot rings back.
 //!
 //! A park is published by the parked party, usually the customer: `Parked` with reason `CallPark` and the
 //! slot as `parkData`; the leg of the user who parked is `Disconnected`. The user who retrieves the call
@@ -10,7 +10,7 @@ use compact_str::format_compact;
 
 use crate::{
     account::User,
-    id::Who,
+    id::ParticipantRef,
     notification::{Code, Contact},
 };
 
@@ -121,7 +121,7 @@ impl Pbx<'_> {
     pub(super) fn take_in_session(&mut self, other: LegId, user: User) -> LegId {
         let session = self.legs[other].session;
         let from = self.shown(other);
-        let who = Who::Extension(user.extension);
+        let who = ParticipantRef::Extension(user.extension);
         let leg = self.new_leg(session, Some(who), false, from, user.outside());
         self.legs[leg].state = State::Up;
         self.log.record_join(session, leg, who, self.now);

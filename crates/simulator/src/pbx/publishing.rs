@@ -4,7 +4,7 @@
 //! 113 ms after its change (dibyenduroy/csn-data) and arrives a little later.
 
 use crate::{
-    id::{PartyId, Who},
+    id::{ParticipantRef, PartyId},
     notification::{Body, Code, Contact, Notification, Origin, Party, Peer, Role, Status},
 };
 
@@ -34,7 +34,7 @@ impl Pbx<'_> {
     pub(super) fn new_leg(
         &mut self,
         session: usize,
-        who: Option<Who>,
+        who: Option<ParticipantRef>,
         outbound: bool,
         from: Option<Contact>,
         to: Contact,
@@ -101,7 +101,7 @@ impl Pbx<'_> {
         let party = Party {
             id: party_id,
             extension: match leg.who {
-                Some(Who::Extension(extension)) => Some(extension),
+                Some(ParticipantRef::Extension(extension)) => Some(extension),
                 _ => None,
             },
             outbound: leg.outbound,

@@ -9,7 +9,7 @@ use compact_str::format_compact;
 
 use crate::{
     account::{Queue, User, e164},
-    id::Who,
+    id::ParticipantRef,
     log::Outcome,
     notification::{Code, Contact, QueueInfo},
 };
@@ -26,7 +26,7 @@ impl Pbx<'_> {
         let queue = self.queue(session, queue);
         self.pass(20..120);
         let number = self.sessions[session].number.clone();
-        let visit = self.log.enter_queue(session, Who::Extension(queue.extension), self.now);
+        let visit = self.log.enter_queue(session, ParticipantRef::Extension(queue.extension), self.now);
         let to = Contact::number(number).named(&format!("{} queue", queue.name));
         let leg = self.serve(session, queue.extension, to, Service::Queue);
         self.legs[leg].visit = Some(visit);
@@ -54,7 +54,7 @@ impl Pbx<'_> {
     }
 
     pub(super) fn serve(&mut self, session: usize, extension: u64, to: Contact, service: Service) -> LegId {
-        let who = Who::Extension(extension);
+        let who = ParticipantRef::Extension(extension);
         let from = self.caller_of(session);
         let leg =
             self.new_leg(session, Some(who), false, from, Contact { extension_id: Some(extension), ..to });
@@ -75,7 +75,7 @@ impl Pbx<'_> {
     /// A queue offers the call to a member. Returns the member's ringing leg.
     pub(crate) fn offer(&mut self, queue_leg: LegId, user: User) -> LegId {
         let session = self.legs[queue_leg].session;
-        let who = Who::Extension(user.extension);
+        let who = ParticipantRef::Extension(user.extension);
         let queue = self.legs[queue_leg].to.clone();
         let name = queue.name.clone().unwrap_or_default();
         let caller = self.waiting_in(queue_leg);

@@ -7,8 +7,8 @@ use compact_str::format_compact;
 
 use super::{LegId, Pbx, Service, State};
 use crate::{
-    account::{Machine, User},
-    id::Who,
+    account::{ServiceExtension, User},
+    id::ParticipantRef,
     log::Outcome,
     notification::{Code, Contact, Origin, QueueInfo},
 };
@@ -42,7 +42,7 @@ impl Pbx<'_> {
     }
 
     /// An announcement takes a call and plays: its leg is `Answered`.
-    pub(crate) fn announce(&mut self, caller: LegId, machine: Machine) -> LegId {
+    pub(crate) fn announce(&mut self, caller: LegId, machine: ServiceExtension) -> LegId {
         let session = self.legs[caller].session;
         self.log.mark_service(session);
         let leg = self.machine(session, machine, Service::Announcement);
@@ -52,13 +52,13 @@ impl Pbx<'_> {
     }
 
     /// A mailbox without a user takes a message.
-    pub(crate) fn message_only(&mut self, caller: LegId, machine: Machine) -> LegId {
+    pub(crate) fn message_only(&mut self, caller: LegId, machine: ServiceExtension) -> LegId {
         let leg = self.machine(self.legs[caller].session, machine, Service::Mailbox);
         self.pass(60..150);
         self.take_message(leg)
     }
 
-    fn machine(&mut self, session: usize, machine: Machine, service: Service) -> LegId {
+    fn machine(&mut self, session: usize, machine: ServiceExtension, service: Service) -> LegId {
         let number = self.sessions[session].number.clone();
         self.pass(20..90);
         self.serve(session, machine.extension, Contact::number(number).named(machine.name), service)
@@ -73,12 +73,12 @@ impl Pbx<'_> {
     }
 
     /// The account's announcement.
-    pub(crate) fn announcement(&self, account: usize) -> Machine {
+    pub(crate) fn announcement(&self, account: usize) -> ServiceExtension {
         self.world.accounts[account].announcement
     }
 
     /// The account's mailbox without a user.
-    pub(crate) fn mailbox(&self, account: usize) -> Machine {
+    pub(crate) fn mailbox(&self, account: usize) -> ServiceExtension {
         self.world.accounts[account].mailbox
     }
 
@@ -87,7 +87,7 @@ impl Pbx<'_> {
         let session = self.legs[leg].session;
         let menu = self.world.accounts[self.sessions[session].account].menu;
         if let Some(by) = self.legs[leg].who {
-            let (target, moved) = (Who::Extension(menu.extension), self.people_with(leg));
+            let (target, moved) = (ParticipantRef::Extension(menu.extension), self.people_with(leg));
             self.log.record_move(session, "BlindTransfer", self.now, by, Some(target), moved);
         }
         self.release(leg, Some("BlindTransfer"));
@@ -138,7 +138,7 @@ impl Pbx<'_> {
         let called = format_compact!("+{number}");
         let session = self.open_session(account, Origin::CallOut, &called);
         let queue = self.queue(session, queue);
-        let who = Who::Extension(queue.extension);
+        let who = ParticipantRef::Extension(queue.extension);
         let from = Contact {
             extension_id: Some(queue.extension),
             ..Contact::number(format_compact!("+{}", queue.direct_number))
@@ -148,8 +148,13 @@ impl Pbx<'_> {
         self.legs[leg].service = Some(Service::Queue);
         self.originate_machine(leg, who);
         self.pass(50..150);
-        let far =
-            self.new_leg(session, Some(Who::Number(number)), false, Some(from), Contact::outside(number));
+        let far = self.new_leg(
+            session,
+            Some(ParticipantRef::Number(number)),
+            false,
+            Some(from),
+            Contact::outside(number),
+        );
         self.legs[far].state = State::Ringing;
         self.rings(far);
         self.publish(far, Code::Proceeding);
@@ -179,7 +184,8 @@ impl Pbx<'_> {
         let shown = customer.phone_number.clone();
         let from = customer.named(&format!("{name} - WIRELESS CALLER"));
         let to = queue.unwrap_or_else(|| Contact::number(shown.clone()));
-        let leg = self.new_leg(session, Some(Who::Extension(user.extension)), false, Some(from), to);
+        let leg =
+            self.new_leg(session, Some(ParticipantRef::Extension(user.extension)), false, Some(from), to);
         self.legs[leg].queue = Some(QueueInfo { name, caller: shown });
         self.legs[leg].state = State::Ringing;
         self.rings(leg);
@@ -199,7 +205,7 @@ impl Pbx<'_> {
         self.release(leg, Some("ParkLocation"));
         self.pass(30..60);
         let from = self.shown(waiting);
-        let who = Who::Extension(place.extension);
+        let who = ParticipantRef::Extension(place.extension);
         let to = Contact {
             extension_id: Some(place.extension),
             ..Contact::number(format_compact!("prk{}", place.extension)).named(place.name)
@@ -219,7 +225,7 @@ impl Pbx<'_> {
     pub(crate) fn retrieve_from_location(&mut self, user: User, location: LegId) -> Option<LegId> {
         let session = self.legs[location].session;
         let waiting = self.others(location).into_iter().next()?;
-        let who = Who::Extension(user.extension);
+        let who = ParticipantRef::Extension(user.extension);
         self.log.record_move(session, "Retrieve", self.now, who, Some(who), Vec::new());
         self.end_parking_in(session);
         self.release(location, Some("Pickup"));

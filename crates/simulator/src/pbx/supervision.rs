@@ -5,7 +5,7 @@
 //! `Gone` with reason `Supervising` (community.ringcentral.com question 118078). Neither distinguishes
 //! talking from listening. That the agent's leg ends with `TakeOver` is inferred from the list of reasons.
 
-use crate::{account::User, id::Who, notification::Code};
+use crate::{account::User, id::ParticipantRef, notification::Code};
 
 use super::{LegId, Pbx, State};
 
@@ -13,7 +13,7 @@ impl Pbx<'_> {
     /// A supervisor listens in with the app. Returns their leg.
     pub(crate) fn supervise(&mut self, user: User, agent: LegId) -> LegId {
         let session = self.legs[agent].session;
-        let who = Who::Extension(user.extension);
+        let who = ParticipantRef::Extension(user.extension);
         let to = if self.legs[agent].outbound { self.legs[agent].from.clone() } else { None };
         let to = to.unwrap_or_else(|| self.legs[agent].to.clone());
         let leg = self.new_leg(session, Some(who), true, Some(user.outside()), to);
@@ -41,7 +41,7 @@ impl Pbx<'_> {
         self.pass(50..150);
         let session = self.legs[agent].session;
         self.log.join_calls(session, own);
-        self.log.add_monitor(session, Who::Extension(user.extension));
+        self.log.add_monitor(session, ParticipantRef::Extension(user.extension));
         self.publish_gone(leg, Some("Supervising"), agent);
         leg
     }

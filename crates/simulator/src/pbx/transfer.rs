@@ -6,7 +6,7 @@
 
 use crate::{
     account::{User, e164},
-    id::Who,
+    id::ParticipantRef,
     notification::Code,
 };
 
@@ -37,8 +37,9 @@ impl Pbx<'_> {
     }
 
     /// The people of [`Self::others`].
-    pub(crate) fn people_with(&self, leg: LegId) -> Vec<Who> {
-        let mut people: Vec<Who> = self.others(leg).iter().filter_map(|&line| self.legs[line].who).collect();
+    pub(crate) fn people_with(&self, leg: LegId) -> Vec<ParticipantRef> {
+        let mut people: Vec<ParticipantRef> =
+            self.others(leg).iter().filter_map(|&line| self.legs[line].who).collect();
         people.sort_unstable();
         people.dedup();
         people
@@ -51,9 +52,9 @@ impl Pbx<'_> {
         let session = self.legs[leg].session;
         let reason = self.rng.choice(REASONS);
         let whom = match target {
-            Target::User(user) | Target::Mailbox(user) => Who::Extension(user.extension),
-            Target::Outside(number) => Who::Number(number),
-            Target::Queue(queue) => Who::Extension(self.queue(session, queue).extension),
+            Target::User(user) | Target::Mailbox(user) => ParticipantRef::Extension(user.extension),
+            Target::Outside(number) => ParticipantRef::Number(number),
+            Target::Queue(queue) => ParticipantRef::Extension(self.queue(session, queue).extension),
         };
         if let Some(by) = self.legs[leg].who {
             let moved = self.people_with(leg);
@@ -141,11 +142,13 @@ impl Pbx<'_> {
 
     /// The other party of a consultation, talking or still ringing: in its session if there is one, else
     /// anywhere in what it reaches.
-    fn consulted_party(&self, leg: LegId) -> Option<Who> {
+    fn consulted_party(&self, leg: LegId) -> Option<ParticipantRef> {
         let session = self.legs[leg].session;
         let others = self.others(leg);
         // The called party may host a conference meanwhile, and be heard on another line.
-        let called = |who: Option<Who>| self.legs.iter().any(|leg| leg.session == session && leg.who == who);
+        let called = |who: Option<ParticipantRef>| {
+            self.legs.iter().any(|leg| leg.session == session && leg.who == who)
+        };
         let near = others.iter().find(|&&other| self.legs[other].session == session);
         let near = near.or_else(|| others.iter().find(|&&other| called(self.legs[other].who)));
         let ringing = || self.waiting(self.sessions[session].mixer).into_iter().next();

@@ -2,20 +2,20 @@
 
 use fastrand::Rng;
 
-use crate::{account::Account, id::SessionId, notification::Subscription, time::Millis};
+use crate::{account::Account, id::SessionId, notification::Subscription, time::Timestamp};
 
 /// The accounts, and what their calls share.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) accounts: Vec<Account>,
-    busy_until: Vec<Vec<Millis>>,
+    busy_until: Vec<Vec<Timestamp>>,
     sessions: u32,
     legacy_sessions: u64,
 }
 
 impl World {
     pub(crate) fn new(accounts: Vec<Account>) -> Self {
-        let busy_until = accounts.iter().map(|account| vec![Millis::MIN; account.users.len()]).collect();
+        let busy_until = accounts.iter().map(|account| vec![Timestamp::MIN; account.users.len()]).collect();
         Self { accounts, busy_until, sessions: 0, legacy_sessions: 1_160_000_000_016 }
     }
 
@@ -24,16 +24,16 @@ impl World {
         Self::new(vec![Account::new(0, 24, rng), Account::new(1, 6, rng)])
     }
 
-    pub(crate) fn is_free(&self, account: usize, user: usize, now: Millis) -> bool {
+    pub(crate) fn is_free(&self, account: usize, user: usize, now: Timestamp) -> bool {
         self.busy_until(account, user) <= now
     }
 
     /// The time from which a user takes part in no play.
-    pub(crate) fn busy_until(&self, account: usize, user: usize) -> Millis {
+    pub(crate) fn busy_until(&self, account: usize, user: usize) -> Timestamp {
         self.busy_until[account][user]
     }
 
-    pub(crate) fn set_busy(&mut self, account: usize, extension: u64, until: Millis) {
+    pub(crate) fn set_busy(&mut self, account: usize, extension: u64, until: Timestamp) {
         if let Some(user) = self.accounts[account].index_of(extension) {
             let busy = &mut self.busy_until[account][user];
             *busy = until.max(*busy);
@@ -43,7 +43,7 @@ impl World {
     /// Ids for a new session. A conference's legacy id is 0.
     pub(crate) fn session_ids(
         &mut self,
-        now: Millis,
+        now: Timestamp,
         is_conference: bool,
         rng: &mut Rng,
     ) -> (SessionId, u64) {

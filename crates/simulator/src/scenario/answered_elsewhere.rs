@@ -3,7 +3,7 @@
 
 use super::Scenario;
 use crate::{
-    id::Who,
+    id::ParticipantRef,
     log::Outcome,
     pbx::{LegId, Pbx, Target},
 };
@@ -169,7 +169,7 @@ fn queue_mobile_unanswered(x: &mut Pbx<'_>) -> Option<()> {
 fn ringout_mobile(x: &mut Pbx<'_>) -> Option<()> {
     let (user, colleague) = (x.user(0)?, x.user(0)?);
     let target = colleague.inside();
-    let who = Who::Extension(colleague.extension);
+    let who = ParticipantRef::Extension(colleague.extension);
     let initiator = x.ring_out(user, target.phone_number.clone(), who);
     x.wait(2..10);
     x.answer(initiator);

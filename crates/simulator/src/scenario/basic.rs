@@ -2,7 +2,7 @@
 
 use super::Scenario;
 use crate::{
-    id::Who,
+    id::ParticipantRef,
     log::Outcome,
     notification::{Code, Contact, Origin},
     pbx::Pbx,
@@ -294,10 +294,10 @@ fn ringout(x: &mut Pbx<'_>) -> Option<()> {
     let user = x.user(0)?;
     let customer = x.external_number();
     let target = Contact::outside(customer);
-    let initiator = x.ring_out(user, target.phone_number.clone(), Who::Number(customer));
+    let initiator = x.ring_out(user, target.phone_number.clone(), ParticipantRef::Number(customer));
     x.wait(2..10);
     x.answer(initiator);
-    let far = x.ring_out_target(x.session_of(initiator), user, Who::Number(customer), target);
+    let far = x.ring_out_target(x.session_of(initiator), user, ParticipantRef::Number(customer), target);
     x.wait(3..20);
     x.answer(far);
     x.talk_and_end(initiator);
@@ -307,7 +307,7 @@ fn ringout(x: &mut Pbx<'_>) -> Option<()> {
 fn ringout_internal(x: &mut Pbx<'_>) -> Option<()> {
     let (user, colleague) = (x.user(0)?, x.user(0)?);
     let target = colleague.inside();
-    let who = Who::Extension(colleague.extension);
+    let who = ParticipantRef::Extension(colleague.extension);
     let initiator = x.ring_out(user, target.phone_number.clone(), who);
     x.wait(2..10);
     x.answer(initiator);
@@ -322,10 +322,10 @@ fn ringout_unanswered(x: &mut Pbx<'_>) -> Option<()> {
     let user = x.user(0)?;
     let customer = x.external_number();
     let target = Contact::outside(customer);
-    let initiator = x.ring_out(user, target.phone_number.clone(), Who::Number(customer));
+    let initiator = x.ring_out(user, target.phone_number.clone(), ParticipantRef::Number(customer));
     x.wait(2..10);
     x.answer(initiator);
-    let far = x.ring_out_target(x.session_of(initiator), user, Who::Number(customer), target);
+    let far = x.ring_out_target(x.session_of(initiator), user, ParticipantRef::Number(customer), target);
     x.wait(10..30);
     x.fail(far, Outcome::NoAnswer, Some("NoAnswer"));
     Some(())
@@ -439,7 +439,8 @@ fn same_legacy_id(x: &mut Pbx<'_>) -> Option<()> {
 fn ringout_not_taken(x: &mut Pbx<'_>) -> Option<()> {
     let user = x.user(0)?;
     let customer = x.external_number();
-    let initiator = x.ring_out(user, Contact::outside(customer).phone_number, Who::Number(customer));
+    let initiator =
+        x.ring_out(user, Contact::outside(customer).phone_number, ParticipantRef::Number(customer));
     x.wait(10..30);
     x.pass_on(initiator, None);
     Some(())
@@ -449,7 +450,7 @@ fn ringout_twin(x: &mut Pbx<'_>) -> Option<()> {
     let user = x.user(0)?;
     let customer = x.external_number();
     let number = Contact::outside(customer).phone_number;
-    let initiator = x.ring_out(user, number, Who::Number(customer));
+    let initiator = x.ring_out(user, number, ParticipantRef::Number(customer));
     x.wait(2..10);
     x.answer(initiator);
     x.hide_callee(initiator);

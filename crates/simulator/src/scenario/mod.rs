@@ -41,7 +41,7 @@ use fastrand::Rng;
 use crate::{
     account::Account,
     pbx::{Pbx, Play, World},
-    time::Millis,
+    time::Timestamp,
 };
 
 /// A scenario.
@@ -58,7 +58,7 @@ pub struct Scenario {
 type Script = fn(&mut Pbx<'_>) -> Option<()>;
 
 /// 2026-06-01T12:00:00Z: a Monday morning in most of America.
-const START: Millis = 1_780_315_200_000;
+const START: Timestamp = Timestamp::from_millis(1_780_315_200_000);
 
 const RANDOM: Scenario = Scenario::new(
     "random",
@@ -84,7 +84,7 @@ impl Scenario {
         groups.into_iter().flatten().copied()
     }
 
-    /// The scenario with a name; `None` if there is none.
+    /// The scenario with a name; `None` if there is no such scenario.
     pub fn named(name: &str) -> Option<Self> {
         Self::all().find(|scenario| scenario.name == name)
     }
@@ -103,17 +103,17 @@ impl Scenario {
     }
 
     /// Plays the scenario from a time on.
-    pub fn play_at(&self, seed: u64, start: Millis) -> Play {
+    pub fn play_at(&self, seed: u64, start: impl Into<Timestamp>) -> Play {
         let mut rng = Rng::with_seed(seed ^ self.seed());
         let mut world = World::small(&mut rng);
-        self.play_in(&mut world, start, rng)
+        self.play_in(&mut world, start.into(), rng)
     }
 
-    pub(crate) fn play_in(&self, world: &mut World, start: Millis, rng: Rng) -> Play {
-        let mut exchange = Pbx::new(world, start, rng);
+    pub(crate) fn play_in(&self, world: &mut World, start: Timestamp, rng: Rng) -> Play {
+        let mut pbx = Pbx::new(world, start, rng);
         // A script that stops early leaves a shorter call, whose truth is as valid.
-        let _whole = (self.script)(&mut exchange);
-        exchange.finish()
+        let _whole = (self.script)(&mut pbx);
+        pbx.finish()
     }
 
     /// Makes scenarios with the same seed differ.

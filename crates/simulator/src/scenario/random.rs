@@ -1,7 +1,7 @@
 //! Random calls: a sequence of steps that are possible at the time.
 
 use crate::{
-    id::Who,
+    id::ParticipantRef,
     log::Outcome,
     pbx::{LegId, Pbx, Target},
 };
@@ -28,7 +28,7 @@ enum Step {
 
 /// A long call of random steps.
 pub(super) fn call(x: &mut Pbx<'_>) -> Option<()> {
-    begin(x)?;
+    start_call(x)?;
     for _ in 0..x.rng.usize(1..14) {
         let Some((leg, step)) = next(x) else { break };
         take(x, leg, step)?;
@@ -37,7 +37,7 @@ pub(super) fn call(x: &mut Pbx<'_>) -> Option<()> {
     Some(())
 }
 
-fn begin(x: &mut Pbx<'_>) -> Option<()> {
+fn start_call(x: &mut Pbx<'_>) -> Option<()> {
     match x.rng.u32(0..20) {
         0..=11 => {
             x.some_call()?;
@@ -78,7 +78,7 @@ fn begin(x: &mut Pbx<'_>) -> Option<()> {
         }
         _ => {
             let (user, colleague) = (x.user(0)?, x.user(0)?);
-            let (target, who) = (colleague.inside(), Who::Extension(colleague.extension));
+            let (target, who) = (colleague.inside(), ParticipantRef::Extension(colleague.extension));
             let initiator = x.ring_out(user, target.phone_number.clone(), who);
             x.wait(2..9);
             x.answer(initiator);

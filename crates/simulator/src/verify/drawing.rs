@@ -4,15 +4,15 @@ use std::{collections::BTreeSet, fmt::Write};
 
 use super::Record;
 use crate::{
-    time::{Iso, Millis},
+    time::Timestamp,
     truth::{CallTruth, Conversation},
 };
 
 /// Number of columns of a drawing.
 const COLUMNS: i64 = 64;
 
-/// Draws who talked when: one lane for each person if truth and record agree, else one each. Empty if nobody
-/// talked.
+/// Draws who talked when: one lane for each person if truth and record agree, else one each. Empty if
+/// there was no conversation.
 pub(super) fn draw(truth: &CallTruth, record: &Record) -> String {
     let both = [truth.conversations.as_slice(), record.conversations.as_slice()];
     let people: BTreeSet<&str> = both.iter().flat_map(|talks| people(talks)).collect();
@@ -21,7 +21,7 @@ pub(super) fn draw(truth: &CallTruth, record: &Record) -> String {
         return String::new();
     };
     let width = people.iter().map(|who| who.chars().count()).max().unwrap_or(0);
-    let mut drawing = format!("  {:width$}         from {} to {}\n", "", Iso(start), Iso(end));
+    let mut drawing = format!("  {:width$}         from {} to {}\n", "", start, end);
     let mut lane = |who: &str, source: &str, bars: &str| {
         // Writing to a string cannot fail.
         let _infallible = writeln!(drawing, "  {who:width$} {source:6}  {bars}");
@@ -42,7 +42,7 @@ fn people(talks: &[Conversation]) -> impl Iterator<Item = &str> {
     talks.iter().flat_map(|talk| talk.participants.iter().map(String::as_str))
 }
 
-fn bars(talks: &[Conversation], who: &str, start: Millis, end: Millis) -> String {
+fn bars(talks: &[Conversation], who: &str, start: Timestamp, end: Timestamp) -> String {
     let own: Vec<&Conversation> =
         talks.iter().filter(|talk| talk.participants.iter().any(|other| other == who)).collect();
     let length = (end - start).max(1);

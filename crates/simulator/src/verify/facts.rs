@@ -3,17 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::{Record, sentence};
-use crate::{
-    time::Millis,
-    truth::{CallTruth, Facts, Move},
-};
+use crate::truth::{CallFacts, CallTruth, Move};
 
 /// The differences of these facts, each in a sentence. Facts that the truth leaves open are not compared.
 pub(super) fn differences(
     truth: &CallTruth,
-    facts: &Facts,
+    facts: &CallFacts,
     record: &Record,
-    tolerance: Millis,
+    tolerance: i64,
 ) -> Vec<String> {
     let mut found = Differences { facts, clocks_differ: tolerance > 0, found: Vec::new() };
     found.same("to", &one(truth.dialled.as_ref()), &one(record.to.participant.as_ref()));
@@ -43,13 +40,13 @@ pub(super) fn differences(
     found.same("related", &set(&facts.related), &set(&related.collect::<Vec<_>>()));
     found.same_length("waitMs", facts.wait_ms, record.durations.wait_ms, 2 * tolerance);
     // Each parked stretch starts and ends by a clock.
-    let clocks = 2 * tolerance * Millis::try_from(truth.moves.len()).unwrap_or(1).max(1);
+    let clocks = 2 * tolerance * i64::try_from(truth.moves.len()).unwrap_or(1).max(1);
     found.same_length("parkedMs", facts.parked_ms, record.durations.parked_ms, clocks);
     found.found
 }
 
 struct Differences<'a> {
-    facts: &'a Facts,
+    facts: &'a CallFacts,
     /// With different clocks, which of two events was the last is not known.
     clocks_differ: bool,
     found: Vec<String>,
@@ -67,7 +64,7 @@ impl Differences<'_> {
         }
     }
 
-    fn same_length(&mut self, name: &str, truth: Millis, record: Millis, tolerance: Millis) {
+    fn same_length(&mut self, name: &str, truth: i64, record: i64, tolerance: i64) {
         // The end of a call is not known more exactly.
         if (truth - record).abs() > tolerance + 100 && !self.is_open(name) {
             self.found.push(format!("`{name}` is {truth}; the record says {record}."));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use crate::{
-    time::{self, Millis},
+    time::Timestamp,
     truth::{Conversation, Move},
 };
 
@@ -24,12 +24,11 @@ pub struct Record {
     pub(super) from: Side,
     #[serde(default)]
     pub(super) to: Side,
-    #[serde(with = "time")]
-    pub(super) start_time: Millis,
-    #[serde(with = "time::option")]
-    pub(super) answer_time: Option<Millis>,
-    #[serde(with = "time::option")]
-    pub(super) end_time: Option<Millis>,
+    pub(super) start_time: Timestamp,
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub(super) answer_time: Option<Timestamp>,
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub(super) end_time: Option<Timestamp>,
     #[serde(default)]
     pub(super) durations: Durations,
     pub(super) participants: Vec<Participant>,
@@ -68,8 +67,8 @@ pub(super) struct Side {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Durations {
-    pub(super) wait_ms: Millis,
-    pub(super) parked_ms: Millis,
+    pub(super) wait_ms: i64,
+    pub(super) parked_ms: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -102,8 +101,8 @@ pub(super) struct Related {
 pub(super) struct Leg {
     pub(super) participant: Option<String>,
     pub(super) direction: Option<String>,
-    #[serde(with = "time::option")]
-    pub(super) ring_time: Option<Millis>,
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub(super) ring_time: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -5,7 +5,7 @@ use crate::Scenario;
 
 /// A record that equals the truth.
 fn record_of(truth: &CallTruth) -> Value {
-    let time = |time: Millis| json!(Iso(time).to_string());
+    let time = |time: Timestamp| json!(time.to_string());
     let facts = truth.facts.clone().unwrap_or_default();
     let people: std::collections::BTreeSet<&String> =
         truth.participants.iter().chain(&truth.ignorable).collect();
@@ -29,7 +29,7 @@ fn record_of(truth: &CallTruth) -> Value {
     })
 }
 
-fn checked(truth: &CallTruth, record: &Value, tolerance: Millis) -> Report {
+fn checked(truth: &CallTruth, record: &Value, tolerance: i64) -> Report {
     let record = Record::from_json(&record.to_string()).unwrap();
     verify([truth.clone()], [record], Tolerance { times: tolerance, ..Tolerance::default() })
 }

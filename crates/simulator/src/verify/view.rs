@@ -8,12 +8,12 @@ use std::fmt;
 
 use super::{Record, Tolerance};
 use crate::{
-    time::{Iso, Millis},
-    truth::{CallTruth, Conversation, Facts, Move, Room, Visit},
+    time::Timestamp,
+    truth::{CallFacts, CallTruth, Conversation, Move, QueueVisit, SessionTruth},
 };
 
 /// Maximum duration of a difference that may result from the order of posting.
-const MAX_ORDER_GAP_MS: Millis = 1000;
+const MAX_ORDER_GAP_MS: i64 = 1000;
 
 /// Results which state that the user of the view did not talk.
 const DENIALS: [&str; 13] = [
@@ -123,7 +123,7 @@ pub fn verify_view(
 struct ViewCheck<'a> {
     view: &'a str,
     truth: &'a CallTruth,
-    facts: &'a Facts,
+    facts: &'a CallFacts,
     record: &'a Record,
     tolerance: Tolerance,
     report: &'a mut ViewReport,
@@ -158,47 +158,47 @@ impl ViewCheck<'_> {
         self.queues();
     }
 
-    fn room(&self) -> Option<&Room> {
-        self.truth.rooms.iter().find(|room| room.id == self.record.id)
+    fn session(&self) -> Option<&SessionTruth> {
+        self.truth.session_truths.iter().find(|session| session.id == self.record.id)
     }
 
     /// Compares direction, caller and callee with those of the record's root session.
     fn sides(&mut self) {
-        let Some(room) = self.room().cloned() else { return };
+        let Some(session) = self.session().cloned() else { return };
         let (direction, from, to) = (
             self.record.direction.clone(),
             self.record.from.participant.clone(),
             self.record.to.participant.clone(),
         );
         // Of a call that reached the user later, no more can be known than who was passed on to them.
-        let passed_on = room
+        let passed_on = session
             .seen
             .as_ref()
-            .is_some_and(|seen| !seen.from_start && seen.other.as_ref() != Some(&room.caller));
-        let assessment = Assessment::of(direction == room.direction, !passed_on);
-        self.count("direction", &format!("{direction}, was {}", room.direction), assessment);
+            .is_some_and(|seen| !seen.from_start && seen.other.as_ref() != Some(&session.caller));
+        let assessment = Assessment::of(direction == session.direction, !passed_on);
+        self.count("direction", &format!("{direction}, was {}", session.direction), assessment);
         let assessment = match &from {
             Some(from) if is_unknown(from) => Assessment::Open,
             Some(from) => {
-                let shown = room.seen.as_ref().is_some_and(|seen| seen.other.as_ref() == Some(from));
-                Assessment::of(*from == room.caller, !(passed_on && shown))
+                let shown = session.seen.as_ref().is_some_and(|seen| seen.other.as_ref() == Some(from));
+                Assessment::of(*from == session.caller, !(passed_on && shown))
             }
             None => Assessment::Open,
         };
-        self.count("from", &format!("{from:?}, was {}", room.caller), assessment);
-        let assessment = match (&to, &room.dialled) {
+        self.count("from", &format!("{from:?}, was {}", session.caller), assessment);
+        let assessment = match (&to, &session.dialled) {
             (Some(to), Some(dialled)) => {
                 // An agent of a queue cannot know of earlier stops; a number of the account may be named by
                 // its owner.
-                let is_queue = |visit: &Visit| visit.participant == *to;
-                let offered = (self.facts.queues.iter().any(is_queue) || *to == room.caller)
-                    && room.seen.as_ref().is_some_and(|seen| !seen.from_start);
+                let is_queue = |visit: &QueueVisit| visit.participant == *to;
+                let offered = (self.facts.queues.iter().any(is_queue) || *to == session.caller)
+                    && session.seen.as_ref().is_some_and(|seen| !seen.from_start);
                 let owner = is_in(&self.facts.related, "hairpin") && to.starts_with("ext:");
                 Assessment::of(to == dialled, !(is_unknown(to) || offered || owner))
             }
             _ => Assessment::Open,
         };
-        self.count("to", &format!("{to:?}, was {:?}", room.dialled), assessment);
+        self.count("to", &format!("{to:?}, was {:?}", session.dialled), assessment);
     }
 
     fn times(&mut self) {
@@ -208,23 +208,23 @@ impl ViewCheck<'_> {
             start >= self.truth.start_time - slack && start <= self.truth.end_time + slack,
             true,
         );
-        self.count("startTime", &Iso(start).to_string(), assessment);
+        self.count("startTime", &start.to_string(), assessment);
         // A supervisor's own leg is not part of the call.
         if let Some(end) = end.filter(|_| !is_in(&self.truth.monitors, self.view)) {
             let assessment = Assessment::of(end <= self.truth.end_time + slack, true);
-            self.count("endTime", &Iso(end).to_string(), assessment);
+            self.count("endTime", &end.to_string(), assessment);
         }
         if let Some(answer) = self.record.answer_time {
             let within =
                 |talk: &Conversation| (talk.start_time - slack..=talk.end_time + slack).contains(&answer);
             let assessment = Assessment::of(self.truth.conversations.iter().any(within), true);
-            self.count("answerTime", &Iso(answer).to_string(), assessment);
+            self.count("answerTime", &answer.to_string(), assessment);
         }
     }
 
     /// Whether the user of the view talked during the record's call.
     fn talked(&self) -> bool {
-        let end = self.record.end_time.unwrap_or(Millis::MAX);
+        let end = self.record.end_time.unwrap_or(Timestamp::MAX);
         self.truth.conversations.iter().any(|talk| {
             is_in(&talk.participants, self.view)
                 && talk.start_time < end
@@ -312,7 +312,7 @@ impl ViewCheck<'_> {
             let mut with_owner = true_talks.filter(|other| is_in(&other.participants, owner));
             return Assessment::of(with_owner.next().is_some(), owner == self.view);
         }
-        let mut covered: Vec<(Millis, Millis)> = true_talks
+        let mut covered: Vec<(Timestamp, Timestamp)> = true_talks
             .filter(|other| known.iter().all(|who| is_in(&other.participants, who)))
             .map(|other| (other.start_time, other.end_time))
             .collect();
@@ -378,22 +378,22 @@ fn withheld(view: &str, truth: &CallTruth, records: &[&Record]) -> Vec<String> {
         }
     };
     // A caller cannot see whether a person answers at an extension.
-    let blind = |room: &Room| room.caller == view && room.direction != "Outbound";
-    let seen = || truth.rooms.iter().filter(|room| room.seen.is_some());
-    let shows_talk = seen().next().is_some() && seen().all(|room| !blind(room));
+    let blind = |session: &SessionTruth| session.caller == view && session.direction != "Outbound";
+    let seen = || truth.session_truths.iter().filter(|session| session.seen.is_some());
+    let shows_talk = seen().next().is_some() && seen().all(|session| !blind(session));
     if is_in(&facts.users, view) && shows_talk {
         let stated = records.iter().any(|record| is_in(&record.users, view) && record.result == "Answered");
         let on_own_telephone = truth.conversations.iter().any(|talk| is_in(&talk.participants, view));
         miss(stated || !on_own_telephone, format!("that {view} talked"));
     }
-    let is_called = |room: &&Room| {
-        let seen = room.seen.as_ref();
-        room.caller != view && seen.is_some_and(|seen| seen.other.as_ref() == Some(&room.caller))
+    let is_called = |session: &&SessionTruth| {
+        let seen = session.seen.as_ref();
+        session.caller != view && seen.is_some_and(|seen| seen.other.as_ref() == Some(&session.caller))
     };
-    for room in seen().filter(is_called) {
-        let own = records.iter().filter(|record| record.id == room.id);
-        let stated = own.clone().all(|record| record.from.participant.as_ref() == Some(&room.caller));
-        miss(stated, format!("that {} called", room.caller));
+    for session in seen().filter(is_called) {
+        let own = records.iter().filter(|record| record.id == session.id);
+        let stated = own.clone().all(|record| record.from.participant.as_ref() == Some(&session.caller));
+        miss(stated, format!("that {} called", session.caller));
     }
     for step in truth.moves.iter().filter(|step| step.by.as_deref() == Some(view)) {
         let stated = records

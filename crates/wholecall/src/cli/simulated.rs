@@ -176,7 +176,7 @@ fn accounts(text: &str) -> Result<usize, String> {
 fn delivery_faults(text: &str) -> Result<Faults, String> {
     let faults: Faults = text.parse().map_err(|error| format!("{error}"))?;
     let single = [Fault::Reorder, Fault::Delay, Fault::Duplicate, Fault::Drop];
-    match Fault::ALL.into_iter().find(|fault| faults.has(*fault) && !single.contains(fault)) {
+    match Fault::ALL.into_iter().find(|fault| faults.contains(*fault) && !single.contains(fault)) {
         None => Ok(faults),
         Some(fault) => Err(format!("{} does not befall a single delivery", fault.name())),
     }

@@ -19,8 +19,7 @@ fn a_call_appears_is_transferred_and_ends() {
     // Up to the first talk, then up to the transfer, then to the end.
     let talk = truth.conversations[0].start_time;
     let moved = truth.moves[0].time.unwrap();
-    let times: Vec<i64> =
-        play.notifications.iter().map(|notification| notification.body.event_time).collect();
+    let times: Vec<_> = play.notifications.iter().map(|notification| notification.body.event_time).collect();
     let notifications = posted(&play);
     let (first, rest): (Vec<_>, Vec<_>) =
         notifications.iter().zip(&times).partition(|(_, time)| **time <= talk);

@@ -15,7 +15,7 @@ use fastrand::Rng;
 use serde_json::Value;
 use wholecall_assembly::Collection;
 use wholecall_notification::{Document, Message};
-use wholecall_simulator::{CallTruth, Company, Faults, Told, Traffic};
+use wholecall_simulator::{CallTruth, Company, Faults, Traffic, TrafficEvent};
 
 use crate::harness::{Client, Server, Tenant, eventually};
 
@@ -64,12 +64,12 @@ pub(crate) struct Day {
 
 pub(crate) fn company_day(users: usize, seed: u64) -> Day {
     let faults: Faults = "reorder,duplicate,overlap".parse().unwrap();
-    let traffic = Traffic::new(Company::of(users), MIDNIGHT, MIDNIGHT + 24 * HOUR, seed);
+    let traffic = Traffic::new(Company::with_users(users), MIDNIGHT, MIDNIGHT + 24 * HOUR, seed);
     let mut day = Day { notifications: Vec::new(), truths: Vec::new(), accounts: BTreeSet::new() };
     for told in traffic.with_faults(faults) {
         match told {
-            Told::Truth(truth) => day.truths.push(truth),
-            Told::Notification(notification) => {
+            TrafficEvent::Truth(truth) => day.truths.push(truth),
+            TrafficEvent::Notification(notification) => {
                 day.accounts.insert(notification.account.to_string());
                 day.notifications.push(notification.to_json());
             }

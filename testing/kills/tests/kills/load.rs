@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use wholecall_simulator::{Company, Told, Traffic};
+use wholecall_simulator::{Company, Traffic, TrafficEvent};
 
 use crate::service::{Installation, Server, Tenant};
 
@@ -42,14 +42,14 @@ impl Load {
     pub(crate) fn of(installation: &Installation, seed: u64) -> Self {
         let postings = ["one", "other"].iter().zip([seed, seed + 500]).map(|(name, seed)| {
             let mut accounts = BTreeSet::new();
-            let traffic = Traffic::new(Company::of(USERS), MIDNIGHT, MIDNIGHT + DAY, seed);
+            let traffic = Traffic::new(Company::with_users(USERS), MIDNIGHT, MIDNIGHT + DAY, seed);
             let waiting = traffic
                 .filter_map(|event| match event {
-                    Told::Notification(notification) => {
+                    TrafficEvent::Notification(notification) => {
                         accounts.insert(notification.account.to_string());
                         Some(notification.to_json())
                     }
-                    Told::Truth(_) => None,
+                    TrafficEvent::Truth(_) => None,
                 })
                 .collect();
             let tenant = installation.tenant(name, accounts.into_iter());

@@ -1,10 +1,10 @@
 //! The expected facts of scenarios.
 
 use super::*;
-use crate::truth::{CallTruth, Facts};
+use crate::truth::{CallFacts, CallTruth};
 
 /// Checks each call with a root in a direction, over twenty plays of a scenario, and that there is one.
-fn expect(name: &str, direction: &str, check: impl Fn(&CallTruth, &Facts) -> bool) {
+fn expect(name: &str, direction: &str, check: impl Fn(&CallTruth, &CallFacts) -> bool) {
     let scenario = Scenario::named(name).unwrap();
     let mut calls = 0;
     for seed in 0..20 {
@@ -17,7 +17,7 @@ fn expect(name: &str, direction: &str, check: impl Fn(&CallTruth, &Facts) -> boo
     assert!(calls > 0, "{name} has no such call");
 }
 
-fn outcomes(facts: &Facts) -> Vec<&str> {
+fn outcomes(facts: &CallFacts) -> Vec<&str> {
     facts.queues.iter().filter_map(|visit| visit.outcome.as_deref()).collect()
 }
 
@@ -187,7 +187,7 @@ fn the_last_stop_decides_the_result_of_a_call_served_by_machines() {
 }
 
 #[test]
-fn a_park_ends_when_the_next_stop_begins() {
+fn a_park_ends_when_the_next_stop_starts() {
     for name in ["park_location_leg", "queue_parked", "dialler_parked"] {
         let direction = if name == "dialler_parked" { "Outbound" } else { "Inbound" };
         expect(name, direction, |truth, facts| {
@@ -212,7 +212,8 @@ fn a_customers_call_comes_first_and_other_calls_are_only_related() {
             facts.customer.as_ref() == Some(&truth.caller)
                 && facts.users.len() == 2
                 && facts.answered_by == truth.dialled
-                && truth.start_time < truth.rooms.iter().find(|room| room.id == truth.id).unwrap().start_time
+                && truth.start_time
+                    < truth.session_truths.iter().find(|session| session.id == truth.id).unwrap().start_time
                 && facts.wait_ms < 15_000
         });
     }

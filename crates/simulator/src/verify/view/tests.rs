@@ -15,7 +15,7 @@ fn answered_out_of_queue() -> (CallTruth, String) {
 /// The most that a record of the agent's view can state.
 fn record_of(truth: &CallTruth, agent: &str) -> Value {
     let facts = truth.facts.as_ref().unwrap();
-    let time = |time: Millis| json!(Iso(time).to_string());
+    let time = |time: Timestamp| json!(time.to_string());
     json!({
         "id": truth.id, "direction": "Inbound", "result": "Answered", "from": {"participant": truth.caller},
         "to": {"participant": truth.dialled}, "startTime": time(truth.start_time),
@@ -33,7 +33,7 @@ fn checked(truth: &CallTruth, agent: &str, record: &Value) -> ViewReport {
 }
 
 #[test]
-fn what_is_so_is_not_contradicted() {
+fn a_true_statement_is_not_contradicted() {
     let (truth, agent) = answered_out_of_queue();
     let report = checked(&truth, &agent, &record_of(&truth, &agent));
     assert_eq!((report.contradicted.len(), report.withheld.len()), (0, 0), "{report}");
@@ -66,7 +66,7 @@ fn each_false_statement_is_found() {
 }
 
 #[test]
-fn an_open_fact_is_no_falsehood_but_counts_if_the_view_shows_it() {
+fn an_open_fact_is_not_false_but_counts_if_the_view_shows_it() {
     let (truth, agent) = answered_out_of_queue();
     let mut record = record_of(&truth, &agent);
     record["result"] = json!("Unknown");

@@ -1,44 +1,51 @@
-//! Requests about the call log: pages, single records, synchronization, active calls.
+//! Requests for the call log: lists, single records, synchronization, active calls.
 
 use serde_json::{Value, json};
-use wholecall_simulator::{Iso, Millis};
+use wholecall_simulator::Timestamp;
 
-use crate::{
-    call_log::{Entry, View},
-    platform::Customer,
-    reply::{Content, Reply, Request, escaped, page},
+use super::{
+    account::AccountState,
+    call_log::{Entry, LogView},
+    page::page,
+    reply::{Body, Reply},
+    request::{Request, escape},
 };
 
-const HOUR: Millis = 3_600_000;
-const DAY: Millis = 24 * HOUR;
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// So many records a synchronization tells at most; and what is made of extracts.
-const SYNC_MOST: usize = 250;
-const EXTRACT_MOST: usize = 1000;
+/// Maximum number of records in an answer of `call-log-sync`.
+const MAX_SYNC_RECORDS: usize = 250;
+
+/// Maximum number of records in an answer of `call-log-extract-sync`.
+const MAX_EXTRACT_RECORDS: usize = 1000;
+
+/// Maximum number of ids in a request for several records.
+const MAX_BATCH_IDS: usize = 50;
 
 /// `GET …/active-calls`, newest first.
 pub(crate) fn active_calls(
-    customer: &Customer,
-    view: &View<'_>,
+    account: &AccountState,
+    view: &LogView<'_>,
     request: &Request,
-    now: Millis,
+    now: Timestamp,
 ) -> Result<Reply, Reply> {
-    let mut calls: Vec<(Millis, Value)> = customer
+    let mut calls: Vec<(Timestamp, Value)> = account
         .sessions
         .values()
-        .filter_map(|session| Some((session.begun, view.active(session, now)?)))
-        .filter(|(_, record)| is_wanted(request, record))
+        .filter_map(|session| Some((session.started_at, view.active(session, now)?)))
+        .filter(|(_, record)| matches(request, record))
         .collect();
-    calls.sort_by_key(|(begun, _)| std::cmp::Reverse(*begun));
+    calls.sort_by_key(|(started_at, _)| std::cmp::Reverse(*started_at));
     page(request, calls.into_iter().map(|(_, record)| record).collect(), false)
 }
 
-/// `GET …/call-log`, newest first; a day unless something else is asked for.
+/// `GET …/call-log`, newest first; of the last day by default.
 pub(crate) fn call_log(
-    customer: &Customer,
-    view: &View<'_>,
+    account: &AccountState,
+    view: &LogView<'_>,
     request: &Request,
-    now: Millis,
+    now: Timestamp,
 ) -> Result<Reply, Reply> {
     let by_session = request.parameter("sessionId").is_some();
     let is_filter = |name: &str| !["sessionId", "view", "page", "perPage", "access_token"].contains(&name);
@@ -47,49 +54,43 @@ pub(crate) fn call_log(
         return Err(Reply::error(400, "CLG-110", &message));
     }
     let to = date(request, "dateTo")?.unwrap_or(now + 1);
-    let usual_from = if by_session { Millis::MIN } else { to - DAY };
-    let from = date(request, "dateFrom")?.unwrap_or(usual_from);
-    let entries = entries(customer, view, now).into_iter();
-    let wanted =
-        entries.filter(|entry| (from..to).contains(&entry.started) && is_wanted(request, &entry.record));
-    page(request, wanted.map(|entry| entry.record).collect(), false)
+    let default_from = if by_session { Timestamp::MIN } else { to - DAY_MS };
+    let from = date(request, "dateFrom")?.unwrap_or(default_from);
+    let entries = entries(account, view, now).into_iter();
+    let found =
+        entries.filter(|entry| (from..to).contains(&entry.started_at) && matches(request, &entry.record));
+    page(request, found.map(|entry| entry.record).collect(), false)
 }
 
-/// Everything the log has, newest first.
-fn entries(customer: &Customer, view: &View<'_>, now: Millis) -> Vec<Entry> {
+/// All records of the log, newest first.
+fn entries(account: &AccountState, view: &LogView<'_>, now: Timestamp) -> Vec<Entry> {
     let mut entries: Vec<Entry> =
-        customer.sessions.values().filter_map(|session| view.entry(session, now)).collect();
-    entries.sort_by_key(|entry| std::cmp::Reverse(entry.started));
+        account.sessions.values().filter_map(|session| view.entry(session, now)).collect();
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.started_at));
     entries
 }
 
-fn is_wanted(request: &Request, record: &Value) -> bool {
-    let of = |name: &str, field: &str| {
-        let mut wanted = request.parameters(name).peekable();
-        wanted.peek().is_none() || wanted.any(|value| record[field] == value)
-    };
+/// Whether a record matches the filters of a request.
+fn matches(request: &Request, record: &Value) -> bool {
+    let filters = ["direction", "type", "transport", "sessionId", "telephonySessionId"];
     let has_number = |number: &str| {
         ["from", "to"].iter().any(|side| {
             record[side]["phoneNumber"].as_str().is_some_and(|own| own.trim_start_matches('+') == number)
         })
     };
-    of("direction", "direction")
-        && of("type", "type")
-        && of("transport", "transport")
-        && of("sessionId", "sessionId")
-        && of("telephonySessionId", "telephonySessionId")
+    filters.into_iter().all(|name| request.allows(name, &record[name]))
         && request.parameter("phoneNumber").is_none_or(|number| has_number(number.trim_start_matches('+')))
-        && request.parameter("recordingType").is_none_or(|wanted| has_recording(record, wanted))
+        && request.parameter("recordingType").is_none_or(|kind| has_recording(record, kind))
 }
 
 /// Whether a record has a recording of a type: `Automatic`, `OnDemand`, or `All`.
-fn has_recording(record: &Value, wanted: &str) -> bool {
+fn has_recording(record: &Value, kind: &str) -> bool {
     let recording = &record["recording"];
-    recording.is_object() && (wanted == "All" || recording["type"] == wanted)
+    recording.is_object() && (kind == "All" || recording["type"] == kind)
 }
 
-/// A date in any of the lengths that RingCentral takes: `2026`, `2026-06`, … with or without a zone.
-fn date(request: &Request, name: &str) -> Result<Option<Millis>, Reply> {
+/// A date in any format that RingCentral accepts: `2026`, `2026-06`, …, with or without a zone.
+fn date(request: &Request, name: &str) -> Result<Option<Timestamp>, Reply> {
     let Some(text) = request.parameter(name) else { return Ok(None) };
     let whole = match text.len() {
         4 => format!("{text}-01-01T00:00:00Z"),
@@ -101,25 +102,26 @@ fn date(request: &Request, name: &str) -> Result<Option<Millis>, Reply> {
         _ => format!("{text}Z"),
     };
     let time = whole.parse::<jiff::Timestamp>();
-    time.map(|time| Some(time.as_millisecond())).map_err(|_| Reply::bad_parameter("CMN-101", name, text, ""))
+    let time = time.map(|time| Some(Timestamp::from_millis(time.as_millisecond())));
+    time.map_err(|_| Reply::bad_parameter("CMN-101", name, text, ""))
 }
 
 /// `GET …/call-log/{ids}`: one record, or several with a status each.
 pub(crate) fn records(
-    customer: &Customer,
-    view: &View<'_>,
+    account: &AccountState,
+    view: &LogView<'_>,
     request: &Request,
     ids: &str,
-    now: Millis,
+    now: Timestamp,
 ) -> Result<Reply, Reply> {
-    let entries = entries(customer, view, now);
+    let entries = entries(account, view, now);
     let find =
         |id: &str| entries.iter().find(|entry| entry.record["id"] == id).map(|entry| entry.record.clone());
     let ids: Vec<&str> = ids.split(',').collect();
     if let [id] = ids[..] {
         return find(id).map(Reply::ok).ok_or_else(|| Reply::not_found("callRecordId"));
     }
-    if ids.len() > 50 {
+    if ids.len() > MAX_BATCH_IDS {
         return Err(Reply::error(400, "CMN-106", "Too many identifiers in a batch request"));
     }
     let found = ids.iter().map(|id| match find(id) {
@@ -145,83 +147,81 @@ pub(crate) fn records(
     let text = parts.fold(String::new(), |text, part| {
         text + &format!("--Boundary_Fake\r\nContent-Type: application/json\r\n\r\n{part}\r\n")
     });
-    let body = Content::Other(
-        "multipart/mixed; boundary=Boundary_Fake",
-        (text + "--Boundary_Fake--\r\n").into_bytes(),
-    );
+    let body =
+        Body::Other("multipart/mixed; boundary=Boundary_Fake", (text + "--Boundary_Fake--\r\n").into_bytes());
     Ok(Reply { status: 207, headers: Vec::new(), body })
 }
 
 fn json_of(reply: Reply) -> Value {
     match reply.body {
-        Content::Json(body) => body,
-        Content::None | Content::Other(..) => Value::Null,
+        Body::Json(body) => body,
+        Body::None | Body::Other(..) => Value::Null,
     }
 }
 
-/// What a sync token remembers.
+/// The contents of a sync token.
 struct SyncToken {
-    /// Everything that changed until then was told.
-    until: Millis,
-    /// Calls that started earlier do not matter.
-    from: Millis,
+    /// Changes up to this time were returned.
+    until: Timestamp,
+    /// Calls that started earlier are left out.
+    from: Timestamp,
     is_detailed: bool,
     only_missed: bool,
 }
 
 impl SyncToken {
-    fn write(&self) -> String {
-        let Self { until, from, is_detailed, only_missed } = self;
-        format!("FAsD-{until:x}-{from:x}-{}{}", u8::from(*is_detailed), u8::from(*only_missed))
+    fn text(&self) -> String {
+        let (until, from) = (self.until.as_millis(), self.from.as_millis());
+        format!("FAsD-{until:x}-{from:x}-{}{}", u8::from(self.is_detailed), u8::from(self.only_missed))
     }
 
-    fn read(request: &Request, customer: &Customer) -> Result<Self, Reply> {
+    fn parse(request: &Request, account: &AccountState) -> Result<Self, Reply> {
         let text = request.parameter("syncToken").unwrap_or_default();
         let bad = |detail: &str| Reply::bad_parameter("CLG-101", "syncToken", text, detail);
         let parts: Vec<&str> = text.split('-').collect();
         let ["FAsD", until, from, flags] = parts[..] else { return Err(bad("")) };
-        let number = |hex: &str| Millis::from_str_radix(hex, 16).map_err(|_| bad(""));
+        let time = |hex: &str| i64::from_str_radix(hex, 16).map(Timestamp::from_millis).map_err(|_| bad(""));
         let token = Self {
-            until: number(until)?,
-            from: number(from)?,
+            until: time(until)?,
+            from: time(from)?,
             is_detailed: flags.starts_with('1'),
             only_missed: flags.ends_with('1'),
         };
-        if token.until < customer.log_since {
+        if token.until < account.log_reset_at {
             return Err(bad("Sync token expired, call log was reset"));
         }
         Ok(token)
     }
 }
 
-/// How many records were asked for.
-fn record_count(request: &Request, most: usize) -> Result<Option<usize>, Reply> {
+/// The requested number of records; `None` if the request does not state it.
+fn record_count(request: &Request, max: usize) -> Result<Option<usize>, Reply> {
     let Some(text) = request.parameter("recordCount") else { return Ok(None) };
-    let count = text.parse().ok().filter(|count| (1..=most).contains(count));
+    let count = text.parse().ok().filter(|count| (1..=max).contains(count));
     count.map(Some).ok_or_else(|| Reply::bad_parameter("CMN-101", "recordCount", text, ""))
 }
 
-/// `GET …/call-log-sync`: everything (FSync), or what is new and what has changed (ISync).
+/// `GET …/call-log-sync`: all records (FSync), or those that were added or changed since a token (ISync).
 pub(crate) fn sync(
-    customer: &Customer,
-    mut view: View<'_>,
+    account: &AccountState,
+    mut view: LogView<'_>,
     request: &Request,
-    now: Millis,
+    now: Timestamp,
 ) -> Result<Reply, Reply> {
     let is_missed = |record: &Value| {
         ["Missed", "Abandoned", "Voicemail"].iter().any(|result| record["result"] == *result)
     };
-    let count = record_count(request, SYNC_MOST)?;
+    let count = record_count(request, MAX_SYNC_RECORDS)?;
     if request.parameter("syncType") == Some("ISync") {
-        let token = SyncToken::read(request, customer)?;
+        let token = SyncToken::parse(request, account)?;
         view.is_detailed = token.is_detailed;
-        let records: Vec<Value> = entries(customer, &view, now)
+        let records: Vec<Value> = entries(account, &view, now)
             .into_iter()
-            .filter(|entry| entry.modified > token.until && entry.started >= token.from)
+            .filter(|entry| entry.modified_at > token.until && entry.started_at >= token.from)
             .filter(|entry| !token.only_missed || is_missed(&entry.record))
             .map(|entry| entry.record)
             .collect();
-        if records.len() > SYNC_MOST {
+        if records.len() > MAX_SYNC_RECORDS {
             let text = request.parameter("syncToken").unwrap_or_default();
             return Err(Reply::bad_parameter(
                 "CLG-104",
@@ -233,11 +233,11 @@ pub(crate) fn sync(
         return Ok(synced(request, "ISync", records, SyncToken { until: now, ..token }, None));
     }
     let count = count.ok_or_else(|| Reply::bad_parameter("CMN-101", "recordCount", "", ""))?;
-    let from = date(request, "dateFrom")?.unwrap_or(now - 30 * DAY);
+    let from = date(request, "dateFrom")?.unwrap_or(now - 30 * DAY_MS);
     let only_missed = request.parameter("statusGroup") == Some("Missed");
-    let records = entries(customer, &view, now)
+    let records = entries(account, &view, now)
         .into_iter()
-        .filter(|entry| entry.started >= from && (!only_missed || is_missed(&entry.record)))
+        .filter(|entry| entry.started_at >= from && (!only_missed || is_missed(&entry.record)))
         .map(|entry| entry.record)
         .take(count)
         .collect();
@@ -247,39 +247,40 @@ pub(crate) fn sync(
 
 /// `GET …/call-log-extract-sync`: records by the time of their last change, oldest first.
 pub(crate) fn extract_sync(
-    customer: &Customer,
-    mut view: View<'_>,
+    account: &AccountState,
+    mut view: LogView<'_>,
     request: &Request,
-    now: Millis,
+    now: Timestamp,
 ) -> Result<Reply, Reply> {
     let is_first = request.parameter("syncType") != Some("ISync");
     let token = match is_first {
         true => SyncToken {
-            until: date(request, "dateFrom")?.unwrap_or(now - HOUR),
-            from: 0,
+            until: date(request, "dateFrom")?.unwrap_or(now - HOUR_MS),
+            from: Timestamp::from_millis(0),
             is_detailed: view.is_detailed,
             only_missed: false,
         },
         false if request.parameter("recordCount").is_some() => {
             return Err(Reply::bad_parameter("CMN-101", "recordCount", "", "not allowed with ISync"));
         }
-        false => SyncToken::read(request, customer)?,
+        false => SyncToken::parse(request, account)?,
     };
     view.is_detailed = token.is_detailed;
-    let count = record_count(request, EXTRACT_MOST)?.unwrap_or(SYNC_MOST);
+    let count = record_count(request, MAX_EXTRACT_RECORDS)?.unwrap_or(MAX_SYNC_RECORDS);
     let mut changed: Vec<Entry> =
-        entries(customer, &view, now).into_iter().filter(|entry| entry.modified > token.until).collect();
-    changed.sort_by_key(|entry| entry.modified);
-    // Those that changed in one millisecond are told together, or some would be passed over.
-    let last = changed.get(count - 1).map(|entry| entry.modified);
-    let told = changed.iter().take_while(|entry| last.is_none_or(|last| entry.modified <= last)).count();
-    let has_more = told < changed.len();
+        entries(account, &view, now).into_iter().filter(|entry| entry.modified_at > token.until).collect();
+    changed.sort_by_key(|entry| entry.modified_at);
+    // The token has only a time: records that changed in the same millisecond must be in the same answer.
+    let last = changed.get(count - 1).map(|entry| entry.modified_at);
+    let count = changed.iter().take_while(|entry| last.is_none_or(|last| entry.modified_at <= last)).count();
+    let has_more = count < changed.len();
     let until = if has_more { last.unwrap_or(now) } else { now };
-    let records = changed.into_iter().take(told).map(|entry| entry.record).collect();
+    let records = changed.into_iter().take(count).map(|entry| entry.record).collect();
     let kind = if is_first { "FSync" } else { "ISync" };
     Ok(synced(request, kind, records, SyncToken { until, ..token }, Some(has_more)))
 }
 
+/// An answer with records and the next token.
 fn synced(
     request: &Request,
     kind: &str,
@@ -287,10 +288,9 @@ fn synced(
     token: SyncToken,
     has_more: Option<bool>,
 ) -> Reply {
-    let query = request.query.iter().map(|(name, value)| format!("{name}={}", escaped(value)));
+    let query = request.query.iter().map(|(name, value)| format!("{name}={}", escape(value)));
     let query = query.collect::<Vec<_>>().join("&");
-    let mut info =
-        json!({ "syncType": kind, "syncToken": token.write(), "syncTime": Iso(token.until).to_string() });
+    let mut info = json!({ "syncType": kind, "syncToken": token.text(), "syncTime": token.until });
     if let Some(has_more) = has_more {
         info["newerRecordsExist"] = has_more.into();
     }

@@ -1,9 +1,9 @@
-//! Accounts, extensions, queues and numbers, as RingCentral lists them.
+//! The directory of an account in RingCentral's formats: extensions, queues, numbers, devices.
 
 use serde_json::{Value, json};
 use wholecall_simulator::{Account, Queue, User};
 
-use crate::platform::Customer;
+use super::account::AccountState;
 
 const ROOT: &str = "/restapi/v1.0/account";
 
@@ -17,8 +17,9 @@ pub(crate) fn account(account: &Account, base: &str) -> Value {
     })
 }
 
-/// What an account has besides users, queues and its menu: the type, the name, and how far its number is from the menu's.
-const FACILITIES: [(&str, &str, u32); 6] = [
+/// The extensions of an account besides users, queues and its menu: type, name, and distance of the extension number
+/// from the menu's.
+const OTHER_EXTENSIONS: [(&str, &str, u32); 6] = [
     ("ParkLocation", "Park 1", 100),
     ("SharedLinesGroup", "Front desk phones", 101),
     ("Announcement", "Opening hours", 102),
@@ -28,27 +29,27 @@ const FACILITIES: [(&str, &str, u32); 6] = [
 ];
 
 /// All extensions: users, queues, the menu, and one of each other type.
-pub(crate) fn extensions(customer: &Customer, base: &str) -> Vec<Value> {
-    let account = customer.account();
+pub(crate) fn extensions(state: &AccountState, base: &str) -> Vec<Value> {
+    let account = state.account();
     let users =
-        account.users.iter().enumerate().map(|(place, user)| user_json(customer, user, place == 0, base));
+        account.users.iter().enumerate().map(|(index, user)| user_json(state, user, index == 0, base));
     let queues = account.queues.iter().map(|queue| {
-        extension(account, queue.extension, queue.number, "Department", &queue_name(customer, queue), base)
+        extension(account, queue.extension, queue.number, "Department", &queue_name(state, queue), base)
     });
     let menu = &account.menu;
-    let name = customer.name_of(menu.extension, format!("IVR Menu {}", menu.number));
-    let facilities = FACILITIES.iter().map(|&(kind, name, apart)| {
-        let id = menu.extension + u64::from(apart - 99) * 1_000_000;
-        let name = customer.name_of(id, name.to_owned());
-        extension(account, id, menu.number + apart, kind, &name, base)
+    let name = state.name_of(menu.extension, format!("IVR Menu {}", menu.number));
+    let others = OTHER_EXTENSIONS.iter().map(|&(kind, name, distance)| {
+        let id = menu.extension + u64::from(distance - 99) * 1_000_000;
+        let name = state.name_of(id, name.to_owned());
+        extension(account, id, menu.number + distance, kind, &name, base)
     });
     let menu = extension(account, menu.extension, menu.number, "IvrMenu", &name, base);
-    users.chain(queues).chain([menu]).chain(facilities).collect()
+    users.chain(queues).chain([menu]).chain(others).collect()
 }
 
-/// The id of the extension that is listed so.
-pub(crate) fn find(customer: &Customer, is_meant: impl Fn(&Value) -> bool) -> Option<u64> {
-    extensions(customer, "").iter().find(|one| is_meant(one))?["id"].as_u64()
+/// The id of the first extension whose listed JSON satisfies a condition.
+pub(crate) fn find(state: &AccountState, condition: impl Fn(&Value) -> bool) -> Option<u64> {
+    extensions(state, "").iter().find(|extension| condition(extension))?["id"].as_u64()
 }
 
 fn extension(account: &Account, id: u64, number: u32, kind: &str, name: &str, base: &str) -> Value {
@@ -59,9 +60,9 @@ fn extension(account: &Account, id: u64, number: u32, kind: &str, name: &str, ba
     })
 }
 
-fn user_json(customer: &Customer, user: &User, is_admin: bool, base: &str) -> Value {
-    let account = customer.account();
-    let name = customer.name_of(user.extension, user.name().to_string());
+fn user_json(state: &AccountState, user: &User, is_admin: bool, base: &str) -> Value {
+    let account = state.account();
+    let name = state.name_of(user.extension, user.name().to_string());
     let (first, last) = name.split_once(' ').unwrap_or((&name, ""));
     let mut value = extension(account, user.extension, user.number, "User", &name, base);
     value["contact"] = json!({
@@ -72,24 +73,24 @@ fn user_json(customer: &Customer, user: &User, is_admin: bool, base: &str) -> Va
     value
 }
 
-fn queue_name(customer: &Customer, queue: &Queue) -> String {
-    customer.name_of(queue.extension, format!("{} queue", queue.name))
+fn queue_name(state: &AccountState, queue: &Queue) -> String {
+    state.name_of(queue.extension, format!("{} queue", queue.name))
 }
 
 /// `GET /account/{id}/call-queues`.
-pub(crate) fn call_queues(customer: &Customer, base: &str) -> Vec<Value> {
-    let account = customer.account();
+pub(crate) fn call_queues(state: &AccountState, base: &str) -> Vec<Value> {
+    let account = state.account();
     let queue = |queue: &Queue| {
         json!({
             "uri": format!("{base}{ROOT}/{}/call-queues/{}", account.id, queue.extension),
             "id": queue.extension.to_string(), "extensionNumber": queue.number.to_string(),
-            "name": queue_name(customer, queue), "status": "Enabled",
+            "name": queue_name(state, queue), "status": "Enabled",
         })
     };
     account.queues.iter().map(queue).collect()
 }
 
-/// `GET /account/{id}/call-queues/{queue}/members`; none if there is no such queue.
+/// `GET /account/{id}/call-queues/{queue}/members`; `None` if there is no such queue.
 pub(crate) fn queue_members(account: &Account, queue: &str, base: &str) -> Option<Vec<Value>> {
     let queue = account.queues.iter().find(|other| other.extension.to_string() == queue)?;
     let members = account.users.get(queue.members.clone()).unwrap_or_default();
@@ -102,20 +103,19 @@ pub(crate) fn queue_members(account: &Account, queue: &str, base: &str) -> Optio
     Some(members.iter().map(member).collect())
 }
 
-/// The user of an account with that extension id.
+/// The user with an extension id.
 pub(crate) fn user_of<'a>(account: &'a Account, id: &str) -> Option<&'a User> {
     account.user(id.parse().ok()?)
 }
 
-/// `GET /account/{id}/extension/{user}/forwarding-number`: the mobile telephone, which calls can be flipped to, and the
-/// line of the desk telephone.
+/// `GET /account/{id}/extension/{user}/forwarding-number`: the mobile telephone, and the line of the desk telephone.
 pub(crate) fn forwarding_numbers(account: &Account, user: &User, base: &str) -> Vec<Value> {
     let root = format!("{base}{ROOT}/{}/extension/{}/forwarding-number", account.id, user.extension);
-    let number = |place: u64, label: &str, kind: &str, number: u64| {
-        let id = user.extension + place;
+    let number = |position: u64, label: &str, kind: &str, number: u64| {
+        let id = user.extension + position;
         json!({
             "uri": format!("{root}/{id}"), "id": id.to_string(), "phoneNumber": format!("+{number}"),
-            "label": label, "features": ["CallFlip", "CallForwarding"], "flipNumber": place.to_string(),
+            "label": label, "features": ["CallFlip", "CallForwarding"], "flipNumber": position.to_string(),
             "type": kind,
         })
     };
@@ -124,7 +124,7 @@ pub(crate) fn forwarding_numbers(account: &Account, user: &User, base: &str) -> 
     vec![number(1, "Mobile", "Mobile", user.mobile), desk]
 }
 
-/// `GET /account/{id}/device`: every user's desk telephone with its line, and the app, which has none.
+/// `GET /account/{id}/device`: every user's desk telephone with its line, and the app, which has no line.
 pub(crate) fn devices(account: &Account, base: &str) -> Vec<Value> {
     let device = |user: &User, id: u64, kind: &str, name: &str| {
         let lines = match kind {

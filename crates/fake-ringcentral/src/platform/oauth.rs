@@ -1,50 +1,64 @@
-//! OAuth: tokens for JWT credentials, refreshed and revoked (RingCentral's guide to authentication).
+//! OAuth (RingCentral's guide to authentication): logins with JWT credentials, refresh, revocation.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use fastrand::Rng;
 use serde_json::{Value, json};
-use wholecall_simulator::Millis;
+use wholecall_simulator::Timestamp;
 
-use crate::reply::{Reply, Request};
+use super::{reply::Reply, request::Request};
 
-/// So many sessions of one user with one app go on beside each other; a further login ends the oldest.
-const SESSIONS: usize = 5;
+/// Maximum number of logins of one user at a time; a further one ends the oldest.
+const MAX_LOGINS_PER_USER: usize = 5;
 
-/// How long a token for the WebSocket gateway is good.
-const WEB_SOCKET_TOKEN: Millis = 30_000;
+/// Lifetime of a token for the WebSocket gateway.
+const WEB_SOCKET_TOKEN_LIFETIME_S: i64 = 30;
+
+/// Default and maximum lifetime of an access token.
+const ACCESS_LIFETIME_S: i64 = 3600;
+
+/// Default lifetime of a refresh token.
+const REFRESH_LIFETIME_S: i64 = 604_800;
+
+/// Maximum lifetime of a refresh token.
+const MAX_REFRESH_LIFETIME_S: i64 = 2_592_000;
+
+/// What a JWT credential consists of, followed by the id of its extension.
+const JWT_PREFIX: &str = "fake-jwt-of-";
 
 const SCOPE: &str =
     "ReadAccounts CallControl ReadCallLog ReadCallRecording SubscriptionWebhook WebSocketsSubscription";
 
-/// A user who is logged in.
+/// A login of a user.
 #[derive(Debug, Clone)]
-struct Session {
+struct Login {
     id: u64,
     owner: u64,
     access: String,
-    access_until: Millis,
+    access_until: Timestamp,
     refresh: String,
-    refresh_until: Millis,
+    refresh_until: Timestamp,
 }
 
-/// Who is logged in.
+/// The logins of all users.
 #[derive(Debug)]
 pub(crate) struct OAuth {
     client_id: String,
     client_secret: String,
     gives_refresh_tokens: bool,
-    sessions: VecDeque<Session>,
-    web_socket_tokens: BTreeMap<String, (u64, Millis)>,
+    /// The oldest first.
+    logins: VecDeque<Login>,
+    /// Owner and expiry of each token for the WebSocket gateway.
+    web_socket_tokens: BTreeMap<String, (u64, Timestamp)>,
     rng: Rng,
-    next: u64,
+    next_id: u64,
 }
 
-/// How long tokens are good, in seconds.
+/// Lifetimes of tokens.
 struct Lifetimes {
-    access: i64,
-    refresh: i64,
+    access_s: i64,
+    refresh_s: i64,
 }
 
 impl OAuth {
@@ -53,52 +67,52 @@ impl OAuth {
             client_id: client_id.to_owned(),
             client_secret: client_secret.to_owned(),
             gives_refresh_tokens,
-            sessions: VecDeque::new(),
+            logins: VecDeque::new(),
             web_socket_tokens: BTreeMap::new(),
             rng: Rng::with_seed(seed),
-            next: 1,
+            next_id: 1,
         }
     }
 
-    /// The JWT credential of an extension. RingCentral's are opaque too, made in its console.
+    /// The JWT credential of an extension; at RingCentral, the console creates it.
     pub(crate) fn jwt(extension: u64) -> String {
-        format!("fake-jwt-of-{extension}")
+        format!("{JWT_PREFIX}{extension}")
     }
 
-    /// Whom a request to the token endpoint is for, to count it.
-    pub(crate) fn asker(&self, request: &Request) -> u64 {
+    /// The user that a request to the token endpoint is counted for; 0 if it names none.
+    pub(crate) fn user_of(&self, request: &Request) -> u64 {
         let form = request.form();
         let value =
             |name: &str| form.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str());
-        let of_refresh =
-            self.sessions.iter().find(|session| Some(session.refresh.as_str()) == value("refresh_token"));
-        let of_jwt = value("assertion").and_then(|jwt| jwt.strip_prefix("fake-jwt-of-"));
-        of_refresh.map(|session| session.owner).or(of_jwt.and_then(|id| id.parse().ok())).unwrap_or(0)
+        let refreshed =
+            self.logins.iter().find(|login| Some(login.refresh.as_str()) == value("refresh_token"));
+        let of_jwt = value("assertion").and_then(|jwt| jwt.strip_prefix(JWT_PREFIX));
+        refreshed.map(|login| login.owner).or(of_jwt.and_then(|id| id.parse().ok())).unwrap_or(0)
     }
 
-    /// `POST /restapi/oauth/token`; `is_user` tells which extensions there are.
+    /// `POST /restapi/oauth/token`; `is_user` says whether an extension is a user.
     pub(crate) fn token(
         &mut self,
         request: &Request,
-        now: Millis,
+        now: Timestamp,
         is_user: impl Fn(u64) -> bool,
     ) -> Result<Reply, Reply> {
         let form = request.form();
         let value =
             |name: &str| form.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str());
         self.check_client(request, value("client_id"))?;
-        // What is no number, or out of bounds, counts as not given.
-        let seconds = |name: &str, usual: i64, most: i64| {
+        // A value that is not a number or is out of range is ignored.
+        let seconds = |name: &str, default: i64, max: i64| {
             let given = value(name).and_then(|text| text.parse().ok());
-            given.filter(|seconds| (1..=most).contains(seconds)).unwrap_or(usual)
+            given.filter(|seconds| (1..=max).contains(seconds)).unwrap_or(default)
         };
         let lifetimes = Lifetimes {
-            access: seconds("access_token_ttl", 3600, 3600),
-            refresh: seconds("refresh_token_ttl", 604_800, 2_592_000),
+            access_s: seconds("access_token_ttl", ACCESS_LIFETIME_S, ACCESS_LIFETIME_S),
+            refresh_s: seconds("refresh_token_ttl", REFRESH_LIFETIME_S, MAX_REFRESH_LIFETIME_S),
         };
         match value("grant_type") {
             Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => {
-                let jwt = value("assertion").and_then(|jwt| jwt.strip_prefix("fake-jwt-of-"));
+                let jwt = value("assertion").and_then(|jwt| jwt.strip_prefix(JWT_PREFIX));
                 let owner = jwt.and_then(|id| id.parse().ok()).filter(|id| is_user(*id));
                 let owner = owner.ok_or_else(|| {
                     refusal("invalid_grant", "OAU-140", "Invalid resource owner credentials.")
@@ -107,12 +121,11 @@ impl OAuth {
             }
             Some("refresh_token") => {
                 let given = value("refresh_token").unwrap_or_default();
-                let at = self.sessions.iter().position(|session| session.refresh == given);
-                let session =
-                    at.and_then(|at| self.sessions.remove(at)).filter(|old| now < old.refresh_until);
-                let session =
-                    session.ok_or_else(|| refusal("invalid_grant", "OAU-213", "Token not found"))?;
-                Ok(self.log_in(session.owner, &lifetimes, now))
+                let index = self.logins.iter().position(|login| login.refresh == given);
+                let login =
+                    index.and_then(|index| self.logins.remove(index)).filter(|old| now < old.refresh_until);
+                let login = login.ok_or_else(|| refusal("invalid_grant", "OAU-213", "Token not found"))?;
+                Ok(self.log_in(login.owner, &lifetimes, now))
             }
             _ => Err(refusal("unsupported_grant_type", "OAU-125", "Unsupported grant type")),
         }
@@ -135,31 +148,32 @@ impl OAuth {
         }
     }
 
-    fn log_in(&mut self, owner: u64, lifetimes: &Lifetimes, now: Millis) -> Reply {
+    fn log_in(&mut self, owner: u64, lifetimes: &Lifetimes, now: Timestamp) -> Reply {
         let (access, refresh) = (self.secret("U1BC"), self.secret("U1BR"));
-        let id = self.next;
-        self.next += 1;
-        self.sessions.push_back(Session {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.logins.push_back(Login {
             id,
             owner,
             access: access.clone(),
-            access_until: now + 1000 * lifetimes.access,
+            access_until: now + 1000 * lifetimes.access_s,
             refresh: refresh.clone(),
-            refresh_until: now + 1000 * lifetimes.refresh,
+            refresh_until: now + 1000 * lifetimes.refresh_s,
         });
         let own: Vec<u64> =
-            self.sessions.iter().filter(|session| session.owner == owner).map(|session| session.id).collect();
-        if let Some(oldest) = own.len().checked_sub(SESSIONS + 1).and_then(|at| own.get(at)) {
-            self.sessions.retain(|session| session.owner != owner || session.id > *oldest);
+            self.logins.iter().filter(|login| login.owner == owner).map(|login| login.id).collect();
+        let surplus = own.len().checked_sub(MAX_LOGINS_PER_USER + 1);
+        if let Some(ended) = surplus.and_then(|index| own.get(index)) {
+            self.logins.retain(|login| login.owner != owner || login.id > *ended);
         }
         let mut token = json!({
-            "access_token": access, "token_type": "bearer", "expires_in": lifetimes.access, "scope": SCOPE,
+            "access_token": access, "token_type": "bearer", "expires_in": lifetimes.access_s, "scope": SCOPE,
             "owner_id": owner.to_string(), "endpoint_id": format!("fake-endpoint-{id}"),
             "session_id": format!("fake-session-{id}"),
         });
         if self.gives_refresh_tokens {
             token["refresh_token"] = refresh.into();
-            token["refresh_token_expires_in"] = lifetimes.refresh.into();
+            token["refresh_token_expires_in"] = lifetimes.refresh_s.into();
         }
         Reply::ok(token)
     }
@@ -171,13 +185,13 @@ impl OAuth {
         let token =
             form.iter().find(|(name, _)| name == "token").map(|(_, token)| token.as_str()).or(in_query);
         if let Some(token) = token {
-            self.sessions.retain(|session| session.access != token && session.refresh != token);
+            self.logins.retain(|login| login.access != token && login.refresh != token);
         }
         Reply::ok(Value::Object(Default::default()))
     }
 
-    /// Whose request it is.
-    pub(crate) fn caller(&self, request: &Request, now: Millis) -> Result<u64, Reply> {
+    /// The user whose access token a request has.
+    pub(crate) fn caller(&self, request: &Request, now: Timestamp) -> Result<u64, Reply> {
         let in_query = request.parameter("access_token");
         let bearer = match request.authorization.as_deref() {
             Some(value) => value
@@ -189,38 +203,38 @@ impl OAuth {
         let Some(token) = bearer else {
             return Err(Reply::error(401, "AGW-401", "Authorization header is not specified"));
         };
-        match self.sessions.iter().find(|session| session.access == token) {
-            Some(session) if now < session.access_until => Ok(session.owner),
-            Some(_) => Err(Reply::error_known_as(401, "TokenExpired", "OAU-128", "Access token expired")),
-            None => Err(Reply::error_known_as(401, "TokenInvalid", "OAU-149", "OAuth token is invalid")),
+        match self.logins.iter().find(|login| login.access == token) {
+            Some(login) if now < login.access_until => Ok(login.owner),
+            Some(_) => Err(Reply::error_with_alias(401, "TokenExpired", "OAU-128", "Access token expired")),
+            None => Err(Reply::error_with_alias(401, "TokenInvalid", "OAU-149", "OAuth token is invalid")),
         }
     }
 
-    /// `POST /restapi/oauth/wstoken`. RingCentral's own client shows one token several times while it is good.
-    pub(crate) fn web_socket_token(&mut self, owner: u64, uri: &str, now: Millis) -> Reply {
+    /// `POST /restapi/oauth/wstoken`. A token can be used several times: RingCentral's own client does so.
+    pub(crate) fn web_socket_token(&mut self, owner: u64, uri: &str, now: Timestamp) -> Reply {
         let token = self.secret("WS");
         self.web_socket_tokens.retain(|_, (_, until)| now < *until);
-        self.web_socket_tokens.insert(token.clone(), (owner, now + WEB_SOCKET_TOKEN));
-        Reply::ok(json!({ "uri": uri, "ws_access_token": token, "expires_in": WEB_SOCKET_TOKEN / 1000 }))
+        self.web_socket_tokens.insert(token.clone(), (owner, now + 1000 * WEB_SOCKET_TOKEN_LIFETIME_S));
+        Reply::ok(json!({ "uri": uri, "ws_access_token": token, "expires_in": WEB_SOCKET_TOKEN_LIFETIME_S }))
     }
 
-    /// Whose WebSocket it is.
-    pub(crate) fn web_socket_owner(&self, token: &str, now: Millis) -> Option<u64> {
+    /// The user of a token for the WebSocket gateway; `None` if it is invalid or has expired.
+    pub(crate) fn web_socket_owner(&self, token: &str, now: Timestamp) -> Option<u64> {
         self.web_socket_tokens.get(token).filter(|(_, until)| now < *until).map(|(owner, _)| *owner)
     }
 
-    /// Makes all access tokens of everybody invalid.
-    pub(crate) fn expire_access_tokens(&mut self, now: Millis) {
-        self.sessions.iter_mut().for_each(|session| session.access_until = now);
+    /// Expires the access tokens of all users.
+    pub(crate) fn expire_access_tokens(&mut self, now: Timestamp) {
+        self.logins.iter_mut().for_each(|login| login.access_until = now);
     }
 
-    /// Letters and digits that nobody guesses by accident.
+    /// A random token.
     pub(crate) fn secret(&mut self, prefix: &str) -> String {
         (0..32).fold(prefix.to_owned(), |secret, _| secret + &self.rng.alphanumeric().to_string())
     }
 }
 
-/// An error as OAuth has it (RFC 6749), with RingCentral's list of errors beside.
+/// An error of OAuth (RFC 6749), with RingCentral's list of errors in addition.
 fn refusal(error: &str, code: &str, description: &str) -> Reply {
     let body = json!({
         "error": error, "error_description": description, "message": description,

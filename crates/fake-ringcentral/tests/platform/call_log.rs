@@ -13,7 +13,7 @@ fn log(user: &User<'_>, query: &str) -> Vec<Value> {
 }
 
 #[test]
-fn a_call_is_active_then_logged_after_a_while() {
+fn a_call_is_active_and_is_logged_after_its_end() {
     let platform = Platform::start(quiet());
     let user = platform.log_in(0);
     let truth = platform.play("outbound");
@@ -47,7 +47,7 @@ fn a_call_is_active_then_logged_after_a_while() {
 }
 
 #[test]
-fn a_queue_s_record_changes_under_its_id() {
+fn the_record_of_a_queue_call_changes_under_its_id() {
     let platform = Platform::start(quiet());
     let user = platform.log_in(0);
     platform.play("queue_in_turn");
@@ -77,7 +77,7 @@ fn a_queue_s_record_changes_under_its_id() {
 }
 
 #[test]
-fn a_recording_is_attached_later_and_told_as_a_change() {
+fn a_recording_is_attached_later_as_a_change_of_the_record() {
     let platform = Platform::start(quiet());
     let user = platform.log_in(0);
     platform.play("recorded");
@@ -103,7 +103,7 @@ fn a_recording_is_attached_later_and_told_as_a_change() {
 }
 
 #[test]
-fn records_say_what_was_recorded_and_which_message_was_left_and_may_not_say_that_they_are_final() {
+fn records_have_recordings_and_messages_and_may_lack_finished() {
     let platform = Platform::start(quiet());
     let user = platform.log_in(0);
     for scenario in ["recorded", "voicemail", "outbound"] {
@@ -112,7 +112,7 @@ fn records_say_what_was_recorded_and_which_message_was_left_and_may_not_say_that
     platform.advance(900.0);
     let recorded = |wanted: &str| log(&user, &format!("view=Detailed&recordingType={wanted}")).len();
     assert_eq!((recorded("All"), recorded("OnDemand"), recorded("Automatic")), (1, 1, 0));
-    assert_eq!(log(&user, "withRecording=true").len(), 3, "it is not known any more");
+    assert_eq!(log(&user, "withRecording=true").len(), 3, "an obsolete parameter is ignored");
     let records = log(&user, "view=Detailed");
     let left: Vec<&Value> = records.iter().filter(|record| record["message"].is_object()).collect();
     assert_eq!((left.len(), &left[0]["result"]), (1, &"Voicemail".into()));
@@ -126,7 +126,7 @@ fn records_say_what_was_recorded_and_which_message_was_left_and_may_not_say_that
 }
 
 #[test]
-fn of_an_attended_transfer_one_record_names_who_comes_and_one_where_to() {
+fn one_record_of_an_attended_transfer_names_the_target_and_one_the_transferee() {
     for scenario in ["attended", "attended_by_caller"] {
         let platform = Platform::start(quiet());
         let user = platform.log_in(0);
@@ -139,7 +139,7 @@ fn of_an_attended_transfer_one_record_names_who_comes_and_one_where_to() {
 }
 
 #[test]
-fn extracts_tell_every_change_once_however_small_the_portions() {
+fn extracts_return_every_change_once_whatever_their_size() {
     let platform = Platform::start(quiet());
     let user = platform.log_in(0);
     for scenario in ["inbound", "outbound", "attended", "missed", "voicemail", "menu"] {
@@ -148,24 +148,24 @@ fn extracts_tell_every_change_once_however_small_the_portions() {
     platform.advance(900.0);
     let all: BTreeSet<String> = log(&user, "").iter().map(|record| record["id"].to_string()).collect();
     let mut path = format!("{ACCOUNT}/call-log-extract-sync?recordCount=2");
-    let mut told = Vec::new();
-    let mut portions = 0;
+    let mut returned = Vec::new();
+    let mut extracts = 0;
     loop {
         let sync = user.get(&path);
-        told.extend(sync["records"].as_array().unwrap().iter().map(|record| record["id"].to_string()));
-        portions += 1;
+        returned.extend(sync["records"].as_array().unwrap().iter().map(|record| record["id"].to_string()));
+        extracts += 1;
         let token = sync["syncInfo"]["syncToken"].as_str().unwrap();
         path = format!("{ACCOUNT}/call-log-extract-sync?syncType=ISync&syncToken={token}");
         if sync["syncInfo"]["newerRecordsExist"] == false {
             break;
         }
     }
-    assert!(portions >= 2 && all.len() >= 7, "{portions} portions of {}", all.len());
-    assert_eq!((told.iter().cloned().collect::<BTreeSet<_>>(), told.len()), (all.clone(), all.len()));
+    assert!(extracts >= 2 && all.len() >= 7, "{extracts} extracts of {}", all.len());
+    assert_eq!((returned.iter().cloned().collect::<BTreeSet<_>>(), returned.len()), (all.clone(), all.len()));
 }
 
 #[test]
-fn an_extension_s_log_is_its_own_part_of_it() {
+fn the_log_of_an_extension_has_only_its_own_calls() {
     let platform = Platform::start(quiet());
     let user = platform.log_in(0);
     let truth = platform.play("internal");
@@ -173,13 +173,13 @@ fn an_extension_s_log_is_its_own_part_of_it() {
     platform.advance(600.0);
     let callee = truth[0]["rung"][0].as_str().unwrap().trim_start_matches("ext:").to_owned();
     let caller = truth[0]["caller"].as_str().unwrap().trim_start_matches("ext:").to_owned();
-    let of = |extension: &str| {
+    let log_of = |extension: &str| {
         user.get(&format!("{ACCOUNT}/extension/{extension}/call-log?view=Detailed"))["records"]
             .as_array()
             .unwrap()
             .clone()
     };
-    let (called, calling) = (of(&callee), of(&caller));
+    let (called, calling) = (log_of(&callee), log_of(&caller));
     assert_eq!((called.len(), &called[0]["direction"]), (1, &"Inbound".into()));
     assert_eq!(calling[0]["direction"], "Outbound");
     assert_eq!(called[0]["telephonySessionId"], calling[0]["telephonySessionId"]);
