@@ -13,7 +13,7 @@ fn nothing_a_neighbour_does_has_a_tenant_refused_or_takes_all_memory() {
         rows += 1;
         println!("{}", row.markdown());
         let what = format!("{}, from elsewhere: {}", row.attack.words(), row.is_from_elsewhere);
-        complaints.extend(row.complaints_but_of_times().into_iter().map(|text| format!("{what}: {text}")));
+        complaints.extend(row.violations_except_times().into_iter().map(|text| format!("{what}: {text}")));
         // The attack was one: the service has answered, or cut, what was asked for.
         if row.answers.is_empty() && row.attack != Attack::SilentBodies {
             complaints.push(format!("{what}: nobody was answered"));
