@@ -97,8 +97,9 @@ fn stream(arguments: &AssembleArgs) -> anyhow::Result<Tally> {
     }
     let output = Output::new(format, signer(arguments, format)?, io::stdout().lock())?;
     let files = &arguments.input.files;
-    let is_interactive =
-        terminal::stdout_is_terminal() || files.is_empty() || files.iter().any(|file| file.as_os_str() == "-");
+    let is_interactive = terminal::stdout_is_terminal()
+        || files.is_empty()
+        || files.iter().any(|file| file.as_os_str() == "-");
     let mut live = Live {
         assembler,
         directories,
@@ -144,7 +145,8 @@ fn stream(arguments: &AssembleArgs) -> anyhow::Result<Tally> {
 }
 
 fn settings(timing: &TimingArgs) -> Settings {
-    let millis = |duration: jiff::SignedDuration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX >> 16);
+    let millis =
+        |duration: jiff::SignedDuration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX >> 16);
     Settings {
         settle_ms: millis(timing.settle),
         gap_settle_ms: millis(timing.gap_settle).max(millis(timing.settle)),

@@ -73,9 +73,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "The exit code is 2 if some of the input could not be read; the rest is assembled."
-)]
+#[command(after_help = "The exit code is 2 if some of the input could not be read; the rest is assembled.")]
 pub(crate) struct AssembleArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,

@@ -127,14 +127,14 @@ fn write_status(status: &Value, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "  the directory could not be fetched: {problem}")?;
     }
     for gap in status["gaps"].as_array().into_iter().flatten() {
-        let comparison = match (gap["comparedAt"].is_null(), gap["missingSessions"].as_array().map_or(0, Vec::len))
-        {
-            (true, _) => "not compared with the call log yet".to_owned(),
-            (false, 0) => format!("all {} calls of that time are stored", gap["callLogSessions"]),
-            (false, missing) => {
-                format!("{missing} of {} calls of that time were missed", gap["callLogSessions"])
-            }
-        };
+        let comparison =
+            match (gap["comparedAt"].is_null(), gap["missingSessions"].as_array().map_or(0, Vec::len)) {
+                (true, _) => "not compared with the call log yet".to_owned(),
+                (false, 0) => format!("all {} calls of that time are stored", gap["callLogSessions"]),
+                (false, missing) => {
+                    format!("{missing} of {} calls of that time were missed", gap["callLogSessions"])
+                }
+            };
         let [from, until, reason] = ["from", "until", "reason"].map(|name| text(&gap[name]));
         writeln!(out, "  gap {from} to {until}: {reason}; {comparison}")?;
     }
@@ -148,9 +148,8 @@ pub(crate) fn credentials(arguments: &CredentialsArgs) -> anyhow::Result<Credent
             Some(file) => {
                 fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?
             }
-            None => {
-                env::var(variable).with_context(|| format!("{what} is missing: give it in a file or in {variable}"))?
-            }
+            None => env::var(variable)
+                .with_context(|| format!("{what} is missing: give it in a file or in {variable}"))?,
         };
         let text = text.trim().to_owned();
         anyhow::ensure!(!text.is_empty(), "{what} is empty");

@@ -48,7 +48,10 @@ pub(crate) fn run(arguments: &DoctorArgs) -> anyhow::Result<Tally> {
 }
 
 /// Sends a request and repeats it when RingCentral's rate limits allow it: few logins are allowed per minute.
-async fn within_limits<T>(client: &Client, mut request: impl AsyncFnMut() -> Result<T, Error>) -> Result<T, Error> {
+async fn within_limits<T>(
+    client: &Client,
+    mut request: impl AsyncFnMut() -> Result<T, Error>,
+) -> Result<T, Error> {
     loop {
         match request().await {
             Err(Error::Later { until_ms, group }) => {
@@ -87,7 +90,11 @@ async fn check_all(client: &Client, public_url: Option<&str>) -> Report {
         report.print("webhook", started, &webhook(client, url).await);
     }
     let started = Instant::now();
-    report.print("logout", started, &within_limits(client, || client.log_out()).await.map(|()| "done".to_owned()));
+    report.print(
+        "logout",
+        started,
+        &within_limits(client, || client.log_out()).await.map(|()| "done".to_owned()),
+    );
     report
 }
 
@@ -150,16 +157,18 @@ async fn websocket(client: &Client, report: &mut Report) {
             again.close().await;
             Ok(match recovery {
                 Recovery::TakenUp => "a lost connection can be resumed".to_owned(),
-                Recovery::New => {
-                    "a closed connection cannot be resumed: expect gaps".to_owned()
-                }
+                Recovery::New => "a closed connection cannot be resumed: expect gaps".to_owned(),
             })
         }
         Err(error) => Err(error),
     };
     report.print("recovery", started, &recovered);
     let started = Instant::now();
-    report.print("unsubscribe", started, &client.unsubscribe(id).await.map(|()| "subscription deleted".to_owned()));
+    report.print(
+        "unsubscribe",
+        started,
+        &client.unsubscribe(id).await.map(|()| "subscription deleted".to_owned()),
+    );
 }
 
 async fn subscribe(client: &Client) -> Result<(Socket, Subscription), Error> {

@@ -112,10 +112,7 @@ fn call_and_files(arguments: &[PathBuf]) -> anyhow::Result<(Option<&str>, &[Path
     match arguments {
         [first, files @ ..] if !is_file(first) => match first.to_str() {
             Some(id) if id.starts_with("s-") || !files.is_empty() => Ok((Some(id), files)),
-            _ => anyhow::bail!(
-                "{}: neither a file nor a call's id (ids start with s-)",
-                first.display()
-            ),
+            _ => anyhow::bail!("{}: neither a file nor a call's id (ids start with s-)", first.display()),
         },
         files => Ok((None, files)),
     }

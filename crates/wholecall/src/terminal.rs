@@ -29,5 +29,6 @@ fn supports_unicode() -> bool {
         .filter_map(|name| std::env::var(name).ok())
         .find(|value| !value.is_empty());
     // Files and pipes are UTF-8; a terminal has the encoding of its locale.
-    !stdout_is_terminal() || locale.is_none_or(|locale| locale.to_ascii_lowercase().replace('-', "").contains("utf8"))
+    !stdout_is_terminal()
+        || locale.is_none_or(|locale| locale.to_ascii_lowercase().replace('-', "").contains("utf8"))
 }

@@ -68,7 +68,8 @@ fn truths(path: &Path) -> anyhow::Result<(Vec<CallTruth>, Tolerance, Option<Stri
             continue;
         }
         let truth = serde_json::from_str(&line);
-        truths.push(truth.with_context(|| format!("{}:{number}: not the truth about a call", path.display()))?);
+        truths
+            .push(truth.with_context(|| format!("{}:{number}: not the truth about a call", path.display()))?);
     }
     Ok((truths, tolerance, view))
 }
@@ -103,18 +104,13 @@ fn records(path: &Path) -> anyhow::Result<Vec<Record>> {
             _ => {
                 let record = Record::from_json(&line);
                 records.push(record.with_context(|| {
-                    format!(
-                        "{}:{number}: not a record written by `assemble --format ndjson`",
-                        path.display()
-                    )
+                    format!("{}:{number}: not a record written by `assemble --format ndjson`", path.display())
                 })?);
             }
         }
     }
     if live > 0 {
-        eprintln!(
-            "wholecall: skipped {live} records of live calls"
-        );
+        eprintln!("wholecall: skipped {live} records of live calls");
     }
     records.retain(|record| !merged_away.contains(&record.id));
     Ok(records)

@@ -86,7 +86,11 @@ fn a_timestamp_far_ahead_is_held_until_the_next_one_confirms_it() {
     assert_eq!(output.status.code(), Some(2));
     let right = [call("s-1", 10), call("s-2", 600)].concat();
     let output = assemble(&["--stream"], &right);
-    assert_eq!((lines(&output).len(), output.status.code()), (2, Some(0)), "hours without a notification are no error");
+    assert_eq!(
+        (lines(&output).len(), output.status.code()),
+        (2, Some(0)),
+        "hours without a notification are no error"
+    );
 }
 
 #[test]
@@ -147,7 +151,11 @@ fn a_name_in_one_call_applies_to_the_others_of_the_input() {
         let records = records.filter(|record| record["state"] != "live");
         records.map(|record| record["from"]["name"].clone()).collect()
     };
-    assert_eq!(names(&["--format", "ndjson"]), ["Ann", "Ann", "Ann"], "names are learned from the whole input first");
+    assert_eq!(
+        names(&["--format", "ndjson"]),
+        ["Ann", "Ann", "Ann"],
+        "names are learned from the whole input first"
+    );
     assert_eq!(names(&["--stream"]), [Value::Null, json!("Ann"), json!("Ann")], "in order of arrival");
 }
 

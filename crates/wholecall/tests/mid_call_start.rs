@@ -25,7 +25,13 @@ enum SnapshotKind {
 }
 
 /// The snapshot of a session when the service starts.
-fn snapshot(session: &str, parties: &BTreeMap<String, Value>, created: i64, now: i64, kind: SnapshotKind) -> Value {
+fn snapshot(
+    session: &str,
+    parties: &BTreeMap<String, Value>,
+    created: i64,
+    now: i64,
+    kind: SnapshotKind,
+) -> Value {
     let first = parties.values().next().expect("a session has a party");
     let account = first["accountId"].as_str().expect("parties name their account");
     let mut body = json!({ "id": session, "parties": parties.values().collect::<Vec<_>>() });
@@ -51,7 +57,8 @@ fn snapshots_and_rest(all: &[Notification], at: usize, kind: SnapshotKind) -> Ve
         parties.insert(party["id"].as_str().expect("parties have ids").to_owned(), party);
     }
     let now = i64::midpoint(all[at - 1].body.event_time, all[at].body.event_time);
-    let snapshots = sessions.iter().map(|(id, (created, parties))| snapshot(id, parties, *created, now, kind));
+    let snapshots =
+        sessions.iter().map(|(id, (created, parties))| snapshot(id, parties, *created, now, kind));
     snapshots.map(|value| value.to_string()).chain(all[at..].iter().map(Notification::to_json)).collect()
 }
 

@@ -120,8 +120,11 @@ fn no_view_of_a_single_person_states_anything_false() {
                 let report = verify_view(&name, &view.truths, records, Tolerance::default());
                 wrong += report.contradicted.len();
                 for sentence in report.contradicted {
-                    let _infallible =
-                        writeln!(differences, "{} with seed {seed} as {}: {sentence}", scenario.name, user.number);
+                    let _infallible = writeln!(
+                        differences,
+                        "{} with seed {seed} as {}: {sentence}",
+                        scenario.name, user.number
+                    );
                 }
             }
         }

@@ -6,7 +6,7 @@
 use std::{env, path::PathBuf, process::ExitCode, time::Duration};
 
 use wholecall_benches::{
-    neighbours::{Attack, MAX_CALLS_MS, MAX_HOOK_INCREASE_MS, MARKDOWN_HEAD, MAX_MEMORY_MB, Plan, measure},
+    neighbours::{Attack, MARKDOWN_HEAD, MAX_CALLS_MS, MAX_HOOK_INCREASE_MS, MAX_MEMORY_MB, Plan, measure},
     service::Result,
 };
 

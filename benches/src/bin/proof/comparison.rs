@@ -113,7 +113,10 @@ enum UndetectableLoss {
 }
 
 /// Sessions with such losses.
-fn undetectable_losses(sent: &[Notification], arrived: &[Notification]) -> BTreeMap<String, UndetectableLoss> {
+fn undetectable_losses(
+    sent: &[Notification],
+    arrived: &[Notification],
+) -> BTreeMap<String, UndetectableLoss> {
     let last = |notifications: &[Notification]| {
         let mut last: BTreeMap<String, u32> = BTreeMap::new();
         for notification in notifications {
@@ -125,7 +128,9 @@ fn undetectable_losses(sent: &[Notification], arrived: &[Notification]) -> BTree
     let (all, seen) = (last(sent), last(arrived));
     let lost = all.into_iter().filter_map(|(session, last)| match seen.get(&session) {
         None => Some((session, UndetectableLoss::Whole)),
-        Some(seen) if *seen < last && all_legs_ended(&session, arrived) => Some((session, UndetectableLoss::End)),
+        Some(seen) if *seen < last && all_legs_ended(&session, arrived) => {
+            Some((session, UndetectableLoss::End))
+        }
         Some(_) => None,
     });
     lost.collect()

@@ -34,7 +34,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("|---|---:|---:|---:|---:|---:|");
     let disorder: Faults = "reorder,delay,duplicate,overlap".parse()?;
     let mut failures = 0;
-    for (faults, calls) in [(Faults::default(), fifth), (disorder, calls), (Faults::from(Fault::Skew), fifth)] {
+    for (faults, calls) in [(Faults::default(), fifth), (disorder, calls), (Faults::from(Fault::Skew), fifth)]
+    {
         let (tally, seconds) = run(&faults, calls)?;
         let name = if faults.is_empty() { "nothing".to_owned() } else { format!("`{faults}`") };
         let Tally { calls, seeds, notifications, differences, examples, .. } = tally;

@@ -5,7 +5,6 @@ use std::{collections::BTreeSet, error::Error};
 use wholecall_benches::simulated::{assemble, directories};
 use wholecall_simulator::{Faults, Scenario, Tolerance, ViewReport, verify_view};
 
-
 /// Number of seeds per scenario.
 const SEEDS: u64 = 5;
 

@@ -154,7 +154,9 @@ fn scenario(name: &str) -> Result<Scenario, String> {
 fn view(text: &str) -> Result<View, String> {
     match text {
         "each" => Ok(View::Each),
-        number => number.parse().map(View::Of).map_err(|_| "expected an extension number, or `each`".to_owned()),
+        number => {
+            number.parse().map(View::Of).map_err(|_| "expected an extension number, or `each`".to_owned())
+        }
     }
 }
 

@@ -12,7 +12,9 @@ pub(super) fn duration_or_default(text: &str) -> Result<Override<i64>, String> {
         return Ok(Override(None));
     }
     let milliseconds = duration(text)?.as_millis();
-    i64::try_from(milliseconds).map(|duration| Override(Some(duration))).map_err(|_| "the duration is too long".to_owned())
+    i64::try_from(milliseconds)
+        .map(|duration| Override(Some(duration)))
+        .map_err(|_| "the duration is too long".to_owned())
 }
 
 pub(super) fn days_or_none(text: &str) -> Result<Override<u32>, String> {

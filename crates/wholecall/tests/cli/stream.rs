@@ -163,7 +163,8 @@ fn a_wrong_timestamp_does_not_close_all_calls() {
     assert_eq!(ran.code, 2);
     assert!(ran.err.starts_with("<stdin>:3: "), "{}", ran.err);
     assert!(ran.err.contains("hours ahead of those before and after"), "{}", ran.err);
-    let states: Vec<(String, String)> = versions(&ran).into_iter().map(|(id, _, state)| (id, state)).collect();
+    let states: Vec<(String, String)> =
+        versions(&ran).into_iter().map(|(id, _, state)| (id, state)).collect();
     let expected = [("s-1", "complete"), ("s-2", "incomplete")];
     assert_eq!(states, expected.map(|(id, state)| (id.to_owned(), state.to_owned())));
 }

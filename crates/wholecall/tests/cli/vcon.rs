@@ -260,7 +260,10 @@ fn a_library_verifies_a_signed_vcon() {
                 format!("{vcon}\n")
             })
             .collect();
-        let (Some(judged), Some(refused)) = (check_with_library(ran.text()), check_with_library(&broken)) else { return };
+        let (Some(judged), Some(refused)) = (check_with_library(ran.text()), check_with_library(&broken))
+        else {
+            return;
+        };
         assert!(judged.iter().all(|one| one["algorithm"] == algorithm), "{judged:?}");
         let verified = |one: &Value| !one["errors"].to_string().contains("Error");
         assert!(judged.iter().all(verified), "{judged:?}");
