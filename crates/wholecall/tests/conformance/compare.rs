@@ -218,6 +218,6 @@ mod tests {
     fn an_id_without_a_participant_is_found() {
         let mut record = record();
         record["monitors"] = json!(["ext:3"]);
-        assert_eq!(differences(&json!({}), &record), ["ext:3 is named, but no participant (R11)"]);
+        assert_eq!(differences(&json!({}), &record), ["ext:3 is named, but not a participant (R11)"]);
     }
 }

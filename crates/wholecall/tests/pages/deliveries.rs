@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::sign_in::cookie;
 use crate::{
-    harness::{Installation, SOON, eventually},
+    harness::{SOON, eventually},
     traffic::{ACCOUNT, example},
     webhooks::{
         endpoint,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io::BufRead, net::Ipv4Addr};
 use serde_json::Value;
 
 use crate::{
-    harness::{Client, Installation, SOON, Server, Tenant, eventually},
+    harness::{Client, Installation, SOON, Tenant, eventually},
     traffic::{ACCOUNT, assembled, example, examples, expect_calls, expect_settled, post_all},
     webhooks::{
         self,

@@ -139,7 +139,7 @@ fn every_filter_finds_exactly_its_calls() {
 
 #[test]
 fn pages_neither_lose_nor_repeat_calls() {
-    let (installation, server, tenant) = Installation::running(ACCOUNT);
+    let (_installation, server, tenant) = Installation::running(ACCOUNT);
     let direct = example("direct");
     // All calls start in the same millisecond.
     let notifications: Vec<String> = (0..60).flat_map(|number| another(&direct, number)).collect();
@@ -177,7 +177,7 @@ fn calls_are_listed_newest_first() {
 
 #[test]
 fn as_of_shows_calls_as_known_at_a_time() {
-    let (installation, server, tenant) = Installation::running(ACCOUNT);
+    let (_installation, server, tenant) = Installation::running(ACCOUNT);
     let client = server.client();
     let notifications = example("direct");
     let (first, rest) = notifications.split_at(4);

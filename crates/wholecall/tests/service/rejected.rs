@@ -7,7 +7,7 @@ use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Client, Installation, Reply, SOON, Server, Tenant, eventually},
+    harness::{Client, Installation, Reply, SOON, Tenant, eventually},
     pages::cookie,
     traffic::{ACCOUNT, assembled, example, expect_calls},
 };

@@ -27,7 +27,7 @@ fn the_official_libraries_verify_deliveries() {
         .iter()
         .filter_map(|program| ForeignReceiver::start(program, SECRET))
         .collect();
-    let (installation, server, tenant) = started(ACCOUNT);
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     for receiver in &receivers {
         let settings = json!({ "url": receiver.url, "secret": SECRET, "events": ["call.completed"] });
@@ -54,7 +54,7 @@ fn the_official_libraries_verify_deliveries() {
 
 #[test]
 fn node_verifies_ed25519_signatures_with_the_public_key() {
-    let (installation, server, tenant) = started(ACCOUNT);
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     // Records a delivery, so that it can be repeated.
     let recorder = Receiver::start(Answer::status(200));
@@ -91,7 +91,7 @@ fn node_verifies_ed25519_signatures_with_the_public_key() {
 
 #[test]
 fn forward_posts_signed_events_to_a_local_program() {
-    let (installation, server, tenant) = started(ACCOUNT);
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     let receiver = Receiver::start(Answer::status(200));
     let mut forward = Command::new(env!("CARGO_BIN_EXE_wholecall"))
@@ -261,7 +261,7 @@ fn a_host_name_with_a_private_address_is_never_connected_to() {
 #[test]
 fn deliveries_are_listed_and_redelivered_on_request() {
     let receiver = Receiver::start(Answer::status(200));
-    let (installation, server, tenant) = started(ACCOUNT);
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     let added = endpoint(&client, &tenant, &to(&receiver.url()));
     let filtered =
@@ -307,7 +307,7 @@ fn deliveries_are_listed_and_redelivered_on_request() {
 fn redelivery_requested_in_flight_runs_after_the_current_attempt() {
     let wait = Duration::from_millis(400);
     let receiver = Receiver::start(Answer::Late(wait));
-    let (installation, server, tenant) = started(ACCOUNT);
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     let added = endpoint(&client, &tenant, &to(&receiver.url()));
     example("direct").iter().for_each(|line| client.notify(&tenant, line));

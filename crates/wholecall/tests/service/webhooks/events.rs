@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     changes::events,
-    harness::{Client, Installation, SOON, Tenant, eventually},
+    harness::{Client, SOON, Tenant, eventually},
     traffic::{ACCOUNT, example, expect_settled},
 };
 
@@ -23,7 +23,7 @@ fn in_feed(client: &Client, tenant: &Tenant, kind: &str) -> Value {
 #[test]
 fn webhook_batch_stream_and_feed_contain_the_same_object() {
     let (plain, batched) = (Receiver::start(Answer::status(200)), Receiver::start(Answer::status(200)));
-    let (installation, server, tenant) = started(ACCOUNT);
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     endpoint(&client, &tenant, &json!({ "url": plain.url(), "events": ALL }));
     endpoint(&client, &tenant, &json!({ "url": batched.url(), "events": ALL, "batch": 100 }));
@@ -68,7 +68,7 @@ fn webhook_batch_stream_and_feed_contain_the_same_object() {
 #[test]
 fn a_revision_has_the_changes_from_the_previous_version_for_every_endpoint() {
     let (first, later) = (Receiver::start(Answer::status(200)), Receiver::start(Answer::status(200)));
-    let (installation, server, tenant) = started(ACCOUNT);
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     endpoint(&client, &tenant, &to(&first.url()));
     // One notification arrives late.
@@ -95,7 +95,7 @@ fn a_revision_has_the_changes_from_the_previous_version_for_every_endpoint() {
 #[test]
 fn every_endpoint_receives_erasures_whatever_its_filter() {
     let receiver = Receiver::start(Answer::status(200));
-    let (installation, server, tenant) = started(ACCOUNT);
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     let narrow = json!({ "url": receiver.url(), "events": ["call.merged"], "filter": { "result": "Busy" } });
     endpoint(&client, &tenant, &narrow);

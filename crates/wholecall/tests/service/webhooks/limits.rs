@@ -12,7 +12,7 @@ use crate::traffic::ACCOUNT;
 /// L7: endpoints that are added at the same time.
 #[test]
 fn a_tenant_has_at_most_a_hundred_endpoints() {
-    let (installation, server, tenant) = started(ACCOUNT);
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     let settings = to("http://127.0.0.1:9/");
     std::thread::scope(|scope| {
@@ -33,7 +33,7 @@ fn a_tenant_has_at_most_a_hundred_endpoints() {
 /// L16: tests that are requested in a loop.
 #[test]
 fn tests_of_an_endpoint_are_limited() {
-    let (installation, server, tenant) = started(ACCOUNT);
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     let receiver = Receiver::start(Answer::status(200));
     let (tested, other) =
@@ -52,7 +52,7 @@ fn tests_of_an_endpoint_are_limited() {
 /// L2: values of a filter have the maximum length of ids and numbers.
 #[test]
 fn overlong_filter_values_are_refused() {
-    let (installation, server, tenant) = started(ACCOUNT);
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     for member in ["extension", "queue", "customer", "answeredBy", "user", "number"] {
         let filter = json!({ member: "1".repeat(100_000) });

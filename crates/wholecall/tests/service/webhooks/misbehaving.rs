@@ -10,7 +10,7 @@ use super::{
     started, to,
 };
 use crate::{
-    harness::{Client, Installation, SOON, Tenant, eventually},
+    harness::{Client, SOON, Tenant, eventually},
     traffic::{ACCOUNT, another, example},
 };
 
@@ -20,7 +20,7 @@ fn deliveries(client: &Client, tenant: &Tenant, endpoint: &Value) -> Vec<Value> 
 
 #[test]
 fn a_misbehaving_receiver_does_not_delay_others() {
-    let (installation, server, tenant) = started(ACCOUNT);
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     let good = Receiver::start(Answer::status(200));
     let elsewhere = Receiver::start(Answer::status(200));
@@ -71,7 +71,7 @@ fn a_misbehaving_receiver_does_not_delay_others() {
 
 #[test]
 fn a_failed_delivery_is_retried_before_later_events_of_its_call() {
-    let (installation, server, tenant) = started(ACCOUNT);
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     let receiver = Receiver::start(Answer::status(503));
     let settings = json!({ "url": receiver.url(), "events": ["call.started", "call.completed"] });
@@ -95,7 +95,7 @@ fn a_failed_delivery_is_retried_before_later_events_of_its_call() {
 
 #[test]
 fn an_endpoint_that_answers_gone_is_disabled_and_the_others_are_notified() {
-    let (installation, server, tenant) = started(ACCOUNT);
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     let (gone, other) = (Receiver::start(Answer::status(410)), Receiver::start(Answer::status(200)));
     let added = endpoint(&client, &tenant, &to(&gone.url()));
@@ -113,7 +113,7 @@ fn an_endpoint_that_answers_gone_is_disabled_and_the_others_are_notified() {
 
 #[test]
 fn a_busy_endpoint_gets_no_requests_until_its_retry_after() {
-    let (installation, server, tenant) = started(ACCOUNT);
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     let receiver = Receiver::start(Answer::with_headers(429, "retry-after: 7\r\n"));
     endpoint(&client, &tenant, &to(&receiver.url()));

@@ -15,7 +15,7 @@ use super::{
     restarted, started,
 };
 use crate::{
-    harness::{Installation, SOON, eventually},
+    harness::{SOON, eventually},
     traffic::{ACCOUNT, another, example, expect_settled},
 };
 
