@@ -73,7 +73,8 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "The exit code is 2 if some of the input could not be read; the rest is assembled.")]
+#[command(after_help = "The exit code is 2 if some of the input could not be read; the rest is assembled.\n\
+                  Durations are written as `90s`, `5m`, `1h 30m`.")]
 pub(crate) struct AssembleArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,

@@ -155,7 +155,8 @@ fn find_words(text: &str) -> Vec<(usize, &'static str)> {
                 continue;
             }
             let mut rest = tokens[index + 1..].iter();
-            let is_found = parts.all(|part| rest.next().is_some_and(|next| next.is_adjacent && next.word == part));
+            let is_found =
+                parts.all(|part| rest.next().is_some_and(|next| next.is_adjacent && next.word == part));
             if is_found {
                 found.push((token.line, phrase));
             }
@@ -199,7 +200,9 @@ fn files(path: &Path, found: &mut Vec<PathBuf>) {
                 files(&entry, found);
             }
         }
-    } else if path.is_file() && !path.extension().is_some_and(|one| SKIPPED.iter().any(|skipped| one == *skipped)) {
+    } else if path.is_file()
+        && !path.extension().is_some_and(|one| SKIPPED.iter().any(|skipped| one == *skipped))
+    {
         found.push(path.to_owned());
     }
 }
@@ -296,7 +299,9 @@ fn words_are_found_in_prose_and_in_identifiers() {
         (9, "None:"),
     ];
     assert_eq!(find_words(text), expected);
-    for harmless in ["toldo, retold", "so. Many", "on the. way", "usually", "// So-called", "let x = go;", "x.is_none()"] {
+    for harmless in
+        ["toldo, retold", "so. Many", "on the. way", "usually", "// So-called", "let x = go;", "x.is_none()"]
+    {
         assert_eq!(find_words(harmless), [], "{harmless}");
     }
 }

@@ -129,6 +129,7 @@ pub(crate) enum TenantAction {
         finish: bool,
     },
     /// Override a tenant's settings; a running service applies them within a second
+    #[command(after_help = "Durations are written as `90s`, `5m`, `1h 30m`; `default` removes an override.")]
     Set {
         /// The tenant's name
         name: String,
@@ -225,6 +226,7 @@ pub(crate) enum EndpointAction {
         id: String,
     },
     /// Change an endpoint; a running service applies the change within a second
+    #[command(after_help = "`none` resets an option to its default.")]
     Set {
         /// The tenant's name
         tenant: String,

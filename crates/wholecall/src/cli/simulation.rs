@@ -37,9 +37,6 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) post: Option<String>,
 
-    #[command(flatten)]
-    pub(crate) posting: PostArgs,
-
     /// The file for what happened in the calls, for `verify`
     #[arg(long, value_name = "FILE")]
     pub(crate) truth: Option<PathBuf>,
@@ -61,6 +58,10 @@ pub(crate) struct SimulateArgs {
     /// Random seed: the same seed gives the same notifications
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
+
+    // Last, because its heading applies to all options after it.
+    #[command(flatten)]
+    pub(crate) posting: PostArgs,
 }
 
 /// Whose subscription receives the notifications.
