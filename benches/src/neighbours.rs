@@ -141,7 +141,7 @@ impl Row {
 
 /// The head of the table.
 pub const MARKDOWN_HEAD: &str = "\
-| attack | addresses | hook before, p50 / p99 ms | hook beside it | `/v1/calls?limit=5`, p50 / p99 ms | refused | peak MB | the attacker's answers |
+| attack | addresses | hook before, p50 / p99 ms | hook during the attack | `/v1/calls?limit=5`, p50 / p99 ms | refused | peak MB | the attacker's answers |
 |---|---|---:|---:|---:|---:|---:|---|";
 
 /// Tries all attacks on a new service, and reports each result when it is known.

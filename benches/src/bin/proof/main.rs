@@ -24,13 +24,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     println!("# The proof run\n");
     println!(
-        "Written by `cargo run --release -p wholecall-benches --bin proof`. Calls are played by the [simulator](simulator.md):\n\
-         nine in ten are random ones, in which people do whatever they physically can, the others its named scenarios in\n\
-         turn. What arrives of each is assembled and compared with the truth, which records who could hear whom and shares\n\
-         no code with the assembler. Seeds run from 0; a seed and a fault play the same again.\n"
+        "Written by `cargo run --release -p wholecall-benches --bin proof`. The [simulator](simulator.md) plays the calls:\n\
+         nine in ten are random, in which people do anything that is physically possible, the others its named scenarios in\n\
+         turn. The notifications of each, after the faults, are assembled and compared with the truth, which follows from people\n\
+         and audio and shares no code with the assembler. Seeds run from 0; the same seed and fault play the same calls.\n"
     );
-    println!("## Nothing is lost\n");
-    println!("| what goes wrong | calls | seeds | notifications | differences | seconds |");
+    println!("## Faults without loss\n");
+    println!("| faults | calls | seeds | notifications | differences | seconds |");
     println!("|---|---:|---:|---:|---:|---:|");
     let disorder: Faults = "reorder,delay,duplicate,overlap".parse()?;
     let mut failures = 0;
@@ -41,19 +41,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         let Tally { calls, seeds, notifications, differences, examples, .. } = tally;
         println!("| {name} | {calls} | 0–{} | {notifications} | {differences} | {seconds:.1} |", seeds - 1);
         // Skewed clocks may reverse two events at two servers, and with them who parked, or who was still in the call.
-        let is_by_skew = faults.skew() > 0 && differences * MIN_CALLS_PER_SKEW_DIFFERENCE <= calls;
+        let is_by_skew = faults.skew() > 0 && differences * SKEWED_PER_DIFFERENCE <= calls;
         failures += if is_by_skew { 0 } else { differences };
         print_examples(&name, examples);
     }
     println!(
-        "\nWith `skew`, the clocks of two servers differ by up to {} ms: times may differ by that, everything else is exact\n\
-         but in a call in which that turns the order of two events around (at most one of {MIN_CALLS_PER_SKEW_DIFFERENCE} calls).\n",
+        "\nWith `skew`, the clocks of two servers differ by up to {} ms: times may differ by that. Everything else is exact\n\
+         except in a call in which this reverses the order of two events (at most one of {SKEWED_PER_DIFFERENCE} calls).\n",
         Faults::from(Fault::Skew).skew()
     );
     failures += views::run()?;
-    println!("## Something is lost\n");
+    println!("## Faults with loss\n");
     println!(
-        "| what is lost | calls | exact | wrong, and says so | a session lost whole | an end lost unseen | wrong and silent | wrong joins |"
+        "| fault | calls | exact | wrong, reported | whole session lost | end lost unseen | wrong, not reported | wrong joins |"
     );
     println!("|---|---:|---:|---:|---:|---:|---:|---:|");
     for fault in Fault::ALL.into_iter().filter(|fault| fault.loses()) {
@@ -91,16 +91,16 @@ fn print_examples(fault: &str, examples: Vec<String>) {
 }
 
 /// Minimum number of calls with skewed clocks per call in which two events at two servers may be reversed.
-const MIN_CALLS_PER_SKEW_DIFFERENCE: usize = 1_000;
+const SKEWED_PER_DIFFERENCE: usize = 1_000;
 
 const LOST: &str = "\
-*Says so*: the record's `completeness` names a gap, a session that was not seen, a `Gone` that leads nowhere, or that the\n\
-call never ended. *A session lost whole*: nothing of it arrives, and no other session refers to it, so nothing can reveal\n\
-it; mostly the call's only one, so there is no record. *An end lost unseen*: the last notifications of a session are lost,\n\
-and by all that arrived everybody had left it (by a `Disconnected`, a `Gone`, or the other end of a link: one end is\n\
-enough), so nothing can reveal that either. *Wrong and silent* is what is left: something is missing that could have been\n\
-noticed. *Wrong joins*: two calls in one record. A `blacklist` is an outage of 2 to 30 minutes somewhere in a call of a fifth\n\
-minutes: little is left of most.";
+*Reported*: the record's `completeness` names a gap, a session that was not seen, a `Gone` that leads nowhere, or that the\n\
+call never ended. *Whole session lost*: no notification of it arrives, and no other session refers to it, so it cannot be\n\
+detected; mostly it is the call's only session, so there is no record. *End lost unseen*: the last notifications of a\n\
+session are lost, and by the ones that arrived all legs had left it (by a `Disconnected`, a `Gone`, or the other end of a\n\
+link: one end is enough), which cannot be detected either. *Wrong, not reported* is the rest: a loss that could have been\n\
+detected. *Wrong joins*: two calls in one record. A `blacklist` is an outage of 2 to 30 minutes somewhere in a call of a\n\
+few minutes: little is left of most.";
 
 /// Plays at least a number of calls.
 fn run(faults: &Faults, calls: usize) -> Result<(Tally, f64), Box<dyn Error>> {

@@ -13,13 +13,13 @@ const MAX_EXAMPLES: usize = 10;
 
 /// Prints the table of the views; returns the number of false statements.
 pub(crate) fn run() -> Result<usize, Box<dyn Error>> {
-    println!("## As one person alone receives it\n");
+    println!("## Views of one person\n");
     println!(
-        "Every scenario as the subscription of every single participant receives it: only what is about the person's own\n\
-         parties. Each statement of a record agrees with the whole truth, is contradicted by it, or is left open.\n"
+        "Every scenario as the extension-level subscription of each participant receives it: only notifications about the person's\n\
+         own parties. Each statement of a record agrees with the whole truth, is contradicted by it, or is left open.\n"
     );
     println!(
-        "| what goes wrong | views | statements that agree | false | left open | left open though shown | scenarios with false statements |"
+        "| faults | views | statements that agree | contradicted | left open | left open though shown | scenarios with contradicted statements |"
     );
     println!("|---|---:|---:|---:|---:|---:|---|");
     let mut contradicted = 0;
@@ -53,8 +53,8 @@ pub(crate) fn run() -> Result<usize, Box<dyn Error>> {
 
 const MEANING: &str = "\
 *Left open though shown*: facts that the person's own parties show and no record of the view states: that the person\n\
-talked (but for calls to an extension, where the caller sees no more than that the platform took the call), who called,\n\
-what the person moved, out of which queue the person answered.";
+talked (except in calls to an extension, where the caller sees only that the platform took the call), who called, what\n\
+the person moved, from which queue the person answered.";
 
 fn compare(scenario: Scenario, seed: u64, faults: &Faults) -> Result<ViewReport, Box<dyn Error>> {
     let (play, accounts) = (scenario.play(seed), scenario.accounts(seed));
