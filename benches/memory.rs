@@ -1,4 +1,4 @@
-//! Memory per live call: what the process holds before and after calls that have not ended.
+//! Memory per live call: the process's memory before and after calls that have not ended.
 
 use std::fs;
 
@@ -37,7 +37,7 @@ fn main() {
     );
 }
 
-/// What the process has in memory, in KiB.
+/// The process's resident memory in KiB.
 fn resident_kib() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0");

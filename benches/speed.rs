@@ -32,11 +32,11 @@ const CALLS: usize = 8_000;
 fn main() {
     let cases = [
         case("parse", "read notifications", || mix(CALLS), parse),
-        case("serde_json", "the same by serde_json, into values", || mix(CALLS), values),
+        case("serde_json", "the same with serde_json, into values", || mix(CALLS), values),
         case("assemble", "from notifications to written records", || mix(CALLS), assemble),
         case("assemble-10x", "the same with ten times the calls", || mix(10 * CALLS), assemble),
-        case("stream", "as they come, each call when it settles", || mix(CALLS), stream),
-        case("live", "as they come, every version of live calls", || mix(CALLS), live),
+        case("stream", "as a stream, each call when it settles", || mix(CALLS), stream),
+        case("live", "as a stream, every version of live calls", || mix(CALLS), live),
         case("queue-50", "live, an hour in a queue that rings 50 agents", || long_queue(50), live),
         case("queue-200", "live, an hour in a queue that rings 200 agents", || long_queue(200), live),
         case("simulate", "a company's day, played and written", company_day, simulate),
@@ -79,11 +79,11 @@ fn main() {
 const MIDNIGHT: i64 = 1_780_272_000_000;
 
 /// A day of a company of 500 users.
-fn played() -> impl Iterator<Item = TrafficEvent> {
+fn traffic() -> impl Iterator<Item = TrafficEvent> {
     Traffic::new(Company::with_users(500), MIDNIGHT, MIDNIGHT + 86_400_000, 1)
 }
 
-/// What [`simulate`] writes: only its length matters.
+/// The output of [`simulate`], for its length.
 fn company_day() -> Vec<u8> {
     let mut out = Vec::new();
     write_day(&mut out);
@@ -92,8 +92,8 @@ fn company_day() -> Vec<u8> {
 
 fn write_day(out: &mut Vec<u8>) -> usize {
     let mut count = 0;
-    for told in played() {
-        if let TrafficEvent::Notification(notification) = told {
+    for event in traffic() {
+        if let TrafficEvent::Notification(notification) = event {
             notification.write_json(out);
             count += 1;
         }
@@ -105,7 +105,7 @@ fn simulate(input: &[u8]) -> usize {
     write_day(&mut Vec::with_capacity(input.len()))
 }
 
-/// What `benches/instructions` counts.
+/// The function whose instructions `benches/instructions` counts.
 #[inline(never)]
 fn measured(run: fn(&[u8]) -> usize, input: &[u8]) -> usize {
     black_box(run(black_box(input)))
@@ -159,22 +159,22 @@ fn assemble(input: &[u8]) -> usize {
 }
 
 fn stream(input: &[u8]) -> usize {
-    as_they_come(input, Settings { live: false, ..Settings::default() })
+    assemble_stream(input, Settings { live: false, ..Settings::default() })
 }
 
 fn live(input: &[u8]) -> usize {
-    as_they_come(input, Settings::default())
+    assemble_stream(input, Settings::default())
 }
 
-fn as_they_come(input: &[u8], settings: Settings) -> usize {
+fn assemble_stream(input: &[u8], settings: Settings) -> usize {
     let mut assembler = Assembler::new(settings);
     let mut now = Time::from_millis(0);
     let mut written = Vec::new();
     let count = each(input, |notification| {
         let sent = notification.timestamp().unwrap_or(notification.event_time());
         now = now.max(Time::from_millis(sent.as_millis()));
-        let due = assembler.next_due().is_some_and(|due| due <= now);
-        let mut changes = if due { assembler.tick(now) } else { Vec::new() };
+        let is_due = assembler.next_due().is_some_and(|deadline| deadline <= now);
+        let mut changes = if is_due { assembler.tick(now) } else { Vec::new() };
         changes.extend(assembler.receive(now, notification));
         for call in changes.iter().filter_map(|change| change.call()) {
             written.clear();

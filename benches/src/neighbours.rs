@@ -1,8 +1,8 @@
-//! Noisy neighbours: what a tenant, or whoever has no key at all, can do to another tenant.
+//! Noisy neighbours: what a tenant, or a client without a key, can do to another tenant.
 //!
 //! A real service with two tenants. The victim posts notifications and asks for its calls, at a steady rate, on a thread
-//! of its own; beside it the attacker does one thing after another as hard as it can, from the victim's address and
-//! from another one. Latencies count from when a request was due, so that whoever is held up is measured as late.
+//! of its own; meanwhile the attacker tries one attack after another at full speed, from the victim's address and from
+//! another one. Latencies count from the scheduled time of a request, so that a delayed request counts as late.
 
 mod attack;
 mod victim;
@@ -14,125 +14,125 @@ use std::{
 };
 
 pub use self::attack::Attack;
-use self::victim::{Seen, Victim};
+use self::victim::{Observed, Victim};
 use crate::service::{Connection, Result, Service, Tenant};
 
-/// The hook may take so much longer beside an attack (p99), in milliseconds.
-pub const HOOK_ABOVE_BASELINE_MS: f64 = 50.0;
+/// Maximum increase of the hook's latency during an attack (p99), in milliseconds.
+pub const MAX_HOOK_INCREASE_MS: f64 = 50.0;
 
-/// The last calls may take so long beside an attack (p99), in milliseconds.
-pub const CALLS_MS: f64 = 500.0;
+/// Maximum latency of the query for the last calls during an attack (p99), in milliseconds.
+pub const MAX_CALLS_MS: f64 = 500.0;
 
-/// The most memory of the service, whatever is done to it.
-pub const MEMORY_MB: f64 = 1_024.0;
+/// Maximum memory of the service during an attack, in megabytes.
+pub const MAX_MEMORY_MB: f64 = 1_024.0;
 
-/// How much is tried.
+/// The size of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
-    /// Calls of the attacker that are stored before.
+    /// Number of the attacker's calls that are stored before the attacks.
     pub calls: usize,
-    /// How long each attack, and the quiet before it, is measured.
+    /// Duration of each measurement, before and during an attack.
     pub measured: Duration,
-    /// Parties of the call that is drawn.
+    /// Number of parties in the call that is drawn.
     pub parties: usize,
-    /// Only this is tried.
+    /// The only attack to try; `None` for all.
     pub only: Option<Attack>,
 }
 
 impl Plan {
-    /// As docs/robustness.md has it.
+    /// The run of docs/robustness.md.
     pub const FULL: Self =
         Self { calls: 20_000, measured: Duration::from_secs(10), parties: 10_000, only: None };
 
-    /// Counts, not times.
+    /// A run for tests, which check counts but not times.
     pub const SHORT: Self =
         Self { calls: 300, measured: Duration::from_millis(1_500), parties: 1_000, only: None };
 }
 
-/// What an attack came to.
+/// The result of an attack.
 #[derive(Debug)]
 pub struct Row {
-    /// What was done.
+    /// The attack.
     pub attack: Attack,
-    /// Whether from an address other than the victim's.
+    /// Whether it came from an address other than the victim's.
     pub is_from_elsewhere: bool,
-    quiet: Seen,
-    attacked: Seen,
-    /// The attacker's answers by status, and connections that ended (0).
+    before: Observed,
+    during: Observed,
+    /// Number of the attacker's answers by status; 0 counts closed connections.
     pub answers: std::collections::BTreeMap<u16, usize>,
-    /// The most memory of the service meanwhile.
+    /// Peak memory of the service during the attack.
     pub peak_mb: f64,
 }
 
 impl Row {
-    /// How often the victim was refused or not answered, with the first reasons.
+    /// Number of the victim's requests that were refused or not answered, with the first reasons.
     pub fn refused(&self) -> (usize, &[String]) {
-        (self.attacked.refused, &self.attacked.reasons)
+        (self.during.refused, &self.during.reasons)
     }
 
-    /// How many requests of the victim were answered.
+    /// Number of the victim's requests that were answered.
     pub fn answered(&self) -> usize {
-        self.attacked.hook.len() + self.attacked.calls.len()
+        self.during.hook.len() + self.during.calls.len()
     }
 
-    /// How much longer the hook took (p50, p99).
-    fn hook_above_ms(&self) -> [f64; 2] {
+    /// Increase of the hook's latency (p50, p99).
+    fn hook_increase_ms(&self) -> [f64; 2] {
         [50, 99].map(|percent| {
-            let above = percentile(&self.attacked.hook, percent) - percentile(&self.quiet.hook, percent);
-            above.max(0.0)
+            let increase = percentile(&self.during.hook, percent) - percentile(&self.before.hook, percent);
+            increase.max(0.0)
         })
     }
 
-    /// What is not as it should be, times included.
-    pub fn complaints(&self) -> Vec<String> {
-        let mut complaints = self.complaints_but_of_times();
-        let [_, hook] = self.hook_above_ms();
-        let calls = percentile(&self.attacked.calls, 99);
-        if hook > HOOK_ABOVE_BASELINE_MS {
-            complaints.push(format!("the hook took {hook:.0} ms longer"));
+    /// Limits that were exceeded, including times.
+    pub fn violations(&self) -> Vec<String> {
+        let mut violations = self.violations_except_times();
+        let [_, hook] = self.hook_increase_ms();
+        let calls = percentile(&self.during.calls, 99);
+        if hook > MAX_HOOK_INCREASE_MS {
+            violations.push(format!("the hook took {hook:.0} ms longer"));
         }
-        if calls > CALLS_MS {
-            complaints.push(format!("the last calls took {calls:.0} ms"));
+        if calls > MAX_CALLS_MS {
+            violations.push(format!("the last calls took {calls:.0} ms"));
         }
-        complaints
+        violations
     }
 
-    /// What is not as it should be on a machine of any speed.
-    pub fn complaints_but_of_times(&self) -> Vec<String> {
-        let mut complaints = Vec::new();
+    /// Limits that were exceeded and do not depend on the speed of the machine.
+    pub fn violations_except_times(&self) -> Vec<String> {
+        let mut violations = Vec::new();
         let (refused, reasons) = self.refused();
         if refused > 0 {
-            complaints.push(format!("the victim was refused {refused} times: {}", reasons.join("; ")));
+            violations.push(format!("the victim was refused {refused} times: {}", reasons.join("; ")));
         }
-        if self.attacked.hook.is_empty() || self.attacked.calls.is_empty() {
-            complaints.push("the victim was not answered".to_owned());
+        if self.during.hook.is_empty() || self.during.calls.is_empty() {
+            violations.push("the victim was not answered".to_owned());
         }
-        if self.peak_mb > MEMORY_MB {
-            complaints.push(format!("{:.0} MB of memory", self.peak_mb));
+        if self.peak_mb > MAX_MEMORY_MB {
+            violations.push(format!("{:.0} MB of memory", self.peak_mb));
         }
-        complaints
+        violations
     }
 
-    /// A row of the table.
+    /// The row of the table.
     pub fn markdown(&self) -> String {
-        let [p50, p99] = self.hook_above_ms();
+        let [p50, p99] = self.hook_increase_ms();
         let addresses = if self.is_from_elsewhere { "two" } else { "one" };
         let answers: Vec<String> = self
             .answers
             .iter()
             .map(|(status, count)| match status {
-                0 => format!("{count} cut"),
+                0 => format!("{count} closed"),
                 status => format!("{count} × {status}"),
             })
             .collect();
         format!(
             "| {} | {addresses} | {:.1} / {:.1} | +{p50:.1} / +{p99:.1} | {:.1} / {:.1} | {} | {:.0} | {} |",
             self.attack.words(),
-            percentile(&self.quiet.hook, 50),
-            percentile(&self.quiet.hook, 99),
-            percentile(&self.attacked.calls, 50),
-            percentile(&self.attacked.calls, 99),
-            self.attacked.refused,
+            percentile(&self.before.hook, 50),
+            percentile(&self.before.hook, 99),
+            percentile(&self.during.calls, 50),
+            percentile(&self.during.calls, 99),
+            self.during.refused,
             self.peak_mb,
             answers.join(", "),
         )
@@ -144,13 +144,13 @@ pub const MARKDOWN_HEAD: &str = "\
 | attack | addresses | hook before, p50 / p99 ms | hook during the attack | `/v1/calls?limit=5`, p50 / p99 ms | refused | peak MB | the attacker's answers |
 |---|---|---:|---:|---:|---:|---:|---|";
 
-/// Does everything to a service of its own, and tells of each thing as it is done.
-pub fn measure(program: &Path, plan: &Plan, tell: impl FnMut(Row)) -> Result<()> {
+/// Tries all attacks on a new service, and reports each result when it is known.
+pub fn measure(program: &Path, plan: &Plan, report: impl FnMut(Row)) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(attack_all(program, plan, tell))
+    runtime.block_on(attack_all(program, plan, report))
 }
 
-async fn attack_all(program: &Path, plan: &Plan, mut tell: impl FnMut(Row)) -> Result<()> {
+async fn attack_all(program: &Path, plan: &Plan, mut report: impl FnMut(Row)) -> Result<()> {
     raise_open_files();
     let folder = tempfile::tempdir()?;
     let data = folder.path().join("data");
@@ -170,16 +170,16 @@ async fn attack_all(program: &Path, plan: &Plan, mut tell: impl FnMut(Row)) -> R
     victim.begin(&mut connection).await?;
     for from in [here, elsewhere] {
         for attack in Attack::ALL.into_iter().filter(|attack| plan.only.is_none_or(|only| only == *attack)) {
-            let quiet = victim.measure(plan.measured).await?;
-            service.forget_peak();
+            let before = victim.measure(plan.measured).await?;
+            service.reset_peak();
             let mut attacking =
                 attack::Attacking::start(attack, plan, &attacker, from, service.address).await?;
-            // What is not stopped within this time does its harm from now on.
+            // Requests that the service does not stop within this time affect the measurement.
             tokio::time::sleep(plan.measured / 5).await;
-            let attacked = victim.measure(plan.measured).await?;
+            let during = victim.measure(plan.measured).await?;
             let answers = attacking.stop().await;
             let is_from_elsewhere = from != here;
-            tell(Row { attack, is_from_elsewhere, quiet, attacked, answers, peak_mb: service.peak_mb()? });
+            report(Row { attack, is_from_elsewhere, before, during, answers, peak_mb: service.peak_mb()? });
             victim.settle().await?;
         }
     }
@@ -187,14 +187,14 @@ async fn attack_all(program: &Path, plan: &Plan, mut tell: impl FnMut(Row)) -> R
     service.stop()
 }
 
-/// More connections than the usual limit of open files has room for.
+/// Raises the limit of open files: an attack opens more connections than the default allows.
 fn raise_open_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
-/// Of microseconds in order, in milliseconds.
+/// A percentile of sorted microseconds, in milliseconds.
 fn percentile(micros: &[u32], percent: usize) -> f64 {
     let place = (micros.len() * percent / 100).min(micros.len().saturating_sub(1));
     micros.get(place).map_or(0.0, |micros| f64::from(*micros) / 1_000.0)

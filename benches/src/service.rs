@@ -1,4 +1,4 @@
-//! `wholecall serve` as a process to measure, with tenants, and a connection to talk to it.
+//! `wholecall serve` as a process to measure, its tenants, and HTTP connections to it.
 
 use std::{
     fs,
@@ -14,13 +14,13 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-/// Anything that ends a measurement.
+/// The result of a measurement, with any error.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// The account of the example calls.
 pub const ACCOUNT: &str = "400131426008";
 
-/// A tenant as `tenant add` names it.
+/// A tenant as `tenant add` prints it.
 #[derive(Debug, Clone)]
 pub struct Tenant {
     /// Its name.
@@ -32,16 +32,16 @@ pub struct Tenant {
 }
 
 impl Tenant {
-    /// Adds one to the data in a folder.
+    /// Adds a tenant to a data folder.
     pub fn add(program: &Path, data: &Path, name: &str) -> Result<Self> {
         let added = Command::new(program)
             .args(["tenant", "add", name, "--account", ACCOUNT, "--json", "--data"])
             .arg(data)
             .output()?;
-        let told: serde_json::Value = serde_json::from_slice(&added.stdout)
+        let answer: serde_json::Value = serde_json::from_slice(&added.stdout)
             .map_err(|_| String::from_utf8_lossy(&added.stderr).into_owned())?;
         let text =
-            |field: &str| told[field].as_str().map(str::to_owned).ok_or("tenant add answers otherwise");
+            |field: &str| answer[field].as_str().map(str::to_owned).ok_or("unexpected output of tenant add");
         Ok(Self { name: name.to_owned(), key: text("apiKey")?, token: text("verificationToken")? })
     }
 
@@ -66,7 +66,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts it on the data in a folder, at an address (with port 0: at any port), and waits until it says that it listens.
+    /// Starts it on a data folder at any port, and waits until it prints its address.
     pub fn start(program: &Path, data: &Path) -> Result<Self> {
         let mut process = Self::command(program, data, "127.0.0.1:0").spawn()?;
         let stdout = process.stdout.take().ok_or("no standard output")?;
@@ -78,12 +78,12 @@ impl Service {
             Some(address) => Ok(Self { process, address }),
             None => {
                 process.kill()?;
-                Err(format!("it does not say where it listens: {line:?} ({})", process.wait()?).into())
+                Err(format!("no address in its output: {line:?} ({})", process.wait()?).into())
             }
         }
     }
 
-    /// Starts it at a port and posts to it until it answers with 200; how long that took from the beginning of the process.
+    /// Starts it at a port and posts to it until it answers with 200; returns the time from the start of the process.
     pub fn start_until_first_200(
         program: &Path,
         data: &Path,
@@ -91,19 +91,19 @@ impl Service {
         tenant: &Tenant,
         body: &str,
     ) -> Result<(Self, Duration)> {
-        const PATIENCE: Duration = Duration::from_secs(120);
+        const START_TIMEOUT: Duration = Duration::from_secs(120);
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let request = format!("{}Content-Length: {}\r\n\r\n{body}", tenant.hook(), body.len());
         let mut command = Self::command(program, data, &address.to_string());
-        let began = Instant::now();
+        let started = Instant::now();
         let service = Self { process: command.spawn()?, address };
-        while began.elapsed() < PATIENCE {
+        while started.elapsed() < START_TIMEOUT {
             if is_answered(address, request.as_bytes()).unwrap_or(false) {
-                return Ok((service, began.elapsed()));
+                return Ok((service, started.elapsed()));
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        Err(format!("no 200 within {} s", PATIENCE.as_secs()).into())
+        Err(format!("no 200 within {} s", START_TIMEOUT.as_secs()).into())
     }
 
     fn command(program: &Path, data: &Path, listen: &str) -> Command {
@@ -119,7 +119,7 @@ impl Service {
         self.process.wait().map(drop)
     }
 
-    /// Asks it to end, and waits for that.
+    /// Terminates it with SIGTERM, and waits for its end.
     pub fn stop(mut self) -> Result<()> {
         rustix::process::kill_process(
             rustix::process::Pid::from_child(&self.process),
@@ -129,7 +129,7 @@ impl Service {
         status.success().then_some(()).ok_or_else(|| format!("it ended with {status}").into())
     }
 
-    /// The most memory it had since [`Self::forget_peak`], in MB.
+    /// Its peak memory since [`Self::reset_peak`], in MB.
     pub fn peak_mb(&self) -> Result<f64> {
         let status = fs::read_to_string(self.proc_file("status"))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
@@ -137,8 +137,8 @@ impl Service {
         Ok(kilobytes / 1_024.0)
     }
 
-    /// Lets the most memory be counted anew, where the kernel allows that.
-    pub fn forget_peak(&self) {
+    /// Resets the peak memory, if the kernel allows it.
+    pub fn reset_peak(&self) {
         let _ = fs::write(self.proc_file("clear_refs"), "5");
     }
 
@@ -181,11 +181,12 @@ impl Connection {
         Ok(Self { stream, buffer: Vec::new() })
     }
 
-    /// Sends a head and a body, whose length is added, without waiting for the answer.
+    /// Sends a request with its length, without waiting for the answer.
     pub async fn send(&mut self, head: &str, body: &[u8]) -> io::Result<()> {
-        const COPIED_BYTES: usize = 64 << 10;
+        /// Maximum size of a body that is sent with the head in one write.
+        const MAX_COPIED_BYTES: usize = 64 << 10;
         let mut request = format!("{head}Content-Length: {}\r\n\r\n", body.len()).into_bytes();
-        if body.len() <= COPIED_BYTES {
+        if body.len() <= MAX_COPIED_BYTES {
             request.extend_from_slice(body);
             return self.stream.write_all(&request).await;
         }
@@ -193,12 +194,12 @@ impl Connection {
         self.stream.write_all(body).await
     }
 
-    /// Sends these bytes and no more.
+    /// Sends raw bytes.
     pub async fn send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes).await
     }
 
-    /// Sends, and reads the whole answer; its status.
+    /// Sends a request and reads the whole answer; returns its status.
     pub async fn ask(&mut self, head: &str, body: &[u8]) -> io::Result<u16> {
         self.send(head, body).await?;
         let (status, length) = self.status().await?;
@@ -210,7 +211,7 @@ impl Connection {
         Ok(status)
     }
 
-    /// Asks for a text, which must be there.
+    /// Requests a text; anything but 200 is an error.
     pub async fn ask_text(&mut self, head: &str) -> Result<String> {
         self.send(head, b"").await?;
         let (status, length) = self.status().await?;
@@ -221,7 +222,7 @@ impl Connection {
         if status == 200 { Ok(text) } else { Err(format!("{status}: {text}").into()) }
     }
 
-    /// Reads the head of an answer: the status, and the length of what follows.
+    /// Reads the head of an answer: the status, and the length of the body.
     pub async fn status(&mut self) -> io::Result<(u16, usize)> {
         self.buffer.clear();
         loop {
@@ -237,7 +238,7 @@ impl Connection {
         }
     }
 
-    /// Reads and forgets until the other side ends it.
+    /// Reads and discards until the other side closes the connection.
     pub async fn drain(&mut self) -> io::Result<()> {
         loop {
             self.buffer.clear();

@@ -1,7 +1,4 @@
-//! Notifications to measure with: the example calls, played over and over with ids and times of their own.
-
-pub mod neighbours;
-pub mod service;
+//! Notifications to measure with: the example calls, repeated with new ids and times.
 
 use std::{cmp::Reverse, collections::BinaryHeap, fmt::Write as _, fs, path::Path, time::Duration};
 
@@ -26,57 +23,57 @@ pub fn examples() -> Vec<String> {
 pub fn mix(calls: usize) -> Vec<u8> {
     let plays = examples();
     let mut text = Vec::new();
-    let mut waiting: BinaryHeap<Reverse<(String, usize, String)>> = BinaryHeap::new();
+    let mut pending: BinaryHeap<Reverse<(String, usize, String)>> = BinaryHeap::new();
     for call in 0..calls {
         let lines = replay(&plays[call % plays.len()], call);
-        // Whatever was sent before this call began goes out first.
-        let begins = lines.first().map(|line| sent(line)).unwrap_or_default();
-        while waiting.peek().is_some_and(|Reverse((time, ..))| *time < begins) {
-            write_next(&mut waiting, &mut text);
+        // Notifications that were sent before this call started are written first.
+        let start = lines.first().map(|line| sent(line)).unwrap_or_default();
+        while pending.peek().is_some_and(|Reverse((time, ..))| *time < start) {
+            write_next(&mut pending, &mut text);
         }
-        waiting
+        pending
             .extend(lines.into_iter().enumerate().map(|(place, line)| Reverse((sent(&line), place, line))));
     }
-    while !waiting.is_empty() {
-        write_next(&mut waiting, &mut text);
+    while !pending.is_empty() {
+        write_next(&mut pending, &mut text);
     }
     text
 }
 
-/// Calls without end, one starting after each `gap`, notification by notification in the order in which they are
-/// sent. Ids have the number of the call in them ([`call_number`]), from 0. Each is held by people of its own: nobody
-/// has a second call while the first lasts, but for those who do in the examples.
+/// An endless series of calls, one starting after each `gap`: their notifications in the order in which they are sent. Ids
+/// contain the number of the call ([`call_number`]), from 0. Each call has its own extensions, so that no person has two
+/// calls at once, except as in the examples.
 pub fn as_they_happen(plays: Vec<String>, gap: Duration) -> impl Iterator<Item = String> {
-    let mut waiting: BinaryHeap<Reverse<(Duration, usize, usize)>> = BinaryHeap::new();
+    let mut pending: BinaryHeap<Reverse<(Duration, usize, usize)>> = BinaryHeap::new();
     let plays: Vec<Vec<Sent>> = plays.iter().map(|play| offsets(play)).collect();
     let mut next = 0;
     std::iter::from_fn(move || {
-        let begins = gap * next as u32;
-        if waiting.peek().is_none_or(|Reverse((time, ..))| *time >= begins) {
-            waiting.push(Reverse((begins, next, 0)));
+        let start = gap * next as u32;
+        if pending.peek().is_none_or(|Reverse((time, ..))| *time >= start) {
+            pending.push(Reverse((start, next, 0)));
             next += 1;
         }
-        let Reverse((_, call, place)) = waiting.pop()?;
+        let Reverse((_, call, place)) = pending.pop()?;
         let play = &plays[call % plays.len()];
         if let Some((after, _)) = play.get(place + 1) {
-            waiting.push(Reverse((gap * call as u32 + *after, call, place + 1)));
+            pending.push(Reverse((gap * call as u32 + *after, call, place + 1)));
         }
         Some(renumber_people(&renumber(&play[place].1, call), call / plays.len()))
     })
 }
 
-/// So many calls, in portions to import.
+/// The notifications of a number of calls, in batches to import.
 pub fn fill(calls: usize) -> impl Iterator<Item = Vec<u8>> {
-    const PORTION: usize = 20_000;
+    const MAX_BATCH_LINES: usize = 20_000;
     let is_begun = move |line: &String| call_number(line).is_none_or(|call| call < calls);
     let mut lines = as_they_happen(examples(), Duration::from_secs(3)).take_while(is_begun);
     std::iter::from_fn(move || {
-        let portion: Vec<String> = lines.by_ref().take(PORTION).collect();
-        (!portion.is_empty()).then(|| portion.join("\n").into_bytes())
+        let batch: Vec<String> = lines.by_ref().take(MAX_BATCH_LINES).collect();
+        (!batch.is_empty()).then(|| batch.join("\n").into_bytes())
     })
 }
 
-/// A notification, and how long after the first of its call it is sent.
+/// A notification, and the delay after the first of its call at which it is sent.
 type Sent = (Duration, String);
 
 fn offsets(play: &str) -> Vec<Sent> {
@@ -90,37 +87,37 @@ fn offsets(play: &str) -> Vec<Sent> {
         .collect()
 }
 
-fn write_next(waiting: &mut BinaryHeap<Reverse<(String, usize, String)>>, text: &mut Vec<u8>) {
-    if let Some(Reverse((.., line))) = waiting.pop() {
+fn write_next(pending: &mut BinaryHeap<Reverse<(String, usize, String)>>, text: &mut Vec<u8>) {
+    if let Some(Reverse((.., line))) = pending.pop() {
         text.extend_from_slice(line.as_bytes());
         text.push(b'\n');
     }
 }
 
-/// When it was sent; sorts as text.
+/// The time at which a notification was sent; sorts as text.
 fn sent(line: &str) -> String {
     let at = line.find(TIMESTAMP).map_or(0, |at| at + TIMESTAMP.len());
     line[at..at + 24].to_owned()
 }
 
-/// When everything begins.
+/// The start of the first call.
 fn morning() -> Timestamp {
     Timestamp::from_second(1_794_816_000).unwrap_or_default()
 }
 
 const TIMESTAMP: &str = "\"timestamp\":\"";
 
-/// A play with session ids of its own, starting at the call's time.
+/// An example with new session ids, shifted to the start of the call.
 fn replay(play: &str, call: usize) -> Vec<String> {
     let began: Timestamp =
         play.lines().next().map(sent).and_then(|time| time.parse().ok()).unwrap_or_default();
-    let begins = morning() + SignedDuration::from_secs(3 * call as i64);
-    let shift = begins.duration_since(began);
+    let start = morning() + SignedDuration::from_secs(3 * call as i64);
+    let shift = start.duration_since(began);
     play.lines().map(|line| shift_times(&renumber(line, call), shift)).collect()
 }
 
-/// Session and party ids start with `s-a0d7` or `p-a0d7` and six digits, which become the call's number;
-/// the number of a notification (`uuid`) gets it appended.
+/// Replaces the six digits after `s-a0d7` or `p-a0d7` in session and party ids with the call's number, and puts it before
+/// each `uuid`.
 fn renumber(line: &str, call: usize) -> String {
     let mut text = String::with_capacity(line.len());
     let mut rest = line;
@@ -133,14 +130,14 @@ fn renumber(line: &str, call: usize) -> String {
     text.replacen("{\"uuid\":\"", &format!("{{\"uuid\":\"{call}"), 1)
 }
 
-/// Extensions are `400131426` and three digits, of which the middle becomes the company. No company comes twice: the times
-/// of events are the same in all calls.
+/// Replaces the middle of extension ids (`400131426` and three digits) with the company's number. Each company occurs once,
+/// since the times of events are the same in all calls.
 fn renumber_people(line: &str, company: usize) -> String {
     const EXTENSION: &str = "\"extensionId\":\"400131426";
     line.replace(EXTENSION, &format!("\"extensionId\":\"400{company:06}"))
 }
 
-/// Which call a text with a session's id speaks of.
+/// The number of the call whose session id is in a text.
 pub fn call_number(text: &str) -> Option<usize> {
     let at = text.find("\"s-a0d7")? + 7;
     usize::from_str_radix(text.get(at..at + 6)?, 16).ok()
@@ -169,12 +166,12 @@ fn shift_times(line: &str, by: SignedDuration) -> String {
     text
 }
 
-/// One call that waits in a queue for an hour while `agents` agents are rung again and again.
+/// One call that waits in a queue for an hour while `agents` agents are rung repeatedly.
 pub fn long_queue(agents: usize) -> Vec<u8> {
     let start = morning();
     let mut text = String::new();
     let mut sequence = 1;
-    let mut say = |at_ms: i64, leg: usize, owner: usize, code: &str, reason: &str| {
+    let mut notify = |at_ms: i64, leg: usize, owner: usize, code: &str, reason: &str| {
         sequence += 1;
         let time = start + SignedDuration::from_millis(at_ms);
         let (direction, owner, queue_call) = match leg {
@@ -195,18 +192,18 @@ pub fn long_queue(agents: usize) -> Vec<u8> {
              \"origin\":{{\"type\":\"Call\"}}}}}}"
         );
     };
-    say(0, 1, 0, "Setup", "");
-    say(40, 2, 0, "Setup", "");
-    say(110, 1, 0, "Answered", "");
+    notify(0, 1, 0, "Setup", "");
+    notify(40, 2, 0, "Setup", "");
+    notify(110, 1, 0, "Answered", "");
     let mut leg = 2;
     for round in 0..3_600 / 20 {
         for agent in 0..agents {
             leg += 1;
-            say(1_000 + round * 20_000, leg, 10_000 + agent, "Proceeding", "");
-            say(1_000 + round * 20_000 + 15_000, leg, 10_000 + agent, "Disconnected", "AgentDropped");
+            notify(1_000 + round * 20_000, leg, 10_000 + agent, "Proceeding", "");
+            notify(1_000 + round * 20_000 + 15_000, leg, 10_000 + agent, "Disconnected", "AgentDropped");
         }
     }
-    say(3_600_000, 2, 0, "Disconnected", "CallerDropped");
-    say(3_600_010, 1, 0, "Disconnected", "");
+    notify(3_600_000, 2, 0, "Disconnected", "CallerDropped");
+    notify(3_600_010, 1, 0, "Disconnected", "");
     text.into_bytes()
 }

@@ -1,4 +1,4 @@
-//! What the fuzz targets do with their bytes. The same code runs for a moment in the crates' own tests.
+//! The fuzz targets. The same code runs briefly in the crates' own tests.
 
 #[path = "../../crates/assembly/tests/laws/bytes.rs"]
 mod bytes;
@@ -8,27 +8,28 @@ mod chunks;
 mod json_text;
 #[path = "../../crates/assembly/tests/laws/play.rs"]
 mod play;
+#[expect(dead_code, reason = "only the laws in crates/assembly/tests use all of it")]
 #[path = "../../crates/assembly/tests/laws/stream.rs"]
 mod stream;
 #[path = "../../crates/assembly/tests/laws/written.rs"]
 mod written;
 
-/// Our reader of JSON against serde_json.
+/// Compares our JSON reader with serde_json.
 pub fn json(data: &[u8]) {
     json_text::check(data);
 }
 
-/// A stream in one piece and in many.
+/// Reads a stream in one piece and in several.
 pub fn pieces(data: &[u8]) {
     chunks::check(data);
 }
 
-/// Notifications received and timers run out in any order.
+/// Interleaves notifications and timers in any order.
 pub fn assembler(data: &[u8]) {
     bytes::check(data);
 }
 
-/// Whatever is accepted is assembled, written and read back.
+/// Assembles, writes and reads back every accepted input.
 pub fn written(data: &[u8]) {
     written::check(data);
 }

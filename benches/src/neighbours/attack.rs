@@ -1,4 +1,4 @@
-//! What is done to others.
+//! The attacks.
 
 use std::{
     collections::BTreeMap,
@@ -15,36 +15,36 @@ use tokio::{sync::watch, task::JoinSet};
 use super::Plan;
 use crate::service::{ACCOUNT, Connection, Result, Tenant};
 
-/// Parties of one notification: 256 KiB are the most that is taken.
-const PARTIES_OF_A_NOTIFICATION: usize = 200;
+/// Number of parties per notification, below the maximum of 256 KiB.
+const PARTIES_PER_NOTIFICATION: usize = 200;
 
-/// How long it may take until a call of many parties is assembled.
-const PREPARED_WITHIN_S: u64 = 300;
+/// Maximum time until a call of many parties is assembled.
+const MAX_PREPARATION_S: u64 = 300;
 
-/// When whoever waits for something comes again after having been refused or cut off.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// Interval between attempts of an attacker whose connection was refused or closed.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Something that one does to others.
+/// An attack on other tenants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attack {
-    /// 32 searches of how calls stood at a time, over and over.
+    /// 32 searches for calls as of a past time, repeated.
     AsOf,
-    /// Imports of lines that are as long as may be, and of some that are longer.
+    /// Imports of lines of the maximum length, and longer ones.
     LongLines,
-    /// A call of very many parties is posted, drawn and explained.
+    /// A call of 10,000 parties is posted, drawn and explained.
     Drawings,
-    /// 1,000 streams in which nothing happens.
+    /// 1,000 idle streams.
     Streams,
-    /// 900 bodies that never come.
+    /// 900 requests whose bodies never arrive.
     SilentBodies,
     /// 60 erasures at once.
     Erasures,
-    /// Wrong API keys and hook tokens, over and over.
+    /// Wrong API keys and hook tokens, repeated.
     WrongKeys,
 }
 
 impl Attack {
-    /// Everything that is tried.
+    /// All attacks.
     pub const ALL: [Self; 7] = [
         Self::AsOf,
         Self::LongLines,
@@ -55,7 +55,7 @@ impl Attack {
         Self::WrongKeys,
     ];
 
-    /// For people.
+    /// The attack in words.
     pub fn words(self) -> &'static str {
         match self {
             Self::AsOf => "32 `as_of` searches",
@@ -83,14 +83,14 @@ impl Attack {
 
 type Answers = Arc<Mutex<BTreeMap<u16, usize>>>;
 
-/// An attack that goes on until it is stopped, on a thread of its own.
+/// An attack that continues on its own thread until it is stopped.
 pub(super) struct Attacking {
     stop: watch::Sender<bool>,
     ended: mpsc::Receiver<()>,
     answers: Answers,
 }
 
-/// What one connection of an attack needs to know.
+/// The data of each connection of an attack.
 #[derive(Clone)]
 struct Attacker {
     attack: Attack,
@@ -123,13 +123,13 @@ impl Attacking {
         attacker.prepare().await?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         thread::spawn(move || {
-            runtime.block_on(attacker.go_on(stopped));
+            runtime.block_on(attacker.run(stopped));
             let _ = end.send(());
         });
         Ok(Self { stop, ended, answers })
     }
 
-    /// Ends it; the answers by status, and as 0 connections that were cut.
+    /// Stops it; returns the number of answers by status, with closed connections under 0.
     pub(super) async fn stop(&mut self) -> BTreeMap<u16, usize> {
         self.stop.send_replace(true);
         while self.ended.try_recv() == Err(mpsc::TryRecvError::Empty) {
@@ -140,7 +140,7 @@ impl Attacking {
 }
 
 impl Attacker {
-    /// What is drawn has to be there.
+    /// Posts the call that is drawn, and waits until it is assembled.
     async fn prepare(&self) -> Result<()> {
         if self.attack != Attack::Drawings {
             return Ok(());
@@ -150,32 +150,31 @@ impl Attacker {
         connection.ask(&head, &many_parties(self.parties, 0, self.from)).await?;
         let call = self.tenant.asks("GET", &format!("/v1/calls/{}", crowd(0, self.from)));
         let last = format!("p-crowd-{}\"", self.parties - 1);
-        for _ in 0..PREPARED_WITHIN_S {
+        for _ in 0..MAX_PREPARATION_S {
             if connection.ask_text(&call).await.is_ok_and(|record| record.contains(&last)) {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        Err(format!("the call of many parties is not there after {PREPARED_WITHIN_S} s").into())
+        Err(format!("the call of many parties is not assembled after {MAX_PREPARATION_S} s").into())
     }
 
-    async fn go_on(self, mut stopped: watch::Receiver<bool>) {
+    async fn run(self, mut stopped: watch::Receiver<bool>) {
         let mut connections = JoinSet::new();
         for number in 0..self.attack.connections() {
-            connections.spawn(self.clone().again_and_again(number));
+            connections.spawn(self.clone().repeat(number));
         }
         let _ = stopped.wait_for(|stopped| *stopped).await;
         connections.shutdown().await;
     }
 
-    async fn again_and_again(self, number: usize) {
+    async fn repeat(self, number: usize) {
         for round in 0.. {
             if let Err(error) = self.once(number, round).await {
                 self.count(0);
-                // Whoever keeps 900 bodies waiting does not come again at once; and without a port or a file there is no
-                // attack.
-                let is_patient = self.attack == Attack::SilentBodies || error.raw_os_error().is_some();
-                let pause = if is_patient { AGAIN_AFTER } else { Duration::from_millis(5) };
+                // Without a free port or file there is no attack, so do not retry at once.
+                let is_slow = self.attack == Attack::SilentBodies || error.raw_os_error().is_some();
+                let pause = if is_slow { RETRY_INTERVAL } else { Duration::from_millis(5) };
                 tokio::time::sleep(pause).await;
             }
         }
@@ -185,7 +184,7 @@ impl Attacker {
         *self.answers.lock().unwrap_or_else(PoisonError::into_inner).entry(status).or_default() += 1;
     }
 
-    /// Opens a connection and does its worst, until that ends.
+    /// Opens a connection and attacks until it is closed.
     async fn once(&self, number: usize, round: usize) -> io::Result<()> {
         let mut connection = Connection::open(self.from, self.to).await?;
         let tenant = &self.tenant;
@@ -203,7 +202,7 @@ impl Attacker {
             }
             Attack::Drawings => {
                 if number == 0 {
-                    // Another such call is assembled meanwhile.
+                    // Another call of this size is assembled at the same time.
                     let lines = many_parties(self.parties, round + 1, self.from);
                     let head = tenant.asks("POST", "/v1/notifications");
                     self.count(connection.ask(&head, &lines).await?);
@@ -220,9 +219,8 @@ impl Attacker {
                 self.count(status);
                 match status {
                     200 => connection.drain().await,
-                    // Whoever is refused tries again.
                     _ => {
-                        tokio::time::sleep(AGAIN_AFTER).await;
+                        tokio::time::sleep(RETRY_INTERVAL).await;
                         Ok(())
                     }
                 }
@@ -258,7 +256,7 @@ impl Attacker {
     }
 }
 
-/// Notifications with a member of which nobody knows, so long that a line has so many bytes.
+/// Notifications with an unknown member that fills each line to a number of bytes.
 fn long_lines(number: usize, bytes: usize, count: usize) -> Vec<u8> {
     let pad = "x".repeat(bytes - 1_024);
     let mut lines = String::with_capacity(count * (bytes + 1));
@@ -270,16 +268,16 @@ fn long_lines(number: usize, bytes: usize, count: usize) -> Vec<u8> {
     lines.into_bytes()
 }
 
-/// The session of a call of many.
+/// The session id of a call of many parties.
 fn crowd(round: usize, from: IpAddr) -> String {
     format!("s-crowd{round}x{}", from.to_string().replace('.', "x"))
 }
 
-/// A call of so many parties, in as many notifications as that takes.
+/// The notifications of a call with a number of parties.
 fn many_parties(count: usize, round: usize, from: IpAddr) -> Vec<u8> {
     let mut lines = String::new();
     let parties: Vec<String> = (0..count).map(|party_number| party("+14045550120", party_number)).collect();
-    for (place, parties) in parties.chunks(PARTIES_OF_A_NOTIFICATION).enumerate() {
+    for (place, parties) in parties.chunks(PARTIES_PER_NOTIFICATION).enumerate() {
         let line = notification(&crowd(round, from), 2 + place, &parties.join(","), "");
         let _ = writeln!(lines, "{line}");
     }

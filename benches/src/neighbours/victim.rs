@@ -1,4 +1,4 @@
-//! The tenant that something is done to.
+//! The tenant whose latencies are measured during an attack.
 
 use std::{
     io,
@@ -19,25 +19,27 @@ use crate::{
     service::{Connection, Result, Tenant},
 };
 
-const HOOK_EVERY: Duration = Duration::from_millis(10);
-const CALLS_EVERY: Duration = Duration::from_millis(20);
+const HOOK_INTERVAL: Duration = Duration::from_millis(10);
+const CALLS_INTERVAL: Duration = Duration::from_millis(20);
 
-/// So many requests over one connection: those who come anew have to be let in too.
-const REQUESTS_OF_A_CONNECTION: usize = 10;
+/// Maximum number of requests per connection, so that new connections are measured too.
+const MAX_CONNECTION_REQUESTS: usize = 10;
 
-/// So many requests of a kind wait for their answers.
-const AT_ONCE: usize = 64;
+/// Maximum number of requests of a kind in flight.
+const MAX_IN_FLIGHT: usize = 64;
 
-/// Whoever is not answered by then was refused.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Maximum time of a request; a later answer counts as a refusal.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Reasons are kept up to so many; after more refusals nothing more is asked.
-const REASONS: usize = 3;
+/// Maximum number of reasons that are recorded.
+const MAX_REASONS: usize = 3;
+
+/// Maximum number of refusals; after more, no further requests are sent.
 const MAX_REFUSED: usize = 20;
 
-/// What the victim saw: microseconds, in order.
+/// The victim's latencies in microseconds, sorted, and its refusals.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct Observed {
     pub(super) hook: Vec<u32>,
     pub(super) calls: Vec<u32>,
     pub(super) refused: usize,
@@ -46,24 +48,24 @@ pub(super) struct Seen {
 
 type Notifications = Box<dyn Iterator<Item = String> + Send>;
 
-/// A tenant that has some calls and gets more.
+/// A tenant with some calls that receives more.
 pub(super) struct Victim {
     tenant: Tenant,
     to: SocketAddr,
     from: IpAddr,
     notifications: Option<Notifications>,
-    /// How many of its notifications were acknowledged.
+    /// Number of its notifications that were acknowledged.
     acknowledged: usize,
 }
 
 impl Victim {
     pub(super) fn new(tenant: Tenant, to: SocketAddr, from: IpAddr) -> Self {
-        // 14 notifications a call on average, one each 10 ms.
+        // 14 notifications per call on average: one every 10 ms.
         let notifications = as_they_happen(examples(), Duration::from_millis(140));
         Self { tenant, to, from, notifications: Some(Box::new(notifications)), acknowledged: 0 }
     }
 
-    /// The first calls.
+    /// Imports the first calls.
     pub(super) async fn begin(&mut self, connection: &mut Connection) -> Result<()> {
         let first: Vec<String> = self.notifications.iter_mut().flatten().take(1_000).collect();
         self.acknowledged += first.len();
@@ -74,8 +76,8 @@ impl Victim {
         }
     }
 
-    /// Posts and asks for so long, on a thread of its own.
-    pub(super) async fn measure(&mut self, time: Duration) -> Result<Seen> {
+    /// Posts notifications and queries calls for a time, on a separate thread.
+    pub(super) async fn measure(&mut self, time: Duration) -> Result<Observed> {
         let notifications = self.notifications.take().ok_or("no notifications")?;
         let (done, measured) = oneshot::channel();
         let (tenant, to, from) = (self.tenant.clone(), self.to, self.from);
@@ -94,23 +96,23 @@ impl Victim {
         let refused = posted.refused + asked.refused;
         let mut reasons = posted.reasons;
         reasons.extend(asked.reasons);
-        Ok(Seen { hook: sorted(posted.micros), calls: sorted(asked.micros), refused, reasons })
+        Ok(Observed { hook: sorted(posted.micros), calls: sorted(asked.micros), refused, reasons })
     }
 
-    /// Waits until what was posted is assembled.
+    /// Waits until all posted notifications are assembled.
     pub(super) async fn settle(&self) -> Result<()> {
         let mut connection = Connection::open(self.from, self.to).await?;
-        let began = Instant::now();
+        let started = Instant::now();
         while !is_assembled(&mut connection).await? {
-            if began.elapsed() > Duration::from_secs(300) {
-                return Err("what was posted is not assembled after 300 s".into());
+            if started.elapsed() > Duration::from_secs(300) {
+                return Err("posted notifications are not assembled after 300 s".into());
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         Ok(())
     }
 
-    /// Everything that was acknowledged is there.
+    /// Checks that all acknowledged notifications are stored.
     pub(super) async fn expect_everything(&self) -> Result<()> {
         self.settle().await?;
         let mut connection = Connection::open(self.from, self.to).await?;
@@ -119,14 +121,14 @@ impl Victim {
         match health["notifications"].as_u64() {
             Some(count) if count >= self.acknowledged as u64 => Ok(()),
             count => {
-                Err(format!("{} notifications were acknowledged, {count:?} are there", self.acknowledged)
+                Err(format!("{} notifications were acknowledged, {count:?} are stored", self.acknowledged)
                     .into())
             }
         }
     }
 }
 
-/// Whether nothing is assembled any more.
+/// Whether assembling has finished.
 async fn is_assembled(connection: &mut Connection) -> Result<bool> {
     let before = assembled(connection).await?;
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -141,21 +143,21 @@ async fn assembled(connection: &mut Connection) -> Result<u64> {
 }
 
 #[derive(Default)]
-struct Took {
+struct Outcome {
     micros: Vec<u32>,
     refused: usize,
     reasons: Vec<String>,
 }
 
-impl Took {
-    fn note(&mut self, after: Duration, what: &str, answered: io::Result<u16>) {
+impl Outcome {
+    fn add(&mut self, after: Duration, what: &str, answered: io::Result<u16>) {
         let reason = match answered {
             Ok(200) => return self.micros.push(after.as_micros() as u32),
             Ok(status) => format!("{what}: {status}"),
             Err(error) => format!("{what}: {error}"),
         };
         self.refused += 1;
-        if self.reasons.len() < REASONS {
+        if self.reasons.len() < MAX_REASONS {
             self.reasons.push(reason);
         }
     }
@@ -167,71 +169,71 @@ async fn post(
     to: SocketAddr,
     time: Duration,
     mut notifications: Notifications,
-) -> (Took, Notifications) {
-    let mut asking = Asking::new(from, to, "hook", tenant.hook());
-    for due in dues(HOOK_EVERY, time) {
+) -> (Outcome, Notifications) {
+    let mut requester = Requester::new(from, to, "hook", tenant.hook());
+    for due in schedule(HOOK_INTERVAL, time) {
         tokio::time::sleep_until(due.into()).await;
-        let Some(body) = notifications.next().filter(|_| asking.may_go_on()) else { break };
-        asking.ask(due, body).await;
+        let Some(body) = notifications.next().filter(|_| requester.may_continue()) else { break };
+        requester.send(due, body).await;
     }
-    (asking.end().await, notifications)
+    (requester.end().await, notifications)
 }
 
-async fn list(tenant: Tenant, from: IpAddr, to: SocketAddr, time: Duration) -> Took {
-    let mut asking = Asking::new(from, to, "calls", tenant.asks("GET", "/v1/calls?limit=5"));
-    for due in dues(CALLS_EVERY, time) {
+async fn list(tenant: Tenant, from: IpAddr, to: SocketAddr, time: Duration) -> Outcome {
+    let mut requester = Requester::new(from, to, "calls", tenant.asks("GET", "/v1/calls?limit=5"));
+    for due in schedule(CALLS_INTERVAL, time) {
         tokio::time::sleep_until(due.into()).await;
-        if !asking.may_go_on() {
+        if !requester.may_continue() {
             break;
         }
-        asking.ask(due, String::new()).await;
+        requester.send(due, String::new()).await;
     }
-    asking.end().await
+    requester.end().await
 }
 
-/// When requests are due, whenever those before were answered.
-fn dues(every: Duration, time: Duration) -> impl Iterator<Item = Instant> {
-    let began = Instant::now();
-    (0..).map(move |number| began + every * number).take_while(move |due| *due < began + time)
+/// The times of requests, independent of the answers.
+fn schedule(every: Duration, time: Duration) -> impl Iterator<Item = Instant> {
+    let started = Instant::now();
+    (0..).map(move |number| started + every * number).take_while(move |due| *due < started + time)
 }
 
-/// How late a request was answered, its status, and the connection with how often it was used.
+/// The latency of a request, its status, and the connection with its number of requests.
 type Answered = (Duration, io::Result<u16>, Option<(Connection, usize)>);
 
-/// Requests that do not wait for each other, as RingCentral's: each takes a connection that is free, or opens one.
-struct Asking {
+/// Sends requests that do not wait for each other, like RingCentral's: each uses a free connection or opens a new one.
+struct Requester {
     from: IpAddr,
     to: SocketAddr,
     what: &'static str,
     head: Arc<str>,
-    took: Took,
+    outcome: Outcome,
     free: Vec<(Connection, usize)>,
     running: JoinSet<Answered>,
 }
 
-impl Asking {
+impl Requester {
     fn new(from: IpAddr, to: SocketAddr, what: &'static str, head: String) -> Self {
-        let (took, free, running) = (Took::default(), Vec::new(), JoinSet::new());
-        Self { from, to, what, head: head.into(), took, free, running }
+        let (outcome, free, running) = (Outcome::default(), Vec::new(), JoinSet::new());
+        Self { from, to, what, head: head.into(), outcome, free, running }
     }
 
-    fn may_go_on(&self) -> bool {
-        self.took.refused < MAX_REFUSED
+    fn may_continue(&self) -> bool {
+        self.outcome.refused < MAX_REFUSED
     }
 
-    async fn ask(&mut self, due: Instant, body: String) {
+    async fn send(&mut self, due: Instant, body: String) {
         while let Some(done) = self.running.try_join_next() {
             self.note(done);
         }
-        if self.running.len() >= AT_ONCE
+        if self.running.len() >= MAX_IN_FLIGHT
             && let Some(done) = self.running.join_next().await
         {
             self.note(done);
         }
         let (free, head, from, to) = (self.free.pop(), self.head.clone(), self.from, self.to);
         self.running.spawn(async move {
-            let late = || io::Error::new(io::ErrorKind::TimedOut, "no answer");
-            let answered = timeout(PATIENCE, async {
+            let timed_out = || io::Error::new(io::ErrorKind::TimedOut, "no answer");
+            let answered = timeout(REQUEST_TIMEOUT, async {
                 let (mut connection, asked) = match free {
                     Some(free) => free,
                     None => (Connection::open(from, to).await?, 0),
@@ -239,7 +241,7 @@ impl Asking {
                 let status = connection.ask(&head, body.as_bytes()).await?;
                 Ok((status, (connection, asked + 1)))
             });
-            match answered.await.unwrap_or_else(|_| Err(late())) {
+            match answered.await.unwrap_or_else(|_| Err(timed_out())) {
                 Ok((status, free)) => (due.elapsed(), Ok(status), Some(free)),
                 Err(error) => (due.elapsed(), Err(error), None),
             }
@@ -248,15 +250,15 @@ impl Asking {
 
     fn note(&mut self, done: std::result::Result<Answered, JoinError>) {
         let Ok((after, answered, free)) = done else { return };
-        self.took.note(after, self.what, answered);
-        self.free.extend(free.filter(|(_, asked)| *asked < REQUESTS_OF_A_CONNECTION));
+        self.outcome.add(after, self.what, answered);
+        self.free.extend(free.filter(|(_, asked)| *asked < MAX_CONNECTION_REQUESTS));
     }
 
-    async fn end(mut self) -> Took {
+    async fn end(mut self) -> Outcome {
         while let Some(done) = self.running.join_next().await {
             self.note(done);
         }
-        self.took
+        self.outcome
     }
 }
 

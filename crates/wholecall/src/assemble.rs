@@ -1,4 +1,4 @@
-//! `wholecall assemble`: notifications in, records out.
+//! `wholecall assemble`: reads notifications, writes records.
 
 use std::{
     io::{self, Write},
@@ -11,8 +11,8 @@ use wholecall_notification::{Document, Message, Notification};
 use wholecall_record::{Call, Time};
 
 use crate::{
-    cli::{AssembleArgs, Format, WaitingArgs},
-    clock::{Clock, LARGE_STEP_MS},
+    cli::{AssembleArgs, Format, TimingArgs},
+    clock::{Clock, MAX_TRUSTED_STEP_MS},
     directory::{self, Directories},
     input::{Reader, Tally},
     output::Output,
@@ -24,20 +24,20 @@ pub(crate) fn run(arguments: &AssembleArgs) -> anyhow::Result<Tally> {
     if arguments.stream { stream(arguments) } else { collect(arguments) }
 }
 
-/// What signs vCons, if they are to be signed.
+/// The signer of vCons; `None` without `--sign`.
 fn signer(arguments: &AssembleArgs, format: Format) -> anyhow::Result<Option<Signer>> {
     let Some(file) = &arguments.sign else { return Ok(None) };
     if format != Format::Vcon {
-        anyhow::bail!("--sign signs vCons: write them with --format vcon");
+        anyhow::bail!("--sign needs --format vcon");
     }
     Signer::read(file).map(Some)
 }
 
-/// Reads everything, then tells all calls in order of their start.
+/// Reads all input, then writes all calls in order of their start.
 fn collect(arguments: &AssembleArgs) -> anyhow::Result<Tally> {
     let reading = &arguments.input.reading;
-    let watched = if terminal::is_watched() { Format::Table } else { Format::Ndjson };
-    let format = arguments.format.unwrap_or(watched);
+    let default = if terminal::stdout_is_terminal() { Format::Table } else { Format::Ndjson };
+    let format = arguments.format.unwrap_or(default);
     let signer = signer(arguments, format)?;
     let mut collection = Collection::default();
     let directories = directory::read(&reading.directory)?;
@@ -56,60 +56,61 @@ fn collect(arguments: &AssembleArgs) -> anyhow::Result<Tally> {
     write_all(&calls, &mut output)?;
     output.finish()?;
     if calls.is_empty() && tally.is_clean() {
-        eprintln!("wholecall: there was no telephony session notification in the input");
+        eprintln!("wholecall: the input holds no telephony session notifications");
     }
-    // The process ends here: to give a million small pieces of memory back first would only take time.
+    // The process ends here: freeing millions of small allocations first would only take time.
     std::mem::forget(calls);
     Ok(tally)
 }
 
-/// Writes the records of all calls: those of one batch while the processors make the next.
+/// Writes the records of all calls, one batch while the next one is assembled on all cores.
 fn write_all(calls: &Calls, output: &mut Output<impl Write>) -> io::Result<()> {
     const BATCH_CALLS: usize = 64;
-    let make = |start: usize| -> Vec<Call> {
+    let assemble = |start: usize| -> Vec<Call> {
         let places = start..calls.len().min(start + BATCH_CALLS);
         places.into_par_iter().filter_map(|place| calls.record_at(place)).collect()
     };
-    let mut made = make(0);
+    let mut batch = assemble(0);
     for next in (BATCH_CALLS..calls.len() + BATCH_CALLS).step_by(BATCH_CALLS) {
-        let batch = std::mem::take(&mut made);
+        let finished = std::mem::take(&mut batch);
         rayon::in_place_scope(|scope| {
-            scope.spawn(|_| made = make(next.min(calls.len())));
-            batch.iter().try_for_each(|call| output.write(call))
+            scope.spawn(|_| batch = assemble(next.min(calls.len())));
+            finished.iter().try_for_each(|call| output.write(call))
         })?;
     }
     Ok(())
 }
 
-/// Tells each call when it has settled.
+/// Writes each call when it has settled.
 fn stream(arguments: &AssembleArgs) -> anyhow::Result<Tally> {
     let format = arguments.format.unwrap_or(Format::Ndjson);
     if format == Format::Table {
         anyhow::bail!(
-            "a table needs all its calls at once: leave out --stream, or write ndjson, json, csv or vcon"
+            "a table needs all calls at once: omit --stream, or use --format ndjson, json, csv or vcon"
         );
     }
     let reading = &arguments.input.reading;
-    let mut assembler = Assembler::new(settings(&arguments.waiting));
+    let mut assembler = Assembler::new(settings(&arguments.timing));
     let directories = directory::read(&reading.directory)?;
     for (account, directory) in &directories {
         assembler.set_directory(account.as_deref(), directory.clone());
     }
     let output = Output::new(format, signer(arguments, format)?, io::stdout().lock())?;
     let files = &arguments.input.files;
-    let is_read_along =
-        terminal::is_watched() || files.is_empty() || files.iter().any(|file| file.as_os_str() == "-");
+    let is_interactive = terminal::stdout_is_terminal()
+        || files.is_empty()
+        || files.iter().any(|file| file.as_os_str() == "-");
     let mut live = Live {
         assembler,
         directories,
-        names: Names::limited_to(ACCOUNT_NAMES_MAX_BYTES),
+        names: Names::limited_to(MAX_ACCOUNT_NAMES_BYTES),
         clock: Clock::new(),
         output,
-        is_read_along,
+        is_interactive,
     };
     let mut suspect: Option<Suspect> = None;
     let mut reader = Reader::new(reading.strict);
-    if !terminal::is_watched() {
+    if !terminal::stdout_is_terminal() {
         reader = reader.with_progress(&arguments.input.files);
     }
     let tally = reader.read(&arguments.input.files, |reader, origin, notification| {
@@ -124,8 +125,8 @@ fn stream(arguments: &AssembleArgs) -> anyhow::Result<Tally> {
         }
         if live.clock.advance(sent) {
             let problem = format!(
-                "for a thousand notifications the timestamps have been hours behind those before (this one says {}); \
-                 the clock goes on from here",
+                "a thousand notifications in a row had timestamps hours behind those before (here {}); \
+                 the clock is reset to them",
                 time(sent),
             );
             reader.report(origin, problem).map_break(anyhow::Error::new)?;
@@ -133,7 +134,7 @@ fn stream(arguments: &AssembleArgs) -> anyhow::Result<Tally> {
         live.receive(notification)
     })?;
     if let Some(suspect) = suspect {
-        // Nothing came that would contradict it.
+        // No further notification contradicts it.
         live.clock.advance(suspect.sent);
         live.receive_again(&suspect)?;
     }
@@ -143,14 +144,15 @@ fn stream(arguments: &AssembleArgs) -> anyhow::Result<Tally> {
     Ok(tally)
 }
 
-fn settings(waiting: &WaitingArgs) -> Settings {
-    let millis = |length: jiff::SignedDuration| i64::try_from(length.as_millis()).unwrap_or(i64::MAX >> 16);
+fn settings(timing: &TimingArgs) -> Settings {
+    let millis =
+        |duration: jiff::SignedDuration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX >> 16);
     Settings {
-        settle_ms: millis(waiting.settle),
-        gap_settle_ms: millis(waiting.gap_settle).max(millis(waiting.settle)),
-        last_leg_silent_ms: millis(waiting.last_leg_stale),
-        silent_ms: millis(waiting.stale),
-        keep_closed_ms: millis(waiting.horizon),
+        settle_ms: millis(timing.settle),
+        gap_settle_ms: millis(timing.gap_settle).max(millis(timing.settle)),
+        last_leg_silent_ms: millis(timing.last_leg_idle_timeout),
+        silent_ms: millis(timing.idle_timeout),
+        keep_closed_ms: millis(timing.late_window),
         live: false,
         ..Settings::default()
     }
@@ -160,41 +162,41 @@ fn sent(notification: &Notification<'_, '_>) -> Time {
     Time::from_millis(notification.timestamp().unwrap_or(notification.event_time()).as_millis())
 }
 
-/// A notification far ahead of those before it.
+/// A notification whose timestamp is far ahead of those before it, held back until the next one confirms or contradicts
+/// that time.
 struct Suspect {
     document: String,
     sent: Time,
     place: String,
 }
 
-/// An account of more than ten thousand extensions stays below it.
-const ACCOUNT_NAMES_MAX_BYTES: usize = 4 << 20;
+/// Maximum size of the names learned of one account; more than ten thousand extensions fit.
+const MAX_ACCOUNT_NAMES_BYTES: usize = 4 << 20;
 
 struct Live<W: Write> {
     assembler: Assembler,
     directories: Directories,
-    /// What the input has called extensions so far.
+    /// Names of extensions learned from the input so far.
     names: Names,
     clock: Clock,
     output: Output<W>,
-    /// Somebody, or a program, waits for each call: input comes as it happens.
-    is_read_along: bool,
+    /// Whether each call is flushed at once, because a person or a program may be reading the output live.
+    is_interactive: bool,
 }
 
 impl<W: Write> Live<W> {
-    /// What the next notification says of one that was far ahead: if time goes back to what it was, the one
-    /// was wrong.
+    /// Decides by the next notification whether a timestamp far ahead was right: it was wrong if time falls back.
     fn settle_suspicion(
         &mut self,
         suspect: &Suspect,
         next: Time,
         reader: &mut Reader,
     ) -> ControlFlow<anyhow::Error> {
-        if suspect.sent - next <= LARGE_STEP_MS {
+        if suspect.sent - next <= MAX_TRUSTED_STEP_MS {
             self.clock.advance(suspect.sent);
         } else {
             let problem = format!(
-                "the timestamp {} is hours ahead of those before and after; taken as {}",
+                "the timestamp {} is hours ahead of those before and after; {} is used",
                 time(suspect.sent),
                 time(self.clock.now()),
             );
@@ -203,7 +205,7 @@ impl<W: Write> Live<W> {
         self.receive_again(suspect).map_or_else(ControlFlow::Break, ControlFlow::Continue)
     }
 
-    /// Takes in a notification that was kept back.
+    /// Processes a notification that was held back.
     fn receive_again(&mut self, suspect: &Suspect) -> anyhow::Result<()> {
         let document = Document::parse(&suspect.document)?;
         match document.message()? {
@@ -218,8 +220,8 @@ impl<W: Write> Live<W> {
     fn receive(&mut self, notification: &Notification<'_, '_>) -> ControlFlow<anyhow::Error> {
         let now = self.clock.now();
         let mut written = Ok(());
-        while let Some(due) = self.assembler.next_due().filter(|due| *due <= now) {
-            let changes = self.assembler.tick(due);
+        while let Some(deadline) = self.assembler.next_due().filter(|deadline| *deadline <= now) {
+            let changes = self.assembler.tick(deadline);
             written = written.and_then(|()| self.write(changes));
         }
         self.names.learn_at(now, notification);
@@ -244,7 +246,7 @@ impl<W: Write> Live<W> {
                 other => other.call().map_or(Ok(()), |call| self.output.write(call))?,
             }
         }
-        if self.is_read_along { self.output.flush() } else { Ok(()) }
+        if self.is_interactive { self.output.flush() } else { Ok(()) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! `wholecall audit`: who did what, from the data, beside a running service or without one.
+//! `wholecall audit`: prints the audit log; the service may be running.
 
 use std::io::{self, Write};
 
@@ -28,8 +28,8 @@ pub(crate) fn run(arguments: &AuditArgs) -> anyhow::Result<Tally> {
     }
     let rows: Vec<[String; 7]> = entries.iter().map(row).collect();
     let titles = ["When", "Tenant", "Who", "From", "What", "To what", "Result"].map(str::to_owned);
-    let titled = terminal::is_watched().then_some(titles);
-    let all: Vec<&[String; 7]> = titled.iter().chain(&rows).collect();
+    let header = terminal::stdout_is_terminal().then_some(titles);
+    let all: Vec<&[String; 7]> = header.iter().chain(&rows).collect();
     let widths: Vec<usize> =
         (0..7).map(|column| all.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect();
     for row in all {
@@ -44,7 +44,7 @@ fn row(entry: &AuditEntry) -> [String; 7] {
         Some((_, hint, name)) => format!("{name} ({hint})"),
         None => entry.actor.clone(),
     };
-    let often = if entry.count > 1 { format!(" × {}", entry.count) } else { String::new() };
+    let repeated = if entry.count > 1 { format!(" × {}", entry.count) } else { String::new() };
     [
         Time::from_millis(entry.last_ms).to_string(),
         entry.tenant.clone().unwrap_or_else(|| "–".to_owned()),
@@ -52,7 +52,7 @@ fn row(entry: &AuditEntry) -> [String; 7] {
         entry.address.clone().unwrap_or_else(|| "–".to_owned()),
         entry.what.clone(),
         entry.object.clone(),
-        format!("{}{often}", entry.result),
+        format!("{}{repeated}", entry.result),
     ]
     .map(|cell| escape_control(&cell).to_string())
 }

@@ -1,4 +1,4 @@
-//! `wholecall backup`.
+//! `wholecall backup`: copies the data to a file.
 
 use anyhow::Context;
 use wholecall_server::admin;
@@ -10,7 +10,7 @@ pub(crate) fn run(arguments: &BackupArgs) -> anyhow::Result<Tally> {
     let store = Store::open_existing(&arguments.data)?.acting_as(Who::at_the_command_line());
     let file = arguments.file.display();
     let bytes =
-        admin::backup(&store, &arguments.file).with_context(|| format!("no backup was made at {file}"))?;
-    println!("{file}: {:.1} MB, whole and checked", bytes as f64 / 1e6);
+        admin::backup(&store, &arguments.file).with_context(|| format!("cannot back up to {file}"))?;
+    println!("{file}: {:.1} MB, complete and verified", bytes as f64 / 1e6);
     Ok(Tally::default())
 }

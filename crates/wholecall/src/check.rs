@@ -1,4 +1,4 @@
-//! `wholecall check`.
+//! `wholecall check`: compares stored calls with those assembled from their notifications, and repairs them.
 
 use std::io::{self, Write};
 
@@ -15,7 +15,7 @@ pub(crate) fn run(arguments: &CheckArgs) -> anyhow::Result<Tally> {
         ProgressStyle::with_template("checking {msg} {bar:32} {percent:>3} %, {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
-    let checked = check::check(&store, arguments.repair, |progress| show(&bar, progress));
+    let checked = check::check(&store, arguments.repair, |progress| show_progress(&bar, progress));
     bar.finish_and_clear();
     let checked = checked?;
     for line in table(&checked.findings) {
@@ -26,24 +26,24 @@ pub(crate) fn run(arguments: &CheckArgs) -> anyhow::Result<Tally> {
         if let Some(last) = last.first() {
             let (name, reason) = (&tenant.name, escape_control(&last.reason));
             println!(
-                "{name}: {count} bodies were rejected, the last since {reason}; `wholecall rejected list {name}`"
+                "{name}: {count} rejected notifications, the latest: {reason}; see `wholecall rejected list {name}`"
             );
         }
     }
-    let looked_at = format!("{} notifications, {} calls", checked.notifications, checked.calls);
+    let totals = format!("{} notifications, {} calls", checked.notifications, checked.calls);
     let left = checked.findings.iter().filter(|finding| !finding.repaired).count();
     match (checked.findings.len(), left) {
-        (0, _) => println!("{looked_at}: everything is as it should be"),
-        (all, 0) => println!("{looked_at}: {all} things were wrong and are repaired"),
+        (0, _) => println!("{totals}: no problems"),
+        (all, 0) => println!("{totals}: {all} problems, all repaired"),
         (all, left) => {
-            let hint = if arguments.repair { "" } else { "; --repair assembles calls anew" };
-            anyhow::bail!("{looked_at}: {left} of {all} things are wrong{hint}");
+            let hint = if arguments.repair { "" } else { "; --repair reassembles calls" };
+            anyhow::bail!("{totals}: {left} of {all} problems remain{hint}");
         }
     }
     Ok(Tally::default())
 }
 
-fn show(bar: &ProgressBar, progress: Progress) {
+fn show_progress(bar: &ProgressBar, progress: Progress) {
     bar.set_message(match progress.step {
         Step::File => "the file",
         Step::Notifications => "notifications",
@@ -53,12 +53,12 @@ fn show(bar: &ProgressBar, progress: Progress) {
     bar.set_position(progress.done);
 }
 
-/// One line for each thing that is wrong: where, what, whether it was repaired.
+/// One line per problem: place, problem, whether it was repaired.
 fn table(findings: &[Finding]) -> Vec<String> {
     let width = findings.iter().map(|finding| finding.place.chars().count()).max().unwrap_or(0);
     let line = |finding: &Finding| {
-        let done = if finding.repaired { "  (repaired)" } else { "" };
-        format!("{:width$}  {}{done}", finding.place, finding.problem)
+        let repaired = if finding.repaired { "  (repaired)" } else { "" };
+        format!("{:width$}  {}{repaired}", finding.place, finding.problem)
     };
     findings.iter().map(line).collect()
 }

@@ -4,7 +4,7 @@ mod connection;
 mod keys;
 mod rejected;
 mod service;
-mod simulated;
+mod simulation;
 mod values;
 
 use std::path::PathBuf;
@@ -13,8 +13,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::SignedDuration;
 
-use self::values::length;
-pub(crate) use self::{connection::*, keys::*, rejected::*, service::*, simulated::*, values::Wanted};
+use self::values::duration;
+pub(crate) use self::{connection::*, keys::*, rejected::*, service::*, simulation::*, values::Override};
 
 /// Whole calls from RingCentral's telephony session notifications.
 #[derive(Debug, Parser)]
@@ -28,80 +28,79 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Assemble notifications into one record per call
     Assemble(AssembleArgs),
-    /// Draw calls: a lane per participant over a time axis; in the terminal, as SVG or as PNG
+    /// Draw calls, one lane per participant, in the terminal, as SVG or as PNG
     Show(ShowArgs),
-    /// Tell the story of calls in plain sentences, each with the notifications that prove it
-    Explain(LookArgs),
-    /// Receive RingCentral's webhooks, assemble calls as they happen, and answer queries
+    /// Explain calls step by step, each step with the notifications that prove it
+    Explain(CallsArgs),
+    /// Run the service: receive RingCentral's webhooks, assemble calls live, answer queries
     Serve(ServeArgs),
-    /// Add and look after the customers whose notifications are received
+    /// Manage tenants: the customers whose notifications are received
     Tenant(TenantArgs),
-    /// Add, list and remove the API keys of tenants
+    /// Manage the API keys of tenants
     Key(KeyArgs),
-    /// Who did what: signed in, exported, erased, changed tenants, keys, endpoints, connections
+    /// Show the audit log: sign-ins, exports, erasures, changes of tenants, keys, endpoints and connections
     Audit(AuditArgs),
-    /// List, explain and retry what was posted to a tenant's hook and not taken
+    /// Manage notifications that a tenant's hook rejected
     Rejected(RejectedArgs),
-    /// Add and look after the endpoints that customers are told of their calls at
+    /// Manage webhook endpoints
     Endpoint(Box<EndpointArgs>),
-    /// Show what happens, live, and forward it to a local program as signed webhooks
-    Listen(ListenArgs),
-    /// Listen to a RingCentral account: by webhook where RingCentral can reach the service, else by WebSocket
+    /// Print a tenant's events live and forward them to a local address as signed webhooks
+    Forward(ForwardArgs),
+    /// Connect a RingCentral account: by webhook if RingCentral can reach the service, else by WebSocket
     Connect(ConnectArgs),
-    /// Listen to a RingCentral account no longer
+    /// Disconnect a RingCentral account
     Disconnect(DisconnectArgs),
-    /// How the connections to RingCentral stand, and what may be missing
+    /// Show the status of connections to RingCentral, and gaps in what was received
     Connection(ConnectionArgs),
-    /// Ask RingCentral for what the live connection needs, one thing after the other
+    /// Check against RingCentral everything that a connection needs
     Doctor(DoctorArgs),
-    /// Check that every stored call is what its notifications make
+    /// Check that every stored call equals the one assembled from its notifications
     Check(CheckArgs),
-    /// Copy the data to a file, also while the service runs
+    /// Back up the data to a file; the service may be running
     Backup(BackupArgs),
-    /// Go on from a copy of the data, as another store than the one that was copied
+    /// Restore a backup
     Restore(RestoreArgs),
-    /// Start the service with a company that calls, on temporary data, to look around
+    /// Start a service with live simulated calls and temporary data
     Demo(DemoArgs),
-    /// Play calls: one of many kinds, or a company's day, as RingCentral would post them
+    /// Generate the notifications of simulated calls: one call of a scenario, or a company's day
     Simulate(SimulateArgs),
-    /// Be a RingCentral to develop against: logins, subscriptions, call log, limits, with calls that are simulated
+    /// Run a fake RingCentral for development: logins, subscriptions, call log, rate limits, simulated calls
     FakeRingcentral(FakeArgs),
-    /// Compare records with the truth about simulated calls
+    /// Compare records with what happened in simulated calls
     Verify(VerifyArgs),
-    /// Write shell completions or man pages
+    /// Generate shell completions or man pages
     Generate(GenerateArgs),
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "The exit code is 2 if some of the input could not be read; the rest is assembled all the same."
-)]
+#[command(after_help = "The exit code is 2 if some of the input could not be read; the rest is assembled.\n\
+                  Durations are written as `90s`, `5m`, `1h 30m`.")]
 pub(crate) struct AssembleArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
 
-    /// How to write the calls [default: table on a terminal, else ndjson]
+    /// Output format [default: table on a terminal, else ndjson]
     #[arg(long, short, value_enum)]
     pub(crate) format: Option<Format>,
 
-    /// Sign each vCon (JWS, in general JSON serialization) with the private key in this PEM file, which also holds the
-    /// certificate of that key and those that vouch for it. RS256, ES256 or EdDSA, as the key is
+    /// Sign each vCon (JWS, general JSON serialization) with this PEM file: a private key, its certificate and the
+    /// certificates of its issuers. The algorithm follows from the key: RS256, ES256 or EdDSA
     #[arg(long, value_name = "KEY.pem")]
     pub(crate) sign: Option<PathBuf>,
 
-    /// Take the notifications as they come, with their `timestamp` as the clock: write each call when it has
-    /// settled and again when a late notification changes it, in bounded memory
+    /// Assemble while reading, in bounded memory, with the notifications' `timestamp` as the clock: write each call
+    /// when it has settled, and again when a late notification changes it
     #[arg(long)]
     pub(crate) stream: bool,
 
     #[command(flatten)]
-    pub(crate) waiting: WaitingArgs,
+    pub(crate) timing: TimingArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct InputArgs {
-    /// Files of notifications, `-` for standard input: NDJSON, a JSON list or concatenated JSON, whole
-    /// envelopes or bare bodies, also packed as .gz or .zst [default: standard input]
+    /// Files of notifications, `-` for standard input: NDJSON, a JSON list or concatenated JSON, envelopes or bodies,
+    /// optionally compressed as .gz or .zst [default: standard input]
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
@@ -111,46 +110,46 @@ pub(crate) struct InputArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReadingArgs {
-    /// Stop at the first thing that cannot be read
+    /// Stop at the first notification that cannot be read
     #[arg(long)]
     pub(crate) strict: bool,
 
-    /// RingCentral's extension list (`GET /restapi/v1.0/account/~/extension`), to name people, queues and
-    /// menus; its lists of phone numbers, devices and forwarding numbers too; may be given for several accounts
+    /// RingCentral's extension list (`GET /restapi/v1.0/account/~/extension`), for the names of people, queues and
+    /// menus; also its lists of phone numbers, devices and forwarding numbers. Repeatable, also for several accounts
     #[arg(long, value_name = "FILE")]
     pub(crate) directory: Vec<PathBuf>,
 }
 
-/// How long `--stream` waits for what. Lengths of time are written as `90s`, `5m`, `1h 30m`.
+/// When `--stream` closes a call. Durations are written as `90s`, `5m`, `1h 30m`.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Waiting (with --stream)")]
-pub(crate) struct WaitingArgs {
-    /// After a call's last notification, before it counts as complete
-    #[arg(long, value_name = "TIME", default_value = "1s", requires = "stream", value_parser = length)]
+#[command(next_help_heading = "Timing (with --stream)")]
+pub(crate) struct TimingArgs {
+    /// Time after a call's last notification before the call is complete
+    #[arg(long, value_name = "TIME", default_value = "1s", requires = "stream", value_parser = duration)]
     pub(crate) settle: SignedDuration,
 
-    /// The same, where a notification is missing or a linked session was not seen
-    #[arg(long, value_name = "TIME", default_value = "10s", requires = "stream", value_parser = length)]
+    /// The same if a notification is missing or a linked session was not seen
+    #[arg(long, value_name = "TIME", default_value = "10s", requires = "stream", value_parser = duration)]
     pub(crate) gap_settle: SignedDuration,
 
-    /// Silence after which a call is given up of which one leg of several has not ended
-    #[arg(long, value_name = "TIME", default_value = "60s", requires = "stream", value_parser = length)]
-    pub(crate) last_leg_stale: SignedDuration,
+    /// Close a call as incomplete if only one of its legs is still open and nothing arrived for this time
+    #[arg(long, value_name = "TIME", default_value = "60s", requires = "stream", value_parser = duration)]
+    pub(crate) last_leg_idle_timeout: SignedDuration,
 
-    /// Silence after which any call is given up
-    #[arg(long, value_name = "TIME", default_value = "8h", requires = "stream", value_parser = length)]
-    pub(crate) stale: SignedDuration,
+    /// Close a call as incomplete if nothing arrived for this time
+    #[arg(long, value_name = "TIME", default_value = "8h", requires = "stream", value_parser = duration)]
+    pub(crate) idle_timeout: SignedDuration,
 
-    /// For how long a closed call is kept for late notifications; what comes later starts a record that says
-    /// `lateFor`
-    #[arg(long, value_name = "TIME", default_value = "1h", requires = "stream", value_parser = length)]
-    pub(crate) horizon: SignedDuration,
+    /// Time after a call's end in which late notifications still change it; a later one starts a record of its own,
+    /// with `lateFor`
+    #[arg(long, value_name = "TIME", default_value = "1h", requires = "stream", value_parser = duration)]
+    pub(crate) late_window: SignedDuration,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
     #[command(flatten)]
-    pub(crate) look: LookArgs,
+    pub(crate) calls: CallsArgs,
 
     /// Write an SVG of one call to standard output
     #[arg(long, conflicts_with = "png")]
@@ -162,9 +161,8 @@ pub(crate) struct ShowArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct LookArgs {
-    /// The call's id, or that of any of its sessions; then files of notifications, as for `assemble`. Without
-    /// an id: every call
+pub(crate) struct CallsArgs {
+    /// The id of a call or of any of its sessions [default: every call], then files of notifications, as for `assemble`
     #[arg(value_name = "CALL-ID|FILE")]
     pub(crate) call_and_files: Vec<PathBuf>,
 
@@ -178,11 +176,11 @@ pub(crate) enum Format {
     Ndjson,
     /// A JSON list of records
     Json,
-    /// For reading
+    /// A table for people
     Table,
     /// For spreadsheets
     Csv,
-    /// The IETF's container for conversations, one per line
+    /// vCon (IETF), one per line
     Vcon,
 }
 
@@ -194,14 +192,14 @@ pub(crate) struct GenerateArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Generate {
-    /// Completions for a shell, on standard output
+    /// Write completions for a shell to standard output
     Completions {
         #[arg(value_enum)]
         shell: Shell,
     },
-    /// A man page for each command
+    /// Write a man page for each command
     Man {
-        /// Where to write them
+        /// The directory to write to
         #[arg(value_name = "DIRECTORY")]
         directory: PathBuf,
     },
@@ -214,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_definition_is_sound() {
+    fn command_definition_is_valid() {
         Cli::command().debug_assert();
     }
 }

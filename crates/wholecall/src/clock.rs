@@ -1,56 +1,56 @@
-//! The clock of `--stream`: the notifications' own `timestamp`s, made to run forward only and to survive
-//! timestamps that are wrong.
+//! The clock of `--stream`: derived from the notifications' `timestamp`s, never runs backwards, and tolerates wrong
+//! timestamps.
 
 use wholecall_record::Time;
 
-/// A step ahead of more than this is believed only when the next notification does not go back again.
-pub(crate) const LARGE_STEP_MS: i64 = 3_600_000;
+/// Maximum step ahead that is trusted at once; a larger one counts only if the next notification confirms it.
+pub(crate) const MAX_TRUSTED_STEP_MS: i64 = 3_600_000;
 
-/// After as many notifications in a row from so long before, theirs is the time that counts.
-const RESET_AFTER: u32 = 1_000;
+/// Number of notifications in a row with timestamps far behind, after which the clock is reset to theirs.
+const RESET_AFTER_NOTIFICATIONS: u32 = 1_000;
 
-/// A clock driven by what it is told.
+/// A clock driven by timestamps.
 #[derive(Debug)]
 pub(crate) struct Clock {
-    /// The latest believed timestamp; none before the first.
+    /// The latest trusted timestamp; `None` before the first.
     latest: Option<Time>,
     now: Time,
-    /// How many timestamps in a row were far behind.
+    /// Number of timestamps in a row that were far behind.
     behind: u32,
 }
 
 impl Clock {
-    /// A clock that has not been told anything.
+    /// A clock before its first timestamp.
     pub(crate) fn new() -> Self {
         Self { latest: None, now: Time::from_millis(0), behind: 0 }
     }
 
-    /// The time, which never goes back.
+    /// The current time, which never runs backwards.
     pub(crate) fn now(&self) -> Time {
         self.now
     }
 
-    /// Whether a timestamp is so far ahead that it may be wrong.
+    /// Whether a timestamp is far enough ahead to be suspect.
     pub(crate) fn is_far_ahead(&self, sent: Time) -> bool {
-        self.latest.is_some_and(|latest| sent - latest > LARGE_STEP_MS)
+        self.latest.is_some_and(|latest| sent - latest > MAX_TRUSTED_STEP_MS)
     }
 
-    /// Believes a timestamp; tells whether the time had to be set back for it, since everything that came of
-    /// late was far behind. From then on time goes on from there: [`Clock::now`] stands still meanwhile.
+    /// Advances the clock to a timestamp. Returns whether the reference was set back to it because all recent timestamps
+    /// were far behind; later timestamps then advance [`Clock::now`] by their distance from it.
     pub(crate) fn advance(&mut self, sent: Time) -> bool {
         let Some(latest) = self.latest else {
             (self.latest, self.now) = (Some(sent), sent);
             return false;
         };
-        if latest - sent <= LARGE_STEP_MS {
+        if latest - sent <= MAX_TRUSTED_STEP_MS {
             self.now = self.now + (sent - latest).max(0);
             self.latest = Some(latest.max(sent));
             self.behind = 0;
             return false;
         }
         self.behind += 1;
-        if self.behind < RESET_AFTER {
-            // Merely late.
+        if self.behind < RESET_AFTER_NOTIFICATIONS {
+            // Only late so far.
             return false;
         }
         (self.latest, self.behind) = (Some(sent), 0);
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_late_does_not_turn_it_back() {
+    fn late_timestamps_do_not_set_the_clock_back() {
         let mut clock = Clock::new();
         for minutes in [600, 601, 500, 600, 602] {
             assert!(!clock.advance(at(minutes)));
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn input_in_the_wrong_order_is_noticed_in_the_end() {
+    fn a_thousand_timestamps_far_behind_reset_the_clock() {
         let mut clock = Clock::new();
         clock.advance(at(600));
         let resets = (0..1_000).filter(|_| clock.advance(at(10))).count();
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_silence_may_be_a_wrong_timestamp() {
+    fn a_timestamp_over_an_hour_ahead_is_suspect() {
         let mut clock = Clock::new();
         assert!(!clock.is_far_ahead(at(0)));
         clock.advance(at(0));

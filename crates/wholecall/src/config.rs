@@ -1,4 +1,4 @@
-//! How the service is to run: from a file, the environment and the command line, in that order of weight.
+//! The configuration of the service: a file, overridden by the environment, overridden by the command line.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -12,19 +12,19 @@ use crate::cli::ServeArgs;
 #[derive(Debug, confique::Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub(crate) struct Config {
-    /// Where to listen.
+    /// The address to listen at.
     #[config(env = "WHOLECALL_LISTEN", default = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
 
-    /// The folder of the data, made if it is not there.
+    /// The data folder, created if missing.
     #[config(env = "WHOLECALL_DATA", default = "./wholecall-data")]
     pub(crate) data: PathBuf,
 
-    /// Under which address others reach the hooks, for instance `https://calls.example.com`.
+    /// The public address of the service, for instance `https://calls.example.com`.
     #[config(env = "WHOLECALL_PUBLIC_URL")]
     pub(crate) public_url: Option<String>,
 
-    /// A certificate chain (PEM) to serve TLS with; behind a proxy that does so, leave it out.
+    /// A certificate chain (PEM) for TLS; omit it behind a proxy that terminates TLS.
     #[config(env = "WHOLECALL_TLS_CERTIFICATE")]
     pub(crate) tls_certificate: Option<PathBuf>,
 
@@ -32,45 +32,45 @@ pub(crate) struct Config {
     #[config(env = "WHOLECALL_TLS_KEY")]
     pub(crate) tls_key: Option<PathBuf>,
 
-    /// A file with the key for operators, who may see and add tenants over HTTP.
+    /// A file with the operator's key, which permits managing tenants over HTTP.
     #[config(env = "WHOLECALL_ADMIN_KEY_FILE")]
     pub(crate) admin_key_file: Option<PathBuf>,
 
-    /// Let webhooks go to any address, also of this machine and its network: for development.
+    /// Allow webhooks to any address, including this machine and its network: for development.
     #[config(env = "WHOLECALL_ALLOW_PRIVATE_WEBHOOKS", default = false)]
     pub(crate) allow_private_webhooks: bool,
 
-    /// Networks that webhooks may go to though they are not public, for instance `["10.1.0.0/16"]`.
+    /// Private networks that webhooks may be sent to, for instance `["10.1.0.0/16"]`.
     #[config(env = "WHOLECALL_WEBHOOK_NETWORKS", default = [], parse_env = confique::env::parse::list_by_comma)]
     pub(crate) webhook_networks: Vec<String>,
 
-    /// The proxy for `https://` addresses of RingCentral and of webhooks, `http://[user:password@]host:port`. It has to
-    /// allow CONNECT, and should refuse what is internal. `HTTPS_PROXY` of the environment is not followed.
+    /// The proxy for `https://` addresses of RingCentral and of webhooks, `http://[user:password@]host:port`. It must allow
+    /// CONNECT, and should refuse internal addresses. The environment's `HTTPS_PROXY` is ignored.
     #[config(env = "WHOLECALL_HTTPS_PROXY")]
     pub(crate) https_proxy: Option<String>,
 
-    /// The same for `http://` addresses.
+    /// The proxy for `http://` addresses.
     #[config(env = "WHOLECALL_HTTP_PROXY")]
     pub(crate) http_proxy: Option<String>,
 
-    /// Hosts that are connected to without a proxy: names (with all below them), addresses, networks, or `*`.
+    /// Hosts that are reached without a proxy: names (with their subdomains), addresses, networks, or `*`.
     #[config(env = "WHOLECALL_NO_PROXY", default = [], parse_env = confique::env::parse::list_by_comma)]
     pub(crate) no_proxy: Vec<String>,
 
-    /// Proxies before this service, which name the client's address in `X-Forwarded-For`: `["127.0.0.1", "10.1.0.0/16"]`.
+    /// Proxies in front of this service whose `X-Forwarded-For` is trusted: `["127.0.0.1", "10.1.0.0/16"]`.
     #[config(env = "WHOLECALL_TRUSTED_PROXIES", default = [], parse_env = confique::env::parse::list_by_comma)]
     pub(crate) trusted_proxies: Vec<String>,
 
-    /// What to log: "info", "debug", or by part, as in "info,wholecall_server=debug".
+    /// The log filter: "info", "debug", or by module, as in "info,wholecall_server=debug".
     #[config(env = "WHOLECALL_LOG", default = "info")]
     pub(crate) log: String,
 
-    /// How to log: "text" or "json".
+    /// The log format: "text" or "json".
     #[config(env = "WHOLECALL_LOG_FORMAT", default = "text")]
     pub(crate) log_format: LogFormat,
 }
 
-/// How to log.
+/// The log format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
@@ -81,14 +81,14 @@ pub(crate) enum LogFormat {
 }
 
 impl Config {
-    /// The configuration in force.
+    /// Loads the effective configuration.
     pub(crate) fn load(arguments: &ServeArgs) -> anyhow::Result<Self> {
         let mut builder = Self::builder().env();
         if let Some(file) = &arguments.config {
-            anyhow::ensure!(file.exists(), "{}: there is no such file", file.display());
+            anyhow::ensure!(file.exists(), "{}: no such file", file.display());
             builder = builder.file(file);
         }
-        let mut config = builder.load().context("the configuration cannot be read")?;
+        let mut config = builder.load().context("cannot read the configuration")?;
         config.allow_private_webhooks |= arguments.allow_private_webhooks;
         config.listen = arguments.listen.unwrap_or(config.listen);
         if let Some(data) = &arguments.data {
@@ -97,7 +97,7 @@ impl Config {
         Ok(config)
     }
 
-    /// What goes out through which proxy.
+    /// The proxies for outgoing requests.
     pub(crate) fn proxies(&self) -> anyhow::Result<Proxies> {
         let proxies = Proxies::new(self.https_proxy.as_deref(), self.http_proxy.as_deref(), &self.no_proxy);
         proxies.map_err(anyhow::Error::msg)
@@ -107,7 +107,7 @@ impl Config {
     pub(crate) fn to_toml(&self) -> String {
         let mut text = String::new();
         let mut line = |name: &str, value: Option<String>| match value {
-            // What TOML and Rust write between quotes is the same for paths and addresses.
+            // For paths and addresses, Rust's quoted form is valid TOML.
             Some(value) => text.push_str(&format!("{name} = {value:?}\n")),
             None => text.push_str(&format!("# {name} is not set\n")),
         };
@@ -121,7 +121,7 @@ impl Config {
         text.push_str(&format!("allow_private_webhooks = {}\n", self.allow_private_webhooks));
         text.push_str(&format!("webhook_networks = {:?}\n", self.webhook_networks));
         for (name, proxy) in [("https_proxy", &self.https_proxy), ("http_proxy", &self.http_proxy)] {
-            // It may have a password.
+            // The value may contain a password.
             let shown = if proxy.is_some() { "is set" } else { "is not set" };
             text.push_str(&format!("# {name} {shown}\n"));
         }

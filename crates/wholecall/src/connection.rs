@@ -21,8 +21,8 @@ use crate::{
     tenant::print,
 };
 
-/// So long a service that runs on the same data takes to listen, at most, if RingCentral answers soon.
-const LISTENS_WITHIN: Duration = Duration::from_secs(5);
+/// Maximum time to wait for the running service, if there is one, to connect the account.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) fn connect(arguments: &ConnectArgs) -> anyhow::Result<Tally> {
     let credentials = credentials(&arguments.credentials)?;
@@ -37,37 +37,37 @@ pub(crate) fn connect(arguments: &ConnectArgs) -> anyhow::Result<Tally> {
     let store = Store::open(&arguments.data)?.acting_as(Who::at_the_command_line());
     let key = secret_key(&store)?;
     let added = connection::connect(&store, &key, &arguments.tenant, &checked.account, credentials)?;
-    let status = listening(&store, &arguments.tenant, &checked.account)?;
-    let mut told = json!({
+    let status = wait_for_status(&store, &arguments.tenant, &checked.account)?;
+    let mut answer = json!({
         "tenant": arguments.tenant, "account": checked.account, "status": status["status"],
     });
     if let Some(added) = added {
-        told["apiKey"] = added.api_key.into();
+        answer["apiKey"] = added.api_key.into();
     }
     if let Some(problem) = status["problem"].as_str() {
-        told["problem"] = problem.into();
+        answer["problem"] = problem.into();
     }
-    print(arguments.json, &told)?;
+    print(arguments.json, &answer)?;
     if status["status"] == "connecting" {
-        eprintln!("wholecall: kept; it is listened to as soon as `wholecall serve` runs on this data");
+        eprintln!("wholecall: the connection is stored; it starts when `wholecall serve` runs on this data");
     }
     Ok(Tally::default())
 }
 
-/// What goes through a proxy: for commands, whatever goes to RingCentral.
+/// The proxies of a command's requests, all of which go to RingCentral.
 pub(crate) fn proxies(arguments: &ProxyArgs) -> anyhow::Result<Proxies> {
     let proxy = arguments.https_proxy.as_deref();
     Proxies::new(proxy, None, &[]).map_err(anyhow::Error::msg)
 }
 
-/// How the account stands once a running service has looked at it; without one, as it is now.
-fn listening(store: &Store, tenant: &str, account: &str) -> anyhow::Result<Value> {
-    let begun = Instant::now();
+/// The status of the account once the running service has connected it, or after [`CONNECT_TIMEOUT`].
+fn wait_for_status(store: &Store, tenant: &str, account: &str) -> anyhow::Result<Value> {
+    let started = Instant::now();
     loop {
         let statuses = connection::statuses(store, Some(tenant))?;
         let status = statuses.into_iter().find(|status| status["account"] == account);
-        let status = status.context("it was disconnected meanwhile")?;
-        if status["status"] != "connecting" || begun.elapsed() > LISTENS_WITHIN {
+        let status = status.context("the account was disconnected in the meantime")?;
+        if status["status"] != "connecting" || started.elapsed() > CONNECT_TIMEOUT {
             return Ok(status);
         }
         thread::sleep(Duration::from_millis(100));
@@ -77,10 +77,10 @@ fn listening(store: &Store, tenant: &str, account: &str) -> anyhow::Result<Value
 pub(crate) fn disconnect(arguments: &DisconnectArgs) -> anyhow::Result<Tally> {
     let store = Store::open_existing(&arguments.data)?.acting_as(Who::at_the_command_line());
     let key = secret_key(&store)?;
-    let gone = connection::disconnect(&store, &key, &arguments.tenant, arguments.account.as_deref())?;
-    println!("account {} of {} is listened to no longer; its calls stay", gone.account, arguments.tenant);
-    if let Err(error) = runtime()?.block_on(gone.end(proxies(&arguments.proxy)?)) {
-        eprintln!("wholecall: its subscription at RingCentral will end by itself: {error}");
+    let removed = connection::disconnect(&store, &key, &arguments.tenant, arguments.account.as_deref())?;
+    println!("account {} of {} is disconnected; its calls are retained", removed.account, arguments.tenant);
+    if let Err(error) = runtime()?.block_on(removed.end(proxies(&arguments.proxy)?)) {
+        eprintln!("wholecall: the subscription at RingCentral was not deleted and will expire: {error}");
     }
     Ok(Tally::default())
 }
@@ -95,15 +95,15 @@ pub(crate) fn run(arguments: &ConnectionArgs) -> anyhow::Result<Tally> {
         false if statuses.is_empty() => {
             writeln!(out, "no connections: wholecall connect TENANT --client-id ID …")?
         }
-        false => statuses.iter().try_for_each(|status| tell(status, &mut out))?,
+        false => statuses.iter().try_for_each(|status| write_status(status, &mut out))?,
     }
-    let dead = statuses.iter().filter(|status| status["status"] != "live").count();
-    anyhow::ensure!(dead == 0, "{dead} of {} connections are not live", statuses.len());
+    let down = statuses.iter().filter(|status| status["status"] != "live").count();
+    anyhow::ensure!(down == 0, "{down} of {} connections are not live", statuses.len());
     Ok(Tally::default())
 }
 
-/// A connection in a few lines.
-fn tell(status: &Value, out: &mut impl Write) -> io::Result<()> {
+/// Writes a connection's status in a few lines.
+fn write_status(status: &Value, out: &mut impl Write) -> io::Result<()> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let by = match status["subscription"]["transport"].as_str() {
         Some("webhook") => format!(", by webhook {}", text(&status["subscription"]["address"])),
@@ -118,39 +118,38 @@ fn tell(status: &Value, out: &mut impl Write) -> io::Result<()> {
     }
     let directory = &status["directory"];
     if let Some(version) = directory["version"].as_u64() {
-        writeln!(out, "  directory: version {version}, read {}", text(&directory["readAt"]))?;
+        writeln!(out, "  directory: version {version}, fetched {}", text(&directory["readAt"]))?;
     }
     for missing in directory["missing"].as_array().into_iter().flatten() {
-        writeln!(out, "  its {} are not told: {}", text(&missing["part"]), text(&missing["reason"]))?;
+        writeln!(out, "  {} are missing: {}", text(&missing["part"]), text(&missing["reason"]))?;
     }
     if let Some(problem) = directory["problem"].as_str() {
-        writeln!(out, "  the directory could not be read: {problem}")?;
+        writeln!(out, "  the directory could not be fetched: {problem}")?;
     }
     for gap in status["gaps"].as_array().into_iter().flatten() {
-        let found = match (gap["comparedAt"].is_null(), gap["missingSessions"].as_array().map_or(0, Vec::len))
-        {
-            (true, _) => "not compared with the call log yet".to_owned(),
-            (false, 0) => format!("all {} calls of that time are known", gap["callLogSessions"]),
-            (false, missing) => {
-                format!("{missing} of {} calls of that time were missed", gap["callLogSessions"])
-            }
-        };
+        let comparison =
+            match (gap["comparedAt"].is_null(), gap["missingSessions"].as_array().map_or(0, Vec::len)) {
+                (true, _) => "not compared with the call log yet".to_owned(),
+                (false, 0) => format!("all {} calls of that time are stored", gap["callLogSessions"]),
+                (false, missing) => {
+                    format!("{missing} of {} calls of that time were missed", gap["callLogSessions"])
+                }
+            };
         let [from, until, reason] = ["from", "until", "reason"].map(|name| text(&gap[name]));
-        writeln!(out, "  {from} to {until}: {reason}; {found}")?;
+        writeln!(out, "  gap {from} to {until}: {reason}; {comparison}")?;
     }
     Ok(())
 }
 
-/// From files, or from the environment: what stands on a command line can be read by others.
+/// Reads the credentials from files or the environment, since other users of the machine can read command lines.
 pub(crate) fn credentials(arguments: &CredentialsArgs) -> anyhow::Result<Credentials> {
     let secret = |file: Option<&Path>, variable: &str, what: &str| {
         let text = match file {
             Some(file) => {
                 fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?
             }
-            None => {
-                env::var(variable).with_context(|| format!("{what} is wanted, in a file or in {variable}"))?
-            }
+            None => env::var(variable)
+                .with_context(|| format!("{what} is missing: give it in a file or in {variable}"))?,
         };
         let text = text.trim().to_owned();
         anyhow::ensure!(!text.is_empty(), "{what} is empty");
@@ -172,5 +171,5 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("the runtime cannot be started")
+        .context("cannot start the async runtime")
 }

@@ -1,4 +1,4 @@
-//! `wholecall demo`: the service and a company that calls, without any configuration.
+//! `wholecall demo`: a service with live simulated calls, without configuration.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -27,13 +27,13 @@ use crate::{
 
 const HOUR: i64 = 3_600_000;
 
-/// So long the company has been calling when the demo begins.
-const BEFORE: i64 = HOUR;
+/// Length of the simulated traffic before the start of the demo.
+const PAST_TRAFFIC: i64 = HOUR;
 
 const TENANT: &str = "demo";
 
 pub(crate) fn run(arguments: &DemoArgs) -> anyhow::Result<Tally> {
-    let folder = tempfile::tempdir().context("there is no place for temporary data")?;
+    let folder = tempfile::tempdir().context("cannot create a temporary data folder")?;
     let store = Store::open(&folder.path().join("data"))?;
     let added = admin::add_tenant(&store, TENANT, &[Account::FIRST_ID.to_string()], None)?;
     let settings = Settings {
@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &DemoArgs) -> anyhow::Result<Tally> {
         admin_key: None,
         public_url: None,
         secret_key: SecretKey::of_folder(folder.path())?,
-        // Whoever tries it out has a receiver on this machine.
+        // A user of the demo runs webhook receivers on this machine.
         egress_policy: EgressPolicy { allow_all: true, ..EgressPolicy::default() },
         proxies: Proxies::default(),
         connections: ConnectionLimits::for_open_files(raise_open_files()),
@@ -51,12 +51,12 @@ pub(crate) fn run(arguments: &DemoArgs) -> anyhow::Result<Tally> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("the runtime cannot be started")?;
-    runtime.block_on(demonstrate(arguments, settings, store, &added))?;
+        .context("cannot start the async runtime")?;
+    runtime.block_on(run_demo(arguments, settings, store, &added))?;
     Ok(Tally::default())
 }
 
-async fn demonstrate(
+async fn run_demo(
     arguments: &DemoArgs,
     settings: Settings,
     store: Store,
@@ -67,17 +67,17 @@ async fn demonstrate(
     let view = store.of(tenant.id);
     let running = start(settings, store).await?;
     let address = running.address();
-    let where_to_look = where_to_look(address, added);
-    print!("{where_to_look}");
+    let instructions = instructions(address, added);
+    print!("{instructions}");
     let hook = format!("http://{address}/hooks/{TENANT}");
     let webhook = Webhook::new(&hook, Some(&added.verification_token))?;
     let now = Timestamp::now().as_millisecond();
     let company = Company::with_users(arguments.users);
-    let traffic = Traffic::new(company, now - BEFORE, now + 24 * HOUR, arguments.seed).from_hour(10);
+    let traffic = Traffic::new(company, now - PAST_TRAFFIC, now + 24 * HOUR, arguments.seed).from_hour(10);
     let pace = Pace::Timed { now, speed: 1.0 };
     tokio::select! {
         posted = posting::post(traffic, Account::FIRST_ID, &webhook, pace, |_| Ok(())) => drop(posted?),
-        shown = show(&view, &where_to_look), if terminal::is_watched() => shown?,
+        shown = show(&view, &instructions), if terminal::stdout_is_terminal() => shown?,
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
     }
@@ -85,7 +85,7 @@ async fn demonstrate(
     Ok(())
 }
 
-/// At the address that was asked for, or else at any that is free.
+/// Starts the service at the requested address, or at a free port if it is taken.
 async fn start(mut settings: Settings, store: Store) -> anyhow::Result<wholecall_server::Running> {
     match tokio::net::TcpListener::bind(settings.listen).await {
         Ok(free) => drop(free),
@@ -94,28 +94,28 @@ async fn start(mut settings: Settings, store: Store) -> anyhow::Result<wholecall
     Ok(wholecall_server::start(store, settings).await?)
 }
 
-fn where_to_look(address: SocketAddr, added: &Added) -> String {
+fn instructions(address: SocketAddr, added: &Added) -> String {
     format!(
-        "Wholecall listens at http://{address}, and a company has its calls posted there. Its data goes away with it.\n\n  \
-         http://{address}/ shows the calls; sign in with the key\n  \
+        "Wholecall listens at http://{address}, with the calls of a simulated company. Demo data: deleted on exit.\n\n  \
+         http://{address}/ shows the calls; sign in with this key\n  \
          API_KEY={key}\n  \
          curl 'http://{address}/v1/calls?state=live' -H \"Authorization: Bearer $API_KEY\"\n  \
          curl -N http://{address}/v1/stream -H \"Authorization: Bearer $API_KEY\"\n  \
          http://{address}/docs\n\n\
-         Ctrl-C ends it.\n",
+         Ctrl-C stops it.\n",
         key = added.api_key
     )
 }
 
-/// Shows the calls of the moment, and the latest ones that ended, for as long as somebody watches.
-async fn show(view: &TenantView, where_to_look: &str) -> anyhow::Result<()> {
+/// Shows live calls and the latest ended ones, and refreshes them every second.
+async fn show(view: &TenantView, instructions: &str) -> anyhow::Result<()> {
     let term = Term::stdout();
     loop {
-        let rows = usize::from(term.size().0).saturating_sub(where_to_look.lines().count() + 8).max(6);
+        let rows = usize::from(term.size().0).saturating_sub(instructions.lines().count() + 8).max(6);
         let live = table(view, State::Live, rows * 2 / 3)?;
         let ended = table(view, State::Complete, rows / 3)?;
         term.clear_screen()?;
-        term.write_str(&format!("{where_to_look}\nLive\n{live}\nEnded\n{ended}"))?;
+        term.write_str(&format!("{instructions}\nLive\n{live}\nEnded\n{ended}"))?;
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }

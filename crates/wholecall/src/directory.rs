@@ -1,4 +1,4 @@
-//! RingCentral's lists of an account, to name people, queues and menus and to know whose a number is.
+//! Reads RingCentral's lists of an account: names of people, queues and menus, and the owners of numbers.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -6,10 +6,10 @@ use anyhow::Context;
 use serde::Deserialize;
 use wholecall_assembly::{Directory, Entry, Names};
 
-/// Directories by account; without an account, for all that have none of their own.
+/// Directories by account; the one under `None` applies to accounts without their own.
 pub(crate) type Directories = BTreeMap<Option<String>, Directory>;
 
-/// One page of a list, or all of it.
+/// A list, or one page of it.
 #[derive(Deserialize)]
 struct List {
     #[serde(default)]
@@ -17,7 +17,7 @@ struct List {
     records: Vec<Listed>,
 }
 
-/// An extension, a number of the account, a forwarding number, or a device: which one shows by its fields.
+/// An extension, a number of the account, a forwarding number or a device, distinguished by its fields.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Listed {
@@ -32,13 +32,13 @@ struct Listed {
     name: Option<String>,
     #[serde(default, rename = "type")]
     kind: Option<String>,
-    /// Of a number.
+    /// Numbers only.
     #[serde(default)]
     phone_number: Option<String>,
-    /// The owner of a number or a device.
+    /// The owner; numbers and devices only.
     #[serde(default)]
     extension: Option<Owner>,
-    /// Of a device.
+    /// Devices only.
     #[serde(default)]
     phone_lines: Option<Vec<PhoneLine>>,
 }
@@ -79,8 +79,8 @@ impl Id {
     }
 }
 
-/// Reads the files of `--directory`; each may hold one page of a list or several, one after the other: extensions, the
-/// account's phone numbers, users' forwarding numbers, devices.
+/// Reads the files of `--directory`. Each holds one or several pages of lists: extensions, the account's phone numbers,
+/// users' forwarding numbers, devices.
 pub(crate) fn read(files: &[impl AsRef<Path>]) -> anyhow::Result<Directories> {
     let mut directories = Directories::new();
     let mut numbers = Vec::new();
@@ -105,14 +105,14 @@ pub(crate) fn read(files: &[impl AsRef<Path>]) -> anyhow::Result<Directories> {
             }
         }
     }
-    // Numbers belong to extensions that are known by then, whatever came first.
+    // After all extensions are known: lists may come in any order.
     for (account, user, listed) in numbers {
         listed.add_numbers(directories.entry(account).or_default(), user.as_deref());
     }
     Ok(directories)
 }
 
-/// Directories to which the names are added that the input has given extensions.
+/// Adds the names of extensions learned from the input to the directories.
 pub(crate) fn with_names(mut directories: Directories, names: &Names) -> Directories {
     for account in names.accounts() {
         let directory = with_names_of(&directories, names, account);
@@ -121,7 +121,7 @@ pub(crate) fn with_names(mut directories: Directories, names: &Names) -> Directo
     directories
 }
 
-/// The directory of one account, with the names that the input has given its extensions so far.
+/// The directory of one account, with the names of its extensions learned from the input so far.
 pub(crate) fn with_names_of(directories: &Directories, names: &Names, account: &str) -> Directory {
     let known = directories.get(&Some(account.to_owned())).or_else(|| directories.get(&None));
     let mut directory = known.cloned().unwrap_or_default();
@@ -129,7 +129,7 @@ pub(crate) fn with_names_of(directories: &Directories, names: &Names, account: &
     directory
 }
 
-/// The account in `…/account/809646016/extension/62000104016`; none in `…/account/~/…`.
+/// The account in `…/account/809646016/extension/62000104016`; `None` if it is `~`.
 fn account_of(uri: &str) -> Option<String> {
     let id = uri.split_once("/account/")?.1.split('/').next()?;
     id.bytes().all(|byte| byte.is_ascii_digit()).then(|| id.to_owned())
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accounts_are_found_where_they_stand() {
+    fn the_account_is_taken_from_the_uri() {
         assert_eq!(
             account_of("https://platform.ringcentral.com/restapi/v1.0/account/809/extension"),
             Some("809".into())
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_devices_may_come_before_their_extensions() {
+    fn lists_of_numbers_and_devices_may_precede_the_extension_list() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("lists.json");
         let lists = r#"
@@ -195,7 +195,7 @@ mod tests {
         let directories = read(&[file]).unwrap();
         assert_eq!(directories.len(), 1);
         let directory = &directories[&Some("809".to_owned())];
-        assert_eq!(directory.len(), 1, "numbers and devices are no extensions");
+        assert_eq!(directory.len(), 1, "numbers and devices are not extensions");
         assert_eq!(directory.extension_by_number("+16505550104"), Some("104"));
         assert_eq!(directory.get("104").and_then(|entry| entry.number.as_deref()), Some("+16505550104"));
         assert!(directory.is_account_number("+18005550100"));

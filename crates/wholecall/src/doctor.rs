@@ -1,4 +1,4 @@
-//! `wholecall doctor --live`: what only RingCentral itself can confirm, asked of it (docs/live.md).
+//! `wholecall doctor`: checks against RingCentral everything that a connection needs (docs/live.md).
 
 use std::{
     sync::Arc,
@@ -13,25 +13,25 @@ use wholecall_ringcentral::{
 
 use crate::{cli::DoctorArgs, connection, input::Tally};
 
-/// What came of a check: what was seen.
-type Seen = Result<String, Error>;
+/// The result of a check, in words.
+type Outcome = Result<String, Error>;
 
-/// Tells each check as it is made.
+/// Prints each check's result and counts failures.
 #[derive(Default)]
 struct Report {
     failed: usize,
 }
 
 impl Report {
-    fn tell(&mut self, what: &str, begun: Instant, seen: &Seen) {
-        let (mark, text) = match seen {
+    fn print(&mut self, check: &str, started: Instant, outcome: &Outcome) {
+        let (mark, text) = match outcome {
             Ok(text) => ("ok  ", text.clone()),
             Err(error) => {
                 self.failed += 1;
                 ("FAIL", error.to_string())
             }
         };
-        println!("{mark}  {what}: {text} ({} ms)", begun.elapsed().as_millis());
+        println!("{mark}  {check}: {text} ({} ms)", started.elapsed().as_millis());
     }
 }
 
@@ -43,19 +43,22 @@ pub(crate) fn run(arguments: &DoctorArgs) -> anyhow::Result<Tally> {
         credentials,
         Arc::new(now),
     )?;
-    let report = connection::runtime()?.block_on(examine(&client, arguments.public_url.as_deref()));
+    let report = connection::runtime()?.block_on(check_all(&client, arguments.public_url.as_deref()));
     anyhow::ensure!(report.failed == 0, "{} checks failed", report.failed);
     Ok(Tally::default())
 }
 
-/// Asks until the limits allow it: few logins are allowed in a minute.
-async fn patiently<T>(client: &Client, mut ask: impl AsyncFnMut() -> Result<T, Error>) -> Result<T, Error> {
+/// Sends a request and repeats it when RingCentral's rate limits allow it: few logins are allowed per minute.
+async fn within_limits<T>(
+    client: &Client,
+    mut request: impl AsyncFnMut() -> Result<T, Error>,
+) -> Result<T, Error> {
     loop {
-        match ask().await {
+        match request().await {
             Err(Error::RateLimited { until_ms, group }) => {
                 let wait = Duration::from_millis(u64::try_from(until_ms - client.now_ms()).unwrap_or(0));
                 println!(
-                    "…     {} s until RingCentral's limits allow another {group} request",
+                    "…     waiting {} s for RingCentral's rate limit of {group} requests",
                     wait.as_secs()
                 );
                 tokio::time::sleep(wait).await;
@@ -65,58 +68,62 @@ async fn patiently<T>(client: &Client, mut ask: impl AsyncFnMut() -> Result<T, E
     }
 }
 
-async fn examine(client: &Client, public_url: Option<&str>) -> Report {
+async fn check_all(client: &Client, public_url: Option<&str>) -> Report {
     let mut report = Report::default();
-    let begun = Instant::now();
-    let granted = patiently(client, || client.log_in()).await;
-    let is_in = granted.is_ok();
-    report.tell("login by JWT", begun, &granted.map(|scope| format!("may {}", scope.join(", "))));
-    if !is_in {
+    let started = Instant::now();
+    let granted = within_limits(client, || client.log_in()).await;
+    let is_logged_in = granted.is_ok();
+    report.print("login by JWT", started, &granted.map(|scope| format!("permissions {}", scope.join(", "))));
+    if !is_logged_in {
         return report;
     }
-    let begun = Instant::now();
-    report.tell("account", begun, &client.account_id().await);
-    let begun = Instant::now();
-    report.tell("directory", begun, &directory(client).await);
-    let begun = Instant::now();
-    report.tell("active calls", begun, &active(client).await);
-    let begun = Instant::now();
-    report.tell("call log", begun, &logged(client).await);
-    converse(client, &mut report).await;
+    let started = Instant::now();
+    report.print("account", started, &client.account_id().await);
+    let started = Instant::now();
+    report.print("directory", started, &directory(client).await);
+    let started = Instant::now();
+    report.print("active calls", started, &active(client).await);
+    let started = Instant::now();
+    report.print("call log", started, &logged(client).await);
+    websocket(client, &mut report).await;
     if let Some(url) = public_url {
-        let begun = Instant::now();
-        report.tell("webhook", begun, &webhook(client, url).await);
+        let started = Instant::now();
+        report.print("webhook", started, &webhook(client, url).await);
     }
-    let begun = Instant::now();
-    report.tell("logout", begun, &patiently(client, || client.log_out()).await.map(|()| "done".to_owned()));
+    let started = Instant::now();
+    report.print(
+        "logout",
+        started,
+        &within_limits(client, || client.log_out()).await.map(|()| "done".to_owned()),
+    );
     report
 }
 
-/// Who is in the account, and what is not told of it.
-async fn directory(client: &Client) -> Seen {
+/// Fetches the account's directory; names the parts that are missing.
+async fn directory(client: &Client) -> Outcome {
     let mut reading = DirectoryReading::default();
-    let found = patiently(client, async || client.read_directory(&mut reading).await).await?;
+    let found = within_limits(client, async || client.read_directory(&mut reading).await).await?;
     let Directory { extensions, queues, phone_numbers, devices, missing, .. } = found;
-    let missing = missing.iter().map(|missing| format!("; without {}: {}", missing.part, missing.reason));
+    let missing = missing.iter().map(|missing| format!("; {} missing: {}", missing.part, missing.reason));
     let (extensions, queues) = (extensions.len(), queues.len());
     let (numbers, devices) = (phone_numbers.len(), devices.len());
     let missing = missing.collect::<String>();
     Ok(format!("{extensions} extensions, {queues} queues, {numbers} numbers, {devices} devices{missing}"))
 }
 
-/// The calls that go on, and whether their sessions can be read.
-async fn active(client: &Client) -> Seen {
+/// Fetches the active calls and the session of one of them.
+async fn active(client: &Client) -> Outcome {
     let (calls, _) = client.active_calls(1).await?;
     let Some(id) = calls.iter().find_map(|call| call.session.as_deref()) else {
-        return Ok("none goes on; make a call to see its session".to_owned());
+        return Ok("none; make a call to check its session too".to_owned());
     };
     Ok(match client.session("~", id).await? {
-        Some(session) => format!("{} go on; {id} is told in {} bytes", calls.len(), session.json.len()),
-        None => format!("{} go on; {id} is not known as a session", calls.len()),
+        Some(session) => format!("{}; session {id}: {} bytes", calls.len(), session.json.len()),
+        None => format!("{}; session {id}: not found", calls.len()),
     })
 }
 
-async fn logged(client: &Client) -> Seen {
+async fn logged(client: &Client) -> Outcome {
     let now = Timestamp::now();
     let from = (now - SignedDuration::from_hours(24)).to_string();
     let (calls, is_more) = client.logged_calls(&from, &now.to_string(), 1).await?;
@@ -124,43 +131,45 @@ async fn logged(client: &Client) -> Seen {
     Ok(format!("{at_least}{} calls in the last 24 hours", calls.len()))
 }
 
-/// A subscription by WebSocket: made, read, renewed, and its connection taken up again.
-async fn converse(client: &Client, report: &mut Report) {
-    let begun = Instant::now();
-    let (socket, subscription) = match patiently(client, || subscribe(client)).await {
-        Ok(made) => made,
-        Err(error) => return report.tell("WebSocket", begun, &Err(error)),
+/// Creates, reads and renews a subscription by WebSocket, resumes its connection, and deletes it.
+async fn websocket(client: &Client, report: &mut Report) {
+    let started = Instant::now();
+    let (socket, subscription) = match within_limits(client, || subscribe(client)).await {
+        Ok(created) => created,
+        Err(error) => return report.print("WebSocket", started, &Err(error)),
     };
     let Subscription { id, expires_in, .. } = &subscription;
-    report.tell("WebSocket", begun, &Ok(format!("subscription {id} for {expires_in} s")));
-    let begun = Instant::now();
+    report.print("WebSocket", started, &Ok(format!("subscription {id} for {expires_in} s")));
+    let started = Instant::now();
     let health = client.subscriptions().await.map(|list| assess(&list, id));
     let health = health.map(|health| match health {
-        SubscriptionHealth::Fine { .. } => "tells of calls".to_owned(),
+        SubscriptionHealth::Fine { .. } => "active, reports calls".to_owned(),
         other => format!("{other:?}"),
     });
-    report.tell("subscription", begun, &health);
-    let begun = Instant::now();
-    let renewed = client.renew(id).await.map(|renewed| format!("{} s again", renewed.expires_in));
-    report.tell("renewal", begun, &renewed);
+    report.print("subscription", started, &health);
+    let started = Instant::now();
+    let renewed = client.renew(id).await.map(|renewed| format!("for {} s", renewed.expires_in));
+    report.print("renewal", started, &renewed);
     let token = socket.recovery_token().map(str::to_owned);
     socket.close().await;
-    let begun = Instant::now();
-    let recovered = match patiently(client, || Socket::open(client, token.as_deref())).await {
+    let started = Instant::now();
+    let recovered = match within_limits(client, || Socket::open(client, token.as_deref())).await {
         Ok((again, recovery)) => {
             again.close().await;
             Ok(match recovery {
-                Recovery::Resumed => "a connection that was lost is taken up again".to_owned(),
-                Recovery::New => {
-                    "a connection that was closed is not taken up again: gaps are to be expected".to_owned()
-                }
+                Recovery::Resumed => "a lost connection can be resumed".to_owned(),
+                Recovery::New => "a closed connection cannot be resumed: expect gaps".to_owned(),
             })
         }
         Err(error) => Err(error),
     };
-    report.tell("recovery", begun, &recovered);
-    let begun = Instant::now();
-    report.tell("end", begun, &client.unsubscribe(id).await.map(|()| "the subscription is gone".to_owned()));
+    report.print("recovery", started, &recovered);
+    let started = Instant::now();
+    report.print(
+        "unsubscribe",
+        started,
+        &client.unsubscribe(id).await.map(|()| "subscription deleted".to_owned()),
+    );
 }
 
 async fn subscribe(client: &Client) -> Result<(Socket, Subscription), Error> {
@@ -169,11 +178,11 @@ async fn subscribe(client: &Client) -> Result<(Socket, Subscription), Error> {
     Ok((socket, subscription))
 }
 
-/// RingCentral asks the webhook before it answers; the subscription is ended at once.
-async fn webhook(client: &Client, url: &str) -> Seen {
+/// Creates a webhook subscription, for which RingCentral first sends a request to the webhook, and deletes it.
+async fn webhook(client: &Client, url: &str) -> Outcome {
     let address = format!("{}/hooks/doctor", url.trim_end_matches('/'));
-    // Nothing is ever delivered with it.
-    let made = client.subscribe(&address, "only-to-be-examined").await?;
-    client.unsubscribe(&made.id).await?;
-    Ok(format!("{address} is accepted, for {} s", made.expires_in))
+    // The token is never used: no notification is delivered before the subscription is deleted.
+    let created = client.subscribe(&address, "only-for-doctor").await?;
+    client.unsubscribe(&created.id).await?;
+    Ok(format!("{address} is accepted, for {} s", created.expires_in))
 }

@@ -1,4 +1,4 @@
-//! `wholecall endpoint`: works on the data, beside a running service or without one.
+//! `wholecall endpoint`: manages webhook endpoints; the service may be running.
 
 use std::io::{self, Write};
 
@@ -15,7 +15,7 @@ use crate::{
     tenant::print,
 };
 
-/// The environment variable with the secret of an endpoint.
+/// The environment variable for an endpoint's secret.
 const SECRET_VARIABLE: &str = "WHOLECALL_ENDPOINT_SECRET";
 
 pub(crate) fn run(arguments: &EndpointArgs) -> anyhow::Result<Tally> {
@@ -24,11 +24,11 @@ pub(crate) fn run(arguments: &EndpointArgs) -> anyhow::Result<Tally> {
     let of = |tenant: &str| -> anyhow::Result<TenantView> { Ok(store.of(admin::find(&store, tenant)?.id)) };
     let answer = match &arguments.action {
         EndpointAction::Add { tenant, url, secret, secret_file, options } => {
-            let mut wanted = members(options)?;
+            let mut settings = members(options)?;
             let secret = secrets::given(secret.as_deref(), secret_file.as_deref(), SECRET_VARIABLE)?;
-            wanted.insert("url".to_owned(), json!(url));
-            wanted.insert("secret".to_owned(), json!(secret));
-            endpoints::add(&of(tenant)?, &key, &Value::Object(wanted))?
+            settings.insert("url".to_owned(), json!(url));
+            settings.insert("secret".to_owned(), json!(secret));
+            endpoints::add(&of(tenant)?, &key, &Value::Object(settings))?
         }
         EndpointAction::List { tenant } => {
             let all = of(tenant)?.endpoints()?;
@@ -43,10 +43,10 @@ pub(crate) fn run(arguments: &EndpointArgs) -> anyhow::Result<Tally> {
         }
         EndpointAction::Show { tenant, id } => endpoints::describe(&key, &endpoints::find(&of(tenant)?, id)?),
         EndpointAction::Set { tenant, id, url, enabled, options } => {
-            let mut wanted = members(options)?;
-            wanted.extend(url.iter().map(|url| ("url".to_owned(), json!(url))));
-            wanted.extend(enabled.iter().map(|enabled| ("enabled".to_owned(), json!(enabled))));
-            endpoints::change(&of(tenant)?, &key, id, &Value::Object(wanted))?
+            let mut settings = members(options)?;
+            settings.extend(url.iter().map(|url| ("url".to_owned(), json!(url))));
+            settings.extend(enabled.iter().map(|enabled| ("enabled".to_owned(), json!(enabled))));
+            endpoints::change(&of(tenant)?, &key, id, &Value::Object(settings))?
         }
         EndpointAction::Rotate { tenant, id, signing, secret, secret_file } => {
             let secret = secrets::given(secret.as_deref(), secret_file.as_deref(), SECRET_VARIABLE)?;
@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &EndpointArgs) -> anyhow::Result<Tally> {
             endpoints::rotate(&of(tenant)?, &key, id, signing, secret.as_deref())?
         }
         EndpointAction::Remove { tenant, id } => {
-            anyhow::ensure!(of(tenant)?.remove_endpoint(id)?, "there is no endpoint {id}");
+            anyhow::ensure!(of(tenant)?.remove_endpoint(id)?, "no endpoint {id}");
             json!({ "id": id, "removed": true })
         }
         EndpointAction::Test { tenant, id } => {
@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &EndpointArgs) -> anyhow::Result<Tally> {
     Ok(Tally::default())
 }
 
-/// The options as members of the settings; `none` goes back to what is usual.
+/// The options as members of the settings object; `none` resets a setting to its default.
 fn members(options: &EndpointOptions) -> anyhow::Result<Map<String, Value>> {
     let mut members = Map::new();
     let text = |value: &str| if value == "none" { Value::Null } else { json!(value) };
@@ -86,7 +86,7 @@ fn members(options: &EndpointOptions) -> anyhow::Result<Map<String, Value>> {
     .filter_map(|(name, value)| Some((name.to_owned(), text(value.as_deref()?))))
     .collect();
     if let Some(state) = options.end_state.as_deref() {
-        // Here `none` is one of the states.
+        // `none` is one of the states, so `any` resets this filter.
         let state = if state == "any" { Value::Null } else { json!(state) };
         filter.insert("endState".to_owned(), state);
     }
@@ -114,7 +114,7 @@ fn members(options: &EndpointOptions) -> anyhow::Result<Map<String, Value>> {
     };
     if !headers.is_empty() {
         let header = |line: &String| {
-            let (name, value) = line.split_once(':').context("a header is not written as `Name: value`")?;
+            let (name, value) = line.split_once(':').context("write a header as `Name: value`")?;
             Ok((name.trim().to_owned(), json!(value.trim())))
         };
         let headers = headers.iter().map(header).collect::<anyhow::Result<Map<_, _>>>()?;

@@ -1,4 +1,4 @@
-//! `wholecall fake-ringcentral`: a RingCentral to develop against.
+//! `wholecall fake-ringcentral`: a fake RingCentral for development.
 
 use anyhow::Context;
 use wholecall_fake_ringcentral::{Config, Fake};
@@ -9,7 +9,7 @@ pub(crate) fn run(arguments: &FakeArgs) -> anyhow::Result<Tally> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("the runtime cannot be started")?;
+        .context("cannot start the async runtime")?;
     runtime.block_on(serve(arguments))?;
     Ok(Tally::default())
 }
@@ -28,7 +28,7 @@ async fn serve(arguments: &FakeArgs) -> anyhow::Result<()> {
     };
     let (client_id, client_secret) = (config.client_id.clone(), config.client_secret.clone());
     let fake = Fake::start(config).await.with_context(|| format!("cannot listen at {}", arguments.listen))?;
-    println!("A RingCentral listens at {}, for clients that log in with", fake.url());
+    println!("Fake RingCentral listens at {}, for clients that log in with", fake.url());
     println!("  client id {client_id}, client secret {client_secret}, and the JWT of an account:");
     for place in 0..arguments.accounts {
         if let (Some(account), Some(jwt)) = (fake.account_id(place), fake.jwt(place)) {
@@ -36,7 +36,7 @@ async fn serve(arguments: &FakeArgs) -> anyhow::Result<()> {
         }
     }
     println!(
-        "\nAnother call:  curl {}/fake/play -d '{{\"scenario\":\"attended\"}}'   Ctrl-C ends it.",
+        "\nPlay another call:  curl {}/fake/play -d '{{\"scenario\":\"attended\"}}'   Ctrl-C stops it.",
         fake.url()
     );
     tokio::select! {

@@ -1,4 +1,4 @@
-//! Shell completions and man pages, made from the definition of the command line.
+//! `wholecall generate`: shell completions and man pages.
 
 use std::{fs, io};
 
@@ -16,7 +16,8 @@ pub(crate) fn run(arguments: &GenerateArgs) -> anyhow::Result<Tally> {
             clap_complete::generate(*shell, &mut Cli::command(), "wholecall", &mut io::stdout());
         }
         Generate::Man { directory } => {
-            fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+            fs::create_dir_all(directory)
+                .with_context(|| format!("cannot create {}", directory.display()))?;
             clap_mangen::generate_to(Cli::command(), directory)
                 .with_context(|| format!("cannot write man pages to {}", directory.display()))?;
         }

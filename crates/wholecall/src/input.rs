@@ -1,4 +1,4 @@
-//! Notifications out of files and standard input, packed or not, with what cannot be read named by its place.
+//! Reads notifications from files and standard input, compressed or not, and reports problems by file and line.
 
 use std::{
     collections::BTreeMap,
@@ -13,14 +13,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use wholecall_notification::{Message, Notification, Place, Stream};
 use wholecall_record::display::escape_control;
 
-/// Of an input that is no such thing at all, every line is a problem.
-const PROBLEMS_NAMED: u64 = 1_000;
+/// Maximum number of problems that are printed: in a file of another kind, every line is one.
+const MAX_PRINTED_PROBLEMS: u64 = 1_000;
 
-/// What became of the input.
+/// Counts of what was not assembled.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     problems: u64,
-    /// Documents that RingCentral sends to the same address and that are about no call, by kind.
+    /// Documents that are valid but not about calls, such as subscription reminders, by kind.
     skipped: BTreeMap<&'static str, u64>,
 }
 
@@ -31,19 +31,19 @@ impl Tally {
     }
 }
 
-/// `--strict`, and something could not be read.
+/// The error of `--strict`: reading stopped at the first problem.
 #[derive(Debug)]
-pub(crate) struct Stopped;
+pub(crate) struct StrictStop;
 
-impl fmt::Display for Stopped {
+impl fmt::Display for StrictStop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("stopped at the first problem (--strict); no more was read")
+        f.write_str("stopped at the first problem (--strict)")
     }
 }
 
-impl std::error::Error for Stopped {}
+impl std::error::Error for StrictStop {}
 
-/// Where a notification stood.
+/// The file and line of a notification.
 #[derive(Clone, Copy)]
 pub(crate) struct Origin<'a> {
     file: &'a str,
@@ -51,7 +51,7 @@ pub(crate) struct Origin<'a> {
 }
 
 impl<'a> Origin<'a> {
-    /// The document as it was written.
+    /// The original text of the document.
     pub(crate) fn document(self) -> &'a str {
         self.place.document()
     }
@@ -63,7 +63,7 @@ impl fmt::Display for Origin<'_> {
     }
 }
 
-/// Reads notifications and keeps count of what was no notification.
+/// Reads notifications and counts what is not one.
 pub(crate) struct Reader {
     strict: bool,
     tally: Tally,
@@ -71,32 +71,32 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// `strict` stops at the first problem.
+    /// With `strict`, reading stops at the first problem.
     pub(crate) fn new(strict: bool) -> Self {
         Self { strict, tally: Tally::default(), progress: ProgressBar::hidden() }
     }
 
-    /// Shows on the terminal how far reading has come, where reading takes a while.
+    /// Shows a progress bar on the terminal if the files are large.
     pub(crate) fn with_progress(mut self, files: &[PathBuf]) -> Self {
         self.progress = progress(files);
         self
     }
 
-    /// Names a problem with the input.
+    /// Reports a problem with the input.
     pub(crate) fn report(
         &mut self,
         place: impl fmt::Display,
         problem: impl fmt::Display,
-    ) -> ControlFlow<Stopped> {
+    ) -> ControlFlow<StrictStop> {
         self.tally.problems += 1;
-        if self.tally.problems <= PROBLEMS_NAMED {
-            let told = escape_control(&format!("{place}: {problem}"));
-            self.progress.suspend(|| eprintln!("{told}"));
+        if self.tally.problems <= MAX_PRINTED_PROBLEMS {
+            let line = escape_control(&format!("{place}: {problem}"));
+            self.progress.suspend(|| eprintln!("{line}"));
         }
-        if self.strict { ControlFlow::Break(Stopped) } else { ControlFlow::Continue(()) }
+        if self.strict { ControlFlow::Break(StrictStop) } else { ControlFlow::Continue(()) }
     }
 
-    /// Hands out the notifications of all files in order; standard input where there are none.
+    /// Passes the notifications of all files in order to `each`; without files, those of standard input.
     pub(crate) fn read<F>(mut self, files: &[PathBuf], mut each: F) -> anyhow::Result<Tally>
     where
         F: FnMut(&mut Self, Origin<'_>, &Notification<'_, '_>) -> ControlFlow<anyhow::Error>,
@@ -110,12 +110,12 @@ impl Reader {
             }
         }
         self.progress.finish_and_clear();
-        if let Some(more) = self.tally.problems.checked_sub(PROBLEMS_NAMED).filter(|more| *more > 0) {
-            eprintln!("wholecall: {more} further problems with the input are not named");
+        if let Some(more) = self.tally.problems.checked_sub(MAX_PRINTED_PROBLEMS).filter(|more| *more > 0) {
+            eprintln!("wholecall: {more} further problems with the input are not shown");
         }
         for (kind, count) in &self.tally.skipped {
             let kind = if *count == 1 { (*kind).to_owned() } else { format!("{kind}s") };
-            eprintln!("wholecall: passed over {count} {kind}, which tell of no call");
+            eprintln!("wholecall: skipped {count} {kind}, not about calls");
         }
         Ok(self.tally)
     }
@@ -143,7 +143,7 @@ impl Reader {
         match read {
             Ok(flow) => flow,
             Err(error) => {
-                self.report(&name, format!("cannot read on: {error}")).map_break(anyhow::Error::new)
+                self.report(&name, format!("cannot read further: {error}")).map_break(anyhow::Error::new)
             }
         }
     }
@@ -151,22 +151,22 @@ impl Reader {
 
 fn open(file: &Path, progress: &ProgressBar) -> io::Result<Box<dyn Read>> {
     if file != Path::new("-") {
-        return unpacked(progress.wrap_read(File::open(file)?));
+        return decompressed(progress.wrap_read(File::open(file)?));
     }
     let stdin = io::stdin();
     if stdin.is_terminal() {
         eprintln!("wholecall: reading notifications from the terminal; end them with Ctrl-D");
     }
-    unpacked(progress.wrap_read(stdin.lock()))
+    decompressed(progress.wrap_read(stdin.lock()))
 }
 
-/// Unpacks gzip and Zstandard, which tell themselves apart by how they begin.
-fn unpacked(mut input: impl Read + 'static) -> io::Result<Box<dyn Read>> {
-    let mut beginning = Vec::with_capacity(4);
-    input.by_ref().take(4).read_to_end(&mut beginning)?;
-    let is_gzip = beginning.starts_with(&[0x1f, 0x8b]);
-    let is_zstd = beginning == [0x28, 0xb5, 0x2f, 0xfd];
-    let whole = io::Cursor::new(beginning).chain(input);
+/// Decompresses gzip and Zstandard, detected by their magic numbers.
+fn decompressed(mut input: impl Read + 'static) -> io::Result<Box<dyn Read>> {
+    let mut head = Vec::with_capacity(4);
+    input.by_ref().take(4).read_to_end(&mut head)?;
+    let is_gzip = head.starts_with(&[0x1f, 0x8b]);
+    let is_zstd = head == [0x28, 0xb5, 0x2f, 0xfd];
+    let whole = io::Cursor::new(head).chain(input);
     Ok(match (is_gzip, is_zstd) {
         (true, _) => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::new(whole))),
         (_, true) => Box::new(zstd::stream::read::Decoder::new(whole)?),
@@ -174,9 +174,10 @@ fn unpacked(mut input: impl Read + 'static) -> io::Result<Box<dyn Read>> {
     })
 }
 
-/// A bar on standard error, if that is a terminal and there is much to read.
+/// A progress bar on standard error, if that is a terminal and the input is large.
 fn progress(files: &[PathBuf]) -> ProgressBar {
-    const MUCH_BYTES: u64 = 32 << 20;
+    /// Minimum size of an input whose progress is shown.
+    const MIN_PROGRESS_BYTES: u64 = 32 << 20;
     let sizes = files
         .iter()
         .map(|file| file.metadata().ok().filter(|about| about.is_file()).map(|about| about.len()));
@@ -185,7 +186,7 @@ fn progress(files: &[PathBuf]) -> ProgressBar {
         return ProgressBar::hidden();
     }
     match total {
-        Some(total) if total < MUCH_BYTES => ProgressBar::hidden(),
+        Some(total) if total < MIN_PROGRESS_BYTES => ProgressBar::hidden(),
         Some(total) => {
             ProgressBar::new(total).with_style(style("{bar:32} {percent:>3} %  {bytes_per_sec}, {eta} left"))
         }
@@ -194,7 +195,7 @@ fn progress(files: &[PathBuf]) -> ProgressBar {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    // The templates are ours and sound; a bar of another look would be no misfortune either.
+    // Our templates are valid; the fallback only looks different.
     ProgressStyle::with_template(&format!("reading  {template}"))
         .unwrap_or_else(|_| ProgressStyle::default_bar())
 }

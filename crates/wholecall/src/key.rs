@@ -1,4 +1,4 @@
-//! `wholecall key`: works on the data, beside a running service or without one.
+//! `wholecall key`: manages API keys; the service may be running.
 
 use std::io::{self, Write};
 
@@ -42,20 +42,20 @@ pub(crate) fn run(arguments: &KeyArgs) -> anyhow::Result<Tally> {
     Ok(Tally::default())
 }
 
-/// The number of the key that is meant.
+/// The number of the key with an id or a name.
 fn number(keys: &[Secret], id: Option<i64>, name: Option<&str>) -> anyhow::Result<i64> {
-    let is_meant = |key: &&Secret| Some(key.number) == id || Some(key.name.as_str()) == name;
-    let meant: Vec<i64> = keys.iter().filter(is_meant).map(|key| key.number).collect();
-    match meant[..] {
+    let matches = |key: &&Secret| Some(key.number) == id || Some(key.name.as_str()) == name;
+    let found: Vec<i64> = keys.iter().filter(matches).map(|key| key.number).collect();
+    match found[..] {
         [only] => Ok(only),
-        [] => anyhow::bail!("there is no such key: `wholecall key list` shows all"),
-        _ => anyhow::bail!("several keys have that name: say --id, as `wholecall key list` shows it"),
+        [] => anyhow::bail!("no such key: `wholecall key list` shows all"),
+        _ => anyhow::bail!("several keys have that name: use --id, shown by `wholecall key list`"),
     }
 }
 
 fn line(key: &Value) -> String {
     let text = |name: &str| escape_control(key[name].as_str().unwrap_or_default());
-    let or = |name: &str, none: &str| escape_control(key[name].as_str().unwrap_or(none));
+    let or = |name: &str, default: &str| escape_control(key[name].as_str().unwrap_or(default));
     format!(
         "{:>4}  {:<10}  {:<6}  expires {:<24}  used {:<24}  {}",
         text("id"),

@@ -1,5 +1,5 @@
-//! The command line: the only place that reads arguments, the environment and the terminal. A library, so that tests can
-//! run it on a disk that fails; `main.rs` is what is released.
+//! The command line: the only crate that reads arguments, the environment and the terminal. A library, so that tests can
+//! run it on a simulated faulty disk; `main.rs` is the released binary.
 
 mod assemble;
 mod audit;
@@ -14,18 +14,18 @@ mod directory;
 mod doctor;
 mod endpoint;
 mod fake_ringcentral;
+mod forward;
 mod generate;
+mod hardening;
 mod input;
 mod key;
-mod listen;
-mod look;
 mod output;
 mod posting;
-mod private;
 mod rejected;
 mod restore;
 mod secrets;
 mod serve;
+mod show;
 mod signing;
 mod simulate;
 mod tenant;
@@ -39,16 +39,16 @@ use wholecall_record::display::escape_control;
 
 use crate::cli::{Cli, Command};
 
-/// The exit code where some of the input could not be read.
-const PART_UNREADABLE: u8 = 2;
+/// The exit code if some of the input could not be read.
+const EXIT_INPUT_UNREADABLE: u8 = 2;
 
-/// Does what the arguments of this process say.
+/// Runs the command that this process's arguments name.
 pub fn main() -> ExitCode {
-    private::keep_from_others();
-    let done = match Cli::parse().command {
+    hardening::restrict_access();
+    let result = match Cli::parse().command {
         Command::Assemble(arguments) => assemble::run(&arguments),
-        Command::Show(arguments) => look::show(&arguments),
-        Command::Explain(arguments) => look::explain(&arguments),
+        Command::Show(arguments) => show::show(&arguments),
+        Command::Explain(arguments) => show::explain(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Connect(arguments) => connection::connect(&arguments),
         Command::Disconnect(arguments) => connection::disconnect(&arguments),
@@ -66,20 +66,20 @@ pub fn main() -> ExitCode {
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Endpoint(arguments) => endpoint::run(&arguments),
-        Command::Listen(arguments) => listen::run(&arguments),
+        Command::Forward(arguments) => forward::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
     };
-    match done {
+    match result {
         Ok(tally) if tally.is_clean() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(PART_UNREADABLE),
-        // Whoever read our output has seen enough.
+        Ok(_) => ExitCode::from(EXIT_INPUT_UNREADABLE),
+        // The reader of our output closed the pipe, like `head`: not an error.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // It may name what was read, which anybody may have written.
-            let told = format!("wholecall: {error:#}");
-            told.lines().for_each(|line| eprintln!("{}", escape_control(line)));
-            let unreadable = error.is::<input::Stopped>();
-            ExitCode::from(if unreadable { PART_UNREADABLE } else { 1 })
+            // The message may quote input, which is not trusted: escape control characters.
+            let message = format!("wholecall: {error:#}");
+            message.lines().for_each(|line| eprintln!("{}", escape_control(line)));
+            let is_unreadable = error.is::<input::StrictStop>();
+            ExitCode::from(if is_unreadable { EXIT_INPUT_UNREADABLE } else { 1 })
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Records in the format that was asked for.
+//! Writes records in the requested format.
 
 use std::io::{self, BufWriter, Write};
 
@@ -7,59 +7,59 @@ use wholecall_render::{csv::CsvWriter, table::Table, vcon::vcon};
 
 use crate::{cli::Format, signing::Signer, terminal};
 
-/// Writes records one after the other.
+/// A writer of records.
 pub(crate) struct Output<W: Write> {
-    form: Form<W>,
+    writer: Writer<W>,
     line: Vec<u8>,
 }
 
-enum Form<W: Write> {
+enum Writer<W: Write> {
     Ndjson(BufWriter<W>),
-    /// Whether it is still empty.
+    /// With whether the next record is the first.
     Json(BufWriter<W>, bool),
     Table(W, Table),
     Csv(CsvWriter<W>),
-    /// Signed where there is a key.
+    /// With the signer, if vCons are signed.
     Vcon(BufWriter<W>, Option<Signer>),
 }
 
 const BUFFER_BYTES: usize = 256 << 10;
 
 impl<W: Write> Output<W> {
-    /// Begins to write.
+    /// Starts the output.
     pub(crate) fn new(format: Format, signer: Option<Signer>, to: W) -> io::Result<Self> {
         let buffered = |to| BufWriter::with_capacity(BUFFER_BYTES, to);
-        let form = match format {
-            Format::Ndjson => Form::Ndjson(buffered(to)),
-            Format::Json => Form::Json(buffered(to), true),
-            Format::Table => Form::Table(to, Table::new(terminal::screen())),
-            Format::Csv => Form::Csv(CsvWriter::new(to)?),
-            Format::Vcon => Form::Vcon(buffered(to), signer),
+        let writer = match format {
+            Format::Ndjson => Writer::Ndjson(buffered(to)),
+            Format::Json => Writer::Json(buffered(to), true),
+            Format::Table => Writer::Table(to, Table::new(terminal::screen())),
+            Format::Csv => Writer::Csv(CsvWriter::new(to)?),
+            Format::Vcon => Writer::Vcon(buffered(to), signer),
         };
-        Ok(Self { form, line: Vec::new() })
+        Ok(Self { writer, line: Vec::new() })
     }
 
     /// Writes a record.
     pub(crate) fn write(&mut self, call: &Call) -> io::Result<()> {
         self.line.clear();
-        match &mut self.form {
-            Form::Ndjson(to) => {
+        match &mut self.writer {
+            Writer::Ndjson(to) => {
                 call.write_json(&mut self.line);
                 self.line.push(b'\n');
                 to.write_all(&self.line)
             }
-            Form::Json(to, is_first) => {
+            Writer::Json(to, is_first) => {
                 let between: &[u8] = if std::mem::take(is_first) { b"[\n" } else { b",\n" };
                 call.write_json(&mut self.line);
                 to.write_all(between)?;
                 to.write_all(&self.line)
             }
-            Form::Table(_, table) => {
+            Writer::Table(_, table) => {
                 table.add(call);
                 Ok(())
             }
-            Form::Csv(csv) => csv.write(call),
-            Form::Vcon(to, signer) => {
+            Writer::Csv(csv) => csv.write(call),
+            Writer::Vcon(to, signer) => {
                 let unsigned = vcon(call);
                 let written = match signer {
                     Some(signer) => signer.sign(unsigned).map_err(io::Error::other)?,
@@ -71,10 +71,10 @@ impl<W: Write> Output<W> {
         }
     }
 
-    /// Says, where the format has words for it, that a record's call is now part of another.
+    /// Reports that a record's call is now part of another: in NDJSON as a line, otherwise on standard error.
     pub(crate) fn merged(&mut self, id: &CallId, into: &CallId) -> io::Result<()> {
-        match &mut self.form {
-            Form::Ndjson(to) => {
+        match &mut self.writer {
+            Writer::Ndjson(to) => {
                 let merged = serde_json::json!({"schema": "wholecall.merged/1", "id": id, "into": into});
                 writeln!(to, "{merged}")
             }
@@ -86,21 +86,21 @@ impl<W: Write> Output<W> {
         }
     }
 
-    /// Hands on what is ready, for whoever reads along.
+    /// Flushes what was written, for live readers.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        match &mut self.form {
-            Form::Ndjson(to) | Form::Json(to, _) | Form::Vcon(to, _) => to.flush(),
-            Form::Table(..) => Ok(()),
-            Form::Csv(csv) => csv.flush(),
+        match &mut self.writer {
+            Writer::Ndjson(to) | Writer::Json(to, _) | Writer::Vcon(to, _) => to.flush(),
+            Writer::Table(..) => Ok(()),
+            Writer::Csv(csv) => csv.flush(),
         }
     }
 
-    /// Ends the writing.
+    /// Ends the output.
     pub(crate) fn finish(mut self) -> io::Result<()> {
-        match &mut self.form {
-            Form::Json(to, true) => to.write_all(b"[]\n")?,
-            Form::Json(to, false) => to.write_all(b"\n]\n")?,
-            Form::Table(to, table) if !table.is_empty() => to.write_all(table.text().as_bytes())?,
+        match &mut self.writer {
+            Writer::Json(to, true) => to.write_all(b"[]\n")?,
+            Writer::Json(to, false) => to.write_all(b"\n]\n")?,
+            Writer::Table(to, table) if !table.is_empty() => to.write_all(table.text().as_bytes())?,
             _ => {}
         }
         self.flush()

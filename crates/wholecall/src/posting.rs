@@ -1,4 +1,4 @@
-//! Posting simulated notifications to a webhook: at their time, or as fast as it takes them.
+//! Posts simulated notifications to a webhook, at their arrival times or as fast as the receiver accepts them.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -9,19 +9,19 @@ use tokio::{
 use wholecall_fake_ringcentral::{Refusal, Webhook};
 use wholecall_simulator::{CallTruth, TrafficEvent};
 
-/// So many notifications are on their way at once.
-const AT_ONCE: u32 = 32;
+/// Maximum number of requests in flight.
+const MAX_IN_FLIGHT: u32 = 32;
 
-/// When what is posted.
+/// When notifications are posted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Pace {
-    /// As fast as the receiver takes it.
-    Fast,
-    /// Each at its arrival, `speed` times as fast; what arrives before `now` is posted at once.
+    /// As fast as the receiver accepts them.
+    NoDelay,
+    /// At their arrival times, `speed` times as fast; those before `now` at once.
     Timed { now: i64, speed: f64 },
 }
 
-/// What became of it.
+/// Counts of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Posted {
     pub(crate) notifications: u64,
@@ -30,21 +30,21 @@ pub(crate) struct Posted {
     pub(crate) first_refusal: Option<Refusal>,
 }
 
-/// Posts what an account is told, and hands out the truth about its calls as they begin. Ends with what there is
-/// to tell, or when it is dropped.
+/// Posts the notifications of an account, and passes the truth about its calls to `truth` as they start. Returns at the end
+/// of the traffic.
 pub(crate) async fn post(
-    told: impl Iterator<Item = TrafficEvent>,
+    traffic: impl Iterator<Item = TrafficEvent>,
     account: u64,
     webhook: &Webhook,
     pace: Pace,
     mut truth: impl FnMut(&CallTruth) -> io::Result<()>,
 ) -> io::Result<Posted> {
-    let begun = Instant::now();
-    let room = Arc::new(Semaphore::new(AT_ONCE as usize));
+    let started = Instant::now();
+    let permits = Arc::new(Semaphore::new(MAX_IN_FLIGHT as usize));
     let posted = Arc::new(Mutex::new(Posted::default()));
     let account_id = account.to_string();
-    for told in told {
-        let notification = match told {
+    for event in traffic {
+        let notification = match event {
             TrafficEvent::Truth(call) if call.account_id.as_ref() == Some(&account_id) => {
                 posted.lock().await.calls += 1;
                 truth(&call)?;
@@ -54,11 +54,11 @@ pub(crate) async fn post(
             TrafficEvent::Truth(_) | TrafficEvent::Notification(_) => continue,
         };
         if let Pace::Timed { now, speed } = pace {
-            let due = (notification.arrival.as_millis() - now).max(0) as f64 / 1000.0 / speed;
-            tokio::time::sleep_until(begun + Duration::from_secs_f64(due)).await;
+            let delay_s = (notification.arrival.as_millis() - now).max(0) as f64 / 1000.0 / speed;
+            tokio::time::sleep_until(started + Duration::from_secs_f64(delay_s)).await;
         }
         // The semaphore is never closed.
-        let Ok(permit) = room.clone().acquire_owned().await else { break };
+        let Ok(permit) = permits.clone().acquire_owned().await else { break };
         let (webhook, posted) = (webhook.clone(), posted.clone());
         tokio::spawn(async move {
             let result = webhook.deliver(notification.to_json()).await;
@@ -71,6 +71,6 @@ pub(crate) async fn post(
             drop(permit);
         });
     }
-    let _all_back = room.acquire_many(AT_ONCE).await;
+    let _all_finished = permits.acquire_many(MAX_IN_FLIGHT).await;
     Ok(std::mem::take(&mut *posted.lock().await))
 }

@@ -1,4 +1,4 @@
-//! `wholecall rejected`: works on the data, beside a running service or without one.
+//! `wholecall rejected`: manages rejected notifications; the service may be running.
 
 use std::io::{self, Write};
 
@@ -19,12 +19,12 @@ pub(crate) fn run(arguments: &RejectedArgs) -> anyhow::Result<Tally> {
     let answer = match &arguments.action {
         RejectedAction::List { tenant, limit } => {
             let view = store.of(admin::find(&store, tenant)?.id);
-            let (count, refused) = view.quarantined(*limit)?;
-            let described: Vec<Value> = refused.iter().map(rejected::describe).collect();
+            let (count, latest) = view.quarantined(*limit)?;
+            let described: Vec<Value> = latest.iter().map(rejected::describe).collect();
             if !arguments.json {
                 described.iter().try_for_each(|one| writeln!(io::stdout(), "{}", line(one)))?;
-                if count > refused.len() as u64 {
-                    writeln!(io::stdout(), "… and {} older", count - refused.len() as u64)?;
+                if count > latest.len() as u64 {
+                    writeln!(io::stdout(), "… and {} older", count - latest.len() as u64)?;
                 }
                 return Ok(Tally::default());
             }
@@ -33,9 +33,9 @@ pub(crate) fn run(arguments: &RejectedArgs) -> anyhow::Result<Tally> {
         RejectedAction::Show { tenant, id } => {
             let tenant = admin::find(&store, tenant)?;
             let found = store.of(tenant.id).rejected_body(*id)?;
-            let (refused, body) = found.with_context(|| format!("nothing rejected has the id {id}"))?;
+            let (notification, body) = found.with_context(|| format!("no rejected notification {id}"))?;
             let is_own = |account: &str| tenant.accounts.iter().any(|own| own == account);
-            rejected::describe_with_body(&tenant.name, is_own, &refused, &body)
+            rejected::describe_with_body(&tenant.name, is_own, &notification, &body)
         }
         RejectedAction::Retry { tenant, ids, all } => {
             let id = admin::find(&store, tenant)?.id;
@@ -53,6 +53,6 @@ pub(crate) fn run(arguments: &RejectedArgs) -> anyhow::Result<Tally> {
 
 fn line(described: &Value) -> String {
     let text = |name: &str| escape_control(described[name].as_str().unwrap_or_default());
-    let marked = if described["isToBeRetried"] == true { "  (to be retried)" } else { "" };
+    let marked = if described["isToBeRetried"] == true { "  (marked for retry)" } else { "" };
     format!("{:>8}  {}  {}{marked}", text("id"), text("arrivedAt"), text("reason"))
 }

@@ -1,4 +1,4 @@
-//! `wholecall restore`.
+//! `wholecall restore`: starts a new incarnation of the data, from a backup.
 
 use std::{
     fs::{self, OpenOptions},
@@ -13,14 +13,14 @@ use crate::{cli::RestoreArgs, input::Tally};
 pub(crate) fn run(arguments: &RestoreArgs) -> anyhow::Result<Tally> {
     let data = arguments.data.display();
     if let Some(copy) = &arguments.file {
-        fs::create_dir_all(&arguments.data).with_context(|| format!("{data} cannot be made"))?;
+        fs::create_dir_all(&arguments.data).with_context(|| format!("{data} cannot be created"))?;
         let path = arguments.data.join(FILE_NAME);
-        // Nothing is written over: what is there may be all that is left.
+        // Existing data is never overwritten: it may be the only copy.
         let mut to = OpenOptions::new()
             .write(true)
             .create_new(true)
             .open(&path)
-            .with_context(|| format!("{} cannot be made", path.display()))?;
+            .with_context(|| format!("{} cannot be created", path.display()))?;
         let copied = fs::File::open(copy).and_then(|mut from| {
             io::copy(&mut from, &mut to)?;
             to.sync_all()
@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &RestoreArgs) -> anyhow::Result<Tally> {
     store.restore()?;
     let (notifications, calls) = store.counts()?;
     println!(
-        "{data}: {notifications} notifications, {calls} calls; the feed begins anew: cursors from before are answered 410"
+        "{data}: {notifications} notifications, {calls} calls; the feed has a new incarnation: older cursors are answered 410"
     );
     Ok(Tally::default())
 }

@@ -1,5 +1,5 @@
-//! Secrets that a command is given: every user of the machine can read its arguments, so a file, standard input and the
-//! environment do as well.
+//! Secrets for commands. Other users of the machine can read a command's arguments, so a file, standard input or the
+//! environment can be used instead.
 
 use std::{
     env, fs,
@@ -9,10 +9,10 @@ use std::{
 
 use anyhow::Context;
 
-/// A file of secrets has some lines at most.
+/// Maximum size of a file of secrets or headers.
 const MAX_FILE_BYTES: u64 = 64 << 10;
 
-/// A secret out of a file (`-`: standard input), else as it was given, else out of an environment variable.
+/// A secret from a file (`-`: standard input), else from the argument, else from the environment variable.
 pub(crate) fn given(
     argument: Option<&str>,
     file: Option<&Path>,
@@ -26,7 +26,7 @@ pub(crate) fn given(
     Ok(argument.map(str::to_owned).or_else(|| env::var(variable).ok().filter(|secret| !secret.is_empty())))
 }
 
-/// The lines of a file (`-`: standard input) that are not empty.
+/// The non-empty lines of a file (`-`: standard input).
 pub(crate) fn lines(file: &Path) -> anyhow::Result<Vec<String>> {
     Ok(read(file)?.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }

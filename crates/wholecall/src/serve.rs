@@ -1,4 +1,4 @@
-//! `wholecall serve`: the service in this process.
+//! `wholecall serve`: runs the service.
 
 use std::{
     env, fs,
@@ -37,17 +37,17 @@ pub(crate) fn run(arguments: &ServeArgs) -> anyhow::Result<Tally> {
     if settings.tls.is_none() && !config.listen.ip().is_loopback() {
         tracing::warn!(
             address = %config.listen,
-            "this serves HTTP without TLS beyond this machine: keys and calls pass in the clear unless a proxy before it has TLS"
+            "serving HTTP without TLS beyond this machine: keys and calls are sent unencrypted unless a proxy in front adds TLS"
         );
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("the runtime cannot be started")?;
-    let served = runtime.block_on(serve(store, settings, &config, &Reloading { arguments, log }));
-    // Who was told to stop at once does not wait for a query.
+        .context("cannot start the async runtime")?;
+    let result = runtime.block_on(serve(store, settings, &config, &Reloading { arguments, log }));
+    // After a second signal, queries that still run are not waited for.
     runtime.shutdown_timeout(Duration::from_secs(1));
-    served.map(|()| Tally::default())
+    result.map(|()| Tally::default())
 }
 
 async fn serve(
@@ -58,12 +58,12 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     let has_tenants = !store.tenants()?.is_empty();
-    // From before anybody is told that it listens: whoever then stops it finds it ready to.
+    // Before the address is printed: a caller may send a signal as soon as it has read the address.
     let mut signals = Signals::new()?;
     let running = wholecall_server::start(store, settings).await?;
     let address = running.address();
     let own = format!("{scheme}://{address}");
-    note_address(&config.data, config.public_url.as_deref().unwrap_or(&own));
+    save_address(&config.data, config.public_url.as_deref().unwrap_or(&own));
     println!("Wholecall listens at {scheme}://{address}, data in {}", config.data.display());
     if !has_tenants {
         let data = config.data.display();
@@ -74,20 +74,20 @@ async fn serve(
              curl {scheme}://{address}/v1/calls -H \"Authorization: Bearer $API_KEY\""
         );
     }
-    while let Asked::Reload = signals.next().await {
+    while let SignalAction::Reload = signals.next().await {
         reloading.reload(&running);
     }
-    tracing::info!("stopping: what was accepted is being finished; another signal ends it at once");
+    tracing::info!("stopping: finishing accepted requests; another signal stops at once");
     let stopping = running.stop();
     tokio::select! {
         () = stopping => {}
-        () = signals.stop() => tracing::warn!("stopped at once; what was acknowledged is kept and assembled after the next start"),
+        () = signals.stop() => tracing::warn!("stopped at once; acknowledged notifications are stored and will be assembled after the next start"),
     }
     Ok(())
 }
 
-/// What a signal asks for.
-enum Asked {
+/// What a signal requests.
+enum SignalAction {
     Reload,
     Stop,
 }
@@ -110,45 +110,45 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> Asked {
+    async fn next(&mut self) -> SignalAction {
         let Self { terminate, interrupt, hang_up, user: [first, second] } = self;
         loop {
             tokio::select! {
-                _ = terminate.recv() => return Asked::Stop,
-                _ = interrupt.recv() => return Asked::Stop,
-                _ = hang_up.recv() => return Asked::Reload,
-                _ = first.recv() => tracing::info!("SIGUSR1 has no meaning here; SIGHUP reloads"),
-                _ = second.recv() => tracing::info!("SIGUSR2 has no meaning here; SIGHUP reloads"),
+                _ = terminate.recv() => return SignalAction::Stop,
+                _ = interrupt.recv() => return SignalAction::Stop,
+                _ = hang_up.recv() => return SignalAction::Reload,
+                _ = first.recv() => tracing::info!("SIGUSR1 is ignored; SIGHUP reloads the configuration"),
+                _ = second.recv() => tracing::info!("SIGUSR2 is ignored; SIGHUP reloads the configuration"),
             }
         }
     }
 
-    /// Waits for the next one that asks for a stop.
+    /// Waits for the next signal that requests a stop.
     async fn stop(&mut self) {
-        while let Asked::Reload = self.next().await {}
+        while let SignalAction::Reload = self.next().await {}
     }
 }
 
-/// What is read again while the service runs.
+/// Reloads the configuration while the service runs.
 struct Reloading<'a> {
     arguments: &'a ServeArgs,
     log: Log,
 }
 
 impl Reloading<'_> {
-    /// Reads the configuration and its files again; what cannot be read leaves all as it is.
+    /// Reads the configuration and its files again. If any of them cannot be read, nothing changes.
     fn reload(&self, running: &Running) {
         match self.reread() {
             Ok((tls, admin_key)) => {
                 if running.reload(tls, admin_key) {
                     tracing::info!(
-                        "reloaded: log level, certificate, admin key; other settings take a restart"
+                        "reloaded: log level, certificate, admin key; other settings need a restart"
                     );
                 } else {
-                    tracing::warn!("reloaded: log level, admin key; to serve TLS or not takes a restart");
+                    tracing::warn!("reloaded: log level, admin key; turning TLS on or off needs a restart");
                 }
             }
-            Err(error) => tracing::error!("not reloaded, all stays as it was: {error:#}"),
+            Err(error) => tracing::error!("not reloaded, nothing changed: {error:#}"),
         }
     }
 
@@ -160,14 +160,14 @@ impl Reloading<'_> {
     }
 }
 
-/// The log, whose level can be changed.
+/// The log, whose level can be changed while it is in use.
 struct Log(reload::Handle<EnvFilter, Registry>);
 
 impl Log {
     fn start(config: &Config) -> anyhow::Result<Self> {
         let (filter, handle) = reload::Layer::new(filter(config)?);
         let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
-        let lines = lines.with_ansi(terminal::has_color_on_stderr());
+        let lines = lines.with_ansi(terminal::stderr_has_color());
         let log = Registry::default().with(filter);
         match config.log_format {
             LogFormat::Text => log.with(lines).init(),
@@ -184,28 +184,28 @@ impl Log {
 fn filter(config: &Config) -> anyhow::Result<EnvFilter> {
     let mut filter =
         EnvFilter::try_new(&config.log).with_context(|| format!("log = {:?} cannot be read", config.log))?;
-    // Their traces tell addresses and frames, in which there are tokens.
-    for silent in ["tungstenite=info", "tokio_tungstenite=info"] {
-        filter = filter.add_directive(silent.parse()?);
+    // Their traces contain addresses and frames with tokens.
+    for limited in ["tungstenite=info", "tokio_tungstenite=info"] {
+        filter = filter.add_directive(limited.parse()?);
     }
     Ok(filter)
 }
 
-/// The file in the data folder with the address that the service is reached at, for commands beside it.
+/// The file in the data folder with the service's address, for commands on the same data.
 const ADDRESS_FILE: &str = "address";
 
-/// Notes where the service listens. That it cannot be noted is no reason not to run.
-fn note_address(data: &Path, address: &str) {
+/// Saves the service's address. The service runs also if this fails.
+fn save_address(data: &Path, address: &str) {
     if let Err(error) = fs::write(data.join(ADDRESS_FILE), address) {
-        tracing::warn!(%error, "the address could not be noted in the data folder");
+        tracing::warn!(%error, "the address could not be written to the data folder");
     }
 }
 
-/// Where the service on this data is reached, or was reached last.
-pub(crate) fn noted_address(data: &Path) -> Option<String> {
-    let noted = fs::read_to_string(data.join(ADDRESS_FILE)).ok()?;
-    let is_address = noted.starts_with("http") && noted.len() < 300 && !noted.contains(char::is_control);
-    is_address.then_some(noted)
+/// The address of the service on this data, or the one it had when it last ran.
+pub(crate) fn saved_address(data: &Path) -> Option<String> {
+    let address = fs::read_to_string(data.join(ADDRESS_FILE)).ok()?;
+    let is_valid = address.starts_with("http") && address.len() < 300 && !address.contains(char::is_control);
+    is_valid.then_some(address)
 }
 
 fn tls(config: &Config) -> anyhow::Result<Option<Tls>> {
@@ -219,18 +219,18 @@ fn tls(config: &Config) -> anyhow::Result<Option<Tls>> {
 fn admin_key(config: &Config) -> anyhow::Result<Option<[u8; 32]>> {
     let Some(file) = &config.admin_key_file else { return Ok(None) };
     let key = String::from_utf8(read(file)?).context("the admin key is not text")?;
-    anyhow::ensure!(key.trim().len() >= 16, "{}: an admin key has 16 characters or more", file.display());
+    anyhow::ensure!(key.trim().len() >= 16, "{}: an admin key needs at least 16 characters", file.display());
     Ok(Some(secret::hash(key.trim())))
 }
 
 fn settings(config: &Config, store: &Store) -> anyhow::Result<Settings> {
     let network = |text: &String| {
-        text.parse().with_context(|| format!("webhook_networks: {text:?} is no network like 10.1.0.0/16"))
+        text.parse().with_context(|| format!("webhook_networks: {text:?} is not a network like 10.1.0.0/16"))
     };
     let proxy = |text: &String| {
         let network = text.parse().or_else(|_| text.parse::<std::net::IpAddr>().map(Into::into));
         network.with_context(|| {
-            format!("trusted_proxies: {text:?} is no address and no network like 10.1.0.0/16")
+            format!("trusted_proxies: {text:?} is neither an address nor a network like 10.1.0.0/16")
         })
     };
     let egress_policy = EgressPolicy {
@@ -250,20 +250,20 @@ fn settings(config: &Config, store: &Store) -> anyhow::Result<Settings> {
     })
 }
 
-/// As many files may be open as the system allows at all: each connection is one.
+/// Raises the limit of open files as far as the system allows, since each connection is one; returns the limit.
 pub(crate) fn raise_open_files() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    /// More would only be memory.
-    const MOST: u64 = 65_536;
+    /// Maximum number of open files: memory, not this limit, bounds connections beyond it.
+    const MAX_OPEN_FILES: u64 = 65_536;
     let limit = getrlimit(Resource::Nofile);
-    let wanted = limit.maximum.unwrap_or(MOST).min(MOST);
-    let current = limit.current.unwrap_or(MOST);
-    let raised = wanted > current
-        && setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum }).is_ok();
-    usize::try_from(if raised { wanted } else { current }).unwrap_or(usize::MAX)
+    let target = limit.maximum.unwrap_or(MAX_OPEN_FILES).min(MAX_OPEN_FILES);
+    let current = limit.current.unwrap_or(MAX_OPEN_FILES);
+    let raised = target > current
+        && setrlimit(Resource::Nofile, Rlimit { current: Some(target), maximum: limit.maximum }).is_ok();
+    usize::try_from(if raised { target } else { current }).unwrap_or(usize::MAX)
 }
 
-/// The key that the secrets of webhooks are sealed with: the environment's, else the one beside the data.
+/// The key that encrypts stored secrets: from the environment, else from the file in the data folder.
 pub(crate) fn secret_key(store: &Store) -> anyhow::Result<SecretKey> {
     match env::var("WHOLECALL_SECRET_KEY") {
         Ok(text) => SecretKey::of_store(store, Some(&text)).context("WHOLECALL_SECRET_KEY"),

@@ -1,4 +1,4 @@
-//! Signed vCons: JWS in the general JSON serialization (RFC 7515, section 7.2.1), as draft-ietf-vcon-vcon-core-03 has it.
+//! Signs vCons as JWS in the general JSON serialization (RFC 7515, section 7.2.1), by draft-ietf-vcon-vcon-core-03.
 
 use std::path::Path;
 
@@ -15,11 +15,11 @@ use ring::{
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde_json::{Value, json};
 
-/// A private key with the certificates by which a reader verifies what it signs.
+/// A private key with the certificates that verify its signatures.
 pub(crate) struct Signer {
     key: Key,
     random: SystemRandom,
-    /// In base64, the key's own certificate first.
+    /// In base64; the key's own certificate is the first.
     certificates: Vec<String>,
 }
 
@@ -30,37 +30,37 @@ enum Key {
 }
 
 impl Signer {
-    /// Reads a PEM file with a private key, its certificate and those that vouch for it.
+    /// Reads a PEM file with a private key, its certificate and those of its issuers.
     pub(crate) fn read(file: &Path) -> anyhow::Result<Self> {
         let pem = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-        Self::from_pem(&pem).with_context(|| format!("{} cannot sign", file.display()))
+        Self::from_pem(&pem).with_context(|| format!("{} cannot be used to sign", file.display()))
     }
 
     fn from_pem(pem: &[u8]) -> anyhow::Result<Self> {
-        let key = PrivateKeyDer::from_pem_slice(pem).ok().context("there is no private key in it")?;
+        let key = PrivateKeyDer::from_pem_slice(pem).ok().context("the file has no private key")?;
         let random = SystemRandom::new();
         let key = Key::new(&key, &random)?;
         let certificates: Vec<CertificateDer<'_>> = CertificateDer::pem_slice_iter(pem)
             .collect::<Result<_, _>>()
-            .context("a certificate in it is damaged")?;
+            .context("the file has a damaged certificate")?;
         let Some(own) = certificates.first() else {
             bail!(
-                "a signed vCon names its certificate (x5c): put that of the key, and those above it, into the file too"
+                "a signed vCon includes its certificates (x5c): add the key's certificate and those of its issuers to the file"
             )
         };
-        // A certificate holds the public key as it is.
+        // A certificate holds the public key verbatim.
         let public = key.public();
         if !own.windows(public.len()).any(|part| part == public) {
-            bail!("the first certificate in it is not that of the key");
+            bail!("the first certificate in the file is not that of the key");
         }
         let certificates = certificates.iter().map(|certificate| STANDARD.encode(certificate)).collect();
         Ok(Self { key, random, certificates })
     }
 
-    /// Signs a vCon, whose `updated_at` is now the time of signing.
+    /// Signs a vCon, and sets its `updated_at` to now.
     pub(crate) fn sign(&self, mut vcon: Value) -> anyhow::Result<Value> {
         vcon["updated_at"] = json!(format!("{:.3}", Timestamp::now()));
-        // A header is either protected or not (RFC 7515, section 4): the algorithm is.
+        // No header may be in both the protected and the unprotected part (RFC 7515, section 4).
         let protected = URL_SAFE_NO_PAD.encode(json!({ "alg": self.key.algorithm() }).to_string());
         let payload = URL_SAFE_NO_PAD.encode(vcon.to_string());
         let signature = self.key.sign(&self.random, format!("{protected}.{payload}").as_bytes())?;
@@ -77,7 +77,7 @@ impl Signer {
 
 impl Key {
     fn new(key: &PrivateKeyDer<'_>, random: &SystemRandom) -> anyhow::Result<Self> {
-        let refused = "the key is none of RSA of 2048 to 4096 bits, ECDSA on P-256, Ed25519";
+        let refused = "the key is not RSA of 2048 to 4096 bits, ECDSA on P-256 or Ed25519";
         match key {
             PrivateKeyDer::Pkcs1(key) => {
                 RsaKeyPair::from_der(key.secret_pkcs1_der()).map(Self::Rsa).ok().context(refused)
@@ -90,7 +90,7 @@ impl Key {
                 let ed25519 = || Ed25519KeyPair::from_pkcs8_maybe_unchecked(key).map(Self::Ed25519).ok();
                 rsa().or_else(p256).or_else(ed25519).context(refused)
             }
-            _ => bail!("the key is in SEC 1 form: convert it with `openssl pkcs8 -topk8 -nodes`"),
+            _ => bail!("the key is in SEC 1 format: convert it with `openssl pkcs8 -topk8 -nodes`"),
         }
     }
 

@@ -1,4 +1,4 @@
-//! `wholecall simulate`: calls that somebody plays, as files or as webhooks.
+//! `wholecall simulate`: writes or posts the notifications of simulated calls.
 
 mod views;
 
@@ -23,21 +23,21 @@ use crate::{
 
 const DAY: i64 = 86_400_000;
 
-/// 2026-06-01T00:00:00Z, a Monday: what is written to a file is the same whenever it is written.
-const SOME_MONDAY: i64 = 1_780_272_000_000;
+/// 2026-06-01T00:00:00Z, a Monday: a fixed start, so that files are reproducible.
+const FILE_START: i64 = 1_780_272_000_000;
 
-/// The hour with which a day begins that is played as it happens: nobody wants to wait for the morning.
-const BUSY_HOUR: u8 = 10;
+/// The hour of the simulated day at which live traffic starts, so that calls come at once.
+const LIVE_START_HOUR: u8 = 10;
 
 pub(crate) fn run(arguments: &SimulateArgs) -> anyhow::Result<Tally> {
-    if arguments.what.list {
+    if arguments.subject.list {
         let names = Scenario::all().map(|scenario| scenario.name.len()).max().unwrap_or(0);
         for scenario in Scenario::all() {
             writeln!(io::stdout(), "{:names$}  {}", scenario.name, scenario.about)?;
         }
         return Ok(Tally::default());
     }
-    if let (Some(view), Some(scenario)) = (arguments.view, arguments.what.scenario) {
+    if let (Some(view), Some(scenario)) = (arguments.view, arguments.subject.scenario) {
         return views::write(arguments, scenario, view);
     }
     let mut truths = Truths::create(arguments)?;
@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &SimulateArgs) -> anyhow::Result<Tally> {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
                 .build()
-                .context("the runtime cannot be started")?;
+                .context("cannot start the async runtime")?;
             runtime.block_on(post(arguments, &webhook, &mut truths))?;
         }
         None => write(arguments, &mut truths)?,
@@ -61,19 +61,19 @@ pub(crate) fn run(arguments: &SimulateArgs) -> anyhow::Result<Tally> {
     Ok(Tally::default())
 }
 
-/// The accounts in which it is played.
+/// The accounts that take part.
 fn accounts(arguments: &SimulateArgs) -> Vec<Account> {
-    match arguments.what.scenario {
+    match arguments.subject.scenario {
         Some(scenario) => scenario.accounts(arguments.seed),
         None => {
             let company = Company::with_users(arguments.users);
-            let traffic = Traffic::new(company, SOME_MONDAY, SOME_MONDAY + DAY, arguments.seed);
+            let traffic = Traffic::new(company, FILE_START, FILE_START + DAY, arguments.seed);
             traffic.accounts().to_vec()
         }
     }
 }
 
-/// Writes the lists of extensions and of public numbers, as RingCentral gives them, one after the other.
+/// Writes RingCentral's lists of extensions and of phone numbers.
 fn write_directory(path: &Path, accounts: &[Account]) -> anyhow::Result<()> {
     let mut file = create(path)?;
     for account in accounts {
@@ -86,11 +86,11 @@ fn write_directory(path: &Path, accounts: &[Account]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is played from a time on.
-fn played(arguments: &SimulateArgs, start: i64, hour: u8) -> Box<dyn Iterator<Item = TrafficEvent>> {
+/// The traffic from a time on.
+fn traffic(arguments: &SimulateArgs, start: i64, hour: u8) -> Box<dyn Iterator<Item = TrafficEvent>> {
     let faults = arguments.faults.clone().unwrap_or_default();
     let seed = arguments.seed;
-    match arguments.what.scenario {
+    match arguments.subject.scenario {
         Some(scenario) => {
             let Play { notifications, truths } = scenario.play_at(seed, start);
             let arrived = faults.apply(notifications, seed);
@@ -108,15 +108,15 @@ fn played(arguments: &SimulateArgs, start: i64, hour: u8) -> Box<dyn Iterator<It
     }
 }
 
-/// Writes notifications, one on each line.
+/// Writes notifications, one per line.
 fn write(arguments: &SimulateArgs, truths: &mut Truths) -> anyhow::Result<()> {
     let mut out: Box<dyn Write> = match &arguments.out {
         Some(path) => Box::new(create(path)?),
         None => Box::new(BufWriter::new(io::stdout().lock())),
     };
     let mut line = Vec::with_capacity(2048);
-    for told in played(arguments, SOME_MONDAY, 0) {
-        match told {
+    for event in traffic(arguments, FILE_START, 0) {
+        match event {
             TrafficEvent::Truth(truth) => truths.write(&truth)?,
             TrafficEvent::Notification(notification) => {
                 line.clear();
@@ -131,34 +131,34 @@ fn write(arguments: &SimulateArgs, truths: &mut Truths) -> anyhow::Result<()> {
 }
 
 async fn post(arguments: &SimulateArgs, webhook: &Webhook, truths: &mut Truths) -> anyhow::Result<()> {
-    let PostArgs { fast, speed, .. } = arguments.posting;
+    let PostArgs { no_delay, speed, .. } = arguments.posting;
     let now = Timestamp::now();
-    let (start, hour, pace) = match fast {
-        // The day before this one.
+    let (start, hour, pace) = match no_delay {
+        // Yesterday.
         true => {
             let midnight = now.to_zoned(TimeZone::UTC).start_of_day()?.timestamp();
-            ((midnight - 24.hours()).as_millisecond(), 0, Pace::Fast)
+            ((midnight - 24.hours()).as_millisecond(), 0, Pace::NoDelay)
         }
         false => {
             let now = now.as_millisecond();
-            (now, BUSY_HOUR, Pace::Timed { now, speed })
+            (now, LIVE_START_HOUR, Pace::Timed { now, speed })
         }
     };
     let account = Account::FIRST_ID;
-    eprintln!("posting the calls of account {account}; end it with Ctrl-C");
-    let told = played(arguments, start, hour);
+    eprintln!("posting the calls of account {account}; stop with Ctrl-C");
+    let traffic = traffic(arguments, start, hour);
     let posted = tokio::select! {
-        posted = posting::post(told, account, webhook, pace, |truth| truths.write(truth)) => posted?,
+        posted = posting::post(traffic, account, webhook, pace, |truth| truths.write(truth)) => posted?,
         _ = tokio::signal::ctrl_c() => return Ok(()),
     };
     eprintln!("posted {} notifications of {} calls", posted.notifications, posted.calls);
     match posted.first_refusal {
-        Some(refusal) => anyhow::bail!("{} of them were not taken, the first: {refusal}", posted.refused),
+        Some(refusal) => anyhow::bail!("{} of them were refused, the first: {refusal}", posted.refused),
         None => Ok(()),
     }
 }
 
-/// The truth file, if one is wanted.
+/// The truth file; `None` without `--truth`.
 struct Truths(Option<BufWriter<File>>);
 
 impl Truths {

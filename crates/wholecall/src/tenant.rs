@@ -1,4 +1,4 @@
-//! `wholecall tenant`: works on the data, beside a running service or without one.
+//! `wholecall tenant`: manages tenants; the service may be running.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
@@ -8,17 +8,17 @@ use wholecall_server::admin;
 use wholecall_store::{SecretKind, Store, TenantSettings, Who};
 
 use crate::{
-    cli::{SecretName, SettingsArgs, TenantAction, TenantArgs, Wanted},
+    cli::{Override, SecretName, SettingsArgs, TenantAction, TenantArgs},
     input::Tally,
     secrets,
-    serve::noted_address,
+    serve::saved_address,
 };
 
-/// The environment variable with a verification token.
+/// The environment variable for a verification token.
 pub(crate) const TOKEN_VARIABLE: &str = "WHOLECALL_VERIFICATION_TOKEN";
 
-/// Where a service listens that was not told otherwise.
-const USUAL_ADDRESS: &str = "http://127.0.0.1:8080";
+/// The service's address by default.
+const DEFAULT_ADDRESS: &str = "http://127.0.0.1:8080";
 
 pub(crate) fn run(arguments: &TenantArgs) -> anyhow::Result<Tally> {
     let store = Store::open(&arguments.data)?.acting_as(Who::at_the_command_line());
@@ -27,8 +27,8 @@ pub(crate) fn run(arguments: &TenantArgs) -> anyhow::Result<Tally> {
             let file = verification_token_file.as_deref();
             let token = secrets::given(verification_token.as_deref(), file, TOKEN_VARIABLE)?;
             let added = admin::add_tenant(&store, name, accounts, token)?;
-            let noted = || noted_address(&arguments.data).unwrap_or_else(|| USUAL_ADDRESS.to_owned());
-            let address = arguments.public_url.clone().unwrap_or_else(noted);
+            let saved = || saved_address(&arguments.data).unwrap_or_else(|| DEFAULT_ADDRESS.to_owned());
+            let address = arguments.public_url.clone().unwrap_or_else(saved);
             added.warning.iter().for_each(|warning| eprintln!("wholecall: {warning}"));
             print(arguments.json, &added.to_json(&address))?;
         }
@@ -87,22 +87,22 @@ pub(crate) fn run(arguments: &TenantArgs) -> anyhow::Result<Tally> {
     Ok(Tally::default())
 }
 
-/// Settings with those that were given.
+/// The settings with the given overrides.
 fn changed(mut settings: TenantSettings, given: &SettingsArgs) -> TenantSettings {
-    fn set<T: Copy>(setting: &mut Option<T>, given: Option<Wanted<T>>) {
-        if let Some(Wanted(value)) = given {
+    fn set<T: Copy>(setting: &mut Option<T>, given: Option<Override<T>>) {
+        if let Some(Override(value)) = given {
             *setting = value;
         }
     }
     set(&mut settings.settle_ms, given.settle);
     set(&mut settings.gap_settle_ms, given.gap_settle);
-    set(&mut settings.last_leg_stale_ms, given.last_leg_stale);
-    set(&mut settings.stale_ms, given.stale);
+    set(&mut settings.last_leg_stale_ms, given.last_leg_idle_timeout);
+    set(&mut settings.stale_ms, given.idle_timeout);
     set(&mut settings.retention_days, given.retention_days);
     settings
 }
 
-/// An object as JSON, or as lines for people.
+/// Prints an object as JSON, or as lines for people.
 pub(crate) fn print(as_json: bool, value: &Value) -> io::Result<()> {
     let mut out = io::stdout();
     match value.as_object().filter(|_| !as_json) {
@@ -123,9 +123,9 @@ fn line(tenant: &Value) -> String {
     format!("{}  {}", tenant["name"].as_str().unwrap_or_default(), accounts.collect::<Vec<_>>().join(" "))
 }
 
-/// Asks on a terminal; elsewhere `--yes` is needed.
+/// Asks for confirmation on a terminal; without one, `--yes` is required.
 fn confirm(name: &str) -> anyhow::Result<()> {
-    anyhow::ensure!(io::stdin().is_terminal(), "removing a tenant removes all its calls; say --yes");
+    anyhow::ensure!(io::stdin().is_terminal(), "removing a tenant removes all its calls: confirm with --yes");
     print!("Remove {name} with all its calls and notifications? Type its name: ");
     io::stdout().flush()?;
     let mut answer = String::new();

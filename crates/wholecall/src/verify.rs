@@ -1,4 +1,4 @@
-//! `wholecall verify`: records against the truth of what was simulated.
+//! `wholecall verify`: compares records with what happened in simulated calls.
 
 use std::{
     collections::BTreeSet,
@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &VerifyArgs) -> anyhow::Result<Tally> {
         write!(io::stdout(), "{report}")?;
         return match report.contradicted.len() {
             0 => Ok(Tally::default()),
-            contradicted => anyhow::bail!("{contradicted} statements are contradicted by the truth"),
+            contradicted => anyhow::bail!("{contradicted} statements contradict the truth"),
         };
     }
     let report = verify(truths, records(&arguments.records)?, tolerance);
@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &VerifyArgs) -> anyhow::Result<Tally> {
     }
 }
 
-/// Lines that are not empty, with their numbers.
+/// The non-empty lines, with their numbers.
 fn lines(path: &Path) -> anyhow::Result<impl Iterator<Item = anyhow::Result<(usize, String)>>> {
     let input: Box<dyn BufRead> = match path == Path::new("-") {
         true => Box::new(io::stdin().lock()),
@@ -42,13 +42,13 @@ fn lines(path: &Path) -> anyhow::Result<impl Iterator<Item = anyhow::Result<(usi
     };
     let path = path.to_owned();
     let numbered = input.lines().enumerate().map(move |(at, line)| {
-        let line = line.with_context(|| format!("{} cannot be read on", path.display()))?;
+        let line = line.with_context(|| format!("{} cannot be read further", path.display()))?;
         Ok((at + 1, line))
     });
     Ok(numbered.filter(|line| line.as_ref().map_or(true, |(_, line)| !line.trim().is_empty())))
 }
 
-/// The truths, how exact records must be, and whose view they are judged as, if it is one.
+/// The truths, the tolerance for times, and the user whose view the records are; `None` if they are of a whole account.
 fn truths(path: &Path) -> anyhow::Result<(Vec<CallTruth>, Tolerance, Option<String>)> {
     let mut truths = Vec::new();
     let mut view = None;
@@ -58,7 +58,7 @@ fn truths(path: &Path) -> anyhow::Result<(Vec<CallTruth>, Tolerance, Option<Stri
         if let Ok(header) = serde_json::from_str::<TruthHeader>(&line) {
             anyhow::ensure!(
                 header.schema == TruthHeader::SCHEMA,
-                "{}: its format is {}; only {} can be read",
+                "{}: unknown format {}; expected {}",
                 path.display(),
                 header.schema,
                 TruthHeader::SCHEMA
@@ -68,25 +68,26 @@ fn truths(path: &Path) -> anyhow::Result<(Vec<CallTruth>, Tolerance, Option<Stri
             continue;
         }
         let truth = serde_json::from_str(&line);
-        truths.push(truth.with_context(|| format!("{}:{number}: no truth about a call", path.display()))?);
+        truths
+            .push(truth.with_context(|| format!("{}:{number}: not the truth about a call", path.display()))?);
     }
     Ok((truths, tolerance, view))
 }
 
-/// A line that `assemble --stream` writes where a call turned out to be part of another.
+/// A line that `assemble --stream` writes when a call turns out to be part of another.
 #[derive(Deserialize)]
 struct Merged {
     schema: String,
     id: String,
 }
 
-/// The state that a record says its call is in.
+/// The state in a record.
 #[derive(Deserialize)]
-struct Stated {
+struct StateOnly {
     state: String,
 }
 
-/// The records of a file, but for those of calls that became part of others.
+/// The records of a file, except those of live calls and of calls that were merged into others.
 fn records(path: &Path) -> anyhow::Result<Vec<Record>> {
     let mut records = Vec::new();
     let mut merged_away = BTreeSet::new();
@@ -97,24 +98,19 @@ fn records(path: &Path) -> anyhow::Result<Vec<Record>> {
             Ok(merged) if merged.schema == "wholecall.merged/1" => {
                 merged_away.insert(merged.id);
             }
-            _ if serde_json::from_str::<Stated>(&line).is_ok_and(|record| record.state == "live") => {
+            _ if serde_json::from_str::<StateOnly>(&line).is_ok_and(|record| record.state == "live") => {
                 live += 1
             }
             _ => {
                 let record = Record::from_json(&line);
                 records.push(record.with_context(|| {
-                    format!(
-                        "{}:{number}: no record of a call, as `assemble --format ndjson` writes it",
-                        path.display()
-                    )
+                    format!("{}:{number}: not a record written by `assemble --format ndjson`", path.display())
                 })?);
             }
         }
     }
     if live > 0 {
-        eprintln!(
-            "wholecall: passed over {live} records of calls that were live: only what is over is compared"
-        );
+        eprintln!("wholecall: skipped {live} records of live calls");
     }
     records.retain(|record| !merged_away.contains(&record.id));
     Ok(records)

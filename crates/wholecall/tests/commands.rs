@@ -1,4 +1,4 @@
-//! What the command line does with its input where the contract leaves it open (`docs/decisions.md`).
+//! Decisions about the command line that the contract leaves open (`docs/decisions.md`).
 
 #![allow(clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
 
@@ -20,7 +20,7 @@ fn assemble(arguments: &[&str], input: &[Value]) -> Output {
         .spawn()
         .unwrap();
     let text: String = input.iter().map(|line| format!("{line}\n")).collect();
-    // Nobody reads where the arguments are refused.
+    // Fails if the program refused its arguments and does not read.
     let _ = wholecall.stdin.take().unwrap().write_all(text.as_bytes());
     wholecall.wait_with_output().unwrap()
 }
@@ -30,7 +30,7 @@ fn lines(output: &Output) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn complaints(output: &Output) -> &str {
+fn errors(output: &Output) -> &str {
     str::from_utf8(&output.stderr).unwrap()
 }
 
@@ -73,50 +73,54 @@ fn records_are_written_in_order_of_their_start_then_id() {
 }
 
 #[test]
-fn a_timestamp_far_ahead_is_held_until_the_next_one_speaks() {
+fn a_timestamp_far_ahead_is_held_until_the_next_one_confirms_it() {
     let wrong = |mut input: Vec<Value>| {
         input[1]["timestamp"] = json!(at(23 * 60));
         input
     };
     let output = assemble(&["--stream"], &wrong(call("s-1", 10).to_vec()));
     let records = lines(&output);
-    assert_eq!(records.len(), 1, "the wrong timestamp gave nothing up");
+    assert_eq!(records.len(), 1, "the wrong timestamp closed no call");
     assert_eq!(records[0]["state"], "complete");
-    assert!(complaints(&output).starts_with("<stdin>:2: "), "{}", complaints(&output));
+    assert!(errors(&output).starts_with("<stdin>:2: "), "{}", errors(&output));
     assert_eq!(output.status.code(), Some(2));
     let right = [call("s-1", 10), call("s-2", 600)].concat();
     let output = assemble(&["--stream"], &right);
-    assert_eq!((lines(&output).len(), output.status.code()), (2, Some(0)), "a quiet night is none");
+    assert_eq!(
+        (lines(&output).len(), output.status.code()),
+        (2, Some(0)),
+        "hours without a notification are no error"
+    );
 }
 
 #[test]
-fn a_stream_tells_that_a_call_was_merged() {
+fn a_stream_reports_merged_calls() {
     let mut gone = note("s-1", 4, 40, "Gone");
     gone["body"]["parties"][0]["status"]["peerId"] =
         json!({"telephonySessionId": "s-2", "partyId": "p-s-2-1"});
     let [setup, answered, _] = call("s-1", 10);
     let input =
         [vec![setup, answered], call("s-2", 20).to_vec(), vec![gone, note("s-3", 2, 45, "Setup")]].concat();
-    let told = lines(&assemble(&["--stream"], &input));
-    assert_eq!(told[0]["id"], "s-2");
-    assert_eq!(told[1], json!({"schema": "wholecall.merged/1", "id": "s-2", "into": "s-1"}));
+    let output = lines(&assemble(&["--stream"], &input));
+    assert_eq!(output[0]["id"], "s-2");
+    assert_eq!(output[1], json!({"schema": "wholecall.merged/1", "id": "s-2", "into": "s-1"}));
     assert_eq!(
-        (&told[2]["id"], &told[2]["sessions"][1]["telephonySessionId"]),
+        (&output[2]["id"], &output[2]["sessions"][1]["telephonySessionId"]),
         (&json!("s-1"), &json!("s-2"))
     );
     let csv = assemble(&["--stream", "--format", "csv"], &input);
-    assert!(complaints(&csv).contains("call s-2 turned out to be part of s-1"), "csv has no words for it");
+    assert!(errors(&csv).contains("call s-2 turned out to be part of s-1"), "CSV has no line for it");
 }
 
 #[test]
-fn a_stream_makes_no_table() {
+fn a_stream_cannot_be_a_table() {
     let output = assemble(&["--stream", "--format", "table"], &call("s-1", 10));
     assert_eq!(output.status.code(), Some(1));
-    assert!(complaints(&output).contains("leave out --stream"));
+    assert!(errors(&output).contains("omit --stream"));
 }
 
 #[test]
-fn a_directory_without_an_account_serves_every_account() {
+fn a_directory_without_an_account_applies_to_every_account() {
     let list = |uri: &str, name: &str| json!({"uri": uri, "records": [{"id": 104, "name": name, "extensionNumber": "104", "type": "User"}]});
     let file = std::env::temp_dir().join(format!("wholecall-directory-{}.json", std::process::id()));
     let name = |pages: &[Value]| {
@@ -129,14 +133,14 @@ fn a_directory_without_an_account_serves_every_account() {
     };
     let own = list("https://platform.ringcentral.com/restapi/v1.0/account/1/extension", "Ann of 1");
     let others = list("https://platform.ringcentral.com/restapi/v1.0/account/2/extension", "Ann of 2");
-    let anybodys = list("https://platform.ringcentral.com/restapi/v1.0/account/~/extension", "Ann");
-    assert_eq!(name(std::slice::from_ref(&anybodys)), "Ann");
-    assert_eq!(name(&[anybodys, own]), "Ann of 1", "an account's own comes first");
-    assert_eq!(name(&[others]), Value::Null, "another account's does not serve");
+    let general = list("https://platform.ringcentral.com/restapi/v1.0/account/~/extension", "Ann");
+    assert_eq!(name(std::slice::from_ref(&general)), "Ann");
+    assert_eq!(name(&[general, own]), "Ann of 1", "an account's own directory comes first");
+    assert_eq!(name(&[others]), Value::Null, "another account's directory does not apply");
 }
 
 #[test]
-fn a_name_of_one_call_serves_the_others_of_the_input() {
+fn a_name_in_one_call_applies_to_the_others_of_the_input() {
     let named = call("s-2", 40).map(|mut note| {
         note["body"]["parties"][0]["from"]["name"] = json!("Ann");
         note
@@ -147,12 +151,16 @@ fn a_name_of_one_call_serves_the_others_of_the_input() {
         let records = records.filter(|record| record["state"] != "live");
         records.map(|record| record["from"]["name"].clone()).collect()
     };
-    assert_eq!(names(&["--format", "ndjson"]), ["Ann", "Ann", "Ann"], "the whole input is learnt from first");
-    assert_eq!(names(&["--stream"]), [Value::Null, json!("Ann"), json!("Ann")], "as it comes");
+    assert_eq!(
+        names(&["--format", "ndjson"]),
+        ["Ann", "Ann", "Ann"],
+        "names are learned from the whole input first"
+    );
+    assert_eq!(names(&["--stream"]), [Value::Null, json!("Ann"), json!("Ann")], "in order of arrival");
 }
 
 #[test]
-fn a_conversation_is_a_dialog_of_kind_recording_without_media() {
+fn a_conversation_is_a_recording_dialog_without_media() {
     let vcon = &lines(&assemble(&["--format", "vcon"], &call("s-1", 10)))[0];
     let dialog = &vcon["dialog"][0];
     assert_eq!((&dialog["type"], &dialog["duration"]), (&json!("recording"), &json!(600)));
@@ -160,7 +168,7 @@ fn a_conversation_is_a_dialog_of_kind_recording_without_media() {
     assert_eq!(dialog["parties"], json!([0, 1]), "the caller first");
     let ids: Vec<&Value> = vcon["parties"].as_array().unwrap().iter().map(|party| &party["uuid"]).collect();
     assert_eq!(ids, ["ext:104", "tel:+14045550106"], "in the order of the record's participants");
-    assert_eq!(vcon["parties"][0].get("tel"), None, "a short number is no telephone number");
+    assert_eq!(vcon["parties"][0].get("tel"), None, "a short number is not a telephone number");
     assert_eq!(vcon["updated_at"], json!("2026-01-01T00:21:00.000Z"));
     assert_eq!(vcon["created_at"], vcon["dialog"][1]["start"], "the start of the call");
     let again = &lines(&assemble(&["--format", "vcon"], &call("s-1", 10)))[0];
@@ -174,33 +182,33 @@ fn a_conversation_is_a_dialog_of_kind_recording_without_media() {
 }
 
 #[test]
-fn a_transfer_is_a_dialog_that_names_the_dialogs_around_it() {
+fn a_transfer_dialog_names_the_dialogs_before_and_after_it() {
     let party = |id: &str, extension: &str, from: &str, status: Value| {
         json!({"id": id, "extensionId": extension, "direction": "Inbound", "from": {"phoneNumber": from},
                "to": {"phoneNumber": extension, "extensionId": extension}, "status": status})
     };
-    let told = |sequence: u32, minutes: u32, party: Value| {
+    let note = |sequence: u32, minutes: u32, party: Value| {
         let mut note = note("s-1", sequence, minutes, "");
         note["body"]["parties"] = json!([party]);
         note
     };
     let input = [
-        told(2, 10, party("p-2", "104", "+14045550101", json!({"code": "Answered"}))),
-        told(
+        note(2, 10, party("p-2", "104", "+14045550101", json!({"code": "Answered"}))),
+        note(
             3,
             12,
             party("p-2", "104", "+14045550101", json!({"code": "Disconnected", "reason": "BlindTransfer"})),
         ),
-        told(4, 12, party("p-3", "106", "+14045550101", json!({"code": "Answered"}))),
-        told(5, 15, party("p-3", "106", "+14045550101", json!({"code": "Disconnected"}))),
+        note(4, 12, party("p-3", "106", "+14045550101", json!({"code": "Answered"}))),
+        note(5, 15, party("p-3", "106", "+14045550101", json!({"code": "Disconnected"}))),
     ];
     let vcon = &lines(&assemble(&["--format", "vcon"], &input))[0];
     let transfer = &vcon["dialog"][3];
     assert_eq!(transfer["type"], "transfer");
     assert_eq!((&transfer["original"], &transfer["target_dialog"]), (&json!([0]), &json!([1])));
-    let who = |role: &str| &vcon["parties"][transfer[role].as_u64().unwrap() as usize]["uuid"];
+    let party_of = |role: &str| &vcon["parties"][transfer[role].as_u64().unwrap() as usize]["uuid"];
     assert_eq!(
-        ["transferor", "transferee", "transfer_target"].map(who),
+        ["transferor", "transferee", "transfer_target"].map(party_of),
         ["ext:104", "tel:+14045550101", "ext:106"]
     );
 }

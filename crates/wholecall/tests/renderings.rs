@@ -1,5 +1,5 @@
-//! Renderings of records state only what a field of the record states, over every scenario of the simulator, while the
-//! call is live and when it is over.
+//! Renderings of records state only what the fields of the record state, for every scenario of the simulator, while the
+//! call is live and after it has ended.
 
 #![allow(clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
 
@@ -35,14 +35,14 @@ fn collected(documents: &[String]) -> wholecall_assembly::Calls {
     collection.finish()
 }
 
-/// Everything that is written for people or other programs about a call, by what it is.
+/// All renderings of a call, by format.
 fn renderings(call: &Call, story: &WordedExplanation) -> BTreeMap<&'static str, String> {
     let mut table = Table::new(SCREEN);
     table.add(call);
     BTreeMap::from([
         ("table", table.text()),
         ("drawing", draw(call, SCREEN)),
-        ("svg", words_of(&Drawing::default().svg(call))),
+        ("svg", text_of(&Drawing::default().svg(call))),
         ("csv", csv(call)),
         ("vcon", vcon(call).to_string()),
         ("story", explanation::text(story, SCREEN)),
@@ -58,8 +58,8 @@ fn csv(call: &Call) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// What an SVG says, without its marks.
-fn words_of(svg: &str) -> String {
+/// The text of an SVG, without tags.
+fn text_of(svg: &str) -> String {
     svg.split('<').filter_map(|part| part.split_once('>')).map(|(_, text)| text).collect::<Vec<_>>().join(" ")
 }
 
@@ -72,7 +72,7 @@ fn row(call: &Call) -> BTreeMap<String, String> {
     names.iter().zip(&row).map(|(name, cell)| (name.to_owned(), cell.to_owned())).collect()
 }
 
-/// Each scenario once for each seed: the documents, and when each event was.
+/// The notifications of each scenario with each seed.
 fn plays(seeds: u64) -> impl Iterator<Item = (String, Vec<Notification>)> {
     Scenario::all().flat_map(move |scenario| {
         (0..seeds).map(move |seed| (format!("{} {seed}", scenario.name), scenario.play(seed).notifications))
@@ -80,7 +80,7 @@ fn plays(seeds: u64) -> impl Iterator<Item = (String, Vec<Notification>)> {
 }
 
 #[test]
-fn nothing_says_who_hung_up() {
+fn no_rendering_says_who_hung_up() {
     let mut seen = 0;
     for (name, notifications) in plays(4) {
         let documents: Vec<String> = notifications.iter().map(Notification::to_json).collect();
@@ -100,7 +100,7 @@ fn nothing_says_who_hung_up() {
 }
 
 #[test]
-fn a_row_of_csv_says_what_the_fields_say() {
+fn a_csv_row_has_the_values_of_the_fields() {
     for (name, notifications) in plays(2) {
         let documents: Vec<String> = notifications.iter().map(Notification::to_json).collect();
         for call in collected(&documents).records() {
@@ -162,7 +162,7 @@ fn final_results() -> impl Iterator<Item = &'static str> {
 }
 
 #[test]
-fn a_live_call_is_not_said_to_be_over() {
+fn no_rendering_of_a_live_call_says_that_it_ended() {
     let mut seen = 0;
     for (name, notifications) in plays(1) {
         let settings = Settings { version_every_ms: 0, ..Settings::default() };
@@ -182,7 +182,7 @@ fn a_live_call_is_not_said_to_be_over() {
     assert!(seen > 500, "{seen} versions");
 }
 
-/// Looks at the live versions among changes; tells how many there are.
+/// Checks the live versions among changes; returns their number.
 fn expect_all_live(name: &str, changes: &[Change], documents: &[String]) -> usize {
     let live = changes.iter().filter_map(Change::call).filter(|call| call.state == State::Live);
     live.map(|call| {
@@ -202,9 +202,9 @@ fn expect_live(name: &str, call: &Call, story: &WordedExplanation) {
             "Last state of",
             "incomplete",
         ] {
-            // A dialog of the vCon may be: one with the target of a transfer who did not answer.
-            let may = kind == "vcon" && words == "incomplete";
-            assert!(may || !text.contains(words), "{name}, {kind}: {words}\n{text}");
+            // A vCon's dialog with a transfer target who did not answer has the type `incomplete`.
+            let is_allowed = kind == "vcon" && words == "incomplete";
+            assert!(is_allowed || !text.contains(words), "{name}, {kind}: {words}\n{text}");
         }
     }
     let row = row(call);
@@ -214,8 +214,8 @@ fn expect_live(name: &str, call: &Call, story: &WordedExplanation) {
     let other = |word: &&str| *word != call.result.as_str();
     for word in final_results().filter(other) {
         assert!(!concluded.contains(&word), "{name}: {word}\n{}", explanation::text(story, SCREEN));
-        let told = story.title.rsplit(": ").next().unwrap();
-        assert!(!told.eq_ignore_ascii_case(word), "{name}: {}", story.title);
+        let stated = story.title.rsplit(": ").next().unwrap();
+        assert!(!stated.eq_ignore_ascii_case(word), "{name}: {}", story.title);
     }
     let vcon = vcon(call);
     let dialogs = vcon["dialog"].as_array().unwrap();

@@ -1,4 +1,4 @@
-//! What people see of the example calls: `show` and `explain`, as they are written to a pipe.
+//! Snapshots of `show` and `explain` for the example calls, as written to a pipe.
 
 #![allow(clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
 
@@ -6,9 +6,9 @@ use std::{path::Path, process::Command};
 
 const EXAMPLES: [&str; 6] = ["direct", "menu", "warm-transfer", "conference", "queue", "park"];
 
-fn screen(command: &str, example: &str) -> String {
+fn output(command: &str, example: &str) -> String {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
-    let output = Command::new(env!("CARGO_BIN_EXE_wholecall"))
+    let process = Command::new(env!("CARGO_BIN_EXE_wholecall"))
         .arg(command)
         .arg("--directory")
         .arg(examples.join("extensions.json"))
@@ -16,20 +16,20 @@ fn screen(command: &str, example: &str) -> String {
         .env("LC_ALL", "C.UTF-8")
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    assert!(process.status.success(), "{}", String::from_utf8_lossy(&process.stderr));
+    String::from_utf8(process.stdout).unwrap()
 }
 
 #[test]
-fn drawings() {
+fn drawings_of_the_examples() {
     for example in EXAMPLES {
-        insta::assert_snapshot!(format!("show_{example}"), screen("show", example));
+        insta::assert_snapshot!(format!("show_{example}"), output("show", example));
     }
 }
 
 #[test]
-fn stories() {
+fn explanations_of_the_examples() {
     for example in EXAMPLES {
-        insta::assert_snapshot!(format!("explain_{example}"), screen("explain", example));
+        insta::assert_snapshot!(format!("explain_{example}"), output("explain", example));
     }
 }

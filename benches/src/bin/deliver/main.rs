@@ -1,7 +1,7 @@
-//! How soon complete calls are delivered, and how many: starts `wholecall serve` with endpoints of this process.
+//! Latency and throughput of deliveries: starts `wholecall serve` with endpoints in this process.
 //!
-//! `deliver [SECONDS] [PROGRAM]`: seconds at 200 calls a second (20), the program (`wholecall` beside this one). 20
-//! endpoints are told of every call; for the first part, 5 of them take requests and never answer.
+//! `deliver [SECONDS] [PROGRAM]`: seconds at 200 calls a second (20), the program (`wholecall` in the same folder). 20
+//! endpoints receive every call; 5 of them never answer.
 
 use std::{
     collections::HashMap,
@@ -34,9 +34,9 @@ const FAST: usize = 15;
 const HANGING: usize = 5;
 const BACKLOG: usize = 3_000;
 
-/// When the last notification of a call was acknowledged, and how long after that each endpoint had it.
+/// When the last notification of each call was sent, and the latencies of its deliveries.
 #[derive(Default)]
-struct Board {
+struct Deliveries {
     ended: Mutex<HashMap<String, Instant>>,
     latencies: Mutex<Vec<Duration>>,
     delivered: AtomicUsize,
@@ -55,22 +55,22 @@ fn main() -> Result<()> {
 
 async fn measure(program: &Path, seconds: u64) -> Result<()> {
     let service = Service::start(program)?;
-    let board = Arc::new(Board::default());
+    let deliveries = Arc::new(Deliveries::default());
     let mut fast = Vec::new();
     for number in 0..FAST + HANGING {
-        let url = receiver(board.clone(), number >= FAST).await?;
+        let url = receiver(deliveries.clone(), number >= FAST).await?;
         let added = service.endpoint(&["add", "bench", &url, "--event", "call.completed"])?;
         if number < FAST {
-            fast.push(added["id"].as_str().ok_or("endpoint add answers otherwise")?.to_owned());
+            fast.push(added["id"].as_str().ok_or("unexpected output of endpoint add")?.to_owned());
         }
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
-    soon(&service, &board, seconds).await?;
-    backlog(&service, &board, &fast).await
+    latency(&service, &deliveries, seconds).await?;
+    backlog(&service, &deliveries, &fast).await
 }
 
-/// From a call's last notification to its delivery, at a steady rate.
-async fn soon(service: &Service, board: &Board, seconds: u64) -> Result<()> {
+/// Measures the time from a call's last notification to its delivery, at a steady rate.
+async fn latency(service: &Service, deliveries: &Deliveries, seconds: u64) -> Result<()> {
     let calls = CALLS_PER_SECOND * seconds;
     let started = Instant::now();
     let mut connection = TcpStream::connect(&service.address).await?;
@@ -79,13 +79,13 @@ async fn soon(service: &Service, board: &Board, seconds: u64) -> Result<()> {
         let due = started + Duration::from_nanos(number * 1_000_000_000 / CALLS_PER_SECOND);
         tokio::time::sleep_until(due.into()).await;
         let (id, lines) = call(&format!("a{number:07x}"));
-        // When it was sent off, not when it was answered: a slow answer is no excuse.
-        board.ended.lock().map_err(|_| "poisoned")?.insert(id, Instant::now());
+        // When it is sent, not when it is answered, so that a slow answer counts as latency.
+        deliveries.ended.lock().map_err(|_| "poisoned")?.insert(id, Instant::now());
         service.import(&mut connection, &lines).await?;
     }
     let expected = calls as usize * FAST;
-    wait(board, expected).await?;
-    let mut latencies = std::mem::take(&mut *board.latencies.lock().map_err(|_| "poisoned")?);
+    wait(deliveries, expected).await?;
+    let mut latencies = std::mem::take(&mut *deliveries.latencies.lock().map_err(|_| "poisoned")?);
     latencies.sort_unstable();
     let at = |percent: usize| {
         latencies[(latencies.len() * percent / 100).min(latencies.len() - 1)].as_secs_f64() * 1e3
@@ -98,8 +98,8 @@ async fn soon(service: &Service, board: &Board, seconds: u64) -> Result<()> {
     Ok(())
 }
 
-/// What endpoints missed while they were disabled, all at once.
-async fn backlog(service: &Service, board: &Board, fast: &[String]) -> Result<()> {
+/// Measures the delivery of what endpoints missed while they were disabled.
+async fn backlog(service: &Service, deliveries: &Deliveries, fast: &[String]) -> Result<()> {
     for id in fast {
         service.endpoint(&["set", "bench", id, "--enabled", "false"])?;
     }
@@ -109,22 +109,22 @@ async fn backlog(service: &Service, board: &Board, fast: &[String]) -> Result<()
         service.import(&mut connection, &call(&format!("b{number:07x}")).1).await?;
     }
     tokio::time::sleep(Duration::from_secs(3)).await;
-    let before = board.delivered.load(Ordering::Relaxed);
-    // Enabling them, and the second within which the service notices, count: nothing is delivered before the clock runs.
+    let before = deliveries.delivered.load(Ordering::Relaxed);
+    // Includes the time to enable them, and up to a second until the service applies that.
     let started = Instant::now();
     for id in fast {
         service.endpoint(&["set", "bench", id, "--enabled", "true"])?;
     }
-    wait(board, before + BACKLOG * fast.len()).await?;
+    wait(deliveries, before + BACKLOG * fast.len()).await?;
     let rate = (BACKLOG * fast.len()) as f64 / started.elapsed().as_secs_f64();
     println!("backlog of {BACKLOG} calls at {FAST} endpoints: {rate:.0} deliveries/s");
     Ok(())
 }
 
-async fn wait(board: &Board, expected: usize) -> Result<()> {
+async fn wait(deliveries: &Deliveries, expected: usize) -> Result<()> {
     let started = Instant::now();
     loop {
-        let delivered = board.delivered.load(Ordering::Relaxed);
+        let delivered = deliveries.delivered.load(Ordering::Relaxed);
         if delivered >= expected {
             return Ok(());
         }
@@ -135,7 +135,7 @@ async fn wait(board: &Board, expected: usize) -> Result<()> {
     }
 }
 
-/// The notifications of a plain call with ids of its own, and its id.
+/// The id and the notifications of a simple call with new ids.
 fn call(number: &str) -> (String, String) {
     let text = include_str!("../../../../examples/direct.ndjson");
     let text =
@@ -144,15 +144,15 @@ fn call(number: &str) -> (String, String) {
     (id.unwrap_or_default().to_owned(), text)
 }
 
-/// An endpoint in this process; its address.
-async fn receiver(board: Arc<Board>, hangs: bool) -> Result<String> {
+/// Starts an endpoint in this process; returns its address.
+async fn receiver(deliveries: Arc<Deliveries>, hangs: bool) -> Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/", listener.local_addr()?);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let _ = stream.set_nodelay(true);
-            let board = board.clone();
-            let service = service_fn(move |request| take(request, board.clone(), hangs));
+            let deliveries = deliveries.clone();
+            let service = service_fn(move |request| take(request, deliveries.clone(), hangs));
             tokio::spawn(
                 hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
             );
@@ -163,7 +163,7 @@ async fn receiver(board: Arc<Board>, hangs: bool) -> Result<String> {
 
 async fn take(
     request: Request<Incoming>,
-    board: Arc<Board>,
+    deliveries: Arc<Deliveries>,
     hangs: bool,
 ) -> std::result::Result<Response<Empty<Bytes>>, hyper::Error> {
     let body = request.into_body().collect().await?.to_bytes();
@@ -171,18 +171,18 @@ async fn take(
         std::future::pending::<()>().await;
     }
     let text = String::from_utf8_lossy(&body);
-    // The call's, not the message's.
+    // The id of the call, not of the message.
     let id = text.split("\"id\":\"s-").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
-    if let (Ok(ended), Ok(mut latencies)) = (board.ended.lock(), board.latencies.lock())
+    if let (Ok(ended), Ok(mut latencies)) = (deliveries.ended.lock(), deliveries.latencies.lock())
         && let Some(at) = ended.get(&format!("s-{id}"))
     {
         latencies.push(at.elapsed());
     }
-    board.delivered.fetch_add(1, Ordering::Relaxed);
+    deliveries.delivered.fetch_add(1, Ordering::Relaxed);
     Ok(Response::new(Empty::new()))
 }
 
-/// `wholecall serve`, killed in the end.
+/// `wholecall serve`, killed when it is dropped.
 struct Service {
     program: PathBuf,
     address: String,
@@ -210,8 +210,8 @@ impl Service {
         let address = line.split("http://").nth(1).and_then(|rest| rest.split(',').next());
         Ok(Self {
             program: program.to_owned(),
-            address: address.ok_or("it does not say where it listens")?.to_owned(),
-            key: added["apiKey"].as_str().ok_or("tenant add answers otherwise")?.to_owned(),
+            address: address.ok_or("no address in its output")?.to_owned(),
+            key: added["apiKey"].as_str().ok_or("unexpected output of tenant add")?.to_owned(),
             process,
             folder,
         })
@@ -222,7 +222,7 @@ impl Service {
         json(command.arg("endpoint").args(arguments).args(["--json", "--data"]).arg(self.folder.path()))
     }
 
-    /// Hands in notifications, and waits until they are durable.
+    /// Imports notifications, and waits until they are durable.
     async fn import(&self, connection: &mut TcpStream, lines: &str) -> Result<()> {
         let head = format!(
             "POST /v1/notifications HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n",

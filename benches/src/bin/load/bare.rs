@@ -1,4 +1,4 @@
-//! The least that a durable receiver does: an HTTP server that appends bodies to a file, many with one fsync.
+//! A minimal durable receiver to compare with: an HTTP server that appends bodies to a file, many with one fsync.
 
 use std::{convert::Infallible, fs::File, io::Write, path::PathBuf, thread};
 
@@ -12,15 +12,15 @@ use tokio::{
 
 use crate::Result;
 
-/// As many bodies as the store writes at once.
-const AT_ONCE: usize = 4_096;
+/// Maximum number of bodies per fsync, as in the store.
+const MAX_BATCH: usize = 4_096;
 
 type Work = (Bytes, oneshot::Sender<()>);
 
 pub(crate) async fn serve(file: PathBuf) -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
-    let (queue, work) = mpsc::channel(AT_ONCE);
+    let (queue, work) = mpsc::channel(MAX_BATCH);
     let file = File::create(file)?;
     thread::spawn(move || append(file, work));
     loop {
@@ -39,13 +39,13 @@ async fn answer(
     queue: mpsc::Sender<Work>,
 ) -> std::result::Result<Response<Empty<Bytes>>, Infallible> {
     let mut response = Response::new(Empty::new());
-    let kept = async {
+    let stored = async {
         let body = request.into_body().collect().await.ok()?.to_bytes();
         let (durable, is_durable) = oneshot::channel();
         queue.send((body, durable)).await.ok()?;
         is_durable.await.ok()
     };
-    if kept.await.is_none() {
+    if stored.await.is_none() {
         *response.status_mut() = hyper::StatusCode::SERVICE_UNAVAILABLE;
     }
     Ok(response)
@@ -53,9 +53,9 @@ async fn answer(
 
 fn append(mut file: File, mut work: mpsc::Receiver<Work>) {
     let mut batch: Vec<Work> = Vec::new();
-    while work.blocking_recv_many(&mut batch, AT_ONCE) > 0 {
+    while work.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
         let bodies: Vec<u8> = batch.iter().flat_map(|(body, _)| body.iter().copied()).collect();
-        // Whoever waits hears nothing, and so that it failed.
+        // After a failure the senders are dropped, which the waiting requests receive as an error.
         let written = file.write_all(&bodies).and_then(|()| file.sync_data());
         for (_, durable) in batch.drain(..) {
             if written.is_ok() {

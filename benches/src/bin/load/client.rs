@@ -1,4 +1,4 @@
-//! Posts over keep-alive connections and notes how long each answer took.
+//! Posts over keep-alive connections and measures the latency of each answer.
 
 use std::{
     cell::RefCell,
@@ -19,19 +19,19 @@ use crate::Result;
 /// How fast to post.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Pace {
-    /// As fast as the answers come.
+    /// As fast as the service answers.
     Unlimited,
-    /// At times that do not depend on the answers: who answers late is measured as late.
+    /// At times that do not depend on the answers, so that delays count as latency.
     PerSecond(u64),
 }
 
-/// What came of posting.
+/// The result of posting.
 pub(crate) struct Outcome {
     took: Duration,
-    /// Microseconds, in order.
+    /// Microseconds, sorted.
     latencies: Vec<u32>,
-    /// When each call was last heard of.
-    pub(crate) last_heard: HashMap<usize, Instant>,
+    /// When the last notification of each call was acknowledged.
+    pub(crate) last_acknowledged: HashMap<usize, Instant>,
 }
 
 impl Outcome {
@@ -43,13 +43,13 @@ impl Outcome {
         self.latencies.len() as f64 / self.took.as_secs_f64()
     }
 
-    /// In milliseconds.
+    /// A latency percentile in milliseconds.
     pub(crate) fn percentile(&self, percent: usize) -> f64 {
         percentile(&self.latencies, percent)
     }
 }
 
-/// Of microseconds in order, in milliseconds.
+/// A percentile of sorted microseconds, in milliseconds.
 pub(crate) fn percentile(micros: &[u32], percent: usize) -> f64 {
     let place = (micros.len() * percent / 100).min(micros.len().saturating_sub(1));
     micros.get(place).map_or(0.0, |micros| f64::from(*micros) / 1_000.0)
@@ -58,18 +58,18 @@ pub(crate) fn percentile(micros: &[u32], percent: usize) -> f64 {
 /// The calls that are posted; each notification once.
 pub(crate) struct Load {
     calls: Box<dyn Iterator<Item = String>>,
-    last_begun: usize,
+    imported_calls: usize,
 }
 
 impl Load {
-    /// Calls of which one starts after each `gap`, if they are posted as fast as they happen.
+    /// Calls of which one starts after each `gap`, if they are posted in real time.
     pub(crate) fn new(gap: Duration) -> Self {
-        Self { calls: Box::new(as_they_happen(examples(), gap)), last_begun: 0 }
+        Self { calls: Box::new(as_they_happen(examples(), gap)), imported_calls: 0 }
     }
 
-    /// How many calls have begun in what was imported.
-    pub(crate) fn begun(&self) -> usize {
-        self.last_begun
+    /// Number of calls in the notifications imported so far.
+    pub(crate) fn imported_calls(&self) -> usize {
+        self.imported_calls
     }
 
     pub(crate) async fn post(
@@ -85,7 +85,7 @@ impl Load {
         let head = format!("POST {path} HTTP/1.1\r\nHost: load\r\n{token}Content-Type: application/json\r\n");
         let source = Rc::new(RefCell::new(std::mem::replace(&mut self.calls, Box::new(std::iter::empty()))));
         let latencies = Rc::new(RefCell::new(Vec::new()));
-        let last_heard = Rc::new(RefCell::new(HashMap::new()));
+        let last_acknowledged = Rc::new(RefCell::new(HashMap::new()));
         let sent = Rc::new(RefCell::new(0_u64));
         let started = Instant::now();
         let tasks = LocalSet::new();
@@ -93,7 +93,7 @@ impl Load {
         for _ in 0..connections {
             let (source, latencies, sent, head) =
                 (source.clone(), latencies.clone(), sent.clone(), head.clone());
-            let last_heard = last_heard.clone();
+            let last_acknowledged = last_acknowledged.clone();
             let address = address.to_owned();
             running.push(tasks.spawn_local(async move {
                 let mut connection = Connection::open(&address).await?;
@@ -109,7 +109,7 @@ impl Load {
                     connection.send(&head, body.as_bytes()).await?;
                     latencies.borrow_mut().push(due.elapsed().as_micros() as u32);
                     if let Some(call) = call_number(&body) {
-                        last_heard.borrow_mut().insert(call, Instant::now());
+                        last_acknowledged.borrow_mut().insert(call, Instant::now());
                     }
                 }
                 Result::Ok(())
@@ -123,14 +123,14 @@ impl Load {
         self.calls = Rc::try_unwrap(source).map_err(|_| "a connection is still open")?.into_inner();
         let mut latencies = Rc::try_unwrap(latencies).map_err(|_| "a connection is still open")?.into_inner();
         latencies.sort_unstable();
-        Ok(Outcome { took, latencies, last_heard: last_heard.take() })
+        Ok(Outcome { took, latencies, last_acknowledged: last_acknowledged.take() })
     }
 
-    /// Posts many at once as lines; notifications per second.
+    /// Imports notifications in one request; returns notifications per second.
     pub(crate) async fn import(&mut self, address: &str, key: &str, count: usize) -> Result<f64> {
         let lines: Vec<String> = self.calls.by_ref().take(count).collect();
-        let begun = lines.iter().filter_map(|line| call_number(line)).max();
-        self.last_begun = self.last_begun.max(begun.map_or(0, |call| call + 1));
+        let last = lines.iter().filter_map(|line| call_number(line)).max();
+        self.imported_calls = self.imported_calls.max(last.map_or(0, |call| call + 1));
         let head =
             format!("POST /v1/notifications HTTP/1.1\r\nHost: load\r\nAuthorization: Bearer {key}\r\n");
         let mut connection = Connection::open(address).await?;
@@ -140,7 +140,7 @@ impl Load {
     }
 }
 
-/// When each call was told to be over, by the stream of changes.
+/// The time at which the stream of changes reported each call as completed.
 pub(crate) async fn completions(
     address: String,
     key: String,
@@ -149,18 +149,18 @@ pub(crate) async fn completions(
     let mut stream = BufReader::new(TcpStream::connect(&address).await?);
     let head = format!("GET /v1/stream HTTP/1.1\r\nHost: load\r\nAuthorization: Bearer {key}\r\n\r\n");
     stream.get_mut().write_all(head.as_bytes()).await?;
-    let (mut told, mut is_completed, mut line) = (HashMap::new(), false, String::new());
+    let (mut completed, mut is_completed, mut line) = (HashMap::new(), false, String::new());
     loop {
         line.clear();
         let Ok(read) = tokio::time::timeout_at(until.into(), stream.read_line(&mut line)).await else {
-            return Ok(told);
+            return Ok(completed);
         };
         if read? == 0 {
             return Err("the stream of changes ended".into());
         } else if line.starts_with("event:") {
             is_completed = line.contains("call.completed");
         } else if is_completed && line.starts_with("data:") {
-            told.extend(call_number(&line).map(|call| (call, Instant::now())));
+            completed.extend(call_number(&line).map(|call| (call, Instant::now())));
         }
     }
 }
@@ -182,7 +182,7 @@ impl Queries {
         self.connection.send(&head, b"").await
     }
 
-    /// The ids of all calls that match, newest first.
+    /// The ids of matching calls, newest first.
     pub(crate) async fn ids(&mut self, filter: &str, at_most: usize) -> Result<Vec<String>> {
         let (mut ids, mut cursor) = (Vec::new(), String::new());
         while ids.len() < at_most {
@@ -198,13 +198,13 @@ impl Queries {
         Ok(ids)
     }
 
-    /// How long queries take, in microseconds, one after the other.
+    /// Runs queries one after the other; returns their times in microseconds, sorted.
     pub(crate) async fn time(&mut self, paths: &[String]) -> Result<Vec<u32>> {
         let mut took = Vec::with_capacity(paths.len());
         for path in paths {
-            let began = Instant::now();
+            let started = Instant::now();
             self.get(path).await?;
-            took.push(began.elapsed().as_micros() as u32);
+            took.push(started.elapsed().as_micros() as u32);
         }
         took.sort_unstable();
         Ok(took)
@@ -223,7 +223,7 @@ impl Connection {
         Ok(Self { stream, buffer: Vec::new() })
     }
 
-    /// Sends and waits for the whole answer, which must be a 200; its body.
+    /// Sends a request and waits for the answer, which must be a 200; returns its body.
     async fn send(&mut self, head: &str, body: &[u8]) -> Result<&[u8]> {
         self.buffer.clear();
         self.buffer.extend_from_slice(head.as_bytes());

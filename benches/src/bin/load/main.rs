@@ -1,9 +1,8 @@
-//! How much the service takes, and how soon it answers: starts `wholecall serve` and posts to it over
-//! keep-alive connections.
+//! Throughput and latency of the service: starts `wholecall serve` and posts to it over keep-alive connections.
 //!
-//! `load [SECONDS] [PROGRAM]`: seconds for the sustained part (10), the program (`wholecall` beside this one).
-//! `load fill CALLS [PROGRAM]`: how soon a store with so many calls answers, and how large it is.
-//! Calls are the examples, played over each other as a company of that size would.
+//! `load [SECONDS] [PROGRAM]`: seconds of the sustained part (10), the program (`wholecall` in the same folder).
+//! `load fill CALLS [PROGRAM]`: size and query times of a store with a number of calls.
+//! The example calls are played at overlapping times, like those of a company of that size.
 
 mod bare;
 mod client;
@@ -22,7 +21,7 @@ use service::{Service, Used};
 /// About 15,000 notifications a second.
 const BETWEEN_CALLS: Duration = Duration::from_micros(930);
 
-/// So many connections post at once.
+/// Number of connections that post.
 const CONNECTIONS: usize = 128;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -38,8 +37,8 @@ fn main() -> Result<()> {
         Some("fill") => Some(arguments.next().ok_or("fill CALLS")?.parse()?),
         _ => None,
     };
-    let beside = env::current_exe()?.with_file_name("wholecall");
-    let program = arguments.next().map_or(beside, PathBuf::from);
+    let default = env::current_exe()?.with_file_name("wholecall");
+    let program = arguments.next().map_or(default, PathBuf::from);
     match calls {
         Some(calls) => runtime()?.block_on(fill(&program, calls)),
         None => {
@@ -64,14 +63,14 @@ async fn measure(program: &Path, sustained: Duration) -> Result<()> {
         limit.rate(),
         limit.percentile(99)
     );
-    take(program, sustained, limit.rate()).await?;
+    saturate(program, sustained, limit.rate()).await?;
     receive(program, sustained).await?;
     complete(program, sustained).await?;
     hold(program).await
 }
 
-/// How much is taken at most, when that is all it is asked for.
-async fn take(program: &Path, time: Duration, limit: f64) -> Result<()> {
+/// Maximum throughput of the hook, without other requests.
+async fn saturate(program: &Path, time: Duration, limit: f64) -> Result<()> {
     let service = Service::start(program)?;
     let took = service.post(&mut Load::new(BETWEEN_CALLS), Pace::Unlimited, time).await?;
     let behind = service.settle(took.count()).await?;
@@ -87,7 +86,7 @@ async fn take(program: &Path, time: Duration, limit: f64) -> Result<()> {
     Ok(())
 }
 
-/// How fast notifications are acknowledged for how long, and what it leaves.
+/// Latency at steady rates, processor time, disk and memory, and the throughput of an import.
 async fn receive(program: &Path, sustained: Duration) -> Result<()> {
     let service = Service::start(program)?;
     let mut load = Load::new(BETWEEN_CALLS);
@@ -126,41 +125,42 @@ async fn receive(program: &Path, sustained: Duration) -> Result<()> {
 
 /// From the last notification of a call to the completed record in the feed, at 1,000 notifications a second.
 async fn complete(program: &Path, time: Duration) -> Result<()> {
-    const SETTLES_AFTER: Duration = Duration::from_secs(1);
+    const SETTLE_TIME: Duration = Duration::from_secs(1);
     let service = Service::start(program)?;
-    // In the order of calls that begin every 280 ms, but faster: some 200 live ones of a few seconds each.
+    // Calls that start every 280 ms, posted faster than real time: about 200 live calls of a few seconds each.
     let mut load = Load::new(Duration::from_millis(280));
-    let until = Instant::now() + time + 5 * SETTLES_AFTER;
-    let told = client::completions(service.address.clone(), service.key.clone(), until);
-    let (posted, told) = tokio::join!(service.post(&mut load, Pace::PerSecond(1_000), time), told);
-    let (posted, told) = (posted?, told?);
-    let late = told.iter().filter_map(|(call, at)| {
-        let heard = *posted.last_heard.get(call)?;
-        Some(at.saturating_duration_since(heard + SETTLES_AFTER).as_micros() as u32)
+    let until = Instant::now() + time + 5 * SETTLE_TIME;
+    let completions = client::completions(service.address.clone(), service.key.clone(), until);
+    let (posted, completions) =
+        tokio::join!(service.post(&mut load, Pace::PerSecond(1_000), time), completions);
+    let (posted, completions) = (posted?, completions?);
+    let latencies = completions.iter().filter_map(|(call, at)| {
+        let acknowledged = *posted.last_acknowledged.get(call)?;
+        Some(at.saturating_duration_since(acknowledged + SETTLE_TIME).as_micros() as u32)
     });
-    let mut late: Vec<u32> = late.collect();
-    late.sort_unstable();
+    let mut latencies: Vec<u32> = latencies.collect();
+    latencies.sort_unstable();
     println!(
         "completed             {:>9} calls, p50 {:.1} ms, p99 {:.1} ms after they have settled, at 1,000 notifications/s",
-        late.len(),
-        percentile(&late, 50),
-        percentile(&late, 99)
+        latencies.len(),
+        percentile(&latencies, 50),
+        percentile(&latencies, 99)
     );
     Ok(())
 }
 
-/// Memory with 50,000 live calls, and how long queries take beside them.
+/// Memory and query times with 50,000 live calls.
 async fn hold(program: &Path) -> Result<()> {
-    const AT_ONCE: usize = 20_000;
+    const MAX_BATCH: usize = 20_000;
     let service = Service::start(program)?;
     let mut load = Load::new(Duration::from_micros(800));
     let mut queries = Queries::open(&service.address, &service.key).await?;
     let (mut notifications, mut live) = (0, 0);
     while live < 50_000 {
-        load.import(&service.address, &service.key, AT_ONCE).await?;
-        notifications += AT_ONCE;
+        load.import(&service.address, &service.key, MAX_BATCH).await?;
+        notifications += MAX_BATCH;
         service.settle(notifications).await?;
-        // What is over is told to be after a second.
+        // Calls that have ended are completed after a second.
         tokio::time::sleep(Duration::from_secs(2)).await;
         live = queries.ids("state=live", usize::MAX).await?.len();
     }
@@ -169,20 +169,20 @@ async fn hold(program: &Path) -> Result<()> {
         service.memory_mb("VmRSS:")?,
         service.memory_mb("VmHWM:")?
     );
-    ask(&mut queries).await
+    measure_queries(&mut queries).await
 }
 
-/// How soon queries are answered.
-async fn ask(queries: &mut Queries) -> Result<()> {
+/// Measures the time of queries.
+async fn measure_queries(queries: &mut Queries) -> Result<()> {
     let ids = queries.ids("", 10_000).await?;
     let one: Vec<String> = ids.iter().rev().map(|id| format!("/v1/calls/{id}")).collect();
     // The companies' own numbers are in every sixth call.
     let numbers = ["14045550111", "14705550189", "16785550177", "17705550132"].iter().cycle().take(1_000);
     let by_number: Vec<String> = numbers.map(|number| format!("/v1/calls?number=%2B{number}")).collect();
-    for (what, paths) in [("one call", one), ("by number", by_number)] {
+    for (query, paths) in [("one call", one), ("by number", by_number)] {
         let took = queries.time(&paths).await?;
         println!(
-            "query: {what:<15}{:>9} queries, p50 {:.1} ms, p99 {:.1} ms",
+            "query: {query:<15}{:>9} queries, p50 {:.1} ms, p99 {:.1} ms",
             took.len(),
             percentile(&took, 50),
             percentile(&took, 99)
@@ -191,22 +191,22 @@ async fn ask(queries: &mut Queries) -> Result<()> {
     Ok(())
 }
 
-/// Fills a store with so many calls that are over, and asks it.
+/// Fills a store with a number of ended calls, and measures queries.
 async fn fill(program: &Path, calls: usize) -> Result<()> {
     let service = Service::start(program)?;
     let mut load = Load::new(Duration::from_secs(3));
-    let (began, mut notifications) = (Instant::now(), 0);
-    while load.begun() < calls {
+    let (started, mut notifications) = (Instant::now(), 0);
+    while load.imported_calls() < calls {
         load.import(&service.address, &service.key, 50_000).await?;
         notifications += 50_000;
         service.settle(notifications).await?;
     }
     println!(
         "stored                {:>9} calls of {notifications} notifications in {:.0} s, {:.0} bytes of disk per call",
-        load.begun(),
-        began.elapsed().as_secs_f64(),
-        service.disk()? / load.begun() as f64
+        load.imported_calls(),
+        started.elapsed().as_secs_f64(),
+        service.disk()? / load.imported_calls() as f64
     );
-    // Not before: the service does not wait long for whoever says nothing.
-    ask(&mut Queries::open(&service.address, &service.key).await?).await
+    // Connected only now: the service closes idle connections.
+    measure_queries(&mut Queries::open(&service.address, &service.key).await?).await
 }

@@ -19,7 +19,7 @@ use crate::{
     client::{Load, Outcome, Pace},
 };
 
-/// A process that is killed in the end, and the first line it says.
+/// A process that is killed when it is dropped.
 struct Process(Child);
 
 impl Process {
@@ -39,7 +39,7 @@ impl Drop for Process {
     }
 }
 
-/// The bare server, for the limit of this machine.
+/// The bare server, which shows the limit of this machine.
 pub(crate) struct Bare {
     pub(crate) address: String,
     _process: Process,
@@ -55,9 +55,9 @@ impl Bare {
     }
 }
 
-/// What a process has used.
+/// The resources that a process has used.
 pub(crate) struct Used {
-    /// Processor time; the kernel counts it in hundredths.
+    /// Processor time, in steps of 10 ms.
     pub(crate) seconds: f64,
     /// Bytes written to disk.
     pub(crate) written: f64,
@@ -83,13 +83,13 @@ impl Service {
             .output()?;
         let added: serde_json::Value = serde_json::from_slice(&added.stdout)?;
         let text =
-            |field: &str| added[field].as_str().map(str::to_owned).ok_or("tenant add answers otherwise");
+            |field: &str| added[field].as_str().map(str::to_owned).ok_or("unexpected output of tenant add");
         let mut command = Command::new(program);
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&data).env("WHOLECALL_LOG", "warn");
         let (process, line) = Process::start(&mut command)?;
         let address = line.split("http://").nth(1).and_then(|rest| rest.split(',').next());
         Ok(Self {
-            address: address.ok_or("it does not say where it listens")?.to_owned(),
+            address: address.ok_or("no address in its output")?.to_owned(),
             hook: "/hooks/load".to_owned(),
             token: text("verificationToken")?,
             key: text("apiKey")?,
@@ -98,12 +98,12 @@ impl Service {
         })
     }
 
-    /// Posts to its hook.
+    /// Posts notifications to its hook.
     pub(crate) async fn post(&self, load: &mut Load, pace: Pace, time: Duration) -> Result<Outcome> {
         load.post(&self.address, &self.hook, Some(&self.token), CONNECTIONS, pace, time).await
     }
 
-    /// Waits until so many notifications are assembled; how long that took.
+    /// Waits until a number of notifications are assembled; returns the time that took.
     pub(crate) async fn settle(&self, notifications: usize) -> Result<Duration> {
         let started = Instant::now();
         loop {
@@ -126,7 +126,7 @@ impl Service {
         Ok(text)
     }
 
-    /// Bytes on disk, what is not yet in the main file included.
+    /// Bytes of all files in the data folder.
     pub(crate) fn disk(&self) -> Result<f64> {
         let mut bytes = 0;
         for entry in fs::read_dir(self.data())? {
@@ -139,7 +139,7 @@ impl Service {
         self.folder.path().join("data")
     }
 
-    /// What it has used so far.
+    /// The resources used so far.
     pub(crate) fn used(&self) -> Result<Used> {
         let process = format!("/proc/{}", self.process.0.id());
         let stat = fs::read_to_string(format!("{process}/stat"))?;
@@ -152,7 +152,7 @@ impl Service {
         Ok(Used { seconds: ticks / 100.0, written: written.parse()? })
     }
 
-    /// Its memory, as the kernel tells it under that name.
+    /// Its memory, by the name of the line in `/proc/PID/status`.
     pub(crate) fn memory_mb(&self, name: &str) -> Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.0.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or("no such line")?;

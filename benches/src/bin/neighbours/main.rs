@@ -1,13 +1,12 @@
-//! Noisy neighbours: the table of docs/robustness.md.
+//! Noisy neighbours: prints the table of docs/robustness.md.
 //!
-//! `neighbours [SECONDS] [CALLS] [PROGRAM] [ATTACK]`: seconds of each measurement (10), calls of the attacker that are stored before
-//! (20,000), the program (`wholecall` beside this one), a word of the only
-//! attack to try. It fails if anything is not as it should be.
+//! `neighbours [SECONDS] [CALLS] [PROGRAM] [ATTACK]`: seconds of each measurement (10), stored calls of the attacker (20,000),
+//! the program (`wholecall` in the same folder), a word of the only attack to try. It fails if a limit is exceeded.
 
 use std::{env, path::PathBuf, process::ExitCode, time::Duration};
 
 use wholecall_benches::{
-    neighbours::{Attack, CALLS_MS, HOOK_ABOVE_BASELINE_MS, MARKDOWN_HEAD, MEMORY_MB, Plan, measure},
+    neighbours::{Attack, MARKDOWN_HEAD, MAX_CALLS_MS, MAX_HOOK_INCREASE_MS, MAX_MEMORY_MB, Plan, measure},
     service::Result,
 };
 
@@ -20,22 +19,22 @@ fn main() -> Result<ExitCode> {
     if let Some(calls) = arguments.next() {
         plan.calls = calls.parse()?;
     }
-    let beside = env::current_exe()?.with_file_name("wholecall");
-    let program = arguments.next().map_or(beside, PathBuf::from);
+    let default = env::current_exe()?.with_file_name("wholecall");
+    let program = arguments.next().map_or(default, PathBuf::from);
     if let Some(word) = arguments.next() {
         let found = Attack::ALL.into_iter().find(|attack| attack.words().contains(&word));
-        plan.only = Some(found.ok_or("there is no such attack")?);
+        plan.only = Some(found.ok_or("no such attack")?);
     }
     println!("{MARKDOWN_HEAD}");
-    let mut complaints = Vec::new();
+    let mut violations = Vec::new();
     measure(&program, &plan, |row| {
         println!("{}", row.markdown());
-        complaints.extend(row.complaints().into_iter().map(|text| format!("{}: {text}", row.attack.words())));
+        violations.extend(row.violations().into_iter().map(|text| format!("{}: {text}", row.attack.words())));
     })?;
     println!(
-        "\nWanted: the hook at most {HOOK_ABOVE_BASELINE_MS} ms longer (p99), the last calls within {CALLS_MS} ms (p99), \
-         nothing refused to the victim, {MEMORY_MB} MB at most."
+        "\nLimits: the hook at most {MAX_HOOK_INCREASE_MS} ms longer (p99), the last calls within {MAX_CALLS_MS} ms (p99), \
+         no refused request of the victim, at most {MAX_MEMORY_MB} MB."
     );
-    complaints.iter().for_each(|complaint| println!("NOT MET: {complaint}"));
-    Ok(if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    violations.iter().for_each(|violation| println!("EXCEEDED: {violation}"));
+    Ok(if violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,14 +1,15 @@
-//! The proof run: random calls through every fault, assembled, and compared with what was true. Writes its report,
+//! The proof run: assembles random calls with every fault and compares the records with what happened. Writes its report,
 //! `docs/proof.md`, to standard output.
 //!
 //! `cargo run --release -p wholecall-benches --bin proof [CALLS] > docs/proof.md`
 
-mod judged;
+mod comparison;
 mod views;
 
 use std::{error::Error, time::Instant};
 
-use judged::{Tally, assess, directories};
+use comparison::{Tally, compare};
+use wholecall_benches::simulated::directories;
 use wholecall_simulator::{Fault, Faults, Play, Scenario};
 
 #[global_allocator]
@@ -19,7 +20,7 @@ const NAMED_ONE_IN: u64 = 10;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let calls: usize = std::env::args().nth(1).map_or(Ok(100_000), |text| text.parse())?;
-    let few = calls / 5;
+    let fifth = calls / 5;
     let started = Instant::now();
     println!("# The proof run\n");
     println!(
@@ -33,15 +34,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("|---|---:|---:|---:|---:|---:|");
     let disorder: Faults = "reorder,delay,duplicate,overlap".parse()?;
     let mut failures = 0;
-    for (faults, calls) in [(Faults::default(), few), (disorder, calls), (Faults::from(Fault::Skew), few)] {
+    for (faults, calls) in [(Faults::default(), fifth), (disorder, calls), (Faults::from(Fault::Skew), fifth)]
+    {
         let (tally, seconds) = run(&faults, calls)?;
         let name = if faults.is_empty() { "nothing".to_owned() } else { format!("`{faults}`") };
         let Tally { calls, seeds, notifications, differences, examples, .. } = tally;
         println!("| {name} | {calls} | 0–{} | {notifications} | {differences} | {seconds:.1} |", seeds - 1);
-        // Of two events at two servers, clocks that differ may turn the order around: who parked, who was still there.
-        let is_by_clocks = faults.max_skew_ms() > 0 && differences * SKEWED_PER_DIFFERENCE <= calls;
-        failures += if is_by_clocks { 0 } else { differences };
-        tell(&name, examples);
+        // Skewed clocks may reverse two events at two servers, and with them who parked, or who was still in the call.
+        let is_by_skew = faults.max_skew_ms() > 0 && differences * SKEWED_PER_DIFFERENCE <= calls;
+        failures += if is_by_skew { 0 } else { differences };
+        print_examples(&name, examples);
     }
     println!(
         "\nWith `skew`, the clocks of two servers differ by up to {} ms: times may differ by that. Everything else is exact\n\
@@ -55,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     println!("|---|---:|---:|---:|---:|---:|---:|---:|");
     for fault in Fault::ALL.into_iter().filter(|fault| fault.loses()) {
-        let (tally, _) = run(&Faults::from(fault), few)?;
+        let (tally, _) = run(&Faults::from(fault), fifth)?;
         let Tally { calls, exact, admitted, lost_whole, end_unseen, silent, joins, .. } = tally;
         let share = |part: usize| format!("{part} ({:.2} %)", 100.0 * part as f64 / calls as f64);
         println!(
@@ -68,7 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             share(silent)
         );
         failures += joins + silent;
-        tell(fault.name(), tally.examples);
+        print_examples(fault.name(), tally.examples);
     }
     println!("\n{LOST}");
     println!("\nThe whole run took {:.0} s on one core.", started.elapsed().as_secs_f64());
@@ -81,14 +83,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Shows where the truth and the records differ, beside the report.
-fn tell(fault: &str, examples: Vec<String>) {
+/// Prints examples of differences to standard error.
+fn print_examples(fault: &str, examples: Vec<String>) {
     for example in examples {
         eprintln!("{fault}: {example}");
     }
 }
 
-/// Calls played with clocks that differ, for each in which the order of two events at two servers may come out wrong.
+/// Minimum number of calls with skewed clocks per call in which two events at two servers may be reversed.
 const SKEWED_PER_DIFFERENCE: usize = 1_000;
 
 const LOST: &str = "\
@@ -100,7 +102,7 @@ link: one end is enough), which cannot be detected either. *Wrong, not reported*
 detected. *Wrong joins*: two calls in one record. A `blacklist` is an outage of 2 to 30 minutes somewhere in a call of a\n\
 few minutes: little is left of most.";
 
-/// Plays until there were so many calls.
+/// Plays at least a number of calls.
 fn run(faults: &Faults, calls: usize) -> Result<(Tally, f64), Box<dyn Error>> {
     let started = Instant::now();
     let random = Scenario::named("random").ok_or("there are random calls")?;
@@ -118,7 +120,7 @@ fn run(faults: &Faults, calls: usize) -> Result<(Tally, f64), Box<dyn Error>> {
         let arrived = faults.apply(notifications.clone(), seed);
         let name = format!("{} with seed {seed}", scenario.name);
         let directories = directories(&scenario.accounts(seed));
-        tally.add(assess(&name, &notifications, &arrived, truths, faults, &directories)?);
+        tally.add(compare(&name, &notifications, &arrived, truths, faults, &directories)?);
         tally.seeds = seed + 1;
     }
     Ok((tally, started.elapsed().as_secs_f64()))

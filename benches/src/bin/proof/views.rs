@@ -1,18 +1,17 @@
-//! Every scenario as every participant alone receives it, assembled, and judged by the whole truth.
+//! Assembles every scenario from each participant's own subscription and compares the records with the whole truth.
 
 use std::{collections::BTreeSet, error::Error};
 
+use wholecall_benches::simulated::{assemble, directories};
 use wholecall_simulator::{Faults, Scenario, Tolerance, ViewReport, verify_view};
 
-use super::judged::{assembled, directories};
-
-/// How many seeds each scenario is played with.
+/// Number of seeds per scenario.
 const SEEDS: u64 = 5;
 
-/// So many examples of false statements go to standard error.
-const EXAMPLES: usize = 10;
+/// Maximum number of false statements that are printed to standard error.
+const MAX_EXAMPLES: usize = 10;
 
-/// Prints the table of the views; how many statements are false.
+/// Prints the table of the views; returns the number of false statements.
 pub(crate) fn run() -> Result<usize, Box<dyn Error>> {
     println!("## Views of one person\n");
     println!(
@@ -29,7 +28,7 @@ pub(crate) fn run() -> Result<usize, Box<dyn Error>> {
         let (mut report, mut wrong) = (ViewReport::default(), BTreeSet::new());
         for scenario in Scenario::all() {
             for seed in 0..SEEDS {
-                let views = assess(scenario, seed, &faults)?;
+                let views = compare(scenario, seed, &faults)?;
                 if !views.contradicted.is_empty() {
                     wrong.insert(format!("`{}`", scenario.name));
                 }
@@ -45,7 +44,7 @@ pub(crate) fn run() -> Result<usize, Box<dyn Error>> {
             withheld.len(),
             if wrong.is_empty() { "none".to_owned() } else { wrong.join(", ") }
         );
-        falsehoods.iter().take(EXAMPLES).for_each(|example| eprintln!("view: {example}"));
+        falsehoods.iter().take(MAX_EXAMPLES).for_each(|example| eprintln!("view: {example}"));
         contradicted += falsehoods.len();
     }
     println!("\n{MEANING}\n");
@@ -57,19 +56,19 @@ const MEANING: &str = "\
 talked (except in calls to an extension, where the caller sees only that the platform took the call), who called, what\n\
 the person moved, from which queue the person answered.";
 
-fn assess(scenario: Scenario, seed: u64, faults: &Faults) -> Result<ViewReport, Box<dyn Error>> {
+fn compare(scenario: Scenario, seed: u64, faults: &Faults) -> Result<ViewReport, Box<dyn Error>> {
     let (play, accounts) = (scenario.play(seed), scenario.accounts(seed));
     let directories = directories(&accounts);
     let mut report = ViewReport::default();
     for user in play.people(&accounts) {
         let view = play.seen_by(user.extension);
-        let records = assembled(&faults.apply(view.notifications, seed), &directories)?;
+        let records = assemble(&faults.apply(view.notifications, seed), &directories)?;
         let name = format!("ext:{}", user.extension);
-        let mut judged = verify_view(&name, &view.truths, records, Tolerance::default());
-        for sentence in judged.contradicted.iter_mut().chain(&mut judged.withheld) {
+        let mut compared = verify_view(&name, &view.truths, records, Tolerance::default());
+        for sentence in compared.contradicted.iter_mut().chain(&mut compared.withheld) {
             sentence.insert_str(0, &format!("{} with seed {seed} as {}: ", scenario.name, user.number));
         }
-        report.add(judged);
+        report.add(compared);
     }
     Ok(report)
 }

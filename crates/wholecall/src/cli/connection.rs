@@ -1,4 +1,4 @@
-//! Arguments of the live connection to RingCentral.
+//! Arguments of `connect`, `disconnect`, `doctor` and `connection`.
 
 use std::path::PathBuf;
 
@@ -7,24 +7,24 @@ use clap::{Args, Subcommand};
 #[derive(Debug, Args)]
 #[command(
     after_help = "The client secret and the JWT come from files, or from WHOLECALL_CLIENT_SECRET and WHOLECALL_JWT; they \
-    are kept sealed with the key in WHOLECALL_SECRET_KEY, or else in wholecall.key beside the data."
+    are stored encrypted with the key in WHOLECALL_SECRET_KEY, or else in wholecall.key in the data folder."
 )]
 pub(crate) struct ConnectArgs {
-    /// The tenant whose calls they are; added if there is none of that name
+    /// The tenant that receives the calls; added if it does not exist
     pub(crate) tenant: String,
 
     #[command(flatten)]
     pub(crate) credentials: CredentialsArgs,
 
-    /// Where others reach the service, as `public_url` in its configuration: RingCentral posts there
+    /// The service's public address, `public_url` in its configuration: RingCentral posts to it
     #[arg(long, value_name = "URL", env = "WHOLECALL_PUBLIC_URL")]
     pub(crate) public_url: Option<String>,
 
-    /// The folder of the data
+    /// The data folder
     #[arg(long, value_name = "DIR", default_value = "./wholecall-data")]
     pub(crate) data: PathBuf,
 
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -39,11 +39,11 @@ pub(crate) struct CredentialsArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) client_secret_file: Option<PathBuf>,
 
-    /// A file with a user's JWT credential; the user should be an administrator
+    /// A file with the JWT credential of a user, who should be an administrator
     #[arg(long, value_name = "FILE")]
     pub(crate) jwt_file: Option<PathBuf>,
 
-    /// RingCentral: production, a sandbox, or `wholecall fake-ringcentral`
+    /// The RingCentral to use: production, a sandbox, or `wholecall fake-ringcentral`
     #[arg(long, value_name = "URL", default_value = "https://platform.ringcentral.com")]
     pub(crate) server: String,
 
@@ -53,21 +53,21 @@ pub(crate) struct CredentialsArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ProxyArgs {
-    /// Ask through a proxy, `http://[user:password@]host:port`
+    /// The proxy for requests to RingCentral, `http://[user:password@]host:port`
     #[arg(long, value_name = "URL", env = "WHOLECALL_HTTPS_PROXY", hide_env_values = true)]
     pub(crate) https_proxy: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DisconnectArgs {
-    /// The tenant
+    /// The tenant's name
     pub(crate) tenant: String,
 
-    /// The account, where the tenant has several
+    /// The account, if the tenant has several
     #[arg(long, value_name = "ID")]
     pub(crate) account: Option<String>,
 
-    /// The folder of the data
+    /// The data folder
     #[arg(long, value_name = "DIR", default_value = "./wholecall-data")]
     pub(crate) data: PathBuf,
 
@@ -76,16 +76,12 @@ pub(crate) struct DisconnectArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "It makes a subscription and ends it again. The exit code is 1 if a check fails.")]
+#[command(after_help = "Creates a subscription and deletes it. The exit code is 1 if a check fails.")]
 pub(crate) struct DoctorArgs {
-    /// Ask RingCentral itself
-    #[arg(long, required = true)]
-    pub(crate) live: bool,
-
     #[command(flatten)]
     pub(crate) credentials: CredentialsArgs,
 
-    /// Where others reach the service, which must be running there: a webhook is tried too
+    /// The public address of a running service, to check that RingCentral can reach it
     #[arg(long, value_name = "URL", env = "WHOLECALL_PUBLIC_URL")]
     pub(crate) public_url: Option<String>,
 }
@@ -95,20 +91,20 @@ pub(crate) struct ConnectionArgs {
     #[command(subcommand)]
     pub(crate) action: ConnectionAction,
 
-    /// The folder of the data
+    /// The data folder
     #[arg(long, value_name = "DIR", default_value = "./wholecall-data", global = true)]
     pub(crate) data: PathBuf,
 
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConnectionAction {
-    /// How the connections stand; the exit code is 1 if one does not
+    /// Show the status of connections; the exit code is 1 if one is not live
     Status {
-        /// Those of one tenant only
+        /// Only the connections of this tenant
         tenant: Option<String>,
     },
 }

@@ -9,48 +9,48 @@ pub(crate) struct RejectedArgs {
     #[command(subcommand)]
     pub(crate) action: RejectedAction,
 
-    /// The folder of the data
+    /// The data folder
     #[arg(long, value_name = "DIR", default_value = "./wholecall-data", global = true)]
     pub(crate) data: PathBuf,
 
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RejectedAction {
-    /// What was posted with the right token and not taken, newest first
+    /// List the rejected notifications, newest first
     List {
         /// The tenant's name
         tenant: String,
-        /// At most this many
+        /// Maximum number of entries
         #[arg(long, value_name = "N", default_value_t = 50)]
         limit: usize,
     },
-    /// One of them, with its body and what can be done about it
+    /// Show one with its body, the reason and what can be done
     Show {
         /// The tenant's name
         tenant: String,
-        /// Its id, as `list` shows it
+        /// The id, as shown by `list`
         id: i64,
     },
-    /// Have some of them judged again, or all; a running service does so at once, else the next one at its start
+    /// Check some or all of them again: at once if the service runs, else at its next start
     Retry {
         /// The tenant's name
         tenant: String,
-        /// Their ids, as `list` shows them
+        /// Their ids, as shown by `list`
         #[arg(required_unless_present = "all")]
         ids: Vec<i64>,
-        /// All of them
+        /// All rejected notifications
         #[arg(long, conflicts_with = "ids")]
         all: bool,
     },
-    /// Remove some of them
+    /// Remove rejected notifications
     Remove {
         /// The tenant's name
         tenant: String,
-        /// Their ids, as `list` shows them
+        /// Their ids, as shown by `list`
         #[arg(required = true)]
         ids: Vec<i64>,
     },

@@ -1,23 +1,23 @@
-//! Arguments of the service and of what works beside it.
+//! Arguments of `serve`, and of commands on its data: `check`, `backup`, `restore`, `tenant`, `endpoint`, `forward`.
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::values::{Wanted, days_or_none, length_or_usual, number_or_none};
+use super::values::{Override, days_or_none, duration_or_default, number_or_none};
 
-/// What is given here weighs more than the environment (`WHOLECALL_…`), and that more than the file.
+/// Options override the environment (`WHOLECALL_…`), which overrides the configuration file.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Where to listen [default: 127.0.0.1:8080]
+    /// The address to listen at [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
 
-    /// The folder of the data, made if it is not there [default: ./wholecall-data]
+    /// The data folder, created if missing [default: ./wholecall-data]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
 
-    /// Let webhooks go to any address, also of this machine and its network: for development
+    /// Allow webhooks to any address, including this machine and its network: for development
     #[arg(long)]
     pub(crate) allow_private_webhooks: bool,
 
@@ -25,47 +25,47 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Print the configuration in force, as a configuration file, and do nothing else
+    /// Print the effective configuration as a configuration file, and exit
     #[arg(long)]
     pub(crate) print_config: bool,
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "The exit code is 1 if anything is wrong that was not repaired.")]
+#[command(after_help = "The exit code is 1 if a problem was found and not repaired.")]
 pub(crate) struct CheckArgs {
-    /// The folder of the data
+    /// The data folder
     #[arg(long, value_name = "DIR", default_value = "./wholecall-data")]
     pub(crate) data: PathBuf,
 
-    /// Assemble anew what is wrong, as further versions of the calls; not while the service runs
+    /// Reassemble calls that are wrong, as new versions; the service must not run
     #[arg(long)]
     pub(crate) repair: bool,
 }
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "To go back to a backup: `wholecall restore FILE --data DIR`, with wholecall.key beside it."
+    after_help = "To go back to a backup: `wholecall restore FILE --data DIR`, with wholecall.key in the data folder."
 )]
 pub(crate) struct BackupArgs {
-    /// The file to write; there must be none of that name
+    /// The file to write; it must not exist
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
 
-    /// The folder of the data
+    /// The data folder
     #[arg(long, value_name = "DIR", default_value = "./wholecall-data")]
     pub(crate) data: PathBuf,
 }
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Readers of the feed are told with 410 that it is another one. What `check` says to be lost is forgotten."
+    after_help = "The feed gets a new incarnation: cursors from before are answered 410. Losses that `check` reports are accepted."
 )]
 pub(crate) struct RestoreArgs {
-    /// The copy, which is put into the folder; without it, the folder is such a copy
+    /// The backup, copied into the data folder [default: the data folder already holds it]
     #[arg(value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
 
-    /// The folder of the data
+    /// The data folder
     #[arg(long, value_name = "DIR", default_value = "./wholecall-data")]
     pub(crate) data: PathBuf,
 }
@@ -75,15 +75,15 @@ pub(crate) struct TenantArgs {
     #[command(subcommand)]
     pub(crate) action: TenantAction,
 
-    /// The folder of the data
+    /// The data folder
     #[arg(long, value_name = "DIR", default_value = "./wholecall-data", global = true)]
     pub(crate) data: PathBuf,
 
-    /// Under which address others reach the service [default: where the service on this data listens]
+    /// The service's public address [default: the address that the service on this data listens at]
     #[arg(long, value_name = "URL", global = true)]
     pub(crate) public_url: Option<String>,
 
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
 }
@@ -92,47 +92,48 @@ pub(crate) struct TenantArgs {
 pub(crate) enum TenantAction {
     /// Add a tenant; its API key and verification token are shown once
     Add {
-        /// Small letters, digits and hyphens: part of the hook's address
+        /// Lower-case letters, digits and hyphens: part of the hook's address
         name: String,
-        /// A RingCentral account whose notifications it gets; may be given several times
+        /// A RingCentral account whose notifications the tenant receives; repeatable
         #[arg(long = "account", value_name = "ID", required = true)]
         accounts: Vec<String>,
-        /// What RingCentral is to show with each notification [default: WHOLECALL_VERIFICATION_TOKEN, else a new random one]
+        /// The token that RingCentral sends with each notification [default: WHOLECALL_VERIFICATION_TOKEN, else a new random one]
         #[arg(long, value_name = "TOKEN")]
         verification_token: Option<String>,
-        /// A file with it; `-`: standard input
+        /// A file with the token; `-`: standard input
         #[arg(long, value_name = "FILE", conflicts_with = "verification_token")]
         verification_token_file: Option<PathBuf>,
     },
-    /// All tenants
+    /// List all tenants
     List,
-    /// One tenant
+    /// Show a tenant
     Show {
-        /// Its name
+        /// The tenant's name
         name: String,
     },
-    /// Give a tenant a new secret beside the old one; `--finish` then removes the old
+    /// Give a tenant a second secret; `--finish` then removes the old one
     Rotate {
-        /// Its name
+        /// The tenant's name
         name: String,
-        /// Which secret
+        /// The secret to replace
         #[arg(value_enum)]
         secret: SecretName,
         /// The new verification token [default: WHOLECALL_VERIFICATION_TOKEN, else a new random one]
         #[arg(long, value_name = "TOKEN", conflicts_with = "finish")]
         token: Option<String>,
-        /// A file with it; `-`: standard input
+        /// A file with the token; `-`: standard input
         #[arg(long, value_name = "FILE", conflicts_with_all = ["finish", "token"])]
         token_file: Option<PathBuf>,
-        /// Remove all but the newest
+        /// Remove all secrets of this kind but the newest
         #[arg(long)]
         finish: bool,
     },
-    /// Change what a tenant wants otherwise than others; a running service follows within a second
+    /// Override a tenant's settings; a running service applies them within a second
+    #[command(after_help = "Durations are written as `90s`, `5m`, `1h 30m`; `default` removes an override.")]
     Set {
-        /// Its name
+        /// The tenant's name
         name: String,
-        /// A RingCentral account whose notifications it gets, instead of those it has; may be given several times
+        /// A RingCentral account whose notifications the tenant receives; repeatable, replaces all accounts
         #[arg(long = "account", value_name = "ID", group = "change")]
         accounts: Vec<String>,
         #[command(flatten)]
@@ -140,44 +141,44 @@ pub(crate) enum TenantAction {
     },
     /// Remove a tenant with all its calls and notifications
     Remove {
-        /// Its name
+        /// The tenant's name
         name: String,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
 }
 
-/// Lengths of time are written as `90s`, `5m`, `1h 30m`; `usual` goes back to what is usual.
+/// Durations are written as `90s`, `5m`, `1h 30m`; `default` removes the override.
 #[derive(Debug, Args)]
 #[group(id = "change", required = true, multiple = true)]
 pub(crate) struct SettingsArgs {
-    /// After a call's last notification, before it counts as complete [usual: 1s]
-    #[arg(long, value_name = "TIME", value_parser = length_or_usual)]
-    pub(crate) settle: Option<Wanted<i64>>,
+    /// Time after a call's last notification before the call is complete [default: 1s]
+    #[arg(long, value_name = "TIME", value_parser = duration_or_default)]
+    pub(crate) settle: Option<Override<i64>>,
 
-    /// The same, where a notification is missing or a linked session was not seen [usual: 10s]
-    #[arg(long, value_name = "TIME", value_parser = length_or_usual)]
-    pub(crate) gap_settle: Option<Wanted<i64>>,
+    /// The same if a notification is missing or a linked session was not seen [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = duration_or_default)]
+    pub(crate) gap_settle: Option<Override<i64>>,
 
-    /// Silence after which a call is given up of which one leg of several has not ended [usual: 60s]
-    #[arg(long, value_name = "TIME", value_parser = length_or_usual)]
-    pub(crate) last_leg_stale: Option<Wanted<i64>>,
+    /// Close a call as incomplete if only one of its legs is still open and nothing arrived for this time [default: 60s]
+    #[arg(long, value_name = "TIME", value_parser = duration_or_default)]
+    pub(crate) last_leg_idle_timeout: Option<Override<i64>>,
 
-    /// Silence after which any call is given up [usual: 8h]
-    #[arg(long, value_name = "TIME", value_parser = length_or_usual)]
-    pub(crate) stale: Option<Wanted<i64>>,
+    /// Close a call as incomplete if nothing arrived for this time [default: 8h]
+    #[arg(long, value_name = "TIME", value_parser = duration_or_default)]
+    pub(crate) idle_timeout: Option<Override<i64>>,
 
-    /// For how many days calls and notifications are kept; `none`: for ever
+    /// Days after which calls and notifications are deleted; `none`: never
     #[arg(long, value_name = "N", value_parser = days_or_none)]
-    pub(crate) retention_days: Option<Wanted<u32>>,
+    pub(crate) retention_days: Option<Override<u32>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SecretName {
-    /// What the tenant's programs show with each query
+    /// The key that the tenant's programs send with each request
     ApiKey,
-    /// What RingCentral shows with each notification
+    /// The token that RingCentral sends with each notification
     VerificationToken,
 }
 
@@ -186,11 +187,11 @@ pub(crate) struct EndpointArgs {
     #[command(subcommand)]
     pub(crate) action: EndpointAction,
 
-    /// The folder of the data
+    /// The data folder
     #[arg(long, value_name = "DIR", default_value = "./wholecall-data", global = true)]
     pub(crate) data: PathBuf,
 
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
 }
@@ -201,68 +202,69 @@ pub(crate) enum EndpointAction {
     Add {
         /// The tenant's name
         tenant: String,
-        /// Where to post: http:// or https://
+        /// The address to post to: http:// or https://
         url: String,
         /// The secret to sign with, `whsec_…` [default: WHOLECALL_ENDPOINT_SECRET, else a new random one]
         #[arg(long)]
         secret: Option<String>,
-        /// A file with it; `-`: standard input
+        /// A file with the secret; `-`: standard input
         #[arg(long, value_name = "FILE", conflicts_with = "secret")]
         secret_file: Option<PathBuf>,
         #[command(flatten)]
         options: EndpointOptions,
     },
-    /// All endpoints of a tenant
+    /// List a tenant's endpoints
     List {
         /// The tenant's name
         tenant: String,
     },
-    /// One endpoint
+    /// Show an endpoint
     Show {
         /// The tenant's name
         tenant: String,
         /// The endpoint's id, `ep_…`
         id: String,
     },
-    /// Change an endpoint; a running service follows within a second
+    /// Change an endpoint; a running service applies the change within a second
+    #[command(after_help = "`none` resets an option to its default.")]
     Set {
         /// The tenant's name
         tenant: String,
         /// The endpoint's id, `ep_…`
         id: String,
-        /// Where to post
+        /// The address to post to
         #[arg(long)]
         url: Option<String>,
-        /// Whether to deliver; enabled again, it is told what it has missed
+        /// Whether to deliver events; an endpoint that is enabled again receives those it missed
         #[arg(long)]
         enabled: Option<bool>,
         #[command(flatten)]
         options: EndpointOptions,
     },
-    /// Give an endpoint a new secret; for a day, the old one signs too
+    /// Give an endpoint a new secret; deliveries are signed with the old one too for a day
     Rotate {
         /// The tenant's name
         tenant: String,
         /// The endpoint's id, `ep_…`
         id: String,
-        /// How to sign from now on
+        /// The signature scheme from now on
         #[arg(long, value_enum)]
         signing: Option<SigningName>,
         /// The new secret [default: WHOLECALL_ENDPOINT_SECRET, else a random one]
         #[arg(long)]
         secret: Option<String>,
-        /// A file with it; `-`: standard input
+        /// A file with the secret; `-`: standard input
         #[arg(long, value_name = "FILE", conflicts_with = "secret")]
         secret_file: Option<PathBuf>,
     },
-    /// Remove an endpoint with what is known of its deliveries
+    /// Remove an endpoint and its deliveries
     Remove {
         /// The tenant's name
         tenant: String,
         /// The endpoint's id, `ep_…`
         id: String,
     },
-    /// Send an endpoint a test event, as soon as a service runs
+    /// Send an endpoint a test event, once the service runs
     Test {
         /// The tenant's name
         tenant: String,
@@ -271,14 +273,14 @@ pub(crate) enum EndpointAction {
     },
 }
 
-/// `none` goes back to what is usual.
+/// `none` resets an option to its default.
 #[derive(Debug, Args)]
 pub(crate) struct EndpointOptions {
-    /// A type of event; may be given several times [usual: call.completed, call.revised, call.merged]
+    /// An event type to deliver; repeatable [default: call.completed, call.revised, call.merged]
     #[arg(long = "event", value_name = "TYPE")]
     pub(crate) events: Vec<String>,
 
-    /// Only calls of this direction
+    /// Only calls with this direction
     #[arg(long, value_name = "DIRECTION")]
     pub(crate) direction: Option<String>,
 
@@ -286,7 +288,7 @@ pub(crate) struct EndpointOptions {
     #[arg(long, value_name = "RESULT")]
     pub(crate) result: Option<String>,
 
-    /// Only calls in which this extension takes part
+    /// Only calls with this extension as a participant
     #[arg(long, value_name = "ID")]
     pub(crate) extension: Option<String>,
 
@@ -294,60 +296,60 @@ pub(crate) struct EndpointOptions {
     #[arg(long, value_name = "ID")]
     pub(crate) queue: Option<String>,
 
-    /// Only calls in which this number takes part
+    /// Only calls with this phone number as a participant
     #[arg(long, value_name = "NUMBER")]
     pub(crate) number: Option<String>,
 
-    /// Only calls of this customer: a number or a participant id
+    /// Only calls with this customer: a phone number or a participant id
     #[arg(long, value_name = "WHO")]
     pub(crate) customer: Option<String>,
 
-    /// Only calls that this person answered: an extension id, a participant id or a number
+    /// Only calls that this person answered: an extension id, a participant id or a phone number
     #[arg(long, value_name = "WHO")]
     pub(crate) answered_by: Option<String>,
 
-    /// Only calls in which this person of the account talked: an extension id, a participant id or a number
+    /// Only calls in which this person of the account talked: an extension id, a participant id or a phone number
     #[arg(long, value_name = "WHO")]
     pub(crate) user: Option<String>,
 
-    /// Only calls whose customer was left so: queued, ringing, menu, voicemail, talking, onHold, parked, none; `any`
-    /// goes back to what is usual
+    /// Only calls whose customer was last in this state: queued, ringing, menu, voicemail, talking, onHold, parked,
+    /// none; `any` resets it
     #[arg(long, value_name = "STATE")]
     pub(crate) end_state: Option<String>,
 
-    /// What it is for
+    /// A description of the endpoint
     #[arg(long, value_name = "TEXT")]
     pub(crate) description: Option<String>,
 
-    /// How to sign: by a secret that both know, or by a key pair
+    /// The signature scheme: a shared secret or a key pair
     #[arg(long, value_enum)]
     pub(crate) signing: Option<SigningName>,
 
-    /// At most so many requests a second
+    /// Maximum number of requests per second
     #[arg(long, value_name = "N", value_parser = number_or_none)]
-    pub(crate) rate_limit: Option<Wanted<u32>>,
+    pub(crate) rate_limit: Option<Override<u32>>,
 
-    /// Up to so many events in one request, 100 at most
+    /// Maximum number of events per request, up to 100
     #[arg(long, value_name = "N", value_parser = number_or_none)]
-    pub(crate) batch: Option<Wanted<u32>>,
+    pub(crate) batch: Option<Override<u32>>,
 
-    /// Mask numbers and drop names
+    /// Mask phone numbers and omit names
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) redact: Option<bool>,
 
-    /// How much of a call's record to send
+    /// How much of each record to send
     #[arg(long, value_enum)]
     pub(crate) payload: Option<PayloadName>,
 
-    /// Send what would be a longer body with less detail: without legs, then with ids and a link only
+    /// Maximum size of a body in bytes; larger ones are sent without legs, or else as ids with a link
     #[arg(long, value_name = "N", value_parser = number_or_none)]
-    pub(crate) max_bytes: Option<Wanted<u32>>,
+    pub(crate) max_bytes: Option<Override<u32>>,
 
-    /// A header to send along, `Name: value`; may be given several times
+    /// An additional header, `Name: value`; repeatable
     #[arg(long = "header", value_name = "LINE")]
     pub(crate) headers: Vec<String>,
 
-    /// A file with such headers, one a line; `-`: standard input
+    /// A file with additional headers, one per line; `-`: standard input
     #[arg(long, value_name = "FILE", conflicts_with = "headers")]
     pub(crate) header_file: Option<PathBuf>,
 }
@@ -366,7 +368,7 @@ pub(crate) enum PayloadName {
     Full,
     /// The record without its legs
     WithoutLegs,
-    /// Its id, its version and a link to it
+    /// Its id, its version and a link to the record
     Thin,
 }
 
@@ -390,12 +392,12 @@ impl From<SigningName> for wholecall_store::Signing {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ListenArgs {
-    /// The program that is told
+pub(crate) struct ForwardArgs {
+    /// The local address to post events to
     #[arg(long, value_name = "URL")]
     pub(crate) forward_to: String,
 
-    /// The service
+    /// The service's address
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub(crate) server: String,
 
@@ -403,7 +405,7 @@ pub(crate) struct ListenArgs {
     #[arg(long, value_name = "KEY", env = "WHOLECALL_API_KEY", hide_env_values = true)]
     pub(crate) api_key: String,
 
-    /// A type of event; may be given several times
+    /// An event type to forward; repeatable
     #[arg(
         long = "event",
         value_name = "TYPE",

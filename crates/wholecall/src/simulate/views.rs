@@ -1,4 +1,4 @@
-//! A call as single persons' own subscriptions receive it.
+//! `--view`: a call as the subscription of one user receives it.
 
 use std::{
     io::{self, BufWriter, Write},
@@ -8,15 +8,15 @@ use std::{
 use anyhow::Context;
 use wholecall_simulator::{Play, Scenario, TruthHeader, User};
 
-use super::{SOME_MONDAY, Truths, create, write_directory};
+use super::{FILE_START, Truths, create, write_directory};
 use crate::{
     cli::{SimulateArgs, View},
     input::Tally,
 };
 
-/// Writes the view of one user, or a file for each who takes part.
+/// Writes the view of one user, or one file per participating user.
 pub(super) fn write(arguments: &SimulateArgs, scenario: Scenario, view: View) -> anyhow::Result<Tally> {
-    let play = scenario.play_at(arguments.seed, SOME_MONDAY);
+    let play = scenario.play_at(arguments.seed, FILE_START);
     let accounts = scenario.accounts(arguments.seed);
     if let Some(path) = &arguments.directory {
         write_directory(path, &accounts)?;
@@ -26,23 +26,23 @@ pub(super) fn write(arguments: &SimulateArgs, scenario: Scenario, view: View) ->
         View::Of(number) => {
             let user = people.iter().find(|user| user.number == number).with_context(|| {
                 let numbers: Vec<String> = people.iter().map(|user| user.number.to_string()).collect();
-                format!("extension {number} takes no part in this play; those who do: {}", numbers.join(", "))
+                format!("extension {number} does not take part; participants: {}", numbers.join(", "))
             })?;
             write_view(arguments, &play, user, arguments.out.as_deref(), arguments.truth.as_deref())?;
         }
         View::Each => {
             let out = arguments.out.as_ref().context("`--view each` needs `--out`")?;
             for user in people {
-                let truth = arguments.truth.as_deref().map(|path| named(path, user.number));
-                write_view(arguments, &play, user, Some(&named(out, user.number)), truth.as_deref())?;
+                let truth = arguments.truth.as_deref().map(|path| with_number(path, user.number));
+                write_view(arguments, &play, user, Some(&with_number(out, user.number)), truth.as_deref())?;
             }
         }
     }
     Ok(Tally::default())
 }
 
-/// `calls.ndjson` and 104: `calls-104.ndjson`.
-fn named(path: &Path, number: u32) -> PathBuf {
+/// `calls.ndjson` with 104 becomes `calls-104.ndjson`.
+fn with_number(path: &Path, number: u32) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let name = match path.extension() {
         Some(extension) => format!("{stem}-{number}.{}", extension.to_string_lossy()),
@@ -81,8 +81,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_number_comes_before_the_ending_of_the_name() {
-        assert_eq!(named(Path::new("a/calls.ndjson"), 104), Path::new("a/calls-104.ndjson"));
-        assert_eq!(named(Path::new("calls"), 104), Path::new("calls-104"));
+    fn the_number_precedes_the_file_extension() {
+        assert_eq!(with_number(Path::new("a/calls.ndjson"), 104), Path::new("a/calls-104.ndjson"));
+        assert_eq!(with_number(Path::new("calls"), 104), Path::new("calls-104"));
     }
 }

@@ -1,23 +1,23 @@
-//! Input that cannot be read is named by file and line; what stands beside it is assembled all the same.
+//! Unreadable input is reported by file and line, and the rest is assembled.
 
 use std::path::Path;
 
 use crate::run::{CALLS, IDS, Ran, file, folder, pipe, run_with};
 
-/// Everything but what is bad was assembled, and each problem was named.
-fn assert_rest_is_assembled(ran: &Ran, complaints: &[&str]) {
+/// Each problem was reported, and everything else was assembled.
+fn assert_rest_is_assembled(ran: &Ran, problems: &[&str]) {
     assert_eq!(ran.code, 2, "{}", ran.err);
     assert_eq!(ran.ids(), IDS, "{}", ran.err);
     assert_eq!(ran.text(), pipe("assemble", CALLS).text());
-    let said: Vec<&str> = ran.err.lines().collect();
-    assert_eq!(said.len(), complaints.len(), "{}", ran.err);
-    for (said, expected) in said.iter().zip(complaints) {
-        assert!(said.starts_with(expected), "{said}\nshould begin with\n{expected}");
+    let lines: Vec<&str> = ran.err.lines().collect();
+    assert_eq!(lines.len(), problems.len(), "{}", ran.err);
+    for (line, expected) in lines.iter().zip(problems) {
+        assert!(line.starts_with(expected), "{line}\nshould start with\n{expected}");
     }
 }
 
-/// The bad line is the fourth of good ones, in a file.
-fn beside_good_lines(name: &str, bad: &[u8]) -> (Ran, String) {
+/// Inserts a bad line as the fourth of a good file.
+fn among_good_lines(name: &str, bad: &[u8]) -> (Ran, String) {
     let at = CALLS.match_indices('\n').nth(2).unwrap().0 + 1;
     let content = [&CALLS.as_bytes()[..at], bad, b"\n", &CALLS.as_bytes()[at..]].concat();
     let path = file(&folder(name), "notifications.ndjson", content);
@@ -25,7 +25,7 @@ fn beside_good_lines(name: &str, bad: &[u8]) -> (Ran, String) {
 }
 
 #[test]
-fn a_bad_line_is_named_and_the_rest_assembled() {
+fn a_bad_line_is_reported_and_the_rest_assembled() {
     let deep = format!("{{\"body\":{}{}}}", "[".repeat(5_000), "]".repeat(5_000));
     let deeper = "[".repeat(100_000);
     let lines: [(&str, &[u8], &str); 9] = [
@@ -40,17 +40,17 @@ fn a_bad_line_is_named_and_the_rest_assembled() {
         ("control", b"{\"uuid\": \"a\x01b\"}", "not JSON: a line break or control character"),
     ];
     for (name, line, reason) in lines {
-        let (ran, path) = beside_good_lines(name, line);
+        let (ran, path) = among_good_lines(name, line);
         assert_rest_is_assembled(&ran, &[&format!("{path}:4: {reason}")]);
     }
-    // Lists that are never closed are lists all the same: only their end is missed.
-    let (ran, _) = beside_good_lines("deeper", deeper.as_bytes());
+    // Lists that are never closed are read as lists; only the missing end is reported.
+    let (ran, _) = among_good_lines("deeper", deeper.as_bytes());
     assert_eq!((ran.code, ran.ids()), (2, IDS.map(str::to_owned).to_vec()));
     assert!(ran.err.contains("closing ] is missing"), "{}", ran.err);
 }
 
 #[test]
-fn fields_of_the_wrong_type_cost_no_notification() {
+fn fields_of_the_wrong_type_are_ignored() {
     let odd = CALLS
         .replace("\"name\": \"WILLIAMS A\"", "\"name\": {\"first\": 1}")
         .replace("\"rcc\": false", "\"rcc\": [7]")
@@ -63,7 +63,7 @@ fn fields_of_the_wrong_type_cost_no_notification() {
 }
 
 #[test]
-fn an_input_that_ends_too_early_loses_only_its_last_document() {
+fn truncated_input_loses_only_its_last_document() {
     let cut = &CALLS[..CALLS.len() - 40];
     let ran = pipe("assemble", cut);
     assert_eq!((ran.code, ran.ids()), (2, IDS.map(str::to_owned).to_vec()));
@@ -78,7 +78,7 @@ fn an_input_that_ends_too_early_loses_only_its_last_document() {
 }
 
 #[test]
-fn packed_input_that_ends_too_early_is_read_as_far_as_it_goes() {
+fn truncated_compressed_input_is_read_as_far_as_possible() {
     use std::io::Write;
     let many = CALLS.repeat(50);
     let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
@@ -90,7 +90,7 @@ fn packed_input_that_ends_too_early_is_read_as_far_as_it_goes() {
         let path = file(&folder, name, &packed[..packed.len() - 9]);
         let ran = run_with("assemble", &[&path], b"");
         assert_eq!(ran.code, 2, "{name}: {}", ran.err);
-        assert!(ran.err.contains(&format!("{}: cannot read on", path.display())), "{}", ran.err);
+        assert!(ran.err.contains(&format!("{}: cannot read further", path.display())), "{}", ran.err);
         let path = file(&folder, name, &packed[..3]);
         let ran = run_with("assemble", &[&path], b"");
         assert_eq!((ran.code, ran.text()), (2, ""), "{name}: {}", ran.err);
@@ -99,7 +99,7 @@ fn packed_input_that_ends_too_early_is_read_as_far_as_it_goes() {
 }
 
 #[test]
-fn files_that_are_none_are_named() {
+fn missing_files_and_folders_are_reported() {
     let folder = folder("files");
     let good = file(&folder, "good.ndjson", CALLS);
     let absent = folder.join("absent.ndjson");
@@ -118,43 +118,43 @@ fn strict_stops_at_the_first_problem() {
     let input = format!("{}\noops\nworse\n{CALLS}", CALLS.lines().next().unwrap());
     let ran = pipe("assemble --strict", input);
     assert_eq!((ran.code, ran.text()), (2, ""));
-    let said: Vec<&str> = ran.err.lines().collect();
-    assert_eq!(said.len(), 2, "{}", ran.err);
-    assert!(said[0].starts_with("<stdin>:2: not a notification"), "{}", ran.err);
-    assert!(said[1].contains("stopped at the first problem (--strict)"), "{}", ran.err);
+    let lines: Vec<&str> = ran.err.lines().collect();
+    assert_eq!(lines.len(), 2, "{}", ran.err);
+    assert!(lines[0].starts_with("<stdin>:2: not a notification"), "{}", ran.err);
+    assert!(lines[1].contains("stopped at the first problem (--strict)"), "{}", ran.err);
     let ran = run_with("assemble --strict", &[Path::new("/nonexistent")], b"");
     assert_eq!(ran.code, 2);
 }
 
 #[test]
-fn of_an_endless_problem_only_the_beginning_is_named() {
+fn only_the_first_thousand_problems_are_printed() {
     let ran = pipe("assemble", "{\n".repeat(5_000));
-    let said: Vec<&str> = ran.err.lines().collect();
+    let lines: Vec<&str> = ran.err.lines().collect();
     assert_eq!(ran.code, 2);
-    assert!(said.len() <= 1_002, "{} lines", said.len());
-    assert!(said.last().unwrap().contains("not named"), "{:?}", said.last());
+    assert!(lines.len() <= 1_002, "{} lines", lines.len());
+    assert!(lines.last().unwrap().contains("not shown"), "{:?}", lines.last());
 }
 
 #[test]
-fn nothing_that_was_read_commands_a_terminal() {
+fn no_input_can_send_control_characters_to_a_terminal() {
     let escapes = "\\u001b[31m\\u009b2J\\u202e\\r";
     let odd = CALLS.replace("s-aa01", &format!("s-aa01{escapes}")).replace("WILLIAMS A", escapes);
     let path = file(&folder("esc\u{1b}[31m"), "calls.ndjson", odd.as_bytes());
     let bad = file(&folder("esc\u{1b}[32m"), "bad.ndjson", b"oops\n");
-    let forms = [
+    let commands = [
         "assemble --format ndjson",
         "assemble --format json",
         "assemble --format csv",
         "assemble --format table",
     ];
-    for command in forms.into_iter().chain(["explain", "show"]) {
+    for command in commands.into_iter().chain(["explain", "show"]) {
         let ran = run_with(command, &[&path, &bad], b"");
-        let said = format!("{}{}", ran.text(), ran.err);
-        let commands = |character: char| {
+        let output = format!("{}{}", ran.text(), ran.err);
+        let is_control = |character: char| {
             matches!(character, '\u{80}'..='\u{9f}' | '\u{202a}'..='\u{202e}')
                 || (character.is_control() && character != '\n')
         };
-        assert!(!said.contains(commands), "{command}: {said:?}");
-        assert!(!ran.text().is_empty(), "{command}: {said}");
+        assert!(!output.contains(is_control), "{command}: {output:?}");
+        assert!(!ran.text().is_empty(), "{command}: {output}");
     }
 }

@@ -1,11 +1,11 @@
-//! The formats records are written in.
+//! Output formats of records.
 
 use serde_json::Value;
 
 use crate::run::{CALLS, IDS, pipe, run, wholecall};
 
 #[test]
-fn ndjson_is_what_a_pipe_gets() {
+fn the_default_format_of_a_pipe_is_ndjson() {
     let ran = pipe("assemble", CALLS);
     assert_eq!(ran.assert_clean().ids(), IDS);
     assert_eq!(ran.text(), pipe("assemble -f ndjson", CALLS).text());
@@ -17,7 +17,7 @@ fn ndjson_is_what_a_pipe_gets() {
 }
 
 #[test]
-fn json_is_one_list_of_the_same_records() {
+fn json_is_a_list_of_the_same_records() {
     let ran = pipe("assemble --format json", CALLS);
     let list: Vec<Value> = serde_json::from_slice(&ran.assert_clean().out).unwrap();
     assert_eq!(list, pipe("assemble", CALLS).lines());
@@ -25,7 +25,7 @@ fn json_is_one_list_of_the_same_records() {
 }
 
 #[test]
-fn a_table_is_for_reading() {
+fn table_of_two_calls() {
     let ran = pipe("assemble --format table", CALLS);
     insta::assert_snapshot!(ran.assert_clean().text());
 }
@@ -42,11 +42,11 @@ fn csv_has_a_row_for_each_call() {
 }
 
 #[test]
-fn an_empty_input_says_so() {
+fn empty_input_is_reported() {
     for format in ["ndjson", "table", "vcon"] {
         let ran = pipe(&format!("assemble --format {format}"), "");
         assert_eq!((ran.code, ran.text()), (0, ""), "{format}");
-        assert!(ran.err.contains("there was no telephony session notification in the input"), "{}", ran.err);
+        assert!(ran.err.contains("the input holds no telephony session notifications"), "{}", ran.err);
     }
 }
 
@@ -56,13 +56,13 @@ fn exit_codes() {
     assert_eq!(run("--version").code, 0);
     assert_eq!(pipe("assemble", format!("{CALLS}oops\n")).code, 2);
     assert_eq!(run("assemble --directory /nonexistent").code, 1);
-    // A wrong command line is clap's: 2 as well.
+    // clap's exit code for a wrong command line is 2 as well.
     assert_eq!(run("assemble --format xml").code, 2);
     assert_eq!(run("assemble --settle 5s").code, 2);
 }
 
 #[test]
-fn a_reader_who_has_seen_enough_is_no_error() {
+fn a_closed_output_pipe_is_not_an_error() {
     use std::io::{Read, Write};
     for format in ["ndjson", "json", "csv", "vcon", "table"] {
         let mut child = wholecall()
@@ -70,7 +70,7 @@ fn a_reader_who_has_seen_enough_is_no_error() {
             .stdin(std::process::Stdio::piped())
             .spawn()
             .unwrap();
-        // Nobody reads.
+        // The pipe is closed before anything is read.
         drop(child.stdout.take());
         let mut stdin = child.stdin.take().unwrap();
         for session in 0..500 {
@@ -78,8 +78,8 @@ fn a_reader_who_has_seen_enough_is_no_error() {
         }
         drop(stdin);
         let status = child.wait().unwrap();
-        let mut complaints = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
-        assert_eq!((status.code(), complaints.as_str()), (Some(0), ""), "{format}");
+        let mut errors = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+        assert_eq!((status.code(), errors.as_str()), (Some(0), ""), "{format}");
     }
 }

@@ -3,18 +3,18 @@
 use crate::run::{folder, run, run_with};
 
 #[test]
-fn completions_know_the_commands() {
+fn completions_include_commands_and_options() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ran = run(&format!("generate completions {shell}"));
         let text = ran.assert_clean().text();
-        for word in ["assemble", "explain", "stream", "horizon"] {
+        for word in ["assemble", "explain", "stream", "late-window"] {
             assert!(text.contains(word), "{shell}: {word}");
         }
     }
 }
 
 #[test]
-fn there_is_a_man_page_for_each_command() {
+fn each_command_has_a_man_page() {
     let folder = folder("man").join("new");
     run_with("generate man", &[&folder], b"").assert_clean();
     for page in ["wholecall.1", "wholecall-assemble.1", "wholecall-show.1", "wholecall-explain.1"] {

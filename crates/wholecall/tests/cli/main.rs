@@ -1,14 +1,14 @@
-//! The command line, as it is run.
+//! Runs the program and checks its output.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what a test cannot go on without fails it")]
 
 mod bad_input;
 mod formats;
 mod generate;
-mod look;
+mod large_input;
 mod run;
 mod shapes;
+mod show;
 mod simulate;
 mod stream;
-mod vast_input;
 mod vcon;

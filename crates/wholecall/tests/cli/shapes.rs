@@ -1,4 +1,4 @@
-//! The shapes notifications come in.
+//! Input formats of notifications.
 
 use std::io::Write;
 
@@ -29,29 +29,29 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn ndjson_lists_and_concatenated_json_are_all_the_same() {
+fn ndjson_lists_and_concatenated_json_give_the_same_calls() {
     let list = serde_json::to_string(&notifications()).unwrap();
     let pretty = serde_json::to_string_pretty(&notifications()).unwrap();
     let concatenated: String = CALLS.lines().collect();
     let spread: String =
         notifications().iter().map(|value| serde_json::to_string_pretty(value).unwrap()).collect();
     let windows = CALLS.replace('\n', "\r\n");
-    let marked = format!("\u{feff}{CALLS}");
-    let airy = CALLS.replace('\n', "\n\n \n");
-    for input in [list, pretty, concatenated, spread, windows, marked, airy] {
+    let with_bom = format!("\u{feff}{CALLS}");
+    let with_blank_lines = CALLS.replace('\n', "\n\n \n");
+    for input in [list, pretty, concatenated, spread, windows, with_bom, with_blank_lines] {
         assert_same_calls(&pipe(ASSEMBLE, input));
     }
 }
 
 #[test]
-fn any_order_and_any_number_of_copies_make_the_same_calls() {
+fn any_order_and_duplicates_give_the_same_calls() {
     let backwards: String = CALLS.lines().rev().flat_map(|line| [line, "\n"]).collect();
     assert_same_calls(&pipe(ASSEMBLE, &backwards));
     assert_same_calls(&pipe(ASSEMBLE, format!("{CALLS}{backwards}")));
 }
 
 #[test]
-fn bare_bodies_are_notifications_too() {
+fn bodies_without_envelopes_are_notifications() {
     let bare: String = notifications().iter().map(|value| format!("{}\n", value["body"])).collect();
     let ran = pipe(ASSEMBLE, bare);
     assert_eq!(ran.assert_clean().ids(), IDS);
@@ -60,11 +60,11 @@ fn bare_bodies_are_notifications_too() {
 }
 
 #[test]
-fn packed_files_are_unpacked() {
+fn compressed_files_are_decompressed() {
     let folder = folder("packed");
     let gz = file(&folder, "calls.ndjson.gz", gzip(CALLS.as_bytes()));
     let zst = file(&folder, "calls.ndjson.zst", zstd(CALLS.as_bytes()));
-    // How a file begins counts, not what it is called.
+    // The magic number counts, not the file's name.
     let unnamed = file(&folder, "calls", gzip(CALLS.as_bytes()));
     for path in [&gz, &zst, &unnamed] {
         assert_same_calls(&run_with(ASSEMBLE, &[path], b""));
@@ -78,7 +78,7 @@ fn packed_files_are_unpacked() {
 }
 
 #[test]
-fn several_files_make_one_input() {
+fn several_files_are_one_input() {
     let folder = folder("several");
     let half = CALLS.match_indices('\n').nth(8).unwrap().0 + 1;
     let late = file(&folder, "late.ndjson", &CALLS[half..]);
@@ -88,7 +88,7 @@ fn several_files_make_one_input() {
 }
 
 #[test]
-fn a_directory_names_people() {
+fn names_come_from_the_directory() {
     let arguments = format!("{ASSEMBLE} --directory {}", data("extensions.json").display());
     let ran = pipe(&arguments, CALLS);
     let call = &ran.assert_clean().lines()[0];
@@ -103,10 +103,10 @@ fn a_directory_names_people() {
 }
 
 #[test]
-fn what_is_about_no_call_is_counted() {
+fn documents_that_are_not_about_calls_are_counted() {
     let reminder = r#"{"event": "/restapi/v1.0/subscription/~?threshold=60&interval=15", "body": {}}"#;
     let ran = pipe(ASSEMBLE, format!("{reminder}\n{CALLS}{reminder}\n{{}}\n"));
     assert_eq!((ran.code, ran.ids()), (0, IDS.map(str::to_owned).to_vec()));
-    assert!(ran.err.contains("passed over 2 subscription reminders"), "{}", ran.err);
-    assert!(ran.err.contains("passed over 1 validation probe"), "{}", ran.err);
+    assert!(ran.err.contains("skipped 2 subscription reminders"), "{}", ran.err);
+    assert!(ran.err.contains("skipped 1 validation probe"), "{}", ran.err);
 }

@@ -6,7 +6,7 @@ use wholecall_simulator::Scenario;
 
 use crate::run::{Ran, file, folder, run, run_with};
 
-/// Plays with some arguments into a folder: the notifications' file and the truth's.
+/// Runs `simulate` into a folder; returns the file of notifications and that of the truth.
 fn simulate(folder: &Path, arguments: &str) -> [std::path::PathBuf; 2] {
     let [notifications, truth] = ["notifications.ndjson", "truth.ndjson"].map(|name| folder.join(name));
     let ran =
@@ -20,22 +20,22 @@ fn verify(truth: &Path, records: &[u8]) -> Ran {
 }
 
 #[test]
-fn every_name_of_the_list_can_be_played() {
+fn every_listed_scenario_exists() {
     let list = run("simulate --list");
     let names: Vec<&str> =
         list.assert_clean().text().lines().filter_map(|line| line.split(' ').next()).collect();
     assert_eq!(names, Scenario::all().map(|scenario| scenario.name).collect::<Vec<_>>());
-    let played = run(&format!("simulate --scenario {}", names[0]));
-    assert!(played.assert_clean().lines().iter().all(|told| told["body"]["parties"].is_array()));
+    let simulated = run(&format!("simulate --scenario {}", names[0]));
+    assert!(simulated.assert_clean().lines().iter().all(|line| line["body"]["parties"].is_array()));
 }
 
 #[test]
-fn what_is_assembled_of_a_simulated_day_is_true() {
+fn the_records_of_a_simulated_day_are_exact() {
     let folder = folder("simulated_day");
     for (faults, mode) in
         [("reorder,delay,duplicate,overlap", ""), ("skew", ""), ("reorder,duplicate", " --stream")]
     {
-        // Which extension is an announcement, and whose a mobile is, only the list of extensions says.
+        // Only the extension list shows which extension is an announcement, and whose a mobile number is.
         let directory = folder.join("extensions.json");
         let listed = directory.display();
         let [notifications, truth] = simulate(
@@ -53,7 +53,7 @@ fn what_is_assembled_of_a_simulated_day_is_true() {
 }
 
 #[test]
-fn a_false_record_is_told_drawn_and_counted() {
+fn a_wrong_record_is_described_drawn_and_counted() {
     let folder = folder("false_record");
     let [notifications, truth] = simulate(&folder, "--scenario attended --seed 3");
     let records = run_with("assemble --format ndjson", &[&notifications], b"");
@@ -75,7 +75,7 @@ fn a_false_record_is_told_drawn_and_counted() {
 }
 
 #[test]
-fn a_view_has_only_the_own_parties_and_is_judged_by_the_whole_truth() {
+fn a_view_has_only_the_users_own_parties_and_is_verified() {
     let folder = folder("views");
     let (out, truth) = (folder.join("calls.ndjson"), folder.join("truth.ndjson"));
     let written = run(&format!(
@@ -102,8 +102,8 @@ fn a_view_has_only_the_own_parties_and_is_judged_by_the_whole_truth() {
         assert_eq!(verified.code, 1, "{}", verified.text());
         assert!(verified.text().contains("`from`") && verified.text().contains("statements agree"));
     }
-    let nobody = run("simulate --scenario attended --seed 3 --view 99999");
-    assert!(nobody.code != 0 && nobody.err.contains("takes no part in this play"), "{}", nobody.err);
+    let absent = run("simulate --scenario attended --seed 3 --view 99999");
+    assert!(absent.code != 0 && absent.err.contains("does not take part"), "{}", absent.err);
 }
 
 #[test]
@@ -114,21 +114,21 @@ fn the_same_seed_writes_the_same_bytes() {
 }
 
 #[test]
-fn what_cannot_be_played_or_read_is_named() {
+fn wrong_arguments_and_unreadable_files_are_reported() {
     let error = |arguments: &str| {
         let ran = run(arguments);
         assert!(ran.code == 1 || ran.code == 2, "{arguments}: {}", ran.code);
         ran.err
     };
     assert!(error("simulate").contains("--scenario"));
-    assert!(error("simulate --scenario no-such").contains("--list tells the names"));
+    assert!(error("simulate --scenario no-such").contains("--list shows the names"));
     assert!(error("simulate --traffic --faults rain").contains("there is no fault \"rain\""));
     assert!(error("simulate --traffic --post https://example.com/").contains("only plain http://"));
     assert!(error("simulate --traffic --users 1").contains("2 to 50000"));
     assert!(error("verify --truth /no/such").contains("/no/such cannot be read"));
     let folder = folder("unreadable_truth");
     let wrong = file(&folder, "wrong.ndjson", "{\"id\": 1}\n");
-    assert!(error(&format!("verify --truth {}", wrong.display())).contains("wrong.ndjson:1: no truth"));
+    assert!(error(&format!("verify --truth {}", wrong.display())).contains("wrong.ndjson:1: not the truth"));
     let newer = file(
         &folder,
         "newer.ndjson",
@@ -137,12 +137,12 @@ fn what_cannot_be_played_or_read_is_named() {
     assert!(error(&format!("verify --truth {}", newer.display())).contains("wholecall.truth/2"));
     let truth = file(&folder, "empty.ndjson", "");
     let records = verify(&truth, b"not a record\n");
-    assert!(records.err.contains("-:1: no record of a call"), "{}", records.err);
+    assert!(records.err.contains("-:1: not a record"), "{}", records.err);
     assert!(fs::metadata(&truth).unwrap().len() == 0);
 }
 
 #[test]
-fn whoever_reads_a_list_may_stop_early() {
+fn a_closed_pipe_while_listing_is_not_an_error() {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_wholecall"));
     let command = command.args(["simulate", "--list"]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = command.spawn().unwrap();

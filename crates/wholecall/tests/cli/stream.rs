@@ -1,4 +1,4 @@
-//! `assemble --stream`: calls as they settle, with the notifications' own clock.
+//! `assemble --stream`: writes calls as they settle, with the notifications' timestamps as the clock.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -34,10 +34,10 @@ fn stream(arguments: &str, notes: &[Value]) -> Ran {
 }
 
 /// Id, version and state of each line.
-fn told(ran: &Ran) -> Vec<(String, u64, String)> {
+fn versions(ran: &Ran) -> Vec<(String, u64, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let told = |call: &Value| (text(&call["id"]), call["version"].as_u64().unwrap(), text(&call["state"]));
-    ran.lines().iter().map(told).collect()
+    let version = |call: &Value| (text(&call["id"]), call["version"].as_u64().unwrap(), text(&call["state"]));
+    ran.lines().iter().map(version).collect()
 }
 
 /// A call of a minute, from its first to its last notification.
@@ -50,7 +50,7 @@ fn short_call(session: &str) -> Vec<Value> {
 }
 
 #[test]
-fn the_last_records_are_those_of_the_whole_input() {
+fn the_last_versions_equal_the_records_of_the_whole_input() {
     let stripped = |ran: &Ran| -> Vec<Value> {
         let mut calls = ran.lines();
         for call in &mut calls {
@@ -75,7 +75,7 @@ fn a_call_is_written_when_it_has_settled_not_when_the_input_ends() {
     stdin.flush().unwrap();
     let first: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
     assert_eq!((&first["id"], &first["state"]), (&json!("s-1"), &json!("complete")));
-    // The input is still open: only now does it end.
+    // Only now does the input end.
     drop(stdin);
     let second: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
     assert_eq!((&second["id"], &second["state"]), (&json!("s-2"), &json!("incomplete")));
@@ -92,10 +92,10 @@ fn a_late_notification_writes_the_call_again() {
     notes.push(late);
     notes.push(note("s-2", 3, "02:10.000", "02:10.000", "Answered"));
     let ran = stream("", &notes);
-    let told = told(ran.assert_clean());
-    assert_eq!(told.len(), 3, "{told:?}");
-    assert_eq!((told[0].0.as_str(), told[1].0.as_str()), ("s-1", "s-1"));
-    assert!(told[1].1 > told[0].1, "{told:?}");
+    let versions = versions(ran.assert_clean());
+    assert_eq!(versions.len(), 3, "{versions:?}");
+    assert_eq!((versions[0].0.as_str(), versions[1].0.as_str()), ("s-1", "s-1"));
+    assert!(versions[1].1 > versions[0].1, "{versions:?}");
     let [before, after, _] = &ran.lines()[..] else { panic!("three lines") };
     assert_eq!((&before["result"], &after["result"]), (&json!("Cancelled"), &json!("Answered")));
     assert_eq!(before["completeness"]["missingSequences"][0]["from"], 3);
@@ -103,7 +103,7 @@ fn a_late_notification_writes_the_call_again() {
 }
 
 #[test]
-fn calls_that_turn_out_to_be_one_are_said_to_be_merged() {
+fn merged_calls_are_reported() {
     let mut notes = short_call("s-1");
     notes.extend(short_call("s-2").into_iter().map(|mut note| {
         note["body"]["eventTime"] =
@@ -123,7 +123,7 @@ fn calls_that_turn_out_to_be_one_are_said_to_be_merged() {
     assert_eq!((&survivor["id"], survivor["sessions"].as_array().unwrap().len()), (&json!("s-1"), 2));
     let before = lines[..merged].iter().filter_map(|line| line["version"].as_u64()).max();
     assert!(survivor["version"].as_u64() > before);
-    // The other formats have no words for it; standard error has.
+    // The other formats have no line for it, so it goes to standard error.
     let input: String = notes.iter().map(|note| format!("{note}\n")).collect();
     let csv = pipe("assemble --stream --format csv", input);
     assert_eq!(csv.code, 0);
@@ -131,30 +131,30 @@ fn calls_that_turn_out_to_be_one_are_said_to_be_merged() {
 }
 
 #[test]
-fn what_comes_after_the_horizon_starts_a_record_that_says_so() {
+fn a_notification_after_the_late_window_starts_a_record_with_late_for() {
     let mut notes = short_call("s-1");
     notes.push(note("s-2", 2, "05:00.000", "05:00.000", "Setup"));
     notes.push(note("s-1", 5, "06:00.000", "01:00.100", "Disconnected"));
-    let ran = stream("--horizon 2m", &notes);
+    let ran = stream("--late-window 2m", &notes);
     let late = ran.lines().into_iter().rfind(|call| call["id"] == "s-1").unwrap();
     assert_eq!(late["completeness"]["lateFor"], "s-1");
     assert!(ran.lines()[0]["completeness"]["lateFor"].is_null());
-    let kept = stream("--horizon 1h", &notes);
-    assert!(kept.lines().iter().all(|call| call["completeness"]["lateFor"].is_null()));
+    let within = stream("--late-window 1h", &notes);
+    assert!(within.lines().iter().all(|call| call["completeness"]["lateFor"].is_null()));
 }
 
 #[test]
-fn silence_ends_a_call() {
+fn the_idle_timeout_closes_a_call() {
     let mut notes = short_call("s-1");
     notes.truncate(2);
     notes.push(note("s-2", 2, "20:00.000", "20:00.000", "Setup"));
-    let ran = stream("--stale 10m", &notes);
-    assert_eq!(told(&ran)[0].2, "incomplete");
+    let ran = stream("--idle-timeout 10m", &notes);
+    assert_eq!(versions(&ran)[0].2, "incomplete");
     assert_eq!(ran.lines()[0]["completeness"]["reason"], "silent");
 }
 
 #[test]
-fn a_timestamp_from_nowhere_does_not_end_all_calls() {
+fn a_wrong_timestamp_does_not_close_all_calls() {
     let mut notes = short_call("s-1");
     let mut wrong = note("s-2", 2, "00:10.000", "00:10.000", "Setup");
     wrong["timestamp"] = json!("2031-01-01T00:00:00.000Z");
@@ -163,25 +163,26 @@ fn a_timestamp_from_nowhere_does_not_end_all_calls() {
     assert_eq!(ran.code, 2);
     assert!(ran.err.starts_with("<stdin>:3: "), "{}", ran.err);
     assert!(ran.err.contains("hours ahead of those before and after"), "{}", ran.err);
-    let told: Vec<(String, String)> = told(&ran).into_iter().map(|(id, _, state)| (id, state)).collect();
+    let states: Vec<(String, String)> =
+        versions(&ran).into_iter().map(|(id, _, state)| (id, state)).collect();
     let expected = [("s-1", "complete"), ("s-2", "incomplete")];
-    assert_eq!(told, expected.map(|(id, state)| (id.to_owned(), state.to_owned())));
+    assert_eq!(states, expected.map(|(id, state)| (id.to_owned(), state.to_owned())));
 }
 
 #[test]
-fn time_may_stand_still_for_good_reason() {
-    // All notifications hours before the first: nothing is lost, and the calls are told in the end.
+fn notifications_hours_behind_the_first_are_assembled() {
+    // All timestamps are hours before the first: nothing is lost, and the calls are written at the end.
     let mut notes = vec![note("s-9", 2, "00:00.000", "00:00.000", "Setup")];
     notes[0]["timestamp"] = json!("2026-03-10T14:00:00.000Z");
     notes.extend(short_call("s-1"));
     let ran = stream("", &notes);
-    assert_eq!(told(&ran).len(), 2);
+    assert_eq!(versions(&ran).len(), 2);
     assert_eq!(ran.code, 0);
 }
 
 #[test]
-fn a_table_and_a_stream_do_not_go_together() {
+fn a_stream_as_a_table_is_refused() {
     let ran = stream("--format table", &short_call("s-1"));
     assert_eq!((ran.code, ran.out.len()), (1, 0));
-    assert!(ran.err.contains("a table needs all its calls at once"), "{}", ran.err);
+    assert!(ran.err.contains("a table needs all calls at once"), "{}", ran.err);
 }

@@ -1,4 +1,4 @@
-//! vCons against what the draft requires of one (draft-ietf-vcon-vcon-core-03, syntax 0.4.0), and against a library.
+//! vCons comply with draft-ietf-vcon-vcon-core-03 (syntax 0.4.0), and a library accepts them.
 
 use std::{
     io::Write,
@@ -17,7 +17,7 @@ fn schema() -> jsonschema::Validator {
     jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
 }
 
-/// What a schema cannot say: indices point at something.
+/// Indices that point at nothing, which a schema cannot check.
 fn dangling(vcon: &Value) -> Vec<String> {
     let (parties, dialogs) =
         (vcon["parties"].as_array().unwrap().len(), vcon["dialog"].as_array().unwrap().len());
@@ -87,7 +87,7 @@ fn a_transfer_and_a_missed_call_are_valid() {
 }
 
 #[test]
-fn a_transfer_of_which_half_was_seen_is_valid() {
+fn a_transfer_seen_by_half_is_valid() {
     let half: String = CALLS
         .lines()
         .filter(|line| !line.contains("\"telephonySessionId\": \"s-aa02\", \"serverId\""))
@@ -100,31 +100,31 @@ fn a_transfer_of_which_half_was_seen_is_valid() {
 }
 
 #[test]
-fn the_schema_refuses_what_the_draft_forbids() {
+fn the_schema_enforces_the_draft() {
     let schema = schema();
     let ran = pipe("assemble --format vcon", CALLS);
     let [transferred, missed] = &ran.lines()[..] else { panic!("two") };
-    let spoilt = |vcon: &Value, change: &dyn Fn(&mut Value)| {
+    let broken = |vcon: &Value, change: &dyn Fn(&mut Value)| {
         let mut vcon = vcon.clone();
         change(&mut vcon);
         assert!(!schema.is_valid(&vcon), "{vcon:#}");
     };
-    spoilt(missed, &|vcon| vcon["vcon"] = "0.0.2".into());
-    spoilt(missed, &|vcon| drop(vcon.as_object_mut().unwrap().remove("created_at")));
-    spoilt(missed, &|vcon| vcon["created_at"] = "yesterday".into());
-    spoilt(missed, &|vcon| vcon["dialog"][0]["disposition"] = "missed".into());
-    spoilt(missed, &|vcon| drop(vcon["dialog"][0].as_object_mut().unwrap().remove("disposition")));
-    spoilt(missed, &|vcon| vcon["dialog"][0]["body"] = "hello".into());
-    spoilt(transferred, &|vcon| vcon["dialog"][0]["type"] = "call".into());
-    spoilt(transferred, &|vcon| vcon["dialog"][0]["transferee"] = 0.into());
-    spoilt(transferred, &|vcon| vcon["dialog"][0]["duration"] = (-1).into());
-    spoilt(transferred, &|vcon| vcon["dialog"][4]["parties"] = serde_json::json!([0]));
-    spoilt(transferred, &|vcon| vcon["dialog"][4]["recording_set"] = 3.into());
-    spoilt(transferred, &|vcon| drop(vcon["dialog"][3].as_object_mut().unwrap().remove("recordings")));
+    broken(missed, &|vcon| vcon["vcon"] = "0.0.2".into());
+    broken(missed, &|vcon| drop(vcon.as_object_mut().unwrap().remove("created_at")));
+    broken(missed, &|vcon| vcon["created_at"] = "yesterday".into());
+    broken(missed, &|vcon| vcon["dialog"][0]["disposition"] = "missed".into());
+    broken(missed, &|vcon| drop(vcon["dialog"][0].as_object_mut().unwrap().remove("disposition")));
+    broken(missed, &|vcon| vcon["dialog"][0]["body"] = "hello".into());
+    broken(transferred, &|vcon| vcon["dialog"][0]["type"] = "call".into());
+    broken(transferred, &|vcon| vcon["dialog"][0]["transferee"] = 0.into());
+    broken(transferred, &|vcon| vcon["dialog"][0]["duration"] = (-1).into());
+    broken(transferred, &|vcon| vcon["dialog"][4]["parties"] = serde_json::json!([0]));
+    broken(transferred, &|vcon| vcon["dialog"][4]["recording_set"] = 3.into());
+    broken(transferred, &|vcon| drop(vcon["dialog"][3].as_object_mut().unwrap().remove("recordings")));
 }
 
 #[test]
-fn created_at_is_the_start_of_the_call_and_a_number_is_no_name() {
+fn created_at_is_the_start_of_the_call_and_a_number_is_not_a_name() {
     let records = pipe("assemble --format ndjson", CALLS).lines();
     let vcons = pipe("assemble --format vcon", CALLS).lines();
     for (record, vcon) in records.iter().zip(&vcons) {
@@ -145,7 +145,7 @@ fn of_all_scenarios() -> String {
 }
 
 #[test]
-fn every_scenario_is_valid_and_says_nothing_false() {
+fn the_vcons_of_every_scenario_are_valid_and_true() {
     let lines = of_all_scenarios();
     let vcons: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(vcons.len() > 90, "{} calls", vcons.len());
@@ -156,7 +156,7 @@ fn every_scenario_is_valid_and_says_nothing_false() {
         let recordings = dialogs.iter().filter(|dialog| dialog["type"] == "recording").count();
         assert!(sets == 1 || sets == 0 && recordings == 0, "{vcon:#}");
         for dialog in dialogs {
-            // Whether a message was left, and who hung up, is not known.
+            // It is not known whether a message was left, nor who hung up.
             assert_ne!(dialog["disposition"], "voicemail-no-message", "{vcon:#}");
             assert_ne!(dialog["disposition"], "hung-up", "{vcon:#}");
         }
@@ -167,8 +167,8 @@ fn every_scenario_is_valid_and_says_nothing_false() {
     }
 }
 
-/// What PyPI's `vcon` says of vCons; none where it is not installed, which is said.
-fn judged(lines: &str) -> Option<Vec<Value>> {
+/// The verdicts of PyPI's `vcon`; `None`, with a message, if it is not installed.
+fn check_with_library(lines: &str) -> Option<Vec<Value>> {
     let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../clients");
     let python = clients.join(".venv/bin/python");
     let can = Command::new(&python).args(["-c", "import vcon, joserfc"]).stderr(Stdio::null()).status();
@@ -189,12 +189,12 @@ fn judged(lines: &str) -> Option<Vec<Value>> {
     Some(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }
 
-/// `vcon` follows an earlier draft: it does not know a `recording-set`, and wants a media type of it and of the empty
-/// dialog of which nothing is known. It finds nothing else.
+/// `vcon` follows an earlier draft: it does not know `recording-set`, and requires a media type for it and for an empty
+/// dialog. It reports no other errors.
 #[test]
-fn the_library_accepts_all_that_it_knows() {
+fn the_library_reports_only_what_its_draft_lacks() {
     let lines = of_all_scenarios();
-    let Some(judged) = judged(&lines) else { return };
+    let Some(judged) = check_with_library(&lines) else { return };
     assert_eq!(judged.len(), lines.lines().count());
     for (line, judged) in lines.lines().zip(judged) {
         let vcon: Value = serde_json::from_str(line).unwrap();
@@ -215,7 +215,7 @@ fn the_library_accepts_all_that_it_knows() {
     }
 }
 
-/// A key of a kind with its certificate, as PEM.
+/// A key with its certificate, as PEM.
 fn key(kind: &'static rcgen::SignatureAlgorithm) -> String {
     let key = rcgen::KeyPair::generate_for(kind).unwrap();
     let certificate =
@@ -232,7 +232,7 @@ fn signed_with(pem: &str, format: &str) -> crate::run::Ran {
 }
 
 #[test]
-fn a_signed_vcon_is_verified_by_others() {
+fn a_library_verifies_a_signed_vcon() {
     let rsa = std::fs::read_to_string(data("signing.pem")).unwrap();
     let keys = [
         ("RS256", rsa),
@@ -248,7 +248,7 @@ fn a_signed_vcon_is_verified_by_others() {
             assert_eq!(members, ["payload", "signatures"]);
             assert_eq!(vcon["signatures"][0]["header"]["x5c"].as_array().unwrap().len(), 1);
         }
-        let spoilt: String = ran
+        let broken: String = ran
             .text()
             .lines()
             .map(|line| {
@@ -260,7 +260,10 @@ fn a_signed_vcon_is_verified_by_others() {
                 format!("{vcon}\n")
             })
             .collect();
-        let (Some(judged), Some(refused)) = (judged(ran.text()), judged(&spoilt)) else { return };
+        let (Some(judged), Some(refused)) = (check_with_library(ran.text()), check_with_library(&broken))
+        else {
+            return;
+        };
         assert!(judged.iter().all(|one| one["algorithm"] == algorithm), "{judged:?}");
         let verified = |one: &Value| !one["errors"].to_string().contains("Error");
         assert!(judged.iter().all(verified), "{judged:?}");
@@ -269,7 +272,7 @@ fn a_signed_vcon_is_verified_by_others() {
 }
 
 #[test]
-fn what_cannot_sign_is_refused() {
+fn files_that_cannot_sign_are_refused() {
     let key_pem = key(&rcgen::PKCS_ED25519);
     let other = key(&rcgen::PKCS_ED25519);
     let (only_key, certificate) = key_pem.split_once("-----BEGIN CERTIFICATE").unwrap();

@@ -1,4 +1,4 @@
-//! Compares a record with what a case expects of it, as `golden/README.md` describes.
+//! Compares a record with the expectation of a case, as described in `golden/README.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,90 +6,97 @@ use serde_json::{Map, Value, json};
 
 use crate::program::millis;
 
-/// By how much the end of a call may differ: which of several last `Disconnected` counts is open.
+/// Maximum difference of a call's end: it is open which of several last `Disconnected` counts.
 const END_TOLERANCE_MS: i64 = 100;
 
-/// What differs between a record and the expectation.
+/// The differences between a record and the expectation.
 pub(crate) fn differences(expected: &Value, record: &Value) -> Vec<String> {
     let expected = expected.as_object().expect("an expectation is an object");
     let mut found: Vec<String> = expected
         .iter()
-        .filter_map(|(member, wanted)| {
-            let actual = actual(member, wanted, expected, record);
-            (actual != *wanted).then(|| format!("{member}: {wanted} expected, {actual} found"))
+        .filter_map(|(member, expected_value)| {
+            let actual = actual(member, expected_value, expected, record);
+            (actual != *expected_value)
+                .then(|| format!("{member}: {expected_value} expected, {actual} found"))
         })
         .collect();
-    found.extend(unresolved(record).into_iter().map(|id| format!("{id} is named, but no participant (R11)")));
+    found.extend(
+        unresolved(record).into_iter().map(|id| format!("{id} is named, but not a participant (R11)")),
+    );
     found
 }
 
-/// What the record has for a member of the expectation, in the expectation's shape.
-fn actual(member: &str, wanted: &Value, expected: &Map<String, Value>, record: &Value) -> Value {
+/// The record's value for a member of the expectation, in the same format.
+fn actual(member: &str, expected_value: &Value, expected: &Map<String, Value>, record: &Value) -> Value {
     match member {
         "id" | "state" | "view" | "direction" | "result" | "startTime" | "answerTime" | "answeredBy"
         | "customer" | "users" | "endState" | "activity" | "monitors" => field(record, member),
-        "lastWith" | "missedBy" => in_any_order(wanted, &field(record, member)),
-        "endTime" => within_tolerance(wanted, &record[member]),
+        "lastWith" | "missedBy" => in_any_order(expected_value, &field(record, member)),
+        "endTime" => within_tolerance(expected_value, &record[member]),
         "caller" => field(&record["from"], "participant"),
         "to" => field(&record["to"], "participant"),
         "totalMs" | "waitMs" | "holdMs" | "parkedMs" | "voicemailMs" => field(&record["durations"], member),
-        "sessions" => in_any_order(wanted, &seen_sessions(record)),
-        "participants" => in_any_order(wanted, &participants(record, &expected["ignorable"])),
-        // Says what `participants` leaves out.
-        "ignorable" => wanted.clone(),
-        "talkMs" => of_each(wanted, &record["participants"], "talkMs"),
-        "kinds" => of_each(wanted, &record["participants"], "kind"),
-        "names" => of_each(wanted, &record["participants"], "displayName"),
-        "outcomes" => of_each(wanted, &record["legs"], "outcome"),
+        "sessions" => in_any_order(expected_value, &seen_sessions(record)),
+        "participants" => in_any_order(expected_value, &participants(record, &expected["ignorable"])),
+        // Lists what `participants` omits.
+        "ignorable" => expected_value.clone(),
+        "talkMs" => of_each(expected_value, &record["participants"], "talkMs"),
+        "kinds" => of_each(expected_value, &record["participants"], "kind"),
+        "names" => of_each(expected_value, &record["participants"], "displayName"),
+        "outcomes" => of_each(expected_value, &record["legs"], "outcome"),
         "onBehalfOf" => behalf(record),
-        "unobserved" => in_any_order(wanted, &ids_with(record, "observed", false)),
-        "inferred" => in_any_order(wanted, &ids_with(record, "inferred", true)),
-        "conversations" | "moves" | "transfer" => like(wanted, &field(record, member)),
+        "unobserved" => in_any_order(expected_value, &ids_with(record, "observed", false)),
+        "inferred" => in_any_order(expected_value, &ids_with(record, "inferred", true)),
+        "conversations" | "moves" | "transfer" => like(expected_value, &field(record, member)),
         "queues" => rows(&record["queues"], &["participant", "outcome", "answeredBy"]),
-        "related" => in_any_order(wanted, &rows(&record["related"], &["kind", "id"])),
+        "related" => in_any_order(expected_value, &rows(&record["related"], &["kind", "id"])),
         "complete" | "reason" => field(&record["completeness"], member),
         // Compared while the notifications arrive.
         "neverGivenUp" => true.into(),
         _ => match member.split_once('.') {
             Some((side @ ("from" | "to"), rest)) => field(&record[side], rest),
-            _ => format!("no member that a case may have: {member}").into(),
+            _ => format!("not a member of a case: {member}").into(),
         },
     }
 }
 
-/// A field, or words that no expectation equals.
+/// A field, or a text that no expectation equals.
 fn field(object: &Value, name: &str) -> Value {
     object.get(name).cloned().unwrap_or_else(|| format!("no field {name}").into())
 }
 
-/// The list in the wanted order, if it has the same members.
-fn in_any_order(wanted: &Value, actual: &Value) -> Value {
+/// The list in the expected order, if it has the same members.
+fn in_any_order(expected_value: &Value, actual: &Value) -> Value {
     let sorted = |list: &Value| {
         let mut texts: Vec<String> = list.as_array().into_iter().flatten().map(Value::to_string).collect();
         texts.sort();
         texts
     };
-    if actual.is_array() && sorted(wanted) == sorted(actual) { wanted.clone() } else { actual.clone() }
+    if actual.is_array() && sorted(expected_value) == sorted(actual) {
+        expected_value.clone()
+    } else {
+        actual.clone()
+    }
 }
 
-fn within_tolerance(wanted: &Value, actual: &Value) -> Value {
-    let is_near = wanted.is_string()
+fn within_tolerance(expected_value: &Value, actual: &Value) -> Value {
+    let is_near = expected_value.is_string()
         && actual.is_string()
-        && (millis(wanted) - millis(actual)).abs() <= END_TOLERANCE_MS;
-    if is_near { wanted.clone() } else { actual.clone() }
+        && (millis(expected_value) - millis(actual)).abs() <= END_TOLERANCE_MS;
+    if is_near { expected_value.clone() } else { actual.clone() }
 }
 
-/// Of every object the members that are wanted; of a list each by its place.
-fn like(wanted: &Value, actual: &Value) -> Value {
-    match (wanted, actual) {
-        (Value::Array(wanted), Value::Array(actual)) => {
-            let each = |(place, actual)| like(wanted.get(place).unwrap_or(&Value::Null), actual);
+/// Only the expected members of objects; of lists, by index.
+fn like(expected_value: &Value, actual: &Value) -> Value {
+    match (expected_value, actual) {
+        (Value::Array(expected_value), Value::Array(actual)) => {
+            let each = |(place, actual)| like(expected_value.get(place).unwrap_or(&Value::Null), actual);
             actual.iter().enumerate().map(each).collect()
         }
-        (Value::Object(wanted), Value::Object(actual)) => {
-            let mut kept = actual.clone();
-            kept.retain(|member, _| wanted.contains_key(member));
-            Value::Object(kept)
+        (Value::Object(expected_value), Value::Object(actual)) => {
+            let mut members = actual.clone();
+            members.retain(|member, _| expected_value.contains_key(member));
+            Value::Object(members)
         }
         _ => actual.clone(),
     }
@@ -99,9 +106,9 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-/// One field of each object that is wanted by its id.
-fn of_each(wanted: &Value, objects: &Value, name: &str) -> Value {
-    let ids = wanted.as_object().expect("an object by ids").keys();
+/// One field of each object, by the expected ids.
+fn of_each(expected_value: &Value, objects: &Value, name: &str) -> Value {
+    let ids = expected_value.as_object().expect("an object by ids").keys();
     let found = ids.map(|id| {
         let object = list(objects).find(|object| object["id"] == **id);
         (id.clone(), object.map_or_else(|| format!("no {id}").into(), |object| field(object, name)))
@@ -137,7 +144,7 @@ fn behalf(record: &Value) -> Value {
     json!(pairs.collect::<BTreeMap<_, _>>())
 }
 
-/// Participant ids that a record names and does not have.
+/// Participant ids that a record names without having the participant.
 fn unresolved(record: &Value) -> BTreeSet<String> {
     let mut named: Vec<&Value> = vec![
         &record["from"]["participant"],
@@ -180,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_as_expected_differs_in_nothing() {
+    fn an_expected_record_has_no_differences() {
         let expected = json!({
             "id": "s-1", "result": "Missed", "endTime": "2026-10-05T14:00:29.099Z", "users": ["ext:1"],
             "caller": "tel:+12125550145", "to": "ext:1", "waitMs": 29_000, "lastWith": ["ext:2", "ext:1"],
@@ -192,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn every_member_that_differs_is_found() {
+    fn every_different_member_is_found() {
         let wrong = json!({
             "result": "Answered", "endTime": "2026-10-05T14:00:29.101Z", "users": ["ext:2"],
             "caller": "ext:1", "to": null, "waitMs": 0, "lastWith": ["ext:2"], "talkMs": {"ext:1": 5, "ext:9": 0},
@@ -211,6 +218,6 @@ mod tests {
     fn an_id_without_a_participant_is_found() {
         let mut record = record();
         record["monitors"] = json!(["ext:3"]);
-        assert_eq!(differences(&json!({}), &record), ["ext:3 is named, but no participant (R11)"]);
+        assert_eq!(differences(&json!({}), &record), ["ext:3 is named, but not a participant (R11)"]);
     }
 }

@@ -1,4 +1,4 @@
-//! The example calls in `golden/`, each in every order in which it may arrive.
+//! The golden cases, each in several orders of arrival.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +15,7 @@ use crate::{
     variants,
 };
 
-/// A case: its folder and what is in it.
+/// A golden case.
 struct Case {
     name: String,
     folder: PathBuf,
@@ -32,21 +32,21 @@ impl Case {
         Self { name, folder, events, expected }
     }
 
-    /// The options under which it is assembled.
+    /// The options for assembling it.
     fn options(&self) -> Vec<String> {
         let directory = self.folder.join("extensions.json");
         let options = directory.is_file().then(|| vec!["--directory".to_owned(), path(&directory)]);
         options.unwrap_or_default()
     }
 
-    /// Compares records with what is expected.
+    /// Compares records with the expectations.
     fn compare(&self, how: &str, expected: &[Value], records: &[Value]) -> Vec<String> {
         let id = |call: &Value| call["id"].as_str().expect("every call has an id").to_owned();
-        let wanted: BTreeSet<String> = expected.iter().map(id).collect();
+        let expected_ids: BTreeSet<String> = expected.iter().map(id).collect();
         let found: BTreeSet<String> = records.iter().map(id).collect();
         let mut wrong = Vec::new();
-        if wanted != found {
-            wrong.push(format!("{}, {how}: calls {wanted:?} expected, {found:?} found", self.name));
+        if expected_ids != found {
+            wrong.push(format!("{}, {how}: calls {expected_ids:?} expected, {found:?} found", self.name));
         }
         for call in expected {
             if let Some(record) = records.iter().find(|record| record["id"] == call["id"]) {
@@ -62,26 +62,26 @@ fn path(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// All cases, or those whose names begin with `WHOLECALL_GOLDEN`.
+/// All cases, or those whose names start with `WHOLECALL_GOLDEN`.
 fn cases() -> Vec<Case> {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden");
     let cases: Vec<Case> = folders(&golden).into_iter().map(Case::read).collect();
     assert!(cases.len() >= 40, "{} holds only {} cases", golden.display(), cases.len());
-    let Ok(wanted) = std::env::var("WHOLECALL_GOLDEN") else { return cases };
-    let cases: Vec<Case> = cases.into_iter().filter(|case| case.name.starts_with(&wanted)).collect();
-    assert!(!cases.is_empty(), "no case begins with {wanted}");
-    let _ = writeln!(io::stderr(), "only {} cases: WHOLECALL_GOLDEN is {wanted}", cases.len());
+    let Ok(prefix) = std::env::var("WHOLECALL_GOLDEN") else { return cases };
+    let cases: Vec<Case> = cases.into_iter().filter(|case| case.name.starts_with(&prefix)).collect();
+    assert!(!cases.is_empty(), "no case starts with {prefix}");
+    let _ = writeln!(io::stderr(), "only {} cases: WHOLECALL_GOLDEN is {prefix}", cases.len());
     cases
 }
 
-/// Fails with everything that is wrong.
-fn expect_nothing(wrong: &[String]) {
+/// Fails with all differences.
+fn expect_no_differences(wrong: &[String]) {
     let cases: BTreeSet<&str> = wrong.iter().filter_map(|what| what.split(',').next()).collect();
     assert!(wrong.is_empty(), "{}\n{} cases differ: {cases:?}", wrong.join("\n"), cases.len());
 }
 
 #[test]
-fn every_case_comes_out_as_expected_in_any_order() {
+fn every_case_is_as_expected_in_any_order() {
     let mut wrong = Vec::new();
     for case in cases() {
         let options = case.options();
@@ -90,7 +90,7 @@ fn every_case_comes_out_as_expected_in_any_order() {
             wrong.extend(case.compare(&how, &case.expected, &records(&options, &input)));
         }
     }
-    expect_nothing(&wrong);
+    expect_no_differences(&wrong);
 }
 
 /// The last version of each call, without those that were merged into others.
@@ -107,7 +107,7 @@ fn last_versions(versions: &[Value]) -> Vec<Value> {
     last.into_values().cloned().collect()
 }
 
-/// What is expected without what only a look at the whole input can know: names told later.
+/// The expectations without names, which a stream may not have received yet.
 fn without_names(expected: &[Value]) -> Vec<Value> {
     let mut expected = expected.to_vec();
     for call in &mut expected {
@@ -118,29 +118,32 @@ fn without_names(expected: &[Value]) -> Vec<Value> {
 }
 
 #[test]
-fn every_case_comes_out_as_expected_while_it_arrives() {
+fn every_case_is_as_expected_as_a_stream() {
     let mut wrong = Vec::new();
     for case in cases() {
         let options = case.options();
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
         let versions = versions(&options, &case.events);
         wrong.extend(case.compare("stream", &without_names(&case.expected), &last_versions(&versions)));
-        let kept = case.expected.iter().filter(|call| call["neverGivenUp"] == true);
-        for call in kept {
-            let is_given_up =
+        let never_closed = case.expected.iter().filter(|call| call["neverGivenUp"] == true);
+        for call in never_closed {
+            let is_incomplete =
                 |version: &&Value| version["id"] == call["id"] && version["state"] == "incomplete";
-            let given_up = versions.iter().filter(is_given_up);
-            wrong.extend(given_up.map(|version| {
+            let incomplete = versions.iter().filter(is_incomplete);
+            wrong.extend(incomplete.map(|version| {
                 let reason = &version["completeness"]["reason"];
-                format!("{}, stream, version {} was given up: {reason}", case.name, version["version"])
+                format!(
+                    "{}, stream, version {} was closed as incomplete: {reason}",
+                    case.name, version["version"]
+                )
             }));
         }
     }
-    expect_nothing(&wrong);
+    expect_no_differences(&wrong);
 }
 
 #[test]
-fn renderings_say_what_the_record_says() {
+fn renderings_state_what_the_record_states() {
     let mut wrong = Vec::new();
     for case in cases() {
         let file = case.folder.join("renderings.json");
@@ -161,23 +164,23 @@ fn renderings_say_what_the_record_says() {
             arguments.extend(options.iter().map(String::as_str));
             let printed = printed(&arguments, &case.events);
             for (how, texts) in texts {
-                let is_wanted = match how.as_str() {
+                let should_contain = match how.as_str() {
                     "contains" => true,
                     "omits" => false,
                     other => panic!("{}: {other} is neither contains nor omits", case.name),
                 };
-                let failing = texts.iter().filter(|text| printed.contains(*text) != is_wanted);
+                let failing = texts.iter().filter(|text| printed.contains(*text) != should_contain);
                 wrong.extend(
                     failing.map(|text| format!("{}, {rendering} {how} {text:?}: no\n{printed}", case.name)),
                 );
             }
         }
     }
-    expect_nothing(&wrong);
+    expect_no_differences(&wrong);
 }
 
 #[test]
-fn every_case_is_described_and_holds_nothing_unknown() {
+fn every_case_has_a_description_and_known_files_only() {
     let known = ["events.ndjson", "expected.json", "description.txt", "extensions.json", "renderings.json"];
     for case in cases() {
         let description = read(&case.folder.join("description.txt"));

@@ -1,4 +1,4 @@
-//! Calls with known answers against the command line: the example calls in `golden/`, and recorded streams.
+//! Calls with known records, assembled by the program: the golden cases and recorded streams.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what a test cannot go on without fails it")]
 

@@ -1,4 +1,4 @@
-//! Runs the program under test and reads files.
+//! Runs the program and reads files.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-/// The folders in a folder, by name.
+/// The subfolders of a folder, by name.
 pub(crate) fn folders(of: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(of).unwrap_or_else(|error| panic!("{}: {error}", of.display()));
     let paths = entries.map(|entry| entry.unwrap().path());
@@ -48,14 +48,14 @@ pub(crate) fn assemble(options: &[&str], input: &str) -> Output {
     run(&[&["assemble"], options].concat(), input)
 }
 
-/// What the program prints for an input of which everything can be read.
+/// The output of the program for a fully readable input.
 pub(crate) fn printed(arguments: &[&str], input: &str) -> String {
     let output = run(arguments, input);
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The records of an input of which everything can be read.
+/// The records of a fully readable input.
 pub(crate) fn records(options: &[&str], input: &str) -> Vec<Value> {
     let text = printed(&[&["assemble", "--format", "json"], options].concat(), input);
     serde_json::from_str(&text).unwrap()

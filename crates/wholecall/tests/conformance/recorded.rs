@@ -1,5 +1,5 @@
-//! Real streams that were published. They are not ours to distribute: they stand in the folder that
-//! `WHOLECALL_SHARED` names. Without it these tests say that they were skipped.
+//! Real streams that were published elsewhere. We may not distribute them: they are read from the folder in
+//! `WHOLECALL_SHARED`; without it these tests print that they were skipped.
 
 use std::{
     env, fs,
@@ -11,14 +11,14 @@ use serde_json::Value;
 
 use crate::program::{assemble, folders, millis, read, records};
 
-/// The folder of recorded streams; none, with a message, where it is absent.
+/// The folder of recorded streams; `None`, with a message, if it is missing.
 fn corpus() -> Option<PathBuf> {
     let folder = env::var_os("WHOLECALL_SHARED").map(|shared| Path::new(&shared).join("corpus"));
     if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
         return Some(folder);
     }
-    // Written past the test runner, which would keep it to itself.
-    let _ = writeln!(io::stderr(), "skipped: WHOLECALL_SHARED names no folder with recorded streams");
+    // Written directly to standard error, because the test runner captures `eprintln!`.
+    let _ = writeln!(io::stderr(), "skipped: WHOLECALL_SHARED is not a folder with recorded streams");
     None
 }
 
@@ -32,7 +32,7 @@ fn a_recorded_call_between_two_extensions() {
         (&"Internal".into(), &"Answered".into(), &"complete".into())
     );
     let callee = call["legs"].as_array().unwrap().iter().find(|leg| leg["direction"] == "Inbound").unwrap();
-    // The caller's own "Answered" came 6.7 s before anybody took the call.
+    // The caller's own "Answered" precedes the callee's answer by 6.7 s.
     assert_eq!(millis(&callee["answerTime"]) - millis(&callee["ringTime"]), 6_674);
     assert_eq!(call["answerTime"], callee["answerTime"]);
     assert_eq!(call["durations"]["holdMs"], 4_319);
@@ -59,7 +59,7 @@ fn a_recorded_call_through_a_menu() {
     assert_eq!(holds.filter(|segment| segment["state"] == "holding").count(), 1);
 }
 
-/// Samples out of documents are often trimmed; what such a notification lacks is said.
+/// Samples from documents are often trimmed; the problem names what a notification lacks.
 #[test]
 fn every_recorded_notification_is_read_or_refused_with_a_reason() {
     let Some(corpus) = corpus() else { return };
@@ -71,17 +71,17 @@ fn every_recorded_notification_is_read_or_refused_with_a_reason() {
         let name = case.file_name().unwrap().to_string_lossy().into_owned();
         let Ok(events) = fs::read_to_string(case.join("events.json")) else { continue };
         let output = assemble(&["--format", "json"], &events);
-        let complaints = String::from_utf8(output.stderr).unwrap();
+        let problems = String::from_utf8(output.stderr).unwrap();
         match trimmed.iter().find(|(trimmed, _)| *trimmed == name) {
             Some((_, reason)) => {
                 assert_eq!(output.status.code(), Some(2), "{name}");
                 let is_explained = |line: &str| line.starts_with("<stdin>:") && line.contains(reason);
                 assert!(
-                    complaints.lines().count() > 0 && complaints.lines().all(is_explained),
-                    "{name}: {complaints}"
+                    problems.lines().count() > 0 && problems.lines().all(is_explained),
+                    "{name}: {problems}"
                 );
             }
-            None => assert_eq!((output.status.code(), complaints.as_str()), (Some(0), ""), "{name}"),
+            None => assert_eq!((output.status.code(), problems.as_str()), (Some(0), ""), "{name}"),
         }
     }
 }

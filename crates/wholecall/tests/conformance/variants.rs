@@ -1,14 +1,14 @@
-//! The same notifications as they may arrive otherwise.
+//! Variants of a stream: other orders of arrival, and duplicates.
 
 use serde_json::Value;
 
-/// Every way in which a case is played, with its name.
+/// All variants of a case, with their names.
 pub(crate) fn all(events: &str) -> Vec<(String, String)> {
     let twice = with_second_subscription(events);
     let mut inputs = vec![
         ("in order".to_owned(), events.to_owned()),
         ("backwards".to_owned(), events.lines().rev().map(|line| format!("{line}\n")).collect()),
-        ("doubled".to_owned(), format!("{events}\n{events}")),
+        ("duplicated".to_owned(), format!("{events}\n{events}")),
         ("two subscriptions".to_owned(), twice.clone()),
     ];
     for seed in 1..=4 {
@@ -18,7 +18,7 @@ pub(crate) fn all(events: &str) -> Vec<(String, String)> {
     inputs
 }
 
-/// The same lines in another order, always the same for a seed.
+/// Shuffles lines, reproducibly by seed.
 fn shuffled(input: &str, seed: u64) -> String {
     let mut state = seed;
     let mut keyed: Vec<(u64, &str)> = input
@@ -33,7 +33,7 @@ fn shuffled(input: &str, seed: u64) -> String {
     keyed.into_iter().map(|(_, line)| format!("{line}\n")).collect()
 }
 
-/// What a second subscription would have delivered besides: the same under other ids.
+/// Adds the copies of a second subscription, which have other ids.
 fn with_second_subscription(input: &str) -> String {
     let again = |line: &str| {
         let mut notification: Value = serde_json::from_str(line).unwrap();

@@ -1,4 +1,4 @@
-//! A browser on a line: `clients/browser.mjs`.
+//! A browser that is controlled line by line: `clients/browser.mjs`.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -19,7 +19,7 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// None where there is no browser, which is then said.
+    /// `None`, with a message, if there is no browser.
     pub(crate) fn start(server: &Server) -> Option<Self> {
         let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../clients");
         let chromium = std::env::var("CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".to_owned());
@@ -40,7 +40,7 @@ impl Browser {
         Some(Self { commands: process.stdin.take(), process, answers, base })
     }
 
-    /// Does something that must work; what it answers.
+    /// Runs a command that must succeed; returns its value.
     pub(crate) fn ask(&mut self, command: Value) -> Value {
         writeln!(self.commands.as_mut().unwrap(), "{command}").unwrap();
         let mut line = String::new();
@@ -51,25 +51,25 @@ impl Browser {
         answer["value"].take()
     }
 
-    /// Goes to a page; its status.
+    /// Opens a page; returns its status.
     pub(crate) fn open(&mut self, path: &str) -> u64 {
         let url = format!("{}{path}", self.base);
         self.ask(json!({ "do": "open", "url": url })).as_u64().unwrap()
     }
 
-    /// Goes to a page at night, by telephone.
+    /// Opens a page in dark mode on a narrow screen.
     pub(crate) fn open_dark_and_narrow(&mut self, path: &str) {
         let url = format!("{}{path}", self.base);
         let status = self.ask(json!({ "do": "open", "url": url, "dark": true, "width": 390 }));
         assert_eq!(status, 200, "{path}");
     }
 
-    /// The value of an expression in the page.
+    /// Evaluates an expression in the page.
     pub(crate) fn run(&mut self, script: &str) -> Value {
         self.ask(json!({ "do": "run", "script": script }))
     }
 
-    /// Waits until an expression in the page is something; its value.
+    /// Waits until an expression in the page is truthy; returns its value.
     pub(crate) fn until(&mut self, script: &str) -> Value {
         self.ask(json!({ "do": "until", "script": script }))
     }
@@ -86,7 +86,7 @@ impl Browser {
         self.ask(json!({ "do": "click", "selector": selector }));
     }
 
-    /// Signs in as people do.
+    /// Signs in on the page.
     pub(crate) fn sign_in(&mut self, tenant: &Tenant) {
         self.sign_in_with(&tenant.api_key);
         assert_eq!(self.run("location.pathname"), "/");
@@ -94,7 +94,7 @@ impl Browser {
 
     pub(crate) fn sign_in_with(&mut self, key: &str) {
         self.open("/sign-in");
-        // A busy browser focuses the field some time after the page is there.
+        // A busy browser focuses the field some time after the page has loaded.
         self.until("document.activeElement?.id === 'key'");
         self.type_in(key);
         self.click("form button");
@@ -108,7 +108,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // At the end of its input it closes the browser and ends.
+        // At the end of its input it closes the browser and exits.
         self.commands = None;
         let _ = self.process.wait();
     }

@@ -1,10 +1,10 @@
-//! What endpoints were told, on the page of a call.
+//! Deliveries on the page of a call.
 
 use serde_json::json;
 
-use super::signing_in::cookie;
+use super::sign_in::cookie;
 use crate::{
-    harness::{Installation, SOON, eventually},
+    harness::{SOON, eventually},
     traffic::{ACCOUNT, example},
     webhooks::{
         endpoint,
@@ -14,10 +14,9 @@ use crate::{
 };
 
 #[test]
-fn a_delivery_is_shown_and_sent_again() {
+fn a_delivery_is_shown_and_redelivered() {
     let receiver = Receiver::start(Answer::status(200));
-    let installation = Installation::new();
-    let (server, tenant) = started(&installation, ACCOUNT);
+    let (installation, server, tenant) = started(ACCOUNT);
     let stranger = installation.tenant("zenith", ["2"]);
     let client = server.client();
     let added = endpoint(&client, &tenant, &json!({ "url": receiver.url() }));
@@ -39,8 +38,8 @@ fn a_delivery_is_shown_and_sent_again() {
     assert_eq!(client.post(&again, &forged, b"").status, 403);
     let other = cookie(&client, &stranger);
     assert_eq!(client.post(&again, &[("Cookie", &other)], b"").status, 404);
-    let told: Vec<_> = receiver.requests().iter().map(|request| request.id().to_owned()).collect();
-    assert_eq!(told.len(), 1, "{told:?}");
+    let ids: Vec<_> = receiver.requests().iter().map(|request| request.id().to_owned()).collect();
+    assert_eq!(ids.len(), 1, "{ids:?}");
     let reply = client.post(&again, &[("Cookie", &session)], b"");
     assert_eq!((reply.status, reply.header("location")), (303, Some(&*format!("{page}#deliveries"))));
     assert_eq!(receiver.expect(2)[1].id(), first.id());

@@ -1,10 +1,10 @@
-//! A call comes, is transferred, and ends while somebody looks.
+//! The live page shows calls as they start, are transferred and end.
 
 use super::{browser::Browser, expect_sound, played_now, posted};
 use crate::harness::Installation;
 
 #[test]
-fn a_call_appears_is_transferred_and_ends() {
+fn the_live_page_follows_a_call_to_its_end() {
     let installation = Installation::new();
     let server = installation.start();
     let Some(mut browser) = Browser::start(&server) else { return };
@@ -27,7 +27,7 @@ fn a_call_appears_is_transferred_and_ends() {
     assert!(!first.is_empty() && !second.is_empty() && !third.is_empty());
 
     first.iter().for_each(|(notification, _)| client.notify(&tenant, notification));
-    // It is seen without anything asked for.
+    // It appears without a reload.
     let row = browser.until("document.querySelector('#rows .s-talking')?.closest('tr').innerText");
     let before = row.as_str().unwrap().to_owned();
     expect_sound(&mut browser);
@@ -70,7 +70,7 @@ fn a_caller_in_a_queue_is_counted_as_waiting() {
 }
 
 #[test]
-fn the_page_of_a_live_call_does_not_say_that_it_is_over() {
+fn the_page_of_a_live_call_does_not_say_that_it_ended() {
     let installation = Installation::new();
     let server = installation.start();
     let Some(mut browser) = Browser::start(&server) else { return };

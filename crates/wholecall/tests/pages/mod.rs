@@ -1,26 +1,26 @@
-//! The pages, in a real browser, over a company that the simulator plays.
+//! The pages in a real browser, with simulated calls.
 //!
-//! They need Node, Chromium and the packages of `clients/` (`scripts/prepare --with-clients`); where those are absent
-//! they say so and pass.
+//! These tests need Node, Chromium and the packages of `clients/` (`scripts/prepare --with-clients`); without them they
+//! print a message and pass.
 
 mod browser;
 mod deliveries;
 mod live;
-mod looking;
-mod signing_in;
+mod search;
+mod sign_in;
 
-pub(crate) use self::signing_in::cookie;
+pub(crate) use self::sign_in::cookie;
 use serde_json::Value;
 use wholecall_simulator::{Play, Scenario};
 
-/// A call that the simulator plays, and the account it is of.
+/// A simulated call and its account.
 pub(crate) fn played(name: &str, seed: u64) -> (Play, String) {
     let play = Scenario::named(name).unwrap().play(seed);
     let account = play.notifications[0].account.to_string();
     (play, account)
 }
 
-/// The same, begun a minute ago: what is older and stays open is history, and closed.
+/// A simulated call that started a minute ago: an older one without an end would be closed as imported history.
 pub(crate) fn played_now(name: &str, seed: u64) -> (Play, String) {
     let a_minute_ago = jiff::Timestamp::now().as_millisecond() - 60_000;
     let play = Scenario::named(name).unwrap().play_at(seed, a_minute_ago);
@@ -28,12 +28,12 @@ pub(crate) fn played_now(name: &str, seed: u64) -> (Play, String) {
     (play, account)
 }
 
-/// The notifications of a play, as they are posted.
+/// The notifications of a play as JSON.
 pub(crate) fn posted(play: &Play) -> Vec<String> {
     play.notifications.iter().map(|notification| notification.to_json()).collect()
 }
 
-/// Nothing went wrong in the browser, and axe-core finds nothing serious.
+/// Expects no errors in the browser, and no serious findings of axe-core.
 pub(crate) fn expect_sound(browser: &mut browser::Browser) {
     let violations = browser.ask(serde_json::json!({ "do": "axe" }));
     let serious: Vec<&Value> = violations

@@ -1,4 +1,4 @@
-//! The audit log: who did what, seen by operators, by a tenant and at the command line; and that it cannot be filled from outside.
+//! The audit log as operators, tenants and the command line see it, and its protection against flooding.
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
@@ -8,8 +8,8 @@ use wholecall_server::{connection, security::SecretKey};
 use wholecall_store::{Store, Who};
 
 use crate::{
-    harness::{Installation, SOON, Server, Tenant, eventually},
-    keys::{OPERATOR_KEY, operated, scoped, with_key},
+    harness::{FORM, Installation, OPERATOR_KEY, SOON, Server, Tenant, eventually},
+    keys::scoped,
     pages::cookie,
     traffic::{ACCOUNT, example},
     webhooks::{
@@ -19,9 +19,7 @@ use crate::{
     },
 };
 
-const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
-
-/// The entries at the command line, oldest first.
+/// The entries that `wholecall audit` prints, oldest first.
 fn entries(installation: &Installation, more: &[&str]) -> Vec<Value> {
     let output = installation.command(&[&["audit", "--json", "--limit", "10000"], more].concat());
     assert!(output.status.success(), "{output:?}");
@@ -37,32 +35,31 @@ fn found<'e>(entries: &'e [Value], what: &str, result: &str) -> &'e Value {
 }
 
 #[test]
-fn whatever_is_done_with_a_key_is_entered_without_secrets_and_numbers() {
+fn each_use_of_a_key_is_entered_without_secrets_and_numbers() {
     let receiver = Receiver::start(Answer::status(200));
-    let installation = Installation::new();
-    let (server, tenant) = started(&installation, ACCOUNT);
+    let (installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     let to = endpoint(&client, &tenant, &json!({ "url": receiver.url() }));
     example("direct").iter().for_each(|line| client.notify(&tenant, line));
     let first = receiver.expect(1).remove(0);
-    let ask = |method: &str, path: &str, body: Value| send(&client, &tenant, method, path, &body);
+    let request = |method: &str, path: &str, body: Value| send(&client, &tenant, method, path, &body);
     for (method, path, body) in [
         ("PATCH", path(&to, ""), json!({ "description": "other" })),
         ("POST", path(&to, "/rotate"), json!({})),
         ("POST", path(&to, "/test"), json!({})),
         ("POST", path(&to, "/replay"), json!({ "since": "2020-01-01T00:00:00Z" })),
     ] {
-        let reply = ask(method, &path, body);
+        let reply = request(method, &path, body);
         assert!((200..300).contains(&reply.status), "{path}: {reply:?}");
     }
     let resend = path(&to, &format!("/deliveries/{}/resend", first.id()));
-    let is_sent = eventually(SOON, || (ask("POST", &resend, json!({})).status == 202).then_some(()));
+    let is_sent = eventually(SOON, || (request("POST", &resend, json!({})).status == 202).then_some(()));
     assert!(is_sent.is_some());
     let reader = scoped(&installation, &tenant, "read");
     client.try_get(&reader, "/v1/calls?format=csv", &[]).unwrap().problem(403);
     client.send(&reader, "DELETE", "/v1/numbers/+14045550145", &json!({})).unwrap().problem(403);
     assert_eq!(client.try_get(&tenant, "/v1/calls?format=csv&number=4045550145", &[]).unwrap().status, 200);
-    let guess = with_key(&tenant, "wck_a-guess");
+    let guess = tenant.with_key("wck_a-guess");
     client.send(&guess, "DELETE", "/v1/numbers/+14045550145", &json!({})).unwrap().problem(401);
     client.try_get(&guess, "/v1/calls?number=4045550145", &[]).unwrap().problem(401);
     let guessed = Tenant { token: "a-guessed-token".to_owned(), ..tenant.clone() };
@@ -70,13 +67,13 @@ fn whatever_is_done_with_a_key_is_entered_without_secrets_and_numbers() {
     let session = cookie(&client, &tenant);
     assert_eq!(client.post("/sign-in", &[FORM], b"key=wck_a-guess").status, 401);
     assert_eq!(client.post("/sign-out", &[("Cookie", &session)], b"").status, 303);
-    let added = ask("POST", "/v1/keys", json!({ "name": "crm", "scope": "write" })).json();
-    let removed = ask("DELETE", &format!("/v1/keys/{}", added["id"].as_str().unwrap()), json!({}));
+    let added = request("POST", "/v1/keys", json!({ "name": "crm", "scope": "write" })).json();
+    let removed = request("DELETE", &format!("/v1/keys/{}", added["id"].as_str().unwrap()), json!({}));
     assert_eq!(removed.status, 204);
-    let erased = ask("DELETE", "/v1/numbers/+14045550145", json!({}));
+    let erased = request("DELETE", "/v1/numbers/+14045550145", json!({}));
     assert_eq!(erased.status, 200, "{erased:?}");
     let pseudonym = erased.json()["pseudonym"].as_str().unwrap().to_owned();
-    assert_eq!(ask("DELETE", &path(&to, ""), json!({})).status, 204);
+    assert_eq!(request("DELETE", &path(&to, ""), json!({})).status, 204);
     server.stop();
 
     let all = entries(&installation, &["--tenant", "acme"]);
@@ -129,8 +126,8 @@ fn whatever_is_done_with_a_key_is_entered_without_secrets_and_numbers() {
         2,
         "{everywhere:#?}"
     );
-    // Not the file as the command shows it, but all that is kept.
-    let kept: String = installation
+    // Everything stored, beyond what the command shows.
+    let stored: String = installation
         .database()
         .query_row(
             "SELECT group_concat(concat_ws(' ', tenant_name, key_hint, key_name, address, what, object), '\n') FROM audit",
@@ -142,7 +139,7 @@ fn whatever_is_done_with_a_key_is_entered_without_secrets_and_numbers() {
     for secret in
         [&*tenant.api_key, &tenant.token, "wck_a-guess", "a-guessed-token", "4045550145", OPERATOR_KEY]
     {
-        assert!(!kept.contains(secret) && !shown.contains(secret), "{secret} is in it");
+        assert!(!stored.contains(secret) && !shown.contains(secret), "the log contains {secret}");
     }
     let lines = installation.command(&["audit", "--tenant", "acme", "--what", "person.erase"]);
     let lines = String::from_utf8_lossy(&lines.stdout).into_owned();
@@ -153,9 +150,9 @@ fn whatever_is_done_with_a_key_is_entered_without_secrets_and_numbers() {
 }
 
 #[test]
-fn what_operators_and_the_command_line_change_is_entered_and_each_tenant_sees_its_own() {
+fn changes_by_operators_and_the_command_line_are_entered_and_each_tenant_sees_its_own() {
     let installation = Installation::new();
-    let server = operated(&installation);
+    let server = Server::start(installation.serve_with_operator()).unwrap();
     let client = server.client();
     let acme = installation.tenant("acme", [ACCOUNT]);
     let bob = installation.tenant("bob", ["500000000001"]);
@@ -163,7 +160,7 @@ fn what_operators_and_the_command_line_change_is_entered_and_each_tenant_sees_it
     installation.command_json(&["tenant", "rotate", "acme", "verification-token"]);
     installation.command_json(&["tenant", "rotate", "acme", "verification-token", "--finish"]);
     installation.command_json(&["rejected", "retry", "acme", "--all"]);
-    let operator = with_key(&acme, OPERATOR_KEY);
+    let operator = acme.with_key(OPERATOR_KEY);
     let added =
         client.send(&operator, "POST", "/v1/tenants", &json!({ "name": "gone", "accounts": ["7"] })).unwrap();
     assert_eq!(added.status, 201);
@@ -175,13 +172,13 @@ fn what_operators_and_the_command_line_change_is_entered_and_each_tenant_sees_it
     assert!(installation.command(&["backup", copy.to_str().unwrap()]).status.success());
     assert!(installation.command(&["tenant", "remove", "gone", "--yes"]).status.success());
     {
-        // As `wholecall connect` and `disconnect` do it, once RingCentral has agreed.
+        // Like `wholecall connect` and `disconnect`, after RingCentral's answer.
         let store = Store::open_existing(&installation.data()).unwrap().acting_as(Who::at_the_command_line());
         let sealing = SecretKey::of_store(&store, None).unwrap();
         let credentials = Credentials {
             server: "http://127.0.0.1:1".to_owned(),
             client_id: "id".to_owned(),
-            client_secret: "a-client-secret-nobody-may-see".to_owned(),
+            client_secret: "a-client-secret-that-must-not-leak".to_owned(),
             jwt: "a-jwt".to_owned(),
         };
         connection::connect(&store, &sealing, "bob", "500000000001", credentials).unwrap();
@@ -197,8 +194,8 @@ fn what_operators_and_the_command_line_change_is_entered_and_each_tenant_sees_it
         "backup",
         "tenant.remove",
     ] {
-        let is_by_hand = |entry: &&Value| entry["what"] == what && entry["actor"] == "commandLine";
-        assert!(all.iter().any(|entry| is_by_hand(&entry)), "{what}: {all:#?}");
+        let is_by_command = |entry: &&Value| entry["what"] == what && entry["actor"] == "commandLine";
+        assert!(all.iter().any(|entry| is_by_command(&entry)), "{what}: {all:#?}");
     }
     for (what, account) in
         [("connection.add", "account 500000000001"), ("connection.remove", "account 500000000001")]
@@ -214,8 +211,8 @@ fn what_operators_and_the_command_line_change_is_entered_and_each_tenant_sees_it
             all.iter().find(|entry| is_operators(entry)).unwrap_or_else(|| panic!("{what}: {all:#?}"));
         assert_eq!(entry["address"], "127.0.0.1");
     }
-    assert!(!json!(all).to_string().contains("nobody-may-see"));
-    // An operator sees all of it, page by page.
+    assert!(!json!(all).to_string().contains("must-not-leak"));
+    // An operator can read all entries, page by page.
     let (mut seen, mut next) = (Vec::new(), String::new());
     loop {
         let page = client.get(&operator, &format!("/v1/audit?limit=5{next}"));
@@ -236,7 +233,7 @@ fn what_operators_and_the_command_line_change_is_entered_and_each_tenant_sees_it
     let some = client.get(&operator, "/v1/audit?since=2020-01-01T00:00:00Z&tenant=acme");
     assert!(some["entries"].as_array().unwrap().iter().all(|entry| entry["tenant"] == "acme"));
     client.try_get(&operator, "/v1/audit?what=nonsense", &[]).unwrap().problem(400);
-    // A tenant its own, and not where operators are.
+    // A tenant can read its own entries, without the addresses of operators.
     for tenant in [&acme, &bob] {
         let own = client.get(tenant, "/v1/audit?limit=1000");
         let own = own["entries"].as_array().unwrap();
@@ -250,40 +247,41 @@ fn what_operators_and_the_command_line_change_is_entered_and_each_tenant_sees_it
 }
 
 #[test]
-fn a_flood_of_wrong_keys_leaves_few_entries_and_all_are_counted() {
+fn a_flood_of_wrong_keys_adds_few_entries_with_exact_counts() {
     let installation = Installation::new();
     let tenant = installation.tenant("acme", [ACCOUNT]);
-    let mut command = installation.serve();
-    command.env("WHOLECALL_TRUSTED_PROXIES", "127.0.0.1");
-    let server = Server::start(command).unwrap();
+    let server = installation.start_with(&[("WHOLECALL_TRUSTED_PROXIES", "127.0.0.1")]);
     let client = server.client();
     let before = entries(&installation, &[]).len();
     let mut wrong = 0;
     for number in 0..600_u32 {
-        // Half of them from one address, the others from one each.
+        // Half of the requests come from one address, the others from one address each.
         let number = if number % 2 == 0 { 0 } else { number };
         let from = Ipv4Addr::from(0x0a00_0000 + number).to_string();
-        // What is refused before its body is read may end the connection.
+        // A request that is refused before its body is read may close the connection.
         let headers = [("X-Forwarded-For", from.as_str()), ("Connection", "close")];
         let with_token = [&headers[..], &[("Verification-Token", "a-guess")]].concat();
         let status = match number % 3 {
             0 => client.post("/hooks/acme", &with_token, b"{}").status,
             1 => client.post("/hooks/no-tenant-at-all", &with_token, b"{}").status,
-            _ => client.try_get(&with_key(&tenant, "wck_guess"), "/v1/calls", &headers).unwrap().status,
+            _ => client.try_get(&tenant.with_key("wck_guess"), "/v1/calls", &headers).unwrap().status,
         };
         assert!(matches!(status, 401 | 429), "{status}");
         wrong += 1;
     }
-    // A right token and a right key go on.
+    // The right token and the right key still work.
     client.notify(&tenant, &example("direct")[0]);
     client.get(&tenant, "/v1/calls");
     server.stop();
     let all = entries(&installation, &[]);
     let refused: Vec<&Value> = all.iter().filter(|entry| entry["result"] == "refused").collect();
     let count: u64 = refused.iter().map(|entry| entry["count"].as_u64().unwrap()).sum();
-    assert_eq!(count, wrong, "each is counted");
-    // A hundred addresses a minute, and one entry for all others of a kind.
+    assert_eq!(count, wrong, "each attempt is counted");
+    // An entry for each of the first hundred addresses per minute, and one per kind for all others.
     assert!(refused.len() <= 250 && all.len() - refused.len() <= before + 1, "{}", refused.len());
     let text = json!(all).to_string();
-    assert!(!text.contains("no-tenant-at-all") && !text.contains("guess"), "what others write is not in it");
+    assert!(
+        !text.contains("no-tenant-at-all") && !text.contains("guess"),
+        "it contains text sent by clients"
+    );
 }

@@ -1,4 +1,4 @@
-//! However notifications come in, the calls are those that `wholecall assemble` makes of them.
+//! In whatever order notifications arrive, the service's calls equal those of `wholecall assemble`.
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 #[test]
-fn the_examples_in_disorder_by_eight_connections() {
+fn the_examples_in_disorder_over_eight_connections() {
     let installation = Installation::new();
     let server = installation.start();
     let expected = assembled(&examples());
@@ -25,12 +25,12 @@ fn the_examples_in_disorder_by_eight_connections() {
     server.stop();
 }
 
-/// Cases that no webhook can bring: a call that never ends, and an answer of RingCentral.
+/// Cases that need input other than webhooks: a call that never ends, and an answer of RingCentral.
 const ONLY_FROM_FILES: [&str; 2] =
     ["r05_live_talk_at_the_last_notification", "r17_snapshot_before_the_first_notification"];
 
 #[test]
-fn the_played_calls_in_disorder_by_eight_connections() {
+fn the_golden_cases_in_disorder_over_eight_connections() {
     let installation = Installation::new();
     let server = installation.start();
     let folders = fs::read_dir(golden()).unwrap().map(|entry| entry.unwrap().path());
@@ -57,8 +57,8 @@ fn the_played_calls_in_disorder_by_eight_connections() {
 }
 
 #[test]
-fn a_company_s_day_is_told_as_it_was() {
-    // A day on which nothing happens that only the company's lists of extensions could tell.
+fn a_company_s_day_is_exact() {
+    // A day without calls whose records need the company's extension list.
     let day = company_day(40, 20);
     let installation = Installation::new();
     let server = installation.start();

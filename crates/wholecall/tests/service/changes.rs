@@ -1,4 +1,4 @@
-//! The feed: every version once and in order, for whoever keeps a cursor.
+//! The feed: a client with a cursor receives every version once and in order.
 
 use std::{
     io::BufRead,
@@ -14,7 +14,7 @@ use crate::{
     traffic::{ACCOUNT, assembled, company_day, example, expect_calls, expect_settled, post_all},
 };
 
-/// Reads with a pace of its own until a change is read that satisfies, or nothing comes any more.
+/// Reads the feed with pauses until no more changes arrive.
 fn read(client: &Client, tenant: &Tenant, limit: usize, pause: Duration) -> Vec<Value> {
     let (mut changes, mut after) = (Vec::new(), "0".to_owned());
     loop {
@@ -31,7 +31,7 @@ fn read(client: &Client, tenant: &Tenant, limit: usize, pause: Duration) -> Vec<
     }
 }
 
-/// Events as server-sent ones: id, type and data.
+/// Reads server-sent events: id, type and data.
 pub(crate) fn events(reader: impl BufRead, count: usize) -> Vec<(String, String, Value)> {
     let mut events = Vec::new();
     let (mut id, mut kind) = (String::new(), String::new());
@@ -53,7 +53,7 @@ pub(crate) fn events(reader: impl BufRead, count: usize) -> Vec<(String, String,
 }
 
 #[test]
-fn a_reader_at_its_own_pace_gets_every_version_once() {
+fn a_slow_reader_receives_every_version_once() {
     let day = company_day(25, 23);
     let installation = Installation::new();
     let server = installation.start();
@@ -70,18 +70,18 @@ fn a_reader_at_its_own_pace_gets_every_version_once() {
     expect_sound(&all);
     assert!(fast == all, "{} of {} changes", fast.len(), all.len());
     assert!(slow == all, "{} of {} changes", slow.len(), all.len());
-    // Every version that a call has is one that was told.
+    // Every version of a call was published.
     for call in client.calls(&tenant, "", 500).iter().take(50) {
         let id = call["id"].as_str().unwrap();
         let versions = client.get(&tenant, &format!("/v1/calls/{id}/versions"));
-        let told = all.iter().map(|event| &event["data"]["call"]).filter(|call| call["id"] == id);
-        assert!(versions["versions"].as_array().unwrap().iter().eq(told), "{id}");
+        let published = all.iter().map(|event| &event["data"]["call"]).filter(|call| call["id"] == id);
+        assert!(versions["versions"].as_array().unwrap().iter().eq(published), "{id}");
     }
     server.stop();
 }
 
 #[test]
-fn whoever_waits_is_told_at_once() {
+fn a_long_poll_is_answered_at_once() {
     let installation = Installation::new();
     let server = installation.start();
     let tenant = installation.tenant("acme", [ACCOUNT]);
@@ -104,19 +104,19 @@ fn whoever_waits_is_told_at_once() {
         let client = server.client();
         client.notify(&tenant, &example("direct")[0]);
         let posted = Instant::now();
-        let (page, told) = waiting.join().unwrap();
+        let (page, answered) = waiting.join().unwrap();
         assert_eq!(page["changes"][0]["type"], "call.started");
-        let after = told.saturating_duration_since(posted);
+        let after = answered.saturating_duration_since(posted);
         assert!(
             after < Duration::from_secs(45),
-            "{after:?}: it is not told before it has waited for all of the time"
+            "{after:?}: the answer did not come before the poll's timeout"
         );
     });
     server.stop();
 }
 
 #[test]
-fn a_stream_goes_on_after_the_last_event() {
+fn a_stream_resumes_after_the_last_event() {
     let installation = Installation::new();
     let server = installation.start();
     let tenant = installation.tenant("acme", [ACCOUNT]);

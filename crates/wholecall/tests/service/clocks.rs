@@ -1,4 +1,4 @@
-//! The machine's clock is compared with others: RingCentral's, and those of receivers.
+//! The machine's clock is compared with RingCentral's and with those of receivers.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use wholecall_fake_ringcentral::Config;
 
 use crate::{
     connecting::{Platform, connect},
-    harness::{Client, Installation, SOON, Server, Tenant, eventually},
+    harness::{Client, FORM, Installation, OPERATOR_KEY, SOON, Server, Tenant, eventually},
     traffic::{ACCOUNT, another},
     webhooks::{
         endpoint,
@@ -20,9 +20,7 @@ use crate::{
     },
 };
 
-const ADMIN_KEY: &str = "the-only-operator-key";
-
-/// A service with an operator.
+/// A service with an operator and a log file.
 struct Operated {
     server: Server,
     folder: TempDir,
@@ -31,10 +29,8 @@ struct Operated {
 impl Operated {
     fn start(installation: &Installation) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let key = folder.path().join("admin-key");
-        fs::write(&key, ADMIN_KEY).unwrap();
-        let mut command = installation.serve();
-        command.arg("--allow-private-webhooks").env("WHOLECALL_ADMIN_KEY_FILE", &key);
+        let mut command = installation.serve_with_operator();
+        command.arg("--allow-private-webhooks");
         let log = fs::File::create(folder.path().join("log")).unwrap();
         Self { server: Server::start_with_log(command, log).unwrap(), folder }
     }
@@ -43,40 +39,36 @@ impl Operated {
         self.server.client()
     }
 
-    fn operator(&self) -> Tenant {
-        Tenant { name: String::new(), api_key: ADMIN_KEY.to_owned(), token: String::new() }
-    }
-
-    /// What the operator is told of the clock.
+    /// The clock's status in the operator's health report.
     fn clock(&self) -> Value {
-        self.client().get(&self.operator(), "/v1/health")["clock"].clone()
+        self.client().get(&Tenant::operator(), "/v1/health")["clock"].clone()
     }
 
     fn expect(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        let seen = eventually(SOON, || Some(self.clock()).filter(&is_so));
-        seen.unwrap_or_else(|| panic!("no {what}: {}", self.clock()))
+        let found = eventually(SOON, || Some(self.clock()).filter(&is_so));
+        found.unwrap_or_else(|| panic!("no {what}: {}", self.clock()))
     }
 
     fn metric(&self, source: &str) -> Option<f64> {
-        let metrics = self.client().try_get(&self.operator(), "/metrics", &[]).unwrap().body;
+        let metrics = self.client().try_get(&Tenant::operator(), "/metrics", &[]).unwrap().body;
         assert!(metrics.contains("# HELP wholecall_clock_offset_seconds "), "{metrics}");
         let name = format!("wholecall_clock_offset_seconds{{source=\"{source}\"}} ");
         metrics.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok())
     }
 
-    /// How often the log has that.
+    /// The number of times that the log contains a text.
     fn logged(&self, text: &str) -> usize {
         fs::read_to_string(self.folder.path().join("log")).unwrap().matches(text).count()
     }
 }
 
 #[test]
-fn a_clock_that_differs_from_ringcentral_s_raises_an_alarm_until_it_is_right() {
+fn a_clock_that_differs_from_ringcentrals_raises_an_alarm_until_it_is_right() {
     let platform = Platform::of(Config { users: 3, ..Config::default() });
     platform.control("date", &json!({ "seconds": -3_600 }));
     let installation = Installation::new();
     let operated = Operated::start(&installation);
-    assert_eq!(operated.clock(), Value::Null, "nothing was compared yet");
+    assert_eq!(operated.clock(), Value::Null, "nothing has been compared yet");
     let tenant = connect(&installation, &platform, &[]);
     let clock = operated.expect("alarm", |clock| clock["problem"].is_string());
     assert_eq!(clock["comparedWith"], "ringcentral");
@@ -85,15 +77,15 @@ fn a_clock_that_differs_from_ringcentral_s_raises_an_alarm_until_it_is_right() {
     assert!(operated.metric("RingCentral").is_some_and(|offset| (3_590.0..3_610.0).contains(&offset)));
     let problem = clock["problem"].as_str().unwrap();
     assert!(problem.contains("1 h") && problem.contains("ahead of RingCentral's"), "{problem}");
-    assert!(problem.contains("NTP"), "what to do: {problem}");
-    // Of a tenant's business it is none but where people look.
+    assert!(problem.contains("NTP"), "no advice: {problem}");
+    // Tenants do not see the clock; the operator's page shows it.
     assert_eq!(operated.client().get(&tenant, "/v1/health").get("clock"), None);
-    let page = health_page(&operated.client(), ADMIN_KEY);
+    let page = health_page(&operated.client());
     assert!(page.contains("ahead of RingCentral&#39;s"), "{page}");
     platform.control("date", &json!({ "seconds": 0 }));
     let mut dropped: Option<Instant> = None;
     let clock = eventually(SOON, || {
-        // Whoever connects again asks by HTTP first.
+        // A new connection starts with HTTP requests, whose answers have the time.
         if dropped.is_none_or(|at| at.elapsed() > Duration::from_secs(5)) {
             platform.control("drop-websockets", &json!({}));
             dropped = Some(Instant::now());
@@ -101,7 +93,7 @@ fn a_clock_that_differs_from_ringcentral_s_raises_an_alarm_until_it_is_right() {
         Some(operated.clock()).filter(|clock| clock["problem"].is_null())
     });
     assert!(clock.is_some_and(|clock| clock["offsetMs"].as_i64().unwrap().abs() < 10_000));
-    assert!(!health_page(&operated.client(), ADMIN_KEY).contains("this machine"));
+    assert!(!health_page(&operated.client()).contains("this machine"));
     assert_eq!(
         (operated.logged("ahead of RingCentral's"), operated.logged("the clock is correct again")),
         (1, 1)
@@ -110,7 +102,7 @@ fn a_clock_that_differs_from_ringcentral_s_raises_an_alarm_until_it_is_right() {
 }
 
 #[test]
-fn receivers_raise_an_alarm_together_and_one_with_a_wrong_clock_never_does() {
+fn three_receivers_raise_an_alarm_and_one_with_a_wrong_clock_does_not() {
     let wrong = Answer::with_headers(200, "date: Tue, 15 Nov 1994 08:12:31 GMT\r\n");
     let receivers: Vec<Receiver> =
         (1..=3).map(|last| Receiver::at([127, 0, 0, last], wrong.clone())).collect();
@@ -124,7 +116,7 @@ fn receivers_raise_an_alarm_together_and_one_with_a_wrong_clock_never_does() {
     };
     for (count, receiver) in receivers.iter().enumerate() {
         endpoint(&client, &tenant, &to(&receiver.url()));
-        // Two calls: the answers to the first are judged when there is something of the second.
+        // Two calls: the answer to the first delivery is evaluated with the second delivery.
         notify(2 * count);
         receiver.expect(1);
         notify(2 * count + 1);
@@ -143,10 +135,8 @@ fn receivers_raise_an_alarm_together_and_one_with_a_wrong_clock_never_does() {
     operated.server.stop();
 }
 
-fn health_page(client: &Client, key: &str) -> String {
-    let form = [("Content-Type", "application/x-www-form-urlencoded")];
-    let reply = client.post("/sign-in", &form, format!("key={key}").as_bytes());
+fn health_page(client: &Client) -> String {
+    let reply = client.post("/sign-in", &[FORM], format!("key={OPERATOR_KEY}").as_bytes());
     let cookie = reply.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
-    let nobody = Tenant { name: String::new(), api_key: String::new(), token: String::new() };
-    client.try_get(&nobody, "/health", &[("Cookie", &cookie)]).unwrap().body
+    client.try_get(&Tenant::anonymous(), "/health", &[("Cookie", &cookie)]).unwrap().body
 }

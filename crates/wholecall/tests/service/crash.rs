@@ -1,5 +1,5 @@
-//! `kill -9` under load, again and again: what was acknowledged is there, calls are exact, and the feed has lost
-//! and doubled nothing.
+//! Repeated `kill -9` under load: acknowledged notifications are stored, calls are exact, and the feed has neither lost nor
+//! repeated a version.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet, VecDeque},
@@ -21,30 +21,30 @@ use crate::{
     traffic::{collected, company_day, expect_calls, expect_settled},
 };
 
-/// How many notifications are at hand for each round.
+/// Number of notifications per round and tenant.
 const PER_ROUND: usize = 400;
 const CONNECTIONS: usize = 4;
 
 fn rounds() -> usize {
-    let wanted = env::var("WHOLECALL_CRASH_ROUNDS").ok();
-    wanted.map_or(8, |rounds| rounds.parse().expect("WHOLECALL_CRASH_ROUNDS is a number"))
+    let rounds = env::var("WHOLECALL_CRASH_ROUNDS").ok();
+    rounds.map_or(8, |rounds| rounds.parse().expect("WHOLECALL_CRASH_ROUNDS is a number"))
 }
 
-/// What is still to be posted, and what became of the rest.
+/// The notifications of a tenant that are not posted yet, and those that are.
 #[derive(Default)]
 struct Posting {
-    waiting: VecDeque<String>,
+    pending: VecDeque<String>,
     acknowledged: Vec<String>,
-    /// How often each was sent; more than once where the answer did not come.
+    /// Number of attempts per notification: more than one if there was no answer.
     attempts: HashMap<String, usize>,
 }
 
-/// Posts until nothing is left or nobody answers.
+/// Posts until nothing is left or the service does not answer.
 fn post(client: &Client, tenant: &Tenant, posting: &Mutex<Posting>) {
     loop {
         let notification = {
             let mut posting = posting.lock().unwrap();
-            let Some(notification) = posting.waiting.pop_front() else { return };
+            let Some(notification) = posting.pending.pop_front() else { return };
             *posting.attempts.entry(notification.clone()).or_default() += 1;
             notification
         };
@@ -54,16 +54,16 @@ fn post(client: &Client, tenant: &Tenant, posting: &Mutex<Posting>) {
             Ok(reply) if reply.status == 200 => posting.acknowledged.push(notification),
             Ok(reply) if reply.status != 503 => panic!("{reply:?}"),
             Ok(_) | Err(_) => {
-                posting.waiting.push_front(notification);
+                posting.pending.push_front(notification);
                 return;
             }
         }
     }
 }
 
-/// Reads the feed as it grows, across all restarts, and keeps only its cursor.
+/// Follows the feed across all restarts by its cursor.
 fn follow(client: &RwLock<Client>, tenant: &Tenant, ended: &AtomicBool) -> Vec<Value> {
-    let (mut read, mut after) = (Vec::new(), "0".to_owned());
+    let (mut changes_read, mut after) = (Vec::new(), "0".to_owned());
     loop {
         let last_time = ended.load(Ordering::SeqCst);
         let now = client.read().unwrap().clone();
@@ -73,9 +73,9 @@ fn follow(client: &RwLock<Client>, tenant: &Tenant, ended: &AtomicBool) -> Vec<V
                 let page = reply.json();
                 let changes = page["changes"].as_array().unwrap();
                 if changes.is_empty() && last_time {
-                    return read;
+                    return changes_read;
                 }
-                read.extend(changes.iter().cloned());
+                changes_read.extend(changes.iter().cloned());
                 page["next"].as_str().unwrap().clone_into(&mut after);
             }
             Ok(_) | Err(_) => thread::sleep(Duration::from_millis(10)),
@@ -83,25 +83,25 @@ fn follow(client: &RwLock<Client>, tenant: &Tenant, ended: &AtomicBool) -> Vec<V
     }
 }
 
-/// The place of an event in the feed, which readers do not look at.
-fn place(event: &Value) -> u64 {
+/// The position of an event in the feed, which clients must not parse.
+fn position(event: &Value) -> u64 {
     event["cursor"].as_str().unwrap().rsplit('-').next().unwrap().parse().unwrap()
 }
 
-/// What is true of a feed from its beginning: versions rise, a call is completed once.
+/// Checks a whole feed: versions rise, and each call is completed once.
 pub(crate) fn expect_sound(changes: &[Value]) {
     let mut versions: HashMap<&str, u64> = HashMap::new();
     let mut completed: HashSet<&str> = HashSet::new();
     let mut last = 0;
     for change in changes {
-        let cursor = place(change);
+        let cursor = position(change);
         assert!(cursor > last, "{cursor} after {last}");
         last = cursor;
         let kind = change["type"].as_str().unwrap();
         if kind == "call.merged" {
             let (id, into) =
                 (change["data"]["id"].as_str().unwrap(), change["data"]["into"].as_str().unwrap());
-            let gone = versions.remove(id).unwrap_or_else(|| panic!("{id} was merged, but never told of"));
+            let gone = versions.remove(id).unwrap_or_else(|| panic!("{id} was merged, but never published"));
             let version = versions.entry(into).or_default();
             *version = gone.max(*version);
             if completed.remove(id) {
@@ -123,8 +123,8 @@ pub(crate) fn expect_sound(changes: &[Value]) {
     }
 }
 
-/// The journal holds what was acknowledged, nothing that was not sent, and nothing more often than it was sent.
-/// Returns it by tenant, as it lies.
+/// Checks that the journal contains each notification at least as often as acknowledged and at most as often as sent.
+/// Returns the journal of each tenant.
 fn expect_journal(installation: &Installation, postings: &[(Tenant, Mutex<Posting>)]) -> Vec<Vec<String>> {
     let store = Store::open(&installation.data()).unwrap();
     let entries = store.journal_after(Position(0), usize::MAX >> 1).unwrap();
@@ -135,39 +135,39 @@ fn expect_journal(installation: &Installation, postings: &[(Tenant, Mutex<Postin
         let own: Vec<String> =
             entries.iter().filter(|entry| entry.tenant == id).map(|entry| entry.body.clone()).collect();
         let posting = posting.lock().unwrap();
-        let mut kept: HashMap<&str, usize> = HashMap::new();
-        own.iter().for_each(|body| *kept.entry(body).or_default() += 1);
+        let mut stored: HashMap<&str, usize> = HashMap::new();
+        own.iter().for_each(|body| *stored.entry(body).or_default() += 1);
         let mut acknowledged: HashMap<&str, usize> = HashMap::new();
         posting.acknowledged.iter().for_each(|body| *acknowledged.entry(body).or_default() += 1);
         for (body, times) in &acknowledged {
-            let found = kept.get(body).copied().unwrap_or(0);
-            assert!(found >= *times, "acknowledged {times} times, kept {found} times: {body}");
+            let found = stored.get(body).copied().unwrap_or(0);
+            assert!(found >= *times, "acknowledged {times} times, stored {found} times: {body}");
         }
-        for (body, times) in &kept {
+        for (body, times) in &stored {
             let sent = posting.attempts.get(*body).copied().unwrap_or(0);
-            assert!(*times <= sent, "sent {sent} times, kept {times} times: {body}");
+            assert!(*times <= sent, "sent {sent} times, stored {times} times: {body}");
         }
         journals.push(own);
     }
     journals
 }
 
-/// Every change has its number, none is left out.
+/// Checks that the cursors have no gaps.
 fn expect_contiguous(feeds: &[Vec<Value>]) {
-    let cursors: BTreeSet<u64> = feeds.iter().flatten().map(place).collect();
+    let cursors: BTreeSet<u64> = feeds.iter().flatten().map(position).collect();
     assert_eq!(cursors.len(), feeds.iter().map(Vec::len).sum::<usize>());
-    assert!(cursors.iter().copied().eq(1..=cursors.len() as u64), "a cursor is left out");
+    assert!(cursors.iter().copied().eq(1..=cursors.len() as u64), "a cursor is missing");
 }
 
 #[test]
-fn killed_at_any_moment_it_goes_on_where_it_was() {
+fn killed_at_any_moment_it_resumes_without_loss() {
     let rounds = rounds();
     let installation = Installation::new();
-    // Two tenants with different traffic, so that both write at once.
+    // Two tenants with different traffic write at the same time.
     let mut days = Vec::new();
     let mut postings = Vec::new();
     for (name, seed) in [("one", 3), ("other", 4)] {
-        // A dozen calls for each user, each of a dozen notifications and more.
+        // About twelve calls per user, each of at least twelve notifications.
         let day = company_day(PER_ROUND * rounds / 150, seed);
         postings.push((installation.tenant(name, &day.accounts), Mutex::<Posting>::default()));
         days.push(day.notifications);
@@ -186,7 +186,7 @@ fn killed_at_any_moment_it_goes_on_where_it_was() {
         for round in 0..=rounds {
             for (day, (_, posting)) in days.iter_mut().zip(&postings) {
                 let share = if round == rounds { day.len() } else { PER_ROUND.min(day.len()) };
-                posting.lock().unwrap().waiting.extend(day.drain(..share));
+                posting.lock().unwrap().pending.extend(day.drain(..share));
             }
             let now = client.read().unwrap().clone();
             thread::scope(|scope| {
@@ -204,7 +204,7 @@ fn killed_at_any_moment_it_goes_on_where_it_was() {
             *client.write().unwrap() = running.client();
         }
         for (tenant, posting) in &postings {
-            assert!(posting.lock().unwrap().waiting.is_empty());
+            assert!(posting.lock().unwrap().pending.is_empty());
             expect_settled(&client.read().unwrap(), tenant);
         }
         ended.store(true, Ordering::SeqCst);
@@ -217,7 +217,7 @@ fn killed_at_any_moment_it_goes_on_where_it_was() {
         expect_calls(&client, tenant, &collected(journal.iter().map(String::as_str)));
         let feed = client.changes(tenant);
         expect_sound(&feed);
-        assert!(feed == followed, "the reader that went along has read something else");
+        assert!(feed == followed, "the follower has read something else");
         feeds.push(feed);
     }
     expect_contiguous(&feeds);

@@ -1,4 +1,4 @@
-//! The OpenAPI document says what the running service does.
+//! The running service answers as the OpenAPI document states.
 
 use serde_json::{Map, Value, json};
 
@@ -7,24 +7,24 @@ use crate::{
     traffic::{ACCOUNT, example, expect_settled},
 };
 
-/// What the document promises of an answer, held against one.
+/// Compares an answer with the document.
 fn expect_as_documented(document: &Value, operation: &Value, reply: &Reply) {
-    let promised = &operation["responses"][reply.status.to_string()];
+    let documented = &operation["responses"][reply.status.to_string()];
     assert!(
-        promised.is_object(),
+        documented.is_object(),
         "{}: {} is not documented: {reply:?}",
         operation["operationId"],
         reply.status
     );
-    let Some(content) = promised["content"].as_object() else { return };
+    let Some(content) = documented["content"].as_object() else { return };
     let kind = reply.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default();
-    let form = content.get(kind);
-    let form = form.unwrap_or_else(|| panic!("{}: {kind} is not documented", operation["operationId"]));
+    let form =
+        content.get(kind).unwrap_or_else(|| panic!("{}: {kind} is not documented", operation["operationId"]));
     if let Some(schema) = form.get("schema") {
         let mut schema = schema.as_object().unwrap().clone();
         schema.insert("components".to_owned(), document["components"].clone());
         let mut schema = Value::Object(schema);
-        // Readers must take more than this; but more is not written.
+        // Clients must accept unknown members; the service writes none.
         wholecall_record::schema::close(&mut schema);
         let validator = jsonschema::validator_for(&schema).unwrap();
         let answer = reply.json();
@@ -36,11 +36,11 @@ fn expect_as_documented(document: &Value, operation: &Value, reply: &Reply) {
     }
 }
 
-/// An operation's address with an example of all its parameters but the query's.
+/// An operation's path with examples of its path parameters.
 fn filled(path: &str, tenant: &Tenant, call: &str, endpoint: &str) -> String {
     let id = match path {
-        // The first body that was rejected.
-        path if path.starts_with("/v1/rejected") && endpoint != "ep_nobody" => "1",
+        // The first rejected notification.
+        path if path.starts_with("/v1/rejected") && endpoint != "ep_unknown" => "1",
         path if path.starts_with("/v1/endpoints") => endpoint,
         _ => call,
     };
@@ -65,7 +65,7 @@ fn prepared(installation: &Installation, client: &Client) -> (Tenant, String) {
 }
 
 #[test]
-fn what_is_asked_is_answered_as_documented() {
+fn answers_are_as_documented() {
     let installation = Installation::new();
     let server = installation.start();
     let client = server.client();
@@ -92,7 +92,7 @@ fn what_is_asked_is_answered_as_documented() {
         }
         assert_eq!(reply.status, 200, "{address}: {reply:?}");
         expect_as_documented(&document, &operation, &reply);
-        // Each parameter that is a word takes each of its words.
+        // Each value of an enumerated parameter is accepted.
         for parameter in operation["parameters"].as_array().unwrap() {
             for word in parameter["schema"]["enum"].as_array().into_iter().flatten() {
                 let name = parameter["name"].as_str().unwrap();
@@ -102,7 +102,7 @@ fn what_is_asked_is_answered_as_documented() {
         }
         if path.contains("{id}") {
             let reply =
-                client.try_get(&tenant, &filled(&path, &tenant, "s-nobody", "ep_nobody"), &[]).unwrap();
+                client.try_get(&tenant, &filled(&path, &tenant, "s-unknown", "ep_unknown"), &[]).unwrap();
             assert_eq!(reply.status, 404);
             expect_as_documented(&document, &operation, &reply);
         }

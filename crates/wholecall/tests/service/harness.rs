@@ -1,8 +1,8 @@
-//! An installation of the service in a folder of its own, and a client to talk to it.
+//! Runs the service in a temporary folder, and a client for it.
 
 use std::{
     fs::{self, File},
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
@@ -17,12 +17,18 @@ use tempfile::TempDir;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_wholecall");
 
-/// A folder with the data and the logs of a service.
+/// A temporary folder with the data of a service.
 pub(crate) struct Installation {
     folder: TempDir,
 }
 
-/// A tenant as `tenant add` told it.
+/// The operator's key of [`Installation::serve_with_operator`].
+pub(crate) const OPERATOR_KEY: &str = "operator-key-0123456789";
+
+/// The header of a form.
+pub(crate) const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+
+/// A tenant as printed by `tenant add`.
 #[derive(Debug, Clone)]
 pub(crate) struct Tenant {
     pub(crate) name: String,
@@ -30,33 +36,58 @@ pub(crate) struct Tenant {
     pub(crate) token: String,
 }
 
+impl Tenant {
+    /// This tenant with another API key.
+    pub(crate) fn with_key(&self, key: &str) -> Self {
+        Self { api_key: key.to_owned(), ..self.clone() }
+    }
+
+    /// A client of no tenant, with the operator's key.
+    pub(crate) fn operator() -> Self {
+        Self { name: String::new(), api_key: OPERATOR_KEY.to_owned(), token: String::new() }
+    }
+
+    /// A client of no tenant, without a key.
+    pub(crate) fn anonymous() -> Self {
+        Self { name: String::new(), api_key: String::new(), token: String::new() }
+    }
+}
+
 impl Installation {
     pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// A running service, to which the tenant `acme` with an account is added.
+    pub(crate) fn running(account: &str) -> (Self, Server, Tenant) {
+        let installation = Self::new();
+        let server = installation.start();
+        let tenant = installation.tenant("acme", [account]);
+        (installation, server, tenant)
     }
 
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    /// The file with the data, as SQLite sees it.
+    /// The main database.
     pub(crate) fn database(&self) -> rusqlite::Connection {
         rusqlite::Connection::open(self.data().join(wholecall_store::FILE_NAME)).unwrap()
     }
 
-    /// Another command on the same data.
+    /// Runs a command on the data.
     pub(crate) fn command(&self, arguments: &[&str]) -> Output {
         Command::new(PROGRAM).args(arguments).arg("--data").arg(self.data()).output().unwrap()
     }
 
-    /// Another command, which must succeed and answer in JSON.
+    /// Runs a command that must succeed and print JSON.
     pub(crate) fn command_json(&self, arguments: &[&str]) -> Value {
         let output = self.command(&[arguments, &["--json"]].concat());
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// Adds a tenant that listens to some accounts.
+    /// Adds a tenant with accounts.
     pub(crate) fn tenant<A: AsRef<str>>(&self, name: &str, accounts: impl IntoIterator<Item = A>) -> Tenant {
         let accounts: Vec<A> = accounts.into_iter().collect();
         let mut arguments = vec!["tenant", "add", name];
@@ -69,10 +100,26 @@ impl Installation {
 
     /// Starts the service and waits until it listens.
     pub(crate) fn start(&self) -> Server {
-        Server::start(self.serve()).unwrap_or_else(|complaint| panic!("it does not start: {complaint}"))
+        Server::start(self.serve()).unwrap_or_else(|error| panic!("the service does not start: {error}"))
     }
 
-    /// How it is started.
+    /// The command that starts the service with the operator's key [`OPERATOR_KEY`].
+    pub(crate) fn serve_with_operator(&self) -> Command {
+        let file = self.data().with_file_name("operator-key");
+        fs::write(&file, OPERATOR_KEY).unwrap();
+        let mut command = self.serve();
+        command.env("WHOLECALL_ADMIN_KEY_FILE", &file);
+        command
+    }
+
+    /// Starts the service with the environment variables.
+    pub(crate) fn start_with(&self, variables: &[(&str, &str)]) -> Server {
+        let mut command = self.serve();
+        command.envs(variables.iter().copied());
+        Server::start(command).unwrap()
+    }
+
+    /// The command that starts the service.
     pub(crate) fn serve(&self) -> Command {
         let mut command = Command::new(PROGRAM);
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(self.data());
@@ -83,18 +130,18 @@ impl Installation {
 /// A running service; killed when it is dropped.
 pub(crate) struct Server {
     process: Child,
-    /// Kept open, or the service would have nobody to talk to.
+    /// Open while the service runs, so that it can write to it.
     _stdout: BufReader<ChildStdout>,
     address: String,
 }
 
 impl Server {
-    /// Starts it; what it says on standard error if it ends before it listens.
+    /// Starts it and waits until it listens; the error is its standard error if it ends before.
     pub(crate) fn start(command: Command) -> Result<Self, String> {
         Self::start_with_log(command, tempfile::tempfile().unwrap())
     }
 
-    /// Starts it with its log in a file.
+    /// Starts it with its log written to a file.
     pub(crate) fn start_with_log(mut command: Command, log: File) -> Result<Self, String> {
         let mut process = command
             .env("WHOLECALL_LOG", "warn")
@@ -123,11 +170,20 @@ impl Server {
         Client::new(&self.address)
     }
 
-    /// A bare connection.
+    /// Opens a TCP connection.
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         stream
+    }
+
+    /// Sends raw bytes and reads the whole answer.
+    pub(crate) fn exchange(&self, request: &str) -> String {
+        let mut stream = self.connect();
+        let mut answer = String::new();
+        // The service may reset the connection after an early answer.
+        let _ = stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer));
+        answer
     }
 
     pub(crate) fn pid(&self) -> Pid {
@@ -140,7 +196,7 @@ impl Server {
         self.process.wait().unwrap();
     }
 
-    /// Asks it to stop.
+    /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
         kill_process(self.pid(), Signal::TERM).unwrap();
     }
@@ -148,10 +204,10 @@ impl Server {
     /// Waits until it has ended.
     pub(crate) fn wait(mut self) -> ExitStatus {
         let ended = eventually(SOON, || self.process.try_wait().unwrap());
-        ended.expect("it ends within half a minute")
+        ended.expect("it ends in time")
     }
 
-    /// Asks it to stop, and expects that it does so in good order.
+    /// Stops it with SIGTERM, and expects exit code 0.
     pub(crate) fn stop(self) {
         self.terminate();
         assert_eq!(self.wait().code(), Some(0));
@@ -173,11 +229,11 @@ fn read_from_start(mut file: File) -> String {
     text
 }
 
-/// Gives up root, to whom no file is read-only.
-pub(crate) fn as_nobody(command: &mut Command, folder: &Path) {
-    const NOBODY: u32 = 65_534;
+/// Runs a command without root's permissions, for which no file is read-only.
+pub(crate) fn without_root(command: &mut Command, folder: &Path) {
+    const UNPRIVILEGED: u32 = 65_534;
     if rustix::process::getuid().is_root() {
-        command.uid(NOBODY).gid(NOBODY);
+        command.uid(UNPRIVILEGED).gid(UNPRIVILEGED);
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
     }
 }
@@ -199,7 +255,7 @@ impl Reply {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// A problem document (RFC 9457) with this status; its detail.
+    /// Expects a problem document (RFC 9457) with this status; returns its detail.
     pub(crate) fn problem(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
@@ -210,7 +266,7 @@ impl Reply {
     }
 }
 
-/// A client that keeps its connections open, one per thread that uses it.
+/// A client with keep-alive connections, one per thread that uses it.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     agent: ureq::Agent,
@@ -229,7 +285,7 @@ impl Client {
         Self { agent: config.into(), base: format!("http://{address}").into() }
     }
 
-    /// Posts; an error is one of the connection.
+    /// Posts; returns connection errors.
     pub(crate) fn try_post(
         &self,
         path: &str,
@@ -247,19 +303,19 @@ impl Client {
         self.try_post(path, headers, body).unwrap()
     }
 
-    /// A notification as RingCentral posts it.
+    /// Posts a notification like RingCentral; returns connection errors.
     pub(crate) fn try_notify(&self, tenant: &Tenant, notification: &str) -> Result<Reply, ureq::Error> {
         let headers = [("Verification-Token", tenant.token.as_str()), ("Content-Type", "application/json")];
         self.try_post(&format!("/hooks/{}", tenant.name), &headers, notification.as_bytes())
     }
 
-    /// A notification that must be taken.
+    /// Posts a notification that must be accepted.
     pub(crate) fn notify(&self, tenant: &Tenant, notification: &str) {
         let reply = self.try_notify(tenant, notification).unwrap();
         assert_eq!(reply.status, 200, "{reply:?}");
     }
 
-    /// A request with a tenant's key and a body of JSON; an error is one of the connection.
+    /// Sends a request with a tenant's key and a JSON body; returns connection errors.
     pub(crate) fn send(
         &self,
         tenant: &Tenant,
@@ -277,7 +333,7 @@ impl Client {
         reply(self.agent.run(request)?)
     }
 
-    /// A query with a tenant's key; an error is one of the connection.
+    /// Sends a query with a tenant's key; returns connection errors.
     pub(crate) fn try_get(
         &self,
         tenant: &Tenant,
@@ -300,7 +356,7 @@ impl Client {
         headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))
     }
 
-    /// A query that must be answered with JSON.
+    /// Sends a query that must be answered with JSON.
     pub(crate) fn get(&self, tenant: &Tenant, path: &str) -> Value {
         let reply = self.try_get(tenant, path, &[]).unwrap();
         assert_eq!(
@@ -311,7 +367,7 @@ impl Client {
         reply.json()
     }
 
-    /// Server-sent events, line by line, for as long as somebody reads.
+    /// Opens a stream of server-sent events.
     pub(crate) fn stream(
         &self,
         tenant: &Tenant,
@@ -324,7 +380,7 @@ impl Client {
         BufReader::new(response.into_body().into_reader())
     }
 
-    /// All calls that match, page by page.
+    /// All matching calls, fetched page by page.
     pub(crate) fn calls(&self, tenant: &Tenant, query: &str, limit: usize) -> Vec<Value> {
         let mut calls = Vec::new();
         let mut cursor = String::new();
@@ -340,7 +396,7 @@ impl Client {
         }
     }
 
-    /// Every change of a tenant's feed.
+    /// All changes of a tenant's feed.
     pub(crate) fn changes(&self, tenant: &Tenant) -> Vec<Value> {
         let (mut changes, mut after) = (Vec::new(), "0".to_owned());
         loop {
@@ -360,24 +416,24 @@ fn reply(mut response: ureq::http::Response<ureq::Body>) -> Result<Reply, ureq::
     let headers = headers
         .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()))
         .collect();
-    // A picture is no text; who asks for one looks at its headers.
+    // Pictures are not text: their tests check headers only.
     let body = response.body_mut().with_config().limit(1 << 30).read_to_vec()?;
     let body =
         String::from_utf8(body).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into());
     Ok(Reply { status: response.status().as_u16(), headers, body })
 }
 
-/// What comes at once is waited for so long: it ends a test that fails, and never one on a slow machine.
+/// Maximum wait for something that happens soon, long enough for a slow machine.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
-/// Looks until there is something to see, or the time is up.
-pub(crate) fn eventually<T>(within: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+/// Polls until there is a result; `None` if the time is over.
+pub(crate) fn eventually<T>(timeout: Duration, mut poll: impl FnMut() -> Option<T>) -> Option<T> {
     let started = Instant::now();
     loop {
-        if let Some(seen) = look() {
-            return Some(seen);
+        if let Some(found) = poll() {
+            return Some(found);
         }
-        if started.elapsed() > within {
+        if started.elapsed() > timeout {
             return None;
         }
         std::thread::sleep(Duration::from_millis(20));

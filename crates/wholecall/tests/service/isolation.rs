@@ -1,11 +1,11 @@
-//! Two tenants with the same sessions, numbers and account: neither ever sees the other's.
+//! Two tenants with the same sessions, numbers and account never see each other's data.
 
 use std::{collections::BTreeMap, io::BufRead, net::Ipv4Addr};
 
 use serde_json::Value;
 
 use crate::{
-    harness::{Client, Installation, SOON, Server, Tenant, eventually},
+    harness::{Client, Installation, SOON, Tenant, eventually},
     traffic::{ACCOUNT, assembled, example, examples, expect_calls, expect_settled, post_all},
     webhooks::{
         self,
@@ -13,20 +13,20 @@ use crate::{
     },
 };
 
-/// The same calls, told with other people's names.
+/// The same calls with other names of people.
 fn renamed(notifications: &[String], name: &str) -> Vec<String> {
-    let told = |notification: &String| {
-        let mut told = notification.clone();
+    let rename = |notification: &String| {
+        let mut renamed = notification.clone();
         for known in ["Ben Okafor", "Ada Moreno", "Chloe Lindqvist", "Dev Patel"] {
-            told = told.replace(known, name);
+            renamed = renamed.replace(known, name);
         }
-        told
+        renamed
     };
-    notifications.iter().map(told).collect()
+    notifications.iter().map(rename).collect()
 }
 
-/// Everything that can be asked, with ids of both.
-fn questions(ids: &[&str]) -> Vec<String> {
+/// All kinds of queries, with the ids of both tenants.
+fn queries(ids: &[&str]) -> Vec<String> {
     let mut paths: Vec<String> = [
         "",
         "?number=%2B14045550114",
@@ -64,10 +64,8 @@ fn ids(client: &Client, tenant: &Tenant) -> Vec<String> {
 #[test]
 fn tenants_never_see_each_other() {
     let installation = Installation::new();
-    // Strangers come from many addresses: of one, only so many wrong keys are looked at in a minute.
-    let mut command = installation.serve();
-    command.env("WHOLECALL_TRUSTED_PROXIES", "127.0.0.1");
-    let server = Server::start(command).unwrap();
+    // Wrong keys are sent from many addresses, since their number per address and minute is limited.
+    let server = installation.start_with(&[("WHOLECALL_TRUSTED_PROXIES", "127.0.0.1")]);
     let mut strangers =
         (0..=u16::MAX).map(|number| Ipv4Addr::from(0x0a00_0000 + u32::from(number)).to_string());
     let client = server.client();
@@ -86,7 +84,7 @@ fn tenants_never_see_each_other() {
         [(&left, &left_ids, "Hidden Right"), (&right, &right_ids, "Hidden Left")]
     {
         let mut seen = 0;
-        for path in questions(&all) {
+        for path in queries(&all) {
             let reply = client.try_get(tenant, &path, &[]).unwrap();
             assert!(!reply.body.contains(others_name), "{} sees {path}: {}", tenant.name, reply.body);
             let foreign = all.iter().any(|id| path.contains(id) && !own.iter().any(|other| other == id));
@@ -96,7 +94,7 @@ fn tenants_never_see_each_other() {
                 assert_eq!(reply.status, 200, "{path}: {reply:?}");
                 seen += usize::from(reply.body.contains("Hidden"));
             }
-            let stranger = Tenant { api_key: tenant.token.clone(), ..tenant.clone() };
+            let stranger = tenant.with_key(&tenant.token);
             let from = strangers.next().unwrap();
             client.try_get(&stranger, &path, &[("X-Forwarded-For", &from)]).unwrap().problem(401);
         }
@@ -105,8 +103,8 @@ fn tenants_never_see_each_other() {
         let mut events = client.stream(tenant, "/v1/stream?after=0", &[]).lines();
         for change in &own_changes {
             let data = events.by_ref().map(Result::unwrap).find(|line| line.starts_with("data:")).unwrap();
-            let told: Value = serde_json::from_str(data.trim_start_matches("data:")).unwrap();
-            assert_eq!(told, *change);
+            let event: Value = serde_json::from_str(data.trim_start_matches("data:")).unwrap();
+            assert_eq!(event, *change);
         }
     }
     let crossed = Tenant { token: right.token.clone(), ..left.clone() };
@@ -115,7 +113,7 @@ fn tenants_never_see_each_other() {
 }
 
 #[test]
-fn a_tenant_that_is_removed_takes_everything_along() {
+fn a_removed_tenant_loses_access_and_all_data() {
     let installation = Installation::new();
     let server = installation.start();
     let client = server.client();
@@ -126,9 +124,9 @@ fn a_tenant_that_is_removed_takes_everything_along() {
         expect_calls(&client, tenant, &assembled(&calls));
     }
     installation.command_json(&["tenant", "remove", "gone", "--yes"]);
-    let is_out =
+    let is_refused =
         eventually(SOON, || (client.try_get(&gone, "/v1/calls", &[]).unwrap().status == 401).then_some(()));
-    assert!(is_out.is_some(), "the key of a removed tenant goes on");
+    assert!(is_refused.is_some(), "the key of a removed tenant still works");
     client.try_notify(&gone, &calls[0]).unwrap().problem(401);
     expect_calls(&client, &stays, &assembled(&calls));
     let again = installation.tenant("gone", [ACCOUNT]);
@@ -137,7 +135,7 @@ fn a_tenant_that_is_removed_takes_everything_along() {
     server.stop();
 }
 
-/// Every table with something in it, and in how many rows.
+/// The non-empty tables with their numbers of rows.
 fn filled(installation: &Installation) -> BTreeMap<String, i64> {
     let database = installation.database();
     let mut tables = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").unwrap();
@@ -155,15 +153,14 @@ fn filled(installation: &Installation) -> BTreeMap<String, i64> {
 
 #[test]
 fn nothing_is_left_of_a_removed_tenant_in_any_table() {
-    let installation = Installation::new();
-    let (server, tenant) = webhooks::started(&installation, ACCOUNT);
-    // What there is of nobody; `sqlite_sequence` only counts.
-    let nobody = Installation::new();
-    nobody.start().stop();
-    let mut never = filled(&nobody);
-    never.insert("sqlite_sequence".to_owned(), 0);
-    // That it was removed, and by whom, stays; no data of calls is in there.
-    never.extend(["audit", "audit_kept"].map(|table| (table.to_owned(), 0)));
+    let (installation, server, tenant) = webhooks::started(ACCOUNT);
+    // Tables with rows that belong to no tenant; `sqlite_sequence` only counts.
+    let empty = Installation::new();
+    empty.start().stop();
+    let mut common = filled(&empty);
+    common.insert("sqlite_sequence".to_owned(), 0);
+    // The audit log retains who removed the tenant, without data of calls.
+    common.extend(["audit", "audit_kept"].map(|table| (table.to_owned(), 0)));
     let client = server.client();
     let receivers = [Receiver::start(Answer::status(200)), Receiver::start(Answer::status(500))];
     for receiver in &receivers {
@@ -184,20 +181,20 @@ fn nothing_is_left_of_a_removed_tenant_in_any_table() {
     }
     installation.command_json(&["tenant", "remove", &tenant.name, "--yes"]);
     let left: Vec<String> =
-        filled(&installation).into_keys().filter(|table| !never.contains_key(table)).collect();
+        filled(&installation).into_keys().filter(|table| !common.contains_key(table)).collect();
     assert!(left.is_empty(), "{left:?}");
     server.stop();
 }
 
 #[test]
-fn what_came_while_a_tenant_was_being_removed_goes_too() {
+fn data_stored_during_the_removal_of_a_tenant_is_removed_too() {
     let installation = Installation::new();
     let tenant = installation.tenant("stays", [ACCOUNT]);
     let server = installation.start();
     post_all(&server, &tenant, &example("direct"), 2);
     expect_calls(&server.client(), &tenant, &assembled(&example("direct")));
     server.stop();
-    // As if it had been kept for a tenant that another process had just removed.
+    // As if the data had been stored for a tenant that another process had just removed.
     let rows = |database: &rusqlite::Connection| -> i64 {
         ["sessions", "journal", "changes", "calls"]
             .map(|table| {
@@ -212,7 +209,7 @@ fn what_came_while_a_tenant_was_being_removed_goes_too() {
     }
     assert!(rows(&installation.database()) > 4);
     let server = installation.start();
-    let is_swept = eventually(SOON, || (rows(&installation.database()) == 0).then_some(()));
-    assert!(is_swept.is_some());
+    let is_removed = eventually(SOON, || (rows(&installation.database()) == 0).then_some(()));
+    assert!(is_removed.is_some());
     server.stop();
 }

@@ -1,4 +1,4 @@
-//! API keys: what each scope may do, on every route there is; until when; and when they were used last.
+//! API keys: the permissions of each scope on every route, expiry, and the time of the last use.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use wholecall_server::secret;
 
 use crate::{
-    harness::{Installation, SOON, Server, Tenant, eventually},
+    harness::{FORM, Installation, OPERATOR_KEY, SOON, Server, Tenant, eventually},
     pages::cookie,
     traffic::{ACCOUNT, assembled, example, expect_calls},
     webhooks::{
@@ -22,24 +22,9 @@ use crate::{
     },
 };
 
-pub(crate) const OPERATOR_KEY: &str = "operator-key-0123456789";
 const SCOPES: [&str; 4] = ["read", "export", "write", "admin"];
 
-/// A service with an operator.
-pub(crate) fn operated(installation: &Installation) -> Server {
-    let key = installation.data().with_file_name("admin-key");
-    fs::write(&key, OPERATOR_KEY).unwrap();
-    let mut command = installation.serve();
-    command.env("WHOLECALL_ADMIN_KEY_FILE", &key);
-    Server::start(command).unwrap()
-}
-
-/// The same tenant with another key.
-pub(crate) fn with_key(tenant: &Tenant, key: &str) -> Tenant {
-    Tenant { api_key: key.to_owned(), ..tenant.clone() }
-}
-
-/// The tenant with a key of a scope.
+/// The tenant with a new key of a scope.
 pub(crate) fn scoped(installation: &Installation, tenant: &Tenant, scope: &str) -> Tenant {
     let arguments = ["key", "add", "--tenant", &tenant.name, "--name", scope, "--scope", scope];
     let added = installation.command_json(&arguments);
@@ -47,7 +32,7 @@ pub(crate) fn scoped(installation: &Installation, tenant: &Tenant, scope: &str) 
         (&added["scope"], &added["expiresAt"], &added["lastUsedAt"]),
         (&json!(scope), &Value::Null, &Value::Null)
     );
-    with_key(tenant, added["apiKey"].as_str().unwrap())
+    tenant.with_key(added["apiKey"].as_str().unwrap())
 }
 
 fn path(template: &str, endpoint: &str, call: &str) -> String {
@@ -61,9 +46,9 @@ fn path(template: &str, endpoint: &str, call: &str) -> String {
 }
 
 #[test]
-fn each_scope_may_do_on_each_route_what_its_declaration_says() {
+fn each_scope_permits_on_each_route_what_the_document_states() {
     let installation = Installation::new();
-    let server = operated(&installation);
+    let server = Server::start(installation.serve_with_operator()).unwrap();
     let client = server.client();
     let tenant = installation.tenant("acme", [ACCOUNT]);
     let notifications = example("direct");
@@ -77,7 +62,7 @@ fn each_scope_may_do_on_each_route_what_its_declaration_says() {
     for (template, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
             let security = operation["security"].as_array();
-            let security = security.unwrap_or_else(|| panic!("{method} {template} says nothing"));
+            let security = security.unwrap_or_else(|| panic!("{method} {template} has no security"));
             let needed = security.iter().find_map(|one| one.get("apiKey")).map(|scopes| {
                 let word = scopes[0].as_str().unwrap();
                 SCOPES.iter().position(|scope| *scope == word).unwrap()
@@ -94,7 +79,7 @@ fn each_scope_may_do_on_each_route_what_its_declaration_says() {
                     drop(client.stream(holder, &path, &[]));
                     continue;
                 }
-                // A body that is not read ends its connection: a query has none.
+                // A body that is not read closes the connection, so queries have none.
                 let reply = match method.as_str() {
                     "get" => client.try_get(holder, &path, &[]),
                     _ => client.send(holder, &method.to_uppercase(), &path, &json!({})),
@@ -115,16 +100,16 @@ fn each_scope_may_do_on_each_route_what_its_declaration_says() {
         }
     }
     assert!(tried > 4 * 35, "{tried}");
-    // What is read may be more than reading.
-    for form in [
+    // Some queries need more than `read`.
+    for path in [
         "/v1/calls?format=csv",
         "/v1/calls?format=vcon",
         "/v1/stats?format=csv",
         &format!("/v1/calls/{call}?format=vcon"),
     ] {
         for (rank, (_, holder)) in keys.iter().enumerate() {
-            let reply = client.try_get(holder, form, &[]).unwrap();
-            assert_eq!(reply.status, if rank == 0 { 403 } else { 200 }, "{form}: {reply:?}");
+            let reply = client.try_get(holder, path, &[]).unwrap();
+            assert_eq!(reply.status, if rank == 0 { 403 } else { 200 }, "{path}: {reply:?}");
         }
     }
     let accepting = [("Accept", "text/csv")];
@@ -135,12 +120,12 @@ fn each_scope_may_do_on_each_route_what_its_declaration_says() {
 #[test]
 fn keys_are_managed_by_admin_keys_operators_and_at_the_command_line() {
     let installation = Installation::new();
-    let server = operated(&installation);
+    let server = Server::start(installation.serve_with_operator()).unwrap();
     let client = server.client();
     let tenant = installation.tenant("acme", [ACCOUNT]);
     let other = installation.tenant("bob", ["500000000001"]);
     let listed = |holder: &Tenant| client.get(holder, "/v1/keys")["keys"].as_array().unwrap().clone();
-    let [first] = &listed(&tenant)[..] else { panic!("a tenant begins with one key") };
+    let [first] = &listed(&tenant)[..] else { panic!("a new tenant has one key") };
     assert_eq!(
         (&first["name"], &first["scope"], &first["expiresAt"]),
         (&json!("default"), &json!("admin"), &Value::Null)
@@ -149,8 +134,7 @@ fn keys_are_managed_by_admin_keys_operators_and_at_the_command_line() {
     let used: Timestamp = first["lastUsedAt"].as_str().unwrap().parse().unwrap();
     assert!(Timestamp::now().duration_since(used).as_secs() < 60, "{first}");
 
-    let add =
-        |holder: &Tenant, path: &str, wanted: Value| client.send(holder, "POST", path, &wanted).unwrap();
+    let add = |holder: &Tenant, path: &str, body: Value| client.send(holder, "POST", path, &body).unwrap();
     let added = add(
         &tenant,
         "/v1/keys",
@@ -161,7 +145,7 @@ fn keys_are_managed_by_admin_keys_operators_and_at_the_command_line() {
         (201, &json!("2100-01-01T00:00:00.000Z")),
         "{added:?}"
     );
-    let board = with_key(&tenant, added.json()["apiKey"].as_str().unwrap());
+    let board = tenant.with_key(added.json()["apiKey"].as_str().unwrap());
     client.get(&board, "/v1/calls");
     let shown = client.try_get(&tenant, "/v1/keys", &[]).unwrap().body;
     assert!(!shown.contains(&board.api_key) && !shown.contains("apiKey"), "{shown}");
@@ -175,7 +159,7 @@ fn keys_are_managed_by_admin_keys_operators_and_at_the_command_line() {
         let detail = add(&tenant, "/v1/keys", wrong).problem(400);
         assert!(detail.contains(why), "{detail}");
     }
-    // No tenant removes a key of another.
+    // A tenant cannot remove another tenant's key.
     let id = added.json()["id"].as_str().unwrap().to_owned();
     let remove = |holder: &Tenant, path: &str| client.send(holder, "DELETE", path, &json!({})).unwrap();
     remove(&other, &format!("/v1/keys/{id}")).problem(404);
@@ -183,13 +167,13 @@ fn keys_are_managed_by_admin_keys_operators_and_at_the_command_line() {
     remove(&tenant, &format!("/v1/keys/{id}")).problem(404);
     client.try_get(&board, "/v1/calls", &[]).unwrap().problem(401);
 
-    let operator = with_key(&tenant, OPERATOR_KEY);
+    let operator = tenant.with_key(OPERATOR_KEY);
     let added = add(&operator, "/v1/tenants/acme/keys", json!({ "name": "crm", "scope": "write" })).json();
     assert_eq!(client.get(&operator, "/v1/tenants/acme/keys")["keys"].as_array().unwrap().len(), 2);
-    client.try_get(&operator, "/v1/tenants/nobody/keys", &[]).unwrap().problem(404);
+    client.try_get(&operator, "/v1/tenants/unknown/keys", &[]).unwrap().problem(404);
     let of_other = format!("/v1/tenants/bob/keys/{}", added["id"].as_str().unwrap());
     remove(&operator, &of_other).problem(404);
-    // By hand, beside the service.
+    // At the command line while the service runs.
     let text = installation.command(&["key", "list", "--tenant", "acme"]);
     let text = String::from_utf8_lossy(&text.stdout).into_owned();
     assert!(text.lines().count() == 2 && text.contains("crm") && text.contains("expires never"), "{text}");
@@ -197,11 +181,11 @@ fn keys_are_managed_by_admin_keys_operators_and_at_the_command_line() {
     assert!(!unclear.status.success());
     let removed = installation.command_json(&["key", "remove", "--tenant", "acme", "--name", "crm"]);
     assert_eq!(removed["id"], added["id"]);
-    let crm = with_key(&tenant, added["apiKey"].as_str().unwrap());
+    let crm = tenant.with_key(added["apiKey"].as_str().unwrap());
     let ends =
         eventually(SOON, || (client.try_get(&crm, "/v1/calls", &[]).unwrap().status == 401).then_some(()));
     assert!(ends.is_some());
-    // Rotating concerns the key without a name of its own.
+    // Rotation replaces the default key only.
     scoped(&installation, &tenant, "read");
     installation.command_json(&["tenant", "rotate", "acme", "api-key"]);
     assert_eq!(installation.command_json(&["tenant", "rotate", "acme", "api-key", "--finish"])["removed"], 1);
@@ -213,7 +197,7 @@ fn keys_are_managed_by_admin_keys_operators_and_at_the_command_line() {
 }
 
 #[test]
-fn what_is_open_with_a_key_ends_when_it_expires() {
+fn open_requests_end_when_their_key_expires() {
     let installation = Installation::new();
     let tenant = installation.tenant("acme", [ACCOUNT]);
     let server = installation.start();
@@ -223,7 +207,7 @@ fn what_is_open_with_a_key_ends_when_it_expires() {
         ["key", "add", "--tenant", "acme", "--name", "short", "--scope", "read", "--expires", "4s"];
     let added = installation.command_json(&arguments);
     let expires: Timestamp = added["expiresAt"].as_str().unwrap().parse().unwrap();
-    let short = with_key(&tenant, added["apiKey"].as_str().unwrap());
+    let short = tenant.with_key(added["apiKey"].as_str().unwrap());
     let session = cookie(&client, &short);
     let mut stream = client.stream(&short, "/v1/stream", &[]);
     let mut rows = client.stream(&short, "/live/rows", &[("Cookie", &session)]);
@@ -237,7 +221,7 @@ fn what_is_open_with_a_key_ends_when_it_expires() {
         let _ = rows.read_to_end(&mut Vec::new());
         Timestamp::now()
     });
-    // It gets no event, and ends.
+    // The stream ends without an event.
     let mut line = String::new();
     while stream.read_line(&mut line).unwrap() > 0 {}
     let (status, answered) = waiting.join().unwrap();
@@ -250,14 +234,13 @@ fn what_is_open_with_a_key_ends_when_it_expires() {
     client.try_get(&short, "/v1/calls", &[]).unwrap().problem(401);
     assert_eq!(client.try_get(&short, "/calls", &[("Cookie", &session)]).unwrap().status, 303);
     let sign_in = format!("key={}", short.api_key);
-    let form = [("Content-Type", "application/x-www-form-urlencoded")];
-    assert_eq!(client.post("/sign-in", &form, sign_in.as_bytes()).status, 401);
+    assert_eq!(client.post("/sign-in", &[FORM], sign_in.as_bytes()).status, 401);
     client.get(&tenant, "/v1/calls");
     server.stop();
 }
 
 #[test]
-fn the_last_use_is_kept_without_a_write_for_each_request() {
+fn the_last_use_is_stored_without_a_write_per_request() {
     let installation = Installation::new();
     let tenant = installation.tenant("acme", [ACCOUNT]);
     let used =
@@ -269,10 +252,10 @@ fn the_last_use_is_kept_without_a_write_for_each_request() {
     let version = |database: &rusqlite::Connection| -> i64 {
         database.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap()
     };
-    let (before, began) = (version(&database), Instant::now());
+    let (before, started) = (version(&database), Instant::now());
     (0..300).for_each(|_| drop(client.get(&tenant, "/v1/calls?limit=1")));
-    if began.elapsed() < Duration::from_secs(15) {
-        assert_eq!(version(&database), before, "something was written");
+    if started.elapsed() < Duration::from_secs(15) {
+        assert_eq!(version(&database), before, "the database was written");
     }
     server.stop();
     let last: Timestamp = used().as_str().unwrap().parse().unwrap();
@@ -280,10 +263,9 @@ fn the_last_use_is_kept_without_a_write_for_each_request() {
 }
 
 #[test]
-fn pages_offer_and_do_what_the_key_is_for() {
+fn pages_offer_and_permit_what_the_scope_allows() {
     let receiver = Receiver::start(Answer::status(200));
-    let installation = Installation::new();
-    let (server, tenant) = started(&installation, ACCOUNT);
+    let (installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     let added = endpoint(&client, &tenant, &json!({ "url": receiver.url() }));
     example("direct").iter().for_each(|line| client.notify(&tenant, line));
@@ -317,7 +299,7 @@ fn pages_offer_and_do_what_the_key_is_for() {
 }
 
 #[test]
-fn a_chosen_token_that_is_short_is_warned_of_and_others_are_made() {
+fn a_short_token_is_warned_of_and_a_random_one_is_the_default() {
     let installation = Installation::new();
     let add = |name: &str, token: &[&str]| {
         let arguments = [&["tenant", "add", name, "--account", ACCOUNT, "--json"], token].concat();
@@ -326,36 +308,39 @@ fn a_chosen_token_that_is_short_is_warned_of_and_others_are_made() {
         let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
         (answer, String::from_utf8_lossy(&output.stderr).into_owned())
     };
-    let (answer, said) = add("short", &["--verification-token", "let-me-in"]);
+    let (answer, warning) = add("short", &["--verification-token", "let-me-in"]);
     assert!(
-        answer["warning"].as_str().unwrap().contains("16 characters") && said.contains("16 characters"),
-        "{said}"
+        answer["warning"].as_str().unwrap().contains("16 characters") && warning.contains("16 characters"),
+        "{warning}"
     );
-    assert!(!said.contains("let-me-in"), "{said}");
-    let (answer, said) = add("long", &["--verification-token", "let-me-in-let-me-in"]);
-    assert!(answer.get("warning").is_none() && said.is_empty(), "{answer} {said}");
-    let (answer, said) = add("made", &[]);
-    assert!(answer["verificationToken"].as_str().unwrap().len() > 40 && said.is_empty(), "{answer} {said}");
+    assert!(!warning.contains("let-me-in"), "{warning}");
+    let (answer, warning) = add("long", &["--verification-token", "let-me-in-let-me-in"]);
+    assert!(answer.get("warning").is_none() && warning.is_empty(), "{answer} {warning}");
+    let (answer, warning) = add("random", &[]);
+    assert!(
+        answer["verificationToken"].as_str().unwrap().len() > 40 && warning.is_empty(),
+        "{answer} {warning}"
+    );
     let rotated = installation.command_json(&[
         "tenant",
         "rotate",
-        "made",
+        "random",
         "verification-token",
         "--token",
         "short-one",
     ]);
     assert!(rotated["warning"].is_string(), "{rotated}");
-    let server = operated(&installation);
-    let operator = Tenant { name: String::new(), api_key: OPERATOR_KEY.to_owned(), token: String::new() };
-    let wanted = json!({ "name": "web", "accounts": ["1"], "verificationToken": "let-me-in" });
-    let added = server.client().send(&operator, "POST", "/v1/tenants", &wanted).unwrap();
+    let server = Server::start(installation.serve_with_operator()).unwrap();
+    let operator = Tenant::operator();
+    let body = json!({ "name": "web", "accounts": ["1"], "verificationToken": "let-me-in" });
+    let added = server.client().send(&operator, "POST", "/v1/tenants", &body).unwrap();
     assert_eq!(added.status, 201);
     assert!(added.json()["warning"].is_string(), "{added:?}");
     server.stop();
 }
 
 #[test]
-fn keys_from_before_there_were_scopes_may_do_everything() {
+fn keys_older_than_scopes_permit_everything() {
     let installation = Installation::new();
     fs::create_dir_all(installation.data()).unwrap();
     let old = installation.database();

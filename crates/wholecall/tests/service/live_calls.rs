@@ -1,4 +1,4 @@
-//! What is said of a call that is not over: its own state; and that history is over once it has been imported.
+//! Live calls are described by their current state, and imported past calls do not stay live.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use crate::harness::{Client, Installation, Tenant, eventually};
 const SOON: Duration = Duration::from_secs(20);
 const DAY_MS: i64 = 86_400_000;
 
-/// A call as it begins at a time, and its account.
+/// A simulated call that starts at a time, and its account.
 fn played(scenario: &str, start_ms: i64) -> (Play, String) {
     let play = Scenario::named(scenario).unwrap().play_at(3, start_ms);
     let account = play.notifications[0].account.to_string();
     (play, account)
 }
 
-/// Posts what there is up to the first conversation.
-fn post_beginning(client: &Client, tenant: &Tenant, play: &Play) {
+/// Posts the notifications up to the first conversation.
+fn post_start(client: &Client, tenant: &Tenant, play: &Play) {
     let talk = play.truths[0].conversations[0].start_time;
     let early = play.notifications.iter().filter(|notification| notification.body.event_time <= talk);
     early.map(Notification::to_json).for_each(|notification| client.notify(tenant, &notification));
@@ -30,13 +30,13 @@ fn only_call(client: &Client, tenant: &Tenant, query: &str) -> Option<Value> {
 }
 
 #[test]
-fn the_story_of_a_live_call_is_told_in_its_own_state() {
+fn a_live_call_is_explained_as_live() {
     let (play, account) = played("attended", jiff::Timestamp::now().as_millisecond() - 60_000);
     let installation = Installation::new();
     let server = installation.start();
     let tenant = installation.tenant("acme", [account]);
     let client = server.client();
-    post_beginning(&client, &tenant, &play);
+    post_start(&client, &tenant, &play);
     let live = eventually(SOON, || {
         only_call(&client, &tenant, "state=live").filter(|call| call["result"] == "Answered")
     });
@@ -54,13 +54,13 @@ fn the_story_of_a_live_call_is_told_in_its_own_state() {
     for rest in play.notifications.iter().map(Notification::to_json) {
         client.notify(&tenant, &rest);
     }
-    let over = eventually(SOON, || only_call(&client, &tenant, "state=complete")).expect("it is over");
-    assert_eq!(over["id"], live["id"]);
+    let complete = eventually(SOON, || only_call(&client, &tenant, "state=complete")).expect("it ends");
+    assert_eq!(complete["id"], live["id"]);
     server.stop();
 }
 
 #[test]
-fn history_that_stays_open_is_closed_once_it_has_been_imported() {
+fn an_imported_past_call_without_an_end_is_closed() {
     let now_ms = jiff::Timestamp::now().as_millisecond();
     let (old, old_account) = played("attended", now_ms - 30 * DAY_MS);
     let (recent, recent_account) = played("attended", now_ms - 60_000);
@@ -75,10 +75,10 @@ fn history_that_stays_open_is_closed_once_it_has_been_imported() {
             name,
             "--gap-settle",
             "500ms",
-            "--last-leg-stale",
+            "--last-leg-idle-timeout",
             "1h",
         ]);
-        post_beginning(&client, &tenant, play);
+        post_start(&client, &tenant, play);
         tenant
     };
     let old_tenant = importing("old", old_account, &old);
@@ -86,11 +86,11 @@ fn history_that_stays_open_is_closed_once_it_has_been_imported() {
     let closed =
         eventually(SOON, || only_call(&client, &old_tenant, "state=incomplete")).expect("it is closed");
     assert_eq!(closed["completeness"]["reason"], "silent");
-    assert!(only_call(&client, &recent_tenant, "state=live").is_some(), "a call of now goes on");
+    assert!(only_call(&client, &recent_tenant, "state=live").is_some(), "a current call stays live");
     for rest in old.notifications.iter().map(Notification::to_json) {
         client.notify(&old_tenant, &rest);
     }
-    let over = eventually(SOON, || only_call(&client, &old_tenant, "state=complete"));
-    assert_eq!(over.expect("what came of it later counts")["id"], closed["id"]);
+    let complete = eventually(SOON, || only_call(&client, &old_tenant, "state=complete"));
+    assert_eq!(complete.expect("later notifications complete it")["id"], closed["id"]);
     server.stop();
 }

@@ -1,6 +1,6 @@
-//! `wholecall serve` as it is run: the real program, real sockets, a real disk.
+//! Tests of `wholecall serve`: the real program with real sockets and a real disk.
 //!
-//! `WHOLECALL_CRASH_ROUNDS` sets how often it is killed under load (8 by default).
+//! `WHOLECALL_CRASH_ROUNDS` sets the number of kills under load (8 by default).
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
 

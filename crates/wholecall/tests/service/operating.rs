@@ -1,8 +1,8 @@
-//! What operators do to a running service, and what every answer says.
+//! Operating a running service: reloads, stops, settings, and the headers of every answer.
 
 use std::{
     fs,
-    io::{Read, Write},
+    io::Write,
     net::TcpStream,
     path::Path,
     sync::Arc,
@@ -19,22 +19,22 @@ use rustls::{
 use serde_json::json;
 
 use crate::{
-    harness::{Client, Installation, SOON, Server, eventually},
+    harness::{Client, FORM, Installation, Reply, SOON, Server, Tenant, eventually},
     pages::cookie,
     traffic::{ACCOUNT, example, expect_settled},
 };
 
-/// Writes a certificate of its own, and its key.
+/// Writes a self-signed certificate and its key.
 fn certify(certificate: &Path, key: &Path) -> CertificateDer<'static> {
     let pair = KeyPair::generate().unwrap();
-    let made = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&pair).unwrap();
-    fs::write(certificate, made.pem()).unwrap();
+    let certified = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&pair).unwrap();
+    fs::write(certificate, certified.pem()).unwrap();
     fs::write(key, pair.serialize_pem()).unwrap();
-    made.der().clone()
+    certified.der().clone()
 }
 
-/// The certificate that a service shows, if it is one of those that are expected.
-fn shown(server: &Server, expected: &[CertificateDer<'static>]) -> CertificateDer<'static> {
+/// The certificate that the service presents, which must be one of the expected ones.
+fn presented(server: &Server, expected: &[CertificateDer<'static>]) -> CertificateDer<'static> {
     let mut roots = RootCertStore::empty();
     expected.iter().for_each(|certificate| roots.add(certificate.clone()).unwrap());
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -56,7 +56,7 @@ fn send(server: &Server, signal: Signal) {
 }
 
 #[test]
-fn a_renewed_certificate_is_served_after_sighup_without_a_restart() {
+fn a_renewed_certificate_is_served_after_sighup() {
     let installation = Installation::new();
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name);
@@ -66,24 +66,24 @@ fn a_renewed_certificate_is_served_after_sighup_without_a_restart() {
     let mut command = installation.serve();
     command.arg("--config").arg(&config);
     let server = Server::start(command).unwrap();
-    assert_eq!(shown(&server, std::slice::from_ref(&old)), old);
-    // What cannot be used changes nothing.
+    assert_eq!(presented(&server, std::slice::from_ref(&old)), old);
+    // An invalid key changes nothing.
     let good = fs::read(&key).unwrap();
     fs::write(&key, "not a key").unwrap();
     send(&server, Signal::HUP);
     thread::sleep(Duration::from_millis(300));
-    assert_eq!(shown(&server, std::slice::from_ref(&old)), old);
+    assert_eq!(presented(&server, std::slice::from_ref(&old)), old);
     fs::write(&key, good).unwrap();
     let new = certify(&certificate, &key);
     send(&server, Signal::HUP);
     let both = [old, new.clone()];
-    let is_new = eventually(SOON, || (shown(&server, &both) == new).then_some(()));
+    let is_new = eventually(SOON, || (presented(&server, &both) == new).then_some(()));
     assert!(is_new.is_some(), "the old certificate is still served");
     server.stop();
 }
 
 #[test]
-fn another_admin_key_counts_after_sighup_and_other_signals_end_nothing() {
+fn a_new_admin_key_is_used_after_sighup_and_other_signals_are_ignored() {
     let installation = Installation::new();
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("admin-key");
@@ -99,24 +99,22 @@ fn another_admin_key_counts_after_sighup_and_other_signals_end_nothing() {
     assert_eq!((status("the-first-operator-key"), status("the-second-operator-key")), (400, 401));
     fs::write(&key, "the-second-operator-key").unwrap();
     [Signal::USR1, Signal::USR2, Signal::HUP].into_iter().for_each(|signal| send(&server, signal));
-    let follows = eventually(SOON, || (status("the-second-operator-key") == 400).then_some(()));
-    assert!(follows.is_some());
+    let is_reloaded = eventually(SOON, || (status("the-second-operator-key") == 400).then_some(()));
+    assert!(is_reloaded.is_some());
     assert_eq!(status("the-first-operator-key"), 401);
     server.stop();
 }
 
 #[test]
-fn a_second_signal_ends_a_stop_that_waits_for_somebody() {
-    let installation = Installation::new();
-    let tenant = installation.tenant("acme", [ACCOUNT]);
-    let server = installation.start();
+fn a_second_signal_ends_a_stop_that_waits_for_a_request() {
+    let (_installation, server, tenant) = Installation::running(ACCOUNT);
     let mut slow = server.connect();
     let head = format!(
         "POST /v1/notifications HTTP/1.1\r\nHost: calls\r\nAuthorization: Bearer {}\r\nContent-Length: 1000\r\n\r\n{{",
         tenant.api_key
     );
     slow.write_all(head.as_bytes()).unwrap();
-    // Until it is being answered.
+    // Until the service reads the body.
     thread::sleep(Duration::from_millis(300));
     server.terminate();
     thread::sleep(Duration::from_millis(500));
@@ -127,12 +125,10 @@ fn a_second_signal_ends_a_stop_that_waits_for_somebody() {
 }
 
 #[test]
-fn every_answer_says_how_a_browser_is_to_treat_it() {
+fn every_answer_has_security_headers() {
     let installation = Installation::new();
     let tenant = installation.tenant("acme", [ACCOUNT]);
-    let mut command = installation.serve();
-    command.env("WHOLECALL_PUBLIC_URL", "https://calls.example.com");
-    let server = Server::start(command).unwrap();
+    let server = installation.start_with(&[("WHOLECALL_PUBLIC_URL", "https://calls.example.com")]);
     let client = server.client();
     let notifications = example("direct");
     notifications.iter().for_each(|notification| client.notify(&tenant, notification));
@@ -167,11 +163,11 @@ fn every_answer_says_how_a_browser_is_to_treat_it() {
         }
     }
     expect_headers("/hooks/acme", &client.try_notify(&tenant, &notifications[0]).unwrap());
-    expect_headers("/hooks/nobody", &client.post("/hooks/nobody", &[], b"{}"));
+    expect_headers("/hooks/unknown", &client.post("/hooks/unknown", &[], b"{}"));
     server.stop();
 }
 
-fn expect_headers(path: &str, reply: &crate::harness::Reply) {
+fn expect_headers(path: &str, reply: &Reply) {
     assert_eq!(reply.header("x-content-type-options"), Some("nosniff"), "{path}: {reply:?}");
     let policy = reply.header("content-security-policy").unwrap_or_default();
     assert!(policy.starts_with("default-src 'none'"), "{path}: {reply:?}");
@@ -181,18 +177,18 @@ fn expect_headers(path: &str, reply: &crate::harness::Reply) {
 }
 
 #[test]
-fn a_setting_that_does_not_exist_is_refused_by_name() {
+fn an_unknown_setting_is_refused_by_name() {
     let installation = Installation::new();
     let config = installation.data().with_extension("toml");
     fs::write(&config, "log = \"info\"\nlissten = \"127.0.0.1:0\"\n").unwrap();
     let mut command = installation.serve();
     let output = command.arg("--config").arg(&config).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains("lissten"), "{said}");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && error.contains("lissten"), "{error}");
 }
 
 #[test]
-fn what_is_said_of_addresses_and_settings_is_right() {
+fn printed_addresses_and_settings_are_correct() {
     let installation = Installation::new();
     let server = installation.start();
     let added = installation.command_json(&["tenant", "add", "acme", "--account", ACCOUNT]);
@@ -201,40 +197,29 @@ fn what_is_said_of_addresses_and_settings_is_right() {
     let detail = refused.problem(403);
     assert!(detail.contains("admin_key_file") && detail.contains("WHOLECALL_ADMIN_KEY_FILE"), "{detail}");
     assert!(!detail.contains("--admin-key-file"), "{detail}");
-    let told = installation.command_json(&["tenant", "show", "acme"]);
-    assert_eq!(told["accounts"], json!([ACCOUNT]));
+    let shown = installation.command_json(&["tenant", "show", "acme"]);
+    assert_eq!(shown["accounts"], json!([ACCOUNT]));
     server.stop();
 }
 
-/// Sends bytes as they are and reads the whole answer.
-fn exchange(server: &Server, request: &str) -> String {
-    let mut stream = server.connect();
-    let mut answer = String::new();
-    let _ = stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer));
-    answer
-}
-
 #[test]
-fn a_head_has_64_kib_at_most_and_names_one_host() {
+fn a_head_has_at_most_64_kib_and_exactly_one_host() {
     let installation = Installation::new();
     let server = installation.start();
-    let with = |lines: &str| {
-        exchange(&server, &format!("GET /healthz HTTP/1.1\r\n{lines}Connection: close\r\n\r\n"))
-    };
+    let with =
+        |lines: &str| server.exchange(&format!("GET /healthz HTTP/1.1\r\n{lines}Connection: close\r\n\r\n"));
     assert!(with("Host: calls\r\n").starts_with("HTTP/1.1 200"));
     let long = with(&format!("Host: calls\r\nX-Padding: {}\r\n", "x".repeat(100_000)));
     assert!(long.is_empty() || long.starts_with("HTTP/1.1 431"), "{long}");
     assert!(with("").starts_with("HTTP/1.1 400"));
     assert!(with("Host: calls\r\nHost: other\r\n").starts_with("HTTP/1.1 400"));
-    assert!(exchange(&server, "GET /healthz HTTP/1.0\r\n\r\n").starts_with("HTTP/1.0 200"));
+    assert!(server.exchange("GET /healthz HTTP/1.0\r\n\r\n").starts_with("HTTP/1.0 200"));
     server.stop();
 }
 
 #[test]
-fn what_the_framework_refuses_is_a_problem_document_too() {
-    let installation = Installation::new();
-    let tenant = installation.tenant("acme", [ACCOUNT]);
-    let server = installation.start();
+fn requests_refused_by_the_framework_are_answered_with_problem_documents() {
+    let (_installation, server, tenant) = Installation::running(ACCOUNT);
     let client = server.client();
     let detail = client.try_get(&tenant, "/v1/calls/a%FFb", &[]).unwrap().problem(400);
     assert!(detail.contains("UTF-8"), "{detail}");
@@ -244,35 +229,26 @@ fn what_the_framework_refuses_is_a_problem_document_too() {
 }
 
 #[test]
-fn metrics_are_the_operators_where_there_is_one() {
+fn metrics_need_the_operators_key_if_there_is_one() {
     let installation = Installation::new();
-    let folder = tempfile::tempdir().unwrap();
-    let key = folder.path().join("admin-key");
-    fs::write(&key, "the-only-operator-key").unwrap();
     let tenant = installation.tenant("acme", [ACCOUNT]);
-    let mut command = installation.serve();
-    command.env("WHOLECALL_ADMIN_KEY_FILE", &key);
-    let server = Server::start(command).unwrap();
-    // With the key of a tenant, and with that of the operator.
+    let server = Server::start(installation.serve_with_operator()).unwrap();
     server.client().try_get(&tenant, "/metrics", &[]).unwrap().problem(401);
-    let operator = crate::harness::Tenant { api_key: "the-only-operator-key".to_owned(), ..tenant };
-    assert_eq!(server.client().try_get(&operator, "/metrics", &[]).unwrap().status, 200);
+    assert_eq!(server.client().try_get(&Tenant::operator(), "/metrics", &[]).unwrap().status, 200);
     server.stop();
 }
 
 #[test]
-fn signing_in_again_ends_the_session_before() {
+fn signing_in_again_ends_the_previous_session() {
     let installation = Installation::new();
     let tenant = installation.tenant("acme", [ACCOUNT]);
-    let mut command = installation.serve();
-    command.env("WHOLECALL_PUBLIC_URL", "https://calls.example.com");
-    let server = Server::start(command).unwrap();
+    let server = installation.start_with(&[("WHOLECALL_PUBLIC_URL", "https://calls.example.com")]);
     let client = server.client();
     let first = cookie(&client, &tenant);
     assert!(first.starts_with("__Host-wholecall="), "{first}");
     let status = |cookie: &str| client.try_get(&tenant, "/calls", &[("Cookie", cookie)]).unwrap().status;
     assert_eq!(status(&first), 200);
-    let form = [("Content-Type", "application/x-www-form-urlencoded"), ("Cookie", first.as_str())];
+    let form = [FORM, ("Cookie", first.as_str())];
     let again = client.post("/sign-in", &form, format!("key={}", tenant.api_key).as_bytes());
     let second = again.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
     assert_eq!((status(&first), status(&second)), (303, 200));
@@ -283,10 +259,8 @@ fn signing_in_again_ends_the_session_before() {
 }
 
 #[test]
-fn a_tenant_has_100_endpoints_however_many_are_added_at_once() {
-    let installation = Installation::new();
-    let tenant = installation.tenant("acme", [ACCOUNT]);
-    let server = installation.start();
+fn a_tenant_has_at_most_100_endpoints_when_many_are_added_at_once() {
+    let (_installation, server, tenant) = Installation::running(ACCOUNT);
     thread::scope(|scope| {
         for _ in 0..12 {
             scope.spawn(|| {
@@ -305,7 +279,7 @@ fn a_tenant_has_100_endpoints_however_many_are_added_at_once() {
 }
 
 #[test]
-fn secrets_come_by_file_standard_input_and_environment() {
+fn secrets_are_read_from_files_standard_input_and_the_environment() {
     let installation = Installation::new();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("secret");
@@ -341,13 +315,13 @@ fn secrets_come_by_file_standard_input_and_environment() {
 }
 
 #[test]
-fn a_public_address_without_tls_is_warned_of() {
+fn a_public_address_without_tls_logs_a_warning() {
     let installation = Installation::new();
     let mut command = std::process::Command::new(crate::harness::PROGRAM);
-    // An address for documentation, which no machine has: it warns, and then cannot listen.
+    // A documentation address, which no machine has: the service warns, and then cannot listen.
     command.args(["serve", "--listen", "192.0.2.1:8080", "--data"]).arg(installation.data());
     let output = command.env("WHOLECALL_LOG", "warn").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("without TLS") && said.contains("cannot listen"), "{said}");
-    assert!(!said.contains('\u{1b}'), "colours in a pipe: {said:?}");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("without TLS") && error.contains("cannot listen"), "{error}");
+    assert!(!error.contains('\u{1b}'), "colours in a pipe: {error:?}");
 }

@@ -1,4 +1,4 @@
-//! What can be asked about calls, against the records that the notifications make.
+//! Queries for calls, compared with the records assembled from the notifications.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +13,9 @@ use crate::{
 
 type Calls = BTreeMap<String, Value>;
 
-/// A service that knows the examples.
+/// A service with the example calls.
 fn service() -> (Installation, Server, Tenant, Calls) {
-    let installation = Installation::new();
-    let server = installation.start();
-    let tenant = installation.tenant("acme", [ACCOUNT]);
+    let (installation, server, tenant) = Installation::running(ACCOUNT);
     post_all(&server, &tenant, &examples(), 2);
     let expected = assembled(&examples());
     expect_calls(&server.client(), &tenant, &expected);
@@ -32,17 +30,17 @@ fn digits(text: &str) -> String {
     text.chars().filter(char::is_ascii_digit).collect()
 }
 
-/// Asks, and expects exactly the calls that a look at every record finds; at least one, and not all.
+/// Expects that a query finds exactly the calls that match by their records: at least one, and not all.
 fn expect_found(
     client: &Client,
     tenant: &Tenant,
     all: &Calls,
     query: &str,
-    is_wanted: impl Fn(&Value) -> bool,
+    matches: impl Fn(&Value) -> bool,
 ) {
     let expected: Calls =
-        all.iter().filter(|(_, call)| is_wanted(call)).map(|(id, call)| (id.clone(), call.clone())).collect();
-    assert!((1..all.len()).contains(&expected.len()), "{query} is no question: {}", expected.len());
+        all.iter().filter(|(_, call)| matches(call)).map(|(id, call)| (id.clone(), call.clone())).collect();
+    assert!((1..all.len()).contains(&expected.len()), "{query} matches none or all: {}", expected.len());
     let expected = nameless(&expected);
     let found = |limit| nameless(&by_id(client.calls(tenant, query, limit)));
     assert_eq!(found(50), expected, "{query}");
@@ -53,8 +51,8 @@ fn expect_found(
 fn every_filter_finds_exactly_its_calls() {
     let (_installation, server, tenant, all) = service();
     let client = server.client();
-    let found = |query: &str, is_wanted: &dyn Fn(&Value) -> bool| {
-        expect_found(&client, &tenant, &all, query, is_wanted);
+    let found = |query: &str, matches: &dyn Fn(&Value) -> bool| {
+        expect_found(&client, &tenant, &all, query, matches);
     };
     let with_number = |number: &'static str| {
         move |call: &Value| {
@@ -123,12 +121,12 @@ fn every_filter_finds_exactly_its_calls() {
         "state=live",
         "state=incomplete",
         "number=%2B14045559999",
-        "number=5550145&name=nobody",
+        "number=5550145&name=unknown",
         "extension=1",
         "customer=%2B14045559999",
         "answeredBy=1",
         "user=ext:1",
-        "name=nobody",
+        "name=unknown",
         "queue=400131426101",
         "move=Pickup",
         "to=2020-01-01T00:00:00Z",
@@ -140,12 +138,10 @@ fn every_filter_finds_exactly_its_calls() {
 }
 
 #[test]
-fn pages_lose_and_double_nothing() {
-    let installation = Installation::new();
-    let server = installation.start();
-    let tenant = installation.tenant("acme", [ACCOUNT]);
+fn pages_neither_lose_nor_repeat_calls() {
+    let (_installation, server, tenant) = Installation::running(ACCOUNT);
     let direct = example("direct");
-    // All of them begin in the same millisecond.
+    // All calls start in the same millisecond.
     let notifications: Vec<String> = (0..60).flat_map(|number| another(&direct, number)).collect();
     post_all(&server, &tenant, &notifications, 4);
     let client = server.client();
@@ -159,7 +155,7 @@ fn pages_lose_and_double_nothing() {
             assert_eq!(nameless(&found), expected, "{query} {limit}");
         }
     }
-    // Whoever reads on while calls come finds each of those that were there once.
+    // A client that continues reading while calls arrive finds each earlier call once.
     let first = client.get(&tenant, "/v1/calls?limit=30");
     post_all(&server, &tenant, &another(&direct, 99), 1);
     let rest = client.calls(&tenant, &format!("cursor={}", first["next"].as_str().unwrap()), 1_000);
@@ -171,7 +167,7 @@ fn pages_lose_and_double_nothing() {
 }
 
 #[test]
-fn newest_come_first() {
+fn calls_are_listed_newest_first() {
     let (_installation, server, tenant, _) = service();
     let calls = server.client().calls(&tenant, "", 2);
     let starts: Vec<&str> = calls.iter().map(|call| call["startTime"].as_str().unwrap()).collect();
@@ -180,16 +176,14 @@ fn newest_come_first() {
 }
 
 #[test]
-fn calls_as_they_were_known_then() {
-    let installation = Installation::new();
-    let server = installation.start();
-    let tenant = installation.tenant("acme", [ACCOUNT]);
+fn as_of_shows_calls_as_known_at_a_time() {
+    let (_installation, server, tenant) = Installation::running(ACCOUNT);
     let client = server.client();
     let notifications = example("direct");
     let (first, rest) = notifications.split_at(4);
     first.iter().for_each(|notification| client.notify(&tenant, notification));
     eventually(SOON, || client.calls(&tenant, "", 1).pop()).unwrap();
-    // A version at least a second after the first.
+    // The next version is at least a second later.
     std::thread::sleep(std::time::Duration::from_millis(1_500));
     rest.iter().for_each(|notification| client.notify(&tenant, notification));
     expect_calls(&client, &tenant, &assembled(&notifications));
@@ -216,7 +210,7 @@ fn calls_as_they_were_known_then() {
 }
 
 #[test]
-fn a_call_with_its_versions_notifications_and_story() {
+fn a_call_has_notifications_and_an_explanation() {
     let (_installation, server, tenant, all) = service();
     let client = server.client();
     for (name, number) in [("direct", 1), ("warm-transfer", 2), ("conference", 3)] {
@@ -226,16 +220,17 @@ fn a_call_with_its_versions_notifications_and_story() {
         let call = client.get(&tenant, &format!("/v1/calls/{id}"));
         assert_eq!(by_id([call.clone()])[id], all[id]);
         assert_eq!(list(&call, "sessions").len(), number);
-        let kept = client.get(&tenant, &format!("/v1/calls/{id}/notifications"));
+        let stored = client.get(&tenant, &format!("/v1/calls/{id}/notifications"));
         let sorted = |mut bodies: Vec<String>| {
             bodies.sort();
             bodies
         };
-        let bodies = list(&kept, "notifications").iter().map(|one| one["notification"].to_string()).collect();
+        let bodies =
+            list(&stored, "notifications").iter().map(|one| one["notification"].to_string()).collect();
         let plain = |text: &String| serde_json::from_str::<Value>(text).unwrap().to_string();
         assert_eq!(sorted(bodies), sorted(posted.iter().map(plain).collect()));
         let positions: Vec<i64> =
-            list(&kept, "notifications").iter().map(|one| one["position"].as_i64().unwrap()).collect();
+            list(&stored, "notifications").iter().map(|one| one["position"].as_i64().unwrap()).collect();
         assert!(positions.is_sorted_by(|a, b| a < b), "{positions:?}");
         let path = format!("/v1/calls/{id}/explain");
         assert!(client.get(&tenant, &path).is_object());
@@ -247,7 +242,7 @@ fn a_call_with_its_versions_notifications_and_story() {
 }
 
 #[test]
-fn calls_in_other_forms() {
+fn calls_in_other_formats() {
     let (_installation, server, tenant, all) = service();
     let client = server.client();
     let ask = |path: &str, accept: &str| client.try_get(&tenant, path, &[("Accept", accept)]).unwrap();
@@ -272,7 +267,7 @@ fn calls_in_other_forms() {
     let vcon: Value =
         serde_json::from_str(&ask(&format!("/v1/calls/{id}"), "application/vcon+json").body).unwrap();
     assert!(vcon["parties"].is_array(), "{vcon}");
-    // A browser, a script, whoever does not care.
+    // A browser, a script, a client without a preference.
     for accept in ["*/*", "text/html,application/xhtml+xml,*/*;q=0.8", "application/json"] {
         assert_eq!(ask("/v1/calls", accept).header("content-type"), Some("application/json"));
     }
@@ -281,7 +276,7 @@ fn calls_in_other_forms() {
 }
 
 #[test]
-fn mistakes_are_answered_with_what_may_be_written() {
+fn wrong_parameters_are_answered_with_the_allowed_values() {
     let (_installation, server, tenant, _) = service();
     let client = server.client();
     for (query, hint) in [

@@ -1,4 +1,4 @@
-//! What is posted to a hook: taken, kept apart or turned away.
+//! Requests to a hook: accepted, rejected or refused.
 
 use std::{
     io::{Read, Write},
@@ -13,14 +13,6 @@ use crate::{
     traffic::{ACCOUNT, assembled, example, expect_calls},
 };
 
-fn service() -> (Installation, Server, Tenant) {
-    let installation = Installation::new();
-    let server = installation.start();
-    // Added beside the running service, which finds it when it is asked for.
-    let tenant = installation.tenant("acme", [ACCOUNT]);
-    (installation, server, tenant)
-}
-
 fn count(installation: &Installation, table: &str) -> i64 {
     installation.database().query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
 }
@@ -31,33 +23,21 @@ fn reasons(installation: &Installation) -> Vec<String> {
     statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
-/// Sends bytes as they are and reads the whole answer.
-fn exchange(server: &Server, request: &str) -> String {
-    let mut stream = server.connect();
-    let mut answer = String::new();
-    // Whoever is turned away early may find the connection reset.
-    let _ = stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer));
-    answer
-}
-
-/// How many notifications are kept, assembled or not.
-fn kept(installation: &Installation) -> usize {
+/// Number of stored notifications, assembled or not.
+fn stored_count(installation: &Installation) -> usize {
     let store = Store::open(&installation.data()).unwrap();
     store.journal_after(Position(0), usize::MAX >> 1).unwrap().len()
 }
 
 #[test]
-fn the_handshake_is_answered_as_ringcentral_wants_it() {
-    let (installation, server, _) = service();
+fn the_handshake_is_answered_as_ringcentral_requires() {
+    let (installation, server, _) = Installation::running(ACCOUNT);
     let token = "2f8c9d5e-5a3b-4c7d-9a40-7ab3a1f0cc11".repeat(10);
     for hook in ["acme", "not-there-yet"] {
-        let answer = exchange(
-            &server,
-            &format!(
-                "POST /hooks/{hook} HTTP/1.1\r\nHost: calls\r\nValidation-Token: {token}\r\n\
+        let answer = server.exchange(&format!(
+            "POST /hooks/{hook} HTTP/1.1\r\nHost: calls\r\nValidation-Token: {token}\r\n\
                  Content-Type: application/json\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-            ),
-        );
+        ));
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let head = head.to_ascii_lowercase();
         assert!(head.starts_with("http/1.1 200 "), "{answer}");
@@ -66,13 +46,13 @@ fn the_handshake_is_answered_as_ringcentral_wants_it() {
         assert!(answer.len() < 1_024, "{} bytes", answer.len());
         assert_eq!(body, "");
     }
-    assert_eq!((kept(&installation), count(&installation, "quarantine")), (0, 0));
+    assert_eq!((stored_count(&installation), count(&installation, "quarantine")), (0, 0));
     server.stop();
 }
 
 #[test]
-fn only_a_valid_token_opens_a_hook() {
-    let (installation, server, tenant) = service();
+fn a_hook_requires_a_valid_token() {
+    let (installation, server, tenant) = Installation::running(ACCOUNT);
     let client = server.client();
     let [first, ..] = &example("direct")[..] else { panic!("an example is empty") };
     let refused = |name: &str, token: Option<&str>| -> (String, String) {
@@ -84,23 +64,23 @@ fn only_a_valid_token_opens_a_hook() {
     let wrong = refused("acme", Some("not-the-token"));
     assert_eq!(wrong, refused("acme", None));
     assert_eq!(wrong, refused("acme", Some("")));
-    // Nobody learns from the answer which tenants there are.
-    assert_eq!(wrong, refused("nobody", Some(&tenant.token)));
+    // The answer does not reveal which tenants exist.
+    assert_eq!(wrong, refused("unknown", Some(&tenant.token)));
     assert_eq!(wrong, refused("acme", Some(&tenant.api_key)));
-    assert_eq!((kept(&installation), count(&installation, "quarantine")), (0, 0));
+    assert_eq!((stored_count(&installation), count(&installation, "quarantine")), (0, 0));
     client.notify(&tenant, first);
-    assert_eq!(kept(&installation), 1);
+    assert_eq!(stored_count(&installation), 1);
     server.stop();
 }
 
-/// Status and headers but for the date.
+/// Status and headers without the date.
 fn shape(reply: &Reply) -> (u16, Vec<&(String, String)>) {
     (reply.status, reply.headers.iter().filter(|(name, _)| name != "date").collect())
 }
 
 #[test]
 fn tokens_are_rotated_without_a_gap() {
-    let (installation, server, old) = service();
+    let (installation, server, old) = Installation::running(ACCOUNT);
     let client = server.client();
     let notifications = example("direct");
     client.notify(&old, &notifications[0]);
@@ -111,16 +91,16 @@ fn tokens_are_rotated_without_a_gap() {
     let finished = installation.command_json(&["tenant", "rotate", "acme", "verification-token", "--finish"]);
     assert_eq!(finished["removed"], 1);
     client.notify(&new, &notifications[3]);
-    let is_out = eventually(SOON, || {
+    let is_refused = eventually(SOON, || {
         (client.try_notify(&old, &notifications[4]).unwrap().status == 401).then_some(())
     });
-    assert!(is_out.is_some(), "the old token goes on");
+    assert!(is_refused.is_some(), "the old token still works");
     server.stop();
 }
 
 #[test]
-fn a_body_may_have_256_kib() {
-    let (installation, server, tenant) = service();
+fn a_body_has_at_most_256_kib() {
+    let (installation, server, tenant) = Installation::running(ACCOUNT);
     let client = server.client();
     let of_length = |length: usize| {
         let mut body = example("direct").remove(0);
@@ -129,15 +109,15 @@ fn a_body_may_have_256_kib() {
     };
     client.notify(&tenant, &of_length(256 * 1_024));
     client.notify(&tenant, &of_length(256 * 1_024 + 1));
-    let [reason] = &reasons(&installation)[..] else { panic!("not one was rejected") };
+    let [reason] = &reasons(&installation)[..] else { panic!("one rejected notification") };
     assert!(reason.contains("262144"), "{reason}");
-    assert_eq!(kept(&installation), 1);
+    assert_eq!(stored_count(&installation), 1);
     server.stop();
 }
 
 #[test]
-fn what_is_no_notification_of_the_tenant_is_kept_apart() {
-    let (installation, server, tenant) = service();
+fn bodies_that_are_not_the_tenants_notifications_are_rejected() {
+    let (installation, server, tenant) = Installation::running(ACCOUNT);
     let client = server.client();
     let foreign = example("direct").remove(0).replace(ACCOUNT, "500131426008");
     let bodies = [
@@ -157,14 +137,14 @@ fn what_is_no_notification_of_the_tenant_is_kept_apart() {
     assert!(reasons.iter().all(|reason| !reason.is_empty()), "{reasons:?}");
     assert_eq!(reasons[4], bodies[4].1);
     assert!(reasons[5].starts_with("not UTF-8"), "{reasons:?}");
-    assert_eq!(kept(&installation), 0);
+    assert_eq!(stored_count(&installation), 0);
     assert_eq!(client.calls(&tenant, "", 10).len(), 0);
     server.stop();
 }
 
 #[test]
-fn what_comes_twice_counts_once() {
-    let (installation, server, tenant) = service();
+fn duplicates_count_once() {
+    let (installation, server, tenant) = Installation::running(ACCOUNT);
     let client = server.client();
     let notifications = example("warm-transfer");
     let both_subscriptions = notifications.iter().map(|notification| {
@@ -189,51 +169,48 @@ fn what_comes_twice_counts_once() {
 }
 
 #[test]
-fn an_oversized_head_is_turned_away() {
-    let (_installation, server, tenant) = service();
+fn an_oversized_head_is_refused() {
+    let (_installation, server, tenant) = Installation::running(ACCOUNT);
     let padding = "x".repeat(1_024 * 1_024);
-    let answer = exchange(
-        &server,
-        &format!(
-            "POST /hooks/acme HTTP/1.1\r\nHost: calls\r\nVerification-Token: {}\r\nX-Padding: {padding}\r\n\
+    let answer = server.exchange(&format!(
+        "POST /hooks/acme HTTP/1.1\r\nHost: calls\r\nVerification-Token: {}\r\nX-Padding: {padding}\r\n\
              Content-Length: 2\r\n\r\n{{}}",
-            tenant.token
-        ),
-    );
+        tenant.token
+    ));
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
     assert_eq!(server.client().calls(&tenant, "", 10).len(), 0);
     server.stop();
 }
 
 #[test]
-fn whoever_is_slow_holds_up_nobody() {
-    let (_installation, server, tenant) = service();
+fn slow_clients_do_not_delay_others() {
+    let (_installation, server, tenant) = Installation::running(ACCOUNT);
     let head =
         format!("POST /hooks/acme HTTP/1.1\r\nHost: calls\r\nVerification-Token: {}\r\n", tenant.token);
-    let begun = |bytes: &str| {
+    let open = |bytes: &str| {
         let mut stream = server.connect();
         stream.write_all(bytes.as_bytes()).unwrap();
         stream
     };
-    let silent: Vec<_> = (0..50).map(|_| begun("")).collect();
-    let half_heads: Vec<_> = (0..50).map(|_| begun(&head[..40])).collect();
+    let silent: Vec<_> = (0..50).map(|_| open("")).collect();
+    let half_heads: Vec<_> = (0..50).map(|_| open(&head[..40])).collect();
     let mut slow_bodies: Vec<_> =
-        (0..50).map(|_| begun(&format!("{head}Content-Length: 1000\r\n\r\n{{"))).collect();
+        (0..50).map(|_| open(&format!("{head}Content-Length: 1000\r\n\r\n{{"))).collect();
     let started = Instant::now();
     let notifications = example("direct");
     let client = server.client();
     for notification in &notifications {
         client.notify(&tenant, notification);
     }
-    // One after the other, those would take two minutes.
+    // Handled one after the other, the slow clients would take two minutes.
     assert!(started.elapsed() < Duration::from_secs(45), "{:?}", started.elapsed());
     expect_calls(&client, &tenant, &assembled(&notifications));
-    // RingCentral counts an error against the hook, so who shows the right token gets none, however slow.
+    // RingCentral counts errors against the hook, so a slow client with the right token is not answered with one.
     let mut answer = [0; 12];
     let mut slow = slow_bodies.remove(0);
     slow.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200");
-    // Who does not finish a head is let go.
+    // A connection without a complete head is closed.
     let mut half = half_heads.into_iter().next().unwrap();
     half.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let mut rest = Vec::new();
@@ -243,8 +220,8 @@ fn whoever_is_slow_holds_up_nobody() {
 }
 
 #[test]
-fn a_body_that_trickles_in_time_is_taken() {
-    let (installation, server, tenant) = service();
+fn a_slow_body_that_arrives_in_time_is_accepted() {
+    let (installation, server, tenant) = Installation::running(ACCOUNT);
     let body = example("direct").remove(0);
     let mut stream = server.connect();
     let head = format!(
@@ -260,13 +237,13 @@ fn a_body_that_trickles_in_time_is_taken() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    assert_eq!(kept(&installation), 1);
+    assert_eq!(stored_count(&installation), 1);
     server.stop();
 }
 
 #[test]
-fn many_notifications_come_at_once_as_lines() {
-    let (installation, server, tenant) = service();
+fn many_notifications_are_imported_as_lines() {
+    let (installation, server, tenant) = Installation::running(ACCOUNT);
     let client = server.client();
     let notifications = crate::traffic::examples();
     let mut lines = notifications.join("\n");
@@ -275,32 +252,32 @@ fn many_notifications_come_at_once_as_lines() {
         let authorization = format!("Bearer {key}");
         client.post("/v1/notifications", &[("Authorization", &authorization)], lines.as_bytes())
     };
-    let told = import(&client, &tenant.api_key).json();
-    assert_eq!((&told["accepted"], &told["refused"]), (&notifications.len().into(), &1.into()));
-    assert_eq!(told["refusals"][0]["line"], notifications.len() + 3);
-    assert_eq!(kept(&installation), notifications.len());
+    let answer = import(&client, &tenant.api_key).json();
+    assert_eq!((&answer["accepted"], &answer["refused"]), (&notifications.len().into(), &1.into()));
+    assert_eq!(answer["refusals"][0]["line"], notifications.len() + 3);
+    assert_eq!(stored_count(&installation), notifications.len());
     import(&client, "wck_wrong").problem(401);
     expect_calls(&client, &tenant, &assembled(&notifications));
     server.stop();
 }
 
-/// Where the processor does not suffice for both, RingCentral is answered, and calls are assembled later.
+/// If there is not enough processor time for both, RingCentral is answered first and calls are assembled later.
 #[cfg(target_os = "linux")]
 #[test]
-fn receiving_goes_before_assembling() {
+fn receiving_has_priority_over_assembling() {
     let installation = Installation::new();
     let server = installation.start();
-    // A thread's name has 15 letters.
+    // Names of threads are cut off after 15 characters.
     let found = eventually(SOON, || {
-        let usual = niceness(&server, "store-arrivals")?;
-        let later = ["assembler", "store-writer", "store-checkpoin"].map(|name| niceness(&server, name));
-        let is_later = |nice: &Option<i32>| nice.is_some_and(|nice| nice > usual);
-        (later.iter().all(is_later) && niceness(&server, "tokio-rt-worker")? == usual).then_some(())
+        let normal = niceness(&server, "store-arrivals")?;
+        let lower = ["assembler", "store-writer", "store-checkpoin"].map(|name| niceness(&server, name));
+        let is_lower = |nice: &Option<i32>| nice.is_some_and(|nice| nice > normal);
+        (lower.iter().all(is_lower) && niceness(&server, "tokio-rt-worker")? == normal).then_some(())
     });
     assert!(found.is_some());
 }
 
-/// How far a thread lets others go first.
+/// The niceness of a thread.
 #[cfg(target_os = "linux")]
 fn niceness(server: &Server, name: &str) -> Option<i32> {
     use std::fs::{read_dir, read_to_string};

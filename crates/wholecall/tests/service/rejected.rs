@@ -1,5 +1,5 @@
-//! With the right token nothing that is posted is answered with an error: it is taken, or kept as rejected, listed,
-//! explained, and judged again.
+//! A request with the right token is never answered with an error: its body is accepted, or stored as rejected, and can be
+//! listed, explained and retried.
 
 use std::io::Write;
 
@@ -7,7 +7,7 @@ use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Client, Installation, Reply, SOON, Server, Tenant, eventually},
+    harness::{Client, Installation, Reply, SOON, Tenant, eventually},
     pages::cookie,
     traffic::{ACCOUNT, assembled, example, expect_calls},
 };
@@ -15,13 +15,6 @@ use crate::{
 type Headers = &'static [(&'static str, &'static str)];
 
 const OTHER_ACCOUNT: &str = "400131426009";
-
-fn service(account: &str) -> (Installation, Server, Tenant) {
-    let installation = Installation::new();
-    let tenant = installation.tenant("acme", [account]);
-    let server = installation.start();
-    (installation, server, tenant)
-}
 
 fn gzip(text: &str) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -39,8 +32,8 @@ fn rejected(client: &Client, tenant: &Tenant) -> Vec<Value> {
 }
 
 #[test]
-fn no_body_is_answered_with_an_error_to_who_has_the_token() {
-    let (_installation, server, tenant) = service(ACCOUNT);
+fn no_body_with_the_right_token_is_answered_with_an_error() {
+    let (_installation, server, tenant) = Installation::running(ACCOUNT);
     let client = server.client();
     let large = format!("{{\"pad\":\"{}\"}}", "x".repeat(300 * 1_024));
     let bomb = gzip(&" ".repeat(64 << 20));
@@ -61,33 +54,33 @@ fn no_body_is_answered_with_an_error_to_who_has_the_token() {
     let refusals = client.get(&tenant, "/v1/health")["refusals"].clone();
     let count = |kind: &str| refusals[kind]["count"].as_u64().unwrap_or(0);
     assert_eq!((count("tooLarge"), count("unreadablyPacked"), count("notTaken")), (3, 2, 1), "{refusals}");
-    // Of what is too large, the beginning is kept.
+    // Of a body that is too large, the start is stored.
     let oldest = listed.last().unwrap()["id"].as_str().unwrap();
     let first = client.get(&tenant, &format!("/v1/rejected/{oldest}"));
     assert_eq!((&first["isWhole"], &first["postedBytes"]), (&json!(false), &json!(large.len())));
     assert_eq!(first["body"].as_str().unwrap(), &large[..64 * 1_024]);
     assert!(first["advice"].as_str().unwrap().contains("65536"), "{first}");
-    // And without the token nothing has changed.
+    // A request without the right token stores nothing.
     let wrong = [("Verification-Token", "wrong-token")];
     client.post("/hooks/acme", &wrong, &large.as_bytes()[..1_000]).problem(401);
     assert_eq!(rejected(&client, &tenant).len(), bodies.len());
     let refusals = client.get(&tenant, "/v1/health")["refusals"].clone();
     assert_eq!(refusals["wrongToken"]["count"], 1, "{refusals}");
     let page = client.try_get(&tenant, "/health", &[("Cookie", &cookie(&client, &tenant))]).unwrap();
-    for said in [
+    for text in [
         "1 without the right token",
         "3 too large",
         "the verification token is not one of the tenant",
         "the body has more than",
     ] {
-        assert!(page.body.contains(said), "{said}: {}", page.body);
+        assert!(page.body.contains(text), "{text}: {}", page.body);
     }
     server.stop();
 }
 
 #[test]
-fn what_is_packed_is_unpacked_and_a_slash_at_the_end_does_no_harm() {
-    let (_installation, server, tenant) = service(ACCOUNT);
+fn compressed_bodies_are_decompressed_and_a_trailing_slash_is_accepted() {
+    let (_installation, server, tenant) = Installation::running(ACCOUNT);
     let client = server.client();
     let notifications = example("direct");
     let (first, rest) = notifications.split_at(2);
@@ -98,8 +91,8 @@ fn what_is_packed_is_unpacked_and_a_slash_at_the_end_does_no_harm() {
     let headers =
         [("Authorization", format!("Bearer {}", tenant.api_key)), ("Content-Encoding", "gzip".to_owned())];
     let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let told = client.post("/v1/notifications", &headers, &gzip(&rest.join("\n")));
-    assert_eq!(told.json()["accepted"], rest.len(), "{told:?}");
+    let imported = client.post("/v1/notifications", &headers, &gzip(&rest.join("\n")));
+    assert_eq!(imported.json()["accepted"], rest.len(), "{imported:?}");
     let unsupported = [headers[0], ("Content-Encoding", "br")];
     client.post("/v1/notifications", &unsupported, b"whatever").problem(415);
     expect_calls(&client, &tenant, &assembled(&notifications));
@@ -107,8 +100,8 @@ fn what_is_packed_is_unpacked_and_a_slash_at_the_end_does_no_harm() {
 }
 
 #[test]
-fn a_wrong_account_is_put_right_and_what_was_rejected_for_it_accepted() {
-    let (installation, server, tenant) = service(OTHER_ACCOUNT);
+fn after_the_account_is_corrected_its_rejected_notifications_are_accepted() {
+    let (installation, server, tenant) = Installation::running(OTHER_ACCOUNT);
     let client = server.client();
     let notifications = example("direct");
     for notification in &notifications {
@@ -121,7 +114,7 @@ fn a_wrong_account_is_put_right_and_what_was_rejected_for_it_accepted() {
     let shown = installation.command_json(&["rejected", "show", "acme", newest]);
     assert!(shown["advice"].as_str().unwrap().contains(&format!("--account {ACCOUNT}")), "{shown}");
     assert_eq!(shown["body"].as_str(), notifications.last().map(String::as_str));
-    // Too early, it says why not.
+    // A retry before that is rejected with the reason.
     let retry =
         |id: &str| client.send(&tenant, "POST", &format!("/v1/rejected/{id}/retry"), &json!({})).unwrap();
     let early = retry(newest).json();
@@ -132,7 +125,7 @@ fn a_wrong_account_is_put_right_and_what_was_rejected_for_it_accepted() {
     let set = installation.command_json(&[&["tenant", "set", "acme"], &accounts[..]].concat());
     assert_eq!(set["accounts"], json!([ACCOUNT, OTHER_ACCOUNT]));
     let accepted = eventually(SOON, || (retry(newest).json()["accepted"] == true).then_some(()));
-    assert!(accepted.is_some(), "a running service follows");
+    assert!(accepted.is_some(), "a running service applies the change");
     retry(newest).problem(404);
     let marked = installation.command_json(&["rejected", "retry", "acme", "--all"]);
     assert_eq!(marked["marked"], notifications.len() - 1);
@@ -143,8 +136,8 @@ fn a_wrong_account_is_put_right_and_what_was_rejected_for_it_accepted() {
 }
 
 #[test]
-fn what_is_marked_without_a_service_is_judged_by_the_next_and_pages_do_not_overlap() {
-    let (installation, server, tenant) = service(OTHER_ACCOUNT);
+fn notifications_marked_for_retry_are_checked_at_the_next_start() {
+    let (installation, server, tenant) = Installation::running(OTHER_ACCOUNT);
     let client = server.client();
     let notifications = example("direct");
     notifications.iter().for_each(|notification| client.notify(&tenant, notification));
@@ -176,8 +169,8 @@ fn what_is_marked_without_a_service_is_judged_by_the_next_and_pages_do_not_overl
 }
 
 #[test]
-fn nobody_sees_or_retries_what_was_rejected_of_another_tenant() {
-    let (installation, server, tenant) = service(OTHER_ACCOUNT);
+fn rejected_notifications_are_isolated_by_tenant() {
+    let (installation, server, tenant) = Installation::running(OTHER_ACCOUNT);
     let other = installation.tenant("bob", ["500000000001"]);
     let client = server.client();
     client.notify(&tenant, &example("direct")[0]);
@@ -194,8 +187,8 @@ fn nobody_sees_or_retries_what_was_rejected_of_another_tenant() {
 }
 
 #[test]
-fn ids_of_any_length_are_not_taken_nor_repeated() {
-    let (_installation, server, tenant) = service(ACCOUNT);
+fn overlong_ids_are_neither_accepted_nor_repeated() {
+    let (_installation, server, tenant) = Installation::running(ACCOUNT);
     let client = server.client();
     let first = example("direct").remove(0);
     let session = serde_json::from_str::<Value>(&first).unwrap()["body"]["telephonySessionId"].clone();

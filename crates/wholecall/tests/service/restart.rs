@@ -1,4 +1,4 @@
-//! Calls go on after a restart, and late notifications bring closed ones back.
+//! Live calls continue after a restart, and late notifications reopen closed ones.
 
 use std::{thread, time::Duration};
 
@@ -8,7 +8,7 @@ use crate::{
     traffic::{ACCOUNT, assembled, example, expect_calls, expect_settled},
 };
 
-/// The attended transfer, without and with what tells that its two sessions are one call.
+/// The attended transfer: the notifications without links, and those that link its two sessions.
 fn in_two_parts() -> (Vec<String>, Vec<String>) {
     let (links, rest): (Vec<String>, Vec<String>) =
         example("warm-transfer").into_iter().partition(|notification| notification.contains("peerId"));
@@ -21,17 +21,17 @@ fn types(client: &Client, tenant: &Tenant) -> Vec<String> {
     changes.iter().map(|change| change["type"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The late links make one call of two that were over.
+/// Late links join two ended calls.
 fn expect_joined(client: &Client, tenant: &Tenant, links: &[String]) {
     let before = client.calls(tenant, "", 10);
     assert_eq!(before.len(), 2, "{before:?}");
-    let told = types(client, tenant).len();
+    let published = types(client, tenant).len();
     links.iter().for_each(|notification| client.notify(tenant, notification));
     let whole = example("warm-transfer");
     expect_calls(client, tenant, &assembled(&whole));
     let changes = client.changes(tenant);
     expect_sound(&changes);
-    let new: Vec<&str> = changes[told..].iter().map(|change| change["type"].as_str().unwrap()).collect();
+    let new: Vec<&str> = changes[published..].iter().map(|change| change["type"].as_str().unwrap()).collect();
     assert!(new.contains(&"call.merged") && new.contains(&"call.revised"), "{new:?}");
     let survivor = client.calls(tenant, "", 10)[0]["id"].clone();
     let gone = before.iter().map(|call| &call["id"]).find(|id| **id != survivor).unwrap().as_str().unwrap();
@@ -43,7 +43,7 @@ fn expect_joined(client: &Client, tenant: &Tenant, links: &[String]) {
 }
 
 #[test]
-fn a_live_call_goes_on_after_a_restart() {
+fn a_live_call_continues_after_a_restart() {
     let notifications = example("direct");
     for at in 1..notifications.len() {
         let installation = Installation::new();
@@ -51,9 +51,9 @@ fn a_live_call_goes_on_after_a_restart() {
         let server = installation.start();
         let client = server.client();
         notifications[..at].iter().for_each(|notification| client.notify(&tenant, notification));
-        let is_told =
+        let is_published =
             eventually(SOON, || (!client.calls(&tenant, "state=live", 10).is_empty()).then_some(()));
-        assert!(is_told.is_some());
+        assert!(is_published.is_some());
         if at % 2 == 0 {
             server.kill()
         } else {
@@ -73,17 +73,17 @@ fn a_live_call_goes_on_after_a_restart() {
 }
 
 #[test]
-fn what_comes_late_after_a_restart_brings_a_closed_call_back() {
+fn a_late_link_after_a_restart_reopens_a_closed_call() {
     let (rest, links) = in_two_parts();
     for hours in [0_i64, 1, 1_000] {
         let installation = Installation::new();
-        let [tenant, other] = ["acme", "other"].map(|name| impatient_tenant(&installation, name));
+        let [tenant, other] = ["acme", "other"].map(|name| tenant_with_short_timeout(&installation, name));
         let server = installation.start();
         let client = server.client();
         rest.iter().for_each(|notification| client.notify(&tenant, notification));
         expect_settled_twice(&client, &tenant);
         server.stop();
-        // The rest was so long ago.
+        // Move everything into the past.
         let ago = hours * 3_600_000;
         installation
             .database()
@@ -91,7 +91,7 @@ fn what_comes_late_after_a_restart_brings_a_closed_call_back() {
                 "UPDATE journal SET arrived_ms = arrived_ms - {ago}; UPDATE changes SET made_ms = made_ms - {ago};"
             ))
             .unwrap();
-        // What ended long before the last arrival is not in memory after the next start.
+        // Calls that ended long before the last arrival are not loaded by the next start.
         let server = installation.start();
         example("direct").iter().for_each(|notification| server.client().notify(&other, notification));
         server.stop();
@@ -101,25 +101,25 @@ fn what_comes_late_after_a_restart_brings_a_closed_call_back() {
     }
 }
 
-/// A tenant whose calls are given up soon when their last words do not come.
-fn impatient_tenant(installation: &Installation, name: &str) -> Tenant {
+/// A tenant whose calls are closed soon if their ends do not arrive.
+fn tenant_with_short_timeout(installation: &Installation, name: &str) -> Tenant {
     let tenant = installation.tenant(name, [ACCOUNT]);
-    installation.command_json(&["tenant", "set", name, "--last-leg-stale", "2s"]);
+    installation.command_json(&["tenant", "set", name, "--last-leg-idle-timeout", "2s"]);
     tenant
 }
 
-/// Both calls have been told of, and are over.
+/// Waits until both calls are published and closed.
 fn expect_settled_twice(client: &Client, tenant: &Tenant) {
-    let told = eventually(SOON, || (client.calls(tenant, "", 10).len() == 2).then_some(()));
-    assert!(told.is_some());
+    let published = eventually(SOON, || (client.calls(tenant, "", 10).len() == 2).then_some(()));
+    assert!(published.is_some());
     expect_settled(client, tenant);
 }
 
 #[test]
-fn what_comes_late_brings_back_a_call_that_has_left_memory() {
+fn a_late_link_reopens_an_evicted_call() {
     let (rest, links) = in_two_parts();
     let installation = Installation::new();
-    let tenant = impatient_tenant(&installation, "acme");
+    let tenant = tenant_with_short_timeout(&installation, "acme");
     let server = installation.start();
     let client = server.client();
     rest.iter().for_each(|notification| client.notify(&tenant, notification));

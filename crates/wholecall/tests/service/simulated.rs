@@ -1,4 +1,4 @@
-//! A simulated company against a running service; `simulate --post` and `demo`.
+//! `simulate --post` to a running service, `demo` and `fake-ringcentral`.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -15,14 +15,14 @@ fn simulate(arguments: &[&str]) -> std::process::Output {
 }
 
 #[test]
-fn a_company_s_day_posted_to_the_service_becomes_what_was_true() {
+fn a_company_s_day_posted_to_the_service_is_exact() {
     let service = Installation::new();
     let tenant = service.tenant("acme", [Account::FIRST_ID.to_string()]);
     let server = service.start();
     let truth = service.data().with_file_name("truth.ndjson");
     let hook = format!("http://{}/hooks/acme", server.address());
-    // A day on which nothing happens that only the company's lists of extensions could tell.
-    let day = ["--traffic", "--users", "30", "--seed", "20", "--fast", "--post", &hook];
+    // A day without calls whose records need the company's extension list.
+    let day = ["--traffic", "--users", "30", "--seed", "20", "--no-delay", "--post", &hook];
     let posted = simulate(
         &[&day[..], &["--verification-token", &tenant.token, "--truth", truth.to_str().unwrap()]].concat(),
     );
@@ -50,12 +50,12 @@ fn a_company_s_day_posted_to_the_service_becomes_what_was_true() {
 
     let refused = simulate(&[&day[..], &["--verification-token", "not-the-one"]].concat());
     assert_eq!(refused.status.code(), Some(1));
-    let complaint = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(complaint.contains("Webhook responses with code: [401]"), "{complaint}");
+    let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(error.contains("Webhook responses with code: [401]"), "{error}");
 }
 
 #[test]
-fn the_demo_has_live_calls_and_ends_when_it_is_told_to() {
+fn the_demo_has_live_calls_and_ends_on_sigterm() {
     let mut demo = Command::new(PROGRAM)
         .args(["demo", "--listen", "127.0.0.1:0"])
         .stdout(Stdio::piped())
@@ -63,23 +63,24 @@ fn the_demo_has_live_calls_and_ends_when_it_is_told_to() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let listens = lines.next().unwrap();
-    let address = listens.strip_prefix("Wholecall listens at http://").unwrap().split(',').next().unwrap();
+    let first = lines.next().unwrap();
+    let address = first.strip_prefix("Wholecall listens at http://").unwrap().split(',').next().unwrap();
     let key = lines.find_map(|line| line.trim().strip_prefix("API_KEY=").map(str::to_owned)).unwrap();
     let tenant = Tenant { name: "demo".into(), api_key: key, token: String::new() };
     let client = Client::new(address);
     let calls = |state: &str| -> Vec<Value> {
         client.get(&tenant, &format!("/v1/calls?state={state}"))["calls"].as_array().unwrap().clone()
     };
-    let seen = eventually(SOON, || (!calls("live").is_empty() && calls("complete").len() > 20).then_some(()));
+    let has_calls =
+        eventually(SOON, || (!calls("live").is_empty() && calls("complete").len() > 20).then_some(()));
     let pid = rustix::process::Pid::from_child(&demo);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert_eq!(demo.wait().unwrap().code(), Some(0));
-    seen.expect("there are live calls, and many that ended");
+    has_calls.expect("there are live calls and many ended ones");
 }
 
 #[test]
-fn a_fake_ringcentral_tells_how_to_log_in_and_ends_when_it_is_told_to() {
+fn fake_ringcentral_prints_credentials_and_ends_on_sigterm() {
     let mut fake = Command::new(PROGRAM)
         .args(["fake-ringcentral", "--listen", "127.0.0.1:0", "--accounts", "2", "--quiet", "--speed", "60"])
         .stdout(Stdio::piped())

@@ -1,5 +1,5 @@
-//! A service that is stopped while calls go on, or while a whole call happens, and started again: what it then says of
-//! them is true, or is said to be unknown, and in the end it is what the call log says.
+//! A service that is stopped during calls or for a whole call: afterwards its records are true or marked as bounds or
+//! unknown, and in the end they agree with the call log.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use crate::{
     harness::{Client, Installation, Server, Tenant, eventually},
 };
 
-/// Times that differ by no more are the same.
+/// Maximum difference of equal times.
 const TOLERANCE_MS: i64 = 2_000;
 
-/// The answers of a platform to which the log has to be read again come within this.
-const SETTLED_WITHIN: Duration = Duration::from_secs(60);
+/// Maximum time until records agree with the call log, including a second reading of it.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A service that was away for less has missed nothing, as it takes it.
-const AWAY: Duration = Duration::from_millis(3_500);
+/// Downtime after which the service assumes a gap.
+const DOWNTIME: Duration = Duration::from_millis(3_500);
 
-/// One service, one platform, and a call in which the service is stopped.
+/// A service, a platform and a tenant, for a call in which the service is stopped.
 struct Outage {
     installation: Installation,
     platform: Platform,
@@ -29,16 +29,16 @@ struct Outage {
 }
 
 impl Outage {
-    fn new(says_finished: bool) -> (Self, Server) {
+    fn new(log_is_marked_final: bool) -> (Self, Server) {
         let platform = Platform::of(Config { users: 24, ..Config::default() });
-        platform.control("omit-finished", &json!({ "omit": !says_finished }));
+        platform.control("omit-finished", &json!({ "omit": !log_is_marked_final }));
         let installation = Installation::new();
         let server = installation.start();
         let tenant = connect(&installation, &platform, &[]);
         (Self { installation, platform, tenant }, server)
     }
 
-    /// Lets time pass in the calls, a second at a time, so that what is told arrives in its order.
+    /// Advances time in the calls, a second at a time, so that notifications arrive in order.
     fn pass(&self, seconds: i64) {
         for _ in 0..seconds {
             self.platform.control("advance", &json!({ "seconds": 1 }));
@@ -46,15 +46,15 @@ impl Outage {
         }
     }
 
-    /// Is stopped after a part of the call, for a while; then the rest of the call happens, and its log is written.
+    /// Plays a call, stops the service after its first seconds for a while, and lets the call end and be logged.
     fn call(&self, server: Server, scenario: &str, before: i64, away: i64) -> (Vec<Value>, Server) {
         let truths = self.platform.play(scenario).as_array().unwrap().clone();
         self.pass(before);
         server.stop();
         self.platform.control("advance", &json!({ "seconds": away }));
-        std::thread::sleep(AWAY);
+        std::thread::sleep(DOWNTIME);
         let server = self.installation.start();
-        // The sessions that go on are asked for before anything else happens.
+        // Live sessions are looked up before the call continues.
         std::thread::sleep(Duration::from_secs(2));
         self.pass(240);
         (truths, server)
@@ -70,17 +70,17 @@ fn millis(value: &Value) -> Option<i64> {
     value.as_str()?.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
 }
 
-/// What is said of a call and is neither true nor said to be a bound or unknown.
-fn untrue(call: &Call, truth: &Value) -> Vec<String> {
+/// Statements of a record that are false and not marked as a bound.
+fn false_statements(call: &Call, truth: &Value) -> Vec<String> {
     let mut wrong = call.violations();
     let facts = &call.completeness.repaired;
     let is_bound = |time: i64| {
         facts.iter().any(|fact| fact.at_or_before && fact.time.is_some_and(|known| known.as_millis() == time))
     };
-    let mut compare = |what: &str, said: Option<i64>, truth: Option<i64>| {
-        let is_near = said.zip(truth).is_some_and(|(said, truth)| (said - truth).abs() <= TOLERANCE_MS);
-        if said.is_some_and(|said| !is_near && !is_bound(said)) {
-            wrong.push(format!("{what} {said:?}, not {truth:?}"));
+    let mut compare = |what: &str, stated: Option<i64>, truth: Option<i64>| {
+        let is_near = stated.zip(truth).is_some_and(|(stated, truth)| (stated - truth).abs() <= TOLERANCE_MS);
+        if stated.is_some_and(|stated| !is_near && !is_bound(stated)) {
+            wrong.push(format!("{what} {stated:?}, not {truth:?}"));
         }
     };
     compare("start", Some(call.start_time.as_millis()), millis(&truth["startTime"]));
@@ -92,8 +92,8 @@ fn untrue(call: &Call, truth: &Value) -> Vec<String> {
     wrong
 }
 
-/// What the log says otherwise of the sessions that are no part of a larger call.
-fn otherwise_in_the_log(call: &Call, log: &[Value]) -> Vec<String> {
+/// Differences between the record of a call with a single session and the call log.
+fn differences_from_log(call: &Call, log: &[Value]) -> Vec<String> {
     let is_own = |record: &&Value| record["telephonySessionId"] == call.id.as_str();
     let Some(record) = log.iter().find(is_own).filter(|_| call.sessions.len() == 1) else {
         return Vec::new();
@@ -118,19 +118,19 @@ fn otherwise_in_the_log(call: &Call, log: &[Value]) -> Vec<String> {
     wrong
 }
 
-/// Plays a call with the service stopped in it, and waits until what is said of it is true and is what the log says.
-fn stopped(scenario: &str, before: i64, away: i64, says_finished: bool) {
-    let (outage, server) = Outage::new(says_finished);
+/// Plays a call during which the service is stopped, and waits until its record is true and agrees with the log.
+fn expect_recovery(scenario: &str, before: i64, away: i64, log_is_marked_final: bool) {
+    let (outage, server) = Outage::new(log_is_marked_final);
     let (truths, server) = outage.call(server, scenario, before, away);
     let client = server.client();
-    if !says_finished {
-        // One reading, then the second when it is old.
+    if !log_is_marked_final {
+        // The log is read once, and again later, since it is not marked as final.
         std::thread::sleep(Duration::from_secs(7));
         outage.platform.control("advance", &json!({ "seconds": 5 * 3_600 }));
     }
     let log = outage.platform.log();
     let mut last = Vec::new();
-    let settled = eventually(SETTLED_WITHIN, || {
+    let settled = eventually(SETTLE_TIMEOUT, || {
         let calls = outage.calls(&client);
         last = truths
             .iter()
@@ -138,8 +138,8 @@ fn stopped(scenario: &str, before: i64, away: i64, says_finished: bool) {
                 let Some(call) = calls.iter().find(|call| truth["id"] == call.id.as_str()) else {
                     return vec![format!("no call {}", truth["id"])];
                 };
-                let mut wrong = untrue(call, truth);
-                wrong.extend(otherwise_in_the_log(call, &log));
+                let mut wrong = false_statements(call, truth);
+                wrong.extend(differences_from_log(call, &log));
                 wrong.extend((call.state == State::Live).then(|| "it is live".to_owned()));
                 wrong
             })
@@ -155,33 +155,33 @@ fn stopped(scenario: &str, before: i64, away: i64, says_finished: bool) {
 }
 
 #[test]
-fn in_the_middle_of_an_inbound_call() {
-    stopped("inbound", 5, 10, true);
-    stopped("inbound", 20, 30, true);
+fn stopped_during_an_inbound_call() {
+    expect_recovery("inbound", 5, 10, true);
+    expect_recovery("inbound", 20, 30, true);
 }
 
 #[test]
-fn in_the_middle_of_a_conference() {
-    stopped("conference", 30, 25, true);
+fn stopped_during_a_conference() {
+    expect_recovery("conference", 30, 25, true);
 }
 
 #[test]
-fn in_the_middle_of_an_attended_transfer() {
-    stopped("attended", 30, 40, true);
+fn stopped_during_an_attended_transfer() {
+    expect_recovery("attended", 30, 40, true);
 }
 
 #[test]
-fn around_a_whole_call() {
-    stopped("inbound", 0, 150, true);
-    stopped("inbound", 0, 90, true);
+fn stopped_for_a_whole_call() {
+    expect_recovery("inbound", 0, 150, true);
+    expect_recovery("inbound", 0, 90, true);
 }
 
 #[test]
-fn around_a_whole_call_with_a_log_that_does_not_say_that_it_is_final() {
-    stopped("inbound", 0, 150, false);
+fn stopped_for_a_whole_call_with_a_log_that_is_not_marked_final() {
+    expect_recovery("inbound", 0, 150, false);
 }
 
 #[test]
-fn around_the_end_of_a_call_with_a_log_that_does_not_say_that_it_is_final() {
-    stopped("inbound", 20, 90, false);
+fn stopped_at_the_end_of_a_call_with_a_log_that_is_not_marked_final() {
+    expect_recovery("inbound", 20, 90, false);
 }

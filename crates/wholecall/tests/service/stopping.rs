@@ -1,4 +1,4 @@
-//! A stop finishes what was accepted.
+//! A stop finishes accepted work.
 
 use std::{
     io::{Read, Write},
@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[test]
-fn what_was_accepted_is_assembled_before_the_end() {
+fn accepted_notifications_are_assembled_before_the_exit() {
     let day = company_day(12, 31);
     let installation = Installation::new();
     let tenant = installation.tenant("company", &day.accounts);
@@ -44,7 +44,7 @@ fn what_was_accepted_is_assembled_before_the_end() {
         let store = Store::open(&installation.data()).unwrap();
         let entries = store.journal_after(before, usize::MAX >> 1).unwrap();
         let last = entries.last().map(|entry| entry.position);
-        assert!(entries.len() as i64 >= *accepted.lock().unwrap(), "acknowledged, but not kept");
+        assert!(entries.len() as i64 >= *accepted.lock().unwrap(), "acknowledged, but not stored");
         assert_eq!(Some(store.checkpoint().unwrap()), last, "accepted, but not assembled");
     }
     let server = installation.start();
@@ -53,26 +53,26 @@ fn what_was_accepted_is_assembled_before_the_end() {
         client.notify(&tenant, notification);
     }
     let store = Store::open(&installation.data()).unwrap();
-    let kept = store.journal_after(Position(0), usize::MAX >> 1).unwrap();
-    expect_calls(&client, &tenant, &collected(kept.iter().map(|entry| entry.body.as_str())));
+    let stored = store.journal_after(Position(0), usize::MAX >> 1).unwrap();
+    expect_calls(&client, &tenant, &collected(stored.iter().map(|entry| entry.body.as_str())));
     expect_sound(&client.changes(&tenant));
     drop(store);
     server.stop();
 }
 
 #[test]
-fn open_connections_end_with_the_service() {
+fn open_connections_are_closed_by_a_stop() {
     let installation = Installation::new();
     let tenant = installation.tenant("acme", [ACCOUNT]);
     let server = installation.start();
     let client = server.client();
     client.notify(&tenant, &example("direct")[0]);
-    let told = eventually(SOON, || {
+    let cursor = eventually(SOON, || {
         let page = client.get(&tenant, "/v1/changes?after=0");
         let has_any = page["changes"].as_array().is_some_and(|changes| !changes.is_empty());
         has_any.then(|| page["next"].as_str().unwrap().to_owned())
     });
-    let wait = format!("/v1/changes?after={}&wait=60", told.expect("the call is told of"));
+    let wait = format!("/v1/changes?after={}&wait=60", cursor.expect("the call is published"));
     let mut streams: Vec<_> = (0..3).map(|_| client.stream(&tenant, "/v1/stream?after=0", &[])).collect();
     let mut idle = server.connect();
     idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: calls\r\n\r\n").unwrap();
@@ -82,7 +82,7 @@ fn open_connections_end_with_the_service() {
     thread::scope(|scope| {
         let waiting = scope.spawn(|| server.client().get(&tenant, &wait));
         thread::sleep(Duration::from_millis(300));
-        let asked = Instant::now();
+        let started = Instant::now();
         server.terminate();
         for stream in &mut streams {
             let mut rest = String::new();
@@ -92,8 +92,8 @@ fn open_connections_end_with_the_service() {
         assert!(waiting.join().unwrap()["changes"].as_array().unwrap().is_empty());
         let mut rest = Vec::new();
         idle.read_to_end(&mut rest).unwrap();
-        // Nobody waits for what a reader would have waited for.
-        assert!(asked.elapsed() < Duration::from_secs(45), "{:?}", asked.elapsed());
+        // The stop does not wait for the end of long polls.
+        assert!(started.elapsed() < Duration::from_secs(45), "{:?}", started.elapsed());
     });
     assert_eq!(server.wait().code(), Some(0));
 }

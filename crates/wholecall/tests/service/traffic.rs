@@ -1,4 +1,4 @@
-//! What is posted, and what must come of it.
+//! Notifications to post, and the records expected from them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,7 +36,7 @@ pub(crate) fn example(name: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// The examples there are.
+/// The names of the examples.
 pub(crate) const EXAMPLES: [&str; 6] = ["conference", "direct", "menu", "park", "queue", "warm-transfer"];
 
 /// The notifications of all examples.
@@ -44,7 +44,7 @@ pub(crate) fn examples() -> Vec<String> {
     EXAMPLES.iter().flat_map(|name| example(name)).collect()
 }
 
-/// The same call again, with ids and a uuid of its own.
+/// A copy of a call with new ids.
 pub(crate) fn another(call: &[String], number: usize) -> Vec<String> {
     let renumbered = |line: &String| {
         let mut notification: Value = serde_json::from_str(line).unwrap();
@@ -55,7 +55,7 @@ pub(crate) fn another(call: &[String], number: usize) -> Vec<String> {
     call.iter().map(renumbered).collect()
 }
 
-/// A company's day, with everything that happens on the way but losses.
+/// A company's day with delivery faults other than losses.
 pub(crate) struct Day {
     pub(crate) notifications: Vec<String>,
     pub(crate) truths: Vec<CallTruth>,
@@ -66,8 +66,8 @@ pub(crate) fn company_day(users: usize, seed: u64) -> Day {
     let faults: Faults = "reorder,duplicate,overlap".parse().unwrap();
     let traffic = Traffic::new(Company::with_users(users), MIDNIGHT, MIDNIGHT + 24 * HOUR, seed);
     let mut day = Day { notifications: Vec::new(), truths: Vec::new(), accounts: BTreeSet::new() };
-    for told in traffic.with_faults(faults) {
-        match told {
+    for event in traffic.with_faults(faults) {
+        match event {
             TrafficEvent::Truth(truth) => day.truths.push(truth),
             TrafficEvent::Notification(notification) => {
                 day.accounts.insert(notification.account.to_string());
@@ -78,13 +78,13 @@ pub(crate) fn company_day(users: usize, seed: u64) -> Day {
     day
 }
 
-/// In another order, always the same for a seed.
+/// Shuffles notifications, reproducibly by seed.
 pub(crate) fn shuffled(mut notifications: Vec<String>, seed: u64) -> Vec<String> {
     Rng::with_seed(seed).shuffle(&mut notifications);
     notifications
 }
 
-/// Posts notifications by several connections at once.
+/// Posts notifications over several connections at once.
 pub(crate) fn post_all(server: &Server, tenant: &Tenant, notifications: &[String], connections: usize) {
     let next = Mutex::new(notifications.iter());
     thread::scope(|scope| {
@@ -99,7 +99,7 @@ pub(crate) fn post_all(server: &Server, tenant: &Tenant, notifications: &[String
     });
 }
 
-/// What `wholecall assemble` makes of notifications, by id.
+/// The records of `wholecall assemble` for notifications, by id.
 pub(crate) fn assembled(notifications: &[String]) -> BTreeMap<String, Value> {
     let mut process = Command::new(env!("CARGO_BIN_EXE_wholecall"))
         .args(["assemble", "--format", "json"])
@@ -117,7 +117,7 @@ pub(crate) fn assembled(notifications: &[String]) -> BTreeMap<String, Value> {
     by_id(records)
 }
 
-/// The same without a process for each.
+/// The records for notifications, by id, assembled in this process.
 pub(crate) fn collected<'a>(notifications: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, Value> {
     let mut collection = Collection::default();
     for notification in notifications {
@@ -128,7 +128,7 @@ pub(crate) fn collected<'a>(notifications: impl IntoIterator<Item = &'a str>) ->
     by_id(collection.finish().records().map(|record| serde_json::to_value(&record).unwrap()))
 }
 
-/// Records by their ids, without what the notifications alone do not decide: when each version was made.
+/// Records by their ids, without members that depend on more than the notifications, such as the time of a version.
 pub(crate) fn by_id(records: impl IntoIterator<Item = Value>) -> BTreeMap<String, Value> {
     let mut found = BTreeMap::new();
     for mut record in records {
@@ -142,8 +142,8 @@ pub(crate) fn by_id(records: impl IntoIterator<Item = Value>) -> BTreeMap<String
     found
 }
 
-/// Records without what other calls of the account decide by the time they are made: names of extensions, and which
-/// calls of one person went on at once. Tests post hundreds of copies of one call, of which a record names the nearest.
+/// Records without members that depend on other calls of the account: names of extensions, and concurrent calls. Tests post
+/// hundreds of copies of one call.
 pub(crate) fn nameless(records: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
     let mut records = records.clone();
     for record in records.values_mut() {
@@ -177,7 +177,7 @@ pub(crate) fn expect_settled(client: &Client, tenant: &Tenant) {
     assert!(settled.is_some(), "still live: {:?}", client.calls(tenant, "state=live", 100));
 }
 
-/// Waits until the service tells what it should, and says what differs if it never does.
+/// Waits until the service has the expected calls; fails with the differences.
 pub(crate) fn expect_calls(client: &Client, tenant: &Tenant, expected: &BTreeMap<String, Value>) {
     let expected = nameless(expected);
     let mut last = BTreeMap::new();
@@ -193,7 +193,7 @@ pub(crate) fn expect_calls(client: &Client, tenant: &Tenant, expected: &BTreeMap
     }
 }
 
-/// What differs between two sets of records.
+/// The differences between two sets of records.
 pub(crate) fn differences(
     expected: &BTreeMap<String, Value>,
     found: &BTreeMap<String, Value>,
@@ -209,7 +209,7 @@ pub(crate) fn differences(
                 ));
             }
             (Some(_), None) => differences.push(format!("{id} is missing")),
-            (None, _) => differences.push(format!("{id} should not be")),
+            (None, _) => differences.push(format!("{id} is unexpected")),
         }
     }
     differences.truncate(40);

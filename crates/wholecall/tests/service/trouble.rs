@@ -1,26 +1,26 @@
-//! A disk that is full, files that cannot be used: a clear word, and nothing acknowledged is lost.
+//! A full disk and unusable files: errors are clear, and nothing acknowledged is lost.
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 use crate::{
-    harness::{Installation, SOON, Server, as_nobody, eventually},
+    harness::{Installation, SOON, Server, eventually, without_root},
     traffic::{ACCOUNT, another, assembled, collected, example, examples, expect_calls, nameless, post_all},
 };
 
-/// What it says when it does not start; the complaint names the file.
+/// The error of a service that does not start, which names the file.
 fn refusal(installation: &Installation, command: Command) -> String {
-    let complaint = Server::start(command).err().expect("it does not start");
-    assert!(complaint.contains("wholecall.db"), "{complaint}");
-    assert!(complaint.contains(installation.data().to_str().unwrap()), "{complaint}");
-    assert!(!complaint.contains("panicked"), "{complaint}");
-    complaint
+    let error = Server::start(command).err().expect("the service does not start");
+    assert!(error.contains("wholecall.db"), "{error}");
+    assert!(error.contains(installation.data().to_str().unwrap()), "{error}");
+    assert!(!error.contains("panicked"), "{error}");
+    error
 }
 
 #[test]
 fn on_a_full_disk_nothing_acknowledged_is_lost() {
     let installation = Installation::new();
     let tenant = installation.tenant("acme", [ACCOUNT]);
-    // No file may have more than 4 MiB; who writes on gets an error, as on a full disk.
+    // Files are limited to 4 MiB, beyond which writing fails as on a full disk.
     let mut limited = Command::new("bash");
     limited
         .args(["-c", r#"trap "" XFSZ; ulimit -f 4096; exec "$@""#, "bash", env!("CARGO_BIN_EXE_wholecall")])
@@ -45,37 +45,37 @@ fn on_a_full_disk_nothing_acknowledged_is_lost() {
             break;
         }
     }
-    assert_eq!(refused, 20, "after {} it still writes", acknowledged.len());
-    // What is there can be read, full or not.
+    assert_eq!(refused, 20, "it still writes after {}", acknowledged.len());
+    // Stored calls can be read.
     assert!(!client.calls(&tenant, "", 10).is_empty());
     server.terminate();
     server.wait();
     let server = installation.start();
     let store = wholecall_store::Store::open(&installation.data()).unwrap();
     let journal = || store.journal_after(wholecall_store::Position(0), usize::MAX >> 1).unwrap();
-    // What waited to be assembled when the disk was full comes into the journal after the start.
-    let mut kept = journal();
-    let rests = eventually(SOON, || {
+    // Arrivals that were not assembled when the disk was full are moved to the journal after the start.
+    let mut stored = journal();
+    let is_idle = eventually(SOON, || {
         std::thread::sleep(std::time::Duration::from_secs(2));
-        let before = std::mem::replace(&mut kept, journal()).len();
-        (before == kept.len()).then_some(())
+        let before = std::mem::replace(&mut stored, journal()).len();
+        (before == stored.len()).then_some(())
     });
-    rests.expect("everything that waited is assembled");
+    is_idle.expect("all arrivals are assembled");
     for notification in &acknowledged {
         assert!(
-            kept.iter().any(|entry| entry.body == *notification),
+            stored.iter().any(|entry| entry.body == *notification),
             "acknowledged and lost: {notification}"
         );
     }
     let more = example("queue");
     post_all(&server, &tenant, &more, 1);
-    let all = kept.iter().map(|entry| entry.body.as_str()).chain(more.iter().map(String::as_str));
+    let all = stored.iter().map(|entry| entry.body.as_str()).chain(more.iter().map(String::as_str));
     expect_live_and_closed(&server, &tenant, all);
     server.stop();
 }
 
 #[test]
-fn what_cannot_be_kept_nor_read_back_goes_on_when_it_can() {
+fn the_service_resumes_when_the_store_can_be_written_again() {
     let installation = Installation::new();
     let server = installation.start();
     let tenant = installation.tenant("acme", [ACCOUNT]);
@@ -84,7 +84,7 @@ fn what_cannot_be_kept_nor_read_back_goes_on_when_it_can() {
     let (before, after) = notifications.split_at(notifications.len() / 2);
     before.iter().for_each(|notification| client.notify(&tenant, notification));
     eventually(SOON, || client.calls(&tenant, "", 1).pop()).expect("there is a call");
-    // Neither can what comes of notifications be written now, nor what is in memory be made anew.
+    // Now calls can neither be written nor be rebuilt from the store.
     let rename = |from: &str, to: &str| {
         installation.database().execute(&format!("ALTER TABLE {from} RENAME TO {to}"), []).unwrap();
     };
@@ -94,7 +94,7 @@ fn what_cannot_be_kept_nor_read_back_goes_on_when_it_can() {
         (reply.status != 200).then_some(reply)
     });
     refused.expect("nothing more is received").problem(503);
-    // A failed attempt to begin anew is a second from the next.
+    // Attempts to rebuild are one second apart.
     std::thread::sleep(std::time::Duration::from_secs(3));
     client.try_notify(&tenant, &after[0]).unwrap().problem(503);
     rename("away", "calls");
@@ -105,7 +105,7 @@ fn what_cannot_be_kept_nor_read_back_goes_on_when_it_can() {
     server.stop();
 }
 
-/// The last call may still be under way: what it lacks was never taken.
+/// Compares completed calls only: the last call may be live, since some of its notifications were never accepted.
 fn expect_live_and_closed<'a>(
     server: &Server,
     tenant: &crate::harness::Tenant,
@@ -124,7 +124,7 @@ fn expect_live_and_closed<'a>(
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_named() {
+fn an_unwritable_file_is_reported_by_name() {
     let installation = Installation::new();
     installation.tenant("acme", [ACCOUNT]);
     installation.start().stop();
@@ -133,26 +133,26 @@ fn a_file_that_cannot_be_written_is_named() {
     }
     fs::set_permissions(installation.data(), fs::Permissions::from_mode(0o555)).unwrap();
     let mut command = installation.serve();
-    as_nobody(&mut command, installation.data().parent().unwrap());
-    let complaint = refusal(&installation, command);
-    assert!(complaint.contains("cannot be written") || complaint.contains("readonly"), "{complaint}");
+    without_root(&mut command, installation.data().parent().unwrap());
+    let error = refusal(&installation, command);
+    assert!(error.contains("cannot be written") || error.contains("readonly"), "{error}");
     fs::set_permissions(installation.data(), fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 #[test]
-fn a_file_that_is_no_database_is_named_and_left_alone() {
+fn a_file_that_is_not_a_database_is_reported_and_not_changed() {
     let installation = Installation::new();
     fs::create_dir_all(installation.data()).unwrap();
     let path = installation.data().join(wholecall_store::FILE_NAME);
     let text = "a letter to my aunt, who never answers\n".repeat(1_000);
     fs::write(&path, &text).unwrap();
-    let complaint = refusal(&installation, installation.serve());
-    assert!(complaint.contains("not a database"), "{complaint}");
+    let error = refusal(&installation, installation.serve());
+    assert!(error.contains("not a database"), "{error}");
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
 }
 
 #[test]
-fn a_damaged_file_is_not_served_as_if_it_were_whole() {
+fn a_damaged_file_is_not_served() {
     let installation = Installation::new();
     let tenant = installation.tenant("acme", [ACCOUNT]);
     let server = installation.start();
@@ -164,12 +164,12 @@ fn a_damaged_file_is_not_served_as_if_it_were_whole() {
     installation.database().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     let path = installation.data().join(wholecall_store::FILE_NAME);
     let mut bytes = fs::read(&path).unwrap();
-    // Everything but the first pages, where the tables are named.
+    // Damages everything but the first pages, which hold the schema.
     let from = bytes.len() / 8;
     bytes[from..].iter_mut().for_each(|byte| *byte ^= 0x5a);
     fs::write(&path, bytes).unwrap();
     match Server::start(installation.serve()) {
-        Err(complaint) => assert!(!complaint.contains("panicked"), "{complaint}"),
+        Err(error) => assert!(!error.contains("panicked"), "{error}"),
         Ok(server) => {
             let client = server.client();
             let reply = client.try_get(&tenant, "/v1/calls?limit=1000", &[]).unwrap();
@@ -179,32 +179,32 @@ fn a_damaged_file_is_not_served_as_if_it_were_whole() {
 }
 
 #[test]
-fn a_file_of_a_newer_version_is_left_alone() {
+fn a_file_of_a_newer_version_is_not_changed() {
     let installation = Installation::new();
     installation.tenant("acme", [ACCOUNT]);
     installation.database().execute_batch("PRAGMA user_version = 99").unwrap();
-    let complaint = refusal(&installation, installation.serve());
-    assert!(complaint.contains("newer Wholecall") && complaint.contains("99"), "{complaint}");
+    let error = refusal(&installation, installation.serve());
+    assert!(error.contains("newer Wholecall") && error.contains("99"), "{error}");
     let version: i64 =
         installation.database().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
     assert_eq!(version, 99);
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_named() {
+fn a_folder_that_cannot_be_created_is_reported_by_name() {
     let installation = Installation::new();
     fs::write(installation.data(), "in the way").unwrap();
-    let complaint = Server::start(installation.serve()).err().expect("it does not start");
-    assert!(complaint.contains(installation.data().to_str().unwrap()), "{complaint}");
+    let error = Server::start(installation.serve()).err().expect("the service does not start");
+    assert!(error.contains(installation.data().to_str().unwrap()), "{error}");
 }
 
 #[test]
-fn an_address_that_is_taken_is_named() {
+fn an_address_in_use_is_reported() {
     let installation = Installation::new();
     let server = installation.start();
     let other = Installation::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_wholecall"));
     command.args(["serve", "--listen", server.address(), "--data"]).arg(other.data());
-    let complaint = Server::start(command).err().expect("it does not start");
-    assert!(complaint.contains(server.address()), "{complaint}");
+    let error = Server::start(command).err().expect("the service does not start");
+    assert!(error.contains(server.address()), "{error}");
 }

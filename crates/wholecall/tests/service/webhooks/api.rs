@@ -1,4 +1,4 @@
-//! What tenants do with their endpoints, and what receivers in other languages make of what they get.
+//! Tenants manage endpoints, and receivers in other languages verify deliveries.
 
 use std::{
     io::{BufRead, BufReader},
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     endpoint, path,
-    receiver::{Answer, Foreign, Receiver},
+    receiver::{Answer, ForeignReceiver, Receiver},
     send, started, to,
 };
 use crate::{
@@ -18,22 +18,21 @@ use crate::{
     traffic::{ACCOUNT, another, example, expect_settled},
 };
 
-/// The standard's example of a secret.
+/// The example secret of the Standard Webhooks specification.
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 #[test]
-fn the_official_libraries_verify_what_is_delivered() {
-    let receivers: Vec<Foreign> = ["receiver.py", "receiver.mjs"]
+fn the_official_libraries_verify_deliveries() {
+    let receivers: Vec<ForeignReceiver> = ["receiver.py", "receiver.mjs"]
         .iter()
-        .filter_map(|program| Foreign::start(program, SECRET))
+        .filter_map(|program| ForeignReceiver::start(program, SECRET))
         .collect();
-    let installation = Installation::new();
-    let (server, tenant) = started(&installation, ACCOUNT);
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     for receiver in &receivers {
-        let wanted = json!({ "url": receiver.url, "secret": SECRET, "events": ["call.completed"] });
-        let added = endpoint(&client, &tenant, &wanted);
-        // The old secret still signs, beside the new one.
+        let settings = json!({ "url": receiver.url, "secret": SECRET, "events": ["call.completed"] });
+        let added = endpoint(&client, &tenant, &settings);
+        // The old secret signs too, beside the new one.
         let rotated = send(&client, &tenant, "POST", &path(&added, "/rotate"), &json!({})).json();
         assert_ne!(rotated["secret"], SECRET);
     }
@@ -41,12 +40,12 @@ fn the_official_libraries_verify_what_is_delivered() {
     let ids: Vec<Value> = receivers
         .iter()
         .map(|receiver| {
-            let told = receiver.next();
-            assert_eq!(told["event"]["type"], "call.completed", "{told}");
-            let call = &told["event"]["data"]["call"];
+            let report = receiver.next();
+            assert_eq!(report["event"]["type"], "call.completed", "{report}");
+            let call = &report["event"]["data"]["call"];
             let id = call["id"].as_str().unwrap();
             assert_eq!(*call, client.get(&tenant, &format!("/v1/calls/{id}")));
-            told["id"].clone()
+            report["id"].clone()
         })
         .collect();
     assert!(ids.windows(2).all(|pair| pair[0] == pair[1]), "one version, one id: {ids:?}");
@@ -54,30 +53,31 @@ fn the_official_libraries_verify_what_is_delivered() {
 }
 
 #[test]
-fn node_verifies_with_the_public_key_what_is_signed_with_the_private_one() {
-    let installation = Installation::new();
-    let (server, tenant) = started(&installation, ACCOUNT);
+fn node_verifies_ed25519_signatures_with_the_public_key() {
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
-    // Whoever overhears what is told can tell it again.
-    let overheard = Receiver::start(Answer::status(200));
-    let wanted = json!({ "url": overheard.url(), "signing": "v1a", "events": ["call.completed"] });
-    let added = endpoint(&client, &tenant, &wanted);
-    let Some(receiver) = Foreign::start("receiver.mjs", added["publicKey"].as_str().unwrap()) else { return };
+    // Records a delivery, so that it can be repeated.
+    let recorder = Receiver::start(Answer::status(200));
+    let settings = json!({ "url": recorder.url(), "signing": "v1a", "events": ["call.completed"] });
+    let added = endpoint(&client, &tenant, &settings);
+    let Some(receiver) = ForeignReceiver::start("receiver.mjs", added["publicKey"].as_str().unwrap()) else {
+        return;
+    };
     let call = example("warm-transfer");
     call.iter().for_each(|line| client.notify(&tenant, line));
-    let first = overheard.expect(1).remove(0);
+    let first = recorder.expect(1).remove(0);
     assert!(first.header("webhook-signature").starts_with("v1a,"));
     let moved = send(&client, &tenant, "PATCH", &path(&added, ""), &to(&receiver.url));
     assert_eq!(moved.status, 200, "{moved:?}");
-    // Also while the key is followed by another, which the receiver does not know yet.
+    // Also after a rotation to a key that the receiver does not know yet.
     let rotated = send(&client, &tenant, "POST", &path(&added, "/rotate"), &json!({})).json();
     assert_ne!(rotated["publicKey"], added["publicKey"]);
     another(&call, 1).iter().for_each(|line| client.notify(&tenant, line));
-    let told = receiver.next();
-    let call = &told["event"]["data"]["call"];
-    let id = call["id"].as_str().unwrap_or_else(|| panic!("{told}"));
+    let report = receiver.next();
+    let call = &report["event"]["data"]["call"];
+    let id = call["id"].as_str().unwrap_or_else(|| panic!("{report}"));
     assert_eq!(*call, client.get(&tenant, &format!("/v1/calls/{id}")));
-    // What was changed on the way is not taken for what was signed.
+    // A changed body does not match the signature.
     let host = receiver.url.trim_start_matches("http://").trim_end_matches('/');
     let headers =
         ["webhook-id", "webhook-timestamp", "webhook-signature"].map(|name| (name, first.header(name)));
@@ -90,14 +90,13 @@ fn node_verifies_with_the_public_key_what_is_signed_with_the_private_one() {
 }
 
 #[test]
-fn a_program_that_listens_is_forwarded_what_it_can_verify() {
-    let installation = Installation::new();
-    let (server, tenant) = started(&installation, ACCOUNT);
+fn forward_posts_signed_events_to_a_local_program() {
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     let receiver = Receiver::start(Answer::status(200));
-    let mut listen = Command::new(env!("CARGO_BIN_EXE_wholecall"))
+    let mut forward = Command::new(env!("CARGO_BIN_EXE_wholecall"))
         .args([
-            "listen",
+            "forward",
             "--forward-to",
             &receiver.url(),
             "--server",
@@ -107,30 +106,29 @@ fn a_program_that_listens_is_forwarded_what_it_can_verify() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(listen.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut lines = BufReader::new(forward.stdout.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.next().unwrap().starts_with("secret whsec_"));
-    assert!(lines.next().unwrap().starts_with("listening at http://"));
+    assert!(lines.next().unwrap().starts_with("forwarding events from http://"));
     example("direct").iter().for_each(|line| client.notify(&tenant, line));
-    let told = lines.find(|line| line.contains("call.completed")).unwrap();
-    assert!(told.contains(" 200 in "), "{told}");
+    let line = lines.find(|line| line.contains("call.completed")).unwrap();
+    assert!(line.contains(" 200 in "), "{line}");
     let completed =
         receiver.requests().into_iter().find(|request| request.kind() == "call.completed").unwrap();
-    assert!(told.contains(completed.id()) && completed.header("webhook-signature").starts_with("v1,"));
+    assert!(line.contains(completed.id()) && completed.header("webhook-signature").starts_with("v1,"));
     let feed = client.changes(&tenant);
-    assert!(feed.contains(&completed.body), "as it is in the feed");
-    listen.kill().unwrap();
-    listen.wait().unwrap();
+    assert!(feed.contains(&completed.body), "it differs from the event in the feed");
+    forward.kill().unwrap();
+    forward.wait().unwrap();
     server.stop();
 }
 
 #[test]
 fn endpoints_are_added_changed_and_removed() {
-    let installation = Installation::new();
-    let (server, tenant) = started(&installation, ACCOUNT);
+    let (installation, server, tenant) = started(ACCOUNT);
     let other = installation.tenant("other", ["1"]);
     let client = server.client();
-    let wanted = json!({ "url": "https://example.com/calls", "headers": { "Authorization": "Basic abc" }, "rateLimit": 5 });
-    let added = endpoint(&client, &tenant, &wanted);
+    let settings = json!({ "url": "https://example.com/calls", "headers": { "Authorization": "Basic abc" }, "rateLimit": 5 });
+    let added = endpoint(&client, &tenant, &settings);
     assert!(added["secret"].as_str().unwrap().starts_with("whsec_"));
     assert_eq!(added["events"], json!(["call.completed", "call.merged", "call.revised"]));
     let one = client.get(&tenant, &path(&added, ""));
@@ -141,15 +139,15 @@ fn endpoints_are_added_changed_and_removed() {
     assert_eq!((&changed["enabled"], &changed["disabledBecause"]), (&json!(false), &json!("owner")));
     let key = endpoint(&client, &tenant, &json!({ "url": "https://example.com/", "signing": "v1a" }));
     assert!(key["publicKey"].as_str().unwrap().starts_with("whpk_") && key["secret"].is_null());
-    // Nothing of it is anybody else's.
+    // Other tenants cannot access it.
     assert_eq!(client.get(&other, "/v1/endpoints"), json!({ "endpoints": [] }));
-    for (method, below) in
+    for (method, suffix) in
         [("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/test"), ("GET", "/deliveries")]
     {
-        let reply = send(&client, &other, method, &path(&added, below), &json!({}));
-        assert_eq!(reply.status, 404, "{method} {below}: {reply:?}");
+        let reply = send(&client, &other, method, &path(&added, suffix), &json!({}));
+        assert_eq!(reply.status, 404, "{method} {suffix}: {reply:?}");
     }
-    // Nor in the file in a form that can be read.
+    // The database holds secrets only encrypted.
     let database = installation.database();
     let sealed: Vec<u8> = database.query_row("SELECT sealed FROM endpoints", [], |row| row.get(0)).unwrap();
     assert!(!sealed.windows(5).any(|part| part == b"whsec" || part == b"Basic"));
@@ -159,19 +157,19 @@ fn endpoints_are_added_changed_and_removed() {
 }
 
 #[test]
-fn what_makes_no_endpoint_is_refused_with_the_reason() {
+fn invalid_endpoints_are_refused_with_the_reason() {
     let installation = Installation::new();
     let tenant = installation.tenant("acme", [ACCOUNT]);
     let server = installation.start();
     let client = server.client();
     let good = json!({ "url": "https://example.com" });
     let with = |name: &str, value: Value| {
-        let mut wanted = good.clone();
-        wanted[name] = value;
-        wanted
+        let mut settings = good.clone();
+        settings[name] = value;
+        settings
     };
     let added = endpoint(&client, &tenant, &good);
-    // Member, value, and what is said of it.
+    // Member, value, and a word of the reason.
     let refused = [
         ("url", json!("ftp://example.com"), "http"),
         ("url", json!("example.com"), "http"),
@@ -211,18 +209,18 @@ fn what_makes_no_endpoint_is_refused_with_the_reason() {
         ("colour", json!("red"), "colour"),
     ];
     for (name, value, reason) in refused {
-        let wanted = with(name, value);
-        let mut details = vec![send(&client, &tenant, "POST", "/v1/endpoints", &wanted).problem(400)];
-        details.push(send(&client, &tenant, "PATCH", &path(&added, ""), &wanted).problem(400));
-        // Of a signature, a change says that it is made otherwise.
+        let settings = with(name, value);
+        let mut details = vec![send(&client, &tenant, "POST", "/v1/endpoints", &settings).problem(400)];
+        details.push(send(&client, &tenant, "PATCH", &path(&added, ""), &settings).problem(400));
+        // A change of the signature is refused with a hint at rotation.
         let is_rotated = matches!(name, "signing" | "secret");
         for (detail, reason) in details.iter().zip([reason, if is_rotated { "rotation" } else { reason }]) {
-            assert!(detail.contains(name) && detail.contains(reason), "{wanted}: {detail}");
+            assert!(detail.contains(name) && detail.contains(reason), "{settings}: {detail}");
         }
     }
     assert!(send(&client, &tenant, "POST", "/v1/endpoints", &json!({})).problem(400).contains("url"));
     assert!(send(&client, &tenant, "POST", "/v1/endpoints", &json!([])).problem(400).contains("object"));
-    let below = [
+    let requests = [
         ("/rotate", json!({ "signing": "v2" }), "signing"),
         ("/rotate", json!({ "secret": "short" }), "secret"),
         ("/replay", json!({ "since": "yesterday" }), "since"),
@@ -230,9 +228,9 @@ fn what_makes_no_endpoint_is_refused_with_the_reason() {
         ("/replay", json!({ "filter": { "result": "Great" } }), "filter.result"),
         ("/replay", json!({}), "since"),
     ];
-    for (below, wanted, name) in below {
-        let detail = send(&client, &tenant, "POST", &path(&added, below), &wanted).problem(400);
-        assert!(detail.contains(name), "{below} {wanted}: {detail}");
+    for (suffix, settings, name) in requests {
+        let detail = send(&client, &tenant, "POST", &path(&added, suffix), &settings).problem(400);
+        assert!(detail.contains(name), "{suffix} {settings}: {detail}");
     }
     assert_eq!(client.get(&tenant, "/v1/endpoints")["endpoints"].as_array().unwrap().len(), 1);
     assert_eq!(client.get(&tenant, &path(&added, ""))["url"], good["url"]);
@@ -240,13 +238,13 @@ fn what_makes_no_endpoint_is_refused_with_the_reason() {
 }
 
 #[test]
-fn a_name_that_leads_into_this_network_is_never_connected_to() {
+fn a_host_name_with_a_private_address_is_never_connected_to() {
     let receiver = Receiver::start(Answer::status(200));
     let installation = Installation::new();
     let tenant = installation.tenant("acme", [ACCOUNT]);
     let server = installation.start();
     let client = server.client();
-    // Resolvers read numbers in many ways.
+    // Resolvers accept many notations of an address.
     for name in ["localhost", "127.1", "2130706433", "0x7f000001"] {
         let added = endpoint(&client, &tenant, &to(&receiver.url().replace("127.0.0.1", name)));
         send(&client, &tenant, "POST", &path(&added, "/test"), &json!({}));
@@ -261,17 +259,16 @@ fn a_name_that_leads_into_this_network_is_never_connected_to() {
 }
 
 #[test]
-fn what_was_sent_is_listed_and_sent_again_when_asked() {
+fn deliveries_are_listed_and_redelivered_on_request() {
     let receiver = Receiver::start(Answer::status(200));
-    let installation = Installation::new();
-    let (server, tenant) = started(&installation, ACCOUNT);
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     let added = endpoint(&client, &tenant, &to(&receiver.url()));
-    let silent =
+    let filtered =
         endpoint(&client, &tenant, &json!({ "url": receiver.url(), "filter": { "result": "Busy" } }));
     example("direct").iter().for_each(|line| client.notify(&tenant, line));
     let first = receiver.expect(1).remove(0);
-    // Waits until so many attempts are written down.
+    // Waits until a number of attempts is recorded.
     let attempted = |count: usize| {
         let listed = eventually(SOON, || {
             let one = client.get(&tenant, &path(&added, "/deliveries"))["deliveries"][0].clone();
@@ -284,7 +281,7 @@ fn what_was_sent_is_listed_and_sent_again_when_asked() {
     assert_eq!(listed["id"], first.id());
     assert_eq!(
         (&listed["attempts"][0]["status"], &listed["attempts"][0]["answer"]),
-        (&json!(200), &json!("told"))
+        (&json!(200), &json!("done"))
     );
     let of_call = client.get(&tenant, &format!("/v1/calls/{}/deliveries", first.version().0));
     assert_eq!(of_call["deliveries"], json!([listed]));
@@ -298,35 +295,34 @@ fn what_was_sent_is_listed_and_sent_again_when_asked() {
     let replayed = send(&client, &tenant, "POST", &path(&added, "/replay"), &since).json();
     assert_eq!(replayed, json!({ "deliveries": 1 }));
     assert_eq!(receiver.expect(3)[2].id(), first.id());
-    let none = send(&client, &tenant, "POST", &path(&silent, "/replay"), &since).json();
-    assert_eq!(none, json!({ "deliveries": 0 }), "its own filter counts");
-    let test = send(&client, &tenant, "POST", &path(&silent, "/test"), &json!({})).json();
-    let told = receiver.expect(4).remove(3);
-    assert_eq!((told.kind(), told.id()), ("endpoint.test", test["id"].as_str().unwrap()));
+    let none = send(&client, &tenant, "POST", &path(&filtered, "/replay"), &since).json();
+    assert_eq!(none, json!({ "deliveries": 0 }), "its own filter applies");
+    let test = send(&client, &tenant, "POST", &path(&filtered, "/test"), &json!({})).json();
+    let event = receiver.expect(4).remove(3);
+    assert_eq!((event.kind(), event.id()), ("endpoint.test", test["id"].as_str().unwrap()));
     server.stop();
 }
 
 #[test]
-fn what_is_wanted_again_while_it_is_on_its_way_is_sent_again_afterwards() {
+fn redelivery_requested_in_flight_runs_after_the_current_attempt() {
     let wait = Duration::from_millis(400);
     let receiver = Receiver::start(Answer::Late(wait));
-    let installation = Installation::new();
-    let (server, tenant) = started(&installation, ACCOUNT);
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     let added = endpoint(&client, &tenant, &to(&receiver.url()));
     example("direct").iter().for_each(|line| client.notify(&tenant, line));
-    // The first is not written down anywhere yet; the second is a delivery that is sent once more.
+    // The first redelivery is requested before the delivery is stored, the second during a redelivery.
     let id = receiver.expect(1)[0].id().to_owned();
     for count in 1..=2 {
-        assert_eq!(receiver.expect(count).len(), count, "none before it is wanted");
+        assert_eq!(receiver.expect(count).len(), count, "no redelivery before it is requested");
         let again = path(&added, &format!("/deliveries/{id}/resend"));
         assert_eq!(send(&client, &tenant, "POST", &again, &json!({})).status, 202);
     }
-    let told = receiver.expect(3);
-    assert!(told.iter().all(|request| request.id() == id && request.body == told[0].body));
-    let apart = told.windows(2).map(|pair| pair[1].at.duration_since(pair[0].at));
-    assert!(apart.min() >= Some(wait), "each after the one before");
-    // A replay means it too.
+    let requests = receiver.expect(3);
+    assert!(requests.iter().all(|request| request.id() == id && request.body == requests[0].body));
+    let intervals = requests.windows(2).map(|pair| pair[1].at.duration_since(pair[0].at));
+    assert!(intervals.min() >= Some(wait), "attempts overlap");
+    // A replay includes it too.
     let since = json!({ "since": "2020-01-01T00:00:00Z" });
     let replayed = send(&client, &tenant, "POST", &path(&added, "/replay"), &since);
     assert_eq!(replayed.json(), json!({ "deliveries": 1 }));
@@ -337,15 +333,14 @@ fn what_is_wanted_again_while_it_is_on_its_way_is_sent_again_afterwards() {
     });
     assert_eq!(done, Some(4));
     std::thread::sleep(2 * wait);
-    assert_eq!(receiver.requests().len(), 4, "and not more often");
+    assert_eq!(receiver.requests().len(), 4, "too many attempts");
     server.stop();
 }
 
 #[test]
-fn endpoints_are_looked_after_beside_the_running_service() {
+fn endpoints_are_managed_while_the_service_runs() {
     let receiver = Receiver::start(Answer::status(200));
-    let installation = Installation::new();
-    let (server, tenant) = started(&installation, ACCOUNT);
+    let (installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     let url = receiver.url();
     let added = installation.command_json(&[
@@ -364,18 +359,18 @@ fn endpoints_are_looked_after_beside_the_running_service() {
     assert_eq!(receiver.expect(1)[0].body["data"][0]["type"], "endpoint.test");
     let call = example("direct");
     call.iter().for_each(|line| client.notify(&tenant, line));
-    let told = receiver.expect(2).remove(1);
-    let call_id = told.body["data"][0]["data"]["call"]["id"].as_str().unwrap().to_owned();
+    let request = receiver.expect(2).remove(1);
+    let call_id = request.body["data"][0]["data"]["call"]["id"].as_str().unwrap().to_owned();
     let record = client.get(&tenant, &format!("/v1/calls/{call_id}"));
     let number = record["from"]["phoneNumber"].as_str().unwrap();
-    assert!(number.len() > 7 && !told.body.to_string().contains(number), "{number}: {}", told.body);
+    assert!(number.len() > 7 && !request.body.to_string().contains(number), "{number}: {}", request.body);
     let filter = |options: &[&str]| -> Value {
         let set = [&["endpoint", "set", "acme", id], options].concat();
         installation.command_json(&set)["filter"].clone()
     };
-    let wanted =
+    let settings =
         ["--customer", "+14045550145", "--answered-by", "104", "--user", "105", "--end-state", "none"];
-    let set = filter(&wanted);
+    let set = filter(&settings);
     assert_eq!(
         [&set["customer"], &set["answeredBy"], &set["user"], &set["endState"]],
         [&json!("+14045550145"), &json!("104"), &json!("105"), &json!("none")]
@@ -390,7 +385,7 @@ fn endpoints_are_looked_after_beside_the_running_service() {
         .map(|endpoint| endpoint["enabled"].clone())
         .collect();
     assert_eq!(ids, [false]);
-    // What happens meanwhile is told when it is enabled again.
+    // Events in the meantime are delivered when it is enabled again.
     std::thread::sleep(Duration::from_millis(1_500));
     another(&call, 1).iter().for_each(|line| client.notify(&tenant, line));
     expect_settled(&client, &tenant);

@@ -1,4 +1,4 @@
-//! Events: one shape, whoever reads them.
+//! Events have one format for all readers.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     changes::events,
-    harness::{Client, Installation, SOON, Tenant, eventually},
+    harness::{Client, SOON, Tenant, eventually},
     traffic::{ACCOUNT, example, expect_settled},
 };
 
@@ -21,10 +21,9 @@ fn in_feed(client: &Client, tenant: &Tenant, kind: &str) -> Value {
 }
 
 #[test]
-fn webhook_batch_stream_and_feed_carry_the_same_object() {
+fn webhook_batch_stream_and_feed_contain_the_same_object() {
     let (plain, batched) = (Receiver::start(Answer::status(200)), Receiver::start(Answer::status(200)));
-    let installation = Installation::new();
-    let (server, tenant) = started(&installation, ACCOUNT);
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     endpoint(&client, &tenant, &json!({ "url": plain.url(), "events": ALL }));
     endpoint(&client, &tenant, &json!({ "url": batched.url(), "events": ALL, "batch": 100 }));
@@ -38,12 +37,13 @@ fn webhook_batch_stream_and_feed_carry_the_same_object() {
         assert_eq!(members, ["cursor", "data", "id", "tenant", "timestamp", "type"]);
         assert_eq!(event["tenant"], "acme");
     }
-    // A live version may have given way to a later one.
+    // A live version may have been replaced by a later one.
     let needed = |event: &&Value| event["type"] != "call.updated";
-    let expect_same = |told: &dyn Fn() -> Vec<Value>| {
-        let is_told = |event: &Value| told().iter().any(|other| other["id"] == event["id"]);
-        eventually(SOON, || feed.iter().filter(needed).all(is_told).then_some(())).expect("all is told");
-        for event in told() {
+    let expect_same = |delivered: &dyn Fn() -> Vec<Value>| {
+        let is_delivered = |event: &Value| delivered().iter().any(|other| other["id"] == event["id"]);
+        eventually(SOON, || feed.iter().filter(needed).all(is_delivered).then_some(()))
+            .expect("all events are delivered");
+        for event in delivered() {
             assert!(feed.contains(&event), "{event}");
         }
     };
@@ -66,13 +66,12 @@ fn webhook_batch_stream_and_feed_carry_the_same_object() {
 }
 
 #[test]
-fn a_revision_says_what_changed_since_the_version_before_whoever_got_that() {
+fn a_revision_has_the_changes_from_the_previous_version_for_every_endpoint() {
     let (first, later) = (Receiver::start(Answer::status(200)), Receiver::start(Answer::status(200)));
-    let installation = Installation::new();
-    let (server, tenant) = started(&installation, ACCOUNT);
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     endpoint(&client, &tenant, &to(&first.url()));
-    // One notification is late.
+    // One notification arrives late.
     let mut call = example("direct");
     let late = call.remove(call.len() / 2);
     call.iter().for_each(|line| client.notify(&tenant, line));
@@ -82,7 +81,7 @@ fn a_revision_says_what_changed_since_the_version_before_whoever_got_that() {
     client.notify(&tenant, &late);
     let revised = first.expect(2).remove(1);
     assert_eq!(revised.kind(), "call.revised");
-    assert_eq!(later.expect(1)[0].text, revised.text, "it has not had the version before");
+    assert_eq!(later.expect(1)[0].text, revised.text, "it has not received the previous version");
     assert_eq!(in_feed(&client, &tenant, "call.revised"), revised.body);
     let data = &revised.body["data"];
     let mut patched = completed.body["data"]["call"].clone();
@@ -94,10 +93,9 @@ fn a_revision_says_what_changed_since_the_version_before_whoever_got_that() {
 }
 
 #[test]
-fn every_endpoint_is_told_of_an_erasure_whatever_it_asks_for() {
+fn every_endpoint_receives_erasures_whatever_its_filter() {
     let receiver = Receiver::start(Answer::status(200));
-    let installation = Installation::new();
-    let (server, tenant) = started(&installation, ACCOUNT);
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     let narrow = json!({ "url": receiver.url(), "events": ["call.merged"], "filter": { "result": "Busy" } });
     endpoint(&client, &tenant, &narrow);
@@ -106,10 +104,10 @@ fn every_endpoint_is_told_of_an_erasure_whatever_it_asks_for() {
     let number = call["from"]["phoneNumber"].as_str().unwrap();
     let erased = send(&client, &tenant, "DELETE", &format!("/v1/numbers/{number}"), &json!({}));
     assert_eq!(erased.status, 200, "{erased:?}");
-    let told = receiver.expect(1).remove(0);
-    assert_eq!(told.kind(), "call.erased");
-    assert_eq!(told.body, in_feed(&client, &tenant, "call.erased"));
+    let event = receiver.expect(1).remove(0);
+    assert_eq!(event.kind(), "call.erased");
+    assert_eq!(event.body, in_feed(&client, &tenant, "call.erased"));
     let expected = json!({ "calls": [{ "id": call["id"], "version": call["version"] }] });
-    assert_eq!(told.body["data"], expected);
+    assert_eq!(event.body["data"], expected);
     server.stop();
 }

@@ -1,4 +1,4 @@
-//! How much a tenant may ask for.
+//! Limits of a tenant's endpoints.
 
 use serde_json::{Value, json};
 
@@ -7,20 +7,19 @@ use super::{
     receiver::{Answer, Receiver},
     send, started, to,
 };
-use crate::{harness::Installation, traffic::ACCOUNT};
+use crate::traffic::ACCOUNT;
 
-/// L7: many at once.
+/// L7: endpoints that are added at the same time.
 #[test]
-fn a_tenant_has_a_hundred_endpoints_at_most() {
-    let installation = Installation::new();
-    let (server, tenant) = started(&installation, ACCOUNT);
+fn a_tenant_has_at_most_a_hundred_endpoints() {
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
-    let wanted = to("http://127.0.0.1:9/");
+    let settings = to("http://127.0.0.1:9/");
     std::thread::scope(|scope| {
         for _ in 0..15 {
             scope.spawn(|| {
                 for _ in 0..8 {
-                    let status = send(&client, &tenant, "POST", "/v1/endpoints", &wanted).status;
+                    let status = send(&client, &tenant, "POST", "/v1/endpoints", &settings).status;
                     assert!(matches!(status, 201 | 400), "{status}");
                 }
             });
@@ -31,11 +30,10 @@ fn a_tenant_has_a_hundred_endpoints_at_most() {
     server.stop();
 }
 
-/// L16: in a loop.
+/// L16: tests that are requested in a loop.
 #[test]
 fn tests_of_an_endpoint_are_limited() {
-    let installation = Installation::new();
-    let (server, tenant) = started(&installation, ACCOUNT);
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     let receiver = Receiver::start(Answer::status(200));
     let (tested, other) =
@@ -46,26 +44,25 @@ fn tests_of_an_endpoint_are_limited() {
         (statuses[..10].iter().all(|status| *status == 202), &statuses[10..]),
         (true, &[429, 429][..])
     );
-    assert_eq!(test(&other), 202, "another is another's");
+    assert_eq!(test(&other), 202, "another endpoint has its own limit");
     receiver.expect(11);
     server.stop();
 }
 
-/// L2: what is stored of a filter is as long as ids and numbers are.
+/// L2: values of a filter have the maximum length of ids and numbers.
 #[test]
-fn a_filter_has_a_limit() {
-    let installation = Installation::new();
-    let (server, tenant) = started(&installation, ACCOUNT);
+fn overlong_filter_values_are_refused() {
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     for member in ["extension", "queue", "customer", "answeredBy", "user", "number"] {
         let filter = json!({ member: "1".repeat(100_000) });
-        let wanted = json!({ "url": "http://127.0.0.1:9/", "filter": filter });
-        let reply = send(&client, &tenant, "POST", "/v1/endpoints", &wanted);
+        let settings = json!({ "url": "http://127.0.0.1:9/", "filter": filter });
+        let reply = send(&client, &tenant, "POST", "/v1/endpoints", &settings);
         assert_eq!(reply.status, 400, "{member}");
     }
     for (max_bytes, status) in [(100, 400), (100_000, 201)] {
-        let wanted = json!({ "url": "http://127.0.0.1:9/", "maxBytes": max_bytes, "payload": "thin" });
-        assert_eq!(send(&client, &tenant, "POST", "/v1/endpoints", &wanted).status, status);
+        let settings = json!({ "url": "http://127.0.0.1:9/", "maxBytes": max_bytes, "payload": "thin" });
+        assert_eq!(send(&client, &tenant, "POST", "/v1/endpoints", &settings).status, status);
     }
     server.stop();
 }

@@ -1,39 +1,41 @@
-//! Webhooks: real requests to receivers of every kind.
+//! Webhooks: real requests to receivers of all kinds.
 
 mod api;
 mod events;
 mod limits;
+mod misbehaving;
 pub(crate) mod receiver;
 mod storm;
 mod tls;
-mod unruly;
 
 use serde_json::{Value, json};
 
 use crate::harness::{Client, Installation, Reply, Server, Tenant};
 
-/// A service that may deliver to this machine, with a tenant whose calls close soon after they fall silent.
-pub(crate) fn started(installation: &Installation, account: &str) -> (Server, Tenant) {
+/// A service that may deliver to this machine, with a tenant whose calls settle quickly.
+pub(crate) fn started(account: &str) -> (Installation, Server, Tenant) {
+    let installation = Installation::new();
     let tenant = installation.tenant("acme", [account]);
     let set = ["tenant", "set", "acme", "--settle", "50ms", "--gap-settle", "50ms"];
     installation.command_json(&set);
-    (restarted(installation), tenant)
+    let server = restarted(&installation);
+    (installation, server, tenant)
 }
 
 pub(crate) fn restarted(installation: &Installation) -> Server {
     let mut command = installation.serve();
     command.arg("--allow-private-webhooks");
-    Server::start(command).unwrap_or_else(|complaint| panic!("it does not start: {complaint}"))
+    Server::start(command).unwrap_or_else(|error| panic!("the service does not start: {error}"))
 }
 
-/// A request with a tenant's key and a body of JSON.
+/// Sends a request with a tenant's key and a JSON body.
 pub(crate) fn send(client: &Client, tenant: &Tenant, method: &str, path: &str, body: &Value) -> Reply {
     client.send(tenant, method, path, body).unwrap()
 }
 
-/// Adds an endpoint, which must do.
-pub(crate) fn endpoint(client: &Client, tenant: &Tenant, wanted: &Value) -> Value {
-    let reply = send(client, tenant, "POST", "/v1/endpoints", wanted);
+/// Adds an endpoint, which must succeed.
+pub(crate) fn endpoint(client: &Client, tenant: &Tenant, settings: &Value) -> Value {
+    let reply = send(client, tenant, "POST", "/v1/endpoints", settings);
     assert_eq!(reply.status, 201, "{reply:?}");
     reply.json()
 }
@@ -42,7 +44,7 @@ pub(crate) fn to(url: &str) -> Value {
     json!({ "url": url })
 }
 
-/// The path of an endpoint and something below it.
-pub(crate) fn path(endpoint: &Value, below: &str) -> String {
-    format!("/v1/endpoints/{}{below}", endpoint["id"].as_str().unwrap())
+/// The path of an endpoint with a suffix.
+pub(crate) fn path(endpoint: &Value, suffix: &str) -> String {
+    format!("/v1/endpoints/{}{suffix}", endpoint["id"].as_str().unwrap())
 }

@@ -1,4 +1,4 @@
-//! Receivers that do as they are told, and whoever is told nothing.
+//! Webhook receivers: in this process, with a configurable answer, and in other languages.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -6,7 +6,7 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
     sync::{
         Arc, Mutex,
-        mpsc::{Receiver as Told, channel},
+        mpsc::{Receiver as Reports, channel},
     },
     thread,
     time::{Duration, Instant},
@@ -17,11 +17,11 @@ use serde_json::Value;
 
 use crate::harness::{SOON, eventually};
 
-/// A request as it came.
+/// A received request.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) head: String,
-    /// The body, to the byte.
+    /// The body as received.
     pub(crate) text: String,
     pub(crate) body: Value,
     pub(crate) at: Instant,
@@ -41,7 +41,7 @@ impl Request {
         self.body["type"].as_str().unwrap_or_default()
     }
 
-    /// The call it tells of, and which version.
+    /// The id and version of the event's call.
     pub(crate) fn version(&self) -> (String, u64) {
         let data = &self.body["data"];
         let call = if data["call"].is_object() { &data["call"] } else { data };
@@ -49,18 +49,18 @@ impl Request {
     }
 }
 
-/// What a receiver does with a request.
+/// How a receiver answers a request.
 #[derive(Debug, Clone)]
 pub(crate) enum Answer {
-    /// Answers with these bytes.
+    /// Sends these bytes.
     Bytes(String),
-    /// Answers 200 after a while.
+    /// Answers 200 after a delay.
     Late(Duration),
-    /// Says nothing, ever.
+    /// Never answers.
     Hang,
-    /// Answers a byte at a time.
+    /// Answers one byte at a time.
     Drip,
-    /// Breaks the connection.
+    /// Resets the connection.
     Reset,
 }
 
@@ -70,7 +70,7 @@ impl Answer {
     }
 
     pub(crate) fn with_headers(status: u16, headers: &str) -> Self {
-        Self::Bytes(format!("HTTP/1.1 {status} Status\r\n{headers}content-length: 4\r\n\r\ntold"))
+        Self::Bytes(format!("HTTP/1.1 {status} Status\r\n{headers}content-length: 4\r\n\r\ndone"))
     }
 }
 
@@ -86,12 +86,12 @@ impl Receiver {
         Self::listen([127, 0, 0, 1], answer, None)
     }
 
-    /// One at another address of this machine.
+    /// Starts one at another address of this machine.
     pub(crate) fn at(address: [u8; 4], answer: Answer) -> Self {
         Self::listen(address, answer, None)
     }
 
-    /// One that is spoken to by TLS.
+    /// Starts one with TLS.
     pub(crate) fn with_tls(answer: Answer, tls: ServerConfig) -> Self {
         Self::listen([127, 0, 0, 1], answer, Some(Arc::new(tls)))
     }
@@ -132,13 +132,13 @@ impl Receiver {
         self.requests.lock().unwrap().clone()
     }
 
-    /// Waits until there are so many.
+    /// Waits for a number of requests.
     pub(crate) fn expect(&self, count: usize) -> Vec<Request> {
-        let seen = eventually(SOON, || {
+        let received = eventually(SOON, || {
             let requests = self.requests();
             (requests.len() >= count).then_some(requests)
         });
-        seen.unwrap_or_else(|| {
+        received.unwrap_or_else(|| {
             panic!("{} of {count} requests: {:#?}", self.requests().len(), self.requests())
         })
     }
@@ -174,7 +174,7 @@ fn serve(stream: impl Read + Write, requests: &Mutex<Vec<Request>>, answer: &Mut
                     thread::sleep(Duration::from_millis(5));
                 }
             }
-            // What was sent and not read makes the end a reset.
+            // Closing with unread data sends a reset.
             Answer::Reset => return,
         }
     }
@@ -195,15 +195,15 @@ fn read(reader: &mut impl BufRead) -> Option<(String, Vec<u8>)> {
     Some((head, body))
 }
 
-/// A program in another language that verifies with an official library, and says what it was told.
-pub(crate) struct Foreign {
+/// A receiver in another language that verifies requests with an official library, and prints them.
+pub(crate) struct ForeignReceiver {
     process: Child,
     pub(crate) url: String,
-    told: Told<Value>,
+    reports: Reports<Value>,
 }
 
-impl Foreign {
-    /// Starts one of `clients/`; none where what it needs is not installed, which is said.
+impl ForeignReceiver {
+    /// Starts a program of `clients/`; `None`, with a message, if its packages are not installed.
     pub(crate) fn start(program: &str, secret: &str) -> Option<Self> {
         let clients = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../clients");
         let (interpreter, needs) = match program.ends_with(".py") {
@@ -221,28 +221,28 @@ impl Foreign {
         let mut port = String::new();
         stdout.read_line(&mut port).unwrap();
         let url = format!("http://127.0.0.1:{}/", port.trim());
-        Some(Self { process, url, told: lines(stdout) })
+        Some(Self { process, url, reports: lines(stdout) })
     }
 
-    /// The next thing it was told.
+    /// The next request that it received.
     pub(crate) fn next(&self) -> Value {
-        self.told.recv_timeout(SOON).expect("it is told something")
+        self.reports.recv_timeout(SOON).expect("a request arrives")
     }
 }
 
-fn lines(stdout: BufReader<ChildStdout>) -> Told<Value> {
-    let (tell, told) = channel();
+fn lines(stdout: BufReader<ChildStdout>) -> Reports<Value> {
+    let (sender, reports) = channel();
     thread::spawn(move || {
         for line in stdout.lines().map_while(Result::ok) {
-            if tell.send(serde_json::from_str(&line).unwrap()).is_err() {
+            if sender.send(serde_json::from_str(&line).unwrap()).is_err() {
                 return;
             }
         }
     });
-    told
+    reports
 }
 
-impl Drop for Foreign {
+impl Drop for ForeignReceiver {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();

@@ -1,4 +1,4 @@
-//! Receivers that are spoken to by TLS, with certificates of an authority of the installation's own.
+//! Receivers with TLS, whose certificates are issued by private authorities.
 
 use std::{path::Path, sync::Arc};
 
@@ -22,10 +22,10 @@ use crate::{
     traffic::ACCOUNT,
 };
 
-/// Whoever issues certificates.
+/// A certificate authority.
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    /// What it is trusted by.
+    /// Its certificate.
     pem: String,
 }
 
@@ -40,25 +40,25 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), pem }
     }
 
-    /// A receiver with a certificate for a name, good for some years.
+    /// A receiver with a certificate for a name, valid for some years.
     fn receiver(&self, name: &str, years: std::ops::Range<i32>) -> Receiver {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         (params.not_before, params.not_after) =
             (date_time_ymd(years.start, 1, 1), date_time_ymd(years.end, 1, 1));
-        showing(&params.signed_by(&key, &self.issuer).unwrap(), &key)
+        presenting(&params.signed_by(&key, &self.issuer).unwrap(), &key)
     }
 }
 
-/// A receiver whose certificate is one of an authority, as `openssl req -x509` makes them.
+/// A receiver with a certificate of an authority, as created by `openssl req -x509`.
 fn authority_as_receiver() -> Receiver {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    showing(&params.self_signed(&key).unwrap(), &key)
+    presenting(&params.self_signed(&key).unwrap(), &key)
 }
 
-fn showing(certificate: &Certificate, key: &KeyPair) -> Receiver {
+fn presenting(certificate: &Certificate, key: &KeyPair) -> Receiver {
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let tls = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -77,7 +77,7 @@ fn trusting(installation: &Installation, authorities: &Path) -> Server {
 }
 
 #[test]
-fn only_whoever_this_machine_trusts_is_told_by_tls() {
+fn only_receivers_with_a_trusted_certificate_receive_events() {
     let (known, unknown) = (Authority::new("known"), Authority::new("unknown"));
     let receivers = [
         known.receiver("localhost", 2020..2096),
@@ -101,7 +101,7 @@ fn only_whoever_this_machine_trusts_is_told_by_tls() {
             let attempt = page["deliveries"][0]["attempts"][0].clone();
             attempt.is_object().then_some(attempt)
         });
-        let tried = tried.expect("it is tried");
+        let tried = tried.expect("there is an attempt");
         (tried["status"].as_u64(), tried["problem"].as_str().unwrap_or_default().to_owned())
     });
     assert_eq!(problems[0], (Some(200), String::new()));

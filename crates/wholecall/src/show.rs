@@ -1,4 +1,4 @@
-//! `wholecall show` and `wholecall explain`: one call, or all, for people.
+//! `wholecall show` and `wholecall explain`: draw or explain one call or all calls.
 
 use std::{
     fs,
@@ -17,33 +17,33 @@ use wholecall_render::{
 };
 
 use crate::{
-    cli::{LookArgs, ShowArgs},
+    cli::{CallsArgs, ShowArgs},
     directory,
     input::{Reader, Tally},
     terminal,
 };
 
-/// A picture is sharp on most screens with so many pixels per unit.
+/// Resolution of a PNG: sharp on most screens.
 const PIXELS_PER_UNIT: f32 = 2.0;
 
 /// Draws calls.
 pub(crate) fn show(arguments: &ShowArgs) -> anyhow::Result<Tally> {
     if let Some(file) = &arguments.png {
-        return look_at_one(&arguments.look, RenderTarget::Picture, |svg| {
+        return draw_one(&arguments.calls, RenderTarget::Picture, |svg| {
             let picture = wholecall_render::png::png(svg, PIXELS_PER_UNIT)?;
             fs::write(file, picture).with_context(|| format!("{} cannot be written", file.display()))
         });
     }
     if arguments.svg {
-        return look_at_one(&arguments.look, RenderTarget::Alone, |svg| Ok(writeln!(io::stdout(), "{svg}")?));
+        return draw_one(&arguments.calls, RenderTarget::Alone, |svg| Ok(writeln!(io::stdout(), "{svg}")?));
     }
     let screen = terminal::screen();
-    look(&arguments.look, |calls, id| calls.get(id).map(|call| draw(&call, screen)))
+    print(&arguments.calls, |calls, id| calls.get(id).map(|call| draw(&call, screen)))
 }
 
-/// Draws the one call that is asked for, or the only one there is.
-fn look_at_one(
-    arguments: &LookArgs,
+/// Draws the requested call, or the only one in the input.
+fn draw_one(
+    arguments: &CallsArgs,
     place: RenderTarget,
     write: impl FnOnce(&str) -> anyhow::Result<()>,
 ) -> anyhow::Result<Tally> {
@@ -53,22 +53,23 @@ fn look_at_one(
     let call = match id {
         Some(id) => calls.get(id).with_context(|| no_such_call(id, &calls))?,
         None => only.and_then(|id| calls.get(&id)).with_context(|| {
-            format!("a picture is of one call, and the input holds {}: name one by its id", calls.len())
+            format!("a picture shows one call, but the input holds {}: give the id of one", calls.len())
         })?,
     };
     write(&Drawing { place, ..Drawing::default() }.svg(&call))?;
     Ok(tally)
 }
 
-/// Tells the stories of calls.
-pub(crate) fn explain(arguments: &LookArgs) -> anyhow::Result<Tally> {
+/// Explains calls.
+pub(crate) fn explain(arguments: &CallsArgs) -> anyhow::Result<Tally> {
     let screen = terminal::screen();
-    look(arguments, |calls, id| {
+    print(arguments, |calls, id| {
         calls.explanation(id).map(|facts| explanation::text(&explanation::worded(&facts), screen))
     })
 }
 
-fn look(arguments: &LookArgs, text: impl Fn(&Calls, &str) -> Option<String>) -> anyhow::Result<Tally> {
+/// Prints a text for the requested call, or for each.
+fn print(arguments: &CallsArgs, text: impl Fn(&Calls, &str) -> Option<String>) -> anyhow::Result<Tally> {
     let (id, files) = call_and_files(&arguments.call_and_files)?;
     let (calls, tally) = collect(arguments, files)?;
     let mut output = io::stdout().lock();
@@ -86,13 +87,13 @@ fn look(arguments: &LookArgs, text: impl Fn(&Calls, &str) -> Option<String>) -> 
     }
     output.flush()?;
     if calls.is_empty() && tally.is_clean() {
-        eprintln!("wholecall: there was no telephony session notification in the input");
+        eprintln!("wholecall: the input holds no telephony session notifications");
     }
     Ok(tally)
 }
 
-/// The calls in files.
-fn collect(arguments: &LookArgs, files: &[PathBuf]) -> anyhow::Result<(Calls, Tally)> {
+/// Assembles the calls in files.
+fn collect(arguments: &CallsArgs, files: &[PathBuf]) -> anyhow::Result<(Calls, Tally)> {
     let mut collection = Collection::default();
     let directories = directory::read(&arguments.reading.directory)?;
     let mut names = Names::default();
@@ -108,28 +109,26 @@ fn collect(arguments: &LookArgs, files: &[PathBuf]) -> anyhow::Result<(Calls, Ta
     Ok((collection.finish(), tally))
 }
 
-/// Tells a call's id, which comes first if at all, from files.
+/// Separates the call's id, the first argument if there is one, from the files.
 fn call_and_files(arguments: &[PathBuf]) -> anyhow::Result<(Option<&str>, &[PathBuf])> {
     let is_file = |path: &Path| path == Path::new("-") || path.exists();
     match arguments {
         [first, files @ ..] if !is_file(first) => match first.to_str() {
             Some(id) if id.starts_with("s-") || !files.is_empty() => Ok((Some(id), files)),
-            _ => anyhow::bail!(
-                "{}: no such file, and no call's id either (those begin with s-)",
-                first.display()
-            ),
+            _ => anyhow::bail!("{}: neither a file nor a call's id (ids start with s-)", first.display()),
         },
         files => Ok((None, files)),
     }
 }
 
 fn no_such_call(id: &str, calls: &Calls) -> String {
-    const NAMED: usize = 5;
-    let named: Vec<CallId> = calls.ids().take(NAMED).collect();
+    /// Maximum number of ids that the message names.
+    const MAX_NAMED: usize = 5;
+    let named: Vec<CallId> = calls.ids().take(MAX_NAMED).collect();
     let named = named.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ");
     match calls.len() {
         0 => format!("no call {id}: the input holds no calls"),
-        count if count <= NAMED => format!("no call {id}; the input holds {named}"),
+        count if count <= MAX_NAMED => format!("no call {id}; the input holds {named}"),
         count => format!("no call {id}; the input holds {count} others, the first of them {named}"),
     }
 }

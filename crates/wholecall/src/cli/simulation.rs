@@ -1,4 +1,4 @@
-//! Arguments of what works with simulated calls.
+//! Arguments of the commands with simulated calls: `demo`, `simulate`, `fake-ringcentral`, `verify`.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -7,15 +7,15 @@ use wholecall_simulator::{Fault, Faults, Scenario};
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// Where to listen; where that is taken, at another port
+    /// The address to listen at; if its port is taken, another one is used
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
 
-    /// How many users the company has
+    /// Number of users in the company
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = users)]
     pub(crate) users: usize,
 
-    /// Decides who calls whom when
+    /// Seed of the random calls
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
 }
@@ -23,98 +23,99 @@ pub(crate) struct DemoArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SimulateArgs {
     #[command(flatten)]
-    pub(crate) what: SimulatedArgs,
+    pub(crate) subject: SubjectArgs,
 
-    /// How many users the company has
+    /// Number of users in the company
     #[arg(long, value_name = "N", default_value = "50", requires = "traffic", value_parser = users)]
     pub(crate) users: usize,
 
-    /// Where to write the notifications, one per line [default: standard output]
+    /// The file for the notifications, one per line [default: standard output]
     #[arg(long, value_name = "FILE", conflicts_with = "post")]
     pub(crate) out: Option<PathBuf>,
 
-    /// A webhook to post the notifications to; those of the company's own account 800000016
+    /// A webhook to post the notifications of the company's account 800000016 to
     #[arg(long, value_name = "URL")]
     pub(crate) post: Option<String>,
 
-    #[command(flatten)]
-    pub(crate) posting: PostArgs,
-
-    /// Where to write the truth about the calls, for `verify`
+    /// The file for what happened in the calls, for `verify`
     #[arg(long, value_name = "FILE")]
     pub(crate) truth: Option<PathBuf>,
 
-    /// Play the call as one person's own subscription receives it: that of the user with this extension number; or
-    /// `each`: one file for each user who takes part, with the extension number in its name
+    /// Write what the subscription of one user receives, by extension number; `each`: a file per participating user,
+    /// with the extension number in its name
     #[arg(long, value_name = "EXTENSION", conflicts_with_all = ["traffic", "post"], value_parser = view)]
     pub(crate) view: Option<View>,
 
-    /// Where to write the company's list of extensions, for `--directory` of other commands
+    /// The file for the company's extension list, for `--directory` of other commands
     #[arg(long, value_name = "FILE", conflicts_with = "post")]
     pub(crate) directory: Option<PathBuf>,
 
-    /// What goes wrong on the way: reorder, delay, duplicate, overlap, skew, drop, drop-leg, drop-last,
-    /// drop-session, restart, blacklist; several with commas between them
+    /// Delivery faults, comma-separated: reorder, delay, duplicate, overlap, skew, drop, drop-leg, drop-last,
+    /// drop-session, restart, blacklist
     #[arg(long, value_name = "FAULTS")]
     pub(crate) faults: Option<Faults>,
 
-    /// Decides about everything that may vary: the same seed plays the same
+    /// Random seed: the same seed gives the same notifications
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
+
+    // Last, because its heading applies to all options after it.
+    #[command(flatten)]
+    pub(crate) posting: PostArgs,
 }
 
-/// Whose subscription receives what is played.
+/// Whose subscription receives the notifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum View {
-    /// That of each user who takes part, by itself.
+    /// Each participating user's, separately.
     Each,
-    /// That of the user with an extension number.
+    /// The user's with this extension number.
     Of(u32),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct FakeArgs {
-    /// Where to listen
+    /// The address to listen at
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8070")]
     pub(crate) listen: SocketAddr,
 
-    /// How many accounts it has
+    /// Number of accounts
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = accounts)]
     pub(crate) accounts: usize,
 
-    /// How many users each account has
+    /// Number of users per account
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = users)]
     pub(crate) users: usize,
 
-    /// Nobody calls by themselves: only what is played by POST /fake/play happens
+    /// Simulate no calls but those requested with POST /fake/play
     #[arg(long)]
     pub(crate) quiet: bool,
 
-    /// How many times as fast as in life calls happen; tokens, subscriptions and limits take their time
+    /// Speed factor of the calls; tokens, subscriptions and rate limits run in real time
     #[arg(long, value_name = "X", default_value = "1", value_parser = speed)]
     pub(crate) speed: f64,
 
-    /// What goes wrong with each delivery: reorder, delay, duplicate, drop; several with commas between them
+    /// Delivery faults, comma-separated: reorder, delay, duplicate, drop
     #[arg(long, value_name = "FAULTS", value_parser = delivery_faults)]
     pub(crate) faults: Option<Faults>,
 
-    /// Decides about everything that may vary
+    /// Random seed
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
 }
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub(crate) struct SimulatedArgs {
-    /// One call
+pub(crate) struct SubjectArgs {
+    /// One call of this scenario
     #[arg(long, value_name = "NAME", value_parser = scenario)]
     pub(crate) scenario: Option<Scenario>,
 
-    /// The names there are
+    /// List the scenarios
     #[arg(long)]
     pub(crate) list: bool,
 
-    /// A day in a company
+    /// A company's day
     #[arg(long)]
     pub(crate) traffic: bool,
 }
@@ -122,39 +123,41 @@ pub(crate) struct SimulatedArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Posting (with --post)")]
 pub(crate) struct PostArgs {
-    /// What to show with each notification [default: WHOLECALL_VERIFICATION_TOKEN]
+    /// The verification token to send [default: WHOLECALL_VERIFICATION_TOKEN]
     #[arg(long, value_name = "TOKEN", requires = "post")]
     pub(crate) verification_token: Option<String>,
 
-    /// Post a day's calls as fast as they are taken, dated yesterday; otherwise each as it happens
+    /// Post yesterday's calls as fast as the receiver accepts them, not today's in real time
     #[arg(long, requires = "post", conflicts_with = "speed")]
-    pub(crate) fast: bool,
+    pub(crate) no_delay: bool,
 
-    /// How many times as fast as in life it happens
+    /// Speed factor
     #[arg(long, value_name = "X", default_value = "1", requires = "post", value_parser = speed)]
     pub(crate) speed: f64,
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "The exit code is 1 if a record tells anything that is not so, or is missing.")]
+#[command(after_help = "The exit code is 1 if a record is wrong or missing.")]
 pub(crate) struct VerifyArgs {
-    /// The truth, as `simulate --truth` wrote it
+    /// The file that `simulate --truth` wrote
     #[arg(long, value_name = "FILE")]
     pub(crate) truth: PathBuf,
 
-    /// The records, one per line; `-` for standard input
+    /// The file of records, one per line; `-`: standard input
     #[arg(value_name = "RECORDS", default_value = "-")]
     pub(crate) records: PathBuf,
 }
 
 fn scenario(name: &str) -> Result<Scenario, String> {
-    Scenario::named(name).ok_or_else(|| "there is no such scenario; --list tells the names".to_owned())
+    Scenario::named(name).ok_or_else(|| "no such scenario; --list shows the names".to_owned())
 }
 
 fn view(text: &str) -> Result<View, String> {
     match text {
         "each" => Ok(View::Each),
-        number => number.parse().map(View::Of).map_err(|_| "an extension number, or `each`".to_owned()),
+        number => {
+            number.parse().map(View::Of).map_err(|_| "expected an extension number, or `each`".to_owned())
+        }
     }
 }
 
@@ -172,13 +175,13 @@ fn accounts(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Faults that can befall one delivery by itself.
+/// Only faults that apply to a single delivery.
 fn delivery_faults(text: &str) -> Result<Faults, String> {
     let faults: Faults = text.parse().map_err(|error| format!("{error}"))?;
     let single = [Fault::Reorder, Fault::Delay, Fault::Duplicate, Fault::Drop];
     match Fault::ALL.into_iter().find(|fault| faults.contains(*fault) && !single.contains(fault)) {
         None => Ok(faults),
-        Some(fault) => Err(format!("{} does not befall a single delivery", fault.name())),
+        Some(fault) => Err(format!("{} does not apply to a single delivery", fault.name())),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `wholecall listen`.
+//! `wholecall forward`: prints a tenant's events and posts them to a local address.
 
 use std::time::Duration;
 
@@ -6,23 +6,24 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use wholecall_server::local_forwarder::{Forwarded, LocalForwarder};
 
-use crate::{cli::ListenArgs, input::Tally, terminal};
+use crate::{cli::ForwardArgs, input::Tally, terminal};
 
-pub(crate) fn run(arguments: &ListenArgs) -> anyhow::Result<Tally> {
+pub(crate) fn run(arguments: &ForwardArgs) -> anyhow::Result<Tally> {
     let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false);
-    log.with_ansi(terminal::has_color_on_stderr()).init();
+    log.with_ansi(terminal::stderr_has_color()).init();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("the runtime cannot be started")?;
+        .context("cannot start the async runtime")?;
     let events = arguments.events.clone();
     let relay = LocalForwarder::new(&arguments.server, &arguments.api_key, &arguments.forward_to, events)?;
-    // What is posted to must know it first.
+    // Printed before the first event, which the receiver needs it to verify.
     println!("secret {}", relay.secret());
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
-        let ready =
-            |_: &LocalForwarder| println!("listening at {} for {}", arguments.server, arguments.forward_to);
+        let ready = |_: &LocalForwarder| {
+            println!("forwarding events from {} to {}", arguments.server, arguments.forward_to)
+        };
         tokio::select! {
             ended = relay.run(ready, |forwarded| println!("{}", line(forwarded))) => ended?,
             _ = tokio::signal::ctrl_c() => {}

@@ -1,4 +1,4 @@
-//! Input of a size nobody sends: neither memory nor time may follow it.
+//! Input of extreme size: memory and time stay bounded.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use crate::run::{CALLS, IDS, wholecall};
 
 const MIB: usize = 1 << 20;
 
-/// What became of a run, and how much memory it held at most.
+/// The result of a run, with its peak memory.
 struct Measured {
     code: i32,
     out: String,
@@ -22,7 +22,7 @@ struct Measured {
 
 /// Feeds `wholecall assemble` through a pipe.
 fn measure(arguments: &[&str], feed: impl FnOnce(&mut ChildStdin)) -> Measured {
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut child = wholecall().arg("assemble").args(arguments).stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let (mut stdout, mut stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
@@ -37,7 +37,7 @@ fn measure(arguments: &[&str], feed: impl FnOnce(&mut ChildStdin)) -> Measured {
         text
     });
     feed(&mut stdin);
-    // While the pipe is open the process is there to be looked at, and has read all but the last 64 KiB.
+    // The process runs until the pipe is closed, and has read all but the last 64 KiB.
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let peak_kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
@@ -47,7 +47,7 @@ fn measure(arguments: &[&str], feed: impl FnOnce(&mut ChildStdin)) -> Measured {
         out: out.join().unwrap(),
         err: err.join().unwrap(),
         peak_mib: peak_kib >> 10,
-        took: begun.elapsed(),
+        took: started.elapsed(),
     }
 }
 
@@ -72,13 +72,13 @@ fn assert_line_is_refused(mib: usize) {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_line_of_forty_mebibytes_is_refused_without_being_held() {
+fn a_line_of_forty_mebibytes_is_refused_without_buffering_it() {
     assert_line_is_refused(40);
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_line_of_a_gibibyte_is_refused_without_being_held() {
+fn a_line_of_a_gibibyte_is_refused_without_buffering_it() {
     assert_line_is_refused(1_024);
 }
 
@@ -88,8 +88,7 @@ fn notification(session: &str, sequence: usize, party: usize) -> String {
     ) + "\n"
 }
 
-/// How many legs the session of [`legs_beyond_the_limit_are_counted`] has. `WHOLECALL_LEGS` asks for more; two
-/// million were measured once with a release build.
+/// Number of legs in the session of [`legs_beyond_the_limit_are_counted`]; `WHOLECALL_LEGS` overrides it.
 fn legs() -> usize {
     std::env::var("WHOLECALL_LEGS").ok().and_then(|legs| legs.parse().ok()).unwrap_or(120_000)
 }
@@ -119,10 +118,10 @@ fn legs_beyond_the_limit_are_counted() {
     assert!(measured.peak_mib < 256, "{} MiB", measured.peak_mib);
 }
 
-/// Copies of one change that all say something else, each under an id of its own.
+/// Copies of one change that all differ, each with its own id.
 #[cfg(target_os = "linux")]
 #[test]
-fn copies_that_all_differ_take_bounded_time_and_memory() {
+fn differing_copies_take_bounded_time_and_memory() {
     let measured = measure(&[], |stdin| {
         for copy in 0..20_000 {
             let line = notification("s-1", 2, 1)

@@ -1,4 +1,4 @@
-//! Calls are found, drawn and counted.
+//! The pages search, draw and count calls.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ fn import(client: &Client, tenant: &Tenant, notifications: &[String]) {
     assert_eq!(reply.status, 200, "{reply:?}");
     let expected = collected(notifications.iter().map(String::as_str)).len();
     let made = || (client.calls(tenant, "", 500).len() == expected).then_some(());
-    eventually(Duration::from_secs(60), made).expect("every call is made of them");
+    eventually(Duration::from_secs(60), made).expect("every call is assembled");
     expect_settled(client, tenant);
 }
 
 #[test]
-fn a_search_is_its_address_and_goes_on_as_one_reads() {
+fn a_search_is_in_the_address_and_loads_more_on_scrolling() {
     let installation = Installation::new();
     let server = installation.start();
     let Some(mut browser) = Browser::start(&server) else { return };
@@ -34,15 +34,15 @@ fn a_search_is_its_address_and_goes_on_as_one_reads() {
     browser.sign_in(&tenant);
     browser.open("/calls");
     assert_eq!(browser.run("document.querySelectorAll('#found tr').length"), 50);
-    let read_on = format!(
+    let scroll = format!(
         "document.querySelector('#next')?.scrollIntoView(), document.querySelectorAll('#found tr').length === {all}"
     );
-    browser.until(&read_on);
+    browser.until(&scroll);
     let ids =
         browser.run("new Set([...document.querySelectorAll('#found a')].map((link) => link.href)).size");
-    assert_eq!(ids, all, "none twice");
+    assert_eq!(ids, all, "a call is listed twice");
 
-    // By keyboard alone.
+    // With the keyboard alone.
     browser.press("/");
     browser.type_in("(404) 555-0145");
     browser.ask(serde_json::json!({ "do": "submit" }));
@@ -56,7 +56,7 @@ fn a_search_is_its_address_and_goes_on_as_one_reads() {
     let id = browser.run("document.activeElement.href.split('/').pop()").as_str().unwrap().to_owned();
     assert!(id.starts_with("s-"), "{id}");
 
-    // The CSV is of what is found, and no page is heavy.
+    // The CSV has the calls found, and pages are small.
     let rows = "fetch(document.querySelector('.head a').href).then((answer) => answer.text()).then((text) => \
                 text.trim().split('\\n').length)";
     assert_eq!(browser.run(rows), found + 1);
@@ -81,14 +81,14 @@ fn a_search_is_its_address_and_goes_on_as_one_reads() {
         );
         expect_sound(&mut browser);
     }
-    assert_eq!(browser.open("/calls?q=nobody+of+that+name"), 200);
+    assert_eq!(browser.open("/calls?q=no+such+name"), 200);
     assert!(browser.run("document.querySelector('.empty').innerText").as_str().unwrap().contains("No call"));
     drop(browser);
     server.stop();
 }
 
 #[test]
-fn the_call_of_the_first_question_has_three_lanes_and_one_transfer() {
+fn the_example_call_has_three_lanes_and_one_transfer() {
     let text = std::fs::read_to_string(golden().join("seed_question/events.ndjson")).unwrap();
     let notifications: Vec<String> = text.lines().map(str::to_owned).collect();
     let account = notifications[0].split("/account/").nth(1).unwrap().split('/').next().unwrap().to_owned();
@@ -116,18 +116,18 @@ fn the_call_of_the_first_question_has_three_lanes_and_one_transfer() {
         "{moves:?}"
     );
     for talk in call["conversations"].as_array().unwrap() {
-        let told = format!("talking from {} to {}", time(&talk["startTime"]), time(&talk["endTime"]));
-        assert!(hints.iter().any(|hint| hint.contains(&told)), "{told} is not in {hints:?}");
+        let hint_text = format!("talking from {} to {}", time(&talk["startTime"]), time(&talk["endTime"]));
+        assert!(hints.iter().any(|hint| hint.contains(&hint_text)), "{hint_text} is not in {hints:?}");
     }
 
-    // The drawing tells what is pointed at; each notification that proves something says so.
-    let told = "(() => {
+    // The drawing describes what has the focus; each notification that is evidence shows for what.
+    let is_shown = "(() => {
         const part = document.querySelector('.wc-hint');
         part.blur();
         part.focus();
         return document.querySelector('#hint').textContent === part.querySelector('title').textContent;
     })()";
-    browser.until(told);
+    browser.until(is_shown);
     let notifications = notifications.len();
     assert_eq!(browser.run("document.querySelectorAll('.notifications > li').length"), notifications);
     let proof = browser.run(
@@ -145,7 +145,7 @@ fn the_call_of_the_first_question_has_three_lanes_and_one_transfer() {
 }
 
 #[test]
-fn calls_that_pass_through_many_hands_are_drawn() {
+fn calls_with_several_moves_are_drawn() {
     let installation = Installation::new();
     let server = installation.start();
     let Some(mut browser) = Browser::start(&server) else { return };

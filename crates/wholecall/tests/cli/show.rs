@@ -3,7 +3,7 @@
 use crate::run::{CALLS, data, pipe, run_with};
 
 #[test]
-fn a_call_is_found_by_its_id_or_that_of_any_of_its_sessions() {
+fn a_call_is_found_by_its_id_or_the_id_of_any_session() {
     let calls = data("calls.ndjson");
     for command in ["show", "explain"] {
         let by_id = run_with(&format!("{command} s-aa01"), &[&calls], b"");
@@ -17,7 +17,7 @@ fn a_call_is_found_by_its_id_or_that_of_any_of_its_sessions() {
 }
 
 #[test]
-fn without_an_id_all_calls_are_told() {
+fn without_an_id_all_calls_are_printed() {
     let calls = data("calls.ndjson");
     for command in ["show", "explain"] {
         let all = run_with(command, &[&calls], b"");
@@ -29,15 +29,15 @@ fn without_an_id_all_calls_are_told() {
 }
 
 #[test]
-fn a_call_that_is_not_there_is_named_with_those_that_are() {
+fn an_unknown_id_is_reported_with_the_known_ones() {
     let calls = data("calls.ndjson");
     for command in ["show", "explain"] {
-        let ran = run_with(&format!("{command} s-nobody"), &[&calls], b"");
+        let ran = run_with(&format!("{command} s-unknown"), &[&calls], b"");
         assert_eq!((ran.code, ran.out.len()), (1, 0));
-        assert!(ran.err.contains("s-nobody") && ran.err.contains("s-aa01, s-aa03"), "{}", ran.err);
+        assert!(ran.err.contains("s-unknown") && ran.err.contains("s-aa01, s-aa03"), "{}", ran.err);
         let neither = run_with(&format!("{command} nothing.ndjson"), &[], b"");
         assert_eq!(neither.code, 1);
-        assert!(neither.err.contains("nothing.ndjson: no such file"), "{}", neither.err);
+        assert!(neither.err.contains("nothing.ndjson: neither a file nor"), "{}", neither.err);
     }
 }
 
@@ -54,8 +54,8 @@ fn a_call_is_drawn_as_svg_and_as_png() {
 }
 
 #[test]
-fn a_picture_is_of_one_call() {
+fn a_picture_of_several_calls_is_refused() {
     let ran = run_with("show --svg", &[&data("calls.ndjson")], b"");
     assert_eq!((ran.code, ran.out.len()), (1, 0));
-    assert!(ran.err.contains("name one by its id"), "{}", ran.err);
+    assert!(ran.err.contains("give the id of one"), "{}", ran.err);
 }

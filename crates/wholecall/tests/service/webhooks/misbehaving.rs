@@ -1,4 +1,4 @@
-//! Receivers that misbehave hold up nobody else, and are told in the end.
+//! Misbehaving receivers do not delay others, and receive their events in the end.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use super::{
     started, to,
 };
 use crate::{
-    harness::{Client, Installation, SOON, Tenant, eventually},
+    harness::{Client, SOON, Tenant, eventually},
     traffic::{ACCOUNT, another, example},
 };
 
@@ -19,14 +19,13 @@ fn deliveries(client: &Client, tenant: &Tenant, endpoint: &Value) -> Vec<Value> 
 }
 
 #[test]
-fn whoever_misbehaves_holds_up_nobody_else() {
-    let installation = Installation::new();
-    let (server, tenant) = started(&installation, ACCOUNT);
+fn a_misbehaving_receiver_does_not_delay_others() {
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     let good = Receiver::start(Answer::status(200));
     let elsewhere = Receiver::start(Answer::status(200));
     let redirect = format!("location: {}\r\n", elsewhere.url());
-    let unruly = [
+    let misbehaving = [
         Answer::Hang,
         Answer::Reset,
         Answer::status(500),
@@ -35,7 +34,7 @@ fn whoever_misbehaves_holds_up_nobody_else() {
     ]
     .map(Receiver::start);
     let endpoints: Vec<Value> =
-        unruly.iter().map(|receiver| endpoint(&client, &tenant, &to(&receiver.url()))).collect();
+        misbehaving.iter().map(|receiver| endpoint(&client, &tenant, &to(&receiver.url()))).collect();
     let drips = Receiver::start(Answer::Drip);
     let dripping = endpoint(&client, &tenant, &to(&drips.url()));
     endpoint(&client, &tenant, &to(&good.url()));
@@ -44,10 +43,10 @@ fn whoever_misbehaves_holds_up_nobody_else() {
         another(&call, number).iter().for_each(|line| client.notify(&tenant, line));
     }
     let last = Instant::now();
-    let told = good.expect(20);
-    // Nobody has waited for the one that hangs: that takes 15 seconds for each call.
-    assert!(told[19].at.duration_since(last) < Duration::from_secs(14));
-    unruly.iter().for_each(|receiver| drop(receiver.expect(1)));
+    let requests = good.expect(20);
+    // No delivery has waited for the receiver that hangs, which takes 15 seconds per call.
+    assert!(requests[19].at.duration_since(last) < Duration::from_secs(14));
+    misbehaving.iter().for_each(|receiver| drop(receiver.expect(1)));
     let problems: Vec<String> = endpoints[1..]
         .iter()
         .map(|endpoint| {
@@ -62,7 +61,7 @@ fn whoever_misbehaves_holds_up_nobody_else() {
         .collect();
     assert!(problems[1].contains("500") && problems[2].contains("redirects"), "{problems:?}");
     assert!(elsewhere.requests().is_empty());
-    // A status is an answer, however slowly the rest comes.
+    // A status is an answer, however slow the body is.
     let dripped = eventually(SOON, || {
         deliveries(&client, &tenant, &dripping).iter().any(|one| one["state"] == "delivered").then_some(())
     });
@@ -71,22 +70,21 @@ fn whoever_misbehaves_holds_up_nobody_else() {
 }
 
 #[test]
-fn what_fails_is_tried_again_and_its_call_waits() {
-    let installation = Installation::new();
-    let (server, tenant) = started(&installation, ACCOUNT);
+fn a_failed_delivery_is_retried_before_later_events_of_its_call() {
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     let receiver = Receiver::start(Answer::status(503));
-    let wanted = json!({ "url": receiver.url(), "events": ["call.started", "call.completed"] });
-    let added = endpoint(&client, &tenant, &wanted);
+    let settings = json!({ "url": receiver.url(), "events": ["call.started", "call.completed"] });
+    let added = endpoint(&client, &tenant, &settings);
     example("direct").iter().for_each(|line| client.notify(&tenant, line));
     let first = receiver.expect(1).remove(0);
     receiver.now_answers(Answer::status(200));
-    let told = receiver.expect(3);
-    let after = told[1].at.duration_since(first.at).as_millis();
+    let requests = receiver.expect(3);
+    let after = requests[1].at.duration_since(first.at).as_millis();
     assert!(after >= 4_400, "the second attempt comes after 5 s, not {after} ms");
-    let kinds: Vec<&str> = told.iter().map(|request| request.kind()).collect();
+    let kinds: Vec<&str> = requests.iter().map(|request| request.kind()).collect();
     assert_eq!(kinds, ["call.started", "call.started", "call.completed"]);
-    assert_eq!(told[1].id(), first.id());
+    assert_eq!(requests[1].id(), first.id());
     let listed = eventually(SOON, || {
         let listed = deliveries(&client, &tenant, &added);
         listed.iter().all(|one| one["state"] == "delivered").then_some(listed)
@@ -96,16 +94,15 @@ fn what_fails_is_tried_again_and_its_call_waits() {
 }
 
 #[test]
-fn an_endpoint_that_is_gone_is_disabled_and_the_others_are_told() {
-    let installation = Installation::new();
-    let (server, tenant) = started(&installation, ACCOUNT);
+fn an_endpoint_that_answers_gone_is_disabled_and_the_others_are_notified() {
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     let (gone, other) = (Receiver::start(Answer::status(410)), Receiver::start(Answer::status(200)));
     let added = endpoint(&client, &tenant, &to(&gone.url()));
     endpoint(&client, &tenant, &to(&other.url()));
     example("direct").iter().for_each(|line| client.notify(&tenant, line));
-    let told = other.expect(2);
-    let notice = told.iter().find(|request| request.kind() == "endpoint.disabled").unwrap();
+    let requests = other.expect(2);
+    let notice = requests.iter().find(|request| request.kind() == "endpoint.disabled").unwrap();
     assert_eq!(
         (&notice.body["data"]["endpoint"], &notice.body["data"]["reason"]),
         (&added["id"], &json!("gone"))
@@ -115,9 +112,8 @@ fn an_endpoint_that_is_gone_is_disabled_and_the_others_are_told() {
 }
 
 #[test]
-fn a_busy_endpoint_is_left_alone_for_as_long_as_it_asks() {
-    let installation = Installation::new();
-    let (server, tenant) = started(&installation, ACCOUNT);
+fn a_busy_endpoint_gets_no_requests_until_its_retry_after() {
+    let (_installation, server, tenant) = started(ACCOUNT);
     let client = server.client();
     let receiver = Receiver::start(Answer::with_headers(429, "retry-after: 7\r\n"));
     endpoint(&client, &tenant, &to(&receiver.url()));

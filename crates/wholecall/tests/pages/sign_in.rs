@@ -1,15 +1,11 @@
-//! Who may look at what.
-
-use std::fs;
+//! Sign-in, sessions, and what operators and tenants may see.
 
 use serde_json::json;
 
 use super::{browser::Browser, expect_sound, played, posted};
-use crate::harness::{Client, Installation, Server, Tenant};
+use crate::harness::{Client, FORM, Installation, OPERATOR_KEY, Server, Tenant};
 
-const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
-
-/// Signs in without a browser; the cookie.
+/// Signs in without a browser; returns the cookie.
 pub(crate) fn cookie(client: &Client, tenant: &Tenant) -> String {
     let reply = client.post("/sign-in", &[FORM], format!("key={}&next=/calls", tenant.api_key).as_bytes());
     assert_eq!((reply.status, reply.header("location")), (303, Some("/calls")), "{reply:?}");
@@ -19,14 +15,14 @@ pub(crate) fn cookie(client: &Client, tenant: &Tenant) -> String {
 }
 
 #[test]
-fn whoever_is_not_signed_in_sees_nothing() {
+fn without_a_session_no_page_is_shown() {
     let installation = Installation::new();
     let server = installation.start();
     let tenant = installation.tenant("acme", ["1"]);
     let other = installation.tenant("zenith", ["2"]);
     let client = server.client();
     let get = |path: &str, headers: &[(&str, &str)]| client.try_get(&tenant, path, headers).unwrap();
-    // An API key is for programs: it opens no page.
+    // An API key in a header opens no page.
     for path in
         ["/", "/calls", "/calls.csv", "/calls/s-1", "/numbers", "/health", "/live/rows", "/live/today"]
     {
@@ -35,7 +31,7 @@ fn whoever_is_not_signed_in_sees_nothing() {
         assert!(reply.header("location").unwrap().starts_with("/sign-in?next=%2F"), "{path}");
     }
     assert_eq!(get("/live/today", &[("Sec-Fetch-Dest", "empty")]).status, 401);
-    // A strict cookie does not come with a link from elsewhere; our own page asks again with it.
+    // A strict cookie is not sent with a link from another site; our page reloads itself to send it.
     let again = get("/calls", &[("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Dest", "document")]);
     assert!(again.status == 200 && again.body.contains("http-equiv=\"refresh\""), "{again:?}");
 
@@ -47,7 +43,7 @@ fn whoever_is_not_signed_in_sees_nothing() {
     assert_eq!(get(&format!("/calls?tenant={}", other.name), &[("Cookie", &session)]).status, 404);
 
     let out = client.post("/sign-out", &[("Cookie", &session), ("Sec-Fetch-Site", "cross-site")], b"");
-    assert_eq!(out.status, 403, "another site signs nobody out");
+    assert_eq!(out.status, 403, "another site can sign users out");
     assert_eq!(get("/calls", &[("Cookie", &session)]).status, 200);
     assert_eq!(client.post("/sign-out", &[("Cookie", &session)], b"").status, 303);
     assert_eq!(get("/calls", &[("Cookie", &session)]).status, 303);
@@ -57,7 +53,7 @@ fn whoever_is_not_signed_in_sees_nothing() {
 }
 
 #[test]
-fn wrong_keys_are_refused_and_soon_with_when_to_come_back_and_a_right_one_is_let_in() {
+fn wrong_keys_are_refused_and_throttled_and_the_right_one_still_works() {
     let installation = Installation::new();
     let server = installation.start();
     let tenant = installation.tenant("acme", ["1"]);
@@ -75,12 +71,7 @@ fn wrong_keys_are_refused_and_soon_with_when_to_come_back_and_a_right_one_is_let
 #[test]
 fn an_operator_sees_every_tenant_and_a_tenant_only_itself() {
     let installation = Installation::new();
-    let folder = tempfile::tempdir().unwrap();
-    let key = folder.path().join("admin-key");
-    fs::write(&key, "operator-key-0123456789").unwrap();
-    let mut command = installation.serve();
-    command.env("WHOLECALL_ADMIN_KEY_FILE", &key);
-    let server = Server::start(command).unwrap();
+    let server = Server::start(installation.serve_with_operator()).unwrap();
     let Some(mut browser) = Browser::start(&server) else { return };
     let client = server.client();
     for (name, seed) in [("acme", 1), ("zenith", 2)] {
@@ -93,13 +84,13 @@ fn an_operator_sees_every_tenant_and_a_tenant_only_itself() {
             b"{\"no\":\"call\"}",
         );
     }
-    browser.sign_in_with("operator-key-0123456789");
+    browser.sign_in_with(OPERATOR_KEY);
     assert_eq!(browser.address(), "/health");
     assert_eq!(
         browser.run("[...document.querySelectorAll('h2')].map((one) => one.id)"),
         json!(["t-acme", "t-zenith"])
     );
-    // Of each tenant: one request that was not taken, and its body.
+    // For each tenant: a count of rejected requests, and the rejected body.
     assert_eq!(browser.run("document.querySelectorAll('.refused li').length"), 4);
     expect_sound(&mut browser);
     for name in ["acme", "zenith"] {
@@ -116,19 +107,19 @@ fn an_operator_sees_every_tenant_and_a_tenant_only_itself() {
 }
 
 #[test]
-fn a_wrong_key_is_told_on_the_page() {
+fn the_page_shows_that_a_key_is_wrong() {
     let installation = Installation::new();
     let server = installation.start();
     let Some(mut browser) = Browser::start(&server) else { return };
     browser.open("/calls?q=1");
     expect_sound(&mut browser);
     assert!(browser.address().starts_with("/sign-in?next="));
-    browser.type_in("wck_nobody");
+    browser.type_in("wck_unknown");
     browser.click("form button");
     assert!(
         browser.run("document.querySelector('#problem').innerText").as_str().unwrap().contains("No tenant")
     );
-    // The browser itself notes the status of the answer.
+    // The browser itself logs the status of the answer.
     let troubles = browser.ask(json!({ "do": "troubles" }));
     assert_eq!(troubles.as_array().unwrap().len(), 1, "{troubles}");
     drop(browser);
