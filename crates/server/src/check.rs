@@ -59,7 +59,7 @@ pub struct Checked {
 }
 
 /// Checks a store, also while a server runs on it. With `repair`, calls that differ from what their notifications make are
-/// published again as further versions, which needs a store that no server runs on; then everything is checked once more,
+/// published again as further versions, which needs a store that no server runs on; then everything is checked again,
 /// and only what is right then counts as repaired.
 pub fn check(store: &Store, repair: bool, mut watch: impl FnMut(Progress)) -> Result<Checked, StoreError> {
     if !repair {

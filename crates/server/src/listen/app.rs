@@ -106,8 +106,8 @@ impl HttpApp {
     }
 
     /// The span of a request's log lines, without its path, which may have a telephone number or a secret. A hook's is at
-    /// the level of debugging, since a span costs more than 1 % of answering a hook; any other is at the level of errors, so
-    /// that lines of every level have it.
+    /// the level of debugging, since notifications are too many to create a span for each; any other is at the level of
+    /// errors, so that lines of every level have it.
     fn span(
         &self,
         request: &Request<Incoming>,
