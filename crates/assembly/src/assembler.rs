@@ -193,7 +193,7 @@ impl Assembler {
         let mut changes = Changes::new();
         self.evaluate_related(now, &mut changes);
         let mut open: Vec<(Option<CallId>, Option<AccountId>, CallKey)> = Vec::new();
-        for (key, group) in &self.graph.calls {
+        for (key, group) in self.graph.calls.iter() {
             if group.status.state == State::Live || group.status.is_dirty {
                 open.push((self.id_of(key), self.graph.account_id(key).cloned(), key));
             }

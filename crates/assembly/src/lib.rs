@@ -16,6 +16,8 @@ mod event;
 mod event_log;
 mod evicted;
 mod fold;
+mod index;
+mod key_slab;
 mod legs;
 pub mod limits;
 mod lookups;

@@ -8,28 +8,34 @@ mod grouping;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use slab::Slab;
 use wholecall_notification::{Code, Direction, Notification, Origin, Reason};
 use wholecall_record::{AccountId, SessionId, Time};
 
 use crate::{
     directory::Directory,
     fold::{Fold, FoldInput},
+    index::{IdxVec, define_indices},
+    key_slab::KeySlab,
     related::{ActivityIndex, SessionActivities},
     session::{Applied, Novelty, Session},
 };
 
-pub(crate) type SessionKey = usize;
-pub(crate) type CallKey = usize;
-type AccountKey = usize;
+define_indices! {
+    /// A session of the graph.
+    SessionKey
+    /// A call of the graph.
+    CallKey
+    /// An account of the graph.
+    AccountKey
+}
 
 /// Sessions grouped into calls. `S` is the state that the graph's owner stores with each call.
 #[derive(Debug)]
 pub(crate) struct SessionGraph<S> {
-    pub(crate) accounts: Vec<Account>,
+    pub(crate) accounts: IdxVec<AccountKey, Account>,
     account_keys: HashMap<Option<AccountId>, AccountKey>,
-    pub(crate) sessions: Slab<SessionNode>,
-    pub(crate) calls: Slab<CallGroup<S>>,
+    pub(crate) sessions: KeySlab<SessionKey, SessionNode>,
+    pub(crate) calls: KeySlab<CallKey, CallGroup<S>>,
     /// Sessions whose entries in the index of related calls must be updated.
     dirty: Vec<SessionKey>,
     /// The directory for accounts without one of their own.
@@ -95,10 +101,10 @@ pub(crate) struct GraphUpdate<S> {
 impl<S: Default> SessionGraph<S> {
     pub(crate) fn new() -> Self {
         Self {
-            accounts: Vec::new(),
+            accounts: IdxVec::new(),
             account_keys: HashMap::new(),
-            sessions: Slab::new(),
-            calls: Slab::new(),
+            sessions: KeySlab::new(),
+            calls: KeySlab::new(),
             dirty: Vec::new(),
             directory: None,
         }
@@ -228,23 +234,22 @@ impl<S: Default> SessionGraph<S> {
 
     fn account(&mut self, id: Option<&str>) -> AccountKey {
         // Nearly all notifications of a stream are of one account.
-        if let Some(last) = self.accounts.last()
+        if let Some((key, last)) = self.accounts.iter_enumerated().next_back()
             && last.id.as_deref() == id
         {
-            return self.accounts.len() - 1;
+            return key;
         }
         let id = id.map(AccountId::from);
         if let Some(&key) = self.account_keys.get(&id) {
             return key;
         }
-        let key = self.accounts.len();
-        self.account_keys.insert(id.clone(), key);
-        self.accounts.push(Account {
-            id,
+        let key = self.accounts.push(Account {
+            id: id.clone(),
             sessions: HashMap::new(),
             directory: None,
             activity_index: ActivityIndex::default(),
         });
+        self.account_keys.insert(id, key);
         key
     }
 
@@ -456,8 +461,8 @@ impl SessionNode {
     }
 }
 
-fn distinct(values: impl Iterator<Item = usize>) -> Vec<usize> {
-    let mut values: Vec<usize> = values.collect();
+fn distinct<T: Ord>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut values: Vec<T> = values.collect();
     values.sort_unstable();
     values.dedup();
     values

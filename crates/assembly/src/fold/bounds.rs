@@ -9,7 +9,11 @@ use wholecall_record::{
     call::{Conversation, Durations, EndState, EvidenceKind, Outcome, Repaired, RepairedFact},
 };
 
-use super::{Change, Fold, completeness::evidence_of};
+use super::{
+    Change, Fold,
+    completeness::evidence_of,
+    ids::{LegIdx, ParticipantIdx, SessionIdx},
+};
 
 impl Fold<'_> {
     /// Removes from a record what lookup answers alone do not prove.
@@ -46,18 +50,18 @@ impl Fold<'_> {
     }
 
     /// Participants whose answer only the call log shows.
-    fn answered_by_the_log(&self) -> Vec<usize> {
-        let is_logged = |leg: &usize| {
+    fn answered_by_the_log(&self) -> Vec<ParticipantIdx> {
+        let is_logged = |leg: &LegIdx| {
             let answer = self.changes_of(*leg).iter().find(|change| change.is_answer());
             answer.is_some_and(|answer| answer.event.kind == Some(EvidenceKind::CallLog))
         };
-        (0..self.legs.len()).filter(is_logged).filter_map(|leg| self.legs[leg].person).collect()
+        self.legs.indices().filter(is_logged).filter_map(|leg| self.legs[leg].person).collect()
     }
 
     /// The facts that only lookup answers show.
     pub(super) fn repaired(&self) -> Vec<Repaired> {
         let mut repaired = Vec::new();
-        for room in &self.rooms {
+        for room in self.rooms.iter() {
             if !room.session.lookups().is_empty() {
                 repaired.extend(self.repaired_start(room));
                 room.legs.clone().for_each(|leg| self.repaired_of(leg, &mut repaired));
@@ -73,7 +77,7 @@ impl Fold<'_> {
         let first = &self.legs[first];
         // A leg that an answer showed has an entry of its own.
         let is_shown =
-            self.changes.get(first.changes.start).is_some_and(|change| change.event.kind.is_none());
+            self.changes.get(first.changes.start()).is_some_and(|change| change.event.kind.is_none());
         if !is_shown || start >= first.start {
             return None;
         }
@@ -88,7 +92,7 @@ impl Fold<'_> {
         })
     }
 
-    fn repaired_of(&self, index: usize, repaired: &mut Vec<Repaired>) {
+    fn repaired_of(&self, index: LegIdx, repaired: &mut Vec<Repaired>) {
         let leg = &self.legs[index];
         let session = self.rooms[leg.room].session;
         let mut add = |what, time, at_or_before, event| {
@@ -101,7 +105,7 @@ impl Fold<'_> {
                 evidence: evidence_of(session, event),
             });
         };
-        let changes = &self.changes[leg.changes.clone()];
+        let changes = &self.changes[&leg.changes];
         let is_told = changes.first().is_some_and(|change| change.event.kind.is_none());
         if is_told && let Some(described_by) = session.describing_lookup(&leg.party) {
             add(RepairedFact::Description, None, false, described_by);
@@ -143,7 +147,7 @@ impl Fold<'_> {
         }
     }
 
-    fn is_start_bound(&self, room: usize) -> bool {
+    fn is_start_bound(&self, room: SessionIdx) -> bool {
         self.rooms[room].session.lookups().start().is_none_or(|lookup_start| lookup_start.is_bound)
     }
 }

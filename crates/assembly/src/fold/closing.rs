@@ -8,6 +8,7 @@ use wholecall_record::{
 
 use super::{
     Fold,
+    ids::LegIdx,
     inferred_parties::InferredParty,
     legs::{Leg, Room},
 };
@@ -32,7 +33,7 @@ impl Fold<'_> {
     }
 
     /// The only open leg of several, if nothing is known that it could wait for.
-    fn sole_open_leg(&self) -> Option<usize> {
+    fn sole_open_leg(&self) -> Option<LegIdx> {
         let mut open = self.open_legs().map(|(index, _)| index);
         let (Some(last), None) = (open.next(), open.next()) else { return None };
         let several = self.legs.iter().filter(|leg| leg.kind != Kind::Proxy).count() > 1;
@@ -45,14 +46,14 @@ impl Fold<'_> {
 
     /// Whether only the owner's legs of a leg's session were observed, and no link shows more: the other party may be
     /// there as long as they are.
-    fn is_one_sided(&self, leg: usize) -> bool {
+    fn is_one_sided(&self, leg: LegIdx) -> bool {
         let (room, owner) = (self.legs[leg].room, self.legs[leg].person);
         let is_linked = self.links.iter().any(|link| link.ends().iter().any(|end| end.room == room));
         !is_linked && self.rooms[room].legs.clone().all(|other| self.legs[other].person == owner)
     }
 
     /// Whether the call waits in a menu, a queue, voicemail or park.
-    fn waits_in_service(&self, last: usize) -> bool {
+    fn waits_in_service(&self, last: LegIdx) -> bool {
         let leg = &self.legs[last];
         let state = leg.spans.last().map(|span| span.state);
         if !leg.kind.is_person() && leg.talks_from.is_none() && leg.kind != Kind::Supervisor {
@@ -102,7 +103,7 @@ impl Fold<'_> {
     /// leg.
     pub(crate) fn sessions_with_missing_events(&self) -> Vec<SessionId> {
         let last = self.sole_open_leg().map(|leg| self.legs[leg].room);
-        let rooms = self.rooms.iter().enumerate().filter(|(index, room)| {
+        let rooms = self.rooms.iter_enumerated().filter(|(index, room)| {
             // After an answer, another lookup adds nothing about a gap.
             let has_gap = room.session.lookups().is_empty() && room.has_gap();
             has_gap || last == Some(*index)

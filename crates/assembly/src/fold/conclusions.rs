@@ -10,7 +10,7 @@ use wholecall_record::{
 };
 
 use super::Fold;
-use crate::numbers::is_star_code;
+use crate::{index::Idx, numbers::is_star_code};
 
 impl Fold<'_> {
     pub(super) fn conclusions(&self, call: &Call) -> Vec<Conclusion> {
@@ -53,7 +53,7 @@ impl Fold<'_> {
 
     fn conclude_of_unseen_sides(&self, call: &Call, conclusions: &mut Vec<Conclusion>) {
         for side in &self.inferred_parties {
-            let name = words::name_of(&call.participants[side.person]);
+            let name = words::name_of(&call.participants[side.person.get()]);
             let from = self.who(call, side.from_leg);
             let session = self.session_name(call, side.room);
             let field = if side.is_caller { "from" } else { "to" };
@@ -87,7 +87,7 @@ impl Fold<'_> {
         Some(conclusion(
             format!(
                 "{} is in the conference, whose bridge was not seen",
-                words::name_of(&call.participants[host])
+                words::name_of(&call.participants[host.get()])
             ),
             "a host whose leg in the bridge was not seen is present until every other leg has ended",
         ))

@@ -10,20 +10,22 @@ use wholecall_record::{
 
 use super::{
     Fold,
+    ids::{LegIdx, ParticipantIdx, SessionIdx},
     links::End,
     people::{Mention, Mentioned},
     sides::may_be_ours,
 };
+use crate::index::Idx;
 
 /// A participant at the far side of a session, for some time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InferredParty {
-    pub(crate) room: usize,
+    pub(crate) room: SessionIdx,
     /// The visible leg whose `from` or `to` names the far side.
-    pub(crate) from_leg: usize,
+    pub(crate) from_leg: LegIdx,
     /// Whether it is the caller.
     pub(crate) is_caller: bool,
-    pub(crate) person: usize,
+    pub(crate) person: ParticipantIdx,
     /// When it came to the far side. `None` for the one that is named first.
     pub(crate) since: Option<Time>,
     /// When another takes its place.
@@ -49,7 +51,7 @@ impl InferredParty {
 impl<'a> Fold<'a> {
     /// Adds the far side of each session of which only one side is visible.
     pub(super) fn mention_inferred_parties(&self, mentions: &mut Vec<Mention<'a>>) {
-        for room in 0..self.rooms.len() {
+        for room in self.rooms.indices() {
             let Some((from_leg, is_caller)) = self.one_sided(room) else { continue };
             let leg = &self.legs[from_leg];
             let side = if is_caller { leg.description.from } else { leg.description.to };
@@ -61,7 +63,7 @@ impl<'a> Fold<'a> {
                 room,
                 from_leg,
                 is_caller,
-                person: 0,
+                person: ParticipantIdx::new(0),
                 since: None,
                 until: changes.first().map(|(time, _)| *time),
                 can_be_heard: is_caller || !is_ours,
@@ -88,7 +90,7 @@ impl<'a> Fold<'a> {
 
     /// The leg whose far side was not observed, and whether the far side is the caller. `None` if both sides were
     /// observed, or if the far side is a machine.
-    fn one_sided(&self, room: usize) -> Option<(usize, bool)> {
+    fn one_sided(&self, room: SessionIdx) -> Option<(LegIdx, bool)> {
         let legs = self.rooms[room].legs.clone();
         if self.rooms[room].is_conference || legs.is_empty() {
             return None;
@@ -116,7 +118,7 @@ impl<'a> Fold<'a> {
 
     /// Whether only legs of a RingOut's target were observed: the platform rings them once the initiator is
     /// connected.
-    fn is_target_only(&self, room: usize) -> bool {
+    fn is_target_only(&self, room: SessionIdx) -> bool {
         let mut roles = self.rooms[room].legs.clone().map(|leg| self.legs[leg].description.ring_out_role);
         roles.clone().any(|role| role == Some(wholecall_notification::Role::Target))
             && !roles.any(|role| role == Some(wholecall_notification::Role::Initiator))
@@ -124,7 +126,7 @@ impl<'a> Fold<'a> {
 
     /// When another party took the place at the far side of a session: a visible leg is `Answered` with the reason
     /// `AttendedTransfer`, and no link of the session shows the new party. Each gets an id of its own.
-    fn other_side_changes(&self, room: usize) -> Vec<(Time, ParticipantId)> {
+    fn other_side_changes(&self, room: SessionIdx) -> Vec<(Time, ParticipantId)> {
         let is_linked = self.links.iter().any(|link| link.ends().iter().any(|end| end.room == room));
         if is_linked {
             return Vec::new();
@@ -166,7 +168,7 @@ impl<'a> Fold<'a> {
     }
 
     /// An inferred caller is connected from the session's first event until its visible legs have ended.
-    fn caller_presence(&self, room: usize) -> Vec<(Time, Option<Time>)> {
+    fn caller_presence(&self, room: SessionIdx) -> Vec<(Time, Option<Time>)> {
         let room = &self.rooms[room];
         let visible = room.legs.clone().filter(|&leg| self.legs[leg].kind != Kind::Proxy);
         let ends: Option<Vec<Time>> = visible.map(|leg| self.far_side_left(leg)).collect();
@@ -176,7 +178,7 @@ impl<'a> Fold<'a> {
 
     /// An inferred callee is connected from the originating leg's `Answered` until that leg, or the one by which its
     /// owner continues at another device, ends or leaves by a link other than a conference's.
-    fn callee_presence(&self, room: usize) -> Vec<(Time, Option<Time>)> {
+    fn callee_presence(&self, room: SessionIdx) -> Vec<(Time, Option<Time>)> {
         let owner = self.rooms[room].originator.and_then(|leg| self.legs[leg].person);
         let mut present: Vec<(Time, Option<Time>)> = Vec::new();
         for leg in self.rooms[room].legs.clone().filter(|&leg| self.legs[leg].person == owner) {
@@ -199,17 +201,17 @@ impl<'a> Fold<'a> {
     }
 
     /// Whether a leg left at that time for a conference.
-    fn is_in_a_bridge(&self, leg: usize, time: Time) -> bool {
+    fn is_in_a_bridge(&self, leg: LegIdx, time: Time) -> bool {
         let mut links = self.links.iter().filter(|link| link.names(leg));
         links.any(|link| link.kind == LinkKind::Conference && link.start == time)
     }
 
-    fn is_named_by(&self, leg: usize, kinds: &[LinkKind]) -> bool {
+    fn is_named_by(&self, leg: LegIdx, kinds: &[LinkKind]) -> bool {
         let mut links = self.links.iter().filter(|link| kinds.contains(&link.kind) && link.names(leg));
         links.any(|link| link.end.is_none())
     }
 
-    fn last_change(&self, leg: usize, code: Code) -> Option<Time> {
+    fn last_change(&self, leg: LegIdx, code: Code) -> Option<Time> {
         let mut changes = self.changes_of(leg).iter().rev();
         changes.find(|change| change.event.status.code == Some(code)).map(|change| change.time)
     }
@@ -229,7 +231,7 @@ impl<'a> Fold<'a> {
 
     /// When a leg's end shows that its far side has left too: a leg that left by a link leaves the others behind, but
     /// a conference host's leg that ends after the link ends the session.
-    fn far_side_left(&self, leg: usize) -> Option<Time> {
+    fn far_side_left(&self, leg: LegIdx) -> Option<Time> {
         let change = |code| {
             self.changes_of(leg).iter().rev().find(move |change| change.event.status.code == Some(code))
         };

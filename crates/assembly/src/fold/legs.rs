@@ -1,7 +1,5 @@
 //! The rooms of a call, their legs, and the legs' changes in order.
 
-use std::ops::Range;
-
 use compact_str::CompactString;
 use smallvec::SmallVec;
 use wholecall_notification::{Code, Direction, Reason};
@@ -10,10 +8,14 @@ use wholecall_record::{
     call::{EvidenceKind, Kind, LegState},
 };
 
-use super::{Change, Fold};
+use super::{
+    Change, Fold,
+    ids::{ChangeIdx, LegIdx, ParticipantIdx, SessionIdx},
+};
 use crate::{
     description::Description,
     event::Event,
+    index::{Idx, IdxRange},
     legs::{LegKey, Legs},
     session::Session,
 };
@@ -21,28 +23,28 @@ use crate::{
 /// A session, as the fold sees it.
 pub(crate) struct Room<'a> {
     pub(crate) session: &'a Session,
-    pub(crate) legs: Range<usize>,
+    pub(crate) legs: IdxRange<LegIdx>,
     /// The first change of its first leg. `None` if the session was not observed.
     pub(crate) start: Option<Time>,
     pub(crate) is_conference: bool,
     /// A supervisor dialled in to listen.
     pub(crate) is_supervising: bool,
     /// The leg that began the session. `None` if it was not observed or cannot be determined.
-    pub(crate) originator: Option<usize>,
+    pub(crate) originator: Option<LegIdx>,
     /// Which callee was first answered when, in order of time.
-    pub(crate) answers: SmallVec<[(Time, usize); 2]>,
+    pub(crate) answers: SmallVec<[(Time, LegIdx); 2]>,
 }
 
 /// A party of a session.
 pub(crate) struct Leg<'a> {
-    pub(crate) room: usize,
+    pub(crate) room: SessionIdx,
     /// Index among its session's legs.
     pub(crate) key: LegKey,
     pub(crate) party: PartyId,
     /// Recordings that it began.
     pub(crate) recordings: &'a [CompactString],
     pub(crate) description: Description<'a>,
-    pub(crate) changes: Range<usize>,
+    pub(crate) changes: IdxRange<ChangeIdx>,
     pub(crate) first_sequence: u32,
     /// When it began; if `is_start_known` is false, an upper bound.
     pub(crate) start: Time,
@@ -56,14 +58,14 @@ pub(crate) struct Leg<'a> {
     pub(crate) missed: bool,
     pub(crate) kind: Kind,
     /// Index of its owner among the participants. `None` for a proxy.
-    pub(crate) person: Option<usize>,
+    pub(crate) person: Option<ParticipantIdx>,
     /// When a listening leg began to talk.
     pub(crate) talks_from: Option<Time>,
     pub(crate) spans: Spans,
     /// When it ended.
     pub(crate) end: Option<Time>,
     /// The change that ended it. `None` if only the other end of a link reports it.
-    pub(crate) ended_by: Option<usize>,
+    pub(crate) ended_by: Option<ChangeIdx>,
 }
 
 /// The segments of a leg, in order. Few legs have more.
@@ -150,40 +152,37 @@ impl<'a> Fold<'a> {
                 answers: SmallVec::new(),
             });
         }
-        for room in 0..self.rooms.len() {
+        for room in self.rooms.indices() {
             self.rooms[room].originator = self.find_originator(room);
         }
     }
 
-    fn find_legs_of(&mut self, session: &'a Session, indices: &mut Vec<usize>) -> Range<usize> {
-        const NONE: usize = usize::MAX;
-        let room = self.rooms.len();
-        let (first_leg, first_change) = (self.legs.len(), self.changes.len());
+    fn find_legs_of(&mut self, session: &'a Session, indices: &mut Vec<Option<LegIdx>>) -> IdxRange<LegIdx> {
+        let room = self.rooms.next_index();
+        let (first_leg, first_change) = (self.legs.next_index(), self.changes.next_index());
         // Index in `self.legs` of each of the session's legs; legs are in order of their first change.
         indices.clear();
-        indices.resize(session.legs.len(), NONE);
+        indices.resize(session.legs.len(), None);
         let inferred = session.inferred_events();
         let notified = session.events().filter(|event| !event.is_text_reply());
         let all = notified
             .map(|event| (event.leg, event))
             .chain(inferred.iter().map(|event| (event.leg, event.event)));
         for (leg, event) in all {
-            let index = &mut indices[leg as usize];
-            if *index == NONE {
-                *index = self.legs.len();
-                self.legs.push(Leg::new(room, &session.legs, leg, event.sequence));
-            }
-            self.legs[*index].changes.end += 1;
+            let new_leg = || self.legs.push(Leg::new(room, &session.legs, leg, event.sequence));
+            let index = *indices[leg as usize].get_or_insert_with(new_leg);
+            self.legs[index].changes.lengthen();
         }
+        let legs = IdxRange::new(first_leg, self.legs.next_index());
         // Each leg's changes are contiguous.
         let mut next = first_change;
-        for leg in &mut self.legs[first_leg..] {
-            let count = leg.changes.end;
-            leg.changes = next..next;
-            next += count;
+        for leg in &mut self.legs[&legs] {
+            let end = ChangeIdx::new(next.get() + leg.changes.len());
+            leg.changes = IdxRange::new(next, next);
+            next = end;
         }
         let any = session.events().next().or_else(|| inferred.first().map(|first| first.event));
-        let Some(event) = any else { return first_leg..first_leg };
+        let Some(event) = any else { return legs };
         self.changes.resize(next, Change { time: self.last_event, event });
         let mut effective = Time::from_millis(i64::MIN);
         for event in session.events() {
@@ -199,25 +198,25 @@ impl<'a> Fold<'a> {
             self.add_change(indices[inferred_event.leg as usize], inferred_event.time, inferred_event.event);
         }
         if !inferred.is_empty() {
-            for leg in &mut self.legs[first_leg..] {
-                let changes = &mut self.changes[leg.changes.clone()];
+            for leg in &mut self.legs[&legs] {
+                let changes = &mut self.changes[&leg.changes];
                 // Effective times are sorted: notifications keep theirs.
                 changes.sort_by_key(|change| change.time);
                 leg.start = changes.first().map_or(leg.start, |first| first.time);
             }
-            self.find_starts(session, first_leg);
+            self.find_starts(session, legs.clone());
         }
         self.last_event = self.last_event.max(effective);
-        first_leg..self.legs.len()
+        legs
     }
 
     /// A leg that a lookup answer showed first had begun before. The legs that a session begins with began with the
     /// session.
-    fn find_starts(&mut self, session: &Session, first_leg: usize) {
+    fn find_starts(&mut self, session: &Session, legs: IdxRange<LegIdx>) {
         let start = session.start();
-        for at in first_leg..self.legs.len() {
+        for at in legs {
             let leg = &self.legs[at];
-            let first = self.changes.get(leg.changes.start).map(|change| change.event.kind);
+            let first = self.changes.get(leg.changes.start()).map(|change| change.event.kind);
             if first != Some(Some(EvidenceKind::Snapshot)) {
                 continue;
             }
@@ -231,8 +230,8 @@ impl<'a> Fold<'a> {
         }
     }
 
-    fn add_change(&mut self, leg: usize, time: Time, event: &'a Event) {
-        let leg = &mut self.legs[leg];
+    fn add_change(&mut self, leg: Option<LegIdx>, time: Time, event: &'a Event) {
+        let Some(leg) = leg.map(|leg| &mut self.legs[leg]) else { return };
         if leg.changes.is_empty() {
             leg.start = time;
         }
@@ -241,13 +240,12 @@ impl<'a> Fold<'a> {
         }
         leg.supervises |= event.status.reason == Some(Reason::Supervising);
         leg.missed |= event.status.missed;
-        self.changes[leg.changes.end] = Change { time, event };
-        leg.changes.end += 1;
+        self.changes[leg.changes.lengthen()] = Change { time, event };
     }
 
     /// The session's Outbound leg with the lowest sequence, unless it is a supervisor's, or in a conference session.
     /// A leg by which a user continues at another device began nothing.
-    fn find_originator(&self, room: usize) -> Option<usize> {
+    fn find_originator(&self, room: SessionIdx) -> Option<LegIdx> {
         if self.rooms[room].is_conference {
             return None;
         }
@@ -258,7 +256,7 @@ impl<'a> Fold<'a> {
 
     /// Whether a user continues by this leg a call that an earlier leg of the session had: a switch, a flip, or a
     /// pickup at another device.
-    pub(super) fn continues_another(&self, leg: usize) -> bool {
+    pub(super) fn continues_another(&self, leg: LegIdx) -> bool {
         let legs = self.rooms[self.legs[leg].room].legs.clone();
         let owner = self.legs[leg].description.extension;
         let earlier = legs.clone().take_while(|&earlier| earlier < leg);
@@ -270,7 +268,7 @@ impl<'a> Fold<'a> {
                     Some(Reason::CallSwitch | Reason::Pickup) => same_owner,
                     // The leg that a call was flipped to begins before the old one ends, or is the next one.
                     Some(Reason::CallFlip) => {
-                        let has_begun = |&other: &usize| {
+                        let has_begun = |&other: &LegIdx| {
                             other != earlier && self.legs[other].first_sequence < change.event.sequence
                         };
                         let latest = legs.clone().rev().find(has_begun).filter(|&latest| latest > earlier);
@@ -285,7 +283,7 @@ impl<'a> Fold<'a> {
 }
 
 impl<'a> Leg<'a> {
-    fn new(room: usize, legs: &'a Legs, key: LegKey, first_sequence: u32) -> Self {
+    fn new(room: SessionIdx, legs: &'a Legs, key: LegKey, first_sequence: u32) -> Self {
         let description = legs.description(key);
         let direction = match description.direction {
             Some(direction @ (Direction::Inbound | Direction::Outbound)) => direction,
@@ -301,7 +299,7 @@ impl<'a> Leg<'a> {
             party: PartyId::from(legs.id(key)),
             recordings: legs.recordings(key),
             description,
-            changes: 0..0,
+            changes: IdxRange::new(ChangeIdx::new(0), ChangeIdx::new(0)),
             first_sequence,
             start: Time::from_millis(i64::MIN),
             is_start_known: true,

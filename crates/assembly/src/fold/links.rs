@@ -13,8 +13,15 @@ use wholecall_record::{
     call::{Kind, LinkKind},
 };
 
-use super::{Fold, FoldInput, legs::Leg};
-use crate::union_find::UnionFind;
+use super::{
+    Fold, FoldInput,
+    ids::{ChangeIdx, LegIdx, ParticipantIdx, SessionIdx},
+    legs::Leg,
+};
+use crate::{
+    index::{IdxRange, IdxVec},
+    union_find::UnionFind,
+};
 
 /// A link between two rooms, from one opening to its closing.
 pub(crate) struct Link {
@@ -26,16 +33,16 @@ pub(crate) struct Link {
     pub(crate) a: End,
     pub(crate) b: End,
     /// The changes that report it.
-    pub(crate) proof: Vec<usize>,
+    pub(crate) proof: Vec<ChangeIdx>,
 }
 
 /// One end of a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct End {
-    pub(crate) room: usize,
+    pub(crate) room: SessionIdx,
     pub(crate) party: Option<PartyId>,
     /// The leg. `None` if it was not observed.
-    pub(crate) leg: Option<usize>,
+    pub(crate) leg: Option<LegIdx>,
 }
 
 impl Link {
@@ -54,14 +61,14 @@ impl Link {
     }
 
     /// Whether a leg is one of its ends.
-    pub(crate) fn names(&self, leg: usize) -> bool {
+    pub(crate) fn names(&self, leg: LegIdx) -> bool {
         self.ends().iter().any(|end| end.leg == Some(leg))
     }
 }
 
 /// A `Gone` that names another session.
 struct GoneReport {
-    change: usize,
+    change: ChangeIdx,
     own: End,
     other: End,
     toward_conference: bool,
@@ -80,7 +87,7 @@ impl<'a> Fold<'a> {
         fold.find_links();
         let supervising = |end: &End| fold.rooms[end.room].is_supervising;
         let id = |end: &End| fold.rooms[end.room].session.id.clone();
-        let mut attached = vec![false; fold.rooms.len()];
+        let mut attached: IdxVec<SessionIdx, bool> = IdxVec::filled(false, fold.rooms.len());
         let mut joins = Vec::new();
         // Links are in order of their start.
         for link in &fold.links {
@@ -127,18 +134,18 @@ impl<'a> Fold<'a> {
         });
         self.links = links;
         self.join_timeline =
-            JoinTimeline::new(self.rooms.len(), self.links.iter().filter(|link| link.joins()));
+            JoinTimeline::new(self.rooms.indices(), self.links.iter().filter(|link| link.joins()));
     }
 
     fn reports(&self) -> Vec<GoneReport> {
         let mut reports = Vec::new();
-        for (index, leg) in self.legs.iter().enumerate().filter(|(_, leg)| leg.codes.has(Code::Gone)) {
+        for (index, leg) in self.legs.iter_enumerated().filter(|(_, leg)| leg.codes.has(Code::Gone)) {
             self.add_reports_of(index, leg, &mut reports);
         }
         reports
     }
 
-    fn add_reports_of(&self, index: usize, leg: &Leg<'_>, reports: &mut Vec<GoneReport>) {
+    fn add_reports_of(&self, index: LegIdx, leg: &Leg<'_>, reports: &mut Vec<GoneReport>) {
         let first = reports.len();
         // The first report of this leg that no `Answered` has followed yet.
         let mut open = first;
@@ -151,7 +158,7 @@ impl<'a> Fold<'a> {
                 open = reports.len();
             }
             let (Some(Code::Gone), Some(peer)) = (status.code, status.peer()) else { continue };
-            let Some(room) = self.rooms.iter().position(|room| room.session.id == peer.session) else {
+            let Some(room) = self.rooms.position(|room| room.session.id == peer.session) else {
                 continue;
             };
             let own = End { room: leg.room, party: Some(leg.party.clone()), leg: Some(index) };
@@ -176,14 +183,14 @@ impl<'a> Fold<'a> {
 
     /// The far end of a link. If the near end does not name the party, the far end may name the near one; if neither
     /// names the other, it is the leg of the same owner.
-    fn other_end(&self, room: usize, party: Option<&PartyId>, near: &Leg<'_>) -> End {
+    fn other_end(&self, room: SessionIdx, party: Option<&PartyId>, near: &Leg<'_>) -> End {
         let near_session = &self.rooms[near.room].session.id;
-        let names = |leg: usize, party: Option<&PartyId>| {
+        let names = |leg: LegIdx, party: Option<&PartyId>| {
             let peers = self.changes_of(leg).iter().filter_map(|change| change.event.status.peer());
             peers.into_iter().any(|peer| peer.session == *near_session && peer.party.as_ref() == party)
         };
         let owner = near.description.extension;
-        let is_owners = |leg: usize| {
+        let is_owners = |leg: LegIdx| {
             let leg = &self.legs[leg];
             owner.is_some() && leg.description.extension == owner && leg.room != near.room && !leg.supervises
         };
@@ -259,7 +266,7 @@ impl<'a> Fold<'a> {
     }
 
     /// The participant that opened a link by leaving both its ends, or as the host of a conference.
-    pub(super) fn opener_of(&self, link: &Link) -> Option<usize> {
+    pub(super) fn opener_of(&self, link: &Link) -> Option<ParticipantIdx> {
         let owner = |end: &End| end.leg.and_then(|leg| self.legs[leg].person);
         match link.kind {
             LinkKind::Conference => self.host_of(link),
@@ -269,16 +276,16 @@ impl<'a> Fold<'a> {
 
     /// The participant that brought a room into the bridge: the owner of the leg that left for it; if only the seat
     /// was observed, the seat names the host as its caller.
-    pub(super) fn host_of(&self, link: &Link) -> Option<usize> {
+    pub(super) fn host_of(&self, link: &Link) -> Option<ParticipantIdx> {
         let seat = self.bridge_of(link).leg.map(|leg| &self.legs[leg]);
         let named = || self.person_with_extension(seat?.description.from.extension?);
         self.joined_end_of(link).leg.and_then(|leg| self.legs[leg].person).or_else(named)
     }
 
     /// Earlier first; simultaneous changes in different sessions in order of the sessions' ids.
-    pub(super) fn order_of_changes(&self, x: usize, y: usize) -> Ordering {
+    pub(super) fn order_of_changes(&self, x: ChangeIdx, y: ChangeIdx) -> Ordering {
         let (a, b) = (&self.changes[x], &self.changes[y]);
-        let room = |change: usize| self.legs[self.leg_of_change(change)].room;
+        let room = |change: ChangeIdx| self.legs[self.leg_of_change(change)].room;
         a.time
             .cmp(&b.time)
             .then_with(|| self.order_of_rooms(room(x), room(y)))
@@ -286,14 +293,14 @@ impl<'a> Fold<'a> {
             .then_with(|| x.cmp(&y))
     }
 
-    fn order_of_rooms(&self, x: usize, y: usize) -> Ordering {
-        let id = |room: usize| -> &str { &self.rooms[room].session.id };
+    fn order_of_rooms(&self, x: SessionIdx, y: SessionIdx) -> Ordering {
+        let id = |room: SessionIdx| -> &str { &self.rooms[room].session.id };
         id(x).cmp(id(y))
     }
 
     /// The leg that a change belongs to.
-    pub(super) fn leg_of_change(&self, change: usize) -> usize {
-        self.legs.partition_point(|leg| leg.changes.end <= change)
+    pub(super) fn leg_of_change(&self, change: ChangeIdx) -> LegIdx {
+        self.legs.partition_point(|leg| leg.changes.end() <= change)
     }
 }
 
@@ -304,12 +311,12 @@ fn end_order(a: &End, b: &End) -> Ordering {
 /// Which rooms are joined when.
 #[derive(Debug, Default)]
 pub(crate) struct JoinTimeline {
-    /// For each time from which it holds, the group of every room. Joined rooms have the same group.
-    changes: Vec<(Time, Vec<u32>)>,
+    /// For each time from which it holds, the group of every room: the first of the rooms joined with it.
+    changes: Vec<(Time, IdxVec<SessionIdx, SessionIdx>)>,
 }
 
 impl JoinTimeline {
-    fn new<'l>(rooms: usize, links: impl Iterator<Item = &'l Link>) -> Self {
+    fn new<'l>(rooms: IdxRange<SessionIdx>, links: impl Iterator<Item = &'l Link>) -> Self {
         let intervals = links.map(|link| JoinInterval {
             rooms: [link.a.room, link.b.room],
             start: link.start,
@@ -318,7 +325,7 @@ impl JoinTimeline {
         Self::from_intervals(rooms, intervals.collect())
     }
 
-    pub(super) fn from_intervals(rooms: usize, intervals: Vec<JoinInterval>) -> Self {
+    pub(super) fn from_intervals(rooms: IdxRange<SessionIdx>, intervals: Vec<JoinInterval>) -> Self {
         let mut times: Vec<Time> =
             intervals.iter().flat_map(|interval| [Some(interval.start), interval.end]).flatten().collect();
         times.sort_unstable();
@@ -327,9 +334,9 @@ impl JoinTimeline {
             let is_open = |interval: &&JoinInterval| {
                 interval.start <= time && interval.end.is_none_or(|end| time < end)
             };
-            let mut sets = UnionFind::new(rooms);
+            let mut sets = UnionFind::new(rooms.clone());
             intervals.iter().filter(is_open).for_each(|interval| sets.unite(interval.rooms));
-            (time, (0..rooms).map(|room| sets.find(room) as u32).collect())
+            (time, rooms.clone().map(|room| sets.find(room)).collect())
         };
         Self { changes: times.into_iter().map(joined_at).collect() }
     }
@@ -340,26 +347,26 @@ impl JoinTimeline {
     }
 
     /// The group of a room at a time.
-    pub(crate) fn group(&self, room: usize, time: Time) -> u32 {
+    pub(crate) fn group(&self, room: SessionIdx, time: Time) -> SessionIdx {
         self.group_in(self.changes.partition_point(|(at, _)| *at <= time), room)
     }
 
     /// The group of a room just before a time.
-    pub(crate) fn group_before(&self, room: usize, time: Time) -> u32 {
+    pub(crate) fn group_before(&self, room: SessionIdx, time: Time) -> SessionIdx {
         self.group_in(self.changes.partition_point(|(at, _)| *at < time), room)
     }
 
-    fn group_in(&self, changes_passed: usize, room: usize) -> u32 {
+    fn group_in(&self, changes_passed: usize, room: SessionIdx) -> SessionIdx {
         match changes_passed.checked_sub(1) {
             Some(at) => self.changes[at].1[room],
-            None => room as u32,
+            None => room,
         }
     }
 }
 
 /// An interval in which two rooms are joined.
 pub(super) struct JoinInterval {
-    pub(super) rooms: [usize; 2],
+    pub(super) rooms: [SessionIdx; 2],
     pub(super) start: Time,
     pub(super) end: Option<Time>,
 }

@@ -18,6 +18,7 @@ mod closing;
 mod completeness;
 mod conclusions;
 mod headline;
+mod ids;
 mod inferred_parties;
 mod legs;
 mod links;
@@ -37,7 +38,11 @@ mod story;
 use wholecall_notification::Code;
 use wholecall_record::{AccountId, CallId, ParticipantId, Time, call};
 
-pub(crate) use self::{closing::IdleTimeout, sides::Rank};
+pub(crate) use self::{
+    closing::IdleTimeout,
+    ids::{ChangeIdx, LegIdx, ParticipantIdx, SessionIdx},
+    sides::Rank,
+};
 use self::{
     inferred_parties::InferredParty,
     legs::{Leg, Room},
@@ -45,7 +50,12 @@ use self::{
     people::Person,
     presence::ConversationSpan,
 };
-use crate::{directory::Directory, event::Event, session::Session};
+use crate::{
+    directory::Directory,
+    event::Event,
+    index::{Idx, IdxVec},
+    session::Session,
+};
 
 /// The input of a fold.
 pub(crate) struct FoldInput<'a> {
@@ -74,21 +84,21 @@ pub(crate) struct RecordStatus {
 pub(crate) struct Fold<'a> {
     input: FoldInput<'a>,
     /// Observed rooms in order of their start, then the others.
-    rooms: Vec<Room<'a>>,
-    root: usize,
+    rooms: IdxVec<SessionIdx, Room<'a>>,
+    root: SessionIdx,
     /// Legs by room, in order of their first change.
-    legs: Vec<Leg<'a>>,
+    legs: IdxVec<LegIdx, Leg<'a>>,
     /// The changes of all legs, contiguous for each leg.
-    changes: Vec<Change<'a>>,
+    changes: IdxVec<ChangeIdx, Change<'a>>,
     links: Vec<Link>,
     join_timeline: JoinTimeline,
     /// Participants in order of their ids.
-    people: Vec<Person>,
+    people: IdxVec<ParticipantIdx, Person>,
     /// Extensions that offer the call to others.
     queues: Vec<&'a str>,
     inferred_parties: Vec<InferredParty>,
     /// When each participant is first connected. `None` for those who never are.
-    first_present: Vec<Option<Time>>,
+    first_present: IdxVec<ParticipantIdx, Option<Time>>,
     conversations: Vec<ConversationSpan>,
     conversations_beyond_limit: u64,
     monitors: Vec<ParticipantId>,
@@ -128,16 +138,16 @@ impl<'a> Fold<'a> {
     fn empty(input: FoldInput<'a>) -> Self {
         Self {
             input,
-            rooms: Vec::new(),
-            root: 0,
-            legs: Vec::new(),
-            changes: Vec::new(),
+            rooms: IdxVec::new(),
+            root: SessionIdx::new(0),
+            legs: IdxVec::new(),
+            changes: IdxVec::new(),
             links: Vec::new(),
             join_timeline: JoinTimeline::default(),
-            people: Vec::new(),
+            people: IdxVec::new(),
             queues: Vec::new(),
             inferred_parties: Vec::new(),
-            first_present: Vec::new(),
+            first_present: IdxVec::new(),
             conversations: Vec::new(),
             conversations_beyond_limit: 0,
             monitors: Vec::new(),
@@ -157,7 +167,7 @@ impl<'a> Fold<'a> {
         };
         let mut fold = Self::empty(input);
         fold.find_legs();
-        fold.rank(0)
+        fold.rank(SessionIdx::new(0))
     }
 
     /// The call's id: its root session.
@@ -171,11 +181,11 @@ impl<'a> Fold<'a> {
     }
 
     /// Open legs; the seats of a bridge do not count.
-    fn open_legs(&self) -> impl Iterator<Item = (usize, &Leg<'a>)> {
-        self.legs.iter().enumerate().filter(|(_, leg)| leg.end.is_none() && leg.kind != call::Kind::Proxy)
+    fn open_legs(&self) -> impl Iterator<Item = (LegIdx, &Leg<'a>)> {
+        self.legs.iter_enumerated().filter(|(_, leg)| leg.end.is_none() && leg.kind != call::Kind::Proxy)
     }
 
-    fn changes_of(&self, leg: usize) -> &[Change<'a>] {
-        &self.changes[self.legs[leg].changes.clone()]
+    fn changes_of(&self, leg: LegIdx) -> &[Change<'a>] {
+        &self.changes[&self.legs[leg].changes]
     }
 }

@@ -8,6 +8,7 @@ use wholecall_record::{
 
 use super::{
     Fold,
+    ids::{ChangeIdx, LegIdx, ParticipantIdx, SessionIdx},
     legs::Leg,
     links::{End, Link},
     spans::is_parked,
@@ -18,10 +19,10 @@ use super::{
 pub(crate) struct DetectedMove {
     pub(crate) kind: MoveKind,
     pub(crate) time: Time,
-    pub(crate) by: Option<usize>,
-    pub(crate) target: Option<usize>,
+    pub(crate) by: Option<ParticipantIdx>,
+    pub(crate) target: Option<ParticipantIdx>,
     /// The changes that report it.
-    pub(crate) proof: Vec<usize>,
+    pub(crate) proof: Vec<ChangeIdx>,
 }
 
 /// Whether in a move of this kind `by` and `target` are the same.
@@ -36,7 +37,7 @@ impl Fold<'_> {
     /// All moves, by time, then kind, then ids.
     pub(super) fn find_moves(&self) -> Vec<DetectedMove> {
         let mut moves = Vec::new();
-        for leg in 0..self.legs.len() {
+        for leg in self.legs.indices() {
             for at in self.legs[leg].changes.clone() {
                 let status = &self.changes[at].event.status;
                 match status.code {
@@ -66,7 +67,7 @@ impl Fold<'_> {
     }
 
     /// Moves that a leg's end reason reports.
-    fn add_end_moves(&self, leg: usize, at: usize, moves: &mut Vec<DetectedMove>) {
+    fn add_end_moves(&self, leg: LegIdx, at: ChangeIdx, moves: &mut Vec<DetectedMove>) {
         let Some(reason) = self.changes[at].event.status.reason else { return };
         let owner = self.legs[leg].person;
         if let Some(kind) = self.hand_on_kind(leg, at) {
@@ -110,7 +111,7 @@ impl Fold<'_> {
     }
 
     /// How a change hands the call on: a person transfers it, or a rule forwards it.
-    pub(super) fn hand_on_kind(&self, leg: usize, at: usize) -> Option<MoveKind> {
+    pub(super) fn hand_on_kind(&self, leg: LegIdx, at: ChangeIdx) -> Option<MoveKind> {
         let change = &self.changes[at];
         if change.event.status.code != Some(Code::Disconnected) {
             return None;
@@ -132,44 +133,43 @@ impl Fold<'_> {
 
     /// The first leg of the session that began after a change; if there is none, the latest one that began before it
     /// and was not answered yet.
-    pub(super) fn next_leg(&self, leg: usize, at: usize) -> Option<usize> {
+    pub(super) fn next_leg(&self, leg: LegIdx, at: ChangeIdx) -> Option<LegIdx> {
         let sequence = self.changes[at].event.sequence;
         let time = self.changes[at].time;
         let legs = self.rooms[self.legs[leg].room].legs.clone();
         // Legs are in order of their first change; one notification may end one leg and begin another.
-        let first_later =
-            legs.start + self.legs[legs.clone()].partition_point(|leg| leg.first_sequence < sequence);
-        let counts = |&other: &usize| {
+        let is_earlier = |leg: &Leg<'_>| leg.first_sequence < sequence;
+        let later = self.legs[&legs].partition_point(is_earlier);
+        let counts = |&other: &LegIdx| {
             other != leg && !self.legs[other].supervises && self.legs[other].kind != Kind::Proxy
         };
-        let unanswered = |&other: &usize| {
+        let unanswered = |&other: &LegIdx| {
             let other = &self.legs[other];
             other.is_inbound() && !self.answered_before(other, time) && other.end.is_none_or(|end| end > time)
         };
-        (first_later..legs.end)
-            .find(counts)
-            .or_else(|| (legs.start..first_later).rev().filter(counts).find(unanswered))
+        let (earlier, mut later) = legs.split_at(later);
+        later.find(counts).or_else(|| earlier.rev().filter(counts).find(unanswered))
     }
 
     fn answered_before(&self, leg: &Leg<'_>, time: Time) -> bool {
         let answered = |change: &super::Change<'_>| {
             change.event.status.code == Some(Code::Answered) && change.time <= time
         };
-        self.changes[leg.changes.clone()].iter().any(answered)
+        self.changes[&leg.changes].iter().any(answered)
     }
 
     /// The participant that a call went to with a leg: its owner, or the queue that offers it.
-    fn destination(&self, leg: usize) -> Option<usize> {
+    fn destination(&self, leg: LegIdx) -> Option<ParticipantIdx> {
         self.offering_queue(leg).or(self.legs[leg].person)
     }
 
     /// The queue that offers the call by this leg.
-    pub(super) fn offering_queue(&self, leg: usize) -> Option<usize> {
+    pub(super) fn offering_queue(&self, leg: LegIdx) -> Option<ParticipantIdx> {
         self.person_with_extension(self.offered_by(leg)?)
     }
 
     /// The latest leg: the one that the call was flipped to rings before the old one ends.
-    pub(super) fn flipped_to(&self, leg: usize, at: usize) -> Option<usize> {
+    pub(super) fn flipped_to(&self, leg: LegIdx, at: ChangeIdx) -> Option<LegIdx> {
         let sequence = self.changes[at].event.sequence;
         let mut earlier = self.rooms[self.legs[leg].room].legs.clone().filter(|&other| {
             let other = &self.legs[other];
@@ -180,9 +180,9 @@ impl Fold<'_> {
 
     /// The leg that took a call from one that rang. It is answered without ringing, and may begin before all ringing
     /// legs have been reported.
-    pub(super) fn taker(&self, leg: usize, at: usize) -> Option<usize> {
+    pub(super) fn taker(&self, leg: LegIdx, at: ChangeIdx) -> Option<LegIdx> {
         let (first, sequence) = (self.legs[leg].first_sequence, self.changes[at].event.sequence);
-        let taken_already = |&other: &usize| {
+        let taken_already = |&other: &LegIdx| {
             let other = &self.legs[other];
             (first..sequence).contains(&other.first_sequence)
                 && !other.rang()
@@ -192,12 +192,12 @@ impl Fold<'_> {
         };
         let legs = self.rooms[self.legs[leg].room].legs.clone();
         let next = self.next_leg(leg, at);
-        let began_after = |next: &usize| self.legs[*next].first_sequence >= sequence;
+        let began_after = |next: &LegIdx| self.legs[*next].first_sequence >= sequence;
         next.filter(began_after).or_else(|| legs.rev().find(taken_already)).or(next)
     }
 
     /// Whether a party dialled in from another session to take a ringing call: then that link gives the move.
-    fn is_taken_by_link(&self, leg: usize, at: usize) -> bool {
+    fn is_taken_by_link(&self, leg: LegIdx, at: ChangeIdx) -> bool {
         let room = self.legs[leg].room;
         self.links.iter().any(|link| {
             link.kind == LinkKind::Pickup
@@ -210,7 +210,7 @@ impl Fold<'_> {
     /// Maximum time between a pickup by link and the end of the ringing or parked legs.
     const MAX_PICKUP_LAG_MS: i64 = 2_000;
 
-    fn took_over(&self, leg: usize) -> Option<usize> {
+    fn took_over(&self, leg: LegIdx) -> Option<ParticipantIdx> {
         let room = self.legs[leg].room;
         let link = self
             .links
@@ -220,7 +220,7 @@ impl Fold<'_> {
     }
 
     /// A park that the parked leg reports.
-    fn parked(&self, leg: usize, at: usize, moves: &mut Vec<DetectedMove>) {
+    fn parked(&self, leg: LegIdx, at: ChangeIdx, moves: &mut Vec<DetectedMove>) {
         let by = self.parker(leg, self.changes[at].time);
         moves.push(DetectedMove {
             kind: MoveKind::Park,
@@ -232,7 +232,7 @@ impl Fold<'_> {
     }
 
     /// The user who was last connected, or holding, with the parked party.
-    fn parker(&self, leg: usize, time: Time) -> Option<usize> {
+    fn parker(&self, leg: LegIdx, time: Time) -> Option<ParticipantIdx> {
         let parked = &self.legs[leg];
         let group = |room| self.join_timeline.group_before(room, time);
         let with_them = |other: &&Leg<'_>| {
@@ -296,7 +296,7 @@ impl Fold<'_> {
         }
     }
 
-    fn has_parked(&self, room: usize, time: Time) -> bool {
+    fn has_parked(&self, room: SessionIdx, time: Time) -> bool {
         let group = |room| self.join_timeline.group_before(room, time);
         // The parked session's clock may differ from that of the session that resumes it.
         let until = |end: Time| time - end <= Self::MAX_PICKUP_LAG_MS;
@@ -307,27 +307,27 @@ impl Fold<'_> {
     }
 
     /// The ringing leg of a room that was picked up.
-    fn taken_from(&self, link: &Link) -> Option<usize> {
+    fn taken_from(&self, link: &Link) -> Option<LegIdx> {
         let time = link.start;
         let group = |room| self.join_timeline.group_before(room, time);
-        let picked_up = |leg: usize| {
+        let picked_up = |leg: LegIdx| {
             let last = self.legs[leg].ended_by.map(|at| &self.changes[at].event.status);
             last.is_some_and(|status| status.reason == Some(Reason::Pickup))
         };
-        let ringing = |leg: usize| {
+        let ringing = |leg: LegIdx| {
             let state = self.legs[leg].state_before(time);
             matches!(state, Some(LegState::Setup | LegState::Ringing)) && self.legs[leg].is_inbound()
         };
         let in_room =
-            |&leg: &usize| group(self.legs[leg].room) == group(link.b.room) && link.a.leg != Some(leg);
-        let legs = || (0..self.legs.len()).filter(in_room);
+            |&leg: &LegIdx| group(self.legs[leg].room) == group(link.b.room) && link.a.leg != Some(leg);
+        let legs = || self.legs.indices().filter(in_room);
         let named = link.b.leg.filter(|&leg| ringing(leg) || picked_up(leg));
         named.or_else(|| legs().find(|&leg| ringing(leg))).or_else(|| legs().find(|&leg| picked_up(leg)))
     }
 
     /// Who transferred and to whom: the owner of the `Gone` legs, and the participant who is connected or ringing in
     /// the consultation.
-    fn transfer(&self, link: &Link) -> (Option<usize>, Option<usize>) {
+    fn transfer(&self, link: &Link) -> (Option<ParticipantIdx>, Option<ParticipantIdx>) {
         let by = self.opener_of(link);
         let consultation = self.consultation(link);
         let target = match self.rooms[consultation].start {
@@ -339,7 +339,7 @@ impl Fold<'_> {
 
     /// The room in which the mover's leg is Outbound, if exactly one is; else the one that is not the root; else the
     /// one that began later. One that was not observed counts as later.
-    fn consultation(&self, link: &Link) -> usize {
+    fn consultation(&self, link: &Link) -> SessionIdx {
         let outbound = |end: &End| match end.leg {
             Some(leg) => Some(!self.legs[leg].is_inbound()),
             // The mover's leg was not observed: it began the session if no other leg is known to have begun it.
@@ -359,11 +359,16 @@ impl Fold<'_> {
     }
 
     /// The person, or the queue, in a consultation when its link opens.
-    fn consulted(&self, room: usize, time: Time, mover: Option<usize>) -> Option<usize> {
+    fn consulted(
+        &self,
+        room: SessionIdx,
+        time: Time,
+        mover: Option<ParticipantIdx>,
+    ) -> Option<ParticipantIdx> {
         let group = |room| self.join_timeline.group_before(room, time);
-        let joined = |other: usize| group(other) == group(room);
+        let joined = |other: SessionIdx| group(other) == group(room);
         // A participant who moved on from the consultation into a bridge is still the one consulted.
-        let called = |&person: &usize| {
+        let called = |&person: &ParticipantIdx| {
             let mut legs = self.rooms[room].legs.clone().map(|leg| &self.legs[leg]);
             legs.any(|leg| leg.person == Some(person) && leg.start < time)
         };
@@ -378,7 +383,12 @@ impl Fold<'_> {
     }
 
     /// The participant who arrives in a room, or whose mailbox answered there, when the room is empty.
-    fn arriving_in(&self, room: usize, time: Time, mover: Option<usize>) -> Option<usize> {
+    fn arriving_in(
+        &self,
+        room: SessionIdx,
+        time: Time,
+        mover: Option<ParticipantIdx>,
+    ) -> Option<ParticipantIdx> {
         let mut legs = self.rooms[room].legs.clone().filter(|&leg| {
             let leg = &self.legs[leg];
             leg.person != mover
@@ -393,11 +403,16 @@ impl Fold<'_> {
 
     /// The participant who is connected or ringing at that time in the rooms for which `here` is true. A connected
     /// one comes before a queue that rings its agents, and a queue before one who rings.
-    fn present_in(&self, time: Time, mover: Option<usize>, here: impl Fn(usize) -> bool) -> Option<usize> {
+    fn present_in(
+        &self,
+        time: Time,
+        mover: Option<ParticipantIdx>,
+        here: impl Fn(SessionIdx) -> bool,
+    ) -> Option<ParticipantIdx> {
         let mut connected = None;
         let mut queue = None;
         let mut ringing = None;
-        for (index, leg) in self.legs.iter().enumerate().filter(|(_, leg)| here(leg.room)) {
+        for (index, leg) in self.legs.iter_enumerated().filter(|(_, leg)| here(leg.room)) {
             let Some(person) = leg.person.filter(|person| Some(*person) != mover) else { continue };
             let originates = self.rooms[leg.room].originator == Some(index);
             let place = match leg.state_before(time).or_else(|| leg.state_at(time)) {
@@ -425,11 +440,11 @@ impl Fold<'_> {
     }
 
     /// The people who are in a room that is being joined to a bridge, and in the rooms joined with it.
-    fn in_room(&self, room: usize, time: Time, host: Option<usize>) -> Vec<usize> {
+    fn in_room(&self, room: SessionIdx, time: Time, host: Option<ParticipantIdx>) -> Vec<ParticipantIdx> {
         let group = |room| self.join_timeline.group_before(room, time);
-        let here = |other: usize| group(other) == group(room);
-        let mut people: Vec<usize> = Vec::new();
-        for (index, leg) in self.legs.iter().enumerate().filter(|(_, leg)| here(leg.room)) {
+        let here = |other: SessionIdx| group(other) == group(room);
+        let mut people: Vec<ParticipantIdx> = Vec::new();
+        for (index, leg) in self.legs.iter_enumerated().filter(|(_, leg)| here(leg.room)) {
             let originates = self.rooms[leg.room].originator == Some(index);
             let present = match leg.state_before(time) {
                 Some(LegState::Connected | LegState::Holding | LegState::Parked) => true,

@@ -3,7 +3,11 @@
 use wholecall_notification::Reason;
 use wholecall_record::call::{Kind, MoveKind};
 
-use super::{Fold, people::OnBehalfOf};
+use super::{
+    Fold,
+    ids::{ChangeIdx, LegIdx, ParticipantIdx},
+    people::OnBehalfOf,
+};
 
 impl Fold<'_> {
     /// Finds the user on whose behalf an outside leg rings: the one whose Inbound leg of its session is open when it
@@ -16,7 +20,7 @@ impl Fold<'_> {
             return;
         }
         let led_to = self.legs_moved_to();
-        for index in 0..self.legs.len() {
+        for index in self.legs.indices() {
             let Some(person) = self.legs[index].person.filter(|_| is_outside(&self.legs[index])) else {
                 continue;
             };
@@ -28,9 +32,9 @@ impl Fold<'_> {
     }
 
     /// The legs to which a transfer or a forward leads.
-    pub(super) fn legs_moved_to(&self) -> Vec<usize> {
+    pub(super) fn legs_moved_to(&self) -> Vec<LegIdx> {
         let mut legs = Vec::new();
-        for leg in 0..self.legs.len() {
+        for leg in self.legs.indices() {
             for at in self.legs[leg].changes.clone() {
                 if let Some(MoveKind::BlindTransfer | MoveKind::Forward) = self.hand_on_kind(leg, at) {
                     legs.extend(self.next_leg(leg, at));
@@ -41,21 +45,21 @@ impl Fold<'_> {
     }
 
     /// The user who flipped the call to a leg.
-    fn flipped_by(&self, outside: usize) -> Option<usize> {
+    fn flipped_by(&self, outside: LegIdx) -> Option<ParticipantIdx> {
         let legs = self.rooms[self.legs[outside].room].legs.clone();
-        let is_flip = |leg: usize, at: usize| {
+        let is_flip = |leg: LegIdx, at: ChangeIdx| {
             self.changes[at].event.status.reason == Some(Reason::CallFlip)
                 && self.flipped_to(leg, at) == Some(outside)
         };
-        let flips = |&leg: &usize| self.legs[leg].changes.clone().any(|at| is_flip(leg, at));
+        let flips = |&leg: &LegIdx| self.legs[leg].changes.clone().any(|at| is_flip(leg, at));
         let by = legs.filter(|&leg| self.legs[leg].kind == Kind::User).find(flips)?;
         self.legs[by].person
     }
 
-    fn rings_for(&self, outside: usize, flipped_by: Option<usize>) -> Option<OnBehalfOf> {
+    fn rings_for(&self, outside: LegIdx, flipped_by: Option<ParticipantIdx>) -> Option<OnBehalfOf> {
         let leg = &self.legs[outside];
         let caller = self.caller_of(leg.room).person;
-        let handled = |&other: &usize| {
+        let handled = |&other: &LegIdx| {
             let user = &self.legs[other];
             user.kind == Kind::User
                 && (user.is_inbound() || self.continues_another(other))
@@ -63,7 +67,7 @@ impl Fold<'_> {
                 && user.end.is_none_or(|end| end > leg.start)
                 && user.person != caller
         };
-        let handled_by: Vec<usize> = self.rooms[leg.room]
+        let handled_by: Vec<ParticipantIdx> = self.rooms[leg.room]
             .legs
             .clone()
             .filter(handled)
@@ -73,7 +77,7 @@ impl Fold<'_> {
         users.sort_unstable();
         users.dedup();
         let number = self.people[leg.person?].number.as_deref();
-        let is_listed = |user: usize| {
+        let is_listed = |user: ParticipantIdx| {
             let extension = self.people[user].extension.as_deref();
             let directory = self.input.directory;
             directory
@@ -90,12 +94,12 @@ impl Fold<'_> {
     }
 
     /// The user for whom a participant's phone rings, else the participant.
-    pub(super) fn user_behind(&self, person: usize) -> usize {
+    pub(super) fn user_behind(&self, person: ParticipantIdx) -> ParticipantIdx {
         self.people[person].on_behalf_of.map_or(person, |behalf| behalf.user)
     }
 
     /// Whether a leg rings on behalf of another participant.
-    pub(super) fn is_on_behalf(&self, leg: usize) -> bool {
+    pub(super) fn is_on_behalf(&self, leg: LegIdx) -> bool {
         self.legs[leg].person.is_some_and(|person| self.people[person].on_behalf_of.is_some())
     }
 }

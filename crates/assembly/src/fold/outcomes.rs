@@ -3,11 +3,15 @@
 use wholecall_notification::{Code, Reason};
 use wholecall_record::call::{Kind, LegOutcome};
 
-use super::{Fold, legs::Leg};
+use super::{
+    Fold,
+    ids::{LegIdx, ParticipantIdx},
+    legs::Leg,
+};
 
 impl Fold<'_> {
     /// The outcome of a leg. `None` while it is open.
-    pub(super) fn leg_outcome(&self, index: usize, caller: Option<usize>) -> Option<LegOutcome> {
+    pub(super) fn leg_outcome(&self, index: LegIdx, caller: Option<ParticipantIdx>) -> Option<LegOutcome> {
         let leg = &self.legs[index];
         leg.end?;
         let room = &self.rooms[leg.room];
@@ -41,11 +45,11 @@ impl Fold<'_> {
     }
 
     /// Whether a menu, a queue or a rule sent the call on, and was not hung up on.
-    fn handed_on(&self, index: usize) -> bool {
+    fn handed_on(&self, index: LegIdx) -> bool {
         let leg = &self.legs[index];
         let Some(at) = leg.ended_by else { return true };
         let sequence = self.changes[at].event.sequence;
-        let next = |other: usize| other != index && self.legs[other].first_sequence >= sequence;
+        let next = |other: LegIdx| other != index && self.legs[other].first_sequence >= sequence;
         match self.end_reason(leg) {
             Some(Reason::CallerDropped) => false,
             Some(
@@ -60,7 +64,7 @@ impl Fold<'_> {
 
     /// The outcome of a leg that was not answered, by its end reason or another leg's answer. `None` if neither shows
     /// it.
-    fn unanswered(&self, index: usize) -> Option<LegOutcome> {
+    fn unanswered(&self, index: LegIdx) -> Option<LegOutcome> {
         let leg = &self.legs[index];
         Some(match self.end_reason(leg) {
             Some(Reason::Rejected) => LegOutcome::Rejected,
@@ -90,7 +94,7 @@ impl Fold<'_> {
     }
 
     /// Whether it was ringing when another leg of the session was first answered.
-    fn answered_elsewhere(&self, index: usize) -> bool {
+    fn answered_elsewhere(&self, index: LegIdx) -> bool {
         let leg = &self.legs[index];
         let answers = &self.rooms[leg.room].answers;
         let since = answers.partition_point(|(time, _)| *time < leg.start);

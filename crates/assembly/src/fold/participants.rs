@@ -1,14 +1,15 @@
 //! The list of participants: who takes part, in which roles, and for how long.
 
-use smallvec::{SmallVec, smallvec};
 use wholecall_record::call::{MoveKind, Participant, Role};
 
 use super::{
     Fold,
+    ids::{LegIdx, ParticipantIdx},
     moves::DetectedMove,
     record::{Counted, Stretches, of_kind},
     sides::{Caller, Dialled},
 };
+use crate::index::IdxVec;
 
 impl Fold<'_> {
     pub(super) fn participants(
@@ -16,17 +17,17 @@ impl Fold<'_> {
         caller: &Caller<'_>,
         dialled: &Dialled<'_>,
         moves: &[DetectedMove],
-        stretches: &[Stretches],
+        stretches: &IdxVec<LegIdx, Stretches>,
     ) -> Vec<Participant> {
-        let mut roles: SmallVec<[Roles; 8]> = smallvec![Roles::default(); self.people.len()];
-        let mut add = |person: Option<usize>, role: Role| {
-            if let Some(roles) = person.and_then(|person| roles.get_mut(person)) {
-                roles.add(role);
+        let mut roles: IdxVec<ParticipantIdx, Roles> = IdxVec::filled(Roles::default(), self.people.len());
+        let mut add = |person: Option<ParticipantIdx>, role: Role| {
+            if let Some(person) = person {
+                roles[person].add(role);
             }
         };
         add(caller.person, Role::Caller);
         add(dialled.person, Role::Callee);
-        for (index, leg) in self.legs.iter().enumerate() {
+        for (index, leg) in self.legs.iter_enumerated() {
             if self.offering_queue(index).is_some() {
                 add(leg.person, Role::Agent);
             }
@@ -39,17 +40,17 @@ impl Fold<'_> {
             by.into_iter().for_each(|role| add(detected.by, role));
             target.into_iter().for_each(|role| add(detected.target, role));
         }
-        let of_legs = |legs: &[usize], kind: Counted| {
+        let of_legs = |legs: &[LegIdx], kind: Counted| {
             self.union(legs.iter().flat_map(|&leg| of_kind(&stretches[leg], kind)))
         };
-        let conversations_of = |person: usize| {
+        let conversations_of = |person: ParticipantIdx| {
             let conversations =
                 self.conversations.iter().filter(move |conversation| conversation.people.contains(&person));
             conversations.map(|conversation| (conversation.start, conversation.end))
         };
-        let people = self.people.iter().zip(roles).enumerate();
-        people
-            .map(|(index, (person, roles))| Participant {
+        self.people
+            .iter_enumerated()
+            .map(|(index, person)| Participant {
                 id: person.id.clone(),
                 kind: person.kind,
                 phone_number: person.number.clone(),
@@ -64,7 +65,7 @@ impl Fold<'_> {
                         .iter()
                         .any(|conversation| conversation.inferred && conversation.people.contains(&index)),
                 observed: person.observed,
-                roles: roles.list(),
+                roles: roles[index].list(),
                 legs: person.legs.iter().map(|&leg| self.leg_id(leg)).collect(),
                 ring_ms: of_legs(&person.legs, Counted::Ring),
                 talk_ms: self.union(conversations_of(index)),

@@ -5,7 +5,12 @@ use smallvec::SmallVec;
 use wholecall_notification::{Code, Reason};
 use wholecall_record::{ParticipantId, SessionId, call::Kind, words};
 
-use super::{Fold, inferred_parties::InferredParty, legs::Leg};
+use super::{
+    Fold,
+    ids::{LegIdx, ParticipantIdx},
+    inferred_parties::InferredParty,
+    legs::Leg,
+};
 use crate::{
     description::Side,
     directory::{Entry, EntryKind},
@@ -25,13 +30,13 @@ pub(crate) struct Person {
     pub(crate) extension: Option<CompactString>,
     /// The user for whom it rings.
     pub(crate) on_behalf_of: Option<OnBehalfOf>,
-    pub(crate) legs: SmallVec<[usize; 4]>,
+    pub(crate) legs: SmallVec<[LegIdx; 4]>,
 }
 
 /// For whom an outside phone rings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OnBehalfOf {
-    pub(crate) user: usize,
+    pub(crate) user: ParticipantIdx,
     /// Whether the directory lists the number as the user's.
     pub(crate) is_listed: bool,
 }
@@ -45,7 +50,7 @@ pub(super) struct Mention<'a> {
 }
 
 pub(super) enum Mentioned {
-    Leg(usize),
+    Leg(LegIdx),
     /// Other legs are addressed to it, or it listened from another call: it has no leg of its own here.
     Name,
     Inferred(InferredParty),
@@ -54,11 +59,11 @@ pub(super) enum Mentioned {
 impl<'a> Fold<'a> {
     pub(super) fn find_people(&mut self) {
         self.queues = self.queue_extensions();
-        for leg in 0..self.legs.len() {
+        for leg in self.legs.indices() {
             self.legs[leg].kind = self.kind_of(&self.legs[leg]);
         }
         let mut mentions: Vec<Mention<'a>> = Vec::with_capacity(self.legs.len() + 1);
-        for (index, leg) in self.legs.iter().enumerate().filter(|(_, leg)| leg.kind != Kind::Proxy) {
+        for (index, leg) in self.legs.iter_enumerated().filter(|(_, leg)| leg.kind != Kind::Proxy) {
             let (id, side) = (self.owner_id(leg), own_side(leg));
             mentions.push(Mention { id, kind: leg.kind, side, by: Mentioned::Leg(index) });
         }
@@ -70,10 +75,9 @@ impl<'a> Fold<'a> {
         mentions.sort_by(|a, b| a.id.cmp(&b.id));
         self.people.reserve_exact(mentions.len());
         for mention in mentions {
-            if self.people.last().is_none_or(|last| last.id != mention.id) {
-                self.people.push(Person::new(&mention));
-            }
-            let index = self.people.len() - 1;
+            let last = self.people.iter_enumerated().next_back();
+            let known = last.filter(|(_, last)| last.id == mention.id).map(|(index, _)| index);
+            let index = known.unwrap_or_else(|| self.people.push(Person::new(&mention)));
             let person = &mut self.people[index];
             person.merge(&mention);
             match mention.by {
@@ -174,7 +178,7 @@ impl<'a> Fold<'a> {
 
     /// Adds queues whose own leg was not observed: they are known by what they offered, and are never connected.
     fn mention_unseen_queues(&self, mentions: &mut Vec<Mention<'a>>) {
-        let offers = self.legs.iter().enumerate().filter_map(|(leg, _)| Some((leg, self.offered_by(leg)?)));
+        let offers = self.legs.iter_enumerated().filter_map(|(leg, _)| Some((leg, self.offered_by(leg)?)));
         for (offer, queue) in offers {
             if self.has_leg(queue) {
                 continue;
@@ -232,7 +236,7 @@ impl<'a> Fold<'a> {
     /// Adds names and numbers from the directory.
     fn name_from_directory(&mut self) {
         let Some(directory) = self.input.directory else { return };
-        for person in &mut self.people {
+        for person in self.people.iter_mut() {
             let Some(extension) = person.extension.as_deref() else { continue };
             if let Some(name) = directory.name_of(extension) {
                 person.name = Some(name.clone());
@@ -249,7 +253,7 @@ impl<'a> Fold<'a> {
 
     /// An agent's phone shows the caller's name after the queue's: the queue's is not part of the caller's name.
     fn name_caller_apart_from_queue(&mut self) {
-        for leg in 0..self.legs.len() {
+        for leg in self.legs.indices() {
             let description = self.legs[leg].description;
             let Some(shown) = description.from.name.filter(|_| description.queue_call) else { continue };
             let id =
@@ -267,7 +271,7 @@ impl<'a> Fold<'a> {
         }
     }
 
-    pub(super) fn is_person(&self, person: Option<usize>) -> bool {
+    pub(super) fn is_person(&self, person: Option<ParticipantIdx>) -> bool {
         person.is_some_and(|person| self.people[person].kind.is_person())
     }
 
@@ -284,12 +288,12 @@ impl<'a> Fold<'a> {
         }
     }
 
-    pub(super) fn person_with_id(&self, id: &ParticipantId) -> Option<usize> {
-        self.people.binary_search_by(|person| person.id.cmp(id)).ok()
+    pub(super) fn person_with_id(&self, id: &ParticipantId) -> Option<ParticipantIdx> {
+        self.people.binary_search_by(|person| person.id.cmp(id))
     }
 
-    pub(super) fn person_with_extension(&self, extension: &str) -> Option<usize> {
-        self.people.iter().position(|person| person.extension.as_deref() == Some(extension))
+    pub(super) fn person_with_extension(&self, extension: &str) -> Option<ParticipantIdx> {
+        self.people.position(|person| person.extension.as_deref() == Some(extension))
     }
 }
 

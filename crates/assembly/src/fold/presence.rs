@@ -6,8 +6,14 @@ use wholecall_record::{
     call::{Kind, LegState, LinkKind, State},
 };
 
-use super::{Fold, legs::Leg, links::JoinTimeline, people::supervisors_of};
-use crate::limits;
+use super::{
+    Fold,
+    ids::{LegIdx, ParticipantIdx, SessionIdx},
+    legs::Leg,
+    links::JoinTimeline,
+    people::supervisors_of,
+};
+use crate::{index::IdxVec, limits};
 
 /// A stretch of time in which the same participants heard each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,19 +23,19 @@ pub(crate) struct ConversationSpan {
     /// In order.
     pub(crate) people: People,
     /// A session that they were in when it began.
-    pub(crate) room: usize,
+    pub(crate) room: SessionIdx,
     /// Whether a participant was not observed to be connected: an extension that is only named, or an unknown party.
     pub(crate) inferred: bool,
 }
 
 /// Participants who hear each other, in order.
-pub(crate) type People = SmallVec<[usize; 4]>;
+pub(crate) type People = SmallVec<[ParticipantIdx; 4]>;
 
 /// A stretch of time in which a participant was connected in a room.
 #[derive(Debug, Clone, Copy)]
 struct Presence {
-    room: usize,
-    person: usize,
+    room: SessionIdx,
+    person: ParticipantIdx,
     start: Time,
     end: Option<Time>,
     inferred: bool,
@@ -38,14 +44,14 @@ struct Presence {
 /// Participants who hear each other, their room, and whether one of them was not observed to be connected.
 struct Set {
     people: People,
-    room: usize,
+    room: SessionIdx,
     inferred: bool,
 }
 
 impl Fold<'_> {
     pub(super) fn find_conversations(&mut self) {
         let mut presences = SmallVec::new();
-        for (index, leg) in self.legs.iter().enumerate() {
+        for (index, leg) in self.legs.iter_enumerated() {
             self.presences_of(index, leg, &mut presences);
         }
         self.find_inferred_presence();
@@ -57,7 +63,7 @@ impl Fold<'_> {
         }
         self.presences_of_hosts(&mut presences);
         presences.retain(|presence| presence.end.is_none_or(|end| presence.start < end));
-        let mut first_presence = vec![None; self.people.len()];
+        let mut first_presence = IdxVec::filled(None, self.people.len());
         for presence in &presences {
             let first: &mut Option<Time> = &mut first_presence[presence.person];
             *first = Some(first.map_or(presence.start, |first| first.min(presence.start)));
@@ -71,7 +77,7 @@ impl Fold<'_> {
         self.first_present = first_presence;
     }
 
-    fn presences_of(&self, index: usize, leg: &Leg<'_>, presences: &mut SmallVec<[Presence; 8]>) {
+    fn presences_of(&self, index: LegIdx, leg: &Leg<'_>, presences: &mut SmallVec<[Presence; 8]>) {
         let Some(person) = leg.person else { return };
         if !leg.kind.is_person() && leg.talks_from.is_none() {
             return;
@@ -98,7 +104,7 @@ impl Fold<'_> {
     /// The host of a conference is present in the bridge until every other leg of the joined rooms has ended, if the
     /// bridge or the host's own leg in it was not observed.
     fn presences_of_hosts(&self, presences: &mut SmallVec<[Presence; 8]>) {
-        let mut hosts: Vec<(usize, usize, Time)> = Vec::new();
+        let mut hosts: Vec<(SessionIdx, ParticipantIdx, Time)> = Vec::new();
         for link in self.links.iter().filter(|link| link.kind == LinkKind::Conference) {
             let bridge = self.bridge_of(link).room;
             let Some(host) = self.host_of(link) else { continue };
@@ -119,7 +125,7 @@ impl Fold<'_> {
     }
 
     /// The first time from `start` on at which every leg but the host's has ended in the rooms joined to a bridge.
-    fn bridge_empties_at(&self, bridge: usize, host: usize, start: Time) -> Option<Time> {
+    fn bridge_empties_at(&self, bridge: SessionIdx, host: ParticipantIdx, start: Time) -> Option<Time> {
         let others = || {
             let others = self.legs.iter().filter(|leg| leg.kind != Kind::Proxy && leg.person != Some(host));
             others.filter(|leg| leg.end.is_none_or(|end| end > start))
@@ -142,7 +148,7 @@ impl Fold<'_> {
     }
 
     /// When the last leg of a conference's host ended, if no other participant's leg was observed.
-    fn host_ended(&self, host: usize) -> Option<Time> {
+    fn host_ended(&self, host: ParticipantIdx) -> Option<Time> {
         let ends: Option<Vec<Time>> = self.people[host].legs.iter().map(|&leg| self.legs[leg].end).collect();
         ends?.into_iter().max()
     }
@@ -249,7 +255,7 @@ fn sets_hearing_each_other(
         return;
     }
     // Observed presences come before inferred ones.
-    let mut places: SmallVec<[(u32, usize, bool, usize); 8]> = present
+    let mut places: SmallVec<[(SessionIdx, ParticipantIdx, bool, SessionIdx); 8]> = present
         .iter()
         .map(|at| (join_timeline.group(at.room, time), at.person, at.inferred, at.room))
         .collect();

@@ -6,29 +6,32 @@ use wholecall_record::{
     call::{Kind, LegState, LinkKind, QueueOutcome},
 };
 
-use super::Fold;
+use super::{
+    Fold,
+    ids::{LegIdx, ParticipantIdx, SessionIdx},
+};
 
 /// One visit to a queue, with participants by index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Visit {
-    pub(crate) room: usize,
-    pub(crate) queue: usize,
+    pub(crate) room: SessionIdx,
+    pub(crate) queue: ParticipantIdx,
     /// The queue's own leg. `None` if it was not observed.
-    pub(crate) own: Option<usize>,
+    pub(crate) own: Option<LegIdx>,
     /// The legs by which the queue offered the call.
-    pub(crate) offered: Vec<usize>,
+    pub(crate) offered: Vec<LegIdx>,
     pub(crate) enter: Time,
     pub(crate) leave: Option<Time>,
     pub(crate) outcome: Option<QueueOutcome>,
     pub(crate) offers: u32,
-    pub(crate) answered_by: Option<usize>,
+    pub(crate) answered_by: Option<ParticipantIdx>,
 }
 
 /// The legs of a visit.
 struct VisitLegs {
-    queue: usize,
-    own: Option<usize>,
-    offered: Vec<usize>,
+    queue: ParticipantIdx,
+    own: Option<LegIdx>,
+    offered: Vec<LegIdx>,
 }
 
 /// Maximum time between the end of a visit and the caller's for the visit to count as abandoned.
@@ -41,7 +44,7 @@ impl Fold<'_> {
             return Vec::new();
         }
         let mut visits = Vec::new();
-        for room in (0..self.rooms.len()).filter(|&room| !self.is_placed_by_the_platform(room)) {
+        for room in self.rooms.indices().filter(|&room| !self.is_placed_by_the_platform(room)) {
             let visit_legs = self.collect_visits(room);
             visits.extend(visit_legs.into_iter().map(|visit_legs| self.visit(room, visit_legs)));
         }
@@ -50,17 +53,17 @@ impl Fold<'_> {
     }
 
     /// A session that the platform placed and whose originating leg was not observed has no caller who waits.
-    fn is_placed_by_the_platform(&self, room: usize) -> bool {
+    fn is_placed_by_the_platform(&self, room: SessionIdx) -> bool {
         self.rooms[room].session.is_call_out() && self.rooms[room].originator.is_none()
     }
 
     /// A queue's own Inbound leg begins a visit; if that was not observed, the first offer does. A leg belongs to the
     /// latest visit of the queue it is addressed to; without such an address, to the latest visit that was open when
     /// it began.
-    fn collect_visits(&self, room: usize) -> Vec<VisitLegs> {
+    fn collect_visits(&self, room: SessionIdx) -> Vec<VisitLegs> {
         let legs = self.rooms[room].legs.clone();
         // A queue that calls back has no visitor.
-        let calls_back = |queue: usize| {
+        let calls_back = |queue: ParticipantIdx| {
             legs.clone().any(|leg| self.legs[leg].person == Some(queue) && !self.legs[leg].is_inbound())
         };
         let moved_to = self.legs_moved_to();
@@ -85,33 +88,33 @@ impl Fold<'_> {
         visits
     }
 
-    fn has_no_address(&self, leg: usize) -> bool {
+    fn has_no_address(&self, leg: LegIdx) -> bool {
         let leg = &self.legs[leg];
         leg.is_inbound() && leg.kind.is_person() && leg.description.to.extension.is_none()
     }
 
     /// Whether a leg may belong to an earlier visit: the queue's own leg has not ended; without one, no offer was
     /// answered and ended.
-    fn is_still_offered(&self, visit: &VisitLegs, leg: usize) -> bool {
+    fn is_still_offered(&self, visit: &VisitLegs, leg: LegIdx) -> bool {
         let start = self.legs[leg].start;
         match visit.own {
             Some(own) => self.legs[own].end.is_none_or(|end| start <= end),
             None => {
-                let ended = |&offer: &usize| self.legs[offer].end.is_some_and(|end| end < start);
+                let ended = |&offer: &LegIdx| self.legs[offer].end.is_some_and(|end| end < start);
                 !visit.offered.iter().any(|offer| self.first_answer(*offer).is_some() && ended(offer))
             }
         }
     }
 
     fn is_open(&self, visit: &VisitLegs, time: Time) -> bool {
-        let lasts = |leg: usize| self.legs[leg].end.is_none_or(|end| end > time);
+        let lasts = |leg: LegIdx| self.legs[leg].end.is_none_or(|end| end > time);
         match visit.own {
             Some(own) => lasts(own),
             None => visit.offered.iter().any(|&offer| lasts(offer)),
         }
     }
 
-    fn visit(&self, room: usize, VisitLegs { queue, own, offered }: VisitLegs) -> Visit {
+    fn visit(&self, room: SessionIdx, VisitLegs { queue, own, offered }: VisitLegs) -> Visit {
         let first = own.or_else(|| offered.first().copied()).map(|leg| self.legs[leg].start);
         let enter = first.unwrap_or(self.last_event);
         let answer = self.answered_out_of(room, enter, own, &offered);
@@ -146,11 +149,11 @@ impl Fold<'_> {
     /// ringing call.
     fn answered_out_of(
         &self,
-        room: usize,
+        room: SessionIdx,
         enter: Time,
-        own: Option<usize>,
-        offered: &[usize],
-    ) -> Option<(Time, usize)> {
+        own: Option<LegIdx>,
+        offered: &[LegIdx],
+    ) -> Option<(Time, ParticipantIdx)> {
         let by_leg =
             offered.iter().filter_map(|&leg| Some((self.first_answer(leg)?, self.legs[leg].person?)));
         let pickups = offered.iter().chain(&own).filter_map(|&leg| {
@@ -161,10 +164,10 @@ impl Fold<'_> {
             Some((self.first_answer(taker)?, self.legs[taker].person?))
         });
         let lasts = |time: Time| {
-            let open = |leg: usize| self.legs[leg].end.is_none_or(|end| end >= time);
+            let open = |leg: LegIdx| self.legs[leg].end.is_none_or(|end| end >= time);
             enter <= time && own.map_or_else(|| offered.iter().any(|&leg| open(leg)), open)
         };
-        let group = |other: usize, time: Time| self.join_timeline.group(other, time);
+        let group = |other: SessionIdx, time: Time| self.join_timeline.group(other, time);
         let by_link = self.links.iter().filter_map(|link| {
             let is_here =
                 link.kind == LinkKind::Pickup && group(link.b.room, link.start) == group(room, link.start);
@@ -175,13 +178,13 @@ impl Fold<'_> {
     }
 
     /// When the last party left who could be waiting in a session: every person to whom the call is not offered.
-    fn waiting_until(&self, room: usize, offered: &[usize]) -> Option<Time> {
+    fn waiting_until(&self, room: SessionIdx, offered: &[LegIdx]) -> Option<Time> {
         let forever = Time::from_millis(i64::MAX);
-        let here = |other: usize| {
+        let here = |other: SessionIdx| {
             self.join_timeline.group(other, forever) == self.join_timeline.group(room, forever)
         };
         let mut until: Option<Time> = None;
-        let legs = self.legs.iter().enumerate();
+        let legs = self.legs.iter_enumerated();
         let waiting = legs.filter(|(index, leg)| {
             leg.kind.is_person() && here(leg.room) && !leg.supervises && !offered.contains(index)
         });
@@ -199,13 +202,13 @@ impl Fold<'_> {
     /// The outcome of a visit without an observed answer. `None` if the notifications do not show it.
     fn unanswered_visit(
         &self,
-        room: usize,
-        own: Option<usize>,
-        offered: &[usize],
+        room: SessionIdx,
+        own: Option<LegIdx>,
+        offered: &[LegIdx],
         enter: Time,
         waiting_until: Option<Time>,
     ) -> Option<QueueOutcome> {
-        let ended = |leg: usize, reason| self.end_reason(&self.legs[leg]) == Some(reason);
+        let ended = |leg: LegIdx, reason| self.end_reason(&self.legs[leg]) == Some(reason);
         let any_ended = |reason| own.into_iter().chain(offered.iter().copied()).any(|leg| ended(leg, reason));
         if any_ended(Reason::AgentAnswered) {
             return Some(QueueOutcome::Answered);
@@ -228,14 +231,14 @@ impl Fold<'_> {
     }
 
     /// When a queue's own leg passed the call to voicemail, or ended.
-    fn left_queue(&self, leg: usize) -> Option<Time> {
+    fn left_queue(&self, leg: LegIdx) -> Option<Time> {
         let leg = &self.legs[leg];
         let voicemail = leg.spans.iter().find(|span| span.state == LegState::Voicemail);
         voicemail.map(|span| span.start).or(leg.end)
     }
 
     /// Whether the caller's next stop is another queue, a person who is rung directly, or a mailbox.
-    fn went_on(&self, room: usize, own: Option<usize>, offered: &[usize], enter: Time) -> bool {
+    fn went_on(&self, room: SessionIdx, own: Option<LegIdx>, offered: &[LegIdx], enter: Time) -> bool {
         let sequence = own.or_else(|| offered.first().copied()).map(|leg| self.legs[leg].first_sequence);
         self.rooms[room].legs.clone().any(|other| {
             let leg = &self.legs[other];

@@ -14,6 +14,7 @@ use wholecall_record::{
 
 use super::{
     Fold, RecordStatus,
+    ids::{LegIdx, ParticipantIdx, SessionIdx},
     legs::Leg,
     links::End,
     moves::DetectedMove,
@@ -22,7 +23,7 @@ use super::{
     result::OutcomeInput,
     sides::{Caller, Dialled},
 };
-use crate::{directory::Directory, numbers::number_without_code};
+use crate::{directory::Directory, index::IdxVec, numbers::number_without_code};
 
 /// A stretch of time; an open one runs to the call's last event.
 pub(super) type Stretch = (Time, Option<Time>);
@@ -50,15 +51,16 @@ impl Fold<'_> {
         let direction = self.direction();
         let detected_moves = self.find_moves();
         let visits = self.find_visits();
-        let stretches: SmallVec<[Stretches; 4]> =
-            (0..self.legs.len()).map(|leg| self.stretches(leg)).collect();
+        let stretches: IdxVec<LegIdx, Stretches> =
+            self.legs.indices().map(|leg| self.stretches(leg)).collect();
         let state = status.state;
         let conversations = self.conversation_records(state);
         let (start, end) = self.span(state, &conversations);
         let answer = self.answer(state, &caller).map(|conversation| conversation.start);
         let customer = self.customer(&caller, &dialled);
         let served = customer.or(caller.person);
-        let ids = |people: &[usize]| people.iter().map(|&person| self.people[person].id.clone()).collect();
+        let ids =
+            |people: &[ParticipantIdx]| people.iter().map(|&person| self.people[person].id.clone()).collect();
         let moves: Vec<Move> = (0..detected_moves.len())
             .map(|at| self.move_record(&detected_moves, at, &visits, state))
             .collect();
@@ -87,7 +89,7 @@ impl Fold<'_> {
             end_time: end,
             durations: self.durations(start, answer, end, &stretches),
             participants: self.participants(&caller, &dialled, &detected_moves, &stretches),
-            legs: (0..self.legs.len()).map(|leg| self.leg(leg, &caller, &stretches[leg])).collect(),
+            legs: self.legs.indices().map(|leg| self.leg(leg, &caller, &stretches[leg])).collect(),
             links: self.links.iter().map(|link| self.link_record(link)).collect(),
             transfer: self.last_transfer(&detected_moves, served).map(|at| moves[at].clone()),
             moves,
@@ -185,7 +187,7 @@ impl Fold<'_> {
     /// RingCentral guide, "Calculating call time metrics": ring is `Proceeding` to the first `Answered` or the end,
     /// talk every `Answered` to `Hold` or the end, hold every `Hold` to `Answered` or the end. `Gone`, `Parked` and
     /// voicemail end a stretch too.
-    fn stretches(&self, index: usize) -> Stretches {
+    fn stretches(&self, index: LegIdx) -> Stretches {
         let leg = &self.legs[index];
         let mut stretches = Stretches::new();
         let mut counting: Option<(Counted, Time)> = None;
@@ -226,7 +228,7 @@ impl Fold<'_> {
         start: Time,
         answer: Option<Time>,
         end: Option<Time>,
-        stretches: &[Stretches],
+        stretches: &IdxVec<LegIdx, Stretches>,
     ) -> Durations {
         let end = end.unwrap_or(self.last_event);
         let spans = |state: LegState| {
@@ -259,16 +261,16 @@ impl Fold<'_> {
         total
     }
 
-    pub(super) fn leg_id(&self, leg: usize) -> LegId {
+    pub(super) fn leg_id(&self, leg: LegIdx) -> LegId {
         let leg = &self.legs[leg];
         LegId { session: self.rooms[leg.room].session.id.clone(), party: leg.party.clone() }
     }
 
-    pub(super) fn person_id(&self, person: Option<usize>) -> Option<ParticipantId> {
+    pub(super) fn person_id(&self, person: Option<ParticipantIdx>) -> Option<ParticipantId> {
         person.map(|person| self.people[person].id.clone())
     }
 
-    fn leg(&self, index: usize, caller: &Caller<'_>, stretches: &Stretches) -> wholecall_record::call::Leg {
+    fn leg(&self, index: LegIdx, caller: &Caller<'_>, stretches: &Stretches) -> wholecall_record::call::Leg {
         let leg = &self.legs[index];
         let own = if leg.is_inbound() { &leg.description.to } else { &leg.description.from };
         let first =
@@ -306,7 +308,7 @@ impl Fold<'_> {
     }
 
     /// The word that a leg ended with; if only the other end of the link it left by has one, that.
-    fn end_reason_word(&self, index: usize) -> Option<CompactString> {
+    fn end_reason_word(&self, index: LegIdx) -> Option<CompactString> {
         let leg = &self.legs[index];
         let end = leg.end?;
         let own = leg.ended_by.and_then(|at| self.changes[at].event.status.reason_word());
@@ -388,9 +390,10 @@ impl Fold<'_> {
     }
 
     /// Whether a participant is in a session whose far side may have talked with them unobserved.
-    fn talks_unseen(&self, person: usize) -> bool {
-        let is_unobserved =
-            |room: usize| self.inferred_parties.iter().any(|side| side.room == room && !side.can_be_heard);
+    fn talks_unseen(&self, person: ParticipantIdx) -> bool {
+        let is_unobserved = |room: SessionIdx| {
+            self.inferred_parties.iter().any(|side| side.room == room && !side.can_be_heard)
+        };
         self.people[person].legs.iter().any(|&leg| is_unobserved(self.legs[leg].room))
     }
 
@@ -407,7 +410,7 @@ impl Fold<'_> {
     fn visit_record(&self, visit: &Visit) -> QueueVisit {
         let queue = &self.people[visit.queue];
         let shown =
-            self.legs.iter().enumerate().filter(|(leg, _)| self.offering_queue(*leg) == Some(visit.queue));
+            self.legs.iter_enumerated().filter(|(leg, _)| self.offering_queue(*leg) == Some(visit.queue));
         let names = || shown.clone().find_map(|(_, leg)| leg.description.queue_name.map(CompactString::from));
         QueueVisit {
             participant: queue.id.clone(),

@@ -9,6 +9,7 @@ use wholecall_record::{
 
 use super::{
     Fold,
+    ids::LegIdx,
     legs::Leg,
     queues::Visit,
     sides::{Caller, Dialled, may_be_ours},
@@ -40,7 +41,7 @@ enum StopKind {
     /// A visit in which an agent was rung, and its outcome.
     Queue(Option<QueueOutcome>),
     /// The leg of a person who was rung directly, or could not be.
-    Person(usize),
+    Person(LegIdx),
 }
 
 impl Fold<'_> {
@@ -108,7 +109,7 @@ impl Fold<'_> {
         let room = &self.rooms[self.root];
         let Some(originator) = room.originator else { return false };
         let mut inbound = room.legs.clone().filter(|&leg| leg != originator && self.legs[leg].is_inbound());
-        let is_mailbox = |leg: usize| {
+        let is_mailbox = |leg: LegIdx| {
             let leg = &self.legs[leg];
             leg.person == caller.person && leg.codes.has(Code::Voicemail) && !leg.rang()
         };
@@ -152,13 +153,13 @@ impl Fold<'_> {
         if room.legs.clone().all(|leg| self.legs[leg].supervises) {
             return true;
         }
-        let answered = |leg: usize| self.first_answer(leg).is_some();
+        let answered = |leg: LegIdx| self.first_answer(leg).is_some();
         if room.session.is_ring_out() {
             let mut others = room.legs.clone().filter(|&leg| self.legs[leg].person != input.caller.person);
             return others.next().is_none() && room.legs.clone().any(answered);
         }
         let Some(originator) = room.originator else { return false };
-        let is_callee = |leg: usize| self.legs[leg].is_inbound() && !self.legs[leg].supervises;
+        let is_callee = |leg: LegIdx| self.legs[leg].is_inbound() && !self.legs[leg].supervises;
         let side = self.legs[originator].description.to;
         answered(originator) && !room.legs.clone().any(is_callee) && may_be_ours(side, self.input.directory)
     }
@@ -213,7 +214,7 @@ impl Fold<'_> {
 
     fn stops(&self, input: &OutcomeInput<'_, '_>) -> SmallVec<[Stop; 4]> {
         let mut stops = SmallVec::new();
-        for (index, leg) in self.legs.iter().enumerate().filter(|(_, leg)| leg.is_inbound()) {
+        for (index, leg) in self.legs.iter_enumerated().filter(|(_, leg)| leg.is_inbound()) {
             let mailbox = leg.spans.iter().find(|span| span.state == LegState::Voicemail);
             let fax = leg.spans.iter().find(|span| span.state == LegState::Fax);
             stops.extend(mailbox.map(|span| Stop {

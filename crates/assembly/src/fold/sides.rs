@@ -8,6 +8,7 @@ use wholecall_record::{
 
 use super::{
     Fold,
+    ids::{LegIdx, ParticipantIdx, SessionIdx},
     people::{extension_id, own_side},
 };
 use crate::{
@@ -34,7 +35,7 @@ pub(crate) enum Rank {
 pub(super) struct Caller<'a> {
     /// `None` if the platform placed the call and the originating leg was not observed.
     pub(super) id: Option<ParticipantId>,
-    pub(super) person: Option<usize>,
+    pub(super) person: Option<ParticipantIdx>,
     pub(super) side: Option<Side<'a>>,
 }
 
@@ -45,24 +46,24 @@ pub(super) struct Dialled<'a> {
     /// The number as it was dialled.
     pub(super) number: Option<&'a str>,
     /// The participant that the call was addressed to.
-    pub(super) person: Option<usize>,
+    pub(super) person: Option<ParticipantIdx>,
 }
 
 /// What shows the caller of a session.
 #[derive(Debug, Clone, Copy)]
 enum CallerShown {
     /// The caller's own leg.
-    Leg(usize),
+    Leg(LegIdx),
     /// `from` of another participant's leg.
-    From(usize),
+    From(LegIdx),
     /// Nothing.
     Nothing,
 }
 
 impl<'a> Fold<'a> {
     /// The observed session that the call is named after.
-    pub(super) fn find_root(&self) -> Option<usize> {
-        let seen = (0..self.rooms.len()).filter(|&room| self.rooms[room].start.is_some());
+    pub(super) fn find_root(&self) -> Option<SessionIdx> {
+        let seen = self.rooms.indices().filter(|&room| self.rooms[room].start.is_some());
         // Rooms are in order of their start.
         let mut seen = seen.peekable();
         let first = *seen.peek()?;
@@ -73,7 +74,7 @@ impl<'a> Fold<'a> {
     }
 
     /// A directory does not change a session's rank: the id of a closed call must not change with it.
-    pub(super) fn rank(&self, room: usize) -> Rank {
+    pub(super) fn rank(&self, room: SessionIdx) -> Rank {
         match &self.rooms[room] {
             room if room.is_supervising => Rank::Supervising,
             room if room.is_conference => Rank::Bridge,
@@ -85,7 +86,7 @@ impl<'a> Fold<'a> {
     }
 
     /// The direction of a session taken alone, as seen from the account.
-    pub(super) fn direction_of(&self, room: usize, directory: Option<&Directory>) -> Direction {
+    pub(super) fn direction_of(&self, room: SessionIdx, directory: Option<&Directory>) -> Direction {
         let shown = self.caller_shown(room);
         let caller_is_ours = match shown {
             CallerShown::Leg(leg) => self.own_extension(&self.legs[leg]).is_some(),
@@ -108,7 +109,7 @@ impl<'a> Fold<'a> {
 
     /// What shows the caller: the originating leg; in a RingOut the initiator's, or what the target's leg names as
     /// its caller; else `from` of the first Inbound leg.
-    fn caller_shown(&self, room: usize) -> CallerShown {
+    fn caller_shown(&self, room: SessionIdx) -> CallerShown {
         let legs = || self.rooms[room].legs.clone();
         // A supervisor whose own leg is all that was observed called no one.
         if legs().all(|leg| self.legs[leg].supervises) {
@@ -136,7 +137,7 @@ impl<'a> Fold<'a> {
         }
     }
 
-    fn caller_id(&self, room: usize, shown: CallerShown) -> Option<ParticipantId> {
+    fn caller_id(&self, room: SessionIdx, shown: CallerShown) -> Option<ParticipantId> {
         match shown {
             CallerShown::Leg(leg) => Some(self.owner_id(&self.legs[leg])),
             CallerShown::From(leg) => {
@@ -148,9 +149,9 @@ impl<'a> Fold<'a> {
     }
 
     /// The first Inbound leg that is not the caller's own.
-    fn first_callee(&self, room: usize, shown: CallerShown) -> Option<usize> {
+    fn first_callee(&self, room: SessionIdx, shown: CallerShown) -> Option<LegIdx> {
         let caller = self.caller_id(room, shown);
-        let callee = |leg: usize| {
+        let callee = |leg: LegIdx| {
             let leg = &self.legs[leg];
             let is_seat = self.rooms[room].is_conference && self.own_extension(leg).is_none();
             leg.is_inbound() && !leg.supervises && !is_seat && Some(self.owner_id(leg)) != caller
@@ -159,8 +160,8 @@ impl<'a> Fold<'a> {
     }
 
     /// The side that names what was dialled, if no callee's leg does.
-    fn dialled_side(&self, room: usize, shown: CallerShown) -> Side<'a> {
-        let first = self.rooms[room].legs.start;
+    fn dialled_side(&self, room: SessionIdx, shown: CallerShown) -> Side<'a> {
+        let first = self.rooms[room].legs.start();
         let (CallerShown::Leg(leg) | CallerShown::From(leg)) = shown else {
             return self.legs[first].description.to;
         };
@@ -174,7 +175,7 @@ impl<'a> Fold<'a> {
     }
 
     /// The number dialled: the originating leg's first `to`; if that leg was not observed, the first Inbound leg's.
-    fn number_dialled(&self, room: usize, shown: CallerShown) -> Option<&'a str> {
+    fn number_dialled(&self, room: SessionIdx, shown: CallerShown) -> Option<&'a str> {
         let session = self.rooms[room].session;
         let originated = self.rooms[room].originator.map(|leg| self.legs[leg].key);
         let number = originated.and_then(|leg| session.legs.first_number_dialled(leg));
@@ -191,7 +192,7 @@ impl<'a> Fold<'a> {
     }
 
     /// Who began a session.
-    pub(super) fn caller_of(&self, room: usize) -> Caller<'a> {
+    pub(super) fn caller_of(&self, room: SessionIdx) -> Caller<'a> {
         let shown = self.caller_shown(room);
         let id = self.caller_id(room, shown);
         let side = match shown {
@@ -268,7 +269,7 @@ impl<'a> Fold<'a> {
             return Some(extension_id(extension));
         }
         number.filter(|number| !is_extension_number(number, self.input.directory))?;
-        let leg = &self.legs[self.rooms[self.root].legs.start];
+        let leg = &self.legs[self.rooms[self.root].legs.start()];
         Some(self.side_id(side, &self.rooms[self.root].session.id, leg))
     }
 
@@ -290,12 +291,12 @@ impl<'a> Fold<'a> {
     }
 
     /// Whether a link of these kinds leads away from a session.
-    pub(super) fn is_left_by(&self, room: usize, kinds: &[LinkKind]) -> bool {
+    pub(super) fn is_left_by(&self, room: SessionIdx, kinds: &[LinkKind]) -> bool {
         self.links.iter().any(|link| kinds.contains(&link.kind) && link.a.room == room)
     }
 
     /// The extension of the queue that a leg is addressed to, if the leg is not the queue's own.
-    pub(super) fn offered_by(&self, leg: usize) -> Option<&'a str> {
+    pub(super) fn offered_by(&self, leg: LegIdx) -> Option<&'a str> {
         let leg = &self.legs[leg];
         let addressed = leg.description.to.extension.filter(|_| leg.is_inbound())?;
         (self.is_queue(addressed) && self.own_extension(leg) != Some(addressed)).then_some(addressed)

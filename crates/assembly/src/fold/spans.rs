@@ -12,6 +12,7 @@ use wholecall_record::{
 
 use super::{
     Fold,
+    ids::{ChangeIdx, LegIdx, SessionIdx},
     legs::{Leg, Span, Spans},
     links::{self, JoinTimeline, Link},
 };
@@ -31,8 +32,8 @@ impl Fold<'_> {
         if !self.legs.iter().any(|leg| leg.supervises) {
             return;
         }
-        let mut joins: Vec<(usize, Time)> = Vec::new();
-        for at in 0..self.changes.len() {
+        let mut joins: Vec<(LegIdx, Time)> = Vec::new();
+        for at in self.changes.indices() {
             if self.changes[at].event.status.reason != Some(Reason::TakeOver) {
                 continue;
             }
@@ -55,22 +56,22 @@ impl Fold<'_> {
             let start = if link.joins() { link.start } else { link.start.max(talks_from()?) };
             Some(links::JoinInterval { rooms: [link.a.room, link.b.room], start, end: link.end })
         });
-        self.join_timeline = JoinTimeline::from_intervals(self.rooms.len(), intervals.collect());
+        self.join_timeline = JoinTimeline::from_intervals(self.rooms.indices(), intervals.collect());
     }
 
     /// The supervisor's leg that began last to listen to a room.
-    pub(super) fn latest_monitor(&self, room: usize, time: Time) -> Option<usize> {
-        let listening_since = |leg: usize| self.listens_from(leg, room, time).filter(|since| *since <= time);
-        (0..self.legs.len()).filter_map(|leg| Some((listening_since(leg)?, leg))).max().map(|(_, leg)| leg)
+    pub(super) fn latest_monitor(&self, room: SessionIdx, time: Time) -> Option<LegIdx> {
+        let listening_since = |leg: LegIdx| self.listens_from(leg, room, time).filter(|since| *since <= time);
+        self.legs.indices().filter_map(|leg| Some((listening_since(leg)?, leg))).max().map(|(_, leg)| leg)
     }
 
     /// When a supervisor's leg began to listen to a room or to one joined with it.
-    fn listens_from(&self, leg: usize, room: usize, time: Time) -> Option<Time> {
+    fn listens_from(&self, leg: LegIdx, room: SessionIdx, time: Time) -> Option<Time> {
         let supervisor = &self.legs[leg];
         if !supervisor.supervises {
             return None;
         }
-        let group = |room: usize| self.join_timeline.group(room, time);
+        let group = |room: SessionIdx| self.join_timeline.group(room, time);
         if group(supervisor.room) == group(room) {
             return Some(supervisor.start);
         }
@@ -79,7 +80,7 @@ impl Fold<'_> {
     }
 
     pub(super) fn find_spans(&mut self) {
-        for index in 0..self.legs.len() {
+        for index in self.legs.indices() {
             let spans = self.spans_of(index);
             self.legs[index].spans = spans;
         }
@@ -92,11 +93,11 @@ impl Fold<'_> {
 
     /// The callees' first answers, by room.
     fn find_answers(&mut self) {
-        for room in &mut self.rooms {
+        for room in self.rooms.iter_mut() {
             for index in room.legs.clone() {
                 let leg = &self.legs[index];
                 if leg.is_inbound() && leg.kind.is_person() && room.originator != Some(index) {
-                    let answered = self.changes[leg.changes.clone()].iter().find(|change| change.is_answer());
+                    let answered = self.changes[&leg.changes].iter().find(|change| change.is_answer());
                     room.answers.extend(answered.map(|change| (change.time, index)));
                 }
             }
@@ -104,7 +105,7 @@ impl Fold<'_> {
         }
     }
 
-    fn spans_of(&mut self, index: usize) -> Spans {
+    fn spans_of(&mut self, index: LegIdx) -> Spans {
         let leg = &self.legs[index];
         // While a link that it left by is open, a leg is absent whatever its codes say.
         let absences: Vec<Absence> = match self.links.is_empty() {
@@ -152,10 +153,10 @@ impl Fold<'_> {
 
     /// Whether a leg is the host's own in the bridge of a link: it stays, unless it reports itself that it left by
     /// that link.
-    pub(super) fn is_host_leg_in_bridge(&self, index: usize, link: &Link) -> bool {
+    pub(super) fn is_host_leg_in_bridge(&self, index: LegIdx, link: &Link) -> bool {
         let leg = &self.legs[index];
         let bridge = link.kind == LinkKind::Conference && self.bridge_of(link).leg == Some(index);
-        bridge && leg.kind.is_person() && !link.proof.iter().any(|at| leg.changes.contains(at))
+        bridge && leg.kind.is_person() && !link.proof.iter().any(|&at| leg.changes.contains(at))
     }
 
     /// Whether the host's own leg in the bridge of a conference link was not observed: then the leg from which the
@@ -166,7 +167,7 @@ impl Fold<'_> {
         }
         let host = self.host_of(link);
         let mut legs = self.rooms[self.bridge_of(link).room].legs.clone();
-        let is_hosts = |leg: usize| {
+        let is_hosts = |leg: LegIdx| {
             let is_end = link.names(leg) && !self.is_host_leg_in_bridge(leg, link);
             self.legs[leg].kind.is_person() && self.legs[leg].person == host && !is_end
         };
@@ -174,7 +175,7 @@ impl Fold<'_> {
     }
 
     /// The state after a change. `None` if the change does not affect it.
-    fn own_state(&self, at: usize, before: Option<OwnState>) -> Option<OwnState> {
+    fn own_state(&self, at: ChangeIdx, before: Option<OwnState>) -> Option<OwnState> {
         let status = &self.changes[at].event.status;
         let state = match status.code? {
             Code::Setup => LegState::Setup,
@@ -195,12 +196,12 @@ impl Fold<'_> {
     }
 
     /// Whether by a `Gone` its owner went into a conference in which their own leg was not observed.
-    fn enters_unseen_bridge(&self, change: usize) -> bool {
+    fn enters_unseen_bridge(&self, change: ChangeIdx) -> bool {
         self.links.iter().any(|link| link.proof.contains(&change) && self.is_host_leg_unseen(link))
     }
 
     /// Whether a `Gone` leaves its owner in the call: a pickup, a take-over, or listening.
-    fn remains_in_call(&self, change: usize) -> bool {
+    fn remains_in_call(&self, change: ChangeIdx) -> bool {
         match self.links.iter().find(|link| link.proof.contains(&change)) {
             Some(link) => !link.removes_both_legs(),
             // The other end belongs to another call: a supervisor listens to several.
@@ -213,7 +214,7 @@ impl Fold<'_> {
 
     /// Parked legs are connected again when a pickup reaches their room, or when a new leg in their room is answered.
     fn resume_parked_legs(&mut self) {
-        for index in 0..self.legs.len() {
+        for index in self.legs.indices() {
             if !self.legs[index].spans.iter().any(is_parked) {
                 continue;
             }
@@ -235,7 +236,7 @@ impl Fold<'_> {
         }
     }
 
-    fn resumed_at(&self, index: usize, span: Span) -> Option<Time> {
+    fn resumed_at(&self, index: LegIdx, span: Span) -> Option<Time> {
         let room = self.legs[index].room;
         let parked = |time: &Time| *time > span.start && span.end.is_none_or(|end| *time < end);
         let pickups = self.links.iter().filter(|link| {
@@ -261,25 +262,27 @@ impl Fold<'_> {
     }
 
     /// When a leg was first answered.
-    pub(super) fn first_answer(&self, leg: usize) -> Option<Time> {
+    pub(super) fn first_answer(&self, leg: LegIdx) -> Option<Time> {
         self.changes_of(leg).iter().find(|change| change.is_answer()).map(|change| change.time)
     }
 
     /// A leg that stayed after its `Gone` ends with `Disconnected`, or when all other legs of the rooms it was joined
     /// with have ended.
     fn close_lingering_legs(&mut self) {
-        let lingering: Vec<usize> = (0..self.legs.len())
+        let lingering: Vec<LegIdx> = self
+            .legs
+            .indices()
             .filter(|&leg| self.legs[leg].end.is_none() && self.ends_with_other_legs(&self.legs[leg]))
             .collect();
         if lingering.is_empty() {
             return;
         }
-        let mut sets = UnionFind::new(self.rooms.len());
+        let mut sets = UnionFind::new(self.rooms.indices());
         self.links.iter().for_each(|link| sets.unite([link.a.room, link.b.room]));
         // When all other legs had ended in every room that was ever joined or listened to.
-        let mut ended: HashMap<usize, Option<Time>> = HashMap::new();
+        let mut ended: HashMap<SessionIdx, Option<Time>> = HashMap::new();
         let mut waiting = lingering.iter().copied().peekable();
-        for (index, leg) in self.legs.iter().enumerate() {
+        for (index, leg) in self.legs.iter_enumerated() {
             if waiting.next_if_eq(&index).is_none() && leg.kind != Kind::Proxy {
                 let part = ended.entry(sets.find(leg.room)).or_insert(leg.end);
                 *part = part.zip(leg.end).map(|(last, end)| last.max(end));
@@ -372,11 +375,11 @@ impl Absences {
 struct States {
     spans: Spans,
     /// When the leg left, and by which change.
-    out: Option<(Time, Option<usize>)>,
+    out: Option<(Time, Option<ChangeIdx>)>,
 }
 
 impl States {
-    fn enter(&mut self, next: OwnState, time: Time, by: Option<usize>) {
+    fn enter(&mut self, next: OwnState, time: Time, by: Option<ChangeIdx>) {
         match next {
             OwnState::Out => {
                 if self.out.is_none() {

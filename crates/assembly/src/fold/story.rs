@@ -10,7 +10,12 @@ use wholecall_record::{
     words,
 };
 
-use super::{Change, Fold, RecordStatus};
+use crate::index::{Idx, IdxRange};
+
+use super::{
+    Change, Fold, RecordStatus,
+    ids::{ChangeIdx, LegIdx, ParticipantIdx, SessionIdx},
+};
 
 impl Fold<'_> {
     /// The story of the call.
@@ -18,7 +23,7 @@ impl Fold<'_> {
         let call = self.record(status);
         // Steps at one time: first the notifications, in order, then what follows from them.
         let mut steps: Vec<(Time, u8, usize, Step)> = Vec::new();
-        let mut order: Vec<usize> = (0..self.changes.len()).collect();
+        let mut order: Vec<ChangeIdx> = self.changes.indices().collect();
         order.sort_by(|x, y| self.order_of_changes(*x, *y));
         for (place, at) in order.into_iter().enumerate() {
             steps.push((self.changes[at].time, 0, place, self.change_step(&call, at)));
@@ -65,7 +70,7 @@ impl Fold<'_> {
     }
 
     /// The step for one change of one leg.
-    fn change_step(&self, call: &Call, at: usize) -> Step {
+    fn change_step(&self, call: &Call, at: ChangeIdx) -> Step {
         let leg = self.leg_of_change(at);
         let (text, rule) = self.sentence(call, leg, at);
         Step {
@@ -77,7 +82,7 @@ impl Fold<'_> {
         }
     }
 
-    fn sentence(&self, call: &Call, leg: usize, at: usize) -> (String, Option<&'static str>) {
+    fn sentence(&self, call: &Call, leg: LegIdx, at: ChangeIdx) -> (String, Option<&'static str>) {
         let change = &self.changes[at];
         let status = &change.event.status;
         let who = self.who(call, leg);
@@ -92,7 +97,7 @@ impl Fold<'_> {
             Code::Setup => self.began(call, leg, &who),
             Code::Proceeding => match self.offering_queue(leg) {
                 Some(queue) => {
-                    format!("{who} is rung, offered by {}", words::name_of(&call.participants[queue]))
+                    format!("{who} is rung, offered by {}", words::name_of(&call.participants[queue.get()]))
                 }
                 None if self.rooms[self.legs[leg].room].originator == Some(leg) => {
                     format!("the far end is being alerted, {who} waits")
@@ -115,14 +120,14 @@ impl Fold<'_> {
         (text, None)
     }
 
-    pub(super) fn who(&self, call: &Call, leg: usize) -> String {
+    pub(super) fn who(&self, call: &Call, leg: LegIdx) -> String {
         match self.legs[leg].person {
-            Some(person) => words::name_of(&call.participants[person]),
+            Some(person) => words::name_of(&call.participants[person.get()]),
             None => "a seat in the bridge".to_owned(),
         }
     }
 
-    fn began(&self, call: &Call, leg: usize, who: &str) -> String {
+    fn began(&self, call: &Call, leg: LegIdx, who: &str) -> String {
         let room = &self.rooms[self.legs[leg].room];
         let number = self.legs[leg].description.to.number.unwrap_or("nobody named");
         match self.legs[leg].kind {
@@ -137,16 +142,19 @@ impl Fold<'_> {
             _ if room.originator == Some(leg) => format!("{who} dials {number}, in a session of its own"),
             _ if room.is_conference => format!("{who} opens a conference"),
             _ if self.legs[leg].is_inbound() => format!("the call reaches {who}"),
-            _ => format!("{who} joins, at {}", call.participants[self.legs[leg].person.unwrap_or(0)].id),
+            _ => format!(
+                "{who} joins, at {}",
+                call.participants[self.legs[leg].person.map_or(0, ParticipantIdx::get)].id
+            ),
         }
     }
 
-    fn before(&self, leg: usize, at: usize) -> Option<&Change<'_>> {
-        let earlier = &self.changes[self.legs[leg].changes.start..at];
+    fn before(&self, leg: LegIdx, at: ChangeIdx) -> Option<&Change<'_>> {
+        let earlier = &self.changes[&IdxRange::new(self.legs[leg].changes.start(), at)];
         earlier.iter().rfind(|change| !matches!(change.event.status.code, None | Some(Code::Other)))
     }
 
-    fn answered(&self, leg: usize, at: usize, who: &str) -> (String, Option<&'static str>) {
+    fn answered(&self, leg: LegIdx, at: ChangeIdx, who: &str) -> (String, Option<&'static str>) {
         let room = &self.rooms[self.legs[leg].room];
         let before = self.before(leg, at).and_then(|change| change.event.status.code);
         let is_first = self.first_answer(leg) == Some(self.changes[at].time);
@@ -174,14 +182,14 @@ impl Fold<'_> {
     }
 
     /// Whether another leg of the session was answered before.
-    fn others_answered(&self, leg: usize, at: usize) -> bool {
+    fn others_answered(&self, leg: LegIdx, at: ChangeIdx) -> bool {
         let time = self.changes[at].time;
-        let mut others = (0..self.legs.len())
-            .filter(|&other| other != leg && self.legs[other].room == self.legs[leg].room);
+        let mut others =
+            self.legs.indices().filter(|&other| other != leg && self.legs[other].room == self.legs[leg].room);
         others.any(|other| self.first_answer(other).is_some_and(|answered| answered <= time))
     }
 
-    fn gone(&self, call: &Call, leg: usize, at: usize, who: &str) -> (String, Option<&'static str>) {
+    fn gone(&self, call: &Call, leg: LegIdx, at: ChangeIdx, who: &str) -> (String, Option<&'static str>) {
         let Some(link) = self.links.iter().find(|link| link.proof.contains(&at)) else {
             return (
                 format!("{who} leaves for a session that is not named"),
@@ -217,7 +225,7 @@ impl Fold<'_> {
     }
 
     /// A session by its letter in the story.
-    pub(super) fn session_name(&self, call: &Call, room: usize) -> String {
+    pub(super) fn session_name(&self, call: &Call, room: SessionIdx) -> String {
         let room = &self.rooms[room];
         let place = call.sessions.iter().position(|session| session.telephony_session_id == room.session.id);
         let name = place.map_or_else(|| room.session.id.to_string(), story::letter);
@@ -227,7 +235,7 @@ impl Fold<'_> {
         }
     }
 
-    fn disconnected_sentence(&self, leg: usize, at: usize, who: &str) -> (String, Option<&'static str>) {
+    fn disconnected_sentence(&self, leg: LegIdx, at: ChangeIdx, who: &str) -> (String, Option<&'static str>) {
         let status = &self.changes[at].event.status;
         let before = self.before(leg, at).and_then(|change| change.event.status.code);
         if self.legs[leg].end.is_some_and(|end| end < self.changes[at].time)

@@ -6,9 +6,15 @@ use wholecall_record::SessionId;
 use super::{CallGroup, CallKey, GraphUpdate, SessionGraph, SessionKey, distinct};
 use crate::{
     fold::{Fold, FoldInput},
+    index::{IdxVec, define_indices},
     limits,
     union_find::UnionFind,
 };
+
+define_indices! {
+    /// A session among those that are grouped.
+    MemberIdx
+}
 
 impl<S: Default> SessionGraph<S> {
     /// Adds a link from a session to another.
@@ -156,19 +162,21 @@ impl<S: Default> SessionGraph<S> {
             refused: 0,
             directory: None,
         };
-        let place: HashMap<&str, usize> =
-            keys.iter().enumerate().map(|(at, &key)| (self.sessions[key].session.id.as_str(), at)).collect();
-        let mut sets = UnionFind::new(keys.len());
+        let members: IdxVec<MemberIdx, SessionKey> = keys.iter().copied().collect();
+        let place: HashMap<&str, MemberIdx> = members
+            .iter_enumerated()
+            .map(|(at, &key)| (self.sessions[key].session.id.as_str(), at))
+            .collect();
+        let mut sets = UnionFind::new(members.indices());
         for pair in Fold::joins(input) {
             if let [Some(&a), Some(&b)] = pair.each_ref().map(|id| place.get(id.as_str())) {
                 sets.unite([a, b]);
             }
         }
-        let mut grouped = vec![Vec::new(); keys.len()];
-        for (at, &key) in keys.iter().enumerate() {
+        let mut grouped: IdxVec<MemberIdx, Vec<SessionKey>> = IdxVec::filled(Vec::new(), members.len());
+        for (at, &key) in members.iter_enumerated() {
             grouped[sets.find(at)].push(key);
         }
-        grouped.retain(|part| !part.is_empty());
-        grouped
+        grouped.into_iter().filter(|part| !part.is_empty()).collect()
     }
 }
