@@ -47,6 +47,10 @@ impl<I: Idx, T> IdxVec<I, T> {
         Self { items: Vec::new(), index: PhantomData }
     }
 
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        Self { items: Vec::with_capacity(capacity), index: PhantomData }
+    }
+
     /// A vector of equal elements.
     pub(crate) fn filled(item: T, len: usize) -> Self
     where
@@ -57,6 +61,10 @@ impl<I: Idx, T> IdxVec<I, T> {
 
     pub(crate) fn len(&self) -> usize {
         self.items.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
     }
 
     /// The index that the next element gets.
@@ -104,10 +112,6 @@ impl<I: Idx, T> IdxVec<I, T> {
 
     pub(crate) fn iter_mut(&mut self) -> std::slice::IterMut<'_, T> {
         self.items.iter_mut()
-    }
-
-    pub(crate) fn reserve_exact(&mut self, additional: usize) {
-        self.items.reserve_exact(additional);
     }
 
     pub(crate) fn iter_enumerated(

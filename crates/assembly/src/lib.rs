@@ -25,6 +25,7 @@ mod names;
 mod numbers;
 mod offline;
 mod phone_number;
+mod rank;
 mod related;
 mod session;
 mod session_graph;

@@ -4,16 +4,15 @@ use std::sync::OnceLock;
 
 use compact_str::CompactString;
 use wholecall_notification::{Code, Notification, Origin, Party, Reason};
-use wholecall_record::{AccountId, SessionId, Time};
+use wholecall_record::{SessionId, Time};
 
 use crate::{
     event::{Event, MergeEffect, PartyStatus, UNSEQUENCED},
     event_log::{EventLog, Insertion},
-    // EventLog},
-    fold::{Fold, Rank},
     legs::{LegKey, Legs},
     limits,
     lookups::Lookups,
+    rank::Rank,
     uuid::Uuid,
 };
 
@@ -302,9 +301,9 @@ impl Session {
         self.rank.take();
     }
 
-    /// Its rank among the sessions of its call.
-    pub(crate) fn rank(&self, account: Option<&AccountId>) -> Rank {
-        *self.rank.get_or_init(|| Fold::rank_of(self, account))
+    /// Its rank among the sessions of its call; `find` is called if the session has changed since.
+    pub(crate) fn rank_or_find(&self, find: impl FnOnce(&Self) -> Rank) -> Rank {
+        *self.rank.get_or_init(|| find(self))
     }
 
     /// `origin.type` as RingCentral spells it.

@@ -13,7 +13,7 @@ use wholecall_record::{AccountId, SessionId, Time};
 
 use crate::{
     directory::Directory,
-    fold::{Fold, FoldInput},
+    fold::{self, Fold, FoldInput},
     index::{IdxVec, define_indices},
     key_slab::KeySlab,
     related::{ActivityIndex, SessionActivities},
@@ -342,7 +342,7 @@ impl<S: Default> SessionGraph<S> {
         })
     }
 
-    /// The session that a call is named after: of its observed sessions with the first [`Rank`](crate::fold::Rank),
+    /// The session that a call is named after: of its observed sessions with the first [`Rank`](crate::rank::Rank),
     /// the one that began first.
     pub(crate) fn root(&self, call: CallKey) -> Option<SessionKey> {
         let keys = &self.calls[call].sessions;
@@ -350,7 +350,8 @@ impl<S: Default> SessionGraph<S> {
         let (Some((first_start, first)), rest) = (seen.next(), seen) else { return None };
         let order = |start, key: SessionKey| {
             let session = &self.sessions[key].session;
-            (session.rank(self.account_id(call)), start, &session.id)
+            let rank = session.rank_or_find(|session| fold::rank_of(session, self.account_id(call)));
+            (rank, start, &session.id)
         };
         let mut root = (first, None);
         for (start, key) in rest {

@@ -10,9 +10,10 @@ use wholecall_record::{
 };
 
 use super::{
-    Change, Fold,
     completeness::evidence_of,
     ids::{LegIdx, ParticipantIdx, SessionIdx},
+    legs::{Change, Room},
+    pipeline::Fold,
 };
 
 impl Fold<'_> {
@@ -55,7 +56,7 @@ impl Fold<'_> {
             let answer = self.changes_of(*leg).iter().find(|change| change.is_answer());
             answer.is_some_and(|answer| answer.event.kind == Some(EvidenceKind::CallLog))
         };
-        self.legs.indices().filter(is_logged).filter_map(|leg| self.legs[leg].person).collect()
+        self.legs.indices().filter(is_logged).filter_map(|leg| self.owners[leg]).collect()
     }
 
     /// The facts that only lookup answers show.
@@ -71,7 +72,7 @@ impl Fold<'_> {
     }
 
     /// The start of a session, if a lookup answer has an earlier one than its legs.
-    fn repaired_start(&self, room: &super::Room<'_>) -> Option<Repaired> {
+    fn repaired_start(&self, room: &Room<'_>) -> Option<Repaired> {
         let start = room.start?;
         let first = room.legs.clone().min_by_key(|&leg| self.legs[leg].start)?;
         let first = &self.legs[first];
@@ -93,7 +94,7 @@ impl Fold<'_> {
     }
 
     fn repaired_of(&self, index: LegIdx, repaired: &mut Vec<Repaired>) {
-        let leg = &self.legs[index];
+        let (leg, states) = (&self.legs[index], &self.states[index]);
         let session = self.rooms[leg.room].session;
         let mut add = |what, time, at_or_before, event| {
             repaired.push(Repaired {
@@ -118,7 +119,7 @@ impl Fold<'_> {
                 _ if at == 0 => RepairedFact::Leg,
                 Some(Code::Gone) => RepairedFact::Link,
                 // A leg that left by a link had ended.
-                Some(Code::Disconnected) if leg.end != Some(change.time) => continue,
+                Some(Code::Disconnected) if states.end != Some(change.time) => continue,
                 Some(Code::Disconnected) => RepairedFact::End,
                 _ if is_logged_answer => continue,
                 _ => RepairedFact::State,
@@ -132,7 +133,9 @@ impl Fold<'_> {
             // The leg began with its session; its state at the time of the answer is another fact.
             let became = match code {
                 Some(Code::Gone | Code::Setup) => None,
-                Some(Code::Disconnected) => Some(RepairedFact::End).filter(|_| leg.end == Some(change.time)),
+                Some(Code::Disconnected) => {
+                    Some(RepairedFact::End).filter(|_| states.end == Some(change.time))
+                }
                 _ => Some(RepairedFact::State),
             };
             if let Some(became) = became.filter(|_| change.time != leg.start) {
@@ -143,7 +146,7 @@ impl Fold<'_> {
             .iter()
             .find(|change| change.is_answer() && change.event.kind == Some(EvidenceKind::CallLog));
         if let Some(answer) = logged_answer {
-            add(RepairedFact::State, Some(leg.end.unwrap_or(answer.time)), true, answer.event);
+            add(RepairedFact::State, Some(states.end.unwrap_or(answer.time)), true, answer.event);
         }
     }
 

@@ -7,7 +7,7 @@ use wholecall_record::{
     call::{BeyondLimit, Completeness, Evidence, Gap, State, UnlinkedGone},
 };
 
-use super::{Change, Fold, RecordStatus, ids::ChangeIdx};
+use super::{ids::ChangeIdx, input::RecordStatus, legs::Change, pipeline::Fold};
 use crate::{event::Event, limits, uuid::Uuid};
 
 impl Fold<'_> {

@@ -9,7 +9,7 @@ use wholecall_record::{
     words,
 };
 
-use super::Fold;
+use super::{inferred_presence::InferredPresence, pipeline::Fold};
 use crate::{index::Idx, numbers::is_star_code};
 
 impl Fold<'_> {
@@ -52,7 +52,7 @@ impl Fold<'_> {
     }
 
     fn conclude_of_unseen_sides(&self, call: &Call, conclusions: &mut Vec<Conclusion>) {
-        for side in &self.inferred_parties {
+        for InferredPresence { party: side, present } in &self.inferred_presences {
             let name = words::name_of(&call.participants[side.person.get()]);
             let from = self.who(call, side.from_leg);
             let session = self.session_name(call, side.room);
@@ -67,7 +67,7 @@ impl Fold<'_> {
                     format!("another person takes the place of whom {from} talked with in {session}"),
                     "Answered with reason AttendedTransfer, with no link of the session, says that the far side changed",
                 ));
-            } else if !side.present.is_empty() {
+            } else if !present.is_empty() {
                 conclusions.push(conclusion(
                     format!(
                         "{name} is on the line of {session}, although no notification is about them: `{field}` of {from} names them"

@@ -8,11 +8,10 @@ use wholecall_record::{
 };
 
 use super::{
-    Fold,
+    caller::{Caller, Dialled},
     ids::{ChangeIdx, LegIdx, ParticipantIdx, SessionIdx},
-    moves::DetectedMove,
+    pipeline::Fold,
     presence::{ConversationSpan, People},
-    sides::{Caller, Dialled},
 };
 
 /// Minimum length of a last conversation that takes precedence over a shorter one after it.
@@ -49,7 +48,7 @@ impl Fold<'_> {
 
     /// When the current uninterrupted connection of a participant began, at a time at which they are connected.
     fn present_since(&self, person: ParticipantIdx, time: Time) -> Option<Time> {
-        let legs = self.people[person].legs.iter().flat_map(|&leg| &self.legs[leg].spans);
+        let legs = self.people[person].legs.iter().flat_map(|&leg| &self.states[leg].spans);
         let connected = legs.filter(|span| span.state == LegState::Connected && span.start <= time);
         let by_leg = connected.map(|span| span.start).max();
         by_leg.or(self.first_present[person])
@@ -75,15 +74,15 @@ impl Fold<'_> {
 
     /// The participant outside the account: the caller, else the first who was dialled or reached.
     pub(super) fn customer(&self, caller: &Caller<'_>, dialled: &Dialled<'_>) -> Option<ParticipantIdx> {
-        let is_customer = |&person: &ParticipantIdx| {
-            let person = &self.people[person];
+        let is_customer = |&index: &ParticipantIdx| {
+            let person = &self.people[index];
             let is_ours = || {
                 let directory = self.input.directory;
                 directory
                     .zip(person.number.as_deref())
                     .is_some_and(|(directory, number)| directory.is_account_number(number))
             };
-            person.kind == Kind::External && person.on_behalf_of.is_none() && !is_ours()
+            person.kind == Kind::External && self.on_behalf.of(index).is_none() && !is_ours()
         };
         if let Some(caller) = caller.person.filter(|&caller| self.people[caller].kind == Kind::External) {
             return Some(caller).filter(is_customer);
@@ -109,7 +108,7 @@ impl Fold<'_> {
         talkers.sort_by_key(|&person| (self.first_present[person], person));
         let mut users: Vec<ParticipantIdx> = Vec::with_capacity(talkers.len());
         for person in talkers {
-            let user = self.user_behind(person);
+            let user = self.on_behalf.user_behind(person);
             if self.people[user].extension.is_some() && !users.contains(&user) {
                 users.push(user);
             }
@@ -121,10 +120,10 @@ impl Fold<'_> {
     pub(super) fn missed_by(&self, caller: &Caller<'_>) -> Vec<ParticipantIdx> {
         let mut missed: Vec<(Time, ParticipantIdx)> = Vec::new();
         for (index, leg) in
-            self.legs.iter_enumerated().filter(|(_, leg)| leg.kind == Kind::User && leg.rang())
+            self.legs.iter_enumerated().filter(|(index, leg)| self.kinds[*index] == Kind::User && leg.rang())
         {
             if self.leg_outcome(index, caller.person) == Some(LegOutcome::Missed)
-                && let Some(person) = leg.person
+                && let Some(person) = self.owners[index]
                 && !missed.iter().any(|(_, known)| *known == person)
             {
                 missed.push((leg.start, person));
@@ -135,11 +134,7 @@ impl Fold<'_> {
     }
 
     /// The last transfer or forward of a participant.
-    pub(super) fn last_transfer(
-        &self,
-        moves: &[DetectedMove],
-        moved: Option<ParticipantIdx>,
-    ) -> Option<usize> {
+    pub(super) fn last_transfer(&self, moved: Option<ParticipantIdx>) -> Option<usize> {
         let moved = moved?;
         let transfers = |kind: MoveKind| {
             matches!(
@@ -147,7 +142,7 @@ impl Fold<'_> {
                 MoveKind::AttendedTransfer | MoveKind::BlindTransfer | MoveKind::Transfer | MoveKind::Forward
             )
         };
-        moves.iter().rposition(|detected| {
+        self.moves.iter().rposition(|detected| {
             let session = |at: &ChangeIdx| self.legs[self.leg_of_change(*at)].room;
             let is_there = || detected.proof.iter().any(|at| self.is_in(moved, session(at), detected.time));
             let is_other = detected.by != Some(moved) && detected.target != Some(moved);
@@ -161,11 +156,12 @@ impl Fold<'_> {
             self.join_timeline.group(other, time) == self.join_timeline.group(room, time)
                 || self.join_timeline.group_before(other, time) == self.join_timeline.group_before(room, time)
         };
-        let by_leg = self.people[person].legs.iter().any(|&leg| {
-            let leg = &self.legs[leg];
-            here(leg.room) && leg.start <= time && leg.end.is_none_or(|end| end >= time)
+        let by_leg = self.people[person].legs.iter().any(|&index| {
+            let leg = &self.legs[index];
+            here(leg.room) && leg.start <= time && self.states[index].end.is_none_or(|end| end >= time)
         });
-        let inferred = || self.inferred_parties.iter().any(|side| side.person == person && here(side.room));
+        let inferred =
+            || self.inferred_parties.iter().any(|party| party.person == person && here(party.room));
         by_leg || inferred()
     }
 
@@ -207,14 +203,14 @@ impl Fold<'_> {
     fn own_end(&self, person: ParticipantIdx) -> Option<Time> {
         let legs = &self.people[person].legs;
         if !legs.is_empty() {
-            let ends: Option<Vec<Time>> = legs.iter().map(|&leg| self.legs[leg].end).collect();
+            let ends: Option<Vec<Time>> = legs.iter().map(|&leg| self.states[leg].end).collect();
             return ends?.into_iter().max();
         }
         let present =
-            self.inferred_parties.iter().filter(|side| side.person == person).flat_map(|side| &side.present);
+            self.inferred_presences.iter().filter(|at| at.party.person == person).flat_map(|at| &at.present);
         let ends: Option<Vec<Time>> = present.map(|(_, end)| *end).collect();
         let seen = || {
-            let ends: Option<Vec<Time>> = self.legs.iter().map(|leg| leg.end).collect();
+            let ends: Option<Vec<Time>> = self.states.iter().map(|states| states.end).collect();
             ends?.into_iter().max()
         };
         ends?.into_iter().max().or_else(seen)
@@ -230,7 +226,7 @@ impl Fold<'_> {
     }
 
     fn latest_change_before(&self, time: Time) -> Option<Time> {
-        let spans = self.legs.iter().flat_map(|leg| &leg.spans);
+        let spans = self.states.iter().flat_map(|states| &states.spans);
         let spans = spans.flat_map(|span| [Some(span.start), span.end]);
         let conversations =
             self.conversations.iter().flat_map(|conversation| [Some(conversation.start), conversation.end]);
@@ -255,16 +251,14 @@ impl Fold<'_> {
         let near = self
             .legs
             .iter_enumerated()
-            .filter(|(_, leg)| is_near(leg.room) && (!leg.supervises || leg.talks_at(time)));
-        near.filter_map(|(index, leg)| self.serves(index, leg.state_before(time)?, person, time)).min()
+            .filter(|(index, leg)| is_near(leg.room) && (!leg.supervises || self.talks_at(*index, time)));
+        near.filter_map(|(index, _)| self.serves(index, self.states[index].before(time)?, person, time)).min()
     }
 
     /// Whether the phone of a called participant who is not connected yet rings. `None` for any other participant.
     fn only_rings(&self, person: ParticipantIdx, time: Time) -> Option<bool> {
-        let legs = self.people[person]
-            .legs
-            .iter()
-            .filter_map(|&leg| Some((leg, self.legs[leg].state_before(time)?)));
+        let legs =
+            self.people[person].legs.iter().filter_map(|&leg| Some((leg, self.states[leg].before(time)?)));
         let mut rings = None;
         for (leg, state) in legs {
             let waits = self.legs[leg].is_inbound() && matches!(state, LegState::Setup | LegState::Ringing);
@@ -278,8 +272,7 @@ impl Fold<'_> {
 
     /// The groups of joined rooms that a participant is in just before a time.
     fn places_of(&self, person: ParticipantIdx, time: Time) -> Vec<SessionIdx> {
-        let legs =
-            self.people[person].legs.iter().filter(|&&leg| self.legs[leg].state_before(time).is_some());
+        let legs = self.people[person].legs.iter().filter(|&&leg| self.states[leg].before(time).is_some());
         let rooms = legs.map(|&leg| self.legs[leg].room);
         let inferred =
             self.inferred_parties.iter().filter(|side| side.person == person).map(|side| side.room);
@@ -289,9 +282,9 @@ impl Fold<'_> {
     /// What a leg in a state does for a participant in its session.
     fn serves(&self, index: LegIdx, state: LegState, person: ParticipantIdx, time: Time) -> Option<EndState> {
         let leg = &self.legs[index];
-        let is_own = leg.person == Some(person);
+        let is_own = self.owners[index] == Some(person);
         let originates = self.rooms[leg.room].originator == Some(index);
-        match (state, leg.kind) {
+        match (state, self.kinds[index]) {
             (LegState::Parked, _) => Some(EndState::Parked),
             (LegState::Voicemail, _) => Some(EndState::Voicemail),
             (LegState::Holding, _) => Some(EndState::OnHold),
@@ -325,7 +318,7 @@ impl Fold<'_> {
         };
         let room = &self.rooms[leg.room];
         let mut others = room.legs.clone().filter(|&other| {
-            other != index && room.originator != Some(other) && self.legs[other].kind.is_person()
+            other != index && room.originator != Some(other) && self.kinds[other].is_person()
         });
         others.any(answered)
     }

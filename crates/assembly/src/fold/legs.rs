@@ -1,24 +1,36 @@
-//! The rooms of a call, their legs, and the legs' changes in order.
+//! The rooms of a call (one for each session), their legs, and each leg's changes in order, with effective times.
+
+use std::cmp::Ordering;
 
 use compact_str::CompactString;
 use smallvec::SmallVec;
 use wholecall_notification::{Code, Direction, Reason};
-use wholecall_record::{
-    PartyId, Time,
-    call::{EvidenceKind, Kind, LegState},
-};
+use wholecall_record::{PartyId, Time, call::EvidenceKind};
 
 use super::{
-    Change, Fold,
-    ids::{ChangeIdx, LegIdx, ParticipantIdx, SessionIdx},
+    ids::{ChangeIdx, LegIdx, SessionIdx},
+    input::FoldInput,
 };
 use crate::{
     description::Description,
     event::Event,
-    index::{Idx, IdxRange},
+    index::{Idx, IdxRange, IdxVec},
     legs::{LegKey, Legs},
     session::Session,
 };
+
+/// The legs of a call and their changes.
+pub(crate) struct ObservedCall<'a> {
+    pub(super) input: FoldInput<'a>,
+    /// Observed rooms in order of their start, then the others.
+    pub(super) rooms: IdxVec<SessionIdx, Room<'a>>,
+    /// Legs by room, in order of their first change.
+    pub(super) legs: IdxVec<LegIdx, Leg<'a>>,
+    /// The changes of all legs, contiguous for each leg.
+    pub(super) changes: IdxVec<ChangeIdx, Change<'a>>,
+    /// The latest effective time of any notification.
+    pub(super) last_event: Time,
+}
 
 /// A session, as the fold sees it.
 pub(crate) struct Room<'a> {
@@ -31,8 +43,6 @@ pub(crate) struct Room<'a> {
     pub(crate) is_supervising: bool,
     /// The leg that began the session. `None` if it was not observed or cannot be determined.
     pub(crate) originator: Option<LegIdx>,
-    /// Which callee was first answered when, in order of time.
-    pub(crate) answers: SmallVec<[(Time, LegIdx); 2]>,
 }
 
 /// A party of a session.
@@ -56,49 +66,22 @@ pub(crate) struct Leg<'a> {
     pub(crate) supervises: bool,
     /// One of its changes is marked as a missed call.
     pub(crate) missed: bool,
-    pub(crate) kind: Kind,
-    /// Index of its owner among the participants. `None` for a proxy.
-    pub(crate) person: Option<ParticipantIdx>,
-    /// When a listening leg began to talk.
-    pub(crate) talks_from: Option<Time>,
-    pub(crate) spans: Spans,
-    /// When it ended.
-    pub(crate) end: Option<Time>,
-    /// The change that ended it. `None` if only the other end of a link reports it.
-    pub(crate) ended_by: Option<ChangeIdx>,
 }
 
-/// The segments of a leg, in order. Few legs have more.
-pub(crate) type Spans = SmallVec<[Span; 4]>;
+/// A change of a leg at its effective time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Change<'a> {
+    pub(crate) time: Time,
+    pub(crate) event: &'a Event,
+}
 
-/// A segment: a stretch of a leg in one state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Span {
-    pub(crate) state: LegState,
-    pub(crate) start: Time,
-    pub(crate) end: Option<Time>,
+impl Change<'_> {
+    pub(super) fn is_answer(&self) -> bool {
+        self.event.status.code == Some(Code::Answered)
+    }
 }
 
 impl Leg<'_> {
-    /// The state of the leg at a time. `None` before it begins and after it ended.
-    pub(crate) fn state_at(&self, time: Time) -> Option<LegState> {
-        let at = self.spans.partition_point(|span| span.start <= time).checked_sub(1)?;
-        let span = self.spans[at];
-        span.end.is_none_or(|end| time < end).then_some(span.state)
-    }
-
-    /// The state of the leg just before a time.
-    pub(crate) fn state_before(&self, time: Time) -> Option<LegState> {
-        let at = self.spans.partition_point(|span| span.start < time).checked_sub(1)?;
-        let span = self.spans[at];
-        span.end.is_none_or(|end| time <= end).then_some(span.state)
-    }
-
-    /// Whether its owner talks: a person, or a supervisor who has taken the call over.
-    pub(crate) fn talks_at(&self, time: Time) -> bool {
-        self.kind.is_person() || self.talks_from.is_some_and(|from| from <= time)
-    }
-
     pub(crate) fn is_inbound(&self) -> bool {
         self.direction == Direction::Inbound
     }
@@ -128,36 +111,40 @@ impl Codes {
     }
 }
 
-impl<'a> Fold<'a> {
-    pub(super) fn find_legs(&mut self) {
+impl<'a> ObservedCall<'a> {
+    pub(super) fn new(input: FoldInput<'a>) -> Self {
         let mut sessions: SmallVec<[(Option<Time>, &'a Session); 8]> =
-            self.input.sessions.iter().map(|session| (session.start(), *session)).collect();
+            input.sessions.iter().map(|session| (session.start(), *session)).collect();
         // Sessions that were not observed come last.
         sessions.sort_by(|(a, x), (b, y)| {
             a.is_none().cmp(&b.is_none()).then_with(|| a.cmp(b)).then_with(|| x.id.cmp(&y.id))
         });
-        self.rooms.reserve_exact(sessions.len());
-        self.legs.reserve_exact(sessions.iter().map(|(_, session)| session.legs.len()).sum());
-        self.changes.reserve_exact(sessions.iter().map(|(_, session)| session.event_count()).sum());
+        let leg_count = sessions.iter().map(|(_, session)| session.legs.len()).sum();
+        let change_count = sessions.iter().map(|(_, session)| session.event_count()).sum();
+        let mut call = Self {
+            input,
+            rooms: IdxVec::with_capacity(sessions.len()),
+            legs: IdxVec::with_capacity(leg_count),
+            changes: IdxVec::with_capacity(change_count),
+            last_event: Time::from_millis(i64::MIN),
+        };
         let mut indices = Vec::new();
         for (start, session) in sessions {
-            let legs = self.find_legs_of(session, &mut indices);
-            self.rooms.push(Room {
+            let legs = call.add_legs_of(session, &mut indices);
+            let is_conference = session.is_conference();
+            call.rooms.push(Room {
                 session,
-                legs,
                 start,
-                is_conference: session.is_conference(),
+                is_conference,
                 is_supervising: session.is_supervising(),
-                originator: None,
-                answers: SmallVec::new(),
+                originator: if is_conference { None } else { call.find_originator(&legs) },
+                legs,
             });
         }
-        for room in self.rooms.indices() {
-            self.rooms[room].originator = self.find_originator(room);
-        }
+        call
     }
 
-    fn find_legs_of(&mut self, session: &'a Session, indices: &mut Vec<Option<LegIdx>>) -> IdxRange<LegIdx> {
+    fn add_legs_of(&mut self, session: &'a Session, indices: &mut Vec<Option<LegIdx>>) -> IdxRange<LegIdx> {
         let room = self.rooms.next_index();
         let (first_leg, first_change) = (self.legs.next_index(), self.changes.next_index());
         // Index in `self.legs` of each of the session's legs; legs are in order of their first change.
@@ -243,21 +230,20 @@ impl<'a> Fold<'a> {
         self.changes[leg.changes.lengthen()] = Change { time, event };
     }
 
-    /// The session's Outbound leg with the lowest sequence, unless it is a supervisor's, or in a conference session.
-    /// A leg by which a user continues at another device began nothing.
-    fn find_originator(&self, room: SessionIdx) -> Option<LegIdx> {
-        if self.rooms[room].is_conference {
-            return None;
-        }
-        let legs = self.rooms[room].legs.clone();
+    /// The session's Outbound leg with the lowest sequence, unless it is a supervisor's. A leg by which a user
+    /// continues at another device began nothing.
+    fn find_originator(&self, legs: &IdxRange<LegIdx>) -> Option<LegIdx> {
         let leg = legs.clone().find(|&leg| self.legs[leg].direction == Direction::Outbound)?;
-        (!self.legs[leg].supervises && !self.continues_another(leg)).then_some(leg)
+        (!self.legs[leg].supervises && !self.continues_another_of(legs, leg)).then_some(leg)
     }
 
     /// Whether a user continues by this leg a call that an earlier leg of the session had: a switch, a flip, or a
     /// pickup at another device.
     pub(super) fn continues_another(&self, leg: LegIdx) -> bool {
-        let legs = self.rooms[self.legs[leg].room].legs.clone();
+        self.continues_another_of(&self.rooms[self.legs[leg].room].legs, leg)
+    }
+
+    fn continues_another_of(&self, legs: &IdxRange<LegIdx>, leg: LegIdx) -> bool {
         let owner = self.legs[leg].description.extension;
         let earlier = legs.clone().take_while(|&earlier| earlier < leg);
         earlier.flat_map(|earlier| self.changes_of(earlier).iter().map(move |change| (earlier, change))).any(
@@ -279,6 +265,36 @@ impl<'a> Fold<'a> {
                 }
             },
         )
+    }
+
+    pub(super) fn changes_of(&self, leg: LegIdx) -> &[Change<'a>] {
+        &self.changes[&self.legs[leg].changes]
+    }
+
+    /// The leg that a change belongs to.
+    pub(super) fn leg_of_change(&self, change: ChangeIdx) -> LegIdx {
+        self.legs.partition_point(|leg| leg.changes.end() <= change)
+    }
+
+    /// When a leg was first answered.
+    pub(super) fn first_answer(&self, leg: LegIdx) -> Option<Time> {
+        self.changes_of(leg).iter().find(|change| change.is_answer()).map(|change| change.time)
+    }
+
+    /// Earlier first; simultaneous changes in different sessions in order of the sessions' ids.
+    pub(super) fn order_of_changes(&self, x: ChangeIdx, y: ChangeIdx) -> Ordering {
+        let (a, b) = (&self.changes[x], &self.changes[y]);
+        let room = |change: ChangeIdx| self.legs[self.leg_of_change(change)].room;
+        a.time
+            .cmp(&b.time)
+            .then_with(|| self.order_of_rooms(room(x), room(y)))
+            .then_with(|| a.event.sequence.cmp(&b.event.sequence))
+            .then_with(|| x.cmp(&y))
+    }
+
+    pub(super) fn order_of_rooms(&self, x: SessionIdx, y: SessionIdx) -> Ordering {
+        let id = |room: SessionIdx| -> &str { &self.rooms[room].session.id };
+        id(x).cmp(id(y))
     }
 }
 
@@ -307,12 +323,6 @@ impl<'a> Leg<'a> {
             codes: Codes::default(),
             supervises: false,
             missed: false,
-            kind: Kind::External,
-            person: None,
-            talks_from: None,
-            spans: Spans::new(),
-            end: None,
-            ended_by: None,
         }
     }
 }

@@ -1,13 +1,16 @@
 //! The list of participants: who takes part, in which roles, and for how long.
 
-use wholecall_record::call::{MoveKind, Participant, Role};
+use wholecall_record::{
+    ParticipantId,
+    call::{MoveKind, Participant, Role},
+};
 
 use super::{
-    Fold,
+    caller::{Caller, Dialled},
     ids::{LegIdx, ParticipantIdx},
-    moves::DetectedMove,
-    record::{Counted, Stretches, of_kind},
-    sides::{Caller, Dialled},
+    mentions::supervisors_of,
+    pipeline::Fold,
+    stretches::{Counted, Stretches, of_kind},
 };
 use crate::index::IdxVec;
 
@@ -16,7 +19,6 @@ impl Fold<'_> {
         &self,
         caller: &Caller<'_>,
         dialled: &Dialled<'_>,
-        moves: &[DetectedMove],
         stretches: &IdxVec<LegIdx, Stretches>,
     ) -> Vec<Participant> {
         let mut roles: IdxVec<ParticipantIdx, Roles> = IdxVec::filled(Roles::default(), self.people.len());
@@ -29,13 +31,13 @@ impl Fold<'_> {
         add(dialled.person, Role::Callee);
         for (index, leg) in self.legs.iter_enumerated() {
             if self.offering_queue(index).is_some() {
-                add(leg.person, Role::Agent);
+                add(self.owners[index], Role::Agent);
             }
             if leg.supervises {
-                add(leg.person, Role::Monitor);
+                add(self.owners[index], Role::Monitor);
             }
         }
-        for detected in moves {
+        for detected in &self.moves {
             let (by, target) = roles_of(detected.kind);
             by.into_iter().for_each(|role| add(detected.by, role));
             target.into_iter().for_each(|role| add(detected.target, role));
@@ -58,8 +60,8 @@ impl Fold<'_> {
                 extension_id: person.extension.clone(),
                 name: person.name.clone(),
                 display_name: person.display_name(),
-                on_behalf_of: self.person_id(person.on_behalf_of.map(|behalf| behalf.user)),
-                inferred: person.on_behalf_of.is_some_and(|behalf| !behalf.is_listed)
+                on_behalf_of: self.person_id(self.on_behalf.of(index).map(|behalf| behalf.user)),
+                inferred: self.on_behalf.of(index).is_some_and(|behalf| !behalf.is_listed)
                     || self
                         .conversations
                         .iter()
@@ -72,6 +74,19 @@ impl Fold<'_> {
                 hold_ms: of_legs(&person.legs, Counted::Hold),
             })
             .collect()
+    }
+
+    /// The supervisors who listened.
+    pub(super) fn monitors(&self) -> Vec<ParticipantId> {
+        let supervising = self.legs.iter_enumerated().filter(|(_, leg)| leg.supervises);
+        let own = supervising.filter_map(|(index, _)| self.owners[index]);
+        let mut monitors: Vec<ParticipantId> = own.map(|person| self.people[person].id.clone()).collect();
+        for session in &self.input.listeners {
+            monitors.extend(supervisors_of(session));
+        }
+        monitors.sort_unstable();
+        monitors.dedup();
+        monitors
     }
 }
 

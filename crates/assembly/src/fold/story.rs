@@ -13,8 +13,10 @@ use wholecall_record::{
 use crate::index::{Idx, IdxRange};
 
 use super::{
-    Change, Fold, RecordStatus,
     ids::{ChangeIdx, LegIdx, ParticipantIdx, SessionIdx},
+    input::RecordStatus,
+    legs::Change,
+    pipeline::Fold,
 };
 
 impl Fold<'_> {
@@ -28,7 +30,7 @@ impl Fold<'_> {
         for (place, at) in order.into_iter().enumerate() {
             steps.push((self.changes[at].time, 0, place, self.change_step(&call, at)));
         }
-        for (place, (step, record)) in self.find_moves().iter().zip(&call.moves).enumerate() {
+        for (place, (step, record)) in self.moves.iter().zip(&call.moves).enumerate() {
             let step = Step {
                 time: step.time,
                 text: CompactString::from(lanes::sentence(&call, record)),
@@ -121,7 +123,7 @@ impl Fold<'_> {
     }
 
     pub(super) fn who(&self, call: &Call, leg: LegIdx) -> String {
-        match self.legs[leg].person {
+        match self.owners[leg] {
             Some(person) => words::name_of(&call.participants[person.get()]),
             None => "a seat in the bridge".to_owned(),
         }
@@ -130,7 +132,7 @@ impl Fold<'_> {
     fn began(&self, call: &Call, leg: LegIdx, who: &str) -> String {
         let room = &self.rooms[self.legs[leg].room];
         let number = self.legs[leg].description.to.number.unwrap_or("nobody named");
-        match self.legs[leg].kind {
+        match self.kinds[leg] {
             Kind::Supervisor => format!("{who} dials in to listen"),
             Kind::Proxy => "a seat is made in the bridge".to_owned(),
             Kind::Queue => format!("the call enters the queue {who}"),
@@ -144,7 +146,7 @@ impl Fold<'_> {
             _ if self.legs[leg].is_inbound() => format!("the call reaches {who}"),
             _ => format!(
                 "{who} joins, at {}",
-                call.participants[self.legs[leg].person.map_or(0, ParticipantIdx::get)].id
+                call.participants[self.owners[leg].map_or(0, ParticipantIdx::get)].id
             ),
         }
     }
@@ -164,7 +166,7 @@ impl Fold<'_> {
             Some(Code::Gone) => {
                 (format!("{who} is back in this session"), Some("Gone is not the end: Answered may follow"))
             }
-            _ if self.legs[leg].kind == Kind::Supervisor => (format!("{who} listens"), None),
+            _ if self.kinds[leg] == Kind::Supervisor => (format!("{who} listens"), None),
             Some(Code::Answered) => (
                 format!("{who} is connected as before"),
                 Some("a repeated Answered (recording, transfer) resets nothing"),
@@ -238,14 +240,14 @@ impl Fold<'_> {
     fn disconnected_sentence(&self, leg: LegIdx, at: ChangeIdx, who: &str) -> (String, Option<&'static str>) {
         let status = &self.changes[at].event.status;
         let before = self.before(leg, at).and_then(|change| change.event.status.code);
-        if self.legs[leg].end.is_some_and(|end| end < self.changes[at].time)
+        if self.states[leg].end.is_some_and(|end| end < self.changes[at].time)
             || before == Some(Code::Disconnected)
         {
             return (format!("the leg of {who} is closed; they had left already"), None);
         }
         let reason = status.reason_word().map(|reason| format!(" ({reason})")).unwrap_or_default();
         let handed_on = || self.leg_outcome(leg, None) == Some(wholecall_record::call::LegOutcome::Routed);
-        let text = match (self.legs[leg].kind, status.reason) {
+        let text = match (self.kinds[leg], status.reason) {
             (Kind::Router | Kind::Menu | Kind::Queue, Some(Reason::CallerDropped)) => {
                 format!("the call ends while {who} has it{reason}")
             }

@@ -5,7 +5,7 @@ use wholecall_record::SessionId;
 
 use super::{CallGroup, CallKey, GraphUpdate, SessionGraph, SessionKey, distinct};
 use crate::{
-    fold::{Fold, FoldInput},
+    fold::{FoldInput, sessions_of_one_call},
     index::{IdxVec, define_indices},
     limits,
     union_find::UnionFind,
@@ -154,21 +154,14 @@ impl<S: Default> SessionGraph<S> {
     }
 
     fn partition(&self, keys: &[SessionKey]) -> Vec<Vec<SessionKey>> {
-        let input = FoldInput {
-            account: None,
-            sessions: keys.iter().map(|&key| &self.sessions[key].session).collect(),
-            listeners: Vec::new(),
-            related: Vec::new(),
-            refused: 0,
-            directory: None,
-        };
+        let sessions = keys.iter().map(|&key| &self.sessions[key].session).collect();
         let members: IdxVec<MemberIdx, SessionKey> = keys.iter().copied().collect();
         let place: HashMap<&str, MemberIdx> = members
             .iter_enumerated()
             .map(|(at, &key)| (self.sessions[key].session.id.as_str(), at))
             .collect();
         let mut sets = UnionFind::new(members.indices());
-        for pair in Fold::joins(input) {
+        for pair in sessions_of_one_call(FoldInput { sessions, ..FoldInput::default() }) {
             if let [Some(&a), Some(&b)] = pair.each_ref().map(|id| place.get(id.as_str())) {
                 sets.unite([a, b]);
             }
