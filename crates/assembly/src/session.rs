@@ -11,7 +11,7 @@ use crate::{
     event_log::{EventLog, Insertion},
     legs::{LegKey, Legs},
     limits,
-    lookups::Lookups,
+    lookups::{InferredEvent, Lookups},
     rank::Rank,
     uuid::Uuid,
 };
@@ -118,6 +118,21 @@ impl Session {
         self.origin.apply(UNSEQUENCED, notification.body().origin.kind.as_deref());
         self.legacy_id.apply(UNSEQUENCED, notification.body().session_id.as_deref());
         self.lookups.apply(&mut self.legs, notification)
+    }
+
+    /// The events that lookup answers add to the notifications.
+    pub(crate) fn inferred_events(&self) -> Vec<InferredEvent<'_>> {
+        self.lookups.inferred_events(&self.legs, &self.events)
+    }
+
+    /// Whether nothing is known of it but that it existed and has ended.
+    pub(crate) fn is_only_known_to_have_ended(&self) -> bool {
+        self.events.len() == 0 && self.lookups.show_only_an_end()
+    }
+
+    /// Whether a snapshot shows a leg connected that is not older than all notifications of the leg.
+    pub(crate) fn is_seen_connected(&self, party: &str) -> bool {
+        self.lookups.show_connected(&self.legs, &self.events, party)
     }
 
     /// The lookup answer that adds to a leg's description. `None` if no answer does.
@@ -235,7 +250,7 @@ impl Session {
         }
         let inferred = self.inferred_events();
         let known = notified.into_iter().chain(inferred.iter().map(|inferred| inferred.time)).min()?;
-        let start = self.lookup_start(known).filter(|_| !is_start_observed);
+        let start = self.lookups.start_before(known).filter(|_| !is_start_observed);
         Some(start.map_or(known, |start| start.time))
     }
 

@@ -208,7 +208,7 @@ impl<'a> ObservedCall<'a> {
                 continue;
             }
             let lookup_start =
-                session.begins_with(&leg.party).then(|| session.lookup_start(leg.start)).flatten();
+                session.begins_with(&leg.party).then(|| session.lookups().start_before(leg.start)).flatten();
             let leg = &mut self.legs[at];
             leg.is_start_known = lookup_start.is_some() && start.is_some();
             if let (true, Some(start)) = (leg.is_start_known, start) {
