@@ -102,6 +102,10 @@ impl<I: Idx, T> IdxVec<I, T> {
         self.items.iter().position(matches).map(I::new)
     }
 
+    pub(crate) fn get_mut(&mut self, index: I) -> Option<&mut T> {
+        self.items.get_mut(index.get())
+    }
+
     pub(crate) fn indices(&self) -> IdxRange<I> {
         IdxRange::new(I::new(0), self.next_index())
     }
@@ -118,6 +122,12 @@ impl<I: Idx, T> IdxVec<I, T> {
         &self,
     ) -> impl DoubleEndedIterator<Item = (I, &T)> + ExactSizeIterator + Clone {
         self.items.iter().enumerate().map(|(position, item)| (I::new(position), item))
+    }
+}
+
+impl<I, T> Default for IdxVec<I, T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), index: PhantomData }
     }
 }
 

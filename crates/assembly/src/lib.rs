@@ -29,6 +29,7 @@ mod rank;
 mod related;
 mod session;
 mod session_graph;
+mod session_node;
 mod settings;
 mod union_find;
 mod uuid;

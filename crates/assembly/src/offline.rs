@@ -13,7 +13,8 @@ use crate::{
     consistency::{ConsistencyCheck, Contradiction},
     directory::Directory,
     fold::RecordStatus,
-    session_graph::{CallKey, SessionGraph},
+    session_graph::SessionGraph,
+    session_node::CallKey,
 };
 
 /// Notifications from files, in any order. The end of the input settles everything.

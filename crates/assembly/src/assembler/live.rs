@@ -18,7 +18,8 @@ use crate::{
     directory::Directory,
     evicted::EvictedSessions,
     fold::{Fold, IdleTimeout, RecordStatus},
-    session_graph::{CallKey, GraphUpdate, SessionGraph},
+    session_graph::{GraphUpdate, SessionGraph},
+    session_node::CallKey,
     settings::Settings,
 };
 

@@ -13,7 +13,7 @@ use super::{
     live::Assembler,
     status::{NEVER_ARRIVED, Status, digest, event_time},
 };
-use crate::{directory::Directory, session_graph::CallKey};
+use crate::{directory::Directory, session_node::CallKey};
 
 /// A call as it was when it left memory.
 #[derive(Debug, Clone)]

@@ -3,11 +3,12 @@
 use hashbrown::{HashMap, HashSet};
 use wholecall_record::SessionId;
 
-use super::{CallGroup, CallKey, GraphUpdate, SessionGraph, SessionKey, distinct};
+use super::{CallGroup, GraphUpdate, SessionGraph, distinct};
 use crate::{
     fold::{FoldInput, sessions_of_one_call},
     index::{IdxVec, define_indices},
     limits,
+    session_node::{CallKey, SessionKey},
     union_find::UnionFind,
 };
 
@@ -84,7 +85,7 @@ impl<S: Default> SessionGraph<S> {
             self.sessions[key].call = into;
         }
         for &key in [&group.sessions[..], &self.calls[into].sessions].concat().iter() {
-            self.mark_dirty(key);
+            self.relations.mark_dirty(key);
         }
         self.calls[into].sessions.extend(&group.sessions);
         self.calls[into].refused += group.refused;
@@ -120,7 +121,7 @@ impl<S: Default> SessionGraph<S> {
         for (call, part) in grouped {
             for &key in &part {
                 self.sessions[key].call = call;
-                self.mark_dirty(key);
+                self.relations.mark_dirty(key);
             }
             self.calls[call].sessions = part;
             added.affected.push(call);
