@@ -12,9 +12,9 @@ use wholecall_record::{Time, call::EvidenceKind};
 use crate::{
     description::{Description, Side},
     event::{Event, PartyStatus, UNSEQUENCED},
+    event_log::EventLog,
     legs::{LegKey, Legs},
     limits,
-    session::Session,
     uuid::Uuid,
 };
 
@@ -151,7 +151,7 @@ impl Lookups {
     }
 
     /// Whether nothing is known but that the session existed and has ended.
-    fn show_only_an_end(&self) -> bool {
+    pub(crate) fn show_only_an_end(&self) -> bool {
         !self.0.is_empty() && self.applicable_log_record().is_none() && !self.show_activity()
     }
 
@@ -180,6 +180,62 @@ impl Lookups {
     /// The first answer that describes a party.
     pub(crate) fn for_party(&self, legs: &Legs, party: &str) -> Option<&Event> {
         self.0.iter().flat_map(|answer| &answer.legs).find(|event| legs.id(event.leg) == party)
+    }
+
+    /// The events that lookup answers add to the notifications.
+    pub(crate) fn inferred_events(&self, legs: &Legs, events: &EventLog) -> Vec<InferredEvent<'_>> {
+        if self.is_empty() {
+            return Vec::new();
+        }
+        let mut known = Timelines::of(legs, events);
+        let has_notifications = !known.sequences.is_empty();
+        known.logged_end = self.applicable_log_record().map(|answer| answer.time);
+        // For a session that is known otherwise, the log has only the start, the end and whether a conversation took
+        // place.
+        let is_better_known = has_notifications || self.show_activity();
+        let is_logged = known.logged_end.is_some();
+        let mut inferred = Vec::new();
+        for answer in self.applicable_answers() {
+            known.is_one_left = known.timelines.iter().filter(|timeline| timeline.is_open()).count() == 1;
+            let describes_legs = match answer.kind {
+                EvidenceKind::Snapshot => is_better_known || !is_logged,
+                EvidenceKind::CallLog => !is_better_known,
+            };
+            for event in answer.legs.iter().filter(|_| describes_legs) {
+                inferred.extend(known.apply(event.leg, event));
+            }
+            if is_better_known && let Some(event) = &answer.talked {
+                inferred.extend(known.apply_lost_answer(legs, event));
+            }
+            let Some(event) = &answer.all_ended else { continue };
+            for leg in 0..legs.len() {
+                if !known.timelines[leg].0.is_empty() {
+                    inferred.extend(known.apply(leg as LegKey, event));
+                }
+            }
+        }
+        inferred
+    }
+
+    /// When the session began according to an answer, if that is not later than everything else that is known of it.
+    pub(crate) fn start_before(&self, known: Time) -> Option<LookupStart> {
+        let is_possible =
+            |started: &LookupStart| started.time <= known && started.time >= known + -MAX_SESSION_MS;
+        self.start().filter(is_possible)
+    }
+
+    /// Whether a snapshot shows a leg connected that is not older than all notifications of the leg.
+    pub(crate) fn show_connected(&self, legs: &Legs, events: &EventLog, party: &str) -> bool {
+        let Some(event) = self.for_party(legs, party) else { return false };
+        let leg = event.leg;
+        let last_notified =
+            events.iter().filter(|event| event.leg == leg).map(|event| event.status.time).max();
+        let seen = self.0.iter().flat_map(|answer| &answer.legs).filter(|event| event.leg == leg);
+        let last = seen.max_by_key(|event| event.status.time);
+        last.is_some_and(|event| {
+            let is_there = event.status.code.is_some_and(|code| rank(code) <= CONNECTED_RANK);
+            is_there && Some(event.status.time) >= last_notified
+        })
     }
 }
 
@@ -306,70 +362,6 @@ fn reason_of(result: LogResult) -> Option<Reason> {
     }
 }
 
-impl Session {
-    /// The events that lookup answers add to the notifications.
-    pub(crate) fn inferred_events(&self) -> Vec<InferredEvent<'_>> {
-        let lookups = self.lookups();
-        if lookups.is_empty() {
-            return Vec::new();
-        }
-        let mut known = Timelines::of(self);
-        let has_notifications = !known.sequences.is_empty();
-        known.logged_end = lookups.applicable_log_record().map(|answer| answer.time);
-        // For a session that is known otherwise, the log has only the start, the end and whether a conversation took
-        // place.
-        let is_better_known = has_notifications || lookups.show_activity();
-        let is_logged = known.logged_end.is_some();
-        let mut inferred = Vec::new();
-        for answer in lookups.applicable_answers() {
-            known.is_one_left = known.timelines.iter().filter(|timeline| timeline.is_open()).count() == 1;
-            let describes_legs = match answer.kind {
-                EvidenceKind::Snapshot => is_better_known || !is_logged,
-                EvidenceKind::CallLog => !is_better_known,
-            };
-            for event in answer.legs.iter().filter(|_| describes_legs) {
-                inferred.extend(known.apply(event.leg, event));
-            }
-            if is_better_known && let Some(event) = &answer.talked {
-                inferred.extend(known.apply_lost_answer(&self.legs, event));
-            }
-            let Some(event) = &answer.all_ended else { continue };
-            for leg in 0..self.legs.len() {
-                if !known.timelines[leg].0.is_empty() {
-                    inferred.extend(known.apply(leg as LegKey, event));
-                }
-            }
-        }
-        inferred
-    }
-
-    /// Whether nothing is known of it but that it existed and has ended.
-    pub(crate) fn is_only_known_to_have_ended(&self) -> bool {
-        self.events().next().is_none() && self.lookups().show_only_an_end()
-    }
-
-    /// When it began according to an answer, if that is not later than everything else that is known of it.
-    pub(crate) fn lookup_start(&self, known: Time) -> Option<LookupStart> {
-        let is_possible =
-            |started: &LookupStart| started.time <= known && started.time >= known + -MAX_SESSION_MS;
-        self.lookups().start().filter(is_possible)
-    }
-
-    /// Whether a snapshot shows a leg connected that is not older than all notifications of the leg.
-    pub(crate) fn is_seen_connected(&self, party: &str) -> bool {
-        let Some(event) = self.lookups().for_party(&self.legs, party) else { return false };
-        let leg = event.leg;
-        let last_notified =
-            self.events().filter(|event| event.leg == leg).map(|event| event.status.time).max();
-        let seen = self.lookups().0.iter().flat_map(|answer| &answer.legs).filter(|event| event.leg == leg);
-        let last = seen.max_by_key(|event| event.status.time);
-        last.is_some_and(|event| {
-            let is_there = event.status.code.is_some_and(|code| rank(code) <= CONNECTED_RANK);
-            is_there && Some(event.status.time) >= last_notified
-        })
-    }
-}
-
 /// The legs of a session while answers are applied.
 struct Timelines {
     timelines: Vec<Timeline>,
@@ -384,10 +376,10 @@ struct Timelines {
 }
 
 impl Timelines {
-    fn of(session: &Session) -> Self {
-        let mut timelines = vec![Timeline::default(); session.legs.len()];
+    fn of(legs: &Legs, events: &EventLog) -> Self {
+        let mut timelines = vec![Timeline::default(); legs.len()];
         let (mut sequences, mut latest) = (Vec::new(), None);
-        for event in session.events() {
+        for event in events.iter() {
             sequences.push(event.sequence);
             let effective = latest.max(Some(event.status.time));
             latest = effective;

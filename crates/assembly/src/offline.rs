@@ -12,7 +12,8 @@ use crate::{
     consistency::{ConsistencyCheck, Contradiction},
     directory::Directory,
     fold::RecordStatus,
-    session_graph::{CallKey, SessionGraph},
+    session_graph::SessionGraph,
+    session_node::CallKey,
 };
 
 /// Notifications from files, in any order. The end of the input settles everything.
@@ -58,7 +59,7 @@ impl Collection {
         // Two accounts may see one session: then their two calls have the same start and id.
         let mut order: Vec<(Option<Time>, SessionId, Option<AccountId>, CallKey)> =
             Vec::with_capacity(self.graph.calls.len());
-        for (key, _) in &self.graph.calls {
+        for (key, _) in self.graph.calls.iter() {
             if let Some(root) = self.graph.root(key) {
                 let session = &self.graph.sessions[root].session;
                 order.push((

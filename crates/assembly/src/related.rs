@@ -8,24 +8,20 @@ mod connected;
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use compact_str::CompactString;
 use wholecall_notification::{Code, Direction};
-use wholecall_record::{
-    SessionId, Time,
-    call::{Related, RelatedKind},
-};
+use wholecall_record::{SessionId, Time, call::RelatedKind};
 
-pub(crate) use self::activity::ActivityIndex;
 use self::{
-    activity::{Activity, ActivityKind, Actor, activities_of, public_numbers},
+    activity::{Activity, ActivityIndex, ActivityKind, Actor, MAX_CANDIDATES, activities_of, public_numbers},
     connected::connected_periods,
 };
 use crate::{
     description::Description,
+    index::IdxVec,
+    key_slab::KeySlab,
     legs::LegKey,
-    limits,
     session::Session,
-    session_graph::{CallKey, SessionGraph, SessionKey, SessionNode},
+    session_node::{AccountKey, CallKey, SessionKey, SessionNode},
 };
 
 /// A session's entries in its account's [`ActivityIndex`], and its relations to other sessions.
@@ -50,16 +46,9 @@ impl SessionActivities {
     }
 }
 
-impl SessionNode {
-    fn activities(&self) -> &SessionActivities {
-        static NONE: LazyLock<SessionActivities> = LazyLock::new(SessionActivities::default);
-        self.activities.as_deref().unwrap_or(&NONE)
-    }
-}
-
 /// How a session is related to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Relation {
+pub(crate) enum Relation {
     /// It was dialled while the other was on hold.
     Consultation,
     /// It is the RingOut whose other side is the other session.
@@ -69,12 +58,6 @@ enum Relation {
     /// It went out over the public network and came back as the other.
     Hairpin,
 }
-
-/// Maximum number of entries that are compared for one activity: a person has a few calls at a time, not dozens.
-const MAX_CANDIDATES: usize = 8;
-
-/// Maximum time between the starts of the two sessions of a RingOut, or of a call that came back.
-const MAX_TWIN_DISTANCE_MS: i64 = 60_000;
 
 /// Minimum time of two simultaneous connections of a person: then the telephone probably mixes them.
 const MIN_CONCURRENT_MS: i64 = 1_000;
@@ -86,26 +69,90 @@ const LATEST: Time = Time::from_millis(i64::MAX);
 /// Maximum difference between the legacy ids of a RingOut's two sessions.
 const MAX_TWIN_ID_DISTANCE: u64 = 4_000;
 
-impl<S: Default> SessionGraph<S> {
-    /// Updates the relations of all sessions that may have changed; returns the calls that are, or were, related to
+/// The relations between sessions of the graph.
+#[derive(Debug, Default)]
+pub(crate) struct Relations {
+    indices: IdxVec<AccountKey, ActivityIndex>,
+    entries: IdxVec<SessionKey, RelationEntry>,
+    /// Sessions whose entries may be out of date.
+    dirty: Vec<SessionKey>,
+}
+
+/// What is known of the relations of a session.
+#[derive(Debug, Default)]
+struct RelationEntry {
+    /// `None` if it has no activities and is not related to any other.
+    activities: Option<Box<SessionActivities>>,
+    /// It is in the list of sessions to be updated.
+    is_dirty: bool,
+}
+
+/// The relations together with the sessions.
+#[derive(Clone, Copy)]
+struct RelatedSessions<'g> {
+    relations: &'g Relations,
+    sessions: &'g KeySlab<SessionKey, SessionNode>,
+}
+
+impl Relations {
+    pub(crate) fn add_account(&mut self) {
+        self.indices.push(ActivityIndex::default());
+    }
+
+    pub(crate) fn add_session(&mut self, key: SessionKey) {
+        match self.entries.get_mut(key) {
+            Some(entry) => *entry = RelationEntry::default(),
+            None => drop(self.entries.push(RelationEntry::default())),
+        }
+    }
+
+    /// Has a session's relations updated by the next [`Relations::update`].
+    pub(crate) fn mark_dirty(&mut self, key: SessionKey) {
+        if !std::mem::replace(&mut self.entries[key].is_dirty, true) {
+            self.dirty.push(key);
+        }
+    }
+
+    /// The activities and relations of a session. `None` if there are none.
+    pub(crate) fn activities(&self, key: SessionKey) -> Option<&SessionActivities> {
+        self.entries[key].activities.as_deref()
+    }
+
+    /// All sessions that a session is related to, in either direction.
+    pub(crate) fn related_sessions(&self, key: SessionKey) -> impl Iterator<Item = SessionKey> {
+        let activities = self.activities_or_none(key);
+        activities.to.iter().map(|(other, _)| *other).chain(activities.from.iter().copied())
+    }
+
+    /// The sessions that a session is related to, how, and whether it is the one that was found to be related.
+    pub(crate) fn of(&self, key: SessionKey) -> impl Iterator<Item = (SessionKey, Relation, bool)> {
+        let activities = self.activities_or_none(key);
+        let to = activities.to.iter().map(|&(other, why)| (other, why, true));
+        let from = activities.from.iter().filter_map(move |&other| {
+            let (_, why) = self.activities_or_none(other).to.iter().find(|(to, _)| *to == key)?;
+            Some((other, *why, false))
+        });
+        to.chain(from)
+    }
+
+    /// Updates the relations of the sessions that may have changed; returns the calls that are, or were, related to
     /// any of them.
-    pub(crate) fn update_relations(&mut self) -> Vec<CallKey> {
-        let dirty = self.take_dirty();
+    pub(crate) fn update(&mut self, sessions: &KeySlab<SessionKey, SessionNode>) -> Vec<CallKey> {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        dirty.retain(|&key| std::mem::take(&mut self.entries[key].is_dirty));
         // If the index is empty, as after reading a file, only the sessions added now can be related.
-        let again = match self.accounts.iter().all(|account| account.activity_index.is_empty()) {
-            true => self.index_all(&dirty),
-            false => self.reindex(&dirty),
+        let again = match self.indices.iter().all(ActivityIndex::is_empty) {
+            true => self.index_all(&dirty, sessions),
+            false => self.reindex(&dirty, sessions),
         };
         let mut affected = Vec::new();
         for key in dirty.into_iter().chain(again.iter().copied()) {
-            let activities = self.sessions[key].activities();
-            let others = activities.to.iter().map(|(other, _)| other).chain(&activities.from);
-            affected.extend(others.map(|&other| self.sessions[other].call));
+            affected.extend(self.related_sessions(key).map(|other| sessions[other].call));
         }
         for key in again {
-            let to = self.find_relations(key);
-            if to != self.sessions[key].activities().to {
-                self.set_relations(key, to, &mut affected);
+            let to = RelatedSessions { relations: self, sessions }.find_relations(key);
+            if to != self.activities_or_none(key).to {
+                self.set_relations(key, to, sessions, &mut affected);
             }
         }
         affected.sort_unstable();
@@ -113,26 +160,53 @@ impl<S: Default> SessionGraph<S> {
         affected
     }
 
+    /// Removes a session.
+    pub(crate) fn remove(&mut self, key: SessionKey, sessions: &KeySlab<SessionKey, SessionNode>) {
+        if self.entries[key].activities.is_some() {
+            self.index(key, Box::default(), sessions);
+            self.set_relations(key, Vec::new(), sessions, &mut Vec::new());
+        }
+        let Some(activities) = std::mem::take(&mut self.entries[key]).activities else { return };
+        for other in activities.from {
+            if let Some(theirs) = &mut self.entries[other].activities {
+                theirs.to.retain(|(to, _)| *to != key);
+            }
+        }
+    }
+
+    fn activities_or_none(&self, key: SessionKey) -> &SessionActivities {
+        static NONE: LazyLock<SessionActivities> = LazyLock::new(SessionActivities::default);
+        self.activities(key).unwrap_or(&NONE)
+    }
+
     /// Adds sessions to an empty index; returns the sessions that have entries.
-    fn index_all(&mut self, keys: &[SessionKey]) -> Vec<SessionKey> {
+    fn index_all(
+        &mut self,
+        keys: &[SessionKey],
+        sessions: &KeySlab<SessionKey, SessionNode>,
+    ) -> Vec<SessionKey> {
         let mut active = Vec::with_capacity(keys.len());
         for &key in keys {
-            self.index(key, activities_of(&self.sessions[key].session));
-            active.extend(self.sessions[key].activities.is_some().then_some(key));
+            self.index(key, activities_of(&sessions[key].session), sessions);
+            active.extend(self.activities(key).is_some().then_some(key));
         }
         active.sort_unstable();
         active
     }
 
     /// Replaces the index entries of sessions; returns the sessions whose relations may have changed.
-    fn reindex(&mut self, keys: &[SessionKey]) -> Vec<SessionKey> {
+    fn reindex(
+        &mut self,
+        keys: &[SessionKey],
+        sessions: &KeySlab<SessionKey, SessionNode>,
+    ) -> Vec<SessionKey> {
         let mut again = Vec::new();
         for &key in keys {
-            let activities = activities_of(&self.sessions[key].session);
-            again.extend(self.sessions_affected_by(key));
-            if activities != self.sessions[key].activities().list {
-                self.index(key, activities);
-                again.extend(self.sessions_affected_by(key));
+            let activities = activities_of(&sessions[key].session);
+            again.extend(RelatedSessions { relations: self, sessions }.sessions_affected_by(key));
+            if activities != self.activities_or_none(key).list {
+                self.index(key, activities, sessions);
+                again.extend(RelatedSessions { relations: self, sessions }.sessions_affected_by(key));
             }
         }
         again.sort_unstable();
@@ -141,73 +215,73 @@ impl<S: Default> SessionGraph<S> {
     }
 
     /// Replaces a session's entries in the account's index.
-    fn index(&mut self, key: SessionKey, activities: Box<[Activity]>) {
-        let node = &mut self.sessions[key];
-        if activities.is_empty() && node.activities.is_none() {
+    fn index(
+        &mut self,
+        key: SessionKey,
+        activities: Box<[Activity]>,
+        sessions: &KeySlab<SessionKey, SessionNode>,
+    ) {
+        let own = &mut self.entries[key].activities;
+        if activities.is_empty() && own.is_none() {
             return;
         }
-        let activity_index = &mut self.accounts[node.account].activity_index;
-        let own = node.activities.get_or_insert_default();
+        let activity_index = &mut self.indices[sessions[key].account];
+        let own = own.get_or_insert_default();
         own.list.iter().for_each(|old| activity_index.remove(old, key));
         activities.iter().for_each(|new| activity_index.add(new, key));
         own.list = activities;
-    }
-
-    pub(crate) fn remove_activities(&mut self, key: SessionKey) {
-        if self.sessions[key].activities.is_none() {
-            return;
-        }
-        self.index(key, Box::default());
-        self.set_relations(key, Vec::new(), &mut Vec::new());
-        let Some(activities) = self.sessions[key].activities.take() else { return };
-        for other in activities.from {
-            if let Some(theirs) = &mut self.sessions[other].activities {
-                theirs.to.retain(|(to, _)| *to != key);
-            }
-        }
     }
 
     fn set_relations(
         &mut self,
         key: SessionKey,
         to: Vec<(SessionKey, Relation)>,
+        sessions: &KeySlab<SessionKey, SessionNode>,
         affected: &mut Vec<CallKey>,
     ) {
-        affected.push(self.sessions[key].call);
-        let own = self.sessions[key].activities.get_or_insert_default();
+        affected.push(sessions[key].call);
+        let own = self.entries[key].activities.get_or_insert_default();
         for (other, _) in std::mem::replace(&mut own.to, to.clone()) {
-            if let Some(theirs) = &mut self.sessions[other].activities {
+            if let Some(theirs) = &mut self.entries[other].activities {
                 theirs.from.retain(|from| *from != key);
             }
-            affected.push(self.sessions[other].call);
+            affected.push(sessions[other].call);
         }
         for (other, _) in to {
             // Sorted by id: which of too many are named must not depend on the order of arrival.
-            let id = |session: SessionKey| &self.sessions[session].session.id;
-            let place = self.sessions[other].activities().from.partition_point(|&from| id(from) < id(key));
-            self.sessions[other].activities.get_or_insert_default().from.insert(place, key);
-            affected.push(self.sessions[other].call);
+            let id = |session: SessionKey| &sessions[session].session.id;
+            let theirs = self.entries[other].activities.get_or_insert_default();
+            let place = theirs.from.partition_point(|&from| id(from) < id(key));
+            theirs.from.insert(place, key);
+            affected.push(sessions[other].call);
         }
+    }
+}
+
+impl RelatedSessions<'_> {
+    fn activities(&self, key: SessionKey) -> &SessionActivities {
+        self.relations.activities_or_none(key)
     }
 
     /// The index of a session's account.
     fn activity_index(&self, key: SessionKey) -> &ActivityIndex {
-        &self.accounts[self.sessions[key].account].activity_index
+        &self.relations.indices[self.sessions[key].account]
     }
 
     /// The sessions whose relations may change with this one.
     fn sessions_affected_by(&self, key: SessionKey) -> Vec<SessionKey> {
         let (node, activity_index) = (&self.sessions[key], self.activity_index(key));
+        let activities = self.activities(key);
         let mut affected = vec![key];
-        affected.extend(&node.activities().from);
-        for activity in node.activities().list.iter().filter(|activity| activity.kind == ActivityKind::Dial) {
+        affected.extend(&activities.from);
+        for activity in activities.list.iter().filter(|activity| activity.kind == ActivityKind::Dial) {
             affected.extend(activity_index.sessions_near(
                 activity.actor,
                 ActivityKind::RingOut,
                 activity.time,
             ));
         }
-        for activity in &node.activities().list {
+        for activity in &activities.list {
             match activity.kind {
                 ActivityKind::Connect => {
                     let later = activity_index.sessions_within(
@@ -227,7 +301,7 @@ impl<S: Default> SessionGraph<S> {
                 ActivityKind::Dial | ActivityKind::Hold | ActivityKind::RingOut => {}
             }
         }
-        if node.activities().has_hold() {
+        if activities.has_hold() {
             for (extension, started, until) in holds_of(&node.session) {
                 let later = activity_index
                     .sessions_within(Actor::of(extension), ActivityKind::Dial, started..=LATEST)
@@ -242,7 +316,7 @@ impl<S: Default> SessionGraph<S> {
     /// The sessions that a session is related to.
     fn find_relations(&self, key: SessionKey) -> Vec<(SessionKey, Relation)> {
         let mut found = Vec::new();
-        for activity in &self.sessions[key].activities().list {
+        for activity in &self.activities(key).list {
             match activity.kind {
                 ActivityKind::Dial => found
                     .extend(self.held_session_at(key, activity).map(|other| (other, Relation::Consultation))),
@@ -354,51 +428,10 @@ impl<S: Default> SessionGraph<S> {
         };
         near && mirrored(a, b)
     }
-
-    /// All sessions that a session is related to, in either direction.
-    pub(crate) fn related_sessions(&self, key: SessionKey) -> impl Iterator<Item = SessionKey> {
-        let activities = self.sessions[key].activities();
-        activities.to.iter().map(|(other, _)| *other).chain(activities.from.iter().copied())
-    }
-
-    /// The related calls of a call, and the supervisor's sessions of other calls that listened to it.
-    pub(crate) fn related(&self, call: CallKey, listeners: &[SessionKey]) -> Vec<Related> {
-        let mut related: Vec<Related> = Vec::new();
-        for &key in &self.calls[call].sessions {
-            let activities = self.sessions[key].activities();
-            let to = activities.to.iter().map(|&(other, why)| (other, why, true));
-            let from = activities.from.iter().filter_map(|&other| {
-                let (_, why) = self.sessions[other].activities().to.iter().find(|(to, _)| *to == key)?;
-                Some((other, *why, false))
-            });
-            for (other, why, dialled) in to.chain(from).take(limits::MAX_RELATED_PER_CALL) {
-                let other_call = self.sessions[other].call;
-                if other_call == call {
-                    continue;
-                }
-                let Some(root) = self.root(other_call) else { continue };
-                let id = self.sessions[root].session.id.clone();
-                related.push(Related {
-                    id,
-                    kind: why.kind(),
-                    why: CompactString::const_new(why.sentence(dialled)),
-                });
-            }
-        }
-        related.extend(listeners.iter().map(|&key| Related {
-            id: self.sessions[key].session.id.clone(),
-            kind: RelatedKind::Supervision,
-            why: CompactString::const_new("a supervisor listened to this call from that session"),
-        }));
-        related.sort_by(|a, b| (a.kind, &a.id, &a.why).cmp(&(b.kind, &b.id, &b.why)));
-        related.dedup_by(|a, b| a.kind == b.kind && a.id == b.id);
-        related.truncate(limits::MAX_RELATED_PER_CALL);
-        related
-    }
 }
 
 impl Relation {
-    fn kind(self) -> RelatedKind {
+    pub(crate) fn kind(self) -> RelatedKind {
         match self {
             Self::Consultation => RelatedKind::Consultation,
             Self::Twin => RelatedKind::RingOutTwin,
@@ -407,7 +440,7 @@ impl Relation {
         }
     }
 
-    fn sentence(self, dialled: bool) -> &'static str {
+    pub(crate) fn sentence(self, dialled: bool) -> &'static str {
         match (self, dialled) {
             (Self::Consultation, true) => "its caller dialled this call while holding that one",
             (Self::Consultation, false) => "its caller dialled that call while holding this one",

@@ -4,16 +4,15 @@ use std::sync::OnceLock;
 
 use compact_str::CompactString;
 use wholecall_notification::{Code, Notification, Origin, Party, Reason};
-use wholecall_record::{AccountId, SessionId, Time};
+use wholecall_record::{SessionId, Time};
 
 use crate::{
     event::{Event, MergeEffect, PartyStatus, UNSEQUENCED},
     event_log::{EventLog, Insertion},
-    // EventLog},
-    fold::{Fold, Rank},
     legs::{LegKey, Legs},
     limits,
-    lookups::Lookups,
+    lookups::{InferredEvent, Lookups},
+    rank::Rank,
     uuid::Uuid,
 };
 
@@ -119,6 +118,21 @@ impl Session {
         self.origin.apply(UNSEQUENCED, notification.body().origin.kind.as_deref());
         self.legacy_id.apply(UNSEQUENCED, notification.body().session_id.as_deref());
         self.lookups.apply(&mut self.legs, notification)
+    }
+
+    /// The events that lookup answers add to the notifications.
+    pub(crate) fn inferred_events(&self) -> Vec<InferredEvent<'_>> {
+        self.lookups.inferred_events(&self.legs, &self.events)
+    }
+
+    /// Whether nothing is known of it but that it existed and has ended.
+    pub(crate) fn is_only_known_to_have_ended(&self) -> bool {
+        self.events.len() == 0 && self.lookups.show_only_an_end()
+    }
+
+    /// Whether a snapshot shows a leg connected that is not older than all notifications of the leg.
+    pub(crate) fn is_seen_connected(&self, party: &str) -> bool {
+        self.lookups.show_connected(&self.legs, &self.events, party)
     }
 
     /// The lookup answer that adds to a leg's description. `None` if no answer does.
@@ -236,7 +250,7 @@ impl Session {
         }
         let inferred = self.inferred_events();
         let known = notified.into_iter().chain(inferred.iter().map(|inferred| inferred.time)).min()?;
-        let start = self.lookup_start(known).filter(|_| !is_start_observed);
+        let start = self.lookups.start_before(known).filter(|_| !is_start_observed);
         Some(start.map_or(known, |start| start.time))
     }
 
@@ -302,9 +316,9 @@ impl Session {
         self.rank.take();
     }
 
-    /// Its rank among the sessions of its call.
-    pub(crate) fn rank(&self, account: Option<&AccountId>) -> Rank {
-        *self.rank.get_or_init(|| Fold::rank_of(self, account))
+    /// Its rank among the sessions of its call; `find` is called if the session has changed since.
+    pub(crate) fn rank_or_find(&self, find: impl FnOnce(&Self) -> Rank) -> Rank {
+        *self.rank.get_or_init(|| find(self))
     }
 
     /// `origin.type` as RingCentral spells it.

@@ -4,34 +4,32 @@
 //! [`crate::Assembler`] adds that.
 
 mod grouping;
+mod related_calls;
 
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use slab::Slab;
 use wholecall_notification::{Code, Direction, Notification, Origin, Reason};
 use wholecall_record::{AccountId, SessionId, Time};
 
 use crate::{
     directory::Directory,
-    fold::{Fold, FoldInput},
-    related::{ActivityIndex, SessionActivities},
+    fold::{self, Fold, FoldInput},
+    index::IdxVec,
+    key_slab::KeySlab,
+    related::Relations,
     session::{Applied, Novelty, Session},
+    session_node::{AccountKey, CallKey, SessionKey, SessionNode},
 };
-
-pub(crate) type SessionKey = usize;
-pub(crate) type CallKey = usize;
-type AccountKey = usize;
 
 /// Sessions grouped into calls. `S` is the state that the graph's owner stores with each call.
 #[derive(Debug)]
 pub(crate) struct SessionGraph<S> {
-    pub(crate) accounts: Vec<Account>,
+    pub(crate) accounts: IdxVec<AccountKey, Account>,
     account_keys: HashMap<Option<AccountId>, AccountKey>,
-    pub(crate) sessions: Slab<SessionNode>,
-    pub(crate) calls: Slab<CallGroup<S>>,
-    /// Sessions whose entries in the index of related calls must be updated.
-    dirty: Vec<SessionKey>,
+    pub(crate) sessions: KeySlab<SessionKey, SessionNode>,
+    pub(crate) calls: KeySlab<CallKey, CallGroup<S>>,
+    relations: Relations,
     /// The directory for accounts without one of their own.
     directory: Option<Arc<Directory>>,
 }
@@ -42,31 +40,6 @@ pub(crate) struct Account {
     id: Option<AccountId>,
     sessions: HashMap<SessionId, SessionKey>,
     directory: Option<Arc<Directory>>,
-    pub(crate) activity_index: ActivityIndex,
-}
-
-#[derive(Debug)]
-pub(crate) struct SessionNode {
-    pub(crate) session: Session,
-    pub(crate) account: AccountKey,
-    pub(crate) call: CallKey,
-    /// `None` if there is no link; most sessions have none.
-    links: Option<Box<LinkEdges>>,
-    /// A leg of it is, or was once reported as, a supervisor's: which calls it joins may change.
-    supervision: bool,
-    /// It is in the list of sessions to be updated.
-    dirty: bool,
-    /// Its entries in the index of related calls.
-    pub(crate) activities: Option<Box<SessionActivities>>,
-}
-
-/// The sessions at the other ends of a session's links.
-#[derive(Debug, Default)]
-struct LinkEdges {
-    /// Sessions whose links lead to this one.
-    named_by: Vec<SessionKey>,
-    /// Sessions that this one's links lead to.
-    names: Vec<SessionKey>,
 }
 
 /// The sessions of one call.
@@ -95,11 +68,11 @@ pub(crate) struct GraphUpdate<S> {
 impl<S: Default> SessionGraph<S> {
     pub(crate) fn new() -> Self {
         Self {
-            accounts: Vec::new(),
+            accounts: IdxVec::new(),
             account_keys: HashMap::new(),
-            sessions: Slab::new(),
-            calls: Slab::new(),
-            dirty: Vec::new(),
+            sessions: KeySlab::new(),
+            calls: KeySlab::new(),
+            relations: Relations::default(),
             directory: None,
         }
     }
@@ -122,7 +95,7 @@ impl<S: Default> SessionGraph<S> {
         // Other calls refer to this one by its root.
         if root.is_some() && self.root_if_related(added.call) != root {
             for key in self.calls[added.call].sessions.clone() {
-                self.mark_dirty(key);
+                self.relations.mark_dirty(key);
             }
         }
         added.affected.retain(|call| *call != added.call && self.calls.contains(*call));
@@ -174,16 +147,13 @@ impl<S: Default> SessionGraph<S> {
                 Novelty::Merged | Novelty::Detail => true,
             };
             let holds = party.status.code() == Some(Code::Hold);
-            let affects_activities =
-                |activities: &SessionActivities| !is_last || activities.has_hold() || activities.is_related();
             // A leg that a lookup answer showed before is not new.
             let has_lookups = !self.sessions[key].session.lookups().is_empty();
-            if is_relevant
-                || holds
-                || has_lookups
-                || self.sessions[key].activities.as_deref().is_some_and(affects_activities)
-            {
-                self.mark_dirty(key);
+            let activities = self.relations.activities(key);
+            let affects_activities = activities
+                .is_some_and(|activities| !is_last || activities.has_hold() || activities.is_related());
+            if is_relevant || holds || has_lookups || affects_activities {
+                self.relations.mark_dirty(key);
             }
         }
     }
@@ -202,17 +172,7 @@ impl<S: Default> SessionGraph<S> {
         let mut reasons = notification.body().parties.iter().map(|party| party.status.reason());
         self.sessions[key].supervision |= reasons.any(|reason| reason == Some(Reason::Supervising));
         self.replace_links(key, added);
-        self.mark_dirty(key);
-    }
-
-    /// The root by which related calls refer to a call of several sessions. `None` for a call of one session, whose
-    /// root cannot change.
-    fn root_if_related(&self, call: CallKey) -> Option<SessionKey> {
-        let sessions = &self.calls[call].sessions;
-        let is_related_to = |key: &SessionKey| {
-            self.sessions[*key].activities.as_deref().is_some_and(SessionActivities::is_related)
-        };
-        (sessions.len() > 1 && sessions.iter().any(is_related_to)).then(|| self.root(call)).flatten()
+        self.relations.mark_dirty(key);
     }
 
     /// The session that a notification belongs to, created if it is new.
@@ -228,23 +188,18 @@ impl<S: Default> SessionGraph<S> {
 
     fn account(&mut self, id: Option<&str>) -> AccountKey {
         // Nearly all notifications of a stream are of one account.
-        if let Some(last) = self.accounts.last()
+        if let Some((key, last)) = self.accounts.iter_enumerated().next_back()
             && last.id.as_deref() == id
         {
-            return self.accounts.len() - 1;
+            return key;
         }
         let id = id.map(AccountId::from);
         if let Some(&key) = self.account_keys.get(&id) {
             return key;
         }
-        let key = self.accounts.len();
-        self.account_keys.insert(id.clone(), key);
-        self.accounts.push(Account {
-            id,
-            sessions: HashMap::new(),
-            directory: None,
-            activity_index: ActivityIndex::default(),
-        });
+        let key = self.accounts.push(Account { id: id.clone(), sessions: HashMap::new(), directory: None });
+        self.relations.add_account();
+        self.account_keys.insert(id, key);
         key
     }
 
@@ -288,25 +243,17 @@ impl<S: Default> SessionGraph<S> {
             call,
             links: None,
             supervision: false,
-            dirty: false,
-            activities: None,
         });
+        self.relations.add_session(key);
         self.calls.insert(CallGroup { account, sessions: vec![key], refused: 0, status: S::default() });
         self.accounts[account].sessions.insert(id, key);
         key
     }
 
-    fn mark_dirty(&mut self, key: SessionKey) {
-        if !std::mem::replace(&mut self.sessions[key].dirty, true) {
-            self.dirty.push(key);
-        }
-    }
-
-    /// Takes the sessions to be updated, each once.
-    pub(crate) fn take_dirty(&mut self) -> Vec<SessionKey> {
-        let mut dirty = std::mem::take(&mut self.dirty);
-        dirty.retain(|&key| self.sessions.get_mut(key).is_some_and(|node| std::mem::take(&mut node.dirty)));
-        dirty
+    /// Updates the relations of all sessions that may have changed; returns the calls that are, or were, related to
+    /// any of them.
+    pub(crate) fn update_relations(&mut self) -> Vec<CallKey> {
+        self.relations.update(&self.sessions)
     }
 
     /// The fold of a call. `None` if no leg of it was observed.
@@ -337,7 +284,7 @@ impl<S: Default> SessionGraph<S> {
         })
     }
 
-    /// The session that a call is named after: of its observed sessions with the first [`Rank`](crate::fold::Rank),
+    /// The session that a call is named after: of its observed sessions with the first [`Rank`](crate::rank::Rank),
     /// the one that began first.
     pub(crate) fn root(&self, call: CallKey) -> Option<SessionKey> {
         let keys = &self.calls[call].sessions;
@@ -345,7 +292,8 @@ impl<S: Default> SessionGraph<S> {
         let (Some((first_start, first)), rest) = (seen.next(), seen) else { return None };
         let order = |start, key: SessionKey| {
             let session = &self.sessions[key].session;
-            (session.rank(self.account_id(call)), start, &session.id)
+            let rank = session.rank_or_find(|session| fold::rank_of(session, self.account_id(call)));
+            (rank, start, &session.id)
         };
         let mut root = (first, None);
         for (start, key) in rest {
@@ -421,22 +369,11 @@ impl<S: Default> SessionGraph<S> {
         self.accounts[account].sessions.get(id).map(|&key| self.sessions[key].call)
     }
 
-    /// Other calls that this call's record depends on, or whose records depend on it.
-    pub(crate) fn related_calls(&self, call: CallKey) -> Vec<CallKey> {
-        let mut related = Vec::new();
-        for &key in &self.calls[call].sessions {
-            let node = &self.sessions[key];
-            let others = node.linked_sessions().copied().chain(self.related_sessions(key));
-            related.extend(others.map(|other| self.sessions[other].call).filter(|other| *other != call));
-        }
-        related
-    }
-
     /// Removes a call and its sessions.
     pub(crate) fn remove_call(&mut self, call: CallKey) -> CallGroup<S> {
         let group = self.calls.remove(call);
         for &key in &group.sessions {
-            self.remove_activities(key);
+            self.relations.remove(key, &self.sessions);
             let node = self.sessions.remove(key);
             self.accounts[node.account].sessions.remove(&node.session.id);
             for &other in node.linked_sessions() {
@@ -450,14 +387,8 @@ impl<S: Default> SessionGraph<S> {
     }
 }
 
-impl SessionNode {
-    fn linked_sessions(&self) -> impl Iterator<Item = &SessionKey> {
-        self.links.iter().flat_map(|links| links.named_by.iter().chain(&links.names))
-    }
-}
-
-fn distinct(values: impl Iterator<Item = usize>) -> Vec<usize> {
-    let mut values: Vec<usize> = values.collect();
+fn distinct<T: Ord>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut values: Vec<T> = values.collect();
     values.sort_unstable();
     values.dedup();
     values

@@ -9,8 +9,11 @@ use std::sync::Arc;
 use wholecall_notification::{Code, Notification};
 use wholecall_record::{Call, SessionId, Time, call::State};
 
-use super::{Assembler, CallKey, NEVER_ARRIVED, Status, digest, event_time, lookup_at};
-use crate::directory::Directory;
+use super::{
+    live::Assembler,
+    status::{NEVER_ARRIVED, Status, digest, event_time},
+};
+use crate::{directory::Directory, session_node::CallKey};
 
 /// A call as it was when it left memory.
 #[derive(Debug, Clone)]
@@ -118,7 +121,7 @@ impl RestoreBuilder<'_> {
         let status = &mut assembler.graph.calls[call].status;
         status.due = status.last_arrival;
         status.scheduled = None;
-        status.lookup_at = lookup_at(&assembler.settings, status);
+        status.lookup_at = status.first_lookup_at(&assembler.settings);
         assembler.schedule(call);
         related
     }

@@ -1,9 +1,13 @@
 //! The state of a call apart from its notifications.
 
-use std::sync::Arc;
+use std::{
+    hash::{DefaultHasher, Hasher},
+    sync::Arc,
+};
 
+use wholecall_notification::Notification;
 use wholecall_record::{
-    CallId, Time,
+    Call, CallId, Time, WriteJson,
     call::{ClosedBecause, State},
 };
 
@@ -37,12 +41,12 @@ pub(super) struct Status {
     pub(super) last_arrival: Time,
     /// The latest event time of its notifications: long before their arrival if they are imported history.
     pub(super) last_event: Time,
-    /// The next deadline.
+    /// When the next of its deadlines passes.
     pub(super) due: Time,
     /// The entry of the deadline queue that is valid.
     pub(super) scheduled: Option<Time>,
     pub(super) late_for: Option<CallId>,
-    /// When to check whether to request lookups.
+    /// When to check again whether to request lookups.
     pub(super) lookup_at: Option<Time>,
     /// How often lookups were requested.
     pub(super) lookup_requests: u32,
@@ -83,6 +87,11 @@ impl Status {
         (settings.silent_ms - late_ms).max(settings.gap_settle_ms).min(settings.silent_ms)
     }
 
+    /// When to check whether to request lookups if nothing more arrives.
+    pub(super) fn first_lookup_at(&self, settings: &Settings) -> Option<Time> {
+        Some(self.last_arrival + settings.ask_after_ms?)
+    }
+
     /// Merges the state of a call that is now part of this one.
     pub(super) fn absorb(&mut self, other: Self) {
         match (self.version > 0, other.version > 0) {
@@ -108,4 +117,20 @@ impl Status {
         self.lookup_at = self.lookup_at.max(other.lookup_at);
         self.lookup_requests = self.lookup_requests.max(other.lookup_requests);
     }
+}
+
+pub(super) fn event_time(notification: &Notification<'_, '_>) -> Time {
+    Time::from_millis(notification.event_time().as_millis())
+}
+
+/// Equal for records that differ only in their version.
+pub(super) fn digest(record: &mut Call) -> u64 {
+    let version = std::mem::take(&mut record.version);
+    let updated_at = std::mem::replace(&mut record.updated_at, Time::from_millis(0));
+    let mut text = Vec::new();
+    record.write_json(&mut text);
+    (record.version, record.updated_at) = (version, updated_at);
+    let mut hasher = DefaultHasher::new();
+    hasher.write(&text);
+    hasher.finish()
 }

@@ -9,7 +9,12 @@ use wholecall_record::{
     call::{Conversation, Durations, EndState, EvidenceKind, Outcome, Repaired, RepairedFact},
 };
 
-use super::{Change, Fold, completeness::evidence_of};
+use super::{
+    completeness::evidence_of,
+    ids::{LegIdx, ParticipantIdx, SessionIdx},
+    legs::{Change, Room},
+    pipeline::Fold,
+};
 
 impl Fold<'_> {
     /// Removes from a record what lookup answers alone do not prove.
@@ -46,18 +51,18 @@ impl Fold<'_> {
     }
 
     /// Participants whose answer only the call log shows.
-    fn answered_by_the_log(&self) -> Vec<usize> {
-        let is_logged = |leg: &usize| {
+    fn answered_by_the_log(&self) -> Vec<ParticipantIdx> {
+        let is_logged = |leg: &LegIdx| {
             let answer = self.changes_of(*leg).iter().find(|change| change.is_answer());
             answer.is_some_and(|answer| answer.event.kind == Some(EvidenceKind::CallLog))
         };
-        (0..self.legs.len()).filter(is_logged).filter_map(|leg| self.legs[leg].person).collect()
+        self.legs.indices().filter(is_logged).filter_map(|leg| self.owners[leg]).collect()
     }
 
     /// The facts that only lookup answers show.
     pub(super) fn repaired(&self) -> Vec<Repaired> {
         let mut repaired = Vec::new();
-        for room in &self.rooms {
+        for room in self.rooms.iter() {
             if !room.session.lookups().is_empty() {
                 repaired.extend(self.repaired_start(room));
                 room.legs.clone().for_each(|leg| self.repaired_of(leg, &mut repaired));
@@ -67,13 +72,13 @@ impl Fold<'_> {
     }
 
     /// The start of a session, if a lookup answer has an earlier one than its legs.
-    fn repaired_start(&self, room: &super::Room<'_>) -> Option<Repaired> {
+    fn repaired_start(&self, room: &Room<'_>) -> Option<Repaired> {
         let start = room.start?;
         let first = room.legs.clone().min_by_key(|&leg| self.legs[leg].start)?;
         let first = &self.legs[first];
         // A leg that an answer showed has an entry of its own.
         let is_shown =
-            self.changes.get(first.changes.start).is_some_and(|change| change.event.kind.is_none());
+            self.changes.get(first.changes.start()).is_some_and(|change| change.event.kind.is_none());
         if !is_shown || start >= first.start {
             return None;
         }
@@ -88,8 +93,8 @@ impl Fold<'_> {
         })
     }
 
-    fn repaired_of(&self, index: usize, repaired: &mut Vec<Repaired>) {
-        let leg = &self.legs[index];
+    fn repaired_of(&self, index: LegIdx, repaired: &mut Vec<Repaired>) {
+        let (leg, states) = (&self.legs[index], &self.states[index]);
         let session = self.rooms[leg.room].session;
         let mut add = |what, time, at_or_before, event| {
             repaired.push(Repaired {
@@ -101,7 +106,7 @@ impl Fold<'_> {
                 evidence: evidence_of(session, event),
             });
         };
-        let changes = &self.changes[leg.changes.clone()];
+        let changes = &self.changes[&leg.changes];
         let is_told = changes.first().is_some_and(|change| change.event.kind.is_none());
         if is_told && let Some(described_by) = session.describing_lookup(&leg.party) {
             add(RepairedFact::Description, None, false, described_by);
@@ -114,7 +119,7 @@ impl Fold<'_> {
                 _ if at == 0 => RepairedFact::Leg,
                 Some(Code::Gone) => RepairedFact::Link,
                 // A leg that left by a link had ended.
-                Some(Code::Disconnected) if leg.end != Some(change.time) => continue,
+                Some(Code::Disconnected) if states.end != Some(change.time) => continue,
                 Some(Code::Disconnected) => RepairedFact::End,
                 _ if is_logged_answer => continue,
                 _ => RepairedFact::State,
@@ -128,7 +133,9 @@ impl Fold<'_> {
             // The leg began with its session; its state at the time of the answer is another fact.
             let became = match code {
                 Some(Code::Gone | Code::Setup) => None,
-                Some(Code::Disconnected) => Some(RepairedFact::End).filter(|_| leg.end == Some(change.time)),
+                Some(Code::Disconnected) => {
+                    Some(RepairedFact::End).filter(|_| states.end == Some(change.time))
+                }
                 _ => Some(RepairedFact::State),
             };
             if let Some(became) = became.filter(|_| change.time != leg.start) {
@@ -139,11 +146,11 @@ impl Fold<'_> {
             .iter()
             .find(|change| change.is_answer() && change.event.kind == Some(EvidenceKind::CallLog));
         if let Some(answer) = logged_answer {
-            add(RepairedFact::State, Some(leg.end.unwrap_or(answer.time)), true, answer.event);
+            add(RepairedFact::State, Some(states.end.unwrap_or(answer.time)), true, answer.event);
         }
     }
 
-    fn is_start_bound(&self, room: usize) -> bool {
+    fn is_start_bound(&self, room: SessionIdx) -> bool {
         self.rooms[room].session.lookups().start().is_none_or(|lookup_start| lookup_start.is_bound)
     }
 }

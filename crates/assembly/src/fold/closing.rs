@@ -7,9 +7,10 @@ use wholecall_record::{
 };
 
 use super::{
-    Fold,
-    inferred_parties::InferredParty,
+    ids::LegIdx,
+    inferred_presence::InferredPresence,
     legs::{Leg, Room},
+    pipeline::Fold,
 };
 
 /// How long a live call may be idle.
@@ -32,30 +33,29 @@ impl Fold<'_> {
     }
 
     /// The only open leg of several, if nothing is known that it could wait for.
-    fn sole_open_leg(&self) -> Option<usize> {
-        let mut open = self.open_legs().map(|(index, _)| index);
+    fn sole_open_leg(&self) -> Option<LegIdx> {
+        let mut open = self.open_legs();
         let (Some(last), None) = (open.next(), open.next()) else { return None };
-        let several = self.legs.iter().filter(|leg| leg.kind != Kind::Proxy).count() > 1;
+        let several = self.kinds.iter().filter(|kind| **kind != Kind::Proxy).count() > 1;
         // An inferred party that is connected can be talked to.
         let has_partner =
-            self.inferred_parties.iter().any(InferredParty::is_still_present) || self.is_one_sided(last);
+            self.inferred_presences.iter().any(InferredPresence::is_still_present) || self.is_one_sided(last);
         let waits = has_partner || self.waits_in_service(last) || self.leads_to_unseen_leg();
         (several && !waits).then_some(last)
     }
 
     /// Whether only the owner's legs of a leg's session were observed, and no link shows more: the other party may be
     /// there as long as they are.
-    fn is_one_sided(&self, leg: usize) -> bool {
-        let (room, owner) = (self.legs[leg].room, self.legs[leg].person);
-        let is_linked = self.links.iter().any(|link| link.ends().iter().any(|end| end.room == room));
-        !is_linked && self.rooms[room].legs.clone().all(|other| self.legs[other].person == owner)
+    fn is_one_sided(&self, leg: LegIdx) -> bool {
+        let (room, owner) = (self.legs[leg].room, self.owners[leg]);
+        !self.is_linked(room) && self.rooms[room].legs.clone().all(|other| self.owners[other] == owner)
     }
 
     /// Whether the call waits in a menu, a queue, voicemail or park.
-    fn waits_in_service(&self, last: usize) -> bool {
-        let leg = &self.legs[last];
-        let state = leg.spans.last().map(|span| span.state);
-        if !leg.kind.is_person() && leg.talks_from.is_none() && leg.kind != Kind::Supervisor {
+    fn waits_in_service(&self, last: LegIdx) -> bool {
+        let (leg, kind) = (&self.legs[last], self.kinds[last]);
+        let state = self.states[last].spans.last().map(|span| span.state);
+        if !kind.is_person() && self.talks_from(last).is_none() && kind != Kind::Supervisor {
             return true;
         }
         if matches!(state, Some(LegState::Voicemail | LegState::Parked)) {
@@ -65,12 +65,12 @@ impl Fold<'_> {
         let others =
             self.rooms[leg.room].legs.clone().filter(|&other| other != last && !self.legs[other].supervises);
         let latest =
-            others.max_by_key(|&other| self.legs[other].ended_by.map(|at| self.changes[at].event.sequence));
+            others.max_by_key(|&other| self.states[other].ended_by.map(|at| self.changes[at].event.sequence));
         latest.is_some_and(|other| {
-            let kind = self.legs[other].kind;
+            let kind = self.kinds[other];
             let machine =
                 matches!(kind, Kind::Menu | Kind::Queue | Kind::Router | Kind::Group | Kind::Machine);
-            machine && self.end_reason(&self.legs[other]) != Some(Reason::CallerDropped)
+            machine && self.end_reason(other) != Some(Reason::CallerDropped)
         })
     }
 
@@ -89,7 +89,7 @@ impl Fold<'_> {
                     | MoveKind::Flip
             )
         };
-        by_link || self.find_moves().iter().any(|found| moved_on(found.kind) && found.target.is_none())
+        by_link || self.moves.iter().any(|found| moved_on(found.kind) && found.target.is_none())
     }
 
     /// Whether a notification of the call may be outstanding: a session has a gap in its sequence, or is known only
@@ -102,7 +102,7 @@ impl Fold<'_> {
     /// leg.
     pub(crate) fn sessions_with_missing_events(&self) -> Vec<SessionId> {
         let last = self.sole_open_leg().map(|leg| self.legs[leg].room);
-        let rooms = self.rooms.iter().enumerate().filter(|(index, room)| {
+        let rooms = self.rooms.iter_enumerated().filter(|(index, room)| {
             // After an answer, another lookup adds nothing about a gap.
             let has_gap = room.session.lookups().is_empty() && room.has_gap();
             has_gap || last == Some(*index)

@@ -7,7 +7,7 @@ use wholecall_record::{
     call::{BeyondLimit, Completeness, Evidence, Gap, State, UnlinkedGone},
 };
 
-use super::{Change, Fold, RecordStatus};
+use super::{ids::ChangeIdx, input::RecordStatus, legs::Change, pipeline::Fold};
 use crate::{event::Event, limits, uuid::Uuid};
 
 impl Fold<'_> {
@@ -29,7 +29,7 @@ impl Fold<'_> {
             }
         }
         let unlinked = self.legs.iter().flat_map(|leg| {
-            let changes = &self.changes[leg.changes.clone()];
+            let changes = &self.changes[&leg.changes];
             let is_gone = |change: &&Change<'_>| change.event.status.code == Some(Code::Gone);
             let gone = changes.iter().filter(is_gone).filter(move |change| {
                 let is_filled =
@@ -87,7 +87,7 @@ impl Fold<'_> {
         }
     }
 
-    pub(super) fn evidence(&self, proof: &[usize]) -> Vec<Evidence> {
+    pub(super) fn evidence(&self, proof: &[ChangeIdx]) -> Vec<Evidence> {
         let mut proof = proof.to_vec();
         proof.sort_by(|x, y| self.order_of_changes(*x, *y));
         proof.dedup();

@@ -2,30 +2,31 @@
 
 use wholecall_record::{Call, call::LinkKind, explanation::Conclusion};
 
-use super::Fold;
+use super::{inferred_presence::InferredPresence, pipeline::Fold};
+use crate::index::Idx;
 
 impl Fold<'_> {
     pub(super) fn conclusions(&self, call: &Call) -> Vec<Conclusion> {
-        let mut conclusions: Vec<Conclusion> = self
-            .inferred_parties
-            .iter()
-            .filter_map(|side| {
-                let (participant, session) =
-                    (call.participants[side.person].id.clone(), self.session_ref(side.room));
-                let named_by = self.participant_of(call, side.from_leg);
-                if !side.can_be_heard {
-                    Some(Conclusion::AnswerNotShown { participant, session })
-                } else if side.since.is_some() {
-                    Some(Conclusion::FarSideReplaced { shown_by: named_by, session })
-                } else if !side.present.is_empty() {
-                    Some(Conclusion::Implied { participant, session, named_by, is_caller: side.is_caller })
-                } else {
-                    None
-                }
-            })
-            .collect();
+        let parties = self.inferred_presences.iter();
+        let mut conclusions: Vec<Conclusion> =
+            parties.filter_map(|presence| self.conclusion_of(call, presence)).collect();
         conclusions.extend(self.host_in_unseen_bridge(call));
         conclusions
+    }
+
+    fn conclusion_of(&self, call: &Call, presence: &InferredPresence) -> Option<Conclusion> {
+        let InferredPresence { party, present } = presence;
+        let participant = call.participants[party.person.get()].id.clone();
+        let (session, named_by) = (self.session_ref(party.room), self.participant_of(call, party.from_leg));
+        if !party.can_be_heard {
+            Some(Conclusion::AnswerNotShown { participant, session })
+        } else if party.since.is_some() {
+            Some(Conclusion::FarSideReplaced { shown_by: named_by, session })
+        } else if !present.is_empty() {
+            Some(Conclusion::Implied { participant, session, named_by, is_caller: party.is_caller })
+        } else {
+            None
+        }
     }
 
     fn host_in_unseen_bridge(&self, call: &Call) -> Option<Conclusion> {
@@ -34,6 +35,6 @@ impl Fold<'_> {
                 link.kind == LinkKind::Conference && self.rooms[self.bridge_of(link).room].legs.is_empty();
             is_unseen.then(|| self.host_of(link)).flatten()
         })?;
-        Some(Conclusion::HostInUnseenBridge { host: call.participants[host].id.clone() })
+        Some(Conclusion::HostInUnseenBridge { host: call.participants[host.get()].id.clone() })
     }
 }

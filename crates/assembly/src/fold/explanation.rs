@@ -8,7 +8,13 @@ use wholecall_record::{
     explanation::{Explanation, Fact, LegChange, RuleId, SessionRef, Step},
 };
 
-use super::{Change, Fold, RecordStatus};
+use super::{
+    ids::{ChangeIdx, LegIdx, SessionIdx},
+    input::RecordStatus,
+    legs::Change,
+    pipeline::Fold,
+};
+use crate::index::{Idx, IdxRange};
 
 /// The order of steps at one time: first the notifications, then what follows from them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,12 +29,12 @@ impl Fold<'_> {
     pub(crate) fn explanation(&self, status: RecordStatus) -> Explanation {
         let call = self.record(status);
         let mut steps: Vec<(Rank, usize, Step)> = Vec::new();
-        let mut order: Vec<usize> = (0..self.changes.len()).collect();
+        let mut order: Vec<ChangeIdx> = self.changes.indices().collect();
         order.sort_by(|x, y| self.order_of_changes(*x, *y));
         for (place, at) in order.into_iter().enumerate() {
             steps.push((Rank::Notification, place, self.change_step(&call, at)));
         }
-        for (place, (step, record)) in self.find_moves().iter().zip(&call.moves).enumerate() {
+        for (place, (step, record)) in self.moves.iter().zip(&call.moves).enumerate() {
             let step = Step {
                 time: step.time,
                 fact: Fact::Move(place),
@@ -57,7 +63,7 @@ impl Fold<'_> {
     }
 
     /// The step for one change of one leg.
-    fn change_step(&self, call: &Call, at: usize) -> Step {
+    fn change_step(&self, call: &Call, at: ChangeIdx) -> Step {
         let leg = self.leg_of_change(at);
         let (change, rule) = self.leg_change(call, leg, at);
         Step {
@@ -69,7 +75,7 @@ impl Fold<'_> {
         }
     }
 
-    fn leg_change(&self, call: &Call, leg: usize, at: usize) -> (LegChange, Option<RuleId>) {
+    fn leg_change(&self, call: &Call, leg: LegIdx, at: ChangeIdx) -> (LegChange, Option<RuleId>) {
         let status = &self.changes[at].event.status;
         let change = match status.code {
             None | Some(Code::Other) => {
@@ -78,7 +84,9 @@ impl Fold<'_> {
             }
             Some(Code::Setup) => self.leg_setup(leg),
             Some(Code::Proceeding) => match self.offering_queue(leg) {
-                Some(queue) => LegChange::Rings { offered_by: Some(call.participants[queue].id.clone()) },
+                Some(queue) => {
+                    LegChange::Rings { offered_by: Some(call.participants[queue.get()].id.clone()) }
+                }
                 None if self.rooms[self.legs[leg].room].originator == Some(leg) => LegChange::WaitsForFarEnd,
                 None => LegChange::Rings { offered_by: None },
             },
@@ -95,15 +103,15 @@ impl Fold<'_> {
     }
 
     /// The participant of a leg; `None` for a conference bridge's own leg.
-    pub(super) fn participant_of(&self, call: &Call, leg: usize) -> Option<ParticipantId> {
-        self.legs[leg].person.map(|person| call.participants[person].id.clone())
+    pub(super) fn participant_of(&self, call: &Call, leg: LegIdx) -> Option<ParticipantId> {
+        self.owners[leg].map(|person| call.participants[person.get()].id.clone())
     }
 
-    fn leg_setup(&self, leg: usize) -> LegChange {
+    fn leg_setup(&self, leg: LegIdx) -> LegChange {
         let room = &self.rooms[self.legs[leg].room];
         let number = || self.legs[leg].description.to.number.map(CompactString::from);
         let is_originator = room.originator == Some(leg);
-        match self.legs[leg].kind {
+        match self.kinds[leg] {
             Kind::Supervisor => LegChange::DialsInToListen,
             Kind::Proxy => LegChange::BridgeLegCreated,
             Kind::Queue => LegChange::EntersQueue,
@@ -117,12 +125,12 @@ impl Fold<'_> {
         }
     }
 
-    fn before(&self, leg: usize, at: usize) -> Option<&Change<'_>> {
-        let earlier = &self.changes[self.legs[leg].changes.start..at];
+    fn before(&self, leg: LegIdx, at: ChangeIdx) -> Option<&Change<'_>> {
+        let earlier = &self.changes[&IdxRange::new(self.legs[leg].changes.start(), at)];
         earlier.iter().rfind(|change| !matches!(change.event.status.code, None | Some(Code::Other)))
     }
 
-    fn answered(&self, leg: usize, at: usize) -> (LegChange, Option<RuleId>) {
+    fn answered(&self, leg: LegIdx, at: ChangeIdx) -> (LegChange, Option<RuleId>) {
         let room = &self.rooms[self.legs[leg].room];
         let before = self.before(leg, at).and_then(|change| change.event.status.code);
         let is_first = self.first_answer(leg) == Some(self.changes[at].time);
@@ -131,7 +139,7 @@ impl Fold<'_> {
             Some(Code::Hold) => (LegChange::TakesOthersOffHold, None),
             Some(Code::Parked) => (LegChange::RetrievedFromPark, None),
             Some(Code::Gone) => (LegChange::ReturnsToSession, Some(RuleId::GoneIsNotTheEnd)),
-            _ if self.legs[leg].kind == Kind::Supervisor => (LegChange::ListensInSession, None),
+            _ if self.kinds[leg] == Kind::Supervisor => (LegChange::ListensInSession, None),
             Some(Code::Answered) => (LegChange::ConnectedAgain, Some(RuleId::RepeatedAnswered)),
             _ if is_originator && is_first && self.others_answered(leg, at) => {
                 (LegChange::ConnectedToo, None)
@@ -143,14 +151,14 @@ impl Fold<'_> {
     }
 
     /// Whether another leg of the session was answered before.
-    fn others_answered(&self, leg: usize, at: usize) -> bool {
+    fn others_answered(&self, leg: LegIdx, at: ChangeIdx) -> bool {
         let time = self.changes[at].time;
-        let mut others = (0..self.legs.len())
-            .filter(|&other| other != leg && self.legs[other].room == self.legs[leg].room);
+        let mut others =
+            self.legs.indices().filter(|&other| other != leg && self.legs[other].room == self.legs[leg].room);
         others.any(|other| self.first_answer(other).is_some_and(|answered| answered <= time))
     }
 
-    fn gone(&self, leg: usize, at: usize) -> (LegChange, Option<RuleId>) {
+    fn gone(&self, leg: LegIdx, at: ChangeIdx) -> (LegChange, Option<RuleId>) {
         let Some(link) = self.links.iter().find(|link| link.proof.contains(&at)) else {
             return (LegChange::LeavesForUnnamedSession, Some(RuleId::GoneWithoutPeer));
         };
@@ -175,22 +183,22 @@ impl Fold<'_> {
         }
     }
 
-    pub(super) fn session_ref(&self, room: usize) -> SessionRef {
+    pub(super) fn session_ref(&self, room: SessionIdx) -> SessionRef {
         let room = &self.rooms[room];
         SessionRef { id: room.session.id.clone(), is_seen: room.start.is_some() }
     }
 
-    fn disconnected(&self, leg: usize, at: usize) -> (LegChange, Option<RuleId>) {
+    fn disconnected(&self, leg: LegIdx, at: ChangeIdx) -> (LegChange, Option<RuleId>) {
         let status = &self.changes[at].event.status;
         let before = self.before(leg, at).and_then(|change| change.event.status.code);
-        if self.legs[leg].end.is_some_and(|end| end < self.changes[at].time)
+        if self.states[leg].end.is_some_and(|end| end < self.changes[at].time)
             || before == Some(Code::Disconnected)
         {
             return (LegChange::ClosedAfterLeaving, None);
         }
         let reason = status.reason_word().map(CompactString::from);
         let is_handed_on = || self.leg_outcome(leg, None) == Some(LegOutcome::Routed);
-        let change = match (self.legs[leg].kind, status.reason) {
+        let change = match (self.kinds[leg], status.reason) {
             (Kind::Router | Kind::Menu | Kind::Queue, Some(Reason::CallerDropped)) => {
                 LegChange::CallEndsMeanwhile { reason }
             }

@@ -1,55 +1,73 @@
 //! Parties that were not observed: if only one side of a session is visible, the legs' `from` or `to` names the
 //! other.
 
-use smallvec::SmallVec;
-use wholecall_notification::{Code, Reason};
+use wholecall_notification::{Code, Reason, Role};
 use wholecall_record::{
     ParticipantId, Time,
-    call::{Kind, LegState, LinkKind},
+    call::{Kind, LinkKind},
 };
 
 use super::{
-    Fold,
-    links::End,
-    people::{Mention, Mentioned},
+    ids::{LegIdx, ParticipantIdx, SessionIdx},
+    kinds::ClassifiedCall,
+    links::LinkedCall,
     sides::may_be_ours,
 };
+use crate::description::Side;
+
+/// The far side of a session, for some time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FarSide {
+    room: SessionIdx,
+    /// The visible leg whose `from` or `to` names the far side.
+    from_leg: LegIdx,
+    /// Whether it is the caller.
+    is_caller: bool,
+    /// When the party came to the far side. `None` for the one that is named first.
+    since: Option<Time>,
+    /// When another takes its place.
+    until: Option<Time>,
+    /// False for a callee within the account: it is not shown whether its phone was answered.
+    can_be_heard: bool,
+}
+
+/// A far side and the participant that it names.
+pub(super) struct NamedFarSide<'a> {
+    pub(super) id: ParticipantId,
+    pub(super) kind: Kind,
+    pub(super) side: Option<Side<'a>>,
+    pub(super) far_side: FarSide,
+}
 
 /// A participant at the far side of a session, for some time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct InferredParty {
-    pub(crate) room: usize,
+    pub(crate) room: SessionIdx,
     /// The visible leg whose `from` or `to` names the far side.
-    pub(crate) from_leg: usize,
+    pub(crate) from_leg: LegIdx,
     /// Whether it is the caller.
     pub(crate) is_caller: bool,
-    pub(crate) person: usize,
+    pub(crate) person: ParticipantIdx,
     /// When it came to the far side. `None` for the one that is named first.
     pub(crate) since: Option<Time>,
     /// When another takes its place.
     pub(crate) until: Option<Time>,
     /// False for a callee within the account: it is not shown whether its phone was answered.
     pub(crate) can_be_heard: bool,
-    /// When it is taken to be connected.
-    pub(crate) present: Vec<(Time, Option<Time>)>,
 }
 
 impl InferredParty {
-    /// Whether it is connected just before a time.
-    pub(crate) fn is_present_before(&self, time: Time) -> bool {
-        self.present.iter().any(|(start, end)| *start < time && end.is_none_or(|end| time <= end))
-    }
-
-    /// Whether it is connected and nothing ended that.
-    pub(crate) fn is_still_present(&self) -> bool {
-        self.present.iter().any(|(_, end)| end.is_none())
+    pub(super) fn new(side: FarSide, person: ParticipantIdx) -> Self {
+        let FarSide { room, from_leg, is_caller, since, until, can_be_heard } = side;
+        Self { room, from_leg, is_caller, person, since, until, can_be_heard }
     }
 }
 
-impl<'a> Fold<'a> {
-    /// Adds the far side of each session of which only one side is visible.
-    pub(super) fn mention_inferred_parties(&self, mentions: &mut Vec<Mention<'a>>) {
-        for room in 0..self.rooms.len() {
+impl<'a> ClassifiedCall<'a> {
+    /// The far side of each session of which only one side is visible.
+    pub(super) fn far_sides(&self) -> Vec<NamedFarSide<'a>> {
+        let mut far_sides = Vec::new();
+        for room in self.rooms.indices() {
             let Some((from_leg, is_caller)) = self.one_sided(room) else { continue };
             let leg = &self.legs[from_leg];
             let side = if is_caller { leg.description.from } else { leg.description.to };
@@ -57,38 +75,30 @@ impl<'a> Fold<'a> {
             let is_ours = id.extension_id().is_some() || may_be_ours(side, self.input.directory);
             let kind = if is_ours { Kind::User } else { Kind::External };
             let changes = self.other_side_changes(room);
-            let inferred = InferredParty {
+            let far_side = FarSide {
                 room,
                 from_leg,
                 is_caller,
-                person: 0,
                 since: None,
                 until: changes.first().map(|(time, _)| *time),
                 can_be_heard: is_caller || !is_ours,
-                present: Vec::new(),
             };
             // A short number without a directory names no participant.
             if is_caller || !is_ours || id.extension_id().is_some() {
-                mentions.push(Mention {
-                    id,
-                    kind,
-                    side: Some(side),
-                    by: Mentioned::Inferred(inferred.clone()),
-                });
+                far_sides.push(NamedFarSide { id, kind, side: Some(side), far_side });
             }
             for (at, (since, id)) in changes.iter().enumerate() {
                 let until = changes.get(at + 1).map(|(time, _)| *time);
-                let inferred =
-                    InferredParty { since: Some(*since), until, can_be_heard: true, ..inferred.clone() };
-                let by = Mentioned::Inferred(inferred);
-                mentions.push(Mention { id: id.clone(), kind: Kind::Unknown, side: None, by });
+                let far_side = FarSide { since: Some(*since), until, can_be_heard: true, ..far_side };
+                far_sides.push(NamedFarSide { id: id.clone(), kind: Kind::Unknown, side: None, far_side });
             }
         }
+        far_sides
     }
 
     /// The leg whose far side was not observed, and whether the far side is the caller. `None` if both sides were
     /// observed, or if the far side is a machine.
-    fn one_sided(&self, room: usize) -> Option<(usize, bool)> {
+    fn one_sided(&self, room: SessionIdx) -> Option<(LegIdx, bool)> {
         let legs = self.rooms[room].legs.clone();
         if self.rooms[room].is_conference || legs.is_empty() {
             return None;
@@ -113,20 +123,21 @@ impl<'a> Fold<'a> {
         let none = side.is_star_code() || side.is_bridge() || is_machine || is_nobody || is_behind_a_door;
         (!none).then_some((from_leg, is_caller))
     }
+}
 
+impl LinkedCall<'_> {
     /// Whether only legs of a RingOut's target were observed: the platform rings them once the initiator is
     /// connected.
-    fn is_target_only(&self, room: usize) -> bool {
+    fn is_target_only(&self, room: SessionIdx) -> bool {
         let mut roles = self.rooms[room].legs.clone().map(|leg| self.legs[leg].description.ring_out_role);
-        roles.clone().any(|role| role == Some(wholecall_notification::Role::Target))
-            && !roles.any(|role| role == Some(wholecall_notification::Role::Initiator))
+        roles.clone().any(|role| role == Some(Role::Target))
+            && !roles.any(|role| role == Some(Role::Initiator))
     }
 
     /// When another party took the place at the far side of a session: a visible leg is `Answered` with the reason
     /// `AttendedTransfer`, and no link of the session shows the new party. Each gets an id of its own.
-    fn other_side_changes(&self, room: usize) -> Vec<(Time, ParticipantId)> {
-        let is_linked = self.links.iter().any(|link| link.ends().iter().any(|end| end.room == room));
-        if is_linked {
+    fn other_side_changes(&self, room: SessionIdx) -> Vec<(Time, ParticipantId)> {
+        if self.is_linked(room) {
             return Vec::new();
         }
         let mut changes = Vec::new();
@@ -144,114 +155,4 @@ impl<'a> Fold<'a> {
         changes.sort_unstable();
         changes
     }
-
-    /// Finds when each inferred party is connected.
-    pub(super) fn find_inferred_presence(&mut self) {
-        for index in 0..self.inferred_parties.len() {
-            let side = &self.inferred_parties[index];
-            let mut present = match side.can_be_heard {
-                true if side.is_caller => self.caller_presence(side.room),
-                true => self.callee_presence(side.room),
-                false => Vec::new(),
-            };
-            let (since, until) = (side.since, side.until);
-            for (start, end) in &mut present {
-                *start = since.map_or(*start, |since| since.max(*start));
-                *end = end.map_or(until, |end| Some(until.map_or(end, |until| until.min(end))));
-            }
-            self.take_out_movers(&self.inferred_parties[index], &mut present);
-            present.retain(|(start, end)| end.is_none_or(|end| *start < end));
-            self.inferred_parties[index].present = present;
-        }
-    }
-
-    /// An inferred caller is connected from the session's first event until its visible legs have ended.
-    fn caller_presence(&self, room: usize) -> Vec<(Time, Option<Time>)> {
-        let room = &self.rooms[room];
-        let visible = room.legs.clone().filter(|&leg| self.legs[leg].kind != Kind::Proxy);
-        let ends: Option<Vec<Time>> = visible.map(|leg| self.far_side_left(leg)).collect();
-        let end = ends.and_then(|ends| ends.into_iter().max());
-        room.start.map(|start| (start, end)).into_iter().collect()
-    }
-
-    /// An inferred callee is connected from the originating leg's `Answered` until that leg, or the one by which its
-    /// owner continues at another device, ends or leaves by a link other than a conference's.
-    fn callee_presence(&self, room: usize) -> Vec<(Time, Option<Time>)> {
-        let owner = self.rooms[room].originator.and_then(|leg| self.legs[leg].person);
-        let mut present: Vec<(Time, Option<Time>)> = Vec::new();
-        for leg in self.rooms[room].legs.clone().filter(|&leg| self.legs[leg].person == owner) {
-            let Some(answered) = self.first_answer(leg) else { continue };
-            let mut stretches: SmallVec<[(Time, Option<Time>); 2]> = SmallVec::new();
-            stretches.push((answered, self.legs[leg].end));
-            if self.is_named_by(leg, &[LinkKind::Conference]) {
-                let disconnected = self.last_change(leg, Code::Disconnected);
-                stretches[0].1 = disconnected.filter(|_| self.legs[leg].end.is_some());
-            }
-            let away = self.legs[leg].spans.iter().filter(|span| span.state == LegState::Gone);
-            let away = away.filter(|span| !self.is_in_a_bridge(leg, span.start));
-            for gone in away {
-                let cut = |&(start, end): &(Time, Option<Time>)| cut_out((start, end), gone.start, gone.end);
-                stretches = stretches.iter().flat_map(cut).collect();
-            }
-            present.extend(stretches);
-        }
-        present
-    }
-
-    /// Whether a leg left at that time for a conference.
-    fn is_in_a_bridge(&self, leg: usize, time: Time) -> bool {
-        let mut links = self.links.iter().filter(|link| link.names(leg));
-        links.any(|link| link.kind == LinkKind::Conference && link.start == time)
-    }
-
-    fn is_named_by(&self, leg: usize, kinds: &[LinkKind]) -> bool {
-        let mut links = self.links.iter().filter(|link| kinds.contains(&link.kind) && link.names(leg));
-        links.any(|link| link.end.is_none())
-    }
-
-    fn last_change(&self, leg: usize, code: Code) -> Option<Time> {
-        let mut changes = self.changes_of(leg).iter().rev();
-        changes.find(|change| change.event.status.code == Some(code)).map(|change| change.time)
-    }
-
-    /// A party that opened a link is absent from the link's start, even if its leg was not observed.
-    fn take_out_movers(&self, side: &InferredParty, present: &mut Vec<(Time, Option<Time>)>) {
-        let names_side = |link: &&super::Link| {
-            let is_side = |end: &End| end.room == side.room && end.leg.is_none();
-            link.removes_both_legs()
-                && link.ends().into_iter().any(is_side)
-                && self.opener_of(link) == Some(side.person)
-        };
-        for link in self.links.iter().filter(names_side) {
-            *present = present.iter().flat_map(|stretch| cut_out(*stretch, link.start, link.end)).collect();
-        }
-    }
-
-    /// When a leg's end shows that its far side has left too: a leg that left by a link leaves the others behind, but
-    /// a conference host's leg that ends after the link ends the session.
-    fn far_side_left(&self, leg: usize) -> Option<Time> {
-        let change = |code| {
-            self.changes_of(leg).iter().rev().find(move |change| change.event.status.code == Some(code))
-        };
-        let gone_at = change(Code::Gone).map(|gone| gone.event.sequence);
-        let came_back =
-            change(Code::Answered).is_some_and(|answered| Some(answered.event.sequence) > gone_at);
-        if self.is_named_by(leg, &[LinkKind::Conference]) {
-            return self.last_change(leg, Code::Disconnected);
-        }
-        let left = self.is_named_by(leg, &[LinkKind::AttendedTransfer, LinkKind::Transfer])
-            || (gone_at.is_some() && !came_back);
-        self.legs[leg].end.filter(|_| !left)
-    }
-}
-
-/// A stretch of time without its overlap with another.
-fn cut_out(
-    (start, end): (Time, Option<Time>),
-    from: Time,
-    to: Option<Time>,
-) -> impl Iterator<Item = (Time, Option<Time>)> {
-    let before = (start, Some(end.map_or(from, |end| end.min(from))));
-    let after = to.map(|to| (start.max(to), end));
-    [Some(before), after].into_iter().flatten().filter(|(start, end)| end.is_none_or(|end| *start < end))
 }

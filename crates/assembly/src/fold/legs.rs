@@ -1,48 +1,60 @@
-//! The rooms of a call, their legs, and the legs' changes in order.
+//! The rooms of a call (one for each session), their legs, and each leg's changes in order, with effective times.
 
-use std::ops::Range;
+use std::cmp::Ordering;
 
 use compact_str::CompactString;
 use smallvec::SmallVec;
 use wholecall_notification::{Code, Direction, Reason};
-use wholecall_record::{
-    PartyId, Time,
-    call::{EvidenceKind, Kind, LegState},
-};
+use wholecall_record::{PartyId, Time, call::EvidenceKind};
 
-use super::{Change, Fold};
+use super::{
+    ids::{ChangeIdx, LegIdx, SessionIdx},
+    input::FoldInput,
+};
 use crate::{
     description::Description,
     event::Event,
+    index::{Idx, IdxRange, IdxVec},
     legs::{LegKey, Legs},
     session::Session,
 };
 
+/// The legs of a call and their changes.
+pub(crate) struct ObservedCall<'a> {
+    pub(super) input: FoldInput<'a>,
+    /// Observed rooms in order of their start, then the others.
+    pub(super) rooms: IdxVec<SessionIdx, Room<'a>>,
+    /// Legs by room, in order of their first change.
+    pub(super) legs: IdxVec<LegIdx, Leg<'a>>,
+    /// The changes of all legs, contiguous for each leg.
+    pub(super) changes: IdxVec<ChangeIdx, Change<'a>>,
+    /// The latest effective time of any notification.
+    pub(super) last_event: Time,
+}
+
 /// A session, as the fold sees it.
 pub(crate) struct Room<'a> {
     pub(crate) session: &'a Session,
-    pub(crate) legs: Range<usize>,
+    pub(crate) legs: IdxRange<LegIdx>,
     /// The first change of its first leg. `None` if the session was not observed.
     pub(crate) start: Option<Time>,
     pub(crate) is_conference: bool,
     /// A supervisor dialled in to listen.
     pub(crate) is_supervising: bool,
     /// The leg that began the session. `None` if it was not observed or cannot be determined.
-    pub(crate) originator: Option<usize>,
-    /// Which callee was first answered when, in order of time.
-    pub(crate) answers: SmallVec<[(Time, usize); 2]>,
+    pub(crate) originator: Option<LegIdx>,
 }
 
 /// A party of a session.
 pub(crate) struct Leg<'a> {
-    pub(crate) room: usize,
+    pub(crate) room: SessionIdx,
     /// Index among its session's legs.
     pub(crate) key: LegKey,
     pub(crate) party: PartyId,
     /// Recordings that it began.
     pub(crate) recordings: &'a [CompactString],
     pub(crate) description: Description<'a>,
-    pub(crate) changes: Range<usize>,
+    pub(crate) changes: IdxRange<ChangeIdx>,
     pub(crate) first_sequence: u32,
     /// When it began; if `is_start_known` is false, an upper bound.
     pub(crate) start: Time,
@@ -54,49 +66,22 @@ pub(crate) struct Leg<'a> {
     pub(crate) supervises: bool,
     /// One of its changes is marked as a missed call.
     pub(crate) missed: bool,
-    pub(crate) kind: Kind,
-    /// Index of its owner among the participants. `None` for a proxy.
-    pub(crate) person: Option<usize>,
-    /// When a listening leg began to talk.
-    pub(crate) talks_from: Option<Time>,
-    pub(crate) spans: Spans,
-    /// When it ended.
-    pub(crate) end: Option<Time>,
-    /// The change that ended it. `None` if only the other end of a link reports it.
-    pub(crate) ended_by: Option<usize>,
 }
 
-/// The segments of a leg, in order. Few legs have more.
-pub(crate) type Spans = SmallVec<[Span; 4]>;
+/// A change of a leg at its effective time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Change<'a> {
+    pub(crate) time: Time,
+    pub(crate) event: &'a Event,
+}
 
-/// A segment: a stretch of a leg in one state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Span {
-    pub(crate) state: LegState,
-    pub(crate) start: Time,
-    pub(crate) end: Option<Time>,
+impl Change<'_> {
+    pub(super) fn is_answer(&self) -> bool {
+        self.event.status.code == Some(Code::Answered)
+    }
 }
 
 impl Leg<'_> {
-    /// The state of the leg at a time. `None` before it begins and after it ended.
-    pub(crate) fn state_at(&self, time: Time) -> Option<LegState> {
-        let at = self.spans.partition_point(|span| span.start <= time).checked_sub(1)?;
-        let span = self.spans[at];
-        span.end.is_none_or(|end| time < end).then_some(span.state)
-    }
-
-    /// The state of the leg just before a time.
-    pub(crate) fn state_before(&self, time: Time) -> Option<LegState> {
-        let at = self.spans.partition_point(|span| span.start < time).checked_sub(1)?;
-        let span = self.spans[at];
-        span.end.is_none_or(|end| time <= end).then_some(span.state)
-    }
-
-    /// Whether its owner talks: a person, or a supervisor who has taken the call over.
-    pub(crate) fn talks_at(&self, time: Time) -> bool {
-        self.kind.is_person() || self.talks_from.is_some_and(|from| from <= time)
-    }
-
     pub(crate) fn is_inbound(&self) -> bool {
         self.direction == Direction::Inbound
     }
@@ -126,64 +111,65 @@ impl Codes {
     }
 }
 
-impl<'a> Fold<'a> {
-    pub(super) fn find_legs(&mut self) {
+impl<'a> ObservedCall<'a> {
+    pub(super) fn new(input: FoldInput<'a>) -> Self {
         let mut sessions: SmallVec<[(Option<Time>, &'a Session); 8]> =
-            self.input.sessions.iter().map(|session| (session.start(), *session)).collect();
+            input.sessions.iter().map(|session| (session.start(), *session)).collect();
         // Sessions that were not observed come last.
         sessions.sort_by(|(a, x), (b, y)| {
             a.is_none().cmp(&b.is_none()).then_with(|| a.cmp(b)).then_with(|| x.id.cmp(&y.id))
         });
-        self.rooms.reserve_exact(sessions.len());
-        self.legs.reserve_exact(sessions.iter().map(|(_, session)| session.legs.len()).sum());
-        self.changes.reserve_exact(sessions.iter().map(|(_, session)| session.event_count()).sum());
+        let leg_count = sessions.iter().map(|(_, session)| session.legs.len()).sum();
+        let change_count = sessions.iter().map(|(_, session)| session.event_count()).sum();
+        let mut call = Self {
+            input,
+            rooms: IdxVec::with_capacity(sessions.len()),
+            legs: IdxVec::with_capacity(leg_count),
+            changes: IdxVec::with_capacity(change_count),
+            last_event: Time::from_millis(i64::MIN),
+        };
         let mut indices = Vec::new();
         for (start, session) in sessions {
-            let legs = self.find_legs_of(session, &mut indices);
-            self.rooms.push(Room {
+            let legs = call.add_legs_of(session, &mut indices);
+            let is_conference = session.is_conference();
+            call.rooms.push(Room {
                 session,
-                legs,
                 start,
-                is_conference: session.is_conference(),
+                is_conference,
                 is_supervising: session.is_supervising(),
-                originator: None,
-                answers: SmallVec::new(),
+                originator: if is_conference { None } else { call.find_originator(&legs) },
+                legs,
             });
         }
-        for room in 0..self.rooms.len() {
-            self.rooms[room].originator = self.find_originator(room);
-        }
+        call
     }
 
-    fn find_legs_of(&mut self, session: &'a Session, indices: &mut Vec<usize>) -> Range<usize> {
-        const NONE: usize = usize::MAX;
-        let room = self.rooms.len();
-        let (first_leg, first_change) = (self.legs.len(), self.changes.len());
+    fn add_legs_of(&mut self, session: &'a Session, indices: &mut Vec<Option<LegIdx>>) -> IdxRange<LegIdx> {
+        let room = self.rooms.next_index();
+        let (first_leg, first_change) = (self.legs.next_index(), self.changes.next_index());
         // Index in `self.legs` of each of the session's legs; legs are in order of their first change.
         indices.clear();
-        indices.resize(session.legs.len(), NONE);
+        indices.resize(session.legs.len(), None);
         let inferred = session.inferred_events();
         let notified = session.events().filter(|event| !event.is_text_reply());
         let all = notified
             .map(|event| (event.leg, event))
             .chain(inferred.iter().map(|event| (event.leg, event.event)));
         for (leg, event) in all {
-            let index = &mut indices[leg as usize];
-            if *index == NONE {
-                *index = self.legs.len();
-                self.legs.push(Leg::new(room, &session.legs, leg, event.sequence));
-            }
-            self.legs[*index].changes.end += 1;
+            let new_leg = || self.legs.push(Leg::new(room, &session.legs, leg, event.sequence));
+            let index = *indices[leg as usize].get_or_insert_with(new_leg);
+            self.legs[index].changes.lengthen();
         }
+        let legs = IdxRange::new(first_leg, self.legs.next_index());
         // Each leg's changes are contiguous.
         let mut next = first_change;
-        for leg in &mut self.legs[first_leg..] {
-            let count = leg.changes.end;
-            leg.changes = next..next;
-            next += count;
+        for leg in &mut self.legs[&legs] {
+            let end = ChangeIdx::new(next.get() + leg.changes.len());
+            leg.changes = IdxRange::new(next, next);
+            next = end;
         }
         let any = session.events().next().or_else(|| inferred.first().map(|first| first.event));
-        let Some(event) = any else { return first_leg..first_leg };
+        let Some(event) = any else { return legs };
         self.changes.resize(next, Change { time: self.last_event, event });
         let mut effective = Time::from_millis(i64::MIN);
         for event in session.events() {
@@ -199,30 +185,30 @@ impl<'a> Fold<'a> {
             self.add_change(indices[inferred_event.leg as usize], inferred_event.time, inferred_event.event);
         }
         if !inferred.is_empty() {
-            for leg in &mut self.legs[first_leg..] {
-                let changes = &mut self.changes[leg.changes.clone()];
+            for leg in &mut self.legs[&legs] {
+                let changes = &mut self.changes[&leg.changes];
                 // Effective times are sorted: notifications keep theirs.
                 changes.sort_by_key(|change| change.time);
                 leg.start = changes.first().map_or(leg.start, |first| first.time);
             }
-            self.find_starts(session, first_leg);
+            self.find_starts(session, legs.clone());
         }
         self.last_event = self.last_event.max(effective);
-        first_leg..self.legs.len()
+        legs
     }
 
     /// A leg that a lookup answer showed first had begun before. The legs that a session begins with began with the
     /// session.
-    fn find_starts(&mut self, session: &Session, first_leg: usize) {
+    fn find_starts(&mut self, session: &Session, legs: IdxRange<LegIdx>) {
         let start = session.start();
-        for at in first_leg..self.legs.len() {
+        for at in legs {
             let leg = &self.legs[at];
-            let first = self.changes.get(leg.changes.start).map(|change| change.event.kind);
+            let first = self.changes.get(leg.changes.start()).map(|change| change.event.kind);
             if first != Some(Some(EvidenceKind::Snapshot)) {
                 continue;
             }
             let lookup_start =
-                session.begins_with(&leg.party).then(|| session.lookup_start(leg.start)).flatten();
+                session.begins_with(&leg.party).then(|| session.lookups().start_before(leg.start)).flatten();
             let leg = &mut self.legs[at];
             leg.is_start_known = lookup_start.is_some() && start.is_some();
             if let (true, Some(start)) = (leg.is_start_known, start) {
@@ -231,8 +217,8 @@ impl<'a> Fold<'a> {
         }
     }
 
-    fn add_change(&mut self, leg: usize, time: Time, event: &'a Event) {
-        let leg = &mut self.legs[leg];
+    fn add_change(&mut self, leg: Option<LegIdx>, time: Time, event: &'a Event) {
+        let Some(leg) = leg.map(|leg| &mut self.legs[leg]) else { return };
         if leg.changes.is_empty() {
             leg.start = time;
         }
@@ -241,25 +227,23 @@ impl<'a> Fold<'a> {
         }
         leg.supervises |= event.status.reason == Some(Reason::Supervising);
         leg.missed |= event.status.missed;
-        self.changes[leg.changes.end] = Change { time, event };
-        leg.changes.end += 1;
+        self.changes[leg.changes.lengthen()] = Change { time, event };
     }
 
-    /// The session's Outbound leg with the lowest sequence, unless it is a supervisor's, or in a conference session.
-    /// A leg by which a user continues at another device began nothing.
-    fn find_originator(&self, room: usize) -> Option<usize> {
-        if self.rooms[room].is_conference {
-            return None;
-        }
-        let legs = self.rooms[room].legs.clone();
+    /// The session's Outbound leg with the lowest sequence, unless it is a supervisor's. A leg by which a user
+    /// continues at another device began nothing.
+    fn find_originator(&self, legs: &IdxRange<LegIdx>) -> Option<LegIdx> {
         let leg = legs.clone().find(|&leg| self.legs[leg].direction == Direction::Outbound)?;
-        (!self.legs[leg].supervises && !self.continues_another(leg)).then_some(leg)
+        (!self.legs[leg].supervises && !self.continues_another_of(legs, leg)).then_some(leg)
     }
 
     /// Whether a user continues by this leg a call that an earlier leg of the session had: a switch, a flip, or a
     /// pickup at another device.
-    pub(super) fn continues_another(&self, leg: usize) -> bool {
-        let legs = self.rooms[self.legs[leg].room].legs.clone();
+    pub(super) fn continues_another(&self, leg: LegIdx) -> bool {
+        self.continues_another_of(&self.rooms[self.legs[leg].room].legs, leg)
+    }
+
+    fn continues_another_of(&self, legs: &IdxRange<LegIdx>, leg: LegIdx) -> bool {
         let owner = self.legs[leg].description.extension;
         let earlier = legs.clone().take_while(|&earlier| earlier < leg);
         earlier.flat_map(|earlier| self.changes_of(earlier).iter().map(move |change| (earlier, change))).any(
@@ -270,7 +254,7 @@ impl<'a> Fold<'a> {
                     Some(Reason::CallSwitch | Reason::Pickup) => same_owner,
                     // The leg that a call was flipped to begins before the old one ends, or is the next one.
                     Some(Reason::CallFlip) => {
-                        let has_begun = |&other: &usize| {
+                        let has_begun = |&other: &LegIdx| {
                             other != earlier && self.legs[other].first_sequence < change.event.sequence
                         };
                         let latest = legs.clone().rev().find(has_begun).filter(|&latest| latest > earlier);
@@ -282,10 +266,40 @@ impl<'a> Fold<'a> {
             },
         )
     }
+
+    pub(super) fn changes_of(&self, leg: LegIdx) -> &[Change<'a>] {
+        &self.changes[&self.legs[leg].changes]
+    }
+
+    /// The leg that a change belongs to.
+    pub(super) fn leg_of_change(&self, change: ChangeIdx) -> LegIdx {
+        self.legs.partition_point(|leg| leg.changes.end() <= change)
+    }
+
+    /// When a leg was first answered.
+    pub(super) fn first_answer(&self, leg: LegIdx) -> Option<Time> {
+        self.changes_of(leg).iter().find(|change| change.is_answer()).map(|change| change.time)
+    }
+
+    /// Earlier first; simultaneous changes in different sessions in order of the sessions' ids.
+    pub(super) fn order_of_changes(&self, x: ChangeIdx, y: ChangeIdx) -> Ordering {
+        let (a, b) = (&self.changes[x], &self.changes[y]);
+        let room = |change: ChangeIdx| self.legs[self.leg_of_change(change)].room;
+        a.time
+            .cmp(&b.time)
+            .then_with(|| self.order_of_rooms(room(x), room(y)))
+            .then_with(|| a.event.sequence.cmp(&b.event.sequence))
+            .then_with(|| x.cmp(&y))
+    }
+
+    pub(super) fn order_of_rooms(&self, x: SessionIdx, y: SessionIdx) -> Ordering {
+        let id = |room: SessionIdx| -> &str { &self.rooms[room].session.id };
+        id(x).cmp(id(y))
+    }
 }
 
 impl<'a> Leg<'a> {
-    fn new(room: usize, legs: &'a Legs, key: LegKey, first_sequence: u32) -> Self {
+    fn new(room: SessionIdx, legs: &'a Legs, key: LegKey, first_sequence: u32) -> Self {
         let description = legs.description(key);
         let direction = match description.direction {
             Some(direction @ (Direction::Inbound | Direction::Outbound)) => direction,
@@ -301,7 +315,7 @@ impl<'a> Leg<'a> {
             party: PartyId::from(legs.id(key)),
             recordings: legs.recordings(key),
             description,
-            changes: 0..0,
+            changes: IdxRange::new(ChangeIdx::new(0), ChangeIdx::new(0)),
             first_sequence,
             start: Time::from_millis(i64::MIN),
             is_start_known: true,
@@ -309,12 +323,6 @@ impl<'a> Leg<'a> {
             codes: Codes::default(),
             supervises: false,
             missed: false,
-            kind: Kind::External,
-            person: None,
-            talks_from: None,
-            spans: Spans::new(),
-            end: None,
-            ended_by: None,
         }
     }
 }

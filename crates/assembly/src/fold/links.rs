@@ -1,20 +1,36 @@
-//! The links between rooms: the meaning of each, when it was open, and which rooms are joined when.
+//! The links between rooms: the meaning of each, and when it was open.
 //!
 //! Both ends of a link may report `Gone`; one is enough. Each end's reports between two of its own `Answered` are one
 //! opening. The first opening that one end reports is the first of the other, and so on: for that, the clocks of the
 //! two sessions' servers need not agree.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, ops::Deref};
 
 use compact_str::CompactString;
 use wholecall_notification::{Code, Reason};
-use wholecall_record::{
-    PartyId, SessionId, Time,
-    call::{Kind, LinkKind},
-};
+use wholecall_record::{PartyId, SessionId, Time, call::LinkKind};
 
-use super::{Fold, FoldInput, legs::Leg};
-use crate::union_find::UnionFind;
+use super::{
+    ids::{ChangeIdx, LegIdx, SessionIdx},
+    input::FoldInput,
+    legs::{Leg, ObservedCall},
+};
+use crate::index::IdxVec;
+
+/// A call with the links between its rooms.
+pub(crate) struct LinkedCall<'a> {
+    call: ObservedCall<'a>,
+    /// In order of their start.
+    pub(super) links: Vec<Link>,
+}
+
+impl<'a> Deref for LinkedCall<'a> {
+    type Target = ObservedCall<'a>;
+
+    fn deref(&self) -> &ObservedCall<'a> {
+        &self.call
+    }
+}
 
 /// A link between two rooms, from one opening to its closing.
 pub(crate) struct Link {
@@ -26,16 +42,16 @@ pub(crate) struct Link {
     pub(crate) a: End,
     pub(crate) b: End,
     /// The changes that report it.
-    pub(crate) proof: Vec<usize>,
+    pub(crate) proof: Vec<ChangeIdx>,
 }
 
 /// One end of a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct End {
-    pub(crate) room: usize,
+    pub(crate) room: SessionIdx,
     pub(crate) party: Option<PartyId>,
     /// The leg. `None` if it was not observed.
-    pub(crate) leg: Option<usize>,
+    pub(crate) leg: Option<LegIdx>,
 }
 
 impl Link {
@@ -54,14 +70,14 @@ impl Link {
     }
 
     /// Whether a leg is one of its ends.
-    pub(crate) fn names(&self, leg: usize) -> bool {
+    pub(crate) fn names(&self, leg: LegIdx) -> bool {
         self.ends().iter().any(|end| end.leg == Some(leg))
     }
 }
 
 /// A `Gone` that names another session.
 struct GoneReport {
-    change: usize,
+    change: ChangeIdx,
     own: End,
     other: End,
     toward_conference: bool,
@@ -71,37 +87,49 @@ struct GoneReport {
     until: Option<Time>,
 }
 
-impl<'a> Fold<'a> {
-    /// The pairs of sessions that belong to one call because a link joins them, or because one of them listened to
-    /// the other before any other.
-    pub(crate) fn joins(input: FoldInput<'a>) -> Vec<[SessionId; 2]> {
-        let mut fold = Fold::empty(input);
-        fold.find_legs();
-        fold.find_links();
-        let supervising = |end: &End| fold.rooms[end.room].is_supervising;
-        let id = |end: &End| fold.rooms[end.room].session.id.clone();
-        let mut attached = vec![false; fold.rooms.len()];
-        let mut joins = Vec::new();
-        // Links are in order of their start.
-        for link in &fold.links {
-            let first = link.ends().into_iter().filter(|end| supervising(end)).all(|end| !attached[end.room]);
-            // A supervisor who leaves by a link took the call over before: that is not listening.
-            let is_call = link.removes_both_legs() || !link.ends().into_iter().any(supervising);
-            if (is_call && link.joins()) || (!is_call && first) {
-                joins.push([id(&link.a), id(&link.b)]);
-                link.ends()
-                    .into_iter()
-                    .filter(|end| supervising(end))
-                    .for_each(|end| attached[end.room] = true);
-            }
+/// The pairs of sessions that belong to one call because a link joins them, or because one of them listened to the
+/// other before any other.
+pub(crate) fn sessions_of_one_call(input: FoldInput<'_>) -> Vec<[SessionId; 2]> {
+    let call = LinkedCall::new(ObservedCall::new(input));
+    let supervising = |end: &&End| call.rooms[end.room].is_supervising;
+    let id = |end: &End| call.rooms[end.room].session.id.clone();
+    let mut attached: IdxVec<SessionIdx, bool> = IdxVec::filled(false, call.rooms.len());
+    let mut pairs = Vec::new();
+    for link in &call.links {
+        let supervisors = || link.ends().into_iter().filter(supervising);
+        let is_first = supervisors().all(|end| !attached[end.room]);
+        // A supervisor who leaves by a link took the call over before: that is not listening.
+        let is_call = link.removes_both_legs() || supervisors().next().is_none();
+        if (is_call && link.joins()) || (!is_call && is_first) {
+            pairs.push([id(&link.a), id(&link.b)]);
+            supervisors().for_each(|end| attached[end.room] = true);
         }
-        joins
+    }
+    pairs
+}
+
+impl<'a> LinkedCall<'a> {
+    pub(super) fn new(call: ObservedCall<'a>) -> Self {
+        let links = call.find_links();
+        Self { call, links }
     }
 
-    pub(super) fn find_links(&mut self) {
+    /// Whether a link of these kinds leads away from a session.
+    pub(super) fn is_left_by(&self, room: SessionIdx, kinds: &[LinkKind]) -> bool {
+        self.links.iter().any(|link| kinds.contains(&link.kind) && link.a.room == room)
+    }
+
+    /// Whether a link leads to or from a session.
+    pub(super) fn is_linked(&self, room: SessionIdx) -> bool {
+        self.links.iter().any(|link| link.ends().iter().any(|end| end.room == room))
+    }
+}
+
+impl ObservedCall<'_> {
+    fn find_links(&self) -> Vec<Link> {
         let reports = self.reports();
         if reports.is_empty() {
-            return;
+            return Vec::new();
         }
         let mut openings: Vec<(&End, &End, usize, &GoneReport)> = reports
             .iter()
@@ -125,20 +153,18 @@ impl<'a> Fold<'a> {
             let order = x.start.cmp(&y.start).then_with(|| self.order_of_rooms(x.a.room, y.a.room));
             order.then_with(|| x.proof.cmp(&y.proof))
         });
-        self.links = links;
-        self.join_timeline =
-            JoinTimeline::new(self.rooms.len(), self.links.iter().filter(|link| link.joins()));
+        links
     }
 
     fn reports(&self) -> Vec<GoneReport> {
         let mut reports = Vec::new();
-        for (index, leg) in self.legs.iter().enumerate().filter(|(_, leg)| leg.codes.has(Code::Gone)) {
+        for (index, leg) in self.legs.iter_enumerated().filter(|(_, leg)| leg.codes.has(Code::Gone)) {
             self.add_reports_of(index, leg, &mut reports);
         }
         reports
     }
 
-    fn add_reports_of(&self, index: usize, leg: &Leg<'_>, reports: &mut Vec<GoneReport>) {
+    fn add_reports_of(&self, index: LegIdx, leg: &Leg<'_>, reports: &mut Vec<GoneReport>) {
         let first = reports.len();
         // The first report of this leg that no `Answered` has followed yet.
         let mut open = first;
@@ -151,7 +177,7 @@ impl<'a> Fold<'a> {
                 open = reports.len();
             }
             let (Some(Code::Gone), Some(peer)) = (status.code, status.peer()) else { continue };
-            let Some(room) = self.rooms.iter().position(|room| room.session.id == peer.session) else {
+            let Some(room) = self.rooms.position(|room| room.session.id == peer.session) else {
                 continue;
             };
             let own = End { room: leg.room, party: Some(leg.party.clone()), leg: Some(index) };
@@ -176,14 +202,14 @@ impl<'a> Fold<'a> {
 
     /// The far end of a link. If the near end does not name the party, the far end may name the near one; if neither
     /// names the other, it is the leg of the same owner.
-    fn other_end(&self, room: usize, party: Option<&PartyId>, near: &Leg<'_>) -> End {
+    fn other_end(&self, room: SessionIdx, party: Option<&PartyId>, near: &Leg<'_>) -> End {
         let near_session = &self.rooms[near.room].session.id;
-        let names = |leg: usize, party: Option<&PartyId>| {
+        let names = |leg: LegIdx, party: Option<&PartyId>| {
             let peers = self.changes_of(leg).iter().filter_map(|change| change.event.status.peer());
             peers.into_iter().any(|peer| peer.session == *near_session && peer.party.as_ref() == party)
         };
         let owner = near.description.extension;
-        let is_owners = |leg: usize| {
+        let is_owners = |leg: LegIdx| {
             let leg = &self.legs[leg];
             owner.is_some() && leg.description.extension == owner && leg.room != near.room && !leg.supervises
         };
@@ -229,137 +255,8 @@ impl<'a> Fold<'a> {
             proof: reports.iter().map(|report| report.change).collect(),
         }
     }
-
-    /// The end of a conference link that is a seat in the bridge; of two calls merged without a bridge, the far one.
-    pub(super) fn bridge_of<'l>(&self, link: &'l Link) -> &'l End {
-        self.bridge(link).unwrap_or(&link.b)
-    }
-
-    /// Whether a conference link leads to a bridge, observed or not, and does not merge two calls directly.
-    pub(super) fn has_bridge(&self, link: &Link) -> bool {
-        self.bridge(link).is_some()
-    }
-
-    fn bridge<'l>(&self, link: &'l Link) -> Option<&'l End> {
-        let is_seat = |end: &End| match end.leg {
-            Some(leg) => self.legs[leg].kind == Kind::Proxy,
-            None => self.rooms[end.room].start.is_none(),
-        };
-        let is_bridge = |end: &End| self.rooms[end.room].is_conference;
-        let ends = [&link.b, &link.a];
-        let seat = ends.into_iter().find(|end| is_bridge(end) && is_seat(end));
-        let bridge = || ends.into_iter().find(|end| is_bridge(end));
-        let unseen = || ends.into_iter().find(|end| is_seat(end));
-        seat.or_else(bridge).or_else(unseen)
-    }
-
-    /// The end of a conference link that is a room being joined to the bridge.
-    pub(super) fn joined_end_of<'l>(&self, link: &'l Link) -> &'l End {
-        if std::ptr::eq(self.bridge_of(link), &link.a) { &link.b } else { &link.a }
-    }
-
-    /// The participant that opened a link by leaving both its ends, or as the host of a conference.
-    pub(super) fn opener_of(&self, link: &Link) -> Option<usize> {
-        let owner = |end: &End| end.leg.and_then(|leg| self.legs[leg].person);
-        match link.kind {
-            LinkKind::Conference => self.host_of(link),
-            _ => owner(&link.a).or_else(|| owner(&link.b)),
-        }
-    }
-
-    /// The participant that brought a room into the bridge: the owner of the leg that left for it; if only the seat
-    /// was observed, the seat names the host as its caller.
-    pub(super) fn host_of(&self, link: &Link) -> Option<usize> {
-        let seat = self.bridge_of(link).leg.map(|leg| &self.legs[leg]);
-        let named = || self.person_with_extension(seat?.description.from.extension?);
-        self.joined_end_of(link).leg.and_then(|leg| self.legs[leg].person).or_else(named)
-    }
-
-    /// Earlier first; simultaneous changes in different sessions in order of the sessions' ids.
-    pub(super) fn order_of_changes(&self, x: usize, y: usize) -> Ordering {
-        let (a, b) = (&self.changes[x], &self.changes[y]);
-        let room = |change: usize| self.legs[self.leg_of_change(change)].room;
-        a.time
-            .cmp(&b.time)
-            .then_with(|| self.order_of_rooms(room(x), room(y)))
-            .then_with(|| a.event.sequence.cmp(&b.event.sequence))
-            .then_with(|| x.cmp(&y))
-    }
-
-    fn order_of_rooms(&self, x: usize, y: usize) -> Ordering {
-        let id = |room: usize| -> &str { &self.rooms[room].session.id };
-        id(x).cmp(id(y))
-    }
-
-    /// The leg that a change belongs to.
-    pub(super) fn leg_of_change(&self, change: usize) -> usize {
-        self.legs.partition_point(|leg| leg.changes.end <= change)
-    }
 }
 
 fn end_order(a: &End, b: &End) -> Ordering {
     a.room.cmp(&b.room).then_with(|| a.party.cmp(&b.party))
-}
-
-/// Which rooms are joined when.
-#[derive(Debug, Default)]
-pub(crate) struct JoinTimeline {
-    /// For each time from which it holds, the group of every room. Joined rooms have the same group.
-    changes: Vec<(Time, Vec<u32>)>,
-}
-
-impl JoinTimeline {
-    fn new<'l>(rooms: usize, links: impl Iterator<Item = &'l Link>) -> Self {
-        let intervals = links.map(|link| JoinInterval {
-            rooms: [link.a.room, link.b.room],
-            start: link.start,
-            end: link.end,
-        });
-        Self::from_intervals(rooms, intervals.collect())
-    }
-
-    pub(super) fn from_intervals(rooms: usize, intervals: Vec<JoinInterval>) -> Self {
-        let mut times: Vec<Time> =
-            intervals.iter().flat_map(|interval| [Some(interval.start), interval.end]).flatten().collect();
-        times.sort_unstable();
-        times.dedup();
-        let joined_at = |time: Time| {
-            let is_open = |interval: &&JoinInterval| {
-                interval.start <= time && interval.end.is_none_or(|end| time < end)
-            };
-            let mut sets = UnionFind::new(rooms);
-            intervals.iter().filter(is_open).for_each(|interval| sets.unite(interval.rooms));
-            (time, (0..rooms).map(|room| sets.find(room) as u32).collect())
-        };
-        Self { changes: times.into_iter().map(joined_at).collect() }
-    }
-
-    /// The times at which any group changes.
-    pub(crate) fn times(&self) -> impl Iterator<Item = Time> {
-        self.changes.iter().map(|(time, _)| *time)
-    }
-
-    /// The group of a room at a time.
-    pub(crate) fn group(&self, room: usize, time: Time) -> u32 {
-        self.group_in(self.changes.partition_point(|(at, _)| *at <= time), room)
-    }
-
-    /// The group of a room just before a time.
-    pub(crate) fn group_before(&self, room: usize, time: Time) -> u32 {
-        self.group_in(self.changes.partition_point(|(at, _)| *at < time), room)
-    }
-
-    fn group_in(&self, changes_passed: usize, room: usize) -> u32 {
-        match changes_passed.checked_sub(1) {
-            Some(at) => self.changes[at].1[room],
-            None => room as u32,
-        }
-    }
-}
-
-/// An interval in which two rooms are joined.
-pub(super) struct JoinInterval {
-    pub(super) rooms: [usize; 2],
-    pub(super) start: Time,
-    pub(super) end: Option<Time>,
 }

@@ -3,24 +3,27 @@
 use wholecall_notification::{Code, Reason};
 use wholecall_record::call::{Kind, LegOutcome};
 
-use super::{Fold, legs::Leg};
+use super::{
+    ids::{LegIdx, ParticipantIdx},
+    spans::TimedCall,
+};
 
-impl Fold<'_> {
+impl TimedCall<'_> {
     /// The outcome of a leg. `None` while it is open.
-    pub(super) fn leg_outcome(&self, index: usize, caller: Option<usize>) -> Option<LegOutcome> {
-        let leg = &self.legs[index];
-        leg.end?;
+    pub(super) fn leg_outcome(&self, index: LegIdx, caller: Option<ParticipantIdx>) -> Option<LegOutcome> {
+        self.states[index].end?;
+        let (leg, owner) = (&self.legs[index], self.owners[index]);
         let room = &self.rooms[leg.room];
-        let asked_for_it = room.session.is_ring_out() && leg.person.is_some() && leg.person == caller;
+        let asked_for_it = room.session.is_ring_out() && owner.is_some() && owner == caller;
         // Only a connected leg can hold the others, or leave by a link.
         let answered = [Code::Answered, Code::Hold, Code::Gone].iter().any(|code| leg.codes.has(*code))
             || self.links.iter().any(|link| link.removes_both_legs() && link.names(index));
-        Some(match leg.kind {
+        Some(match self.kinds[index] {
             Kind::Supervisor => LegOutcome::Monitoring,
             Kind::Proxy => LegOutcome::Routed,
             _ if room.originator == Some(index) || asked_for_it => LegOutcome::Originated,
             _ if leg.codes.has(Code::FaxReceive) => LegOutcome::Fax,
-            _ if self.took_message(leg) => LegOutcome::Voicemail,
+            _ if self.took_message(index) => LegOutcome::Voicemail,
             Kind::Queue | Kind::Menu | Kind::Router | Kind::Group | Kind::Machine
                 if self.handed_on(index) =>
             {
@@ -35,18 +38,19 @@ impl Fold<'_> {
     }
 
     /// Whether the leg ended in voicemail and not with a person.
-    fn took_message(&self, leg: &Leg<'_>) -> bool {
-        let taken = leg.codes.has(Code::Voicemail) || leg.codes.has(Code::VoicemailScreening);
-        taken && !leg.codes.has(Code::Answered) || self.end_reason(leg) == Some(Reason::Voicemail)
+    fn took_message(&self, leg: LegIdx) -> bool {
+        let codes = self.legs[leg].codes;
+        let taken = codes.has(Code::Voicemail) || codes.has(Code::VoicemailScreening);
+        taken && !codes.has(Code::Answered) || self.end_reason(leg) == Some(Reason::Voicemail)
     }
 
     /// Whether a menu, a queue or a rule sent the call on, and was not hung up on.
-    fn handed_on(&self, index: usize) -> bool {
+    fn handed_on(&self, index: LegIdx) -> bool {
         let leg = &self.legs[index];
-        let Some(at) = leg.ended_by else { return true };
+        let Some(at) = self.states[index].ended_by else { return true };
         let sequence = self.changes[at].event.sequence;
-        let next = |other: usize| other != index && self.legs[other].first_sequence >= sequence;
-        match self.end_reason(leg) {
+        let next = |other: LegIdx| other != index && self.legs[other].first_sequence >= sequence;
+        match self.end_reason(index) {
             Some(Reason::CallerDropped) => false,
             Some(
                 Reason::AgentAnswered
@@ -60,9 +64,8 @@ impl Fold<'_> {
 
     /// The outcome of a leg that was not answered, by its end reason or another leg's answer. `None` if neither shows
     /// it.
-    fn unanswered(&self, index: usize) -> Option<LegOutcome> {
-        let leg = &self.legs[index];
-        Some(match self.end_reason(leg) {
+    fn unanswered(&self, index: LegIdx) -> Option<LegOutcome> {
+        Some(match self.end_reason(index) {
             Some(Reason::Rejected) => LegOutcome::Rejected,
             Some(Reason::TargetBusy) => LegOutcome::Busy,
             Some(Reason::Pickup) => LegOutcome::PickedUp,
@@ -84,23 +87,21 @@ impl Fold<'_> {
             Some(Reason::AgentAnswered | Reason::AnsweredElsewhere) => LegOutcome::AnsweredElsewhere,
             _ if self.answered_elsewhere(index) => LegOutcome::AnsweredElsewhere,
             Some(Reason::Cancelled) => LegOutcome::Cancelled,
-            None | Some(Reason::CallerDropped) if leg.kind == Kind::External => LegOutcome::Cancelled,
+            None | Some(Reason::CallerDropped) if self.kinds[index] == Kind::External => {
+                LegOutcome::Cancelled
+            }
             _ => return None,
         })
     }
 
     /// Whether it was ringing when another leg of the session was first answered.
-    fn answered_elsewhere(&self, index: usize) -> bool {
+    fn answered_elsewhere(&self, index: LegIdx) -> bool {
         let leg = &self.legs[index];
-        let answers = &self.rooms[leg.room].answers;
+        let answers = &self.answers[leg.room];
         let since = answers.partition_point(|(time, _)| *time < leg.start);
-        let while_ringing =
-            answers[since..].iter().take_while(|(time, _)| leg.end.is_some_and(|end| *time <= end));
+        let while_ringing = answers[since..]
+            .iter()
+            .take_while(|(time, _)| self.states[index].end.is_some_and(|end| *time <= end));
         while_ringing.into_iter().any(|(_, other)| *other != index)
-    }
-
-    /// The reason that a leg ended with.
-    pub(super) fn end_reason(&self, leg: &Leg<'_>) -> Option<Reason> {
-        self.changes[leg.ended_by?].event.status.reason
     }
 }

@@ -1,55 +1,58 @@
 //! The list of participants: who takes part, in which roles, and for how long.
 
-use smallvec::{SmallVec, smallvec};
-use wholecall_record::call::{MoveKind, Participant, Role};
+use wholecall_record::{
+    ParticipantId,
+    call::{MoveKind, Participant, Role},
+};
 
 use super::{
-    Fold,
-    moves::DetectedMove,
-    record::{Counted, Stretches, of_kind},
-    sides::{Caller, Dialled},
+    caller::{Caller, Dialled},
+    ids::{LegIdx, ParticipantIdx},
+    mentions::supervisors_of,
+    pipeline::Fold,
+    stretches::{Counted, Stretches, of_kind},
 };
+use crate::index::IdxVec;
 
 impl Fold<'_> {
     pub(super) fn participants(
         &self,
         caller: &Caller<'_>,
         dialled: &Dialled<'_>,
-        moves: &[DetectedMove],
-        stretches: &[Stretches],
+        stretches: &IdxVec<LegIdx, Stretches>,
     ) -> Vec<Participant> {
-        let mut roles: SmallVec<[Roles; 8]> = smallvec![Roles::default(); self.people.len()];
-        let mut add = |person: Option<usize>, role: Role| {
-            if let Some(roles) = person.and_then(|person| roles.get_mut(person)) {
-                roles.add(role);
+        let mut roles: IdxVec<ParticipantIdx, Roles> = IdxVec::filled(Roles::default(), self.people.len());
+        let mut add = |person: Option<ParticipantIdx>, role: Role| {
+            if let Some(person) = person {
+                roles[person].add(role);
             }
         };
         add(caller.person, Role::Caller);
         add(dialled.person, Role::Callee);
-        for (index, leg) in self.legs.iter().enumerate() {
+        for (index, leg) in self.legs.iter_enumerated() {
             if self.offering_queue(index).is_some() {
-                add(leg.person, Role::Agent);
+                add(self.owners[index], Role::Agent);
             }
             if leg.supervises {
-                add(leg.person, Role::Monitor);
+                add(self.owners[index], Role::Monitor);
             }
         }
-        for detected in moves {
+        for detected in &self.moves {
             let (by, target) = roles_of(detected.kind);
             by.into_iter().for_each(|role| add(detected.by, role));
             target.into_iter().for_each(|role| add(detected.target, role));
         }
-        let of_legs = |legs: &[usize], kind: Counted| {
+        let of_legs = |legs: &[LegIdx], kind: Counted| {
             self.union(legs.iter().flat_map(|&leg| of_kind(&stretches[leg], kind)))
         };
-        let conversations_of = |person: usize| {
+        let conversations_of = |person: ParticipantIdx| {
             let conversations =
                 self.conversations.iter().filter(move |conversation| conversation.people.contains(&person));
             conversations.map(|conversation| (conversation.start, conversation.end))
         };
-        let people = self.people.iter().zip(roles).enumerate();
-        people
-            .map(|(index, (person, roles))| Participant {
+        self.people
+            .iter_enumerated()
+            .map(|(index, person)| Participant {
                 id: person.id.clone(),
                 kind: person.kind,
                 phone_number: person.number.clone(),
@@ -57,20 +60,33 @@ impl Fold<'_> {
                 extension_id: person.extension.clone(),
                 name: person.name.clone(),
                 display_name: person.display_name(),
-                on_behalf_of: self.person_id(person.on_behalf_of.map(|behalf| behalf.user)),
-                inferred: person.on_behalf_of.is_some_and(|behalf| !behalf.is_listed)
+                on_behalf_of: self.person_id(self.on_behalf.of(index).map(|behalf| behalf.user)),
+                inferred: self.on_behalf.of(index).is_some_and(|behalf| !behalf.is_listed)
                     || self
                         .conversations
                         .iter()
                         .any(|conversation| conversation.inferred && conversation.people.contains(&index)),
                 observed: person.observed,
-                roles: roles.list(),
+                roles: roles[index].list(),
                 legs: person.legs.iter().map(|&leg| self.leg_id(leg)).collect(),
                 ring_ms: of_legs(&person.legs, Counted::Ring),
                 talk_ms: self.union(conversations_of(index)),
                 hold_ms: of_legs(&person.legs, Counted::Hold),
             })
             .collect()
+    }
+
+    /// The supervisors who listened.
+    pub(super) fn monitors(&self) -> Vec<ParticipantId> {
+        let supervising = self.legs.iter_enumerated().filter(|(_, leg)| leg.supervises);
+        let own = supervising.filter_map(|(index, _)| self.owners[index]);
+        let mut monitors: Vec<ParticipantId> = own.map(|person| self.people[person].id.clone()).collect();
+        for session in &self.input.listeners {
+            monitors.extend(supervisors_of(session));
+        }
+        monitors.sort_unstable();
+        monitors.dedup();
+        monitors
     }
 }
 

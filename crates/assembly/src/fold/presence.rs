@@ -1,13 +1,39 @@
 //! Who was connected in which room, and so who heard whom.
 
+use std::ops::Deref;
+
 use smallvec::SmallVec;
 use wholecall_record::{
-    ParticipantId, Time,
+    Time,
     call::{Kind, LegState, LinkKind, State},
 };
 
-use super::{Fold, legs::Leg, links::JoinTimeline, people::supervisors_of};
-use crate::limits;
+use super::{
+    ids::{LegIdx, ParticipantIdx, SessionIdx},
+    inferred_presence::InferredPresence,
+    joins::JoinTimeline,
+    legs::Leg,
+    spans::TimedCall,
+};
+use crate::{index::IdxVec, limits};
+
+/// A call with the times at which its participants were connected.
+pub(crate) struct ConnectedCall<'a> {
+    call: TimedCall<'a>,
+    pub(super) inferred_presences: Vec<InferredPresence>,
+    /// When each participant is first connected. `None` for those who never are.
+    pub(super) first_present: IdxVec<ParticipantIdx, Option<Time>>,
+    pub(super) conversations: Vec<ConversationSpan>,
+    pub(super) conversations_beyond_limit: u64,
+}
+
+impl<'a> Deref for ConnectedCall<'a> {
+    type Target = TimedCall<'a>;
+
+    fn deref(&self) -> &TimedCall<'a> {
+        &self.call
+    }
+}
 
 /// A stretch of time in which the same participants heard each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,19 +43,19 @@ pub(crate) struct ConversationSpan {
     /// In order.
     pub(crate) people: People,
     /// A session that they were in when it began.
-    pub(crate) room: usize,
+    pub(crate) room: SessionIdx,
     /// Whether a participant was not observed to be connected: an extension that is only named, or an unknown party.
     pub(crate) inferred: bool,
 }
 
 /// Participants who hear each other, in order.
-pub(crate) type People = SmallVec<[usize; 4]>;
+pub(crate) type People = SmallVec<[ParticipantIdx; 4]>;
 
 /// A stretch of time in which a participant was connected in a room.
 #[derive(Debug, Clone, Copy)]
 struct Presence {
-    room: usize,
-    person: usize,
+    room: SessionIdx,
+    person: ParticipantIdx,
     start: Time,
     end: Option<Time>,
     inferred: bool,
@@ -38,113 +64,42 @@ struct Presence {
 /// Participants who hear each other, their room, and whether one of them was not observed to be connected.
 struct Set {
     people: People,
-    room: usize,
+    room: SessionIdx,
     inferred: bool,
 }
 
-impl Fold<'_> {
-    pub(super) fn find_conversations(&mut self) {
+impl<'a> ConnectedCall<'a> {
+    pub(super) fn new(call: TimedCall<'a>) -> Self {
+        let inferred_presences = call.find_inferred_presences();
         let mut presences = SmallVec::new();
-        for (index, leg) in self.legs.iter().enumerate() {
-            self.presences_of(index, leg, &mut presences);
+        for (index, leg) in call.legs.iter_enumerated() {
+            call.presences_of(index, leg, &mut presences);
         }
-        self.find_inferred_presence();
-        for side in &self.inferred_parties {
-            let inferred = self.people[side.person].kind != Kind::External;
-            let (room, person) = (side.room, side.person);
-            let present = side.present.iter();
+        for InferredPresence { party, present } in &inferred_presences {
+            let inferred = call.people[party.person].kind != Kind::External;
+            let (room, person) = (party.room, party.person);
+            let present = present.iter();
             presences.extend(present.map(|&(start, end)| Presence { room, person, start, end, inferred }));
         }
-        self.presences_of_hosts(&mut presences);
+        call.presences_of_hosts(&mut presences);
         presences.retain(|presence| presence.end.is_none_or(|end| presence.start < end));
-        let mut first_presence = vec![None; self.people.len()];
+        let mut first_present = IdxVec::filled(None, call.people.len());
         for presence in &presences {
-            let first: &mut Option<Time> = &mut first_presence[presence.person];
+            let first: &mut Option<Time> = &mut first_present[presence.person];
             *first = Some(first.map_or(presence.start, |first| first.min(presence.start)));
         }
         let mut sweep =
             ConversationSweep { open: SmallVec::new(), conversations: Vec::new(), seats: 0, beyond_limit: 0 };
-        sweep.run(presences, &self.join_timeline);
-        self.conversations = sweep.conversations;
-        self.conversations.sort_by(|a, b| a.start.cmp(&b.start).then_with(|| a.people.cmp(&b.people)));
-        self.conversations_beyond_limit = sweep.beyond_limit;
-        self.first_present = first_presence;
-    }
-
-    fn presences_of(&self, index: usize, leg: &Leg<'_>, presences: &mut SmallVec<[Presence; 8]>) {
-        let Some(person) = leg.person else { return };
-        if !leg.kind.is_person() && leg.talks_from.is_none() {
-            return;
+        sweep.run(presences, &call.join_timeline);
+        let ConversationSweep { mut conversations, beyond_limit, .. } = sweep;
+        conversations.sort_by(|a, b| a.start.cmp(&b.start).then_with(|| a.people.cmp(&b.people)));
+        Self {
+            call,
+            inferred_presences,
+            first_present,
+            conversations,
+            conversations_beyond_limit: beyond_limit,
         }
-        let originates = self.rooms[leg.room].originator == Some(index);
-        if originates {
-            // Connected from its first event, even if that has no known state.
-            let end = leg.spans.first().map(|span| span.start).or(leg.end);
-            presences.push(Presence { room: leg.room, person, start: leg.start, end, inferred: false });
-        }
-        for span in &leg.spans {
-            let is_present = match span.state {
-                LegState::Connected => true,
-                LegState::Setup | LegState::Ringing => originates,
-                _ => false,
-            };
-            if is_present {
-                let start = leg.talks_from.map_or(span.start, |from| from.max(span.start));
-                presences.push(Presence { room: leg.room, person, start, end: span.end, inferred: false });
-            }
-        }
-    }
-
-    /// The host of a conference is present in the bridge until every other leg of the joined rooms has ended, if the
-    /// bridge or the host's own leg in it was not observed.
-    fn presences_of_hosts(&self, presences: &mut SmallVec<[Presence; 8]>) {
-        let mut hosts: Vec<(usize, usize, Time)> = Vec::new();
-        for link in self.links.iter().filter(|link| link.kind == LinkKind::Conference) {
-            let bridge = self.bridge_of(link).room;
-            let Some(host) = self.host_of(link) else { continue };
-            // Of two calls merged without a bridge both legs have left.
-            let stays = |leg| !link.names(leg) || self.is_host_leg_in_bridge(leg, link);
-            let mut legs = self.rooms[bridge].legs.clone();
-            let seen = legs.any(|leg| self.legs[leg].person == Some(host) && stays(leg));
-            match hosts.iter_mut().find(|(known, person, _)| (*known, *person) == (bridge, host)) {
-                _ if seen => {}
-                Some((_, _, start)) => *start = link.start.min(*start),
-                None => hosts.push((bridge, host, link.start)),
-            }
-        }
-        for (bridge, person, start) in hosts {
-            let end = self.bridge_empties_at(bridge, person, start);
-            presences.push(Presence { room: bridge, person, start, end, inferred: false });
-        }
-    }
-
-    /// The first time from `start` on at which every leg but the host's has ended in the rooms joined to a bridge.
-    fn bridge_empties_at(&self, bridge: usize, host: usize, start: Time) -> Option<Time> {
-        let others = || {
-            let others = self.legs.iter().filter(|leg| leg.kind != Kind::Proxy && leg.person != Some(host));
-            others.filter(|leg| leg.end.is_none_or(|end| end > start))
-        };
-        if others().next().is_none() {
-            return self.host_ended(host);
-        }
-        let ends = others().filter_map(|leg| leg.end);
-        let mut times: Vec<Time> =
-            ends.chain(self.join_timeline.times()).chain([start]).filter(|&time| time >= start).collect();
-        times.sort_unstable();
-        times.dedup();
-        times.into_iter().find(|&time| {
-            let group = |room| self.join_timeline.group(room, time);
-            let in_the_way = |leg: &Leg<'_>| {
-                leg.start <= time && leg.end.is_none_or(|end| end > time) && group(leg.room) == group(bridge)
-            };
-            !others().any(in_the_way)
-        })
-    }
-
-    /// When the last leg of a conference's host ended, if no other participant's leg was observed.
-    fn host_ended(&self, host: usize) -> Option<Time> {
-        let ends: Option<Vec<Time>> = self.people[host].legs.iter().map(|&leg| self.legs[leg].end).collect();
-        ends?.into_iter().max()
     }
 
     /// The conversations that count, with their ends. In a closed call they end with the last event at the latest.
@@ -164,16 +119,91 @@ impl Fold<'_> {
             lasts(conversation) || end.is_none_or(|end| conversation.start < end)
         })
     }
+}
 
-    pub(super) fn find_monitors(&mut self) {
-        let own = self.legs.iter().filter(|leg| leg.supervises).filter_map(|leg| leg.person);
-        let mut monitors: Vec<ParticipantId> = own.map(|person| self.people[person].id.clone()).collect();
-        for session in &self.input.listeners {
-            monitors.extend(supervisors_of(session));
+impl TimedCall<'_> {
+    fn presences_of(&self, index: LegIdx, leg: &Leg<'_>, presences: &mut SmallVec<[Presence; 8]>) {
+        let Some(person) = self.owners[index] else { return };
+        let (spans, talks_from) = (&self.states[index].spans, self.talks_from(index));
+        if !self.kinds[index].is_person() && talks_from.is_none() {
+            return;
         }
-        monitors.sort_unstable();
-        monitors.dedup();
-        self.monitors = monitors;
+        let originates = self.rooms[leg.room].originator == Some(index);
+        if originates {
+            // Connected from its first event, even if that has no known state.
+            let end = spans.first().map(|span| span.start).or(self.states[index].end);
+            presences.push(Presence { room: leg.room, person, start: leg.start, end, inferred: false });
+        }
+        for span in spans {
+            let is_present = match span.state {
+                LegState::Connected => true,
+                LegState::Setup | LegState::Ringing => originates,
+                _ => false,
+            };
+            if is_present {
+                let start = talks_from.map_or(span.start, |from| from.max(span.start));
+                presences.push(Presence { room: leg.room, person, start, end: span.end, inferred: false });
+            }
+        }
+    }
+
+    /// The host of a conference is present in the bridge until every other leg of the joined rooms has ended, if the
+    /// bridge or the host's own leg in it was not observed.
+    fn presences_of_hosts(&self, presences: &mut SmallVec<[Presence; 8]>) {
+        let mut hosts: Vec<(SessionIdx, ParticipantIdx, Time)> = Vec::new();
+        for link in self.links.iter().filter(|link| link.kind == LinkKind::Conference) {
+            let bridge = self.bridge_of(link).room;
+            let Some(host) = self.host_of(link) else { continue };
+            // Of two calls merged without a bridge both legs have left.
+            let stays = |leg| !link.names(leg) || self.is_host_leg_in_bridge(leg, link);
+            let mut legs = self.rooms[bridge].legs.clone();
+            let seen = legs.any(|leg| self.owners[leg] == Some(host) && stays(leg));
+            match hosts.iter_mut().find(|(known, person, _)| (*known, *person) == (bridge, host)) {
+                _ if seen => {}
+                Some((_, _, start)) => *start = link.start.min(*start),
+                None => hosts.push((bridge, host, link.start)),
+            }
+        }
+        for (bridge, person, start) in hosts {
+            let end = self.bridge_empties_at(bridge, person, start);
+            presences.push(Presence { room: bridge, person, start, end, inferred: false });
+        }
+    }
+
+    /// The first time from `start` on at which every leg but the host's has ended in the rooms joined to a bridge.
+    fn bridge_empties_at(&self, bridge: SessionIdx, host: ParticipantIdx, start: Time) -> Option<Time> {
+        let others = || {
+            let others = self
+                .legs
+                .indices()
+                .filter(|&leg| self.kinds[leg] != Kind::Proxy && self.owners[leg] != Some(host));
+            others.filter(|&leg| self.states[leg].end.is_none_or(|end| end > start))
+        };
+        if others().next().is_none() {
+            return self.host_ended(host);
+        }
+        let ends = others().filter_map(|leg| self.states[leg].end);
+        let mut times: Vec<Time> =
+            ends.chain(self.join_timeline.times()).chain([start]).filter(|&time| time >= start).collect();
+        times.sort_unstable();
+        times.dedup();
+        times.into_iter().find(|&time| {
+            let group = |room| self.join_timeline.group(room, time);
+            let in_the_way = |index: LegIdx| {
+                let leg = &self.legs[index];
+                leg.start <= time
+                    && self.states[index].end.is_none_or(|end| end > time)
+                    && group(leg.room) == group(bridge)
+            };
+            !others().any(in_the_way)
+        })
+    }
+
+    /// When the last leg of a conference's host ended, if no other participant's leg was observed.
+    fn host_ended(&self, host: ParticipantIdx) -> Option<Time> {
+        let ends: Option<Vec<Time>> =
+            self.people[host].legs.iter().map(|&leg| self.states[leg].end).collect();
+        ends?.into_iter().max()
     }
 }
 
@@ -249,7 +279,7 @@ fn sets_hearing_each_other(
         return;
     }
     // Observed presences come before inferred ones.
-    let mut places: SmallVec<[(u32, usize, bool, usize); 8]> = present
+    let mut places: SmallVec<[(SessionIdx, ParticipantIdx, bool, SessionIdx); 8]> = present
         .iter()
         .map(|at| (join_timeline.group(at.room, time), at.person, at.inferred, at.room))
         .collect();

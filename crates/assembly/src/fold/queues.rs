@@ -6,68 +6,72 @@ use wholecall_record::{
     call::{Kind, LegState, LinkKind, QueueOutcome},
 };
 
-use super::Fold;
+use super::{
+    ids::{LegIdx, ParticipantIdx, SessionIdx},
+    on_behalf::OnBehalf,
+    presence::ConnectedCall,
+};
 
 /// One visit to a queue, with participants by index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Visit {
-    pub(crate) room: usize,
-    pub(crate) queue: usize,
+    pub(crate) room: SessionIdx,
+    pub(crate) queue: ParticipantIdx,
     /// The queue's own leg. `None` if it was not observed.
-    pub(crate) own: Option<usize>,
+    pub(crate) own: Option<LegIdx>,
     /// The legs by which the queue offered the call.
-    pub(crate) offered: Vec<usize>,
+    pub(crate) offered: Vec<LegIdx>,
     pub(crate) enter: Time,
     pub(crate) leave: Option<Time>,
     pub(crate) outcome: Option<QueueOutcome>,
     pub(crate) offers: u32,
-    pub(crate) answered_by: Option<usize>,
+    pub(crate) answered_by: Option<ParticipantIdx>,
 }
 
 /// The legs of a visit.
 struct VisitLegs {
-    queue: usize,
-    own: Option<usize>,
-    offered: Vec<usize>,
+    queue: ParticipantIdx,
+    own: Option<LegIdx>,
+    offered: Vec<LegIdx>,
 }
 
 /// Maximum time between the end of a visit and the caller's for the visit to count as abandoned.
 const MAX_ABANDON_DELAY_MS: i64 = 5_000;
 
-impl Fold<'_> {
+impl ConnectedCall<'_> {
     /// All visits, in order of entering.
-    pub(super) fn find_visits(&self) -> Vec<Visit> {
+    pub(super) fn find_visits(&self, on_behalf: &OnBehalf) -> Vec<Visit> {
         if !self.people.iter().any(|person| person.kind == Kind::Queue) {
             return Vec::new();
         }
+        let moved_to = self.legs_moved_to();
         let mut visits = Vec::new();
-        for room in (0..self.rooms.len()).filter(|&room| !self.is_placed_by_the_platform(room)) {
-            let visit_legs = self.collect_visits(room);
-            visits.extend(visit_legs.into_iter().map(|visit_legs| self.visit(room, visit_legs)));
+        for room in self.rooms.indices().filter(|&room| !self.is_placed_by_the_platform(room)) {
+            let visit_legs = self.collect_visits(room, &moved_to);
+            visits.extend(visit_legs.into_iter().map(|visit_legs| self.visit(room, visit_legs, on_behalf)));
         }
         visits.sort_by_key(|visit| (visit.enter, visit.queue));
         visits
     }
 
     /// A session that the platform placed and whose originating leg was not observed has no caller who waits.
-    fn is_placed_by_the_platform(&self, room: usize) -> bool {
+    fn is_placed_by_the_platform(&self, room: SessionIdx) -> bool {
         self.rooms[room].session.is_call_out() && self.rooms[room].originator.is_none()
     }
 
     /// A queue's own Inbound leg begins a visit; if that was not observed, the first offer does. A leg belongs to the
     /// latest visit of the queue it is addressed to; without such an address, to the latest visit that was open when
     /// it began.
-    fn collect_visits(&self, room: usize) -> Vec<VisitLegs> {
+    fn collect_visits(&self, room: SessionIdx, moved_to: &[LegIdx]) -> Vec<VisitLegs> {
         let legs = self.rooms[room].legs.clone();
         // A queue that calls back has no visitor.
-        let calls_back = |queue: usize| {
-            legs.clone().any(|leg| self.legs[leg].person == Some(queue) && !self.legs[leg].is_inbound())
+        let calls_back = |queue: ParticipantIdx| {
+            legs.clone().any(|leg| self.owners[leg] == Some(queue) && !self.legs[leg].is_inbound())
         };
-        let moved_to = self.legs_moved_to();
         let mut visits: Vec<VisitLegs> = Vec::new();
         for leg in legs.clone() {
-            let Some(person) = self.legs[leg].person else { continue };
-            if self.legs[leg].kind == Kind::Queue {
+            let Some(person) = self.owners[leg] else { continue };
+            if self.kinds[leg] == Kind::Queue {
                 if self.legs[leg].is_inbound() {
                     visits.push(VisitLegs { queue: person, own: Some(leg), offered: Vec::new() });
                 }
@@ -85,40 +89,45 @@ impl Fold<'_> {
         visits
     }
 
-    fn has_no_address(&self, leg: usize) -> bool {
-        let leg = &self.legs[leg];
-        leg.is_inbound() && leg.kind.is_person() && leg.description.to.extension.is_none()
+    fn has_no_address(&self, leg: LegIdx) -> bool {
+        let is_persons = self.legs[leg].is_inbound() && self.kinds[leg].is_person();
+        is_persons && self.legs[leg].description.to.extension.is_none()
     }
 
     /// Whether a leg may belong to an earlier visit: the queue's own leg has not ended; without one, no offer was
     /// answered and ended.
-    fn is_still_offered(&self, visit: &VisitLegs, leg: usize) -> bool {
+    fn is_still_offered(&self, visit: &VisitLegs, leg: LegIdx) -> bool {
         let start = self.legs[leg].start;
         match visit.own {
-            Some(own) => self.legs[own].end.is_none_or(|end| start <= end),
+            Some(own) => self.states[own].end.is_none_or(|end| start <= end),
             None => {
-                let ended = |&offer: &usize| self.legs[offer].end.is_some_and(|end| end < start);
+                let ended = |&offer: &LegIdx| self.states[offer].end.is_some_and(|end| end < start);
                 !visit.offered.iter().any(|offer| self.first_answer(*offer).is_some() && ended(offer))
             }
         }
     }
 
     fn is_open(&self, visit: &VisitLegs, time: Time) -> bool {
-        let lasts = |leg: usize| self.legs[leg].end.is_none_or(|end| end > time);
+        let lasts = |leg: LegIdx| self.states[leg].end.is_none_or(|end| end > time);
         match visit.own {
             Some(own) => lasts(own),
             None => visit.offered.iter().any(|&offer| lasts(offer)),
         }
     }
 
-    fn visit(&self, room: usize, VisitLegs { queue, own, offered }: VisitLegs) -> Visit {
+    fn visit(
+        &self,
+        room: SessionIdx,
+        VisitLegs { queue, own, offered }: VisitLegs,
+        on_behalf: &OnBehalf,
+    ) -> Visit {
         let first = own.or_else(|| offered.first().copied()).map(|leg| self.legs[leg].start);
         let enter = first.unwrap_or(self.last_event);
         let answer = self.answered_out_of(room, enter, own, &offered);
         let waiting_until = self.waiting_until(room, &offered);
         let given_up = own.and_then(|leg| self.left_queue(leg)).or_else(|| {
             // Without a leg of its own, the visit lasts as long as its offers.
-            let ends: Option<Vec<Time>> = offered.iter().map(|&offer| self.legs[offer].end).collect();
+            let ends: Option<Vec<Time>> = offered.iter().map(|&offer| self.states[offer].end).collect();
             ends.filter(|_| own.is_none())?.into_iter().max()
         });
         let left = given_up.into_iter().chain(waiting_until).min();
@@ -128,7 +137,7 @@ impl Fold<'_> {
             (None, None) => None,
             (None, Some(_)) => self.unanswered_visit(room, own, &offered, enter, waiting_until),
         };
-        let offers = offered.iter().filter(|&&leg| !self.is_on_behalf(leg)).count() as u32;
+        let offers = offered.iter().filter(|&&leg| !on_behalf.includes(self.owners[leg])).count() as u32;
         Visit {
             room,
             queue,
@@ -146,51 +155,49 @@ impl Fold<'_> {
     /// ringing call.
     fn answered_out_of(
         &self,
-        room: usize,
+        room: SessionIdx,
         enter: Time,
-        own: Option<usize>,
-        offered: &[usize],
-    ) -> Option<(Time, usize)> {
-        let by_leg =
-            offered.iter().filter_map(|&leg| Some((self.first_answer(leg)?, self.legs[leg].person?)));
+        own: Option<LegIdx>,
+        offered: &[LegIdx],
+    ) -> Option<(Time, ParticipantIdx)> {
+        let by_leg = offered.iter().filter_map(|&leg| Some((self.first_answer(leg)?, self.owners[leg]?)));
         let pickups = offered.iter().chain(&own).filter_map(|&leg| {
-            let at = self.legs[leg]
-                .ended_by
-                .filter(|_| self.end_reason(&self.legs[leg]) == Some(Reason::Pickup))?;
+            let is_picked_up = self.end_reason(leg) == Some(Reason::Pickup);
+            let at = self.states[leg].ended_by.filter(|_| is_picked_up)?;
             let taker = self.taker(leg, at)?;
-            Some((self.first_answer(taker)?, self.legs[taker].person?))
+            Some((self.first_answer(taker)?, self.owners[taker]?))
         });
         let lasts = |time: Time| {
-            let open = |leg: usize| self.legs[leg].end.is_none_or(|end| end >= time);
+            let open = |leg: LegIdx| self.states[leg].end.is_none_or(|end| end >= time);
             enter <= time && own.map_or_else(|| offered.iter().any(|&leg| open(leg)), open)
         };
-        let group = |other: usize, time: Time| self.join_timeline.group(other, time);
+        let group = |other: SessionIdx, time: Time| self.join_timeline.group(other, time);
         let by_link = self.links.iter().filter_map(|link| {
             let is_here =
                 link.kind == LinkKind::Pickup && group(link.b.room, link.start) == group(room, link.start);
-            let taker = self.legs[link.a.leg?].person?;
+            let taker = self.owners[link.a.leg?]?;
             (is_here && lasts(link.start)).then_some((link.start, taker))
         });
         by_leg.chain(pickups).chain(by_link).min()
     }
 
     /// When the last party left who could be waiting in a session: every person to whom the call is not offered.
-    fn waiting_until(&self, room: usize, offered: &[usize]) -> Option<Time> {
+    fn waiting_until(&self, room: SessionIdx, offered: &[LegIdx]) -> Option<Time> {
         let forever = Time::from_millis(i64::MAX);
-        let here = |other: usize| {
+        let here = |other: SessionIdx| {
             self.join_timeline.group(other, forever) == self.join_timeline.group(room, forever)
         };
         let mut until: Option<Time> = None;
-        let legs = self.legs.iter().enumerate();
+        let legs = self.legs.iter_enumerated();
         let waiting = legs.filter(|(index, leg)| {
-            leg.kind.is_person() && here(leg.room) && !leg.supervises && !offered.contains(index)
+            self.kinds[*index].is_person() && here(leg.room) && !leg.supervises && !offered.contains(index)
         });
-        for (_, leg) in waiting {
-            until = Some(until.map_or(leg.end?, |until| until.max(leg.end.unwrap_or(until))));
-            leg.end?;
+        for (index, _) in waiting {
+            until = until.max(Some(self.states[index].end?));
         }
-        for side in self.inferred_parties.iter().filter(|side| here(side.room) && !side.present.is_empty()) {
-            let end = side.present.iter().map(|(_, end)| *end).collect::<Option<Vec<Time>>>()?;
+        let inferred = self.inferred_presences.iter();
+        for at in inferred.filter(|at| here(at.party.room) && !at.present.is_empty()) {
+            let end = at.present.iter().map(|(_, end)| *end).collect::<Option<Vec<Time>>>()?;
             until = until.max(end.into_iter().max());
         }
         until
@@ -199,13 +206,13 @@ impl Fold<'_> {
     /// The outcome of a visit without an observed answer. `None` if the notifications do not show it.
     fn unanswered_visit(
         &self,
-        room: usize,
-        own: Option<usize>,
-        offered: &[usize],
+        room: SessionIdx,
+        own: Option<LegIdx>,
+        offered: &[LegIdx],
         enter: Time,
         waiting_until: Option<Time>,
     ) -> Option<QueueOutcome> {
-        let ended = |leg: usize, reason| self.end_reason(&self.legs[leg]) == Some(reason);
+        let ended = |leg: LegIdx, reason| self.end_reason(leg) == Some(reason);
         let any_ended = |reason| own.into_iter().chain(offered.iter().copied()).any(|leg| ended(leg, reason));
         if any_ended(Reason::AgentAnswered) {
             return Some(QueueOutcome::Answered);
@@ -217,8 +224,8 @@ impl Fold<'_> {
             return Some(QueueOutcome::Overflowed);
         }
         let given_up = match own {
-            Some(own) => self.legs[own].end,
-            None => offered.iter().filter_map(|&offer| self.legs[offer].end).max(),
+            Some(own) => self.states[own].end,
+            None => offered.iter().filter_map(|&offer| self.states[offer].end).max(),
         };
         let was_seen_to_leave = self.rooms[room].originator.is_some() || own.is_some();
         let left = waiting_until
@@ -228,14 +235,14 @@ impl Fold<'_> {
     }
 
     /// When a queue's own leg passed the call to voicemail, or ended.
-    fn left_queue(&self, leg: usize) -> Option<Time> {
-        let leg = &self.legs[leg];
-        let voicemail = leg.spans.iter().find(|span| span.state == LegState::Voicemail);
-        voicemail.map(|span| span.start).or(leg.end)
+    fn left_queue(&self, leg: LegIdx) -> Option<Time> {
+        let states = &self.states[leg];
+        let voicemail = states.spans.iter().find(|span| span.state == LegState::Voicemail);
+        voicemail.map(|span| span.start).or(states.end)
     }
 
     /// Whether the caller's next stop is another queue, a person who is rung directly, or a mailbox.
-    fn went_on(&self, room: usize, own: Option<usize>, offered: &[usize], enter: Time) -> bool {
+    fn went_on(&self, room: SessionIdx, own: Option<LegIdx>, offered: &[LegIdx], enter: Time) -> bool {
         let sequence = own.or_else(|| offered.first().copied()).map(|leg| self.legs[leg].first_sequence);
         self.rooms[room].legs.clone().any(|other| {
             let leg = &self.legs[other];
@@ -244,7 +251,7 @@ impl Fold<'_> {
             if own == Some(other) || offered.contains(&other) {
                 return takes_messages;
             }
-            let is_stop = leg.kind == Kind::Queue || leg.kind.is_person() || takes_messages;
+            let is_stop = self.kinds[other] == Kind::Queue || self.kinds[other].is_person() || takes_messages;
             began_later && leg.is_inbound() && !leg.supervises && is_stop
         })
     }

@@ -1,7 +1,6 @@
 //! Builds the record from the results of the stages, in the terms of `docs/contract.md` §5.
 
 use compact_str::CompactString;
-use smallvec::SmallVec;
 use wholecall_notification::Code;
 use wholecall_record::{
     Call, LegId, ParticipantId, Time,
@@ -12,34 +11,18 @@ use wholecall_record::{
 };
 
 use super::{
-    Fold, RecordStatus,
-    legs::Leg,
-    links::End,
-    moves::DetectedMove,
+    caller::{Caller, Dialled},
+    ids::{LegIdx, ParticipantIdx, SessionIdx},
+    input::RecordStatus,
+    links::{self, End},
     people::is_public_number,
+    pipeline::Fold,
     queues::Visit,
     result::OutcomeInput,
-    sides::{Caller, Dialled},
+    spans::LegStates,
+    stretches::{Counted, Stretches, of_kind},
 };
-use crate::{directory::Directory, numbers::number_without_code};
-
-/// A stretch of time; an open one runs to the call's last event.
-pub(super) type Stretch = (Time, Option<Time>);
-
-/// What RingCentral's formulas count of a leg.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Counted {
-    Ring,
-    Talk,
-    Hold,
-}
-
-/// The counted stretches of a leg, in order.
-pub(super) type Stretches = SmallVec<[(Counted, Stretch); 4]>;
-
-pub(super) fn of_kind(stretches: &Stretches, kind: Counted) -> impl Iterator<Item = Stretch> {
-    stretches.iter().filter(move |(counted, _)| *counted == kind).map(|(_, stretch)| *stretch)
-}
+use crate::{directory::Directory, index::IdxVec, numbers::number_without_code};
 
 impl Fold<'_> {
     /// The record of the call.
@@ -47,21 +30,18 @@ impl Fold<'_> {
         let caller = self.caller();
         let dialled = self.dialled();
         let direction = self.direction();
-        let detected_moves = self.find_moves();
-        let visits = self.find_visits();
-        let stretches: SmallVec<[Stretches; 4]> =
-            (0..self.legs.len()).map(|leg| self.stretches(leg)).collect();
+        let stretches: IdxVec<LegIdx, Stretches> =
+            self.legs.indices().map(|leg| self.stretches(leg)).collect();
         let state = status.state;
         let conversations = self.conversation_records(state);
         let (start, end) = self.span(state, &conversations);
         let answer = self.answer(state, &caller).map(|conversation| conversation.start);
         let customer = self.customer(&caller, &dialled);
         let served = customer.or(caller.person);
-        let ids = |people: &[usize]| people.iter().map(|&person| self.people[person].id.clone()).collect();
-        let moves: Vec<Move> = (0..detected_moves.len())
-            .map(|at| self.move_record(&detected_moves, at, &visits, state))
-            .collect();
-        let input = OutcomeInput { state, caller: &caller, dialled: &dialled, direction, visits: &visits };
+        let ids =
+            |people: &[ParticipantIdx]| people.iter().map(|&person| self.people[person].id.clone()).collect();
+        let moves: Vec<Move> = (0..self.moves.len()).map(|at| self.move_record(at, state)).collect();
+        let input = OutcomeInput { state, caller: &caller, dialled: &dialled, direction };
         let mut call = Call {
             schema: CompactString::const_new(SCHEMA),
             id: self.id().clone(),
@@ -85,15 +65,15 @@ impl Fold<'_> {
             answer_time: answer,
             end_time: end,
             durations: self.durations(start, answer, end, &stretches),
-            participants: self.participants(&caller, &dialled, &detected_moves, &stretches),
-            legs: (0..self.legs.len()).map(|leg| self.leg(leg, &caller, &stretches[leg])).collect(),
+            participants: self.participants(&caller, &dialled, &stretches),
+            legs: self.legs.indices().map(|leg| self.leg(leg, &caller, &stretches[leg])).collect(),
             links: self.links.iter().map(|link| self.link_record(link)).collect(),
-            transfer: self.last_transfer(&detected_moves, served).map(|at| moves[at].clone()),
+            transfer: self.last_transfer(served).map(|at| moves[at].clone()),
             moves,
             missed_by: ids(&self.missed_by(&caller)),
             conversations,
-            queues: visits.iter().map(|visit| self.visit_record(visit)).collect(),
-            monitors: self.monitors.clone(),
+            queues: self.visits.iter().map(|visit| self.visit_record(visit)).collect(),
+            monitors: self.monitors(),
             recordings: self.recordings(),
             sessions: self.sessions(),
             related: self.input.related.clone(),
@@ -129,12 +109,14 @@ impl Fold<'_> {
         if state == State::Live {
             return None;
         }
-        let talkers =
-            |leg: &&Leg<'_>| !matches!(leg.kind, Kind::Proxy | Kind::Supervisor) || leg.talks_from.is_some();
-        let ends = |of: &dyn Fn(&&Leg<'_>) -> bool| {
-            self.legs.iter().filter(of).map(|leg| leg.end.unwrap_or(self.last_event)).max()
+        let talks = |leg: &LegIdx| {
+            !matches!(self.kinds[*leg], Kind::Proxy | Kind::Supervisor) || self.talks_from(*leg).is_some()
         };
-        ends(&talkers).or_else(|| ends(&|leg| leg.kind != Kind::Proxy)).or(Some(self.last_event))
+        let ends = |of: &dyn Fn(&LegIdx) -> bool| {
+            let ends = self.legs.indices().filter(of).map(|leg| self.states[leg].end);
+            ends.map(|end| end.unwrap_or(self.last_event)).max()
+        };
+        ends(&talks).or_else(|| ends(&|leg| self.kinds[*leg] != Kind::Proxy)).or(Some(self.last_event))
     }
 
     fn from(&self, caller: &Caller<'_>) -> Side {
@@ -181,55 +163,17 @@ impl Fold<'_> {
         Side { display_name: CompactString::from(display_name), ..side }
     }
 
-    /// RingCentral guide, "Calculating call time metrics": ring is `Proceeding` to the first `Answered` or the end,
-    /// talk every `Answered` to `Hold` or the end, hold every `Hold` to `Answered` or the end. `Gone`, `Parked` and
-    /// voicemail end a stretch too.
-    fn stretches(&self, index: usize) -> Stretches {
-        let leg = &self.legs[index];
-        let mut stretches = Stretches::new();
-        let mut counting: Option<(Counted, Time)> = None;
-        let mut answered = false;
-        let mut stop = |counting: &mut Option<(Counted, Time)>, end: Option<Time>| {
-            let Some((kind, start)) = counting.take() else { return };
-            // Changes after a leg's end do not count.
-            let end = match (end, leg.end) {
-                (Some(end), Some(last)) => Some(end.min(last)),
-                (end, last) => end.or(last),
-            };
-            if end.is_none_or(|end| start < end) {
-                stretches.push((kind, (start, end)));
-            }
-        };
-        for change in self.changes_of(index) {
-            let Some(code) = change.event.status.code else { continue };
-            let next = match code {
-                Code::Proceeding if !answered => Some(Counted::Ring),
-                Code::Answered => Some(Counted::Talk),
-                Code::Hold => Some(Counted::Hold),
-                Code::Setup | Code::Other | Code::Proceeding => continue,
-                _ => None,
-            };
-            answered |= code == Code::Answered;
-            if counting.map(|(what, _)| what) == next {
-                continue;
-            }
-            stop(&mut counting, Some(change.time));
-            counting = next.map(|what| (what, change.time));
-        }
-        stop(&mut counting, None);
-        stretches
-    }
-
     fn durations(
         &self,
         start: Time,
         answer: Option<Time>,
         end: Option<Time>,
-        stretches: &[Stretches],
+        stretches: &IdxVec<LegIdx, Stretches>,
     ) -> Durations {
         let end = end.unwrap_or(self.last_event);
         let spans = |state: LegState| {
-            let spans = self.legs.iter().filter(|leg| leg.kind != Kind::Proxy).flat_map(|leg| &leg.spans);
+            let legs = self.legs.indices().filter(|&leg| self.kinds[leg] != Kind::Proxy);
+            let spans = legs.flat_map(|leg| &self.states[leg].spans);
             spans.filter(move |span| span.state == state).map(|span| (span.start, span.end))
         };
         Durations {
@@ -244,30 +188,16 @@ impl Fold<'_> {
         }
     }
 
-    /// The total time covered by the stretches. Open ones run to the call's last event.
-    pub(super) fn union(&self, stretches: impl Iterator<Item = Stretch>) -> i64 {
-        let mut stretches: SmallVec<[(Time, Time); 8]> =
-            stretches.map(|(start, end)| (start, end.unwrap_or(self.last_event).max(start))).collect();
-        stretches.sort_unstable();
-        let mut total = 0;
-        let mut covered = Time::from_millis(i64::MIN);
-        for (start, end) in stretches {
-            total += (end - start.max(covered)).max(0);
-            covered = covered.max(end);
-        }
-        total
-    }
-
-    pub(super) fn leg_id(&self, leg: usize) -> LegId {
+    pub(super) fn leg_id(&self, leg: LegIdx) -> LegId {
         let leg = &self.legs[leg];
         LegId { session: self.rooms[leg.room].session.id.clone(), party: leg.party.clone() }
     }
 
-    pub(super) fn person_id(&self, person: Option<usize>) -> Option<ParticipantId> {
+    pub(super) fn person_id(&self, person: Option<ParticipantIdx>) -> Option<ParticipantId> {
         person.map(|person| self.people[person].id.clone())
     }
 
-    fn leg(&self, index: usize, caller: &Caller<'_>, stretches: &Stretches) -> wholecall_record::call::Leg {
+    fn leg(&self, index: LegIdx, caller: &Caller<'_>, stretches: &Stretches) -> wholecall_record::call::Leg {
         let leg = &self.legs[index];
         let own = if leg.is_inbound() { &leg.description.to } else { &leg.description.from };
         let first =
@@ -280,21 +210,21 @@ impl Fold<'_> {
             id: self.leg_id(index),
             telephony_session_id: self.rooms[leg.room].session.id.clone(),
             party_id: leg.party.clone(),
-            participant: self.person_id(leg.person),
-            kind: leg.kind,
+            participant: self.person_id(self.owners[index]),
+            kind: self.kinds[index],
             direction: if leg.is_inbound() { LegDirection::Inbound } else { LegDirection::Outbound },
             from: leg.description.from.as_endpoint(),
             to: leg.description.to.as_endpoint(),
             start_time: leg.is_start_known.then_some(leg.start),
             ring_time: first(Code::Proceeding).map(|change| change.time),
             answer_time: first(Code::Answered).map(|change| change.time),
-            end_time: leg.end,
+            end_time: self.states[index].end,
             end_reason: self.end_reason_word(index),
             outcome: self.leg_outcome(index, caller.person),
             ring_ms: length(Counted::Ring),
             talk_ms: length(Counted::Talk),
             hold_ms: length(Counted::Hold),
-            segments: leg
+            segments: self.states[index]
                 .spans
                 .iter()
                 .map(|span| Segment { state: span.state, start_time: span.start, end_time: span.end })
@@ -305,11 +235,11 @@ impl Fold<'_> {
     }
 
     /// The word that a leg ended with; if only the other end of the link it left by has one, that.
-    fn end_reason_word(&self, index: usize) -> Option<CompactString> {
-        let leg = &self.legs[index];
-        let end = leg.end?;
-        let own = leg.ended_by.and_then(|at| self.changes[at].event.status.reason_word());
-        let left_by = |link: &&super::Link| {
+    fn end_reason_word(&self, index: LegIdx) -> Option<CompactString> {
+        let LegStates { end, ended_by, .. } = self.states[index];
+        let end = end?;
+        let own = ended_by.and_then(|at| self.changes[at].event.status.reason_word());
+        let left_by = |link: &&links::Link| {
             link.removes_both_legs()
                 && link.start == end
                 && link.ends().iter().any(|side| side.leg == Some(index))
@@ -317,7 +247,7 @@ impl Fold<'_> {
         own.map(CompactString::from).or_else(|| self.links.iter().find(left_by)?.reason.clone())
     }
 
-    fn link_record(&self, link: &super::Link) -> Link {
+    fn link_record(&self, link: &links::Link) -> Link {
         let end = |end: &End| LinkEnd {
             telephony_session_id: self.rooms[end.room].session.id.clone(),
             party_id: end.party.clone(),
@@ -333,35 +263,23 @@ impl Fold<'_> {
         }
     }
 
-    fn move_record(
-        &self,
-        detected_moves: &[DetectedMove],
-        at: usize,
-        visits: &[Visit],
-        state: State,
-    ) -> Move {
-        let detected = &detected_moves[at];
+    fn move_record(&self, at: usize, state: State) -> Move {
+        let detected = &self.moves[at];
         Move {
             kind: detected.kind,
             time: detected.time,
             by: self.person_id(detected.by),
             target: self.person_id(detected.target),
-            answered: self.is_answered(detected_moves, at, visits, state),
+            answered: self.is_answered(at, state),
             evidence: self.evidence(&detected.proof),
         }
     }
 
     /// Whether the target of a move was in a conversation after it and before the next one; for a queue, whether the
     /// call was answered out of it. `None` if what followed the move was not observed.
-    fn is_answered(
-        &self,
-        detected_moves: &[DetectedMove],
-        at: usize,
-        visits: &[Visit],
-        state: State,
-    ) -> Option<bool> {
-        let detected = &detected_moves[at];
-        let next = detected_moves[at + 1..].iter().map(|later| later.time).find(|time| *time > detected.time);
+    fn is_answered(&self, at: usize, state: State) -> Option<bool> {
+        let detected = &self.moves[at];
+        let next = self.moves[at + 1..].iter().map(|later| later.time).find(|time| *time > detected.time);
         let Some(target) = detected.target else { return (detected.kind == MoveKind::Park).then_some(false) };
         let in_time = |start: Time, end: Option<Time>| {
             end.is_none_or(|end| end > detected.time) && next.is_none_or(|next| start < next)
@@ -371,9 +289,9 @@ impl Fold<'_> {
                 && conversation
                     .people
                     .iter()
-                    .any(|&person| self.user_behind(person) == target || person == target)
+                    .any(|&person| self.on_behalf.user_behind(person) == target || person == target)
         });
-        let mut visited = visits.iter().filter(|visit| {
+        let mut visited = self.visits.iter().filter(|visit| {
             visit.queue == target && in_time(visit.enter, visit.leave.map(|leave| leave + 1))
         });
         let visit = visited.next();
@@ -387,9 +305,10 @@ impl Fold<'_> {
     }
 
     /// Whether a participant is in a session whose far side may have talked with them unobserved.
-    fn talks_unseen(&self, person: usize) -> bool {
-        let is_unobserved =
-            |room: usize| self.inferred_parties.iter().any(|side| side.room == room && !side.can_be_heard);
+    fn talks_unseen(&self, person: ParticipantIdx) -> bool {
+        let is_unobserved = |room: SessionIdx| {
+            self.inferred_parties.iter().any(|party| party.room == room && !party.can_be_heard)
+        };
         self.people[person].legs.iter().any(|&leg| is_unobserved(self.legs[leg].room))
     }
 
@@ -406,7 +325,7 @@ impl Fold<'_> {
     fn visit_record(&self, visit: &Visit) -> QueueVisit {
         let queue = &self.people[visit.queue];
         let shown =
-            self.legs.iter().enumerate().filter(|(leg, _)| self.offering_queue(*leg) == Some(visit.queue));
+            self.legs.iter_enumerated().filter(|(leg, _)| self.offering_queue(*leg) == Some(visit.queue));
         let names = || shown.clone().find_map(|(_, leg)| leg.description.queue_name.map(CompactString::from));
         QueueVisit {
             participant: queue.id.clone(),
@@ -433,8 +352,8 @@ impl Fold<'_> {
 
     fn sessions(&self) -> Vec<Session> {
         let sessions = self.rooms.iter().map(|room| {
-            let legs = room.legs.clone().map(|leg| &self.legs[leg]).filter(|leg| leg.kind != Kind::Proxy);
-            let ends: Option<Vec<Time>> = legs.map(|leg| leg.end).collect();
+            let legs = room.legs.clone().filter(|&leg| self.kinds[leg] != Kind::Proxy);
+            let ends: Option<Vec<Time>> = legs.map(|leg| self.states[leg].end).collect();
             Session {
                 telephony_session_id: room.session.id.clone(),
                 session_id: room.session.legacy_id().cloned(),

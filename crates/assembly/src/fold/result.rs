@@ -9,10 +9,12 @@ use wholecall_record::{
 };
 
 use super::{
-    Fold,
+    caller::{Caller, Dialled},
+    ids::LegIdx,
     legs::Leg,
-    queues::Visit,
-    sides::{Caller, Dialled, may_be_ours},
+    pipeline::Fold,
+    sides::may_be_ours,
+    spans::LegStates,
 };
 use crate::{directory::EntryKind, numbers::star_code_carries_more};
 
@@ -22,7 +24,6 @@ pub(super) struct OutcomeInput<'f, 'a> {
     pub(super) caller: &'f Caller<'a>,
     pub(super) dialled: &'f Dialled<'a>,
     pub(super) direction: Direction,
-    pub(super) visits: &'f [Visit],
 }
 
 /// Where a caller waits: one leg, or one visit to a queue.
@@ -38,7 +39,7 @@ enum StopKind {
     /// A visit in which an agent was rung, and its outcome.
     Queue(Option<QueueOutcome>),
     /// The leg of a person who was rung directly, or could not be.
-    Person(usize),
+    Person(LegIdx),
 }
 
 impl Fold<'_> {
@@ -76,16 +77,16 @@ impl Fold<'_> {
         let mut inbound =
             room.legs.clone().filter(|&leg| leg != originator && self.legs[leg].is_inbound()).peekable();
         let all_own = inbound.peek().is_some()
-            && inbound
-                .clone()
-                .all(|leg| self.legs[leg].person.is_some() && self.legs[leg].person == caller.person);
+            && inbound.clone().all(|leg| self.owners[leg].is_some() && self.owners[leg] == caller.person);
         all_own && inbound.any(|leg| self.first_answer(leg).is_some())
     }
 
     /// A star code, the caller's own mailbox or an announcement was called, and no person was rung.
     fn outcome_of_service(&self, input: &OutcomeInput<'_, '_>) -> Option<Outcome> {
-        let is_rung = |leg: &Leg<'_>| leg.is_inbound() && leg.kind.is_person() && leg.rang();
-        if self.legs.iter().any(is_rung) {
+        let is_rung = |(index, leg): (LegIdx, &Leg<'_>)| {
+            leg.is_inbound() && self.kinds[index].is_person() && leg.rang()
+        };
+        if self.legs.iter_enumerated().any(is_rung) {
             return None;
         }
         if let Some(code) = input.dialled.number.filter(|number| is_star_code(number)) {
@@ -106,34 +107,34 @@ impl Fold<'_> {
         let room = &self.rooms[self.root];
         let Some(originator) = room.originator else { return false };
         let mut inbound = room.legs.clone().filter(|&leg| leg != originator && self.legs[leg].is_inbound());
-        let is_mailbox = |leg: usize| {
-            let leg = &self.legs[leg];
-            leg.person == caller.person && leg.codes.has(Code::Voicemail) && !leg.rang()
+        let is_mailbox = |index: LegIdx| {
+            let leg = &self.legs[index];
+            self.owners[index] == caller.person && leg.codes.has(Code::Voicemail) && !leg.rang()
         };
         inbound.clone().next().is_some() && inbound.all(is_mailbox)
     }
 
     /// Whether a party that was not observed took a call that rang at an observed person.
     fn was_taken_by_others(&self) -> bool {
-        self.legs.iter().any(|leg| {
-            let reason = self.end_reason(leg);
+        self.legs.iter_enumerated().any(|(index, leg)| {
+            let reason = self.end_reason(index);
             let taken =
                 matches!(reason, Some(Reason::AgentAnswered | Reason::Pickup | Reason::AnsweredElsewhere));
-            taken && leg.is_inbound() && leg.kind.is_person()
+            taken && leg.is_inbound() && self.kinds[index].is_person()
         })
     }
 
     /// Whether a person handed the call on, and no later leg of the session shows to whom.
     fn was_handed_on(&self) -> bool {
-        self.legs.iter().any(|leg| {
-            let Some(at) = leg.ended_by else { return false };
+        self.legs.iter_enumerated().any(|(index, leg)| {
+            let Some(at) = self.states[index].ended_by else { return false };
             let status = &self.changes[at].event.status;
             let is_forward = status.reason_word().is_some_and(|word| word.starts_with("Forward"));
             let hands_on = match status.reason {
                 Some(Reason::BlindTransfer | Reason::RccTransfer | Reason::DtmfTransfer) => true,
                 reason => reason == Some(Reason::CallRedirected) || is_forward,
             };
-            let is_persons = leg.kind.is_person() || leg.kind == Kind::Router;
+            let is_persons = self.kinds[index].is_person() || self.kinds[index] == Kind::Router;
             let sequence = self.changes[at].event.sequence;
             let continues = self.rooms[leg.room]
                 .legs
@@ -150,13 +151,13 @@ impl Fold<'_> {
         if room.legs.clone().all(|leg| self.legs[leg].supervises) {
             return true;
         }
-        let answered = |leg: usize| self.first_answer(leg).is_some();
+        let answered = |leg: LegIdx| self.first_answer(leg).is_some();
         if room.session.is_ring_out() {
-            let mut others = room.legs.clone().filter(|&leg| self.legs[leg].person != input.caller.person);
+            let mut others = room.legs.clone().filter(|&leg| self.owners[leg] != input.caller.person);
             return others.next().is_none() && room.legs.clone().any(answered);
         }
         let Some(originator) = room.originator else { return false };
-        let is_callee = |leg: usize| self.legs[leg].is_inbound() && !self.legs[leg].supervises;
+        let is_callee = |leg: LegIdx| self.legs[leg].is_inbound() && !self.legs[leg].supervises;
         let side = self.legs[originator].description.to;
         answered(originator) && !room.legs.clone().any(is_callee) && may_be_ours(side, self.input.directory)
     }
@@ -166,12 +167,12 @@ impl Fold<'_> {
         let last = self.last_stop(input);
         let people = || {
             last.iter().filter_map(|stop| match stop.kind {
-                StopKind::Person(leg) if !self.is_on_behalf(leg) => Some(leg),
+                StopKind::Person(leg) if !self.on_behalf.includes(self.owners[leg]) => Some(leg),
                 _ => None,
             })
         };
         let every_one = |reason| {
-            let mut ended = people().map(|leg| self.end_reason(&self.legs[leg]) == Some(reason)).peekable();
+            let mut ended = people().map(|leg| self.end_reason(leg) == Some(reason)).peekable();
             ended.peek().is_some() && ended.all(|is_so| is_so)
         };
         let has = |is: &dyn Fn(&StopKind) -> bool| last.iter().any(|stop| is(&stop.kind));
@@ -211,24 +212,22 @@ impl Fold<'_> {
 
     fn stops(&self, input: &OutcomeInput<'_, '_>) -> SmallVec<[Stop; 4]> {
         let mut stops = SmallVec::new();
-        for (index, leg) in self.legs.iter().enumerate().filter(|(_, leg)| leg.is_inbound()) {
-            let mailbox = leg.spans.iter().find(|span| span.state == LegState::Voicemail);
-            let fax = leg.spans.iter().find(|span| span.state == LegState::Fax);
-            stops.extend(mailbox.map(|span| Stop {
-                start: span.start,
-                end: leg.end,
-                kind: StopKind::Mailbox,
-            }));
-            stops.extend(fax.map(|span| Stop { start: span.start, end: leg.end, kind: StopKind::Fax }));
-            let is_offer = input.visits.iter().any(|visit| visit.offered.contains(&index));
-            let is_callers = leg.person.is_some() && leg.person == input.caller.person && !leg.rang()
-                || self.rooms[leg.room].session.is_ring_out() && leg.person == input.caller.person;
-            if leg.kind.is_person() && !is_offer && !is_callers && self.was_to_be_rung(leg) {
-                let end = mailbox.or(fax).map(|span| span.start).or(leg.end);
+        for (index, leg) in self.legs.iter_enumerated().filter(|(_, leg)| leg.is_inbound()) {
+            let LegStates { spans, end, .. } = &self.states[index];
+            let owner = self.owners[index];
+            let mailbox = spans.iter().find(|span| span.state == LegState::Voicemail);
+            let fax = spans.iter().find(|span| span.state == LegState::Fax);
+            stops.extend(mailbox.map(|span| Stop { start: span.start, end: *end, kind: StopKind::Mailbox }));
+            stops.extend(fax.map(|span| Stop { start: span.start, end: *end, kind: StopKind::Fax }));
+            let is_offer = self.visits.iter().any(|visit| visit.offered.contains(&index));
+            let is_callers = owner.is_some() && owner == input.caller.person && !leg.rang()
+                || self.rooms[leg.room].session.is_ring_out() && owner == input.caller.person;
+            if self.kinds[index].is_person() && !is_offer && !is_callers && self.was_to_be_rung(index) {
+                let end = mailbox.or(fax).map(|span| span.start).or(*end);
                 stops.push(Stop { start: leg.start, end, kind: StopKind::Person(index) });
             }
         }
-        for visit in input.visits {
+        for visit in &self.visits {
             if visit.offered.iter().any(|&leg| self.legs[leg].rang()) {
                 let kind = StopKind::Queue(visit.outcome);
                 stops.push(Stop { start: visit.enter, end: visit.leave, kind });
@@ -238,12 +237,13 @@ impl Fold<'_> {
     }
 
     /// Whether a person was rung by a leg, or could not be: their phones are off, busy, or set to do not disturb.
-    fn was_to_be_rung(&self, leg: &Leg<'_>) -> bool {
+    fn was_to_be_rung(&self, index: LegIdx) -> bool {
+        let leg = &self.legs[index];
         if leg.rang() || leg.codes.has(Code::Answered) {
             return true;
         }
         let failed = matches!(
-            self.end_reason(leg),
+            self.end_reason(index),
             Some(
                 Reason::NoAnswer
                     | Reason::Timeout
@@ -259,11 +259,11 @@ impl Fold<'_> {
     /// The failure reason of the root's Inbound leg that ended last with one; else that of the caller's own leg.
     fn outcome_by_failure(&self) -> Outcome {
         let room = &self.rooms[self.root];
-        let legs = room.legs.clone().map(|leg| &self.legs[leg]);
-        let failure = |leg: &Leg<'_>| outcome_of_failure(self.end_reason(leg)?);
-        let failed = legs.filter(|leg| leg.is_inbound() && failure(leg).is_some());
-        let by_callee = failed.max_by_key(|leg| (leg.end, leg.first_sequence)).and_then(failure);
-        let by_caller = || room.originator.and_then(|leg| failure(&self.legs[leg]));
+        let failure = |leg: LegIdx| outcome_of_failure(self.end_reason(leg)?);
+        let failed = room.legs.clone().filter(|&leg| self.legs[leg].is_inbound() && failure(leg).is_some());
+        let last = failed.max_by_key(|&leg| (self.states[leg].end, self.legs[leg].first_sequence));
+        let by_callee = last.and_then(failure);
+        let by_caller = || room.originator.and_then(failure);
         by_callee.or_else(by_caller).unwrap_or(Outcome::Cancelled)
     }
 }

@@ -1,65 +1,44 @@
 //! Who calls what in one session, taken alone, and which session a call is named after.
 
+use compact_str::CompactString;
 use wholecall_notification::Role;
-use wholecall_record::{
-    ParticipantId,
-    call::{Direction, LinkKind},
-    phone::is_star_code,
-};
+use wholecall_record::{AccountId, ParticipantId, SessionId, call::Direction, phone::is_star_code};
 
 use super::{
-    Fold,
-    people::{extension_id, own_side},
+    ids::{LegIdx, SessionIdx},
+    input::FoldInput,
+    legs::{Leg, ObservedCall},
 };
-use crate::{description::Side, directory::Directory, numbers::is_extension_number};
-
-/// The rank of a session among those of its call. The call is named after the session with the first rank; of
-/// several, the one that began first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Rank {
-    /// With a party outside the account.
-    Outside,
-    /// Between extensions, or to a service of the platform.
-    Internal,
-    /// A conference bridge.
-    Bridge,
-    /// A supervisor dialled in to listen.
-    Supervising,
-}
-
-/// Who made a call.
-pub(super) struct Caller<'a> {
-    /// `None` if the platform placed the call and the originating leg was not observed.
-    pub(super) id: Option<ParticipantId>,
-    pub(super) person: Option<usize>,
-    pub(super) side: Option<Side<'a>>,
-}
-
-/// What was dialled.
-pub(super) struct Dialled<'a> {
-    /// `from` or `to` of the leg that shows it.
-    pub(super) side: Side<'a>,
-    /// The number as it was dialled.
-    pub(super) number: Option<&'a str>,
-    /// The participant that the call was addressed to.
-    pub(super) person: Option<usize>,
-}
+use crate::{
+    description::Side,
+    directory::Directory,
+    index::Idx,
+    numbers::{is_extension_number, number_without_code},
+    rank::Rank,
+    session::Session,
+};
 
 /// What shows the caller of a session.
 #[derive(Debug, Clone, Copy)]
-enum CallerShown {
+pub(super) enum CallerShown {
     /// The caller's own leg.
-    Leg(usize),
+    Leg(LegIdx),
     /// `from` of another participant's leg.
-    From(usize),
+    From(LegIdx),
     /// Nothing.
     Nothing,
 }
 
-impl<'a> Fold<'a> {
+/// The rank of a session among those of its call.
+pub(crate) fn rank_of(session: &Session, account: Option<&AccountId>) -> Rank {
+    let input = FoldInput { account, sessions: vec![session], ..FoldInput::default() };
+    ObservedCall::new(input).rank(SessionIdx::new(0))
+}
+
+impl<'a> ObservedCall<'a> {
     /// The observed session that the call is named after.
-    pub(super) fn find_root(&self) -> Option<usize> {
-        let seen = (0..self.rooms.len()).filter(|&room| self.rooms[room].start.is_some());
+    pub(super) fn root(&self) -> Option<SessionIdx> {
+        let seen = self.rooms.indices().filter(|&room| self.rooms[room].start.is_some());
         // Rooms are in order of their start.
         let mut seen = seen.peekable();
         let first = *seen.peek()?;
@@ -70,7 +49,7 @@ impl<'a> Fold<'a> {
     }
 
     /// A directory does not change a session's rank: the id of a closed call must not change with it.
-    pub(super) fn rank(&self, room: usize) -> Rank {
+    fn rank(&self, room: SessionIdx) -> Rank {
         match &self.rooms[room] {
             room if room.is_supervising => Rank::Supervising,
             room if room.is_conference => Rank::Bridge,
@@ -82,7 +61,7 @@ impl<'a> Fold<'a> {
     }
 
     /// The direction of a session taken alone, as seen from the account.
-    pub(super) fn direction_of(&self, room: usize, directory: Option<&Directory>) -> Direction {
+    pub(super) fn direction_of(&self, room: SessionIdx, directory: Option<&Directory>) -> Direction {
         let shown = self.caller_shown(room);
         let caller_is_ours = match shown {
             CallerShown::Leg(leg) => self.own_extension(&self.legs[leg]).is_some(),
@@ -105,7 +84,7 @@ impl<'a> Fold<'a> {
 
     /// What shows the caller: the originating leg; in a RingOut the initiator's, or what the target's leg names as
     /// its caller; else `from` of the first Inbound leg.
-    fn caller_shown(&self, room: usize) -> CallerShown {
+    pub(super) fn caller_shown(&self, room: SessionIdx) -> CallerShown {
         let legs = || self.rooms[room].legs.clone();
         // A supervisor whose own leg is all that was observed called no one.
         if legs().all(|leg| self.legs[leg].supervises) {
@@ -133,7 +112,7 @@ impl<'a> Fold<'a> {
         }
     }
 
-    fn caller_id(&self, room: usize, shown: CallerShown) -> Option<ParticipantId> {
+    pub(super) fn caller_id(&self, room: SessionIdx, shown: CallerShown) -> Option<ParticipantId> {
         match shown {
             CallerShown::Leg(leg) => Some(self.owner_id(&self.legs[leg])),
             CallerShown::From(leg) => {
@@ -145,9 +124,9 @@ impl<'a> Fold<'a> {
     }
 
     /// The first Inbound leg that is not the caller's own.
-    fn first_callee(&self, room: usize, shown: CallerShown) -> Option<usize> {
+    pub(super) fn first_callee(&self, room: SessionIdx, shown: CallerShown) -> Option<LegIdx> {
         let caller = self.caller_id(room, shown);
-        let callee = |leg: usize| {
+        let callee = |leg: LegIdx| {
             let leg = &self.legs[leg];
             let is_seat = self.rooms[room].is_conference && self.own_extension(leg).is_none();
             leg.is_inbound() && !leg.supervises && !is_seat && Some(self.owner_id(leg)) != caller
@@ -156,8 +135,8 @@ impl<'a> Fold<'a> {
     }
 
     /// The side that names what was dialled, if no callee's leg does.
-    fn dialled_side(&self, room: usize, shown: CallerShown) -> Side<'a> {
-        let first = self.rooms[room].legs.start;
+    pub(super) fn dialled_side(&self, room: SessionIdx, shown: CallerShown) -> Side<'a> {
+        let first = self.rooms[room].legs.start();
         let (CallerShown::Leg(leg) | CallerShown::From(leg)) = shown else {
             return self.legs[first].description.to;
         };
@@ -171,7 +150,7 @@ impl<'a> Fold<'a> {
     }
 
     /// The number dialled: the originating leg's first `to`; if that leg was not observed, the first Inbound leg's.
-    fn number_dialled(&self, room: usize, shown: CallerShown) -> Option<&'a str> {
+    pub(super) fn number_dialled(&self, room: SessionIdx, shown: CallerShown) -> Option<&'a str> {
         let session = self.rooms[room].session;
         let originated = self.rooms[room].originator.map(|leg| self.legs[leg].key);
         let number = originated.and_then(|leg| session.legs.first_number_dialled(leg));
@@ -182,120 +161,37 @@ impl<'a> Fold<'a> {
         number.or_else(by_callee).or_else(|| self.dialled_side(room, shown).number)
     }
 
-    /// Who made the call.
-    pub(super) fn caller(&self) -> Caller<'a> {
-        self.caller_of(self.root)
-    }
-
-    /// Who began a session.
-    pub(super) fn caller_of(&self, room: usize) -> Caller<'a> {
-        let shown = self.caller_shown(room);
-        let id = self.caller_id(room, shown);
-        let side = match shown {
-            CallerShown::Leg(leg) => own_side(&self.legs[leg]),
-            CallerShown::From(leg) => Some(self.legs[leg].description.from),
-            CallerShown::Nothing => None,
+    /// The leg's own extension, if it is one of the account's.
+    pub(super) fn own_extension(&self, leg: &Leg<'a>) -> Option<&'a str> {
+        let foreign = match (leg.description.account, self.input.account) {
+            (Some(theirs), Some(ours)) => *theirs != **ours,
+            _ => false,
         };
-        let person = match shown {
-            CallerShown::Leg(leg) => self.legs[leg].person,
-            _ => id.as_ref().and_then(|id| self.person_with_id(id)),
-        };
-        Caller { id, person, side }
+        leg.description.extension.filter(|_| !foreign)
     }
 
-    /// The call's direction.
-    pub(super) fn direction(&self) -> Direction {
-        self.direction_of(self.root, self.input.directory)
-    }
-
-    /// What was dialled.
-    pub(super) fn dialled(&self) -> Dialled<'a> {
-        let shown = self.caller_shown(self.root);
-        let callee = self.first_callee(self.root, shown);
-        let side = match callee {
-            Some(callee) => self.legs[callee].description.to,
-            None => self.dialled_side(self.root, shown),
-        };
-        let person = self.addressed_id().and_then(|id| self.person_with_id(&id));
-        Dialled { side, number: self.number_dialled(self.root, shown), person }
-    }
-
-    /// The participant that the call was addressed to: the one in `to` of the first Inbound leg, even if it is not
-    /// the leg's owner; else the owner. `None` if the notifications do not show it.
-    pub(super) fn addressed_id(&self) -> Option<ParticipantId> {
-        let shown = self.caller_shown(self.root);
-        let number = self.number_dialled(self.root, shown);
-        if number.is_some_and(is_star_code) {
-            return None;
+    pub(super) fn owner_id(&self, leg: &Leg<'a>) -> ParticipantId {
+        if let Some(extension) = self.own_extension(leg) {
+            return extension_id(extension);
         }
-        let Some(callee) = self.first_callee(self.root, shown) else {
-            return self.named_by_dialled_side(shown);
-        };
-        let leg = &self.legs[callee];
-        if !self.is_seen_from_its_start() && self.offered_by(callee).is_none() {
-            return None;
-        }
-        let addressed = leg.description.to.extension;
-        if let Some(addressed) = addressed.filter(|addressed| leg.description.extension != Some(*addressed)) {
-            return Some(extension_id(addressed));
-        }
-        let caller_is_outside = match shown {
-            CallerShown::Leg(leg) => self.own_extension(&self.legs[leg]).is_none(),
-            CallerShown::From(leg) => self.legs[leg].description.from.extension.is_none(),
-            CallerShown::Nothing => false,
-        };
-        match self.own_extension(leg) {
-            None if caller_is_outside => self.input.directory?.extension_by_number(number?).map(extension_id),
-            _ => Some(self.owner_id(leg)),
+        let side = if leg.is_inbound() { leg.description.to } else { leg.description.from };
+        match side.identifying_number() {
+            Some(number) => with_prefix("tel:", number),
+            None => anonymous_id(&self.rooms[leg.room].session.id, leg),
         }
     }
 
-    /// Without an Inbound leg: the participant in `to` of the originating leg. An extension only if its id is known.
-    fn named_by_dialled_side(&self, shown: CallerShown) -> Option<ParticipantId> {
-        let side = self.dialled_side(self.root, shown);
-        if matches!(shown, CallerShown::From(_) | CallerShown::Nothing) || side.is_bridge() {
-            return None;
-        }
+    /// The participant that a side of a leg names.
+    pub(super) fn side_id(&self, side: Side<'_>, session: &SessionId, leg: &Leg<'_>) -> ParticipantId {
         let number = side.identifying_number();
-        // If a public number leads to an extension, the platform adds the extension's id; without it the call went
-        // outside.
-        let short = number.filter(|number| is_extension_number(number, self.input.directory));
-        let by_directory = || self.input.directory?.by_extension_number(short?);
-        if let Some(extension) = side.extension.or_else(by_directory) {
-            return Some(extension_id(extension));
+        let directory = self.input.directory;
+        let short = number.filter(|number| is_extension_number(number, directory));
+        let by_number = || directory?.by_extension_number(short?);
+        match (side.extension.or_else(by_number), number) {
+            (Some(extension), _) => extension_id(extension),
+            (None, Some(number)) => with_prefix("tel:", &number_without_code(number)),
+            (None, None) => anonymous_id(session, leg),
         }
-        number.filter(|number| !is_extension_number(number, self.input.directory))?;
-        let leg = &self.legs[self.rooms[self.root].legs.start];
-        Some(self.side_id(side, &self.rooms[self.root].session.id, leg))
-    }
-
-    /// Whether the root's originating leg was observed.
-    pub(super) fn is_seen_by_the_account(&self) -> bool {
-        let shown = self.caller_shown(self.root);
-        matches!(shown, CallerShown::Leg(leg) if self.rooms[self.root].session.is_ring_out()
-            || self.rooms[self.root].originator == Some(leg)
-            || self.rooms[self.root].is_conference)
-    }
-
-    /// Whether the call was observed from its start: the originating leg, or what follows the caller's first
-    /// notification.
-    pub(super) fn is_seen_from_its_start(&self) -> bool {
-        /// Maximum first sequence number of a callee: 1 is never delivered, 2 is the caller's.
-        const FIRST_OF_A_CALLEE: u32 = 3;
-        let first = self.rooms[self.root].session.events().next();
-        self.is_seen_by_the_account() || first.is_some_and(|event| event.sequence <= FIRST_OF_A_CALLEE)
-    }
-
-    /// Whether a link of these kinds leads away from a session.
-    pub(super) fn is_left_by(&self, room: usize, kinds: &[LinkKind]) -> bool {
-        self.links.iter().any(|link| kinds.contains(&link.kind) && link.a.room == room)
-    }
-
-    /// The extension of the queue that a leg is addressed to, if the leg is not the queue's own.
-    pub(super) fn offered_by(&self, leg: usize) -> Option<&'a str> {
-        let leg = &self.legs[leg];
-        let addressed = leg.description.to.extension.filter(|_| leg.is_inbound())?;
-        (self.is_queue(addressed) && self.own_extension(leg) != Some(addressed)).then_some(addressed)
     }
 }
 
@@ -308,4 +204,34 @@ fn is_internal(side: Side<'_>, directory: Option<&Directory>) -> bool {
 pub(super) fn may_be_ours(side: Side<'_>, directory: Option<&Directory>) -> bool {
     let is_listed = |number: &str| directory.is_some_and(|directory| directory.is_account_number(number));
     is_internal(side, directory) || side.number.is_some_and(is_listed)
+}
+
+/// The side of a leg that describes its owner.
+pub(super) fn own_side<'a>(leg: &Leg<'a>) -> Option<Side<'a>> {
+    let (own, other) = match leg.is_inbound() {
+        true => (leg.description.to, leg.description.from),
+        false => (leg.description.from, leg.description.to),
+    };
+    let Some(extension) = leg.description.extension else { return Some(own) };
+    // An agent's leg is addressed to the queue; the sides of a switched leg may be exchanged.
+    match (own.extension, other.extension) {
+        (Some(named), _) if named == extension => Some(own),
+        (_, Some(named)) if named == extension => Some(other),
+        (None, _) if !leg.description.queue_call => Some(own),
+        _ => None,
+    }
+}
+
+pub(super) fn anonymous_id(session: &SessionId, leg: &Leg<'_>) -> ParticipantId {
+    ParticipantId::from(format!("anon:{session}/{}", leg.party))
+}
+
+pub(super) fn extension_id(extension: &str) -> ParticipantId {
+    with_prefix("ext:", extension)
+}
+
+fn with_prefix(prefix: &str, text: &str) -> ParticipantId {
+    let mut id = CompactString::from(prefix);
+    id.push_str(text);
+    ParticipantId::from(id.as_str())
 }

@@ -3,7 +3,10 @@
 //! A leg's state is what its own codes say, with two exceptions: a link by which its owner left takes it out of the
 //! room from the link's start, whichever end reports it; and a parked leg is connected again when a party resumes it.
 
+use std::ops::Deref;
+
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 use wholecall_notification::{Code, Reason};
 use wholecall_record::{
     Time,
@@ -11,11 +14,69 @@ use wholecall_record::{
 };
 
 use super::{
-    Fold,
-    legs::{Leg, Span, Spans},
-    links::{self, JoinTimeline, Link},
+    ids::{ChangeIdx, LegIdx, SessionIdx},
+    joins::JoinedCall,
+    legs::{Change, Room},
+    links::{Link, LinkedCall},
+    people::AttributedCall,
 };
-use crate::union_find::UnionFind;
+use crate::{index::IdxVec, union_find::UnionFind};
+
+/// A call with the states of its legs.
+pub(crate) struct TimedCall<'a> {
+    call: JoinedCall<'a>,
+    pub(super) states: IdxVec<LegIdx, LegStates>,
+    /// Which callee was first answered when, in order of time.
+    pub(super) answers: IdxVec<SessionIdx, Answers>,
+}
+
+impl<'a> Deref for TimedCall<'a> {
+    type Target = JoinedCall<'a>;
+
+    fn deref(&self) -> &JoinedCall<'a> {
+        &self.call
+    }
+}
+
+/// The states of a leg, and its end.
+#[derive(Debug, Clone)]
+pub(crate) struct LegStates {
+    pub(crate) spans: Spans,
+    /// When it ended.
+    pub(crate) end: Option<Time>,
+    /// The change that ended it. `None` if only the other end of a link reports it.
+    pub(crate) ended_by: Option<ChangeIdx>,
+}
+
+/// The segments of a leg, in order. Few legs have more.
+pub(crate) type Spans = SmallVec<[Span; 4]>;
+
+/// The first answers of the callees in a room.
+type Answers = SmallVec<[(Time, LegIdx); 2]>;
+
+/// A segment: a stretch of a leg in one state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) state: LegState,
+    pub(crate) start: Time,
+    pub(crate) end: Option<Time>,
+}
+
+impl LegStates {
+    /// The state of the leg at a time. `None` before it begins and after it ended.
+    pub(crate) fn at(&self, time: Time) -> Option<LegState> {
+        let at = self.spans.partition_point(|span| span.start <= time).checked_sub(1)?;
+        let span = self.spans[at];
+        span.end.is_none_or(|end| time < end).then_some(span.state)
+    }
+
+    /// The state of the leg just before a time.
+    pub(crate) fn before(&self, time: Time) -> Option<LegState> {
+        let at = self.spans.partition_point(|span| span.start < time).checked_sub(1)?;
+        let span = self.spans[at];
+        span.end.is_none_or(|end| time <= end).then_some(span.state)
+    }
+}
 
 /// The state of a leg after one of its own changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,86 +86,52 @@ enum OwnState {
     Out,
 }
 
-impl Fold<'_> {
-    /// After a take-over the supervisor's legs talk, and their supervising links join.
-    pub(super) fn find_take_overs(&mut self) {
-        if !self.legs.iter().any(|leg| leg.supervises) {
-            return;
+impl<'a> TimedCall<'a> {
+    pub(super) fn new(call: JoinedCall<'a>) -> Self {
+        let mut states: IdxVec<LegIdx, LegStates> =
+            call.legs.indices().map(|leg| call.states_of(leg)).collect();
+        if !call.links.is_empty() || states.iter().any(|states| states.spans.iter().any(is_parked)) {
+            call.resume_parked_legs(&mut states);
+            call.close_lingering_legs(&mut states);
         }
-        let mut joins: Vec<(usize, Time)> = Vec::new();
-        for at in 0..self.changes.len() {
-            if self.changes[at].event.status.reason != Some(Reason::TakeOver) {
-                continue;
-            }
-            let (time, room) = (self.changes[at].time, self.legs[self.leg_of_change(at)].room);
-            let Some(monitor) = self.latest_monitor(room, time) else { continue };
-            let person = self.legs[monitor].person;
-            for leg in self.legs.iter_mut().filter(|leg| leg.supervises && leg.person == person) {
-                leg.talks_from = Some(leg.talks_from.map_or(time, |earlier| earlier.min(time)));
-            }
-            joins.push((monitor, time));
-        }
-        if !joins.is_empty() {
-            self.join_taken_over_rooms();
-        }
+        let answers = call.find_answers();
+        Self { call, states, answers }
     }
 
-    fn join_taken_over_rooms(&mut self) {
-        let intervals = self.links.iter().filter_map(|link| {
-            let talks_from = || link.ends().into_iter().find_map(|end| self.legs[end.leg?].talks_from);
-            let start = if link.joins() { link.start } else { link.start.max(talks_from()?) };
-            Some(links::JoinInterval { rooms: [link.a.room, link.b.room], start, end: link.end })
-        });
-        self.join_timeline = JoinTimeline::from_intervals(self.rooms.len(), intervals.collect());
+    /// Open legs; the seats of a bridge do not count.
+    pub(super) fn open_legs(&self) -> impl Iterator<Item = LegIdx> {
+        let is_open = |leg: &LegIdx| self.states[*leg].end.is_none() && self.kinds[*leg] != Kind::Proxy;
+        self.legs.indices().filter(is_open)
     }
 
-    /// The supervisor's leg that began last to listen to a room.
-    pub(super) fn latest_monitor(&self, room: usize, time: Time) -> Option<usize> {
-        let listening_since = |leg: usize| self.listens_from(leg, room, time).filter(|since| *since <= time);
-        (0..self.legs.len()).filter_map(|leg| Some((listening_since(leg)?, leg))).max().map(|(_, leg)| leg)
+    /// Whether a leg is open.
+    pub(crate) fn is_live(&self) -> bool {
+        self.open_legs().next().is_some()
     }
 
-    /// When a supervisor's leg began to listen to a room or to one joined with it.
-    fn listens_from(&self, leg: usize, room: usize, time: Time) -> Option<Time> {
-        let supervisor = &self.legs[leg];
-        if !supervisor.supervises {
-            return None;
-        }
-        let group = |room: usize| self.join_timeline.group(room, time);
-        if group(supervisor.room) == group(room) {
-            return Some(supervisor.start);
-        }
-        let mut links = self.links.iter().filter(|link| link.names(leg));
-        links.find(|link| link.ends().iter().any(|end| group(end.room) == group(room))).map(|link| link.start)
+    /// The reason that a leg ended with.
+    pub(super) fn end_reason(&self, leg: LegIdx) -> Option<Reason> {
+        self.changes[self.states[leg].ended_by?].event.status.reason
+    }
+}
+
+impl JoinedCall<'_> {
+    fn find_answers(&self) -> IdxVec<SessionIdx, Answers> {
+        let answers_of = |room: &Room<'_>| {
+            let callees = room.legs.clone().filter(|&index| {
+                self.legs[index].is_inbound()
+                    && self.kinds[index].is_person()
+                    && room.originator != Some(index)
+            });
+            let mut answers: Answers =
+                callees.filter_map(|leg| Some((self.first_answer(leg)?, leg))).collect();
+            answers.sort_unstable();
+            answers
+        };
+        self.rooms.iter().map(answers_of).collect()
     }
 
-    pub(super) fn find_spans(&mut self) {
-        for index in 0..self.legs.len() {
-            let spans = self.spans_of(index);
-            self.legs[index].spans = spans;
-        }
-        if !self.links.is_empty() || self.legs.iter().any(|leg| leg.spans.iter().any(is_parked)) {
-            self.resume_parked_legs();
-            self.close_lingering_legs();
-        }
-        self.find_answers();
-    }
-
-    /// The callees' first answers, by room.
-    fn find_answers(&mut self) {
-        for room in &mut self.rooms {
-            for index in room.legs.clone() {
-                let leg = &self.legs[index];
-                if leg.is_inbound() && leg.kind.is_person() && room.originator != Some(index) {
-                    let answered = self.changes[leg.changes.clone()].iter().find(|change| change.is_answer());
-                    room.answers.extend(answered.map(|change| (change.time, index)));
-                }
-            }
-            room.answers.sort_unstable();
-        }
-    }
-
-    fn spans_of(&mut self, index: usize) -> Spans {
+    fn states_of(&self, index: LegIdx) -> LegStates {
         let leg = &self.legs[index];
         // While a link that it left by is open, a leg is absent whatever its codes say.
         let absences: Vec<Absence> = match self.links.is_empty() {
@@ -141,40 +168,16 @@ impl Fold<'_> {
             states.enter(state, time, Some(at));
         }
         absences.advance(None, own, &mut states);
-        let leg = &mut self.legs[index];
-        if let Some((time, by)) = states.out {
+        LegStates {
+            spans: states.spans,
             // A link may report its end before its first notification.
-            leg.end = Some(time.max(leg.start));
-            leg.ended_by = by;
+            end: states.out.map(|(time, _)| time.max(leg.start)),
+            ended_by: states.out.and_then(|(_, by)| by),
         }
-        states.spans
-    }
-
-    /// Whether a leg is the host's own in the bridge of a link: it stays, unless it reports itself that it left by
-    /// that link.
-    pub(super) fn is_host_leg_in_bridge(&self, index: usize, link: &Link) -> bool {
-        let leg = &self.legs[index];
-        let bridge = link.kind == LinkKind::Conference && self.bridge_of(link).leg == Some(index);
-        bridge && leg.kind.is_person() && !link.proof.iter().any(|at| leg.changes.contains(at))
-    }
-
-    /// Whether the host's own leg in the bridge of a conference link was not observed: then the leg from which the
-    /// host opened the link continues until it ends itself.
-    pub(super) fn is_host_leg_unseen(&self, link: &Link) -> bool {
-        if link.kind != LinkKind::Conference {
-            return false;
-        }
-        let host = self.host_of(link);
-        let mut legs = self.rooms[self.bridge_of(link).room].legs.clone();
-        let is_hosts = |leg: usize| {
-            let is_end = link.names(leg) && !self.is_host_leg_in_bridge(leg, link);
-            self.legs[leg].kind.is_person() && self.legs[leg].person == host && !is_end
-        };
-        !legs.any(is_hosts)
     }
 
     /// The state after a change. `None` if the change does not affect it.
-    fn own_state(&self, at: usize, before: Option<OwnState>) -> Option<OwnState> {
+    fn own_state(&self, at: ChangeIdx, before: Option<OwnState>) -> Option<OwnState> {
         let status = &self.changes[at].event.status;
         let state = match status.code? {
             Code::Setup => LegState::Setup,
@@ -194,27 +197,10 @@ impl Fold<'_> {
         Some(OwnState::In(state))
     }
 
-    /// Whether by a `Gone` its owner went into a conference in which their own leg was not observed.
-    fn enters_unseen_bridge(&self, change: usize) -> bool {
-        self.links.iter().any(|link| link.proof.contains(&change) && self.is_host_leg_unseen(link))
-    }
-
-    /// Whether a `Gone` leaves its owner in the call: a pickup, a take-over, or listening.
-    fn remains_in_call(&self, change: usize) -> bool {
-        match self.links.iter().find(|link| link.proof.contains(&change)) {
-            Some(link) => !link.removes_both_legs(),
-            // The other end belongs to another call: a supervisor listens to several.
-            None => {
-                let status = &self.changes[change].event.status;
-                status.peer().is_some() && status.reason == Some(Reason::Supervising)
-            }
-        }
-    }
-
     /// Parked legs are connected again when a pickup reaches their room, or when a new leg in their room is answered.
-    fn resume_parked_legs(&mut self) {
-        for index in 0..self.legs.len() {
-            if !self.legs[index].spans.iter().any(is_parked) {
+    fn resume_parked_legs(&self, states: &mut IdxVec<LegIdx, LegStates>) {
+        for index in self.legs.indices() {
+            if !states[index].spans.iter().any(is_parked) {
                 continue;
             }
             let mut spans = Spans::new();
@@ -222,8 +208,8 @@ impl Fold<'_> {
                 Some(last) if last.state == span.state && last.end == Some(span.start) => last.end = span.end,
                 _ => spans.push(span),
             };
-            for span in std::mem::take(&mut self.legs[index].spans) {
-                match self.resumed_at(index, span) {
+            for span in std::mem::take(&mut states[index].spans) {
+                match self.resumed_at(index, span, states) {
                     Some(time) if is_parked(&span) => {
                         append(Span { end: Some(time), ..span });
                         append(Span { state: LegState::Connected, start: time, end: span.end });
@@ -231,18 +217,18 @@ impl Fold<'_> {
                     _ => append(span),
                 }
             }
-            self.legs[index].spans = spans;
+            states[index].spans = spans;
         }
     }
 
-    fn resumed_at(&self, index: usize, span: Span) -> Option<Time> {
+    fn resumed_at(&self, index: LegIdx, span: Span, states: &IdxVec<LegIdx, LegStates>) -> Option<Time> {
         let room = self.legs[index].room;
         let parked = |time: &Time| *time > span.start && span.end.is_none_or(|end| *time < end);
         let pickups = self.links.iter().filter(|link| {
             let group = |room| self.join_timeline.group(room, link.start);
             link.kind == LinkKind::Pickup && group(link.b.room) == group(room)
         });
-        let parked_by = |change: &&super::Change<'_>| {
+        let parked_by = |change: &&Change<'_>| {
             change.event.status.code == Some(Code::Parked) && change.time <= span.start
         };
         let sequence = self.changes_of(index).iter().rfind(parked_by).map(|change| change.event.sequence);
@@ -252,58 +238,99 @@ impl Fold<'_> {
         });
         // The next stop of the parked caller: a phone that rings, a queue, a mailbox.
         let stops = new_legs.filter_map(|leg| {
-            let leg = &self.legs[leg];
-            let mailbox = leg.spans.iter().find(|span| span.state == LegState::Voicemail);
-            let rings = leg.kind.is_person() || leg.kind == Kind::Queue;
-            rings.then_some(leg.start).or(mailbox.map(|span| span.start))
+            let mailbox = states[leg].spans.iter().find(|span| span.state == LegState::Voicemail);
+            let rings = self.kinds[leg].is_person() || self.kinds[leg] == Kind::Queue;
+            rings.then_some(self.legs[leg].start).or(mailbox.map(|span| span.start))
         });
         pickups.map(|link| link.start).chain(stops).filter(parked).min()
     }
 
-    /// When a leg was first answered.
-    pub(super) fn first_answer(&self, leg: usize) -> Option<Time> {
-        self.changes_of(leg).iter().find(|change| change.is_answer()).map(|change| change.time)
-    }
-
     /// A leg that stayed after its `Gone` ends with `Disconnected`, or when all other legs of the rooms it was joined
     /// with have ended.
-    fn close_lingering_legs(&mut self) {
-        let lingering: Vec<usize> = (0..self.legs.len())
-            .filter(|&leg| self.legs[leg].end.is_none() && self.ends_with_other_legs(&self.legs[leg]))
-            .collect();
+    fn close_lingering_legs(&self, states: &mut IdxVec<LegIdx, LegStates>) {
+        let is_lingering =
+            |leg: &LegIdx| states[*leg].end.is_none() && self.ends_with_other_legs(*leg, &states[*leg]);
+        let lingering: Vec<LegIdx> = self.legs.indices().filter(is_lingering).collect();
         if lingering.is_empty() {
             return;
         }
-        let mut sets = UnionFind::new(self.rooms.len());
+        let mut sets = UnionFind::new(self.rooms.indices());
         self.links.iter().for_each(|link| sets.unite([link.a.room, link.b.room]));
         // When all other legs had ended in every room that was ever joined or listened to.
-        let mut ended: HashMap<usize, Option<Time>> = HashMap::new();
+        let mut ended: HashMap<SessionIdx, Option<Time>> = HashMap::new();
         let mut waiting = lingering.iter().copied().peekable();
-        for (index, leg) in self.legs.iter().enumerate() {
-            if waiting.next_if_eq(&index).is_none() && leg.kind != Kind::Proxy {
-                let part = ended.entry(sets.find(leg.room)).or_insert(leg.end);
-                *part = part.zip(leg.end).map(|(last, end)| last.max(end));
+        for (index, leg) in self.legs.iter_enumerated() {
+            if waiting.next_if_eq(&index).is_none() && self.kinds[index] != Kind::Proxy {
+                let end = states[index].end;
+                let part = ended.entry(sets.find(leg.room)).or_insert(end);
+                *part = part.zip(end).map(|(last, end)| last.max(end));
             }
         }
         for index in lingering {
-            let leg = &mut self.legs[index];
+            let leg = &self.legs[index];
             let Some(end) = ended.get(&sets.find(leg.room)).copied().flatten() else { continue };
             let end = end.max(leg.start);
-            leg.end = Some(end);
-            leg.spans.retain(|span| span.start < end);
-            if let Some(last) = leg.spans.last_mut() {
+            let states = &mut states[index];
+            states.end = Some(end);
+            states.spans.retain(|span| span.start < end);
+            if let Some(last) = states.spans.last_mut() {
                 last.end = Some(last.end.map_or(end, |known| known.min(end)));
             }
         }
     }
 
-    fn ends_with_other_legs(&self, leg: &Leg<'_>) -> bool {
-        let last = leg.changes.clone().rev().find(|&at| self.changes[at].event.status.code.is_some());
-        let is_hosting = leg.spans.last().is_some_and(|span| span.state == LegState::Gone);
+    fn ends_with_other_legs(&self, leg: LegIdx, states: &LegStates) -> bool {
+        let changes = self.legs[leg].changes.clone();
+        let last = changes.rev().find(|&at| self.changes[at].event.status.code.is_some());
+        let is_hosting = states.spans.last().is_some_and(|span| span.state == LegState::Gone);
         is_hosting
             || last.is_some_and(|at| {
                 self.changes[at].event.status.code == Some(Code::Gone) && self.remains_in_call(at)
             })
+    }
+}
+
+impl AttributedCall<'_> {
+    /// Whether a leg is the host's own in the bridge of a link: it stays, unless it reports itself that it left by
+    /// that link.
+    pub(super) fn is_host_leg_in_bridge(&self, index: LegIdx, link: &Link) -> bool {
+        let leg = &self.legs[index];
+        let bridge = link.kind == LinkKind::Conference && self.bridge_of(link).leg == Some(index);
+        bridge && self.kinds[index].is_person() && !link.proof.iter().any(|&at| leg.changes.contains(at))
+    }
+
+    /// Whether the host's own leg in the bridge of a conference link was not observed: then the leg from which the
+    /// host opened the link continues until it ends itself.
+    pub(super) fn is_host_leg_unseen(&self, link: &Link) -> bool {
+        if link.kind != LinkKind::Conference {
+            return false;
+        }
+        let host = self.host_of(link);
+        let mut legs = self.rooms[self.bridge_of(link).room].legs.clone();
+        let is_hosts = |leg: LegIdx| {
+            let is_end = link.names(leg) && !self.is_host_leg_in_bridge(leg, link);
+            self.kinds[leg].is_person() && self.owners[leg] == host && !is_end
+        };
+        !legs.any(is_hosts)
+    }
+
+    /// Whether by a `Gone` its owner went into a conference in which their own leg was not observed.
+    fn enters_unseen_bridge(&self, change: ChangeIdx) -> bool {
+        self.links.iter().any(|link| link.proof.contains(&change) && self.is_host_leg_unseen(link))
+    }
+}
+
+impl LinkedCall<'_> {
+    /// Whether a `Gone` leaves its owner in the call: a pickup, a take-over, or listening.
+    fn remains_in_call(&self, change: ChangeIdx) -> bool {
+        match self.links.iter().find(|link| link.proof.contains(&change)) {
+            Some(link) => !link.removes_both_legs(),
+            // The other end belongs to another call: a supervisor listens to several.
+            None => {
+                let status = &self.changes[change].event.status;
+                status.peer().is_some() && status.reason == Some(Reason::Supervising)
+            }
+        }
     }
 }
 
@@ -372,11 +399,11 @@ impl Absences {
 struct States {
     spans: Spans,
     /// When the leg left, and by which change.
-    out: Option<(Time, Option<usize>)>,
+    out: Option<(Time, Option<ChangeIdx>)>,
 }
 
 impl States {
-    fn enter(&mut self, next: OwnState, time: Time, by: Option<usize>) {
+    fn enter(&mut self, next: OwnState, time: Time, by: Option<ChangeIdx>) {
         match next {
             OwnState::Out => {
                 if self.out.is_none() {

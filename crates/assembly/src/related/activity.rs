@@ -10,10 +10,15 @@ use smallvec::SmallVec;
 use wholecall_notification::{Code, Direction, Reason, Role};
 use wholecall_record::Time;
 
-use super::{MAX_CANDIDATES, MAX_TWIN_DISTANCE_MS};
 use crate::{
-    legs::LegKey, phone_number::normalized_phone_number, session::Session, session_graph::SessionKey,
+    legs::LegKey, phone_number::normalized_phone_number, session::Session, session_node::SessionKey,
 };
+
+/// Maximum number of entries that are compared for one activity: a person has a few calls at a time, not dozens.
+pub(super) const MAX_CANDIDATES: usize = 8;
+
+/// Maximum time between the starts of the two sessions of a RingOut, or of a call that came back.
+const MAX_TWIN_DISTANCE_MS: i64 = 60_000;
 
 /// Index of what the extensions of an account did: when, and in which session.
 #[derive(Debug, Default)]

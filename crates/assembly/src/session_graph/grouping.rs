@@ -3,12 +3,19 @@
 use hashbrown::{HashMap, HashSet};
 use wholecall_record::SessionId;
 
-use super::{CallGroup, CallKey, GraphUpdate, SessionGraph, SessionKey, distinct};
+use super::{CallGroup, GraphUpdate, SessionGraph, distinct};
 use crate::{
-    fold::{Fold, FoldInput},
+    fold::{FoldInput, sessions_of_one_call},
+    index::{IdxVec, define_indices},
     limits,
+    session_node::{CallKey, SessionKey},
     union_find::UnionFind,
 };
+
+define_indices! {
+    /// A session among those that are grouped.
+    MemberIdx
+}
 
 impl<S: Default> SessionGraph<S> {
     /// Adds a link from a session to another.
@@ -78,7 +85,7 @@ impl<S: Default> SessionGraph<S> {
             self.sessions[key].call = into;
         }
         for &key in [&group.sessions[..], &self.calls[into].sessions].concat().iter() {
-            self.mark_dirty(key);
+            self.relations.mark_dirty(key);
         }
         self.calls[into].sessions.extend(&group.sessions);
         self.calls[into].refused += group.refused;
@@ -114,7 +121,7 @@ impl<S: Default> SessionGraph<S> {
         for (call, part) in grouped {
             for &key in &part {
                 self.sessions[key].call = call;
-                self.mark_dirty(key);
+                self.relations.mark_dirty(key);
             }
             self.calls[call].sessions = part;
             added.affected.push(call);
@@ -148,27 +155,22 @@ impl<S: Default> SessionGraph<S> {
     }
 
     fn partition(&self, keys: &[SessionKey]) -> Vec<Vec<SessionKey>> {
-        let input = FoldInput {
-            account: None,
-            sessions: keys.iter().map(|&key| &self.sessions[key].session).collect(),
-            listeners: Vec::new(),
-            related: Vec::new(),
-            refused: 0,
-            directory: None,
-        };
-        let place: HashMap<&str, usize> =
-            keys.iter().enumerate().map(|(at, &key)| (self.sessions[key].session.id.as_str(), at)).collect();
-        let mut sets = UnionFind::new(keys.len());
-        for pair in Fold::joins(input) {
+        let sessions = keys.iter().map(|&key| &self.sessions[key].session).collect();
+        let members: IdxVec<MemberIdx, SessionKey> = keys.iter().copied().collect();
+        let place: HashMap<&str, MemberIdx> = members
+            .iter_enumerated()
+            .map(|(at, &key)| (self.sessions[key].session.id.as_str(), at))
+            .collect();
+        let mut sets = UnionFind::new(members.indices());
+        for pair in sessions_of_one_call(FoldInput { sessions, ..FoldInput::default() }) {
             if let [Some(&a), Some(&b)] = pair.each_ref().map(|id| place.get(id.as_str())) {
                 sets.unite([a, b]);
             }
         }
-        let mut grouped = vec![Vec::new(); keys.len()];
-        for (at, &key) in keys.iter().enumerate() {
+        let mut grouped: IdxVec<MemberIdx, Vec<SessionKey>> = IdxVec::filled(Vec::new(), members.len());
+        for (at, &key) in members.iter_enumerated() {
             grouped[sets.find(at)].push(key);
         }
-        grouped.retain(|part| !part.is_empty());
-        grouped
+        grouped.into_iter().filter(|part| !part.is_empty()).collect()
     }
 }
