@@ -1,8 +1,8 @@
 //! The descriptive fields of a leg: its owner, its numbers and names, the queue that offers it. They do not change
 //! the leg's state, and a later notification without a field does not erase it.
 
-use compact_str::CompactString;
 use wholecall_notification::{Direction, Endpoint, Party, Role, Text};
+use wholecall_record::ShortText;
 use wholecall_record::call;
 
 use wholecall_record::phone::is_star_code;
@@ -121,9 +121,9 @@ impl<'a> Side<'a> {
 
     pub(crate) fn as_endpoint(&self) -> call::Endpoint {
         call::Endpoint {
-            phone_number: self.number.map(CompactString::from),
-            name: self.name.map(CompactString::from),
-            extension_id: self.extension.map(CompactString::from),
+            phone_number: self.number.map(ShortText::from),
+            name: self.name.map(ShortText::from),
+            extension_id: self.extension.map(ShortText::from),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use compact_str::CompactString;
+use wholecall_record::ShortText;
 use wholecall_record::call::Kind;
 
 use crate::phone_number::normalized_phone_number;
@@ -11,15 +11,15 @@ use crate::phone_number::normalized_phone_number;
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
     version: Option<u64>,
-    entries: HashMap<CompactString, Entry>,
+    entries: HashMap<ShortText, Entry>,
     /// The owner's extension id by public number. `None` if the number is the company's.
-    phone_numbers: HashMap<CompactString, Option<CompactString>>,
+    phone_numbers: HashMap<ShortText, Option<ShortText>>,
     /// Extension ids by extension number.
-    extension_numbers: HashMap<CompactString, CompactString>,
+    extension_numbers: HashMap<ShortText, ShortText>,
     /// The numbers at which a user is reached besides the extension, by extension id.
-    forwarding: HashMap<CompactString, HashSet<CompactString>>,
+    forwarding: HashMap<ShortText, HashSet<ShortText>>,
     /// Names known from notifications only, by extension id.
-    learnt_names: HashMap<CompactString, CompactString>,
+    learnt_names: HashMap<ShortText, ShortText>,
 }
 
 /// An extension.
@@ -28,11 +28,11 @@ pub struct Entry {
     /// Its kind. `None` if the directory does not have it.
     pub kind: Option<EntryKind>,
     /// Its name.
-    pub name: Option<CompactString>,
+    pub name: Option<ShortText>,
     /// Its public direct number, as `+` and digits.
-    pub number: Option<CompactString>,
+    pub number: Option<ShortText>,
     /// Its extension number.
-    pub extension_number: Option<CompactString>,
+    pub extension_number: Option<ShortText>,
 }
 
 /// What an extension is.
@@ -73,7 +73,7 @@ impl Directory {
 
     /// Adds or replaces an extension. If two have the same extension number, it leads to the smaller id.
     pub fn insert(&mut self, extension_id: &str, entry: Entry) {
-        let id = CompactString::from(extension_id);
+        let id = ShortText::from(extension_id);
         if let Some(number) = &entry.extension_number {
             let owner = self.extension_numbers.entry(number.clone()).or_insert_with(|| id.clone());
             if size_order(&id) < size_order(owner) {
@@ -95,7 +95,7 @@ impl Directory {
         {
             entry.number = Some(number.clone());
         }
-        let owner = extension_id.map(CompactString::from);
+        let owner = extension_id.map(ShortText::from);
         let known = self.phone_numbers.entry(number).or_default();
         *known = owner.or_else(|| known.take());
     }
@@ -103,12 +103,12 @@ impl Directory {
     /// Adds a number at which a user is also reached: a forwarding number, or the line of a device.
     pub fn add_forwarding(&mut self, extension_id: &str, number: &str) {
         let Some(number) = normalized_phone_number(number) else { return };
-        self.forwarding.entry(CompactString::from(extension_id)).or_default().insert(number);
+        self.forwarding.entry(ShortText::from(extension_id)).or_default().insert(number);
     }
 
     /// Adds a name that notifications gave an extension; a name in the directory takes precedence.
     pub fn add_learnt_name(&mut self, extension_id: &str, name: &str) {
-        self.learnt_names.insert(CompactString::from(extension_id), CompactString::from(name));
+        self.learnt_names.insert(ShortText::from(extension_id), ShortText::from(name));
     }
 
     /// An extension that the directory lists.
@@ -117,7 +117,7 @@ impl Directory {
     }
 
     /// The name of an extension: from the directory, else from notifications of the account.
-    pub fn name_of(&self, extension_id: &str) -> Option<&CompactString> {
+    pub fn name_of(&self, extension_id: &str) -> Option<&ShortText> {
         let listed = self.entries.get(extension_id).and_then(|entry| entry.name.as_ref());
         listed.or_else(|| self.learnt_names.get(extension_id))
     }
@@ -134,7 +134,7 @@ impl Directory {
 
     /// The id of the extension that has an extension number.
     pub fn by_extension_number(&self, number: &str) -> Option<&str> {
-        self.extension_numbers.get(number).map(CompactString::as_str)
+        self.extension_numbers.get(number).map(ShortText::as_str)
     }
 
     /// Whether a public number belongs to the account: to one of its extensions or to the company.
@@ -167,7 +167,7 @@ fn size_order(number: &str) -> (usize, &str) {
 impl Entry {
     /// An extension as RingCentral lists it: its `type`, `name` and `extensionNumber`. Empty texts count as missing.
     pub fn listed(extension_type: Option<&str>, name: Option<&str>, extension_number: Option<&str>) -> Self {
-        let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(CompactString::from);
+        let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(ShortText::from);
         Self {
             kind: text(extension_type).map(|kind| EntryKind::of_type(&kind)),
             name: text(name),

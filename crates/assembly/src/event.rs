@@ -1,7 +1,7 @@
 //! One state change of one leg, as it is stored.
 
-use compact_str::CompactString;
 use wholecall_notification::{Code, Notification, Party, Reason};
+use wholecall_record::ShortText;
 use wholecall_record::{PartyId, SessionId, Time, call::EvidenceKind};
 
 use crate::{
@@ -43,9 +43,9 @@ pub(crate) struct PartyStatus {
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Detail {
     peer: Option<Peer>,
-    code_word: Option<CompactString>,
-    reason_word: Option<CompactString>,
-    park: Option<CompactString>,
+    code_word: Option<ShortText>,
+    reason_word: Option<ShortText>,
+    park: Option<ShortText>,
     /// The deliveries that this was merged from, if they differ.
     deliveries: Vec<Delivery>,
 }
@@ -150,7 +150,7 @@ impl PartyStatus {
             })
         });
         let unknown = |other: bool, word: &Option<wholecall_notification::Text<'_>>| {
-            word.as_deref().filter(|_| other).map(CompactString::from)
+            word.as_deref().filter(|_| other).map(ShortText::from)
         };
         let park = [&party.status.park_data, &party.park.id]
             .into_iter()
@@ -159,7 +159,7 @@ impl PartyStatus {
         let code_word = unknown(code == Some(Code::Other), &party.status.code);
         let reason_word = unknown(reason == Some(Reason::Other), &party.status.reason);
         let has_detail = peer.is_some() || park.is_some() || code_word.is_some() || reason_word.is_some();
-        let park = park.map(CompactString::from);
+        let park = park.map(ShortText::from);
         let detail = || Box::new(Detail { peer, code_word, reason_word, park, deliveries: Vec::new() });
         Self {
             time: Time::from_millis(notification.event_time().as_millis()),
@@ -213,9 +213,8 @@ impl PartyStatus {
 
     /// Any total order serves that depends on the content alone.
     fn order(&self, other: &Self) -> std::cmp::Ordering {
-        let key = |s: &Self| {
-            (s.time, s.code, s.reason, s.missed, s.peer().cloned(), s.park().map(CompactString::from))
-        };
+        let key =
+            |s: &Self| (s.time, s.code, s.reason, s.missed, s.peer().cloned(), s.park().map(ShortText::from));
         let words = |s: &Self| (s.code_word().map(str::to_owned), s.reason_word().map(str::to_owned));
         key(self).cmp(&key(other)).then_with(|| words(self).cmp(&words(other)))
     }

@@ -8,9 +8,9 @@ mod tests;
 
 use std::cmp::Ordering;
 
-use compact_str::CompactString;
 use hashbrown::HashMap;
 use wholecall_notification::{Code, Direction, Party, Reason, Role};
+use wholecall_record::ShortText;
 
 use crate::{
     description::{Description, FIELDS, Side},
@@ -47,7 +47,7 @@ struct Leg {
     latest: u32,
     has_left: bool,
     #[expect(clippy::box_collection, reason = "few legs are recorded")]
-    recordings: Option<Box<Vec<CompactString>>>,
+    recordings: Option<Box<Vec<ShortText>>>,
 }
 
 /// One of the differing descriptions of a leg, and the last change that gave it. Most legs have one or two: a
@@ -284,7 +284,7 @@ impl Legs {
             if let Err(place) = recordings.binary_search_by(|known| known.as_str().cmp(id))
                 && place < limits::MAX_RECORDINGS_PER_LEG
             {
-                recordings.insert(place, CompactString::from(id));
+                recordings.insert(place, ShortText::from(id));
                 recordings.truncate(limits::MAX_RECORDINGS_PER_LEG);
                 is_new = true;
             }
@@ -392,7 +392,7 @@ impl Legs {
     }
 
     /// The ids of a leg's recordings, in order.
-    pub(crate) fn recordings(&self, leg: LegKey) -> &[CompactString] {
+    pub(crate) fn recordings(&self, leg: LegKey) -> &[ShortText] {
         self.legs[leg as usize].recordings.as_deref().map_or(&[], Vec::as_slice)
     }
 

@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use compact_str::CompactString;
 use hashbrown::HashMap;
 use wholecall_notification::{Endpoint, Notification, Party};
+use wholecall_record::ShortText;
 use wholecall_record::Time;
 
 use crate::{directory::Directory, phone_number::normalized_phone_number};
@@ -28,15 +28,15 @@ const MAX_INTERVAL_MS: i64 = 600_000;
 /// Names by account and extension.
 #[derive(Debug, Clone)]
 pub struct Names {
-    accounts: HashMap<CompactString, AccountNames>,
+    accounts: HashMap<ShortText, AccountNames>,
     account_max_bytes: usize,
     /// The accounts with changes that were not taken yet.
-    changed: BTreeSet<CompactString>,
+    changed: BTreeSet<ShortText>,
 }
 
 #[derive(Debug, Clone, Default)]
 struct AccountNames {
-    names: HashMap<CompactString, LearntName>,
+    names: HashMap<ShortText, LearntName>,
     bytes: usize,
     /// When the first change that was not taken yet was learnt.
     changed: Option<Time>,
@@ -49,11 +49,11 @@ struct AccountNames {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LearntName {
     /// The latest name.
-    pub name: CompactString,
+    pub name: ShortText,
     /// The event time of the latest notification that has it.
     pub at: Time,
     /// Public numbers that occurred together with a name of the extension.
-    pub numbers: BTreeSet<CompactString>,
+    pub numbers: BTreeSet<ShortText>,
 }
 
 impl Default for Names {
@@ -88,15 +88,15 @@ impl Names {
         }
         if is_new && account.changed.is_none() {
             account.changed = Some(now);
-            self.changed.insert(CompactString::from(account_id));
+            self.changed.insert(ShortText::from(account_id));
         }
     }
 
     /// Adds a name that was learnt and stored before.
     pub fn insert(&mut self, account: &str, extension_id: &str, name: LearntName) {
-        let account = self.accounts.entry(CompactString::from(account)).or_default();
+        let account = self.accounts.entry(ShortText::from(account)).or_default();
         account.bytes += name.bytes(extension_id);
-        if let Some(known) = account.names.insert(CompactString::from(extension_id), name) {
+        if let Some(known) = account.names.insert(ShortText::from(extension_id), name) {
             account.bytes -= known.bytes(extension_id);
         }
     }
@@ -116,7 +116,7 @@ impl Names {
 
     /// The accounts with names.
     pub fn accounts(&self) -> impl Iterator<Item = &str> {
-        self.accounts.keys().map(CompactString::as_str)
+        self.accounts.keys().map(ShortText::as_str)
     }
 
     /// When changes are to be taken next.
@@ -153,12 +153,12 @@ impl AccountNames {
         let number = || normalized_phone_number(side.phone_number.as_deref()?);
         let Some(known) = self.names.get_mut(extension) else {
             let learnt =
-                LearntName { name: CompactString::from(name), at, numbers: number().into_iter().collect() };
+                LearntName { name: ShortText::from(name), at, numbers: number().into_iter().collect() };
             let bytes = learnt.bytes(extension);
             let has_room = self.bytes + bytes <= max_bytes;
             if has_room {
                 self.bytes += bytes;
-                self.names.insert(CompactString::from(extension), learnt);
+                self.names.insert(ShortText::from(extension), learnt);
             }
             return has_room;
         };
@@ -177,7 +177,7 @@ impl AccountNames {
         // Of two names with the same time, the smaller.
         } else if at > known.at || (at == known.at && *name < *known.name) {
             self.bytes = self.bytes + name.len() - known.name.len();
-            (known.name, known.at) = (CompactString::from(name), at);
+            (known.name, known.at) = (ShortText::from(name), at);
             is_new = true;
         }
         is_new

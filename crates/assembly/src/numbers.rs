@@ -1,6 +1,6 @@
 //! Which numbers may belong to extensions, and which belong to public services.
 
-use compact_str::CompactString;
+use wholecall_record::ShortText;
 use wholecall_record::phone::{is_star_code, without_caller_id_code};
 
 use crate::{directory::Directory, phone_number::normalized_phone_number};
@@ -30,10 +30,10 @@ pub(crate) fn is_extension_number(number: &str, directory: Option<&Directory>) -
 }
 
 /// The number dialled after such a prefix, normalized if it is a public number; any other number as it was dialled.
-pub(crate) fn number_without_code(number: &str) -> CompactString {
+pub(crate) fn number_without_code(number: &str) -> ShortText {
     match without_caller_id_code(number) {
-        rest if rest == number => CompactString::from(number),
-        rest => normalized_phone_number(rest).unwrap_or_else(|| CompactString::from(rest)),
+        rest if rest == number => ShortText::from(number),
+        rest => normalized_phone_number(rest).unwrap_or_else(|| ShortText::from(rest)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Normal form of phone numbers, so that two spellings of one number compare equal.
 
-use compact_str::CompactString;
+use wholecall_record::ShortText;
 
 /// E.164 numbers have up to 15 digits with the country code. Without `+`, only a number of at least 11 digits is
 /// taken to include it; a shorter one may be a national number or an extension number.
@@ -8,16 +8,16 @@ const INTERNATIONAL_DIGITS: std::ops::RangeInclusive<usize> = 11..=15;
 
 /// A public phone number as `+` and digits. `None` if the text is a short number, a star code, a national number or a
 /// word.
-pub fn normalized_phone_number(text: &str) -> Option<CompactString> {
+pub fn normalized_phone_number(text: &str) -> Option<ShortText> {
     let (has_plus, digits) = match text.trim().strip_prefix('+') {
         Some(rest) => (true, rest),
         None => (false, text.trim()),
     };
     // The most frequent spelling.
     if has_plus && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(CompactString::from(text.trim()));
+        return Some(ShortText::from(text.trim()));
     }
-    let mut number = CompactString::const_new("+");
+    let mut number = ShortText::const_new("+");
     for character in digits.chars() {
         match character {
             '0'..='9' => number.push(character),

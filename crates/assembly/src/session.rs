@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 
-use compact_str::CompactString;
 use wholecall_notification::{Code, Notification, Origin, Party, Reason};
+use wholecall_record::ShortText;
 use wholecall_record::{SessionId, Time};
 
 use crate::{
@@ -40,16 +40,16 @@ const MAX_START_SEQUENCE: u32 = 3;
 /// A word that describes the whole session: the one with the smallest sequence applies, whatever the order of
 /// arrival.
 #[derive(Debug, Default)]
-struct EarliestWord(Option<(u32, CompactString)>);
+struct EarliestWord(Option<(u32, ShortText)>);
 
 impl EarliestWord {
     /// Applies a word; returns whether it is the one that now applies.
     fn apply(&mut self, sequence: u32, word: Option<&str>) -> bool {
         let Some(word) = word else { return false };
-        let earlier = |(at, known): &(u32, CompactString)| (*at, known.as_str()) <= (sequence, word);
+        let earlier = |(at, known): &(u32, ShortText)| (*at, known.as_str()) <= (sequence, word);
         let counts = !self.0.as_ref().is_some_and(earlier);
         if counts {
-            self.0 = Some((sequence, CompactString::from(word)));
+            self.0 = Some((sequence, ShortText::from(word)));
         }
         counts
     }
@@ -61,7 +61,7 @@ impl EarliestWord {
         }
     }
 
-    fn get(&self) -> Option<&CompactString> {
+    fn get(&self) -> Option<&ShortText> {
         self.0.as_ref().map(|(_, word)| word)
     }
 }
@@ -322,12 +322,12 @@ impl Session {
     }
 
     /// `origin.type` as RingCentral spells it.
-    pub(crate) fn origin_word(&self) -> Option<&CompactString> {
+    pub(crate) fn origin_word(&self) -> Option<&ShortText> {
         self.origin.get()
     }
 
     /// `sessionId`: information only, never a key.
-    pub(crate) fn legacy_id(&self) -> Option<&CompactString> {
+    pub(crate) fn legacy_id(&self) -> Option<&ShortText> {
         self.legacy_id.get()
     }
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use compact_str::{CompactString, ToCompactString};
+use wholecall_record::ShortText;
 
 /// A notification id. RingCentral's ids are decimal numbers of up to 19 digits, which need no string of their own;
 /// any other id is stored as text.
@@ -30,13 +30,11 @@ impl Uuid {
             (digit <= 9).then(|| value * 10 + u64::from(digit))
         })
     }
-}
 
-impl ToCompactString for Uuid {
-    fn try_to_compact_string(&self) -> Result<CompactString, compact_str::ToCompactStringError> {
+    pub(crate) fn text(&self) -> ShortText {
         match self {
-            Self::Number(number) => number.try_to_compact_string(),
-            Self::Text(text) => text.try_to_compact_string(),
+            Self::Number(number) => ShortText::of(number),
+            Self::Text(text) => ShortText::from(text.as_str()),
         }
     }
 }
@@ -46,7 +44,7 @@ impl Ord for Uuid {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Number(a), Self::Number(b)) if a == b => Ordering::Equal,
-            (a, b) => a.to_compact_string().cmp(&b.to_compact_string()),
+            (a, b) => a.text().cmp(&b.text()),
         }
     }
 }
@@ -91,7 +89,7 @@ mod tests {
             "+5",
             "4654793329359724763",
         ] {
-            assert_eq!(Uuid::new(text).to_compact_string(), text);
+            assert_eq!(Uuid::new(text).text(), text);
         }
     }
 
@@ -99,7 +97,7 @@ mod tests {
     fn ids_are_in_the_order_of_their_text() {
         let mut ids: Vec<Uuid> = ["9", "10", "a", "1", "01"].map(Uuid::new).into();
         ids.sort();
-        let texts: Vec<CompactString> = ids.iter().map(Uuid::to_compact_string).collect();
+        let texts: Vec<ShortText> = ids.iter().map(Uuid::text).collect();
         assert_eq!(texts, ["01", "1", "10", "9", "a"]);
     }
 }

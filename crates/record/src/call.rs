@@ -7,7 +7,7 @@ mod leg;
 pub mod names;
 mod transfers;
 
-use compact_str::CompactString;
+use crate::ShortText;
 
 use crate::{
     id::{AccountId, CallId, LegId, ParticipantId, PartyId, SessionId},
@@ -26,7 +26,7 @@ json_struct! {
     /// A whole call, over all its sessions.
     pub struct Call {
         /// [`SCHEMA`].
-        "schema" => pub schema: CompactString,
+        "schema" => pub schema: ShortText,
         /// The call's root session.
         "id" => pub id: CallId,
         /// The account; null if no notification names it.
@@ -209,15 +209,15 @@ json_struct! {
         /// The participant.
         "participant" => pub participant: Option<ParticipantId>,
         /// Public number; in `to` what was dialled, which may be a short number or a star code.
-        "phoneNumber" => pub phone_number: Option<CompactString>,
+        "phoneNumber" => pub phone_number: Option<ShortText>,
         /// Extension number within the account.
-        "extensionNumber" => +default pub extension_number: Option<CompactString>,
+        "extensionNumber" => +default pub extension_number: Option<ShortText>,
         /// Name.
-        "name" => pub name: Option<CompactString>,
+        "name" => pub name: Option<ShortText>,
         /// Name to display: the name, else the number, else the extension, else `Anonymous`.
-        "displayName" => +default pub display_name: CompactString,
+        "displayName" => +default pub display_name: ShortText,
         /// Extension id within the account.
-        "extensionId" => pub extension_id: Option<CompactString>,
+        "extensionId" => pub extension_id: Option<ShortText>,
     }
 }
 
@@ -283,15 +283,15 @@ json_struct! {
         /// What it is.
         "kind" => pub kind: Kind,
         /// Public number.
-        "phoneNumber" => pub phone_number: Option<CompactString>,
+        "phoneNumber" => pub phone_number: Option<ShortText>,
         /// Extension number within the account.
-        "extensionNumber" => +default pub extension_number: Option<CompactString>,
+        "extensionNumber" => +default pub extension_number: Option<ShortText>,
         /// Extension id within the account.
-        "extensionId" => pub extension_id: Option<CompactString>,
+        "extensionId" => pub extension_id: Option<ShortText>,
         /// Name.
-        "name" => pub name: Option<CompactString>,
+        "name" => pub name: Option<ShortText>,
         /// Name to display: the name, else the number, else the extension, else `Anonymous`.
-        "displayName" => +default pub display_name: CompactString,
+        "displayName" => +default pub display_name: ShortText,
         /// The user whose calls ring at this outside telephone (find-me, forwarding to a mobile); null if
         /// none is known.
         "onBehalfOf" => +default pub on_behalf_of: Option<ParticipantId>,
@@ -368,7 +368,7 @@ json_struct! {
         /// The queue.
         "participant" => pub participant: ParticipantId,
         /// Its name.
-        "name" => pub name: Option<CompactString>,
+        "name" => pub name: Option<ShortText>,
         /// When the call entered the queue.
         "enterTime" => pub enter_time: Time,
         /// When it was answered or left the queue; null while it waits.
@@ -404,7 +404,7 @@ json_struct! {
     #[derive(Eq)]
     pub struct Recording {
         /// Its id.
-        "id" => pub id: CompactString,
+        "id" => pub id: ShortText,
         /// The session in which it was started.
         "telephonySessionId" => pub telephony_session_id: SessionId,
         /// The leg that recorded.
@@ -419,9 +419,9 @@ json_struct! {
         /// Its id, which identifies it.
         "telephonySessionId" => pub telephony_session_id: SessionId,
         /// The legacy id: informational, not unique ("0" for every conference).
-        "sessionId" => pub session_id: Option<CompactString>,
+        "sessionId" => pub session_id: Option<ShortText>,
         /// How the session was created.
-        "origin" => pub origin: Option<CompactString>,
+        "origin" => pub origin: Option<ShortText>,
         /// Time of the first event.
         "startTime" => pub start_time: Option<Time>,
         /// End of its last leg.
@@ -440,7 +440,7 @@ json_struct! {
         /// In what way.
         "kind" => pub kind: RelatedKind,
         /// The indication.
-        "why" => pub why: CompactString,
+        "why" => pub why: ShortText,
     }
 }
 

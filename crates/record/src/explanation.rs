@@ -3,7 +3,7 @@
 
 mod worded;
 
-use compact_str::CompactString;
+use crate::ShortText;
 
 use crate::{Call, ParticipantId, SessionId, Time, call::Evidence, json::string_enum};
 
@@ -65,9 +65,9 @@ pub struct SessionRef {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "a variant says what happened to the leg")]
 pub enum LegChange {
-    UnknownCode { code: Option<CompactString> },
-    Calls { number: Option<CompactString> },
-    DialsInOwnSession { number: Option<CompactString> },
+    UnknownCode { code: Option<ShortText> },
+    Calls { number: Option<ShortText> },
+    DialsInOwnSession { number: Option<ShortText> },
     DialsInToListen,
     OpensConference,
     BridgeLegCreated,
@@ -80,7 +80,7 @@ pub enum LegChange {
     WaitsForFarEnd,
     PutsOthersOnHold,
     TakesOthersOffHold,
-    Parked { location: Option<CompactString> },
+    Parked { location: Option<ShortText> },
     RetrievedFromPark,
     VoicemailTakesCall,
     ScreensVoicemail,
@@ -100,13 +100,13 @@ pub enum LegChange {
     ListensToSession { there: SessionRef },
     TakesOverInSession { there: SessionRef },
     ClosedAfterLeaving,
-    CallEndsMeanwhile { reason: Option<CompactString> },
-    HandsCallOn { reason: Option<CompactString> },
-    SendsCallOn { reason: Option<CompactString> },
-    StopsListening { reason: Option<CompactString> },
+    CallEndsMeanwhile { reason: Option<ShortText> },
+    HandsCallOn { reason: Option<ShortText> },
+    SendsCallOn { reason: Option<ShortText> },
+    StopsListening { reason: Option<ShortText> },
     BridgeLegEnds,
-    StopsRinging { reason: Option<CompactString> },
-    Leaves { reason: Option<CompactString> },
+    StopsRinging { reason: Option<ShortText> },
+    Leaves { reason: Option<ShortText> },
 }
 
 /// A conclusion about a party that no notification describes.

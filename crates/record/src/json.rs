@@ -7,8 +7,6 @@
 //! output equals that of `serde_json` byte for byte, except that characters that a terminal interprets as
 //! commands are escaped; tests compare the two.
 
-use compact_str::CompactString;
-
 use crate::display::alters_display;
 
 /// A value that can be written into a record.
@@ -189,12 +187,6 @@ fn write_displayable(text: &str, out: &mut Vec<u8>) {
         rest = &rest[at + control.len_utf8()..];
     }
     out.extend_from_slice(rest.as_bytes());
-}
-
-impl WriteJson for CompactString {
-    fn write_json(&self, out: &mut Vec<u8>) {
-        self.as_str().write_json(out);
-    }
 }
 
 impl WriteJson for bool {

@@ -13,10 +13,12 @@ mod json;
 pub mod phone;
 mod repair;
 pub mod schema;
+mod short_text;
 mod time;
 
 pub use call::Call;
 pub use explanation::Explanation;
 pub use id::{AccountId, CallId, LegId, ParticipantId, PartyId, SessionId};
 pub use json::WriteJson;
+pub use short_text::ShortText;
 pub use time::Time;

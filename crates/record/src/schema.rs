@@ -3,7 +3,7 @@
 //! It is open: within one version of the format, objects may get further members and enumerations further
 //! values. [`close`]d schemas describe exactly what this version writes.
 
-use compact_str::CompactString;
+use crate::ShortText;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -126,7 +126,7 @@ macro_rules! plain_schemas {
 }
 
 plain_schemas! {
-    CompactString => { "type": "string" },
+    ShortText => { "type": "string" },
     AccountId => { "type": "string" },
     SessionId => { "type": "string" },
     PartyId => { "type": "string" },

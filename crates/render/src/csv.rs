@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use compact_str::CompactString;
+use wholecall_record::ShortText;
 use wholecall_record::{
     ParticipantId, Time,
     call::{Call, Participant, QueueOutcome, Side, names},
@@ -162,7 +162,7 @@ fn number(call: &Call, id: Option<&ParticipantId>) -> Cell {
     text(participant.map_or("", |known| first([&known.phone_number, &known.extension_number])))
 }
 
-fn first(numbers: [&Option<CompactString>; 2]) -> &str {
+fn first(numbers: [&Option<ShortText>; 2]) -> &str {
     numbers.into_iter().flatten().next().map_or("", |number| number)
 }
 

@@ -5,7 +5,6 @@ mod leg_changes;
 mod missing;
 mod rules;
 
-use compact_str::format_compact;
 use wholecall_record::{
     Call, ParticipantId,
     call::{Evidence, names},
@@ -23,13 +22,14 @@ pub fn worded(explanation: &Explanation) -> WordedExplanation {
     let call = &explanation.call;
     WordedExplanation {
         id: call.id.clone(),
-        title: format_compact!(
+        title: format!(
             "{} call from {} to {}: {}",
             call.direction.as_str(),
             call.name(call.from.participant.as_ref()),
             call.name(call.to.participant.as_ref()),
             call.result.as_str().to_lowercase(),
-        ),
+        )
+        .into(),
         sessions: call.sessions.iter().map(|session| session.telephony_session_id.clone()).collect(),
         steps: explanation.steps.iter().map(|step| worded_step(call, step)).collect(),
         conclusions: conclusions::worded(explanation),

@@ -135,7 +135,7 @@ fn a_csv_row_has_the_values_of_the_fields() {
                 else {
                     continue;
                 };
-                let own = |text: &Option<compact_str::CompactString>| {
+                let own = |text: &Option<wholecall_record::ShortText>| {
                     text.as_deref().unwrap_or_default().to_owned()
                 };
                 assert!(

@@ -1,7 +1,7 @@
 //! What of a call was not observed, and which notifications prove the record's statements.
 
-use compact_str::{CompactString, ToCompactString};
 use wholecall_notification::Code;
+use wholecall_record::ShortText;
 use wholecall_record::{
     SessionId,
     call::{BeyondLimit, Completeness, Evidence, Gap, State, UnlinkedGone},
@@ -46,7 +46,7 @@ impl Fold<'_> {
         let mut beyond_limits: Vec<BeyondLimit> = seen()
             .filter(|room| room.session.beyond_limit() > 0)
             .map(|room| BeyondLimit {
-                what: CompactString::const_new("notifications"),
+                what: ShortText::const_new("notifications"),
                 telephony_session_id: Some(room.session.id.clone()),
                 limit: limits::NOTIFICATIONS_PER_SESSION as u64,
                 beyond: room.session.beyond_limit(),
@@ -54,7 +54,7 @@ impl Fold<'_> {
             .collect();
         if self.conversations_beyond_limit > 0 {
             beyond_limits.push(BeyondLimit {
-                what: CompactString::const_new("conversations"),
+                what: ShortText::const_new("conversations"),
                 telephony_session_id: None,
                 limit: self.conversations.len() as u64,
                 beyond: self.conversations_beyond_limit,
@@ -62,7 +62,7 @@ impl Fold<'_> {
         }
         if self.input.refused > 0 {
             beyond_limits.push(BeyondLimit {
-                what: CompactString::const_new("sessions"),
+                what: ShortText::const_new("sessions"),
                 telephony_session_id: None,
                 limit: limits::MAX_SESSIONS_PER_CALL as u64,
                 beyond: self.input.refused,
@@ -105,6 +105,6 @@ pub(super) fn evidence_of(session: &crate::session::Session, event: &Event) -> E
         telephony_session_id: session.id.clone(),
         sequence: event.notified_sequence(),
         kind: event.kind,
-        uuid: event.uuid.as_ref().map(Uuid::to_compact_string),
+        uuid: event.uuid.as_ref().map(Uuid::text),
     }
 }

@@ -1,7 +1,7 @@
 //! The explanation of a call: what each notification reports and what follows from it.
 
-use compact_str::CompactString;
 use wholecall_notification::{Code, Reason};
+use wholecall_record::ShortText;
 use wholecall_record::{
     Call, ParticipantId,
     call::{Kind, LegOutcome, LinkKind, MoveKind},
@@ -79,7 +79,7 @@ impl Fold<'_> {
         let status = &self.changes[at].event.status;
         let change = match status.code {
             None | Some(Code::Other) => {
-                let code = status.code_word().map(CompactString::from);
+                let code = status.code_word().map(ShortText::from);
                 return (LegChange::UnknownCode { code }, Some(RuleId::UnknownCode));
             }
             Some(Code::Setup) => self.leg_setup(leg),
@@ -92,7 +92,7 @@ impl Fold<'_> {
             },
             Some(Code::Answered) => return self.answered(leg, at),
             Some(Code::Hold) => LegChange::PutsOthersOnHold,
-            Some(Code::Parked) => LegChange::Parked { location: status.park().map(CompactString::from) },
+            Some(Code::Parked) => LegChange::Parked { location: status.park().map(ShortText::from) },
             Some(Code::Voicemail) => LegChange::VoicemailTakesCall,
             Some(Code::VoicemailScreening) => LegChange::ScreensVoicemail,
             Some(Code::FaxReceive) => LegChange::ReceivesFax,
@@ -109,7 +109,7 @@ impl Fold<'_> {
 
     fn leg_setup(&self, leg: LegIdx) -> LegChange {
         let room = &self.rooms[self.legs[leg].room];
-        let number = || self.legs[leg].description.to.number.map(CompactString::from);
+        let number = || self.legs[leg].description.to.number.map(ShortText::from);
         let is_originator = room.originator == Some(leg);
         match self.kinds[leg] {
             Kind::Supervisor => LegChange::DialsInToListen,
@@ -196,7 +196,7 @@ impl Fold<'_> {
         {
             return (LegChange::ClosedAfterLeaving, None);
         }
-        let reason = status.reason_word().map(CompactString::from);
+        let reason = status.reason_word().map(ShortText::from);
         let is_handed_on = || self.leg_outcome(leg, None) == Some(LegOutcome::Routed);
         let change = match (self.kinds[leg], status.reason) {
             (Kind::Router | Kind::Menu | Kind::Queue, Some(Reason::CallerDropped)) => {

@@ -2,9 +2,9 @@
 
 use std::cmp::Ordering;
 
-use compact_str::CompactString;
 use smallvec::SmallVec;
 use wholecall_notification::{Code, Direction, Reason};
+use wholecall_record::ShortText;
 use wholecall_record::{PartyId, Time, call::EvidenceKind};
 
 use super::{
@@ -52,7 +52,7 @@ pub(crate) struct Leg<'a> {
     pub(crate) key: LegKey,
     pub(crate) party: PartyId,
     /// Recordings that it began.
-    pub(crate) recordings: &'a [CompactString],
+    pub(crate) recordings: &'a [ShortText],
     pub(crate) description: Description<'a>,
     pub(crate) changes: IdxRange<ChangeIdx>,
     pub(crate) first_sequence: u32,

@@ -6,8 +6,8 @@
 
 use std::{cmp::Ordering, ops::Deref};
 
-use compact_str::CompactString;
 use wholecall_notification::{Code, Reason};
+use wholecall_record::ShortText;
 use wholecall_record::{PartyId, SessionId, Time, call::LinkKind};
 
 use super::{
@@ -35,7 +35,7 @@ impl<'a> Deref for LinkedCall<'a> {
 /// A link between two rooms, from one opening to its closing.
 pub(crate) struct Link {
     pub(crate) kind: LinkKind,
-    pub(crate) reason: Option<CompactString>,
+    pub(crate) reason: Option<ShortText>,
     pub(crate) start: Time,
     pub(crate) end: Option<Time>,
     /// The end that opened it.
@@ -247,7 +247,7 @@ impl ObservedCall<'_> {
         let closes = matches!(kind, LinkKind::AttendedTransfer | LinkKind::Conference | LinkKind::Transfer);
         Link {
             kind,
-            reason: named.and_then(|report| status(report).reason_word()).map(CompactString::from),
+            reason: named.and_then(|report| status(report).reason_word()).map(ShortText::from),
             start: self.changes[first.change].time,
             end: reports.iter().filter_map(|report| report.until).min().filter(|_| closes),
             a: first.own.clone(),

@@ -2,8 +2,8 @@
 
 use std::ops::Deref;
 
-use compact_str::CompactString;
 use smallvec::SmallVec;
+use wholecall_record::ShortText;
 use wholecall_record::{
     ParticipantId,
     call::{Kind, LinkKind, names},
@@ -43,10 +43,10 @@ pub(crate) struct Person {
     pub(crate) kind: Kind,
     /// False if only `from` or `to` of other legs names it.
     pub(crate) observed: bool,
-    pub(crate) number: Option<CompactString>,
-    pub(crate) extension_number: Option<CompactString>,
-    pub(crate) name: Option<CompactString>,
-    pub(crate) extension: Option<CompactString>,
+    pub(crate) number: Option<ShortText>,
+    pub(crate) extension_number: Option<ShortText>,
+    pub(crate) name: Option<ShortText>,
+    pub(crate) extension: Option<ShortText>,
     pub(crate) legs: SmallVec<[LegIdx; 4]>,
 }
 
@@ -96,7 +96,7 @@ impl<'a> AttributedCall<'a> {
                 let names = [description.queue_name, description.to.name, queue];
                 names.into_iter().flatten().find_map(|queue| shown.strip_prefix(queue)?.strip_prefix(" - "))
             });
-            self.people[caller].name = Some(CompactString::from(own.unwrap_or(shown)));
+            self.people[caller].name = Some(ShortText::from(own.unwrap_or(shown)));
         }
     }
 
@@ -152,9 +152,9 @@ impl Person {
     }
 
     /// The name under which a record shows it.
-    pub(super) fn display_name(&self) -> CompactString {
+    pub(super) fn display_name(&self) -> ShortText {
         let extension = self.extension_number.as_deref().or(self.extension.as_deref());
-        CompactString::from(names::display_name(self.name.as_deref(), self.number.as_deref(), extension))
+        ShortText::from(names::display_name(self.name.as_deref(), self.number.as_deref(), extension))
     }
 
     fn new(mention: &Mention<'_>) -> Self {
@@ -165,7 +165,7 @@ impl Person {
             number: None,
             extension_number: None,
             name: None,
-            extension: mention.id.extension_id().map(CompactString::from),
+            extension: mention.id.extension_id().map(ShortText::from),
             legs: SmallVec::new(),
         }
     }
@@ -183,14 +183,14 @@ impl Person {
             };
             let is_full = |number: &str| number.starts_with('+');
             if is_public && self.number.as_deref().is_none_or(|known| !is_full(known) && is_full(number)) {
-                self.number = Some(CompactString::from(number));
+                self.number = Some(ShortText::from(number));
             }
             if is_short && self.extension_number.is_none() {
-                self.extension_number = Some(CompactString::from(number));
+                self.extension_number = Some(ShortText::from(number));
             }
         }
         if self.name.is_none() {
-            self.name = side.name.map(CompactString::from);
+            self.name = side.name.map(ShortText::from);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Builds the record from the results of the stages, in the terms of `docs/contract.md` §5.
 
-use compact_str::CompactString;
 use wholecall_notification::Code;
+use wholecall_record::ShortText;
 use wholecall_record::{
     Call, LegId, ParticipantId, Time,
     call::{
@@ -43,7 +43,7 @@ impl Fold<'_> {
         let moves: Vec<Move> = (0..self.moves.len()).map(|at| self.move_record(at, state)).collect();
         let input = OutcomeInput { state, caller: &caller, dialled: &dialled, direction };
         let mut call = Call {
-            schema: CompactString::const_new(SCHEMA),
+            schema: ShortText::const_new(SCHEMA),
             id: self.id().clone(),
             account_id: self.input.account.cloned(),
             version: status.version,
@@ -124,18 +124,18 @@ impl Fold<'_> {
         let shown = caller.side.and_then(|side| side.identifying_number());
         let extension = caller.id.as_ref().and_then(|id| id.extension_id());
         let is_public = |number: &&str| extension.is_none() || is_public_number(number);
-        let number = shown.filter(is_public).map(CompactString::from);
+        let number = shown.filter(is_public).map(ShortText::from);
         let name = match person {
             Some(person) => person.name.clone(),
-            None => caller.side.and_then(|side| side.name).map(CompactString::from),
+            None => caller.side.and_then(|side| side.name).map(ShortText::from),
         };
         self.side(Side {
             phone_number: number.or_else(|| person?.number.clone()),
             name,
-            extension_id: extension.map(CompactString::from),
+            extension_id: extension.map(ShortText::from),
             extension_number: person.and_then(|person| person.extension_number.clone()),
             participant: person.map(|person| person.id.clone()),
-            display_name: CompactString::default(),
+            display_name: ShortText::default(),
         })
     }
 
@@ -149,10 +149,10 @@ impl Fold<'_> {
             extension_number: person.and_then(|person| person.extension_number.clone()),
             name: match person {
                 Some(person) => person.name.clone(),
-                None => named.map(CompactString::from),
+                None => named.map(ShortText::from),
             },
             extension_id: person.and_then(|person| person.extension.clone()),
-            display_name: CompactString::default(),
+            display_name: ShortText::default(),
         })
     }
 
@@ -160,7 +160,7 @@ impl Fold<'_> {
         let number = side.phone_number.as_deref();
         let extension = side.extension_number.as_deref().or(side.extension_id.as_deref());
         let display_name = names::display_name(side.name.as_deref(), number, extension);
-        Side { display_name: CompactString::from(display_name), ..side }
+        Side { display_name: ShortText::from(display_name), ..side }
     }
 
     fn durations(
@@ -230,12 +230,12 @@ impl Fold<'_> {
                 .map(|span| Segment { state: span.state, start_time: span.start, end_time: span.end })
                 .collect(),
             queue: self.person_id(self.offering_queue(index)),
-            device_id: own.device.map(CompactString::from),
+            device_id: own.device.map(ShortText::from),
         }
     }
 
     /// The word that a leg ended with; if only the other end of the link it left by has one, that.
-    fn end_reason_word(&self, index: LegIdx) -> Option<CompactString> {
+    fn end_reason_word(&self, index: LegIdx) -> Option<ShortText> {
         let LegStates { end, ended_by, .. } = self.states[index];
         let end = end?;
         let own = ended_by.and_then(|at| self.changes[at].event.status.reason_word());
@@ -244,7 +244,7 @@ impl Fold<'_> {
                 && link.start == end
                 && link.ends().iter().any(|side| side.leg == Some(index))
         };
-        own.map(CompactString::from).or_else(|| self.links.iter().find(left_by)?.reason.clone())
+        own.map(ShortText::from).or_else(|| self.links.iter().find(left_by)?.reason.clone())
     }
 
     fn link_record(&self, link: &links::Link) -> Link {
@@ -326,7 +326,7 @@ impl Fold<'_> {
         let queue = &self.people[visit.queue];
         let shown =
             self.legs.iter_enumerated().filter(|(leg, _)| self.offering_queue(*leg) == Some(visit.queue));
-        let names = || shown.clone().find_map(|(_, leg)| leg.description.queue_name.map(CompactString::from));
+        let names = || shown.clone().find_map(|(_, leg)| leg.description.queue_name.map(ShortText::from));
         QueueVisit {
             participant: queue.id.clone(),
             name: queue.name.clone().or_else(names),

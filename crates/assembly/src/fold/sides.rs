@@ -1,7 +1,7 @@
 //! Who calls what in one session, taken alone, and which session a call is named after.
 
-use compact_str::CompactString;
 use wholecall_notification::Role;
+use wholecall_record::ShortText;
 use wholecall_record::{AccountId, ParticipantId, SessionId, call::Direction, phone::is_star_code};
 
 use super::{
@@ -231,7 +231,7 @@ pub(super) fn extension_id(extension: &str) -> ParticipantId {
 }
 
 fn with_prefix(prefix: &str, text: &str) -> ParticipantId {
-    let mut id = CompactString::from(prefix);
+    let mut id = ShortText::from(prefix);
     id.push_str(text);
     ParticipantId::from(id.as_str())
 }

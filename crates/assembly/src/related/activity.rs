@@ -5,9 +5,9 @@ use std::{
     ops::RangeInclusive,
 };
 
-use compact_str::CompactString;
 use smallvec::SmallVec;
 use wholecall_notification::{Code, Direction, Reason, Role};
+use wholecall_record::ShortText;
 use wholecall_record::Time;
 
 use crate::{
@@ -170,7 +170,7 @@ pub(super) fn activities_of(session: &Session) -> Box<[Activity]> {
 }
 
 /// A session's first Outbound leg between two public numbers, and the numbers.
-pub(super) fn public_numbers(session: &Session) -> Option<(LegKey, [CompactString; 2])> {
+pub(super) fn public_numbers(session: &Session) -> Option<(LegKey, [ShortText; 2])> {
     // A leg often has several events in a row.
     let mut last = None;
     let mut legs = session.events().map(|event| event.leg).filter(|leg| last.replace(*leg) != Some(*leg));

@@ -1,6 +1,6 @@
 //! The calls that are related to a call.
 
-use compact_str::CompactString;
+use wholecall_record::ShortText;
 use wholecall_record::call::{Related, RelatedKind};
 
 use super::SessionGraph;
@@ -46,14 +46,14 @@ impl<S: Default> SessionGraph<S> {
                 related.push(Related {
                     id,
                     kind: why.kind(),
-                    why: CompactString::const_new(why.sentence(dialled)),
+                    why: ShortText::const_new(why.sentence(dialled)),
                 });
             }
         }
         related.extend(listeners.iter().map(|&key| Related {
             id: self.sessions[key].session.id.clone(),
             kind: RelatedKind::Supervision,
-            why: CompactString::const_new("a supervisor listened to this call from that session"),
+            why: ShortText::const_new("a supervisor listened to this call from that session"),
         }));
         related.sort_by(|a, b| (a.kind, &a.id, &a.why).cmp(&(b.kind, &b.id, &b.why)));
         related.dedup_by(|a, b| a.kind == b.kind && a.id == b.id);

@@ -66,7 +66,7 @@ fn call(texts: &[String], directory: Directory, id: &str) -> Call {
 }
 
 fn name_in(call: &Call, extension: &str) -> Option<String> {
-    let is_meant = |id: &Option<compact_str::CompactString>| id.as_deref() == Some(extension);
+    let is_meant = |id: &Option<wholecall_record::ShortText>| id.as_deref() == Some(extension);
     let person = call.participants.iter().find(|person| is_meant(&person.extension_id)).unwrap();
     person.name.as_ref().map(ToString::to_string)
 }

@@ -1,6 +1,6 @@
 //! What is known to be missing from a record.
 
-use compact_str::CompactString;
+use crate::ShortText;
 
 use super::transfers::Evidence;
 use crate::{
@@ -115,7 +115,7 @@ json_struct! {
     #[derive(Eq)]
     pub struct BeyondLimit {
         /// The kind of item.
-        "what" => pub what: CompactString,
+        "what" => pub what: ShortText,
         /// The session that it belongs to; left out if it belongs to none.
         "telephonySessionId" => @"IsEmpty::is_empty" pub telephony_session_id: Option<SessionId>,
         /// Maximum number that is stored.

@@ -1,6 +1,6 @@
 //! Legs: one party of one session, from its first event to its end.
 
-use compact_str::CompactString;
+use crate::ShortText;
 
 use super::Kind;
 use crate::{
@@ -14,11 +14,11 @@ json_struct! {
     #[derive(Default)]
     pub struct Endpoint {
         /// Public number or extension number.
-        "phoneNumber" => @"IsEmpty::is_empty" pub phone_number: Option<CompactString>,
+        "phoneNumber" => @"IsEmpty::is_empty" pub phone_number: Option<ShortText>,
         /// Name.
-        "name" => @"IsEmpty::is_empty" pub name: Option<CompactString>,
+        "name" => @"IsEmpty::is_empty" pub name: Option<ShortText>,
         /// Extension of the account.
-        "extensionId" => @"IsEmpty::is_empty" pub extension_id: Option<CompactString>,
+        "extensionId" => @"IsEmpty::is_empty" pub extension_id: Option<ShortText>,
     }
 }
 
@@ -50,7 +50,7 @@ json_struct! {
         /// When it ended.
         "endTime" => pub end_time: Option<Time>,
         /// The reason of the end, in RingCentral's words.
-        "endReason" => pub end_reason: Option<CompactString>,
+        "endReason" => pub end_reason: Option<ShortText>,
         /// The outcome; null until it ends.
         "outcome" => pub outcome: Option<LegOutcome>,
         /// `Proceeding` to the first `Answered` or the end.
@@ -64,7 +64,7 @@ json_struct! {
         /// The queue that offered the call to this leg.
         "queue" => pub queue: Option<ParticipantId>,
         /// The device; null if it is not known.
-        "deviceId" => pub device_id: Option<CompactString>,
+        "deviceId" => pub device_id: Option<ShortText>,
     }
 }
 

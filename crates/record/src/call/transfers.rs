@@ -1,6 +1,6 @@
 //! How a call is passed on: links between sessions, and moves between participants.
 
-use compact_str::CompactString;
+use crate::ShortText;
 
 use crate::{
     id::{ParticipantId, PartyId, SessionId},
@@ -33,7 +33,7 @@ json_struct! {
         /// The kind.
         "kind" => pub kind: LinkKind,
         /// The reason, in RingCentral's words.
-        "reason" => pub reason: Option<CompactString>,
+        "reason" => pub reason: Option<ShortText>,
         /// From.
         "startTime" => pub start_time: Time,
         /// To; null for a link that stays.
@@ -69,7 +69,7 @@ json_struct! {
         /// The kind of lookup; left out for a notification.
         "kind" => @"IsEmpty::is_empty" pub kind: Option<EvidenceKind>,
         /// The notification's id, the smallest one if it was delivered several times.
-        "uuid" => pub uuid: Option<CompactString>,
+        "uuid" => pub uuid: Option<ShortText>,
     }
 }
 

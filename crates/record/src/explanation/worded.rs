@@ -1,6 +1,6 @@
 //! An explanation in sentences, as the API and `explain` return it.
 
-use compact_str::CompactString;
+use crate::ShortText;
 
 use super::RuleId;
 use crate::{CallId, SessionId, Time, call::Evidence, json::json_struct};
@@ -11,7 +11,7 @@ json_struct! {
         /// The call.
         "id" => pub id: CallId,
         /// The call in one sentence.
-        "title" => pub title: CompactString,
+        "title" => pub title: ShortText,
         /// The sessions, in the order of their letters in the text.
         "sessions" => pub sessions: Vec<SessionId>,
         /// What happened, in order.
@@ -19,7 +19,7 @@ json_struct! {
         /// What was concluded from the steps, and by which rules.
         "conclusions" => pub conclusions: Vec<WordedConclusion>,
         /// What is missing.
-        "missing" => pub missing: Vec<CompactString>,
+        "missing" => pub missing: Vec<ShortText>,
     }
 }
 
@@ -29,9 +29,9 @@ json_struct! {
         /// When.
         "time" => pub time: Time,
         /// The sentence.
-        "text" => pub text: CompactString,
+        "text" => pub text: ShortText,
         /// The rule by which it is known; null if a notification reports it.
-        "rule" => pub rule: Option<CompactString>,
+        "rule" => pub rule: Option<ShortText>,
         /// The id of that rule.
         "ruleId" => pub rule_id: Option<RuleId>,
         /// Whether it is inferred, not reported.
@@ -45,9 +45,9 @@ json_struct! {
     /// A conclusion.
     pub struct WordedConclusion {
         /// The sentence.
-        "text" => pub text: CompactString,
+        "text" => pub text: ShortText,
         /// The rule by which it follows.
-        "rule" => pub rule: CompactString,
+        "rule" => pub rule: ShortText,
         /// The id of that rule.
         "ruleId" => pub rule_id: RuleId,
     }

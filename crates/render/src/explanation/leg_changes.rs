@@ -1,6 +1,6 @@
 //! What one notification reports of one leg, as a sentence.
 
-use compact_str::CompactString;
+use wholecall_record::ShortText;
 use wholecall_record::{Call, ParticipantId, explanation::LegChange};
 
 use super::{name, session_name};
@@ -74,10 +74,10 @@ pub(super) fn sentence(call: &Call, participant: Option<&ParticipantId>, change:
     }
 }
 
-fn dialled(number: &Option<CompactString>) -> &str {
+fn dialled(number: &Option<ShortText>) -> &str {
     number.as_deref().unwrap_or("an unnamed number")
 }
 
-fn in_brackets(reason: &Option<CompactString>) -> String {
+fn in_brackets(reason: &Option<ShortText>) -> String {
     reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default()
 }

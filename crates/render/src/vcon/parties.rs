@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
-use compact_str::CompactString;
 use serde_json::{Map, Value, json};
+use wholecall_record::ShortText;
 use wholecall_record::call::{Call, Kind, Participant, names};
 
 /// The parties, in the order of the record's participants.
 pub(super) fn of(call: &Call) -> Vec<Value> {
     let owners = owners(call);
     let party = |(index, participant): (usize, &Participant)| {
-        let owns = |number: &&CompactString| owners.get(*number) == Some(&Some(index));
+        let owns = |number: &&ShortText| owners.get(*number) == Some(&Some(index));
         party(participant, participant.phone_number.as_ref().filter(owns))
     };
     call.participants.iter().enumerate().map(party).collect()
@@ -19,8 +19,8 @@ pub(super) fn of(call: &Call) -> Vec<Value> {
 /// The owner of each number. Some phone systems report the company's main number for everybody who is reached
 /// through it: then its owner is the outside participant that has it, else the only queue, menu or group that
 /// has it.
-fn owners(call: &Call) -> HashMap<&CompactString, Option<usize>> {
-    let mut owners: HashMap<&CompactString, Option<usize>> = HashMap::new();
+fn owners(call: &Call) -> HashMap<&ShortText, Option<usize>> {
+    let mut owners: HashMap<&ShortText, Option<usize>> = HashMap::new();
     for number in call.participants.iter().filter_map(|participant| participant.phone_number.as_ref()) {
         let having = || {
             let all = call.participants.iter().enumerate();
@@ -38,7 +38,7 @@ fn owners(call: &Call) -> HashMap<&CompactString, Option<usize>> {
     owners
 }
 
-fn party(participant: &Participant, number: Option<&CompactString>) -> Value {
+fn party(participant: &Participant, number: Option<&ShortText>) -> Value {
     let mut party = Map::new();
     if is_anonymous(participant) {
         party.insert("name".into(), json!("anonymous"));
