@@ -106,8 +106,8 @@ impl HttpApp {
     }
 
     /// The span of a request's log lines, without its path, which may have a telephone number or a secret. A hook's is at
-    /// the level of debugging, since notifications are too many to create a span for each; any other is at the level of
-    /// errors, so that lines of every level have it.
+    /// the level of debugging: an enabled span takes 1.7 µs, of 100 µs for a notification, a disabled one 0.1 µs. Any other
+    /// is at the level of errors, so that lines of every level have it.
     fn span(
         &self,
         request: &Request<Incoming>,
