@@ -21,7 +21,7 @@ const NOW_MS: i64 = 1_796_000_000_000;
 const TRIES: usize = 3;
 
 static RECORD: LazyLock<Value> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../../server/src/deliver/lane/call.json")).unwrap()
+    serde_json::from_str(include_str!("../../../server/src/deliver/endpoint_worker/call.json")).unwrap()
 });
 
 fn again<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
