@@ -37,7 +37,7 @@ impl Calls {
     fn make(&mut self, id: &str, members: Value) {
         self.made += 1;
         let mut record: Value =
-            serde_json::from_str(include_str!("../../server/src/deliver/lane/call.json")).unwrap();
+            serde_json::from_str(include_str!("../../server/src/deliver/endpoint_worker/call.json")).unwrap();
         record["id"] = json!(id);
         record["version"] = json!(self.made);
         for (name, value) in members.as_object().unwrap() {
