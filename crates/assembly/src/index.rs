@@ -22,10 +22,12 @@ macro_rules! define_indices {
         pub(crate) struct $name(u32);
 
         impl $crate::index::Idx for $name {
+            #[inline]
             fn new(position: usize) -> Self {
                 Self(position as u32)
             }
 
+            #[inline]
             fn get(self) -> usize {
                 self.0 as usize
             }
@@ -59,19 +61,23 @@ impl<I: Idx, T> IdxVec<I, T> {
         Self { items: vec![item; len], index: PhantomData }
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.items.len()
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
     /// The index that the next element gets.
+    #[inline]
     pub(crate) fn next_index(&self) -> I {
         I::new(self.items.len())
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, item: T) -> I {
         let index = self.next_index();
         self.items.push(item);
@@ -85,6 +91,7 @@ impl<I: Idx, T> IdxVec<I, T> {
         self.items.resize(end.get(), item);
     }
 
+    #[inline]
     pub(crate) fn get(&self, index: I) -> Option<&T> {
         self.items.get(index.get())
     }
@@ -102,14 +109,17 @@ impl<I: Idx, T> IdxVec<I, T> {
         self.items.iter().position(matches).map(I::new)
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, index: I) -> Option<&mut T> {
         self.items.get_mut(index.get())
     }
 
+    #[inline]
     pub(crate) fn indices(&self) -> IdxRange<I> {
         IdxRange::new(I::new(0), self.next_index())
     }
 
+    #[inline]
     pub(crate) fn iter(&self) -> std::slice::Iter<'_, T> {
         self.items.iter()
     }
@@ -149,12 +159,14 @@ impl<I, T> IntoIterator for IdxVec<I, T> {
 impl<I: Idx, T> Index<I> for IdxVec<I, T> {
     type Output = T;
 
+    #[inline]
     fn index(&self, index: I) -> &T {
         &self.items[index.get()]
     }
 }
 
 impl<I: Idx, T> IndexMut<I> for IdxVec<I, T> {
+    #[inline]
     fn index_mut(&mut self, index: I) -> &mut T {
         &mut self.items[index.get()]
     }
@@ -163,12 +175,14 @@ impl<I: Idx, T> IndexMut<I> for IdxVec<I, T> {
 impl<I: Idx, T> Index<&IdxRange<I>> for IdxVec<I, T> {
     type Output = [T];
 
+    #[inline]
     fn index(&self, range: &IdxRange<I>) -> &[T] {
         &self.items[range.positions()]
     }
 }
 
 impl<I: Idx, T> IndexMut<&IdxRange<I>> for IdxVec<I, T> {
+    #[inline]
     fn index_mut(&mut self, range: &IdxRange<I>) -> &mut [T] {
         &mut self.items[range.positions()]
     }
@@ -186,23 +200,28 @@ impl<I: Idx> IdxRange<I> {
         Self { positions: start.get() as u32..end.get() as u32, index: PhantomData }
     }
 
+    #[inline]
     pub(crate) fn start(&self) -> I {
         I::new(self.positions.start as usize)
     }
 
+    #[inline]
     pub(crate) fn end(&self) -> I {
         I::new(self.positions.end as usize)
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.positions.is_empty()
     }
 
+    #[inline]
     pub(crate) fn contains(&self, index: I) -> bool {
         self.positions.contains(&(index.get() as u32))
     }
 
     /// Adds the index after the last; returns it.
+    #[inline]
     pub(crate) fn lengthen(&mut self) -> I {
         let added = self.end();
         self.positions.end += 1;
@@ -215,6 +234,7 @@ impl<I: Idx> IdxRange<I> {
         (Self::new(self.start(), middle), Self::new(middle, self.end()))
     }
 
+    #[inline]
     fn positions(&self) -> Range<usize> {
         self.positions.start as usize..self.positions.end as usize
     }
@@ -223,6 +243,7 @@ impl<I: Idx> IdxRange<I> {
 impl<I: Idx> Iterator for IdxRange<I> {
     type Item = I;
 
+    #[inline]
     fn next(&mut self) -> Option<I> {
         self.positions.next().map(|position| I::new(position as usize))
     }
@@ -233,6 +254,7 @@ impl<I: Idx> Iterator for IdxRange<I> {
 }
 
 impl<I: Idx> DoubleEndedIterator for IdxRange<I> {
+    #[inline]
     fn next_back(&mut self) -> Option<I> {
         self.positions.next_back().map(|position| I::new(position as usize))
     }

@@ -42,14 +42,17 @@ impl<K: Idx, T> KeySlab<K, T> {
         self.items.remove(key.get())
     }
 
+    #[inline]
     pub(crate) fn contains(&self, key: K) -> bool {
         self.items.contains(key.get())
     }
 
+    #[inline]
     pub(crate) fn get(&self, key: K) -> Option<&T> {
         self.items.get(key.get())
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, key: K) -> Option<&mut T> {
         self.items.get_mut(key.get())
     }
@@ -62,12 +65,14 @@ impl<K: Idx, T> KeySlab<K, T> {
 impl<K: Idx, T> Index<K> for KeySlab<K, T> {
     type Output = T;
 
+    #[inline]
     fn index(&self, key: K) -> &T {
         &self.items[key.get()]
     }
 }
 
 impl<K: Idx, T> IndexMut<K> for KeySlab<K, T> {
+    #[inline]
     fn index_mut(&mut self, key: K) -> &mut T {
         &mut self.items[key.get()]
     }
