@@ -159,7 +159,7 @@ pub fn rotate(
         Signing::Ed25519 => "publicKey",
     };
     let old_until = Time::from_millis(now_ms + OVERLAP_MS).to_string();
-    let mut answer = json!({ "id": id, "previousSignsUntil": old_until });
+    let mut answer = json!({ "id": id, "previousSecretExpiresAt": old_until });
     answer[name] = json!(shown);
     Ok(answer)
 }
@@ -184,7 +184,7 @@ pub fn describe(key: &SecretKey, endpoint: &Endpoint) -> Value {
     described["id"] = json!(endpoint.id);
     described["createdAt"] = json!(Time::from_millis(endpoint.created_ms).to_string());
     described["enabled"] = json!(endpoint.disabled.is_none());
-    described["disabledBecause"] = json!(endpoint.disabled.map(|why| why.as_str()));
+    described["disabledReason"] = json!(endpoint.disabled.map(|why| why.as_str()));
     described["failingSince"] =
         json!(endpoint.failing_since_ms.map(|since| Time::from_millis(since).to_string()));
     // Where the key is another now, nothing is delivered either: the log says so.
@@ -210,7 +210,7 @@ pub fn describe_delivery(view: &TenantView, delivery: &Delivery) -> Value {
                 "durationMs": attempt.duration_ms,
                 "status": attempt.status,
                 "problem": attempt.problem,
-                "answer": attempt.answer,
+                "response": attempt.answer,
             })
         })
         .collect();

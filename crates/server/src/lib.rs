@@ -28,6 +28,7 @@ mod problem;
 mod receive;
 pub mod rejected;
 mod retention;
+mod router;
 pub mod secret;
 mod share;
 mod tenants;
@@ -103,7 +104,7 @@ pub enum StartError {
     Thread(std::io::Error),
 }
 
-/// What every request may need.
+/// What all parts of the HTTP interface share. The state of each part is its own, and composed in [`start`].
 #[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) store: Store,
@@ -114,14 +115,8 @@ pub(crate) struct Service {
     pub(crate) address: SocketAddr,
     /// The SHA-256 of the key for operators, as it is now.
     pub(crate) admin_key: watch::Receiver<Option<[u8; 32]>>,
-    /// To the assembler, who alone may change what was assembled.
-    pub(crate) assembler: mpsc::UnboundedSender<pipeline::Request>,
-    pub(crate) pages: Arc<pages::Pages>,
     pub(crate) audit: Arc<audit::AuditLog>,
-    pub(crate) connections: connection::Signals,
-    pub(crate) on_the_way: deliver::OnTheWay,
     pub(crate) feeds: Arc<feeds::Feeds>,
-    pub(crate) shares: Arc<share::Shares>,
     pub(crate) queries: Work,
     pub(crate) pictures: Work,
     /// Turns true when the service is to end.
@@ -213,19 +208,22 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
         address,
         admin_key: admin_key.subscribe(),
         settings: Arc::new(settings),
-        assembler: to_assembler,
-        pages: Arc::default(),
         audit: audit_log,
-        connections: signals,
-        on_the_way,
-        shares: Arc::default(),
         feeds: feeds::Feeds::start(feed_store, stopped.clone()),
         queries: Work::start("queries", work::QUERIES).map_err(StartError::Thread)?,
         pictures: Work::start("pictures", work::PICTURES).map_err(StartError::Thread)?,
         stop: stopped.clone(),
     };
-    let is_secure = service.is_secure();
-    let answering = listen::Answering::new(service.clone(), api::router(service), is_secure);
+    let hook = receive::HookState::new(&service, signals);
+    let api = api::ApiState::new(service.clone(), hook.clone(), to_assembler, on_the_way);
+    let pages = pages::PagesState::new(service.clone());
+    let session_key = pages.clone();
+    let answering = listen::Answering::new(
+        service,
+        hook,
+        Arc::new(move |headers| session_key.session_key(headers)),
+        router::router(api, pages),
+    );
     let server = tokio::spawn(listen::serve(listener, tls.subscribe(), answering, stopped));
     Ok(Running {
         address,

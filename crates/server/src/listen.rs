@@ -10,7 +10,7 @@ use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 use axum::{
     Router,
     body::Body,
-    http::{HeaderName, HeaderValue, StatusCode, Version, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header},
     response::{IntoResponse, Response},
 };
 use hyper::{Request, body::Incoming};
@@ -37,7 +37,7 @@ use self::{
 use crate::{
     Service, headers,
     problem::{Problem, as_document},
-    receive,
+    receive::{self, HookState},
 };
 
 /// For a request's head, and for the TLS handshake.
@@ -98,9 +98,14 @@ impl Tls {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
+/// Returns the hash of the key that opened a browser's session; `None` if a request has no open session.
+pub(crate) type SessionKey = Arc<dyn Fn(&HeaderMap) -> Option<[u8; 32]> + Send + Sync>;
+
 /// Who answers requests.
 pub(crate) struct Answering {
     pub(crate) service: Service,
+    hook: HookState,
+    session_key: SessionKey,
     pub(crate) router: Router,
     /// Whether browsers come by HTTPS, to this service or to a proxy before it.
     is_secure: bool,
@@ -108,8 +113,9 @@ pub(crate) struct Answering {
 }
 
 impl Answering {
-    pub(crate) fn new(service: Service, router: Router, is_secure: bool) -> Self {
-        Self { service, router, is_secure, wrong: Default::default() }
+    pub(crate) fn new(service: Service, hook: HookState, session_key: SessionKey, router: Router) -> Self {
+        let is_secure = service.is_secure();
+        Self { service, hook, session_key, router, is_secure, wrong: Default::default() }
     }
 }
 
@@ -215,7 +221,7 @@ async fn respond(
     let from = who::client(&service.settings.trusted_proxies, peer.0, request.headers());
     // Of those that come through a proxy, only a request is known, and not the connection.
     let mut unproven = None;
-    let shown = who::shown(service, &request);
+    let shown = who::shown(service, &answering.session_key, &request);
     let is_shown = shown.is_some();
     match shown {
         Some(owner) if !client.is_of_proxy() => client.belongs_to(owner),
@@ -241,7 +247,7 @@ async fn respond(
     let request = request.map(PacedBody::new);
     // RingCentral's webhooks are most of what is asked: they go the short way.
     if let Some(name) = receive::hook(&request).map(str::to_owned) {
-        let response = receive::answer(service, &name, request).await;
+        let response = receive::answer(&answering.hook, &name, request).await;
         answering.refused(&response, from, &path, shows_wrong.then_some(Some(&name)));
         return Ok(response);
     }

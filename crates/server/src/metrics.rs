@@ -14,15 +14,15 @@ use crate::{clock::comparison::Comparison, health::Health};
 /// What became of a request to a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub(crate) enum Outcome {
-    Kept,
-    Quarantined,
+    Stored,
+    Rejected,
     Unverified,
-    /// More than a body may have.
-    TooLong,
-    /// Not all of it came in time.
+    /// The body is longer than the maximum.
+    TooLarge,
+    /// The body did not arrive in time.
     TooSlow,
-    /// Packed in a way that could not be undone.
-    Packed,
+    /// The body's `Content-Encoding` could not be decoded.
+    Undecodable,
     Failed,
 }
 

@@ -3,6 +3,7 @@
 //! with a body is answered 200, and the body is kept as rejected.
 
 mod body;
+mod state;
 
 use axum::{
     BoxError,
@@ -15,10 +16,10 @@ use wholecall_notification::{Document, Message, Notification};
 use wholecall_record::Time;
 use wholecall_store::{Arrival, Refusal, Store, StoreError, TenantId};
 
-pub(crate) use self::body::MAX_BODY_BYTES;
 use self::body::{DEADLINE, KEPT_BYTES, Unread};
+pub(crate) use self::{body::MAX_BODY_BYTES, state::HookState};
 use crate::{
-    Service, clock,
+    clock,
     health::RefusalKind,
     metrics::Outcome,
     plausible::implausible_time,
@@ -34,7 +35,7 @@ const MAX_ID_BYTES: usize = 256;
 
 /// `POST /hooks/{tenant}`.
 pub(crate) async fn receive(
-    State(service): State<Service>,
+    State(service): State<HookState>,
     Path(name): Path<String>,
     request: extract::Request,
 ) -> Response {
@@ -51,7 +52,7 @@ pub(crate) fn hook<B>(request: &Request<B>) -> Option<&str> {
 const PATH: &str = "/hooks/";
 
 /// Answers a request to a tenant's hook.
-pub(crate) async fn answer<B>(service: &Service, name: &str, request: Request<B>) -> Response
+pub(crate) async fn answer<B>(service: &HookState, name: &str, request: Request<B>) -> Response
 where
     B: Body<Error: Into<BoxError>>,
 {
@@ -77,7 +78,7 @@ where
 
 /// The tenant whose hook it is, if the request has its verification token.
 async fn verified(
-    service: &Service,
+    service: &HookState,
     name: &str,
     headers: &HeaderMap,
 ) -> Result<Option<std::sync::Arc<Tenant>>, StoreError> {
@@ -86,7 +87,7 @@ async fn verified(
 }
 
 /// The answer to a request without a token of the tenant; who reads the tenant's health learns of it.
-fn unverified(service: &Service, name: &str, headers: &HeaderMap) -> Response {
+fn unverified(service: &HookState, name: &str, headers: &HeaderMap) -> Response {
     service.metrics.received(Outcome::Unverified);
     if let Some(tenant) = service.tenants.now().by_name.get(name) {
         let reason = match headers.contains_key("verification-token") {
@@ -101,7 +102,7 @@ fn unverified(service: &Service, name: &str, headers: &HeaderMap) -> Response {
 }
 
 /// Takes what the tenant's own RingCentral posts, whatever it is.
-async fn take<B>(service: &Service, tenant: &Tenant, headers: &HeaderMap, body: B) -> Result<(), StoreError>
+async fn take<B>(service: &HookState, tenant: &Tenant, headers: &HeaderMap, body: B) -> Result<(), StoreError>
 where
     B: Body<Error: Into<BoxError>>,
 {
@@ -131,11 +132,11 @@ where
 }
 
 /// Keeps the beginning of a body that could not be read.
-async fn keep_unread(service: &Service, tenant: &Tenant, unread: Unread) -> Result<(), StoreError> {
+async fn keep_unread(service: &HookState, tenant: &Tenant, unread: Unread) -> Result<(), StoreError> {
     let Unread { outcome, reason, kept, posted_bytes } = unread;
     let kind = match outcome {
-        Outcome::TooLong => RefusalKind::TooLong,
-        Outcome::Packed => RefusalKind::Packed,
+        Outcome::TooLarge => RefusalKind::TooLong,
+        Outcome::Undecodable => RefusalKind::Packed,
         _ => RefusalKind::TooSlow,
     };
     let now_ms = clock::now().as_millis();
@@ -206,11 +207,11 @@ async fn keep(
     judged: Result<Arrival, String>,
 ) -> Result<Outcome, StoreError> {
     let (durable, outcome) = match judged {
-        Ok(arrival) => (store.append(vec![arrival])?, Outcome::Kept),
+        Ok(arrival) => (store.append(vec![arrival])?, Outcome::Stored),
         Err(reason) => {
             tracing::info!(tenant = tenant.name, reason, "a body was put into quarantine");
             let refusal = refusal(tenant, reason, body)?;
-            (store.quarantine(refusal)?, Outcome::Quarantined)
+            (store.quarantine(refusal)?, Outcome::Rejected)
         }
     };
     self::durable(durable).await.map(|()| outcome)

@@ -1,17 +1,17 @@
-//! The OpenAPI document is kept beside the documentation, so that every change to it is seen.
+//! The OpenAPI document is committed, so that a review shows every change of the API.
 
 use std::{env, fs, path::Path};
 
 #[test]
-fn the_document_is_the_one_that_is_kept() {
+fn committed_openapi_document_is_current() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
-    let made = serde_json::to_string_pretty(&wholecall_server::openapi_document()).unwrap() + "\n";
+    let current = serde_json::to_string_pretty(&wholecall_server::openapi_document()).unwrap() + "\n";
     if env::var_os("UPDATE_OPENAPI").is_some() {
-        fs::write(&file, &made).unwrap();
+        fs::write(&file, &current).unwrap();
     }
-    let kept = fs::read_to_string(&file).unwrap_or_default();
+    let committed = fs::read_to_string(&file).unwrap_or_default();
     assert!(
-        made == kept,
-        "the API has changed: look at it, and run the tests with UPDATE_OPENAPI=1 to keep it so"
+        current == committed,
+        "the API has changed: check that this is intended, then run the tests with UPDATE_OPENAPI=1"
     );
 }

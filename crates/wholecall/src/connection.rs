@@ -118,7 +118,7 @@ fn tell(status: &Value, out: &mut impl Write) -> io::Result<()> {
     }
     let directory = &status["directory"];
     if let Some(version) = directory["version"].as_u64() {
-        writeln!(out, "  directory: version {version}, read {}", text(&directory["readAt"]))?;
+        writeln!(out, "  directory: version {version}, read {}", text(&directory["fetchedAt"]))?;
     }
     for missing in directory["missing"].as_array().into_iter().flatten() {
         writeln!(out, "  its {} are not told: {}", text(&missing["part"]), text(&missing["reason"]))?;
@@ -127,14 +127,14 @@ fn tell(status: &Value, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "  the directory could not be read: {problem}")?;
     }
     for gap in status["gaps"].as_array().into_iter().flatten() {
-        let found = match (gap["comparedAt"].is_null(), gap["missingSessions"].as_array().map_or(0, Vec::len))
-        {
-            (true, _) => "not compared with the call log yet".to_owned(),
-            (false, 0) => format!("all {} calls of that time are known", gap["callLogSessions"]),
-            (false, missing) => {
-                format!("{missing} of {} calls of that time were missed", gap["callLogSessions"])
-            }
-        };
+        let found =
+            match (gap["reconciledAt"].is_null(), gap["missingSessions"].as_array().map_or(0, Vec::len)) {
+                (true, _) => "not compared with the call log yet".to_owned(),
+                (false, 0) => format!("all {} calls of that time are known", gap["callLogSessions"]),
+                (false, missing) => {
+                    format!("{missing} of {} calls of that time were missed", gap["callLogSessions"])
+                }
+            };
         let [from, until, reason] = ["from", "until", "reason"].map(|name| text(&gap[name]));
         writeln!(out, "  {from} to {until}: {reason}; {found}")?;
     }

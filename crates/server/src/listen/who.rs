@@ -6,11 +6,11 @@ use axum::http::{HeaderMap, Request, header};
 use ipnet::IpNet;
 use subtle::ConstantTimeEq;
 
-use super::clients::Owner;
-use crate::{Service, pages, receive, secret};
+use super::{SessionKey, clients::Owner};
+use crate::{Service, receive, secret};
 
 /// The owner of the key, token or session that a request shows; none if it shows no valid one.
-pub(super) fn shown<B>(service: &Service, request: &Request<B>) -> Option<Owner> {
+pub(super) fn shown<B>(service: &Service, session_key: &SessionKey, request: &Request<B>) -> Option<Owner> {
     let headers = request.headers();
     if let Some(name) = receive::hook(request) {
         let known = service.tenants.now();
@@ -20,7 +20,7 @@ pub(super) fn shown<B>(service: &Service, request: &Request<B>) -> Option<Owner>
     }
     let key = match bearer(headers) {
         Some(key) => secret::hash(key),
-        None => pages::key_of_session(service, headers)?,
+        None => session_key(headers)?,
     };
     if service.admin_key.borrow().is_some_and(|admin| bool::from(admin.ct_eq(&key))) {
         return Some(Owner::Operator);

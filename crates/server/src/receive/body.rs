@@ -51,7 +51,7 @@ where
         End::Whole => {}
         End::TooLong => {
             let reason = format!("the body has more than {MAX_BODY_BYTES} bytes");
-            return Err(unread(Outcome::TooLong, reason, &packed));
+            return Err(unread(Outcome::TooLarge, reason, &packed));
         }
         End::TooSlow => {
             let reason = format!("the body did not come within {} ms", DEADLINE.as_millis());
@@ -61,17 +61,17 @@ where
             return Err(unread(Outcome::TooSlow, "the body broke off".to_owned(), &packed));
         }
     }
-    let encoding = Encoding::of(headers).map_err(|reason| unread(Outcome::Packed, reason, &packed))?;
+    let encoding = Encoding::of(headers).map_err(|reason| unread(Outcome::Undecodable, reason, &packed))?;
     if encoding == Encoding::Identity {
         return Ok(packed);
     }
     unpack(encoding, &packed, MAX_BODY_BYTES).map_err(|problem| match problem {
         Unreadable::TooLong(beginning) => {
             let reason = format!("the body unpacks to more than {MAX_BODY_BYTES} bytes");
-            unread(Outcome::TooLong, reason, &beginning)
+            unread(Outcome::TooLarge, reason, &beginning)
         }
         Unreadable::Damaged(problem) => {
-            unread(Outcome::Packed, format!("the body cannot be unpacked: {problem}"), &packed)
+            unread(Outcome::Undecodable, format!("the body cannot be unpacked: {problem}"), &packed)
         }
     })
 }
@@ -158,7 +158,7 @@ mod tests {
     async fn the_limit_is_exact_and_the_beginning_of_what_is_beyond_it_is_kept() {
         assert_eq!(read_whole(vec![b'x'; MAX_BODY_BYTES]).await.unwrap().len(), MAX_BODY_BYTES);
         let unread = read_whole(vec![b'x'; MAX_BODY_BYTES + 1]).await.unwrap_err();
-        assert_eq!(unread.outcome, Outcome::TooLong);
+        assert_eq!(unread.outcome, Outcome::TooLarge);
         assert_eq!((unread.kept.len(), unread.posted_bytes), (KEPT_BYTES, MAX_BODY_BYTES + 1));
         let many = StreamBody::new(in_frames((0..100).map(|_| vec![b'y'; 10_000])));
         let unread = read(&HeaderMap::new(), many).await.unwrap_err();
@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(unread.reason, "the body broke off");
         let endless = stream::repeat_with(|| Ok::<_, Infallible>(Frame::data(Bytes::from(vec![0; 1 << 20]))));
         let unread = read(&HeaderMap::new(), StreamBody::new(endless)).await.unwrap_err();
-        assert_eq!(unread.outcome, Outcome::TooLong);
+        assert_eq!(unread.outcome, Outcome::TooLarge);
     }
 
     #[tokio::test(start_paused = true)]
@@ -197,7 +197,7 @@ mod tests {
             read(&headers, Full::new(Bytes::from_static(body))).await
         };
         let unread = read("gzip", b"{\"plain\":1}").await.unwrap_err();
-        assert_eq!((unread.outcome, &unread.kept[..]), (Outcome::Packed, &b"{\"plain\":1}"[..]));
+        assert_eq!((unread.outcome, &unread.kept[..]), (Outcome::Undecodable, &b"{\"plain\":1}"[..]));
         let unread = read("br", b"whatever").await.unwrap_err();
         assert!(unread.reason.contains("\"br\""), "{}", unread.reason);
         assert_eq!(read("identity", b"{}").await.unwrap(), b"{}");

@@ -80,7 +80,7 @@ fn a_name_serves_later_calls_and_closed_calls_keep_what_they_had() {
     assert_eq!(check(&service.store, false, |_| {}).unwrap().findings, []);
 
     let listed = service.get("/v1/directory");
-    assert_eq!(listed["accounts"][0]["learntNames"], json!({ "104": "Ada" }));
+    assert_eq!(listed["accounts"][0]["learnedNames"], json!({ "104": "Ada" }));
     assert_eq!(listed["accounts"][0]["extensions"], json!([]), "RingCentral has listed none");
 }
 

@@ -148,7 +148,7 @@ fn nothing_is_left_of_a_number_in_endpoints_and_in_what_they_answered() {
     assert!(after.lines().any(|line| line.starts_with("attempts: +")));
     // A filter goes on with what is kept of that person; an address that was changed is not posted to.
     let named = service.get(&format!("/v1/endpoints/{named}"));
-    assert_eq!((&named["enabled"], &named["disabledBecause"]), (&json!(false), &json!("erased")));
+    assert_eq!((&named["enabled"], &named["disabledReason"]), (&json!(false), &json!("erased")));
     let shown = service.get(&format!("/v1/endpoints/{filtered}"));
     assert_eq!(shown["filter"]["number"], pseudonym[1..]);
     assert_eq!(shown["description"], format!("calls of {}", &pseudonym[1..]));

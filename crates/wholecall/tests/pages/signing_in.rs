@@ -126,7 +126,7 @@ fn a_wrong_key_is_told_on_the_page() {
     browser.type_in("wck_nobody");
     browser.click("form button");
     assert!(
-        browser.run("document.querySelector('#problem').innerText").as_str().unwrap().contains("No tenant")
+        browser.run("document.querySelector('#problem').innerText").as_str().unwrap().contains("not valid")
     );
     // The browser itself notes the status of the answer.
     let troubles = browser.ask(json!({ "do": "troubles" }));

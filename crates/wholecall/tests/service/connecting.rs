@@ -327,7 +327,7 @@ fn a_websocket_that_cannot_be_taken_up_again_leaves_a_gap_that_is_told() {
         gap["reason"], "the WebSocket was lost, and RingCentral could not take it up again",
         "{after}"
     );
-    assert_eq!((&gap["comparedAt"], &after["status"]), (&Value::Null, &"live".into()));
+    assert_eq!((&gap["reconciledAt"], &after["status"]), (&Value::Null, &"live".into()));
     seen(&server, &tenant, &platform.play("attended"));
     assert_eq!(platform.violations(), 0);
     server.stop();

@@ -60,11 +60,11 @@ fn no_body_is_answered_with_an_error_to_who_has_the_token() {
     assert_eq!(listed.len(), bodies.len());
     let refusals = client.get(&tenant, "/v1/health")["refusals"].clone();
     let count = |kind: &str| refusals[kind]["count"].as_u64().unwrap_or(0);
-    assert_eq!((count("tooLarge"), count("unreadablyPacked"), count("notTaken")), (3, 2, 1), "{refusals}");
+    assert_eq!((count("tooLarge"), count("undecodable"), count("notAccepted")), (3, 2, 1), "{refusals}");
     // Of what is too large, the beginning is kept.
     let oldest = listed.last().unwrap()["id"].as_str().unwrap();
     let first = client.get(&tenant, &format!("/v1/rejected/{oldest}"));
-    assert_eq!((&first["isWhole"], &first["postedBytes"]), (&json!(false), &json!(large.len())));
+    assert_eq!((&first["isComplete"], &first["postedBytes"]), (&json!(false), &json!(large.len())));
     assert_eq!(first["body"].as_str().unwrap(), &large[..64 * 1_024]);
     assert!(first["advice"].as_str().unwrap().contains("65536"), "{first}");
     // And without the token nothing has changed.
@@ -135,7 +135,7 @@ fn a_wrong_account_is_put_right_and_what_was_rejected_for_it_accepted() {
     assert!(accepted.is_some(), "a running service follows");
     retry(newest).problem(404);
     let marked = installation.command_json(&["rejected", "retry", "acme", "--all"]);
-    assert_eq!(marked["marked"], notifications.len() - 1);
+    assert_eq!(marked["queued"], notifications.len() - 1);
     expect_calls(&client, &tenant, &assembled(&notifications));
     let is_empty = eventually(SOON, || rejected(&client, &tenant).is_empty().then_some(()));
     assert!(is_empty.is_some(), "{:?}", rejected(&client, &tenant));
@@ -169,7 +169,7 @@ fn what_is_marked_without_a_service_is_judged_by_the_next_and_pages_do_not_overl
     let rest = &ids[..ids.len() - 1];
     let arguments: Vec<&str> =
         ["rejected", "retry", "acme"].into_iter().chain(rest.iter().map(String::as_str)).collect();
-    assert_eq!(installation.command_json(&arguments)["marked"], rest.len());
+    assert_eq!(installation.command_json(&arguments)["queued"], rest.len());
     let server = installation.start();
     expect_calls(&server.client(), &tenant, &assembled(&notifications[1..]));
     server.stop();

@@ -1,4 +1,4 @@
-//! `GET /v1/calls/{id}/explain`: the story of a call, from its notifications.
+//! `GET /v1/calls/{id}/explain`: explains a call from its notifications.
 
 use axum::{
     extract::Path,
@@ -11,7 +11,7 @@ use wholecall_store::{StoreError, StoredCall, TenantView};
 use super::{access::Access, calls::no_call, compute, json};
 use crate::{check::collect, directories, problem::Problem};
 
-/// As JSON, or as text for whoever accepts that rather.
+/// JSON, or text if the client prefers it.
 pub(super) async fn explain(
     Access(view): Access,
     Path(id): Path<String>,
@@ -20,7 +20,7 @@ pub(super) async fn explain(
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_text = accept.starts_with("text/plain");
     compute(view, move |view| {
-        let story = story_of(view, &id)?.ok_or_else(|| no_call(&id))?;
+        let story = explanation_of(view, &id)?.ok_or_else(|| no_call(&id))?;
         if is_text {
             return Ok(story.text(Screen::PLAIN).into_response());
         }
@@ -31,9 +31,9 @@ pub(super) async fn explain(
     .await
 }
 
-/// The story of a call as its current record has it: of the notifications that are in the record, with the directory and
-/// in the state that it was made with.
-pub(crate) fn story_of(view: &TenantView, id: &str) -> Result<Option<Story>, StoreError> {
+/// The explanation of a call's current record: of the same notifications, directory and state. `None` if there is no
+/// such call.
+pub(crate) fn explanation_of(view: &TenantView, id: &str) -> Result<Option<Story>, StoreError> {
     let Some(StoredCall { record: Some(record), entries, .. }) = view.call_with_its_notifications(id)? else {
         return Ok(None);
     };
