@@ -242,7 +242,7 @@ mod tests {
             |id: &str| json!({ "participant": id, "phoneNumber": null, "name": null, "extensionId": null });
         let visit = json!({ "participant": "ext:9", "name": "Sales", "enterTime": "2026-11-16T15:00:01Z",
             "leaveTime": null, "waitMs": 0, "outcome": null, "offers": 0, "answeredBy": null });
-        let none: [Value; 0] = [];
+        let empty: [Value; 0] = [];
         serde_json::from_value(json!({
             "schema": "wholecall.call/1", "id": "s-1", "accountId": "1", "version": 1,
             "updatedAt": "2026-11-16T15:00:02Z", "state": "live", "direction": "Inbound", "result": "InProgress",
@@ -251,8 +251,8 @@ mod tests {
             "durations": { "totalMs": 0, "waitMs": 0, "talkMs": 0, "holdMs": 0, "parkedMs": 0, "voicemailMs": 0 },
             "participants": [participant("ext:9", "queue"), participant("tel:+1404", "external")],
             "legs": [leg("p-1", "tel:+1404", "external", caller_end), leg("p-2", "ext:9", "queue", None)],
-            "links": none, "moves": none, "conversations": none, "queues": [visit], "monitors": none,
-            "recordings": none, "sessions": none, "related": none,
+            "links": empty, "moves": empty, "conversations": empty, "queues": [visit], "monitors": empty,
+            "recordings": empty, "sessions": empty, "related": empty,
             "completeness": { "missingSequences": [], "unseenSessions": [], "unlinkedGone": [], "reason": null },
         }))
         .unwrap()
