@@ -203,7 +203,7 @@ pub fn describe(entry: &AuditEntry) -> Value {
         "actor": entry.actor,
         "key": key.map(|(number, hint, name)| json!({ "id": number.to_string(), "hint": hint, "name": name })),
         "address": entry.address,
-        "what": entry.what,
+        "action": entry.what,
         "object": entry.object,
         "result": entry.result,
     })

@@ -161,7 +161,7 @@ pub fn rotate(
         Signing::Ed25519 => "publicKey",
     };
     let old_until = Time::from_millis(now_ms + ROTATION_OVERLAP_MS).to_string();
-    let mut answer = json!({ "id": id, "previousSignsUntil": old_until });
+    let mut answer = json!({ "id": id, "previousSecretExpiresAt": old_until });
     answer[name] = json!(shown);
     Ok(answer)
 }
@@ -186,7 +186,7 @@ pub fn describe(key: &SecretKey, endpoint: &Endpoint) -> Value {
     described["id"] = json!(endpoint.id);
     described["createdAt"] = json!(Time::from_millis(endpoint.created_ms).to_string());
     described["enabled"] = json!(endpoint.disabled.is_none());
-    described["disabledBecause"] = json!(endpoint.disabled.map(|reason| reason.as_str()));
+    described["disabledReason"] = json!(endpoint.disabled.map(|reason| reason.as_str()));
     described["failingSince"] =
         json!(endpoint.failing_since_ms.map(|since| Time::from_millis(since).to_string()));
     // With another key nothing can be delivered either, which is logged.
@@ -212,7 +212,7 @@ pub fn describe_delivery(view: &TenantView, delivery: &Delivery) -> Value {
                 "durationMs": attempt.duration_ms,
                 "status": attempt.status,
                 "problem": attempt.problem,
-                "answer": attempt.answer,
+                "response": attempt.answer,
             })
         })
         .collect();

@@ -55,8 +55,8 @@ impl RefusalKind {
             Self::WrongToken => "wrongToken",
             Self::TooLong => "tooLarge",
             Self::TooSlow => "tooSlow",
-            Self::Packed => "unreadablyPacked",
-            Self::NotTaken => "notTaken",
+            Self::Packed => "undecodable",
+            Self::NotTaken => "notAccepted",
         }
     }
 }

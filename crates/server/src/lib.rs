@@ -34,6 +34,7 @@ mod receive;
 pub mod rejected;
 mod request_id;
 mod retention;
+mod router;
 pub mod security;
 mod tenants;
 mod unpack;
@@ -53,7 +54,7 @@ use wholecall_store::{Damage, Store, StoreError};
 use self::{
     blocking::{blocking, run_blocking},
     metrics::Metrics,
-    pipeline::{Pipeline, handle::AssemblerRequest, lookup::LookupQueue},
+    pipeline::{Pipeline, lookup::LookupQueue},
     security::{EgressPolicy, SealError, SecretKey},
     tenants::Tenants,
     work_pool::{PICTURE_LIMITS, QUERY_LIMITS, WorkPool},
@@ -110,7 +111,7 @@ pub enum StartError {
     Thread(std::io::Error),
 }
 
-/// The state that requests share.
+/// What all parts of the HTTP interface share. The state of each part is its own, and composed in [`start`].
 #[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) store: Store,
@@ -121,14 +122,8 @@ pub(crate) struct Service {
     pub(crate) address: SocketAddr,
     /// The SHA-256 of the operator's key, which may be replaced.
     pub(crate) admin_key: watch::Receiver<Option<[u8; 32]>>,
-    /// Requests to the assembler, the only writer of calls.
-    pub(crate) assembler: mpsc::UnboundedSender<AssemblerRequest>,
-    pub(crate) pages: Arc<pages::Pages>,
     pub(crate) audit: Arc<audit::AuditLog>,
-    pub(crate) connections: connection::ConnectionHandle,
-    pub(crate) in_flight: deliver::InFlight,
     pub(crate) feeds: Arc<feeds::Feeds>,
-    pub(crate) quotas: Arc<quotas::TenantQuotas>,
     pub(crate) queries: WorkPool,
     pub(crate) pictures: WorkPool,
     /// Turns true when the service is to stop.
@@ -223,19 +218,22 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
         address,
         admin_key: admin_key.subscribe(),
         settings: Arc::new(settings),
-        assembler: to_assembler,
-        pages: Arc::default(),
         audit: audit_log,
-        connections: connection_handle,
-        in_flight,
-        quotas: Arc::default(),
         feeds: feeds::Feeds::start(feed_store, stopped.clone()),
         queries: WorkPool::start("queries", QUERY_LIMITS).map_err(StartError::Thread)?,
         pictures: WorkPool::start("pictures", PICTURE_LIMITS).map_err(StartError::Thread)?,
         stop: stopped.clone(),
     };
-    let is_secure = service.is_secure();
-    let app = listen::HttpApp::new(service.clone(), api::router(service), is_secure);
+    let hook = receive::HookState::new(&service, connection_handle);
+    let api = api::ApiState::new(service.clone(), hook.clone(), to_assembler, in_flight);
+    let pages = pages::PagesState::new(service.clone());
+    let session_key = pages.clone();
+    let app = listen::HttpApp::new(
+        service,
+        hook,
+        Arc::new(move |headers| session_key.session_key(headers)),
+        router::router(api, pages),
+    );
     let server = tokio::spawn(listen::serve(listener, tls.subscribe(), app, stopped));
     Ok(Running {
         address,

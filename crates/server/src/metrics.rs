@@ -14,15 +14,15 @@ use crate::{clock::comparison::Comparison, ingest_stats::IngestStats};
 /// The outcome of a request to a hook. The names are the label's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub(crate) enum HookOutcome {
-    Kept,
-    Quarantined,
+    Accepted,
+    Rejected,
     Unverified,
     /// The body is longer than the maximum.
-    TooLong,
+    TooLarge,
     /// The body did not arrive in time.
     TooSlow,
-    /// The body could not be decompressed.
-    Packed,
+    /// The body's `Content-Encoding` could not be decoded.
+    Undecodable,
     Failed,
 }
 

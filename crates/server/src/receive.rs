@@ -6,6 +6,7 @@ mod body;
 mod classify;
 mod control_event;
 mod ingest;
+mod state;
 
 use axum::{
     BoxError,
@@ -21,11 +22,11 @@ pub(crate) use self::{
     classify::{classify, too_long_reason},
     control_event::ControlEvent,
     ingest::{ingest, wait_until_durable},
+    state::HookState,
 };
 use self::{body::UnreadBody, ingest::store_body};
 use crate::{
-    Service, clock, ingest_stats::RefusalKind, metrics::HookOutcome, problem::Problem, request_id,
-    tenants::Tenant,
+    clock, ingest_stats::RefusalKind, metrics::HookOutcome, problem::Problem, request_id, tenants::Tenant,
 };
 
 /// Maximum length of a validation token, which is returned: RingCentral accepts responses with at most 1,024 bytes of
@@ -36,7 +37,7 @@ const PATH: &str = "/hooks/";
 
 /// `POST /hooks/{tenant}`.
 pub(crate) async fn receive(
-    State(service): State<Service>,
+    State(service): State<HookState>,
     Path(name): Path<String>,
     request: extract::Request,
 ) -> Response {
@@ -51,7 +52,7 @@ pub(crate) fn hook<B>(request: &Request<B>) -> Option<&str> {
 }
 
 /// Answers a request to a tenant's hook.
-pub(crate) async fn answer<B>(service: &Service, name: &str, request: Request<B>) -> Response
+pub(crate) async fn answer<B>(service: &HookState, name: &str, request: Request<B>) -> Response
 where
     B: Body<Error: Into<BoxError>>,
 {
@@ -78,7 +79,7 @@ where
 
 /// The tenant of a hook. `None` if the request does not have its verification token.
 async fn verified(
-    service: &Service,
+    service: &HookState,
     name: &str,
     headers: &HeaderMap,
 ) -> Result<Option<std::sync::Arc<Tenant>>, StoreError> {
@@ -87,7 +88,7 @@ async fn verified(
 }
 
 /// The answer to a request without a valid verification token, which is counted in the tenant's statistics.
-fn unverified(service: &Service, name: &str, headers: &HeaderMap) -> Response {
+fn unverified(service: &HookState, name: &str, headers: &HeaderMap) -> Response {
     service.metrics.count_hook_request(HookOutcome::Unverified);
     if let Some(tenant) = service.tenants.snapshot().by_name.get(name) {
         let reason = match headers.contains_key("verification-token") {
@@ -102,7 +103,12 @@ fn unverified(service: &Service, name: &str, headers: &HeaderMap) -> Response {
 }
 
 /// Accepts a request with a valid verification token, whatever its body is.
-async fn accept<B>(service: &Service, tenant: &Tenant, headers: &HeaderMap, body: B) -> Result<(), StoreError>
+async fn accept<B>(
+    service: &HookState,
+    tenant: &Tenant,
+    headers: &HeaderMap,
+    body: B,
+) -> Result<(), StoreError>
 where
     B: Body<Error: Into<BoxError>>,
 {
@@ -132,11 +138,11 @@ where
 }
 
 /// Stores the beginning of a body that could not be read.
-async fn reject_unread(service: &Service, tenant: &Tenant, unread: UnreadBody) -> Result<(), StoreError> {
+async fn reject_unread(service: &HookState, tenant: &Tenant, unread: UnreadBody) -> Result<(), StoreError> {
     let UnreadBody { outcome, reason, beginning, posted_bytes } = unread;
     let kind = match outcome {
-        HookOutcome::TooLong => RefusalKind::TooLong,
-        HookOutcome::Packed => RefusalKind::Packed,
+        HookOutcome::TooLarge => RefusalKind::TooLong,
+        HookOutcome::Undecodable => RefusalKind::Packed,
         _ => RefusalKind::TooSlow,
     };
     let now_ms = clock::now().as_millis();

@@ -27,8 +27,8 @@ pub fn describe(refused: &Refused) -> Value {
         "id": refused.id.to_string(),
         "arrivedAt": Time::from_millis(refused.arrived_ms).to_string(),
         "reason": refused.reason,
-        "isWhole": refused.cut_from_bytes.is_none(),
-        "isToBeRetried": refused.is_marked,
+        "isComplete": refused.cut_from_bytes.is_none(),
+        "retryQueued": refused.is_marked,
     })
 }
 

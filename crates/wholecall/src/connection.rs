@@ -118,7 +118,7 @@ fn write_status(status: &Value, out: &mut impl Write) -> io::Result<()> {
     }
     let directory = &status["directory"];
     if let Some(version) = directory["version"].as_u64() {
-        writeln!(out, "  directory: version {version}, fetched {}", text(&directory["readAt"]))?;
+        writeln!(out, "  directory: version {version}, fetched {}", text(&directory["fetchedAt"]))?;
     }
     for missing in directory["missing"].as_array().into_iter().flatten() {
         writeln!(out, "  {} are missing: {}", text(&missing["part"]), text(&missing["reason"]))?;
@@ -128,7 +128,7 @@ fn write_status(status: &Value, out: &mut impl Write) -> io::Result<()> {
     }
     for gap in status["gaps"].as_array().into_iter().flatten() {
         let comparison =
-            match (gap["comparedAt"].is_null(), gap["missingSessions"].as_array().map_or(0, Vec::len)) {
+            match (gap["reconciledAt"].is_null(), gap["missingSessions"].as_array().map_or(0, Vec::len)) {
                 (true, _) => "not compared with the call log yet".to_owned(),
                 (false, 0) => format!("all {} calls of that time are stored", gap["callLogSessions"]),
                 (false, missing) => {

@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &RejectedArgs) -> anyhow::Result<Tally> {
         RejectedAction::Retry { tenant, ids, all } => {
             let id = admin::find(&store, tenant)?.id;
             let marked = store.mark_for_retry(id, (!all).then(|| ids.clone()))?;
-            json!({ "tenant": tenant, "marked": marked })
+            json!({ "tenant": tenant, "queued": marked })
         }
         RejectedAction::Remove { tenant, ids } => {
             let id = admin::find(&store, tenant)?.id;
@@ -53,6 +53,6 @@ pub(crate) fn run(arguments: &RejectedArgs) -> anyhow::Result<Tally> {
 
 fn line(described: &Value) -> String {
     let text = |name: &str| escape_control(described[name].as_str().unwrap_or_default());
-    let marked = if described["isToBeRetried"] == true { "  (marked for retry)" } else { "" };
+    let marked = if described["retryQueued"] == true { "  (marked for retry)" } else { "" };
     format!("{:>8}  {}  {}{marked}", text("id"), text("arrivedAt"), text("reason"))
 }

@@ -1,15 +1,7 @@
-//! Who asks, and whether that is enough for what is asked.
+//! Authentication and authorization of the API: who sends a request, and whether the key permits it.
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::Reader;
-use crate::{
-    Service,
-    listen::{Peer, bearer},
-    problem::Problem,
-    secret,
-    tenants::Key,
-};
 use axum::{
     extract::FromRequestParts,
     http::{StatusCode, request::Parts},
@@ -17,7 +9,16 @@ use axum::{
 use subtle::ConstantTimeEq;
 use wholecall_store::{Actor, Scope, Store, What, Who};
 
-/// What a request has to show, as its route says. The extractors here look at it, and refuse where no route has said anything.
+use super::{reader::Reader, state::ApiState};
+use crate::{
+    Service,
+    listen::{Peer, bearer},
+    problem::Problem,
+    secret,
+    tenants::Key,
+};
+
+/// The key that a route requires. The extractors below check it, and refuse requests to routes that declare nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Needs {
     /// A tenant's key with at least this scope.
@@ -31,15 +32,18 @@ pub(crate) enum Needs {
 }
 
 impl Needs {
-    /// What the route of a request has said.
+    /// The requirement that the route of a request declares.
     pub(crate) fn of(parts: &Parts) -> Result<Self, Problem> {
         parts.extensions.get().copied().ok_or_else(|| {
-            tracing::error!(path = parts.uri.path(), "no one has said what this route needs");
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "it is not known who may do this")
+            tracing::error!(path = parts.uri.path(), "the route does not declare the key that it requires");
+            Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the route does not declare the key that it requires",
+            )
         })
     }
 
-    /// The scope that a tenant's key must have; none: no key of a tenant is enough.
+    /// The scope that a tenant's key must have; `None` if a tenant's key is never sufficient.
     pub(crate) fn scope(self) -> Option<Scope> {
         match self {
             Self::Key(scope) | Self::OperatorOrKey(scope) => Some(scope),
@@ -48,21 +52,22 @@ impl Needs {
     }
 }
 
-/// The address that a request came from.
+/// The client's address.
 pub(crate) fn address(parts: &Parts) -> Option<IpAddr> {
     parts.extensions.get::<Peer>().map(|Peer(address)| address.ip().to_canonical())
 }
 
-/// A tenant's program, known by its API key; it reaches that tenant's data and nothing else.
+/// A tenant's program, identified by its API key; it can access only that tenant's data.
 pub(super) struct Access(pub(super) Reader);
 
-impl FromRequestParts<Service> for Access {
+impl FromRequestParts<ApiState> for Access {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        let service = &state.service;
         let needed = Needs::of(parts)?.scope().ok_or_else(Problem::unauthorized)?;
-        let shown = bearer(&parts.headers).ok_or_else(Problem::unauthorized)?;
-        let hash = secret::hash(shown);
+        let given = bearer(&parts.headers).ok_or_else(Problem::unauthorized)?;
+        let hash = secret::hash(given);
         let key = service.tenants.with_key_hash(&hash).await?.ok_or_else(Problem::unauthorized)?;
         let who = key.shown_from(address(parts));
         if key.scope < needed {
@@ -78,34 +83,35 @@ fn refuse(service: &Service, key: &Arc<Key>, who: Who, needed: Scope) -> Problem
     Problem::needs_scope(needed, key.scope)
 }
 
-/// The operator of this installation, known by the admin key.
+/// The operator of this installation, identified by the admin key.
 pub(super) struct Operator(Who);
 
 impl Operator {
-    /// The store, in which changes are the operator's.
+    /// The store, with the operator as the author of changes.
     pub(super) fn store(&self, service: &Service) -> Store {
         service.store.acting_as(self.0.clone())
     }
 }
 
-impl FromRequestParts<Service> for Operator {
+impl FromRequestParts<ApiState> for Operator {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        let service = &state.service;
         let needed = Needs::of(parts)?;
         if !matches!(needed, Needs::Operator | Needs::OperatorOrKey(_)) {
             return Err(Problem::unauthorized());
         }
         let Some(expected) = *service.admin_key.borrow() else {
-            let detail = "this installation has no admin key: `admin_key_file` in its configuration, or \
-                WHOLECALL_ADMIN_KEY_FILE, names the file with it";
+            let detail = "this installation has no admin key: set `admin_key_file` in its configuration, or \
+                WHOLECALL_ADMIN_KEY_FILE, to the file that contains one";
             return Err(Problem::new(StatusCode::FORBIDDEN, detail));
         };
-        let shown = bearer(&parts.headers).map(secret::hash).ok_or_else(Problem::unauthorized)?;
-        if bool::from(shown.ct_eq(&expected)) {
+        let given = bearer(&parts.headers).map(secret::hash).ok_or_else(Problem::unauthorized)?;
+        if bool::from(given.ct_eq(&expected)) {
             return Ok(Self(Who { actor: Actor::Operator, address: address(parts) }));
         }
-        if let Some(key) = service.tenants.key(&shown) {
+        if let Some(key) = service.tenants.key(&given) {
             let who = key.shown_from(address(parts));
             service.audit.refused(Some(key.tenant.id), who, What::KeyUse, "needs the operator's key");
         }
@@ -113,7 +119,7 @@ impl FromRequestParts<Service> for Operator {
     }
 }
 
-/// The operator or a tenant, where a route answers both.
+/// The operator or a tenant, for routes that serve both.
 pub(super) enum KeyHolder {
     /// The operator.
     Operator(Operator),
@@ -121,31 +127,31 @@ pub(super) enum KeyHolder {
     Tenant(Reader),
 }
 
-impl FromRequestParts<Service> for KeyHolder {
+impl FromRequestParts<ApiState> for KeyHolder {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
-        let shown = bearer(&parts.headers).map(secret::hash);
-        let is_operator = shown.is_some_and(|shown| {
-            service.admin_key.borrow().is_some_and(|expected| bool::from(expected.ct_eq(&shown)))
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        let given = bearer(&parts.headers).map(secret::hash);
+        let is_operator = given.is_some_and(|given| {
+            state.service.admin_key.borrow().is_some_and(|expected| bool::from(expected.ct_eq(&given)))
         });
         match is_operator {
-            true => Operator::from_request_parts(parts, service).await.map(Self::Operator),
-            false => Access::from_request_parts(parts, service).await.map(|access| Self::Tenant(access.0)),
+            true => Operator::from_request_parts(parts, state).await.map(Self::Operator),
+            false => Access::from_request_parts(parts, state).await.map(|access| Self::Tenant(access.0)),
         }
     }
 }
 
-/// Whoever may read the metrics: the operator, where there is a key for one; else anybody.
-pub(super) struct Watcher;
+/// A client that may read the metrics: the operator, or any client if the installation has no admin key.
+pub(super) struct MetricsReader;
 
-impl FromRequestParts<Service> for Watcher {
+impl FromRequestParts<ApiState> for MetricsReader {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
-        let has_operator = service.admin_key.borrow().is_some();
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        let has_operator = state.service.admin_key.borrow().is_some();
         if has_operator {
-            Operator::from_request_parts(parts, service).await?;
+            Operator::from_request_parts(parts, state).await?;
         }
         Ok(Self)
     }

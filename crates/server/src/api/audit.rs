@@ -1,4 +1,4 @@
-//! `GET /v1/audit`: who did what; for operators all of it, for a tenant's `admin` keys what concerns the tenant.
+//! `GET /v1/audit`: the audit log. Operators see all entries, a tenant's `admin` keys those of the tenant.
 
 use axum::{extract::State, response::Response};
 use serde::Deserialize;
@@ -8,51 +8,48 @@ use wholecall_store::{AuditQuery, StoreError, What};
 use super::{
     access::KeyHolder,
     json as respond,
-    parameters::{Parameters, limit, time},
+    parameters::{Parameters, invalid_cursor, limit, time},
     read,
 };
 use crate::{Service, audit::describe, problem::Problem};
 
-const ENTRIES: usize = 100;
-const MOST_ENTRIES: usize = 1_000;
+const DEFAULT_ENTRIES: usize = 100;
+const MAX_ENTRIES: usize = 1_000;
 
-/// Which entries.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Query {
     tenant: Option<String>,
-    what: Option<String>,
+    action: Option<String>,
     since: Option<String>,
     until: Option<String>,
     limit: Option<usize>,
     cursor: Option<String>,
 }
 
-/// A page of them, the latest first.
+/// A page of entries, newest first.
 pub(super) async fn list(
     State(service): State<Service>,
     holder: KeyHolder,
     Parameters(query): Parameters<Query>,
 ) -> Result<Response, Problem> {
-    let what = query.what.as_deref().map(|word| {
+    let action = query.action.as_deref().map(|word| {
         What::from_word(word).ok_or_else(|| {
-            let known: Vec<&str> = What::ALL.iter().map(|what| what.as_str()).collect();
-            Problem::bad_request(format!("what: {word:?} is none of {}", known.join(", ")))
+            let known: Vec<&str> = What::ALL.iter().map(|action| action.as_str()).collect();
+            Problem::bad_request(format!("action: {word:?} is not one of {}", known.join(", ")))
         })
     });
-    let before = query.cursor.as_deref().map(|cursor| {
-        cursor.parse().map_err(|_| Problem::bad_request("cursor: not one that `next` has given"))
-    });
+    let before = query.cursor.as_deref().map(|cursor| cursor.parse().map_err(|_| invalid_cursor()));
     let wanted = AuditQuery {
-        what: what.transpose()?,
+        what: action.transpose()?,
         since_ms: time("since", query.since.as_deref())?,
         until_ms: time("until", query.until.as_deref())?,
         before: before.transpose()?,
-        limit: limit(query.limit, ENTRIES, MOST_ENTRIES)?,
+        limit: limit(query.limit, DEFAULT_ENTRIES, MAX_ENTRIES)?,
     };
     let (entries, is_tenant) = match holder {
         KeyHolder::Tenant(_) if query.tenant.is_some() => {
-            return Err(Problem::bad_request("tenant: a tenant's key sees the tenant's own entries only"));
+            return Err(Problem::bad_request("tenant: only the operator's key may select a tenant"));
         }
         KeyHolder::Tenant(view) => (read(view, move |view| view.audit(wanted)).await?, true),
         KeyHolder::Operator(operator) => {
@@ -69,7 +66,7 @@ pub(super) async fn list(
         .iter()
         .map(|entry| {
             let mut described = describe(entry);
-            // Where operators are is no tenant's affair.
+            // Tenants do not see the operator's address.
             if is_tenant && entry.actor == "operator" {
                 described["address"] = Value::Null;
             }

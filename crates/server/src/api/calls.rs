@@ -1,4 +1,4 @@
-//! `GET /v1/calls` and what is below it.
+//! `GET /v1/calls` and the addresses below it.
 
 use axum::{
     extract::Path,
@@ -14,14 +14,14 @@ use super::{
     Reader,
     access::Access,
     compute, json,
-    parameters::{CallQuery, Parameters, limit, place_from_cursor, place_to_cursor, time},
+    parameters::{CallQuery, Parameters, cursor_of_position, limit, position_from_cursor, time},
 };
 use crate::problem::Problem;
 
-const CALLS: usize = 50;
-const MOST_CALLS: usize = 1_000;
+const DEFAULT_CALLS: usize = 50;
+const MAX_CALLS: usize = 1_000;
 
-/// How calls are written.
+/// The format in which calls are returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Json,
@@ -38,22 +38,23 @@ impl Format {
         (Self::Vcon, "vcon", "application/vcon+json"),
     ];
 
-    /// As `format` says, else as `Accept` does; if the key is for that.
-    fn wanted(parameter: Option<&str>, headers: &HeaderMap, view: &Reader) -> Result<Self, Problem> {
-        let wanted = Self::asked_for(parameter, headers)?;
-        match wanted {
+    /// The requested format; fails if the key's scope does not permit it.
+    fn permitted(parameter: Option<&str>, headers: &HeaderMap, view: &Reader) -> Result<Self, Problem> {
+        let format = Self::requested(parameter, headers)?;
+        match format {
             Self::Json | Self::Ndjson => {}
             Self::Csv => view.export("calls as CSV")?,
             Self::Vcon => view.export("calls as vCon")?,
         }
-        Ok(wanted)
+        Ok(format)
     }
 
-    fn asked_for(parameter: Option<&str>, headers: &HeaderMap) -> Result<Self, Problem> {
+    /// `format` takes precedence over `Accept`.
+    fn requested(parameter: Option<&str>, headers: &HeaderMap) -> Result<Self, Problem> {
         if let Some(name) = parameter {
             let known = Self::ALL.into_iter().find(|(_, other, _)| *other == name);
             return known.map(|(format, ..)| format).ok_or_else(|| {
-                Problem::bad_request(format!("format: {name:?} is none of json, ndjson, csv, vcon"))
+                Problem::bad_request(format!("format: {name:?} is not one of json, ndjson, csv, vcon"))
             });
         }
         let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("*/*");
@@ -67,7 +68,8 @@ impl Format {
                 return Ok(Self::Json);
             }
         }
-        let detail = "Accept: application/json, application/x-ndjson, text/csv or application/vcon+json";
+        let detail =
+            "Accept: must allow application/json, application/x-ndjson, text/csv or application/vcon+json";
         Err(Problem::new(StatusCode::NOT_ACCEPTABLE, detail))
     }
 
@@ -79,7 +81,7 @@ impl Format {
         HeaderValue::from_static(kind.map_or("application/json", |(.., kind)| kind))
     }
 
-    /// Records in this form; JSON is for the caller, who frames it.
+    /// The records in this format. The caller wraps JSON itself.
     fn write(self, records: &[String]) -> Result<Response, Problem> {
         let mut out = Vec::new();
         match self {
@@ -108,28 +110,29 @@ impl Format {
 }
 
 fn failed(error: impl std::fmt::Display) -> Problem {
-    tracing::error!(%error, "a record could not be written");
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the calls could not be written; the log says why")
+    tracing::error!(%error, "a call record cannot be read or written");
+    let detail = "the calls could not be written; the service's log has the reason";
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
 }
 
 pub(crate) fn parse(record: &str) -> Result<Call, Problem> {
     serde_json::from_str(record).map_err(failed)
 }
 
-/// Calls that match, newest first.
+/// Matching calls, newest first.
 pub(super) async fn list(
     Access(view): Access,
     Parameters(query): Parameters<CallQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let format = Format::wanted(query.format.as_deref(), &headers, &view)?;
+    let format = Format::permitted(query.format.as_deref(), &headers, &view)?;
     let filter = query.filter()?;
     let as_of = time("as_of", query.as_of.as_deref())?;
-    let limit = limit(query.limit, CALLS, MOST_CALLS)?;
-    let after = query.cursor.as_deref().map(place_from_cursor).transpose()?;
+    let limit = limit(query.limit, DEFAULT_CALLS, MAX_CALLS)?;
+    let after = query.cursor.as_deref().map(position_from_cursor).transpose()?;
     compute(view, move |view| {
         let page = view.calls(&filter, as_of, after, limit)?;
-        let next = page.next.map(place_to_cursor);
+        let next = page.next.map(cursor_of_position);
         if format != Format::Json {
             let mut response = format.write(&page.records)?;
             if let Some(next) = next.and_then(|next| HeaderValue::from_str(&next).ok()) {
@@ -158,7 +161,7 @@ pub(super) async fn one(
     Parameters(query): Parameters<OneQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let format = Format::wanted(query.format.as_deref(), &headers, &view)?;
+    let format = Format::permitted(query.format.as_deref(), &headers, &view)?;
     let as_of = time("as_of", query.as_of.as_deref())?;
     compute(view, move |view| match view.call(&id, as_of)? {
         Some(Found::Call(version)) => match format {
@@ -179,10 +182,10 @@ pub(super) async fn one(
 }
 
 pub(crate) fn no_call(id: &str) -> Problem {
-    Problem::not_found(format!("there is no call {id}"))
+    Problem::not_found(format!("call {id} does not exist"))
 }
 
-/// Every version of a call.
+/// All versions of a call.
 pub(super) async fn versions(Access(view): Access, Path(id): Path<String>) -> Result<Response, Problem> {
     compute(view, move |view| {
         let versions = view.versions(&id)?.ok_or_else(|| no_call(&id))?;
@@ -192,17 +195,17 @@ pub(super) async fn versions(Access(view): Access, Path(id): Path<String>) -> Re
     .await
 }
 
-/// The notifications behind a call, as they arrived.
+/// The notifications of a call, in order of arrival.
 pub(super) async fn notifications(Access(view): Access, Path(id): Path<String>) -> Result<Response, Problem> {
     compute(view, move |view| {
         let entries = view.notifications(&id)?.ok_or_else(|| no_call(&id))?;
-        let entries: Vec<String> = entries.iter().map(arrived).collect();
+        let entries: Vec<String> = entries.iter().map(notification_json).collect();
         Ok(json(format!("{{\"notifications\":[{}]}}", entries.join(","))))
     })
     .await
 }
 
-fn arrived(entry: &Entry) -> String {
+fn notification_json(entry: &Entry) -> String {
     let mut time = Vec::new();
     wholecall_record::Time::from_millis(entry.arrived_ms).write_json(&mut time);
     let time = String::from_utf8_lossy(&time);

@@ -1,5 +1,5 @@
-//! `GET /v1/changes` and `GET /v1/stream`: every event in the order in which it was made. A reader that keeps the cursor
-//! never misses one.
+//! `GET /v1/changes` and `GET /v1/stream`: all events in the order of the feed. A client that stores its cursor misses
+//! none.
 
 use std::{collections::VecDeque, convert::Infallible, time::Duration};
 
@@ -24,22 +24,25 @@ use super::{
 };
 use crate::{Service, event::EventWriter, feeds::Follower, problem::Problem};
 
-const CHANGES: usize = 100;
-const MOST_CHANGES: usize = 1_000;
+const DEFAULT_CHANGES: usize = 100;
+const MAX_CHANGES: usize = 1_000;
 
-/// The longest anybody may wait for a change.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Maximum time that a request waits for the first change.
+const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// From where on, how many, and how long to wait for the first.
+/// Interval between the comments that keep an idle stream open.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangesQuery {
     after: Option<String>,
     limit: Option<usize>,
+    /// In seconds.
     wait: Option<u64>,
 }
 
-/// Changes after a cursor; without one, from the beginning.
+/// Changes after a cursor; without one, from the beginning of the feed.
 pub(super) async fn changes(
     State(service): State<Service>,
     Access(view): Access,
@@ -50,8 +53,8 @@ pub(super) async fn changes(
         Some("now") => read(view.clone(), TenantView::last_change).await?,
         Some(text) => cursor(&view, text).await?,
     };
-    let limit = limit(query.limit, CHANGES, MOST_CHANGES)?;
-    let wait = Duration::from_secs(query.wait.unwrap_or(0)).min(LONGEST_WAIT);
+    let limit = limit(query.limit, DEFAULT_CHANGES, MAX_CHANGES)?;
+    let wait = Duration::from_secs(query.wait.unwrap_or(0)).min(MAX_WAIT);
     if !wait.is_zero() {
         let mut follower = service.feeds.follow(view.tenant())?;
         tokio::select! {
@@ -65,7 +68,7 @@ pub(super) async fn changes(
         let changes = view.changes_after(after, limit)?;
         let next = changes.last().map_or(after, |change| change.cursor);
         let changes: Vec<String> =
-            changes.iter().filter_map(|change| written(&service, &writer, change)).collect();
+            changes.iter().filter_map(|change| event_json(&service, &writer, change)).collect();
         Ok(json(format!("{{\"changes\":[{}],\"next\":\"{}\"}}", changes.join(","), view.cursor(next))))
     })
     .await
@@ -74,19 +77,17 @@ pub(super) async fn changes(
 async fn cursor(view: &Reader, text: &str) -> Result<Position, Problem> {
     let text = text.to_owned();
     let resumed = read(view.clone(), move |view| view.resume_at(&text)).await?;
-    let gone = |what| {
-        let detail = format!("after: {what}; list /v1/calls, then go on from after=now");
+    let gone = |reason| {
+        let detail = format!("after: {reason}; list /v1/calls, then continue with after=now");
         Problem::new(StatusCode::GONE, detail)
     };
     resumed.map_err(|error| match error {
-        CursorError::Malformed => Problem::bad_request("after: not a cursor that was given"),
+        CursorError::Malformed => Problem::bad_request("after: not a valid cursor"),
         CursorError::Foreign => {
-            gone("a cursor of another store, or of this one before it was restored or lost something")
+            gone("the cursor is of another store, or of this one before it was restored or lost data")
         }
-        CursorError::Ahead => gone("a cursor after everything that there is"),
-        CursorError::Expired => {
-            gone("changes that follow this cursor were removed, since their time was over")
-        }
+        CursorError::Ahead => gone("the cursor is beyond the end of the feed"),
+        CursorError::Expired => gone("retention removed changes after this cursor"),
     })
 }
 
@@ -95,8 +96,8 @@ fn writer(service: &Service, view: &Reader) -> Result<EventWriter, Problem> {
     Ok(EventWriter::new(TenantView::clone(view), &tenant.name))
 }
 
-/// An event; nothing where its record cannot be read, which stops nobody who reads on.
-fn written(service: &Service, writer: &EventWriter, change: &StoredChange) -> Option<String> {
+/// The event of a change; `None` if its record cannot be read: it is noted as damage, and clients continue after it.
+fn event_json(service: &Service, writer: &EventWriter, change: &StoredChange) -> Option<String> {
     let written = writer.write(change.into(), None);
     written
         .map_err(|error| {
@@ -106,7 +107,7 @@ fn written(service: &Service, writer: &EventWriter, change: &StoredChange) -> Op
         .ok()
 }
 
-/// The next changes; waits until there is one, or until the service stops.
+/// The next changes. Waits until there is one, or until the service stops.
 async fn next(
     service: &Service,
     view: &Reader,
@@ -128,30 +129,29 @@ async fn next(
     }
 }
 
-/// Counts an open stream for as long as it lives.
-struct Counted(Service);
+/// Counts as an open stream in the metrics until it is dropped.
+struct OpenStream(Service);
 
-impl Counted {
+impl OpenStream {
     fn new(service: Service) -> Self {
         service.metrics.streams.inc();
         Self(service)
     }
 }
 
-impl Drop for Counted {
+impl Drop for OpenStream {
     fn drop(&mut self) {
         self.0.metrics.streams.dec();
     }
 }
 
-/// From where on.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StreamQuery {
     after: Option<String>,
 }
 
-/// The same as server-sent events: after `Last-Event-ID` or `after`, else from now on.
+/// The feed as server-sent events, after `Last-Event-ID`, else after `after`, else from now on.
 pub(super) async fn stream(
     State(service): State<Service>,
     Access(view): Access,
@@ -165,28 +165,28 @@ pub(super) async fn stream(
     };
     let writer = writer(&service, &view)?;
     let follower = service.feeds.follow(view.tenant())?;
-    let state = (Counted::new(service), view, follower, after, VecDeque::new());
-    let events = stream::unfold(state, move |(counted, view, mut follower, mut after, mut waiting)| {
+    let state = (OpenStream::new(service), view, follower, after, VecDeque::new());
+    let events = stream::unfold(state, move |(open, view, mut follower, mut after, mut buffered)| {
         let writer = writer.clone();
         async move {
             let (change, data) = loop {
-                if waiting.is_empty() {
+                if buffered.is_empty() {
                     let changes = tokio::select! {
-                        changes = next(&counted.0, &view, &mut follower, after, CHANGES) => changes.ok()?,
+                        changes = next(&open.0, &view, &mut follower, after, DEFAULT_CHANGES) => changes.ok()?,
                         () = view.revoked() => return None,
                     };
                     after = changes.last()?.cursor;
-                    waiting.extend(changes);
+                    buffered.extend(changes);
                 }
-                let change: StoredChange = waiting.pop_front()?;
-                if let Some(data) = written(&counted.0, &writer, &change) {
+                let change: StoredChange = buffered.pop_front()?;
+                if let Some(data) = event_json(&open.0, &writer, &change) {
                     break (change, data);
                 }
             };
             let event =
                 Event::default().id(view.cursor(change.cursor)).event(change.kind.as_str()).data(data);
-            Some((Ok::<_, Infallible>(event), (counted, view, follower, after, waiting)))
+            Some((Ok::<_, Infallible>(event), (open, view, follower, after, buffered)))
         }
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response())
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE_INTERVAL)).into_response())
 }

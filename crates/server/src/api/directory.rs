@@ -1,4 +1,4 @@
-//! `GET /v1/directory`: who and what is in the tenant's accounts, as the records of now name them.
+//! `GET /v1/directory`: the extensions of the tenant's accounts, as current records name them.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -32,24 +32,24 @@ fn account(stored: &StoredDirectory) -> Result<Value, StoreError> {
     for (owner, number) in listed.reached_at() {
         forwarding.entry(owner).or_default().insert(number);
     }
-    let extension = |one: &Extension| {
-        let Entry { kind, name, extension_number, .. } = directories::entry(one);
+    let describe = |extension: &Extension| {
+        let Entry { kind, name, extension_number, .. } = directories::entry(extension);
         json!({
-            "id": one.id,
+            "id": extension.id,
             "kind": kind.unwrap_or(EntryKind::Other).as_str(),
             "name": name,
             "number": extension_number,
-            "phoneNumbers": numbers.get(one.id.as_str()).map_or(&[][..], Vec::as_slice),
-            "forwardingNumbers": forwarding.get(one.id.as_str()).cloned().unwrap_or_default(),
+            "phoneNumbers": numbers.get(extension.id.as_str()).map_or(&[][..], Vec::as_slice),
+            "forwardingNumbers": forwarding.get(extension.id.as_str()).cloned().unwrap_or_default(),
         })
     };
-    let learnt = learnt_names.iter().map(|(id, learnt)| (id.clone(), learnt.name.as_str().into()));
+    let learned = learnt_names.iter().map(|(id, learned)| (id.clone(), learned.name.as_str().into()));
     Ok(json!({
         "accountId": stored.account,
         "version": stored.version,
-        "readAt": Time::from_millis(stored.read_ms).to_string(),
-        "extensions": listed.extensions.iter().map(extension).collect::<Vec<Value>>(),
-        "learntNames": learnt.collect::<Map<String, Value>>(),
+        "fetchedAt": Time::from_millis(stored.read_ms).to_string(),
+        "extensions": listed.extensions.iter().map(describe).collect::<Vec<Value>>(),
+        "learnedNames": learned.collect::<Map<String, Value>>(),
         "queues": listed.queues,
         "missing": listed.missing,
     }))

@@ -1,4 +1,4 @@
-//! The OpenAPI document for reading: one page, without a script.
+//! `GET /docs`: the OpenAPI document as one page without a script.
 
 use axum::{
     http::{HeaderValue, header},
@@ -9,13 +9,12 @@ use wholecall_record::schema::ADDED_LATER;
 
 use super::openapi::document;
 
-/// `GET /docs`.
 pub(super) async fn docs() -> Response {
     let document = document();
     let mut page = format!(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>\
          <title>Wholecall API</title><style>{STYLE}</style><h1>Wholecall API</h1><p>{} \
-         The same for programs: <a href=/openapi.json>/openapi.json</a>.</p>",
+         For programs: <a href=/openapi.json>/openapi.json</a>.</p>",
         escape(&document["info"]["description"])
     );
     for (path, operations) in document["paths"].as_object().into_iter().flatten() {
@@ -27,9 +26,9 @@ pub(super) async fn docs() -> Response {
     for (kind, operations) in document["webhooks"].as_object().into_iter().flatten() {
         page.push_str(&section(kind, "post", &operations["post"]));
     }
-    page.push_str("<h1>Shapes</h1>");
+    page.push_str("<h1>Schemas</h1>");
     for (name, schema) in document["components"]["schemas"].as_object().into_iter().flatten() {
-        page.push_str(&shape(name, schema));
+        page.push_str(&schema_section(name, schema));
     }
     let mut response = Html(page).into_response();
     let policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
@@ -64,11 +63,11 @@ fn section(path: &str, method: &str, operation: &Value) -> String {
     )
 }
 
-fn shape(name: &str, schema: &Value) -> String {
+fn schema_section(name: &str, schema: &Value) -> String {
     let required: Vec<&str> =
         schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let members = schema["properties"].as_object().into_iter().flatten().map(|(key, member)| {
-        let kind = type_of(member) + if required.contains(&key.as_str()) { "" } else { ", may be left out" };
+        let kind = type_of(member) + if required.contains(&key.as_str()) { "" } else { ", optional" };
         row(&json!(key), &kind, &member["description"])
     });
     let about = match &schema["anyOf"] {
@@ -82,7 +81,7 @@ fn row(name: &Value, kind: &str, about: &Value) -> String {
     format!("<tr><td><code>{}</code><td>{kind}<td>{}</tr>", escape(name), escape(about))
 }
 
-/// What a schema allows, in a few words.
+/// A schema's type in a few words.
 fn type_of(schema: &Value) -> String {
     if let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
         return format!("<a href=#{name}>{name}</a>");
@@ -90,8 +89,8 @@ fn type_of(schema: &Value) -> String {
     if let Some(words) = schema["enum"].as_array() {
         return words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" | ");
     }
-    if let Some(either) = schema["anyOf"].as_array() {
-        let known = either.iter().filter(|schema| schema.get(ADDED_LATER).is_none());
+    if let Some(alternatives) = schema["anyOf"].as_array() {
+        let known = alternatives.iter().filter(|schema| schema.get(ADDED_LATER).is_none());
         return known.map(type_of).collect::<Vec<_>>().join(" or ");
     }
     match (&schema["type"], &schema["format"]) {

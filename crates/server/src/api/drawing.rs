@@ -1,4 +1,4 @@
-//! `GET /v1/calls/{id}/drawing.svg` and `.png`: a call as a picture.
+//! `GET /v1/calls/{id}/drawing.svg` and `.png`: a call's drawing.
 
 use axum::{
     extract::Path,
@@ -17,10 +17,10 @@ use super::{
 };
 use crate::problem::Problem;
 
-/// A picture is sharp on most screens with so many pixels per unit.
+/// Resolution of PNGs: sharp on most screens.
 const PIXELS_PER_UNIT: f32 = 2.0;
 
-/// An SVG holds the names that callers chose. They are escaped, and still nothing in it may run or load anything.
+/// An SVG contains names that callers chose. They are escaped; the policy also forbids an SVG to run or load anything.
 const POLICY: [(HeaderName, HeaderValue); 2] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -39,7 +39,7 @@ pub(super) async fn png(Access(view): Access, Path(id): Path<String>) -> Result<
     png_of(view, id, |_| Drawing::default()).await
 }
 
-/// The drawing of a call, in the way that is chosen for it.
+/// A call's drawing with the settings that `choose` returns for it.
 pub(crate) async fn svg_of(
     reader: Reader,
     id: String,
@@ -68,17 +68,17 @@ pub(crate) async fn png_of(
     .await
 }
 
-/// The drawing as text, unless it would have too many lanes.
+/// The drawing as SVG text; fails if it would have too many lanes.
 pub(crate) fn svg_text(call: &Call, drawing: Drawing) -> Result<String, Problem> {
     let lanes = call.participants.len();
     if lanes > MAX_LANES {
-        let detail = format!("the call has {lanes} participants; a drawing has {MAX_LANES} lanes at most");
+        let detail = format!("the call has {lanes} participants; a drawing shows at most {MAX_LANES}");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
     }
     Ok(drawing.svg(call))
 }
 
-/// A call as it is now, also under an id that has gone into it.
+/// The current record of a call, or of the call that it was merged into.
 fn current(view: &TenantView, id: &str) -> Result<Call, Problem> {
     let found = match view.call(id, None)? {
         Some(Found::Merged(into)) => view.call(&into, None)?,

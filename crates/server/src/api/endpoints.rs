@@ -1,4 +1,4 @@
-//! `/v1/endpoints`: where the tenant wants to be told, and what became of that.
+//! `/v1/endpoints`: a tenant's endpoints and the deliveries to them.
 
 use axum::{
     extract::{Path, State},
@@ -13,7 +13,9 @@ use wholecall_store::{
 };
 
 use super::{
+    ApiState,
     access::Access,
+    calls::no_call,
     json as respond,
     parameters::{Json, Parameters, limit, time},
 };
@@ -24,8 +26,8 @@ use crate::{
     problem::Problem,
 };
 
-const DELIVERIES: usize = 50;
-const MOST_DELIVERIES: usize = 500;
+const DEFAULT_DELIVERIES: usize = 50;
+const MAX_DELIVERIES: usize = 500;
 
 impl From<EndpointError> for Problem {
     fn from(error: EndpointError) -> Self {
@@ -36,43 +38,38 @@ impl From<EndpointError> for Problem {
             EndpointError::Invalid(why) => Self::bad_request(why),
             EndpointError::Seal(error) => {
                 tracing::error!(%error, "an endpoint's secrets cannot be used");
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the secrets cannot be used; the log says why")
+                let detail = "the endpoint's secrets cannot be used; the service's log has the reason";
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
             }
             EndpointError::Random(error) => Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
         }
     }
 }
 
-/// Does something that waits for the disk where that holds up nobody else; the lanes then look at what is new.
+/// Runs work that waits for the disk, then wakes those who watch the tenants: the deliveries react to changes.
 async fn blocking<T: Send + 'static>(
     service: &Service,
     work: impl FnOnce(&Service) -> Result<T, EndpointError> + Send + 'static,
 ) -> Result<T, Problem> {
     let service = service.clone();
-    let done = tokio::task::spawn_blocking(move || {
-        let done = work(&service)?;
+    super::blocking(move || {
+        let result = work(&service)?;
         service.tenants.refresh()?;
-        Ok::<_, EndpointError>(done)
-    });
-    match done.await {
-        Ok(done) => Ok(done?),
-        Err(error) => {
-            tracing::error!(%error, "a request ended by a panic");
-            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "it failed; the log says how"))
-        }
-    }
+        Ok::<_, EndpointError>(result)
+    })
+    .await
 }
 
-/// A literal address that no delivery could reach is refused at once; names are judged when they are connected to.
-fn judge(service: &Service, wanted: &Value) -> Result<(), EndpointError> {
-    let Some(url) = wanted["url"].as_str() else { return Ok(()) };
+/// Refuses a URL with a literal address to which deliveries may not connect. Host names are checked at each connection.
+fn check_url(service: &Service, settings: &Value) -> Result<(), EndpointError> {
+    let Some(url) = settings["url"].as_str() else { return Ok(()) };
     let url = parse_url(url).map_err(EndpointError::Invalid)?;
     let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     if let Ok(address) = host.parse()
         && let Err(kind) = service.settings.egress_policy.check(address)
     {
-        let why = format!("url: {address} is {kind} and may not be connected to");
-        return Err(EndpointError::Invalid(why));
+        let reason = format!("url: deliveries to {address} are not permitted: it is {kind}");
+        return Err(EndpointError::Invalid(reason));
     }
     Ok(())
 }
@@ -85,15 +82,15 @@ pub(super) async fn list(State(service): State<Service>, Access(view): Access) -
     Ok(respond(json!({ "endpoints": all }).to_string()))
 }
 
-/// Adds one; its secret is in the answer and never shown again.
+/// Adds an endpoint. Only this response contains its secret.
 pub(super) async fn add(
     State(service): State<Service>,
     Access(view): Access,
-    Json(wanted): Json<Value>,
+    Json(settings): Json<Value>,
 ) -> Result<(StatusCode, Response), Problem> {
     let added = blocking(&service, move |service| {
-        judge(service, &wanted)?;
-        endpoints::add(&view, &service.settings.secret_key, &wanted)
+        check_url(service, &settings)?;
+        endpoints::add(&view, &service.settings.secret_key, &settings)
     })
     .await?;
     Ok((StatusCode::CREATED, respond(added.to_string())))
@@ -112,22 +109,22 @@ pub(super) async fn one(
     Ok(respond(found.to_string()))
 }
 
-/// Changes what is named and leaves the rest.
+/// Changes the settings that the body contains.
 pub(super) async fn change(
     State(service): State<Service>,
     Access(view): Access,
     Path(id): Path<String>,
-    Json(wanted): Json<Value>,
+    Json(settings): Json<Value>,
 ) -> Result<Response, Problem> {
     let changed = blocking(&service, move |service| {
-        judge(service, &wanted)?;
-        endpoints::change(&view, &service.settings.secret_key, &id, &wanted)
+        check_url(service, &settings)?;
+        endpoints::change(&view, &service.settings.secret_key, &id, &settings)
     })
     .await?;
     Ok(respond(changed.to_string()))
 }
 
-/// Removes it with what is known of its deliveries.
+/// Removes an endpoint and its deliveries.
 pub(super) async fn remove(
     State(service): State<Service>,
     Access(view): Access,
@@ -141,7 +138,7 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A new secret, of which kind, and perhaps which.
+/// The kind of the new secret and, if the receiver chose it, the secret itself.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Rotation {
@@ -149,7 +146,7 @@ pub(super) struct Rotation {
     secret: Option<String>,
 }
 
-/// Gives it a new secret; for a day, the old one signs too.
+/// Replaces the secret. For a day, deliveries are signed with the previous one as well.
 pub(super) async fn rotate(
     State(service): State<Service>,
     Access(view): Access,
@@ -164,18 +161,17 @@ pub(super) async fn rotate(
     Ok(respond(rotated.to_string()))
 }
 
-/// Sends it a test event.
+/// Sends a test event.
 pub(super) async fn test(
-    State(service): State<Service>,
+    State(state): State<ApiState>,
     Access(view): Access,
     Path(id): Path<String>,
 ) -> Result<(StatusCode, Response), Problem> {
-    service.quotas.test(view.tenant())?;
-    let event = blocking(&service, move |_| endpoints::test(&view, &id)).await?;
+    state.quotas.test(view.tenant())?;
+    let event = blocking(&state.service, move |_| endpoints::test(&view, &id)).await?;
     Ok((StatusCode::ACCEPTED, respond(json!({ "id": event }).to_string())))
 }
 
-/// Which deliveries.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DeliveryQuery {
@@ -184,7 +180,7 @@ pub(super) struct DeliveryQuery {
     limit: Option<usize>,
 }
 
-/// Deliveries with their attempts, latest events first.
+/// Deliveries with their attempts, newest events first.
 pub(super) async fn deliveries(
     State(service): State<Service>,
     Access(view): Access,
@@ -194,18 +190,18 @@ pub(super) async fn deliveries(
     let state = query.state.map(|word| {
         DeliveryState::from_word(&word).ok_or_else(|| {
             let known = DeliveryState::ALL.map(DeliveryState::as_str).join(", ");
-            Problem::bad_request(format!("state: {word:?} is none of {known}"))
+            Problem::bad_request(format!("state: {word:?} is not one of {known}"))
         })
     });
     let listed = Listed {
         state: state.transpose()?,
-        before: query.before.as_deref().map(|id| event(&view, id)).transpose()?,
-        limit: limit(query.limit, DELIVERIES, MOST_DELIVERIES)?,
+        before: query.before.as_deref().map(|id| event_id(&view, id)).transpose()?,
+        limit: limit(query.limit, DEFAULT_DELIVERIES, MAX_DELIVERIES)?,
     };
-    let asked = view.clone();
+    let reader = view.clone();
     let found = blocking(&service, move |_| {
-        let endpoint = endpoints::find(&asked, &id)?;
-        Ok(asked.deliveries(endpoint.number, listed)?)
+        let endpoint = endpoints::find(&reader, &id)?;
+        Ok(reader.deliveries(endpoint.number, listed)?)
     })
     .await?;
     let next = found.last().filter(|_| found.len() == listed.limit).map(|last| view.event_id(last.id));
@@ -214,56 +210,58 @@ pub(super) async fn deliveries(
     Ok(respond(json!({ "deliveries": found, "next": next }).to_string()))
 }
 
-fn event(view: &TenantView, text: &str) -> Result<EventId, Problem> {
-    let known = view.parse_event_id(text);
-    known.ok_or_else(|| Problem::bad_request(format!("{text:?} is no id of an event, as in webhook-id")))
+fn event_id(view: &TenantView, text: &str) -> Result<EventId, Problem> {
+    view.parse_event_id(text).ok_or_else(|| {
+        Problem::bad_request(format!("{text:?} is not an event id like those in the header webhook-id"))
+    })
 }
 
-/// What any endpoint was told of a call.
+/// The deliveries of a call's events, to any endpoint.
 pub(super) async fn of_call(
     State(service): State<Service>,
     Access(view): Access,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let (wanted, asked) = (id.clone(), view.clone());
+    let (call, reader) = (id.clone(), view.clone());
     let found = blocking(&service, move |_| {
-        let found = asked.deliveries_of_call(&wanted)?;
-        let is_known = !found.is_empty() || asked.call(&wanted, None)?.is_some();
-        Ok(is_known.then_some(found))
+        let found = reader.deliveries_of_call(&call)?;
+        let exists = !found.is_empty() || reader.call(&call, None)?.is_some();
+        Ok(exists.then_some(found))
     });
-    let found = found.await?.ok_or_else(|| super::calls::no_call(&id))?;
+    let found = found.await?.ok_or_else(|| no_call(&id))?;
     let found: Vec<Value> =
         found.iter().map(|delivery| endpoints::describe_delivery(&view, delivery)).collect();
     Ok(respond(json!({ "deliveries": found }).to_string()))
 }
 
-/// Sends one once more.
+/// Requests a redelivery.
 pub(super) async fn resend(
-    State(service): State<Service>,
+    State(state): State<ApiState>,
     Access(view): Access,
     Path((id, message)): Path<(String, String)>,
 ) -> Result<(StatusCode, Response), Problem> {
-    let wanted = event(&view, &message)?;
-    blocking(&service, move |service| {
+    let event = event_id(&view, &message)?;
+    let in_flight = state.in_flight.clone();
+    blocking(&state.service, move |_| {
         let endpoint = endpoints::find(&view, &id)?;
-        if service.in_flight.request_redelivery(endpoint.number, wanted) {
-            // It is on its way, and goes out again after that: nothing changes in the store.
-            view.note(What::DeliveryResend, format!("{id} {}", view.event_id(wanted)));
+        if in_flight.request_redelivery(endpoint.number, event) {
+            // Another attempt follows the one in flight: nothing changes in the store.
+            view.note(What::DeliveryResend, format!("{id} {}", view.event_id(event)));
             return Ok(());
         }
-        match view.resend(endpoint.number, wanted, clock::now().as_millis())? {
+        match view.resend(endpoint.number, event, clock::now().as_millis())? {
             true => Ok(()),
-            false => Err(EndpointError::Unknown(format!("{id} that was sent {}", view.event_id(wanted)))),
+            false => Err(EndpointError::Unknown(format!("{id} that was sent {}", view.event_id(event)))),
         }
     })
     .await?;
     Ok((StatusCode::ACCEPTED, respond(json!({ "id": message }).to_string())))
 }
 
-/// What is to be sent once more.
+/// The events to deliver again.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Again {
+pub(super) struct ReplayRequest {
     since: Option<String>,
     until: Option<String>,
     #[serde(default)]
@@ -272,28 +270,27 @@ pub(super) struct Again {
     failed: bool,
 }
 
-/// Sends once more what was given up, or everything of a stretch of time that a filter lets through.
+/// Delivers again the events that failed, or those of a period that match a filter.
 pub(super) async fn replay(
-    State(service): State<Service>,
+    State(state): State<ApiState>,
     Access(view): Access,
     Path(id): Path<String>,
-    Json(again): Json<Again>,
+    Json(request): Json<ReplayRequest>,
 ) -> Result<(StatusCode, Response), Problem> {
-    let since_ms = time("since", again.since.as_deref())?;
-    let until_ms = time("until", again.until.as_deref())?;
-    let filter = parse_filter(&again.filter).map_err(Problem::bad_request)?;
-    if !again.failed && since_ms.is_none() && filter.is_none() {
-        return Err(Problem::bad_request(
-            "say since when (since), of what (filter), or what failed (failed)",
-        ));
+    let since_ms = time("since", request.since.as_deref())?;
+    let until_ms = time("until", request.until.as_deref())?;
+    let filter = parse_filter(&request.filter).map_err(Problem::bad_request)?;
+    if !request.failed && since_ms.is_none() && filter.is_none() {
+        return Err(Problem::bad_request("one of since, filter and failed is required"));
     }
-    if again.failed && (filter.is_some() || until_ms.is_some()) {
-        return Err(Problem::bad_request("failed goes with since only"));
+    if request.failed && (filter.is_some() || until_ms.is_some()) {
+        return Err(Problem::bad_request("failed can be combined with since only"));
     }
-    let count = blocking(&service, move |service| {
+    let in_flight = state.in_flight.clone();
+    let count = blocking(&state.service, move |_| {
         let endpoint = endpoints::find(&view, &id)?;
         let (now_ms, since_ms) = (clock::now().as_millis(), since_ms.unwrap_or(0));
-        if again.failed {
+        if request.failed {
             return Ok(view.resend_failed(endpoint.number, since_ms, now_ms)?);
         }
         let own = parse_filter(&endpoint.settings.filter).map_err(EndpointError::Invalid)?;
@@ -303,13 +300,14 @@ pub(super) async fn replay(
             until_ms: until_ms.unwrap_or(i64::MAX),
             kinds: endpoint.settings.events.clone(),
         };
-        Ok(replayed(&view, &service.in_flight, &endpoint, &replay, now_ms, &filters)?)
+        Ok(replay_matching(&view, &in_flight, &endpoint, &replay, now_ms, &filters)?)
     })
     .await?;
     Ok((StatusCode::ACCEPTED, respond(json!({ "deliveries": count }).to_string())))
 }
 
-fn replayed(
+/// Queues the events that match all filters; returns their number.
+fn replay_matching(
     view: &TenantView,
     in_flight: &InFlight,
     endpoint: &wholecall_store::Endpoint,

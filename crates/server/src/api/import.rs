@@ -1,4 +1,4 @@
-//! `POST /v1/notifications`: many notifications at once, for history or for programs that receive them
+//! `POST /v1/notifications`: many notifications in one request, for history or from programs that receive them
 //! themselves.
 
 use std::{
@@ -26,40 +26,40 @@ use crate::{
     unpack::{Encoding, Unpacker},
 };
 
-/// So many are handed to the store at once, and no more once they have so many bytes; so many such portions may wait for the
-/// disk.
-const PORTION: usize = 512;
-const PORTION_BYTES: usize = 1 << 20;
-const PORTIONS_WAITING: usize = 4;
+/// Maximum notifications and bytes in a batch for the store; whichever is reached first.
+const MAX_BATCH_NOTIFICATIONS: usize = 512;
+const MAX_BATCH_BYTES: usize = 1 << 20;
+/// Maximum number of batches that are not durable yet.
+const MAX_PENDING_BATCHES: usize = 4;
 
-/// While the store cannot take more, it is asked again this often, for so long.
-const RETRY_EVERY: Duration = Duration::from_millis(50);
-const RETRY_FOR: Duration = Duration::from_secs(20);
+/// Interval between checks whether a full store accepts notifications again, and maximum time to wait for that.
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
+const MAX_RETRY_TIME: Duration = Duration::from_secs(20);
 
-/// Longer lines are refused without being held in memory.
-const LONGEST_LINE: usize = MAX_BODY_BYTES;
+/// Maximum length of a line. Longer lines are refused and not held in memory.
+const MAX_LINE_BYTES: usize = MAX_BODY_BYTES;
 
-/// So much is unpacked at once.
-const PIECE_BYTES: usize = 4 << 10;
+/// Maximum compressed bytes that are decompressed at once: they may become a thousand times as long.
+const MAX_DECOMPRESSED_AT_ONCE: usize = 4 << 10;
 
-/// So many refused lines are named in the answer.
-const REFUSALS_NAMED: usize = 100;
+/// Maximum number of refused lines that the response lists.
+const MAX_LISTED_REFUSALS: usize = 100;
 
-/// What has become of the lines so far.
+/// The state of a running import.
 struct Import<'a> {
     service: &'a Service,
     tenant: &'a Tenant,
-    key: [u8; 32],
+    key_hash: [u8; 32],
     lines: u64,
     accepted: u64,
     refused: u64,
     refusals: Vec<serde_json::Value>,
-    portion: Vec<Arrival>,
-    portion_bytes: usize,
-    waiting: VecDeque<oneshot::Receiver<Result<(), StoreError>>>,
+    batch: Vec<Arrival>,
+    batch_bytes: usize,
+    pending: VecDeque<oneshot::Receiver<Result<(), StoreError>>>,
 }
 
-/// One notification per line; answers when all of them are durable.
+/// Expects one notification per line. Responds when all of them are durable.
 pub(super) async fn import(
     State(service): State<Service>,
     Access(view): Access,
@@ -70,14 +70,14 @@ pub(super) async fn import(
     let mut import = Import {
         service: &service,
         tenant: &tenant,
-        key: view.key(),
+        key_hash: view.key_hash(),
         lines: 0,
         accepted: 0,
         refused: 0,
         refusals: Vec::new(),
-        portion: Vec::new(),
-        portion_bytes: 0,
-        waiting: VecDeque::new(),
+        batch: Vec::new(),
+        batch_bytes: 0,
+        pending: VecDeque::new(),
     };
     let encoding =
         Encoding::of(&headers).map_err(|reason| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason))?;
@@ -85,28 +85,27 @@ pub(super) async fn import(
     let mut chunks = body.into_data_stream();
     let mut lines = Lines::default();
     while let Some(chunk) = chunks.next().await {
-        let chunk =
-            chunk.map_err(|_| Problem::bad_request("the body broke off; what came before it is kept"))?;
-        // A piece of a chunk at a time: what is packed well is a thousand times as long.
-        for piece in chunk.chunks(PIECE_BYTES) {
+        let chunk = chunk
+            .map_err(|_| Problem::bad_request("the body broke off; the lines before that are stored"))?;
+        for piece in chunk.chunks(MAX_DECOMPRESSED_AT_ONCE) {
             let mut unpacked = Vec::new();
             unpacker
                 .feed(piece, |bytes| {
                     unpacked.extend_from_slice(bytes);
                     true
                 })
-                .map_err(not_unpacked)?;
+                .map_err(not_decompressed)?;
             lines.read(&mut import, &unpacked).await?;
         }
     }
     let mut rest = Vec::new();
-    unpacker.finish(|bytes| rest.extend_from_slice(bytes)).map_err(not_unpacked)?;
+    unpacker.finish(|bytes| rest.extend_from_slice(bytes)).map_err(not_decompressed)?;
     lines.read(&mut import, &rest).await?;
-    import.line(&lines.rest, lines.is_too_long).await?;
-    import.hand_in().await?;
+    import.line(&lines.incomplete, lines.is_too_long).await?;
+    import.append_batch().await?;
     view.note(What::Import, "notifications");
-    while let Some(durable) = import.waiting.pop_front() {
-        finish(durable).await?;
+    while let Some(durable) = import.pending.pop_front() {
+        wait_until_durable(durable).await?;
     }
     Ok(respond(
         json!({ "accepted": import.accepted, "refused": import.refused, "refusals": import.refusals })
@@ -114,31 +113,32 @@ pub(super) async fn import(
     ))
 }
 
-fn not_unpacked(error: std::io::Error) -> Problem {
-    Problem::bad_request(format!("the body cannot be unpacked: {error}; what came before it is kept"))
+fn not_decompressed(error: std::io::Error) -> Problem {
+    let detail = format!("the body cannot be decompressed: {error}; the lines before that are stored");
+    Problem::bad_request(detail)
 }
 
-/// Cuts what comes into lines.
+/// Splits the body into lines.
 #[derive(Default)]
 struct Lines {
-    /// The line that has not ended yet.
-    rest: Vec<u8>,
+    /// The beginning of the line whose end was not received yet.
+    incomplete: Vec<u8>,
     is_too_long: bool,
 }
 
 impl Lines {
     async fn read(&mut self, import: &mut Import<'_>, mut bytes: &[u8]) -> Result<(), Problem> {
         while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
-            self.rest.extend_from_slice(&bytes[..end]);
-            import.line(&self.rest, std::mem::take(&mut self.is_too_long)).await?;
-            self.rest.clear();
+            self.incomplete.extend_from_slice(&bytes[..end]);
+            import.line(&self.incomplete, std::mem::take(&mut self.is_too_long)).await?;
+            self.incomplete.clear();
             bytes = &bytes[end + 1..];
         }
-        if self.rest.len() + bytes.len() > LONGEST_LINE {
-            (self.is_too_long, self.rest) = (true, Vec::new());
+        if self.incomplete.len() + bytes.len() > MAX_LINE_BYTES {
+            (self.is_too_long, self.incomplete) = (true, Vec::new());
         }
         if !self.is_too_long {
-            self.rest.extend_from_slice(bytes);
+            self.incomplete.extend_from_slice(bytes);
         }
         Ok(())
     }
@@ -146,7 +146,7 @@ impl Lines {
 
 impl Import<'_> {
     fn is_allowed(&self) -> bool {
-        self.service.tenants.is_key(&self.key)
+        self.service.tenants.is_key(&self.key_hash)
     }
 
     async fn line(&mut self, line: &[u8], too_long: bool) -> Result<(), Problem> {
@@ -155,52 +155,52 @@ impl Import<'_> {
         if line.is_empty() && !too_long {
             return Ok(());
         }
-        let judged = match too_long {
+        let arrival = match too_long {
             true => Err(too_long_reason()),
             false => classify(self.tenant, clock::now(), line),
         };
-        match judged {
+        match arrival {
             Ok(arrival) => {
                 self.accepted += 1;
-                self.portion_bytes += arrival.body.len();
-                self.portion.push(arrival);
+                self.batch_bytes += arrival.body.len();
+                self.batch.push(arrival);
             }
             Err(reason) => {
                 self.refused += 1;
-                if self.refusals.len() < REFUSALS_NAMED {
+                if self.refusals.len() < MAX_LISTED_REFUSALS {
                     self.refusals.push(json!({ "line": self.lines, "reason": reason }));
                 }
             }
         }
-        if self.portion.len() >= PORTION || self.portion_bytes >= PORTION_BYTES {
-            self.hand_in().await?;
+        if self.batch.len() >= MAX_BATCH_NOTIFICATIONS || self.batch_bytes >= MAX_BATCH_BYTES {
+            self.append_batch().await?;
         }
         Ok(())
     }
 
-    async fn hand_in(&mut self) -> Result<(), Problem> {
-        if self.portion.is_empty() {
+    async fn append_batch(&mut self) -> Result<(), Problem> {
+        if self.batch.is_empty() {
             return Ok(());
         }
-        // What lasts ends with its key.
+        // An import may be long: it stops when its key is removed.
         if !self.is_allowed() {
             return Err(Problem::unauthorized());
         }
         let began = Instant::now();
-        while !self.service.store.has_room_for(self.tenant.id) && began.elapsed() < RETRY_FOR {
-            tokio::time::sleep(RETRY_EVERY).await;
+        while !self.service.store.has_room_for(self.tenant.id) && began.elapsed() < MAX_RETRY_TIME {
+            tokio::time::sleep(RETRY_INTERVAL).await;
         }
-        self.portion_bytes = 0;
-        self.waiting.push_back(self.service.store.append(std::mem::take(&mut self.portion))?);
-        if self.waiting.len() > PORTIONS_WAITING
-            && let Some(durable) = self.waiting.pop_front()
+        self.batch_bytes = 0;
+        self.pending.push_back(self.service.store.append(std::mem::take(&mut self.batch))?);
+        if self.pending.len() > MAX_PENDING_BATCHES
+            && let Some(durable) = self.pending.pop_front()
         {
-            finish(durable).await?;
+            wait_until_durable(durable).await?;
         }
         Ok(())
     }
 }
 
-async fn finish(durable: oneshot::Receiver<Result<(), StoreError>>) -> Result<(), Problem> {
+async fn wait_until_durable(durable: oneshot::Receiver<Result<(), StoreError>>) -> Result<(), Problem> {
     Ok(durable.await.unwrap_or(Err(StoreError::Closed))?)
 }

@@ -1,4 +1,4 @@
-//! What is asked: the parameters of queries and the JSON of bodies, read with errors that say what may be written.
+//! Parses query parameters and JSON bodies; errors name the permitted values.
 
 use axum::{
     body::Bytes,
@@ -11,41 +11,41 @@ use serde::{Deserialize, de::DeserializeOwned};
 use wholecall_record::call::{Direction, EndState, MoveKind, Outcome, State};
 use wholecall_store::Filter;
 
-use crate::{Service, problem::Problem};
+use crate::problem::Problem;
 
 /// A query's parameters.
 pub(super) struct Parameters<T>(pub(super) T);
 
-impl<T: DeserializeOwned> FromRequestParts<Service> for Parameters<T> {
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Service) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         Query::try_from_uri(&parts.uri).map(|Query(value)| Self(value)).map_err(|error| {
             Problem::bad_request(format!("the parameters cannot be read: {}", error.body_text()))
         })
     }
 }
 
-/// A body of JSON, whatever its content type says.
+/// A JSON body of any declared content type.
 pub(super) struct Json<T>(pub(super) T);
 
-impl<T: DeserializeOwned> FromRequest<Service> for Json<T> {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, service: &Service) -> Result<Self, Problem> {
-        let body = Bytes::from_request(request, service)
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let body = Bytes::from_request(request, state)
             .await
             .map_err(|error| Problem::new(error.status(), error.body_text()))?;
-        let unread =
+        let unreadable =
             |error: &dyn std::fmt::Display| Problem::bad_request(format!("the body cannot be read: {error}"));
         let mut reader = serde_json::Deserializer::from_slice(&body);
-        let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| unread(&error))?;
-        reader.end().map_err(|error| unread(&error))?;
+        let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| unreadable(&error))?;
+        reader.end().map_err(|error| unreadable(&error))?;
         Ok(Self(value))
     }
 }
 
-/// Which calls.
+/// The parameters of `GET /v1/calls`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CallQuery {
@@ -54,7 +54,7 @@ pub(super) struct CallQuery {
     name: Option<String>,
     queue: Option<String>,
     #[serde(rename = "move")]
-    step: Option<String>,
+    move_kind: Option<String>,
     direction: Option<String>,
     result: Option<String>,
     state: Option<String>,
@@ -84,7 +84,7 @@ impl CallQuery {
             extension: self.extension.clone(),
             name: self.name.clone().filter(|name| !name.is_empty()),
             queue: self.queue.clone(),
-            step: word("move", &self.step, MoveKind::from_word, MoveKind::ALL, MoveKind::as_str)?,
+            step: word("move", &self.move_kind, MoveKind::from_word, MoveKind::ALL, MoveKind::as_str)?,
             direction: word(
                 "direction",
                 &self.direction,
@@ -110,6 +110,7 @@ impl CallQuery {
     }
 }
 
+/// A value of an enumeration, in any case.
 fn word<T: Copy>(
     name: &str,
     value: &Option<String>,
@@ -122,40 +123,44 @@ fn word<T: Copy>(
     let in_any_case = || all.iter().copied().find(|other| as_str(*other).eq_ignore_ascii_case(value));
     exact().or_else(in_any_case).map(Some).ok_or_else(|| {
         let known: Vec<&str> = all.iter().map(|other| as_str(*other)).collect();
-        Problem::bad_request(format!("{name}: {value:?} is none of {}", known.join(", ")))
+        Problem::bad_request(format!("{name}: {value:?} is not one of {}", known.join(", ")))
     })
 }
 
 /// A time in RFC 3339, as milliseconds.
 pub(super) fn time(name: &str, value: Option<&str>) -> Result<Option<i64>, Problem> {
     let Some(value) = value else { return Ok(None) };
-    // A `+` that was not escaped has become a blank.
+    // A `+` that the client did not escape was decoded as a space.
     match value.replace(' ', "+").parse::<Timestamp>() {
         Ok(time) => Ok(Some(time.as_millisecond())),
         Err(_) => {
-            Err(Problem::bad_request(format!("{name}: {value:?} is no time like 2026-05-30T12:31:12Z")))
+            Err(Problem::bad_request(format!("{name}: {value:?} is not a time like 2026-05-30T12:31:12Z")))
         }
     }
 }
 
-/// How many of something, within limits.
-pub(super) fn limit(wanted: Option<usize>, usual: usize, most: usize) -> Result<usize, Problem> {
-    match wanted.unwrap_or(usual) {
-        0 => Err(Problem::bad_request(format!("limit: 1 to {most}"))),
-        wanted => Ok(wanted.min(most)),
+/// The maximum number of items in a page.
+pub(super) fn limit(requested: Option<usize>, default: usize, max: usize) -> Result<usize, Problem> {
+    match requested.unwrap_or(default) {
+        0 => Err(Problem::bad_request(format!("limit: must be 1 to {max}"))),
+        limit => Ok(limit.min(max)),
     }
 }
 
-/// A place in a list of calls, for the client to hand back.
-pub(crate) fn place_to_cursor((start_ms, call): (i64, i64)) -> String {
+/// The cursor of a position in a list of calls.
+pub(crate) fn cursor_of_position((start_ms, call): (i64, i64)) -> String {
     URL_SAFE_NO_PAD.encode(format!("{start_ms}.{call}"))
 }
 
-/// The place that was handed back.
-pub(crate) fn place_from_cursor(cursor: &str) -> Result<(i64, i64), Problem> {
+/// The position of a cursor.
+pub(crate) fn position_from_cursor(cursor: &str) -> Result<(i64, i64), Problem> {
     let text = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     text.as_deref()
         .and_then(|text| text.split_once('.'))
         .and_then(|(start, call)| Some((start.parse().ok()?, call.parse().ok()?)))
-        .ok_or_else(|| Problem::bad_request("cursor: not one that `next` has given"))
+        .ok_or_else(invalid_cursor)
+}
+
+pub(super) fn invalid_cursor() -> Problem {
+    Problem::bad_request("cursor: not a value that `next` returned")
 }

@@ -1,4 +1,4 @@
-//! Every address of the API, with what a request to it has to show. The router and the OpenAPI document are made from this.
+//! All addresses of the API with the keys that they require. The router and the OpenAPI document are made from this table.
 
 use axum::{
     Extension, Router,
@@ -8,22 +8,22 @@ use axum::{
 use wholecall_store::Scope;
 
 use super::{
-    access::Needs, audit, calls, changes, directory, drawing, endpoints, health, import, keys, numbers,
-    rejected, stats, story, tenants,
+    ApiState, access::Needs, audit, calls, changes, directory, drawing, endpoints, erasure, explanation,
+    health, import, keys, rejected, stats, tenants,
 };
-use crate::{Service, receive};
+use crate::receive;
 
-/// An address, a method, and what answers.
+/// The handler of one method of one address.
 pub(super) struct Route {
     pub(super) path: &'static str,
     pub(super) method: &'static str,
     pub(super) needs: Needs,
-    handler: MethodRouter<Service>,
+    handler: MethodRouter<ApiState>,
 }
 
 macro_rules! methods {
     ($($method:ident),*) => { $(
-        fn $method<H: Handler<T, Service>, T: 'static>(path: &'static str, needs: Needs, handler: H) -> Route {
+        fn $method<H: Handler<T, ApiState>, T: 'static>(path: &'static str, needs: Needs, handler: H) -> Route {
             Route { path, method: stringify!($method), needs, handler: routing::$method(handler) }
         }
     )* };
@@ -31,13 +31,12 @@ macro_rules! methods {
 
 methods!(get, post, patch, delete);
 
-/// Of CSV and vCon, which a `read` route may answer with too, see [`super::Reader::export`].
+/// CSV and vCon, which some of these routes can return, require more: [`super::Reader::export`] checks that.
 const READ: Needs = Needs::Key(Scope::Read);
 const WRITE: Needs = Needs::Key(Scope::Write);
 const ADMIN: Needs = Needs::Key(Scope::Admin);
 const OPERATOR: Needs = Needs::Operator;
 
-/// All of them.
 pub(super) fn routes() -> Vec<Route> {
     vec![
         post("/hooks/{tenant}", Needs::Nothing, receive::receive),
@@ -47,7 +46,7 @@ pub(super) fn routes() -> Vec<Route> {
         get("/v1/calls/{id}/notifications", READ, calls::notifications),
         get("/v1/calls/{id}/drawing.svg", READ, drawing::svg),
         get("/v1/calls/{id}/drawing.png", READ, drawing::png),
-        get("/v1/calls/{id}/explain", READ, story::explain),
+        get("/v1/calls/{id}/explain", READ, explanation::explain),
         get("/v1/calls/{id}/deliveries", READ, endpoints::of_call),
         get("/v1/endpoints", READ, endpoints::list),
         post("/v1/endpoints", WRITE, endpoints::add),
@@ -62,7 +61,7 @@ pub(super) fn routes() -> Vec<Route> {
         get("/v1/changes", READ, changes::changes),
         get("/v1/stream", READ, changes::stream),
         post("/v1/notifications", WRITE, import::import),
-        delete("/v1/numbers/{number}", ADMIN, numbers::erase),
+        delete("/v1/numbers/{number}", ADMIN, erasure::erase),
         get("/v1/directory", READ, directory::directory),
         get("/v1/health", Needs::OperatorOrKey(Scope::Read), health::health),
         get("/v1/rejected", READ, rejected::list),
@@ -78,14 +77,13 @@ pub(super) fn routes() -> Vec<Route> {
         get("/v1/tenants", OPERATOR, tenants::list),
         post("/v1/tenants", OPERATOR, tenants::add),
         patch("/v1/tenants/{name}", OPERATOR, tenants::change),
-        get("/v1/tenants/{name}/keys", OPERATOR, keys::list_of),
-        post("/v1/tenants/{name}/keys", OPERATOR, keys::add_to),
-        delete("/v1/tenants/{name}/keys/{id}", OPERATOR, keys::remove_of),
+        get("/v1/tenants/{name}/keys", OPERATOR, keys::list_as_operator),
+        post("/v1/tenants/{name}/keys", OPERATOR, keys::add_as_operator),
+        delete("/v1/tenants/{name}/keys/{id}", OPERATOR, keys::remove_as_operator),
     ]
 }
 
-/// The router of all of them.
-pub(super) fn router() -> Router<Service> {
+pub(super) fn router() -> Router<ApiState> {
     routes().into_iter().fold(Router::new(), |router, Route { path, needs, handler, .. }| {
         router.route(path, handler.route_layer(Extension(needs)))
     })
@@ -98,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_that_is_served_is_documented_and_nothing_else() {
+    fn served_and_documented_operations_are_the_same() {
         let document = crate::openapi_document();
         let served: BTreeSet<(String, String)> =
             routes().iter().map(|route| (route.path.to_owned(), route.method.to_owned())).collect();
@@ -109,6 +107,6 @@ mod tests {
         }
         documented.retain(|(path, _)| path.starts_with("/v1/") || path.starts_with("/hooks/"));
         assert_eq!(served, documented);
-        assert_eq!(routes().len(), served.len(), "one is there twice");
+        assert_eq!(routes().len(), served.len(), "a route occurs twice");
     }
 }

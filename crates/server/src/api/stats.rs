@@ -1,4 +1,4 @@
-//! `GET /v1/stats`: figures by day, hour, extension or queue, in the clock of a place.
+//! `GET /v1/stats`: figures by day, hour, extension or queue, in a time zone.
 
 use std::ops::Range;
 
@@ -21,7 +21,6 @@ use crate::{problem::Problem, zone};
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// What of which calls.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StatsQuery {
@@ -32,7 +31,7 @@ pub(super) struct StatsQuery {
     format: Option<String>,
 }
 
-/// What calls are counted by.
+/// What figures are grouped by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum By {
     Day,
@@ -48,12 +47,12 @@ impl By {
     pub(crate) fn from_word(word: &str) -> Result<Self, Problem> {
         let known = Self::ALL.into_iter().find(|(_, name)| *name == word);
         known.map(|(by, _)| by).ok_or_else(|| {
-            Problem::bad_request(format!("by: {word:?} is none of day, hour, extension, queue"))
+            Problem::bad_request(format!("by: {word:?} is not one of day, hour, extension, queue"))
         })
     }
 
-    /// What a row is named by.
-    fn member(self) -> &'static str {
+    /// The name of the column that identifies a row.
+    fn key_column(self) -> &'static str {
         match self {
             Self::Day | Self::Hour => "start",
             Self::Extension => "extension",
@@ -62,7 +61,7 @@ impl By {
     }
 }
 
-/// The figures; days, if nothing else is asked for, and in UTC.
+/// The figures; by default by day and in UTC.
 pub(super) async fn stats(
     Access(view): Access,
     Parameters(query): Parameters<StatsQuery>,
@@ -70,18 +69,18 @@ pub(super) async fn stats(
     let by = query.by.as_deref().map_or(Ok(By::Day), By::from_word)?;
     let name = query.zone.as_deref().unwrap_or("UTC").to_owned();
     let zone = zone::named(&name).ok_or_else(|| {
-        Problem::bad_request(format!("zone: {name:?} is no time zone like America/New_York"))
+        Problem::bad_request(format!("zone: {name:?} is not a time zone like America/New_York"))
     })?;
     let is_csv = match query.format.as_deref() {
         None | Some("json") => false,
         Some("csv") => true,
-        Some(other) => return Err(Problem::bad_request(format!("format: {other:?} is none of json, csv"))),
+        Some(other) => return Err(Problem::bad_request(format!("format: {other:?} is not json or csv"))),
     };
     if is_csv {
         view.export("figures as CSV")?;
     }
-    let from = moment("from", query.from.as_deref(), &zone)?.unwrap_or(i64::MIN);
-    let to = moment("to", query.to.as_deref(), &zone)?.unwrap_or(i64::MAX);
+    let from = time_or_day("from", query.from.as_deref(), &zone)?.unwrap_or(i64::MIN);
+    let to = time_or_day("to", query.to.as_deref(), &zone)?.unwrap_or(i64::MAX);
     compute(view, move |view| {
         let rows = rows(view, from..to, by, &zone)?;
         if is_csv {
@@ -93,8 +92,8 @@ pub(super) async fn stats(
     .await
 }
 
-/// A time, or a day in the zone, which is when that begins.
-pub(crate) fn moment(name: &str, value: Option<&str>, zone: &TimeZone) -> Result<Option<i64>, Problem> {
+/// Parses a time, or a day: then it is the start of that day in the zone.
+pub(crate) fn time_or_day(name: &str, value: Option<&str>, zone: &TimeZone) -> Result<Option<i64>, Problem> {
     let Some(day) = value.filter(|value| value.len() == 10).and_then(|value| value.parse::<Date>().ok())
     else {
         return time(name, value);
@@ -104,7 +103,7 @@ pub(crate) fn moment(name: &str, value: Option<&str>, zone: &TimeZone) -> Result
     Ok(Some(start.timestamp().as_millisecond()))
 }
 
-/// The figures by time or by part, named.
+/// The figures with the name of each row: a start time, an extension id or a queue's extension id.
 pub(crate) fn rows(
     view: &TenantView,
     time: Range<i64>,
@@ -113,8 +112,8 @@ pub(crate) fn rows(
 ) -> Result<Vec<(String, Stats)>, wholecall_store::StoreError> {
     let part = match by {
         By::Day | By::Hour => {
-            let stretches = view.stats_by_time(time, |at| stretch(at, by, zone))?;
-            return Ok(stretches.into_iter().map(|(start, stats)| (written(start, zone), stats)).collect());
+            let periods = view.stats_by_time(time, |at| period_at(at, by, zone))?;
+            return Ok(periods.into_iter().map(|(start, stats)| (local_time(start, zone), stats)).collect());
         }
         By::Extension => CountedFor::Extension,
         By::Queue => CountedFor::Queue,
@@ -122,18 +121,18 @@ pub(crate) fn rows(
     Ok(view.stats_by_part(time, part)?.into_iter().collect())
 }
 
-/// The day or the hour of the place's clock that a time is in. An hour that the clock shows twice is two; a day has as
-/// many hours as it has.
-pub(crate) fn stretch(at_ms: i64, by: By, zone: &TimeZone) -> Range<i64> {
-    // Whatever no calendar has is a stretch of its own.
-    local(at_ms, by, zone).unwrap_or(at_ms..at_ms.saturating_add(1))
+/// The local day or hour that contains a time. When the clock goes back, the repeated hour is an hour of its own; days
+/// have 23 to 25 hours.
+pub(crate) fn period_at(at_ms: i64, by: By, zone: &TimeZone) -> Range<i64> {
+    // A time beyond the calendar's range is a period of its own.
+    local_period_at(at_ms, by, zone).unwrap_or(at_ms..at_ms.saturating_add(1))
 }
 
-fn local(at_ms: i64, by: By, zone: &TimeZone) -> Option<Range<i64>> {
+fn local_period_at(at_ms: i64, by: By, zone: &TimeZone) -> Option<Range<i64>> {
     let at = Timestamp::from_millisecond(at_ms).ok()?;
     if by == By::Hour {
-        let shown_ms = at_ms + i64::from(zone.to_offset(at).seconds()) * 1_000;
-        let start = at_ms - shown_ms.rem_euclid(HOUR_MS);
+        let local_ms = at_ms + i64::from(zone.to_offset(at).seconds()) * 1_000;
+        let start = at_ms - local_ms.rem_euclid(HOUR_MS);
         return Some(start..start + HOUR_MS);
     }
     let start = at.to_zoned(zone.clone()).start_of_day().ok()?;
@@ -141,18 +140,18 @@ fn local(at_ms: i64, by: By, zone: &TimeZone) -> Option<Range<i64>> {
     Some(start.timestamp().as_millisecond()..end.timestamp().as_millisecond())
 }
 
-/// The day of the place's clock that a time is in.
+/// The local day that contains a time.
 pub(crate) fn day_of(at_ms: i64, zone: &TimeZone) -> Range<i64> {
-    stretch(at_ms, By::Day, zone)
+    period_at(at_ms, By::Day, zone)
 }
 
-/// A time as the place's clock shows it, with its offset.
-fn written(at_ms: i64, zone: &TimeZone) -> String {
+/// A time in RFC 3339 with the zone's offset.
+fn local_time(at_ms: i64, zone: &TimeZone) -> String {
     let Ok(at) = Timestamp::from_millisecond(at_ms) else { return at_ms.to_string() };
     at.display_with_offset(zone.to_offset(at)).to_string()
 }
 
-/// Every figure with its name, in order.
+/// The figures with their names, in the order of the columns.
 fn figures(by: By, stats: &Stats) -> Vec<(&'static str, Value)> {
     let waits =
         [("waitMedianMs", Value::from(stats.wait_ms(50))), ("waitP90Ms", Value::from(stats.wait_ms(90)))];
@@ -183,24 +182,24 @@ fn figures(by: By, stats: &Stats) -> Vec<(&'static str, Value)> {
 
 fn to_json(by: By, name: &str, stats: &Stats) -> Value {
     let mut members = Map::new();
-    members.insert(by.member().to_owned(), name.into());
+    members.insert(by.key_column().to_owned(), name.into());
     members.extend(figures(by, stats).into_iter().map(|(name, value)| (name.to_owned(), value)));
     members.into()
 }
 
-/// For spreadsheets.
 pub(crate) fn csv(by: By, rows: &[(String, Stats)]) -> Result<Vec<u8>, Problem> {
     let mut out = Vec::new();
     write_csv(&mut out, by, rows).map_err(|error| {
         tracing::error!(%error, "the figures could not be written");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the figures could not be written; the log says why")
+        let detail = "the figures could not be written; the service's log has the reason";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
     })?;
     Ok(out)
 }
 
 fn write_csv(out: &mut Vec<u8>, by: By, rows: &[(String, Stats)]) -> std::io::Result<()> {
     let names = figures(by, &Stats::default()).into_iter().map(|(name, _)| name);
-    let mut csv = Rows::new(out, [by.member()].into_iter().chain(names))?;
+    let mut csv = Rows::new(out, [by.key_column()].into_iter().chain(names))?;
     for (name, stats) in rows {
         let values = figures(by, stats)
             .into_iter()
@@ -214,17 +213,17 @@ fn write_csv(out: &mut Vec<u8>, by: By, rows: &[(String, Stats)]) -> std::io::Re
 mod tests {
     use super::*;
 
-    /// The hours of a day in New York, as its clock shows them.
+    /// The start of each hour of a day in New York.
     fn hours_of(day: &str) -> Vec<String> {
         let zone = TimeZone::get("America/New_York").unwrap();
-        let start = moment("from", Some(day), &zone).unwrap().unwrap();
-        let day = stretch(start, By::Day, &zone);
+        let start = time_or_day("from", Some(day), &zone).unwrap().unwrap();
+        let day = period_at(start, By::Day, &zone);
         assert_eq!(day.start, start);
         let (mut at, mut hours) = (day.start, Vec::new());
         while at < day.end {
-            let hour = stretch(at + 1_799_999, By::Hour, &zone);
+            let hour = period_at(at + 1_799_999, By::Hour, &zone);
             assert_eq!(hour.start, at);
-            hours.push(written(at, &zone));
+            hours.push(local_time(at, &zone));
             at = hour.end;
         }
         assert_eq!(at, day.end);
@@ -232,26 +231,26 @@ mod tests {
     }
 
     #[test]
-    fn a_day_of_23_hours_lacks_one() {
+    fn a_day_of_23_hours_skips_an_hour() {
         let hours = hours_of("2026-03-08");
         assert_eq!(hours.len(), 23);
         assert_eq!(hours[1..3], ["2026-03-08T01:00:00-05:00", "2026-03-08T03:00:00-04:00"]);
     }
 
     #[test]
-    fn a_day_of_25_hours_has_one_twice() {
+    fn a_day_of_25_hours_repeats_an_hour() {
         let hours = hours_of("2026-11-01");
         assert_eq!(hours.len(), 25);
         assert_eq!(hours[1..3], ["2026-11-01T01:00:00-04:00", "2026-11-01T01:00:00-05:00"]);
     }
 
     #[test]
-    fn a_day_may_begin_at_one() {
+    fn a_day_without_midnight_starts_at_one() {
         // In Beirut the clock goes forward at midnight.
         let zone = TimeZone::get("Asia/Beirut").unwrap();
         let noon = "2026-03-29T12:00:00+03:00".parse::<Timestamp>().unwrap().as_millisecond();
-        let day = stretch(noon, By::Day, &zone);
-        assert_eq!(written(day.start, &zone), "2026-03-29T01:00:00+03:00");
+        let day = period_at(noon, By::Day, &zone);
+        assert_eq!(local_time(day.start, &zone), "2026-03-29T01:00:00+03:00");
         assert_eq!(day.end - day.start, 23 * 3_600_000);
     }
 }

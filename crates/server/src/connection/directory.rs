@@ -53,7 +53,7 @@ impl DirectorySyncState {
     pub(super) fn describe(&self) -> Value {
         json!({
             "version": self.version,
-            "readAt": self.read_ms.map(|ms| Time::from_millis(ms).to_string()),
+            "fetchedAt": self.read_ms.map(|ms| Time::from_millis(ms).to_string()),
             "missing": self.missing,
             "problem": self.problem,
         })

@@ -1,11 +1,11 @@
 //! Answers requests: limits first, then the hooks, then all other routes.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     Router,
     body::Body,
-    http::{HeaderName, HeaderValue, StatusCode, Version, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header},
     response::{IntoResponse, Response},
 };
 use hyper::{Request, body::Incoming};
@@ -22,7 +22,8 @@ use super::{
 use crate::{
     Service, headers,
     problem::{Problem, as_document},
-    receive, request_id,
+    receive::{self, HookState},
+    request_id,
 };
 
 /// Maximum size of a request's head.
@@ -31,9 +32,14 @@ pub(super) const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// Seconds after which an address may show credentials again that are not in memory.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("60");
 
+/// Returns the hash of the key that opened a browser's session; `None` if a request has no open session.
+pub(crate) type SessionKey = Arc<dyn Fn(&HeaderMap) -> Option<[u8; 32]> + Send + Sync>;
+
 /// The application behind the listener.
 pub(crate) struct HttpApp {
     pub(super) service: Service,
+    hook: HookState,
+    session_key: SessionKey,
     router: Router,
     /// Whether browsers use HTTPS, to this service or to a proxy before it.
     is_secure: bool,
@@ -50,8 +56,10 @@ struct Origin {
 }
 
 impl HttpApp {
-    pub(crate) fn new(service: Service, router: Router, is_secure: bool) -> Self {
-        Self { service, router, is_secure, failed_credentials: FailedCredentials::default() }
+    pub(crate) fn new(service: Service, hook: HookState, session_key: SessionKey, router: Router) -> Self {
+        let is_secure = service.is_secure();
+        let failed_credentials = FailedCredentials::default();
+        Self { service, hook, session_key, router, is_secure, failed_credentials }
     }
 
     /// Answers a request, with the headers that every response has.
@@ -79,7 +87,7 @@ impl HttpApp {
         }
         let service = &self.service;
         let address = client_identity::address(&service.settings.trusted_proxies, peer.0, request.headers());
-        let owner = client_identity::owner(service, &request);
+        let owner = client_identity::owner(service, &self.session_key, &request);
         // Behind a proxy one connection serves many clients, so requests are limited instead of connections.
         let mut unproven = None;
         match owner {
@@ -139,7 +147,7 @@ impl HttpApp {
         let request = request.map(MinRateBody::new);
         let response = match &origin.hook {
             // Past the router, since most requests are RingCentral's webhooks.
-            Some(name) => receive::answer(&self.service, name, request).await,
+            Some(name) => receive::answer(&self.hook, name, request).await,
             None => {
                 let mut router = self.router.clone();
                 let mut request = request.map(Body::new);

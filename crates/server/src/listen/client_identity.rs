@@ -6,11 +6,15 @@ use axum::http::{HeaderMap, Request, header};
 use ipnet::IpNet;
 use subtle::ConstantTimeEq;
 
-use super::clients::ConnectionOwner;
-use crate::{Service, pages, receive, secret};
+use super::{app::SessionKey, clients::ConnectionOwner};
+use crate::{Service, receive, security::secret};
 
 /// The owner of the key, token or session that a request shows. `None` if it shows no valid one.
-pub(super) fn owner<B>(service: &Service, request: &Request<B>) -> Option<ConnectionOwner> {
+pub(super) fn owner<B>(
+    service: &Service,
+    session_key: &SessionKey,
+    request: &Request<B>,
+) -> Option<ConnectionOwner> {
     let headers = request.headers();
     if let Some(name) = receive::hook(request) {
         let snapshot = service.tenants.snapshot();
@@ -20,7 +24,7 @@ pub(super) fn owner<B>(service: &Service, request: &Request<B>) -> Option<Connec
     }
     let key = match bearer(headers) {
         Some(key) => secret::hash(key),
-        None => pages::key_of_session(service, headers)?,
+        None => session_key(headers)?,
     };
     if service.admin_key.borrow().is_some_and(|admin| bool::from(admin.ct_eq(&key))) {
         return Some(ConnectionOwner::Operator);

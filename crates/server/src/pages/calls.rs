@@ -1,9 +1,9 @@
-//! `/calls`: calls that are looked for. The address holds the whole search, so it can be passed on.
+//! `/calls`: the search for calls. Its address contains the whole search, so that it can be shared.
 
 use askama::Template;
 use axum::{
     extract::Query,
-    http::header,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
@@ -15,27 +15,34 @@ use wholecall_render::{csv::CsvWriter, humanize, table, terminal::Screen};
 use wholecall_store::{Filter, TenantView};
 
 use super::{
-    answers::{Frame, escaped_in_query, page},
-    session::{Viewer, Zone},
+    frame::Frame,
+    labels,
+    responses::{escaped_in_query, page},
+    time_zone::Zone,
+    visitor::Viewer,
 };
 use crate::{
     api::{
         calls::parse,
         compute,
-        parameters::{place_from_cursor, place_to_cursor},
-        stats::moment,
+        parameters::{cursor_of_position, position_from_cursor},
+        stats::{day_of, time_or_day},
     },
     problem::Problem,
 };
 
-const AT_ONCE: usize = 50;
-/// So many calls are in one CSV; the API has all of them.
-const IN_CSV: usize = 10_000;
+/// Number of calls on a page.
+const PAGE_CALLS: usize = 50;
 
-/// As many rows of it are read at once.
-const CSV_AT_ONCE: usize = 500;
+/// Maximum number of calls in the CSV; the API returns all.
+const MAX_CSV_CALLS: usize = 10_000;
 
-/// A search, as the form and the address have it. What is empty does not matter.
+/// Maximum number of calls in one read for the CSV.
+const MAX_CSV_READ: usize = 500;
+
+const HALF_DAY_MS: i64 = 43_200_000;
+
+/// A search, with the names of its form and its address. Empty members match all calls.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Search {
@@ -46,7 +53,7 @@ pub(super) struct Search {
     result: String,
     direction: String,
     #[serde(rename = "move")]
-    step: String,
+    move_kind: String,
     state: String,
     customer: String,
     #[serde(rename = "answeredBy")]
@@ -54,7 +61,7 @@ pub(super) struct Search {
     user: String,
     #[serde(rename = "endState")]
     end_state: String,
-    /// Days, the last one included.
+    /// The first and the last day.
     from: String,
     to: String,
     cursor: String,
@@ -65,16 +72,15 @@ impl Search {
         let some = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         let is_number = self.q.chars().any(|c| c.is_ascii_digit())
             && self.q.chars().all(|c| c.is_ascii_digit() || "+-(). /".contains(c));
-        let day = |name, text: &str| moment(name, some(text).as_deref(), &zone.zone);
-        // Noon of the last day is in it, whatever the clock does at midnight.
-        let to =
-            day("to", &self.to)?.map(|start| crate::api::stats::day_of(start + 43_200_000, &zone.zone).end);
+        let day = |name, text: &str| time_or_day(name, some(text).as_deref(), &zone.zone);
+        // Noon is within the same day even if the clock changes at midnight.
+        let to = day("to", &self.to)?.map(|start| day_of(start + HALF_DAY_MS, &zone.zone).end);
         Ok(Filter {
             number: some(&self.q).filter(|_| is_number),
             name: some(&self.q).filter(|_| !is_number),
             extension: some(&self.extension),
             queue: some(&self.queue),
-            step: MoveKind::from_word(&self.step),
+            step: MoveKind::from_word(&self.move_kind),
             direction: Direction::from_word(&self.direction),
             result: Outcome::from_word(&self.result),
             state: State::from_word(&self.state),
@@ -87,12 +93,13 @@ impl Search {
         })
     }
 
-    fn people(&self) -> [(&'static str, String); 3] {
+    /// The members that the form shows only if the address contains them.
+    fn optional_members(&self) -> [(&'static str, String); 3] {
         [("customer", &self.customer), ("answeredBy", &self.answered_by), ("user", &self.user)]
             .map(|(name, value)| (name, value.clone()))
     }
 
-    /// The same search as an address, from a place on.
+    /// The address of this search, continued from a cursor, which may be empty.
     fn address(&self, path: &str, frame: &Frame, cursor: &str) -> String {
         let members = [
             ("q", &*self.q),
@@ -100,7 +107,7 @@ impl Search {
             ("queue", &self.queue),
             ("result", &self.result),
             ("direction", &self.direction),
-            ("move", &self.step),
+            ("move", &self.move_kind),
             ("state", &self.state),
             ("customer", &self.customer),
             ("answeredBy", &self.answered_by),
@@ -118,22 +125,24 @@ impl Search {
 }
 
 /// A call in the list.
-struct Line {
+struct Row {
     id: String,
     start: String,
     direction: &'static str,
     from: String,
     to: String,
     answered_by: String,
-    result: &'static str,
-    state: State,
+    /// The value, as the suffix of a CSS class, and its label.
+    result: (&'static str, String),
+    /// Empty for complete calls.
+    status: &'static str,
     last_state: &'static str,
     wait: String,
     talk: String,
     moves: String,
 }
 
-impl Line {
+impl Row {
     fn new(call: &Call, zone: &Zone) -> Self {
         Self {
             id: call.id.to_string(),
@@ -142,8 +151,8 @@ impl Line {
             from: table::side(call, &call.from),
             to: table::side(call, &call.to),
             answered_by: table::answered_by(call),
-            result: call.result.as_str(),
-            state: call.state,
+            result: (call.result.as_str(), labels::result(call.result)),
+            status: if call.state == State::Complete { "" } else { labels::state(call.state) },
             wait: humanize::short_duration(call.durations.wait_ms),
             last_state: table::last_state(call),
             talk: table::talk(call, Screen::PLAIN),
@@ -156,16 +165,16 @@ impl Line {
 #[template(path = "calls.html")]
 struct Calls {
     search: Search,
-    lines: Vec<Line>,
+    rows: Vec<Row>,
     csv: String,
     next: Option<String>,
-    results: Vec<&'static str>,
-    end_states: Vec<&'static str>,
-    /// Of those who are looked for by their part in a call: shown where the address has them.
-    people: [(&'static str, String); 3],
-    directions: Vec<&'static str>,
-    steps: Vec<(&'static str, &'static str)>,
-    states: Vec<&'static str>,
+    optional_members: [(&'static str, String); 3],
+    /// The choices of the form, each with its value and its label.
+    results: Vec<(&'static str, String)>,
+    end_states: Vec<(&'static str, String)>,
+    directions: Vec<(&'static str, String)>,
+    moves: Vec<(&'static str, String)>,
+    states: Vec<(&'static str, String)>,
     frame: Frame,
 }
 
@@ -173,35 +182,35 @@ pub(super) async fn calls(viewer: Viewer, Query(search): Query<Search>) -> Resul
     let zone = &viewer.visitor.zone;
     let filter = search.filter(zone)?;
     let after = Some(search.cursor.as_str()).filter(|cursor| !cursor.is_empty());
-    let after = after.map(place_from_cursor).transpose()?;
-    let shown = zone.clone();
-    let (lines, next) = compute(viewer.view.clone(), move |view| {
-        let found = view.calls(&filter, None, after, AT_ONCE)?;
-        let line = |record: &String| Ok::<_, Problem>(Line::new(&parse(record)?, &shown));
-        Ok((found.records.iter().map(line).collect::<Result<Vec<_>, _>>()?, found.next))
+    let after = after.map(position_from_cursor).transpose()?;
+    let row_zone = zone.clone();
+    let (rows, next) = compute(viewer.reader.clone(), move |view| {
+        let found = view.calls(&filter, None, after, PAGE_CALLS)?;
+        let row = |record: &String| Ok::<_, Problem>(Row::new(&parse(record)?, &row_zone));
+        Ok((found.records.iter().map(row).collect::<Result<Vec<_>, _>>()?, found.next))
     })
     .await?;
     let frame = Frame::new("calls", &viewer);
     Ok(page(&Calls {
-        lines,
+        rows,
         csv: search.address("/calls.csv", &frame, ""),
-        next: next.map(|next| search.address("/calls", &frame, &place_to_cursor(next))),
-        results: Outcome::ALL.iter().map(|word| word.as_str()).collect(),
-        end_states: EndState::ALL.iter().map(|word| word.as_str()).collect(),
-        people: search.people(),
-        directions: Direction::ALL.iter().map(|word| word.as_str()).collect(),
-        steps: MoveKind::ALL.iter().map(|word| (word.as_str(), humanize::name_of_move(*word))).collect(),
-        states: State::ALL.iter().map(|word| word.as_str()).collect(),
+        next: next.map(|next| search.address("/calls", &frame, &cursor_of_position(next))),
+        optional_members: search.optional_members(),
+        results: Outcome::ALL.iter().map(|value| (value.as_str(), labels::result(*value))).collect(),
+        end_states: EndState::ALL.iter().map(|value| (value.as_str(), labels::end_state(*value))).collect(),
+        directions: Direction::ALL.iter().map(|value| (value.as_str(), value.as_str().to_owned())).collect(),
+        moves: MoveKind::ALL.iter().map(|value| (value.as_str(), labels::move_kind(*value))).collect(),
+        states: State::ALL.iter().map(|value| (value.as_str(), labels::state(*value).to_owned())).collect(),
         search,
         frame,
     }))
 }
 
-/// All calls of a search, for spreadsheets.
+/// The calls of a search as CSV.
 pub(super) async fn csv(viewer: Viewer, Query(search): Query<Search>) -> Result<Response, Response> {
     let filter = search.filter(&viewer.visitor.zone)?;
-    viewer.view.export("calls as CSV")?;
-    let out = compute(viewer.view, move |view| table_of(view, &filter)).await?;
+    viewer.reader.export("calls as CSV")?;
+    let out = compute(viewer.reader, move |view| csv_of(view, &filter)).await?;
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"calls.csv\""),
@@ -209,15 +218,17 @@ pub(super) async fn csv(viewer: Viewer, Query(search): Query<Search>) -> Result<
     Ok((headers, out).into_response())
 }
 
-/// The calls that match as a table, written page by page.
-fn table_of(view: &TenantView, filter: &Filter) -> Result<Vec<u8>, Problem> {
-    let failed =
-        |error: std::io::Error| Problem::bad_request(format!("the calls could not be written: {error}"));
+fn csv_of(view: &TenantView, filter: &Filter) -> Result<Vec<u8>, Problem> {
+    let failed = |error: std::io::Error| {
+        tracing::error!(%error, "the calls could not be written");
+        let detail = "the calls could not be written; the service's log has the reason";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+    };
     let mut out = Vec::new();
     let mut writer = CsvWriter::new(&mut out).map_err(failed)?;
     let (mut rows, mut after) = (0, None);
-    while rows < IN_CSV {
-        let page = view.calls(filter, None, after, CSV_AT_ONCE.min(IN_CSV - rows))?;
+    while rows < MAX_CSV_CALLS {
+        let page = view.calls(filter, None, after, MAX_CSV_READ.min(MAX_CSV_CALLS - rows))?;
         for record in &page.records {
             writer.write(&parse(record)?).map_err(failed)?;
         }

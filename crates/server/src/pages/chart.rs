@@ -1,8 +1,8 @@
-//! Charts, drawn as SVG: bars or lines over time, with their figures as words on each stretch.
+//! Charts as SVG: bars or lines over time, with the values of each period as a tooltip.
 
 use std::fmt::Write;
 
-/// How wide and high the picture is, and where in it the figures are.
+/// Size of the picture and position of the plot in it, in pixels.
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 190.0;
 const LEFT: f64 = 46.0;
@@ -10,15 +10,12 @@ const RIGHT: f64 = WIDTH - 8.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = HEIGHT - 26.0;
 
-/// What is drawn over some stretches of time.
+/// A chart over periods of equal length.
 pub(super) struct Chart<'a> {
-    /// What it shows, in words.
     pub(super) title: &'a str,
-    /// When each stretch begins, in milliseconds, and what people call it.
-    pub(super) times: &'a [(i64, String)],
-    /// How long a stretch is.
-    pub(super) stretch_ms: i64,
-    /// By name; as many values as stretches. None where there is nothing to tell.
+    /// The start of each period in milliseconds, and its label.
+    pub(super) periods: &'a [(i64, String)],
+    pub(super) period_ms: i64,
     pub(super) series: Vec<Series>,
     pub(super) shape: Shape,
     pub(super) unit: Unit,
@@ -26,23 +23,23 @@ pub(super) struct Chart<'a> {
 
 pub(super) struct Series {
     pub(super) name: &'static str,
+    /// One value for each period; `None` if there is none.
     pub(super) values: Vec<Option<f64>>,
 }
 
-/// Bars stand on each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
+    /// The bars of all series are stacked.
     Bars,
     Lines,
 }
 
-/// How values are written.
+/// The unit of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
     Count,
     Percent,
-    /// Of seconds.
-    Time,
+    Seconds,
 }
 
 impl Unit {
@@ -50,18 +47,18 @@ impl Unit {
         match self {
             Self::Count => format!("{value:.0}"),
             Self::Percent => format!("{value:.0} %"),
-            Self::Time if value < 60.0 => format!("{value:.0} s"),
-            Self::Time if value < 5_400.0 => format!("{:.0} min", value / 60.0),
-            Self::Time => format!("{} h", (value / 360.0).round() / 10.0),
+            Self::Seconds if value < 60.0 => format!("{value:.0} s"),
+            Self::Seconds if value < 5_400.0 => format!("{:.0} min", value / 60.0),
+            Self::Seconds => format!("{} h", (value / 360.0).round() / 10.0),
         }
     }
 
-    /// A round value that is at least so high.
+    /// The top of the axis: a round value not below the highest value.
     fn top(self, highest: f64) -> f64 {
         if self == Self::Percent {
             return 100.0;
         }
-        if self == Self::Time {
+        if self == Self::Seconds {
             const TOPS: [f64; 12] =
                 [10.0, 20.0, 40.0, 60.0, 120.0, 240.0, 600.0, 1_200.0, 3_600.0, 7_200.0, 14_400.0, 28_800.0];
             let hours = (highest / 36_000.0).ceil() * 36_000.0;
@@ -92,21 +89,21 @@ impl Chart<'_> {
 
     fn highest(&self) -> f64 {
         let values = |index: usize| self.series.iter().filter_map(move |series| series.values[index]);
-        let together = |index| match self.shape {
+        let height = |index| match self.shape {
             Shape::Bars => values(index).sum::<f64>(),
             Shape::Lines => values(index).fold(0.0, f64::max),
         };
-        (0..self.times.len()).map(together).fold(0.0, f64::max)
+        (0..self.periods.len()).map(height).fold(0.0, f64::max)
     }
 
-    /// The middle of a stretch, and how wide it is.
-    fn place(&self, index: usize) -> (f64, f64) {
-        let first = self.times.first().map_or(0, |(time, _)| *time);
-        let last = self.times.last().map_or(0, |(time, _)| *time);
-        let stretches = ((last - first) / self.stretch_ms.max(1) + 1) as f64;
-        let width = (RIGHT - LEFT) / stretches.max(7.0);
-        let place = (self.times[index].0 - first) as f64 / self.stretch_ms.max(1) as f64;
-        (LEFT + (place + 0.5) * width, width)
+    /// The centre and the width of a period.
+    fn x_and_width(&self, index: usize) -> (f64, f64) {
+        let first = self.periods.first().map_or(0, |(time, _)| *time);
+        let last = self.periods.last().map_or(0, |(time, _)| *time);
+        let count = ((last - first) / self.period_ms.max(1) + 1) as f64;
+        let width = (RIGHT - LEFT) / count.max(7.0);
+        let position = (self.periods[index].0 - first) as f64 / self.period_ms.max(1) as f64;
+        (LEFT + (position + 0.5) * width, width)
     }
 
     fn y(value: f64, top: f64) -> f64 {
@@ -125,32 +122,32 @@ impl Chart<'_> {
                 y + 4.0
             );
         }
-        // As many names as fit beside each other.
-        let (mut free, room) = (LEFT - 20.0, 74.0);
-        for (index, (_, name)) in self.times.iter().enumerate() {
-            let x = self.place(index).0;
-            if x >= free && x <= RIGHT - 10.0 {
+        // Labels that would overlap the previous one are left out.
+        let (mut free_from, label_width) = (LEFT - 20.0, 74.0);
+        for (index, (_, label)) in self.periods.iter().enumerate() {
+            let x = self.x_and_width(index).0;
+            if x >= free_from && x <= RIGHT - 10.0 {
                 let _ = write!(
                     svg,
-                    "<text class=\"axis middle\" x=\"{x:.1}\" y=\"{:.1}\">{name}</text>",
+                    "<text class=\"axis middle\" x=\"{x:.1}\" y=\"{:.1}\">{label}</text>",
                     HEIGHT - 8.0
                 );
-                free = x + room;
+                free_from = x + label_width;
             }
         }
     }
 
     fn bars(&self, svg: &mut String, top: f64) {
-        for index in 0..self.times.len() {
-            let (x, width) = self.place(index);
+        for index in 0..self.periods.len() {
+            let (x, width) = self.x_and_width(index);
             let bar = (width * 0.72).clamp(1.0, 34.0);
             let mut below = 0.0;
-            for (place, series) in self.series.iter().enumerate() {
+            for (number, series) in self.series.iter().enumerate() {
                 let Some(value) = series.values[index].filter(|value| *value > 0.0) else { continue };
                 let (from, to) = (Self::y(below, top), Self::y(below + value, top));
                 let _ = write!(
                     svg,
-                    "<rect class=\"fill-{place}\" x=\"{:.1}\" y=\"{to:.1}\" width=\"{bar:.1}\" height=\"{:.1}\"/>",
+                    "<rect class=\"fill-{number}\" x=\"{:.1}\" y=\"{to:.1}\" width=\"{bar:.1}\" height=\"{:.1}\"/>",
                     x - bar / 2.0,
                     from - to
                 );
@@ -160,29 +157,32 @@ impl Chart<'_> {
     }
 
     fn lines(&self, svg: &mut String, top: f64) {
-        for (place, series) in self.series.iter().enumerate() {
+        /// Maximum number of points that are marked with a dot.
+        const MAX_DOTS: usize = 60;
+        for (number, series) in self.series.iter().enumerate() {
             let known =
                 series.values.iter().enumerate().filter_map(|(index, value)| Some((index, (*value)?)));
             let points: Vec<(f64, f64)> =
-                known.map(|(index, value)| (self.place(index).0, Self::y(value, top))).collect();
+                known.map(|(index, value)| (self.x_and_width(index).0, Self::y(value, top))).collect();
             let line: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-            let _ = write!(svg, "<polyline class=\"line-{place}\" points=\"{}\"/>", line.join(" "));
-            for (x, y) in points.iter().filter(|_| points.len() <= 60) {
-                let _ = write!(svg, "<circle class=\"fill-{place}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.6\"/>");
+            let _ = write!(svg, "<polyline class=\"line-{number}\" points=\"{}\"/>", line.join(" "));
+            for (x, y) in points.iter().filter(|_| points.len() <= MAX_DOTS) {
+                let _ =
+                    write!(svg, "<circle class=\"fill-{number}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.6\"/>");
             }
         }
     }
 
-    /// What the pointer is told over a stretch.
+    /// The tooltip of each period.
     fn hints(&self, svg: &mut String) {
-        for (index, (_, name)) in self.times.iter().enumerate() {
-            let (x, width) = self.place(index);
+        for (index, (_, label)) in self.periods.iter().enumerate() {
+            let (x, width) = self.x_and_width(index);
             let values = self.series.iter().filter_map(|series| {
                 Some(format!("{} {}", series.name, self.unit.write(series.values[index]?)))
             });
             let _ = write!(
                 svg,
-                "<rect class=\"hint\" x=\"{:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{:.1}\"><title>{name}: {}</title></rect>",
+                "<rect class=\"hint\" x=\"{:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{:.1}\"><title>{label}: {}</title></rect>",
                 x - width / 2.0,
                 BOTTOM - TOP,
                 values.collect::<Vec<_>>().join(", ")

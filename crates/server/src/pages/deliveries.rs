@@ -1,92 +1,106 @@
-//! What a tenant's endpoints were told, as the pages show it, and the button that sends it once more.
+//! Deliveries as the pages show them, and the form that requests a redelivery.
 
-use axum::{extract::Path, http::HeaderMap, response::Response};
+use axum::{
+    extract::Path,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
 use wholecall_render::humanize;
-use wholecall_store::{Delivery, DeliveryState, Endpoint, TenantView};
+use wholecall_store::{Attempt, Delivery, DeliveryState, Disabled, Endpoint, TenantView};
 
 use super::{
-    answers::{Frame, fault, go_to, is_from_us, not_ours},
-    session::{Viewer, Zone},
+    frame::Frame,
+    responses::{cross_site_form, error_page, is_same_origin, redirect},
+    time_zone::Zone,
+    visitor::Viewer,
 };
 use crate::{clock, endpoints, problem::Problem};
 
 /// A delivery.
-pub(super) struct Shown {
+pub(super) struct DeliveryRow {
     pub(super) kind: String,
+    /// 0 for events without a version.
     pub(super) version: u64,
     pub(super) endpoint: String,
-    pub(super) message: String,
+    pub(super) event_id: String,
     pub(super) state: &'static str,
     pub(super) failed: bool,
-    pub(super) made: String,
-    pub(super) next: Option<String>,
-    pub(super) attempts: Vec<Tried>,
+    pub(super) created: String,
+    /// `None` if no further attempt is scheduled.
+    pub(super) next_attempt: Option<String>,
+    pub(super) attempts: Vec<AttemptRow>,
 }
 
-/// A request that was made.
-pub(super) struct Tried {
+/// A request of a delivery.
+pub(super) struct AttemptRow {
     pub(super) time: String,
-    pub(super) took: String,
-    pub(super) came: String,
+    pub(super) duration: String,
+    pub(super) outcome: String,
 }
 
-pub(super) fn shown(view: &TenantView, delivery: &Delivery, zone: &Zone) -> Shown {
-    let attempts = delivery.attempts.iter().map(|attempt| Tried {
-        time: zone.show(attempt.started_ms),
-        took: humanize::duration(attempt.duration_ms),
-        came: match (attempt.status, &attempt.problem) {
-            (Some(status), None) => status.to_string(),
-            (Some(status), Some(problem)) => format!("{status}: {problem}"),
-            (None, problem) => problem.clone().unwrap_or_else(|| "no answer".to_owned()),
-        },
-    });
-    Shown {
+pub(super) fn delivery_row(view: &TenantView, delivery: &Delivery, zone: &Zone) -> DeliveryRow {
+    let is_retrying = delivery.state == DeliveryState::Pending && !delivery.attempts.is_empty();
+    DeliveryRow {
         kind: delivery.kind.clone(),
         version: delivery.version,
         endpoint: delivery.endpoint.clone(),
-        message: view.event_id(delivery.id),
-        state: delivery.state.as_str(),
-        failed: delivery.state == DeliveryState::Exhausted
-            || (delivery.state == DeliveryState::Pending && !delivery.attempts.is_empty()),
-        made: zone.show(delivery.made_ms),
-        next: delivery.next_ms.map(|next| zone.show(next)),
-        attempts: attempts.collect(),
+        event_id: view.event_id(delivery.id),
+        state: if is_retrying { "retrying" } else { delivery.state.as_str() },
+        failed: is_retrying || delivery.state == DeliveryState::Exhausted,
+        created: zone.show(delivery.made_ms),
+        next_attempt: delivery.next_ms.map(|next| zone.show(next)),
+        attempts: delivery.attempts.iter().map(|attempt| attempt_row(attempt, zone)).collect(),
     }
 }
 
-/// How an endpoint does, in words, and whether that is a reason to worry.
-pub(super) fn state(endpoint: &Endpoint, zone: &Zone) -> (String, bool) {
+fn attempt_row(attempt: &Attempt, zone: &Zone) -> AttemptRow {
+    let duration = match attempt.duration_ms {
+        millis @ 0..1_000 => format!("{millis} ms"),
+        millis => humanize::duration(millis),
+    };
+    let outcome = match (attempt.status, &attempt.problem) {
+        (Some(status), None) => status.to_string(),
+        (Some(status), Some(problem)) => format!("{status}: {problem}"),
+        (None, problem) => problem.clone().unwrap_or_else(|| "no response".to_owned()),
+    };
+    AttemptRow { time: zone.show(attempt.started_ms), duration, outcome }
+}
+
+/// An endpoint's state in words, and whether it is a problem.
+pub(super) fn endpoint_state(endpoint: &Endpoint, zone: &Zone) -> (String, bool) {
     match (endpoint.disabled, endpoint.failing_since_ms) {
-        (Some(why), _) => (format!("disabled ({})", why.as_str()), true),
-        (None, Some(since)) => (format!("failing since {}", zone.show(since)), true),
-        (None, None) => ("in order".to_owned(), false),
+        (Some(Disabled::Gone), _) => ("Disabled: 410 Gone".to_owned(), true),
+        (Some(reason), _) => (format!("Disabled: {}", reason.as_str()), true),
+        (None, Some(since)) => (format!("Failing since {}", zone.show(since)), true),
+        (None, None) => ("Healthy".to_owned(), false),
     }
 }
 
-/// Sends one once more, and goes back to its call.
+/// Requests a redelivery, and returns to the call's page.
 pub(super) async fn resend(
     viewer: Viewer,
     headers: HeaderMap,
-    Path((call, endpoint, message)): Path<(String, String, String)>,
+    Path((call, endpoint, event_id)): Path<(String, String, String)>,
 ) -> Result<Response, Response> {
-    if !is_from_us(&headers) {
-        return Err(not_ours());
+    if !is_same_origin(&headers) {
+        return Err(cross_site_form());
     }
     let back = Frame::new("calls", &viewer).to(format!("/calls/{call}")) + "#deliveries";
-    let unknown = || fault(&Problem::not_found("there is no such delivery"));
-    let view = viewer.view.view();
-    let event = view.parse_event_id(&message).ok_or_else(unknown)?;
-    let sent = tokio::task::spawn_blocking(move || {
+    let unknown = || error_page(&Problem::not_found("Delivery not found"));
+    let view = viewer.reader.view();
+    let event = view.parse_event_id(&event_id).ok_or_else(unknown)?;
+    let queued = tokio::task::spawn_blocking(move || {
         let endpoint = endpoints::find(&view, &endpoint).map_err(Problem::from)?;
         view.resend(endpoint.number, event, clock::now().as_millis()).map_err(Problem::from)
     });
-    match sent.await {
-        Ok(Ok(true)) => Ok(go_to(&back)),
+    match queued.await {
+        Ok(Ok(true)) => Ok(redirect(&back)),
         Ok(Ok(false)) => Err(unknown()),
-        Ok(Err(problem)) => Err(fault(&problem)),
-        Err(_) => Err(fault(&Problem::new(
-            axum::http::StatusCode::INTERNAL_SERVER_ERROR,
-            "sending it failed; the log says how",
-        ))),
+        Ok(Err(problem)) => Err(error_page(&problem)),
+        Err(error) => {
+            tracing::error!(%error, "a request ended by a panic");
+            let detail = "The request failed; the service's log has the reason";
+            Err(error_page(&Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)))
+        }
     }
 }

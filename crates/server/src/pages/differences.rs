@@ -1,59 +1,58 @@
-//! In what two versions of a record differ.
+//! The differences between two versions of a record.
 
 use serde_json::Value;
 
-/// A member that is not the same.
+/// A member that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Difference {
-    /// Where: `legs[2].endTime`.
-    pub(super) place: String,
-    /// What it was; none where it is new.
+    /// A path like `legs[2].endTime`.
+    pub(super) path: String,
+    /// `None` if the member was added.
     pub(super) before: Option<String>,
-    /// What it is; none where it is gone.
+    /// `None` if the member was removed.
     pub(super) after: Option<String>,
 }
 
-/// All differences, in the order of the record. What every version has anew (`version`, `updatedAt`) is none.
+/// All differences in the order of the record, except `version` and `updatedAt`, which differ always.
 pub(super) fn between(before: &Value, after: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     compare(String::new(), before, after, &mut found);
-    found.retain(|difference| difference.place != "version" && difference.place != "updatedAt");
+    found.retain(|difference| difference.path != "version" && difference.path != "updatedAt");
     found
 }
 
-fn compare(place: String, before: &Value, after: &Value, found: &mut Vec<Difference>) {
+fn compare(path: String, before: &Value, after: &Value, found: &mut Vec<Difference>) {
     match (before, after) {
         (Value::Object(a), Value::Object(b)) => {
             let keys = a.keys().chain(b.keys().filter(|key| !a.contains_key(*key)));
             for key in keys {
-                let place = if place.is_empty() { key.clone() } else { format!("{place}.{key}") };
-                member(place, a.get(key), b.get(key), found);
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                member(path, a.get(key), b.get(key), found);
             }
         }
         (Value::Array(a), Value::Array(b)) => {
             for index in 0..a.len().max(b.len()) {
-                member(format!("{place}[{index}]"), a.get(index), b.get(index), found);
+                member(format!("{path}[{index}]"), a.get(index), b.get(index), found);
             }
         }
-        _ => member(place, Some(before), Some(after), found),
+        _ => member(path, Some(before), Some(after), found),
     }
 }
 
-fn member(place: String, before: Option<&Value>, after: Option<&Value>, found: &mut Vec<Difference>) {
+fn member(path: String, before: Option<&Value>, after: Option<&Value>, found: &mut Vec<Difference>) {
     match (before, after) {
         (Some(a), Some(b)) if a == b => {}
         (Some(a), Some(b)) if a.is_object() && b.is_object() || a.is_array() && b.is_array() => {
-            compare(place, a, b, found);
+            compare(path, a, b, found);
         }
-        (a, b) => found.push(Difference { place, before: a.map(short), after: b.map(short) }),
+        (a, b) => found.push(Difference { path, before: a.map(shortened), after: b.map(shortened) }),
     }
 }
 
-/// A value in little room.
-fn short(value: &Value) -> String {
-    const ROOM: usize = 120;
+fn shortened(value: &Value) -> String {
+    const MAX_CHARACTERS: usize = 120;
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    match text.char_indices().nth(ROOM) {
+    match text.char_indices().nth(MAX_CHARACTERS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }
@@ -66,16 +65,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_changed_is_named_by_its_place() {
+    fn a_difference_has_the_path_of_the_member() {
         let before = json!({ "version": 1, "state": "live", "legs": [{ "endTime": null, "ringMs": 5 }] });
         let after =
             json!({ "version": 2, "state": "complete", "legs": [{ "endTime": "12:00", "ringMs": 5 }, {}] });
-        let told: Vec<String> = between(&before, &after)
+        let found: Vec<String> = between(&before, &after)
             .into_iter()
-            .map(|one| format!("{} {:?} {:?}", one.place, one.before, one.after))
+            .map(|difference| format!("{} {:?} {:?}", difference.path, difference.before, difference.after))
             .collect();
         assert_eq!(
-            told,
+            found,
             [
                 r#"legs[0].endTime Some("null") Some("12:00")"#,
                 r#"legs[1] None Some("{}")"#,

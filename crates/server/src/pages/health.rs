@@ -1,4 +1,4 @@
-//! `/health`: how well notifications come in, for each tenant that may be seen.
+//! `/health`: statistics of received notifications, connections and endpoints, for each tenant that the visitor may see.
 
 use askama::Template;
 use axum::{extract::State, response::Response};
@@ -6,117 +6,132 @@ use serde_json::Value;
 use wholecall_render::humanize;
 use wholecall_store::{Damage, Refused};
 
-use super::{
-    answers::{Frame, page},
-    deliveries,
-    session::Visitor,
+use super::{deliveries::endpoint_state, frame::Frame, responses::page, state::PagesState, visitor::Visitor};
+use crate::{
+    api::{health::connections, read},
+    clock,
+    ingest_stats::IngestFigures,
 };
-use crate::{Service, api::read, clock, connection::statuses_of, ingest_stats::IngestFigures};
 
-/// So many of the bodies in quarantine are named.
-const NAMED: usize = 5;
+/// Maximum number of rejected bodies that are listed.
+const MAX_LISTED_REJECTED: usize = 5;
 
-struct Line {
+/// A tenant's section.
+struct TenantHealth {
     name: String,
     accounts: String,
     last_ms: Option<i64>,
     figures: IngestFigures,
-    delay_median: String,
-    delay_p99: String,
-    quarantined: u64,
-    refused: Vec<(String, Refused)>,
-    /// Requests that were not taken: how many of which kind, the last of them when, and why.
-    refusals: Vec<(u64, &'static str, String, String)>,
-    /// Rows that cannot be read.
+    lag_median: String,
+    lag_p99: String,
+    rejected_count: u64,
+    /// The newest rejected bodies, each with the time of its arrival.
+    rejected: Vec<(String, Refused)>,
+    refusals: Vec<RefusalRow>,
+    /// Rows of the store that cannot be read.
     damages: Vec<Damage>,
-    /// Where to, how it does, and whether that is a reason to worry.
-    endpoints: Vec<(String, String, bool)>,
-    /// Which account, how it stands, and whether that is a reason to worry.
-    connections: Vec<(String, String, bool)>,
+    endpoints: Vec<StateRow>,
+    connections: Vec<StateRow>,
 }
 
-fn delay(delay_ms: Option<i64>) -> String {
-    delay_ms.map_or_else(|| "–".to_owned(), humanize::duration)
+/// Requests to the hook that were refused for one kind of reason.
+struct RefusalRow {
+    count: u64,
+    kind: &'static str,
+    last_time: String,
+    last_reason: String,
+}
+
+/// An endpoint or a connection with its state.
+struct StateRow {
+    name: String,
+    state: String,
+    is_problem: bool,
 }
 
 #[derive(Template)]
 #[template(path = "health.html")]
 struct Health {
     frame: Frame,
-    lines: Vec<Line>,
+    tenants: Vec<TenantHealth>,
     now_ms: i64,
-    /// What is wrong with the machine's clock.
-    clock: Option<String>,
+    /// The problem of the machine's clock, if it has one.
+    clock_problem: Option<String>,
 }
 
-/// A connection as `connection status` tells it, in a line.
-fn connection(status: &Value) -> (String, String, bool) {
+fn lag(lag_ms: Option<i64>) -> String {
+    lag_ms.map_or_else(|| "–".to_owned(), humanize::duration)
+}
+
+/// A connection as a line; `status` is what `GET /v1/health` returns for it.
+fn connection_row(status: &Value) -> StateRow {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let mut says = text(&status["status"]);
+    let mut state = text(&status["status"]);
     if let Some(version) = status["directory"]["version"].as_u64() {
-        says += &format!(", directory version {version}");
+        state += &format!(", directory version {version}");
     }
     let problems = [&status["problem"], &status["directory"]["problem"]];
-    problems.into_iter().filter_map(Value::as_str).for_each(|problem| says += &format!(": {problem}"));
-    let worries = status["status"] != "live" || problems.into_iter().any(Value::is_string);
-    (text(&status["account"]), says, worries)
+    problems.into_iter().filter_map(Value::as_str).for_each(|problem| state += &format!(": {problem}"));
+    let is_problem = status["status"] != "live" || problems.into_iter().any(Value::is_string);
+    StateRow { name: text(&status["account"]), state, is_problem }
 }
 
-pub(super) async fn health(State(service): State<Service>, visitor: Visitor) -> Result<Response, Response> {
+pub(super) async fn health(State(state): State<PagesState>, visitor: Visitor) -> Result<Response, Response> {
+    let service = &state.service;
     let now = clock::now();
     let shown = visitor
         .tenants
         .iter()
-        .filter(|tenant| visitor.named.as_ref().is_none_or(|name| *name == tenant.name));
-    let mut lines = Vec::new();
+        .filter(|tenant| visitor.selected.as_ref().is_none_or(|name| *name == tenant.name));
+    let mut tenants = Vec::new();
     for tenant in shown {
         let name = tenant.name.clone();
-        let (quarantined, refused, changed_ms, endpoints, connections) =
-            read(visitor.reader(&service, tenant), move |view| {
-                let (count, refused) = view.quarantined(NAMED)?;
-                let connections = statuses_of(view, &name)?;
-                Ok((count, refused, view.last_made_ms()?, view.endpoints()?, connections))
+        let (rejected_count, rejected, published_ms, endpoints, connections) =
+            read(visitor.reader(service, tenant), move |view| {
+                let (count, rejected) = view.quarantined(MAX_LISTED_REJECTED)?;
+                let connections = connections(view, &name)?;
+                Ok((count, rejected, view.last_made_ms()?, view.endpoints()?, connections))
             })
             .await?;
         let figures = service.metrics.ingest.figures(tenant.id, now);
         let accounts: Vec<&str> = tenant.accounts.iter().map(String::as_str).collect();
-        lines.push(Line {
+        let zone = &visitor.zone;
+        tenants.push(TenantHealth {
             name: tenant.name.clone(),
             accounts: accounts.join(", "),
-            // After a restart, what came of the last one.
-            last_ms: figures.last_ms.or(changed_ms),
-            delay_median: delay(figures.delay_median_ms),
-            delay_p99: delay(figures.delay_p99_ms),
+            // After a restart, the time of the last publication is the best that is known.
+            last_ms: figures.last_ms.or(published_ms),
+            lag_median: lag(figures.delay_median_ms),
+            lag_p99: lag(figures.delay_p99_ms),
             refusals: figures
                 .refusals
                 .iter()
-                .map(|(kind, refusals)| {
-                    let (when, why) = (visitor.zone.show(refusals.last_ms), refusals.last_reason.clone());
-                    (refusals.count, kind.words(), when, why)
+                .map(|(kind, refusals)| RefusalRow {
+                    count: refusals.count,
+                    kind: kind.words(),
+                    last_time: zone.show(refusals.last_ms),
+                    last_reason: refusals.last_reason.clone(),
                 })
                 .collect(),
             figures,
-            quarantined,
+            rejected_count,
+            rejected: rejected.into_iter().map(|body| (zone.show(body.arrived_ms), body)).collect(),
             damages: service.store.of(tenant.id).damages(),
             endpoints: endpoints
                 .iter()
                 .map(|endpoint| {
-                    let (state, worries) = deliveries::state(endpoint, &visitor.zone);
-                    (endpoint.settings.url.clone(), state, worries)
+                    let (state, is_problem) = endpoint_state(endpoint, zone);
+                    StateRow { name: endpoint.settings.url.clone(), state, is_problem }
                 })
                 .collect(),
-            connections: connections.iter().map(connection).collect(),
-            refused: refused
-                .into_iter()
-                .map(|refused| (visitor.zone.show(refused.arrived_ms), refused))
-                .collect(),
+            connections: connections.iter().map(connection_row).collect(),
         });
     }
-    let tenant = match &lines[..] {
+    let only = match &tenants[..] {
         [only] => Some(only.name.clone()),
         _ => None,
     };
-    let clock = service.metrics.clock.last().and_then(|compared| compared.problem());
-    let frame = Frame::around("health", &visitor, tenant);
-    Ok(page(&Health { frame, lines, now_ms: now.as_millis(), clock }))
+    let clock_problem = service.metrics.clock.last().and_then(|compared| compared.problem());
+    let frame = Frame::with_tenant("health", &visitor, only);
+    Ok(page(&Health { frame, tenants, now_ms: now.as_millis(), clock_problem }))
 }

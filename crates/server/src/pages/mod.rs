@@ -1,62 +1,53 @@
-//! What people see: pages written by the server, with one small script for what moves.
+//! The pages for people: HTML rendered by the server, with one small script.
 
-mod answers;
-mod board;
 mod call;
 mod calls;
 mod chart;
 mod deliveries;
 mod differences;
+mod frame;
 mod health;
+mod labels;
 mod live;
-mod moment;
-mod numbers;
+mod live_status;
+mod live_view;
+mod reports;
+mod responses;
 mod session;
 mod sign_in;
+mod state;
+mod time_zone;
+mod visitor;
 
 use std::sync::LazyLock;
 
 use axum::{
     Extension, Router,
     extract::DefaultBodyLimit,
-    http::HeaderMap,
     response::Response,
     routing::{MethodRouter, get, post},
 };
-
 use wholecall_store::Scope;
 
-use crate::{Service, api::access::Needs};
+pub(crate) use self::state::PagesState;
+use crate::api::access::Needs;
 
-/// The hash of the key whose session a request shows.
-pub(crate) fn key_of_session(service: &Service, headers: &HeaderMap) -> Option<[u8; 32]> {
-    service.pages.sessions.key_of(service, headers)
-}
+/// Maximum size of the sign-in form.
+const MAX_FORM_BYTES: usize = 16 * 1024;
 
-/// A form has a key and an address.
-const FORM_BYTES: usize = 16 * 1024;
-
-/// What the pages keep in memory.
-#[derive(Debug, Default)]
-pub(crate) struct Pages {
-    sessions: session::Sessions,
-    boards: board::Boards,
-}
-
-/// The script and the style of all pages.
 static SCRIPT: &str = include_str!("../../assets/wholecall.js");
 static STYLE: LazyLock<String> = LazyLock::new(|| {
     include_str!("../../assets/wholecall.css").to_owned() + &wholecall_render::svg::style_sheet()
 });
 const ICON: &str = include_str!("../../assets/icon.svg");
 
-/// A page, or what is done from one, for those whose key has a scope.
-fn needing(scope: Scope, page: MethodRouter<Service>) -> MethodRouter<Service> {
+/// A page or an action that requires a key with a scope.
+fn needing(scope: Scope, page: MethodRouter<PagesState>) -> MethodRouter<PagesState> {
     page.route_layer(Extension(Needs::Key(scope)))
 }
 
-/// The addresses of the pages.
-pub(crate) fn routes() -> Router<Service> {
+/// All addresses of the pages.
+pub(crate) fn router() -> Router<PagesState> {
     Router::new()
         .route("/", needing(Scope::Read, get(live::live)))
         .route("/live/rows", needing(Scope::Read, get(live::rows)))
@@ -70,10 +61,13 @@ pub(crate) fn routes() -> Router<Service> {
             "/calls/{id}/deliveries/{endpoint}/{message}/resend",
             needing(Scope::Write, post(deliveries::resend)),
         )
-        .route("/numbers", needing(Scope::Read, get(numbers::numbers)))
-        .route("/numbers.csv", needing(Scope::Export, get(numbers::csv)))
+        .route("/numbers", needing(Scope::Read, get(reports::reports)))
+        .route("/numbers.csv", needing(Scope::Export, get(reports::csv)))
         .route("/health", needing(Scope::Read, get(health::health)))
-        .route("/sign-in", get(sign_in::form).post(sign_in::sign_in).layer(DefaultBodyLimit::max(FORM_BYTES)))
+        .route(
+            "/sign-in",
+            get(sign_in::form).post(sign_in::sign_in).layer(DefaultBodyLimit::max(MAX_FORM_BYTES)),
+        )
         .route("/sign-out", post(sign_in::sign_out))
         .route("/assets/wholecall.js", get(script))
         .route("/assets/wholecall.css", get(style))
@@ -81,21 +75,21 @@ pub(crate) fn routes() -> Router<Service> {
 }
 
 async fn script() -> Response {
-    answers::asset("text/javascript; charset=utf-8", SCRIPT.to_owned())
+    responses::asset("text/javascript; charset=utf-8", SCRIPT.to_owned())
 }
 
 async fn style() -> Response {
-    answers::asset("text/css; charset=utf-8", STYLE.clone())
+    responses::asset("text/css; charset=utf-8", STYLE.clone())
 }
 
 async fn icon() -> Response {
-    answers::asset("image/svg+xml", ICON.to_owned())
+    responses::asset("image/svg+xml", ICON.to_owned())
 }
 
-/// What is at the end of the files' addresses: it changes with what is in them.
-fn files_version() -> &'static str {
+/// A hash of the assets' content, which is part of their addresses.
+fn assets_version() -> &'static str {
     static VERSION: LazyLock<String> = LazyLock::new(|| {
-        let hash = crate::secret::hash(&format!("{SCRIPT}{}{ICON}", *STYLE));
+        let hash = crate::security::secret::hash(&format!("{SCRIPT}{}{ICON}", *STYLE));
         hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
     });
     &VERSION

@@ -1,4 +1,4 @@
-//! Signing in and out.
+//! `/sign-in` and `/sign-out`.
 
 use askama::Template;
 use axum::{
@@ -10,8 +10,10 @@ use axum::{
 use serde::Deserialize;
 
 use super::{
-    answers::{self, go_to, page},
-    session::{Refused, SentFrom, cookie_name},
+    responses::{cross_site_form, error_page, is_same_origin, page, redirect},
+    session::{SignInError, cookie_name},
+    state::PagesState,
+    visitor::ClientAddress,
 };
 use crate::Service;
 
@@ -22,75 +24,71 @@ struct SignIn<'a> {
     problem: Option<&'a str>,
 }
 
-/// Where to go afterwards.
 #[derive(Debug, Deserialize)]
-pub(super) struct Wanted {
+pub(super) struct FormQuery {
+    /// The page to open after signing in.
     #[serde(default)]
     next: String,
 }
 
-/// The form.
-pub(super) async fn form(Query(wanted): Query<Wanted>) -> Response {
-    page(&SignIn { next: local(&wanted.next), problem: None })
+pub(super) async fn form(Query(query): Query<FormQuery>) -> Response {
+    page(&SignIn { next: local_address(&query.next), problem: None })
 }
 
-/// The form, filled in.
 #[derive(Deserialize)]
-pub(super) struct Filled {
+pub(super) struct FormData {
     key: String,
     #[serde(default)]
     next: String,
 }
 
 pub(super) async fn sign_in(
-    State(service): State<Service>,
-    SentFrom(address): SentFrom,
+    State(state): State<PagesState>,
+    ClientAddress(address): ClientAddress,
     headers: HeaderMap,
-    Form(filled): Form<Filled>,
+    Form(data): Form<FormData>,
 ) -> Response {
-    if !answers::is_from_us(&headers) {
-        return answers::not_ours();
+    if !is_same_origin(&headers) {
+        return cross_site_form();
     }
-    let next = local(&filled.next);
-    let again = |status: StatusCode, problem: &str| {
+    let next = local_address(&data.next);
+    let form_with = |status: StatusCode, problem: &str| {
         let mut response = page(&SignIn { next, problem: Some(problem) });
         *response.status_mut() = status;
         response
     };
-    match service.pages.sessions.sign_in(&service, address, &filled.key).await {
+    match state.sessions.sign_in(&state.service, address, &data.key).await {
         Ok(token) => {
-            // One browser has one session.
-            service.pages.sessions.sign_out(&service, address, &headers).await;
-            let mut response = go_to(next);
-            set_cookie(&service, &mut response, &format!("{token}; Max-Age=43200"));
+            // The new session replaces the browser's previous one.
+            state.sessions.sign_out(&state.service, address, &headers).await;
+            let mut response = redirect(next);
+            set_cookie(&state.service, &mut response, &format!("{token}; Max-Age=43200"));
             response
         }
-        Err(Refused::WrongKey) => {
-            again(StatusCode::UNAUTHORIZED, "No tenant has this key, and it is not the operator's.")
-        }
-        Err(Refused::TooOften) => {
-            let told = "Too many wrong keys came from your address. Try again in a minute.";
-            let mut response = again(StatusCode::TOO_MANY_REQUESTS, told);
+        Err(SignInError::WrongKey) => form_with(StatusCode::UNAUTHORIZED, "That API key is not valid."),
+        Err(SignInError::TooManyWrongKeys) => {
+            let problem = "Too many wrong keys from your address. Try again in a minute.";
+            let mut response = form_with(StatusCode::TOO_MANY_REQUESTS, problem);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
             response
         }
-        Err(Refused::Failed(problem)) => answers::fault(&problem),
+        Err(SignInError::Failed(problem)) => error_page(&problem),
     }
 }
 
 pub(super) async fn sign_out(
-    State(service): State<Service>,
-    SentFrom(address): SentFrom,
+    State(state): State<PagesState>,
+    ClientAddress(address): ClientAddress,
     headers: HeaderMap,
 ) -> Response {
-    if !answers::is_from_us(&headers) {
-        return answers::not_ours();
+    if !is_same_origin(&headers) {
+        return cross_site_form();
     }
-    service.pages.sessions.sign_out(&service, address, &headers).await;
-    let mut response = go_to("/sign-in");
-    // What pages have left in the browser goes too.
+    state.sessions.sign_out(&state.service, address, &headers).await;
+    let mut response = redirect("/sign-in");
+    // Removes what pages stored in the browser.
     response.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"cache\", \"storage\""));
-    set_cookie(&service, &mut response, "; Max-Age=0");
+    set_cookie(&state.service, &mut response, "; Max-Age=0");
     response
 }
 
@@ -103,8 +101,8 @@ fn set_cookie(service: &Service, response: &mut Response, value: &str) {
     }
 }
 
-/// An address of ours; whatever leads elsewhere is the first page.
-fn local(next: &str) -> &str {
+/// An address of this service. Any other becomes `/`: a link must not lead elsewhere through the sign-in page.
+fn local_address(next: &str) -> &str {
     let is_plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     if next.starts_with('/') && !next.starts_with("//") && is_plain { next } else { "/" }
 }
@@ -114,10 +112,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signing_in_leads_nowhere_else() {
-        assert_eq!(local("/calls?q=1&tenant=acme"), "/calls?q=1&tenant=acme");
+    fn signing_in_never_redirects_to_another_site() {
+        assert_eq!(local_address("/calls?q=1&tenant=acme"), "/calls?q=1&tenant=acme");
         for elsewhere in ["https://evil.example", "//evil.example", "/\\evil.example", "", "calls", "/a\nb"] {
-            assert_eq!(local(elsewhere), "/", "{elsewhere}");
+            assert_eq!(local_address(elsewhere), "/", "{elsewhere}");
         }
     }
 }

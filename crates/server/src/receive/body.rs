@@ -52,7 +52,7 @@ where
         BodyEnd::Complete => {}
         BodyEnd::TooLong => {
             let reason = format!("the body has more than {MAX_BODY_BYTES} bytes");
-            return Err(unread(HookOutcome::TooLong, reason, &packed));
+            return Err(unread(HookOutcome::TooLarge, reason, &packed));
         }
         BodyEnd::TooSlow => {
             let reason = format!("the body did not arrive within {} ms", HOOK_TIMEOUT.as_millis());
@@ -62,17 +62,18 @@ where
             return Err(unread(HookOutcome::TooSlow, "the body broke off".to_owned(), &packed));
         }
     }
-    let encoding = Encoding::of(headers).map_err(|reason| unread(HookOutcome::Packed, reason, &packed))?;
+    let encoding =
+        Encoding::of(headers).map_err(|reason| unread(HookOutcome::Undecodable, reason, &packed))?;
     if encoding == Encoding::Identity {
         return Ok(packed);
     }
     unpack(encoding, &packed, MAX_BODY_BYTES).map_err(|problem| match problem {
         UnpackError::TooLong(beginning) => {
             let reason = format!("the body unpacks to more than {MAX_BODY_BYTES} bytes");
-            unread(HookOutcome::TooLong, reason, &beginning)
+            unread(HookOutcome::TooLarge, reason, &beginning)
         }
         UnpackError::Damaged(problem) => {
-            unread(HookOutcome::Packed, format!("the body cannot be unpacked: {problem}"), &packed)
+            unread(HookOutcome::Undecodable, format!("the body cannot be unpacked: {problem}"), &packed)
         }
     })
 }
@@ -160,7 +161,7 @@ mod tests {
     async fn the_limit_is_exact_and_of_a_longer_body_the_beginning_is_stored() {
         assert_eq!(read_whole(vec![b'x'; MAX_BODY_BYTES]).await.unwrap().len(), MAX_BODY_BYTES);
         let unread = read_whole(vec![b'x'; MAX_BODY_BYTES + 1]).await.unwrap_err();
-        assert_eq!(unread.outcome, HookOutcome::TooLong);
+        assert_eq!(unread.outcome, HookOutcome::TooLarge);
         assert_eq!((unread.beginning.len(), unread.posted_bytes), (MAX_REJECTED_BYTES, MAX_BODY_BYTES + 1));
         let many = StreamBody::new(in_frames((0..100).map(|_| vec![b'y'; 10_000])));
         let unread = read(&HeaderMap::new(), many).await.unwrap_err();
@@ -177,7 +178,7 @@ mod tests {
         assert_eq!(unread.reason, "the body broke off");
         let endless = stream::repeat_with(|| Ok::<_, Infallible>(Frame::data(Bytes::from(vec![0; 1 << 20]))));
         let unread = read(&HeaderMap::new(), StreamBody::new(endless)).await.unwrap_err();
-        assert_eq!(unread.outcome, HookOutcome::TooLong);
+        assert_eq!(unread.outcome, HookOutcome::TooLarge);
     }
 
     #[tokio::test(start_paused = true)]
@@ -199,7 +200,10 @@ mod tests {
             read(&headers, Full::new(Bytes::from_static(body))).await
         };
         let unread = read("gzip", b"{\"plain\":1}").await.unwrap_err();
-        assert_eq!((unread.outcome, &unread.beginning[..]), (HookOutcome::Packed, &b"{\"plain\":1}"[..]));
+        assert_eq!(
+            (unread.outcome, &unread.beginning[..]),
+            (HookOutcome::Undecodable, &b"{\"plain\":1}"[..])
+        );
         let unread = read("br", b"whatever").await.unwrap_err();
         assert!(unread.reason.contains("\"br\""), "{}", unread.reason);
         assert_eq!(read("identity", b"{}").await.unwrap(), b"{}");

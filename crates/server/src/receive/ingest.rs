@@ -38,11 +38,11 @@ pub(super) async fn store_body(
     classified: Result<Arrival, String>,
 ) -> Result<HookOutcome, StoreError> {
     let (durable, outcome) = match classified {
-        Ok(arrival) => (store.append(vec![arrival])?, HookOutcome::Kept),
+        Ok(arrival) => (store.append(vec![arrival])?, HookOutcome::Accepted),
         Err(reason) => {
             tracing::info!(tenant = tenant.name, reason, "a body was rejected");
             let refusal = refusal(tenant, reason, body)?;
-            (store.quarantine(refusal)?, HookOutcome::Quarantined)
+            (store.quarantine(refusal)?, HookOutcome::Rejected)
         }
     };
     wait_until_durable(durable).await.map(|()| outcome)

@@ -101,7 +101,7 @@ fn an_erasure_removes_a_number_everywhere_and_changes_nothing_else_of_calls() {
     assert_eq!(status, 200, "{answer}");
     assert_eq!(files_with(&service, &digits), [""; 0], "the files do not have the number either");
     let answer: Value = serde_json::from_str(&answer).unwrap();
-    assert_eq!((&answer["unreadable"], &answer["left"]), (&0.into(), &0.into()));
+    assert_eq!((&answer["unreadable"], &answer["remaining"]), (&0.into(), &0.into()));
     assert!(answer["notifications"].as_u64().unwrap() >= count as u64);
     let pseudonym = answer["pseudonym"].as_str().unwrap();
     let text = everything(&service);
@@ -242,7 +242,7 @@ fn an_erased_person_is_found_by_no_spelling_and_in_no_field() {
     assert_eq!(status, 200, "{answer}");
     let answer: Value = serde_json::from_str(&answer).unwrap();
     assert_eq!(answer["notifications"], sides.len(), "{answer}");
-    assert_eq!((&answer["unreadable"], &answer["left"]), (&1.into(), &0.into()), "{answer}");
+    assert_eq!((&answer["unreadable"], &answer["remaining"]), (&1.into(), &0.into()), "{answer}");
     for query in
         ["number=4045550145", "number=5550145", "number=%2B14045550145", "number=14045550145", "name=erin"]
     {

@@ -71,7 +71,7 @@ fn a_loss_is_reported_by_readiness_and_check() {
         tamper(store.path().parent().unwrap(), "INSERT INTO losses (what) VALUES ('the end of it')");
     });
     let (status, body) = service.request("GET", "/readyz");
-    assert!(status == 200 && body.contains("something was lost"), "{status} {body}");
+    assert!(status == 200 && body.contains("data was lost"), "{status} {body}");
     let (_folder, store) = service.reopen();
     let found = wholecall_server::check::check(&store, true, |_| {}).unwrap();
     let loss = found.findings.iter().find(|finding| finding.problem == "the end of it").unwrap();

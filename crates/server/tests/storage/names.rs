@@ -80,7 +80,7 @@ fn a_learnt_name_is_in_later_calls_and_closed_calls_stay_as_they_were() {
     assert_eq!(check(&service.store, false, |_| {}).unwrap().findings, []);
 
     let listed = service.get("/v1/directory");
-    assert_eq!(listed["accounts"][0]["learntNames"], json!({ "104": "Ada" }));
+    assert_eq!(listed["accounts"][0]["learnedNames"], json!({ "104": "Ada" }));
     assert_eq!(listed["accounts"][0]["extensions"], json!([]), "RingCentral has listed no extensions");
 }
 

@@ -152,7 +152,7 @@ fn an_erasure_removes_a_number_from_endpoints_and_their_answers() {
     assert!(after.lines().any(|line| line.starts_with("attempts: +")));
     // A filter now has the pseudonym; an endpoint whose address was changed is disabled.
     let named = service.get(&format!("/v1/endpoints/{named}"));
-    assert_eq!((&named["enabled"], &named["disabledBecause"]), (&json!(false), &json!("erased")));
+    assert_eq!((&named["enabled"], &named["disabledReason"]), (&json!(false), &json!("erased")));
     let shown = service.get(&format!("/v1/endpoints/{filtered}"));
     assert_eq!(shown["filter"]["number"], pseudonym[1..]);
     assert_eq!(shown["description"], format!("calls of {}", &pseudonym[1..]));

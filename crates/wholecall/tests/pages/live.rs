@@ -13,7 +13,7 @@ fn the_live_page_follows_a_call_to_its_end() {
     let tenant = installation.tenant("acme", [account]);
     let client = server.client();
     browser.sign_in(&tenant);
-    browser.until("document.querySelector('#connection').textContent === '0 calls, as they happen'");
+    browser.until("document.querySelector('#connection').textContent === '0 active calls · Live'");
     assert_eq!(browser.run("document.querySelector('#none').hidden"), false);
 
     // Up to the first talk, then up to the transfer, then to the end.

@@ -131,7 +131,7 @@ fn the_example_call_has_three_lanes_and_one_transfer() {
     let notifications = notifications.len();
     assert_eq!(browser.run("document.querySelectorAll('.notifications > li').length"), notifications);
     let proof = browser.run(
-        "document.querySelector('.story a.proof[href=\"#n-A-8\"]') && document.querySelector('#n-A-8 .proves').innerText",
+        "document.querySelector('.timeline a.proof[href=\"#n-A-8\"]') && document.querySelector('#n-A-8 .proves').innerText",
     );
     assert!(proof.as_str().unwrap().contains("transfers the call"), "{proof}");
     expect_sound(&mut browser);

@@ -117,7 +117,7 @@ fn the_page_shows_that_a_key_is_wrong() {
     browser.type_in("wck_unknown");
     browser.click("form button");
     assert!(
-        browser.run("document.querySelector('#problem').innerText").as_str().unwrap().contains("No tenant")
+        browser.run("document.querySelector('#problem').innerText").as_str().unwrap().contains("not valid")
     );
     // The browser itself logs the status of the answer.
     let troubles = browser.ask(json!({ "do": "troubles" }));

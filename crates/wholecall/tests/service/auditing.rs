@@ -30,7 +30,7 @@ fn entries(installation: &Installation, more: &[&str]) -> Vec<Value> {
 }
 
 fn found<'e>(entries: &'e [Value], what: &str, result: &str) -> &'e Value {
-    let found = entries.iter().find(|entry| entry["what"] == what && entry["result"] == result);
+    let found = entries.iter().find(|entry| entry["action"] == what && entry["result"] == result);
     found.unwrap_or_else(|| panic!("{what} {result} is missing: {entries:#?}"))
 }
 
@@ -106,7 +106,7 @@ fn each_use_of_a_key_is_entered_without_secrets_and_numbers() {
     }
     let of_crm = |what: &str| {
         let is_it = |entry: &&Value| {
-            entry["what"] == what && entry["object"].as_str().unwrap().contains("crm (write)")
+            entry["action"] == what && entry["object"].as_str().unwrap().contains("crm (write)")
         };
         all.iter().any(|entry| is_it(&entry))
     };
@@ -118,7 +118,7 @@ fn each_use_of_a_key_is_entered_without_secrets_and_numbers() {
     let guesses: Vec<&Value> = everywhere
         .iter()
         .filter(|entry| {
-            entry["what"] == "key.use" && entry["actor"] == "unknown" && entry["address"] == "127.0.0.1"
+            entry["action"] == "key.use" && entry["actor"] == "unknown" && entry["address"] == "127.0.0.1"
         })
         .collect();
     assert_eq!(
@@ -194,7 +194,7 @@ fn changes_by_operators_and_the_command_line_are_entered_and_each_tenant_sees_it
         "backup",
         "tenant.remove",
     ] {
-        let is_by_command = |entry: &&Value| entry["what"] == what && entry["actor"] == "commandLine";
+        let is_by_command = |entry: &&Value| entry["action"] == what && entry["actor"] == "commandLine";
         assert!(all.iter().any(|entry| is_by_command(&entry)), "{what}: {all:#?}");
     }
     for (what, account) in
@@ -205,7 +205,7 @@ fn changes_by_operators_and_the_command_line_are_entered_and_each_tenant_sees_it
     }
     for (what, tenant) in [("tenant.add", "gone"), ("tenant.change", "gone"), ("key.add", "acme")] {
         let is_operators = |entry: &&Value| {
-            entry["what"] == what && entry["actor"] == "operator" && entry["tenant"] == tenant
+            entry["action"] == what && entry["actor"] == "operator" && entry["tenant"] == tenant
         };
         let entry =
             all.iter().find(|entry| is_operators(entry)).unwrap_or_else(|| panic!("{what}: {all:#?}"));
@@ -226,13 +226,13 @@ fn changes_by_operators_and_the_command_line_are_entered_and_each_tenant_sees_it
         entries.iter().map(|entry| entry["id"].as_str().unwrap().to_owned()).collect()
     };
     assert!(ids(&seen).is_superset(&ids(&all)) && ids(&seen).len() == seen.len());
-    let gone = client.get(&operator, "/v1/audit?tenant=gone&what=tenant.remove");
+    let gone = client.get(&operator, "/v1/audit?tenant=gone&action=tenant.remove");
     assert_eq!(gone["entries"].as_array().unwrap().len(), 1, "{gone}");
     let none = client.get(&operator, "/v1/audit?until=2020-01-01T00:00:00Z");
     assert_eq!(none["entries"], json!([]));
     let some = client.get(&operator, "/v1/audit?since=2020-01-01T00:00:00Z&tenant=acme");
     assert!(some["entries"].as_array().unwrap().iter().all(|entry| entry["tenant"] == "acme"));
-    client.try_get(&operator, "/v1/audit?what=nonsense", &[]).unwrap().problem(400);
+    client.try_get(&operator, "/v1/audit?action=nonsense", &[]).unwrap().problem(400);
     // A tenant can read its own entries, without the addresses of operators.
     for tenant in [&acme, &bob] {
         let own = client.get(tenant, "/v1/audit?limit=1000");

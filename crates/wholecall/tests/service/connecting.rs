@@ -325,7 +325,7 @@ fn a_websocket_that_cannot_be_resumed_leaves_a_reported_gap() {
         gap["reason"], "the WebSocket was lost, and RingCentral could not take it up again",
         "{after}"
     );
-    assert_eq!((&gap["comparedAt"], &after["status"]), (&Value::Null, &"live".into()));
+    assert_eq!((&gap["reconciledAt"], &after["status"]), (&Value::Null, &"live".into()));
     expect_call(&server, &tenant, &platform.play("attended"));
     assert_eq!(platform.violations(), 0);
     server.stop();

@@ -285,7 +285,7 @@ fn pages_offer_and_permit_what_the_scope_allows() {
         let (may_export, may_write) = (rank >= 1, rank >= 2);
         assert_eq!(get("/calls").body.contains("calls.csv"), may_export);
         assert_eq!(get("/numbers?from=2026-11-10&to=2026-11-20").body.contains("numbers.csv"), may_export);
-        assert_eq!(get(&call).body.contains("Send again"), may_write);
+        assert_eq!(get(&call).body.contains("Resend"), may_write);
         for file in ["/calls.csv", "/numbers.csv?by=day"] {
             let reply = get(file);
             assert_eq!(reply.status, if may_export { 200 } else { 403 }, "{reply:?}");

@@ -53,11 +53,11 @@ fn no_body_with_the_right_token_is_answered_with_an_error() {
     assert_eq!(listed.len(), bodies.len());
     let refusals = client.get(&tenant, "/v1/health")["refusals"].clone();
     let count = |kind: &str| refusals[kind]["count"].as_u64().unwrap_or(0);
-    assert_eq!((count("tooLarge"), count("unreadablyPacked"), count("notTaken")), (3, 2, 1), "{refusals}");
+    assert_eq!((count("tooLarge"), count("undecodable"), count("notAccepted")), (3, 2, 1), "{refusals}");
     // Of a body that is too large, the start is stored.
     let oldest = listed.last().unwrap()["id"].as_str().unwrap();
     let first = client.get(&tenant, &format!("/v1/rejected/{oldest}"));
-    assert_eq!((&first["isWhole"], &first["postedBytes"]), (&json!(false), &json!(large.len())));
+    assert_eq!((&first["isComplete"], &first["postedBytes"]), (&json!(false), &json!(large.len())));
     assert_eq!(first["body"].as_str().unwrap(), &large[..64 * 1_024]);
     assert!(first["advice"].as_str().unwrap().contains("65536"), "{first}");
     // A request without the right token stores nothing.
@@ -128,7 +128,7 @@ fn after_the_account_is_corrected_its_rejected_notifications_are_accepted() {
     assert!(accepted.is_some(), "a running service applies the change");
     retry(newest).problem(404);
     let marked = installation.command_json(&["rejected", "retry", "acme", "--all"]);
-    assert_eq!(marked["marked"], notifications.len() - 1);
+    assert_eq!(marked["queued"], notifications.len() - 1);
     expect_calls(&client, &tenant, &assembled(&notifications));
     let is_empty = eventually(SOON, || rejected(&client, &tenant).is_empty().then_some(()));
     assert!(is_empty.is_some(), "{:?}", rejected(&client, &tenant));
@@ -162,7 +162,7 @@ fn notifications_marked_for_retry_are_checked_at_the_next_start() {
     let rest = &ids[..ids.len() - 1];
     let arguments: Vec<&str> =
         ["rejected", "retry", "acme"].into_iter().chain(rest.iter().map(String::as_str)).collect();
-    assert_eq!(installation.command_json(&arguments)["marked"], rest.len());
+    assert_eq!(installation.command_json(&arguments)["queued"], rest.len());
     let server = installation.start();
     expect_calls(&server.client(), &tenant, &assembled(&notifications[1..]));
     server.stop();

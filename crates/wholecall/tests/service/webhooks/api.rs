@@ -136,7 +136,7 @@ fn endpoints_are_added_changed_and_removed() {
     let change = json!({ "filter": { "result": "Missed" }, "rateLimit": null, "enabled": false });
     let changed = send(&client, &tenant, "PATCH", &path(&added, ""), &change).json();
     assert_eq!((&changed["rateLimit"], &changed["filter"]["result"]), (&Value::Null, &json!("Missed")));
-    assert_eq!((&changed["enabled"], &changed["disabledBecause"]), (&json!(false), &json!("owner")));
+    assert_eq!((&changed["enabled"], &changed["disabledReason"]), (&json!(false), &json!("owner")));
     let key = endpoint(&client, &tenant, &json!({ "url": "https://example.com/", "signing": "v1a" }));
     assert!(key["publicKey"].as_str().unwrap().starts_with("whpk_") && key["secret"].is_null());
     // Other tenants cannot access it.
@@ -280,7 +280,7 @@ fn deliveries_are_listed_and_redelivered_on_request() {
     let listed = attempted(1);
     assert_eq!(listed["id"], first.id());
     assert_eq!(
-        (&listed["attempts"][0]["status"], &listed["attempts"][0]["answer"]),
+        (&listed["attempts"][0]["status"], &listed["attempts"][0]["response"]),
         (&json!(200), &json!("done"))
     );
     let of_call = client.get(&tenant, &format!("/v1/calls/{}/deliveries", first.version().0));

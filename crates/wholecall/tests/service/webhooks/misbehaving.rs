@@ -107,7 +107,7 @@ fn an_endpoint_that_answers_gone_is_disabled_and_the_others_are_notified() {
         (&notice.body["data"]["endpoint"], &notice.body["data"]["reason"]),
         (&added["id"], &json!("gone"))
     );
-    assert_eq!(client.get(&tenant, &path(&added, ""))["disabledBecause"], "gone");
+    assert_eq!(client.get(&tenant, &path(&added, ""))["disabledReason"], "gone");
     server.stop();
 }
 

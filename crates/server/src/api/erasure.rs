@@ -1,4 +1,4 @@
-//! `DELETE /v1/numbers/{number}`: erases a person.
+//! `DELETE /v1/numbers/{number}`: erases the person with a telephone number.
 
 use axum::{
     extract::{Path, State},
@@ -9,35 +9,35 @@ use tokio::sync::oneshot;
 use wholecall_record::Time;
 use wholecall_store::{Backup, StoreError};
 
-use super::{access::Access, json as respond, read};
+use super::{ApiState, access::Access, json as respond, read};
 use crate::{
-    Service,
     pipeline::handle::AssemblerRequest,
     privacy::erasure::{find, is_number},
     problem::Problem,
 };
 
-/// Answers when it is done: in how many calls and notifications and in which endpoints there was anything to erase, and
-/// what stands there now, what could not be rewritten, and which backups still have the person.
+/// Responds after the erasure, with the numbers of calls and notifications and the endpoints that contained the person,
+/// the pseudonym that replaces the number, the rows that could not be rewritten, and the backups that still contain the
+/// person.
 pub(super) async fn erase(
-    State(service): State<Service>,
+    State(state): State<ApiState>,
     Access(view): Access,
     Path(number): Path<String>,
 ) -> Result<Response, Problem> {
     if !is_number(&number) {
-        return Err(Problem::bad_request("a number is written as +14045550123: + and 8 to 15 digits"));
+        return Err(Problem::bad_request("a number consists of + and 8 to 15 digits, as +14045550123"));
     }
-    let erasing = service.quotas.erase(view.tenant())?;
+    let erasing = state.quotas.erase(view.tenant())?;
     let (reply, answer) = oneshot::channel();
     let who = view.who();
-    let (tenant, key) = (view.tenant(), service.settings.secret_key.clone());
-    let wanted = number.clone();
-    let looked = read(view, move |view| Ok((find(view, &wanted)?, key.pseudonym_key(view)?)));
-    let (found, pseudonym_key) = looked.await?;
+    let (tenant, key) = (view.tenant(), state.service.settings.secret_key.clone());
+    let person = number.clone();
+    let searched = read(view, move |view| Ok((find(view, &person)?, key.pseudonym_key(view)?)));
+    let (found, pseudonym_key) = searched.await?;
     let request = AssemblerRequest::Erase { tenant, number, found, pseudonym_key, who, reply, erasing };
-    service.assembler.send(request).map_err(|_| StoreError::Closed)?;
+    state.assembler.send(request).map_err(|_| StoreError::Closed)?;
     let erasure = answer.await.map_err(|_| StoreError::Closed)??;
-    let backup = |backup: &Backup| json!({ "file": backup.file, "madeAt": Time::from_millis(backup.made_ms).to_string() });
+    let backup = |backup: &Backup| json!({ "file": backup.file, "createdAt": Time::from_millis(backup.made_ms).to_string() });
     let backups: Vec<_> = erasure.backups.iter().map(backup).collect();
     Ok(respond(
         json!({
@@ -46,7 +46,7 @@ pub(super) async fn erase(
             "pseudonym": erasure.pseudonym,
             "endpoints": erasure.endpoints,
             "unreadable": erasure.unreadable,
-            "left": erasure.left,
+            "remaining": erasure.left,
             "backups": backups,
         })
         .to_string(),

@@ -1,19 +1,18 @@
-//! `GET /v1/calls/{id}/explain`: the story of a call, from its notifications.
+//! `GET /v1/calls/{id}/explain`: explains a call from its notifications.
 
 use axum::{
     extract::Path,
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use wholecall_record::WriteJson;
-use wholecall_record::explanation::WordedExplanation;
-use wholecall_render::{explanation, terminal::Screen};
+use wholecall_record::{WriteJson, explanation::WordedExplanation};
+use wholecall_render::{explanation as render, terminal::Screen};
 use wholecall_store::{StoreError, StoredCall, TenantView};
 
 use super::{access::Access, calls::no_call, compute, json};
 use crate::{directories, problem::Problem, reassemble::collect};
 
-/// As JSON, or as text for whoever accepts that rather.
+/// JSON, or text if the client prefers it.
 pub(super) async fn explain(
     Access(view): Access,
     Path(id): Path<String>,
@@ -22,24 +21,24 @@ pub(super) async fn explain(
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_text = accept.starts_with("text/plain");
     compute(view, move |view| {
-        let story = story_of(view, &id)?.ok_or_else(|| no_call(&id))?;
+        let explanation = explanation_of(view, &id)?.ok_or_else(|| no_call(&id))?;
         if is_text {
-            return Ok(explanation::text(&story, Screen::PLAIN).into_response());
+            return Ok(render::text(&explanation, Screen::PLAIN).into_response());
         }
         let mut text = Vec::new();
-        story.write_json(&mut text);
+        explanation.write_json(&mut text);
         Ok(json(String::from_utf8_lossy(&text).into_owned()))
     })
     .await
 }
 
-/// The story of a call as its current record has it: of the notifications that are in the record, with the directory and
-/// in the state that it was made with.
-pub(crate) fn story_of(view: &TenantView, id: &str) -> Result<Option<WordedExplanation>, StoreError> {
+/// The explanation of a call's current record: of the same notifications, directory and state. `None` if there is no
+/// such call.
+pub(crate) fn explanation_of(view: &TenantView, id: &str) -> Result<Option<WordedExplanation>, StoreError> {
     let Some(StoredCall { record: Some(record), entries, .. }) = view.call_with_its_notifications(id)? else {
         return Ok(None);
     };
     let directory = directories::of_version(view, record.account_id.as_deref(), record.directory_version)?;
     let facts = collect(&entries, directory.map(Into::into)).finish().explain(&record);
-    Ok(facts.as_ref().map(explanation::worded))
+    Ok(facts.as_ref().map(render::worded))
 }

@@ -1,100 +1,98 @@
-//! The part of the OpenAPI document that is about events: their one shape, and the requests that carry them.
+//! The OpenAPI document: events, and the webhook requests that contain them.
 
 use serde_json::{Map, Value, json};
 use wholecall_record::schema::ADDED_LATER;
 use wholecall_store::{ChangeKind, kind};
 
-use super::openapi::{date_time, list_of, operation, reference, text};
+use super::build::{date_time, described, integer, list_of, nullable_text, operation, reference, text};
 use crate::event_type::EventType;
 
-/// Whatever carries events carries any of these.
+/// The schemas of all events.
 pub(super) fn schemas() -> Map<String, Value> {
     let calls = [ChangeKind::Started, ChangeKind::Updated, ChangeKind::Completed].map(ChangeKind::as_str);
-    let shapes = [
-        ("CallEvent", of(&calls, "A version of a call.", data(json!({ "call": reference("Call") })))),
-        ("CallRevised", of(&[ChangeKind::Revised.as_str()], "A call that was over has changed.", revised())),
+    let events = [
+        ("CallEvent", of_types(&calls, "A version of a call.", data(json!({ "call": reference("Call") })))),
+        (
+            "CallRevised",
+            of_types(&[ChangeKind::Revised.as_str()], "A completed call has changed.", revised()),
+        ),
         (
             "CallMerged",
-            of(
+            of_types(
                 &[ChangeKind::Merged.as_str()],
-                "A published call is part of another: forget `id`, and keep what is published for `into`.",
+                "A published call is now part of another: remove `id`, and use the events of `into`.",
                 reference("Merged"),
             ),
         ),
         (
             "CallsErased",
-            of(
+            of_types(
                 &[ChangeKind::Erased.as_str()],
-                "A person was erased from these calls, in every version of them: replace each copy by the call as it is \
-                 now. Goes to every endpoint, whatever it asks for.",
-                calls_of(json!({ "id": text(), "version": version("The call's current version.") })),
+                "A person was erased from all versions of these calls: replace each copy by the current version. \
+                 Delivered to every endpoint, whatever its settings.",
+                calls_of(
+                    json!({ "id": text(), "version": described(integer(), "The call's current version.") }),
+                ),
             ),
         ),
         (
             "CallsDeleted",
-            of(
+            of_types(
                 &[ChangeKind::Deleted.as_str()],
-                "These calls are no longer kept. Goes to every endpoint, whatever it asks for.",
+                "These calls are no longer stored. Delivered to every endpoint, whatever its settings.",
                 calls_of(json!({ "id": text() })),
             ),
         ),
         (
             "EndpointDisabled",
-            of(
+            of_types(
                 &[kind::ENDPOINT_DISABLED],
-                "An endpoint of the tenant gets nothing more. Goes to the others; it is not in the feed.",
-                data(
-                    json!({ "endpoint": text(), "reason": text(), "failingSince": { "type": ["string", "null"] } }),
-                ),
+                "An endpoint of the tenant was disabled. Delivered to the others; not in the feed.",
+                data(json!({ "endpoint": text(), "reason": text(), "failingSince": nullable_text() })),
             ),
         ),
         (
             "EndpointTest",
-            of(
+            of_types(
                 &[kind::ENDPOINT_TEST],
-                "A test that was asked for; it is not in the feed.",
+                "A test that a client requested; not in the feed.",
                 data(json!({ "endpoint": text() })),
             ),
         ),
     ];
-    let mut any: Vec<Value> = shapes.iter().map(|(name, _)| reference(name)).collect();
+    let mut any: Vec<Value> = events.iter().map(|(name, _)| reference(name)).collect();
     let mut other = reference("OtherEvent");
     other[ADDED_LATER] = json!(true);
     any.push(other);
-    let about = "An event, the same by webhook, in the feed, in the stream and within a batch, but for an endpoint's own \
-                 masking. `type` says which one. Ignore an event whose type you do not know.";
-    let mut schemas = Map::from_iter(shapes.map(|(name, shape)| (name.to_owned(), shape)));
-    schemas.insert("Event".to_owned(), json!({ "description": about, "anyOf": any }));
+    let description = "An event. It is the same in a webhook request, in a batch, in the feed and in the stream, except \
+                       that an endpoint's settings may reduce or mask it. Ignore events whose `type` you do not know.";
+    let mut schemas = Map::from_iter(events.map(|(name, event)| (name.to_owned(), event)));
+    schemas.insert("Event".to_owned(), json!({ "description": description, "anyOf": any }));
     schemas.insert(
         "OtherEvent".to_owned(),
-        shape(text(), "An event of a type that is added later.", json!({ "type": "object" })),
+        event(text(), "An event of a type that a later version adds.", json!({ "type": "object" })),
     );
     schemas.insert("Batch".to_owned(), batch());
     schemas
 }
 
-/// An event of one of some types.
-fn of(types: &[&str], about: &str, data: Value) -> Value {
-    shape(json!({ "type": "string", "enum": types }), about, data)
+fn of_types(types: &[&str], description: &str, data: Value) -> Value {
+    event(json!({ "type": "string", "enum": types }), description, data)
 }
 
-fn shape(kind: Value, about: &str, data: Value) -> Value {
-    let described = |mut schema: Value, about: &str| {
-        schema["description"] = json!(about);
-        schema
-    };
+fn event(kind: Value, description: &str, data: Value) -> Value {
     json!({
         "type": "object",
-        "description": about,
+        "description": description,
         "properties": {
-            "id": described(text(), "The event's id, as in `webhook-id`: the same for every reader and attempt. Opaque."),
+            "id": described(text(), "The event's id, as in `webhook-id`: the same for every client and attempt. Opaque."),
             "type": kind,
-            "timestamp": described(date_time(), "When the event was made."),
+            "timestamp": described(date_time(), "When the event was created."),
             "tenant": described(text(), "The tenant's name."),
-            "cursor": {
-                "type": ["string", "null"],
-                "description": "The event's place in the feed, to go on from with `after`. Opaque. Null where it is not in the feed.",
-            },
+            "cursor": described(
+                nullable_text(),
+                "The event's position in the feed, to continue from with `after`. Opaque. Null if it is not in the feed.",
+            ),
             "data": data,
         },
         "required": ["id", "type", "timestamp", "tenant", "cursor", "data"],
@@ -106,24 +104,20 @@ fn data(properties: Value) -> Value {
     json!({ "type": "object", "required": required, "properties": properties })
 }
 
-fn version(about: &str) -> Value {
-    json!({ "type": "integer", "description": about })
-}
-
 fn revised() -> Value {
     let mut data = data(json!({
         "call": reference("Call"),
         "fromVersion": {
             "type": ["integer", "null"],
-            "description": "The version that was published before; null while retention is removing that.",
+            "description": "The version published before; null if retention has removed it.",
         },
         "changed": {
             "type": ["array", "null"],
             "items": { "type": "object" },
-            "description": "What changed since `fromVersion`, as a JSON Patch (RFC 6902).",
+            "description": "The changes since `fromVersion`, as a JSON Patch (RFC 6902).",
         },
     }));
-    data["description"] = json!("The record as it is now, and what changed in it.");
+    data["description"] = json!("The current record and what changed in it.");
     data
 }
 
@@ -136,7 +130,7 @@ fn calls_of(call: Value) -> Value {
 fn batch() -> Value {
     json!({
         "type": "object",
-        "description": "Several events in one request, for an endpoint with `batch`. Its `webhook-id` stands for all of them.",
+        "description": "Several events in one request, for an endpoint with `batch`. They share its `webhook-id`.",
         "properties": {
             "type": { "type": "string", "enum": ["batch"] },
             "timestamp": date_time(),
@@ -146,7 +140,7 @@ fn batch() -> Value {
     })
 }
 
-/// The requests that endpoints get.
+/// The requests that endpoints receive.
 pub(super) fn webhooks() -> Map<String, Value> {
     let of_type = EventType::all().map(EventType::as_str).map(|kind| (kind, schema_of(kind)));
     let all = of_type.chain([("batch", "Batch")]);
@@ -166,11 +160,11 @@ fn schema_of(kind: &str) -> &'static str {
 }
 
 fn webhook(kind: &str, schema: &str) -> Value {
-    let header = |name: &str, about: &str| json!({ "name": name, "in": "header", "required": true, "description": about, "schema": text() });
+    let header = |name: &str, description: &str| json!({ "name": name, "in": "header", "required": true, "description": description, "schema": text() });
     let headers = vec![
         header("webhook-id", "The id of the event or of the batch: the same for every attempt."),
-        header("webhook-timestamp", "When this attempt was made, in seconds since 1970."),
-        header("webhook-signature", "Signatures by Standard Webhooks 1.0, separated by blanks."),
+        header("webhook-timestamp", "The time of this attempt, in seconds since 1970."),
+        header("webhook-signature", "Signatures by Standard Webhooks 1.0, separated by spaces."),
     ];
     let summary = match kind {
         "batch" => "Several events".to_owned(),
@@ -182,8 +176,8 @@ fn webhook(kind: &str, schema: &str) -> Value {
         headers,
         json!({
             "2XX": { "description": "Delivered." },
-            "410": { "description": "Send nothing more: the endpoint is disabled." },
-            "default": { "description": "Not delivered: it is sent again, for 75 hours." },
+            "410": { "description": "The endpoint is disabled, and receives nothing more." },
+            "default": { "description": "Not delivered: attempts are repeated for 75 hours." },
         }),
     );
     operation["security"] = json!([]);
@@ -197,12 +191,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_type_of_event_has_its_shape() {
+    fn every_event_type_has_a_schema_and_a_webhook() {
         let schemas = schemas();
         let webhooks = webhooks();
         for kind in EventType::all().map(EventType::as_str) {
-            let shape = &schemas[schema_of(kind)];
-            assert!(shape["properties"]["type"]["enum"].as_array().unwrap().contains(&json!(kind)), "{kind}");
+            let schema = &schemas[schema_of(kind)];
+            assert!(
+                schema["properties"]["type"]["enum"].as_array().unwrap().contains(&json!(kind)),
+                "{kind}"
+            );
             assert!(webhooks.contains_key(kind), "{kind}");
         }
     }
