@@ -1,4 +1,4 @@
-//! `wholecall listen`: follows a tenant's feed over HTTP and posts each event to a local program, unchanged and signed as
+//! `wholecall forward`: follows a tenant's feed over HTTP and posts each event to a local program, unchanged and signed as
 //! the service would sign it. Nothing has to be reachable from outside, and nothing is stored.
 
 use std::time::Duration;

@@ -142,7 +142,7 @@ fn a_damaged_row_of_any_kind_is_reported_and_blocks_nothing() {
         ("UPDATE deliveries SET state = 'odd' WHERE event = (SELECT max(event) FROM deliveries)".to_owned(), "delivery"),
         ("UPDATE tenants SET settings = '{' WHERE tenant = 2".to_owned(), "tenant"),
         ("UPDATE endpoints SET settings = '{'".to_owned(), "endpoint"),
-        ("INSERT INTO quarantine (position, tenant, arrived_ms, reason, body) VALUES (900, 1, unixepoch() * 1000, 'x', x'0400')".to_owned(), "rejected body 900"),
+        ("INSERT INTO rejected (id, tenant, arrived_ms, reason, body) VALUES (900, 1, unixepoch() * 1000, 'x', x'0400')".to_owned(), "rejected body 900"),
     ];
     for (number, (sql, place)) in damages.iter().enumerate() {
         service = service.restart_after(|store: &Store| {

@@ -43,8 +43,8 @@ fn damaged_calls_are_found_and_repaired() {
     let damages = [
         ("UPDATE calls SET talk_ms = talk_ms + 1 WHERE call = #3", "columns"),
         ("UPDATE calls SET terms = x'' WHERE call = #4", "list of terms"),
-        ("DELETE FROM call_terms WHERE call = #5", "does not say of it"),
-        ("UPDATE call_terms SET talk_ms = talk_ms + 1 WHERE call = #6 AND talk_ms NOT NULL", "does not say of it"),
+        ("DELETE FROM call_terms WHERE call = #5", "differs from its record"),
+        ("UPDATE call_terms SET talk_ms = talk_ms + 1 WHERE call = #6 AND talk_ms NOT NULL", "differs from its record"),
         (
             "UPDATE changes SET record = (SELECT record FROM changes WHERE call = #7 AND version > 0 ORDER BY cursor DESC LIMIT 1)
              WHERE cursor = (SELECT cursor FROM calls WHERE call = #8)",

@@ -159,7 +159,7 @@ fn a_version_stays_while_a_record_may_refer_to_it() {
     add(&service, now_ms(), "Zora Quill");
     assert_eq!((remove(), versions(&service)), (0, vec![2, 3]), "calls were made with it");
     expect_no_findings(&service.store);
-    let older = format!("UPDATE changes SET made_ms = made_ms - {}", 2 * DAY);
+    let older = format!("UPDATE changes SET created_ms = created_ms - {}", 2 * DAY);
     assert!(tamper(service.folder.path(), &older) > 0);
     assert_eq!(remove(), 0);
     tamper(service.folder.path(), "DELETE FROM changes");

@@ -236,7 +236,7 @@ fn an_erased_person_is_found_by_no_spelling_and_in_no_field() {
     service.store.quarantine(refusal).unwrap().blocking_recv().unwrap().unwrap();
     tamper(
         service.folder.path(),
-        "INSERT INTO quarantine (position, tenant, arrived_ms, reason, body) VALUES (900, 1, 1, 'x', x'0400')",
+        "INSERT INTO rejected (id, tenant, arrived_ms, reason, body) VALUES (900, 1, 1, 'x', x'0400')",
     );
     let (status, answer) = service.request("DELETE", "/v1/numbers/%2B14045550145");
     assert_eq!(status, 200, "{answer}");

@@ -68,7 +68,7 @@ fn the_service_is_ready_only_if_assembling_and_the_key_work() {
 fn a_loss_is_reported_by_readiness_and_check() {
     let service = Service::start();
     let service = service.restart_after(|store| {
-        tamper(store.path().parent().unwrap(), "INSERT INTO losses (what) VALUES ('the end of it')");
+        tamper(store.path().parent().unwrap(), "INSERT INTO losses (description) VALUES ('the end of it')");
     });
     let (status, body) = service.request("GET", "/readyz");
     assert!(status == 200 && body.contains("data was lost"), "{status} {body}");

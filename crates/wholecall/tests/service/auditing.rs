@@ -130,7 +130,7 @@ fn each_use_of_a_key_is_entered_without_secrets_and_numbers() {
     let stored: String = installation
         .database()
         .query_row(
-            "SELECT group_concat(concat_ws(' ', tenant_name, key_hint, key_name, address, what, object), '\n') FROM audit",
+            "SELECT group_concat(concat_ws(' ', tenant_name, key_hint, key_name, address, action, object), '\n') FROM audit",
             [],
             |row| row.get(0),
         )

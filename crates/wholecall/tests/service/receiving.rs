@@ -19,7 +19,7 @@ fn count(installation: &Installation, table: &str) -> i64 {
 
 fn reasons(installation: &Installation) -> Vec<String> {
     let database = installation.database();
-    let mut statement = database.prepare("SELECT reason FROM quarantine ORDER BY position").unwrap();
+    let mut statement = database.prepare("SELECT reason FROM rejected ORDER BY id").unwrap();
     statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
 

@@ -88,7 +88,7 @@ fn a_late_link_after_a_restart_reopens_a_closed_call() {
         installation
             .database()
             .execute_batch(&format!(
-                "UPDATE journal SET arrived_ms = arrived_ms - {ago}; UPDATE changes SET made_ms = made_ms - {ago};"
+                "UPDATE journal SET arrived_ms = arrived_ms - {ago}; UPDATE changes SET created_ms = created_ms - {ago};"
             ))
             .unwrap();
         // Calls that ended long before the last arrival are not loaded by the next start.
