@@ -203,7 +203,7 @@ pub fn add_key(
             name: name.to_owned(),
             scope,
             expires_ms,
-            used_ms: None,
+            last_used_ms: None,
         },
         None,
     );
@@ -231,7 +231,7 @@ fn is_day(text: &str) -> bool {
 }
 
 /// The description of an API key, without the key itself. `used_ms` is its last use in a running service.
-pub fn describe_key(key: &Secret, used_ms: Option<i64>) -> Value {
+pub fn describe_key(key: &Secret, last_used_ms: Option<i64>) -> Value {
     let time = |ms: i64| Time::from_millis(ms).to_string();
     json!({
         "id": key.number.to_string(),
@@ -240,7 +240,7 @@ pub fn describe_key(key: &Secret, used_ms: Option<i64>) -> Value {
         "scope": key.scope.as_str(),
         "createdAt": time(key.created_ms),
         "expiresAt": key.expires_ms.map(time),
-        "lastUsedAt": key.used_ms.max(used_ms).map(time),
+        "lastUsedAt": key.last_used_ms.max(last_used_ms).map(time),
     })
 }
 

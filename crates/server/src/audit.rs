@@ -14,7 +14,7 @@ use std::{
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use wholecall_record::Time;
-use wholecall_store::{Actor, AuditEntry, NewAuditEntry, Store, TenantId, What, Who};
+use wholecall_store::{Actor, AuditAction, AuditActor, AuditEntry, NewAuditEntry, Store, TenantId};
 
 use crate::{clock, listen::network, tenants::Tenants};
 
@@ -35,8 +35,8 @@ const MAX_PENDING: usize = 5_000;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Action {
     tenant: Option<TenantId>,
-    who: Who,
-    what: What,
+    who: AuditActor,
+    what: AuditAction,
     object: String,
     is_refused: bool,
 }
@@ -63,18 +63,36 @@ pub(crate) struct AuditLog(Mutex<Pending>);
 
 impl AuditLog {
     /// Records an action.
-    pub(crate) fn done(&self, tenant: Option<TenantId>, who: Who, what: What, object: impl Into<String>) {
+    pub(crate) fn done(
+        &self,
+        tenant: Option<TenantId>,
+        who: AuditActor,
+        what: AuditAction,
+        object: impl Into<String>,
+    ) {
         self.record(Action { tenant, who, what, object: object.into(), is_refused: false }, Instant::now());
     }
 
     /// Records a refused action.
-    pub(crate) fn refused(&self, tenant: Option<TenantId>, who: Who, what: What, object: impl Into<String>) {
+    pub(crate) fn refused(
+        &self,
+        tenant: Option<TenantId>,
+        who: AuditActor,
+        what: AuditAction,
+        object: impl Into<String>,
+    ) {
         self.record(Action { tenant, who, what, object: object.into(), is_refused: true }, Instant::now());
     }
 
     /// Records an action that was refused to an address without a valid key. An IPv6 network counts as one address.
-    pub(crate) fn refused_to(&self, address: IpAddr, tenant: Option<TenantId>, what: What, object: &str) {
-        let who = Who { actor: Actor::Unknown, address: Some(network(address)) };
+    pub(crate) fn refused_to(
+        &self,
+        address: IpAddr,
+        tenant: Option<TenantId>,
+        what: AuditAction,
+        object: &str,
+    ) {
+        let who = AuditActor { actor: Actor::Unknown, address: Some(network(address)) };
         self.refused(tenant, who, what, object);
     }
 
@@ -141,7 +159,7 @@ impl AuditLog {
 
 /// The action that stands for all others of its kind.
 fn shared(action: Action) -> Action {
-    let who = Who { actor: Actor::Unknown, address: None };
+    let who = AuditActor { actor: Actor::Unknown, address: None };
     Action { tenant: None, who, object: "others, counted together".to_owned(), ..action }
 }
 
@@ -214,8 +232,8 @@ mod tests {
     use super::*;
 
     fn refused_from(log: &AuditLog, number: u32, now: Instant) {
-        let who = Who { actor: Actor::Unknown, address: Some(IpAddr::from(number.to_be_bytes())) };
-        let what = What::KeyUse;
+        let who = AuditActor { actor: Actor::Unknown, address: Some(IpAddr::from(number.to_be_bytes())) };
+        let what = AuditAction::KeyUse;
         let action = Action { tenant: None, who, what, object: "api".to_owned(), is_refused: true };
         log.record(action, now);
     }

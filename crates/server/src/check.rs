@@ -4,8 +4,8 @@ use wholecall_assembly::Collection;
 use wholecall_notification::Document;
 use wholecall_record::{Call, WriteJson};
 use wholecall_store::{
-    Assembled, AuditedCall, ChangeKind, Damage, Entry, Made, Position, Store, StoreError, StoredCall,
-    TenantId, VersionKind,
+    ChangeContent, ChangeKind, CheckedCall, CommitBatch, Damage, Entry, NewChange, Position, Store,
+    StoreError, StoredCall, TenantId,
 };
 
 use crate::{clock, directories::Directories, reassemble::collect};
@@ -65,7 +65,7 @@ pub fn check(store: &Store, repair: bool, mut watch: impl FnMut(Progress)) -> Re
     if !repair {
         return inspect(store, false, &mut watch);
     }
-    store.claim()?;
+    store.acquire_instance_lock()?;
     let first = inspect(store, true, &mut watch)?;
     if first.findings.is_empty() {
         return Ok(first);
@@ -103,7 +103,7 @@ fn inspect(store: &Store, repair: bool, watch: &mut impl FnMut(Progress)) -> Res
     let mut position = Position::default();
     loop {
         watch(Progress { step: Step::Notifications, done: check.checked.notifications, of: notifications });
-        let entries = store.audit_journal(position, MAX_ENTRIES_PAGE)?;
+        let entries = store.check_journal(position, MAX_ENTRIES_PAGE)?;
         let Some(last) = entries.last() else { break };
         position = last.position;
         for audited in &entries {
@@ -120,7 +120,7 @@ fn inspect(store: &Store, repair: bool, watch: &mut impl FnMut(Progress)) -> Res
     let mut number = 0;
     loop {
         watch(Progress { step: Step::Calls, done: check.checked.calls, of: calls });
-        let audited = store.audit_calls(number, MAX_CALLS_PAGE)?;
+        let audited = store.check_calls(number, MAX_CALLS_PAGE)?;
         let Some(last) = audited.last() else { break };
         number = last.number;
         for call in &audited {
@@ -128,14 +128,14 @@ fn inspect(store: &Store, repair: bool, watch: &mut impl FnMut(Progress)) -> Res
             check.check_call(call)?;
         }
     }
-    for unassigned in store.strays()? {
+    for unassigned in store.unassigned_notifications()? {
         check.check_unassigned(unassigned.tenant, &unassigned.entries)?;
     }
-    for Damage { place, problem, .. } in store.audit_rest()? {
+    for Damage { place, problem, .. } in store.check_rest()? {
         check.report(place, problem);
     }
     if repair {
-        store.set_aside_unreadable_changes()?;
+        store.move_unreadable_changes()?;
     }
     Ok(check.checked)
 }
@@ -153,7 +153,7 @@ impl Check<'_> {
         self.checked.findings.push(finding);
     }
 
-    fn check_call(&mut self, call: &AuditedCall) -> Result<(), StoreError> {
+    fn check_call(&mut self, call: &CheckedCall) -> Result<(), StoreError> {
         let mut problems = call.problems.clone();
         let fresh = match &call.stored {
             // A record made of the readable ones would contain less than the stored one.
@@ -192,7 +192,7 @@ impl Check<'_> {
                 None => return Ok(()),
             },
         };
-        self.store.forget_terms(call)?;
+        self.store.remove_index_entries(call)?;
         self.publish(call.tenant, fresh, call.version, position, completed)?;
         self.checked.findings[first..].iter_mut().for_each(|finding| finding.repaired = true);
         Ok(())
@@ -217,7 +217,7 @@ impl Check<'_> {
 
     /// Assembles a call whose record cannot be read, from the notifications that were assembled. Returns the position of the
     /// last one too.
-    fn reassemble(&mut self, call: &AuditedCall) -> Result<Option<(Call, Position)>, StoreError> {
+    fn reassemble(&mut self, call: &CheckedCall) -> Result<Option<(Call, Position)>, StoreError> {
         let mut entries = match self.store.of(call.tenant).notifications(&call.id) {
             Ok(Some(entries)) => entries,
             Ok(None) | Err(StoreError::Damaged(_)) => return Ok(None),
@@ -264,9 +264,9 @@ impl Check<'_> {
         let now = clock::now();
         (call.version, call.updated_at) = (version + 1, now);
         let kind = if completed { ChangeKind::Revised } else { ChangeKind::Updated };
-        let what = VersionKind::Version { kind, call: Box::new(call) };
-        let made = Made { tenant, at_ms: now.as_millis(), position, what };
-        self.store.commit(Assembled { checkpoint: Position::default(), made: vec![made] })
+        let what = ChangeContent::Version { kind, call: Box::new(call) };
+        let made = NewChange { tenant, at_ms: now.as_millis(), position, what };
+        self.store.commit(CommitBatch { checkpoint: Position::default(), changes: vec![made] })
     }
 }
 

@@ -55,7 +55,7 @@ pub(crate) fn thin_call(record: &Value, base_url: &str) -> Value {
 /// The replacement of a list of calls; `None` for events without a list. The link leads to the whole event; `before` is
 /// the cursor before it.
 pub(crate) fn link_to_list(kind: ChangeKind, data: &Value, base_url: &str, before: &str) -> Option<Value> {
-    let count = data["calls"].as_array().filter(|_| kind.is_of_many())?.len();
+    let count = data["calls"].as_array().filter(|_| kind.lists_many_calls())?.len();
     let link = format!("{base_url}/v1/changes?after={before}&limit=1");
     Some(json!({ "calls": [], "count": count, "link": link }))
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use wholecall_record::Time;
 use wholecall_store::{
     ChangeKind, Delivery, Endpoint, EndpointChange, EndpointFilter, EndpointSettings, MAX_ENDPOINTS,
-    NewEndpoint, Signing, StoreError, TenantView, TestSent,
+    NewEndpoint, Signing, StoreError, TenantView, TestEventResult,
 };
 
 use crate::{
@@ -169,9 +169,9 @@ pub fn rotate(
 /// Sends a test event to an endpoint and returns the event's id. Blocks.
 pub fn test(view: &TenantView, id: &str) -> Result<String, EndpointError> {
     match view.test_endpoint(id, clock::now().as_millis())? {
-        TestSent::Sent(sent) => Ok(view.event_id(sent)),
-        TestSent::Unknown => Err(EndpointError::Unknown(id.to_owned())),
-        TestSent::TooMany => Err(EndpointError::TooManyTests),
+        TestEventResult::Sent(sent) => Ok(view.event_id(sent)),
+        TestEventResult::Unknown => Err(EndpointError::Unknown(id.to_owned())),
+        TestEventResult::TooMany => Err(EndpointError::TooManyTests),
     }
 }
 
@@ -222,9 +222,9 @@ pub fn describe_delivery(view: &TenantView, delivery: &Delivery) -> Value {
         "type": delivery.kind,
         "callId": Some(&delivery.call_id).filter(|id| !id.is_empty()),
         "version": Some(delivery.version).filter(|version| *version > 0),
-        "timestamp": time(delivery.made_ms),
+        "timestamp": time(delivery.created_ms),
         "state": delivery.state.as_str(),
-        "nextAttemptAt": delivery.next_ms.map(time),
+        "nextAttemptAt": delivery.next_attempt_ms.map(time),
         "attempts": attempts,
     })
 }

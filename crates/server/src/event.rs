@@ -4,7 +4,7 @@
 use serde::de::Error as _;
 use serde_json::{Value, json};
 use wholecall_record::Time;
-use wholecall_store::{ChangeKind, EventId, Outgoing, Position, Published, StoredChange, TenantView};
+use wholecall_store::{ChangeKind, EventId, Outgoing, Position, PublishedVersion, StoredChange, TenantView};
 
 use crate::{
     detail::{self, Detail},
@@ -17,28 +17,28 @@ use crate::{
 pub(crate) struct StoredEvent<'a> {
     id: EventId,
     event_type: EventType,
-    made_ms: i64,
+    created_ms: i64,
     data: &'a str,
-    before: Option<&'a Published>,
+    before: Option<&'a PublishedVersion>,
 }
 
 impl<'a> TryFrom<&'a Outgoing> for StoredEvent<'a> {
     type Error = serde_json::Error;
 
     fn try_from(event: &'a Outgoing) -> Result<Self, serde_json::Error> {
-        let Outgoing { id, kind, made_ms, data, before, .. } = event;
+        let Outgoing { id, kind, created_ms, data, before, .. } = event;
         let unknown = || serde_json::Error::custom(format!("unknown event type {kind:?}"));
         let event_type = EventType::from_word(kind).ok_or_else(unknown)?;
-        Ok(Self { id: *id, event_type, made_ms: *made_ms, data, before: before.as_deref() })
+        Ok(Self { id: *id, event_type, created_ms: *created_ms, data, before: before.as_deref() })
     }
 }
 
 impl<'a> From<&'a StoredChange> for StoredEvent<'a> {
     fn from(change: &'a StoredChange) -> Self {
-        let StoredChange { cursor, kind, made_ms, record, before, .. } = change;
+        let StoredChange { cursor, kind, created_ms, record, before, .. } = change;
         let id = EventId::of_change(*cursor);
         let event_type = EventType::Change(*kind);
-        Self { id, event_type, made_ms: *made_ms, data: record, before: before.as_deref() }
+        Self { id, event_type, created_ms: *created_ms, data: record, before: before.as_deref() }
     }
 }
 
@@ -97,7 +97,7 @@ impl EventWriter {
             r#"{{"id":"{}","type":"{}","timestamp":"{}","tenant":{},"cursor":{cursor},"data":{}}}"#,
             self.id(event.id),
             event.event_type.as_str(),
-            Time::from_millis(event.made_ms),
+            Time::from_millis(event.created_ms),
             self.tenant,
             self.data(event, mask, detail)?
         ))
@@ -206,7 +206,7 @@ mod tests {
         StoredEvent {
             id,
             event_type: EventType::Change(kind),
-            made_ms: 1_780_272_000_000,
+            created_ms: 1_780_272_000_000,
             data,
             before: None,
         }
@@ -244,7 +244,7 @@ mod tests {
             json!({ "id": "s-1", "moves": [], "result": "Missed" }).to_string(),
             json!({ "id": "s-1", "moves": [1] }).to_string(),
         );
-        let before = Published { version: 2, record: old.clone() };
+        let before = PublishedVersion { version: 2, record: old.clone() };
         let revised = StoredEvent { before: Some(&before), ..stored(Revised, &new) };
         let data = &written(revised, None)["data"];
         assert_eq!((&data["call"].to_string(), &data["fromVersion"]), (&new, &json!(2)));
@@ -272,7 +272,7 @@ mod tests {
             "related": [{ "why": "dialled +14045550145, from 4" }],
         });
         let record = data.to_string();
-        let before = Published { version: 1, record: record.clone() };
+        let before = PublishedVersion { version: 1, record: record.clone() };
         for kind in [Completed, Revised] {
             let event = StoredEvent { before: Some(&before), ..stored(kind, &record) };
             let masked = written(event, Some(&vec![7; 32]));

@@ -33,6 +33,6 @@ impl EventType {
 
     /// Whether events of this type are sent to every endpoint, whatever it subscribes to.
     pub(crate) fn is_sent_to_every_endpoint(self) -> bool {
-        matches!(self, Self::Change(kind) if kind.is_of_many())
+        matches!(self, Self::Change(kind) if kind.lists_many_calls())
     }
 }

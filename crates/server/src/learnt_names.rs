@@ -67,9 +67,9 @@ impl LearntNames {
                 let contents_after = move |newest: Option<&str>| {
                     Contents::changed(newest, |contents| contents.learnt_names = learnt)
                 };
-                let read_ms = clock::now().as_millis();
+                let fetched_ms = clock::now().as_millis();
                 let (_, is_new) =
-                    self.store.add_directory(tenant, account.clone(), read_ms, contents_after)?;
+                    self.store.add_directory(tenant, account.clone(), fetched_ms, contents_after)?;
                 if is_new {
                     renewed.push((tenant, account));
                 }

@@ -254,7 +254,7 @@ pub async fn start(store: Store, settings: Settings) -> Result<Running, StartErr
 
 /// Claims the store, so that no other process writes to it, checks the key, and reports what was lost. Blocks.
 fn claim(store: &Store, key: &SecretKey) -> Result<(), StartError> {
-    store.claim()?;
+    store.acquire_instance_lock()?;
     key.adopt(store)?;
     for loss in store.losses()? {
         tracing::error!(
@@ -323,7 +323,7 @@ async fn follow_tenants(store: Store, tenants: Arc<Tenants>) {
         if let Err(error) = blocking(move || refreshed.refresh()).await {
             tracing::warn!(%error, "tenants could not be read");
         }
-        for Damage { tenant, place, problem } in store.take_damage_news() {
+        for Damage { tenant, place, problem } in store.take_unreported_damage() {
             let tenant = tenant.and_then(|id| tenants.with_id(id)).map(|tenant| tenant.name.clone());
             tracing::error!(
                 tenant,

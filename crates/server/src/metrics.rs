@@ -7,7 +7,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
-use wholecall_store::{ChangeKind, Made, VersionKind};
+use wholecall_store::{ChangeContent, ChangeKind, NewChange};
 
 use crate::{clock::comparison::Comparison, ingest_stats::IngestStats};
 
@@ -132,16 +132,16 @@ impl Metrics {
         self.ingest.count_contradictions(tenant, records);
     }
 
-    pub(crate) fn count_changes(&self, made: &[Made]) {
+    pub(crate) fn count_changes(&self, made: &[NewChange]) {
         for made in made {
             let kind = match &made.what {
-                VersionKind::Version { kind, call } => {
+                ChangeContent::Version { kind, call } => {
                     if *kind == ChangeKind::Completed {
                         self.ingest.count_closed(made.tenant, call);
                     }
                     kind.as_str()
                 }
-                VersionKind::Merged { .. } => ChangeKind::Merged.as_str(),
+                ChangeContent::Merged { .. } => ChangeKind::Merged.as_str(),
             };
             self.changes.get_or_create(&ChangeLabels { kind: kind.to_owned() }).inc();
         }

@@ -22,8 +22,8 @@ use wholecall_assembly::{Assembler, Change, Contradiction, Question, Settings};
 use wholecall_notification::{Document, Message};
 use wholecall_record::Time;
 use wholecall_store::{
-    Assembled, ChangeKind, Committing, Entry, Erasure, Made, Position, Store, StoreError, TenantId,
-    VersionKind,
+    ChangeContent, ChangeKind, CommitBatch, Entry, Erasure, NewChange, PendingCommit, Position, Store,
+    StoreError, TenantId,
 };
 
 use self::{
@@ -85,9 +85,9 @@ pub(crate) struct Pipeline {
     assemblers: HashMap<TenantId, Assembler>,
     /// When which assembler is to be called.
     deadlines: BTreeMap<(Time, TenantId), ()>,
-    made: Vec<Made>,
+    made: Vec<NewChange>,
     /// The previous batch, while it is being written.
-    committing: Option<Committing>,
+    committing: Option<PendingCommit>,
     /// When the first notification arrived whose changes may not be written yet.
     unwritten_since: Option<Time>,
     /// Interval between the versions of a live call.
@@ -143,7 +143,7 @@ impl Pipeline {
     ) -> std::io::Result<thread::JoinHandle<()>> {
         let runtime = Handle::current();
         thread::Builder::new().name("assembler".to_owned()).spawn(move || {
-            wholecall_store::step_back();
+            wholecall_store::lower_thread_priority();
             let mut journal = self.store.watch_journal();
             let mut stop = stop;
             loop {
@@ -291,14 +291,14 @@ impl Pipeline {
     fn start_commit(&mut self) -> Result<(), StoreError> {
         let made = std::mem::take(&mut self.made);
         self.metrics.count_changes(&made);
-        let assembled = Assembled { checkpoint: self.position, made };
+        let assembled = CommitBatch { checkpoint: self.position, changes: made };
         self.committing = Some(self.store.begin_commit(assembled, self.committing.take())?);
         self.must_commit = false;
         Ok(())
     }
 
     fn finish_commit(&mut self) -> Result<(), StoreError> {
-        self.committing.take().map_or(Ok(()), Committing::wait)?;
+        self.committing.take().map_or(Ok(()), PendingCommit::wait)?;
         self.unwritten_since = None;
         Ok(())
     }
@@ -390,7 +390,7 @@ impl Pipeline {
     /// Takes an assembler's changes for the next commit, queues its lookups, and notes its next deadline.
     fn collect_changes(&mut self, tenant: TenantId, now: Time, changes: Vec<Change>) {
         for change in changes {
-            self.made.push(Made {
+            self.made.push(NewChange {
                 tenant,
                 at_ms: now.as_millis(),
                 position: self.position,
@@ -473,13 +473,13 @@ fn settings(store: &Store, tenant: &Tenant, version_every_ms: i64) -> Settings {
     }
 }
 
-fn to_store(change: Change) -> VersionKind {
+fn to_store(change: Change) -> ChangeContent {
     match change {
-        Change::Started(call) => VersionKind::Version { kind: ChangeKind::Started, call },
-        Change::Updated(call) => VersionKind::Version { kind: ChangeKind::Updated, call },
-        Change::Completed(call) => VersionKind::Version { kind: ChangeKind::Completed, call },
-        Change::Revised { call, .. } => VersionKind::Version { kind: ChangeKind::Revised, call },
-        Change::Merged { id, into, .. } => VersionKind::Merged { id, into },
+        Change::Started(call) => ChangeContent::Version { kind: ChangeKind::Started, call },
+        Change::Updated(call) => ChangeContent::Version { kind: ChangeKind::Updated, call },
+        Change::Completed(call) => ChangeContent::Version { kind: ChangeKind::Completed, call },
+        Change::Revised { call, .. } => ChangeContent::Version { kind: ChangeKind::Revised, call },
+        Change::Merged { id, into, .. } => ChangeContent::Merged { id, into },
     }
 }
 

@@ -92,7 +92,7 @@ pub(crate) async fn as_document(response: Response) -> Response {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match &error {
-            StoreError::Exists(what) => Self::new(StatusCode::CONFLICT, what.clone()),
+            StoreError::Conflict(what) => Self::new(StatusCode::CONFLICT, what.clone()),
             StoreError::Cancelled => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "the query was cancelled: it took too long")
             }

@@ -15,7 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use hyper::body::Body;
-use wholecall_store::{Refusal, StoreError};
+use wholecall_store::{NewRejected, StoreError};
 
 pub(crate) use self::{
     body::MAX_BODY_BYTES,
@@ -149,8 +149,8 @@ async fn reject_unread(service: &HookState, tenant: &Tenant, unread: UnreadBody)
     service.metrics.count_hook_request(outcome);
     service.metrics.ingest.count_refusal(tenant.id, kind, now_ms, &reason);
     tracing::info!(tenant = tenant.name, reason, posted_bytes, "a body was rejected");
-    let refusal = Refusal::new(tenant.id, now_ms, reason, &beginning)?.cut_from(posted_bytes);
-    wait_until_durable(service.store.quarantine(refusal)?).await
+    let refusal = NewRejected::new(tenant.id, now_ms, reason, &beginning)?.cut_from(posted_bytes);
+    wait_until_durable(service.store.reject(refusal)?).await
 }
 
 /// The empty answer that RingCentral expects.

@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use wholecall_notification::{Document, Message};
 use wholecall_record::Time;
-use wholecall_store::{Refused, Store, StoreError, TenantId};
+use wholecall_store::{RejectedBody, Store, StoreError, TenantId};
 
 use crate::{
     blocking::blocking,
@@ -22,13 +22,13 @@ const MAX_BATCH_BODIES: usize = 100;
 const RESTART_DELAY: Duration = Duration::from_secs(5);
 
 /// Describes a rejected body without its content.
-pub fn describe(refused: &Refused) -> Value {
+pub fn describe(refused: &RejectedBody) -> Value {
     json!({
         "id": refused.id.to_string(),
         "arrivedAt": Time::from_millis(refused.arrived_ms).to_string(),
         "reason": refused.reason,
-        "isComplete": refused.cut_from_bytes.is_none(),
-        "retryQueued": refused.is_marked,
+        "isComplete": refused.posted_bytes.is_none(),
+        "retryQueued": refused.is_to_retry,
     })
 }
 
@@ -36,12 +36,12 @@ pub fn describe(refused: &Refused) -> Value {
 pub fn describe_with_body(
     tenant: &str,
     is_own: impl Fn(&str) -> bool,
-    refused: &Refused,
+    refused: &RejectedBody,
     body: &[u8],
 ) -> Value {
     let mut described = describe(refused);
     described["advice"] = advice(tenant, is_own, refused, body).into();
-    described["postedBytes"] = refused.cut_from_bytes.unwrap_or(body.len() as i64).into();
+    described["postedBytes"] = refused.posted_bytes.unwrap_or(body.len() as i64).into();
     match std::str::from_utf8(body) {
         Ok(text) => described["body"] = text.into(),
         Err(_) => described["bodyBase64"] = STANDARD.encode(body).into(),
@@ -50,8 +50,8 @@ pub fn describe_with_body(
 }
 
 /// Advice on how to get a body accepted, or how to prevent further ones.
-fn advice(tenant: &str, is_own: impl Fn(&str) -> bool, refused: &Refused, body: &[u8]) -> String {
-    if let Some(bytes) = refused.cut_from_bytes {
+fn advice(tenant: &str, is_own: impl Fn(&str) -> bool, refused: &RejectedBody, body: &[u8]) -> String {
+    if let Some(bytes) = refused.posted_bytes {
         return format!(
             "only the first {} of {bytes} bytes are stored, so it can never be accepted; \
              a notification has at most {MAX_BODY_BYTES} bytes, uncompressed, and must arrive within 2.5 s",
@@ -85,7 +85,7 @@ pub(crate) async fn retry(
     let view = store.of(tenant.id);
     let judged = match blocking(move || view.rejected_body(id)).await {
         Ok(None) => return Ok(None),
-        Ok(Some((Refused { cut_from_bytes: None, .. }, body))) => classify(tenant, clock::now(), &body),
+        Ok(Some((RejectedBody { posted_bytes: None, .. }, body))) => classify(tenant, clock::now(), &body),
         Ok(Some((refused, _))) => Err(refused.reason),
         // An unreadable body must not stop the retries of others.
         Err(error @ StoreError::Damaged(_)) => {
@@ -104,7 +104,7 @@ pub(crate) async fn retry(
         }
         Err(reason) => {
             let stored = reason.clone();
-            blocking(move || store.note_rejected_again(tenant, id, stored)).await?;
+            blocking(move || store.update_rejection_reason(tenant, id, stored)).await?;
             Ok(Some(Err(reason)))
         }
     }

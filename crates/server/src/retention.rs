@@ -48,7 +48,7 @@ pub(crate) async fn run(store: Store, tenants: Arc<Tenants>) {
 /// Removes everything that has expired.
 fn remove_expired(store: &Store, tenants: &Tenants, clock: &Clock) -> Result<(), StoreError> {
     let now_ms = clock.now().as_millis();
-    let orphans = store.remove_orphans()?;
+    let orphans = store.remove_rows_without_tenant()?;
     if orphans > 0 {
         tracing::info!(rows = orphans, "removed data of tenants that do not exist any more");
     }
@@ -77,8 +77,8 @@ fn remove_expired(store: &Store, tenants: &Tenants, clock: &Clock) -> Result<(),
         // Also after an error: the calls that were removed before it must be announced.
         store.announce(tenant.id, now_ms)?;
         let calls = calls?;
-        let strays = remove_all(|| store.remove_strays(expiry, MAX_BATCH_ROWS))?;
-        let leftovers = remove_all(|| store.remove_leftovers(expiry, MAX_BATCH_ROWS))?;
+        let strays = remove_all(|| store.remove_unassigned(expiry, MAX_BATCH_ROWS))?;
+        let leftovers = remove_all(|| store.remove_detached_rows(expiry, MAX_BATCH_ROWS))?;
         store.remove_directories(tenant.id)?;
         if calls + strays + leftovers > 0 {
             tracing::info!(
@@ -148,13 +148,13 @@ mod tests {
         let arrived_ms = now_ms - 3 * DAY_MS;
         let arrival = wholecall_store::Arrival { tenant: tenant.id, arrived_ms, session: "s-1".into(), body };
         store.append(vec![arrival]).unwrap().blocking_recv().unwrap().unwrap();
-        store.commit(wholecall_store::Assembled { checkpoint: Position(1), made: Vec::new() }).unwrap();
+        store.commit(wholecall_store::CommitBatch { checkpoint: Position(1), changes: Vec::new() }).unwrap();
         let tenants = Tenants::open(store.clone()).unwrap();
         remove_expired(&store, &tenants, &clock).unwrap();
         assert_eq!(store.counts().unwrap().0, 1, "the clock may have been set wrong");
         let before_ms = now_ms - DAY_MS;
         let expiry = Expiry { tenant: tenant.id, before_ms, quiet_since_ms: now_ms - MIN_QUIET_MS };
-        assert_eq!(store.remove_strays(expiry, MAX_BATCH_ROWS).unwrap(), 1, "it has expired");
+        assert_eq!(store.remove_unassigned(expiry, MAX_BATCH_ROWS).unwrap(), 1, "it has expired");
     }
 
     proptest! {
@@ -185,7 +185,7 @@ mod tests {
                 store.append(vec![arrival]).unwrap().blocking_recv().unwrap().unwrap();
                 position += 1;
                 let made = Vec::new();
-                store.commit(wholecall_store::Assembled { checkpoint: Position(position), made }).unwrap();
+                store.commit(wholecall_store::CommitBatch { checkpoint: Position(position), changes: made }).unwrap();
                 let before = store.counts().unwrap().0;
                 hand.pass(pass_ms);
                 if let Some(set) = set {

@@ -11,7 +11,7 @@ use std::{
 
 use subtle::ConstantTimeEq;
 use tokio::{sync::watch, time::Instant};
-use wholecall_store::{Actor, Scope, SecretKind, Store, StoreError, TenantId, TenantSettings, Who};
+use wholecall_store::{Actor, AuditActor, Scope, SecretKind, Store, StoreError, TenantId, TenantSettings};
 
 use crate::{blocking::blocking, clock, secret};
 
@@ -85,10 +85,10 @@ impl Key {
     }
 
     /// The holder of the key at an address, for the audit log.
-    pub(crate) fn shown_from(&self, address: Option<IpAddr>) -> Who {
+    pub(crate) fn shown_from(&self, address: Option<IpAddr>) -> AuditActor {
         let Self { number, hint, name, .. } = self;
         let actor = Actor::Key { number: *number, hint: hint.clone(), name: name.clone() };
-        Who { actor, address }
+        AuditActor { actor, address }
     }
 }
 
@@ -130,7 +130,7 @@ impl Tenants {
 
     /// Reads the tenants again if they have changed in the store. Blocks for a short time.
     pub(crate) fn refresh(&self) -> Result<(), StoreError> {
-        if self.store.tenants_version()? != self.snapshot().version {
+        if self.store.configuration_version()? != self.snapshot().version {
             let snapshot = Arc::new(read(&self.store)?);
             let version = snapshot.version;
             *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
@@ -281,7 +281,8 @@ impl Tenants {
 
 fn read(store: &Store) -> Result<TenantSnapshot, StoreError> {
     // The version first: a change in between then leads to another refresh.
-    let mut snapshot = TenantSnapshot { version: store.tenants_version()?, ..TenantSnapshot::default() };
+    let mut snapshot =
+        TenantSnapshot { version: store.configuration_version()?, ..TenantSnapshot::default() };
     for stored in store.tenants()? {
         let hashes =
             |kind| stored.secrets.iter().filter(move |secret| secret.kind == kind).map(|secret| secret.hash);

@@ -14,7 +14,7 @@ use std::{
 
 use axum::http::StatusCode;
 use tokio::sync::oneshot;
-use wholecall_store::{Cancel, TenantId, step_back};
+use wholecall_store::{Cancel, TenantId, lower_thread_priority};
 
 use crate::problem::Problem;
 
@@ -216,7 +216,7 @@ impl WorkPool {
 
 /// Runs jobs until the pool is closed and none is left.
 fn run(shared: &Shared) {
-    step_back();
+    lower_thread_priority();
     let mut queues = shared.queues();
     loop {
         let Some((tenant, cancel, job)) = queues.next(&shared.limits) else {

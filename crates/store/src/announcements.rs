@@ -21,7 +21,7 @@ impl Store {
     /// Publishes the noted calls of a tenant; returns the number of events. Blocks.
     pub fn announce(&self, tenant: TenantId, now_ms: i64) -> Result<usize> {
         let mut events = 0;
-        for kind in ChangeKind::OF_MANY {
+        for kind in ChangeKind::LISTING_MANY_CALLS {
             while self.writer().run(move |transaction, caches| {
                 let calls = take(transaction, tenant, kind)?;
                 match calls.is_empty() {
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(lengths(&feed), [1, 1_000, 1_000, 300]);
         assert_eq!(feed[0].record, r#"{"calls":[{"id":"s-1","version":3}]}"#);
         assert_eq!((feed[0].kind, feed[1].kind), (ChangeKind::Erased, ChangeKind::Deleted));
-        assert!(feed.iter().all(|change| change.version == 0 && change.made_ms == 7));
+        assert!(feed.iter().all(|change| change.version == 0 && change.created_ms == 7));
         assert_eq!(store.of(other).changes_after(Position(0), 100).unwrap().len(), 0);
         assert_eq!(store.feed_problems().unwrap(), [""; 0]);
         // After a restart, the feed continues after them.

@@ -15,9 +15,9 @@ use crate::{
 };
 
 /// Maximum number of entries of what was done, of each tenant and of the installation.
-pub const MAX_DONE: i64 = 20_000;
+pub const MAX_DONE_ENTRIES: i64 = 20_000;
 /// Maximum number of entries of what was refused, which any client can cause.
-pub const MAX_REFUSED: i64 = 2_000;
+pub const MAX_REFUSED_ENTRIES: i64 = 2_000;
 
 /// Maximum length of an entry's object; a longer one is cut.
 const MAX_OBJECT_CHARS: usize = 200;
@@ -59,16 +59,16 @@ impl Actor {
 
 /// The actor and its address.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Who {
+pub struct AuditActor {
     /// The actor.
     pub actor: Actor,
     /// The address. `None` for an actor on the machine.
     pub address: Option<IpAddr>,
 }
 
-impl Who {
+impl AuditActor {
     /// A user of `wholecall` on the machine.
-    pub fn at_the_command_line() -> Self {
+    pub fn command_line() -> Self {
         Self { actor: Actor::CommandLine, address: None }
     }
 }
@@ -77,9 +77,9 @@ macro_rules! actions {
     ($($(#[$about:meta])* $name:ident = $word:literal),* $(,)?) => {
         /// An action, done or refused.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum What { $($(#[$about])* $name),* }
+        pub enum AuditAction { $($(#[$about])* $name),* }
 
-        impl What {
+        impl AuditAction {
             /// All actions.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
@@ -148,7 +148,7 @@ actions! {
     Restore = "restore",
 }
 
-impl What {
+impl AuditAction {
     /// The action with a name.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|what| what.as_str() == word)
@@ -165,9 +165,9 @@ pub struct NewAuditEntry {
     /// The tenant. `None` for the installation.
     pub tenant: Option<TenantId>,
     /// The actor and its address.
-    pub who: Who,
+    pub who: AuditActor,
     /// The action.
-    pub what: What,
+    pub what: AuditAction,
     /// The object of the action.
     pub object: String,
     /// Whether it was refused.
@@ -207,7 +207,7 @@ pub struct AuditEntry {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AuditQuery {
     /// Only this action.
-    pub what: Option<What>,
+    pub what: Option<AuditAction>,
     /// Only at this time or later, milliseconds since 1970.
     pub since_ms: Option<i64>,
     /// Only before this time.
@@ -220,7 +220,7 @@ pub struct AuditQuery {
 
 impl Store {
     /// The same store; the audit log names `who` for changes made through the returned handle.
-    pub fn acting_as(&self, who: Who) -> Self {
+    pub fn acting_as(&self, who: AuditActor) -> Self {
         Self { shared: self.shared.clone(), who: who.into() }
     }
 
@@ -272,9 +272,9 @@ impl TenantView {
 /// Adds an entry in the transaction of the change. Actions of the service itself are not logged.
 pub(crate) fn note(
     transaction: &Transaction<'_>,
-    who: &Who,
+    who: &AuditActor,
     tenant: Option<i64>,
-    what: What,
+    what: AuditAction,
     object: &str,
 ) -> Result<()> {
     if who.actor == Actor::Service {
@@ -323,7 +323,12 @@ fn insert(transaction: &Transaction<'_>, entry: &NewAuditEntry, tenant: Option<i
             result,
             entry.count as i64,
         ])?;
-    enforce_limit(transaction, tenant, result, if entry.is_refused { MAX_REFUSED } else { MAX_DONE })
+    enforce_limit(
+        transaction,
+        tenant,
+        result,
+        if entry.is_refused { MAX_REFUSED_ENTRIES } else { MAX_DONE_ENTRIES },
+    )
 }
 
 /// Removes the oldest entries of a tenant beyond the maximum.
@@ -357,7 +362,7 @@ fn entries(
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params![
         tenant,
-        query.what.map(What::as_str),
+        query.what.map(AuditAction::as_str),
         query.since_ms.unwrap_or(i64::MIN),
         query.until_ms.unwrap_or(i64::MAX),
         query.before.unwrap_or(i64::MAX),
@@ -416,8 +421,8 @@ mod tests {
             at_ms,
             last_ms: at_ms,
             tenant,
-            who: Who { actor: Actor::Unknown, address: Some(IpAddr::from([192, 0, 2, 1])) },
-            what: What::KeyUse,
+            who: AuditActor { actor: Actor::Unknown, address: Some(IpAddr::from([192, 0, 2, 1])) },
+            what: AuditAction::KeyUse,
             object: "x".repeat(10_000),
             is_refused: true,
             count: 3,
@@ -432,7 +437,7 @@ mod tests {
     fn refused_entries_are_bounded_and_never_displace_done_ones() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        let by_hand = store.acting_as(Who::at_the_command_line());
+        let by_hand = store.acting_as(AuditActor::command_line());
         let (acme, bob) = (tenant(&by_hand, "acme"), tenant(&by_hand, "bob"));
         store.note_audit(vec![refused(Some(bob), 1)]).unwrap().blocking_recv().unwrap().unwrap();
         for round in 0..3 {
@@ -440,19 +445,19 @@ mod tests {
             store.note_audit(entries).unwrap().blocking_recv().unwrap().unwrap();
         }
         let of_acme = store.of(acme).audit(all(100_000)).unwrap();
-        assert_eq!(of_acme.len() as i64, MAX_REFUSED + 1);
+        assert_eq!(of_acme.len() as i64, MAX_REFUSED_ENTRIES + 1);
         assert_eq!(of_acme[0].at_ms, 4_499, "the latest are retained");
         assert_eq!(of_acme.last().unwrap().what, "tenant.add");
         assert!(of_acme.iter().all(|entry| entry.object.chars().count() <= MAX_OBJECT_CHARS));
         assert_eq!(store.of(bob).audit(all(10)).unwrap().len(), 2, "other tenants' entries are retained");
-        assert_eq!(store.audit(None, all(100_000)).unwrap().len() as i64, MAX_REFUSED + 3);
+        assert_eq!(store.audit(None, all(100_000)).unwrap().len() as i64, MAX_REFUSED_ENTRIES + 3);
     }
 
     #[test]
     fn entries_are_filtered_by_action_time_and_tenant_and_outlive_their_tenant() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        let by_hand = store.acting_as(Who::at_the_command_line());
+        let by_hand = store.acting_as(AuditActor::command_line());
         let acme = tenant(&by_hand, "acme");
         tenant(&store, "quiet");
         store
@@ -469,7 +474,8 @@ mod tests {
             store.audit_of_name("quiet", all(10)).unwrap().is_empty(),
             "actions of the service are not logged here"
         );
-        let keys = AuditQuery { what: Some(What::KeyUse), since_ms: Some(1), until_ms: Some(4), ..all(2) };
+        let keys =
+            AuditQuery { what: Some(AuditAction::KeyUse), since_ms: Some(1), until_ms: Some(4), ..all(2) };
         let first = store.audit(None, keys).unwrap();
         assert_eq!(first.iter().map(|entry| entry.at_ms).collect::<Vec<_>>(), [3, 2]);
         let rest = store.audit(None, AuditQuery { before: Some(first[1].number), ..keys }).unwrap();

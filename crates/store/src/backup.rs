@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use crate::{
     Position, Store,
     arrivals::StoredArrival,
-    audit_log::{What, note},
+    audit_log::{AuditAction, note},
     error::{Result, StoreError},
     file_permissions, journal, schema,
     writer_caches::WriterCaches,
@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backup {
     /// When, milliseconds since 1970.
-    pub made_ms: i64,
+    pub created_ms: i64,
     /// The file's path.
     pub file: String,
 }
@@ -30,7 +30,7 @@ impl Store {
                 "SELECT created_ms, file FROM backups WHERE created_ms <= ?1 ORDER BY backup DESC",
             )?;
             let rows = statement
-                .query_map([before_ms], |row| Ok(Backup { made_ms: row.get(0)?, file: row.get(1)? }))?;
+                .query_map([before_ms], |row| Ok(Backup { created_ms: row.get(0)?, file: row.get(1)? }))?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -53,7 +53,7 @@ impl Store {
                 self.writer().run(move |transaction, _| {
                     let insert = "INSERT INTO backups (created_ms, file) VALUES (?1, ?2)";
                     transaction.execute(insert, params![now_ms, name])?;
-                    note(transaction, &who, None, What::Backup, &name)
+                    note(transaction, &who, None, AuditAction::Backup, &name)
                 })?;
                 Ok(metadata.len())
             }

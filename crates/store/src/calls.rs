@@ -27,7 +27,7 @@ pub struct CallPage {
 
 /// The result of looking up a call's id.
 #[derive(Debug, Clone)]
-pub enum Found {
+pub enum CallLookup {
     /// The call's current version.
     Call(StoredVersion),
     /// It was merged into the call with this id.
@@ -84,12 +84,12 @@ impl TenantView {
     }
 
     /// A call by its id, or the call that it was merged into. With `as_of_ms`, as it was known at that time.
-    pub fn call(&self, id: &str, as_of_ms: Option<i64>) -> Result<Option<Found>> {
+    pub fn call(&self, id: &str, as_of_ms: Option<i64>) -> Result<Option<CallLookup>> {
         self.read(|connection, tenant| {
             if let Some(call) = call_number(connection, tenant, id)? {
-                return Ok(version(connection, call, as_of_ms)?.map(Found::Call));
+                return Ok(version(connection, call, as_of_ms)?.map(CallLookup::Call));
             }
-            merged_into(connection, tenant, id).map(|into| into.map(Found::Merged))
+            merged_into(connection, tenant, id).map(|into| into.map(CallLookup::Merged))
         })
     }
 
@@ -112,7 +112,7 @@ impl TenantView {
 
     /// The current version of a call, with the notifications that its record includes; later ones are left out.
     /// `None` if there is no such call.
-    pub fn call_with_its_notifications(&self, id: &str) -> Result<Option<StoredCall>> {
+    pub fn call_with_notifications(&self, id: &str) -> Result<Option<StoredCall>> {
         self.read(|connection, tenant| {
             let Some(call) = call_number(connection, tenant, id)? else { return Ok(None) };
             stored_call::with_included_entries(connection, call, TenantId(tenant))

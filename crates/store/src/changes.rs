@@ -43,11 +43,11 @@ impl ChangeKind {
 
     /// Kinds that list many calls. They go to every endpoint, whatever types and calls it asks for, because its
     /// receiver may have copies of what was erased or deleted.
-    pub const OF_MANY: [Self; 2] = [Self::Erased, Self::Deleted];
+    pub const LISTING_MANY_CALLS: [Self; 2] = [Self::Erased, Self::Deleted];
 
     /// Whether it lists many calls.
-    pub fn is_of_many(self) -> bool {
-        Self::OF_MANY.contains(&self)
+    pub fn lists_many_calls(self) -> bool {
+        Self::LISTING_MANY_CALLS.contains(&self)
     }
 
     /// The event type: `call.started` and so on.
@@ -83,16 +83,16 @@ pub struct StoredChange {
     /// The record's version; 0 if it is not a version of a call.
     pub version: u64,
     /// When it was created, milliseconds since 1970.
-    pub made_ms: i64,
+    pub created_ms: i64,
     /// The record as JSON; `{"id", "into"}` for a merging; `{"calls"}` for a change that lists many calls.
     pub record: String,
     /// For a revision in the feed, the version that was published before it. `None` otherwise.
-    pub before: Option<Box<Published>>,
+    pub before: Option<Box<PublishedVersion>>,
 }
 
 /// A version of a call that was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Published {
+pub struct PublishedVersion {
     /// The version number.
     pub version: u64,
     /// The record as JSON.
@@ -109,7 +109,7 @@ impl StoredChange {
             cursor: Position(row.get(0)?),
             kind: ChangeKind::read(row.get_ref(1)?.as_str().unwrap_or_default())?,
             version: row.get::<_, i64>(2)? as u64,
-            made_ms: row.get(3)?,
+            created_ms: row.get(3)?,
             record: codec::unpack_text(packed)?,
             before: None,
         })
@@ -150,8 +150,8 @@ impl StoredChange {
                 Some(row) => Self::read_or_skip(connection, tenant, row)?,
                 None => None,
             };
-            self.before =
-                before.map(|before| Box::new(Published { version: before.version, record: before.record }));
+            self.before = before
+                .map(|before| Box::new(PublishedVersion { version: before.version, record: before.record }));
         }
         Ok(self)
     }
@@ -202,7 +202,7 @@ impl TenantView {
     }
 
     /// When the tenant's last change was created, milliseconds since 1970. `None` if there is none.
-    pub fn last_made_ms(&self) -> Result<Option<i64>> {
+    pub fn last_created_ms(&self) -> Result<Option<i64>> {
         self.read(|connection, tenant| {
             let sql = "SELECT created_ms FROM changes WHERE tenant = ?1 ORDER BY cursor DESC LIMIT 1";
             Ok(connection.prepare_cached(sql)?.query_row([tenant], |row| row.get(0)).optional()?)

@@ -19,7 +19,7 @@ use crate::{
 
 /// A row of the journal.
 #[derive(Debug)]
-pub struct AuditedEntry {
+pub struct CheckedEntry {
     /// Its position.
     pub position: Position,
     /// The tenant.
@@ -30,7 +30,7 @@ pub struct AuditedEntry {
 
 /// A stored call, read in one transaction.
 #[derive(Debug)]
-pub struct AuditedCall {
+pub struct CheckedCall {
     /// Its number, with which the next page starts.
     pub number: i64,
     /// The tenant.
@@ -49,7 +49,7 @@ pub struct AuditedCall {
 
 /// Notifications of a tenant that belong to no call.
 #[derive(Debug)]
-pub struct Stray {
+pub struct UnassignedNotifications {
     /// The tenant.
     pub tenant: TenantId,
     /// In order of arrival.
@@ -93,7 +93,7 @@ impl Store {
     }
 
     /// The next rows of the journal after a position.
-    pub fn audit_journal(&self, after: Position, limit: usize) -> Result<Vec<AuditedEntry>> {
+    pub fn check_journal(&self, after: Position, limit: usize) -> Result<Vec<CheckedEntry>> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT position, tenant, arrived_ms, body FROM journal WHERE position > ?1 ORDER BY position LIMIT ?2",
@@ -102,14 +102,14 @@ impl Store {
             let mut entries = Vec::new();
             while let Some(row) = rows.next()? {
                 let (position, tenant) = (Position(row.get(0)?), TenantId(row.get(1)?));
-                entries.push(AuditedEntry { position, tenant, entry: Entry::read(row) });
+                entries.push(CheckedEntry { position, tenant, entry: Entry::read(row) });
             }
             Ok(entries)
         })
     }
 
     /// The next calls after a call number; 0 is before the first.
-    pub fn audit_calls(&self, after: i64, limit: usize) -> Result<Vec<AuditedCall>> {
+    pub fn check_calls(&self, after: i64, limit: usize) -> Result<Vec<CheckedCall>> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT call, tenant, id FROM calls WHERE call > ?1 ORDER BY call LIMIT ?2",
@@ -126,7 +126,7 @@ impl Store {
 
     /// Reads everything that is not in a call's current record: the feed with all versions, directories, deliveries
     /// and attempts, rejected bodies, arrivals. Returns what cannot be read.
-    pub fn audit_rest(&self) -> Result<Vec<Damage>> {
+    pub fn check_rest(&self) -> Result<Vec<Damage>> {
         let damages = DamageLog::default();
         self.shared.readers.with(|connection| {
             let snapshot = connection.unchecked_transaction()?;
@@ -143,7 +143,7 @@ impl Store {
 
     /// Moves unreadable versions that are not a call's current one from the feed to a table of their own; returns
     /// their number. Blocks.
-    pub fn set_aside_unreadable_changes(&self) -> Result<usize> {
+    pub fn move_unreadable_changes(&self) -> Result<usize> {
         let damages = DamageLog::default();
         let unreadable: Vec<i64> = self.shared.readers.with(|connection| {
             let snapshot = connection.unchecked_transaction()?;
@@ -203,7 +203,7 @@ impl Store {
 
     /// Notifications that were assembled and belong to no call although they had time to settle, by tenant. Text
     /// replies are such, and sessions that only a link names.
-    pub fn strays(&self) -> Result<Vec<Stray>> {
+    pub fn unassigned_notifications(&self) -> Result<Vec<UnassignedNotifications>> {
         self.read(|connection| {
             let mut statement = connection.prepare(
                 "SELECT sessions.tenant, session FROM sessions LEFT JOIN calls USING (call)
@@ -216,7 +216,7 @@ impl Store {
                 [],
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )?;
-            let mut groups: Vec<Stray> = Vec::new();
+            let mut groups: Vec<UnassignedNotifications> = Vec::new();
             for row in rows {
                 let (tenant, session) = row?;
                 let entries = entries_of_session(connection, session, Position(i64::MAX))?;
@@ -228,7 +228,7 @@ impl Store {
                 }
                 match groups.last_mut().filter(|group| group.tenant.0 == tenant) {
                     Some(group) => group.entries.extend(entries),
-                    None => groups.push(Stray { tenant: TenantId(tenant), entries }),
+                    None => groups.push(UnassignedNotifications { tenant: TenantId(tenant), entries }),
                 }
             }
             groups.iter_mut().for_each(|group| group.entries.sort_by_key(|entry| entry.position));
@@ -238,7 +238,7 @@ impl Store {
 
     /// Removes the index entries of a call whose terms are damaged, so that its next version is indexed again. Reads
     /// all terms of all calls. Blocks.
-    pub fn forget_terms(&self, call: &AuditedCall) -> Result<()> {
+    pub fn remove_index_entries(&self, call: &CheckedCall) -> Result<()> {
         let number = call.number;
         self.writer().run(move |transaction, caches| {
             caches.calls = RecentCache::default();
@@ -326,7 +326,7 @@ fn audit_call(
     number: i64,
     tenant: TenantId,
     id: String,
-) -> Result<AuditedCall> {
+) -> Result<CheckedCall> {
     let last: Option<(i64, i64)> = connection
         .prepare_cached(
             "SELECT cursor, version FROM changes WHERE call = ?1 AND version > 0 ORDER BY cursor DESC LIMIT 1",
@@ -355,7 +355,7 @@ fn audit_call(
             }
         }
     }
-    Ok(AuditedCall {
+    Ok(CheckedCall {
         number,
         tenant,
         id,

@@ -19,16 +19,16 @@ use crate::{
 
 /// The result of assembling the journal up to a position.
 #[derive(Debug)]
-pub struct Assembled {
+pub struct CommitBatch {
     /// The position up to which the journal has been assembled.
     pub checkpoint: Position,
     /// The new versions and mergings, in the order in which they are published.
-    pub made: Vec<Made>,
+    pub changes: Vec<NewChange>,
 }
 
 /// A new version of a call, or a merging.
 #[derive(Debug)]
-pub struct Made {
+pub struct NewChange {
     /// The tenant of the call.
     pub tenant: TenantId,
     /// When it was created, milliseconds since 1970.
@@ -36,12 +36,12 @@ pub struct Made {
     /// The journal position up to which notifications are included.
     pub position: Position,
     /// The content.
-    pub what: VersionKind,
+    pub what: ChangeContent,
 }
 
 /// The content of a change.
 #[derive(Debug)]
-pub enum VersionKind {
+pub enum ChangeContent {
     /// A version of a call.
     Version {
         /// The kind of version; never [`ChangeKind::Merged`].
@@ -60,13 +60,13 @@ pub enum VersionKind {
 
 /// A commit that has been started.
 #[derive(Debug)]
-pub struct Committing {
+pub struct PendingCommit {
     store: Store,
     checkpoint: Position,
     started: Result<Started<()>>,
 }
 
-impl Committing {
+impl PendingCommit {
     /// Waits until it is durable. After a failure nothing is appended until a later commit succeeds. Blocks.
     pub fn wait(self) -> Result<()> {
         let Self { store, checkpoint, started } = self;
@@ -80,24 +80,28 @@ impl Committing {
 
 impl Store {
     /// Writes assembled calls, moves their notifications into the journal, and waits until both are durable. Blocks.
-    pub fn commit(&self, assembled: Assembled) -> Result<()> {
+    pub fn commit(&self, assembled: CommitBatch) -> Result<()> {
         self.begin_commit(assembled, None)?.wait()
     }
 
     /// The same without waiting, except for `before`, the previous commit. Blocks.
-    pub fn begin_commit(&self, assembled: Assembled, before: Option<Committing>) -> Result<Committing> {
-        let Assembled { checkpoint, made } = assembled;
+    pub fn begin_commit(
+        &self,
+        assembled: CommitBatch,
+        before: Option<PendingCommit>,
+    ) -> Result<PendingCommit> {
+        let CommitBatch { checkpoint, changes: made } = assembled;
         // Compressed here, because other callers wait for the writer.
         let packed = made.iter().map(|made| pack(&made.what)).collect::<Result<Vec<_>>>();
-        before.map_or(Ok(()), Committing::wait)?;
+        before.map_or(Ok(()), PendingCommit::wait)?;
         let started = packed.and_then(|packed| self.start_commit(checkpoint, made, packed));
-        Ok(Committing { store: self.clone(), checkpoint, started })
+        Ok(PendingCommit { store: self.clone(), checkpoint, started })
     }
 
     fn start_commit(
         &self,
         checkpoint: Position,
-        made: Vec<Made>,
+        made: Vec<NewChange>,
         packed: Vec<Vec<u8>>,
     ) -> Result<Started<()>> {
         let received = self.shared.arrivals.unjournaled_until(checkpoint)?;
@@ -105,10 +109,10 @@ impl Store {
         self.writer().start_job(move |transaction, caches| {
             for (made, packed) in made.iter().zip(&packed) {
                 match &made.what {
-                    VersionKind::Version { kind, call } => {
+                    ChangeContent::Version { kind, call } => {
                         add_version(transaction, caches, made, *kind, call, packed)?
                     }
-                    VersionKind::Merged { id, into } => merge(transaction, caches, made, id, into, packed)?,
+                    ChangeContent::Merged { id, into } => merge(transaction, caches, made, id, into, packed)?,
                 }
             }
             // After the versions: most of the sessions have been assigned to calls by now.
@@ -124,11 +128,11 @@ impl Store {
 }
 
 /// The feed's record, compressed.
-fn pack(what: &VersionKind) -> Result<Vec<u8>> {
+fn pack(what: &ChangeContent) -> Result<Vec<u8>> {
     let mut text = Vec::new();
     match what {
-        VersionKind::Version { call, .. } => call.write_json(&mut text),
-        VersionKind::Merged { id, into } => {
+        ChangeContent::Version { call, .. } => call.write_json(&mut text),
+        ChangeContent::Merged { id, into } => {
             text.extend(serde_json::json!({ "id": &**id, "into": &**into }).to_string().bytes());
         }
     }
@@ -138,7 +142,7 @@ fn pack(what: &VersionKind) -> Result<Vec<u8>> {
 fn add_version(
     transaction: &Transaction<'_>,
     caches: &mut WriterCaches,
-    made: &Made,
+    made: &NewChange,
     kind: ChangeKind,
     record: &Call,
     packed: &[u8],
@@ -302,7 +306,7 @@ struct FeedEntry<'a> {
 fn add_change(
     transaction: &Transaction<'_>,
     caches: &mut WriterCaches,
-    made: &Made,
+    made: &NewChange,
     entry: FeedEntry<'_>,
 ) -> Result<Position> {
     let cursor = caches.cursor.next();
@@ -318,7 +322,7 @@ fn add_change(
 fn merge(
     transaction: &Transaction<'_>,
     caches: &mut WriterCaches,
-    made: &Made,
+    made: &NewChange,
     id: &CallId,
     into: &CallId,
     packed: &[u8],

@@ -7,7 +7,7 @@ use crate::{Store, error::Result, writer_caches::WriterCaches};
 impl Store {
     /// A number that rises with each change of a tenant, secret, endpoint or connection, whichever process makes it.
     /// Running services poll it.
-    pub fn tenants_version(&self) -> Result<i64> {
+    pub fn configuration_version(&self) -> Result<i64> {
         self.read_tenants(|connection| {
             let version = "SELECT version FROM configuration_version";
             Ok(connection.prepare_cached(version)?.query_row([], |row| row.get(0))?)

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use crate::{
     Store, TenantId, TenantView,
-    audit_log::{What, note},
+    audit_log::{AuditAction, note},
     damage::TolerantConnection,
     error::{Result, StoreError},
     tenants::add_account,
@@ -25,7 +25,7 @@ pub struct ConnectedAccount {
     /// The state that the service stored, as JSON.
     pub state: String,
     /// No notification before this time is known to be missing, milliseconds since 1970.
-    pub heard_ms: i64,
+    pub complete_until_ms: i64,
     /// The state of the last directory sync, as JSON.
     pub directory: String,
 }
@@ -42,7 +42,7 @@ pub struct Gap {
     /// Its cause.
     pub reason: String,
     /// When it was reconciled with the call log, milliseconds since 1970. `None` if it was not yet.
-    pub examined_ms: Option<i64>,
+    pub reconciled_ms: Option<i64>,
     /// Number of sessions that the call log has of that period.
     pub logged: u64,
     /// The ids of those sessions that were never received.
@@ -68,10 +68,10 @@ impl Store {
                     new.connected_ms,
                     new.credentials,
                     new.state,
-                    new.heard_ms,
+                    new.complete_until_ms,
                     new.directory
                 ])?;
-            note(transaction, &who, Some(new.tenant.0), What::ConnectionAdd, &format!("account {}", new.account))
+            note(transaction, &who, Some(new.tenant.0), AuditAction::ConnectionAdd, &format!("account {}", new.account))
         })
     }
 
@@ -87,7 +87,7 @@ impl Store {
                     transaction,
                     &who,
                     Some(tenant.0),
-                    What::ConnectionRemove,
+                    AuditAction::ConnectionRemove,
                     &format!("account {account}"),
                 )?;
             }
@@ -101,7 +101,7 @@ impl Store {
     }
 
     /// Stores the state of a connected account; does nothing if it was disconnected.
-    pub fn keep_connection(&self, tenant: TenantId, account: String, state: String) -> Result<()> {
+    pub fn save_connection_state(&self, tenant: TenantId, account: String, state: String) -> Result<()> {
         self.writer().run(move |transaction, _| {
             transaction
                 .prepare_cached("UPDATE connections SET state = ?3 WHERE tenant = ?1 AND account = ?2")?
@@ -111,13 +111,13 @@ impl Store {
     }
 
     /// Stores for accounts the time before which no notification is known to be missing.
-    pub fn connections_heard(&self, heard: Vec<(TenantId, String, i64)>) -> Result<()> {
+    pub fn save_complete_until(&self, heard: Vec<(TenantId, String, i64)>) -> Result<()> {
         self.writer().run(move |transaction, _| {
             let mut update = transaction.prepare_cached(
                 "UPDATE connections SET complete_until_ms = max(complete_until_ms, ?3) WHERE tenant = ?1 AND account = ?2",
             )?;
-            heard.iter().try_for_each(|(tenant, account, heard_ms)| {
-                update.execute(params![tenant.0, account, heard_ms]).map(drop)
+            heard.iter().try_for_each(|(tenant, account, complete_until_ms)| {
+                update.execute(params![tenant.0, account, complete_until_ms]).map(drop)
             })?;
             Ok(())
         })
@@ -142,7 +142,7 @@ impl Store {
     }
 
     /// Stores the result of comparing a gap with the call log; with a time if the result is final.
-    pub fn examined_gap(
+    pub fn mark_gap_reconciled(
         &self,
         gap: i64,
         at_ms: Option<i64>,
@@ -184,7 +184,7 @@ impl TenantView {
     }
 
     /// Gaps of an account that ended before a time and are not reconciled yet, oldest first.
-    pub fn gaps_to_examine(&self, account: &str, before_ms: i64, limit: usize) -> Result<Vec<Gap>> {
+    pub fn gaps_to_reconcile(&self, account: &str, before_ms: i64, limit: usize) -> Result<Vec<Gap>> {
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(
                 "SELECT gap, from_ms, until_ms, reason, reconciled_ms, logged_sessions, missing_sessions FROM gaps
@@ -260,7 +260,7 @@ fn connections(connection: &TolerantConnection<'_>, tenant: Option<i64>) -> Resu
             connected_ms: row.get(2)?,
             credentials: row.get(3)?,
             state: row.get(4)?,
-            heard_ms: row.get(5)?,
+            complete_until_ms: row.get(5)?,
             directory: row.get(6)?,
         })
     };
@@ -280,7 +280,7 @@ fn gap(row: &Row<'_>) -> Result<Gap> {
         from_ms: row.get(1)?,
         until_ms: row.get(2)?,
         reason: row.get(3)?,
-        examined_ms: row.get(4)?,
+        reconciled_ms: row.get(4)?,
         logged: row.get::<_, i64>(5)?.unsigned_abs(),
         missing: serde_json::from_str(&missing)
             .map_err(|error| StoreError::Damaged(format!("the sessions of a gap cannot be read: {error}")))?,

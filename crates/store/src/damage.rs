@@ -133,7 +133,7 @@ impl Store {
     }
 
     /// Returns the skipped rows that were not returned before.
-    pub fn take_damage_news(&self) -> Vec<Damage> {
+    pub fn take_unreported_damage(&self) -> Vec<Damage> {
         self.shared.damages.take_unreported()
     }
 }
@@ -166,7 +166,7 @@ mod tests {
             for place in 0..MAX_NAMED_ROWS + 10 {
                 store.note_damage(Some(TenantId(1)), format!("row {place:05}"), &problem);
             }
-            let unreported = store.take_damage_news();
+            let unreported = store.take_unreported_damage();
             assert_eq!(unreported.len(), if round == 0 { MAX_NAMED_ROWS } else { 0 });
         }
         let view = store.of(TenantId(1));

@@ -14,10 +14,10 @@ mod redelivery;
 mod schedule;
 
 pub use self::{
-    attempts::{Recorded, Tried, Verdict},
+    attempts::{AttemptResult, Disposition, DurableAck},
     delivery::{Attempt, Delivery, DeliveryState},
-    feed::Fed,
-    list::Listed,
+    feed::FeedPage,
+    list::DeliveryQuery,
     outgoing::Outgoing,
     redelivery::Replay,
 };

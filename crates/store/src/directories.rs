@@ -18,7 +18,7 @@ pub struct StoredDirectory {
     /// 1, 2, …
     pub version: u64,
     /// When it was first fetched, milliseconds since 1970.
-    pub read_ms: i64,
+    pub fetched_ms: i64,
     /// Its contents, as JSON.
     pub contents: String,
 }
@@ -35,7 +35,7 @@ impl Store {
         &self,
         tenant: TenantId,
         account: String,
-        read_ms: i64,
+        fetched_ms: i64,
         contents_after: impl FnOnce(Option<&str>) -> Result<String> + Send + 'static,
     ) -> Result<(u64, bool)> {
         self.writer().run(move |transaction, caches| {
@@ -54,14 +54,14 @@ impl Store {
                     "INSERT INTO directories (tenant, account, version, fetched_ms, contents)
                      VALUES (?1, ?2, ?3, ?4, ?5)",
                 )?
-                .execute(params![tenant.0, account, last + 1, read_ms, packed])?;
+                .execute(params![tenant.0, account, last + 1, fetched_ms, packed])?;
             Ok((last.unsigned_abs() + 1, true))
         })
     }
 
     /// Stores the state of an account's directory sync, as JSON; does nothing if the account was disconnected.
     /// Blocks.
-    pub fn keep_reading(&self, tenant: TenantId, account: String, state: String) -> Result<()> {
+    pub fn save_directory_state(&self, tenant: TenantId, account: String, state: String) -> Result<()> {
         self.writer().run(move |transaction, _| {
             transaction
                 .prepare_cached(
@@ -143,7 +143,7 @@ impl TenantView {
     }
 
     /// Calls `look` with the contents of each version of each directory, as JSON.
-    pub fn look_through_directories(&self, mut look: impl FnMut(&str)) -> Result<()> {
+    pub fn for_each_directory_version(&self, mut look: impl FnMut(&str)) -> Result<()> {
         self.read(|connection, tenant| {
             let mut statement =
                 connection.prepare_cached("SELECT contents, directory FROM directories WHERE tenant = ?1")?;
@@ -203,7 +203,7 @@ fn read(row: &Row<'_>) -> Result<StoredDirectory> {
     Ok(StoredDirectory {
         account: row.get(0)?,
         version: row.get::<_, i64>(1)?.unsigned_abs(),
-        read_ms: row.get(2)?,
+        fetched_ms: row.get(2)?,
         contents: contents(row, 3)?,
     })
 }

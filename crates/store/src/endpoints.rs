@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Position, Store, TenantId, TenantView,
-    audit_log::{What, note},
+    audit_log::{AuditAction, note},
     damage::TolerantConnection,
     error::{Result, StoreError},
     events::kind,
@@ -38,7 +38,7 @@ pub struct Endpoint {
     /// Its secrets and headers, encrypted by the caller.
     pub sealed: Vec<u8>,
     /// Why it is disabled. `None` if it is enabled.
-    pub disabled: Option<Disabled>,
+    pub disabled: Option<DisabledReason>,
     /// The first failure since the last success, milliseconds since 1970. `None` if the last attempt succeeded.
     pub failing_since_ms: Option<i64>,
     /// The position up to which the feed's changes for it are in `deliveries`.
@@ -130,7 +130,7 @@ pub enum Signing {
 
 /// Why an endpoint is disabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Disabled {
+pub enum DisabledReason {
     /// Its owner disabled it.
     Owner,
     /// It answered 410.
@@ -141,7 +141,7 @@ pub enum Disabled {
     Erased,
 }
 
-impl Disabled {
+impl DisabledReason {
     const ALL: [Self; 4] = [Self::Owner, Self::Gone, Self::Failing, Self::Erased];
 
     /// Its name.
@@ -210,7 +210,7 @@ impl Endpoint {
             settings: serde_json::from_str(&settings)
                 .map_err(|error| StoreError::Damaged(format!("an endpoint's settings: {error}")))?,
             sealed: row.get(5)?,
-            disabled: disabled.as_deref().map(Disabled::from_word).transpose()?,
+            disabled: disabled.as_deref().map(DisabledReason::from_word).transpose()?,
             failing_since_ms: row.get(7)?,
             cursor: Position(row.get(8)?),
         })
@@ -244,7 +244,7 @@ impl Store {
     }
 
     /// Disables an endpoint, and notifies the tenant's other endpoints. Blocks.
-    pub fn disable_endpoint(&self, endpoint: EndpointId, why: Disabled, now_ms: i64) -> Result<()> {
+    pub fn disable_endpoint(&self, endpoint: EndpointId, why: DisabledReason, now_ms: i64) -> Result<()> {
         self.change_configuration(move |transaction, caches| {
             let disabled: Option<(i64, String, Option<i64>)> = transaction
                 .prepare_cached(
@@ -304,7 +304,7 @@ impl TenantView {
                     MAX_ENDPOINTS
                 ])?;
             if added > 0 {
-                note(transaction, &who, Some(tenant), What::EndpointAdd, &new.id)?;
+                note(transaction, &who, Some(tenant), AuditAction::EndpointAdd, &new.id)?;
             }
             Ok(added > 0)
         })
@@ -325,7 +325,11 @@ impl TenantView {
                 )?
                 .execute(params![tenant, id, settings, change.sealed, change.enabled])?;
             if changed > 0 {
-                let what = if change.is_rotation { What::EndpointRotate } else { What::EndpointChange };
+                let what = if change.is_rotation {
+                    AuditAction::EndpointRotate
+                } else {
+                    AuditAction::EndpointChange
+                };
                 note(transaction, &who, Some(tenant), what, &id)?;
             }
             Ok(changed > 0)
@@ -344,15 +348,15 @@ impl TenantView {
             for table in ["attempts", "deliveries"] {
                 transaction.execute(&format!("DELETE FROM {table} WHERE endpoint = ?1"), [endpoint])?;
             }
-            note(transaction, &who, Some(tenant), What::EndpointRemove, &id)?;
+            note(transaction, &who, Some(tenant), AuditAction::EndpointRemove, &id)?;
             Ok(true)
         })
     }
 
     /// Queues a test event for an endpoint, unless it had the maximum of the last minute. Only the latest test events
     /// are retained. Blocks.
-    pub fn test_endpoint(&self, id: &str, now_ms: i64) -> Result<TestSent> {
-        let Some(endpoint) = self.endpoint(id)? else { return Ok(TestSent::Unknown) };
+    pub fn test_endpoint(&self, id: &str, now_ms: i64) -> Result<TestEventResult> {
+        let Some(endpoint) = self.endpoint(id)? else { return Ok(TestEventResult::Unknown) };
         let (tenant, who) = (self.tenant, self.store.who.clone());
         self.store.change_configuration(move |transaction, _| {
             let recent: i64 = transaction
@@ -361,20 +365,20 @@ impl TenantView {
                 )?
                 .query_row(params![endpoint.number.0, kind::ENDPOINT_TEST, now_ms - 60_000], |row| row.get(0))?;
             if recent >= MAX_TESTS_PER_MINUTE {
-                return Ok(TestSent::TooMany);
+                return Ok(TestEventResult::TooMany);
             }
             remove_old_tests(transaction, endpoint.number)?;
-            note(transaction, &who, Some(tenant.0), What::EndpointTest, &endpoint.id)?;
+            note(transaction, &who, Some(tenant.0), AuditAction::EndpointTest, &endpoint.id)?;
             let data = serde_json::json!({ "endpoint": endpoint.id });
             let to = [endpoint.number];
-            add_notice(transaction, tenant, kind::ENDPOINT_TEST, &data, now_ms, &to).map(TestSent::Sent)
+            add_notice(transaction, tenant, kind::ENDPOINT_TEST, &data, now_ms, &to).map(TestEventResult::Sent)
         })
     }
 }
 
 /// The result of a request for a test event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TestSent {
+pub enum TestEventResult {
     /// It is queued with this id.
     Sent(crate::events::EventId),
     /// There is no such endpoint.

@@ -7,8 +7,8 @@ use tokio::sync::watch;
 use wholecall_record::Call;
 
 use crate::{
-    Backup, Disabled, EndpointSettings, Filter, Position, Store, TenantId, TenantView, announcements,
-    audit_log::{What, note},
+    Backup, DisabledReason, EndpointSettings, Filter, Position, Store, TenantId, TenantView, announcements,
+    audit_log::{AuditAction, note},
     call_row::Columns,
     changes::{self, ChangeKind, StoredChange},
     codec::{self, Kind},
@@ -24,7 +24,7 @@ use crate::{
 
 /// Everything stored of a call, or of no call. A rewrite may change bodies and records, nothing else.
 #[derive(Debug, Clone, Default)]
-pub struct Kept {
+pub struct StoredHistory {
     /// Its notifications, in order of arrival.
     pub entries: Vec<Entry>,
     /// Its versions, oldest first; the last is the current one.
@@ -178,7 +178,7 @@ impl TenantView {
 impl Store {
     /// Watches the number of times that stored data was rewritten or removed. Readers with copies read them again
     /// when it rises.
-    pub fn watch_rewrites(&self) -> watch::Receiver<u64> {
+    pub fn watch_data_epoch(&self) -> watch::Receiver<u64> {
         self.shared.signals.data_epoch.subscribe()
     }
 
@@ -187,17 +187,17 @@ impl Store {
         &self,
         tenant: TenantId,
         call: i64,
-        rewrite: impl FnOnce(&mut Kept) + Send + 'static,
+        rewrite: impl FnOnce(&mut StoredHistory) + Send + 'static,
     ) -> Result<Rewritten> {
         self.writer().run(move |transaction, caches| {
             set_secure_delete(transaction, true)?;
-            let mut history = Kept {
+            let mut history = StoredHistory {
                 entries: entries_of_call(&caches.tolerant(transaction), call)?,
                 versions: versions(&caches.tolerant(transaction), tenant, "call = ?1 AND version > 0", call)?,
                 position: transaction
                     .prepare_cached("SELECT position FROM calls WHERE call = ?1")?
                     .query_row([call], |row| row.get(0).map(Position))?,
-                ..Kept::default()
+                ..StoredHistory::default()
             };
             let count = "SELECT count(*) FROM changes WHERE call = ?1 AND version > 0";
             let stored: i64 = transaction.prepare_cached(count)?.query_row([call], |row| row.get(0))?;
@@ -224,16 +224,16 @@ impl Store {
 
     /// Rewrites a tenant's data that belongs to no call: notifications without a call, versions of calls that were
     /// merged away, rejected bodies. Blocks; reads all of the tenant's sessions and changes.
-    pub fn rewrite_unclaimed(
+    pub fn rewrite_unassigned(
         &self,
         tenant: TenantId,
-        rewrite: impl Fn(&mut Kept) + Send + 'static,
+        rewrite: impl Fn(&mut StoredHistory) + Send + 'static,
     ) -> Result<Rewritten> {
         self.writer().run(move |transaction, caches| {
             set_secure_delete(transaction, true)?;
             let unassigned =
                 "tenant = ?1 AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.call = changes.call)";
-            let mut history = Kept {
+            let mut history = StoredHistory {
                 entries: unassigned_entries(&caches.tolerant(transaction), tenant)?,
                 versions: versions(
                     &caches.tolerant(transaction),
@@ -241,7 +241,7 @@ impl Store {
                     &format!("{unassigned} AND version > 0"),
                     tenant.0,
                 )?,
-                ..Kept::default()
+                ..StoredHistory::default()
             };
             let before = history.clone();
             rewrite(&mut history);
@@ -261,7 +261,7 @@ impl Store {
                 };
                 // A reason may quote the body.
                 let reason = Entry { body: row.get(4)?, ..entry.clone() };
-                let mut rejected = Kept { entries: vec![entry, reason], ..Kept::default() };
+                let mut rejected = StoredHistory { entries: vec![entry, reason], ..StoredHistory::default() };
                 let before = rejected.entries.clone();
                 rewrite(&mut rejected);
                 history.left += rejected.left;
@@ -301,7 +301,7 @@ impl Store {
                 if settings == endpoint.settings {
                     continue;
                 }
-                let disabled = (settings.url != endpoint.settings.url).then_some(Disabled::Erased.as_str());
+                let disabled = (settings.url != endpoint.settings.url).then_some(DisabledReason::Erased.as_str());
                 transaction
                     .prepare_cached(
                         "UPDATE endpoints SET settings = ?2, disabled = coalesce(disabled, ?3) WHERE endpoint = ?1",
@@ -330,7 +330,7 @@ impl Store {
                     erasure.notifications as i64
                 ],
             )?;
-            note(transaction, &who, Some(erasure.tenant.0), What::PersonErase, &erasure.pseudonym)
+            note(transaction, &who, Some(erasure.tenant.0), AuditAction::PersonErase, &erasure.pseudonym)
         })?;
         self.shared.arrivals.purge()
     }
@@ -421,7 +421,11 @@ fn unassigned_entries(reader: &TolerantConnection<'_>, tenant: TenantId) -> Resu
 }
 
 /// Writes changed bodies and records in place; returns the number of notifications, and whether any record changed.
-fn write(transaction: &Transaction<'_>, before: &Kept, after: &Kept) -> Result<(u64, bool)> {
+fn write(
+    transaction: &Transaction<'_>,
+    before: &StoredHistory,
+    after: &StoredHistory,
+) -> Result<(u64, bool)> {
     let mut entries = 0;
     for (old, new) in before.entries.iter().zip(&after.entries).filter(|(old, new)| old.body != new.body) {
         let body = codec::pack(Kind::Notification, new.body.as_bytes())?;
@@ -447,7 +451,7 @@ fn note_erased_call(
     transaction: &Transaction<'_>,
     tenant: TenantId,
     call: i64,
-    history: &Kept,
+    history: &StoredHistory,
 ) -> Result<()> {
     let Some(current) = history.versions.last() else { return Ok(()) };
     let id: String = transaction
@@ -462,7 +466,7 @@ fn reindex(
     caches: &mut WriterCaches,
     tenant: TenantId,
     call: i64,
-    history: &Kept,
+    history: &StoredHistory,
 ) -> Result<()> {
     let (start_ms, encoded_terms): (i64, Vec<u8>) = transaction
         .prepare_cached("SELECT start_ms, terms FROM calls WHERE call = ?1")?

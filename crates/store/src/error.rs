@@ -30,7 +30,7 @@ pub enum StoreError {
     },
     /// Another process runs the service on this store.
     #[error("another wholecall process is running on {path}; stop it first", path = .0.display())]
-    Claimed(PathBuf),
+    AlreadyRunning(PathBuf),
     /// Too much is waiting to be written.
     #[error("too much is waiting to be written: the disk is too slow; try again later")]
     Overloaded,
@@ -51,7 +51,7 @@ pub enum StoreError {
     Damaged(String),
     /// The request conflicts with what is stored; the text says why.
     #[error("{0}")]
-    Exists(String),
+    Conflict(String),
     /// Any other error of SQLite.
     #[error("the store failed: {0}")]
     Failed(String),

@@ -86,7 +86,7 @@ mod tests {
         let around = tempfile::tempdir().unwrap();
         let folder = around.path().join("data").join("deep");
         let store = Store::open(&folder).unwrap();
-        store.claim().unwrap();
+        store.acquire_instance_lock().unwrap();
         store.backup(&around.path().join("backup.db"), 1).unwrap();
         let found = modes(&folder);
         assert!(found.len() > 4, "{found:?}");

@@ -19,7 +19,7 @@ pub struct Filter {
     /// A queue's extension id.
     pub queue: Option<String>,
     /// A kind of move.
-    pub step: Option<MoveKind>,
+    pub move_kind: Option<MoveKind>,
     /// The direction.
     pub direction: Option<Direction>,
     /// The result.
@@ -57,7 +57,7 @@ impl Filter {
         let mut terms = Vec::new();
         terms.extend(self.extension.as_deref().map(|value| (TermKind::Extension, value)));
         terms.extend(self.queue.as_deref().map(|value| (TermKind::Queue, value)));
-        terms.extend(self.step.map(|kind| (TermKind::Move, kind.as_str())));
+        terms.extend(self.move_kind.map(|kind| (TermKind::Move, kind.as_str())));
         terms
     }
 

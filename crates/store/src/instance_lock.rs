@@ -34,7 +34,7 @@ pub(crate) struct InstanceLock(Mutex<Option<File>>);
 
 impl Store {
     /// Locks the store for this process, as long as it is open: no other process may append or commit.
-    pub fn claim(&self) -> Result<()> {
+    pub fn acquire_instance_lock(&self) -> Result<()> {
         let mut held = self.shared.instance_lock.0.lock().unwrap_or_else(PoisonError::into_inner);
         if held.is_some() {
             return Ok(());
@@ -62,7 +62,7 @@ impl Store {
                 self.shared.tenant_readers.mark_serving();
                 Ok(())
             }
-            Err(TryLockError::WouldBlock) => Err(StoreError::Claimed(self.path().to_owned())),
+            Err(TryLockError::WouldBlock) => Err(StoreError::AlreadyRunning(self.path().to_owned())),
             Err(TryLockError::Error(error)) => Err(open_error(error)),
         }
     }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, config::DbConfig};
 use crate::{
     Position, Store,
     arrivals::ArrivalsExtent,
-    audit_log::{What, note},
+    audit_log::{AuditAction, note},
     error::{Result, StoreError},
     external_ids::Incarnation,
     wal_tail,
@@ -151,11 +151,11 @@ impl Store {
     /// Gives the store a new name and forgets its losses: for a copy that was not made by a backup. Needs a store
     /// that no service runs on. Blocks.
     pub fn restore(&self) -> Result<()> {
-        self.claim()?;
+        self.acquire_instance_lock()?;
         let who = self.who.clone();
         self.renew(move |transaction| {
             transaction.execute("DELETE FROM losses", [])?;
-            note(transaction, &who, None, What::Restore, "")
+            note(transaction, &who, None, AuditAction::Restore, "")
         })
     }
 
@@ -216,7 +216,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Arrival, Assembled, Expiry, FILE_NAME, TenantId};
+    use crate::{Arrival, CommitBatch, Expiry, FILE_NAME, TenantId};
 
     fn receive(store: &Store, count: i64) {
         let arrival = |number| Arrival {
@@ -228,7 +228,7 @@ mod tests {
         for number in 0..count {
             store.append(vec![arrival(number)]).unwrap().blocking_recv().unwrap().unwrap();
             let checkpoint = *store.watch_journal().borrow();
-            store.commit(Assembled { checkpoint, made: Vec::new() }).unwrap();
+            store.commit(CommitBatch { checkpoint, changes: Vec::new() }).unwrap();
         }
     }
 
@@ -282,7 +282,7 @@ mod tests {
                 let damaged = Store::open(crashed.path()).unwrap();
                 let losses = damaged.losses().unwrap();
                 assert!(!losses.is_empty(), "{log}, {percent} %");
-                damaged.claim().unwrap();
+                damaged.acquire_instance_lock().unwrap();
                 assert_ne!(name(&damaged), before, "{log}, {percent} %");
                 drop(damaged);
                 let again = Store::open(crashed.path()).unwrap();
@@ -300,7 +300,7 @@ mod tests {
         receive(&store, 50);
         copy_files(folder.path(), crashed.path());
         let after = Store::open(crashed.path()).unwrap();
-        after.claim().unwrap();
+        after.acquire_instance_lock().unwrap();
         assert_eq!((after.losses().unwrap(), name(&after)), (Vec::new(), name(&store)));
     }
 
@@ -319,7 +319,7 @@ mod tests {
         let mixed = Store::open(folder.path()).unwrap();
         let losses = mixed.losses().unwrap();
         assert!(losses[0].contains("ends at notification 10, but 20"), "{losses:?}");
-        mixed.claim().unwrap();
+        mixed.acquire_instance_lock().unwrap();
         assert_ne!(name(&mixed), before);
         // Positions are never assigned twice.
         receive(&mixed, 1);
@@ -337,7 +337,7 @@ mod tests {
         for number in 0..count {
             store.append(vec![arrival(number)]).unwrap().blocking_recv().unwrap().unwrap();
         }
-        store.commit(Assembled { checkpoint, made: Vec::new() }).unwrap();
+        store.commit(CommitBatch { checkpoint, changes: Vec::new() }).unwrap();
     }
 
     /// A folder in which one file was replaced by its earlier version.
@@ -362,14 +362,14 @@ mod tests {
         }
         let mixed = Store::open(folder).unwrap();
         let before = name(&mixed);
-        mixed.claim().unwrap();
+        mixed.acquire_instance_lock().unwrap();
         assert_ne!(name(&mixed), before);
         receive(&mixed, 1);
         assert!(*mixed.watch_journal().borrow() > Position(last), "positions are never assigned twice");
         let after = name(&mixed);
         drop(mixed);
         let again = Store::open(folder).unwrap();
-        again.claim().unwrap();
+        again.acquire_instance_lock().unwrap();
         assert_eq!(
             (again.losses().unwrap().len(), name(&again)),
             (1, after),
@@ -413,10 +413,10 @@ mod tests {
         drop(arrivals);
         let store = Store::open(folder.path()).unwrap();
         assert_eq!(store.journal_after(Position(4), 100).unwrap().len(), 4);
-        let reported = store.take_damage_news();
+        let reported = store.take_unreported_damage();
         assert!(reported.len() == 1 && reported[0].place == "notifications 7 to 8", "{reported:?}");
         let checkpoint = *store.watch_journal().borrow();
-        store.commit(Assembled { checkpoint, made: Vec::new() }).unwrap();
+        store.commit(CommitBatch { checkpoint, changes: Vec::new() }).unwrap();
         drop(store);
         let again = Store::open(folder.path()).unwrap();
         let problems = again.journal_problems().unwrap();
@@ -430,7 +430,7 @@ mod tests {
         receive(&store, 10);
         wait(&store, 3);
         let all = Expiry { tenant: TenantId(1), before_ms: i64::MAX, quiet_since_ms: i64::MAX };
-        assert_eq!(store.remove_strays(all, 4).unwrap(), 4);
+        assert_eq!(store.remove_unassigned(all, 4).unwrap(), 4);
         assert_eq!(store.journal_problems().unwrap(), [""; 0]);
     }
 
@@ -468,12 +468,12 @@ mod tests {
         receive(&store, 3);
         store.backup(&copy.path().join(FILE_NAME), 1).unwrap();
         let started = Store::open(copy.path()).unwrap();
-        started.claim().unwrap();
+        started.acquire_instance_lock().unwrap();
         let other = name(&started);
         assert_ne!(other, name(&store));
         drop(started);
         let again = Store::open(copy.path()).unwrap();
-        again.claim().unwrap();
+        again.acquire_instance_lock().unwrap();
         assert_eq!(name(&again), other, "the new name is stored");
     }
 }

@@ -59,24 +59,28 @@ use tokio::sync::watch;
 
 pub use arrivals::Arrival;
 use arrivals::{Arrivals, JournalEnd};
-pub use audit_log::{Actor, AuditEntry, AuditQuery, MAX_DONE, MAX_REFUSED, NewAuditEntry, What, Who};
+pub use audit_log::{
+    Actor, AuditAction, AuditActor, AuditEntry, AuditQuery, MAX_DONE_ENTRIES, MAX_REFUSED_ENTRIES,
+    NewAuditEntry,
+};
 pub use backup::Backup;
-pub use calls::{CallPage, Found, StoredVersion};
-pub use changes::{ChangeKind, Published, StoredChange};
-pub use check::{AuditedCall, AuditedEntry, Stray};
-pub use commit::{Assembled, Committing, Made, VersionKind};
+pub use calls::{CallLookup, CallPage, StoredVersion};
+pub use changes::{ChangeKind, PublishedVersion, StoredChange};
+pub use check::{CheckedCall, CheckedEntry, UnassignedNotifications};
+pub use commit::{ChangeContent, CommitBatch, NewChange, PendingCommit};
 pub use connections::{ConnectedAccount, Gap};
 pub use damage::Damage;
 use damage::{DamageLog, TolerantConnection};
 pub use deliveries::{
-    Attempt, Delivery, DeliveryState, Fed, Listed, Outgoing, Recorded, Replay, Tried, Verdict,
+    Attempt, AttemptResult, Delivery, DeliveryQuery, DeliveryState, Disposition, DurableAck, FeedPage,
+    Outgoing, Replay,
 };
 pub use directories::StoredDirectory;
 pub use endpoints::{
-    Disabled, Endpoint, EndpointChange, EndpointFilter, EndpointId, EndpointSettings, MAX_ENDPOINTS,
-    NewEndpoint, Payload, Signing, TestSent,
+    DisabledReason, Endpoint, EndpointChange, EndpointFilter, EndpointId, EndpointSettings, MAX_ENDPOINTS,
+    NewEndpoint, Payload, Signing, TestEventResult,
 };
-pub use erasure::{Erasure, Kept, Rewritten};
+pub use erasure::{Erasure, Rewritten, StoredHistory};
 pub use error::{Result, StoreError};
 pub use events::{EventId, kind};
 pub use external_ids::CursorError;
@@ -87,14 +91,14 @@ use integrity::StartupCheck;
 pub use journal_entries::Entry;
 pub use readers::Cancel;
 use readers::Readers;
-pub use rejected::{Refusal, Refused};
+pub use rejected::{NewRejected, RejectedBody};
 pub use retention::Expiry;
 pub use secrets::{MAX_KEYS, NewSecret, Scope, Secret, SecretKind};
-pub use stats::{CountedFor, Stats};
+pub use stats::{Stats, StatsGroup};
 pub use stored_call::StoredCall;
 pub use tenant_id::TenantId;
 pub use tenants::{NewTenant, Tenant, TenantSettings};
-pub use thread_priority::step_back;
+pub use thread_priority::lower_thread_priority;
 use wal_checkpointer::WalCheckpointer;
 pub use warm_start::RecentCall;
 use writer::{CommitSignals, Writer};
@@ -115,7 +119,7 @@ impl Position {
 pub struct Store {
     shared: Arc<Shared>,
     /// The actor that the audit log names for changes made through this handle.
-    who: Arc<Who>,
+    who: Arc<AuditActor>,
 }
 
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     Store, TenantId, TenantView,
-    audit_log::{What, note},
+    audit_log::{AuditAction, note},
     codec::{self, Kind},
     damage::TolerantConnection,
     error::{Result, StoreError},
@@ -21,7 +21,7 @@ const MAX_REASON_CHARS: usize = 300;
 
 /// A rejected body, compressed and ready to be stored.
 #[derive(Debug)]
-pub struct Refusal {
+pub struct NewRejected {
     tenant: TenantId,
     arrived_ms: i64,
     reason: String,
@@ -30,7 +30,7 @@ pub struct Refusal {
     posted_bytes: Option<i64>,
 }
 
-impl Refusal {
+impl NewRejected {
     /// Compresses a body.
     pub fn new(tenant: TenantId, arrived_ms: i64, reason: String, body: &[u8]) -> Result<Self> {
         let body = codec::pack(Kind::Notification, body)?;
@@ -46,7 +46,7 @@ impl Refusal {
 
 /// A stored rejected body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct RejectedBody {
     /// Its id; never assigned twice.
     pub id: i64,
     /// When it arrived, milliseconds since 1970.
@@ -54,25 +54,25 @@ pub struct Refused {
     /// Why it was rejected.
     pub reason: String,
     /// Number of bytes that were posted. `None` if the whole body is stored.
-    pub cut_from_bytes: Option<i64>,
+    pub posted_bytes: Option<i64>,
     /// Whether a running service is to classify it again.
-    pub is_marked: bool,
+    pub is_to_retry: bool,
 }
 
 const COLUMNS: &str = "id, arrived_ms, reason, posted_bytes, retry";
 
-fn read_row(row: &Row<'_>) -> rusqlite::Result<Refused> {
-    Ok(Refused {
+fn read_row(row: &Row<'_>) -> rusqlite::Result<RejectedBody> {
+    Ok(RejectedBody {
         id: row.get(0)?,
         arrived_ms: row.get(1)?,
         reason: row.get(2)?,
-        cut_from_bytes: row.get(3)?,
-        is_marked: row.get::<_, i64>(4)? != 0,
+        posted_bytes: row.get(3)?,
+        is_to_retry: row.get::<_, i64>(4)? != 0,
     })
 }
 
 /// Reads the rows, without damaged ones.
-fn read_rows(reader: &TolerantConnection<'_>, tenant: i64, mut rows: Rows<'_>) -> Result<Vec<Refused>> {
+fn read_rows(reader: &TolerantConnection<'_>, tenant: i64, mut rows: Rows<'_>) -> Result<Vec<RejectedBody>> {
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let read = read_row(row).map_err(StoreError::from);
@@ -84,7 +84,7 @@ fn read_rows(reader: &TolerantConnection<'_>, tenant: i64, mut rows: Rows<'_>) -
 
 impl TenantView {
     /// The number of rejected bodies, and the latest of them, newest first.
-    pub fn quarantined(&self, limit: usize) -> Result<(u64, Vec<Refused>)> {
+    pub fn latest_rejected(&self, limit: usize) -> Result<(u64, Vec<RejectedBody>)> {
         let count: i64 = self.read(|connection, tenant| {
             Ok(connection
                 .prepare_cached("SELECT count(*) FROM rejected WHERE tenant = ?1")?
@@ -94,7 +94,7 @@ impl TenantView {
     }
 
     /// Rejected bodies, newest first. `before` is the last id of the previous page.
-    pub fn rejected(&self, before: Option<i64>, limit: usize) -> Result<Vec<Refused>> {
+    pub fn rejected(&self, before: Option<i64>, limit: usize) -> Result<Vec<RejectedBody>> {
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM rejected WHERE tenant = ?1 AND id < ?2
@@ -106,7 +106,7 @@ impl TenantView {
     }
 
     /// A rejected body by its id.
-    pub fn rejected_body(&self, id: i64) -> Result<Option<(Refused, Vec<u8>)>> {
+    pub fn rejected_body(&self, id: i64) -> Result<Option<(RejectedBody, Vec<u8>)>> {
         self.read(|connection, tenant| {
             let found = connection
                 .prepare_cached(&format!(
@@ -119,7 +119,7 @@ impl TenantView {
     }
 
     /// Bodies after an id that are to be classified again, oldest first.
-    pub fn rejected_to_retry(&self, after: i64, limit: usize) -> Result<Vec<Refused>> {
+    pub fn rejected_to_retry(&self, after: i64, limit: usize) -> Result<Vec<RejectedBody>> {
         self.read(|connection, tenant| {
             let mut statement = connection.prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM rejected WHERE tenant = ?1 AND retry = 1 AND id > ?2
@@ -133,9 +133,9 @@ impl TenantView {
 
 impl Store {
     /// Stores a rejected body; the receiver gets the result when it is durable.
-    pub fn quarantine(&self, refusal: Refusal) -> Result<oneshot::Receiver<Result<()>>> {
+    pub fn reject(&self, refusal: NewRejected) -> Result<oneshot::Receiver<Result<()>>> {
         self.writer().submit(move |transaction, _| {
-            let Refusal { tenant, arrived_ms, reason, body, posted_bytes } = refusal;
+            let NewRejected { tenant, arrived_ms, reason, body, posted_bytes } = refusal;
             transaction
                 .prepare_cached(
                     "INSERT INTO rejected (tenant, arrived_ms, reason, body, posted_bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -150,7 +150,7 @@ impl Store {
     pub fn mark_for_retry(&self, tenant: TenantId, ids: Option<Vec<i64>>) -> Result<usize> {
         let who = self.who.clone();
         self.change_configuration(move |transaction, _| {
-            note(transaction, &who, Some(tenant.0), What::RejectedRetry, &listed(ids.as_deref()))?;
+            note(transaction, &who, Some(tenant.0), AuditAction::RejectedRetry, &listed(ids.as_deref()))?;
             match ids {
                 None => Ok(transaction
                     .prepare_cached("UPDATE rejected SET retry = 1 WHERE tenant = ?1 AND retry = 0")?
@@ -166,7 +166,7 @@ impl Store {
     }
 
     /// Stores why a body was rejected again. Blocks.
-    pub fn note_rejected_again(&self, tenant: TenantId, id: i64, reason: String) -> Result<()> {
+    pub fn update_rejection_reason(&self, tenant: TenantId, id: i64, reason: String) -> Result<()> {
         self.writer().run(move |transaction, _| {
             let reason: String = reason.chars().take(MAX_REASON_CHARS).collect();
             transaction
@@ -180,7 +180,7 @@ impl Store {
     pub fn remove_rejected(&self, tenant: TenantId, ids: Vec<i64>) -> Result<usize> {
         let who = self.who.clone();
         self.writer().run(move |transaction, _| {
-            note(transaction, &who, Some(tenant.0), What::RejectedRemove, &listed(Some(&ids)))?;
+            note(transaction, &who, Some(tenant.0), AuditAction::RejectedRemove, &listed(Some(&ids)))?;
             execute_for_each(transaction, "DELETE FROM rejected WHERE tenant = ?1 AND id = ?2", tenant, &ids)
         })
     }
@@ -259,8 +259,8 @@ mod tests {
     }
 
     fn reject(store: &Store, tenant: TenantId, body: &[u8]) {
-        let refusal = Refusal::new(tenant, 1_000, "because".to_owned(), body).unwrap();
-        store.quarantine(refusal).unwrap().blocking_recv().unwrap().unwrap();
+        let refusal = NewRejected::new(tenant, 1_000, "because".to_owned(), body).unwrap();
+        store.reject(refusal).unwrap().blocking_recv().unwrap().unwrap();
     }
 
     /// Bytes that cannot be compressed.
@@ -319,10 +319,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let acme = tenant(&store, "acme");
-        let refusal = Refusal::new(acme, 5, "é".repeat(100_000), b"the beginning").unwrap().cut_from(300_000);
-        store.quarantine(refusal).unwrap().blocking_recv().unwrap().unwrap();
+        let refusal =
+            NewRejected::new(acme, 5, "é".repeat(100_000), b"the beginning").unwrap().cut_from(300_000);
+        store.reject(refusal).unwrap().blocking_recv().unwrap().unwrap();
         let [only] = &store.of(acme).rejected(None, 10).unwrap()[..] else { panic!("not one") };
-        assert_eq!((only.reason.chars().count(), only.cut_from_bytes), (300, Some(300_000)));
+        assert_eq!((only.reason.chars().count(), only.posted_bytes), (300, Some(300_000)));
     }
 
     #[test]
@@ -331,12 +332,12 @@ mod tests {
         let store = Store::open(folder.path()).unwrap();
         let acme = tenant(&store, "acme");
         (0..3).for_each(|_| reject(&store, acme, b"{}"));
-        let version = store.tenants_version().unwrap();
+        let version = store.configuration_version().unwrap();
         let second = store.of(acme).rejected(None, 10).unwrap()[1].id;
         assert_eq!(store.mark_for_retry(acme, Some(vec![second, 99])).unwrap(), 1);
-        assert!(store.tenants_version().unwrap() > version, "a running service must notice");
+        assert!(store.configuration_version().unwrap() > version, "a running service must notice");
         assert_eq!(store.of(acme).rejected_to_retry(0, 10).unwrap()[0].id, second);
-        store.note_rejected_again(acme, second, "still".to_owned()).unwrap();
+        store.update_rejection_reason(acme, second, "still".to_owned()).unwrap();
         assert!(store.of(acme).rejected_to_retry(0, 10).unwrap().is_empty());
         assert_eq!(store.of(acme).rejected(None, 10).unwrap()[1].reason, "still");
         assert_eq!(store.mark_for_retry(acme, None).unwrap(), 3);

@@ -51,7 +51,7 @@ impl Store {
 
     /// Removes up to `limit` sessions that belong to no call, with their notifications. Blocks; reads all sessions of
     /// the tenant outside of the writer thread.
-    pub fn remove_strays(&self, expiry: Expiry, limit: usize) -> Result<usize> {
+    pub fn remove_unassigned(&self, expiry: Expiry, limit: usize) -> Result<usize> {
         let Expiry { tenant, before_ms, quiet_since_ms } = expiry;
         let before_ms = before_ms.min(quiet_since_ms);
         let unassigned: Vec<i64> = self.read(|connection| {
@@ -84,7 +84,7 @@ impl Store {
 
     /// Removes up to `limit` rejected bodies, and as many changes of calls that were merged away, and notices.
     /// Blocks.
-    pub fn remove_leftovers(&self, expiry: Expiry, limit: usize) -> Result<usize> {
+    pub fn remove_detached_rows(&self, expiry: Expiry, limit: usize) -> Result<usize> {
         self.writer().run(move |transaction, caches| {
             let Expiry { tenant, before_ms, quiet_since_ms } = expiry;
             let rejected = transaction

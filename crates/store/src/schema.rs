@@ -183,7 +183,7 @@ fn wrong_version(found: i64, error: &rusqlite::Error) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Assembled, AuditQuery, Position, Refusal, Store, codec};
+    use crate::{AuditQuery, CommitBatch, NewRejected, Position, Store, codec};
 
     #[test]
     fn wrong_schema_version_is_reported_in_one_sentence() {
@@ -250,37 +250,34 @@ mod tests {
         let folder = folder_of_schema_14();
         for round in 0..2 {
             let store = Store::open(folder.path()).unwrap();
-            store.claim().unwrap();
+            store.acquire_instance_lock().unwrap();
             assert_eq!(store.losses().unwrap(), ["the end of it"]);
             let problems = [store.file_problems(), store.journal_problems(), store.feed_problems()];
             assert_eq!(problems.map(Result::unwrap), [const { Vec::<String>::new() }; 3]);
-            assert_eq!(store.audit_rest().unwrap(), []);
+            assert_eq!(store.check_rest().unwrap(), []);
             let tenant = store.tenants().unwrap().remove(0);
-            assert_eq!((tenant.name.as_str(), tenant.secrets[0].used_ms), ("acme", Some(77)));
+            assert_eq!((tenant.name.as_str(), tenant.secrets[0].last_used_ms), ("acme", Some(77)));
             let view = store.of(tenant.id);
             let connection = view.connections().unwrap().remove(0);
-            assert_eq!((connection.heard_ms, connection.directory.as_str()), (88, r#"{"a":1}"#));
+            assert_eq!((connection.complete_until_ms, connection.directory.as_str()), (88, r#"{"a":1}"#));
             let gap = view.gaps("400131426008", 9).unwrap().remove(0);
-            assert_eq!((gap.examined_ms, gap.logged, gap.missing), (Some(99), 4, vec!["s-9".to_owned()]));
+            assert_eq!((gap.reconciled_ms, gap.logged, gap.missing), (Some(99), 4, vec!["s-9".to_owned()]));
             let endpoint = view.endpoints().unwrap().remove(0);
             let due = store.due(&endpoint, 50, 9).unwrap().remove(0);
-            assert_eq!((due.made_ms, due.step, due.due_ms), (40, 2, Some(50)));
-            assert_eq!(view.changes_after(Position(0), 9).unwrap()[0].made_ms, 40);
-            assert_eq!(view.newest_directory("400131426008").unwrap().unwrap().read_ms, 30);
-            assert_eq!(store.backups_before(60).unwrap()[0].made_ms, 60);
+            assert_eq!((due.created_ms, due.schedule_step, due.due_ms), (40, 2, Some(50)));
+            assert_eq!(view.changes_after(Position(0), 9).unwrap()[0].created_ms, 40);
+            assert_eq!(view.newest_directory("400131426008").unwrap().unwrap().fetched_ms, 30);
+            assert_eq!(store.backups_before(60).unwrap()[0].created_ms, 60);
             let entry =
                 store.audit(None, AuditQuery { limit: 9, ..AuditQuery::default() }).unwrap().remove(0);
             assert_eq!((entry.at_ms, entry.what.as_str()), (70, "tenant.add"));
-            assert_eq!(store.tenants_version().unwrap(), 12);
+            assert_eq!(store.configuration_version().unwrap(), 12);
             assert_eq!(view.resume_at("0").unwrap(), Ok(Position(0)));
             let rejected = view.rejected(None, 9).unwrap();
-            assert_eq!(
-                (rejected.last().unwrap().id, rejected.last().unwrap().cut_from_bytes),
-                (8, Some(900))
-            );
+            assert_eq!((rejected.last().unwrap().id, rejected.last().unwrap().posted_bytes), (8, Some(900)));
             assert_eq!(rejected.len(), 1 + round);
-            let again = Refusal::new(tenant.id, 6, "y".to_owned(), b"more").unwrap();
-            store.quarantine(again).unwrap().blocking_recv().unwrap().unwrap();
+            let again = NewRejected::new(tenant.id, 6, "y".to_owned(), b"more").unwrap();
+            store.reject(again).unwrap().blocking_recv().unwrap().unwrap();
             assert_eq!(
                 view.rejected(None, 9).unwrap()[0].id,
                 9 + round as i64,
@@ -289,7 +286,7 @@ mod tests {
             let waiting = store.journal_after(Position(0), 9).unwrap();
             assert_eq!(waiting.iter().map(|entry| entry.position.0).collect::<Vec<_>>(), [1, 2]);
             if round == 1 {
-                store.commit(Assembled { checkpoint: Position(2), made: Vec::new() }).unwrap();
+                store.commit(CommitBatch { checkpoint: Position(2), changes: Vec::new() }).unwrap();
                 assert_eq!(store.counts().unwrap(), (2, 0));
                 assert_eq!(store.journal_problems().unwrap(), [""; 0]);
             }

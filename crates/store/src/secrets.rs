@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use crate::{
     Store, TenantId,
-    audit_log::{What, Who, note},
+    audit_log::{AuditAction, AuditActor, note},
     damage::TolerantConnection,
     error::{Result, StoreError},
 };
@@ -92,7 +92,7 @@ pub struct Secret {
     /// When it expires, milliseconds since 1970. `None` if never.
     pub expires_ms: Option<i64>,
     /// When a key was last used, to about a minute. `None` if never.
-    pub used_ms: Option<i64>,
+    pub last_used_ms: Option<i64>,
 }
 
 /// A secret to be added.
@@ -166,7 +166,7 @@ pub(crate) fn add_secret(
 /// Removes a secret of a tenant; returns whether it existed.
 pub(crate) fn remove_secret(
     transaction: &Transaction<'_>,
-    who: &Who,
+    who: &AuditActor,
     tenant: i64,
     number: i64,
 ) -> Result<bool> {
@@ -218,7 +218,7 @@ pub(crate) fn secrets(connection: &TolerantConnection<'_>, tenant: i64) -> Resul
             scope: Scope::from_word(&scope)
                 .ok_or_else(|| StoreError::Damaged(format!("a key with the unknown scope {scope:?}")))?,
             expires_ms: row.get(7)?,
-            used_ms: row.get(8)?,
+            last_used_ms: row.get(8)?,
         })
     };
     let mut rows = statement.query([tenant])?;
@@ -236,14 +236,14 @@ fn expect_below_maximum(transaction: &Transaction<'_>, tenant: i64) -> Result<()
     let keys: i64 = transaction.prepare_cached(count)?.query_row([tenant], |row| row.get(0))?;
     match keys < MAX_KEYS {
         true => Ok(()),
-        false => Err(StoreError::Exists(format!("a tenant has {MAX_KEYS} API keys at most"))),
+        false => Err(StoreError::Conflict(format!("a tenant has {MAX_KEYS} API keys at most"))),
     }
 }
 
 /// Adds to the audit log that a secret was added or removed.
 fn note_change(
     transaction: &Transaction<'_>,
-    who: &Who,
+    who: &AuditActor,
     tenant: i64,
     kind: SecretKind,
     is_added: bool,
@@ -252,10 +252,10 @@ fn note_change(
     let what = match (kind, is_added) {
         // The service replaces these by itself.
         (SecretKind::Subscription, _) => return Ok(()),
-        (SecretKind::Key, true) => What::KeyAdd,
-        (SecretKind::Key, false) => What::KeyRemove,
-        (SecretKind::Verification, true) => What::TokenAdd,
-        (SecretKind::Verification, false) => What::TokenRemove,
+        (SecretKind::Key, true) => AuditAction::KeyAdd,
+        (SecretKind::Key, false) => AuditAction::KeyRemove,
+        (SecretKind::Verification, true) => AuditAction::TokenAdd,
+        (SecretKind::Verification, false) => AuditAction::TokenRemove,
     };
     note(transaction, who, Some(tenant), what, object)
 }

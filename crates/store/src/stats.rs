@@ -8,7 +8,7 @@ use crate::{TenantView, error::Result, queue_visits::OPEN, search_index::TermKin
 
 /// The key by which calls are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CountedFor {
+pub enum StatsGroup {
     /// Each extension that took part, with its own ringing, talk and hold.
     Extension,
     /// Each queue that was visited, with the outcomes and waits of the visits.
@@ -126,10 +126,10 @@ impl TenantView {
     }
 
     /// The calls that started within a range, grouped by the id of the extension or queue.
-    pub fn stats_by_part(&self, time: Range<i64>, by: CountedFor) -> Result<BTreeMap<String, Stats>> {
+    pub fn stats_by_group(&self, time: Range<i64>, by: StatsGroup) -> Result<BTreeMap<String, Stats>> {
         self.read(|connection, tenant| match by {
-            CountedFor::Extension => extensions(connection, tenant, &time),
-            CountedFor::Queue => queues(connection, tenant, &time),
+            StatsGroup::Extension => extensions(connection, tenant, &time),
+            StatsGroup::Queue => queues(connection, tenant, &time),
         })
     }
 }

@@ -19,7 +19,7 @@ pub struct StoredCall {
     /// The last published record. `None` if nothing was published of its sessions yet.
     pub record: Option<Box<Call>>,
     /// When the record was created, milliseconds since 1970.
-    pub made_ms: i64,
+    pub created_ms: i64,
     /// The journal position up to which the record includes notifications.
     pub position: Position,
     /// Whether `call.completed` was published.
@@ -40,7 +40,7 @@ pub(crate) fn load(
     let mut stored = StoredCall {
         tenant: TenantId(tenant),
         record: None,
-        made_ms: 0,
+        created_ms: 0,
         position: Position(0),
         completed: false,
         entries: match call {
@@ -74,11 +74,11 @@ impl StoredCall {
         let mut last = 0;
         while let Some(row) = rows.next()? {
             last = last.max(row.get::<_, i64>(2).unwrap_or_default().unsigned_abs());
-            let read = StoredChange::read(row).and_then(|change| Ok((change.made_ms, change.call()?)));
+            let read = StoredChange::read(row).and_then(|change| Ok((change.created_ms, change.call()?)));
             let place = || format!("change {}", row.get::<_, i64>(0).unwrap_or_default());
-            if let Some((made_ms, mut record)) = connection.skip_damaged(read, self.tenant.0, place)? {
+            if let Some((created_ms, mut record)) = connection.skip_damaged(read, self.tenant.0, place)? {
                 record.version = last;
-                (self.made_ms, self.record) = (made_ms, Some(Box::new(record)));
+                (self.created_ms, self.record) = (created_ms, Some(Box::new(record)));
                 return Ok(());
             }
         }
@@ -94,12 +94,12 @@ pub(crate) fn with_included_entries(
 ) -> Result<(StoredCall, i64)> {
     let missing = || StoreError::Damaged("its current record is missing".to_owned());
     let (change, position, completed) = current(connection, call)?.ok_or_else(missing)?;
-    let StoredChange { cursor, made_ms, record, .. } = change;
+    let StoredChange { cursor, created_ms, record, .. } = change;
     let record = serde_json::from_str(&record)
         .map_err(|error| StoreError::Damaged(format!("its record cannot be read: {error}")))?;
     let mut entries = entries_of_call(connection, call)?;
     entries.retain(|entry| entry.position <= position);
-    Ok((StoredCall { tenant, record: Some(record), made_ms, position, completed, entries }, cursor.0))
+    Ok((StoredCall { tenant, record: Some(record), created_ms, position, completed, entries }, cursor.0))
 }
 
 /// A call's current version, the journal position that it includes, and whether `call.completed` was published.

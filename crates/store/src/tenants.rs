@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Store, TenantId,
-    audit_log::{What, note},
+    audit_log::{AuditAction, note},
     damage::TolerantConnection,
     error::{Result, StoreError},
     secrets::{NewSecret, Secret, add_secret, secrets},
@@ -67,7 +67,7 @@ impl Store {
         let who = self.who.clone();
         self.change_configuration(move |transaction, _| {
             if find(transaction, &new.name)?.is_some() {
-                return Err(StoreError::Exists(format!("a tenant named {} already exists", new.name)));
+                return Err(StoreError::Conflict(format!("a tenant named {} already exists", new.name)));
             }
             let tenant = transaction
                 .prepare_cached(
@@ -80,7 +80,7 @@ impl Store {
             for secret in &new.secrets {
                 add_secret(transaction, tenant, secret, new.created_ms)?;
             }
-            note(transaction, &who, Some(tenant), What::TenantAdd, &new.name)?;
+            note(transaction, &who, Some(tenant), AuditAction::TenantAdd, &new.name)?;
             Ok(TenantId(tenant))
         })
     }
@@ -106,7 +106,7 @@ impl Store {
         let who = self.who.clone();
         self.change_configuration(move |transaction, _| {
             add_account(transaction, tenant.0, &account)?;
-            note(transaction, &who, Some(tenant.0), What::TenantChange, "accounts")
+            note(transaction, &who, Some(tenant.0), AuditAction::TenantChange, "accounts")
         })
     }
 
@@ -117,13 +117,13 @@ impl Store {
             if let Some(account) =
                 connected(transaction, tenant.0)?.iter().find(|one| !accounts.contains(one))
             {
-                return Err(StoreError::Exists(format!(
+                return Err(StoreError::Conflict(format!(
                     "account {account} is connected: run `wholecall disconnect` first"
                 )));
             }
             transaction.prepare_cached("DELETE FROM accounts WHERE tenant = ?1")?.execute([tenant.0])?;
             accounts.iter().try_for_each(|account| add_account(transaction, tenant.0, account))?;
-            note(transaction, &who, Some(tenant.0), What::TenantChange, "accounts")
+            note(transaction, &who, Some(tenant.0), AuditAction::TenantChange, "accounts")
         })
     }
 
@@ -134,7 +134,7 @@ impl Store {
             transaction
                 .prepare_cached("UPDATE tenants SET settings = ?2 WHERE tenant = ?1")?
                 .execute(params![tenant.0, to_json(&settings)?])?;
-            note(transaction, &who, Some(tenant.0), What::TenantChange, "settings")
+            note(transaction, &who, Some(tenant.0), AuditAction::TenantChange, "settings")
         })
     }
 
@@ -142,9 +142,9 @@ impl Store {
     pub fn remove_tenant(&self, tenant: TenantId) -> Result<()> {
         let who = self.who.clone();
         self.change_configuration(move |transaction, caches| {
-            note(transaction, &who, Some(tenant.0), What::TenantRemove, "")?;
+            note(transaction, &who, Some(tenant.0), AuditAction::TenantRemove, "")?;
             transaction.prepare_cached("DELETE FROM tenants WHERE tenant = ?1")?.execute([tenant.0])?;
-            remove_orphans(transaction)?;
+            remove_rows_without_tenant(transaction)?;
             caches.sessions = Default::default();
             Ok(())
         })
@@ -152,9 +152,9 @@ impl Store {
 
     /// Removes rows that a running service stored for tenants after another process had removed them; returns their
     /// number. Blocks; the writer is used only if there are any.
-    pub fn remove_orphans(&self) -> Result<usize> {
+    pub fn remove_rows_without_tenant(&self) -> Result<usize> {
         if self.read(|connection| has_orphans(connection))? {
-            return self.writer().run(|transaction, _| remove_orphans(transaction));
+            return self.writer().run(|transaction, _| remove_rows_without_tenant(transaction));
         }
         Ok(0)
     }
@@ -181,7 +181,7 @@ fn has_orphans(connection: &Connection) -> Result<bool> {
 }
 
 /// Removes all rows of removed tenants.
-fn remove_orphans(transaction: &Transaction<'_>) -> Result<usize> {
+fn remove_rows_without_tenant(transaction: &Transaction<'_>) -> Result<usize> {
     const ORPHAN: &str = "tenant NOT IN (SELECT tenant FROM tenants)";
     transaction.execute(
         &format!("UPDATE checkpoint SET removed_changes = removed_changes + (SELECT count(*) FROM changes WHERE {ORPHAN})"),

@@ -2,7 +2,7 @@
 //! answers late.
 
 /// Lowers the priority of the calling thread, if the system supports that per thread.
-pub fn step_back() {
+pub fn lower_thread_priority() {
     // On other systems `nice` applies to the whole process.
     #[cfg(target_os = "linux")]
     {

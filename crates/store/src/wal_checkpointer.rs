@@ -12,7 +12,7 @@ use rusqlite::Connection;
 
 use crate::{
     error::{Result, StoreError},
-    thread_priority::step_back,
+    thread_priority::lower_thread_priority,
 };
 
 /// Minimum number of pages in the log (4 MB) for a checkpoint. The more there are, the more pages were written several
@@ -50,7 +50,7 @@ impl WalCheckpointer {
         let thread = thread::Builder::new()
             .name("store-checkpoint".to_owned())
             .spawn(move || {
-                step_back();
+                lower_thread_priority();
                 while wake_ups.recv().is_ok() {
                     // A checkpoint that fails is tried again after more pages; the writer reports a full disk.
                     let _ =

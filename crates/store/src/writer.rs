@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     Position,
     error::{Result, StoreError},
-    thread_priority::step_back,
+    thread_priority::lower_thread_priority,
     wal_checkpointer::WalCheckpointer,
     writer_caches::WriterCaches,
 };
@@ -139,7 +139,7 @@ fn write_until_closed(
     mut caches: WriterCaches,
     signals: &CommitSignals,
 ) {
-    step_back();
+    lower_thread_priority();
     let mut batch = Vec::new();
     while queue.blocking_recv_many(&mut batch, MAX_BATCH_JOBS) > 0 {
         let cursor = caches.cursor;
@@ -187,7 +187,7 @@ fn write(connection: &mut Connection, caches: &mut WriterCaches, jobs: Vec<Job>)
     let mut results = Vec::with_capacity(jobs.len());
     for job in jobs {
         match job(&transaction, caches) {
-            Err(error @ StoreError::Exists(_)) => results.push(Err(error)),
+            Err(error @ StoreError::Conflict(_)) => results.push(Err(error)),
             Err(error) => return Err(error),
             Ok(()) => results.push(Ok(())),
         }

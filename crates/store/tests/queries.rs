@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use wholecall_record::{Call, call::EndState};
 use wholecall_store::{
-    Assembled, ChangeKind, CountedFor, Filter, Made, NewTenant, Position, Stats, Store, TenantSettings,
-    TenantView, VersionKind,
+    ChangeContent, ChangeKind, CommitBatch, Filter, NewChange, NewTenant, Position, Stats, StatsGroup, Store,
+    TenantSettings, TenantView,
 };
 
 struct Calls {
@@ -45,13 +45,13 @@ impl Calls {
         }
         let kind = if record["state"] == "live" { ChangeKind::Updated } else { ChangeKind::Completed };
         let call: Call = serde_json::from_value(record).unwrap();
-        let made = Made {
+        let made = NewChange {
             tenant: self.view.tenant(),
             at_ms: self.count,
             position: Position(self.count),
-            what: VersionKind::Version { kind, call: Box::new(call) },
+            what: ChangeContent::Version { kind, call: Box::new(call) },
         };
-        self.store.commit(Assembled { checkpoint: Position(self.count), made: vec![made] }).unwrap();
+        self.store.commit(CommitBatch { checkpoint: Position(self.count), changes: vec![made] }).unwrap();
     }
 
     fn found(&self, filter: &Filter) -> Vec<String> {
@@ -71,11 +71,11 @@ impl Calls {
 
     fn queues(&self) -> Vec<(String, Stats)> {
         let all = i64::MIN..i64::MAX;
-        self.view.stats_by_part(all, CountedFor::Queue).unwrap().into_iter().collect()
+        self.view.stats_by_group(all, StatsGroup::Queue).unwrap().into_iter().collect()
     }
 
     fn expect_no_problems(&self) {
-        for call in self.store.audit_calls(0, 100).unwrap() {
+        for call in self.store.check_calls(0, 100).unwrap() {
             assert_eq!(call.problems, [""; 0], "{}", call.id);
         }
     }

@@ -2,12 +2,12 @@
 
 use anyhow::Context;
 use wholecall_server::admin;
-use wholecall_store::{Store, Who};
+use wholecall_store::{AuditActor, Store};
 
 use crate::{cli::BackupArgs, input::Tally};
 
 pub(crate) fn run(arguments: &BackupArgs) -> anyhow::Result<Tally> {
-    let store = Store::open_existing(&arguments.data)?.acting_as(Who::at_the_command_line());
+    let store = Store::open_existing(&arguments.data)?.acting_as(AuditActor::command_line());
     let file = arguments.file.display();
     let bytes =
         admin::backup(&store, &arguments.file).with_context(|| format!("cannot back up to {file}"))?;

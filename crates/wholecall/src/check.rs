@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &CheckArgs) -> anyhow::Result<Tally> {
         writeln!(io::stdout(), "{line}")?;
     }
     for tenant in store.tenants()? {
-        let (count, last) = store.of(tenant.id).quarantined(1)?;
+        let (count, last) = store.of(tenant.id).latest_rejected(1)?;
         if let Some(last) = last.first() {
             let (name, reason) = (&tenant.name, escape_control(&last.reason));
             println!(

@@ -12,7 +12,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 use wholecall_ringcentral::{Credentials, Proxies};
 use wholecall_server::connection;
-use wholecall_store::{Store, Who};
+use wholecall_store::{AuditActor, Store};
 
 use crate::{
     cli::{ConnectArgs, ConnectionAction, ConnectionArgs, CredentialsArgs, DisconnectArgs, ProxyArgs},
@@ -34,7 +34,7 @@ pub(crate) fn connect(arguments: &ConnectArgs) -> anyhow::Result<Tally> {
     for missing in &checked.missing {
         eprintln!("wholecall: {missing}");
     }
-    let store = Store::open(&arguments.data)?.acting_as(Who::at_the_command_line());
+    let store = Store::open(&arguments.data)?.acting_as(AuditActor::command_line());
     let key = secret_key(&store)?;
     let added = connection::connect(&store, &key, &arguments.tenant, &checked.account, credentials)?;
     let status = wait_for_status(&store, &arguments.tenant, &checked.account)?;
@@ -75,7 +75,7 @@ fn wait_for_status(store: &Store, tenant: &str, account: &str) -> anyhow::Result
 }
 
 pub(crate) fn disconnect(arguments: &DisconnectArgs) -> anyhow::Result<Tally> {
-    let store = Store::open_existing(&arguments.data)?.acting_as(Who::at_the_command_line());
+    let store = Store::open_existing(&arguments.data)?.acting_as(AuditActor::command_line());
     let key = secret_key(&store)?;
     let removed = connection::disconnect(&store, &key, &arguments.tenant, arguments.account.as_deref())?;
     println!("account {} of {} is disconnected; its calls are retained", removed.account, arguments.tenant);

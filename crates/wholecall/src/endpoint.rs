@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anyhow::Context;
 use serde_json::{Map, Value, json};
 use wholecall_server::{admin, endpoints};
-use wholecall_store::{Store, TenantView, Who};
+use wholecall_store::{AuditActor, Store, TenantView};
 
 use crate::{
     cli::{EndpointAction, EndpointArgs, EndpointOptions},
@@ -19,7 +19,7 @@ use crate::{
 const SECRET_VARIABLE: &str = "WHOLECALL_ENDPOINT_SECRET";
 
 pub(crate) fn run(arguments: &EndpointArgs) -> anyhow::Result<Tally> {
-    let store = Store::open_existing(&arguments.data)?.acting_as(Who::at_the_command_line());
+    let store = Store::open_existing(&arguments.data)?.acting_as(AuditActor::command_line());
     let key = secret_key(&store)?;
     let of = |tenant: &str| -> anyhow::Result<TenantView> { Ok(store.of(admin::find(&store, tenant)?.id)) };
     let answer = match &arguments.action {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 use wholecall_record::display::escape_control;
 use wholecall_server::admin;
-use wholecall_store::{Secret, Store, TenantView, Who};
+use wholecall_store::{AuditActor, Secret, Store, TenantView};
 
 use crate::{
     cli::{KeyAction, KeyArgs},
@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub(crate) fn run(arguments: &KeyArgs) -> anyhow::Result<Tally> {
-    let store = Store::open_existing(&arguments.data)?.acting_as(Who::at_the_command_line());
+    let store = Store::open_existing(&arguments.data)?.acting_as(AuditActor::command_line());
     let of = |tenant: &str| -> anyhow::Result<TenantView> { Ok(store.of(admin::find(&store, tenant)?.id)) };
     let answer = match &arguments.action {
         KeyAction::Add { tenant, name, scope, expires } => {

@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 use wholecall_record::display::escape_control;
 use wholecall_server::{admin, rejected};
-use wholecall_store::{Store, Who};
+use wholecall_store::{AuditActor, Store};
 
 use crate::{
     cli::{RejectedAction, RejectedArgs},
@@ -15,11 +15,11 @@ use crate::{
 };
 
 pub(crate) fn run(arguments: &RejectedArgs) -> anyhow::Result<Tally> {
-    let store = Store::open_existing(&arguments.data)?.acting_as(Who::at_the_command_line());
+    let store = Store::open_existing(&arguments.data)?.acting_as(AuditActor::command_line());
     let answer = match &arguments.action {
         RejectedAction::List { tenant, limit } => {
             let view = store.of(admin::find(&store, tenant)?.id);
-            let (count, latest) = view.quarantined(*limit)?;
+            let (count, latest) = view.latest_rejected(*limit)?;
             let described: Vec<Value> = latest.iter().map(rejected::describe).collect();
             if !arguments.json {
                 described.iter().try_for_each(|one| writeln!(io::stdout(), "{}", line(one)))?;

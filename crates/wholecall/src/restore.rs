@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use wholecall_store::{FILE_NAME, Store, Who};
+use wholecall_store::{AuditActor, FILE_NAME, Store};
 
 use crate::{cli::RestoreArgs, input::Tally};
 
@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &RestoreArgs) -> anyhow::Result<Tally> {
             return Err(error).with_context(|| format!("{} cannot be copied", copy.display()));
         }
     }
-    let store = Store::open_existing(&arguments.data)?.acting_as(Who::at_the_command_line());
+    let store = Store::open_existing(&arguments.data)?.acting_as(AuditActor::command_line());
     store.restore()?;
     let (notifications, calls) = store.counts()?;
     println!(

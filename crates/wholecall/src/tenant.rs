@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use serde_json::{Value, json};
 use wholecall_record::display::escape_control;
 use wholecall_server::admin;
-use wholecall_store::{SecretKind, Store, TenantSettings, Who};
+use wholecall_store::{AuditActor, SecretKind, Store, TenantSettings};
 
 use crate::{
     cli::{Override, SecretName, SettingsArgs, TenantAction, TenantArgs},
@@ -21,7 +21,7 @@ pub(crate) const TOKEN_VARIABLE: &str = "WHOLECALL_VERIFICATION_TOKEN";
 const DEFAULT_ADDRESS: &str = "http://127.0.0.1:8080";
 
 pub(crate) fn run(arguments: &TenantArgs) -> anyhow::Result<Tally> {
-    let store = Store::open(&arguments.data)?.acting_as(Who::at_the_command_line());
+    let store = Store::open(&arguments.data)?.acting_as(AuditActor::command_line());
     match &arguments.action {
         TenantAction::Add { name, accounts, verification_token, verification_token_file } => {
             let file = verification_token_file.as_deref();

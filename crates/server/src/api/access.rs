@@ -7,7 +7,7 @@ use axum::{
     http::{StatusCode, request::Parts},
 };
 use subtle::ConstantTimeEq;
-use wholecall_store::{Actor, Scope, Store, What, Who};
+use wholecall_store::{Actor, AuditAction, AuditActor, Scope, Store};
 
 use super::{reader::Reader, state::ApiState};
 use crate::{
@@ -77,14 +77,14 @@ impl FromRequestParts<ApiState> for Access {
     }
 }
 
-fn refuse(service: &Service, key: &Arc<Key>, who: Who, needed: Scope) -> Problem {
+fn refuse(service: &Service, key: &Arc<Key>, who: AuditActor, needed: Scope) -> Problem {
     let object = format!("needs {}", needed.as_str());
-    service.audit.refused(Some(key.tenant.id), who, What::KeyUse, object);
+    service.audit.refused(Some(key.tenant.id), who, AuditAction::KeyUse, object);
     Problem::needs_scope(needed, key.scope)
 }
 
 /// The operator of this installation, identified by the admin key.
-pub(super) struct Operator(Who);
+pub(super) struct Operator(AuditActor);
 
 impl Operator {
     /// The store, with the operator as the author of changes.
@@ -109,11 +109,11 @@ impl FromRequestParts<ApiState> for Operator {
         };
         let given = bearer(&parts.headers).map(secret::hash).ok_or_else(Problem::unauthorized)?;
         if bool::from(given.ct_eq(&expected)) {
-            return Ok(Self(Who { actor: Actor::Operator, address: address(parts) }));
+            return Ok(Self(AuditActor { actor: Actor::Operator, address: address(parts) }));
         }
         if let Some(key) = service.tenants.key(&given) {
             let who = key.shown_from(address(parts));
-            service.audit.refused(Some(key.tenant.id), who, What::KeyUse, "needs the operator's key");
+            service.audit.refused(Some(key.tenant.id), who, AuditAction::KeyUse, "needs the operator's key");
         }
         Err(Problem::unauthorized())
     }

@@ -3,7 +3,7 @@
 use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use wholecall_store::{AuditQuery, StoreError, What};
+use wholecall_store::{AuditAction, AuditQuery, StoreError};
 
 use super::{
     access::KeyHolder,
@@ -34,8 +34,8 @@ pub(super) async fn list(
     Parameters(query): Parameters<Query>,
 ) -> Result<Response, Problem> {
     let action = query.action.as_deref().map(|word| {
-        What::from_word(word).ok_or_else(|| {
-            let known: Vec<&str> = What::ALL.iter().map(|action| action.as_str()).collect();
+        AuditAction::from_word(word).ok_or_else(|| {
+            let known: Vec<&str> = AuditAction::ALL.iter().map(|action| action.as_str()).collect();
             Problem::bad_request(format!("action: {word:?} is not one of {}", known.join(", ")))
         })
     });

@@ -8,7 +8,7 @@ use axum::{
 use serde::Deserialize;
 use wholecall_record::{Call, WriteJson};
 use wholecall_render::{csv::CsvWriter, vcon};
-use wholecall_store::{Entry, Found};
+use wholecall_store::{CallLookup, Entry};
 
 use super::{
     Reader,
@@ -164,11 +164,11 @@ pub(super) async fn one(
     let format = Format::permitted(query.format.as_deref(), &headers, &view)?;
     let as_of = time("as_of", query.as_of.as_deref())?;
     compute(view, move |view| match view.call(&id, as_of)? {
-        Some(Found::Call(version)) => match format {
+        Some(CallLookup::Call(version)) => match format {
             Format::Json => Ok(json(version.record)),
             _ => format.write(&[version.record]),
         },
-        Some(Found::Merged(into)) => {
+        Some(CallLookup::Merged(into)) => {
             let location = HeaderValue::from_str(&format!("/v1/calls/{into}")).map_err(failed)?;
             let body = serde_json::json!({ "id": id, "into": into }).to_string();
             let mut response = json(body);

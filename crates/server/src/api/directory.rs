@@ -47,7 +47,7 @@ fn account(stored: &StoredDirectory) -> Result<Value, StoreError> {
     Ok(json!({
         "accountId": stored.account,
         "version": stored.version,
-        "fetchedAt": Time::from_millis(stored.read_ms).to_string(),
+        "fetchedAt": Time::from_millis(stored.fetched_ms).to_string(),
         "extensions": listed.extensions.iter().map(describe).collect::<Vec<Value>>(),
         "learnedNames": learned.collect::<Map<String, Value>>(),
         "queues": listed.queues,

@@ -7,7 +7,7 @@ use axum::{
 };
 use wholecall_record::Call;
 use wholecall_render::svg::{Drawing, MAX_LANES, RenderTarget};
-use wholecall_store::{Found, TenantView};
+use wholecall_store::{CallLookup, TenantView};
 
 use super::{
     Reader,
@@ -81,11 +81,11 @@ pub(crate) fn svg_text(call: &Call, drawing: Drawing) -> Result<String, Problem>
 /// The current record of a call, or of the call that it was merged into.
 fn current(view: &TenantView, id: &str) -> Result<Call, Problem> {
     let found = match view.call(id, None)? {
-        Some(Found::Merged(into)) => view.call(&into, None)?,
+        Some(CallLookup::Merged(into)) => view.call(&into, None)?,
         found => found,
     };
     match found {
-        Some(Found::Call(version)) => parse(&version.record),
+        Some(CallLookup::Call(version)) => parse(&version.record),
         _ => Err(no_call(id)),
     }
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use wholecall_record::Call;
 use wholecall_store::{
-    ChangeKind, DeliveryState, EventId, Filter, Listed, Replay, Signing, TenantView, What,
+    AuditAction, ChangeKind, DeliveryQuery, DeliveryState, EventId, Filter, Replay, Signing, TenantView,
 };
 
 use super::{
@@ -174,7 +174,7 @@ pub(super) async fn test(
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct DeliveryQuery {
+pub(super) struct DeliveryListQuery {
     state: Option<String>,
     before: Option<String>,
     limit: Option<usize>,
@@ -185,7 +185,7 @@ pub(super) async fn deliveries(
     State(service): State<Service>,
     Access(view): Access,
     Path(id): Path<String>,
-    Parameters(query): Parameters<DeliveryQuery>,
+    Parameters(query): Parameters<DeliveryListQuery>,
 ) -> Result<Response, Problem> {
     let state = query.state.map(|word| {
         DeliveryState::from_word(&word).ok_or_else(|| {
@@ -193,7 +193,7 @@ pub(super) async fn deliveries(
             Problem::bad_request(format!("state: {word:?} is not one of {known}"))
         })
     });
-    let listed = Listed {
+    let listed = DeliveryQuery {
         state: state.transpose()?,
         before: query.before.as_deref().map(|id| event_id(&view, id)).transpose()?,
         limit: limit(query.limit, DEFAULT_DELIVERIES, MAX_DELIVERIES)?,
@@ -246,7 +246,7 @@ pub(super) async fn resend(
         let endpoint = endpoints::find(&view, &id)?;
         if in_flight.request_redelivery(endpoint.number, event) {
             // Another attempt follows the one in flight: nothing changes in the store.
-            view.note(What::DeliveryResend, format!("{id} {}", view.event_id(event)));
+            view.note(AuditAction::DeliveryResend, format!("{id} {}", view.event_id(event)));
             return Ok(());
         }
         match view.resend(endpoint.number, event, clock::now().as_millis())? {
@@ -320,7 +320,7 @@ fn replay_matching(
             let call: Result<Call, _> = serde_json::from_str(&change.record);
             call.is_ok_and(|call| filters.iter().all(|filter| filter.matches(&call)))
         };
-        let has_no_record = change.kind == ChangeKind::Merged || change.kind.is_of_many();
+        let has_no_record = change.kind == ChangeKind::Merged || change.kind.lists_many_calls();
         let is_wanted = filters.is_empty() || has_no_record || passes();
         if is_wanted {
             in_flight.request_redelivery(endpoint.number, EventId::of_change(change.cursor));

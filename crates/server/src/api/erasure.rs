@@ -37,7 +37,7 @@ pub(super) async fn erase(
     let request = AssemblerRequest::Erase { tenant, number, found, pseudonym_key, who, reply, erasing };
     state.assembler.send(request).map_err(|_| StoreError::Closed)?;
     let erasure = answer.await.map_err(|_| StoreError::Closed)??;
-    let backup = |backup: &Backup| json!({ "file": backup.file, "createdAt": Time::from_millis(backup.made_ms).to_string() });
+    let backup = |backup: &Backup| json!({ "file": backup.file, "createdAt": Time::from_millis(backup.created_ms).to_string() });
     let backups: Vec<_> = erasure.backups.iter().map(backup).collect();
     Ok(respond(
         json!({

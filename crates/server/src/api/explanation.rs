@@ -35,7 +35,7 @@ pub(super) async fn explain(
 /// The explanation of a call's current record: of the same notifications, directory and state. `None` if there is no
 /// such call.
 pub(crate) fn explanation_of(view: &TenantView, id: &str) -> Result<Option<WordedExplanation>, StoreError> {
-    let Some(StoredCall { record: Some(record), entries, .. }) = view.call_with_its_notifications(id)? else {
+    let Some(StoredCall { record: Some(record), entries, .. }) = view.call_with_notifications(id)? else {
         return Ok(None);
     };
     let directory = directories::of_version(view, record.account_id.as_deref(), record.directory_version)?;

@@ -22,7 +22,7 @@ pub(super) async fn health(State(service): State<Service>, holder: KeyHolder) ->
         .map(|damage| json!({ "place": damage.place, "problem": damage.problem }))
         .collect();
     let (rejected, connections) =
-        read(view, move |view| Ok((view.quarantined(0)?.0, connections(view, &name)?))).await?;
+        read(view, move |view| Ok((view.latest_rejected(0)?.0, connections(view, &name)?))).await?;
     let last = figures.last_ms.map(|last| Time::from_millis(last).to_string());
     let refusals = figures.refusals.iter().map(|(kind, refusals)| {
         let last_at = Time::from_millis(refusals.last_ms).to_string();

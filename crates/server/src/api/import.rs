@@ -15,7 +15,7 @@ use axum::{
 use futures_util::StreamExt;
 use serde_json::json;
 use tokio::sync::oneshot;
-use wholecall_store::{Arrival, StoreError, What};
+use wholecall_store::{Arrival, AuditAction, StoreError};
 
 use super::{access::Access, json as respond};
 use crate::{
@@ -103,7 +103,7 @@ pub(super) async fn import(
     lines.read(&mut import, &rest).await?;
     import.line(&lines.incomplete, lines.is_too_long).await?;
     import.append_batch().await?;
-    view.note(What::Import, "notifications");
+    view.note(AuditAction::Import, "notifications");
     while let Some(durable) = import.pending.pop_front() {
         wait_until_durable(durable).await?;
     }

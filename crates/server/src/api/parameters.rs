@@ -84,7 +84,7 @@ impl CallQuery {
             extension: self.extension.clone(),
             name: self.name.clone().filter(|name| !name.is_empty()),
             queue: self.queue.clone(),
-            step: word("move", &self.move_kind, MoveKind::from_word, MoveKind::ALL, MoveKind::as_str)?,
+            move_kind: word("move", &self.move_kind, MoveKind::from_word, MoveKind::ALL, MoveKind::as_str)?,
             direction: word(
                 "direction",
                 &self.direction,

@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use wholecall_store::{Scope, Store, StoreError, TenantId, TenantView, What, Who};
+use wholecall_store::{AuditAction, AuditActor, Scope, Store, StoreError, TenantId, TenantView};
 
 use crate::{Service, audit::AuditLog, problem::Problem, tenants::Tenants, work_pool::WorkPool};
 
@@ -17,7 +17,7 @@ pub(crate) struct Reader {
     audit: Arc<AuditLog>,
     key_hash: [u8; 32],
     scope: Scope,
-    who: Who,
+    who: AuditActor,
 }
 
 impl Reader {
@@ -26,7 +26,7 @@ impl Reader {
         tenant: TenantId,
         key_hash: [u8; 32],
         scope: Scope,
-        who: Who,
+        who: AuditActor,
     ) -> Self {
         let store = service.store.acting_as(who.clone());
         Self {
@@ -52,7 +52,7 @@ impl Reader {
         self.store.clone()
     }
 
-    pub(crate) fn who(&self) -> Who {
+    pub(crate) fn who(&self) -> AuditActor {
         self.who.clone()
     }
 
@@ -60,15 +60,15 @@ impl Reader {
     pub(crate) fn export(&self, what: &str) -> Result<(), Problem> {
         let tenant = Some(self.tenant());
         if self.scope < Scope::Export {
-            self.audit.refused(tenant, self.who(), What::KeyUse, "needs export");
+            self.audit.refused(tenant, self.who(), AuditAction::KeyUse, "needs export");
             return Err(Problem::needs_scope(Scope::Export, self.scope));
         }
-        self.audit.done(tenant, self.who(), What::Export, what);
+        self.audit.done(tenant, self.who(), AuditAction::Export, what);
         Ok(())
     }
 
     /// Enters an action into the audit log that the store does not enter by itself.
-    pub(crate) fn note(&self, what: What, object: impl Into<String>) {
+    pub(crate) fn note(&self, what: AuditAction, object: impl Into<String>) {
         self.audit.done(Some(self.tenant()), self.who(), what, object);
     }
 

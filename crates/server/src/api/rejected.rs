@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::json;
-use wholecall_store::What;
+use wholecall_store::AuditAction;
 
 use super::{
     access::Access,
@@ -35,7 +35,7 @@ pub(super) async fn list(
     let limit = limit(page.limit, DEFAULT_REJECTED, MAX_REJECTED)?;
     let before = page.before.as_deref().map(before).transpose()?;
     let (count, rejected) =
-        read(view, move |view| Ok((view.quarantined(0)?.0, view.rejected(before, limit)?))).await?;
+        read(view, move |view| Ok((view.latest_rejected(0)?.0, view.rejected(before, limit)?))).await?;
     let next = rejected.last().filter(|_| rejected.len() == limit).map(|last| last.id.to_string());
     let rejected: Vec<_> = rejected.iter().map(rejected::describe).collect();
     Ok(respond(json!({ "count": count, "rejected": rejected, "next": next }).to_string()))
@@ -62,7 +62,7 @@ pub(super) async fn retry(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let tenant = tenant(&service, view.tenant())?;
-    view.note(What::RejectedRetry, id.as_str());
+    view.note(AuditAction::RejectedRetry, id.as_str());
     let retried = rejected::retry(&service.store, &tenant, number(&id)?).await?;
     let result = retried.ok_or_else(|| unknown(&id))?;
     Ok(respond(json!({ "id": id, "accepted": result.is_ok(), "reason": result.err() }).to_string()))

@@ -10,7 +10,7 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use wholecall_render::csv::Rows;
-use wholecall_store::{CountedFor, Stats, TenantView};
+use wholecall_store::{Stats, StatsGroup, TenantView};
 
 use super::{
     access::Access,
@@ -115,10 +115,10 @@ pub(crate) fn rows(
             let periods = view.stats_by_time(time, |at| period_at(at, by, zone))?;
             return Ok(periods.into_iter().map(|(start, stats)| (local_time(start, zone), stats)).collect());
         }
-        By::Extension => CountedFor::Extension,
-        By::Queue => CountedFor::Queue,
+        By::Extension => StatsGroup::Extension,
+        By::Queue => StatsGroup::Queue,
     };
-    Ok(view.stats_by_part(time, part)?.into_iter().collect())
+    Ok(view.stats_by_group(time, part)?.into_iter().collect())
 }
 
 /// The local day or hour that contains a time. When the clock goes back, the repeated hour is an hour of its own; days

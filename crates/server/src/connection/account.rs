@@ -99,7 +99,7 @@ impl AccountConnection {
             account: connection.account,
             saved: state.clone(),
             state,
-            complete_until_ms: connection.heard_ms,
+            complete_until_ms: connection.complete_until_ms,
             recovery: None,
             had_socket: false,
             must_refresh_active_calls: false,
@@ -223,8 +223,10 @@ impl AccountConnection {
         }
         let Ok(text) = serde_json::to_string(&self.state) else { return };
         let (tenant, account) = (self.tenant, self.account.clone());
-        match blocking(&self.context, move |context| context.store.keep_connection(tenant, account, text))
-            .await
+        match blocking(&self.context, move |context| {
+            context.store.save_connection_state(tenant, account, text)
+        })
+        .await
         {
             Ok(()) => self.saved = self.state.clone(),
             Err(error) => tracing::warn!(%error, "the state of the connection could not be stored"),

@@ -152,7 +152,7 @@ pub fn connect(
         connected_ms: now,
         credentials: seal(key, &connection_owner(tenant.id.number(), account), credentials)?,
         state: json!(ConnectionState::default()).to_string(),
-        heard_ms: now,
+        complete_until_ms: now,
         directory: json!(DirectorySyncState::default()).to_string(),
     })?;
     Ok(added)

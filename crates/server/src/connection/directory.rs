@@ -33,7 +33,7 @@ pub(super) struct DirectorySyncState {
     /// The newest version.
     pub(super) version: Option<u64>,
     /// When it was last read, milliseconds since 1970.
-    pub(super) read_ms: Option<i64>,
+    pub(super) fetched_ms: Option<i64>,
     /// When users' forwarding numbers, which need a request each, were last read.
     #[serde(skip_serializing_if = "Option::is_none")]
     forwarding_read_ms: Option<i64>,
@@ -53,7 +53,7 @@ impl DirectorySyncState {
     pub(super) fn describe(&self) -> Value {
         json!({
             "version": self.version,
-            "fetchedAt": self.read_ms.map(|ms| Time::from_millis(ms).to_string()),
+            "fetchedAt": self.fetched_ms.map(|ms| Time::from_millis(ms).to_string()),
             "missing": self.missing,
             "problem": self.problem,
         })
@@ -81,8 +81,8 @@ pub(super) struct DirectoryReader {
 
 impl DirectoryReader {
     pub(super) fn new(account: &AccountConnection, sync_state: DirectorySyncState) -> Self {
-        let read_ms = sync_state.read_ms.filter(|_| sync_state.forwarding_read_ms.is_some());
-        let next_lists_ms = read_ms.map_or(0, |read_ms| read_ms + READ_INTERVAL_MS);
+        let fetched_ms = sync_state.fetched_ms.filter(|_| sync_state.forwarding_read_ms.is_some());
+        let next_lists_ms = fetched_ms.map_or(0, |fetched_ms| fetched_ms + READ_INTERVAL_MS);
         Self {
             context: account.context.clone(),
             tenant: account.tenant,
@@ -154,7 +154,7 @@ impl DirectoryReader {
         let mut reading = self.lists.take().unwrap_or_default();
         match self.client.read_directory(&mut reading).await {
             Ok(directory) => {
-                let is_old = |read_ms: i64| self.client.now_ms() - read_ms > READ_INTERVAL_MS / 2;
+                let is_old = |fetched_ms: i64| self.client.now_ms() - fetched_ms > READ_INTERVAL_MS / 2;
                 if self.forwarding.is_none() && self.sync_state.forwarding_read_ms.is_none_or(is_old) {
                     self.forwarding = Some(ForwardingReading::of(&directory));
                 }
@@ -166,7 +166,7 @@ impl DirectoryReader {
                 let mut sync_state = self.store(part).await?;
                 let now = self.client.now_ms();
                 self.next_lists_ms = now + (READ_INTERVAL_MS as f64 * (0.9 + 0.2 * self.rng.f64())) as i64;
-                sync_state.read_ms = Some(now);
+                sync_state.fetched_ms = Some(now);
                 if has_forwarding {
                     sync_state.forwarding_read_ms = Some(now);
                 }
@@ -243,7 +243,8 @@ impl DirectoryReader {
         self.sync_state = sync_state;
         let Ok(text) = serde_json::to_string(&self.sync_state) else { return };
         let (tenant, account) = (self.tenant, self.account.clone());
-        let saved = blocking(&self.context, move |context| context.store.keep_reading(tenant, account, text));
+        let saved =
+            blocking(&self.context, move |context| context.store.save_directory_state(tenant, account, text));
         if let Err(error) = saved.await {
             tracing::warn!(%error, "the result of reading the directory could not be stored");
         }

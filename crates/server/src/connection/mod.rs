@@ -219,7 +219,7 @@ impl ConnectionContext {
             return Ok(());
         }
         let complete = complete.into_iter().map(|((tenant, account), at_ms)| (tenant, account, at_ms));
-        self.store.connections_heard(complete.collect())
+        self.store.save_complete_until(complete.collect())
     }
 
     /// The span of an account's log lines. At the level of errors, so that lines of every level have it.

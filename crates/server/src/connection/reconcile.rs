@@ -12,7 +12,7 @@ use std::{
 
 use wholecall_record::{Call, Time, call::State};
 use wholecall_ringcentral::CallLogRecord;
-use wholecall_store::{Filter, Found, Gap, StoreError, TenantView};
+use wholecall_store::{CallLookup, Filter, Gap, StoreError, TenantView};
 
 use super::{
     AccountKey, ConnectionContext,
@@ -115,7 +115,7 @@ impl AccountConnection {
         let now = self.client.now_ms();
         let until_ms = now - LOG_DELAY_MS;
         let gaps = blocking(&self.context, move |context| {
-            context.store.of(tenant).gaps_to_examine(&account, until_ms, MAX_CANDIDATE_GAPS)
+            context.store.of(tenant).gaps_to_reconcile(&account, until_ms, MAX_CANDIDATE_GAPS)
         });
         let is_due = |remainder: Option<&Remainder>| remainder.is_none_or(|rest| rest.not_before_ms <= now);
         let gaps = gaps.await?;
@@ -163,8 +163,9 @@ impl AccountConnection {
         missing.extend(compared.missing);
         missing.sort_unstable();
         missing.dedup();
-        let store_result =
-            move |context: &ConnectionContext| context.store.examined_gap(number, at_ms, logged, missing);
+        let store_result = move |context: &ConnectionContext| {
+            context.store.mark_gap_reconciled(number, at_ms, logged, missing)
+        };
         Ok(blocking(&self.context, store_result).await?)
     }
 
@@ -278,8 +279,8 @@ fn call_of(view: &TenantView, session: &str) -> Result<Option<Call>, StoreError>
     let mut id = session.to_owned();
     for _ in 0..MAX_MERGES {
         match view.call(&id, None)? {
-            Some(Found::Merged(into)) => id = into,
-            Some(Found::Call(version)) => {
+            Some(CallLookup::Merged(into)) => id = into,
+            Some(CallLookup::Call(version)) => {
                 let call = serde_json::from_str::<Call>(&version.record).ok();
                 return Ok(call.filter(|call| call.state != State::Live));
             }
@@ -357,5 +358,5 @@ fn report_missing(
     }
     let reason = "no notification arrived of calls that are in the call log".to_owned();
     let gap = context.store.add_gap(tenant, account, from_ms, until_ms, reason)?;
-    context.store.examined_gap(gap, Some(now), logged, missing)
+    context.store.mark_gap_reconciled(gap, Some(now), logged, missing)
 }

@@ -107,7 +107,7 @@ pub(super) fn describe(
                 "from": time(gap.from_ms),
                 "until": time(gap.until_ms),
                 "reason": gap.reason,
-                "reconciledAt": gap.examined_ms.map(time),
+                "reconciledAt": gap.reconciled_ms.map(time),
                 "callLogSessions": gap.logged,
                 "missingSessions": gap.missing,
             })
@@ -120,7 +120,7 @@ pub(super) fn describe(
         "since": time(if state.since_ms == 0 { connection.connected_ms } else { state.since_ms }),
         "problem": state.problem,
         "connectedAt": time(connection.connected_ms),
-        "completeUntil": time(connection.heard_ms),
+        "completeUntil": time(connection.complete_until_ms),
         "subscription": subscription,
         "reconciledUntil": state.compared_ms.map(time),
         "blacklistCount": state.blacklisted,

@@ -146,7 +146,7 @@ impl World {
                 .unwrap(),
             account: account_id,
             state: "{}".to_owned(),
-            heard_ms: now,
+            complete_until_ms: now,
             directory: "{}".to_owned(),
         };
         Self {
@@ -288,7 +288,7 @@ async fn a_year_of_renewals_blacklistings_outages_and_storms_loses_no_call_unrep
     assert_eq!(world.account.state.blacklisted, 50);
     let (unknown, gaps) = (world.unknown(), world.gaps());
     assert!(unknown.is_empty(), "{} of {} calls are lost: {unknown:?}", unknown.len(), world.played.len());
-    assert!(gaps.iter().all(|gap| gap.examined_ms.is_some()), "every gap was compared with the call log");
+    assert!(gaps.iter().all(|gap| gap.reconciled_ms.is_some()), "every gap was compared with the call log");
     let reported: BTreeSet<String> = gaps.iter().flat_map(|gap| gap.missing.iter().cloned()).collect();
     assert!(!reported.is_empty(), "calls during outages were lost");
     // Calls outside of outages were not.
@@ -386,7 +386,7 @@ async fn a_gap_is_reconciled_once_all_its_records_in_the_call_log_are_final() {
     world.play("queue_in_turn");
     let id = world.played[0].0.clone();
     world.live(30 * MINUTE).await;
-    let is_examined = |world: &World| world.gaps().iter().all(|gap| gap.examined_ms.is_some());
+    let is_examined = |world: &World| world.gaps().iter().all(|gap| gap.reconciled_ms.is_some());
     assert!(!world.gaps().is_empty() && !is_examined(&world), "the log does not say that it is final");
     world.live(6 * HOUR).await;
     assert!(is_examined(&world), "{:?}", world.gaps());

@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use tokio::{task::JoinError, time::Instant};
-use wholecall_store::{Attempt, EventId, Outgoing, StoreError, Tried, Verdict};
+use wholecall_store::{Attempt, AttemptResult, Disposition, EventId, Outgoing, StoreError};
 
 use super::{
     Context, delivery_target::DeliveryTarget, endpoint_health::MAX_PAUSE_MS, in_flight::RequestInFlight,
@@ -46,7 +46,7 @@ pub(super) struct CompletedAttempt {
     pub(super) outcome: Outcome,
     pub(super) sent_ms: i64,
     /// When the events are retried; `None` if none of them is.
-    pub(super) next_ms: Option<i64>,
+    pub(super) next_attempt_ms: Option<i64>,
     pub(super) mode: Mode,
 }
 
@@ -73,7 +73,7 @@ impl ExcusedFailures {
 
     pub(super) fn count(&mut self, completed: &CompletedAttempt) {
         for event in &completed.events {
-            match (completed.next_ms, completed.mode.is_excused) {
+            match (completed.next_attempt_ms, completed.mode.is_excused) {
                 (None, _) => drop(self.0.remove(&event.id)),
                 (Some(_), true) => *self.0.entry(event.id).or_default() += 1,
                 (Some(_), false) => {}
@@ -122,58 +122,64 @@ pub(super) async fn attempt(
         answer: outcome.answer.clone(),
     };
     let mut tried = assess(&events, &outcome, mode, now_ms);
-    let (written, next_ms) = in_flight.complete(|is_redelivery_requested| {
-        for Tried { event, verdict } in &mut tried {
+    let (written, next_attempt_ms) = in_flight.complete(|is_redelivery_requested| {
+        for AttemptResult { event, verdict } in &mut tried {
             if is_redelivery_requested(event.id) {
-                *verdict = Verdict::Again { next_ms: now_ms, step: 0 };
+                *verdict = Disposition::Again { next_attempt_ms: now_ms, schedule_step: 0 };
             }
         }
-        let next_ms = tried.iter().filter_map(|one| match one.verdict {
-            Verdict::Again { next_ms, .. } => Some(next_ms),
+        let next_attempt_ms = tried.iter().filter_map(|one| match one.verdict {
+            Disposition::Again { next_attempt_ms, .. } => Some(next_attempt_ms),
             _ => None,
         });
-        let next_ms = next_ms.min();
+        let next_attempt_ms = next_attempt_ms.min();
         let written = context.store.record(target.endpoint.number, attempt, tried, rewrites)?;
-        Ok::<_, StoreError>((written, next_ms))
+        Ok::<_, StoreError>((written, next_attempt_ms))
     })?;
     written.await.map_err(|_| StoreError::Closed)??;
-    Ok(CompletedAttempt { events, outcome, sent_ms, next_ms, mode })
+    Ok(CompletedAttempt { events, outcome, sent_ms, next_attempt_ms, mode })
 }
 
 /// Decides what happens to events after an attempt. Events that were sent together are retried together, except after a
 /// batch was refused for its content: then each half is sent by itself, until the event at fault is alone.
-fn assess(events: &[Outgoing], outcome: &Outcome, mode: Mode, now_ms: i64) -> Vec<Tried> {
+fn assess(events: &[Outgoing], outcome: &Outcome, mode: Mode, now_ms: i64) -> Vec<AttemptResult> {
     let jitter = fastrand::f64();
-    let is_retry = events.iter().all(|event| event.step > 0);
+    let is_retry = events.iter().all(|event| event.schedule_step > 0);
     let is_batch_at_fault = outcome.is_events_fault() || (mode.is_alone && is_retry);
     let is_split = events.len() > 1 && !outcome.is_delivered() && !mode.is_probe && is_batch_at_fault;
     let assessed = |(index, event): (usize, &Outgoing)| {
         let verdict = match is_split {
             true => {
                 let half = i64::from(index >= events.len() / 2);
-                Verdict::Again { next_ms: now_ms + SPLIT_DELAY_MS + half, step: event.step }
+                Disposition::Again {
+                    next_attempt_ms: now_ms + SPLIT_DELAY_MS + half,
+                    schedule_step: event.schedule_step,
+                }
             }
-            false => verdict(outcome, event.step, now_ms, jitter, mode),
+            false => verdict(outcome, event.schedule_step, now_ms, jitter, mode),
         };
-        Tried { event: event.clone(), verdict }
+        AttemptResult { event: event.clone(), verdict }
     };
     events.iter().enumerate().map(assessed).collect()
 }
 
-fn verdict(outcome: &Outcome, step: u32, now_ms: i64, jitter: f64, mode: Mode) -> Verdict {
+fn verdict(outcome: &Outcome, schedule_step: u32, now_ms: i64, jitter: f64, mode: Mode) -> Disposition {
     if outcome.is_delivered() {
-        return Verdict::Delivered;
+        return Disposition::Delivered;
     }
     if mode.is_probe {
-        return Verdict::Unchanged;
+        return Disposition::Unchanged;
     }
     let requested_ms = outcome.retry_after_ms.unwrap_or(0).min(MAX_PAUSE_MS);
     if mode.is_excused && !outcome.is_events_fault() {
         let delay_ms = OVERLOAD_DELAY_MS + (jitter * OVERLOAD_DELAY_MS as f64) as i64;
-        return Verdict::Again { next_ms: now_ms + delay_ms.max(requested_ms), step };
+        return Disposition::Again { next_attempt_ms: now_ms + delay_ms.max(requested_ms), schedule_step };
     }
-    match retry_delay_ms(step + 1, jitter) {
-        Some(delay_ms) => Verdict::Again { next_ms: now_ms + delay_ms.max(requested_ms), step: step + 1 },
-        None => Verdict::Exhausted,
+    match retry_delay_ms(schedule_step + 1, jitter) {
+        Some(delay_ms) => Disposition::Again {
+            next_attempt_ms: now_ms + delay_ms.max(requested_ms),
+            schedule_step: schedule_step + 1,
+        },
+        None => Disposition::Exhausted,
     }
 }

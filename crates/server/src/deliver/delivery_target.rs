@@ -178,7 +178,9 @@ impl DeliveryTarget {
             let call: Result<Call, _> = serde_json::from_str(&event.data);
             event.version > 0 && call.is_ok_and(|call| filter.matches(&call))
         };
-        Ok(event.is_for_everybody() || passes() || store.was_delivered_before(self.endpoint.number, event)?)
+        Ok(event.goes_to_every_endpoint()
+            || passes()
+            || store.was_delivered_before(self.endpoint.number, event)?)
     }
 
     /// Writes events in the detail that the endpoint is configured for. If they exceed its maximum size together, the

@@ -7,7 +7,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
-use wholecall_store::{Disabled, EventId, Outgoing, Position, StoreError};
+use wholecall_store::{DisabledReason, EventId, Outgoing, Position, StoreError};
 
 use super::{
     Context,
@@ -118,7 +118,7 @@ impl EndpointWorker {
     fn new(context: Arc<Context>, target: Arc<DeliveryTarget>, progress: Option<Progress>) -> Self {
         let endpoint = &target.endpoint;
         let saved = progress.unwrap_or((endpoint.cursor, endpoint.failing_since_ms));
-        let rewrites = context.store.watch_rewrites();
+        let rewrites = context.store.watch_data_epoch();
         let rewrites_seen = *rewrites.borrow();
         Self {
             queue: Queue::default(),
@@ -212,7 +212,7 @@ impl EndpointWorker {
     /// set while the service was not running.
     async fn limit_delays(&mut self, now_ms: i64) -> Result<(), StoreError> {
         let (store, number) = (self.context.store.clone(), self.target.endpoint.number);
-        blocking(move || store.pull_in(number, now_ms + MAX_RETRY_DELAY_MS)).await
+        blocking(move || store.cap_due(number, now_ms + MAX_RETRY_DELAY_MS)).await
     }
 
     /// The time until the next deadline.
@@ -286,7 +286,7 @@ impl EndpointWorker {
                     events.push(event);
                 }
             }
-            let blocked = store.blocked(target.endpoint.number, &events)?;
+            let blocked = store.have_pending_predecessors(target.endpoint.number, &events)?;
             Ok((events, blocked, fed.read_to, has_more))
         })
         .await?;
@@ -306,13 +306,13 @@ impl EndpointWorker {
 
     /// Queues events in the store.
     async fn queue_in_store(&mut self, mut events: Vec<Outgoing>, now_ms: i64) -> Result<(), StoreError> {
-        events.retain(|event| !event.is_held());
+        events.retain(|event| !event.is_persisted());
         if events.is_empty() {
             return Ok(());
         }
         let (store, number) = (self.context.store.clone(), self.target.endpoint.number);
         self.due_ms = Some(now_ms);
-        blocking(move || store.hold(number, events, now_ms)).await
+        blocking(move || store.enqueue_behind(number, events, now_ms)).await
     }
 
     /// Sends the events that may be sent now.
@@ -322,7 +322,7 @@ impl EndpointWorker {
         }
         let (is_down, limit) = (self.health.is_down(), self.max_batch_events());
         while self.requests.len() < self.health.max_requests() && self.limiter.free_at_ms() <= now_ms {
-            let events = self.queue.take(limit, now_ms, |event| !is_down || event.is_held());
+            let events = self.queue.take(limit, now_ms, |event| !is_down || event.is_persisted());
             if events.is_empty() {
                 return;
             }
@@ -365,7 +365,7 @@ impl EndpointWorker {
         }
         let limit = self.max_batch_events();
         if self.health.is_down() {
-            let new = self.queue.take(limit, now_ms, |event| !event.is_held());
+            let new = self.queue.take(limit, now_ms, |event| !event.is_persisted());
             if !new.is_empty() {
                 self.health.probe_sent(now_ms);
                 self.send(new, now_ms, false);
@@ -396,13 +396,13 @@ impl EndpointWorker {
         let now_ms = self.now_ms();
         self.excused.count(&completed);
         let call = completed.call();
-        let CompletedAttempt { events, outcome, sent_ms, next_ms, mode } = completed;
+        let CompletedAttempt { events, outcome, sent_ms, next_attempt_ms, mode } = completed;
         let is_delivered = outcome.is_delivered();
         self.context.metrics.count_deliveries(is_delivered, events.len());
         let (store, number) = (self.context.store.clone(), self.target.endpoint.number);
         if is_delivered {
             if self.health.succeeded(&call) || mode.is_probe {
-                blocking(move || store.release(number, now_ms)).await?;
+                blocking(move || store.make_all_due(number, now_ms)).await?;
                 (self.due_ms, self.has_more) = (Some(now_ms), true);
             }
             if !self.health.is_recovering() {
@@ -418,22 +418,22 @@ impl EndpointWorker {
                 is_own_fault: outcome.is_events_fault(),
             });
             let reason = match outcome.status {
-                Some(410) => Some(Disabled::Gone),
+                Some(410) => Some(DisabledReason::Gone),
                 // A clock that was set recently does not prove that days have passed.
                 _ => (self.health.should_disable(now_ms) && self.context.clock.is_settled())
-                    .then_some(Disabled::Failing),
+                    .then_some(DisabledReason::Failing),
             };
             if let Some(reason) = reason {
                 self.disable(reason, now_ms).await?;
             }
         }
-        self.due_ms = [self.due_ms, next_ms].into_iter().flatten().min();
+        self.due_ms = [self.due_ms, next_attempt_ms].into_iter().flatten().min();
         for event in &events {
-            if next_ms.is_some() {
+            if next_attempt_ms.is_some() {
                 let followers = self.queue.take_followers(event);
                 self.queue_in_store(followers, now_ms).await?;
             }
-            if event.is_held() {
+            if event.is_persisted() {
                 // Deliveries that are queued behind it may be sent.
                 self.due_ms = Some(now_ms);
             }
@@ -442,7 +442,7 @@ impl EndpointWorker {
         Ok(())
     }
 
-    async fn disable(&mut self, reason: Disabled, now_ms: i64) -> Result<(), StoreError> {
+    async fn disable(&mut self, reason: DisabledReason, now_ms: i64) -> Result<(), StoreError> {
         let endpoint = &self.target.endpoint;
         tracing::warn!(endpoint = endpoint.id, reason = reason.as_str(), "the endpoint was disabled");
         let (store, number, tenants) =

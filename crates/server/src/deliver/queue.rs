@@ -26,7 +26,7 @@ impl Queue {
 
     /// Whether an event is waiting that was never sent.
     pub(crate) fn has_new(&self) -> bool {
-        self.waiting.values().any(|event| !event.is_held())
+        self.waiting.values().any(|event| !event.is_persisted())
     }
 
     /// Whether an event is waiting or in flight.
@@ -46,7 +46,7 @@ impl Queue {
 
     /// The oldest change in memory; `None` if there is none. All changes before it in the feed are processed.
     pub(crate) fn oldest_change(&self) -> Option<Position> {
-        let waiting = self.waiting.values().filter(|event| !event.is_held()).map(|event| event.id);
+        let waiting = self.waiting.values().filter(|event| !event.is_persisted()).map(|event| event.id);
         waiting.chain(self.in_flight.iter().copied()).filter_map(EventId::cursor).min()
     }
 
@@ -59,7 +59,7 @@ impl Queue {
     pub(crate) fn push(&mut self, event: Outgoing) {
         if event.version > 0 {
             let is_outdated = |other: &Outgoing| {
-                other.is_live_version() && !other.is_held() && other.call_id == event.call_id
+                other.is_live_version() && !other.is_persisted() && other.call_id == event.call_id
             };
             self.waiting.retain(|id, other| *id > event.id || !is_outdated(other));
         }
@@ -158,13 +158,13 @@ mod tests {
             id: EventId::of_change(Position(number)),
             kind: format!("call.{kind}"),
             version: if kind == "merged" { 0 } else { number as u64 },
-            made_ms: 0,
+            created_ms: 0,
             call_id: call.to_owned(),
             into_id: None,
             listed: Vec::new(),
             data: "{}".to_owned(),
             before: None,
-            step: 0,
+            schedule_step: 0,
             due_ms: None,
         }
     }
@@ -267,7 +267,7 @@ mod tests {
         ];
         let mut queue = queue(events);
         assert_eq!(ids(&queue.take(10, 10, |_| true)), [1, 4]);
-        assert_eq!(ids(&queue.take(10, 10, |event| !event.is_held())), [3, 5]);
+        assert_eq!(ids(&queue.take(10, 10, |event| !event.is_persisted())), [3, 5]);
         assert_eq!(ids(&queue.take(10, 10, |_| true)), [2]);
     }
 }

@@ -11,7 +11,7 @@ use axum::{
 use hyper::{Request, body::Incoming};
 use tower_service::Service as _;
 use tracing::Instrument as _;
-use wholecall_store::What;
+use wholecall_store::AuditAction;
 
 use super::{
     Peer, client_identity,
@@ -166,10 +166,10 @@ impl HttpApp {
     /// is left out: it may be anything.
     fn audit_refusal(&self, origin: &Origin) {
         let (audit, ip) = (&self.service.audit, origin.address.0.ip());
-        let Some(hook) = &origin.hook else { return audit.refused_to(ip, None, What::KeyUse, "") };
+        let Some(hook) = &origin.hook else { return audit.refused_to(ip, None, AuditAction::KeyUse, "") };
         let tenant = self.service.tenants.snapshot().by_name.get(hook).map(|tenant| tenant.id);
         let object = if tenant.is_some() { "" } else { "of no tenant" };
-        audit.refused_to(ip, tenant, What::TokenUse, object);
+        audit.refused_to(ip, tenant, AuditAction::TokenUse, object);
     }
 }
 

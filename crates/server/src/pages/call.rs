@@ -14,7 +14,7 @@ use wholecall_render::{
     humanize,
     svg::{Drawing, RenderTarget},
 };
-use wholecall_store::{Entry, Found, StoredChange, TenantView};
+use wholecall_store::{CallLookup, Entry, StoredChange, TenantView};
 
 use super::{
     deliveries::{DeliveryRow, delivery_row},
@@ -111,8 +111,8 @@ pub(super) async fn call(viewer: Viewer, Path(id): Path<String>) -> Result<Respo
 
 fn render(view: &TenantView, id: &str, frame: Frame, zone: &Zone) -> Result<Response, Problem> {
     let call = match view.call(id, None)? {
-        Some(Found::Call(version)) => parse(&version.record)?,
-        Some(Found::Merged(into)) => return Ok(redirect(&frame.to(format!("/calls/{into}")))),
+        Some(CallLookup::Call(version)) => parse(&version.record)?,
+        Some(CallLookup::Merged(into)) => return Ok(redirect(&frame.to(format!("/calls/{into}")))),
         None => return Err(no_call(id)),
     };
     let versions = view.versions(id)?.unwrap_or_default();
@@ -295,7 +295,7 @@ fn version_views(versions: &[StoredChange], zone: &Zone) -> Vec<VersionView> {
             VersionView {
                 number: version.version,
                 kind: version.kind.as_str(),
-                created: zone.show(version.made_ms),
+                created: zone.show(version.created_ms),
                 differences,
                 hidden_differences,
             }

@@ -80,7 +80,7 @@ impl Search {
             name: some(&self.q).filter(|_| !is_number),
             extension: some(&self.extension),
             queue: some(&self.queue),
-            step: MoveKind::from_word(&self.move_kind),
+            move_kind: MoveKind::from_word(&self.move_kind),
             direction: Direction::from_word(&self.direction),
             result: Outcome::from_word(&self.result),
             state: State::from_word(&self.state),

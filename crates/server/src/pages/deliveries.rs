@@ -6,7 +6,7 @@ use axum::{
     response::Response,
 };
 use wholecall_render::humanize;
-use wholecall_store::{Attempt, Delivery, DeliveryState, Disabled, Endpoint, TenantView};
+use wholecall_store::{Attempt, Delivery, DeliveryState, DisabledReason, Endpoint, TenantView};
 
 use super::{
     frame::Frame,
@@ -47,8 +47,8 @@ pub(super) fn delivery_row(view: &TenantView, delivery: &Delivery, zone: &Zone) 
         event_id: view.event_id(delivery.id),
         state: if is_retrying { "retrying" } else { delivery.state.as_str() },
         failed: is_retrying || delivery.state == DeliveryState::Exhausted,
-        created: zone.show(delivery.made_ms),
-        next_attempt: delivery.next_ms.map(|next| zone.show(next)),
+        created: zone.show(delivery.created_ms),
+        next_attempt: delivery.next_attempt_ms.map(|next| zone.show(next)),
         attempts: delivery.attempts.iter().map(|attempt| attempt_row(attempt, zone)).collect(),
     }
 }
@@ -69,7 +69,7 @@ fn attempt_row(attempt: &Attempt, zone: &Zone) -> AttemptRow {
 /// An endpoint's state in words, and whether it is a problem.
 pub(super) fn endpoint_state(endpoint: &Endpoint, zone: &Zone) -> (String, bool) {
     match (endpoint.disabled, endpoint.failing_since_ms) {
-        (Some(Disabled::Gone), _) => ("Disabled: 410 Gone".to_owned(), true),
+        (Some(DisabledReason::Gone), _) => ("Disabled: 410 Gone".to_owned(), true),
         (Some(reason), _) => (format!("Disabled: {}", reason.as_str()), true),
         (None, Some(since)) => (format!("Failing since {}", zone.show(since)), true),
         (None, None) => ("Healthy".to_owned(), false),

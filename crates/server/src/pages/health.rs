@@ -4,7 +4,7 @@ use askama::Template;
 use axum::{extract::State, response::Response};
 use serde_json::Value;
 use wholecall_render::humanize;
-use wholecall_store::{Damage, Refused};
+use wholecall_store::{Damage, RejectedBody};
 
 use super::{deliveries::endpoint_state, frame::Frame, responses::page, state::PagesState, visitor::Visitor};
 use crate::{
@@ -26,7 +26,7 @@ struct TenantHealth {
     lag_p99: String,
     rejected_count: u64,
     /// The newest rejected bodies, each with the time of its arrival.
-    rejected: Vec<(String, Refused)>,
+    rejected: Vec<(String, RejectedBody)>,
     refusals: Vec<RefusalRow>,
     /// Rows of the store that cannot be read.
     damages: Vec<Damage>,
@@ -88,9 +88,9 @@ pub(super) async fn health(State(state): State<PagesState>, visitor: Visitor) ->
         let name = tenant.name.clone();
         let (rejected_count, rejected, published_ms, endpoints, connections) =
             read(visitor.reader(service, tenant), move |view| {
-                let (count, rejected) = view.quarantined(MAX_LISTED_REJECTED)?;
+                let (count, rejected) = view.latest_rejected(MAX_LISTED_REJECTED)?;
                 let connections = connections(view, &name)?;
-                Ok((count, rejected, view.last_made_ms()?, view.endpoints()?, connections))
+                Ok((count, rejected, view.last_created_ms()?, view.endpoints()?, connections))
             })
             .await?;
         let figures = service.metrics.ingest.figures(tenant.id, now);

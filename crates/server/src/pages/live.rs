@@ -19,7 +19,7 @@ use axum::{
 use futures_util::{StreamExt, stream};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use wholecall_record::{Call, call};
-use wholecall_store::{CountedFor, Filter, Stats};
+use wholecall_store::{Filter, Stats, StatsGroup};
 
 use super::{
     frame::Frame,
@@ -118,8 +118,8 @@ async fn day_counters(viewer: &Viewer, view: &LiveView) -> Result<Arc<DayCounter
         let began = Instant::now();
         let day = day_of(clock::now().as_millis(), &zone.zone);
         let all = view.stats_by_time(day.clone(), |_| day.clone())?;
-        let queues = view.stats_by_part(day, CountedFor::Queue)?;
-        let names = names_of(view, CountedFor::Queue, queues.keys().cloned())?;
+        let queues = view.stats_by_group(day, StatsGroup::Queue)?;
+        let names = names_of(view, StatsGroup::Queue, queues.keys().cloned())?;
         let all = all.into_iter().next().map(|(_, stats)| stats).unwrap_or_default();
         let interval = (began.elapsed() * MIN_COUNT_INTERVAL_RATIO).max(MIN_COUNT_INTERVAL);
         Ok(Arc::new(DayCounters { valid_until: Instant::now() + interval, all, queues, names }))

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use wholecall_record::{Call, call::State};
 use wholecall_store::{
-    ChangeKind, Filter, Found, Position, Stats, StoreError, StoredChange, TenantId, TenantView,
+    CallLookup, ChangeKind, Filter, Position, Stats, StoreError, StoredChange, TenantId, TenantView,
 };
 
 use super::live_status::{Row, is_waiting};
@@ -303,8 +303,8 @@ async fn read_erased(
         let mut calls = Vec::new();
         for id in ids {
             let call = match view.call(&id, None)? {
-                Some(Found::Call(version)) => serde_json::from_str::<Call>(&version.record).ok(),
-                Some(Found::Merged(_)) | None => None,
+                Some(CallLookup::Call(version)) => serde_json::from_str::<Call>(&version.record).ok(),
+                Some(CallLookup::Merged(_)) | None => None,
             };
             calls.push((id, call.filter(|call| call.state == State::Live)));
         }
@@ -322,7 +322,7 @@ fn listed_ids(change: &StoredChange) -> Vec<String> {
 
 /// The id of the call that a change is about, and the call if it is live; `None` for changes of many calls.
 fn changed_call(change: &StoredChange) -> Option<(String, Option<Call>)> {
-    if change.kind.is_of_many() {
+    if change.kind.lists_many_calls() {
         return None;
     }
     if change.kind == ChangeKind::Merged {

@@ -12,7 +12,7 @@ use jiff::{Timestamp, ToSpan, civil::Date};
 use serde::Deserialize;
 use wholecall_record::{Call, call::names};
 use wholecall_render::humanize;
-use wholecall_store::{CountedFor, Filter, Stats, StoreError, TenantView};
+use wholecall_store::{Filter, Stats, StatsGroup, StoreError, TenantView};
 
 use super::{
     chart::{Chart, Series, Shape, Unit},
@@ -139,8 +139,8 @@ pub(super) async fn reports(viewer: Viewer, Query(query): Query<ReportQuery>) ->
     let figures = read(viewer.reader.clone(), move |view| {
         let by_time = view.stats_by_time(range.clone(), |at| period_at(at, by, &zone.zone))?;
         let all = view.stats_by_time(range.clone(), |_| range.clone())?;
-        let queues = rows(view, range.clone(), CountedFor::Queue)?;
-        let mut extensions = rows(view, range, CountedFor::Extension)?;
+        let queues = rows(view, range.clone(), StatsGroup::Queue)?;
+        let mut extensions = rows(view, range, StatsGroup::Extension)?;
         // Queues have extension ids as well; they have a table of their own.
         extensions.retain(|row| queues.iter().all(|queue| queue.id != row.id));
         Ok((by_time, all, queues, extensions))
@@ -218,8 +218,8 @@ fn charts(by_time: &[(i64, Stats)], by: By, zone: &Zone) -> Vec<ChartView> {
 }
 
 /// The queues or extensions with the most calls.
-fn rows(view: &TenantView, range: Range<i64>, kind: CountedFor) -> Result<Vec<ReportRow>, StoreError> {
-    let mut stats: Vec<(String, Stats)> = view.stats_by_part(range, kind)?.into_iter().collect();
+fn rows(view: &TenantView, range: Range<i64>, kind: StatsGroup) -> Result<Vec<ReportRow>, StoreError> {
+    let mut stats: Vec<(String, Stats)> = view.stats_by_group(range, kind)?.into_iter().collect();
     stats.sort_by(|(a, x), (b, y)| total(y).cmp(&total(x)).then_with(|| a.cmp(b)));
     stats.truncate(MAX_ROWS);
     let max = stats.first().map_or(1, |(_, stats)| total(stats).max(1));
@@ -236,14 +236,14 @@ fn rows(view: &TenantView, range: Range<i64>, kind: CountedFor) -> Result<Vec<Re
 /// The names of queues or extensions, from the newest calls of each that contain a name.
 pub(super) fn names_of(
     view: &TenantView,
-    kind: CountedFor,
+    kind: StatsGroup,
     ids: impl Iterator<Item = String>,
 ) -> Result<BTreeMap<String, String>, StoreError> {
     let mut names = BTreeMap::new();
     for id in ids {
         let filter = match kind {
-            CountedFor::Extension => Filter { extension: Some(id.clone()), ..Filter::default() },
-            CountedFor::Queue => Filter { queue: Some(id.clone()), ..Filter::default() },
+            StatsGroup::Extension => Filter { extension: Some(id.clone()), ..Filter::default() },
+            StatsGroup::Queue => Filter { queue: Some(id.clone()), ..Filter::default() },
         };
         let page = view.calls(&filter, None, None, MAX_CALLS_FOR_NAME)?;
         let calls = page.records.iter().filter_map(|record| serde_json::from_str::<Call>(record).ok());

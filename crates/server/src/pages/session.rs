@@ -11,7 +11,7 @@ use std::{
 
 use axum::http::{HeaderMap, StatusCode, header};
 use subtle::ConstantTimeEq;
-use wholecall_store::{Actor, Scope, What, Who};
+use wholecall_store::{Actor, AuditAction, AuditActor, Scope};
 
 use crate::{Service, clock, listen::network, problem::Problem, secret, tenants::Tenant};
 
@@ -87,11 +87,11 @@ impl Sessions {
         match KeyHolder::find(service, &key_hash).await {
             Ok(Some(holder)) => {
                 let tenant = holder.tenant();
-                let who = Who { actor: holder.actor, address: Some(address) };
-                service.audit.done(tenant, who, What::SignIn, "");
+                let who = AuditActor { actor: holder.actor, address: Some(address) };
+                service.audit.done(tenant, who, AuditAction::SignIn, "");
             }
             Ok(None) => {
-                service.audit.refused_to(address, None, What::SignIn, "");
+                service.audit.refused_to(address, None, AuditAction::SignIn, "");
                 // Only wrong keys count: a valid key is accepted from an address that sent many wrong ones.
                 let count = self.count_wrong_key(from, now_ms);
                 let is_too_often = count > MAX_WRONG_KEYS;
@@ -124,8 +124,8 @@ impl Sessions {
         let Some(session) = closed else { return };
         if let Ok(Some(holder)) = KeyHolder::find(service, &session.key_hash).await {
             let tenant = holder.tenant();
-            let who = Who { actor: holder.actor, address: Some(from) };
-            service.audit.done(tenant, who, What::SignOut, "");
+            let who = AuditActor { actor: holder.actor, address: Some(from) };
+            service.audit.done(tenant, who, AuditAction::SignOut, "");
         }
     }
 

@@ -11,7 +11,7 @@ use axum::{
     response::Response,
 };
 use subtle::ConstantTimeEq;
-use wholecall_store::{Scope, What, Who};
+use wholecall_store::{AuditAction, AuditActor, Scope};
 
 use super::{
     responses::{error_page, redirect, sign_in_first},
@@ -42,7 +42,7 @@ pub(super) struct Visitor {
     pub(super) is_operator: bool,
     /// The scope of the visitor's key.
     pub(super) scope: Scope,
-    pub(super) who: Who,
+    pub(super) who: AuditActor,
     key_hash: [u8; 32],
     token_hash: [u8; 32],
     /// The tenant that the address selects.
@@ -87,11 +87,11 @@ impl FromRequestParts<PagesState> for Visitor {
         let Some((key_hash, holder)) = found else { return Err(sign_in_first(parts)) };
         let tenant = holder.tenant();
         let KeyHolder { tenants, actor, scope } = holder;
-        let who = Who { actor, address: address(parts) };
+        let who = AuditActor { actor, address: address(parts) };
         let needed = Needs::of(parts).map_err(|problem| error_page(&problem))?.scope();
         if let Some(needed) = needed.filter(|needed| scope < *needed) {
             let object = format!("needs {}", needed.as_str());
-            service.audit.refused(tenant, who, What::KeyUse, object);
+            service.audit.refused(tenant, who, AuditAction::KeyUse, object);
             return Err(error_page(&Problem::needs_scope(needed, scope)));
         }
         let is_operator = service.admin_key.borrow().is_some_and(|admin| bool::from(admin.ct_eq(&key_hash)));

@@ -1,7 +1,7 @@
 //! Requests to the assembler thread, the only writer of calls.
 
 use tokio::sync::oneshot;
-use wholecall_store::{Erasure, StoreError, TenantId, Who};
+use wholecall_store::{AuditActor, Erasure, StoreError, TenantId};
 
 use crate::{privacy::erasure::NumberSearch, quotas::PendingErasure};
 
@@ -14,7 +14,7 @@ pub(crate) enum AssemblerRequest {
         found: NumberSearch,
         pseudonym_key: Vec<u8>,
         /// The person or program that requested it, for the audit log.
-        who: Who,
+        who: AuditActor,
         reply: oneshot::Sender<Result<Erasure, StoreError>>,
         /// Counts the erasure as running until it is done, even if the client has disconnected.
         erasing: PendingErasure,

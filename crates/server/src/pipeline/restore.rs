@@ -77,7 +77,7 @@ impl Pipeline {
                 None => None,
             };
             let Some(assembler) = self.assemblers.get_mut(&tenant) else { return Ok(()) };
-            let made_at = not_ahead(&self.clock, call.made_ms);
+            let made_at = not_ahead(&self.clock, call.created_ms);
             let mut restoring = assembler.restore(Left {
                 record: call.record,
                 made_at,

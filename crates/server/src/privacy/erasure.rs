@@ -78,7 +78,8 @@ pub(crate) fn erase(
         add(&mut erasure, &rewritten);
     }
     let in_unclaimed = person.clone();
-    let unclaimed = store.rewrite_unclaimed(tenant, move |history| in_unclaimed.erase_from(history, None))?;
+    let unclaimed =
+        store.rewrite_unassigned(tenant, move |history| in_unclaimed.erase_from(history, None))?;
     add(&mut erasure, &unclaimed);
     erasure.endpoints =
         store.rewrite_endpoints(tenant, move |settings| person.erase_from_settings(settings))?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use wholecall_record::{Call, Time, WriteJson};
-use wholecall_store::{EndpointSettings, Filter, Kept, StoreError, TenantView};
+use wholecall_store::{EndpointSettings, Filter, StoreError, StoredHistory, TenantView};
 
 use super::json_rewrite::{JsonVisitor, Scalar, walk};
 use crate::{
@@ -59,7 +59,7 @@ impl Person {
 
     /// Finds the extensions that the number belongs to, and their names.
     pub(super) fn find_owners(&mut self, view: &TenantView) -> Result<(), StoreError> {
-        view.look_through_directories(|contents| {
+        view.for_each_directory_version(|contents| {
             let Contents { listed, learnt_names } = Contents::of_text(contents);
             let owners = listed.phone_numbers.into_iter();
             let owners = owners.filter(|number| self.is_own_number(&number.phone_number));
@@ -71,7 +71,7 @@ impl Person {
             let named: Vec<String> = named.map(|(extension, _)| extension).collect();
             self.extensions.extend(named);
         })?;
-        view.look_through_directories(|contents| {
+        view.for_each_directory_version(|contents| {
             let Contents { listed, learnt_names } = Contents::of_text(contents);
             let owned = listed.extensions.into_iter().filter(|one| self.extensions.contains(&one.id));
             self.names.extend(owned.filter_map(|extension| extension.name));
@@ -131,7 +131,7 @@ impl Person {
     }
 
     /// Erases the person from the history of a call. `call_of` is `None` for notifications that belong to no call.
-    pub(super) fn erase_from(&self, history: &mut Kept, call_of: Option<&TenantView>) {
+    pub(super) fn erase_from(&self, history: &mut StoredHistory, call_of: Option<&TenantView>) {
         let mut names = self.names.clone();
         let bodies = history.entries.iter().map(|entry| &entry.body);
         for text in bodies.chain(history.versions.iter().map(|version| &version.record)) {
@@ -370,7 +370,7 @@ impl JsonVisitor for Eraser<'_> {
 }
 
 /// Assembles the current record again from the changed notifications, since the choice between names may change.
-fn assemble_current(history: &mut Kept, view: &TenantView) {
+fn assemble_current(history: &mut StoredHistory, view: &TenantView) {
     let Some(current) = history.versions.last_mut() else { return };
     let Ok(published) = serde_json::from_str::<Call>(&current.record) else { return };
     let position = history.position;

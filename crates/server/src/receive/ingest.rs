@@ -1,7 +1,7 @@
 //! Stores bodies: notifications as arrivals, all others as rejected, with the reason.
 
 use tokio::sync::oneshot;
-use wholecall_store::{Arrival, Refusal, Store, StoreError, TenantId};
+use wholecall_store::{Arrival, NewRejected, Store, StoreError, TenantId};
 
 use super::{
     body::{HOOK_TIMEOUT, MAX_BODY_BYTES, MAX_REJECTED_BYTES},
@@ -42,20 +42,20 @@ pub(super) async fn store_body(
         Err(reason) => {
             tracing::info!(tenant = tenant.name, reason, "a body was rejected");
             let refusal = refusal(tenant, reason, body)?;
-            (store.quarantine(refusal)?, HookOutcome::Rejected)
+            (store.reject(refusal)?, HookOutcome::Rejected)
         }
     };
     wait_until_durable(durable).await.map(|()| outcome)
 }
 
 /// A rejected body. Of one that is too long, as a WebSocket may deliver it, only the beginning is stored.
-fn refusal(tenant: &Tenant, reason: String, body: &[u8]) -> Result<Refusal, StoreError> {
+fn refusal(tenant: &Tenant, reason: String, body: &[u8]) -> Result<NewRejected, StoreError> {
     let now_ms = clock::now().as_millis();
     match body.len() > MAX_BODY_BYTES {
         true => {
-            Ok(Refusal::new(tenant.id, now_ms, reason, &body[..MAX_REJECTED_BYTES])?.cut_from(body.len()))
+            Ok(NewRejected::new(tenant.id, now_ms, reason, &body[..MAX_REJECTED_BYTES])?.cut_from(body.len()))
         }
-        false => Refusal::new(tenant.id, now_ms, reason, body),
+        false => NewRejected::new(tenant.id, now_ms, reason, body),
     }
 }
 

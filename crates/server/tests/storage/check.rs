@@ -35,7 +35,7 @@ fn a_running_service_passes_the_check() {
 fn a_store_that_a_service_runs_on_is_not_repaired() {
     let service = Service::start();
     let beside = Store::open_existing(service.folder.path()).unwrap();
-    assert!(matches!(check(&beside, true, |_| {}), Err(StoreError::Claimed(_))));
+    assert!(matches!(check(&beside, true, |_| {}), Err(StoreError::AlreadyRunning(_))));
 }
 
 #[test]

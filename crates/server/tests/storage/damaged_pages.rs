@@ -96,7 +96,7 @@ fn answers(store: &Store) -> Result<Answers, StoreError> {
     for tenant in store.tenants()? {
         let view = store.of(tenant.id);
         for change in view.changes_after(Position(0), 1_000_000)? {
-            answers.changes.push((change.cursor, change.version, change.made_ms, change.record));
+            answers.changes.push((change.cursor, change.version, change.created_ms, change.record));
         }
         let answered = Filter { result: Some(Outcome::Answered), ..Filter::default() };
         answers.found.extend(view.calls(&answered, None, None, 100_000)?.records);

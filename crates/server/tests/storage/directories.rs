@@ -33,10 +33,10 @@ fn naming(name: &str) -> String {
     .to_string()
 }
 
-fn add(service: &Service, read_ms: i64, name: &str) -> (u64, bool) {
+fn add(service: &Service, fetched_ms: i64, name: &str) -> (u64, bool) {
     let contents = naming(name);
     let added = move |_: Option<&str>| Ok(contents);
-    service.store.add_directory(service.tenant.id, ACCOUNT.to_owned(), read_ms, added).unwrap()
+    service.store.add_directory(service.tenant.id, ACCOUNT.to_owned(), fetched_ms, added).unwrap()
 }
 
 /// Traffic without names, so that none are learnt from it.
@@ -84,7 +84,7 @@ fn only_a_changed_directory_makes_a_new_version() {
     assert_eq!(add(&service, 4_000, "Zora Quill"), (3, true), "earlier content makes a new version too");
     let view = service.store.of(service.tenant.id);
     let first = view.directory(ACCOUNT, 1).unwrap().unwrap();
-    assert_eq!((first.read_ms, first.contents), (1_000, naming("Zora Quill")));
+    assert_eq!((first.fetched_ms, first.contents), (1_000, naming("Zora Quill")));
     assert_eq!(view.newest_directory(ACCOUNT).unwrap().unwrap().version, 3);
     assert_eq!(view.directories().unwrap().len(), 1);
     let other = service.store.add_directory(service.tenant.id, "1".to_owned(), 0, |_| Ok("{}".to_owned()));

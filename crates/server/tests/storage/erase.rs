@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use wholecall_server::check::check;
 use wholecall_simulator::Scenario;
-use wholecall_store::{Arrival, Position, Refusal};
+use wholecall_store::{Arrival, NewRejected, Position};
 
 use crate::service::{Service, tamper, traffic};
 
@@ -232,8 +232,8 @@ fn an_erased_person_is_found_by_no_spelling_and_in_no_field() {
     assert!(service.records().len() > sides.len() - 3, "{} calls", service.records().len());
     // Bodies that are not notifications, one of them unreadable.
     let reason = "account 14045550145 is not one of the tenant's".to_owned();
-    let refusal = Refusal::new(service.tenant.id, 1, reason, b"call (404) 555-0145").unwrap();
-    service.store.quarantine(refusal).unwrap().blocking_recv().unwrap().unwrap();
+    let refusal = NewRejected::new(service.tenant.id, 1, reason, b"call (404) 555-0145").unwrap();
+    service.store.reject(refusal).unwrap().blocking_recv().unwrap().unwrap();
     tamper(
         service.folder.path(),
         "INSERT INTO rejected (id, tenant, arrived_ms, reason, body) VALUES (900, 1, 1, 'x', x'0400')",

@@ -141,7 +141,7 @@ fn erasing_a_number_erases_the_learnt_name_beside_it() {
     let answer: Value = serde_json::from_str(&answer).unwrap();
     assert!(!everything(&service).contains("Zora Quill"));
     let view = service.store.of(service.tenant.id);
-    view.look_through_directories(|contents| assert!(!contents.contains("Zora"), "{contents}")).unwrap();
+    view.for_each_directory_version(|contents| assert!(!contents.contains("Zora"), "{contents}")).unwrap();
     assert_eq!(name_in_record(&service, "bb").0, answer["pseudonym"]);
     assert_eq!(check(&service.store, false, |_| {}).unwrap().findings, []);
     receive_call(&service, "cc", None);

@@ -59,7 +59,7 @@ fn expired_calls_are_removed_with_all_their_rows() {
     assert_eq!(listed.iter().map(|call| call["id"].to_string()).collect::<BTreeSet<_>>(), gone);
     assert!(listed.iter().all(|call| call.as_object().unwrap().len() == 1));
     assert!(service.store.counts().unwrap().0 < notifications * 3 / 4);
-    service.store.remove_leftovers(expiry, 1_000).unwrap();
+    service.store.remove_detached_rows(expiry, 1_000).unwrap();
     let checked = check(&service.store, false, |_| {}).unwrap();
     assert_eq!(checked.findings, []);
     // A notification of another call is not assigned to a removed one.
@@ -68,8 +68,8 @@ fn expired_calls_are_removed_with_all_their_rows() {
     // In the end every row is removed, those of the search index too.
     let expiry = Expiry { tenant, before_ms: now_ms() + HOUR, quiet_since_ms: now_ms() + HOUR };
     while service.store.remove_calls(expiry, 100).unwrap() > 0 {}
-    while service.store.remove_strays(expiry, 100).unwrap() > 0 {}
-    while service.store.remove_leftovers(expiry, 100).unwrap() > 0 {}
+    while service.store.remove_unassigned(expiry, 100).unwrap() > 0 {}
+    while service.store.remove_detached_rows(expiry, 100).unwrap() > 0 {}
     assert_eq!(service.store.counts().unwrap(), (0, 0));
     let checked = check(&service.store, false, |_| {}).unwrap();
     assert_eq!(checked.findings, []);

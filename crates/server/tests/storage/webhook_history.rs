@@ -191,8 +191,8 @@ fn deliveries_are_removed_with_their_calls() {
     let expiry = |before_ms| Expiry { tenant: service.tenant.id, before_ms, quiet_since_ms: now_ms() + HOUR };
     let remove = |expiry: Expiry| {
         while service.store.remove_calls(expiry, 20).unwrap() > 0 {}
-        while service.store.remove_strays(expiry, 100).unwrap() > 0 {}
-        while service.store.remove_leftovers(expiry, 100).unwrap() > 0 {}
+        while service.store.remove_unassigned(expiry, 100).unwrap() > 0 {}
+        while service.store.remove_detached_rows(expiry, 100).unwrap() > 0 {}
     };
     remove(expiry(ends[ends.len() / 2]));
     let orphans = [

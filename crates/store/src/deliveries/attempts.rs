@@ -15,15 +15,15 @@ const MAX_RETAINED_ATTEMPTS: i64 = 100;
 
 /// The consequence of an attempt for a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Disposition {
     /// It is delivered.
     Delivered,
     /// It is tried again.
     Again {
         /// When, milliseconds since 1970.
-        next_ms: i64,
+        next_attempt_ms: i64,
         /// Number of attempts of the retry schedule that were made.
-        step: u32,
+        schedule_step: u32,
     },
     /// It is given up, and later events of the call are sent.
     Exhausted,
@@ -33,41 +33,43 @@ pub enum Verdict {
 
 /// An event of an attempt, and the consequence for it.
 #[derive(Debug)]
-pub struct Tried {
+pub struct AttemptResult {
     /// The event.
     pub event: Outgoing,
     /// The consequence.
-    pub verdict: Verdict,
+    pub verdict: Disposition,
 }
 
 /// Receives the result when an attempt is durable, or the error if it could not be written.
-pub type Recorded = oneshot::Receiver<Result<()>>;
+pub type DurableAck = oneshot::Receiver<Result<()>>;
 
 impl Store {
     /// Stores an attempt and its consequences; the receiver gets the result when that is durable. `data_epoch` is the
-    /// number of rewrites ([`Store::watch_rewrites`]) when the events were read: if it is outdated, the answer is not
+    /// number of rewrites ([`Store::watch_data_epoch`]) when the events were read: if it is outdated, the answer is not
     /// stored, because it may repeat data that was erased since.
     pub fn record(
         &self,
         endpoint: EndpointId,
         mut attempt: Attempt,
-        tried: Vec<Tried>,
+        tried: Vec<AttemptResult>,
         data_epoch: u64,
-    ) -> Result<Recorded> {
+    ) -> Result<DurableAck> {
         self.writer().submit(move |transaction, caches| {
             if !endpoint_exists(transaction, endpoint)? {
                 return Ok(());
             }
             attempt.answer = attempt.answer.take().filter(|_| caches.data_epoch == data_epoch);
-            for Tried { event, verdict } in &tried {
+            for AttemptResult { event, verdict } in &tried {
                 let outcome = match *verdict {
-                    Verdict::Delivered => Some((DeliveryState::Delivered, event.step + 1, None)),
-                    Verdict::Again { next_ms, step } => Some((DeliveryState::Pending, step, Some(next_ms))),
-                    Verdict::Exhausted => Some((DeliveryState::Exhausted, event.step + 1, None)),
-                    Verdict::Unchanged => None,
+                    Disposition::Delivered => Some((DeliveryState::Delivered, event.schedule_step + 1, None)),
+                    Disposition::Again { next_attempt_ms, schedule_step } => {
+                        Some((DeliveryState::Pending, schedule_step, Some(next_attempt_ms)))
+                    }
+                    Disposition::Exhausted => Some((DeliveryState::Exhausted, event.schedule_step + 1, None)),
+                    Disposition::Unchanged => None,
                 };
-                if let Some((state, step, next_ms)) = outcome {
-                    save_state(transaction, endpoint, event, state, step, next_ms)?;
+                if let Some((state, schedule_step, next_attempt_ms)) = outcome {
+                    save_state(transaction, endpoint, event, state, schedule_step, next_attempt_ms)?;
                 }
                 add_attempt(transaction, endpoint, event.id, &attempt)?;
             }
@@ -87,8 +89,8 @@ pub(super) fn save_state(
     endpoint: EndpointId,
     event: &Outgoing,
     state: DeliveryState,
-    step: u32,
-    next_ms: Option<i64>,
+    schedule_step: u32,
+    next_attempt_ms: Option<i64>,
 ) -> Result<()> {
     transaction
         .prepare_cached(
@@ -108,10 +110,10 @@ pub(super) fn save_state(
             event.version as i64,
             event.call_id,
             event.into_id,
-            event.made_ms,
+            event.created_ms,
             state.as_str(),
-            step,
-            next_ms,
+            schedule_step,
+            next_attempt_ms,
         ])?;
     Ok(())
 }

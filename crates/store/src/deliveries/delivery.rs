@@ -64,11 +64,11 @@ pub struct Delivery {
     /// The call's id; empty for a notice.
     pub call_id: String,
     /// When the event was created, milliseconds since 1970.
-    pub made_ms: i64,
+    pub created_ms: i64,
     /// Its state.
     pub state: DeliveryState,
     /// When the next attempt is due. `None` if it is not pending.
-    pub next_ms: Option<i64>,
+    pub next_attempt_ms: Option<i64>,
     /// The attempts, oldest first.
     pub attempts: Vec<Attempt>,
 }

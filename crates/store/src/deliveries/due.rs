@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use super::outgoing::{CallIds, Outgoing};
 use crate::{
     Store, TenantId,
-    changes::{self, Published, StoredChange},
+    changes::{self, PublishedVersion, StoredChange},
     damage::TolerantConnection,
     endpoints::{Endpoint, EndpointId},
     error::{Result, StoreError},
@@ -85,7 +85,7 @@ impl Store {
     }
 
     /// For each event, whether a delivery of one of its calls is pending.
-    pub fn blocked(&self, endpoint: EndpointId, events: &[Outgoing]) -> Result<Vec<bool>> {
+    pub fn have_pending_predecessors(&self, endpoint: EndpointId, events: &[Outgoing]) -> Result<Vec<bool>> {
         self.read(|connection| {
             let mut any_pending = connection
                 .prepare_cached("SELECT 1 FROM deliveries WHERE endpoint = ?1 AND state = 'pending' LIMIT 1")?;
@@ -184,20 +184,20 @@ fn read(connection: &TolerantConnection<'_>, row: &Row<'_>) -> Result<Outgoing> 
     Ok(Outgoing {
         id,
         version: row.get::<_, i64>(2)? as u64,
-        made_ms: row.get(3)?,
+        created_ms: row.get(3)?,
         call_id: row.get(4)?,
         into_id: row.get(5)?,
         listed: if id.0 > 0 { CallIds::parse(&kind, &data)?.listed } else { Vec::new() },
         kind,
         data,
         before,
-        step: row.get(6)?,
+        schedule_step: row.get(6)?,
         due_ms: row.get(7)?,
     })
 }
 
 /// The contents of an event, and for a revision the version before it.
-type Contents = (String, Option<Box<Published>>);
+type Contents = (String, Option<Box<PublishedVersion>>);
 
 fn contents(connection: &TolerantConnection<'_>, tenant: TenantId, id: EventId) -> Result<Option<Contents>> {
     if id.0 > 0 {

@@ -12,7 +12,7 @@ use crate::{
 
 /// A page of the feed.
 #[derive(Debug)]
-pub struct Fed {
+pub struct FeedPage {
     /// The events to be sent, in order.
     pub events: Vec<Outgoing>,
     /// The position up to which these are all events.
@@ -22,7 +22,7 @@ pub struct Fed {
 impl Store {
     /// The next events of the feed for an endpoint after a position: of the kinds that it subscribes to, and those that
     /// go to every endpoint.
-    pub fn feed(&self, endpoint: &Endpoint, after: Position, limit: usize) -> Result<Fed> {
+    pub fn feed(&self, endpoint: &Endpoint, after: Position, limit: usize) -> Result<FeedPage> {
         self.read(|connection| {
             // Changes added after this are left for the next page.
             let head: i64 = connection
@@ -30,8 +30,10 @@ impl Store {
                 .query_row([], |row| row.get(0))?;
             // Only the names of kinds get into the SQL, not the texts of the settings.
             let subscribed = endpoint.settings.events.iter().filter_map(|kind| ChangeKind::from_word(kind));
-            let kinds: Vec<String> =
-                subscribed.chain(ChangeKind::OF_MANY).map(|kind| format!("'{}'", kind.as_str())).collect();
+            let kinds: Vec<String> = subscribed
+                .chain(ChangeKind::LISTING_MANY_CALLS)
+                .map(|kind| format!("'{}'", kind.as_str()))
+                .collect();
             let mut statement = connection.prepare_cached(&format!(
                 "SELECT {} FROM changes WHERE tenant = ?2 AND cursor > ?3 AND cursor <= ?4 AND kind IN ({})
                      AND NOT EXISTS (SELECT 1 FROM deliveries WHERE endpoint = ?1 AND event = cursor)
@@ -57,7 +59,7 @@ impl Store {
                 Some(last) if events.len() == limit => last.id.0,
                 _ => head.max(after.0),
             };
-            Ok(Fed { events, read_to: Position(read_to) })
+            Ok(FeedPage { events, read_to: Position(read_to) })
         })
     }
 }

@@ -11,7 +11,7 @@ use crate::{
 
 /// Selects deliveries of an endpoint.
 #[derive(Debug, Clone, Copy)]
-pub struct Listed {
+pub struct DeliveryQuery {
     /// Only those in this state. `None` for all.
     pub state: Option<DeliveryState>,
     /// Only those before this event. `None` to start with the latest.
@@ -22,7 +22,7 @@ pub struct Listed {
 
 impl TenantView {
     /// Deliveries to an endpoint, latest events first.
-    pub fn deliveries(&self, endpoint: EndpointId, listed: Listed) -> Result<Vec<Delivery>> {
+    pub fn deliveries(&self, endpoint: EndpointId, listed: DeliveryQuery) -> Result<Vec<Delivery>> {
         self.read(|connection, tenant| {
             let condition = "deliveries.endpoint = ?2 AND (?3 IS NULL OR state = ?3) AND event < ?4
                  ORDER BY event DESC LIMIT ?5";
@@ -76,10 +76,10 @@ fn read(connection: &Connection, row: &Row<'_>) -> Result<Delivery> {
         kind: row.get(3)?,
         version: row.get::<_, i64>(4)? as u64,
         call_id: row.get(5)?,
-        made_ms: row.get(6)?,
+        created_ms: row.get(6)?,
         state: DeliveryState::from_word(&state)
             .ok_or_else(|| StoreError::Damaged(format!("a delivery that is {state:?}")))?,
-        next_ms: row.get(8)?,
+        next_attempt_ms: row.get(8)?,
         attempts: attempts(connection, EndpointId(endpoint), id)?,
     })
 }

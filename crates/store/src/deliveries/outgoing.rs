@@ -1,7 +1,7 @@
 //! An event that is to be sent to an endpoint.
 
 use crate::{
-    changes::{ChangeKind, Published, StoredChange},
+    changes::{ChangeKind, PublishedVersion, StoredChange},
     error::{Result, StoreError},
     events::EventId,
 };
@@ -16,7 +16,7 @@ pub struct Outgoing {
     /// The record's version; 0 if it is not a version of a call.
     pub version: u64,
     /// When it was created, milliseconds since 1970.
-    pub made_ms: i64,
+    pub created_ms: i64,
     /// Ordering key: the call's id; empty for a notice and for an event that lists many calls.
     pub call_id: String,
     /// Of a merging, the id of the remaining call, which is an ordering key, too.
@@ -26,9 +26,9 @@ pub struct Outgoing {
     /// The record, or the contents of another event, as JSON.
     pub data: String,
     /// For a revision, the version that was published before it.
-    pub before: Option<Box<Published>>,
+    pub before: Option<Box<PublishedVersion>>,
     /// Number of attempts of the retry schedule that were made.
-    pub step: u32,
+    pub schedule_step: u32,
     /// When its next attempt is due, if it is stored among the deliveries. `None` if it was read from the feed.
     pub due_ms: Option<i64>,
 }
@@ -40,19 +40,19 @@ impl Outgoing {
             id: EventId(change.cursor.0),
             kind: change.kind.as_str().to_owned(),
             version: change.version,
-            made_ms: change.made_ms,
+            created_ms: change.created_ms,
             call_id: ids.id,
             into_id: ids.into,
             listed: ids.listed,
             data: change.record,
             before: change.before,
-            step: 0,
+            schedule_step: 0,
             due_ms: None,
         })
     }
 
     /// Whether it is stored among the deliveries.
-    pub fn is_held(&self) -> bool {
+    pub fn is_persisted(&self) -> bool {
         self.due_ms.is_some()
     }
 
@@ -68,8 +68,8 @@ impl Outgoing {
     }
 
     /// Whether it goes to every endpoint, whatever its settings.
-    pub fn is_for_everybody(&self) -> bool {
-        ChangeKind::from_word(&self.kind).is_some_and(ChangeKind::is_of_many)
+    pub fn goes_to_every_endpoint(&self) -> bool {
+        ChangeKind::from_word(&self.kind).is_some_and(ChangeKind::lists_many_calls)
     }
 
     /// Whether it is superseded by the next version.
@@ -96,7 +96,7 @@ impl CallIds {
         }
         let damaged =
             |error: serde_json::Error| StoreError::Damaged(format!("a record cannot be read: {error}"));
-        if ChangeKind::from_word(kind).is_some_and(ChangeKind::is_of_many) {
+        if ChangeKind::from_word(kind).is_some_and(ChangeKind::lists_many_calls) {
             let Many { calls } = serde_json::from_str(data).map_err(damaged)?;
             return Ok(Self { listed: calls.into_iter().map(|call| call.id).collect(), ..Self::default() });
         }

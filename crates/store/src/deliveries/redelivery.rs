@@ -3,8 +3,8 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::{
-    EndpointId, EventId, Position, StoredChange, TenantView, Who,
-    audit_log::{What, note},
+    AuditActor, EndpointId, EventId, Position, StoredChange, TenantView,
+    audit_log::{AuditAction, note},
     error::Result,
 };
 
@@ -35,7 +35,7 @@ impl TenantView {
                 )?
                 .execute(params![tenant, endpoint.0, event.0, now_ms])?;
             if due > 0 {
-                note_redelivery(transaction, &who, tenant, endpoint, What::DeliveryResend, &object)?;
+                note_redelivery(transaction, &who, tenant, endpoint, AuditAction::DeliveryResend, &object)?;
             }
             Ok(due > 0)
         })
@@ -52,7 +52,7 @@ impl TenantView {
                          AND endpoint IN (SELECT endpoint FROM endpoints WHERE tenant = ?1)",
                 )?
                 .execute(params![tenant, endpoint.0, since_ms, now_ms])?;
-            note_redelivery(transaction, &who, tenant, endpoint, What::EndpointReplay, "failed")?;
+            note_redelivery(transaction, &who, tenant, endpoint, AuditAction::EndpointReplay, "failed")?;
             Ok(due)
         })
     }
@@ -82,8 +82,8 @@ impl TenantView {
             let due: Vec<_> = changes
                 .into_iter()
                 .filter(|change| {
-                    (replay.since_ms..replay.until_ms).contains(&change.made_ms)
-                        && (change.kind.is_of_many()
+                    (replay.since_ms..replay.until_ms).contains(&change.created_ms)
+                        && (change.kind.lists_many_calls()
                             || replay.kinds.iter().any(|kind| kind == change.kind.as_str()))
                         && wants(change)
                 })
@@ -102,7 +102,7 @@ impl TenantView {
                      ON CONFLICT (endpoint, event) DO UPDATE SET state = 'pending', schedule_step = 0, next_attempt_ms = ?8",
                 )?;
                 if let Some(who) = who {
-                    note_redelivery(transaction, &who, tenant, endpoint, What::EndpointReplay, "")?;
+                    note_redelivery(transaction, &who, tenant, endpoint, AuditAction::EndpointReplay, "")?;
                 }
                 let mut count = 0;
                 for (change, ids) in &due {
@@ -113,7 +113,7 @@ impl TenantView {
                         change.version as i64,
                         ids["id"].as_str().unwrap_or_default(),
                         ids["into"].as_str(),
-                        change.made_ms,
+                        change.created_ms,
                         now_ms,
                         tenant,
                     ])?;
@@ -128,10 +128,10 @@ impl TenantView {
 /// Adds a redelivery to the audit log.
 fn note_redelivery(
     transaction: &Transaction<'_>,
-    who: &Who,
+    who: &AuditActor,
     tenant: i64,
     endpoint: EndpointId,
-    what: What,
+    what: AuditAction,
     object: &str,
 ) -> Result<()> {
     let id: Option<String> = transaction

@@ -28,7 +28,7 @@ impl Store {
 
     /// Makes all pending deliveries of an endpoint due at `latest_ms` at the latest, because the clock was ahead when
     /// they were scheduled. Blocks.
-    pub fn pull_in(&self, endpoint: EndpointId, latest_ms: i64) -> Result<()> {
+    pub fn cap_due(&self, endpoint: EndpointId, latest_ms: i64) -> Result<()> {
         if self.next_due(endpoint, latest_ms)?.is_none() {
             return Ok(());
         }
@@ -43,7 +43,7 @@ impl Store {
 
     /// Stores events as pending behind earlier ones of the same call. A pending live version is superseded by a later
     /// version. Blocks.
-    pub fn hold(&self, endpoint: EndpointId, events: Vec<Outgoing>, now_ms: i64) -> Result<()> {
+    pub fn enqueue_behind(&self, endpoint: EndpointId, events: Vec<Outgoing>, now_ms: i64) -> Result<()> {
         self.writer().run(move |transaction, _| {
             if !endpoint_exists(transaction, endpoint)? {
                 return Ok(());
@@ -62,14 +62,14 @@ impl Store {
                             ChangeKind::Updated.as_str()
                         ])?;
                 }
-                save_state(transaction, endpoint, event, DeliveryState::Pending, event.step, Some(now_ms))?;
+                save_state(transaction, endpoint, event, DeliveryState::Pending, event.schedule_step, Some(now_ms))?;
             }
             Ok(())
         })
     }
 
     /// Makes all pending deliveries of an endpoint due; those that were tried together stay together. Blocks.
-    pub fn release(&self, endpoint: EndpointId, now_ms: i64) -> Result<()> {
+    pub fn make_all_due(&self, endpoint: EndpointId, now_ms: i64) -> Result<()> {
         self.writer().run(move |transaction, _| {
             transaction
                 .prepare_cached(

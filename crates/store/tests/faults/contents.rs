@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use wholecall_store::{Filter, Listed, Position, Store};
+use wholecall_store::{DeliveryQuery, Filter, Position, Store};
 
 use crate::scenario::{assemble, key};
 
@@ -24,7 +24,7 @@ impl StoreContents {
     pub(crate) fn read(folder: &Path) -> Result<Self, String> {
         let to_text = |error: wholecall_store::StoreError| error.to_string();
         let store = Store::open(folder).map_err(to_text)?;
-        store.claim().map_err(to_text)?;
+        store.acquire_instance_lock().map_err(to_text)?;
         assemble(&store).map_err(to_text)?;
         let mut found = Self::default();
         found.read_all(&store).map_err(to_text)?;
@@ -50,7 +50,7 @@ impl StoreContents {
                 self.versions.extend(versions.iter().map(|version| (id.to_owned(), version.version)));
             }
             for endpoint in view.endpoints()? {
-                let listed = Listed { state: None, before: None, limit: 1_000 };
+                let listed = DeliveryQuery { state: None, before: None, limit: 1_000 };
                 let deliveries = view.deliveries(endpoint.number, listed)?;
                 self.deliveries
                     .extend(deliveries.into_iter().map(|delivery| (delivery.call_id, delivery.version)));
@@ -74,14 +74,14 @@ impl StoreContents {
         self.problems.extend(store.file_problems()?);
         self.problems.extend(store.journal_problems()?);
         self.problems.extend(store.feed_problems()?);
-        for entry in store.audit_journal(Position(0), 1_000_000)? {
+        for entry in store.check_journal(Position(0), 1_000_000)? {
             self.problems.extend(entry.entry.err().map(|error| error.to_string()));
         }
-        for call in store.audit_calls(0, 1_000_000)? {
+        for call in store.check_calls(0, 1_000_000)? {
             self.problems.extend(call.problems);
             self.problems.extend(call.stored.err().map(|error| error.to_string()));
         }
-        let damages = store.audit_rest()?.into_iter().chain(store.take_damage_news());
+        let damages = store.check_rest()?.into_iter().chain(store.take_unreported_damage());
         self.problems.extend(damages.map(|damage| format!("{}: {}", damage.place, damage.problem)));
         Ok(())
     }

@@ -176,7 +176,7 @@ fn bit_flipped_during_log_recovery_loses_nothing_silently() {
         faulty.plan(&[Fault::once(Operation::Read, Kind::FlippedBit, at)]);
         // A store that cannot be opened now can be opened later.
         if let Ok(store) = Store::open(again.path()) {
-            let _ = store.claim().and_then(|()| scenario::assemble(&store));
+            let _ = store.acquire_instance_lock().and_then(|()| scenario::assemble(&store));
         }
         (faulty.count(Operation::Read), faulty.struck(), StoreContents::read(again.path()))
     };
@@ -202,7 +202,7 @@ fn assemble_with_fault(fault: Option<Fault>) -> Run {
     let mut ledger = Ledger::default();
     scenario::receive_only(folder.path(), &mut ledger);
     let store = Store::open(folder.path()).unwrap();
-    store.claim().unwrap();
+    store.acquire_instance_lock().unwrap();
     disk.plan(fault.as_slice());
     // What cannot be assembled now can be assembled later.
     let _ = scenario::assemble(&store);

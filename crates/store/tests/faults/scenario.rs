@@ -6,8 +6,9 @@ use std::{path::Path, sync::LazyLock};
 use serde_json::{Value, json};
 use wholecall_record::Call;
 use wholecall_store::{
-    Arrival, Assembled, Attempt, ChangeKind, Endpoint, EndpointSettings, Erasure, Expiry, Made, NewEndpoint,
-    NewTenant, Position, Refusal, Result, Store, TenantId, TenantSettings, Tried, Verdict, VersionKind,
+    Arrival, Attempt, AttemptResult, ChangeContent, ChangeKind, CommitBatch, Disposition, Endpoint,
+    EndpointSettings, Erasure, Expiry, NewChange, NewEndpoint, NewRejected, NewTenant, Position, Result,
+    Store, TenantId, TenantSettings,
 };
 
 use crate::ledger::{Ledger, note};
@@ -37,7 +38,9 @@ fn retry<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
 
 /// Runs the scenario; the names of its sessions end with `end`.
 pub(crate) fn run(folder: &Path, ledger: &mut Ledger, end: &str) {
-    if let Ok(store) = retry(|| Store::open(folder).and_then(|store| store.claim().map(|()| store))) {
+    if let Ok(store) =
+        retry(|| Store::open(folder).and_then(|store| store.acquire_instance_lock().map(|()| store)))
+    {
         add_tenants(&store, ledger);
         receive(&store, ledger, &format!("early{end}"));
         let _ = assemble(&store);
@@ -52,7 +55,9 @@ pub(crate) fn run(folder: &Path, ledger: &mut Ledger, end: &str) {
         // Not assembled when the store is closed.
         receive_one(&store, ledger, "acme", &format!("s-acme-waiting{end}"), 1);
     }
-    if let Ok(store) = retry(|| Store::open(folder).and_then(|store| store.claim().map(|()| store))) {
+    if let Ok(store) =
+        retry(|| Store::open(folder).and_then(|store| store.acquire_instance_lock().map(|()| store)))
+    {
         receive(&store, ledger, &format!("again{end}"));
         let _ = assemble(&store);
     }
@@ -157,11 +162,11 @@ pub(crate) fn assemble(store: &Store) -> Result<()> {
                     _ => ChangeKind::Completed,
                 };
                 let call = Box::new(record(&session, place));
-                let what = VersionKind::Version { kind, call };
-                Some(Made { tenant: entry.tenant, at_ms: NOW_MS, position: entry.position, what })
+                let what = ChangeContent::Version { kind, call };
+                Some(NewChange { tenant: entry.tenant, at_ms: NOW_MS, position: entry.position, what })
             });
             let made = made.collect();
-            store.commit(Assembled { checkpoint, made }).map(|()| true)
+            store.commit(CommitBatch { checkpoint, changes: made }).map(|()| true)
         })?;
         if !assembled {
             return Ok(());
@@ -209,8 +214,8 @@ fn deliver(store: &Store, ledger: &mut Ledger) {
         let key = (event.call_id.clone(), event.version);
         let attempt =
             Attempt { started_ms: NOW_MS, duration_ms: 7, status: Some(200), problem: None, answer: None };
-        let tried = vec![Tried { event, verdict: Verdict::Delivered }];
-        let recorded = store.record(endpoint.number, attempt, tried, *store.watch_rewrites().borrow());
+        let tried = vec![AttemptResult { event, verdict: Disposition::Delivered }];
+        let recorded = store.record(endpoint.number, attempt, tried, *store.watch_data_epoch().borrow());
         let is_recorded = recorded.is_ok_and(|recorded| matches!(recorded.blocking_recv(), Ok(Ok(()))));
         note(&mut ledger.deliveries, key, is_recorded);
     }
@@ -224,8 +229,9 @@ fn reject(store: &Store, ledger: &mut Ledger, end: &str) {
     let Some(tenant) = tenant(store, "bob") else { return };
     for number in 0..3 {
         let body = format!("not a notification, number {number}{end}");
-        let refusal = Refusal::new(tenant, NOW_MS, "not a notification".to_owned(), body.as_bytes()).unwrap();
-        let result = store.quarantine(refusal);
+        let refusal =
+            NewRejected::new(tenant, NOW_MS, "not a notification".to_owned(), body.as_bytes()).unwrap();
+        let result = store.reject(refusal);
         let is_stored = result.is_ok_and(|result| matches!(result.blocking_recv(), Ok(Ok(()))));
         note(&mut ledger.rejected, body, is_stored);
     }

@@ -90,7 +90,7 @@ pub(crate) struct AuditArgs {
 
     /// Only this kind of entry: key.add, person.erase, signIn and so on
     #[arg(long, value_parser = kind)]
-    pub(crate) what: Option<wholecall_store::What>,
+    pub(crate) what: Option<wholecall_store::AuditAction>,
 
     /// Only entries of this time or later: a day or a time
     #[arg(long, value_name = "TIME", value_parser = time)]
@@ -113,9 +113,9 @@ pub(crate) struct AuditArgs {
     pub(crate) json: bool,
 }
 
-fn kind(word: &str) -> Result<wholecall_store::What, String> {
-    wholecall_store::What::from_word(word).ok_or_else(|| {
-        let known: Vec<&str> = wholecall_store::What::ALL.iter().map(|kind| kind.as_str()).collect();
+fn kind(word: &str) -> Result<wholecall_store::AuditAction, String> {
+    wholecall_store::AuditAction::from_word(word).ok_or_else(|| {
+        let known: Vec<&str> = wholecall_store::AuditAction::ALL.iter().map(|kind| kind.as_str()).collect();
         format!("one of {}", known.join(", "))
     })
 }

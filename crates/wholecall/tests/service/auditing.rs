@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 use serde_json::{Value, json};
 use wholecall_ringcentral::Credentials;
 use wholecall_server::{connection, security::SecretKey};
-use wholecall_store::{Store, Who};
+use wholecall_store::{AuditActor, Store};
 
 use crate::{
     harness::{FORM, Installation, OPERATOR_KEY, SOON, Server, Tenant, eventually},
@@ -173,7 +173,7 @@ fn changes_by_operators_and_the_command_line_are_entered_and_each_tenant_sees_it
     assert!(installation.command(&["tenant", "remove", "gone", "--yes"]).status.success());
     {
         // Like `wholecall connect` and `disconnect`, after RingCentral's answer.
-        let store = Store::open_existing(&installation.data()).unwrap().acting_as(Who::at_the_command_line());
+        let store = Store::open_existing(&installation.data()).unwrap().acting_as(AuditActor::command_line());
         let sealing = SecretKey::of_store(&store, None).unwrap();
         let credentials = Credentials {
             server: "http://127.0.0.1:1".to_owned(),

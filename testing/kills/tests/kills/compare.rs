@@ -49,7 +49,7 @@ fn read(data: &Path, load: &Load, comparison: &mut Comparison) -> Result<(), Sto
             comparison.duplicated += times.saturating_sub(posting.sent.get(*body).copied().unwrap_or(0));
         }
     }
-    let damages = store.take_damage_news();
+    let damages = store.take_unreported_damage();
     if !damages.is_empty() {
         comparison.problem = Some(format!("{damages:?}"));
     }

@@ -1,7 +1,7 @@
 //! The OpenAPI document: API keys and the audit log.
 
 use serde_json::{Map, Value, json};
-use wholecall_store::{Scope, What};
+use wholecall_store::{AuditAction, Scope};
 
 use super::build::{
     date_time, described, integer, invalid_body, invalid_query, limit, list_of, members, nullable_date_time,
@@ -103,7 +103,7 @@ fn audit() -> Value {
             "actor": open_words(["key", "operator", "commandLine", "unknown"].into_iter()),
             "key": { "type": ["object", "null"], "properties": { "id": text(), "hint": text(), "name": text() } },
             "address": nullable_text(),
-            "action": open_words(What::ALL.iter().map(|action| action.as_str())),
+            "action": open_words(AuditAction::ALL.iter().map(|action| action.as_str())),
             "object": text(),
             "result": open_words(["done", "refused"].into_iter()),
         },
@@ -118,7 +118,7 @@ fn audit() -> Value {
             parameter(
                 "action",
                 "Only entries with this action.",
-                words(What::ALL.iter().map(|action| action.as_str())),
+                words(AuditAction::ALL.iter().map(|action| action.as_str())),
             ),
             parameter("since", "Only entries of this time or later.", date_time()),
             parameter("until", "Only entries before this time.", date_time()),

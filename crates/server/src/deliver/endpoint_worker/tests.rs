@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::{Duration, Instant, advance};
 use wholecall_record::Call;
 use wholecall_store::{
-    Assembled, ChangeKind, EventId, Made, NewEndpoint, Position, Store, TenantView, VersionKind,
+    ChangeContent, ChangeKind, CommitBatch, EventId, NewChange, NewEndpoint, Position, Store, TenantView,
 };
 
 use super::super::{
@@ -166,14 +166,14 @@ impl Simulation {
             record.id = serde_json::from_value(json!(call)).unwrap();
             record.version = self.changes as u64;
             change(&mut record);
-            made.push(Made {
+            made.push(NewChange {
                 tenant: self.view.tenant(),
                 at_ms: MIDNIGHT,
                 position: Position(self.changes),
-                what: VersionKind::Version { kind, call: Box::new(record) },
+                what: ChangeContent::Version { kind, call: Box::new(record) },
             });
         }
-        let assembled = Assembled { checkpoint: Position(self.changes), made };
+        let assembled = CommitBatch { checkpoint: Position(self.changes), changes: made };
         on_thread(|| self.store.commit(assembled)).unwrap();
     }
 

@@ -66,7 +66,7 @@ async fn an_endpoint_that_fails_for_five_days_is_disabled_and_others_are_notifie
     simulation.pass(2 * HOUR, 30 * SECOND).await;
     let dead = simulation.view.endpoint("dead").unwrap().unwrap();
     let tried = simulation.posted_to("dead");
-    let failing = wholecall_store::Disabled::Failing;
+    let failing = wholecall_store::DisabledReason::Failing;
     assert_eq!(dead.disabled, Some(failing), "{:?} of {}", tried.last(), tried.len());
     let alive = simulation.posted_to("alive");
     assert!(
